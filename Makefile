@@ -1,0 +1,60 @@
+# `make up` starts the network, `make test` runs everything, `make tour` shows the main job. Needs Python >= 3.11 and make.
+PYTHON ?= python3
+BIN := .venv/bin
+VAR ?= var
+
+# What CI must have: a missing one fails the run there; elsewhere it is skipped and named in the closing list.
+CI_REQUIRES := postgresql rabbitmq redis chromium node compiler fixtures
+export OPENMEET_CI_REQUIRES := $(CI_REQUIRES)
+
+.DEFAULT_GOAL := help
+.PHONY: help up test tour check bench soak format clean install install-dev
+
+help:  ## Show the commands
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)$$/make \1\t\2/' | expand -t 14
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit("OpenMeet needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12 " ) if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv .venv
+
+.venv/.installed: requirements/base.txt pyproject.toml | .venv/bin/python
+	@echo "Installing what OpenMeet needs into .venv (once) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/base.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/fast.txt >/dev/null 2>&1 \
+	  || echo "cbrrr could not be built (no C compiler?): the pure Python codec is used, which is slower and otherwise the same."
+	@touch $@
+
+.venv/.installed-dev: requirements/dev.txt .venv/.installed
+	@echo "Installing what the tests need into .venv (once) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+install: .venv/.installed
+install-dev: .venv/.installed-dev
+
+up: install  ## Start the whole network on this machine
+	@$(BIN)/openmeet up --data $(VAR)
+
+test: install-dev check  ## Run the whole test suite, set-up included
+	@$(BIN)/python -m checks.prepare
+	@$(BIN)/python -m pytest -q -n auto --dist loadgroup
+
+tour: install-dev  ## Walk the product's main job on a throw-away network
+	@$(BIN)/openmeet tour
+
+check: install-dev  ## Formatter, linter, strict types, import contracts, house rules
+	@$(BIN)/python -m checks
+
+format: install-dev
+	@$(BIN)/ruff format src tests checks
+	@$(BIN)/ruff check --fix --quiet src tests checks
+
+bench: install-dev  ## Measure the hot paths
+	@$(BIN)/python -m tests.bench
+
+soak: install-dev  ## The long scale of the long tests; writes docs/soak.md
+	@$(BIN)/python -m tests.soak
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build src/*.egg-info

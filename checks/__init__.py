@@ -1,0 +1,1 @@
+"""House checks beside the linter, the types and the import contracts."""

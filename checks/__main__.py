@@ -1,0 +1,45 @@
+"""Run every check side by side and print what fails: ``python -m checks``."""
+
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from checks import house
+
+BIN = Path(sys.executable).parent
+
+COMMANDS: dict[str, list[str]] = {
+    "format": [str(BIN / "ruff"), "format", "--check", "--quiet", "src", "tests", "checks"],
+    "lint": [str(BIN / "ruff"), "check", "--quiet", "src", "tests", "checks"],
+    "types": [str(BIN / "mypy"), "--no-error-summary"],
+    "imports": [str(BIN / "lint-imports"), "--no-logo"],
+}
+
+
+def run(name: str) -> tuple[str, bool, str, float]:
+    """One check: its name, whether it passed, what it printed, how many seconds it took."""
+    started = time.monotonic()
+    done = subprocess.run(COMMANDS[name], capture_output=True, text=True, check=False)
+    return name, done.returncode == 0, done.stdout + done.stderr, time.monotonic() - started
+
+
+def main() -> int:
+    """Exit status 0 when all checks pass."""
+    failed = False
+    with ThreadPoolExecutor(max_workers=len(COMMANDS)) as pool:
+        for name, passed, printed, seconds in pool.map(run, COMMANDS):
+            print(f"{'ok  ' if passed else 'FAIL'} {name:8} {seconds:5.1f} s")
+            if not passed:
+                failed = True
+                print(printed.rstrip())
+    problems = house.problems()
+    print(f"{'ok  ' if not problems else 'FAIL'} house")
+    for problem in problems:
+        print(f"  {problem}")
+    return 1 if failed or problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

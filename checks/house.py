@@ -1,0 +1,74 @@
+"""The house rules that no linter knows: sizes, names, imports inside functions, what must not stand in the tree."""
+
+import ast
+import re
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+MAX_LINES = 500
+
+FORBIDDEN_NAMES = frozenset({"utils", "util", "helpers", "helper", "common", "manager", "managers", "misc"})
+
+# `programs/cli.py` imports only the chosen role, inside a function (docs/layout.md, "Who may import whom").
+MAY_IMPORT_INSIDE_FUNCTIONS = frozenset({"src/programs/cli.py"})
+
+# Written so that this file does not contain what it forbids.
+FORBIDDEN_TEXT = re.compile(r"py[p]i\.org|pythonhos[t]ed|npm[j]s\.(org|com)|deb\.debi[a]n\.org|/(work|farm)/[a-z.]")
+
+
+def tracked() -> list[Path]:
+    """Every file that git tracks or would track."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    return [ROOT / line for line in listed.splitlines() if (ROOT / line).is_file()]
+
+
+def imports_inside_functions(tree: ast.Module) -> list[int]:
+    """Line numbers of import statements that are not at the top level of the module (or a guard at its top)."""
+    return [
+        inner.lineno
+        for outer in ast.walk(tree)
+        if isinstance(outer, ast.FunctionDef | ast.AsyncFunctionDef)
+        for inner in ast.walk(outer)
+        if isinstance(inner, ast.Import | ast.ImportFrom)
+    ]
+
+
+def problems_of_python(path: Path, name: str, text: str) -> list[str]:
+    """What is wrong with one Python file."""
+    found = []
+    lines = text.count("\n")
+    if lines > MAX_LINES:
+        found.append(f"{name}: {lines} lines; find the second noun that moved in (limit {MAX_LINES})")
+    tree = ast.parse(text)
+    if name.startswith("src/") and path.stat().st_size and not ast.get_docstring(tree):
+        found.append(f"{name}: a module opens with what it is for")
+    if name.startswith("src/") and name not in MAY_IMPORT_INSIDE_FUNCTIONS:
+        found += [f"{name}:{line}: import inside a function" for line in imports_inside_functions(tree)]
+    return found
+
+
+def problems() -> list[str]:
+    """Every broken house rule, one line each."""
+    found = []
+    for path in tracked():
+        name = path.relative_to(ROOT).as_posix()
+        if FORBIDDEN_NAMES & {part.removesuffix(path.suffix) for part in Path(name).parts}:
+            found.append(f"{name}: the noun has not been found yet")
+        if path.stat().st_size > 1_000_000:
+            found.append(f"{name}: larger than 1 MB")
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            continue
+        if match := FORBIDDEN_TEXT.search(text):
+            found.append(f"{name}: {match.group()} does not belong in the repository")
+        if path.suffix == ".py":
+            found += problems_of_python(path, name, text)
+    return found

@@ -1,0 +1,1 @@
+"""The AT Protocol with sockets: resolvers, XRPC and OAuth clients, event streams."""

@@ -1,0 +1,1 @@
+"""Aurora Locus, a Personal Data Server for the AT Protocol."""

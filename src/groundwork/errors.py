@@ -1,0 +1,125 @@
+"""Kinds of failure. The kind decides status, retry and what a person is shown; nothing else does.
+
+A kind is raised where the fact is known and translated only at an edge (HTTP, XRPC, worker, page) by looking at
+``KINDS``. Messages are sentences for the person who caused them; they never contain secrets or other people's data.
+"""
+
+from dataclasses import dataclass
+
+
+class Failure(Exception):
+    """A failure with a kind. ``name`` overrides the protocol's error name where a Lexicon gives one."""
+
+    def __init__(self, why: str, *, name: str | None = None) -> None:
+        super().__init__(why)
+        self.why = why
+        self.name = name
+
+
+class InvalidInput(Failure):
+    """What was sent cannot be read as what it should be; ``field`` says where (``""`` for the whole)."""
+
+    def __init__(self, field: str, why: str, *, name: str | None = None) -> None:
+        super().__init__(why, name=name)
+        self.field = field
+
+
+class InvalidForm(InvalidInput):
+    """Several fields of one form are wrong at once; ``problems`` maps field name to sentence."""
+
+    def __init__(self, problems: dict[str, str]) -> None:
+        first = next(iter(problems))
+        super().__init__(first, problems[first])
+        self.problems = problems
+
+
+class NotSignedIn(Failure):
+    """Nobody is signed in, or the token cannot be used; ``name`` says which (``ExpiredToken`` …)."""
+
+
+class Forbidden(Failure):
+    """Signed in, but not allowed to do this."""
+
+
+class NotFound(Failure):
+    """There is no such thing, or the caller must not learn that there is."""
+
+
+class Conflict(Failure):
+    """The thing changed since the caller last saw it."""
+
+
+class PreconditionFailed(Conflict):
+    """``If-Match`` named a version that is no longer the current one."""
+
+
+class Refused(Failure):
+    """A rule of the domain says no; ``name`` is the rule."""
+
+
+class TooLarge(Failure):
+    """More bytes or items than the limit, which the message names."""
+
+
+class TooMany(Failure):
+    """Too many requests; ``after_seconds`` says when to come back."""
+
+    def __init__(self, why: str, *, after_seconds: float, name: str | None = None) -> None:
+        super().__init__(why, name=name)
+        self.after_seconds = after_seconds
+
+
+class RemoteFailed(Failure):
+    """Another server answered with a failure or nonsense. ``status`` is its HTTP status where there was one."""
+
+    def __init__(self, why: str, *, name: str | None = None, status: int | None = None) -> None:
+        super().__init__(why, name=name)
+        self.status = status
+
+
+class RemoteSlow(Failure):
+    """Another server did not answer in time; whether it acted is unknown."""
+
+
+class Unavailable(Failure):
+    """We cannot serve this at the moment (store or broker away); trying again later is right."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How one kind of failure is answered: HTTP status, XRPC status and default error name, worker behaviour."""
+
+    http_status: int
+    xrpc_status: int
+    xrpc_name: str
+    worth_retrying: bool
+
+
+# The one table: docs/errors.md is compared with it by a test. Looked up by walking the class's MRO, so a subclass
+# inherits its parent's row unless it has its own.
+KINDS: dict[type[Failure], Kind] = {
+    InvalidInput: Kind(400, 400, "InvalidRequest", worth_retrying=False),
+    NotSignedIn: Kind(401, 401, "AuthenticationRequired", worth_retrying=False),
+    Forbidden: Kind(403, 403, "Forbidden", worth_retrying=False),
+    NotFound: Kind(404, 400, "NotFound", worth_retrying=False),
+    PreconditionFailed: Kind(412, 400, "InvalidSwap", worth_retrying=True),
+    Conflict: Kind(409, 400, "InvalidSwap", worth_retrying=True),
+    Refused: Kind(422, 400, "InvalidRequest", worth_retrying=False),
+    TooLarge: Kind(413, 413, "PayloadTooLarge", worth_retrying=False),
+    TooMany: Kind(429, 429, "RateLimitExceeded", worth_retrying=True),
+    RemoteFailed: Kind(502, 502, "UpstreamFailure", worth_retrying=True),
+    RemoteSlow: Kind(504, 504, "UpstreamTimeout", worth_retrying=True),
+    Unavailable: Kind(503, 503, "NotEnoughResources", worth_retrying=True),
+}
+
+# Deployed clients refresh their session on a 400 with one of these names, not on a 401 (protocol/xrpc.md 2).
+NAMES_ANSWERED_WITH_400 = frozenset({"ExpiredToken", "InvalidToken"})
+
+
+def kind_of(failure: Failure) -> Kind:
+    """The row of ``KINDS`` for a failure."""
+    for parent in type(failure).__mro__:
+        kind = KINDS.get(parent)
+        if kind is not None:
+            return kind
+    raise TypeError(f"{type(failure).__name__} has no row in KINDS")

@@ -1,0 +1,1 @@
+"""OpenMeet, the events platform."""

@@ -1,0 +1,1 @@
+"""A small did:plc directory for development networks."""

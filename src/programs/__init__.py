@@ -1,0 +1,1 @@
+"""One page of wiring per role; the only code that knows everything."""

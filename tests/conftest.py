@@ -1,0 +1,31 @@
+"""Shared by all tests: the event loop, the closing list of parts that are not here."""
+
+import os
+
+import pytest
+
+from tests.parts import PARTS, is_here, is_required
+
+pytest_plugins: list[str] = []
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """With ``CI=true`` a part that the Makefile requires must be here; saying so first is kinder than fifty failures."""
+    if hasattr(session.config, "workerinput"):
+        return
+    missing = [name for name in PARTS if is_required(name) and not is_here(name)]
+    if missing:
+        pytest.exit("CI requires parts that are not here: " + ", ".join(missing), returncode=1)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    missing = [name for name in PARTS if not is_here(name)]
+    if missing and not os.environ.get("PYTEST_XDIST_WORKER"):
+        terminalreporter.section("not tested here, because the machine lacks")
+        for name in missing:
+            terminalreporter.write_line(f"{PARTS[name].what}: {PARTS[name].get_it}")

@@ -1,0 +1,108 @@
+"""What parts of the outside a test needs, whether they are here, and what to say when they are not.
+
+A test says ``@needs("redis")``. On a person's machine a missing part skips the test and is named once in the closing
+list with the command that gets it; with ``CI=true`` a missing part of ``OPENMEET_CI_REQUIRES`` is a failure.
+"""
+
+import functools
+import os
+import shutil
+import socket
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+FIXTURES = Path(os.environ.get("OPENMEET_FIXTURES", ROOT.parent / "shared"))
+
+
+def _listens(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1):
+            return True
+    except OSError:
+        return False
+
+
+def _node_is_recent() -> bool:
+    node = shutil.which("node")
+    if node is None or shutil.which("npm") is None:
+        return False
+    said = subprocess.run([node, "--version"], capture_output=True, text=True, check=False).stdout.strip()
+    return int(said.lstrip("v").split(".")[0] or 0) >= 20
+
+
+@dataclass(frozen=True)
+class Part:
+    """Something outside the project that a test talks to."""
+
+    what: str
+    get_it: str
+
+
+PARTS = {
+    "postgresql": Part(
+        "a PostgreSQL server on port 5432 (else the embedded one is used)", "apt-get install postgresql"
+    ),
+    "rabbitmq": Part("a RabbitMQ broker on port 5672", "apt-get install rabbitmq-server"),
+    "redis": Part("a Redis server on port 6379", "apt-get install redis-server"),
+    "chromium": Part("the Chromium browser", "apt-get install chromium"),
+    "node": Part("Node.js 20 or newer with npm", "apt-get install nodejs npm"),
+    "compiler": Part("a C++ compiler and make", "apt-get install build-essential"),
+    "fixtures": Part("vectors and captured data beside the repository", "set OPENMEET_FIXTURES to their folder"),
+    "strace": Part("strace", "apt-get install strace"),
+}
+
+
+@functools.cache
+def is_here(name: str) -> bool:
+    """Whether this machine has the part; asked once per process."""
+    match name:
+        case "postgresql":
+            return _listens(5432)
+        case "rabbitmq":
+            return _listens(5672)
+        case "redis":
+            return _listens(6379)
+        case "chromium":
+            return shutil.which("chromium") is not None
+        case "node":
+            return _node_is_recent()
+        case "compiler":
+            return shutil.which("g++") is not None and shutil.which("make") is not None
+        case "fixtures":
+            return (FIXTURES / "vectors").is_dir()
+        case "strace":
+            return shutil.which("strace") is not None
+        case _:
+            raise KeyError(name)
+
+
+def is_required(name: str) -> bool:
+    """Whether a missing part is a failure here (the list stands in the Makefile)."""
+    return os.environ.get("CI") == "true" and name in os.environ.get("OPENMEET_CI_REQUIRES", "").split()
+
+
+def needs(*names: str) -> pytest.MarkDecorator:
+    """Skip, and say so in the closing list, where one of the parts is missing."""
+    missing = [name for name in names if not is_here(name)]
+    return pytest.mark.skipif(
+        bool(missing) and not any(is_required(name) for name in missing),
+        reason="missing part: " + ", ".join(missing),
+    )
+
+
+def fixture_path(relative: str) -> Path:
+    """A file or folder of the data beside the repository; read in place, never copied."""
+    return FIXTURES / relative
+
+
+def fixture_lines(relative: str) -> list[tuple[int, str]]:
+    """The cases of a text list with their line numbers; spaces are data, ``#`` lines and empty ones are not."""
+    path = fixture_path(relative)
+    if not path.is_file():
+        return []
+    lines = path.read_text(encoding="utf-8").split("\n")
+    return [(number, line) for number, line in enumerate(lines, 1) if line and not line.startswith("#")]
