@@ -1,0 +1,73 @@
+"""A proxy before a server that can lose replies: the request arrives and is acted on, the answer never comes back."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Self
+
+from aiohttp import ClientSession, WSMsgType, web
+
+HOP_BY_HOP = frozenset({"host", "connection", "transfer-encoding", "content-length", "content-encoding", "keep-alive"})
+
+
+def never(_request: web.Request) -> bool:
+    return False
+
+
+@dataclass
+class LossyProxy:
+    """Forwards everything to ``upstream``; where ``loses(request)`` is true the reply is dropped and counted."""
+
+    upstream: str
+    loses: Callable[[web.Request], bool] = never
+    url: str = ""
+    lost: int = 0
+    _runner: web.AppRunner | None = field(default=None, repr=False)
+    _session: ClientSession | None = field(default=None, repr=False)
+
+    async def __aenter__(self) -> Self:
+        app = web.Application(client_max_size=200 * 1024 * 1024)
+        app.router.add_route("*", "/{path:.*}", self._forward)
+        self._session = ClientSession(auto_decompress=False)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        if self._runner:
+            await self._runner.cleanup()
+        if self._session:
+            await self._session.close()
+
+    async def _forward(self, request: web.Request) -> web.StreamResponse:
+        assert self._session is not None
+        if request.headers.get("Upgrade", "").lower() == "websocket":
+            return await self._forward_socket(request, self._session)
+        headers = {name: value for name, value in request.headers.items() if name.lower() not in HOP_BY_HOP}
+        body = await request.read()
+        answer = await self._session.request(
+            request.method, self.upstream + request.raw_path, headers=headers, data=body or None, allow_redirects=False
+        )
+        async with answer:
+            content = await answer.read()
+        if self.loses(request):
+            self.lost += 1
+            assert request.transport is not None
+            request.transport.abort()
+            raise asyncio.CancelledError
+        kept = {n: v for n, v in answer.headers.items() if n.lower() not in HOP_BY_HOP - {"content-encoding"}}
+        return web.Response(status=answer.status, headers=kept, body=content)
+
+    async def _forward_socket(self, request: web.Request, session: ClientSession) -> web.WebSocketResponse:
+        down = web.WebSocketResponse(max_msg_size=0)
+        await down.prepare(request)
+        async with session.ws_connect(self.upstream + request.raw_path, max_msg_size=0) as up:
+            async for message in up:
+                if message.type is WSMsgType.BINARY:
+                    await down.send_bytes(message.data)
+                elif message.type is WSMsgType.TEXT:
+                    await down.send_str(message.data)
+        await down.close()
+        return down
