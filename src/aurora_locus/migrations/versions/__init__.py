@@ -1,0 +1,1 @@
+"""One revision per file, applied in the order of their numbers."""
