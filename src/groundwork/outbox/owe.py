@@ -1,0 +1,125 @@
+"""The table ``debts``: one row per (kind, subject), with the newest revision owed.
+
+Owing the same revision twice is one debt; owing a newer one makes the row due again, whatever became of the older.
+The table is created by the migrations of each server that owes something.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader, Row, Transaction
+
+
+class DebtState(StrEnum):
+    """``given_up`` waits for a person: the reason is kept."""
+
+    DUE = "due"
+    LEASED = "leased"
+    PAID = "paid"
+    GIVEN_UP = "given_up"
+
+
+@dataclass(frozen=True, slots=True)
+class Debt:
+    """One thing owed. ``attempts`` counts earlier failures of this revision."""
+
+    kind: str
+    subject: str
+    revision: int
+    state: DebtState
+    attempts: int
+    due_at: Instant
+    reason: str
+    lease: int
+
+
+OWE = """
+    insert into debts (kind, subject, revision, state, due_at, attempts, reason, lease, leased_until, owed_at)
+    values (:kind, :subject, :revision, 'due', :due_at, 0, '', 0, null, :now)
+    on conflict (kind, subject) do update
+       set revision = excluded.revision,
+           state = case when debts.state = 'leased' then 'leased' else 'due' end,
+           due_at = excluded.due_at, attempts = 0, reason = '', owed_at = excluded.owed_at
+     where excluded.revision > debts.revision
+"""
+
+COLUMNS = "kind, subject, revision, state, attempts, due_at, reason, lease"
+
+FIND = f"select {COLUMNS} from debts where kind = :kind and subject = :subject"
+
+LIST = f"""
+    select {COLUMNS} from debts
+     where state = :state and (kind = :kind or cast(:kind as text) = '') and (kind, subject) > (:after_kind, :after_subject)
+     order by kind, subject limit :limit
+"""
+
+WAKE = """
+    update debts set state = 'due', due_at = :now, attempts = 0, reason = ''
+     where kind = :kind and subject = :subject and state in ('due', 'given_up')
+"""
+
+FORGET = "delete from debts where kind = :kind and subject = :subject"
+
+FORGET_PAID = "delete from debts where state = 'paid' and owed_at < :before"
+
+COUNT = "select kind, state, count(*) as n, min(due_at) as oldest from debts where state <> 'paid' group by kind, state"
+
+
+async def owe(tx: Transaction, kind: str, subject: str, revision: int = 1, *, due_at: Instant | None = None) -> None:
+    """Promise to pay; due now unless ``due_at`` says later. Settled revisions are not owed again."""
+    await tx.execute(
+        OWE, kind=str(kind), subject=subject, revision=revision, due_at=tx.now if due_at is None else due_at, now=tx.now
+    )
+
+
+async def find(reader: Reader, kind: str, subject: str) -> Debt | None:
+    """What is or was owed about a subject."""
+    row = await reader.fetch_one(FIND, kind=str(kind), subject=subject)
+    return None if row is None else debt_of(row)
+
+
+async def given_up(
+    reader: Reader, *, kind: str = "", after: tuple[str, str] = ("", ""), limit: int = 100
+) -> list[Debt]:
+    """Debts that wait for a person, in (kind, subject) order after the keyset ``after``."""
+    rows = await reader.fetch(
+        LIST, state="given_up", kind=str(kind), after_kind=after[0], after_subject=after[1], limit=limit
+    )
+    return [debt_of(row) for row in rows]
+
+
+async def wake(tx: Transaction, kind: str, subject: str) -> bool:
+    """Try again now what waits or was given up; False when there is nothing to wake."""
+    return await tx.execute(WAKE, kind=str(kind), subject=subject, now=tx.now) == 1
+
+
+async def forget(tx: Transaction, kind: str, subject: str) -> bool:
+    """Drop a debt: what it was about is gone, or a person decided against it."""
+    return await tx.execute(FORGET, kind=str(kind), subject=subject) == 1
+
+
+async def forget_paid(tx: Transaction, before: Instant) -> int:
+    """Drop rows that were owed before an instant and are paid; the number dropped."""
+    return await tx.execute(FORGET_PAID, before=before)
+
+
+async def waiting(reader: Reader) -> list[tuple[str, DebtState, int, Instant]]:
+    """(kind, state, how many, oldest due) of everything unpaid, for metrics and the operator's page."""
+    return [
+        (row["kind"], DebtState(row["state"]), row["n"], Instant(row["oldest"])) for row in await reader.fetch(COUNT)
+    ]
+
+
+def debt_of(row: Row) -> Debt:
+    """A row of ``COLUMNS`` as a value."""
+    return Debt(
+        row["kind"],
+        row["subject"],
+        row["revision"],
+        DebtState(row["state"]),
+        row["attempts"],
+        Instant(row["due_at"]),
+        row["reason"],
+        row["lease"],
+    )

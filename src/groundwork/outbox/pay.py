@@ -1,0 +1,158 @@
+"""Paying debts: lease a few, hand each to its payer outside any transaction, note what came of it.
+
+A payer is an async function of one debt. Returning means paid. A ``Failure`` is retried or given up as its kind says
+(``groundwork.errors``); anything else is tried a few times and then waits for a person. A lease that ends makes the
+row due again, so a payer must bear being called twice for one revision.
+"""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from groundwork.clock import SECOND, Instant
+from groundwork.database.transaction import Database
+from groundwork.errors import Failure
+from groundwork.outbox import retry
+from groundwork.outbox.owe import COLUMNS, Debt, debt_of
+from groundwork.telemetry.logs import log
+
+Payer = Callable[[Debt], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Paying:
+    """How one kind of debt is paid: by whom, how many at a time, for how long a lease holds, how it is retried."""
+
+    payer: Payer
+    batch: int = 20
+    lease_seconds: float = 60.0
+    policy: retry.Policy = retry.DEFAULT
+
+
+# The guards stand in the outer statement too: two workers on PostgreSQL may choose the same rows, and the second
+# sees the first one's lease only when its own row check runs again.
+LEASE = f"""
+    update debts set state = 'leased', lease = lease + 1, leased_until = :until
+     where kind = :kind
+       and ((state = 'due' and due_at <= :now) or (state = 'leased' and leased_until <= :now))
+       and subject in (
+           select subject from debts
+            where kind = :kind
+              and ((state = 'due' and due_at <= :now) or (state = 'leased' and leased_until <= :now))
+            order by due_at, subject limit :limit)
+    returning {COLUMNS}
+"""
+
+# A newer revision was owed while this one was being paid: due again at once.
+SETTLE = """
+    update debts
+       set state = case when revision > :revision then 'due' else 'paid' end,
+           due_at = :now, attempts = 0, reason = '', leased_until = null
+     where kind = :kind and subject = :subject and lease = :lease and state = 'leased'
+"""
+
+POSTPONE = """
+    update debts set state = 'due', due_at = :due_at, attempts = attempts + 1, reason = :reason, leased_until = null
+     where kind = :kind and subject = :subject and lease = :lease and state = 'leased'
+"""
+
+GIVE_UP = """
+    update debts
+       set state = case when revision > :revision then 'due' else 'given_up' end,
+           due_at = :now, attempts = attempts + 1, reason = :reason, leased_until = null
+     where kind = :kind and subject = :subject and lease = :lease and state = 'leased'
+"""
+
+
+async def run_once(db: Database, payings: Mapping[str, Paying]) -> int:
+    """Pay everything that is due now, one batch of each kind; how many debts were taken."""
+    taken = 0
+    for kind, paying in payings.items():
+        debts = await lease(db, kind, limit=paying.batch, seconds=paying.lease_seconds)
+        await asyncio.gather(*(_pay(db, paying, debt) for debt in debts))
+        taken += len(debts)
+    return taken
+
+
+async def run(
+    db: Database, payings: Mapping[str, Paying], stop: asyncio.Event, *, wake: asyncio.Event, idle_seconds: float = 1.0
+) -> None:
+    """Pay until ``stop`` is set; ``wake`` (set by a committed debt in this process) cuts the idle wait short."""
+    while not stop.is_set():
+        wake.clear()
+        try:
+            taken = await run_once(db, payings)
+        except Exception as failure:  # noqa: BLE001 - the edge of the worker: the store is away; the rows remain
+            log.error("debts.lease_failed", error=repr(failure))
+            taken = 0
+        if taken == 0:
+            await idle(stop, wake, idle_seconds)
+
+
+async def idle(stop: asyncio.Event, wake: asyncio.Event, seconds: float) -> None:
+    """Wait until one of the events is set or the time is up."""
+    waiting = [asyncio.ensure_future(stop.wait()), asyncio.ensure_future(wake.wait())]
+    try:
+        await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for one in waiting:
+            one.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await one
+
+
+async def lease(db: Database, kind: str, *, limit: int, seconds: float) -> list[Debt]:
+    """Take debts of a kind that are due, or whose earlier payer never came back."""
+    async with db.transaction() as tx:
+        rows = await tx.fetch(LEASE, kind=str(kind), now=tx.now, until=tx.now + int(seconds * SECOND), limit=limit)
+    return [debt_of(row) for row in rows]
+
+
+async def _pay(db: Database, paying: Paying, debt: Debt) -> None:
+    try:
+        await paying.payer(debt)
+    except Failure as failure:
+        if retry.is_worth_retrying(failure):
+            await _postpone(db, paying, debt, failure.why, retry.asked_seconds(failure))
+        else:
+            await _give_up(db, debt, f"{type(failure).__name__}: {failure.why}")
+    except Exception as failure:  # noqa: BLE001 - the edge of the worker: the kind is unknown, the debt must not be lost
+        log.error("debt.failed_unforeseen", kind=debt.kind, subject=debt.subject, error=repr(failure))
+        if debt.attempts + 1 < paying.policy.unforeseen_tries:
+            await _postpone(db, paying, debt, type(failure).__name__, None)
+        else:
+            await _give_up(db, debt, type(failure).__name__)
+    else:
+        async with db.transaction() as tx:
+            await tx.execute(
+                SETTLE, kind=debt.kind, subject=debt.subject, revision=debt.revision, lease=debt.lease, now=tx.now
+            )
+
+
+async def _postpone(db: Database, paying: Paying, debt: Debt, reason: str, asked: float | None) -> None:
+    wait = retry.wait_seconds(
+        debt.attempts + 1,
+        random.random(),  # noqa: S311 - spreads retries, guards nothing
+        policy=paying.policy,
+        asked_seconds=asked,
+    )
+    log.warning("debt.postponed", kind=debt.kind, subject=debt.subject, seconds=round(wait, 1), reason=reason)
+    async with db.transaction() as tx:
+        due_at = Instant(tx.now + int(wait * SECOND))
+        await tx.execute(POSTPONE, kind=debt.kind, subject=debt.subject, lease=debt.lease, due_at=due_at, reason=reason)
+
+
+async def _give_up(db: Database, debt: Debt, reason: str) -> None:
+    log.error("debt.given_up", kind=debt.kind, subject=debt.subject, reason=reason)
+    async with db.transaction() as tx:
+        await tx.execute(
+            GIVE_UP,
+            kind=debt.kind,
+            subject=debt.subject,
+            revision=debt.revision,
+            lease=debt.lease,
+            reason=reason,
+            now=tx.now,
+        )

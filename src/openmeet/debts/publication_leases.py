@@ -1,0 +1,347 @@
+"""What the payer does to a publication: take it, fix what will be sent, note the answer.
+
+Every statement carries the lease number, so the answer of a payer whose lease ended changes nothing, and the states
+from which the graph lets it move. Record key, CID and bytes are stored *before* anything is sent (style, section 3).
+"""
+
+from dataclasses import dataclass
+
+from groundwork.clock import HOUR, SECOND, Instant
+from groundwork.database.transaction import Reader, Row, Transaction
+from openmeet.debts.publications import GRAPH, Kind, State
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """One promise as its payer sees it.
+
+    ``chosen_*``: what was fixed for the send in flight (or the last one); ``base_*``: the last version that we and the
+    PDS agreed on. ``edits`` and ``merged``: see ``ingestion.merge``. ``rounds``: swap conflicts since the last edit.
+    """
+
+    kind: Kind
+    subject_id: str
+    user_id: str
+    state: State
+    revision: int
+    sent_revision: int
+    did: str | None
+    uri: str | None
+    chosen_cid: str | None
+    chosen_body: bytes | None
+    chosen_revision: int | None
+    base_cid: str | None
+    base_body: bytes | None
+    base_rev: str | None
+    edits: bytes | None
+    merged: bytes | None
+    rounds: int
+    attempts: int
+    lease: int
+
+    @property
+    def may_be_out_there(self) -> bool:
+        """Whether the PDS may hold a record: a key was chosen, so a request may have left."""
+        return self.uri is not None
+
+
+COLUMNS = """kind, subject_id, user_id, state, revision, sent_revision, did, uri, chosen_cid, chosen_body,
+    chosen_revision, base_cid, base_body, base_rev, edits, merged, rounds, attempts, lease"""
+
+_READY = """(
+        (state in ('due', 'retrying', 'waiting') and due_at <= :now)
+        or (state = 'retracting' and due_at <= :now and leased_until is null)
+        or (state in ('sending', 'retracting') and leased_until <= :now))"""
+
+# Retractions go before everything else. The guard stands outside too: see groundwork/outbox/pay.py. A row whose
+# uri another row of the same repository is sending is no concern here: one row per record.
+LEASE = f"""
+    update publications
+       set state = case when state = 'retracting' then 'retracting' else 'sending' end,
+           lease = lease + 1, leased_until = :until
+     where {_READY}
+       and (kind, subject_id) in (
+           select kind, subject_id from publications where {_READY}
+            order by case when state = 'retracting' then 0 else 1 end, due_at, kind, subject_id limit :limit)
+    returning {COLUMNS}
+"""
+
+LEASE_ONE = f"""
+    update publications
+       set state = case when state = 'retracting' then 'retracting' else 'sending' end,
+           lease = lease + 1, leased_until = :until
+     where kind = :kind and subject_id = :subject_id and {_READY}
+    returning {COLUMNS}
+"""
+
+FIND = f"select {COLUMNS} from publications where kind = :kind and subject_id = :subject_id"
+
+FIND_BY_URI = f"select {COLUMNS} from publications where uri = :uri"
+
+FIX = """
+    update publications
+       set did = :did, uri = :uri, chosen_cid = :cid, chosen_body = :body, chosen_revision = :revision,
+           writes = case when writes_since > :an_hour_ago then writes + 1 else 1 end,
+           writes_since = case when writes_since > :an_hour_ago then writes_since else :now end
+     where kind = :kind and subject_id = :subject_id and lease = :lease and state = 'sending'
+    returning writes
+"""
+
+_HELD = "kind = :kind and subject_id = :subject_id and lease = :lease and state in ('sending', 'retracting')"
+
+# Confirmed by the PDS's answer or by reading back; a newer revision makes it due again. Where the echo was faster the
+# row is settled already and this changes nothing.
+CONFIRM = f"""
+    update publications
+       set state = case when revision > :revision then 'due' else 'published' end,
+           sent_revision = :revision, base_cid = :cid, base_body = :body, base_rev = :rev, edits = null, merged = null,
+           was_merged = case when merged is null then 0 else 1 end,
+           due_at = :now, changed_at = :now, attempts = 0, rounds = 0, reason = '', leased_until = null
+     where {_HELD} and state = 'sending' and (base_rev is null or cast(:rev as text) >= base_rev)
+"""
+
+# The echo: CID and uri match what was chosen, and its rev is greater than that of the last settled write.
+SETTLE_BY_ECHO = f"""
+    update publications
+       set state = case when revision > chosen_revision then 'due' else 'published' end,
+           sent_revision = chosen_revision, base_cid = chosen_cid, base_body = chosen_body, base_rev = :rev,
+           was_merged = case when merged is null then 0 else 1 end, edits = null, merged = null,
+           due_at = :now, changed_at = :now, attempts = 0, rounds = 0, reason = '', leased_until = null
+     where uri = :uri and chosen_cid = :cid and (base_rev is null or base_rev < :rev)
+       and state in ({", ".join(f"'{s}'" for s in GRAPH.sources_of(State.PUBLISHED))})
+"""
+
+# An echo of a write that is settled already, read again at a later rev: only the rev moves.
+TOUCH_BASE = "update publications set base_rev = :rev where uri = :uri and base_cid = :cid and base_rev < :rev"
+
+MOVE = f"""
+    update publications
+       set state = :state, due_at = :due_at, changed_at = :now, reason = :reason, leased_until = null,
+           attempts = attempts + :failed, rounds = rounds + :round
+     where {_HELD} and state in (:from_a, :from_b)
+"""
+
+RETRACTED = f"""
+    update publications
+       set state = case when revision > :revision then 'due' else 'retracted' end, sent_revision = :revision,
+           uri = null, chosen_cid = null, chosen_body = null, chosen_revision = null,
+           base_cid = null, base_body = null, base_rev = null, edits = null, merged = null, was_merged = 0,
+           due_at = :now, changed_at = :now, attempts = 0, rounds = 0, reason = '', leased_until = null
+     where {_HELD}
+"""
+
+START_RETRACTING = f"update publications set state = 'retracting', changed_at = :now where {_HELD}"
+
+# The record is gone from the repository, and not by us: whatever was owed, there is no base any more.
+LOSE = """
+    update publications
+       set state = 'retracted', uri = null, chosen_cid = null, chosen_body = null, chosen_revision = null,
+           base_cid = null, base_body = null, base_rev = null, edits = null, merged = null, was_merged = 0,
+           sent_revision = revision, changed_at = :now, leased_until = null, reason = :reason
+     where uri = :uri and (base_rev is not null and base_rev < :rev)
+"""
+
+REMEMBER_MERGE = """
+    update publications
+       set base_cid = :base_cid, base_body = :base_body, edits = :edits, merged = :merged, state = :state,
+           due_at = :now, changed_at = :now, was_merged = :was_merged
+     where uri = :uri
+"""
+
+ADOPT = """
+    update publications
+       set base_cid = :cid, base_body = :body, base_rev = :rev, edits = null, merged = null,
+           sent_revision = revision, was_merged = 1, reason = '', leased_until = null, due_at = :now, changed_at = :now,
+           state = 'published'
+     where uri = :uri and state not in ('retracting', 'retracted')
+"""
+
+
+async def take(tx: Transaction, *, limit: int, seconds: float) -> list[Publication]:
+    """Lease what is due, retractions first."""
+    rows = await tx.fetch(LEASE, now=tx.now, until=tx.now + int(seconds * SECOND), limit=limit)
+    return [_publication(row) for row in rows]
+
+
+async def take_one(tx: Transaction, *, kind: Kind, subject_id: str, seconds: float) -> Publication | None:
+    """Lease this one if it is due: a request that pays its own debt at once."""
+    row = await tx.fetch_one(
+        LEASE_ONE, kind=kind, subject_id=subject_id, now=tx.now, until=tx.now + int(seconds * SECOND)
+    )
+    return None if row is None else _publication(row)
+
+
+async def find(reader: Reader, kind: Kind, subject_id: str) -> Publication | None:
+    """The promise about a subject."""
+    row = await reader.fetch_one(FIND, kind=kind, subject_id=subject_id)
+    return None if row is None else _publication(row)
+
+
+async def find_by_uri(reader: Reader, uri: str) -> Publication | None:
+    """The promise whose record this is; None for records that are not ours to write."""
+    row = await reader.fetch_one(FIND_BY_URI, uri=uri)
+    return None if row is None else _publication(row)
+
+
+async def fix(tx: Transaction, held: Publication, *, did: str, uri: str, cid: str, body: bytes) -> int | None:
+    """Store what will be sent. Returns the writes of this record in the past hour without a local edit, this one
+    included; None when the lease is no longer ours and nothing may be sent.
+    """
+    row = await tx.fetch_one(
+        FIX,
+        kind=held.kind,
+        subject_id=held.subject_id,
+        lease=held.lease,
+        did=did,
+        uri=uri,
+        cid=cid,
+        body=body,
+        revision=held.revision,
+        now=tx.now,
+        an_hour_ago=tx.now - HOUR,
+    )
+    return None if row is None else int(row["writes"])
+
+
+async def confirm(tx: Transaction, held: Publication, *, cid: str, body: bytes, rev: str) -> bool:
+    """The PDS holds these bytes as of ``rev``: settled, unless a newer revision is owed by now."""
+    return (
+        await tx.execute(
+            CONFIRM,
+            kind=held.kind,
+            subject_id=held.subject_id,
+            lease=held.lease,
+            revision=held.revision,
+            cid=cid,
+            body=body,
+            rev=rev,
+            now=tx.now,
+        )
+        == 1
+    )
+
+
+async def settle_by_echo(tx: Transaction, *, uri: str, cid: str, rev: str) -> bool:
+    """A message of the network shows our own bytes under our own key: the send arrived, whatever its answer was."""
+    if await tx.execute(SETTLE_BY_ECHO, uri=uri, cid=cid, rev=rev, now=tx.now) == 1:
+        return True
+    return await tx.execute(TOUCH_BASE, uri=uri, cid=cid, rev=rev) == 1
+
+
+async def move(
+    tx: Transaction,
+    held: Publication,
+    state: State,
+    *,
+    reason: str = "",
+    due_at: Instant | None = None,
+    failed: bool = False,
+    round_: bool = False,
+) -> bool:
+    """Give the row back in another state; False when the lease is no longer ours.
+
+    Raises ImpossibleMove when the graph does not list the move.
+    """
+    leased_as = State.RETRACTING if held.state is State.RETRACTING else State.SENDING
+    GRAPH.require(leased_as, state)
+    moved = await tx.execute(
+        MOVE,
+        kind=held.kind,
+        subject_id=held.subject_id,
+        lease=held.lease,
+        state=state,
+        due_at=tx.now if due_at is None else due_at,
+        reason=reason,
+        now=tx.now,
+        failed=int(failed),
+        round=int(round_),
+        from_a=leased_as,
+        from_b=State.RETRACTING,
+    )
+    return moved == 1
+
+
+async def start_retracting(tx: Transaction, held: Publication) -> bool:
+    """What is held must vanish from the PDS: from now on the row says so, also if this payer dies."""
+    return (
+        await tx.execute(START_RETRACTING, kind=held.kind, subject_id=held.subject_id, lease=held.lease, now=tx.now)
+        == 1
+    )
+
+
+async def retracted(tx: Transaction, held: Publication) -> bool:
+    """The PDS no longer holds the record; a later publication of an event gets a new key."""
+    return (
+        await tx.execute(
+            RETRACTED,
+            kind=held.kind,
+            subject_id=held.subject_id,
+            lease=held.lease,
+            revision=held.revision,
+            now=tx.now,
+        )
+        == 1
+    )
+
+
+async def lose(tx: Transaction, *, uri: str, rev: str, reason: str) -> bool:
+    """The record was deleted in the repository by somebody else; what we owed about it is void until a new edit."""
+    return await tx.execute(LOSE, uri=uri, rev=rev, reason=reason, now=tx.now) == 1
+
+
+async def adopt(tx: Transaction, *, uri: str, cid: str, body: bytes, rev: str) -> bool:
+    """Somebody else changed the record and nothing was edited here: theirs is the new base."""
+    return await tx.execute(ADOPT, uri=uri, cid=cid, body=body, rev=rev, now=tx.now) == 1
+
+
+async def remember_merge(
+    tx: Transaction,
+    *,
+    uri: str,
+    base_cid: str,
+    base_body: bytes,
+    edits: bytes,
+    merged: bytes,
+    state: State,
+    was_merged: bool,
+) -> None:
+    """Keep the three values that a merge is computed from, and whether something is still owed afterwards."""
+    await tx.execute(
+        REMEMBER_MERGE,
+        uri=uri,
+        base_cid=base_cid,
+        base_body=base_body,
+        edits=edits,
+        merged=merged,
+        state=state,
+        was_merged=int(was_merged),
+        now=tx.now,
+    )
+
+
+def _publication(row: Row) -> Publication:
+    return Publication(
+        Kind(row["kind"]),
+        row["subject_id"],
+        row["user_id"],
+        State(row["state"]),
+        row["revision"],
+        row["sent_revision"],
+        row["did"],
+        row["uri"],
+        row["chosen_cid"],
+        _bytes(row["chosen_body"]),
+        row["chosen_revision"],
+        row["base_cid"],
+        _bytes(row["base_body"]),
+        row["base_rev"],
+        _bytes(row["edits"]),
+        _bytes(row["merged"]),
+        row["rounds"],
+        row["attempts"],
+        row["lease"],
+    )
+
+
+def _bytes(value: bytes | memoryview | None) -> bytes | None:
+    return None if value is None else bytes(value)

@@ -1,0 +1,247 @@
+"""Records owed to a person's repository: a row that promises, with declared states (design, section 6).
+
+A room owes with ``owe`` in the transaction of the edit; the page reads ``states``. What was sent, when and with which
+record key is kept by ``publication_leases``. Revisions decide what is still owed, never clocks.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from groundwork.clock import MINUTE, SECOND, Instant
+from groundwork.database.transaction import Reader, Row, Transaction
+from groundwork.outbox.states import Graph, sql_literals
+
+
+class Kind(StrEnum):
+    """Whose record: of an event (subject: event id) or of an answer (subject: attendance id)."""
+
+    EVENT = "event"
+    RSVP = "rsvp"
+
+
+class State(StrEnum):
+    """Where a promise stands."""
+
+    WITHHELD = "withheld"  # visibility, settings, consent, not connected
+    WAITING = "waiting"  # its subject is not published yet
+    DUE = "due"
+    SENDING = "sending"  # leased
+    PUBLISHED = "published"
+    RETRYING = "retrying"
+    BLOCKED = "blocked"  # needs a login
+    REFUSED = "refused"  # invalid, too large; the reason is kept
+    CONFLICTED = "conflicted"
+    RETRACTING = "retracting"
+    RETRACTED = "retracted"
+
+
+_S = State
+
+# Every move that may happen. Leased rows may become anything a payer can find out; ``sending -> due`` is the end of a
+# lease or a swap conflict, ``sending -> sending`` taking over a lease that ended. A row that never reached the PDS is
+# withheld, not retracted.
+GRAPH: Graph[State] = Graph(
+    {
+        _S.WITHHELD: frozenset({_S.DUE}),
+        _S.WAITING: frozenset({_S.DUE, _S.SENDING}),
+        _S.DUE: frozenset({_S.DUE, _S.SENDING, _S.PUBLISHED, _S.RETRACTING}),
+        _S.SENDING: frozenset(
+            {
+                _S.WITHHELD,
+                _S.WAITING,
+                _S.DUE,
+                _S.SENDING,
+                _S.PUBLISHED,
+                _S.RETRYING,
+                _S.BLOCKED,
+                _S.REFUSED,
+                _S.CONFLICTED,
+                _S.RETRACTING,
+            }
+        ),
+        _S.PUBLISHED: frozenset({_S.DUE, _S.RETRACTING}),
+        _S.RETRYING: frozenset({_S.DUE, _S.SENDING, _S.PUBLISHED, _S.RETRACTING}),
+        _S.BLOCKED: frozenset({_S.DUE, _S.PUBLISHED, _S.RETRACTING}),
+        _S.REFUSED: frozenset({_S.DUE, _S.RETRACTING}),
+        _S.CONFLICTED: frozenset({_S.DUE, _S.PUBLISHED, _S.RETRACTING}),
+        _S.RETRACTING: frozenset({_S.DUE, _S.RETRACTING, _S.RETRACTED, _S.BLOCKED}),
+        _S.RETRACTED: frozenset({_S.DUE}),
+    }
+)
+
+# What a new revision does to a row: these become due at once; a leased one stays leased (its payer sees the newer
+# revision when it settles); a blocked one waits for the login that it needs anyway.
+DUE_ON_NEW_REVISION = (
+    _S.WITHHELD,
+    _S.WAITING,
+    _S.DUE,
+    _S.RETRYING,
+    _S.PUBLISHED,
+    _S.REFUSED,
+    _S.CONFLICTED,
+    _S.RETRACTED,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a page shows about one record. ``due_at`` is the next try; ``changed_at`` the last change of state."""
+
+    state: State
+    revision: int
+    sent_revision: int
+    uri: str | None
+    reason: str
+    due_at: Instant
+    changed_at: Instant
+    was_merged: bool
+
+    def words(self, now: Instant) -> str:
+        """The chip: words, never a code (product.md, "Sync status")."""
+        match self.state:
+            case State.WITHHELD:
+                return "only here"
+            case State.WAITING:
+                return "waiting for the event to be published"
+            case State.DUE | State.SENDING:
+                return "waiting for your PDS"
+            case State.PUBLISHED:
+                return "changed elsewhere, merged" if self.was_merged else "on your PDS ✓"
+            case State.RETRYING:
+                return f"waiting for your PDS, next try {_in_words(self.due_at - now)}"
+            case State.BLOCKED:
+                return "sign in again to publish"
+            case State.REFUSED:
+                return f"your PDS did not take it: {self.reason}"
+            case State.CONFLICTED:
+                return "changed here and elsewhere: please choose"
+            case State.RETRACTING:
+                return "being taken back from your PDS"
+            case State.RETRACTED:
+                return "taken back from your PDS"
+
+
+def _in_words(microseconds: int) -> str:
+    if microseconds <= SECOND:
+        return "now"
+    if microseconds < MINUTE:
+        return f"in {microseconds // SECOND} s"
+    return f"in {-(-microseconds // MINUTE)} min"
+
+
+ONLY_HERE = Standing(State.WITHHELD, 0, 0, None, "", Instant(0), Instant(0), was_merged=False)
+
+_DUE_NOW = sql_literals(DUE_ON_NEW_REVISION)
+
+OWE = f"""
+    insert into publications (kind, subject_id, user_id, state, revision, due_at, changed_at)
+    values (:kind, :subject_id, :user_id, 'due', :revision, :now, :now)
+    on conflict (kind, subject_id) do update
+       set revision = excluded.revision, user_id = excluded.user_id,
+           state = case when publications.state in ({_DUE_NOW}) then 'due' else publications.state end,
+           due_at = excluded.due_at, changed_at = excluded.changed_at,
+           attempts = 0, rounds = 0, writes = 0
+     where excluded.revision > publications.revision
+"""
+
+# What may have reached the PDS has a record key; what has none is withheld by the payer when it looks.
+RETRACT = f"""
+    update publications set state = 'retracting', revision = :revision, due_at = :now, changed_at = :now,
+           attempts = 0, reason = ''
+     where kind = :kind and subject_id = :subject_id and uri is not null and leased_until is null
+       and state in ({GRAPH.sql_sources_of(State.RETRACTING)})
+"""
+
+STATES = """
+    select subject_id, state, revision, sent_revision, uri, reason, due_at, changed_at, was_merged
+      from publications where kind = :kind and subject_id in ({})
+"""
+
+TRY_AGAIN = """
+    update publications set state = 'due', due_at = :now, changed_at = :now, attempts = 0, rounds = 0, writes = 0,
+           reason = ''
+     where kind = :kind and subject_id = :subject_id
+       and state in ('withheld', 'waiting', 'due', 'retrying', 'blocked', 'refused', 'conflicted')
+"""
+
+TRY_ALL_OF = """
+    update publications set state = 'due', due_at = :now, changed_at = :now, attempts = 0, reason = ''
+     where user_id = :user_id and state in ('withheld', 'waiting', 'retrying', 'blocked')
+"""
+
+RETRY_RETRACTIONS_OF = """
+    update publications set state = 'due', due_at = :now, changed_at = :now, attempts = 0
+     where user_id = :user_id and uri is not null and state in ('published', 'refused', 'conflicted')
+"""
+
+COUNT = "select kind, state, count(*) as n, min(due_at) as oldest from publications group by kind, state"
+
+REASSIGN = "update publications set user_id = :to_user where user_id = :from_user"
+
+
+async def owe(tx: Transaction, *, kind: Kind, subject_id: str, user_id: str, revision: int) -> None:
+    """Promise that the repository of ``user_id`` will agree with this revision; the payer decides how.
+
+    Call it with every edit of something that might be published, also when it must now vanish: what to do (publish,
+    take back, nothing) is decided from the present when the debt is paid. Older or equal revisions change nothing.
+    """
+    await tx.execute(OWE, kind=kind, subject_id=subject_id, user_id=user_id, revision=revision, now=tx.now)
+
+
+async def owe_retraction(tx: Transaction, *, kind: Kind, subject_id: str, user_id: str, revision: int) -> None:
+    """The same for what was deleted or became private: it goes before everything else that is due."""
+    moved = await tx.execute(RETRACT, kind=kind, subject_id=subject_id, revision=revision, now=tx.now)
+    if not moved:
+        await owe(tx, kind=kind, subject_id=subject_id, user_id=user_id, revision=revision)
+
+
+async def states(reader: Reader, kind: Kind, subject_ids: Sequence[str]) -> dict[str, Standing]:
+    """How each subject stands; ``ONLY_HERE`` for those that owe nothing."""
+    found = dict.fromkeys(subject_ids, ONLY_HERE)
+    if not found:
+        return found
+    names = {f"s{number}": subject_id for number, subject_id in enumerate(found)}
+    rows = await reader.fetch(STATES.format(", ".join(f":{name}" for name in names)), kind=kind, **names)
+    found.update((row["subject_id"], _standing(row)) for row in rows)
+    return found
+
+
+async def try_again(tx: Transaction, *, kind: Kind, subject_id: str) -> bool:
+    """A person asks for another try now; False when nothing waits."""
+    return await tx.execute(TRY_AGAIN, kind=kind, subject_id=subject_id, now=tx.now) == 1
+
+
+async def wake_all_of(tx: Transaction, user_id: str) -> int:
+    """The person agreed, connected or signed in again: everything of theirs that was held up is due."""
+    return await tx.execute(TRY_ALL_OF, user_id=user_id, now=tx.now)
+
+
+async def reconsider_all_of(tx: Transaction, user_id: str) -> int:
+    """The person withdrew their consent: what is published is looked at again, and taken back."""
+    return await tx.execute(RETRY_RETRACTIONS_OF, user_id=user_id, now=tx.now)
+
+
+async def reassign(tx: Transaction, *, from_user: str, to_user: str) -> None:
+    """One person out of two rows: what either owed is owed by the one who stays."""
+    await tx.execute(REASSIGN, from_user=from_user, to_user=to_user)
+
+
+async def counts(reader: Reader) -> list[tuple[Kind, State, int, Instant]]:
+    """(kind, state, how many, oldest due) for metrics and the operator's page."""
+    return [
+        (Kind(row["kind"]), State(row["state"]), row["n"], Instant(row["oldest"])) for row in await reader.fetch(COUNT)
+    ]
+
+
+def _standing(row: Row) -> Standing:
+    return Standing(
+        State(row["state"]),
+        row["revision"],
+        row["sent_revision"],
+        row["uri"],
+        row["reason"],
+        Instant(row["due_at"]),
+        Instant(row["changed_at"]),
+        was_merged=bool(row["was_merged"]),
+    )
