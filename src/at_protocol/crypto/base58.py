@@ -1,0 +1,33 @@
+"""Base58 with Bitcoin's alphabet (multibase prefix ``z``): leading zero bytes are leading ``1`` characters."""
+
+from at_protocol.failures import Malformed
+
+_ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+_VALUES = {character: value for value, character in enumerate(_ALPHABET)}
+# Keys have at most 66 bytes, which is 91 characters; converting a number is quadratic in its length.
+MAX_CHARACTERS = 256
+
+
+def encode(content: bytes) -> str:
+    """The text of some bytes."""
+    number = int.from_bytes(content, "big")
+    digits: list[str] = []
+    while number:
+        number, digit = divmod(number, 58)
+        digits.append(_ALPHABET[digit])
+    zeros = len(content) - len(content.lstrip(b"\0"))
+    return "1" * zeros + "".join(reversed(digits))
+
+
+def decode(text: str) -> bytes:
+    """The bytes of a text; raises Malformed (kind ``base58``)."""
+    if len(text) > MAX_CHARACTERS:
+        raise Malformed("base58", text, f"longer than {MAX_CHARACTERS} characters")
+    number = 0
+    for character in text:
+        digit = _VALUES.get(character)
+        if digit is None:
+            raise Malformed("base58", text, "a character is not of the base58 alphabet")
+        number = number * 58 + digit
+    zeros = len(text) - len(text.lstrip("1"))
+    return b"\0" * zeros + number.to_bytes((number.bit_length() + 7) // 8, "big")

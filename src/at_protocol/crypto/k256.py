@@ -1,0 +1,105 @@
+"""Keys on secp256k1 (JOSE: ES256K), the default of the protocol. libsecp256k1 signs low-S and refuses high-S itself."""
+
+from hashlib import sha256
+
+from coincurve import PrivateKey as _Secret
+from coincurve import PublicKey as _Point
+
+from at_protocol.crypto.der import from_compact
+from at_protocol.crypto.scalar import scalar_from
+from at_protocol.failures import Malformed
+
+ALGORITHM = "ES256K"
+CURVE = "secp256k1"
+ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+MULTICODEC = b"\xe7\x01"
+
+
+class PublicKey:
+    """A point on the curve; equal and hashed by it."""
+
+    __slots__ = ("_encoded", "_point")
+
+    algorithm = ALGORITHM
+    curve = CURVE
+    multicodec = MULTICODEC
+
+    def __init__(self, encoded: bytes) -> None:
+        """From 33 bytes (compressed) or 65 (uncompressed); raises Malformed (kind ``key``)."""
+        # The library would read the hybrid forms 06 and 07 as well, which no specification here knows.
+        if (len(encoded), encoded[:1]) not in {(33, b"\x02"), (33, b"\x03"), (65, b"\x04")}:
+            raise Malformed("key", encoded, "neither a compressed nor an uncompressed point")
+        try:
+            self._point = _Point(encoded)
+        except ValueError as error:
+            raise Malformed("key", encoded, "not a point on secp256k1") from error
+        self._encoded = encoded if len(encoded) == 33 else self._point.format(compressed=True)
+
+    def __bytes__(self) -> bytes:
+        """The 33 bytes of the compressed form."""
+        return self._encoded
+
+    def coordinates(self) -> tuple[int, int]:
+        """The point as numbers (for JWK)."""
+        return self._point.point()
+
+    def verify(self, content: bytes, signature: bytes, *, allow_high_s: bool = False) -> bool:
+        """Whether this 64-byte low-S signature of the content's SHA-256 is by this key.
+
+        High-S is allowed by some tokens of deployed software, never by commits and directory operations.
+        """
+        if len(signature) != 64:
+            return False
+        r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
+        if not 0 < r < ORDER or not 0 < s < ORDER:
+            return False
+        if s > ORDER // 2:
+            if not allow_high_s:
+                return False
+            s = ORDER - s
+        return self._point.verify(from_compact(r, s), sha256(content).digest(), None)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, PublicKey) and self._encoded == other._encoded
+
+    def __hash__(self) -> int:
+        return hash(self._encoded)
+
+    def __repr__(self) -> str:
+        return f"k256.PublicKey({self._encoded.hex()})"
+
+
+class PrivateKey:
+    """A secret number; does not print."""
+
+    __slots__ = ("_secret", "public")
+
+    algorithm = ALGORITHM
+
+    def __init__(self, secret: bytes) -> None:
+        """From 32 bytes; raises Malformed (kind ``key``) for zero and numbers beyond the curve's order."""
+        if len(secret) != 32 or not 0 < int.from_bytes(secret, "big") < ORDER:
+            raise Malformed("key", "(secret)", "a private key is 32 bytes within the curve's order")
+        self._secret = _Secret(secret)
+        self.public = PublicKey(self._secret.public_key.format(compressed=True))
+
+    @classmethod
+    def from_bytes(cls, secret: bytes) -> "PrivateKey":
+        """The key that :meth:`to_bytes` gave."""
+        return cls(secret)
+
+    @classmethod
+    def from_random(cls, entropy: bytes) -> "PrivateKey":
+        """A new key from at least 32 random bytes (see :mod:`at_protocol.crypto.scalar`)."""
+        return cls(scalar_from(entropy, ORDER))
+
+    def to_bytes(self) -> bytes:
+        """The 32 bytes to keep."""
+        return self._secret.secret
+
+    def sign(self, content: bytes) -> bytes:
+        """64 bytes, r and s, of the content's SHA-256; low-S, deterministic (RFC 6979)."""
+        return self._secret.sign_recoverable(content)[:64]
+
+    def __repr__(self) -> str:
+        return "k256.PrivateKey(…)"

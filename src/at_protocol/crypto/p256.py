@@ -1,0 +1,114 @@
+"""Keys on NIST P-256 (JOSE: ES256). The library makes and accepts high-S signatures: low-S is enforced here."""
+
+from hashlib import sha256
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_dss_signature, encode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from at_protocol.crypto.scalar import scalar_from
+from at_protocol.failures import Malformed
+
+ALGORITHM = "ES256"
+CURVE = "P-256"
+ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+MULTICODEC = b"\x80\x24"
+
+_PREHASHED = ec.ECDSA(Prehashed(SHA256()))
+
+
+class PublicKey:
+    """A point on the curve; equal and hashed by it."""
+
+    __slots__ = ("_encoded", "_point")
+
+    algorithm = ALGORITHM
+    curve = CURVE
+    multicodec = MULTICODEC
+
+    def __init__(self, encoded: bytes) -> None:
+        """From 33 bytes (compressed) or 65 (uncompressed); raises Malformed (kind ``key``)."""
+        if (len(encoded), encoded[:1]) not in {(33, b"\x02"), (33, b"\x03"), (65, b"\x04")}:
+            raise Malformed("key", encoded, "neither a compressed nor an uncompressed point")
+        try:
+            self._point = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), encoded)
+        except ValueError as error:
+            raise Malformed("key", encoded, "not a point on P-256") from error
+        self._encoded = self._point.public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
+
+    def __bytes__(self) -> bytes:
+        """The 33 bytes of the compressed form."""
+        return self._encoded
+
+    def coordinates(self) -> tuple[int, int]:
+        """The point as numbers (for JWK)."""
+        numbers = self._point.public_numbers()
+        return numbers.x, numbers.y
+
+    def verify(self, content: bytes, signature: bytes, *, allow_high_s: bool = False) -> bool:
+        """Whether this 64-byte low-S signature of the content's SHA-256 is by this key.
+
+        High-S is allowed by some tokens of deployed software, never by commits and directory operations.
+        """
+        if len(signature) != 64:
+            return False
+        r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
+        if not 0 < r < ORDER or not 0 < s < ORDER or (s > ORDER // 2 and not allow_high_s):
+            return False
+        try:
+            self._point.verify(encode_dss_signature(r, s), sha256(content).digest(), _PREHASHED)
+        except InvalidSignature:
+            return False
+        return True
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, PublicKey) and self._encoded == other._encoded
+
+    def __hash__(self) -> int:
+        return hash(self._encoded)
+
+    def __repr__(self) -> str:
+        return f"p256.PublicKey({self._encoded.hex()})"
+
+
+class PrivateKey:
+    """A secret number; does not print."""
+
+    __slots__ = ("_secret", "public")
+
+    algorithm = ALGORITHM
+
+    def __init__(self, secret: bytes) -> None:
+        """From 32 bytes; raises Malformed (kind ``key``) for zero and numbers beyond the curve's order."""
+        number = int.from_bytes(secret, "big")
+        if len(secret) != 32 or not 0 < number < ORDER:
+            raise Malformed("key", "(secret)", "a private key is 32 bytes within the curve's order")
+        self._secret = ec.derive_private_key(number, ec.SECP256R1())
+        point = self._secret.public_key().public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
+        self.public = PublicKey(point)
+
+    @classmethod
+    def from_bytes(cls, secret: bytes) -> "PrivateKey":
+        """The key that :meth:`to_bytes` gave."""
+        return cls(secret)
+
+    @classmethod
+    def from_random(cls, entropy: bytes) -> "PrivateKey":
+        """A new key from at least 32 random bytes (see :mod:`at_protocol.crypto.scalar`)."""
+        return cls(scalar_from(entropy, ORDER))
+
+    def to_bytes(self) -> bytes:
+        """The 32 bytes to keep."""
+        return self._secret.private_numbers().private_value.to_bytes(32, "big")
+
+    def sign(self, content: bytes) -> bytes:
+        """64 bytes, r and s, of the content's SHA-256; low-S."""
+        r, s = decode_dss_signature(self._secret.sign(sha256(content).digest(), _PREHASHED))
+        # Half of what the library makes is high-S; n - s signs the same (identity.md, section 1).
+        low = min(s, ORDER - s)
+        return r.to_bytes(32, "big") + low.to_bytes(32, "big")
+
+    def __repr__(self) -> str:
+        return "p256.PrivateKey(…)"

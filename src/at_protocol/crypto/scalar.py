@@ -1,0 +1,13 @@
+"""Private keys from given random bytes (FIPS 186-5, appendix A.2.1: extra random bits)."""
+
+from at_protocol.failures import Misuse
+
+RECOMMENDED_ENTROPY_BYTES = 40
+"""With 64 bits more than the order has, the remainder below favours no number noticeably."""
+
+
+def scalar_from(entropy: bytes, order: int) -> bytes:
+    """A number from 1 to order - 1, as 32 bytes; raises Misuse for fewer than 32 random bytes."""
+    if len(entropy) < 32:
+        raise Misuse("a new key needs at least 32 random bytes")
+    return (int.from_bytes(entropy, "big") % (order - 1) + 1).to_bytes(32, "big")

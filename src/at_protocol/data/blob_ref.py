@@ -1,0 +1,88 @@
+"""References to blobs inside records (blob specification): the typed form, and the older untyped one that is only read.
+
+The typed form is a map of exactly ``$type`` = ``blob``, ``ref`` (a link), ``mimeType`` and ``size``; the legacy form exactly
+``cid`` and ``mimeType``, both text. They are found without a schema, by walking the whole record.
+"""
+
+from dataclasses import dataclass
+
+from at_protocol.data.cid import CODEC_RAW, Cid
+from at_protocol.data.model import Value
+from at_protocol.failures import Malformed
+
+UNKNOWN_SIZE = -1
+
+
+@dataclass(frozen=True, slots=True)
+class BlobRef:
+    """A blob as a record names it: ``size`` in bytes, UNKNOWN_SIZE in the legacy form."""
+
+    cid: Cid
+    mime_type: str
+    size: int
+    is_legacy: bool = False
+
+    def to_value(self) -> dict[str, Value]:
+        """The reference in the form it was written in."""
+        if self.is_legacy:
+            return {"cid": str(self.cid), "mimeType": self.mime_type}
+        return {"$type": "blob", "ref": self.cid, "mimeType": self.mime_type, "size": self.size}
+
+
+def blob_of(entries: dict[str, Value], *, strict: bool = True) -> BlobRef:
+    """The reference that a map with ``$type`` = ``blob`` is; raises Malformed (kind ``blob``).
+
+    Strict, for everything that is written here: the link must be a raw CID. Imported records may hold any CID.
+    """
+    reference, mime_type, size = entries.get("ref"), entries.get("mimeType"), entries.get("size")
+    if entries.keys() != {"$type", "ref", "mimeType", "size"}:
+        raise Malformed("blob", sorted(entries), "a blob has exactly $type, ref, mimeType and size")
+    if not isinstance(reference, Cid):
+        raise Malformed("blob", reference, "ref is not a link")
+    if strict and reference.codec != CODEC_RAW:
+        raise Malformed("blob", str(reference), "ref is not the CID of raw bytes")
+    # The specification asks for text that isn't empty; the reference code for a slash as well.
+    if not isinstance(mime_type, str) or "/" not in mime_type[1:-1]:
+        raise Malformed("blob", mime_type, "mimeType is not of the form type/subtype")
+    # Zero is accepted: the empty blob has a legal CID, and the reference code accepts it.
+    if isinstance(size, bool) or not isinstance(size, int) or size < 0:
+        raise Malformed("blob", size, "size is not a count of bytes")
+    return BlobRef(reference, mime_type, size)
+
+
+def _legacy_blob_of(entries: dict[str, Value]) -> BlobRef | None:
+    text, mime_type = entries.get("cid"), entries.get("mimeType")
+    if len(entries) != 2 or not isinstance(text, str) or not isinstance(mime_type, str) or not mime_type:
+        return None
+    try:
+        return BlobRef(Cid.parse(text), mime_type, UNKNOWN_SIZE, is_legacy=True)
+    except Malformed:
+        return None  # some other object that happens to have these two fields
+
+
+def find_blobs(value: Value, *, strict: bool = True) -> list[BlobRef]:
+    """All references in a value, repeated ones repeated, in no promised order.
+
+    Raises Malformed (kind ``blob``) for a map that claims to be a blob and isn't; without ``strict`` such maps are passed
+    over, as imported records hold all kinds of things.
+    """
+    found: list[BlobRef] = []
+    waiting: list[Value] = [value]
+    while waiting:
+        current = waiting.pop()
+        if isinstance(current, list):
+            waiting.extend(current)
+        elif isinstance(current, dict):
+            if current.get("$type") == "blob":
+                try:
+                    found.append(blob_of(current, strict=strict))
+                except Malformed:
+                    if strict:
+                        raise
+                continue
+            legacy = _legacy_blob_of(current)
+            if legacy is not None:
+                found.append(legacy)
+            else:
+                waiting.extend(current.values())
+    return found

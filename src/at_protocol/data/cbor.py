@@ -1,0 +1,117 @@
+"""DAG-CBOR at speed: the compiled codec ``cbrrr`` fenced in by this protocol's limits, or the plain one where it is missing.
+
+:mod:`at_protocol.data.cbor_pure` is the definition. The compiled codec is trusted with what it checks (heads, lengths, key
+order, UTF-8, tags) and not with what it doesn't: it accepts floats, unsigned 64-bit integers, any depth, size and key. So
+
+- before decoding, one pass in C picks out the bytes that could be the head of a container, float, large integer or empty
+  text. Nearly every record has so few that nothing can be wrong; where there are more, the decoded value is walked.
+- before encoding, the value is walked.
+- when the compiled codec refuses, the plain one is asked: it gives the reason, and a refusal is never ours alone.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from at_protocol.data import cbor_pure
+from at_protocol.data.cid import Cid
+from at_protocol.data.model import MAX_DEPTH, MAX_ENTRIES, MAX_INTEGER, MAX_KEY_BYTES, MIN_INTEGER, Value
+from at_protocol.failures import Malformed
+
+__all__ = ["IS_COMPILED", "Value", "decode", "decode_first", "encode"]
+
+_compiled_decode: Callable[..., Any] | None
+_compiled_encode: Callable[..., Any] | None
+try:
+    from cbrrr import _cbrrr
+except ImportError:  # no wheel for this machine and no compiler on it
+    _compiled_decode = _compiled_encode = None
+else:
+    _compiled_decode, _compiled_encode = _cbrrr.decode_dag_cbor, _cbrrr.encode_dag_cbor
+
+IS_COMPILED = _compiled_decode is not None
+
+# Heads of lists and maps that are not empty; eight-byte integers (also ';' and ESC in text); empty text (also '`'); floats.
+_SUSPECTS = frozenset({0x1B, 0x3B, 0x60, 0xFB, *range(0x81, 0x9C), *range(0xA1, 0xBC)})
+_HARMLESS = bytes(byte for byte in range(256) if byte not in _SUSPECTS)
+# The compiled codec makes a list as long as declared at once, so lists within lists that promise much and hold nothing
+# would cost (declared length * 8) bytes each. Above this bound the plain codec, which does not, takes over.
+_MAX_PROMISED_BYTES = 64 * 1024 * 1024
+
+
+def decode(encoded: bytes) -> Value:
+    """The one item that these bytes are; raises Malformed (kind ``cbor``) on anything else, trailing bytes included."""
+    value, end = decode_first(encoded)
+    if end != len(encoded):
+        raise Malformed("cbor", encoded[end : end + 20], "bytes follow the item")
+    return value
+
+
+def decode_first(encoded: bytes, offset: int = 0) -> tuple[Value, int]:
+    """The item that begins at ``offset``, and the offset behind it (event streams hold two items in a row)."""
+    if _compiled_decode is None:
+        return cbor_pure.decode_first(encoded, offset)
+    rest = encoded[offset:] if offset else encoded
+    suspects = rest.translate(None, _HARMLESS)
+    plain = len(suspects) <= MAX_DEPTH and not (
+        b"\x1b" in suspects or b"\x3b" in suspects or b"\x60" in suspects or b"\xfb" in suspects
+    )
+    if (not plain or len(rest) > MAX_ENTRIES) and _promised_bytes(suspects, len(rest)) > _MAX_PROMISED_BYTES:
+        return cbor_pure.decode_first(encoded, offset)
+    try:
+        value, size = _compiled_decode(rest, Cid, False)
+        if not plain or size > MAX_KEY_BYTES:
+            _check(value)
+    except ValueError:
+        return cbor_pure.decode_first(encoded, offset)
+    return value, offset + size
+
+
+def _promised_bytes(suspects: bytes, size: int) -> int:
+    """More than any lists in there can make the compiled codec allocate: eight bytes per declared entry, all nested."""
+    long = suspects.count(b"\x99") + suspects.count(b"\x9a") + suspects.count(b"\x9b")
+    return 8 * size * long + 2_100 * suspects.count(b"\x98") + 256 * size
+
+
+def encode(value: Value) -> bytes:
+    """The value's one byte form; raises Malformed for what the data model has no place for, Misuse for foreign types."""
+    if _compiled_encode is None:
+        return cbor_pure.encode(value)
+    try:
+        _check(value)
+        encoded: bytes = _compiled_encode(value, Cid, False)
+    except (ValueError, TypeError, AttributeError):  # AttributeError: a key that isn't text
+        return cbor_pure.encode(value)
+    return encoded
+
+
+def _check(value: object) -> None:
+    """Raise ValueError unless depth, sizes, keys and numbers are within the model's limits; level by level, no recursion."""
+    layer: list[Any] = [value]
+    if type(value) is not dict and type(value) is not list:
+        layer = [[value]]
+    for _ in range(MAX_DEPTH):
+        below: list[Any] = []
+        for container in layer:
+            if len(container) > MAX_ENTRIES:
+                raise ValueError("entries")
+            if type(container) is dict:
+                for key in container:
+                    # Up to a quarter of the limit no key can be over it: a character has four bytes at most.
+                    if not key or (len(key) > MAX_KEY_BYTES // 4 and len(key.encode()) > MAX_KEY_BYTES):
+                        raise ValueError("key")
+                entries = container.values()
+            else:
+                entries = container
+            for entry in entries:
+                kind = type(entry)
+                if kind is dict or kind is list:
+                    below.append(entry)
+                elif kind is int:
+                    if not MIN_INTEGER <= entry <= MAX_INTEGER:
+                        raise ValueError("integer")
+                elif kind is float:
+                    raise ValueError("float")
+        if not below:
+            return
+        layer = below
+    raise ValueError("depth")

@@ -1,0 +1,225 @@
+"""DAG-CBOR in plain Python: the definition that the fast codec must agree with, and its replacement where that is missing.
+
+Sources: DASL DRISL, IPLD DAG-CBOR, RFC 8949, narrowed by the atproto data model (``protocol/data-model.md``, "Strict CBOR
+rules"). Every value has exactly one encoding, and the decoder refuses all others: shortest heads, definite lengths, text
+keys that are unique and sorted by length and then by bytes, tag 42 alone, no floats, no simple values but false, true, null.
+
+Recursion goes no deeper than MAX_DEPTH. A declared length is compared with what is left before anything is allocated.
+"""
+
+from at_protocol.data.cid import Cid
+from at_protocol.data.model import MAX_DEPTH, MAX_ENTRIES, MAX_INTEGER, MAX_KEY_BYTES, MIN_INTEGER, Value
+from at_protocol.failures import Malformed, Misuse
+
+_SIMPLE: dict[int, Value] = {0xF4: False, 0xF5: True, 0xF6: None}
+_CID_LINK_TAG = 42
+# How many bytes follow a head whose low five bits are 24, 25, 26, 27, and the least value that needs that many.
+_EXTENSIONS = {24: (1, 24), 25: (2, 1 << 8), 26: (4, 1 << 16), 27: (8, 1 << 32)}
+
+
+def decode(encoded: bytes) -> Value:
+    """The one item that these bytes are; raises Malformed (kind ``cbor``) on anything else, trailing bytes included."""
+    value, end = decode_first(encoded)
+    if end != len(encoded):
+        raise Malformed("cbor", encoded[end : end + 20], "bytes follow the item")
+    return value
+
+
+def decode_first(encoded: bytes, offset: int = 0) -> tuple[Value, int]:
+    """The item that begins at ``offset``, and the offset behind it."""
+    return _item(encoded, offset, MAX_DEPTH)
+
+
+def _head(encoded: bytes, at: int) -> tuple[int, int, int]:
+    """Major type, argument, offset behind the head."""
+    if at >= len(encoded):
+        raise Malformed("cbor", encoded[-20:], "ends in the middle of an item")
+    first = encoded[at]
+    argument = first & 31
+    if argument < 24:
+        return first >> 5, argument, at + 1
+    if argument == 31:
+        raise Malformed("cbor", encoded[at : at + 20], "indefinite lengths are not allowed")
+    if argument > 27:
+        raise Malformed("cbor", encoded[at : at + 20], "reserved head")
+    size, least = _EXTENSIONS[argument]
+    end = at + 1 + size
+    if end > len(encoded):
+        raise Malformed("cbor", encoded[at : at + 20], "ends in the middle of an item")
+    argument = int.from_bytes(encoded[at + 1 : end], "big")
+    if argument < least:
+        raise Malformed("cbor", encoded[at:end], "a length or integer is not in its shortest form")
+    return first >> 5, argument, end
+
+
+def _span(encoded: bytes, at: int, size: int) -> int:
+    end = at + size
+    if end > len(encoded):
+        raise Malformed("cbor", encoded[at : at + 20], "a declared length is more than what follows")
+    return end
+
+
+def _text(encoded: bytes, at: int, end: int) -> str:
+    try:
+        return str(encoded[at:end], "utf-8")
+    except UnicodeDecodeError as error:
+        raise Malformed("cbor", encoded[at : at + 20], "text is not UTF-8") from error
+
+
+def _item(encoded: bytes, at: int, levels: int) -> tuple[Value, int]:
+    major, argument, at = _head(encoded, at)
+    match major:
+        case 0 | 1:
+            if argument > MAX_INTEGER:
+                raise Malformed("cbor", argument, "integers have 64 signed bits")
+            return (argument if major == 0 else ~argument), at
+        case 2:
+            end = _span(encoded, at, argument)
+            return bytes(encoded[at:end]), end
+        case 3:
+            end = _span(encoded, at, argument)
+            return _text(encoded, at, end), end
+        case 4 | 5:
+            if levels == 0:
+                raise Malformed("cbor", encoded[at : at + 20], f"nested more than {MAX_DEPTH} deep")
+            if argument > MAX_ENTRIES:
+                raise Malformed("cbor", argument, f"a list or map has more than {MAX_ENTRIES} entries")
+            _span(encoded, at, argument if major == 4 else 2 * argument)
+            return _list(encoded, at, argument, levels) if major == 4 else _map(encoded, at, argument, levels)
+        case 6:
+            return _link(encoded, at, argument)
+        case _:
+            if encoded[at - 1] in _SIMPLE:
+                return _SIMPLE[encoded[at - 1]], at
+            raise Malformed("cbor", encoded[at - 1 : at + 8], "floats and undefined values are not allowed")
+
+
+def _list(encoded: bytes, at: int, count: int, levels: int) -> tuple[Value, int]:
+    entries: list[Value] = []
+    for _ in range(count):
+        value, at = _item(encoded, at, levels - 1)
+        entries.append(value)
+    return entries, at
+
+
+def _map(encoded: bytes, at: int, count: int, levels: int) -> tuple[Value, int]:
+    entries: dict[str, Value] = {}
+    before = b""
+    for _ in range(count):
+        major, size, at = _head(encoded, at)
+        if major != 3:
+            raise Malformed("cbor", encoded[at : at + 20], "a map key is not text")
+        end = _span(encoded, at, size)
+        if not 0 < size <= MAX_KEY_BYTES:
+            raise Malformed("cbor", encoded[at : at + 20], f"a map key has 1 to {MAX_KEY_BYTES} bytes")
+        key = encoded[at:end]
+        if (len(key), key) <= (len(before), before):  # the first key always passes: it isn't empty
+            raise Malformed("cbor", key, "map keys are not unique and sorted by length, then by bytes")
+        before = key
+        name = _text(encoded, at, end)
+        entries[name], at = _item(encoded, end, levels - 1)
+    return entries, at
+
+
+def _link(encoded: bytes, at: int, tag: int) -> tuple[Value, int]:
+    if tag != _CID_LINK_TAG:
+        raise Malformed("cbor", tag, "only tag 42 (a link) is allowed")
+    major, size, at = _head(encoded, at)
+    if major != 2:
+        raise Malformed("cbor", encoded[at : at + 20], "a link is not a byte string")
+    end = _span(encoded, at, size)
+    if size == 0 or encoded[at] != 0:
+        raise Malformed("cbor", encoded[at : at + 20], "a link does not begin with a zero byte")
+    try:
+        return Cid(bytes(encoded[at + 1 : end])), end
+    except Malformed as error:
+        raise Malformed("cbor", error.value, f"a link is {error.why}") from error
+
+
+def encode(value: Value) -> bytes:
+    """The value's one byte form; raises Malformed for what the data model has no place for, Misuse for foreign types."""
+    written = bytearray()
+    _write(written, value, MAX_DEPTH)
+    return bytes(written)
+
+
+def _write_head(written: bytearray, major: int, argument: int) -> None:
+    if argument < 24:
+        written.append(major << 5 | argument)
+    elif argument < 1 << 8:
+        written += bytes((major << 5 | 24, argument))
+    elif argument < 1 << 16:
+        written.append(major << 5 | 25)
+        written += argument.to_bytes(2, "big")
+    elif argument < 1 << 32:
+        written.append(major << 5 | 26)
+        written += argument.to_bytes(4, "big")
+    else:
+        written.append(major << 5 | 27)
+        written += argument.to_bytes(8, "big")
+
+
+def _utf8(text: str) -> bytes:
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise Malformed("cbor", text, "text with half a surrogate pair has no UTF-8 form") from error
+
+
+def _write(written: bytearray, value: object, levels: int) -> None:
+    # Exact types on purpose: a subclass (an enum, a named tuple) would not come back as what it was, and True is an int.
+    kind = type(value)
+    if kind is str:
+        text = _utf8(value)  # type: ignore[arg-type]  # `kind` says so; mypy cannot narrow by an identity of types
+        _write_head(written, 3, len(text))
+        written += text
+    elif kind is int:
+        number: int = value  # type: ignore[assignment]  # as above
+        if not MIN_INTEGER <= number <= MAX_INTEGER:
+            raise Malformed("cbor", number, "integers have 64 signed bits")
+        _write_head(written, number < 0, ~number if number < 0 else number)
+    elif value is None or kind is bool:
+        written.append(0xF6 if value is None else 0xF5 if value else 0xF4)
+    elif isinstance(value, dict) and kind is dict:
+        _write_map(written, value, levels)
+    elif isinstance(value, list) and kind is list:
+        _check_room(value, levels)
+        _write_head(written, 4, len(value))
+        for entry in value:
+            _write(written, entry, levels - 1)
+    elif kind is bytes:
+        content: bytes = value  # type: ignore[assignment]  # as above
+        _write_head(written, 2, len(content))
+        written += content
+    elif kind is Cid:
+        written += b"\xd8\x2a\x58\x25\x00"
+        written += bytes(value)  # type: ignore[call-overload]  # as above
+    elif kind is float:
+        raise Malformed("cbor", value, "floats are not allowed")
+    else:
+        raise Misuse(f"{kind.__name__} is not a type of the data model")
+
+
+def _check_room(container: list[object] | dict[object, object], levels: int) -> None:
+    if levels == 0:
+        raise Malformed("cbor", "", f"nested more than {MAX_DEPTH} deep")
+    if len(container) > MAX_ENTRIES:
+        raise Malformed("cbor", len(container), f"a list or map has more than {MAX_ENTRIES} entries")
+
+
+def _write_map(written: bytearray, entries: dict[object, object], levels: int) -> None:
+    _check_room(entries, levels)
+    keyed: list[tuple[int, bytes, object]] = []
+    for name, entry in entries.items():
+        if type(name) is not str:
+            raise Misuse(f"a map key is {type(name).__name__}, not text")
+        key = _utf8(name)
+        if not 0 < len(key) <= MAX_KEY_BYTES:
+            raise Malformed("cbor", name, f"a map key has 1 to {MAX_KEY_BYTES} bytes")
+        keyed.append((len(key), key, entry))
+    keyed.sort(key=lambda item: item[:2])
+    _write_head(written, 5, len(keyed))
+    for size, key, entry in keyed:
+        _write_head(written, 3, size)
+        written += key
+        _write(written, entry, levels - 1)

@@ -1,0 +1,103 @@
+"""Content identifiers: the SHA-256 of some bytes and how to read them (DASL CID; atproto data model, "Link").
+
+Exactly one binary form is spoken here: ``01`` version, ``71`` (DAG-CBOR) or ``55`` (raw bytes), ``12 20`` SHA-256 of 32
+bytes, digest: 36 bytes. Exactly one text form: ``b`` and lower-case base32 without padding, 59 characters. Everything else
+that the wider world calls a CID is refused.
+"""
+
+import re
+from base64 import b32decode, b32encode
+from functools import total_ordering
+from hashlib import sha256
+from typing import Final
+
+from at_protocol.failures import Malformed
+
+CODEC_CBOR: Final = 0x71
+CODEC_RAW: Final = 0x55
+LENGTH: Final = 36
+TEXT_LENGTH: Final = 59
+
+_CBOR_PREFIX = b"\x01\x71\x12\x20"
+_RAW_PREFIX = b"\x01\x55\x12\x20"
+_PREFIXES = frozenset({_CBOR_PREFIX, _RAW_PREFIX})
+# 36 bytes are 288 bits, 58 characters hold 290: the last one carries three bits and two zeros, so only a multiple of four
+# may end the text, else two texts would name one CID.
+_TEXT = re.compile(r"b[a-z2-7]{57}[aeimquy4]")
+
+
+def _explain(raw: bytes) -> Malformed:
+    if raw[:1] != b"\x01":
+        return Malformed("cid", raw, "not a version 1 CID")
+    if raw[1:2] not in {b"\x71", b"\x55"}:
+        return Malformed("cid", raw, "its codec is neither DAG-CBOR nor raw")
+    if raw[2:4] != b"\x12\x20":
+        return Malformed("cid", raw, "its hash is not a SHA-256 of 32 bytes")
+    return Malformed("cid", raw, f"{len(raw)} bytes instead of {LENGTH}")
+
+
+@total_ordering
+class Cid:
+    """One CID. Equal, hashed and ordered by its 36 bytes; immutable by convention (slots, for speed)."""
+
+    __slots__ = ("_raw",)
+
+    def __init__(self, raw: bytes) -> None:
+        """From the 36 bytes; raises Malformed."""
+        if len(raw) != 36 or raw[:4] not in _PREFIXES:
+            raise _explain(raw)
+        self._raw = raw
+
+    @classmethod
+    def for_cbor(cls, encoded: bytes) -> "Cid":
+        """The name of an encoded record, tree node or commit."""
+        return cls(_CBOR_PREFIX + sha256(encoded).digest())
+
+    @classmethod
+    def for_raw(cls, content: bytes) -> "Cid":
+        """The name of a blob's bytes."""
+        return cls(_RAW_PREFIX + sha256(content).digest())
+
+    @classmethod
+    def from_bytes(cls, raw: bytes) -> "Cid":
+        """From the binary form without any prefix; raises Malformed."""
+        return cls(bytes(raw))
+
+    @classmethod
+    def parse(cls, text: str) -> "Cid":
+        """From the text form; raises Malformed."""
+        if _TEXT.fullmatch(text) is None:
+            raise Malformed("cid", text, "not b and 58 characters of lower-case base32")
+        return cls(b32decode(text[1:].upper() + "======"))
+
+    @property
+    def codec(self) -> int:
+        """0x71 (DAG-CBOR) or 0x55 (raw)."""
+        return self._raw[1]
+
+    @property
+    def digest(self) -> bytes:
+        """The 32 bytes of the hash."""
+        return self._raw[4:]
+
+    def names(self, content: bytes) -> bool:
+        """Whether these bytes are what the CID stands for."""
+        return sha256(content).digest() == self._raw[4:]
+
+    def __bytes__(self) -> bytes:
+        return self._raw
+
+    def __str__(self) -> str:
+        return "b" + b32encode(self._raw)[:58].decode("ascii").lower()
+
+    def __repr__(self) -> str:
+        return f"Cid({self})"
+
+    def __hash__(self) -> int:
+        return hash(self._raw)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Cid) and self._raw == other._raw
+
+    def __lt__(self, other: "Cid") -> bool:
+        return self._raw < other._raw

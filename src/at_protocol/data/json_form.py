@@ -1,0 +1,187 @@
+"""The JSON form of values: links as ``{"$link": …}``, bytes as ``{"$bytes": …}`` (atproto data model, "JSON Representation").
+
+Strict on the way in: no duplicate keys, no number with a fraction, no NaN, no integer beyond 64 bits, no half surrogate
+pair, and an object that claims to be a link, bytes, blob or typed object must be one. ``123.0`` is the integer 123, as in
+JavaScript. JSON has no byte form to sign or hash; only the CBOR of a value has.
+"""
+
+import json
+from base64 import b64decode, b64encode
+from binascii import Error as Base64Error
+from decimal import Decimal
+from typing import Any
+
+from at_protocol.data.blob_ref import blob_of
+from at_protocol.data.cid import Cid
+from at_protocol.data.model import MAX_DEPTH, MAX_ENTRIES, MAX_INTEGER, MAX_KEY_BYTES, MIN_INTEGER, Value
+from at_protocol.failures import Malformed, Misuse
+
+MAX_EXACT_FLOAT = 2.0**53
+
+
+def decode(text: bytes | str) -> Value:
+    """The value that this JSON document is; raises Malformed (kind ``json``)."""
+    return from_json(_parse(text))
+
+
+def decode_object(text: bytes | str) -> dict[str, Value]:
+    """The same for documents that must be an object, as every record is."""
+    value = decode(text)
+    if type(value) is not dict:
+        raise Malformed("json", value, "not an object")
+    return value
+
+
+def encode(value: Value) -> bytes:
+    """Compact JSON in UTF-8; the inverse of :func:`decode`."""
+    return json.dumps(to_json(value), ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+
+
+def _parse(text: bytes | str) -> object:
+    try:
+        if not isinstance(text, str):
+            text = str(text, "utf-8")
+        return json.loads(
+            text,
+            object_pairs_hook=_object,
+            parse_float=_number_with_point,
+            parse_constant=_constant,
+            parse_int=_integer,
+        )
+    except RecursionError as error:
+        raise Malformed("json", text[:20], f"nested more than {MAX_DEPTH} deep") from error
+    except UnicodeDecodeError as error:
+        raise Malformed("json", text[:20], "not UTF-8") from error
+    except json.JSONDecodeError as error:
+        raise Malformed("json", text[max(0, error.pos - 10) : error.pos + 10], f"not JSON ({error.msg})") from error
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    entries = dict(pairs)
+    if len(entries) != len(pairs):
+        raise Malformed("json", [name for name, _ in pairs], "a key stands twice in one object")
+    return entries
+
+
+def _constant(name: str) -> object:
+    raise Malformed("json", name, "not a number of JSON")
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > 20:  # -9223372036854775808 has 20 characters; int() of a megabyte of digits takes its time
+        raise Malformed("json", digits, "integers have 64 signed bits")
+    return int(digits)
+
+
+def _number_with_point(digits: str) -> int:
+    try:
+        number = Decimal(digits)
+    except ArithmeticError as error:  # an exponent that no arithmetic holds
+        raise Malformed("json", digits, "integers have 64 signed bits") from error
+    if number.is_zero():
+        return 0
+    if number.adjusted() > 18:  # before anything with as many digits as the exponent says is made
+        raise Malformed("json", digits, "integers have 64 signed bits")
+    if number.adjusted() < 0 or number != number.to_integral_value():
+        raise Malformed("json", digits, "numbers have no fraction")
+    return int(number)
+
+
+def from_json(document: object) -> Value:
+    """The value of a parsed document (dicts, lists, text, numbers, bools, None); raises Malformed (kind ``json``)."""
+    return _read(document, MAX_DEPTH)
+
+
+def _read(document: object, levels: int) -> Value:
+    if isinstance(document, str):
+        return _text(document)
+    if document is None or isinstance(document, bool):
+        return document
+    if isinstance(document, int):
+        if not MIN_INTEGER <= document <= MAX_INTEGER:
+            raise Malformed("json", document, "integers have 64 signed bits")
+        return document
+    if isinstance(document, float):
+        if not document.is_integer() or abs(document) > MAX_EXACT_FLOAT:
+            raise Malformed("json", document, "numbers have no fraction and, as floats, no more than 53 bits")
+        return int(document)
+    if isinstance(document, list | dict):
+        if levels == 0:
+            raise Malformed("json", "", f"nested more than {MAX_DEPTH} deep")
+        if len(document) > MAX_ENTRIES:
+            raise Malformed("json", len(document), f"a list or object has more than {MAX_ENTRIES} entries")
+        if isinstance(document, list):
+            return [_read(entry, levels - 1) for entry in document]
+        return _read_object(document, levels)
+    raise Misuse(f"{type(document).__name__} is not a type of JSON")
+
+
+def _read_object(document: dict[Any, Any], levels: int) -> Value:
+    if "$link" in document:
+        return _link(document)
+    if "$bytes" in document:
+        return _bytes(document)
+    entries: dict[str, Value] = {}
+    for name, entry in document.items():
+        if not isinstance(name, str):
+            raise Misuse(f"a key is {type(name).__name__}, not text")
+        if not name or (len(name) > MAX_KEY_BYTES // 4 and len(_text(name).encode()) > MAX_KEY_BYTES):
+            raise Malformed("json", name, f"a key has 1 to {MAX_KEY_BYTES} bytes")
+        entries[_text(name)] = _read(entry, levels - 1)
+    if "$type" in entries:
+        named = entries["$type"]
+        if type(named) is not str or not named:
+            raise Malformed("json", named, "$type is text that isn't empty")
+        if named == "blob":
+            blob_of(entries)  # raises Malformed where it only looks like one
+    return entries
+
+
+def _text(text: str) -> str:
+    if not text.isascii():
+        try:
+            text.encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise Malformed("json", text, "text with half a surrogate pair") from error
+    return text
+
+
+def _link(document: dict[Any, Any]) -> Cid:
+    text = document["$link"]
+    if len(document) != 1 or not isinstance(text, str):
+        raise Malformed("json", document, "a link is an object of $link alone, a CID as text")
+    try:
+        return Cid.parse(text)
+    except Malformed as error:
+        raise Malformed("json", text, f"$link is not a CID: {error.why}") from error
+
+
+def _bytes(document: dict[Any, Any]) -> bytes:
+    text = document["$bytes"]
+    if len(document) != 1 or not isinstance(text, str):
+        raise Malformed("json", document, "bytes are an object of $bytes alone, base64 as text")
+    bare = text.rstrip("=")
+    padding = "=" * (-len(bare) % 4)
+    if len(text) - len(bare) not in {0, len(padding)}:
+        raise Malformed("json", text, "$bytes has the wrong padding")
+    try:
+        content = b64decode(bare + padding, validate=True)
+    except (Base64Error, ValueError) as error:
+        raise Malformed("json", text, "$bytes is not base64 of the standard alphabet") from error
+    if b64encode(content).decode("ascii").rstrip("=") != bare:
+        raise Malformed("json", text, "$bytes has stray bits at its end")
+    return content
+
+
+def to_json(value: Value) -> object:
+    """The value as dicts, lists, text, numbers, bools and None; bytes without padding, as the reference writes them."""
+    kind = type(value)
+    if kind is dict:
+        return {name: to_json(entry) for name, entry in value.items()}  # type: ignore[union-attr]  # `kind` says so
+    if kind is list:
+        return [to_json(entry) for entry in value]  # type: ignore[union-attr]  # as above
+    if kind is bytes:
+        return {"$bytes": b64encode(value).decode("ascii").rstrip("=")}  # type: ignore[arg-type]  # as above
+    if kind is Cid:
+        return {"$link": str(value)}
+    return value

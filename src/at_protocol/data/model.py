@@ -1,0 +1,20 @@
+"""What a value of the data model is, and how large one may be.
+
+The limits are those of the atproto data validation guide; a value over them is refused in both directions, so that
+nothing we accept is something that others cannot read.
+"""
+
+from typing import Final, TypeAlias
+
+from at_protocol.data.cid import Cid
+
+Value: TypeAlias = "bool | int | str | bytes | Cid | list[Value] | dict[str, Value] | None"
+
+MAX_DEPTH: Final = 32
+"""Containers within containers; the outermost counts."""
+MAX_ENTRIES: Final = 131_072
+"""Entries of one list or map."""
+MAX_KEY_BYTES: Final = 8_192
+"""UTF-8 bytes of a map key; an empty key is refused too."""
+MIN_INTEGER: Final = -(2**63)
+MAX_INTEGER: Final = 2**63 - 1

@@ -1,0 +1,61 @@
+"""AT URIs in the restricted form that records and calls use: ``at://authority[/collection[/key]]``.
+
+No query, no fragment, no trailing slash, nothing percent-encoded (AT URI specification, "Restricted Syntax"; deployed
+TypeScript tolerates a fragment, the restricted syntax has none).
+"""
+
+from dataclasses import dataclass
+
+from at_protocol.failures import Malformed
+from at_protocol.syntax.at_identifier import parse_at_identifier
+from at_protocol.syntax.did import Did
+from at_protocol.syntax.handle import Handle
+from at_protocol.syntax.nsid import Nsid, normal_form, parse_nsid
+from at_protocol.syntax.record_key import RecordKey, parse_record_key
+
+MAX_LENGTH = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class AtUri:
+    """An account, a collection of it, or one record. A handle as authority is not durable: resolve it before storing."""
+
+    authority: Did | Handle
+    collection: Nsid | None = None
+    rkey: RecordKey | None = None
+
+    def __str__(self) -> str:
+        if self.collection is None:
+            return f"at://{self.authority}"
+        if self.rkey is None:
+            return f"at://{self.authority}/{self.collection}"
+        return f"at://{self.authority}/{self.collection}/{self.rkey}"
+
+
+def parse_at_uri(text: str) -> AtUri:
+    """The URI, a handle in it in lower case and the rest as written; raises Malformed (kind ``at-uri``)."""
+    if len(text) > MAX_LENGTH:
+        raise Malformed("at-uri", text, f"longer than {MAX_LENGTH} characters")
+    if not text.startswith("at://"):
+        raise Malformed("at-uri", text, "does not begin with at://")
+    parts = text[5:].split("/")
+    if len(parts) > 3:
+        raise Malformed("at-uri", text, "has more than authority, collection and record key")
+    try:
+        return AtUri(
+            parse_at_identifier(parts[0]),
+            parse_nsid(parts[1]) if len(parts) > 1 else None,
+            parse_record_key(parts[2]) if len(parts) > 2 else None,
+        )
+    except Malformed as error:
+        raise Malformed("at-uri", text, f"{error.kind} in it is {error.why}") from error
+
+
+def record_uri(did: Did, collection: Nsid, rkey: RecordKey) -> AtUri:
+    """The durable URI of a record."""
+    return AtUri(did, collection, rkey)
+
+
+def normal_uri(uri: AtUri) -> AtUri:
+    """The form to compare by: the domain part of the collection in lower case (the handle already is)."""
+    return AtUri(uri.authority, None if uri.collection is None else normal_form(uri.collection), uri.rkey)
