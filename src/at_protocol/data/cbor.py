@@ -3,12 +3,13 @@
 :mod:`at_protocol.data.cbor_pure` is the definition. The compiled codec is trusted with what it checks (heads, lengths, key
 order, UTF-8, tags) and not with what it doesn't: it accepts floats, unsigned 64-bit integers, any depth, size and key. So
 
-- before decoding, one pass in C picks out the bytes that could be the head of a container, float, large integer or empty
-  text. Nearly every record has so few that nothing can be wrong; where there are more, the decoded value is walked.
+- before decoding, one pass in C picks out the bytes that could be the head of a container, a float, a large integer or an
+  empty key. Nearly every record has so few that nothing can be wrong; where there are more, the decoded value is walked.
 - before encoding, the value is walked.
 - when the compiled codec refuses, the plain one is asked: it gives the reason, and a refusal is never ours alone.
 """
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -31,8 +32,14 @@ else:
 IS_COMPILED = _compiled_decode is not None
 
 # Heads of lists and maps that are not empty; eight-byte integers (also ';' and ESC in text); empty text (also '`'); floats.
+# Each begins its pattern below, so that the search jumps from one to the next.
 _SUSPECTS = frozenset({0x1B, 0x3B, 0x60, 0xFB, *range(0x81, 0x9C), *range(0xA1, 0xBC)})
 _HARMLESS = bytes(byte for byte in range(256) if byte not in _SUSPECTS)
+_BEYOND_INT64 = (re.compile(rb"\x1b[\x80-\xff]"), re.compile(rb"\x3b[\x80-\xff]"))
+# An empty key is the first of its map: it follows the map's head.
+_EMPTY_KEY = re.compile(
+    rb"\x60(?:(?<=[\xa1-\xb7]\x60)|(?<=\xb8.\x60)|(?<=\xb9..\x60)|(?<=\xba....\x60)|(?<=\xbb........\x60))", re.DOTALL
+)
 # The compiled codec makes a list as long as declared at once, so lists within lists that promise much and hold nothing
 # would cost (declared length * 8) bytes each. Above this bound the plain codec, which does not, takes over.
 _MAX_PROMISED_BYTES = 64 * 1024 * 1024
@@ -52,9 +59,7 @@ def decode_first(encoded: bytes, offset: int = 0) -> tuple[Value, int]:
         return cbor_pure.decode_first(encoded, offset)
     rest = encoded[offset:] if offset else encoded
     suspects = rest.translate(None, _HARMLESS)
-    plain = len(suspects) <= MAX_DEPTH and not (
-        b"\x1b" in suspects or b"\x3b" in suspects or b"\x60" in suspects or b"\xfb" in suspects
-    )
+    plain = not _may_break_limits(rest, suspects)
     if (not plain or len(rest) > MAX_ENTRIES) and _promised_bytes(suspects, len(rest)) > _MAX_PROMISED_BYTES:
         return cbor_pure.decode_first(encoded, offset)
     try:
@@ -64,6 +69,16 @@ def decode_first(encoded: bytes, offset: int = 0) -> tuple[Value, int]:
     except ValueError:
         return cbor_pure.decode_first(encoded, offset)
     return value, offset + size
+
+
+def _may_break_limits(encoded: bytes, suspects: bytes) -> bool:
+    return (
+        len(suspects) > MAX_DEPTH
+        or b"\xfb" in suspects
+        or (b"\x1b" in suspects and _BEYOND_INT64[0].search(encoded) is not None)
+        or (b"\x3b" in suspects and _BEYOND_INT64[1].search(encoded) is not None)
+        or (b"\x60" in suspects and _EMPTY_KEY.search(encoded) is not None)
+    )
 
 
 def _promised_bytes(suspects: bytes, size: int) -> int:

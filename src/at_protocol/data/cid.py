@@ -6,10 +6,11 @@ that the wider world calls a CID is refused.
 """
 
 import re
-from base64 import b32decode, b32encode
 from functools import total_ordering
 from hashlib import sha256
 from typing import Final
+
+from libipld import decode_multibase, encode_multibase
 
 from at_protocol.failures import Malformed
 
@@ -68,7 +69,7 @@ class Cid:
         """From the text form; raises Malformed."""
         if _TEXT.fullmatch(text) is None:
             raise Malformed("cid", text, "not b and 58 characters of lower-case base32")
-        return cls(b32decode(text[1:].upper() + "======"))
+        return cls(decode_multibase(text)[1])
 
     @property
     def codec(self) -> int:
@@ -88,7 +89,8 @@ class Cid:
         return self._raw
 
     def __str__(self) -> str:
-        return "b" + b32encode(self._raw)[:58].decode("ascii").lower()
+        text: str = encode_multibase("b", self._raw)
+        return text
 
     def __repr__(self) -> str:
         return f"Cid({self})"
