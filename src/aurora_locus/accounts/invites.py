@@ -1,0 +1,39 @@
+"""Invite codes: who may make an account here, and how often (protocol/accounts.md 11)."""
+
+import secrets
+
+from at_protocol.syntax.did import Did
+from groundwork.database.transaction import Writer
+from groundwork.errors import Refused
+
+# RFC 4648 base32 in lower case, as the reference writes them: no digit that looks like a letter.
+_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
+
+_INSERT = """
+    insert into invite_codes (code, available_uses, for_account, created_by, created_at)
+    values (:code, :uses, :for_account, :created_by, :created_at)
+"""
+# One statement decides: two sign-ups that race for the last use cannot both take it.
+_TAKE = """
+    update invite_codes set available_uses = available_uses - 1
+     where code = :code and disabled = 0 and available_uses > 0
+"""
+_NOTE_USE = "insert into invite_code_uses (code, used_by, used_at) values (:code, :used_by, :used_at)"
+
+
+def fresh_code(hostname: str) -> str:
+    """``<hostname with dashes>-xxxxx-xxxxx``."""
+    random = "".join(secrets.choice(_ALPHABET) for _ in range(10))
+    return f"{hostname.replace('.', '-').replace(':', '-')}-{random[:5]}-{random[5:]}"
+
+
+def create(w: Writer, code: str, *, uses: int, for_account: str, created_by: str) -> None:
+    """Store a code that can be used ``uses`` times."""
+    w.execute(_INSERT, code=code, uses=uses, for_account=for_account, created_by=created_by, created_at=w.now)
+
+
+def use(w: Writer, code: str, did: Did) -> None:
+    """Take one use for a new account, in the transaction that makes it. Raises Refused (``InvalidInviteCode``)."""
+    if w.execute(_TAKE, code=code) != 1:
+        raise Refused("This invite code is unknown, disabled or used up.", name="InvalidInviteCode")
+    w.execute(_NOTE_USE, code=code, used_by=did, used_at=w.now)

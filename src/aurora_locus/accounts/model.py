@@ -1,0 +1,59 @@
+"""An account as the server knows it, and what a session may do."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from at_protocol.syntax.did import Did
+from at_protocol.syntax.handle import Handle
+from aurora_locus.repository.model import Status
+from groundwork.clock import Instant
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One account with the status of its repository."""
+
+    did: Did
+    handle: Handle
+    email: str | None
+    email_confirmed_at: Instant | None
+    password_hash: str | None
+    status: Status
+    tokens_valid_after: Instant
+    created_at: Instant
+
+
+class Scope(StrEnum):
+    """What a session token may be used for, in the words of deployed servers (protocol/accounts.md 2)."""
+
+    FULL = "com.atproto.access"
+    APP_PASSWORD = "com.atproto.appPass"  # noqa: S105 - a scope's name
+    PRIVILEGED_APP_PASSWORD = "com.atproto.appPassPrivileged"  # noqa: S105 - a scope's name
+    TAKENDOWN = "com.atproto.takendown"
+    REFRESH = "com.atproto.refresh"
+
+
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """A verified access token."""
+
+    did: Did
+    scope: Scope
+    issued_at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshToken:
+    """A verified refresh token; ``id`` names its row in ``sessions``."""
+
+    did: Did
+    id: str
+    expires_at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class TokenPair:
+    """What signing in and refreshing answer."""
+
+    access: str
+    refresh: str

@@ -1,0 +1,116 @@
+"""The statements on ``accounts``."""
+
+from at_protocol.syntax.did import Did
+from at_protocol.syntax.handle import Handle
+from aurora_locus.accounts.model import Account
+from aurora_locus.repository.model import Status
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader, Row, Writer
+
+_COLUMNS = """
+    select a.did, a.handle, a.email, a.email_confirmed_at, a.password_hash, r.status, a.tokens_valid_after, a.created_at
+      from accounts a join repositories r on r.did = a.did
+"""
+_BY_DID = _COLUMNS + " where a.did = :key"
+_BY_HANDLE = _COLUMNS + " where a.handle = :key"
+_BY_EMAIL = _COLUMNS + " where a.email = :key"
+
+_HANDLE_IS_TAKEN = """
+    select 1 from accounts where handle = :handle
+    union all
+    select 1 from released_handles where handle = :handle and released_at > :released_after
+"""
+
+_INSERT = """
+    insert into accounts (did, handle, email, password_hash, deactivated_at, created_at)
+    values (:did, :handle, :email, :password_hash, :deactivated_at, :created_at)
+"""
+
+_SET_HANDLE = "update accounts set handle = :handle where did = :did"
+_RELEASE_HANDLE = """
+    insert into released_handles (handle, released_at) values (:handle, :released_at)
+    on conflict (handle) do update set released_at = excluded.released_at
+"""
+_SET_DEACTIVATED = "update accounts set deactivated_at = :at, delete_after = :delete_after where did = :did"
+_TAKEN_DOWN = "select takedown_ref, suspended_at from accounts where did = :did"
+
+
+def _to_account(row: Row) -> Account:
+    return Account(
+        Did(row["did"]),
+        Handle(row["handle"]),
+        row["email"],
+        row["email_confirmed_at"],
+        row["password_hash"],
+        Status(row["status"]),
+        Instant(row["tokens_valid_after"]),
+        Instant(row["created_at"]),
+    )
+
+
+async def find(reader: Reader, did: Did) -> Account | None:
+    """The account of a DID."""
+    row = await reader.fetch_one(_BY_DID, key=did)
+    return None if row is None else _to_account(row)
+
+
+async def find_by_handle(reader: Reader, handle: str) -> Account | None:
+    """The account with this handle (in lower case)."""
+    row = await reader.fetch_one(_BY_HANDLE, key=handle)
+    return None if row is None else _to_account(row)
+
+
+async def find_by_identifier(reader: Reader, identifier: str) -> Account | None:
+    """By handle, DID or e-mail address, as people type them: case does not matter, a leading @ is dropped."""
+    text = identifier.strip()
+    if text.startswith("did:"):
+        return await find(reader, Did(text))
+    text = text.removeprefix("@").lower()
+    sql = _BY_EMAIL if "@" in text else _BY_HANDLE
+    row = await reader.fetch_one(sql, key=text)
+    return None if row is None else _to_account(row)
+
+
+async def handle_is_taken(reader: Reader, handle: Handle, released_after: Instant) -> bool:
+    """Whether an account has it, or had it until after ``released_after``."""
+    return await reader.fetch_one(_HANDLE_IS_TAKEN, handle=handle, released_after=released_after) is not None
+
+
+def insert(
+    w: Writer,
+    did: Did,
+    handle: Handle,
+    *,
+    email: str | None,
+    password_hash: str | None,
+    deactivated_at: Instant | None,
+) -> None:
+    """A new account; the unique constraints settle races for handle and address (UniqueViolated)."""
+    w.execute(
+        _INSERT,
+        did=did,
+        handle=handle,
+        email=email,
+        password_hash=password_hash,
+        deactivated_at=deactivated_at,
+        created_at=w.now,
+    )
+
+
+def set_handle(w: Writer, did: Did, new: Handle, old: Handle) -> None:
+    """Change the handle and keep the old one from others for a while."""
+    w.execute(_SET_HANDLE, did=did, handle=new)
+    w.execute(_RELEASE_HANDLE, handle=old, released_at=w.now)
+
+
+def set_deactivated(w: Writer, did: Did, at: Instant | None, delete_after: Instant | None) -> None:
+    """Note the owner's decision to deactivate, or (None) to come back."""
+    w.execute(_SET_DEACTIVATED, did=did, at=at, delete_after=delete_after)
+
+
+def host_decision(w: Writer, did: Did) -> Status | None:
+    """What the host decided about the account, which the owner cannot lift."""
+    row = w.fetch_one(_TAKEN_DOWN, did=did)
+    if row is None or (row[0] is None and row[1] is None):
+        return None
+    return Status.TAKENDOWN if row[0] is not None else Status.SUSPENDED

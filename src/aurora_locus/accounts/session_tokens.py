@@ -1,0 +1,100 @@
+"""Session tokens: JWTs under one secret of this server (protocol/accounts.md 2, lifetimes as the reference has them).
+
+Access and refresh tokens differ in header type, scope and use, and neither is ever taken for the other, nor a token of
+another kind for one of them: anything with ``lxm`` (service auth) or ``cnf`` (OAuth) is no session token.
+"""
+
+from joserfc import jws
+from joserfc.errors import JoseError
+from joserfc.jwk import OctKey
+from msgspec import DecodeError, json
+
+from at_protocol.failures import Malformed
+from at_protocol.syntax.did import Did, parse_did
+from aurora_locus.accounts.model import AccessToken, RefreshToken, Scope
+from groundwork.clock import DAY, MINUTE, SECOND, Instant
+from groundwork.errors import NotSignedIn
+
+ACCESS_LIFETIME = 120 * MINUTE
+REFRESH_LIFETIME = 90 * DAY
+
+_ACCESS_TYPE = "at+jwt"
+_REFRESH_TYPE = "refresh+jwt"
+
+
+class SessionTokens:
+    """Signs and reads the tokens of one server (``audience`` is its service DID)."""
+
+    def __init__(self, secret: bytes, audience: str) -> None:
+        self._key = OctKey.import_key(secret)
+        self._audience = audience
+
+    def access(self, did: Did, scope: Scope, now: Instant) -> str:
+        """A fresh access token."""
+        return self._sign(_ACCESS_TYPE, did, scope, now, ACCESS_LIFETIME, {})
+
+    def refresh(self, did: Did, token_id: str, now: Instant, expires_at: Instant) -> str:
+        """The refresh token whose row in ``sessions`` is ``token_id``."""
+        return self._sign(_REFRESH_TYPE, did, Scope.REFRESH, now, expires_at - now, {"jti": token_id})
+
+    def read_access(self, token: str, now: Instant) -> AccessToken:
+        """Raises NotSignedIn: ``ExpiredToken`` after its time, ``InvalidToken`` for anything else."""
+        claims = self._read(token, _ACCESS_TYPE)
+        try:
+            scope = Scope(str(claims.get("scope")))
+        except ValueError:
+            raise _invalid() from None
+        if scope is Scope.REFRESH:
+            raise _invalid()
+        issued_at, _ = self._times(claims, now)
+        return AccessToken(self._subject(claims), scope, issued_at)
+
+    def read_refresh(self, token: str, now: Instant, *, even_if_expired: bool = False) -> RefreshToken:
+        """Raises NotSignedIn as :meth:`read_access`; signing out takes an expired one as well."""
+        claims = self._read(token, _REFRESH_TYPE)
+        token_id = claims.get("jti")
+        if claims.get("scope") != Scope.REFRESH or not isinstance(token_id, str):
+            raise _invalid()
+        _, expires_at = self._times(claims, Instant(0) if even_if_expired else now)
+        return RefreshToken(self._subject(claims), token_id, expires_at)
+
+    def _sign(self, kind: str, did: Did, scope: Scope, now: Instant, lifetime: int, more: dict[str, object]) -> str:
+        claims = {
+            "scope": scope.value,
+            "sub": did,
+            "aud": self._audience,
+            "iat": now // SECOND,
+            "exp": (now + lifetime) // SECOND,
+            **more,
+        }
+        return jws.serialize_compact({"alg": "HS256", "typ": kind}, json.encode(claims), self._key)
+
+    def _read(self, token: str, kind: str) -> dict[str, object]:
+        try:
+            read = jws.deserialize_compact(token, self._key, algorithms=["HS256"])
+            claims = json.decode(read.payload, type=dict[str, object])
+        except (JoseError, DecodeError, ValueError):
+            raise _invalid() from None
+        if read.headers().get("typ") != kind or "lxm" in claims or "cnf" in claims:
+            raise _invalid()
+        if claims.get("aud") != self._audience:
+            raise _invalid()
+        return claims
+
+    def _subject(self, claims: dict[str, object]) -> Did:
+        try:
+            return parse_did(str(claims.get("sub")))
+        except Malformed:
+            raise _invalid() from None
+
+    def _times(self, claims: dict[str, object], now: Instant) -> tuple[Instant, Instant]:
+        issued, expires = claims.get("iat"), claims.get("exp")
+        if not isinstance(issued, int) or not isinstance(expires, int):
+            raise _invalid()
+        if now >= expires * SECOND:
+            raise NotSignedIn("This token has expired. Refresh the session, or sign in again.", name="ExpiredToken")
+        return Instant(issued * SECOND), Instant(expires * SECOND)
+
+
+def _invalid() -> NotSignedIn:
+    return NotSignedIn("This token cannot be used here. Sign in again.", name="InvalidToken")

@@ -1,0 +1,103 @@
+"""Signing in, refreshing, signing out (protocol/accounts.md 2).
+
+A refresh token has exactly one successor: the first use fixes its identifier and shortens the old token to two hours of
+grace; every reuse within the grace, from however many requests at once, gets the same successor.
+"""
+
+import secrets
+
+from at_protocol.syntax.did import Did
+from aurora_locus.accounts import queries
+from aurora_locus.accounts.model import Account, RefreshToken, Scope, TokenPair
+from aurora_locus.accounts.passwords import Passwords
+from aurora_locus.accounts.session_tokens import REFRESH_LIFETIME, SessionTokens
+from aurora_locus.repository.model import Status
+from groundwork.clock import HOUR, Instant
+from groundwork.database.transaction import Database, Writer
+from groundwork.errors import NotSignedIn
+
+GRACE = 2 * HOUR
+
+_INSERT = """
+    insert into sessions (id, did, app_password_name, expires_at, created_at)
+    values (:id, :did, :app_password_name, :expires_at, :created_at)
+    on conflict (id) do nothing
+"""
+_FIND = "select did, app_password_name, next_id, expires_at from sessions where id = :id"
+_FIX_SUCCESSOR = """
+    update sessions
+       set next_id = coalesce(next_id, :next_id),
+           expires_at = case when expires_at < :grace_ends_at then expires_at else :grace_ends_at end
+     where id = :id and did = :did and expires_at > :now
+    returning next_id, app_password_name
+"""
+_DELETE = "delete from sessions where id = :id and did = :did"
+_DELETE_EXPIRED = "delete from sessions where expires_at <= :now"
+
+
+async def authenticate(db: Database, passwords: Passwords, identifier: str, password: str) -> Account:
+    """The account that identifier and password open.
+
+    Raises NotSignedIn with one sentence and one cost for an unknown identifier and a wrong password; taken-down accounts
+    are told so only after the password was right.
+    """
+    async with db.reader() as reader:
+        account = await queries.find_by_identifier(reader, identifier)
+    usable = account is not None and account.status is not Status.DELETED
+    fits = await passwords.check(account.password_hash if account is not None and usable else None, password)
+    if account is None or not fits:
+        raise NotSignedIn("Invalid identifier or password", name="AuthenticationRequired")
+    if account.status in {Status.TAKENDOWN, Status.SUSPENDED}:
+        raise NotSignedIn("This account has been taken down.", name="AccountTakedown")
+    return account
+
+
+def open_session(w: Writer, tokens: SessionTokens, did: Did, scope: Scope = Scope.FULL) -> TokenPair:
+    """A new session in the caller's transaction."""
+    token_id, expires_at = _fresh_id(), Instant(w.now + REFRESH_LIFETIME)
+    w.execute(_INSERT, id=token_id, did=did, app_password_name=None, expires_at=expires_at, created_at=w.now)
+    return TokenPair(tokens.access(did, scope, w.now), tokens.refresh(did, token_id, w.now, expires_at))
+
+
+def refresh(w: Writer, tokens: SessionTokens, token: RefreshToken) -> TokenPair:
+    """Spend a refresh token. Raises NotSignedIn (``ExpiredToken``) when it is gone or its grace is over."""
+    row = w.fetch_one(
+        _FIX_SUCCESSOR,
+        id=token.id,
+        did=token.did,
+        next_id=_fresh_id(),
+        grace_ends_at=w.now + GRACE,
+        now=w.now,
+    )
+    if row is None:
+        raise NotSignedIn("This session has ended. Sign in again.", name="ExpiredToken")
+    expires_at = Instant(w.now + REFRESH_LIFETIME)
+    w.execute(
+        _INSERT,
+        id=row["next_id"],
+        did=token.did,
+        app_password_name=row["app_password_name"],
+        expires_at=expires_at,
+        created_at=w.now,
+    )
+    successor = w.fetch_one(_FIND, id=row["next_id"])
+    if successor is None:
+        raise NotSignedIn("This session has ended. Sign in again.", name="ExpiredToken")
+    expires_at = Instant(successor["expires_at"])
+    return TokenPair(
+        tokens.access(token.did, Scope.FULL, w.now), tokens.refresh(token.did, row["next_id"], w.now, expires_at)
+    )
+
+
+def close_session(w: Writer, token: RefreshToken) -> None:
+    """Sign out; a session that is gone already is as good."""
+    w.execute(_DELETE, id=token.id, did=token.did)
+
+
+def sweep(w: Writer) -> int:
+    """Delete expired sessions; how many there were."""
+    return w.execute(_DELETE_EXPIRED, now=w.now)
+
+
+def _fresh_id() -> str:
+    return secrets.token_urlsafe(32)

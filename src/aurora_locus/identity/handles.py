@@ -1,0 +1,60 @@
+"""Which handles may be taken on this server (protocol/identifiers.md "Handle", accounts.md 1).
+
+Syntax is the protocol's business, this is policy: under one of the server's own domains a handle is one label of 3 to 18
+characters that is not reserved; names under other domains must be proven by resolution first.
+"""
+
+from collections.abc import Sequence
+
+from at_protocol.failures import Malformed
+from at_protocol.syntax.handle import Handle, parse_handle
+from groundwork.errors import InvalidInput, Refused
+
+MIN_LABEL = 3
+MAX_LABEL = 18
+
+# Never resolvable by anybody (atproto handle specification); `.test` is for development alone.
+_DEAD_ENDS = (".alt", ".arpa", ".example", ".internal", ".invalid", ".local", ".localhost", ".onion")
+
+# Names that would be taken for the server's own voice, for a protocol's host name, or for a part of an address.
+RESERVED = frozenset(
+    """
+    about abuse account accounts admin administrator api app appview at atp atproto aurora auth authentication
+    authorization autoconfig autodiscover billing blog bot bots broadcasthost bsky bluesky calendar cdn chat contact
+    customer dashboard debug dev developer developers did dns docs download downloads email event events example
+    faq feed feeds firehose forum ftp git group groups guest help helpdesk home host hostmaster http https imap index
+    info invite invites is isatap jetstream jobs labeler legal lexicon list lists localdomain localhost login logout
+    mail mailer-daemon main marketing me media mod moderation moderator mx news no-reply nobody noc noreply ns oauth
+    official openmeet operator owner password pds plc pop pop3 postmaster press privacy public registrar relay root
+    rss rsvp sales search security server service sessions settings shop signin signup smtp spam ssl staff static
+    stats status store subscribe support sync sysadmin system team terms test tests tls trust undefined unknown
+    unsubscribe update updates usenet user users uucp verify web webmaster well-known whois wpad www xrpc
+    """.split()  # noqa: SIM905 - a list of words is read as words
+)
+
+
+def require_registrable(text: str, domains: Sequence[str], *, is_development: bool) -> Handle:
+    """The handle in its normal form if it may be registered under ``domains`` (each begins with a dot).
+
+    Raises InvalidInput or Refused with the Lexicons' names: ``InvalidHandle``, ``HandleNotAvailable``,
+    ``UnsupportedDomain``.
+    """
+    try:
+        handle = parse_handle(text)
+    except Malformed as error:
+        raise InvalidInput("handle", f"This is not a handle: {error.why}.", name="InvalidHandle") from error
+    domain = next((domain for domain in domains if handle.endswith(domain)), None)
+    if handle.endswith(_DEAD_ENDS) or (handle.endswith(".test") and not is_development):
+        raise InvalidInput("handle", "Handles under this top-level domain never resolve.", name="InvalidHandle")
+    if domain is None:
+        allowed = ", ".join(domains) or "none"
+        raise Refused(f"New accounts get a handle under one of our domains: {allowed}.", name="UnsupportedDomain")
+    label = handle.removesuffix(domain)
+    if "." in label:
+        raise InvalidInput("handle", f"Choose one name without dots before {domain}.", name="InvalidHandle")
+    if not MIN_LABEL <= len(label) <= MAX_LABEL:
+        why = f"The name before {domain} has {MIN_LABEL} to {MAX_LABEL} characters."
+        raise InvalidInput("handle", why, name="InvalidHandle")
+    if label in RESERVED:
+        raise Refused("This handle is reserved.", name="HandleNotAvailable")
+    return handle
