@@ -1,0 +1,90 @@
+"""A whole tree from sorted entries, in one pass and without ever looking back.
+
+The result is the tree that inserting the entries in any order would give (repository specification, "MST Structure").
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from at_protocol.data.cid import Cid
+from at_protocol.failures import Malformed
+from at_protocol.repo.node import MAX_HEIGHT, MAX_KEY_BYTES, Node, key_height, make_node
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A tree made: its root and every node."""
+
+    root: Cid
+    blocks: dict[Cid, bytes]
+
+
+class _Level:
+    """The node being filled on one level: as many children as keys, the last child still to come."""
+
+    __slots__ = ("children", "keys", "values")
+
+    def __init__(self) -> None:
+        self.keys: list[bytes] = []
+        self.values: list[Cid] = []
+        self.children: list[Cid | None] = []
+
+
+def build(entries: Iterable[tuple[str, Cid]]) -> Built:
+    """Build the tree of ``(path, record CID)`` pairs, which must come in strictly increasing order of path.
+
+    Raises Malformed when they do not, or a path is empty or too long.
+    """
+    root: Cid | None = None
+    blocks: dict[Cid, bytes] = {}
+    for node in build_nodes(entries):
+        root = node.cid
+        blocks[node.cid] = node.block
+    if root is None:
+        raise AssertionError
+    return Built(root, blocks)
+
+
+def build_nodes(entries: Iterable[tuple[str, Cid]]) -> Iterator[Node]:
+    """The nodes of the tree as they get complete, the root last; memory is that of one path from root to leaf."""
+    levels = [_Level()]
+    previous = b""
+    for path, value in entries:
+        key = path.encode()
+        if key <= previous:
+            raise Malformed("mst", path, "entries must come in strictly increasing order of path")
+        if len(key) > MAX_KEY_BYTES:
+            raise Malformed("mst", path, f"a path has at most {MAX_KEY_BYTES} bytes")
+        previous = key
+        height = key_height(key)
+        if height > MAX_HEIGHT:
+            raise Malformed("mst", path, f"the key would need a tree of {height} levels")
+        while len(levels) <= height:
+            levels.append(_Level())
+        child: Cid | None = None
+        for level in range(height):
+            node = _close(levels, level, child)
+            if node is not None:
+                yield node
+                child = node.cid
+        top = levels[height]
+        top.keys.append(key)
+        top.values.append(value)
+        top.children.append(child)
+    child = None
+    for level in range(len(levels) - 1):
+        node = _close(levels, level, child)
+        if node is not None:
+            yield node
+            child = node.cid
+    top = levels[-1]
+    yield make_node(len(levels) - 1, top.keys, top.values, [*top.children, child])
+
+
+def _close(levels: list[_Level], level: int, child: Cid | None) -> Node | None:
+    """Complete the node of a level with its last child; None when nothing is in it."""
+    filled = levels[level]
+    if not filled.keys and child is None:
+        return None
+    levels[level] = _Level()
+    return make_node(level, filled.keys, filled.values, [*filled.children, child])

@@ -1,0 +1,39 @@
+"""Which nodes of a new tree let a reader undo a change without having the old tree.
+
+Source: sync specification, "Operation inversion"; ``protocol/repository.md``, "Covering proof".
+"""
+
+from collections.abc import Iterator
+
+from at_protocol.data.cid import Cid
+from at_protocol.repo.mst import Tree
+from at_protocol.repo.node import Node
+
+
+def covering_nodes(tree: Tree, path: str) -> Iterator[Node]:
+    """The search path of a changed path and, where an entry is, the spines that close up when it is taken out.
+
+    A deleted entry is covered by the way down to the gap that it left; an entry that is there also needs the right
+    spine of the subtree on its left and the left spine of the subtree on its right, which its removal merges.
+    """
+    last: Node | None = None
+    for node in tree.search(path):
+        last = node
+        yield node
+    key = path.encode()
+    if last is None or last.height is None or key not in last.keys:
+        return
+    index = last.keys.index(key)
+    low = last.keys[index - 1] if index else b""
+    high = last.keys[index + 1] if index + 1 < len(last.keys) else None
+    yield from _spine(tree, last.children[index], last.height - 1, -1, (low, key))
+    yield from _spine(tree, last.children[index + 1], last.height - 1, 0, (key, high))
+
+
+def _spine(tree: Tree, top: Cid | None, height: int, edge: int, bounds: tuple[bytes, bytes | None]) -> Iterator[Node]:
+    """The outermost nodes of a subtree on one side: ``edge`` 0 is the left one, -1 the right one."""
+    while top is not None:
+        node = tree.child(top, height, *bounds)
+        yield node
+        top = node.children[edge]
+        height -= 1

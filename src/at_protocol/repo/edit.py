@@ -1,0 +1,258 @@
+"""Editing a tree: a batch of changes in, the new root and exactly the nodes that are new out.
+
+Source: repository specification, "MST Structure"; the operations in ``protocol/repository.md``. Nodes that a change
+touches are thawed into drafts (lists), drafts are encoded once at the end: a batch costs one encoding per changed node,
+whatever the number of changes, and an unchanged node is neither read again nor encoded. When an error is raised
+nothing has happened: drafts die with the batch.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from at_protocol.data.cid import Cid
+from at_protocol.failures import Malformed, Misuse
+from at_protocol.repo.change import Change
+from at_protocol.repo.covering import covering_nodes
+from at_protocol.repo.mst import Tree
+from at_protocol.repo.node import MAX_HEIGHT, MAX_KEY_BYTES, Node, key_height, make_node
+
+
+class Disagrees(Malformed):
+    """The tree does not hold under a path what the change says it holds."""
+
+    def __init__(self, path: str, held: Cid | None, claimed: Cid | None) -> None:
+        super().__init__(
+            "change", path, f"the tree holds {held or 'nothing'} there, the change says {claimed or 'nothing'}"
+        )
+        self.path = path
+        self.held = held
+
+
+@dataclass(frozen=True, slots=True)
+class Edited:
+    """The outcome of a batch.
+
+    ``new_blocks``: nodes of the new tree that the old tree did not have; ``removed``: nodes of the old tree that the
+    new one no longer has; ``proof_blocks``: further nodes, unchanged, that a consumer needs to undo the changes
+    ("covering proof"). A ``#commit`` carries ``new_blocks`` and ``proof_blocks``.
+    """
+
+    root: Cid
+    new_blocks: dict[Cid, bytes]
+    removed: frozenset[Cid]
+    proof_blocks: dict[Cid, bytes]
+
+
+@dataclass(slots=True, eq=False)
+class _Draft:
+    """A node being changed; like Node, one child more than keys."""
+
+    height: int
+    keys: list[bytes]
+    values: list[Cid]
+    children: "list[_Subtree]"
+
+    def is_hollow(self) -> bool:
+        return not self.keys and self.children[0] is None
+
+
+_Subtree = Cid | _Draft | None
+
+
+@dataclass(slots=True)
+class _Workbench:
+    """One batch at work: the tree it started from, the root as it is now, which nodes were thawed."""
+
+    tree: Tree
+    root: _Draft
+    thawed: set[Cid] = field(default_factory=set)
+    sealed: dict[Cid, Node] = field(default_factory=dict)
+
+    def peek(self, cid: Cid, height: int) -> Node:
+        # Bounds are not passed along while editing: keys out of place cannot survive, because the caller compares the
+        # root that comes out with one that is signed, or the tree is our own.
+        return self.tree.child(cid, height, b"", None)
+
+    def thaw(self, subtree: Cid | _Draft, height: int) -> _Draft:
+        if isinstance(subtree, _Draft):
+            return subtree
+        node = self.peek(subtree, height)
+        self.thawed.add(subtree)
+        return _Draft(height, list(node.keys), list(node.values), list(node.children))
+
+    def insert(self, key: bytes, value: Cid) -> None:
+        level = key_height(key)
+        if level > MAX_HEIGHT:
+            raise Malformed("record path", key, f"the key would need a tree of {level} levels")
+        root = self.root
+        if root.is_hollow():
+            self.root = _Draft(level, [key], [value], [None, None])
+        elif level > root.height:
+            left, right = self.split(root, root.height, key)
+            pair = [_lift(left, root.height, level - 1), _lift(right, root.height, level - 1)]
+            self.root = _Draft(level, [key], [value], pair)
+        else:
+            self.insert_below(root, key, value, level)
+
+    def insert_below(self, draft: _Draft, key: bytes, value: Cid, level: int) -> None:
+        while draft.height > level:
+            index = bisect_left(draft.keys, key)
+            child = draft.children[index]
+            # Levels are never skipped: a chain of nodes without entries leads down where nothing was.
+            below = _Draft(draft.height - 1, [], [], [None]) if child is None else self.thaw(child, draft.height - 1)
+            draft.children[index] = below
+            draft = below
+        index = bisect_left(draft.keys, key)
+        if index < len(draft.keys) and draft.keys[index] == key:
+            raise Disagrees(key.decode(), draft.values[index], None)
+        draft.children[index : index + 1] = self.split(draft.children[index], level - 1, key)
+        draft.keys.insert(index, key)
+        draft.values.insert(index, value)
+
+    def split(self, subtree: _Subtree, height: int, key: bytes) -> tuple[_Subtree, _Subtree]:
+        """The parts of a subtree left and right of a key that it does not hold."""
+        if subtree is None:
+            return None, None
+        if isinstance(subtree, _Draft):
+            keys, values, children = subtree.keys, subtree.values, subtree.children
+        else:
+            node = self.peek(subtree, height)
+            keys, values, children = list(node.keys), list(node.values), list(node.children)
+        index = bisect_left(keys, key)
+        inner = children[index]
+        left_inner, right_inner = self.split(inner, height - 1, key)
+        if index == 0 and left_inner is None:
+            return None, subtree  # all of it stands right of the key: untouched
+        if index == len(keys) and right_inner is None:
+            return subtree, None
+        if isinstance(subtree, Cid):
+            self.thawed.add(subtree)
+        left = _Draft(height, keys[:index], values[:index], [*children[:index], left_inner])
+        right = _Draft(height, keys[index:], values[index:], [right_inner, *children[index + 1 :]])
+        return _unless_hollow(left), _unless_hollow(right)
+
+    def find(self, key: bytes) -> tuple[list[tuple[_Draft, int]], int]:
+        """Thaw the way to a key: drafts with the index of the child taken, and the index of the key in the last."""
+        level = key_height(key)
+        draft = self.root
+        way: list[tuple[_Draft, int]] = []
+        while True:
+            index = bisect_left(draft.keys, key)
+            way.append((draft, index))
+            if draft.height <= level:
+                found = draft.height == level and index < len(draft.keys) and draft.keys[index] == key
+                return way, index if found else -1
+            child = draft.children[index]
+            if child is None:
+                return way, -1
+            draft.children[index] = draft = self.thaw(child, draft.height - 1)
+
+    def replace(self, key: bytes, before: Cid, after: Cid) -> None:
+        way, index = self.find(key)
+        draft = way[-1][0]
+        held = draft.values[index] if index >= 0 else None
+        if held != before:
+            raise Disagrees(key.decode(), held, before)
+        draft.values[index] = after
+
+    def delete(self, key: bytes, before: Cid) -> None:
+        way, index = self.find(key)
+        draft = way[-1][0]
+        held = draft.values[index] if index >= 0 else None
+        if held != before:
+            raise Disagrees(key.decode(), held, before)
+        merged = self.merge(draft.children[index], draft.children[index + 1], draft.height - 1)
+        del draft.keys[index], draft.values[index]
+        draft.children[index : index + 2] = [merged]
+        for parent, taken in reversed(way[:-1]):
+            child = parent.children[taken]
+            if not (isinstance(child, _Draft) and child.is_hollow()):
+                break
+            parent.children[taken] = None
+        self.trim()
+
+    def merge(self, left: _Subtree, right: _Subtree, height: int) -> _Subtree:
+        """Two neighbouring subtrees as one."""
+        if left is None:
+            return right
+        if right is None:
+            return left
+        one, other = self.thaw(left, height), self.thaw(right, height)
+        inner = self.merge(one.children[-1], other.children[0], height - 1)
+        children = [*one.children[:-1], inner, *other.children[1:]]
+        return _Draft(height, one.keys + other.keys, one.values + other.values, children)
+
+    def trim(self) -> None:
+        """Take away levels without entries from the top."""
+        while not self.root.keys and (child := self.root.children[0]) is not None:
+            self.root = self.thaw(child, self.root.height - 1)
+
+    def seal(self, draft: _Draft) -> Cid:
+        """Encode what was changed, leaves first."""
+        links = [self.seal(child) if isinstance(child, _Draft) else child for child in draft.children]
+        node = make_node(draft.height, draft.keys, draft.values, links)
+        self.sealed[node.cid] = node
+        return node.cid
+
+
+def _unless_hollow(draft: _Draft) -> _Draft | None:
+    return None if draft.is_hollow() else draft
+
+
+def _lift(subtree: _Subtree, height: int, wanted: int) -> _Subtree:
+    """Put nodes without entries above a subtree until it stands at the wanted level."""
+    if subtree is None:
+        return None
+    for level in range(height + 1, wanted + 1):
+        subtree = _Draft(level, [], [], [subtree])
+    return subtree
+
+
+def apply(tree: Tree, changes: Iterable[Change]) -> Edited:
+    """Make the changes, in order, and say which nodes came, which went, and what proves it.
+
+    Raises Disagrees when a ``before`` is not what the tree holds, MissingBlock when a node is needed that the source
+    does not have (nothing has happened: load it and call again), Malformed when the tree itself is not canonical.
+    """
+    changes = list(changes)
+    nodes = {} if tree.nodes is None else tree.nodes
+    bench = _change(Tree(tree.root, tree.source, nodes), changes)
+    root = bench.seal(bench.root)
+    new = {cid: node.block for cid, node in bench.sealed.items() if cid not in bench.thawed}
+    nodes.update(bench.sealed)
+
+    def source(cid: Cid) -> bytes | None:
+        return new.get(cid) or tree.source(cid)  # the cache may have forgotten a new node already
+
+    after = Tree(root, source, nodes)
+    proof = {
+        node.cid: node.block for change in changes for node in covering_nodes(after, change.path) if node.cid not in new
+    }
+    return Edited(root, new, frozenset(bench.thawed - bench.sealed.keys()), proof)
+
+
+def root_after(tree: Tree, changes: Iterable[Change]) -> Cid:
+    """Only the root that the changes lead to: for checking somebody else's claim. Raises as :func:`apply`."""
+    bench = _change(tree, changes)
+    return bench.seal(bench.root)
+
+
+def _change(tree: Tree, changes: Iterable[Change]) -> _Workbench:
+    node = tree.root_node()
+    draft = _Draft(node.height or 0, list(node.keys), list(node.values), list(node.children))
+    bench = _Workbench(tree, draft, {tree.root})
+    for change in changes:
+        key = change.path.encode()
+        if not 0 < len(key) <= MAX_KEY_BYTES:
+            raise Malformed("record path", change.path, f"a path has 1 to {MAX_KEY_BYTES} bytes")
+        match change.before, change.after:
+            case None, Cid() as value:
+                bench.insert(key, value)
+            case Cid() as before, None:
+                bench.delete(key, before)
+            case Cid() as before, Cid() as value:
+                bench.replace(key, before, value)
+            case _:
+                raise Misuse(f"a change of {change.path!r} from nothing to nothing")
+    return bench

@@ -1,0 +1,188 @@
+"""The Merkle search tree as a value: a root and somewhere to get node bytes from.
+
+Source: repository specification, "MST Structure"; invariants in ``protocol/repository.md``. A tree maps paths
+(``collection/rkey``) to record CIDs; its shape follows from its content alone. Nothing here does I/O: a node that the
+source does not have raises :class:`MissingBlock`, the caller loads it and calls again.
+
+Every node is checked on the way down against what its parent demands (level, range of keys), so reading a stranger's
+tree with this module is verifying it: whoever consumes the whole of :meth:`Tree.walk` has seen a canonical tree.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, MutableMapping
+from dataclasses import dataclass
+
+from at_protocol.data.cid import Cid
+from at_protocol.failures import Malformed
+from at_protocol.repo.node import EMPTY_NODE, Node, parse_node
+
+# Gives the bytes of a block whose hash has been checked, or None (``dict.get`` is one).
+Source = Callable[[Cid], bytes | None]
+
+EMPTY_ROOT = Cid.for_cbor(EMPTY_NODE)
+_EMPTY = Node(EMPTY_ROOT, EMPTY_NODE, None, (), (), (None,))
+
+
+class MissingBlock(LookupError):
+    """The source has no block of this CID; nothing was changed, load it and call again."""
+
+    def __init__(self, cid: Cid) -> None:
+        super().__init__(f"block {cid} is missing")
+        self.cid = cid
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """A tree of which nodes are loaded as they are touched.
+
+    ``nodes`` is an optional cache of parsed nodes; any mapping that forgets will do (one LRU may serve all trees of a
+    process, since nodes are addressed by content). Without it each access parses.
+    """
+
+    root: Cid
+    source: Source
+    nodes: MutableMapping[Cid, Node] | None = None
+
+    def load(self, cid: Cid) -> Node:
+        """The node of a CID, checked by itself only. Raises MissingBlock, Malformed."""
+        if self.nodes is not None:
+            known = self.nodes.get(cid)
+            if known is not None:
+                return known
+        block = self.source(cid)
+        if block is None:
+            if cid == EMPTY_ROOT:
+                return _EMPTY
+            raise MissingBlock(cid)
+        node = parse_node(block, cid)
+        if self.nodes is not None:
+            self.nodes[cid] = node
+        return node
+
+    def root_node(self) -> Node:
+        """The root, which alone may be without entries, if the tree is empty."""
+        node = self.load(self.root)
+        if not node.keys and node.children[0] is not None:
+            raise Malformed("mst", str(self.root), "the root has no entries but a subtree; its top should be trimmed")
+        return node
+
+    def child(self, cid: Cid, height: int, low: bytes, high: bytes | None) -> Node:
+        """A node below the root, which must stand at ``height`` and hold keys between ``low`` and ``high`` only."""
+        node = self.load(cid)
+        if height < 0:
+            raise Malformed("mst", str(cid), "a subtree hangs below level 0")
+        if not node.keys:
+            if node.children[0] is None:
+                raise Malformed("mst", str(cid), "an empty node below the root")
+        elif node.height != height:
+            raise Malformed("mst", str(cid), f"a node of level {node.height} where level {height} belongs")
+        elif node.keys[0] <= low or (high is not None and node.keys[-1] >= high):
+            raise Malformed("mst", str(cid), "a subtree holds keys outside the gap that it hangs in")
+        return node
+
+    def search(self, path: str) -> Iterator[Node]:
+        """The nodes from the root to the place of a path: to its entry, or down to the null pointer where it would be.
+
+        It does not stop at a level too low for the path, because verifiers elsewhere walk on until null.
+        """
+        key = path.encode()
+        node = self.root_node()
+        height = node.height or 0
+        low: bytes = b""
+        high: bytes | None = None
+        while True:
+            yield node
+            index = bisect_left(node.keys, key)
+            if index < len(node.keys) and node.keys[index] == key:
+                return
+            below = node.children[index]
+            if below is None:
+                return
+            low = node.keys[index - 1] if index else low
+            high = node.keys[index] if index < len(node.keys) else high
+            height -= 1
+            node = self.child(below, height, low, high)
+
+    def get(self, path: str) -> Cid | None:
+        """The record CID under a path, or None. Raises MissingBlock, Malformed."""
+        key = path.encode()
+        last = _EMPTY
+        for last in self.search(path):  # noqa: B007 -- the last node is the one that knows
+            pass
+        index = bisect_left(last.keys, key)
+        return last.values[index] if index < len(last.keys) and last.keys[index] == key else None
+
+    def walk(self, after: str = "") -> "Walk":
+        """Everything in pre-order: each node, then its leftmost subtree, its first entry, the next subtree and so on."""
+        return Walk(self, after.encode())
+
+    def entries(self, after: str = "") -> Iterator[tuple[str, Cid]]:
+        """``(path, record CID)`` in key order, beginning behind ``after``."""
+        for item in self.walk(after):
+            if not isinstance(item, Node):
+                yield item
+
+
+class Walk:
+    """An iteration over nodes and entries that can go on after a MissingBlock.
+
+    ``next()`` gives a :class:`Node` or a ``(path, CID)`` pair. When it raises MissingBlock, load the block and call
+    ``next()`` again: nothing is skipped. :meth:`wanted` tells which nodes come soon, to load many at once. Memory is
+    that of one path from root to leaf.
+    """
+
+    __slots__ = ("_after", "_stack", "_started", "_tree")
+
+    def __init__(self, tree: Tree, after: bytes = b"") -> None:
+        self._tree = tree
+        self._after = after
+        self._started = False
+        # Subtrees still to be opened (link, level, bounds) and entries still to be given, the next one last.
+        self._stack: list[tuple[Cid, int, bytes, bytes | None] | tuple[str, Cid]] = []
+
+    def __iter__(self) -> "Walk":
+        return self
+
+    def __next__(self) -> Node | tuple[str, Cid]:
+        if not self._started:
+            node = self._tree.root_node()
+            self._started = True
+            self._push(node, node.height or 0, b"", None)
+            return node
+        if not self._stack:
+            raise StopIteration
+        top = self._stack[-1]
+        if len(top) == 2:
+            self._stack.pop()
+            return top
+        cid, height, low, high = top
+        node = self._tree.child(cid, height, low, high)
+        self._stack.pop()
+        self._push(node, height, low, high)
+        return node
+
+    def _push(self, node: Node, height: int, low: bytes, high: bytes | None) -> None:
+        keys, children, stack = node.keys, node.children, self._stack
+        first = bisect_right(keys, self._after) if self._after else 0
+        for index in range(len(keys), first - 1, -1):
+            if index < len(keys):
+                stack.append((_text(keys[index]), node.values[index]))
+            below = children[index]
+            if below is not None:
+                # Between this key and the one before it; at the edges the node's own bounds hold.
+                left = keys[index - 1] if index else low
+                right = keys[index] if index < len(keys) else high
+                stack.append((below, height - 1, left, right))
+
+    def wanted(self, limit: int = 100) -> list[Cid]:
+        """Up to ``limit`` links to nodes that are opened next, soonest first; the source may be given them at once."""
+        if not self._started:
+            return [self._tree.root]
+        return [item[0] for item in reversed(self._stack) if len(item) == 4][:limit]
+
+
+def _text(key: bytes) -> str:
+    try:
+        return key.decode()
+    except UnicodeDecodeError:
+        raise Malformed("mst", key, "a key is not text") from None

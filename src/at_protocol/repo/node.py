@@ -1,0 +1,208 @@
+"""One node of the Merkle search tree: its bytes, what they mean, and what makes them the only legal spelling.
+
+Source: repository specification, "MST Structure". A node is the DAG-CBOR map ``{e: [entries], l: link|null}``, an entry
+``{k: key suffix, p: prefix length, t: link|null, v: link}``. The grammar is so rigid that it is matched byte by byte: a
+node that parses here is canonical, thus its CID is the only one that its content can have.
+
+Rules of one node (``protocol/repository.md``, canonical-shape invariants 1, 2, 4, 7): keys strictly increase, every key
+belongs to the height of the node, the prefix shared with the key before it is as long as possible. What depends on the
+neighbours (child one level lower, keys within the gap) is checked by :mod:`at_protocol.repo.mst` on the way down.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from at_protocol.data.cid import Cid
+from at_protocol.failures import Malformed
+
+# A repository of ten million records has nodes of some 60 entries and a height of 12; keys mined to be more must not
+# cost a reader more than this ("Security considerations: MST structure").
+MAX_ENTRIES = 256
+MAX_HEIGHT = 32
+MAX_NODE_BYTES = 1_000_000
+MAX_KEY_BYTES = 1024
+
+EMPTY_NODE = b"\xa2ae\x80al\xf6"
+
+_LINK = b"\xd8\x2a\x58\x25\x00"  # tag 42 over 37 bytes, the first of them 0
+_LINK_LENGTH = len(_LINK) + 36
+_NULL = 0xF6
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Node:
+    """A node read or made: ``children`` has one place more than ``keys``, a child stands left of the key of its index.
+
+    ``height`` is None for a node without entries: only its parent knows. ``block`` is the node's only legal encoding,
+    kept so that an unchanged node is never encoded again.
+    """
+
+    cid: Cid
+    block: bytes
+    height: int | None
+    keys: tuple[bytes, ...]
+    values: tuple[Cid, ...]
+    children: tuple[Cid | None, ...]
+
+
+def key_height(key: bytes) -> int:
+    """The level a key lives on: pairs of leading zero bits of its SHA-256 (fanout 4)."""
+    digest = hashlib.sha256(key).digest()
+    first = digest[0]
+    if first:  # all but one key in 256
+        return (8 - first.bit_length()) >> 1
+    number = int.from_bytes(digest, "big")
+    return (256 - number.bit_length()) >> 1
+
+
+def shared_prefix(left: bytes, right: bytes) -> int:
+    """How many leading bytes two keys have in common."""
+    limit = min(len(left), len(right))
+    if left[:limit] == right[:limit]:
+        return limit
+    low, high = 0, limit  # the first `low` bytes agree, the first `high` do not
+    while high - low > 1:
+        middle = (low + high) >> 1
+        if left[low:middle] == right[low:middle]:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+def _head(major: int, number: int) -> bytes:
+    """The shortest CBOR head; lengths here stay below 65,536."""
+    if number < 24:
+        return bytes((major | number,))
+    if number < 256:
+        return bytes((major | 24, number))
+    return bytes((major | 25, number >> 8, number & 0xFF))
+
+
+# Keys are at most 1,024 bytes long: every head that can occur, made once.
+_BYTES_HEADS = [b"\xa4ak" + _head(0x40, length) for length in range(MAX_KEY_BYTES + 1)]
+_PREFIX_HEADS = [b"ap" + _head(0x00, length) + b"at" for length in range(MAX_KEY_BYTES + 1)]
+
+
+def encode_node(keys: Sequence[bytes], values: Sequence[Cid], children: Sequence[Cid | None]) -> bytes:
+    """The bytes of a node; keys are at most 1,024 bytes and already in order."""
+    parts = [b"\xa2ae", _head(0x80, len(keys))]
+    previous = b""
+    for index, key in enumerate(keys):
+        shared = shared_prefix(previous, key)
+        right = children[index + 1]
+        parts += (
+            _BYTES_HEADS[len(key) - shared],
+            key[shared:],
+            _PREFIX_HEADS[shared],
+            b"\xf6" if right is None else _LINK + bytes(right),
+            b"av" + _LINK,
+            bytes(values[index]),
+        )
+        previous = key
+    left = children[0]
+    parts.append(b"al\xf6" if left is None else b"al" + _LINK + bytes(left))
+    return b"".join(parts)
+
+
+def make_node(height: int | None, keys: Sequence[bytes], values: Sequence[Cid], children: Sequence[Cid | None]) -> Node:
+    """A node from its parts, encoded and addressed."""
+    block = encode_node(keys, values, children)
+    return Node(Cid.for_cbor(block), block, height if keys else None, tuple(keys), tuple(values), tuple(children))
+
+
+def _number(block: bytes, at: int, major: int) -> tuple[int, int]:
+    """Read a CBOR head of the given major type (0x00, 0x40, 0x80) in its shortest form: (number, next position)."""
+    first = block[at]
+    number = first - major
+    if 0 <= number < 24:
+        return number, at + 1
+    if number == 24 and block[at + 1] >= 24:
+        return block[at + 1], at + 2
+    if number == 25 and block[at + 1]:
+        return block[at + 1] << 8 | block[at + 2], at + 3
+    raise _bad(block, f"byte {at} is not the length or number expected there")
+
+
+def _link(block: bytes, at: int) -> tuple[Cid, int]:
+    end = at + _LINK_LENGTH
+    if block[at : at + 5] != _LINK or end > len(block):
+        raise _bad(block, f"byte {at} should start a link")
+    return Cid.from_bytes(block[at + 5 : end]), end
+
+
+def _link_or_null(block: bytes, at: int) -> tuple[Cid | None, int]:
+    if block[at] == _NULL:
+        return None, at + 1
+    child, end = _link(block, at)
+    if child.codec != 0x71:
+        raise _bad(block, "a link to a subtree must have the dag-cbor codec")
+    return child, end
+
+
+def _bad(block: bytes, why: str) -> Malformed:
+    return Malformed("mst node", block, why)
+
+
+def _expect(block: bytes, at: int, literal: bytes) -> int:
+    end = at + len(literal)
+    if block[at:end] != literal:
+        raise _bad(
+            block, f"byte {at} should start {literal!r}; a node has exactly the fields e and l, an entry k, p, t, v"
+        )
+    return end
+
+
+def parse_node(block: bytes, cid: Cid) -> Node:
+    """Read a node, all rules of a single node checked.
+
+    ``cid`` is trusted to be the block's hash: whoever fetched the block has checked that (``car``, a store of our own).
+
+    Raises Malformed when the bytes are not the canonical encoding of a legal node.
+    """
+    if len(block) > MAX_NODE_BYTES:
+        raise _bad(block[:32], f"a node of {len(block)} bytes is larger than any honest one")
+    try:
+        return _parse(block, cid)
+    except IndexError:
+        raise _bad(block, "the node ends in the middle") from None
+
+
+def _parse(block: bytes, cid: Cid) -> Node:
+    count, at = _number(block, _expect(block, 0, b"\xa2ae"), 0x80)
+    if count > MAX_ENTRIES:
+        raise _bad(block[:32], f"{count} entries in one node; {MAX_ENTRIES} are allowed")
+    keys: list[bytes] = []
+    values: list[Cid] = []
+    children: list[Cid | None] = [None]
+    height: int | None = None
+    previous = b""
+    for _ in range(count):
+        length, at = _number(block, _expect(block, at, b"\xa4ak"), 0x40)
+        suffix = block[at : at + length]
+        prefix, at = _number(block, _expect(block, at + length, b"ap"), 0x00)
+        child, at = _link_or_null(block, _expect(block, at, b"at"))
+        value, at = _link(block, _expect(block, at, b"av"))
+        if prefix > len(previous) or prefix + length > MAX_KEY_BYTES:
+            raise _bad(block, f"the prefix length {prefix} does not fit the key before it, or the key is too long")
+        key = previous[:prefix] + suffix
+        if key <= previous:
+            raise _bad(block, f"key {key!r} does not come after {previous!r}")
+        if shared_prefix(previous, key) != prefix:
+            raise _bad(block, f"the prefix of {key!r} is not as long as it could be")
+        level = key_height(key)
+        if height is None:
+            height = level
+        elif level != height:
+            raise _bad(block, f"key {key!r} belongs to level {level}, its node to level {height}")
+        keys.append(key)
+        values.append(value)
+        children.append(child)
+        previous = key
+    if height is not None and height > MAX_HEIGHT:
+        raise _bad(block[:32], f"level {height} is higher than any honest tree")
+    children[0], at = _link_or_null(block, _expect(block, at, b"al"))
+    if at != len(block):
+        raise _bad(block, f"{len(block) - at} bytes follow the node")
+    return Node(cid, bytes(block), height, tuple(keys), tuple(values), tuple(children))

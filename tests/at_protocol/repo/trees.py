@@ -1,0 +1,57 @@
+"""Trees for tests: made from plain dicts, with every block at hand."""
+
+import random
+
+from hypothesis import strategies as st
+from tests.parts import fixture_lines
+
+from at_protocol.data.cid import Cid
+from at_protocol.repo.build import build
+from at_protocol.repo.change import Change
+from at_protocol.repo.edit import Edited, apply
+from at_protocol.repo.mst import EMPTY_ROOT, Tree
+from at_protocol.repo.node import EMPTY_NODE
+
+EXAMPLE_KEYS = [line for _, line in fixture_lines("vectors/interop/mst/example_keys.txt")]
+VALUES = [Cid.for_cbor(bytes([number])) for number in range(256)]
+
+# Short keys of a small alphabet hit each other's prefixes; one in four goes a level up, so trees of 40 keys have 3 levels.
+keys = st.text("ab/0", min_size=1, max_size=6)
+contents = st.dictionaries(keys, st.sampled_from(VALUES[:4]), max_size=40)
+
+
+class Repository:
+    """A tree that keeps all blocks it ever had, and the dict that it should equal."""
+
+    def __init__(self, content: dict[str, Cid] | None = None) -> None:
+        self.content = dict(content or {})
+        built = build(sorted(self.content.items()))
+        self.blocks = {EMPTY_ROOT: EMPTY_NODE, **built.blocks}
+        self.root = built.root
+
+    @property
+    def tree(self) -> Tree:
+        return Tree(self.root, self.blocks.get)
+
+    def change(self, path: str, after: Cid | None) -> Change:
+        return Change(path, self.content.get(path), after)
+
+    def apply(self, changes: list[Change]) -> Edited:
+        edited = apply(self.tree, changes)
+        self.blocks.update(edited.new_blocks)
+        self.root = edited.root
+        for change in changes:
+            if change.after is None:
+                del self.content[change.path]
+            else:
+                self.content[change.path] = change.after
+        return edited
+
+    def nodes(self) -> set[Cid]:
+        """The CIDs of all nodes of the present tree."""
+        return set(build(sorted(self.content.items())).blocks)
+
+
+def random_content(count: int, seed: int) -> dict[str, Cid]:
+    chance = random.Random(seed)
+    return {f"com.example.thing/{chance.randrange(36**8):08x}": chance.choice(VALUES) for _ in range(count)}
