@@ -1,0 +1,173 @@
+"""An answer to an event: the tolerant reader (calendar.md 5) and the careful writer (6.3)."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, assert_never
+
+from at_protocol.data.model import Value
+from at_protocol.failures import Malformed
+from at_protocol.syntax.at_uri import AtUri, normal_uri, parse_at_uri
+from at_protocol.syntax.datetime import format_datetime, parse_datetime
+from at_protocol.syntax.did import Did
+from at_protocol.syntax.tid import ALPHABET, Tid, parse_tid
+from groundwork.clock import Instant
+from openmeet.attendance.model import AttendanceStatus, NetworkAnswer
+from openmeet.records.collections import EVENTS, RSVP
+from openmeet.records.event import moment_of_key
+from openmeet.records.reading import Notes, Unmappable, text_of, token_of
+
+_ANSWERS: Final = {
+    "going": NetworkAnswer.GOING,
+    "yes": NetworkAnswer.GOING,
+    "interested": NetworkAnswer.INTERESTED,
+    "maybe": NetworkAnswer.INTERESTED,
+    "notgoing": NetworkAnswer.NOT_GOING,
+    "declined": NetworkAnswer.NOT_GOING,
+    "no": NetworkAnswer.NOT_GOING,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RsvpRead:
+    """``subject`` may still have a handle as authority: resolve it before comparing. ``subject_cid`` is only recorded.
+
+    ``precedence`` orders several answers of one DID to one event: the greatest text is the effective one.
+    """
+
+    subject: AtUri
+    subject_cid: str | None
+    answer: NetworkAnswer
+    status_text: str
+    precedence: str
+    notes: Notes
+
+
+def read_rsvp(collection: str, record: object, *, rkey: str) -> RsvpRead:
+    """Understand a decoded record. Raises Unmappable with the sentence to keep beside it."""
+    if not isinstance(record, Mapping):
+        raise Unmappable("The record is not a map.")
+    declared = record.get("$type")
+    if declared is not None and declared != collection:
+        raise Unmappable(f"The record calls itself {declared!r} but stands in the collection {collection}.")
+    notes = Notes()
+    subject, cid = _subject(record, notes)
+    answer, status_text = _answer(record, notes)
+    for key in record:
+        if key == "createdAt":
+            notes.read("answered", "createdAt (a hint only)", record[key])
+        elif key not in {"$type", "subject", "status"}:
+            notes.keep(key, "is not part of the calendar lexicon")
+    return RsvpRead(subject, cid, answer, status_text, _precedence(record, rkey), notes)
+
+
+def _subject(record: Mapping[str, object], notes: Notes) -> tuple[AtUri, str | None]:
+    subject = record.get("subject")
+    reference = subject.get("uri") if isinstance(subject, Mapping) else subject
+    text = text_of(reference)
+    if text is None:
+        raise Unmappable("The answer does not say which event it is about.")
+    try:
+        uri = normal_uri(parse_at_uri(text))
+    except Malformed as wrong:
+        raise Unmappable(f"The subject is not an at-uri: {wrong.why}.") from wrong
+    if uri.rkey is None or uri.collection is None:
+        raise Unmappable("The subject is not the at-uri of one record.")
+    if uri.collection not in EVENTS:
+        raise Unmappable(f"The subject is a record of {uri.collection}, which is not a collection of events.")
+    notes.read("event", "subject/uri" if isinstance(subject, Mapping) else "subject", uri)
+    cid = text_of(subject.get("cid")) if isinstance(subject, Mapping) else None
+    if cid is None:
+        notes.keep("subject/cid", "is missing; the event is found by its uri")
+    return uri, cid
+
+
+def _answer(record: Mapping[str, object], notes: Notes) -> tuple[NetworkAnswer, str]:
+    raw = record.get("status")
+    if raw is None:
+        notes.read("answer", "nothing (the lexicon's default)", NetworkAnswer.GOING.value)
+        return NetworkAnswer.GOING, ""
+    text = text_of(raw)
+    answer = _ANSWERS.get(token_of(text), NetworkAnswer.OTHER) if text is not None else NetworkAnswer.OTHER
+    if answer is NetworkAnswer.OTHER:
+        notes.keep("status", f"is not an answer that is known here: {raw!r}")
+    else:
+        notes.read("answer", "status", answer.value)
+    return answer, text or ""
+
+
+def _precedence(record: Mapping[str, object], rkey: str) -> str:
+    """(valid ``createdAt``, TID time of a time-like key, key) as text that sorts the same way (calendar.md 5)."""
+    created = record.get("createdAt")
+    try:
+        claimed = parse_datetime(created) if isinstance(created, str) else 0
+    except Malformed:
+        claimed = 0
+    return f"{max(claimed, 0):020d}/{moment_of_key(rkey) or 0:020d}/{rkey}"
+
+
+def record_key_for(subject: AtUri) -> Tid:
+    """The key of one's answer to an event, the same whenever it is computed, and a valid TID (calendar.md 6.3).
+
+    The first 64 bits of SHA-256 of the event's at-uri with the top bit cleared. It is not a time.
+    """
+    if not subject.authority.startswith("did:"):
+        raise Malformed("at-uri", subject, "the key of an answer follows from a DID, not from a handle")
+    number = int.from_bytes(hashlib.sha256(str(normal_uri(subject)).encode()).digest()[:8]) & (1 << 63) - 1
+    return parse_tid("".join(ALPHABET[number >> shift & 31] for shift in range(60, -5, -5)))
+
+
+def has_durable_subject(read: RsvpRead) -> bool:
+    """Whether the subject names a DID already."""
+    return read.subject.authority.startswith("did:")
+
+
+def with_authority(subject: AtUri, did: Did) -> AtUri:
+    """The subject of a sloppy record once its handle is resolved."""
+    return AtUri(did, subject.collection, subject.rkey)
+
+
+def token_for(status: AttendanceStatus) -> str | None:
+    """What a repository is told about a local status; None for what stays private (calendar.md 5, first table)."""
+    match status:
+        case AttendanceStatus.ATTENDING | AttendanceStatus.ATTENDED:
+            return f"{RSVP}#going"
+        case AttendanceStatus.INTERESTED:
+            return f"{RSVP}#interested"
+        case AttendanceStatus.DECLINED:
+            return f"{RSVP}#notgoing"
+        case (
+            AttendanceStatus.PENDING
+            | AttendanceStatus.WAITLISTED
+            | AttendanceStatus.INVITED
+            | AttendanceStatus.REJECTED
+        ):
+            return None
+        case _:
+            assert_never(status)
+
+
+def write_rsvp(
+    token: str, *, subject_uri: str, subject_cid: str, now: Instant, previous: Mapping[str, Value] | None
+) -> dict[str, Value]:
+    """The record to store: foreign keys, ``createdAt`` and an unchanged answer stay as they were.
+
+    The subject's cid is refreshed only with a new answer, not with each edit of the event (calendar.md 6.3).
+    """
+    subject: Value = {"uri": subject_uri, "cid": subject_cid}
+    if previous is None:
+        return {"$type": RSVP, "subject": subject, "status": token, "createdAt": format_datetime(now)}
+    record = dict(previous)
+    said = record.get("status")
+    old_subject = record.get("subject")
+    is_same = (
+        isinstance(said, str)
+        and _ANSWERS.get(token_of(said)) is _ANSWERS[token_of(token)]
+        and isinstance(old_subject, dict)
+        and old_subject.get("uri") == subject_uri
+        and isinstance(old_subject.get("cid"), str)
+    )
+    if not is_same:
+        record.update({"$type": RSVP, "subject": subject, "status": token})
+        record.setdefault("createdAt", format_datetime(now))
+    return record

@@ -1,0 +1,49 @@
+"""``openmeet records inspect FILE.json``: how calendar records are understood, and what is kept unmapped."""
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from groundwork.clock import SystemClock
+from groundwork.errors import InvalidInput
+from openmeet.records.inspect import inspect_file, lines_of
+
+app = typer.Typer(help="Calendar records as this program understands them.", no_args_is_help=True)
+
+
+@app.callback()
+def records() -> None:
+    """Calendar records as this program understands them."""
+
+
+@app.command()
+def inspect(
+    file: Annotated[
+        Path, typer.Argument(help="A record, an answer of getRecord or listRecords, or a file of several.")
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document for programs.")] = False,
+) -> None:
+    """Show every field of each record, where it came from, what was kept unmapped and why.
+
+    Exits with 1 when the file is not JSON or nothing in it is a calendar record.
+    """
+    try:
+        understood = inspect_file(file.read_bytes(), now=SystemClock().now())
+    except OSError as wrong:
+        typer.echo(f"{file}: {wrong.strerror}", err=True)
+        raise typer.Exit(1) from wrong
+    except InvalidInput as wrong:
+        typer.echo(f"{file}: {wrong.why}", err=True)
+        raise typer.Exit(1) from wrong
+    if as_json:
+        typer.echo(msgspec.json.format(msgspec.json.encode([dataclasses.asdict(one) for one in understood])).decode())
+    else:
+        for one in understood:
+            for line in lines_of(one):
+                typer.echo(line)
+            typer.echo("")
+    if not any(one.understood_as for one in understood):
+        raise typer.Exit(1)

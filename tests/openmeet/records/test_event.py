@@ -1,0 +1,183 @@
+"""The tolerant reader of events, on what real applications wrote and on what they might."""
+
+import json
+from typing import Any
+
+import pytest
+from tests.parts import fixture_path, needs
+
+from at_protocol.syntax.datetime import parse_datetime
+from groundwork.clock import Instant
+from openmeet.events.model import Mode, Status
+from openmeet.records.collections import EVENT, LEGACY_EVENT
+from openmeet.records.event import EventRead, read_event
+from openmeet.records.reading import Unmappable
+
+NOW = Instant(parse_datetime("2026-11-20T08:00:00Z"))
+
+
+def captured(name: str) -> Any:
+    return json.loads(fixture_path(f"data/calendar-records/{name}").read_text())
+
+
+def read(record: object, *, collection: str = EVENT, rkey: str = "self") -> EventRead:
+    return read_event(collection, record, rkey=rkey, indexed_at=NOW)
+
+
+def event(**fields: object) -> dict[str, object]:
+    return {"$type": EVENT, "name": "Tea", "createdAt": "2026-01-01T00:00:00Z", **fields}
+
+
+@needs("fixtures")
+def test_legacy_dialect():
+    """Smoke Signal's own collection: text, singular location, own tokens; the virtual entry is a ticket link."""
+    read_ = read(captured("smokesignal-legacy-event.json")["value"], collection=LEGACY_EVENT).event
+    assert read_.name == read_.description == "Pigeons Playing Ping Pong @ Neptune Theatre"
+    assert (read_.mode, read_.status) == (Mode.IN_PERSON, Status.SCHEDULED)
+    assert (read_.venues[0].name, read_.venues[0].postal_code) == ("Neptune Theatre", "98105")
+    assert read_.online_url == ""
+    assert read_.links[0].name == "Tickets"
+
+
+@needs("fixtures")
+def test_geo_belongs_to_the_address_before_it_and_offset_is_kept():
+    read_ = read(captured("adapter-event-geo-strings.json")).event
+    assert len(read_.venues) == 1
+    assert (read_.venues[0].latitude, read_.venues[0].longitude) == ("40.0141", "-105.2836")
+    assert read_.starts_text == "2026-10-04T10:00:00-06:00"
+    assert read_.starts_at == parse_datetime("2026-10-04T16:00:00Z")
+    assert read_.time_zone == "America/Denver"
+
+
+@needs("fixtures")
+def test_all_location_types_without_a_start():
+    """No start means to be announced, never now; unknown variants are noted."""
+    read_ = read(captured("event-all-location-types.json"))
+    assert read_.event.starts_at is None
+    assert read_.event.online_url == "https://stream.example.com/live"
+    assert [kept.path for kept in read_.notes.kept] == ["locations/3", "locations/4", "locations/5"]
+
+
+@needs("fixtures")
+def test_two_kinds_without_type_and_created():
+    """Invalid by the lexicon and still an event people want to see; created comes from the key."""
+    records = captured("repo-two-kinds-one-author.json")["records"]
+    read_ = read(records[0]["value"], rkey="3mnkocbxed2ki").event
+    assert read_.name == "Off Protocol LIVE"
+    assert read_.created_at == 1_780_680_832_756_000
+    assert [link.uri for link in read_.links] == [
+        "https://stream.place/atproto.com",
+        "https://atproto.com/off-protocol",
+    ]
+
+
+@needs("fixtures")
+@pytest.mark.parametrize("number", range(28))
+def test_irregular_repository_is_read_whole(number):
+    record = captured("repo-events-irregular-monthly.json")["records"][number]
+    assert read(record["value"]).event.starts_at is not None
+
+
+@needs("fixtures")
+def test_current_dialects():
+    game = read(captured("atmo-rsvp-event-game-night.json")["value"]).event
+    assert game.is_discoverable
+    assert game.venues == ()
+    conference = read(captured("smokesignal-style-event-atmosphereconf-2026.json")["value"])
+    assert {kept.path for kept in conference.notes.kept} == {"facets", "media"}
+    bare = read(captured("nonconforming-shapes.json")["event"]).event
+    assert (bare.mode, bare.status, bare.description) == (Mode.IN_PERSON, Status.SCHEDULED, "bring a game")
+
+
+@pytest.mark.parametrize(
+    ("latitude", "longitude", "kept"),
+    [
+        ("0", "0", True),
+        (0, 0, True),
+        (48.2, 16.37, True),
+        ("91", "0", False),
+        ("", "0", False),
+        ("abc", "0", False),
+        ("NaN", "0", False),
+        (float("nan"), 0, False),
+        ("48,2", "16", False),
+        ("1" * 5000, "0", False),
+        (True, 0, False),
+        (None, 0, False),
+    ],
+)
+def test_coordinates(latitude, longitude, kept):
+    """Zero is a place; what is out of range or not a number is dropped and the event still read."""
+    place = {"$type": "community.lexicon.location.geo", "latitude": latitude, "longitude": longitude}
+    assert len(read(event(locations=[place])).event.venues) == int(kept)
+
+
+def test_null_counts_as_absent():
+    assert read(event(endsAt=None, startsAt=None, locations=None, uris=None, mode=None)).event.ends_at is None
+
+
+def test_end_before_start_is_dropped_and_noted():
+    read_ = read(event(startsAt="2026-01-02T00:00:00Z", endsAt="2026-01-01T00:00:00Z"))
+    assert read_.event.ends_at is None
+    assert any(kept.path == "endsAt" for kept in read_.notes.kept)
+
+
+def test_dangerous_links_are_not_links():
+    read_ = read(event(uris=[{"uri": "javascript:alert(1)"}, "https://example.org/", {"uri": "data:text/html,x"}]))
+    assert [link.uri for link in read_.event.links] == ["https://example.org/"]
+
+
+def test_mode_follows_locations_where_it_is_not_said():
+    online = {"$type": "community.lexicon.calendar.event#uri", "uri": "https://example.org/live"}
+    address = {"$type": "community.lexicon.location.address", "country": "DE"}
+    assert read(event(locations=[online])).event.mode is Mode.ONLINE
+    assert read(event(locations=[online, address])).event.mode is Mode.HYBRID
+    assert read(event()).event.mode is Mode.IN_PERSON
+
+
+def test_items_without_type_are_guessed_by_their_keys():
+    places = [
+        {"latitude": "1", "longitude": "2"},
+        {"country": "AT", "locality": "Graz"},
+        {"url": "https://example.org"},
+    ]
+    read_ = read(event(locations=places)).event
+    assert [venue.locality for venue in read_.venues] == ["", "Graz"]
+    assert read_.online_url == "https://example.org"
+
+
+@pytest.mark.parametrize("mode", ["community.lexicon.calendar.event#Virtual", "virtual", "x.y.z#VIRTUAL"])
+def test_tokens_of_any_namespace(mode):
+    assert read(event(mode=mode)).event.mode is Mode.ONLINE
+
+
+def test_offset_is_the_zone_where_none_is_named():
+    assert read(event(startsAt="2026-10-04T10:00:00-06:00")).event.time_zone == "-06:00"
+    assert read(event(startsAt="2026-10-04T10:00:00Z", timezone="Mars/Olympus")).event.time_zone == "UTC"
+
+
+def test_title_falls_back_to_the_description_by_graphemes():
+    family = "👩‍👩‍👧‍👦"
+    assert read(event(name=" ", description=family * 100)).event.name == family * 80
+    assert read({"$type": EVENT}).event.name == "(untitled)"
+
+
+def test_nul_characters_cannot_reach_a_database():
+    assert read(event(name="a\x00b", description="\x00")).event.name == "ab"
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        [],
+        "text",
+        None,
+        {"$type": "app.bsky.feed.post", "name": "x"},
+        event(startsAt="1899-12-31T23:59:59Z"),
+        event(startsAt="2201-01-01T00:00:00Z"),
+    ],
+)
+def test_what_cannot_be_an_event_is_kept_raw_with_a_reason(record):
+    with pytest.raises(Unmappable) as refused:
+        read(record)
+    assert refused.value.why.endswith(".")

@@ -1,0 +1,180 @@
+"""The careful writer: what is ours changes, everything else goes back as it came."""
+
+import dataclasses
+import json
+from typing import Any
+
+import pytest
+from tests.parts import fixture_path, needs
+
+from at_protocol.data import cbor
+from at_protocol.lexicon.catalog import Catalog
+from at_protocol.lexicon.validate import validate_record
+from at_protocol.syntax.datetime import parse_datetime
+from groundwork.clock import Instant
+from openmeet.events.model import Mode, NetworkEvent, Status, Venue
+from openmeet.records.collections import EVENT, ORIGIN_KEY
+from openmeet.records.event import read_event
+from openmeet.records.event_writing import Publishable, ours_as_read, owes_nothing, seal_in_cbor, write_event
+
+NOW = Instant(parse_datetime("2026-11-20T08:00:00Z"))
+
+OURS = Publishable(
+    title="Chess in the park",
+    description="Bring a board.",
+    starts_at=Instant(parse_datetime("2026-12-01T17:00:00Z")),
+    ends_at=Instant(parse_datetime("2026-12-01T19:00:00Z")),
+    time_zone="Europe/Vienna",
+    mode=Mode.IN_PERSON,
+    status=Status.SCHEDULED,
+    venue=Venue(name="Park", street="Ring 1", locality="Wien", country="Austria", latitude="48.2", longitude="16.37"),
+    online_url="",
+    created_at=NOW,
+    page_url="https://meet.example/events/chess",
+    instance="https://meet.example",
+    event_id="0195",
+    revision=3,
+)
+
+
+def captured(name: str) -> Any:
+    found = json.loads(fixture_path(f"data/calendar-records/{name}").read_text())
+    return found.get("value", found)
+
+
+def as_ours(event: NetworkEvent) -> Publishable:
+    """A row that came from a record, as it would be written back."""
+    return dataclasses.replace(
+        OURS,
+        title=event.name,
+        description=event.description,
+        starts_at=event.starts_at,
+        ends_at=event.ends_at,
+        time_zone=event.time_zone,
+        mode=event.mode,
+        status=event.status,
+        venue=event.venues[0] if event.venues else Venue(),
+        online_url=event.online_url,
+    )
+
+
+FOREIGN = [
+    "adapter-event-geo-strings.json",
+    "atmo-rsvp-event-game-night.json",
+    "event-all-location-types.json",
+    "smokesignal-style-event-atmosphereconf-2026.json",
+]
+
+
+def read(record: object) -> NetworkEvent:
+    return read_event(EVENT, record, rkey="self", indexed_at=NOW).event
+
+
+def test_new_record_is_valid_and_reads_back_the_same():
+    record = write_event(OURS, None)
+    validate_record(Catalog(), EVENT, record)
+    back = read(record)
+    assert (back.name, back.starts_at, back.ends_at) == (OURS.title, OURS.starts_at, OURS.ends_at)
+    assert back.venues[0].country == "AT"
+    assert record[ORIGIN_KEY] == {
+        "$type": ORIGIN_KEY,
+        "instance": "https://meet.example",
+        "eventId": "0195",
+        "version": 3,
+    }
+
+
+def test_what_was_written_owes_nothing():
+    assert owes_nothing(OURS, write_event(OURS, None))
+
+
+def test_a_higher_revision_alone_is_no_reason_to_write():
+    """The version counter in the mark moves only together with a field that people see."""
+    assert owes_nothing(dataclasses.replace(OURS, revision=9), write_event(OURS, None))
+
+
+@needs("fixtures")
+@pytest.mark.parametrize("name", FOREIGN)
+def test_record_of_another_app_that_nobody_edited_is_not_touched(name):
+    record = captured(name)
+    assert write_event(as_ours(read(record)), record) == record
+
+
+@needs("fixtures")
+@pytest.mark.parametrize("name", FOREIGN)
+def test_renaming_changes_the_name_alone(name):
+    """Unknown variants, pictures, dates with offsets and the order of lists survive byte for byte."""
+    record = captured(name)
+    ours = dataclasses.replace(as_ours(read(record)), title="Renamed")
+    written = write_event(ours, record)
+    assert {k: v for k, v in written.items() if k not in {"name", ORIGIN_KEY}} == {
+        k: v for k, v in record.items() if k != "name"
+    }
+    assert written["name"] == "Renamed"
+
+
+@needs("fixtures")
+def test_facets_go_with_the_text_they_point_into():
+    record = captured("smokesignal-style-event-atmosphereconf-2026.json")
+    written = write_event(dataclasses.replace(as_ours(read(record)), description="Shorter."), record)
+    assert "facets" not in written
+    assert written["media"] == record["media"]
+
+
+@needs("fixtures")
+def test_moving_the_venue_keeps_the_places_of_others():
+    record = captured("event-all-location-types.json")
+    ours = dataclasses.replace(as_ours(read(record)), venue=Venue(name="Hall", locality="Linz", country="AT"))
+    written = write_event(ours, record)
+    assert written["locations"][0] == {
+        "$type": "community.lexicon.location.address",
+        "country": "AT",
+        "name": "Hall",
+        "locality": "Linz",
+    }
+    assert written["locations"][1:] == record["locations"][1:]
+
+
+def test_country_that_is_not_known_is_not_invented():
+    """Without a country an address is invalid by the lexicon: the point is written, or nothing."""
+    nowhere = dataclasses.replace(OURS, venue=Venue(name="Park", street="Ring 1"))
+    assert "locations" not in write_event(nowhere, None)
+    point = dataclasses.replace(OURS, venue=Venue(name="Park", latitude="0", longitude="0"))
+    assert write_event(point, None)["locations"] == [
+        {"$type": "community.lexicon.location.geo", "latitude": "0", "longitude": "0", "name": "Park"}
+    ]
+
+
+def test_cancelling_changes_the_status_alone():
+    before = write_event(OURS, None)
+    after = write_event(dataclasses.replace(OURS, status=Status.CANCELLED), before)
+    assert after["status"] == f"{EVENT}#cancelled"
+    assert {k: v for k, v in after.items() if k != "status"} == {k: v for k, v in before.items() if k != "status"}
+
+
+def test_no_null_is_ever_written():
+    before = write_event(OURS, None)
+    after = write_event(dataclasses.replace(OURS, ends_at=None), before)
+    assert "endsAt" not in after
+    assert None not in after.values()
+
+
+def test_public_join_link_comes_and_goes():
+    online = dataclasses.replace(OURS, mode=Mode.ONLINE, venue=Venue(), online_url="https://video.example/1")
+    written = write_event(online, None)
+    assert read(written).online_url == "https://video.example/1"
+    hidden = write_event(dataclasses.replace(online, online_url=""), written)
+    assert b"video.example" not in cbor.encode(hidden)
+    assert owes_nothing(dataclasses.replace(online, online_url=""), hidden)
+
+
+def test_our_side_as_the_reader_sees_it():
+    base = write_event(OURS, None)
+    edited = dataclasses.replace(OURS, title="Go in the park")
+    assert ours_as_read(edited, base, rkey="self") == dataclasses.replace(read(base), name="Go in the park")
+
+
+def test_cid_is_that_of_the_bytes():
+    written = seal_in_cbor(write_event(OURS, None))
+    assert cbor.decode(written.body) == written.record
+    assert str(written.cid).startswith("bafyrei")

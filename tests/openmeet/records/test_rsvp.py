@@ -1,0 +1,118 @@
+"""Answers as records: read from every dialect, written with a key that follows from the event."""
+
+import json
+
+import pytest
+from tests.parts import fixture_path, needs
+
+from at_protocol.failures import Malformed
+from at_protocol.lexicon.catalog import Catalog
+from at_protocol.lexicon.validate import validate_record
+from at_protocol.syntax.at_uri import parse_at_uri
+from at_protocol.syntax.datetime import parse_datetime
+from groundwork.clock import Instant
+from openmeet.attendance.model import AttendanceStatus, NetworkAnswer
+from openmeet.records.collections import RSVP
+from openmeet.records.reading import Unmappable
+from openmeet.records.rsvp import read_rsvp, record_key_for, token_for, write_rsvp
+
+NOW = Instant(parse_datetime("2026-11-20T08:00:00Z"))
+EVENT_URI = "at://did:plc:4hodhjl2kposuchzvpiviwps/community.lexicon.calendar.event/3mqdau33ozs2n"
+CID = "bafyreiflfb2v3igpb6z3l5m7ap535hmlrl63ejn5jybuefjfwhbesybud4"
+
+
+def answer(**fields: object) -> dict[str, object]:
+    return {"$type": RSVP, "subject": {"uri": EVENT_URI, "cid": CID}, "status": f"{RSVP}#going", **fields}
+
+
+def test_record_key_follows_from_the_event():
+    assert record_key_for(parse_at_uri(EVENT_URI)) == "axesruraj3rsw"
+
+
+def test_record_key_wants_a_did():
+    with pytest.raises(Malformed):
+        record_key_for(parse_at_uri("at://ana.example/community.lexicon.calendar.event/3mqdau33ozs2n"))
+
+
+@needs("fixtures")
+def test_captured_answers():
+    listed = json.loads(fixture_path("data/calendar-records/rsvp-going-listrecords.json").read_text())
+    read = read_rsvp(RSVP, listed["value"], rkey="eeab17d5ccf0d")
+    assert (str(read.subject), read.subject_cid, read.answer) == (EVENT_URI, CID, NetworkAnswer.GOING)
+    odd = json.loads(fixture_path("data/calendar-records/nonconforming-shapes.json").read_text())["rsvp"]
+    read = read_rsvp(RSVP, odd["record"], rkey=odd["rkey"])
+    assert (read.answer, read.subject_cid) == (NetworkAnswer.GOING, None)
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (f"{RSVP}#going", NetworkAnswer.GOING),
+        ("events.smokesignal.calendar.rsvp#interested", NetworkAnswer.INTERESTED),
+        ("maybe", NetworkAnswer.INTERESTED),
+        ("yes", NetworkAnswer.GOING),
+        ("not-going", NetworkAnswer.NOT_GOING),
+        ("declined", NetworkAnswer.NOT_GOING),
+        ("no", NetworkAnswer.NOT_GOING),
+        ("teleporting", NetworkAnswer.OTHER),
+        (7, NetworkAnswer.OTHER),
+        (None, NetworkAnswer.GOING),
+    ],
+)
+def test_words_of_every_app(status, expected):
+    assert read_rsvp(RSVP, answer(status=status), rkey="x").answer is expected
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        None,
+        {},
+        {"uri": "https://example.org"},
+        {"uri": "at://did:plc:4hodhjl2kposuchzvpiviwps"},
+        {"uri": "at://did:plc:4hodhjl2kposuchzvpiviwps/app.bsky.feed.post/3mqdau33ozs2n"},
+        {"uri": 5},
+    ],
+)
+def test_answer_to_no_event_is_kept_raw(subject):
+    with pytest.raises(Unmappable):
+        read_rsvp(RSVP, answer(subject=subject), rkey="x")
+
+
+def test_precedence_is_created_then_key_time_then_key():
+    """A function of the records present alone; an impossible ``createdAt`` counts as none."""
+    older = read_rsvp(RSVP, answer(createdAt="2026-01-01T00:00:00Z"), rkey="zz").precedence
+    newer = read_rsvp(RSVP, answer(createdAt="2026-01-02T00:00:00Z"), rkey="aa").precedence
+    keyed = read_rsvp(RSVP, answer(createdAt="yesterday"), rkey="3mqdau33ozs2n").precedence
+    plain = read_rsvp(RSVP, answer(), rkey="aa").precedence
+    assert plain < keyed < older < newer
+
+
+def test_table_of_what_is_published():
+    assert token_for(AttendanceStatus.ATTENDED) == f"{RSVP}#going"
+    assert token_for(AttendanceStatus.DECLINED) == f"{RSVP}#notgoing"
+    assert [status for status in AttendanceStatus if token_for(status) is None] == [
+        AttendanceStatus.PENDING,
+        AttendanceStatus.WAITLISTED,
+        AttendanceStatus.INVITED,
+        AttendanceStatus.REJECTED,
+    ]
+
+
+def test_new_answer_is_valid():
+    record = write_rsvp(f"{RSVP}#going", subject_uri=EVENT_URI, subject_cid=CID, now=NOW, previous=None)
+    validate_record(Catalog(), RSVP, record)
+
+
+def test_same_answer_does_not_refresh_the_subject():
+    before = write_rsvp(f"{RSVP}#going", subject_uri=EVENT_URI, subject_cid=CID, now=NOW, previous=None)
+    other = CID[:-1] + "m"
+    assert write_rsvp(f"{RSVP}#going", subject_uri=EVENT_URI, subject_cid=other, now=NOW, previous=before) == before
+    changed = write_rsvp(f"{RSVP}#notgoing", subject_uri=EVENT_URI, subject_cid=other, now=NOW, previous=before)
+    assert changed["subject"] == {"uri": EVENT_URI, "cid": other}
+
+
+def test_foreign_keys_and_created_survive():
+    before = {"subject": {"uri": EVENT_URI}, "status": "maybe", "createdAt": "2026-01-01T00:00:00Z", "emoji": "🎉"}
+    after = write_rsvp(f"{RSVP}#going", subject_uri=EVENT_URI, subject_cid=CID, now=NOW, previous=before)
+    assert (after["emoji"], after["createdAt"], after["$type"]) == ("🎉", "2026-01-01T00:00:00Z", RSVP)
