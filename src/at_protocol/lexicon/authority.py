@@ -1,0 +1,18 @@
+"""Under which authority this project's own Lexicons are named: the one constant, and what readers also accept."""
+
+OWN_AUTHORITY = "openmeet.lexicon"
+
+# The given names cannot be resolved by DNS (their domain would be lexicon.openmeet), so an operator may publish the
+# documents under a domain of their own; other installations then meet these spellings.
+READ_AUTHORITIES = (OWN_AUTHORITY, "net.openmeet")
+
+
+def own_name(name: str, authority: str = OWN_AUTHORITY) -> str:
+    """``own_name("series")`` is ``openmeet.lexicon.series``."""
+    return f"{authority}.{name}"
+
+
+def own_spellings(name: str, authority: str = OWN_AUTHORITY) -> tuple[str, ...]:
+    """Every spelling under which a reader looks for one of our own names; the one we write comes first."""
+    rest = (own_name(name, other) for other in READ_AUTHORITIES if other != authority)
+    return (own_name(name, authority), *rest)

@@ -1,0 +1,101 @@
+"""Which Lexicon documents are known here: the built-in ones, read on first use, and what an operator or a resolver adds.
+
+The built-in set (``documents/``, one file per NSID) is listed once and parsed one document at a time, because a server
+that starts uses a handful of two hundred.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from at_protocol.failures import Malformed
+from at_protocol.lexicon.authority import OWN_AUTHORITY
+from at_protocol.lexicon.document import (
+    Definition,
+    Document,
+    Method,
+    ProcedureType,
+    QueryType,
+    RecordType,
+    SubscriptionType,
+    read_document,
+)
+
+DOCUMENTS = Path(__file__).parent / "documents"
+
+Check = Callable[[object, int], None]
+
+
+class Catalog:
+    """Documents by NSID. ``own_authority`` is the operator's spelling of this project's own names.
+
+    ``compiled`` belongs to ``validate``: checks made from these documents, dropped when a document changes.
+    """
+
+    def __init__(self, own_authority: str = OWN_AUTHORITY) -> None:
+        self.compiled: dict[object, Check] = {}
+        self._own_authority = own_authority
+        self._files: dict[str, Path] | None = None
+        self._documents: dict[str, Document] = {}
+
+    def names(self) -> list[str]:
+        """Every NSID known here, sorted."""
+        return sorted({*self._listed(), *self._documents})
+
+    def find(self, nsid: str) -> Document | None:
+        """The document of an NSID, or None where it is not known here."""
+        document = self._documents.get(nsid)
+        if document is None:
+            text = self.text(nsid)
+            if text is not None:
+                document = self._documents[nsid] = read_document(text)
+        return document
+
+    def text(self, nsid: str) -> bytes | None:
+        """The JSON of a built-in document, as it is served and published; None for every other name."""
+        path = self._listed().get(nsid)
+        if path is None:
+            return None
+        text = path.read_bytes()
+        if self._own_authority != OWN_AUTHORITY:
+            text = text.replace(f'"{OWN_AUTHORITY}.'.encode(), f'"{self._own_authority}.'.encode())
+        return text
+
+    def add(self, document: Document) -> None:
+        """Make a document known, or replace the one of the same name; it has passed the linter."""
+        self._documents[document.id] = document
+        self.compiled.clear()
+
+    def definition(self, reference: str) -> Definition:
+        """What ``nsid`` or ``nsid#name`` defines. Raises Malformed where that is not known here."""
+        nsid, _, name = reference.partition("#")
+        document = self.find(nsid)
+        if document is None:
+            raise Malformed("lexicon", nsid, "this Lexicon is not known here")
+        definition = document.defs.get(name or "main")
+        if definition is None:
+            raise Malformed("lexicon", reference, "the Lexicon has no such definition")
+        return definition
+
+    def find_record(self, collection: str) -> RecordType | None:
+        """The record definition of a collection; None where it is not known here or not a record."""
+        document = self.find(collection)
+        main = None if document is None else document.defs.get("main")
+        return main if isinstance(main, RecordType) else None
+
+    def find_method(self, nsid: str) -> Method | None:
+        """The query, procedure or subscription of that name; None where there is none."""
+        document = self.find(nsid)
+        main = None if document is None else document.defs.get("main")
+        return main if isinstance(main, QueryType | ProcedureType | SubscriptionType) else None
+
+    def _listed(self) -> dict[str, Path]:
+        # Listed whole, so that a name from the network never becomes a path.
+        if self._files is None:
+            files = {}
+            for path in DOCUMENTS.rglob("*.json"):
+                nsid = ".".join(path.relative_to(DOCUMENTS).with_suffix("").parts)
+                if nsid.startswith(f"{OWN_AUTHORITY}."):
+                    nsid = self._own_authority + nsid.removeprefix(OWN_AUTHORITY)
+                files[nsid] = path
+            self._files = files
+        return self._files

@@ -1,0 +1,234 @@
+"""From definitions to checks: containers, references and unions.
+
+References are followed on first use, never while a check is built: schemas may be recursive and chains of references
+as long as a stranger likes. What bounds the work is the depth of the value, which containers count.
+"""
+
+from collections.abc import Iterable
+from typing import assert_never
+
+from at_protocol.failures import Malformed, Misuse
+from at_protocol.lexicon.catalog import Catalog, Check
+from at_protocol.lexicon.document import (
+    ArrayType,
+    BlobType,
+    BooleanType,
+    BytesType,
+    Definition,
+    Field,
+    IntegerType,
+    LinkType,
+    ObjectType,
+    RecordType,
+    RefType,
+    StringType,
+    TokenType,
+    UnionType,
+    UnknownType,
+    full_reference,
+)
+from at_protocol.lexicon.scalars import (
+    Broken,
+    Strictness,
+    blob_check,
+    boolean_check,
+    bytes_check,
+    constant_check,
+    integer_check,
+    link_check,
+    string_check,
+    unknown_check,
+    wrong_type,
+)
+
+# The deepest JSON body that is read (protocol paper on XRPC, section 1); records stop earlier, at the codec.
+MAX_DEPTH = 128
+
+
+def compile_named(catalog: Catalog, reference: str, strictness: Strictness) -> Check:
+    """The check of ``nsid`` or ``nsid#name``, built once per catalog. Raises Malformed where that is not known."""
+    key = (strictness, reference)
+    check = catalog.compiled.get(key)
+    if check is None:
+        nsid = reference.partition("#")[0]
+        check = _compile_definition(catalog, reference, catalog.definition(reference), nsid, strictness)
+        catalog.compiled[key] = check
+    return check
+
+
+def compile_field(catalog: Catalog, one: Field, nsid: str, strictness: Strictness) -> Check:
+    """The check of one type as written in document ``nsid``."""
+    match one:
+        case ObjectType():
+            return _object_check(catalog, one, nsid, strictness)
+        case ArrayType():
+            return _array_check(one, compile_field(catalog, one.items, nsid, strictness))
+        case StringType():
+            return string_check(one)
+        case IntegerType():
+            return integer_check(one)
+        case BooleanType():
+            return boolean_check(one)
+        case BytesType():
+            return bytes_check(one)
+        case LinkType():
+            return link_check
+        case BlobType():
+            return blob_check(one, strictness)
+        case UnknownType():
+            return unknown_check
+        case RefType():
+            return _ref_check(catalog, full_reference(one.ref, nsid), strictness)
+        case UnionType():
+            return union_check(catalog, (full_reference(ref, nsid) for ref in one.refs), strictness, closed=one.closed)
+        case TokenType():
+            raise Misuse("a token has no value of its own")
+        case _:
+            assert_never(one)
+
+
+def _compile_definition(
+    catalog: Catalog, reference: str, definition: Definition, nsid: str, strictness: Strictness
+) -> Check:
+    match definition:
+        case RecordType():
+            return _record_check(_object_check(catalog, definition.record, nsid, strictness), nsid)
+        case TokenType():
+            return constant_check(reference)
+        case (
+            ObjectType()
+            | ArrayType()
+            | StringType()
+            | IntegerType()
+            | BooleanType()
+            | BytesType()
+            | LinkType()
+            | BlobType()
+        ):
+            return compile_field(catalog, definition, nsid, strictness)
+        case _:
+            raise Malformed("lexicon", reference, "this definition is not the type of a value")
+
+
+def _record_check(inner: Check, nsid: str) -> Check:
+    def check(value: object, depth: int) -> None:
+        if type(value) is not dict:
+            raise wrong_type("object", value)
+        if value.get("$type") != nsid:
+            raise _at("$type", Broken(f"must be {nsid}", value.get("$type")))
+        inner(value, depth)
+
+    return check
+
+
+def _at(place: str, broken: Broken) -> Broken:
+    broken.path.append(place)
+    return broken
+
+
+def _object_check(catalog: Catalog, definition: ObjectType, nsid: str, strictness: Strictness) -> Check:
+    required = tuple(definition.required)
+    if strictness is Strictness.SEEN:
+        # A reader fills a missing value in, so for a reader the record is whole (section 3, default).
+        required = tuple(name for name in required if not _has_default(catalog, definition.properties.get(name), nsid))
+    nullable = frozenset(definition.nullable)
+    checks = {name: compile_field(catalog, one, nsid, strictness) for name, one in definition.properties.items()}
+    find = checks.get
+
+    def check(value: object, depth: int) -> None:
+        if type(value) is not dict:
+            raise wrong_type("object", value)
+        if depth > MAX_DEPTH:
+            raise Broken(f"nested deeper than {MAX_DEPTH}", "...")
+        if value.get("$type") == "blob":
+            raise wrong_type("object", value)
+        for name in required:
+            if name not in value:
+                raise _at(name, Broken("required, but missing", None))
+        for name, inner in value.items():
+            test = find(name)
+            if test is None or (inner is None and name in nullable):
+                continue  # fields that the schema does not know are legal and kept
+            try:
+                test(inner, depth + 1)
+            except Broken as broken:
+                broken.path.append(name)
+                raise
+
+    return check
+
+
+def _has_default(catalog: Catalog, one: Field | Definition | None, nsid: str) -> bool:
+    if isinstance(one, RefType):
+        reference = full_reference(one.ref, nsid)
+        document = catalog.find(reference.partition("#")[0])
+        one = None if document is None else document.defs.get(reference.partition("#")[2] or "main")
+    return isinstance(one, BooleanType | IntegerType | StringType) and one.default is not None
+
+
+def _array_check(definition: ArrayType, item: Check) -> Check:
+    low, high = definition.min_length or 0, definition.max_length
+
+    def check(value: object, depth: int) -> None:
+        if type(value) is not list:
+            raise wrong_type("array", value)
+        if depth > MAX_DEPTH:
+            raise Broken(f"nested deeper than {MAX_DEPTH}", "...")
+        if len(value) < low:
+            raise Broken(f"too short ({len(value)} < {low} elements)", value)
+        if high is not None and len(value) > high:
+            raise Broken(f"too long ({len(value)} > {high} elements)", value)
+        for index, inner in enumerate(value):
+            try:
+                item(inner, depth + 1)
+            except Broken as broken:
+                broken.path.append(index)
+                raise
+
+    return check
+
+
+def _ref_check(catalog: Catalog, reference: str, strictness: Strictness) -> Check:
+    found: Check | None = None
+    tags_matter = strictness is not Strictness.BODY
+
+    def check(value: object, depth: int) -> None:
+        nonlocal found
+        if found is None:
+            try:
+                found = compile_named(catalog, reference, strictness)
+            except Malformed as failure:
+                raise Broken(f"{reference}: {failure.why}", reference) from failure
+        # A reference needs no $type; one that says something else means another type than the schema does.
+        if tags_matter and type(value) is dict and value.get("$type", reference) not in (reference, "blob"):
+            raise _at("$type", Broken(f"must be {reference} or absent", value["$type"]))
+        found(value, depth)
+
+    return check
+
+
+def union_check(catalog: Catalog, members: Iterable[str], strictness: Strictness, *, closed: bool) -> Check:
+    """One of several named types, told apart by ``$type``; an open union lets unknown types pass unread."""
+    checks: dict[str, Check | None] = dict.fromkeys(members)
+
+    def check(value: object, depth: int) -> None:
+        if type(value) is not dict:
+            raise wrong_type("object", value)
+        name = value.get("$type")
+        if type(name) is not str or not name:
+            raise _at("$type", Broken("a member of a union needs a $type", name))
+        if name not in checks:
+            if closed:
+                raise _at("$type", Broken("must be " + " or ".join(checks), name))
+            if name.startswith("#") or name.endswith("#main") or name == "blob":
+                raise _at("$type", Broken("not the full name of a type", name))
+            return
+        test = checks[name]
+        if test is None:
+            try:
+                test = checks[name] = compile_named(catalog, name, strictness)
+            except Malformed as failure:
+                raise _at("$type", Broken(failure.why, name)) from failure
+        test(value, depth)
+
+    return check

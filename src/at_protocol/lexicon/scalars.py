@@ -1,0 +1,270 @@
+"""Checks of single values: booleans, integers, strings, bytes, links, blobs, unknown objects.
+
+A check is a function of a value and its depth that returns nothing or raises ``Broken``. Checks are built once per
+definition with only the tests that the definition asks for, because every record that is written passes through them.
+"""
+
+from collections.abc import Callable
+from enum import Enum
+
+import regex
+
+from at_protocol.data.cid import Cid
+from at_protocol.failures import Malformed
+from at_protocol.lexicon.catalog import Check
+from at_protocol.lexicon.document import BlobType, BooleanType, BytesType, IntegerType, StringType
+from at_protocol.lexicon.formats import FORMATS
+
+# JSON peers hold integers as doubles; beyond this they would read another number (data model, integers).
+MAX_INTEGER = 2**53 - 1
+
+_CLUSTER = regex.compile(r"\X")
+_BLOB_KEYS = frozenset({"$type", "ref", "mimeType", "size"})
+
+
+class Strictness(Enum):
+    """How a value is looked at: a record about to be written, a record somebody else wrote, a request or an answer."""
+
+    WRITTEN = "written"
+    SEEN = "seen"
+    BODY = "body"
+
+
+class Broken(Exception):
+    """A value breaks its definition; ``path`` is collected from the inside outwards while the checks return."""
+
+    def __init__(self, why: str, value: object) -> None:
+        super().__init__(why)
+        self.why = why
+        self.value = value
+        self.path: list[str | int] = []
+
+
+def name_of_type(value: object) -> str:
+    """What a value is in the words of the data model."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "boolean"
+        case int():
+            return "integer"
+        case float():
+            return "a number with a fraction"
+        case str():
+            return "string"
+        case bytes():
+            return "bytes"
+        case Cid():
+            return "cid-link"
+        case list():
+            return "array"
+        case dict():
+            return "blob" if value.get("$type") == "blob" else "object"
+        case _:
+            return type(value).__name__
+
+
+def wrong_type(expected: str, value: object) -> Broken:
+    return Broken(f"expected {expected}, got {name_of_type(value)}", value)
+
+
+def boolean_check(definition: BooleanType) -> Check:
+    const = definition.const
+
+    def check(value: object, _depth: int) -> None:
+        if type(value) is not bool:
+            raise wrong_type("boolean", value)
+        if const is not None and value is not const:
+            raise Broken(f"must be {str(const).lower()}", value)
+
+    return check
+
+
+def integer_check(definition: IntegerType) -> Check:
+    low = -MAX_INTEGER if definition.minimum is None else max(definition.minimum, -MAX_INTEGER)
+    high = MAX_INTEGER if definition.maximum is None else min(definition.maximum, MAX_INTEGER)
+    allowed = definition.enum if definition.const is None else (definition.const,)
+
+    def check(value: object, _depth: int) -> None:
+        if type(value) is not int:  # exact, for True is an int to Python
+            raise wrong_type("integer", value)
+        if value < low:
+            raise Broken(f"too small ({value} < {low})", value)
+        if value > high:
+            raise Broken(f"too large ({value} > {high})", value)
+        if allowed is not None and value not in allowed:
+            raise Broken("must be " + " or ".join(map(str, allowed)), value)
+
+    return check
+
+
+def count_graphemes(text: str) -> int:
+    """Extended grapheme clusters (UAX 29)."""
+    if text.isascii():  # there the only cluster of two is the line end CR LF
+        return len(text) - text.count("\r\n")
+    return len(_CLUSTER.findall(text))
+
+
+def string_check(definition: StringType) -> Check:
+    tests = _string_tests(definition)
+    if not tests:
+
+        def check(value: object, _depth: int) -> None:
+            if type(value) is not str:
+                raise wrong_type("string", value)
+
+    elif len(tests) == 1:
+        test = tests[0]
+
+        def check(value: object, _depth: int) -> None:
+            if type(value) is not str:
+                raise wrong_type("string", value)
+            test(value)
+
+    else:
+
+        def check(value: object, _depth: int) -> None:
+            if type(value) is not str:
+                raise wrong_type("string", value)
+            for each in tests:
+                each(value)
+
+    return check
+
+
+def _string_tests(definition: StringType) -> list[Callable[[str], None]]:
+    tests: list[Callable[[str], None]] = []
+    if definition.min_length is not None or definition.max_length is not None:
+        tests.append(_length_test(definition.min_length or 0, definition.max_length))
+    if definition.min_graphemes is not None or definition.max_graphemes is not None:
+        tests.append(_grapheme_test(definition.min_graphemes or 0, definition.max_graphemes))
+    allowed = definition.enum if definition.const is None else (definition.const,)
+    if allowed is not None:
+        tests.append(_choice_test(allowed))
+    parse = FORMATS.get(definition.format or "")
+    if parse is not None:
+        tests.append(_format_test(definition.format or "", parse))
+    return tests
+
+
+def _length_test(low: int, high: int | None) -> Callable[[str], None]:
+    def test(value: str) -> None:
+        # Never fewer bytes than characters, never more than four each: most strings need not be encoded to be counted.
+        characters = len(value)
+        if characters >= low and (high is None or characters * 4 <= high):
+            return
+        size = len(value.encode("utf-8", "surrogatepass"))
+        if size < low:
+            raise Broken(f"too short ({size} < {low} bytes)", value)
+        if high is not None and size > high:
+            raise Broken(f"too long ({size} > {high} bytes)", value)
+
+    return test
+
+
+def _grapheme_test(low: int, high: int | None) -> Callable[[str], None]:
+    def test(value: str) -> None:
+        if not low and high is not None and len(value) <= high:  # a cluster has at least one character
+            return
+        count = count_graphemes(value)
+        if count < low:
+            raise Broken(f"too short ({count} < {low} graphemes)", value)
+        if high is not None and count > high:
+            raise Broken(f"too long ({count} > {high} graphemes)", value)
+
+    return test
+
+
+def _choice_test(allowed: tuple[str, ...]) -> Callable[[str], None]:
+    def test(value: str) -> None:
+        if value not in allowed:
+            raise Broken("must be " + " or ".join(allowed), value)
+
+    return test
+
+
+def _format_test(name: str, parse: Callable[[str], object]) -> Callable[[str], None]:
+    def test(value: str) -> None:
+        try:
+            parse(value)
+        except Malformed as failure:
+            raise Broken(f"not a valid {name}: {failure.why}", value) from None
+
+    return test
+
+
+def constant_check(constant: str) -> Check:
+    """The value of a token is its own full name."""
+
+    def check(value: object, _depth: int) -> None:
+        if value != constant:
+            raise Broken(f"must be {constant}", value)
+
+    return check
+
+
+def bytes_check(definition: BytesType) -> Check:
+    low, high = definition.min_length or 0, definition.max_length
+
+    def check(value: object, _depth: int) -> None:
+        if type(value) is not bytes:
+            raise wrong_type("bytes", value)
+        if len(value) < low:
+            raise Broken(f"too short ({len(value)} < {low} bytes)", value)
+        if high is not None and len(value) > high:
+            raise Broken(f"too long ({len(value)} > {high} bytes)", value)
+
+    return check
+
+
+def link_check(value: object, _depth: int) -> None:
+    if type(value) is not Cid:
+        raise wrong_type("cid-link", value)
+
+
+def unknown_check(value: object, _depth: int) -> None:
+    """Any object; a blob is not one, links and bytes are other Python types already."""
+    if type(value) is not dict or value.get("$type") == "blob":
+        raise wrong_type("object", value)
+
+
+def blob_check(definition: BlobType, strictness: Strictness) -> Check:
+    accept, max_size = definition.accept, definition.max_size
+
+    def check(value: object, _depth: int) -> None:
+        if type(value) is not dict:
+            raise wrong_type("blob", value)
+        if strictness is Strictness.SEEN and value.keys() == {"cid", "mimeType"}:
+            # The form of the first year; it names no size, and nobody may write it any more.
+            if type(value["cid"]) is not str or type(value["mimeType"]) is not str:
+                raise Broken("not a blob of the old form", value)
+            return
+        if value.get("$type") != "blob":
+            raise wrong_type("blob", value)
+        mime_type, size = value.get("mimeType"), value.get("size")
+        if type(value.get("ref")) is not Cid:
+            raise Broken("a blob needs a ref that is a link", value)
+        if type(mime_type) is not str or not mime_type:
+            raise Broken("a blob needs a mimeType", value)
+        if type(size) is not int or size < 0:
+            raise Broken("a blob needs a size of 0 or more bytes", value)
+        if strictness is Strictness.WRITTEN and value.keys() != _BLOB_KEYS:
+            raise Broken("a blob has no other fields than ref, mimeType and size", value)
+        if max_size is not None and size > max_size:
+            raise Broken(f"too large ({size} > {max_size} bytes)", value)
+        if accept is not None and not accepts(accept, mime_type):
+            raise Broken(f"{mime_type} is not accepted here, only {', '.join(accept)}", value)
+
+    return check
+
+
+def accepts(patterns: tuple[str, ...], mime_type: str) -> bool:
+    """Whether one of ``*/*``, ``type/*`` or an exact type covers it; parameters such as ``; charset`` do not count."""
+    bare = mime_type.partition(";")[0].strip().lower()
+    return any(
+        pattern == "*/*"
+        or bare == pattern.lower()
+        or (pattern.endswith("/*") and bare.startswith(pattern[:-1].lower()))
+        for pattern in patterns
+    )

@@ -1,0 +1,114 @@
+"""Is this value what its Lexicon says? Records, parameters, inputs, outputs and stream messages.
+
+Every function returns nothing or raises ``Malformed`` whose ``why`` is a path and a sentence, such as
+``record/locations/0/country: too short (1 < 2 bytes)``; the first problem is told. A value is never changed: defaults
+are a reader's business, writing them into a record would change its CID (Lexicon specification; protocol paper,
+sections 3 to 6).
+"""
+
+from collections.abc import Callable
+
+from at_protocol.failures import Malformed, Misuse
+from at_protocol.lexicon.catalog import Catalog, Check
+from at_protocol.lexicon.compiler import compile_field, compile_named
+from at_protocol.lexicon.document import Body, ObjectType, ProcedureType, RecordType, SubscriptionType, full_reference
+from at_protocol.lexicon.scalars import Broken, Strictness, name_of_type
+from at_protocol.syntax.nsid import parse_nsid
+from at_protocol.syntax.record_key import parse_record_key
+from at_protocol.syntax.tid import parse_tid
+
+
+def validate_record(
+    catalog: Catalog, collection: str, value: object, strictness: Strictness = Strictness.WRITTEN
+) -> None:
+    """A whole record, ``$type`` included. ``Strictness.SEEN`` is for records that others wrote long ago.
+
+    Raises Malformed also where the collection's Lexicon is not known here: ask ``catalog.find_record`` first where
+    that is no failure.
+    """
+    if catalog.find_record(collection) is None:
+        raise Malformed("record", collection, "no Lexicon of this record type is known here")
+    _run(compile_named(catalog, collection, strictness), value, "record")
+
+
+def validate_record_key(definition: RecordType, rkey: str) -> None:
+    """The key type of the record's Lexicon: ``tid``, ``nsid``, ``any`` or one literal key. Raises Malformed."""
+    parse_record_key(rkey)
+    match definition.key:
+        case "tid":
+            parse_tid(rkey)
+        case "nsid":
+            parse_nsid(rkey)
+        case "any":
+            return
+        case key:
+            literal = key.removeprefix("literal:")
+            if rkey != literal:
+                raise Malformed("record key", rkey, f"this record type has the one key {literal}")
+
+
+def validate_parameters(catalog: Catalog, nsid: str, value: object) -> None:
+    """Decoded parameters of a method (``xrpc.parameters`` decodes them from a query string)."""
+    method = catalog.find_method(nsid)
+    if method is None:
+        raise Malformed("params", nsid, "no method of this name is known here")
+    params = method.parameters
+    if params is None:
+        return
+    shape = ObjectType(properties=dict(params.properties), required=params.required)
+    _run(_kept(catalog, nsid, "params", lambda: compile_field(catalog, shape, nsid, Strictness.BODY)), value, "params")
+
+
+def validate_input(catalog: Catalog, nsid: str, value: object) -> None:
+    """The decoded JSON body of a procedure."""
+    method = catalog.find_method(nsid)
+    if not isinstance(method, ProcedureType):
+        raise Malformed("input", nsid, "no procedure of this name is known here")
+    _run_body(catalog, nsid, "input", method.input, value)
+
+
+def validate_output(catalog: Catalog, nsid: str, value: object) -> None:
+    """The decoded JSON answer of a query or a procedure."""
+    method = catalog.find_method(nsid)
+    if method is None or isinstance(method, SubscriptionType):
+        raise Malformed("output", nsid, "no method of this name is known here")
+    _run_body(catalog, nsid, "output", method.output, value)
+
+
+def validate_message(catalog: Catalog, nsid: str, type_: str, value: object) -> None:
+    """The body of a stream message; ``type_`` is the ``t`` of its header (``#commit``), bodies have no ``$type``."""
+    method = catalog.find_method(nsid)
+    if not isinstance(method, SubscriptionType):
+        raise Malformed("message", nsid, "no subscription of this name is known here")
+    reference = full_reference(type_, nsid)
+    if reference not in {full_reference(ref, nsid) for ref in method.message.schema.refs}:
+        raise Malformed("message", type_, "the stream has no messages of this type")
+    _run(compile_named(catalog, reference, Strictness.BODY), value, "message")
+
+
+def _run_body(catalog: Catalog, nsid: str, part: str, body: Body | None, value: object) -> None:
+    if body is None or body.schema is None:
+        raise Misuse(f"{nsid} has no {part} that a schema describes")
+    schema = body.schema
+    _run(_kept(catalog, nsid, part, lambda: compile_field(catalog, schema, nsid, Strictness.BODY)), value, part)
+
+
+def _kept(catalog: Catalog, nsid: str, part: str, build: Callable[[], Check]) -> Check:
+    check = catalog.compiled.get((part, nsid))
+    if check is None:
+        check = catalog.compiled[part, nsid] = build()
+    return check
+
+
+def _run(check: Check, value: object, part: str) -> None:
+    try:
+        check(value, 0)
+    except Broken as broken:
+        path = "/".join([part, *(_escaped(step) for step in reversed(broken.path))])
+        # A container is named, not printed: it may be a megabyte, or nested deeper than repr can follow.
+        shown = name_of_type(broken.value) if isinstance(broken.value, dict | list) else broken.value
+        raise Malformed(part, shown, f"{path}: {broken.why}") from None
+
+
+def _escaped(step: str | int) -> str:
+    return str(step).replace("~", "~0").replace("/", "~1")

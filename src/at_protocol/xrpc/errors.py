@@ -1,0 +1,95 @@
+"""Errors of XRPC: their JSON body, the status that belongs to a name, and reading whatever another server sent.
+
+A body is ``{"error": name, "message": text}``; the name is a short ASCII constant. A client survives every other body,
+because proxies in between answer with pages of their own (HTTP API specification, "Error Responses").
+"""
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
+
+import msgspec
+
+# Longer texts of strangers are cut: they end in logs and on pages.
+MAX_MESSAGE: Final = 500
+MAX_NAME: Final = 100
+
+# What a bare status means where a body names nothing.
+GENERIC_NAMES: Final = {
+    400: "InvalidRequest",
+    401: "AuthenticationRequired",
+    403: "Forbidden",
+    404: "XRPCNotSupported",
+    406: "NotAcceptable",
+    408: "RequestTimeout",
+    413: "PayloadTooLarge",
+    415: "UnsupportedMediaType",
+    429: "RateLimitExceeded",
+    500: "InternalServerError",
+    501: "MethodNotImplemented",
+    502: "UpstreamFailure",
+    503: "NotEnoughResources",
+    504: "UpstreamTimeout",
+}
+
+# Names whose status is not the 400 of nearly every named error (protocol paper, section 2). ExpiredToken and
+# InvalidToken are 400 on purpose: deployed clients refresh their session on that, not on a 401.
+_STATUS_OF_NAME: Final = {
+    **{name: status for status, name in GENERIC_NAMES.items()},
+    "ScopeMissingError": 403,
+    "AuthMissing": 401,
+    "AccountTakedown": 401,
+    "AccountDeactivated": 401,
+    "AuthFactorTokenRequired": 401,
+    "MissingTokenId": 401,
+    "MissingJwt": 401,
+    "BadJwt": 401,
+    "BadJwtType": 401,
+    "JwtExpired": 401,
+    "BadJwtAudience": 401,
+    "BadJwtLexiconMethod": 401,
+    "BadJwtIss": 401,
+    "BadJwtSignature": 401,
+    "UntrustedIss": 401,
+}
+
+
+def status_of_name(name: str) -> int:
+    """The HTTP status that an error of this name has; 400 for names that only a Lexicon knows."""
+    return _STATUS_OF_NAME.get(name, 400)
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorBody:
+    """An XRPC error. ``message`` is for people and may be empty."""
+
+    name: str
+    message: str = ""
+
+
+class _Wire(msgspec.Struct, omit_defaults=True):
+    error: str
+    message: str = ""
+
+
+def encode_error(error: ErrorBody) -> bytes:
+    """The JSON body."""
+    return msgspec.json.encode(_Wire(error.name, error.message))
+
+
+def read_error(status: int, body: bytes) -> ErrorBody:
+    """What another server's answer of this status means; never raises, whatever the body is."""
+    try:
+        wire = msgspec.json.decode(body, type=_Wire)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ErrorBody(_generic_name(status), "")
+    name = wire.error
+    if not name or len(name) > MAX_NAME or not name.isascii() or any(character.isspace() for character in name):
+        name = _generic_name(status)
+    return ErrorBody(name, wire.message[:MAX_MESSAGE])
+
+
+def _generic_name(status: int) -> str:
+    if status in GENERIC_NAMES:
+        return GENERIC_NAMES[status]
+    return GENERIC_NAMES[400] if status < HTTPStatus.INTERNAL_SERVER_ERROR else GENERIC_NAMES[500]

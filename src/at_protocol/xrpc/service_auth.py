@@ -1,0 +1,154 @@
+"""Inter-service tokens: a short-lived token by which one account speaks to another server ("service auth").
+
+Source: atproto XRPC specification, "Inter-Service Authentication"; the order of checks and the error names are those of
+our protocol paper, section 4. The reader does all that needs no network; the caller then resolves the issuer's key,
+calls :func:`check_signature` (again with a freshly resolved key if that differs), and remembers ``token_id`` until
+``expires_at`` so that nobody uses a token twice.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Final
+
+from at_protocol.crypto import jwt
+from at_protocol.crypto.did_key import PrivateKey, PublicKey
+from at_protocol.failures import Malformed, Misuse
+from at_protocol.syntax.did import Did, parse_did
+from at_protocol.syntax.nsid import Nsid
+
+LIFETIME_SECONDS: Final = 60
+MAX_CLOCK_SKEW_SECONDS: Final = 60
+
+ACCOUNT_KEY: Final = "#atproto"
+LABELER_KEY: Final = "#atproto_label"
+_LABELER_SERVICE: Final = "#atproto_labeler"
+
+# Other tokens of this network that could be mistaken for one of these.
+_FOREIGN_TYPES: Final = frozenset({"at+jwt", "refresh+jwt", "dpop+jwt"})
+_ALGORITHMS: Final = frozenset({"ES256K", "ES256"})
+
+
+class BadServiceToken(Malformed):
+    """A service token that must not be accepted; ``kind`` is the XRPC error name (all answered with 401)."""
+
+    @property
+    def name(self) -> str:
+        return self.kind
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceToken:
+    """What a token claims; true only once :func:`check_signature` returned. Times are seconds since 1970."""
+
+    issuer: Did
+    audience: str
+    method: Nsid
+    expires_at: int
+    issued_at: int | None
+    token_id: str | None
+    key_id: str
+    """Fragment of the verification method in the issuer's DID document."""
+    unverified: jwt.Token
+
+
+def make_service_token(
+    private: PrivateKey,
+    *,
+    issuer: Did,
+    audience: str,
+    method: Nsid,
+    now_seconds: int,
+    token_id: str,
+    lifetime_seconds: int = LIFETIME_SECONDS,
+) -> str:
+    """The compact token. ``audience`` is ``did#service`` or, for older services, the bare DID; ``token_id`` is random."""
+    if lifetime_seconds <= 0:
+        raise Misuse("a token that has expired before it is sent")
+    claims = {
+        "iat": now_seconds,
+        "iss": issuer,
+        "aud": audience,
+        "exp": now_seconds + lifetime_seconds,
+        "lxm": method,
+        "jti": token_id,
+    }
+    return jwt.sign(claims, private)
+
+
+def read_service_token(
+    text: str,
+    *,
+    audiences: Collection[str],
+    method: Nsid,
+    now_seconds: int,
+    allow_labeler: bool = False,
+) -> ServiceToken:
+    """Everything about a token but its signature: kind, times, for whom, for what. Raises BadServiceToken.
+
+    ``audiences`` are the names under which we are addressed, compared exactly: a bare DID is not a wildcard.
+    """
+    try:
+        token = jwt.read(text)
+    except Malformed as failure:
+        raise BadServiceToken("BadJwt", "", failure.why) from None
+    if token.header.get("typ") in _FOREIGN_TYPES:
+        raise BadServiceToken("BadJwtType", token.header["typ"], "a token of another kind")
+    claims = token.claims
+    if "cnf" in claims:
+        raise BadServiceToken("BadJwtType", "cnf", "an access token bound to a key, not a service token")
+    issuer, audience = _text(claims, "iss"), _text(claims, "aud")
+    expires_at = _seconds(claims, "exp")
+    issued_at = _seconds(claims, "iat") if "iat" in claims else None
+    token_id = _text(claims, "jti") if "jti" in claims else None
+    if now_seconds > expires_at:
+        raise BadServiceToken("JwtExpired", expires_at, "expired")
+    if issued_at is not None and issued_at > now_seconds + MAX_CLOCK_SKEW_SECONDS:
+        raise BadServiceToken("BadJwt", issued_at, "issued in the future")
+    if audience not in audiences:
+        raise BadServiceToken("BadJwtAudience", audience, "addressed to another service")
+    if claims.get("lxm") != method:
+        raise BadServiceToken("BadJwtLexiconMethod", claims.get("lxm"), f"not made for {method}")
+    did, key_id = _issuer(issuer, token.header.get("kid", ACCOUNT_KEY), allow_labeler=allow_labeler)
+    # ``none`` and the shared-secret algorithms end here; which of the two curves it must be is the key's choice.
+    if token.algorithm not in _ALGORITHMS:
+        raise BadServiceToken("BadJwtSignature", token.algorithm, "not signed with ES256K or ES256")
+    return ServiceToken(did, audience, method, expires_at, issued_at, token_id, key_id, token)
+
+
+def check_signature(token: ServiceToken, public: PublicKey) -> None:
+    """Raise BadServiceToken unless this key signed the token; high S is let pass here only, as the reference does."""
+    if not token.unverified.is_signed_by(public, allow_high_s=True):
+        raise BadServiceToken("BadJwtSignature", token.issuer, "not signed by the issuer's key")
+
+
+def _issuer(issuer: str, key_id: object, *, allow_labeler: bool) -> tuple[Did, str]:
+    bare, mark, service = issuer.partition("#")
+    expected = ACCOUNT_KEY
+    if mark:
+        if not allow_labeler or mark + service != _LABELER_SERVICE:
+            raise BadServiceToken("UntrustedIss", issuer, "not accepted from this service of the issuer")
+        expected = LABELER_KEY
+        key_id = LABELER_KEY if key_id == ACCOUNT_KEY else key_id
+    try:
+        did = parse_did(bare)
+    except Malformed as failure:
+        raise BadServiceToken("BadJwtIss", issuer, failure.why) from None
+    if key_id != expected:
+        raise BadServiceToken("BadJwtSignature", key_id, f"only the key {expected} is accepted")
+    return did, expected
+
+
+def _text(claims: dict[str, object], name: str) -> str:
+    value = claims.get(name)
+    if not isinstance(value, str) or not value:
+        raise BadServiceToken("BadJwt", value, f"{name} is not text")
+    return value
+
+
+def _seconds(claims: dict[str, object], name: str) -> int:
+    value = claims.get(name)
+    if isinstance(value, float) and value.is_integer():  # JavaScript servers make no difference
+        value = int(value)
+    if type(value) is not int or value < 0:
+        raise BadServiceToken("BadJwt", value, f"{name} is not a time in seconds")
+    return value

@@ -1,0 +1,59 @@
+"""Error bodies, ours and what stands for one elsewhere."""
+
+import pytest
+
+from at_protocol.xrpc.errors import MAX_MESSAGE, ErrorBody, encode_error, read_error, status_of_name
+
+
+def test_body_round_trip():
+    error = ErrorBody("InvalidSwap", "the record changed")
+    assert read_error(400, encode_error(error)) == error
+
+
+def test_empty_message_is_left_out():
+    assert encode_error(ErrorBody("NotFound")) == b'{"error":"NotFound"}'
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html>Bad gateway</html>",
+        b"{}",
+        b"[]",
+        b"null",
+        b'{"error":1}',
+        b'{"message":"x"}',
+        b"\xff",
+        b'{"error":""}',
+    ],
+)
+def test_any_body_is_survived(body):
+    """A proxy's page or nothing at all still is an error with a name."""
+    assert read_error(502, body).name == "UpstreamFailure"
+
+
+@pytest.mark.parametrize(
+    ("status", "name"),
+    [(400, "InvalidRequest"), (418, "InvalidRequest"), (429, "RateLimitExceeded"), (599, "InternalServerError")],
+)
+def test_bare_status_has_a_name(status, name):
+    assert read_error(status, b"").name == name
+
+
+@pytest.mark.parametrize("name", ["two words", "line\\nbreak", "ünïcode", "x" * 101])
+def test_name_is_a_short_constant(name):
+    """A name ends in labels and tables: anything else than a constant is replaced."""
+    assert read_error(400, f'{{"error":"{name}"}}'.encode()).name == "InvalidRequest"
+
+
+def test_long_message_is_cut():
+    assert len(read_error(400, encode_error(ErrorBody("X", "y" * 10_000))).message) == MAX_MESSAGE
+
+
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [("InvalidToken", 400), ("ExpiredToken", 400), ("AuthMissing", 401), ("BadJwt", 401), ("RecordNotFound", 400)],
+)
+def test_status_of_a_name(name, status):
+    assert status_of_name(name) == status
