@@ -1,0 +1,58 @@
+"""What must not meet a public host name (design, section 3): a pure table that every program asks before it starts.
+
+A program says under which host names people reach it and which dangerous things are switched on, by which setting. Each
+pair is refused with a sentence that names the setting.
+"""
+
+import ipaddress
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+
+from groundwork.settings import SettingsRefused
+
+
+class Danger(StrEnum):
+    """Right on a laptop, wrong in public; the value says why, as the end of a sentence."""
+
+    BUILT_IN_DIRECTORY = "uses the built-in PLC directory, whose identities nobody else knows"
+    DEVELOPMENT_MAILBOX = "shows everybody's mail on a page instead of sending it"
+    DEV_MODE = "switches development mode on, which loosens checks"
+    NO_SSRF_PROTECTION = "lets strangers' addresses lead into the private network"
+    DEFAULT_PASSWORD = "is the password that everybody can read in the documentation"  # noqa: S105  # a sentence
+    PLAIN_HTTP = "makes sign-ins and tokens travel without encryption"
+
+
+# Names that never leave a machine or a local network: RFC 6761, RFC 6762, RFC 9476 (.alt), ICANN's .internal.
+_LOCAL_SUFFIXES = ("localhost", "test", "example", "invalid", "local", "internal", "alt", "home.arpa")
+
+
+def is_public_host(host: str) -> bool:
+    """Whether strangers could reach this host: a name in public DNS, or a public address."""
+    bare = host.strip().rstrip(".").lower().strip("[]")
+    if not bare:
+        return False
+    try:
+        return ipaddress.ip_address(bare).is_global
+    except ValueError:
+        pass
+    is_local = any(bare == suffix or bare.endswith("." + suffix) for suffix in _LOCAL_SUFFIXES)
+    # A name without a dot is resolved by the local network or not at all.
+    return "." in bare and not is_local
+
+
+def dangers_of(hosts: Iterable[str], switched_on: Mapping[Danger, str]) -> list[str]:
+    """One sentence per danger; ``switched_on`` maps each to the setting that brings it."""
+    public = next((host for host in hosts if is_public_host(host)), None)
+    if public is None:
+        return []
+    return [
+        f"{name} {danger.value}: not with the public host name {public}. Change {name}, or use a local host name."
+        for danger, name in switched_on.items()
+    ]
+
+
+def refuse_dangers(hosts: Iterable[str], switched_on: Mapping[Danger, str]) -> None:
+    """Raise ``SettingsRefused`` when anything of ``dangers_of`` holds."""
+    sentences = dangers_of(hosts, switched_on)
+    if sentences:
+        raise SettingsRefused(sentences)

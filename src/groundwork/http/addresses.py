@@ -1,0 +1,64 @@
+"""Which addresses belong to the public internet: the block list behind every call to a stranger's URL (invariant 7).
+
+``ipaddress.is_global`` alone is not enough: it says yes to NAT64, 6to4, Teredo relays, site-local and multicast
+addresses, all of which can lead into a private network (protocol/identity.md 10). Addresses that carry another address
+inside are judged by their prefix: none of them is needed to reach a public server.
+"""
+
+import ipaddress
+
+# Beyond what `is_global` knows; each with the register entry or RFC that makes it dangerous.
+_BLOCKED = tuple(
+    ipaddress.ip_network(text)
+    for text in (
+        "0.0.0.0/8",  # "this network"; 0.0.0.0 reaches loopback on Linux
+        "100.64.0.0/10",  # carrier-grade NAT, RFC 6598; cloud metadata services live here
+        "192.0.0.0/24",  # IETF protocol assignments, the DS-Lite and NAT64 discovery addresses included
+        "192.88.99.0/24",  # 6to4 relay anycast, RFC 7526
+        "198.18.0.0/15",  # benchmarking, RFC 2544
+        "224.0.0.0/4",  # multicast
+        "240.0.0.0/4",  # reserved, and broadcast
+        "::/8",  # unspecified, loopback, v4-mapped, v4-compatible, v4-translated
+        "64:ff9b::/96",  # NAT64, RFC 6052: any IPv4 address, private ones included
+        "64:ff9b:1::/48",  # local-use NAT64, RFC 8215
+        "100::/64",  # discard, RFC 6666
+        "2001::/23",  # protocol assignments, Teredo included, RFC 2928
+        "2001:db8::/32",  # documentation
+        "2002::/16",  # 6to4, RFC 3056: any IPv4 address inside
+        "3fff::/20",  # documentation, RFC 9637
+        "5f00::/16",  # segment routing, RFC 9602
+        "fc00::/7",  # unique local
+        "fe80::/10",  # link local
+        "fec0::/10",  # site local, deprecated and still routed by some
+        "ff00::/8",  # multicast
+    )
+)
+
+_UNICAST_V6 = ipaddress.IPv6Network("2000::/3")
+
+
+def is_public(text: str) -> bool:
+    """True for a global unicast address that carries no other address inside; False for anything unreadable.
+
+    Only the canonical textual forms are read: ``127.1``, octal and hexadecimal spellings are not addresses here, and
+    what the operating system makes of them is checked once more when the socket is made.
+    """
+    try:
+        address = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return False
+    if isinstance(address, ipaddress.IPv6Address) and address not in _UNICAST_V6:
+        return False
+    if any(address.version == network.version and address in network for network in _BLOCKED):
+        return False
+    return address.is_global and not address.is_multicast
+
+
+def is_loopback(text: str) -> bool:
+    """True for this machine's own addresses; the development mailbox is shown to nobody else."""
+    try:
+        address = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return False
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_loopback

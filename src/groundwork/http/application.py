@@ -1,0 +1,250 @@
+"""One server program as an ASGI application: routes, and around them everything that every request needs.
+
+In one layer, because each layer costs every request: request id, client address behind trusted proxies, cross-origin
+rules, body limit, failure to response, security headers, metrics by route template, one access line. Routes raise kinds
+of failure (``groundwork.errors``) and never build error responses. There is no ASGI lifespan: ``programs/`` opens and
+closes what an application needs.
+"""
+
+import asyncio
+import itertools
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import Token
+from typing import Any
+
+from prometheus_client import Histogram
+from starlette.datastructures import MutableHeaders, State
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, HTTPConnection
+from starlette.routing import BaseRoute, Router
+from starlette.types import Message, Receive, Scope, Send
+
+from groundwork.http.bodies import limit_body
+from groundwork.http.cors import Cors, rule_for
+from groundwork.http.faults import Fault, Renderer, Translations, fault_of, render_problem
+from groundwork.http.security_headers import API_HEADERS
+from groundwork.telemetry.logs import log, request_id
+from groundwork.telemetry.metrics import Metrics
+
+# protocol/xrpc.md 6: JSON bodies. Routes that take more say so through `body_limit`.
+JSON_BODY_BYTES = 150 * 1024
+
+# protocol/xrpc.md 1: path and query together; longer ones are answered with 414.
+MAX_TARGET_BYTES = 8 * 1024
+
+# Metric labels come from closed sets; a made-up method is counted as OTHER.
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+_EXTRA_HEADERS = "groundwork.headers"
+_ROUTE_NAME = "groundwork.route"
+
+
+def add_header(connection: HTTPConnection, name: str, value: str) -> None:
+    """Put a header on the response of this request, whatever it will be: an answer or a failure (``DPoP-Nonce``)."""
+    connection.scope.setdefault(_EXTRA_HEADERS, []).append((name.lower().encode("latin-1"), value.encode("latin-1")))
+
+
+def name_route(connection: HTTPConnection, name: str) -> None:
+    """Count this request under ``name`` instead of its route's template; names come from a closed set (NSIDs)."""
+    connection.scope[_ROUTE_NAME] = name
+
+
+def client_address(connection: HTTPConnection) -> str:
+    """The address that asked, seen through the configured number of proxies; empty where there is none."""
+    return connection.client.host if connection.client else ""
+
+
+class Application:
+    """An ASGI application. ``state`` is for what routes need (``request.app.state``); set it before serving."""
+
+    def __init__(
+        self,
+        routes: Sequence[BaseRoute],
+        metrics: Metrics,
+        *,
+        render: Renderer = render_problem,
+        translations: Translations | None = None,
+        headers: Mapping[str, str] = API_HEADERS,
+        cors: Sequence[Cors] = (),
+        body_limit: int | Callable[[Scope], int] = JSON_BODY_BYTES,
+        trusted_proxy_hops: int = 0,
+        access_log: bool = True,
+    ) -> None:
+        self.state = State()
+        # A redirect to the spelling with or without slash would be built from the Host header.
+        self.router = Router(routes, redirect_slashes=False)
+        self._render = render
+        self._translations = translations or {}
+        self._headers = [(name.lower().encode("latin-1"), text.encode("latin-1")) for name, text in headers.items()]
+        self._cors = cors
+        self._body_limit = body_limit
+        self._hops = trusted_proxy_hops
+        self._access_log = access_log
+        # Unguessable within a process start, ordered within it: enough to find a line, cheap enough for every request.
+        self._id_start = secrets.token_hex(6)
+        self._id_count = itertools.count(1)
+        self._seconds = _Seconds(
+            metrics.histogram("http_request_seconds", "Requests by route and outcome", ("method", "route", "status"))
+        )
+
+    @property
+    def routes(self) -> list[BaseRoute]:
+        return self.router.routes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            raise RuntimeError("applications have no lifespan here; programs/ opens and closes what they need")
+        scope["app"] = self
+        token = request_id.set(f"{self._id_start}-{next(self._id_count)}")
+        try:
+            if self._hops:
+                see_through_proxies(scope, self._hops)
+            if scope["type"] == "http":
+                await self._answer(scope, receive, send)
+            else:
+                await self._converse(scope, receive, send)
+        finally:
+            _leave(token)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = time.perf_counter()
+        exchange = _Exchange(scope, send, self._headers)
+        fault: Fault | None = None
+        rule = rule_for(self._cors, scope["path"]) if self._cors else None
+        try:
+            if rule is not None:
+                preflight = rule.preflight_headers(scope)
+                if preflight is not None:
+                    await exchange.send({"type": "http.response.start", "status": 204, "headers": preflight})
+                    await exchange.send({"type": "http.response.body"})
+                    return
+                exchange.more = rule.response_headers()
+            if len(scope["raw_path"]) + len(scope["query_string"]) > MAX_TARGET_BYTES:
+                raise HTTPException(414)  # noqa: TRY301  # one place turns whatever was raised into a response
+            limit = self._body_limit if isinstance(self._body_limit, int) else self._body_limit(scope)
+            inner, bounded = limit_body(scope, receive, limit)
+            exchange.scope = inner
+            await self.router(inner, bounded, exchange.send)
+        except ClientDisconnect:
+            pass  # nobody is left to answer
+        except Exception as error:  # noqa: BLE001  # this is the edge (house style, section 4)
+            fault = self._note(error)
+            # After the first byte the connection must break, not end cleanly: returning unfinished does that.
+            if not exchange.status:
+                response = self._render(HTTPConnection(exchange.scope), fault)
+                await response(exchange.scope, receive, exchange.send)
+        finally:
+            self._account(exchange, fault, time.perf_counter() - started)
+
+    async def _converse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        accepted = closed = False
+
+        async def watched(message: Message) -> None:
+            nonlocal accepted, closed
+            accepted = accepted or message["type"] == "websocket.accept"
+            closed = closed or message["type"] in ("websocket.close", "websocket.http.response.start")
+            await send(message)
+
+        try:
+            await self.router(scope, receive, watched)
+        except ClientDisconnect:
+            return
+        except Exception as error:  # noqa: BLE001  # this is the edge (house style, section 4)
+            fault = self._note(error)
+            if closed:
+                return
+            if accepted:
+                await send({"type": "websocket.close", "code": 1011, "reason": fault.name})
+                return
+            response = self._render(HTTPConnection(scope), fault)
+            headers = [*response.raw_headers, *scope.get(_EXTRA_HEADERS, ())]
+            await send({"type": "websocket.http.response.start", "status": response.status_code, "headers": headers})
+            await send({"type": "websocket.http.response.body", "body": bytes(response.body)})
+
+    def _note(self, error: Exception) -> Fault:
+        """The fault for an error; a line in the log where operators should look."""
+        fault = fault_of(error, request_id.get(), self._translations)
+        if fault.kind == "Bug":
+            log.error("request.failed", kind=fault.kind, exc_info=error)
+        elif fault.http_status >= 500:
+            log.warning("request.failed", kind=fault.kind, name=fault.name, why=fault.why)
+        return fault
+
+    def _account(self, exchange: "_Exchange", fault: Fault | None, seconds: float) -> None:
+        scope = exchange.scope
+        method = scope["method"] if scope["method"] in _METHODS else "OTHER"
+        # The template, never the path: paths hold identifiers and single-purpose tokens (invariant 8).
+        route = scope.get(_ROUTE_NAME) or getattr(scope.get("route"), "path", None) or "unmatched"
+        status = exchange.status or 499  # whoever asked is gone; the number is nginx's
+        self._seconds.observe(method, route, status, seconds)
+        if self._access_log:
+            line: dict[str, Any] = {"method": method, "route": route, "status": status, "ms": round(seconds * 1000, 2)}
+            if fault is not None:
+                line["kind"] = fault.kind
+                line["name"] = fault.name
+            log.info("request.answered", **line)
+
+
+class _Exchange:
+    """One response on its way out: notices the status and adds headers."""
+
+    __slots__ = ("_defaults", "_send", "more", "scope", "status")
+
+    def __init__(self, scope: Scope, send: Send, defaults: list[tuple[bytes, bytes]]) -> None:
+        self.scope = scope
+        self.status = 0
+        self.more: list[tuple[bytes, bytes]] = []
+        self._send = send
+        self._defaults = defaults
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = list(message.get("headers", ()))
+            present = {name for name, _ in headers}
+            headers += [pair for pair in self._defaults if pair[0] not in present]
+            headers += self.more
+            headers += self.scope.get(_EXTRA_HEADERS, ())
+            headers.append((b"x-request-id", request_id.get().encode("latin-1")))
+            message["headers"] = headers
+        await self._send(message)
+
+
+class _Seconds:
+    """The request histogram, with its children kept: looking one up by labels costs more than observing."""
+
+    __slots__ = ("_children", "_histogram")
+
+    def __init__(self, histogram: Histogram) -> None:
+        self._histogram = histogram
+        self._children: dict[tuple[str, str, int], Any] = {}
+
+    def observe(self, method: str, route: str, status: int, seconds: float) -> None:
+        key = (method, route, status)
+        child = self._children.get(key)
+        if child is None:
+            child = self._children[key] = self._histogram.labels(method, route, str(status))
+        child.observe(seconds)
+
+
+def see_through_proxies(scope: Scope, hops: int) -> None:
+    """Replace the peer's address by the one that the outermost *trusted* proxy saw.
+
+    Each proxy appends the address that it saw to ``X-Forwarded-For``; the last ``hops`` entries are ours, what stands
+    before them was written by whoever asked and is ignored.
+    """
+    seen = MutableHeaders(scope=scope).getlist("x-forwarded-for")
+    addresses = [piece.strip() for line in seen for piece in line.split(",") if piece.strip()]
+    if len(addresses) >= hops:
+        scope["client"] = (addresses[-hops], 0)
+
+
+def _leave(token: Token[str]) -> None:
+    # A cancelled request may be unwound in another context, where there is nothing to restore.
+    try:
+        request_id.reset(token)
+    except ValueError:
+        if asyncio.current_task() is not None:
+            request_id.set("")

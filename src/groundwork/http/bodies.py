@@ -1,0 +1,118 @@
+"""Request bodies, limited while they arrive; the limit counts *decoded* bytes (protocol/xrpc.md 1, "Bodies").
+
+The edge wraps ``receive`` once, so that every way of reading (stream, whole, form) is bounded and sees plain bytes.
+A compressed body is unfolded in small pieces: a bomb costs its limit, never its size.
+"""
+
+import zlib
+from typing import Final
+
+from starlette.exceptions import HTTPException
+from starlette.types import Message, Receive, Scope
+
+from groundwork.errors import InvalidInput, TooLarge
+
+# What one call of ``receive`` unfolds at most.
+_PIECE_BYTES: Final = 256 * 1024
+
+_GZIP_WINDOW: Final = 16 + zlib.MAX_WBITS
+
+
+def too_large(limit: int) -> TooLarge:
+    """The failure for a body over its limit."""
+    return TooLarge(f"The body is larger than the {limit} bytes allowed here.")
+
+
+def limit_body(scope: Scope, receive: Receive, limit: int) -> tuple[Scope, Receive]:
+    """The scope and ``receive`` to hand on; raises ``TooLarge`` at once when ``Content-Length`` says so.
+
+    With a ``Content-Encoding`` the new scope lacks that header and the length, which speak of other bytes.
+    """
+    encoding = b""
+    length = b""
+    chunked = False
+    for name, value in scope["headers"]:
+        if name == b"content-encoding":
+            # Repeated headers are one list (RFC 9110 5.3), and a list of two encodings is not supported below.
+            encoding = encoding + b"," + value if encoding else value
+        elif name == b"content-length":
+            length = value
+        elif name == b"transfer-encoding":
+            chunked = True
+    if not chunked and length in (b"", b"0"):
+        return scope, receive
+    encoding = encoding.strip().lower()
+    if length.isdigit() and int(length) > limit:
+        # Compressed data that alone is over the limit is over it unfolded, too.
+        raise too_large(limit)
+    if encoding in (b"", b"identity"):
+        return scope, _Counted(receive, limit)
+    if encoding in (b"gzip", b"x-gzip"):
+        unfold = zlib.decompressobj(_GZIP_WINDOW)
+    elif encoding == b"deflate":
+        unfold = zlib.decompressobj()
+    else:
+        raise HTTPException(415, headers={"accept-encoding": "gzip, deflate, identity"})
+    plain = {
+        **scope,
+        "headers": [pair for pair in scope["headers"] if pair[0] not in (b"content-encoding", b"content-length")],
+    }
+    return plain, _Unfolded(receive, limit, unfold)
+
+
+class _Counted:
+    """Plain bodies: counts and passes on."""
+
+    __slots__ = ("_left", "_limit", "_receive")
+
+    def __init__(self, receive: Receive, limit: int) -> None:
+        self._receive = receive
+        self._limit = limit
+        self._left = limit
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self._left -= len(message.get("body", b""))
+            if self._left < 0:
+                raise too_large(self._limit)
+        return message
+
+
+class _Unfolded:
+    """Compressed bodies: hands out decoded pieces and refuses what is too large, broken or cut short."""
+
+    __slots__ = ("_inside", "_left", "_limit", "_more", "_receive", "_unfold", "_waiting")
+
+    def __init__(self, receive: Receive, limit: int, unfold: "zlib._Decompress") -> None:
+        self._receive = receive
+        self._limit = limit
+        self._left = limit
+        self._unfold = unfold
+        self._waiting = b""  # received, not yet given to zlib
+        self._inside = False  # zlib may hold output that did not fit into the last piece
+        self._more = True
+
+    async def __call__(self) -> Message:
+        if not self._waiting and not self._inside:
+            message = await self._receive()
+            if message["type"] != "http.request" or not self._more:
+                return message
+            self._waiting = message.get("body", b"")
+            self._more = message.get("more_body", False)
+        room = min(_PIECE_BYTES, self._left + 1)
+        try:
+            piece = self._unfold.decompress(self._waiting, room)
+        except zlib.error:
+            raise InvalidInput("", "The compressed body is damaged.") from None
+        self._left -= len(piece)
+        if self._left < 0:
+            raise too_large(self._limit)
+        if self._unfold.unused_data:
+            raise InvalidInput("", "There are bytes after the end of the compressed body.")
+        self._waiting = self._unfold.unconsumed_tail
+        self._inside = len(piece) == room
+        goes_on = bool(self._waiting) or self._inside or self._more
+        if not goes_on and not self._unfold.eof:
+            raise InvalidInput("", "The compressed body ends too early.")
+        return {"type": "http.request", "body": piece, "more_body": goes_on}

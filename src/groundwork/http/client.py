@@ -1,0 +1,333 @@
+"""The one way to call another server. Every URL from outside is hostile (protocol/identity.md 10, invariant 7).
+
+- https to public unicast addresses on the default port, by name. Each address of a name is checked when it is resolved
+  and once more when the socket is made, so a second DNS answer or a spelling of a literal changes nothing.
+- No cookies, no proxies from the environment, no credentials across origins; at most three redirects, each checked.
+- A total timeout and a cap on the decoded body, enforced while reading.
+- Never inside a database transaction: that would hold a lock for as long as a stranger likes.
+
+Answers of any status are returned; ``RemoteFailed`` and ``RemoteSlow`` are for answers that did not come. Certificates are
+checked against the system's list, or ``SSL_CERT_FILE``.
+"""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import msgspec
+from aiohttp.abc import AbstractResolver
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
+
+from groundwork.database.transaction import transaction_is_open
+from groundwork.errors import InvalidInput, RemoteFailed, RemoteSlow
+from groundwork.http.json_bodies import parse_json
+from groundwork.http.reach import (
+    PUBLIC,
+    SOCKETS,
+    WEB,
+    AddressRefused,
+    PublicNames,
+    Reach,
+    check_target,
+    leads_inside,
+    public_socket,
+)
+
+# protocol/xrpc.md 6, "outbound fetch": 512 KiB and 10 s in total.
+ANSWER_BYTES = 512 * 1024
+TOTAL_SECONDS = 10.0
+MAX_REDIRECTS = 3
+
+# Shorter than servers keep idle connections, so that a request never meets a closing socket.
+_KEEP_ALIVE_SECONDS = 15.0
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_SAFE_METHODS = frozenset({"GET", "HEAD"})
+# Meant for one origin only; they do not follow a redirect to another.
+_PRIVATE_HEADERS = ("authorization", "cookie", "dpop", "proxy-authorization")
+
+
+class NetworkInsideTransaction(RuntimeError):
+    """A bug of ours: a call to another server while this task has a database transaction open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer. ``url`` is where it came from after redirects."""
+
+    status: int
+    headers: CIMultiDictProxy[str]
+    body: bytes
+    url: str
+
+    @property
+    def is_ok(self) -> bool:
+        return 200 <= self.status < 300
+
+    def json(self) -> Any:
+        """The body as JSON, read strictly; raises ``RemoteFailed`` when it is none."""
+        try:
+            return parse_json(self.body)
+        except InvalidInput as bad:
+            raise RemoteFailed(f"{_host(self.url)} did not answer with JSON: {bad.why}", status=self.status) from None
+
+    def expect_ok(self) -> "Answer":
+        """The answer itself, or ``RemoteFailed`` with its status."""
+        if not self.is_ok:
+            raise RemoteFailed(f"{_host(self.url)} answered with status {self.status}.", status=self.status)
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class StreamedAnswer:
+    """An answer whose body is read piece by piece; usable inside its block only."""
+
+    status: int
+    headers: CIMultiDictProxy[str]
+    url: str
+    pieces: Callable[[], AsyncIterator[bytes]]
+
+
+class HttpClient:
+    """A pool of connections with one reach. Open one per program; ``close`` it at the end."""
+
+    def __init__(
+        self,
+        reach: Reach = PUBLIC,
+        *,
+        user_agent: str = "openmeet",
+        connections: int = 100,
+        connections_per_host: int = 20,
+        resolver: AbstractResolver | None = None,
+        decompress: bool = True,
+    ) -> None:
+        self._reach = reach
+        names = resolver or aiohttp.ThreadedResolver()
+        connector = aiohttp.TCPConnector(
+            ssl=ssl.create_default_context(),
+            resolver=names if reach.private_addresses else PublicNames(names),
+            socket_factory=None if reach.private_addresses else public_socket,
+            keepalive_timeout=_KEEP_ALIVE_SECONDS,
+            limit=connections,
+            limit_per_host=connections_per_host,
+        )
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"user-agent": user_agent},
+            timeout=aiohttp.ClientTimeout(total=None),
+            auto_decompress=decompress,
+            trust_env=False,
+            # A URL that somebody signed or hashed is sent as it is spelled.
+            requote_redirect_url=False,
+        )
+
+    async def close(self) -> None:
+        await self._session.close()
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | AsyncIterator[bytes] | None = None,
+        timeout_seconds: float = TOTAL_SECONDS,
+        max_bytes: int = ANSWER_BYTES,
+        redirects: int = 0,
+    ) -> Answer:
+        """Ask and read the whole answer. ``redirects`` (at most 3) are followed for GET and HEAD only.
+
+        Raises ``AddressRefused``, ``RemoteFailed`` (no connection, broken answer, too large) and ``RemoteSlow``.
+        """
+        with _as_failures(url):
+            async with asyncio.timeout(timeout_seconds):
+                response, at = await self._send(method, url, headers, body, redirects)
+                async with response:
+                    pieces = [piece async for piece in _pieces(response, at, max_bytes)]
+                    return Answer(response.status, response.headers, b"".join(pieces), str(at))
+
+    async def get(
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        timeout_seconds: float = TOTAL_SECONDS,
+        max_bytes: int = ANSWER_BYTES,
+        redirects: int = 0,
+    ) -> Answer:
+        """``request`` with GET."""
+        return await self.request(
+            "GET", url, headers=headers, timeout_seconds=timeout_seconds, max_bytes=max_bytes, redirects=redirects
+        )
+
+    async def post_json(
+        self,
+        url: str,
+        value: object,
+        *,
+        headers: Mapping[str, str] | None = None,
+        timeout_seconds: float = TOTAL_SECONDS,
+        max_bytes: int = ANSWER_BYTES,
+    ) -> Answer:
+        """``request`` with POST and a JSON body."""
+        return await self.request(
+            "POST",
+            url,
+            headers={"content-type": "application/json", **(headers or {})},
+            body=msgspec.json.encode(value),
+            timeout_seconds=timeout_seconds,
+            max_bytes=max_bytes,
+        )
+
+    @asynccontextmanager
+    async def stream(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | AsyncIterator[bytes] | None = None,
+        header_seconds: float = TOTAL_SECONDS,
+        silence_seconds: float = 30.0,
+        max_bytes: int,
+        redirects: int = 0,
+    ) -> AsyncIterator[StreamedAnswer]:
+        """Ask and read the body piece by piece: large repositories, proxied answers.
+
+        ``header_seconds`` is the patience until the headers are here, ``silence_seconds`` that between two pieces.
+        """
+        with _as_failures(url):
+            async with asyncio.timeout(header_seconds):
+                response, at = await self._send(method, url, headers, body, redirects)
+
+        async def pieces() -> AsyncIterator[bytes]:
+            with _as_failures(url):
+                reading = _pieces(response, at, max_bytes)
+                while True:
+                    async with asyncio.timeout(silence_seconds):
+                        piece = await anext(reading, None)
+                    if piece is None:
+                        return
+                    yield piece
+
+        async with response:
+            yield StreamedAnswer(response.status, response.headers, str(at), pieces)
+
+    @asynccontextmanager
+    async def websocket(
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        connect_seconds: float = TOTAL_SECONDS,
+        max_message_bytes: int = 5 * 1024 * 1024,
+        heartbeat_seconds: float | None = 30.0,
+    ) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+        """Open a WebSocket through the same guard. Iterate over it for messages; leaving the block closes it.
+
+        ``RemoteFailed`` carries the HTTP status when the server answered without upgrading.
+        """
+        target = check_target(url, SOCKETS, self._reach)
+        _refuse_inside_transaction()
+        with _as_failures(url):
+            async with asyncio.timeout(connect_seconds):
+                connection = await self._session.ws_connect(
+                    target,
+                    headers=headers,
+                    max_msg_size=max_message_bytes,
+                    heartbeat=heartbeat_seconds,
+                    compress=0,
+                    # Closing waits for the peer, which may never answer.
+                    timeout=aiohttp.ClientWSTimeout(ws_close=2.0),
+                )
+        try:
+            yield connection
+        finally:
+            await connection.close()
+
+    async def _send(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str] | None,
+        body: bytes | AsyncIterator[bytes] | None,
+        redirects: int,
+    ) -> tuple[aiohttp.ClientResponse, URL]:
+        """Send, follow redirects, return the response with its headers read."""
+        _refuse_inside_transaction()
+        target = check_target(url, WEB, self._reach)
+        sent = CIMultiDict(headers or {})
+        left = min(redirects, MAX_REDIRECTS) if method in _SAFE_METHODS else 0
+        while True:
+            response = await self._session.request(method, target, headers=sent, data=body, allow_redirects=False)
+            location = response.headers.get("location")
+            if response.status not in _REDIRECTS or location is None or redirects == 0 or method not in _SAFE_METHODS:
+                return response, target
+            response.close()
+            if left == 0:
+                raise RemoteFailed(f"{target.host} redirects too often.", status=response.status)
+            left -= 1
+            try:
+                following = target.join(URL(location, encoded=True))
+            except ValueError:
+                raise RemoteFailed(f"{target.host} redirects to no address.", status=response.status) from None
+            following = check_target(str(following), WEB, self._reach)
+            if following.origin() != target.origin():
+                for name in _PRIVATE_HEADERS:
+                    sent.popall(name, None)
+            target = following
+
+
+def _refuse_inside_transaction() -> None:
+    if transaction_is_open():
+        raise NetworkInsideTransaction("no call to another server while a database transaction is open")
+
+
+async def _pieces(response: aiohttp.ClientResponse, at: URL, max_bytes: int) -> AsyncIterator[bytes]:
+    left = max_bytes
+    async for piece in response.content.iter_any():
+        left -= len(piece)
+        if left < 0:
+            response.close()
+            raise RemoteFailed(f"{at.host} sent more than the {max_bytes} bytes that are read.", status=response.status)
+        yield piece
+
+
+def _host(url: str) -> str:
+    return URL(url, encoded=True).host or "the other server"
+
+
+class _as_failures:  # noqa: N801  # reads as a phrase: `with _as_failures(url):`
+    """Turns what aiohttp and the operating system raise into kinds of failure, without URLs or internal text."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        match error:
+            case TimeoutError():
+                raise RemoteSlow(f"{_host(self._url)} did not answer in time.") from error
+            case aiohttp.WSServerHandshakeError():
+                why = f"{_host(self._url)} answered with status {error.status} instead of a WebSocket."
+                raise RemoteFailed(why, status=error.status) from error
+            case aiohttp.ClientError() | OSError():
+                if leads_inside(error):
+                    raise AddressRefused(f"{_host(self._url)} does not lead to a public address.") from error
+                why = "broke the connection" if _was_connected(error) else "cannot be reached"
+                raise RemoteFailed(f"{_host(self._url)} {why}.") from error
+            case ValueError():
+                # aiohttp refuses header values with line breaks, and hosts that IDNA does not know.
+                raise RemoteFailed(f"{_host(self._url)} cannot be asked like this.") from error
+
+
+def _was_connected(error: BaseException) -> bool:
+    return isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientPayloadError | aiohttp.ClientResponseError)

@@ -1,0 +1,61 @@
+"""Cross-origin access for APIs that carry no cookies: any origin may ask, none gets credentials (protocol/xrpc.md 3)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from starlette.types import Scope
+
+_DAY_SECONDS = b"86400"
+
+XRPC_EXPOSED = (
+    "DPoP-Nonce",
+    "WWW-Authenticate",
+    "RateLimit-Limit",
+    "RateLimit-Remaining",
+    "RateLimit-Reset",
+    "RateLimit-Policy",
+    "Retry-After",
+    "atproto-repo-rev",
+    "atproto-content-labelers",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Cors:
+    """Paths below ``prefixes`` are open. ``request_headers`` empty means: whatever the browser asks for."""
+
+    prefixes: tuple[str, ...]
+    exposed: tuple[str, ...] = ()
+    request_headers: tuple[str, ...] = ()
+    methods: str = "GET, HEAD, POST, PUT, PATCH, DELETE"
+
+    def covers(self, path: str) -> bool:
+        return path.startswith(self.prefixes)
+
+    def response_headers(self) -> list[tuple[bytes, bytes]]:
+        """Added to every answer, failures included: a script cannot read an error without them."""
+        headers = [(b"access-control-allow-origin", b"*")]
+        if self.exposed:
+            headers.append((b"access-control-expose-headers", ", ".join(self.exposed).encode("latin-1")))
+        return headers
+
+    def preflight_headers(self, scope: Scope) -> list[tuple[bytes, bytes]] | None:
+        """The whole answer to a preflight, or None when the request is not one."""
+        if scope["method"] != "OPTIONS":
+            return None
+        asked = dict(scope["headers"])
+        if b"access-control-request-method" not in asked or b"origin" not in asked:
+            return None
+        allowed = ", ".join(self.request_headers).encode("latin-1")
+        return [
+            (b"access-control-allow-origin", b"*"),
+            (b"access-control-allow-methods", self.methods.encode("latin-1")),
+            (b"access-control-allow-headers", allowed or asked.get(b"access-control-request-headers", b"*")),
+            (b"access-control-max-age", _DAY_SECONDS),
+            (b"vary", b"access-control-request-headers"),
+        ]
+
+
+def rule_for(rules: Iterable[Cors], path: str) -> Cors | None:
+    """The first rule that covers the path."""
+    return next((rule for rule in rules if rule.covers(path)), None)

@@ -1,0 +1,118 @@
+"""From a failure to a response: the kind decides the status (``groundwork.errors.KINDS``), a renderer the shape.
+
+A ``Fault`` is what a renderer may show. The text of an unexpected exception is never in it: a stranger gets the request
+id, the log has the rest (house style, section 4). Lower layers may teach the edge their own exceptions by a translation
+table: ``{Malformed: lambda error: InvalidInput("", error.why)}``.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import msgspec
+from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
+from starlette.responses import Response
+
+from groundwork.errors import NAMES_ANSWERED_WITH_400, Failure, InvalidForm, InvalidInput, TooMany, kind_of
+
+Translations = Mapping[type[Exception], Callable[[Exception], Failure]]
+
+# What the router or the protocol itself refuses, before anything of ours was asked: (error name, sentence).
+_OF_HTTP = {
+    400: ("InvalidRequest", "The request cannot be read."),
+    404: ("NotFound", "There is nothing at this address."),
+    405: ("MethodNotAllowed", "This address does not answer to that method."),
+    414: ("InvalidRequest", "The address is too long."),
+    415: ("UnsupportedMediaType", "The body is in an encoding that is not understood here."),
+    426: ("InvalidRequest", "This address speaks WebSocket only."),
+    431: ("InvalidRequest", "The headers are too long."),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What may be shown of a failure. ``problems`` maps form fields to sentences; ``kind`` is a log and metric word."""
+
+    kind: str
+    http_status: int
+    xrpc_status: int
+    name: str
+    why: str
+    request_id: str
+    field: str = ""
+    problems: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+Renderer = Callable[[HTTPConnection, Fault], Response]
+
+
+def fault_of(error: Exception, request_id: str, translations: Translations) -> Fault:
+    """The fault for whatever was raised; anything without a kind is a bug and says so without details."""
+    if not isinstance(error, Failure):
+        for parent in type(error).__mro__:
+            if parent in translations:
+                error = translations[parent](error)
+                break
+    if isinstance(error, Failure):
+        return _of_failure(error, request_id)
+    if isinstance(error, HTTPException):
+        name, why = _OF_HTTP.get(error.status_code, ("InvalidRequest", "The request was refused."))
+        headers = dict(error.headers or {})
+        return Fault("HTTP", error.status_code, error.status_code, name, why, request_id, headers=headers)
+    why = f"Something went wrong on our side. If you report it, quote {request_id}."
+    return Fault("Bug", 500, 500, "InternalServerError", why, request_id)
+
+
+def _of_failure(failure: Failure, request_id: str) -> Fault:
+    kind = kind_of(failure)
+    name = failure.name or kind.xrpc_name
+    headers = {}
+    if isinstance(failure, TooMany):
+        headers["retry-after"] = str(max(1, -int(-failure.after_seconds // 1)))  # whole seconds, rounded up
+    return Fault(
+        kind=type(failure).__name__,
+        http_status=kind.http_status,
+        xrpc_status=400 if name in NAMES_ANSWERED_WITH_400 else kind.xrpc_status,
+        name=name,
+        why=failure.why,
+        request_id=request_id,
+        field=failure.field if isinstance(failure, InvalidInput) else "",
+        problems=failure.problems if isinstance(failure, InvalidForm) else {},
+        headers=headers,
+    )
+
+
+def render_problem(_connection: HTTPConnection, fault: Fault) -> Response:
+    """RFC 9457 ``application/problem+json``, for JSON APIs of our own."""
+    body: dict[str, object] = {
+        "type": "about:blank",
+        "title": fault.name,
+        "status": fault.http_status,
+        "detail": fault.why,
+        "request_id": fault.request_id,
+    }
+    if fault.problems:
+        body["fields"] = dict(fault.problems)
+    elif fault.field:
+        body["fields"] = {fault.field: fault.why}
+    return Response(msgspec.json.encode(body), fault.http_status, fault.headers, "application/problem+json")
+
+
+def render_xrpc(_connection: HTTPConnection, fault: Fault) -> Response:
+    """``{"error", "message"}``, as every client of the AT Protocol expects (protocol/xrpc.md 2)."""
+    body = msgspec.json.encode({"error": fault.name, "message": fault.why})
+    return Response(body, fault.xrpc_status, fault.headers, "application/json")
+
+
+def by_path(shapes: Mapping[str, Renderer], otherwise: Renderer) -> Renderer:
+    """A renderer that chooses by the longest matching path prefix."""
+    prefixes = sorted(shapes, key=len, reverse=True)
+
+    def render(connection: HTTPConnection, fault: Fault) -> Response:
+        path = connection.scope["path"]
+        chosen = next((shapes[prefix] for prefix in prefixes if path.startswith(prefix)), otherwise)
+        return chosen(connection, fault)
+
+    return render

@@ -1,0 +1,106 @@
+"""JSON in and out. What comes in is read strictly: what two parsers would read differently is refused.
+
+Refused are duplicate keys, ``NaN`` and ``Infinity``, lone surrogates, bad UTF-8 and nesting beyond 128 levels
+(protocol/xrpc.md 1). Shapes are msgspec types; a value of the wrong type names its field.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, NoReturn, TypeVar
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.errors import InvalidInput
+
+T = TypeVar("T")
+
+MAX_DEPTH = 128
+
+# msgspec says where at the end of its sentence: "Expected `int`, got `str` - at `$.limit`"
+_WHERE = re.compile(r"^(?P<why>.*?) - at `\$\.?(?P<path>[^`]*)`$", re.DOTALL)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise InvalidInput(twice, f"The key {twice[:50]!r} stands twice in one object.")
+    return found
+
+
+def _constant(name: str) -> NoReturn:
+    raise InvalidInput("", f"{name} is not JSON.")
+
+
+def _depth_is_fine(body: bytes) -> bool:
+    # A quick upper bound first: without that many brackets there is no such depth.
+    if body.count(b"[") + body.count(b"{") <= MAX_DEPTH:
+        return True
+    depth = deepest = 0
+    inside = escaped = False
+    for byte in body:
+        if inside:
+            if escaped:
+                escaped = False
+            elif byte == 0x5C:
+                escaped = True
+            elif byte == 0x22:
+                inside = False
+        elif byte == 0x22:
+            inside = True
+        elif byte in b"[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif byte in b"]}":
+            depth -= 1
+    return deepest <= MAX_DEPTH
+
+
+def parse_json(body: bytes) -> Any:
+    """The JSON value, read strictly; raises ``InvalidInput``."""
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError:
+        raise InvalidInput("", "The body is not UTF-8.") from None
+    if not _depth_is_fine(body):
+        raise InvalidInput("", f"The JSON is nested deeper than {MAX_DEPTH} levels.")
+    try:
+        value = json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
+        if "\\u" in text:
+            # Only an escape can smuggle half a character in; encoding finds it wherever it hides.
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except json.JSONDecodeError as error:
+        raise InvalidInput("", f"The body is not JSON: {error.msg} at line {error.lineno}.") from None
+    except UnicodeEncodeError:
+        raise InvalidInput("", "The JSON contains half a character (a lone surrogate).") from None
+    except ValueError:
+        # int() refuses more than 4300 digits, json passes that on.
+        raise InvalidInput("", "The JSON contains a number that is too long.") from None
+    return value
+
+
+def shape_json(value: Any, shape: type[T]) -> T:
+    """Convert a JSON value to a msgspec type; raises ``InvalidInput`` that names the field."""
+    try:
+        return msgspec.convert(value, shape)
+    except msgspec.ValidationError as error:
+        said = _WHERE.match(str(error))
+        field, why = (said["path"], said["why"]) if said else ("", str(error))
+        raise InvalidInput(field, why.replace("`", "") + ".") from None
+
+
+async def read_json(request: Request, shape: type[T]) -> T:
+    """The body as ``shape``; it must be declared as JSON, so that a form of another site cannot post here."""
+    declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if declared != "application/json" and not declared.endswith("+json"):
+        raise InvalidInput("", "The body must be JSON, sent as application/json.", name="InvalidRequest")
+    return shape_json(parse_json(await request.body()), shape)
+
+
+def json_response(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """A JSON answer; dataclasses and msgspec structs are fine."""
+    return Response(msgspec.json.encode(value), status, headers, "application/json")

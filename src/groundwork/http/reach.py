@@ -1,0 +1,110 @@
+"""What may be called, and the two gates that see to it: on the URL before anything, on every address it leads to.
+
+Rules of protocol/identity.md 10. The gates raise below aiohttp, which wraps what they raise; ``leads_inside`` finds it
+again.
+"""
+
+import ipaddress
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
+
+from groundwork.errors import Refused
+from groundwork.http.addresses import is_public
+
+# Scheme to "is it secure".
+WEB = {"http": False, "https": True}
+SOCKETS = {"ws": False, "wss": True}
+
+
+class AddressRefused(Refused):
+    """The URL may not be called: wrong scheme or port, an address literal, or a name that leads into a private network."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What may be called. The default is for strangers' URLs; the rest is for development and for our own back end."""
+
+    private_addresses: bool = False
+    plain_http: bool = False
+    any_port: bool = False
+
+
+PUBLIC = Reach()
+DEVELOPMENT = Reach(private_addresses=True, plain_http=True, any_port=True)
+
+
+def check_target(url: str, schemes: Mapping[str, bool], reach: Reach) -> URL:
+    """The URL, when its scheme, port and host may be called at all; names are checked when they are resolved."""
+    try:
+        target = URL(url, encoded=True)
+        host, port = target.host, target.port
+    except ValueError:
+        raise AddressRefused("This is not a URL.", name="InvalidUrl") from None
+    if target.scheme not in schemes or not host:
+        raise AddressRefused(f"Only {' and '.join(schemes)} addresses can be called.")
+    if target.user is not None or target.password is not None:
+        raise AddressRefused("An address with a user name or password in it is not called.")
+    is_secure = schemes[target.scheme]
+    if not is_secure and not reach.plain_http:
+        raise AddressRefused(f"{host} is only called over a secure connection.")
+    if port != (443 if is_secure else 80) and not reach.any_port:
+        raise AddressRefused(f"{host} is only called on its default port.")
+    if not reach.private_addresses and _is_literal(host):
+        raise AddressRefused(f"{host} is called by name, not by address.")
+    return target
+
+
+def _is_literal(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        # `127.1`, `0x7f.1` and `2130706433` are addresses for the operating system though not for us.
+        last = host.rstrip(".").rpartition(".")[2].lower()
+        return last.isdigit() or last.startswith("0x")
+    return True
+
+
+class _NotPublic(OSError):
+    """Raised below aiohttp, which wraps it; found again by walking the causes."""
+
+
+class PublicNames(AbstractResolver):
+    """Resolves names and refuses those of which any address is not public: such a name is not there to be helpful."""
+
+    def __init__(self, inner: AbstractResolver) -> None:
+        self._inner = inner
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        found = await self._inner.resolve(host, port, family)
+        if not all(is_public(result["host"]) for result in found):
+            raise _NotPublic
+        return found
+
+    async def close(self) -> None:
+        await self._inner.close()
+
+
+def public_socket(found: tuple[Any, ...]) -> socket.socket:
+    """The last gate: called with the very address that the socket is about to be connected to."""
+    family, kind, proto, _, address = found
+    if not is_public(address[0]):
+        raise _NotPublic
+    return socket.socket(family, kind, proto)
+
+
+def leads_inside(error: BaseException | None) -> bool:
+    """Whether our own gate is among the causes of what aiohttp raised."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        if isinstance(error, _NotPublic) or isinstance(getattr(error, "os_error", None), _NotPublic):
+            return True
+        seen.add(id(error))
+        error = error.__cause__ or error.__context__
+    return False

@@ -1,0 +1,46 @@
+"""Headers that tell browsers what a response may not do. Scripts and styles are files: the policy forbids inline ones."""
+
+from collections.abc import Mapping
+
+# `form-action` lists what a form may lead to, redirects included: OAuth pages name the client's origin there.
+_POLICY = {
+    "default-src": "'none'",
+    "script-src": "'self'",
+    "style-src": "'self'",
+    "img-src": "'self' data:",
+    "font-src": "'self'",
+    "connect-src": "'self'",
+    "manifest-src": "'self'",
+    "form-action": "'self'",
+    "frame-ancestors": "'none'",
+    "base-uri": "'none'",
+}
+
+
+def content_policy(**changes: str) -> str:
+    """The policy text; ``content_policy(form_action="'self' https://app.example")`` replaces one directive."""
+    policy = _POLICY | {name.replace("_", "-"): value for name, value in changes.items()}
+    return "; ".join(f"{name} {value}" for name, value in policy.items())
+
+
+# Put on every response of an API. A JSON answer opened in a browser can do nothing at all.
+API_HEADERS: Mapping[str, str] = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
+}
+
+
+def page_headers(*, is_https: bool) -> dict[str, str]:
+    """Put on every response of a server with pages. A route that sets one of them itself wins."""
+    headers = {
+        "x-content-type-options": "nosniff",
+        # Not "no-referrer": browsers then send `Origin: null` with forms, and the check against forgery needs it.
+        "referrer-policy": "same-origin",
+        "content-security-policy": content_policy(),
+        "x-frame-options": "DENY",
+        "permissions-policy": "camera=(), microphone=(), payment=()",
+    }
+    if is_https:
+        headers["strict-transport-security"] = "max-age=31536000"
+    return headers

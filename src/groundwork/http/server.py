@@ -1,0 +1,123 @@
+"""Serve applications inside the running event loop: uvicorn with uvloop, httptools and websockets.
+
+``serve`` returns when the socket listens, with the port that was bound (port 0 picks a free one). Nothing here touches
+signals: ``programs/`` decides when to stop. Stopping is graceful: no new connections, WebSockets get 1012 (service
+restart), running requests may finish within the grace time.
+"""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from groundwork.errors import Refused
+
+# uvicorn renews the Date header once per second.
+_TICK_SECONDS = 1.0
+
+# Longer than any client of ours keeps an idle connection, so that it is the client who lets go: the other way round a
+# request can meet a closing socket.
+KEEP_ALIVE_SECONDS = 75
+
+
+class Serving:
+    """A listening server."""
+
+    def __init__(self, server: uvicorn.Server, listener: socket.socket, host: str) -> None:
+        self.host = host
+        self.port: int = listener.getsockname()[1]
+        self._server = server
+        self._listener = listener
+        self._stopping = asyncio.Event()
+        self._done = asyncio.create_task(self._run(), name=f"serve {self.url}")
+
+    @property
+    def url(self) -> str:
+        """``http://host:port`` without a slash at the end."""
+        shown = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{shown}:{self.port}"
+
+    async def stop(self) -> None:
+        """Stop gracefully; returns when all connections are closed. May be called twice."""
+        self._stopping.set()
+        await asyncio.shield(self._done)
+
+    async def wait(self) -> None:
+        """Return when the server has stopped."""
+        await asyncio.shield(self._done)
+
+    async def _run(self) -> None:
+        # uvicorn's own main loop wakes ten times a second to look for a signal; here an event ends the wait.
+        while not self._stopping.is_set():
+            await self._server.on_tick(0)
+            try:
+                async with asyncio.timeout(_TICK_SECONDS):
+                    await self._stopping.wait()
+            except TimeoutError:
+                continue
+        await self._server.shutdown(sockets=[self._listener])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, kind, proto, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, proto)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+        except OSError:
+            listener.close()
+            raise
+    except OSError as error:
+        raise Refused(f"Cannot listen on {host} port {port}: {error.strerror or error}.") from error
+    return listener
+
+
+async def serve(
+    app: ASGIApp,
+    host: str,
+    port: int,
+    *,
+    grace_seconds: float = 10,
+    websocket_message_bytes: int = 1024 * 1024,
+) -> Serving:
+    """Listen and serve in the background. Raises ``Refused`` with a sentence when the port cannot be had."""
+    listener = _listen(host, port)
+    config = uvicorn.Config(
+        app,
+        loop="none",
+        http="httptools",
+        ws="websockets-sansio",
+        ws_max_size=websocket_message_bytes,
+        # Frames of signed blocks do not compress, and trying would cost every subscriber's share of the processor.
+        ws_per_message_deflate=False,
+        lifespan="off",
+        interface="asgi3",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=max(1, round(grace_seconds)),
+        backlog=2048,
+    )
+    config.load()
+    server = uvicorn.Server(config)
+    server.lifespan = config.lifespan_class(config)
+    await server.startup(sockets=[listener])
+    return Serving(server, listener, host)
+
+
+@asynccontextmanager
+async def serving(app: ASGIApp, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[Serving]:
+    """A server for the length of a block, on a free loopback port unless told otherwise."""
+    server = await serve(app, host, port, grace_seconds=1)
+    try:
+        yield server
+    finally:
+        await server.stop()

@@ -1,0 +1,259 @@
+"""Typed, frozen settings: read once, in ``programs/``, from the environment and one TOML file; refused with sentences.
+
+A program's settings are a frozen dataclass whose fields are made by ``setting``. The name in the environment is the prefix
+and the field's name in capitals (``PDS_HOSTNAME``), or one of the older ``names``; in the file it is the field's name in
+the program's table. The environment goes before the file, the file before the default. Durations (``5m``) and sizes
+(``5MiB``) carry units. Whatever is wrong is collected, so that one start tells everything.
+"""
+
+import dataclasses
+import enum
+import re
+import tomllib
+import types
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Final, TypeVar
+
+from groundwork.errors import Refused
+
+S = TypeVar("S")
+
+
+class _Unit(enum.Enum):
+    SECONDS = enum.auto()
+    BYTES = enum.auto()
+
+
+# Written with a unit: "250ms", "30s", "5m", "2h", "7d".
+Seconds = Annotated[float, _Unit.SECONDS]
+# Written with a unit or as a plain number of bytes: "5MiB", "100MB", "5242880".
+Bytes = Annotated[int, _Unit.BYTES]
+
+
+class Secret:
+    """A value that does not print, compare or pickle by accident; ``reveal`` at the one place that needs it."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        return self._text
+
+    def __repr__(self) -> str:
+        return "Secret(…)"
+
+    __str__ = __repr__
+
+    def __bool__(self) -> bool:
+        return bool(self._text)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        raise TypeError("a secret is not pickled")
+
+
+class SettingsRefused(Refused):
+    """The settings cannot be used; ``sentences`` says all that is wrong, each naming its setting."""
+
+    def __init__(self, sentences: Sequence[str]) -> None:
+        super().__init__("\n".join(sentences))
+        self.sentences = tuple(sentences)
+
+
+_MISSING: Final = dataclasses.MISSING
+_KEY: Final = "groundwork.setting"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _About:
+    what: str
+    names: tuple[str, ...]
+
+
+def setting(default: Any = _MISSING, *, what: str, names: tuple[str, ...] = ()) -> Any:
+    """A field of a settings dataclass: its default, what it means, and older environment names (given in full)."""
+    return dataclasses.field(default=default, metadata={_KEY: _About(what, names)})
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Described:
+    """One line of the ledger ``docs/settings.md``."""
+
+    name: str
+    default: str
+    what: str
+
+
+def describe(kind: type, prefix: str) -> list[Described]:
+    """Every setting of a program with its environment name, default and meaning."""
+    described = []
+    for field in dataclasses.fields(kind):
+        about: _About = field.metadata[_KEY]
+        default = "" if field.default is _MISSING else _shown(field.default)
+        described.append(Described(prefix + field.name.upper(), default, about.what))
+    return described
+
+
+def read_file(path: Path | None) -> Mapping[str, Any]:
+    """The tables of the TOML file; empty when there is none. Raises ``SettingsRefused``."""
+    if path is None:
+        return {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsRefused([f"The settings file {path} cannot be read: {error.strerror}."]) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsRefused([f"The settings file {path} is not TOML: {error}."]) from None
+
+
+def read_settings(
+    kind: type[S], *, prefix: str, environment: Mapping[str, str], table: Mapping[str, Any] | None = None
+) -> S:
+    """Build ``kind`` from the environment and its table of the file. Raises ``SettingsRefused`` with every problem.
+
+    An empty environment variable counts as absent. Two names of one setting with different values are refused, and so are
+    keys of the table that mean nothing: a misspelt limit must not be silently unlimited.
+    """
+    table = table or {}
+    hints = typing.get_type_hints(kind, include_extras=True)
+    values: dict[str, Any] = {}
+    problems = []
+    known = set()
+    for field in dataclasses.fields(kind):  # type: ignore[arg-type]  # `kind` is a dataclass by contract
+        known.add(field.name)
+        try:
+            found = _find(prefix, field, environment, table)
+            if found is not None:
+                values[field.name] = _convert(*found, hints[field.name])
+            elif field.default is _MISSING:
+                problems.append(f"{prefix}{field.name.upper()} is not set and has no default.")
+        except SettingsRefused as refused:
+            problems += refused.sentences
+    problems += [f"The settings file has {name!r}, which is no setting here." for name in table if name not in known]
+    if problems:
+        raise SettingsRefused(problems)
+    return kind(**values)
+
+
+def _find(
+    prefix: str, field: "dataclasses.Field[Any]", environment: Mapping[str, str], table: Mapping[str, Any]
+) -> tuple[str, Any] | None:
+    """The name under which a value was given, and the value as given; None when it was not."""
+    about: _About = field.metadata[_KEY]
+    names = (prefix + field.name.upper(), *about.names)
+    given = [(name, environment[name]) for name in names if environment.get(name, "").strip()]
+    for name, value in given[1:]:
+        if value.strip() != given[0][1].strip():
+            raise SettingsRefused([f"{given[0][0]} and {name} mean the same and have different values; set one."])
+    if given:
+        return given[0]
+    if field.name in table:
+        return f"{field.name} (settings file)", table[field.name]
+    return None
+
+
+def _convert(name: str, value: Any, wanted: Any) -> Any:
+    """The value as the field's type, or ``SettingsRefused`` with a sentence that names the setting."""
+    origin = typing.get_origin(wanted)
+    if origin in (typing.Union, types.UnionType):
+        (inner,) = [option for option in typing.get_args(wanted) if option is not type(None)]
+        return _convert(name, value, inner)
+    if origin is tuple:
+        pieces = value if isinstance(value, list) else str(value).split(",")
+        inner = typing.get_args(wanted)[0]
+        return tuple(_convert(name, piece, inner) for piece in pieces if str(piece).strip())
+    if origin is Annotated:
+        unit = typing.get_args(wanted)[1]
+        return _parsed(name, value, parse_seconds if unit is _Unit.SECONDS else parse_bytes)
+    if origin is typing.Literal:
+        options = typing.get_args(wanted)
+        if value not in options:
+            raise SettingsRefused([f"{name} is {value!r}, but must be one of {', '.join(options)}."])
+        return value
+    if wanted is bool:
+        return value if isinstance(value, bool) else _parsed(name, value, _parse_bool)
+    if wanted is Secret:
+        return Secret(str(value))
+    if isinstance(wanted, type) and issubclass(wanted, enum.Enum):
+        if value not in [option.value for option in wanted]:
+            options_text = ", ".join(str(option.value) for option in wanted)
+            raise SettingsRefused([f"{name} is {value!r}, but must be one of {options_text}."])
+        return wanted(value)
+    if wanted is int:
+        return _parsed(name, value, _parse_int)
+    if wanted is float:
+        return _parsed(name, value, float)
+    if wanted is Path:
+        return Path(str(value)).expanduser()
+    if wanted is str:
+        return str(value).strip()
+    raise TypeError(f"{name}: settings of type {wanted} are not supported")
+
+
+def _parsed(name: str, value: Any, parse: Callable[[str], Any]) -> Any:
+    try:
+        return parse(str(value).strip())
+    except ValueError as error:
+        raise SettingsRefused([f"{name} is {value!r}: {error}."]) from None
+
+
+def _parse_bool(text: str) -> bool:
+    match text.lower():
+        case "true" | "1" | "yes" | "on":
+            return True
+        case "false" | "0" | "no" | "off":
+            return False
+        case _:
+            raise ValueError("write true or false")
+
+
+def _parse_int(text: str) -> int:
+    if not re.fullmatch(r"-?[0-9]{1,18}", text):
+        raise ValueError("write a whole number")
+    return int(text)
+
+
+_SECONDS_BY_UNIT = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_BYTES_BY_UNIT = {"": 1, "B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9} | {
+    "KiB": 2**10,
+    "MiB": 2**20,
+    "GiB": 2**30,
+}
+_AMOUNT = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,6})?) ?([A-Za-z]*)")
+
+
+def parse_seconds(text: str) -> float:
+    """``"5m"`` is 300.0; a number alone is refused, because nobody remembers in which unit it was."""
+    match = _AMOUNT.fullmatch(text)
+    if match is None or match[2] not in _SECONDS_BY_UNIT:
+        if text == "0":
+            return 0.0
+        raise ValueError("write a duration with its unit, like 30s, 5m, 2h or 7d")
+    return float(match[1]) * _SECONDS_BY_UNIT[match[2]]
+
+
+def parse_bytes(text: str) -> int:
+    """``"5MiB"`` is 5242880."""
+    match = _AMOUNT.fullmatch(text)
+    if match is None or match[2] not in _BYTES_BY_UNIT:
+        raise ValueError("write a size, like 5MiB, 100MB or a number of bytes")
+    return round(float(match[1]) * _BYTES_BY_UNIT[match[2]])
+
+
+def _shown(default: Any) -> str:
+    match default:
+        case Secret():
+            return "(secret)" if default else ""
+        case bool():
+            return "true" if default else "false"
+        case enum.Enum():
+            return str(default.value)
+        case tuple():
+            return ",".join(str(piece) for piece in default)
+        case None:
+            return ""
+        case _:
+            return str(default)

@@ -1,0 +1,76 @@
+"""Structured log lines: ``log.info("record.published", uri=…)``. Events are ``noun.past_verb`` with fields, never prose.
+
+Every line carries the request id of the task that wrote it, and passes through ``redaction`` last. Libraries that log
+through the standard library arrive as ``library.said``. Call ``configure`` once, in ``programs/``.
+"""
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from contextvars import ContextVar
+from enum import StrEnum
+from typing import Any, TextIO
+
+import msgspec
+import structlog
+
+from groundwork.telemetry.redaction import redact_line
+
+# Set by the HTTP edge, by workers per message, by commands once; empty outside of all of them.
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+
+
+class LogFormat(StrEnum):
+    """JSON for machines, console for a person in front of a terminal."""
+
+    JSON = "json"
+    CONSOLE = "console"
+
+
+def _add_request_id(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    current = request_id.get()
+    if current:
+        line.setdefault("request_id", current)
+    return line
+
+
+def _to_json(line: MutableMapping[str, Any], **_options: Any) -> str:
+    return msgspec.json.encode(line, enc_hook=str).decode()
+
+
+class _FromStandardLibrary(logging.Handler):
+    """Hands records of libraries (uvicorn, asyncio, alembic) to the same pipeline."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        write = log.error if record.levelno >= logging.ERROR else log.warning
+        try:
+            write("library.said", library=record.name, message=record.getMessage(), exc_info=record.exc_info)
+        except Exception:  # noqa: BLE001  # logging must not raise into the library; the standard way out reports it
+            self.handleError(record)
+
+
+def configure(log_format: LogFormat = LogFormat.JSON, *, level: str = "info", stream: TextIO | None = None) -> None:
+    """Set up logging for the process. Lines go to ``stream`` (standard error when not given)."""
+    out = stream or sys.stderr
+    if log_format is LogFormat.JSON:
+        rendering: list[Any] = [structlog.processors.format_exc_info, redact_line]
+        rendering.append(structlog.processors.JSONRenderer(serializer=_to_json))
+        stamp = structlog.processors.TimeStamper(fmt="iso", utc=True, key="at")
+    else:
+        rendering = [structlog.processors.format_exc_info, redact_line]
+        rendering.append(structlog.dev.ConsoleRenderer(colors=out.isatty(), timestamp_key="at"))
+        stamp = structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False, key="at")
+    structlog.configure(
+        processors=[structlog.processors.add_log_level, stamp, _add_request_id, *rendering],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(out),
+        # Caching would pin the first configuration for the whole process, tests included.
+        cache_logger_on_first_use=False,
+    )
+    root = logging.getLogger()
+    for handler in root.handlers[:]:
+        if isinstance(handler, _FromStandardLibrary):
+            root.removeHandler(handler)
+    root.addHandler(_FromStandardLibrary(level=logging.WARNING))

@@ -1,0 +1,61 @@
+"""Every danger with every sort of host name (design, section 3)."""
+
+import itertools
+
+import pytest
+
+from groundwork.dangerous_starts import Danger, dangers_of, is_public_host, refuse_dangers
+from groundwork.settings import SettingsRefused
+
+PUBLIC = [
+    "openmeet.example.org",
+    "pds.town.net",
+    "8.8.8.8",
+    "PDS.Town.NET.",
+    "2606:4700:4700::1111",
+    "[2606:4700:4700::1111]",
+]
+LOCAL = [
+    *(
+        "localhost",
+        "pds.localhost",
+        "127.0.0.1",
+        "::1",
+        "[::1]",
+        "192.168.1.5",
+        "machine",
+        "a.test",
+        "b.local",
+        "c.internal",
+    ),
+    *("", "x.example", "10.0.0.1", "home.arpa"),
+]
+
+
+@pytest.mark.parametrize("host", PUBLIC)
+def test_public_hosts(host):
+    assert is_public_host(host)
+
+
+@pytest.mark.parametrize("host", LOCAL)
+def test_local_hosts(host):
+    assert not is_public_host(host)
+
+
+@pytest.mark.parametrize(("host", "danger"), list(itertools.product(PUBLIC, Danger)))
+def test_each_danger_stops_a_public_start_and_names_the_setting(host, danger):
+    with pytest.raises(SettingsRefused, match="PDS_SOME_SETTING"):
+        refuse_dangers(["localhost", host], {danger: "PDS_SOME_SETTING"})
+
+
+@pytest.mark.parametrize("host", LOCAL)
+def test_a_laptop_may_do_all_of_it(host):
+    refuse_dangers([host], dict.fromkeys(Danger, "X"))
+
+
+def test_all_dangers_are_told_at_once():
+    assert len(dangers_of(["town.net"], dict.fromkeys(Danger, "X"))) == len(Danger)
+
+
+def test_a_public_start_without_dangers_is_fine():
+    refuse_dangers(["town.net"], {})

@@ -1,0 +1,29 @@
+"""Identifiers of our own rows."""
+
+import uuid
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from groundwork.clock import Instant
+from groundwork.fresh_id import new_id
+
+NOW = Instant(1_795_000_000_123_456)
+
+
+def test_is_a_uuid_of_version_7():
+    made = uuid.UUID(new_id(NOW))
+    assert (made.version, made.variant) == (7, uuid.RFC_4122)
+
+
+def test_holds_its_millisecond():
+    """The first 48 bits are milliseconds since 1970 (RFC 9562 5.7), unless ids were made for a later time before."""
+    later = Instant(4_000_000_000_000_000)
+    assert uuid.UUID(new_id(later)).int >> 80 >= later // 1000
+
+
+@given(st.lists(st.integers(0, 4_000_000_000_000_000), min_size=2, max_size=50))
+def test_grows_whatever_the_clock_does(instants):
+    made = [new_id(Instant(instant)) for instant in instants]
+    assert made == sorted(made)
+    assert len(set(made)) == len(made)

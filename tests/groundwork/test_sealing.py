@@ -1,0 +1,67 @@
+"""A stolen database file gives nothing away, and a sealed value opens in its own place only."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from groundwork.sealing import CannotUnseal, Sealer, fresh_key, parse_keys
+
+OLD, NEW = bytes(range(32)), bytes(range(32, 64))
+
+
+@given(st.binary(max_size=200), st.text(max_size=50))
+def test_opens_to_what_was_sealed(plaintext, purpose):
+    sealer = Sealer([NEW])
+    assert sealer.unseal(sealer.seal(plaintext, purpose), purpose) == plaintext
+
+
+def test_another_purpose_does_not_open():
+    """A value copied into another row stays shut."""
+    sealer = Sealer([NEW])
+    with pytest.raises(CannotUnseal):
+        sealer.unseal(sealer.seal(b"key", "signing_key/did:plc:a"), "signing_key/did:plc:b")
+
+
+@given(st.integers(0, 43), st.integers(1, 255))
+def test_any_changed_byte_is_noticed(position, change):
+    sealer = Sealer([NEW])
+    sealed = bytearray(sealer.seal(b"eleven byte", "p"))
+    sealed[position] ^= change
+    with pytest.raises(CannotUnseal):
+        sealer.unseal(bytes(sealed), "p")
+
+
+@given(st.binary(max_size=60))
+def test_garbage_raises_the_one_error(garbage):
+    with pytest.raises(CannotUnseal):
+        Sealer([NEW]).unseal(garbage, "p")
+
+
+def test_rotation():
+    """A new key in front seals; the old one still opens and says that it is stale; without it nothing opens."""
+    sealed = Sealer([OLD]).seal(b"secret", "p")
+    rotating = Sealer([NEW, OLD])
+    assert rotating.unseal(sealed, "p") == b"secret"
+    assert rotating.is_stale(sealed)
+    assert not rotating.is_stale(rotating.seal(b"secret", "p"))
+    with pytest.raises(CannotUnseal):
+        Sealer([NEW]).unseal(sealed, "p")
+
+
+def test_sealing_twice_gives_different_bytes():
+    sealer = Sealer([NEW])
+    assert sealer.seal(b"x", "p") != sealer.seal(b"x", "p")
+
+
+def test_keys_as_text():
+    first, second = fresh_key(), fresh_key()
+    assert [len(key) for key in parse_keys(f"{first}, {second}")] == [32, 32]
+    for bad in ("", "abc", "!!!", first + "AAAA"):
+        with pytest.raises(ValueError, match="sealing key"):
+            parse_keys(bad)
+
+
+@pytest.mark.parametrize("keys", [[], [b"short"]])
+def test_no_keys_or_short_ones_are_refused(keys):
+    with pytest.raises(ValueError, match="key"):
+        Sealer(keys)

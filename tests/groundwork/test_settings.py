@@ -1,0 +1,174 @@
+"""Settings: where they come from, how they are refused."""
+
+import dataclasses
+import pickle
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from groundwork.settings import (
+    Bytes,
+    Seconds,
+    Secret,
+    SettingsRefused,
+    describe,
+    parse_bytes,
+    parse_seconds,
+    read_file,
+    read_settings,
+    setting,
+)
+
+
+class Mode(StrEnum):
+    FAST = "fast"
+    SLOW = "slow"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Example:
+    hostname: str = setting("localhost", what="Where people find it.")
+    port: int = setting(2583, what="The port.")
+    dev_mode: bool = setting(False, what="Loosens checks.")
+    relays: tuple[str, ...] = setting((), what="Whom to tell.", names=("PDS_CRAWLERS",))
+    patience: Seconds = setting(10.0, what="How long to wait.")
+    limit: Bytes = setting(5 * 1024 * 1024, what="The largest blob.")
+    password: Secret | None = setting(None, what="Of the operator.")
+    folder: Path = setting(Path("var"), what="Where files live.")
+    mode: Mode = setting(Mode.FAST, what="How.")
+    colour: Literal["red", "blue"] = setting("red", what="Which.")
+
+
+def read(environment=None, table=None):
+    return read_settings(Example, prefix="PDS_", environment=environment or {}, table=table)
+
+
+def test_everything_has_a_default():
+    assert read() == Example()
+
+
+def test_the_environment_is_read_by_type():
+    settings = read(
+        {
+            "PDS_HOSTNAME": "pds.example",
+            "PDS_PORT": "80",
+            "PDS_DEV_MODE": "yes",
+            "PDS_RELAYS": "https://a.example, https://b.example",
+            "PDS_PATIENCE": "5m",
+            "PDS_LIMIT": "100MB",
+            "PDS_FOLDER": "/srv/pds",
+            "PDS_MODE": "slow",
+            "PDS_COLOUR": "blue",
+            "OTHER": "ignored",
+        }
+    )
+    assert settings == Example(
+        hostname="pds.example",
+        port=80,
+        dev_mode=True,
+        relays=("https://a.example", "https://b.example"),
+        patience=300.0,
+        limit=100_000_000,
+        folder=Path("/srv/pds"),
+        mode=Mode.SLOW,
+        colour="blue",
+    )
+
+
+def test_environment_before_file_before_default():
+    settings = read({"PDS_PORT": "1"}, {"port": 2, "hostname": "from.file", "relays": ["https://a.example"]})
+    assert (settings.port, settings.hostname, settings.relays) == (1, "from.file", ("https://a.example",))
+
+
+def test_an_empty_variable_is_absent():
+    assert read({"PDS_PORT": " "}).port == 2583
+
+
+def test_an_older_name_counts():
+    assert read({"PDS_CRAWLERS": "https://a.example"}).relays == ("https://a.example",)
+
+
+def test_two_names_that_differ_are_refused():
+    with pytest.raises(SettingsRefused, match="PDS_RELAYS and PDS_CRAWLERS mean the same"):
+        read({"PDS_RELAYS": "https://a.example", "PDS_CRAWLERS": "https://b.example"})
+
+
+def test_all_problems_are_told_at_once_by_name():
+    with pytest.raises(SettingsRefused) as refused:
+        read(
+            {"PDS_PORT": "many", "PDS_DEV_MODE": "perhaps", "PDS_PATIENCE": "5", "PDS_LIMIT": "big", "PDS_MODE": "odd"},
+            {"hostnme": "x", "colour": "green"},
+        )
+    said = "\n".join(refused.value.sentences)
+    for name in ("PDS_PORT", "PDS_DEV_MODE", "PDS_PATIENCE", "PDS_LIMIT", "PDS_MODE", "hostnme", "colour"):
+        assert name in said
+
+
+def test_a_setting_without_default_must_be_given():
+    @dataclasses.dataclass(frozen=True)
+    class Strict:
+        key: Secret = setting(what="The key.")
+
+    with pytest.raises(SettingsRefused, match="X_KEY is not set"):
+        read_settings(Strict, prefix="X_", environment={})
+
+
+def test_a_secret_does_not_print_or_pickle():
+    secret = read({"PDS_PASSWORD": "hunter2"}).password
+    assert secret.reveal() == "hunter2"
+    assert "hunter2" not in f"{secret} {secret!r} {[secret]} {read({'PDS_PASSWORD': 'hunter2'})}"
+    with pytest.raises(TypeError):
+        pickle.dumps(secret)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("250ms", 0.25), ("30s", 30), ("5m", 300), ("2h", 7200), ("7d", 604800), ("1.5h", 5400), ("0", 0)],
+)
+def test_durations(text, seconds):
+    assert parse_seconds(text) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize("text", ["5", "m", "", "-5m", "5 weeks", "5mm", "1e3s", "٣s"])
+def test_bad_durations(text):
+    with pytest.raises(ValueError, match="duration"):
+        parse_seconds(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("5MiB", 5242880), ("100MB", 100_000_000), ("512 KiB", 524288), ("5242880", 5242880), ("1.5GiB", 1610612736)],
+)
+def test_sizes(text, size):
+    assert parse_bytes(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "MiB", "-1", "5mib", "5 Mb", "0x10"])
+def test_bad_sizes(text):
+    with pytest.raises(ValueError, match="size"):
+        parse_bytes(text)
+
+
+def test_file(tmp_path):
+    path = tmp_path / "openmeet.toml"
+    path.write_text('[pds]\nport = 80\npatience = "1m"\n')
+    assert read(table=read_file(path)["pds"]).patience == 60.0
+    assert read_file(None) == {}
+
+
+def test_unreadable_files_are_sentences(tmp_path):
+    path = tmp_path / "openmeet.toml"
+    with pytest.raises(SettingsRefused, match="cannot be read"):
+        read_file(path)
+    path.write_text("port = = 80")
+    with pytest.raises(SettingsRefused, match="not TOML"):
+        read_file(path)
+
+
+def test_the_ledger_lists_every_setting_without_secrets():
+    lines = {line.name: line.default for line in describe(Example, "PDS_")}
+    assert len(lines) == len(dataclasses.fields(Example))
+    assert lines["PDS_DEV_MODE"] == "false"
+    assert lines["PDS_MODE"] == "fast"
