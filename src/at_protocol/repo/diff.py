@@ -1,0 +1,76 @@
+"""What changed between two trees, without reading what they share.
+
+Both trees are walked side by side in key order; where both stand before the same subtree it is skipped unread, so the
+cost follows the number of changes and not the size of the trees.
+"""
+
+from collections.abc import Iterator
+
+from at_protocol.data.cid import Cid
+from at_protocol.repo.change import Change
+from at_protocol.repo.mst import Tree
+
+# An entry (key, record, ENTRY) or a subtree still unread (b"", node, its level).
+_Item = tuple[bytes, Cid, int]
+_ENTRY = -1
+
+
+def diff(old: Tree, new: Tree) -> Iterator[Change]:
+    """The changes that lead from one tree to the other, in key order.
+
+    Raises MissingBlock and Malformed; the ranges of keys in a foreign tree are not checked here, walk it first.
+    """
+    left, right = _unread(old), _unread(new)
+    while left and right:
+        one, other = left[-1], right[-1]
+        if one[2] != _ENTRY or other[2] != _ENTRY:
+            if one == other:
+                left.pop()
+                right.pop()
+                continue
+            # The higher one is opened first: only so do both sides come to stand before a subtree that they share.
+            if one[2] >= other[2]:
+                _open(old, left)
+            if other[2] >= one[2]:
+                _open(new, right)
+        elif one[0] < other[0]:
+            yield Change(left.pop()[0].decode(), one[1], None)
+        elif other[0] < one[0]:
+            yield Change(right.pop()[0].decode(), None, other[1])
+        else:
+            left.pop()
+            right.pop()
+            if one[1] != other[1]:
+                yield Change(one[0].decode(), one[1], other[1])
+    for key, value in _rest(old, left):
+        yield Change(key.decode(), value, None)
+    for key, value in _rest(new, right):
+        yield Change(key.decode(), None, value)
+
+
+def _unread(tree: Tree) -> list[_Item]:
+    """What is still to be seen of a tree, the next item last."""
+    root = tree.root_node()
+    return [(b"", root.cid, root.height)] if root.height is not None else []
+
+
+def _open(tree: Tree, stack: list[_Item]) -> None:
+    """Replace the subtree that comes next by what is in it."""
+    _, cid, height = stack.pop()
+    node = tree.child(cid, height, b"", None)
+    for index in range(len(node.keys), -1, -1):
+        if index < len(node.keys):
+            stack.append((node.keys[index], node.values[index], _ENTRY))
+        child = node.children[index]
+        if child is not None:
+            stack.append((b"", child, height - 1))
+
+
+def _rest(tree: Tree, stack: list[_Item]) -> Iterator[tuple[bytes, Cid]]:
+    """All entries of what one tree has beyond the end of the other."""
+    while stack:
+        if stack[-1][2] == _ENTRY:
+            key, value, _ = stack.pop()
+            yield key, value
+        else:
+            _open(tree, stack)

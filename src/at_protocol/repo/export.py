@@ -1,0 +1,71 @@
+"""A whole repository as a CAR, written while it is read.
+
+Source: repository specification, "CAR File Serialization", streamable order: the commit, then the tree depth-first in
+pre-order with each record right after the entry that names it. Memory does not grow with the repository.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+
+from at_protocol.data.cid import Cid
+from at_protocol.repo import car
+from at_protocol.repo.commit import Commit
+from at_protocol.repo.mst import MissingBlock, Source, Tree
+from at_protocol.repo.node import Node
+
+# Small sections are sent together: a socket write costs more than a copy.
+CHUNK_BYTES = 65_536
+# The same record under several paths is written once as long as it is remembered; forgetting costs a repeated block, which
+# every reader accepts, remembering all would cost memory that grows with the repository.
+_REMEMBERED = 1024
+
+
+def export(commit: Commit, nodes: Source, records: Source) -> Iterator[bytes]:
+    """The chunks of the CAR of a repository.
+
+    ``nodes`` and ``records`` give blocks by CID (one function may serve both). Raises MissingBlock, which ends the export:
+    a store that loads asynchronously drives :func:`blocks_in_order` itself.
+    """
+    header, first = car.write([commit.cid], [(commit.cid, commit.block)])
+    pending = [header, first]
+    size = len(header) + len(first)
+    written = _Recently()
+    for item in Tree(commit.data, nodes).walk():
+        if isinstance(item, Node):
+            section = car.section(item.cid, item.block)
+        else:
+            cid = item[1]
+            if written.before(cid):
+                continue
+            record = records(cid)
+            if record is None:
+                raise MissingBlock(cid)
+            section = car.section(cid, record)
+        pending.append(section)
+        size += len(section)
+        if size >= CHUNK_BYTES:
+            yield b"".join(pending)
+            pending.clear()
+            size = 0
+    if pending:
+        yield b"".join(pending)
+
+
+class _Recently:
+    """Which of the last thousand CIDs were seen."""
+
+    __slots__ = ("_order", "_seen")
+
+    def __init__(self) -> None:
+        self._order: deque[Cid] = deque()
+        self._seen: set[Cid] = set()
+
+    def before(self, cid: Cid) -> bool:
+        """Whether the CID was seen lately; from now on it was."""
+        if cid in self._seen:
+            return True
+        self._seen.add(cid)
+        self._order.append(cid)
+        if len(self._order) > _REMEMBERED:
+            self._seen.discard(self._order.popleft())
+        return False

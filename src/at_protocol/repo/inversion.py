@@ -1,0 +1,55 @@
+"""Undoing a commit's operations on the part of the tree that came with it, to see that they are all that happened.
+
+Source: sync specification, "Operation inversion"; ``protocol/repository.md``. A consumer that holds no tree can so check
+that a commit leads from the root it knows (``prevData``) to the root that is signed (``data``), by these operations only.
+"""
+
+from collections.abc import Iterable
+
+from at_protocol.data.cid import Cid
+from at_protocol.failures import Malformed
+from at_protocol.repo.change import Change
+from at_protocol.repo.edit import root_after
+from at_protocol.repo.mst import MissingBlock, Source, Tree
+
+
+def check_claims(tree: Tree, changes: Iterable[Change]) -> None:
+    """Check that the new tree holds under each path what the changes say, and no path twice. Raises Malformed."""
+    seen: set[str] = set()
+    for change in changes:
+        if change.path in seen:
+            raise Malformed("commit", change.path, "two operations on one path cannot be undone")
+        seen.add(change.path)
+        try:
+            held = tree.get(change.path)
+        except MissingBlock as missing:
+            raise Malformed("commit", str(missing.cid), f"a node on the way to {change.path} was not sent") from None
+        if held != change.after:
+            raise Malformed(
+                "commit",
+                change.path,
+                f"the tree holds {held or 'nothing'}, the operation says {change.after or 'nothing'}",
+            )
+
+
+def undo(root: Cid, source: Source, changes: Iterable[Change]) -> Cid:
+    """The root before the changes. Raises Malformed when they do not fit the tree or a needed node was not sent."""
+    order = sorted((change.undone() for change in changes), key=_kind)
+    try:
+        return root_after(Tree(root, source), order)
+    except MissingBlock as missing:
+        raise Malformed("commit", str(missing.cid), "a node that undoing the operations needs was not sent") from None
+
+
+def check_inversion(root: Cid, source: Source, changes: Iterable[Change], prev_data: Cid) -> None:
+    """Check that undoing the changes leads from ``root`` to ``prev_data``. Raises Malformed."""
+    before = undo(root, source, changes)
+    if before != prev_data:
+        raise Malformed("commit", str(before), f"undoing the operations does not lead to prevData {prev_data}")
+
+
+def _kind(undoing: Change) -> int:
+    """Deletions are undone first, then updates, then creations."""
+    if undoing.before is None:
+        return 0
+    return 1 if undoing.after is not None else 2

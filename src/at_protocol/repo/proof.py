@@ -1,0 +1,72 @@
+"""Proof that a record is in a repository, or is not: the commit and the nodes on the way to its place.
+
+Source: ``com.atproto.sync.getRecord``; repository specification; ``protocol/repository.md``, "Record proof / absence proof".
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from at_protocol.crypto.did_key import PublicKey
+from at_protocol.data.cid import Cid
+from at_protocol.failures import Malformed
+from at_protocol.repo import car
+from at_protocol.repo.commit import Commit, parse_commit, verify_commit
+from at_protocol.repo.mst import MissingBlock, Source, Tree
+from at_protocol.syntax.did import Did
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """What a proof proves: under ``path`` the commit has ``cid``, or nothing when that is None.
+
+    ``record`` are the record's bytes where the proof carries them.
+    """
+
+    commit: Commit
+    path: str
+    cid: Cid | None
+    record: bytes | None
+
+
+def record_proof(commit: Commit, path: str, source: Source) -> Iterator[tuple[Cid, bytes]]:
+    """The blocks that prove what is, or that nothing is, under a path: commit, nodes, and the record if there is one.
+
+    Raises MissingBlock when the source lacks a node or the record; a caller that loads and repeats starts anew.
+    """
+    tree = Tree(commit.data, source)
+    yield commit.cid, commit.block
+    for node in tree.search(path):
+        yield node.cid, node.block
+    cid = tree.get(path)
+    if cid is not None:
+        record = source(cid)
+        if record is None:
+            raise MissingBlock(cid)
+        yield cid, record
+
+
+def write_record_proof(commit: Commit, path: str, source: Source) -> bytes:
+    """The proof as a CAR whose root is the commit."""
+    return b"".join(car.write([commit.cid], record_proof(commit, path, source)))
+
+
+def verify_record_proof(data: bytes, *, did: Did, key: PublicKey, path: str) -> Proven:
+    """Read a proof CAR and check everything that it claims.
+
+    Raises Malformed when the commit is another account's, its signature is wrong, a node is not canonical, or a block on
+    the way is missing: an incomplete proof proves nothing, least of all absence.
+    """
+    file = car.read(data)
+    block = file.blocks.get(file.root)
+    if block is None:
+        raise Malformed("proof", str(file.root), "the commit is missing")
+    commit = parse_commit(block, file.root)
+    verify_commit(commit, did=did, key=key)
+    try:
+        cid = Tree(commit.data, file.blocks.get).get(path)
+    except MissingBlock as missing:
+        raise Malformed("proof", str(missing.cid), "a node on the way to the record is missing") from None
+    record = file.blocks.get(cid) if cid is not None else None
+    if cid is not None and record is None:
+        raise Malformed("proof", str(cid), "the record's block is missing")
+    return Proven(commit, path, cid, record)

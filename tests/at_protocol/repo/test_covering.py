@@ -1,0 +1,103 @@
+"""Covering proofs against the published fixtures: roots, the producer's blocks, the consumer's inversion."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from tests.at_protocol.repo.trees import VALUES, Repository, contents
+from tests.parts import fixture_path, needs
+
+from at_protocol.data.cid import Cid
+from at_protocol.failures import Malformed
+from at_protocol.repo.change import Change
+from at_protocol.repo.covering import covering_nodes
+from at_protocol.repo.inversion import check_claims, check_inversion, undo
+from at_protocol.repo.mst import Tree
+
+FILES = ("vectors/interop/firehose/commit-proof-fixtures.json", "vectors/atproto-ts/commit-proof-fixtures.json")
+
+
+def _fixtures() -> list[Any]:
+    paths = [fixture_path(name) for name in FILES]
+    return [case for path in paths if path.is_file() for case in json.loads(path.read_text(encoding="utf-8"))]
+
+
+def _applied(case: dict[str, Any]) -> tuple[Repository, Cid, list[Change], dict[Cid, bytes]]:
+    value = Cid.parse(case["leafValue"])
+    repository = Repository(dict.fromkeys(case["keys"], value))
+    before = repository.root
+    changes = [Change(key, None, value) for key in case["adds"]] + [Change(key, value, None) for key in case["dels"]]
+    edited = repository.apply(changes)
+    return repository, before, changes, edited.new_blocks | edited.proof_blocks
+
+
+@needs("fixtures")
+def test_fixture_count():
+    """Both copies of the file are run whole: six cases each."""
+    assert len(_fixtures()) == 12
+
+
+@pytest.mark.parametrize("case", _fixtures(), ids=lambda case: case["comment"])
+class TestFixture:
+    def test_roots(self, case):
+        repository, before, _, _ = _applied(case)
+        assert (str(before), str(repository.root)) == (case["rootBeforeCommit"], case["rootAfterCommit"])
+
+    def test_covering_nodes_are_exactly_the_listed_ones(self, case):
+        repository, _, changes, _ = _applied(case)
+        covering = {str(node.cid) for change in changes for node in covering_nodes(repository.tree, change.path)}
+        assert covering == set(case["blocksInProof"])
+
+    def test_a_commit_carries_at_least_those(self, case):
+        _, _, _, sent = _applied(case)
+        assert {str(cid) for cid in sent} >= set(case["blocksInProof"])
+
+    def test_inversion_from_exactly_those(self, case):
+        repository, before, changes, _ = _applied(case)
+        proof = {cid: repository.blocks[cid] for cid in map(Cid.parse, case["blocksInProof"])}
+        check_claims(Tree(repository.root, proof.get), changes)
+        check_inversion(repository.root, proof.get, changes, before)
+
+    def test_a_dropped_operation_is_noticed(self, case):
+        repository, before, changes, sent = _applied(case)
+        with pytest.raises(Malformed):
+            check_inversion(repository.root, sent.get, changes[1:], before)
+
+    def test_an_altered_path_is_noticed(self, case):
+        repository, before, changes, sent = _applied(case)
+        altered = [Change(changes[0].path + "x", changes[0].before, changes[0].after), *changes[1:]]
+        with pytest.raises(Malformed):
+            check_inversion(repository.root, sent.get, altered, before)
+        with pytest.raises(Malformed):
+            check_claims(Tree(repository.root, sent.get), [*altered, altered[0]])
+
+
+@given(contents, contents)
+def test_any_order_of_undoing_leads_back(before, after):
+    repository = Repository(before)
+    root = repository.root
+    changes = [
+        repository.change(path, after.get(path))
+        for path in sorted(before.keys() | after.keys())
+        if before.get(path) != after.get(path)
+    ]
+    edited = repository.apply(changes)
+    sent = edited.new_blocks | edited.proof_blocks
+    check_claims(Tree(edited.root, {**repository.blocks, **sent}.get), changes)
+    assert undo(edited.root, repository.blocks.get, changes) == root
+    assert undo(edited.root, repository.blocks.get, changes[::-1]) == root
+
+
+def test_two_operations_on_one_path_are_refused():
+    repository = Repository({"a/b": VALUES[0]})
+    changes = [Change("a/b", None, VALUES[0]), Change("a/b", VALUES[1], VALUES[0])]
+    with pytest.raises(Malformed, match="two operations"):
+        check_claims(repository.tree, changes)
+
+
+def test_no_operation_means_the_same_root():
+    repository = Repository({"a/b": VALUES[0]})
+    check_inversion(repository.root, repository.blocks.get, [], repository.root)
+    with pytest.raises(Malformed):
+        check_inversion(repository.root, repository.blocks.get, [], VALUES[0])

@@ -1,0 +1,50 @@
+"""Differences between trees, and that what is shared is not read."""
+
+from hypothesis import given
+from tests.at_protocol.repo.trees import VALUES, Repository, contents, random_content
+
+from at_protocol.data.cid import Cid
+from at_protocol.repo.change import Change
+from at_protocol.repo.diff import diff
+from at_protocol.repo.mst import EMPTY_ROOT, Tree
+
+
+@given(contents, contents)
+def test_diff_is_what_differs(before, after):
+    old, new = Repository(before), Repository(after)
+    expected = [
+        Change(path, before.get(path), after.get(path))
+        for path in sorted(before.keys() | after.keys())
+        if before.get(path) != after.get(path)
+    ]
+    assert list(diff(old.tree, new.tree)) == expected
+
+
+@given(contents, contents)
+def test_applying_the_diff_gives_the_new_tree(before, after):
+    old, new = Repository(before), Repository(after)
+    old.apply(list(diff(old.tree, new.tree)))
+    assert old.root == new.root
+
+
+def test_what_is_shared_is_not_read():
+    """One change among 3,000 keys reads two paths from root to leaf."""
+    repository = Repository(random_content(3000, 1))
+    old = repository.root
+    repository.apply([Change("com.example.thing/4", None, VALUES[0])])
+    read: list[Cid] = []
+
+    def source(cid: Cid) -> bytes | None:
+        read.append(cid)
+        return repository.blocks.get(cid)
+
+    assert list(diff(Tree(old, source), Tree(repository.root, source))) == [
+        Change("com.example.thing/4", None, VALUES[0])
+    ]
+    assert len(read) < 60
+
+
+def test_against_nothing():
+    repository = Repository(random_content(100, 2))
+    everything = list(diff(Tree(EMPTY_ROOT, {}.get), repository.tree))
+    assert [(change.path, change.after) for change in everything] == sorted(repository.content.items())
