@@ -6,7 +6,7 @@ import pytest
 
 from tests.parts import PARTS, is_here, is_required
 
-pytest_plugins: list[str] = []
+pytest_plugins = ["tests.databases"]
 
 
 @pytest.fixture(scope="session")

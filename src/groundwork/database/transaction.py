@@ -1,8 +1,13 @@
 """The port: what a reader, a transaction and a database offer, whichever engine runs.
 
-Statements carry named parameters (``:name``); values are always parameters. Rows leave as ``Row``, readable by column
-name or position. A ``Transaction`` is interactive: only it may be awaited while it is open, and it is rolled back when
-it has been open for two seconds. ``Database.write`` runs a plain function in one hop for hot paths.
+Statements carry named parameters (``:name``); values are always parameters; ``in :names`` takes a list or tuple. Rows
+leave as ``Row``, readable by column name or position. A ``Transaction`` is interactive: only it may be awaited while it
+is open, and it is rolled back when it has been open for two seconds. ``Database.write`` runs a plain function in one hop
+for hot paths; on PostgreSQL the function is run again when it lost against a concurrent transaction.
+
+A statement that fails dooms its transaction on both engines (PostgreSQL knows no other way): later statements raise, and
+leaving the block raises the first failure. A race is settled by ``on conflict``, not by catching ``UniqueViolated``
+inside the block. Constraints are never deferred: on SQLite one would surface in the COMMIT that others share.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,6 +16,7 @@ from contextvars import ContextVar
 from typing import Any, Literal, Protocol, TypeVar
 
 from groundwork.clock import Instant
+from groundwork.errors import Unavailable
 
 T = TypeVar("T")
 
@@ -111,13 +117,48 @@ class CheckViolated(ConstraintViolated):
     """A value breaks a check or not-null constraint."""
 
 
-class TransactionTooLong(Exception):
+class TransactionTooLong(Unavailable):
     """The transaction was open for more than two seconds and has been rolled back."""
 
 
-_open_here: ContextVar[bool] = ContextVar("transaction_open", default=False)
+class ReadTooLong(Unavailable):
+    """The reader held its snapshot for too long and was closed, so that the write-ahead log can shrink: read in pages."""
+
+
+class TransactionConflict(Unavailable):
+    """Lost against a concurrent transaction (deadlock, serialization); nothing was written, trying again is right."""
+
+
+class DatabaseUnavailable(Unavailable):
+    """The store cannot be used (disk full, locked by another process, connection lost, COMMIT refused)."""
+
+
+class OpenMark:
+    """Lives as long as one open transaction; tasks started inside it see when it has ended."""
+
+    __slots__ = ("is_open",)
+
+    def __init__(self) -> None:
+        self.is_open = True
+
+
+_open_here: ContextVar[OpenMark | None] = ContextVar("open_transaction", default=None)
 
 
 def transaction_is_open() -> bool:
     """True inside ``async with db.transaction()`` of this task: the HTTP client refuses to be called then."""
-    return _open_here.get()
+    mark = _open_here.get()
+    return mark is not None and mark.is_open
+
+
+def mark_open() -> OpenMark:
+    """For drivers: this task has a transaction open until ``is_open`` is set to false."""
+    mark = OpenMark()
+    _open_here.set(mark)
+    return mark
+
+
+def require_none_open() -> None:
+    """For drivers: only the transaction may be awaited while it is open; a second one could wait for the first."""
+    if transaction_is_open():
+        raise RuntimeError("only the open transaction may be awaited inside it (design, section 3)")

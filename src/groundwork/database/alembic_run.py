@@ -1,0 +1,115 @@
+"""Runs Alembic over a package's revisions; imported only by ``migrate``, and only when there is something to do.
+
+Alembic keeps its current context in module globals, so one run at a time per process. On PostgreSQL an advisory lock,
+on SQLite the write lock of each revision's transaction, makes processes take turns.
+"""
+
+import asyncio
+import threading
+import zlib
+from pathlib import Path
+from typing import Any
+
+from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, create_engine, event
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from groundwork.database.open_ import POSTGRES, sqlite_path
+from groundwork.database.postgres import check_schema_name
+
+_one_at_a_time = threading.Lock()
+
+
+def upgrade(database_url: str, schema: str, versions: Path, version_table: str) -> None:
+    """Bring the database to the newest revision. Blocks; called in a thread without an event loop."""
+    with _one_at_a_time:
+        if database_url.startswith(POSTGRES):
+            asyncio.run(_upgrade_postgres(database_url, check_schema_name(schema or "public"), versions, version_table))
+        else:
+            _upgrade_sqlite(sqlite_path(database_url, schema), versions, version_table)
+
+
+async def _upgrade_postgres(url: str, schema: str, versions: Path, version_table: str) -> None:
+    address = "postgresql+asyncpg://" + url.partition("://")[2]
+    engine = create_async_engine(
+        address, poolclass=NullPool, connect_args={"server_settings": {"search_path": f'"{schema}"'}}
+    )
+    # Signed 32 bits: pg_advisory_lock(key, key) takes two of them. The second names what is locked.
+    keys = [zlib.crc32(text.encode()) - 2**31 for text in ("openmeet.migrate", schema)]
+    try:
+        # The lock lives on a connection of its own, since each revision ends the transaction of the other one.
+        async with engine.connect() as holder:
+            await holder.exec_driver_sql(f"select pg_advisory_lock({keys[0]}, {keys[1]})")
+            await holder.exec_driver_sql(f'create schema if not exists "{schema}"')
+            await holder.commit()
+            async with engine.connect() as connection:
+                await connection.run_sync(_run, versions, version_table)
+            await holder.exec_driver_sql(f"select pg_advisory_unlock({keys[0]}, {keys[1]})")
+    finally:
+        await engine.dispose()
+
+
+def _upgrade_sqlite(path: Path, versions: Path, version_table: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(f"sqlite:///{path}", poolclass=NullPool, connect_args={"timeout": 30})
+    event.listen(engine, "connect", _on_connect)
+    event.listen(engine, "begin", _on_begin)
+    try:
+        with engine.connect() as connection:
+            _run(connection, versions, version_table)
+    finally:
+        engine.dispose()
+
+
+def _on_connect(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # we begin ourselves: the driver would let DDL escape the transaction
+    connection.execute("pragma journal_mode = wal").fetchall()
+    connection.execute("pragma synchronous = full")
+    # Off, so that a revision may rebuild a table that others refer to; checked before each commit instead.
+    connection.execute("pragma foreign_keys = off")
+
+
+def _on_begin(connection: Connection) -> None:
+    connection.exec_driver_sql("begin immediate")
+
+
+def _run(connection: Connection, versions: Path, version_table: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(versions.parent).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    script = ScriptDirectory.from_config(config)
+
+    def wanted(revision: Any, _context: object) -> Any:
+        return script._upgrade_revs("head", revision)  # noqa: SLF001 - what alembic.command.upgrade itself calls
+
+    environment = EnvironmentContext(config, script, fn=wanted)
+    with environment:
+        environment.configure(
+            connection=connection,
+            version_table=version_table,
+            transaction_per_migration=True,
+            # Alembic believes that SQLite cannot do this; it can, once the driver's own BEGIN is out of the way.
+            transactional_ddl=True,
+            on_version_apply=_refuse_broken_references,
+        )
+        with environment.begin_transaction():
+            environment.run_migrations()
+    connection.commit()
+
+
+def _refuse_broken_references(
+    ctx: MigrationContext,
+    step: object,  # noqa: ARG001 - Alembic passes all four by name
+    heads: object,  # noqa: ARG001
+    run_args: object,  # noqa: ARG001
+) -> None:
+    connection = ctx.connection
+    if connection is None or connection.dialect.name != "sqlite":
+        return
+    broken = connection.exec_driver_sql("pragma foreign_key_check").fetchall()
+    if broken:
+        raise ValueError(f"the revision leaves {len(broken)} rows whose foreign key finds nothing, in {broken[0][0]}")

@@ -1,0 +1,45 @@
+"""Opens a database by URL; nothing else in the code knows which engine runs.
+
+- ``sqlite:///abs/path.db``: that file. ``sqlite:///abs/folder/``: the file ``<schema>.db`` in that folder.
+- ``postgresql://user:password@host:port/name``: the given schema of that database (default ``public``).
+"""
+
+from pathlib import Path
+
+from groundwork.clock import Clock
+from groundwork.database.postgres import check_schema_name, open_postgres
+from groundwork.database.sqlite import open_sqlite
+from groundwork.database.transaction import Database
+
+SQLITE = "sqlite://"
+POSTGRES = ("postgresql://", "postgres://")
+
+
+async def open_database(
+    url: str,
+    *,
+    schema: str = "",
+    clock: Clock,
+    transaction_seconds: float = 2.0,
+    reader_seconds: float = 10.0,
+) -> Database:
+    """Open the database that a URL names. ValueError: not such a URL; DatabaseUnavailable: it does not answer."""
+    if url.startswith(SQLITE):
+        return open_sqlite(
+            sqlite_path(url, schema), clock, transaction_seconds=transaction_seconds, reader_seconds=reader_seconds
+        )
+    if url.startswith(POSTGRES):
+        return await open_postgres(
+            url, schema or "public", clock, transaction_seconds=transaction_seconds, reader_seconds=reader_seconds
+        )
+    raise ValueError("a database URL begins with sqlite:/// or postgresql://")
+
+
+def sqlite_path(url: str, schema: str = "") -> Path:
+    """The file of an SQLite URL; what follows ``sqlite://`` is an absolute path."""
+    text = url.removeprefix(SQLITE)
+    if not text.startswith("/"):
+        raise ValueError("an SQLite URL holds an absolute path: sqlite:///var/lib/openmeet/openmeet.db")
+    if text.endswith("/"):
+        return Path(text) / f"{check_schema_name(schema or 'main')}.db"
+    return Path("/" + text.lstrip("/"))

@@ -1,0 +1,64 @@
+"""Runs a plain function over an asynchronous transaction, so that one function serves both engines.
+
+The function runs in a greenlet; each verb switches to the coroutine that drives it, which awaits the driver and
+switches back with the answer. The technique is that of SQLAlchemy's asyncio extension.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from greenlet import getcurrent, greenlet  # type: ignore[import-untyped]  # ships no types
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Row, Transaction, Writer
+
+T = TypeVar("T")
+
+
+class BridgedWriter:
+    """The ``Writer`` over an asynchronous transaction; usable only inside ``run_plain``."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        self._transaction = transaction
+
+    @property
+    def now(self) -> Instant:
+        return self._transaction.now
+
+    def fetch(self, sql: str, /, **parameters: object) -> Sequence[Row]:
+        return _wait(self._transaction.fetch(sql, **parameters))
+
+    def fetch_one(self, sql: str, /, **parameters: object) -> Row | None:
+        return _wait(self._transaction.fetch_one(sql, **parameters))
+
+    def execute(self, sql: str, /, **parameters: object) -> int:
+        return _wait(self._transaction.execute(sql, **parameters))
+
+    def execute_many(self, sql: str, rows: Sequence[Mapping[str, object]], /) -> None:
+        _wait(self._transaction.execute_many(sql, rows))
+
+    def after_commit(self, call: Callable[[], None], /) -> None:
+        self._transaction.after_commit(call)
+
+
+async def run_plain(work: Callable[[Writer], T], transaction: Transaction) -> T:
+    """Call ``work`` with a writer over the transaction and return what it returns."""
+    child = greenlet(work)
+    step: Any = child.switch(BridgedWriter(transaction))
+    while not child.dead:
+        try:
+            answer = await step
+        except BaseException as failure:  # noqa: BLE001 - raised again inside the function, which may clean up
+            step = child.throw(failure)
+        else:
+            step = child.switch(answer)
+    result: T = step
+    return result
+
+
+def _wait(awaitable: Awaitable[T]) -> T:
+    parent = getcurrent().parent
+    if parent is None:
+        raise RuntimeError("a writer can be used only by the function that got it")
+    answer: T = parent.switch(awaitable)
+    return answer

@@ -1,0 +1,338 @@
+"""The database port on a schema of a PostgreSQL database (14 or newer), through asyncpg.
+
+- Connections have an empty search path of their own; every transaction begins with ``set local search_path`` to its
+  schema, in the same round trip as BEGIN, so a forgotten schema finds nothing instead of another tenant's rows.
+- A transaction is READ COMMITTED: races are settled by constraints and row locks. A reader is REPEATABLE READ, READ
+  ONLY. There are no savepoints: a statement that fails dooms its transaction.
+- ``write`` runs its function again, up to three times, when the transaction lost a deadlock or serialization; an
+  interactive transaction raises TransactionConflict, since its block cannot be run again from here.
+- A connection lost during COMMIT leaves unknown whether it happened; DatabaseUnavailable then says so.
+"""
+
+import asyncio
+import inspect
+import random
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar, cast
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+
+from groundwork.clock import Clock, Instant
+from groundwork.database import statements
+from groundwork.database.after_commit import run_calls
+from groundwork.database.plain import run_plain
+from groundwork.database.transaction import (
+    CheckViolated,
+    ConstraintViolated,
+    DatabaseUnavailable,
+    Engine,
+    ForeignKeyViolated,
+    ReadTooLong,
+    Row,
+    Transaction,
+    TransactionConflict,
+    TransactionTooLong,
+    UniqueViolated,
+    Writer,
+    mark_open,
+    require_none_open,
+)
+
+T = TypeVar("T")
+
+Connection = PoolConnectionProxy  # what a pool hands out
+
+_SCHEMA_NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
+_RETRIES = 3
+_RETRY_SECONDS = 0.005
+# Waiting longer for a connection than a person waits for a page helps nobody.
+_ACQUIRE_SECONDS = 10.0
+
+_TOO_LONG = "the transaction was open for too long; nothing was saved"
+
+
+class _PlainConnection(asyncpg.Connection):
+    """asyncpg resets a returned connection in a round trip; ours carry nothing that outlives their transaction."""
+
+    def get_reset_query(self) -> str:
+        return ""
+
+
+class PostgresTransaction:
+    """The ``Transaction`` (or ``Reader``) of one block."""
+
+    def __init__(self, connection: Connection, now: Instant, limit_seconds: float, too_long: type[Exception]) -> None:
+        self._connection = connection
+        self._now = now
+        self._too_long = too_long
+        self._loop = asyncio.get_running_loop()
+        self._deadline = self._loop.time() + limit_seconds
+        self._timer = self._loop.call_at(self._deadline, self._expire)
+        self._turn = asyncio.Lock()
+        self.calls: list[Callable[[], None]] = []
+        self.failure: BaseException | None = None
+
+    @property
+    def now(self) -> Instant:
+        return self._now
+
+    async def fetch(self, sql: str, /, **parameters: object) -> Sequence[Row]:
+        text, values = _bind(sql, parameters)
+        rows: list[Row] = await self._run(lambda seconds: self._connection.fetch(text, *values, timeout=seconds))
+        return rows
+
+    async def fetch_one(self, sql: str, /, **parameters: object) -> Row | None:
+        rows = await self.fetch(sql, **parameters)
+        return rows[0] if rows else None
+
+    async def execute(self, sql: str, /, **parameters: object) -> int:
+        text, values = _bind(sql, parameters)
+        status: str = await self._run(lambda seconds: self._connection.execute(text, *values, timeout=seconds))
+        # "INSERT 0 1", "UPDATE 3", "CREATE TABLE": the last word counts rows where the command has any.
+        count = status.rpartition(" ")[2]
+        return int(count) if count.isdecimal() else 0
+
+    async def execute_many(self, sql: str, rows: Sequence[Mapping[str, object]], /) -> None:
+        if not rows:
+            return
+        bound = [_bind(sql, row) for row in rows]
+        text, values = bound[0][0], [each[1] for each in bound]
+        await self._run(lambda seconds: self._connection.executemany(text, values, timeout=seconds))
+
+    def after_commit(self, call: Callable[[], None], /) -> None:
+        self.calls.append(call)
+
+    def end(self, why: BaseException) -> None:
+        """Refuse everything from now on with ``why``, unless an earlier failure is known."""
+        self._timer.cancel()
+        self._doom(why)
+
+    async def _run(self, call: Callable[[float], Awaitable[Any]]) -> Any:
+        async with self._turn:  # a connection does one thing at a time
+            if self.failure is not None:
+                raise self.failure
+            try:
+                return await call(max(self._deadline - self._loop.time(), 0.001))
+            except asyncio.CancelledError:
+                # It is unknown whether the statement ran: such a transaction must not be committed.
+                self._doom(RuntimeError("a statement of this transaction was cancelled"))
+                raise
+            except TimeoutError:
+                # asyncpg has cancelled the statement; its locks go now, not when the block ends.
+                why = self._doom(self._too_long(_TOO_LONG))
+                await self._connection.execute("rollback")
+                raise why from None
+            except Exception as failure:  # noqa: BLE001 - kept and raised again: it dooms the transaction
+                raise self._doom(meaning(failure)) from None
+
+    def _doom(self, why: BaseException) -> BaseException:
+        if self.failure is None:
+            self.failure = why
+        return self.failure
+
+    def _expire(self) -> None:
+        """Time is over. A running statement has its own timeout; between statements locks and snapshot go at once."""
+        self._doom(self._too_long(_TOO_LONG))
+        if not self._turn.locked():
+            self._connection.terminate()
+
+
+class PostgresDatabase:
+    """One schema. Made by ``open_postgres`` inside the event loop that will use it."""
+
+    def __init__(
+        self, pool: "asyncpg.Pool[Any]", schema: str, clock: Clock, transaction_seconds: float, reader_seconds: float
+    ) -> None:
+        self._pool = pool
+        self._clock = clock
+        self._transaction_seconds = transaction_seconds
+        self._reader_seconds = reader_seconds
+        path = f'set local search_path to "{schema}"'
+        self._begin = f"begin; {path}"
+        self._begin_read = f"begin isolation level repeatable read, read only; {path}"
+        self._finishing: set[asyncio.Task[None]] = set()
+
+    @property
+    def engine(self) -> Engine:
+        return "postgresql"
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[PostgresTransaction]:
+        require_none_open()
+        connection = await self._connect(self._begin)
+        transaction = PostgresTransaction(connection, self._clock.now(), self._transaction_seconds, TransactionTooLong)
+        mark = mark_open()
+        try:
+            yield transaction
+        except GeneratorExit:
+            self._finish(transaction, connection, commit=False)
+            raise
+        except BaseException:
+            await asyncio.shield(self._finish(transaction, connection, commit=False))
+            raise
+        else:
+            failed = transaction.failure
+            # Shielded: a caller who is cancelled now does not cancel a commit that has begun.
+            await asyncio.shield(self._finish(transaction, connection, commit=failed is None))
+            if failed is not None:
+                raise failed
+        finally:
+            mark.is_open = False
+
+    @asynccontextmanager
+    async def reader(self) -> AsyncIterator[PostgresTransaction]:
+        require_none_open()
+        connection = await self._connect(self._begin_read)
+        reader = PostgresTransaction(connection, self._clock.now(), self._reader_seconds, ReadTooLong)
+        try:
+            yield reader
+        finally:
+            self._finish(reader, connection, commit=False)
+
+    async def write(self, work: Callable[[Writer], T], /) -> T:
+        for attempt in range(_RETRIES):
+            try:
+                return await self._write_once(work)
+            except TransactionConflict:
+                # Whoever won needs a moment; jitter keeps two losers from meeting again.
+                await asyncio.sleep(_RETRY_SECONDS * 2**attempt * (0.5 + random.random()))  # noqa: S311 - no secret
+        return await self._write_once(work)
+
+    async def close(self) -> None:
+        while self._finishing:
+            await asyncio.wait(self._finishing)
+        await self._pool.close()
+
+    async def _write_once(self, work: Callable[[Writer], T]) -> T:
+        async with self.transaction() as transaction:
+            value = await run_plain(work, cast("Transaction", transaction))
+            if inspect.iscoroutine(value):
+                value.close()
+                raise TypeError("write() takes a plain function, not an async one")
+            return value
+
+    async def _connect(self, begin: str) -> Connection:
+        try:
+            connection = await self._pool.acquire(timeout=_ACQUIRE_SECONDS)
+        except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as failure:
+            raise DatabaseUnavailable("the database cannot be reached at the moment") from failure
+        try:
+            await connection.execute(begin)
+        except BaseException as failure:
+            connection.terminate()
+            await self._pool.release(connection)
+            raise meaning(failure) from failure
+        return connection
+
+    def _finish(self, transaction: PostgresTransaction, connection: Connection, *, commit: bool) -> asyncio.Task[None]:
+        """End the transaction in a task of its own, which survives the caller."""
+        task = asyncio.create_task(self._end(transaction, connection, commit=commit))
+        self._finishing.add(task)
+        task.add_done_callback(self._finishing.discard)
+        return task
+
+    async def _end(self, transaction: PostgresTransaction, connection: Connection, *, commit: bool) -> None:
+        transaction.end(RuntimeError("this transaction's block has ended"))
+        try:
+            if commit:
+                await _commit(connection)
+                run_calls(transaction.calls)
+            elif not connection.is_closed():
+                await connection.execute("rollback")
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as failure:
+            connection.terminate()
+            if commit:
+                raise meaning(failure) from failure
+        finally:
+            await self._pool.release(connection)
+
+
+async def _commit(connection: Connection) -> None:
+    try:
+        status = await connection.execute("commit")
+    except (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError) as failure:
+        raise DatabaseUnavailable(
+            "the connection was lost during the commit; whether it happened is unknown"
+        ) from failure
+    if status != "COMMIT":
+        raise DatabaseUnavailable("the transaction had failed and was rolled back")
+
+
+def _bind(sql: str, parameters: Mapping[str, object]) -> tuple[str, list[object]]:
+    statement = statements.for_postgres(sql)
+    if statement.lists or parameters.keys() != statement.wanted:
+        statement.check(parameters)
+    return statement.text, [parameters[name] for name in statement.names]
+
+
+def meaning(failure: BaseException) -> BaseException:
+    """The port's failure for one of asyncpg; anything else, such as a syntax error, stays what it is."""
+    translated: BaseException
+    match failure:
+        case asyncpg.UniqueViolationError():
+            translated = UniqueViolated(failure.constraint_name or "")
+        case asyncpg.ForeignKeyViolationError():
+            translated = ForeignKeyViolated(failure.constraint_name or "")
+        case asyncpg.CheckViolationError():
+            translated = CheckViolated(failure.constraint_name or "")
+        case asyncpg.NotNullViolationError():
+            translated = CheckViolated(f"{failure.table_name}.{failure.column_name}")
+        case asyncpg.IntegrityConstraintViolationError():
+            translated = ConstraintViolated(failure.constraint_name or "")
+        case asyncpg.SerializationError() | asyncpg.DeadlockDetectedError():
+            translated = TransactionConflict("lost against a concurrent change; nothing was saved")
+        case asyncpg.QueryCanceledError():
+            translated = TransactionTooLong("the database took too long; nothing was saved")
+        case (
+            asyncpg.PostgresConnectionError()
+            | asyncpg.InsufficientResourcesError()
+            | asyncpg.OperatorInterventionError()
+            | asyncpg.PostgresSystemError()
+            | ConnectionError()
+        ):
+            translated = DatabaseUnavailable("the database cannot be used at the moment")
+        case asyncpg.InterfaceError() if "closed" in str(failure):
+            translated = DatabaseUnavailable("the connection to the database was lost")
+        case _:
+            return failure
+    translated.__cause__ = failure
+    return translated
+
+
+def check_schema_name(schema: str) -> str:
+    """The name of a schema: lower-case letters, digits and underscores, so that quoting is never in question."""
+    if not _SCHEMA_NAME.fullmatch(schema):
+        raise ValueError(f"a schema is named by lower-case letters, digits and underscores, not {schema!r}")
+    return schema
+
+
+async def open_postgres(
+    url: str,
+    schema: str,
+    clock: Clock,
+    *,
+    connections: int = 8,
+    transaction_seconds: float = 2.0,
+    reader_seconds: float = 10.0,
+) -> PostgresDatabase:
+    """Open a pool of connections for one schema. Raises DatabaseUnavailable where the server does not answer."""
+    check_schema_name(schema)
+    try:
+        pool = await asyncpg.create_pool(
+            url,
+            min_size=1,
+            max_size=connections,
+            connection_class=_PlainConnection,
+            server_settings={
+                "search_path": "",
+                "timezone": "UTC",
+                # The last resort for a process that hangs with a transaction open.
+                "idle_in_transaction_session_timeout": str(int(max(transaction_seconds, reader_seconds) * 2000)),
+            },
+        )
+    except (OSError, asyncpg.PostgresError) as failure:
+        raise DatabaseUnavailable("the PostgreSQL server cannot be reached") from failure
+    return PostgresDatabase(pool, schema, clock, transaction_seconds, reader_seconds)

@@ -1,0 +1,191 @@
+"""The database port on an SQLite file: one writer thread with group commit, a few readers (design, section 3)."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from groundwork.clock import Clock, Instant
+from groundwork.database.sqlite_readers import ReaderPool, SqliteReader
+from groundwork.database.sqlite_writer import WAL_BOUND_BYTES, Ask, Interactive, Plain, Verb, WriterThread
+from groundwork.database.transaction import (
+    Engine,
+    TransactionTooLong,
+    Writer,
+    mark_open,
+    require_none_open,
+)
+
+T = TypeVar("T")
+
+_ENDED = RuntimeError("this transaction's block has ended")
+
+
+class SqliteTransaction:
+    """The ``Transaction`` of one block: each verb is one hop to the writer thread."""
+
+    def __init__(self, member: Interactive, now: Instant) -> None:
+        self._member = member
+        self._now = now
+        self._pending: set[asyncio.Future[Any]] = set()
+        self.failure: BaseException | None = None
+
+    @property
+    def now(self) -> Instant:
+        return self._now
+
+    async def fetch(self, sql: str, /, **parameters: object) -> Sequence[sqlite3.Row]:
+        rows: list[sqlite3.Row] = await self._ask(Verb.FETCH, sql, parameters)
+        return rows
+
+    async def fetch_one(self, sql: str, /, **parameters: object) -> sqlite3.Row | None:
+        rows = await self._ask(Verb.FETCH, sql, parameters)
+        return rows[0] if rows else None
+
+    async def execute(self, sql: str, /, **parameters: object) -> int:
+        touched: int = await self._ask(Verb.EXECUTE, sql, parameters)
+        return touched
+
+    async def execute_many(self, sql: str, rows: Sequence[Mapping[str, object]], /) -> None:
+        await self._ask(Verb.EXECUTE_MANY, sql, rows)
+
+    def after_commit(self, call: Callable[[], None], /) -> None:
+        self._member.calls.append(call)
+
+    def end(self, why: BaseException) -> None:
+        """Refuse everything from now on with ``why``, unless an earlier failure is known."""
+        why = self._doom(why)
+        for answer in self._pending:
+            if not answer.done():
+                answer.set_exception(why)
+
+    def _doom(self, why: BaseException) -> BaseException:
+        if self.failure is None:
+            self.failure = why
+        return self.failure
+
+    async def _ask(self, verb: Verb, sql: str, parameters: object) -> Any:
+        if self.failure is not None:
+            raise self.failure
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._pending.add(answer)
+        self._member.asks.put(Ask(verb, sql, parameters, answer))
+        try:
+            return await answer
+        except asyncio.CancelledError:
+            # It is unknown whether the statement ran: such a transaction must not be committed.
+            self._doom(RuntimeError("a statement of this transaction was cancelled"))
+            raise
+        except Exception as failure:
+            self._doom(failure)
+            raise
+        finally:
+            self._pending.discard(answer)
+
+
+class SqliteDatabase:
+    """One SQLite file. Made by ``open_sqlite`` inside the event loop that will use it."""
+
+    def __init__(self, writer: WriterThread, readers: ReaderPool) -> None:
+        self._writer = writer
+        self._readers = readers
+
+    @property
+    def engine(self) -> Engine:
+        return "sqlite"
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[SqliteTransaction]:
+        require_none_open()
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[None] = loop.create_future()
+        opened: asyncio.Future[Instant] = loop.create_future()
+
+        def too_long() -> None:
+            transaction.end(TransactionTooLong("the transaction was open for too long; nothing was saved"))
+
+        member = Interactive(opened, done, too_long)
+        transaction = SqliteTransaction(member, Instant(0))
+        self._writer.put(member)
+        try:
+            transaction = SqliteTransaction(member, await opened)
+        except BaseException:
+            # Cancelled while waiting for its turn: the writer thread skips it, or finds this if it has just begun.
+            member.asks.put(Ask(Verb.ROLLBACK, "", None, done))
+            _give_up(done)
+            raise
+        mark = mark_open()
+        try:
+            yield transaction
+        except BaseException as failure:
+            transaction.end(_ENDED)
+            member.asks.put(Ask(Verb.ROLLBACK, "", None, done))
+            if isinstance(failure, (asyncio.CancelledError, GeneratorExit)):
+                _give_up(done)
+            else:
+                await _hear(done, failure)
+            raise
+        else:
+            failed = transaction.failure
+            transaction.end(_ENDED)
+            member.asks.put(Ask(Verb.COMMIT if failed is None else Verb.ROLLBACK, "", None, done))
+            # Cancelling this wait does not cancel the commit: the writer thread goes on, only nobody listens.
+            await done
+            if failed is not None:
+                raise failed
+        finally:
+            mark.is_open = False
+
+    def reader(self) -> AbstractAsyncContextManager[SqliteReader]:
+        require_none_open()
+        return self._readers.reader()
+
+    async def write(self, work: Callable[[Writer], T], /) -> T:
+        require_none_open()
+        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._writer.put(Plain(work, done))
+        return await done
+
+    def wal_bytes(self) -> int:
+        """Size of the write-ahead log: a metric with a bound (``WAL_BOUND_BYTES`` and one reader's limit of writes)."""
+        return self._writer.wal_bytes()
+
+    async def close(self) -> None:
+        await self._readers.close()
+        self._writer.stop()
+        await self._writer.ended
+
+
+def _give_up(done: "asyncio.Future[None]") -> None:
+    """Nobody will wait for this: say so to the future, whose failure would else be reported as never heard."""
+    if not done.cancel() and not done.cancelled():
+        done.exception()
+
+
+async def _hear(done: "asyncio.Future[None]", failure: BaseException) -> None:
+    """Wait for the end of a failed member's group; what it read in a group that was lost was never true."""
+    try:
+        await done
+    except Exception as lost:
+        if lost is failure or isinstance(lost, TransactionTooLong):
+            return
+        raise lost from failure
+
+
+def open_sqlite(
+    path: Path,
+    clock: Clock,
+    *,
+    readers: int = 4,
+    transaction_seconds: float = 2.0,
+    reader_seconds: float = 10.0,
+    wal_bound_bytes: int = WAL_BOUND_BYTES,
+) -> SqliteDatabase:
+    """Open an SQLite file, creating it and its folder if needed. Call it inside the event loop that will use it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return SqliteDatabase(
+        WriterThread(path, clock, transaction_seconds, wal_bound_bytes),
+        ReaderPool(path, clock, size=readers, limit_seconds=reader_seconds),
+    )

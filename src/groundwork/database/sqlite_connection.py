@@ -1,0 +1,124 @@
+"""How an SQLite file is opened, and what its failures mean.
+
+WAL with ``synchronous=FULL``: every COMMIT is on the disk before it returns. Foreign keys are on. Other processes
+(``openmeet pds check`` beside a running server) may write the same file: the busy timeout waits for them.
+"""
+
+import sqlite3
+from collections.abc import Mapping
+from pathlib import Path
+
+from groundwork.database import statements
+from groundwork.database.transaction import (
+    CheckViolated,
+    ConstraintViolated,
+    DatabaseUnavailable,
+    ForeignKeyViolated,
+    TransactionTooLong,
+    UniqueViolated,
+)
+
+BUSY_TIMEOUT_MS = 5000
+
+_UNIQUE = {"SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_CONSTRAINT_ROWID"}
+_CHECK = {"SQLITE_CONSTRAINT_CHECK", "SQLITE_CONSTRAINT_NOTNULL", "SQLITE_CONSTRAINT_DATATYPE"}
+# Primary result codes (the low byte of the extended ones) that say the store, not the statement, is at fault.
+_STORE_FAULTS = {
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_NOTADB,
+    sqlite3.SQLITE_NOMEM,
+}
+
+
+def connect_writer(path: Path) -> sqlite3.Connection:
+    """Open (and create) the file for its one writer. It may be used by the writer thread only, save ``interrupt``."""
+    connection = _connect(f"{path.absolute().as_uri()}?mode=rwc", cached_statements=1024)
+    connection.execute("pragma journal_mode = wal").fetchall()
+    connection.execute("pragma synchronous = full")
+    connection.execute("pragma foreign_keys = on")
+    connection.execute("pragma cache_size = -8000")
+    return connection
+
+
+def connect_reader(path: Path) -> sqlite3.Connection:
+    """Open the file read-only; the writer must have opened it before."""
+    connection = _connect(f"{path.absolute().as_uri()}?mode=ro", cached_statements=256)
+    connection.execute("pragma query_only = on")
+    connection.execute("pragma cache_size = -4000")
+    return connection
+
+
+def _connect(uri: str, *, cached_statements: int) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        uri,
+        uri=True,
+        isolation_level=None,
+        check_same_thread=False,
+        timeout=BUSY_TIMEOUT_MS / 1000,
+        cached_statements=cached_statements,
+    )
+    connection.row_factory = sqlite3.Row
+    return connection
+
+
+def fetch(connection: sqlite3.Connection, sql: str, parameters: Mapping[str, object]) -> list[sqlite3.Row]:
+    """All rows of one statement."""
+    return run(connection, sql, parameters).fetchall()
+
+
+def execute(connection: sqlite3.Connection, sql: str, parameters: Mapping[str, object]) -> int:
+    """Run one statement; the number of rows that it touched."""
+    cursor = run(connection, sql, parameters)
+    if cursor.description is not None:
+        return len(cursor.fetchall())
+    return max(cursor.rowcount, 0)
+
+
+def execute_many(connection: sqlite3.Connection, sql: str, rows: object) -> None:
+    """Run one statement for each mapping of values."""
+    connection.executemany(statements.for_sqlite(sql).text, rows)  # type: ignore[arg-type]  # checked by sqlite3 itself
+
+
+def run(connection: sqlite3.Connection, sql: str, parameters: Mapping[str, object]) -> sqlite3.Cursor:
+    """Prepare (from the connection's cache) and start one statement."""
+    statement = statements.for_sqlite(sql)
+    if parameters.keys() != statement.wanted:
+        statement.check(parameters)
+    if statement.lists:
+        text, values = statements.spread(statement, parameters)
+        return connection.execute(text, values)
+    return connection.execute(statement.text, parameters)
+
+
+def meaning(failure: BaseException) -> BaseException:
+    """The port's failure for one of sqlite3; anything else, such as a syntax error, stays what it is."""
+    if not isinstance(failure, sqlite3.Error):
+        return failure
+    name = getattr(failure, "sqlite_errorname", "")
+    code = getattr(failure, "sqlite_errorcode", 0) & 0xFF
+    translated: BaseException
+    if code == sqlite3.SQLITE_CONSTRAINT:
+        # "UNIQUE constraint failed: events.slug": what follows the colon is all that SQLite tells.
+        constraint = str(failure).partition(": ")[2] or str(failure)
+        if name in _UNIQUE:
+            translated = UniqueViolated(constraint)
+        elif name == "SQLITE_CONSTRAINT_FOREIGNKEY":
+            translated = ForeignKeyViolated(constraint)
+        elif name in _CHECK:
+            translated = CheckViolated(constraint)
+        else:
+            translated = ConstraintViolated(constraint)
+    elif code == sqlite3.SQLITE_INTERRUPT:
+        translated = TransactionTooLong("the database took too long; nothing was saved")
+    elif code in _STORE_FAULTS:
+        translated = DatabaseUnavailable(f"the database cannot be used at the moment ({name or failure})")
+    else:
+        return failure
+    translated.__cause__ = failure
+    return translated

@@ -1,0 +1,188 @@
+"""Readers of an SQLite file: a few read-only connections, each with a thread of its own.
+
+A reader has a connection to itself inside its ``async with`` block and sees one consistent state, that of its first
+statement. It holds a snapshot from then to the end of the block, which keeps the write-ahead log from shrinking:
+after ``limit_seconds`` it is interrupted and closed with ReadTooLong. What takes longer reads in pages.
+"""
+
+import asyncio
+import queue
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from groundwork.clock import Clock, Instant
+from groundwork.database import sqlite_connection as driver
+from groundwork.database.transaction import DatabaseUnavailable, ReadTooLong, TransactionTooLong
+
+_TOO_LONG = "the read took too long; read in pages"
+
+
+class _ReaderThread:
+    """One read-only connection and the thread that uses it."""
+
+    def __init__(self, path: Path, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._asks: queue.SimpleQueue[tuple[Callable[[], Any], asyncio.Future[Any]] | None] = queue.SimpleQueue()
+        self.ended: asyncio.Future[None] = loop.create_future()
+        self.connection = driver.connect_reader(path)
+        self._thread = threading.Thread(target=self._run, name=f"sqlite-reader {path.name}", daemon=True)
+        self._thread.start()
+
+    def ask(self, work: Callable[[], Any]) -> "asyncio.Future[Any]":
+        answer: asyncio.Future[Any] = self._loop.create_future()
+        self._asks.put((work, answer))
+        return answer
+
+    def stop(self) -> None:
+        self._asks.put(None)
+
+    def _run(self) -> None:
+        while (ask := self._asks.get()) is not None:
+            work, answer = ask
+            value, failure = None, None
+            try:
+                value = work()
+            except Exception as caught:  # noqa: BLE001 - an edge: the asking task gets it
+                failure = driver.meaning(caught)
+            self._tell(answer, value, failure)
+        self.connection.close()
+        self._tell(self.ended, None, None)
+
+    def _tell(self, future: "asyncio.Future[Any]", value: object, failure: BaseException | None) -> None:
+        if not self._loop.is_closed():  # else nobody is left to be told
+            self._loop.call_soon_threadsafe(_resolve, future, value, failure)
+
+
+class SqliteReader:
+    """The ``Reader`` of one block."""
+
+    def __init__(self, thread: _ReaderThread, now: Instant) -> None:
+        self._thread = thread
+        self._now = now
+        self._over: BaseException | None = None
+
+    @property
+    def now(self) -> Instant:
+        return self._now
+
+    async def fetch(self, sql: str, /, **parameters: object) -> Sequence[sqlite3.Row]:
+        if self._over is not None:
+            raise self._over
+        answer = self._thread.ask(lambda: self._fetch(sql, parameters))
+        try:
+            rows: list[sqlite3.Row] = await answer
+        except asyncio.CancelledError:
+            # Nobody waits for it any more; the thread is needed by the next reader.
+            self._thread.connection.interrupt()
+            raise
+        except TransactionTooLong:
+            # Interrupted by ``expire``, the only one who interrupts a statement that somebody waits for.
+            raise ReadTooLong(_TOO_LONG) from None
+        return rows
+
+    async def fetch_one(self, sql: str, /, **parameters: object) -> sqlite3.Row | None:
+        rows = await self.fetch(sql, **parameters)
+        return rows[0] if rows else None
+
+    def expire(self) -> None:
+        """End the snapshot although the block has not ended."""
+        self.end(ReadTooLong(_TOO_LONG))
+        self._thread.connection.interrupt()
+
+    def end(self, why: BaseException) -> None:
+        """Give the snapshot back; later reads raise ``why``."""
+        if self._over is None:
+            self._over = why
+            self._thread.ask(self._close)
+
+    def _fetch(self, sql: str, parameters: Mapping[str, object]) -> list[sqlite3.Row]:
+        if self._over is not None:
+            raise self._over
+        connection = self._thread.connection
+        if not connection.in_transaction:
+            connection.execute("begin")
+        return driver.fetch(connection, sql, parameters)
+
+    def _close(self) -> None:
+        if self._thread.connection.in_transaction:
+            self._thread.connection.execute("rollback")
+
+
+class ReaderPool:
+    """Hands out reading connections, the most recently used first, in the order of asking."""
+
+    def __init__(self, path: Path, clock: Clock, *, size: int, limit_seconds: float) -> None:
+        self._path = path
+        self._clock = clock
+        self._size = size
+        self._limit = limit_seconds
+        self._all: list[_ReaderThread] = []
+        self._idle: list[_ReaderThread] = []
+        self._waiting: deque[asyncio.Future[_ReaderThread]] = deque()
+        self._closed = False
+
+    @asynccontextmanager
+    async def reader(self) -> AsyncIterator[SqliteReader]:
+        """A reader for the length of the block."""
+        thread = await self._take()
+        reader = SqliteReader(thread, self._clock.now())
+        timer = asyncio.get_running_loop().call_later(self._limit, reader.expire)
+        try:
+            yield reader
+        finally:
+            timer.cancel()
+            reader.end(RuntimeError("this reader's block has ended"))
+            self._give(thread)
+
+    async def close(self) -> None:
+        """End every thread; readers that are in use finish first."""
+        self._closed = True
+        while self._waiting:
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_exception(DatabaseUnavailable("the database is closed"))
+        for thread in self._all:
+            thread.stop()
+        for thread in self._all:
+            await thread.ended
+
+    async def _take(self) -> _ReaderThread:
+        if self._closed:
+            raise DatabaseUnavailable("the database is closed")
+        if self._idle:
+            return self._idle.pop()
+        loop = asyncio.get_running_loop()
+        if len(self._all) < self._size:
+            thread = _ReaderThread(self._path, loop)
+            self._all.append(thread)
+            return thread
+        waiter: asyncio.Future[_ReaderThread] = loop.create_future()
+        self._waiting.append(waiter)
+        try:
+            return await waiter
+        except asyncio.CancelledError:
+            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+                self._give(waiter.result())
+            raise
+
+    def _give(self, thread: _ReaderThread) -> None:
+        while self._waiting:
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_result(thread)
+                return
+        self._idle.append(thread)
+
+
+def _resolve(future: "asyncio.Future[Any]", value: object, failure: BaseException | None) -> None:
+    if future.done():
+        return
+    if failure is None:
+        future.set_result(value)
+    else:
+        future.set_exception(failure)

@@ -1,0 +1,330 @@
+"""The one writer of an SQLite file: a thread that runs members one after another and commits them in groups.
+
+A member is a plain function (``Plain``) or an interactive transaction (``Interactive``), each in a savepoint of its
+own. Members that are waiting when one ends join its group; one COMMIT, one fsync, makes the group durable, and only
+then does anybody hear how it went: a member that failed may have read rows of the members before it, so it waits too.
+
+- A member that fails rolls back its savepoint alone. When COMMIT fails, or SQLite gave up the whole transaction (disk
+  full), every member of the group fails and no ``after_commit`` call is made.
+- A member has ``limit_seconds``; then it is rolled back with TransactionTooLong. A statement that runs into the limit
+  is interrupted, and when it was writing SQLite rolls back the group with it.
+- The event loop's side of a member (futures, calls after the commit) is touched by the event loop only.
+"""
+
+import asyncio
+import contextlib
+import inspect
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from pathlib import Path
+from typing import Any
+
+from groundwork.clock import Clock, Instant
+from groundwork.database import sqlite_connection as driver
+from groundwork.database.after_commit import run_calls
+from groundwork.database.transaction import DatabaseUnavailable, TransactionTooLong, Writer
+
+# A group ends when nobody waits, or at these bounds: the first member's answer must not wait for a hundred others.
+GROUP_MEMBERS = 512
+GROUP_SECONDS = 0.005
+
+# Virtual machine steps between two looks at the clock, about a millisecond.
+_STEPS_BETWEEN_CHECKS = 50_000
+
+# The log is copied into the file every 1000 pages (SQLite's default). A reader's snapshot can hold that up; above this
+# size the writer insists: it waits a moment for readers, twice a second, until it could truncate the log. Readers are
+# closed after their limit, so the log is bounded by this and what is written during one such limit.
+WAL_BOUND_BYTES = 32 * 1024 * 1024
+_TRUNCATE_WAIT_MS = 25
+_TRUNCATE_EVERY_SECONDS = 0.5
+
+
+class Verb(Enum):
+    """What the event loop asks of an open interactive transaction."""
+
+    FETCH = auto()
+    EXECUTE = auto()
+    EXECUTE_MANY = auto()
+    COMMIT = auto()
+    ROLLBACK = auto()
+
+
+@dataclass(slots=True, eq=False)
+class Ask:
+    """One request to an open interactive transaction; ``answer`` is resolved on the event loop."""
+
+    verb: Verb
+    sql: str
+    parameters: Any
+    answer: "asyncio.Future[Any]"
+
+
+@dataclass(slots=True, eq=False)
+class Plain:
+    """A plain function waiting for its turn."""
+
+    work: Callable[[Writer], Any]
+    done: "asyncio.Future[Any]"
+
+
+@dataclass(slots=True, eq=False)
+class Interactive:
+    """An interactive transaction waiting for its turn. ``opened`` gets the instant, ``done`` how the group ended."""
+
+    opened: "asyncio.Future[Instant]"
+    done: "asyncio.Future[Any]"
+    too_long: Callable[[], None]
+    asks: "queue.SimpleQueue[Ask]" = field(default_factory=queue.SimpleQueue)
+    calls: list[Callable[[], None]] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
+class _Outcome:
+    """How a member ended, to be told when its group has."""
+
+    done: "asyncio.Future[Any]"
+    value: Any = None
+    failure: BaseException | None = None
+    calls: Sequence[Callable[[], None]] = ()
+
+
+_WRITER_IS_OVER = RuntimeError("this writer's function has ended")
+
+
+class _PlainWriter:
+    """The ``Writer`` of one plain function."""
+
+    __slots__ = ("_connection", "_now", "calls", "failure")
+
+    def __init__(self, connection: sqlite3.Connection, now: Instant) -> None:
+        self._connection = connection
+        self._now = now
+        self.calls: list[Callable[[], None]] = []
+        self.failure: BaseException | None = None
+
+    @property
+    def now(self) -> Instant:
+        return self._now
+
+    def fetch(self, sql: str, /, **parameters: object) -> Sequence[sqlite3.Row]:
+        rows: list[sqlite3.Row] = self._attempt(driver.fetch, sql, parameters)
+        return rows
+
+    def fetch_one(self, sql: str, /, **parameters: object) -> sqlite3.Row | None:
+        rows = self._attempt(driver.fetch, sql, parameters)
+        return rows[0] if rows else None
+
+    def execute(self, sql: str, /, **parameters: object) -> int:
+        touched: int = self._attempt(driver.execute, sql, parameters)
+        return touched
+
+    def execute_many(self, sql: str, rows: Sequence[Mapping[str, object]], /) -> None:
+        self._attempt(driver.execute_many, sql, rows)
+
+    def after_commit(self, call: Callable[[], None], /) -> None:
+        self.calls.append(call)
+
+    def require_sound(self, value: object) -> None:
+        """Raise if a statement failed, swallowed or not, or if the function was not a plain one."""
+        if self.failure is not None:
+            raise self.failure
+        if inspect.iscoroutine(value):
+            value.close()
+            raise TypeError("write() takes a plain function, not an async one")
+
+    def _attempt(self, verb: Callable[[sqlite3.Connection, str, Any], Any], sql: str, parameters: object) -> Any:
+        if self.failure is not None:
+            raise self.failure
+        try:
+            return verb(self._connection, sql, parameters)
+        except Exception as failure:  # noqa: BLE001 - kept and raised again: it dooms the member
+            # Kept, so that a function that swallows it cannot commit half of what it meant.
+            self.failure = driver.meaning(failure)
+            raise self.failure from None
+
+
+class WriterThread:
+    """Owns the writing connection. ``put`` a member from the event loop; outcomes come back to it."""
+
+    def __init__(self, path: Path, clock: Clock, limit_seconds: float, wal_bound_bytes: int) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._clock = clock
+        self._limit = limit_seconds
+        self._deadline = float("inf")
+        self._members: queue.SimpleQueue[Plain | Interactive | None] = queue.SimpleQueue()
+        self._stopping = False
+        self._wal_bound = wal_bound_bytes
+        self._truncate_after = 0.0
+        self._wal = Path(f"{path}-wal")
+        self.ended: asyncio.Future[None] = self._loop.create_future()
+        self._connection = driver.connect_writer(path)
+        self._connection.set_progress_handler(self._is_overdue, _STEPS_BETWEEN_CHECKS)
+        self._thread = threading.Thread(target=self._run, name=f"sqlite-writer {path.name}", daemon=True)
+        self._thread.start()
+
+    def put(self, member: Plain | Interactive) -> None:
+        """Queue a member; it runs after everybody before it."""
+        if self._stopping:
+            raise DatabaseUnavailable("the database is closed")
+        self._members.put(member)
+
+    def stop(self) -> None:
+        """Finish what is queued, then end; ``ended`` says when."""
+        self._stopping = True
+        self._members.put(None)
+
+    def wal_bytes(self) -> int:
+        """Size of the write-ahead log."""
+        try:
+            return self._wal.stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    def _is_overdue(self) -> bool:
+        return time.monotonic() > self._deadline
+
+    def _run(self) -> None:
+        try:
+            while (member := self._members.get()) is not None:
+                if not self._run_group(member):
+                    break
+        finally:
+            self._connection.close()
+            self._tell(self._end)
+
+    def _end(self) -> None:
+        if not self.ended.done():
+            self.ended.set_result(None)
+
+    def _run_group(self, member: Plain | Interactive | None) -> bool:
+        """Run members until nobody waits or the group is full, commit them, tell them. False: it is time to stop."""
+        group: list[_Outcome] = []
+        failure: BaseException | None = None
+        try:
+            self._connection.execute("begin immediate")
+            ends_at = time.monotonic() + GROUP_SECONDS
+            while member is not None:
+                if not member.done.cancelled():
+                    group.append(self._run_plain(member) if isinstance(member, Plain) else self._serve(member))
+                if not self._connection.in_transaction:
+                    # SQLite gave up the whole transaction (disk full, interrupted while writing): nobody's is kept.
+                    raise group[-1].failure or DatabaseUnavailable("the group was rolled back")  # noqa: TRY301 - as COMMIT
+                if len(group) >= GROUP_MEMBERS or time.monotonic() > ends_at or self._members.empty():
+                    break
+                member = self._members.get()
+            self._connection.execute("commit")
+        except BaseException as caught:  # noqa: BLE001 - an edge: every failure is handed to the members
+            failure = driver.meaning(caught)
+            if self._connection.in_transaction:
+                self._connection.execute("rollback")
+            if member is not None and (not group or group[-1].done is not member.done):
+                # It failed outside its own work (BEGIN, SAVEPOINT); an interactive one waits to be opened.
+                group.append(_Outcome(member.done))
+                if isinstance(member, Interactive):
+                    group.append(_Outcome(member.opened))
+        self._tell(_settle, group, failure)
+        self._keep_wal_small()
+        return member is not None
+
+    def _run_plain(self, member: Plain) -> _Outcome:
+        connection = self._connection
+        writer = _PlainWriter(connection, self._clock.now())
+        connection.execute("savepoint member")
+        self._deadline = time.monotonic() + self._limit
+        try:
+            value = member.work(writer)
+            self._deadline = float("inf")
+            writer.require_sound(value)
+            connection.execute("release member")
+        except BaseException as failure:  # noqa: BLE001 - an edge: the caller of write() gets it
+            self._roll_back_member()
+            return _Outcome(member.done, failure=driver.meaning(failure))
+        finally:
+            writer.failure = _WRITER_IS_OVER
+        return _Outcome(member.done, value, calls=writer.calls)
+
+    def _serve(self, member: Interactive) -> _Outcome:
+        """Answer what an interactive transaction asks until it ends or its time is over."""
+        connection = self._connection
+        connection.execute("savepoint member")
+        self._deadline = time.monotonic() + self._limit
+        self._tell(_resolve, member.opened, self._clock.now(), None)
+        doomed: BaseException | None = None
+        while True:
+            try:
+                ask = member.asks.get(timeout=max(self._deadline - time.monotonic(), 0.0))
+            except queue.Empty:
+                self._roll_back_member()
+                self._tell(member.too_long)
+                return _Outcome(member.done, failure=TransactionTooLong("the transaction was open for too long"))
+            if ask.verb is Verb.ROLLBACK:
+                self._roll_back_member()
+                return _Outcome(member.done)
+            if ask.verb is Verb.COMMIT:
+                self._deadline = float("inf")
+                connection.execute("release member")
+                return _Outcome(member.done, calls=member.calls)
+            value = None
+            if doomed is None:
+                try:
+                    value = self._answer(ask)
+                except Exception as failure:  # noqa: BLE001 - an edge: the asking task gets it
+                    doomed = driver.meaning(failure)
+            self._tell(_resolve, ask.answer, value, doomed)
+            if not connection.in_transaction:
+                return _Outcome(member.done, failure=doomed)
+
+    def _answer(self, ask: Ask) -> Any:
+        match ask.verb:
+            case Verb.FETCH:
+                return driver.fetch(self._connection, ask.sql, ask.parameters)
+            case Verb.EXECUTE:
+                return driver.execute(self._connection, ask.sql, ask.parameters)
+            case _:
+                return driver.execute_many(self._connection, ask.sql, ask.parameters)
+
+    def _roll_back_member(self) -> None:
+        self._deadline = float("inf")
+        if self._connection.in_transaction:
+            self._connection.execute("rollback to member")
+            self._connection.execute("release member")
+
+    def _keep_wal_small(self) -> None:
+        now = time.monotonic()
+        if now < self._truncate_after or self.wal_bytes() <= self._wal_bound:
+            return
+        self._truncate_after = now + _TRUNCATE_EVERY_SECONDS
+        self._connection.execute(f"pragma busy_timeout = {_TRUNCATE_WAIT_MS}")
+        # A busy reader makes this answer "busy"; where the disk fails, the next COMMIT says so to those it concerns.
+        with contextlib.suppress(sqlite3.OperationalError):
+            self._connection.execute("pragma wal_checkpoint(truncate)").fetchall()
+        self._connection.execute(f"pragma busy_timeout = {driver.BUSY_TIMEOUT_MS}")
+
+    def _tell(self, call: Callable[..., None], *arguments: object) -> None:
+        if not self._loop.is_closed():  # else nobody is left to be told
+            self._loop.call_soon_threadsafe(call, *arguments)
+
+
+def _settle(group: Iterable[_Outcome], failure: BaseException | None) -> None:
+    """On the event loop: make the calls of a durable group in commit order, then tell every member."""
+    for member in group:
+        if failure is None and member.failure is None:
+            run_calls(member.calls)
+    for member in group:
+        _resolve(member.done, member.value, failure or member.failure)
+
+
+def _resolve(future: "asyncio.Future[Any]", value: object, failure: BaseException | None) -> None:
+    if future.done():  # the caller was cancelled and no longer listens
+        return
+    if failure is None:
+        future.set_result(value)
+    elif isinstance(failure, StopIteration):
+        future.set_exception(RuntimeError("work raised StopIteration"))
+    else:
+        future.set_exception(failure)

@@ -1,0 +1,128 @@
+"""One way to write a statement, translated to what each driver takes, once per text.
+
+``:name`` is a parameter; inside strings, quoted identifiers, comments and dollar quotes it is text, and ``::`` is
+PostgreSQL's cast. ``in :names`` and ``not in :names`` take a list or tuple of any length up to 32,766, none included.
+Not understood, because it is not in the common subset: array slices with a parameter (``a[x:y]``), backslash strings.
+"""
+
+import functools
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+_TOKENS = re.compile(
+    r"""
+      (?P<text> '(?:[^']|'')*' | "(?:[^"]|"")*" | --[^\n]* | /\*.*?\*/
+              | \$(?P<tag>(?:[a-z_]\w*)?)\$.*?\$(?P=tag)\$ | :: )
+    | \b(?P<in>(?P<not>not\s+)?in\s+):(?P<list>[a-z_]\w*)
+    | (?<![\w:]):(?P<name>[a-z_]\w*)
+    | (?P<end>;)
+    """,
+    re.VERBOSE | re.DOTALL | re.IGNORECASE | re.ASCII,
+)
+
+# SQLite's SQLITE_MAX_VARIABLE_NUMBER since 3.32; PostgreSQL takes a list as one array.
+MAX_LIST = 32_766
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A translated statement: the driver's text and the names of its parameters in the order the driver wants them.
+
+    ``wanted`` are the same names as a set; ``lists`` those that stand after ``in``; ``pieces`` (SQLite only) is the
+    text cut at those places.
+    """
+
+    text: str
+    names: tuple[str, ...]
+    wanted: frozenset[str]
+    lists: tuple[str, ...] = ()
+    pieces: tuple[str, ...] = ()
+
+    def check(self, parameters: Mapping[str, object]) -> None:
+        """Raise TypeError unless exactly the named parameters are given, and lists where lists belong."""
+        if parameters.keys() != self.wanted:
+            odd = ", ".join(sorted(parameters.keys() ^ self.wanted))
+            raise TypeError(f"parameters that do not fit the statement: {odd}")
+        for name in self.lists:
+            if not isinstance(parameters[name], (list, tuple)):
+                raise TypeError(f"parameter {name} stands after IN and must be a list or tuple")
+
+
+@functools.lru_cache(maxsize=4096)
+def for_postgres(sql: str) -> Statement:
+    """``:name`` becomes ``$n`` (one number per name), ``in :names`` becomes ``= any($n)``."""
+    numbers: dict[str, int] = {}
+    lists: dict[str, None] = {}
+    parts: list[str] = []
+    done = 0
+    for match in _TOKENS.finditer(sql):
+        if name := match["name"]:
+            replacement = f"${numbers.setdefault(name, len(numbers) + 1)}"
+        elif name := match["list"]:
+            lists[name] = None
+            operator = "<> all" if match["not"] else "= any"
+            replacement = f"{operator}(${numbers.setdefault(name, len(numbers) + 1)})"
+        else:
+            continue
+        parts += (sql[done : match.start()], replacement)
+        done = match.end()
+    parts.append(sql[done:])
+    return Statement("".join(parts), tuple(numbers), frozenset(numbers), tuple(lists))
+
+
+@functools.lru_cache(maxsize=4096)
+def for_sqlite(sql: str) -> Statement:
+    """SQLite reads ``:name`` itself; only the places of lists are remembered, to be filled by ``spread``."""
+    names: dict[str, None] = {}
+    lists: list[str] = []
+    pieces: list[str] = []
+    done = 0
+    for match in _TOKENS.finditer(sql):
+        if name := match["name"]:
+            names[name] = None
+        elif name := match["list"]:
+            names[name] = None
+            lists.append(name)
+            pieces.append(sql[done : match.end("in")])
+            done = match.end()
+    pieces.append(sql[done:])
+    return Statement(sql, tuple(names), frozenset(names), tuple(lists), tuple(pieces))
+
+
+def spread(statement: Statement, parameters: Mapping[str, object]) -> tuple[str, dict[str, object]]:
+    """SQLite's text and values for a statement with lists.
+
+    Lengths are rounded up to a power of two by repeating the last value, which changes no ``in`` and lets SQLite's
+    cache of prepared statements work.
+    """
+    values = {name: value for name, value in parameters.items() if name not in statement.lists}
+    text = [statement.pieces[0]]
+    for name, piece in zip(statement.lists, statement.pieces[1:], strict=True):
+        items = parameters[name]
+        if not isinstance(items, (list, tuple)):
+            raise TypeError(f"parameter {name} stands after IN and must be a list or tuple")
+        if len(items) > MAX_LIST:
+            raise ValueError(f"parameter {name} has {len(items)} values; at most {MAX_LIST} are possible")
+        size = min(1 << max(len(items) - 1, 0).bit_length(), MAX_LIST) if items else 0
+        slots = [f"{name}__{number}" for number in range(size)]
+        for number, slot in enumerate(slots):
+            values[slot] = items[min(number, len(items) - 1)]
+        text += ("(", ", ".join(f":{slot}" for slot in slots), ")", piece)
+    return "".join(text), values
+
+
+def split(script: str) -> Iterator[str]:
+    """The statements of a script, cut at semicolons outside strings and comments; empty ones are left out."""
+    done = 0
+    for match in _TOKENS.finditer(script):
+        if match["end"]:
+            yield from _unless_empty(script[done : match.start()])
+            done = match.end()
+    yield from _unless_empty(script[done:])
+
+
+def _unless_empty(text: str) -> Iterator[str]:
+    bare = re.sub(r"--[^\n]*|/\*.*?\*/", "", text, flags=re.DOTALL).strip()
+    if bare:
+        yield text.strip()

