@@ -1,0 +1,91 @@
+"""Signed tokens in the compact form, ES256K and ES256 only (RFC 7515, 7519, 8812): three base64url parts joined by dots.
+
+Reading is not believing: :func:`read` gives what a token says, :meth:`Token.is_signed_by` whether a key said it. The
+algorithm is the key's, never the token's choice. What the claims must be (issuer, audience, times) is for the caller.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from at_protocol.crypto import base64url
+from at_protocol.crypto.did_key import PrivateKey, PublicKey
+from at_protocol.failures import Malformed
+
+MAX_LENGTH = 16_384
+"""Characters; service tokens have a few hundred, DPoP proofs and access tokens one or two thousand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token taken apart, nothing verified yet."""
+
+    header: dict[str, object]
+    claims: dict[str, object]
+    signed: bytes
+    """The first two parts with their dot: what the signature is over."""
+    signature: bytes
+
+    @property
+    def algorithm(self) -> str:
+        """The header's ``alg``, empty when it isn't text."""
+        named = self.header.get("alg")
+        return named if isinstance(named, str) else ""
+
+    def is_signed_by(self, public: PublicKey, *, allow_high_s: bool = False) -> bool:
+        """Whether the header names this key's algorithm and the signature is by it."""
+        return self.algorithm == public.algorithm and public.verify(
+            self.signed, self.signature, allow_high_s=allow_high_s
+        )
+
+
+def sign(claims: Mapping[str, object], private: PrivateKey, *, header: Mapping[str, object] | None = None) -> str:
+    """The compact token; ``alg`` is the key's, ``typ`` is ``JWT`` unless ``header`` says otherwise."""
+    complete = {"typ": "JWT", **(header or {}), "alg": private.algorithm}
+    signed = f"{_part(complete)}.{_part(claims)}"
+    return f"{signed}.{base64url.encode(private.sign(signed.encode('ascii')))}"
+
+
+def read(text: str) -> Token:
+    """The token taken apart; raises Malformed (kind ``jwt``)."""
+    if len(text) > MAX_LENGTH:
+        raise Malformed("jwt", text, f"longer than {MAX_LENGTH} characters")
+    parts = text.split(".")
+    if len(parts) != 3:
+        raise Malformed("jwt", text, "not three parts joined by dots")
+    try:
+        header, claims, signature = (base64url.decode(part) for part in parts)
+    except Malformed as error:
+        raise Malformed("jwt", text, error.why) from error
+    return Token(_object(header), _object(claims), f"{parts[0]}.{parts[1]}".encode("ascii"), signature)
+
+
+def verify(text: str, public: PublicKey, *, allow_high_s: bool = False) -> Token:
+    """The token when this key signed it; raises Malformed (kind ``jwt``)."""
+    token = read(text)
+    if not token.is_signed_by(public, allow_high_s=allow_high_s):
+        raise Malformed("jwt", token.algorithm, "not signed by the expected key")
+    return token
+
+
+def _part(members: Mapping[str, object]) -> str:
+    return base64url.encode(json.dumps(members, separators=(",", ":")).encode("ascii"))
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    members = dict(pairs)
+    if len(members) != len(pairs):  # RFC 7515 section 4: two readers could disagree about which one counts
+        raise Malformed("jwt", [name for name, _ in pairs], "a member stands twice")
+    return members
+
+
+def _object(content: bytes) -> dict[str, object]:
+    try:
+        members: object = json.loads(str(content, "utf-8"), object_pairs_hook=_unique)
+    except Malformed:
+        raise
+    except (ValueError, RecursionError) as error:  # ValueError: not UTF-8, not JSON, a number of thousands of digits
+        raise Malformed("jwt", content[:40], "a part is not JSON") from error
+    if not isinstance(members, dict):
+        raise Malformed("jwt", content[:40], "a part is not a JSON object")
+    return members

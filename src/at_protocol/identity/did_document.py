@@ -1,0 +1,194 @@
+"""DID documents: written as the reference directory writes them, read as strictly as trust in them requires.
+
+A document that lacks a usable key or PDS is not malformed, the account behind it is broken: its commits are ignored.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+from at_protocol.crypto import k256
+from at_protocol.crypto.did_key import (
+    LEGACY_TYPES,
+    PublicKey,
+    format_multikey,
+    parse_did_key,
+    parse_legacy_multibase,
+    parse_multikey,
+)
+from at_protocol.failures import Malformed
+from at_protocol.syntax.did import Did
+from at_protocol.syntax.handle import Handle, parse_handle
+
+ATPROTO_KEY: Final = "atproto"
+LABEL_KEY: Final = "atproto_label"
+PDS_SERVICE: Final = "atproto_pds"
+PDS_TYPE: Final = "AtprotoPersonalDataServer"
+MULTIKEY_TYPE: Final = "Multikey"
+
+_CONTEXT = ["https://www.w3.org/ns/did/v1", "https://w3id.org/security/multikey/v1"]
+_K256_CONTEXT = "https://w3id.org/security/suites/secp256k1-2019/v1"
+_P256_CONTEXT = "https://w3id.org/security/suites/ecdsa-2019/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A service of an identity: its type and where it is."""
+
+    type: str
+    endpoint: str
+
+
+@dataclass(frozen=True, slots=True)
+class DidDocument:
+    """What this protocol reads in a document. ``source`` is the document as it came."""
+
+    did: Did
+    also_known_as: tuple[str, ...]
+    source: dict[str, object]
+
+    @property
+    def handle(self) -> Handle | None:
+        """The handle it claims (the first well-formed one); nothing is true of it until the handle names this DID."""
+        for name in self.also_known_as:
+            if name.startswith("at://"):
+                try:
+                    return parse_handle(name[5:])
+                except Malformed:  # a path behind the host, or not a host: the next one counts
+                    continue
+        return None
+
+    @property
+    def signing_key(self) -> PublicKey | None:
+        """The key that signs this account's commits and service tokens; None: broken account."""
+        return self.key(ATPROTO_KEY)
+
+    @property
+    def pds(self) -> str | None:
+        """``https://host[:port]`` of the account's PDS; None: broken account."""
+        return self.service(PDS_SERVICE, PDS_TYPE)
+
+    def key(self, fragment: str) -> PublicKey | None:
+        """The key of the first verification method with this fragment, when it is the DID's own and readable."""
+        method = self._first("verificationMethod", fragment)
+        if method is None or method.get("controller") != self.did:
+            return None
+        key_type, text = method.get("type"), method.get("publicKeyMultibase")
+        if not isinstance(key_type, str) or not isinstance(text, str):
+            return None
+        try:
+            if key_type == MULTIKEY_TYPE:
+                return parse_multikey(text)
+            if key_type in LEGACY_TYPES:
+                return parse_legacy_multibase(text, key_type)
+        except Malformed:
+            return None
+        return None
+
+    def service(self, fragment: str, service_type: str | None = None) -> str | None:
+        """The endpoint of the first service with this fragment, when type (if given) and URL are as they must be."""
+        service = self._first("service", fragment)
+        if service is None or (service_type is not None and service.get("type") != service_type):
+            return None
+        endpoint = service.get("serviceEndpoint")  # foreign documents hold objects and lists here
+        return host_url(endpoint) if isinstance(endpoint, str) else None
+
+    def _first(self, section: str, fragment: str) -> dict[str, object] | None:
+        # Relative or full; a full one of another DID is another identity's.
+        names = {f"#{fragment}", f"{self.did}#{fragment}"}
+        for entry in _entries(self.source.get(section)):
+            if entry.get("id") in names:
+                return entry
+        return None
+
+
+def _entries(section: object) -> Iterable[dict[str, object]]:
+    if isinstance(section, list):
+        for entry in section:
+            if isinstance(entry, dict) and isinstance(entry.get("id"), str):
+                yield entry
+
+
+def parse_did_document(document: object, did: Did) -> DidDocument:
+    """The document of this DID (parsed JSON); raises Malformed (kind ``did document``) when it is none, or another's."""
+    if not isinstance(document, dict):
+        raise Malformed("did document", document, "not a JSON object")
+    if document.get("id") != did:
+        raise Malformed("did document", document.get("id"), f"not the document of {did}")
+    names = document.get("alsoKnownAs")
+    also_known_as = tuple(name for name in names if isinstance(name, str)) if isinstance(names, list) else ()
+    return DidDocument(did, also_known_as, document)
+
+
+def host_url(text: str) -> str | None:
+    """``scheme://host[:port]`` of a URL that is http(s) and nothing more (a lone slash is nothing), else None."""
+    try:
+        parts = urlsplit(text)
+        port, host = parts.port, parts.hostname
+    except ValueError:
+        return None
+    if parts.scheme not in {"http", "https"} or not host or parts.username is not None or parts.password is not None:
+        return None
+    if parts.path not in {"", "/"} or "?" in text or "#" in text or not text.isprintable() or " " in text:
+        return None
+    authority = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{authority}" if port is None else f"{parts.scheme}://{authority}:{port}"
+
+
+def build_did_document(
+    did: Did,
+    *,
+    also_known_as: Iterable[str],
+    verification_methods: Mapping[str, str],
+    services: Mapping[str, Service],
+) -> dict[str, object]:
+    """The document (JSON-able) of an identity whose keys are did:key texts by fragment, services by fragment.
+
+    Raises Malformed (kind ``key``) for a text without a did:key's form; a key on a curve that we don't know is written as
+    it is, as the reference directory does.
+    """
+    context = list(_CONTEXT)
+    methods: list[dict[str, str]] = []
+    for fragment, text in verification_methods.items():
+        if not text.startswith("did:key:"):
+            raise Malformed("key", text, "does not begin with did:key:")
+        suite = _suite_of(text)
+        if suite is not None and suite not in context:
+            context.append(suite)
+        methods.append(
+            {
+                "id": f"{did}#{fragment}",
+                "type": MULTIKEY_TYPE,
+                "controller": did,
+                "publicKeyMultibase": text.removeprefix("did:key:"),
+            }
+        )
+    return {
+        "@context": context,
+        "id": did,
+        "alsoKnownAs": list(also_known_as),
+        "verificationMethod": methods,
+        "service": [
+            {"id": f"#{fragment}", "type": service.type, "serviceEndpoint": service.endpoint}
+            for fragment, service in services.items()
+        ],
+    }
+
+
+def _suite_of(did_key: str) -> str | None:
+    try:
+        key = parse_did_key(did_key)
+    except Malformed:
+        return None
+    return _K256_CONTEXT if isinstance(key, k256.PublicKey) else _P256_CONTEXT
+
+
+def account_document(did: Did, *, handle: Handle | None, key: PublicKey, pds: str) -> dict[str, object]:
+    """The document of an ordinary account, as a did:web account publishes it; ``pds`` is ``https://host``."""
+    return build_did_document(
+        did,
+        also_known_as=[] if handle is None else [f"at://{handle}"],
+        verification_methods={ATPROTO_KEY: "did:key:" + format_multikey(key)},
+        services={PDS_SERVICE: Service(PDS_TYPE, pds)},
+    )

@@ -1,0 +1,70 @@
+"""How a domain says which DID its handle names, and when that counts (Handle specification, "Handle Resolution").
+
+Two ways, DNS before HTTPS. A handle is an account's only when the DID's document claims it too.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from at_protocol.failures import Malformed
+from at_protocol.identity.did_document import DidDocument
+from at_protocol.syntax.did import Did, parse_did
+from at_protocol.syntax.handle import INVALID, Handle
+
+MAX_BODY_BYTES = 2048
+"""A DID has at most 2048 characters; nobody needs to send more."""
+_PREFIX = b"did="
+_MAX_DNS_NAME = 253
+
+
+def dns_name(handle: Handle) -> str | None:
+    """The name whose TXT records to ask for; None when it is too long for DNS (HTTPS may still do)."""
+    name = f"_atproto.{handle}"
+    return name if len(name) <= _MAX_DNS_NAME else None
+
+
+def well_known_url(handle: Handle) -> str:
+    """The URL whose body is the DID."""
+    return f"https://{handle}/.well-known/atproto-did"
+
+
+def did_from_txt(records: Iterable[Sequence[bytes]]) -> Did | None:
+    """The DID in the TXT records of :func:`dns_name`, each a sequence of character strings; None when none speaks of one.
+
+    Raises Malformed (kind ``handle claim``) when two do, equal or not, or the one is not a DID: a domain that contradicts
+    itself names nobody.
+    """
+    claims = [joined for joined in (b"".join(strings) for strings in records) if joined.startswith(_PREFIX)]
+    if not claims:
+        return None
+    if len(claims) > 1:
+        raise Malformed("handle claim", claims, "more than one TXT record begins with did=")
+    try:
+        return parse_did(claims[0][len(_PREFIX) :].decode("ascii"))
+    except UnicodeDecodeError as error:
+        raise Malformed("handle claim", claims[0], "not a DID") from error
+    except Malformed as error:
+        raise Malformed("handle claim", claims[0], error.why) from error
+
+
+def did_from_body(body: bytes) -> Did:
+    """The DID on the first line of a ``/.well-known/atproto-did`` answer; raises Malformed (kind ``handle claim``)."""
+    if len(body) > MAX_BODY_BYTES + 2:  # room for a line end
+        raise Malformed("handle claim", body[:40], f"more than {MAX_BODY_BYTES} bytes")
+    first_line = body.lstrip().partition(b"\n")[0].strip()
+    try:
+        return parse_did(first_line.decode("ascii"))
+    except UnicodeDecodeError as error:
+        raise Malformed("handle claim", first_line, "not a DID") from error
+    except Malformed as error:
+        raise Malformed("handle claim", first_line, error.why) from error
+
+
+def confirmed_handle(document: DidDocument, resolved: Did | None) -> Handle:
+    """The handle to show: the one the document claims if ``resolved``, what that handle names, is the document's DID.
+
+    ``handle.invalid`` otherwise; an account without a handle works all the same.
+    """
+    claimed = document.handle
+    if claimed is None or claimed == INVALID or resolved != document.did:
+        return INVALID
+    return claimed

@@ -1,0 +1,335 @@
+"""Operations of did:plc: their three forms, their signed bytes, their CIDs, the DID that a first one makes.
+
+An operation is JSON on the wire and DAG-CBOR for hashing and signing; CIDs inside it are text, not links. No fields but
+those of its form are allowed, so the values here hold all of it and give back the same bytes. Existing logs hold operations
+that no directory would take today (no rotation keys, the same one twice): :func:`parse_operation` reads them,
+:func:`check_limits` is for new ones. Which operations may follow which is in :mod:`at_protocol.identity.plc_log`.
+"""
+
+from base64 import b32encode
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from typing import Final, TypeAlias, TypeVar
+
+from at_protocol.crypto import base58, base64url
+from at_protocol.crypto.did_key import PrivateKey, PublicKey, format_did_key, parse_did_key
+from at_protocol.data import cbor
+from at_protocol.data.cid import Cid
+from at_protocol.data.model import Value
+from at_protocol.failures import Malformed, Misuse
+from at_protocol.identity.did_document import ATPROTO_KEY, PDS_SERVICE, PDS_TYPE, Service
+from at_protocol.identity.plc_refusal import OperationRefused, Refusal
+from at_protocol.syntax.did import Did
+from at_protocol.syntax.handle import Handle
+
+# Of the reference directory; its specification says 7500 bytes and 1 to 5 unique rotation keys. Our own operations stay
+# inside both.
+MAX_BYTES: Final = 4000
+MAX_ENTRIES: Final = 10
+MAX_OWN_ROTATION_KEYS: Final = 5
+_MAX_NAME = 258
+_MAX_FRAGMENT = 32
+_MAX_TYPE = 256
+_MAX_ENDPOINT = 512
+_MAX_KEY = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """``plc_operation``: the whole state of an identity. ``prev`` is the CID of the operation before, None at the start."""
+
+    rotation_keys: tuple[str, ...]
+    verification_methods: Mapping[str, str]
+    also_known_as: tuple[str, ...]
+    services: Mapping[str, Service]
+    prev: str | None = None
+    sig: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tombstone:
+    """``plc_tombstone``: the end of an identity, unless recovered from."""
+
+    prev: str
+    sig: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LegacyCreate:
+    """``create``: how identities began before ``plc_operation``; only the first of a log, and only of an old one."""
+
+    signing_key: str
+    recovery_key: str
+    handle: str
+    service: str
+    sig: str | None = None
+
+    @property
+    def prev(self) -> None:
+        """Nothing comes before it."""
+        return
+
+
+AnyOperation: TypeAlias = Operation | Tombstone | LegacyCreate
+_Form = TypeVar("_Form", Operation, Tombstone, LegacyCreate)
+
+
+def parse_operation(document: object) -> AnyOperation:
+    """The signed operation that a parsed JSON document is; raises OperationRefused (ImproperOperation)."""
+    if not isinstance(document, dict):
+        raise _improper(document, "not a JSON object")
+    match document.get("type"):
+        case "plc_operation":
+            return _parse_regular(document)
+        case "plc_tombstone":
+            _only(document, {"type", "prev", "sig"})
+            return Tombstone(_text(document, "prev"), _text(document, "sig"))
+        case "create":
+            _only(document, {"type", "signingKey", "recoveryKey", "handle", "service", "prev", "sig"})
+            if document["prev"] is not None:
+                raise _improper(document["prev"], "prev of a first operation is null")
+            return LegacyCreate(
+                _text(document, "signingKey"),
+                _text(document, "recoveryKey"),
+                _text(document, "handle"),
+                _text(document, "service"),
+                _text(document, "sig"),
+            )
+        case other:
+            raise _improper(other, "not a type of operation")
+
+
+def _improper(value: object, why: str) -> OperationRefused:
+    return OperationRefused(Refusal.IMPROPER_OPERATION, value, why)
+
+
+def _only(document: dict[str, object], names: set[str]) -> None:
+    if document.keys() != names:
+        raise _improper(sorted(map(str, document.keys() ^ names)), "fields are missing or unknown")
+
+
+def _text(document: Mapping[str, object], name: str) -> str:
+    text = document[name]
+    if not isinstance(text, str):
+        raise _improper(text, f"{name} is not text")
+    return text
+
+
+def _texts(value: object, name: str) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
+        raise _improper(value, f"{name} is not a list of texts")
+    return tuple(value)
+
+
+def _entries(value: object, name: str) -> dict[str, object]:
+    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+        raise _improper(value, f"{name} is not an object")
+    return value
+
+
+def _parse_regular(document: dict[str, object]) -> Operation:
+    _only(document, {"type", "rotationKeys", "verificationMethods", "alsoKnownAs", "services", "prev", "sig"})
+    methods = _entries(document["verificationMethods"], "verificationMethods")
+    services: dict[str, Service] = {}
+    for fragment, value in _entries(document["services"], "services").items():
+        service = _entries(value, "a service")
+        _only(service, {"type", "endpoint"})
+        services[fragment] = Service(_text(service, "type"), _text(service, "endpoint"))
+    return Operation(
+        rotation_keys=_texts(document["rotationKeys"], "rotationKeys"),
+        verification_methods={fragment: _text(methods, fragment) for fragment in methods},
+        also_known_as=_texts(document["alsoKnownAs"], "alsoKnownAs"),
+        services=services,
+        prev=None if document["prev"] is None else _text(document, "prev"),
+        sig=_text(document, "sig"),
+    )
+
+
+def to_json(operation: AnyOperation) -> dict[str, Value]:
+    """The operation as it stands on the wire; without ``sig`` when it has none yet."""
+    document = _unsigned(operation)
+    if operation.sig is not None:
+        document["sig"] = operation.sig
+    return document
+
+
+def _unsigned(operation: AnyOperation) -> dict[str, Value]:
+    match operation:
+        case Operation():
+            return {
+                "type": "plc_operation",
+                "rotationKeys": list(operation.rotation_keys),
+                "verificationMethods": dict(operation.verification_methods),
+                "alsoKnownAs": list(operation.also_known_as),
+                "services": {
+                    fragment: {"type": service.type, "endpoint": service.endpoint}
+                    for fragment, service in operation.services.items()
+                },
+                "prev": operation.prev,
+            }
+        case Tombstone():
+            return {"type": "plc_tombstone", "prev": operation.prev}
+        case LegacyCreate():
+            return {
+                "type": "create",
+                "signingKey": operation.signing_key,
+                "recoveryKey": operation.recovery_key,
+                "handle": operation.handle,
+                "service": operation.service,
+                "prev": None,
+            }
+
+
+def _encoded(document: dict[str, Value]) -> bytes:
+    try:
+        return cbor.encode(document)
+    except Malformed as error:  # half a surrogate pair, an empty fragment
+        raise _improper(error.value, error.why) from error
+
+
+def unsigned_bytes(operation: AnyOperation) -> bytes:
+    """What a signature is over."""
+    return _encoded(_unsigned(operation))
+
+
+def signed_bytes(operation: AnyOperation) -> bytes:
+    """What CID and DID are made of; raises Misuse before it is signed."""
+    if operation.sig is None:
+        raise Misuse("the operation is not signed yet")
+    return _encoded(to_json(operation))
+
+
+def sign(operation: _Form, key: PrivateKey) -> _Form:
+    """The same operation with a signature by this rotation key."""
+    return replace(operation, sig=base64url.encode(key.sign(unsigned_bytes(operation))))
+
+
+def cid_of(operation: AnyOperation) -> Cid:
+    """The name by which the next operation calls a signed one."""
+    return Cid.for_cbor(signed_bytes(operation))
+
+
+def did_of(genesis: AnyOperation) -> Did:
+    """The DID that a signed first operation makes."""
+    digest = b32encode(sha256(signed_bytes(genesis)).digest()).decode("ascii").lower()
+    return Did("did:plc:" + digest[:24])
+
+
+def normalised(operation: Operation | LegacyCreate) -> Operation:
+    """What an operation says, in today's form; CID, DID and signature belong to the form it came in."""
+    if isinstance(operation, Operation):
+        return operation
+    endpoint = operation.service
+    if not endpoint.startswith(("https://", "http://")):
+        endpoint = "https://" + endpoint
+    handle = operation.handle.removeprefix("at://").removeprefix("http://").removeprefix("https://")
+    return Operation(
+        rotation_keys=(operation.recovery_key, operation.signing_key),
+        verification_methods={ATPROTO_KEY: operation.signing_key},
+        also_known_as=(f"at://{handle}",),
+        services={PDS_SERVICE: Service(PDS_TYPE, endpoint)},
+        prev=None,
+        sig=operation.sig,
+    )
+
+
+def account_operation(
+    *,
+    rotation_keys: tuple[PublicKey, ...],
+    signing_key: PublicKey,
+    handle: Handle,
+    pds: str,
+    prev: Cid | None = None,
+) -> Operation:
+    """The unsigned operation of an ordinary account; keys in order of authority, ``pds`` is ``https://host``.
+
+    Raises Misuse beyond what both the specification and the reference directory accept (1 to 5 unique rotation keys).
+    """
+    keys = tuple(format_did_key(key) for key in rotation_keys)
+    if not 0 < len(keys) <= MAX_OWN_ROTATION_KEYS or len(set(keys)) != len(keys):
+        raise Misuse(f"an operation has 1 to {MAX_OWN_ROTATION_KEYS} different rotation keys")
+    return Operation(
+        rotation_keys=keys,
+        verification_methods={ATPROTO_KEY: format_did_key(signing_key)},
+        also_known_as=(f"at://{handle}",),
+        services={PDS_SERVICE: Service(PDS_TYPE, pds)},
+        prev=None if prev is None else str(prev),
+    )
+
+
+def signer_of(operation: AnyOperation, rotation_keys: tuple[str, ...]) -> int:
+    """The index of the first of these keys that signed the operation; raises OperationRefused (InvalidSignature).
+
+    A key on a curve that we don't know cannot have signed anything that we accept.
+    """
+    try:
+        signature = base64url.decode(operation.sig or "")
+    except Malformed as error:
+        raise OperationRefused(Refusal.INVALID_SIGNATURE, operation.sig, error.why) from error
+    content = unsigned_bytes(operation)
+    for index, text in enumerate(rotation_keys):
+        try:
+            key = parse_did_key(text)
+        except Malformed:
+            continue
+        if key.verify(content, signature):
+            return index
+    raise OperationRefused(Refusal.INVALID_SIGNATURE, operation.sig, "no rotation key with the authority made it")
+
+
+def check_limits(operation: AnyOperation) -> None:
+    """Refuse a new operation that is larger or odder than the reference directory takes (ImproperOperation, UnsupportedKey)."""
+    if isinstance(operation, LegacyCreate):
+        raise _improper("create", "the legacy form is only read")
+    size = len(signed_bytes(operation))
+    if size > MAX_BYTES:
+        raise _improper(size, f"larger than {MAX_BYTES} bytes")
+    if isinstance(operation, Tombstone):
+        return
+    if not 0 < len(operation.rotation_keys) <= MAX_ENTRIES:
+        raise _improper(len(operation.rotation_keys), f"1 to {MAX_ENTRIES} rotation keys are allowed")
+    for text in operation.rotation_keys:
+        try:
+            parse_did_key(text)
+        except Malformed as error:
+            raise OperationRefused(Refusal.UNSUPPORTED_KEY, text, error.why) from error
+    if len(set(operation.rotation_keys)) != len(operation.rotation_keys):
+        raise _improper(operation.rotation_keys, "a rotation key stands twice")
+    _check_names(operation.also_known_as)
+    _check_methods(operation.verification_methods)
+    _check_services(operation.services)
+
+
+def _check_names(names: tuple[str, ...]) -> None:
+    if len(names) > MAX_ENTRIES or len(set(names)) != len(names):
+        raise _improper(names, f"alsoKnownAs has at most {MAX_ENTRIES} entries, each once")
+    for name in names:
+        if len(name) > _MAX_NAME:
+            raise _improper(name, f"an entry of alsoKnownAs is longer than {_MAX_NAME} characters")
+
+
+def _check_methods(methods: Mapping[str, str]) -> None:
+    if len(methods) > MAX_ENTRIES:
+        raise _improper(len(methods), f"more than {MAX_ENTRIES} verification methods")
+    for fragment, text in methods.items():
+        if len(fragment) > _MAX_FRAGMENT or len(text) > _MAX_KEY:
+            raise _improper(text, "a verification method is too long")
+        # Of any curve: other networks keep keys here that this one has no use for.
+        if not text.startswith("did:key:z"):
+            raise OperationRefused(Refusal.UNSUPPORTED_KEY, text, "not a did:key")
+        try:
+            base58.decode(text.removeprefix("did:key:z"))
+        except Malformed as error:
+            raise OperationRefused(Refusal.UNSUPPORTED_KEY, text, error.why) from error
+
+
+def _check_services(services: Mapping[str, Service]) -> None:
+    if len(services) > MAX_ENTRIES:
+        raise _improper(len(services), f"more than {MAX_ENTRIES} services")
+    for fragment, service in services.items():
+        too_long = (
+            len(fragment) > _MAX_FRAGMENT or len(service.type) > _MAX_TYPE or len(service.endpoint) > _MAX_ENDPOINT
+        )
+        if too_long:
+            raise _improper(fragment, "a service is too long")

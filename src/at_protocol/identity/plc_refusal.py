@@ -1,0 +1,20 @@
+"""Why a directory refuses an operation, in the names of the reference implementation."""
+
+from enum import StrEnum
+
+from at_protocol.failures import Malformed
+
+
+class Refusal(StrEnum):
+    """The kinds of refusal."""
+
+    IMPROPER_OPERATION = "ImproperOperation"
+    MISORDERED_OPERATION = "MisorderedOperation"
+    LATE_RECOVERY = "LateRecovery"
+    GENESIS_HASH = "GenesisHash"
+    INVALID_SIGNATURE = "InvalidSignature"
+    UNSUPPORTED_KEY = "UnsupportedKey"
+
+
+class OperationRefused(Malformed):
+    """An operation of did:plc that breaks a rule; ``kind`` is a :class:`Refusal`."""

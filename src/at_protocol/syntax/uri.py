@@ -1,0 +1,20 @@
+"""URIs of any scheme, checked no further than Lexicon's format ``uri`` asks: a scheme, a colon, something without spaces."""
+
+import re
+from typing import NewType
+
+from at_protocol.failures import Malformed
+
+Uri = NewType("Uri", str)
+
+MAX_LENGTH = 8192
+_SYNTAX = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:[^\s\x00-\x1f\x7f]+")
+
+
+def parse_uri(text: str) -> Uri:
+    """The URI; raises Malformed."""
+    if len(text) > MAX_LENGTH:
+        raise Malformed("uri", text, f"longer than {MAX_LENGTH} characters")
+    if _SYNTAX.fullmatch(text) is None:
+        raise Malformed("uri", text, "not a scheme, a colon and a rest without spaces")
+    return Uri(text)
