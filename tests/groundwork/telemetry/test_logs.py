@@ -1,0 +1,76 @@
+"""Log lines as an operator's collector reads them."""
+
+import io
+import json
+import logging
+
+import pytest
+import structlog
+
+from groundwork.telemetry.logs import LogFormat, configure, log, request_id
+
+
+@pytest.fixture
+def out():
+    stream = io.StringIO()
+    root = logging.getLogger()
+    before = root.handlers[:]
+    yield stream
+    root.handlers[:] = before
+    structlog.reset_defaults()
+
+
+def lines(out):
+    return [json.loads(text) for text in out.getvalue().splitlines()]
+
+
+def test_a_line_is_one_json_object_with_the_request_id(out):
+    configure(LogFormat.JSON, stream=out)
+    token = request_id.set("r-1")
+    log.info("record.published", uri="at://did:plc:a/b/c", attempt=2)
+    request_id.reset(token)
+    log.info("record.published")
+    first, second = lines(out)
+    assert first.pop("at").endswith("Z")
+    assert first == {
+        "event": "record.published",
+        "level": "info",
+        "request_id": "r-1",
+        "uri": "at://did:plc:a/b/c",
+        "attempt": 2,
+    }
+    assert "request_id" not in second
+
+
+def test_secrets_are_gone_from_lines_and_tracebacks(out):
+    configure(LogFormat.JSON, stream=out)
+    try:
+        int("ana@example.org")
+    except ValueError as error:
+        log.error("mail.failed", to="ana@example.org", access_token="abc", exc_info=error)
+    assert "ana@example.org" not in out.getvalue()
+    assert "abc" not in out.getvalue()
+    assert "Traceback" in lines(out)[0]["exception"]
+
+
+def test_libraries_speak_through_the_same_pipe(out):
+    configure(LogFormat.JSON, stream=out)
+    configure(LogFormat.JSON, stream=out)  # configuring again must not double the lines
+    logging.getLogger("uvicorn.error").warning("hello %s", "ana@example.org")
+    (line,) = lines(out)
+    assert (line["event"], line["library"]) == ("library.said", "uvicorn.error")
+    assert "ana@" not in line["message"]
+
+
+def test_the_level_is_respected(out):
+    configure(LogFormat.JSON, level="warning", stream=out)
+    log.info("quiet.kept")
+    log.warning("loud.said")
+    assert [line["event"] for line in lines(out)] == ["loud.said"]
+
+
+def test_console_is_for_people(out):
+    configure(LogFormat.CONSOLE, stream=out)
+    log.info("server.started", port=80, password="hunter2")
+    assert "server.started" in out.getvalue()
+    assert "hunter2" not in out.getvalue()
