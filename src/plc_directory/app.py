@@ -1,0 +1,192 @@
+"""The directory's HTTP API, as the public one answers (protocol/identity.md 4)."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import msgspec
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from at_protocol.failures import Malformed
+from at_protocol.identity import plc_log, plc_operation
+from at_protocol.identity.plc_log import Entry
+from at_protocol.identity.plc_operation import Operation, Tombstone
+from at_protocol.syntax.datetime import format_datetime, parse_datetime
+from at_protocol.syntax.did import Did, parse_did
+from groundwork.clock import Instant
+from groundwork.database.transaction import Database
+from groundwork.errors import InvalidInput, NotFound, Refused
+from groundwork.http.application import Application
+from groundwork.http.cors import Cors
+from groundwork.http.faults import Fault
+from groundwork.http.json_bodies import json_response, parse_json
+from groundwork.http.operations import operations_routes
+from groundwork.telemetry.metrics import Metrics
+from plc_directory import store
+from plc_directory.store import Exported, Limits
+
+MAX_EXPORT = 1000
+
+Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+def create_app(db: Database, limits: Limits, metrics: Metrics, *, version: str, access_log: bool = True) -> Application:
+    """The directory over its database."""
+
+    async def look() -> None:
+        async with db.reader() as reader:
+            await reader.fetch_one("select 1")
+
+    app = Application(
+        [
+            *operations_routes(metrics, {"database": look}),
+            Route("/_health", _health(version)),
+            Route("/export", _export),
+            Route("/{did}", _document, methods=["GET", "HEAD"]),
+            Route("/{did}", _submit, methods=["POST"]),
+            Route("/{did}/data", _data),
+            Route("/{did}/log", _log),
+            Route("/{did}/log/audit", _audit),
+            Route("/{did}/log/last", _last),
+        ],
+        metrics,
+        render=_render,
+        translations={Malformed: lambda error: InvalidInput("", _sentence(error))},
+        cors=[Cors(("/",))],
+        access_log=access_log,
+    )
+    app.state.db = db
+    app.state.limits = limits
+    return app
+
+
+def _sentence(error: Exception) -> str:
+    return f"{error.kind}: {error.why}" if isinstance(error, Malformed) else str(error)
+
+
+def _render(_connection: HTTPConnection, fault: Fault) -> Response:
+    # The directory's own shape; rules that are broken are 400 there, whatever our kind says.
+    status = 400 if fault.http_status == 422 else fault.http_status
+    return json_response({"message": fault.why}, status, fault.headers)
+
+
+def _health(version: str) -> Endpoint:
+    async def health(_request: Request) -> Response:
+        return json_response({"version": version})
+
+    return health
+
+
+def _did(request: Request) -> Did:
+    did = parse_did(request.path_params["did"])
+    if not did.startswith("did:plc:") or len(did) != 32:
+        raise InvalidInput("did", f"{did} is not a did:plc.")
+    return did
+
+
+async def _registered(request: Request) -> tuple[Did, list[Entry]]:
+    did = _did(request)
+    async with request.app.state.db.reader() as reader:
+        log = await store.log_of(reader, did)
+    if not log:
+        raise NotFound(f"DID not registered: {did}")
+    return did, log
+
+
+async def _present(request: Request) -> tuple[Did, Operation]:
+    did, log = await _registered(request)
+    operation = plc_log.current(log)
+    if operation is None:
+        raise NotFound(f"DID not available: {did}")
+    return did, operation
+
+
+async def _document(request: Request) -> Response:
+    did, operation = await _present(request)
+    body = msgspec.json.encode(plc_log.document_of(did, operation).source)
+    return Response(body, media_type="application/did+ld+json")
+
+
+async def _data(request: Request) -> Response:
+    did, operation = await _present(request)
+    shown = plc_operation.to_json(operation)
+    kept = ("verificationMethods", "rotationKeys", "alsoKnownAs", "services")
+    return json_response({"did": did, **{name: shown[name] for name in kept}})
+
+
+async def _log(request: Request) -> Response:
+    _, log = await _registered(request)
+    return json_response([plc_operation.to_json(entry.operation) for entry in log if not entry.nullified])
+
+
+async def _audit(request: Request) -> Response:
+    did, log = await _registered(request)
+    return json_response(
+        [
+            {
+                "did": did,
+                "operation": plc_operation.to_json(entry.operation),
+                "cid": str(entry.cid),
+                "nullified": entry.nullified,
+                "createdAt": format_datetime(entry.created_at),
+            }
+            for entry in log
+        ]
+    )
+
+
+async def _last(request: Request) -> Response:
+    _, log = await _registered(request)
+    last = next(entry for entry in reversed(log) if not entry.nullified)
+    return json_response(plc_operation.to_json(last.operation))
+
+
+async def _submit(request: Request) -> Response:
+    did = _did(request)
+    operation = plc_operation.parse_operation(parse_json(await request.body()))
+    if isinstance(operation, Tombstone):
+        await _registered(request)
+    await store.submit(request.app.state.db, did, operation, request.app.state.limits)
+    return Response(status_code=200)
+
+
+async def _export(request: Request) -> Response:
+    count = _count(request.query_params.get("count", str(MAX_EXPORT)))
+    after = request.query_params.get("after", "")
+    async with request.app.state.db.reader() as reader:
+        if after.isascii() and after.isdigit():
+            if int(after) > 2**63 - 1:
+                raise InvalidInput("after", "There is no such number.")
+            lines = [_sequenced(line) for line in await store.export_after_seq(reader, int(after), count)]
+        else:
+            since = Instant(parse_datetime(after)) if after else Instant(0)
+            lines = [_timed(line) for line in await store.export_after_time(reader, since, count)]
+    return Response(b"\n".join(map(msgspec.json.encode, lines)), media_type="application/jsonlines")
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or not 1 <= int(text[:9]) <= MAX_EXPORT:
+        raise Refused(f"count is a number from 1 to {MAX_EXPORT}.")
+    return int(text)
+
+
+def _sequenced(line: Exported) -> dict[str, object]:
+    return {
+        "type": "sequenced_op",
+        "operation": line.operation,
+        "did": line.did,
+        "cid": line.cid,
+        "createdAt": format_datetime(line.created_at),
+        "seq": line.seq,
+    }
+
+
+def _timed(line: Exported) -> dict[str, object]:
+    return {
+        "did": line.did,
+        "operation": line.operation,
+        "cid": line.cid,
+        "nullified": line.nullified,
+        "createdAt": format_datetime(line.created_at),
+    }

@@ -1,0 +1,18 @@
+"""Settings of the directory: ``PLC_…`` in the environment, ``[plc]`` in the file."""
+
+from dataclasses import dataclass
+
+from groundwork.settings import setting
+
+
+@dataclass(frozen=True)
+class PlcSettings:
+    """What ``openmeet plc`` needs to know."""
+
+    port: int = setting(2582, what="port to listen on; 0 picks a free one")
+    host: str = setting("127.0.0.1", what="address to listen on")
+    database_url: str = setting("", what="where operations are kept; a file in the data folder when empty")
+    data_directory: str = setting("var/plc", what="folder of the SQLite file")
+    hourly_limit: int = setting(10, what="operations of one DID accepted in an hour; 0 for no limit")
+    daily_limit: int = setting(30, what="operations of one DID accepted in a day; 0 for no limit")
+    weekly_limit: int = setting(100, what="operations of one DID accepted in a week; 0 for no limit")
