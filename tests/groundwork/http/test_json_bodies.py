@@ -1,0 +1,76 @@
+"""JSON that two parsers would read differently is refused."""
+
+import contextlib
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from groundwork.errors import InvalidInput
+from groundwork.http.json_bodies import parse_json, shape_json
+
+SCALARS = st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.text()
+VALUES = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4), max_leaves=20
+)
+
+
+class Picnic(msgspec.Struct):
+    name: str
+    seats: int = 0
+
+
+@given(VALUES)
+def test_reads_what_was_written(value):
+    assert parse_json(msgspec.json.encode(value)) == value
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b'{"a":1,"a":2}',
+        b'{"x":{"a":1,"a":1}}',
+        b"NaN",
+        b"[Infinity]",
+        b"-Infinity",
+        b'"\\ud800"',
+        b'{"\\udfff":1}',
+        b'"\xff"',
+        b"\xef\xbb\xbf{}",
+        b"[" * 200 + b"]" * 200,
+        b'{"a":' * 200 + b"1" + b"}" * 200,
+        b"1" * 5000,
+        b"[1,]",
+        b"{} {}",
+        b"'a'",
+    ],
+)
+def test_doubtful_json_is_refused_with_a_sentence(body):
+    with pytest.raises(InvalidInput) as refused:
+        parse_json(body)
+    assert refused.value.why.endswith(".")
+
+
+def test_depth_is_counted_outside_strings_and_not_by_width():
+    """Brackets in text and beside each other are no depth."""
+    assert parse_json(b'["' + b"[" * 500 + b'"]') == ["[" * 500]
+    assert len(parse_json(b"[" + b"[]," * 500 + b"[]]")) == 501
+    assert parse_json(b"[" * 128 + b"]" * 128)
+
+
+@given(st.binary(max_size=40))
+def test_garbage_raises_the_one_error(body):
+    with contextlib.suppress(InvalidInput):
+        parse_json(body)
+
+
+def test_shapes_name_the_field_that_is_wrong():
+    assert shape_json({"name": "x", "seats": 3}, Picnic) == Picnic("x", 3)
+    with pytest.raises(InvalidInput) as refused:
+        shape_json({"name": "x", "seats": "3"}, Picnic)
+    assert (refused.value.field, refused.value.why) == ("seats", "Expected int, got str.")
+    with pytest.raises(InvalidInput, match="name"):
+        shape_json({}, Picnic)
