@@ -31,9 +31,9 @@ else:
 
 IS_COMPILED = _compiled_decode is not None
 
-# Heads of lists and maps that are not empty; eight-byte integers (also ';' and ESC in text); empty text (also '`'); floats.
+# Heads of lists and maps; eight-byte integers (also ';' and ESC in text); empty text (also '`'); floats.
 # Each begins its pattern below, so that the search jumps from one to the next.
-_SUSPECTS = frozenset({0x1B, 0x3B, 0x60, 0xFB, *range(0x81, 0x9C), *range(0xA1, 0xBC)})
+_SUSPECTS = frozenset({0x1B, 0x3B, 0x60, 0xFB, *range(0x80, 0x9C), *range(0xA0, 0xBC)})
 _HARMLESS = bytes(byte for byte in range(256) if byte not in _SUSPECTS)
 _BEYOND_INT64 = (re.compile(rb"\x1b[\x80-\xff]"), re.compile(rb"\x3b[\x80-\xff]"))
 # An empty key is the first of its map: it follows the map's head.

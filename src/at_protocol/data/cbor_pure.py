@@ -67,6 +67,10 @@ def _text(encoded: bytes, at: int, end: int) -> str:
 
 
 def _item(encoded: bytes, at: int, levels: int) -> tuple[Value, int]:
+    if at < len(encoded) and encoded[at] >= 0xE0:  # major type 7: what follows the head is not a length
+        if encoded[at] in _SIMPLE:
+            return _SIMPLE[encoded[at]], at + 1
+        raise Malformed("cbor", encoded[at : at + 9], "floats and undefined values are not allowed")
     major, argument, at = _head(encoded, at)
     match major:
         case 0 | 1:
@@ -86,12 +90,8 @@ def _item(encoded: bytes, at: int, levels: int) -> tuple[Value, int]:
                 raise Malformed("cbor", argument, f"a list or map has more than {MAX_ENTRIES} entries")
             _span(encoded, at, argument if major == 4 else 2 * argument)
             return _list(encoded, at, argument, levels) if major == 4 else _map(encoded, at, argument, levels)
-        case 6:
-            return _link(encoded, at, argument)
         case _:
-            if encoded[at - 1] in _SIMPLE:
-                return _SIMPLE[encoded[at - 1]], at
-            raise Malformed("cbor", encoded[at - 1 : at + 8], "floats and undefined values are not allowed")
+            return _link(encoded, at, argument)
 
 
 def _list(encoded: bytes, at: int, count: int, levels: int) -> tuple[Value, int]:
