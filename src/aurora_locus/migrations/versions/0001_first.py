@@ -4,12 +4,10 @@ Which room writes which table is said above each group. CIDs are 36 raw bytes, i
 secrets sealed (``groundwork.sealing``) or hashed, never plain (invariant 8).
 """
 
-from alembic import op
+from groundwork.database.revision import apply
 
 revision = "0001"
 down_revision = None
-branch_labels = None
-depends_on = None
 
 # repository: what is hosted. The row outlives the account (a deleted one keeps answering "deleted"); its status is
 # the only one, so that the write path can refuse in the same statement that moves the head.
@@ -78,12 +76,14 @@ create index blob_references_by_cid on blob_references (did, cid);
 """
 
 # sequencer: one row hands out the numbers; its lock, held to the commit, makes commit order and number order the same.
+# ``retired_up_to`` is the highest number that retention has removed: a cursor below it has missed something.
 EVENTS = """
 create table sequencer (
-    id   integer not null primary key check (id = 1),
-    last bigint  not null
+    id            integer not null primary key check (id = 1),
+    last          bigint  not null,
+    retired_up_to bigint  not null
 );
-insert into sequencer (id, last) values (1, 0);
+insert into sequencer (id, last, retired_up_to) values (1, 0, 0);
 
 create table events (
     seq          bigint not null primary key,
@@ -202,8 +202,6 @@ create index plc_operations_by_state on plc_operations (state, created_at);
 
 
 def upgrade() -> None:
-    """Create every table, one statement at a time (asyncpg prepares each)."""
+    """Create every table."""
     for group in (REPOSITORIES, BLOBS, EVENTS, ACCOUNTS, KEYS):
-        for statement in group.split(";"):
-            if statement.strip():
-                op.execute(statement)
+        apply(group)

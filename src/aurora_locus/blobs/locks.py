@@ -1,0 +1,47 @@
+"""One lock per account, kept only while somebody holds or awaits it."""
+
+import asyncio
+from types import TracebackType
+
+from at_protocol.syntax.did import Did
+
+
+class Locks:
+    """Whoever changes one account's things takes turns, in the order of arrival; different accounts never wait."""
+
+    def __init__(self) -> None:
+        self._held: dict[Did, tuple[asyncio.Lock, int]] = {}
+
+    def hold(self, did: Did) -> "_Hold":
+        """``async with locks.hold(did)``: no other task is inside for this account."""
+        return _Hold(self._held, did)
+
+
+class _Hold:
+    """A turn. The last one out removes the lock, so that idle accounts cost no memory."""
+
+    __slots__ = ("_did", "_held")
+
+    def __init__(self, held: dict[Did, tuple[asyncio.Lock, int]], did: Did) -> None:
+        self._held = held
+        self._did = did
+
+    async def __aenter__(self) -> None:
+        lock, users = self._held.get(self._did) or (asyncio.Lock(), 0)
+        self._held[self._did] = (lock, users + 1)
+        try:
+            await lock.acquire()
+        except BaseException:
+            self._leave()
+            raise
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._held[self._did][0].release()
+        self._leave()
+
+    def _leave(self) -> None:
+        lock, users = self._held.pop(self._did)
+        if users > 1:
+            self._held[self._did] = (lock, users - 1)

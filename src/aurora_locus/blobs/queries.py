@@ -1,0 +1,135 @@
+"""Reading and writing the rows of blobs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from at_protocol.data.cid import Cid
+from at_protocol.syntax.did import Did
+from at_protocol.syntax.nsid import Nsid
+from at_protocol.syntax.record_key import RecordKey
+from groundwork.clock import Instant
+from groundwork.database.transaction import Database, Row, Writer
+
+_FIND = "select cid, mime_type, size, state, takedown_ref from blobs where did = :did and cid = :cid"
+_EXISTING = "select cid from blobs where did = :did and cid in :cids"
+_STORED_BYTES = "select coalesce(sum(size), 0) from blobs where did = :did"
+
+# The same bytes uploaded again keep their first type; their time starts anew, so that the sweep does not take them from
+# under the record that is about to refer to them. An import may have named them before they came: then they are public
+# at once.
+_PUT = """
+    insert into blobs (did, cid, mime_type, size, state, created_at)
+    select :did, :cid, :mime_type, :size,
+           case when exists (select 1 from blob_references r where r.did = :did and r.cid = :cid)
+                then 'permanent' else 'temporary' end,
+           :created_at
+     where true
+    on conflict (did, cid) do update set created_at = excluded.created_at
+    returning cid, mime_type, size, state, takedown_ref
+"""
+
+_LIST = """
+    select distinct x.cid
+      from blob_references x
+      join records r on r.did = x.did and r.collection = x.collection and r.rkey = x.rkey
+      join blobs b on b.did = x.did and b.cid = x.cid
+     where x.did = :did and x.cid > :cursor and r.rev > :since and b.takedown_ref is null
+     order by x.cid
+     limit :limit
+"""
+
+_LIST_MISSING = """
+    select x.cid, min(x.collection || '/' || x.rkey) as path
+      from blob_references x
+     where x.did = :did and x.cid > :cursor
+       and not exists (select 1 from blobs b where b.did = x.did and b.cid = x.cid)
+     group by x.cid
+     order by x.cid
+     limit :limit
+"""
+
+_STALE = """
+    select did, cid from blobs
+     where state = 'temporary' and created_at < :older_than
+     order by created_at
+     limit :limit
+"""
+_DROP_TEMPORARY = """
+    delete from blobs where did = :did and cid = :cid and state = 'temporary' and created_at < :older_than
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The row of a blob."""
+
+    cid: Cid
+    mime_type: str
+    size: int
+    is_public: bool
+    is_taken_down: bool
+
+
+def _stored(row: Row) -> Stored:
+    return Stored(
+        Cid(row["cid"]), row["mime_type"], row["size"], row["state"] == "permanent", row["takedown_ref"] is not None
+    )
+
+
+async def find(db: Database, did: Did, cid: Cid) -> Stored | None:
+    """A blob of an account, whatever its state."""
+    async with db.reader() as reader:
+        row = await reader.fetch_one(_FIND, did=did, cid=bytes(cid))
+    return None if row is None else _stored(row)
+
+
+async def existing(db: Database, did: Did, cids: Sequence[Cid]) -> set[Cid]:
+    """Which of these blobs have a row."""
+    async with db.reader() as reader:
+        rows = await reader.fetch(_EXISTING, did=did, cids=[bytes(cid) for cid in cids])
+    return {Cid(row["cid"]) for row in rows}
+
+
+async def stored_bytes(db: Database, did: Did) -> int:
+    """What all blobs of an account take, temporary ones included."""
+    async with db.reader() as reader:
+        row = await reader.fetch_one(_STORED_BYTES, did=did)
+    return int(row[0]) if row else 0
+
+
+def put(w: Writer, did: Did, cid: Cid, mime_type: str, size: int) -> Stored:
+    """Note an upload whose file is in place."""
+    (row,) = w.fetch(_PUT, did=did, cid=bytes(cid), mime_type=mime_type, size=size, created_at=w.now)
+    return _stored(row)
+
+
+async def list_public(db: Database, did: Did, *, since: str, cursor: Cid | None, limit: int) -> list[Cid]:
+    """CIDs of the blobs that records newer than the rev ``since`` refer to, sorted, behind ``cursor``."""
+    after = b"" if cursor is None else bytes(cursor)
+    async with db.reader() as reader:
+        rows = await reader.fetch(_LIST, did=did, since=since, cursor=after, limit=limit)
+    return [Cid(row["cid"]) for row in rows]
+
+
+async def list_missing(db: Database, did: Did, *, cursor: Cid | None, limit: int) -> list[tuple[Cid, Nsid, RecordKey]]:
+    """Blobs that records refer to and that are not here, each with one such record."""
+    after = b"" if cursor is None else bytes(cursor)
+    async with db.reader() as reader:
+        rows = await reader.fetch(_LIST_MISSING, did=did, cursor=after, limit=limit)
+    found = []
+    for row in rows:
+        collection, _, rkey = row["path"].partition("/")
+        found.append((Cid(row["cid"]), Nsid(collection), RecordKey(rkey)))
+    return found
+
+
+async def stale_uploads(db: Database, older_than: Instant, limit: int) -> list[tuple[Did, Cid]]:
+    """Temporary blobs that were uploaded before an instant."""
+    async with db.reader() as reader:
+        rows = await reader.fetch(_STALE, older_than=older_than, limit=limit)
+    return [(Did(row["did"]), Cid(row["cid"])) for row in rows]
+
+
+def drop_temporary(w: Writer, did: Did, cid: Cid, older_than: Instant) -> bool:
+    """Drop a temporary blob unless it was referred to or uploaded again meanwhile; whether it went."""
+    return w.execute(_DROP_TEMPORARY, did=did, cid=bytes(cid), older_than=older_than) == 1

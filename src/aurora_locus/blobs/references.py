@@ -1,0 +1,77 @@
+"""Which record refers to which blob: checked before a write, kept in its transaction (protocol/accounts.md 8)."""
+
+from collections.abc import Iterable, Sequence
+
+from at_protocol.data.blob_ref import BlobRef
+from at_protocol.data.cid import Cid
+from at_protocol.syntax.did import Did
+from at_protocol.syntax.nsid import Nsid
+from at_protocol.syntax.record_key import RecordKey
+from groundwork.database.transaction import Database, Writer
+from groundwork.errors import InvalidInput, NotFound
+
+_FIND = "select cid, mime_type, size, state, takedown_ref from blobs where did = :did and cid in :cids"
+
+_REFER = """
+    insert into blob_references (did, collection, rkey, cid) values (:did, :collection, :rkey, :cid)
+    on conflict do nothing
+"""
+_UNREFER = "delete from blob_references where did = :did and collection = :collection and rkey = :rkey returning cid"
+_PUBLISH = "update blobs set state = 'permanent' where did = :did and cid = :cid and takedown_ref is null"
+_COLLECT = """
+    delete from blobs
+     where did = :did and cid = :cid
+       and not exists (select 1 from blob_references r where r.did = :did and r.cid = :cid)
+"""
+
+
+def _absent(cid: Cid) -> NotFound:
+    return NotFound(
+        f"The blob {cid} has not been uploaded, or is no longer kept; upload it first.", name="BlobNotFound"
+    )
+
+
+async def require_blobs(db: Database, did: Did, wanted: Sequence[BlobRef]) -> None:
+    """Raise unless every blob is here and is what the records say it is.
+
+    Type and size bind only while a blob is temporary: old records describe permanent ones as they were uploaded then.
+    """
+    async with db.reader() as reader:
+        rows = await reader.fetch(_FIND, did=did, cids=list({bytes(blob.cid) for blob in wanted}))
+    stored = {row["cid"]: row for row in rows}
+    for blob in wanted:
+        row = stored.get(bytes(blob.cid))
+        if row is None or row["takedown_ref"] is not None:
+            raise _absent(blob.cid)
+        if row["state"] != "temporary":
+            continue
+        if row["mime_type"] != blob.mime_type:
+            why = f"The blob {blob.cid} was stored as {row['mime_type']}, the record says {blob.mime_type}."
+            raise InvalidInput("record", why, name="InvalidMimeType")
+        if row["size"] != blob.size:
+            why = f"The blob {blob.cid} has {row['size']} bytes, the record says {blob.size}."
+            raise InvalidInput("record", why, name="InvalidSize")
+
+
+def drop_references(w: Writer, did: Did, collection: Nsid, rkey: RecordKey) -> list[bytes]:
+    """Forget what a record refers to, because it is deleted or about to be rewritten; the CIDs that it named."""
+    return [row["cid"] for row in w.fetch(_UNREFER, did=did, collection=collection, rkey=rkey)]
+
+
+def add_references(
+    w: Writer, did: Did, collection: Nsid, rkey: RecordKey, blobs: Iterable[BlobRef], *, must_exist: bool = True
+) -> None:
+    """Note what a record refers to and make those blobs public.
+
+    Raises NotFound when one has been collected since it was checked; imports tolerate absent ones (``must_exist``).
+    """
+    for blob in blobs:
+        cid = bytes(blob.cid)
+        w.execute(_REFER, did=did, collection=collection, rkey=rkey, cid=cid)
+        if w.execute(_PUBLISH, did=did, cid=cid) == 0 and must_exist:
+            raise _absent(blob.cid)
+
+
+def collect(w: Writer, did: Did, cids: Iterable[bytes]) -> list[Cid]:
+    """Drop the rows of blobs that nothing refers to any longer; their files are to be removed after the commit."""
+    return [Cid(cid) for cid in dict.fromkeys(cids) if w.execute(_COLLECT, did=did, cid=cid)]

@@ -1,0 +1,84 @@
+"""The key that signs a repository's commits: stored sealed, opened on first use, kept in a bounded cache.
+
+A key may be reserved before its account exists (``com.atproto.server.reserveSigningKey``); it becomes current in the
+transaction that makes the account.
+"""
+
+from cachetools import LRUCache
+
+from at_protocol.crypto.did_key import format_did_key
+from at_protocol.crypto.k256 import PrivateKey
+from at_protocol.syntax.did import Did
+from groundwork.database.transaction import Database, Writer
+from groundwork.errors import NotFound
+from groundwork.sealing import Sealer
+
+_CACHED_KEYS = 4096
+
+_FIND = "select did_key, sealed from signing_keys where did = :did and state = 'current'"
+_INSERT = """
+    insert into signing_keys (did_key, did, sealed, state, created_at)
+    values (:did_key, :did, :sealed, :state, :created_at)
+"""
+_RETIRE = "update signing_keys set state = 'retired' where did = :did and state = 'current'"
+_TAKE = "update signing_keys set state = 'current', did = :did where did_key = :did_key and state = 'reserved'"
+_FORGET = "delete from signing_keys where did = :did"
+_FIND_RESERVED = "select did_key, sealed from signing_keys where did = :did and state = 'reserved'"
+
+
+def _purpose(did_key: str) -> str:
+    return f"aurora_locus/signing_key/{did_key}"
+
+
+class SigningKeys:
+    """Finds the current signing key of an account."""
+
+    def __init__(self, db: Database, sealer: Sealer) -> None:
+        self._db = db
+        self._sealer = sealer
+        self._opened: LRUCache[Did, PrivateKey] = LRUCache(_CACHED_KEYS)
+
+    async def signing_key(self, did: Did) -> PrivateKey:
+        """The key that signs this repository's commits now. Raises NotFound for an account that is not here."""
+        key = self._opened.get(did)
+        if key is None:
+            async with self._db.reader() as reader:
+                row = await reader.fetch_one(_FIND, did=did)
+            if row is None:
+                raise NotFound(f"There is no signing key of {did} on this server.", name="RepoNotFound")
+            key = PrivateKey.from_bytes(self._sealer.unseal(row["sealed"], _purpose(row["did_key"])))
+            self._opened[did] = key
+        return key
+
+    async def reserved_key(self, did: Did) -> PrivateKey | None:
+        """The key reserved for a DID that has no account here yet."""
+        async with self._db.reader() as reader:
+            row = await reader.fetch_one(_FIND_RESERVED, did=did)
+        return (
+            None if row is None else PrivateKey.from_bytes(self._sealer.unseal(row["sealed"], _purpose(row["did_key"])))
+        )
+
+    def make_current(self, w: Writer, did: Did, key: PrivateKey) -> None:
+        """Store a key as the account's current one and retire the one before; also takes up a reserved key."""
+        did_key = format_did_key(key.public)
+        w.execute(_RETIRE, did=did)
+        if not w.execute(_TAKE, did=did, did_key=did_key):
+            self._insert(w, did, key, "current")
+        w.after_commit(lambda: self._forget(did))
+
+    def reserve(self, w: Writer, did: Did | None, key: PrivateKey) -> None:
+        """Store a key for an account that is to come."""
+        self._insert(w, did, key, "reserved")
+
+    def remove(self, w: Writer, did: Did) -> None:
+        """Drop all keys of a deleted account."""
+        w.execute(_FORGET, did=did)
+        w.after_commit(lambda: self._forget(did))
+
+    def _insert(self, w: Writer, did: Did | None, key: PrivateKey, state: str) -> None:
+        did_key = format_did_key(key.public)
+        sealed = self._sealer.seal(key.to_bytes(), _purpose(did_key))
+        w.execute(_INSERT, did_key=did_key, did=did, sealed=sealed, state=state, created_at=w.now)
+
+    def _forget(self, did: Did) -> None:
+        self._opened.pop(did, None)

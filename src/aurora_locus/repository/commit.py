@@ -1,0 +1,172 @@
+"""THE write path: every change of a repository is one signed commit, one transaction and one event (design 4.1).
+
+Writes arrive prepared (validated, encoded, hashed, blobs checked). Then, one repository at a time: compare what the
+caller expects with what is, edit the tree, sign, and in one transaction store blocks, index, head, blob references and
+the numbered event; answer only when that is durable. A head that moved meanwhile (another process) is noticed by the
+statement that moves it, and the work is done again from the new one.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+from at_protocol.data.cid import Cid
+from at_protocol.repo import car, edit
+from at_protocol.repo.change import Change
+from at_protocol.repo.commit import Commit, sign_commit
+from at_protocol.repo.mst import Tree
+from at_protocol.sync import events
+from at_protocol.sync.events import CommitMessage, Operation
+from at_protocol.syntax.datetime import format_datetime
+from at_protocol.syntax.did import Did
+from aurora_locus.repository import writer
+from aurora_locus.repository.model import Action, Committed, Head, Unswapped, Write
+from aurora_locus.repository.nodes import with_nodes
+from aurora_locus.repository.repositories import Repositories
+from aurora_locus.repository.statuses import require_visible
+from aurora_locus.repository.writer import Changeset, IndexChange, StaleHead
+from groundwork.database.transaction import Writer
+from groundwork.errors import Conflict, InvalidInput, NotFound, Unavailable
+
+MAX_WRITES = events.MAX_OPERATIONS
+
+# A head goes stale only when another process writes the same repository; losing more often is not bad luck.
+_ATTEMPTS = 4
+
+
+async def commit(
+    repositories: Repositories, did: Did, writes: Sequence[Write], *, swap_commit: Cid | None = None
+) -> Committed | None:
+    """Make the writes in one commit; None when nothing had to change (identical put, deletion of nothing).
+
+    Raises Conflict (``InvalidSwap``) when ``swap_commit`` or a write's ``swap`` is not what is there, InvalidInput for
+    two writes of one path, a creation over a record or too much at once, NotFound for an update of nothing; nothing is
+    then written.
+    """
+    if len(writes) > MAX_WRITES:
+        raise InvalidInput("writes", f"{len(writes)} writes; one commit has at most {MAX_WRITES}.")
+    paths = {write.path for write in writes}
+    if len(paths) != len(writes):
+        raise InvalidInput("writes", "Two writes of one batch are about the same record.")
+    async with repositories.locks.hold(did):
+        for _ in range(_ATTEMPTS):
+            head = await repositories.head(did)
+            require_visible(head)
+            if swap_commit is not None and swap_commit != head.commit:
+                raise Conflict(f"The repository is at commit {head.commit}, not at {swap_commit}.", name="InvalidSwap")
+            try:
+                return await _commit_on(repositories, head, writes)
+            except StaleHead:
+                repositories.forget_head(did)
+    raise Unavailable(f"The repository {did} is being written by somebody else; try again.")
+
+
+async def recommit(repositories: Repositories, did: Did) -> Committed:
+    """An empty commit: the same records under a new rev and the current key (after a key rotation, a restore)."""
+    async with repositories.locks.hold(did):
+        repositories.forget_head(did)
+        head = await repositories.head(did)
+        require_visible(head)
+        return await _store(repositories, head, (), edit.Edited(head.data, {}, frozenset(), {}), ())
+
+
+async def _commit_on(repositories: Repositories, head: Head, writes: Sequence[Write]) -> Committed | None:
+    def plan(tree: Tree) -> tuple[list[tuple[Write, Change]], edit.Edited | None]:
+        changes = _decide(tree, writes)
+        return changes, edit.apply(tree, [change for _, change in changes]) if changes else None
+
+    changes, edited = await with_nodes(repositories.db, repositories.nodes, head.did, head.data, plan)
+    if edited is None:
+        return None
+    return await _store(repositories, head, [write for write, _ in changes], edited, [change for _, change in changes])
+
+
+def _decide(tree: Tree, writes: Sequence[Write]) -> list[tuple[Write, Change]]:
+    """What each write changes, given what is there; writes that change nothing are left out."""
+    decided = []
+    for write in writes:
+        held = tree.get(write.path)
+        if not isinstance(write.swap, Unswapped) and write.swap != held:
+            raise Conflict(f"The record {write.path} is at {held or 'nothing'}, not at {write.swap or 'nothing'}.")
+        if write.action is Action.CREATE and held is not None:
+            raise InvalidInput("rkey", f"There is a record at {write.path} already.")
+        if write.action is Action.UPDATE and held is None:
+            raise NotFound(f"There is no record at {write.path}.", name="RecordNotFound")
+        if held != write.cid:
+            decided.append((write, Change(write.path, held, write.cid)))
+    return decided
+
+
+async def _store(
+    repositories: Repositories, head: Head, writes: Sequence[Write], edited: edit.Edited, changes: Sequence[Change]
+) -> Committed:
+    key = await repositories.keys.signing_key(head.did)
+    rev = repositories.next_rev(head.rev)
+    made = sign_commit(key, did=head.did, rev=rev, data=edited.root)
+    records = {write.cid: write.block for write in writes if write.cid is not None and write.block is not None}
+    message = CommitMessage(
+        seq=0,
+        repo=head.did,
+        time=format_datetime(repositories.clock.now()),
+        rev=rev,
+        since=head.rev,
+        commit=made.cid,
+        blocks=_announced_blocks(made, edited, records),
+        operations=tuple(_operation(change) for change in changes),
+        prev_data=head.data,
+    )
+    changeset = Changeset(
+        before=head,
+        commit=made,
+        rev=rev,
+        blocks={made.cid: made.block, **edited.new_blocks, **records},
+        removed_nodes=(head.commit, *edited.removed),
+        removed_records=[change.before for change in changes if change.before is not None],
+        index=[
+            IndexChange(write.collection, write.rkey, write.cid, write.blobs, change.before is not None)
+            for write, change in zip(writes, changes, strict=True)
+        ],
+        frame=events.encode_unsequenced(message),
+    )
+    await _make_durable(repositories, changeset)
+    return Committed(made.cid, rev)
+
+
+async def _make_durable(repositories: Repositories, changes: Changeset) -> None:
+    did, made = changes.before.did, changes.commit
+    keep_removed = repositories.is_exporting(did)
+    after = Head(did, changes.before.status, made.cid, changes.rev, made.data)
+
+    def work(w: Writer) -> None:
+        collected = writer.store(w, repositories.live, changes, keep_removed=keep_removed)
+        w.after_commit(lambda: repositories.put_head(after))
+        if collected:
+            w.after_commit(lambda: repositories.blobs.remove_files_soon(did, collected))
+
+    writing = asyncio.ensure_future(repositories.db.write(work))
+    try:
+        await asyncio.shield(writing)
+    except asyncio.CancelledError:
+        # The caller hung up: a commit that has begun is not undone, and nobody else may begin before it has ended.
+        await asyncio.wait({writing})
+        raise
+    except BaseException:
+        repositories.forget_head(did)
+        raise
+
+
+def _announced_blocks(made: Commit, edited: edit.Edited, records: dict[Cid, bytes]) -> bytes:
+    """The CAR of the announcement: the commit, the tree's new and proving nodes, the records written."""
+    sections = [(made.cid, made.block), *edited.new_blocks.items(), *edited.proof_blocks.items(), *records.items()]
+    blocks = b"".join(car.write([made.cid], sections))
+    if len(blocks) > events.MAX_BLOCKS_BYTES:
+        why = f"The commit would have {len(blocks)} bytes; at most {events.MAX_BLOCKS_BYTES} are allowed."
+        raise InvalidInput("writes", why)
+    return blocks
+
+
+def _operation(change: Change) -> Operation:
+    if change.after is None:
+        action = events.Action.DELETE
+    else:
+        action = events.Action.CREATE if change.before is None else events.Action.UPDATE
+    return Operation(action, change.path, change.after, change.before)

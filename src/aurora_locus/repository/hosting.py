@@ -1,0 +1,119 @@
+"""A repository's coming, changing status and going. Each function runs in its caller's transaction (``db.write``).
+
+The accounts decide *that* something happens; here is *what* then happens to the repository and what is announced, in the
+order of ``protocol/sync.md`` 4. Announcing is the last thing a transaction does (``sequencer.log``).
+"""
+
+from dataclasses import dataclass
+
+from at_protocol.crypto.did_key import PrivateKey
+from at_protocol.data.cid import Cid
+from at_protocol.failures import Misuse
+from at_protocol.repo import car
+from at_protocol.repo.commit import Commit, parse_commit, sign_commit
+from at_protocol.repo.mst import EMPTY_ROOT
+from at_protocol.repo.node import EMPTY_NODE
+from at_protocol.sync.events import CommitMessage, encode_unsequenced
+from at_protocol.sync.frames import Unsequenced
+from at_protocol.syntax.datetime import format_datetime
+from at_protocol.syntax.did import Did
+from at_protocol.syntax.handle import Handle
+from aurora_locus.repository import writer
+from aurora_locus.repository.model import Status
+from aurora_locus.repository.repositories import Repositories
+from aurora_locus.repository.statuses import not_hosted
+from aurora_locus.sequencer import log
+from groundwork.clock import Instant
+from groundwork.database.transaction import Writer
+
+_SET_STATUS = "update repositories set status = :status where did = :did and status <> 'deleted'"
+_HEAD_BLOCK = """
+    select b.bytes from repositories p join blocks b on b.did = p.did and b.cid = p.head where p.did = :did
+"""
+_BLOBS = "select cid from blobs where did = :did"
+_REMOVE = tuple(
+    f"delete from {table} where did = :did"
+    for table in ("records", "unlinked_blocks", "blocks", "blob_references", "blobs")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """An empty repository, signed, not yet stored."""
+
+    commit: Commit
+    blocks: dict[Cid, bytes]
+
+
+def begin(repositories: Repositories, did: Did, key: PrivateKey) -> Beginning:
+    """Sign the first commit of a repository without records; touches nothing."""
+    commit = sign_commit(key, did=did, rev=repositories.next_rev(None), data=EMPTY_ROOT)
+    return Beginning(commit, {commit.cid: commit.block, EMPTY_ROOT: EMPTY_NODE})
+
+
+def create(w: Writer, beginning: Beginning, status: Status) -> None:
+    """Store a new repository. Call before the rows that refer to it; announce it at the transaction's end, unless it
+    begins deactivated. One that was deleted here may begin anew. Raises Conflict where there is one already.
+    """
+    writer.insert_repository(w, beginning.commit.did, status.value, beginning.commit, beginning.blocks)
+
+
+def announce_creation(w: Writer, repositories: Repositories, handle: Handle, beginning: Beginning) -> None:
+    """Tell the network about a new active account: identity, account, commit, sync."""
+    live, commit = repositories.live, beginning.commit
+    log.append_identity(w, live, commit.did, handle)
+    log.append_account(w, live, commit.did, Status.ACTIVE.value)
+    log.append_commit(w, live, commit.did, _first_frame(beginning, w.now))
+    log.append_sync(w, live, commit)
+
+
+def set_status(w: Writer, repositories: Repositories, did: Did, status: Status) -> None:
+    """Change the hosting status and announce it; no commit can be made after this but while active.
+
+    Raises NotFound for a repository that is not here or was deleted.
+    """
+    _set_status(w, repositories, did, status)
+    log.append_account(w, repositories.live, did, status.value)
+
+
+def activate(w: Writer, repositories: Repositories, did: Did, handle: Handle | None) -> None:
+    """Make active and announce account, identity and sync: what was committed while inactive is told by the last."""
+    _set_status(w, repositories, did, Status.ACTIVE)
+    row = w.fetch_one(_HEAD_BLOCK, did=did)
+    if row is None:
+        raise Misuse(f"the head of {did} has no block")
+    live = repositories.live
+    log.append_account(w, live, did, Status.ACTIVE.value)
+    log.append_identity(w, live, did, handle)
+    log.append_sync(w, live, parse_commit(row["bytes"]))
+
+
+def remove(w: Writer, repositories: Repositories, did: Did) -> None:
+    """Delete a repository's content, drop what was announced about it and announce the deletion.
+
+    The row stays, with status ``deleted``. Files of blobs are removed after the commit.
+    """
+    blobs = [Cid(row["cid"]) for row in w.fetch(_BLOBS, did=did)]
+    for statement in _REMOVE:
+        w.execute(statement, did=did)
+    _set_status(w, repositories, did, Status.DELETED)
+    if blobs:
+        w.after_commit(lambda: repositories.blobs.remove_files_soon(did, blobs))
+    log.purge(w, repositories.live, did)
+    log.append_account(w, repositories.live, did, Status.DELETED.value)
+
+
+def _first_frame(beginning: Beginning, now: Instant) -> Unsequenced:
+    """``since`` is null and ``prevData`` absent: nothing came before (protocol/sync.md 2)."""
+    commit = beginning.commit
+    blocks = b"".join(car.write([commit.cid], beginning.blocks.items()))
+    if commit.rev is None:
+        raise Misuse("a commit of version 2 is never made")
+    time = format_datetime(now)
+    return encode_unsequenced(CommitMessage(0, commit.did, time, commit.rev, None, commit.cid, blocks, (), None))
+
+
+def _set_status(w: Writer, repositories: Repositories, did: Did, status: Status) -> None:
+    if w.execute(_SET_STATUS, status=status.value, did=did) != 1:
+        raise not_hosted(did)
+    w.after_commit(lambda: repositories.forget_head(did))

@@ -1,0 +1,115 @@
+"""Everything about a write that can be done before any lock: validate, encode, hash, check its blobs.
+
+Source: ``protocol/lexicon.md`` 6 (validation modes), ``protocol/data-model.md`` (what a record may be), ``protocol/accounts.md``
+8 (blobs). What is checked here holds whatever the repository's state is; what depends on it is checked in ``commit``.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from at_protocol.data import cbor
+from at_protocol.data.blob_ref import find_blobs
+from at_protocol.data.cid import Cid
+from at_protocol.data.model import Value
+from at_protocol.failures import Malformed
+from at_protocol.lexicon.catalog import Catalog
+from at_protocol.lexicon.document import RecordType
+from at_protocol.lexicon.validate import validate_record, validate_record_key
+from at_protocol.syntax.did import Did
+from at_protocol.syntax.nsid import Nsid
+from at_protocol.syntax.record_key import RecordKey
+from at_protocol.syntax.tid import Tid
+from aurora_locus.blobs.references import require_blobs
+from aurora_locus.repository.model import Action, Unswapped, Write
+from groundwork.database.transaction import Database
+from groundwork.errors import InvalidInput
+
+# protocol/sync.md 1: what a consumer accepts as one record.
+MAX_RECORD_BYTES = 1_000_000
+
+
+def prepare_record(
+    catalog: Catalog,
+    action: Action,
+    collection: Nsid,
+    rkey: RecordKey | None,
+    value: Value,
+    *,
+    validate: bool | None,
+    fresh_key: Tid,
+    swap: Cid | Unswapped | None = Unswapped.ANYTHING,
+) -> Write:
+    """A creation, update or put, ready for the commit.
+
+    ``fresh_key`` is used when none was given, unless the record type has the one key it must have. ``validate`` is what
+    the caller sent. Raises InvalidInput.
+    """
+    record = _with_type(collection, value)
+    definition = catalog.find_record(collection)
+    rkey = rkey or _default_key(definition, fresh_key)
+    try:
+        validation = _validate(catalog, definition, collection, rkey, record, validate)
+        block = cbor.encode(record)
+        blobs = tuple(find_blobs(record))
+    except Malformed as error:
+        raise InvalidInput("record", f"The record is not valid: {error.why}.") from None
+    if len(block) > MAX_RECORD_BYTES:
+        raise InvalidInput("record", f"The record has {len(block)} bytes; at most {MAX_RECORD_BYTES} are allowed.")
+    if any(blob.is_legacy for blob in blobs):
+        raise InvalidInput("record", "The record refers to a blob in the old form (cid, mimeType), which is only read.")
+    return Write(action, collection, rkey, Cid.for_cbor(block), block, blobs, swap, validation)
+
+
+def prepare_deletion(collection: Nsid, rkey: RecordKey, *, swap: Cid | Unswapped | None = Unswapped.ANYTHING) -> Write:
+    """A deletion, ready for the commit."""
+    return Write(Action.DELETE, collection, rkey, swap=swap)
+
+
+async def check_blobs(db: Database, did: Did, writes: Sequence[Write]) -> None:
+    """Every blob that the writes refer to is here, as the records describe it. Raises InvalidInput, NotFound."""
+    wanted = [blob for write in writes for blob in write.blobs]
+    if wanted:
+        await require_blobs(db, did, wanted)
+
+
+def _with_type(collection: Nsid, value: Value) -> dict[str, Value]:
+    if not isinstance(value, dict):
+        raise InvalidInput("record", "A record is an object.")
+    named = value.get("$type")
+    if named is None and "$type" not in value:
+        return {**value, "$type": str(collection)}
+    if named != collection:
+        raise InvalidInput(
+            "record", f"The record's $type is {named!r}, its collection {collection}: they must be equal."
+        )
+    return value
+
+
+def _default_key(definition: RecordType | None, fresh_key: Tid) -> RecordKey:
+    if definition is not None and definition.key.startswith("literal:"):
+        return RecordKey(definition.key.removeprefix("literal:"))
+    return RecordKey(fresh_key)
+
+
+def _validate(
+    catalog: Catalog,
+    definition: RecordType | None,
+    collection: Nsid,
+    rkey: RecordKey,
+    record: dict[str, Value],
+    validate: bool | None,
+) -> Literal["valid", "unknown"] | None:
+    if validate is False:
+        return None
+    if definition is None:
+        if validate:
+            raise InvalidInput(
+                "record", f"The Lexicon {collection} is not known here, so the record cannot be validated."
+            )
+        return "unknown"
+    # Most apps write RSVPs under keys that are no TIDs although the Lexicon says tid: outside of com.atproto the key's
+    # type binds only those who ask for validation (protocol/lexicon.md 6).
+    if validate or collection.startswith("com.atproto."):
+        validate_record_key(definition, rkey)
+    validate_record(catalog, collection, record)
+    return "valid"

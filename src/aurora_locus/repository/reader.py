@@ -1,0 +1,140 @@
+"""Reading heads, blocks and the record index. Every function is one statement on a reader of its own."""
+
+from collections.abc import Iterable
+
+from at_protocol.data.cid import Cid
+from at_protocol.syntax.did import Did
+from at_protocol.syntax.nsid import Nsid
+from at_protocol.syntax.record_key import RecordKey
+from at_protocol.syntax.tid import Tid
+from aurora_locus.repository.model import Head, Record, Status
+from groundwork.clock import Instant
+from groundwork.database.transaction import Database, Row
+
+_HEAD = "select did, status, head, rev, data from repositories where did = :did"
+
+_HEADS_AFTER = """
+    select did, status, head, rev, data, created_at
+      from repositories
+     where (created_at, did) > (:created_at, :did) and status <> 'deleted'
+     order by created_at, did
+     limit :limit
+"""
+
+_RECORD = """
+    select r.collection, r.rkey, r.cid, b.bytes
+      from records r join blocks b on b.did = r.did and b.cid = r.cid
+     where r.did = :did and r.collection = :collection and r.rkey = :rkey and r.takedown_ref is null
+"""
+
+_RECORDS = """
+    select r.collection, r.rkey, r.cid, b.bytes
+      from records r join blocks b on b.did = r.did and b.cid = r.cid
+     where r.did = :did and r.collection = :collection and r.takedown_ref is null
+       and {beyond}
+     order by r.rkey {direction}
+     limit :limit
+"""
+_NEWEST_FIRST = _RECORDS.format(beyond="r.rkey < :cursor", direction="desc")
+_NEWEST_FIRST_FROM_START = _RECORDS.format(beyond="r.rkey >= :cursor", direction="desc")
+_OLDEST_FIRST = _RECORDS.format(beyond="r.rkey > :cursor", direction="asc")
+
+# A loose index scan: one step per collection, however many records it has.
+_COLLECTIONS = """
+    with recursive names(collection) as (
+        select min(collection) from records where did = :did
+        union all
+        select (select min(r.collection) from records r where r.did = :did and r.collection > names.collection)
+          from names where names.collection is not null
+    )
+    select collection from names where collection is not null order by collection
+"""
+
+_REPOSITORIES_WITH = """
+    with recursive dids(did) as (
+        select min(did) from records where collection = :collection and did > :cursor
+        union all
+        select (select min(r.did) from records r where r.collection = :collection and r.did > dids.did)
+          from dids where dids.did is not null
+    )
+    select dids.did from dids join repositories p on p.did = dids.did
+     where p.status = 'active'
+     limit :limit
+"""
+
+_BLOCKS = "select cid, bytes from blocks where did = :did and cid in :cids"
+
+_COUNT = "select count(*) from records where did = :did"
+
+
+def _to_head(row: Row) -> Head:
+    return Head(Did(row["did"]), Status(row["status"]), Cid(row["head"]), Tid(row["rev"]), Cid(row["data"]))
+
+
+def _to_record(row: Row) -> Record:
+    return Record(Nsid(row["collection"]), RecordKey(row["rkey"]), Cid(row["cid"]), row["bytes"])
+
+
+async def find_head(db: Database, did: Did) -> Head | None:
+    """The present of one repository, whatever its status."""
+    async with db.reader() as reader:
+        row = await reader.fetch_one(_HEAD, did=did)
+    return None if row is None else _to_head(row)
+
+
+async def heads_after(db: Database, created_at: Instant, did: str, limit: int) -> list[tuple[Instant, Head]]:
+    """Repositories in the order in which they came to this host, with the instant they did; deleted ones left out."""
+    async with db.reader() as reader:
+        rows = await reader.fetch(_HEADS_AFTER, created_at=created_at, did=did, limit=limit)
+    return [(Instant(row["created_at"]), _to_head(row)) for row in rows]
+
+
+async def find_record(db: Database, did: Did, collection: Nsid, rkey: RecordKey) -> Record | None:
+    """A record that has not been taken down."""
+    async with db.reader() as reader:
+        row = await reader.fetch_one(_RECORD, did=did, collection=collection, rkey=rkey)
+    return None if row is None else _to_record(row)
+
+
+async def list_records(
+    db: Database, did: Did, collection: Nsid, *, cursor: str | None, limit: int, oldest_first: bool
+) -> list[Record]:
+    """A page of a collection by record key; ``cursor`` is the last key of the page before."""
+    newest_first = _NEWEST_FIRST if cursor else _NEWEST_FIRST_FROM_START
+    async with db.reader() as reader:
+        rows = await reader.fetch(
+            _OLDEST_FIRST if oldest_first else newest_first,
+            did=did,
+            collection=collection,
+            cursor=cursor or "",
+            limit=limit,
+        )
+    return [_to_record(row) for row in rows]
+
+
+async def collections(db: Database, did: Did) -> list[Nsid]:
+    """The collections that hold at least one record, sorted."""
+    async with db.reader() as reader:
+        rows = await reader.fetch(_COLLECTIONS, did=did)
+    return [Nsid(row[0]) for row in rows]
+
+
+async def repositories_with(db: Database, collection: Nsid, cursor: str, limit: int) -> list[Did]:
+    """Active repositories that hold a record of the collection, by DID, behind ``cursor``."""
+    async with db.reader() as reader:
+        rows = await reader.fetch(_REPOSITORIES_WITH, collection=collection, cursor=cursor, limit=limit)
+    return [Did(row[0]) for row in rows]
+
+
+async def count_records(db: Database, did: Did) -> int:
+    """How many records the repository holds."""
+    async with db.reader() as reader:
+        row = await reader.fetch_one(_COUNT, did=did)
+    return int(row[0]) if row else 0
+
+
+async def load_blocks(db: Database, did: Did, cids: Iterable[Cid]) -> dict[Cid, bytes]:
+    """The blocks of these CIDs that are here; the others are left out. A few hundred at a time."""
+    async with db.reader() as reader:
+        rows = await reader.fetch(_BLOCKS, did=did, cids=[bytes(cid) for cid in cids])
+    return {Cid(row[0]): row[1] for row in rows}

@@ -1,0 +1,31 @@
+"""The hosting status of a repository: who may see it, how it is refused.
+
+Inactive repositories are shown to nobody but their owner and the host (protocol/sync.md 5 and 8); the four names are
+those of ``com.atproto.sync``. How a status comes about, ``hosting`` and the accounts know.
+"""
+
+from at_protocol.syntax.did import Did
+from aurora_locus.repository.model import Head, Status
+from groundwork.errors import NotFound, Refused
+
+_REFUSALS = {
+    Status.DEACTIVATED: ("RepoDeactivated", "This repository has been deactivated by its owner."),
+    Status.SUSPENDED: ("RepoSuspended", "This repository has been suspended."),
+    Status.TAKENDOWN: ("RepoTakendown", "This repository has been taken down."),
+    Status.DELETED: ("RepoNotFound", "This repository has been deleted."),
+}
+
+
+def not_hosted(did: Did) -> NotFound:
+    """The refusal of a repository that is not here."""
+    return NotFound(f"There is no repository of {did} on this server.", name="RepoNotFound")
+
+
+def require_visible(head: Head, *, reader_is_owner: bool = False) -> None:
+    """Raise NotFound or Refused, with the name of the Lexicons, unless the repository may be read."""
+    if head.status is Status.ACTIVE or (reader_is_owner and head.status is not Status.DELETED):
+        return
+    name, why = _REFUSALS[head.status]
+    if head.status is Status.DELETED:
+        raise NotFound(why, name=name)
+    raise Refused(why, name=name)

@@ -1,0 +1,188 @@
+"""The statements of one commit, run on the writer in one transaction (design 4.1): the only ones that move a head.
+
+Order matters: the head first, because it refuses (a stale head, an inactive repository) before anything else is done; the
+index before the blocks that go, because a record's block goes only when no other record has the same content; the event
+last, because its number is taken under the lock that orders commits (design 4.2).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from at_protocol.data.blob_ref import BlobRef
+from at_protocol.data.cid import Cid
+from at_protocol.repo.commit import Commit
+from at_protocol.sync.frames import Unsequenced
+from at_protocol.syntax.did import Did
+from at_protocol.syntax.nsid import Nsid
+from at_protocol.syntax.record_key import RecordKey
+from at_protocol.syntax.tid import Tid
+from aurora_locus.blobs.references import add_references, collect, drop_references
+from aurora_locus.repository.model import Head
+from aurora_locus.sequencer import log
+from aurora_locus.sequencer.live import Live
+from groundwork.database.transaction import Writer
+from groundwork.errors import Conflict
+
+_MOVE_HEAD = """
+    update repositories set head = :head, rev = :rev, data = :data
+     where did = :did and head = :expected and status = 'active'
+"""
+
+# A block that is stored already (the same record under another path) counts as new again, so that exports since a rev
+# in between contain it.
+_PUT_BLOCK = """
+    insert into blocks (did, cid, bytes, rev) values (:did, :cid, :bytes, :rev)
+    on conflict (did, cid) do update set rev = excluded.rev
+"""
+_PUT_RECORD = """
+    insert into records (did, collection, rkey, cid, rev) values (:did, :collection, :rkey, :cid, :rev)
+    on conflict (did, collection, rkey) do update set cid = excluded.cid, rev = excluded.rev, takedown_ref = null
+"""
+_REMOVE_RECORD = "delete from records where did = :did and collection = :collection and rkey = :rkey"
+
+_REMOVE_BLOCK = "delete from blocks where did = :did and cid = :cid"
+_REMOVE_RECORD_BLOCK = """
+    delete from blocks
+     where did = :did and cid = :cid and not exists (select 1 from records r where r.did = :did and r.cid = :cid)
+"""
+# While an export of this repository runs its blocks stay; what nothing refers to is removed when it has ended.
+_UNLINK_BLOCK = "insert into unlinked_blocks (did, cid) values (:did, :cid) on conflict do nothing"
+_RELINK_BLOCK = "delete from unlinked_blocks where did = :did and cid = :cid"
+
+_COLLECT_UNLINKED = """
+    delete from blocks
+     where did = :did and cid in (select u.cid from unlinked_blocks u where u.did = :did)
+       and not exists (select 1 from records r where r.did = blocks.did and r.cid = blocks.cid)
+"""
+_FORGET_UNLINKED = "delete from unlinked_blocks where did = :did"
+_FIND_UNLINKED = "select distinct did from unlinked_blocks"
+
+_CREATE = """
+    insert into repositories (did, status, head, rev, data, created_at)
+    values (:did, :status, :head, :rev, :data, :created_at)
+    on conflict (did) do update
+       set status = excluded.status, head = excluded.head, rev = excluded.rev, data = excluded.data,
+           created_at = excluded.created_at
+     where repositories.status = 'deleted'
+"""
+
+
+class StaleHead(Exception):
+    """The repository has another head than expected, or is no longer active; nothing was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexChange:
+    """One path of the index: its new record, or None for a deletion; ``had_record`` says whether there was one."""
+
+    collection: Nsid
+    rkey: RecordKey
+    cid: Cid | None
+    blobs: tuple[BlobRef, ...]
+    had_record: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Changeset:
+    """Everything that one commit changes. ``removed_nodes`` includes the commit before."""
+
+    before: Head
+    commit: Commit
+    rev: Tid
+    blocks: dict[Cid, bytes]
+    removed_nodes: Sequence[Cid]
+    removed_records: Sequence[Cid]
+    index: Sequence[IndexChange]
+    frame: Unsequenced
+
+
+def store(w: Writer, live: Live, changes: Changeset, *, keep_removed: bool) -> list[Cid]:
+    """Make the commit; returns the blobs whose files are to be removed once it is durable.
+
+    ``keep_removed``: an export of the repository is running. Raises StaleHead.
+    """
+    did, commit = changes.before.did, changes.commit
+    expected = bytes(changes.before.commit)
+    moved = w.execute(
+        _MOVE_HEAD, did=did, head=bytes(commit.cid), rev=changes.rev, data=bytes(commit.data), expected=expected
+    )
+    if moved != 1:
+        raise StaleHead
+    w.execute_many(
+        _PUT_BLOCK,
+        [{"did": did, "cid": bytes(cid), "bytes": block, "rev": changes.rev} for cid, block in changes.blocks.items()],
+    )
+    if keep_removed:
+        w.execute_many(_RELINK_BLOCK, [{"did": did, "cid": bytes(cid)} for cid in changes.blocks])
+    collected = _store_index(w, did, changes)
+    _remove_blocks(w, did, changes, keep_removed=keep_removed)
+    log.append_commit(w, live, did, changes.frame)
+    return collected
+
+
+def _store_index(w: Writer, did: Did, changes: Changeset) -> list[Cid]:
+    rev = changes.rev
+    kept = [change for change in changes.index if change.cid is not None]
+    gone = [change for change in changes.index if change.cid is None]
+    if kept:
+        w.execute_many(
+            _PUT_RECORD,
+            [
+                {"did": did, "collection": change.collection, "rkey": change.rkey, "cid": bytes(change.cid), "rev": rev}
+                for change in kept
+                if change.cid is not None
+            ],
+        )
+    if gone:
+        w.execute_many(
+            _REMOVE_RECORD, [{"did": did, "collection": change.collection, "rkey": change.rkey} for change in gone]
+        )
+    dropped: list[bytes] = []
+    for change in changes.index:
+        if change.had_record:
+            dropped += drop_references(w, did, change.collection, change.rkey)
+    for change in kept:
+        if change.blobs:
+            add_references(w, did, change.collection, change.rkey, change.blobs)
+    return collect(w, did, dropped)
+
+
+def _remove_blocks(w: Writer, did: Did, changes: Changeset, *, keep_removed: bool) -> None:
+    nodes = [{"did": did, "cid": bytes(cid)} for cid in changes.removed_nodes]
+    records = [{"did": did, "cid": bytes(cid)} for cid in changes.removed_records]
+    if keep_removed:
+        w.execute_many(_UNLINK_BLOCK, nodes + records)
+        return
+    w.execute_many(_REMOVE_BLOCK, nodes)
+    if records:
+        w.execute_many(_REMOVE_RECORD_BLOCK, records)
+
+
+def insert_repository(w: Writer, did: Did, status: str, commit: Commit, blocks: dict[Cid, bytes]) -> None:
+    """Make a repository with its first commit. Raises Conflict where the DID has one here that was not deleted."""
+    made = w.execute(
+        _CREATE,
+        did=did,
+        status=status,
+        head=bytes(commit.cid),
+        rev=commit.rev,
+        data=bytes(commit.data),
+        created_at=w.now,
+    )
+    if made != 1:
+        raise Conflict(f"There is a repository of {did} on this server already.", name="AlreadyExists")
+    w.execute_many(
+        _PUT_BLOCK,
+        [{"did": did, "cid": bytes(cid), "bytes": block, "rev": commit.rev} for cid, block in blocks.items()],
+    )
+
+
+def collect_unlinked(w: Writer, did: Did) -> None:
+    """Remove the blocks that were kept for exports; none may be running."""
+    w.execute(_COLLECT_UNLINKED, did=did)
+    w.execute(_FORGET_UNLINKED, did=did)
+
+
+def with_unlinked(w: Writer) -> list[Did]:
+    """Repositories with such blocks: exports that a stopped process did not finish."""
+    return [Did(row["did"]) for row in w.fetch(_FIND_UNLINKED)]

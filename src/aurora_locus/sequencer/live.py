@@ -1,0 +1,86 @@
+"""The head of the log in memory, and whoever waits for it.
+
+Commits announce their frames here once they are durable. Frames enter the ring strictly in order: one that does not
+follow the head (callbacks of two PostgreSQL connections may overtake each other; a restore leaves a gap) makes the ring
+catch up from the database instead, where everything with a lower number is already visible, because number order is
+commit order. Everything here runs on the event loop, as calls after a commit do.
+"""
+
+import asyncio
+from typing import Protocol
+
+from aurora_locus.sequencer import queries
+from aurora_locus.sequencer.ring import Ring
+from groundwork.database.transaction import Database
+
+
+class Listener(Protocol):
+    """A subscriber as the ring sees it."""
+
+    @property
+    def position(self) -> int: ...
+
+    @property
+    def is_live(self) -> bool: ...
+
+    def expel(self) -> None: ...
+
+
+class Live:
+    """One per process and log; made by :func:`open_live`."""
+
+    def __init__(self, db: Database, ring: Ring) -> None:
+        self.ring = ring
+        self.listeners: set[Listener] = set()
+        self._db = db
+        self._loop = asyncio.get_running_loop()
+        self._news = asyncio.Event()
+        self._wake_is_due = False
+        self._catching_up: asyncio.Task[None] | None = None
+
+    def announce(self, seq: int, frame: bytes) -> None:
+        """A frame is durable."""
+        if seq == self.ring.head + 1:
+            self.ring.append(seq, frame)
+            self._wake_soon()
+        elif seq > self.ring.head and self._catching_up is None:
+            self._catching_up = self._loop.create_task(self._catch_up())
+
+    def forget(self, numbers: frozenset[int]) -> None:
+        """Frames were purged from the log."""
+        self.ring.forget(numbers)
+
+    async def wait(self, position: int) -> None:
+        """Return when there is something above ``position``."""
+        while self.ring.head <= position:
+            await self._news.wait()
+
+    async def _catch_up(self) -> None:
+        try:
+            while page := await queries.page(self._db, self.ring.head, limit=1000):
+                for seq, frame in page:
+                    if seq > self.ring.head:  # announced while this page was being read
+                        self.ring.append(seq, frame)
+                self._wake_soon()
+        finally:
+            self._catching_up = None
+
+    def _wake_soon(self) -> None:
+        # A group commit announces many frames in one turn of the loop; its listeners wake once.
+        if not self._wake_is_due:
+            self._wake_is_due = True
+            self._loop.call_soon(self._wake)
+
+    def _wake(self) -> None:
+        self._wake_is_due = False
+        self._news.set()
+        self._news = asyncio.Event()
+        floor = self.ring.floor
+        for listener in tuple(self.listeners):
+            if listener.is_live and listener.position < floor:
+                listener.expel()
+
+
+async def open_live(db: Database, *, max_frames: int = 10_000, max_bytes: int = 64 << 20) -> Live:
+    """Start at the end of the log as it is."""
+    return Live(db, Ring(await queries.head(db), max_frames=max_frames, max_bytes=max_bytes))

@@ -1,0 +1,74 @@
+"""Append to the event log, inside the transaction that the event announces (design 4.1, invariants 1 and 2).
+
+Each function takes the writer of that transaction and must be its *last* call: on PostgreSQL the row of ``sequencer`` is
+locked from here to the commit, which makes commit order and number order the same (design 4.2). The frame gets
+its number here; the same bytes are then stored, replayed and sent live. Subscribers hear of
+it only when the commit is durable.
+
+Order for a new account: identity, account, commit, sync; for an activation: account, identity, sync (protocol/sync.md 4).
+"""
+
+from typing import Literal
+
+from at_protocol.failures import Misuse
+from at_protocol.repo import car
+from at_protocol.repo.commit import Commit
+from at_protocol.sync import events
+from at_protocol.sync.frames import Unsequenced
+from at_protocol.syntax.datetime import format_datetime
+from at_protocol.syntax.did import Did
+from at_protocol.syntax.handle import Handle
+from aurora_locus.sequencer.live import Live
+from groundwork.database.transaction import Writer
+
+Kind = Literal["commit", "sync", "identity", "account"]
+
+_NEXT_NUMBER = "update sequencer set last = last + 1 where id = 1 returning last"
+_INSERT = """
+    insert into events (seq, did, kind, frame, sequenced_at) values (:seq, :did, :kind, :frame, :sequenced_at)
+"""
+_PURGE = "delete from events where did = :did returning seq"
+
+
+def append_commit(w: Writer, live: Live, did: Did, frame: Unsequenced) -> int:
+    """Announce a commit, encoded by the caller but for its number, which is returned."""
+    return _append(w, live, did, "commit", frame)
+
+
+def append_sync(w: Writer, live: Live, commit: Commit) -> int:
+    """Announce a repository's state without saying how it came about: a new or returning account, a restore."""
+    if commit.rev is None:
+        raise Misuse("a commit of version 2 is never announced")
+    blocks = b"".join(car.write([commit.cid], [(commit.cid, commit.block)]))
+    message = events.SyncMessage(0, commit.did, format_datetime(w.now), commit.rev, blocks)
+    return _append(w, live, commit.did, "sync", events.encode_unsequenced(message))
+
+
+def append_identity(w: Writer, live: Live, did: Did, handle: Handle | None) -> int:
+    """Announce that the DID document or the handle may have changed; None leaves the handle unsaid."""
+    message = events.IdentityMessage(0, did, format_datetime(w.now), handle)
+    return _append(w, live, did, "identity", events.encode_unsequenced(message))
+
+
+def append_account(w: Writer, live: Live, did: Did, status: str) -> int:
+    """Announce a hosting status: ``"active"``, or the reason for not being so (``repositories.status``)."""
+    active = status == "active"
+    message = events.AccountMessage(0, did, format_datetime(w.now), active, None if active else status)
+    return _append(w, live, did, "account", events.encode_unsequenced(message))
+
+
+def purge(w: Writer, live: Live, did: Did) -> None:
+    """Drop what was announced about a deleted account so far; call it before announcing the deletion."""
+    gone = frozenset(row[0] for row in w.fetch(_PURGE, did=did))
+    w.after_commit(lambda: live.forget(gone))
+
+
+def _append(w: Writer, live: Live, did: Did, kind: Kind, unsequenced: Unsequenced) -> int:
+    numbered = w.fetch_one(_NEXT_NUMBER)
+    if numbered is None:
+        raise Misuse("the sequencer table has lost its row: the migrations have not run")
+    seq: int = numbered[0]
+    frame = unsequenced.with_seq(seq)
+    w.execute(_INSERT, seq=seq, did=did, kind=kind, frame=frame, sequenced_at=w.now)
+    w.after_commit(lambda: live.announce(seq, frame))
+    return seq

@@ -1,0 +1,27 @@
+"""Reading the log, a page at a time: no reader holds a snapshot for longer (design section 3)."""
+
+from groundwork.database.transaction import Database
+
+_HEAD = "select last, retired_up_to from sequencer where id = 1"
+_PAGE = "select seq, frame from events where seq > :position order by seq limit :limit"
+
+
+async def head(db: Database) -> int:
+    """The number of the last event."""
+    async with db.reader() as reader:
+        row = await reader.fetch_one(_HEAD)
+    return int(row[0]) if row else 0
+
+
+async def retired_up_to(db: Database) -> int:
+    """The highest number that retention has removed; a cursor below it has missed something."""
+    async with db.reader() as reader:
+        row = await reader.fetch_one(_HEAD)
+    return int(row[1]) if row else 0
+
+
+async def page(db: Database, position: int, limit: int) -> list[tuple[int, bytes]]:
+    """The next events above ``position``, in order."""
+    async with db.reader() as reader:
+        rows = await reader.fetch(_PAGE, position=position, limit=limit)
+    return [(row[0], row[1]) for row in rows]

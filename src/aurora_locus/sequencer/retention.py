@@ -1,0 +1,32 @@
+"""How long events can be replayed: a window of time, kept by removing what is older, in short transactions."""
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Database, Writer
+
+# A deletion of this many rows keeps the one writer of SQLite for some milliseconds, no longer.
+BATCH = 2_000
+
+_BORDER = """
+    select max(seq) as border, count(*) as amount
+      from (select seq from events where sequenced_at < :older_than order by seq limit :limit) as oldest
+"""
+_DELETE = "delete from events where seq <= :border"
+_NOTE = "update sequencer set retired_up_to = :border where id = 1 and retired_up_to < :border"
+
+
+async def retire(db: Database, older_than: Instant) -> int:
+    """Remove events sequenced before an instant, remember how far that went; the number of events removed."""
+    removed = 0
+    while True:
+        amount = await db.write(lambda w: _retire_batch(w, older_than))
+        removed += amount
+        if amount < BATCH:
+            return removed
+
+
+def _retire_batch(w: Writer, older_than: Instant) -> int:
+    found = w.fetch_one(_BORDER, older_than=older_than, limit=BATCH)
+    if found is None or found["border"] is None:
+        return 0
+    w.execute(_NOTE, border=found["border"])
+    return w.execute(_DELETE, border=found["border"])

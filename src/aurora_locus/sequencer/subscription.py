@@ -1,0 +1,107 @@
+"""One subscriber of the event log: where it starts, how it is fed, when it is let go (protocol/sync.md 1 and 3).
+
+A subscriber is a position in the log and nothing else: no queue of its own, so its memory does not grow. While the
+position lies below the ring it is fed pages from the database, from the ring afterwards; both give exactly the events above
+the position in order, so the seam has neither gap nor duplicate. Once live, whoever falls out of the ring is told
+``ConsumerTooSlow`` and can come back with its cursor.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from at_protocol.sync import events
+from aurora_locus.sequencer import queries
+from aurora_locus.sequencer.live import Live
+from groundwork.database.transaction import Database
+
+PAGE = 1000
+# Frames sent in one go before other tasks get their turn.
+BURST = 200
+# How long a subscriber that stopped reading may take to accept its last frame before the connection is cut.
+FAREWELL_SECONDS = 10.0
+
+_OUTDATED = events.encode(events.InfoMessage("OutdatedCursor", "Events right after your cursor are no longer kept."))
+
+Send = Callable[[bytes], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why the stream ends: the error frame's name and sentence."""
+
+    error: str
+    message: str
+
+
+TOO_SLOW = Refusal("ConsumerTooSlow", "You fell behind the stream; come back with your cursor to go on.")
+
+
+class Subscription:
+    """A subscriber with its position, as shown to the operator."""
+
+    def __init__(self, position: int, *, is_live: bool, peer: str) -> None:
+        self.position = position
+        self.is_live = is_live
+        self.peer = peer
+        self.expelled = asyncio.Event()
+
+    def expel(self) -> None:
+        """Called by the ring when it has dropped what this subscriber has not seen."""
+        self.expelled.set()
+
+
+def parse_cursor(text: str | None) -> int | Refusal | None:
+    """The cursor as sent. Negative ones are refused: no event has such a number."""
+    if text is None:
+        return None
+    # 2^53 bounds every sequence number (protocol/sync.md 2), and bounds the work of reading one.
+    if len(text) > 16 or not text.isascii() or not text.isdigit() or int(text) >= 1 << 53:
+        return Refusal("InvalidRequest", "The cursor must be a sequence number: a whole number, zero or above.")
+    return int(text)
+
+
+async def follow(db: Database, live: Live, cursor: int | None, peer: str, send: Send) -> Refusal:
+    """Feed a subscriber until it is refused; ends otherwise only by cancellation or by what ``send`` raises."""
+    if cursor is not None and cursor > live.ring.head:
+        return Refusal("FutureCursor", f"The cursor is ahead of this stream, whose last event is {live.ring.head}.")
+    subscription = Subscription(live.ring.head if cursor is None else cursor, is_live=cursor is None, peer=peer)
+    if cursor and cursor < await queries.retired_up_to(db):
+        await send(_OUTDATED)
+    live.listeners.add(subscription)
+    feeding = asyncio.create_task(_feed(db, live, subscription, send))
+    expelled = asyncio.create_task(subscription.expelled.wait())
+    try:
+        await asyncio.wait({feeding, expelled}, return_when=asyncio.FIRST_COMPLETED)
+        if feeding.done():
+            feeding.result()
+    finally:
+        live.listeners.discard(subscription)
+        feeding.cancel()
+        expelled.cancel()
+        await asyncio.gather(feeding, expelled, return_exceptions=True)
+    return TOO_SLOW
+
+
+async def _feed(db: Database, live: Live, subscription: Subscription, send: Send) -> None:
+    """Send everything above the position, for ever; returns when a live subscriber has fallen out of the ring."""
+    ring = live.ring
+    while True:
+        batch = ring.after(subscription.position, BURST)
+        if batch is None:
+            if subscription.is_live:
+                return
+            # Taken before the page is read: whatever the page then lacks up to here does not exist.
+            floor = ring.floor
+            batch = await queries.page(db, subscription.position, PAGE)
+            if not batch:
+                subscription.position = floor
+                continue
+        elif not batch:
+            subscription.is_live = True
+            await live.wait(subscription.position)
+            continue
+        for seq, frame in batch:
+            await send(frame)
+            subscription.position = seq
+        await asyncio.sleep(0)

@@ -1,0 +1,3 @@
+"""The server's methods: one file each, named as its NSID, in the folder of the NSID's authority; the table of them and its
+dispatcher.
+"""

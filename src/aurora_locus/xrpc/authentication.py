@@ -1,0 +1,50 @@
+"""Who is calling: what a method needs to know, and the port through which the dispatcher asks.
+
+The driver reads the Authorization header (sessions, service tokens, administration; protocol/xrpc.md 3). Whatever a
+method needs, a header that is present and unusable is refused, so that clients notice.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from at_protocol.syntax.did import Did
+from aurora_locus.accounts.model import RefreshToken, Scope
+
+
+class Need(StrEnum):
+    """What a method asks of its caller. Each grade says who is let in; what they may do there, the method decides."""
+
+    NOTHING = "nothing"
+    """Anybody; a caller is known if credentials were sent (an owner sees more of their own repository)."""
+    ACCESS = "access"
+    """A session, an app password, an OAuth grant: an account of this server."""
+    FULL_ACCESS = "full access"
+    """A session opened with the account's own password."""
+    REFRESH = "refresh"
+    """A refresh token, as Bearer."""
+    SERVICE = "service"
+    """An inter-service token of any account for exactly this method, or a session (uploadBlob, createAccount)."""
+    ADMIN = "admin"
+    """The host's administration."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who is calling. ``did`` is None only for the administration; ``scope`` only for it and for service tokens."""
+
+    did: Did | None
+    scope: Scope | None = None
+    is_admin: bool = False
+    refresh: RefreshToken | None = None
+
+    def may_see(self, did: Did) -> bool:
+        """Owners and the host read a repository whatever its status."""
+        return self.is_admin or self.did == did
+
+
+class Authenticate(Protocol):
+    """The driver. Raises NotSignedIn or Forbidden; answers None where nobody needs to call and nobody does."""
+
+    async def __call__(self, need: Need, nsid: str, headers: Mapping[bytes, bytes], /) -> Caller | None: ...

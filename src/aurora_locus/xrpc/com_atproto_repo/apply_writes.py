@@ -1,0 +1,59 @@
+"""Several writes in one commit: all of them or none."""
+
+from typing import Any
+
+from at_protocol.syntax.did import Did
+from at_protocol.syntax.nsid import Nsid
+from at_protocol.syntax.record_key import RecordKey
+from aurora_locus.repository.commit import MAX_WRITES, commit
+from aurora_locus.repository.model import Action, Write
+from aurora_locus.repository.prepare import check_blobs, prepare_deletion, prepare_record
+from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.com_atproto_repo.written import commit_meta, optional_cid, result
+from aurora_locus.xrpc.method import WRITE_BODY_BYTES, Call, procedure
+from aurora_locus.xrpc.target import own_repository
+from groundwork.errors import InvalidInput
+
+NSID = "com.atproto.repo.applyWrites"
+
+_ACTIONS = {f"{NSID}#create": Action.CREATE, f"{NSID}#update": Action.UPDATE, f"{NSID}#delete": Action.DELETE}
+
+
+async def apply_writes(call: Call) -> dict[str, Any]:
+    """Answer the commit if there was one, and a result per write in order; the first bad write fails all."""
+    body = call.body
+    did = await own_repository(call, body["repo"])
+    if len(body["writes"]) > MAX_WRITES:
+        raise InvalidInput("writes", f"{len(body['writes'])} writes; one commit has at most {MAX_WRITES}.")
+    writes = [_prepare(call, index, item, body.get("validate")) for index, item in enumerate(body["writes"])]
+    await check_blobs(call.host.db, did, writes)
+    committed = await commit(call.host.repositories, did, writes, swap_commit=optional_cid(body, "swapCommit"))
+    return {**commit_meta(committed), "results": [_result(did, write) for write in writes]}
+
+
+def _prepare(call: Call, index: int, item: dict[str, Any], validate: bool | None) -> Write:
+    action = _ACTIONS[item["$type"]]
+    collection = Nsid(item["collection"])
+    try:
+        if action is Action.DELETE:
+            return prepare_deletion(collection, RecordKey(item["rkey"]))
+        return prepare_record(
+            call.host.catalog,
+            action,
+            collection,
+            RecordKey(item["rkey"]) if "rkey" in item else None,
+            item["value"],
+            validate=validate,
+            fresh_key=call.host.repositories.fresh_record_key(),
+        )
+    except InvalidInput as error:
+        raise InvalidInput(f"writes/{index}", f"Write {index}: {error.why}", name=error.name) from None
+
+
+def _result(did: Did, write: Write) -> dict[str, Any]:
+    if write.action is Action.DELETE:
+        return {"$type": f"{NSID}#deleteResult"}
+    return {"$type": f"{NSID}#{write.action.value}Result", **result(did, write)}
+
+
+METHOD = procedure(NSID, apply_writes, Need.ACCESS, max_body_bytes=WRITE_BODY_BYTES)

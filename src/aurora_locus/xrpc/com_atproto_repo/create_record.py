@@ -1,0 +1,35 @@
+"""Write a new record under a key that the caller names or the server makes."""
+
+from typing import Any
+
+from at_protocol.syntax.nsid import Nsid
+from at_protocol.syntax.record_key import RecordKey
+from aurora_locus.repository.commit import commit
+from aurora_locus.repository.model import Action
+from aurora_locus.repository.prepare import check_blobs, prepare_record
+from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.com_atproto_repo.written import optional_cid, written
+from aurora_locus.xrpc.method import WRITE_BODY_BYTES, Call, procedure
+from aurora_locus.xrpc.target import own_repository
+
+
+async def create_record(call: Call) -> dict[str, Any]:
+    """Answer uri, cid, commit and validation status; InvalidSwap when the repository moved on."""
+    body = call.body
+    did = await own_repository(call, body["repo"])
+    repositories = call.host.repositories
+    write = prepare_record(
+        call.host.catalog,
+        Action.CREATE,
+        Nsid(body["collection"]),
+        RecordKey(body["rkey"]) if "rkey" in body else None,
+        body["record"],
+        validate=body.get("validate"),
+        fresh_key=repositories.fresh_record_key(),
+    )
+    await check_blobs(call.host.db, did, [write])
+    committed = await commit(repositories, did, [write], swap_commit=optional_cid(body, "swapCommit"))
+    return written(did, write, committed)
+
+
+METHOD = procedure("com.atproto.repo.createRecord", create_record, Need.ACCESS, max_body_bytes=WRITE_BODY_BYTES)

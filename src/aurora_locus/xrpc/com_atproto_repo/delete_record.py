@@ -1,0 +1,24 @@
+"""Delete a record; one that is not there is no failure and makes no commit."""
+
+from typing import Any
+
+from at_protocol.syntax.nsid import Nsid
+from at_protocol.syntax.record_key import RecordKey
+from aurora_locus.repository.commit import commit
+from aurora_locus.repository.prepare import prepare_deletion
+from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.com_atproto_repo.written import commit_meta, optional_cid, swap_record
+from aurora_locus.xrpc.method import Call, procedure
+from aurora_locus.xrpc.target import own_repository
+
+
+async def delete_record(call: Call) -> dict[str, Any]:
+    """Answer the commit if there was one; InvalidSwap when something moved on."""
+    body = call.body
+    did = await own_repository(call, body["repo"])
+    write = prepare_deletion(Nsid(body["collection"]), RecordKey(body["rkey"]), swap=swap_record(body))
+    committed = await commit(call.host.repositories, did, [write], swap_commit=optional_cid(body, "swapCommit"))
+    return commit_meta(committed)
+
+
+METHOD = procedure("com.atproto.repo.deleteRecord", delete_record, Need.ACCESS)

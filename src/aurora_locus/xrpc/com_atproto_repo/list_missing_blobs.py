@@ -1,0 +1,26 @@
+"""Which blobs the caller's records refer to that are not here: what a migration still has to bring."""
+
+from typing import Any
+
+from aurora_locus.blobs import queries
+from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.method import Call, query
+from aurora_locus.xrpc.target import cid_cursor
+
+
+async def list_missing_blobs(call: Call) -> dict[str, Any]:
+    """Answer a page of CIDs, each with one record that names it."""
+    limit = call.parameters["limit"]
+    cursor = cid_cursor(call.parameters.get("cursor"))
+    missing = await queries.list_missing(call.host.db, call.did, cursor=cursor, limit=limit)
+    page: dict[str, Any] = {
+        "blobs": [
+            {"cid": str(cid), "recordUri": f"at://{call.did}/{collection}/{rkey}"} for cid, collection, rkey in missing
+        ]
+    }
+    if len(missing) == limit:
+        page["cursor"] = str(missing[-1][0])
+    return page
+
+
+METHOD = query("com.atproto.repo.listMissingBlobs", list_missing_blobs, Need.ACCESS)

@@ -1,0 +1,36 @@
+"""Write a record under a key, whether there is one already or not. Identical content makes no commit."""
+
+from typing import Any
+
+from at_protocol.syntax.nsid import Nsid
+from at_protocol.syntax.record_key import RecordKey
+from aurora_locus.repository.commit import commit
+from aurora_locus.repository.model import Action
+from aurora_locus.repository.prepare import check_blobs, prepare_record
+from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.com_atproto_repo.written import optional_cid, swap_record, written
+from aurora_locus.xrpc.method import WRITE_BODY_BYTES, Call, procedure
+from aurora_locus.xrpc.target import own_repository
+
+
+async def put_record(call: Call) -> dict[str, Any]:
+    """Answer uri, cid, the commit if there was one, and validation status; InvalidSwap when something moved on."""
+    body = call.body
+    did = await own_repository(call, body["repo"])
+    repositories = call.host.repositories
+    write = prepare_record(
+        call.host.catalog,
+        Action.PUT,
+        Nsid(body["collection"]),
+        RecordKey(body["rkey"]),
+        body["record"],
+        validate=body.get("validate"),
+        fresh_key=repositories.fresh_record_key(),
+        swap=swap_record(body),
+    )
+    await check_blobs(call.host.db, did, [write])
+    committed = await commit(repositories, did, [write], swap_commit=optional_cid(body, "swapCommit"))
+    return written(did, write, committed)
+
+
+METHOD = procedure("com.atproto.repo.putRecord", put_record, Need.ACCESS, max_body_bytes=WRITE_BODY_BYTES)

@@ -1,0 +1,42 @@
+"""Receive a blob, to be referred to by a record within hours."""
+
+from typing import Any
+
+from at_protocol.data import json_form
+from aurora_locus.blobs.uploads import upload
+from aurora_locus.repository.statuses import require_visible
+from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.method import Call, procedure
+from groundwork.errors import InvalidInput
+
+# The real limit is the operator's and is kept while receiving; this one only bounds what the application lets through.
+_NO_MORE_THAN = 10 * 1024**3
+
+
+async def upload_blob(call: Call) -> dict[str, Any]:
+    """Answer the reference to put into records. The account may be deactivated: a migration brings blobs before it ends."""
+    head = await call.host.repositories.head(call.did)
+    require_visible(head, reader_is_owner=True)
+    reference = await upload(
+        call.host.repositories.blobs,
+        call.did,
+        call.stream,
+        content_type=call.header("content-type"),
+        content_length=_announced(call),
+    )
+    return {"blob": json_form.to_json(reference.to_value())}
+
+
+def _announced(call: Call) -> int | None:
+    text = call.header("content-length")
+    # A decoded body has another length than the one announced; the application has removed the header then.
+    if text is None:
+        return None
+    if not text.isdigit():
+        raise InvalidInput("", "Content-Length is not a number.")
+    return int(text)
+
+
+METHOD = procedure(
+    "com.atproto.repo.uploadBlob", upload_blob, Need.SERVICE, max_body_bytes=_NO_MORE_THAN, raw_body=True
+)

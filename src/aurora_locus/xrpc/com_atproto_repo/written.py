@@ -1,0 +1,42 @@
+"""What the four writing methods share: optional CIDs of the input, and the shapes of their answers."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from at_protocol.data.cid import Cid
+from at_protocol.syntax.did import Did
+from aurora_locus.repository.model import Committed, Unswapped, Write
+from aurora_locus.xrpc.target import parse_cid
+
+
+def optional_cid(body: Mapping[str, Any], name: str) -> Cid | None:
+    """A CID field that may be absent."""
+    text = body.get(name)
+    return None if text is None else parse_cid(text)
+
+
+def swap_record(body: Mapping[str, Any]) -> Cid | Unswapped | None:
+    """``swapRecord``: a CID, null (there must be no record), or absent (whatever is there)."""
+    if "swapRecord" not in body:
+        return Unswapped.ANYTHING
+    return optional_cid(body, "swapRecord")
+
+
+def commit_meta(committed: Committed | None) -> dict[str, Any]:
+    """``commit``, where there was one."""
+    if committed is None:
+        return {}
+    return {"commit": {"cid": str(committed.commit), "rev": committed.rev}}
+
+
+def result(did: Did, write: Write) -> dict[str, Any]:
+    """``uri``, ``cid`` and ``validationStatus`` of a written record."""
+    shown: dict[str, Any] = {"uri": f"at://{did}/{write.path}", "cid": str(write.cid)}
+    if write.validation is not None:
+        shown["validationStatus"] = write.validation
+    return shown
+
+
+def written(did: Did, write: Write, committed: Committed | None) -> dict[str, Any]:
+    """The answer of createRecord and putRecord."""
+    return {**result(did, write), **commit_meta(committed)}

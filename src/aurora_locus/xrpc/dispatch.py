@@ -1,0 +1,190 @@
+"""From a request to a method and back: ``/xrpc/<nsid>`` by one table (protocol/xrpc.md 1).
+
+Parameters and JSON bodies are decoded and checked here, once, by the Lexicon of the method; methods see values. Failures are
+raised, the application around this turns them into answers. This is the hot path of every write: one function, no layers.
+"""
+
+from collections.abc import AsyncIterator, Iterable, Mapping
+from typing import Any
+
+import msgspec
+from starlette.requests import ClientDisconnect, HTTPConnection
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from at_protocol.data import json_form
+from at_protocol.failures import Malformed
+from at_protocol.lexicon.catalog import Catalog
+from at_protocol.lexicon.document import ProcedureType
+from at_protocol.lexicon.validate import validate_input
+from at_protocol.syntax.nsid import parse_nsid
+from at_protocol.xrpc.parameters import decode_parameters
+from aurora_locus.xrpc.host import Host
+from aurora_locus.xrpc.method import JSON_BODY_BYTES, Answer, Call, Method, Outcome
+from groundwork.errors import InvalidInput
+from groundwork.http.application import name_route
+
+PREFIX = "/xrpc/"
+
+_JSON = b"application/json"
+_ENCODER = msgspec.json.Encoder()
+_NO_PARAMETERS: Mapping[str, Any] = {}
+
+
+class Table:
+    """Every method by its NSID; a name that stands twice is a mistake of ours."""
+
+    def __init__(self, methods: Iterable[Method]) -> None:
+        self.methods: dict[str, Method] = {}
+        for method in methods:
+            if method.nsid in self.methods:
+                raise ValueError(f"{method.nsid} stands twice in the table of methods")
+            self.methods[method.nsid] = method
+
+    def body_limit(self, scope: Scope) -> int:
+        """How large a request's body may be: for the application around the dispatcher."""
+        method = self.methods.get(scope["path"].removeprefix(PREFIX).rstrip("/"))
+        # A query has no body, but that is for the dispatcher to say, with 400 and not with 413.
+        return JSON_BODY_BYTES if method is None else max(method.max_body_bytes, JSON_BODY_BYTES)
+
+
+def dispatcher(host: Host, table: Table) -> ASGIApp:
+    """The ASGI application that answers everything below ``/xrpc/`` but WebSockets and ``_health``."""
+    methods = table.methods
+    catalog = host.catalog
+
+    async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
+        nsid = scope["path"].removeprefix(PREFIX).rstrip("/")
+        method = methods.get(nsid)
+        if method is None:
+            await _send(send, _not_implemented(nsid), is_head=scope["method"] == "HEAD")
+            return
+        name_route(HTTPConnection(scope), nsid)
+        _check_verb(method, scope["method"])
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        caller = await host.authenticate(method.need, nsid, headers)
+        stream = _stream(receive)
+        body: Any = None
+        try:
+            parameters = _parameters(catalog, method, scope["query_string"])
+            if method.kind == "procedure":
+                if not method.raw_body:
+                    body = _json_input(catalog, nsid, headers, await _whole(stream))
+            elif _has_body(headers) and await _whole(stream):
+                raise InvalidInput("", "A query has no body.")
+        except Malformed as error:
+            raise InvalidInput("", _sentence(error)) from None
+        client = scope.get("client")
+        call = Call(host, parameters, body, caller, headers, stream, client[0] if client else "")
+        await _send(send, await method.run(call), is_head=scope["method"] == "HEAD")
+
+    return dispatch
+
+
+def _not_implemented(nsid: str) -> Answer:
+    try:
+        parse_nsid(nsid)
+    except Malformed:
+        raise InvalidInput("", "The path after /xrpc/ must be the NSID of a method.") from None
+    # 501, which no kind of failure has: a client must not try again (protocol/xrpc.md 2).
+    body = {"error": "MethodNotImplemented", "message": f"This server has no method {nsid}."}
+    return Answer(body, status=501)
+
+
+def _check_verb(method: Method, verb: str) -> None:
+    # 400 and not 405, as the reference answers (protocol/xrpc.md 1).
+    if method.kind == "query" and verb not in ("GET", "HEAD"):
+        raise InvalidInput("", f"{method.nsid} is a query: ask with GET.")
+    if method.kind == "procedure" and verb != "POST":
+        raise InvalidInput("", f"{method.nsid} is a procedure: call with POST.")
+
+
+def _has_body(headers: Mapping[bytes, bytes]) -> bool:
+    return b"transfer-encoding" in headers or headers.get(b"content-length", b"0") != b"0"
+
+
+def _parameters(catalog: Catalog, method: Method, query_string: bytes) -> Mapping[str, Any]:
+    if not query_string and method.kind == "procedure":
+        return _NO_PARAMETERS
+    return decode_parameters(catalog, method.nsid, query_string.decode("latin-1"))
+
+
+def _json_input(catalog: Catalog, nsid: str, headers: Mapping[bytes, bytes], body: bytes) -> Any:
+    definition = catalog.find_method(nsid)
+    if not isinstance(definition, ProcedureType) or definition.input is None:
+        if body:
+            raise InvalidInput("", f"{nsid} takes no body.")
+        return None
+    declared = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+    if declared != _JSON:
+        raise InvalidInput("", f"Wrong request encoding (Content-Type): {nsid} takes {_JSON.decode()}.")
+    if not body:
+        raise InvalidInput("", f"{nsid} needs a body.")
+    value = json_form.decode(body)
+    validate_input(catalog, nsid, value)
+    return value
+
+
+def _sentence(error: Malformed) -> str:
+    return f"{error.why[:1].upper()}{error.why[1:]}."
+
+
+async def _stream(receive: Receive) -> AsyncIterator[bytes]:
+    """The body as it comes."""
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        yield message.get("body", b"")
+        if not message.get("more_body", False):
+            return
+
+
+async def _whole(stream: AsyncIterator[bytes]) -> bytes:
+    chunks = [chunk async for chunk in stream]
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+async def _send(send: Send, outcome: Outcome, *, is_head: bool) -> None:
+    answer = outcome if isinstance(outcome, Answer) else Answer(outcome)
+    body = answer.body
+    content_type = answer.content_type
+    if isinstance(body, AsyncIterator):
+        await _send_stream(send, answer, body, is_head=is_head)
+        return
+    if body is None:
+        encoded = b""
+    elif isinstance(body, bytes):
+        encoded = body
+    else:
+        encoded = _ENCODER.encode(body)
+        content_type = content_type or "application/json"
+    headers = _headers(answer, content_type)
+    headers.append((b"content-length", str(len(encoded)).encode("latin-1")))
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if is_head else encoded})
+
+
+async def _send_stream(send: Send, answer: Answer, body: AsyncIterator[bytes], *, is_head: bool) -> None:
+    # The first chunk is made before the status is sent, so that a failure up to there is answered as one; after it a
+    # failure breaks the connection (protocol/xrpc.md 6).
+    first = await anext(body, b"")
+    await send(
+        {"type": "http.response.start", "status": answer.status, "headers": _headers(answer, answer.content_type)}
+    )
+    try:
+        if not is_head:
+            await send({"type": "http.response.body", "body": first, "more_body": True})
+            async for chunk in body:
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    finally:
+        close = getattr(body, "aclose", None)
+        if close is not None:
+            await close()
+    await send({"type": "http.response.body", "body": b""})
+
+
+def _headers(answer: Answer, content_type: str | None) -> list[tuple[bytes, bytes]]:
+    headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers.items()]
+    if content_type is not None:
+        headers.append((b"content-type", content_type.encode("latin-1")))
+    return headers

@@ -1,0 +1,73 @@
+"""Which repository a call is about: the ``repo`` parameter (DID or handle), and what its caller may do there."""
+
+from collections.abc import Sequence
+
+from at_protocol.data.cid import Cid
+from at_protocol.failures import Malformed
+from at_protocol.syntax.did import Did
+from aurora_locus.accounts import queries as accounts
+from aurora_locus.repository.model import Head
+from aurora_locus.repository.statuses import require_visible
+from aurora_locus.xrpc.method import Call
+from groundwork.errors import Forbidden, InvalidInput, NotFound
+
+
+async def did_of(call: Call, repo: str) -> Did:
+    """The DID that ``repo`` (valid by its Lexicon) names. Raises NotFound for a handle that nobody here has."""
+    if repo.startswith("did:"):
+        return Did(repo)
+    async with call.host.db.reader() as reader:
+        account = await accounts.find_by_handle(reader, repo.lower())
+    if account is None:
+        raise NotFound(f"No repository here has the handle {repo}.", name="RepoNotFound")
+    return account.did
+
+
+async def own_repository(call: Call, repo: str) -> Did:
+    """The caller's own DID, which ``repo`` must name. Raises Forbidden."""
+    did = call.did
+    if repo != did and await did_of(call, repo) != did:
+        raise Forbidden("You can write to your own repository only.")
+    return did
+
+
+async def visible_head(call: Call, did: Did) -> Head:
+    """The head of a repository that the caller may read. Raises NotFound, Refused."""
+    head = await call.host.repositories.head(did)
+    require_visible(head, reader_is_owner=call.caller is not None and call.caller.may_see(did))
+    return head
+
+
+def rev_header(call: Call, head: Head) -> dict[str, str]:
+    """``atproto-repo-rev`` for callers who read their own repository: which of their writes the answer reflects."""
+    if call.caller is not None and call.caller.did == head.did:
+        return {"atproto-repo-rev": head.rev}
+    return {}
+
+
+def cid_cursor(cursor: str | None) -> Cid | None:
+    """A cursor that is a CID. Raises InvalidInput: page one for a broken cursor would be an endless loop."""
+    if cursor is None:
+        return None
+    try:
+        return Cid.parse(cursor)
+    except Malformed:
+        raise bad_cursor() from None
+
+
+def bad_cursor() -> InvalidInput:
+    """The refusal of a cursor that we did not hand out."""
+    return InvalidInput("cursor", "This cursor is not one of ours; begin without one.")
+
+
+def parse_cid(text: str) -> Cid:
+    """A CID that passed the Lexicon's wide syntax but must be one of this protocol. Raises InvalidInput."""
+    try:
+        return Cid.parse(text)
+    except Malformed as error:
+        raise InvalidInput("cid", f"{text} is not a CID of this protocol: {error.why}.") from None
+
+
+def parse_cids(texts: Sequence[str]) -> list[Cid]:
+    """Several of them."""
+    return [parse_cid(text) for text in texts]
