@@ -3,7 +3,7 @@
 import secrets
 
 from at_protocol.syntax.did import Did
-from groundwork.database.transaction import Writer
+from groundwork.database.transaction import Reader, Writer
 from groundwork.errors import Refused
 
 # RFC 4648 base32 in lower case, as the reference writes them: no digit that looks like a letter.
@@ -18,6 +18,7 @@ _TAKE = """
     update invite_codes set available_uses = available_uses - 1
      where code = :code and disabled = 0 and available_uses > 0
 """
+_IS_USABLE = "select 1 from invite_codes where code = :code and disabled = 0 and available_uses > 0"
 _NOTE_USE = "insert into invite_code_uses (code, used_by, used_at) values (:code, :used_by, :used_at)"
 
 
@@ -32,8 +33,18 @@ def create(w: Writer, code: str, *, uses: int, for_account: str, created_by: str
     w.execute(_INSERT, code=code, uses=uses, for_account=for_account, created_by=created_by, created_at=w.now)
 
 
+async def require_usable(reader: Reader, code: str) -> None:
+    """Refuse early what :func:`use` would refuse; whoever races for the last use is settled there."""
+    if await reader.fetch_one(_IS_USABLE, code=code) is None:
+        raise _unusable()
+
+
 def use(w: Writer, code: str, did: Did) -> None:
     """Take one use for a new account, in the transaction that makes it. Raises Refused (``InvalidInviteCode``)."""
     if w.execute(_TAKE, code=code) != 1:
-        raise Refused("This invite code is unknown, disabled or used up.", name="InvalidInviteCode")
+        raise _unusable()
     w.execute(_NOTE_USE, code=code, used_by=did, used_at=w.now)
+
+
+def _unusable() -> Refused:
+    return Refused("This invite code is unknown, disabled or used up.", name="InvalidInviteCode")

@@ -21,6 +21,8 @@ _HANDLE_IS_TAKEN = """
     select 1 from released_handles where handle = :handle and released_at > :released_after
 """
 
+_EMAIL_IS_TAKEN = "select 1 from accounts where email = :email"
+
 _INSERT = """
     insert into accounts (did, handle, email, password_hash, deactivated_at, created_at)
     values (:did, :handle, :email, :password_hash, :deactivated_at, :created_at)
@@ -74,6 +76,11 @@ async def find_by_identifier(reader: Reader, identifier: str) -> Account | None:
 async def handle_is_taken(reader: Reader, handle: Handle, released_after: Instant) -> bool:
     """Whether an account has it, or had it until after ``released_after``."""
     return await reader.fetch_one(_HANDLE_IS_TAKEN, handle=handle, released_after=released_after) is not None
+
+
+async def email_is_taken(reader: Reader, email: str) -> bool:
+    """Whether an account has this address (in lower case)."""
+    return await reader.fetch_one(_EMAIL_IS_TAKEN, email=email) is not None
 
 
 def insert(

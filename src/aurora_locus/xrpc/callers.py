@@ -1,0 +1,45 @@
+"""The dispatcher's port for callers, driven by the accounts' credentials: which grade of caller a method lets in."""
+
+from collections.abc import Mapping
+
+from aurora_locus.accounts.credentials import Administration, Credentials, Session
+from aurora_locus.accounts.model import Scope
+from aurora_locus.repository.model import Status
+from aurora_locus.xrpc.authentication import Authenticate, Caller, Need
+from groundwork.errors import Forbidden, NotSignedIn
+
+# Only signing out takes a refresh token that has expired: the wish is plain, and granting it harms nobody.
+_TAKES_EXPIRED = "com.atproto.server.deleteSession"
+
+
+def authenticator(credentials: Credentials) -> Authenticate:
+    """The driver over sessions and the administration's password."""
+
+    async def authenticate(need: Need, nsid: str, headers: Mapping[bytes, bytes], /) -> Caller | None:
+        if need is Need.REFRESH:
+            token = credentials.read_refresh(headers, even_if_expired=nsid == _TAKES_EXPIRED)
+            return Caller(token.did, Scope.REFRESH, refresh=token)
+        found = await credentials.read(headers)
+        match found:
+            case None:
+                if need is Need.NOTHING:
+                    return None
+                raise NotSignedIn("This needs an account; sign in first.", name="AuthMissing")
+            case Administration():
+                if need in {Need.NOTHING, Need.ADMIN}:
+                    return Caller(None, is_admin=True)
+                raise Forbidden("This is for accounts, not for the administration.")
+            case Session():
+                return _caller(need, found)
+
+    return authenticate
+
+
+def _caller(need: Need, session: Session) -> Caller:
+    if need is Need.ADMIN:
+        raise NotSignedIn("This is for the administration.", name="AuthenticationRequired")
+    if need is Need.FULL_ACCESS and session.scope is not Scope.FULL:
+        raise Forbidden("Sign in with the account's own password for this.", name="InvalidToken")
+    if need is Need.SERVICE and session.account.status is not Status.ACTIVE:
+        raise NotSignedIn("This account is deactivated.", name="AccountDeactivated")
+    return Caller(session.account.did, session.scope)

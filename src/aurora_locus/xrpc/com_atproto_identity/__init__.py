@@ -1,0 +1,1 @@
+"""``com.atproto.identity.*``: handles and DIDs. Each file is one method."""

@@ -1,0 +1,1 @@
+"""``com.atproto.server.*``: accounts and sessions. Each file is one method; ``run`` takes the registry and the call."""

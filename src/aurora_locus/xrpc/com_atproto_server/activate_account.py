@@ -1,0 +1,17 @@
+"""The owner comes back."""
+
+from aurora_locus.accounts import activation, queries
+from aurora_locus.accounts.registry import Registry
+from aurora_locus.xrpc.method import Call, Outcome
+from groundwork.errors import Forbidden
+
+
+async def run(registry: Registry, call: Call) -> Outcome:
+    """Raises Refused for an account that the host has taken down."""
+    did = call.did
+    async with registry.db.reader() as reader:
+        account = await queries.find(reader, did)
+    if account is None:
+        raise Forbidden("There is no such account on this server.", name="AccountNotFound")
+    await registry.db.write(lambda w: activation.activate(w, registry.repositories, did, account.handle))
+    return None

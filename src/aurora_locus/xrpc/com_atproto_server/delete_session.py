@@ -1,0 +1,15 @@
+"""Sign out: the refresh token, even an expired one, ends its session."""
+
+from aurora_locus.accounts import sessions
+from aurora_locus.accounts.registry import Registry
+from aurora_locus.xrpc.method import Call, Outcome
+from groundwork.errors import NotSignedIn
+
+
+async def run(registry: Registry, call: Call) -> Outcome:
+    """Access tokens live out their two hours."""
+    if call.caller is None or call.caller.refresh is None:
+        raise NotSignedIn("Send the refresh token.", name="AuthMissing")
+    token = call.caller.refresh
+    await registry.db.write(lambda w: sessions.close_session(w, token))
+    return None

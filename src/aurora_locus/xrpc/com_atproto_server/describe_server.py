@@ -1,0 +1,23 @@
+"""What this server is and under which conditions it takes accounts."""
+
+from aurora_locus.accounts.registry import Registry
+from aurora_locus.xrpc.method import Call, Outcome
+
+
+async def run(registry: Registry, call: Call) -> Outcome:
+    """Anybody may ask."""
+    settings = call.host.settings
+    answer: dict[str, object] = {
+        "did": settings.did,
+        "availableUserDomains": list(registry.handle_domains),
+        "inviteCodeRequired": registry.needs_invite,
+        "phoneVerificationRequired": False,
+        # Not in the Lexicon; deployed clients and the reference server know it.
+        "blobUploadLimit": settings.blob_upload_limit,
+    }
+    links = {"privacyPolicy": settings.privacy_policy_url, "termsOfService": settings.terms_of_service_url}
+    if any(links.values()):
+        answer["links"] = {name: url for name, url in links.items() if url}
+    if settings.contact_email_address:
+        answer["contact"] = {"email": settings.contact_email_address}
+    return answer

@@ -1,0 +1,16 @@
+"""Who is signed in."""
+
+from aurora_locus.accounts import queries
+from aurora_locus.accounts.registry import Registry
+from aurora_locus.xrpc.com_atproto_server.session_view import session_view
+from aurora_locus.xrpc.method import Call, Outcome
+from groundwork.errors import Forbidden
+
+
+async def run(registry: Registry, call: Call) -> Outcome:
+    """For any session of an account that is here."""
+    async with registry.db.reader() as reader:
+        account = await queries.find(reader, call.did)
+    if account is None:
+        raise Forbidden("There is no such account on this server.", name="AccountNotFound")
+    return session_view(account)

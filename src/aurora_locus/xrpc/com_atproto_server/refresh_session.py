@@ -1,0 +1,23 @@
+"""Spend a refresh token for a new pair."""
+
+from aurora_locus.accounts import queries, sessions
+from aurora_locus.accounts.registry import Registry
+from aurora_locus.repository.model import Status
+from aurora_locus.xrpc.com_atproto_server.session_view import session_view
+from aurora_locus.xrpc.method import Call, Outcome
+from groundwork.errors import NotSignedIn
+
+
+async def run(registry: Registry, call: Call) -> Outcome:
+    """Raises NotSignedIn: ``ExpiredToken`` when the session has ended, ``AccountTakedown``."""
+    if call.caller is None or call.caller.refresh is None:
+        raise NotSignedIn("Send the refresh token.", name="AuthMissing")
+    token = call.caller.refresh
+    async with registry.db.reader() as reader:
+        account = await queries.find(reader, token.did)
+    if account is None or account.status is Status.DELETED:
+        raise NotSignedIn("This session has ended. Sign in again.", name="ExpiredToken")
+    if account.status in {Status.TAKENDOWN, Status.SUSPENDED}:
+        raise NotSignedIn("This account has been taken down.", name="AccountTakedown")
+    pair = await registry.db.write(lambda w: sessions.refresh(w, registry.tokens, token))
+    return {**session_view(account), "accessJwt": pair.access, "refreshJwt": pair.refresh}

@@ -1,0 +1,44 @@
+"""The rows of the dispatcher's table for this folder and ``com.atproto.identity.*``."""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from aurora_locus.accounts.registry import Registry
+from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.com_atproto_identity import resolve_handle, update_handle
+from aurora_locus.xrpc.com_atproto_server import (
+    activate_account,
+    create_account,
+    create_invite_code,
+    create_session,
+    deactivate_account,
+    delete_session,
+    describe_server,
+    get_session,
+    refresh_session,
+)
+from aurora_locus.xrpc.method import Call, Method, Outcome, Run, procedure, query
+
+OfAccounts = Callable[[Registry, Call], Awaitable[Outcome]]
+
+
+def methods(registry: Registry) -> list[Method]:
+    """Every method about accounts, over the running server's registry."""
+
+    def over(run: OfAccounts) -> Run:
+        return partial(run, registry)
+
+    server, identity = "com.atproto.server", "com.atproto.identity"
+    return [
+        query(f"{server}.describeServer", over(describe_server.run)),
+        procedure(f"{server}.createAccount", over(create_account.run), Need.NOTHING),
+        procedure(f"{server}.createSession", over(create_session.run), Need.NOTHING),
+        procedure(f"{server}.refreshSession", over(refresh_session.run), Need.REFRESH),
+        query(f"{server}.getSession", over(get_session.run), Need.ACCESS),
+        procedure(f"{server}.deleteSession", over(delete_session.run), Need.REFRESH),
+        procedure(f"{server}.createInviteCode", over(create_invite_code.run), Need.ADMIN),
+        procedure(f"{server}.deactivateAccount", over(deactivate_account.run), Need.FULL_ACCESS),
+        procedure(f"{server}.activateAccount", over(activate_account.run), Need.FULL_ACCESS),
+        query(f"{identity}.resolveHandle", over(resolve_handle.run)),
+        procedure(f"{identity}.updateHandle", over(update_handle.run), Need.FULL_ACCESS),
+    ]
