@@ -84,8 +84,8 @@ async def create(registry: Registry, wish: Wish) -> Made:
     )
     did = plc_operation.did_of(operation)
     await plc_updates.intend(registry.db, did, operation)
-    await registry.directory.submit(did, operation)
     try:
+        await registry.directory.submit(did, operation)
         tokens = await _store(registry, wish, handle, email, password_hash, signing, operation)
     except BaseException:
         await plc_updates.abandon(registry.db, registry.directory, registry.rotation_key, did, operation)

@@ -16,7 +16,7 @@ from at_protocol.identity.plc_operation import AnyOperation, LegacyCreate, Opera
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle
 from groundwork.database.transaction import Database, Writer
-from groundwork.errors import Failure, Refused
+from groundwork.errors import Failure, NotFound, Refused
 from groundwork.telemetry.logs import log
 
 _INTEND = """
@@ -39,8 +39,8 @@ class Directory(Protocol):
         """Raises Refused or Conflict for a refusal, RemoteFailed or RemoteSlow when it cannot be known."""
         ...
 
-    async def last(self, did: Did, /) -> AnyOperation | None:
-        """The newest operation, None when the DID is not registered."""
+    async def last(self, did: Did, /) -> AnyOperation:
+        """The newest operation. Raises NotFound when the DID is not registered."""
         ...
 
 
@@ -69,9 +69,10 @@ async def abandon(db: Database, directory: Directory, rotation_key: PrivateKey, 
     """End an identity whose account could not be made. What cannot be ended now is tried again at the next start."""
     cid = plc_operation.cid_of(operation)
     try:
-        newest = await directory.last(did)
-        if newest is not None and not isinstance(newest, Tombstone):
+        if not isinstance(await directory.last(did), Tombstone):
             await directory.submit(did, plc_operation.sign(Tombstone(str(cid)), rotation_key))
+    except NotFound:
+        pass  # it never arrived: there is nothing to end
     except Failure as failure:
         log.warning("identity.left_unfinished", did=did, kind=type(failure).__name__)
         return
@@ -95,7 +96,7 @@ async def change_handle(directory: Directory, rotation_key: PrivateKey, did: Did
     Raises Refused when the identity has ended or is no longer ours to change.
     """
     newest = await directory.last(did)
-    if newest is None or isinstance(newest, Tombstone):
+    if isinstance(newest, Tombstone):
         raise Refused("This identity has ended in the directory.", name="InvalidRequest")
     present = plc_operation.normalised(newest) if isinstance(newest, LegacyCreate) else newest
     name = f"at://{handle}"
