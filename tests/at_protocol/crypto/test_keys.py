@@ -1,0 +1,243 @@
+"""Keys and signatures: published cases on both curves, and everything that is nearly a signature."""
+
+import base64
+import json
+
+import base58 as witness
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.parts import fixture_path, needs
+
+from at_protocol.crypto import base58, k256, p256
+from at_protocol.crypto.der import from_compact
+from at_protocol.crypto.did_key import (
+    format_did_key,
+    format_multikey,
+    parse_did_key,
+    parse_legacy_multibase,
+    parse_multikey,
+)
+from at_protocol.failures import Malformed, Misuse
+
+FOLDER = "vectors/interop/crypto"
+curves = pytest.mark.parametrize("curve", [pytest.param(k256, id="k256"), pytest.param(p256, id="p256")])
+ENTROPY = bytes(range(40))
+
+
+def _cases(name):
+    path = fixture_path(f"{FOLDER}/{name}")
+    found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+    return [pytest.param(case, id=f"{name}:{number}") for number, case in enumerate(found)]
+
+
+SIGNATURES = _cases("signature-fixtures.json")
+K256_KEYS = _cases("w3c_didkey_K256.json")
+P256_KEYS = _cases("w3c_didkey_P256.json")
+
+
+def _base64(text):
+    return base64.b64decode(text + "=" * (-len(text) % 4))
+
+
+def _high_s(curve, signature):
+    s = curve.ORDER - int.from_bytes(signature[32:], "big")
+    return signature[:32] + s.to_bytes(32, "big")
+
+
+@needs("fixtures")
+def test_every_case_of_every_file_is_run():
+    assert {path.name for path in fixture_path(FOLDER).glob("*.json")} == {
+        "signature-fixtures.json",
+        "w3c_didkey_K256.json",
+        "w3c_didkey_P256.json",
+    }
+    assert (len(SIGNATURES), len(K256_KEYS), len(P256_KEYS)) == (6, 5, 1)
+
+
+@pytest.mark.parametrize("case", SIGNATURES)
+def test_signature(case):
+    """Valid, high-S and DER ones; the key in its two text forms is one key."""
+    key = parse_did_key(case["publicKeyDid"])
+    assert key == parse_legacy_multibase(case["publicKeyMultibase"], case["didDocSuite"])
+    assert format_did_key(key) == case["publicKeyDid"]
+    assert key.algorithm == case["algorithm"]
+    assert key.verify(_base64(case["messageBase64"]), _base64(case["signatureBase64"])) is case["validSignature"]
+
+
+@pytest.mark.parametrize("case", SIGNATURES)
+def test_high_s_only_where_it_is_asked_for(case):
+    allowed = case["validSignature"] or "high-s" in case["tags"]
+    key = parse_did_key(case["publicKeyDid"])
+    message, signature = _base64(case["messageBase64"]), _base64(case["signatureBase64"])
+    assert key.verify(message, signature, allow_high_s=True) is allowed
+
+
+@pytest.mark.parametrize("case", K256_KEYS)
+def test_k256_key(case):
+    private = k256.PrivateKey.from_bytes(bytes.fromhex(case["privateKeyBytesHex"]))
+    assert format_did_key(private.public) == case["publicDidKey"]
+
+
+@pytest.mark.parametrize("case", P256_KEYS)
+def test_p256_key(case):
+    private = p256.PrivateKey.from_bytes(base58.decode(case["privateKeyBytesBase58"]))
+    assert format_did_key(private.public) == case["publicDidKey"]
+
+
+@curves
+@settings(max_examples=40)
+@given(entropy=st.binary(min_size=32, max_size=48), content=st.binary(max_size=100))
+def test_sign_and_verify(curve, entropy, content):
+    """64 bytes, low-S, by this key, of this content alone."""
+    private = curve.PrivateKey.from_random(entropy)
+    signature = private.sign(content)
+    assert len(signature) == 64
+    assert 0 < int.from_bytes(signature[32:], "big") <= curve.ORDER // 2
+    assert private.public.verify(content, signature)
+    assert not private.public.verify(content + b"!", signature)
+    assert not curve.PrivateKey.from_random(entropy + b"!" * 9).public.verify(content, signature)
+
+
+@curves
+def test_what_is_nearly_a_signature(curve):
+    """High-S, DER, 63 and 65 bytes, zero and out-of-range numbers are all no."""
+    private = curve.PrivateKey.from_random(ENTROPY)
+    signature = private.sign(b"x")
+    r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
+    order = curve.ORDER.to_bytes(32, "big")
+    for other in (
+        _high_s(curve, signature),
+        from_compact(r, s),
+        signature[:63],
+        signature + b"\0",
+        b"",
+        bytes(32) + signature[32:],
+        signature[:32] + bytes(32),
+        bytes(64),
+        order + signature[32:],
+        signature[:32] + order,
+        b"\xff" * 64,
+        signature[32:] + signature[:32],
+    ):
+        assert not private.public.verify(b"x", other)
+    assert private.public.verify(b"x", _high_s(curve, signature), allow_high_s=True)
+
+
+@curves
+@settings(max_examples=30)
+@given(signature=st.binary(max_size=80) | st.binary(min_size=64, max_size=64))
+def test_garbage_is_no_signature(curve, signature):
+    public = curve.PrivateKey.from_random(ENTROPY).public
+    assert not public.verify(b"x", signature)
+    assert not public.verify(b"x", signature, allow_high_s=True)
+
+
+@curves
+def test_a_private_key_is_kept_as_32_bytes_and_does_not_print(curve):
+    private = curve.PrivateKey.from_random(ENTROPY)
+    secret = private.to_bytes()
+    assert len(secret) == 32
+    assert curve.PrivateKey.from_bytes(secret).public == private.public
+    assert secret.hex() not in repr(private)
+
+
+@curves
+def test_private_keys_out_of_range(curve):
+    for secret in (bytes(32), curve.ORDER.to_bytes(32, "big"), b"\xff" * 32, b"\x01" * 31, b"\x01" * 33, b""):
+        with pytest.raises(Malformed) as raised:
+            curve.PrivateKey.from_bytes(secret)
+        assert secret == b"" or repr(secret) not in str(raised.value)
+    with pytest.raises(Misuse):
+        curve.PrivateKey.from_random(bytes(31))
+
+
+@curves
+def test_equal_keys_are_equal(curve):
+    public = curve.PrivateKey.from_random(ENTROPY).public
+    again = curve.PublicKey(bytes(public))
+    assert public == again
+    assert hash(public) == hash(again)
+    assert public != curve.PrivateKey.from_random(b"!" * 40).public
+    assert bytes(public).hex() in repr(public)
+
+
+@curves
+def test_uncompressed_and_compressed_are_one_key(curve):
+    public = curve.PrivateKey.from_random(ENTROPY).public
+    x, y = public.coordinates()
+    uncompressed = b"\x04" + x.to_bytes(32, "big") + y.to_bytes(32, "big")
+    assert curve.PublicKey(uncompressed) == public
+    assert len(bytes(curve.PublicKey(uncompressed))) == 33
+    hybrid = bytes((6 + y % 2,)) + uncompressed[1:]
+    off_curve = uncompressed[:-1] + bytes((uncompressed[-1] ^ 1,))
+    for other in (
+        hybrid,
+        off_curve,
+        uncompressed[:-1],
+        b"",
+        b"\x00",
+        b"\x02" + b"\xff" * 32,
+        b"\x05" + uncompressed[1:33],
+    ):
+        with pytest.raises(Malformed):
+            curve.PublicKey(other)
+
+
+@curves
+def test_legacy_multibase_of_both_lengths(curve):
+    public = curve.PrivateKey.from_random(ENTROPY).public
+    x, y = public.coordinates()
+    kind = {k256: "EcdsaSecp256k1VerificationKey2019", p256: "EcdsaSecp256r1VerificationKey2019"}[curve]
+    for point in (bytes(public), b"\x04" + x.to_bytes(32, "big") + y.to_bytes(32, "big")):
+        assert parse_legacy_multibase("z" + base58.encode(point), kind) == public
+    with pytest.raises(Malformed):
+        parse_legacy_multibase("z" + base58.encode(bytes(public)), "Multikey")
+
+
+GOOD = "zQ3shokFTS3brHcDQrn82RUDfCZESWL1ZdCEJwekUDPQiYBme"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "z",
+        GOOD[1:],
+        "m" + GOOD[1:],
+        GOOD[:-1],
+        GOOD + "1",
+        GOOD + "\n",
+        GOOD[:-1] + "0",
+        GOOD[:-1] + "O",
+        "z" + base58.encode(b"\xed\x01" + b"\x02" * 33),
+        "z" + base58.encode(b"\xe7\x01" + b"\x02" + b"\xff" * 32),
+        "z" + "2" * 10_000,
+    ],
+)
+def test_texts_that_are_no_multikey(text):
+    """Wrong base, alphabet, length, curve, or not a point; a megabyte of digits is not even converted."""
+    with pytest.raises(Malformed) as raised:
+        parse_multikey(text)
+    assert raised.value.kind == "key"
+    with pytest.raises(Malformed):
+        parse_did_key("did:key:" + text)
+    with pytest.raises(Malformed):
+        parse_did_key(text)
+
+
+def test_multikey_there_and_back():
+    assert format_multikey(parse_multikey(GOOD)) == GOOD
+
+
+@given(st.text() | st.text("123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz").map("z".__add__))
+def test_garbage_is_malformed_and_nothing_else(text):
+    with pytest.raises(Malformed):
+        parse_multikey(text)
+
+
+@given(st.binary(max_size=80))
+def test_base58_is_what_another_library_says(content):
+    """Leading zero bytes included."""
+    assert base58.encode(content) == witness.b58encode(content).decode()
+    assert base58.decode(base58.encode(content)) == content
