@@ -1,1 +1,4 @@
-"""Bytes under names, outside of the database: blobs, pictures. One contract, a driver per place (design section 3)."""
+"""Large bytes that never change: blobs of repositories, pictures. Written whole or not at all, read in pieces.
+
+Contract in ``contract``; ``disk`` keeps files in a folder.
+"""

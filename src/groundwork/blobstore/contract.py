@@ -1,36 +1,73 @@
-"""The port: receive bytes of unknown content, keep them under a name, read them back in part or whole, remove them.
+"""What a store of large values offers, and which keys it takes.
 
-Names are paths of plain segments (``did:plc:…/bafk…``), chosen by the caller, never by a stranger. What is received but not
-kept leaves nothing behind. Keeping is durable when it returns, and replaces what had the name (content-addressed callers
-never notice).
+An upload is received first and named at the end, because its name is usually the hash of its bytes.
 """
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from typing import Protocol
 
+# Segments of letters, digits, dot, hyphen, underscore and colon, none starting with a dot: DIDs and CIDs as they are,
+# and nothing that a file system or a URL could understand differently.
+_KEY = re.compile(r"[A-Za-z0-9_:-][A-Za-z0-9._:-]{0,254}(?:/[A-Za-z0-9_:-][A-Za-z0-9._:-]{0,254}){0,7}")
 
-class Receiving(Protocol):
-    """Bytes on their way in."""
+PIECE_BYTES = 256 * 1024
 
-    async def write(self, chunk: bytes) -> None: ...
 
-    async def keep(self, name: str) -> None:
-        """Everything written so far is now the object ``name``; nothing may be written after it."""
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One entry of a listing."""
+
+    key: str
+    size: int
+
+
+class Upload(Protocol):
+    """Bytes on their way in; gone when its block ends without ``keep``."""
+
+    @property
+    def size(self) -> int:
+        """How many bytes have been written so far."""
+        ...
+
+    async def write(self, piece: bytes, /) -> None: ...
+
+    async def keep(self, key: str, /) -> None:
+        """Give it its name, durably; replaces what had that name. Nothing can be written afterwards."""
         ...
 
 
 class BlobStore(Protocol):
-    """Where objects are."""
+    """Raises ``NotFound`` for keys that are not there, ``Unavailable`` when the store cannot work, ValueError for bad keys."""
 
-    def receive(self) -> AbstractAsyncContextManager[Receiving]:
-        """Receive one object; leaving the block without ``keep`` discards it."""
+    def upload(self) -> AbstractAsyncContextManager[Upload]: ...
+
+    async def size(self, key: str) -> int: ...
+
+    def read(self, key: str, *, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        """The bytes from ``start`` up to ``end`` (exclusive), in pieces of at most 256 KiB."""
         ...
 
-    def read(self, name: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
-        """Chunks of the bytes ``start`` to before ``end``. Raises NotFound, before the first chunk, for a name without object."""
+    async def delete(self, key: str) -> bool:
+        """Whether there was something to delete."""
         ...
 
-    async def remove(self, name: str) -> None:
-        """Remove an object; one that is not there is no failure."""
+    def list(self, folder: str = "") -> AsyncIterator[Stored]:
+        """Everything below a folder (``did:plc:…``), or everything, in key order within a folder."""
         ...
+
+
+async def put(store: BlobStore, key: str, body: bytes) -> None:
+    """Store a small value in one go."""
+    async with store.upload() as upload:
+        await upload.write(body)
+        await upload.keep(key)
+
+
+def check_key(key: str) -> str:
+    """The key itself; ValueError when it could mean something else to a file system."""
+    if not _KEY.fullmatch(key) or len(key) > 512:
+        raise ValueError(f"not a key of a blob store: {key[:80]!r}")
+    return key

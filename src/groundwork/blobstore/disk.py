@@ -1,104 +1,186 @@
-"""Objects as files of one folder. Received into ``incoming/``, moved into place when kept; synced before that.
+"""Blobs as files in a folder. A file appears under its name only when it is whole and on the disk.
 
-A name's first segment and the end of its last make the folder, so that no folder grows beyond what a file system likes.
-File work happens on threads: a slow disk must not hold up the event loop.
+Order: write to ``incoming/``, fsync the file, rename, fsync the folder; without the last step a power cut could lose
+the name of a blob whose record is already committed (invariant 1). What a crash leaves in ``incoming/`` is removed when
+the store is opened a day later.
 """
 
 import asyncio
+import itertools
 import os
-import re
 import secrets
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import BinaryIO
-from urllib.parse import quote
 
-from groundwork.errors import NotFound
+from groundwork.blobstore.contract import PIECE_BYTES, Stored, check_key
+from groundwork.errors import NotFound, Unavailable
 
-CHUNK_BYTES = 256 * 1024
-_SEGMENT = re.compile(r"[A-Za-z0-9._:%-]{1,2048}")
+# Longer than any upload takes; another process may be receiving one right now.
+_LEFT_BEHIND_SECONDS = 24 * 3600
+
+_LIST_PAGE = 500
 
 
-class DiskReceiving:
-    """One file under ``incoming/``."""
+def _absent() -> NotFound:
+    return NotFound("There is no such blob.", name="BlobNotFound")
+
+
+class DiskUpload:
+    """One file in ``incoming/``."""
 
     def __init__(self, store: "DiskBlobStore", path: Path, file: BinaryIO) -> None:
+        self.size = 0
         self._store = store
         self._path = path
         self._file = file
 
-    async def write(self, chunk: bytes) -> None:
-        await asyncio.to_thread(self._file.write, chunk)
+    async def write(self, piece: bytes, /) -> None:
+        try:
+            await asyncio.to_thread(self._file.write, piece)
+        except OSError as error:
+            raise Unavailable("The blob cannot be stored at the moment.") from error
+        self.size += len(piece)
 
-    async def keep(self, name: str) -> None:
-        await asyncio.to_thread(self._keep, self._store.path_of(name))
+    async def keep(self, key: str, /) -> None:
+        target = self._store.path_of(key)
+        try:
+            await asyncio.to_thread(self._finish, target)
+        except OSError as error:
+            raise Unavailable("The blob cannot be stored at the moment.") from error
 
-    def _keep(self, place: Path) -> None:
+    def _finish(self, target: Path) -> None:
         self._file.flush()
         os.fsync(self._file.fileno())
-        place.parent.mkdir(parents=True, exist_ok=True)
-        self._path.replace(place)
-        # The name is as durable as the bytes only when its folder is synced too.
-        folder = os.open(place.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        self._file.close()
+        _make_folder(target.parent)
+        self._path.replace(target)
+        _sync_folder(target.parent)
 
-    def end(self) -> None:
-        """Close, and remove what was not kept."""
+    def discard(self) -> None:
+        """Close and remove what was not kept."""
         self._file.close()
         self._path.unlink(missing_ok=True)
 
 
 class DiskBlobStore:
-    """Objects below a folder, which is made if need be; left-overs of a stopped process are removed."""
+    """A folder with ``blobs/`` and ``incoming/`` in it."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._incoming = folder / "incoming"
-        self._incoming.mkdir(parents=True, exist_ok=True)
-        for left in self._incoming.iterdir():
-            left.unlink()
+    def __init__(self, root: Path) -> None:
+        self._blobs = root / "blobs"
+        self._incoming = root / "incoming"
+        _make_folder(self._blobs)
+        _make_folder(self._incoming)
+        # The times of files are the machine's, whatever clock the program was given.
+        remove_left_behind(self._incoming, older_than=time.time() - _LEFT_BEHIND_SECONDS)
+
+    def path_of(self, key: str) -> Path:
+        """Where a key lives; ValueError for keys that are none."""
+        return self._blobs / check_key(key)
 
     @asynccontextmanager
-    async def receive(self) -> AsyncIterator[DiskReceiving]:
-        """See the contract."""
+    async def upload(self) -> AsyncIterator[DiskUpload]:
         path = self._incoming / secrets.token_hex(16)
-        receiving = DiskReceiving(self, path, await asyncio.to_thread(path.open, "xb"))
         try:
-            yield receiving
+            file = await asyncio.to_thread(path.open, "xb")
+        except OSError as error:
+            raise Unavailable("The blob cannot be stored at the moment.") from error
+        upload = DiskUpload(self, path, file)
+        try:
+            yield upload
         finally:
-            await asyncio.to_thread(receiving.end)
+            await asyncio.to_thread(upload.discard)
 
-    async def read(self, name: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
-        """See the contract."""
+    async def size(self, key: str) -> int:
+        path = self.path_of(key)
         try:
-            file = await asyncio.to_thread(self.path_of(name).open, "rb")
+            return (await asyncio.to_thread(path.stat)).st_size
         except FileNotFoundError:
-            raise NotFound(f"There is no object {name}.") from None
+            raise _absent() from None
+
+    async def read(self, key: str, *, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        path = self.path_of(key)
+        at = start
+        while end is None or at < end:
+            wanted = PIECE_BYTES if end is None else min(PIECE_BYTES, end - at)
+            # Opened per piece, so that an abandoned reader holds nothing. The bytes of a key do not change.
+            piece = await asyncio.to_thread(_read_at, path, at, wanted)
+            if piece:
+                yield piece
+            if len(piece) < wanted:
+                return
+            at += len(piece)
+
+    async def delete(self, key: str) -> bool:
+        path = self.path_of(key)
         try:
-            await asyncio.to_thread(file.seek, start)
-            left = None if end is None else end - start
-            while left is None or left > 0:
-                chunk = await asyncio.to_thread(file.read, CHUNK_BYTES if left is None else min(left, CHUNK_BYTES))
-                if not chunk:
-                    return
-                left = None if left is None else left - len(chunk)
-                yield chunk
-        finally:
-            await asyncio.to_thread(file.close)
+            await asyncio.to_thread(path.unlink)
+        except FileNotFoundError:
+            return False
+        return True
 
-    async def remove(self, name: str) -> None:
-        """See the contract."""
-        await asyncio.to_thread(self.path_of(name).unlink, missing_ok=True)
+    async def list(self, folder: str = "") -> AsyncIterator[Stored]:
+        top = self._blobs / check_key(folder) if folder else self._blobs
+        walking = _walk(top, self._blobs)
+        while page := await asyncio.to_thread(_take, walking, _LIST_PAGE):
+            for stored in page:
+                yield stored
 
-    def path_of(self, name: str) -> Path:
-        """The file of a name. Raises ValueError for names that are not plain segments."""
-        segments = name.split("/")
-        if not all(_SEGMENT.fullmatch(segment) and segment.strip(".") for segment in segments):
-            raise ValueError(f"{name!r} is not a name of plain segments")
-        # Colons are not allowed in file names everywhere; `%` stays unambiguous because quote encodes it too.
-        *folders, last = (quote(segment, safe="")[-200:] for segment in segments)
-        return self._folder.joinpath("objects", *folders, last[-2:], last)
+
+def _read_at(path: Path, start: int, size: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            file.seek(start)
+            return file.read(size)
+    except FileNotFoundError:
+        raise _absent() from None
+
+
+def _walk(folder: Path, root: Path) -> Iterator[Stored]:
+    """Files below a folder, one folder's names at a time; what is deleted meanwhile is skipped."""
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except FileNotFoundError:
+        return
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            yield from _walk(Path(entry.path), root)
+        else:
+            try:
+                size = entry.stat().st_size
+            except FileNotFoundError:
+                continue
+            yield Stored(Path(entry.path).relative_to(root).as_posix(), size)
+
+
+def _take(walking: Iterator[Stored], count: int) -> list[Stored]:
+    return list(itertools.islice(walking, count))
+
+
+def _make_folder(folder: Path) -> None:
+    """Create a folder and make its name durable in its parent, all the way up."""
+    if folder.is_dir():
+        return
+    _make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    _sync_folder(folder.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove_left_behind(incoming: Path, *, older_than: float) -> None:
+    """Remove unfinished uploads whose last write was before ``older_than`` (seconds since 1970)."""
+    for path in incoming.iterdir():
+        try:
+            if path.stat().st_mtime < older_than:
+                path.unlink()
+        except FileNotFoundError:
+            continue  # another process was quicker

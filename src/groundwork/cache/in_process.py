@@ -1,0 +1,60 @@
+"""A cache in this process's memory, bounded by the bytes it holds; the least recently used goes first."""
+
+import hmac
+
+from cachetools import TLRUCache
+
+from groundwork.clock import SECOND, Clock
+
+# An entry costs its value and key and about this much in Python objects.
+_ENTRY_BYTES = 250
+
+MAX_BYTES = 64 * 1024 * 1024
+
+
+def _ends_at(_key: str, entry: tuple[bytes, float], now: float) -> float:
+    return now + entry[1]
+
+
+def _cost(entry: tuple[bytes, float]) -> int:
+    return len(entry[0]) + _ENTRY_BYTES
+
+
+class InProcessCache:
+    """One process, one cache; all operations are atomic because nothing is awaited inside them."""
+
+    def __init__(self, clock: Clock, *, max_bytes: int = MAX_BYTES) -> None:
+        self._entries: TLRUCache[str, tuple[bytes, float]] = TLRUCache(
+            maxsize=max_bytes, ttu=_ends_at, timer=lambda: clock.now() / SECOND, getsizeof=_cost
+        )
+
+    async def get(self, key: str) -> bytes | None:
+        entry = self._entries.get(key)
+        return None if entry is None else entry[0]
+
+    async def put(self, key: str, value: bytes, *, ttl_seconds: float) -> None:
+        if _cost((value, 0)) <= self._entries.maxsize:  # what can never fit is forgotten at once
+            self._entries[key] = (value, ttl_seconds)
+
+    async def put_if_absent(self, key: str, value: bytes, *, ttl_seconds: float) -> bool:
+        if key in self._entries:
+            return False
+        self._entries[key] = (value, ttl_seconds)
+        return True
+
+    async def take(self, key: str) -> bytes | None:
+        entry = self._entries.pop(key, None)
+        return None if entry is None else entry[0]
+
+    async def delete(self, key: str) -> None:
+        self._entries.pop(key, None)
+
+    async def delete_if(self, key: str, value: bytes) -> bool:
+        entry = self._entries.get(key)
+        if entry is None or not hmac.compare_digest(entry[0], value):
+            return False
+        del self._entries[key]
+        return True
+
+    async def close(self) -> None:
+        self._entries.clear()

@@ -1,0 +1,26 @@
+"""Opens a cache by URL: ``embedded:`` or ``redis://host:port/number``."""
+
+import importlib
+from typing import cast
+
+from groundwork.cache.contract import Cache
+from groundwork.cache.in_process import InProcessCache
+from groundwork.clock import Clock
+from groundwork.errors import Refused
+
+EMBEDDED = "embedded:"
+REDIS = ("redis://", "rediss://", "unix://")
+
+
+def open_cache(url: str, *, prefix: str, clock: Clock) -> Cache:
+    """Open the cache that a URL names; ``prefix`` keeps tenants and programs apart. Raises ``Refused``."""
+    if url == EMBEDDED:
+        return InProcessCache(clock)
+    if url.startswith(REDIS):
+        try:
+            # The client library is an extra: without it everything but Redis works.
+            driver = importlib.import_module("groundwork.cache.redis")
+        except ModuleNotFoundError as missing:
+            raise Refused("A redis:// cache needs the extra: pip install 'openmeet[redis]'.") from missing
+        return cast("Cache", driver.RedisCache(url, prefix=prefix))
+    raise Refused("A cache URL is embedded: or begins with redis://.")

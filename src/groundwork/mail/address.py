@@ -1,0 +1,34 @@
+"""E-mail addresses: one parser, and what two spellings have in common.
+
+Read is the ``addr-spec`` that people have (RFC 5321 4.1.2 without quoted local parts and address literals); the domain is
+lower-cased, the local part is kept, because only its own server may interpret it.
+"""
+
+import re
+from typing import NewType
+
+EmailAddress = NewType("EmailAddress", str)
+
+_LOCAL = re.compile(r"[^\s\x00-\x1f\x7f\"(),:;<>@\[\\\]]{1,64}")
+_LABEL = re.compile(r"(?!-)[^\W_](?:[\w-]{0,61}[^\W_])?", re.UNICODE)
+
+
+def parse_address(text: str) -> EmailAddress:
+    """The address; ValueError with a sentence."""
+    stripped = text.strip()
+    local, at, domain = stripped.rpartition("@")
+    if not at or not local or not domain:
+        raise ValueError("An e-mail address looks like name@example.org.")
+    if len(stripped.encode()) > 254:  # RFC 5321 4.5.3.1.3: a path has 256 octets, its brackets included
+        raise ValueError("The e-mail address is too long.")
+    if not _LOCAL.fullmatch(local) or local.startswith(".") or local.endswith(".") or ".." in local:
+        raise ValueError("The part before the @ is not one of an e-mail address.")
+    labels = domain.lower().split(".")
+    if len(labels) < 2 or not all(_LABEL.fullmatch(label) for label in labels) or labels[-1].isdigit():
+        raise ValueError("The part after the @ is not a domain.")
+    return EmailAddress(f"{local}@{'.'.join(labels)}")
+
+
+def same_mailbox_key(address: EmailAddress) -> str:
+    """Equal for spellings that nearly every server delivers to one mailbox; what uniqueness is checked on."""
+    return address.casefold()

@@ -1,0 +1,66 @@
+"""What a mail is, how it becomes bytes, and what a mailer offers."""
+
+from dataclasses import dataclass
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime
+from typing import Protocol
+
+from groundwork.clock import Instant, to_datetime
+from groundwork.mail.address import EmailAddress
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who our mail comes from: a name and an address."""
+
+    name: str
+    address: EmailAddress
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """One mail to one person.
+
+    ``message_id`` (``<something@our.host>``) is chosen when the mail becomes owed, so that a second attempt carries the
+    same one (invariant 10). ``unsubscribe_url`` works with one click and without signing in (RFC 8058).
+    """
+
+    to: EmailAddress
+    subject: str
+    text: str
+    message_id: str
+    html: str = ""
+    unsubscribe_url: str = ""
+
+
+class Mailer(Protocol):
+    """Raises ``Refused`` (this mail will never be accepted), ``RemoteFailed`` (later perhaps) or ``RemoteSlow``.
+
+    ``RemoteSlow`` means that the answer after the text was lost: it may have been accepted.
+    """
+
+    async def send(self, mail: Mail) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+def compose(mail: Mail, sender: Sender, now: Instant) -> EmailMessage:
+    """The message. Line breaks in a header value are refused by the policy (ValueError), so nothing can be injected."""
+    message = EmailMessage(policy=SMTP)
+    local, _, domain = sender.address.rpartition("@")
+    message["From"] = Address(sender.name, local, domain)
+    message["To"] = mail.to
+    message["Subject"] = mail.subject
+    message["Date"] = format_datetime(to_datetime(now))
+    message["Message-ID"] = mail.message_id
+    # RFC 3834 5: asks vacation responders to keep quiet.
+    message["Auto-Submitted"] = "auto-generated"
+    if mail.unsubscribe_url:
+        message["List-Unsubscribe"] = f"<{mail.unsubscribe_url}>"
+        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+    message.set_content(mail.text)
+    if mail.html:
+        message.add_alternative(mail.html, subtype="html")
+    return message

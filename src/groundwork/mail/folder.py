@@ -1,0 +1,103 @@
+"""The development mailbox: mail is kept in a folder instead of being sent, and shown on a page to loopback only.
+
+One ``.eml`` file per mail, named so that names sort by time. A dangerous start (``dangerous_starts``) in public.
+"""
+
+import asyncio
+import os
+from dataclasses import dataclass
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
+from pathlib import Path
+
+from groundwork.clock import Clock, Instant, from_datetime
+from groundwork.errors import NotFound
+from groundwork.fresh_id import new_id
+from groundwork.mail.contract import Mail, Sender, compose
+
+# Enough for every test of an afternoon; the oldest go.
+MAX_KEPT = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class KeptMail:
+    """One mail of the mailbox, read back from its file."""
+
+    id: str
+    to: str
+    subject: str
+    text: str
+    html: str
+    sent_at: Instant
+    headers: dict[str, str]
+
+
+class FolderMailbox:
+    """Keeps mail, newest last in the folder, newest first in ``newest``."""
+
+    def __init__(self, folder: Path, sender: Sender, clock: Clock) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._sender = sender
+        self._clock = clock
+
+    async def send(self, mail: Mail) -> None:
+        now = self._clock.now()
+        content = compose(mail, self._sender, now).as_bytes()
+        await asyncio.to_thread(self._keep, new_id(now), content)
+
+    async def newest(self, limit: int = 50, *, to: str = "") -> list[KeptMail]:
+        """The newest mails first, to one address if given."""
+        return await asyncio.to_thread(self._newest, limit, to.lower())
+
+    async def find(self, mail_id: str) -> KeptMail:
+        """One mail by its identifier; raises ``NotFound``."""
+        known = await asyncio.to_thread(self._names)
+        if mail_id not in known:
+            raise NotFound("There is no such mail.")
+        return await asyncio.to_thread(self._read, mail_id)
+
+    async def close(self) -> None:
+        """Nothing is held open."""
+
+    def _keep(self, mail_id: str, content: bytes) -> None:
+        path = self._folder / f"{mail_id}.eml"
+        unfinished = path.with_suffix(".part")
+        with unfinished.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+        for name in self._names()[MAX_KEPT:]:
+            (self._folder / f"{name}.eml").unlink(missing_ok=True)
+
+    def _names(self) -> list[str]:
+        return sorted((path.stem for path in self._folder.glob("*.eml")), reverse=True)
+
+    def _newest(self, limit: int, to: str) -> list[KeptMail]:
+        found: list[KeptMail] = []
+        for name in self._names():
+            if len(found) == limit:
+                break
+            kept = self._read(name)
+            if not to or kept.to.lower() == to:
+                found.append(kept)
+        return found
+
+    def _read(self, name: str) -> KeptMail:
+        message = message_from_bytes((self._folder / f"{name}.eml").read_bytes(), EmailMessage, policy=default)
+        return KeptMail(
+            id=name,
+            to=str(message["To"]),
+            subject=str(message["Subject"]),
+            text=_part(message, "plain"),
+            html=_part(message, "html"),
+            sent_at=from_datetime(message["Date"].datetime),
+            headers={key: str(value) for key, value in message.items()},
+        )
+
+
+def _part(message: EmailMessage, kind: str) -> str:
+    part = message.get_body((kind,))
+    return str(part.get_content()).replace("\r\n", "\n") if part is not None else ""

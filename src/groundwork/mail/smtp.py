@@ -1,0 +1,107 @@
+"""Mail through an SMTP server, one connection per mail: ours is never so much that a pool would pay.
+
+Settings are one URL: ``smtp://user:password@host:587`` (STARTTLS where offered, required with a password) or
+``smtps://host:465`` (TLS from the first byte).
+"""
+
+import ssl
+from dataclasses import dataclass
+from email.message import EmailMessage
+from urllib.parse import unquote, urlsplit
+
+import aiosmtplib
+
+from groundwork.clock import Clock
+from groundwork.errors import Refused, RemoteFailed, RemoteSlow
+from groundwork.mail.contract import Mail, Sender, compose
+from groundwork.settings import Secret
+
+# RFC 5321 4.5.3.2 allows minutes per step; a worker's lease is shorter.
+_STEP_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class SmtpServer:
+    """Where to deliver."""
+
+    host: str
+    port: int
+    uses_tls: bool
+    user: str = ""
+    password: Secret | None = None
+
+
+def parse_smtp_url(url: str) -> SmtpServer:
+    """Read an ``smtp://`` or ``smtps://`` URL; ValueError with a sentence that does not repeat the password."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("smtp", "smtps") or not parts.hostname or parts.path.strip("/"):
+        raise ValueError("A mail URL looks like smtp://user:password@host:587 or smtps://host:465.")
+    uses_tls = parts.scheme == "smtps"
+    return SmtpServer(
+        parts.hostname,
+        parts.port or (465 if uses_tls else 587),
+        uses_tls,
+        unquote(parts.username or ""),
+        Secret(unquote(parts.password)) if parts.password else None,
+    )
+
+
+class SmtpMailer:
+    """Delivers to one server."""
+
+    def __init__(self, server: SmtpServer, sender: Sender, clock: Clock) -> None:
+        self._server = server
+        self._sender = sender
+        self._clock = clock
+
+    async def send(self, mail: Mail) -> None:
+        message = compose(mail, self._sender, self._clock.now())
+        client = aiosmtplib.SMTP(
+            hostname=self._server.host,
+            port=self._server.port,
+            use_tls=self._server.uses_tls,
+            # A password never travels in the clear; without one, encryption is used where it is offered.
+            start_tls=False if self._server.uses_tls else (True if self._server.password else None),
+            timeout=_STEP_SECONDS,
+            tls_context=ssl.create_default_context(),
+        )
+        try:
+            await self._greet(client)
+            await self._hand_over(client, message, mail)
+        finally:
+            client.close()
+
+    async def _greet(self, client: aiosmtplib.SMTP) -> None:
+        """Connect and sign in; whatever fails here, the mail has not been sent."""
+        try:
+            await client.connect()
+            if self._server.password:
+                await client.login(self._server.user, self._server.password.reveal())
+        except aiosmtplib.SMTPAuthenticationError as error:
+            # Ours to mend, and then the mail can go: it must not be given up.
+            raise RemoteFailed("The mail server refuses our user name or password.", status=error.code) from error
+        except (aiosmtplib.SMTPException, OSError) as error:
+            raise RemoteFailed("The mail server cannot be reached.") from error
+
+    async def _hand_over(self, client: aiosmtplib.SMTP, message: EmailMessage, mail: Mail) -> None:
+        try:
+            await client.send_message(message, sender=self._sender.address, recipients=[mail.to])
+        except aiosmtplib.SMTPRecipientsRefused as error:
+            raise _for_code(error.recipients[0].code, "the recipient") from error
+        except aiosmtplib.SMTPResponseException as error:
+            raise _for_code(error.code, "the mail") from error
+        except aiosmtplib.SMTPNotSupported as error:
+            raise Refused("The mail server cannot deliver to this address.", name="MailRefused") from error
+        except (aiosmtplib.SMTPException, OSError) as error:
+            # Perhaps after the text: then it may have been accepted.
+            raise RemoteSlow("The mail server did not say whether it took the mail.") from error
+
+    async def close(self) -> None:
+        """Nothing is held open."""
+
+
+def _for_code(code: int, what: str) -> Refused | RemoteFailed:
+    """4yz is for now, 5yz for good (RFC 5321 4.2.1)."""
+    if code >= 500:
+        return Refused(f"The mail server refuses {what} (code {code}).", name="MailRefused")
+    return RemoteFailed(f"The mail server cannot take {what} now (code {code}).", status=code)

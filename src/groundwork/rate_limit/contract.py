@@ -1,0 +1,71 @@
+"""What a limit is, where the counting happens, and what an attempt finds out.
+
+A window opens with the first attempt of a key and is over after its length (protocol/accounts.md 10 counts like this).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from groundwork.clock import SECOND, Instant
+from groundwork.errors import TooMany
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """``points`` per window. ``name`` keeps counters of different limits apart and is a metric label."""
+
+    name: str
+    points: int
+    window_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How one key stands in one limit after an attempt."""
+
+    limit: Limit
+    remaining: int
+    resets_at: Instant
+    is_refused: bool
+
+
+class Counters(Protocol):
+    """Counts points; several processes may share one."""
+
+    async def add(self, limit: Limit, key: str, points: int, now: Instant) -> Standing:
+        """Count ``points`` for the key. A refused attempt takes nothing from what others of its kind may still do."""
+        ...
+
+
+async def spend(counters: Counters, charges: Sequence[tuple[Limit, str]], *, now: Instant, points: int = 1) -> Standing:
+    """Count one attempt against every limit that applies; the tightest standing, for ``headers_of``.
+
+    Raises ``TooMany`` when any of them is used up; ``after_seconds`` says when the last of the refusing ones opens again.
+    """
+    standings = [await counters.add(limit, key, points, now) for limit, key in charges]
+    refused = [standing for standing in standings if standing.is_refused]
+    if refused:
+        last = max(refused, key=lambda standing: standing.resets_at)
+        raise RateLimited(last, (last.resets_at - now) / SECOND)
+    return min(standings, key=lambda standing: (standing.remaining, -standing.resets_at))
+
+
+class RateLimited(TooMany):
+    """A limit is used up; ``standing`` is for the headers."""
+
+    def __init__(self, standing: Standing, after_seconds: float) -> None:
+        limit = standing.limit
+        why = f"Too many requests: at most {limit.points} in {limit.window_seconds} seconds. Try again later."
+        super().__init__(why, after_seconds=after_seconds)
+        self.standing = standing
+
+
+def headers_of(standing: Standing) -> dict[str, str]:
+    """The headers of protocol/xrpc.md 3, on every answer of a limited route; the reset is in epoch seconds."""
+    return {
+        "RateLimit-Limit": str(standing.limit.points),
+        "RateLimit-Remaining": str(standing.remaining),
+        "RateLimit-Reset": str(-(-standing.resets_at // SECOND)),
+        "RateLimit-Policy": f"{standing.limit.points};w={standing.limit.window_seconds}",
+    }

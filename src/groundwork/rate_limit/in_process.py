@@ -1,0 +1,32 @@
+"""Counters in this process's memory, bounded: the key that was not seen for longest is forgotten first."""
+
+from collections import OrderedDict
+
+from groundwork.clock import SECOND, Instant
+from groundwork.rate_limit.contract import Limit, Standing
+
+# About 200 bytes each: a flood from many addresses costs 20 MB at most.
+MAX_KEYS = 100_000
+
+
+class InProcessCounters:
+    """One process, one set of counters."""
+
+    def __init__(self, max_keys: int = MAX_KEYS) -> None:
+        self._max_keys = max_keys
+        # (limit, key) to (points used, instant at which the window is over)
+        self._windows: OrderedDict[tuple[str, str], tuple[int, Instant]] = OrderedDict()
+
+    async def add(self, limit: Limit, key: str, points: int, now: Instant) -> Standing:
+        where = (limit.name, key)
+        used, resets_at = self._windows.get(where, (0, Instant(0)))
+        if resets_at <= now:
+            used, resets_at = 0, Instant(now + limit.window_seconds * SECOND)
+        is_refused = used + points > limit.points
+        if not is_refused:
+            used += points
+        self._windows[where] = (used, resets_at)
+        self._windows.move_to_end(where)
+        while len(self._windows) > self._max_keys:
+            self._windows.popitem(last=False)
+        return Standing(limit, limit.points - used, resets_at, is_refused)

@@ -1,0 +1,152 @@
+"""What a blob store does: whole or not at all, in pieces, and only under its own keys."""
+
+import os
+from collections.abc import AsyncIterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from groundwork.blobstore.contract import PIECE_BYTES, BlobStore, Stored, check_key, put
+from groundwork.blobstore.disk import DiskBlobStore, remove_left_behind
+from groundwork.errors import NotFound, Unavailable
+
+KEY = "did:plc:ewvi7nxzyoun6zhxrhs64oiz/bafkreibjfgx2gprinfvicegelk5kosd6y2frmqpqzwqkg7usac74l3t2v4"
+
+
+@pytest.fixture
+def store(tmp_path) -> BlobStore:
+    return DiskBlobStore(tmp_path / "store")
+
+
+async def whole(pieces: AsyncIterator[bytes]) -> bytes:
+    return b"".join([piece async for piece in pieces])
+
+
+async def test_gives_back_what_was_kept(store: BlobStore):
+    async with store.upload() as upload:
+        await upload.write(b"first ")
+        await upload.write(b"second")
+        assert upload.size == 12
+        await upload.keep(KEY)
+    assert await store.size(KEY) == 12
+    assert await whole(store.read(KEY)) == b"first second"
+
+
+async def test_an_upload_that_is_not_kept_leaves_nothing(store: BlobStore, tmp_path):
+    async with store.upload() as upload:
+        await upload.write(b"half")
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+async def test_keeping_again_replaces(store: BlobStore):
+    await put(store, "a/b", b"one")
+    await put(store, "a/b", b"other")
+    assert await whole(store.read("a/b")) == b"other"
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [(0, None), (0, 10), (PIECE_BYTES - 1, PIECE_BYTES + 1), (PIECE_BYTES, None), (5, 5), (700_000, None)],
+)
+async def test_ranges_across_pieces(store: BlobStore, start, end):
+    body = os.urandom(600_000)
+    await put(store, "a", body)
+    assert await whole(store.read("a", start=start, end=end)) == body[start:end]
+
+
+async def test_reading_is_piecewise(store: BlobStore):
+    """A large blob costs one piece of memory, not its size."""
+    await put(store, "a", bytes(PIECE_BYTES * 3 + 1))
+    assert [len(piece) async for piece in store.read("a")] == [PIECE_BYTES] * 3 + [1]
+
+
+async def test_what_is_absent_is_not_found(store: BlobStore):
+    with pytest.raises(NotFound):
+        await store.size("a")
+    with pytest.raises(NotFound):
+        await whole(store.read("a"))
+    assert await store.delete("a") is False
+
+
+async def test_delete(store: BlobStore):
+    await put(store, "a", b"x")
+    assert await store.delete("a") is True
+    with pytest.raises(NotFound):
+        await store.size("a")
+
+
+async def test_list_shows_one_folder_or_all(store: BlobStore):
+    for key in ("did:plc:b/2", "did:plc:a/1", "did:plc:a/3", "top"):
+        await put(store, key, key.encode())
+    assert [stored async for stored in store.list("did:plc:a")] == [
+        Stored("did:plc:a/1", 11),
+        Stored("did:plc:a/3", 11),
+    ]
+    assert [stored.key async for stored in store.list()] == ["did:plc:a/1", "did:plc:a/3", "did:plc:b/2", "top"]
+    assert [stored async for stored in store.list("nobody")] == []
+
+
+async def test_a_long_list_is_complete(store: BlobStore):
+    """Pages of the walk neither lose nor repeat an entry."""
+    for number in range(1203):
+        (store.path_of("x").parent / f"{number:05}").touch()
+    assert len({stored.key async for stored in store.list()}) == 1203
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "",
+        "/",
+        "/etc/passwd",
+        "..",
+        "../x",
+        "a/../b",
+        ".hidden",
+        "a//b",
+        "a/",
+        "a\\b",
+        "a\x00",
+        "a b",
+        "ä",
+        "a/" * 9 + "a",
+    ],
+)
+async def test_keys_that_lead_elsewhere_are_refused(store: BlobStore, key):
+    with pytest.raises(ValueError, match="key"):
+        await put(store, key, b"x")
+    with pytest.raises(ValueError, match="key"):
+        await store.size(key)
+
+
+@given(st.text(max_size=30))
+def test_a_checked_key_stays_below_its_folder(text):
+    try:
+        key = check_key(text)
+    except ValueError:
+        return
+    assert not key.startswith("/")
+    assert all(segment not in ("", ".", "..") for segment in key.split("/"))
+
+
+async def test_a_full_disk_is_unavailable(store: BlobStore, tmp_path):
+    """What cannot be written is the store's trouble, not the caller's; /dev/full says 'no space left' on flush."""
+    async with store.upload() as upload:
+        upload._file.close()
+        upload._file = open("/dev/full", "wb")  # noqa: ASYNC230, PTH123, SIM115  # the real device of that behaviour
+        await upload.write(b"x")
+        with pytest.raises(Unavailable):
+            await upload.keep("a")
+        upload._file.raw.close()
+
+
+async def test_what_a_crash_left_is_removed_when_it_is_old(tmp_path):
+    store = DiskBlobStore(tmp_path)
+    old, fresh = tmp_path / "incoming" / "old", tmp_path / "incoming" / "fresh"
+    old.touch()
+    fresh.touch()
+    os.utime(old, (1000, 1000))
+    remove_left_behind(tmp_path / "incoming", older_than=2000)
+    assert [path.name for path in (tmp_path / "incoming").iterdir()] == ["fresh"]
+    del store

@@ -1,0 +1,126 @@
+"""What every cache does, whichever engine runs."""
+
+import asyncio
+import os
+import secrets
+
+import pytest
+from tests.parts import needs
+
+from groundwork.cache.contract import Cache, advisory_lock
+from groundwork.cache.in_process import InProcessCache
+from groundwork.cache.open_ import open_cache
+from groundwork.clock import SECOND, HandClock, Instant
+from groundwork.errors import Refused, Unavailable
+
+REDIS_URL = os.environ.get("OPENMEET_TEST_REDIS", "redis://127.0.0.1:6379/0")
+
+
+@pytest.fixture(params=["embedded:", pytest.param(REDIS_URL, marks=needs("redis"))])
+async def cache(request):
+    opened = open_cache(request.param, prefix=f"test-{secrets.token_hex(8)}", clock=HandClock(Instant(0)))
+    yield opened
+    await opened.close()
+
+
+async def test_gives_back_what_was_put(cache: Cache):
+    assert await cache.get("k") is None
+    await cache.put("k", b"\x00v", ttl_seconds=60)
+    assert await cache.get("k") == b"\x00v"
+    await cache.put("k", b"w", ttl_seconds=60)
+    assert await cache.get("k") == b"w"
+    await cache.delete("k")
+    await cache.delete("k")
+    assert await cache.get("k") is None
+
+
+async def test_of_many_only_one_puts_first(cache: Cache):
+    """A replay guard: the same proof at the same moment passes once."""
+    stored = await asyncio.gather(*(cache.put_if_absent("k", bytes([n]), ttl_seconds=60) for n in range(20)))
+    assert sum(stored) == 1
+    assert await cache.get("k") == bytes([stored.index(True)])
+
+
+async def test_a_credential_is_taken_once(cache: Cache):
+    await cache.put("k", b"v", ttl_seconds=60)
+    taken = await asyncio.gather(*(cache.take("k") for _ in range(20)))
+    assert sorted(taken, key=bool) == [None] * 19 + [b"v"]
+
+
+async def test_deletes_only_what_still_holds_the_value(cache: Cache):
+    await cache.put("k", b"mine", ttl_seconds=60)
+    assert not await cache.delete_if("k", b"theirs")
+    assert await cache.delete_if("k", b"mine")
+    assert not await cache.delete_if("k", b"mine")
+
+
+async def test_a_lock_is_held_by_one_and_given_back(cache: Cache):
+    async with advisory_lock(cache, "refresh", ttl_seconds=60) as first:
+        async with advisory_lock(cache, "refresh", ttl_seconds=60) as second:
+            assert (first, second) == (True, False)
+        assert await cache.get("lock:refresh") is not None
+    async with advisory_lock(cache, "refresh", ttl_seconds=60) as third:
+        assert third
+
+
+async def test_a_late_holder_does_not_free_the_lock_of_the_next(cache: Cache):
+    async with advisory_lock(cache, "refresh", ttl_seconds=60):
+        await cache.put("lock:refresh", b"somebody else", ttl_seconds=60)
+    assert await cache.get("lock:refresh") == b"somebody else"
+
+
+async def test_a_value_ends_in_process():
+    clock = HandClock(Instant(0))
+    cache = InProcessCache(clock)
+    await cache.put("k", b"v", ttl_seconds=10)
+    clock.turn(9 * SECOND)
+    assert await cache.get("k") == b"v"
+    assert not await cache.put_if_absent("k", b"w", ttl_seconds=10)
+    clock.turn(1 * SECOND)
+    assert await cache.get("k") is None
+    assert await cache.put_if_absent("k", b"w", ttl_seconds=10)
+
+
+@needs("redis")
+async def test_a_value_ends_in_redis():
+    cache = open_cache(REDIS_URL, prefix=f"test-{secrets.token_hex(8)}", clock=HandClock(Instant(0)))
+    await cache.put("k", b"v", ttl_seconds=0.001)
+    answers = [await cache.get("k") for _ in range(200)]  # 200 round trips take longer than a millisecond
+    assert answers[-1] is None
+    await cache.close()
+
+
+@needs("redis")
+async def test_two_prefixes_do_not_meet():
+    """Tenants share a server, never a key (invariant 5)."""
+    run = secrets.token_hex(8)
+    clock = HandClock(Instant(0))
+    one, other = (open_cache(REDIS_URL, prefix=f"test-{run}-{name}", clock=clock) for name in "ab")
+    await one.put("k", b"v", ttl_seconds=5)
+    assert await other.get("k") is None
+    await one.close()
+    await other.close()
+
+
+async def test_memory_is_bounded():
+    cache = InProcessCache(HandClock(Instant(0)), max_bytes=100_000)
+    for number in range(1000):
+        await cache.put(str(number), b"x" * 1000, ttl_seconds=60)
+    held = [number for number in range(1000) if await cache.get(str(number)) is not None]
+    assert held
+    assert len(held) < 100
+    assert held[-1] == 999
+    await cache.put("huge", b"x" * 200_000, ttl_seconds=60)
+    assert await cache.get("huge") is None
+
+
+async def test_a_cache_that_is_away_is_unavailable():
+    cache = open_cache("redis://127.0.0.1:1/0", prefix="x", clock=HandClock(Instant(0)))
+    with pytest.raises(Unavailable):
+        await cache.get("k")
+    await cache.close()
+
+
+def test_other_urls_are_a_sentence():
+    with pytest.raises(Refused, match="redis://"):
+        open_cache("memcached://x", prefix="x", clock=HandClock(Instant(0)))
