@@ -226,9 +226,13 @@ def apply(tree: Tree, changes: Iterable[Change]) -> Edited:
         return new.get(cid) or tree.source(cid)  # the cache may have forgotten a new node already
 
     after = Tree(root, source, nodes)
-    proof = {
-        node.cid: node.block for change in changes for node in covering_nodes(after, change.path) if node.cid not in new
-    }
+    # The root itself always: some readers cannot begin without it, even where there is nothing to undo.
+    top = after.root_node()
+    proof = {} if root in new else {root: top.block}
+    for change in changes:
+        for node in covering_nodes(after, change.path):
+            if node.cid not in new:
+                proof[node.cid] = node.block
     return Edited(root, new, frozenset(bench.thawed - bench.sealed.keys()), proof)
 
 

@@ -35,6 +35,8 @@ def check_claims(tree: Tree, changes: Iterable[Change]) -> None:
 def undo(root: Cid, source: Source, changes: Iterable[Change]) -> Cid:
     """The root before the changes. Raises Malformed when they do not fit the tree or a needed node was not sent."""
     order = sorted((change.undone() for change in changes), key=_kind)
+    if not order:
+        return root  # a commit that changes nothing need not carry a single node
     try:
         return root_after(Tree(root, source), order)
     except MissingBlock as missing:

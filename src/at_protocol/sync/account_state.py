@@ -1,0 +1,166 @@
+"""What a consumer remembers of one account, and what each message does to it.
+
+Source: sync and account specifications; ``protocol/sync.md``, sections 5 to 7. A state is a value: a message comes in, the
+next state and a verdict come out, and the caller stores both together with its cursor. Messages of one account must be
+given in their order. A repository is fetched anew ("resync") when a commit does not follow the last one known.
+
+============== ======================= ========================= =====================================
+state          #commit that holds      #commit with a gap        #sync with another tree
+============== ======================= ========================= =====================================
+SYNCHRONIZED   APPLY                   RESYNC, DESYNCHRONIZED    RESYNC, DESYNCHRONIZED
+IN_PROGRESS    HOLD (not looked at)    HOLD                      HOLD
+DESYNCHRONIZED DROP                    DROP                      RESYNC
+============== ======================= ========================= =====================================
+"""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import assert_never
+
+from at_protocol.crypto.did_key import PublicKey
+from at_protocol.data.cid import Cid
+from at_protocol.sync.events import AccountMessage, CommitMessage, IdentityMessage, Sequenced, SyncMessage
+from at_protocol.sync.verify import (
+    FULL,
+    Care,
+    Known,
+    Reason,
+    Refused,
+    Verified,
+    verify_commit_message,
+    verify_sync_message,
+)
+
+
+class SyncState(StrEnum):
+    """How the copy of a repository stands to the original."""
+
+    DESYNCHRONIZED = "desynchronized"
+    IN_PROGRESS = "in-progress"
+    SYNCHRONIZED = "synchronized"
+
+
+class Verdict(StrEnum):
+    """What is to be done with a message."""
+
+    APPLY = "apply"
+    """It holds: act on it."""
+    DROP = "drop"
+    """Old news, or of an inactive or desynchronized account: nothing to do."""
+    REJECT = "reject"
+    """It is wrong: count it, keep it for inspection, do not act on it."""
+    HOLD = "hold"
+    """Its repository is being fetched: give it again when that has ended."""
+    RESYNC = "resync"
+    """It shows that messages were missed: fetch the repository."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountState:
+    """One account as its upstream presents it.
+
+    ``known`` is None when no commit was seen; with SYNCHRONIZED that means "whatever comes first is believed", which is
+    right for somebody who forwards and wrong for somebody who keeps a copy.
+    """
+
+    active: bool = True
+    status: str | None = None
+    sync: SyncState = SyncState.DESYNCHRONIZED
+    known: Known | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A verdict, the state after it, and why or what."""
+
+    verdict: Verdict
+    state: AccountState
+    verified: Verified | None = None
+    refusal: Refused | None = None
+
+
+@dataclass(slots=True)
+class StreamPosition:
+    """How far one stream has been read: numbers must increase, gaps are normal."""
+
+    last_seq: int = 0
+    out_of_order: int = 0
+
+    def advance(self, seq: int) -> bool:
+        """Whether the message is new. An old number is counted; a host that repeats it should be left."""
+        if seq <= self.last_seq:
+            self.out_of_order += 1
+            return False
+        self.last_seq = seq
+        return True
+
+
+def receive(state: AccountState, message: Sequenced, key: PublicKey, *, now_us: int, care: Care = FULL) -> Outcome:
+    """What a message means for an account in this state. Never raises for anything a sender may do."""
+    match message:
+        case IdentityMessage():
+            return Outcome(Verdict.APPLY, state)
+        case AccountMessage():
+            return Outcome(Verdict.APPLY, replace(state, active=message.active, status=message.status))
+        case CommitMessage():
+            return _commit(state, message, key, now_us, care)
+        case SyncMessage():
+            return _sync(state, message, key, now_us)
+        case _:
+            assert_never(message)
+
+
+def _commit(state: AccountState, message: CommitMessage, key: PublicKey, now_us: int, care: Care) -> Outcome:
+    if not state.active:
+        return Outcome(Verdict.DROP, state)
+    if state.sync is SyncState.IN_PROGRESS:
+        return Outcome(Verdict.HOLD, state)
+    is_first = message.since is None and state.known is None
+    if state.sync is SyncState.DESYNCHRONIZED and not is_first:
+        # Somebody seen for the first time in the middle of their history has to be fetched; who is known to be behind
+        # is waiting for that already.
+        return Outcome(Verdict.DROP if state.known else Verdict.RESYNC, state)
+    try:
+        verified = verify_commit_message(message, key, now_us=now_us, known=state.known, care=care)
+    except Refused as refusal:
+        return _refused(state, refusal)
+    return Outcome(Verdict.APPLY, replace(state, sync=SyncState.SYNCHRONIZED, known=verified.known), verified)
+
+
+def _sync(state: AccountState, message: SyncMessage, key: PublicKey, now_us: int) -> Outcome:
+    if not state.active:
+        return Outcome(Verdict.DROP, state)
+    if state.sync is SyncState.IN_PROGRESS:
+        return Outcome(Verdict.HOLD, state)
+    try:
+        commit = verify_sync_message(message, key, now_us=now_us, known=state.known)
+    except Refused as refusal:
+        return _refused(state, refusal)
+    if state.sync is SyncState.SYNCHRONIZED and (state.known is None or state.known.data == commit.data):
+        return Outcome(Verdict.APPLY, replace(state, known=Known(message.rev, commit.data)))
+    return Outcome(Verdict.RESYNC, replace(state, sync=SyncState.DESYNCHRONIZED))
+
+
+def _refused(state: AccountState, refusal: Refused) -> Outcome:
+    match refusal.reason:
+        case Reason.STALE_REV:
+            return Outcome(Verdict.DROP, state, refusal=refusal)
+        case Reason.GAP:
+            return Outcome(Verdict.RESYNC, replace(state, sync=SyncState.DESYNCHRONIZED), refusal=refusal)
+        case _:
+            return Outcome(Verdict.REJECT, state, refusal=refusal)
+
+
+def resync_began(state: AccountState) -> AccountState:
+    """The repository is being fetched; its messages are held from now on."""
+    return replace(state, sync=SyncState.IN_PROGRESS)
+
+
+def resync_ended(state: AccountState, rev: str, data: Cid) -> AccountState:
+    """The repository was fetched, verified and compared; what was held is to be given again, old revisions drop out."""
+    return replace(state, sync=SyncState.SYNCHRONIZED, known=Known(rev, data))
+
+
+def resync_failed(state: AccountState) -> AccountState:
+    """The fetch failed: what was held is void, the repository has to be fetched again."""
+    return replace(state, sync=SyncState.DESYNCHRONIZED)

@@ -1,0 +1,176 @@
+"""Frames of an event stream: a header map and a payload map, back to back in one binary WebSocket message.
+
+Source: event stream specification, "Framing" and "Sequencing". The header of a message is ``{op: 1, t: "#commit"}``, that
+of an error ``{op: -1}``. Frames with an unknown ``op`` or ``t`` are to be skipped, broken ones end the connection.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import libipld
+
+from at_protocol.data import cbor
+from at_protocol.data.model import Value
+from at_protocol.failures import Malformed, Misuse
+
+MAX_FRAME_BYTES = 5_000_000
+# Sequence numbers must survive being read as JSON numbers (event stream specification, "Sequencing").
+MAX_SEQ = 2**53 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A message frame: ``kind`` is the header's ``t`` with its ``#``."""
+
+    kind: str
+    payload: dict[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorFrame:
+    """What a server says before it closes the connection."""
+
+    error: str
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownFrame:
+    """A frame of a kind that this version of the protocol does not have: skip it."""
+
+    op: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unsequenced:
+    """A message whose sequence number is not known yet: the bytes before it and behind it.
+
+    A number is given inside the transaction that stores the message; putting it in costs a concatenation.
+    """
+
+    head: bytes
+    tail: bytes
+
+    def with_seq(self, seq: int) -> bytes:
+        """The finished frame."""
+        if not 0 < seq <= MAX_SEQ:
+            raise Misuse(f"sequence number {seq} is out of range")
+        return b"".join((self.head, cbor.encode(seq), self.tail))
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """What a frame is about, before anybody believes it: enough to decide whether to read it.
+
+    ``kind`` is empty for errors and unknown frames, ``paths`` are those of a commit's operations.
+    """
+
+    kind: str
+    did: str
+    seq: int
+    paths: tuple[str, ...]
+
+
+def encode_message(kind: str, payload: Mapping[str, Value]) -> bytes:
+    """A message frame."""
+    return _header(kind) + cbor.encode(dict(payload))
+
+
+def encode_unsequenced(kind: str, payload: Mapping[str, Value]) -> Unsequenced:
+    """A message frame but for its ``seq``, which ``payload`` must not have."""
+    if "seq" in payload:
+        raise Misuse("the payload has a sequence number already")
+    if len(payload) >= 23:  # a map head of one byte
+        raise Misuse("no message has so many fields")
+    # DAG-CBOR sorts keys by length, then by bytes: the place of `seq` among them follows from their names.
+    head = [_header(kind), bytes((0xA0 + len(payload) + 1,))]
+    tail: list[bytes] = []
+    for key in sorted(payload, key=_key_order):
+        part = head if _key_order(key) < _SEQ_ORDER else tail
+        part += (cbor.encode(key), cbor.encode(payload[key]))
+    return Unsequenced(b"".join((*head, cbor.encode("seq"))), b"".join(tail))
+
+
+def _key_order(key: str) -> tuple[int, bytes]:
+    encoded = key.encode()
+    return len(encoded), encoded
+
+
+_SEQ_ORDER = _key_order("seq")
+
+
+def encode_error(error: str, message: str | None = None) -> bytes:
+    """An error frame; the connection is to be closed behind it."""
+    payload: dict[str, Value] = {"error": error}
+    if message is not None:
+        payload["message"] = message
+    return _ERROR_HEADER + cbor.encode(payload)
+
+
+def decode(data: bytes) -> Frame | ErrorFrame | UnknownFrame:
+    """Read a frame. Raises Malformed when it is not two maps, or more than two."""
+    if len(data) > MAX_FRAME_BYTES:
+        raise _bad(len(data), f"a frame has at most {MAX_FRAME_BYTES} bytes")
+    header, start = cbor.decode_first(data)
+    if not isinstance(header, dict):
+        raise _bad(header, "the header is not a map")
+    if start == len(data):
+        raise _bad(header, "the payload is missing")
+    payload, end = cbor.decode_first(data, start)
+    if end != len(data):
+        raise _bad(len(data) - end, "bytes follow the payload")
+    if not isinstance(payload, dict):
+        raise _bad(payload, "the payload is not a map")
+    op = header.get("op")
+    if type(op) is not int:
+        raise _bad(op, "the header's op is missing or not a number")
+    if op == -1:
+        error, message = payload.get("error"), payload.get("message")
+        if not isinstance(error, str):
+            raise _bad(error, "an error frame names its error")
+        return ErrorFrame(error, message if isinstance(message, str) else None)
+    if op != 1:
+        return UnknownFrame(op)
+    kind = header.get("t")
+    if not isinstance(kind, str):
+        raise _bad(kind, "the header's t is missing or not text")
+    return Frame(kind, payload)
+
+
+def glance(data: bytes) -> Glance:
+    """Look at a frame without checking it: more than ten times as fast as reading it.
+
+    It tells apart no more than is needed to leave a frame alone; whoever acts on a frame reads it with :func:`decode`.
+    Raises Malformed when not even this much can be seen.
+    """
+    try:
+        items = libipld.decode_dag_cbor_multi(data)
+    except (ValueError, RecursionError):
+        raise _bad(data[:32], "not DAG-CBOR") from None
+    if len(items) != 2 or not isinstance(items[0], dict) or not isinstance(items[1], dict):
+        raise _bad(data[:32], "not a header and a payload")
+    header, payload = items
+    kind = header.get("t")
+    if header.get("op") != 1 or not isinstance(kind, str):
+        return Glance("", "", 0, ())
+    did = payload.get("repo" if kind == "#commit" else "did", "")
+    seq = payload.get("seq", 0)
+    operations = payload.get("ops", ()) if kind == "#commit" else ()
+    try:
+        paths = tuple(operation["path"] for operation in operations)
+    except (TypeError, KeyError):
+        raise _bad(data[:32], "an operation without a path") from None
+    if not isinstance(did, str) or type(seq) is not int or not all(isinstance(path, str) for path in paths):
+        raise _bad(data[:32], "repo, seq or a path is not what it should be")
+    return Glance(kind, did, seq, paths)
+
+
+_ERROR_HEADER = cbor.encode({"op": -1})
+
+
+def _header(kind: str) -> bytes:
+    return cbor.encode({"t": kind, "op": 1})
+
+
+def _bad(value: object, why: str) -> Malformed:
+    return Malformed("frame", value, why)

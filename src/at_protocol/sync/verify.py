@@ -1,0 +1,236 @@
+"""What a careful consumer checks of one message, step by step, each refusal with a name.
+
+Source: sync specification, "Validation"; the order is that of ``protocol/sync.md``, section 6, steps 5 to 9. The caller
+has resolved the DID to its key and knows what it last saw of the repository. Records are handed over as bytes: a bad
+record is for whoever indexes it to skip, it does not spoil the commit.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from at_protocol.crypto.did_key import PublicKey
+from at_protocol.data.cid import Cid
+from at_protocol.failures import Malformed
+from at_protocol.repo import car
+from at_protocol.repo.change import parse_path
+from at_protocol.repo.commit import Commit, is_signed_by, parse_commit
+from at_protocol.repo.inversion import check_claims, check_inversion
+from at_protocol.repo.mst import EMPTY_ROOT, Tree
+from at_protocol.sync.events import Action, CommitMessage, Operation, SyncMessage
+from at_protocol.syntax.did import Did
+from at_protocol.syntax.nsid import Nsid
+from at_protocol.syntax.record_key import RecordKey
+from at_protocol.syntax.tid import Tid, parse_tid, to_microseconds
+
+# "rev not in the future beyond a few minutes" (repository specification, "Commit Objects").
+MAX_AHEAD_US = 5 * 60 * 1_000_000
+
+
+class Reason(StrEnum):
+    """Why a message was refused."""
+
+    STALE_REV = "rev is not newer than what is known"
+    BAD_REV = "rev is not a TID"
+    FUTURE_REV = "rev lies in the future"
+    BAD_BLOCKS = "blocks is not a CAR with good hashes"
+    NO_COMMIT = "the commit block is missing or not a commit"
+    OTHER_COMMIT = "the message and its commit say different things"
+    BAD_SIGNATURE = "the signature was not made with the account's key"
+    BAD_OPERATIONS = "the operations contradict themselves"
+    NO_RECORD = "a record block is missing"
+    WRONG_CLAIM = "the tree does not hold what the operations say"
+    NO_PREV_DATA = "prevData is missing"
+    NOT_INVERTIBLE = "undoing the operations does not lead to prevData"
+    GAP = "the commit does not follow the last one known"
+
+
+class Refused(Malformed):
+    """A message that must not be acted on. GAP alone is no fault of the sender: commits in between were missed."""
+
+    def __init__(self, reason: Reason, value: object, why: str = "") -> None:
+        super().__init__("message", value, f"{reason.value}{f' ({why})' if why else ''}")
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[type["Refused"], tuple[Reason, object, str]]:
+        return (Refused, (self.reason, self.value, ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What was last seen of a repository: revision and tree root."""
+
+    rev: str
+    data: Cid
+
+
+@dataclass(frozen=True, slots=True)
+class SeenOperation:
+    """An operation that the signed tree bears out. ``record`` are the bytes of what is there now, None on deletion."""
+
+    action: Action
+    collection: Nsid
+    rkey: RecordKey
+    cid: Cid | None
+    prev: Cid | None
+    record: bytes | None
+
+    @property
+    def path(self) -> str:
+        return f"{self.collection}/{self.rkey}"
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A commit that holds: what it did, and what is known of the repository from now on."""
+
+    did: Did
+    rev: Tid
+    commit: Commit
+    operations: tuple[SeenOperation, ...]
+
+    @property
+    def known(self) -> Known:
+        return Known(self.rev, self.commit.data)
+
+
+@dataclass(frozen=True, slots=True)
+class Care:
+    """How much is checked.
+
+    ``inverts``: undo the operations and compare with ``prevData``, so that nothing can be left out of them (on by default;
+    off it is the light mode for a stream whose relay has done so). ``allows_legacy``: accept commits without
+    ``prevData``, as sent before 2025, without that check and without asking whether they follow the last one known.
+    """
+
+    inverts: bool = True
+    allows_legacy: bool = False
+
+
+FULL = Care()
+LIGHT = Care(inverts=False)
+LENIENT = Care(allows_legacy=True)
+
+
+def verify_commit_message(
+    message: CommitMessage, key: PublicKey, *, now_us: int, known: Known | None = None, care: Care = FULL
+) -> Verified:
+    """Check a ``#commit``. ``known`` is None when nothing was seen of the repository: any revision may then be the first.
+
+    Raises Refused. On BAD_SIGNATURE look the identity up again, once; on GAP the repository must be fetched.
+    """
+    check_newer(message.rev, known)
+    rev = check_rev(message.rev, now_us)
+    blocks = _blocks(message.blocks)
+    commit = _commit(blocks, message.commit)
+    if (commit.did, commit.rev) != (message.repo, message.rev):
+        raise Refused(Reason.OTHER_COMMIT, str(commit.cid), f"commit of {commit.did} at {commit.rev}")
+    if not is_signed_by(commit, key):
+        raise Refused(Reason.BAD_SIGNATURE, message.repo)
+    if len({operation.path for operation in message.operations}) != len(message.operations):
+        raise Refused(Reason.BAD_OPERATIONS, message.repo, "two operations on one path cannot be undone")
+    operations = tuple(_operation(operation, blocks) for operation in message.operations)
+    _check_tree(message, commit, blocks, care)
+    if known is not None and not (message.prev_data is None and care.allows_legacy):
+        if message.since != known.rev:
+            raise Refused(Reason.GAP, message.since, f"last known is {known.rev}")
+        if message.prev_data is not None and message.prev_data != known.data:
+            raise Refused(Reason.GAP, str(message.prev_data), f"last known tree is {known.data}")
+    return Verified(message.repo, rev, commit, operations)
+
+
+def verify_sync_message(message: SyncMessage, key: PublicKey, *, now_us: int, known: Known | None = None) -> Commit:
+    """Check a ``#sync``: the commit it carries is this account's, signed, and newer than what is known. Raises Refused."""
+    check_newer(message.rev, known)
+    check_rev(message.rev, now_us)
+    try:
+        file = car.read(message.blocks)
+        root = file.root
+    except Malformed as error:
+        raise Refused(Reason.BAD_BLOCKS, message.did, error.why) from error
+    commit = _commit(file.blocks, root)
+    if (commit.did, commit.rev) != (message.did, message.rev):
+        raise Refused(Reason.OTHER_COMMIT, str(commit.cid), f"commit of {commit.did} at {commit.rev}")
+    if not is_signed_by(commit, key):
+        raise Refused(Reason.BAD_SIGNATURE, message.did)
+    return commit
+
+
+def check_newer(rev: str, known: Known | None) -> None:
+    """Refuse what is not newer than what is known: TIDs order as text. Comes first, an old message needs no other look."""
+    if known is not None and rev <= known.rev:
+        raise Refused(Reason.STALE_REV, rev, f"last known is {known.rev}")
+
+
+def check_rev(rev: str, now_us: int) -> Tid:
+    """The revision as a TID, unless it lies more than five minutes ahead."""
+    try:
+        tid = parse_tid(rev)
+    except Malformed as error:
+        raise Refused(Reason.BAD_REV, rev, error.why) from error
+    if to_microseconds(tid) > now_us + MAX_AHEAD_US:
+        raise Refused(Reason.FUTURE_REV, rev)
+    return tid
+
+
+def _blocks(encoded: bytes) -> dict[Cid, bytes]:
+    try:
+        return car.read(encoded).blocks
+    except Malformed as error:
+        raise Refused(Reason.BAD_BLOCKS, None, error.why) from error
+
+
+def _commit(blocks: dict[Cid, bytes], cid: Cid) -> Commit:
+    block = blocks.get(cid)
+    if block is None:
+        raise Refused(Reason.NO_COMMIT, str(cid))
+    try:
+        return parse_commit(block, cid)
+    except Malformed as error:
+        raise Refused(Reason.NO_COMMIT, str(cid), error.why) from error
+
+
+def _operation(operation: Operation, blocks: dict[Cid, bytes]) -> SeenOperation:
+    try:
+        collection, rkey = parse_path(operation.path)
+    except Malformed as error:
+        raise Refused(Reason.BAD_OPERATIONS, operation.path, error.why) from error
+    record = None
+    if operation.cid is not None:
+        record = blocks.get(operation.cid)
+        if record is None:
+            raise Refused(Reason.NO_RECORD, operation.path)
+    return SeenOperation(operation.action, collection, rkey, operation.cid, operation.prev, record)
+
+
+def _check_tree(message: CommitMessage, commit: Commit, blocks: dict[Cid, bytes], care: Care) -> None:
+    """Compare the operations with the tree that is signed, forwards and, if wanted, backwards."""
+    changes = [operation.change() for operation in message.operations]
+    tree = Tree(commit.data, blocks.get, {})
+    try:
+        check_claims(tree, changes)
+    except Malformed as error:
+        raise Refused(Reason.WRONG_CLAIM, error.value, error.why) from error
+    prev_data = message.prev_data
+    if prev_data is None:
+        if care.allows_legacy:
+            return
+        if message.since is not None:
+            raise Refused(Reason.NO_PREV_DATA, message.rev)
+        prev_data = EMPTY_ROOT  # the first commit of a repository has nothing before it
+    _check_prevs(message)
+    if not care.inverts:
+        return
+    try:
+        check_inversion(commit.data, blocks.get, changes, prev_data)
+    except Malformed as error:
+        raise Refused(Reason.NOT_INVERTIBLE, error.value, error.why) from error
+
+
+def _check_prevs(message: CommitMessage) -> None:
+    for operation in message.operations:
+        if (operation.prev is None) is not (operation.action is Action.CREATE):
+            raise Refused(
+                Reason.BAD_OPERATIONS, operation.path, "prev belongs to updates and deletions, and only there"
+            )
+        if operation.prev is not None and operation.prev == operation.cid:
+            raise Refused(Reason.BAD_OPERATIONS, operation.path, "an update that changes nothing")

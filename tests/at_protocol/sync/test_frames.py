@@ -1,0 +1,258 @@
+"""Frames: byte-identical both ways, and what is refused."""
+
+import contextlib
+import time
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.at_protocol.sync import captured
+from tests.at_protocol.sync.captured import Author
+from tests.parts import needs
+
+from at_protocol.data import cbor
+from at_protocol.data.cid import Cid
+from at_protocol.failures import Malformed, Misuse
+from at_protocol.sync import events, frames
+from at_protocol.sync.events import AccountMessage, CommitMessage, IdentityMessage, InfoMessage
+
+
+@needs("fixtures")
+def test_what_was_captured():
+    kinds = [type(events.read(frame)) for frame in captured.frames()]
+    assert len(kinds) == 82
+    assert (kinds.count(CommitMessage), kinds.count(IdentityMessage), kinds.count(AccountMessage)) == (80, 1, 1)
+
+
+@pytest.mark.parametrize("number", range(len(captured.frames())))
+def test_captured_frame_is_written_byte_identically(number):
+    """As a frame, as a message, and with its sequence number put in late."""
+    data = captured.frames()[number]
+    frame = frames.decode(data)
+    assert isinstance(frame, frames.Frame)
+    assert frames.encode_message(frame.kind, frame.payload) == data
+    message = events.read(data)
+    assert message is not None
+    assert not isinstance(message, InfoMessage | frames.ErrorFrame)
+    assert events.encode(message) == data
+    assert events.encode_unsequenced(message).with_seq(message.seq) == data
+
+
+@pytest.mark.parametrize("number", range(len(captured.frames())))
+def test_captured_frame_at_a_glance(number):
+    """A glance sees what reading sees."""
+    data = captured.frames()[number]
+    message, seen = events.read(data), frames.glance(data)
+    match message:
+        case CommitMessage():
+            paths = tuple(operation.path for operation in message.operations)
+            assert seen == frames.Glance("#commit", message.repo, message.seq, paths)
+        case IdentityMessage() | AccountMessage():
+            assert seen == frames.Glance(events.kind_of(message), message.did, message.seq, ())
+        case _:
+            pytest.fail("another kind")
+
+
+@needs("fixtures")
+def test_a_core_glances_at_20000_frames_a_second():
+    """Measured far above that; this bound is for a busy machine."""
+    data = captured.frames()
+    started = time.perf_counter()
+    for _ in range(20):
+        for frame in data:
+            frames.glance(frame)
+    assert 20 * len(data) / (time.perf_counter() - started) > 20_000
+
+
+MESSAGES = [
+    Author().write(("com.example.thing/a", {"x": 1})),
+    Author().sync(),
+    IdentityMessage(1, captured.DID, "2027-01-15T08:00:00Z", "alice.example"),
+    IdentityMessage(2, captured.DID, "2027-01-15T08:00:00Z"),
+    AccountMessage(3, captured.DID, "2027-01-15T08:00:00Z", active=False, status="something new"),
+    AccountMessage(4, captured.DID, "2027-01-15T08:00:00Z", active=False),
+    InfoMessage("OutdatedCursor", "the oldest message is 17"),
+    InfoMessage("OutdatedCursor"),
+]
+
+
+@pytest.mark.parametrize("message", MESSAGES, ids=events.kind_of)
+def test_message_round_trip(message):
+    assert events.read(events.encode(message)) == message
+
+
+@pytest.mark.parametrize("seq", [1, 23, 24, 255, 256, 65_536, 2**32, 2**53 - 1], ids=str)
+@pytest.mark.parametrize(
+    "message", [message for message in MESSAGES if not isinstance(message, InfoMessage)], ids=events.kind_of
+)
+def test_late_sequence_numbers_of_every_size(message, seq):
+    late = events.encode_unsequenced(message).with_seq(seq)
+    read = events.read(late)
+    assert read is not None
+    assert not isinstance(read, InfoMessage | frames.ErrorFrame)
+    assert read.seq == seq
+    assert events.encode(read) == late
+
+
+@given(st.dictionaries(st.text("abcdefghijst", min_size=1, max_size=9), st.integers(0, 99), max_size=15))
+def test_late_sequence_number_among_any_fields(payload):
+    payload.pop("seq", None)
+    assert frames.encode_unsequenced("#x", payload).with_seq(7) == frames.encode_message("#x", {**payload, "seq": 7})
+
+
+@pytest.mark.parametrize("seq", [0, -1, 2**53])
+def test_sequence_numbers_out_of_range_are_our_mistake(seq):
+    with pytest.raises(Misuse):
+        events.encode_unsequenced(MESSAGES[2]).with_seq(seq)  # type: ignore[arg-type]
+
+
+def test_a_second_sequence_number_is_our_mistake():
+    with pytest.raises(Misuse):
+        frames.encode_unsequenced("#x", {"seq": 1})
+    with pytest.raises(Misuse):
+        frames.encode_unsequenced("#x", {f"k{number}": 1 for number in range(23)})
+
+
+def test_header_bytes():
+    assert frames.encode_message("#commit", {}).startswith(bytes.fromhex("a261746723636f6d6d6974626f7001"))
+    assert frames.encode_error("FutureCursor").startswith(bytes.fromhex("a1626f7020"))
+
+
+def test_error_frames():
+    assert events.read(frames.encode_error("FutureCursor", "cursor in the future")) == frames.ErrorFrame(
+        "FutureCursor", "cursor in the future"
+    )
+    assert events.read(frames.encode_error("ConsumerTooSlow")) == frames.ErrorFrame("ConsumerTooSlow")
+    assert frames.glance(frames.encode_error("FutureCursor")).kind == ""
+
+
+def _raw(*items: Any) -> bytes:
+    return b"".join(cbor.encode(item) for item in items)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [_raw({"op": 1, "t": "#new"}, {}), _raw({"op": 2, "t": "#commit"}, {}), _raw({"op": 0}, {"a": [1]})],
+    ids=["unknown t", "unknown op", "op 0"],
+)
+def test_unknown_frames_are_skipped(data):
+    assert events.read(data) is None
+
+
+def test_unknown_fields_are_kept():
+    """A message with fields of a later version is written again with them."""
+    data = _raw(
+        {"op": 1, "t": "#account"}, {"seq": 1, "did": "did:web:a.example", "time": "", "active": True, "new": [1]}
+    )
+    message = events.read(data)
+    assert isinstance(message, AccountMessage)
+    assert message.rest == {"new": [1]}
+    assert events.encode(message) == frames.encode_message(
+        "#account", {"seq": 1, "did": "did:web:a.example", "time": "", "active": True, "new": [1]}
+    )
+
+
+def test_a_message_without_the_relics_is_read():
+    """Missing rebase, tooBig or blobs, or a null there, is not fatal."""
+    for rest in ({}, {"blobs": None}, {"tooBig": True}):
+        payload = {**events.to_payload(MESSAGES[0]), "seq": 1}
+        for relic in ("blobs", "rebase", "tooBig"):
+            del payload[relic]
+        message = events.read(frames.encode_message("#commit", payload | rest))
+        assert isinstance(message, CommitMessage)
+        assert message.rest == rest
+
+
+HEADER = {"op": 1, "t": "#commit"}
+GOOD = {**events.to_payload(MESSAGES[0]), "seq": 1}
+OPERATION = GOOD["ops"][0]
+LINK = Cid.for_cbor(b"")
+
+
+def _commit(**changed: Any) -> bytes:
+    return _raw(HEADER, {**GOOD, **changed})
+
+
+def _operation(**changed: Any) -> bytes:
+    return _commit(ops=[{**OPERATION, **changed}])
+
+
+BROKEN = {
+    "nothing": b"",
+    "no payload": _raw(HEADER),
+    "three items": _raw(HEADER, GOOD, {}),
+    "trailing byte": _raw(HEADER, GOOD) + b"\x00",
+    "header is a list": _raw([1], GOOD),
+    "payload is a list": _raw(HEADER, [1]),
+    "op missing": _raw({"t": "#commit"}, GOOD),
+    "op true": _raw({"op": True, "t": "#commit"}, GOOD),
+    "op as text": _raw({"op": "1", "t": "#commit"}, GOOD),
+    "t missing": _raw({"op": 1}, GOOD),
+    "t is a number": _raw({"op": 1, "t": 1}, GOOD),
+    "error without name": _raw({"op": -1}, {"message": "x"}),
+    "text": b'{"op":1}',
+    "6 MB": bytes(6_000_000),
+    "deep": b"\x81" * 100_000,
+    **{f"{name} missing": _raw(HEADER, {n: v for n, v in GOOD.items() if n != name}) for name in
+       ("seq", "repo", "time", "rev", "commit", "blocks", "ops")},
+    "seq 0": _commit(seq=0),
+    "seq true": _commit(seq=True),
+    "seq 2^53": _commit(seq=2**53),
+    "repo is no DID": _commit(repo="alice"),
+    "rev is a number": _commit(rev=1),
+    "since is a number": _commit(since=1),
+    "commit is text": _commit(commit=str(LINK)),
+    "prevData is bytes": _commit(prevData=bytes(LINK)),
+    "blocks is text": _commit(blocks="x"),
+    "blocks over 2 MB": _commit(blocks=bytes(2_000_001)),
+    "ops is a map": _commit(ops={}),
+    "201 operations": _commit(ops=[OPERATION] * 201),
+    "operation is text": _commit(ops=["x"]),
+    "unknown action": _operation(action="move"),
+    "path is a number": _operation(path=1),
+    "creation without cid": _operation(cid=None),
+    "deletion with cid": _operation(action="delete"),
+    "cid is text": _operation(cid="x"),
+    "prev is text": _operation(prev="x"),
+    "sync blocks over 10,000 bytes": _raw(
+        {"op": 1, "t": "#sync"}, {"seq": 1, "did": "did:web:a.example", "time": "", "rev": "", "blocks": bytes(10_001)}
+    ),
+    "account without active": _raw({"op": 1, "t": "#account"}, {"seq": 1, "did": "did:web:a.example", "time": ""}),
+    "active as a number": _raw({"op": 1, "t": "#account"}, {"seq": 1, "did": "did:web:a.example", "time": "", "active": 1}),
+    "handle is a number": _raw({"op": 1, "t": "#identity"}, {"seq": 1, "did": "did:web:a.example", "time": "", "handle": 1}),
+    "info without name": _raw({"op": 1, "t": "#info"}, {}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_broken_frames_are_refused(name):
+    with pytest.raises(Malformed):
+        events.read(BROKEN[name])
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_glance_raises_nothing_else(name):
+    with contextlib.suppress(Malformed):
+        frames.glance(BROKEN[name])
+
+
+@given(st.binary(max_size=100))
+def test_garbage_is_malformed(data):
+    for start in (b"", cbor.encode(HEADER)):
+        for reader in (events.read, frames.glance):
+            try:
+                reader(start + data)
+            except Malformed:
+                continue
+
+
+@given(st.data())
+def test_a_changed_byte_raises_nothing_else(data):
+    frame = bytearray(events.encode(MESSAGES[0]))
+    frame[data.draw(st.integers(0, len(frame) - 1))] = data.draw(st.integers(0, 255))
+    for reader in (events.read, frames.glance):
+        try:
+            reader(bytes(frame))
+        except Malformed:
+            continue
