@@ -38,6 +38,12 @@ class Publication:
     rounds: int
     attempts: int
     lease: int
+    edited_at: Instant
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether something was edited here that the PDS has not confirmed."""
+        return self.revision > self.sent_revision
 
     @property
     def may_be_out_there(self) -> bool:
@@ -46,7 +52,7 @@ class Publication:
 
 
 COLUMNS = """kind, subject_id, user_id, state, revision, sent_revision, did, uri, chosen_cid, chosen_body,
-    chosen_revision, base_cid, base_body, base_rev, edits, merged, rounds, attempts, lease"""
+    chosen_revision, base_cid, base_body, base_rev, edits, merged, rounds, attempts, lease, edited_at"""
 
 _READY = """(
         (state in ('due', 'retrying', 'waiting') and due_at <= :now)
@@ -108,7 +114,7 @@ SETTLE_BY_ECHO = f"""
            was_merged = case when merged is null then 0 else 1 end, edits = null, merged = null,
            due_at = :now, changed_at = :now, attempts = 0, rounds = 0, reason = '', leased_until = null
      where uri = :uri and chosen_cid = :cid and (base_rev is null or base_rev < :rev)
-       and state in ({", ".join(f"'{s}'" for s in GRAPH.sources_of(State.PUBLISHED))})
+       and state in ({GRAPH.sql_sources_of(State.PUBLISHED)})
 """
 
 # An echo of a write that is settled already, read again at a later rev: only the rev moves.
@@ -133,27 +139,44 @@ RETRACTED = f"""
 START_RETRACTING = f"update publications set state = 'retracting', changed_at = :now where {_HELD}"
 
 # The record is gone from the repository, and not by us: whatever was owed, there is no base any more.
-LOSE = """
+LOSE = f"""
     update publications
        set state = 'retracted', uri = null, chosen_cid = null, chosen_body = null, chosen_revision = null,
            base_cid = null, base_body = null, base_rev = null, edits = null, merged = null, was_merged = 0,
            sent_revision = revision, changed_at = :now, leased_until = null, reason = :reason
-     where uri = :uri and (base_rev is not null and base_rev < :rev)
+     where uri = :uri and base_rev is not null and base_rev < :rev
+       and state in ({GRAPH.sql_sources_of(State.RETRACTED)})
 """
 
+# What is leased, blocked or conflicted stays so; what waited for this message is due.
 REMEMBER_MERGE = """
     update publications
-       set base_cid = :base_cid, base_body = :base_body, edits = :edits, merged = :merged, state = :state,
-           due_at = :now, changed_at = :now, was_merged = :was_merged
+       set edits = :edits, merged = :merged, was_merged = 1, due_at = :now, changed_at = :now,
+           state = case when state in ('due', 'retrying', 'published') then 'due' else state end
      where uri = :uri
 """
 
-ADOPT = """
+GIVE_UP_REVISION = f"""
+    update publications
+       set sent_revision = revision, due_at = :now, changed_at = :now,
+           state = case when uri is null then 'withheld' else 'published' end
+     where kind = :kind and subject_id = :subject_id and state <> 'sending' and state <> 'published'
+       and state in ({GRAPH.sql_sources_of(State.PUBLISHED)})
+       and (uri is not null or state in ({GRAPH.sql_sources_of(State.WITHHELD)}))
+"""
+
+ATTACH = """
+    update publications
+       set did = :did, uri = :uri, base_cid = :cid, base_body = :body, base_rev = :rev
+     where kind = :kind and subject_id = :subject_id and uri is null
+"""
+
+ADOPT = f"""
     update publications
        set base_cid = :cid, base_body = :body, base_rev = :rev, edits = null, merged = null,
            sent_revision = revision, was_merged = 1, reason = '', leased_until = null, due_at = :now, changed_at = :now,
            state = 'published'
-     where uri = :uri and state not in ('retracting', 'retracted')
+     where uri = :uri and state in ({GRAPH.sql_sources_of(State.PUBLISHED)})
 """
 
 
@@ -289,33 +312,27 @@ async def lose(tx: Transaction, *, uri: str, rev: str, reason: str) -> bool:
     return await tx.execute(LOSE, uri=uri, rev=rev, reason=reason, now=tx.now) == 1
 
 
+async def give_up_revision(tx: Transaction, owned: Publication) -> None:
+    """A later answer elsewhere made ours obsolete: it is no longer owed."""
+    await tx.execute(GIVE_UP_REVISION, kind=owned.kind, subject_id=owned.subject_id, now=tx.now)
+
+
 async def adopt(tx: Transaction, *, uri: str, cid: str, body: bytes, rev: str) -> bool:
     """Somebody else changed the record and nothing was edited here: theirs is the new base."""
     return await tx.execute(ADOPT, uri=uri, cid=cid, body=body, rev=rev, now=tx.now) == 1
 
 
-async def remember_merge(
-    tx: Transaction,
-    *,
-    uri: str,
-    base_cid: str,
-    base_body: bytes,
-    edits: bytes,
-    merged: bytes,
-    state: State,
-    was_merged: bool,
-) -> None:
-    """Keep the three values that a merge is computed from, and whether something is still owed afterwards."""
-    await tx.execute(
-        REMEMBER_MERGE,
-        uri=uri,
-        base_cid=base_cid,
-        base_body=base_body,
-        edits=edits,
-        merged=merged,
-        state=state,
-        was_merged=int(was_merged),
-        now=tx.now,
+async def remember_merge(tx: Transaction, *, uri: str, edits: bytes, merged: bytes) -> None:
+    """Keep what a merge is computed from and what it gave; what still differs from the record is due."""
+    await tx.execute(REMEMBER_MERGE, uri=uri, edits=edits, merged=merged, now=tx.now)
+
+
+async def attach(
+    tx: Transaction, *, kind: Kind, subject_id: str, did: str, uri: str, cid: str, body: bytes, rev: str
+) -> bool:
+    """The subject has a record already, written by another app or before a restore: that one is ours to update."""
+    return (
+        await tx.execute(ATTACH, kind=kind, subject_id=subject_id, did=did, uri=uri, cid=cid, body=body, rev=rev) == 1
     )
 
 
@@ -340,6 +357,7 @@ def _publication(row: Row) -> Publication:
         row["rounds"],
         row["attempts"],
         row["lease"],
+        Instant(row["edited_at"]),
     )
 
 

@@ -40,31 +40,19 @@ _S = State
 
 # Every move that may happen. Leased rows may become anything a payer can find out; ``sending -> due`` is the end of a
 # lease or a swap conflict, ``sending -> sending`` taking over a lease that ended. A row that never reached the PDS is
-# withheld, not retracted.
+# withheld, not retracted. Messages of the network move rows too: an echo publishes, somebody else's edit is adopted as
+# published, somebody else's delete leaves nothing to take back.
 GRAPH: Graph[State] = Graph(
     {
         _S.WITHHELD: frozenset({_S.DUE}),
-        _S.WAITING: frozenset({_S.DUE, _S.SENDING}),
-        _S.DUE: frozenset({_S.DUE, _S.SENDING, _S.PUBLISHED, _S.RETRACTING}),
-        _S.SENDING: frozenset(
-            {
-                _S.WITHHELD,
-                _S.WAITING,
-                _S.DUE,
-                _S.SENDING,
-                _S.PUBLISHED,
-                _S.RETRYING,
-                _S.BLOCKED,
-                _S.REFUSED,
-                _S.CONFLICTED,
-                _S.RETRACTING,
-            }
-        ),
-        _S.PUBLISHED: frozenset({_S.DUE, _S.RETRACTING}),
-        _S.RETRYING: frozenset({_S.DUE, _S.SENDING, _S.PUBLISHED, _S.RETRACTING}),
-        _S.BLOCKED: frozenset({_S.DUE, _S.PUBLISHED, _S.RETRACTING}),
-        _S.REFUSED: frozenset({_S.DUE, _S.RETRACTING}),
-        _S.CONFLICTED: frozenset({_S.DUE, _S.PUBLISHED, _S.RETRACTING}),
+        _S.WAITING: frozenset({_S.DUE, _S.SENDING, _S.WITHHELD, _S.PUBLISHED, _S.RETRACTED, _S.RETRACTING}),
+        _S.DUE: frozenset({_S.DUE, _S.SENDING, _S.PUBLISHED, _S.RETRACTING, _S.WITHHELD, _S.RETRACTED}),
+        _S.SENDING: frozenset(_S),
+        _S.PUBLISHED: frozenset({_S.DUE, _S.PUBLISHED, _S.RETRACTING, _S.RETRACTED}),
+        _S.RETRYING: frozenset({_S.DUE, _S.SENDING, _S.PUBLISHED, _S.RETRACTING, _S.WITHHELD, _S.RETRACTED}),
+        _S.BLOCKED: frozenset({_S.DUE, _S.PUBLISHED, _S.RETRACTING, _S.WITHHELD, _S.RETRACTED}),
+        _S.REFUSED: frozenset({_S.DUE, _S.PUBLISHED, _S.RETRACTING, _S.RETRACTED}),
+        _S.CONFLICTED: frozenset({_S.DUE, _S.PUBLISHED, _S.RETRACTING, _S.RETRACTED}),
         _S.RETRACTING: frozenset({_S.DUE, _S.RETRACTING, _S.RETRACTED, _S.BLOCKED}),
         _S.RETRACTED: frozenset({_S.DUE}),
     }
@@ -135,19 +123,19 @@ ONLY_HERE = Standing(State.WITHHELD, 0, 0, None, "", Instant(0), Instant(0), was
 _DUE_NOW = sql_literals(DUE_ON_NEW_REVISION)
 
 OWE = f"""
-    insert into publications (kind, subject_id, user_id, state, revision, due_at, changed_at)
-    values (:kind, :subject_id, :user_id, 'due', :revision, :now, :now)
+    insert into publications (kind, subject_id, user_id, state, revision, due_at, edited_at, changed_at)
+    values (:kind, :subject_id, :user_id, 'due', :revision, :now, :now, :now)
     on conflict (kind, subject_id) do update
        set revision = excluded.revision, user_id = excluded.user_id,
            state = case when publications.state in ({_DUE_NOW}) then 'due' else publications.state end,
-           due_at = excluded.due_at, changed_at = excluded.changed_at,
-           attempts = 0, rounds = 0, writes = 0
+           due_at = excluded.due_at, edited_at = excluded.edited_at, changed_at = excluded.changed_at, attempts = 0,
+           rounds = 0, writes = 0
      where excluded.revision > publications.revision
 """
 
 # What may have reached the PDS has a record key; what has none is withheld by the payer when it looks.
 RETRACT = f"""
-    update publications set state = 'retracting', revision = :revision, due_at = :now, changed_at = :now,
+    update publications set state = 'retracting', revision = :revision, due_at = :now, edited_at = :now, changed_at = :now,
            attempts = 0, reason = ''
      where kind = :kind and subject_id = :subject_id and uri is not null and leased_until is null
        and state in ({GRAPH.sql_sources_of(State.RETRACTING)})

@@ -99,6 +99,7 @@ STATEMENTS = (
       due_at bigint not null,
       lease bigint not null default 0,
       leased_until bigint,
+      edited_at bigint not null,
       changed_at bigint not null,
       primary key (kind, subject_id)
     )

@@ -1,0 +1,81 @@
+"""Whose DID this is, and what a person says about publishing."""
+
+from at_protocol.syntax.did import Did
+from groundwork.database.transaction import Transaction, TransactionConflict
+from groundwork.outbox.owe import owe
+from openmeet.debts import publications
+from openmeet.debts.kinds import Debt
+from openmeet.identities import queries
+from openmeet.identities.model import IdentityKind
+from openmeet.users import actions as users
+from openmeet.users.model import UserId
+
+
+async def person_for_did(tx: Transaction, did: Did) -> UserId:
+    """The person behind a DID; a shadow account where nobody has claimed it."""
+    known = await queries.find(tx, did)
+    if known is not None:
+        return known.user_id
+    user_id = await users.create_shadow(tx)
+    made = await queries.insert(tx, did, user_id, IdentityKind.SHADOW, handle="", pds_url="", is_default=True)
+    if made is None:
+        # Two messages about a DID nobody knew, at once: the loser starts over and finds the winner's row.
+        raise TransactionConflict("somebody else has just met this DID")
+    # Who this is (handle, PDS, status) is asked outside of the transaction.
+    await owe(tx, Debt.REFRESH_IDENTITY, did)
+    return user_id
+
+
+async def connect(tx: Transaction, did: Did, *, handle: str, pds_url: str) -> UserId:
+    """Somebody proved that they hold this DID: the same person as before, or the shadow's owner, or a new one."""
+    known = await queries.find(tx, did)
+    if known is None:
+        user_id = await users.create_person(tx, display_name=handle)
+        made = await queries.insert(
+            tx, did, user_id, IdentityKind.CONNECTED, handle=handle, pds_url=pds_url, is_default=True
+        )
+        if made is None:
+            raise TransactionConflict("somebody else has just met this DID")
+    else:
+        user_id = known.user_id
+        if known.kind is IdentityKind.SHADOW:
+            await users.claim_shadow(tx, user_id, display_name=handle)
+        await queries.connect(
+            tx, did, IdentityKind.CONNECTED, handle=handle, pds_url=pds_url, is_default=known.is_default
+        )
+    await publications.wake_all_of(tx, user_id)
+    return user_id
+
+
+async def note_asked(tx: Transaction, user_id: UserId) -> None:
+    """The consent page was shown: it is not shown again by itself."""
+    await queries.note_asked(tx, user_id)
+
+
+async def agree(tx: Transaction, user_id: UserId, *, handle: str) -> None:
+    """The person said yes: what is public of theirs becomes due, and a repository is owed where they have none."""
+    revision = await queries.put_answer(tx, user_id, publishing=True, handle=handle)
+    if any(identity.can_write for identity in await queries.of_user(tx, user_id)):
+        await publications.wake_all_of(tx, user_id)
+    else:
+        await owe(tx, Debt.CUSTODIAL_ACCOUNT, user_id, revision)
+
+
+async def withdraw(tx: Transaction, user_id: UserId) -> None:
+    """The person says no (again): nothing new is published, and what was is taken back."""
+    before = await queries.consent(tx, user_id)
+    await queries.put_answer(tx, user_id, publishing=False, handle=before.handle)
+    await publications.reconsider_all_of(tx, user_id)
+
+
+async def account_made(tx: Transaction, user_id: UserId, did: Did, *, handle: str, pds_url: str, sealed: bytes) -> None:
+    """The custodial account exists: its DID is the person's, its session is kept, what waited for it is due."""
+    await queries.note_account_made(tx, user_id, did)
+    made = await queries.insert(
+        tx, did, user_id, IdentityKind.CUSTODIAL, handle=handle, pds_url=pds_url, is_default=True
+    )
+    if made is None:
+        # Its first frames were faster than the PDS's answer and made a shadow of it: it is this person's.
+        await queries.take_over(tx, did, user_id, IdentityKind.CUSTODIAL, handle=handle, pds_url=pds_url)
+    await queries.put_session(tx, did, pds_url=pds_url, sealed=sealed)
+    await publications.wake_all_of(tx, user_id)

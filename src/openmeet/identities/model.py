@@ -1,0 +1,74 @@
+"""A DID of a person, their consent, and the account that may be kept for them."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from at_protocol.syntax.did import Did
+from groundwork.clock import Instant
+from openmeet.users.model import UserId
+
+
+class IdentityKind(StrEnum):
+    """Connected: the person signed in with it. Custodial: kept for them after they agreed. Shadow: seen, unclaimed."""
+
+    CONNECTED = "connected"
+    CUSTODIAL = "custodial"
+    SHADOW = "shadow"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """One DID. ``handle`` counts only after two-way resolution, ``""`` until then; ``pds_url`` likewise.
+
+    ``status``: ``active`` or what the PDS said; ``is_default``: new records of the person go here.
+    """
+
+    did: Did
+    user_id: UserId
+    kind: IdentityKind
+    handle: str
+    display_name: str
+    pds_url: str
+    status: str
+    is_default: bool
+    created_at: Instant
+
+    @property
+    def can_write(self) -> bool:
+        return self.kind is not IdentityKind.SHADOW
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """Whether a person's public events and answers may be published, and under which handle. Absent means no."""
+
+    is_given: bool
+    asked_at: Instant | None
+    answered_at: Instant | None
+    handle: str
+    revision: int
+
+
+NOT_ASKED = Consent(is_given=False, asked_at=None, answered_at=None, handle="", revision=0)
+
+
+@dataclass(frozen=True, slots=True)
+class CustodialAccount:
+    """The account that is (being) made for a person: fixed before the PDS is asked, so that asking twice is safe."""
+
+    user_id: UserId
+    handle: str
+    email: str
+    sealed_password: bytes
+    did: Did | None
+
+
+@dataclass(frozen=True, slots=True)
+class SealedSession:
+    """Tokens of a repository as stored. ``version`` grows with each refresh and guards it."""
+
+    did: Did
+    pds_url: str
+    sealed: bytes
+    version: int
+    needs_login: bool

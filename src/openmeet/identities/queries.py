@@ -1,0 +1,252 @@
+"""All SQL of identities, sessions, consents and custodial accounts."""
+
+from at_protocol.syntax.did import Did
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader, Row, Transaction
+from openmeet.identities.model import (
+    NOT_ASKED,
+    Consent,
+    CustodialAccount,
+    Identity,
+    IdentityKind,
+    SealedSession,
+)
+from openmeet.users.model import UserId
+
+COLUMNS = "did, user_id, kind, handle, display_name, pds_url, status, is_default, created_at"
+
+FIND = f"select {COLUMNS} from identities where did = :did"
+
+OF_USER = f"select {COLUMNS} from identities where user_id = :user_id order by is_default desc, created_at, did"
+
+OF_USERS = (
+    f"select {COLUMNS} from identities where user_id in :user_ids order by user_id, is_default desc, created_at, did"
+)
+
+BY_HANDLE = f"select {COLUMNS} from identities where handle = :handle order by did"
+
+INSERT = f"""
+    insert into identities (did, user_id, kind, handle, display_name, pds_url, status, is_default, checked_at,
+                            created_at, updated_at)
+    values (:did, :user_id, :kind, :handle, '', :pds_url, 'active', :is_default, null, :now, :now)
+        on conflict (did) do nothing
+    returning {COLUMNS}
+"""
+
+CONNECT = """
+    update identities
+       set kind = case when kind = 'custodial' then 'custodial' else :kind end, handle = :handle, pds_url = :pds_url,
+           is_default = :is_default, updated_at = :now
+     where did = :did
+"""
+
+TAKE_OVER = """
+    update identities
+       set user_id = :user_id, kind = :kind, handle = :handle, pds_url = :pds_url, is_default = 1, updated_at = :now
+     where did = :did and kind = 'shadow'
+"""
+
+UPDATE_FROM_NETWORK = """
+    update identities
+       set handle = :handle, pds_url = :pds_url, status = :status, checked_at = :now, updated_at = :now
+     where did = :did
+"""
+
+NAME = "update identities set display_name = :display_name, updated_at = :now where did = :did"
+
+PUT_SESSION = """
+    insert into repository_sessions (did, pds_url, sealed, version, needs_login, updated_at)
+    values (:did, :pds_url, :sealed, 1, 0, :now)
+        on conflict (did) do update
+       set pds_url = excluded.pds_url, sealed = excluded.sealed, version = repository_sessions.version + 1,
+           needs_login = 0, updated_at = excluded.updated_at
+"""
+
+SESSION = "select did, pds_url, sealed, version, needs_login from repository_sessions where did = :did"
+
+REPLACE_SESSION = """
+    update repository_sessions set sealed = :sealed, version = version + 1, needs_login = 0, updated_at = :now
+     where did = :did and version = :version
+"""
+
+NEEDS_LOGIN = """
+    update repository_sessions set needs_login = 1, updated_at = :now where did = :did and version = :version
+"""
+
+CONSENT = "select publishing, asked_at, answered_at, handle, revision from consents where user_id = :user_id"
+
+ASKED = """
+    insert into consents (user_id, publishing, asked_at, answered_at, handle, revision)
+    values (:user_id, 0, :now, null, '', 0)
+        on conflict (user_id) do update set asked_at = excluded.asked_at where consents.asked_at is null
+"""
+
+ANSWER = """
+    insert into consents (user_id, publishing, asked_at, answered_at, handle, revision)
+    values (:user_id, :publishing, :now, :now, :handle, 1)
+        on conflict (user_id) do update
+       set publishing = excluded.publishing, answered_at = excluded.answered_at, handle = excluded.handle,
+           revision = consents.revision + 1
+    returning revision
+"""
+
+ACCOUNT = "select user_id, handle, email, sealed_password, did from custodial_accounts where user_id = :user_id"
+
+PUT_ACCOUNT = """
+    insert into custodial_accounts (user_id, handle, email, sealed_password, did, created_at)
+    values (:user_id, :handle, :email, :sealed_password, null, :now)
+        on conflict (user_id) do update
+       set handle = excluded.handle, email = excluded.email, sealed_password = excluded.sealed_password
+     where custodial_accounts.did is null
+"""
+
+ACCOUNT_MADE = "update custodial_accounts set did = :did where user_id = :user_id and did is null"
+
+
+async def find(reader: Reader, did: str) -> Identity | None:
+    row = await reader.fetch_one(FIND, did=did)
+    return None if row is None else _identity(row)
+
+
+async def of_user(reader: Reader, user_id: UserId) -> list[Identity]:
+    """A person's DIDs, the one for new records first."""
+    return [_identity(row) for row in await reader.fetch(OF_USER, user_id=user_id)]
+
+
+async def of_users(reader: Reader, user_ids: list[UserId]) -> dict[UserId, list[Identity]]:
+    """The same for several people in one statement."""
+    found: dict[UserId, list[Identity]] = {user_id: [] for user_id in user_ids}
+    if found:
+        for row in await reader.fetch(OF_USERS, user_ids=user_ids):
+            found[UserId(row["user_id"])].append(_identity(row))
+    return found
+
+
+async def by_handle(reader: Reader, handle: str) -> list[Identity]:
+    return [_identity(row) for row in await reader.fetch(BY_HANDLE, handle=handle)]
+
+
+async def insert(
+    tx: Transaction, did: str, user_id: UserId, kind: IdentityKind, *, handle: str, pds_url: str, is_default: bool
+) -> Identity | None:
+    """None when somebody has this DID already."""
+    row = await tx.fetch_one(
+        INSERT,
+        did=did,
+        user_id=user_id,
+        kind=kind.value,
+        handle=handle,
+        pds_url=pds_url,
+        is_default=int(is_default),
+        now=tx.now,
+    )
+    return None if row is None else _identity(row)
+
+
+async def connect(
+    tx: Transaction, did: str, kind: IdentityKind, *, handle: str, pds_url: str, is_default: bool
+) -> None:
+    await tx.execute(
+        CONNECT, did=did, kind=kind.value, handle=handle, pds_url=pds_url, is_default=int(is_default), now=tx.now
+    )
+
+
+async def take_over(
+    tx: Transaction, did: str, user_id: UserId, kind: IdentityKind, *, handle: str, pds_url: str
+) -> None:
+    """A DID met on the network turns out to be this person's."""
+    await tx.execute(TAKE_OVER, did=did, user_id=user_id, kind=kind.value, handle=handle, pds_url=pds_url, now=tx.now)
+
+
+async def update_from_network(tx: Transaction, did: str, *, handle: str, pds_url: str, status: str) -> None:
+    await tx.execute(UPDATE_FROM_NETWORK, did=did, handle=handle, pds_url=pds_url, status=status, now=tx.now)
+
+
+async def set_display_name(tx: Transaction, did: str, display_name: str) -> None:
+    await tx.execute(NAME, did=did, display_name=display_name, now=tx.now)
+
+
+async def put_session(tx: Transaction, did: str, *, pds_url: str, sealed: bytes) -> None:
+    """A fresh sign-in replaces whatever there was."""
+    await tx.execute(PUT_SESSION, did=did, pds_url=pds_url, sealed=sealed, now=tx.now)
+
+
+async def session(reader: Reader, did: str) -> SealedSession | None:
+    row = await reader.fetch_one(SESSION, did=did)
+    if row is None:
+        return None
+    return SealedSession(
+        Did(row["did"]), row["pds_url"], bytes(row["sealed"]), row["version"], bool(row["needs_login"])
+    )
+
+
+async def replace_session(tx: Transaction, before: SealedSession, sealed: bytes) -> bool:
+    """Compare and set: False when another worker refreshed it first, whose tokens are the living ones."""
+    return await tx.execute(REPLACE_SESSION, did=before.did, version=before.version, sealed=sealed, now=tx.now) == 1
+
+
+async def set_needs_login(tx: Transaction, before: SealedSession) -> bool:
+    return await tx.execute(NEEDS_LOGIN, did=before.did, version=before.version, now=tx.now) == 1
+
+
+async def consent(reader: Reader, user_id: UserId) -> Consent:
+    row = await reader.fetch_one(CONSENT, user_id=user_id)
+    if row is None:
+        return NOT_ASKED
+    return Consent(
+        bool(row["publishing"]), _instant(row["asked_at"]), _instant(row["answered_at"]), row["handle"], row["revision"]
+    )
+
+
+async def note_asked(tx: Transaction, user_id: UserId) -> None:
+    await tx.execute(ASKED, user_id=user_id, now=tx.now)
+
+
+async def put_answer(tx: Transaction, user_id: UserId, *, publishing: bool, handle: str) -> int:
+    """Returns the revision of the consent."""
+    row = await tx.fetch_one(ANSWER, user_id=user_id, publishing=int(publishing), handle=handle, now=tx.now)
+    return 0 if row is None else int(row["revision"])
+
+
+async def custodial_account(reader: Reader, user_id: UserId) -> CustodialAccount | None:
+    row = await reader.fetch_one(ACCOUNT, user_id=user_id)
+    if row is None:
+        return None
+    return CustodialAccount(
+        UserId(row["user_id"]),
+        row["handle"],
+        row["email"],
+        bytes(row["sealed_password"]),
+        None if row["did"] is None else Did(row["did"]),
+    )
+
+
+async def put_custodial_account(
+    tx: Transaction, user_id: UserId, *, handle: str, email: str, sealed_password: bytes
+) -> None:
+    """Fix what the PDS will be asked for; an account that exists is not touched."""
+    await tx.execute(
+        PUT_ACCOUNT, user_id=user_id, handle=handle, email=email, sealed_password=sealed_password, now=tx.now
+    )
+
+
+async def note_account_made(tx: Transaction, user_id: UserId, did: str) -> bool:
+    return await tx.execute(ACCOUNT_MADE, user_id=user_id, did=did) == 1
+
+
+def _identity(row: Row) -> Identity:
+    return Identity(
+        Did(row["did"]),
+        UserId(row["user_id"]),
+        IdentityKind(row["kind"]),
+        row["handle"],
+        row["display_name"],
+        row["pds_url"],
+        row["status"],
+        bool(row["is_default"]),
+        Instant(row["created_at"]),
+    )
+
+
+def _instant(value: int | None) -> Instant | None:
+    return None if value is None else Instant(value)

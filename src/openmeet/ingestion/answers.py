@@ -1,0 +1,110 @@
+"""What a new version of an RSVP record means: the effective answer of a person to an event, from the records present.
+
+Several records of one person for one event are possible; the effective one is a function of those that exist, so
+arrival order does not matter, and deleting one uncovers the next. What was answered here and is not yet published is
+weighed against it by time: the latest answer wins, and the loser is kept in ``conflicts``.
+"""
+
+from at_protocol.data import cbor
+from at_protocol.syntax.did import Did
+from groundwork.database.transaction import Transaction
+from openmeet.attendance import actions as attendance
+from openmeet.attendance import queries as attendance_queries
+from openmeet.attendance.model import Attendance
+from openmeet.debts import publication_leases
+from openmeet.debts.publication_leases import Publication
+from openmeet.debts.publications import Kind, State
+from openmeet.events.model import EventId, Origin
+from openmeet.identities import actions as identities
+from openmeet.identities import queries as identity_queries
+from openmeet.ingestion import conflicts
+from openmeet.ingestion.events import moment_of_rev
+from openmeet.ingestion.merge import Decision, Facts, Policy, Side, most_recent
+from openmeet.records import seen
+from openmeet.records.collections import RSVPS
+from openmeet.records.rsvp import read_rsvp
+from openmeet.records.seen import Seen
+from openmeet.users.model import UserId
+
+
+async def derive(tx: Transaction, *, did: Did, subject_uri: str, event_id: EventId) -> None:
+    """Make the person's attendance agree with their records about this event; nothing to do where none is left."""
+    user_id = await identities.person_for_did(tx, did)
+    answers = await _answers(tx, user_id, subject_uri)
+    if not answers:
+        return
+    effective = answers[0]
+    mine = await attendance_queries.find(tx, event_id, user_id)
+    owned = None if mine is None else await publication_leases.find(tx, Kind.RSVP, mine.id)
+    if owned is not None and mine is not None and not await _gives_way(tx, owned, mine, effective):
+        return
+    read = read_rsvp(effective.collection, cbor.decode(effective.body or b""), rkey=effective.rkey)
+    await attendance.apply_from_network(
+        tx,
+        event_id=event_id,
+        user_id=user_id,
+        record_uri=effective.uri,
+        answer=read.answer,
+        first_seen=effective.first_seen_at,
+    )
+
+
+async def withdraw(
+    tx: Transaction, *, uri: str, did: Did, rev: str, subject_uri: str | None, event_id: EventId | None
+) -> None:
+    """One record was deleted: that very answer goes, and the next older one of the person counts if there is one."""
+    owned = await publication_leases.find_by_uri(tx, uri)
+    if owned is not None and owned.state is State.RETRACTING:
+        known = await attendance_queries.by_record_uri(tx, uri)
+        if known is not None:
+            await attendance.forget_record(tx, known.id)
+        return
+    if owned is not None:
+        await publication_leases.lose(tx, uri=uri, rev=rev, reason="The answer was deleted in the repository.")
+        if owned.is_pending:
+            return  # answered anew here since: that answer stands, and will be written again
+    if subject_uri is not None and event_id is not None:
+        user_id = await identities.person_for_did(tx, did)
+        if await _answers(tx, user_id, subject_uri):
+            await derive(tx, did=did, subject_uri=subject_uri, event_id=event_id)
+            return
+    await attendance.withdraw_from_network(tx, record_uri=uri)
+
+
+async def _answers(tx: Transaction, user_id: UserId, subject_uri: str) -> list[Seen]:
+    dids = [identity.did for identity in await identity_queries.of_user(tx, user_id)]
+    return await seen.answers_of(tx, subject_uri=subject_uri, dids=dids, collections=sorted(RSVPS))
+
+
+async def _gives_way(tx: Transaction, owned: Publication, mine: Attendance, effective: Seen) -> bool:
+    """Whether what was answered here gives way to the record; the decision is kept where both changed."""
+    is_own_record = effective.uri == owned.uri
+    if is_own_record and effective.cid in {owned.base_cid, owned.chosen_cid}:
+        return False  # our own bytes: the local status may say more than they do
+    if not owned.is_pending:
+        if is_own_record and effective.cid is not None and effective.body is not None:
+            await publication_leases.adopt(
+                tx, uri=effective.uri, cid=effective.cid, body=effective.body, rev=effective.rev
+            )
+        return True
+    facts = Facts(
+        origin=Origin.HERE,
+        ours_at=owned.edited_at,
+        theirs_at=moment_of_rev(effective.rev, tx.now),
+        ours_cid=owned.chosen_cid or "",
+        theirs_cid=effective.cid or "",
+    )
+    side = most_recent(facts)
+    read = read_rsvp(effective.collection, cbor.decode(effective.body or b""), rkey=effective.rkey)
+    await conflicts.keep(
+        tx,
+        uri=effective.uri,
+        theirs_rev=effective.rev,
+        ours_revision=owned.revision,
+        decisions=(Decision("answer", "", mine.status.value, read.answer.value, Policy.LATEST_ANSWER, side),),
+    )
+    if side is Side.THEIRS and is_own_record and effective.cid is not None and effective.body is not None:
+        await publication_leases.adopt(tx, uri=effective.uri, cid=effective.cid, body=effective.body, rev=effective.rev)
+    elif side is Side.THEIRS:
+        await publication_leases.give_up_revision(tx, owned)
+    return side is Side.THEIRS
