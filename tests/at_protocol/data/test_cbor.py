@@ -31,6 +31,15 @@ def _typed(value):
     return (type(value), value)
 
 
+def test_without_the_compiled_codec_the_plain_one_serves(monkeypatch):
+    """As on a machine for which there is neither a wheel nor a compiler."""
+    monkeypatch.setattr(cbor, "_compiled_decode", None)
+    monkeypatch.setattr(cbor, "_compiled_encode", None)
+    assert cbor.decode(cbor.encode({"b": [1], "a": "x"})) == {"a": "x", "b": [1]}
+    with pytest.raises(Malformed):
+        cbor.decode(b"\xff")
+
+
 @both
 @given(value=values)
 def test_there_and_back(codec, value):
