@@ -1,0 +1,140 @@
+"""The server as a list of rooms: pages that know their viewer by a cookie, an API that knows its caller by a token."""
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from groundwork.errors import NotFound
+from groundwork.http.application import Application
+from groundwork.http.faults import by_path, render_problem
+from groundwork.http.operations import operations_routes
+from groundwork.http.security_headers import page_headers
+from groundwork.telemetry.health import Check
+from groundwork.telemetry.metrics import Metrics
+from openmeet.attendance import api as attendance_api
+from openmeet.attendance import hosting_api, hosting_pages
+from openmeet.attendance import pages as attendance_pages
+from openmeet.browsing import api as browsing_api
+from openmeet.browsing import pages as browsing_pages
+from openmeet.events import api as events_api
+from openmeet.events import pages as events_pages
+from openmeet.settings import Settings
+from openmeet.sign_in import api as sign_in_api
+from openmeet.sign_in import pages as sign_in_pages
+from openmeet.sign_in.edge import identify_by_cookie, identify_by_token
+from openmeet.sign_in.passwords import PasswordSignIn
+from openmeet.site import openapi, static_files
+from openmeet.site.faults import render_page
+from openmeet.site.forms import must_be_ours
+from openmeet.site.frame import environment
+from openmeet.site.operations import Operation
+from openmeet.tenants.model import Tenant, Tenants
+from openmeet.users import api as users_api
+from openmeet.users import pages as users_pages
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+API_PREFIX = "/api/"
+
+_UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
+
+def create_app(
+    settings: Settings,
+    tenants: Tenants,
+    metrics: Metrics,
+    *,
+    code_key: bytes,
+    password_sign_in: PasswordSignIn | None = None,
+    more_pages: Sequence[Route] = (),
+    checks: dict[str, Check] | None = None,
+) -> Application:
+    """The whole site. ``code_key``: 32 secret bytes that e-mail codes are derived from.
+
+    ``more_pages`` are pages of the same kind that need more than a database (``programs/`` makes them).
+    """
+    routes: list[BaseRoute] = [
+        *operations_routes(
+            metrics, checks or {"database": ready(tenants.default)}, metrics_token=settings.metrics_token.reveal()
+        ),
+        *static_files.routes(),
+        *(_api(operation) for operation in operations()),
+        Route(f"{API_PREFIX}openapi.json", openapi.serve(settings.site_name, settings.public_url, operations())),
+        *(_page(route) for route in (*pages(), *more_pages, Route("/{path:path}", absent, methods=["GET"]))),
+    ]
+    app = Application(
+        routes,
+        metrics,
+        render=by_path(
+            {API_PREFIX: render_problem, "/health/": render_problem, "/metrics": render_problem}, render_page
+        ),
+        headers=page_headers(is_https=settings.is_https),
+        trusted_proxy_hops=settings.trusted_proxy_hops,
+    )
+    app.state.settings = settings
+    app.state.tenants = tenants
+    app.state.templates = environment(settings.site_name)
+    app.state.code_key = code_key
+    app.state.password_sign_in = password_sign_in
+    return app
+
+
+def pages() -> list[Route]:
+    """Every page of the rooms. ``/events/new`` stands before ``/events/{slug}``."""
+    return [
+        *sign_in_pages.routes(),
+        *users_pages.routes(),
+        *events_pages.routes(),
+        *hosting_pages.routes(),
+        *attendance_pages.routes(),
+        *browsing_pages.routes(),
+    ]
+
+
+def operations() -> list[Operation]:
+    """Every operation of the JSON API, in the order of its documentation."""
+    return [
+        *sign_in_api.OPERATIONS,
+        *users_api.OPERATIONS,
+        *browsing_api.OPERATIONS,
+        *events_api.OPERATIONS,
+        *hosting_api.OPERATIONS,
+        *attendance_api.OPERATIONS,
+    ]
+
+
+def ready(tenant: Tenant) -> Check:
+    """The check that a tenant's database answers."""
+
+    async def check() -> None:
+        async with tenant.database.reader() as reader:
+            await reader.fetch_one("select 1")
+
+    return check
+
+
+async def absent(_request: Request) -> Response:
+    """Any other address: the page that says so knows its viewer, unlike the router."""
+    raise NotFound("There is nothing at this address.")
+
+
+def _page(route: Route) -> Route:
+    endpoint: Endpoint = route.endpoint
+
+    async def answer(request: Request) -> Response:
+        await identify_by_cookie(request)
+        if request.method in _UNSAFE:
+            must_be_ours(request, request.app.state.settings.public_url)
+        return await endpoint(request)
+
+    return Route(route.path, answer, methods=list(route.methods or ()))
+
+
+def _api(operation: Operation) -> Route:
+    async def answer(request: Request) -> Response:
+        await identify_by_token(request)
+        return await operation.answer(request)
+
+    return Route(operation.path, answer, methods=[operation.method])

@@ -1,0 +1,207 @@
+"""Answering, withdrawing, moving up. Every function that counts seats holds the lock on the event's row."""
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Transaction
+from groundwork.errors import Forbidden, NotFound, Refused
+from openmeet.attendance import queries, rules
+from openmeet.attendance.model import (
+    Attendance,
+    AttendanceId,
+    AttendanceStatus,
+    NetworkAnswer,
+    Reply,
+    Source,
+)
+from openmeet.debts import publications
+from openmeet.events.model import Event, EventId, EventSlug
+from openmeet.events.queries import lock_by_slug, lock_for_update
+from openmeet.events.rules import may_see
+from openmeet.notifications import actions as notifications
+from openmeet.notifications.model import Kind
+from openmeet.users.model import Caller, UserId, UserKind
+from openmeet.users.queries import by_id as user_by_id
+
+# Who hears that an event changed, is cancelled or comes back.
+CONCERNED = (
+    AttendanceStatus.ATTENDING,
+    AttendanceStatus.INTERESTED,
+    AttendanceStatus.WAITLISTED,
+    AttendanceStatus.PENDING,
+    AttendanceStatus.INVITED,
+)
+
+
+async def answer(tx: Transaction, caller: Caller, slug: EventSlug, reply: Reply) -> Attendance:
+    """Record the caller's reply; the host hears of it, the caller's repository is owed a record.
+
+    A full event puts the caller at the end of the waitlist. The same reply again changes nothing. Raises NotFound (no
+    such event, or not theirs to see) and Refused (cancelled, over, removed).
+    """
+    event = await lock_by_slug(tx, slug)
+    mine = None if event is None else await queries.find(tx, event.id, caller.user_id)
+    if event is None or not may_see(event, caller.user_id, is_invited=_is_in(mine)):
+        raise NotFound("There is no such event.")
+    if event.is_gone:
+        raise Refused("This event has been removed.", name="EventRemoved")
+    taken = await queries.seats_taken(tx, event.id)
+    status = rules.status_for(event, mine, reply, taken=taken, now=tx.now)
+    if mine is not None and mine.status is status:
+        return mine
+    saved = await _put(tx, event, caller.user_id, mine, status, source=Source.HERE, answered_at=tx.now)
+    await _owe(tx, saved)
+    if event.author_id != caller.user_id:
+        await notifications.tell(tx, [event.author_id], Kind.NEW_ANSWER, event.id, int(tx.now))
+    await _fill_seats(tx, event)
+    return saved
+
+
+async def apply_from_network(
+    tx: Transaction,
+    *,
+    event_id: EventId,
+    user_id: UserId,
+    record_uri: str,
+    answer: NetworkAnswer,
+    first_seen: Instant,
+) -> Attendance:
+    """Take over what a person's RSVP record says; owes nothing back. ``first_seen`` is the place in the order.
+
+    Decided once per person and event: a repeated message neither takes a seat away nor gives a second one.
+    """
+    event = await lock_for_update(tx, event_id)
+    user = await user_by_id(tx, user_id)
+    if event is None or user is None:
+        raise NotFound("There is no such event or person.")
+    mine = await queries.find(tx, event_id, user_id)
+    taken = await queries.seats_taken(tx, event_id)
+    status = rules.status_from_network(event, mine, answer, taken=taken, is_shadow=user.kind is UserKind.SHADOW)
+    if mine is not None and mine.status is status:
+        saved = mine
+    else:
+        saved = await _put(tx, event, user_id, mine, status, source=Source.NETWORK, answered_at=first_seen)
+        if event.author_id != user_id:
+            await notifications.tell(tx, [event.author_id], Kind.NEW_ANSWER, event.id, int(tx.now))
+    if saved.record_uri != record_uri:
+        await queries.set_record(tx, saved.id, record_uri)
+    await _fill_seats(tx, event)
+    return saved
+
+
+async def withdraw_from_network(tx: Transaction, *, record_uri: str) -> AttendanceId | None:
+    """An RSVP record was deleted: that very answer becomes ``declined``, no other (invariant 9). None when unknown."""
+    known = await queries.by_record_uri(tx, record_uri)
+    event = await lock_for_update(tx, known.event_id) if known else None
+    mine = await queries.by_record_uri(tx, record_uri)
+    if event is None or mine is None:
+        return None
+    await queries.set_record(tx, mine.id, None)
+    if mine.status is not AttendanceStatus.DECLINED:
+        await _put(tx, event, mine.user_id, mine, AttendanceStatus.DECLINED, source=Source.NETWORK, answered_at=tx.now)
+        await _fill_seats(tx, event)
+    return mine.id
+
+
+async def confirm(tx: Transaction, caller: Caller, slug: EventSlug, user_ids: list[UserId] | None = None) -> int:
+    """The host gives a place to answers that take none yet: these people's, or everybody's, in order of arrival.
+
+    Returns how many were seated; the others, where seats ran out, join the waitlist in the same order.
+    """
+    event = await _lock_hosted(tx, caller, slug)
+    pending = await queries.attendees(tx, event.id, [AttendanceStatus.PENDING], limit=10_000)
+    taken = await queries.seats_taken(tx, event.id)
+    seated = 0
+    for one in pending:
+        if user_ids is not None and one.user_id not in user_ids:
+            continue
+        mine = await queries.find(tx, event.id, one.user_id)
+        free = rules.has_free_seat(event, taken)
+        status = AttendanceStatus.ATTENDING if free else AttendanceStatus.WAITLISTED
+        await _put(tx, event, one.user_id, mine, status, source=one.source, answered_at=one.answered_at)
+        taken += free
+        seated += free
+    return seated
+
+
+async def event_changed(tx: Transaction, event: Event, kind: Kind) -> None:
+    """Tell everybody whom a change of the event concerns, and let people move up if it made room."""
+    to = await queries.user_ids(tx, event.id, CONCERNED)
+    await notifications.tell(
+        tx, [user_id for user_id in to if user_id != event.author_id], kind, event.id, event.revision
+    )
+    await _fill_seats(tx, event)
+
+
+async def note_record(tx: Transaction, attendance_id: AttendanceId, *, uri: str) -> None:
+    """The answer's record is at this uri."""
+    await queries.set_record(tx, attendance_id, uri)
+
+
+async def forget_record(tx: Transaction, attendance_id: AttendanceId) -> None:
+    """The answer has no record any more: it was taken back."""
+    await queries.set_record(tx, attendance_id, None)
+
+
+async def _lock_hosted(tx: Transaction, caller: Caller, slug: EventSlug) -> Event:
+    event = await lock_by_slug(tx, slug)
+    if event is None or not may_see(event, caller.user_id, is_invited=False):
+        raise NotFound("There is no such event.")
+    if event.author_id != caller.user_id:
+        raise Forbidden("Only the host can do this.")
+    return event
+
+
+def _is_in(mine: Attendance | None) -> bool:
+    return mine is not None and mine.status is not AttendanceStatus.REJECTED
+
+
+async def _put(
+    tx: Transaction,
+    event: Event,
+    user_id: UserId,
+    mine: Attendance | None,
+    status: AttendanceStatus,
+    *,
+    source: Source,
+    answered_at: Instant,
+) -> Attendance:
+    number = await queries.next_waitlist_number(tx, event.id) if status is AttendanceStatus.WAITLISTED else None
+    if mine is None:
+        return await queries.insert(
+            tx,
+            event.id,
+            user_id,
+            status,
+            waitlist_number=number,
+            source=source,
+            record_uri=None,
+            answered_at=answered_at,
+        )
+    return await queries.change(tx, mine.id, status, waitlist_number=number, source=source, answered_at=answered_at)
+
+
+async def _fill_seats(tx: Transaction, event: Event) -> None:
+    """Give free seats to those who wait, first come first; nobody moves up on an event that will not happen."""
+    if event.is_cancelled or event.is_gone or event.is_over(tx.now):
+        return
+    taken = await queries.seats_taken(tx, event.id)
+    # Without a limit the whole line gets in; the bound is the statement's, not a rule.
+    free = 10_000 if event.capacity is None else event.capacity - taken
+    if free <= 0:
+        return
+    for waiting in await queries.first_waiting(tx, event.id, free):
+        seated = await queries.change(
+            tx,
+            waiting.id,
+            AttendanceStatus.ATTENDING,
+            waitlist_number=None,
+            source=waiting.source,
+            answered_at=waiting.answered_at,
+        )
+        await _owe(tx, seated)
+        await notifications.tell(tx, [seated.user_id], Kind.MOVED_UP, event.id, seated.revision)
+
+
+async def _owe(tx: Transaction, saved: Attendance) -> None:
+    await publications.owe(
+        tx, kind=publications.Kind.RSVP, subject_id=saved.id, user_id=saved.user_id, revision=saved.revision
+    )

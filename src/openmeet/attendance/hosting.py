@@ -1,0 +1,47 @@
+"""What a host does to an event, with its consequences for those who answered: they are told, and people move up."""
+
+from groundwork.database.transaction import Transaction
+from openmeet.attendance.actions import event_changed
+from openmeet.events import actions as events
+from openmeet.events.model import Details, Event, EventSlug
+from openmeet.events.queries import lock_by_slug
+from openmeet.notifications.model import Kind
+from openmeet.users.model import Caller
+
+
+async def revise(
+    tx: Transaction, caller: Caller, slug: EventSlug, details: Details, *, expected_revision: int | None = None
+) -> Event:
+    """``events.actions.revise``; attendees hear of it, a raised limit lets people move up."""
+    before = await lock_by_slug(tx, slug)
+    event = await events.revise(tx, caller, slug, details, expected_revision=expected_revision)
+    return await _tell(tx, before, event, Kind.EVENT_CHANGED)
+
+
+async def cancel(
+    tx: Transaction, caller: Caller, slug: EventSlug, reason: str, *, expected_revision: int | None = None
+) -> Event:
+    """``events.actions.cancel``; attendees hear of it."""
+    before = await lock_by_slug(tx, slug)
+    event = await events.cancel(tx, caller, slug, reason, expected_revision=expected_revision)
+    return await _tell(tx, before, event, Kind.EVENT_CANCELLED)
+
+
+async def reinstate(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_revision: int | None = None) -> Event:
+    """``events.actions.reinstate``; the same people hear of it."""
+    before = await lock_by_slug(tx, slug)
+    event = await events.reinstate(tx, caller, slug, expected_revision=expected_revision)
+    return await _tell(tx, before, event, Kind.EVENT_REINSTATED)
+
+
+async def delete(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_revision: int | None = None) -> Event:
+    """``events.actions.delete``; attendees hear of it."""
+    before = await lock_by_slug(tx, slug)
+    event = await events.delete(tx, caller, slug, expected_revision=expected_revision)
+    return await _tell(tx, before, event, Kind.EVENT_DELETED)
+
+
+async def _tell(tx: Transaction, before: Event | None, event: Event, kind: Kind) -> Event:
+    if before is None or before.revision != event.revision:
+        await event_changed(tx, event, kind)
+    return event

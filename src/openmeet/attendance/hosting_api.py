@@ -1,0 +1,119 @@
+"""What a host does to an event, as JSON: edit, cancel, bring back, delete."""
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.errors import NotFound
+from groundwork.http.json_bodies import json_response, read_json
+from openmeet.attendance import hosting
+from openmeet.events import rules
+from openmeet.events.api import checked
+from openmeet.events.model import Event, EventSlug
+from openmeet.events.queries import by_slug
+from openmeet.events.shapes import EventShown, EventWanted, shown_to_host
+from openmeet.site.etags import etag_of, expected_revision
+from openmeet.site.operations import Operation, Parameter
+from openmeet.tenants.edge import database_of
+from openmeet.users.edge import caller_of
+
+IF_MATCH = Parameter("If-Match", "The ETag of the version that is to be changed; without it the newest is", "header")
+
+_FAILURES = (403, 404, 412, 422)
+
+
+class Cancellation(msgspec.Struct, forbid_unknown_fields=True):
+    """Why it is called off; shown to everybody."""
+
+    reason: str = ""
+
+
+async def save(request: Request) -> Response:
+    caller = caller_of(request)
+    wanted = await read_json(request, EventWanted)
+    async with database_of(request).transaction() as tx:
+        before = await by_slug(tx, _slug(request))
+        if before is None:
+            raise NotFound("There is no such event.")
+        event = await hosting.revise(
+            tx, caller, before.slug, checked(wanted, before), expected_revision=expected_revision(request)
+        )
+    return _shown(request, event)
+
+
+async def cancel(request: Request) -> Response:
+    caller = caller_of(request)
+    reason = rules.check_reason((await read_json(request, Cancellation)).reason)
+    async with database_of(request).transaction() as tx:
+        event = await hosting.cancel(tx, caller, _slug(request), reason, expected_revision=expected_revision(request))
+    return _shown(request, event)
+
+
+async def reinstate(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).transaction() as tx:
+        event = await hosting.reinstate(tx, caller, _slug(request), expected_revision=expected_revision(request))
+    return _shown(request, event)
+
+
+async def delete(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).transaction() as tx:
+        await hosting.delete(tx, caller, _slug(request), expected_revision=expected_revision(request))
+    return Response(status_code=204)
+
+
+def _slug(request: Request) -> EventSlug:
+    return EventSlug(request.path_params["slug"])
+
+
+def _shown(request: Request, event: Event) -> Response:
+    return json_response(shown_to_host(event, request.app.state.settings.public_url), headers=etag_of(event.revision))
+
+
+OPERATIONS = (
+    Operation(
+        "PUT",
+        "/api/events/{slug}",
+        "saveEvent",
+        "Replace what the host decides",
+        save,
+        {200: EventShown},
+        EventWanted,
+        (IF_MATCH,),
+        failures=_FAILURES,
+    ),
+    Operation(
+        "POST",
+        "/api/events/{slug}/cancel",
+        "cancelEvent",
+        "Call the event off; it stays visible as cancelled",
+        cancel,
+        {200: EventShown},
+        Cancellation,
+        (IF_MATCH,),
+        failures=_FAILURES,
+    ),
+    Operation(
+        "POST",
+        "/api/events/{slug}/reinstate",
+        "reinstateEvent",
+        "Bring a cancelled event back",
+        reinstate,
+        {200: EventShown},
+        None,
+        (IF_MATCH,),
+        failures=_FAILURES,
+    ),
+    Operation(
+        "DELETE",
+        "/api/events/{slug}",
+        "deleteEvent",
+        "Take the event away",
+        delete,
+        {204: None},
+        None,
+        (IF_MATCH,),
+        failures=_FAILURES,
+    ),
+)

@@ -1,0 +1,124 @@
+"""What a host does to an event: edit, cancel, bring back, delete, give places to answers from the network."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.errors import InvalidForm, NotFound, PreconditionFailed
+from openmeet.attendance import actions, hosting, queries
+from openmeet.events import rules
+from openmeet.events.model import Event, EventSlug
+from openmeet.events.pages import form_page
+from openmeet.events.queries import by_slug
+from openmeet.events.submissions import submission_of, values_of, values_of_event
+from openmeet.site.forms import EMPTY, Typed, read_form, typed_again
+from openmeet.site.frame import go, page
+from openmeet.tenants.edge import database_of
+from openmeet.users.edge import caller_of
+
+_CHANGED_MEANWHILE = "This event was changed since you opened this form. Open its page to see how it is now; what you typed is kept here."
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/events/{slug}/edit", show_edit, methods=["GET"]),
+        Route("/events/{slug}/edit", save, methods=["POST"]),
+        Route("/events/{slug}/cancel", show_cancel, methods=["GET"]),
+        Route("/events/{slug}/cancel", cancel, methods=["POST"]),
+        Route("/events/{slug}/reinstate", reinstate, methods=["POST"]),
+        Route("/events/{slug}/delete", show_delete, methods=["GET"]),
+        Route("/events/{slug}/delete", delete, methods=["POST"]),
+        Route("/events/{slug}/confirm", confirm, methods=["POST"]),
+    ]
+
+
+async def show_edit(request: Request) -> Response:
+    event, _ = await _own(request)
+    return form_page(request, Typed({**values_of_event(event), "revision": str(event.revision)}), event=event)
+
+
+async def save(request: Request) -> Response:
+    event, _ = await _own(request)
+    typed = await read_form(request)
+    submission = submission_of(typed)
+    revision = typed.get("revision", "")
+    shown = {**values_of(submission), "revision": revision}
+    try:
+        details = rules.check(submission, event)
+        async with database_of(request).transaction() as tx:
+            saved = await hosting.revise(
+                tx,
+                caller_of(request),
+                event.slug,
+                details,
+                expected_revision=int(revision) if revision.isascii() and revision.isdigit() else None,
+            )
+    except InvalidForm as wrong:
+        return form_page(request, typed_again(shown, wrong), event=event, status=400)
+    except PreconditionFailed:
+        return form_page(request, Typed(shown, {"": _CHANGED_MEANWHILE}), event=event, status=409)
+    said = "event_unchanged" if saved.revision == event.revision else "event_saved"
+    return go(f"/events/{event.slug}", said=said)
+
+
+async def show_cancel(request: Request) -> Response:
+    event, told = await _own(request)
+    return page(
+        request,
+        "attendance/cancel.html",
+        {"event": event, "told": told, "typed": Typed({"reason": event.status_reason})},
+    )
+
+
+async def cancel(request: Request) -> Response:
+    event, told = await _own(request)
+    typed = await read_form(request)
+    try:
+        reason = rules.check_reason(typed.get("reason", ""))
+    except InvalidForm as wrong:
+        again = {"event": event, "told": told, "typed": typed_again(typed, wrong)}
+        return page(request, "attendance/cancel.html", again, status=400)
+    async with database_of(request).transaction() as tx:
+        await hosting.cancel(tx, caller_of(request), event.slug, reason)
+    return go(f"/events/{event.slug}", said="event_cancelled")
+
+
+async def reinstate(request: Request) -> Response:
+    slug = _slug(request)
+    async with database_of(request).transaction() as tx:
+        await hosting.reinstate(tx, caller_of(request), slug)
+    return go(f"/events/{slug}", said="event_reinstated")
+
+
+async def show_delete(request: Request) -> Response:
+    event, told = await _own(request)
+    return page(request, "attendance/delete.html", {"event": event, "told": told, "typed": EMPTY})
+
+
+async def delete(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        await hosting.delete(tx, caller_of(request), _slug(request))
+    return go("/my/events", said="event_deleted")
+
+
+async def confirm(request: Request) -> Response:
+    slug = _slug(request)
+    async with database_of(request).transaction() as tx:
+        await actions.confirm(tx, caller_of(request), slug)
+    return go(f"/events/{slug}", said="answers_confirmed")
+
+
+def _slug(request: Request) -> EventSlug:
+    return EventSlug(request.path_params["slug"])
+
+
+async def _own(request: Request) -> tuple[Event, int]:
+    """The event that the caller hosts, and how many people a change of it concerns."""
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        event = await by_slug(reader, _slug(request))
+        if event is None or event.is_gone or not rules.may_see(event, caller.user_id, is_invited=False):
+            raise NotFound("There is no such event.")
+        rules.must_be_editable(event, caller.user_id)
+        concerned = await queries.user_ids(reader, event.id, actions.CONCERNED)
+    return event, len([user_id for user_id in concerned if user_id != caller.user_id])

@@ -1,0 +1,256 @@
+"""Lists and one event with its attendees, as JSON."""
+
+from typing import Literal
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.database.transaction import Reader
+from groundwork.errors import InvalidInput, NotFound
+from groundwork.http.json_bodies import json_response
+from openmeet.attendance import queries as attendance
+from openmeet.attendance.api import StatusName
+from openmeet.attendance.model import SEATED, AttendanceStatus
+from openmeet.browsing import cursors, queries, searches
+from openmeet.browsing.names import shown_names
+from openmeet.browsing.queries import Mine, Position
+from openmeet.debts import publications
+from openmeet.events import rules
+from openmeet.events.model import Event, EventSlug
+from openmeet.events.queries import by_slug
+from openmeet.events.shapes import EventShown, shown_fields
+from openmeet.site.etags import etag_of
+from openmeet.site.operations import Operation, Parameter
+from openmeet.site.times import iso
+from openmeet.tenants.edge import database_of
+from openmeet.users.edge import caller_of, caller_or_none
+from openmeet.users.model import Caller, UserKind
+
+DEFAULT_LIMIT = 30
+MAX_LIMIT = 100
+MAX_ATTENDEES = 1000
+
+
+class CountsShown(msgspec.Struct):
+    """How many people said what; ``unconfirmed`` answers take no place yet."""
+
+    going: int
+    interested: int
+    waitlisted: int
+    unconfirmed: int
+
+
+class PublicationShown(msgspec.Struct):
+    """How the event's record stands, for its host. ``state`` is one of design section 6, ``words`` is for people."""
+
+    state: str
+    words: str
+    uri: str | None
+    changed_at: str | None
+
+
+class EventDetail(EventShown, kw_only=True):
+    """An event with what belongs to other rooms."""
+
+    host_name: str
+    counts: CountsShown
+    my_status: StatusName | None
+    publication: PublicationShown | None
+
+
+class EventList(msgspec.Struct):
+    """A page of a list; ``cursor`` is null on the last."""
+
+    events: list[EventDetail]
+    cursor: str | None
+
+
+class AttendeeShown(msgspec.Struct):
+    """One person's answer. ``is_shadow``: known only by what their repository says."""
+
+    person_id: str
+    display_name: str
+    is_shadow: bool
+    status: StatusName
+    answered_at: str
+
+
+class AttendeeList(msgspec.Struct):
+    """Who answered, in the order of answers; those who wait in the order of the line."""
+
+    counts: CountsShown
+    attendees: list[AttendeeShown]
+
+
+MineName = Literal["going", "hosting", "waiting", "past"]
+
+_CURSOR = Parameter("cursor", "Where the page before ended")
+_LIMIT = Parameter("limit", f"Events per page, 1 to {MAX_LIMIT}", shape=int)
+
+
+async def list_events(request: Request) -> Response:
+    wanted = searches.wanted_of(
+        {name: request.query_params.get(name, "") for name in ("q", "from", "to")},
+        request.app.state.settings.time_zone,
+    )
+    after, limit = _paging(request)
+    async with database_of(request).reader() as reader:
+        found = await queries.coming(reader, wanted, after, limit + 1)
+        return json_response(await _page(reader, request, found, limit))
+
+
+async def list_mine(request: Request) -> Response:
+    caller = caller_of(request)
+    asked = request.query_params.get("which", Mine.GOING.value)
+    if asked not in set(Mine):
+        raise InvalidInput("which", "Choose one of: " + ", ".join(Mine) + ".")
+    after, limit = _paging(request)
+    async with database_of(request).reader() as reader:
+        found = await queries.mine(reader, caller.user_id, Mine(asked), after, limit + 1)
+        return json_response(await _page(reader, request, found, limit))
+
+
+async def show_event(request: Request) -> Response:
+    caller = caller_or_none(request)
+    async with database_of(request).reader() as reader:
+        event = await _visible(reader, request, caller)
+        (detail,) = await _details(reader, request, [event])
+    return json_response(detail, headers=etag_of(event.revision))
+
+
+async def list_attendees(request: Request) -> Response:
+    caller = caller_or_none(request)
+    shown = [
+        AttendanceStatus.ATTENDING,
+        AttendanceStatus.ATTENDED,
+        AttendanceStatus.INTERESTED,
+        AttendanceStatus.WAITLISTED,
+        AttendanceStatus.PENDING,
+    ]
+    async with database_of(request).reader() as reader:
+        event = await _visible(reader, request, caller)
+        counts = (await attendance.counts(reader, [event.id]))[event.id]
+        people = await attendance.attendees(reader, event.id, shown, limit=MAX_ATTENDEES)
+        names = await shown_names(reader, [one.user_id for one in people])
+    return json_response(
+        AttendeeList(
+            CountsShown(counts.going, counts.interested, counts.waitlisted, counts.unconfirmed),
+            [
+                AttendeeShown(
+                    one.user_id,
+                    names[one.user_id],
+                    one.kind is UserKind.SHADOW,
+                    one.status.value,
+                    iso(one.answered_at),
+                )
+                for one in people
+            ],
+        )
+    )
+
+
+async def _visible(reader: Reader, request: Request, caller: Caller | None) -> Event:
+    event = await by_slug(reader, EventSlug(request.path_params["slug"]))
+    mine = await attendance.find(reader, event.id, caller.user_id) if event and caller else None
+    is_in = mine is not None and mine.status is not AttendanceStatus.REJECTED
+    viewer = caller.user_id if caller else None
+    if event is None or event.is_gone or not rules.may_see(event, viewer, is_invited=is_in):
+        raise NotFound("There is no such event.")
+    return event
+
+
+async def _page(reader: Reader, request: Request, found: list[Event], limit: int) -> EventList:
+    cursor = cursors.pack(queries.position_of(found[limit - 1])) if len(found) > limit else None
+    return EventList(await _details(reader, request, found[:limit]), cursor)
+
+
+async def _details(reader: Reader, request: Request, events: list[Event]) -> list[EventDetail]:
+    caller = caller_or_none(request)
+    viewer = caller.user_id if caller else None
+    ids = [event.id for event in events]
+    counts = await attendance.counts(reader, ids)
+    mine = await attendance.of_user(reader, viewer, ids) if viewer else {}
+    names = await shown_names(reader, [event.author_id for event in events])
+    own = [event.id for event in events if event.author_id == viewer]
+    standings = await publications.states(reader, publications.Kind.EVENT, own)
+    found = []
+    for event in events:
+        answer = mine.get(event.id)
+        count = counts[event.id]
+        standing = standings.get(event.id)
+        fields = shown_fields(
+            event,
+            viewer,
+            is_going=answer is not None and answer.status in SEATED,
+            public_url=request.app.state.settings.public_url,
+        ) | {
+            "host_name": names[event.author_id],
+            "counts": CountsShown(count.going, count.interested, count.waitlisted, count.unconfirmed),
+            "my_status": answer.status.value if answer else None,
+            "publication": standing
+            and PublicationShown(
+                standing.state.value,
+                standing.words(reader.now),
+                standing.uri,
+                iso(standing.changed_at) if standing.changed_at else None,
+            ),
+        }
+        found.append(msgspec.convert(fields, EventDetail, from_attributes=True))
+    return found
+
+
+def _paging(request: Request) -> tuple[Position | None, int]:
+    text = request.query_params.get("limit", str(DEFAULT_LIMIT))
+    if not (text.isascii() and text.isdigit() and len(text) <= 6 and 1 <= int(text) <= MAX_LIMIT):
+        raise InvalidInput("limit", f"The limit is a whole number from 1 to {MAX_LIMIT}.")
+    return cursors.unpack(request.query_params.get("cursor", "")), int(text)
+
+
+OPERATIONS = (
+    Operation(
+        "GET",
+        "/api/events",
+        "listEvents",
+        "Coming public events, soonest first",
+        list_events,
+        {200: EventList},
+        parameters=(
+            Parameter("q", "Words that all occur in title, description or place"),
+            Parameter("from", "First day, YYYY-MM-DD, in the site's time zone"),
+            Parameter("to", "Last day, YYYY-MM-DD, included"),
+            _CURSOR,
+            _LIMIT,
+        ),
+        needs_session=False,
+    ),
+    Operation(
+        "GET",
+        "/api/events/{slug}",
+        "showEvent",
+        "One event",
+        show_event,
+        {200: EventDetail},
+        needs_session=False,
+        failures=(404,),
+    ),
+    Operation(
+        "GET",
+        "/api/events/{slug}/attendees",
+        "listAttendees",
+        "Who answered",
+        list_attendees,
+        {200: AttendeeList},
+        needs_session=False,
+        failures=(404,),
+    ),
+    Operation(
+        "GET",
+        "/api/my/events",
+        "listMyEvents",
+        "Events that the caller hosts, goes to or waits for",
+        list_mine,
+        {200: EventList},
+        parameters=(Parameter("which", "One list", shape=MineName), _CURSOR, _LIMIT),
+    ),
+)

@@ -1,0 +1,29 @@
+"""Cursors as text: opaque to clients, readable by us, refused when they were made up."""
+
+import base64
+import binascii
+import re
+
+from groundwork.clock import Instant
+from groundwork.errors import InvalidInput
+from openmeet.browsing.queries import Position
+
+_FORM = re.compile(r"(-?[0-9]{1,19})\.([0-9a-f-]{36})")
+
+
+def pack(position: Position) -> str:
+    return base64.urlsafe_b64encode(f"{position.starts_at}.{position.event_id}".encode()).decode().rstrip("=")
+
+
+def unpack(text: str) -> Position | None:
+    """The position; None for no cursor at all."""
+    if not text:
+        return None
+    try:
+        plain = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True).decode("ascii")
+    except (binascii.Error, ValueError):
+        plain = ""
+    found = _FORM.fullmatch(plain)
+    if found is None or abs(int(found[1])) >= 1 << 63:
+        raise InvalidInput("cursor", "This cursor was not made here; start again without one.", name="InvalidCursor")
+    return Position(Instant(int(found[1])), found[2])

@@ -1,0 +1,231 @@
+"""One event as its page shows it to one viewer: everything decided here, the template only places it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from markupsafe import Markup
+
+from groundwork.clock import Instant
+from openmeet.attendance.model import SEATED, Attendance, AttendanceStatus, Counts, Reply
+from openmeet.attendance.queries import Attendee
+from openmeet.browsing.listing import MINE_WORDS, STATUS_WORDS, place_words, tone_of
+from openmeet.events import rules, wall_time
+from openmeet.events.model import Event, Link, Mode, Visibility
+from openmeet.site import times
+from openmeet.site.texts import summary_of
+from openmeet.users.model import Caller, UserId, UserKind
+
+SHOWN_PEOPLE = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    words: str
+    tone: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyButton:
+    """One of the three answers; ``spoken`` says what and which to people who do not see the page."""
+
+    value: str
+    words: str
+    spoken: str
+    is_mine: bool
+    is_main: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    name: str
+    initial: str
+    tone: int
+    is_you: bool
+    from_network: bool
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """People with the same answer."""
+
+    words: str
+    people: list[Person]
+    more: int
+    can_confirm: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ShownLink:
+    uri: str
+    name: str
+    is_web: bool
+
+
+_GROUPS = (
+    ("Going", SEATED),
+    ("Interested", (AttendanceStatus.INTERESTED,)),
+    ("On the waitlist", (AttendanceStatus.WAITLISTED,)),
+    ("Answered from elsewhere, no place yet", (AttendanceStatus.PENDING,)),
+)
+
+_REPLY_OF = {
+    AttendanceStatus.ATTENDING: Reply.GOING,
+    AttendanceStatus.ATTENDED: Reply.GOING,
+    AttendanceStatus.WAITLISTED: Reply.GOING,
+    AttendanceStatus.PENDING: Reply.GOING,
+    AttendanceStatus.INTERESTED: Reply.INTERESTED,
+    AttendanceStatus.DECLINED: Reply.DECLINED,
+}
+
+
+def view_of(
+    event: Event,
+    caller: Caller | None,
+    *,
+    host: str,
+    mine: Attendance | None,
+    waiting_before: int,
+    counts: Counts,
+    attendees: Sequence[Attendee],
+    names: Mapping[UserId, str],
+    wanted: str,
+    now: Instant,
+) -> dict[str, object]:
+    """The template's context, without what only the host and the publications know."""
+    viewer = caller.user_id if caller else None
+    is_host = viewer == event.author_id
+    is_going = mine is not None and mine.status in SEATED
+    sees_link = rules.may_see_join_link(event, viewer, is_going=is_going)
+    can_answer = not event.is_cancelled and not event.is_over(now) and not event.is_held
+    is_full = event.capacity is not None and counts.going >= event.capacity
+    reply = _REPLY_OF.get(mine.status) if mine else None
+    return {
+        "event": event,
+        "host": host,
+        "is_host": is_host,
+        "can_edit": is_host and not event.is_read_only,
+        "summary": f"{_plain_when(event)} · {place_words(event)}. {summary_of(event.description)}".strip(),
+        "tone": tone_of(event.slug),
+        **_date(event),
+        "is_over": event.is_over(now),
+        "place_lines": _place_lines(event),
+        "join_url": event.online_url if sees_link and rules.is_web_address(event.online_url) else "",
+        "has_hidden_link": bool(event.online_url) and not sees_link,
+        "links": [_shown(link) for link in event.links],
+        "chips": _chips(event, now),
+        "counts": counts,
+        "mine": mine,
+        "mine_words": MINE_WORDS[mine.status] if mine else "",
+        "mine_hint": _mine_hint(event, mine, waiting_before),
+        "can_answer": can_answer,
+        "wanted": wanted,
+        "replies": _replies(event, reply, wanted, is_full=is_full and not is_going, waiting=counts.waitlisted),
+        "people": _people(attendees, names, counts, viewer, is_host=is_host),
+        "record_uri": event.record_uri,
+    }
+
+
+def _date(event: Event) -> dict[str, object]:
+    if event.starts_at is None:
+        return {"when": "", "zone_words": "", "tile_month": "", "tile_day": ""}
+    starts = wall_time.local_of(event.starts_at, event.time_zone)
+    ends = wall_time.local_of(event.ends_at, event.time_zone) if event.ends_at is not None else None
+    when = times.time_tag(event.starts_at, f"{times.day(starts)}, {times.clock(starts)}")
+    if ends is not None and event.ends_at is not None:
+        same_day = ends.date() == starts.date()
+        end_words = times.clock(ends) if same_day else f"{times.day(ends)}, {times.clock(ends)}"
+        when = when + ("–" if same_day else " – ") + times.time_tag(event.ends_at, end_words)
+    return {
+        "when": when,
+        "zone_words": times.zone_words(starts, event.time_zone),
+        "tile_month": times.month(starts),
+        "tile_day": str(starts.day),
+    }
+
+
+def _plain_when(event: Event) -> str:
+    if event.starts_at is None:
+        return "Date to be announced"
+    starts = wall_time.local_of(event.starts_at, event.time_zone)
+    return f"{times.span(starts, None)} {times.zone_words(starts, event.time_zone)}"
+
+
+def _place_lines(event: Event) -> list[str | Markup]:
+    if event.mode is Mode.ONLINE:
+        return ["Online"]
+    lines: list[str | Markup] = list(event.venue.lines) or ["Place to be announced"]
+    return [*lines, "and online"] if event.mode is Mode.HYBRID else lines
+
+
+def _shown(link: Link) -> ShownLink:
+    # `at:` addresses mean nothing to a browser; anything but http and https is shown as text.
+    return ShownLink(
+        link.uri, link.name, urlsplit(link.uri).scheme in {"http", "https"} and rules.is_web_address(link.uri)
+    )
+
+
+def _chips(event: Event, now: Instant) -> list[Chip]:
+    found = []
+    if STATUS_WORDS[event.status]:
+        found.append(Chip(STATUS_WORDS[event.status], "warn"))
+    if event.is_over(now) and not event.is_cancelled:
+        found.append(Chip("Over", "plain"))
+    match event.visibility:
+        case Visibility.UNLISTED:
+            found.append(Chip("Unlisted: only with this address", "plain"))
+        case Visibility.PRIVATE:
+            found.append(Chip("Private", "plain"))
+        case Visibility.PUBLIC:
+            pass
+    return found
+
+
+def _mine_hint(event: Event, mine: Attendance | None, waiting_before: int) -> str:
+    if mine is None:
+        return ""
+    if mine.status is AttendanceStatus.WAITLISTED:
+        before = "You are the next" if waiting_before == 0 else f"{waiting_before} before you"
+        return f"{before}. You move up by yourself when a place becomes free."
+    if mine.status is AttendanceStatus.PENDING:
+        return "This event has a limit; the host gives places to answers from other apps."
+    if mine.status is AttendanceStatus.DECLINED and not event.is_cancelled:
+        return "You said that you are not going."
+    return ""
+
+
+def _replies(event: Event, mine: Reply | None, wanted: str, *, is_full: bool, waiting: int) -> list[ReplyButton]:
+    about = f"{event.title}, {_plain_when(event).partition(',')[0]}"
+    going = "Going"
+    if is_full and mine is not Reply.GOING:
+        going = f"Join waitlist, {waiting} before you" if waiting else "Join waitlist"
+    buttons = ((Reply.GOING, going), (Reply.INTERESTED, "Interested"), (Reply.DECLINED, "Not going"))
+    main = mine.value if mine else wanted or Reply.GOING.value
+    return [
+        ReplyButton(
+            value=reply.value,
+            words=f"{words} ✓" if reply is mine else words,
+            spoken=f"{words}: {about}" + (" (your answer)" if reply is mine else ""),
+            is_mine=reply is mine,
+            is_main=reply.value == main,
+        )
+        for reply, words in buttons
+    ]
+
+
+def _people(
+    attendees: Sequence[Attendee], names: Mapping[UserId, str], counts: Counts, viewer: UserId | None, *, is_host: bool
+) -> list[People]:
+    totals = (counts.going, counts.interested, counts.waitlisted, counts.unconfirmed)
+    found = []
+    for (words, statuses), total in zip(_GROUPS, totals, strict=True):
+        people = [_person(one, names[one.user_id], viewer) for one in attendees if one.status in statuses]
+        if people:
+            is_pending = AttendanceStatus.PENDING in statuses
+            found.append(People(words, people, max(0, total - len(people)), can_confirm=is_host and is_pending))
+    return found
+
+
+def _person(one: Attendee, name: str, viewer: UserId | None) -> Person:
+    initial = next((char for char in name if char.isalnum()), "·").upper()
+    return Person(name, initial, tone_of(one.user_id), one.user_id == viewer, one.kind is UserKind.SHADOW)

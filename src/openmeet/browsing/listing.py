@@ -1,0 +1,133 @@
+"""An event as lists show it: a card under the heading of its day, times in the event's own zone."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from markupsafe import Markup
+
+from openmeet.attendance.model import NOBODY, Attendance, AttendanceStatus, Counts
+from openmeet.events import wall_time
+from openmeet.events.model import Event, EventId, Mode, Status
+from openmeet.site import times
+
+_TONES = 6
+
+MINE_WORDS = {
+    AttendanceStatus.ATTENDING: "You are going",
+    AttendanceStatus.ATTENDED: "You were there",
+    AttendanceStatus.INTERESTED: "You are interested",
+    AttendanceStatus.DECLINED: "",
+    AttendanceStatus.PENDING: "Waiting for the host",
+    AttendanceStatus.WAITLISTED: "On the waitlist",
+    AttendanceStatus.INVITED: "You are invited",
+    AttendanceStatus.REJECTED: "",
+}
+
+STATUS_WORDS = {
+    Status.PLANNED: "Not final yet",
+    Status.SCHEDULED: "",
+    Status.RESCHEDULED: "Moved",
+    Status.POSTPONED: "Postponed",
+    Status.CANCELLED: "Cancelled",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What one line of a list shows."""
+
+    slug: str
+    title: str
+    time_tag: Markup | str
+    zone_words: str
+    place: str
+    tile_month: str
+    tile_day: str
+    tone: int
+    is_cancelled: bool
+    badge: str
+    going: int
+    is_full: bool
+    mine: str
+    sync: str
+
+
+@dataclass(slots=True)
+class Day:
+    """The events of one day."""
+
+    key: str
+    words: str
+    items: list[Card] = field(default_factory=list)
+
+
+def tone_of(name: str) -> int:
+    """One of a few colours, the same for the same name every time."""
+    return hashlib.sha256(name.encode()).digest()[0] % _TONES
+
+
+def place_words(event: Event) -> str:
+    """Where it is, in one line."""
+    spot = ", ".join(part for part in (event.venue.name, event.venue.locality) if part)
+    spot = spot or (event.venue.lines[0] if event.venue.lines else "")
+    match event.mode:
+        case Mode.ONLINE:
+            return "Online"
+        case Mode.HYBRID:
+            return f"{spot} and online" if spot else "In person and online"
+        case Mode.IN_PERSON:
+            return spot or "Place to be announced"
+
+
+def days(
+    events: Sequence[Event],
+    counts: Mapping[EventId, Counts],
+    mine: Mapping[EventId, Attendance],
+    sync: Mapping[str, str],
+) -> list[Day]:
+    """The events under headings of their days, in the order given."""
+    found: list[Day] = []
+    for event in events:
+        key, words = _heading(event)
+        if not found or found[-1].key != key:
+            found.append(Day(key, words))
+        found[-1].items.append(_card(event, counts.get(event.id, NOBODY), mine.get(event.id), sync.get(event.id, "")))
+    return found
+
+
+def _heading(event: Event) -> tuple[str, str]:
+    if event.starts_at is None:
+        return "later", "Date to be announced"
+    starts = wall_time.local_of(event.starts_at, event.time_zone)
+    return starts.date().isoformat(), times.day(starts)
+
+
+def _card(event: Event, counts: Counts, mine: Attendance | None, sync: str) -> Card:
+    tag: Markup | str = "To be announced"
+    zone = month = day = ""
+    if event.starts_at is not None:
+        starts = wall_time.local_of(event.starts_at, event.time_zone)
+        clock = times.clock(starts)
+        if event.ends_at is not None:
+            ends = wall_time.local_of(event.ends_at, event.time_zone)
+            clock += f"–{times.clock(ends)}" if ends.date() == starts.date() else f" – {times.short_day(ends)}"
+        tag = times.time_tag(event.starts_at, clock)
+        zone = times.zone_words(starts, event.time_zone)
+        month, day = times.month(starts), str(starts.day)
+    return Card(
+        slug=event.slug,
+        title=event.title,
+        time_tag=tag,
+        zone_words=zone,
+        place=place_words(event),
+        tile_month=month,
+        tile_day=day,
+        tone=tone_of(event.slug),
+        is_cancelled=event.is_cancelled,
+        badge=STATUS_WORDS[event.status],
+        going=counts.going,
+        is_full=event.capacity is not None and counts.going >= event.capacity,
+        mine="" if mine is None else MINE_WORDS[mine.status],
+        sync=sync,
+    )

@@ -1,0 +1,257 @@
+"""Home and search, one event, my events, news."""
+
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.database.transaction import Reader
+from groundwork.errors import InvalidForm, NotFound
+from openmeet.attendance import queries as attendance
+from openmeet.attendance.model import Attendance, AttendanceStatus, Reply
+from openmeet.browsing import cursors, event_view, queries, searches
+from openmeet.browsing.listing import Day, days
+from openmeet.browsing.names import shown_names
+from openmeet.browsing.queries import Mine, Wanted
+from openmeet.debts import publications
+from openmeet.events import rules
+from openmeet.events.model import Event, EventId, EventSlug, Visibility
+from openmeet.events.queries import by_slug
+from openmeet.notifications import actions as notifications
+from openmeet.notifications.model import Kind
+from openmeet.notifications.queries import newest
+from openmeet.site import times
+from openmeet.site.forms import Typed, typed_again
+from openmeet.site.frame import page
+from openmeet.tenants.edge import database_of
+from openmeet.users.edge import caller_of, caller_or_none
+from openmeet.users.model import Caller
+from openmeet.users.queries import by_id
+
+PAGE_SIZE = 30
+NEWS_SHOWN = 50
+
+_TABS = {
+    Mine.GOING: "Going",
+    Mine.HOSTING: "Hosting",
+    Mine.WAITING: "Waiting",
+    Mine.PAST: "Past",
+}
+
+# Why it is empty, and the one next step (product.md, "Empty states").
+_EMPTY = {
+    Mine.GOING: {
+        "heading": "Nothing planned yet",
+        "text": "Events you go to or are interested in stand here.",
+        "path": "/",
+        "action": "See what is coming up",
+    },
+    Mine.HOSTING: {
+        "heading": "You host nothing at the moment",
+        "text": "Events you make stand here, with who is coming.",
+        "path": "/events/new",
+        "action": "Make an event",
+    },
+    Mine.WAITING: {
+        "heading": "You wait for nothing",
+        "text": "When an event is full and you are on its waitlist, it stands here.",
+        "path": "/",
+        "action": "See what is coming up",
+    },
+    Mine.PAST: {
+        "heading": "Nothing is over yet",
+        "text": "Events you hosted or went to stay here.",
+        "path": "/",
+        "action": "See what is coming up",
+    },
+}
+
+_NEWS = {
+    Kind.EVENT_CHANGED: ("", " was changed."),
+    Kind.EVENT_CANCELLED: ("", " is cancelled."),
+    Kind.EVENT_REINSTATED: ("", " is back on."),
+    Kind.EVENT_DELETED: ("", " was deleted by its host."),
+    Kind.MOVED_UP: ("A place became free: you are going to ", "."),
+    Kind.NEW_ANSWER: ("Somebody answered to ", "."),
+}
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/", show_home, methods=["GET"]),
+        Route("/events/{slug}", show_event, methods=["GET"]),
+        Route("/my/events", show_mine, methods=["GET"]),
+        Route("/notifications", show_news, methods=["GET"]),
+    ]
+
+
+async def show_home(request: Request) -> Response:
+    typed = {name: request.query_params.get(name, "") for name in ("q", "from", "to")}
+    caller = caller_or_none(request)
+    after = cursors.unpack(request.query_params.get("after", ""))
+    groups: list[Day] = []
+    more = ""
+    shown = Typed(typed)
+    async with database_of(request).reader() as reader:
+        user = await by_id(reader, caller.user_id) if caller else None
+        zone = (user and user.time_zone) or request.app.state.settings.time_zone
+        try:
+            wanted: Wanted | None = searches.wanted_of(typed, zone)
+        except InvalidForm as wrong:
+            wanted, shown = None, typed_again(typed, wrong)
+        if wanted is not None:
+            found = await queries.coming(reader, wanted, after, PAGE_SIZE + 1)
+            groups = await _groups(reader, caller, found[:PAGE_SIZE])
+            if len(found) > PAGE_SIZE:
+                asked = {name: value for name, value in typed.items() if value}
+                cursor = cursors.pack(queries.position_of(found[PAGE_SIZE - 1]))
+                more = "/?" + urlencode({**asked, "after": cursor})
+    context = {
+        "typed": shown,
+        "groups": groups,
+        "more": more,
+        "is_search": any(typed.values()),
+        "is_later": after is not None,
+    }
+    return page(request, "browsing/home.html", context, status=400 if wanted is None else 200)
+
+
+async def show_event(request: Request) -> Response:
+    slug = EventSlug(request.path_params["slug"])
+    caller = caller_or_none(request)
+    async with database_of(request).reader() as reader:
+        event = await by_slug(reader, slug)
+        mine = await attendance.find(reader, event.id, caller.user_id) if event and caller else None
+        is_in = mine is not None and mine.status is not AttendanceStatus.REJECTED
+        if event is None or not rules.may_see(event, caller.user_id if caller else None, is_invited=is_in):
+            raise NotFound("There is no such event.")
+        if event.is_gone:
+            return _gone(request, event)
+        context = await _event_context(reader, request, event, caller, mine)
+    return page(request, "browsing/event.html", context)
+
+
+async def show_mine(request: Request) -> Response:
+    caller = caller_of(request)
+    asked = request.query_params.get("which", Mine.GOING.value)
+    which = Mine(asked) if asked in set(Mine) else Mine.GOING
+    after = cursors.unpack(request.query_params.get("after", ""))
+    async with database_of(request).reader() as reader:
+        found = await queries.mine(reader, caller.user_id, which, after, PAGE_SIZE + 1)
+        groups = await _groups(reader, caller, found[:PAGE_SIZE], with_sync=True)
+    more = ""
+    if len(found) > PAGE_SIZE:
+        cursor = cursors.pack(queries.position_of(found[PAGE_SIZE - 1]))
+        more = "/my/events?" + urlencode({"which": which.value, "after": cursor})
+    context = {
+        "groups": groups,
+        "more": more,
+        "which": which.value,
+        "tabs": [{"value": tab.value, "words": words} for tab, words in _TABS.items()],
+        "empty": _EMPTY[which],
+    }
+    return page(request, "browsing/my_events.html", context)
+
+
+async def show_news(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        news = await newest(reader, caller.user_id, NEWS_SHOWN)
+        events = await queries.events_by_ids(reader, [EventId(one.subject_id) for one in news])
+        now = reader.now
+    items = []
+    for one in news:
+        event = events.get(EventId(one.subject_id))
+        if event is None:
+            continue
+        before, after = _NEWS[one.kind]
+        items.append(
+            {
+                "before": before,
+                "after": after,
+                "slug": event.slug,
+                "title": event.title,
+                "when": times.ago(one.created_at, now),
+                "is_unread": one.read_at is None,
+            }
+        )
+    response = page(request, "browsing/notifications.html", {"items": items})
+    # Seeing the list is reading it: the named exception to "GET writes nothing", and doing it twice changes nothing.
+    async with database_of(request).transaction() as tx:
+        await notifications.mark_all_read(tx, caller.user_id)
+    return response
+
+
+async def _groups(reader: Reader, caller: Caller | None, events: list[Event], *, with_sync: bool = False) -> list[Day]:
+    ids = [event.id for event in events]
+    counts = await attendance.counts(reader, ids)
+    mine = await attendance.of_user(reader, caller.user_id, ids) if caller else {}
+    sync: dict[str, str] = {}
+    if with_sync and caller:
+        own = [event.id for event in events if event.author_id == caller.user_id]
+        standings = await publications.states(reader, publications.Kind.EVENT, own)
+        sync = {event_id: standing.words(reader.now) for event_id, standing in standings.items()}
+    return days(events, counts, mine, sync)
+
+
+async def _event_context(
+    reader: Reader, request: Request, event: Event, caller: Caller | None, mine: Attendance | None
+) -> dict[str, object]:
+    counts = (await attendance.counts(reader, [event.id]))[event.id]
+    attendees = await attendance.attendees(
+        reader,
+        event.id,
+        [
+            AttendanceStatus.ATTENDING,
+            AttendanceStatus.ATTENDED,
+            AttendanceStatus.INTERESTED,
+            AttendanceStatus.WAITLISTED,
+            AttendanceStatus.PENDING,
+        ],
+        limit=event_view.SHOWN_PEOPLE,
+    )
+    names = await shown_names(reader, [event.author_id, *(one.user_id for one in attendees)])
+    waiting_before = 0
+    if mine is not None and mine.waitlist_number is not None:
+        waiting_before = await attendance.waiting_before(reader, event.id, mine.waitlist_number)
+    asked = request.query_params.get("reply", "")
+    context = event_view.view_of(
+        event,
+        caller,
+        host=names[event.author_id],
+        mine=mine,
+        waiting_before=waiting_before,
+        counts=counts,
+        attendees=attendees,
+        names=names,
+        wanted=asked if asked in set(Reply) else "",
+        now=reader.now,
+    )
+    return context | await _sync_context(reader, event, caller, mine)
+
+
+async def _sync_context(
+    reader: Reader, event: Event, caller: Caller | None, mine: Attendance | None
+) -> dict[str, object]:
+    """The chips that say what is published and what is still owed; only one's own are shown."""
+    found: dict[str, object] = {"sync_words": "", "sync_hint": "", "sync_withheld": False, "mine_sync": ""}
+    if caller is not None and caller.user_id == event.author_id:
+        standing = (await publications.states(reader, publications.Kind.EVENT, [event.id]))[event.id]
+        found["sync_words"] = standing.words(reader.now)
+        found["sync_withheld"] = standing.state in {publications.State.WITHHELD, publications.State.BLOCKED}
+        if standing.changed_at:
+            found["sync_hint"] = times.ago(standing.changed_at, reader.now)
+    if mine is not None and mine.status is not AttendanceStatus.DECLINED:
+        standing = (await publications.states(reader, publications.Kind.RSVP, [mine.id]))[mine.id]
+        found["mine_sync"] = standing.words(reader.now)
+    return found
+
+
+def _gone(request: Request, event: Event) -> Response:
+    """410 for what was public; what never was is as absent as anything else."""
+    if event.visibility is not Visibility.PUBLIC:
+        raise NotFound("There is no such event.")
+    by_whom = "Its record was removed from the repository where it was kept."
+    why = "Its host deleted it." if event.deleted_at is not None else by_whom
+    return page(request, "browsing/gone.html", {"why": why}, status=410)

@@ -1,0 +1,132 @@
+"""Lists of events across rooms. Every list has an order and a keyset cursor."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader
+from openmeet.events.model import Event, EventId
+from openmeet.events.queries import COLUMNS, event_of
+from openmeet.users.model import UserId
+
+_PREFIXED = ", ".join(f"e.{name.strip()}" for name in COLUMNS.split(","))
+
+# More words than anybody searches for; each is one `like` over the same rows.
+MAX_WORDS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a page of a list ended: the last event's start and id."""
+
+    starts_at: Instant
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What somebody looks for among public events. ``since``/``until`` bound the start; words must all occur."""
+
+    words: tuple[str, ...] = ()
+    since: Instant | None = None
+    until: Instant | None = None
+
+
+class Mine(StrEnum):
+    """The tabs of "my events"."""
+
+    GOING = "going"
+    HOSTING = "hosting"
+    WAITING = "waiting"
+    PAST = "past"
+
+
+async def coming(reader: Reader, wanted: Wanted, after: Position | None, limit: int) -> list[Event]:
+    """Public events that are not over, by start. A ``since`` in the past shows past events too: it was asked for."""
+    clauses = [
+        "visibility = 'public'",
+        "is_held = 0",
+        "removed_at is null",
+        "deleted_at is null",
+        "starts_at is not null",
+    ]
+    values: dict[str, object] = {"limit": limit}
+    if wanted.since is None:
+        clauses.append("over_at > :now")
+        values["now"] = reader.now
+    else:
+        clauses.append("starts_at >= :since")
+        values["since"] = wanted.since
+    if wanted.until is not None:
+        clauses.append("starts_at < :until")
+        values["until"] = wanted.until
+    for number, word in enumerate(wanted.words[:MAX_WORDS]):
+        clauses.append(f"search_text like :word{number} escape '!'")
+        values[f"word{number}"] = f"%{_literally(word.casefold())}%"
+    if after is not None:
+        clauses.append("(starts_at, id) > (:after_start, :after_id)")
+        values |= {"after_start": after.starts_at, "after_id": after.event_id}
+    rows = await reader.fetch(
+        f"select {COLUMNS} from events where {' and '.join(clauses)} order by starts_at, id limit :limit", **values
+    )
+    return [event_of(row) for row in rows]
+
+
+async def mine(reader: Reader, user_id: UserId, which: Mine, after: Position | None, limit: int) -> list[Event]:
+    """One person's events. What is past is listed latest first, everything else soonest first, undated last."""
+    hosting = "e.author_id = :user_id"
+    answered = "a.status in ('attending', 'attended', 'interested')"
+    waiting = "a.status in ('waitlisted', 'pending', 'invited')"
+    coming_up = "(e.over_at is null or e.over_at > :now)"
+    match which:
+        case Mine.HOSTING:
+            clauses = [hosting, coming_up]
+        case Mine.GOING:
+            clauses = [answered, coming_up]
+        case Mine.WAITING:
+            clauses = [waiting, coming_up]
+        case Mine.PAST:
+            clauses = [f"({hosting} or {answered} or {waiting})", "e.over_at <= :now"]
+    clauses += ["e.deleted_at is null", "e.removed_at is null"]
+    values: dict[str, object] = {"user_id": user_id, "now": reader.now, "limit": limit}
+    key, down = f"coalesce(e.starts_at, {_UNDATED})", which is Mine.PAST
+    if after is not None:
+        clauses.append(f"({key}, e.id) {'<' if down else '>'} (cast(:after_start as bigint), :after_id)")
+        values |= {"after_start": after.starts_at, "after_id": after.event_id}
+    direction = " desc" if down else ""
+    rows = await reader.fetch(
+        f"""
+        select {_PREFIXED}
+          from events e left join attendances a on a.event_id = e.id and a.user_id = :user_id
+         where {" and ".join(clauses)}
+         order by {key}{direction}, e.id{direction} limit :limit
+        """,
+        **values,
+    )
+    return [event_of(row) for row in rows]
+
+
+async def events_by_ids(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventId, Event]:
+    if not event_ids:
+        return {}
+    wanted = list(dict.fromkeys(event_ids))
+    rows = await reader.fetch(
+        f"select {COLUMNS} from events where id in :wanted order by id",
+        wanted=list(wanted),
+    )
+    return {event.id: event for event in map(event_of, rows)}
+
+
+# After every date that an event can have (the year 2200), and within a signed 64-bit integer.
+_UNDATED = 9_000_000_000_000_000_000
+
+
+def position_of(event: Event) -> Position:
+    """The cursor behind this event."""
+    return Position(Instant(_UNDATED) if event.starts_at is None else event.starts_at, event.id)
+
+
+def _literally(word: str) -> str:
+    """``%`` and ``_`` are characters here, not wildcards."""
+    return word.replace("!", "!!").replace("%", "!%").replace("_", "!_")

@@ -1,0 +1,322 @@
+"""What a host can do with an event, and what the network can do to one.
+
+Everything done here owes the author's repository a look (``debts.publications``); what came from the network owes
+nothing back. Who attends is a matter of the room above: it tells attendees and moves the waitlist.
+"""
+
+import secrets
+import unicodedata
+from dataclasses import replace
+
+import regex
+
+from groundwork.clock import DAY, Instant
+from groundwork.database.transaction import Transaction
+from groundwork.errors import NotFound, PreconditionFailed, Refused
+from groundwork.fresh_id import new_id
+from openmeet.debts import publications
+from openmeet.events import queries, rules, wall_time
+from openmeet.events.model import (
+    NOWHERE,
+    Audience,
+    Details,
+    Event,
+    EventId,
+    EventSlug,
+    NetworkEvent,
+    Origin,
+    Status,
+    Visibility,
+)
+from openmeet.users.model import Caller, UserId
+
+# Long enough to sign up, find the mail, be interrupted and come back the next day.
+DRAFT_LIFE = 7 * DAY
+
+# Without look-alikes; five of them make 33 million addresses per title.
+_SLUG_ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
+_SLUG_RANDOM = 5
+_SLUG_TITLE = 48
+
+
+async def create(
+    tx: Transaction, caller: Caller, details: Details, *, submission_key: str | None = None, is_held: bool = False
+) -> Event:
+    """A new event of the caller. The same ``submission_key`` again returns the event made the first time.
+
+    ``is_held``: nobody else sees it until its author's PDS has said yes (``release`` ends that).
+    """
+    if submission_key:
+        earlier = await queries.by_submission(tx, caller.user_id, submission_key)
+        if earlier:
+            return earlier
+    event = Event(
+        id=EventId(new_id(tx.now)),
+        slug=new_slug(details.title),
+        title="",
+        description="",
+        starts_at=None,
+        ends_at=None,
+        starts_local="",
+        starts_text="",
+        ends_text="",
+        time_zone=details.time_zone,
+        mode=details.mode,
+        status=Status.SCHEDULED,
+        status_reason="",
+        venue=NOWHERE,
+        online_url="",
+        online_url_audience=Audience.ATTENDEES,
+        links=(),
+        capacity=None,
+        visibility=details.visibility,
+        author_id=caller.user_id,
+        origin=Origin.HERE,
+        record_uri=None,
+        record_cid=None,
+        record_did=None,
+        revision=1,
+        is_read_only=False,
+        is_held=is_held,
+        external_source=None,
+        removed_at=None,
+        deleted_at=None,
+        created_at=tx.now,
+        updated_at=tx.now,
+    )
+    event = _with_details(event, details)
+    await queries.insert(tx, event, search_text=search_text(event), submission_key=submission_key)
+    await _owe(tx, event)
+    return event
+
+
+async def revise(
+    tx: Transaction, caller: Caller, slug: EventSlug, details: Details, *, expected_revision: int | None = None
+) -> Event:
+    """Replace what the host decides. Unchanged details make no revision.
+
+    Raises NotFound, Forbidden, Refused (a network copy), PreconditionFailed (edited since ``expected_revision``).
+    """
+    before = await _lock_own(tx, caller, slug, expected_revision)
+    after = _with_details(before, details)
+    if after == before:
+        return before
+    return await _save(tx, after)
+
+
+async def cancel(
+    tx: Transaction, caller: Caller, slug: EventSlug, reason: str, *, expected_revision: int | None = None
+) -> Event:
+    """Call the event off; it stays visible with the reason. Cancelling again changes the reason."""
+    before = await _lock_own(tx, caller, slug, expected_revision)
+    if before.is_cancelled and before.status_reason == reason:
+        return before
+    if not before.is_cancelled:
+        await queries.set_status_before(tx, before.id, before.status)
+    return await _save(tx, replace(before, status=Status.CANCELLED, status_reason=reason))
+
+
+async def reinstate(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_revision: int | None = None) -> Event:
+    """Bring a cancelled event back as it was."""
+    before = await _lock_own(tx, caller, slug, expected_revision)
+    if not before.is_cancelled:
+        return before
+    status = await queries.status_before(tx, before.id)
+    return await _save(tx, replace(before, status=status, status_reason=""))
+
+
+async def delete(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_revision: int | None = None) -> Event:
+    """Take the event away: its address says that it is gone, its record is taken back."""
+    before = await _lock_own(tx, caller, slug, expected_revision)
+    after = replace(before, deleted_at=tx.now, revision=before.revision + 1, updated_at=tx.now)
+    await queries.update(tx, after, search_text="")
+    await publications.owe_retraction(
+        tx, kind=publications.Kind.EVENT, subject_id=after.id, user_id=after.author_id, revision=after.revision
+    )
+    return after
+
+
+async def apply_from_network(tx: Transaction, *, uri: str, cid: str, author_id: UserId, event: NetworkEvent) -> EventId:
+    """Make the event with this record uri say what its record says; owes nothing back.
+
+    Only fields that a record carries change. What the host chose here stays: visibility of an event known already,
+    capacity, who sees the join link.
+    """
+    row = await queries.by_record_uri(tx, uri)
+    before = await queries.lock_for_update(tx, row.id) if row else None
+    venue = event.venues[0] if event.venues else NOWHERE
+    is_new = before is None
+    if before is None:
+        before = Event(
+            id=EventId(new_id(tx.now)),
+            slug=new_slug(event.name),
+            title="",
+            description="",
+            starts_at=None,
+            ends_at=None,
+            starts_local="",
+            starts_text="",
+            ends_text="",
+            time_zone="UTC",
+            mode=event.mode,
+            status=event.status,
+            status_reason="",
+            venue=NOWHERE,
+            online_url="",
+            # What a public record says, everybody can read already.
+            online_url_audience=Audience.EVERYONE,
+            links=(),
+            capacity=None,
+            visibility=Visibility.PUBLIC if event.is_discoverable else Visibility.UNLISTED,
+            author_id=author_id,
+            origin=Origin.NETWORK,
+            record_uri=uri,
+            record_cid=cid,
+            record_did=uri.removeprefix("at://").split("/")[0],
+            revision=1,
+            is_read_only=False,
+            is_held=False,
+            external_source="atproto",
+            removed_at=None,
+            deleted_at=None,
+            created_at=event.created_at,
+            updated_at=tx.now,
+        )
+    zone = event.time_zone if wall_time.is_zone(event.time_zone) else "UTC"
+    ends_at = event.ends_at
+    if ends_at is not None and (event.starts_at is None or ends_at < event.starts_at):
+        ends_at = None
+    after = replace(
+        before,
+        title=event.name,
+        description=event.description,
+        starts_at=event.starts_at,
+        ends_at=ends_at,
+        starts_local=_local_text(event.starts_at, zone),
+        starts_text=event.starts_text,
+        ends_text=event.ends_text,
+        time_zone=zone,
+        mode=event.mode,
+        status=event.status,
+        status_reason=before.status_reason if event.status is Status.CANCELLED else "",
+        venue=venue,
+        # A join link that only attendees see is in no record: its absence there says nothing.
+        online_url=event.online_url or (before.online_url if _keeps_join_link(before) else ""),
+        links=event.links,
+        record_cid=cid,
+        removed_at=None,
+        updated_at=tx.now,
+    )
+    if is_new:
+        await queries.insert(tx, after, search_text=search_text(after), submission_key=None)
+    else:
+        if after.is_cancelled and not before.is_cancelled:
+            await queries.set_status_before(tx, before.id, before.status)
+        await queries.update(tx, after, search_text=search_text(after))
+    return after.id
+
+
+async def remove_from_network(tx: Transaction, *, uri: str) -> EventId | None:
+    """The record is gone from its repository: the event is shown as removed and is in no list. None when unknown."""
+    row = await queries.by_record_uri(tx, uri)
+    event = await queries.lock_for_update(tx, row.id) if row else None
+    if event is None:
+        return None
+    if event.removed_at is None:
+        await queries.update(tx, replace(event, removed_at=tx.now, updated_at=tx.now), search_text=search_text(event))
+    return event.id
+
+
+async def note_record(tx: Transaction, event_id: EventId, *, uri: str, cid: str, did: str) -> None:
+    """The event's record is at this uri; an event held until then is shown from now on."""
+    await queries.set_record(tx, event_id, uri, cid, did)
+    await queries.release(tx, event_id)
+
+
+async def forget_record(tx: Transaction, event_id: EventId) -> None:
+    """The event has no record any more: it was taken back."""
+    await queries.forget_record(tx, event_id)
+
+
+async def release(tx: Transaction, event_id: EventId) -> None:
+    """Show an event that was held: it owes no record after all."""
+    await queries.release(tx, event_id)
+
+
+async def keep_draft(tx: Transaction, token_hash: bytes, fields: str) -> Instant:
+    """Keep what somebody typed before signing in; returns when it is forgotten."""
+    expires_at = Instant(tx.now + DRAFT_LIFE)
+    await queries.put_draft(tx, token_hash, fields, expires_at)
+    return expires_at
+
+
+def new_slug(title: str) -> EventSlug:
+    """An address that people can read, with a random part: titles repeat, and unlisted events must not be guessable."""
+    plain = unicodedata.normalize("NFKD", title).casefold()
+    words = regex.sub(r"[^\p{L}\p{N}]+", "-", regex.sub(r"\p{M}", "", plain)).strip("-")[:_SLUG_TITLE].strip("-")
+    noise = "".join(secrets.choice(_SLUG_ALPHABET) for _ in range(_SLUG_RANDOM))
+    return EventSlug(f"{words or 'event'}-{noise}")
+
+
+def search_text(event: Event) -> str:
+    """What search looks at: title, description and place, never the join link (design 5.6)."""
+    return "\n".join((event.title, event.description, *event.venue.lines)).casefold()
+
+
+async def _lock_own(tx: Transaction, caller: Caller, slug: EventSlug, expected_revision: int | None) -> Event:
+    event = await queries.lock_by_slug(tx, slug)
+    if event is None or event.deleted_at is not None:
+        raise NotFound("There is no such event.")
+    if not rules.may_see(event, caller.user_id, is_invited=False):
+        raise NotFound("There is no such event.")
+    rules.must_be_editable(event, caller.user_id)
+    if expected_revision is not None and event.revision != expected_revision:
+        raise PreconditionFailed("This event was changed since you opened it.")
+    return event
+
+
+async def _save(tx: Transaction, after: Event) -> Event:
+    saved = replace(after, revision=after.revision + 1, updated_at=tx.now)
+    await queries.update(tx, saved, search_text=search_text(saved))
+    await _owe(tx, saved)
+    return saved
+
+
+async def _owe(tx: Transaction, event: Event) -> None:
+    await publications.owe(
+        tx, kind=publications.Kind.EVENT, subject_id=event.id, user_id=event.author_id, revision=event.revision
+    )
+
+
+def _with_details(event: Event, details: Details) -> Event:
+    if event.origin is Origin.NETWORK and details.visibility is not Visibility.PUBLIC and event.record_uri:
+        raise Refused("This event is a public record on the network; delete it to take it back.", name="PublicRecord")
+    # The original spelling of an instant is kept until the instant changes (protocol/calendar.md, 6.1.3).
+    return replace(
+        event,
+        title=details.title,
+        description=details.description,
+        starts_at=details.starts_at,
+        ends_at=details.ends_at,
+        starts_local=details.starts_local,
+        starts_text=event.starts_text if details.starts_at == event.starts_at else "",
+        ends_text=event.ends_text if details.ends_at == event.ends_at else "",
+        time_zone=details.time_zone,
+        mode=details.mode,
+        venue=details.venue,
+        online_url=details.online_url,
+        online_url_audience=details.online_url_audience,
+        links=details.links,
+        capacity=details.capacity,
+        visibility=details.visibility,
+    )
+
+
+def _keeps_join_link(event: Event) -> bool:
+    return event.online_url_audience is Audience.ATTENDEES
+
+
+def _local_text(instant: Instant | None, zone: str) -> str:
+    if instant is None:
+        return ""
+    return wall_time.local_of(instant, zone).replace(tzinfo=None).isoformat(timespec="seconds")

@@ -1,0 +1,54 @@
+"""Making an event by the API."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.errors import InvalidForm, InvalidInput
+from groundwork.http.json_bodies import json_response, read_json
+from openmeet.events import actions, rules
+from openmeet.events.model import Details, Event
+from openmeet.events.shapes import API_FIELDS, EventShown, EventWanted, shown_to_host
+from openmeet.site.etags import etag_of
+from openmeet.site.operations import Operation, Parameter
+from openmeet.tenants.edge import database_of
+from openmeet.users.edge import caller_of
+
+MAX_KEY = 200
+
+IDEMPOTENCY_KEY = Parameter(
+    "Idempotency-Key", "The same key again answers the event that was made the first time", "header"
+)
+
+
+async def create(request: Request) -> Response:
+    caller = caller_of(request)
+    key = request.headers.get("idempotency-key")
+    if key is not None and not 1 <= len(key) <= MAX_KEY:
+        raise InvalidInput("Idempotency-Key", f"A key has 1 to {MAX_KEY} characters.")
+    details = checked(await read_json(request, EventWanted))
+    async with database_of(request).transaction() as tx:
+        event = await actions.create(tx, caller, details, submission_key=key)
+    shown = shown_to_host(event, request.app.state.settings.public_url)
+    return json_response(shown, 201, {**etag_of(event.revision), "location": f"/api/events/{event.slug}"})
+
+
+def checked(wanted: EventWanted, before: Event | None = None) -> Details:
+    """``rules.check``, with problems under the names that the API uses."""
+    try:
+        return rules.check(wanted.submission(), before)
+    except InvalidForm as wrong:
+        raise InvalidForm({API_FIELDS.get(name, name): why for name, why in wrong.problems.items()}) from None
+
+
+OPERATIONS = (
+    Operation(
+        "POST",
+        "/api/events",
+        "createEvent",
+        "Make an event; the caller hosts it",
+        create,
+        {201: EventShown},
+        EventWanted,
+        (IDEMPOTENCY_KEY,),
+    ),
+)

@@ -1,0 +1,196 @@
+"""What an event is, as its host writes it, as the network brings it and as it is kept."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NewType
+
+from groundwork.clock import HOUR, Instant
+from openmeet.users.model import UserId
+
+EventId = NewType("EventId", str)
+EventSlug = NewType("EventSlug", str)
+
+MAX_TITLE = 200
+MAX_DESCRIPTION = 20_000
+MAX_REASON = 500
+MAX_PLACE_PART = 200
+MAX_URL = 2_000
+MAX_CAPACITY = 1_000_000
+
+
+class Mode(StrEnum):
+    """Where people meet; the record's tokens are ``inperson``, ``virtual`` and ``hybrid``."""
+
+    IN_PERSON = "in_person"
+    ONLINE = "online"
+    HYBRID = "hybrid"
+
+
+class Status(StrEnum):
+    """What is known about whether it happens; the words are those of the calendar lexicon."""
+
+    PLANNED = "planned"
+    SCHEDULED = "scheduled"
+    RESCHEDULED = "rescheduled"
+    POSTPONED = "postponed"
+    CANCELLED = "cancelled"
+
+
+class Visibility(StrEnum):
+    """Who may see it. Unlisted: whoever has the address. Private: the host and those who are invited."""
+
+    PUBLIC = "public"
+    UNLISTED = "unlisted"
+    PRIVATE = "private"
+
+
+class Audience(StrEnum):
+    """Who gets to see the join link (design 5.6)."""
+
+    ATTENDEES = "attendees"
+    EVERYONE = "everyone"
+
+
+class Origin(StrEnum):
+    """Where the event was first written."""
+
+    HERE = "here"
+    NETWORK = "network"
+
+
+@dataclass(frozen=True, slots=True)
+class Venue:
+    """A place people can go to. Coordinates are decimal degrees as text: the data model has no floats."""
+
+    name: str = ""
+    street: str = ""
+    locality: str = ""
+    region: str = ""
+    country: str = ""
+    postal_code: str = ""
+    latitude: str = ""
+    longitude: str = ""
+
+    @property
+    def is_empty(self) -> bool:
+        return self == NOWHERE
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The place as people write it on an envelope, name first; no empty lines."""
+        town = " ".join(part for part in (self.postal_code, self.locality) if part)
+        last = ", ".join(part for part in (self.region, self.country) if part)
+        return tuple(line for line in (self.name, self.street, town, last) if line)
+
+
+NOWHERE = Venue()
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """An address worth following from the event's page; https, http or at only."""
+
+    uri: str
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What a host decides about an event, already checked by ``rules.check``.
+
+    ``starts_local`` and ``ends_local`` are wall-clock times ``YYYY-MM-DDTHH:MM:SS`` in ``time_zone``.
+    """
+
+    title: str
+    starts_local: str
+    time_zone: str
+    starts_at: Instant
+    ends_at: Instant | None = None
+    description: str = ""
+    mode: Mode = Mode.IN_PERSON
+    venue: Venue = NOWHERE
+    online_url: str = ""
+    online_url_audience: Audience = Audience.ATTENDEES
+    links: tuple[Link, ...] = ()
+    capacity: int | None = None
+    visibility: Visibility = Visibility.PUBLIC
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkEvent:
+    """An event as a record tells it, mapped but not judged. ``starts_text`` and ``ends_text`` are verbatim."""
+
+    name: str
+    description: str
+    starts_at: Instant | None
+    ends_at: Instant | None
+    starts_text: str
+    ends_text: str
+    time_zone: str
+    mode: Mode
+    status: Status
+    venues: tuple[Venue, ...]
+    online_url: str
+    links: tuple[Link, ...]
+    is_discoverable: bool
+    created_at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An event as kept. ``starts_at`` is None for network events whose date is to be announced.
+
+    ``removed_at``: its record vanished from its author's repository. ``deleted_at``: its host deleted it here.
+    ``is_held``: not shown to others until its author's PDS has said yes (design 6, "Who is right").
+    """
+
+    id: EventId
+    slug: EventSlug
+    title: str
+    description: str
+    starts_at: Instant | None
+    ends_at: Instant | None
+    starts_local: str
+    starts_text: str
+    ends_text: str
+    time_zone: str
+    mode: Mode
+    status: Status
+    status_reason: str
+    venue: Venue
+    online_url: str
+    online_url_audience: Audience
+    links: tuple[Link, ...]
+    capacity: int | None
+    visibility: Visibility
+    author_id: UserId
+    origin: Origin
+    record_uri: str | None
+    record_cid: str | None
+    record_did: str | None
+    revision: int
+    is_read_only: bool
+    is_held: bool
+    external_source: str | None
+    removed_at: Instant | None
+    deleted_at: Instant | None
+    created_at: Instant
+    updated_at: Instant
+
+    @property
+    def is_cancelled(self) -> bool:
+        return self.status is Status.CANCELLED
+
+    @property
+    def is_gone(self) -> bool:
+        return self.removed_at is not None or self.deleted_at is not None
+
+    @property
+    def over_at(self) -> Instant | None:
+        """When it counts as past: its end, or an hour after its start (an end is never invented in storage)."""
+        if self.ends_at is not None:
+            return self.ends_at
+        return None if self.starts_at is None else Instant(self.starts_at + HOUR)
+
+    def is_over(self, now: Instant) -> bool:
+        return self.over_at is not None and self.over_at <= now

@@ -1,0 +1,109 @@
+"""A new event, also before signing in: what was typed is kept as a draft and comes back afterwards."""
+
+import secrets
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.errors import InvalidForm
+from openmeet.events import actions, queries, rules
+from openmeet.events.labels import LABELS
+from openmeet.events.model import Event
+from openmeet.events.submissions import pack, submission_of, unpack, values_of
+from openmeet.settings import Settings
+from openmeet.sign_in.rules import hash_token
+from openmeet.site.forms import Typed, read_form, typed_again
+from openmeet.site.frame import go, page
+from openmeet.site.zones import ZONES
+from openmeet.tenants.edge import database_of
+from openmeet.users.edge import caller_or_none
+from openmeet.users.queries import by_id
+
+_DRAFT_COOKIE = "openmeet_draft"
+_DRAFT_NOTICE = "Here is the event you began. Look it over, then create it."
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/events/new", show_new, methods=["GET"]),
+        Route("/events/new", create, methods=["POST"]),
+    ]
+
+
+async def show_new(request: Request) -> Response:
+    caller = caller_or_none(request)
+    draft_token = request.cookies.get(_DRAFT_COOKIE, "")
+    zone = request.app.state.settings.time_zone
+    kept = None
+    async with database_of(request).reader() as reader:
+        if draft_token:
+            kept = await queries.draft(reader, hash_token(draft_token))
+        if caller is not None:
+            user = await by_id(reader, caller.user_id)
+            zone = (user and user.time_zone) or zone
+    values = values_of(unpack(kept) if kept else rules.Submission(time_zone=zone))
+    # One form makes one event, however often it is sent.
+    values["submission"] = secrets.token_urlsafe(16)
+    return new_page(request, Typed(values), was_draft=kept is not None)
+
+
+async def create(request: Request) -> Response:
+    typed = await read_form(request)
+    submission = submission_of(typed)
+    try:
+        details = rules.check(submission)
+    except InvalidForm as wrong:
+        return new_page(request, typed_again({**values_of(submission), **typed}, wrong), status=400)
+    caller = caller_or_none(request)
+    if caller is None:
+        return await _keep_draft(request, submission)
+    draft_token = request.cookies.get(_DRAFT_COOKIE, "")
+    async with database_of(request).transaction() as tx:
+        event = await actions.create(tx, caller, details, submission_key=typed.get("submission") or None)
+        if draft_token:
+            await queries.drop_draft(tx, hash_token(draft_token))
+    response = go(f"/events/{event.slug}", said="event_created")
+    response.delete_cookie(_DRAFT_COOKIE, path="/", httponly=True, samesite="lax")
+    return response
+
+
+async def _keep_draft(request: Request, submission: rules.Submission) -> Response:
+    token = request.cookies.get(_DRAFT_COOKIE) or secrets.token_urlsafe(32)
+    async with database_of(request).transaction() as tx:
+        await actions.keep_draft(tx, hash_token(token), pack(submission))
+    response = go("/sign-up?next=/events/new", said="draft_kept")
+    settings: Settings = request.app.state.settings
+    response.set_cookie(
+        _DRAFT_COOKIE,
+        token,
+        max_age=actions.DRAFT_LIFE // 1_000_000,
+        path="/",
+        secure=settings.is_https,
+        httponly=True,
+        samesite="lax",
+    )
+    return response
+
+
+def new_page(request: Request, typed: Typed, *, was_draft: bool = False, status: int = 200) -> Response:
+    """The form for a new event."""
+    return form_page(
+        request, typed, event=None, notice=_DRAFT_NOTICE if was_draft else "", was_draft=was_draft, status=status
+    )
+
+
+def form_page(
+    request: Request, typed: Typed, *, event: Event | None, notice: str = "", was_draft: bool = False, status: int = 200
+) -> Response:
+    """The one form for events, new or edited."""
+    context = {
+        "typed": typed,
+        "event": event,
+        "labels": LABELS,
+        "zones": ZONES,
+        "notice": notice,
+        "was_draft": was_draft,
+        "action": f"/events/{event.slug}/edit" if event else "/events/new",
+    }
+    return page(request, "events/form.html", context, status=status)

@@ -1,0 +1,244 @@
+"""All SQL of events and drafts."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader, Row, Transaction
+from openmeet.events.model import (
+    Audience,
+    Event,
+    EventId,
+    EventSlug,
+    Link,
+    Mode,
+    Origin,
+    Status,
+    Venue,
+    Visibility,
+)
+from openmeet.users.model import UserId
+
+COLUMNS = (
+    "id, slug, title, description, starts_at, ends_at, starts_local, starts_text, ends_text, time_zone, mode, status,"
+    " status_reason, venue_name, street, locality, region, country, postal_code, latitude, longitude, online_url,"
+    " online_url_audience, links, capacity, visibility, author_id, origin, record_uri, record_cid, record_did, revision,"
+    " is_read_only, is_held, external_source, removed_at, deleted_at, created_at, updated_at"
+)
+
+
+def event_of(row: Row) -> Event:
+    """The model value of a row that has ``COLUMNS``."""
+    return Event(
+        id=EventId(row["id"]),
+        slug=EventSlug(row["slug"]),
+        title=row["title"],
+        description=row["description"],
+        starts_at=row["starts_at"],
+        ends_at=row["ends_at"],
+        starts_local=row["starts_local"],
+        starts_text=row["starts_text"],
+        ends_text=row["ends_text"],
+        time_zone=row["time_zone"],
+        mode=Mode(row["mode"]),
+        status=Status(row["status"]),
+        status_reason=row["status_reason"],
+        venue=Venue(
+            name=row["venue_name"],
+            street=row["street"],
+            locality=row["locality"],
+            region=row["region"],
+            country=row["country"],
+            postal_code=row["postal_code"],
+            latitude=row["latitude"],
+            longitude=row["longitude"],
+        ),
+        online_url=row["online_url"],
+        online_url_audience=Audience(row["online_url_audience"]),
+        links=tuple(Link(link["uri"], link["name"]) for link in msgspec.json.decode(row["links"])),
+        capacity=row["capacity"],
+        visibility=Visibility(row["visibility"]),
+        author_id=UserId(row["author_id"]),
+        origin=Origin(row["origin"]),
+        record_uri=row["record_uri"],
+        record_cid=row["record_cid"],
+        record_did=row["record_did"],
+        revision=row["revision"],
+        is_read_only=bool(row["is_read_only"]),
+        is_held=bool(row["is_held"]),
+        external_source=row["external_source"],
+        removed_at=row["removed_at"],
+        deleted_at=row["deleted_at"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )
+
+
+async def by_slug(reader: Reader, slug: EventSlug) -> Event | None:
+    row = await reader.fetch_one(f"select {COLUMNS} from events where slug = :slug", slug=slug)
+    return event_of(row) if row else None
+
+
+async def by_id(reader: Reader, event_id: EventId) -> Event | None:
+    row = await reader.fetch_one(f"select {COLUMNS} from events where id = :id", id=event_id)
+    return event_of(row) if row else None
+
+
+async def by_record_uri(reader: Reader, uri: str) -> Event | None:
+    row = await reader.fetch_one(f"select {COLUMNS} from events where record_uri = :uri", uri=uri)
+    return event_of(row) if row else None
+
+
+async def by_submission(reader: Reader, author_id: UserId, submission_key: str) -> Event | None:
+    """The event that this very form (or API call with this key) has made already."""
+    row = await reader.fetch_one(
+        f"select {COLUMNS} from events where author_id = :author_id and submission_key = :key",
+        author_id=author_id,
+        key=submission_key,
+    )
+    return event_of(row) if row else None
+
+
+async def lock_for_update(tx: Transaction, event_id: EventId) -> Event | None:
+    """The event, locked until the transaction ends: whoever counts or gives seats holds this lock.
+
+    An update that changes nothing takes the row lock on PostgreSQL and returns the newest row; SQLite has one writer.
+    """
+    row = await tx.fetch_one(f"update events set id = id where id = :id returning {COLUMNS}", id=event_id)
+    return event_of(row) if row else None
+
+
+async def lock_by_slug(tx: Transaction, slug: EventSlug) -> Event | None:
+    """``lock_for_update``, found by its address."""
+    row = await tx.fetch_one(f"update events set id = id where slug = :slug returning {COLUMNS}", slug=slug)
+    return event_of(row) if row else None
+
+
+async def status_before(reader: Reader, event_id: EventId) -> Status:
+    """The status to go back to when a cancelled event is reinstated."""
+    row = await reader.fetch_one("select status_before from events where id = :id", id=event_id)
+    return Status(row["status_before"]) if row and row["status_before"] else Status.SCHEDULED
+
+
+async def insert(tx: Transaction, event: Event, *, search_text: str, submission_key: str | None) -> None:
+    """A new row; UniqueViolated when the record uri or the submission is known already."""
+    values = _values(event, search_text)
+    values["submission_key"] = submission_key
+    names = ", ".join(values)
+    marks = ", ".join(f":{name}" for name in values)
+    await tx.execute(f"insert into events ({names}) values ({marks})", **values)
+
+
+async def update(tx: Transaction, event: Event, *, search_text: str) -> None:
+    """Write every column of a row that the caller has locked, except its identity."""
+    values = _values(event, search_text)
+    fixed = {"id", "slug", "author_id", "origin", "created_at", "status_before"}
+    sets = ", ".join(f"{name} = :{name}" for name in values if name not in fixed)
+    await tx.execute(
+        f"update events set {sets} where id = :id",
+        **{name: values[name] for name in values if name not in fixed or name == "id"},
+    )
+
+
+async def set_status_before(tx: Transaction, event_id: EventId, status: Status) -> None:
+    await tx.execute("update events set status_before = :status where id = :id", status=status.value, id=event_id)
+
+
+async def set_record(tx: Transaction, event_id: EventId, uri: str, cid: str, did: str) -> None:
+    await tx.execute(
+        "update events set record_uri = :uri, record_cid = :cid, record_did = :did where id = :id",
+        uri=uri,
+        cid=cid,
+        did=did,
+        id=event_id,
+    )
+
+
+async def forget_record(tx: Transaction, event_id: EventId) -> None:
+    await tx.execute(
+        "update events set record_uri = null, record_cid = null, record_did = null where id = :id", id=event_id
+    )
+
+
+async def release(tx: Transaction, event_id: EventId) -> None:
+    await tx.execute("update events set is_held = 0 where id = :id and is_held = 1", id=event_id)
+
+
+async def put_draft(tx: Transaction, token_hash: bytes, fields: str, expires_at: Instant) -> None:
+    await tx.execute(
+        """
+        insert into event_drafts (token_hash, fields, created_at, expires_at)
+        values (:token_hash, :fields, :now, :expires_at)
+            on conflict (token_hash) do update set fields = excluded.fields, expires_at = excluded.expires_at
+        """,
+        token_hash=token_hash,
+        fields=fields,
+        now=tx.now,
+        expires_at=expires_at,
+    )
+
+
+async def draft(reader: Reader, token_hash: bytes) -> str | None:
+    row = await reader.fetch_one(
+        "select fields from event_drafts where token_hash = :token_hash and expires_at > :now",
+        token_hash=token_hash,
+        now=reader.now,
+    )
+    return str(row["fields"]) if row else None
+
+
+async def drop_draft(tx: Transaction, token_hash: bytes) -> None:
+    await tx.execute("delete from event_drafts where token_hash = :token_hash", token_hash=token_hash)
+
+
+async def drop_expired_drafts(tx: Transaction) -> int:
+    return await tx.execute("delete from event_drafts where expires_at <= :now", now=tx.now)
+
+
+def _values(event: Event, search_text: str) -> dict[str, object]:
+    links: list[Mapping[str, str]] = [{"uri": link.uri, "name": link.name} for link in event.links]
+    return {
+        "id": event.id,
+        "slug": event.slug,
+        "title": event.title,
+        "description": event.description,
+        "starts_at": event.starts_at,
+        "ends_at": event.ends_at,
+        "over_at": event.over_at,
+        "starts_local": event.starts_local,
+        "starts_text": event.starts_text,
+        "ends_text": event.ends_text,
+        "time_zone": event.time_zone,
+        "mode": event.mode.value,
+        "status": event.status.value,
+        "status_before": "",
+        "status_reason": event.status_reason,
+        "venue_name": event.venue.name,
+        "street": event.venue.street,
+        "locality": event.venue.locality,
+        "region": event.venue.region,
+        "country": event.venue.country,
+        "postal_code": event.venue.postal_code,
+        "latitude": event.venue.latitude,
+        "longitude": event.venue.longitude,
+        "online_url": event.online_url,
+        "online_url_audience": event.online_url_audience.value,
+        "links": msgspec.json.encode(links).decode(),
+        "capacity": event.capacity,
+        "visibility": event.visibility.value,
+        "author_id": event.author_id,
+        "origin": event.origin.value,
+        "record_uri": event.record_uri,
+        "record_cid": event.record_cid,
+        "record_did": event.record_did,
+        "revision": event.revision,
+        "is_read_only": int(event.is_read_only),
+        "is_held": int(event.is_held),
+        "external_source": event.external_source,
+        "search_text": search_text,
+        "removed_at": event.removed_at,
+        "deleted_at": event.deleted_at,
+        "created_at": event.created_at,
+        "updated_at": event.updated_at,
+    }

@@ -1,0 +1,209 @@
+"""Decisions about one event: what may be written, who may see it, who may change it. Pure."""
+
+import re
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from groundwork.clock import Instant
+from groundwork.errors import Forbidden, InvalidForm, InvalidInput, Refused
+from openmeet.events import wall_time
+from openmeet.events.model import (
+    MAX_CAPACITY,
+    MAX_DESCRIPTION,
+    MAX_PLACE_PART,
+    MAX_REASON,
+    MAX_TITLE,
+    MAX_URL,
+    Audience,
+    Details,
+    Event,
+    Mode,
+    Venue,
+    Visibility,
+)
+from openmeet.users.model import UserId
+
+C = TypeVar("C", bound=StrEnum)
+
+# An event of more than a year is a typing error in the end's year far more often than an exhibition.
+LONGEST = timedelta(days=366)
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """An event as typed: every field is text, so that nothing typed is lost when something is wrong.
+
+    ``starts`` and ``ends`` are wall-clock times ``YYYY-MM-DDTHH:MM`` in ``time_zone``.
+    """
+
+    title: str = ""
+    starts: str = ""
+    ends: str = ""
+    time_zone: str = ""
+    description: str = ""
+    mode: str = Mode.IN_PERSON.value
+    venue_name: str = ""
+    street: str = ""
+    postal_code: str = ""
+    locality: str = ""
+    region: str = ""
+    country: str = ""
+    online_url: str = ""
+    online_url_audience: str = Audience.ATTENDEES.value
+    capacity: str = ""
+    visibility: str = Visibility.PUBLIC.value
+
+
+def check(typed: Submission, before: Event | None = None) -> Details:
+    """What was typed, as an event. InvalidForm lists every field that is wrong. ``before``: what is being edited."""
+    problems: dict[str, str] = {}
+    title = " ".join(typed.title.split())
+    if not title:
+        problems["title"] = "Give the event a title."
+    elif len(title) > MAX_TITLE:
+        problems["title"] = f"A title has at most {MAX_TITLE} characters; this one has {len(title)}."
+    description = typed.description.replace("\r\n", "\n").strip()
+    if len(description) > MAX_DESCRIPTION:
+        problems["description"] = f"A description has at most {MAX_DESCRIPTION} characters."
+
+    starts = ends = None
+    if not typed.starts:
+        problems["starts"] = "Say when it starts."
+    else:
+        starts = _local(typed.starts, "starts", problems)
+    if typed.ends:
+        ends = _local(typed.ends, "ends", problems)
+    if not typed.time_zone:
+        problems["time_zone"] = "Say in which time zone these times are."
+    elif not wall_time.is_zone(typed.time_zone):
+        problems["time_zone"] = "We do not know this time zone; use a name like Europe/Berlin."
+    starts_at, ends_at = _instants(starts, ends, typed.time_zone, problems)
+
+    mode = _choice(Mode, typed.mode, "mode", problems)
+    audience = _choice(Audience, typed.online_url_audience, "online_url_audience", problems)
+    visibility = _choice(Visibility, typed.visibility, "visibility", problems)
+    for name in ("venue_name", "street", "postal_code", "locality", "region", "country"):
+        if len(getattr(typed, name)) > MAX_PLACE_PART:
+            problems[name] = f"At most {MAX_PLACE_PART} characters."
+    online_url = typed.online_url.strip()
+    if online_url and not is_web_address(online_url):
+        problems["online_url"] = "A link starts with https:// or http:// and names a host."
+    capacity = _capacity(typed.capacity.strip(), problems)
+    if problems or starts is None or starts_at is None or mode is None or audience is None or visibility is None:
+        raise InvalidForm(problems)
+    venue = Venue(
+        name=typed.venue_name.strip(),
+        street=typed.street.strip(),
+        locality=typed.locality.strip(),
+        region=typed.region.strip(),
+        country=typed.country.strip(),
+        postal_code=typed.postal_code.strip(),
+    )
+    # Nobody types coordinates: they came with the place and stay while the place does.
+    if before is not None and replace(before.venue, latitude="", longitude="") == venue:
+        venue = before.venue
+    return Details(
+        title=title,
+        starts_local=starts.isoformat(timespec="seconds"),
+        time_zone=typed.time_zone,
+        starts_at=starts_at,
+        ends_at=ends_at,
+        description=description,
+        mode=mode,
+        venue=venue,
+        online_url=online_url,
+        online_url_audience=audience,
+        links=before.links if before else (),
+        capacity=capacity,
+        visibility=visibility,
+    )
+
+
+def check_reason(text: str) -> str:
+    """The reason of a cancellation; may be empty."""
+    reason = text.replace("\r\n", "\n").strip()
+    if len(reason) > MAX_REASON:
+        raise InvalidForm({"reason": f"At most {MAX_REASON} characters."})
+    return reason
+
+
+def is_web_address(text: str) -> bool:
+    """Whether a browser may be sent there: http or https with a host, no credentials, no control characters."""
+    if len(text) > MAX_URL or re.search(r"[\s\x00-\x1f\x7f]", text):
+        return False
+    try:
+        parts = urlsplit(text)
+        _ = parts.port
+    except ValueError:
+        return False
+    return parts.scheme in {"http", "https"} and bool(parts.hostname) and "@" not in parts.netloc
+
+
+def may_see(event: Event, viewer: UserId | None, *, is_invited: bool) -> bool:
+    """Whether the event exists for this person. ``is_invited``: has an attendance row other than rejected."""
+    if viewer == event.author_id:
+        return True
+    if event.is_held:
+        return False
+    return event.visibility is not Visibility.PRIVATE or is_invited
+
+
+def may_see_join_link(event: Event, viewer: UserId | None, *, is_going: bool) -> bool:
+    """Whether the join link is shown (design 5.6: attendees by default)."""
+    return event.online_url_audience is Audience.EVERYONE or is_going or viewer == event.author_id
+
+
+def must_be_editable(event: Event, caller: UserId) -> None:
+    """Forbidden unless the caller hosts the event; Refused where it is only a copy of the network's."""
+    if caller != event.author_id:
+        raise Forbidden("Only the host of this event can change it.")
+    if event.is_read_only:
+        raise Refused("This event is kept elsewhere; change it where it was written.", name="ReadOnly")
+    if event.is_gone:
+        raise Refused("This event has been removed.", name="EventRemoved")
+
+
+def _local(text: str, field: str, problems: dict[str, str]) -> datetime | None:
+    try:
+        return wall_time.parse_local(text, field)
+    except InvalidInput as wrong:
+        problems[field] = wrong.why
+        return None
+
+
+def _instants(
+    starts: datetime | None, ends: datetime | None, time_zone: str, problems: dict[str, str]
+) -> tuple[Instant | None, Instant | None]:
+    if starts is None or "time_zone" in problems:
+        return None, None
+    starts_at = wall_time.instant_of(starts, time_zone)
+    if ends is None:
+        return starts_at, None
+    ends_at = wall_time.instant_of(ends, time_zone)
+    if ends_at < starts_at:
+        problems["ends"] = "The event ends before it starts."
+    elif ends - starts > LONGEST:
+        problems["ends"] = "The event would take more than a year; check the end."
+    return starts_at, ends_at
+
+
+def _choice(kind: type[C], text: str, field: str, problems: dict[str, str]) -> C | None:
+    try:
+        return kind(text)
+    except ValueError:
+        problems[field] = "Choose one of: " + ", ".join(member.value for member in kind) + "."
+        return None
+
+
+def _capacity(text: str, problems: dict[str, str]) -> int | None:
+    if not text:
+        return None
+    if not re.fullmatch(r"[0-9]{1,7}", text) or not 1 <= int(text) <= MAX_CAPACITY:
+        problems["capacity"] = (
+            f"The number of places is a whole number from 1 to {MAX_CAPACITY}; leave it empty for no limit."
+        )
+        return None
+    return int(text)

@@ -1,0 +1,151 @@
+"""An event as JSON, in and out."""
+
+from typing import Literal
+
+import msgspec
+
+from openmeet.events import rules
+from openmeet.events.model import Event
+from openmeet.events.rules import Submission
+from openmeet.site.times import iso
+from openmeet.users.model import UserId
+
+ModeName = Literal["in_person", "online", "hybrid"]
+StatusName = Literal["planned", "scheduled", "rescheduled", "postponed", "cancelled"]
+VisibilityName = Literal["public", "unlisted", "private"]
+AudienceName = Literal["attendees", "everyone"]
+
+
+class VenueShape(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """A place. Coordinates are decimal degrees as text and are answered only."""
+
+    name: str = ""
+    street: str = ""
+    postal_code: str = ""
+    locality: str = ""
+    region: str = ""
+    country: str = ""
+    latitude: str = ""
+    longitude: str = ""
+
+
+class EventWanted(msgspec.Struct, forbid_unknown_fields=True):
+    """The whole event as its host wants it; what is left out has its default.
+
+    ``starts_local`` and ``ends_local`` are wall-clock times ``YYYY-MM-DDTHH:MM[:SS]`` in ``time_zone``, an IANA name.
+    """
+
+    title: str
+    starts_local: str
+    time_zone: str
+    ends_local: str | None = None
+    description: str = ""
+    mode: ModeName = "in_person"
+    venue: VenueShape = msgspec.field(default_factory=VenueShape)
+    online_url: str = ""
+    online_url_audience: AudienceName = "attendees"
+    capacity: int | None = None
+    visibility: VisibilityName = "public"
+
+    def submission(self) -> Submission:
+        """The same as a form would bring, so that one set of rules judges both."""
+        return Submission(
+            title=self.title,
+            starts=self.starts_local,
+            ends=self.ends_local or "",
+            time_zone=self.time_zone,
+            description=self.description,
+            mode=self.mode,
+            venue_name=self.venue.name,
+            street=self.venue.street,
+            postal_code=self.venue.postal_code,
+            locality=self.venue.locality,
+            region=self.venue.region,
+            country=self.venue.country,
+            online_url=self.online_url,
+            online_url_audience=self.online_url_audience,
+            capacity="" if self.capacity is None else str(self.capacity),
+            visibility=self.visibility,
+        )
+
+
+# The form calls its fields by other names than the API; problems are reported under the names that were sent.
+API_FIELDS = {
+    "starts": "starts_local",
+    "ends": "ends_local",
+    "venue_name": "venue.name",
+    **{name: f"venue.{name}" for name in ("street", "postal_code", "locality", "region", "country")},
+}
+
+
+class EventShown(msgspec.Struct, kw_only=True):
+    """An event. ``starts_at`` is null while the date is to be announced.
+
+    ``online_url`` is null where there is none or the caller may not see it.
+    """
+
+    slug: str
+    url: str
+    title: str
+    description: str
+    starts_at: str | None
+    ends_at: str | None
+    starts_local: str | None
+    time_zone: str
+    mode: ModeName
+    status: StatusName
+    status_reason: str
+    venue: VenueShape
+    online_url: str | None
+    online_url_audience: AudienceName
+    capacity: int | None
+    visibility: VisibilityName
+    host_id: str
+    record_uri: str | None
+    revision: int
+    created_at: str
+    updated_at: str
+
+
+def shown_fields(event: Event, viewer: UserId | None, *, is_going: bool, public_url: str) -> dict[str, object]:
+    """The fields of ``EventShown`` as this viewer may see them."""
+    sees_link = rules.may_see_join_link(event, viewer, is_going=is_going)
+    return {
+        "slug": event.slug,
+        "url": f"{public_url}/events/{event.slug}",
+        "title": event.title,
+        "description": event.description,
+        "starts_at": None if event.starts_at is None else iso(event.starts_at),
+        "ends_at": None if event.ends_at is None else iso(event.ends_at),
+        "starts_local": event.starts_local or None,
+        "time_zone": event.time_zone,
+        "mode": event.mode.value,
+        "status": event.status.value,
+        "status_reason": event.status_reason,
+        "venue": VenueShape(
+            name=event.venue.name,
+            street=event.venue.street,
+            postal_code=event.venue.postal_code,
+            locality=event.venue.locality,
+            region=event.venue.region,
+            country=event.venue.country,
+            latitude=event.venue.latitude,
+            longitude=event.venue.longitude,
+        ),
+        "online_url": (event.online_url or None) if sees_link else None,
+        "online_url_audience": event.online_url_audience.value,
+        "capacity": event.capacity,
+        "visibility": event.visibility.value,
+        "host_id": event.author_id,
+        "record_uri": event.record_uri,
+        "revision": event.revision,
+        "created_at": iso(event.created_at),
+        "updated_at": iso(event.updated_at),
+    }
+
+
+def shown_to_host(event: Event, public_url: str) -> EventShown:
+    """The event as its host sees it, after an edit."""
+    return msgspec.convert(
+        shown_fields(event, event.author_id, is_going=False, public_url=public_url), EventShown, from_attributes=True
+    )

@@ -1,0 +1,63 @@
+"""Wall-clock time in a zone, and the instant it names (design 5.1).
+
+People say "18:00 in Berlin" and mean that; the instant follows. A time that a DST gap swallows is read with the offset
+before the gap (02:30 becomes 03:30; RFC 5545, section 3.3.5); an ambiguous time is the first of the two. Both are what
+``fold=0`` means (PEP 495). A zone is an IANA name, or a fixed offset ``+02:00`` as some records carry.
+"""
+
+import re
+from datetime import datetime, timedelta, timezone, tzinfo
+from functools import cache
+from zoneinfo import ZoneInfo, available_timezones
+
+from groundwork.clock import Instant, from_datetime, to_datetime
+from groundwork.errors import InvalidInput
+
+_OFFSET = re.compile(r"([+-])(\d\d):([0-5]\d)")
+_LOCAL = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?")
+
+# What the calendar rules accept (protocol/calendar.md, section 4): beyond it a date is a typing error.
+FIRST_YEAR = 1900
+LAST_YEAR = 2200
+
+
+def is_zone(name: str) -> bool:
+    """Whether times can be read in this zone."""
+    return name in available_timezones() or _OFFSET.fullmatch(name) is not None
+
+
+@cache
+def zone(name: str) -> tzinfo:
+    """The zone of a name that ``is_zone`` accepts."""
+    if match := _OFFSET.fullmatch(name):
+        offset = timedelta(hours=int(match[2]), minutes=int(match[3]))
+        return timezone(-offset if match[1] == "-" else offset, name)
+    return ZoneInfo(name)
+
+
+def parse_local(text: str, field: str) -> datetime:
+    """A wall-clock time ``YYYY-MM-DDTHH:MM[:SS]``; InvalidInput names ``field``."""
+    if not _LOCAL.fullmatch(text):
+        raise InvalidInput(field, "Write the date and time like 2026-07-04T18:00.")
+    try:
+        local = datetime.fromisoformat(text)
+    except ValueError:
+        raise InvalidInput(field, "There is no such date or time.") from None
+    if not FIRST_YEAR <= local.year <= LAST_YEAR:
+        raise InvalidInput(field, f"The year must be between {FIRST_YEAR} and {LAST_YEAR}.")
+    return local
+
+
+def instant_of(local: datetime, zone_name: str) -> Instant:
+    """The instant of a naive wall-clock time in a zone."""
+    return from_datetime(local.replace(tzinfo=zone(zone_name), fold=0))
+
+
+def local_of(instant: Instant, zone_name: str) -> datetime:
+    """The wall-clock time of an instant in a zone, as an aware datetime."""
+    return to_datetime(instant).astimezone(zone(zone_name))
+
+
+def is_in_gap(local: datetime, zone_name: str) -> bool:
+    """Whether clocks in the zone jump over this wall-clock time."""
+    return local_of(instant_of(local, zone_name), zone_name).replace(tzinfo=None) != local

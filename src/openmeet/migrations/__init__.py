@@ -1,0 +1,1 @@
+"""The schema of one tenant's database, as numbered forward-only revisions."""

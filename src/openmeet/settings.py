@@ -1,0 +1,115 @@
+"""Everything about the events platform that an operator can set, read once at start (``OPENMEET_…``).
+
+Every default serves the laptop. What must not meet a public host name is in ``dangers`` and refused by
+``groundwork.dangerous_starts``; what makes no sense at all is in ``contradictions``.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+from zoneinfo import available_timezones
+
+from groundwork.dangerous_starts import Danger
+from groundwork.settings import Secret, setting
+
+PREFIX = "OPENMEET_"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings of one installation."""
+
+    site_name: str = setting("OpenMeet", what="The name at the top of every page and in mail")
+    public_url: str = setting("http://127.0.0.1:3000", what="The address under which people reach the site")
+    host: str = setting("127.0.0.1", what="The address to listen on")
+    port: int = setting(3000, what="The port to listen on; 0 picks a free one")
+    trusted_proxy_hops: int = setting(0, what="How many proxies of yours stand in front")
+    time_zone: str = setting("UTC", what="The zone of people who have not chosen one, as an IANA name")
+
+    data_directory: Path = setting(Path("var/openmeet"), what="Where files are kept: databases, keys, mail")
+    database_url: str = setting("", what="The database of the site; empty: SQLite below the data directory")
+    database_schema: str = setting("", what="The PostgreSQL schema of the site; empty: public")
+    network_database_url: str = setting(
+        "", what="The installation-wide network database; empty: SQLite below the data directory"
+    )
+    network_database_schema: str = setting("", what="The PostgreSQL schema of the network database; empty: public")
+    broker_url: str = setting("embedded:", what="The broker between consumer and processor: embedded: or amqp://…")
+
+    sealing_keys: Secret = setting(
+        Secret(""), what="base64url keys of 32 bytes, newest first; empty: made at the first start and kept in a file"
+    )
+    metrics_token: Secret = setting(Secret(""), what="Lets public addresses read /metrics as a bearer token")
+
+    dev_mode: bool = setting(default=False, what="Loosens what gets in the way on a laptop")
+    dev_mailbox: bool = setting(
+        default=False, what="Keeps mail in a folder and shows it at /dev/mail, to this machine only"
+    )
+    mail_url: Secret = setting(Secret(""), what="Where mail goes: smtp://user:password@host:port")
+    mail_from: str = setting("OpenMeet <no-reply@localhost>", what="The sender of mail")
+
+    pds_url: str = setting("http://127.0.0.1:2583", what="The PDS on which people get a repository after they said yes")
+    pds_admin_password: Secret = setting(Secret(""), what="The password that makes invites on that PDS")
+    pds_handle_domain: str = setting(
+        "", what="The domain of handles made there, like .town.example; empty: what the PDS offers first"
+    )
+    plc_url: str = setting("http://127.0.0.1:2582", what="The PLC directory that answers for did:plc")
+    firehose_urls: tuple[str, ...] = setting((), what="WebSocket addresses of the PDSes and relays to listen to")
+    allow_private_addresses: bool = setting(
+        default=False, what="Lets calls to strangers' addresses reach the private network, for development networks"
+    )
+
+    @property
+    def is_https(self) -> bool:
+        return self.public_url.startswith("https:")
+
+    @property
+    def tenant_database_url(self) -> str:
+        """Where the one default tenant keeps its data."""
+        return self.database_url or f"sqlite:///{(self.data_directory / 'openmeet.db').absolute()}"
+
+    @property
+    def installation_database_url(self) -> str:
+        """The ``network`` database: sources, cursors, dead letters, of all tenants together."""
+        return self.network_database_url or f"sqlite:///{(self.data_directory / 'network.db').absolute()}"
+
+    @property
+    def public_host(self) -> str:
+        return urlsplit(self.public_url).hostname or ""
+
+
+def contradictions(settings: Settings) -> list[str]:
+    """What cannot be right on any machine; one sentence each."""
+    found = []
+    for name, value in (
+        ("PUBLIC_URL", settings.public_url),
+        ("PDS_URL", settings.pds_url),
+        ("PLC_URL", settings.plc_url),
+    ):
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path or parts.query or parts.fragment:
+            found.append(f"{PREFIX}{name} must be http(s)://host[:port] without a path or a slash at the end.")
+    if settings.time_zone not in available_timezones():
+        found.append(f"{PREFIX}TIME_ZONE must be an IANA time zone such as Europe/Berlin.")
+    if settings.mail_url and settings.dev_mailbox:
+        found.append(f"{PREFIX}MAIL_URL and {PREFIX}DEV_MAILBOX are both set: mail is either sent or shown here.")
+    if not settings.mail_url and not settings.dev_mailbox:
+        found.append(f"{PREFIX}MAIL_URL is not set: nobody could get a sign-in code. Set it, or {PREFIX}DEV_MAILBOX.")
+    if not 0 <= settings.port <= 65_535:
+        found.append(f"{PREFIX}PORT must be between 0 and 65535.")
+    if settings.trusted_proxy_hops < 0:
+        found.append(f"{PREFIX}TRUSTED_PROXY_HOPS cannot be negative.")
+    return found
+
+
+def dangers(settings: Settings) -> dict[Danger, str]:
+    """What is switched on that must not meet a public host, by the setting that brings it."""
+    found = {}
+    if settings.dev_mode:
+        found[Danger.DEV_MODE] = f"{PREFIX}DEV_MODE"
+    if settings.dev_mailbox:
+        found[Danger.DEVELOPMENT_MAILBOX] = f"{PREFIX}DEV_MAILBOX"
+    if settings.allow_private_addresses:
+        found[Danger.NO_SSRF_PROTECTION] = f"{PREFIX}ALLOW_PRIVATE_ADDRESSES"
+    if not settings.is_https:
+        found[Danger.PLAIN_HTTP] = f"{PREFIX}PUBLIC_URL"
+    return found

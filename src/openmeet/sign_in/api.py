@@ -1,0 +1,132 @@
+"""Sessions for programs: a code by e-mail, or the password of one's own repository, for a bearer token."""
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.errors import InvalidInput, NotFound, Refused
+from groundwork.http.json_bodies import json_response, read_json
+from openmeet.sign_in import actions, edge, rules
+from openmeet.sign_in.model import CODE_LIFE, ChallengeId, SessionKind
+from openmeet.sign_in.passwords import PasswordSignIn
+from openmeet.site.operations import Operation
+from openmeet.site.times import iso
+from openmeet.tenants.edge import database_of
+from openmeet.users.edge import caller_of
+from openmeet.users.queries import by_id
+from openmeet.users.rules import check_name
+
+
+class CodeWanted(msgspec.Struct, forbid_unknown_fields=True):
+    """Who wants a code. ``display_name`` is used when the address is new here."""
+
+    email: str
+    display_name: str = ""
+
+
+class CodeSent(msgspec.Struct):
+    """Answer the code with this challenge."""
+
+    challenge_id: str
+    expires_at: str
+
+
+class SessionWanted(msgspec.Struct, forbid_unknown_fields=True):
+    """Either ``challenge_id`` and ``code``, or ``handle`` and ``password``."""
+
+    challenge_id: str = ""
+    code: str = ""
+    handle: str = ""
+    password: str = ""
+
+
+class SessionPerson(msgspec.Struct):
+    """Whose session it is."""
+
+    id: str
+    display_name: str
+
+
+class SessionOpened(msgspec.Struct):
+    """``token`` goes into ``Authorization: Bearer …``; it is shown this once."""
+
+    token: str
+    expires_at: str
+    person: SessionPerson
+
+
+async def send_code(request: Request) -> Response:
+    wanted = await read_json(request, CodeWanted)
+    email = rules.check_email(wanted.email)
+    name = check_name(wanted.display_name) if wanted.display_name else ""
+    async with database_of(request).transaction() as tx:
+        challenge = await actions.ask_for_code(tx, email, display_name=name)
+    return json_response(CodeSent(challenge.id, iso(challenge.expires_at)), 202)
+
+
+async def open_session(request: Request) -> Response:
+    wanted = await read_json(request, SessionWanted)
+    db = database_of(request)
+    if wanted.challenge_id and not wanted.handle:
+        async with db.transaction() as tx:
+            answered = await actions.answer_code(
+                tx, request.app.state.code_key, ChallengeId(wanted.challenge_id), wanted.code, SessionKind.API
+            )
+        if answered.session is None:
+            raise actions.wrong_code(answered)
+        session = answered.session
+    elif wanted.handle and wanted.password:
+        sign_in: PasswordSignIn | None = request.app.state.password_sign_in
+        if sign_in is None:
+            raise Refused("This site does not take passwords.", name="NoPasswordSignIn")
+        user_id = await sign_in(db, wanted.handle.strip().removeprefix("@"), wanted.password)
+        async with db.transaction() as tx:
+            session = await actions.open_session(tx, user_id, SessionKind.API)
+    else:
+        raise InvalidInput("", "Send either challenge_id and code, or handle and password.")
+    async with db.reader() as reader:
+        user = await by_id(reader, session.user_id)
+    if user is None:
+        raise NotFound("There is no such person.")
+    person = SessionPerson(user.id, user.display_name)
+    return json_response(SessionOpened(session.token, iso(session.expires_at), person), 201)
+
+
+async def show_session(request: Request) -> Response:
+    caller = caller_of(request)
+    return json_response(SessionPerson(caller.user_id, caller.display_name))
+
+
+async def close_session(request: Request) -> Response:
+    caller_of(request)
+    async with database_of(request).transaction() as tx:
+        await actions.close_session(tx, edge.bearer_of(request))
+    return Response(status_code=204)
+
+
+OPERATIONS = (
+    Operation(
+        "POST",
+        "/api/session/code",
+        "sendCode",
+        f"Send a six-digit code to an e-mail address; it works once, for {CODE_LIFE // 60_000_000} minutes",
+        send_code,
+        {202: CodeSent},
+        CodeWanted,
+        needs_session=False,
+        failures=(429,),
+    ),
+    Operation(
+        "POST",
+        "/api/session",
+        "openSession",
+        "Open a session with a code, or with a handle and the password of its repository",
+        open_session,
+        {201: SessionOpened},
+        SessionWanted,
+        needs_session=False,
+        failures=(401, 422, 502, 504),
+    ),
+    Operation("GET", "/api/session", "showSession", "Whose session this is", show_session, {200: SessionPerson}),
+    Operation("DELETE", "/api/session", "closeSession", "Close the session", close_session, {204: None}),
+)

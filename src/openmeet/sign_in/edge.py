@@ -1,0 +1,81 @@
+"""From a cookie or a bearer token to the caller, once per request; and the cookie itself.
+
+Over https the cookie's name begins with ``__Host-``: browsers then accept it from this host alone, for the whole of it,
+and only when it is Secure (RFC 6265bis, section 4.1.3.2). A page takes cookies only, the API bearer tokens only: a form
+of another site cannot use the API, and a stolen API token opens no page.
+"""
+
+from starlette.requests import HTTPConnection
+from starlette.responses import Response
+
+from groundwork.errors import NotSignedIn
+from openmeet.notifications.queries import count_unread
+from openmeet.settings import Settings
+from openmeet.sign_in import queries, rules
+from openmeet.sign_in.model import SESSION_LIFE, Session, SessionKind
+from openmeet.site.frame import Viewer, set_viewer
+from openmeet.tenants.edge import database_of
+from openmeet.users.edge import set_caller
+
+_COOKIE = "openmeet_session"
+
+
+def cookie_name(settings: Settings) -> str:
+    return f"__Host-{_COOKIE}" if settings.is_https else _COOKIE
+
+
+async def identify_by_cookie(connection: HTTPConnection) -> None:
+    """Note the caller of a page, and what the page's frame shows of them."""
+    token = connection.cookies.get(cookie_name(connection.app.state.settings), "")
+    set_caller(connection, None)
+    if not token:
+        return
+    async with database_of(connection).reader() as reader:
+        found = await queries.caller(reader, rules.hash_token(token), SessionKind.BROWSER)
+        if found is not None:
+            caller, _ = found
+            set_caller(connection, caller)
+            set_viewer(connection, Viewer(caller.display_name, await count_unread(reader, caller.user_id)))
+
+
+async def identify_by_token(connection: HTTPConnection) -> None:
+    """Note the caller of an API request. A token that does not work is an error, not nobody."""
+    set_caller(connection, None)
+    token = bearer_of(connection)
+    if not token:
+        return
+    async with database_of(connection).reader() as reader:
+        found = await queries.caller(reader, rules.hash_token(token), SessionKind.API)
+    if found is None:
+        raise NotSignedIn("This token is unknown or has expired. Open a new session.", name="InvalidToken")
+    set_caller(connection, found[0])
+
+
+def bearer_of(connection: HTTPConnection) -> str:
+    """The token of the Authorization header; empty when there is none."""
+    scheme, _, token = connection.headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def cookie_token(connection: HTTPConnection) -> str:
+    """The token in the cookie; empty when there is none."""
+    return connection.cookies.get(cookie_name(connection.app.state.settings), "")
+
+
+def set_cookie(connection: HTTPConnection, response: Response, session: Session) -> None:
+    """Hand the browser its session. Lax: coming from a mail's link one is signed in, a foreign form is not sent it."""
+    settings: Settings = connection.app.state.settings
+    response.set_cookie(
+        cookie_name(settings),
+        session.token,
+        max_age=SESSION_LIFE // 1_000_000,
+        path="/",
+        secure=settings.is_https,
+        httponly=True,
+        samesite="lax",
+    )
+
+
+def clear_cookie(connection: HTTPConnection, response: Response) -> None:
+    settings: Settings = connection.app.state.settings
+    response.delete_cookie(cookie_name(settings), path="/", secure=settings.is_https, httponly=True, samesite="lax")

@@ -1,0 +1,180 @@
+"""Sign in, sign up, the code, the first name, sign out."""
+
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.errors import InvalidForm, NotSignedIn, RemoteFailed, RemoteSlow, TooMany
+from openmeet.sign_in import actions, edge, rules
+from openmeet.sign_in.model import ChallengeId, SessionKind
+from openmeet.sign_in.passwords import PasswordSignIn
+from openmeet.site.forms import EMPTY, Typed, local_path, read_form, typed_again
+from openmeet.site.frame import go, page
+from openmeet.tenants.edge import database_of
+from openmeet.users import actions as users
+from openmeet.users.edge import caller_of, caller_or_none
+from openmeet.users.queries import by_id
+from openmeet.users.rules import Profile, check_name
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/sign-in", show_sign_in, methods=["GET"]),
+        Route("/sign-in", ask_code, methods=["POST"]),
+        Route("/sign-up", show_sign_up, methods=["GET"]),
+        Route("/sign-up", ask_code_as_newcomer, methods=["POST"]),
+        Route("/sign-in/code", show_code, methods=["GET"]),
+        Route("/sign-in/code", answer_code, methods=["POST"]),
+        Route("/sign-in/handle", sign_in_with_handle, methods=["POST"]),
+        Route("/welcome", show_welcome, methods=["GET"]),
+        Route("/welcome", choose_name, methods=["POST"]),
+        Route("/sign-out", sign_out, methods=["POST"]),
+    ]
+
+
+async def show_sign_in(request: Request) -> Response:
+    next_path = local_path(request.query_params.get("next", "/"))
+    if caller_or_none(request):
+        return go(next_path)
+    return _start(request, EMPTY, next_path, is_new=False)
+
+
+async def show_sign_up(request: Request) -> Response:
+    next_path = local_path(request.query_params.get("next", "/"))
+    if caller_or_none(request):
+        return go(next_path)
+    return _start(request, EMPTY, next_path, is_new=True)
+
+
+async def ask_code(request: Request) -> Response:
+    return await _ask(request, is_new=False)
+
+
+async def ask_code_as_newcomer(request: Request) -> Response:
+    return await _ask(request, is_new=True)
+
+
+async def show_code(request: Request) -> Response:
+    return _code_page(request, EMPTY, request.query_params.get("challenge", ""))
+
+
+async def answer_code(request: Request) -> Response:
+    typed = await read_form(request)
+    challenge_id = ChallengeId(typed.get("challenge", ""))
+    async with database_of(request).transaction() as tx:
+        answered = await actions.answer_code(
+            tx, request.app.state.code_key, challenge_id, typed.get("code", ""), SessionKind.BROWSER
+        )
+    if answered.session is None:
+        return _code_page(request, typed_again(typed, actions.wrong_code(answered)), challenge_id, status=400)
+    if answered.is_new:
+        response = go("/welcome?" + urlencode({"next": answered.next_path}))
+    else:
+        response = go(answered.next_path, said="signed_in")
+    edge.set_cookie(request, response, answered.session)
+    return response
+
+
+async def sign_in_with_handle(request: Request) -> Response:
+    typed = await read_form(request)
+    next_path = local_path(typed.get("next", "/"))
+    identifier = typed.get("identifier", "").strip().removeprefix("@")
+    password = typed.get("password", "")
+    shown = {"identifier": identifier}
+    problems = {}
+    if not identifier:
+        problems["identifier"] = "Write your handle."
+    if not password:
+        problems["password"] = "Write your password."  # noqa: S105  # a sentence
+    sign_in: PasswordSignIn | None = request.app.state.password_sign_in
+    if problems or sign_in is None:
+        return _start(request, Typed(shown, problems), next_path, is_new=False, status=400)
+    try:
+        user_id = await sign_in(database_of(request), identifier, password)
+    except NotSignedIn as refused:
+        return _start(request, Typed(shown, {"password": refused.why}), next_path, is_new=False, status=401)
+    except InvalidForm as wrong:
+        return _start(request, Typed(shown, wrong.problems), next_path, is_new=False, status=400)
+    except (RemoteFailed, RemoteSlow) as away:
+        return _start(request, Typed(shown, {"identifier": away.why}), next_path, is_new=False, status=502)
+    async with database_of(request).transaction() as tx:
+        session = await actions.open_session(tx, user_id, SessionKind.BROWSER)
+    response = go(next_path, said="signed_in")
+    edge.set_cookie(request, response, session)
+    return response
+
+
+async def show_welcome(request: Request) -> Response:
+    caller_of(request)
+    return page(
+        request,
+        "sign_in/welcome.html",
+        {"typed": EMPTY, "next_path": local_path(request.query_params.get("next", "/"))},
+    )
+
+
+async def choose_name(request: Request) -> Response:
+    caller = caller_of(request)
+    typed = await read_form(request)
+    next_path = local_path(typed.get("next", "/"))
+    try:
+        name = check_name(typed.get("display_name", ""))
+    except InvalidForm as wrong:
+        again = {"typed": typed_again(typed, wrong), "next_path": next_path}
+        return page(request, "sign_in/welcome.html", again, status=400)
+    async with database_of(request).transaction() as tx:
+        user = await by_id(tx, caller.user_id)
+        if user is not None:
+            await users.edit_profile(tx, caller.user_id, Profile(name, user.bio, user.time_zone))
+    return go(next_path, said="welcome")
+
+
+async def sign_out(request: Request) -> Response:
+    token = edge.cookie_token(request)
+    if token:
+        async with database_of(request).transaction() as tx:
+            await actions.close_session(tx, token)
+    response = go("/", said="signed_out")
+    edge.clear_cookie(request, response)
+    return response
+
+
+async def _ask(request: Request, *, is_new: bool) -> Response:
+    typed = await read_form(request)
+    next_path = local_path(typed.get("next", "/"))
+    problems: dict[str, str] = {}
+    email = name = ""
+    try:
+        email = rules.check_email(typed.get("email", ""))
+    except InvalidForm as wrong:
+        problems |= wrong.problems
+    if is_new:
+        try:
+            name = check_name(typed.get("display_name", ""))
+        except InvalidForm as wrong:
+            problems |= wrong.problems
+    if problems:
+        return _start(request, Typed(typed, problems), next_path, is_new=is_new, status=400)
+    try:
+        async with database_of(request).transaction() as tx:
+            challenge = await actions.ask_for_code(tx, email, display_name=name, next_path=next_path)
+    except TooMany as limit:
+        return _start(request, Typed(typed, {"email": limit.why}), next_path, is_new=is_new, status=429)
+    return go("/sign-in/code?" + urlencode({"challenge": challenge.id}))
+
+
+def _start(request: Request, typed: Typed, next_path: str, *, is_new: bool, status: int = 200) -> Response:
+    context = {
+        "typed": typed,
+        "next_path": next_path,
+        "is_new": is_new,
+        "with_password": request.app.state.password_sign_in is not None,
+    }
+    return page(request, "sign_in/start.html", context, status=status)
+
+
+def _code_page(request: Request, typed: Typed, challenge: str, *, status: int = 200) -> Response:
+    context = {"typed": typed, "challenge": challenge, "with_mailbox": request.app.state.settings.dev_mailbox}
+    return page(request, "sign_in/code.html", context, status=status)

@@ -1,0 +1,11 @@
+"""Signing in with the password of one's own repository: what this room asks of whoever talks to that server."""
+
+from collections.abc import Awaitable, Callable
+
+from groundwork.database.transaction import Database
+from openmeet.users.model import UserId
+
+# Takes the tenant's database, the handle (or DID) and the password; returns the person, made when they are new here.
+# Raises NotSignedIn (the person's PDS says no), InvalidInput (no such handle), RemoteFailed, RemoteSlow. It opens its
+# own transactions, because it waits for another server.
+PasswordSignIn = Callable[[Database, str, str], Awaitable[UserId]]

@@ -1,0 +1,112 @@
+"""All SQL of challenges and sessions."""
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader, Row, Transaction
+from openmeet.sign_in.model import Challenge, ChallengeId, SessionKind
+from openmeet.users.model import Caller, UserId
+
+CHALLENGE_COLUMNS = "id, email, display_name, attempts_left, next_path, created_at, expires_at, used_at"
+
+
+def challenge_of(row: Row) -> Challenge:
+    """The model value of a row that has ``CHALLENGE_COLUMNS``."""
+    return Challenge(
+        ChallengeId(row["id"]),
+        row["email"],
+        row["display_name"],
+        row["attempts_left"],
+        row["next_path"],
+        row["created_at"],
+        row["expires_at"],
+        row["used_at"],
+    )
+
+
+async def insert_challenge(tx: Transaction, challenge: Challenge) -> None:
+    await tx.execute(
+        """
+        insert into email_challenges (id, email, display_name, attempts_left, next_path, created_at, expires_at, used_at)
+        values (:id, :email, :display_name, :attempts_left, :next_path, :created_at, :expires_at, null)
+        """,
+        id=challenge.id,
+        email=challenge.email,
+        display_name=challenge.display_name,
+        attempts_left=challenge.attempts_left,
+        next_path=challenge.next_path,
+        created_at=challenge.created_at,
+        expires_at=challenge.expires_at,
+    )
+
+
+async def challenge(reader: Reader, challenge_id: ChallengeId) -> Challenge | None:
+    row = await reader.fetch_one(f"select {CHALLENGE_COLUMNS} from email_challenges where id = :id", id=challenge_id)
+    return challenge_of(row) if row else None
+
+
+async def challenges_since(reader: Reader, email: str, since: Instant) -> list[Instant]:
+    """When codes were asked for this address, oldest first."""
+    rows = await reader.fetch(
+        "select created_at from email_challenges where email = :email and created_at > :since order by created_at",
+        email=email,
+        since=since,
+    )
+    return [Instant(row["created_at"]) for row in rows]
+
+
+async def take_try(tx: Transaction, challenge_id: ChallengeId) -> Challenge | None:
+    """Use up one try and lock the row: simultaneous guesses count singly. The value returned is from before."""
+    row = await tx.fetch_one(
+        f"""
+        update email_challenges set attempts_left = attempts_left - 1
+         where id = :id and attempts_left > 0 and used_at is null and expires_at > :now
+        returning {CHALLENGE_COLUMNS}
+        """,
+        id=challenge_id,
+        now=tx.now,
+    )
+    return challenge_of(row) if row else None
+
+
+async def use_challenge(tx: Transaction, challenge_id: ChallengeId) -> None:
+    await tx.execute("update email_challenges set used_at = :now where id = :id", now=tx.now, id=challenge_id)
+
+
+async def insert_session(
+    tx: Transaction, token_hash: bytes, user_id: UserId, kind: SessionKind, expires_at: Instant
+) -> None:
+    await tx.execute(
+        """
+        insert into sessions (token_hash, user_id, kind, created_at, expires_at)
+        values (:token_hash, :user_id, :kind, :now, :expires_at)
+        """,
+        token_hash=token_hash,
+        user_id=user_id,
+        kind=kind.value,
+        now=tx.now,
+        expires_at=expires_at,
+    )
+
+
+async def caller(reader: Reader, token_hash: bytes, kind: SessionKind) -> tuple[Caller, Instant] | None:
+    """Who holds this token, and until when; None when it is unknown, over, or of the other kind."""
+    row = await reader.fetch_one(
+        """
+        select u.id, u.display_name, s.expires_at
+          from sessions s join users u on u.id = s.user_id
+         where s.token_hash = :token_hash and s.kind = :kind and s.expires_at > :now
+        """,
+        token_hash=token_hash,
+        kind=kind.value,
+        now=reader.now,
+    )
+    return (Caller(UserId(row["id"]), row["display_name"]), Instant(row["expires_at"])) if row else None
+
+
+async def drop_session(tx: Transaction, token_hash: bytes) -> None:
+    await tx.execute("delete from sessions where token_hash = :token_hash", token_hash=token_hash)
+
+
+async def drop_expired(tx: Transaction, challenges_before: Instant) -> int:
+    """Forget what no longer works; challenges are kept an hour longer, because their number is a limit."""
+    gone = await tx.execute("delete from sessions where expires_at <= :now", now=tx.now)
+    return gone + await tx.execute("delete from email_challenges where expires_at <= :before", before=challenges_before)

@@ -1,0 +1,28 @@
+"""Entity tags of what is edited: the revision in quotes; and the condition ``If-Match`` (RFC 9110, section 13.1.1)."""
+
+import re
+
+from starlette.requests import Request
+
+from groundwork.errors import PreconditionFailed
+
+_TAG = re.compile(r'"([0-9]{1,18})"')
+
+
+def etag_of(revision: int) -> dict[str, str]:
+    """The header for an answer that shows this revision."""
+    return {"etag": f'"{revision}"'}
+
+
+def expected_revision(request: Request) -> int | None:
+    """The revision that ``If-Match`` names; None when there is no condition, or any version will do (``*``).
+
+    A tag that was never ours cannot match anything: PreconditionFailed.
+    """
+    given = request.headers.get("if-match", "").strip()
+    if not given or given == "*":
+        return None
+    found = _TAG.fullmatch(given)
+    if found is None:
+        raise PreconditionFailed("If-Match does not name a version that was answered here.")
+    return int(found[1])

@@ -1,0 +1,43 @@
+"""Failures as pages: one sentence about what happened, one next step. Nothing internal is shown."""
+
+from urllib.parse import quote
+
+from starlette.requests import HTTPConnection
+from starlette.responses import RedirectResponse, Response
+
+from groundwork.http.faults import Fault
+from openmeet.site.frame import page
+
+_HEADINGS = {
+    400: "That could not be read",
+    401: "Please sign in",
+    403: "This is not yours to do",
+    404: "There is nothing here",
+    405: "This address does something else",
+    409: "Somebody was faster",
+    410: "This was here once",
+    412: "It changed meanwhile",
+    413: "That is too much at once",
+    422: "That is not possible",
+    429: "A little slower, please",
+    500: "Something broke on our side",
+    502: "Another server did not answer well",
+    503: "We cannot serve this at the moment",
+    504: "Another server took too long",
+}
+
+
+def render_page(connection: HTTPConnection, fault: Fault) -> Response:
+    """The page for a failure; whoever is not signed in is sent to sign in and comes back."""
+    if fault.http_status == 401 and connection.scope["method"] == "GET":
+        here = connection.url.path + (f"?{connection.url.query}" if connection.url.query else "")
+        return RedirectResponse(f"/sign-in?next={quote(here, safe='')}", 303)
+    heading = _HEADINGS.get(fault.http_status, "That did not work")
+    why = fault.why if fault.http_status != 404 else "It may never have existed, or it is not shown to you."
+    return page(
+        connection,
+        "site/fault.html",
+        {"heading": heading, "why": why, "status": fault.http_status, "request_id": fault.request_id},
+        status=fault.http_status,
+        headers=fault.headers,
+    )

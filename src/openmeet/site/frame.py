@@ -1,0 +1,117 @@
+"""Rendering a page: the environment of all templates, and what the frame shows around each.
+
+A page is ``page(request, "events/new.html", …)``: the name's first part is the room that owns the template. Escaping is
+on everywhere; an undefined name is an error, not an empty string.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+from starlette.requests import HTTPConnection
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from openmeet.site import times
+from openmeet.site.static_files import static_url
+from openmeet.site.texts import html_of, summary_of
+
+_ROOMS = Path(__file__).parent.parent
+
+# What a page says once after something was done: the key travels in a cookie, the sentence never does.
+SAID = {
+    "signed_in": "You are signed in.",
+    "signed_out": "You are signed out.",
+    "event_created": "Your event is up. Share its address.",
+    "event_saved": "Saved.",
+    "event_unchanged": "Nothing was changed.",
+    "event_cancelled": "The event is cancelled. Everybody who answered is told.",
+    "event_reinstated": "The event is back on. Everybody who answered is told.",
+    "event_deleted": "The event is deleted.",
+    "draft_kept": "We kept what you wrote. Sign in, and it will be here.",
+    "going": "You are going. See you there!",
+    "waitlisted": "It is full; you are on the waitlist and move up by yourself.",
+    "interested": "Noted: you are interested.",
+    "declined": "Noted: you are not going.",
+    "answers_confirmed": "They have a place now.",
+    "profile_saved": "Your profile is saved.",
+    "welcome": "Welcome! Others now see you by this name.",
+    "publishing_on": "Your public events and answers will be published under your handle.",
+    "publishing_off": "Nothing new of yours will be published.",
+}
+_SAID_COOKIE = "openmeet_said"
+_SAID_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """Who looks at the page, as far as the frame cares."""
+
+    name: str
+    unread: int = 0
+
+
+def environment(site_name: str) -> jinja2.Environment:
+    """The one environment of a server."""
+    loaders = {
+        folder.parent.name: jinja2.FileSystemLoader(folder) for folder in _ROOMS.glob("*/templates") if folder.is_dir()
+    }
+    made = jinja2.Environment(
+        loader=jinja2.PrefixLoader(loaders),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.globals |= {"site_name": site_name, "times": times, "static": static_url}
+    made.filters |= {"markdown": html_of, "summary": summary_of}
+    return made
+
+
+def set_viewer(connection: HTTPConnection, viewer: Viewer | None) -> None:
+    """Noted once per request by the room that knows who is signed in."""
+    connection.scope["openmeet.viewer"] = viewer
+
+
+def viewer_of(connection: HTTPConnection) -> Viewer | None:
+    """Who looks, or None when nobody is signed in."""
+    found: Viewer | None = connection.scope.get("openmeet.viewer")
+    return found
+
+
+def page(
+    connection: HTTPConnection,
+    template: str,
+    context: Mapping[str, object] | None = None,
+    *,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """Render a template inside the frame. Pages differ by who looks, so no shared cache may keep them."""
+    said = SAID.get(connection.cookies.get(_SAID_COOKIE, ""), "")
+    frame = {
+        "viewer": viewer_of(connection),
+        "path": connection.url.path,
+        "here": connection.url.path + (f"?{connection.url.query}" if connection.url.query else ""),
+        "said": said,
+        **(context or {}),
+    }
+    templates: jinja2.Environment = connection.app.state.templates
+    response = HTMLResponse(
+        templates.get_template(template).render(frame),
+        status,
+        {"cache-control": "private, no-cache", **(headers or {})},
+    )
+    if said:
+        response.delete_cookie(_SAID_COOKIE, path="/", httponly=True, samesite="lax")
+    return response
+
+
+def go(path: str, *, said: str = "") -> Response:
+    """See other: after every form. ``said`` is a key of ``SAID`` that the next page shows once."""
+    response = RedirectResponse(path, 303)
+    if said:
+        if said not in SAID:
+            raise KeyError(said)
+        response.set_cookie(_SAID_COOKIE, said, max_age=_SAID_SECONDS, path="/", httponly=True, samesite="lax")
+    return response

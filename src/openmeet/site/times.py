@@ -1,0 +1,79 @@
+"""Dates and times as people read them, always in a named zone (product.md: the zone is named on every list)."""
+
+from datetime import date, datetime
+from functools import cache
+
+from babel.dates import format_date, format_time, format_timedelta, get_timezone_name
+from markupsafe import Markup
+
+from groundwork.clock import Instant, to_datetime
+
+LOCALE = "en_GB"
+
+
+def iso(instant: Instant) -> str:
+    """For ``<time datetime>`` and JSON: UTC with ``Z``, no fraction unless there is one."""
+    moment = to_datetime(instant)
+    precision = "milliseconds" if instant % 1_000_000 else "seconds"
+    return moment.replace(tzinfo=None).isoformat(timespec=precision) + "Z"
+
+
+def day(moment: datetime | date) -> str:
+    """``Saturday 4 July 2026``."""
+    return format_date(moment, "EEEE d MMMM y", locale=LOCALE)
+
+
+def short_day(moment: datetime | date) -> str:
+    """``Sat 4 July``."""
+    return format_date(moment, "EEE d MMMM", locale=LOCALE)
+
+
+def month(moment: datetime | date) -> str:
+    """``Jul``: for the date tile."""
+    return format_date(moment, "MMM", locale=LOCALE).rstrip(".")
+
+
+def clock(moment: datetime) -> str:
+    """``18:00``."""
+    return format_time(moment, "HH:mm", locale=LOCALE)
+
+
+@cache
+def _zone_city(zone: str) -> str:
+    return zone.rpartition("/")[2].replace("_", " ")
+
+
+def zone_words(moment: datetime, zone: str) -> str:
+    """How the zone is named beside a time: ``Berlin time (UTC+2)``, ``UTC``."""
+    if zone == "UTC":
+        return "UTC"
+    offset = moment.strftime("%z")
+    hours, minutes = int(offset[1:3]), offset[3:5]
+    words = "UTC" + (f"{'−' if offset[0] == '-' else '+'}{hours}" + (f":{minutes}" if minutes != "00" else ""))
+    return words if zone[0] in "+-" else f"{_zone_city(zone)} time ({words})"
+
+
+def zone_name(zone: str) -> str:
+    """For the list of zones: ``Europe/Berlin – Central European Time``."""
+    if zone == "UTC":
+        return "UTC"
+    return f"{zone.replace('_', ' ')} – {get_timezone_name(zone, width='long', locale=LOCALE)}"
+
+
+def span(starts: datetime, ends: datetime | None) -> str:
+    """``Saturday 4 July 2026, 18:00–20:00``, or both days when it ends on another."""
+    if ends is None:
+        return f"{day(starts)}, {clock(starts)}"
+    if ends.date() == starts.date():
+        return f"{day(starts)}, {clock(starts)}–{clock(ends)}"
+    return f"{day(starts)}, {clock(starts)} – {day(ends)}, {clock(ends)}"
+
+
+def time_tag(instant: Instant, words: str) -> Markup:
+    """``<time datetime="…Z">words</time>``."""
+    return Markup('<time datetime="{}">{}</time>').format(iso(instant), words)
+
+
+def ago(instant: Instant, now: Instant) -> str:
+    """``3 hours ago``, ``in 2 days``."""
+    return format_timedelta(to_datetime(instant) - to_datetime(now), add_direction=True, locale=LOCALE)

@@ -1,0 +1,37 @@
+"""How people come to be and what they change about themselves."""
+
+from groundwork.database.transaction import Transaction
+from groundwork.errors import NotFound
+from groundwork.fresh_id import new_id
+from openmeet.users import queries
+from openmeet.users.model import User, UserId, UserKind
+from openmeet.users.rules import Profile
+
+
+async def create_person(tx: Transaction, *, display_name: str = "", email: str | None = None) -> UserId:
+    """A person who signed in. ``email`` must be lower-cased and proven; UniqueViolated when somebody has it."""
+    user_id = UserId(new_id(tx.now))
+    await queries.insert(tx, user_id, UserKind.PERSON, display_name=display_name, email=email, time_zone=None)
+    return user_id
+
+
+async def create_shadow(tx: Transaction, *, display_name: str = "") -> UserId:
+    """Somebody known only by what a DID wrote: no e-mail address, no role, nobody can sign in as them."""
+    user_id = UserId(new_id(tx.now))
+    await queries.insert(tx, user_id, UserKind.SHADOW, display_name=display_name, email=None, time_zone=None)
+    return user_id
+
+
+async def claim_shadow(tx: Transaction, user_id: UserId, *, display_name: str = "") -> bool:
+    """The owner of a shadow's DID signed in: the same row is a person now. False when it was one already."""
+    return await queries.claim(tx, user_id, display_name) == 1
+
+
+async def edit_profile(tx: Transaction, user_id: UserId, profile: Profile) -> User:
+    """Replace name, text and zone of one's own profile."""
+    user = await queries.update_profile(
+        tx, user_id, display_name=profile.display_name, bio=profile.bio, time_zone=profile.time_zone
+    )
+    if user is None:
+        raise NotFound("There is no such person.")
+    return user

@@ -1,0 +1,65 @@
+"""One's own profile as JSON."""
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.errors import NotFound
+from groundwork.http.json_bodies import json_response, read_json
+from openmeet.site.operations import Operation
+from openmeet.site.zones import ZONES
+from openmeet.tenants.edge import database_of
+from openmeet.users import actions, queries, rules
+from openmeet.users.edge import caller_of
+from openmeet.users.model import User
+
+
+class ProfileWanted(msgspec.Struct, forbid_unknown_fields=True):
+    """The whole profile; what is left out becomes empty."""
+
+    display_name: str
+    bio: str = ""
+    time_zone: str | None = None
+
+
+class ProfileShown(msgspec.Struct):
+    """One's own profile; ``email`` is shown to oneself alone."""
+
+    id: str
+    display_name: str
+    bio: str
+    time_zone: str | None
+    email: str | None
+
+
+async def show_me(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        user = await queries.by_id(reader, caller.user_id)
+    if user is None:
+        raise NotFound("There is no such person.")
+    return json_response(_shown(user))
+
+
+async def save_me(request: Request) -> Response:
+    caller = caller_of(request)
+    wanted = await read_json(request, ProfileWanted)
+    profile = rules.check_profile(
+        display_name=wanted.display_name,
+        bio=wanted.bio,
+        time_zone=wanted.time_zone or "",
+        known_zones=frozenset(ZONES),
+    )
+    async with database_of(request).transaction() as tx:
+        user = await actions.edit_profile(tx, caller.user_id, profile)
+    return json_response(_shown(user))
+
+
+def _shown(user: User) -> ProfileShown:
+    return ProfileShown(user.id, user.display_name, user.bio, user.time_zone, user.email)
+
+
+OPERATIONS = (
+    Operation("GET", "/api/me", "showMe", "One's own profile", show_me, {200: ProfileShown}),
+    Operation("PUT", "/api/me", "saveMe", "Replace one's own profile", save_me, {200: ProfileShown}, ProfileWanted),
+)

@@ -1,0 +1,47 @@
+"""The site answers at all."""
+
+import pytest
+
+from tests.openmeet.site_under_test import h1_of, sign_up, site_on
+
+
+@pytest.fixture
+async def site(make_sqlite, clock):
+    return site_on(await make_sqlite("openmeet"), clock)
+
+
+async def test_home_of_an_empty_site_says_why_it_is_empty(site):
+    async with site.browser() as browser:
+        answer = await browser.get("/")
+    assert answer.status_code == 200
+    assert "No events yet" in answer.text
+    assert h1_of(answer.text) == "What is coming up"
+
+
+async def test_pages_forbid_inline_script_and_style(site):
+    async with site.browser() as browser:
+        answer = await browser.get("/")
+    assert "script-src 'self'" in answer.headers["content-security-policy"]
+    assert "<style" not in answer.text
+    assert "style=" not in answer.text
+
+
+async def test_sign_up_leads_to_a_session(site):
+    async with site.browser() as browser:
+        answer = await sign_up(browser, "Ana@Example.org", "Ana", next_path="/settings/profile")
+        assert answer.headers["location"] == "/settings/profile"
+        page = await browser.get("/settings/profile")
+    assert "ana@example.org" in page.text
+
+
+async def test_an_absent_page_is_404_in_the_frame(site):
+    async with site.browser() as browser:
+        answer = await browser.get("/nowhere")
+    assert answer.status_code == 404
+    assert h1_of(answer.text) == "There is nothing here"
+
+
+async def test_a_form_of_another_site_is_refused(site):
+    async with site.browser() as browser:
+        answer = await browser.post("/sign-in", data={"email": "a@example.org"}, headers={"origin": "http://evil.test"})
+    assert answer.status_code == 403

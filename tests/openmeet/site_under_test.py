@@ -1,0 +1,119 @@
+"""A whole site in the test's process: the real application on a real database, asked through its ASGI interface."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from html.parser import HTMLParser
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+
+from groundwork.clock import HandClock
+from groundwork.database.transaction import Database, Transaction
+from groundwork.http.application import Application
+from groundwork.telemetry.metrics import Metrics
+from openmeet.app import create_app
+from openmeet.events import actions as events
+from openmeet.events.model import Details, Event
+from openmeet.events.rules import Submission, check
+from openmeet.settings import Settings
+from openmeet.sign_in import rules
+from openmeet.tenants.model import Tenant, Tenants
+from openmeet.users import actions as users
+from openmeet.users.model import Caller
+
+CODE_KEY = b"k" * 32
+ORIGIN = "http://openmeet.test"
+
+
+@dataclass
+class Site:
+    """The application, its database, and a browser for anybody."""
+
+    app: Application
+    db: Database
+    clock: HandClock
+
+    @asynccontextmanager
+    async def browser(self) -> AsyncIterator[httpx.AsyncClient]:
+        """A browser with its own cookies; redirects are not followed by themselves."""
+        transport = httpx.ASGITransport(app=self.app, raise_app_exceptions=True, client=("127.0.0.1", 5000))
+        async with httpx.AsyncClient(transport=transport, base_url=ORIGIN, headers={"origin": ORIGIN}) as client:
+            yield client
+
+
+def site_on(db: Database, clock: HandClock, **changes: object) -> Site:
+    """The site on this database."""
+    settings = replace(Settings(), public_url=ORIGIN, **changes)
+    app = create_app(settings, Tenants(Tenant("default", db)), Metrics("openmeet"), code_key=CODE_KEY)
+    return Site(app, db, clock)
+
+
+async def sign_up(browser: httpx.AsyncClient, email: str, name: str, *, next_path: str = "/") -> httpx.Response:
+    """Walk through sign-up; the last answer (a redirect to ``next_path``)."""
+    asked = await browser.post("/sign-up", data={"email": email, "display_name": name, "next": next_path})
+    assert asked.status_code == 303, asked.text
+    (challenge,) = parse_qs(urlsplit(asked.headers["location"]).query)["challenge"]
+    code = rules.code_of(CODE_KEY, challenge)
+    return await browser.post("/sign-in/code", data={"challenge": challenge, "code": code})
+
+
+async def api_session(browser: httpx.AsyncClient, email: str, name: str) -> dict[str, str]:
+    """Headers of an API session opened by a code."""
+    asked = await browser.post("/api/session/code", json={"email": email, "display_name": name})
+    challenge = asked.json()["challenge_id"]
+    opened = await browser.post(
+        "/api/session", json={"challenge_id": challenge, "code": rules.code_of(CODE_KEY, challenge)}
+    )
+    assert opened.status_code == 201, opened.text
+    return {"authorization": f"Bearer {opened.json()['token']}"}
+
+
+async def person(tx: Transaction, name: str) -> Caller:
+    """Somebody who signed up."""
+    user_id = await users.create_person(tx, display_name=name, email=f"{name.lower().replace(' ', '.')}@example.org")
+    return Caller(user_id, name)
+
+
+def details(**typed: str) -> Details:
+    """What a host decides about an event: a sensible one, with these fields otherwise."""
+    fields = {
+        "title": "Board games",
+        "starts": "2026-07-04T18:00",
+        "ends": "2026-07-04T20:00",
+        "time_zone": "Europe/Berlin",
+        "venue_name": "Town library",
+        "locality": "Berlin",
+    }
+    return check(Submission(**{**fields, **typed}))
+
+
+async def event_by(tx: Transaction, host: Caller, **typed: str) -> Event:
+    """A new event of this host."""
+    return await events.create(tx, host, details(**typed))
+
+
+class _Inputs(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: dict[str, str] = {}
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        name = values.get("name")
+        if tag == "input" and name and (values.get("type") != "radio" or "checked" in values):
+            self.found[name] = values.get("value") or ""
+
+
+def inputs_of(html: str) -> dict[str, str]:
+    """What a browser would send back from the page's inputs (not from text areas and selects)."""
+    parser = _Inputs()
+    parser.feed(html)
+    return parser.found
+
+
+def h1_of(html: str) -> str:
+    """The text of the one heading."""
+    (found,) = re.findall(r"<h1[^>]*>(.*?)</h1>", html, re.DOTALL)
+    return re.sub(r"<[^>]+>", "", found).strip()
