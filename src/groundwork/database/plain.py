@@ -20,45 +20,49 @@ class BridgedWriter:
 
     def __init__(self, transaction: Transaction) -> None:
         self._transaction = transaction
+        self.is_over = False
 
     @property
     def now(self) -> Instant:
         return self._transaction.now
 
     def fetch(self, sql: str, /, **parameters: object) -> Sequence[Row]:
-        return _wait(self._transaction.fetch(sql, **parameters))
+        return self._wait(lambda: self._transaction.fetch(sql, **parameters))
 
     def fetch_one(self, sql: str, /, **parameters: object) -> Row | None:
-        return _wait(self._transaction.fetch_one(sql, **parameters))
+        return self._wait(lambda: self._transaction.fetch_one(sql, **parameters))
 
     def execute(self, sql: str, /, **parameters: object) -> int:
-        return _wait(self._transaction.execute(sql, **parameters))
+        return self._wait(lambda: self._transaction.execute(sql, **parameters))
 
     def execute_many(self, sql: str, rows: Sequence[Mapping[str, object]], /) -> None:
-        _wait(self._transaction.execute_many(sql, rows))
+        self._wait(lambda: self._transaction.execute_many(sql, rows))
 
     def after_commit(self, call: Callable[[], None], /) -> None:
         self._transaction.after_commit(call)
 
+    def _wait(self, verb: Callable[[], Awaitable[T]]) -> T:
+        parent = getcurrent().parent
+        if self.is_over or parent is None:
+            raise RuntimeError("a writer can be used only by the function that got it, until that has ended")
+        answer: T = parent.switch(verb())
+        return answer
+
 
 async def run_plain(work: Callable[[Writer], T], transaction: Transaction) -> T:
     """Call ``work`` with a writer over the transaction and return what it returns."""
+    writer = BridgedWriter(transaction)
     child = greenlet(work)
-    step: Any = child.switch(BridgedWriter(transaction))
-    while not child.dead:
-        try:
-            answer = await step
-        except BaseException as failure:  # noqa: BLE001 - raised again inside the function, which may clean up
-            step = child.throw(failure)
-        else:
-            step = child.switch(answer)
+    try:
+        step: Any = child.switch(writer)
+        while not child.dead:
+            try:
+                answer = await step
+            except BaseException as failure:  # noqa: BLE001 - raised again inside the function, which may clean up
+                step = child.throw(failure)
+            else:
+                step = child.switch(answer)
+    finally:
+        writer.is_over = True
     result: T = step
     return result
-
-
-def _wait(awaitable: Awaitable[T]) -> T:
-    parent = getcurrent().parent
-    if parent is None:
-        raise RuntimeError("a writer can be used only by the function that got it")
-    answer: T = parent.switch(awaitable)
-    return answer

@@ -10,6 +10,7 @@
 """
 
 import asyncio
+import contextlib
 import inspect
 import random
 import re
@@ -240,10 +241,12 @@ class PostgresDatabase:
             if commit:
                 await _commit(connection)
                 run_calls(transaction.calls)
-            elif not connection.is_closed():
+            else:
                 await connection.execute("rollback")
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as failure:
-            connection.terminate()
+        except (DatabaseUnavailable, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as failure:
+            # A connection that is already gone belongs to the pool again and cannot be terminated once more.
+            with contextlib.suppress(asyncpg.InterfaceError):
+                connection.terminate()
             if commit:
                 raise meaning(failure) from failure
         finally:
@@ -294,7 +297,7 @@ def meaning(failure: BaseException) -> BaseException:
             | ConnectionError()
         ):
             translated = DatabaseUnavailable("the database cannot be used at the moment")
-        case asyncpg.InterfaceError() if "closed" in str(failure):
+        case asyncpg.InterfaceError() if "closed" in str(failure) or "released" in str(failure):
             translated = DatabaseUnavailable("the connection to the database was lost")
         case _:
             return failure

@@ -37,7 +37,7 @@ _STORE_FAULTS = {
 
 
 def connect_writer(path: Path) -> sqlite3.Connection:
-    """Open (and create) the file for its one writer. It may be used by the writer thread only, save ``interrupt``."""
+    """Open (and create) the file for its one writer. Only the writer thread may use it."""
     connection = _connect(f"{path.absolute().as_uri()}?mode=rwc", cached_statements=1024)
     connection.execute("pragma journal_mode = wal").fetchall()
     connection.execute("pragma synchronous = full")

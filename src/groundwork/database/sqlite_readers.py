@@ -2,7 +2,7 @@
 
 A reader has a connection to itself inside its ``async with`` block and sees one consistent state, that of its first
 statement. It holds a snapshot from then to the end of the block, which keeps the write-ahead log from shrinking:
-after ``limit_seconds`` it is interrupted and closed with ReadTooLong. What takes longer reads in pages.
+after ``limit_seconds`` it is stopped and closed with ReadTooLong. What takes longer reads in pages.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,19 @@ from groundwork.clock import Clock, Instant
 from groundwork.database import sqlite_connection as driver
 from groundwork.database.transaction import DatabaseUnavailable, ReadTooLong, TransactionTooLong
 
+# Virtual machine steps between two looks at whether anybody still waits, about a millisecond.
+_STEPS_BETWEEN_CHECKS = 50_000
+
 _TOO_LONG = "the read took too long; read in pages"
+
+
+@dataclass(slots=True, eq=False)
+class _Ask:
+    """Work for a reader's thread. ``is_unwanted`` is called on that thread."""
+
+    work: Callable[[], Any]
+    answer: "asyncio.Future[Any]"
+    is_unwanted: Callable[[], bool]
 
 
 class _ReaderThread:
@@ -27,15 +40,19 @@ class _ReaderThread:
 
     def __init__(self, path: Path, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._asks: queue.SimpleQueue[tuple[Callable[[], Any], asyncio.Future[Any]] | None] = queue.SimpleQueue()
+        self._asks: queue.SimpleQueue[_Ask | None] = queue.SimpleQueue()
+        self._running: _Ask | None = None
         self.ended: asyncio.Future[None] = loop.create_future()
         self.connection = driver.connect_reader(path)
+        # Unlike ``interrupt``, which is lost when it comes just before the statement starts, this is asked again.
+        self.connection.set_progress_handler(self._is_unwanted, _STEPS_BETWEEN_CHECKS)
         self._thread = threading.Thread(target=self._run, name=f"sqlite-reader {path.name}", daemon=True)
         self._thread.start()
 
-    def ask(self, work: Callable[[], Any]) -> "asyncio.Future[Any]":
+    def ask(self, work: Callable[[], Any], is_unwanted: Callable[[], bool]) -> "asyncio.Future[Any]":
+        """Run ``work`` on the thread; it is stopped when nobody waits for it or ``is_unwanted`` says so."""
         answer: asyncio.Future[Any] = self._loop.create_future()
-        self._asks.put((work, answer))
+        self._asks.put(_Ask(work, answer, is_unwanted))
         return answer
 
     def stop(self) -> None:
@@ -43,15 +60,20 @@ class _ReaderThread:
 
     def _run(self) -> None:
         while (ask := self._asks.get()) is not None:
-            work, answer = ask
+            self._running = ask
             value, failure = None, None
             try:
-                value = work()
+                value = ask.work()
             except Exception as caught:  # noqa: BLE001 - an edge: the asking task gets it
                 failure = driver.meaning(caught)
-            self._tell(answer, value, failure)
+            self._tell(ask.answer, value, failure)
+            self._running = None
         self.connection.close()
         self._tell(self.ended, None, None)
+
+    def _is_unwanted(self) -> bool:
+        ask = self._running
+        return ask is not None and (ask.answer.cancelled() or ask.is_unwanted())
 
     def _tell(self, future: "asyncio.Future[Any]", value: object, failure: BaseException | None) -> None:
         if not self._loop.is_closed():  # else nobody is left to be told
@@ -73,15 +95,10 @@ class SqliteReader:
     async def fetch(self, sql: str, /, **parameters: object) -> Sequence[sqlite3.Row]:
         if self._over is not None:
             raise self._over
-        answer = self._thread.ask(lambda: self._fetch(sql, parameters))
         try:
-            rows: list[sqlite3.Row] = await answer
-        except asyncio.CancelledError:
-            # Nobody waits for it any more; the thread is needed by the next reader.
-            self._thread.connection.interrupt()
-            raise
+            rows: list[sqlite3.Row] = await self._thread.ask(lambda: self._fetch(sql, parameters), self._is_over)
         except TransactionTooLong:
-            # Interrupted by ``expire``, the only one who interrupts a statement that somebody waits for.
+            # Only age stops a statement that somebody waits for.
             raise ReadTooLong(_TOO_LONG) from None
         return rows
 
@@ -92,13 +109,15 @@ class SqliteReader:
     def expire(self) -> None:
         """End the snapshot although the block has not ended."""
         self.end(ReadTooLong(_TOO_LONG))
-        self._thread.connection.interrupt()
 
     def end(self, why: BaseException) -> None:
         """Give the snapshot back; later reads raise ``why``."""
         if self._over is None:
             self._over = why
-            self._thread.ask(self._close)
+            self._thread.ask(self._close, _never)
+
+    def _is_over(self) -> bool:
+        return self._over is not None
 
     def _fetch(self, sql: str, parameters: Mapping[str, object]) -> list[sqlite3.Row]:
         if self._over is not None:
@@ -177,6 +196,10 @@ class ReaderPool:
                 waiter.set_result(thread)
                 return
         self._idle.append(thread)
+
+
+def _never() -> bool:
+    return False
 
 
 def _resolve(future: "asyncio.Future[Any]", value: object, failure: BaseException | None) -> None:

@@ -219,7 +219,7 @@ class WriterThread:
                 member = self._members.get()
             self._connection.execute("commit")
         except BaseException as caught:  # noqa: BLE001 - an edge: every failure is handed to the members
-            failure = driver.meaning(caught)
+            failure = caught
             if self._connection.in_transaction:
                 self._connection.execute("rollback")
             if member is not None and (not group or group[-1].done is not member.done):
@@ -316,7 +316,14 @@ def _settle(group: Iterable[_Outcome], failure: BaseException | None) -> None:
         if failure is None and member.failure is None:
             run_calls(member.calls)
     for member in group:
-        _resolve(member.done, member.value, failure or member.failure)
+        lost = None if failure is None or failure is member.failure else _lost_with_its_group(failure)
+        _resolve(member.done, member.value, lost or member.failure)
+
+
+def _lost_with_its_group(cause: BaseException) -> DatabaseUnavailable:
+    lost = DatabaseUnavailable("the commit failed; nothing was saved")
+    lost.__cause__ = cause
+    return lost
 
 
 def _resolve(future: "asyncio.Future[Any]", value: object, failure: BaseException | None) -> None:

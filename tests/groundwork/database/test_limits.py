@@ -1,0 +1,189 @@
+"""Two seconds, a snapshot's age, and callers who go away: on both engines."""
+
+import asyncio
+import contextlib
+import contextvars
+
+import pytest
+from tests.databases import MakeDatabase
+
+from groundwork.database.transaction import Database, ReadTooLong, TransactionTooLong, Writer
+
+# Runs for minutes on both engines, without touching a table.
+ENDLESS = """
+with recursive n (i) as (select cast(1 as bigint) union all select i + 1 from n where i < 1000000000)
+select count(*) from n
+"""
+
+
+@pytest.fixture
+async def db(make_database: MakeDatabase) -> Database:
+    database = await make_database(transaction_seconds=0.1, reader_seconds=0.1)
+    async with database.transaction() as tx:
+        await tx.execute("create table t (a bigint primary key)")
+        await tx.execute("insert into t (a) values (0)")
+    return database
+
+
+def insert(number: int):
+    def work(writer: Writer) -> None:
+        writer.execute("insert into t (a) values (:a)", a=number)
+
+    return work
+
+
+async def rows(db: Database) -> list[int]:
+    async with db.reader() as reader:
+        return [row["a"] for row in await reader.fetch("select a from t where a > 0 order by a")]
+
+
+async def test_a_transaction_that_dawdles_is_rolled_back_and_the_next_one_goes_on(db):
+    """The second transaction wants the row that the first has locked; it gets it while the first still dawdles."""
+    has_row = asyncio.Event()
+
+    async def impatient() -> int:
+        await has_row.wait()
+        # On PostgreSQL waiting for a row counts as being open: the first try may be too long itself.
+        with contextlib.suppress(TransactionTooLong):
+            return await db.write(lambda writer: writer.execute("update t set a = 100 where a = 0"))
+        return await db.write(lambda writer: writer.execute("update t set a = 100 where a = 0"))
+
+    async def dawdle() -> None:
+        async with db.transaction() as tx:
+            await tx.execute("update t set a = 1 where a = 0")
+            has_row.set()
+            await next_one  # what one must not do: it waits for us
+            with pytest.raises(TransactionTooLong):
+                await tx.execute("insert into t (a) values (2)")
+
+    next_one = asyncio.create_task(impatient())
+    with pytest.raises(TransactionTooLong):
+        await dawdle()
+    assert await rows(db) == [100]
+
+
+async def test_a_transaction_whose_statement_is_endless_is_rolled_back(db):
+    async def run() -> None:
+        async with db.transaction() as tx:
+            await tx.execute("insert into t (a) values (1)")
+            await tx.fetch(ENDLESS)
+
+    with pytest.raises(TransactionTooLong):
+        await run()
+    await db.write(insert(2))
+    assert await rows(db) == [2]
+
+
+async def test_a_plain_function_has_the_same_limit(db):
+    with pytest.raises(TransactionTooLong):
+        await db.write(lambda writer: writer.fetch(ENDLESS))
+    await db.write(insert(2))
+    assert await rows(db) == [2]
+
+
+async def test_a_reader_that_reads_too_long_is_closed(db):
+    with pytest.raises(ReadTooLong):
+        async with db.reader() as reader:
+            await reader.fetch(ENDLESS)
+    assert await rows(db) == []
+
+
+async def test_a_reader_that_holds_its_snapshot_too_long_is_closed(db):
+    async def hold() -> None:
+        async with db.reader() as reader:
+            while True:
+                await reader.fetch("select a from t")
+
+    with pytest.raises(ReadTooLong):
+        await hold()
+    assert await rows(db) == []
+
+
+async def test_cancelled_while_waiting_for_its_turn(make_database):
+    """Nothing of it happens, and those behind it are served."""
+    db = await make_database()
+    await db.write(lambda writer: writer.execute("create table t (a bigint primary key)"))
+
+    async def late() -> None:
+        async with db.transaction() as tx:
+            await tx.execute("insert into t (a) values (1)")
+
+    async with db.transaction():
+        # Tasks of their own, which know nothing of the transaction that this one has open.
+        elsewhere = contextvars.Context()
+        tasks = [asyncio.create_task(each, context=elsewhere) for each in (late(), db.write(insert(2)))]
+        await asyncio.sleep(0)
+        for task in tasks:
+            task.cancel()
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [type(result) for result in results] == [asyncio.CancelledError] * 2
+    await db.write(insert(3))
+    assert await rows(db) == [3]
+
+
+async def test_cancelled_inside_a_statement(db):
+    """The statement may or may not have run; the transaction is rolled back."""
+    inside = asyncio.Event()
+
+    async def run() -> None:
+        async with db.transaction() as tx:
+            await tx.execute("insert into t (a) values (1)")
+            inside.set()
+            await tx.fetch(ENDLESS)
+
+    task = asyncio.create_task(run())
+    await inside.wait()
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await db.write(insert(2))
+    assert await rows(db) == [2]
+
+
+async def test_a_timeout_swallowed_inside_the_block_still_rolls_back(db):
+    async def run() -> None:
+        async with db.transaction() as tx:
+            await tx.execute("insert into t (a) values (1)")
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.01):
+                    await tx.fetch(ENDLESS)
+
+    with pytest.raises((RuntimeError, TransactionTooLong)):
+        await run()
+    assert await rows(db) == []
+
+
+async def test_a_caller_who_goes_away_does_not_cancel_a_commit_that_has_begun(db):
+    durable = asyncio.Event()
+
+    async def run() -> None:
+        async with db.transaction() as tx:
+            await tx.execute("insert into t (a) values (1)")
+            tx.after_commit(durable.set)
+            # Comes when the block has been left and waits for the commit.
+            asyncio.get_running_loop().call_soon(task.cancel)
+
+    task = asyncio.create_task(run())
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await durable.wait()
+    assert await rows(db) == [1]
+
+
+async def test_closing_waits_for_commits_that_have_begun(make_database):
+    db = await make_database()
+    await db.write(lambda writer: writer.execute("create table t (a bigint primary key)"))
+    said: list[int] = []
+
+    def work(number: int):
+        def inner(writer: Writer) -> None:
+            insert(number)(writer)
+            writer.after_commit(lambda: said.append(number))
+
+        return inner
+
+    tasks = [asyncio.create_task(db.write(work(n))) for n in range(5)]
+    await asyncio.gather(*tasks)
+    await db.close()
+    assert sorted(said) == [0, 1, 2, 3, 4]

@@ -1,0 +1,143 @@
+"""What only PostgreSQL can do wrong: schemas, deadlocks, lost connections."""
+
+import asyncio
+
+import asyncpg
+import pytest
+from tests.databases import MakeDatabase
+
+from groundwork.clock import HandClock
+from groundwork.database.open_ import open_database
+from groundwork.database.transaction import DatabaseUnavailable, Engine, TransactionConflict, Writer
+
+
+@pytest.fixture
+def engine() -> Engine:
+    """Only this one, here."""
+    return "postgresql"
+
+
+TABLE = "create table t (a bigint primary key, b bigint not null)"
+
+
+async def test_one_tenant_does_not_see_another(make_database: MakeDatabase):
+    """Invariant 5: the same statements, through pools of the same server, find each their own schema."""
+    here, there = await make_database(), await make_database()
+    for number, db in enumerate((here, there)):
+        await db.write(lambda writer: writer.execute(TABLE))
+        await db.write(lambda writer, n=number: writer.execute("insert into t (a, b) values (:n, 0)", n=n))
+    for number, db in enumerate((here, there)):
+        async with db.reader() as reader:
+            assert [row["a"] for row in await reader.fetch("select a from t")] == [number]
+
+
+async def test_outside_a_transaction_no_schema_is_found(make_database):
+    """The connection's own search path is empty: a forgotten schema finds nothing, not even ``public``."""
+    db = await make_database()
+    await db.write(lambda writer: writer.execute(TABLE))
+    async with db._pool.acquire() as connection:
+        assert await connection.fetchval("show search_path") in {"", '""'}
+        with pytest.raises(asyncpg.UndefinedTableError):
+            await connection.fetch("select a from t")
+
+
+async def test_the_schema_holds_for_its_transaction_only(make_database):
+    """One connection serves transaction after transaction; what one of them sets does not reach the next."""
+    db = await make_database()
+    await db.write(lambda writer: writer.execute(TABLE))
+
+    async def stray() -> None:
+        async with db.transaction() as tx:
+            await tx.execute("set local search_path to pg_catalog")
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        await stray()
+    async with db.reader() as reader:
+        assert await reader.fetch("select a from t") == []
+
+
+@pytest.mark.parametrize("schema", ['x"; drop schema public; --', "Upper", "1st", "a-b", "é", "x" * 64])
+async def test_a_schema_has_a_harmless_name(schema, postgres_url, clock: HandClock):
+    with pytest.raises(ValueError, match="lower-case"):
+        await open_database(postgres_url, schema=schema, clock=clock)
+
+
+def crosswise(first: int, second: int, runs: list[int]):
+    """Lock two rows in an order, with a pause between in which the other side locks the second."""
+
+    def work(writer: Writer) -> None:
+        runs.append(first)
+        writer.execute("set local deadlock_timeout = '20ms'")
+        writer.execute("update t set b = b + 1 where a = :a", a=first)
+        writer.fetch("select pg_sleep(0.05)")
+        writer.execute("update t set b = b + 1 where a = :a", a=second)
+
+    return work
+
+
+async def test_a_write_that_lost_a_deadlock_is_run_again(make_database):
+    db = await make_database()
+    await db.write(lambda writer: writer.execute(TABLE))
+    await db.write(lambda writer: writer.execute("insert into t (a, b) values (1, 0), (2, 0)"))
+    runs: list[int] = []
+    await asyncio.gather(db.write(crosswise(1, 2, runs)), db.write(crosswise(2, 1, runs)))
+    assert len(runs) > 2
+    async with db.reader() as reader:
+        assert [row["b"] for row in await reader.fetch("select b from t order by a")] == [2, 2]
+
+
+async def test_a_transaction_that_lost_a_deadlock_says_so(make_database):
+    db = await make_database()
+    await db.write(lambda writer: writer.execute(TABLE))
+    await db.write(lambda writer: writer.execute("insert into t (a, b) values (1, 0), (2, 0)"))
+    both_locked = asyncio.Barrier(2)
+
+    async def lock(first: int, second: int) -> None:
+        async with db.transaction() as tx:
+            await tx.execute("set local deadlock_timeout = '20ms'")
+            await tx.execute("update t set b = b + 1 where a = :a", a=first)
+            await both_locked.wait()
+            await tx.execute("update t set b = b + 1 where a = :a", a=second)
+
+    results = await asyncio.gather(lock(1, 2), lock(2, 1), return_exceptions=True)
+    assert sorted(type(result).__name__ for result in results) == ["NoneType", TransactionConflict.__name__]
+
+
+async def test_a_lost_connection_is_replaced(make_database):
+    db = await make_database()
+    await db.write(lambda writer: writer.execute(TABLE))
+
+    async def suicide() -> None:
+        async with db.transaction() as tx:
+            await tx.execute("insert into t (a, b) values (1, 1)")
+            await tx.execute("select pg_terminate_backend(pg_backend_pid())")
+
+    with pytest.raises(DatabaseUnavailable):
+        await suicide()
+    async with db.reader() as reader:
+        assert await reader.fetch("select a from t") == []
+
+
+async def test_a_server_that_is_not_there(clock: HandClock):
+    with pytest.raises(DatabaseUnavailable):
+        await open_database("postgresql://postgres@127.0.0.1:1/none", schema="x", clock=clock)
+
+
+async def test_more_callers_than_connections_take_turns(make_database):
+    db = await make_database()
+    await db.write(lambda writer: writer.execute(TABLE))
+    await db.write(lambda writer: writer.execute("insert into t (a, b) values (1, 0)"))
+    await asyncio.gather(*(db.write(lambda w: w.execute("update t set b = b + 1 where a = 1")) for _ in range(100)))
+    async with db.reader() as reader:
+        row = await reader.fetch_one("select b from t")
+    assert row is not None
+    assert row["b"] == 100
+
+
+async def test_a_writer_works_only_inside_its_function(make_database):
+    db = await make_database()
+    kept: list[Writer] = []
+    await db.write(kept.append)
+    with pytest.raises(RuntimeError):
+        kept[0].fetch("select 1")

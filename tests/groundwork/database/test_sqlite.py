@@ -1,0 +1,326 @@
+"""What only SQLite can lose: the group that shares a commit, the disk, the log, the process."""
+
+import asyncio
+import contextlib
+import contextvars
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Coroutine
+
+import pytest
+from tests.databases import MakeDatabase
+from tests.parts import ROOT
+
+from groundwork.clock import SystemClock
+from groundwork.database.sqlite import open_sqlite
+from groundwork.database.transaction import DatabaseUnavailable, UniqueViolated, Writer
+
+
+@pytest.fixture
+async def db(make_sqlite: MakeDatabase):
+    database = await make_sqlite()
+    await database.write(lambda writer: writer.execute("create table t (a bigint primary key, b text)"))
+    return database
+
+
+def insert(number: int, text: str = ""):
+    def work(writer: Writer) -> None:
+        writer.execute("insert into t (a, b) values (:a, :b)", a=number, b=text)
+
+    return work
+
+
+async def numbers(db) -> list[int]:
+    async with db.reader() as reader:
+        return [row["a"] for row in await reader.fetch("select a from t order by a")]
+
+
+def file_of(db) -> str:
+    return db._writer._wal.as_posix().removesuffix("-wal")
+
+
+async def one_group(db, *works: Callable[[Writer], None]) -> list[object]:
+    """Run plain functions as members of one group: they queue up while a transaction is open, and join it."""
+    async with db.transaction() as tx:
+        await tx.fetch("select 1")
+        tasks = [elsewhere(db.write(work)) for work in works]
+        await asyncio.sleep(0)
+    return await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def elsewhere(write: Coroutine[object, object, None]) -> "asyncio.Task[None]":
+    """A task that knows nothing of the transaction that this one has open."""
+    return asyncio.create_task(write, context=contextvars.Context())
+
+
+async def test_members_of_a_group_share_one_commit(db):
+    """Inside the third member a stranger does not see what the first two wrote: it is not committed yet."""
+    stranger = sqlite3.connect(file_of(db), check_same_thread=False)
+    seen: list[int] = []
+
+    def look(_writer: Writer) -> None:
+        seen.append(stranger.execute("select count(*) from t").fetchone()[0])
+
+    assert await one_group(db, insert(1), insert(2), look) == [None, None, None]
+    stranger.close()
+    assert seen == [0]
+    assert await numbers(db) == [1, 2]
+
+
+async def test_when_the_commit_fails_every_member_fails(db):
+    """A deferred constraint (which the house forbids) makes COMMIT itself fail."""
+    await db.write(
+        lambda writer: writer.execute("create table d (a bigint references t (a) deferrable initially deferred)")
+    )
+    said: list[str] = []
+
+    def innocent(writer: Writer) -> None:
+        insert(1)(writer)
+        writer.after_commit(lambda: said.append("innocent"))
+
+    def guilty(writer: Writer) -> None:
+        writer.execute("insert into d (a) values (99)")
+        writer.after_commit(lambda: said.append("guilty"))
+
+    tasks: list[asyncio.Task[None]] = []
+
+    async def interactive() -> None:
+        async with db.transaction() as tx:
+            await tx.execute("insert into t (a) values (5)")
+            tx.after_commit(lambda: said.append("interactive"))
+            tasks.extend(elsewhere(db.write(work)) for work in (innocent, guilty, insert(7)))
+            await asyncio.sleep(0)
+
+    with pytest.raises(DatabaseUnavailable, match="commit failed"):
+        await interactive()
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [type(result) for result in results] == [DatabaseUnavailable] * 3
+    assert said == []
+    assert await numbers(db) == []
+    await db.write(insert(8))
+    assert await numbers(db) == [8]
+
+
+async def test_a_full_disk_fails_those_it_must_and_passes(db):
+    """Nothing acknowledged is missing, nothing refused is there, and with space again writes go on."""
+    pages = (await db.write(lambda writer: writer.fetch_one("pragma page_count")))[0]
+    await db.write(lambda writer: writer.fetch(f"pragma max_page_count = {pages + 20}"))
+    results = await asyncio.gather(*(db.write(insert(n, "x" * 3000)) for n in range(100)), return_exceptions=True)
+    kept = [n for n, result in enumerate(results) if result is None]
+    assert 0 < len(kept) < 100
+    assert all(isinstance(result, DatabaseUnavailable) for result in results if result is not None)
+    assert await numbers(db) == kept
+    await db.write(lambda writer: writer.fetch("pragma max_page_count = 100000"))
+    await db.write(insert(1000, "x" * 3000))
+    assert await numbers(db) == [*kept, 1000]
+
+
+async def test_a_full_disk_inside_a_transaction(db):
+    pages = (await db.write(lambda writer: writer.fetch_one("pragma page_count")))[0]
+    await db.write(lambda writer: writer.fetch(f"pragma max_page_count = {pages + 2}"))
+
+    async def fill() -> None:
+        async with db.transaction() as tx:
+            for number in range(100):
+                await tx.execute("insert into t (a, b) values (:a, :b)", a=number, b="x" * 3000)
+
+    with pytest.raises(DatabaseUnavailable):
+        await fill()
+    assert await numbers(db) == []
+
+
+async def test_first_come_first_served(db):
+    """No caller starves: writes and transactions are run in the order in which they asked."""
+    order: list[int] = []
+
+    async def interactive(number: int) -> None:
+        async with db.transaction() as tx:
+            tx.after_commit(lambda: order.append(number))
+
+    def plain(number: int):
+        return lambda writer: writer.after_commit(lambda: order.append(number))
+
+    await asyncio.gather(*(interactive(n) if n % 7 == 3 else db.write(plain(n)) for n in range(200)))
+    assert order == list(range(200))
+
+
+async def test_a_write_cancelled_in_the_queue_is_not_run(db):
+    began, may_end = threading.Event(), threading.Event()
+
+    def holds(writer: Writer) -> None:
+        began.set()
+        may_end.wait(5)
+
+    first = asyncio.create_task(db.write(holds))
+    await asyncio.to_thread(began.wait, 5)
+    second = asyncio.create_task(db.write(insert(2)))
+    await asyncio.sleep(0)
+    second.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await second
+    may_end.set()
+    await first
+    assert await numbers(db) == []
+
+
+async def test_a_write_cancelled_while_it_runs_is_committed(db):
+    loop = asyncio.get_running_loop()
+    durable = asyncio.Event()
+
+    def work(writer: Writer) -> None:
+        insert(1)(writer)
+        writer.after_commit(durable.set)
+        loop.call_soon_threadsafe(task.cancel)
+        cancelled.wait(5)
+
+    cancelled = threading.Event()
+    task = asyncio.create_task(db.write(work))
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    cancelled.set()
+    await durable.wait()
+    assert await numbers(db) == [1]
+
+
+async def test_a_writer_is_useless_after_its_function(db):
+    kept: list[Writer] = []
+    await db.write(kept.append)
+    with pytest.raises(RuntimeError, match="ended"):
+        kept[0].fetch("select 1")
+
+
+async def test_more_readers_than_connections_take_turns(db):
+    await db.write(insert(1))
+
+    async def read() -> int:
+        async with db.reader() as reader:
+            await asyncio.sleep(0)
+            return len(await reader.fetch("select a from t"))
+
+    assert await asyncio.gather(*(read() for _ in range(50))) == [1] * 50
+
+
+async def test_a_cancelled_reader_gives_its_connection_back(db):
+    async def read() -> None:
+        async with db.reader() as reader:
+            await reader.fetch(
+                "with recursive n (i) as (select 1 union all select i + 1 from n where i < 1000000000) select count(*) from n"
+            )
+
+    tasks = [asyncio.create_task(read()) for _ in range(10)]
+    await asyncio.sleep(0)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert await numbers(db) == []
+
+
+async def test_the_log_is_bounded_although_a_reader_sits_on_it(tmp_path):
+    """A reader's snapshot keeps the log from shrinking; its limit ends it, and the log is cut."""
+    bound = 300_000
+    db = open_sqlite(tmp_path / "x.db", SystemClock(), wal_bound_bytes=bound, reader_seconds=0.05)
+    await db.write(lambda writer: writer.execute("create table t (a bigint primary key, b text)"))
+    largest = 0
+    with contextlib.suppress(Exception):
+        async with db.reader() as reader:
+            await reader.fetch("select 1 from t")
+            for number in range(100):
+                await db.write(insert(number, "x" * 8000))
+            largest = db.wal_bytes()
+    assert largest > bound
+    number = 100
+    while db.wal_bytes() > bound:
+        await db.write(insert(number, "x"))
+        number += 1
+        assert number < 100_000
+    await db.close()
+
+
+async def test_writing_without_readers_keeps_the_log_small(db):
+    for number in range(40):
+        await db.write(insert(number, "x" * 200_000))
+    assert db.wal_bytes() < 6_000_000
+
+
+async def test_another_process_may_hold_the_lock_for_a_moment(db):
+    """The busy timeout waits for a command that writes beside the server."""
+    other = sqlite3.connect(file_of(db), isolation_level=None)
+    other.execute("begin immediate")
+    write = asyncio.create_task(db.write(insert(1)))
+    await asyncio.sleep(0)
+    other.execute("insert into t (a) values (2)")
+    other.execute("commit")
+    await write
+    other.close()
+    assert await numbers(db) == [1, 2]
+
+
+async def test_a_closed_database_says_so(make_sqlite):
+    db = await make_sqlite()
+    await db.close()
+    with pytest.raises(DatabaseUnavailable, match="closed"):
+        await db.write(insert(1))
+    with pytest.raises(DatabaseUnavailable, match="closed"):
+        async with db.transaction():
+            pass
+    with pytest.raises(DatabaseUnavailable, match="closed"):
+        async with db.reader():
+            pass
+
+
+WRITER = """
+import asyncio, sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from groundwork.clock import SystemClock
+from groundwork.database.sqlite import open_sqlite
+
+async def main():
+    db = open_sqlite(Path(sys.argv[1]), SystemClock())
+    await db.write(lambda w: w.execute("create table t (a bigint primary key)"))
+    async def caller(number):
+        for step in range(100000):
+            a = step * 20 + number
+            if number % 5:
+                await db.write(lambda w: w.execute("insert into t (a) values (:a)", a=a))
+            else:
+                async with db.transaction() as tx:
+                    await tx.execute("insert into t (a) values (:a)", a=a)
+            sys.stdout.write(f"{a}\\n")
+            sys.stdout.flush()
+    await asyncio.gather(*(caller(n) for n in range(20)))
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("lines", [1, 150, 400])
+def test_what_was_acknowledged_survives_kill(tmp_path, lines):
+    """Invariant 1: the process is killed while twenty callers write; every number that it printed is there."""
+    path = tmp_path / "killed.db"
+    process = subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(path)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={"PYTHONPATH": str(ROOT / "src")},
+    )
+    assert process.stdout is not None
+    acknowledged = [int(process.stdout.readline()) for _ in range(lines)]
+    process.send_signal(signal.SIGKILL)
+    acknowledged += [int(line) for line in process.stdout.read().split("\n")[:-1] if line]
+    process.stdout.close()
+    process.wait()
+    connection = sqlite3.connect(path)
+    stored = {row[0] for row in connection.execute("select a from t")}
+    assert connection.execute("pragma integrity_check").fetchone() == ("ok",)
+    connection.close()
+    assert set(acknowledged) <= stored
+
+
+async def test_unique_rows_are_reported_in_a_group_without_harm(db):
+    results = await one_group(db, insert(1), insert(1), insert(2))
+    assert [type(result) for result in results] == [type(None), UniqueViolated, type(None)]
+    assert await numbers(db) == [1, 2]
