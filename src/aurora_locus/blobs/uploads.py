@@ -7,6 +7,7 @@ lacks its file. Files without a row (a crash in between) are garbage for the swe
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Iterable
+from contextvars import Context
 from dataclasses import dataclass
 
 from at_protocol.data.blob_ref import BlobRef
@@ -42,8 +43,10 @@ class Blobs:
         self._removals: set[asyncio.Task[None]] = set()
 
     def remove_files_soon(self, did: Did, cids: Iterable[Cid]) -> None:
-        """Remove the files of blobs whose rows are gone, in the background: nobody's answer waits for it."""
-        removal = asyncio.get_running_loop().create_task(self._remove_files(did, list(cids)))
+        """Remove the files of blobs whose rows are gone, in the background: nobody's answer waits for it, and no
+        transaction or request is its context.
+        """
+        removal = asyncio.get_running_loop().create_task(self._remove_files(did, list(cids)), context=Context())
         self._removals.add(removal)
         removal.add_done_callback(self._removals.discard)
 
@@ -56,12 +59,12 @@ class Blobs:
             kept = await queries.existing(self.db, did, cids)
             for cid in cids:
                 if cid not in kept:  # else it was uploaded again meanwhile
-                    await self.store.remove(object_name(did, cid))
+                    await self.store.delete(object_name(did, cid))
 
 
 def object_name(did: Did, cid: Cid) -> str:
-    """Where a blob is in the store."""
-    return f"{did}/{cid}"
+    """Where a blob is in the store. Only a did:web with a port has a percent sign, which is none of a key's characters."""
+    return f"{did.replace('%', '_')}/{cid}"
 
 
 async def upload(
@@ -78,7 +81,7 @@ async def upload(
     digest = hashlib.sha256()
     beginning = b""
     size = 0
-    async with blobs.store.receive() as receiving:
+    async with blobs.store.upload() as receiving:
         async for chunk in body:
             if not chunk:
                 continue

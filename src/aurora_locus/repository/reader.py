@@ -64,6 +64,13 @@ _REPOSITORIES_WITH = """
 
 _BLOCKS = "select cid, bytes from blocks where did = :did and cid in :cids"
 
+_BLOCKS_AFTER = """
+    select rev, cid, bytes from blocks
+     where did = :did and (rev, cid) > (:rev, :cid)
+     order by rev, cid
+     limit :limit
+"""
+
 _COUNT = "select count(*) from records where did = :did"
 
 
@@ -138,3 +145,10 @@ async def load_blocks(db: Database, did: Did, cids: Iterable[Cid]) -> dict[Cid, 
     async with db.reader() as reader:
         rows = await reader.fetch(_BLOCKS, did=did, cids=[bytes(cid) for cid in cids])
     return {Cid(row[0]): row[1] for row in rows}
+
+
+async def blocks_after(db: Database, did: Did, rev: str, cid: bytes, *, limit: int) -> list[tuple[str, Cid, bytes]]:
+    """Blocks in the order of the revs that brought them, each with its rev, behind the position (rev, cid)."""
+    async with db.reader() as reader:
+        rows = await reader.fetch(_BLOCKS_AFTER, did=did, rev=rev, cid=cid, limit=limit)
+    return [(row[0], Cid(row[1]), row[2]) for row in rows]

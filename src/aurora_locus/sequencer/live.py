@@ -7,6 +7,7 @@ commit order. Everything here runs on the event loop, as calls after a commit do
 """
 
 import asyncio
+from contextvars import Context
 from typing import Protocol
 
 from aurora_locus.sequencer import queries
@@ -44,7 +45,8 @@ class Live:
             self.ring.append(seq, frame)
             self._wake_soon()
         elif seq > self.ring.head and self._catching_up is None:
-            self._catching_up = self._loop.create_task(self._catch_up())
+            # A context of its own: this outlives the transaction and the request that brought it about.
+            self._catching_up = self._loop.create_task(self._catch_up(), context=Context())
 
     def forget(self, numbers: frozenset[int]) -> None:
         """Frames were purged from the log."""

@@ -4,10 +4,11 @@ Parameters and JSON bodies are decoded and checked here, once, by the Lexicon of
 raised, the application around this turns them into answers. This is the hot path of every write: one function, no layers.
 """
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -30,10 +31,14 @@ _ENCODER = msgspec.json.Encoder()
 _NO_PARAMETERS: Mapping[str, Any] = {}
 
 
-class Table:
-    """Every method by its NSID; a name that stands twice is a mistake of ours."""
+Subscription = Callable[[Host, Scope, Receive, Send], Awaitable[None]]
 
-    def __init__(self, methods: Iterable[Method]) -> None:
+
+class Table:
+    """Every method and subscription by its NSID; a name that stands twice is a mistake of ours."""
+
+    def __init__(self, methods: Iterable[Method], subscriptions: Mapping[str, Subscription]) -> None:
+        self.subscriptions = subscriptions
         self.methods: dict[str, Method] = {}
         for method in methods:
             if method.nsid in self.methods:
@@ -48,14 +53,19 @@ class Table:
 
 
 def dispatcher(host: Host, table: Table) -> ASGIApp:
-    """The ASGI application that answers everything below ``/xrpc/`` but WebSockets and ``_health``."""
+    """The ASGI application that answers everything below ``/xrpc/`` but ``_health``."""
     methods = table.methods
     catalog = host.catalog
 
     async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
         nsid = scope["path"].removeprefix(PREFIX).rstrip("/")
+        if scope["type"] == "websocket":
+            await _subscribe(host, table.subscriptions.get(nsid), scope, receive, send)
+            return
         method = methods.get(nsid)
         if method is None:
+            if nsid in table.subscriptions:
+                raise HTTPException(426 if scope["method"] == "GET" else 405, headers={"upgrade": "websocket"})
             await _send(send, _not_implemented(nsid), is_head=scope["method"] == "HEAD")
             return
         name_route(HTTPConnection(scope), nsid)
@@ -78,6 +88,16 @@ def dispatcher(host: Host, table: Table) -> ASGIApp:
         await _send(send, await method.run(call), is_head=scope["method"] == "HEAD")
 
     return dispatch
+
+
+async def _subscribe(host: Host, subscription: Subscription | None, scope: Scope, receive: Receive, send: Send) -> None:
+    if subscription is None or not host.settings.serves_firehose:
+        body = _ENCODER.encode({"error": "MethodNotImplemented", "message": "This server has no such stream."})
+        headers = [(b"content-type", _JSON)]
+        await send({"type": "websocket.http.response.start", "status": 501, "headers": headers})
+        await send({"type": "websocket.http.response.body", "body": body})
+        return
+    await subscription(host, scope, receive, send)
 
 
 def _not_implemented(nsid: str) -> Answer:

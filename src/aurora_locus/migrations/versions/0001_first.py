@@ -29,7 +29,7 @@ create table blocks (
     rev   text  not null,
     primary key (did, cid)
 );
-create index blocks_by_rev on blocks (did, rev);
+create index blocks_by_rev on blocks (did, rev, cid);
 
 create table unlinked_blocks (
     did text  not null references repositories (did),

@@ -1,0 +1,60 @@
+"""The bytes of a public blob, in part or whole; never shown by a browser as a page of this server (protocol/xrpc.md 6)."""
+
+import re
+
+from at_protocol.syntax.did import Did
+from aurora_locus.blobs import queries
+from aurora_locus.blobs.uploads import object_name
+from aurora_locus.xrpc.method import Answer, Call, query
+from aurora_locus.xrpc.target import parse_cid, visible_head
+from groundwork.errors import NotFound
+
+# Short, because a deleted blob should be gone everywhere soon.
+_CACHE_SECONDS = 300
+
+_RANGE = re.compile(r"bytes=([0-9]{0,15})-([0-9]{0,15})")
+
+
+async def get_blob(call: Call) -> Answer:
+    """Answer the blob; BlobNotFound for temporary ones, those taken down and those that no record refers to."""
+    did, cid = Did(call.parameters["did"]), parse_cid(call.parameters["cid"])
+    await visible_head(call, did)
+    blob = await queries.find(call.host.db, did, cid)
+    if blob is None or not blob.is_public or blob.is_taken_down:
+        raise NotFound("Blob not found", name="BlobNotFound")
+    headers = {
+        "content-disposition": f'attachment; filename="{cid}"',
+        "x-content-type-options": "nosniff",
+        "content-security-policy": "default-src 'none'; sandbox",
+        "cross-origin-resource-policy": "cross-origin",
+        "etag": f'"{cid}"',
+        "cache-control": f"public, max-age={_CACHE_SECONDS}",
+        "accept-ranges": "bytes",
+    }
+    if call.header("if-none-match") == headers["etag"]:
+        return Answer(status=304, headers=headers)
+    status, start, end = _range(call.header("range"), blob.size)
+    if status == 416:
+        return Answer(status=416, headers={"content-range": f"bytes */{blob.size}"})
+    if status == 206:
+        headers["content-range"] = f"bytes {start}-{end - 1}/{blob.size}"
+    headers["content-length"] = str(end - start)
+    body = call.host.repositories.blobs.store.read(object_name(did, cid), start=start, end=end)
+    return Answer(body, blob.mime_type, headers, status)
+
+
+def _range(header: str | None, size: int) -> tuple[int, int, int]:
+    """Status, first byte and end of what was asked for. One range only; anything else is answered whole (RFC 9110 14.2)."""
+    match = _RANGE.fullmatch(header or "")
+    if match is None or match[1] == match[2] == "":
+        return 200, 0, size
+    if not match[1]:
+        start, end = max(0, size - int(match[2])), size
+    else:
+        start, end = int(match[1]), min(size, int(match[2]) + 1 if match[2] else size)
+    if start >= size or start >= end:
+        return 416, 0, 0
+    return 206, start, end
+
+
+METHOD = query("com.atproto.sync.getBlob", get_blob)

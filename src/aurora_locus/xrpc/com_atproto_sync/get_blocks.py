@@ -1,0 +1,28 @@
+"""Single blocks of a repository, by CID."""
+
+from at_protocol.repo import car
+from at_protocol.syntax.did import Did
+from aurora_locus.repository.reader import load_blocks
+from aurora_locus.xrpc.method import Answer, Call, query
+from aurora_locus.xrpc.target import parse_cids, visible_head
+from groundwork.errors import InvalidInput, NotFound
+
+# The URL's length allows no more than this anyway.
+_MOST = 200
+
+
+async def get_blocks(call: Call) -> Answer:
+    """Answer a CAR without roots, blocks in the order asked for."""
+    did = Did(call.parameters["did"])
+    cids = parse_cids(call.parameters["cids"])
+    if len(cids) > _MOST:
+        raise InvalidInput("cids", f"{len(cids)} CIDs; at most {_MOST} can be asked for at once.")
+    await visible_head(call, did)
+    found = await load_blocks(call.host.db, did, cids)
+    missing = [str(cid) for cid in cids if cid not in found]
+    if missing:
+        raise NotFound(f"Could not find blocks: {', '.join(missing)}", name="BlockNotFound")
+    return Answer(b"".join(car.write([], [(cid, found[cid]) for cid in cids])), car.MEDIA_TYPE)
+
+
+METHOD = query("com.atproto.sync.getBlocks", get_blocks)

@@ -1,0 +1,17 @@
+"""The older name of a full getRepo (deprecated)."""
+
+from at_protocol.repo.car import MEDIA_TYPE
+from at_protocol.syntax.did import Did
+from aurora_locus.repository.export import export
+from aurora_locus.xrpc.method import Answer, Call, query
+from aurora_locus.xrpc.target import visible_head
+
+
+async def get_checkout(call: Call) -> Answer:
+    """Answer the CAR."""
+    did = Did(call.parameters["did"])
+    await visible_head(call, did)
+    return Answer(export(call.host.repositories, did), MEDIA_TYPE)
+
+
+METHOD = query("com.atproto.sync.getCheckout", get_checkout)

@@ -1,0 +1,18 @@
+"""Whether a repository is hosted here and may be seen; answered for inactive ones, too."""
+
+from typing import Any
+
+from at_protocol.syntax.did import Did
+from aurora_locus.repository.model import Status
+from aurora_locus.xrpc.method import Call, query
+
+
+async def get_repo_status(call: Call) -> dict[str, Any]:
+    """Answer ``active`` with the rev, or the reason for not being so."""
+    head = await call.host.repositories.head(Did(call.parameters["did"]))
+    if head.status is Status.ACTIVE:
+        return {"did": head.did, "active": True, "rev": head.rev}
+    return {"did": head.did, "active": False, "status": head.status.value}
+
+
+METHOD = query("com.atproto.sync.getRepoStatus", get_repo_status)

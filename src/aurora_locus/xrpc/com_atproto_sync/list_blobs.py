@@ -1,0 +1,29 @@
+"""The public blobs of a repository, or those that records written after a rev refer to."""
+
+from typing import Any
+
+from at_protocol.syntax.did import Did
+from aurora_locus.blobs import queries
+from aurora_locus.xrpc.method import Call, query
+from aurora_locus.xrpc.target import cid_cursor, visible_head
+
+
+async def list_blobs(call: Call) -> dict[str, Any]:
+    """Answer a page of CIDs, sorted."""
+    asked = call.parameters
+    did = Did(asked["did"])
+    await visible_head(call, did)
+    cids = await queries.list_public(
+        call.host.db,
+        did,
+        since=asked.get("since", ""),
+        cursor=cid_cursor(asked.get("cursor")),
+        limit=asked["limit"],
+    )
+    page: dict[str, Any] = {"cids": [str(cid) for cid in cids]}
+    if len(cids) == asked["limit"]:
+        page["cursor"] = str(cids[-1])
+    return page
+
+
+METHOD = query("com.atproto.sync.listBlobs", list_blobs)

@@ -1,0 +1,43 @@
+"""Every repository of this host, in the order in which they came: a crawler that pages through sees everyone."""
+
+import re
+from typing import Any
+
+from aurora_locus.repository import reader
+from aurora_locus.repository.model import Head, Status
+from aurora_locus.xrpc.enumeration import require_enumerable
+from aurora_locus.xrpc.method import Call, query
+from aurora_locus.xrpc.target import bad_cursor
+from groundwork.clock import Instant
+
+_CURSOR = re.compile(r"([0-9]{1,18}):(did:.{1,2048})")
+
+
+async def list_repos(call: Call) -> dict[str, Any]:
+    """Answer a page with head, rev and status of each."""
+    require_enumerable(call)
+    limit = call.parameters["limit"]
+    created_at, did = _position(call.parameters.get("cursor"))
+    found = await reader.heads_after(call.host.db, created_at, did, limit)
+    page: dict[str, Any] = {"repos": [_shown(head) for _, head in found]}
+    if len(found) == limit:
+        came, head = found[-1]
+        page["cursor"] = f"{came}:{head.did}"
+    return page
+
+
+def _position(cursor: str | None) -> tuple[Instant, str]:
+    if cursor is None:
+        return Instant(-1), ""
+    match = _CURSOR.fullmatch(cursor)
+    if match is None:
+        raise bad_cursor()
+    return Instant(int(match[1])), match[2]
+
+
+def _shown(head: Head) -> dict[str, Any]:
+    shown = {"did": head.did, "head": str(head.commit), "rev": head.rev, "active": head.status is Status.ACTIVE}
+    return shown if head.status is Status.ACTIVE else {**shown, "status": head.status.value}
+
+
+METHOD = query("com.atproto.sync.listRepos", list_repos)

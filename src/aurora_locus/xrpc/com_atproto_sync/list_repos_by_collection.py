@@ -1,0 +1,32 @@
+"""Which repositories hold records of a collection: answered from the host's own index, without a crawl."""
+
+from typing import Any
+
+from at_protocol.failures import Malformed
+from at_protocol.syntax.did import parse_did
+from at_protocol.syntax.nsid import Nsid
+from aurora_locus.repository import reader
+from aurora_locus.xrpc.enumeration import require_enumerable
+from aurora_locus.xrpc.method import Call, query
+from aurora_locus.xrpc.target import bad_cursor
+
+
+async def list_repos_by_collection(call: Call) -> dict[str, Any]:
+    """Answer a page of active repositories by DID; the cursor is the last DID."""
+    require_enumerable(call)
+    limit, cursor = call.parameters["limit"], call.parameters.get("cursor")
+    if cursor is not None:
+        try:
+            parse_did(cursor)
+        except Malformed:
+            raise bad_cursor() from None
+    found = await reader.repositories_with(
+        call.host.db, Nsid(call.parameters["collection"]), cursor=cursor or "", limit=limit
+    )
+    page: dict[str, Any] = {"repos": [{"did": did} for did in found]}
+    if len(found) == limit:
+        page["cursor"] = found[-1]
+    return page
+
+
+METHOD = query("com.atproto.sync.listReposByCollection", list_repos_by_collection)

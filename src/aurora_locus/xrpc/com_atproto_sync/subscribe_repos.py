@@ -1,0 +1,59 @@
+"""The firehose: every event of this host over a WebSocket, live or from a cursor (protocol/sync.md 1 and 3)."""
+
+import asyncio
+from urllib.parse import parse_qsl
+
+from starlette.types import Receive, Scope, Send
+
+from at_protocol.sync import frames
+from aurora_locus.sequencer.subscription import FAREWELL_SECONDS, Refusal, follow, parse_cursor
+from aurora_locus.xrpc.host import Host
+
+NSID = "com.atproto.sync.subscribeRepos"
+
+# RFC 6455 7.4.1: the policy of the endpoint was violated; the reference closes with it after an error frame.
+_POLICY = 1008
+
+
+async def subscribe_repos(host: Host, scope: Scope, receive: Receive, send: Send) -> None:
+    """Serve one subscriber until either side ends it."""
+    await receive()  # websocket.connect
+    await send({"type": "websocket.accept"})
+    client = scope.get("client")
+    given = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
+    cursor = parse_cursor(given.get("cursor"))
+    if isinstance(cursor, Refusal):
+        await _refuse(send, cursor)
+        return
+
+    async def send_frame(frame: bytes) -> None:
+        await send({"type": "websocket.send", "bytes": frame})
+
+    peer = client[0] if client else ""
+    following = asyncio.create_task(follow(host.db, host.repositories.live, cursor, peer, send_frame))
+    gone = asyncio.create_task(_until_gone(receive))
+    try:
+        await asyncio.wait({following, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if gone.done():
+            return
+        refusal = following.result()
+        # A subscriber that stopped reading may never accept this; the connection is then cut.
+        async with asyncio.timeout(FAREWELL_SECONDS):
+            await _refuse(send, refusal)
+    except TimeoutError:
+        return
+    finally:
+        following.cancel()
+        gone.cancel()
+        await asyncio.gather(following, gone, return_exceptions=True)
+
+
+async def _refuse(send: Send, refusal: Refusal) -> None:
+    await send({"type": "websocket.send", "bytes": frames.encode_error(refusal.error, refusal.message)})
+    await send({"type": "websocket.close", "code": _POLICY, "reason": refusal.error})
+
+
+async def _until_gone(receive: Receive) -> None:
+    """Read and drop whatever the subscriber sends (protocol/sync.md 1), until it disconnects."""
+    while (await receive())["type"] != "websocket.disconnect":
+        continue

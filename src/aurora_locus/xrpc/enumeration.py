@@ -1,0 +1,11 @@
+"""Whether a stranger may page through the host (design 4.10); reads of one named repository always work."""
+
+from aurora_locus.xrpc.method import Call
+from groundwork.errors import Forbidden
+
+
+def require_enumerable(call: Call) -> None:
+    """Raise Forbidden unless the operator allows it or is the one who asks."""
+    if call.host.settings.can_be_enumerated or (call.caller is not None and call.caller.is_admin):
+        return
+    raise Forbidden("This server does not list its repositories (PDS_FEDERATION_CRAWL_ENABLED is off).")

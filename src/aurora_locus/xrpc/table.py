@@ -1,0 +1,54 @@
+"""Every method that this server has. A new one is a file and a line here."""
+
+from aurora_locus.xrpc.com_atproto_repo import (
+    apply_writes,
+    create_record,
+    delete_record,
+    list_missing_blobs,
+    list_records,
+    put_record,
+    upload_blob,
+)
+from aurora_locus.xrpc.com_atproto_repo import get_record as get_repo_record
+from aurora_locus.xrpc.com_atproto_sync import (
+    get_blob,
+    get_blocks,
+    get_checkout,
+    get_head,
+    get_latest_commit,
+    get_record,
+    get_repo,
+    get_repo_status,
+    list_blobs,
+    list_repos,
+    list_repos_by_collection,
+    subscribe_repos,
+)
+from aurora_locus.xrpc.dispatch import Table
+
+REPO = (
+    apply_writes.METHOD,
+    create_record.METHOD,
+    delete_record.METHOD,
+    get_repo_record.METHOD,
+    list_missing_blobs.METHOD,
+    list_records.METHOD,
+    put_record.METHOD,
+    upload_blob.METHOD,
+)
+
+SYNC = (
+    get_blob.METHOD,
+    get_blocks.METHOD,
+    get_checkout.METHOD,
+    get_head.METHOD,
+    get_latest_commit.METHOD,
+    get_record.METHOD,
+    get_repo.METHOD,
+    get_repo_status.METHOD,
+    list_blobs.METHOD,
+    list_repos.METHOD,
+    list_repos_by_collection.METHOD,
+)
+
+TABLE = Table([*REPO, *SYNC], {subscribe_repos.NSID: subscribe_repos.subscribe_repos})

@@ -1,0 +1,134 @@
+"""A repository under test, written to as its owner would; and what a careful consumer makes of its announcements."""
+
+import hashlib
+from base64 import b32encode
+from dataclasses import dataclass
+
+from at_protocol.crypto.did_key import PublicKey
+from at_protocol.crypto.k256 import PrivateKey
+from at_protocol.data import cbor
+from at_protocol.data.cid import Cid
+from at_protocol.data.model import Value
+from at_protocol.lexicon.catalog import Catalog
+from at_protocol.sync import events, verify
+from at_protocol.syntax.did import Did
+from at_protocol.syntax.handle import Handle
+from at_protocol.syntax.nsid import Nsid
+from at_protocol.syntax.record_key import RecordKey
+from aurora_locus.repository import hosting
+from aurora_locus.repository.commit import commit
+from aurora_locus.repository.model import Action, Committed, Status, Unswapped, Write
+from aurora_locus.repository.prepare import check_blobs, prepare_deletion, prepare_record
+from aurora_locus.repository.repositories import Repositories
+from aurora_locus.sequencer import queries
+from groundwork.database.transaction import Database, Writer
+
+NOTE = Nsid("org.example.note")
+CATALOG = Catalog()
+
+
+@dataclass(frozen=True)
+class Hosted:
+    """One repository."""
+
+    repositories: Repositories
+    did: Did
+    key: PrivateKey
+
+    @classmethod
+    async def make(cls, repositories: Repositories, name: str, status: Status = Status.ACTIVE) -> "Hosted":
+        secret = hashlib.sha256(name.encode()).digest()
+        key = PrivateKey.from_random(secret + secret)
+        did = Did("did:plc:" + b32encode(secret)[:24].decode().lower())
+        beginning = hosting.begin(repositories, did, key)
+
+        def work(w: Writer) -> None:
+            hosting.create(w, beginning, status)
+            repositories.keys.make_current(w, did, key)
+            if status is Status.ACTIVE:
+                hosting.announce_creation(w, repositories, Handle(f"{name}.test"), beginning)
+
+        await repositories.db.write(work)
+        return cls(repositories, did, key)
+
+    def prepare(
+        self,
+        rkey: str | None,
+        value: Value,
+        action: Action = Action.CREATE,
+        *,
+        collection: Nsid = NOTE,
+        validate: bool | None = None,
+        swap: Cid | Unswapped | None = Unswapped.ANYTHING,
+    ) -> Write:
+        return prepare_record(
+            CATALOG,
+            action,
+            collection,
+            None if rkey is None else RecordKey(rkey),
+            value,
+            validate=validate,
+            fresh_key=self.repositories.fresh_record_key(),
+            swap=swap,
+        )
+
+    async def write(self, *writes: Write, swap_commit: Cid | None = None) -> Committed | None:
+        await check_blobs(self.repositories.db, self.did, writes)
+        return await commit(self.repositories, self.did, writes, swap_commit=swap_commit)
+
+    async def create(self, rkey: str | None, text: str = "hello", **more: Value) -> Write:
+        write = self.prepare(rkey, {"text": text, **more})
+        await self.write(write)
+        return write
+
+    async def put(self, rkey: str, text: str, **more: Value) -> Committed | None:
+        return await self.write(self.prepare(rkey, {"text": text, **more}, Action.PUT))
+
+    async def delete(self, rkey: str, swap: Cid | Unswapped | None = Unswapped.ANYTHING) -> Committed | None:
+        return await self.write(prepare_deletion(NOTE, RecordKey(rkey), swap=swap))
+
+
+async def frames_after(db: Database, position: int = 0) -> list[tuple[int, bytes]]:
+    """The whole log behind a number."""
+    found: list[tuple[int, bytes]] = []
+    while page := await queries.page(db, found[-1][0] if found else position, 1000):
+        found += page
+    return found
+
+
+async def messages(db: Database, did: Did | None = None) -> list[events.Sequenced]:
+    """What was announced, of everybody or of one account."""
+    read = [events.read(frame) for _, frame in await frames_after(db)]
+    return [
+        message
+        for message in read
+        if isinstance(message, events.Sequenced)
+        and did in (None, message.repo if isinstance(message, events.CommitMessage) else message.did)
+    ]
+
+
+async def verify_log(db: Database, did: Did, key: PublicKey, now: int) -> dict[str, Value]:
+    """Check every commit of an account as a careful consumer does, each against the one before; its records at the end.
+
+    Raises verify.Refused when one does not hold.
+    """
+    known: verify.Known | None = None
+    records: dict[str, Value] = {}
+    for message in await messages(db, did):
+        if isinstance(message, events.CommitMessage):
+            seen = _first(message, key, now) if message.prev_data is None else _verified(message, key, now, known)
+            for operation in seen.operations:
+                if operation.record is None:
+                    del records[operation.path]
+                else:
+                    records[operation.path] = cbor.decode(operation.record)
+            known = seen.known
+    return records
+
+
+def _verified(message: events.CommitMessage, key: PublicKey, now: int, known: verify.Known | None) -> verify.Verified:
+    return verify.verify_commit_message(message, key, now_us=now, known=known)
+
+
+def _first(message: events.CommitMessage, key: PublicKey, now: int) -> verify.Verified:
+    return verify.verify_commit_message(message, key, now_us=now, care=verify.LENIENT)
