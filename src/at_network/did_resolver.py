@@ -1,0 +1,109 @@
+"""From a DID to its document: did:plc from a directory, did:web from its own host; cached (``lookup_cache``).
+
+Source: atproto DID specification, did:plc and did:web methods; identity paper, sections 4, 6, 7 and 9. What a directory
+answers is taken as it is; who distrusts it replays the log (``at_protocol.identity.plc_log``).
+"""
+
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+from at_network.lookup_cache import Lifetimes, LookupCache
+from at_protocol.failures import Malformed
+from at_protocol.identity.did_document import DidDocument, parse_did_document
+from at_protocol.syntax.did import Did, DidMethod, supported_method, web_host
+from at_protocol.syntax.handle import Handle, reserved_domain
+from groundwork.clock import Clock
+from groundwork.errors import InvalidInput, NotFound, RemoteFailed
+from groundwork.http.client import Answer, HttpClient
+
+MAX_DOCUMENT_BYTES = 256 * 1024
+TIMEOUT_SECONDS = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class DidSettings:
+    """``directory_url`` is where did:plc is asked for. ``is_development`` allows did:web on localhost and ``.test``."""
+
+    directory_url: str
+    is_development: bool = False
+    lifetimes: Lifetimes = field(default_factory=Lifetimes)
+    max_entries: int = 20_000
+
+
+class DidResolver:
+    """Resolves DIDs. Open one per program; ``close`` it before the HTTP client."""
+
+    def __init__(self, http: HttpClient, clock: Clock, settings: DidSettings) -> None:
+        self._http = http
+        self._settings = settings
+        self._cache: LookupCache[Did, DidDocument] = LookupCache(
+            self._fetch,
+            clock,
+            host_of=_host_of,
+            lifetimes=settings.lifetimes,
+            max_entries=settings.max_entries,
+        )
+
+    async def resolve(self, did: Did) -> DidDocument:
+        """The document, at most a day old.
+
+        Raises InvalidInput (``UnresolvableDid``: a method or form that nobody here resolves), NotFound (``DidNotFound``,
+        ``DidDeactivated`` for a tombstone), RemoteFailed and RemoteSlow (cannot tell).
+        """
+        self._check(did)
+        return await self._cache.get(did)
+
+    async def refresh(self, did: Did) -> DidDocument:
+        """The document asked for anew: after a signature failed. Limited per DID and per host; raises as ``resolve``."""
+        self._check(did)
+        return await self._cache.refresh(did)
+
+    def doubt(self, did: Did) -> None:
+        """The identity is said to have changed (``#identity``): ask before the document is used again."""
+        self._cache.doubt(did)
+
+    async def close(self) -> None:
+        await self._cache.close()
+
+    def _check(self, did: Did) -> None:
+        try:
+            if supported_method(did) is DidMethod.PLC:
+                return
+            host = web_host(did)
+        except Malformed as failure:
+            raise InvalidInput("did", f"This DID cannot be resolved: {failure.why}.", name="UnresolvableDid") from None
+        is_local = host.startswith("localhost:")
+        allow = self._settings.is_development
+        if (is_local and not allow) or (not is_local and reserved_domain(Handle(host), allow_test=allow)):
+            raise InvalidInput("did", f"No identity can live at {host}.", name="UnresolvableDid")
+
+    async def _fetch(self, did: Did) -> DidDocument:
+        url = did_url(did, self._settings.directory_url)
+        answer = await self._http.get(url, timeout_seconds=TIMEOUT_SECONDS, max_bytes=MAX_DOCUMENT_BYTES)
+        if answer.status in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
+            raise _absent(did, answer)
+        document = answer.expect_ok().json()
+        try:
+            return parse_did_document(document, did)
+        except Malformed as failure:
+            raise RemoteFailed(f"The document of {did} cannot be used: {failure.why}.") from None
+
+
+def did_url(did: Did, directory_url: str) -> str:
+    """Where the document of a supported DID is; ``localhost`` is asked in the clear, everybody else securely."""
+    if supported_method(did) is DidMethod.PLC:
+        return f"{directory_url.rstrip('/')}/{did}"
+    host = web_host(did)
+    scheme = "http" if host.startswith("localhost:") else "https"
+    return f"{scheme}://{host}/.well-known/did.json"
+
+
+def _absent(did: Did, answer: Answer) -> NotFound:
+    # The specification answers 410 for a tombstone, the reference directory 404 with this sentence.
+    if answer.status == HTTPStatus.GONE or b"DID not available" in answer.body:
+        return NotFound(f"The identity {did} has been closed.", name="DidDeactivated")
+    return NotFound(f"There is no identity {did}.", name="DidNotFound")
+
+
+def _host_of(did: Did) -> str:
+    return "" if supported_method(did) is DidMethod.PLC else web_host(did)

@@ -1,0 +1,202 @@
+"""From a handle to its DID, and whether the two agree.
+
+Source: atproto Handle specification, "Handle Resolution"; identity paper, sections 8 and 9. DNS and HTTPS are asked at
+the same time, DNS wins. A handle is an account's only when the DID's document claims it too; everything shown to people
+goes through ``verified_handle`` or ``identify``.
+"""
+
+import asyncio
+from collections.abc import Awaitable
+from dataclasses import dataclass, field
+
+from at_network.did_resolver import DidResolver
+from at_network.lookup_cache import Lifetimes, LookupCache
+from at_network.txt_records import Dns
+from at_protocol.failures import Malformed
+from at_protocol.identity.did_document import DidDocument
+from at_protocol.identity.handle_claim import (
+    MAX_BODY_BYTES,
+    confirmed_handle,
+    did_from_body,
+    did_from_txt,
+    dns_name,
+    well_known_url,
+)
+from at_protocol.syntax.at_identifier import is_did
+from at_protocol.syntax.did import Did, parse_did
+from at_protocol.syntax.handle import INVALID, Handle, reserved_domain
+from groundwork.clock import Clock
+from groundwork.errors import Failure, NotFound, RemoteFailed
+from groundwork.http.client import HttpClient
+from groundwork.http.reach import AddressRefused
+
+TIMEOUT_SECONDS = 3.0
+MAX_REDIRECTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class HandleSettings:
+    """``through_pds`` are servers asked before DNS for any handle: for development networks without names of their own."""
+
+    is_development: bool = False
+    through_pds: tuple[str, ...] = ()
+    lifetimes: Lifetimes = field(default_factory=lambda: Lifetimes(fresh_seconds=600))
+    max_entries: int = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who an account is: its document, and its handle as far as both sides agree (else ``handle.invalid``)."""
+
+    did: Did
+    handle: Handle
+    document: DidDocument
+
+
+class HandleResolver:
+    """Resolves handles. Open one per program; ``close`` it before the DID resolver and the HTTP client."""
+
+    def __init__(
+        self, http: HttpClient, dids: DidResolver, clock: Clock, settings: HandleSettings, *, dns: Dns | None = None
+    ) -> None:
+        self._http = http
+        self._dids = dids
+        self._settings = settings
+        self._dns = dns or Dns()
+        self._cache: LookupCache[Handle, Did] = LookupCache(
+            self._fetch,
+            clock,
+            host_of=lambda handle: handle.split(".", 1)[1],
+            lifetimes=settings.lifetimes,
+            max_entries=settings.max_entries,
+        )
+
+    async def resolve(self, handle: Handle) -> Did:
+        """The DID that a handle names: one way only, the DID may not agree.
+
+        Raises NotFound (``HandleNotFound``), RemoteFailed and RemoteSlow (cannot tell).
+        """
+        self._check(handle)
+        return await self._cache.get(handle)
+
+    async def refresh(self, handle: Handle) -> Did:
+        """As ``resolve``, asked anew within limits."""
+        self._check(handle)
+        return await self._cache.refresh(handle)
+
+    def doubt(self, handle: Handle) -> None:
+        """Ask before the handle is believed again."""
+        self._cache.doubt(handle)
+
+    async def verified_handle(self, document: DidDocument) -> Handle:
+        """The handle to show for an account: ``handle.invalid`` unless the claimed one names its DID.
+
+        Raises RemoteFailed and RemoteSlow where that cannot be told now.
+        """
+        claimed = document.handle
+        if claimed is None:
+            return INVALID
+        try:
+            return confirmed_handle(document, await self.resolve(claimed))
+        except NotFound:
+            return INVALID
+
+    async def identify(self, identifier: Did | Handle, *, refresh: bool = False) -> Identity:
+        """The whole identity of a DID or a handle, both directions checked.
+
+        A handle whose DID does not claim it back is NotFound (``HandleNotFound``): it is nobody's.
+        """
+        if is_did(identifier):
+            did = Did(identifier)
+        else:
+            did = await (self.refresh if refresh else self.resolve)(Handle(identifier))
+        document = await (self._dids.refresh if refresh else self._dids.resolve)(did)
+        if not is_did(identifier):
+            if document.handle != identifier:
+                if not refresh:  # either side may have moved since it was asked
+                    return await self.identify(identifier, refresh=True)
+                raise NotFound(f"The account that {identifier} names goes by another handle.", name="HandleNotFound")
+            return Identity(did, Handle(identifier), document)
+        return Identity(did, await self.verified_handle(document), document)
+
+    async def close(self) -> None:
+        await self._cache.close()
+
+    def _check(self, handle: Handle) -> None:
+        if handle == INVALID or reserved_domain(handle, allow_test=self._settings.is_development):
+            raise NotFound(f"No account can be called {handle}.", name="HandleNotFound")
+
+    async def _fetch(self, handle: Handle) -> Did:
+        for pds in self._settings.through_pds:
+            did = await self._from_pds(pds, handle)
+            if did is not None:
+                return did
+        if handle.endswith(".test"):  # no name server knows that domain (RFC 6761)
+            raise _nobody(handle)
+        asking = asyncio.create_task(_outcome(self._from_https(handle)))
+        try:
+            by_dns = await _outcome(self._from_dns(handle))
+            # A DID is the answer; a domain that contradicts itself (NotFound) is not mended by HTTPS.
+            by_https = None if isinstance(by_dns, str | NotFound) else await asking
+        finally:
+            asking.cancel()
+        for found in (by_dns, by_https):
+            if isinstance(found, str):
+                return found
+        raise next((failure for failure in (by_dns, by_https) if isinstance(failure, Failure)), _nobody(handle))
+
+    async def _from_pds(self, pds: str, handle: Handle) -> Did | None:
+        url = f"{pds.rstrip('/')}/xrpc/com.atproto.identity.resolveHandle?handle={handle}"
+        answer = await self._http.get(url, timeout_seconds=TIMEOUT_SECONDS)
+        if not answer.is_ok:
+            return None
+        body = answer.json()
+        try:
+            return parse_did(body["did"])
+        except (Malformed, KeyError, TypeError):
+            raise RemoteFailed(f"{pds} did not answer with a DID.") from None
+
+    async def _from_dns(self, handle: Handle) -> Did | None:
+        name = dns_name(handle)
+        if name is None:
+            return None
+        try:
+            return did_from_txt(await self._dns.txt(name))
+        except Malformed as failure:
+            raise NotFound(f"The domain of {handle} names no account: {failure.why}.", name="HandleNotFound") from None
+
+    async def _from_https(self, handle: Handle) -> Did | None:
+        try:
+            answer = await self._http.get(
+                well_known_url(handle),
+                timeout_seconds=TIMEOUT_SECONDS,
+                max_bytes=MAX_BODY_BYTES,
+                redirects=MAX_REDIRECTS,
+            )
+        except AddressRefused:
+            return None  # a name that leads into a private network names nobody
+        except RemoteFailed as failure:
+            # A domain without any machine says nothing, and that is an answer; a machine that is down is none.
+            if failure.status is None and not await self._dns.has_address(handle):
+                return None
+            raise
+        if answer.status >= 500:
+            raise RemoteFailed(f"{handle} answered with status {answer.status}.", status=answer.status)
+        if not answer.is_ok:
+            return None
+        try:
+            return did_from_body(answer.body)
+        except Malformed:
+            return None  # a page for people, as many hosts answer for every path
+
+
+def _nobody(handle: Handle) -> NotFound:
+    return NotFound(f"No account is called {handle}.", name="HandleNotFound")
+
+
+async def _outcome(asked: Awaitable[Did | None]) -> Did | Failure | None:
+    """A result or a failure as a value, so that one way's failure does not hide the other's answer."""
+    try:
+        return await asked
+    except Failure as failure:
+        return failure

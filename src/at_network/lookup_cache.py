@@ -1,0 +1,158 @@
+"""What the network said about a name, for how long that counts, and who asks again.
+
+Rules (identity paper, section 9): a value is fresh for a while, then served stale while it is fetched in the background,
+and useless after a hard limit. One question per key is under way at a time. A failure never overwrites a good value; only
+the answer "there is none" does. Absence and failure are remembered for a short time, so that a missing name or a dead
+server is not asked for every request. A forced refresh is limited per key and per host.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextvars import Context
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from cachetools import LRUCache
+
+from groundwork.clock import MINUTE, SECOND, Clock
+from groundwork.errors import Failure, NotFound, Unavailable
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+# Keys on one server that may be refreshed by force in a minute: signatures that fail on purpose must not make us flood it.
+_FORCED_PER_HOST = 300
+_MAX_HOSTS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetimes:
+    """Seconds. ``absent`` is how long "there is none" counts, ``failed`` how long a failing server is left alone."""
+
+    fresh_seconds: int = 3600
+    hard_seconds: int = 86_400
+    absent_seconds: int = 60
+    failed_seconds: int = 10
+    forced_gap_seconds: int = 30
+
+
+@dataclass(slots=True)
+class _Entry(Generic[V]):
+    value: V | None = None
+    fetched_at: int = 0
+    failure: Failure | None = None
+    failed_at: int = 0
+    is_doubted: bool = False
+
+
+class LookupCache(Generic[K, V]):
+    """Values of ``fetch`` by key. ``fetch`` raises NotFound for "there is none" and other failures for "cannot tell"."""
+
+    def __init__(
+        self,
+        fetch: Callable[[K], Awaitable[V]],
+        clock: Clock,
+        *,
+        host_of: Callable[[K], str],
+        lifetimes: Lifetimes,
+        max_entries: int,
+    ) -> None:
+        self._fetch = fetch
+        self._clock = clock
+        self._host_of = host_of
+        self._lifetimes = lifetimes
+        self._entries: LRUCache[K, _Entry[V]] = LRUCache(max_entries)
+        self._under_way: dict[K, asyncio.Task[_Entry[V]]] = {}
+        self._forced: LRUCache[tuple[str, int], int] = LRUCache(_MAX_HOSTS)
+
+    async def get(self, key: K) -> V:
+        """The value, asked for only if what is known is too old. Raises what ``fetch`` raises."""
+        entry = self._entries.get(key)
+        if entry is None:
+            return await self._ask(key)
+        now = self._clock.now()
+        if entry.value is not None:
+            age = now - entry.fetched_at
+            if age < self._lifetimes.hard_seconds * SECOND and not entry.is_doubted:
+                if age >= self._lifetimes.fresh_seconds * SECOND and not self._fails_now(entry, now):
+                    self._ask_in_background(key)
+                return entry.value
+        if entry.failure is not None and self._fails_now(entry, now):
+            return self._known(entry)
+        return await self._ask(key)
+
+    async def refresh(self, key: K) -> V:
+        """The value asked for anew, unless that was done a moment ago or too often for its host."""
+        entry = self._entries.get(key)
+        now = self._clock.now()
+        if (
+            entry is not None
+            and now - max(entry.fetched_at, entry.failed_at) < self._lifetimes.forced_gap_seconds * SECOND
+        ):
+            return self._known(entry)
+        window = (self._host_of(key), now // MINUTE)
+        if self._forced.get(window, 0) >= _FORCED_PER_HOST:
+            return self._known(entry)
+        self._forced[window] = self._forced.get(window, 0) + 1
+        return await self._ask(key)
+
+    def doubt(self, key: K) -> None:
+        """Ask before the value is used again (somebody announced a change); if nobody answers, it still counts."""
+        entry = self._entries.get(key)
+        if entry is not None:
+            entry.is_doubted = True
+            entry.failure = None
+
+    async def close(self) -> None:
+        """Stop what is under way."""
+        tasks = list(self._under_way.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _fails_now(self, entry: _Entry[V], now: int) -> bool:
+        if entry.failure is None:
+            return False
+        is_absent = isinstance(entry.failure, NotFound)
+        seconds = self._lifetimes.absent_seconds if is_absent else self._lifetimes.failed_seconds
+        return now - entry.failed_at < seconds * SECOND
+
+    def _known(self, entry: _Entry[V] | None) -> V:
+        """The best that is known without asking: a value within its hard limit, else the failure."""
+        if entry is None:
+            raise Unavailable("This was asked for too often; try again in a minute.")
+        if entry.value is not None and self._clock.now() - entry.fetched_at < self._lifetimes.hard_seconds * SECOND:
+            return entry.value
+        if entry.failure is None:
+            raise Unavailable("What is known about this is too old, and it was asked for too often.")
+        raise entry.failure.with_traceback(None)
+
+    async def _ask(self, key: K) -> V:
+        task = self._under_way.get(key)
+        if task is None:
+            task = self._start(key, None)
+        # Shielded: one caller's deadline must not take the answer from the others.
+        return self._known(await asyncio.shield(task))
+
+    def _ask_in_background(self, key: K) -> None:
+        if key not in self._under_way:
+            # Nobody waits for this one, so it may run beside the caller's transaction: it gets a context of its own.
+            self._start(key, Context())
+
+    def _start(self, key: K, context: Context | None) -> asyncio.Task[_Entry[V]]:
+        task = asyncio.create_task(self._fetch_into(key), context=context)
+        self._under_way[key] = task
+        task.add_done_callback(lambda _done: self._under_way.pop(key, None))
+        return task
+
+    async def _fetch_into(self, key: K) -> _Entry[V]:
+        try:
+            value = await self._fetch(key)
+        except Failure as failure:
+            entry = self._entries.get(key)
+            if entry is None or isinstance(failure, NotFound):
+                entry = self._entries[key] = _Entry()
+            entry.failure, entry.failed_at, entry.is_doubted = failure, self._clock.now(), False
+        else:
+            entry = self._entries[key] = _Entry(value, self._clock.now())
+        return entry

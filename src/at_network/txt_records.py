@@ -1,0 +1,53 @@
+"""Questions to the DNS: TXT records, and whether a name has any address. Absence is an answer, silence is a failure."""
+
+import dns.asyncresolver
+import dns.exception
+import dns.nameserver
+import dns.rdatatype
+import dns.resolver
+
+from groundwork.errors import RemoteFailed, RemoteSlow
+
+TIMEOUT_SECONDS = 3.0
+
+
+class Dns:
+    """A stub resolver: the machine's own servers, or one given address and port."""
+
+    def __init__(self, server: tuple[str, int] | None = None, *, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
+        self._server = server
+        self._timeout_seconds = timeout_seconds
+        self._resolver: dns.asyncresolver.Resolver | None = None
+
+    async def txt(self, name: str) -> list[tuple[bytes, ...]]:
+        """The TXT records of a name, each a tuple of character strings; empty where there are none.
+
+        Raises RemoteFailed and RemoteSlow where no server said anything about it.
+        """
+        answer = await self._ask(name, dns.rdatatype.TXT)
+        return [] if answer is None or answer.rrset is None else [record.strings for record in answer.rrset]
+
+    async def has_address(self, name: str) -> bool:
+        """Whether a name leads to any machine at all. Raises as ``txt``."""
+        if await self._ask(name, dns.rdatatype.A) is not None:
+            return True
+        return await self._ask(name, dns.rdatatype.AAAA) is not None
+
+    async def _ask(self, name: str, kind: dns.rdatatype.RdataType) -> dns.resolver.Answer | None:
+        try:
+            return await self._open().resolve(name, kind, lifetime=self._timeout_seconds, search=False)
+        except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
+            return None
+        except dns.exception.Timeout:
+            raise RemoteSlow("The name servers did not answer in time.") from None
+        except (dns.exception.DNSException, OSError) as failure:
+            raise RemoteFailed(f"The name servers cannot be asked ({type(failure).__name__}).") from failure
+
+    def _open(self) -> dns.asyncresolver.Resolver:
+        # Made at the first question: a machine without DNS can run everything that needs none.
+        if self._resolver is None:
+            self._resolver = dns.asyncresolver.Resolver(configure=self._server is None)
+            if self._server is not None:
+                host, port = self._server
+                self._resolver.nameservers = [dns.nameserver.Do53Nameserver(host, port)]
+        return self._resolver

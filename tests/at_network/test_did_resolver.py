@@ -1,0 +1,183 @@
+"""DIDs to documents, from a directory and from web hosts on loopback."""
+
+import asyncio
+
+import pytest
+from aiohttp import web
+from tests.at_network.peers import EveryName, certificate, drop, serve
+
+from at_network.did_resolver import DidResolver, DidSettings
+from at_protocol.crypto import k256
+from at_protocol.identity.did_document import account_document
+from at_protocol.syntax.did import parse_did
+from at_protocol.syntax.handle import parse_handle
+from groundwork.clock import HOUR, MINUTE
+from groundwork.errors import InvalidInput, NotFound, RemoteFailed, RemoteSlow
+from groundwork.http.client import HttpClient
+from groundwork.http.reach import DEVELOPMENT
+
+DID = parse_did("did:plc:4hodhjl2kposuchzvpiviwps")
+KEY = k256.PrivateKey.from_bytes(b"\x01" * 32).public
+
+
+def document(did=DID, handle="alice.example.com"):
+    return account_document(did, handle=parse_handle(handle), key=KEY, pds="https://pds.example.com")
+
+
+class Host:
+    """A directory, or a web host, that answers what it is told to."""
+
+    def __init__(self) -> None:
+        self.answer = lambda: web.json_response(document())
+        self.asked = 0
+
+    async def __call__(self, request: web.Request) -> web.StreamResponse:
+        self.asked += 1
+        answered = self.answer()
+        if isinstance(answered, str):
+            return drop(request)
+        return answered
+
+
+@pytest.fixture
+def directory():
+    return Host()
+
+
+@pytest.fixture
+async def resolver(http, clock, directory):
+    async with serve({"GET /{did}": directory}) as url:
+        made = DidResolver(http, clock, DidSettings(url + "/"))
+        yield made
+        await made.close()
+
+
+async def test_plc(resolver):
+    found = await resolver.resolve(DID)
+    assert (found.did, found.handle, found.pds) == (DID, "alice.example.com", "https://pds.example.com")
+    assert found.signing_key == KEY
+
+
+@pytest.mark.parametrize(
+    ("answer", "name"),
+    [
+        (lambda: web.json_response({"message": "DID not registered"}, status=404), "DidNotFound"),
+        (lambda: web.json_response({"message": f"DID not available: {DID}"}, status=404), "DidDeactivated"),
+        (lambda: web.Response(status=410), "DidDeactivated"),
+    ],
+)
+async def test_absence_has_a_name(resolver, directory, answer, name):
+    """Unknown and tombstoned are two things; both spellings of a tombstone are understood."""
+    directory.answer = answer
+    with pytest.raises(NotFound) as failure:
+        await resolver.resolve(DID)
+    assert failure.value.name == name
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda: web.Response(status=500),
+        lambda: web.Response(text="<html>"),
+        lambda: web.json_response([]),
+        lambda: web.json_response(document(parse_did("did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"))),
+        lambda: web.Response(status=302, headers={"location": "/elsewhere"}),
+        lambda: web.Response(body=b" " * 300_000),
+        lambda: "drop",
+    ],
+)
+async def test_nonsense_is_the_other_sides_failure(resolver, directory, answer):
+    """Whatever is no document of this DID tells nothing about it."""
+    directory.answer = answer
+    with pytest.raises(RemoteFailed):
+        await resolver.resolve(DID)
+
+
+async def test_known_identity_survives_a_dead_directory(resolver, directory, clock):
+    await resolver.resolve(DID)
+    directory.answer = lambda: web.Response(status=503)
+    clock.turn(20 * HOUR)
+    for _ in range(3):
+        assert (await resolver.resolve(DID)).did == DID
+
+
+async def test_closed_identity_is_noticed(resolver, directory):
+    """After ``#identity`` a tombstone counts at once."""
+    await resolver.resolve(DID)
+    directory.answer = lambda: web.Response(status=410)
+    resolver.doubt(DID)
+    with pytest.raises(NotFound):
+        await resolver.resolve(DID)
+
+
+async def test_rotated_key_is_seen_by_refresh(resolver, directory, clock):
+    """A signature fails, the document is asked for anew, the new key is there."""
+    await resolver.resolve(DID)
+    other = k256.PrivateKey.from_bytes(b"\x02" * 32).public
+    directory.answer = lambda: web.json_response(
+        account_document(DID, handle=None, key=other, pds="https://pds.example.com")
+    )
+    clock.turn(MINUTE)
+    assert (await resolver.refresh(DID)).signing_key == other
+
+
+async def test_two_askers_one_question(resolver, directory):
+    await asyncio.gather(*(resolver.resolve(DID) for _ in range(20)))
+    assert directory.asked == 1
+
+
+@pytest.mark.parametrize(
+    "did",
+    [
+        "did:plc:asdf123",
+        "did:key:zQ3shXjHeiBuRCKmM36cuYnm7YEMzhGnCmCyW92sRJ9pribSF",
+        "did:web:example.com:path",
+        "did:web:example.com%3A8080",
+        "did:web:localhost%3A1234",
+        "did:web:server.local",
+        "did:web:host.test",
+        "did:web:127.0.0.1",
+        "did:web:169.254.169.254",
+    ],
+)
+async def test_unresolvable_dids_are_never_asked_for(resolver, directory, did):
+    with pytest.raises(InvalidInput) as failure:
+        await resolver.resolve(parse_did(did))
+    assert failure.value.name == "UnresolvableDid"
+    assert directory.asked == 0
+
+
+async def test_web_on_localhost_in_development(http, clock):
+    """A development network may have did:web accounts on a port of this machine."""
+    host = Host()
+    async with serve({"GET /.well-known/did.json": host}) as url:
+        did = parse_did("did:web:localhost%3A" + url.rpartition(":")[2])
+        host.answer = lambda: web.json_response(document(did))
+        resolver = DidResolver(http, clock, DidSettings("http://127.0.0.1:1", is_development=True))
+        assert (await resolver.resolve(did)).did == did
+
+
+async def test_web_over_https(clock, tmp_path, monkeypatch):
+    """did:web is asked at its well-known path over TLS, by the host's lower-case name."""
+    trust, context = certificate(tmp_path, "accounts.example.com")
+    monkeypatch.setenv("SSL_CERT_FILE", str(trust))
+    did, host = parse_did("did:web:accounts.example.com"), Host()
+    host.answer = lambda: web.json_response(document(did))
+    async with serve({"GET /.well-known/did.json": host}, context) as url:
+        http = HttpClient(DEVELOPMENT, resolver=EveryName(int(url.rpartition(":")[2])))
+        resolver = DidResolver(http, clock, DidSettings("http://127.0.0.1:1"))
+        assert (await resolver.resolve(did)).did == did
+        await http.close()
+
+
+async def test_slow_directory_is_slow(http, clock, monkeypatch):
+    monkeypatch.setattr("at_network.did_resolver.TIMEOUT_SECONDS", 0.05)
+    never = asyncio.Event()
+
+    async def hang(_request: web.Request) -> web.StreamResponse:
+        await never.wait()
+        raise AssertionError
+
+    async with serve({"GET /{did}": hang}) as url:
+        with pytest.raises(RemoteSlow):
+            await DidResolver(http, clock, DidSettings(url)).resolve(DID)

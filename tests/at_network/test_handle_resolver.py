@@ -1,0 +1,244 @@
+"""Handles to DIDs: a name server and a TLS host on loopback, and their disagreements."""
+
+from contextlib import AsyncExitStack
+
+import pytest
+from aiohttp import web
+from tests.at_network.peers import EveryName, certificate, name_server, serve
+
+from at_network.did_resolver import DidResolver, DidSettings
+from at_network.handle_resolver import HandleResolver, HandleSettings
+from at_network.txt_records import Dns
+from at_protocol.crypto import k256
+from at_protocol.identity.did_document import account_document
+from at_protocol.syntax.did import parse_did
+from at_protocol.syntax.handle import INVALID, parse_handle
+from groundwork.clock import HOUR, MINUTE
+from groundwork.errors import NotFound, RemoteFailed, RemoteSlow
+from groundwork.http.client import HttpClient
+from groundwork.http.reach import DEVELOPMENT
+
+ALICE = parse_handle("alice.example.com")
+DID = parse_did("did:plc:4hodhjl2kposuchzvpiviwps")
+OTHER = parse_did("did:plc:aaaaaaaaaaaaaaaaaaaaaaaa")
+KEY = k256.PrivateKey.from_bytes(b"\x01" * 32).public
+RECORD = f"_atproto.{ALICE}"
+
+
+class World:
+    """One domain with both ways of naming a DID, one directory; every part can be told what to say."""
+
+    def __init__(self) -> None:
+        self.https = lambda: web.Response(status=404)
+        self.documents = {DID: ALICE}
+        self.through: dict[str, object] = {}
+
+    async def start(self, stack, clock, tmp_path, monkeypatch):
+        trust, context = certificate(tmp_path, ALICE)
+        monkeypatch.setenv("SSL_CERT_FILE", str(trust))
+        self.names = await stack.enter_async_context(name_server({}, frozenset({ALICE})))
+        tls = await stack.enter_async_context(serve({"GET /.well-known/atproto-did": self._https}, context))
+        directory = await stack.enter_async_context(serve({"GET /{did}": self._document}))
+        self.pds = await stack.enter_async_context(serve({"GET /xrpc/com.atproto.identity.resolveHandle": self._pds}))
+        self.hosts = EveryName(int(tls.rpartition(":")[2]))
+        self.http = HttpClient(DEVELOPMENT, resolver=self.hosts)
+        stack.push_async_callback(self.http.close)
+        self.clock = clock
+        self.dids = DidResolver(self.http, clock, DidSettings(directory))
+        stack.push_async_callback(self.dids.close)
+        self.resolver = self.make(HandleSettings())
+        stack.push_async_callback(self.resolver.close)
+
+    def make(self, settings):
+        dns = Dns(("127.0.0.1", self.names.port), timeout_seconds=0.2)
+        return HandleResolver(self.http, self.dids, self.clock, settings, dns=dns)
+
+    async def _https(self, _request):
+        return self.https()
+
+    async def _document(self, request):
+        did = parse_did(request.match_info["did"])
+        handle = self.documents.get(did, ...)
+        if handle is ...:
+            return web.json_response({}, status=404)
+        return web.json_response(account_document(did, handle=handle, key=KEY, pds="https://pds.example.com"))
+
+    async def _pds(self, request):
+        did = self.through.get(request.query["handle"])
+        if did is None:
+            return web.json_response({"error": "HandleNotFound"}, status=400)
+        return web.json_response({"did": did})
+
+
+@pytest.fixture
+async def world(clock, tmp_path, monkeypatch):
+    async with AsyncExitStack() as stack:
+        made = World()
+        await made.start(stack, clock, tmp_path, monkeypatch)
+        yield made
+
+
+async def missing(world) -> str:
+    with pytest.raises(NotFound) as failure:
+        await world.resolver.resolve(ALICE)
+    assert failure.value.name == "HandleNotFound"
+    return failure.value.why
+
+
+async def test_by_dns(world):
+    world.names.records = {RECORD: [f'"did={DID}"']}
+    assert await world.resolver.resolve(ALICE) == DID
+
+
+async def test_chunks_of_a_record_are_joined(world):
+    world.names.records = {RECORD: [f'"did={DID[:10]}" "{DID[10:]}"', '"v=spf1 -all"']}
+    assert await world.resolver.resolve(ALICE) == DID
+
+
+async def test_by_https(world):
+    world.https = lambda: web.Response(text=f"{DID}\n", content_type="text/html")
+    assert await world.resolver.resolve(ALICE) == DID
+
+
+async def test_dns_wins(world):
+    world.names.records = {RECORD: [f'"did={DID}"']}
+    world.https = lambda: web.Response(text=OTHER)
+    assert await world.resolver.resolve(ALICE) == DID
+
+
+@pytest.mark.parametrize("texts", [[f'"did={DID}"', f'"did={OTHER}"'], ['"did= spaced"'], ['"did="']])
+async def test_a_domain_that_contradicts_itself_names_nobody(world, texts):
+    """Two claims, or one that is no DID, are not mended by HTTPS."""
+    world.names.records = {RECORD: texts}
+    world.https = lambda: web.Response(text=DID)
+    await missing(world)
+
+
+async def test_upper_case_prefix_is_no_claim(world):
+    world.names.records = {RECORD: [f'"DID={DID}"']}
+    await missing(world)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda: web.Response(status=404),
+        lambda: web.Response(text="<html>welcome</html>"),
+        lambda: web.Response(text=""),
+    ],
+)
+async def test_nobody_there(world, answer):
+    world.https = answer
+    await missing(world)
+
+
+async def test_domain_without_machines_names_nobody(world):
+    """A name that leads nowhere is an answer: there is no such account."""
+    world.hosts.unknown = frozenset({ALICE})
+    world.names.hosts = frozenset()
+    await missing(world)
+
+
+async def test_machine_that_is_down_is_no_answer(world):
+    """A web host that cannot be reached may name somebody tomorrow."""
+    world.hosts.unknown = frozenset({ALICE})
+    with pytest.raises(RemoteFailed):
+        await world.resolver.resolve(ALICE)
+
+
+async def test_failing_host_is_no_answer(world):
+    world.https = lambda: web.Response(status=503)
+    with pytest.raises(RemoteFailed):
+        await world.resolver.resolve(ALICE)
+
+
+async def test_silent_name_server_is_no_answer(world):
+    world.names.is_silent = True
+    with pytest.raises(RemoteSlow):
+        await world.resolver.resolve(ALICE)
+
+
+async def test_failing_name_server_is_no_answer(world):
+    world.names.is_failing = True
+    with pytest.raises(RemoteFailed):
+        await world.resolver.resolve(ALICE)
+
+
+async def test_https_answers_where_dns_fails(world):
+    world.names.is_failing = True
+    world.https = lambda: web.Response(text=DID)
+    assert await world.resolver.resolve(ALICE) == DID
+
+
+async def test_endless_body_is_not_read(world):
+    world.https = lambda: web.Response(body=DID.encode() + b" " * 10_000_000)
+    with pytest.raises(RemoteFailed):
+        await world.resolver.resolve(ALICE)
+
+
+@pytest.mark.parametrize("handle", ["handle.invalid", "alice.local", "alice.test", "a.onion", "localhost.localhost"])
+async def test_reserved_names_are_never_looked_up(world, handle):
+    with pytest.raises(NotFound):
+        await world.resolver.resolve(parse_handle(handle))
+    assert world.names.asked == []
+
+
+async def test_development_resolves_through_a_pds(world):
+    """A network on one laptop has no domains: its own server says who its people are."""
+    resolver = world.make(HandleSettings(is_development=True, through_pds=(world.pds,)))
+    world.through = {"alice.test": DID}
+    assert await resolver.resolve(parse_handle("alice.test")) == DID
+    with pytest.raises(NotFound):
+        await resolver.resolve(parse_handle("bob.test"))
+    assert world.names.asked == []
+
+
+async def test_what_the_pds_does_not_know_is_looked_up(world):
+    resolver = world.make(HandleSettings(is_development=True, through_pds=(world.pds,)))
+    world.names.records = {RECORD: [f'"did={DID}"']}
+    assert await resolver.resolve(ALICE) == DID
+
+
+async def test_handle_counts_when_both_sides_agree(world):
+    world.names.records = {RECORD: [f'"did={DID}"']}
+    identity = await world.resolver.identify(ALICE)
+    assert (identity.did, identity.handle, identity.document.did) == (DID, ALICE, DID)
+    assert (await world.resolver.identify(DID)).handle == ALICE
+
+
+async def test_handle_that_the_account_does_not_claim(world):
+    """A domain may point at anybody's DID; that makes it nobody's handle."""
+    world.names.records = {RECORD: [f'"did={DID}"']}
+    world.documents = {DID: parse_handle("someone.example.org")}
+    with pytest.raises(NotFound):
+        await world.resolver.identify(ALICE)
+
+
+async def test_account_whose_handle_does_not_agree_is_shown_without(world):
+    world.names.records = {RECORD: [f'"did={OTHER}"']}
+    assert (await world.resolver.identify(DID)).handle == INVALID
+
+
+async def test_account_without_handle(world):
+    world.documents = {DID: None}
+    assert (await world.resolver.identify(DID)).handle == INVALID
+
+
+async def test_moved_handle_is_asked_for_again(world):
+    """What is remembered of both sides is asked anew before a handle is called nobody's."""
+    world.names.records = {RECORD: [f'"did={DID}"']}
+    await world.resolver.identify(ALICE)
+    world.clock.turn(MINUTE)
+    world.documents = {OTHER: ALICE, DID: None}
+    world.names.records = {RECORD: [f'"did={OTHER}"']}
+    world.dids.doubt(DID)
+    assert (await world.resolver.identify(ALICE)).did == OTHER
+
+
+async def test_known_handle_survives_an_outage(world):
+    world.names.records = {RECORD: [f'"did={DID}"']}
+    await world.resolver.resolve(ALICE)
+    world.names.is_failing = True
+    world.https = lambda: web.Response(status=500)
+    world.clock.turn(HOUR)
+    assert await world.resolver.resolve(ALICE) == DID

@@ -1,0 +1,183 @@
+"""What is remembered of the network, for how long, and who asks again."""
+
+import asyncio
+
+import pytest
+
+from at_network.lookup_cache import Lifetimes, LookupCache
+from groundwork.clock import HOUR, MINUTE, SECOND
+from groundwork.errors import NotFound, RemoteFailed, Unavailable
+
+
+class Source:
+    """What is asked; counts the questions and answers what it is told to, when it is let."""
+
+    def __init__(self) -> None:
+        self.answer: object = 1
+        self.asked = 0
+        self.open = asyncio.Event()
+        self.open.set()
+
+    async def __call__(self, _key: str) -> object:
+        self.asked += 1
+        await self.open.wait()
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+@pytest.fixture
+def source():
+    return Source()
+
+
+@pytest.fixture
+async def cache(source, clock):
+    made = LookupCache(source, clock, host_of=lambda _key: "host", lifetimes=Lifetimes(), max_entries=10)
+    yield made
+    await made.close()
+
+
+async def settle() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+async def test_fresh_value_is_not_asked_for(cache, source, clock):
+    await cache.get("a")
+    clock.turn(59 * MINUTE)
+    assert await cache.get("a") == 1
+    assert source.asked == 1
+
+
+async def test_stale_value_is_served_while_it_is_fetched(cache, source, clock):
+    """Nobody waits for a refresh: the old value goes out at once, the new one to the next."""
+    await cache.get("a")
+    clock.turn(2 * HOUR)
+    source.answer = 2
+    source.open.clear()
+    assert await cache.get("a") == 1
+    source.open.set()
+    await settle()
+    assert await cache.get("a") == 2
+
+
+async def test_value_beyond_the_hard_limit_is_waited_for(cache, source, clock):
+    await cache.get("a")
+    clock.turn(25 * HOUR)
+    source.answer = 2
+    assert await cache.get("a") == 2
+
+
+async def test_many_askers_are_one_question(cache, source):
+    source.open.clear()
+    asking = [asyncio.create_task(cache.get("a")) for _ in range(50)]
+    await settle()
+    source.open.set()
+    assert await asyncio.gather(*asking) == [1] * 50
+    assert source.asked == 1
+
+
+async def test_one_impatient_asker_does_not_spoil_it(cache, source):
+    """A caller who gives up takes nothing from the others."""
+    source.open.clear()
+    impatient, patient = asyncio.create_task(cache.get("a")), asyncio.create_task(cache.get("a"))
+    await settle()
+    impatient.cancel()
+    await settle()
+    source.open.set()
+    assert await patient == 1
+
+
+async def test_failure_never_overwrites_a_good_value(cache, source, clock):
+    """With the directory down, known identities keep working until the hard limit."""
+    await cache.get("a")
+    source.answer = RemoteFailed("down")
+    clock.turn(23 * HOUR)
+    assert await cache.get("a") == 1
+    await settle()
+    assert source.asked == 2
+    assert await cache.get("a") == 1
+    clock.turn(2 * HOUR)
+    with pytest.raises(RemoteFailed):
+        await cache.get("a")
+
+
+async def test_absence_overwrites_a_good_value(cache, source, clock):
+    """A name that is gone is gone, whatever was known."""
+    await cache.get("a")
+    source.answer = NotFound("gone")
+    clock.turn(HOUR)
+    await cache.get("a")
+    await settle()
+    with pytest.raises(NotFound):
+        await cache.get("a")
+
+
+@pytest.mark.parametrize(("answer", "seconds"), [(NotFound("none"), 60), (RemoteFailed("down"), 10)])
+async def test_bad_answers_are_remembered_shortly(cache, source, clock, answer, seconds):
+    """A name that does not exist, or a server that is down, is not asked for every request."""
+    source.answer = answer
+    for turn in (0, seconds * SECOND - 1, 1):
+        clock.turn(turn)
+        with pytest.raises(type(answer)):
+            await cache.get("a")
+    assert source.asked == 2
+
+
+async def test_failing_server_is_left_alone_for_stale_values_too(cache, source, clock):
+    await cache.get("a")
+    clock.turn(2 * HOUR)
+    source.answer = RemoteFailed("down")
+    for _ in range(5):
+        await cache.get("a")
+        await settle()
+    assert source.asked == 2
+
+
+async def test_doubt_asks_before_the_next_use(cache, source):
+    """After an announced change the old value is not used unseen."""
+    await cache.get("a")
+    source.answer = 2
+    cache.doubt("a")
+    assert await cache.get("a") == 2
+
+
+async def test_doubted_value_counts_when_nobody_answers(cache, source):
+    await cache.get("a")
+    source.answer = RemoteFailed("down")
+    cache.doubt("a")
+    assert await cache.get("a") == 1
+
+
+async def test_forced_refresh_is_limited_per_key(cache, source, clock):
+    """Signatures that fail in a row cause one question, then another only half a minute later."""
+    await cache.get("a")
+    clock.turn(31 * SECOND)
+    for _ in range(5):
+        await cache.refresh("a")
+    assert source.asked == 2
+    clock.turn(30 * SECOND)
+    await cache.refresh("a")
+    assert source.asked == 3
+
+
+async def test_forced_refresh_is_limited_per_host(clock, source):
+    """Many keys on one server are refreshed three hundred times a minute at most."""
+    cache = LookupCache(source, clock, host_of=lambda _key: "host", lifetimes=Lifetimes(), max_entries=1000)
+    refused = 0
+    for key in range(310):
+        try:
+            await cache.refresh(key)
+        except Unavailable:
+            refused += 1
+    assert (source.asked, refused) == (300, 10)
+    clock.turn(MINUTE)
+    await cache.refresh(305)
+
+
+async def test_size_is_bounded(cache, source):
+    for key in range(20):
+        await cache.get(str(key))
+    await cache.get("0")
+    assert source.asked == 21
