@@ -1,0 +1,85 @@
+"""The ``openmeet`` command: a table of roles and nouns, and one import of whichever was chosen.
+
+Roles are plain names (``openmeet up``, ``openmeet event-processor``); operators' work is noun then verb (``openmeet records
+inspect``). Each module of the table has a Typer application named ``app``. Nothing else is imported here, so ``--help`` is
+quick and a role carries only what it needs. Exit status: 0 done, 1 refused, 2 misused.
+
+To add one: write the module, add its line. A test compares the table with what stands in ``programs/``.
+"""
+
+import difflib
+import importlib
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from typing import Final
+
+DONE: Final = 0
+REFUSED: Final = 1
+MISUSED: Final = 2
+
+# name -> (module, what it does)
+ROLES: Final[Mapping[str, tuple[str, str]]] = {}
+
+NOUNS: Final[Mapping[str, tuple[str, str]]] = {
+    "records": ("programs.commands.records", "Inspect how calendar records are understood"),
+}
+
+
+def help_text() -> str:
+    """What ``openmeet --help`` prints."""
+    width = max(len(name) for name in (*ROLES, *NOUNS)) + 2
+    lines = [
+        "Usage: openmeet COMMAND [OPTIONS]",
+        "",
+        "An events platform on the AT Protocol, and a Personal Data Server.",
+    ]
+    for title, table in (("Start something", ROLES), ("Work on something", NOUNS)):
+        if table:
+            lines += ["", f"{title}:"]
+            lines += [f"  {name:{width}}{what}" for name, (_, what) in table.items()]
+    lines += ["", "Options:", "  --version  Show the version.", "  --help     Show this; COMMAND --help shows more."]
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit status. Installed as the console script ``openmeet``."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if not given:
+        print(help_text(), file=sys.stderr)
+        return MISUSED
+    chosen, rest = given[0], given[1:]
+    match chosen:
+        case "--help" | "-h" | "help":
+            print(help_text())
+            return DONE
+        case "--version":
+            print(f"openmeet {metadata.version('openmeet')}")
+            return DONE
+    found = ROLES.get(chosen) or NOUNS.get(chosen)
+    if found is None:
+        close = difflib.get_close_matches(chosen, [*ROLES, *NOUNS], n=1)
+        hint = f" Did you mean {close[0]}?" if close else ""
+        print(f"openmeet: there is no command {chosen!r}.{hint} Try: openmeet --help", file=sys.stderr)
+        return MISUSED
+    return _run(f"openmeet {chosen}", found[0], rest)
+
+
+def _run(name: str, module: str, rest: list[str]) -> int:
+    from groundwork.errors import Failure  # here, because --help does without it
+
+    app = importlib.import_module(module).app
+    try:
+        app(rest, prog_name=name)
+    except SystemExit as finished:  # how Typer ends, with the status that the command chose
+        return finished.code if isinstance(finished.code, int) else REFUSED
+    except Failure as failure:
+        print(f"{name}: {failure.why}", file=sys.stderr)
+        return REFUSED
+    except KeyboardInterrupt:
+        return 130  # 128 + SIGINT, as shells count
+    return DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,109 @@
+"""The front door: quick, honest about what there is, and its exit statuses."""
+
+import importlib
+import pkgutil
+import subprocess
+import sys
+import types
+
+import pytest
+import typer
+from tests.parts import ROOT
+
+import programs
+import programs.commands
+from groundwork.errors import Refused
+from programs import cli
+
+TABLE = {**cli.ROLES, **cli.NOUNS}
+
+
+def openmeet(*arguments: str, python: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *python, "-m", "programs.cli", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT / "src",
+    )
+
+
+def test_help_lists_every_command():
+    done = openmeet("--help")
+    assert done.returncode == 0
+    for name, (_, what) in TABLE.items():
+        assert name in done.stdout
+        assert what in done.stdout
+
+
+def test_help_imports_nothing_heavy():
+    """Under 0.3 s: neither Typer nor a server nor a database is loaded for it."""
+    done = openmeet("--help", python=("-X", "importtime"))
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
+    assert not loaded & {"typer", "asyncio", "aiohttp", "starlette", "sqlalchemy", "groundwork", "at_protocol"}
+
+
+def test_version():
+    done = openmeet("--version")
+    assert done.returncode == 0
+    assert done.stdout.startswith("openmeet 0.")
+
+
+@pytest.mark.parametrize("arguments", [[], ["no-such-role"], ["--no-such-option"], ["records", "--no-such-option"]])
+def test_misuse_is_2(arguments, capsys):
+    assert cli.main(arguments) == 2
+    assert capsys.readouterr().err
+
+
+def test_a_misspelt_name_gets_a_hint(capsys):
+    assert cli.main(["recrods"]) == 2
+    assert "Did you mean records?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_every_entry_is_a_typer_application_with_help(name, capsys):
+    assert isinstance(importlib.import_module(TABLE[name][0]).app, typer.Typer)
+    assert cli.main([name, "--help"]) == 0
+    assert f"openmeet {name}" in capsys.readouterr().out
+
+
+def test_every_application_has_an_entry():
+    """A role that is written but not in the table could not be started."""
+    modules = [
+        *(f"programs.{found.name}" for found in pkgutil.iter_modules(programs.__path__)),
+        *(f"programs.commands.{found.name}" for found in pkgutil.iter_modules(programs.commands.__path__)),
+    ]
+    applications = {
+        name for name in modules if isinstance(getattr(importlib.import_module(name), "app", None), typer.Typer)
+    }
+    assert applications == {module for module, _ in TABLE.values()}
+
+
+def run_app(monkeypatch, command) -> int:
+    app = typer.Typer()
+    app.command()(command)
+    module = types.ModuleType("programs.commands.sample")
+    module.app = app
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setattr(cli, "NOUNS", {"records": (module.__name__, "A sample")})
+    return cli.main(["records"])
+
+
+def test_done_is_0_and_a_refusal_is_1_with_its_sentence(monkeypatch, capsys):
+    def fine() -> None:
+        """Works."""
+
+    def refuse() -> None:
+        raise Refused("PDS_DEV_MODE does not go with a public host name.")
+
+    def leave() -> None:
+        raise typer.Exit(1)
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    assert run_app(monkeypatch, fine) == 0
+    assert run_app(monkeypatch, refuse) == 1
+    assert capsys.readouterr().err == "openmeet records: PDS_DEV_MODE does not go with a public host name.\n"
+    assert run_app(monkeypatch, leave) == 1
+    assert run_app(monkeypatch, interrupt) == 130
