@@ -10,7 +10,7 @@ from at_protocol.data.cid import Cid
 from at_protocol.failures import Malformed
 from at_protocol.repo.change import Change
 from at_protocol.repo.edit import root_after
-from at_protocol.repo.mst import MissingBlock, Source, Tree
+from at_protocol.repo.mst import MissingBlock, Tree
 
 
 def check_claims(tree: Tree, changes: Iterable[Change]) -> None:
@@ -32,20 +32,20 @@ def check_claims(tree: Tree, changes: Iterable[Change]) -> None:
             )
 
 
-def undo(root: Cid, source: Source, changes: Iterable[Change]) -> Cid:
+def undo(tree: Tree, changes: Iterable[Change]) -> Cid:
     """The root before the changes. Raises Malformed when they do not fit the tree or a needed node was not sent."""
     order = sorted((change.undone() for change in changes), key=_kind)
     if not order:
-        return root  # a commit that changes nothing need not carry a single node
+        return tree.root  # a commit that changes nothing need not carry a single node
     try:
-        return root_after(Tree(root, source), order)
+        return root_after(tree, order)
     except MissingBlock as missing:
         raise Malformed("commit", str(missing.cid), "a node that undoing the operations needs was not sent") from None
 
 
-def check_inversion(root: Cid, source: Source, changes: Iterable[Change], prev_data: Cid) -> None:
-    """Check that undoing the changes leads from ``root`` to ``prev_data``. Raises Malformed."""
-    before = undo(root, source, changes)
+def check_inversion(tree: Tree, changes: Iterable[Change], prev_data: Cid) -> None:
+    """Check that undoing the changes leads from the tree to ``prev_data``. Raises Malformed."""
+    before = undo(tree, changes)
     if before != prev_data:
         raise Malformed("commit", str(before), f"undoing the operations does not lead to prevData {prev_data}")
 

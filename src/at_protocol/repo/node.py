@@ -28,6 +28,7 @@ EMPTY_NODE = b"\xa2ae\x80al\xf6"
 _LINK = b"\xd8\x2a\x58\x25\x00"  # tag 42 over 37 bytes, the first of them 0
 _LINK_LENGTH = len(_LINK) + 36
 _NULL = 0xF6
+_VALUE = b"av" + _LINK
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,7 +98,7 @@ def encode_node(keys: Sequence[bytes], values: Sequence[Cid], children: Sequence
             key[shared:],
             _PREFIX_HEADS[shared],
             b"\xf6" if right is None else _LINK + bytes(right),
-            b"av" + _LINK,
+            _VALUE,
             bytes(values[index]),
         )
         previous = key
@@ -129,7 +130,7 @@ def _link(block: bytes, at: int) -> tuple[Cid, int]:
     end = at + _LINK_LENGTH
     if block[at : at + 5] != _LINK or end > len(block):
         raise _bad(block, f"byte {at} should start a link")
-    return Cid.from_bytes(block[at + 5 : end]), end
+    return Cid(block[at + 5 : end]), end
 
 
 def _link_or_null(block: bytes, at: int) -> tuple[Cid | None, int]:
@@ -170,6 +171,7 @@ def parse_node(block: bytes, cid: Cid) -> Node:
 
 
 def _parse(block: bytes, cid: Cid) -> Node:
+    # This loop is most of the cost of reading trees; what is rare or wrong is left to the functions above.
     count, at = _number(block, _expect(block, 0, b"\xa2ae"), 0x80)
     if count > MAX_ENTRIES:
         raise _bad(block[:32], f"{count} entries in one node; {MAX_ENTRIES} are allowed")
@@ -179,26 +181,39 @@ def _parse(block: bytes, cid: Cid) -> Node:
     height: int | None = None
     previous = b""
     for _ in range(count):
-        length, at = _number(block, _expect(block, at, b"\xa4ak"), 0x40)
+        if block[at : at + 3] != b"\xa4ak":
+            _expect(block, at, b"\xa4ak")
+        length, at = _number(block, at + 3, 0x40)
         suffix = block[at : at + length]
-        prefix, at = _number(block, _expect(block, at + length, b"ap"), 0x00)
-        child, at = _link_or_null(block, _expect(block, at, b"at"))
-        value, at = _link(block, _expect(block, at, b"av"))
-        if prefix > len(previous) or prefix + length > MAX_KEY_BYTES:
-            raise _bad(block, f"the prefix length {prefix} does not fit the key before it, or the key is too long")
+        at += length
+        if block[at : at + 2] != b"ap":
+            _expect(block, at, b"ap")
+        prefix, at = _number(block, at + 2, 0x00)
+        if prefix + length > MAX_KEY_BYTES:
+            raise _bad(block, f"a key has at most {MAX_KEY_BYTES} bytes")
+        # Where a key leaves the one before it, its byte must be greater: equal, the prefix would not be as long as it
+        # could be; less, the keys would not be in order.
+        if not length or prefix > len(previous) or (prefix < len(previous) and suffix[0] <= previous[prefix]):
+            raise _bad(
+                block, f"{suffix!r} behind {prefix} bytes of {previous!r}: not in order, or the prefix too short"
+            )
+        if block[at : at + 3] == b"at\xf6":
+            at += 3
+            children.append(None)
+        else:
+            child, at = _link_or_null(block, _expect(block, at, b"at"))
+            children.append(child)
+        if block[at : at + 7] != _VALUE:
+            _expect(block, at, _VALUE)
+        values.append(Cid(block[at + 7 : at + 43]))
+        at += 43
         key = previous[:prefix] + suffix
-        if key <= previous:
-            raise _bad(block, f"key {key!r} does not come after {previous!r}")
-        if shared_prefix(previous, key) != prefix:
-            raise _bad(block, f"the prefix of {key!r} is not as long as it could be")
         level = key_height(key)
-        if height is None:
+        if level != height:
+            if height is not None:
+                raise _bad(block, f"key {key!r} belongs to level {level}, its node to level {height}")
             height = level
-        elif level != height:
-            raise _bad(block, f"key {key!r} belongs to level {level}, its node to level {height}")
         keys.append(key)
-        values.append(value)
-        children.append(child)
         previous = key
     if height is not None and height > MAX_HEIGHT:
         raise _bad(block[:32], f"level {height} is higher than any honest tree")

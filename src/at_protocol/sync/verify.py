@@ -221,7 +221,7 @@ def _check_tree(message: CommitMessage, commit: Commit, blocks: dict[Cid, bytes]
     if not care.inverts:
         return
     try:
-        check_inversion(commit.data, blocks.get, changes, prev_data)
+        check_inversion(tree, changes, prev_data)
     except Malformed as error:
         raise Refused(Reason.NOT_INVERTIBLE, error.value, error.why) from error
 

@@ -57,18 +57,18 @@ class TestFixture:
         repository, before, changes, _ = _applied(case)
         proof = {cid: repository.blocks[cid] for cid in map(Cid.parse, case["blocksInProof"])}
         check_claims(Tree(repository.root, proof.get), changes)
-        check_inversion(repository.root, proof.get, changes, before)
+        check_inversion(Tree(repository.root, proof.get), changes, before)
 
     def test_a_dropped_operation_is_noticed(self, case):
         repository, before, changes, sent = _applied(case)
         with pytest.raises(Malformed):
-            check_inversion(repository.root, sent.get, changes[1:], before)
+            check_inversion(Tree(repository.root, sent.get), changes[1:], before)
 
     def test_an_altered_path_is_noticed(self, case):
         repository, before, changes, sent = _applied(case)
         altered = [Change(changes[0].path + "x", changes[0].before, changes[0].after), *changes[1:]]
         with pytest.raises(Malformed):
-            check_inversion(repository.root, sent.get, altered, before)
+            check_inversion(Tree(repository.root, sent.get), altered, before)
         with pytest.raises(Malformed):
             check_claims(Tree(repository.root, sent.get), [*altered, altered[0]])
 
@@ -85,8 +85,8 @@ def test_any_order_of_undoing_leads_back(before, after):
     edited = repository.apply(changes)
     sent = edited.new_blocks | edited.proof_blocks
     check_claims(Tree(edited.root, {**repository.blocks, **sent}.get), changes)
-    assert undo(edited.root, repository.blocks.get, changes) == root
-    assert undo(edited.root, repository.blocks.get, changes[::-1]) == root
+    assert undo(repository.tree, changes) == root
+    assert undo(repository.tree, changes[::-1]) == root
 
 
 def test_two_operations_on_one_path_are_refused():
@@ -98,6 +98,6 @@ def test_two_operations_on_one_path_are_refused():
 
 def test_no_operation_means_the_same_root():
     repository = Repository({"a/b": VALUES[0]})
-    check_inversion(repository.root, repository.blocks.get, [], repository.root)
+    check_inversion(repository.tree, [], repository.root)
     with pytest.raises(Malformed):
-        check_inversion(repository.root, repository.blocks.get, [], VALUES[0])
+        check_inversion(repository.tree, [], VALUES[0])
