@@ -49,13 +49,14 @@ class Seen:
 COLUMNS = """uri, did, collection, rkey, rev, cid, body, is_verified, standing, reason, subject_uri, precedence,
     first_seen_at"""
 
-# PostgreSQL infers no types for a bare select list, hence the casts.
+# PostgreSQL infers no types for a bare select list, hence the casts; SQLite reads ``cast(… as bytea)`` as a number, hence
+# the coalesce.
 PUT = """
     insert into records (uri, did, collection, rkey, epoch, rev, cid, body, is_verified, standing, reason, subject_uri,
                          precedence, first_seen_at, seen_at)
     select cast(:uri as text), cast(:did as text), cast(:collection as text), cast(:rkey as text),
            coalesce((select epoch from repositories where did = :did), 0), cast(:rev as text), cast(:cid as text),
-           cast(:body as bytea), cast(:is_verified as integer), cast(:standing as text), cast(:reason as text),
+           coalesce(cast(null as bytea), :body), cast(:is_verified as integer), cast(:standing as text), cast(:reason as text),
            cast(:subject_uri as text), cast(:precedence as text), cast(:now as bigint), cast(:now as bigint)
      where not exists (select 1 from repositories where did = :did and floor_rev >= :rev)
         on conflict (uri) do update

@@ -1,0 +1,62 @@
+"""Any order, any repetition and any batches of the same messages end in the oracle's view."""
+
+import random
+
+import pytest
+
+from groundwork.database.transaction import Database
+from tests.databases import MakeDatabase
+from tests.openmeet.ingestion.network import did, event_value, message, rev, rsvp_value
+from tests.openmeet.ingestion.view import take, view_of
+from tests.world.oracle import EVENT, RSVP, Change, canonical_view
+
+AUTHORS = 4
+EVENT_KEYS = ("tea", "walk")
+ANSWER_KEYS = ("aa", "bb", "3mqdau33ozs2n")
+DAYS = ("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z")
+
+
+def history(chance: random.Random, length: int) -> list[Change]:
+    """What a few people wrote, edited and deleted, in the order of their revs."""
+    changes: list[Change] = []
+    about = [f"at://{did(author)}/{EVENT}/{key}" for author in range(AUTHORS) for key in EVENT_KEYS]
+    for number in range(length):
+        author = did(chance.randrange(AUTHORS))
+        if chance.random() < 0.4:
+            value = None if chance.random() < 0.2 else event_value(f"Event {number}")
+            changes.append(Change(author, EVENT, chance.choice(EVENT_KEYS), rev(number), value))
+            continue
+        value = rsvp_value(chance.choice(about), chance.choice(("going", "interested", "notgoing")))
+        if chance.random() < 0.7:
+            value["createdAt"] = chance.choice(DAYS)
+        if chance.random() < 0.2:
+            value = None
+        changes.append(Change(author, RSVP, chance.choice(ANSWER_KEYS), rev(number), value))
+    return changes
+
+
+async def deliver(db: Database, changes: list[Change], chance: random.Random) -> None:
+    """Shuffled, some of them twice, in batches of any size."""
+    queue = changes + chance.choices(changes, k=len(changes) // 3)
+    chance.shuffle(queue)
+    while queue:
+        size = chance.randint(1, 7)
+        await take(db, *(message(change) for change in queue[:size]))
+        del queue[:size]
+
+
+@pytest.mark.parametrize("seed", range(25))
+async def test_any_order_ends_in_the_same_view(make_sqlite: MakeDatabase, seed: int):
+    chance = random.Random(seed)
+    db = await make_sqlite("openmeet")
+    changes = history(chance, 60)
+    await deliver(db, changes, chance)
+    assert await view_of(db) == canonical_view(changes), f"seed {seed}"
+
+
+async def test_any_order_on_both_engines(make_database: MakeDatabase):
+    chance = random.Random(99)
+    db = await make_database("openmeet")
+    changes = history(chance, 60)
+    await deliver(db, changes, chance)
+    assert await view_of(db) == canonical_view(changes)

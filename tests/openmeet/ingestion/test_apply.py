@@ -1,0 +1,128 @@
+"""The join: each message once, whatever the order."""
+
+from groundwork.clock import DAY, HandClock
+from groundwork.database.transaction import Database
+from openmeet.ingestion.apply import Outcome
+from openmeet.records import seen
+from openmeet.records.seen import Standing
+from tests.openmeet.ingestion.network import deleted, did, event, rev, rsvp
+from tests.openmeet.ingestion.view import take, view_of
+from tests.world.oracle import EVENT
+
+TEA = f"at://{did(1)}/{EVENT}/tea"
+WALK = f"at://{did(1)}/{EVENT}/walk"
+
+
+async def test_event_and_answer_arrive(db: Database):
+    assert await take(db, event(1, "tea", 1), rsvp(2, "one", 2, TEA)) == [Outcome.APPLIED, Outcome.APPLIED]
+    view = await view_of(db)
+    assert view.events == {TEA: "Tea"}
+    assert view.answers == {(did(2), TEA): "going"}
+
+
+async def test_answer_before_its_event_counts_once(db: Database):
+    """It is parked, the event is asked for once, and both orders end alike."""
+    assert await take(db, rsvp(2, "one", 2, TEA), rsvp(3, "one", 2, TEA)) == [Outcome.PARKED, Outcome.PARKED]
+    async with db.reader() as reader:
+        owed = await reader.fetch("select kind, subject from debts where kind = 'fetch_subject'")
+    assert [tuple(row) for row in owed] == [("fetch_subject", TEA)]
+    await take(db, event(1, "tea", 1))
+    assert (await view_of(db)).answers == {(did(2), TEA): "going", (did(3), TEA): "going"}
+
+
+async def test_older_revs_change_nothing(db: Database):
+    newest = event(1, "tea", 5, "Newest")
+    await take(db, newest)
+    assert await take(db, event(1, "tea", 4, "Older"), newest) == [Outcome.KNOWN, Outcome.KNOWN]
+    assert (await view_of(db)).events == {TEA: "Newest"}
+
+
+async def test_delete_before_create_wins_by_its_rev(db: Database):
+    tea = event(1, "tea", 1)
+    await take(db, deleted(tea, 2))
+    assert await take(db, tea) == [Outcome.KNOWN]
+    assert (await view_of(db)).events == {}
+
+
+async def test_deleted_and_made_again(db: Database):
+    tea = event(1, "tea", 1)
+    await take(db, tea, deleted(tea, 2), event(1, "tea", 3, "Again"))
+    assert (await view_of(db)).events == {TEA: "Again"}
+
+
+async def test_deleting_one_answer_touches_only_it(db: Database):
+    """Another answer of the same person, and the same key of another person, stay (invariant 9)."""
+    one = rsvp(2, "one", 3, TEA)
+    await take(db, event(1, "tea", 1), event(1, "walk", 2), one, rsvp(2, "two", 4, WALK), rsvp(3, "one", 5, TEA))
+    await take(db, deleted(one, 6))
+    assert (await view_of(db)).answers == {(did(2), WALK): "going", (did(3), TEA): "going"}
+
+
+async def test_deleting_the_effective_answer_uncovers_the_next(db: Database):
+    older = rsvp(2, "aa", 2, TEA, "interested", createdAt="2026-02-01T00:00:00Z")
+    newer = rsvp(2, "bb", 3, TEA, "notgoing", createdAt="2026-02-02T00:00:00Z")
+    await take(db, event(1, "tea", 1), newer, older)
+    assert (await view_of(db)).answers == {(did(2), TEA): "notgoing"}
+    await take(db, deleted(newer, 9))
+    assert (await view_of(db)).answers == {(did(2), TEA): "interested"}
+
+
+async def test_answer_that_moves_to_another_event(db: Database):
+    await take(db, event(1, "tea", 1), event(1, "walk", 2), rsvp(2, "one", 3, TEA))
+    await take(db, rsvp(2, "one", 4, WALK))
+    assert (await view_of(db)).answers == {(did(2), WALK): "going"}
+
+
+async def test_what_cannot_be_mapped_is_kept_with_its_reason(db: Database):
+    odd = event(1, "tea", 1, startsAt="1800-01-01T00:00:00Z")
+    assert await take(db, odd) == [Outcome.RAW]
+    async with db.reader() as reader:
+        kept = await seen.unmapped(reader)
+    assert [(record.uri, record.standing, record.body) for record in kept] == [(TEA, Standing.RAW, odd.body)]
+    assert "1900" in kept[0].reason
+
+
+async def test_rev_from_the_future_is_refused(db: Database):
+    assert await take(db, event(1, "tea", 5000)) == [Outcome.FROM_THE_FUTURE]
+    assert (await view_of(db)).events == {}
+
+
+async def test_same_key_and_same_bytes_under_two_authors_are_two_events(db: Database):
+    await take(db, event(1, "tea", 1), event(2, "tea", 1))
+    assert len((await view_of(db)).events) == 2
+
+
+async def test_unverified_never_overrules_verified(db: Database):
+    await take(db, event(1, "tea", 1, "Signed"))
+    hearsay = event(1, "tea", 2, "Hearsay")
+    doubtful = type(hearsay)(
+        **{name: getattr(hearsay, name) for name in hearsay.__dataclass_fields__} | {"is_verified": False}
+    )
+    assert await take(db, doubtful) == [Outcome.KNOWN]
+    assert await take(db, hearsay) == [Outcome.APPLIED]
+
+
+async def test_at_or_below_the_floor_is_history(db: Database):
+    """After a complete read, late messages about things that it did not contain are ignored."""
+    tea = event(1, "tea", 1)
+    async with db.transaction() as tx:
+        await seen.raise_floor(tx, did(1), rev(5))
+    assert await take(db, tea) == [Outcome.KNOWN]
+    assert await take(db, event(1, "tea", 6)) == [Outcome.APPLIED]
+
+
+async def test_new_epoch_orders_before_revs(db: Database):
+    """A repository re-created with lower revs counts as newer once an operator says so."""
+    await take(db, event(1, "tea", 50, "Old life"))
+    async with db.transaction() as tx:
+        await seen.start_epoch(tx, did(1))
+    await take(db, event(1, "tea", 2, "New life"))
+    assert (await view_of(db)).events == {TEA: "New life"}
+
+
+async def test_parked_answers_are_capped_and_expire(db: Database, clock: HandClock, monkeypatch):
+    monkeypatch.setattr(seen, "PARKED_PER_AUTHOR", 1)
+    assert await take(db, rsvp(2, "one", 1, TEA), rsvp(2, "two", 2, WALK)) == [Outcome.PARKED, Outcome.RAW]
+    clock.turn(31 * DAY)
+    async with db.transaction() as tx:
+        assert await seen.expire_parked(tx) == 1
