@@ -43,6 +43,8 @@ _EMPTY_KEY = re.compile(
 # The compiled codec makes a list as long as declared at once, so lists within lists that promise much and hold nothing
 # would cost (declared length * 8) bytes each. Above this bound the plain codec, which does not, takes over.
 _MAX_PROMISED_BYTES = 64 * 1024 * 1024
+# So few bytes hold at most 1365 heads of three bytes, promising 22 MB between them.
+_SMALL_BYTES = 4096
 
 
 def decode(encoded: bytes) -> Value:
@@ -60,7 +62,7 @@ def decode_first(encoded: bytes, offset: int = 0) -> tuple[Value, int]:
     rest = encoded[offset:] if offset else encoded
     suspects = rest.translate(None, _HARMLESS)
     plain = not _may_break_limits(rest, suspects)
-    if (not plain or len(rest) > MAX_ENTRIES) and _promised_bytes(suspects, len(rest)) > _MAX_PROMISED_BYTES:
+    if len(rest) > _SMALL_BYTES and _promised_bytes(suspects, len(rest)) > _MAX_PROMISED_BYTES:
         return cbor_pure.decode_first(encoded, offset)
     try:
         value, size = _compiled_decode(rest, Cid, False)
@@ -84,7 +86,7 @@ def _may_break_limits(encoded: bytes, suspects: bytes) -> bool:
 def _promised_bytes(suspects: bytes, size: int) -> int:
     """More than any lists in there can make the compiled codec allocate: eight bytes per declared entry, all nested."""
     long = suspects.count(b"\x99") + suspects.count(b"\x9a") + suspects.count(b"\x9b")
-    return 8 * size * long + 2_100 * suspects.count(b"\x98") + 256 * size
+    return 8 * size * long + 2_100 * suspects.count(b"\x98") + 256 * len(suspects)
 
 
 def encode(value: Value) -> bytes:
@@ -119,6 +121,8 @@ def _check(value: object) -> None:
                 entries = container
             for entry in entries:
                 kind = type(entry)
+                if kind is str:
+                    continue
                 if kind is dict or kind is list:
                     below.append(entry)
                 elif kind is int:
