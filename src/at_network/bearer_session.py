@@ -1,0 +1,133 @@
+"""A session opened with a password: an access token of minutes, a refresh token that changes at every use.
+
+Source: ``com.atproto.server.createSession``, ``refreshSession``; accounts paper. The server accepts a used refresh token
+for a short time only, so a rotated pair is stored (``keep``) before anybody uses it, and one task refreshes while the
+others wait.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+
+from at_network.xrpc_client import XrpcClient
+from at_protocol.failures import Malformed
+from at_protocol.syntax.did import Did, parse_did
+from at_protocol.xrpc.errors import ErrorBody
+from groundwork.clock import Clock
+from groundwork.errors import NotSignedIn, RemoteFailed
+from groundwork.http.client import HttpClient
+
+# What says "this access token no longer counts": current servers 400 ExpiredToken, others 401.
+_WORTH_REFRESHING = frozenset({"ExpiredToken", "InvalidToken"})
+
+
+@dataclass(frozen=True, slots=True)
+class SessionTokens:
+    """Both tokens of an account's session; secrets, so neither prints."""
+
+    did: Did
+    access: str = field(repr=False)
+    refresh: str = field(repr=False)
+
+
+async def _keep_nothing(_tokens: SessionTokens) -> None:
+    return
+
+
+class BearerSession:
+    """Credentials of one session. ``keep`` is called with every new pair and returns when it is stored."""
+
+    def __init__(
+        self,
+        http: HttpClient,
+        clock: Clock,
+        service: str,
+        tokens: SessionTokens,
+        *,
+        keep: Callable[[SessionTokens], Awaitable[None]] = _keep_nothing,
+    ) -> None:
+        self.tokens = tokens
+        self._http = http
+        self._clock = clock
+        self._service = service
+        self._keep = keep
+        self._lock = asyncio.Lock()
+
+    async def headers(self, _method: str, _url: str) -> Mapping[str, str]:
+        return _bearer(self.tokens.access)
+
+    async def learn(self, _url: str, _headers: Mapping[str, str]) -> None:
+        return
+
+    async def renew(self, refused: Mapping[str, str], status: int, error: ErrorBody) -> bool:
+        """Refresh unless another task has done so since; NotSignedIn where the session is over."""
+        if status != 401 and error.name not in _WORTH_REFRESHING:
+            return False
+        async with self._lock:
+            if refused.get("authorization") != _bearer(self.tokens.access)["authorization"]:
+                return True
+            tokens = await refresh_session(self._http, self._clock, self._service, self.tokens)
+            await self._keep(tokens)
+            self.tokens = tokens
+            return True
+
+
+class _FixedToken:
+    """Credentials that are one token and cannot be renewed."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    async def headers(self, _method: str, _url: str) -> Mapping[str, str]:
+        return _bearer(self._token)
+
+    async def learn(self, _url: str, _headers: Mapping[str, str]) -> None:
+        return
+
+    async def renew(self, _refused: Mapping[str, str], _status: int, _error: ErrorBody) -> bool:
+        return False
+
+
+async def create_session(
+    http: HttpClient,
+    clock: Clock,
+    service: str,
+    identifier: str,
+    password: str,
+    *,
+    factor_token: str | None = None,
+) -> SessionTokens:
+    """Sign in. Raises NotSignedIn (``AuthenticationRequired``, ``AuthFactorTokenRequired``) and Refused."""
+    body = {"identifier": identifier, "password": password}
+    if factor_token is not None:
+        body["authFactorToken"] = factor_token
+    return _tokens(await XrpcClient(http, clock, service).procedure("com.atproto.server.createSession", body))
+
+
+async def refresh_session(http: HttpClient, clock: Clock, service: str, tokens: SessionTokens) -> SessionTokens:
+    """The next pair of tokens. Raises NotSignedIn where the refresh token no longer counts."""
+    client = XrpcClient(http, clock, service, credentials=_FixedToken(tokens.refresh))
+    fresh = _tokens(await client.procedure("com.atproto.server.refreshSession"))
+    if fresh.did != tokens.did:
+        raise NotSignedIn("The server answered with another account's session.", name="InvalidToken")
+    return fresh
+
+
+async def delete_session(http: HttpClient, clock: Clock, service: str, tokens: SessionTokens) -> None:
+    """Sign out; the tokens are worthless afterwards."""
+    client = XrpcClient(http, clock, service, credentials=_FixedToken(tokens.refresh))
+    await client.procedure("com.atproto.server.deleteSession")
+
+
+def _tokens(answer: Mapping[str, object]) -> SessionTokens:
+    access, refresh, did = answer.get("accessJwt"), answer.get("refreshJwt"), answer.get("did")
+    if not isinstance(access, str) or not isinstance(refresh, str) or not isinstance(did, str):
+        raise RemoteFailed("The server did not answer with a session.")
+    try:
+        return SessionTokens(parse_did(did), access, refresh)
+    except Malformed:
+        raise RemoteFailed("The server did not answer with a session.") from None
+
+
+def _bearer(token: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {token}"}

@@ -1,0 +1,64 @@
+"""How fast another server wants to be asked: its ``RateLimit-*`` and ``Retry-After`` headers, and what follows from them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+
+from groundwork.clock import SECOND, Instant, from_datetime
+
+# A server that asks for more is not obeyed to the letter: the work would look dead.
+MAX_PAUSE_SECONDS = 3600.0
+DEFAULT_PAUSE_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """The tightest bucket of a server at its last answer: ``remaining`` points until ``resets_at``, of ``limit``."""
+
+    limit: int
+    remaining: int
+    resets_at: Instant
+
+
+def read_pace(headers: Mapping[str, str]) -> Pace | None:
+    """The pace that an answer states; None where it states none that can be read."""
+    limit = _number(headers.get("ratelimit-limit"))
+    remaining = _number(headers.get("ratelimit-remaining"))
+    resets = _number(headers.get("ratelimit-reset"))  # epoch seconds here, unlike the IETF draft's delta
+    if limit is None or remaining is None or resets is None:
+        return None
+    return Pace(limit, remaining, Instant(resets * SECOND))
+
+
+def retry_after_seconds(headers: Mapping[str, str], now: Instant) -> float:
+    """How long to stay away after a 429 or 503: ``Retry-After`` in seconds or as a date, else the bucket's reset."""
+    text = headers.get("retry-after", "").strip()
+    seconds = _number(text)
+    if seconds is not None:
+        return min(float(seconds), MAX_PAUSE_SECONDS)
+    moment = _date(text)
+    if moment is None:
+        pace = read_pace(headers)
+        moment = None if pace is None else pace.resets_at
+    if moment is None:
+        return DEFAULT_PAUSE_SECONDS
+    return min(max((moment - now) / SECOND, 0.0), MAX_PAUSE_SECONDS)
+
+
+def pause_seconds(pace: Pace | None, now: Instant, *, cost: int = 1) -> float:
+    """How long to wait before a call that costs so many points; 0 while the bucket holds them."""
+    if pace is None or pace.remaining >= cost or pace.resets_at <= now:
+        return 0.0
+    return min((pace.resets_at - now) / SECOND, MAX_PAUSE_SECONDS)
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) <= 12 else None
+
+
+def _date(text: str) -> Instant | None:
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError):
+        return None
+    return None if moment.tzinfo is None else from_datetime(moment)

@@ -1,0 +1,127 @@
+"""Talking to a did:plc directory: submit an operation, read what it knows.
+
+Source: did:plc specification, HTTP API; identity paper, sections 4 and 5. A submission whose answer is lost may have
+been taken: the newest operation of the log tells, before anything is sent again.
+"""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from at_network.did_resolver import MAX_DOCUMENT_BYTES
+from at_protocol.data.cid import Cid
+from at_protocol.failures import Malformed
+from at_protocol.identity.did_document import DidDocument, parse_did_document
+from at_protocol.identity.plc_operation import AnyOperation, cid_of, parse_operation, to_json
+from at_protocol.syntax.did import Did
+from groundwork.errors import Conflict, NotFound, Refused, RemoteFailed, RemoteSlow, TooMany
+from groundwork.http.client import Answer, HttpClient
+
+TIMEOUT_SECONDS = 10.0
+# A log of some hundred operations with four kilobytes each.
+MAX_LOG_BYTES = 4 * 1024 * 1024
+MAX_SENTENCE = 300
+
+
+class PlcClient:
+    """One directory, by its URL."""
+
+    def __init__(self, http: HttpClient, directory_url: str, *, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
+        self.directory_url = directory_url.rstrip("/")
+        self._http = http
+        self._timeout_seconds = timeout_seconds
+
+    async def submit(self, did: Did, operation: AnyOperation) -> None:
+        """Hand in a signed operation; returns when the directory has it, also if its answer was lost on the way.
+
+        Raises Conflict (the head moved: build on the newest operation again), Refused (``InvalidPlcOperation``), TooMany,
+        and RemoteSlow or RemoteFailed where it is unknown whether the directory has it.
+        """
+        try:
+            answer = await self._http.post_json(
+                f"{self.directory_url}/{did}", to_json(operation), timeout_seconds=self._timeout_seconds
+            )
+            self._expect_taken(answer)
+        except (RemoteSlow, RemoteFailed):
+            if not await self._has(did, cid_of(operation)):
+                raise
+
+    async def document(self, did: Did) -> DidDocument:
+        """The DID document, uncached. Raises NotFound (``DidNotFound``, ``DidDeactivated``)."""
+        value = await self._get(f"/{did}", MAX_DOCUMENT_BYTES)
+        try:
+            return parse_did_document(value, did)
+        except Malformed as failure:
+            raise RemoteFailed(f"The directory's document of {did} cannot be used: {failure.why}.") from None
+
+    async def current(self, did: Did) -> dict[str, object]:
+        """``did, verificationMethods, rotationKeys, alsoKnownAs, services`` as the directory holds them now."""
+        value = await self._get(f"/{did}/data", MAX_DOCUMENT_BYTES)
+        if not isinstance(value, dict) or value.get("did") != did:
+            raise RemoteFailed(f"The directory's answer about {did} cannot be used.")
+        return value
+
+    async def last(self, did: Did) -> AnyOperation:
+        """The newest operation of the current chain: what the next one builds on."""
+        return _operation(await self._get(f"/{did}/log/last", MAX_DOCUMENT_BYTES))
+
+    async def log(self, did: Did) -> list[AnyOperation]:
+        """The current chain, oldest first."""
+        value = await self._get(f"/{did}/log", MAX_LOG_BYTES)
+        if not isinstance(value, list):
+            raise RemoteFailed(f"The directory's log of {did} is no list.")
+        return [_operation(entry) for entry in value]
+
+    async def audit_log(self, did: Did) -> list[Mapping[str, object]]:
+        """Every operation ever taken with ``cid``, ``createdAt``, ``nullified``; ``at_protocol.identity.plc_log`` judges it."""
+        value = await self._get(f"/{did}/log/audit", MAX_LOG_BYTES)
+        if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
+            raise RemoteFailed(f"The directory's audit log of {did} is no list of entries.")
+        return value
+
+    async def _has(self, did: Did, cid: Cid) -> bool:
+        try:
+            return cid_of(await self.last(did)) == cid
+        except NotFound:
+            return False
+
+    async def _get(self, path: str, max_bytes: int) -> object:
+        answer = await self._http.get(
+            self.directory_url + path, timeout_seconds=self._timeout_seconds, max_bytes=max_bytes
+        )
+        if answer.status == HTTPStatus.GONE or (
+            answer.status == HTTPStatus.NOT_FOUND and b"DID not available" in answer.body
+        ):
+            raise NotFound("This identity has been closed.", name="DidDeactivated")
+        if answer.status == HTTPStatus.NOT_FOUND:
+            raise NotFound("The directory does not know this identity.", name="DidNotFound")
+        return answer.expect_ok().json()
+
+    def _expect_taken(self, answer: Answer) -> None:
+        if answer.is_ok:
+            return
+        sentence = _sentence(answer)
+        match answer.status:
+            case HTTPStatus.CONFLICT:
+                raise Conflict("The identity was changed by somebody else at the same time.", name="InvalidSwap")
+            case HTTPStatus.TOO_MANY_REQUESTS:
+                raise TooMany(f"The directory says: {sentence}", after_seconds=3600)
+            case status if 400 <= status < 500:
+                raise Refused(f"The directory says: {sentence}", name="InvalidPlcOperation")
+            case status:
+                raise RemoteFailed(f"The directory answered with status {status}.", status=status)
+
+
+def _operation(value: object) -> AnyOperation:
+    try:
+        return parse_operation(value)
+    except Malformed as failure:
+        raise RemoteFailed(f"The directory's operation cannot be read: {failure.why}.") from None
+
+
+def _sentence(answer: Answer) -> str:
+    try:
+        body = answer.json()
+    except RemoteFailed:
+        return "it cannot take the operation"
+    message = body.get("message") if isinstance(body, dict) else None
+    return message[:MAX_SENTENCE] if isinstance(message, str) else "it cannot take the operation"

@@ -1,0 +1,178 @@
+"""Calling XRPC methods of another server.
+
+Failures arrive as the kinds of ``groundwork.errors`` with the protocol's name (``xrpc_failures``); what a caller may send
+on whose behalf is the business of its ``Credentials``. A call is repeated only when the server refused the credentials
+and they have changed since: then nothing was done. Values are plain JSON: records in them are for
+``at_protocol.data.json_form``, one by one, for one odd record must not hide a page of good ones.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Protocol
+from urllib.parse import urlencode
+
+import msgspec
+
+from at_network.pacing import Pace, read_pace
+from at_network.xrpc_failures import failure_of
+from at_protocol.xrpc.errors import ErrorBody, read_error
+from at_protocol.xrpc.parameters import Parameter, encode_parameters
+from groundwork.clock import Clock
+from groundwork.errors import RemoteFailed
+from groundwork.http.client import ANSWER_BYTES, TOTAL_SECONDS, Answer, HttpClient, StreamedAnswer
+
+# A page of a hundred records of moderate size.
+MAX_JSON_BYTES = 10 * 1024 * 1024
+# Enough for a fresh DPoP nonce and a refreshed token in one call.
+_ATTEMPTS = 3
+# Errors have to fit into the limit of the answer that was hoped for, however small that is.
+_MIN_BYTES = 64 * 1024
+
+Parameters = Mapping[str, "Parameter | None"]
+
+
+class Credentials(Protocol):
+    """On whose behalf calls are made: nobody, a bearer session, an OAuth session."""
+
+    async def headers(self, method: str, url: str) -> Mapping[str, str]:
+        """What proves it for this one request (DPoP proofs name method and URL)."""
+        ...
+
+    async def learn(self, url: str, headers: Mapping[str, str]) -> None:
+        """See the headers of any answer (DPoP nonces)."""
+        ...
+
+    async def renew(self, refused: Mapping[str, str], status: int, error: ErrorBody) -> bool:
+        """After a refusal of ``refused``, the headers that were sent: True if other headers would now be sent."""
+        ...
+
+
+class XrpcClient:
+    """One server, on behalf of one account or nobody. Cheap to make; holds no connection of its own."""
+
+    def __init__(
+        self,
+        http: HttpClient,
+        clock: Clock,
+        service: str,
+        *,
+        credentials: Credentials | None = None,
+        proxy_to: str | None = None,
+        timeout_seconds: float = TOTAL_SECONDS,
+    ) -> None:
+        """``service`` is an origin (``https://pds.example.com``), ``proxy_to`` a ``did#service`` that it shall ask for us."""
+        self.service = service.rstrip("/")
+        self.pace: Pace | None = None
+        """What the last answer said about its rate limit; see ``pacing.pause_seconds``."""
+        self._http = http
+        self._clock = clock
+        self._credentials = credentials
+        self._proxy_to = proxy_to
+        self._timeout_seconds = timeout_seconds
+
+    async def query(self, nsid: str, parameters: Parameters | None = None) -> dict[str, object]:
+        """The JSON object that a query answers with."""
+        return _json_object(await self._call("GET", nsid, parameters, None, {}, MAX_JSON_BYTES))
+
+    async def procedure(
+        self,
+        nsid: str,
+        body: Mapping[str, object] | None = None,
+        *,
+        parameters: Parameters | None = None,
+    ) -> dict[str, object]:
+        """The JSON object that a procedure answers with; empty for one that answers with nothing.
+
+        RemoteSlow and RemoteFailed leave open whether it was done.
+        """
+        content = None if body is None else msgspec.json.encode(body)
+        headers = {} if body is None else {"content-type": "application/json"}
+        return _json_object(await self._call("POST", nsid, parameters, content, headers, MAX_JSON_BYTES))
+
+    async def upload(self, nsid: str, content: bytes, content_type: str) -> dict[str, object]:
+        """Send bytes as they are (``uploadBlob``, ``importRepo``)."""
+        headers = {"content-type": content_type}
+        return _json_object(await self._call("POST", nsid, None, content, headers, ANSWER_BYTES))
+
+    async def download(self, nsid: str, parameters: Parameters | None, *, max_bytes: int) -> Answer:
+        """An answer that is no JSON, whole (``getRecord`` of sync, small blobs); up to 64 KiB are read in any case."""
+        return await self._call("GET", nsid, parameters, None, {}, max_bytes)
+
+    @asynccontextmanager
+    async def stream(
+        self, nsid: str, parameters: Parameters | None, *, max_bytes: int
+    ) -> AsyncIterator[StreamedAnswer]:
+        """An answer read piece by piece (``getRepo``, large blobs); credentials are sent but not renewed."""
+        url = self._url(nsid, parameters)
+        headers = await self._headers("GET", url)
+        async with self._http.stream("GET", url, headers=headers, max_bytes=max(max_bytes, _MIN_BYTES)) as answer:
+            if not 200 <= answer.status < 300:
+                body = b""
+                async for piece in answer.pieces():
+                    body += piece
+                    if len(body) >= _MIN_BYTES:
+                        break
+                raise failure_of(
+                    self._host, answer.status, read_error(answer.status, body), answer.headers, self._clock.now()
+                )
+            yield answer
+
+    async def _call(
+        self,
+        method: str,
+        nsid: str,
+        parameters: Parameters | None,
+        content: bytes | None,
+        headers: Mapping[str, str],
+        max_bytes: int,
+    ) -> Answer:
+        url = self._url(nsid, parameters)
+        attempt = 1
+        while True:
+            proof = await self._headers(method, url)
+            answer = await self._http.request(
+                method,
+                url,
+                headers={**headers, **proof},
+                body=content,
+                timeout_seconds=self._timeout_seconds,
+                max_bytes=max(max_bytes, _MIN_BYTES),
+            )
+            self.pace = read_pace(answer.headers) or self.pace
+            if self._credentials is not None:
+                await self._credentials.learn(url, answer.headers)
+            if answer.is_ok:
+                return answer
+            error = read_error(answer.status, answer.body)
+            failure = failure_of(self._host, answer.status, error, answer.headers, self._clock.now())
+            if (
+                self._credentials is None
+                or attempt == _ATTEMPTS
+                or answer.status not in {400, 401}
+                or not await self._credentials.renew(proof, answer.status, error)
+            ):
+                raise failure
+            attempt += 1
+
+    async def _headers(self, method: str, url: str) -> dict[str, str]:
+        headers = {} if self._credentials is None else dict(await self._credentials.headers(method, url))
+        if self._proxy_to is not None:
+            headers["atproto-proxy"] = self._proxy_to
+        return headers
+
+    def _url(self, nsid: str, parameters: Parameters | None) -> str:
+        query = urlencode(encode_parameters(parameters or {}))
+        return f"{self.service}/xrpc/{nsid}" + (f"?{query}" if query else "")
+
+    @property
+    def _host(self) -> str:
+        return self.service.partition("://")[2]
+
+
+def _json_object(answer: Answer) -> dict[str, object]:
+    if not answer.body:
+        return {}
+    value = answer.json()
+    if not isinstance(value, dict):
+        raise RemoteFailed("The answer is no JSON object.", status=answer.status)
+    return value

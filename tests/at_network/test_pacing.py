@@ -1,0 +1,51 @@
+"""What rate-limit headers say."""
+
+import pytest
+
+from at_network.pacing import MAX_PAUSE_SECONDS, Pace, pause_seconds, read_pace, retry_after_seconds
+from groundwork.clock import SECOND, Instant
+
+NOW = Instant(1_700_000_000 * SECOND)
+LATER = Instant(NOW + 30 * SECOND)
+BUCKET = {"ratelimit-limit": "5000", "ratelimit-remaining": "0", "ratelimit-reset": "1700000030"}
+
+
+def test_bucket():
+    assert read_pace(BUCKET) == Pace(5000, 0, LATER)
+
+
+@pytest.mark.parametrize("name", BUCKET)
+@pytest.mark.parametrize("text", ["", "x", "-1", "1.5", "9" * 20, "٣"])
+def test_unreadable_bucket_is_none(name, text):
+    assert read_pace({**BUCKET, name: text}) is None
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after": "7"}, 7.0),
+        ({"retry-after": "Tue, 14 Nov 2023 22:13:50 GMT"}, 30.0),
+        ({"retry-after": "Tue, 14 Nov 2000 22:13:50 GMT"}, 0.0),
+        ({"retry-after": "999999999"}, MAX_PAUSE_SECONDS),
+        ({"retry-after": "soon"}, 60.0),
+        ({}, 60.0),
+        (BUCKET, 30.0),
+        ({**BUCKET, "retry-after": "2"}, 2.0),
+    ],
+)
+def test_retry_after(headers, seconds):
+    """Seconds, a date, the bucket's reset, or a guess: in that order, and never longer than an hour."""
+    assert retry_after_seconds(headers, NOW) == seconds
+
+
+@pytest.mark.parametrize(
+    ("pace", "cost", "seconds"),
+    [
+        (None, 1, 0.0),
+        (Pace(10, 3, LATER), 3, 0.0),
+        (Pace(10, 2, LATER), 3, 30.0),
+        (Pace(10, 0, NOW), 1, 0.0),
+    ],
+)
+def test_pause(pace, cost, seconds):
+    assert pause_seconds(pace, NOW, cost=cost) == seconds
