@@ -62,11 +62,14 @@ class TooLarge(Failure):
 
 
 class TooMany(Failure):
-    """Too many requests; ``after_seconds`` says when to come back."""
+    """Too many requests; ``after_seconds`` says when to come back, ``headers`` tell a client the limit."""
 
-    def __init__(self, why: str, *, after_seconds: float, name: str | None = None) -> None:
+    def __init__(
+        self, why: str, *, after_seconds: float, name: str | None = None, headers: dict[str, str] | None = None
+    ) -> None:
         super().__init__(why, name=name)
         self.after_seconds = after_seconds
+        self.headers = headers or {}
 
 
 class RemoteFailed(Failure):

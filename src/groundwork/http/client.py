@@ -94,7 +94,7 @@ class StreamedAnswer:
 
 
 class HttpClient:
-    """A pool of connections with one reach. Open one per program; ``close`` it at the end."""
+    """A pool of connections with one reach. Make one per program, inside its event loop; ``close`` it at the end."""
 
     def __init__(
         self,
@@ -324,9 +324,6 @@ class _as_failures:  # noqa: N801  # reads as a phrase: `with _as_failures(url):
                     raise AddressRefused(f"{_host(self._url)} does not lead to a public address.") from error
                 why = "broke the connection" if _was_connected(error) else "cannot be reached"
                 raise RemoteFailed(f"{_host(self._url)} {why}.") from error
-            case ValueError():
-                # aiohttp refuses header values with line breaks, and hosts that IDNA does not know.
-                raise RemoteFailed(f"{_host(self._url)} cannot be asked like this.") from error
 
 
 def _was_connected(error: BaseException) -> bool:

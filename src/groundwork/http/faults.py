@@ -70,6 +70,7 @@ def _of_failure(failure: Failure, request_id: str) -> Fault:
     name = failure.name or kind.xrpc_name
     headers = {}
     if isinstance(failure, TooMany):
+        headers = dict(failure.headers)
         headers["retry-after"] = str(max(1, -int(-failure.after_seconds // 1)))  # whole seconds, rounded up
     return Fault(
         kind=type(failure).__name__,

@@ -5,6 +5,7 @@ again.
 """
 
 import ipaddress
+import re
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +16,11 @@ from yarl import URL
 
 from groundwork.errors import Refused
 from groundwork.http.addresses import is_public
+
+# LDH labels and underscores; other characters only reach a resolver as punycode (RFC 1123 2.1, RFC 5890).
+_NAME = re.compile(
+    r"(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.)*[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.?"
+)
 
 # Scheme to "is it secure".
 WEB = {"http": False, "https": True}
@@ -54,8 +60,11 @@ def check_target(url: str, schemes: Mapping[str, bool], reach: Reach) -> URL:
         raise AddressRefused(f"{host} is only called over a secure connection.")
     if port != (443 if is_secure else 80) and not reach.any_port:
         raise AddressRefused(f"{host} is only called on its default port.")
-    if not reach.private_addresses and _is_literal(host):
-        raise AddressRefused(f"{host} is called by name, not by address.")
+    if _is_literal(host):
+        if not reach.private_addresses:
+            raise AddressRefused(f"{host} is called by name, not by address.")
+    elif len(host) > 253 or not _NAME.fullmatch(host):
+        raise AddressRefused("The host of this address is no name that DNS could know.")
     return target
 
 

@@ -52,12 +52,12 @@ async def spend(counters: Counters, charges: Sequence[tuple[Limit, str]], *, now
 
 
 class RateLimited(TooMany):
-    """A limit is used up; ``standing`` is for the headers."""
+    """A limit is used up; the answer carries its headers like any other."""
 
     def __init__(self, standing: Standing, after_seconds: float) -> None:
         limit = standing.limit
         why = f"Too many requests: at most {limit.points} in {limit.window_seconds} seconds. Try again later."
-        super().__init__(why, after_seconds=after_seconds)
+        super().__init__(why, after_seconds=after_seconds, headers=headers_of(standing))
         self.standing = standing
 
 

@@ -48,7 +48,7 @@ FAILURES = {
     "stale": PreconditionFailed("It changed meanwhile."),
     "refused": Refused("The event is over.", name="EventOver"),
     "large": TooLarge("At most 200 writes."),
-    "many": TooMany("Slow down.", after_seconds=1.2),
+    "many": TooMany("Slow down.", after_seconds=1.2, headers={"RateLimit-Remaining": "0"}),
     "remote": RemoteFailed("The other server failed."),
     "slow": RemoteSlow("The other server is slow."),
     "away": Unavailable("The store is away."),
@@ -216,6 +216,7 @@ async def test_too_many_says_when_to_come_back(server: Serving, session):
     """Retry-After is whole seconds, rounded up: earlier would only fail again."""
     async with session.get(f"{server.url}/fail/many") as response:
         assert response.headers["retry-after"] == "2"
+        assert response.headers["ratelimit-remaining"] == "0"
 
 
 async def test_a_bug_shows_nothing_but_the_request_id(server: Serving, session):

@@ -21,6 +21,7 @@ async def test_the_window_opens_with_the_first_attempt_and_ends():
     with pytest.raises(TooMany) as refused:
         await spend(counters, [(SIGN_INS, "a")], now=clock.now())
     assert refused.value.after_seconds == 300
+    assert refused.value.headers["RateLimit-Remaining"] == "0"
     clock.turn(300 * SECOND)
     assert (await spend(counters, [(SIGN_INS, "a")], now=clock.now())).remaining == 2
 
