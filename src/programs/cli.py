@@ -23,6 +23,7 @@ ROLES: Final[Mapping[str, tuple[str, str]]] = {}
 
 NOUNS: Final[Mapping[str, tuple[str, str]]] = {
     "records": ("programs.commands.records", "Inspect how calendar records are understood"),
+    "repo": ("programs.commands.repo", "Verify a repository file"),
 }
 
 

@@ -1,0 +1,132 @@
+"""``openmeet repo verify FILE.car``: whether a repository file is what it says, down to every hash."""
+
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from at_protocol.crypto.did_key import format_did_key
+from at_protocol.failures import Malformed
+from at_protocol.identity.did_document import parse_did_document
+from at_protocol.repo import car
+from at_protocol.repo.commit import Commit, verify_commit
+from at_protocol.repo.snapshot import Snapshot, read_snapshot
+
+app = typer.Typer(help="Repositories as files.", no_args_is_help=True)
+
+InputFile = Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="A repository as a CAR.")]
+DidDocumentFile = Annotated[
+    Path | None,
+    typer.Option(exists=True, dir_okay=False, readable=True, help="The account's DID document: checks the signature."),
+]
+
+
+@dataclass(slots=True)
+class Report:
+    """What was found, in the order in which it was looked at; ``wrong`` is the first thing that is not right."""
+
+    found: dict[str, object] = field(default_factory=dict)
+    lines: list[str] = field(default_factory=list)
+    wrong: str | None = None
+
+    def note(self, line: str, **found: object) -> None:
+        self.lines.append(line)
+        self.found.update(found)
+
+
+@app.callback()
+def repo() -> None:
+    """Repositories as files."""
+
+
+@app.command()
+def verify(
+    file: InputFile,
+    did_doc: DidDocumentFile = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document for programs.")] = False,
+) -> None:
+    """Check header, every block's hash, the tree's shape, every record and the commit's signature.
+
+    Exits with 1 and the reason when anything is wrong.
+    """
+    report = examine(file.read_bytes(), None if did_doc is None else did_doc.read_bytes())
+    if as_json:
+        typer.echo(json.dumps({"file": str(file), "ok": report.wrong is None, "wrong": report.wrong, **report.found}))
+    else:
+        for line in report.lines:
+            typer.echo(line)
+        typer.echo(f"{file}: {'good' if report.wrong is None else 'WRONG: ' + report.wrong}")
+    if report.wrong is not None:
+        raise typer.Exit(1)
+
+
+def examine(data: bytes, did_document: bytes | None) -> Report:
+    """Look at the bytes of a file, and of the author's DID document if there is one, until something is wrong."""
+    report = Report()
+    try:
+        file = car.read(data)
+        note_file(report, file)
+        snapshot = read_snapshot(file)
+        note_snapshot(report, file, snapshot)
+        note_signature(report, snapshot.commit, did_document)
+    except Malformed as wrong:
+        report.wrong = str(wrong)
+    return report
+
+
+def note_file(report: Report, file: car.Car) -> None:
+    """Header and blocks, whose hashes reading has checked."""
+    repeated = file.section_count - len(file.blocks)
+    roots = ", ".join(map(str, file.roots)) or "none"
+    report.note(f"header     CAR version 1, root {roots}", roots=[str(root) for root in file.roots])
+    report.note(
+        f"blocks     {len(file.blocks)}, every hash is right{f', {repeated} repeated' if repeated else ''}",
+        blocks=len(file.blocks),
+        repeated_blocks=repeated,
+    )
+
+
+def note_snapshot(report: Report, file: car.Car, snapshot: Snapshot) -> None:
+    """Commit, tree and records, whose form reading has checked."""
+    commit = snapshot.commit
+    report.note(
+        f"commit     {commit.did}, revision {commit.rev or 'none'}, version {commit.version}",
+        did=commit.did,
+        rev=commit.rev,
+        version=commit.version,
+        commit=str(commit.cid),
+    )
+    unlinked = len(file.blocks) - len({commit.cid, *snapshot.nodes, *snapshot.records})
+    report.note(
+        f"tree       {len(snapshot.nodes)} nodes, canonical{f'; {unlinked} blocks hang nowhere' if unlinked else ''}",
+        data=str(commit.data),
+        nodes=len(snapshot.nodes),
+        unlinked_blocks=unlinked,
+    )
+    collections = Counter(path.partition("/")[0] for path in snapshot.entries)
+    report.note(
+        f"records    {len(snapshot.entries)} in {len(collections)} collections",
+        records=len(snapshot.entries),
+        collections=dict(collections),
+    )
+    report.lines += [f"           {count:6} {name}" for name, count in sorted(collections.items())]
+
+
+def note_signature(report: Report, commit: Commit, did_document: bytes | None) -> None:
+    """The commit's signature, by the key of the account's document. Raises Malformed."""
+    if did_document is None:
+        report.note("signature  not checked: give the account's DID document with --did-doc", signature="not checked")
+        return
+    report.found["signature"] = "wrong"
+    try:
+        parsed = json.loads(did_document)
+    except ValueError as error:
+        raise Malformed("did document", did_document[:50], "not JSON") from error
+    key = parse_did_document(parsed, commit.did).signing_key
+    if key is None:
+        raise Malformed("did document", commit.did, "has no readable #atproto key")
+    verify_commit(commit, did=commit.did, key=key)
+    report.note(f"signature  by {format_did_key(key)}", signature="good", key=format_did_key(key))
