@@ -1,15 +1,18 @@
 """Every method that this server has. A new one is a file and a line here."""
 
+from aurora_locus.accounts.registry import Registry
 from aurora_locus.xrpc.com_atproto_repo import (
     apply_writes,
     create_record,
     delete_record,
+    describe_repo,
     list_missing_blobs,
     list_records,
     put_record,
     upload_blob,
 )
 from aurora_locus.xrpc.com_atproto_repo import get_record as get_repo_record
+from aurora_locus.xrpc.com_atproto_server.table import methods as about_accounts
 from aurora_locus.xrpc.com_atproto_sync import (
     get_blob,
     get_blocks,
@@ -30,12 +33,15 @@ REPO = (
     apply_writes.METHOD,
     create_record.METHOD,
     delete_record.METHOD,
+    describe_repo.METHOD,
     get_repo_record.METHOD,
     list_missing_blobs.METHOD,
     list_records.METHOD,
     put_record.METHOD,
     upload_blob.METHOD,
 )
+
+STREAMS = {subscribe_repos.NSID: subscribe_repos.subscribe_repos}
 
 SYNC = (
     get_blob.METHOD,
@@ -51,4 +57,7 @@ SYNC = (
     list_repos_by_collection.METHOD,
 )
 
-TABLE = Table([*REPO, *SYNC], {subscribe_repos.NSID: subscribe_repos.subscribe_repos})
+
+def table(registry: Registry) -> Table:
+    """The whole table of a running server."""
+    return Table([*REPO, *SYNC, *about_accounts(registry)], STREAMS)

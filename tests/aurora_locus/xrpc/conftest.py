@@ -1,0 +1,135 @@
+"""The methods of a PDS, served on loopback, with sessions of its accounts."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+from starlette.routing import Mount
+
+from at_protocol.crypto.did_key import format_multikey
+from at_protocol.identity.did_document import DidDocument, parse_did_document
+from at_protocol.syntax.did import Did
+from at_protocol.syntax.handle import Handle
+from aurora_locus.accounts import queries as accounts
+from aurora_locus.accounts.credentials import Credentials
+from aurora_locus.accounts.model import Scope
+from aurora_locus.accounts.session_tokens import SessionTokens
+from aurora_locus.repository.repositories import Repositories
+from aurora_locus.settings import Settings
+from aurora_locus.xrpc.callers import authenticator
+from aurora_locus.xrpc.dispatch import Table, dispatcher
+from aurora_locus.xrpc.host import Host
+from aurora_locus.xrpc.table import REPO, STREAMS, SYNC
+from groundwork.clock import Clock
+from groundwork.database.transaction import Writer
+from groundwork.http.application import Application
+from groundwork.http.cors import XRPC_EXPOSED, Cors
+from groundwork.http.faults import render_xrpc
+from groundwork.http.server import serving
+from groundwork.settings import Secret
+from groundwork.telemetry.metrics import Metrics
+from tests.aurora_locus.hosted import CATALOG, Hosted
+
+TOKENS = SessionTokens(b"k" * 32, "did:web:localhost")
+
+
+@dataclass(frozen=True)
+class Client:
+    """Calls as one person, or as nobody."""
+
+    http: httpx.AsyncClient
+    headers: dict[str, str]
+
+    async def get(self, nsid: str, **parameters: Any) -> httpx.Response:
+        return await self.http.get(f"/xrpc/{nsid}", params=parameters, headers=self.headers)
+
+    async def post(self, nsid: str, body: Any = None, **options: Any) -> httpx.Response:
+        return await self.http.post(f"/xrpc/{nsid}", json=body, headers=self.headers, **options)
+
+    async def upload(self, content: bytes, content_type: str | None = "text/plain") -> httpx.Response:
+        headers = self.headers if content_type is None else {**self.headers, "content-type": content_type}
+        return await self.http.post("/xrpc/com.atproto.repo.uploadBlob", content=content, headers=headers)
+
+
+def application(host: Host) -> Application:
+    """The methods about repositories and sync as a server."""
+    table = Table([*REPO, *SYNC], STREAMS)
+    return Application(
+        [Mount("/xrpc", dispatcher(host, table))],
+        Metrics("aurora_locus"),
+        render=render_xrpc,
+        cors=[Cors(("/xrpc/",), XRPC_EXPOSED)],
+        body_limit=table.body_limit,
+        access_log=False,
+    )
+
+
+def open_host(repositories: Repositories, clock: Clock, people: dict[Did, Hosted]) -> Host:
+    async def resolve_did(did: Did) -> DidDocument:
+        key = format_multikey(people[did].key.public)
+        document = {
+            "id": did,
+            "alsoKnownAs": ["at://ada.test"],
+            "verificationMethod": [
+                {"id": f"{did}#atproto", "type": "Multikey", "controller": did, "publicKeyMultibase": key}
+            ],
+        }
+        return parse_did_document(document, did)
+
+    credentials = Credentials(repositories.db, TOKENS, Secret("secret"), clock)
+    return Host(
+        settings=Settings(dev_mode=True),
+        db=repositories.db,
+        clock=clock,
+        catalog=CATALOG,
+        repositories=repositories,
+        authenticate=authenticator(credentials),
+        resolve_did=resolve_did,
+    )
+
+
+async def sign_up(person: Hosted, name: str) -> None:
+    """An account for a repository."""
+
+    def work(w: Writer) -> None:
+        accounts.insert(w, person.did, Handle(f"{name}.test"), email=None, password_hash=None, deactivated_at=None)
+
+    await person.repositories.db.write(work)
+
+
+@pytest.fixture
+async def served(repositories: Repositories, clock: Clock, ada: Hosted, ben: Hosted) -> AsyncIterator[str]:
+    """The address of the server; Ada and Ben have accounts."""
+    await sign_up(ada, "ada")
+    await sign_up(ben, "ben")
+    host = open_host(repositories, clock, {ada.did: ada, ben.did: ben})
+    async with serving(application(host)) as server:
+        yield server.url
+
+
+@pytest.fixture
+async def http(served: str) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=served, trust_env=False) as client:
+        yield client
+
+
+@pytest.fixture
+def stranger(http: httpx.AsyncClient) -> Client:
+    return Client(http, {})
+
+
+@pytest.fixture
+def as_ada(http: httpx.AsyncClient, ada: Hosted, clock: Clock) -> Client:
+    return Client(http, {"authorization": f"Bearer {TOKENS.access(ada.did, Scope.FULL, clock.now())}"})
+
+
+@pytest.fixture
+def as_ben(http: httpx.AsyncClient, ben: Hosted, clock: Clock) -> Client:
+    return Client(http, {"authorization": f"Bearer {TOKENS.access(ben.did, Scope.FULL, clock.now())}"})
+
+
+@pytest.fixture
+def as_admin(http: httpx.AsyncClient) -> Client:
+    return Client(http, {"authorization": httpx.BasicAuth("admin", "secret")._auth_header})
