@@ -22,7 +22,6 @@ MISUSED: Final = 2
 ROLES: Final[Mapping[str, tuple[str, str]]] = {}
 
 NOUNS: Final[Mapping[str, tuple[str, str]]] = {
-    "repo": ("programs.commands.repo", "Verify repositories kept as files"),
     "records": ("programs.commands.records", "Inspect how calendar records are understood"),
     "repo": ("programs.commands.repo", "Verify a repository file"),
 }
