@@ -1,0 +1,227 @@
+"""The queue as three tables of a database: nothing to install, durable by the database's own commit.
+
+Every change begins by updating the one row of ``queue_counters``. On PostgreSQL that lock puts publishers, leases and
+acknowledgements in a row; without it a message published while the last one of its partition is being acknowledged
+would be marked as waiting behind nobody, for ever.
+"""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+
+from groundwork.clock import SECOND, Clock, Instant
+from groundwork.database.transaction import Database, Row, Writer
+from groundwork.queue.contract import MAX_RETRY_SECONDS, DeadLetter, Delivery, Depth, Message, QueueFull
+
+COUNT = """
+    update queue_counters set positions = positions + :positions, leases = leases + :leases, waiting = waiting + :waiting
+     where only_row = 1 returning positions, leases, waiting
+"""
+
+# Null, "behind somebody", if the partition has a message; rows of one call see the rows before them.
+PUBLISH = """
+    insert into queue_messages
+           (position, partition_by, routing_key, message_id, body, published_at, available_at, lease, attempts, reason)
+    values (:position, :partition, :routing_key, :message_id, :body, :now,
+            case when exists (select 1 from queue_messages where partition_by = :partition) then null
+                 else cast(:now as bigint) end, 0, 0, '')
+"""
+
+LEASE = """
+    update queue_messages set available_at = :until, lease = :lease
+     where position in (select position from queue_messages where available_at <= :now
+                         order by available_at, position limit :limit)
+    returning position, partition_by, routing_key, message_id, body, attempts
+"""
+
+TAKE = """
+    delete from queue_messages where lease = :lease and position in :positions and available_at is not null
+    returning position, partition_by, routing_key, message_id, body, attempts
+"""
+
+PROMOTE = """
+    update queue_messages set available_at = :now
+     where available_at is null
+       and position = (select min(position) from queue_messages where partition_by = :partition)
+"""
+
+RETRY = """
+    update queue_messages set available_at = :due_at, lease = 0, attempts = attempts + 1, reason = :reason
+     where position = :position and lease = :lease
+"""
+
+BURY = """
+    insert into queue_dead_letters
+           (position, partition_by, routing_key, message_id, body, reason, attempts, buried_at)
+    values (:position, :partition, :routing_key, :message_id, :body, :reason, :attempts, :now)
+"""
+
+DEAD = """
+    select position, partition_by, routing_key, message_id, body, reason, attempts, buried_at
+      from queue_dead_letters where position > :after order by position limit :limit
+"""
+
+TAKE_DEAD = """
+    delete from queue_dead_letters where position in :positions
+    returning position, partition_by, routing_key, message_id, body
+"""
+
+DEPTH = """
+    select (select waiting from queue_counters) as waiting,
+           (select count(*) from queue_dead_letters) as dead,
+           (select published_at from queue_messages order by position limit 1) as oldest_at
+"""
+
+
+class EmbeddedQueue:
+    """The queue in a database that holds the tables of ``groundwork.queue`` and is closed with the queue."""
+
+    def __init__(self, database: Database, clock: Clock, *, max_waiting: int = 1_000_000) -> None:
+        self._database = database
+        self._clock = clock
+        self._max_waiting = max_waiting
+        self._news = asyncio.Event()
+
+    async def publish(self, messages: Sequence[Message], /) -> None:
+        if messages:
+            await self._database.write(lambda writer: self._add(writer, messages))
+
+    async def lease(self, limit: int, lease_seconds: float) -> list[Delivery]:
+        def work(writer: Writer) -> list[Delivery]:
+            now = self._clock.now()
+            number = _count(writer, leases=1)["leases"]
+            until = now + round(lease_seconds * SECOND)
+            rows = writer.fetch(LEASE, now=now, until=until, lease=number, limit=limit)
+            return [Delivery(_message(row), row["attempts"], (number, row["position"])) for row in rows]
+
+        # Cleared before looking: what is published from now on wakes whoever then waits.
+        self._news.clear()
+        deliveries = await self._database.write(work)
+        if len(deliveries) == limit:
+            self._news.set()  # there may be more for another worker
+        # RETURNING has no order; the order of positions is that of publishing.
+        return sorted(deliveries, key=lambda delivery: delivery.receipt[1])
+
+    async def wait(self, timeout_seconds: float) -> None:
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                await self._news.wait()
+        except TimeoutError:
+            return
+
+    async def ack(self, deliveries: Sequence[Delivery], /) -> None:
+        if deliveries:
+            await self._database.write(lambda writer: self._take(writer, deliveries))
+
+    async def retry(self, delivery: Delivery, after_seconds: float, reason: str) -> None:
+        due_at = self._clock.now() + round(min(after_seconds, MAX_RETRY_SECONDS) * SECOND)
+        lease, position = delivery.receipt
+
+        def work(writer: Writer) -> None:
+            _count(writer)
+            writer.execute(RETRY, due_at=due_at, reason=reason, position=position, lease=lease)
+            writer.after_commit(self._news.set)
+
+        await self._database.write(work)
+
+    async def bury(self, delivery: Delivery, reason: str) -> None:
+        def work(writer: Writer) -> None:
+            for row in self._take(writer, [delivery]):
+                writer.execute(BURY, **_columns(row), reason=reason, attempts=row["attempts"], now=self._clock.now())
+
+        await self._database.write(work)
+
+    async def dead_letters(self, limit: int, after: str = "") -> list[DeadLetter]:
+        async with self._database.reader() as reader:
+            rows = await reader.fetch(DEAD, after=int(after or 0), limit=limit)
+        return [
+            DeadLetter(str(row["position"]), _message(row), row["reason"], row["attempts"], Instant(row["buried_at"]))
+            for row in rows
+        ]
+
+    async def retry_dead(self, letter_ids: Sequence[str], /) -> int:
+        def work(writer: Writer) -> int:
+            rows = writer.fetch(TAKE_DEAD, positions=_positions(letter_ids))
+            # A letter keeps no place in its partition, but letters keep their order among each other.
+            self._add(writer, [_message(row) for row in sorted(rows, key=lambda row: row["position"])], bounded=False)
+            return len(rows)
+
+        return await self._database.write(work)
+
+    async def discard_dead(self, letter_ids: Sequence[str], /) -> int:
+        return await self._database.write(lambda writer: len(writer.fetch(TAKE_DEAD, positions=_positions(letter_ids))))
+
+    async def depth(self) -> Depth:
+        async with self._database.reader() as reader:
+            row = await reader.fetch_one(DEPTH)
+        if row is None:
+            return Depth(0, 0, None)
+        return Depth(row["waiting"], row["dead"], None if row["oldest_at"] is None else Instant(row["oldest_at"]))
+
+    async def close(self) -> None:
+        await self._database.close()  # leases end by themselves
+
+    def _add(self, writer: Writer, messages: Sequence[Message], *, bounded: bool = True) -> None:
+        if not messages:
+            return
+        counters = _count(writer, positions=len(messages), waiting=len(messages))
+        if bounded and counters["waiting"] > self._max_waiting:
+            raise QueueFull(f"the queue holds {self._max_waiting} messages already")
+        now = self._clock.now()
+        first = counters["positions"] - len(messages) + 1
+        writer.execute_many(
+            PUBLISH,
+            [
+                {
+                    "position": first + offset,
+                    "partition": message.partition,
+                    "routing_key": message.routing_key,
+                    "message_id": message.message_id,
+                    "body": message.body,
+                    "now": now,
+                }
+                for offset, message in enumerate(messages)
+            ],
+        )
+        writer.after_commit(self._news.set)
+
+    def _take(self, writer: Writer, deliveries: Sequence[Delivery]) -> list[Row]:
+        """Remove what these leases still hold, and let the next of their partitions move up."""
+        _count(writer)
+        by_lease: dict[int, list[int]] = {}
+        for delivery in deliveries:
+            by_lease.setdefault(delivery.receipt[0], []).append(delivery.receipt[1])
+        taken: list[Row] = []
+        for lease, positions in by_lease.items():
+            taken += writer.fetch(TAKE, lease=lease, positions=positions)
+        if taken:
+            _count(writer, waiting=-len(taken))
+            now = self._clock.now()
+            writer.execute_many(PROMOTE, [{"now": now, "partition": row["partition_by"]} for row in taken])
+            writer.after_commit(self._news.set)
+        return taken
+
+
+def _count(writer: Writer, *, positions: int = 0, leases: int = 0, waiting: int = 0) -> Row:
+    row = writer.fetch_one(COUNT, positions=positions, leases=leases, waiting=waiting)
+    if row is None:
+        raise LookupError("queue_counters has lost its row")
+    return row
+
+
+def _message(row: Row) -> Message:
+    return Message(row["routing_key"], row["partition_by"], bytes(row["body"]), row["message_id"])
+
+
+def _columns(row: Row) -> dict[str, object]:
+    return {
+        "position": row["position"],
+        "partition": row["partition_by"],
+        "routing_key": row["routing_key"],
+        "message_id": row["message_id"],
+        "body": row["body"],
+    }
+
+
+def _positions(letter_ids: Iterable[str]) -> list[int]:
+    """Letters are named by their position; a name that nobody gave out names none."""
+    return [int(letter_id) for letter_id in letter_ids if letter_id.isascii() and letter_id.isdecimal()]

@@ -1,0 +1,51 @@
+"""Messages that wait, letters that are dead, and one row of counters.
+
+``available_at`` is set for the first message of each partition only: when it may be delivered (again). Behind it the
+others wait with null, so that leasing walks one short index however long a partition's backlog is.
+"""
+
+from groundwork.database.revision import apply
+
+revision = "0001"
+down_revision = None
+
+SQL = """
+create table queue_messages (
+    position     bigint  not null primary key,
+    partition_by text    not null,
+    routing_key  text    not null,
+    message_id   text    not null,
+    body         bytea   not null,
+    published_at bigint  not null,
+    available_at bigint,
+    lease        bigint  not null,
+    attempts     integer not null,
+    reason       text    not null
+);
+create unique index queue_messages_by_partition on queue_messages (partition_by, position);
+create index queue_messages_available on queue_messages (available_at, position) where available_at is not null;
+
+create table queue_dead_letters (
+    position     bigint  not null primary key,
+    partition_by text    not null,
+    routing_key  text    not null,
+    message_id   text    not null,
+    body         bytea   not null,
+    reason       text    not null,
+    attempts     integer not null,
+    buried_at    bigint  not null
+);
+
+create table queue_counters (
+    only_row  integer not null primary key check (only_row = 1),
+    positions bigint  not null,
+    leases    bigint  not null,
+    waiting   bigint  not null check (waiting >= 0)
+);
+insert into queue_counters (only_row, positions, leases, waiting) values (1, 0, 0, 0);
+"""
+
+
+def upgrade() -> None:
+    """Create the tables."""
+    apply(SQL)

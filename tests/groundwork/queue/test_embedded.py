@@ -1,0 +1,40 @@
+"""What concerns the queue in a database only."""
+
+from pathlib import Path
+
+import pytest
+
+from groundwork.clock import HandClock
+from groundwork.queue.contract import Message, QueueFull
+from groundwork.queue.open_ import open_embedded
+
+
+async def test_what_was_published_is_there_after_a_restart(tmp_path: Path, clock: HandClock):
+    """Leases too: what a dead process held is delivered again when its lease ends, not before."""
+    url = f"sqlite://{tmp_path}/"
+    queue = await open_embedded(url, "queue", clock)
+    await queue.publish([Message("event.create", f"did:plc:{n}", b"x", str(n)) for n in range(3)])
+    (held,) = await queue.lease(1, 30)
+    await queue.close()
+    queue = await open_embedded(url, "queue", clock)
+    assert [d.message.message_id for d in await queue.lease(10, 30)] == ["1", "2"]
+    clock.turn(31_000_000)
+    assert held.message.message_id in {d.message.message_id for d in await queue.lease(10, 30)}
+    await queue.close()
+
+
+async def test_a_batch_beyond_the_bound_is_refused_whole(tmp_path: Path, clock: HandClock):
+    queue = await open_embedded(f"sqlite://{tmp_path}/", "queue", clock, max_waiting=2)
+    with pytest.raises(QueueFull, match="2 messages"):
+        await queue.publish([Message("event.create", "did:plc:a", b"x", str(n)) for n in range(3)])
+    assert (await queue.depth()).waiting == 0
+    await queue.close()
+
+
+async def test_a_long_backlog_of_one_partition_does_not_slow_the_others(tmp_path: Path, clock: HandClock):
+    """Others are served although ten thousand messages of one person came first."""
+    queue = await open_embedded(f"sqlite://{tmp_path}/", "queue", clock)
+    await queue.publish([Message("event.create", "did:plc:busy", b"x", str(n)) for n in range(10_000)])
+    await queue.publish([Message("event.create", "did:plc:quiet", b"x", "quiet")])
+    assert [d.message.message_id for d in await queue.lease(10, 30)] == ["0", "quiet"]
+    await queue.close()
