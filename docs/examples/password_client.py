@@ -15,9 +15,8 @@ COLLECTION = "community.lexicon.calendar.event"
 
 def main(service: str, handle: str, password: str) -> None:
     client = Client(base_url=f"{service}/xrpc")
-    client.login(handle, password)
-    assert client.me is not None
-    did = client.me.did
+    client.login(handle, password, fetch_bsky_profile=False)
+    did = client.com.atproto.server.get_session().did
 
     starts = datetime.now(UTC) + timedelta(days=7)
     written = client.com.atproto.repo.create_record(

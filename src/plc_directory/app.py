@@ -1,6 +1,7 @@
 """The directory's HTTP API, as the public one answers (protocol/identity.md 4)."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
@@ -14,7 +15,9 @@ from at_protocol.identity.plc_log import Entry
 from at_protocol.identity.plc_operation import Operation, Tombstone
 from at_protocol.syntax.datetime import format_datetime, parse_datetime
 from at_protocol.syntax.did import Did, parse_did
-from groundwork.clock import Instant
+from groundwork.clock import Clock, Instant
+from groundwork.database.migrate import migrate
+from groundwork.database.open_ import open_database
 from groundwork.database.transaction import Database
 from groundwork.errors import InvalidInput, NotFound, Refused
 from groundwork.http.application import Application
@@ -24,9 +27,25 @@ from groundwork.http.json_bodies import json_response, parse_json
 from groundwork.http.operations import operations_routes
 from groundwork.telemetry.metrics import Metrics
 from plc_directory import store
+from plc_directory.settings import PlcSettings
 from plc_directory.store import Exported, Limits
 
 MAX_EXPORT = 1000
+
+
+@asynccontextmanager
+async def open_directory(
+    settings: PlcSettings, clock: Clock, *, version: str, access_log: bool = True
+) -> AsyncIterator[Application]:
+    """Migrate, open and close at the end of the block."""
+    await migrate(settings.database, "plc_directory", "plc_directory")
+    db = await open_database(settings.database, schema="plc_directory", clock=clock)
+    try:
+        limits = Limits(settings.hourly_limit, settings.daily_limit, settings.weekly_limit)
+        yield create_app(db, limits, Metrics("plc_directory"), version=version, access_log=access_log)
+    finally:
+        await db.close()
+
 
 Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
 

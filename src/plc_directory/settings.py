@@ -1,8 +1,11 @@
 """Settings of the directory: ``PLC_…`` in the environment, ``[plc]`` in the file."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from groundwork.settings import setting
+
+PREFIX = "PLC_"
 
 
 @dataclass(frozen=True)
@@ -12,7 +15,12 @@ class PlcSettings:
     port: int = setting(2582, what="port to listen on; 0 picks a free one")
     host: str = setting("127.0.0.1", what="address to listen on")
     database_url: str = setting("", what="where operations are kept; a file in the data folder when empty")
-    data_directory: str = setting("var/plc", what="folder of the SQLite file")
+    data_directory: Path = setting(Path("var/plc"), what="folder of the SQLite file")
     hourly_limit: int = setting(10, what="operations of one DID accepted in an hour; 0 for no limit")
     daily_limit: int = setting(30, what="operations of one DID accepted in a day; 0 for no limit")
     weekly_limit: int = setting(100, what="operations of one DID accepted in a week; 0 for no limit")
+
+    @property
+    def database(self) -> str:
+        """The database's URL."""
+        return self.database_url or f"sqlite://{(self.data_directory / 'plc.db').absolute()}"

@@ -19,7 +19,10 @@ REFUSED: Final = 1
 MISUSED: Final = 2
 
 # name -> (module, what it does)
-ROLES: Final[Mapping[str, tuple[str, str]]] = {}
+ROLES: Final[Mapping[str, tuple[str, str]]] = {
+    "pds": ("programs.pds", "Aurora Locus, the Personal Data Server"),
+    "plc": ("programs.plc", "A did:plc directory for development"),
+}
 
 NOUNS: Final[Mapping[str, tuple[str, str]]] = {
     "records": ("programs.commands.records", "Inspect how calendar records are understood"),

@@ -1,7 +1,7 @@
 // Follow a PDS with the official sync package, which checks every commit against the DID document, and print one JSON
 // line per event: node firehose.mjs SERVICE_WS PLC_URL COUNT [CURSOR]. Exits 0 after COUNT events, 1 on any error.
 import { IdResolver } from '@atproto/identity'
-import { Firehose } from '@atproto/sync'
+import { Firehose, MemoryRunner } from '@atproto/sync'
 
 const [service, plcUrl, count, cursor] = process.argv.slice(2)
 let left = Number(count)
@@ -10,7 +10,7 @@ const firehose = new Firehose({
   service,
   idResolver: new IdResolver({ plcUrl }),
   unauthenticatedHandles: true,
-  getCursor: () => (cursor === undefined ? undefined : Number(cursor)),
+  runner: cursor === undefined ? undefined : new MemoryRunner({ startCursor: Number(cursor) }),
   handleEvent: (event) => {
     const { seq, did, collection, rkey, cid, record, status, active } = event
     console.log(

@@ -1,0 +1,220 @@
+"""Aurora Locus as one application: opened from its settings, closed in reverse, readable top to bottom."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from starlette.routing import Mount
+
+from at_network.did_resolver import DidResolver, DidSettings
+from at_network.plc_client import PlcClient
+from at_protocol.crypto.did_key import PrivateKey
+from at_protocol.crypto.k256 import PrivateKey as K256PrivateKey
+from at_protocol.failures import Malformed
+from at_protocol.lexicon.catalog import Catalog
+from aurora_locus import well_known
+from aurora_locus.accounts import sessions
+from aurora_locus.accounts.credentials import Credentials
+from aurora_locus.accounts.passwords import Passwords
+from aurora_locus.accounts.registry import Registry
+from aurora_locus.accounts.session_tokens import SessionTokens
+from aurora_locus.blobs.sweep import sweep as sweep_blobs
+from aurora_locus.blobs.uploads import Blobs, Limits
+from aurora_locus.identity import plc_updates
+from aurora_locus.keys import server_keys
+from aurora_locus.keys.signing_keys import SigningKeys
+from aurora_locus.repository.repositories import open_repositories
+from aurora_locus.sequencer import retention
+from aurora_locus.sequencer.live import Live, open_live
+from aurora_locus.settings import Settings
+from aurora_locus.xrpc.callers import authenticator
+from aurora_locus.xrpc.dispatch import dispatcher
+from aurora_locus.xrpc.host import Host
+from aurora_locus.xrpc.table import table
+from groundwork.blobstore.disk import DiskBlobStore
+from groundwork.clock import SECOND, Clock, Instant
+from groundwork.database.migrate import migrate
+from groundwork.database.open_ import open_database
+from groundwork.database.transaction import Database
+from groundwork.errors import Failure, InvalidInput
+from groundwork.http.application import Application
+from groundwork.http.client import HttpClient
+from groundwork.http.cors import XRPC_EXPOSED, Cors
+from groundwork.http.faults import render_xrpc
+from groundwork.http.operations import operations_routes
+from groundwork.http.reach import DEVELOPMENT, PUBLIC
+from groundwork.sealing import Sealer
+from groundwork.settings import SettingsRefused
+from groundwork.telemetry.logs import log
+from groundwork.telemetry.metrics import Metrics
+
+# Often enough that nothing piles up, seldom enough to cost nothing.
+HOUSEKEEPING_SECONDS = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class AuroraLocus:
+    """A PDS that is open: its application, and what its program still needs to touch."""
+
+    app: Application
+    registry: Registry
+    live: Live
+    metrics: Metrics
+
+
+@asynccontextmanager
+async def open_server(
+    settings: Settings, clock: Clock, *, version: str, access_log: bool = True
+) -> AsyncIterator[AuroraLocus]:
+    """Migrate, open, mend what a crash left, serve until the block ends. Raises ``SettingsRefused`` and database failures."""
+    async with AsyncExitStack() as stack:
+        await migrate(settings.database, "aurora_locus", "aurora_locus")
+        db = await open_database(settings.database, schema="aurora_locus", clock=clock)
+        stack.push_async_callback(db.close)
+        sealer = Sealer(_sealing_keys(settings))
+        http = HttpClient(DEVELOPMENT if settings.dev_mode else PUBLIC, user_agent=f"aurora-locus/{version}")
+        stack.push_async_callback(http.close)
+        dids = DidResolver(http, clock, DidSettings(settings.did_plc_url, is_development=settings.dev_mode))
+        stack.push_async_callback(dids.close)
+
+        registry = await _open_registry(settings, db, clock, sealer, PlcClient(http, settings.did_plc_url), stack)
+        credentials = Credentials(db, registry.tokens, settings.admin_password, clock)
+        host = Host(settings, db, clock, Catalog(), registry.repositories, authenticator(credentials), dids.resolve)
+        metrics = Metrics("aurora_locus")
+        live = registry.repositories.live
+        _measure(metrics, live)
+        app = _application(host, registry, metrics, version, access_log=access_log)
+
+        housekeeping = asyncio.create_task(_keep_house(settings, registry, clock), name="pds housekeeping")
+        stack.push_async_callback(_end, housekeeping)
+        yield AuroraLocus(app, registry, live, metrics)
+
+
+async def _open_registry(
+    settings: Settings, db: Database, clock: Clock, sealer: Sealer, directory: PlcClient, stack: AsyncExitStack
+) -> Registry:
+    live = await open_live(db, max_frames=settings.firehose_buffer_frames, max_bytes=settings.firehose_buffer)
+    store = DiskBlobStore(settings.data_directory / "blobs")
+    blobs = Blobs(db, store, Limits(settings.blob_upload_limit, settings.blob_quota))
+    stack.push_async_callback(blobs.settle)
+    repositories = await open_repositories(
+        db,
+        live,
+        SigningKeys(db, sealer),
+        blobs,
+        clock,
+        # Random, so that two processes do not make the same TIDs in the same microsecond.
+        clock_id=secrets.randbelow(1024),
+        node_cache_bytes=settings.node_cache,
+    )
+    passwords = Passwords()
+    stack.callback(passwords.close)
+    return Registry(
+        db=db,
+        repositories=repositories,
+        passwords=passwords,
+        tokens=SessionTokens(await _session_secret(settings, db, sealer), settings.did),
+        directory=directory,
+        rotation_key=await _rotation_key(settings, db, sealer),
+        url=settings.url,
+        handle_domains=settings.service_handle_domains,
+        is_development=settings.dev_mode,
+        needs_invite=settings.invite_required,
+    )
+
+
+def _application(host: Host, registry: Registry, metrics: Metrics, version: str, *, access_log: bool) -> Application:
+    async def look() -> None:
+        async with host.db.reader() as reader:
+            await reader.fetch_one("select 1")
+
+    methods = table(registry)
+    return Application(
+        [
+            *well_known.routes(host.db, host.settings, version),
+            *operations_routes(metrics, {"database": look}),
+            Mount("/xrpc", dispatcher(host, methods)),
+        ],
+        metrics,
+        render=render_xrpc,
+        translations={Malformed: _invalid},
+        cors=[Cors(("/xrpc/", "/.well-known/"), exposed=XRPC_EXPOSED)],
+        body_limit=methods.body_limit,
+        trusted_proxy_hops=host.settings.trusted_proxy_hops,
+        access_log=access_log,
+    )
+
+
+def _invalid(error: Exception) -> Failure:
+    why = error.why if isinstance(error, Malformed) else str(error)
+    return InvalidInput("", f"{why[:1].upper()}{why[1:]}.")
+
+
+def _sealing_keys(settings: Settings) -> list[bytes]:
+    try:
+        return list(server_keys.sealing_keys(settings.sealing_keys.reveal(), settings.data_directory))
+    except ValueError as error:
+        raise SettingsRefused([f"PDS_SEALING_KEYS (or sealing.key in the data directory): {error}."]) from None
+
+
+async def _session_secret(settings: Settings, db: Database, sealer: Sealer) -> bytes:
+    given = settings.jwt_secret.reveal()
+    return given.encode() if given else await server_keys.find_or_make(db, sealer, server_keys.SESSION_SECRET)
+
+
+async def _rotation_key(settings: Settings, db: Database, sealer: Sealer) -> PrivateKey:
+    given = settings.plc_rotation_key_k256_private_key_hex.reveal()
+    try:
+        if given:
+            return K256PrivateKey.from_bytes(bytes.fromhex(given))
+    except (Malformed, ValueError):
+        why = "PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX is not a private key of 32 bytes in hexadecimal."
+        raise SettingsRefused([why]) from None
+    return K256PrivateKey.from_bytes(await server_keys.find_or_make(db, sealer, server_keys.ROTATION_KEY))
+
+
+def _measure(metrics: Metrics, live: Live) -> None:
+    metrics.gauge_of("sequencer_head_number", "Number of the newest event", lambda: live.ring.head)
+    metrics.gauge_of("firehose_subscribers", "Open firehose connections", lambda: len(live.listeners))
+
+
+async def _keep_house(settings: Settings, registry: Registry, clock: Clock) -> None:
+    """What nobody waits for: unfinished identities, expired sessions, old events, uploads that nobody refers to."""
+    repositories = registry.repositories
+
+    async def retire() -> object:
+        return await retention.retire(registry.db, _ago(clock, settings.firehose_retention))
+
+    async def sweep() -> object:
+        return await sweep_blobs(repositories.blobs, clock.now(), round(settings.blob_grace * SECOND))
+
+    async def expire() -> object:
+        return await registry.db.write(sessions.sweep)
+
+    async def mend() -> object:
+        return await plc_updates.abandon_unfinished(registry.db, registry.directory, registry.rotation_key)
+
+    chores: dict[str, Callable[[], Awaitable[object]]] = {
+        "identities": mend,
+        "sessions": expire,
+        "events": retire,
+        "uploads": sweep,
+    }
+    while True:
+        for name, chore in chores.items():
+            try:
+                await chore()
+            except Exception as error:  # noqa: BLE001 - an edge: one chore that fails must not end the others
+                log.error("chore.failed", chore=name, exc_info=error)
+        await asyncio.sleep(HOUSEKEEPING_SECONDS)
+
+
+def _ago(clock: Clock, seconds: float) -> Instant:
+    return Instant(clock.now() - round(seconds * SECOND))
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

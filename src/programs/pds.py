@@ -1,0 +1,35 @@
+"""``openmeet pds``: Aurora Locus alone, configured by the environment (``PDS_…``) and the ``[pds]`` table of a TOML file."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from aurora_locus import settings as pds_settings
+from aurora_locus.app import open_server
+from groundwork.clock import SystemClock
+from groundwork.http.server import serve
+from groundwork.settings import read_file
+from programs.running import VERSION, run_until_stopped, wait_for_stop
+
+app = typer.Typer(add_completion=False)
+
+
+@app.callback(invoke_without_command=True)
+def main(
+    settings_file: Annotated[Path | None, typer.Option("--settings", help="TOML file with a [pds] table.")] = None,
+) -> None:
+    """Serve repositories until stopped."""
+    settings = pds_settings.read(os.environ, read_file(settings_file).get("pds"))
+
+    async def run() -> None:
+        async with open_server(settings, SystemClock(), version=VERSION) as server:
+            serving = await serve(server.app, settings.bind_address, settings.port)
+            typer.echo(f"Aurora Locus answers at {settings.url} (listening on {serving.url})")
+            try:
+                await wait_for_stop()
+            finally:
+                await serving.stop()
+
+    run_until_stopped(run)

@@ -1,0 +1,37 @@
+"""``openmeet plc``: a did:plc directory for development networks (``PLC_…``, ``[plc]``)."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from groundwork.clock import SystemClock
+from groundwork.http.server import serve
+from groundwork.settings import read_file, read_settings
+from plc_directory.app import open_directory
+from plc_directory.settings import PREFIX, PlcSettings
+from programs.running import VERSION, run_until_stopped, wait_for_stop
+
+app = typer.Typer(add_completion=False)
+
+
+@app.callback(invoke_without_command=True)
+def main(
+    settings_file: Annotated[Path | None, typer.Option("--settings", help="TOML file with a [plc] table.")] = None,
+) -> None:
+    """Serve the directory until stopped."""
+    settings = read_settings(
+        PlcSettings, prefix=PREFIX, environment=os.environ, table=read_file(settings_file).get("plc")
+    )
+
+    async def run() -> None:
+        async with open_directory(settings, SystemClock(), version=VERSION) as directory:
+            serving = await serve(directory, settings.host, settings.port)
+            typer.echo(f"The PLC directory answers at {serving.url}")
+            try:
+                await wait_for_stop()
+            finally:
+                await serving.stop()
+
+    run_until_stopped(run)

@@ -1,0 +1,44 @@
+"""How every role runs: logs configured, one event loop (uvloop where there is one), a clean stop on Ctrl-C or SIGTERM."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from importlib import metadata
+
+from groundwork.telemetry.logs import LogFormat, configure
+
+if sys.platform != "win32":
+    from uvloop import new_event_loop
+else:
+    from asyncio import new_event_loop
+
+VERSION = metadata.version("openmeet")
+
+
+def run_until_stopped(work: Callable[[], Awaitable[None]]) -> None:
+    """Run a role to its end. ``OPENMEET_LOG_FORMAT`` is ``json`` or ``console``; a terminal gets ``console``."""
+    wanted = os.environ.get("OPENMEET_LOG_FORMAT") or ("console" if sys.stderr.isatty() else "json")
+    configure(LogFormat(wanted), level=os.environ.get("OPENMEET_LOG_LEVEL", "info"))
+
+    async def main() -> None:
+        await work()
+
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        runner.run(main())
+
+
+async def wait_for_stop() -> None:
+    """Return on SIGINT or SIGTERM; a second one ends the process at once, for who cannot wait."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def asked(number: int) -> None:
+        if stop.is_set():
+            os._exit(128 + number)
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, asked, number)
+    await stop.wait()
