@@ -1,0 +1,287 @@
+"""What subscribers get: everything above their cursor, once, in order, whatever happens meanwhile."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from at_protocol.sync import events
+from aurora_locus.repository import hosting
+from aurora_locus.repository.model import Status
+from aurora_locus.repository.repositories import Repositories
+from aurora_locus.sequencer import queries
+from aurora_locus.sequencer.retention import retire
+from aurora_locus.sequencer.subscription import Refusal, follow, parse_cursor
+from groundwork.clock import HOUR, HandClock, Instant
+from groundwork.database.transaction import Database, Writer
+from tests.aurora_locus.conftest import assemble
+from tests.aurora_locus.hosted import Hosted, frames_after, messages
+
+
+class Subscriber:
+    """Takes frames; counts, and can stop after some, or stop reading."""
+
+    def __init__(self, repositories: Repositories, cursor: int | None = None, *, stop_after: int | None = None) -> None:
+        self.frames: list[bytes] = []
+        self.reads = asyncio.Event()
+        self.reads.set()
+        self._news = asyncio.Event()
+        self._stop_after = stop_after
+        live = repositories.live
+        self.task = asyncio.create_task(follow(repositories.db, live, cursor, "127.0.0.1", self._take))
+
+    async def _take(self, frame: bytes) -> None:
+        await self.reads.wait()
+        if self._stop_after is not None and len(self.frames) >= self._stop_after:
+            raise ConnectionResetError
+        self.frames.append(frame)
+        self._news.set()
+        await asyncio.sleep(0)
+
+    @property
+    def numbers(self) -> list[int]:
+        found = [events.read(frame) for frame in self.frames]
+        return [message.seq for message in found if isinstance(message, events.Sequenced)]
+
+    async def until(self, number: int) -> None:
+        async with asyncio.timeout(20):
+            while not self.numbers or self.numbers[-1] < number:
+                self._news.clear()
+                await self._news.wait()
+
+    async def end(self) -> None:
+        self.task.cancel()
+        await asyncio.gather(self.task, return_exceptions=True)
+
+
+async def head(db: Database) -> int:
+    return await queries.head(db)
+
+
+async def test_live_subscriber_gets_what_comes_from_now_on(db: Database, repositories: Repositories, ada: Hosted):
+    before = await head(db)
+    subscriber = Subscriber(repositories)
+    await asyncio.sleep(0)
+    await ada.create("a")
+    await ada.create("b")
+    await subscriber.until(before + 2)
+    assert subscriber.frames == [frame for _, frame in await frames_after(db, before)]
+    await subscriber.end()
+
+
+async def test_replay_then_live_without_gap_or_duplicate(db: Database, repositories: Repositories, ada: Hosted):
+    for number in range(30):
+        await ada.create(f"old{number}")
+    subscriber = Subscriber(repositories, 0)
+    await asyncio.gather(*(ada.create(f"new{number}") for number in range(30)))
+    await subscriber.until(await head(db))
+    assert subscriber.frames == [frame for _, frame in await frames_after(db)]
+    await subscriber.end()
+
+
+async def test_replay_from_the_database_when_the_ring_is_short(db: Database, clock: HandClock, tmp_path: Path):
+    """Far behind a ring of 16 frames, while writing goes on: everything comes, once."""
+    repositories = await assemble(db, clock, tmp_path, ring_frames=16)
+    ada = await Hosted.make(repositories, "ada")
+    for number in range(100):
+        await ada.create(f"old{number}")
+    subscriber = Subscriber(repositories, 0)
+
+    async def writing() -> None:
+        for number in range(60):
+            await ada.create(f"new{number}")
+
+    await writing()
+    await subscriber.until(await head(db))
+    assert subscriber.frames == [frame for _, frame in await frames_after(db)]
+    await subscriber.end()
+
+
+async def test_twenty_reconnects_lose_and_repeat_nothing(db: Database, repositories: Repositories, ada: Hosted):
+    """A client that is cut off again and again and comes back with its last number sees every event exactly once."""
+    seen: list[int] = []
+    begun = await head(db)
+
+    async def writing() -> None:
+        for number in range(200):
+            await ada.create(f"r{number}")
+
+    task = asyncio.create_task(writing())
+    for _ in range(20):
+        subscriber = Subscriber(repositories, seen[-1] if seen else begun, stop_after=9)
+        with pytest.raises(ConnectionResetError):
+            await subscriber.task
+        seen += subscriber.numbers
+    await task
+    last = Subscriber(repositories, seen[-1])
+    await last.until(await head(db))
+    await last.end()
+    assert seen + last.numbers == list(range(begun + 1, begun + 201))
+
+
+async def test_subscriber_that_stops_reading_is_told_and_others_are_not_held_up(
+    db: Database, clock: HandClock, tmp_path: Path
+):
+    repositories = await assemble(db, clock, tmp_path, ring_frames=16)
+    ada = await Hosted.make(repositories, "ada")
+    slow, quick = Subscriber(repositories), Subscriber(repositories)
+    await asyncio.sleep(0)
+    slow.reads.clear()
+    before = await head(db)
+    for number in range(40):
+        await ada.create(f"r{number}")
+        await quick.until(before + number + 1)
+    async with asyncio.timeout(20):
+        refusal = await slow.task
+    assert refusal.error == "ConsumerTooSlow"
+    assert len(quick.numbers) == 40
+    assert len(repositories.live.listeners) == 1
+    await quick.end()
+
+
+async def test_subscriber_that_was_too_slow_comes_back_with_its_cursor(db: Database, clock: HandClock, tmp_path: Path):
+    repositories = await assemble(db, clock, tmp_path, ring_frames=4)
+    ada = await Hosted.make(repositories, "ada")
+    for number in range(30):
+        await ada.create(f"r{number}")
+    subscriber = Subscriber(repositories, 7)
+    await subscriber.until(await head(db))
+    assert subscriber.numbers == list(range(8, await head(db) + 1))
+    await subscriber.end()
+
+
+async def test_cursor_ahead_of_the_log_is_refused(db: Database, repositories: Repositories, ada: Hosted):
+    refusal = await Subscriber(repositories, await head(db) + 1).task
+    assert refusal.error == "FutureCursor"
+
+
+async def test_cursor_at_the_head_replays_nothing(db: Database, repositories: Repositories, ada: Hosted):
+    subscriber = Subscriber(repositories, await head(db))
+    await asyncio.sleep(0.01)
+    assert subscriber.frames == []
+    assert not subscriber.task.done()
+    await subscriber.end()
+
+
+async def test_cursor_zero_on_an_empty_log_is_fine(repositories: Repositories):
+    subscriber = Subscriber(repositories, 0)
+    await asyncio.sleep(0.01)
+    assert not subscriber.task.done()
+    await subscriber.end()
+
+
+async def test_cursor_older_than_the_window_is_told_so(
+    db: Database, repositories: Repositories, ada: Hosted, clock: HandClock
+):
+    """First OutdatedCursor, then the whole window; whoever asks for everything (0) knows that it is not everything."""
+    await ada.create("old")
+    clock.turn(2 * HOUR)
+    await ada.create("new")
+    last = await head(db)
+    assert await retire(db, Instant(clock.now() - HOUR)) == last - 1
+    subscriber = Subscriber(repositories, 1)
+    repositories.live.ring._floor = last  # as after a restart, when the ring is empty
+    await subscriber.until(last)
+    info = events.read(subscriber.frames[0])
+    assert isinstance(info, events.InfoMessage)
+    assert info.name == "OutdatedCursor"
+    assert subscriber.numbers == [last]
+    from_start = Subscriber(repositories, 0)
+    await from_start.until(last)
+    assert len(from_start.frames) == 1
+    await subscriber.end()
+    await from_start.end()
+
+
+async def test_numbers_are_never_used_again_after_retention(
+    db: Database, repositories: Repositories, ada: Hosted, clock: HandClock
+):
+    before = await head(db)
+    await retire(db, Instant(clock.now() + HOUR))
+    assert await frames_after(db) == []
+    await ada.create("a")
+    assert [number for number, _ in await frames_after(db)] == [before + 1]
+
+
+@pytest.mark.parametrize("text", ["abc", "-1", "1.5", "", " 1", "1e3", "٣", "9" * 17, str(2**53)])
+def test_what_is_no_cursor(text: str):
+    refused = parse_cursor(text)
+    assert isinstance(refused, Refusal)
+    assert refused.error == "InvalidRequest"
+
+
+def test_cursors():
+    assert parse_cursor(None) is None
+    assert parse_cursor("0") == 0
+    assert parse_cursor("17") == 17
+
+
+async def test_frames_that_overtake_each_other_enter_in_order(db: Database, repositories: Repositories, ada: Hosted):
+    """Two connections' callbacks may run in either order; the ring then reads what is missing."""
+    live = repositories.live
+    subscriber = Subscriber(repositories)
+    await asyncio.sleep(0)
+    before = live.ring.head
+    announced: list[tuple[int, bytes]] = []
+    announce = live.announce
+    live.announce = lambda seq, frame: announced.append((seq, frame))  # type: ignore[method-assign]
+    for number in range(5):
+        await ada.create(f"r{number}")
+    for seq, frame in reversed(announced):
+        announce(seq, frame)
+    await subscriber.until(before + 5)
+    assert subscriber.numbers == list(range(before + 1, before + 6))
+    await subscriber.end()
+
+
+async def test_new_account_is_announced_in_order(db: Database, ada: Hosted):
+    kinds = [events.kind_of(message) for message in await messages(db, ada.did)]
+    assert kinds == ["#identity", "#account", "#commit", "#sync"]
+
+
+async def test_deactivation_and_return(db: Database, repositories: Repositories, ada: Hosted):
+    """Deactivated: one #account; back: account, identity, sync with the head as it is."""
+    await ada.create("a")
+    before = len(await messages(db, ada.did))
+    await db.write(lambda w: hosting.set_status(w, repositories, ada.did, Status.DEACTIVATED))
+    await db.write(lambda w: hosting.activate(w, repositories, ada.did, None))
+    gone, back, identity, sync = (await messages(db, ada.did))[before:]
+    assert isinstance(gone, events.AccountMessage)
+    assert (gone.active, gone.status) == (False, "deactivated")
+    assert isinstance(back, events.AccountMessage)
+    assert (back.active, back.status) == (True, None)
+    assert isinstance(identity, events.IdentityMessage)
+    assert isinstance(sync, events.SyncMessage)
+    assert sync.rev == (await repositories.head(ada.did)).rev
+
+
+async def test_deletion_drops_what_was_announced_before(
+    db: Database, repositories: Repositories, ada: Hosted, ben: Hosted
+):
+    await ada.create("a")
+    await ben.create("b")
+    bens = len(await messages(db, ben.did))
+    await db.write(lambda w: hosting.remove(w, repositories, ada.did))
+    (left,) = await messages(db, ada.did)
+    assert isinstance(left, events.AccountMessage)
+    assert left.status == "deleted"
+    assert len(await messages(db, ben.did)) == bens
+    subscriber = Subscriber(repositories, 0)
+    await subscriber.until(await head(db))
+    assert subscriber.frames == [frame for _, frame in await frames_after(db)]
+    await subscriber.end()
+
+
+async def test_event_of_a_transaction_that_fails_reaches_nobody(db: Database, repositories: Repositories, ada: Hosted):
+    """Its number is given to the next event: numbers follow what happened."""
+    before = await head(db)
+
+    def fails(w: Writer) -> None:
+        hosting.set_status(w, repositories, ada.did, Status.DEACTIVATED)
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        await db.write(fails)
+    assert repositories.live.ring.head == before
+    await ada.create("a")
+    assert [number for number, _ in await frames_after(db, before)] == [before + 1]
