@@ -25,6 +25,7 @@ ROLES: Final[Mapping[str, tuple[str, str]]] = {
 }
 
 NOUNS: Final[Mapping[str, tuple[str, str]]] = {
+    "firehose": ("programs.commands.firehose", "Watch an event stream, verify captured frames"),
     "records": ("programs.commands.records", "Inspect how calendar records are understood"),
     "repo": ("programs.commands.repo", "Verify a repository file"),
 }

@@ -1,0 +1,129 @@
+"""``openmeet firehose tail [URL]``: what happens on a PDS or relay, decoded, one line per operation, as it happens.
+
+Nothing is verified here (``firehose verify`` does that): what the host says is shown.
+"""
+
+import asyncio
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import aclosing
+from typing import Annotated
+
+import typer
+
+from at_network.event_stream import follow
+from at_protocol.data import cbor, json_form
+from at_protocol.data.cid import Cid
+from at_protocol.failures import Malformed
+from at_protocol.repo import car
+from at_protocol.sync import events
+from at_protocol.sync.events import AccountMessage, CommitMessage, IdentityMessage, Message, SyncMessage
+from at_protocol.sync.frames import ErrorFrame
+from groundwork.clock import SystemClock
+from groundwork.errors import Failure
+from groundwork.http.client import HttpClient
+from groundwork.http.reach import DEVELOPMENT
+
+# Where `openmeet up` and `openmeet pds` listen unless told otherwise.
+HERE = "http://localhost:3000"
+
+Line = dict[str, object]
+
+
+def tail(
+    url: Annotated[str, typer.Argument(help="A PDS or relay: http(s) or ws(s) address.")] = HERE,
+    collection: Annotated[
+        list[str] | None, typer.Option(help="Only operations in this collection; may be given several times.")
+    ] = None,
+    cursor: Annotated[int | None, typer.Option(help="Start after this sequence number; absent: from now on.")] = None,
+    count: Annotated[int | None, typer.Option(min=1, help="Stop after so many lines.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document per line, with the record.")] = False,
+) -> None:
+    """Show decoded operations as they happen. Ctrl-C ends it."""
+    asyncio.run(_tail(url, frozenset(collection or ()), cursor, count, as_json=as_json))
+
+
+async def _tail(url: str, collections: frozenset[str], cursor: int | None, count: int | None, *, as_json: bool) -> None:
+    position = cursor
+    shown = 0
+    http = HttpClient(DEVELOPMENT, user_agent="openmeet-tail")
+    try:
+        async with aclosing(follow(http, SystemClock(), url, position=lambda: position, on_lost=_say_lost)) as frames:
+            async for frame in frames:
+                try:
+                    message = events.read(frame)
+                except Malformed as wrong:
+                    print(f"a frame that cannot be read: {wrong}", file=sys.stderr)
+                    continue
+                if isinstance(message, ErrorFrame):
+                    print(f"{url} ended the stream: {message.error}: {message.message or ''}", file=sys.stderr)
+                    raise typer.Exit(1)
+                for line in lines_of(message, collections):
+                    print(json.dumps(line, ensure_ascii=False) if as_json else as_text(line), flush=True)
+                    shown += 1
+                    if count is not None and shown >= count:
+                        return
+                seq = getattr(message, "seq", None)
+                position = seq if seq is not None else position
+    finally:
+        await http.close()
+
+
+def _say_lost(failure: Failure | None, seconds: float) -> None:
+    why = failure.why if failure is not None else "the connection was closed"
+    print(f"{why} Trying again in {seconds:.1f} s.", file=sys.stderr)
+
+
+def lines_of(message: Message | None, collections: frozenset[str]) -> Iterator[Line]:
+    """One line per operation, or one for a message of another kind; those are left out when collections are named."""
+    match message:
+        case CommitMessage():
+            yield from _operations(message, collections)
+        case SyncMessage() if not collections:
+            yield {"seq": message.seq, "kind": "sync", "did": message.did, "rev": message.rev}
+        case IdentityMessage() if not collections:
+            yield {"seq": message.seq, "kind": "identity", "did": message.did, "handle": message.handle}
+        case AccountMessage() if not collections:
+            status = "active" if message.active else (message.status or "inactive")
+            yield {"seq": message.seq, "kind": "account", "did": message.did, "status": status}
+        case _:
+            return
+
+
+def _operations(message: CommitMessage, collections: frozenset[str]) -> Iterator[Line]:
+    wanted = [op for op in message.operations if not collections or op.path.partition("/")[0] in collections]
+    if not wanted:
+        return
+    try:
+        blocks = car.read(message.blocks).blocks
+    except Malformed:
+        blocks = {}
+    for op in wanted:
+        line: Line = {"seq": message.seq, "kind": op.action, "did": message.repo, "path": op.path, "rev": message.rev}
+        if op.cid is not None:
+            line["cid"] = str(op.cid)
+            line["record"] = _record(blocks, op.cid)
+        yield line
+
+
+def _record(blocks: dict[Cid, bytes], cid: Cid) -> object:
+    block = blocks.get(cid)
+    if block is None:
+        return None
+    try:
+        return json_form.to_json(cbor.decode(block))
+    except Malformed as wrong:
+        return {"unreadable": str(wrong)}
+
+
+def as_text(line: Line) -> str:
+    """A line for a terminal: number, what, who, where, and the record's first words."""
+    parts = [f"{line['seq']}", f"{line['kind']:8}", str(line["did"])]
+    parts += [str(line[name]) for name in ("path", "handle", "status") if line.get(name)]
+    record = line.get("record")
+    if isinstance(record, dict):
+        words = next((record[key] for key in ("name", "text", "displayName", "status") if record.get(key)), None)
+        if isinstance(words, str):
+            parts.append("— " + " ".join(words.split())[:80])
+    return "  ".join(parts)
