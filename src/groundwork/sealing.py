@@ -8,9 +8,11 @@ into another row does not open there. The first key seals, every key opens; to r
 
 import base64
 import binascii
+import contextlib
 import hashlib
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -86,3 +88,21 @@ def parse_keys(text: str) -> list[bytes]:
 def fresh_key() -> str:
     """A new key as text, for a key file or an environment variable."""
     return base64.urlsafe_b64encode(os.urandom(KEY_BYTES)).decode().rstrip("=")
+
+
+def keys_of_file(path: Path) -> list[bytes]:
+    """The keys of a file that only its owner can read, made with a fresh one when it is missing.
+
+    Two first starts at once agree on one key. Raises ValueError with a sentence when the file is damaged.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    if not path.exists():
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as file:
+            file.write(fresh_key() + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):
+            os.link(draft, path)  # unlike a rename this never replaces the key of whoever was faster
+        draft.unlink()
+    return parse_keys(path.read_text(encoding="ascii"))

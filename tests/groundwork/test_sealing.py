@@ -1,10 +1,12 @@
 """A stolen database file gives nothing away, and a sealed value opens in its own place only."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from groundwork.sealing import CannotUnseal, Sealer, fresh_key, parse_keys
+from groundwork.sealing import CannotUnseal, Sealer, fresh_key, keys_of_file, parse_keys
 
 OLD, NEW = bytes(range(32)), bytes(range(32, 64))
 
@@ -65,3 +67,18 @@ def test_keys_as_text():
 def test_no_keys_or_short_ones_are_refused(keys):
     with pytest.raises(ValueError, match="key"):
         Sealer(keys)
+
+
+def test_key_file_is_made_once_and_is_private(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "sealing.key"
+    first = keys_of_file(path)
+    assert keys_of_file(path) == first
+    assert path.stat().st_mode & 0o077 == 0
+    assert [found.name for found in path.parent.iterdir()] == ["sealing.key"]
+
+
+def test_damaged_key_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "sealing.key"
+    path.write_text("not a key")
+    with pytest.raises(ValueError, match="key"):
+        keys_of_file(path)

@@ -3,13 +3,12 @@
 A setting goes before what is stored: operators who keep secrets elsewhere give them by environment.
 """
 
-import os
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
 from groundwork.database.transaction import Database, Writer
-from groundwork.sealing import Sealer, fresh_key, parse_keys
+from groundwork.sealing import Sealer, keys_of_file, parse_keys
 
 SESSION_SECRET = "session_tokens"  # noqa: S105 - the name of a purpose
 ROTATION_KEY = "plc_rotation"
@@ -24,23 +23,11 @@ _INSERT = """
 
 
 def sealing_keys(setting: str, folder: Path) -> Sequence[bytes]:
-    """The keys that seal, newest first: the setting's, or those of ``sealing.key``, which is made when it is missing.
+    """The keys that seal, newest first: the setting's, or those of ``sealing.key`` in the folder.
 
     Raises ValueError for text that is no list of keys.
     """
-    if setting:
-        return parse_keys(setting)
-    path = folder / "sealing.key"
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return parse_keys(path.read_text(encoding="ascii"))
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(fresh_key() + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    return parse_keys(path.read_text(encoding="ascii"))
+    return parse_keys(setting) if setting else keys_of_file(folder / "sealing.key")
 
 
 async def find_or_make(db: Database, sealer: Sealer, purpose: str) -> bytes:
