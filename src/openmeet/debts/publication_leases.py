@@ -4,7 +4,7 @@ Every statement carries the lease number, so the answer of a payer whose lease e
 from which the graph lets it move. Record key, CID and bytes are stored *before* anything is sent (style, section 3).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from groundwork.clock import HOUR, SECOND, Instant
 from groundwork.database.transaction import Reader, Row, Transaction
@@ -136,6 +136,15 @@ RETRACTED = f"""
      where {_HELD}
 """
 
+LEAVE = f"""
+    update publications
+       set state = case when revision > :revision then 'due' when uri is null then 'withheld' else 'published' end,
+           sent_revision = :revision, due_at = :now, changed_at = :now, attempts = 0, reason = '', leased_until = null
+     where {_HELD} and state = 'sending'
+"""
+
+ATTACH_CURRENT = f"update publications set did = :did, uri = :uri where {_HELD} and state = 'sending' and uri is null"
+
 START_RETRACTING = f"update publications set state = 'retracting', changed_at = :now where {_HELD}"
 
 # The record is gone from the repository, and not by us: whatever was owed, there is no base any more.
@@ -226,15 +235,15 @@ async def fix(tx: Transaction, held: Publication, *, did: str, uri: str, cid: st
     return None if row is None else int(row["writes"])
 
 
-async def confirm(tx: Transaction, held: Publication, *, cid: str, body: bytes, rev: str) -> bool:
-    """The PDS holds these bytes as of ``rev``: settled, unless a newer revision is owed by now."""
+async def confirm(tx: Transaction, held: Publication, *, revision: int, cid: str, body: bytes, rev: str) -> bool:
+    """The PDS holds these bytes, made of ``revision``, as of ``rev``: settled, unless a newer revision is owed."""
     return (
         await tx.execute(
             CONFIRM,
             kind=held.kind,
             subject_id=held.subject_id,
             lease=held.lease,
-            revision=held.revision,
+            revision=revision,
             cid=cid,
             body=body,
             rev=rev,
@@ -282,6 +291,26 @@ async def move(
         from_b=State.RETRACTING,
     )
     return moved == 1
+
+
+async def leave(tx: Transaction, held: Publication) -> bool:
+    """Nothing is owed about this revision, whatever the repository says."""
+    return (
+        await tx.execute(
+            LEAVE,
+            kind=held.kind,
+            subject_id=held.subject_id,
+            lease=held.lease,
+            revision=held.revision,
+            now=tx.now,
+        )
+        == 1
+    )
+
+
+async def attach_current(tx: Transaction, held: Publication, *, did: str, uri: str) -> None:
+    """The record that says all of ours already is the one of this promise."""
+    await tx.execute(ATTACH_CURRENT, kind=held.kind, subject_id=held.subject_id, lease=held.lease, did=did, uri=uri)
 
 
 async def start_retracting(tx: Transaction, held: Publication) -> bool:
@@ -334,6 +363,11 @@ async def attach(
     return (
         await tx.execute(ATTACH, kind=kind, subject_id=subject_id, did=did, uri=uri, cid=cid, body=body, rev=rev) == 1
     )
+
+
+def as_retracting(held: Publication) -> Publication:
+    """The same lease after ``start_retracting``."""
+    return replace(held, state=State.RETRACTING)
 
 
 def _publication(row: Row) -> Publication:

@@ -163,6 +163,8 @@ RETRY_RETRACTIONS_OF = """
      where user_id = :user_id and uri is not null and state in ('published', 'refused', 'conflicted')
 """
 
+WAKE_WAITING = "update publications set due_at = :now where kind = 'rsvp' and state = 'waiting'"
+
 COUNT = "select kind, state, count(*) as n, min(due_at) as oldest from publications group by kind, state"
 
 REASSIGN = "update publications set user_id = :to_user where user_id = :from_user"
@@ -203,6 +205,11 @@ async def try_again(tx: Transaction, *, kind: Kind, subject_id: str) -> bool:
 async def wake_all_of(tx: Transaction, user_id: str) -> int:
     """The person agreed, connected or signed in again: everything of theirs that was held up is due."""
     return await tx.execute(TRY_ALL_OF, user_id=user_id, now=tx.now)
+
+
+async def wake_waiting(tx: Transaction) -> int:
+    """An event has a record now: answers that waited for one are looked at again."""
+    return await tx.execute(WAKE_WAITING, now=tx.now)
 
 
 async def reconsider_all_of(tx: Transaction, user_id: str) -> int:

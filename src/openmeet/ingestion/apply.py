@@ -141,6 +141,11 @@ async def _put_event(
     standing = Standing.RAW if read is None else Standing.MAPPED
     is_newest = await seen.put(tx, message, standing=standing, reason=reading.reason, subject_uri=reading.subject_uri)
     if not is_newest and not is_echo:
+        if known is not None and known.cid == message.cid:
+            # Perhaps our own write, whose answer was noted before its echo came; or a version that overtook one.
+            await parking.release(tx, message.at_uri, await _event_id(tx, message.uri))
+            if owned is not None and owned.base_rev is not None and owned.base_rev < known.rev:
+                await _rejoin(tx, here, message, owned)
         return Outcome.KNOWN
     if not is_newest:
         # The echo was overtaken by somebody else's edit: with the base settled, their version is joined anew.

@@ -1,0 +1,108 @@
+"""Reading other people's repositories, with proof: one record, or all of them. Nothing here is believed unverified."""
+
+import asyncio
+from dataclasses import dataclass
+
+from at_network.xrpc_client import XrpcClient
+from at_protocol.crypto.did_key import PublicKey
+from at_protocol.data.cid import Cid
+from at_protocol.failures import Malformed
+from at_protocol.identity.did_document import DidDocument
+from at_protocol.repo import car
+from at_protocol.repo.commit import verify_commit
+from at_protocol.repo.proof import Proven, verify_record_proof
+from at_protocol.repo.snapshot import Snapshot, read_snapshot
+from at_protocol.syntax.did import Did
+from groundwork.errors import NotFound, RemoteFailed
+from openmeet.identities.network import Network
+
+# A record of 1 MB and the nodes on the way to it.
+MAX_PROOF_BYTES = 3_000_000
+# A repository of a hundred thousand records; larger ones belong to robots.
+MAX_REPOSITORY_BYTES = 200_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class AccountStatus:
+    """What the account's own PDS says of it; ``rev`` only while it is active."""
+
+    is_active: bool
+    status: str
+    rev: str | None
+
+
+async def prove_record(network: Network, did: Did, collection: str, rkey: str) -> Proven:
+    """The record, or proof of its absence, as of the repository's present commit.
+
+    A signature that does not fit is checked once more against a fresh DID document: keys rotate. Raises NotFound
+    (no such repository, or not served), RemoteFailed (no valid proof), RemoteSlow.
+    """
+    path = f"{collection}/{rkey}"
+    document = await network.dids.resolve(did)
+    client = XrpcClient(network.http, network.clock, _pds_of(document))
+    answer = await client.download(
+        "com.atproto.sync.getRecord",
+        {"did": did, "collection": collection, "rkey": rkey},
+        max_bytes=MAX_PROOF_BYTES,
+    )
+    try:
+        return verify_record_proof(answer.body, did=did, key=_key_of(document), path=path)
+    except Malformed:
+        document = await network.dids.refresh(did)
+    try:
+        return verify_record_proof(answer.body, did=did, key=_key_of(document), path=path)
+    except Malformed as wrong:
+        raise RemoteFailed(f"The proof of {path} in {did} does not hold: {wrong.why}.") from wrong
+
+
+async def download_repository(network: Network, did: Did) -> Snapshot:
+    """The whole repository, verified. Raises NotFound, RemoteFailed, RemoteSlow."""
+    document = await network.dids.resolve(did)
+    client = XrpcClient(network.http, network.clock, _pds_of(document), timeout_seconds=120.0)
+    reader = car.Reader()
+    blocks: dict[Cid, bytes] = {}
+    try:
+        async with client.stream("com.atproto.sync.getRepo", {"did": did}, max_bytes=MAX_REPOSITORY_BYTES) as answer:
+            async for piece in answer.pieces():
+                blocks.update(reader.feed(piece))
+            reader.finish()
+        file = car.Car(reader.roots or (), blocks, len(blocks))
+        # Walking a large tree takes seconds: not on the event loop.
+        snapshot = await asyncio.to_thread(read_snapshot, file)
+        try:
+            verify_commit(snapshot.commit, did=did, key=_key_of(document))
+        except Malformed:
+            verify_commit(snapshot.commit, did=did, key=_key_of(await network.dids.refresh(did)))
+    except Malformed as wrong:
+        raise RemoteFailed(f"The repository of {did} cannot be believed: {wrong.why}.") from wrong
+    if snapshot.commit.rev is None:
+        raise RemoteFailed(f"The repository of {did} is of an older version, without a rev.")
+    return snapshot
+
+
+async def account_status(network: Network, did: Did, pds: str) -> AccountStatus:
+    """What the PDS that the DID document names says now. NotFound counts as deleted."""
+    client = XrpcClient(network.http, network.clock, pds)
+    try:
+        answer = await client.query("com.atproto.sync.getRepoStatus", {"did": did})
+    except NotFound:
+        return AccountStatus(is_active=False, status="deleted", rev=None)
+    active, status, rev = answer.get("active"), answer.get("status"), answer.get("rev")
+    return AccountStatus(
+        is_active=active is True,
+        status="active" if active is True else status if isinstance(status, str) else "inactive",
+        rev=rev if isinstance(rev, str) else None,
+    )
+
+
+def _pds_of(document: DidDocument) -> str:
+    if document.pds is None:
+        raise NotFound(f"{document.did} names no PDS.")
+    return document.pds
+
+
+def _key_of(document: DidDocument) -> PublicKey:
+    key = document.signing_key
+    if key is None:
+        raise RemoteFailed(f"{document.did} names no signing key.")
+    return key

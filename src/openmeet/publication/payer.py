@@ -1,0 +1,150 @@
+"""Paying record debts: take what is due, decide from the present, write or take back, note the state.
+
+Two short transactions per record, with the network between them. A payer that dies leaves a row with key, CID and
+bytes: the next one reads back before it sends again.
+"""
+
+import asyncio
+
+from at_protocol.syntax.at_uri import parse_at_uri
+from at_protocol.syntax.did import parse_did
+from groundwork.clock import Instant
+from groundwork.database.transaction import Database
+from groundwork.errors import Failure, NotSignedIn, Unavailable
+from groundwork.outbox import retry
+from groundwork.outbox.pay import idle
+from groundwork.telemetry.logs import log
+from openmeet.debts import publication_leases as leases
+from openmeet.debts.publication_leases import Publication
+from openmeet.debts.publications import Kind, State
+from openmeet.identities import queries as identity_queries
+from openmeet.identities.model import Identity, IdentityKind
+from openmeet.identities.sessions import note_refused, open_repository
+from openmeet.publication import settling, writing
+from openmeet.publication.eligibility import Hold, Leave, PublishEvent, PublishRsvp, Wait, decide
+from openmeet.publication.publisher import LEASE_SECONDS, LOOK_AGAIN_AFTER, Publisher
+from openmeet.publication.sending import delete_record
+
+
+async def run_once(publisher: Publisher, *, limit: int = 20) -> int:
+    """Pay what is due now; how many debts were taken."""
+    async with publisher.db.transaction() as tx:
+        held = await leases.take(tx, limit=limit, seconds=LEASE_SECONDS)
+    await asyncio.gather(*(pay(publisher, one) for one in held))
+    return len(held)
+
+
+async def run(publisher: Publisher, stop: asyncio.Event, *, wake: asyncio.Event, idle_seconds: float = 1.0) -> None:
+    """Pay until ``stop`` is set; ``wake`` cuts the idle wait short."""
+    while not stop.is_set():
+        wake.clear()
+        try:
+            taken = await run_once(publisher)
+        except Exception as failure:  # noqa: BLE001 - the edge of the worker: the store is away; the rows remain
+            log.error("publications.lease_failed", error=repr(failure))
+            taken = 0
+        if taken == 0:
+            await idle(stop, wake, idle_seconds)
+
+
+async def pay_now(publisher: Publisher, kind: Kind, subject_id: str, *, deadline_seconds: float) -> bool:
+    """A request pays its own debt after its commit; False when that did not succeed in time (it stays owed)."""
+    async with publisher.db.transaction() as tx:
+        held = await leases.take_one(tx, kind=kind, subject_id=subject_id, seconds=LEASE_SECONDS)
+    if held is not None:
+        # Where the request gives up waiting, the payment goes on: its lease is its own.
+        task = asyncio.create_task(pay(publisher, held))
+        await asyncio.wait({task}, timeout=deadline_seconds)
+    async with publisher.db.reader() as reader:
+        after = await leases.find(reader, kind, subject_id)
+    return after is not None and after.state is State.PUBLISHED
+
+
+async def pay(publisher: Publisher, held: Publication) -> None:
+    """Pay one leased debt; every outcome is a state of its row, nothing is raised."""
+    try:
+        await _pay(publisher, held)
+    except NotSignedIn as refused:
+        await settling.give_back(publisher, held, State.BLOCKED, reason=refused.why)
+    except Failure as failure:
+        if retry.is_worth_retrying(failure):
+            await settling.try_later(publisher, held, failure.why, retry.asked_seconds(failure))
+        else:
+            await settling.refuse(publisher, held, failure.why)
+    except Exception as failure:  # noqa: BLE001 - the edge of the worker: the kind is unknown, the promise must not be lost
+        log.error("publication.failed_unforeseen", kind=held.kind.value, subject=held.subject_id, error=repr(failure))
+        await settling.try_later(publisher, held, type(failure).__name__, None)
+
+
+async def _pay(publisher: Publisher, held: Publication) -> None:
+    async with publisher.db.reader() as reader:
+        decision = await decide(reader, held)
+    is_retracting = held.state is State.RETRACTING
+    match decision:
+        case Hold(why):
+            await _hold(publisher, held, why)
+        case Leave():
+            if is_retracting:
+                await settling.forget(publisher, held)
+            else:
+                async with publisher.db.transaction() as tx:
+                    await leases.leave(tx, held)
+        case _ if is_retracting:
+            # It may be public again: the row starts over.
+            await settling.give_back(publisher, held, State.DUE, reason="")
+        case Wait(why):
+            due_at = Instant(publisher.network.clock.now() + LOOK_AGAIN_AFTER)
+            await settling.give_back(publisher, held, State.WAITING, reason=why, due_at=due_at)
+        case PublishEvent() | PublishRsvp():
+            await _publish(publisher, held, decision)
+
+
+async def _publish(publisher: Publisher, held: Publication, decision: PublishEvent | PublishRsvp) -> None:
+    if await writing.settle_earlier_send(publisher, held):
+        return
+    client = await open_repository(publisher.db, publisher.network, decision.identity)
+    try:
+        await writing.write(publisher, client, held, decision)
+    except NotSignedIn as refused:
+        await _session_refused(publisher.db, decision.identity, refused)
+
+
+async def _hold(publisher: Publisher, held: Publication, why: str) -> None:
+    """Nothing of it may be public: what may be out there is taken back."""
+    if held.uri is None or held.did is None:
+        if held.state is State.RETRACTING:
+            await settling.forget(publisher, held)
+        else:
+            await settling.give_back(publisher, held, State.WITHHELD, reason=why)
+        return
+    async with publisher.db.transaction() as tx:
+        if not await leases.start_retracting(tx, held):
+            return
+        identity = await identity_queries.find(tx, held.did)
+    taking_back = leases.as_retracting(held)
+    if identity is None or not identity.can_write:
+        await settling.give_back(publisher, taking_back, State.BLOCKED, reason="Sign in with the account it is in.")
+        return
+    try:
+        client = await open_repository(publisher.db, publisher.network, identity)
+        try:
+            await delete_record(client, parse_at_uri(held.uri))
+        except NotSignedIn as refused:
+            await _session_refused(publisher.db, identity, refused)
+    except NotSignedIn as refused:
+        await settling.give_back(publisher, taking_back, State.BLOCKED, reason=refused.why)
+    except Failure as failure:
+        if retry.is_worth_retrying(failure):
+            await settling.try_later(publisher, taking_back, failure.why, retry.asked_seconds(failure))
+        else:
+            await settling.refuse(publisher, taking_back, failure.why)
+    else:
+        await settling.forget(publisher, taking_back)
+
+
+async def _session_refused(db: Database, identity: Identity, refused: NotSignedIn) -> None:
+    """The PDS no longer knows the session. A custodial account signs in anew with the next try; others are asked to."""
+    await note_refused(db, parse_did(identity.did))
+    if identity.kind is IdentityKind.CUSTODIAL:
+        raise Unavailable("The session has ended; signing in again.") from refused
+    raise refused

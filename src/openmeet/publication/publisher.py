@@ -1,0 +1,39 @@
+"""What paying needs, assembled once by ``programs/``, and the numbers of the trade."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from at_protocol.lexicon.catalog import Catalog
+from at_protocol.syntax.tid import TidClock
+from groundwork.clock import MINUTE, SECOND
+from groundwork.database.transaction import Database
+from openmeet.events.model import Event
+from openmeet.identities.network import Network
+from openmeet.records.message import RecordMessage
+
+LEASE_SECONDS = 60.0
+MAX_ROUNDS = 3
+MAX_WRITES_PER_HOUR = 5
+# A waiting answer is woken when its event is published; this is for the case that nobody did.
+LOOK_AGAIN_AFTER = 10 * MINUTE
+# A debt is due again when ingestion has applied what was found; this is for the case that its message was known.
+INGESTED_AFTER = 30 * SECOND
+# A create costs three points of the hourly budget of a repository, an update two (protocol/calendar.md, section 7).
+WRITE_COST = 3
+
+Enqueue = Callable[[Sequence[RecordMessage]], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Publisher:
+    """``enqueue`` hands messages to ingestion and returns when they are durable; ``instance`` is our public address."""
+
+    db: Database
+    network: Network
+    catalog: Catalog
+    tids: TidClock
+    enqueue: Enqueue
+    instance: str
+
+    def page_of(self, event: Event) -> str:
+        return f"{self.instance}/events/{event.slug}"

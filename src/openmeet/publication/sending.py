@@ -1,0 +1,91 @@
+"""One record to one repository: the calls, and what their answers mean. No database here."""
+
+from dataclasses import dataclass
+
+from at_network.xrpc_client import XrpcClient
+from at_protocol.data import cbor, json_form
+from at_protocol.data.cid import Cid
+from at_protocol.data.model import Value
+from at_protocol.failures import Malformed
+from at_protocol.syntax.at_uri import AtUri
+from groundwork.errors import NotFound, Refused, RemoteFailed
+
+
+@dataclass(frozen=True, slots=True)
+class Current:
+    """What the PDS holds under a key now."""
+
+    record: dict[str, Value]
+    cid: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The PDS's answer to a write. ``rev`` is None when the write made no commit, because nothing changed."""
+
+    cid: str
+    rev: str | None
+
+
+async def get_record(client: XrpcClient, uri: AtUri) -> Current | None:
+    """The record as the PDS holds it; None where it holds none. Raises Refused when it cannot be written back whole."""
+    try:
+        answer = await client.query(
+            "com.atproto.repo.getRecord",
+            {"repo": uri.authority, "collection": str(uri.collection), "rkey": str(uri.rkey)},
+        )
+    except NotFound:
+        return None
+    try:
+        record = json_form.from_json(answer.get("value"))
+    except Malformed as wrong:
+        raise Refused(f"The record in the repository cannot be edited without loss: {wrong.why}.") from wrong
+    cid = answer.get("cid")
+    if not isinstance(record, dict) or not isinstance(cid, str):
+        raise RemoteFailed("The PDS answered without a record or without its CID.")
+    body = cbor.encode(record)
+    if str(Cid.for_cbor(body)) != cid:
+        # What we would write back is not what is there: better not to touch it.
+        raise Refused("The record in the repository does not agree with its CID.")
+    return Current(record, cid, body)
+
+
+async def put_record(client: XrpcClient, uri: AtUri, record: dict[str, Value], *, swap: str | None) -> Stored:
+    """Write a record in place of the one with CID ``swap``; None: there must be none.
+
+    Raises Conflict (``InvalidSwap``) when something else is there.
+    """
+    answer = await client.procedure(
+        "com.atproto.repo.putRecord",
+        {
+            "repo": uri.authority,
+            "collection": str(uri.collection),
+            "rkey": str(uri.rkey),
+            "record": json_form.to_json(record),
+            "swapRecord": swap,
+        },
+    )
+    return _stored(answer)
+
+
+async def delete_record(client: XrpcClient, uri: AtUri) -> str | None:
+    """Delete a record; the rev of the commit, None when there was nothing to delete."""
+    answer = await client.procedure(
+        "com.atproto.repo.deleteRecord",
+        {"repo": uri.authority, "collection": str(uri.collection), "rkey": str(uri.rkey)},
+    )
+    return _rev(answer)
+
+
+def _stored(answer: dict[str, object]) -> Stored:
+    cid = answer.get("cid")
+    if not isinstance(cid, str):
+        raise RemoteFailed("The PDS did not say what it stored.")
+    return Stored(cid, _rev(answer))
+
+
+def _rev(answer: dict[str, object]) -> str | None:
+    commit = answer.get("commit")
+    rev = commit.get("rev") if isinstance(commit, dict) else None
+    return rev if isinstance(rev, str) else None
