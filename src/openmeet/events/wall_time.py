@@ -21,9 +21,15 @@ FIRST_YEAR = 1900
 LAST_YEAR = 2200
 
 
+@cache
+def zone_names() -> frozenset[str]:
+    """Every IANA name known here. Kept, because the standard library walks the zone files each time: 10 ms."""
+    return frozenset(available_timezones())
+
+
 def is_zone(name: str) -> bool:
     """Whether times can be read in this zone."""
-    return name in available_timezones() or _OFFSET.fullmatch(name) is not None
+    return name in zone_names() or _OFFSET.fullmatch(name) is not None
 
 
 @cache

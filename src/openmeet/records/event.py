@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC
 from typing import Final
-from zoneinfo import available_timezones
 
 import regex
 
@@ -17,7 +16,7 @@ from at_protocol.syntax.datetime import format_datetime, parse_datetime
 from at_protocol.syntax.tid import parse_tid, to_microseconds
 from groundwork.clock import DAY, Instant
 from openmeet.events.model import Link, Mode, NetworkEvent, Status
-from openmeet.events.wall_time import FIRST_YEAR, LAST_YEAR
+from openmeet.events.wall_time import FIRST_YEAR, LAST_YEAR, zone_names
 from openmeet.records.collections import ORIGIN_KEYS
 from openmeet.records.places import Places, is_followable, read_places
 from openmeet.records.reading import Notes, Unmappable, text_of, token_of
@@ -194,7 +193,7 @@ def _instant(value: object) -> Instant | None:
 
 def _zone(record: Mapping[str, object], starts_text: str, notes: Notes) -> str:
     named = record.get("timezone")
-    if isinstance(named, str) and named in available_timezones():
+    if isinstance(named, str) and named in zone_names():
         notes.read("time zone", "timezone", named)
         return named
     if named is not None:

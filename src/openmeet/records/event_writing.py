@@ -7,7 +7,6 @@ is written: no join link that is for attendees, never a door instruction.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from zoneinfo import available_timezones
 
 from at_protocol.data import cbor
 from at_protocol.data.cid import Cid
@@ -15,6 +14,7 @@ from at_protocol.data.model import Value
 from at_protocol.syntax.datetime import format_datetime
 from groundwork.clock import Instant
 from openmeet.events.model import Audience, Event, Link, Mode, NetworkEvent, Status, Venue
+from openmeet.events.wall_time import zone_names
 from openmeet.records.collections import EVENT, ORIGIN_KEY, ORIGIN_KEYS
 from openmeet.records.event import EventRead, read_event
 from openmeet.records.places import ADDRESS, GEO, entries_of, is_same_place, online_entry, without
@@ -87,7 +87,7 @@ def write_event(ours: Publishable, previous: Mapping[str, Value] | None) -> dict
         record.pop("facets", None)
     _put_instant(record, "startsAt", ours.starts_at, old.starts_at)
     _put_instant(record, "endsAt", ours.ends_at, old.ends_at)
-    if ours.time_zone != old.time_zone and ours.time_zone in available_timezones():
+    if ours.time_zone != old.time_zone and ours.time_zone in zone_names():
         record["timezone"] = ours.time_zone
     if ours.mode is not old.mode:
         record["mode"] = f"{EVENT}#{_MODE_WORDS[ours.mode]}"
@@ -134,7 +134,7 @@ def _new(ours: Publishable) -> dict[str, Value]:
         record["startsAt"] = format_datetime(ours.starts_at)
     if ours.ends_at is not None:
         record["endsAt"] = format_datetime(ours.ends_at)
-    if ours.time_zone in available_timezones():
+    if ours.time_zone in zone_names():
         record["timezone"] = ours.time_zone
     locations = entries_of(ours.venue)
     uris: list[Value] = [{"uri": ours.page_url, "name": ours.title}] if ours.page_url else []
