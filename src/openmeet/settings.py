@@ -20,9 +20,9 @@ class Settings:
     """The settings of one installation."""
 
     site_name: str = setting("OpenMeet", what="The name at the top of every page and in mail")
-    public_url: str = setting("http://127.0.0.1:3000", what="The address under which people reach the site")
+    public_url: str = setting("http://127.0.0.1:8080", what="The address under which people reach the site")
     host: str = setting("127.0.0.1", what="The address to listen on")
-    port: int = setting(3000, what="The port to listen on; 0 picks a free one")
+    port: int = setting(8080, what="The port to listen on; 0 picks a free one")
     trusted_proxy_hops: int = setting(0, what="How many proxies of yours stand in front")
     time_zone: str = setting("UTC", what="The zone of people who have not chosen one, as an IANA name")
 
@@ -45,9 +45,9 @@ class Settings:
         default=False, what="Keeps mail in a folder and shows it at /dev/mail, to this machine only"
     )
     mail_url: Secret = setting(Secret(""), what="Where mail goes: smtp://user:password@host:port")
-    mail_from: str = setting("OpenMeet <no-reply@localhost>", what="The sender of mail")
+    mail_from: str = setting("OpenMeet <no-reply@openmeet.invalid>", what="The sender of mail")
 
-    pds_url: str = setting("http://127.0.0.1:2583", what="The PDS on which people get a repository after they said yes")
+    pds_url: str = setting("http://localhost:3000", what="The PDS on which people get a repository after they said yes")
     pds_admin_password: Secret = setting(Secret(""), what="The password that makes invites on that PDS")
     pds_handle_domain: str = setting(
         "", what="The domain of handles made there, like .town.example; empty: what the PDS offers first"

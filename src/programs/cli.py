@@ -20,8 +20,12 @@ MISUSED: Final = 2
 
 # name -> (module, what it does)
 ROLES: Final[Mapping[str, tuple[str, str]]] = {
+    "up": ("programs.up", "The whole network on this machine, in one process"),
+    "web": ("programs.web", "Pages and API of the events platform"),
     "pds": ("programs.pds", "Aurora Locus, the Personal Data Server"),
     "plc": ("programs.plc", "A did:plc directory for development"),
+    "publisher": ("programs.publisher", "Pays what the platform owes: records, mail, accounts"),
+    "scheduler": ("programs.scheduler", "Does what is due by the clock"),
 }
 
 NOUNS: Final[Mapping[str, tuple[str, str]]] = {

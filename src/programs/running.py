@@ -4,7 +4,8 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from importlib import metadata
 
 from groundwork.telemetry.logs import LogFormat, configure
@@ -29,8 +30,9 @@ def run_until_stopped(work: Callable[[], Awaitable[None]]) -> None:
         runner.run(main())
 
 
-async def wait_for_stop() -> None:
-    """Return on SIGINT or SIGTERM; a second one ends the process at once, for who cannot wait."""
+@asynccontextmanager
+async def stopping() -> AsyncIterator[asyncio.Event]:
+    """An event that SIGINT and SIGTERM set; a second signal ends the process at once, for who cannot wait."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -41,4 +43,10 @@ async def wait_for_stop() -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, asked, number)
-    await stop.wait()
+    yield stop
+
+
+async def wait_for_stop() -> None:
+    """Return when somebody asks the process to stop."""
+    async with stopping() as stop:
+        await stop.wait()

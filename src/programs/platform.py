@@ -1,0 +1,151 @@
+"""The events platform opened for whichever role runs: databases, network, mail. Read top to bottom; closed in reverse."""
+
+import hashlib
+import hmac
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from email.utils import parseaddr
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from at_network.did_resolver import DidResolver, DidSettings
+from at_network.handle_resolver import HandleResolver, HandleSettings
+from groundwork.clock import Clock
+from groundwork.dangerous_starts import refuse_dangers
+from groundwork.database.migrate import migrate
+from groundwork.database.open_ import open_database
+from groundwork.database.transaction import Database
+from groundwork.errors import Failure
+from groundwork.http.client import HttpClient
+from groundwork.http.reach import DEVELOPMENT, PUBLIC
+from groundwork.mail.address import parse_address
+from groundwork.mail.contract import Mailer, Sender
+from groundwork.mail.open_ import open_mailer
+from groundwork.sealing import Sealer, keys_of_file, parse_keys
+from groundwork.settings import SettingsRefused, read_file, read_settings
+from groundwork.telemetry.metrics import Metrics
+from openmeet.identities.custodial import Keeper, admin_authorization, mail_domain_of, offered_domain
+from openmeet.identities.network import Network
+from openmeet.settings import PREFIX, Settings, contradictions, dangers
+from openmeet.tenants.model import Tenant, Tenants
+from programs.running import VERSION
+
+DEFAULT_TENANT = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """What every role of the platform stands on."""
+
+    settings: Settings
+    clock: Clock
+    tenants: Tenants
+    installation: Database
+    network: Network
+    keeper: Keeper
+    mailer: Mailer
+    metrics: Metrics
+    code_key: bytes
+
+    @property
+    def db(self) -> Database:
+        """The database of the one tenant."""
+        return self.tenants.default.database
+
+
+def read_platform_settings(file: Path | None = None, environment: Mapping[str, str] = os.environ) -> Settings:
+    """Settings from the environment and the ``[openmeet]`` table; contradictory and dangerous ones are refused."""
+    table: Mapping[str, Any] | None = read_file(file).get("openmeet")
+    return checked(read_settings(Settings, prefix=PREFIX, environment=environment, table=table))
+
+
+def checked(settings: Settings) -> Settings:
+    """The same settings. Raises ``SettingsRefused`` with a sentence per problem."""
+    problems = contradictions(settings)
+    if problems:
+        raise SettingsRefused(problems)
+    refuse_dangers([settings.public_host], dangers(settings))
+    return settings
+
+
+@asynccontextmanager
+async def open_platform(settings: Settings, clock: Clock) -> AsyncIterator[Platform]:
+    """Migrate and open everything; the first start makes keys and folders."""
+    async with AsyncExitStack() as stack:
+        keys = _sealing_keys(settings)
+        url, schema = settings.tenant_database_url, settings.database_schema
+        await migrate(url, schema, "openmeet")
+        db = await open_database(url, schema=schema, clock=clock)
+        stack.push_async_callback(db.close)
+        url, schema = settings.installation_database_url, settings.network_database_schema
+        await migrate(url, schema, "openmeet.firehose")
+        installation = await open_database(url, schema=schema, clock=clock)
+        stack.push_async_callback(installation.close)
+
+        reach = DEVELOPMENT if settings.allow_private_addresses else PUBLIC
+        http = HttpClient(reach, user_agent=f"openmeet/{VERSION}")
+        stack.push_async_callback(http.close)
+        dids = DidResolver(http, clock, DidSettings(settings.plc_url, is_development=settings.dev_mode))
+        stack.push_async_callback(dids.close)
+        # On a laptop handles end in .test and no name server knows them: the development PDS is asked instead.
+        through = (settings.pds_url,) if settings.dev_mode else ()
+        handles = HandleResolver(http, dids, clock, HandleSettings(settings.dev_mode, through))
+        stack.push_async_callback(handles.close)
+        network = Network(http, clock, dids, handles, Sealer(keys))
+
+        mailer = _mailer(settings, clock)
+        stack.push_async_callback(mailer.close)
+        yield Platform(
+            settings=settings,
+            clock=clock,
+            tenants=Tenants(Tenant(DEFAULT_TENANT, db)),
+            installation=installation,
+            network=network,
+            keeper=await _keeper(settings, network),
+            mailer=mailer,
+            metrics=Metrics("openmeet"),
+            code_key=hmac.digest(keys[0], b"openmeet/sign_in/codes", hashlib.sha256),
+        )
+
+
+def _sealing_keys(settings: Settings) -> list[bytes]:
+    given = settings.sealing_keys.reveal()
+    path = settings.data_directory / "sealing.key"
+    try:
+        return parse_keys(given) if given else keys_of_file(path)
+    except ValueError as error:
+        raise SettingsRefused([f"{PREFIX}SEALING_KEYS, or {path}: {error}."]) from None
+
+
+def mailbox_folder(settings: Settings) -> Path:
+    """Where the development mailbox keeps what would have been sent."""
+    return (settings.data_directory / "mail").absolute()
+
+
+def _mailer(settings: Settings, clock: Clock) -> Mailer:
+    name, address = parseaddr(settings.mail_from)
+    try:
+        sender = Sender(name or settings.site_name, parse_address(address))
+        url = f"folder:{mailbox_folder(settings)}" if settings.dev_mailbox else settings.mail_url.reveal()
+        return open_mailer(url, sender, clock)
+    except ValueError as error:
+        raise SettingsRefused([f"{PREFIX}MAIL_FROM or {PREFIX}MAIL_URL: {error}"]) from None
+
+
+async def _keeper(settings: Settings, network: Network) -> Keeper:
+    domain = settings.pds_handle_domain
+    if not domain:
+        try:
+            domain = await offered_domain(network, settings.pds_url)
+        except Failure:
+            # The PDS is away at the moment: the site works without it, and this is what most of them offer.
+            domain = f".{urlsplit(settings.pds_url).hostname}"
+    return Keeper(
+        pds_url=settings.pds_url,
+        admin_authorization=admin_authorization(settings.pds_admin_password.reveal()),
+        handle_domain=domain,
+        mail_domain=mail_domain_of(settings.public_url),
+    )

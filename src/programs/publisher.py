@@ -1,0 +1,68 @@
+"""``openmeet publisher``: pays what the platform owes outside. Every kind of debt has its payer here, by hand."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import typer
+
+from groundwork.clock import SystemClock
+from groundwork.mail.address import parse_address
+from groundwork.mail.contract import Mail
+from groundwork.outbox import pay
+from groundwork.outbox.pay import Paying
+from openmeet.debts.deliveries import Composer, Letter, Sender, mail_payer
+from openmeet.debts.kinds import Debt
+from openmeet.identities.custodial import account_payer
+from openmeet.sign_in.letters import code_composer
+from openmeet.sign_in.model import CODE_MAIL
+from programs.platform import Platform, open_platform, read_platform_settings
+from programs.running import run_until_stopped, stopping
+
+app = typer.Typer(add_completion=False)
+
+
+@app.callback(invoke_without_command=True)
+def main(
+    settings_file: Annotated[
+        Path | None, typer.Option("--settings", help="TOML file with an [openmeet] table.")
+    ] = None,
+) -> None:
+    """Pay debts until stopped."""
+    settings = read_platform_settings(settings_file)
+
+    async def run() -> None:
+        async with open_platform(settings, SystemClock()) as platform, stopping() as stop:
+            await work(platform, stop)
+
+    run_until_stopped(run)
+
+
+async def work(platform: Platform, stop: asyncio.Event) -> None:
+    """Pay until ``stop`` is set."""
+    await pay.run(platform.db, payings(platform), stop, wake=asyncio.Event())
+
+
+def payings(platform: Platform) -> dict[str, Paying]:
+    """Every kind of debt and how it is paid; a test compares the kinds with ``Debt``."""
+    return {
+        Debt.MAIL: Paying(mail_payer(platform.db, composers(platform), _send(platform))),
+        Debt.CUSTODIAL_ACCOUNT: Paying(account_payer(platform.db, platform.network, platform.keeper)),
+    }
+
+
+def composers(platform: Platform) -> dict[str, Composer]:
+    """Who writes which kind of mail."""
+    return {CODE_MAIL: code_composer(platform.code_key, platform.settings.site_name)}
+
+
+def _send(platform: Platform) -> Sender:
+    host = urlsplit(platform.settings.public_url).hostname or "localhost"
+
+    async def send(letter: Letter, name: str) -> None:
+        await platform.mailer.send(
+            Mail(parse_address(letter.to), letter.subject, letter.text, message_id=f"<{name}@{host}>")
+        )
+
+    return send

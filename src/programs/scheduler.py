@@ -1,0 +1,65 @@
+"""``openmeet scheduler``: what happens by the clock and not because somebody did something."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from groundwork.clock import SystemClock
+from groundwork.telemetry.logs import log
+from openmeet.sign_in import tasks as sign_in
+from programs.platform import Platform, open_platform, read_platform_settings
+from programs.running import run_until_stopped, stopping
+
+app = typer.Typer(add_completion=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Chore:
+    """Something done again and again."""
+
+    every_seconds: float
+    run: Callable[[Platform], Awaitable[object]]
+
+
+CHORES: dict[str, Chore] = {
+    "expired_sign_ins": Chore(600, lambda platform: sign_in.forget_expired(platform.db)),
+}
+
+
+@app.callback(invoke_without_command=True)
+def main(
+    settings_file: Annotated[
+        Path | None, typer.Option("--settings", help="TOML file with an [openmeet] table.")
+    ] = None,
+) -> None:
+    """Do the chores until stopped."""
+    settings = read_platform_settings(settings_file)
+
+    async def run() -> None:
+        async with open_platform(settings, SystemClock()) as platform, stopping() as stop:
+            await work(platform, stop)
+
+    run_until_stopped(run)
+
+
+async def work(platform: Platform, stop: asyncio.Event) -> None:
+    """Each chore in its own rhythm, until ``stop`` is set."""
+    async with asyncio.TaskGroup() as group:
+        for name, chore in CHORES.items():
+            group.create_task(_again(name, chore, platform, stop))
+
+
+async def _again(name: str, chore: Chore, platform: Platform, stop: asyncio.Event) -> None:
+    while not stop.is_set():
+        try:
+            await chore.run(platform)
+        except Exception as failure:  # noqa: BLE001 - the edge of a worker: the next turn may find things mended
+            log.error("chore.failed", chore=name, exc_info=failure)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(chore.every_seconds):
+                await stop.wait()

@@ -1,0 +1,220 @@
+"""``openmeet up``: the whole network in one process on SQLite: directory, PDS, platform with its workers.
+
+What it makes it keeps in one folder, so that a second start finds everything as it was; ``--ephemeral`` keeps nothing.
+"""
+
+import contextlib
+import os
+import socket
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from aurora_locus import settings as pds_settings
+from aurora_locus.accounts import creation, queries
+from aurora_locus.accounts.registry import Registry
+from aurora_locus.app import open_server
+from groundwork.clock import SystemClock
+from groundwork.errors import Refused
+from groundwork.http.server import serve
+from groundwork.settings import Secret
+from openmeet.settings import Settings
+from plc_directory.app import open_directory
+from plc_directory.settings import PlcSettings
+from programs import household, workers
+from programs.household import Household
+from programs.platform import checked, open_platform
+from programs.running import VERSION, run_until_stopped, wait_for_stop
+from programs.web import site
+
+app = typer.Typer(add_completion=False)
+
+HOST = "127.0.0.1"
+PLC_PORT, PDS_PORT, WEB_PORT = 2582, 3000, 8080
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where the three servers listen."""
+
+    plc: int
+    pds: int
+    web: int
+
+
+class Ready(msgspec.Struct, frozen=True):
+    """What ``--ready-file`` holds: for programs that test against this network."""
+
+    openmeet: str
+    pds: str
+    plc: str
+    admin_password: str
+    people: tuple[household.Person, ...]
+    pid: int
+
+
+@app.callback(invoke_without_command=True)
+def main(
+    data: Annotated[Path, typer.Option(help="Folder for everything that is kept.")] = Path("var"),
+    plc_port: Annotated[int, typer.Option(help="Port of the PLC directory.")] = PLC_PORT,
+    pds_port: Annotated[int, typer.Option(help="Port of the PDS.")] = PDS_PORT,
+    web_port: Annotated[int, typer.Option(help="Port of OpenMeet.")] = WEB_PORT,
+    ephemeral: Annotated[bool, typer.Option("--ephemeral", help="Free ports, and nothing is kept.")] = False,
+    ready_file: Annotated[Path | None, typer.Option(help="Written as JSON when everything answers.")] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Log every request.")] = False,
+) -> None:
+    """Start a network on this machine and keep it running until Ctrl-C."""
+    if not verbose:
+        os.environ.setdefault("OPENMEET_LOG_LEVEL", "warning")
+
+    ports = free_ports() if ephemeral else Ports(plc_port, pds_port, web_port)
+
+    async def run() -> None:
+        async with network(folder, ports, ready_file) as ready:
+            typer.echo(greeting(ready))
+            await wait_for_stop()
+            typer.echo("Stopping …")
+
+    with tempfile.TemporaryDirectory(prefix="openmeet-") if ephemeral else contextlib.nullcontext(data) as kept:
+        folder = Path(kept).absolute()
+        run_until_stopped(run)
+
+
+def free_ports() -> Ports:
+    """Three ports that are free now, held until all are chosen so that they differ."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(3)]
+        for one in sockets:
+            one.bind((HOST, 0))
+        plc, pds, web = (one.getsockname()[1] for one in sockets)
+    return Ports(plc, pds, web)
+
+
+@asynccontextmanager
+async def network(folder: Path, ports: Ports, ready_file: Path | None = None) -> AsyncIterator[Ready]:
+    """The running network. What the parts say to each other goes over sockets, as between strangers."""
+    clock = SystemClock()
+    home = household.find_or_make(folder)
+    async with AsyncExitStack() as stack:
+        # A development network makes and changes identities faster than the public directory would allow.
+        plc_settings = PlcSettings(
+            port=ports.plc, data_directory=folder / "plc", hourly_limit=0, daily_limit=0, weekly_limit=0
+        )
+        directory = await stack.enter_async_context(open_directory(plc_settings, clock, version=VERSION))
+        plc = await serve(directory, HOST, ports.plc)
+        stack.push_async_callback(plc.stop)
+
+        pds_url = f"http://localhost:{ports.pds}"
+        pds = await stack.enter_async_context(open_server(_pds(folder, pds_url, plc.url, home), clock, version=VERSION))
+        pds_serving = await serve(pds.app, HOST, ports.pds)
+        stack.push_async_callback(pds_serving.stop)
+        await settle_in(pds.registry, home)
+
+        settings = checked(_platform(folder, ports, pds_url, plc.url, home))
+        platform = await stack.enter_async_context(open_platform(settings, clock))
+        await stack.enter_async_context(workers.running(platform))
+        web = await serve(site(platform), HOST, ports.web)
+        stack.push_async_callback(web.stop)
+
+        ready = Ready(settings.public_url, pds_url, plc.url, home.admin_password, home.people, os.getpid())
+        if ready_file is not None:
+            announce(ready, ready_file)
+            stack.callback(ready_file.unlink, missing_ok=True)
+        yield ready
+
+
+def _pds(folder: Path, url: str, plc_url: str, home: Household) -> pds_settings.Settings:
+    return pds_settings.checked(
+        pds_settings.Settings(
+            hostname="localhost",
+            public_url=url,
+            data_directory=folder / "pds",
+            did_plc_url=plc_url,
+            admin_password=Secret(home.admin_password),
+            dev_mode=True,
+        )
+    )
+
+
+def _platform(folder: Path, ports: Ports, pds_url: str, plc_url: str, home: Household) -> Settings:
+    return replace(
+        Settings(),
+        public_url=f"http://{HOST}:{ports.web}",
+        port=ports.web,
+        data_directory=folder / "openmeet",
+        dev_mode=True,
+        dev_mailbox=True,
+        allow_private_addresses=True,
+        pds_url=pds_url,
+        pds_admin_password=Secret(home.admin_password),
+        pds_handle_domain=".test",
+        plc_url=plc_url,
+        firehose_urls=(pds_url.replace("http", "ws", 1),),
+    )
+
+
+async def settle_in(registry: Registry, home: Household) -> None:
+    """Make the accounts of the household that are not there yet."""
+    for person in home.people:
+        async with registry.db.reader() as reader:
+            known = await queries.find_by_handle(reader, person.handle)
+        if known is None:
+            try:
+                await creation.create(registry, creation.Wish(person.handle, person.email, person.password))
+            except Refused as refused:
+                raise Refused(f"The account {person.handle} could not be made: {refused.why}") from refused
+
+
+def announce(ready: Ready, path: Path) -> None:
+    """Write the ready file whole or not at all; it holds passwords, so only its owner may read it."""
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(msgspec.json.encode(ready))
+    draft.replace(path)
+
+
+def greeting(ready: Ready) -> str:
+    """What a person sees when everything answers."""
+    ana = ready.people[0]
+    collection = "community.lexicon.calendar.event"
+    now = datetime.now(UTC)
+    record = msgspec.json.encode(
+        {
+            "repo": ana.handle,
+            "collection": collection,
+            "record": {
+                "$type": collection,
+                "name": "Board games at the library",
+                "createdAt": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+                "startsAt": (now + timedelta(days=7)).strftime("%Y-%m-%dT18:00:00Z"),
+            },
+        }
+    ).decode()
+    login = msgspec.json.encode({"identifier": ana.handle, "password": ana.password}).decode()
+    width = max(len(person.handle) for person in ready.people) + 2
+    people = "\n".join(f"  {person.handle:{width}}{person.password}" for person in ready.people)
+    call, json = f"curl -s {ready.pds}/xrpc/com.atproto", "-H 'Content-Type: application/json'"
+    return f"""
+OpenMeet       {ready.openmeet}
+  mailbox      {ready.openmeet}/dev/mail   (sign-in codes arrive here)
+  API          {ready.openmeet}/api/openapi.json
+Aurora Locus   {ready.pds}
+PLC directory  {ready.plc}
+
+Accounts on the PDS; handle and password also open a session in OpenMeet:
+{people}
+
+Open a session, create an event record, read it back:
+  TOKEN=$({call}.server.createSession {json} -d '{login}' | sed -E 's/.*"accessJwt":"([^"]+)".*/\\1/')
+  URI=$({call}.repo.createRecord {json} -H "Authorization: Bearer $TOKEN" -d '{record}' | sed -E 's/.*"uri":"([^"]+)".*/\\1/')
+  {call}.repo.getRecord"?repo={ana.handle}&collection={collection}&rkey=${{URI##*/}}"
+
+Ctrl-C stops it; a second start finds everything as it was.
+"""

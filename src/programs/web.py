@@ -1,0 +1,67 @@
+"""``openmeet web``: the pages and the JSON API of the events platform (``OPENMEET_…``, ``[openmeet]``)."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from starlette.routing import Route
+
+from groundwork.clock import SystemClock
+from groundwork.database.transaction import Database
+from groundwork.http.application import Application
+from groundwork.http.server import serve
+from groundwork.mail.folder import FolderMailbox
+from openmeet.app import create_app
+from openmeet.identities.connecting import sign_in_with_password
+from openmeet.site import mailbox
+from openmeet.users.model import UserId
+from programs.platform import Platform, open_platform, read_platform_settings
+from programs.running import run_until_stopped, wait_for_stop
+
+app = typer.Typer(add_completion=False)
+
+
+@app.callback(invoke_without_command=True)
+def main(
+    settings_file: Annotated[
+        Path | None, typer.Option("--settings", help="TOML file with an [openmeet] table.")
+    ] = None,
+) -> None:
+    """Serve the site until stopped."""
+    settings = read_platform_settings(settings_file)
+
+    async def run() -> None:
+        async with open_platform(settings, SystemClock()) as platform:
+            serving = await serve(site(platform), settings.host, settings.port)
+            typer.echo(f"OpenMeet answers at {settings.public_url} (listening on {serving.url})")
+            try:
+                await wait_for_stop()
+            finally:
+                await serving.stop()
+
+    run_until_stopped(run)
+
+
+def site(platform: Platform) -> Application:
+    """The site over an open platform."""
+
+    async def with_password(db: Database, identifier: str, password: str) -> UserId:
+        return await sign_in_with_password(db, platform.network, identifier=identifier, password=password)
+
+    return create_app(
+        platform.settings,
+        platform.tenants,
+        platform.metrics,
+        code_key=platform.code_key,
+        password_sign_in=with_password,
+        more_pages=_more_pages(platform),
+    )
+
+
+def _more_pages(platform: Platform) -> Sequence[Route]:
+    """Pages that need more than a database."""
+    pages: list[Route] = []
+    if isinstance(platform.mailer, FolderMailbox):
+        pages += mailbox.routes(platform.mailer)
+    return pages

@@ -1,0 +1,39 @@
+"""The platform's workers side by side in one process, for ``openmeet up``; each alone is a role of its own."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from groundwork.telemetry.logs import log
+from programs import publisher, scheduler
+from programs.platform import Platform
+
+Work = Callable[[Platform, asyncio.Event], Awaitable[None]]
+
+WORKERS: dict[str, Work] = {
+    "publisher": publisher.work,
+    "scheduler": scheduler.work,
+}
+
+
+@asynccontextmanager
+async def running(platform: Platform) -> AsyncIterator[None]:
+    """Run every worker until the block ends; what one is doing then it may finish."""
+    stop = asyncio.Event()
+    tasks = [
+        asyncio.create_task(_watched(name, work, platform, stop), name=f"openmeet {name}")
+        for name, work in WORKERS.items()
+    ]
+    try:
+        yield
+    finally:
+        stop.set()
+        await asyncio.gather(*tasks)
+
+
+async def _watched(name: str, work: Work, platform: Platform, stop: asyncio.Event) -> None:
+    """A worker that ends early is a bug; the others go on, and the log says so."""
+    try:
+        await work(platform, stop)
+    except Exception as failure:  # noqa: BLE001 - the edge of a worker
+        log.error("worker.ended", worker=name, exc_info=failure)
