@@ -1,0 +1,88 @@
+"""Real records and frames to measure with: what a relay sent, kept beside the repository; made ones where that is missing."""
+
+import json
+import struct
+from functools import cache
+from typing import Any
+
+from at_protocol.crypto.did_key import PublicKey, parse_multikey
+from at_protocol.data import cbor
+from tests.parts import fixture_path
+
+FRAMES = "data/firehose/relay-2026-07-04-a.frames.bin"
+DOCUMENTS = "data/firehose/relay-2026-07-04-a.did-docs.json"
+
+POST: dict[str, Any] = {
+    "$type": "app.bsky.feed.post",
+    "text": "Board games on Thursday, bring your own — we have tea and two spare sets of dice. " * 2,
+    "langs": ["en"],
+    "facets": [
+        {
+            "index": {"byteStart": 0, "byteEnd": 11},
+            "features": [{"$type": "app.bsky.richtext.facet#tag", "tag": "boardgames"}],
+        }
+    ],
+    "reply": {
+        "root": {
+            "cid": "bafyreieovfuizojpw3zresz7sx3nk4trm2by23pt5rxbey3jme4uo5ogiu",
+            "uri": "at://did:plc:ewvi7nxzyoun6zhxrhs64oiz/app.bsky.feed.post/3mqdau33ozs2n",
+        },
+        "parent": {
+            "cid": "bafyreieovfuizojpw3zresz7sx3nk4trm2by23pt5rxbey3jme4uo5ogiu",
+            "uri": "at://did:plc:ewvi7nxzyoun6zhxrhs64oiz/app.bsky.feed.post/3mqdau33ozs2n",
+        },
+    },
+    "createdAt": "2026-07-04T14:38:08.123Z",
+}
+
+EVENT: dict[str, Any] = {
+    "$type": "community.lexicon.calendar.event",
+    "name": "Board games in the library",
+    "description": "Bring your own or play one of ours. Newcomers are welcome; rules are explained at seven.",
+    "createdAt": "2026-07-01T09:00:00.000Z",
+    "startsAt": "2026-07-09T17:00:00.000Z",
+    "endsAt": "2026-07-09T20:00:00.000Z",
+    "mode": "community.lexicon.calendar.event#inperson",
+    "status": "community.lexicon.calendar.event#scheduled",
+    "locations": [
+        {
+            "$type": "community.lexicon.location.address",
+            "country": "DE",
+            "locality": "Kiel",
+            "street": "Rathausstraße 2",
+            "name": "City library",
+        }
+    ],
+    "uris": [{"$type": "community.lexicon.calendar.event#uri", "uri": "https://meet.example/e/board-games"}],
+}
+
+
+@cache
+def frames() -> list[bytes]:
+    """The captured frames, or none."""
+    path = fixture_path(FRAMES)
+    if not path.is_file():
+        return []
+    data, at, found = path.read_bytes(), 0, []
+    while at < len(data):
+        (length,) = struct.unpack_from("<I", data, at)
+        found.append(data[at + 4 : at + 4 + length])
+        at += 4 + length
+    return found
+
+
+@cache
+def keys() -> dict[str, PublicKey]:
+    """The signing key of each captured author."""
+    documents: dict[str, Any] = json.loads(fixture_path(DOCUMENTS).read_text(encoding="utf-8"))
+    return {
+        did: parse_multikey(method["publicKeyMultibase"])
+        for did, document in documents.items()
+        for method in document["verificationMethod"]
+        if method["id"].endswith("#atproto")
+    }
+
+
+def post_block() -> bytes:
+    """A post of usual size, encoded."""
+    return cbor.encode(POST)

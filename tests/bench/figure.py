@@ -1,0 +1,80 @@
+"""A measured figure, and how one becomes a line of text.
+
+Timings are information, never assertions: a target that is missed is marked, and only a wrong answer (``Wrong``) fails.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+class Wrong(Exception):
+    """What was measured did not do what it should have done; its speed is then worth nothing."""
+
+
+@dataclass(frozen=True)
+class Peer:
+    """Somebody else's software doing the same work in the same run."""
+
+    name: str
+    value: float
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measurement. ``target`` is a bound: from below, or from above where ``less_is_better``."""
+
+    name: str
+    value: float
+    unit: str
+    target: float | None = None
+    less_is_better: bool = False
+    peer: Peer | None = None
+    note: str = ""
+
+    @property
+    def holds(self) -> bool:
+        """Whether the target, if there is one, is met."""
+        if self.target is None:
+            return True
+        return self.value <= self.target if self.less_is_better else self.value >= self.target
+
+    @property
+    def ratio(self) -> float | None:
+        """How many times better than the peer."""
+        if self.peer is None or not self.value or not self.peer.value:
+            return None
+        return self.peer.value / self.value if self.less_is_better else self.value / self.peer.value
+
+
+def check(holds: bool, what: str) -> None:
+    """Raise ``Wrong`` unless it holds; unlike ``assert`` it runs under ``python -O`` too."""
+    if not holds:
+        raise Wrong(what)
+
+
+def shown(value: float, unit: str) -> str:
+    """Three significant digits, thousands apart: ``31,950 /s``, ``0.094 ms``."""
+    size = abs(value)
+    digits = 0 if size >= 100 else 1 if size >= 10 else 2 if size >= 1 else 3
+    return f"{value:,.{digits}f} {unit}"
+
+
+def line(figure: Figure, pure: Figure | None) -> str:
+    """The figure as printed; ``pure`` is the same one without the compiled codec."""
+    parts = [f"  {figure.name:<58}{shown(figure.value, figure.unit):>18}"]
+    if figure.target is not None:
+        bound = "at most" if figure.less_is_better else "at least"
+        verdict = "ok" if figure.holds else "MISSED"
+        parts.append(f"{bound} {shown(figure.target, figure.unit)}: {verdict}")
+    if pure is not None:
+        parts.append(f"pure Python {shown(pure.value, pure.unit)}")
+    if figure.peer is not None and figure.ratio is not None:
+        parts.append(f"{figure.peer.name} {shown(figure.peer.value, figure.unit)}: {figure.ratio:.1f}x")
+    if figure.note:
+        parts.append(figure.note)
+    return "  | ".join(parts)
+
+
+def as_json(figure: Figure) -> dict[str, Any]:
+    """For programs, with what the line derives."""
+    return {**asdict(figure), "holds": figure.holds, "ratio": figure.ratio}

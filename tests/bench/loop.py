@@ -1,0 +1,15 @@
+"""The event loop that the programs run on, for what is measured inside one process."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from programs.running import new_event_loop
+
+T = TypeVar("T")
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run to the end on a fresh loop."""
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        return runner.run(work)

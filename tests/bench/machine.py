@@ -1,0 +1,39 @@
+"""What the figures were measured on, in one line; and how much memory a process has."""
+
+import os
+import platform
+import resource
+from pathlib import Path
+
+
+def described(codec: str) -> str:
+    """Cores, processor, interpreter, codec, load: figures without them mean nothing."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    load = f", load {os.getloadavg()[0]:.1f} at the start" if hasattr(os, "getloadavg") else ""
+    python = f"{platform.python_implementation()} {platform.python_version()}"
+    return f"{cores} cores ({_processor()}), {platform.system()} {platform.release()}, {python}, CBOR by {codec}{load}"
+
+
+def _processor() -> str:
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [
+        text_line.partition(":")[2].strip() for text_line in text.splitlines() if text_line.startswith("model name")
+    ]
+    return names[0] if names else platform.machine()
+
+
+def resident_mb(pid: int | None = None) -> float:
+    """Megabytes of memory that a process has now (Linux; elsewhere the most that this one ever had)."""
+    try:
+        text = Path(f"/proc/{pid or 'self'}/status").read_text(encoding="utf-8")
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return next(int(row.split()[1]) for row in text.splitlines() if row.startswith("VmRSS:")) / 1024
+
+
+def peak_mb() -> float:
+    """The most memory that this process ever had, in megabytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -1,0 +1,39 @@
+"""Measures one subject in this process and prints each figure as a line of JSON: ``python -m tests.bench.one NAME [--pure]``.
+
+A process per subject: none inherits another's caches, garbage or memory.
+"""
+
+import importlib
+import json
+import sys
+from dataclasses import asdict
+
+from tests.bench.figure import Wrong
+from tests.bench.timing import progress_done
+
+WRONG_ANSWER = 3
+
+
+def without_compiled_codec() -> None:
+    """Make ``cbrrr`` impossible to import, as on a machine without a compiler; before anything imports the codec."""
+    sys.modules["cbrrr"] = None  # type: ignore[assignment]  # how Python says: this module cannot be found
+
+
+def main() -> int:
+    """Measure; 3 when an answer was wrong."""
+    name = sys.argv[1]
+    if "--pure" in sys.argv[2:]:
+        without_compiled_codec()
+    try:
+        for figure in importlib.import_module(f"tests.bench.{name}").measure():
+            progress_done()
+            print(json.dumps(asdict(figure)), flush=True)
+    except Wrong as wrong:
+        progress_done()
+        print(f"wrong answer: {wrong}", file=sys.stderr)
+        return WRONG_ANSWER
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,28 @@
+"""What is measured, in the order in which it is printed."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A module of this package with ``measure() -> Iterator[Figure]``, run in a process of its own.
+
+    ``has_pure``: CBOR matters for it, so it runs a second time without the compiled codec.
+    """
+
+    name: str
+    what: str
+    has_pure: bool
+
+
+SUBJECTS = (
+    Subject("cbor", "DAG-CBOR and CIDs", has_pure=True),
+    Subject("signatures", "Keys on secp256k1", has_pure=False),
+    Subject("tree", "Merkle search tree of 100,000 keys", has_pure=True),
+    Subject("car", "Repositories as files", has_pure=True),
+    Subject("lexicon", "Validation by Lexicons", has_pure=False),
+    Subject("frames", "Relay frames looked at, read and verified", has_pure=True),
+    Subject("database", "Durable rows on SQLite", has_pure=False),
+    Subject("queue", "The embedded broker", has_pure=False),
+    Subject("ingest", "Calendar records applied to the database", has_pure=True),
+)
