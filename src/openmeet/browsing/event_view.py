@@ -99,7 +99,6 @@ def view_of(
     sees_link = rules.may_see_join_link(event, viewer, is_going=is_going)
     can_answer = not event.is_cancelled and not event.is_over(now) and not event.is_held
     is_full = event.capacity is not None and counts.going >= event.capacity
-    reply = _REPLY_OF.get(mine.status) if mine else None
     return {
         "event": event,
         "host": host,
@@ -120,7 +119,7 @@ def view_of(
         "mine_hint": _mine_hint(event, mine, waiting_before),
         "can_answer": can_answer,
         "wanted": wanted,
-        "replies": _replies(event, reply, wanted, is_full=is_full and not is_going, waiting=counts.waitlisted),
+        "replies": _replies(event, mine, wanted, is_full=is_full, waiting=counts.waitlisted),
         "people": _people(attendees, names, counts, viewer, is_host=is_host),
         "record_uri": event.record_uri,
     }
@@ -194,19 +193,22 @@ def _mine_hint(event: Event, mine: Attendance | None, waiting_before: int) -> st
     return ""
 
 
-def _replies(event: Event, mine: Reply | None, wanted: str, *, is_full: bool, waiting: int) -> list[ReplyButton]:
+def _replies(event: Event, mine: Attendance | None, wanted: str, *, is_full: bool, waiting: int) -> list[ReplyButton]:
     about = f"{event.title}, {_plain_when(event).partition(',')[0]}"
+    said = _REPLY_OF.get(mine.status) if mine else None
     going = "Going"
-    if is_full and mine is not Reply.GOING:
+    if mine is not None and mine.status is AttendanceStatus.WAITLISTED:
+        going = "On the waitlist"
+    elif is_full and said is not Reply.GOING:
         going = f"Join waitlist, {waiting} before you" if waiting else "Join waitlist"
     buttons = ((Reply.GOING, going), (Reply.INTERESTED, "Interested"), (Reply.DECLINED, "Not going"))
-    main = mine.value if mine else wanted or Reply.GOING.value
+    main = said.value if said else wanted or Reply.GOING.value
     return [
         ReplyButton(
             value=reply.value,
-            words=f"{words} ✓" if reply is mine else words,
-            spoken=f"{words}: {about}" + (" (your answer)" if reply is mine else ""),
-            is_mine=reply is mine,
+            words=f"{words} ✓" if reply is said else words,
+            spoken=f"{words}: {about}" + (" (your answer)" if reply is said else ""),
+            is_mine=reply is said,
             is_main=reply.value == main,
         )
         for reply, words in buttons

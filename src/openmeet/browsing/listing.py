@@ -52,6 +52,10 @@ class Card:
     mine: str
     sync: str
 
+    @property
+    def has_chips(self) -> bool:
+        return bool(self.is_cancelled or self.badge or self.mine or self.going or self.is_full or self.sync)
+
 
 @dataclass(slots=True)
 class Day:

@@ -1,0 +1,40 @@
+// What already works, a little better: nothing here is needed to use the site.
+
+// The error summary gets the focus, so that it is read first and its links are one key away.
+document.querySelector("[data-focus]")?.focus();
+
+// A form that is on its way is not sent a second time by an impatient finger; the server would notice anyway.
+for (const form of document.querySelectorAll("form[data-once]")) {
+  form.addEventListener("submit", (event) => {
+    if (form.dataset.sent) {
+      event.preventDefault();
+      return;
+    }
+    form.dataset.sent = "yes";
+    event.submitter?.setAttribute("aria-busy", "true");
+  });
+}
+// Coming back with the browser's back button brings the page as it was left: it may be sent again.
+addEventListener("pageshow", () => {
+  for (const form of document.querySelectorAll("form[data-once]")) {
+    delete form.dataset.sent;
+    for (const button of form.querySelectorAll("[aria-busy]")) button.removeAttribute("aria-busy");
+  }
+});
+
+// A new event starts out in the zone of whoever makes it.
+for (const select of document.querySelectorAll("select[data-guess-zone]")) {
+  const here = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  if (select.value === "UTC" && [...select.options].some((option) => option.value === here)) select.value = here;
+}
+
+// Fields that do not apply to the chosen option step aside; what was typed in them stays.
+for (const part of document.querySelectorAll("[data-shown-for]")) {
+  const options = document.getElementsByName(part.dataset.shownFor);
+  const wanted = part.dataset.shownWhen.split(" ");
+  const place = () => {
+    part.hidden = ![...options].some((option) => option.checked && wanted.includes(option.value));
+  };
+  for (const option of options) option.addEventListener("change", place);
+  place();
+}

@@ -1,0 +1,276 @@
+"""Answers, places and the waitlist; on both engines."""
+
+import asyncio
+
+import pytest
+
+from groundwork.clock import DAY, Instant
+from groundwork.errors import Forbidden, NotFound, Refused
+from openmeet.attendance import actions, hosting, queries
+from openmeet.attendance.model import AttendanceStatus, Counts, NetworkAnswer, Reply
+from openmeet.debts import publications
+from openmeet.notifications.model import Kind
+from openmeet.notifications.queries import newest
+from openmeet.users import actions as users
+from tests.openmeet.site_under_test import details, event_by, person
+
+GOING, INTERESTED, DECLINED = Reply.GOING, Reply.INTERESTED, Reply.DECLINED
+ATTENDING, WAITLISTED, PENDING = AttendanceStatus.ATTENDING, AttendanceStatus.WAITLISTED, AttendanceStatus.PENDING
+RECORD = "at://did:plc:abc/community.lexicon.calendar.rsvp/3k"
+
+
+@pytest.fixture
+async def db(make_database):
+    return await make_database("openmeet")
+
+
+async def people(tx, count):
+    return [await person(tx, f"Person {number}") for number in range(count)]
+
+
+async def counts(reader, event):
+    return (await queries.counts(reader, [event.id]))[event.id]
+
+
+async def status(reader, event, who):
+    found = await queries.find(reader, event.id, who.user_id)
+    return found and found.status
+
+
+async def test_an_answer_owes_a_record_and_tells_the_host(db):
+    async with db.transaction() as tx:
+        ana, ben = await people(tx, 2)
+        event = await event_by(tx, ana)
+        saved = await actions.answer(tx, ben, event.slug, GOING)
+        standing = (await publications.states(tx, publications.Kind.RSVP, [saved.id]))[saved.id]
+        news = await newest(tx, ana.user_id, 10)
+    assert (saved.status, standing.revision) == (ATTENDING, 1)
+    assert [one.kind for one in news] == [Kind.NEW_ANSWER]
+
+
+async def test_the_same_answer_again_changes_nothing(db):
+    async with db.transaction() as tx:
+        ana, ben = await people(tx, 2)
+        event = await event_by(tx, ana)
+        first = await actions.answer(tx, ben, event.slug, GOING)
+        again = await actions.answer(tx, ben, event.slug, GOING)
+    assert again == first
+
+
+async def test_double_click_is_one_answer(db):
+    """Two simultaneous replies by one person leave one attendance at its first revision."""
+    async with db.transaction() as tx:
+        ana, ben = await people(tx, 2)
+        event = await event_by(tx, ana)
+
+    async def reply():
+        async with db.transaction() as tx:
+            return await actions.answer(tx, ben, event.slug, GOING)
+
+    first, second = await asyncio.gather(reply(), reply())
+    assert (first.id, first.revision) == (second.id, second.revision)
+
+
+async def test_the_last_place_goes_to_exactly_one_of_many(db):
+    """Invariant 4: however many ask at once, never more confirmed attendees than places."""
+    async with db.transaction() as tx:
+        ana, *guests = await people(tx, 25)
+        event = await event_by(tx, ana, capacity="3")
+
+    async def reply(guest):
+        async with db.transaction() as tx:
+            await actions.answer(tx, guest, event.slug, GOING)
+
+    await asyncio.gather(*(reply(guest) for guest in guests))
+    async with db.reader() as reader:
+        found = await counts(reader, event)
+        line = await queries.first_waiting(reader, event.id, 100)
+    assert found == Counts(going=3, waitlisted=21)
+    assert len({one.waitlist_number for one in line}) == 21
+
+
+async def test_many_leaving_at_once_never_oversell_and_never_leave_a_seat_empty(db):
+    async with db.transaction() as tx:
+        ana, *guests = await people(tx, 17)
+        event = await event_by(tx, ana, capacity="4")
+        for guest in guests:
+            await actions.answer(tx, guest, event.slug, GOING)
+
+    async def reply(guest, what):
+        async with db.transaction() as tx:
+            await actions.answer(tx, guest, event.slug, what)
+
+    await asyncio.gather(
+        *(reply(guest, DECLINED) for guest in guests[:8]), *(reply(guest, GOING) for guest in guests[8:])
+    )
+    async with db.reader() as reader:
+        found = await counts(reader, event)
+    assert (found.going, found.waitlisted) == (4, 4)
+
+
+async def test_who_waits_longest_moves_up_first_and_is_told(db):
+    async with db.transaction() as tx:
+        ana, ben, cleo, dora = await people(tx, 4)
+        event = await event_by(tx, ana, capacity="1")
+        for guest in (ben, cleo, dora):
+            await actions.answer(tx, guest, event.slug, GOING)
+        await actions.answer(tx, ben, event.slug, DECLINED)
+        assert await status(tx, event, cleo) is ATTENDING
+        assert await status(tx, event, dora) is WAITLISTED
+        assert [one.kind for one in await newest(tx, cleo.user_id, 10)] == [Kind.MOVED_UP]
+
+
+async def test_who_leaves_and_comes_back_stands_at_the_end(db):
+    async with db.transaction() as tx:
+        ana, ben, cleo, dora = await people(tx, 4)
+        event = await event_by(tx, ana, capacity="1")
+        for guest in (ben, cleo, dora):
+            await actions.answer(tx, guest, event.slug, GOING)
+        await actions.answer(tx, cleo, event.slug, DECLINED)
+        await actions.answer(tx, cleo, event.slug, GOING)
+        line = [one.user_id for one in await queries.first_waiting(tx, event.id, 10)]
+    assert line == [dora.user_id, cleo.user_id]
+
+
+async def test_a_raised_limit_lets_people_move_up(db):
+    async with db.transaction() as tx:
+        ana, ben, cleo, dora = await people(tx, 4)
+        event = await event_by(tx, ana, capacity="1")
+        for guest in (ben, cleo, dora):
+            await actions.answer(tx, guest, event.slug, GOING)
+        await hosting.revise(tx, ana, event.slug, details(capacity="2"))
+        assert await counts(tx, event) == Counts(going=2, waitlisted=1)
+        await hosting.revise(tx, ana, event.slug, details())
+        assert await counts(tx, event) == Counts(going=3)
+
+
+async def test_a_lowered_limit_takes_no_confirmed_seat(db):
+    async with db.transaction() as tx:
+        ana, ben, cleo, dora = await people(tx, 4)
+        event = await event_by(tx, ana, capacity="2")
+        await actions.answer(tx, ben, event.slug, GOING)
+        await actions.answer(tx, cleo, event.slug, GOING)
+        await hosting.revise(tx, ana, event.slug, details(capacity="1"))
+        await actions.answer(tx, dora, event.slug, GOING)
+        await actions.answer(tx, ben, event.slug, DECLINED)
+        assert await counts(tx, event) == Counts(going=1, waitlisted=1)
+
+
+async def test_a_cancelled_event_takes_no_answers_but_lets_people_withdraw(db):
+    async with db.transaction() as tx:
+        ana, ben, cleo = await people(tx, 3)
+        event = await event_by(tx, ana)
+        await actions.answer(tx, ben, event.slug, GOING)
+        await hosting.cancel(tx, ana, event.slug, "Rain")
+        with pytest.raises(Refused):
+            await actions.answer(tx, cleo, event.slug, GOING)
+        withdrawn = await actions.answer(tx, ben, event.slug, DECLINED)
+        news = [one.kind for one in await newest(tx, ben.user_id, 10)]
+    assert withdrawn.status is AttendanceStatus.DECLINED
+    assert news == [Kind.EVENT_CANCELLED]
+
+
+async def test_an_edit_that_changes_nothing_tells_nobody(db):
+    async with db.transaction() as tx:
+        ana, ben = await people(tx, 2)
+        event = await event_by(tx, ana)
+        await actions.answer(tx, ben, event.slug, GOING)
+        await hosting.revise(tx, ana, event.slug, details())
+        assert await newest(tx, ben.user_id, 10) == []
+
+
+async def test_an_event_that_is_over_takes_no_answers(make_database, clock):
+    db = await make_database("openmeet")
+    async with db.transaction() as tx:
+        ana, ben = await people(tx, 2)
+        event = await event_by(tx, ana)
+    clock.turn(365 * DAY)
+    async with db.transaction() as tx:
+        with pytest.raises(Refused):
+            await actions.answer(tx, ben, event.slug, GOING)
+
+
+async def test_somebody_elses_private_event_cannot_be_answered(db):
+    async with db.transaction() as tx:
+        ana, ben = await people(tx, 2)
+        event = await event_by(tx, ana, visibility="private")
+        with pytest.raises(NotFound):
+            await actions.answer(tx, ben, event.slug, GOING)
+
+
+async def from_network(tx, event, user_id, answer, *, uri=RECORD):
+    return await actions.apply_from_network(
+        tx, event_id=event.id, user_id=user_id, record_uri=uri, answer=answer, first_seen=Instant(tx.now)
+    )
+
+
+async def test_a_shadow_account_is_counted_on_an_open_event_and_owes_nothing(db):
+    async with db.transaction() as tx:
+        (ana,) = await people(tx, 1)
+        event = await event_by(tx, ana)
+        saved = await from_network(tx, event, await users.create_shadow(tx), NetworkAnswer.GOING)
+        standing = (await publications.states(tx, publications.Kind.RSVP, [saved.id]))[saved.id]
+        assert await counts(tx, event) == Counts(going=1)
+    assert standing is publications.ONLY_HERE
+
+
+async def test_on_an_event_with_a_limit_a_strangers_answer_takes_no_place_until_the_host_confirms(db):
+    async with db.transaction() as tx:
+        ana, ben = await people(tx, 2)
+        event = await event_by(tx, ana, capacity="1")
+        saved = await from_network(tx, event, await users.create_shadow(tx), NetworkAnswer.GOING)
+        assert saved.status is PENDING
+        with pytest.raises(Forbidden):
+            await actions.confirm(tx, ben, event.slug)
+        assert await actions.confirm(tx, ana, event.slug) == 1
+        assert await counts(tx, event) == Counts(going=1)
+
+
+async def test_a_repeated_message_takes_no_seat_and_gives_none(db):
+    """Invariant 10: the same answer again leaves the row as it is, whatever happened to the limit meanwhile."""
+    async with db.transaction() as tx:
+        (ana,) = await people(tx, 1)
+        event = await event_by(tx, ana)
+        shadow = await users.create_shadow(tx)
+        first = await from_network(tx, event, shadow, NetworkAnswer.GOING)
+        await hosting.revise(tx, ana, event.slug, details(capacity="1"))
+        again = await from_network(tx, event, shadow, NetworkAnswer.GOING)
+    assert (again.id, again.status, again.revision) == (first.id, ATTENDING, first.revision)
+
+
+async def test_withdrawing_one_record_touches_that_answer_alone(db):
+    """Invariant 9."""
+    async with db.transaction() as tx:
+        (ana,) = await people(tx, 1)
+        event, other = await event_by(tx, ana), await event_by(tx, ana)
+        shadow = await users.create_shadow(tx)
+        await from_network(tx, event, shadow, NetworkAnswer.GOING)
+        await from_network(tx, other, shadow, NetworkAnswer.GOING, uri=RECORD + "2")
+        await actions.withdraw_from_network(tx, record_uri=RECORD)
+        await actions.withdraw_from_network(tx, record_uri=RECORD)
+        assert await counts(tx, event) == Counts()
+        assert await counts(tx, other) == Counts(going=1)
+
+
+async def test_withdrawing_an_unknown_record_does_nothing(db):
+    async with db.transaction() as tx:
+        assert await actions.withdraw_from_network(tx, record_uri=RECORD) is None
+
+
+async def test_a_seat_freed_from_the_network_goes_to_who_waits(db):
+    async with db.transaction() as tx:
+        ana, ben, cleo = await people(tx, 3)
+        event = await event_by(tx, ana, capacity="1")
+        await from_network(tx, event, ben.user_id, NetworkAnswer.GOING)
+        await actions.answer(tx, cleo, event.slug, GOING)
+        await from_network(tx, event, ben.user_id, NetworkAnswer.NOT_GOING)
+        assert await status(tx, event, cleo) is ATTENDING
+
+
+async def test_an_unknown_word_is_kept_and_counted_nowhere(db):
+    async with db.transaction() as tx:
+        (ana,) = await people(tx, 1)
+        event = await event_by(tx, ana)
+        await from_network(tx, event, await users.create_shadow(tx), NetworkAnswer.OTHER)
+        found = await counts(tx, event)
+    assert (found.going, found.interested, found.unconfirmed) == (0, 0, 1)

@@ -1,0 +1,229 @@
+"""The pages as a browser without script sees them."""
+
+import re
+
+import pytest
+
+from openmeet.attendance import actions as attendance
+from openmeet.attendance import hosting
+from openmeet.attendance.model import NetworkAnswer, Reply
+from openmeet.events import actions as events
+from openmeet.users import actions as users
+from tests.openmeet.site_under_test import event_by, h1_of, inputs_of, person, sign_up, site_on
+
+TYPED = {
+    "title": "Board games",
+    "starts": "2026-07-04T18:00",
+    "ends": "2026-07-04T20:00",
+    "time_zone": "Europe/Berlin",
+    "mode": "in_person",
+    "visibility": "public",
+    "online_url_audience": "attendees",
+    "venue_name": "Town library",
+}
+
+
+@pytest.fixture
+async def site(make_sqlite, clock):
+    return site_on(await make_sqlite("openmeet"), clock)
+
+
+@pytest.fixture
+async def browser(site):
+    async with site.browser() as client:
+        yield client
+
+
+async def host_event(site, **typed: str):
+    async with site.db.transaction() as tx:
+        host = await person(tx, "Hanna Host")
+        return host, await event_by(tx, host, **typed)
+
+
+async def test_a_draft_written_before_signing_in_survives_sign_up(browser):
+    form = inputs_of((await browser.get("/events/new")).text)
+    sent = await browser.post("/events/new", data=form | TYPED | {"description": "Bring cake"})
+    assert sent.headers["location"] == "/sign-up?next=/events/new"
+    back = await sign_up(browser, "ana@example.org", "Ana", next_path="/events/new")
+    page = (await browser.get(back.headers["location"])).text
+    assert "Here is the event you began" in page
+    assert "Bring cake" in page
+    made = await browser.post("/events/new", data=inputs_of(page) | TYPED)
+    assert made.status_code == 303
+    assert "Board games" in (await browser.get(made.headers["location"])).text
+    assert "Here is the event you began" not in (await browser.get("/events/new")).text
+
+
+async def test_sending_a_form_twice_makes_one_event(browser):
+    await sign_up(browser, "ana@example.org", "Ana")
+    form = inputs_of((await browser.get("/events/new")).text) | TYPED
+    first = await browser.post("/events/new", data=form)
+    second = await browser.post("/events/new", data=form)
+    assert first.headers["location"] == second.headers["location"]
+
+
+async def test_what_was_typed_is_kept_and_each_problem_stands_at_its_field(browser):
+    typed = TYPED | {"ends": "2026-07-04T17:00", "description": "<b>Long</b> text", "capacity": "many"}
+    answer = await browser.post("/events/new", data=typed)
+    assert answer.status_code == 400
+    assert "The event ends before it starts." in answer.text
+    assert '<a href="#ends">Ends</a>' in answer.text
+    assert 'id="ends-problem"' in answer.text
+    assert "&lt;b&gt;Long&lt;/b&gt; text" in answer.text
+    assert inputs_of(answer.text)["capacity"] == "many"
+
+
+async def test_a_form_shown_again_for_its_mistakes_still_makes_one_event(browser):
+    await sign_up(browser, "ana@example.org", "Ana")
+    form = inputs_of((await browser.get("/events/new")).text) | TYPED
+    again = await browser.post("/events/new", data=form | {"title": ""})
+    assert inputs_of(again.text)["submission"] == form["submission"]
+
+
+async def test_the_event_page_says_when_where_and_who(site, browser):
+    host, event = await host_event(site)
+    async with site.db.transaction() as tx:
+        await attendance.answer(tx, await person(tx, "Greta Guest"), event.slug, Reply.GOING)
+        shadow = await users.create_shadow(tx, display_name="carla.example")
+        await attendance.apply_from_network(
+            tx, event_id=event.id, user_id=shadow, record_uri="at://x", answer=NetworkAnswer.GOING, first_seen=tx.now
+        )
+    page = (await browser.get(f"/events/{event.slug}")).text
+    assert h1_of(page) == "Board games"
+    assert '<time datetime="2026-07-04T16:00:00Z">Saturday 4 July 2026, 18:00</time>' in page
+    assert "Berlin time (UTC+2)" in page
+    assert "<strong>2</strong> going" in page
+    assert "carla.example" in page
+    assert 'aria-label="Going: Board games, Saturday 4 July 2026"' in page
+    assert host.display_name in page
+
+
+async def test_answering_without_a_session_leads_through_sign_in_and_back(site, browser):
+    _, event = await host_event(site)
+    sent = await browser.post(f"/events/{event.slug}/answer", data={"reply": "going"})
+    assert sent.headers["location"] == f"/sign-in?next=%2Fevents%2F{event.slug}%3Freply%3Dgoing"
+    page = await browser.get(sent.headers["location"])
+    back = await sign_up(browser, "ben@example.org", "Ben", next_path=inputs_of(page.text)["next"])
+    assert "One more tap" in (await browser.get(back.headers["location"])).text
+    await browser.post(f"/events/{event.slug}/answer", data={"reply": "going"})
+    assert "Going ✓" in (await browser.get(f"/events/{event.slug}")).text
+
+
+async def test_a_full_event_offers_the_waitlist_and_says_the_place_in_it(site, browser):
+    _, event = await host_event(site, capacity="1")
+    async with site.db.transaction() as tx:
+        await attendance.answer(tx, await person(tx, "Greta"), event.slug, Reply.GOING)
+    await sign_up(browser, "ben@example.org", "Ben")
+    assert "Join waitlist" in (await browser.get(f"/events/{event.slug}")).text
+    await browser.post(f"/events/{event.slug}/answer", data={"reply": "going"})
+    page = (await browser.get(f"/events/{event.slug}")).text
+    assert "On the waitlist ✓" in page
+    assert "You are the next" in page
+
+
+async def test_a_cancelled_event_stays_visible_with_its_reason(site, browser):
+    host, event = await host_event(site)
+    async with site.db.transaction() as tx:
+        await hosting.cancel(tx, host, event.slug, "The roof leaks")
+    page = (await browser.get(f"/events/{event.slug}")).text
+    assert "This event is cancelled." in page
+    assert "The roof leaks" in page
+    assert "<s>Board games</s>" in (await browser.get("/")).text
+
+
+async def test_a_removed_public_event_is_gone_and_a_removed_private_one_never_was(site, browser):
+    host, public = await host_event(site)
+    async with site.db.transaction() as tx:
+        private = await event_by(tx, host, visibility="private")
+        await events.delete(tx, host, public.slug)
+        await events.delete(tx, host, private.slug)
+    gone = await browser.get(f"/events/{public.slug}")
+    absent = await browser.get(f"/events/{private.slug}")
+    assert (gone.status_code, absent.status_code) == (410, 404)
+    assert "Board games" not in gone.text
+
+
+async def test_absent_and_private_look_the_same(site, browser):
+    _, event = await host_event(site, visibility="private")
+
+    def essence(text):
+        return re.sub(r"next=[^\"]*", "", text)
+
+    hidden = await browser.get(f"/events/{event.slug}")
+    absent = await browser.get(f"/events/{event.slug}x")
+    assert hidden.status_code == absent.status_code == 404
+    assert essence(hidden.text) == essence(absent.text)
+
+
+async def test_a_held_event_is_its_authors_alone(site, browser):
+    async with site.db.transaction() as tx:
+        host = await person(tx, "Hanna Host")
+        event = await event_by(tx, host)
+        await tx.execute("update events set is_held = 1 where id = :id", id=event.id)
+    assert (await browser.get(f"/events/{event.slug}")).status_code == 404
+    assert "Board games" not in (await browser.get("/")).text
+
+
+async def test_editing_shows_what_is_kept_and_a_stale_form_keeps_what_was_typed(browser):
+    await sign_up(browser, "ana@example.org", "Ana")
+    form = inputs_of((await browser.get("/events/new")).text) | TYPED
+    path = (await browser.post("/events/new", data=form)).headers["location"]
+    edit = inputs_of((await browser.get(f"{path}/edit")).text)
+    assert (edit["title"], edit["starts"], edit["revision"]) == ("Board games", "2026-07-04T18:00", "1")
+    assert (await browser.post(f"{path}/edit", data=TYPED | {"revision": "1", "title": "Chess"})).status_code == 303
+    stale = await browser.post(f"{path}/edit", data=TYPED | {"revision": "1", "title": "Go"})
+    assert stale.status_code == 409
+    assert inputs_of(stale.text)["title"] == "Go"
+    assert h1_of((await browser.get(path)).text) == "Chess"
+
+
+async def test_somebody_else_cannot_open_the_edit_form(site, browser):
+    _, event = await host_event(site)
+    await sign_up(browser, "ben@example.org", "Ben")
+    assert (await browser.get(f"/events/{event.slug}/edit")).status_code == 403
+    assert (await browser.post(f"/events/{event.slug}/delete", data={"x": "y"})).status_code == 403
+
+
+@pytest.mark.parametrize("path", ["/my/events", "/notifications", "/settings/profile", "/welcome"])
+async def test_own_pages_lead_to_sign_in_and_back(browser, path):
+    answer = await browser.get(path)
+    assert answer.status_code == 303
+    assert answer.headers["location"] == f"/sign-in?next={path.replace('/', '%2F')}"
+
+
+@pytest.mark.parametrize(
+    "target", ["//evil.test", "https://evil.test", "/\\evil.test", "/\t/evil.test", "javascript:alert(1)"]
+)
+async def test_next_never_leads_to_another_site(browser, target):
+    await sign_up(browser, "ana@example.org", "Ana")
+    answer = await browser.get("/sign-in", params={"next": target})
+    assert answer.headers["location"] == "/"
+
+
+async def test_news_tells_once_and_links_to_the_event(site, browser):
+    await sign_up(browser, "ben@example.org", "Ben")
+    host, event = await host_event(site)
+    await browser.post(f"/events/{event.slug}/answer", data={"reply": "going"})
+    async with site.db.transaction() as tx:
+        await hosting.cancel(tx, host, event.slug, "")
+    assert '<span class="count">1<' in (await browser.get("/")).text
+    assert f'<a href="/events/{event.slug}">Board games</a> is cancelled.' in (await browser.get("/notifications")).text
+    assert '<span class="count">' not in (await browser.get("/")).text
+
+
+async def test_texts_of_people_are_never_markup(site, browser):
+    _, event = await host_event(
+        site, title="<script>alert(1)</script>", description="<img src=x onerror=alert(1)> [x](javascript:alert(1)) # H"
+    )
+    page = (await browser.get(f"/events/{event.slug}")).text
+    assert "<script>alert" not in page
+    assert "<img" not in page
+    assert 'href="javascript:' not in page
+
+
+@pytest.mark.parametrize("path", ["/", "/events/new", "/sign-in", "/sign-up", "/sign-in/code", "/nowhere"])
+async def test_every_page_has_one_h1_and_a_main_landmark(browser, path):
+    page = (await browser.get(path)).text
+    assert len(re.findall("<h1", page)) == 1
+    assert page.count("<main") == 1
+    assert '<html lang="en">' in page

@@ -1,0 +1,215 @@
+"""What hosts and the network do to an event; on both engines."""
+
+from dataclasses import replace
+
+import pytest
+
+from groundwork.clock import Instant
+from groundwork.errors import Forbidden, NotFound, PreconditionFailed, Refused
+from openmeet.debts import publications
+from openmeet.events import actions, queries
+from openmeet.events.model import Mode, NetworkEvent, Status, Venue, Visibility
+from openmeet.users import actions as users
+from tests.openmeet.site_under_test import details, event_by, person
+
+URI = "at://did:plc:4hodhjl2kposuchzvpiviwps/community.lexicon.calendar.event/3mqdau33ozs2n"
+
+FROM_NETWORK = NetworkEvent(
+    name="Party",
+    description="Bring cake",
+    starts_at=Instant(1_783_180_800_000_000),
+    ends_at=None,
+    starts_text="2026-07-04T10:00:00-06:00",
+    ends_text="",
+    time_zone="-06:00",
+    mode=Mode.IN_PERSON,
+    status=Status.SCHEDULED,
+    venues=(Venue(name="Barn", locality="Ames", country="US", latitude="42.03", longitude="-93.6"),),
+    online_url="",
+    links=(),
+    is_discoverable=True,
+    created_at=Instant(1_770_000_000_000_000),
+)
+
+
+@pytest.fixture
+async def db(make_database):
+    return await make_database("openmeet")
+
+
+async def owed(reader, event):
+    return (await publications.states(reader, publications.Kind.EVENT, [event.id]))[event.id]
+
+
+async def test_a_new_event_owes_the_authors_repository_a_look(db):
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana)
+        standing = await owed(tx, event)
+    assert (standing.state, standing.revision) == (publications.State.DUE, 1)
+
+
+async def test_one_form_makes_one_event_however_often_it_is_sent(db):
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        first = await actions.create(tx, ana, details(), submission_key="k1")
+        again = await actions.create(tx, ana, details(title="Other"), submission_key="k1")
+    assert again == first
+
+
+async def test_an_edit_raises_the_revision_and_owes_again(db):
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana)
+        edited = await actions.revise(tx, ana, event.slug, details(title="Chess"), expected_revision=1)
+        standing = await owed(tx, event)
+    assert (edited.title, edited.revision, standing.revision) == ("Chess", 2, 2)
+    assert edited.slug == event.slug
+
+
+async def test_an_edit_that_changes_nothing_is_no_edit(db):
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana)
+        same = await actions.revise(tx, ana, event.slug, details())
+    assert same.revision == 1
+
+
+async def test_an_edit_of_an_older_version_is_refused(db):
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana)
+        await actions.revise(tx, ana, event.slug, details(title="Chess"))
+        with pytest.raises(PreconditionFailed):
+            await actions.revise(tx, ana, event.slug, details(title="Go"), expected_revision=1)
+
+
+async def test_only_the_host_may_edit(db):
+    async with db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        event = await event_by(tx, ana)
+        with pytest.raises(Forbidden):
+            await actions.revise(tx, ben, event.slug, details(title="Mine now"))
+
+
+async def test_somebody_elses_private_event_does_not_exist(db):
+    async with db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        event = await event_by(tx, ana, visibility="private")
+        with pytest.raises(NotFound):
+            await actions.cancel(tx, ben, event.slug, "")
+
+
+async def test_cancelled_and_brought_back_it_is_as_before(db):
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana)
+        cancelled = await actions.cancel(tx, ana, event.slug, "Rain")
+        back = await actions.reinstate(tx, ana, event.slug)
+    assert (cancelled.status, cancelled.status_reason, cancelled.revision) == (Status.CANCELLED, "Rain", 2)
+    assert (back.status, back.status_reason, back.revision) == (Status.SCHEDULED, "", 3)
+
+
+async def test_a_deleted_event_is_gone_and_its_record_is_to_be_taken_back(db):
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana)
+        gone = await actions.delete(tx, ana, event.slug)
+        standing = await owed(tx, event)
+        with pytest.raises(NotFound):
+            await actions.reinstate(tx, ana, event.slug)
+    assert gone.is_gone
+    assert standing.revision == 2
+
+
+async def test_a_record_becomes_an_event_and_owes_nothing_back(db):
+    async with db.transaction() as tx:
+        author = await users.create_shadow(tx)
+        event_id = await actions.apply_from_network(tx, uri=URI, cid="cid1", author_id=author, event=FROM_NETWORK)
+        event = await queries.by_record_uri(tx, URI)
+        standing = await owed(tx, event)
+    assert event.id == event_id
+    assert (event.title, event.starts_local, event.starts_text) == (
+        "Party",
+        "2026-07-04T10:00:00",
+        "2026-07-04T10:00:00-06:00",
+    )
+    assert event.record_did == "did:plc:4hodhjl2kposuchzvpiviwps"
+    assert standing is publications.ONLY_HERE
+
+
+async def test_the_same_record_again_is_the_same_event(db):
+    async with db.transaction() as tx:
+        author = await users.create_shadow(tx)
+        first = await actions.apply_from_network(tx, uri=URI, cid="cid1", author_id=author, event=FROM_NETWORK)
+        again = await actions.apply_from_network(tx, uri=URI, cid="cid1", author_id=author, event=FROM_NETWORK)
+        rows = await tx.fetch("select id from events")
+    assert first == again
+    assert len(rows) == 1
+
+
+async def test_an_update_from_the_network_keeps_what_the_host_chose_here(db):
+    """Capacity, visibility and the join link for attendees are in no record, so a record cannot take them away."""
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana, capacity="5", mode="hybrid", online_url="https://meet.example/x")
+        await actions.note_record(tx, event.id, uri=URI, cid="cid1", did="did:plc:4hodhjl2kposuchzvpiviwps")
+        await actions.apply_from_network(
+            tx, uri=URI, cid="cid2", author_id=ana.user_id, event=replace(FROM_NETWORK, is_discoverable=False)
+        )
+        after = await queries.by_id(tx, event.id)
+    assert (after.title, after.capacity, after.visibility) == ("Party", 5, Visibility.PUBLIC)
+    assert after.online_url == "https://meet.example/x"
+    assert after.revision == event.revision
+
+
+async def test_a_removed_record_removes_the_event_and_a_new_one_brings_it_back(db):
+    async with db.transaction() as tx:
+        author = await users.create_shadow(tx)
+        await actions.apply_from_network(tx, uri=URI, cid="cid1", author_id=author, event=FROM_NETWORK)
+        await actions.remove_from_network(tx, uri=URI)
+        removed = await queries.by_record_uri(tx, URI)
+        await actions.apply_from_network(tx, uri=URI, cid="cid2", author_id=author, event=FROM_NETWORK)
+        back = await queries.by_record_uri(tx, URI)
+    assert removed.removed_at is not None
+    assert back.removed_at is None
+
+
+async def test_an_undated_record_is_an_event_with_its_date_to_be_announced(db):
+    async with db.transaction() as tx:
+        author = await users.create_shadow(tx)
+        undated = replace(FROM_NETWORK, starts_at=None, starts_text="", ends_at=Instant(5))
+        await actions.apply_from_network(tx, uri=URI, cid="cid1", author_id=author, event=undated)
+        event = await queries.by_record_uri(tx, URI)
+    assert (event.starts_at, event.ends_at, event.starts_local) == (None, None, "")
+
+
+async def test_an_edit_that_leaves_the_start_keeps_its_original_spelling(db):
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        await actions.apply_from_network(tx, uri=URI, cid="cid1", author_id=ana.user_id, event=FROM_NETWORK)
+        event = await queries.by_record_uri(tx, URI)
+        renamed = await actions.revise(
+            tx, ana, event.slug, details(title="Feast", starts="2026-07-04T10:00", ends="", time_zone="-06:00")
+        )
+        moved = await actions.revise(
+            tx, ana, event.slug, details(title="Feast", starts="2026-07-04T11:00", ends="", time_zone="-06:00")
+        )
+    assert renamed.starts_text == "2026-07-04T10:00:00-06:00"
+    assert moved.starts_text == ""
+
+
+async def test_a_public_record_cannot_be_made_private_by_an_edit(db):
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        await actions.apply_from_network(tx, uri=URI, cid="cid1", author_id=ana.user_id, event=FROM_NETWORK)
+        event = await queries.by_record_uri(tx, URI)
+        with pytest.raises(Refused):
+            await actions.revise(tx, ana, event.slug, details(visibility="private"))
+
+
+def test_an_address_is_readable_and_cannot_be_guessed():
+    first, second = actions.new_slug("Café – Straße & Co."), actions.new_slug("Café – Straße & Co.")
+    assert first.startswith("cafe-strasse-co-")
+    assert first != second
+    assert actions.new_slug("🎉").startswith("event-")

@@ -1,0 +1,65 @@
+"""What may be written about an event, and who may see it."""
+
+import pytest
+
+from groundwork.errors import InvalidForm
+from openmeet.events import rules
+from openmeet.events.rules import Submission
+
+GOOD = {"title": "Board games", "starts": "2026-07-04T18:00", "time_zone": "Europe/Berlin"}
+
+
+def test_a_title_and_a_start_are_enough():
+    found = rules.check(Submission(**GOOD))
+    assert (found.title, found.starts_local, found.ends_at) == ("Board games", "2026-07-04T18:00:00", None)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("title", "   "),
+        ("title", "x" * 201),
+        ("starts", ""),
+        ("starts", "tomorrow"),
+        ("ends", "2026-07-04T17:59"),
+        ("ends", "2028-07-04T17:59"),
+        ("time_zone", ""),
+        ("time_zone", "Berlin"),
+        ("mode", "telepathy"),
+        ("visibility", "secret"),
+        ("capacity", "0"),
+        ("capacity", "-1"),
+        ("capacity", "1.5"),
+        ("capacity", "many"),
+        ("capacity", "٣"),
+        ("online_url", "javascript:alert(1)"),
+        ("online_url", "https://user:password@example.org/"),
+        ("online_url", "https://"),
+        ("online_url", "http://[::1"),
+        ("venue_name", "x" * 201),
+        ("description", "x" * 20_001),
+    ],
+)
+def test_each_wrong_field_is_named(field, value):
+    with pytest.raises(InvalidForm) as raised:
+        rules.check(Submission(**{**GOOD, field: value}))
+    assert set(raised.value.problems) == {field}
+
+
+def test_everything_wrong_is_said_at_once():
+    with pytest.raises(InvalidForm) as raised:
+        rules.check(Submission(capacity="x", mode="y"))
+    assert set(raised.value.problems) == {"title", "starts", "time_zone", "capacity", "mode"}
+
+
+def test_an_event_may_end_when_it_starts():
+    assert rules.check(Submission(**GOOD, ends="2026-07-04T18:00")).ends_at is not None
+
+
+def test_ends_is_compared_as_an_instant_not_as_a_wall_clock():
+    """Across the hour that October has twice, an earlier reading of the clock can be later."""
+    found = rules.check(
+        Submission(title="Night", starts="2026-10-25T01:30", ends="2026-10-25T03:00", time_zone="Europe/Berlin")
+    )
+    assert found.ends_at is not None
+    assert found.ends_at - found.starts_at == 2.5 * 3600 * 1_000_000
