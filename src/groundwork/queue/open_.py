@@ -1,5 +1,7 @@
 """Opens the queue that a URL names: ``embedded:`` (tables in a database of its own) or ``amqp://…`` (RabbitMQ)."""
 
+import importlib
+
 from groundwork.clock import Clock
 from groundwork.database.migrate import migrate
 from groundwork.database.open_ import open_database
@@ -15,3 +17,18 @@ async def open_embedded(database_url: str, schema: str, clock: Clock, *, max_wai
     await migrate(database_url, schema, PACKAGE)
     database = await open_database(database_url, schema=schema, clock=clock)
     return EmbeddedQueue(database, clock, max_waiting=max_waiting)
+
+
+async def open_queue(url: str, *, database_url: str, schema: str, clock: Clock, max_waiting: int = 1_000_000) -> Queue:
+    """The queue that a URL names; ``database_url`` and ``schema`` say where an embedded one keeps its tables.
+
+    ``amqp://user:password@host/vhost`` connects when the queue is first used. ValueError: not such a URL.
+    """
+    if url == EMBEDDED:
+        return await open_embedded(database_url, schema, clock, max_waiting=max_waiting)
+    if url.startswith(("amqp://", "amqps://")):
+        # Its library is an extra that an embedded installation does not have.
+        rabbitmq = importlib.import_module("groundwork.queue.rabbitmq")
+        queue: Queue = rabbitmq.RabbitQueue(url, clock, max_waiting=max_waiting)
+        return queue
+    raise ValueError("a queue's URL is embedded: or begins with amqp:// or amqps://")

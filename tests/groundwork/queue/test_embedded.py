@@ -6,7 +6,7 @@ import pytest
 
 from groundwork.clock import HandClock
 from groundwork.queue.contract import Message, QueueFull
-from groundwork.queue.open_ import open_embedded
+from groundwork.queue.open_ import open_embedded, open_queue
 
 
 async def test_what_was_published_is_there_after_a_restart(tmp_path: Path, clock: HandClock):
@@ -38,3 +38,14 @@ async def test_a_long_backlog_of_one_partition_does_not_slow_the_others(tmp_path
     await queue.publish([Message("event.create", "did:plc:quiet", b"x", "quiet")])
     assert [d.message.message_id for d in await queue.lease(10, 30)] == ["0", "quiet"]
     await queue.close()
+
+
+async def test_a_queue_is_opened_by_its_url(tmp_path: Path, clock: HandClock):
+    where = {"database_url": f"sqlite://{tmp_path}/", "schema": "queue", "clock": clock}
+    queue = await open_queue("embedded:", **where)
+    assert (await queue.depth()).waiting == 0
+    await queue.close()
+    remote = await open_queue("amqp://127.0.0.1:1/", **where)
+    await remote.close()
+    with pytest.raises(ValueError, match="embedded"):
+        await open_queue("kafka://x", **where)

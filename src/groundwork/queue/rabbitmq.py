@@ -1,0 +1,375 @@
+"""The queue on RabbitMQ (3.10 or newer): a topic exchange, quorum queues, a dead-letter exchange.
+
+- The exchange ``<name>`` takes ``<routing key>.b<bucket>``; the bucket follows from the partition. Each of a fixed
+  number of quorum queues ``<name>.<bucket>`` has one active consumer at a time, so a partition has one worker, and
+  order is kept when a worker dies and another takes over. Others may bind queues of their own, to ``event.#`` say.
+- Publishing waits for the broker's confirmation. A queue that is full refuses (``reject-publish``): then some messages
+  of the call may have been taken, and the whole call is to be repeated.
+- Leases and delays are kept by the worker (``held.py``) while the broker holds the message unacknowledged. When the
+  connection is lost the broker delivers again, and ``attempts`` counts that too.
+- Dead letters go to ``<name>.dead`` with reason headers; the broker itself sends there what was handed out too often.
+  Looking at them takes them out and gives them back, so one process at a time should look.
+- AMQP does not tell what other workers hold: ``depth`` counts what is ready and what this process holds.
+"""
+
+import asyncio
+import functools
+import itertools
+import os
+import zlib
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any
+
+import aio_pika
+from aio_pika.abc import (
+    AbstractChannel,
+    AbstractConnection,
+    AbstractExchange,
+    AbstractIncomingMessage,
+    AbstractQueue,
+    ExchangeType,
+)
+from aio_pika.exceptions import AMQPError, ChannelInvalidStateError, DeliveryError
+
+from groundwork.clock import SECOND, Clock, Instant, from_datetime
+from groundwork.queue.contract import (
+    MAX_RETRY_SECONDS,
+    DeadLetter,
+    Delivery,
+    Depth,
+    Message,
+    QueueFull,
+    QueueUnavailable,
+)
+from groundwork.queue.held import Held, Item
+
+# How many messages of one bucket a worker holds: enough to keep it busy, few enough to hand over quickly.
+PREFETCH = 500
+# Deliveries of one message that ended with a lost worker before the broker calls it dead. Restarts count, so not few.
+DELIVERY_LIMIT = 100
+# Letters that are looked at in one call.
+MAX_LETTERS = 10_000
+
+_CONNECT_SECONDS = 10.0
+_CONFIRM_SECONDS = 30.0
+_FAULTS = (AMQPError, ChannelInvalidStateError, OSError, TimeoutError)
+
+
+class RabbitQueue:
+    """One queue of a broker. Connects when first used, and again when the connection was lost."""
+
+    def __init__(
+        self, url: str, clock: Clock, *, name: str = "openmeet", buckets: int = 8, max_waiting: int = 1_000_000
+    ) -> None:
+        self._url = url
+        self._clock = clock
+        self._name = name
+        self._buckets = buckets
+        self._max_waiting = max_waiting
+        self._connection: AbstractConnection | None = None
+        self._publishing: AbstractChannel | None = None
+        self._consuming: AbstractChannel | None = None
+        self._exchange: AbstractExchange | None = None
+        self._dead_exchange: AbstractExchange | None = None
+        self._queues: list[AbstractQueue] = []
+        self._incoming: dict[int, AbstractIncomingMessage] = {}
+        self._held = Held()
+        self._news = asyncio.Event()
+        self._connecting = asyncio.Lock()
+        self._looking = asyncio.Lock()
+        self._letters = itertools.count()
+
+    async def publish(self, messages: Sequence[Message], /) -> None:
+        async with self._broker():
+            exchange, _ = await self._ready()
+            now = self._clock.now()
+            await _all(
+                exchange.publish(self._outgoing(message, now), self._route(message), timeout=_CONFIRM_SECONDS)
+                for message in messages
+            )
+
+    async def lease(self, limit: int, lease_seconds: float) -> list[Delivery]:
+        async with self._broker():
+            await self._consume()
+        # Cleared before looking: what arrives from now on wakes whoever then waits.
+        self._news.clear()
+        now = self._clock.now()
+        deliveries = self._held.take(limit, now, Instant(now + round(lease_seconds * SECOND)))
+        if len(deliveries) == limit:
+            self._news.set()
+        return deliveries
+
+    async def wait(self, timeout_seconds: float) -> None:
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                await self._news.wait()
+        except TimeoutError:
+            return
+
+    async def ack(self, deliveries: Sequence[Delivery], /) -> None:
+        async with self._broker():
+            for delivery in deliveries:
+                await self._settle(delivery)
+
+    async def retry(self, delivery: Delivery, after_seconds: float, reason: str) -> None:  # noqa: ARG002 - AMQP keeps no reason for a message that it still holds
+        delay = round(min(after_seconds, MAX_RETRY_SECONDS) * SECOND)
+        self._held.postpone(delivery, Instant(self._clock.now() + delay))
+        self._news.set()
+
+    async def bury(self, delivery: Delivery, reason: str) -> None:
+        item = self._held.find(delivery)
+        if item is None:
+            return
+        async with self._broker():
+            _, dead = await self._ready()
+            now = self._clock.now()
+            letter = self._outgoing(item.message, item.published_at)
+            letter.headers |= {
+                "letter": f"{now:020d}-{next(self._letters):08d}-{os.urandom(4).hex()}",
+                "reason": reason,
+                "attempts": item.attempts,
+                "buried_at": now,
+            }
+            # First there, then no longer here: a crash between the two leaves both, never neither.
+            await dead.publish(letter, self._route(item.message), timeout=_CONFIRM_SECONDS)
+            await self._settle(delivery)
+
+    async def dead_letters(self, limit: int, after: str = "") -> list[DeadLetter]:
+        async with self._broker(), self._dead_messages() as found:
+            letters = [letter for letter, _ in found if letter.letter_id > after]
+        return letters[:limit]
+
+    async def retry_dead(self, letter_ids: Sequence[str], /) -> int:
+        return await self._take_dead(letter_ids, publish=True)
+
+    async def discard_dead(self, letter_ids: Sequence[str], /) -> int:
+        return await self._take_dead(letter_ids, publish=False)
+
+    async def depth(self) -> Depth:
+        async with self._broker():
+            await self._ready()
+            channel = _open(self._publishing)
+            names = [*self._queue_names(), f"{self._name}.dead"]
+            counts = [
+                (await channel.declare_queue(name, passive=True)).declaration_result.message_count or 0
+                for name in names
+            ]
+        return Depth(sum(counts[:-1]) + len(self._held), counts[-1], self._held.oldest_at())
+
+    async def close(self) -> None:
+        """Disconnect; the broker gives what is held to another worker at once."""
+        connection, self._connection = self._connection, None
+        self._forget()
+        if connection is not None:
+            await connection.close()
+
+    async def delete(self) -> None:
+        """Remove the queues and exchanges with all that is in them."""
+        await self._ready()
+        channel = _open(self._publishing)
+        for name in (*self._queue_names(), f"{self._name}.dead"):
+            await channel.queue_delete(name)
+        for name in (self._name, f"{self._name}.dead"):
+            await channel.exchange_delete(name)
+
+    @asynccontextmanager
+    async def _broker(self) -> AsyncIterator[None]:
+        """Translate what a lost connection or a full queue makes of a call."""
+        try:
+            yield
+        except DeliveryError as failure:
+            raise QueueFull(f"the queue holds {self._max_waiting} messages already") from failure
+        except _FAULTS as failure:
+            raise QueueUnavailable("the broker does not answer") from failure
+
+    async def _ready(self) -> tuple[AbstractExchange, AbstractExchange]:
+        """The exchange and the dead-letter exchange, connected and declared."""
+        async with self._connecting:
+            if not _is_usable(self._connection, self._publishing):
+                await self._connect()
+        if self._exchange is None or self._dead_exchange is None:
+            raise QueueUnavailable("the queue is closed")
+        return self._exchange, self._dead_exchange
+
+    async def _connect(self) -> None:
+        self._forget()
+        if self._connection is not None:
+            await self._connection.close()
+        self._connection = await aio_pika.connect(self._url, timeout=_CONNECT_SECONDS)
+        self._connection.close_callbacks.add(self._lost)
+        self._publishing = channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
+        dead_name = f"{self._name}.dead"
+        self._exchange = await channel.declare_exchange(self._name, ExchangeType.TOPIC, durable=True)
+        self._dead_exchange = await channel.declare_exchange(dead_name, ExchangeType.TOPIC, durable=True)
+        dead = await channel.declare_queue(dead_name, durable=True, arguments=_dead_queue_arguments(self._connection))
+        await dead.bind(self._dead_exchange, "#")
+        for bucket, name in enumerate(self._queue_names()):
+            queue = await channel.declare_queue(name, durable=True, arguments=self._queue_arguments())
+            await queue.bind(self._exchange, f"#.b{bucket}")
+
+    async def _consume(self) -> None:
+        """Begin to take messages; a process that only publishes never does."""
+        await self._ready()
+        async with self._connecting:
+            if _is_usable(self._connection, self._consuming) or self._connection is None:
+                return
+            self._forget_held()
+            self._consuming = channel = await self._connection.channel(publisher_confirms=False)
+            channel.close_callbacks.add(self._lost)
+            await channel.set_qos(prefetch_count=PREFETCH)
+            for name in self._queue_names():
+                queue = await channel.get_queue(name, ensure=False)
+                await queue.consume(functools.partial(self._arrived, channel))
+
+    async def _arrived(self, channel: AbstractChannel, message: AbstractIncomingMessage) -> None:
+        tag = message.delivery_tag
+        if tag is None or channel is not self._consuming:
+            return  # of a channel that was lost meanwhile: the broker delivers it again
+        self._incoming[tag] = message
+        attempts = message.headers.get("x-delivery-count", 0)
+        published_at = Instant(_number(message.headers.get("published_at")))
+        self._held.add(Item(tag, _read(message), _number(attempts), published_at))
+        self._news.set()
+
+    async def _settle(self, delivery: Delivery) -> None:
+        item = self._held.find(delivery)
+        if item is None:
+            return
+        # Settled here first: whoever asks meanwhile must not be given it again.
+        self._held.settle(delivery)
+        self._news.set()
+        await self._incoming.pop(item.tag).ack()
+
+    def _lost(self, *_: object) -> None:
+        self._forget_held()
+        self._news.set()
+
+    def _forget(self) -> None:
+        self._publishing = self._exchange = self._dead_exchange = None
+        self._forget_held()
+
+    def _forget_held(self) -> None:
+        self._consuming = None
+        self._held.clear()
+        self._incoming.clear()
+
+    @asynccontextmanager
+    async def _dead_messages(self) -> AsyncIterator[list[tuple[DeadLetter, AbstractIncomingMessage]]]:
+        """Dead letters in the order of burial; those not acknowledged inside the block go back."""
+        await self._ready()
+        async with self._looking:
+            if self._connection is None:
+                raise QueueUnavailable("the queue is closed")
+            async with await self._connection.channel(publisher_confirms=False) as channel:
+                queue = await channel.get_queue(f"{self._name}.dead", ensure=False)
+                found: list[tuple[DeadLetter, AbstractIncomingMessage]] = []
+                while len(found) < MAX_LETTERS and (message := await queue.get(fail=False)) is not None:
+                    found.append((_letter(message), message))
+                yield sorted(found, key=lambda pair: pair[0].letter_id)
+                for _, message in found:
+                    if not message.processed:
+                        await message.nack(requeue=True)
+
+    async def _take_dead(self, letter_ids: Sequence[str], *, publish: bool) -> int:
+        wanted, taken = set(letter_ids), 0
+        async with self._broker(), self._dead_messages() as found:
+            for letter, message in found:
+                if letter.letter_id in wanted:
+                    if publish:
+                        await self.publish([letter.message])
+                    await message.ack()
+                    taken += 1
+        return taken
+
+    def _outgoing(self, message: Message, published_at: Instant) -> aio_pika.Message:
+        return aio_pika.Message(
+            message.body,
+            headers={"partition": message.partition, "message": message.message_id, "published_at": published_at},
+            delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+        )
+
+    def _route(self, message: Message) -> str:
+        # Not Python's hash, which differs between processes.
+        return f"{message.routing_key}.b{zlib.crc32(message.partition.encode()) % self._buckets}"
+
+    def _queue_names(self) -> list[str]:
+        return [f"{self._name}.{bucket}" for bucket in range(self._buckets)]
+
+    def _queue_arguments(self) -> dict[str, Any]:
+        return {
+            "x-queue-type": "quorum",
+            "x-single-active-consumer": True,
+            "x-dead-letter-exchange": f"{self._name}.dead",
+            "x-dead-letter-strategy": "at-least-once",
+            "x-overflow": "reject-publish",
+            "x-max-length": max(self._max_waiting // self._buckets, 1),
+            "x-delivery-limit": DELIVERY_LIMIT,
+        }
+
+
+async def _all(calls: Any) -> None:
+    """Run together and wait for every one, then raise the first failure: none is left behind unheard."""
+    for result in await asyncio.gather(*calls, return_exceptions=True):
+        if isinstance(result, BaseException):
+            raise result
+
+
+def _dead_queue_arguments(connection: AbstractConnection) -> dict[str, Any]:
+    arguments: dict[str, Any] = {"x-queue-type": "quorum"}
+    version = _server_version(connection)
+    if version >= 4:
+        # From 4.0 on a quorum queue drops what was looked at twenty times, unless told not to.
+        arguments["x-delivery-limit"] = -1
+    return arguments
+
+
+def _server_version(connection: AbstractConnection) -> int:
+    transport = connection.transport
+    properties = getattr(getattr(transport, "connection", None), "server_properties", None) or {}
+    version = properties.get("version", b"3")
+    text = version.decode() if isinstance(version, bytes) else str(version)
+    return int(text.partition(".")[0])
+
+
+def _is_usable(connection: AbstractConnection | None, channel: AbstractChannel | None) -> bool:
+    return connection is not None and channel is not None and not connection.is_closed and not channel.is_closed
+
+
+def _open(channel: AbstractChannel | None) -> AbstractChannel:
+    if channel is None:
+        raise QueueUnavailable("the queue is closed")
+    return channel
+
+
+def _read(message: AbstractIncomingMessage) -> Message:
+    headers = message.headers
+    routing_key = (message.routing_key or "").rpartition(".")[0]
+    return Message(routing_key, str(headers.get("partition", "")), message.body, str(headers.get("message", "")))
+
+
+def _letter(message: AbstractIncomingMessage) -> DeadLetter:
+    headers = message.headers
+    if "letter" in headers:
+        return DeadLetter(
+            str(headers["letter"]),
+            _read(message),
+            str(headers.get("reason")),
+            _number(headers.get("attempts")),
+            Instant(_number(headers.get("buried_at"))),
+        )
+    # The broker's own burial: it names reason and time in x-death, and nothing that would tell letters apart.
+    deaths = headers.get("x-death")
+    death: Any = deaths[0] if isinstance(deaths, list) and deaths else {}
+    time = death.get("time")
+    buried_at = from_datetime(time) if isinstance(time, datetime) and time.tzinfo else Instant(0)
+    read = _read(message)
+    letter_id = f"{buried_at:020d}-{read.message_id}"
+    return DeadLetter(
+        letter_id, read, f"the broker gave up: {death.get('reason', 'unknown')}", DELIVERY_LIMIT, buried_at
+    )
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) else 0

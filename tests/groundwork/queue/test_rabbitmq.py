@@ -1,0 +1,140 @@
+"""What concerns the queue on RabbitMQ only."""
+
+import asyncio
+import os
+import secrets
+from collections.abc import AsyncIterator, Callable
+
+import aio_pika
+import pytest
+from aio_pika.abc import AbstractIncomingMessage
+from tests.groundwork.queue.conftest import BROKER
+from tests.parts import needs
+
+from groundwork.clock import HandClock
+from groundwork.queue.contract import DeadLetter, Delivery, Message, QueueUnavailable
+from groundwork.queue.rabbitmq import RabbitQueue
+
+pytestmark = needs("rabbitmq")
+
+MakeWorker = Callable[[], RabbitQueue]
+
+
+@pytest.fixture
+async def worker(clock: HandClock) -> AsyncIterator[MakeWorker]:
+    """Makes workers of one queue, as processes are."""
+    name = f"t_{os.getpid()}_{secrets.token_hex(4)}"
+    workers: list[RabbitQueue] = []
+
+    def make() -> RabbitQueue:
+        workers.append(RabbitQueue(BROKER, clock, name=name, buckets=2))
+        return workers[-1]
+
+    yield make
+    last = make()
+    await last.delete()
+    for each in workers:
+        await each.close()
+
+
+def message(number: int) -> Message:
+    return Message("event.create", f"did:plc:{number % 3}", b"%d" % number, f"id-{number}")
+
+
+async def take(queue: RabbitQueue, count: int) -> list[Delivery]:
+    taken: list[Delivery] = []
+    async with asyncio.timeout(20):
+        while len(taken) < count:
+            taken += await queue.lease(count - len(taken), 30)
+            if len(taken) < count:
+                await queue.wait(0.05)
+    return taken
+
+
+async def everything(queue: RabbitQueue, count: int) -> dict[str, list[int]]:
+    seen: dict[str, list[int]] = {}
+    for _ in range(count):
+        (delivery,) = await take(queue, 1)
+        seen.setdefault(delivery.message.partition, []).append(int(delivery.message.body))
+        await queue.ack([delivery])
+    return seen
+
+
+async def test_a_worker_that_goes_away_is_followed_by_another_in_order(worker):
+    """What it held unacknowledged is delivered again, before what stands behind it."""
+    first, second = worker(), worker()
+    await first.publish([message(n) for n in range(30)])
+    await first.ack(await take(first, 3))
+    await take(first, 3)
+    assert await second.lease(10, 30) == []
+    await first.close()
+    assert await everything(second, 27) == {f"did:plc:{p}": list(range(3 + p, 30, 3)) for p in range(3)}
+
+
+async def test_a_lost_connection_is_made_again(worker):
+    """A receipt from before is without effect; nothing is lost, nothing is skipped."""
+    queue = worker()
+    await queue.publish([message(n) for n in range(9)])
+    old = await take(queue, 3)
+    await queue._connection.close()
+    await queue.publish([message(n) for n in range(9, 12)])
+    await queue.ack(old)
+    assert await everything(queue, 12) == {f"did:plc:{p}": list(range(p, 12, 3)) for p in range(3)}
+
+
+async def test_a_redelivered_message_counts_as_attempted(worker):
+    first, second = worker(), worker()
+    await first.publish([message(1)])
+    await take(first, 1)
+    await first.close()
+    (delivery,) = await take(second, 1)
+    assert delivery.attempts == 1
+
+
+async def test_what_the_broker_rejects_is_a_dead_letter_with_a_reason(worker):
+    """A foreign consumer refuses a message; it is listed, and can be retried."""
+    queue = worker()
+    await queue.publish([message(1)])
+    connection = await aio_pika.connect(BROKER)
+    channel = await connection.channel()
+
+    async def reject(received: AbstractIncomingMessage) -> None:
+        await received.reject(requeue=False)
+
+    for name in queue._queue_names():
+        consumed = await channel.get_queue(name)
+        await consumed.consume(reject)
+    letters: list[DeadLetter] = []
+    async with asyncio.timeout(20):
+        while not letters:
+            letters = await queue.dead_letters(10)
+    await connection.close()
+    assert (letters[0].message, letters[0].reason) == (message(1), "the broker gave up: rejected")
+    assert await queue.retry_dead([letters[0].letter_id]) == 1
+    assert (await take(queue, 1))[0].message == message(1)
+
+
+async def test_others_may_bind_to_the_topics(worker):
+    queue = worker()
+    await queue.depth()
+    connection = await aio_pika.connect(BROKER)
+    channel = await connection.channel()
+    own = await channel.declare_queue(exclusive=True)
+    await own.bind(queue._name, "event.#")
+    await queue.publish(
+        [Message("rsvp.create", "did:plc:x", b"no", "1"), Message("event.delete", "did:plc:y", b"yes", "2")]
+    )
+    async with asyncio.timeout(20), own.iterator() as received:
+        assert (await anext(received)).body == b"yes"
+    await connection.close()
+
+
+async def test_a_broker_that_is_away_is_unavailable(clock: HandClock):
+    queue = RabbitQueue("amqp://guest:guest@127.0.0.1:1/", clock)
+    with pytest.raises(QueueUnavailable):
+        await queue.publish([message(1)])
+    with pytest.raises(QueueUnavailable):
+        await queue.lease(1, 30)
+    with pytest.raises(QueueUnavailable):
+        await queue.depth()
+    await queue.close()
