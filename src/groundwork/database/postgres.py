@@ -26,6 +26,8 @@ from groundwork.database import statements
 from groundwork.database.after_commit import run_calls
 from groundwork.database.plain import run_plain
 from groundwork.database.transaction import (
+    UNSTORABLE_NUMBER,
+    UNSTORABLE_TEXT,
     CheckViolated,
     ConstraintViolated,
     DatabaseUnavailable,
@@ -41,6 +43,7 @@ from groundwork.database.transaction import (
     mark_open,
     require_none_open,
 )
+from groundwork.errors import InvalidInput
 
 T = TypeVar("T")
 
@@ -285,7 +288,13 @@ def meaning(failure: BaseException) -> BaseException:
             translated = CheckViolated(f"{failure.table_name}.{failure.column_name}")
         case asyncpg.IntegrityConstraintViolationError():
             translated = ConstraintViolated(failure.constraint_name or "")
-        case asyncpg.SerializationError() | asyncpg.DeadlockDetectedError():
+        case (
+            asyncpg.SerializationError()
+            | asyncpg.DeadlockDetectedError()
+            # A revision changed a table under a prepared statement, which asyncpg has now forgotten.
+            | asyncpg.InvalidCachedStatementError()
+            | asyncpg.OutdatedSchemaCacheError()
+        ):
             translated = TransactionConflict("lost against a concurrent change; nothing was saved")
         case asyncpg.QueryCanceledError():
             translated = TransactionTooLong("the database took too long; nothing was saved")
@@ -297,6 +306,14 @@ def meaning(failure: BaseException) -> BaseException:
             | ConnectionError()
         ):
             translated = DatabaseUnavailable("the database cannot be used at the moment")
+        case asyncpg.CharacterNotInRepertoireError() | asyncpg.UntranslatableCharacterError():
+            translated = InvalidInput("", UNSTORABLE_TEXT)
+        case asyncpg.DataError() if isinstance(failure.__cause__, UnicodeEncodeError):
+            translated = InvalidInput("", UNSTORABLE_TEXT)
+        case asyncpg.DataError() if isinstance(failure.__cause__, OverflowError):
+            translated = InvalidInput("", UNSTORABLE_NUMBER)
+        case asyncpg.NumericValueOutOfRangeError():
+            translated = InvalidInput("", UNSTORABLE_NUMBER)
         case asyncpg.InterfaceError() if "closed" in str(failure) or "released" in str(failure):
             translated = DatabaseUnavailable("the connection to the database was lost")
         case _:
@@ -329,6 +346,7 @@ async def open_postgres(
             min_size=1,
             max_size=connections,
             connection_class=_PlainConnection,
+            statement_cache_size=512,
             server_settings={
                 "search_path": "",
                 "timezone": "UTC",

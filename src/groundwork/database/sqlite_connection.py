@@ -5,11 +5,14 @@ WAL with ``synchronous=FULL``: every COMMIT is on the disk before it returns. Fo
 """
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from groundwork.database import statements
 from groundwork.database.transaction import (
+    UNSTORABLE_NUMBER,
+    UNSTORABLE_TEXT,
     CheckViolated,
     ConstraintViolated,
     DatabaseUnavailable,
@@ -17,6 +20,7 @@ from groundwork.database.transaction import (
     TransactionTooLong,
     UniqueViolated,
 )
+from groundwork.errors import InvalidInput
 
 BUSY_TIMEOUT_MS = 5000
 
@@ -80,24 +84,39 @@ def execute(connection: sqlite3.Connection, sql: str, parameters: Mapping[str, o
     return max(cursor.rowcount, 0)
 
 
-def execute_many(connection: sqlite3.Connection, sql: str, rows: object) -> None:
+def execute_many(connection: sqlite3.Connection, sql: str, rows: Sequence[Mapping[str, Any]]) -> None:
     """Run one statement for each mapping of values."""
-    connection.executemany(statements.for_sqlite(sql).text, rows)  # type: ignore[arg-type]  # checked by sqlite3 itself
+    statement = statements.for_sqlite(sql)
+    for row in rows:
+        _require_fitting(statement, row)
+    connection.executemany(statement.text, rows)
 
 
 def run(connection: sqlite3.Connection, sql: str, parameters: Mapping[str, object]) -> sqlite3.Cursor:
     """Prepare (from the connection's cache) and start one statement."""
     statement = statements.for_sqlite(sql)
-    if parameters.keys() != statement.wanted:
-        statement.check(parameters)
+    _require_fitting(statement, parameters)
     if statement.lists:
         text, values = statements.spread(statement, parameters)
         return connection.execute(text, values)
     return connection.execute(statement.text, parameters)
 
 
+def _require_fitting(statement: statements.Statement, parameters: Mapping[str, object]) -> None:
+    if parameters.keys() != statement.wanted:
+        statement.check(parameters)
+    for value in parameters.values():
+        # SQLite would store it, and PostgreSQL refuse the same row.
+        if type(value) is str and "\0" in value:
+            raise InvalidInput("", UNSTORABLE_TEXT)
+
+
 def meaning(failure: BaseException) -> BaseException:
     """The port's failure for one of sqlite3; anything else, such as a syntax error, stays what it is."""
+    if isinstance(failure, UnicodeEncodeError):
+        return InvalidInput("", UNSTORABLE_TEXT)
+    if isinstance(failure, OverflowError):
+        return InvalidInput("", UNSTORABLE_NUMBER)
     if not isinstance(failure, sqlite3.Error):
         return failure
     name = getattr(failure, "sqlite_errorname", "")

@@ -198,6 +198,14 @@ class WriterThread:
             self._tell(self._end)
 
     def _end(self) -> None:
+        """On the event loop, which alone puts members: nobody is left waiting for a thread that has ended."""
+        self._stopping = True
+        while not self._members.empty():
+            member = self._members.get_nowait()
+            if member is not None:
+                closed = DatabaseUnavailable("the database is closed")
+                for future in (member.done, *([member.opened] if isinstance(member, Interactive) else [])):
+                    _resolve(future, None, closed)
         if not self.ended.done():
             self.ended.set_result(None)
 
@@ -220,8 +228,7 @@ class WriterThread:
             self._connection.execute("commit")
         except BaseException as caught:  # noqa: BLE001 - an edge: every failure is handed to the members
             failure = caught
-            if self._connection.in_transaction:
-                self._connection.execute("rollback")
+            self._roll_back_group()
             if member is not None and (not group or group[-1].done is not member.done):
                 # It failed outside its own work (BEGIN, SAVEPOINT); an interactive one waits to be opened.
                 group.append(_Outcome(member.done))
@@ -287,6 +294,12 @@ class WriterThread:
                 return driver.execute(self._connection, ask.sql, ask.parameters)
             case _:
                 return driver.execute_many(self._connection, ask.sql, ask.parameters)
+
+    def _roll_back_group(self) -> None:
+        # Where even this fails the next BEGIN does too, and says so to those it concerns.
+        with contextlib.suppress(sqlite3.Error):
+            if self._connection.in_transaction:
+                self._connection.execute("rollback")
 
     def _roll_back_member(self) -> None:
         self._deadline = float("inf")

@@ -8,6 +8,10 @@ for hot paths; on PostgreSQL the function is run again when it lost against a co
 A statement that fails dooms its transaction on both engines (PostgreSQL knows no other way): later statements raise, and
 leaving the block raises the first failure. A race is settled by ``on conflict``, not by catching ``UniqueViolated``
 inside the block. Constraints are never deferred: on SQLite one would surface in the COMMIT that others share.
+
+Text with U+0000 or a lone surrogate and numbers beyond 64 bits raise InvalidInput. What the engines answer differently
+is avoided in statements: a comparison as a value is a boolean on one and 0/1 on the other (write ``case``), ``sum`` of
+a ``bigint`` is a decimal on PostgreSQL (write ``cast(sum(x) as bigint)``), ``like`` ignores case on SQLite only.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -21,6 +25,10 @@ from groundwork.errors import Unavailable
 T = TypeVar("T")
 
 Engine = Literal["sqlite", "postgresql"]
+
+# Said with InvalidInput on both engines: PostgreSQL stores neither, so SQLite must not.
+UNSTORABLE_TEXT = "contains a character that cannot be stored (U+0000 or half of a surrogate pair)"
+UNSTORABLE_NUMBER = "is a number that is too large to be stored"
 
 
 class Row(Protocol):

@@ -14,6 +14,7 @@ from groundwork.database.transaction import (
     Writer,
     transaction_is_open,
 )
+from groundwork.errors import InvalidInput
 
 SCHEMA = (
     "create table places (id bigint primary key, name text not null unique, size integer check (size > 0))",
@@ -307,3 +308,49 @@ async def test_colons_that_are_no_parameters(db):
         )
     assert row is not None
     assert tuple(row) == ("at://:x", ":y's", "z")
+
+
+@pytest.mark.parametrize("value", ["a\0b", "\ud800"])
+async def test_text_that_cannot_be_stored_is_bad_input_on_both_engines(db, value):
+    with pytest.raises(InvalidInput):
+        await db.write(put(1, value))
+    with pytest.raises(InvalidInput):
+        await db.write(
+            lambda writer: writer.execute_many(
+                "insert into places (id, name) values (:id, :name)",
+                [{"id": 1, "name": "fine"}, {"id": 2, "name": value}],
+            )
+        )
+    with pytest.raises(InvalidInput):
+        async with db.reader() as reader:
+            await reader.fetch("select id from places where name = :name", name=value)
+    assert await names(db) == []
+
+
+@pytest.mark.parametrize("value", [2**63, -(2**63) - 1, 10**30])
+async def test_numbers_beyond_64_bits_are_bad_input(db, value):
+    with pytest.raises(InvalidInput):
+        await db.write(put(value, "large"))
+    assert await names(db) == []
+
+
+async def test_the_largest_numbers_are_kept(db):
+    await db.write(put(2**63 - 1, "last"))
+    await db.write(put(-(2**63), "first"))
+    assert await names(db) == ["first", "last"]
+
+
+async def test_a_call_after_the_commit_that_raises_stops_no_other(db):
+    """The commit stands and is answered; the loop's handler hears of the broken promise."""
+    said: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: said.append(context["message"]))
+
+    def work(writer: Writer) -> None:
+        put(1)(writer)
+        writer.after_commit(lambda: 1 // 0)
+        writer.after_commit(lambda: said.append("second"))
+
+    await db.write(work)
+    asyncio.get_running_loop().set_exception_handler(None)
+    assert said == ["a call after the commit raised", "second"]
+    assert await names(db) == ["n1"]
