@@ -66,6 +66,7 @@ class HintKind(StrEnum):
 
     IDENTITY = "identity"
     ACCOUNT = "account"
+    REPOSITORY = "repository"  # changes of it were missed: it must be read whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,8 @@ class Hint:
 
     @property
     def routing_key(self) -> str:
-        return f"{self.kind.value}.update"
+        # The queue knows DIDs under two nouns; what concerns the repository goes with the account.
+        return "identity.update" if self.kind is HintKind.IDENTITY else "account.update"
 
     @property
     def message_id(self) -> str:

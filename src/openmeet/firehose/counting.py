@@ -1,0 +1,27 @@
+"""What the consumer counts, under the names of ``docs/metrics.md``."""
+
+from dataclasses import dataclass
+
+from prometheus_client import Counter, Gauge
+
+from groundwork.telemetry.metrics import Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Counting:
+    """Counters of one program."""
+
+    frames_looked_at: Counter
+    frames_rejected: Counter
+    messages_enqueued: Counter
+    cursor: Gauge
+
+
+def counting(metrics: Metrics) -> Counting:
+    """Registered once per program."""
+    return Counting(
+        metrics.counter("firehose_frames", "Frames looked at"),
+        metrics.counter("firehose_frames_rejected", "Frames that were wrong; kept for inspection"),
+        metrics.counter("firehose_messages", "Messages handed to ingestion"),
+        metrics.gauge("firehose_cursor", "The last sequence number behind confirmed messages"),
+    )

@@ -1,0 +1,148 @@
+"""The event processor: from the queue into a tenant's database, a batch per transaction, acknowledged after the commit.
+
+A batch that fails is taken apart, so that one message does no harm to the others. A message that keeps failing is
+buried with the reason, for a person; so is one that nobody can read.
+"""
+
+import asyncio
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from prometheus_client import Counter, Histogram
+
+from at_protocol.failures import Malformed
+from groundwork.database.transaction import Database
+from groundwork.errors import Failure
+from groundwork.outbox import retry
+from groundwork.outbox.owe import owe
+from groundwork.outbox.retry import Policy
+from groundwork.queue.contract import Delivery, Queue
+from groundwork.telemetry.logs import log
+from groundwork.telemetry.metrics import Metrics, stopwatch
+from openmeet.debts.kinds import Debt
+from openmeet.ingestion.apply import Outcome, apply
+from openmeet.ingestion.events import Here
+from openmeet.records import seen
+from openmeet.records.message import Hint, HintKind, RecordMessage, decode
+
+# A transaction may last two seconds; a record takes about a millisecond.
+BATCH = 200
+LEASE_SECONDS = 60.0
+POLICY = Policy(first_seconds=1.0, longest_seconds=300.0, unforeseen_tries=5)
+# Failures that may pass (a store that is away) are tried for about two hours, then a person must look.
+PASSING_TRIES = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Counting:
+    """What the processor counts, under the names of ``docs/metrics.md``."""
+
+    messages: Counter
+    seconds: Histogram
+
+
+def counting(metrics: Metrics) -> Counting:
+    """Registered once per program."""
+    return Counting(
+        metrics.counter("ingested_messages", "Messages applied, by what became of them", ["outcome"]),
+        metrics.histogram("ingest_batch_seconds", "From lease to acknowledgement of a batch"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Processor:
+    """One tenant's processor; any number may run."""
+
+    db: Database
+    queue: Queue
+    here: Here
+    counting: Counting
+
+
+async def run(processor: Processor, stop: asyncio.Event) -> None:
+    """Process until ``stop`` is set."""
+    while not stop.is_set():
+        try:
+            taken = await run_once(processor)
+            if taken == 0:
+                await processor.queue.wait(1.0)
+        except Failure as away:
+            log.warning("processor.paused", reason=away.why)
+            await asyncio.sleep(1.0)
+
+
+async def run_once(processor: Processor, *, limit: int = BATCH) -> int:
+    """Take one batch and settle every message of it; how many there were."""
+    elapsed = stopwatch()
+    deliveries = await processor.queue.lease(limit, LEASE_SECONDS)
+    if not deliveries:
+        return 0
+    readable: list[tuple[Delivery, RecordMessage | Hint]] = []
+    for delivery in deliveries:
+        try:
+            readable.append((delivery, decode(delivery.message.body)))
+        except Malformed as wrong:
+            await _bury(processor, delivery, str(wrong))
+    await _settle(processor, readable)
+    processor.counting.seconds.observe(elapsed())
+    return len(deliveries)
+
+
+async def _settle(processor: Processor, batch: Sequence[tuple[Delivery, RecordMessage | Hint]]) -> None:
+    if not batch:
+        return
+    try:
+        outcomes = await _apply(processor, [message for _, message in batch])
+    except Exception as failure:  # noqa: BLE001 - the edge of the worker: whatever it is, the message must not be lost
+        if len(batch) > 1:
+            # Halves, so that a single bad message costs a few transactions and not one per neighbour.
+            middle = len(batch) // 2
+            await _settle(processor, batch[:middle])
+            await _settle(processor, batch[middle:])
+        else:
+            await _failed(processor, batch[0][0], failure)
+        return
+    for outcome in outcomes:
+        processor.counting.messages.labels(outcome.value).inc()
+    refused = [
+        delivery for (delivery, _), outcome in zip(batch, outcomes, strict=True) if outcome is Outcome.FROM_THE_FUTURE
+    ]
+    for delivery in refused:
+        await _bury(processor, delivery, "The rev lies more than five minutes in the future.")
+    await processor.queue.ack([delivery for delivery, _ in batch if delivery not in refused])
+
+
+async def _apply(processor: Processor, messages: Sequence[RecordMessage | Hint]) -> list[Outcome]:
+    async with processor.db.transaction() as tx:
+        records = [message for message in messages if isinstance(message, RecordMessage)]
+        applied = iter(await apply(tx, processor.here, records))
+        outcomes: list[Outcome] = []
+        for message in messages:
+            if isinstance(message, RecordMessage):
+                outcomes.append(next(applied))
+                continue
+            await seen.mark_stale(tx, message.did)
+            kind = Debt.BACKFILL if message.kind is HintKind.REPOSITORY else Debt.REFRESH_IDENTITY
+            # Each hint asks once more: the instant is a revision that grows.
+            await owe(tx, kind, message.did, int(tx.now))
+            outcomes.append(Outcome.APPLIED)
+    return outcomes
+
+
+async def _failed(processor: Processor, delivery: Delivery, failure: Exception) -> None:
+    attempts = delivery.attempts + 1
+    is_passing = isinstance(failure, Failure) and retry.is_worth_retrying(failure)
+    why = f"{type(failure).__name__}: {failure}"
+    log.error("message.failed", message_id=delivery.message.message_id, attempts=attempts, error=why)
+    if attempts >= (PASSING_TRIES if is_passing else POLICY.unforeseen_tries):
+        await _bury(processor, delivery, why)
+        return
+    jitter = random.random()  # noqa: S311 - spreads retries, guards nothing
+    await processor.queue.retry(delivery, retry.wait_seconds(attempts, jitter, policy=POLICY), why)
+
+
+async def _bury(processor: Processor, delivery: Delivery, reason: str) -> None:
+    log.error("message.buried", message_id=delivery.message.message_id, reason=reason)
+    processor.counting.messages.labels("buried").inc()
+    await processor.queue.bury(delivery, reason)

@@ -1,0 +1,87 @@
+"""A consumer on loopback: a directory, a queue, the network database."""
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+
+import pytest
+
+from at_network.did_resolver import DidResolver, DidSettings
+from at_network.event_stream import Backoff
+from at_protocol.sync.frames import glance
+from at_protocol.syntax.datetime import parse_datetime
+from groundwork.clock import HandClock, Instant
+from groundwork.database.transaction import Database
+from groundwork.http.client import HttpClient
+from groundwork.http.reach import DEVELOPMENT
+from groundwork.queue.contract import Queue
+from groundwork.queue.embedded import EmbeddedQueue
+from groundwork.telemetry.metrics import Metrics
+from openmeet.firehose.consumer import Consumer
+from openmeet.firehose.counting import counting
+from openmeet.firehose.interests import interests_of
+from openmeet.firehose.verification import Verifier
+from tests.databases import MakeDatabase
+from tests.parts import fixture_path
+from tests.world.directory import Directory
+from tests.world.relay import read_frames
+
+TENANT = "main"
+CAPTURE = "data/firehose/relay-2026-07-04-a"
+
+
+@dataclass
+class Bench:
+    """Everything of one consumer; ``clock`` stands an hour after the capture."""
+
+    db: Database
+    queue: Queue
+    consumer: Consumer
+    directory: Directory
+    clock: HandClock
+
+    def interested_in(self, *wanted: tuple[str, str]) -> None:
+        """Interests as (kind, value)."""
+        self.consumer = replace(
+            self.consumer, interests=interests_of([(TENANT, kind, value) for kind, value in wanted])
+        )
+
+
+async def at_once(_seconds: float) -> None:
+    """Waits of the consumer take no time in tests."""
+
+
+def captured_frames() -> list[bytes]:
+    return read_frames(fixture_path(f"{CAPTURE}.frames.bin"))
+
+
+def captured_documents() -> dict[str, dict[str, object]]:
+    documents: dict[str, dict[str, object]] = json.loads(fixture_path(f"{CAPTURE}.did-docs.json").read_text())
+    return documents
+
+
+def sequences(frames: list[bytes]) -> list[int]:
+    return [glance(frame).seq for frame in frames]
+
+
+@pytest.fixture
+async def bench(make_sqlite: MakeDatabase) -> AsyncIterator[Bench]:
+    clock = HandClock(Instant(parse_datetime("2026-07-04T23:00:00Z")))
+    db = await make_sqlite("openmeet.firehose", clock=clock)
+    queue = EmbeddedQueue(await make_sqlite("groundwork.queue", clock=clock), clock)
+    http = HttpClient(DEVELOPMENT)
+    async with Directory(captured_documents()) as directory:
+        dids = DidResolver(http, clock, DidSettings(directory.url, is_development=True))
+        consumer = Consumer(
+            db=db,
+            http=http,
+            clock=clock,
+            verifier=Verifier(dids, clock),
+            interests=interests_of([]),
+            queues={TENANT: queue},
+            counting=counting(Metrics("openmeet")),
+            backoff=Backoff(first_seconds=0.01, longest_seconds=0.05),
+        )
+        yield Bench(db, queue, consumer, directory, clock)
+        await dids.close()
+    await http.close()

@@ -1,0 +1,178 @@
+"""The consumer on captured frames: everything verified, the cursor behind confirmed messages, bad frames kept."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from at_protocol.sync.frames import encode_error, glance
+from groundwork.clock import MINUTE
+from groundwork.queue.contract import Message, Queue, QueueUnavailable
+from openmeet.firehose import progress
+from openmeet.firehose.consumer import follow_source
+from openmeet.firehose.progress import SourceState
+from openmeet.records.message import Hint, HintKind, decode
+from tests.openmeet.firehose.conftest import TENANT, Bench, captured_documents, captured_frames, sequences
+from tests.parts import needs
+from tests.world.relay import Relay
+
+pytestmark = needs("fixtures")
+
+
+async def follow_until(bench: Bench, url: str, is_done: Callable[[progress.Source], bool]) -> progress.Source:
+    """Follow a source until what is stored about it says so."""
+    stop = asyncio.Event()
+    following = asyncio.create_task(follow_source(bench.consumer, url, stop))
+    try:
+        async with asyncio.timeout(20):
+            while True:
+                async with bench.db.reader() as reader:
+                    sources = await progress.sources(reader)
+                if sources and is_done(sources[0]):
+                    return sources[0]
+                await asyncio.sleep(0.01)
+    finally:
+        stop.set()
+        await following
+
+
+def everybody() -> list[tuple[str, str]]:
+    return [("did", did) for did in captured_documents()]
+
+
+async def known(bench: Bench) -> int:
+    async with bench.db.reader() as reader:
+        row = await reader.fetch_one("select count(*) as n from verified_repositories")
+    return int(row["n"])
+
+
+async def test_every_captured_commit_is_verified(bench: Bench):
+    """Signature against the captured documents, MST inversion, chain: 80 commits of 80 accounts, nothing rejected."""
+    frames = captured_frames()
+    bench.interested_in(*everybody())
+    async with Relay(frames, sequences(frames)) as relay:
+        source = await follow_until(bench, relay.url, lambda source: source.cursor == sequences(frames)[-1])
+    assert source.state is SourceState.FOLLOWING
+    assert await known(bench) == 80
+    async with bench.db.reader() as reader:
+        assert await progress.rejected(reader) == []
+
+
+async def test_what_concerns_nobody_is_not_decoded(bench: Bench):
+    """No identity is asked for, nothing is enqueued, and the cursor moves all the same."""
+    frames = captured_frames()
+    bench.interested_in(("collection", "community.lexicon.calendar.event"))
+    async with Relay(frames, sequences(frames)) as relay:
+        await follow_until(bench, relay.url, lambda source: source.cursor == sequences(frames)[-1])
+    assert bench.directory.asked == {}
+    assert (await bench.queue.depth()).waiting == 0
+
+
+async def test_account_met_in_the_middle_of_its_history_is_owed_a_read(bench: Bench):
+    frames = captured_frames()
+    bench.interested_in(*everybody())
+    async with Relay(frames, sequences(frames)) as relay:
+        await follow_until(bench, relay.url, lambda source: source.cursor == sequences(frames)[-1])
+    messages = [decode(delivery.message.body) for delivery in await bench.queue.lease(1000, 60)]
+    hints = [message for message in messages if isinstance(message, Hint)]
+    assert sum(hint.kind is HintKind.REPOSITORY for hint in hints) >= 70
+    assert len({hint.did for hint in hints}) == len(hints)
+
+
+async def test_bad_frames_are_kept_and_the_stream_goes_on(bench: Bench):
+    """A flipped bit, garbage, and somebody else's name on a commit: each is refused alone."""
+    frames = captured_frames()
+    numbers = sequences(frames)
+    flipped = bytearray(frames[10])
+    flipped[len(flipped) // 2] ^= 1
+    frames[10] = bytes(flipped)
+    frames[20] = b"\xff\x00garbage"
+    bench.interested_in(*everybody())
+    async with Relay(frames, numbers) as relay:
+        await follow_until(bench, relay.url, lambda source: source.cursor == numbers[-1])
+    async with bench.db.reader() as reader:
+        kept = await progress.rejected(reader)
+    assert {one.frame for one in kept} == {frames[10], frames[20]}
+    assert all(one.reason for one in kept)
+    assert await known(bench) == 78
+
+
+async def test_second_start_continues_at_the_cursor(bench: Bench):
+    """Frames before the cursor are not asked for again, and have no second effect."""
+    frames, numbers = captured_frames(), sequences(captured_frames())
+    bench.interested_in(*everybody())
+    async with Relay(frames[:40], numbers[:40]) as relay:
+        await follow_until(bench, relay.url, lambda source: source.cursor == numbers[39])
+        waiting = (await bench.queue.depth()).waiting
+        relay.frames, relay.sequences = frames, numbers
+        await follow_until(bench, relay.url, lambda source: source.cursor == numbers[-1])
+    deliveries = await bench.queue.lease(1000, 60)
+    identifiers = [delivery.message.message_id for delivery in deliveries]
+    assert len(identifiers) == len(set(identifiers)) > waiting
+
+
+class _Away:
+    """A queue whose broker is away for the first few calls."""
+
+    def __init__(self, queue: Queue, failures: int) -> None:
+        self.queue, self.failures, self.order, self.asked = queue, failures, [], asyncio.Event()
+
+    async def publish(self, messages: Sequence[Message]) -> None:
+        self.asked.set()
+        if self.failures:
+            self.failures -= 1
+            raise QueueUnavailable("the broker is away")
+        self.order.extend(message.message_id for message in messages)
+        await self.queue.publish(messages)
+
+
+async def test_cursor_waits_for_the_queue(bench: Bench):
+    """While the broker is away the cursor stays; afterwards nothing is missing."""
+    frames, numbers = captured_frames(), sequences(captured_frames())
+    bench.interested_in(*everybody())
+    away = _Away(bench.queue, failures=10**9)
+    bench.consumer = replace(bench.consumer, queues={TENANT: away})
+    stop = asyncio.Event()
+    async with Relay(frames, numbers) as relay:
+        following = asyncio.create_task(follow_source(bench.consumer, relay.url, stop))
+        async with asyncio.timeout(20):
+            await away.asked.wait()
+            async with bench.db.reader() as reader:
+                assert (await progress.sources(reader))[0].cursor in {0, numbers[0] - 1}
+            away.failures = 0
+            while True:
+                async with bench.db.reader() as reader:
+                    if (await progress.sources(reader))[0].cursor == numbers[-1]:
+                        break
+                await asyncio.sleep(0.01)
+        stop.set()
+        await following
+    assert len(away.order) == len(set(away.order)) >= 70
+
+
+async def test_unknown_cursor_stops_the_source(bench: Bench):
+    """Nothing is reset silently: a person has to look."""
+    async with Relay([encode_error("FutureCursor")], [1]) as relay:
+        source = await follow_until(bench, relay.url, lambda source: source.state is SourceState.STOPPED)
+    assert "cursor" in source.reason
+
+
+async def test_key_that_rotated_is_asked_for_once_more(bench: Bench):
+    """A stale document is refreshed before a signature is called wrong."""
+    frames = captured_frames()
+    commit = next(frame for frame in frames if glance(frame).kind == "#commit")
+    did = glance(commit).did
+    documents = captured_documents()
+    stale = {
+        **documents[did],
+        "verificationMethod": next(d for k, d in documents.items() if k != did)["verificationMethod"],
+    }
+    for method in stale["verificationMethod"]:
+        method["controller"], method["id"] = did, f"{did}#atproto"
+    bench.directory.documents = {**documents, did: stale}
+    bench.interested_in(("did", did))
+    await bench.consumer.verifier.dids.resolve(did)
+    bench.directory.documents = captured_documents()
+    bench.clock.turn(MINUTE)  # an identity is not refreshed again within half a minute
+    async with Relay([commit], [glance(commit).seq]) as relay:
+        await follow_until(bench, relay.url, lambda source: source.cursor == glance(commit).seq)
+    assert await known(bench) == 1
