@@ -1,0 +1,92 @@
+"""Real programs of ours as processes of their own: started, asked whether they are ready, stopped, killed, restarted."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from aiohttp import ClientError, ClientSession, ClientTimeout
+
+OPENMEET = str(Path(sys.executable).parent / "openmeet")
+
+
+def free_port() -> int:
+    """A port that is free now. Bound by a process right after; two tests in one run never get the same one."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class DidNotStart(AssertionError):
+    """A program ended, or did not answer, before it was ready; what it printed is in the message."""
+
+
+@dataclass
+class Program:
+    """One role (``pds``, ``plc``, ``web`` …) with its environment; ``ready_url`` answers 200 when it is ready."""
+
+    role: str
+    environment: dict[str, str]
+    log: Path
+    ready_url: str | None = None
+    arguments: list[str] = field(default_factory=list)
+    process: asyncio.subprocess.Process | None = None
+
+    async def start(self, patience_seconds: float = 60) -> None:
+        """Start and wait until it is ready."""
+        inherited = {
+            name: value for name, value in os.environ.items() if not name.startswith(("PDS_", "OPENMEET_", "PLC_"))
+        }
+        with self.log.open("ab") as log:
+            self.process = await asyncio.create_subprocess_exec(
+                OPENMEET, self.role, *self.arguments, env={**inherited, **self.environment}, stdout=log, stderr=log
+            )
+        if self.ready_url is not None:
+            await self._wait_until_ready(patience_seconds)
+
+    async def _wait_until_ready(self, patience_seconds: float) -> None:
+        assert self.process is not None
+        assert self.ready_url is not None
+        deadline = asyncio.get_running_loop().time() + patience_seconds
+        async with ClientSession(timeout=ClientTimeout(total=2)) as session:
+            while asyncio.get_running_loop().time() < deadline:
+                if self.process.returncode is not None:
+                    break
+                try:
+                    async with session.get(self.ready_url) as answer:
+                        if answer.status == 200:
+                            return
+                except (ClientError, TimeoutError):
+                    pass
+                await asyncio.sleep(0.05)
+        raise DidNotStart(f"{self.role} is not ready (exit {self.process.returncode}):\n{self.said()[-4000:]}")
+
+    def said(self) -> str:
+        """Everything it printed so far."""
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+    async def kill(self) -> None:
+        """``kill -9``: no warning, no clean-up."""
+        assert self.process is not None
+        if self.process.returncode is None:
+            self.process.kill()
+            await self.process.wait()
+
+    async def stop(self, patience_seconds: float = 10) -> int:
+        """Ask it to stop as Ctrl-C does and return its exit status; killed when it takes too long."""
+        if self.process is None:
+            return 0
+        if self.process.returncode is None:
+            self.process.send_signal(signal.SIGINT)
+            try:
+                await asyncio.wait_for(self.process.wait(), patience_seconds)
+            except TimeoutError:
+                self.process.kill()
+                await self.process.wait()
+                raise AssertionError(
+                    f"{self.role} did not stop within {patience_seconds} s:\n{self.said()[-2000:]}"
+                ) from None
+        return self.process.returncode or 0
