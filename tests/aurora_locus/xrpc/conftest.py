@@ -78,7 +78,7 @@ def open_host(repositories: Repositories, clock: Clock, people: dict[Did, Hosted
         }
         return parse_did_document(document, did)
 
-    credentials = Credentials(repositories.db, TOKENS, Secret("secret"), clock)
+    credentials = Credentials(repositories, TOKENS, Secret("secret"), clock)
     return Host(
         settings=Settings(dev_mode=True),
         db=repositories.db,
