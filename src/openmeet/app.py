@@ -20,6 +20,7 @@ from openmeet.browsing import api as browsing_api
 from openmeet.browsing import pages as browsing_pages
 from openmeet.events import api as events_api
 from openmeet.events import pages as events_pages
+from openmeet.events.publishing import PublishFirst
 from openmeet.settings import Settings
 from openmeet.sign_in import api as sign_in_api
 from openmeet.sign_in import pages as sign_in_pages
@@ -48,6 +49,7 @@ def create_app(
     *,
     code_key: bytes,
     password_sign_in: PasswordSignIn | None = None,
+    publish_first: PublishFirst | None = None,
     more_pages: Sequence[Route] = (),
     checks: dict[str, Check] | None = None,
 ) -> Application:
@@ -78,6 +80,7 @@ def create_app(
     app.state.templates = environment(settings.site_name)
     app.state.code_key = code_key
     app.state.password_sign_in = password_sign_in
+    app.state.publish_first = publish_first
     return app
 
 

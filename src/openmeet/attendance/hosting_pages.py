@@ -6,9 +6,11 @@ from starlette.routing import Route
 
 from groundwork.errors import InvalidForm, NotFound, PreconditionFailed
 from openmeet.attendance import actions, hosting, queries
+from openmeet.debts import publications
+from openmeet.events import actions as events
 from openmeet.events import rules
 from openmeet.events.model import Event, EventSlug
-from openmeet.events.pages import form_page
+from openmeet.events.pages import form_page, publish_first
 from openmeet.events.queries import by_slug
 from openmeet.events.submissions import submission_of, values_of, values_of_event
 from openmeet.site.forms import EMPTY, Typed, read_form, typed_again
@@ -29,6 +31,7 @@ def routes() -> list[Route]:
         Route("/events/{slug}/delete", show_delete, methods=["GET"]),
         Route("/events/{slug}/delete", delete, methods=["POST"]),
         Route("/events/{slug}/confirm", confirm, methods=["POST"]),
+        Route("/events/{slug}/publish", publish_again, methods=["POST"]),
     ]
 
 
@@ -106,6 +109,21 @@ async def confirm(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         await actions.confirm(tx, caller_of(request), slug)
     return go(f"/events/{slug}", said="answers_confirmed")
+
+
+async def publish_again(request: Request) -> Response:
+    """The one button of a promise that waits: try now, and say what came of it."""
+    event, _ = await _own(request)
+    async with database_of(request).transaction() as tx:
+        await publications.try_again(tx, kind=publications.Kind.EVENT, subject_id=event.id)
+    is_published = await publish_first(request, event)
+    async with database_of(request).transaction() as tx:
+        standing = (await publications.states(tx, publications.Kind.EVENT, [event.id]))[event.id]
+        if standing.state is publications.State.WITHHELD:
+            # It owes no record after all (consent taken back, for one): then nothing holds it.
+            await events.release(tx, event.id)
+            return go(f"/events/{event.slug}", said="event_here_only")
+    return go(f"/events/{event.slug}", said="event_published" if is_published else "event_tried")
 
 
 def _slug(request: Request) -> EventSlug:

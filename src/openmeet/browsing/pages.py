@@ -235,11 +235,18 @@ async def _sync_context(
     reader: Reader, event: Event, caller: Caller | None, mine: Attendance | None
 ) -> dict[str, object]:
     """The chips that say what is published and what is still owed; only one's own are shown."""
-    found: dict[str, object] = {"sync_words": "", "sync_hint": "", "sync_withheld": False, "mine_sync": ""}
+    found: dict[str, object] = {
+        "sync_words": "",
+        "sync_hint": "",
+        "sync_withheld": False,
+        "can_try": False,
+        "mine_sync": "",
+    }
     if caller is not None and caller.user_id == event.author_id:
         standing = (await publications.states(reader, publications.Kind.EVENT, [event.id]))[event.id]
         found["sync_words"] = standing.words(reader.now)
         found["sync_withheld"] = standing.state in {publications.State.WITHHELD, publications.State.BLOCKED}
+        found["can_try"] = standing.state in {publications.State.RETRYING, publications.State.REFUSED}
         if standing.changed_at:
             found["sync_hint"] = times.ago(standing.changed_at, reader.now)
     if mine is not None and mine.status is not AttendanceStatus.DECLINED:

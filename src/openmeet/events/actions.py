@@ -309,6 +309,8 @@ def _with_details(event: Event, details: Details) -> Event:
         links=details.links,
         capacity=details.capacity,
         visibility=details.visibility,
+        # What owes no record waits for none.
+        is_held=event.is_held and details.visibility is Visibility.PUBLIC,
     )
 
 

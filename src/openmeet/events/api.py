@@ -7,6 +7,9 @@ from groundwork.errors import InvalidForm, InvalidInput
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.events import actions, rules
 from openmeet.events.model import Details, Event
+from openmeet.events.pages import publish_first
+from openmeet.events.publishing import is_held_at_first
+from openmeet.events.queries import by_id
 from openmeet.events.shapes import API_FIELDS, EventShown, EventWanted, shown_to_host
 from openmeet.site.etags import etag_of
 from openmeet.site.operations import Operation, Parameter
@@ -27,7 +30,12 @@ async def create(request: Request) -> Response:
         raise InvalidInput("Idempotency-Key", f"A key has 1 to {MAX_KEY} characters.")
     details = checked(await read_json(request, EventWanted))
     async with database_of(request).transaction() as tx:
-        event = await actions.create(tx, caller, details, submission_key=key)
+        event = await actions.create(
+            tx, caller, details, submission_key=key, is_held=await is_held_at_first(tx, caller.user_id, details)
+        )
+    if event.is_held and await publish_first(request, event):
+        async with database_of(request).reader() as reader:
+            event = await by_id(reader, event.id) or event
     shown = shown_to_host(event, request.app.state.settings.public_url)
     return json_response(shown, 201, {**etag_of(event.revision), "location": f"/api/events/{event.slug}"})
 

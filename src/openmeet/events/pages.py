@@ -10,6 +10,7 @@ from groundwork.errors import InvalidForm
 from openmeet.events import actions, queries, rules
 from openmeet.events.labels import LABELS
 from openmeet.events.model import Event
+from openmeet.events.publishing import PublishFirst, is_held_at_first
 from openmeet.events.submissions import pack, submission_of, unpack, values_of
 from openmeet.settings import Settings
 from openmeet.sign_in.rules import hash_token
@@ -60,12 +61,25 @@ async def create(request: Request) -> Response:
         return await _keep_draft(request, submission)
     draft_token = request.cookies.get(_DRAFT_COOKIE, "")
     async with database_of(request).transaction() as tx:
-        event = await actions.create(tx, caller, details, submission_key=typed.get("submission") or None)
+        event = await actions.create(
+            tx,
+            caller,
+            details,
+            submission_key=typed.get("submission") or None,
+            is_held=await is_held_at_first(tx, caller.user_id, details),
+        )
         if draft_token:
             await queries.drop_draft(tx, hash_token(draft_token))
-    response = go(f"/events/{event.slug}", said="event_created")
+    is_shown = not event.is_held or await publish_first(request, event)
+    response = go(f"/events/{event.slug}", said="event_created" if is_shown else "event_held")
     response.delete_cookie(_DRAFT_COOKIE, path="/", httponly=True, samesite="lax")
     return response
+
+
+async def publish_first(request: Request, event: Event) -> bool:
+    """Pay the promise of a held event in this request; True when its author's PDS has it."""
+    publish: PublishFirst | None = request.app.state.publish_first
+    return publish is not None and await publish(database_of(request), event.id)
 
 
 async def _keep_draft(request: Request, submission: rules.Submission) -> Response:

@@ -81,7 +81,8 @@ API_FIELDS = {
 class EventShown(msgspec.Struct, kw_only=True):
     """An event. ``starts_at`` is null while the date is to be announced.
 
-    ``online_url`` is null where there is none or the caller may not see it.
+    ``online_url`` is null where there is none or the caller may not see it. ``is_draft``: nobody but the host sees it
+    until the host's PDS has taken its record.
     """
 
     slug: str
@@ -102,6 +103,7 @@ class EventShown(msgspec.Struct, kw_only=True):
     visibility: VisibilityName
     host_id: str
     record_uri: str | None
+    is_draft: bool
     revision: int
     created_at: str
     updated_at: str
@@ -138,6 +140,7 @@ def shown_fields(event: Event, viewer: UserId | None, *, is_going: bool, public_
         "visibility": event.visibility.value,
         "host_id": event.author_id,
         "record_uri": event.record_uri,
+        "is_draft": event.is_held,
         "revision": event.revision,
         "created_at": iso(event.created_at),
         "updated_at": iso(event.updated_at),

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from groundwork.errors import InvalidForm, NotSignedIn, RemoteFailed, RemoteSlow, TooMany
+from groundwork.errors import InvalidForm, InvalidInput, NotFound, NotSignedIn, RemoteFailed, RemoteSlow, TooMany
 from openmeet.sign_in import actions, edge, rules
 from openmeet.sign_in.model import ChallengeId, SessionKind
 from openmeet.sign_in.passwords import PasswordSignIn
@@ -95,8 +95,8 @@ async def sign_in_with_handle(request: Request) -> Response:
         user_id = await sign_in(database_of(request), identifier, password)
     except NotSignedIn as refused:
         return _start(request, Typed(shown, {"password": refused.why}), next_path, is_new=False, status=401)
-    except InvalidForm as wrong:
-        return _start(request, Typed(shown, wrong.problems), next_path, is_new=False, status=400)
+    except (InvalidInput, NotFound) as wrong:
+        return _start(request, Typed(shown, {"identifier": wrong.why}), next_path, is_new=False, status=400)
     except (RemoteFailed, RemoteSlow) as away:
         return _start(request, Typed(shown, {"identifier": away.why}), next_path, is_new=False, status=502)
     async with database_of(request).transaction() as tx:

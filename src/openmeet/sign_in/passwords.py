@@ -6,6 +6,6 @@ from groundwork.database.transaction import Database
 from openmeet.users.model import UserId
 
 # Takes the tenant's database, the handle (or DID) and the password; returns the person, made when they are new here.
-# Raises NotSignedIn (the person's PDS says no), InvalidInput (no such handle), RemoteFailed, RemoteSlow. It opens its
+# Raises NotSignedIn (the person's PDS says no), InvalidInput and NotFound (no such handle), RemoteFailed, RemoteSlow. It opens its
 # own transactions, because it waits for another server.
 PasswordSignIn = Callable[[Database, str, str], Awaitable[UserId]]
