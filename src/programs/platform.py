@@ -16,7 +16,7 @@ from at_network.handle_resolver import HandleResolver, HandleSettings
 from groundwork.clock import Clock
 from groundwork.dangerous_starts import refuse_dangers
 from groundwork.database.migrate import migrate
-from groundwork.database.open_ import open_database
+from groundwork.database.open_ import SQLITE, open_database
 from groundwork.database.transaction import Database
 from groundwork.errors import Failure
 from groundwork.http.client import HttpClient
@@ -24,6 +24,8 @@ from groundwork.http.reach import DEVELOPMENT, PUBLIC
 from groundwork.mail.address import parse_address
 from groundwork.mail.contract import Mailer, Sender
 from groundwork.mail.open_ import open_mailer
+from groundwork.queue.contract import Queue
+from groundwork.queue.open_ import open_queue
 from groundwork.sealing import Sealer, keys_of_file, parse_keys
 from groundwork.settings import SettingsRefused, read_file, read_settings
 from groundwork.telemetry.metrics import Metrics
@@ -44,6 +46,7 @@ class Platform:
     clock: Clock
     tenants: Tenants
     installation: Database
+    queue: Queue
     network: Network
     keeper: Keeper
     mailer: Mailer
@@ -84,6 +87,8 @@ async def open_platform(settings: Settings, clock: Clock) -> AsyncIterator[Platf
         await migrate(url, schema, "openmeet.firehose")
         installation = await open_database(url, schema=schema, clock=clock)
         stack.push_async_callback(installation.close)
+        queue = await _queue(settings, clock)
+        stack.push_async_callback(queue.close)
 
         reach = DEVELOPMENT if settings.allow_private_addresses else PUBLIC
         http = HttpClient(reach, user_agent=f"openmeet/{VERSION}")
@@ -103,6 +108,7 @@ async def open_platform(settings: Settings, clock: Clock) -> AsyncIterator[Platf
             clock=clock,
             tenants=Tenants(Tenant(DEFAULT_TENANT, db)),
             installation=installation,
+            queue=queue,
             network=network,
             keeper=await _keeper(settings, network),
             mailer=mailer,
@@ -118,6 +124,17 @@ def _sealing_keys(settings: Settings) -> list[bytes]:
         return parse_keys(given) if given else keys_of_file(path)
     except ValueError as error:
         raise SettingsRefused([f"{PREFIX}SEALING_KEYS, or {path}: {error}."]) from None
+
+
+async def _queue(settings: Settings, clock: Clock) -> Queue:
+    """An embedded queue keeps its tables apart from everything else, because its writes come in bursts."""
+    url = settings.installation_database_url
+    if url.startswith(SQLITE):
+        url = f"{SQLITE}{(settings.data_directory / 'queue.db').absolute()}"
+    try:
+        return await open_queue(settings.broker_url, database_url=url, schema="openmeet_queue", clock=clock)
+    except ValueError as error:
+        raise SettingsRefused([f"{PREFIX}BROKER_URL: {error}."]) from None
 
 
 def mailbox_folder(settings: Settings) -> Path:

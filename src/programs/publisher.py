@@ -1,20 +1,28 @@
 """``openmeet publisher``: pays what the platform owes outside. Every kind of debt has its payer here, by hand."""
 
 import asyncio
+import secrets
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
 import typer
 
+from at_protocol.lexicon.catalog import Catalog
+from at_protocol.syntax.tid import TidClock
 from groundwork.clock import SystemClock
 from groundwork.mail.address import parse_address
 from groundwork.mail.contract import Mail
 from groundwork.outbox import pay
 from groundwork.outbox.pay import Paying
+from groundwork.queue.contract import Message
 from openmeet.debts.deliveries import Composer, Letter, Sender, mail_payer
 from openmeet.debts.kinds import Debt
 from openmeet.identities.custodial import account_payer
+from openmeet.publication import payer
+from openmeet.publication.publisher import Publisher
+from openmeet.records.message import RecordMessage, encode
 from openmeet.sign_in.letters import code_composer
 from openmeet.sign_in.model import CODE_MAIL
 from programs.platform import Platform, open_platform, read_platform_settings
@@ -40,8 +48,31 @@ def main(
 
 
 async def work(platform: Platform, stop: asyncio.Event) -> None:
-    """Pay until ``stop`` is set."""
-    await pay.run(platform.db, payings(platform), stop, wake=asyncio.Event())
+    """Pay records, mail and accounts until ``stop`` is set."""
+    wakes = asyncio.Event(), asyncio.Event()
+    await asyncio.gather(
+        pay.run(platform.db, payings(platform), stop, wake=wakes[0]),
+        payer.run(publisher(platform), stop, wake=wakes[1]),
+    )
+
+
+def publisher(platform: Platform) -> Publisher:
+    """Who pays record debts; what it finds changed in a repository goes through the queue like everything else."""
+
+    async def enqueue(messages: Sequence[RecordMessage]) -> None:
+        await platform.queue.publish(
+            [Message(one.routing_key, one.did, encode(one), one.message_id) for one in messages]
+        )
+
+    return Publisher(
+        db=platform.db,
+        network=platform.network,
+        catalog=Catalog(),
+        # Random, so that two publishers do not make the same record key in the same microsecond.
+        tids=TidClock(secrets.randbelow(1024)),
+        enqueue=enqueue,
+        instance=platform.settings.public_url,
+    )
 
 
 def payings(platform: Platform) -> dict[str, Paying]:

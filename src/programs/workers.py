@@ -5,12 +5,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from groundwork.telemetry.logs import log
-from programs import publisher, scheduler
+from programs import event_processor, firehose_consumer, publisher, scheduler
 from programs.platform import Platform
 
 Work = Callable[[Platform, asyncio.Event], Awaitable[None]]
 
 WORKERS: dict[str, Work] = {
+    "firehose-consumer": firehose_consumer.work,
+    "event-processor": event_processor.work,
     "publisher": publisher.work,
     "scheduler": scheduler.work,
 }

@@ -1,0 +1,51 @@
+"""``openmeet firehose-consumer``: from the event streams of PDSes and relays into the queues of the tenants."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from groundwork.clock import SystemClock
+from openmeet.firehose import consumer, interests
+from openmeet.firehose.consumer import Consumer
+from openmeet.firehose.counting import counting
+from openmeet.firehose.verification import Verifier
+from programs.platform import Platform, open_platform, read_platform_settings
+from programs.running import run_until_stopped, stopping
+
+app = typer.Typer(add_completion=False)
+
+
+@app.callback(invoke_without_command=True)
+def main(
+    settings_file: Annotated[
+        Path | None, typer.Option("--settings", help="TOML file with an [openmeet] table.")
+    ] = None,
+) -> None:
+    """Follow the sources until stopped."""
+    settings = read_platform_settings(settings_file)
+
+    async def run() -> None:
+        async with open_platform(settings, SystemClock()) as platform, stopping() as stop:
+            await work(platform, stop)
+
+    run_until_stopped(run)
+
+
+async def work(platform: Platform, stop: asyncio.Event) -> None:
+    """Follow every configured source until ``stop`` is set."""
+    tenant = platform.tenants.default.name
+    async with platform.installation.transaction() as tx:
+        await interests.add(tx, interests.everything_for(tenant))
+        known = await interests.load(tx)
+    following = Consumer(
+        db=platform.installation,
+        http=platform.network.http,
+        clock=platform.clock,
+        verifier=Verifier(platform.network.dids, platform.clock),
+        interests=known,
+        queues={tenant: platform.queue},
+        counting=counting(platform.metrics),
+    )
+    await consumer.run(following, platform.settings.firehose_urls, stop)
