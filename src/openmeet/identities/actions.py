@@ -47,9 +47,9 @@ async def connect(tx: Transaction, did: Did, *, handle: str, pds_url: str) -> Us
     return user_id
 
 
-async def note_asked(tx: Transaction, user_id: UserId) -> None:
-    """The consent page was shown: it is not shown again by itself."""
-    await queries.note_asked(tx, user_id)
+async def ask_once(tx: Transaction, user_id: UserId) -> bool:
+    """Whether to send the person to the consent page now: True once, after their first public event, and never again."""
+    return await queries.note_asked(tx, user_id)
 
 
 async def agree(tx: Transaction, user_id: UserId, *, handle: str) -> None:

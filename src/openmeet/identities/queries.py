@@ -198,8 +198,9 @@ async def consent(reader: Reader, user_id: UserId) -> Consent:
     )
 
 
-async def note_asked(tx: Transaction, user_id: UserId) -> None:
-    await tx.execute(ASKED, user_id=user_id, now=tx.now)
+async def note_asked(tx: Transaction, user_id: UserId) -> bool:
+    """True the first time."""
+    return await tx.execute(ASKED, user_id=user_id, now=tx.now) == 1
 
 
 async def put_answer(tx: Transaction, user_id: UserId, *, publishing: bool, handle: str) -> int:

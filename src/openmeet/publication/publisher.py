@@ -35,5 +35,7 @@ class Publisher:
     enqueue: Enqueue
     instance: str
 
-    def page_of(self, event: Event) -> str:
-        return f"{self.instance}/events/{event.slug}"
+
+def page_of(instance: str, event: Event) -> str:
+    """The event's page on this installation."""
+    return f"{instance}/events/{event.slug}"

@@ -32,6 +32,7 @@ from openmeet.publication.publisher import (
     MAX_WRITES_PER_HOUR,
     WRITE_COST,
     Publisher,
+    page_of,
 )
 from openmeet.publication.sending import Current, get_record, put_record
 from openmeet.records import seen
@@ -101,7 +102,7 @@ async def _draft(
         return None
     previous = None if current is None else current.record
     if isinstance(decision, PublishEvent):
-        page = publisher.page_of(decision.event)
+        page = page_of(publisher.instance, decision.event)
         ours = publishable(decision.event, instance=publisher.instance, page_url=page)
         settled = previous is not None and owes_nothing(ours, previous)
         return Draft(uri, decision.identity, current, write_event(ours, previous), settled)

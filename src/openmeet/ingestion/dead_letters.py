@@ -1,0 +1,56 @@
+"""Messages that were given up, for the operator: what each is about, why, and what to do with it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from at_protocol.failures import Malformed
+from groundwork.clock import Instant
+from groundwork.queue.contract import Queue
+from openmeet.records.message import RecordMessage, decode
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A dead letter in words. ``about`` is the record's uri or the DID, ``""`` where nobody can read it."""
+
+    letter_id: str
+    routing_key: str
+    partition: str
+    about: str
+    reason: str
+    attempts: int
+    buried_at: Instant
+
+
+async def show(queue: Queue, *, limit: int = 100, after: str = "") -> list[Shown]:
+    """Dead letters in the order of burial."""
+    return [
+        Shown(
+            letter.letter_id,
+            letter.message.routing_key,
+            letter.message.partition,
+            _about(letter.message.body),
+            letter.reason,
+            letter.attempts,
+            letter.buried_at,
+        )
+        for letter in await queue.dead_letters(limit, after)
+    ]
+
+
+async def retry(queue: Queue, letter_ids: Sequence[str]) -> int:
+    """Deliver again; how many there were."""
+    return await queue.retry_dead(letter_ids)
+
+
+async def discard(queue: Queue, letter_ids: Sequence[str]) -> int:
+    """Forget; how many there were."""
+    return await queue.discard_dead(letter_ids)
+
+
+def _about(body: bytes) -> str:
+    try:
+        message = decode(body)
+    except Malformed:
+        return ""
+    return message.uri if isinstance(message, RecordMessage) else message.did
