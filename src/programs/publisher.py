@@ -15,6 +15,7 @@ from groundwork.clock import SystemClock
 from groundwork.mail.address import parse_address
 from groundwork.mail.contract import Mail
 from groundwork.outbox import pay
+from groundwork.outbox.bell import bell
 from groundwork.outbox.pay import Paying
 from groundwork.queue.contract import Message
 from openmeet.debts.deliveries import Composer, Letter, Sender, mail_payer
@@ -49,10 +50,9 @@ def main(
 
 async def work(platform: Platform, stop: asyncio.Event) -> None:
     """Pay records, mail and accounts until ``stop`` is set."""
-    wakes = asyncio.Event(), asyncio.Event()
     await asyncio.gather(
-        pay.run(platform.db, payings(platform), stop, wake=wakes[0]),
-        payer.run(publisher(platform), stop, wake=wakes[1]),
+        pay.run(platform.db, payings(platform), stop, wake=bell()),
+        payer.run(publisher(platform), stop, wake=bell()),
     )
 
 

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
+from groundwork.outbox.bell import ring
 
 
 class DebtState(StrEnum):
@@ -71,6 +72,7 @@ async def owe(tx: Transaction, kind: str, subject: str, revision: int = 1, *, du
     await tx.execute(
         OWE, kind=str(kind), subject=subject, revision=revision, due_at=tx.now if due_at is None else due_at, now=tx.now
     )
+    tx.after_commit(ring)
 
 
 async def find(reader: Reader, kind: str, subject: str) -> Debt | None:
@@ -91,6 +93,7 @@ async def given_up(
 
 async def wake(tx: Transaction, kind: str, subject: str) -> bool:
     """Try again now what waits or was given up; False when there is nothing to wake."""
+    tx.after_commit(ring)
     return await tx.execute(WAKE, kind=str(kind), subject=subject, now=tx.now) == 1
 
 

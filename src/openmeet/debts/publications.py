@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from groundwork.clock import MINUTE, SECOND, Instant
 from groundwork.database.transaction import Reader, Row, Transaction
+from groundwork.outbox.bell import ring
 from groundwork.outbox.states import Graph, sql_literals
 
 
@@ -176,11 +177,13 @@ async def owe(tx: Transaction, *, kind: Kind, subject_id: str, user_id: str, rev
     Call it with every edit of something that might be published, also when it must now vanish: what to do (publish,
     take back, nothing) is decided from the present when the debt is paid. Older or equal revisions change nothing.
     """
+    tx.after_commit(ring)
     await tx.execute(OWE, kind=kind, subject_id=subject_id, user_id=user_id, revision=revision, now=tx.now)
 
 
 async def owe_retraction(tx: Transaction, *, kind: Kind, subject_id: str, user_id: str, revision: int) -> None:
     """The same for what was deleted or became private: it goes before everything else that is due."""
+    tx.after_commit(ring)
     moved = await tx.execute(RETRACT, kind=kind, subject_id=subject_id, revision=revision, now=tx.now)
     if not moved:
         await owe(tx, kind=kind, subject_id=subject_id, user_id=user_id, revision=revision)
@@ -199,21 +202,25 @@ async def states(reader: Reader, kind: Kind, subject_ids: Sequence[str]) -> dict
 
 async def try_again(tx: Transaction, *, kind: Kind, subject_id: str) -> bool:
     """A person asks for another try now; False when nothing waits."""
+    tx.after_commit(ring)
     return await tx.execute(TRY_AGAIN, kind=kind, subject_id=subject_id, now=tx.now) == 1
 
 
 async def wake_all_of(tx: Transaction, user_id: str) -> int:
     """The person agreed, connected or signed in again: everything of theirs that was held up is due."""
+    tx.after_commit(ring)
     return await tx.execute(TRY_ALL_OF, user_id=user_id, now=tx.now)
 
 
 async def wake_waiting(tx: Transaction) -> int:
     """An event has a record now: answers that waited for one are looked at again."""
+    tx.after_commit(ring)
     return await tx.execute(WAKE_WAITING, now=tx.now)
 
 
 async def reconsider_all_of(tx: Transaction, user_id: str) -> int:
     """The person withdrew their consent: what is published is looked at again, and taken back."""
+    tx.after_commit(ring)
     return await tx.execute(RETRY_RETRACTIONS_OF, user_id=user_id, now=tx.now)
 
 
