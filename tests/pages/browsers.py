@@ -1,0 +1,123 @@
+"""A real browser in front of a real server: Debian's Chromium, with and without script, at the widths people have."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+
+from groundwork.clock import Clock
+from groundwork.database.transaction import Database
+from groundwork.http.server import serving
+from groundwork.mail.address import parse_address
+from groundwork.mail.contract import Mail, Sender
+from groundwork.mail.folder import FolderMailbox
+from groundwork.outbox import pay
+from groundwork.outbox.pay import Paying
+from groundwork.telemetry.metrics import Metrics
+from openmeet.app import create_app
+from openmeet.debts.deliveries import Letter, mail_payer
+from openmeet.debts.kinds import Debt
+from openmeet.settings import Settings
+from openmeet.sign_in.letters import code_composer
+from openmeet.sign_in.model import CODE_MAIL
+from openmeet.site import mailbox
+from openmeet.tenants.model import Tenant, Tenants
+from tests.openmeet.site_under_test import CODE_KEY
+
+CHROMIUM = {
+    "executable_path": "/usr/bin/chromium",
+    "args": ["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+}
+
+PHONE = {"width": 360, "height": 740}
+DESK = {"width": 1280, "height": 800}
+
+
+@dataclass
+class Town:
+    """A site that listens, its database and its mailbox."""
+
+    url: str
+    db: Database
+    box: FolderMailbox
+
+    async def deliver(self) -> None:
+        """Pay the mail that is owed, as the publisher does."""
+
+        async def send(letter: Letter, name: str) -> None:
+            await self.box.send(Mail(parse_address(letter.to), letter.subject, letter.text, f"<{name}@openmeet.test>"))
+
+        composers = {CODE_MAIL: code_composer(CODE_KEY, "OpenMeet")}
+        await pay.run_once(self.db, {Debt.MAIL: Paying(mail_payer(self.db, composers, send))})
+
+
+@asynccontextmanager
+async def town(db: Database, clock: Clock, folder: Path) -> AsyncIterator[Town]:
+    """The site on a free port."""
+    box = FolderMailbox(folder, Sender("OpenMeet", parse_address("no-reply@openmeet.test")), clock)
+    settings = replace(Settings(), dev_mailbox=True)
+    app = create_app(
+        settings, Tenants(Tenant("default", db)), Metrics("openmeet"), code_key=CODE_KEY, more_pages=mailbox.routes(box)
+    )
+    async with serving(app) as server:
+        app.state.settings = replace(settings, public_url=server.url)
+        yield Town(server.url, db, box)
+
+
+@asynccontextmanager
+async def chromium() -> AsyncIterator[Browser]:
+    async with AsyncExitStack() as stack:
+        playwright = await stack.enter_async_context(async_playwright())
+        browser = await playwright.chromium.launch(**CHROMIUM)
+        stack.push_async_callback(browser.close)
+        yield browser
+
+
+@asynccontextmanager
+async def context(browser: Browser, town: Town, **options: Any) -> AsyncIterator[BrowserContext]:
+    """A person's browser: own cookies; script off with ``java_script_enabled=False``."""
+    options = {"viewport": PHONE, "locale": "en-GB", "timezone_id": "Europe/Berlin", "base_url": town.url} | options
+    opened = await browser.new_context(**options)
+    opened.set_default_timeout(10_000)
+    try:
+        yield opened
+    finally:
+        await opened.close()
+
+
+async def sign_up(page: Page, town: Town, name: str, email: str) -> None:
+    """From the sign-up page through the mailbox to the page that comes next."""
+    await page.get_by_label("Your name").fill(name)
+    await page.get_by_label("E-mail address").fill(email)
+    await page.get_by_role("button", name="Send me a code").click()
+    await page.get_by_role("heading", name="Enter your code").wait_for()
+    await town.deliver()
+    mail = await page.context.new_page()
+    await mail.goto("/dev/mail")
+    heading = await mail.get_by_role("heading", level=2).first.inner_text()
+    await mail.close()
+    await page.get_by_label("Code", exact=True).fill(heading.split()[0])
+    await page.get_by_role("button", name="Continue").click()
+
+
+async def sideways(page: Page) -> int:
+    """By how many pixels the page is wider than its window."""
+    return int(await page.evaluate("document.documentElement.scrollWidth - window.innerWidth"))
+
+
+async def small_targets(page: Page) -> list[str]:
+    """Controls lower than 44 pixels; links inside running text are excepted (WCAG 2.5.8, "inline")."""
+    found: list[str] = await page.evaluate(
+        """() => [...document.querySelectorAll('a, button, input:not([type=hidden]), select, textarea, summary')]
+          .filter((one) => {
+            const box = one.getBoundingClientRect();
+            const inText = one.closest('p, .prose, .skip, .event-card h3');
+            const labelled = one.matches('[type=radio]') && one.closest('label').getBoundingClientRect().height >= 43.5;
+            return box.width && box.height && box.height < 43.5 && !inText && !labelled;
+          })
+          .map((one) => one.outerHTML.slice(0, 100))"""
+    )
+    return found

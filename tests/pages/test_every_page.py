@@ -1,0 +1,99 @@
+"""Every page at phone and desk width, in both colour schemes: nothing sideways, targets large enough, no complaint of
+the accessibility checker, nothing the content policy had to stop."""
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+
+from openmeet.attendance import actions as attendance
+from openmeet.attendance import hosting
+from openmeet.attendance.model import NetworkAnswer, Reply
+from openmeet.sign_in import actions as sign_in
+from openmeet.sign_in.model import SessionKind
+from openmeet.users import actions as users
+from tests.openmeet.site_under_test import event_by, person
+from tests.pages.browsers import DESK, PHONE, context, sideways, small_targets
+from tests.parts import needs
+
+pytestmark = needs("chromium")
+
+LONG = "An evening with an unusually long title, Donaudampfschifffahrtsgesellschaftskapitän included"
+
+
+async def furnished(openmeet) -> tuple[str, dict[str, str]]:
+    """A town with something on every page: the host's session token and the paths to look at."""
+    async with openmeet.db.transaction() as tx:
+        ana, ben, cleo = [await person(tx, name) for name in ("Ana Lindqvist", "Ben", "Cleo")]
+        open_event = await event_by(
+            tx,
+            ana,
+            title=LONG,
+            capacity="1",
+            mode="hybrid",
+            online_url="https://meet.example/x",
+            description="# Hi\n\n- a",
+        )
+        cancelled = await event_by(tx, ana, title="Morning run")
+        for who in (ben, cleo):
+            await attendance.answer(tx, who, open_event.slug, Reply.GOING)
+        shadow = await users.create_shadow(tx, display_name="carla.example.org")
+        await attendance.apply_from_network(
+            tx,
+            event_id=open_event.id,
+            user_id=shadow,
+            record_uri="at://x",
+            answer=NetworkAnswer.GOING,
+            first_seen=tx.now,
+        )
+        await hosting.cancel(tx, ana, cancelled.slug, "The path is closed.")
+        session = await sign_in.open_session(tx, ana.user_id, SessionKind.BROWSER)
+    paths = {
+        "home": "/",
+        "nothing found": "/?q=zzz",
+        "event": f"/events/{open_event.slug}",
+        "cancelled event": f"/events/{cancelled.slug}",
+        "new": "/events/new",
+        "edit": f"/events/{open_event.slug}/edit",
+        "cancel": f"/events/{open_event.slug}/cancel",
+        "delete": f"/events/{open_event.slug}/delete",
+        "my events": "/my/events?which=hosting",
+        "my empty list": "/my/events?which=waiting",
+        "news": "/notifications",
+        "profile": "/settings/profile",
+        "welcome": "/welcome",
+        "mailbox": "/dev/mail",
+        "absent": "/nowhere",
+    }
+    return session.token, paths
+
+
+@pytest.mark.parametrize("signed_in", [True, False], ids=["signed in", "signed out"])
+@pytest.mark.parametrize(("size", "scheme"), [(PHONE, "light"), (PHONE, "dark"), (DESK, "light"), (DESK, "dark")])
+async def test_pages_are_fit_to_be_used(browser, openmeet, size, scheme, signed_in):
+    token, paths = await furnished(openmeet)
+    if not signed_in:
+        paths = {name: paths[name] for name in ("home", "event", "cancelled event", "new", "absent")}
+        paths |= {"sign in": "/sign-in", "sign up": "/sign-up", "code": "/sign-in/code?challenge=x"}
+    found = []
+    async with context(browser, openmeet, viewport=size, color_scheme=scheme) as opened:
+        if signed_in:
+            await opened.add_cookies([{"name": "openmeet_session", "value": token, "url": openmeet.url}])
+        page = await opened.new_page()
+        page.on("console", lambda said: found.append(f"console: {said.text}") if "404" not in said.text else None)
+        page.on("pageerror", lambda error: found.append(f"script: {error}"))
+        for name, path in paths.items():
+            await page.goto(path)
+            found += [f"{name}: {await sideways(page)} px sideways"] if await sideways(page) > 0 else []
+            found += [f"{name}: small target {target}" for target in await small_targets(page)]
+            result = await Axe().run(page)
+            found += [f"{name}: {one['id']}: {one['nodes'][0]['html']}" for one in result.response["violations"]]
+    assert found == []
+
+
+async def test_text_at_200_percent_still_fits_a_phone(browser, openmeet):
+    _, paths = await furnished(openmeet)
+    async with context(browser, openmeet) as opened:
+        page = await opened.new_page()
+        for name in ("home", "event", "new"):
+            await page.goto(paths[name])
+            await page.evaluate("document.documentElement.style.fontSize = '200%'")
+            assert await sideways(page) <= 0, name

@@ -1,0 +1,151 @@
+"""What people do, in a real browser: sign up, create, answer, cancel; with script and without."""
+
+import pytest
+
+from openmeet.attendance import actions as attendance
+from openmeet.attendance.model import Reply
+from tests.openmeet.site_under_test import event_by, person
+from tests.pages.browsers import context, sign_up
+from tests.parts import needs
+
+pytestmark = needs("chromium")
+
+GOING = "Going: Board games, Saturday 4 July 2026"
+SCRIPT = pytest.mark.parametrize("script", [True, False], ids=["with script", "without script"])
+
+
+async def fill_event(page):
+    await page.get_by_label("Title").fill("Board games")
+    await page.get_by_label("Starts").fill("2026-07-04T18:00")
+    await page.get_by_label("Ends").fill("2026-07-04T20:00")
+    await page.get_by_label("Name of the place").fill("Town library")
+
+
+@SCRIPT
+async def test_an_event_begun_before_signing_up_is_created_after_it(browser, openmeet, script):
+    async with context(browser, openmeet, java_script_enabled=script) as ana:
+        page = await ana.new_page()
+        await page.goto("/")
+        await page.get_by_role("link", name="New event").click()
+        await fill_event(page)
+        await page.get_by_label("Time zone").select_option("Europe/Berlin")
+        await page.get_by_role("button", name="Continue").click()
+        await page.get_by_role("heading", name="Sign up", exact=True).wait_for()
+        await sign_up(page, openmeet, "Ana", "ana@example.org")
+        await page.get_by_text("Here is the event you began").wait_for()
+        assert await page.get_by_label("Title").input_value() == "Board games"
+        await page.get_by_role("button", name="Create event").click()
+        await page.get_by_role("heading", level=1, name="Board games").wait_for()
+        assert await page.get_by_text("Saturday 4 July 2026, 18:00").is_visible()
+        assert await page.get_by_text("Your event is up.").is_visible()
+
+
+async def test_script_offers_the_persons_own_zone_and_hides_what_does_not_apply(browser, openmeet):
+    async with context(browser, openmeet, timezone_id="America/New_York") as ana:
+        page = await ana.new_page()
+        await page.goto("/events/new")
+        assert await page.get_by_label("Time zone").input_value() == "America/New_York"
+        assert not await page.get_by_label("Link to join").is_visible()
+        await page.get_by_label("Online", exact=True).check()
+        assert await page.get_by_label("Link to join").is_visible()
+        assert not await page.get_by_label("Street and number").is_visible()
+
+
+async def test_mistakes_are_told_in_a_summary_that_has_the_focus_and_leads_to_the_field(browser, openmeet):
+    async with context(browser, openmeet) as ana:
+        page = await ana.new_page()
+        await page.goto("/events/new")
+        await fill_event(page)
+        await page.get_by_label("Ends").fill("2026-07-04T17:00")
+        await page.get_by_label("Description").fill("A long text that must not be lost.")
+        await page.get_by_role("button", name="Continue").click()
+        summary = page.get_by_role("alert")
+        await summary.wait_for()
+        assert await summary.evaluate("(one) => one === document.activeElement")
+        assert await page.get_by_label("Description").input_value() == "A long text that must not be lost."
+        await summary.get_by_role("link", name="Ends").click()
+        assert await page.get_by_label("Ends").evaluate("(one) => one === document.activeElement")
+
+
+@SCRIPT
+async def test_answering_in_one_tap_and_changing_ones_mind(browser, openmeet, script):
+    async with openmeet.db.transaction() as tx:
+        event = await event_by(tx, await person(tx, "Hanna Host"))
+    async with context(browser, openmeet, java_script_enabled=script) as ben:
+        page = await ben.new_page()
+        await page.goto(f"/events/{event.slug}")
+        await page.get_by_role("button", name=GOING, exact=True).click()
+        await page.get_by_role("link", name="Sign up").click()
+        await sign_up(page, openmeet, "Ben", "ben@example.org")
+        await page.get_by_role("heading", name="One more tap").wait_for()
+        await page.get_by_role("button", name=GOING, exact=True).click()
+        await page.get_by_role("heading", name="You are going").wait_for()
+        assert await page.get_by_text("Ben (you)").is_visible()
+        await page.get_by_role("button", name="Not going: Board games").click()
+        await page.get_by_text("Nobody yet").wait_for()
+
+
+async def test_a_full_event_puts_people_on_the_waitlist_and_moves_them_up(browser, openmeet):
+    async with openmeet.db.transaction() as tx:
+        greta = await person(tx, "Greta Guest")
+        event = await event_by(tx, await person(tx, "Hanna Host"), capacity="1")
+        await attendance.answer(tx, greta, event.slug, Reply.GOING)
+    async with context(browser, openmeet) as ben:
+        page = await ben.new_page()
+        await page.goto(f"/sign-up?next=/events/{event.slug}")
+        await sign_up(page, openmeet, "Ben", "ben@example.org")
+        await page.get_by_role("button", name="Join waitlist: Board games").click()
+        await page.get_by_text("You are the next").wait_for()
+        async with openmeet.db.transaction() as tx:
+            await attendance.answer(tx, greta, event.slug, Reply.DECLINED)
+        await page.reload()
+        await page.get_by_role("heading", name="You are going").wait_for()
+        await page.get_by_role("link", name="News 1 unread").click()
+        assert await page.get_by_text("A place became free: you are going to").is_visible()
+
+
+@SCRIPT
+async def test_the_host_cancels_with_a_reason_and_brings_it_back(browser, openmeet, script):
+    async with context(browser, openmeet, java_script_enabled=script) as ana:
+        page = await ana.new_page()
+        await page.goto("/sign-up?next=/events/new")
+        await sign_up(page, openmeet, "Ana", "ana@example.org")
+        await fill_event(page)
+        await page.get_by_role("button", name="Create event").click()
+        await page.get_by_role("link", name="Cancel …").click()
+        await page.get_by_label("Reason").fill("The roof leaks")
+        await page.get_by_role("button", name="Cancel the event").click()
+        await page.get_by_text("This event is cancelled.").wait_for()
+        assert await page.get_by_text("The roof leaks").is_visible()
+        await page.get_by_role("button", name="Bring it back").click()
+        await page.get_by_text("The event is back on.").wait_for()
+
+
+async def test_signing_out_and_in_again(browser, openmeet):
+    async with context(browser, openmeet) as ana:
+        page = await ana.new_page()
+        await page.goto("/sign-up")
+        await sign_up(page, openmeet, "Ana", "ana@example.org")
+        await page.get_by_role("link", name="My events").wait_for()
+        await page.get_by_role("button", name="Sign out").click()
+        await page.get_by_role("link", name="Sign in").click()
+        await page.get_by_label("E-mail address").fill("ana@example.org")
+        await page.get_by_role("button", name="Send me a code").click()
+        await page.get_by_role("heading", name="Enter your code").wait_for()
+
+
+async def test_the_way_to_an_answer_by_keyboard_alone(browser, openmeet):
+    async with openmeet.db.transaction() as tx:
+        event = await event_by(tx, await person(tx, "Hanna Host"))
+    async with context(browser, openmeet) as ben:
+        page = await ben.new_page()
+        await page.goto("/")
+        await page.keyboard.press("Tab")
+        assert await page.evaluate("document.activeElement.textContent") == "Skip to the content"
+        await page.keyboard.press("Enter")
+        for _ in range(20):
+            await page.keyboard.press("Tab")
+            if await page.evaluate("document.activeElement.getAttribute('href')") == f"/events/{event.slug}":
+                break
+        await page.keyboard.press("Enter")
+        await page.get_by_role("heading", level=1, name="Board games").wait_for()
