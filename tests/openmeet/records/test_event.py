@@ -4,7 +4,6 @@ import json
 from typing import Any
 
 import pytest
-from tests.parts import fixture_path, needs
 
 from at_protocol.syntax.datetime import parse_datetime
 from groundwork.clock import Instant
@@ -12,6 +11,7 @@ from openmeet.events.model import Mode, Status
 from openmeet.records.collections import EVENT, LEGACY_EVENT
 from openmeet.records.event import EventRead, read_event
 from openmeet.records.reading import Unmappable
+from tests.parts import fixture_path, needs
 
 NOW = Instant(parse_datetime("2026-11-20T08:00:00Z"))
 

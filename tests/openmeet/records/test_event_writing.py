@@ -5,7 +5,6 @@ import json
 from typing import Any
 
 import pytest
-from tests.parts import fixture_path, needs
 
 from at_protocol.data import cbor
 from at_protocol.lexicon.catalog import Catalog
@@ -16,6 +15,7 @@ from openmeet.events.model import Mode, NetworkEvent, Status, Venue
 from openmeet.records.collections import EVENT, ORIGIN_KEY
 from openmeet.records.event import read_event
 from openmeet.records.event_writing import Publishable, ours_as_read, owes_nothing, seal_in_cbor, write_event
+from tests.parts import fixture_path, needs
 
 NOW = Instant(parse_datetime("2026-11-20T08:00:00Z"))
 

@@ -1,11 +1,11 @@
 """Every captured file is understood or says why not."""
 
 import pytest
-from tests.parts import fixture_path, needs
 
 from groundwork.clock import Instant
 from groundwork.errors import InvalidInput
 from openmeet.records.inspect import Understood, inspect_file, lines_of
+from tests.parts import fixture_path, needs
 
 NOW = Instant(1_795_000_000_000_000)
 

@@ -3,7 +3,6 @@
 import json
 
 import pytest
-from tests.parts import fixture_path, needs
 
 from at_protocol.failures import Malformed
 from at_protocol.lexicon.catalog import Catalog
@@ -15,6 +14,7 @@ from openmeet.attendance.model import AttendanceStatus, NetworkAnswer
 from openmeet.records.collections import RSVP
 from openmeet.records.reading import Unmappable
 from openmeet.records.rsvp import read_rsvp, record_key_for, token_for, write_rsvp
+from tests.parts import fixture_path, needs
 
 NOW = Instant(parse_datetime("2026-11-20T08:00:00Z"))
 EVENT_URI = "at://did:plc:4hodhjl2kposuchzvpiviwps/community.lexicon.calendar.event/3mqdau33ozs2n"
