@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from starlette.routing import Mount
 
 from at_network.did_resolver import DidResolver, DidSettings
+from at_network.handle_resolver import HandleResolver, HandleSettings
 from at_network.plc_client import PlcClient
 from at_protocol.crypto.did_key import PrivateKey
 from at_protocol.crypto.k256 import PrivateKey as K256PrivateKey
@@ -42,9 +43,10 @@ from groundwork.errors import Failure, InvalidInput
 from groundwork.http.application import Application
 from groundwork.http.client import HttpClient
 from groundwork.http.cors import XRPC_EXPOSED, Cors
-from groundwork.http.faults import render_xrpc
+from groundwork.http.faults import by_path, render_problem, render_xrpc
 from groundwork.http.operations import operations_routes
 from groundwork.http.reach import DEVELOPMENT, PUBLIC
+from groundwork.rate_limit.in_process import InProcessCounters
 from groundwork.sealing import Sealer
 from groundwork.settings import SettingsRefused
 from groundwork.telemetry.logs import log
@@ -52,6 +54,9 @@ from groundwork.telemetry.metrics import Metrics
 
 # Often enough that nothing piles up, seldom enough to cost nothing.
 HOUSEKEEPING_SECONDS = 600.0
+
+# The reference PDS's installer gives 16 random bytes in hexadecimal.
+MIN_SECRET_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +84,12 @@ async def open_server(
         dids = DidResolver(http, clock, DidSettings(settings.did_plc_url, is_development=settings.dev_mode))
         stack.push_async_callback(dids.close)
 
-        registry = await _open_registry(settings, db, clock, sealer, PlcClient(http, settings.did_plc_url), stack)
-        credentials = Credentials(db, registry.tokens, settings.admin_password, clock)
+        handles = HandleResolver(http, dids, clock, HandleSettings(settings.dev_mode))
+        stack.push_async_callback(handles.close)
+
+        directory = PlcClient(http, settings.did_plc_url)
+        registry = await _open_registry(settings, db, clock, sealer, directory, handles, stack)
+        credentials = Credentials(registry.repositories, registry.tokens, settings.admin_password, clock)
         host = Host(settings, db, clock, Catalog(), registry.repositories, authenticator(credentials), dids.resolve)
         metrics = Metrics("aurora_locus")
         live = registry.repositories.live
@@ -93,7 +102,13 @@ async def open_server(
 
 
 async def _open_registry(
-    settings: Settings, db: Database, clock: Clock, sealer: Sealer, directory: PlcClient, stack: AsyncExitStack
+    settings: Settings,
+    db: Database,
+    clock: Clock,
+    sealer: Sealer,
+    directory: PlcClient,
+    handles: HandleResolver,
+    stack: AsyncExitStack,
 ) -> Registry:
     live = await open_live(db, max_frames=settings.firehose_buffer_frames, max_bytes=settings.firehose_buffer)
     store = DiskBlobStore(settings.data_directory / "blobs")
@@ -113,10 +128,13 @@ async def _open_registry(
     stack.callback(passwords.close)
     return Registry(
         db=db,
+        clock=clock,
         repositories=repositories,
         passwords=passwords,
         tokens=SessionTokens(await _session_secret(settings, db, sealer), settings.did),
         directory=directory,
+        resolve_handle=handles.resolve,
+        counters=InProcessCounters(),
         rotation_key=await _rotation_key(settings, db, sealer),
         url=settings.url,
         handle_domains=settings.service_handle_domains,
@@ -138,7 +156,8 @@ def _application(host: Host, registry: Registry, metrics: Metrics, version: str,
             Mount("/xrpc", dispatcher(host, methods)),
         ],
         metrics,
-        render=render_xrpc,
+        # A handle that nobody here has is a plain 404; only methods speak XRPC's errors.
+        render=by_path({"/xrpc/": render_xrpc}, render_problem),
         translations={Malformed: _invalid},
         cors=[Cors(("/xrpc/", "/.well-known/"), exposed=XRPC_EXPOSED)],
         body_limit=methods.body_limit,
@@ -161,6 +180,9 @@ def _sealing_keys(settings: Settings) -> list[bytes]:
 
 async def _session_secret(settings: Settings, db: Database, sealer: Sealer) -> bytes:
     given = settings.jwt_secret.reveal()
+    if given and len(given.encode()) < MIN_SECRET_BYTES:
+        why = f"PDS_JWT_SECRET is too short: who guesses it is everybody. Give at least {MIN_SECRET_BYTES} characters."
+        raise SettingsRefused([why])
     return given.encode() if given else await server_keys.find_or_make(db, sealer, server_keys.SESSION_SECRET)
 
 
@@ -183,6 +205,8 @@ def _measure(metrics: Metrics, live: Live) -> None:
 async def _keep_house(settings: Settings, registry: Registry, clock: Clock) -> None:
     """What nobody waits for: unfinished identities, expired sessions, old events, uploads that nobody refers to."""
     repositories = registry.repositories
+    # What is unfinished at start nobody is busy with.
+    patience = 0
 
     async def retire() -> object:
         return await retention.retire(registry.db, _ago(clock, settings.firehose_retention))
@@ -194,7 +218,7 @@ async def _keep_house(settings: Settings, registry: Registry, clock: Clock) -> N
         return await registry.db.write(sessions.sweep)
 
     async def mend() -> object:
-        return await plc_updates.abandon_unfinished(registry.db, registry.directory, registry.rotation_key)
+        return await plc_updates.mend(registry.db, registry.directory, registry.rotation_key, patience=patience)
 
     chores: dict[str, Callable[[], Awaitable[object]]] = {
         "identities": mend,
@@ -208,6 +232,7 @@ async def _keep_house(settings: Settings, registry: Registry, clock: Clock) -> N
                 await chore()
             except Exception as error:  # noqa: BLE001 - an edge: one chore that fails must not end the others
                 log.error("chore.failed", chore=name, exc_info=error)
+        patience = plc_updates.PATIENCE
         await asyncio.sleep(HOUSEKEEPING_SECONDS)
 
 

@@ -19,12 +19,17 @@ PREFIX = "PDS_"
 DEFAULT_ADMIN_PASSWORD = "admin-of-a-laptop"  # noqa: S105  # that is the point
 
 
+def did_web_of(url: str) -> str:
+    """The did:web of a server's address."""
+    return "did:web:" + urlsplit(url).netloc.replace(":", "%3A")
+
+
 @dataclass(frozen=True)
 class Settings:
     """Made by :func:`read`, or directly by whoever assembles a network in one process."""
 
     hostname: str = setting("localhost", what="Host name of this server; its did:web is the service DID.")
-    port: int = setting(2583, what="Port to listen on; 0 picks a free one.")
+    port: int = setting(3000, what="Port to listen on; 0 picks a free one.")
     bind_address: str = setting("127.0.0.1", what="Address to listen on.")
     public_url: str = setting("", what="Address under which others reach this server; https outside of dev mode.")
     data_directory: Path = setting(Path("./data/pds"), what="Folder for the SQLite file, blobs and keys.")
@@ -78,7 +83,7 @@ class Settings:
     @property
     def did(self) -> str:
         """The service DID."""
-        return self.service_did or "did:web:" + urlsplit(self.url).netloc.replace(":", "%3A")
+        return self.service_did or did_web_of(self.url)
 
     @property
     def database(self) -> str:

@@ -1,6 +1,8 @@
 """The fixed addresses of a PDS beside ``/xrpc/`` (protocol/xrpc.md 8)."""
 
+import asyncio
 from collections.abc import Callable, Coroutine
+from http import HTTPStatus
 from typing import Any
 
 from starlette.requests import Request
@@ -9,12 +11,15 @@ from starlette.routing import Route
 
 from aurora_locus.accounts import queries
 from aurora_locus.repository.model import Status
-from aurora_locus.settings import Settings
+from aurora_locus.settings import Settings, did_web_of
 from groundwork.database.transaction import Database
-from groundwork.errors import NotFound
+from groundwork.errors import NotFound, Unavailable
 from groundwork.http.json_bodies import json_response
 
 Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
+
+# Whoever watches a server wants to know within a second or two (protocol/xrpc.md 8).
+HEALTH_SECONDS = 1.5
 
 _FRONT_PAGE = """\
 This is Aurora Locus, a Personal Data Server of the AT Protocol.
@@ -45,8 +50,13 @@ def _text(text: str) -> Endpoint:
 
 def _health(db: Database, version: str) -> Endpoint:
     async def health(_request: Request) -> Response:
-        async with db.reader() as reader:
-            await reader.fetch_one("select 1")
+        try:
+            async with asyncio.timeout(HEALTH_SECONDS):
+                # Through the writer, because readers do not notice a locked or full database; nothing is written.
+                await db.write(lambda w: w.fetch_one("select 1"))
+        except (TimeoutError, Unavailable):
+            why = "The database does not answer."
+            return json_response({"version": version, "error": why}, HTTPStatus.SERVICE_UNAVAILABLE)
         return json_response({"version": version})
 
     return health
@@ -67,7 +77,7 @@ def _handle_proof(db: Database) -> Endpoint:
 
 def _server_document(settings: Settings) -> Endpoint:
     async def document(_request: Request) -> Response:
-        if not settings.did.startswith("did:web:"):
+        if settings.did != did_web_of(settings.url):
             raise NotFound("This server's DID document is elsewhere.")
         return json_response(
             {

@@ -4,16 +4,20 @@ A kind is raised where the fact is known and translated only at an edge (HTTP, X
 ``KINDS``. Messages are sentences for the person who caused them; they never contain secrets or other people's data.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
 class Failure(Exception):
-    """A failure with a kind. ``name`` overrides the protocol's error name where a Lexicon gives one."""
+    """A failure with a kind. ``name`` overrides the protocol's error name where a Lexicon gives one; ``headers`` go on the
+    HTTP answer (a limit's standing, how to sign in).
+    """
 
-    def __init__(self, why: str, *, name: str | None = None) -> None:
+    def __init__(self, why: str, *, name: str | None = None, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(why)
         self.why = why
         self.name = name
+        self.headers = dict(headers or {})
 
 
 class InvalidInput(Failure):
@@ -67,9 +71,8 @@ class TooMany(Failure):
     def __init__(
         self, why: str, *, after_seconds: float, name: str | None = None, headers: dict[str, str] | None = None
     ) -> None:
-        super().__init__(why, name=name)
+        super().__init__(why, name=name, headers=headers)
         self.after_seconds = after_seconds
-        self.headers = headers or {}
 
 
 class RemoteFailed(Failure):

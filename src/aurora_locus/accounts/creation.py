@@ -5,6 +5,8 @@ it → make repository, account, invite use, keys and session in one transaction
 directory has accepted is undone there, now or at the next start.
 """
 
+import asyncio
+import contextlib
 import secrets
 from dataclasses import dataclass
 
@@ -20,18 +22,12 @@ from aurora_locus.accounts.model import TokenPair
 from aurora_locus.accounts.passwords import require_acceptable
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.identity import plc_updates
-from aurora_locus.identity.handles import require_registrable
+from aurora_locus.identity.handles import require_registrable, taken
 from aurora_locus.repository import hosting
 from aurora_locus.repository.model import Status
-from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import UniqueViolated, Writer
-from groundwork.errors import InvalidInput, Refused
-
-# A released handle is kept from others for this long, so that nobody is impersonated on the day they leave.
-QUARANTINE = 30 * DAY
-
-# A local part, one @, a dotted domain; whether it exists only a letter can tell.
-_MAX_EMAIL = 254
+from groundwork.errors import InvalidInput, Refused, RemoteFailed, RemoteSlow
+from groundwork.mail.address import parse_address
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +67,8 @@ async def create(registry: Registry, wish: Wish) -> Made:
             recovery = parse_did_key(wish.recovery_key)
         except Malformed as error:
             raise InvalidInput("recoveryKey", f"The recovery key is not a did:key: {error.why}.") from error
+        if recovery == registry.rotation_key.public:
+            raise InvalidInput("recoveryKey", "The recovery key is this server's own; give one that you hold.")
     await _require_free(registry, handle, email, wish.invite_code if registry.needs_invite else None)
 
     password_hash = await registry.passwords.hash(wish.password)
@@ -83,21 +81,48 @@ async def create(registry: Registry, wish: Wish) -> Made:
         pds=registry.url,
     )
     did = plc_operation.did_of(operation)
+    making = asyncio.create_task(_make(registry, wish, handle, email, password_hash, signing, operation))
+    try:
+        return Made(did, handle, await asyncio.shield(making))
+    except asyncio.CancelledError:
+        # Who asked is gone. What has begun is still ended properly: stopped in the middle, nobody would know which of
+        # directory and database has the account.
+        with contextlib.suppress(Exception):
+            await making
+        raise
+
+
+async def _make(
+    registry: Registry,
+    wish: Wish,
+    handle: Handle,
+    email: str,
+    password_hash: str,
+    signing: PrivateKey,
+    operation: Operation,
+) -> TokenPair:
+    did = plc_operation.did_of(operation)
     await plc_updates.intend(registry.db, did, operation)
     try:
         await registry.directory.submit(did, operation)
-        tokens = await _store(registry, wish, handle, email, password_hash, signing, operation)
-    except BaseException:
-        await plc_updates.abandon(registry.db, registry.directory, registry.rotation_key, did, operation)
+    except (RemoteFailed, RemoteSlow):
+        # The directory is in trouble and need not be asked again now: `plc_updates.mend` looks later.
         raise
-    return Made(did, handle, tokens)
+    except Exception:
+        await plc_updates.give_up(registry.db, registry.directory, registry.rotation_key, did, operation)
+        raise
+    try:
+        return await _store(registry, wish, handle, email, password_hash, signing, operation)
+    except Exception:
+        await plc_updates.give_up(registry.db, registry.directory, registry.rotation_key, did, operation)
+        raise
 
 
 async def _store(
     registry: Registry,
     wish: Wish,
     handle: Handle,
-    email: str | None,
+    email: str,
     password_hash: str,
     signing: PrivateKey,
     operation: Operation,
@@ -106,12 +131,13 @@ async def _store(
     beginning = hosting.begin(registry.repositories, did, signing)
 
     def work(w: Writer) -> TokenPair:
+        queries.require_not_kept(w, handle, did)
         hosting.create(w, beginning, Status.ACTIVE)
         queries.insert(w, did, handle, email=email, password_hash=password_hash, deactivated_at=None)
         if registry.needs_invite:
             invites.use(w, wish.invite_code or "", did)
         registry.repositories.keys.make_current(w, did, signing)
-        plc_updates.note_sent(w, did, plc_operation.cid_of(operation))
+        plc_updates.settle(w, did, operation)
         tokens = sessions.open_session(w, registry.tokens, did)
         hosting.announce_creation(w, registry.repositories, handle, beginning)
         return tokens
@@ -119,30 +145,27 @@ async def _store(
     try:
         return await registry.db.write(work)
     except UniqueViolated as violated:
-        raise _taken("email" if "email" in violated.constraint else "handle") from violated
+        raise (_email_taken() if "email" in violated.constraint else taken()) from violated
 
 
-async def _require_free(registry: Registry, handle: Handle, email: str | None, invite_code: str | None) -> None:
+async def _require_free(registry: Registry, handle: Handle, email: str, invite_code: str | None) -> None:
     """Before the directory hears of it; the constraints decide again, for those who race."""
     async with registry.db.reader() as reader:
-        if await queries.handle_is_taken(reader, handle, Instant(reader.now - QUARANTINE)):
-            raise _taken("handle")
-        if email is not None and await queries.email_is_taken(reader, email):
-            raise _taken("email")
+        if await queries.handle_is_taken(reader, handle, None):
+            raise taken()
+        if await queries.email_is_taken(reader, email):
+            raise _email_taken()
         if invite_code is not None:
             await invites.require_usable(reader, invite_code)
 
 
-def _taken(what: str) -> Refused:
-    if what == "email":
-        return Refused("There is an account with this e-mail address already.", name="InvalidRequest")
-    return Refused("This handle is taken. Choose another one.", name="HandleNotAvailable")
+def _email_taken() -> Refused:
+    return Refused("There is an account with this e-mail address already.", name="InvalidRequest")
 
 
 def _email(text: str | None) -> str:
-    email = (text or "").strip().lower()
-    local, _, domain = email.rpartition("@")
-    fine = local and "." in domain.strip(".") and len(email) <= _MAX_EMAIL and not any(c.isspace() for c in email)
-    if not fine:
-        raise InvalidInput("email", "Give an e-mail address, such as ana@example.org.", name="InvalidRequest")
-    return email
+    """The address in lower case, as it is stored and compared."""
+    try:
+        return parse_address(text or "").lower()
+    except ValueError as error:
+        raise InvalidInput("email", str(error)) from None

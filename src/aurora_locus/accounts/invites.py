@@ -35,7 +35,8 @@ def create(w: Writer, code: str, *, uses: int, for_account: str, created_by: str
 
 async def require_usable(reader: Reader, code: str) -> None:
     """Refuse early what :func:`use` would refuse; whoever races for the last use is settled there."""
-    if await reader.fetch_one(_IS_USABLE, code=code) is None:
+    # PostgreSQL cannot even be asked for a NUL.
+    if not code.isprintable() or await reader.fetch_one(_IS_USABLE, code=code) is None:
         raise _unusable()
 
 

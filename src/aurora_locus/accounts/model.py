@@ -40,6 +40,7 @@ class AccessToken:
     did: Did
     scope: Scope
     issued_at: Instant
+    expires_at: Instant
 
 
 @dataclass(frozen=True, slots=True)

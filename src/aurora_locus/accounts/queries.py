@@ -3,6 +3,7 @@
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle
 from aurora_locus.accounts.model import Account
+from aurora_locus.identity.handles import QUARANTINE, taken
 from aurora_locus.repository.model import Status
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Writer
@@ -18,8 +19,11 @@ _BY_EMAIL = _COLUMNS + " where a.email = :key"
 _HANDLE_IS_TAKEN = """
     select 1 from accounts where handle = :handle
     union all
-    select 1 from released_handles where handle = :handle and released_at > :released_after
+    select 1 from released_handles where handle = :handle and did <> :did and released_at > :released_after
 """
+_HANDLE_IS_KEPT = (
+    "select 1 from released_handles where handle = :handle and did <> :did and released_at > :released_after"
+)
 
 _EMAIL_IS_TAKEN = "select 1 from accounts where email = :email"
 
@@ -28,10 +32,10 @@ _INSERT = """
     values (:did, :handle, :email, :password_hash, :deactivated_at, :created_at)
 """
 
-_SET_HANDLE = "update accounts set handle = :handle where did = :did"
+_SET_HANDLE = "update accounts set handle = :new where did = :did and handle = :old"
 _RELEASE_HANDLE = """
-    insert into released_handles (handle, released_at) values (:handle, :released_at)
-    on conflict (handle) do update set released_at = excluded.released_at
+    insert into released_handles (handle, did, released_at) values (:handle, :did, :released_at)
+    on conflict (handle) do update set did = excluded.did, released_at = excluded.released_at
 """
 _SET_DEACTIVATED = "update accounts set deactivated_at = :at, delete_after = :delete_after where did = :did"
 _TAKEN_DOWN = "select takedown_ref, suspended_at from accounts where did = :did"
@@ -64,18 +68,28 @@ async def find_by_handle(reader: Reader, handle: str) -> Account | None:
 
 async def find_by_identifier(reader: Reader, identifier: str) -> Account | None:
     """By handle, DID or e-mail address, as people type them: case does not matter, a leading @ is dropped."""
-    text = identifier.strip()
+    text = identifier.strip().lower()
+    if not text.isprintable():
+        return None  # nobody is called so, and PostgreSQL cannot even be asked for a NUL
     if text.startswith("did:"):
         return await find(reader, Did(text))
-    text = text.removeprefix("@").lower()
+    text = text.removeprefix("@")
     sql = _BY_EMAIL if "@" in text else _BY_HANDLE
     row = await reader.fetch_one(sql, key=text)
     return None if row is None else _to_account(row)
 
 
-async def handle_is_taken(reader: Reader, handle: Handle, released_after: Instant) -> bool:
-    """Whether an account has it, or had it until after ``released_after``."""
-    return await reader.fetch_one(_HANDLE_IS_TAKEN, handle=handle, released_after=released_after) is not None
+async def handle_is_taken(reader: Reader, handle: Handle, did: Did | None) -> bool:
+    """Whether an account has it, or another one than ``did`` had it until lately."""
+    released_after = reader.now - QUARANTINE
+    row = await reader.fetch_one(_HANDLE_IS_TAKEN, handle=handle, did=did or "", released_after=released_after)
+    return row is not None
+
+
+def require_not_kept(w: Writer, handle: Handle, did: Did) -> None:
+    """Refuse, in the transaction that takes a handle, one that was released meanwhile and is kept for its last owner."""
+    if w.fetch_one(_HANDLE_IS_KEPT, handle=handle, did=did, released_after=w.now - QUARANTINE) is not None:
+        raise taken()
 
 
 async def email_is_taken(reader: Reader, email: str) -> bool:
@@ -104,10 +118,12 @@ def insert(
     )
 
 
-def set_handle(w: Writer, did: Did, new: Handle, old: Handle) -> None:
-    """Change the handle and keep the old one from others for a while."""
-    w.execute(_SET_HANDLE, did=did, handle=new)
-    w.execute(_RELEASE_HANDLE, handle=old, released_at=w.now)
+def set_handle(w: Writer, did: Did, new: Handle, old: Handle) -> bool:
+    """Change the handle and keep the old one from others for a while; False when it is not ``old`` any more."""
+    if w.execute(_SET_HANDLE, did=did, new=new, old=old) != 1:
+        return False
+    w.execute(_RELEASE_HANDLE, handle=old, did=did, released_at=w.now)
+    return True
 
 
 def set_deactivated(w: Writer, did: Did, at: Instant | None, delete_after: Instant | None) -> None:

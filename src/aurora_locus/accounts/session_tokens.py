@@ -46,8 +46,8 @@ class SessionTokens:
             raise _invalid() from None
         if scope is Scope.REFRESH:
             raise _invalid()
-        issued_at, _ = self._times(claims, now)
-        return AccessToken(self._subject(claims), scope, issued_at)
+        issued_at, expires_at = self._times(claims, now)
+        return AccessToken(self._subject(claims), scope, issued_at, expires_at)
 
     def read_refresh(self, token: str, now: Instant, *, even_if_expired: bool = False) -> RefreshToken:
         """Raises NotSignedIn as :meth:`read_access`; signing out takes an expired one as well."""
@@ -92,8 +92,13 @@ class SessionTokens:
         if not isinstance(issued, int) or not isinstance(expires, int):
             raise _invalid()
         if now >= expires * SECOND:
-            raise NotSignedIn("This token has expired. Refresh the session, or sign in again.", name="ExpiredToken")
+            raise expired()
         return Instant(issued * SECOND), Instant(expires * SECOND)
+
+
+def expired() -> NotSignedIn:
+    """The refusal of a token after its time."""
+    return NotSignedIn("This token has expired. Refresh the session, or sign in again.", name="ExpiredToken")
 
 
 def _invalid() -> NotSignedIn:

@@ -1,9 +1,11 @@
 """Signing in, refreshing, signing out (protocol/accounts.md 2).
 
 A refresh token has exactly one successor: the first use fixes its identifier and shortens the old token to two hours of
-grace; every reuse within the grace, from however many requests at once, gets the same successor.
+grace; every reuse within the grace, from however many requests at once, gets the same successor. Signing out ends the token and those before it that are
+still in their grace, so that none of them can bring the session back.
 """
 
+import asyncio
 import secrets
 
 from at_protocol.syntax.did import Did
@@ -18,6 +20,9 @@ from groundwork.errors import NotSignedIn
 
 GRACE = 2 * HOUR
 
+# A refusal takes at least this long (protocol/accounts.md 2): what the database did meanwhile drowns in it.
+LEAST_SECONDS_OF_REFUSAL = 0.35
+
 _INSERT = """
     insert into sessions (id, did, app_password_name, expires_at, created_at)
     values (:id, :did, :app_password_name, :expires_at, :created_at)
@@ -31,7 +36,14 @@ _FIX_SUCCESSOR = """
      where id = :id and did = :did and expires_at > :now
     returning next_id, app_password_name
 """
-_DELETE = "delete from sessions where id = :id and did = :did"
+_DELETE = """
+    with recursive chain (id) as (
+        select s.id from sessions s where s.id = :id and s.did = :did
+        union
+        select s.id from sessions s join chain c on s.next_id = c.id where s.did = :did
+    )
+    delete from sessions where id in (select id from chain)
+"""
 _DELETE_EXPIRED = "delete from sessions where expires_at <= :now"
 
 
@@ -41,6 +53,16 @@ async def authenticate(db: Database, passwords: Passwords, identifier: str, pass
     Raises NotSignedIn with one sentence and one cost for an unknown identifier and a wrong password; taken-down accounts
     are told so only after the password was right.
     """
+    loop = asyncio.get_running_loop()
+    answers_at = loop.time() + LEAST_SECONDS_OF_REFUSAL
+    try:
+        return await _authenticate(db, passwords, identifier, password)
+    except NotSignedIn:
+        await asyncio.sleep(answers_at - loop.time())
+        raise
+
+
+async def _authenticate(db: Database, passwords: Passwords, identifier: str, password: str) -> Account:
     async with db.reader() as reader:
         account = await queries.find_by_identifier(reader, identifier)
     usable = account is not None and account.status is not Status.DELETED
@@ -84,8 +106,9 @@ def refresh(w: Writer, tokens: SessionTokens, token: RefreshToken) -> TokenPair:
     if successor is None:
         raise NotSignedIn("This session has ended. Sign in again.", name="ExpiredToken")
     expires_at = Instant(successor["expires_at"])
+    scope = Scope.FULL if row["app_password_name"] is None else Scope.APP_PASSWORD
     return TokenPair(
-        tokens.access(token.did, Scope.FULL, w.now), tokens.refresh(token.did, row["next_id"], w.now, expires_at)
+        tokens.access(token.did, scope, w.now), tokens.refresh(token.did, row["next_id"], w.now, expires_at)
     )
 
 

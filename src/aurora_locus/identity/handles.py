@@ -8,7 +8,11 @@ from collections.abc import Sequence
 
 from at_protocol.failures import Malformed
 from at_protocol.syntax.handle import Handle, parse_handle
+from groundwork.clock import DAY
 from groundwork.errors import InvalidInput, Refused
+
+# A released handle is kept for who had it, so that nobody is impersonated on the day they leave.
+QUARANTINE = 30 * DAY
 
 MIN_LABEL = 3
 MAX_LABEL = 18
@@ -58,3 +62,8 @@ def require_registrable(text: str, domains: Sequence[str], *, is_development: bo
     if label in RESERVED:
         raise Refused("This handle is reserved.", name="HandleNotAvailable")
     return handle
+
+
+def taken() -> Refused:
+    """The refusal of a handle that somebody has, or had until lately."""
+    return Refused("This handle is taken. Choose another one.", name="HandleNotAvailable")

@@ -1,35 +1,50 @@
 """What the directory is told about the accounts hosted here, and how a crash in the middle is mended.
 
-An operation is stored as *intended* before it is sent. After the account's transaction it is *sent*. One that is still
-intended at the next start belongs to an account that was never made: its identity is ended with a tombstone, because
-nobody holds its keys but we, and then it is *abandoned*.
+An operation is stored as *intended* before it is sent; the transaction that makes it true here turns it into *sent*. Where
+that transaction does not come about, the operation is *ending*: from then on nothing can be built on it, and the directory
+is put right. A first operation ends with a tombstone, because nobody holds the identity's keys but we; a change of handle
+ends with the handle that the account has here. After that it is *abandoned*.
 """
 
+from dataclasses import replace
 from typing import Protocol
 
 import msgspec
 
-from at_protocol.crypto.did_key import PrivateKey, PublicKey
+from at_protocol.crypto.did_key import PrivateKey, PublicKey, format_did_key
 from at_protocol.data.cid import Cid
+from at_protocol.failures import Misuse
 from at_protocol.identity import plc_operation
-from at_protocol.identity.plc_operation import AnyOperation, LegacyCreate, Operation, Tombstone
+from at_protocol.identity.did_document import ATPROTO_KEY, PDS_SERVICE
+from at_protocol.identity.plc_operation import AnyOperation, Operation, Tombstone
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle
+from groundwork.clock import MINUTE
 from groundwork.database.transaction import Database, Writer
-from groundwork.errors import Failure, NotFound, Refused
+from groundwork.errors import Failure, NotFound, Refused, Unavailable
 from groundwork.telemetry.logs import log
 
 _INTEND = """
     insert into plc_operations (did, cid, operation, state, created_at)
     values (:did, :cid, :operation, 'intended', :created_at)
-    on conflict (did, cid) do nothing
+    on conflict (did, cid) do update set state = 'intended', created_at = excluded.created_at
 """
-_SET_STATE = "update plc_operations set state = :state where did = :did and cid = :cid"
-_INTENDED = """
-    select p.did, p.cid, p.operation from plc_operations p
-     where p.state = 'intended' and not exists (select 1 from accounts a where a.did = p.did)
-     order by p.created_at
+_SETTLE = "update plc_operations set state = 'sent' where did = :did and cid = :cid and state = 'intended'"
+_GIVE_UP = """
+    update plc_operations set state = 'ending' where did = :did and cid = :cid and state in ('intended', 'ending')
+    returning created_at
 """
+_ABANDON = "update plc_operations set state = 'abandoned' where did = :did and cid = :cid and state = 'ending'"
+_UNFINISHED = """
+    select did, operation from plc_operations
+     where state in ('intended', 'ending') and created_at <= :created_by
+     order by created_at
+"""
+_HANDLE = "select handle from accounts where did = :did"
+
+# Longer than any sign-up lasts and any request stays on its way. Before that a sign-up may still be running, and an
+# operation that the directory does not know may still arrive there.
+PATIENCE = 2 * MINUTE
 
 
 class Directory(Protocol):
@@ -60,54 +75,108 @@ async def intend(db: Database, did: Did, operation: Operation) -> None:
     await db.write(lambda w: w.execute(_INTEND, did=did, cid=cid, operation=text, created_at=w.now))
 
 
-def note_sent(w: Writer, did: Did, cid: Cid) -> None:
-    """The account is made, in this transaction."""
-    w.execute(_SET_STATE, did=did, cid=str(cid), state="sent")
+def settle(w: Writer, did: Did, operation: Operation) -> None:
+    """What the operation says becomes true here, in this transaction. Raises Unavailable when it was given up."""
+    if w.execute(_SETTLE, did=did, cid=str(plc_operation.cid_of(operation))) != 1:
+        raise Unavailable("This took too long and was given up. Try again.")
 
 
-async def abandon(db: Database, directory: Directory, rotation_key: PrivateKey, did: Did, operation: Operation) -> None:
-    """End an identity whose account could not be made. What cannot be ended now is tried again at the next start."""
-    cid = plc_operation.cid_of(operation)
+async def give_up(db: Database, directory: Directory, rotation_key: PrivateKey, did: Did, operation: Operation) -> None:
+    """Put the directory right after an operation whose transaction did not come about.
+
+    Does nothing for one that is settled after all. What cannot be put right now is tried again by :func:`mend`.
+    """
+    cid = str(plc_operation.cid_of(operation))
+
+    def claim(w: Writer) -> bool | None:
+        row = w.fetch_one(_GIVE_UP, did=did, cid=cid)
+        return None if row is None else row["created_at"] > w.now - PATIENCE
+
     try:
-        if not isinstance(await directory.last(did), Tombstone):
-            await directory.submit(did, plc_operation.sign(Tombstone(str(cid)), rotation_key))
-    except NotFound:
-        pass  # it never arrived: there is nothing to end
+        is_young = await db.write(claim)
+        if is_young is None:
+            return
+        if not await _put_right(db, directory, rotation_key, did, operation) and is_young:
+            return
+        await db.write(lambda w: w.execute(_ABANDON, did=did, cid=cid))
     except Failure as failure:
         log.warning("identity.left_unfinished", did=did, kind=type(failure).__name__)
-        return
-    await db.write(lambda w: w.execute(_SET_STATE, did=did, cid=str(cid), state="abandoned"))
 
 
-async def abandon_unfinished(db: Database, directory: Directory, rotation_key: PrivateKey) -> int:
-    """At start: end what a crash left between the directory and us. How many there were."""
+async def mend(db: Database, directory: Directory, rotation_key: PrivateKey, *, patience: int = PATIENCE) -> int:
+    """Give up what nobody will finish: at start everything that is unfinished, later what is older than ``patience``.
+
+    Returns how many operations were looked at.
+    """
     async with db.reader() as reader:
-        rows = await reader.fetch(_INTENDED)
+        rows = await reader.fetch(_UNFINISHED, created_by=reader.now - patience)
     for row in rows:
         operation = plc_operation.parse_operation(msgspec.json.decode(row["operation"]))
-        if isinstance(operation, Operation):
-            await abandon(db, directory, rotation_key, Did(row["did"]), operation)
+        if not isinstance(operation, Operation):
+            raise Misuse("only regular operations are intended")
+        await give_up(db, directory, rotation_key, Did(row["did"]), operation)
     return len(rows)
 
 
-async def change_handle(directory: Directory, rotation_key: PrivateKey, did: Did, handle: Handle) -> None:
-    """Tell the directory a new handle; nothing is sent when it says so already.
+async def _put_right(
+    db: Database, directory: Directory, rotation_key: PrivateKey, did: Did, operation: Operation
+) -> bool:
+    """Undo the operation where it stands; False when the directory does not have it (yet)."""
+    cid = plc_operation.cid_of(operation)
+    try:
+        newest = await directory.last(did)
+    except NotFound:
+        return False
+    if plc_operation.cid_of(newest) != cid:
+        # Something was built on it, or was there before it: nobody's claim rests on this operation.
+        return operation.prev is None
+    if operation.prev is None:
+        await directory.submit(did, plc_operation.sign(Tombstone(str(cid)), rotation_key))
+        return True
+    async with db.reader() as reader:
+        row = await reader.fetch_one(_HANDLE, did=did)
+    if row is not None:
+        await directory.submit(did, _renamed(operation, cid, Handle(row["handle"]), rotation_key))
+    return True
 
-    Raises Refused when the identity has ended or is no longer ours to change.
+
+async def new_handle(directory: Directory, rotation_key: PrivateKey, did: Did, handle: Handle) -> Operation | None:
+    """The signed operation that gives the identity this handle; None when it has it already.
+
+    Raises Refused when the identity has ended.
     """
+    newest, prev = await _newest(directory, did)
+    if newest.also_known_as[:1] == (f"at://{handle}",):
+        return None
+    return _renamed(newest, prev, handle, rotation_key)
+
+
+async def require_hosted_here(
+    directory: Directory, rotation_key: PrivateKey, did: Did, signing: PublicKey, pds: str
+) -> None:
+    """Raise Refused unless the identity names this server, this signing key and our rotation key (accounts.md 5)."""
+    newest, _ = await _newest(directory, did)
+    service = newest.services.get(PDS_SERVICE)
+    problems = []
+    if format_did_key(rotation_key.public) not in newest.rotation_keys:
+        problems.append("this server's rotation key is not among its keys")
+    if service is None or service.endpoint.rstrip("/") != pds:
+        problems.append(f"its server is not {pds}")
+    if newest.verification_methods.get(ATPROTO_KEY) != format_did_key(signing):
+        problems.append("its signing key is not the one of this account")
+    if problems:
+        raise Refused(f"The identity in the directory is not that of an account here: {', '.join(problems)}.")
+
+
+async def _newest(directory: Directory, did: Did) -> tuple[Operation, Cid]:
+    """What the directory says now, in today's form, and the name that the next operation calls it by."""
     newest = await directory.last(did)
     if isinstance(newest, Tombstone):
-        raise Refused("This identity has ended in the directory.", name="InvalidRequest")
-    present = plc_operation.normalised(newest) if isinstance(newest, LegacyCreate) else newest
-    name = f"at://{handle}"
-    if present.also_known_as[:1] == (name,):
-        return
+        raise Refused("This identity has ended in the directory.")
+    return plc_operation.normalised(newest), plc_operation.cid_of(newest)
+
+
+def _renamed(present: Operation, prev: Cid, handle: Handle, rotation_key: PrivateKey) -> Operation:
     others = tuple(known for known in present.also_known_as if not known.startswith("at://"))
-    changed = Operation(
-        rotation_keys=present.rotation_keys,
-        verification_methods=present.verification_methods,
-        also_known_as=(name, *others),
-        services=present.services,
-        prev=str(plc_operation.cid_of(newest)),
-    )
-    await directory.submit(did, plc_operation.sign(changed, rotation_key))
+    changed = replace(present, also_known_as=(f"at://{handle}", *others), prev=str(prev), sig=None)
+    return plc_operation.sign(changed, rotation_key)

@@ -118,11 +118,11 @@ async def _store(
         before=head,
         commit=made,
         rev=rev,
-        blocks={made.cid: made.block, **edited.new_blocks, **records},
+        nodes={made.cid: made.block, **edited.new_blocks},
         removed_nodes=(head.commit, *edited.removed),
         removed_records=[change.before for change in changes if change.before is not None],
         index=[
-            IndexChange(write.collection, write.rkey, write.cid, write.blobs, change.before is not None)
+            IndexChange(write.collection, write.rkey, write.cid, write.block, write.blobs, change.before is not None)
             for write, change in zip(writes, changes, strict=True)
         ],
         frame=events.encode_unsequenced(message),

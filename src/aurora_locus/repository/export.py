@@ -84,11 +84,14 @@ async def _chunks(header: bytes, sections: AsyncIterator[list[bytes]]) -> AsyncI
 
 
 async def _newer(db: Database, head: Head, since: Tid) -> AsyncIterator[list[bytes]]:
-    """Blocks by the rev that brought them; the head's commit has been sent already."""
-    position = (str(since), b"\xff")
-    while page := await reader.blocks_after(db, head.did, *position, limit=_BATCH):
-        yield [car.section(cid, block) for _, cid, block in page if cid != head.commit]
-        position = (page[-1][0], bytes(page[-1][1]))
+    """The blocks that a rev since then brought; the head's commit has been sent already.
+
+    A block removed while this runs is still counted as kept by :meth:`Repositories.exporting`, so none is left out.
+    """
+    after = b""
+    while page := await reader.blocks_since(db, head.did, since, after, limit=_BATCH):
+        yield [car.section(cid, block) for cid, block in page if cid != head.commit]
+        after = bytes(page[-1][0])
 
 
 async def _whole(db: Database, head: Head) -> AsyncIterator[list[bytes]]:

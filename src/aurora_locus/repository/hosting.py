@@ -31,10 +31,7 @@ _HEAD_BLOCK = """
     select b.bytes from repositories p join blocks b on b.did = p.did and b.cid = p.head where p.did = :did
 """
 _BLOBS = "select cid from blobs where did = :did"
-_REMOVE = tuple(
-    f"delete from {table} where did = :did"
-    for table in ("records", "unlinked_blocks", "blocks", "blob_references", "blobs")
-)
+_REMOVE = tuple(f"delete from {table} where did = :did" for table in ("records", "blocks", "blob_references", "blobs"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,10 +64,11 @@ _REPOSITORIES_WITH = """
 
 _BLOCKS = "select cid, bytes from blocks where did = :did and cid in :cids"
 
-_BLOCKS_AFTER = """
-    select rev, cid, bytes from blocks
-     where did = :did and (rev, cid) > (:rev, :cid)
-     order by rev, cid
+# Goes through the whole repository; there is no index for it, because every write would pay for what few ask.
+_BLOCKS_SINCE = """
+    select cid, bytes from blocks
+     where did = :did and cid > :cid and rev > :rev and uses > 0
+     order by cid
      limit :limit
 """
 
@@ -147,8 +148,8 @@ async def load_blocks(db: Database, did: Did, cids: Iterable[Cid]) -> dict[Cid, 
     return {Cid(row[0]): row[1] for row in rows}
 
 
-async def blocks_after(db: Database, did: Did, rev: str, cid: bytes, *, limit: int) -> list[tuple[str, Cid, bytes]]:
-    """Blocks in the order of the revs that brought them, each with its rev, behind the position (rev, cid)."""
+async def blocks_since(db: Database, did: Did, rev: str, after: bytes, *, limit: int) -> list[tuple[Cid, bytes]]:
+    """Blocks that came after a rev, by CID, behind ``after``."""
     async with db.reader() as reader:
-        rows = await reader.fetch(_BLOCKS_AFTER, did=did, rev=rev, cid=cid, limit=limit)
-    return [(row[0], Cid(row[1]), row[2]) for row in rows]
+        rows = await reader.fetch(_BLOCKS_SINCE, did=did, rev=rev, cid=after, limit=limit)
+    return [(Cid(row[0]), row[1]) for row in rows]

@@ -1,7 +1,7 @@
 """The repositories of this process: what is kept in memory about them, all of it bounded and all of it forgettable."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from cachetools import LRUCache
@@ -50,6 +50,7 @@ class Repositories:
         self._heads: LRUCache[Did, Head] = LRUCache(_CACHED_HEADS)
         self._changes = 0
         self._exports: dict[Did, int] = {}
+        self._listeners: list[Callable[[Did], None]] = []
 
     async def head(self, did: Did) -> Head:
         """The repository's present. Raises NotFound (``RepoNotFound``)."""
@@ -70,9 +71,15 @@ class Repositories:
         self._heads[head.did] = head
 
     def forget_head(self, did: Did) -> None:
-        """The stored row may have changed."""
+        """The stored row, or the account that it belongs to, may have changed."""
         self._changes += 1
         self._heads.pop(did, None)
+        for listener in self._listeners:
+            listener(did)
+
+    def when_forgotten(self, listener: Callable[[Did], None]) -> None:
+        """Call this with each DID of which nothing kept in memory can be trusted any more."""
+        self._listeners.append(listener)
 
     def next_rev(self, previous: Tid | None) -> Tid:
         """A rev for a new commit: now, or just after the previous one where the clock was set back."""
@@ -106,7 +113,7 @@ class Repositories:
                 self._exports[did] -= 1
                 return
             try:
-                await self.db.write(lambda w: writer.collect_unlinked(w, did))
+                await self.db.write(lambda w: writer.collect_unused(w, did))
             finally:
                 del self._exports[did]
 
@@ -122,6 +129,6 @@ async def open_repositories(
     node_cache_bytes: int = 32 << 20,
 ) -> Repositories:
     """Clear up what exports of a stopped process left, then serve. ``clock_id`` (0 to 1023) marks this process's TIDs."""
-    for did in await db.write(writer.with_unlinked):
-        await db.write(lambda w, did=did: writer.collect_unlinked(w, did))  # type: ignore[misc]  # a default binds it now
+    for did in await db.write(writer.with_unused):
+        await db.write(lambda w, did=did: writer.collect_unused(w, did))  # type: ignore[misc]  # a default binds it now
     return Repositories(db, live, keys, blobs, clock, clock_id=clock_id, node_cache_bytes=node_cache_bytes)

@@ -1,11 +1,10 @@
 """The statements of one commit, run on the writer in one transaction (design 4.1): the only ones that move a head.
 
-Order matters: the head first, because it refuses (a stale head, an inactive repository) before anything else is done; the
-index before the blocks that go, because a record's block goes only when no other record has the same content; the event
+Order matters: the head first, because it refuses (a stale head, an inactive repository) before anything else is done; the event
 last, because its number is taken under the lock that orders commits (design 4.2).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from at_protocol.data.blob_ref import BlobRef
@@ -28,11 +27,11 @@ _MOVE_HEAD = """
      where did = :did and head = :expected and status = 'active'
 """
 
-# A block that is stored already (the same record under another path) counts as new again, so that exports since a rev
-# in between contain it.
+# A block that is stored already (the same content under another path, or removed while an export needed it) counts as
+# new again, so that exports since a rev in between contain it.
 _PUT_BLOCK = """
-    insert into blocks (did, cid, bytes, rev) values (:did, :cid, :bytes, :rev)
-    on conflict (did, cid) do update set rev = excluded.rev
+    insert into blocks (did, cid, bytes, rev, uses) values (:did, :cid, :bytes, :rev, 1)
+    on conflict (did, cid) do update set rev = excluded.rev, uses = blocks.uses + 1
 """
 _PUT_RECORD = """
     insert into records (did, collection, rkey, cid, rev) values (:did, :collection, :rkey, :cid, :rev)
@@ -40,22 +39,12 @@ _PUT_RECORD = """
 """
 _REMOVE_RECORD = "delete from records where did = :did and collection = :collection and rkey = :rkey"
 
-_REMOVE_BLOCK = "delete from blocks where did = :did and cid = :cid"
-_REMOVE_RECORD_BLOCK = """
-    delete from blocks
-     where did = :did and cid = :cid and not exists (select 1 from records r where r.did = :did and r.cid = :cid)
-"""
-# While an export of this repository runs its blocks stay; what nothing refers to is removed when it has ended.
-_UNLINK_BLOCK = "insert into unlinked_blocks (did, cid) values (:did, :cid) on conflict do nothing"
-_RELINK_BLOCK = "delete from unlinked_blocks where did = :did and cid = :cid"
-
-_COLLECT_UNLINKED = """
-    delete from blocks
-     where did = :did and cid in (select u.cid from unlinked_blocks u where u.did = :did)
-       and not exists (select 1 from records r where r.did = blocks.did and r.cid = blocks.cid)
-"""
-_FORGET_UNLINKED = "delete from unlinked_blocks where did = :did"
-_FIND_UNLINKED = "select distinct did from unlinked_blocks"
+# A tree node or commit has one place in its repository, a record's block one per path.
+_REMOVE_NODE = "delete from blocks where did = :did and cid = :cid and uses = 1"
+_RELEASE = "update blocks set uses = uses - 1 where did = :did and cid = :cid"
+_REMOVE_UNUSED = "delete from blocks where did = :did and cid = :cid and uses = 0"
+_COLLECT_UNUSED = "delete from blocks where did = :did and uses = 0"
+_FIND_UNUSED = "select distinct did from blocks where uses = 0"
 
 _CREATE = """
     insert into repositories (did, status, head, rev, data, created_at)
@@ -78,18 +67,19 @@ class IndexChange:
     collection: Nsid
     rkey: RecordKey
     cid: Cid | None
+    block: bytes | None
     blobs: tuple[BlobRef, ...]
     had_record: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Changeset:
-    """Everything that one commit changes. ``removed_nodes`` includes the commit before."""
+    """Everything that one commit changes. ``nodes`` includes the commit itself, ``removed_nodes`` the one before."""
 
     before: Head
     commit: Commit
     rev: Tid
-    blocks: dict[Cid, bytes]
+    nodes: dict[Cid, bytes]
     removed_nodes: Sequence[Cid]
     removed_records: Sequence[Cid]
     index: Sequence[IndexChange]
@@ -108,12 +98,7 @@ def store(w: Writer, live: Live, changes: Changeset, *, keep_removed: bool) -> l
     )
     if moved != 1:
         raise StaleHead
-    w.execute_many(
-        _PUT_BLOCK,
-        [{"did": did, "cid": bytes(cid), "bytes": block, "rev": changes.rev} for cid, block in changes.blocks.items()],
-    )
-    if keep_removed:
-        w.execute_many(_RELINK_BLOCK, [{"did": did, "cid": bytes(cid)} for cid in changes.blocks])
+    _put_blocks(w, did, changes.rev, [*changes.nodes.items(), *_record_blocks(changes)])
     collected = _store_index(w, did, changes)
     _remove_blocks(w, did, changes, keep_removed=keep_removed)
     log.append_commit(w, live, did, changes.frame)
@@ -151,11 +136,23 @@ def _remove_blocks(w: Writer, did: Did, changes: Changeset, *, keep_removed: boo
     nodes = [{"did": did, "cid": bytes(cid)} for cid in changes.removed_nodes]
     records = [{"did": did, "cid": bytes(cid)} for cid in changes.removed_records]
     if keep_removed:
-        w.execute_many(_UNLINK_BLOCK, nodes + records)
+        w.execute_many(_RELEASE, nodes + records)
         return
-    w.execute_many(_REMOVE_BLOCK, nodes)
+    w.execute_many(_REMOVE_NODE, nodes)
     if records:
-        w.execute_many(_REMOVE_RECORD_BLOCK, records)
+        w.execute_many(_RELEASE, records)
+        w.execute_many(_REMOVE_UNUSED, records)
+
+
+def _record_blocks(changes: Changeset) -> Iterable[tuple[Cid, bytes]]:
+    """The content of each path written; once per path, because each counts."""
+    return [
+        (change.cid, change.block) for change in changes.index if change.cid is not None and change.block is not None
+    ]
+
+
+def _put_blocks(w: Writer, did: Did, rev: Tid | None, blocks: Iterable[tuple[Cid, bytes]]) -> None:
+    w.execute_many(_PUT_BLOCK, [{"did": did, "cid": bytes(cid), "bytes": block, "rev": rev} for cid, block in blocks])
 
 
 def insert_repository(w: Writer, did: Did, status: str, commit: Commit, blocks: dict[Cid, bytes]) -> None:
@@ -171,18 +168,14 @@ def insert_repository(w: Writer, did: Did, status: str, commit: Commit, blocks: 
     )
     if made != 1:
         raise Conflict(f"There is a repository of {did} on this server already.", name="AlreadyExists")
-    w.execute_many(
-        _PUT_BLOCK,
-        [{"did": did, "cid": bytes(cid), "bytes": block, "rev": commit.rev} for cid, block in blocks.items()],
-    )
+    _put_blocks(w, did, commit.rev, blocks.items())
 
 
-def collect_unlinked(w: Writer, did: Did) -> None:
+def collect_unused(w: Writer, did: Did) -> None:
     """Remove the blocks that were kept for exports; none may be running."""
-    w.execute(_COLLECT_UNLINKED, did=did)
-    w.execute(_FORGET_UNLINKED, did=did)
+    w.execute(_COLLECT_UNUSED, did=did)
 
 
-def with_unlinked(w: Writer) -> list[Did]:
+def with_unused(w: Writer) -> list[Did]:
     """Repositories with such blocks: exports that a stopped process did not finish."""
-    return [Did(row["did"]) for row in w.fetch(_FIND_UNLINKED)]
+    return [Did(row["did"]) for row in w.fetch(_FIND_UNUSED)]

@@ -6,10 +6,9 @@ from groundwork.database.transaction import Database, Writer
 # A deletion of this many rows keeps the one writer of SQLite for some milliseconds, no longer.
 BATCH = 2_000
 
-_BORDER = """
-    select max(seq) as border, count(*) as amount
-      from (select seq from events where sequenced_at < :older_than order by seq limit :limit) as oldest
-"""
+# Events are in the order of their time but for clocks that were set back; the oldest ones by number are looked at first,
+# so that an event never goes before one with a lower number.
+_OLDEST = "select seq, sequenced_at from events order by seq limit :limit"
 _DELETE = "delete from events where seq <= :border"
 _NOTE = "update sequencer set retired_up_to = :border where id = 1 and retired_up_to < :border"
 
@@ -25,8 +24,12 @@ async def retire(db: Database, older_than: Instant) -> int:
 
 
 def _retire_batch(w: Writer, older_than: Instant) -> int:
-    found = w.fetch_one(_BORDER, older_than=older_than, limit=BATCH)
-    if found is None or found["border"] is None:
+    border = None
+    for row in w.fetch(_OLDEST, limit=BATCH):
+        if row["sequenced_at"] >= older_than:
+            break
+        border = row["seq"]
+    if border is None:
         return 0
-    w.execute(_NOTE, border=found["border"])
-    return w.execute(_DELETE, border=found["border"])
+    w.execute(_NOTE, border=border)
+    return w.execute(_DELETE, border=border)

@@ -25,7 +25,8 @@ class Need(StrEnum):
     REFRESH = "refresh"
     """A refresh token, as Bearer."""
     SERVICE = "service"
-    """An inter-service token of any account for exactly this method, or a session (uploadBlob, createAccount)."""
+    """A session of an active account. The grade of methods that other services will call with tokens of their own; such
+    tokens are not read yet, and are refused like any that is not a session's."""
     ADMIN = "admin"
     """The host's administration."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from aurora_locus.accounts.credentials import Administration, Credentials, Session
+from aurora_locus.accounts.credentials import BASIC, Administration, Credentials, Session
 from aurora_locus.accounts.model import Scope
 from aurora_locus.repository.model import Status
 from aurora_locus.xrpc.authentication import Authenticate, Caller, Need
@@ -24,7 +24,8 @@ def authenticator(credentials: Credentials) -> Authenticate:
             case None:
                 if need is Need.NOTHING:
                     return None
-                raise NotSignedIn("This needs an account; sign in first.", name="AuthMissing")
+                challenge = BASIC if need is Need.ADMIN else None
+                raise NotSignedIn("This needs an account; sign in first.", name="AuthMissing", headers=challenge)
             case Administration():
                 if need in {Need.NOTHING, Need.ADMIN}:
                     return Caller(None, is_admin=True)
@@ -37,7 +38,7 @@ def authenticator(credentials: Credentials) -> Authenticate:
 
 def _caller(need: Need, session: Session) -> Caller:
     if need is Need.ADMIN:
-        raise NotSignedIn("This is for the administration.", name="AuthenticationRequired")
+        raise NotSignedIn("This is for the administration.", name="AuthenticationRequired", headers=BASIC)
     if need is Need.FULL_ACCESS and session.scope is not Scope.FULL:
         raise Forbidden("Sign in with the account's own password for this.", name="InvalidToken")
     if need is Need.SERVICE and session.account.status is not Status.ACTIVE:

@@ -22,7 +22,7 @@ from at_protocol.xrpc.parameters import decode_parameters
 from aurora_locus.xrpc.host import Host
 from aurora_locus.xrpc.method import JSON_BODY_BYTES, Answer, Call, Method, Outcome
 from groundwork.errors import InvalidInput
-from groundwork.http.application import name_route
+from groundwork.http.application import add_header, name_route
 
 PREFIX = "/xrpc/"
 
@@ -68,9 +68,13 @@ def dispatcher(host: Host, table: Table) -> ASGIApp:
                 raise HTTPException(426 if scope["method"] == "GET" else 405, headers={"upgrade": "websocket"})
             await _send(send, _not_implemented(nsid), is_head=scope["method"] == "HEAD")
             return
-        name_route(HTTPConnection(scope), nsid)
+        connection = HTTPConnection(scope)
+        name_route(connection, nsid)
         _check_verb(method, scope["method"])
         headers: dict[bytes, bytes] = dict(scope["headers"])
+        if b"authorization" in headers:  # the answer is for this caller alone (protocol/xrpc.md 3)
+            add_header(connection, "cache-control", "private")
+            add_header(connection, "vary", "authorization")
         caller = await host.authenticate(method.need, nsid, headers)
         stream = _stream(receive)
         body: Any = None

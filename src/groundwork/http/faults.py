@@ -68,9 +68,8 @@ def fault_of(error: Exception, request_id: str, translations: Translations) -> F
 def _of_failure(failure: Failure, request_id: str) -> Fault:
     kind = kind_of(failure)
     name = failure.name or kind.xrpc_name
-    headers = {}
+    headers = dict(failure.headers)
     if isinstance(failure, TooMany):
-        headers = dict(failure.headers)
         headers["retry-after"] = str(max(1, -int(-failure.after_seconds // 1)))  # whole seconds, rounded up
     return Fault(
         kind=type(failure).__name__,
@@ -104,7 +103,10 @@ def render_problem(_connection: HTTPConnection, fault: Fault) -> Response:
 def render_xrpc(_connection: HTTPConnection, fault: Fault) -> Response:
     """``{"error", "message"}``, as every client of the AT Protocol expects (protocol/xrpc.md 2)."""
     body = msgspec.json.encode({"error": fault.name, "message": fault.why})
-    return Response(body, fault.xrpc_status, fault.headers, "application/json")
+    headers = dict(fault.headers)
+    if fault.xrpc_status == 401:  # RFC 9110 11.6.1: with every 401, how to sign in
+        headers.setdefault("www-authenticate", "Bearer")
+    return Response(body, fault.xrpc_status, headers, "application/json")
 
 
 def by_path(shapes: Mapping[str, Renderer], otherwise: Renderer) -> Renderer:

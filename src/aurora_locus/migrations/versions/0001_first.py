@@ -4,7 +4,7 @@ Which room writes which table is said above each group. CIDs are 36 raw bytes, i
 secrets sealed (``groundwork.sealing``) or hashed, never plain (invariant 8).
 """
 
-from groundwork.database.revision import apply
+from groundwork.database.revision import apply, engine
 
 revision = "0001"
 down_revision = None
@@ -23,19 +23,14 @@ create table repositories (
 create index repositories_in_order_of_arrival on repositories (created_at, did);
 
 create table blocks (
-    did   text  not null references repositories (did),
-    cid   bytea not null,
-    bytes bytea not null,
-    rev   text  not null,
+    did   text    not null references repositories (did),
+    cid   bytea   not null,
+    bytes bytea   not null,
+    rev   text    not null,
+    uses  integer not null check (uses >= 0),
     primary key (did, cid)
 );
-create index blocks_by_rev on blocks (did, rev, cid);
-
-create table unlinked_blocks (
-    did text  not null references repositories (did),
-    cid bytea not null,
-    primary key (did, cid)
-);
+create index blocks_unused on blocks (did) where uses = 0;
 
 create table records (
     did          text  not null references repositories (did),
@@ -45,8 +40,7 @@ create table records (
     rev          text  not null,
     takedown_ref text,
     primary key (did, collection, rkey)
-);
-create index records_by_cid on records (did, cid);
+){clustered};
 create index records_by_collection on records (collection, did);
 """
 
@@ -86,14 +80,13 @@ create table sequencer (
 insert into sequencer (id, last, retired_up_to) values (1, 0, 0);
 
 create table events (
-    seq          bigint not null primary key,
+    seq          {number} not null primary key,
     did          text   not null,
     kind         text   not null check (kind in ('commit', 'sync', 'identity', 'account')),
     frame        bytea  not null,
     sequenced_at bigint not null
 );
 create index events_by_did on events (did, seq);
-create index events_by_age on events (sequenced_at);
 """
 
 # accounts: who may sign in. E-mail addresses are stored in lower case, handles in their normal form. What was decided
@@ -120,6 +113,7 @@ create table accounts (
 
 create table released_handles (
     handle      text   not null primary key,
+    did         text   not null,
     released_at bigint not null
 );
 
@@ -193,7 +187,7 @@ create table plc_operations (
     did        text   not null,
     cid        text   not null,
     operation  text   not null,
-    state      text   not null check (state in ('intended', 'sent', 'abandoned')),
+    state      text   not null check (state in ('intended', 'sent', 'ending', 'abandoned')),
     created_at bigint not null,
     primary key (did, cid)
 );
@@ -201,7 +195,16 @@ create index plc_operations_by_state on plc_operations (state, created_at);
 """
 
 
+# Every write touches these tables. SQLite keeps a primary key in a second tree beside the rows unless told otherwise;
+# PostgreSQL has no such choice.
+FORMS = {
+    "sqlite": {"clustered": " without rowid", "number": "integer"},
+    "postgresql": {"clustered": "", "number": "bigint"},
+}
+
+
 def upgrade() -> None:
     """Create every table."""
+    form = FORMS[engine()]
     for group in (REPOSITORIES, BLOBS, EVENTS, ACCOUNTS, KEYS):
-        apply(group)
+        apply(group.format_map(form))

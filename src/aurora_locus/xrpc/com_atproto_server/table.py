@@ -17,6 +17,18 @@ from aurora_locus.xrpc.com_atproto_server import (
     get_session,
     refresh_session,
 )
+from aurora_locus.xrpc.limits import (
+    CREATE_ACCOUNT,
+    SIGN_IN,
+    SIGN_IN_DAILY,
+    UPDATE_HANDLE,
+    UPDATE_HANDLE_DAILY,
+    counting_wrong_passwords,
+    limited,
+    per_account,
+    per_address,
+    per_identifier_and_address,
+)
 from aurora_locus.xrpc.method import Call, Method, Outcome, Run, procedure, query
 
 OfAccounts = Callable[[Registry, Call], Awaitable[Outcome]]
@@ -28,11 +40,21 @@ def methods(registry: Registry) -> list[Method]:
     def over(run: OfAccounts) -> Run:
         return partial(run, registry)
 
+    sign_in = limited(
+        registry,
+        per_identifier_and_address(SIGN_IN, SIGN_IN_DAILY),
+        counting_wrong_passwords(registry, over(create_session.run)),
+    )
+    rename = limited(registry, per_account(UPDATE_HANDLE, UPDATE_HANDLE_DAILY), over(update_handle.run))
     server, identity = "com.atproto.server", "com.atproto.identity"
     return [
         query(f"{server}.describeServer", over(describe_server.run)),
-        procedure(f"{server}.createAccount", over(create_account.run), Need.NOTHING),
-        procedure(f"{server}.createSession", over(create_session.run), Need.NOTHING),
+        procedure(
+            f"{server}.createAccount",
+            limited(registry, per_address(CREATE_ACCOUNT), over(create_account.run)),
+            Need.NOTHING,
+        ),
+        procedure(f"{server}.createSession", sign_in, Need.NOTHING),
         procedure(f"{server}.refreshSession", over(refresh_session.run), Need.REFRESH),
         query(f"{server}.getSession", over(get_session.run), Need.ACCESS),
         procedure(f"{server}.deleteSession", over(delete_session.run), Need.REFRESH),
@@ -40,5 +62,5 @@ def methods(registry: Registry) -> list[Method]:
         procedure(f"{server}.deactivateAccount", over(deactivate_account.run), Need.FULL_ACCESS),
         procedure(f"{server}.activateAccount", over(activate_account.run), Need.FULL_ACCESS),
         query(f"{identity}.resolveHandle", over(resolve_handle.run)),
-        procedure(f"{identity}.updateHandle", over(update_handle.run), Need.FULL_ACCESS),
+        procedure(f"{identity}.updateHandle", rename, Need.FULL_ACCESS),
     ]

@@ -1,0 +1,78 @@
+"""Changing an account's handle: in the directory, here, and on the firehose, all of them or none.
+
+As with a new account the operation is stored before it is sent; what fails in between is put right in the directory, now
+or at the next start (``identity.plc_updates``).
+"""
+
+import asyncio
+import contextlib
+
+from at_protocol.identity.plc_operation import Operation
+from at_protocol.syntax.did import Did
+from at_protocol.syntax.handle import Handle
+from aurora_locus.accounts import queries
+from aurora_locus.accounts.model import Account
+from aurora_locus.accounts.registry import Registry
+from aurora_locus.identity import plc_updates
+from aurora_locus.identity.handles import require_registrable, taken
+from aurora_locus.sequencer import log
+from groundwork.database.transaction import UniqueViolated, Writer
+from groundwork.errors import Conflict, Forbidden, RemoteFailed, RemoteSlow
+
+
+async def rename(registry: Registry, did: Did, wanted: str) -> None:
+    """Give the account this handle; the same one again only announces it.
+
+    Raises InvalidInput and Refused with the Lexicons' names (``identity.handles``), Conflict when two changes race.
+    """
+    handle = require_registrable(wanted, registry.handle_domains, is_development=registry.is_development)
+    renaming = asyncio.create_task(_rename(registry, did, handle))
+    try:
+        await asyncio.shield(renaming)
+    except asyncio.CancelledError:
+        # As in ``creation``: what has begun is ended properly although nobody waits for it.
+        with contextlib.suppress(Exception):
+            await renaming
+        raise
+
+
+async def _rename(registry: Registry, did: Did, handle: Handle) -> None:
+    async with registry.renames.hold(did):
+        async with registry.db.reader() as reader:
+            account = await queries.find(reader, did)
+            if account is None:
+                raise Forbidden("There is no such account on this server.", name="AccountNotFound")
+            if account.handle != handle and await queries.handle_is_taken(reader, handle, did):
+                raise taken()
+        operation = await plc_updates.new_handle(registry.directory, registry.rotation_key, did, handle)
+        if operation is None:
+            await _store(registry, account, handle, None)
+            return
+        await plc_updates.intend(registry.db, did, operation)
+        try:
+            await registry.directory.submit(did, operation)
+            await _store(registry, account, handle, operation)
+        except (RemoteFailed, RemoteSlow):
+            raise  # the directory is in trouble: `plc_updates.mend` looks later
+        except Exception:
+            await plc_updates.give_up(registry.db, registry.directory, registry.rotation_key, did, operation)
+            raise
+
+
+async def _store(registry: Registry, account: Account, handle: Handle, operation: Operation | None) -> None:
+    did = account.did
+
+    def work(w: Writer) -> None:
+        if account.handle != handle:
+            queries.require_not_kept(w, handle, did)
+            if not queries.set_handle(w, did, handle, account.handle):
+                raise Conflict("The handle was changed by somebody else at the same time.")
+            w.after_commit(lambda: registry.repositories.forget_head(did))
+        if operation is not None:
+            plc_updates.settle(w, did, operation)
+        log.append_identity(w, registry.repositories.live, did, handle)
+
+    try:
+        await registry.db.write(work)
+    except UniqueViolated as violated:
+        raise taken() from violated
