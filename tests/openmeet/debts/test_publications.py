@@ -1,0 +1,257 @@
+"""The state machine of publications: every transition of the graph, and none beside it."""
+
+import itertools
+
+import pytest
+
+from groundwork.clock import HOUR, MINUTE, SECOND, HandClock
+from groundwork.database.transaction import Database, Transaction
+from groundwork.outbox.states import ImpossibleMove
+from openmeet.debts import publication_leases as leases
+from openmeet.debts import publications
+from openmeet.debts.publication_leases import Publication
+from openmeet.debts.publications import DUE_ON_NEW_REVISION, GRAPH, Kind, State
+from openmeet.users import actions as users
+from tests.databases import MakeDatabase
+
+DID = "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"
+URI = f"at://{DID}/community.lexicon.calendar.event/3mqdau33ozs2n"
+PAIRS = list(itertools.product(State, State))
+
+
+@pytest.fixture
+async def db(make_sqlite: MakeDatabase) -> Database:
+    return await make_sqlite("openmeet")
+
+
+async def place(tx: Transaction, state: State, *, uri: str | None = URI) -> str:
+    """A row in this state, as if it had come there; the user it belongs to."""
+    user_id = await users.create_person(tx, display_name="Ana")
+    await publications.owe(tx, kind=Kind.EVENT, subject_id="e", user_id=user_id, revision=1)
+    leased = state in {State.SENDING, State.RETRACTING}
+    await tx.execute(
+        "update publications set state = :state, uri = :uri, did = :did, lease = 1, leased_until = :until,"
+        " base_rev = '3aaaaaaaaaaaa', base_cid = 'old', chosen_cid = 'new', chosen_revision = 1, chosen_body = :body",
+        state=state.value,
+        uri=uri,
+        did=DID,
+        until=tx.now + MINUTE if leased else None,
+        body=b"\xa0",
+    )
+    return user_id
+
+
+async def state_of(db: Database) -> State:
+    async with db.reader() as reader:
+        return (await publications.states(reader, Kind.EVENT, ["e"]))["e"].state
+
+
+async def held(tx: Transaction) -> Publication:
+    found = await leases.find(tx, Kind.EVENT, "e")
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(("current", "following"), PAIRS, ids=lambda state: state.value)
+def test_graph_is_closed(current: State, following: State):
+    """A declared move is allowed, any other is a programming mistake."""
+    if following in GRAPH.moves[current]:
+        GRAPH.require(current, following)
+    else:
+        with pytest.raises(ImpossibleMove):
+            GRAPH.require(current, following)
+
+
+def test_every_state_can_be_reached_and_left():
+    assert all(GRAPH.sources_of(state) for state in State)
+    assert all(GRAPH.moves[state] for state in State)
+
+
+@pytest.mark.parametrize("state", [s for s in State if s not in {State.SENDING, State.RETRACTING}])
+@pytest.mark.parametrize("following", State, ids=lambda state: state.value)
+async def test_rows_that_are_not_leased_are_not_moved_by_payers(db: Database, state: State, following: State):
+    """A late payer, whose row is somebody else's by now, changes nothing."""
+    async with db.transaction() as tx:
+        await place(tx, state)
+        late = await held(tx)
+        if GRAPH.allows(State.SENDING, following):
+            assert not await leases.move(tx, late, following)
+    assert await state_of(db) is state
+
+
+@pytest.mark.parametrize("leased", [State.SENDING, State.RETRACTING])
+@pytest.mark.parametrize("following", State, ids=lambda state: state.value)
+async def test_payers_move_leased_rows_along_the_graph_only(db: Database, leased: State, following: State):
+    async with db.transaction() as tx:
+        await place(tx, leased)
+        row = await held(tx)
+        if GRAPH.allows(leased, following):
+            assert await leases.move(tx, row, following)
+        else:
+            with pytest.raises(ImpossibleMove):
+                await leases.move(tx, row, following)
+            following = leased
+    assert await state_of(db) is following
+
+
+@pytest.mark.parametrize("state", State, ids=lambda state: state.value)
+async def test_new_revision(db: Database, state: State):
+    """Due at once, but for what is leased (its payer sees it) and what needs a login anyway."""
+    async with db.transaction() as tx:
+        user_id = await place(tx, state)
+        await publications.owe(tx, kind=Kind.EVENT, subject_id="e", user_id=user_id, revision=2)
+    expected = State.DUE if state in DUE_ON_NEW_REVISION else state
+    assert await state_of(db) is expected
+    assert GRAPH.allows(state, expected) or state is expected
+
+
+@pytest.mark.parametrize("state", State, ids=lambda state: state.value)
+async def test_same_revision_owes_nothing_new(db: Database, state: State):
+    async with db.transaction() as tx:
+        user_id = await place(tx, state)
+        await publications.owe(tx, kind=Kind.EVENT, subject_id="e", user_id=user_id, revision=1)
+    assert await state_of(db) is state
+
+
+@pytest.mark.parametrize("state", State, ids=lambda state: state.value)
+async def test_echo(db: Database, state: State):
+    """Our own bytes under our own key settle every state from which the graph leads to published."""
+    async with db.transaction() as tx:
+        await place(tx, state)
+        settled = await leases.settle_by_echo(tx, uri=URI, cid="new", rev="3bbbbbbbbbbbb")
+    assert settled is GRAPH.allows(state, State.PUBLISHED)
+    assert await state_of(db) is (State.PUBLISHED if settled else state)
+
+
+@pytest.mark.parametrize(
+    ("cid", "rev"), [("other", "3bbbbbbbbbbbb"), ("new", "3aaaaaaaaaaaa"), ("new", "2zzzzzzzzzzzz")]
+)
+async def test_echo_counts_by_content_and_rev(db: Database, cid: str, rev: str):
+    """CID and uri must match, and the rev must be greater than that of the last settled write."""
+    async with db.transaction() as tx:
+        await place(tx, State.SENDING)
+        assert not await leases.settle_by_echo(tx, uri=URI, cid=cid, rev=rev)
+        assert not await leases.settle_by_echo(tx, uri=URI + "x", cid="new", rev="3bbbbbbbbbbbb")
+    assert await state_of(db) is State.SENDING
+
+
+@pytest.mark.parametrize("state", State, ids=lambda state: state.value)
+async def test_deleted_by_somebody_else(db: Database, state: State):
+    async with db.transaction() as tx:
+        await place(tx, state)
+        lost = await leases.lose(tx, uri=URI, rev="3bbbbbbbbbbbb", reason="gone")
+    assert lost is GRAPH.allows(state, State.RETRACTED)
+    assert await state_of(db) is (State.RETRACTED if lost else state)
+
+
+@pytest.mark.parametrize("state", State, ids=lambda state: state.value)
+async def test_changed_by_somebody_else(db: Database, state: State):
+    async with db.transaction() as tx:
+        await place(tx, state)
+        adopted = await leases.adopt(tx, uri=URI, cid="theirs", body=b"\xa0", rev="3bbbbbbbbbbbb")
+    assert adopted is GRAPH.allows(state, State.PUBLISHED)
+
+
+@pytest.mark.parametrize("state", State, ids=lambda state: state.value)
+async def test_take_back(db: Database, state: State):
+    """What may have reached the PDS is retracted before everything else; a leased row by its payer."""
+    async with db.transaction() as tx:
+        user_id = await place(tx, state)
+        await publications.owe_retraction(tx, kind=Kind.EVENT, subject_id="e", user_id=user_id, revision=2)
+    after = await state_of(db)
+    assert after is state or GRAPH.allows(state, after)
+    if GRAPH.allows(state, State.RETRACTING) and state not in {State.SENDING, State.RETRACTING}:
+        assert after is State.RETRACTING
+
+
+async def test_newer_revision_while_sending_is_due_after_the_answer(db: Database):
+    async with db.transaction() as tx:
+        user_id = await place(tx, State.SENDING)
+        row = await held(tx)
+        await publications.owe(tx, kind=Kind.EVENT, subject_id="e", user_id=user_id, revision=2)
+        await leases.confirm(tx, row, revision=row.revision, cid="new", body=b"\xa0", rev="3bbbbbbbbbbbb")
+    assert await state_of(db) is State.DUE
+
+
+async def test_lease_that_ended_is_taken_over_and_the_late_answer_is_void(db: Database, clock: HandClock):
+    async with db.transaction() as tx:
+        user_id = await users.create_person(tx, display_name="Ana")
+        await publications.owe(tx, kind=Kind.EVENT, subject_id="e", user_id=user_id, revision=1)
+        first = (await leases.take(tx, limit=10, seconds=60))[0]
+        assert await leases.take(tx, limit=10, seconds=60) == []
+    clock.turn(61 * SECOND)
+    async with db.transaction() as tx:
+        second = (await leases.take(tx, limit=10, seconds=60))[0]
+        assert second.lease == first.lease + 1
+        assert not await leases.move(tx, first, State.REFUSED)
+        assert await leases.move(tx, second, State.PUBLISHED)
+    assert await state_of(db) is State.PUBLISHED
+
+
+async def test_retractions_go_first(db: Database, clock: HandClock):
+    async with db.transaction() as tx:
+        user_id = await users.create_person(tx, display_name="Ana")
+        for number in range(3):
+            await publications.owe(tx, kind=Kind.EVENT, subject_id=f"e{number}", user_id=user_id, revision=1)
+        await tx.execute("update publications set uri = 'at://x', state = 'published' where subject_id = 'e2'")
+    clock.turn(SECOND)
+    async with db.transaction() as tx:
+        await publications.owe_retraction(tx, kind=Kind.EVENT, subject_id="e2", user_id=user_id, revision=2)
+        assert [row.subject_id for row in await leases.take(tx, limit=1, seconds=60)] == ["e2"]
+
+
+async def test_writes_are_counted_by_the_hour(db: Database, clock: HandClock):
+    """More than five an hour without a local edit is for a person to look at."""
+    async with db.transaction() as tx:
+        await place(tx, State.SENDING)
+        row = await held(tx)
+        counted = [await leases.fix(tx, row, did=DID, uri=URI, cid="c", body=b"") for _ in range(6)]
+    assert counted == [1, 2, 3, 4, 5, 6]
+    clock.turn(HOUR + 1)
+    async with db.transaction() as tx:
+        assert await leases.fix(tx, row, did=DID, uri=URI, cid="c", body=b"") == 1
+
+
+@pytest.mark.parametrize("state", State, ids=lambda state: state.value)
+async def test_every_state_has_words(db: Database, state: State):
+    async with db.transaction() as tx:
+        await place(tx, state)
+        standing = (await publications.states(tx, Kind.EVENT, ["e"]))["e"]
+        assert standing.words(tx.now)
+
+
+async def test_what_owes_nothing_is_only_here(db: Database):
+    async with db.reader() as reader:
+        standing = (await publications.states(reader, Kind.EVENT, ["never"]))["never"]
+        assert standing.words(reader.now) == "only here"
+        assert await publications.states(reader, Kind.EVENT, []) == {}
+
+
+async def test_the_same_on_both_engines(make_database: MakeDatabase):
+    """Every statement of the room is understood by PostgreSQL too."""
+    db = await make_database("openmeet")
+    async with db.transaction() as tx:
+        user_id = await place(tx, State.DUE, uri=None)
+        other = await users.create_person(tx, display_name="Ben")
+        row = (await leases.take(tx, limit=5, seconds=60))[0]
+        assert await leases.fix(tx, row, did=DID, uri=URI, cid="c", body=b"\x00\xff") == 1
+        assert await leases.confirm(tx, row, revision=1, cid="c", body=b"\x00\xff", rev="3bbbbbbbbbbbb")
+        found = await leases.find_by_uri(tx, URI)
+        assert found is not None
+        assert (found.base_body, found.state) == (b"\x00\xff", State.PUBLISHED)
+        await leases.remember_merge(tx, uri=URI, edits=b"{}", merged=b"{}")
+        await leases.give_up_revision(tx, found)
+        await leases.attach(tx, kind=Kind.EVENT, subject_id="e", did=DID, uri="x", cid="c", body=b"", rev="r")
+        await publications.try_again(tx, kind=Kind.EVENT, subject_id="e")
+        await publications.wake_all_of(tx, user_id)
+        await publications.wake_waiting(tx)
+        await publications.reconsider_all_of(tx, user_id)
+        await publications.reassign(tx, from_user=user_id, to_user=other)
+        await publications.owe_retraction(tx, kind=Kind.EVENT, subject_id="e", user_id=other, revision=5)
+        row = (await leases.take(tx, limit=5, seconds=60))[0]
+        assert await leases.start_retracting(tx, row)
+        assert await leases.retracted(tx, row)
+        await leases.leave(tx, row)
+        await leases.attach_current(tx, row, did=DID, uri=URI)
+        assert await publications.counts(tx)
+        assert await leases.take_one(tx, kind=Kind.EVENT, subject_id="e", seconds=1) is None
