@@ -20,7 +20,7 @@ from openmeet.browsing import api as browsing_api
 from openmeet.browsing import pages as browsing_pages
 from openmeet.events import api as events_api
 from openmeet.events import pages as events_pages
-from openmeet.events.publishing import PublishFirst
+from openmeet.events.publishing import CONSENT_PATH, PublishFirst
 from openmeet.settings import Settings
 from openmeet.sign_in import api as sign_in_api
 from openmeet.sign_in import pages as sign_in_pages
@@ -81,6 +81,7 @@ def create_app(
     app.state.code_key = code_key
     app.state.password_sign_in = password_sign_in
     app.state.publish_first = publish_first
+    app.state.asks_to_publish = any(route.path == CONSENT_PATH for route in more_pages)
     return app
 
 

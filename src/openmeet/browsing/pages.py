@@ -228,7 +228,8 @@ async def _event_context(
         wanted=asked if asked in set(Reply) else "",
         now=reader.now,
     )
-    return context | await _sync_context(reader, event, caller, mine)
+    sync = await _sync_context(reader, event, caller, mine)
+    return context | sync | {"asks_to_publish": request.app.state.asks_to_publish}
 
 
 async def _sync_context(
@@ -241,6 +242,7 @@ async def _sync_context(
         "sync_withheld": False,
         "can_try": False,
         "mine_sync": "",
+        "mine_withheld": False,
     }
     if caller is not None and caller.user_id == event.author_id:
         standing = (await publications.states(reader, publications.Kind.EVENT, [event.id]))[event.id]
@@ -252,6 +254,7 @@ async def _sync_context(
     if mine is not None and mine.status is not AttendanceStatus.DECLINED:
         standing = (await publications.states(reader, publications.Kind.RSVP, [mine.id]))[mine.id]
         found["mine_sync"] = standing.words(reader.now)
+        found["mine_withheld"] = standing.state is publications.State.WITHHELD
     return found
 
 

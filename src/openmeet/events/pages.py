@@ -1,6 +1,7 @@
 """A new event, also before signing in: what was typed is kept as a draft and comes back afterwards."""
 
 import secrets
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -9,9 +10,10 @@ from starlette.routing import Route
 from groundwork.errors import InvalidForm
 from openmeet.events import actions, queries, rules
 from openmeet.events.labels import LABELS
-from openmeet.events.model import Event
-from openmeet.events.publishing import PublishFirst, is_held_at_first
+from openmeet.events.model import Event, Visibility
+from openmeet.events.publishing import CONSENT_PATH, PublishFirst, is_held_at_first
 from openmeet.events.submissions import pack, submission_of, unpack, values_of
+from openmeet.identities.actions import ask_once
 from openmeet.settings import Settings
 from openmeet.sign_in.rules import hash_token
 from openmeet.site.forms import Typed, read_form, typed_again
@@ -68,10 +70,17 @@ async def create(request: Request) -> Response:
             submission_key=typed.get("submission") or None,
             is_held=await is_held_at_first(tx, caller.user_id, details),
         )
+        is_asked = (
+            request.app.state.asks_to_publish
+            and event.visibility is Visibility.PUBLIC
+            and await ask_once(tx, caller.user_id)
+        )
         if draft_token:
             await queries.drop_draft(tx, hash_token(draft_token))
     is_shown = not event.is_held or await publish_first(request, event)
-    response = go(f"/events/{event.slug}", said="event_created" if is_shown else "event_held")
+    here = f"/events/{event.slug}"
+    following = f"{CONSENT_PATH}?{urlencode({'next': here})}" if is_asked else here
+    response = go(following, said="event_created" if is_shown else "event_held")
     response.delete_cookie(_DRAFT_COOKIE, path="/", httponly=True, samesite="lax")
     return response
 

@@ -13,6 +13,9 @@ from openmeet.identities import queries as identities
 from openmeet.identities.model import IdentityKind
 from openmeet.users.model import UserId
 
+# Where people are asked, once, whether their public events and answers may be published.
+CONSENT_PATH = "/settings/publishing"
+
 # Pays the promise of one event now, under a deadline; True when the repository has it. Bound by `programs/`.
 PublishFirst = Callable[[Database, EventId], Awaitable[bool]]
 

@@ -54,5 +54,10 @@ async def _me(request: Request) -> User:
 
 
 def _show(request: Request, user: User, typed: Typed, *, status: int = 200) -> Response:
-    context = {"typed": typed, "zones": ZONES, "email": user.email}
+    context = {
+        "typed": typed,
+        "zones": ZONES,
+        "email": user.email,
+        "with_publishing": request.app.state.asks_to_publish,
+    }
     return page(request, "users/profile.html", context, status=status)
