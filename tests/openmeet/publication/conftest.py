@@ -161,6 +161,7 @@ class Town:
         did = (await self.identity(user_id)).did
         client = XrpcClient(self.network.http, self.clock, self.pds_url)
         newest = (await client.query("com.atproto.sync.getLatestCommit", {"did": did}))["rev"]
+        self.consumer.interests.followed.add(did)  # also commits without a calendar record
         stop = asyncio.Event()
         following = asyncio.create_task(follow_source(self.consumer, self.pds_url, stop))
         try:

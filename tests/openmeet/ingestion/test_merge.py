@@ -1,0 +1,163 @@
+"""Three-way merge, field by field: nothing is lost without a trace."""
+
+import dataclasses
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from groundwork.clock import Instant
+from openmeet.events.model import Link, Mode, NetworkEvent, Origin, Status, Venue
+from openmeet.ingestion.merge import (
+    GROUPS,
+    Facts,
+    Merged,
+    Policy,
+    Side,
+    decode_edits,
+    decode_event,
+    edits_between,
+    encode_edits,
+    encode_event,
+    merge,
+)
+
+BASE = NetworkEvent(
+    name="Tea",
+    description="Bring a cup.",
+    starts_at=Instant(1_000_000),
+    ends_at=None,
+    starts_text="1970-01-01T00:00:01Z",
+    ends_text="",
+    time_zone="UTC",
+    mode=Mode.IN_PERSON,
+    status=Status.SCHEDULED,
+    venues=(Venue(name="Park"),),
+    online_url="",
+    links=(),
+    is_discoverable=True,
+    created_at=Instant(0),
+)
+FACTS = Facts(Origin.HERE, ours_at=Instant(10), theirs_at=Instant(20), ours_cid="a", theirs_cid="b")
+EARLIER = dataclasses.replace(FACTS, ours_at=Instant(30))
+
+
+def changed(**fields: object) -> NetworkEvent:
+    return dataclasses.replace(BASE, **fields)
+
+
+def merged(ours: NetworkEvent, theirs: NetworkEvent, facts: Facts = FACTS) -> Merged:
+    return merge(BASE, edits_between(BASE, ours), theirs, facts)
+
+
+def test_one_side_alone_is_taken_without_a_word():
+    assert merged(BASE, changed(name="Coffee")) == Merged(changed(name="Coffee"), ())
+    assert merged(changed(name="Coffee"), BASE) == Merged(changed(name="Coffee"), ())
+
+
+def test_different_fields_add_up():
+    result = merged(changed(name="Coffee"), changed(description="No cups.", status=Status.CANCELLED))
+    assert result == Merged(changed(name="Coffee", description="No cups.", status=Status.CANCELLED), ())
+
+
+def test_same_change_on_both_sides_is_no_conflict():
+    assert merged(changed(name="Coffee"), changed(name="Coffee")) == Merged(changed(name="Coffee"), ())
+
+
+def test_manual_edit_is_kept_and_theirs_is_on_record():
+    result = merged(changed(name="Ours"), changed(name="Theirs"))
+    assert result.event.name == "Ours"
+    decision = result.decisions[0]
+    assert (decision.base, decision.ours, decision.theirs) == ("Tea", "Ours", "Theirs")
+    assert (decision.policy, decision.result) == (Policy.MANUAL_EDIT_IS_KEPT, Side.OURS)
+
+
+@pytest.mark.parametrize(("origin", "side"), [(Origin.HERE, Side.OURS), (Origin.NETWORK, Side.THEIRS)])
+def test_origin_decides_about_times(origin: Origin, side: Side):
+    ours = changed(starts_at=Instant(5), starts_text="ours")
+    theirs = changed(starts_at=Instant(6), starts_text="theirs")
+    result = merged(ours, theirs, dataclasses.replace(FACTS, origin=origin))
+    assert result.decisions[0].result is side
+    assert (result.event.starts_at, result.event.starts_text) in {(5, "ours"), (6, "theirs")}
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "wins"),
+    [
+        (Status.CANCELLED, Status.RESCHEDULED, Status.CANCELLED),
+        (Status.RESCHEDULED, Status.CANCELLED, Status.CANCELLED),
+        (Status.POSTPONED, Status.RESCHEDULED, Status.POSTPONED),
+    ],
+)
+def test_more_restrictive_status_wins(ours: Status, theirs: Status, wins: Status):
+    assert merged(changed(status=ours), changed(status=theirs)).event.status is wins
+
+
+def test_different_parts_of_a_place_add_up():
+    ours = changed(venues=(Venue(name="Park", street="Ring 1"),))
+    theirs = changed(venues=(Venue(name="Park", locality="Wien"),))
+    result = merged(ours, theirs)
+    assert result.event.venues == (Venue(name="Park", street="Ring 1", locality="Wien"),)
+    assert result.decisions[0].result is Side.BOTH
+
+
+@pytest.mark.parametrize(("facts", "name"), [(FACTS, "Theirs"), (EARLIER, "Ours")])
+def test_contradicting_places_follow_the_most_recent_change(facts: Facts, name: str):
+    result = merged(changed(venues=(Venue(name="Ours"),)), changed(venues=(Venue(name="Theirs"),)), facts)
+    assert result.event.venues[0].name == name
+
+
+def test_ties_are_broken_by_cid():
+    tie = dataclasses.replace(FACTS, ours_at=Instant(20))
+    assert merged(changed(mode=Mode.ONLINE), changed(mode=Mode.HYBRID), tie).event.mode is Mode.HYBRID
+
+
+events = st.builds(
+    changed,
+    name=st.sampled_from(["Tea", "Coffee", "Water"]),
+    description=st.sampled_from(["Bring a cup.", "", "No cups."]),
+    starts_at=st.sampled_from([Instant(1_000_000), Instant(5), None]),
+    mode=st.sampled_from(Mode),
+    status=st.sampled_from(Status),
+    venues=st.sampled_from([(), (Venue(name="Park"),), (Venue(name="Park", street="Ring 1"),), (Venue(name="Hall"),)]),
+    links=st.sampled_from([(), (Link("https://example.org"),)]),
+)
+
+
+@given(ours=events, theirs=events)
+@settings(max_examples=200, deadline=None)
+def test_every_value_is_somebodys(ours: NetworkEvent, theirs: NetworkEvent):
+    """Each field is ours, theirs or, for places, both; a loser is always on record; where one side did nothing the
+    other's change stands."""
+    result = merged(ours, theirs)
+    on_record = {decision.field for decision in result.decisions}
+    for field, *_ in GROUPS:
+        base, mine, their, now = (getattr(one, field) for one in (BASE, ours, theirs, result.event))
+        if mine == base:
+            assert now == their
+        elif their in {base, mine}:
+            assert now == mine
+        else:
+            assert field in on_record
+
+
+@given(ours=events, theirs=st.lists(events, min_size=1, max_size=4))
+@settings(max_examples=100, deadline=None)
+def test_only_the_newest_of_theirs_counts(ours: NetworkEvent, theirs: list[NetworkEvent]):
+    """However many versions passed by, the result is that of the last one: three stored values, nothing step by step."""
+    edits = edits_between(BASE, ours)
+    since = BASE
+    current = ours
+    for version in theirs:
+        edits |= edits_between(since, current)
+        result = merge(BASE, edits, version, FACTS)
+        since = current = result.event
+    assert result == merged(ours, theirs[-1])
+
+
+@given(event=events)
+@settings(max_examples=50, deadline=None)
+def test_what_is_stored_comes_back(event: NetworkEvent):
+    assert decode_event(encode_event(event)) == event
+    edits = edits_between(BASE, event)
+    assert decode_edits(encode_edits(edits)) == edits

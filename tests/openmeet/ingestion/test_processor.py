@@ -1,0 +1,112 @@
+"""From the queue into the database: batches, bad messages apart, hints that only ask."""
+
+import pytest
+
+from groundwork.clock import HOUR, HandClock
+from groundwork.database.transaction import Database
+from groundwork.queue.contract import Message
+from groundwork.queue.embedded import EmbeddedQueue
+from groundwork.telemetry.metrics import Metrics
+from openmeet.debts.kinds import Debt
+from openmeet.ingestion import dead_letters
+from openmeet.ingestion.processor import POLICY, Processor, counting, run_once
+from openmeet.records.message import Hint, HintKind, RecordMessage, decode, encode
+from tests.databases import MakeDatabase
+from tests.openmeet.ingestion.network import HERE, did, event, rsvp
+from tests.openmeet.ingestion.view import view_of
+
+
+@pytest.fixture
+async def db(make_sqlite: MakeDatabase) -> Database:
+    return await make_sqlite("openmeet")
+
+
+@pytest.fixture
+async def processor(db: Database, make_sqlite: MakeDatabase, clock: HandClock) -> Processor:
+    queue = EmbeddedQueue(await make_sqlite("groundwork.queue"), clock)
+    return Processor(db, queue, HERE, counting(Metrics("openmeet")))
+
+
+def envelope(message: RecordMessage | Hint) -> Message:
+    return Message(message.routing_key, message.did, encode(message), message.message_id)
+
+
+async def publish(processor: Processor, *messages: RecordMessage | Hint) -> None:
+    await processor.queue.publish([envelope(message) for message in messages])
+
+
+async def test_messages_survive_the_queue():
+    for message in (event(1, "tea", 1), Hint(did(1), HintKind.ACCOUNT, "deactivated", 7)):
+        assert decode(encode(message)) == message
+
+
+async def test_a_batch_is_applied_and_acknowledged(db: Database, processor: Processor):
+    tea = event(1, "tea", 1)
+    await publish(processor, tea, rsvp(2, "one", 2, tea.uri), rsvp(3, "one", 3, tea.uri))
+    assert await run_once(processor) == 3
+    assert len((await view_of(db)).answers) == 2
+    assert (await processor.queue.depth()).waiting == 0
+
+
+async def test_what_nobody_can_read_is_buried_with_its_reason(db: Database, processor: Processor):
+    await processor.queue.publish([Message("event.create", "did:x", b"\xff", "bad")])
+    await publish(processor, event(1, "tea", 1))
+    await run_once(processor)
+    letters = await dead_letters.show(processor.queue)
+    assert [(letter.routing_key, bool(letter.reason)) for letter in letters] == [("event.create", True)]
+    assert len((await view_of(db)).events) == 1
+
+
+async def test_rev_from_the_future_is_buried(processor: Processor):
+    await publish(processor, event(1, "tea", 100_000))
+    await run_once(processor)
+    letters = await dead_letters.show(processor.queue)
+    assert "future" in letters[0].reason
+    assert letters[0].about.endswith("/tea")
+    assert await dead_letters.discard(processor.queue, [letters[0].letter_id]) == 1
+
+
+async def test_one_bad_message_does_no_harm_to_its_neighbours(
+    db: Database, processor: Processor, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+):
+    """A message that cannot be applied is tried a few times alone and buried; the others are applied at once."""
+    async with db.transaction() as tx:
+        # The database refuses one title, as a bug or a disk might.
+        await tx.execute(
+            "create trigger refuse before insert on events when new.title = 'Poison'"
+            " begin select raise(abort, 'CHECK constraint failed: poison'); end"
+        )
+    await publish(processor, event(1, "tea", 1), event(2, "tea", 1, "Poison"), event(3, "tea", 1))
+    for _ in range(POLICY.unforeseen_tries + 1):
+        await run_once(processor)
+        clock.turn(HOUR)
+    assert len((await view_of(db)).events) == 2
+    letters = await dead_letters.show(processor.queue)
+    assert [letter.partition for letter in letters] == [did(2)]
+    async with db.transaction() as tx:
+        await tx.execute("drop trigger refuse")
+    assert await dead_letters.retry(processor.queue, [letters[0].letter_id]) == 1
+    await run_once(processor)
+    assert len((await view_of(db)).events) == 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "debt"),
+    [
+        (HintKind.IDENTITY, Debt.REFRESH_IDENTITY),
+        (HintKind.ACCOUNT, Debt.REFRESH_IDENTITY),
+        (HintKind.REPOSITORY, Debt.BACKFILL),
+    ],
+)
+async def test_hints_ask_and_change_nothing(db: Database, processor: Processor, kind: HintKind, debt: Debt):
+    """``#account deleted`` from a stream deletes nothing: the account's own PDS is asked."""
+    await publish(processor, event(1, "tea", 1))
+    await run_once(processor)
+    await publish(processor, Hint(did(1), kind, "deleted", 9))
+    await run_once(processor)
+    async with db.reader() as reader:
+        owed = await reader.fetch("select subject from debts where kind = :kind and state = 'due'", kind=debt.value)
+        stale = await reader.fetch_one("select stale_at from repositories where did = :did", did=did(1))
+    assert [row["subject"] for row in owed] == [did(1)]
+    assert stale["stale_at"] is not None
+    assert len((await view_of(db)).events) == 1

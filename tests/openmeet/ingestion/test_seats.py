@@ -1,0 +1,82 @@
+"""Seats are local decisions: in every order never more than there are, and a replay takes none away."""
+
+import random
+
+import pytest
+
+from groundwork.database.transaction import Database
+from openmeet.attendance import actions as attendance
+from openmeet.attendance.model import Reply
+from openmeet.events import actions as events
+from openmeet.events.model import Event
+from openmeet.events.rules import Submission, check
+from openmeet.identities import queries as identity_queries
+from openmeet.identities.model import IdentityKind
+from openmeet.users import actions as users
+from openmeet.users.model import Caller, UserId
+from tests.databases import MakeDatabase
+from tests.openmeet.ingestion.network import did, rsvp
+from tests.openmeet.ingestion.view import take
+from tests.world.oracle import EVENT
+
+PLACES = 2
+PEOPLE = 5
+URI = f"at://{did(9)}/{EVENT}/tea"
+
+
+async def person(db: Database, number: int) -> Caller:
+    """Somebody who signed in here and has a DID."""
+    async with db.transaction() as tx:
+        user_id = await users.create_person(tx, display_name=f"P{number}")
+        await identity_queries.insert(
+            tx, did(number), user_id, IdentityKind.CONNECTED, handle="", pds_url="", is_default=True
+        )
+    return Caller(user_id, f"P{number}")
+
+
+async def full_house(db: Database) -> tuple[Event, list[Caller]]:
+    """An event with two places that has a record, and five people."""
+    host = await person(db, 9)
+    people = [await person(db, number) for number in range(PEOPLE)]
+    async with db.transaction() as tx:
+        submission = Submission(
+            title="Tea", starts="2026-04-01T17:00", time_zone="UTC", capacity=str(PLACES), visibility="public"
+        )
+        event = await events.create(tx, host, check(submission))
+        await events.note_record(tx, event.id, uri=URI, cid="c", did=did(9))
+    return event, people
+
+
+async def statuses(db: Database) -> dict[UserId, str]:
+    async with db.reader() as reader:
+        rows = await reader.fetch("select user_id, status from attendances")
+    return {UserId(row["user_id"]): row["status"] for row in rows}
+
+
+@pytest.mark.parametrize("seed", range(12))
+async def test_never_more_than_there_are(make_sqlite: MakeDatabase, seed: int):
+    """Answers from the network, answers here, changes of mind and replays, in any order."""
+    chance = random.Random(seed)
+    db = await make_sqlite("openmeet")
+    event, people = await full_house(db)
+    sent = []
+    for step in range(40):
+        number = chance.randrange(PEOPLE)
+        before = await statuses(db)
+        is_replay = bool(sent) and chance.random() < 0.3
+        if is_replay:
+            await take(db, chance.choice(sent))
+        elif chance.random() < 0.4:
+            async with db.transaction() as tx:
+                await attendance.answer(tx, people[number], event.slug, chance.choice(list(Reply)))
+        else:
+            message = rsvp(number, f"k{chance.randrange(2)}", step, URI, chance.choice(("going", "notgoing")))
+            sent.append(message)
+            await take(db, message)
+        after = await statuses(db)
+        seated = [who for who, status in after.items() if status == "attending"]
+        assert len(seated) <= PLACES, f"seed {seed} step {step}"
+        if len(seated) < PLACES:
+            assert "waitlisted" not in after.values(), f"seed {seed} step {step}: somebody waits beside a free seat"
+        if is_replay:
+            assert after == before, f"seed {seed} step {step}: a replay decided something"

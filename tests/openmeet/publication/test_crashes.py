@@ -1,0 +1,111 @@
+"""Payers that die at any request, replies that are lost, other apps that edit meanwhile: one record in the end."""
+
+import asyncio
+import contextlib
+import random
+
+import pytest
+from aiohttp import web
+
+from groundwork.clock import HOUR, MINUTE
+from openmeet.debts.publications import Kind, State
+from openmeet.events.queries import by_slug
+from openmeet.publication import payer
+from openmeet.records.collections import EVENT
+from tests.openmeet.publication.conftest import Town
+
+STEPS = 14
+
+
+class _Faults:
+    """Loses the reply of the n-th request from now on, and kills the payer that waits for it if told so."""
+
+    def __init__(self, chance: random.Random) -> None:
+        self.chance = chance
+        self.left: int | None = None
+        self.victim: asyncio.Task[int] | None = None
+
+    def loses(self, _request: web.Request) -> bool:
+        if self.left is None:
+            return False
+        self.left -= 1
+        if self.left > 0:
+            return False
+        self.left = None
+        if self.victim is not None:
+            self.victim.cancel()
+        return True
+
+
+async def pay_badly(town: Town, faults: _Faults) -> None:
+    """One round of payments that may lose a reply, or be killed in the middle."""
+    task = asyncio.create_task(payer.run_once(town.publisher))
+    faults.left = faults.chance.choice((None, 1, 2, 3))
+    faults.victim = task if faults.chance.random() < 0.6 else None
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    faults.left = faults.victim = None
+
+
+async def foreign_edit(town: Town, number: int) -> None:
+    """Another app adds a field of its own to whatever record there is."""
+    app = await town.stranger("cleo")
+    did = (await app.query("com.atproto.server.getSession"))["did"]
+    listed = await app.query("com.atproto.repo.listRecords", {"repo": did, "collection": EVENT})
+    for one in listed["records"]:
+        await app.procedure(
+            "com.atproto.repo.putRecord",
+            {
+                "repo": did,
+                "collection": EVENT,
+                "rkey": one["uri"].rpartition("/")[2],
+                "record": {**one["value"], "theme": f"theme {number}"},
+                "swapRecord": one["cid"],
+            },
+        )
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_one_record_in_the_end(town: Town, seed: int):
+    """Whatever died on the way: exactly one record, saying what the event says and what the other app added."""
+    chance = random.Random(seed)
+    cleo = await town.connected()
+    # Her repository is reached through the proxy, so that its replies can be lost.
+    async with town.db.transaction() as tx:
+        await tx.execute("update repository_sessions set pds_url = :url", url=town.proxy.url)
+    faults = _Faults(chance)
+    town.proxy.loses = faults.loses
+    event = await town.event(cleo)
+    theme = None
+    for step in range(STEPS):
+        match chance.randrange(5):
+            case 0:
+                event = await town.revise(cleo, event.slug, title=f"Title {step}")
+            case 1:
+                await foreign_edit(town, step)
+                theme = f"theme {step}"
+            case 2:
+                await town.listen(cleo.user_id)
+            case _:
+                await pay_badly(town, faults)
+        town.clock.turn(chance.choice((1, MINUTE, 10 * MINUTE, HOUR)))
+    for _ in range(8):
+        await town.pay()
+        await town.ingest()
+        town.clock.turn(2 * HOUR)
+    app = await town.stranger("cleo")
+    await town.listen(cleo.user_id)
+    listed = await app.query(
+        "com.atproto.repo.listRecords", {"repo": (await town.identity(cleo.user_id)).did, "collection": EVENT}
+    )
+    assert len(listed["records"]) == 1, f"seed {seed}"
+    record = listed["records"][0]["value"]
+    async with town.db.reader() as reader:
+        here = await by_slug(reader, event.slug)
+    assert here is not None
+    assert (record["name"], here.title) == (event.title, event.title), f"seed {seed}"
+    if theme is not None and "theme" in record:
+        assert record["theme"].startswith("theme "), f"seed {seed}"
+    standing = await town.standing(Kind.EVENT, event.id)
+    assert standing.state is State.PUBLISHED, f"seed {seed}: {standing}"
+    assert standing.uri == listed["records"][0]["uri"]
