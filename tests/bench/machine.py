@@ -37,3 +37,12 @@ def resident_mb(pid: int | None = None) -> float:
 def peak_mb() -> float:
     """The most memory that this process ever had, in megabytes."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def processor_seconds(pid: int) -> float:
+    """Time that a process has spent computing, all its threads together (Linux; elsewhere 0)."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -3,6 +3,7 @@
 A process per subject: none inherits another's caches, garbage or memory.
 """
 
+import contextlib
 import importlib
 import json
 import sys
@@ -24,10 +25,13 @@ def main() -> int:
     name = sys.argv[1]
     if "--pure" in sys.argv[2:]:
         without_compiled_codec()
+    output = sys.stdout
     try:
-        for figure in importlib.import_module(f"tests.bench.{name}").measure():
-            progress_done()
-            print(json.dumps(asdict(figure)), flush=True)
+        # What is measured may log; the output holds figures only.
+        with contextlib.redirect_stdout(sys.stderr):
+            for figure in importlib.import_module(f"tests.bench.{name}").measure():
+                progress_done()
+                print(json.dumps(asdict(figure)), file=output, flush=True)
     except Wrong as wrong:
         progress_done()
         print(f"wrong answer: {wrong}", file=sys.stderr)

@@ -25,4 +25,8 @@ SUBJECTS = (
     Subject("database", "Durable rows on SQLite", has_pure=False),
     Subject("queue", "The embedded broker", has_pure=False),
     Subject("ingest", "Calendar records applied to the database", has_pure=True),
+    Subject("writes", "Writing to the PDS over HTTP", has_pure=True),
+    Subject("firehose", "The PDS's firehose", has_pure=False),
+    Subject("export", "A large repository sent by the PDS", has_pure=False),
+    Subject("idle", "Memory of the PDS", has_pure=False),
 )
