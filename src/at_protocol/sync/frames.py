@@ -6,6 +6,7 @@ of an error ``{op: -1}``. Frames with an unknown ``op`` or ``t`` are to be skipp
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import libipld
 
@@ -82,13 +83,13 @@ def encode_unsequenced(kind: str, payload: Mapping[str, Value]) -> Unsequenced:
         raise Misuse("the payload has a sequence number already")
     if len(payload) >= 23:  # a map head of one byte
         raise Misuse("no message has so many fields")
-    # DAG-CBOR sorts keys by length, then by bytes: the place of `seq` among them follows from their names.
-    head = [_header(kind), bytes((0xA0 + len(payload) + 1,))]
-    tail: list[bytes] = []
-    for key in sorted(payload, key=_key_order):
-        part = head if _key_order(key) < _SEQ_ORDER else tail
-        part += (cbor.encode(key), cbor.encode(payload[key]))
-    return Unsequenced(b"".join((*head, cbor.encode("seq"))), b"".join(tail))
+    # DAG-CBOR sorts keys by length, then by bytes: the place of `seq` among them follows from their names. What sorts
+    # before it and what behind it are encoded as one map each, whose head of one byte is dropped.
+    before = {key: value for key, value in payload.items() if _key_order(key) < _SEQ_ORDER}
+    behind = {key: value for key, value in payload.items() if key not in before}
+    size = bytes((0xA0 + len(payload) + 1,))
+    head = b"".join((_header(kind), size, cbor.encode(before)[1:], _SEQ_KEY))
+    return Unsequenced(head, cbor.encode(behind)[1:])
 
 
 def _key_order(key: str) -> tuple[int, bytes]:
@@ -97,6 +98,7 @@ def _key_order(key: str) -> tuple[int, bytes]:
 
 
 _SEQ_ORDER = _key_order("seq")
+_SEQ_KEY = cbor.encode("seq")
 
 
 def encode_error(error: str, message: str | None = None) -> bytes:
@@ -168,6 +170,7 @@ def glance(data: bytes) -> Glance:
 _ERROR_HEADER = cbor.encode({"op": -1})
 
 
+@lru_cache(maxsize=16)
 def _header(kind: str) -> bytes:
     return cbor.encode({"t": kind, "op": 1})
 

@@ -86,7 +86,7 @@ async def _chunks(header: bytes, sections: AsyncIterator[list[bytes]]) -> AsyncI
 async def _newer(db: Database, head: Head, since: Tid) -> AsyncIterator[list[bytes]]:
     """The blocks that a rev since then brought; the head's commit has been sent already.
 
-    A block removed while this runs is still counted as kept by :meth:`Repositories.exporting`, so none is left out.
+    Blocks removed while this runs are still there (:meth:`Repositories.exporting`), so none is left out.
     """
     after = b""
     while page := await reader.blocks_since(db, head.did, since, after, limit=_BATCH):

@@ -1,9 +1,7 @@
 """Tree nodes in memory: one bounded cache for all repositories, because a node is named by its content (design 4.3)."""
 
-from collections.abc import Callable
-from typing import TypeVar
-
-from cachetools import LRUCache
+from collections.abc import Callable, Iterator, MutableMapping
+from typing import Any, TypeVar, cast
 
 from at_protocol.data.cid import Cid
 from at_protocol.repo.mst import MissingBlock, Tree
@@ -14,20 +12,64 @@ from groundwork.database.transaction import Database
 
 T = TypeVar("T")
 
-# A parsed node takes about five times the memory of its bytes (keys, CIDs, tuples).
+# A parsed node takes about five times the memory of its bytes (keys, CIDs, tuples), and something for itself.
+_NODE_BYTES = 400
 _PARSED_SIZE_FACTOR = 5
 
 # A tree cannot ask for more than its levels times the neighbours of a batch; beyond this it is damaged.
 _MAX_ROUNDS = 10_000
 
 
-def node_cache(max_bytes: int) -> LRUCache[Cid, Node]:
-    """A cache that holds nodes up to about this much memory."""
-    return LRUCache(max_bytes, getsizeof=lambda node: 400 + _PARSED_SIZE_FACTOR * len(node.block))
+class NodeCache(MutableMapping[Cid, Node]):
+    """Nodes up to about so many bytes, in two generations: what is used moves into the young one; when that is full the
+    old one is dropped and the young one becomes old.
+
+    A writer asks some twenty times per commit: this costs one dictionary look-up, an exact order of use several.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self._limit = max_bytes // 2
+        self._size = 0
+        self._young: dict[Cid, Node] = {}
+        self._old: dict[Cid, Node] = {}
+
+    def get(self, key: Cid, default: Any = None) -> Any:
+        node = self._young.get(key)
+        if node is None:
+            node = self._old.get(key)
+            if node is None:
+                return default
+            self[key] = node
+        return node
+
+    def __getitem__(self, key: Cid) -> Node:
+        node = self.get(key)
+        if node is None:
+            raise KeyError(key)
+        return cast("Node", node)
+
+    def __setitem__(self, key: Cid, node: Node) -> None:
+        if key in self._young:
+            return
+        self._young[key] = node
+        self._size += _NODE_BYTES + _PARSED_SIZE_FACTOR * len(node.block)
+        if self._size > self._limit:
+            self._old, self._young, self._size = self._young, {}, 0
+
+    def __delitem__(self, key: Cid) -> None:
+        # Only the young generation counts its size, and being forgotten early is no harm.
+        if self._young.pop(key, None) is None:
+            del self._old[key]
+
+    def __iter__(self) -> Iterator[Cid]:
+        return iter({**self._old, **self._young})
+
+    def __len__(self) -> int:
+        return len(self._old.keys() | self._young.keys())
 
 
 async def with_nodes(
-    db: Database, cache: LRUCache[Cid, Node], did: Did, root: Cid, work: Callable[[Tree], T], *, keep: bool = True
+    db: Database, cache: NodeCache, did: Did, root: Cid, work: Callable[[Tree], T], *, keep: bool = True
 ) -> T:
     """Run pure ``work`` on a repository's tree, loading whatever node it misses and starting it again.
 

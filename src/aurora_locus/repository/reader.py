@@ -67,7 +67,7 @@ _BLOCKS = "select cid, bytes from blocks where did = :did and cid in :cids"
 # Goes through the whole repository; there is no index for it, because every write would pay for what few ask.
 _BLOCKS_SINCE = """
     select cid, bytes from blocks
-     where did = :did and cid > :cid and rev > :rev and uses > 0
+     where did = :did and cid > :cid and rev > :rev
      order by cid
      limit :limit
 """

@@ -6,8 +6,6 @@ from contextlib import asynccontextmanager
 
 from cachetools import LRUCache
 
-from at_protocol.data.cid import Cid
-from at_protocol.repo.node import Node
 from at_protocol.syntax import tid
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.tid import Tid, TidClock
@@ -15,7 +13,7 @@ from aurora_locus.blobs.uploads import Blobs
 from aurora_locus.keys.signing_keys import SigningKeys
 from aurora_locus.repository import reader, writer
 from aurora_locus.repository.model import Head
-from aurora_locus.repository.nodes import node_cache
+from aurora_locus.repository.nodes import NodeCache
 from aurora_locus.repository.statuses import not_hosted
 from aurora_locus.sequencer.live import Live
 from groundwork.clock import Clock
@@ -44,7 +42,7 @@ class Repositories:
         self.keys = keys
         self.blobs = blobs
         self.locks = blobs.locks
-        self.nodes: LRUCache[Cid, Node] = node_cache(node_cache_bytes)
+        self.nodes = NodeCache(node_cache_bytes)
         self._record_keys = TidClock(clock_id)
         self._clock_id = clock_id
         self._heads: LRUCache[Did, Head] = LRUCache(_CACHED_HEADS)

@@ -105,7 +105,7 @@ async def test_export_is_whole_whatever_is_written_meanwhile(stranger: Client, a
     assert exports
     assert len(contents(ada, (await stranger.get(f"{SYNC}.getRepo", did=ada.did)).content)) == 300
     async with ada.repositories.db.reader() as r:
-        (left,) = await r.fetch("select count(*) from unlinked_blocks")
+        (left,) = await r.fetch("select count(*) from blocks where uses = 0")
         (stored,) = await r.fetch("select count(*) from blocks where did = :did", did=ada.did)
     final = car.read((await stranger.get(f"{SYNC}.getRepo", did=ada.did)).content)
     assert (left[0], stored[0]) == (0, len(final.blocks))
