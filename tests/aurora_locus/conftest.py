@@ -1,8 +1,14 @@
 """Repositories of a PDS in a database of the test's engine."""
 
-from collections.abc import AsyncIterator
+import itertools
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
+import asyncpg
 import pytest
 
 from aurora_locus.blobs.uploads import Blobs, Limits
@@ -11,10 +17,13 @@ from aurora_locus.repository.repositories import Repositories, open_repositories
 from aurora_locus.sequencer.live import open_live
 from groundwork.blobstore.disk import DiskBlobStore
 from groundwork.clock import Clock, HandClock
-from groundwork.database.transaction import Database
+from groundwork.database.transaction import Database, Engine
 from groundwork.sealing import Sealer
 from tests.aurora_locus.hosted import Hosted
-from tests.databases import MakeDatabase
+from tests.aurora_locus.town import Town, open_town
+from tests.databases import MakeDatabase, sqlite_url
+
+_numbers = itertools.count(1)
 
 LIMITS = Limits(max_blob_bytes=100_000, quota_bytes=1_000_000)
 
@@ -51,3 +60,45 @@ async def ada(repositories: Repositories) -> Hosted:
 async def ben(repositories: Repositories) -> Hosted:
     """Another one."""
     return await Hosted.make(repositories, "ben")
+
+
+@pytest.fixture
+async def pds_url(
+    request: pytest.FixtureRequest, engine: Engine, tmp_path: Path, sqlite_templates: Path
+) -> AsyncIterator[str]:
+    """The URL of a migrated PDS database of the test's engine: a file, or a PostgreSQL database of its own."""
+    if engine == "sqlite":
+        yield await sqlite_url(tmp_path, sqlite_templates, "aurora_locus")
+        return
+    server: str = request.getfixturevalue("postgres_url")
+    name = f"pds_{os.getpid()}_{next(_numbers)}"
+    connection = await asyncpg.connect(server)
+    try:
+        await connection.execute(f'create database "{name}"')
+        yield urlsplit(server)._replace(path=f"/{name}").geturl()
+        await connection.execute(f'drop database "{name}" with (force)')
+    finally:
+        await connection.close()
+
+
+OpenTown = Callable[..., Awaitable[Town]]
+
+
+@pytest.fixture
+async def open_the_town(
+    pds_url: str, make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path
+) -> AsyncIterator[OpenTown]:
+    """Opens a whole PDS with its directory; settings of the PDS may be given."""
+    async with AsyncExitStack() as stack:
+
+        async def open_it(**changes: Any) -> Town:
+            plc = await make_sqlite("plc_directory")
+            return await stack.enter_async_context(open_town(pds_url, plc, clock, tmp_path, **changes))
+
+        yield open_it
+
+
+@pytest.fixture
+async def town(open_the_town: OpenTown) -> Town:
+    """A PDS in development mode."""
+    return await open_the_town()

@@ -1,0 +1,189 @@
+"""Making accounts over real sockets: all of it or nothing, whatever races, fails or hangs up."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from at_protocol.crypto.did_key import format_did_key
+from at_protocol.crypto.k256 import PrivateKey
+from aurora_locus.accounts import creation
+from aurora_locus.accounts.creation import Wish
+from aurora_locus.identity import plc_updates
+from groundwork.clock import MINUTE
+from groundwork.errors import Unavailable
+from tests.aurora_locus.conftest import OpenTown
+from tests.aurora_locus.town import SERVER, Town, statuses, together
+
+
+async def test_new_account_is_announced_in_order(town: Town) -> None:
+    ana = await town.sign_up("ana")
+    assert await town.announced(ana.did) == ["identity ana.test", "account active", "commit", "sync"]
+
+
+async def test_identity_names_this_server_and_the_accounts_key(town: Town) -> None:
+    ana = await town.sign_up("ana")
+    (operation,) = await town.directory.log(ana.did)
+    key = await town.pds.registry.repositories.keys.signing_key(ana.did)
+    assert operation["alsoKnownAs"] == ["at://ana.test"]
+    assert operation["services"]["atproto_pds"]["endpoint"] == town.settings.url
+    assert operation["verificationMethods"] == {"atproto": format_did_key(key.public)}
+    assert operation["rotationKeys"] == [format_did_key(town.pds.registry.rotation_key.public)]
+    assert await town.operation_states() == ["sent"]
+
+
+async def test_recovery_key_ranks_before_the_servers(town: Town) -> None:
+    mine = format_did_key(PrivateKey(bytes([7]) * 32).public)
+    ana = await town.sign_up("ana", recoveryKey=mine)
+    (operation,) = await town.directory.log(ana.did)
+    assert operation["rotationKeys"][0] == mine
+
+
+async def test_handle_is_stored_in_lower_case(town: Town) -> None:
+    answer = await town.ask_to_sign_up("ana", handle="ANA.Test", email="Ana@Example.ORG")
+    assert (answer.status_code, answer.json()["handle"]) == (200, "ana.test")
+    session = await town.person(answer).get(f"{SERVER}.getSession")
+    assert session.json()["email"] == "ana@example.org"
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ({"password": "short"}, "InvalidPassword"),
+        ({"password": "x" * 257}, "InvalidPassword"),
+        ({"password": None}, "InvalidPassword"),
+        ({"email": None}, "InvalidRequest"),
+        ({"email": "ana"}, "InvalidRequest"),
+        ({"email": "a\x00@example.org"}, "InvalidRequest"),
+        ({"email": "ana@localhost"}, "InvalidRequest"),
+        ({"handle": "not a handle"}, "InvalidRequest"),
+        ({"handle": "ana.elsewhere.com"}, "UnsupportedDomain"),
+        ({"handle": "admin.test"}, "HandleNotAvailable"),
+        ({"recoveryKey": "did:key:zzz"}, "InvalidRequest"),
+        ({"did": "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"}, "IncompatibleDidDoc"),
+        ({"plcOp": {}}, "InvalidRequest"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else value,
+)
+async def test_bad_wishes_leave_nothing(town: Town, change: dict[str, Any], error: str) -> None:
+    answer = await town.ask_to_sign_up("ana", **change)
+    assert (answer.status_code, answer.json()["error"]) == (400, error)
+    assert town.directory.submitted == 0
+    assert await town.count("accounts") == 0
+
+
+async def test_servers_own_key_is_no_recovery_key(town: Town) -> None:
+    ours = format_did_key(town.pds.registry.rotation_key.public)
+    assert (await town.ask_to_sign_up("ana", recoveryKey=ours)).status_code == 400
+
+
+async def _exactly_one(town: Town, wishes: list[dict[str, Any]], error: str) -> None:
+    answers = await together(*(town.ask_to_sign_up(f"somebody{n}", **wish) for n, wish in enumerate(wishes)))
+    assert statuses(answers) == [200] + [400] * (len(wishes) - 1)
+    assert {answer.json()["error"] for answer in answers if answer.status_code == 400} == {error}
+    (winner,) = (answer.json()["did"] for answer in answers if answer.status_code == 200)
+    assert await town.directory.living() == {winner}
+    assert await town.count("accounts") == await town.count("repositories") == 1
+    assert max(await town.operation_states()) == "sent"
+    assert "intended" not in await town.operation_states()
+
+
+async def test_one_of_those_who_race_for_a_handle_wins(town: Town) -> None:
+    """And of the others no identity stays behind."""
+    await _exactly_one(town, [{"handle": "ana.test"}] * 5, "HandleNotAvailable")
+
+
+async def test_one_of_those_who_race_for_an_address_wins(town: Town) -> None:
+    await _exactly_one(town, [{"email": "ana@example.org"}] * 5, "InvalidRequest")
+
+
+async def test_one_of_those_who_race_for_the_last_invite_wins(open_the_town: OpenTown) -> None:
+    town = await open_the_town(invite_required=True)
+    code = (await town.administration.post(f"{SERVER}.createInviteCode", {"useCount": 1})).json()["code"]
+    await _exactly_one(town, [{"inviteCode": code}] * 5, "InvalidInviteCode")
+
+
+@pytest.mark.parametrize("code", [None, "", "localhost-aaaaa-bbbbb", "\x00"])
+async def test_without_an_invite_nothing_is_asked_of_the_directory(open_the_town: OpenTown, code: str | None) -> None:
+    town = await open_the_town(invite_required=True)
+    answer = await town.ask_to_sign_up("ana", inviteCode=code)
+    assert (answer.status_code, answer.json()["error"]) == (400, "InvalidInviteCode")
+    assert town.directory.submitted == 0
+
+
+async def test_directory_that_is_down_fails_the_sign_up_cleanly(town: Town) -> None:
+    """Later it is certain that nothing arrived, and the same name is free."""
+    town.directory.is_down = True
+    answer = await town.ask_to_sign_up("ana")
+    assert (answer.status_code, answer.json()["error"]) == (502, "UpstreamFailure")
+    assert await town.count("accounts") == await town.count("repositories") == await town.count("signing_keys") == 0
+    town.directory.is_down = False
+    town.clock.turn(plc_updates.PATIENCE)
+    registry = town.pds.registry
+    assert await plc_updates.mend(registry.db, registry.directory, registry.rotation_key) == 1
+    assert await town.operation_states() == ["abandoned"]
+    await town.sign_up("ana")
+
+
+async def test_lost_answer_of_the_directory_is_no_failure(town: Town) -> None:
+    town.directory.loses_answers = True
+    ana = await town.sign_up("ana")
+    assert len(await town.directory.log(ana.did)) == 1
+
+
+async def test_operation_that_has_not_arrived_yet_is_looked_for_again(town: Town) -> None:
+    """A request may still be on its way when the directory is asked."""
+    town.directory.is_down = True
+    await town.ask_to_sign_up("ana")
+    town.directory.is_down = False
+    registry = town.pds.registry
+    await plc_updates.mend(registry.db, registry.directory, registry.rotation_key, patience=0)
+    assert await town.operation_states() == ["ending"]
+
+
+async def test_sign_up_that_is_still_running_is_left_alone(town: Town) -> None:
+    registry = town.pds.registry
+
+    async def sweep() -> None:
+        await plc_updates.mend(registry.db, registry.directory, registry.rotation_key)
+
+    town.directory.on_submit = sweep
+    ana = await town.sign_up("ana")
+    assert await town.directory.living() == {ana.did}
+
+
+async def test_sign_up_that_was_given_up_meanwhile_makes_no_account(town: Town) -> None:
+    """Another process starts and takes it for its own from before a crash: the database decides who was first."""
+    registry = town.pds.registry
+
+    async def sweep() -> None:
+        town.directory.on_submit = None
+        await plc_updates.mend(registry.db, registry.directory, registry.rotation_key, patience=0)
+
+    town.directory.on_submit = sweep
+    with pytest.raises(Unavailable):
+        await creation.create(registry, Wish("ana.test", "ana@example.org", "password of ana"))
+    assert await town.directory.living() == set()
+    assert await town.count("accounts") == 0
+    town.clock.turn(MINUTE)
+    await town.sign_up("ana")
+
+
+async def test_caller_who_is_gone_leaves_a_whole_account(town: Town) -> None:
+    """A cancelled request must not end the identity of an account that is being stored."""
+    reached, go_on = asyncio.Event(), asyncio.Event()
+
+    async def wait() -> None:
+        reached.set()
+        await go_on.wait()
+
+    town.directory.on_submit = wait
+    wish = Wish("ana.test", "ana@example.org", "password of ana")
+    asking = asyncio.create_task(creation.create(town.pds.registry, wish))
+    await reached.wait()
+    asking.cancel()
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    assert await town.count("accounts") == len(await town.directory.living()) == 1
+    assert await town.operation_states() == ["sent"]
