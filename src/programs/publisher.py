@@ -21,6 +21,10 @@ from groundwork.queue.contract import Message
 from openmeet.debts.deliveries import Composer, Letter, Sender, mail_payer
 from openmeet.debts.kinds import Debt
 from openmeet.identities.custodial import account_payer
+from openmeet.ingestion.backfill import backfill_payer
+from openmeet.ingestion.events import Here
+from openmeet.ingestion.fetching import subject_payer
+from openmeet.ingestion.refreshing import identity_payer
 from openmeet.publication import payer
 from openmeet.publication.publisher import Publisher
 from openmeet.records.message import RecordMessage, encode
@@ -77,9 +81,14 @@ def publisher(platform: Platform) -> Publisher:
 
 def payings(platform: Platform) -> dict[str, Paying]:
     """Every kind of debt and how it is paid; a test compares the kinds with ``Debt``."""
+    db, network, here = platform.db, platform.network, Here(platform.settings.public_url)
     return {
-        Debt.MAIL: Paying(mail_payer(platform.db, composers(platform), _send(platform))),
-        Debt.CUSTODIAL_ACCOUNT: Paying(account_payer(platform.db, platform.network, platform.keeper)),
+        Debt.MAIL: Paying(mail_payer(db, composers(platform), _send(platform))),
+        Debt.CUSTODIAL_ACCOUNT: Paying(account_payer(db, network, platform.keeper)),
+        Debt.REFRESH_IDENTITY: Paying(identity_payer(db, network)),
+        Debt.FETCH_SUBJECT: Paying(subject_payer(db, network, here)),
+        # A repository may be large: one at a time, with a lease as long as reading one takes.
+        Debt.BACKFILL: Paying(backfill_payer(db, network, here), batch=1, lease_seconds=600.0),
     }
 
 

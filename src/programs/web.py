@@ -8,18 +8,27 @@ import typer
 from starlette.routing import Route
 
 from groundwork.clock import SystemClock
-from groundwork.database.transaction import Database
+from groundwork.database.transaction import Database, Reader
 from groundwork.http.application import Application
 from groundwork.http.server import serve
 from groundwork.mail.folder import FolderMailbox
 from openmeet.app import create_app
+from openmeet.debts.publications import Kind
+from openmeet.events.model import EventId
+from openmeet.identities import pages as consent
 from openmeet.identities.connecting import sign_in_with_password
+from openmeet.publication.payer import pay_now
+from openmeet.publication.preview import preview
 from openmeet.site import mailbox
 from openmeet.users.model import UserId
 from programs.platform import Platform, open_platform, read_platform_settings
+from programs.publisher import publisher
 from programs.running import run_until_stopped, wait_for_stop
 
 app = typer.Typer(add_completion=False)
+
+# How long a person waits for their own PDS before their event is kept as a draft and tried again.
+PUBLISH_FIRST_SECONDS = 5.0
 
 
 @app.callback(invoke_without_command=True)
@@ -49,19 +58,30 @@ def site(platform: Platform) -> Application:
     async def with_password(db: Database, identifier: str, password: str) -> UserId:
         return await sign_in_with_password(db, platform.network, identifier=identifier, password=password)
 
+    paying = publisher(platform)
+
+    async def publish_first(_db: Database, event_id: EventId) -> bool:
+        return await pay_now(paying, Kind.EVENT, event_id, deadline_seconds=PUBLISH_FIRST_SECONDS)
+
     return create_app(
         platform.settings,
         platform.tenants,
         platform.metrics,
         code_key=platform.code_key,
         password_sign_in=with_password,
+        publish_first=publish_first,
         more_pages=_more_pages(platform),
     )
 
 
 def _more_pages(platform: Platform) -> Sequence[Route]:
     """Pages that need more than a database."""
-    pages: list[Route] = []
+    instance = platform.settings.public_url
+
+    async def of_person(reader: Reader, user_id: UserId) -> str:
+        return await preview(reader, user_id, instance=instance)
+
+    pages = consent.routes(platform.network, platform.keeper, of_person)
     if isinstance(platform.mailer, FolderMailbox):
         pages += mailbox.routes(platform.mailer)
     return pages

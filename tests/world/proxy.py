@@ -1,11 +1,12 @@
 """A proxy before a server that can lose replies: the request arrives and is acted on, the answer never comes back."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Self
 
-from aiohttp import ClientSession, WSMsgType, web
+from aiohttp import ClientConnectionResetError, ClientSession, WSMsgType, web
 
 HOP_BY_HOP = frozenset({"host", "connection", "transfer-encoding", "content-length", "content-encoding", "keep-alive"})
 
@@ -64,10 +65,11 @@ class LossyProxy:
         down = web.WebSocketResponse(max_msg_size=0)
         await down.prepare(request)
         async with session.ws_connect(self.upstream + request.raw_path, max_msg_size=0) as up:
-            async for message in up:
-                if message.type is WSMsgType.BINARY:
-                    await down.send_bytes(message.data)
-                elif message.type is WSMsgType.TEXT:
-                    await down.send_str(message.data)
+            with contextlib.suppress(ClientConnectionResetError):  # the subscriber has gone
+                async for message in up:
+                    if message.type is WSMsgType.BINARY:
+                        await down.send_bytes(message.data)
+                    elif message.type is WSMsgType.TEXT:
+                        await down.send_str(message.data)
         await down.close()
         return down

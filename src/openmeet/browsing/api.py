@@ -18,7 +18,7 @@ from openmeet.browsing.queries import Mine, Position
 from openmeet.debts import publications
 from openmeet.events import rules
 from openmeet.events.model import Event, EventSlug
-from openmeet.events.queries import by_slug
+from openmeet.events.queries import by_record_uri, by_slug
 from openmeet.events.shapes import EventShown, shown_fields
 from openmeet.site.etags import etag_of
 from openmeet.site.operations import Operation, Parameter
@@ -90,6 +90,9 @@ _LIMIT = Parameter("limit", f"Events per page, 1 to {MAX_LIMIT}", shape=int)
 
 
 async def list_events(request: Request) -> Response:
+    uri = request.query_params.get("uri", "")
+    if uri:
+        return await _list_by_uri(request, uri)
     wanted = searches.wanted_of(
         {name: request.query_params.get(name, "") for name in ("q", "from", "to")},
         request.app.state.settings.time_zone,
@@ -98,6 +101,16 @@ async def list_events(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         found = await queries.coming(reader, wanted, after, limit + 1)
         return json_response(await _page(reader, request, found, limit))
+
+
+async def _list_by_uri(request: Request, uri: str) -> Response:
+    """The one event that a record stands for, also when it is over or has no date yet; nobody else's business stays so."""
+    async with database_of(request).reader() as reader:
+        event = await by_record_uri(reader, uri)
+        caller = caller_or_none(request)
+        viewer = caller.user_id if caller else None
+        found = [event] if event and not event.is_gone and rules.may_see(event, viewer, is_invited=False) else []
+        return json_response(await _page(reader, request, found, 1))
 
 
 async def list_mine(request: Request) -> Response:
@@ -219,6 +232,7 @@ OPERATIONS = (
             Parameter("q", "Words that all occur in title, description or place"),
             Parameter("from", "First day, YYYY-MM-DD, in the site's time zone"),
             Parameter("to", "Last day, YYYY-MM-DD, included"),
+            Parameter("uri", "The at-uri of a record: only the event that it stands for, whenever that is"),
             _CURSOR,
             _LIMIT,
         ),
