@@ -10,7 +10,7 @@ from at_protocol.data.cid import Cid
 from at_protocol.repo import car
 from at_protocol.repo.commit import Commit, parse_commit
 from at_protocol.repo.mst import MissingBlock, Tree, Walk
-from at_protocol.repo.node import Node
+from at_protocol.repo.node import Node, parse_node
 from at_protocol.repo.proof import write_record_proof
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.tid import Tid
@@ -22,6 +22,9 @@ from groundwork.database.transaction import Database
 
 # Sections per statement and per chunk sent. A record has at most a megabyte, so this bounds an export's memory.
 _BATCH = 250
+# Nodes loaded ahead of the walk: so many neighbours, so many levels, so many per level.
+_NEIGHBOURS = 4
+_LEVELS_AHEAD = 4
 _NODES_AHEAD = 100
 _CHUNK_BYTES = 64 * 1024
 
@@ -96,26 +99,30 @@ async def _newer(db: Database, head: Head, since: Tid) -> AsyncIterator[list[byt
 
 async def _whole(db: Database, head: Head) -> AsyncIterator[list[bytes]]:
     """Nodes and records in pre-order. A record under several paths may be sent more than once, which readers expect."""
-    nodes: dict[Cid, bytes] = {}
-    walk = Tree(head.data, nodes.get).walk()
+    nodes: dict[Cid, Node] = {}
+    walk = Tree(head.data, _nowhere, nodes).walk()
+    batch: list[tuple[Cid, bytes | None]] = []
     ended = False
     while not ended:
-        batch, missing, ended = _advance(walk, nodes)
-        ahead = [] if missing is None else [cid for cid in walk.wanted(_NODES_AHEAD) if cid not in nodes]
+        missing, ended = _advance(walk, nodes, batch)
+        if missing is not None:
+            await _load_ahead(db, head.did, walk, nodes)
+            if missing not in nodes:
+                raise DamagedRepository(head.did, missing)
+            continue
         wanted = {cid for cid, block in batch if block is None}
-        found = await reader.load_blocks(db, head.did, [*wanted, *ahead]) if wanted or ahead else {}
-        nodes.update((cid, found[cid]) for cid in ahead if cid in found)
-        if missing is not None and missing not in nodes:
-            raise DamagedRepository(head.did, missing)
+        found = await reader.load_blocks(db, head.did, wanted) if wanted else {}
+        for cid in wanted - found.keys():
+            raise DamagedRepository(head.did, cid)
         yield [car.section(cid, found[cid] if block is None else block) for cid, block in batch]
+        batch.clear()
 
 
-def _advance(walk: Walk, nodes: dict[Cid, bytes]) -> tuple[list[tuple[Cid, bytes | None]], Cid | None, bool]:
-    """Walk on until the batch is full, a node is missing or the tree ends: (batch, missing node, whether it ended).
+def _advance(walk: Walk, nodes: dict[Cid, Node], batch: list[tuple[Cid, bytes | None]]) -> tuple[Cid | None, bool]:
+    """Walk on until the batch is full, a node is missing or the tree ends: (missing node, whether it ended).
 
     Nodes come with their bytes and leave ``nodes``; of records only the CID is known here.
     """
-    batch: list[tuple[Cid, bytes | None]] = []
     try:
         for item in walk:
             if isinstance(item, Node):
@@ -124,7 +131,24 @@ def _advance(walk: Walk, nodes: dict[Cid, bytes]) -> tuple[list[tuple[Cid, bytes
             else:
                 batch.append((item[1], None))
             if len(batch) >= _BATCH:
-                return batch, None, False
+                return None, False
     except MissingBlock as missing:
-        return batch, missing.cid, False
-    return batch, None, True
+        return missing.cid, False
+    return None, True
+
+
+async def _load_ahead(db: Database, did: Did, walk: Walk, nodes: dict[Cid, Node]) -> None:
+    """Load the node that the walk stopped at, its neighbours, and some levels of what hangs below them.
+
+    A node has about four children, so fetching only siblings would take a statement for every handful of records.
+    """
+    links = walk.wanted(_NEIGHBOURS)
+    for _ in range(_LEVELS_AHEAD):
+        if missing := [cid for cid in links if cid not in nodes][:_NODES_AHEAD]:
+            for cid, block in (await reader.load_blocks(db, did, missing)).items():
+                nodes[cid] = parse_node(block, cid)
+        links = [child for cid in links if cid in nodes for child in nodes[cid].children if child is not None]
+
+
+def _nowhere(_: Cid) -> None:
+    """Nodes are parsed once, when they are loaded; the tree finds them there or not at all."""
