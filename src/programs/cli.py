@@ -32,8 +32,10 @@ ROLES: Final[Mapping[str, tuple[str, str]]] = {
 
 NOUNS: Final[Mapping[str, tuple[str, str]]] = {
     "firehose": ("programs.commands.firehose", "Watch an event stream, verify captured frames"),
+    "queue": ("programs.commands.queue", "What waits for the processor; dead letters"),
     "records": ("programs.commands.records", "Inspect how calendar records are understood"),
     "repo": ("programs.commands.repo", "Verify a repository file"),
+    "sync": ("programs.commands.sync", "Sources, publications, what was not understood"),
 }
 
 

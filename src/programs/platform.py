@@ -48,7 +48,6 @@ class Platform:
     installation: Database
     queue: Queue
     network: Network
-    keeper: Keeper
     mailer: Mailer
     metrics: Metrics
     code_key: bytes
@@ -87,7 +86,7 @@ async def open_platform(settings: Settings, clock: Clock) -> AsyncIterator[Platf
         await migrate(url, schema, "openmeet.firehose")
         installation = await open_database(url, schema=schema, clock=clock)
         stack.push_async_callback(installation.close)
-        queue = await _queue(settings, clock)
+        queue = await open_queue_alone(settings, clock)
         stack.push_async_callback(queue.close)
 
         reach = DEVELOPMENT if settings.allow_private_addresses else PUBLIC
@@ -110,7 +109,6 @@ async def open_platform(settings: Settings, clock: Clock) -> AsyncIterator[Platf
             installation=installation,
             queue=queue,
             network=network,
-            keeper=await _keeper(settings, network),
             mailer=mailer,
             metrics=Metrics("openmeet"),
             code_key=hmac.digest(keys[0], b"openmeet/sign_in/codes", hashlib.sha256),
@@ -126,8 +124,8 @@ def _sealing_keys(settings: Settings) -> list[bytes]:
         raise SettingsRefused([f"{PREFIX}SEALING_KEYS, or {path}: {error}."]) from None
 
 
-async def _queue(settings: Settings, clock: Clock) -> Queue:
-    """An embedded queue keeps its tables apart from everything else, because its writes come in bursts."""
+async def open_queue_alone(settings: Settings, clock: Clock) -> Queue:
+    """The queue of the one tenant. An embedded one keeps its tables apart from everything else, because its writes come in bursts."""
     url = settings.installation_database_url
     if url.startswith(SQLITE):
         url = f"{SQLITE}{(settings.data_directory / 'queue.db').absolute()}"
@@ -152,7 +150,9 @@ def _mailer(settings: Settings, clock: Clock) -> Mailer:
         raise SettingsRefused([f"{PREFIX}MAIL_FROM or {PREFIX}MAIL_URL: {error}"]) from None
 
 
-async def _keeper(settings: Settings, network: Network) -> Keeper:
+async def keeper_of(platform: Platform) -> Keeper:
+    """Where repositories of people are kept; asks that PDS for its domain where no setting says it."""
+    settings, network = platform.settings, platform.network
     domain = settings.pds_handle_domain
     if not domain:
         try:

@@ -20,7 +20,7 @@ from groundwork.outbox.pay import Paying
 from groundwork.queue.contract import Message
 from openmeet.debts.deliveries import Composer, Letter, Sender, mail_payer
 from openmeet.debts.kinds import Debt
-from openmeet.identities.custodial import account_payer
+from openmeet.identities.custodial import Keeper, account_payer
 from openmeet.ingestion.backfill import backfill_payer
 from openmeet.ingestion.events import Here
 from openmeet.ingestion.fetching import subject_payer
@@ -30,7 +30,7 @@ from openmeet.publication.publisher import Publisher
 from openmeet.records.message import RecordMessage, encode
 from openmeet.sign_in.letters import code_composer
 from openmeet.sign_in.model import CODE_MAIL
-from programs.platform import Platform, open_platform, read_platform_settings
+from programs.platform import Platform, keeper_of, open_platform, read_platform_settings
 from programs.running import run_until_stopped, stopping
 
 app = typer.Typer(add_completion=False)
@@ -55,7 +55,7 @@ def main(
 async def work(platform: Platform, stop: asyncio.Event) -> None:
     """Pay records, mail and accounts until ``stop`` is set."""
     await asyncio.gather(
-        pay.run(platform.db, payings(platform), stop, wake=bell()),
+        pay.run(platform.db, payings(platform, await keeper_of(platform)), stop, wake=bell()),
         payer.run(publisher(platform), stop, wake=bell()),
     )
 
@@ -79,12 +79,12 @@ def publisher(platform: Platform) -> Publisher:
     )
 
 
-def payings(platform: Platform) -> dict[str, Paying]:
+def payings(platform: Platform, keeper: Keeper) -> dict[str, Paying]:
     """Every kind of debt and how it is paid; a test compares the kinds with ``Debt``."""
     db, network, here = platform.db, platform.network, Here(platform.settings.public_url)
     return {
         Debt.MAIL: Paying(mail_payer(db, composers(platform), _send(platform))),
-        Debt.CUSTODIAL_ACCOUNT: Paying(account_payer(db, network, platform.keeper)),
+        Debt.CUSTODIAL_ACCOUNT: Paying(account_payer(db, network, keeper)),
         Debt.REFRESH_IDENTITY: Paying(identity_payer(db, network)),
         Debt.FETCH_SUBJECT: Paying(subject_payer(db, network, here)),
         # A repository may be large: one at a time, with a lease as long as reading one takes.

@@ -44,6 +44,12 @@ def _collect_seldom() -> None:
     gc.set_threshold(100_000, 50, 100)
 
 
+def run_command(work: Callable[[], Awaitable[None]]) -> None:
+    """Run an operator's command; its log holds warnings only, because its output is what it prints."""
+    os.environ.setdefault("OPENMEET_LOG_LEVEL", "warning")
+    run_until_stopped(work)
+
+
 @asynccontextmanager
 async def stopping() -> AsyncIterator[asyncio.Event]:
     """An event that SIGINT and SIGTERM set; a second signal ends the process at once, for who cannot wait."""

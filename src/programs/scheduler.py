@@ -9,13 +9,19 @@ from typing import Annotated
 
 import typer
 
-from groundwork.clock import SystemClock
+from groundwork.clock import DAY, Instant, SystemClock
+from groundwork.database.transaction import Database
+from groundwork.outbox import owe
 from groundwork.telemetry.logs import log
+from openmeet.records import seen
 from openmeet.sign_in import tasks as sign_in
 from programs.platform import Platform, open_platform, read_platform_settings
 from programs.running import run_until_stopped, stopping
 
 app = typer.Typer(add_completion=False)
+
+# A paid debt tells for a while that it was paid: a mail owed again in the meantime is not sent twice.
+PAID_DEBTS_KEPT = 30 * DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +34,8 @@ class Chore:
 
 CHORES: dict[str, Chore] = {
     "expired_sign_ins": Chore(600, lambda platform: sign_in.forget_expired(platform.db)),
+    "expired_parked_answers": Chore(3600, lambda platform: _expire_parked(platform.db)),
+    "paid_debts": Chore(3600, lambda platform: _forget_paid(platform.db)),
 }
 
 
@@ -45,6 +53,16 @@ def main(
             await work(platform, stop)
 
     run_until_stopped(run)
+
+
+async def _expire_parked(db: Database) -> int:
+    async with db.transaction() as tx:
+        return await seen.expire_parked(tx)
+
+
+async def _forget_paid(db: Database) -> int:
+    async with db.transaction() as tx:
+        return await owe.forget_paid(tx, Instant(tx.now - PAID_DEBTS_KEPT))
 
 
 async def work(platform: Platform, stop: asyncio.Event) -> None:

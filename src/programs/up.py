@@ -120,7 +120,7 @@ async def network(folder: Path, ports: Ports, ready_file: Path | None = None) ->
         settings = checked(_platform(folder, ports, pds_url, plc.url, home))
         platform = await stack.enter_async_context(open_platform(settings, clock))
         await stack.enter_async_context(workers.running(platform))
-        web = await serve(site(platform), HOST, ports.web)
+        web = await serve(await site(platform), HOST, ports.web)
         stack.push_async_callback(web.stop)
 
         ready = Ready(settings.public_url, pds_url, plc.url, home.admin_password, home.people, os.getpid())

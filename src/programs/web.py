@@ -21,7 +21,7 @@ from openmeet.publication.payer import pay_now
 from openmeet.publication.preview import preview
 from openmeet.site import mailbox
 from openmeet.users.model import UserId
-from programs.platform import Platform, open_platform, read_platform_settings
+from programs.platform import Platform, keeper_of, open_platform, read_platform_settings
 from programs.publisher import publisher
 from programs.running import run_until_stopped, wait_for_stop
 
@@ -42,7 +42,7 @@ def main(
 
     async def run() -> None:
         async with open_platform(settings, SystemClock()) as platform:
-            serving = await serve(site(platform), settings.host, settings.port)
+            serving = await serve(await site(platform), settings.host, settings.port)
             typer.echo(f"OpenMeet answers at {settings.public_url} (listening on {serving.url})")
             try:
                 await wait_for_stop()
@@ -52,7 +52,7 @@ def main(
     run_until_stopped(run)
 
 
-def site(platform: Platform) -> Application:
+async def site(platform: Platform) -> Application:
     """The site over an open platform."""
 
     async def with_password(db: Database, identifier: str, password: str) -> UserId:
@@ -70,18 +70,18 @@ def site(platform: Platform) -> Application:
         code_key=platform.code_key,
         password_sign_in=with_password,
         publish_first=publish_first,
-        more_pages=_more_pages(platform),
+        more_pages=await _more_pages(platform),
     )
 
 
-def _more_pages(platform: Platform) -> Sequence[Route]:
+async def _more_pages(platform: Platform) -> Sequence[Route]:
     """Pages that need more than a database."""
     instance = platform.settings.public_url
 
     async def of_person(reader: Reader, user_id: UserId) -> str:
         return await preview(reader, user_id, instance=instance)
 
-    pages = consent.routes(platform.network, platform.keeper, of_person)
+    pages = consent.routes(platform.network, await keeper_of(platform), of_person)
     if isinstance(platform.mailer, FolderMailbox):
         pages += mailbox.routes(platform.mailer)
     return pages

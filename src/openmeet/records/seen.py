@@ -18,6 +18,9 @@ PARKED_FOR = 30 * DAY
 PARKED_PER_AUTHOR = 500
 
 
+COUNT_BY_STANDING = "select standing, count(*) as n from records group by standing order by standing"
+
+
 class Standing(StrEnum):
     """What became of a record here."""
 
@@ -253,6 +256,11 @@ async def not_newer_than(reader: Reader, did: str, rev: str, collections: Sequen
 async def unmapped(reader: Reader, *, after: str = "", limit: int = 100) -> list[Seen]:
     """Records kept raw, for the operator, in uri order."""
     return [_seen(row) for row in await reader.fetch(LIST_RAW, after=after, limit=limit)]
+
+
+async def counts(reader: Reader) -> dict[Standing, int]:
+    """How many records stand how."""
+    return {Standing(row["standing"]): int(row["n"]) for row in await reader.fetch(COUNT_BY_STANDING)}
 
 
 def _seen(row: Row) -> Seen:

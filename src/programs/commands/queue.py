@@ -1,0 +1,120 @@
+"""``openmeet queue …``: what waits between the firehose and the database, and what was given up."""
+
+import json
+from collections.abc import Awaitable, Callable
+from datetime import UTC
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from groundwork.clock import Instant, SystemClock, to_datetime
+from groundwork.queue.contract import Queue
+from openmeet.ingestion import dead_letters
+from openmeet.ingestion.dead_letters import Shown
+from programs.platform import open_queue_alone, read_platform_settings
+from programs.running import run_command
+
+app = typer.Typer(help="Messages between the firehose and the database.", no_args_is_help=True, add_completion=False)
+
+SettingsFile = Annotated[Path | None, typer.Option("--settings", help="TOML file with an [openmeet] table.")]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON for programs.")]
+LetterIds = Annotated[list[str] | None, typer.Argument(help="Which dead letters; see `openmeet queue dead`.")]
+All = Annotated[bool, typer.Option("--all", help="Every dead letter.")]
+
+
+@app.command()
+def status(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
+    """How much waits, since when, and how much was given up."""
+
+    async def show(queue: Queue) -> None:
+        depth = await queue.depth()
+        if as_json:
+            typer.echo(json.dumps(msgspec.to_builtins(depth)))
+            return
+        since = f", the oldest since {_moment(depth.oldest_at)}" if depth.oldest_at is not None else ""
+        typer.echo(f"waiting       {depth.waiting}{since}")
+        typer.echo(f"dead letters  {depth.dead}")
+
+    _with_queue(settings_file, show)
+
+
+@app.command()
+def dead(
+    settings_file: SettingsFile = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 100,
+    after: Annotated[str, typer.Option(help="Go on behind this one.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Messages that could not be applied, and why."""
+
+    async def show(queue: Queue) -> None:
+        letters = await dead_letters.show(queue, limit=limit, after=after)
+        if as_json:
+            typer.echo(json.dumps(msgspec.to_builtins(letters)))
+            return
+        for letter in letters:
+            typer.echo(_lines(letter))
+        if not letters:
+            typer.echo("There are no dead letters.")
+
+    _with_queue(settings_file, show)
+
+
+@app.command()
+def retry(letter_ids: LetterIds = None, everything: All = False, settings_file: SettingsFile = None) -> None:
+    """Deliver dead letters again, behind what waits of the same repositories."""
+
+    async def act(queue: Queue) -> None:
+        chosen = await _chosen(queue, letter_ids, everything=everything)
+        typer.echo(f"{await dead_letters.retry(queue, chosen)} delivered again")
+
+    _with_queue(settings_file, act)
+
+
+@app.command()
+def discard(letter_ids: LetterIds = None, everything: All = False, settings_file: SettingsFile = None) -> None:
+    """Forget dead letters for good."""
+
+    async def act(queue: Queue) -> None:
+        chosen = await _chosen(queue, letter_ids, everything=everything)
+        typer.echo(f"{await dead_letters.discard(queue, chosen)} forgotten")
+
+    _with_queue(settings_file, act)
+
+
+def _with_queue(settings_file: Path | None, work: Callable[[Queue], Awaitable[None]]) -> None:
+    settings = read_platform_settings(settings_file)
+
+    async def run() -> None:
+        queue = await open_queue_alone(settings, SystemClock())
+        try:
+            await work(queue)
+        finally:
+            await queue.close()
+
+    run_command(run)
+
+
+async def _chosen(queue: Queue, letter_ids: list[str] | None, *, everything: bool) -> list[str]:
+    if bool(letter_ids) == everything:
+        raise typer.BadParameter("Name dead letters, or say --all.")
+    if not everything:
+        return letter_ids or []
+    found: list[str] = []
+    while page := await queue.dead_letters(500, found[-1] if found else ""):
+        found += [letter.letter_id for letter in page]
+    return found
+
+
+def _moment(instant: Instant) -> str:
+    return to_datetime(instant).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _lines(letter: Shown) -> str:
+    about = letter.about or letter.partition
+    return (
+        f"{letter.letter_id}  {letter.routing_key}  {about}\n"
+        f"    {letter.reason} ({letter.attempts} attempts, given up {_moment(letter.buried_at)})"
+    )

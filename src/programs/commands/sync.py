@@ -1,0 +1,144 @@
+"""``openmeet sync …``: both directions of the synchronisation, for the operator."""
+
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from at_protocol.failures import Malformed
+from at_protocol.syntax.did import Did, parse_did
+from groundwork.clock import SystemClock
+from groundwork.errors import InvalidInput
+from groundwork.outbox import owe
+from openmeet.debts import publications
+from openmeet.debts.kinds import Debt
+from openmeet.firehose import progress
+from openmeet.records import seen
+from programs.platform import Platform, open_platform, read_platform_settings
+from programs.running import run_command
+
+app = typer.Typer(help="Streams in, records out.", no_args_is_help=True, add_completion=False)
+
+SettingsFile = Annotated[Path | None, typer.Option("--settings", help="TOML file with an [openmeet] table.")]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON for programs.")]
+RepositoryDid = Annotated[str, typer.Argument(help="The repository.")]
+
+
+@app.command()
+def status(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
+    """Sources and how far they were read, records as understood, publications and other debts by state."""
+
+    async def show(platform: Platform) -> None:
+        async with platform.installation.reader() as reader:
+            sources = [
+                {"url": one.url, "cursor": one.cursor, "state": one.state.value, "reason": one.reason}
+                for one in await progress.sources(reader)
+            ]
+            rejected = len(await progress.rejected(reader, limit=1000))
+        async with platform.db.reader() as reader:
+            records = {standing.value: number for standing, number in (await seen.counts(reader)).items()}
+            owed = {f"{kind.value} {state.value}": n for kind, state, n, _ in await publications.counts(reader)}
+            debts = {f"{kind} {state.value}": n for kind, state, n, _ in await owe.waiting(reader)}
+        found = {
+            "sources": sources,
+            "rejected_frames": rejected,
+            "records": records,
+            "publications": owed,
+            "debts": debts,
+        }
+        typer.echo(json.dumps(found) if as_json else _as_text(found))
+
+    _with_platform(settings_file, show)
+
+
+@app.command()
+def rejected(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
+    """Frames that were not acted on, newest first, with the reason."""
+
+    async def show(platform: Platform) -> None:
+        async with platform.installation.reader() as reader:
+            frames = await progress.rejected(reader, limit=100)
+        for one in frames:
+            line = {"source": one.source, "seq": one.seq, "did": one.did, "reason": one.reason, "bytes": len(one.frame)}
+            typer.echo(json.dumps(line) if as_json else f"{one.source} {one.seq} {one.did or ''}\n    {one.reason}")
+        if not frames and not as_json:
+            typer.echo("No frame was rejected.")
+
+    _with_platform(settings_file, show)
+
+
+@app.command()
+def unmapped(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
+    """Records that make no event and no answer here, and why."""
+
+    async def show(platform: Platform) -> None:
+        async with platform.db.reader() as reader:
+            found = await seen.unmapped(reader, limit=1000)
+        for one in found:
+            line = {"uri": one.uri, "reason": one.reason}
+            typer.echo(json.dumps(line) if as_json else f"{one.uri}\n    {one.reason}")
+        if not found and not as_json:
+            typer.echo("Every record was understood.")
+
+    _with_platform(settings_file, show)
+
+
+@app.command()
+def read(did: RepositoryDid, settings_file: SettingsFile = None) -> None:
+    """Read a repository whole again: whatever was missed is made good."""
+    known = _did(did)
+
+    async def act(platform: Platform) -> None:
+        async with platform.db.transaction() as tx:
+            await owe.owe(tx, Debt.BACKFILL, known, int(tx.now))
+        typer.echo(f"The publisher will read {known}.")
+
+    _with_platform(settings_file, act)
+
+
+@app.command()
+def reset(did: RepositoryDid, settings_file: SettingsFile = None) -> None:
+    """Start over with a repository that was made anew with lower revs: what is known of it counts as old."""
+    known = _did(did)
+
+    async def act(platform: Platform) -> None:
+        async with platform.db.transaction() as tx:
+            await seen.start_epoch(tx, known)
+            await owe.owe(tx, Debt.BACKFILL, known, int(tx.now))
+        typer.echo(f"A new epoch has begun for {known}; the publisher will read it whole.")
+
+    _with_platform(settings_file, act)
+
+
+def _did(text: str) -> Did:
+    try:
+        return parse_did(text)
+    except Malformed as wrong:
+        raise InvalidInput("did", f"This is not a DID: {wrong.why}.") from wrong
+
+
+def _with_platform(settings_file: Path | None, work: Callable[[Platform], Awaitable[None]]) -> None:
+    settings = read_platform_settings(settings_file)
+
+    async def run() -> None:
+        async with open_platform(settings, SystemClock()) as platform:
+            await work(platform)
+
+    run_command(run)
+
+
+def _as_text(found: dict[str, object]) -> str:
+    lines = []
+    for heading, content in found.items():
+        match content:
+            case dict():
+                lines.append(heading.replace("_", " "))
+                lines += [f"  {name:24}{number}" for name, number in content.items()] or ["  none"]
+            case list():
+                lines.append(heading)
+                lines += [f"  {one['url']}  {one['state']}, read to {one['cursor']} {one['reason']}" for one in content]
+            case _:
+                lines.append(f"{heading.replace('_', ' ')}  {content}")
+    return "\n".join(lines)
