@@ -127,7 +127,7 @@ def view_of(
 
 def _date(event: Event) -> dict[str, object]:
     if event.starts_at is None:
-        return {"when": "", "zone_words": "", "tile_month": "", "tile_day": ""}
+        return {"when": "", "zone_words": "", "starts_iso": "", "tile_month": "", "tile_day": ""}
     starts = wall_time.local_of(event.starts_at, event.time_zone)
     ends = wall_time.local_of(event.ends_at, event.time_zone) if event.ends_at is not None else None
     when = times.time_tag(event.starts_at, f"{times.day(starts)}, {times.clock(starts)}")
@@ -138,6 +138,7 @@ def _date(event: Event) -> dict[str, object]:
     return {
         "when": when,
         "zone_words": times.zone_words(starts, event.time_zone),
+        "starts_iso": times.iso(event.starts_at),
         "tile_month": times.month(starts),
         "tile_day": str(starts.day),
     }

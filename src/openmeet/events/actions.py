@@ -12,7 +12,7 @@ import regex
 
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Transaction
-from groundwork.errors import NotFound, PreconditionFailed, Refused
+from groundwork.errors import Conflict, NotFound, PreconditionFailed, Refused
 from groundwork.fresh_id import new_id
 from openmeet.debts import publications
 from openmeet.events import queries, rules, wall_time
@@ -85,7 +85,13 @@ async def create(
         updated_at=tx.now,
     )
     event = _with_details(event, details)
-    await queries.insert(tx, event, search_text=search_text(event), submission_key=submission_key)
+    is_new = await queries.insert(tx, event, search_text=search_text(event), submission_key=submission_key)
+    if not is_new:
+        # The same form sent twice at the same moment: the other request was first.
+        earlier = await queries.by_submission(tx, caller.user_id, submission_key or "")
+        if earlier is None:
+            raise Conflict("This event is being made already. Try again.")
+        return earlier
     await _owe(tx, event)
     return event
 

@@ -121,13 +121,16 @@ async def status_before(reader: Reader, event_id: EventId) -> Status:
     return Status(row["status_before"]) if row and row["status_before"] else Status.SCHEDULED
 
 
-async def insert(tx: Transaction, event: Event, *, search_text: str, submission_key: str | None) -> None:
-    """A new row; UniqueViolated when the record uri or the submission is known already."""
+async def insert(tx: Transaction, event: Event, *, search_text: str, submission_key: str | None) -> bool:
+    """A new row; False when this very submission has made one already, UniqueViolated when the record uri is known."""
     values = _values(event, search_text)
     values["submission_key"] = submission_key
     names = ", ".join(values)
     marks = ", ".join(f":{name}" for name in values)
-    await tx.execute(f"insert into events ({names}) values ({marks})", **values)
+    made = await tx.execute(
+        f"insert into events ({names}) values ({marks}) on conflict (author_id, submission_key) do nothing", **values
+    )
+    return made == 1
 
 
 async def update(tx: Transaction, event: Event, *, search_text: str) -> None:

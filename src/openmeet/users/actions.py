@@ -1,7 +1,7 @@
 """How people come to be and what they change about themselves."""
 
 from groundwork.database.transaction import Transaction
-from groundwork.errors import NotFound
+from groundwork.errors import Conflict, NotFound
 from groundwork.fresh_id import new_id
 from openmeet.users import queries
 from openmeet.users.model import User, UserId, UserKind
@@ -9,16 +9,21 @@ from openmeet.users.rules import Profile
 
 
 async def create_person(tx: Transaction, *, display_name: str = "", email: str | None = None) -> UserId:
-    """A person who signed in. ``email`` must be lower-cased and proven; UniqueViolated when somebody has it."""
+    """A person who signed in. ``email`` must be lower-cased and proven; who has it already is that person."""
     user_id = UserId(new_id(tx.now))
-    await queries.insert(tx, user_id, UserKind.PERSON, display_name=display_name, email=email, time_zone=None)
-    return user_id
+    if await queries.insert(tx, user_id, UserKind.PERSON, display_name=display_name, email=email):
+        return user_id
+    # Two codes of one newcomer answered at the same moment.
+    known = await queries.by_email(tx, email or "")
+    if known is None:
+        raise Conflict("This address is just being signed up. Try again.")
+    return known.id
 
 
 async def create_shadow(tx: Transaction, *, display_name: str = "") -> UserId:
     """Somebody known only by what a DID wrote: no e-mail address, no role, nobody can sign in as them."""
     user_id = UserId(new_id(tx.now))
-    await queries.insert(tx, user_id, UserKind.SHADOW, display_name=display_name, email=None, time_zone=None)
+    await queries.insert(tx, user_id, UserKind.SHADOW, display_name=display_name, email=None)
     return user_id
 
 

@@ -32,21 +32,21 @@ async def by_email(reader: Reader, email: str) -> User | None:
     return user_of(row) if row else None
 
 
-async def insert(
-    tx: Transaction, user_id: UserId, kind: UserKind, *, display_name: str, email: str | None, time_zone: str | None
-) -> None:
-    await tx.execute(
+async def insert(tx: Transaction, user_id: UserId, kind: UserKind, *, display_name: str, email: str | None) -> bool:
+    """False when somebody has this e-mail address already."""
+    made = await tx.execute(
         """
         insert into users (id, kind, display_name, email, bio, time_zone, revision, created_at, updated_at)
-        values (:id, :kind, :display_name, :email, '', :time_zone, 1, :now, :now)
+        values (:id, :kind, :display_name, :email, '', null, 1, :now, :now)
+            on conflict (email) do nothing
         """,
         id=user_id,
         kind=kind.value,
         display_name=display_name,
         email=email,
-        time_zone=time_zone,
         now=tx.now,
     )
+    return made == 1
 
 
 async def claim(tx: Transaction, user_id: UserId, display_name: str) -> int:

@@ -1,5 +1,6 @@
 """What hosts and the network do to an event; on both engines."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -213,3 +214,15 @@ def test_an_address_is_readable_and_cannot_be_guessed():
     assert first.startswith("cafe-strasse-co-")
     assert first != second
     assert actions.new_slug("🎉").startswith("event-")
+
+
+async def test_a_form_sent_twice_at_the_same_moment_makes_one_event(db):
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+
+    async def send():
+        async with db.transaction() as tx:
+            return await actions.create(tx, ana, details(), submission_key="k1")
+
+    first, second = await asyncio.gather(send(), send())
+    assert first.id == second.id

@@ -28,6 +28,18 @@ for (const select of document.querySelectorAll("select[data-guess-zone]")) {
   if (select.value === "UTC" && [...select.options].some((option) => option.value === here)) select.value = here;
 }
 
+// Beside a time in another zone stands what that is on the reader's own clock.
+for (const place of document.querySelectorAll("[data-your-time]")) {
+  const moment = new Date(place.dataset.yourTime);
+  const format = (zone) => new Intl.DateTimeFormat("en-GB", { timeZone: zone, weekday: "short", hour: "2-digit", minute: "2-digit" }).format(moment);
+  try {
+    const yours = format(undefined);
+    if (yours !== format(place.dataset.zone)) place.textContent = ` · ${yours} your time`;
+  } catch {
+    // A zone that this browser does not know: the page says the time in it anyway.
+  }
+}
+
 // Fields that do not apply to the chosen option step aside; what was typed in them stays.
 for (const part of document.querySelectorAll("[data-shown-for]")) {
   const options = document.getElementsByName(part.dataset.shownFor);

@@ -1,0 +1,95 @@
+"""Lists on both engines: order, cursors, what belongs where."""
+
+import pytest
+
+from groundwork.clock import DAY
+from openmeet.attendance import actions as attendance
+from openmeet.attendance.model import Reply
+from openmeet.browsing import cursors, queries
+from openmeet.browsing.queries import Mine, Wanted
+from openmeet.events import actions as events
+from openmeet.notifications.queries import newest
+from tests.openmeet.events.test_actions import FROM_NETWORK, URI
+from tests.openmeet.site_under_test import event_by, person
+
+
+@pytest.fixture
+async def db(make_database):
+    return await make_database("openmeet")
+
+
+async def all_of(reader, wanted, *, limit=2):
+    seen, after = [], None
+    while page := await queries.coming(reader, wanted, after, limit):
+        seen += page
+        after = cursors.unpack(cursors.pack(queries.position_of(page[-1])))
+    return [event.title for event in seen]
+
+
+async def test_every_coming_event_once_soonest_first(db):
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        for number in (3, 1, 2, 2, 2):
+            await event_by(tx, ana, title=f"On day {number}", starts=f"2026-07-0{number}T18:00", ends="")
+        assert await all_of(tx, Wanted()) == ["On day 1", "On day 2", "On day 2", "On day 2", "On day 3"]
+
+
+async def test_words_and_days_narrow_the_list(db):
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        first = await event_by(tx, ana, title="100% Jazz_night", starts="2026-07-01T18:00", ends="")
+        await event_by(tx, ana, title="Chess", starts="2026-07-02T18:00", ends="", venue_name="JAZZ CAFÉ")
+        assert await all_of(tx, Wanted(("jazz",))) == ["100% Jazz_night", "Chess"]
+        assert await all_of(tx, Wanted(("jazz", "café"))) == ["Chess"]
+        assert await all_of(tx, Wanted(("100%",))) == ["100% Jazz_night"]
+        assert await all_of(tx, Wanted(("!",))) == []
+        assert await all_of(tx, Wanted(since=first.starts_at, until=first.starts_at + 1)) == ["100% Jazz_night"]
+
+
+async def test_what_is_over_removed_undated_or_not_public_is_not_coming(db, clock):
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        await event_by(tx, ana, visibility="unlisted")
+        await event_by(tx, ana, visibility="private")
+        deleted = await event_by(tx, ana)
+        await events.delete(tx, ana, deleted.slug)
+        await events.apply_from_network(tx, uri=URI, cid="c", author_id=ana.user_id, event=FROM_NETWORK)
+        assert await all_of(tx, Wanted()) == ["Party"]
+        await events.remove_from_network(tx, uri=URI)
+        assert await all_of(tx, Wanted()) == []
+        await event_by(tx, ana, title="Last")
+    clock.turn(365 * DAY)
+    async with db.reader() as reader:
+        assert await all_of(reader, Wanted()) == []
+
+
+async def test_my_lists_page_by_page(db, clock):
+    async with db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        for number in (1, 2, 3):
+            event = await event_by(tx, ana, title=f"On day {number}", starts=f"2026-07-0{number}T18:00", ends="")
+            await attendance.answer(tx, ben, event.slug, Reply.GOING)
+
+    async def titles(reader, which):
+        seen, after = [], None
+        while page := await queries.mine(reader, ben.user_id, which, after, 2):
+            seen += page
+            after = queries.position_of(page[-1])
+        return [event.title for event in seen]
+
+    async with db.reader() as reader:
+        assert await titles(reader, Mine.GOING) == ["On day 1", "On day 2", "On day 3"]
+        assert await titles(reader, Mine.HOSTING) == await titles(reader, Mine.WAITING) == []
+    clock.turn(365 * DAY)
+    async with db.reader() as reader:
+        assert await titles(reader, Mine.PAST) == ["On day 3", "On day 2", "On day 1"]
+
+
+async def test_events_of_news_come_in_one_statement(db):
+    async with db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        event = await event_by(tx, ana)
+        await attendance.answer(tx, ben, event.slug, Reply.GOING)
+        (news,) = await newest(tx, ana.user_id, 10)
+        assert await queries.events_by_ids(tx, [news.subject_id, news.subject_id]) == {event.id: event}
+        assert await queries.events_by_ids(tx, []) == {}

@@ -1,0 +1,120 @@
+"""Times, texts and forms around every page."""
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+from starlette.requests import Request
+
+from groundwork.clock import from_datetime
+from groundwork.errors import Forbidden, PreconditionFailed
+from openmeet.site import etags, forms, texts, times
+
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+def request(**headers: str) -> Request:
+    raw = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+    return Request({"type": "http", "method": "POST", "path": "/", "headers": raw, "query_string": b""})
+
+
+@pytest.mark.parametrize(
+    ("zone", "words"),
+    [
+        ("Europe/Berlin", "Berlin time (UTC+2)"),
+        ("America/New_York", "New York time (UTC−4)"),
+        ("Asia/Kathmandu", "Kathmandu time (UTC+5:45)"),
+        ("UTC", "UTC"),
+    ],
+)
+def test_a_zone_is_named_beside_a_time(zone, words):
+    assert times.zone_words(datetime(2026, 7, 4, 18, tzinfo=ZoneInfo(zone)), zone) == words
+
+
+def test_instants_are_written_in_utc():
+    moment = datetime(2026, 7, 4, 18, tzinfo=BERLIN)
+    assert times.iso(from_datetime(moment)) == "2026-07-04T16:00:00Z"
+    assert times.iso(from_datetime(moment.replace(microsecond=5000))) == "2026-07-04T16:00:00.005Z"
+
+
+def test_a_span_names_the_second_day_only_when_there_is_one():
+    starts = datetime(2026, 7, 4, 18, tzinfo=BERLIN)
+    assert times.span(starts, starts.replace(hour=20)) == "Saturday 4 July 2026, 18:00–20:00"
+    assert (
+        times.span(starts, starts.replace(day=5, hour=2)) == "Saturday 4 July 2026, 18:00 – Sunday 5 July 2026, 02:00"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        ("# Big", "<h3>Big</h3>"),
+        ("<script>alert(1)</script>", "<p>&lt;script&gt;alert(1)&lt;/script&gt;</p>"),
+        ("[x](javascript:alert(1))", "<p>[x](javascript:alert(1))</p>"),
+        (
+            "![x](https://example.org/a.png)",
+            '<p>!<a href="https://example.org/a.png" rel="nofollow ugc noopener">x</a></p>',
+        ),
+        ("a\nb", "<p>a<br>\nb</p>"),
+    ],
+)
+def test_peoples_texts_become_harmless_html(text, html):
+    assert texts.html_of(text).strip() == html
+
+
+def test_a_summary_is_plain_and_short():
+    assert texts.summary_of("**Bring** [cake](https://x.example) & tea") == "Bring cake & tea"
+    assert len(texts.summary_of("word " * 100)) <= 163
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("/events/x?reply=going", "/events/x?reply=going"),
+        ("", "/"),
+        ("https://evil.test/", "/"),
+        ("//evil.test", "/"),
+        ("/\\evil.test", "/"),
+        ("/a\\b", "/"),
+        ("/\n/evil.test", "/"),
+        ("events", "/"),
+    ],
+)
+def test_the_next_path_stays_on_this_site(text, path):
+    assert forms.local_path(text) == path
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"origin": "https://evil.test"},
+        {"origin": "null"},
+        {"sec_fetch_site": "cross-site"},
+        {"sec_fetch_site": "same-site", "origin": "https://other.openmeet.test"},
+    ],
+)
+def test_a_form_from_elsewhere_is_refused(headers):
+    with pytest.raises(Forbidden):
+        forms.must_be_ours(request(host="openmeet.test", **headers), "https://openmeet.test")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"origin": "https://openmeet.test"},
+        {"sec_fetch_site": "same-origin", "origin": "null"},
+        {"sec_fetch_site": "none"},
+    ],
+)
+def test_a_form_of_ours_is_taken(headers):
+    forms.must_be_ours(request(host="openmeet.test", **headers), "https://openmeet.test")
+
+
+def test_if_match_names_a_revision():
+    assert etags.expected_revision(request()) is None
+    assert etags.expected_revision(request(if_match="*")) is None
+    assert etags.expected_revision(request(if_match='"7"')) == 7
+    for odd in ("7", 'W/"7"', '"x"', '"1", "2"'):
+        with pytest.raises(PreconditionFailed):
+            etags.expected_revision(request(if_match=odd))

@@ -1,0 +1,55 @@
+"""What an installation refuses to start with."""
+
+from dataclasses import replace
+
+import pytest
+
+from groundwork.dangerous_starts import Danger, dangers_of
+from groundwork.settings import Secret
+from openmeet.settings import Settings, contradictions, dangers
+
+LAPTOP = replace(Settings(), dev_mailbox=True)
+PUBLIC = replace(Settings(), public_url="https://town.net", mail_url=Secret("smtp://mail.town.net"))
+
+
+def test_a_laptop_and_a_town_are_fine():
+    assert contradictions(LAPTOP) == contradictions(PUBLIC) == []
+    assert dangers_of([PUBLIC.public_host], dangers(PUBLIC)) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        ({"public_url": "town.net"}, "PUBLIC_URL"),
+        ({"public_url": "https://town.net/events"}, "PUBLIC_URL"),
+        ({"pds_url": "ftp://x"}, "PDS_URL"),
+        ({"time_zone": "Berlin"}, "TIME_ZONE"),
+        ({"dev_mailbox": True}, "DEV_MAILBOX"),
+        ({"mail_url": Secret("")}, "MAIL_URL"),
+        ({"port": 70000}, "PORT"),
+        ({"trusted_proxy_hops": -1}, "TRUSTED_PROXY_HOPS"),
+    ],
+)
+def test_what_cannot_be_right_is_named(change, name):
+    (sentence,) = contradictions(replace(PUBLIC, **change))
+    assert f"OPENMEET_{name}" in sentence
+
+
+@pytest.mark.parametrize(
+    ("change", "danger"),
+    [
+        ({"dev_mode": True}, Danger.DEV_MODE),
+        ({"dev_mailbox": True}, Danger.DEVELOPMENT_MAILBOX),
+        ({"allow_private_addresses": True}, Danger.NO_SSRF_PROTECTION),
+        ({"public_url": "http://town.net"}, Danger.PLAIN_HTTP),
+    ],
+)
+def test_every_danger_is_refused_in_public_and_fine_at_home(change, danger):
+    settings = replace(PUBLIC, **change)
+    assert list(dangers(settings)) == [danger]
+    assert len(dangers_of([settings.public_host], dangers(settings))) == 1
+    assert dangers_of(["127.0.0.1"], dangers(settings)) == []
+
+
+def test_secrets_do_not_print():
+    assert "hunter2" not in repr(replace(Settings(), mail_url=Secret("smtp://u:hunter2@h")))

@@ -1,0 +1,68 @@
+"""People, on both engines."""
+
+import asyncio
+
+import pytest
+
+from groundwork.database.transaction import CheckViolated
+from groundwork.errors import InvalidForm, NotFound
+from openmeet.users import actions, queries, rules
+from openmeet.users.model import UserId, UserKind
+from openmeet.users.rules import Profile
+
+
+@pytest.fixture
+async def db(make_database):
+    return await make_database("openmeet")
+
+
+async def test_an_address_belongs_to_one_person_however_they_race(db):
+    async def sign_up():
+        async with db.transaction() as tx:
+            return await actions.create_person(tx, email="ana@example.org")
+
+    assert len(set(await asyncio.gather(*(sign_up() for _ in range(5))))) == 1
+
+
+async def test_people_without_an_address_are_different_people(db):
+    async with db.transaction() as tx:
+        assert await actions.create_person(tx) != await actions.create_person(tx)
+
+
+async def test_a_claimed_shadow_is_the_same_row(db):
+    async with db.transaction() as tx:
+        shadow = await actions.create_shadow(tx)
+        assert await actions.claim_shadow(tx, shadow, display_name="carla.example.org")
+        assert not await actions.claim_shadow(tx, shadow, display_name="other")
+        user = await queries.by_id(tx, shadow)
+    assert (user.kind, user.display_name) == (UserKind.PERSON, "carla.example.org")
+
+
+async def test_a_shadow_cannot_have_an_address(db):
+    async with db.transaction() as tx:
+        shadow = await actions.create_shadow(tx)
+    give = "update users set email = 'x@example.org' where id = :id"
+    with pytest.raises(CheckViolated):
+        await db.write(lambda writer: writer.execute(give, id=shadow))
+
+
+async def test_a_profile_is_replaced_and_counted(db):
+    async with db.transaction() as tx:
+        user_id = await actions.create_person(tx, display_name="Ana")
+        user = await actions.edit_profile(tx, user_id, Profile("Ana B", "Hello", "Europe/Berlin"))
+        with pytest.raises(NotFound):
+            await actions.edit_profile(tx, UserId("nobody"), Profile("X", "", None))
+    assert (user.display_name, user.bio, user.time_zone, user.revision) == ("Ana B", "Hello", "Europe/Berlin", 2)
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"), [("  Ana   B ", "Ana B"), ("A\u202ena\x00", "Ana"), ("李", "李"), ("أنا", "أنا")]
+)
+def test_names_are_tidied(typed, kept):
+    assert rules.check_name(typed) == kept
+
+
+@pytest.mark.parametrize("typed", ["", "   ", "\u200b\u202e", "x" * 65])
+def test_what_is_no_name_is_refused(typed):
+    with pytest.raises(InvalidForm):
+        rules.check_name(typed)
