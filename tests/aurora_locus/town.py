@@ -182,8 +182,9 @@ class Town:
         return int(row[0])
 
     async def operation_states(self) -> list[str]:
+        """What became of the operations, in alphabetical order."""
         async with self.db.reader() as reader:
-            return [row["state"] for row in await reader.fetch("select state from plc_operations order by created_at")]
+            return [row["state"] for row in await reader.fetch("select state from plc_operations order by state")]
 
 
 def _word(message: events.Sequenced) -> str:

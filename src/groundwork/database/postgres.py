@@ -226,7 +226,9 @@ class PostgresDatabase:
         try:
             await connection.execute(begin)
         except BaseException as failure:
-            connection.terminate()
+            # A connection that the server has closed belongs to the pool again and cannot be terminated once more.
+            with contextlib.suppress(asyncpg.InterfaceError):
+                connection.terminate()
             await self._pool.release(connection)
             raise meaning(failure) from failure
         return connection

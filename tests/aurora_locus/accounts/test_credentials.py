@@ -1,0 +1,122 @@
+"""The Authorization header: what is let in, what is refused, with which words."""
+
+import base64
+
+import pytest
+
+from at_protocol.crypto.k256 import PrivateKey
+from at_protocol.syntax.nsid import Nsid
+from at_protocol.xrpc import service_auth
+from groundwork.clock import SECOND
+from tests.aurora_locus.town import ADMIN_PASSWORD, SERVER, Person, Town
+
+pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+
+
+def basic(text: str) -> str:
+    return "Basic " + base64.b64encode(text.encode()).decode()
+
+
+@pytest.mark.parametrize("nsid", [f"{SERVER}.getSession", f"{SERVER}.describeServer"])
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"Foo bar",
+        b"Bearer",
+        b"Bearer  two-spaces",
+        b"Bearer one two",
+        b"Bearer a.b.c",
+        b"Bearer \xe9.\xff.\x80",
+        b"Bearer eyJhbGciOiJub25lIiwidHlwIjoiYXQrand0In0.e30.",
+        b"Bearer W10.W10.W10",
+        b"Bearer bnVsbA.e30.AAAA",
+        b"DPoP abc",
+        b"",
+        b"\xff\xfe",
+    ],
+)
+async def test_unusable_header_is_refused_also_where_nobody_must_sign_in(town: Town, nsid: str, header: bytes) -> None:
+    answer = await town.http.get(f"/xrpc/{nsid}", headers={b"authorization": header})
+    assert (answer.status_code, answer.json()["error"]) == (400, "InvalidToken")
+
+
+async def test_nobody_is_told_how_to_sign_in(town: Town) -> None:
+    answer = await town.stranger.get(f"{SERVER}.getSession")
+    assert (answer.status_code, answer.json()["error"]) == (401, "AuthMissing")
+    assert answer.headers["www-authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        basic("admin:wrong"),
+        basic(f"root:{ADMIN_PASSWORD}"),
+        basic(f"admin:{ADMIN_PASSWORD}x"),
+        basic("admin"),
+        basic("admin:"),
+        basic(":"),
+        "Basic !!!",
+        "Basic \xe9\xe9",
+        "Basic //79",
+    ],
+)
+async def test_wrong_administration_password(town: Town, header: str) -> None:
+    stranger = {b"authorization": header.encode("latin-1")}
+    answer = await town.http.post(f"/xrpc/{SERVER}.createInviteCode", json={"useCount": 1}, headers=stranger)
+    assert (answer.status_code, answer.json()["error"]) == (401, "AuthenticationRequired")
+    assert answer.headers["www-authenticate"].startswith("Basic ")
+
+
+async def test_administration_password_may_hold_a_colon(town: Town) -> None:
+    answer = await town.administration.post(f"{SERVER}.createInviteCode", {"useCount": 2})
+    assert answer.status_code == 200
+    assert answer.json()["code"].startswith("localhost")
+
+
+@pytest.mark.parametrize("uses", [0, -1, 1_000_001])
+async def test_invite_for_nobody_or_everybody_is_refused(town: Town, uses: int) -> None:
+    answer = await town.administration.post(f"{SERVER}.createInviteCode", {"useCount": uses})
+    assert (answer.status_code, answer.json()["error"]) == (400, "InvalidRequest")
+
+
+async def test_administration_is_no_account(town: Town) -> None:
+    answer = await town.administration.get(f"{SERVER}.getSession")
+    assert (answer.status_code, answer.json()["error"]) == (403, "Forbidden")
+
+
+async def test_account_is_no_administration(town: Town) -> None:
+    ana = await town.sign_up("ana")
+    answer = await ana.post(f"{SERVER}.createInviteCode", {"useCount": 1})
+    assert (answer.status_code, answer.json()["error"]) == (401, "AuthenticationRequired")
+
+
+async def test_scheme_is_read_in_any_case(town: Town) -> None:
+    ana = await town.sign_up("ana")
+    token = ana.headers["authorization"].removeprefix("Bearer ")
+    for scheme in ("bearer", "BEARER"):
+        answer = await Person(town.http, {"authorization": f"{scheme} {token}"}).get(f"{SERVER}.getSession")
+        assert answer.status_code == 200
+
+
+async def test_answer_to_somebody_is_kept_by_no_shared_cache(town: Town) -> None:
+    ana = await town.sign_up("ana")
+    answer = await ana.get(f"{SERVER}.getSession")
+    assert (answer.headers["cache-control"], answer.headers["vary"]) == ("private", "authorization")
+    assert "cache-control" not in (await town.stranger.get(f"{SERVER}.describeServer")).headers
+
+
+async def test_service_token_is_no_session(town: Town) -> None:
+    """A token between services, well made and by the account's own key, opens nothing of a session."""
+    ana = await town.sign_up("ana")
+    key = await town.pds.registry.repositories.keys.signing_key(ana.did)
+    assert isinstance(key, PrivateKey)
+    token = service_auth.make_service_token(
+        key,
+        issuer=ana.did,
+        audience=town.settings.did,
+        method=Nsid(f"{SERVER}.getSession"),
+        now_seconds=town.clock.now() // SECOND,
+        token_id="once",
+    )
+    answer = await ana.bearing(token).get(f"{SERVER}.getSession")
+    assert (answer.status_code, answer.json()["error"]) == (400, "InvalidToken")

@@ -1,0 +1,118 @@
+"""The addresses of a PDS that are no methods of accounts: front page, health, proofs, what the server says of itself."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+import pytest
+
+from tests.aurora_locus.conftest import OpenTown
+from tests.aurora_locus.town import IDENTITY, SERVER, Town
+
+sqlite_only = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+
+
+@sqlite_only
+async def test_front_page_says_what_this_is(town: Town) -> None:
+    answer = await town.http.get("/")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/plain")
+    assert "Aurora Locus" in answer.text
+    assert "/xrpc/" in answer.text
+
+
+@sqlite_only
+async def test_robots_may_come(town: Town) -> None:
+    assert "Allow: /" in (await town.http.get("/robots.txt")).text
+
+
+@sqlite_only
+async def test_health(town: Town) -> None:
+    for answer in (await town.http.get("/xrpc/_health"), await town.http.head("/xrpc/_health")):
+        assert answer.status_code == 200
+    assert (await town.http.get("/xrpc/_health")).json() == {"version": "test"}
+
+
+@asynccontextmanager
+async def locked(url: str, server: str | None) -> AsyncIterator[None]:
+    """An SQLite file that somebody else writes to for ever; a PostgreSQL database that takes nobody in."""
+    if server is None:
+        file = sqlite3.connect(url.removeprefix("sqlite://"))
+        file.execute("begin immediate")
+        yield
+        file.close()
+        return
+    name = url.rsplit("/", 1)[1]
+    connection = await asyncpg.connect(server)
+    await connection.execute(f'alter database "{name}" allow_connections false')
+    await connection.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = $1", name)
+    yield
+    await connection.execute(f'alter database "{name}" allow_connections true')
+    await connection.close()
+
+
+async def test_health_with_a_locked_database_is_bad_within_two_seconds(
+    town: Town, pds_url: str, request: pytest.FixtureRequest
+) -> None:
+    server = None if pds_url.startswith("sqlite") else request.getfixturevalue("postgres_url")
+    async with locked(pds_url, server):
+        started = asyncio.get_running_loop().time()
+        answer = await town.http.get("/xrpc/_health")
+        took = asyncio.get_running_loop().time() - started
+    assert (answer.status_code, answer.json()) == (503, {"version": "test", "error": "The database does not answer."})
+    assert took < 2.2
+    assert (await town.http.get("/xrpc/_health")).status_code == 200
+
+
+async def test_handle_is_proven_by_host_name(town: Town) -> None:
+    ana = await town.sign_up("ana")
+    path = "/.well-known/atproto-did"
+    answer = await town.http.get(path, headers={"host": "ANA.test:3000"})
+    assert (answer.status_code, answer.text) == (200, ana.did)
+    assert answer.headers["content-type"].startswith("text/plain")
+    assert (await town.http.get(path, headers={"host": "nobody.test"})).status_code == 404
+    await ana.post(f"{SERVER}.deactivateAccount", {})
+    assert (await town.http.get(path, headers={"host": "ana.test"})).status_code == 404
+
+
+@sqlite_only
+async def test_server_describes_its_own_did(town: Town) -> None:
+    document = (await town.http.get("/.well-known/did.json")).json()
+    assert document["id"] == town.settings.did
+    assert document["service"][0]["serviceEndpoint"] == town.settings.url
+
+
+@sqlite_only
+async def test_server_with_another_did_has_no_document_here(open_the_town: OpenTown) -> None:
+    town = await open_the_town(service_did="did:web:elsewhere.example")
+    answer = await town.http.get("/.well-known/did.json")
+    assert (answer.status_code, answer.json()["status"]) == (404, 404)
+
+
+@sqlite_only
+async def test_server_describes_its_conditions(open_the_town: OpenTown) -> None:
+    town = await open_the_town(
+        invite_required=True, contact_email_address="host@example.org", privacy_policy_url="https://example.org/privacy"
+    )
+    said = (await town.stranger.get(f"{SERVER}.describeServer")).json()
+    assert said["did"] == town.settings.did
+    assert said["availableUserDomains"] == [".test"]
+    assert said["inviteCodeRequired"] is True
+    assert said["contact"] == {"email": "host@example.org"}
+    assert said["links"] == {"privacyPolicy": "https://example.org/privacy"}
+
+
+@sqlite_only
+@pytest.mark.parametrize("path", ["/nothing", "/xrpc", "/.well-known/nothing"])
+async def test_nothing_there(town: Town, path: str) -> None:
+    assert (await town.http.get(path)).status_code == 404
+
+
+@sqlite_only
+async def test_cross_origin_scripts_may_read(town: Town) -> None:
+    origin = {"origin": "https://app.example"}
+    answer = await town.http.get(f"/xrpc/{IDENTITY}.resolveHandle", params={"handle": "nobody.test"}, headers=origin)
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert "RateLimit-Limit" in answer.headers["access-control-expose-headers"]
