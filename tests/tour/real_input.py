@@ -2,9 +2,10 @@
 
 import asyncio
 import json
+import os
 from collections import Counter
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx
@@ -88,9 +89,9 @@ async def _bring_in_records(stage: Stage, tell: Narrator, cast: Cast) -> None:
     ways: dict[str, _Way] = {}
     authors = _Authors(stage.second_pds_url)
     expected: list[str] = []
-    answers: list[str] = []
+    answers: dict[str, str] = {}
     files = sorted(fixture_path(RECORDS).glob("*.json"))
-    found = {path: find_records(json.loads(path.read_text())) for path in files}
+    found = {path: _named(find_records(json.loads(path.read_text()))) for path in files}
     async with httpx.AsyncClient(timeout=30) as http:
         for path in files:
             way = ways[path.name] = _Way()
@@ -108,6 +109,7 @@ async def _bring_in_records(stage: Stage, tell: Narrator, cast: Cast) -> None:
             return all([await _is_here(http, stage, uri) for uri in expected])
 
     tell.expect(await eventually(arrived, 60), f"all {len(expected)} are events here, each under its own uri")
+    await _look_for_answers(stage, tell, answers, set(expected))
     for path in files:
         way = ways[path.name]
         if way.inspected:
@@ -120,9 +122,50 @@ async def _bring_in_records(stage: Stage, tell: Narrator, cast: Cast) -> None:
     tell.expect(all(way.written or way.inspected for way in ways.values()), "every file has gone one way or the other")
 
 
+async def _look_for_answers(stage: Stage, tell: Narrator, answers: dict[str, str], events_here: set[str]) -> None:
+    """Each answer counts at its event; one whose event nobody here has ever seen is parked until it comes."""
+    parked = [uri for uri, subject in answers.items() if subject not in events_here]
+    async with httpx.AsyncClient(timeout=30) as http:
+        for subject in set(answers.values()) & events_here:
+            given = sum(one == subject for one in answers.values())
+
+            async def counted(subject: str = subject, given: int = given) -> bool:
+                answer = await http.get(f"{stage.openmeet_url}/api/events", params={"uri": subject})
+                return bool(answer.json()["events"][0]["counts"]["going"] == given)
+
+            tell.expect(await eventually(counted), f"{given} going at {subject}")
+
+    async def as_parked() -> bool:
+        process = await asyncio.create_subprocess_exec(
+            *(OPENMEET, "sync", "status", "--json"),
+            env={**os.environ, **stage.platform["web"].environment},
+            stdout=asyncio.subprocess.PIPE,
+        )
+        printed, _ = await process.communicate()
+        return bool(json.loads(printed)["records"].get("parked", 0) == len(parked))
+
+    tell.expect(await eventually(as_parked), f"{len(parked)} waits for its event, which no repository here holds")
+
+
+def _named(found: list[Found]) -> list[Found]:
+    """Where one file holds an event without a uri and an answer, the answer's subject says which event it is."""
+    subjects = [_subject(one) for one in found if one.collection in RSVPS]
+    nameless = [one for one in found if one.collection in EVENTS and not one.uri]
+    if len(subjects) != 1 or len(nameless) != 1 or not subjects[0]:
+        return found
+    rkey = subjects[0].rsplit("/", 1)[1]
+    return [replace(one, uri=subjects[0], rkey=rkey) if one is nameless[0] else one for one in found]
+
+
+def _subject(found: Found) -> str:
+    value = found.value if isinstance(found.value, dict) else {}
+    subject = value.get("subject")
+    return str(subject.get("uri", "")) if isinstance(subject, dict) else ""
+
+
 def _said(way: _Way) -> str:
     parts = [
-        f"{count} {kind}{'s' if count > 1 else ''} written and read back here" for kind, count in way.written.items()
+        f"{count} {kind}{'s' if count > 1 else ''} written, and understood here" for kind, count in way.written.items()
     ]
     return "; ".join([*parts, *(f"inspected: {why}" for why in sorted(set(way.inspected)))])
 
@@ -156,7 +199,7 @@ class _Authors:
 
 
 async def _write(
-    http: httpx.AsyncClient, authors: _Authors, found: Found, number: int, expected: list[str], answers: list[str]
+    http: httpx.AsyncClient, authors: _Authors, found: Found, number: int, expected: list[str], answers: dict[str, str]
 ) -> str:
     """Write one record as its author would have; the reason where no repository can hold it."""
     understood = inspect_record(found, now=SystemClock().now())
@@ -180,7 +223,10 @@ async def _write(
     )
     if answer.status_code != 200:
         return str(answer.json().get("message", answer.status_code))
-    (answers if found.collection in RSVPS else expected).append(answer.json()["uri"])
+    if found.collection in RSVPS:
+        answers[answer.json()["uri"]] = value["subject"]["uri"]
+    else:
+        expected.append(answer.json()["uri"])
     return ""
 
 
