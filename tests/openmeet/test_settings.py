@@ -9,7 +9,13 @@ from groundwork.settings import Secret
 from openmeet.settings import Settings, contradictions, dangers
 
 LAPTOP = replace(Settings(), dev_mailbox=True)
-PUBLIC = replace(Settings(), public_url="https://town.net", mail_url=Secret("smtp://mail.town.net"))
+PUBLIC = replace(
+    Settings(),
+    public_url="https://town.net",
+    pds_url="https://pds.town.net",
+    plc_url="https://plc.example.org",
+    mail_url=Secret("smtp://mail.town.net"),
+)
 
 
 def test_a_laptop_and_a_town_are_fine():
@@ -42,6 +48,7 @@ def test_what_cannot_be_right_is_named(change, name):
         ({"dev_mailbox": True}, Danger.DEVELOPMENT_MAILBOX),
         ({"allow_private_addresses": True}, Danger.NO_SSRF_PROTECTION),
         ({"public_url": "http://town.net"}, Danger.PLAIN_HTTP),
+        ({"plc_url": "http://localhost:2582"}, Danger.BUILT_IN_DIRECTORY),
     ],
 )
 def test_every_danger_is_refused_in_public_and_fine_at_home(change, danger):

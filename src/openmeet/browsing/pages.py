@@ -13,6 +13,7 @@ from openmeet.attendance.model import Attendance, AttendanceStatus, Reply
 from openmeet.browsing import cursors, event_view, queries, searches
 from openmeet.browsing.listing import Day, days
 from openmeet.browsing.names import shown_names
+from openmeet.browsing.publishing_view import sync_of
 from openmeet.browsing.queries import Mine, Wanted
 from openmeet.debts import publications
 from openmeet.events import rules
@@ -236,26 +237,14 @@ async def _sync_context(
     reader: Reader, event: Event, caller: Caller | None, mine: Attendance | None
 ) -> dict[str, object]:
     """The chips that say what is published and what is still owed; only one's own are shown."""
-    found: dict[str, object] = {
-        "sync_words": "",
-        "sync_hint": "",
-        "sync_withheld": False,
-        "can_try": False,
-        "mine_sync": "",
-        "mine_withheld": False,
-    }
+    event_sync = mine_sync = None
     if caller is not None and caller.user_id == event.author_id:
-        standing = (await publications.states(reader, publications.Kind.EVENT, [event.id]))[event.id]
-        found["sync_words"] = standing.words(reader.now)
-        found["sync_withheld"] = standing.state in {publications.State.WITHHELD, publications.State.BLOCKED}
-        found["can_try"] = standing.state in {publications.State.RETRYING, publications.State.REFUSED}
-        if standing.changed_at:
-            found["sync_hint"] = times.ago(standing.changed_at, reader.now)
+        standings = await publications.states(reader, publications.Kind.EVENT, [event.id])
+        event_sync = sync_of(standings[event.id], reader.now)
     if mine is not None and mine.status is not AttendanceStatus.DECLINED:
-        standing = (await publications.states(reader, publications.Kind.RSVP, [mine.id]))[mine.id]
-        found["mine_sync"] = standing.words(reader.now)
-        found["mine_withheld"] = standing.state is publications.State.WITHHELD
-    return found
+        standings = await publications.states(reader, publications.Kind.RSVP, [mine.id])
+        mine_sync = sync_of(standings[mine.id], reader.now)
+    return {"event_sync": event_sync, "mine_sync": mine_sync}
 
 
 def _gone(request: Request, event: Event) -> Response:

@@ -36,7 +36,8 @@ def routes() -> list[Route]:
 
 async def show_sign_in(request: Request) -> Response:
     next_path = local_path(request.query_params.get("next", "/"))
-    if caller_or_none(request):
+    # Whoever is signed in may have to show their handle's password once more, for their repository.
+    if caller_or_none(request) and not request.query_params.get("again"):
         return go(next_path)
     return _start(request, EMPTY, next_path, is_new=False)
 
@@ -171,6 +172,7 @@ def _start(request: Request, typed: Typed, next_path: str, *, is_new: bool, stat
         "next_path": next_path,
         "is_new": is_new,
         "with_password": request.app.state.password_sign_in is not None,
+        "is_again": bool(request.query_params.get("again")),
     }
     return page(request, "sign_in/start.html", context, status=status)
 
