@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
-from groundwork.dangerous_starts import Danger
+from groundwork.dangerous_starts import Danger, is_own_machine
 from groundwork.settings import Secret, setting
 
 PREFIX = "OPENMEET_"
@@ -23,6 +23,7 @@ class Settings:
     public_url: str = setting("http://127.0.0.1:8080", what="The address under which people reach the site")
     host: str = setting("127.0.0.1", what="The address to listen on")
     port: int = setting(8080, what="The port to listen on; 0 picks a free one")
+    operations_port: int = setting(0, what="The port on which a worker answers /health and /metrics; 0: none")
     trusted_proxy_hops: int = setting(0, what="How many proxies of yours stand in front")
     time_zone: str = setting("UTC", what="The zone of people who have not chosen one, as an IANA name")
 
@@ -110,6 +111,8 @@ def dangers(settings: Settings) -> dict[Danger, str]:
         found[Danger.DEVELOPMENT_MAILBOX] = f"{PREFIX}DEV_MAILBOX"
     if settings.allow_private_addresses:
         found[Danger.NO_SSRF_PROTECTION] = f"{PREFIX}ALLOW_PRIVATE_ADDRESSES"
+    if is_own_machine(urlsplit(settings.plc_url).hostname or ""):
+        found[Danger.BUILT_IN_DIRECTORY] = f"{PREFIX}PLC_URL"
     if not settings.is_https:
         found[Danger.PLAIN_HTTP] = f"{PREFIX}PUBLIC_URL"
     return found

@@ -6,12 +6,11 @@ from typing import Annotated
 
 import typer
 
-from groundwork.clock import SystemClock
 from openmeet.ingestion import processor
 from openmeet.ingestion.events import Here
 from openmeet.ingestion.processor import Processor, counting
-from programs.platform import Platform, open_platform, read_platform_settings
-from programs.running import run_until_stopped, stopping
+from programs.platform import Platform
+from programs.worker import run_worker
 
 app = typer.Typer(add_completion=False)
 
@@ -23,13 +22,7 @@ def main(
     ] = None,
 ) -> None:
     """Apply messages until stopped."""
-    settings = read_platform_settings(settings_file)
-
-    async def run() -> None:
-        async with open_platform(settings, SystemClock()) as platform, stopping() as stop:
-            await work(platform, stop)
-
-    run_until_stopped(run)
+    run_worker(work, settings_file)
 
 
 async def work(platform: Platform, stop: asyncio.Event) -> None:

@@ -6,13 +6,12 @@ from typing import Annotated
 
 import typer
 
-from groundwork.clock import SystemClock
 from openmeet.firehose import consumer, interests
 from openmeet.firehose.consumer import Consumer
 from openmeet.firehose.counting import counting
 from openmeet.firehose.verification import Verifier
-from programs.platform import Platform, open_platform, read_platform_settings
-from programs.running import run_until_stopped, stopping
+from programs.platform import Platform
+from programs.worker import run_worker
 
 app = typer.Typer(add_completion=False)
 
@@ -24,13 +23,7 @@ def main(
     ] = None,
 ) -> None:
     """Follow the sources until stopped."""
-    settings = read_platform_settings(settings_file)
-
-    async def run() -> None:
-        async with open_platform(settings, SystemClock()) as platform, stopping() as stop:
-            await work(platform, stop)
-
-    run_until_stopped(run)
+    run_worker(work, settings_file)
 
 
 async def work(platform: Platform, stop: asyncio.Event) -> None:

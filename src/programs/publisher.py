@@ -11,7 +11,6 @@ import typer
 
 from at_protocol.lexicon.catalog import Catalog
 from at_protocol.syntax.tid import TidClock
-from groundwork.clock import SystemClock
 from groundwork.mail.address import parse_address
 from groundwork.mail.contract import Mail
 from groundwork.outbox import pay
@@ -30,8 +29,8 @@ from openmeet.publication.publisher import Publisher
 from openmeet.records.message import RecordMessage, encode
 from openmeet.sign_in.letters import code_composer
 from openmeet.sign_in.model import CODE_MAIL
-from programs.platform import Platform, keeper_of, open_platform, read_platform_settings
-from programs.running import run_until_stopped, stopping
+from programs.platform import Platform, keeper_of
+from programs.worker import run_worker
 
 app = typer.Typer(add_completion=False)
 
@@ -43,13 +42,7 @@ def main(
     ] = None,
 ) -> None:
     """Pay debts until stopped."""
-    settings = read_platform_settings(settings_file)
-
-    async def run() -> None:
-        async with open_platform(settings, SystemClock()) as platform, stopping() as stop:
-            await work(platform, stop)
-
-    run_until_stopped(run)
+    run_worker(work, settings_file)
 
 
 async def work(platform: Platform, stop: asyncio.Event) -> None:

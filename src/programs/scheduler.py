@@ -9,14 +9,15 @@ from typing import Annotated
 
 import typer
 
-from groundwork.clock import DAY, Instant, SystemClock
+from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Database
 from groundwork.outbox import owe
 from groundwork.telemetry.logs import log
+from openmeet.events import tasks as events
 from openmeet.records import seen
 from openmeet.sign_in import tasks as sign_in
-from programs.platform import Platform, open_platform, read_platform_settings
-from programs.running import run_until_stopped, stopping
+from programs.platform import Platform
+from programs.worker import run_worker
 
 app = typer.Typer(add_completion=False)
 
@@ -34,6 +35,7 @@ class Chore:
 
 CHORES: dict[str, Chore] = {
     "expired_sign_ins": Chore(600, lambda platform: sign_in.forget_expired(platform.db)),
+    "expired_drafts": Chore(3600, lambda platform: events.forget_expired_drafts(platform.db)),
     "expired_parked_answers": Chore(3600, lambda platform: _expire_parked(platform.db)),
     "paid_debts": Chore(3600, lambda platform: _forget_paid(platform.db)),
 }
@@ -46,13 +48,7 @@ def main(
     ] = None,
 ) -> None:
     """Do the chores until stopped."""
-    settings = read_platform_settings(settings_file)
-
-    async def run() -> None:
-        async with open_platform(settings, SystemClock()) as platform, stopping() as stop:
-            await work(platform, stop)
-
-    run_until_stopped(run)
+    run_worker(work, settings_file)
 
 
 async def _expire_parked(db: Database) -> int:

@@ -1,0 +1,44 @@
+"""A worker as a role of its own: opened, watched (``/health``, ``/metrics`` where a port is set), stopped cleanly."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from groundwork.clock import SystemClock
+from groundwork.http.application import Application
+from groundwork.http.operations import operations_routes
+from groundwork.http.server import serve
+from openmeet.app import ready
+from programs.platform import Platform, open_platform, read_platform_settings
+from programs.running import run_until_stopped, stopping
+
+Work = Callable[[Platform, asyncio.Event], Awaitable[None]]
+
+
+def run_worker(work: Work, settings_file: Path | None) -> None:
+    """Do the work until the process is asked to stop."""
+    settings = read_platform_settings(settings_file)
+
+    async def run() -> None:
+        async with open_platform(settings, SystemClock()) as platform, watched(platform), stopping() as stop:
+            await work(platform, stop)
+
+    run_until_stopped(run)
+
+
+@asynccontextmanager
+async def watched(platform: Platform) -> AsyncIterator[None]:
+    """Answer operators on a port of its own, where one is set."""
+    settings = platform.settings
+    if not settings.operations_port:
+        yield
+        return
+    checks = {"database": ready(platform.tenants.default)}
+    token = settings.metrics_token.reveal()
+    app = Application(operations_routes(platform.metrics, checks, metrics_token=token), platform.metrics)
+    serving = await serve(app, settings.host, settings.operations_port)
+    try:
+        yield
+    finally:
+        await serving.stop()
