@@ -4,6 +4,7 @@ A full export goes through the tree in pre-order, the order in which a reader ca
 grow with the repository. While it runs the blocks below its root stay (``Repositories.exporting``).
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 
 from at_protocol.data.cid import Cid
@@ -27,6 +28,10 @@ _NEIGHBOURS = 4
 _LEVELS_AHEAD = 4
 _NODES_AHEAD = 100
 _CHUNK_BYTES = 64 * 1024
+
+
+# A node with its bytes, or a record whose bytes are still to be read.
+_Item = tuple[Cid, bytes | None]
 
 
 async def export(repositories: Repositories, did: Did, since: Tid | None = None) -> AsyncIterator[bytes]:
@@ -98,27 +103,43 @@ async def _newer(db: Database, head: Head, since: Tid) -> AsyncIterator[list[byt
 
 
 async def _whole(db: Database, head: Head) -> AsyncIterator[list[bytes]]:
-    """Nodes and records in pre-order. A record under several paths may be sent more than once, which readers expect."""
+    """Nodes and records in pre-order. A record under several paths may be sent more than once, which readers expect.
+
+    While one batch's records are being read the walk goes on to the next: disk and processor take turns otherwise.
+    """
     nodes: dict[Cid, Node] = {}
     walk = Tree(head.data, _nowhere, nodes).walk()
-    batch: list[tuple[Cid, bytes | None]] = []
+    batch: list[_Item] = []
+    reading: asyncio.Task[list[bytes]] | None = None
     ended = False
-    while not ended:
-        missing, ended = _advance(walk, nodes, batch)
-        if missing is not None:
-            await _load_ahead(db, head.did, walk, nodes)
-            if missing not in nodes:
-                raise DamagedRepository(head.did, missing)
-            continue
-        wanted = {cid for cid, block in batch if block is None}
-        found = await reader.load_blocks(db, head.did, wanted) if wanted else {}
-        for cid in wanted - found.keys():
-            raise DamagedRepository(head.did, cid)
-        yield [car.section(cid, found[cid] if block is None else block) for cid, block in batch]
-        batch.clear()
+    try:
+        while not ended:
+            missing, ended = _advance(walk, nodes, batch)
+            if missing is not None:
+                await _load_ahead(db, head.did, walk, nodes)
+                if missing not in nodes:
+                    raise DamagedRepository(head.did, missing)
+                continue
+            before, reading = reading, asyncio.create_task(_sections(db, head.did, batch))
+            batch = []
+            if before is not None:
+                yield await before
+        if reading is not None:
+            yield await reading
+    finally:
+        if reading is not None:
+            reading.cancel()  # of no effect but where the stranger has gone
 
 
-def _advance(walk: Walk, nodes: dict[Cid, Node], batch: list[tuple[Cid, bytes | None]]) -> tuple[Cid | None, bool]:
+async def _sections(db: Database, did: Did, batch: list[_Item]) -> list[bytes]:
+    wanted = {cid for cid, block in batch if block is None}
+    found = await reader.load_blocks(db, did, wanted) if wanted else {}
+    for cid in wanted - found.keys():
+        raise DamagedRepository(did, cid)
+    return [car.section(cid, found[cid] if block is None else block) for cid, block in batch]
+
+
+def _advance(walk: Walk, nodes: dict[Cid, Node], batch: list[_Item]) -> tuple[Cid | None, bool]:
     """Walk on until the batch is full, a node is missing or the tree ends: (missing node, whether it ended).
 
     Nodes come with their bytes and leave ``nodes``; of records only the CID is known here.

@@ -82,8 +82,8 @@ def dispatcher(host: Host, table: Table) -> ASGIApp:
             parameters = _parameters(catalog, method, scope["query_string"])
             if method.kind == "procedure":
                 if not method.raw_body:
-                    body = _json_input(catalog, nsid, headers, await _whole(stream))
-            elif _has_body(headers) and await _whole(stream):
+                    body = _json_input(catalog, nsid, headers, await _whole(receive))
+            elif _has_body(headers) and await _whole(receive):
                 raise InvalidInput("", "A query has no body.")
         except Malformed as error:
             raise InvalidInput("", _sentence(error)) from None
@@ -163,9 +163,16 @@ async def _stream(receive: Receive) -> AsyncIterator[bytes]:
             return
 
 
-async def _whole(stream: AsyncIterator[bytes]) -> bytes:
-    chunks = [chunk async for chunk in stream]
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+async def _whole(receive: Receive) -> bytes:
+    """The whole body; it nearly always comes in one message."""
+    chunks = []
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunks.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 async def _send(send: Send, outcome: Outcome, *, is_head: bool) -> None:
