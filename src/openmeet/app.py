@@ -6,11 +6,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from groundwork.clock import Clock, SystemClock
 from groundwork.errors import NotFound
 from groundwork.http.application import Application
 from groundwork.http.faults import by_path, render_problem
 from groundwork.http.operations import operations_routes
 from groundwork.http.security_headers import page_headers
+from groundwork.rate_limit.contract import Counters
+from groundwork.rate_limit.in_process import InProcessCounters
 from groundwork.telemetry.health import Check
 from groundwork.telemetry.metrics import Metrics
 from openmeet.attendance import api as attendance_api
@@ -50,6 +53,8 @@ def create_app(
     code_key: bytes,
     password_sign_in: PasswordSignIn | None = None,
     publish_first: PublishFirst | None = None,
+    counters: Counters | None = None,
+    clock: Clock | None = None,
     more_pages: Sequence[Route] = (),
     checks: dict[str, Check] | None = None,
 ) -> Application:
@@ -81,6 +86,8 @@ def create_app(
     app.state.code_key = code_key
     app.state.password_sign_in = password_sign_in
     app.state.publish_first = publish_first
+    app.state.counters = counters or InProcessCounters()
+    app.state.clock = clock or SystemClock()
     app.state.asks_to_publish = any(route.path == CONSENT_PATH for route in more_pages)
     return app
 

@@ -46,7 +46,7 @@ class Site:
 def site_on(db: Database, clock: HandClock, **changes: object) -> Site:
     """The site on this database."""
     settings = replace(Settings(), public_url=ORIGIN, **changes)
-    app = create_app(settings, Tenants(Tenant("default", db)), Metrics("openmeet"), code_key=CODE_KEY)
+    app = create_app(settings, Tenants(Tenant("default", db)), Metrics("openmeet"), code_key=CODE_KEY, clock=clock)
     return Site(app, db, clock)
 
 

@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from groundwork.errors import InvalidInput, NotFound, Refused
 from groundwork.http.json_bodies import json_response, read_json
-from openmeet.sign_in import actions, edge, rules
+from openmeet.sign_in import actions, edge, limits, rules
 from openmeet.sign_in.model import CODE_LIFE, ChallengeId, SessionKind
 from openmeet.sign_in.passwords import PasswordSignIn
 from openmeet.site.operations import Operation
@@ -59,6 +59,7 @@ async def send_code(request: Request) -> Response:
     wanted = await read_json(request, CodeWanted)
     email = rules.check_email(wanted.email)
     name = check_name(wanted.display_name) if wanted.display_name else ""
+    await limits.spend_on(request, limits.CODES)
     async with database_of(request).transaction() as tx:
         challenge = await actions.ask_for_code(tx, email, display_name=name)
     return json_response(CodeSent(challenge.id, iso(challenge.expires_at)), 202)
@@ -68,6 +69,7 @@ async def open_session(request: Request) -> Response:
     wanted = await read_json(request, SessionWanted)
     db = database_of(request)
     if wanted.challenge_id and not wanted.handle:
+        await limits.spend_on(request, limits.CODE_TRIES)
         async with db.transaction() as tx:
             answered = await actions.answer_code(
                 tx, request.app.state.code_key, ChallengeId(wanted.challenge_id), wanted.code, SessionKind.API
@@ -79,6 +81,8 @@ async def open_session(request: Request) -> Response:
         sign_in: PasswordSignIn | None = request.app.state.password_sign_in
         if sign_in is None:
             raise Refused("This site does not take passwords.", name="NoPasswordSignIn")
+        await limits.spend_on(request, limits.PASSWORDS)
+        await limits.spend_on(request, limits.PASSWORDS_OF_ONE, wanted.handle.strip().lower())
         user_id = await sign_in(db, wanted.handle.strip().removeprefix("@"), wanted.password)
         async with db.transaction() as tx:
             session = await actions.open_session(tx, user_id, SessionKind.API)
@@ -125,7 +129,7 @@ OPERATIONS = (
         {201: SessionOpened},
         SessionWanted,
         needs_session=False,
-        failures=(401, 422, 502, 504),
+        failures=(401, 404, 422, 429, 502, 504),
     ),
     Operation("GET", "/api/session", "showSession", "Whose session this is", show_session, {200: SessionPerson}),
     Operation("DELETE", "/api/session", "closeSession", "Close the session", close_session, {204: None}),

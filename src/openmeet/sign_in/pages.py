@@ -7,7 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import InvalidForm, InvalidInput, NotFound, NotSignedIn, RemoteFailed, RemoteSlow, TooMany
-from openmeet.sign_in import actions, edge, rules
+from openmeet.sign_in import actions, edge, limits, rules
 from openmeet.sign_in.model import ChallengeId, SessionKind
 from openmeet.sign_in.passwords import PasswordSignIn
 from openmeet.site.forms import EMPTY, Typed, local_path, read_form, typed_again
@@ -64,6 +64,7 @@ async def show_code(request: Request) -> Response:
 async def answer_code(request: Request) -> Response:
     typed = await read_form(request)
     challenge_id = ChallengeId(typed.get("challenge", ""))
+    await limits.spend_on(request, limits.CODE_TRIES)
     async with database_of(request).transaction() as tx:
         answered = await actions.answer_code(
             tx, request.app.state.code_key, challenge_id, typed.get("code", ""), SessionKind.BROWSER
@@ -92,6 +93,8 @@ async def sign_in_with_handle(request: Request) -> Response:
     sign_in: PasswordSignIn | None = request.app.state.password_sign_in
     if problems or sign_in is None:
         return _start(request, Typed(shown, problems), next_path, is_new=False, status=400)
+    await limits.spend_on(request, limits.PASSWORDS)
+    await limits.spend_on(request, limits.PASSWORDS_OF_ONE, identifier.lower())
     try:
         user_id = await sign_in(database_of(request), identifier, password)
     except NotSignedIn as refused:
@@ -159,6 +162,7 @@ async def _ask(request: Request, *, is_new: bool) -> Response:
     if problems:
         return _start(request, Typed(typed, problems), next_path, is_new=is_new, status=400)
     try:
+        await limits.spend_on(request, limits.CODES)
         async with database_of(request).transaction() as tx:
             challenge = await actions.ask_for_code(tx, email, display_name=name, next_path=next_path)
     except TooMany as limit:

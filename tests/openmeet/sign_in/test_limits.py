@@ -1,0 +1,56 @@
+"""How often one client may try."""
+
+import pytest
+
+from groundwork.clock import MINUTE
+from groundwork.errors import NotSignedIn
+from openmeet.sign_in.limits import CODE_TRIES, CODES, PASSWORDS_OF_ONE
+from tests.openmeet.site_under_test import site_on
+
+
+@pytest.fixture
+async def site(make_sqlite, clock):
+    return site_on(await make_sqlite("openmeet"), clock)
+
+
+async def ask(browser, number):
+    return await browser.post("/sign-in", data={"email": f"person{number}@example.org"})
+
+
+async def test_one_address_cannot_mail_many_strangers(site, clock):
+    async with site.browser() as browser:
+        statuses = [(await ask(browser, number)).status_code for number in range(CODES.points + 1)]
+        assert statuses == [303] * CODES.points + [429]
+        refused = await browser.post("/api/session/code", json={"email": "x@example.org"})
+        assert refused.status_code == 429
+        assert 0 < int(refused.headers["retry-after"]) <= CODES.window_seconds
+        clock.turn(10 * MINUTE)
+        assert (await ask(browser, 0)).status_code == 303
+
+
+async def test_guessing_at_codes_ends(site):
+    async with site.browser() as browser:
+        statuses = {
+            (await browser.post("/api/session", json={"challenge_id": f"c{number}", "code": "000000"})).status_code
+            for number in range(CODE_TRIES.points + 1)
+        }
+    assert statuses == {400, 429}
+
+
+async def test_a_handles_password_cannot_be_tried_for_ever(site):
+    async def no(_db, _identifier, _password):
+        raise NotSignedIn("This handle and password do not belong together.")
+
+    site.app.state.password_sign_in = no
+    async with site.browser() as browser:
+        typed = {"identifier": "Ana.example.org", "password": "guess"}
+        statuses = [
+            (await browser.post("/sign-in/handle", data=typed)).status_code for _ in range(PASSWORDS_OF_ONE.points + 1)
+        ]
+    assert statuses == [401] * PASSWORDS_OF_ONE.points + [429]
+
+
+async def test_development_has_no_such_limits(make_sqlite, clock):
+    site = site_on(await make_sqlite("openmeet"), clock, dev_mode=True)
+    async with site.browser() as browser:
+        assert {(await ask(browser, number)).status_code for number in range(CODES.points + 1)} == {303}
