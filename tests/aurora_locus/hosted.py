@@ -36,10 +36,16 @@ class Hosted:
     key: PrivateKey
 
     @classmethod
-    async def make(cls, repositories: Repositories, name: str, status: Status = Status.ACTIVE) -> "Hosted":
+    def named(cls, repositories: Repositories, name: str) -> "Hosted":
+        """DID and key follow from the name."""
         secret = hashlib.sha256(name.encode()).digest()
-        key = PrivateKey.from_random(secret + secret)
         did = Did("did:plc:" + b32encode(secret)[:24].decode().lower())
+        return cls(repositories, did, PrivateKey.from_random(secret + secret))
+
+    @classmethod
+    async def make(cls, repositories: Repositories, name: str, status: Status = Status.ACTIVE) -> "Hosted":
+        made = cls.named(repositories, name)
+        did, key = made.did, made.key
         beginning = hosting.begin(repositories, did, key)
 
         def work(w: Writer) -> None:
@@ -49,7 +55,7 @@ class Hosted:
                 hosting.announce_creation(w, repositories, Handle(f"{name}.test"), beginning)
 
         await repositories.db.write(work)
-        return cls(repositories, did, key)
+        return made
 
     def prepare(
         self,
