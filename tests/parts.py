@@ -53,6 +53,7 @@ PARTS = {
     "compiler": Part("a C++ compiler and make", "apt-get install build-essential"),
     "fixtures": Part("vectors and captured data beside the repository", "set OPENMEET_FIXTURES to their folder"),
     "strace": Part("strace", "apt-get install strace"),
+    "curl": Part("curl", "apt-get install curl"),
 }
 
 
@@ -76,6 +77,8 @@ def is_here(name: str) -> bool:
             return (FIXTURES / "vectors").is_dir()
         case "strace":
             return shutil.which("strace") is not None
+        case "curl":
+            return shutil.which("curl") is not None
         case _:
             raise KeyError(name)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from groundwork.dangerous_starts import Danger, refuse_dangers
+from groundwork.dangerous_starts import Danger, dangers_of, is_own_machine
 from groundwork.settings import Bytes, Seconds, Secret, SettingsRefused, read_settings, setting
 
 PREFIX = "PDS_"
@@ -140,14 +140,16 @@ def checked(settings: Settings) -> Settings:
         for domain in settings.service_handle_domains
         if not domain.startswith(".")
     ]
-    if problems:
-        raise SettingsRefused(problems)
     dangers = {}
     if settings.dev_mode:
         dangers[Danger.DEV_MODE] = "PDS_DEV_MODE"
     if settings.admin_password.reveal() == DEFAULT_ADMIN_PASSWORD:
         dangers[Danger.DEFAULT_PASSWORD] = "PDS_ADMIN_PASSWORD"  # the setting's name
-    if url.scheme != "https":
+    if is_own_machine(urlsplit(settings.did_plc_url).hostname or ""):
+        dangers[Danger.BUILT_IN_DIRECTORY] = "PDS_DID_PLC_URL"
+    if url.scheme != "https" and settings.dev_mode:  # without it: a problem everywhere, told above
         dangers[Danger.PLAIN_HTTP] = "PDS_PUBLIC_URL"
-    refuse_dangers([settings.hostname], dangers)
+    problems += dangers_of([settings.hostname], dangers)
+    if problems:
+        raise SettingsRefused(problems)
     return settings

@@ -8,8 +8,6 @@ import ipaddress
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
-from groundwork.settings import SettingsRefused
-
 
 class Danger(StrEnum):
     """Right on a laptop, wrong in public; the value says why, as the end of a sentence."""
@@ -40,6 +38,15 @@ def is_public_host(host: str) -> bool:
     return "." in bare and not is_local
 
 
+def is_own_machine(host: str) -> bool:
+    """Whether this host is the machine itself, whatever names the network has."""
+    bare = host.strip().rstrip(".").lower().strip("[]")
+    try:
+        return ipaddress.ip_address(bare).is_loopback
+    except ValueError:
+        return bare == "localhost" or bare.endswith(".localhost")
+
+
 def dangers_of(hosts: Iterable[str], switched_on: Mapping[Danger, str]) -> list[str]:
     """One sentence per danger; ``switched_on`` maps each to the setting that brings it."""
     public = next((host for host in hosts if is_public_host(host)), None)
@@ -49,10 +56,3 @@ def dangers_of(hosts: Iterable[str], switched_on: Mapping[Danger, str]) -> list[
         f"{name} {danger.value}: not with the public host name {public}. Change {name}, or use a local host name."
         for danger, name in switched_on.items()
     ]
-
-
-def refuse_dangers(hosts: Iterable[str], switched_on: Mapping[Danger, str]) -> None:
-    """Raise ``SettingsRefused`` when anything of ``dangers_of`` holds."""
-    sentences = dangers_of(hosts, switched_on)
-    if sentences:
-        raise SettingsRefused(sentences)

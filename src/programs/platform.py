@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from at_network.did_resolver import DidResolver, DidSettings
 from at_network.handle_resolver import HandleResolver, HandleSettings
 from groundwork.clock import Clock
-from groundwork.dangerous_starts import refuse_dangers
+from groundwork.dangerous_starts import dangers_of
 from groundwork.database.migrate import migrate
 from groundwork.database.open_ import SQLITE, open_database
 from groundwork.database.transaction import Database
@@ -66,10 +66,9 @@ def read_platform_settings(file: Path | None = None, environment: Mapping[str, s
 
 def checked(settings: Settings) -> Settings:
     """The same settings. Raises ``SettingsRefused`` with a sentence per problem."""
-    problems = contradictions(settings)
+    problems = contradictions(settings) + dangers_of([settings.public_host], dangers(settings))
     if problems:
         raise SettingsRefused(problems)
-    refuse_dangers([settings.public_host], dangers(settings))
     return settings
 
 

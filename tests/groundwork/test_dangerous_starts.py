@@ -4,8 +4,7 @@ import itertools
 
 import pytest
 
-from groundwork.dangerous_starts import Danger, dangers_of, is_public_host, refuse_dangers
-from groundwork.settings import SettingsRefused
+from groundwork.dangerous_starts import Danger, dangers_of, is_own_machine, is_public_host
 
 PUBLIC = [
     "openmeet.example.org",
@@ -44,13 +43,13 @@ def test_local_hosts(host):
 
 @pytest.mark.parametrize(("host", "danger"), list(itertools.product(PUBLIC, Danger)))
 def test_each_danger_stops_a_public_start_and_names_the_setting(host, danger):
-    with pytest.raises(SettingsRefused, match="PDS_SOME_SETTING"):
-        refuse_dangers(["localhost", host], {danger: "PDS_SOME_SETTING"})
+    (sentence,) = dangers_of(["localhost", host], {danger: "PDS_SOME_SETTING"})
+    assert sentence.startswith("PDS_SOME_SETTING ")
 
 
 @pytest.mark.parametrize("host", LOCAL)
 def test_a_laptop_may_do_all_of_it(host):
-    refuse_dangers([host], dict.fromkeys(Danger, "X"))
+    assert dangers_of([host], dict.fromkeys(Danger, "X")) == []
 
 
 def test_all_dangers_are_told_at_once():
@@ -58,4 +57,13 @@ def test_all_dangers_are_told_at_once():
 
 
 def test_a_public_start_without_dangers_is_fine():
-    refuse_dangers(["town.net"], {})
+    assert dangers_of(["town.net"], {}) == []
+
+
+@pytest.mark.parametrize(
+    ("host", "is_own"),
+    [("localhost", True), ("plc.localhost", True), ("127.0.0.1", True), ("127.8.0.1", True), ("[::1]", True)]
+    + [("plc.directory", False), ("10.0.0.1", False), ("plc", False), ("", False), ("mylocalhost", False)],
+)
+def test_own_machine(host, is_own):
+    assert is_own_machine(host) is is_own

@@ -1,0 +1,16 @@
+"""``make tour`` as a test: the product's main job, step by step, on real processes."""
+
+import sys
+from asyncio import create_subprocess_exec
+from asyncio.subprocess import PIPE, STDOUT
+
+import pytest
+
+
+@pytest.mark.xdist_group("tour")
+async def test_the_tour_goes_as_it_should():
+    """Its exit status says so; where not, everything that it printed is the failure."""
+    process = await create_subprocess_exec(sys.executable, "-m", "tests.tour", stdout=PIPE, stderr=STDOUT)
+    printed, _ = await process.communicate()
+    assert process.returncode == 0, printed.decode()
+    assert b"All as it should be" in printed

@@ -1,0 +1,181 @@
+"""``openmeet up``: everything answers, everything stays, nothing is left behind when nothing was asked to stay."""
+
+import asyncio
+import os
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.journeys.household import Up, fixed_ports, get, post, running_up, start_up
+from tests.parts import needs
+from tests.tour.watching import eventually
+from tests.world.processes import OPENMEET, free_port
+
+pytestmark = pytest.mark.xdist_group("up")
+
+EVENT = "community.lexicon.calendar.event"
+
+
+@pytest.fixture(scope="module")
+async def up(tmp_path_factory: pytest.TempPathFactory):
+    """One network for the tests that only use it as its people would."""
+    async with running_up(tmp_path_factory.mktemp("up"), "--ephemeral") as running:
+        yield running
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+async def write_event(up: Up, name: str) -> tuple[str, str]:
+    """An event record by the first of the ready-made people: uri and CID."""
+    session = await up.pds_session()
+    record = {
+        "$type": EVENT,
+        "name": name,
+        "createdAt": "2026-11-20T12:00:00Z",
+        "startsAt": "2037-06-01T12:00:00Z",
+    }
+    body = {"repo": session["did"], "collection": EVENT, "record": record}
+    made = await post(f"{up.pds}/xrpc/com.atproto.repo.createRecord", body, session["accessJwt"])
+    return made["uri"], made["cid"]
+
+
+async def title_here(up: Up, uri: str) -> str:
+    """The title under which OpenMeet lists a record, waited for."""
+
+    async def look() -> str | None:
+        found = (await get(f"{up.openmeet}/api/events", uri=uri)).json()["events"]
+        return str(found[0]["title"]) if found else None
+
+    return await eventually(look)
+
+
+async def test_everything_answers(up: Up):
+    """Pages, API, PDS and directory answer as soon as the ready file is there."""
+    addresses = (
+        up.openmeet,
+        f"{up.openmeet}/dev/mail",
+        f"{up.openmeet}/api/openapi.json",
+        f"{up.openmeet}/health/ready",
+        f"{up.pds}/xrpc/_health",
+        f"{up.pds}/xrpc/com.atproto.server.describeServer",
+        f"{up.plc}/_health",
+    )
+    assert {url: (await get(url)).status_code for url in addresses} == dict.fromkeys(addresses, 200)
+    assert up.ready["pid"] == up.program.process.pid
+
+
+async def test_ready_made_people_open_sessions_everywhere(up: Up):
+    """Each of the three passwords opens a session on the PDS and one in OpenMeet."""
+    for number, person in enumerate(up.ready["people"]):
+        there = await up.pds_session(number)
+        assert there["handle"] == person["handle"]
+        here = await up.openmeet_session(number)
+        headers = {"authorization": f"Bearer {here['token']}"}
+        async with httpx.AsyncClient(trust_env=False) as http:
+            whose = await http.get(f"{up.openmeet}/api/session", headers=headers)
+        assert whose.json() == here["person"]
+
+
+async def test_a_record_on_the_pds_becomes_an_event(up: Up):
+    uri, _ = await write_event(up, "Choir rehearsal")
+    assert await title_here(up, uri) == "Choir rehearsal"
+
+
+@needs("curl")
+async def test_printed_curl_lines_work_when_pasted(up: Up):
+    """Open a session, create an event record, read it back: three lines, one shell."""
+    lines = up.program.said().splitlines()
+    first = next(number for number, line in enumerate(lines) if line.strip().startswith("TOKEN="))
+    pasted = "\n".join(line.strip() for line in lines[first : first + 3])
+    shell = await asyncio.create_subprocess_exec(
+        "sh", "-e", "-c", pasted, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    printed, complaints = await shell.communicate()
+    assert (shell.returncode, complaints) == (0, b"")
+    assert b'"name":"Board games at the library"' in printed
+
+
+async def test_nothing_is_left_behind(tmp_path: Path):
+    """Ctrl-C ends it with status 0, and --ephemeral leaves no file: not the ready file, not its folder."""
+    spare = tmp_path / "spare"
+    spare.mkdir()
+    up = await start_up(tmp_path, "--ephemeral", environment={"TMPDIR": str(spare), "HOME": str(spare)})
+    assert names_in(spare), "it keeps its files where temporary files go"
+    assert (tmp_path / "ready.json").stat().st_mode & 0o777 == 0o600, "the ready file holds passwords"
+    await write_event(up, "Gone soon")
+    assert await up.program.stop(patience_seconds=20) == 0
+    assert names_in(tmp_path) == ["spare", "up.log"]
+    assert names_in(spare) == []
+
+
+async def test_a_second_start_finds_everything(tmp_path: Path, record_property):
+    """After Ctrl-C and after kill -9: the same people, identities, events, records, sessions; the pages as before."""
+    options = ["--data", str(tmp_path / "var"), *fixed_ports()]
+    first = await start_up(tmp_path, *options)
+    uri, cid = await write_event(first, "Stays for good")
+    assert await title_here(first, uri) == "Stays for good"
+    session = await first.openmeet_session()
+    people, did = first.ready["people"], (await first.pds_session())["did"]
+    assert await first.program.stop(patience_seconds=20) == 0
+
+    async def is_as_it_was(up: Up) -> None:
+        assert up.ready["people"] == people
+        assert (await up.pds_session())["did"] == did
+        page = await get(f"{up.pds}/xrpc/com.atproto.repo.listRecords", repo=did, collection=EVENT)
+        assert [(one["uri"], one["cid"]) for one in page.json()["records"]] == [(uri, cid)]
+        here = (await get(f"{up.openmeet}/api/events", q="Stays")).json()["events"]
+        assert [event["record_uri"] for event in here] == [uri], "once, not twice"
+        assert (await up.openmeet_session())["person"] == session["person"]
+
+    second = await start_up(tmp_path, *options)
+    record_property("second_start_seconds", round(second.seconds, 2))
+    await is_as_it_was(second)
+    await second.program.kill()
+    third = await start_up(tmp_path, *options)
+    record_property("start_after_kill_seconds", round(third.seconds, 2))
+    try:
+        await is_as_it_was(third)
+    finally:
+        assert await third.program.stop(patience_seconds=20) == 0
+
+
+@pytest.mark.parametrize("taken", ["--plc-port", "--pds-port", "--web-port"])
+def test_a_taken_port_is_told(tmp_path: Path, taken: str):
+    """A sentence with the port, exit status 1, and no ready file."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        ports = {name: free_port() for name in ("--plc-port", "--pds-port", "--web-port")} | {taken: port}
+        options = [text for name, value in ports.items() for text in (name, str(value))]
+        ended = refused_start("up", "--data", str(tmp_path / "var"), *options, "--ready-file", str(tmp_path / "ready"))
+    assert f"port {port}" in ended.stderr
+    assert not (tmp_path / "ready").exists()
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"admin_password": 1}', b"\xff\xfe"])
+def test_a_damaged_household_is_told(tmp_path: Path, damage: bytes):
+    """The file is named, nothing is replaced by something new."""
+    path = tmp_path / "household.json"
+    path.write_bytes(damage)
+    ended = refused_start("up", "--data", str(tmp_path))
+    assert f"{path} is damaged" in ended.stderr
+    assert path.read_bytes() == damage
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def refused_start(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command that must end by itself with status 1, a sentence, and no traceback."""
+    began = time.monotonic()
+    ended = subprocess.run(
+        [OPENMEET, *arguments], capture_output=True, text=True, timeout=60, check=False, env=dict(os.environ)
+    )
+    assert ended.returncode == 1, f"{ended.returncode} after {time.monotonic() - began:.0f} s: {ended.stderr}"
+    assert "Traceback" not in ended.stderr
+    return ended
