@@ -39,6 +39,7 @@ class Publication:
     attempts: int
     lease: int
     edited_at: Instant
+    reason: str
 
     @property
     def is_pending(self) -> bool:
@@ -52,7 +53,7 @@ class Publication:
 
 
 COLUMNS = """kind, subject_id, user_id, state, revision, sent_revision, did, uri, chosen_cid, chosen_body,
-    chosen_revision, base_cid, base_body, base_rev, edits, merged, rounds, attempts, lease, edited_at"""
+    chosen_revision, base_cid, base_body, base_rev, edits, merged, rounds, attempts, lease, edited_at, reason"""
 
 _READY = """(
         (state in ('due', 'retrying', 'waiting') and due_at <= :now)
@@ -160,7 +161,7 @@ LOSE = f"""
 # What is leased, blocked or conflicted stays so; what waited for this message is due.
 REMEMBER_MERGE = """
     update publications
-       set edits = :edits, merged = :merged, was_merged = 1, due_at = :now, changed_at = :now,
+       set edits = :edits, merged = :merged, was_merged = 1, due_at = :now, changed_at = :now, reason = '',
            state = case when state in ('due', 'retrying', 'published') then 'due' else state end
      where uri = :uri
 """
@@ -392,6 +393,7 @@ def _publication(row: Row) -> Publication:
         row["attempts"],
         row["lease"],
         Instant(row["edited_at"]),
+        row["reason"],
     )
 
 

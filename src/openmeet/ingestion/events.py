@@ -125,6 +125,9 @@ async def _join(
         theirs_cid=version.cid,
     )
     merged = merge(base, edits, theirs, facts)
+    if event.record_uri is None:
+        # Our first send arrived although its answer did not, and somebody has edited it since: it is this event's.
+        await events.note_record(tx, event.id, uri=version.uri, cid=version.cid, did=version.did)
     ours_before = ours if owned.is_pending else base
     await events.apply_from_network(
         tx,
@@ -133,8 +136,6 @@ async def _join(
         author_id=event.author_id,
         event=_without_own_links(with_local_values(event, ours_before, merged.event), here),
     )
-    if event.record_uri is None:
-        await events.note_record(tx, event.id, uri=version.uri, cid=version.cid, did=version.did)
     if owned.is_pending:
         await publication_leases.remember_merge(
             tx, uri=version.uri, edits=encode_edits(edits), merged=encode_event(merged.event)

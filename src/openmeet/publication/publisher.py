@@ -13,6 +13,7 @@ from openmeet.records.message import RecordMessage
 
 LEASE_SECONDS = 60.0
 MAX_ROUNDS = 3
+CHANGED_ELSEWHERE = "Changed elsewhere; merging."
 MAX_WRITES_PER_HOUR = 5
 # A waiting answer is woken when its event is published; this is for the case that nobody did.
 LOOK_AGAIN_AFTER = 10 * MINUTE

@@ -27,6 +27,7 @@ from openmeet.identities.reading import prove_record
 from openmeet.publication import settling
 from openmeet.publication.eligibility import PublishEvent, PublishRsvp
 from openmeet.publication.publisher import (
+    CHANGED_ELSEWHERE,
     INGESTED_AFTER,
     MAX_ROUNDS,
     MAX_WRITES_PER_HOUR,
@@ -237,13 +238,17 @@ async def _after_conflict(publisher: Publisher, held: Publication, uri: AtUri, c
 
 async def _hand_to_ingestion(publisher: Publisher, held: Publication, uri: AtUri, proven: Proven | None = None) -> None:
     """Enqueue what the repository holds, with its proof, as a message of that rev; the debt is due after it."""
-    if held.rounds + 1 > MAX_ROUNDS:
+    # A round is one version merged. Coming back before ingestion has applied it is none: the row still says so.
+    is_round = held.reason != CHANGED_ELSEWHERE
+    if is_round and held.rounds + 1 > MAX_ROUNDS:
         reason = "The record changed again and again while we wrote."
         await settling.give_back(publisher, held, State.CONFLICTED, reason=reason)
         return
     await publisher.enqueue([_message_of(uri, proven or await _prove(uri, publisher))])
     due_at = Instant(publisher.network.clock.now() + INGESTED_AFTER)
-    await settling.give_back(publisher, held, State.RETRYING, reason="Changed elsewhere.", due_at=due_at, is_round=True)
+    await settling.give_back(
+        publisher, held, State.RETRYING, reason=CHANGED_ELSEWHERE, due_at=due_at, is_round=is_round
+    )
 
 
 def _message_of(uri: AtUri, proven: Proven) -> RecordMessage:

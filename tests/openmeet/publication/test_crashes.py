@@ -25,8 +25,9 @@ class _Faults:
         self.left: int | None = None
         self.victim: asyncio.Task[int] | None = None
 
-    def loses(self, _request: web.Request) -> bool:
-        if self.left is None:
+    def loses(self, request: web.Request) -> bool:
+        # A refresh whose answer is lost for longer than the server's grace ends the session: a person has to sign in.
+        if self.left is None or request.path.endswith("refreshSession"):
             return False
         self.left -= 1
         if self.left > 0:
@@ -65,7 +66,9 @@ async def foreign_edit(town: Town, number: int) -> None:
         )
 
 
-@pytest.mark.parametrize("seed", range(6))
+# 31: another app edits the record of a first send whose answer was lost. 217: the payer comes back before ingestion has
+# applied what it found.
+@pytest.mark.parametrize("seed", [*range(4), 31, 217])
 async def test_one_record_in_the_end(town: Town, seed: int):
     """Whatever died on the way: exactly one record, saying what the event says and what the other app added."""
     chance = random.Random(seed)
