@@ -1,6 +1,7 @@
 """``openmeet pds``: Aurora Locus alone, configured by the environment (``PDS_…``) and the ``[pds]`` table of a TOML file."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,7 @@ from aurora_locus.app import open_server
 from groundwork.clock import SystemClock
 from groundwork.http.server import serve
 from groundwork.settings import read_file
-from programs.running import VERSION, run_until_stopped, wait_for_stop
+from programs.running import VERSION, free_port, run_until_stopped, wait_for_stop
 
 app = typer.Typer(add_completion=False)
 
@@ -22,6 +23,9 @@ def main(
 ) -> None:
     """Serve repositories until stopped."""
     settings = pds_settings.read(os.environ, read_file(settings_file).get("pds"))
+    if not settings.port:
+        # The public address of a development server names its port: it must be known before anything says it.
+        settings = replace(settings, port=free_port(settings.bind_address))
 
     async def run() -> None:
         async with open_server(settings, SystemClock(), version=VERSION) as server:

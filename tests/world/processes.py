@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import socket
 import sys
@@ -67,6 +68,15 @@ class Program:
     def said(self) -> str:
         """Everything it printed so far."""
         return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+    async def heard(self, pattern: re.Pattern[str], patience_seconds: float = 30) -> str:
+        """The first group of what it prints, as soon as it has printed it."""
+        deadline = asyncio.get_running_loop().time() + patience_seconds
+        while asyncio.get_running_loop().time() < deadline:
+            if found := pattern.search(self.said()):
+                return found[1]
+            await asyncio.sleep(0.05)
+        raise DidNotStart(f"{self.role} did not say {pattern.pattern}:\n{self.said()[-4000:]}")
 
     async def kill(self) -> None:
         """``kill -9``: no warning, no clean-up."""

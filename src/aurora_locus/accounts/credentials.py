@@ -27,8 +27,8 @@ from groundwork.errors import Forbidden, NotSignedIn
 from groundwork.settings import Secret
 
 MAX_AGE = 2 * SECOND
-# Together at most some 8 MB: a header has about 400 bytes, an account about 1,000.
-_KEPT_TOKENS = 8192
+# Together at most some 8 MB: a header and its token have about 900 bytes, an account about 1,000.
+_KEPT_TOKENS = 4096
 _KEPT_ACCOUNTS = 4096
 
 # What the administration's client should try: RFC 9110 11.6.1 wants it with every 401.

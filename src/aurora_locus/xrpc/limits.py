@@ -19,6 +19,8 @@ from groundwork.rate_limit.contract import Limit, RateLimited, Standing, headers
 CREATE_ACCOUNT = Limit("create_account", 100, 5 * 60)
 SIGN_IN = Limit("create_session", 30, 5 * 60)
 SIGN_IN_DAILY = Limit("create_session_daily", 300, 86400)
+# The whole server's limit per address in the paper; each sign-in costs a hash, so here it matters most.
+SIGN_IN_ADDRESS = Limit("create_session_address", 3000, 5 * 60)
 WRONG_PASSWORDS = Limit("wrong_passwords", 100, 86400)
 UPDATE_HANDLE = Limit("update_handle", 10, 5 * 60)
 UPDATE_HANDLE_DAILY = Limit("update_handle_daily", 50, 86400)
@@ -49,6 +51,11 @@ def limited(registry: Registry, charges: Charges, run: Run) -> Run:
 def per_address(*limits: Limit) -> Charges:
     """Each address has its own count."""
     return lambda call: [(limit, network_of(call.peer)) for limit in limits]
+
+
+def all_of(*parts: Charges) -> Charges:
+    """Every one of them."""
+    return lambda call: [charge for part in parts for charge in part(call)]
 
 
 def per_account(*limits: Limit) -> Charges:

@@ -20,9 +20,11 @@ from aurora_locus.xrpc.com_atproto_server import (
 from aurora_locus.xrpc.limits import (
     CREATE_ACCOUNT,
     SIGN_IN,
+    SIGN_IN_ADDRESS,
     SIGN_IN_DAILY,
     UPDATE_HANDLE,
     UPDATE_HANDLE_DAILY,
+    all_of,
     counting_wrong_passwords,
     limited,
     per_account,
@@ -42,7 +44,7 @@ def methods(registry: Registry) -> list[Method]:
 
     sign_in = limited(
         registry,
-        per_identifier_and_address(SIGN_IN, SIGN_IN_DAILY),
+        all_of(per_identifier_and_address(SIGN_IN, SIGN_IN_DAILY), per_address(SIGN_IN_ADDRESS)),
         counting_wrong_passwords(registry, over(create_session.run)),
     )
     rename = limited(registry, per_account(UPDATE_HANDLE, UPDATE_HANDLE_DAILY), over(update_handle.run))
