@@ -124,7 +124,7 @@ async def confirm(tx: Transaction, caller: Caller, slug: EventSlug, user_ids: li
 
 async def event_changed(tx: Transaction, event: Event, kind: Kind) -> None:
     """Tell everybody whom a change of the event concerns, and let people move up if it made room."""
-    to = await queries.user_ids(tx, event.id, CONCERNED)
+    to = await queries.people_to_tell(tx, event.id, CONCERNED)
     await notifications.tell(
         tx, [user_id for user_id in to if user_id != event.author_id], kind, event.id, event.revision
     )

@@ -138,5 +138,5 @@ async def _own(request: Request) -> tuple[Event, int]:
         if event is None or event.is_gone or not rules.may_see(event, caller.user_id, is_invited=False):
             raise NotFound("There is no such event.")
         rules.must_be_editable(event, caller.user_id)
-        concerned = await queries.user_ids(reader, event.id, actions.CONCERNED)
+        concerned = await queries.people_to_tell(reader, event.id, actions.CONCERNED)
     return event, len([user_id for user_id in concerned if user_id != caller.user_id])

@@ -210,9 +210,13 @@ async def attendees(
     ]
 
 
-async def user_ids(reader: Reader, event_id: EventId, statuses: Sequence[AttendanceStatus]) -> list[UserId]:
+async def people_to_tell(reader: Reader, event_id: EventId, statuses: Sequence[AttendanceStatus]) -> list[UserId]:
+    """Who answered so and can be told: people known only by their DID read nothing here."""
     rows = await reader.fetch(
-        "select user_id from attendances where event_id = :event_id and status in :wanted order by user_id",
+        """
+        select a.user_id from attendances a join users u on u.id = a.user_id
+         where a.event_id = :event_id and a.status in :wanted and u.kind = 'person' order by a.user_id
+        """,
         event_id=event_id,
         wanted=[status.value for status in statuses],
     )
