@@ -29,4 +29,5 @@ SUBJECTS = (
     Subject("firehose", "The PDS's firehose", has_pure=False),
     Subject("export", "A large repository sent by the PDS", has_pure=False),
     Subject("idle", "Memory of the PDS", has_pure=False),
+    Subject("click", "The product's main path, on openmeet up", has_pure=False),
 )
