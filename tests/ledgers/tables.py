@@ -1,5 +1,6 @@
 """Reading the Markdown tables of a ledger."""
 
+import re
 from pathlib import Path
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
@@ -7,9 +8,25 @@ DOCS = Path(__file__).parent.parent.parent / "docs"
 
 def rows(name: str) -> list[list[str]]:
     """The cells of every table row of ``docs/<name>``, without heads and rulers; backticks around a cell are dropped."""
+    return _rows((DOCS / name).read_text(encoding="utf-8"))
+
+
+def bare(cell: str) -> str:
+    """A cell without the backticks around it."""
+    return cell.strip("`")
+
+
+def section(name: str, heading: str) -> list[list[str]]:
+    """The same of one second-level section (``## heading``) of the page."""
+    text = (DOCS / name).read_text(encoding="utf-8")
+    parts = re.split(r"^## (.+)$", text, flags=re.MULTILINE)
+    return _rows(dict(zip(parts[1::2], parts[2::2], strict=True))[heading])
+
+
+def _rows(text: str) -> list[list[str]]:
     found: list[list[str]] = []
     in_table = False
-    for line in (DOCS / name).read_text(encoding="utf-8").splitlines():
+    for line in text.splitlines():
         if not line.startswith("|"):
             in_table = False
             continue
@@ -20,8 +37,3 @@ def rows(name: str) -> list[list[str]]:
         if in_table:
             found.append(cells)
     return found
-
-
-def bare(cell: str) -> str:
-    """A cell without the backticks around it."""
-    return cell.strip("`")

@@ -1,0 +1,68 @@
+"""The three servers as their programs open them, in this process, without sockets."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+
+import pytest
+
+from aurora_locus import settings as pds_settings
+from aurora_locus.app import AuroraLocus, open_server
+from groundwork.clock import SystemClock
+from groundwork.database.migrate import migrate
+from groundwork.database.open_ import open_database
+from groundwork.database.transaction import Database
+from groundwork.http.application import Application
+from groundwork.settings import Secret
+from groundwork.telemetry.metrics import Metrics
+from openmeet.settings import Settings
+from plc_directory.app import create_app
+from plc_directory.settings import PlcSettings
+from plc_directory.store import Limits
+from programs import workers
+from programs.platform import Platform, checked, open_platform
+from programs.running import VERSION
+from programs.web import site
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What a running installation consists of. The platform's workers are running as well."""
+
+    platform: Platform
+    site: Application
+    pds: AuroraLocus
+    directory: Application
+    directory_metrics: Metrics
+
+
+@pytest.fixture(scope="module")
+async def opened(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Opened]:
+    """Everything that ``openmeet up`` opens, each once."""
+    folder = tmp_path_factory.mktemp("opened")
+    clock = SystemClock()
+    pds = pds_settings.checked(
+        replace(pds_settings.Settings(), data_directory=folder / "pds", dev_mode=True, admin_password=Secret("a b c"))
+    )
+    here = checked(replace(Settings(), data_directory=folder / "openmeet", dev_mailbox=True, pds_handle_domain=".test"))
+    plc = PlcSettings(data_directory=folder / "plc").database
+    await migrate(plc, "", "plc_directory")
+    plc_metrics = Metrics("plc_directory")
+    async with (
+        opened_database(plc, clock) as plc_db,
+        open_server(pds, clock, version=VERSION) as server,
+        open_platform(here, clock) as platform,
+        workers.running(platform),
+    ):
+        directory = create_app(plc_db, Limits(0, 0, 0), plc_metrics, version=VERSION)
+        yield Opened(platform, await site(platform), server, directory, plc_metrics)
+
+
+@asynccontextmanager
+async def opened_database(url: str, clock: SystemClock) -> AsyncIterator[Database]:
+    """An open database for the length of the block."""
+    db = await open_database(url, clock=clock)
+    try:
+        yield db
+    finally:
+        await db.close()

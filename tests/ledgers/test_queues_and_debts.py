@@ -1,0 +1,46 @@
+"""docs/queues-and-debts.md lists every routing key, kind of debt, state and move."""
+
+from at_protocol.syntax.did import Did
+from at_protocol.syntax.nsid import Nsid
+from at_protocol.syntax.record_key import RecordKey
+from at_protocol.syntax.tid import Tid
+from groundwork.outbox.owe import DebtState
+from openmeet.debts.kinds import Debt
+from openmeet.debts.publications import GRAPH, State
+from openmeet.records.collections import EVENTS, RSVPS
+from openmeet.records.message import Hint, HintKind, Operation, RecordMessage
+from tests.ledgers.tables import bare, section
+
+PAGE = "queues-and-debts.md"
+AUTHOR = Did("did:plc:ragtjsm2j2vknwkz3zp4oxrd")
+EVERY_STATE = "every state"
+
+
+def test_routing_keys() -> None:
+    """Of every collection that we read, one that we do not, and every hint."""
+    collections = {*EVENTS, *RSVPS, "app.bsky.feed.post"}
+    messages = [
+        RecordMessage(
+            AUTHOR, Nsid(collection), RecordKey("3jui7kd54zh2y"), Tid("3jui7kd54zh2y"), operation, None, None, True
+        )
+        for collection in collections
+        for operation in Operation
+    ]
+    in_code = {one.routing_key for one in messages} | {Hint(AUTHOR, kind, "", 1).routing_key for kind in HintKind}
+    assert {bare(row[0]) for row in section(PAGE, "Messages")} == in_code
+
+
+def test_kinds_of_debts() -> None:
+    assert [bare(row[0]) for row in section(PAGE, "Kinds of debts")] == [*Debt]
+
+
+def test_states_of_debts() -> None:
+    assert [bare(row[0]) for row in section(PAGE, "States of a debt")] == [*DebtState]
+
+
+def test_states_of_publications_and_their_moves() -> None:
+    documented = {
+        bare(state): {*State} if moves == EVERY_STATE else {bare(one) for one in moves.split(", ")}
+        for state, _, moves in section(PAGE, "States of a publication")
+    }
+    assert documented == {state.value: {*following} for state, following in GRAPH.moves.items()}
