@@ -4,6 +4,7 @@ Every statement carries the lease number, so the answer of a payer whose lease e
 from which the graph lets it move. Record key, CID and bytes are stored *before* anything is sent (style, section 3).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from groundwork.clock import HOUR, SECOND, Instant
@@ -84,6 +85,8 @@ LEASE_ONE = f"""
 FIND = f"select {COLUMNS} from publications where kind = :kind and subject_id = :subject_id"
 
 FIND_BY_URI = f"select {COLUMNS} from publications where uri = :uri"
+
+OWNED_AMONG = "select uri from publications where uri in :uris"
 
 FIX = """
     update publications
@@ -214,6 +217,13 @@ async def find_by_uri(reader: Reader, uri: str) -> Publication | None:
     """The promise whose record this is; None for records that are not ours to write."""
     row = await reader.fetch_one(FIND_BY_URI, uri=uri)
     return None if row is None else _publication(row)
+
+
+async def owned_among(reader: Reader, uris: Sequence[str]) -> set[str]:
+    """Which of these records are ours to write."""
+    if not uris:
+        return set()
+    return {row["uri"] for row in await reader.fetch(OWNED_AMONG, uris=list(uris))}
 
 
 async def fix(tx: Transaction, held: Publication, *, did: str, uri: str, cid: str, body: bytes) -> int | None:

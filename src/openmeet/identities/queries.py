@@ -23,6 +23,12 @@ OF_USERS = (
     f"select {COLUMNS} from identities where user_id in :user_ids order by user_id, is_default desc, created_at, did"
 )
 
+OF_PERSON_WITH = f"""
+    select {COLUMNS} from identities
+     where user_id = (select user_id from identities where did = :did)
+     order by is_default desc, created_at, did
+"""
+
 BY_HANDLE = f"select {COLUMNS} from identities where handle = :handle order by did"
 
 INSERT = f"""
@@ -111,6 +117,11 @@ async def find(reader: Reader, did: str) -> Identity | None:
 async def of_user(reader: Reader, user_id: UserId) -> list[Identity]:
     """A person's DIDs, the one for new records first."""
     return [_identity(row) for row in await reader.fetch(OF_USER, user_id=user_id)]
+
+
+async def of_person_with(reader: Reader, did: str) -> list[Identity]:
+    """All DIDs of the person who has this one; empty where nobody has."""
+    return [_identity(row) for row in await reader.fetch(OF_PERSON_WITH, did=did)]
 
 
 async def of_users(reader: Reader, user_ids: list[UserId]) -> dict[UserId, list[Identity]]:

@@ -29,8 +29,7 @@ from openmeet.users.model import UserId
 
 async def derive(tx: Transaction, *, did: Did, subject_uri: str, event_id: EventId) -> None:
     """Make the person's attendance agree with their records about this event; nothing to do where none is left."""
-    user_id = await identities.person_for_did(tx, did)
-    answers = await _answers(tx, user_id, subject_uri)
+    user_id, answers = await _answers(tx, did, subject_uri)
     if not answers:
         return
     effective = answers[0]
@@ -64,16 +63,19 @@ async def withdraw(
         if owned.is_pending:
             return  # answered anew here since: that answer stands, and will be written again
     if subject_uri is not None and event_id is not None:
-        user_id = await identities.person_for_did(tx, did)
-        if await _answers(tx, user_id, subject_uri):
+        _, left = await _answers(tx, did, subject_uri)
+        if left:
             await derive(tx, did=did, subject_uri=subject_uri, event_id=event_id)
             return
     await attendance.withdraw_from_network(tx, record_uri=uri)
 
 
-async def _answers(tx: Transaction, user_id: UserId, subject_uri: str) -> list[Seen]:
-    dids = [identity.did for identity in await identity_queries.of_user(tx, user_id)]
-    return await seen.answers_of(tx, subject_uri=subject_uri, dids=dids, collections=sorted(RSVPS))
+async def _answers(tx: Transaction, did: Did, subject_uri: str) -> tuple[UserId, list[Seen]]:
+    """The person, and their answers under all their DIDs, the effective one first."""
+    theirs = await identity_queries.of_person_with(tx, did)
+    user_id = theirs[0].user_id if theirs else await identities.person_for_did(tx, did)
+    dids = [identity.did for identity in theirs] or [did]
+    return user_id, await seen.answers_of(tx, subject_uri=subject_uri, dids=dids, collections=sorted(RSVPS))
 
 
 async def _gives_way(tx: Transaction, owned: Publication, mine: Attendance, effective: Seen) -> bool:

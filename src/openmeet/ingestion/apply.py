@@ -65,13 +65,24 @@ class _Reading:
         return self.message.uri if self.message.collection in EVENTS else None
 
 
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """``owned``: uris of records that we write. ``waited_for``: events that parked answers wait for."""
+
+    owned: set[str]
+    waited_for: set[str]
+
+
 async def apply(tx: Transaction, here: Here, messages: Sequence[RecordMessage]) -> list[Outcome]:
     """Apply messages in their order; one outcome each. Raises what the database raises, and then nothing is applied."""
     readings = [_read(tx, message) for message in messages]
     uris = sorted({message.uri for message in messages})
     before = await seen.find_many(tx, uris)
     subjects = {reading.subject_uri for reading in readings} | {known.subject_uri for known in before.values()}
-    await seen.lock_subjects(tx, [subject for subject in subjects if subject is not None])
+    about = sorted(subject for subject in subjects if subject is not None)
+    await seen.lock_subjects(tx, about)
+    # What the whole batch needs to know is asked once: a question costs more than an insert.
+    batch = _Batch(await publication_leases.owned_among(tx, uris), await seen.subjects_waited_for(tx, about))
     outcomes: list[Outcome] = []
     touched: set[str] = set()
     for reading in readings:
@@ -79,7 +90,7 @@ async def apply(tx: Transaction, here: Here, messages: Sequence[RecordMessage]) 
         # A second message about one record in a batch must see what the first one left.
         known = await seen.find(tx, uri) if uri in touched else before.get(uri)
         touched.add(uri)
-        outcomes.append(await _apply_one(tx, here, reading, known))
+        outcomes.append(await _apply_one(tx, here, batch, reading, known))
     return outcomes
 
 
@@ -101,13 +112,14 @@ def _read(tx: Transaction, message: RecordMessage) -> _Reading:
     return _Reading(message, reason="Records of this collection are not understood here.")
 
 
-async def _apply_one(tx: Transaction, here: Here, reading: _Reading, known: Seen | None) -> Outcome:
+async def _apply_one(tx: Transaction, here: Here, batch: _Batch, reading: _Reading, known: Seen | None) -> Outcome:
     message = reading.message
     if message.collection not in EVENTS | RSVPS:
         return Outcome.IGNORED
     if to_microseconds(message.rev) > tx.now + MAX_AHEAD:
         return Outcome.FROM_THE_FUTURE
-    owned = await publication_leases.find_by_uri(tx, message.uri)
+    is_ours = message.uri in batch.owned
+    owned = await publication_leases.find_by_uri(tx, message.uri) if is_ours else None
     is_echo = False
     if owned is not None and message.cid is not None:
         is_echo = await publication_leases.settle_by_echo(tx, uri=message.uri, cid=message.cid, rev=message.rev)
@@ -116,8 +128,8 @@ async def _apply_one(tx: Transaction, here: Here, reading: _Reading, known: Seen
     if message.body is None:
         return await _delete(tx, message, known, owned)
     if message.collection in EVENTS:
-        return await _put_event(tx, here, reading, known, owned, is_echo=is_echo)
-    return await _put_answer(tx, reading, known, is_echo=is_echo)
+        return await _put_event(tx, here, batch, reading, known, owned, is_echo=is_echo)
+    return await _put_answer(tx, batch, reading, known, is_echo=is_echo)
 
 
 async def _note_record(tx: Transaction, message: RecordMessage) -> Publication | None:
@@ -135,7 +147,14 @@ async def _note_record(tx: Transaction, message: RecordMessage) -> Publication |
 
 
 async def _put_event(
-    tx: Transaction, here: Here, reading: _Reading, known: Seen | None, owned: Publication | None, *, is_echo: bool
+    tx: Transaction,
+    here: Here,
+    batch: _Batch,
+    reading: _Reading,
+    known: Seen | None,
+    owned: Publication | None,
+    *,
+    is_echo: bool,
 ) -> Outcome:
     message, read = reading.message, reading.event
     standing = Standing.RAW if read is None else Standing.MAPPED
@@ -143,7 +162,7 @@ async def _put_event(
     if not is_newest and not is_echo:
         if known is not None and known.cid == message.cid:
             # Perhaps our own write, whose answer was noted before its echo came; or a version that overtook one.
-            await parking.release(tx, message.at_uri, await _event_id(tx, message.uri))
+            await _release(tx, batch, message)
             if owned is not None and owned.base_rev is not None and owned.base_rev < known.rev:
                 await _rejoin(tx, here, message, owned)
         return Outcome.KNOWN
@@ -152,7 +171,7 @@ async def _put_event(
         await _rejoin(tx, here, message, owned)
         return Outcome.ECHO
     if is_echo:
-        await parking.release(tx, message.at_uri, await _event_id(tx, message.uri))
+        await _release(tx, batch, message)
         return Outcome.ECHO
     if known is not None and known.cid == message.cid and known.standing is standing:
         return Outcome.KNOWN
@@ -161,9 +180,16 @@ async def _put_event(
     if owned is None:
         owned = await events.owned_by_event(tx, message.uri, _version(known))
     version = _version_of(message, message.cid or "", message.body or b"")
-    event_id = await events.take_over(tx, here, version, read.event, owned)
-    await parking.release(tx, message.at_uri, event_id)
+    await events.take_over(tx, here, version, read.event, owned)
+    await _release(tx, batch, message)
     return Outcome.APPLIED
+
+
+async def _release(tx: Transaction, batch: _Batch, message: RecordMessage) -> None:
+    """Answers that came before this event count now."""
+    if message.uri in batch.waited_for:
+        batch.waited_for.discard(message.uri)
+        await parking.release(tx, message.at_uri, await _event_id(tx, message.uri))
 
 
 async def _rejoin(tx: Transaction, here: Here, message: RecordMessage, owned: Publication | None) -> None:
@@ -175,7 +201,9 @@ async def _rejoin(tx: Transaction, here: Here, message: RecordMessage, owned: Pu
     await events.take_over(tx, here, version, read.event, owned)
 
 
-async def _put_answer(tx: Transaction, reading: _Reading, known: Seen | None, *, is_echo: bool) -> Outcome:
+async def _put_answer(
+    tx: Transaction, batch: _Batch, reading: _Reading, known: Seen | None, *, is_echo: bool
+) -> Outcome:
     message, read = reading.message, reading.rsvp
     standing, reason, event_id = Standing.RAW, reading.reason, None
     if read is not None:
@@ -213,6 +241,7 @@ async def _put_answer(tx: Transaction, reading: _Reading, known: Seen | None, *,
     if read is None:
         return Outcome.RAW
     if event_id is None:
+        batch.waited_for.add(str(read.subject))
         await parking.park(tx, read.subject)
         return Outcome.PARKED if standing is Standing.PARKED else Outcome.RAW
     await answers.derive(tx, did=message.did, subject_uri=str(read.subject), event_id=event_id)

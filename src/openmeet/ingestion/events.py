@@ -86,7 +86,7 @@ async def owned_by_event(tx: Transaction, uri: str, before: Version | None) -> P
 
     ``before`` is the version that the edit was made on; it is the base of the merge.
     """
-    event = await event_queries.by_record_uri(tx, uri)
+    event = None if before is None else await event_queries.by_record_uri(tx, uri)
     if event is None or before is None:
         return None
     owned = await publication_leases.find(tx, Kind.EVENT, event.id)

@@ -86,6 +86,10 @@ PARKED_FOR_SUBJECT = f"""
     select {COLUMNS} from records where subject_uri = :subject_uri and standing = 'parked' order by first_seen_at, uri
 """
 
+WAITED_FOR = """
+    select distinct subject_uri from records where standing = 'parked' and subject_uri in :subject_uris
+"""
+
 SET_STANDING = "update records set standing = :standing, reason = :reason where uri = :uri"
 
 MOVE_SUBJECT = """
@@ -186,8 +190,7 @@ async def lock_subjects(tx: Transaction, uris: Iterable[str]) -> None:
 
     Without it PostgreSQL loses an answer that arrives beside its event: neither transaction sees the other's row.
     """
-    for uri in sorted(set(uris)):
-        await tx.execute(LOCK_SUBJECT, uri=uri)
+    await tx.execute_many(LOCK_SUBJECT, [{"uri": uri} for uri in sorted(set(uris))])
 
 
 async def answers_of(
@@ -201,6 +204,14 @@ async def answers_of(
 async def parked_for(reader: Reader, subject_uri: str) -> list[Seen]:
     """Answers that wait for this event, in order of first arrival."""
     return [_seen(row) for row in await reader.fetch(PARKED_FOR_SUBJECT, subject_uri=subject_uri)]
+
+
+async def subjects_waited_for(reader: Reader, subject_uris: Sequence[str]) -> set[str]:
+    """Which of these events have answers waiting for them."""
+    if not subject_uris:
+        return set()
+    rows = await reader.fetch(WAITED_FOR, subject_uris=list(subject_uris))
+    return {row["subject_uri"] for row in rows}
 
 
 async def set_standing(tx: Transaction, uri: str, standing: Standing, reason: str = "") -> None:
