@@ -9,7 +9,9 @@ import pytest
 from starlette.routing import Mount
 
 from at_protocol.crypto.did_key import format_multikey
+from at_protocol.data import json_form
 from at_protocol.identity.did_document import DidDocument, parse_did_document
+from at_protocol.lexicon.validate import validate_output
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle
 from aurora_locus.accounts import queries as accounts
@@ -37,20 +39,27 @@ TOKENS = SessionTokens(b"k" * 32, "did:web:localhost")
 
 @dataclass(frozen=True)
 class Client:
-    """Calls as one person, or as nobody."""
+    """Calls as one person, or as nobody. Every JSON answer must be what its Lexicon says."""
 
     http: httpx.AsyncClient
     headers: dict[str, str]
 
     async def get(self, nsid: str, **parameters: Any) -> httpx.Response:
-        return await self.http.get(f"/xrpc/{nsid}", params=parameters, headers=self.headers)
+        return _as_promised(nsid, await self.http.get(f"/xrpc/{nsid}", params=parameters, headers=self.headers))
 
     async def post(self, nsid: str, body: Any = None, **options: Any) -> httpx.Response:
-        return await self.http.post(f"/xrpc/{nsid}", json=body, headers=self.headers, **options)
+        return _as_promised(nsid, await self.http.post(f"/xrpc/{nsid}", json=body, headers=self.headers, **options))
 
     async def upload(self, content: bytes, content_type: str | None = "text/plain") -> httpx.Response:
         headers = self.headers if content_type is None else {**self.headers, "content-type": content_type}
-        return await self.http.post("/xrpc/com.atproto.repo.uploadBlob", content=content, headers=headers)
+        nsid = "com.atproto.repo.uploadBlob"
+        return _as_promised(nsid, await self.http.post(f"/xrpc/{nsid}", content=content, headers=headers))
+
+
+def _as_promised(nsid: str, answer: httpx.Response) -> httpx.Response:
+    if answer.status_code == 200 and answer.headers.get("content-type") == "application/json":
+        validate_output(CATALOG, nsid, json_form.decode(answer.content))
+    return answer
 
 
 def application(host: Host) -> Application:

@@ -1,6 +1,8 @@
 """com.atproto.sync over real sockets: what a stranger who mirrors the host gets."""
 
 import asyncio
+import socket
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,8 +19,11 @@ from at_protocol.sync import events, frames
 from aurora_locus.repository import hosting
 from aurora_locus.repository.model import Status
 from groundwork.clock import HandClock
+from groundwork.database.transaction import Database
+from groundwork.http.server import serving
+from tests.aurora_locus.conftest import assemble
 from tests.aurora_locus.hosted import NOTE, Hosted
-from tests.aurora_locus.xrpc.conftest import Client
+from tests.aurora_locus.xrpc.conftest import Client, application, open_host
 from tests.aurora_locus.xrpc.test_repo_methods import refused
 
 SYNC = "com.atproto.sync"
@@ -285,3 +290,37 @@ async def test_leaving_subscribers_are_forgotten(served: str, ada: Hosted):
     async with asyncio.timeout(5):
         while ada.repositories.live.listeners:  # noqa: ASYNC110 -- the server notices in its own time
             await asyncio.sleep(0)
+
+
+async def test_subscriber_that_stops_reading_is_cut_off_and_told_why(db: Database, clock: HandClock, tmp_path: Path):
+    """Over a real socket: memory stays that of the ring, others get everything, the slow one can come back."""
+    repositories = await assemble(db, clock, tmp_path, ring_frames=16)
+    ada = await Hosted.make(repositories, "ada")
+    host = open_host(repositories, clock, {ada.did: ada})
+    async with serving(application(host)) as server, connect(address(server.url)) as quick:
+        # A client library that reads ahead of its user by one frame, over a socket with a small buffer.
+        slow = await connect(address(server.url), max_queue=1)
+        slow.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+        before = repositories.live.ring.head
+        for number in range(60):
+            await ada.create(f"r{number}", "x" * 300_000)
+            message = events.read(await quick.recv(decode=False))
+            assert isinstance(message, events.CommitMessage)
+            assert message.seq == before + number + 1
+        assert sum(map(len, repositories.live.ring._frames)) < 16 * 310_000
+        seen = []
+        while True:
+            read = events.read(await slow.recv(decode=False))
+            if isinstance(read, frames.ErrorFrame):
+                break
+            assert isinstance(read, events.CommitMessage)
+            seen.append(read.seq)
+        assert read.error == "ConsumerTooSlow"
+        assert seen == list(range(before + 1, before + 1 + len(seen)))
+        assert len(seen) < 60
+        with pytest.raises(ConnectionClosed):
+            await slow.recv()
+        async with connect(address(server.url, f"?cursor={seen[-1]}"), close_timeout=0) as again:
+            message = events.read(await again.recv(decode=False))
+            assert isinstance(message, events.CommitMessage)
+            assert message.seq == seen[-1] + 1
