@@ -12,7 +12,7 @@ from openmeet.debts.publications import Kind, State
 from openmeet.events.queries import by_slug
 from openmeet.publication import payer
 from openmeet.records.collections import EVENT
-from tests.openmeet.publication.conftest import Town
+from tests.openmeet.town import Town
 
 STEPS = 14
 

@@ -11,7 +11,7 @@ from openmeet.identities import actions as identities
 from openmeet.identities import queries as identity_queries
 from openmeet.records.collections import EVENT, ORIGIN_KEY
 from openmeet.records.rsvp import record_key_for
-from tests.openmeet.publication.conftest import INSTANCE, Town
+from tests.openmeet.town import INSTANCE, Town
 
 
 async def absent(town: Town, uri: str) -> bool:

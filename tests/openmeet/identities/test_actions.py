@@ -1,0 +1,140 @@
+"""Whose DID this is, and what a person said about publishing."""
+
+import pytest
+
+from groundwork.database.transaction import Database
+from groundwork.errors import InvalidInput
+from openmeet.debts.kinds import Debt
+from openmeet.identities import actions, queries
+from openmeet.identities.custodial import check_handle, mail_domain_of, suggest_handle
+from openmeet.identities.model import IdentityKind
+from openmeet.users import queries as users
+from openmeet.users.model import UserKind
+from tests.databases import MakeDatabase
+from tests.openmeet.ingestion.network import did
+from tests.openmeet.site_under_test import person
+
+HANDLE = "ana.town.test"
+
+
+@pytest.fixture
+async def db(make_database: MakeDatabase) -> Database:
+    return await make_database("openmeet")
+
+
+async def debts(db: Database, kind: Debt) -> list[str]:
+    async with db.reader() as reader:
+        rows = await reader.fetch("select subject from debts where kind = :kind order by subject", kind=kind.value)
+    return [row["subject"] for row in rows]
+
+
+async def test_unknown_did_is_a_shadow_once(db: Database):
+    """A person known only by DID: no address, no role; who they are is asked outside of the transaction."""
+    async with db.transaction() as tx:
+        first = await actions.person_for_did(tx, did(1))
+        assert await actions.person_for_did(tx, did(1)) == first
+        user = await users.by_id(tx, first)
+    assert user is not None
+    assert (user.kind, user.email, user.display_name) == (UserKind.SHADOW, None, "")
+    assert await debts(db, Debt.REFRESH_IDENTITY) == [did(1)]
+
+
+async def test_owner_of_a_shadow_keeps_what_it_had(db: Database):
+    """Signing in claims the row: the same person, with everything that was seen of them."""
+    async with db.transaction() as tx:
+        shadow = await actions.person_for_did(tx, did(1))
+        claimed = await actions.connect(tx, did(1), handle=HANDLE, pds_url="https://pds.example")
+        again = await actions.connect(tx, did(1), handle=HANDLE, pds_url="https://pds.example")
+        user = await users.by_id(tx, claimed)
+    assert shadow == claimed == again
+    assert user is not None
+    assert user.kind is UserKind.PERSON
+
+
+async def test_no_is_the_default_and_asked_once(db: Database):
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        assert not (await queries.consent(tx, ana.user_id)).is_given
+        assert await actions.ask_once(tx, ana.user_id)
+        assert not await actions.ask_once(tx, ana.user_id)
+        assert not (await queries.consent(tx, ana.user_id)).is_given
+    assert await debts(db, Debt.CUSTODIAL_ACCOUNT) == []
+
+
+async def test_yes_owes_a_repository_to_those_who_have_none(db: Database):
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        await actions.agree(tx, ana.user_id, handle=HANDLE)
+        cleo = await actions.connect(tx, did(2), handle="cleo.example", pds_url="https://pds.example")
+        await actions.agree(tx, cleo, handle="cleo.example")
+    assert await debts(db, Debt.CUSTODIAL_ACCOUNT) == [ana.user_id]
+
+
+async def test_consent_can_be_withdrawn_and_given_again(db: Database):
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        for given in (True, False, True):
+            if given:
+                await actions.agree(tx, ana.user_id, handle=HANDLE)
+            else:
+                await actions.withdraw(tx, ana.user_id)
+            consent = await queries.consent(tx, ana.user_id)
+            assert (consent.is_given, consent.handle) == (given, HANDLE)
+
+
+async def test_frames_faster_than_the_answer_make_no_second_person(db: Database):
+    """The new account's first frames made a shadow of its DID: when the answer comes it is the person's."""
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        await actions.agree(tx, ana.user_id, handle=HANDLE)
+        await actions.person_for_did(tx, did(1))
+        await actions.account_made(
+            tx, ana.user_id, did(1), handle=HANDLE, pds_url="https://pds.example", sealed=b"sealed"
+        )
+        mine = await queries.of_user(tx, ana.user_id)
+    assert [(one.did, one.kind) for one in mine] == [(did(1), IdentityKind.CUSTODIAL)]
+
+
+async def test_session_is_replaced_by_who_compared_it_last(db: Database):
+    """Two workers refresh at once: the loser's tokens are not stored over the winner's."""
+    async with db.transaction() as tx:
+        await actions.connect(tx, did(1), handle=HANDLE, pds_url="https://pds.example")
+        await queries.put_session(tx, did(1), pds_url="https://pds.example", sealed=b"one")
+        before = await queries.session(tx, did(1))
+        assert before is not None
+        assert await queries.replace_session(tx, before, b"winner")
+        assert not await queries.replace_session(tx, before, b"loser")
+        after = await queries.session(tx, did(1))
+    assert after is not None
+    assert (after.sealed, after.version) == (b"winner", before.version + 1)
+
+
+@pytest.mark.parametrize("name", ["Ana", "Ängström Ö.", "李小龍", "", "x", "A" * 80, "--", "Ana  of   Vienna"])
+def test_suggested_handles_are_handles(name: str):
+    domain = ".town.test"
+    suggested = suggest_handle(name, "0195f3a0-1111-7000-8000-000000000001", domain)
+    assert check_handle(suggested, domain) == suggested
+
+
+@pytest.mark.parametrize(
+    "typed", ["", "a", "ana.other.test", "ana..town.test", "a_b", "ana.b.town.test", "x" * 40, "@"]
+)
+def test_what_is_no_handle_here(typed: str):
+    with pytest.raises(InvalidInput):
+        check_handle(typed, ".town.test")
+
+
+def test_handle_may_be_typed_short_or_whole():
+    assert check_handle("Ana", ".town.test") == check_handle("@ana.town.test", ".town.test") == "ana.town.test"
+
+
+@pytest.mark.parametrize(
+    ("url", "domain"),
+    [
+        ("https://meet.example", "no-mail.meet.example"),
+        ("http://127.0.0.1:3000", "no-mail.invalid"),
+        ("http://localhost:3000", "no-mail.invalid"),
+    ],
+)
+def test_addresses_that_nothing_is_delivered_to(url: str, domain: str):
+    assert mail_domain_of(url) == domain

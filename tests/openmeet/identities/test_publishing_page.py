@@ -1,0 +1,115 @@
+"""The consent page: what is shown before the yes, default no, and the way back."""
+
+from dataclasses import replace
+
+import httpx
+import pytest
+
+from groundwork.database.transaction import Reader
+from groundwork.telemetry.metrics import Metrics
+from openmeet.app import create_app
+from openmeet.identities import pages
+from openmeet.publication.preview import preview
+from openmeet.settings import Settings
+from openmeet.tenants.model import Tenant, Tenants
+from openmeet.users.model import UserId
+from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, Site, h1_of, inputs_of, sign_up
+from tests.openmeet.town import INSTANCE, Town
+
+
+@pytest.fixture
+def site(town: Town) -> Site:
+    async def of_person(reader: Reader, user_id: UserId) -> str:
+        return await preview(reader, user_id, instance=INSTANCE)
+
+    app = create_app(
+        replace(Settings(), public_url=ORIGIN),
+        Tenants(Tenant("default", town.db)),
+        Metrics("openmeet"),
+        code_key=CODE_KEY,
+        more_pages=pages.routes(town.network, town.keeper, of_person),
+        clock=town.clock,
+    )
+    return Site(app, town.db, town.clock)
+
+
+async def publish(browser: httpx.AsyncClient, **fields: str) -> httpx.Response:
+    return await browser.post("/settings/publishing", data=fields)
+
+
+async def test_says_what_would_be_published_before_the_yes(site: Site):
+    """The record, the handle, and the words; the default is no."""
+    async with site.browser() as browser:
+        await sign_up(browser, "ana@example.org", "Ana")
+        answer = await browser.get("/settings/publishing")
+    assert answer.status_code == 200
+    assert h1_of(answer.text) == "Settings"
+    assert "Anyone can read this and copies may remain" in answer.text
+    assert "community.lexicon.calendar.event" in answer.text
+    inputs = inputs_of(answer.text)
+    assert (inputs["handle"], inputs["publish"]) == ("ana.town.test", "no")
+
+
+async def test_yes_makes_the_repository_and_the_page_says_so(site: Site, town: Town):
+    async with site.browser() as browser:
+        await sign_up(browser, "ana@example.org", "Ana")
+        answer = await publish(browser, publish="yes", handle="ana")
+        assert answer.status_code == 303
+        assert "is being made" in (await browser.get("/settings/publishing")).text
+        await town.pay_debts()
+        page = (await browser.get("/settings/publishing")).text
+        assert "You publish" in page
+        assert "ana.town.test" in page
+        await publish(browser, publish="no")
+        assert "Publish your public events?" in (await browser.get("/settings/publishing")).text
+
+
+async def test_nothing_chosen_is_a_no(site: Site, town: Town):
+    async with site.browser() as browser:
+        await sign_up(browser, "ana@example.org", "Ana")
+        assert (await publish(browser, handle="ana")).status_code == 303
+    await town.pay_debts()
+    async with town.db.reader() as reader:
+        assert await reader.fetch("select did from identities") == []
+
+
+async def test_handle_of_somebody_else_is_refused_beside_the_field(site: Site, town: Town):
+    await town.account("ben")
+    async with site.browser() as browser:
+        await sign_up(browser, "ana@example.org", "Ana")
+        answer = await publish(browser, publish="yes", handle="ben")
+        assert answer.status_code == 400
+        assert "Somebody else is called ben.town.test" in answer.text
+        assert inputs_of(answer.text)["handle"] == "ben"
+        answer = await publish(browser, publish="yes", handle="a b")
+        assert answer.status_code == 400
+
+
+async def test_handle_taken_meanwhile_is_said_and_another_can_be_chosen(site: Site, town: Town):
+    """Between the yes and the account somebody else was faster: the page says so and asks again."""
+    async with site.browser() as browser:
+        await sign_up(browser, "ana@example.org", "Ana")
+        await publish(browser, publish="yes", handle="ana")
+        await town.account("ana")
+        await town.pay_debts()
+        page = (await browser.get("/settings/publishing")).text
+        assert "ana.town.test is taken" in page
+        assert (await publish(browser, publish="yes", handle="ana-two")).status_code == 303
+        await town.pay_debts()
+        assert "ana-two.town.test" in (await browser.get("/settings/publishing")).text
+
+
+async def test_next_leads_back_and_never_elsewhere(site: Site):
+    async with site.browser() as browser:
+        await sign_up(browser, "ana@example.org", "Ana")
+        there = await publish(browser, publish="no", next="/events/tea")
+        elsewhere = await publish(browser, publish="no", next="https://evil.example/")
+    assert there.headers["location"].startswith("/events/tea")
+    assert elsewhere.headers["location"].startswith("/settings/publishing")
+
+
+async def test_nobody_signed_in_is_sent_to_sign_in(site: Site):
+    async with site.browser() as browser:
+        answer = await browser.get("/settings/publishing")
+    assert answer.status_code == 303
+    assert "/sign-in" in answer.headers["location"]

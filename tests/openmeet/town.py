@@ -1,0 +1,296 @@
+"""A small network in one process over real sockets: directory, PDS, and one tenant that publishes and ingests."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from at_network.bearer_session import create_session
+from at_network.did_resolver import DidResolver, DidSettings
+from at_network.handle_resolver import HandleResolver, HandleSettings
+from at_network.xrpc_client import XrpcClient
+from at_protocol.lexicon.catalog import Catalog
+from at_protocol.syntax.tid import TidClock
+from aurora_locus.app import open_server
+from aurora_locus.settings import Settings as PdsSettings
+from groundwork.clock import HandClock
+from groundwork.database.transaction import Database
+from groundwork.http.client import HttpClient
+from groundwork.http.reach import DEVELOPMENT
+from groundwork.http.server import serve
+from groundwork.outbox import pay as debts
+from groundwork.outbox.pay import Paying
+from groundwork.queue.contract import Message
+from groundwork.queue.embedded import EmbeddedQueue
+from groundwork.sealing import Sealer
+from groundwork.settings import Secret
+from groundwork.telemetry.metrics import Metrics
+from openmeet.attendance import actions as attendance
+from openmeet.attendance.model import Attendance, Reply
+from openmeet.debts import publications
+from openmeet.debts.kinds import Debt
+from openmeet.debts.publications import Kind, Standing
+from openmeet.events import actions as events
+from openmeet.events.model import Details, Event, EventSlug
+from openmeet.events.rules import Submission, check
+from openmeet.firehose.consumer import Consumer, follow_source
+from openmeet.firehose.counting import counting as firehose_counting
+from openmeet.firehose.interests import everything_for, interests_of
+from openmeet.firehose.progress import known_of
+from openmeet.firehose.verification import Verifier
+from openmeet.identities import actions as identities
+from openmeet.identities import queries as identity_queries
+from openmeet.identities.connecting import sign_in_with_password
+from openmeet.identities.custodial import Keeper, account_payer, admin_authorization
+from openmeet.identities.model import Identity
+from openmeet.identities.network import Network
+from openmeet.ingestion import backfill, fetching, processor, refreshing
+from openmeet.ingestion.events import Here
+from openmeet.ingestion.processor import Processor
+from openmeet.publication import payer
+from openmeet.publication.publisher import Publisher
+from openmeet.records.message import RecordMessage, encode
+from openmeet.users import actions as users
+from openmeet.users.model import Caller, UserId
+from plc_directory.app import open_directory
+from plc_directory.settings import PlcSettings
+from tests.databases import MakeDatabase
+from tests.world.processes import free_port
+from tests.world.proxy import LossyProxy
+
+INSTANCE = "https://meet.example"
+ADMIN = "an administrator's password"
+
+
+@dataclass
+class Town:
+    """The network, and verbs for what people do in it."""
+
+    db: Database
+    queue: EmbeddedQueue
+    network: Network
+    publisher: Publisher
+    processor: Processor
+    keeper: Keeper
+    pds_url: str
+    proxy: LossyProxy
+    clock: HandClock
+    consumer: Consumer
+
+    async def person(self, name: str = "Ana", *, agrees: bool = True) -> Caller:
+        """Somebody who signed up by e-mail; with the yes their repository is made."""
+        async with self.db.transaction() as tx:
+            user_id = await users.create_person(tx, display_name=name, email=f"{name.lower()}@example.org")
+        if agrees:
+            async with self.db.transaction() as tx:
+                await identities.agree(tx, user_id, handle=f"{name.lower()}.town.test")
+            await self.pay_debts()
+        return Caller(user_id, name)
+
+    async def connected(self, name: str = "cleo") -> Caller:
+        """Somebody who signs in with an account that they made elsewhere, and agrees."""
+        await self.account(name)
+        return await self.connected_as(name)
+
+    async def connected_as(self, name: str) -> Caller:
+        """Somebody with an account signs in with it."""
+        user_id = await sign_in_with_password(
+            self.db, self.network, identifier=f"{name}.town.test", password="a long password"
+        )
+        async with self.db.transaction() as tx:
+            await identities.agree(tx, user_id, handle=f"{name}.town.test")
+        return Caller(user_id, name)
+
+    async def account(self, name: str) -> None:
+        """An account on the PDS that OpenMeet knows nothing of."""
+        keeper = XrpcClient(self.network.http, self.clock, self.pds_url)
+        invite = await XrpcClient(
+            self.network.http, self.clock, self.pds_url, credentials=_Fixed(self.keeper.admin_authorization)
+        ).procedure("com.atproto.server.createInviteCode", {"useCount": 1})
+        await keeper.procedure(
+            "com.atproto.server.createAccount",
+            {
+                "handle": f"{name}.town.test",
+                "email": f"{name}@example.net",
+                "password": "a long password",
+                "inviteCode": invite["code"],
+            },
+        )
+
+    async def event(self, host: Caller, **typed: str) -> Event:
+        async with self.db.transaction() as tx:
+            return await events.create(tx, host, details(**typed))
+
+    async def revise(self, host: Caller, slug: EventSlug, **typed: str) -> Event:
+        async with self.db.transaction() as tx:
+            return await events.revise(tx, host, slug, details(**typed))
+
+    async def answer(self, who: Caller, slug: EventSlug, reply: Reply = Reply.GOING) -> Attendance:
+        async with self.db.transaction() as tx:
+            return await attendance.answer(tx, who, slug, reply)
+
+    async def pay(self) -> int:
+        """Pay record debts that are due now."""
+        return await payer.run_once(self.publisher)
+
+    async def pay_debts(self) -> int:
+        """Pay everything else that is due now."""
+        here = self.processor.here
+        return await debts.run_once(
+            self.db,
+            {
+                Debt.CUSTODIAL_ACCOUNT: Paying(account_payer(self.db, self.network, self.keeper)),
+                Debt.BACKFILL: Paying(backfill.backfill_payer(self.db, self.network, here)),
+                Debt.FETCH_SUBJECT: Paying(fetching.subject_payer(self.db, self.network, here)),
+                Debt.REFRESH_IDENTITY: Paying(refreshing.identity_payer(self.db, self.network)),
+            },
+        )
+
+    async def ingest(self) -> int:
+        """Process what waits in the queue, one message per person at a time, until nothing waits."""
+        total = 0
+        while taken := await processor.run_once(self.processor):
+            total += taken
+        return total
+
+    async def listen(self, user_id: UserId) -> None:
+        """Follow the PDS's firehose until the newest commit of a person has been verified, then ingest."""
+        did = (await self.identity(user_id)).did
+        client = XrpcClient(self.network.http, self.clock, self.pds_url)
+        newest = (await client.query("com.atproto.sync.getLatestCommit", {"did": did}))["rev"]
+        self.consumer.interests.followed.add(did)  # also commits without a calendar record
+        stop = asyncio.Event()
+        following = asyncio.create_task(follow_source(self.consumer, self.pds_url, stop))
+        try:
+            async with asyncio.timeout(20):
+                while True:
+                    async with self.consumer.db.reader() as reader:
+                        state = await known_of(reader, did)
+                    if state.known is not None and state.known.rev == newest:
+                        break
+                    await asyncio.sleep(0.01)
+        finally:
+            stop.set()
+            await following
+        await self.ingest()
+
+    async def standing(self, kind: Kind, subject_id: str) -> Standing:
+        async with self.db.reader() as reader:
+            return (await publications.states(reader, kind, [subject_id]))[subject_id]
+
+    async def identity(self, user_id: UserId) -> Identity:
+        async with self.db.reader() as reader:
+            return (await identity_queries.of_user(reader, user_id))[0]
+
+    async def record(self, uri: str) -> dict:
+        """The record as the PDS holds it."""
+        _, _, did, collection, rkey = uri.split("/")
+        client = XrpcClient(self.network.http, self.clock, self.pds_url)
+        answer = await client.query("com.atproto.repo.getRecord", {"repo": did, "collection": collection, "rkey": rkey})
+        return dict(answer["value"], cid=answer["cid"])
+
+    async def stranger(self, name: str) -> XrpcClient:
+        """The person's own client, in another app."""
+        tokens = await create_session(
+            self.network.http, self.clock, self.pds_url, f"{name}.town.test", "a long password"
+        )
+        return XrpcClient(self.network.http, self.clock, self.pds_url, credentials=_Fixed(f"Bearer {tokens.access}"))
+
+
+class _Fixed:
+    def __init__(self, authorization: str) -> None:
+        self.authorization = authorization
+
+    async def headers(self, _method: str, _url: str) -> dict[str, str]:
+        return {"authorization": self.authorization}
+
+    async def learn(self, _url: str, _headers: object) -> None:
+        return
+
+    async def renew(self, _refused: object, _status: int, _error: object) -> bool:
+        return False
+
+
+def details(**typed: str) -> Details:
+    defaults = {
+        "title": "Tea in the park",
+        "starts": "2026-04-01T17:00",
+        "ends": "2026-04-01T19:00",
+        "time_zone": "Europe/Vienna",
+        "venue_name": "The park",
+        "country": "AT",
+    }
+    return check(Submission(**{**defaults, **typed}))
+
+
+@pytest.fixture
+async def town(make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path) -> AsyncIterator[Town]:
+    async with AsyncExitStack() as stack:
+        directory = await stack.enter_async_context(
+            open_directory(PlcSettings(data_directory=tmp_path / "plc"), clock, version="test", access_log=False)
+        )
+        plc = await serve(directory, "127.0.0.1", 0)
+        stack.push_async_callback(plc.stop)
+        port = free_port()
+        public = f"http://127.0.0.1:{port}"
+        pds = await stack.enter_async_context(
+            open_server(
+                PdsSettings(
+                    hostname="127.0.0.1",
+                    port=port,
+                    public_url=public,
+                    data_directory=tmp_path / "pds",
+                    service_handle_domains=(".town.test",),
+                    did_plc_url=plc.url,
+                    invite_required=True,
+                    admin_password=Secret(ADMIN),
+                    dev_mode=True,
+                ),
+                clock,
+                version="test",
+                access_log=False,
+            )
+        )
+        serving = await serve(pds.app, "127.0.0.1", port)
+        stack.push_async_callback(serving.stop)
+        proxy = await stack.enter_async_context(LossyProxy(public))
+        http = HttpClient(DEVELOPMENT)
+        stack.push_async_callback(http.close)
+        dids = DidResolver(http, clock, DidSettings(plc.url, is_development=True))
+        stack.push_async_callback(dids.close)
+        handles = HandleResolver(http, dids, clock, HandleSettings(is_development=True, through_pds=(public,)))
+        stack.push_async_callback(handles.close)
+        db = await make_sqlite("openmeet", clock=clock)
+        queue = EmbeddedQueue(await make_sqlite("groundwork.queue", clock=clock), clock)
+        network = Network(http, clock, dids, handles, Sealer([bytes(32)]))
+
+        async def enqueue(messages: list[RecordMessage]) -> None:
+            await queue.publish([Message(one.routing_key, one.did, encode(one), one.message_id) for one in messages])
+
+        publisher = Publisher(db, network, Catalog(), TidClock(3), enqueue, INSTANCE)
+        keeper = Keeper(proxy.url, admin_authorization(ADMIN), ".town.test", "no-mail.meet.example")
+        metrics = Metrics("openmeet")
+        counting = processor.counting(metrics)
+        yield Town(
+            db,
+            queue,
+            network,
+            publisher,
+            Processor(db, queue, Here(INSTANCE), counting),
+            keeper,
+            public,
+            proxy,
+            clock,
+            Consumer(
+                db=await make_sqlite("openmeet.firehose", clock=clock),
+                http=http,
+                clock=clock,
+                verifier=Verifier(dids, clock),
+                interests=interests_of(everything_for("main")),
+                queues={"main": queue},
+                counting=firehose_counting(metrics),
+            ),
+        )
