@@ -62,8 +62,10 @@ def test_a_public_start_without_dangers_is_fine():
 
 @pytest.mark.parametrize(
     ("host", "is_own"),
-    [("localhost", True), ("plc.localhost", True), ("127.0.0.1", True), ("127.8.0.1", True), ("[::1]", True)]
-    + [("plc.directory", False), ("10.0.0.1", False), ("plc", False), ("", False), ("mylocalhost", False)],
+    [
+        *(("localhost", True), ("plc.localhost", True), ("127.0.0.1", True), ("127.8.0.1", True), ("[::1]", True)),
+        *(("plc.directory", False), ("10.0.0.1", False), ("plc", False), ("", False), ("mylocalhost", False)),
+    ],
 )
 def test_own_machine(host, is_own):
     assert is_own_machine(host) is is_own

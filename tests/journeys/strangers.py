@@ -1,0 +1,52 @@
+"""Repositories as other people's libraries see them: ``libipld`` reads the CAR, nothing of ours takes part."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import libipld
+
+
+@dataclass(frozen=True)
+class Repository:
+    """What a CAR holds: ``records`` maps paths to CIDs."""
+
+    commit: str
+    did: str
+    rev: str
+    data: str
+    records: dict[str, str]
+
+
+def read_repository(car: bytes) -> Repository:
+    """Every hash is compared, every node walked; a missing block is a KeyError."""
+    header, blocks = libipld.decode_car(car)
+    held = {libipld.encode_cid(cid) for cid in blocks}
+    for cid, block in blocks.items():
+        assert cid_of(block) == libipld.encode_cid(cid), "a block is not what its CID says"
+    (root,) = header["roots"]
+    commit = blocks[root]
+    records: dict[str, str] = {}
+    _walk(blocks, commit["data"], records)
+    assert set(records.values()) <= held, "a record is missing"
+    return Repository(
+        libipld.encode_cid(root), commit["did"], commit["rev"], libipld.encode_cid(commit["data"]), records
+    )
+
+
+def _walk(blocks: dict[bytes, Any], cid: bytes, found: dict[str, str]) -> None:
+    node = blocks[cid]
+    if node["l"] is not None:
+        _walk(blocks, node["l"], found)
+    key = b""
+    for entry in node["e"]:
+        key = key[: entry["p"]] + entry["k"]
+        found[key.decode()] = libipld.encode_cid(entry["v"])
+        if entry["t"] is not None:
+            _walk(blocks, entry["t"], found)
+
+
+def cid_of(record: Any) -> str:
+    """The CID that this record must have, by their encoder and a plain SHA-256."""
+    digest = hashlib.sha256(libipld.encode_dag_cbor(record)).digest()
+    return str(libipld.encode_cid(b"\x01\x71\x12\x20" + digest))

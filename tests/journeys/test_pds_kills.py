@@ -1,0 +1,16 @@
+"""``kill -9`` of the PDS while people write (invariants 1 and 2); ``make soak`` does the same for longer."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.journeys.pds_storm import storm
+
+KILLS = 5
+
+
+@pytest.mark.xdist_group("pds")
+async def test_nothing_that_was_said_is_unsaid(tmp_path: Path):
+    report = await storm(tmp_path, kills=KILLS, seed=1)
+    assert report.acknowledged > KILLS, "else nothing was tried"
+    assert report.unanswered > 0, "else no kill came in the middle of something"
