@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from prometheus_client import Counter, Histogram
 
 from at_protocol.failures import Malformed
-from groundwork.database.transaction import Database
+from groundwork.database.one_hop import in_one_hop
+from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import Failure
 from groundwork.outbox import retry
 from groundwork.outbox.owe import owe
@@ -114,7 +115,7 @@ async def _settle(processor: Processor, batch: Sequence[tuple[Delivery, RecordMe
 
 
 async def _apply(processor: Processor, messages: Sequence[RecordMessage | Hint]) -> list[Outcome]:
-    async with processor.db.transaction() as tx:
+    async def work(tx: Transaction) -> list[Outcome]:
         records = [message for message in messages if isinstance(message, RecordMessage)]
         applied = iter(await apply(tx, processor.here, records))
         outcomes: list[Outcome] = []
@@ -127,7 +128,10 @@ async def _apply(processor: Processor, messages: Sequence[RecordMessage | Hint])
             # Each hint asks once more: the instant is a revision that grows.
             await owe(tx, kind, message.did, int(tx.now))
             outcomes.append(Outcome.APPLIED)
-    return outcomes
+        return outcomes
+
+    # A record is some fifteen statements; each would be a hop between threads of its own.
+    return await in_one_hop(processor.db, work)
 
 
 async def _failed(processor: Processor, delivery: Delivery, failure: Exception) -> None:

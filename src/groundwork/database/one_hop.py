@@ -1,0 +1,65 @@
+"""An interactive transaction's work, run where the database is: one hop for all of its statements instead of one for each.
+
+For batches: actions are written once, as async functions over a ``Transaction``, and a hundred of them are then some
+thousand statements, whose hops between threads would cost more than the statements do. Inside, the verbs answer at once,
+so the work never really waits and is driven to its end without an event loop.
+"""
+
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any, TypeVar
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Database, Row, Transaction, Writer, mark_open
+
+T = TypeVar("T")
+
+
+class _AtOnce:
+    """The ``Transaction`` over a ``Writer``: nothing here suspends."""
+
+    __slots__ = ("_writer",)
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+
+    @property
+    def now(self) -> Instant:
+        return self._writer.now
+
+    async def fetch(self, sql: str, /, **parameters: object) -> Sequence[Row]:
+        return self._writer.fetch(sql, **parameters)
+
+    async def fetch_one(self, sql: str, /, **parameters: object) -> Row | None:
+        return self._writer.fetch_one(sql, **parameters)
+
+    async def execute(self, sql: str, /, **parameters: object) -> int:
+        return self._writer.execute(sql, **parameters)
+
+    async def execute_many(self, sql: str, rows: Sequence[Mapping[str, object]], /) -> None:
+        self._writer.execute_many(sql, rows)
+
+    def after_commit(self, call: Callable[[], None], /) -> None:
+        self._writer.after_commit(call)
+
+
+async def in_one_hop(db: Database, work: Callable[[Transaction], Coroutine[Any, Any, T]]) -> T:
+    """What ``work`` returns, after its commit is durable; what it raises rolls it back.
+
+    ``work`` may await its transaction's verbs and nothing else (RuntimeError), and must bear being called again, as with
+    ``Database.write``. It runs on another thread: what it touches besides the transaction is its own.
+    """
+    return await db.write(lambda writer: _drive(work(_AtOnce(writer))))
+
+
+def _drive(running: Coroutine[Any, Any, T]) -> T:
+    # Functions that must not be called inside a transaction ask the context, and this thread has one of its own.
+    mark = mark_open()
+    try:
+        running.send(None)
+    except StopIteration as end:
+        value: T = end.value
+        return value
+    finally:
+        mark.is_open = False
+        running.close()
+    raise RuntimeError("only the transaction may be awaited in one hop")
