@@ -74,6 +74,8 @@ async def pds_url(
     name = f"pds_{os.getpid()}_{next(_numbers)}"
     connection = await asyncpg.connect(server)
     try:
+        # An earlier run with this process id may have been killed.
+        await connection.execute(f'drop database if exists "{name}" with (force)')
         await connection.execute(f'create database "{name}"')
         yield urlsplit(server)._replace(path=f"/{name}").geturl()
         await connection.execute(f'drop database "{name}" with (force)')
