@@ -30,6 +30,7 @@ from openmeet.records.collections import EVENTS, RSVPS
 from openmeet.records.event import MAX_RECORD_BYTES, EventRead, read_event
 from openmeet.records.message import RecordMessage
 from openmeet.records.reading import Unmappable
+from openmeet.records.row_lock import lock_row_of
 from openmeet.records.rsvp import RsvpRead, has_durable_subject, read_rsvp
 from openmeet.records.seen import Seen, Standing
 
@@ -76,13 +77,18 @@ class _Batch:
 async def apply(tx: Transaction, here: Here, messages: Sequence[RecordMessage]) -> list[Outcome]:
     """Apply messages in their order; one outcome each. Raises what the database raises, and then nothing is applied."""
     readings = [_read(tx, message) for message in messages]
-    uris = sorted({message.uri for message in messages})
-    before = await seen.find_many(tx, uris)
+    uris = {message.uri for message in messages}
+    answer_uris = {message.uri for message in messages if message.collection in RSVPS}
+    # Two locks, each in uri order, answers before events: what is known is read only under its lock.
+    await seen.lock_answers(tx, answer_uris)
+    before = await seen.find_many(tx, sorted(answer_uris))
     subjects = {reading.subject_uri for reading in readings} | {known.subject_uri for known in before.values()}
+    subjects |= uris - answer_uris
     about = sorted(subject for subject in subjects if subject is not None)
     await seen.lock_subjects(tx, about)
+    before |= await seen.find_many(tx, sorted(uris - answer_uris))
     # What the whole batch needs to know is asked once: a question costs more than an insert.
-    batch = _Batch(await publication_leases.owned_among(tx, uris), await seen.subjects_waited_for(tx, about))
+    batch = _Batch(await publication_leases.owned_among(tx, sorted(uris)), await seen.subjects_waited_for(tx, about))
     outcomes: list[Outcome] = []
     touched: set[str] = set()
     for reading in readings:
@@ -121,6 +127,8 @@ async def _apply_one(tx: Transaction, here: Here, batch: _Batch, reading: _Readi
     is_ours = message.uri in batch.owned
     owned = await publication_leases.find_by_uri(tx, message.uri) if is_ours else None
     is_echo = False
+    if owned is not None:
+        await lock_row_of(tx, owned.kind, owned.subject_id)
     if owned is not None and message.cid is not None:
         is_echo = await publication_leases.settle_by_echo(tx, uri=message.uri, cid=message.cid, rev=message.rev)
         if is_echo:

@@ -20,6 +20,7 @@ from openmeet.events.model import EventId
 from openmeet.publication.publisher import Publisher
 from openmeet.records import seen
 from openmeet.records.message import Operation, RecordMessage
+from openmeet.records.row_lock import lock_row_of
 from openmeet.records.rsvp import read_rsvp
 from openmeet.records.seen import Standing
 
@@ -55,6 +56,7 @@ async def settle(
     tx: Transaction, held: Publication, *, revision: int, uri: str, cid: str, body: bytes, rev: str
 ) -> None:
     """The promise is kept, and the room concerned knows where its record is."""
+    await lock_row_of(tx, held.kind, held.subject_id)
     if not await leases.confirm(tx, held, revision=revision, cid=cid, body=body, rev=rev):
         return
     if held.kind is Kind.EVENT:
@@ -69,6 +71,7 @@ async def settle(
 async def forget(publisher: Publisher, held: Publication) -> None:
     """The record is gone from the repository, by us; the room concerned forgets where it was."""
     async with publisher.db.transaction() as tx:
+        await lock_row_of(tx, held.kind, held.subject_id)
         if not await leases.retracted(tx, held):
             return
         if held.kind is Kind.EVENT:
@@ -122,6 +125,7 @@ async def _note_seen(tx: Transaction, held: Publication, message: RecordMessage)
         await seen.lock_subjects(tx, [message.uri])
         return await seen.put(tx, message, standing=Standing.MAPPED, subject_uri=message.uri)
     read = read_rsvp(message.collection, cbor.decode(message.body or b""), rkey=message.rkey)
+    await seen.lock_answers(tx, [message.uri])
     await seen.lock_subjects(tx, [str(read.subject)])
     return await seen.put(
         tx, message, standing=Standing.MAPPED, subject_uri=str(read.subject), precedence=read.precedence

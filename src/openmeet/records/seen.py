@@ -185,11 +185,23 @@ async def find_many(reader: Reader, uris: Sequence[str]) -> dict[str, Seen]:
     return {row["uri"]: _seen(row) for row in await reader.fetch(FIND_MANY, uris=list(uris))}
 
 
+async def lock_answers(tx: Transaction, uris: Iterable[str]) -> None:
+    """Lock answers by their own uri, in uri order and before any event: then what is known of them can be read.
+
+    Two versions about different events would else be applied side by side, and neither take back what the other gave.
+    """
+    await _lock(tx, uris)
+
+
 async def lock_subjects(tx: Transaction, uris: Iterable[str]) -> None:
     """Lock one row per event, in uri order, before events or parked answers are read.
 
     Without it PostgreSQL loses an answer that arrives beside its event: neither transaction sees the other's row.
     """
+    await _lock(tx, uris)
+
+
+async def _lock(tx: Transaction, uris: Iterable[str]) -> None:
     await tx.execute_many(LOCK_SUBJECT, [{"uri": uri} for uri in sorted(set(uris))])
 
 

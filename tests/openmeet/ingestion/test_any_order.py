@@ -1,10 +1,12 @@
 """Any order, any repetition and any batches of the same messages end in the oracle's view."""
 
+import asyncio
 import random
 
 import pytest
 
 from groundwork.database.transaction import Database
+from groundwork.errors import Unavailable
 from tests.databases import MakeDatabase
 from tests.openmeet.ingestion.network import did, event_value, message, rev, rsvp_value
 from tests.openmeet.ingestion.view import take, view_of
@@ -43,6 +45,29 @@ async def deliver(db: Database, changes: list[Change], chance: random.Random) ->
         size = chance.randint(1, 7)
         await take(db, *(message(change) for change in queue[:size]))
         del queue[:size]
+
+
+async def deliver_stubbornly(db: Database, changes: list[Change], chance: random.Random) -> None:
+    """As a processor does: what lost against a concurrent transaction is applied again."""
+    queue = list(changes)
+    chance.shuffle(queue)
+    while queue:
+        size = chance.randint(1, 5)
+        try:
+            await take(db, *(message(change) for change in queue[:size]))
+        except Unavailable:
+            continue
+        del queue[:size]
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_parallel_processors_end_in_the_same_view(make_database: MakeDatabase, seed: int):
+    """Three processors with the same messages, each in an order of its own."""
+    chance = random.Random(seed)
+    db = await make_database("openmeet")
+    changes = history(chance, 40)
+    await asyncio.gather(*(deliver_stubbornly(db, changes, random.Random(seed * 10 + n)) for n in range(3)))
+    assert await view_of(db) == canonical_view(changes), f"seed {seed}"
 
 
 @pytest.mark.parametrize("seed", range(25))

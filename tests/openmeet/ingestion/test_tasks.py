@@ -1,0 +1,34 @@
+"""By the clock: parked answers and paid debts go, repositories of ours are read once a day."""
+
+from groundwork.clock import DAY, HandClock
+from groundwork.database.transaction import Database
+from groundwork.outbox import owe as outbox
+from openmeet.debts.kinds import Debt
+from openmeet.identities import actions as identities
+from openmeet.ingestion.tasks import PAID_KEPT, reconcile, tidy
+from openmeet.records import seen
+from tests.openmeet.ingestion.network import did, rev, rsvp
+from tests.openmeet.ingestion.view import take
+from tests.world.oracle import EVENT
+
+
+async def test_what_waited_in_vain_is_forgotten(db: Database, clock: HandClock):
+    await take(db, rsvp(2, "one", 1, f"at://{did(1)}/{EVENT}/tea"))
+    assert await tidy(db) == (0, 0)
+    clock.turn(max(seen.PARKED_FOR, PAID_KEPT) + DAY)
+    assert await tidy(db) == (1, 0)
+
+
+async def test_repositories_of_ours_are_read_once_a_day(db: Database, clock: HandClock):
+    """Shadows are not asked for: their repositories are nothing that we write to."""
+    async with db.transaction() as tx:
+        await identities.connect(tx, did(1), handle="ana.example", pds_url="https://pds.example")
+        await identities.person_for_did(tx, did(2))
+    assert await reconcile(db) == 1
+    async with db.transaction() as tx:
+        await seen.raise_floor(tx, did(1), rev(1))
+        owed = await outbox.find(tx, Debt.BACKFILL, did(1))
+    assert owed is not None
+    assert await reconcile(db) == 0
+    clock.turn(DAY + 1)
+    assert await reconcile(db) == 1
