@@ -13,7 +13,7 @@ down_revision = None
 # the only one, so that the write path can refuse in the same statement that moves the head.
 REPOSITORIES = """
 create table repositories (
-    did        text   not null primary key,
+    did        {bytewise} not null primary key,
     status     text   not null check (status in ('active', 'deactivated', 'suspended', 'takendown', 'deleted')),
     head       bytea  not null,
     rev        text   not null,
@@ -33,9 +33,9 @@ create table blocks (
 create index blocks_unused on blocks (did) where uses = 0;
 
 create table records (
-    did          text  not null references repositories (did),
-    collection   text  not null,
-    rkey         text  not null,
+    did          {bytewise} not null references repositories (did),
+    collection   {bytewise} not null,
+    rkey         {bytewise} not null,
     cid          bytea not null,
     rev          text  not null,
     takedown_ref text,
@@ -198,8 +198,9 @@ create index plc_operations_by_state on plc_operations (state, created_at);
 # Every write touches these tables. SQLite keeps a primary key in a second tree beside the rows unless told otherwise;
 # PostgreSQL has no such choice.
 FORMS = {
-    "sqlite": {"clustered": " without rowid", "number": "integer"},
-    "postgresql": {"clustered": "", "number": "bigint"},
+    "sqlite": {"clustered": " without rowid", "number": "integer", "bytewise": "text"},
+    # Pages of collections and repositories go by bytes, as the tree does, whatever the database's language is.
+    "postgresql": {"clustered": "", "number": "bigint", "bytewise": 'text collate "C"'},
 }
 
 
