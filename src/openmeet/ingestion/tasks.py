@@ -1,29 +1,19 @@
-"""What happens by the clock: early arrivals expire, and what should be there is compared with what is.
+"""What happens by the clock: what should be there is compared with what is.
 
 The reconciler owes each repository that we write to a whole read once a day. The read is the comparison: what is there
 and unknown here is applied, what is known here and not there is gone, and a publication that lost its record says so.
 """
 
-from groundwork.clock import DAY, Instant
+from groundwork.clock import DAY
 from groundwork.database.transaction import Database
 from groundwork.outbox import owe as outbox
 from openmeet.debts.kinds import Debt
-from openmeet.records import seen
-
-# Paid debts are kept so that the same revision is not owed again; a month is longer than any message travels.
-PAID_KEPT = 30 * DAY
 
 UNREAD = """
     select i.did from identities i left join repositories r on r.did = i.did
      where i.kind in ('connected', 'custodial') and (r.synced_at is null or r.synced_at < :before)
      order by i.did
 """
-
-
-async def tidy(db: Database) -> tuple[int, int]:
-    """Forget answers whose event never came, and debts paid long ago; how many of each."""
-    async with db.transaction() as tx:
-        return await seen.expire_parked(tx), await outbox.forget_paid(tx, Instant(tx.now - PAID_KEPT))
 
 
 async def reconcile(db: Database) -> int:

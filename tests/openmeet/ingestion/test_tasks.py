@@ -1,22 +1,13 @@
-"""By the clock: parked answers and paid debts go, repositories of ours are read once a day."""
+"""By the clock: repositories of ours are read once a day."""
 
 from groundwork.clock import DAY, HandClock
 from groundwork.database.transaction import Database
 from groundwork.outbox import owe as outbox
 from openmeet.debts.kinds import Debt
 from openmeet.identities import actions as identities
-from openmeet.ingestion.tasks import PAID_KEPT, reconcile, tidy
+from openmeet.ingestion.tasks import reconcile
 from openmeet.records import seen
-from tests.openmeet.ingestion.network import did, rev, rsvp
-from tests.openmeet.ingestion.view import take
-from tests.world.oracle import EVENT
-
-
-async def test_what_waited_in_vain_is_forgotten(db: Database, clock: HandClock):
-    await take(db, rsvp(2, "one", 1, f"at://{did(1)}/{EVENT}/tea"))
-    assert await tidy(db) == (0, 0)
-    clock.turn(max(seen.PARKED_FOR, PAID_KEPT) + DAY)
-    assert await tidy(db) == (1, 0)
+from tests.openmeet.ingestion.network import did, rev
 
 
 async def test_repositories_of_ours_are_read_once_a_day(db: Database, clock: HandClock):
