@@ -230,6 +230,9 @@ class PostgresDatabase:
             with contextlib.suppress(asyncpg.InterfaceError):
                 connection.terminate()
             await self._pool.release(connection)
+            if isinstance(failure, asyncpg.InternalClientError):
+                # The server is just closing this connection; asyncpg has heard it and not yet drawn the conclusion.
+                raise DatabaseUnavailable("the connection to the database was closed") from failure
             raise meaning(failure) from failure
         return connection
 
