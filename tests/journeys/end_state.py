@@ -1,0 +1,135 @@
+"""How the platform stands after a storm: waited for until nothing is owed, then compared with what was announced."""
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Iterable
+from contextlib import closing
+from pathlib import Path
+
+from at_protocol.data import cbor
+from at_protocol.repo import car
+from at_protocol.sync import events
+from at_protocol.sync.events import CommitMessage
+from groundwork.clock import SystemClock
+from groundwork.database.open_ import open_database
+from tests.openmeet.ingestion.view import view_of
+from tests.world.oracle import EVENT, RSVP, Change, View
+
+PATIENCE_SECONDS = 90.0
+# A killed worker's leases end after a minute. After this long without progress their end is brought about.
+STANDSTILL_SECONDS = 3.0
+
+OWED = """
+    select (select count(*) from publications where state not in ('published', 'withheld', 'retracted')),
+           (select count(*) from debts where state in ('due', 'leased'))
+"""
+END_WAITING = (
+    "update publications set leased_until = 0 where leased_until is not null",
+    "update publications set due_at = 0 where state in ('retrying', 'waiting')",
+    "update debts set leased_until = 0 where leased_until is not null",
+    "update debts set due_at = 0 where state = 'due'",
+)
+
+
+class NeverSettled(AssertionError):
+    """Something is still owed; the message says what."""
+
+
+async def settled(folder: Path) -> None:
+    """Wait until queue, publications and debts of the platform below ``folder`` are empty."""
+    deadline, before, since = time.monotonic() + PATIENCE_SECONDS, None, time.monotonic()
+    while True:
+        now = (*_look(folder / "openmeet.db", OWED), *_look(folder / "queue.db", "select waiting from queue_counters"))
+        if not any(now):
+            return
+        if now != before:
+            before, since = now, time.monotonic()
+        elif time.monotonic() - since > STANDSTILL_SECONDS:
+            _end_waiting(folder)
+            since = time.monotonic()
+        if time.monotonic() > deadline:
+            raise NeverSettled(f"publications, debts, messages still to be done: {now}\n{_owed(folder)}")
+        await asyncio.sleep(0.1)
+
+
+def _look(file: Path, question: str) -> tuple[int, ...]:
+    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=10)) as database:
+        return tuple(database.execute(question).fetchone())
+
+
+def _end_waiting(folder: Path) -> None:
+    """As if a long time had passed: leases of the dead end, back-offs are over."""
+    with closing(sqlite3.connect(folder / "openmeet.db", timeout=10)) as database, database:
+        for statement in END_WAITING:
+            database.execute(statement)
+    with closing(sqlite3.connect(folder / "queue.db", timeout=10)) as database, database:
+        database.execute("update queue_messages set available_at = 0 where available_at is not null")
+
+
+def _owed(folder: Path) -> str:
+    with closing(sqlite3.connect(f"file:{folder / 'openmeet.db'}?mode=ro", uri=True)) as database:
+        rows = database.execute(
+            "select kind, state, attempts, reason, uri from publications where state <> 'published'"
+        )
+        debts = database.execute("select kind, subject, state, attempts, reason from debts where state <> 'paid'")
+        return "\n".join(str(row) for row in [*rows, *debts])
+
+
+def dead_letters(folder: Path) -> list[str]:
+    """Why messages were given up; empty is as it should be."""
+    with closing(sqlite3.connect(f"file:{folder / 'queue.db'}?mode=ro", uri=True)) as database:
+        return [f"{row[0]}: {row[1]}" for row in database.execute("select message_id, reason from queue_dead_letters")]
+
+
+def revisions(folder: Path) -> dict[tuple[str, str], int]:
+    """How often each answer changed here, by DID and the event's slug."""
+    question = """
+        select i.did, e.slug, a.revision from attendances a
+          join events e on e.id = a.event_id join identities i on i.user_id = a.user_id
+    """
+    with closing(sqlite3.connect(f"file:{folder / 'openmeet.db'}?mode=ro", uri=True)) as database:
+        return {(did, slug): revision for did, slug, revision in database.execute(question)}
+
+
+async def view_here(folder: Path) -> View:
+    """Events and answers as the platform holds them."""
+    database = await open_database(f"sqlite://{folder / 'openmeet.db'}", clock=SystemClock())
+    try:
+        return await view_of(database)
+    finally:
+        await database.close()
+
+
+def changes_in(frames: Iterable[bytes]) -> list[Change]:
+    """What the frames say about events and answers, for the oracle."""
+    changes: list[Change] = []
+    for frame in frames:
+        message = events.read(frame)
+        if not isinstance(message, CommitMessage):
+            continue
+        blocks = car.read(message.blocks).blocks
+        for operation in message.operations:
+            collection, _, rkey = operation.path.partition("/")
+            if collection in {EVENT, RSVP}:
+                value = None if operation.cid is None else cbor.decode(blocks[operation.cid])
+                assert value is None or isinstance(value, dict)
+                changes.append(Change(message.repo, collection, rkey, message.rev, value))
+    return changes
+
+
+def records_made_twice(changes: Iterable[Change]) -> list[str]:
+    """Answers of which one repository held two records for the same event at the same time."""
+    living: dict[str, tuple[str, str]] = {}
+    twice = []
+    for change in changes:
+        if change.collection != RSVP:
+            continue
+        if change.value is None:
+            living.pop(change.uri, None)
+            continue
+        about = (change.did, change.value["subject"]["uri"])
+        if about in [other for uri, other in living.items() if uri != change.uri]:
+            twice.append(change.uri)
+        living[change.uri] = about
+    return twice
