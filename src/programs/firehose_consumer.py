@@ -1,29 +1,13 @@
 """``openmeet firehose-consumer``: from the event streams of PDSes and relays into the queues of the tenants."""
 
 import asyncio
-from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from openmeet.firehose import consumer, interests
 from openmeet.firehose.consumer import Consumer
 from openmeet.firehose.counting import counting
 from openmeet.firehose.verification import Verifier
 from programs.platform import Platform
-from programs.worker import run_worker
-
-app = typer.Typer(add_completion=False)
-
-
-@app.callback(invoke_without_command=True)
-def main(
-    settings_file: Annotated[
-        Path | None, typer.Option("--settings", help="TOML file with an [openmeet] table.")
-    ] = None,
-) -> None:
-    """Follow the sources until stopped."""
-    run_worker(work, settings_file)
+from programs.worker import worker_role
 
 
 async def work(platform: Platform, stop: asyncio.Event) -> None:
@@ -42,3 +26,6 @@ async def work(platform: Platform, stop: asyncio.Event) -> None:
         counting=counting(platform.metrics),
     )
     await consumer.run(following, platform.settings.firehose_urls, stop)
+
+
+app = worker_role(work, "Follow the sources until stopped.")

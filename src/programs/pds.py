@@ -19,7 +19,7 @@ app = typer.Typer(add_completion=False)
 
 @app.callback(invoke_without_command=True)
 def main(
-    settings_file: Annotated[Path | None, typer.Option("--settings", help="TOML file with a [pds] table.")] = None,
+    settings_file: Annotated[Path | None, typer.Option("--settings", help="TOML file with a pds table.")] = None,
 ) -> None:
     """Serve repositories until stopped."""
     settings = pds_settings.read(os.environ, read_file(settings_file).get("pds"))

@@ -18,7 +18,7 @@ app = typer.Typer(add_completion=False)
 
 @app.callback(invoke_without_command=True)
 def main(
-    settings_file: Annotated[Path | None, typer.Option("--settings", help="TOML file with a [plc] table.")] = None,
+    settings_file: Annotated[Path | None, typer.Option("--settings", help="TOML file with a plc table.")] = None,
 ) -> None:
     """Serve the directory until stopped."""
     settings = read_settings(

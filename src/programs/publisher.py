@@ -3,11 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Annotated
 from urllib.parse import urlsplit
-
-import typer
 
 from at_protocol.lexicon.catalog import Catalog
 from at_protocol.syntax.tid import TidClock
@@ -30,19 +26,7 @@ from openmeet.records.message import RecordMessage, encode
 from openmeet.sign_in.letters import code_composer
 from openmeet.sign_in.model import CODE_MAIL
 from programs.platform import Platform, keeper_of
-from programs.worker import run_worker
-
-app = typer.Typer(add_completion=False)
-
-
-@app.callback(invoke_without_command=True)
-def main(
-    settings_file: Annotated[
-        Path | None, typer.Option("--settings", help="TOML file with an [openmeet] table.")
-    ] = None,
-) -> None:
-    """Pay debts until stopped."""
-    run_worker(work, settings_file)
+from programs.worker import worker_role
 
 
 async def work(platform: Platform, stop: asyncio.Event) -> None:
@@ -99,3 +83,6 @@ def _send(platform: Platform) -> Sender:
         )
 
     return send
+
+
+app = worker_role(work, "Pay debts until stopped.")

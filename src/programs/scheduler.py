@@ -4,22 +4,17 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Database
 from groundwork.outbox import owe
 from groundwork.telemetry.logs import log
 from openmeet.events import tasks as events
+from openmeet.ingestion.tasks import reconcile
 from openmeet.records import seen
 from openmeet.sign_in import tasks as sign_in
 from programs.platform import Platform
-from programs.worker import run_worker
-
-app = typer.Typer(add_completion=False)
+from programs.worker import worker_role
 
 # A paid debt tells for a while that it was paid: a mail owed again in the meantime is not sent twice.
 PAID_DEBTS_KEPT = 30 * DAY
@@ -37,18 +32,9 @@ CHORES: dict[str, Chore] = {
     "expired_sign_ins": Chore(600, lambda platform: sign_in.forget_expired(platform.db)),
     "expired_drafts": Chore(3600, lambda platform: events.forget_expired_drafts(platform.db)),
     "expired_parked_answers": Chore(3600, lambda platform: _expire_parked(platform.db)),
+    "unread_repositories": Chore(3600, lambda platform: reconcile(platform.db)),
     "paid_debts": Chore(3600, lambda platform: _forget_paid(platform.db)),
 }
-
-
-@app.callback(invoke_without_command=True)
-def main(
-    settings_file: Annotated[
-        Path | None, typer.Option("--settings", help="TOML file with an [openmeet] table.")
-    ] = None,
-) -> None:
-    """Do the chores until stopped."""
-    run_worker(work, settings_file)
 
 
 async def _expire_parked(db: Database) -> int:
@@ -77,3 +63,6 @@ async def _again(name: str, chore: Chore, platform: Platform, stop: asyncio.Even
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(chore.every_seconds):
                 await stop.wait()
+
+
+app = worker_role(work, "Do the chores until stopped.")

@@ -33,9 +33,7 @@ PUBLISH_FIRST_SECONDS = 5.0
 
 @app.callback(invoke_without_command=True)
 def main(
-    settings_file: Annotated[
-        Path | None, typer.Option("--settings", help="TOML file with an [openmeet] table.")
-    ] = None,
+    settings_file: Annotated[Path | None, typer.Option("--settings", help="TOML file with an openmeet table.")] = None,
 ) -> None:
     """Serve the site until stopped."""
     settings = read_platform_settings(settings_file)

@@ -4,6 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from groundwork.clock import SystemClock
 from groundwork.http.application import Application
@@ -14,6 +17,21 @@ from programs.platform import Platform, open_platform, read_platform_settings
 from programs.running import run_until_stopped, stopping
 
 Work = Callable[[Platform, asyncio.Event], Awaitable[None]]
+
+
+def worker_role(work: Work, what: str) -> typer.Typer:
+    """The command that runs one worker alone; ``what`` is its help."""
+    app = typer.Typer(add_completion=False)
+
+    @app.callback(invoke_without_command=True, help=what)
+    def main(
+        settings_file: Annotated[
+            Path | None, typer.Option("--settings", help="TOML file with an openmeet table.")
+        ] = None,
+    ) -> None:
+        run_worker(work, settings_file)
+
+    return app
 
 
 def run_worker(work: Work, settings_file: Path | None) -> None:

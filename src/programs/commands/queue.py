@@ -18,7 +18,7 @@ from programs.running import run_command
 
 app = typer.Typer(help="Messages between the firehose and the database.", no_args_is_help=True, add_completion=False)
 
-SettingsFile = Annotated[Path | None, typer.Option("--settings", help="TOML file with an [openmeet] table.")]
+SettingsFile = Annotated[Path | None, typer.Option("--settings", help="TOML file with an openmeet table.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON for programs.")]
 LetterIds = Annotated[list[str] | None, typer.Argument(help="Which dead letters; see `openmeet queue dead`.")]
 All = Annotated[bool, typer.Option("--all", help="Every dead letter.")]

@@ -21,7 +21,7 @@ from programs.running import run_command
 
 app = typer.Typer(help="Streams in, records out.", no_args_is_help=True, add_completion=False)
 
-SettingsFile = Annotated[Path | None, typer.Option("--settings", help="TOML file with an [openmeet] table.")]
+SettingsFile = Annotated[Path | None, typer.Option("--settings", help="TOML file with an openmeet table.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON for programs.")]
 RepositoryDid = Annotated[str, typer.Argument(help="The repository.")]
 
