@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from importlib import metadata
 
 from tests.bench.figure import Figure, Peer, as_json, line
-from tests.bench.machine import described
+from tests.bench.machine import described, is_busy
 from tests.bench.subjects import SUBJECTS, Subject
 from tests.bench.timing import progress, progress_done
 
@@ -29,6 +29,7 @@ def main() -> int:
     arguments = _arguments()
     chosen = [subject for subject in SUBJECTS if not arguments.names or subject.name in arguments.names]
     compiled = importlib.util.find_spec("cbrrr") is not None
+    busy_before = is_busy()
     codec = f"cbrrr {metadata.version('cbrrr')}" if compiled else "pure Python (cbrrr is not installed)"
     machine = described(codec)
     if not arguments.json:
@@ -51,6 +52,8 @@ def main() -> int:
         print(json.dumps({"machine": machine, "subjects": found, "failed": failed}, indent=2))
     elif missed:
         print(f"\n{missed} of the targets missed on this machine at this moment.")
+    if not arguments.json and busy_before:
+        print("Others are busy here: rates of the PDS, firehose and databases are lower than the machine can do.")
     return 1 if failed else 0
 
 

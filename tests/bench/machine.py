@@ -6,12 +6,23 @@ import resource
 from pathlib import Path
 
 
+def cores() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def is_busy() -> bool:
+    """Whether others leave less than half of the cores."""
+    return hasattr(os, "getloadavg") and os.getloadavg()[0] > cores() / 2
+
+
 def described(codec: str) -> str:
     """Cores, processor, interpreter, codec, load: figures without them mean nothing."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     load = f", load {os.getloadavg()[0]:.1f} at the start" if hasattr(os, "getloadavg") else ""
     python = f"{platform.python_implementation()} {platform.python_version()}"
-    return f"{cores} cores ({_processor()}), {platform.system()} {platform.release()}, {python}, CBOR by {codec}{load}"
+    return (
+        f"{cores()} cores ({_processor()}), {platform.system()} {platform.release()}, {python}, CBOR by {codec}{load}"
+    )
 
 
 def _processor() -> str:

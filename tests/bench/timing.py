@@ -1,9 +1,13 @@
-"""How long things take. Ours and a peer's rounds alternate, so that a busy machine slows both; medians of rounds."""
+"""How long computing takes: processor time, so that a busy machine changes little, and medians of rounds.
+
+Ours and a peer's rounds alternate, so that both see the same machine. What waits (for a disk, a socket, another process) is
+measured by the wall clock, by whoever measures it.
+"""
 
 import statistics
 import sys
 from collections.abc import Callable
-from time import perf_counter
+from time import process_time
 
 Work = Callable[[], object]
 
@@ -29,9 +33,9 @@ def rate(work: Work, *, seconds: float = SECONDS) -> float:
 
 def timed(work: Work) -> tuple[float, object]:
     """Seconds of one call, and what it returned."""
-    begun = perf_counter()
+    begun = process_time()
     value = work()
-    return perf_counter() - begun, value
+    return process_time() - begun, value
 
 
 def percentile(samples: list[float], share: float) -> float:
@@ -65,7 +69,7 @@ def _calls_in(seconds: float, work: Work) -> int:
 
 
 def _time(work: Work, count: int) -> float:
-    begun = perf_counter()
+    begun = process_time()
     for _ in range(count):
         work()
-    return perf_counter() - begun
+    return process_time() - begun
