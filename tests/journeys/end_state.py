@@ -82,6 +82,12 @@ def dead_letters(folder: Path) -> list[str]:
         return [f"{row[0]}: {row[1]}" for row in database.execute("select message_id, reason from queue_dead_letters")]
 
 
+def states(folder: Path, kind: str) -> list[str]:
+    """In which state each promise of a kind is."""
+    with closing(sqlite3.connect(f"file:{folder / 'openmeet.db'}?mode=ro", uri=True)) as database:
+        return [row[0] for row in database.execute("select state from publications where kind = ?", (kind,))]
+
+
 def revisions(folder: Path) -> dict[tuple[str, str], int]:
     """How often each answer changed here, by DID and the event's slug."""
     question = """
