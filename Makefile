@@ -41,7 +41,7 @@ test: install-dev check  ## Run the whole test suite, set-up included
 	@$(BIN)/python -m pytest -q -n auto --dist loadgroup
 
 tour: install-dev  ## Walk the product's main job on a throw-away network
-	@$(BIN)/openmeet tour
+	@$(BIN)/python -m tests.tour
 
 check: install-dev  ## Formatter, linter, strict types, import contracts, house rules
 	@$(BIN)/python -m checks
