@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import assert_never
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
@@ -88,6 +89,8 @@ async def mine(reader: Reader, user_id: UserId, which: Mine, after: Position | N
             clauses = [waiting, coming_up]
         case Mine.PAST:
             clauses = [f"({hosting} or {answered} or {waiting})", "e.over_at <= :now"]
+        case _:
+            assert_never(which)
     clauses += ["e.deleted_at is null", "e.removed_at is null"]
     values: dict[str, object] = {"user_id": user_id, "now": reader.now, "limit": limit}
     key, down = f"coalesce(e.starts_at, {_UNDATED})", which is Mine.PAST

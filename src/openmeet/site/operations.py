@@ -15,7 +15,7 @@ class Parameter:
     name: str
     what: str
     where: str = "query"
-    shape: type = str
+    shape: Any = str  # whatever msgspec takes for a type
 
 
 @dataclass(frozen=True, slots=True)
