@@ -1,0 +1,55 @@
+"""What is written to a connection in one turn of the event loop leaves in one system call.
+
+uvicorn writes the head of a response and its body apart, and every WebSocket message by itself; uvloop sends each at once.
+A system call costs more than making a small answer does, so a firehose that sends sixteen frames of one commit to a hundred
+subscribers would spend most of its time in them.
+"""
+
+import asyncio
+from typing import Any, cast
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+# So much is passed on at once, so that flow control hears of it.
+MAX_JOINED_BYTES = 64 * 1024
+
+
+class JoinedWrites:
+    """A transport as uvicorn's protocols use it, before the real one; everything but writing is the real one's."""
+
+    __slots__ = ("_loop", "_pending", "_pending_bytes", "_transport")
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._loop = asyncio.get_running_loop()
+        self._pending: list[bytes] = []
+        self._pending_bytes = 0
+
+    def write(self, content: bytes) -> None:
+        """Send with what else is written in this turn."""
+        if not self._pending:
+            self._loop.call_soon(self._flush)
+        self._pending.append(content)
+        self._pending_bytes += len(content)
+        if self._pending_bytes >= MAX_JOINED_BYTES:
+            self._flush()
+
+    def close(self) -> None:
+        """Close behind what was written."""
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        pending, self._pending, self._pending_bytes = self._pending, [], 0
+        if pending and not self._transport.is_closing():
+            self._transport.write(pending[0] if len(pending) == 1 else b"".join(pending))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
+class JoiningProtocol(HttpToolsProtocol):
+    """uvicorn's HTTP protocol over such a transport; a WebSocket takes the transport over with the connection."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(cast("asyncio.Transport", JoinedWrites(cast("asyncio.Transport", transport))))
