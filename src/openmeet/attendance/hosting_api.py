@@ -33,7 +33,8 @@ async def save(request: Request) -> Response:
     wanted = await read_json(request, EventWanted)
     async with database_of(request).transaction() as tx:
         before = await by_slug(tx, _slug(request))
-        if before is None:
+        # Who may not see it must not learn from what is said about their body that it is there.
+        if before is None or not rules.may_see(before, caller.user_id, is_invited=False):
             raise NotFound("There is no such event.")
         event = await hosting.revise(
             tx, caller, before.slug, checked(wanted, before), expected_revision=expected_revision(request)

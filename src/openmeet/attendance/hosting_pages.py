@@ -13,6 +13,7 @@ from openmeet.events.model import Event, EventSlug
 from openmeet.events.pages import form_page, publish_first
 from openmeet.events.queries import by_slug
 from openmeet.events.submissions import submission_of, values_of, values_of_event
+from openmeet.site.etags import revision_in_form
 from openmeet.site.forms import EMPTY, Typed, read_form, typed_again
 from openmeet.site.frame import go, page
 from openmeet.tenants.edge import database_of
@@ -54,7 +55,7 @@ async def save(request: Request) -> Response:
                 caller_of(request),
                 event.slug,
                 details,
-                expected_revision=int(revision) if revision.isascii() and revision.isdigit() else None,
+                expected_revision=revision_in_form(revision),
             )
     except InvalidForm as wrong:
         return form_page(request, typed_again(shown, wrong), event=event, status=400)

@@ -17,6 +17,7 @@ from openmeet.site.texts import summary_of
 from openmeet.users.model import Caller, UserId, UserKind
 
 SHOWN_PEOPLE = 60
+SHOWN_LINKS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,7 @@ def view_of(
     is_going = mine is not None and mine.status in SEATED
     sees_link = rules.may_see_join_link(event, viewer, is_going=is_going)
     can_answer = not event.is_cancelled and not event.is_over(now) and not event.is_held
-    is_full = event.capacity is not None and counts.going >= event.capacity
+    is_full = event.capacity is not None and counts.seats >= event.capacity
     return {
         "event": event,
         "host": host,
@@ -111,7 +112,7 @@ def view_of(
         "place_lines": _place_lines(event),
         "join_url": event.online_url if sees_link and rules.is_web_address(event.online_url) else "",
         "has_hidden_link": bool(event.online_url) and not sees_link,
-        "links": [_shown(link) for link in event.links],
+        "links": [_shown(link) for link in event.links[:SHOWN_LINKS]],
         "chips": _chips(event, now),
         "counts": counts,
         "mine": mine,

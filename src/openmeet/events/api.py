@@ -1,12 +1,14 @@
 """Making an event by the API."""
 
+from urllib.parse import quote
+
 from starlette.requests import Request
 from starlette.responses import Response
 
 from groundwork.errors import InvalidForm, InvalidInput
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.events import actions, rules
-from openmeet.events.model import Details, Event
+from openmeet.events.model import MAX_KEY, Details, Event
 from openmeet.events.pages import publish_first
 from openmeet.events.publishing import is_held_at_first
 from openmeet.events.queries import by_id
@@ -15,8 +17,6 @@ from openmeet.site.etags import etag_of
 from openmeet.site.operations import Operation, Parameter
 from openmeet.tenants.edge import database_of
 from openmeet.users.edge import caller_of
-
-MAX_KEY = 200
 
 IDEMPOTENCY_KEY = Parameter(
     "Idempotency-Key", "The same key again answers the event that was made the first time", "header"
@@ -37,7 +37,7 @@ async def create(request: Request) -> Response:
         async with database_of(request).reader() as reader:
             event = await by_id(reader, event.id) or event
     shown = shown_to_host(event, request.app.state.settings.public_url)
-    return json_response(shown, 201, {**etag_of(event.revision), "location": f"/api/events/{event.slug}"})
+    return json_response(shown, 201, {**etag_of(event.revision), "location": f"/api/events/{quote(event.slug)}"})
 
 
 def checked(wanted: EventWanted, before: Event | None = None) -> Details:

@@ -16,6 +16,8 @@ MAX_REASON = 500
 MAX_PLACE_PART = 200
 MAX_URL = 2_000
 MAX_CAPACITY = 1_000_000
+# What a form or client says to be recognised by when it sends the same event twice.
+MAX_KEY = 200
 
 
 class Mode(StrEnum):
@@ -141,7 +143,8 @@ class Event:
     """An event as kept. ``starts_at`` is None for network events whose date is to be announced.
 
     ``removed_at``: its record vanished from its author's repository. ``deleted_at``: its host deleted it here.
-    ``is_held``: not shown to others until its author's PDS has said yes (design 6, "Who is right").
+    ``is_held``: not shown to others until its author's PDS has said yes (design 6, "Who is right"). ``is_hidden``: the
+    account whose repository has its record is deactivated, suspended, taken down or deleted; computed, never stored.
     """
 
     id: EventId
@@ -176,6 +179,7 @@ class Event:
     deleted_at: Instant | None
     created_at: Instant
     updated_at: Instant
+    is_hidden: bool = False
 
     @property
     def is_cancelled(self) -> bool:

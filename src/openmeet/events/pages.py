@@ -10,7 +10,7 @@ from starlette.routing import Route
 from groundwork.errors import InvalidForm
 from openmeet.events import actions, queries, rules
 from openmeet.events.labels import LABELS
-from openmeet.events.model import Event, Visibility
+from openmeet.events.model import MAX_KEY, Event, Visibility
 from openmeet.events.publishing import CONSENT_PATH, PublishFirst, is_held_at_first
 from openmeet.events.submissions import pack, submission_of, unpack, values_of
 from openmeet.identities.actions import ask_once
@@ -67,7 +67,7 @@ async def create(request: Request) -> Response:
             tx,
             caller,
             details,
-            submission_key=typed.get("submission") or None,
+            submission_key=typed.get("submission", "")[:MAX_KEY] or None,
             is_held=await is_held_at_first(tx, caller.user_id, details),
         )
         is_asked = (

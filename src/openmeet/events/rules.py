@@ -24,12 +24,17 @@ from openmeet.events.model import (
     Venue,
     Visibility,
 )
+from openmeet.site.texts import one_line
 from openmeet.users.model import UserId
 
 C = TypeVar("C", bound=StrEnum)
 
 # An event of more than a year is a typing error in the end's year far more often than an exhibition.
 LONGEST = timedelta(days=366)
+
+
+# Spaces, controls, and the marks that turn round how the rest of an address reads.
+_NOT_IN_ADDRESSES = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +65,7 @@ class Submission:
 def check(typed: Submission, before: Event | None = None) -> Details:
     """What was typed, as an event. InvalidForm lists every field that is wrong. ``before``: what is being edited."""
     problems: dict[str, str] = {}
-    title = " ".join(typed.title.split())
+    title = one_line(typed.title)
     if not title:
         problems["title"] = "Give the event a title."
     elif len(title) > MAX_TITLE:
@@ -95,12 +100,12 @@ def check(typed: Submission, before: Event | None = None) -> Details:
     if problems or starts is None or starts_at is None or mode is None or audience is None or visibility is None:
         raise InvalidForm(problems)
     venue = Venue(
-        name=typed.venue_name.strip(),
-        street=typed.street.strip(),
-        locality=typed.locality.strip(),
-        region=typed.region.strip(),
-        country=typed.country.strip(),
-        postal_code=typed.postal_code.strip(),
+        name=one_line(typed.venue_name),
+        street=one_line(typed.street),
+        locality=one_line(typed.locality),
+        region=one_line(typed.region),
+        country=one_line(typed.country),
+        postal_code=one_line(typed.postal_code),
     )
     # Nobody types coordinates: they came with the place and stay while the place does.
     if before is not None and replace(before.venue, latitude="", longitude="") == venue:
@@ -132,7 +137,7 @@ def check_reason(text: str) -> str:
 
 def is_web_address(text: str) -> bool:
     """Whether a browser may be sent there: http or https with a host, no credentials, no control characters."""
-    if len(text) > MAX_URL or re.search(r"[\s\x00-\x1f\x7f]", text):
+    if len(text) > MAX_URL or _NOT_IN_ADDRESSES.search(text):
         return False
     try:
         parts = urlsplit(text)
@@ -146,7 +151,7 @@ def may_see(event: Event, viewer: UserId | None, *, is_invited: bool) -> bool:
     """Whether the event exists for this person. ``is_invited``: has an attendance row other than rejected."""
     if viewer == event.author_id:
         return True
-    if event.is_held:
+    if event.is_held or event.is_hidden:
         return False
     return event.visibility is not Visibility.PRIVATE or is_invited
 

@@ -1,6 +1,7 @@
 """An event as JSON, in and out."""
 
 from typing import Literal
+from urllib.parse import quote
 
 import msgspec
 
@@ -114,7 +115,7 @@ def shown_fields(event: Event, viewer: UserId | None, *, is_going: bool, public_
     sees_link = rules.may_see_join_link(event, viewer, is_going=is_going)
     return {
         "slug": event.slug,
-        "url": f"{public_url}/events/{event.slug}",
+        "url": f"{public_url}/events/{quote(event.slug)}",
         "title": event.title,
         "description": event.description,
         "starts_at": None if event.starts_at is None else iso(event.starts_at),

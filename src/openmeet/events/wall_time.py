@@ -13,8 +13,12 @@ from zoneinfo import ZoneInfo, available_timezones
 from groundwork.clock import Instant, from_datetime, to_datetime
 from groundwork.errors import InvalidInput
 
-_OFFSET = re.compile(r"([+-])(\d\d):([0-5]\d)")
-_LOCAL = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?")
+# The widest offset that ISO 8601 and Python know is below a day.
+_OFFSET = re.compile(r"([+-])([01][0-9]|2[0-3]):([0-5][0-9])")
+_LOCAL = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2})?")
+
+# Names in the zone files that name no place: what they mean differs from machine to machine, or is nothing.
+_NO_PLACES = frozenset({"Factory", "localtime", "posixrules"})
 
 # What the calendar rules accept (protocol/calendar.md, section 4): beyond it a date is a typing error.
 FIRST_YEAR = 1900
@@ -24,7 +28,7 @@ LAST_YEAR = 2200
 @cache
 def zone_names() -> frozenset[str]:
     """Every IANA name known here. Kept, because the standard library walks the zone files each time: 10 ms."""
-    return frozenset(available_timezones())
+    return frozenset(available_timezones() - _NO_PLACES)
 
 
 def is_zone(name: str) -> bool:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import quote
 
 from at_protocol.data import cbor
 from at_protocol.data.model import Value
@@ -52,7 +53,7 @@ class Here:
     instance: str
 
     def page_of(self, event: Event) -> str:
-        return f"{self.instance}/events/{event.slug}"
+        return f"{self.instance}/events/{quote(event.slug)}"
 
 
 async def take_over(

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from at_protocol.lexicon.catalog import Catalog
 from at_protocol.syntax.tid import TidClock
@@ -39,4 +40,4 @@ class Publisher:
 
 def page_of(instance: str, event: Event) -> str:
     """The event's page on this installation."""
-    return f"{instance}/events/{event.slug}"
+    return f"{instance}/events/{quote(event.slug)}"

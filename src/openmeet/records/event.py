@@ -15,11 +15,12 @@ from at_protocol.failures import Malformed
 from at_protocol.syntax.datetime import format_datetime, parse_datetime
 from at_protocol.syntax.tid import parse_tid, to_microseconds
 from groundwork.clock import DAY, Instant
-from openmeet.events.model import Link, Mode, NetworkEvent, Status
+from openmeet.events.model import MAX_PLACE_PART, MAX_TITLE, Link, Mode, NetworkEvent, Status
 from openmeet.events.wall_time import FIRST_YEAR, LAST_YEAR, zone_names
 from openmeet.records.collections import ORIGIN_KEYS
 from openmeet.records.places import Places, is_followable, read_places
-from openmeet.records.reading import Notes, Unmappable, text_of, token_of
+from openmeet.records.reading import Notes, Unmappable, line_of, text_of, token_of
+from openmeet.site.texts import one_line
 
 MAX_RECORD_BYTES: Final = 1_000_000
 UNTITLED: Final = "(untitled)"
@@ -128,12 +129,12 @@ def read_origin(record: Mapping[str, object], notes: Notes) -> OriginMark | None
 
 def _name(record: Mapping[str, object], description: str, notes: Notes) -> str:
     for key in ("name", "title"):
-        text = (text_of(record.get(key)) or "").strip()
+        text = line_of(record.get(key), MAX_TITLE)
         if text:
             notes.read("title", key, text)
             return text
     if description.strip():
-        text = "".join(_GRAPHEME.findall(description.strip(), endpos=4000)[:TITLE_GRAPHEMES])
+        text = "".join(_GRAPHEME.findall(one_line(description[:4000]))[:TITLE_GRAPHEMES]) or UNTITLED
         notes.read("title", f"first {TITLE_GRAPHEMES} characters of the description", text)
         return text
     notes.read("title", "nothing", UNTITLED)
@@ -249,12 +250,12 @@ def _links(record: Mapping[str, object], notes: Notes) -> tuple[Link, ...]:
     for index, entry in enumerate(listed):
         path = f"uris/{index}"
         uri = text_of(entry.get("uri")) if isinstance(entry, Mapping) else text_of(entry)
-        name = text_of(entry.get("name")) if isinstance(entry, Mapping) else None
+        name = line_of(entry.get("name"), MAX_PLACE_PART) if isinstance(entry, Mapping) else ""
         if uri is None or not is_followable(uri):
             notes.keep(path, "is not a link that may be followed (https, http and at only)")
             continue
         notes.read("link", path, uri)
-        links.append(Link(uri, (name or "").strip()))
+        links.append(Link(uri, name))
     return tuple(links)
 
 

@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from at_protocol.data.model import Value
-from openmeet.events.model import Link, Venue
+from openmeet.events.model import MAX_PLACE_PART, Link, Venue
 from openmeet.events.rules import is_web_address
 from openmeet.records.countries import code_of
-from openmeet.records.reading import Notes, text_of
+from openmeet.records.reading import Notes, line_of, text_of
 
 ADDRESS = "community.lexicon.location.address"
 GEO = "community.lexicon.location.geo"
@@ -161,13 +161,13 @@ def _kind_of(entry: Mapping[str, object]) -> str:
 
 
 def _address(entry: Mapping[str, object]) -> Venue:
-    parts = {part: (text_of(entry.get(key)) or "").strip() for key, part in _ADDRESS_PARTS}
+    parts = {part: line_of(entry.get(key), MAX_PLACE_PART) for key, part in _ADDRESS_PARTS}
     return Venue(**parts)
 
 
 def _read_point(entry: Mapping[str, object], path: str, index: int, venues: list[Place], notes: Notes) -> None:
     latitude, longitude = coordinate_of(entry.get("latitude"), 90), coordinate_of(entry.get("longitude"), 180)
-    name = (text_of(entry.get("name")) or "").strip()
+    name = line_of(entry.get("name"), MAX_PLACE_PART)
     if latitude is None or longitude is None:
         if entry.get("$type") == FSQ and name:
             venues.append(Place(Venue(name=name), (index,)))
@@ -192,7 +192,7 @@ def _read_online(
     if not is_followable(uri):
         notes.keep(path, "is not a link that may be followed (https, http and at only)")
         return
-    online.append((index, Link(uri, (text_of(entry.get("name")) or "").strip())))
+    online.append((index, Link(uri, line_of(entry.get("name"), MAX_PLACE_PART))))
 
 
 def is_followable(uri: str) -> bool:

@@ -5,6 +5,8 @@ Readers note as they go; ingestion ignores the notes, ``records inspect`` and th
 
 from dataclasses import dataclass, field
 
+from openmeet.site.texts import one_line
+
 
 class Unmappable(Exception):
     """The record makes no row; ``why`` is a sentence, kept beside the raw record for the operator."""
@@ -52,6 +54,12 @@ def text_of(value: object) -> str | None:
     if not isinstance(value, str):
         return None
     return value.replace("\x00", "") if "\x00" in value else value
+
+
+def line_of(value: object, limit: int) -> str:
+    """Text for one line of a page, shortened to ``limit`` characters. Empty for anything but text."""
+    line = one_line(text_of(value) or "")
+    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
 
 
 def token_of(text: str) -> str:

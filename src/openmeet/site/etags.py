@@ -6,12 +6,22 @@ from starlette.requests import Request
 
 from groundwork.errors import PreconditionFailed
 
-_TAG = re.compile(r'"([0-9]{1,18})"')
+_NUMBER = re.compile(r"[0-9]{1,18}")
+_TAG = re.compile(f'"({_NUMBER.pattern})"')
 
 
 def etag_of(revision: int) -> dict[str, str]:
     """The header for an answer that shows this revision."""
     return {"etag": f'"{revision}"'}
+
+
+def revision_in_form(text: str) -> int | None:
+    """The revision that a form brings back hidden; None where there is none. PreconditionFailed for what never was one."""
+    if not text:
+        return None
+    if _NUMBER.fullmatch(text) is None:
+        raise PreconditionFailed("This form does not say which version it was opened for.")
+    return int(text)
 
 
 def expected_revision(request: Request) -> int | None:

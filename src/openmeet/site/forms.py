@@ -41,9 +41,16 @@ def must_be_ours(request: Request, public_url: str) -> None:
     if origin is None and "sec-fetch-site" not in request.headers:
         return
     # Behind a proxy the public address is the truth; on a laptop the same server answers to several names.
-    if origin is not None and (origin == public_url or urlsplit(origin).netloc == request.headers.get("host")):
+    if origin is not None and (origin == public_url or _host_of(origin) == request.headers.get("host")):
         return
     raise Forbidden("This form was sent from another site. Open the page here and send it again.")
+
+
+def _host_of(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""
 
 
 async def read_form(request: Request) -> dict[str, str]:

@@ -1,20 +1,40 @@
-"""People's texts as safe HTML: Markdown without raw HTML or images, headings below the page's own."""
+"""People's texts as safe HTML: Markdown without raw HTML or images, headings below the page's own.
+
+Texts come from anybody's repository and are rendered while everybody else waits, so what a Markdown parser would take
+long over is shown as plain paragraphs: very long texts, and those made of brackets (time grows with their square).
+"""
+
+import re
+from functools import lru_cache
 
 import nh3
 from markdown_it import MarkdownIt
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 # h1 and h2 belong to the page; what somebody wrote starts at h3.
 _DEEPER = 2
 _DEEPEST = 6
+
+# What our own form accepts; more comes from the network only.
+_MAX_MARKDOWN = 20_000
+_MAX_BRACKETS = 400
+_MAX_LINES = 2_000
+_MAX_SHOWN = 50_000
+# Rendered texts kept: the pages that many people look at are few at any time.
+_KEPT = 128
+
+_TREACHEROUS = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069\ufeff]")
 
 _markdown = MarkdownIt("commonmark", {"html": False, "breaks": True}).disable(["image", "html_block", "html_inline"])
 
 _TAGS = {"p", "br", "em", "strong", "ul", "ol", "li", "a", "code", "pre", "blockquote", "hr", "h3", "h4", "h5", "h6"}
 
 
+@lru_cache(maxsize=_KEPT)
 def html_of(text: str) -> Markup:
     """The text as HTML that may stand in a page."""
+    if len(text) > _MAX_MARKDOWN or text.count("[") > _MAX_BRACKETS or text.count("\n") > _MAX_LINES:
+        return _plain(text)
     tokens = _markdown.parse(text)
     for token in tokens:
         if token.type in {"heading_open", "heading_close"}:
@@ -31,8 +51,25 @@ def html_of(text: str) -> Markup:
     return Markup(clean)  # noqa: S704  # sanitised in the line above
 
 
+def one_line(text: str) -> str:
+    """Text for a single line: spaces tidied, and without what would hide in it or turn round the words beside it.
+
+    Cut out are control characters and the marks that override or isolate the direction of writing (UAX 9); joiners and
+    the weak direction marks stay, because languages and emoji need them.
+    """
+    return " ".join(_TREACHEROUS.sub("", text).split())
+
+
+def _plain(text: str) -> Markup:
+    """Paragraphs and line breaks, nothing else."""
+    shown = text if len(text) <= _MAX_SHOWN else text[:_MAX_SHOWN] + " …"
+    paragraphs = (escape(part).replace("\n", Markup("<br>")) for part in re.split(r"\n\s*\n", shown.strip()))
+    return Markup("").join(Markup("<p>{}</p>").format(part) for part in paragraphs)
+
+
 def summary_of(text: str, limit: int = 160) -> str:
     """The first words as plain text, for lists and cards."""
-    plain = " ".join(nh3.clean(_markdown.render(text), tags=set()).split())
+    # Markup included, no summary needs more than this of a text.
+    plain = " ".join(nh3.clean(_markdown.render(text[: 10 * limit]), tags=set()).split())
     words = Markup(plain).unescape()  # noqa: S704  # only unescaped, and escaped again by the template
     return words if len(words) <= limit else words[:limit].rsplit(" ", 1)[0].rstrip(",.;:") + " …"

@@ -181,3 +181,17 @@ def test_what_cannot_be_an_event_is_kept_raw_with_a_reason(record):
     with pytest.raises(Unmappable) as refused:
         read(record)
     assert refused.value.why.endswith(".")
+
+
+def test_a_title_is_one_line_that_neither_hides_nor_floods():
+    """Lists show titles of anybody's records side by side."""
+    assert read(event(name="\u202egnp\n\x07.exe\u2069")).event.name == "gnp .exe"
+    long = read(event(name="B" * 140_000)).event.name
+    assert (len(long), long[-1]) == (200, "…")
+
+
+def test_names_of_places_and_links_are_bounded():
+    place = {"$type": "community.lexicon.location.address", "country": "DE", "name": "x" * 5000}
+    read_ = read(event(locations=[place], uris=[{"uri": "https://example.org", "name": "\u202ey" * 5000}])).event
+    assert len(read_.venues[0].name) == 200
+    assert len(read_.links[0].name) == 200

@@ -1,0 +1,126 @@
+"""Every operation of the JSON API, asked with bodies that nearly fit: an answer or a problem with a sentence, never 500."""
+
+from typing import Any
+
+import httpx
+import msgspec
+
+from groundwork.clock import HandClock
+from openmeet.app import operations
+from openmeet.site.operations import Operation
+from tests.attack.garbage import SEED, Garbage, internals_in
+from tests.databases import MakeDatabase
+from tests.openmeet.site_under_test import api_session, site_on
+
+ROUNDS = 40
+
+_EVENT = {"title": "Board games", "starts_local": "2026-07-04T18:00", "time_zone": "Europe/Berlin"}
+_TYPES = ("text/plain", "application/json; charset=utf-16", "", "application/x-www-form-urlencoded")
+_HOSTILE_HEADERS = ("If-Match", "Idempotency-Key", "Content-Encoding", "X-Forwarded-For", "Origin", "Cookie")
+
+# What a field of this name may well hold.
+_KNOWN = {
+    "title": ["東京パーティー", "☃", "Board games"],
+    "starts_local": ["2026-07-04T18:00", "2026-03-29T02:30", "1900-01-01T00:00:00", "2200-12-31T23:59"],
+    "ends_local": ["2026-07-04T20:00", "2026-07-04T17:00"],
+    "time_zone": ["Europe/Berlin", "+14:00", "-23:59", "+24:00", "localtime", "UTC"],
+    "reply": ["going", "interested", "declined"],
+    "visibility": ["public", "unlisted", "private"],
+    "mode": ["online", "hybrid"],
+    "online_url": ["https://meet.example/a", "javascript:alert(1)"],
+    "display_name": ["Ada", "\u202eadA"],
+    "email": ["ada@example.org", "bad@", "a@ünï.example"],
+    "which": ["going", "hosting", "waiting", "past"],
+    "limit": ["1", "100"],
+    "from": ["2026-01-01", "2026-W01-1"],
+    "to": ["2200-12-31"],
+}
+
+
+def _near(garbage: Garbage, kind: Any, name: str = "") -> Any:
+    """A value for a msgspec type: the right shape mostly, with anything in its leaves."""
+    if garbage.is_hurt(0.05):
+        return garbage.anything()
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return {
+            field.name: _near(garbage, field.type, field.name)
+            for field in msgspec.structs.fields(kind)
+            if garbage.is_hurt(0.97 if field.required else 0.5)
+        }
+    if name == "capacity":
+        return garbage.dice.choice((None, 1, 7, 0, -1, 10**6, 2**63))
+    return garbage.text(name)
+
+
+def _address(garbage: Garbage, operation: Operation, slugs: list[str]) -> httpx.URL:
+    slug = garbage.dice.choice(slugs) if garbage.is_hurt(0.7) else garbage.text()
+    asked = {
+        one.name: garbage.text(one.name)
+        for one in operation.parameters
+        if one.where == "query" and garbage.is_hurt(0.5)
+    }
+    if slug in {".", ".."}:
+        slug = "…"  # a path of its own to every client
+    path = operation.path.replace("{slug}", str(httpx.QueryParams({"": slug}))[1:].replace("+", "%20"))
+    return httpx.URL(path, params=asked)
+
+
+async def _ask(
+    browser: httpx.AsyncClient, garbage: Garbage, operation: Operation, callers: list[Any], slugs: list[str]
+) -> tuple[str, httpx.Response]:
+    headers = dict(garbage.dice.choice(callers))
+    content = b""
+    if operation.body is not None:
+        content = garbage.encoded(_near(garbage, operation.body))
+        headers["content-type"] = garbage.dice.choice(_TYPES) if garbage.is_hurt(0.05) else "application/json"
+    if garbage.is_hurt(0.2):
+        name = garbage.dice.choice(_HOSTILE_HEADERS)
+        headers[name] = (
+            garbage.text()
+            .encode("latin-1", "replace")
+            .decode("latin-1")
+            .replace("\n", "")
+            .replace("\r", "")
+            .replace("\x00", "")
+        )
+    address = _address(garbage, operation, slugs)
+    sent = [(key.encode(), value.encode("latin-1")) for key, value in headers.items()]
+    answer = await browser.request(operation.method, address, content=content, headers=sent)
+    return f"{operation.method} {address} {content[:1000]!r} {headers}", answer
+
+
+async def test_no_operation_breaks(make_database: MakeDatabase, clock: HandClock) -> None:
+    print(f"seed {SEED}")
+    site = site_on(await make_database("openmeet"), clock)
+    async with site.browser() as browser:
+        ada = await api_session(browser, "ada@example.org", "Ada")
+        ben = await api_session(browser, "ben@example.org", "Ben")
+        slugs = [
+            (await browser.post("/api/events", json={**_EVENT, "visibility": visibility}, headers=ada)).json()["slug"]
+            for visibility in ("public", "unlisted", "private")
+        ]
+        callers = [ada, ada, ben, {}, {"authorization": "Bearer nobody"}]
+        wrong = []
+        for number, operation in enumerate(operations()):
+            garbage = Garbage(SEED + number, _KNOWN)
+            for _ in range(ROUNDS):
+                asked, answer = await _ask(browser, garbage, operation, callers, slugs)
+                if complaint := _complaint(answer, asked):
+                    wrong.append(f"{complaint}: {asked[:600]} -> {answer.status_code} {answer.text[:300]}")
+        assert not wrong, "\n".join(wrong)
+
+
+def _complaint(answer: httpx.Response, asked: str) -> str:
+    """What is wrong with an answer; empty when nothing is."""
+    if answer.status_code >= 500:
+        return "broken"
+    if answer.status_code < 400:
+        return ""
+    if answer.headers["content-type"] != "application/problem+json":
+        return "not a problem document"
+    said = answer.json()
+    if said["status"] != answer.status_code or not said["title"].isidentifier():
+        return "not the shape of a problem"
+    if " " not in said["detail"]:
+        return "no sentence"
+    return "says " + ", ".join(found) if (found := internals_in(answer.content, asked)) else ""

@@ -1,0 +1,103 @@
+"""Every XRPC method, asked with values that nearly fit its Lexicon: an answer or one of the protocol's errors, never 500."""
+
+from pathlib import Path
+from typing import Any
+
+from at_protocol.lexicon import document
+from aurora_locus.xrpc.table import table
+from groundwork.clock import HandClock
+from tests.attack.garbage import BODIES, SEED, Garbage, internals_in
+from tests.aurora_locus.town import ADMIN_PASSWORD, CATALOG, Person, Town, open_town
+from tests.databases import MakeDatabase, sqlite_url
+
+ROUNDS = 40
+
+_NOTE = "org.example.note"
+_TYPES = ("application/json", "text/plain", "application/json; charset=utf-16", "", "multipart/form-data", "*/*")
+
+
+async def _known(town: Town, ada: Person, ben: Person) -> dict[str, list[str]]:
+    """Things that are there, under the names by which methods ask for them."""
+    written = await ada.post(
+        "com.atproto.repo.createRecord",
+        {"repo": ada.did, "collection": _NOTE, "rkey": "one", "record": {"$type": _NOTE, "text": "hello"}},
+    )
+    uri, cid = written.json()["uri"], written.json()["cid"]
+    commit = written.json()["commit"]
+    return {
+        "repo": [ada.did, "ada.test", ben.did],
+        "did": [ada.did, ben.did],
+        "handle": ["ada.test", "new.test", "Ada.Test"],
+        "identifier": ["ada.test", "ada@example.org", ada.did],
+        "password": ["password of ada", ADMIN_PASSWORD],
+        "collection": [_NOTE, "community.lexicon.calendar.event"],
+        "rkey": ["one", "self", "two"],
+        "cid": [cid, commit["cid"]],
+        "cids": [cid, commit["cid"]],
+        "swapCommit": [commit["cid"]],
+        "swapRecord": [cid],
+        "since": [commit["rev"]],
+        "uri": [uri],
+        "email": ["ada@example.org", "new@example.org"],
+    }
+
+
+async def _ask(town: Town, garbage: Garbage, nsid: str, callers: list[dict[str, str]]) -> tuple[str, Any]:
+    method = CATALOG.find_method(nsid)
+    headers = dict(garbage.dice.choice(callers))
+    if isinstance(method, document.QueryType):
+        parameters = garbage.near(method.parameters) if method.parameters else {}
+        asked = dict(parameters) if isinstance(parameters, dict) else {"q": "x"}
+        answer = await town.http.get(f"/xrpc/{nsid}", params=asked, headers=headers)
+        return f"GET {nsid} {asked!r}", answer
+    assert isinstance(method, document.ProcedureType)
+    schema = method.input.schema if method.input else None
+    body = garbage.encoded(garbage.near(schema)) if schema else garbage.dice.choice(BODIES)
+    headers["content-type"] = garbage.dice.choice(_TYPES) if garbage.is_hurt(0.1) else _TYPES[0]
+    answer = await town.http.post(f"/xrpc/{nsid}", content=body, headers=headers)
+    return f"POST {nsid} {body[:2000]!r}", answer
+
+
+async def test_no_method_breaks(
+    make_sqlite: MakeDatabase, tmp_path: Path, sqlite_templates: Path, clock: HandClock
+) -> None:
+    print(f"seed {SEED}")
+    url = await sqlite_url(tmp_path, sqlite_templates, "aurora_locus")
+    async with open_town(url, await make_sqlite("plc_directory"), clock, tmp_path) as town:
+        ada, ben = await town.sign_up("ada"), await town.sign_up("ben")
+        known = await _known(town, ada, ben)
+        callers = [
+            ada.headers,
+            ada.headers,
+            ada.headers,
+            ben.headers,
+            {},
+            town.administration.headers,
+            {"authorization": f"Bearer {ada.refresh_token}"},
+            {"authorization": "Bearer x.y.z"},
+        ]
+        wrong = []
+        for number, nsid in enumerate(sorted(table(town.pds.registry).methods)):
+            garbage = Garbage(SEED + number, known)
+            for _ in range(ROUNDS):
+                asked, answer = await _ask(town, garbage, nsid, callers)
+                if complaint := _complaint(answer, asked):
+                    wrong.append(f"{complaint}: {asked[:500]} -> {answer.status_code} {answer.text[:300]}")
+        assert not wrong, "\n".join(wrong)
+
+
+def _complaint(answer: Any, asked: str) -> str:
+    """What is wrong with an answer; empty when nothing is."""
+    if answer.status_code >= 500:
+        return "broken"
+    if answer.status_code < 400:
+        return ""
+    try:
+        said = answer.json()
+    except ValueError:
+        return "not JSON"
+    if said.keys() != {"error", "message"} or not said["error"].isidentifier():
+        return "not the shape of an error"
+    if " " not in said["message"]:
+        return "no sentence"
+    return "says " + ", ".join(found) if (found := internals_in(answer.content, asked)) else ""

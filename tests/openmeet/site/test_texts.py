@@ -1,0 +1,68 @@
+"""What people and repositories wrote, as it stands in pages."""
+
+import time
+
+import pytest
+
+from openmeet.site.texts import html_of, one_line, summary_of
+
+
+@pytest.mark.parametrize(
+    "piece", ["[", "![", "[a](", "[a][", "*a **b ", "_a", "<", "a\n", "> ", "- ", "`", "\\", "[x]: y\n"]
+)
+@pytest.mark.parametrize("length", [20_000, 900_000])
+def test_no_text_holds_everybody_up(piece: str, length: int) -> None:
+    """Rendering happens while other requests wait; brackets alone once took eight seconds."""
+    text = (piece * length)[:length]
+    started = time.process_time()
+    html_of(text)
+    summary_of(text)
+    assert time.process_time() - started < 1
+
+
+def test_a_text_of_brackets_is_shown_as_it_is() -> None:
+    assert html_of("[" * 500) == f"<p>{'[' * 500}</p>"
+
+
+def test_a_text_that_is_too_long_for_markdown_keeps_its_paragraphs_and_no_markup() -> None:
+    shown = html_of("<b>one</b>\ntwo\n\n*three*\n\n" + "x" * 30_000)
+    assert shown.startswith("<p>&lt;b&gt;one&lt;/b&gt;<br>two</p><p>*three*</p>")
+
+
+def test_a_huge_text_is_cut() -> None:
+    assert len(html_of("x" * 900_000)) < 51_000
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[x](javascript:alert(1))",
+        "[x](data:text/html,y)",
+        "<script>alert(1)</script>",
+        "<img src=x onerror=alert(1)>",
+        "![x](http://tracker.example/x.png)",
+        "[x](JaVaScRiPt&colon;alert(1))",
+        "<a href='javascript:1'>x</a>",
+    ],
+)
+def test_nothing_in_a_text_runs_or_loads(text: str) -> None:
+    shown = html_of(text)
+    assert "<script" not in shown
+    assert "<img" not in shown
+    assert 'href="javascript' not in shown.lower()
+    assert 'href="data' not in shown
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("  two   words\n", "two words"),
+        ("\u202egnp.exe", "gnp.exe"),
+        ("a\u2066b\u2069", "ab"),
+        ("bell\x07 and escape\x1b[31m", "bell and escape[31m"),
+        ("\U0001f468\u200d\U0001f469", "\U0001f468\u200d\U0001f469"),
+        ("می\u200cخواهم", "می\u200cخواهم"),
+    ],
+)
+def test_a_line_hides_nothing_and_turns_nothing_round(text: str, line: str) -> None:
+    assert one_line(text) == line
