@@ -121,7 +121,11 @@ def write(roots: Iterable[Cid], blocks: Iterable[tuple[Cid, bytes]]) -> Iterator
 
 def section(cid: Cid, block: bytes) -> bytes:
     """One block as it stands in a CAR."""
-    address = bytes(cid)
+    return raw_section(bytes(cid), block)
+
+
+def raw_section(address: bytes, block: bytes) -> bytes:
+    """The same by the bytes of the CID."""
     return b"".join((encode_varint(len(address) + len(block)), address, block))
 
 

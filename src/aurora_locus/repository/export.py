@@ -4,14 +4,16 @@ A full export goes through the tree in pre-order, the order in which a reader ca
 grow with the repository. While it runs the blocks below its root stay (``Repositories.exporting``).
 """
 
-import asyncio
 from collections.abc import AsyncIterator
+from itertools import islice
+from typing import NamedTuple
 
 from at_protocol.data.cid import Cid
+from at_protocol.failures import Malformed
 from at_protocol.repo import car
 from at_protocol.repo.commit import Commit, parse_commit
-from at_protocol.repo.mst import MissingBlock, Tree, Walk
-from at_protocol.repo.node import Node, parse_node
+from at_protocol.repo.mst import Tree
+from at_protocol.repo.node import links_of
 from at_protocol.repo.proof import write_record_proof
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.tid import Tid
@@ -30,8 +32,15 @@ _NODES_AHEAD = 100
 _CHUNK_BYTES = 64 * 1024
 
 
-# A node with its bytes, or a record whose bytes are still to be read.
-_Item = tuple[Cid, bytes | None]
+# The bytes of a CID, and whether a node of the tree is there; else it is a record.
+_Link = tuple[bytes, bool]
+
+
+class _Opened(NamedTuple):
+    """A node and what it links to, in order."""
+
+    block: bytes
+    links: list[_Link]
 
 
 async def export(repositories: Repositories, did: Did, since: Tid | None = None) -> AsyncIterator[bytes]:
@@ -105,71 +114,52 @@ async def _newer(db: Database, head: Head, since: Tid) -> AsyncIterator[list[byt
 async def _whole(db: Database, head: Head) -> AsyncIterator[list[bytes]]:
     """Nodes and records in pre-order. A record under several paths may be sent more than once, which readers expect.
 
-    While one batch's records are being read the walk goes on to the next: disk and processor take turns otherwise.
+    Blocks are sent as they are stored: whoever reads an export checks it.
     """
-    nodes: dict[Cid, Node] = {}
-    walk = Tree(head.data, _nowhere, nodes).walk()
-    batch: list[_Item] = []
-    reading: asyncio.Task[list[bytes]] | None = None
-    ended = False
-    try:
-        while not ended:
-            missing, ended = _advance(walk, nodes, batch)
-            if missing is not None:
-                await _load_ahead(db, head.did, walk, nodes)
-                if missing not in nodes:
-                    raise DamagedRepository(head.did, missing)
+    opened: dict[bytes, _Opened] = {}
+    stack: list[_Link] = [(bytes(head.data), True)]  # what is still to be sent, the next one last
+    while stack:
+        batch: list[tuple[bytes, bytes | None]] = []
+        while stack and len(batch) < _BATCH:
+            cid, is_node = stack[-1]
+            node = opened.pop(cid, None) if is_node else None
+            if is_node and node is None:
+                await _open_ahead(db, head.did, stack, opened)
                 continue
-            before, reading = reading, asyncio.create_task(_sections(db, head.did, batch))
-            batch = []
-            if before is not None:
-                yield await before
-        if reading is not None:
-            yield await reading
-    finally:
-        if reading is not None:
-            reading.cancel()  # of no effect but where the stranger has gone
+            stack.pop()
+            batch.append((cid, None if node is None else node.block))
+            if node is not None:
+                stack += reversed(node.links)
+        yield await _sections(db, head.did, batch)
 
 
-async def _sections(db: Database, did: Did, batch: list[_Item]) -> list[bytes]:
+async def _sections(db: Database, did: Did, batch: list[tuple[bytes, bytes | None]]) -> list[bytes]:
+    """A batch as it stands in the file; blocks that are None are records still to be read."""
     wanted = {cid for cid, block in batch if block is None}
-    found = await reader.load_blocks(db, did, wanted) if wanted else {}
+    found = await reader.load_raw_blocks(db, did, list(wanted)) if wanted else {}
     for cid in wanted - found.keys():
-        raise DamagedRepository(did, cid)
-    return [car.section(cid, found[cid] if block is None else block) for cid, block in batch]
+        raise DamagedRepository(did, Cid(cid))
+    return [car.raw_section(cid, found[cid] if block is None else block) for cid, block in batch]
 
 
-def _advance(walk: Walk, nodes: dict[Cid, Node], batch: list[_Item]) -> tuple[Cid | None, bool]:
-    """Walk on until the batch is full, a node is missing or the tree ends: (missing node, whether it ended).
+async def _open_ahead(db: Database, did: Did, stack: list[_Link], opened: dict[bytes, _Opened]) -> None:
+    """Load the node that comes next, its neighbours, and some levels of what hangs below them.
 
-    Nodes come with their bytes and leave ``nodes``; of records only the CID is known here.
+    A node has about four children, so fetching only siblings would take a statement for every handful of records. Raises
+    DamagedRepository when the next one is not there, or is no node.
     """
-    try:
-        for item in walk:
-            if isinstance(item, Node):
-                nodes.pop(item.cid, None)
-                batch.append((item.cid, item.block))
-            else:
-                batch.append((item[1], None))
-            if len(batch) >= _BATCH:
-                return None, False
-    except MissingBlock as missing:
-        return missing.cid, False
-    return None, True
-
-
-async def _load_ahead(db: Database, did: Did, walk: Walk, nodes: dict[Cid, Node]) -> None:
-    """Load the node that the walk stopped at, its neighbours, and some levels of what hangs below them.
-
-    A node has about four children, so fetching only siblings would take a statement for every handful of records.
-    """
-    links = walk.wanted(_NEIGHBOURS)
+    links = list(islice((cid for cid, is_node in reversed(stack) if is_node), _NEIGHBOURS))
     for _ in range(_LEVELS_AHEAD):
-        if missing := [cid for cid in links if cid not in nodes][:_NODES_AHEAD]:
-            for cid, block in (await reader.load_blocks(db, did, missing)).items():
-                nodes[cid] = parse_node(block, cid)
-        links = [child for cid in links if cid in nodes for child in nodes[cid].children if child is not None]
+        if missing := [cid for cid in links if cid not in opened][:_NODES_AHEAD]:
+            for cid, block in (await reader.load_raw_blocks(db, did, missing)).items():
+                opened[cid] = _open(did, cid, block)
+        links = [cid for above in links if above in opened for cid, is_node in opened[above].links if is_node]
+    if stack[-1][0] not in opened:
+        raise DamagedRepository(did, Cid(stack[-1][0]))
 
 
-def _nowhere(_: Cid) -> None:
-    """Nodes are parsed once, when they are loaded; the tree finds them there or not at all."""
+def _open(did: Did, cid: bytes, block: bytes) -> _Opened:
+    try:
+        return _Opened(block, links_of(block))
+    except Malformed as error:
+        raise DamagedRepository(did, Cid(cid)) from error

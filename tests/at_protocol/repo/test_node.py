@@ -13,7 +13,8 @@ from tests.parts import fixture_path, needs
 from at_protocol.data import cbor
 from at_protocol.data.cid import Cid
 from at_protocol.failures import Malformed
-from at_protocol.repo.node import EMPTY_NODE, key_height, make_node, parse_node, shared_prefix
+from at_protocol.repo.build import build_nodes
+from at_protocol.repo.node import EMPTY_NODE, key_height, links_of, make_node, parse_node, shared_prefix
 
 VALUE = Cid.for_cbor(b"\xa0")
 
@@ -157,3 +158,20 @@ def test_one_changed_byte_never_gives_a_second_spelling(data):
     except Malformed:
         return
     assert make_node(node.height, node.keys, node.values, node.children).block == bytes(block)
+
+
+def test_links_in_pre_order_are_those_of_the_parsed_node():
+    """The leftmost subtree, then each entry's record and the subtree behind it."""
+    for node in build_nodes((path, VALUE) for path in sorted(EXAMPLE_KEYS)):
+        expected = [] if node.children[0] is None else [(bytes(node.children[0]), True)]
+        for value, child in zip(node.values, node.children[1:], strict=True):
+            expected.append((bytes(value), False))
+            expected += [] if child is None else [(bytes(child), True)]
+        assert links_of(node.block) == expected
+    assert links_of(EMPTY_NODE) == []
+
+
+@pytest.mark.parametrize("block", [b"", b"\xa0", b"\x01", cbor.encode({"e": [{"v": 1}], "l": None}), EMPTY_NODE + b"x"])
+def test_links_of_what_is_no_node_are_refused(block: bytes):
+    with pytest.raises(Malformed):
+        links_of(block)
