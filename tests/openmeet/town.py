@@ -1,7 +1,7 @@
 """A small network in one process over real sockets: directory, PDS, and one tenant that publishes and ingests."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from at_network.did_resolver import DidResolver, DidSettings
 from at_network.handle_resolver import HandleResolver, HandleSettings
 from at_network.xrpc_client import XrpcClient
 from at_protocol.lexicon.catalog import Catalog
+from at_protocol.sync.account_state import AccountState
 from at_protocol.syntax.tid import TidClock
 from aurora_locus.app import open_server
 from aurora_locus.settings import Settings as PdsSettings
@@ -161,6 +162,10 @@ class Town:
         did = (await self.identity(user_id)).did
         client = XrpcClient(self.network.http, self.clock, self.pds_url)
         newest = (await client.query("com.atproto.sync.getLatestCommit", {"did": did}))["rev"]
+        await self.follow_until(did, lambda state: state.known is not None and state.known.rev == newest)
+
+    async def follow_until(self, did: str, is_done: Callable[[AccountState], bool]) -> None:
+        """Follow the PDS's firehose until what is known of a repository is so, then ingest."""
         self.consumer.interests.followed.add(did)  # also commits without a calendar record
         stop = asyncio.Event()
         following = asyncio.create_task(follow_source(self.consumer, self.pds_url, stop))
@@ -169,7 +174,7 @@ class Town:
                 while True:
                     async with self.consumer.db.reader() as reader:
                         state = await known_of(reader, did)
-                    if state.known is not None and state.known.rev == newest:
+                    if is_done(state):
                         break
                     await asyncio.sleep(0.01)
         finally:

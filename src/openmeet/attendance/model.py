@@ -70,12 +70,17 @@ class Attendance:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many people said what to one event. ``unconfirmed``: network answers that take no place yet (design 5.12)."""
+    """How many people said what to one event, without those whose account is not active at the moment.
+
+    ``unconfirmed``: network answers that take no place yet (design 5.12). ``seats``: places held, also by people who are
+    hidden: they are theirs again when the account is.
+    """
 
     going: int = 0
     interested: int = 0
     waitlisted: int = 0
     unconfirmed: int = 0
+    seats: int = 0
 
 
 NOBODY = Counts()

@@ -19,6 +19,13 @@ from openmeet.users.model import UserId, UserKind
 
 COLUMNS = "id, event_id, user_id, status, waitlist_number, source, revision, record_uri, created_at, answered_at"
 
+# The answer stands in the repository of an account that is not active (deactivated, suspended, taken down, deleted): it
+# is shown and counted nowhere, and stays as it is.
+_IS_HIDDEN = """exists (
+           select 1 from identities i
+            where i.user_id = a.user_id and i.status <> 'active'
+              and substr(a.record_uri, 1, length(i.did) + 6) = 'at://' || i.did || '/')"""
+
 
 @dataclass(frozen=True, slots=True)
 class Attendee:
@@ -69,7 +76,7 @@ async def by_record_uri(reader: Reader, uri: str) -> Attendance | None:
 
 
 async def seats_taken(reader: Reader, event_id: EventId) -> int:
-    """Seats held; only meaningful for a decision while the event's row is locked."""
+    """Seats held, also by people who are hidden at the moment; only meaningful for a decision while the event's row is locked."""
     row = await reader.fetch_one(
         "select count(*) as taken from attendances where event_id = :event_id and status in ('attending', 'attended')",
         event_id=event_id,
@@ -184,12 +191,15 @@ async def set_record(tx: Transaction, attendance_id: AttendanceId, record_uri: s
 async def attendees(
     reader: Reader, event_id: EventId, statuses: Sequence[AttendanceStatus], *, limit: int
 ) -> list[Attendee]:
-    """People of an event in these statuses, first answer first, those who wait in the order of the line."""
+    """People of an event in these statuses, first answer first, those who wait in the order of the line.
+
+    Without those whose account is not active at the moment.
+    """
     rows = await reader.fetch(
-        """
+        f"""
         select a.id, a.user_id, u.display_name, u.kind, a.status, a.source, a.answered_at
           from attendances a join users u on u.id = a.user_id
-         where a.event_id = :event_id and a.status in :wanted
+         where a.event_id = :event_id and a.status in :wanted and not {_IS_HIDDEN}
          order by coalesce(a.waitlist_number, 0), a.answered_at, a.id limit :limit
         """,
         event_id=event_id,
@@ -229,19 +239,26 @@ async def counts(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventId, 
     if not found:
         return found
     rows = await reader.fetch(
-        """
+        f"""
         select event_id,
-               sum(case when status in ('attending', 'attended') then 1 else 0 end) as going,
-               sum(case when status = 'interested' then 1 else 0 end) as interested,
-               sum(case when status = 'waitlisted' then 1 else 0 end) as waitlisted,
-               sum(case when status = 'pending' then 1 else 0 end) as unconfirmed
-          from attendances where event_id in :wanted group by event_id order by event_id
+               sum(case when status in ('attending', 'attended') then shown else 0 end) as going,
+               sum(case when status = 'interested' then shown else 0 end) as interested,
+               sum(case when status = 'waitlisted' then shown else 0 end) as waitlisted,
+               sum(case when status = 'pending' then shown else 0 end) as unconfirmed,
+               sum(case when status in ('attending', 'attended') then 1 else 0 end) as seats
+          from (select a.event_id, a.status, case when {_IS_HIDDEN} then 0 else 1 end as shown
+                  from attendances a where a.event_id in :wanted) as counted
+         group by event_id order by event_id
         """,
         wanted=list(found),
     )
     for row in rows:
         found[EventId(row["event_id"])] = Counts(
-            int(row["going"]), int(row["interested"]), int(row["waitlisted"]), int(row["unconfirmed"])
+            int(row["going"]),
+            int(row["interested"]),
+            int(row["waitlisted"]),
+            int(row["unconfirmed"]),
+            int(row["seats"]),
         )
     return found
 

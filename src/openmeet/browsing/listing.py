@@ -131,7 +131,7 @@ def _card(event: Event, counts: Counts, mine: Attendance | None, sync: str) -> C
         is_cancelled=event.is_cancelled,
         badge=STATUS_WORDS[event.status],
         going=counts.going,
-        is_full=event.capacity is not None and counts.going >= event.capacity,
+        is_full=event.capacity is not None and counts.seats >= event.capacity,
         mine="" if mine is None else MINE_WORDS[mine.status],
         sync=sync,
     )

@@ -125,7 +125,10 @@ async def show_event(request: Request) -> Response:
         event = await by_slug(reader, slug)
         mine = await attendance.find(reader, event.id, caller.user_id) if event and caller else None
         is_in = mine is not None and mine.status is not AttendanceStatus.REJECTED
-        if event is None or not rules.may_see(event, caller.user_id if caller else None, is_invited=is_in):
+        viewer = caller.user_id if caller else None
+        if event is not None and event.is_hidden and event.author_id != viewer:
+            return _away(request, event)
+        if event is None or not rules.may_see(event, viewer, is_invited=is_in):
             raise NotFound("There is no such event.")
         if event.is_gone:
             return _gone(request, event)
@@ -164,7 +167,7 @@ async def show_news(request: Request) -> Response:
     items = []
     for one in news:
         event = events.get(EventId(one.subject_id))
-        if event is None:
+        if event is None or event.is_hidden:
             continue
         before, after = _NEWS[one.kind]
         items.append(
@@ -245,6 +248,13 @@ async def _sync_context(
         standings = await publications.states(reader, publications.Kind.RSVP, [mine.id])
         mine_sync = sync_of(standings[mine.id], reader.now)
     return {"event_sync": event_sync, "mine_sync": mine_sync}
+
+
+def _away(request: Request, event: Event) -> Response:
+    """The account that wrote it is not active: it may come back, so this is no farewell; nothing of it is said."""
+    if event.visibility is not Visibility.PUBLIC or event.is_gone or event.is_held:
+        raise NotFound("There is no such event.")
+    return page(request, "browsing/away.html", status=404)
 
 
 def _gone(request: Request, event: Event) -> Response:

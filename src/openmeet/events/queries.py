@@ -20,12 +20,22 @@ from openmeet.events.model import (
 )
 from openmeet.users.model import UserId
 
-COLUMNS = (
+_STORED = (
     "id, slug, title, description, starts_at, ends_at, starts_local, starts_text, ends_text, time_zone, mode, status,"
     " status_reason, venue_name, street, locality, region, country, postal_code, latitude, longitude, online_url,"
     " online_url_audience, links, capacity, visibility, author_id, origin, record_uri, record_cid, record_did, revision,"
     " is_read_only, is_held, external_source, removed_at, deleted_at, created_at, updated_at"
 )
+
+
+def columns_of(table: str) -> str:
+    """What ``event_of`` reads, of ``events`` under this name: its columns, and whether its repository is hidden."""
+    stored = ", ".join(f"{table}.{name.strip()}" for name in _STORED.split(","))
+    is_hidden = f"exists (select 1 from identities i where i.did = {table}.record_did and i.status <> 'active')"
+    return f"{stored}, case when {is_hidden} then 1 else 0 end as is_hidden"
+
+
+COLUMNS = columns_of("events")
 
 
 def event_of(row: Row) -> Event:
@@ -67,6 +77,7 @@ def event_of(row: Row) -> Event:
         revision=row["revision"],
         is_read_only=bool(row["is_read_only"]),
         is_held=bool(row["is_held"]),
+        is_hidden=bool(row["is_hidden"]),
         external_source=row["external_source"],
         removed_at=row["removed_at"],
         deleted_at=row["deleted_at"],

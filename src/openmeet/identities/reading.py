@@ -13,13 +13,15 @@ from at_protocol.repo.commit import verify_commit
 from at_protocol.repo.proof import Proven, verify_record_proof
 from at_protocol.repo.snapshot import Snapshot, read_snapshot
 from at_protocol.syntax.did import Did
-from groundwork.errors import NotFound, RemoteFailed
+from groundwork.errors import Failure, NotFound, Refused, RemoteFailed
 from openmeet.identities.network import Network
 
 # A record of 1 MB and the nodes on the way to it.
 MAX_PROOF_BYTES = 3_000_000
 # A repository of a hundred thousand records; larger ones belong to robots.
 MAX_REPOSITORY_BYTES = 200_000_000
+
+_INACTIVE = frozenset({"RepoTakendown", "RepoSuspended", "RepoDeactivated"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +42,14 @@ async def prove_record(network: Network, did: Did, collection: str, rkey: str) -
     path = f"{collection}/{rkey}"
     document = await network.dids.resolve(did)
     client = XrpcClient(network.http, network.clock, _pds_of(document))
-    answer = await client.download(
-        "com.atproto.sync.getRecord",
-        {"did": did, "collection": collection, "rkey": rkey},
-        max_bytes=MAX_PROOF_BYTES,
-    )
+    try:
+        answer = await client.download(
+            "com.atproto.sync.getRecord",
+            {"did": did, "collection": collection, "rkey": rkey},
+            max_bytes=MAX_PROOF_BYTES,
+        )
+    except Refused as refused:
+        raise _not_served(refused) from refused
     try:
         return verify_record_proof(answer.body, did=did, key=_key_of(document), path=path)
     except Malformed:
@@ -56,7 +61,7 @@ async def prove_record(network: Network, did: Did, collection: str, rkey: str) -
 
 
 async def download_repository(network: Network, did: Did) -> Snapshot:
-    """The whole repository, verified. Raises NotFound, RemoteFailed, RemoteSlow."""
+    """The whole repository, verified. Raises NotFound (none, or not served now), RemoteFailed, RemoteSlow."""
     document = await network.dids.resolve(did)
     client = XrpcClient(network.http, network.clock, _pds_of(document), timeout_seconds=120.0)
     reader = car.Reader()
@@ -75,17 +80,25 @@ async def download_repository(network: Network, did: Did) -> Snapshot:
             verify_commit(snapshot.commit, did=did, key=_key_of(await network.dids.refresh(did)))
     except Malformed as wrong:
         raise RemoteFailed(f"The repository of {did} cannot be believed: {wrong.why}.") from wrong
+    except Refused as refused:
+        raise _not_served(refused) from refused
     if snapshot.commit.rev is None:
         raise RemoteFailed(f"The repository of {did} is of an older version, without a rev.")
     return snapshot
 
 
 async def account_status(network: Network, did: Did, pds: str) -> AccountStatus:
-    """What the PDS that the DID document names says now. NotFound counts as deleted."""
+    """What the PDS that the DID document names says now; that it has no such repository counts as deleted.
+
+    Raises RemoteFailed and RemoteSlow. A 404 without the protocol's name for it is a proxy's or a wrong host's, and says
+    nothing about the account.
+    """
     client = XrpcClient(network.http, network.clock, pds)
     try:
         answer = await client.query("com.atproto.sync.getRepoStatus", {"did": did})
-    except NotFound:
+    except NotFound as absent:
+        if absent.name != "RepoNotFound":
+            raise RemoteFailed(f"The PDS of {did} does not say how the account stands: {absent.why}") from absent
         return AccountStatus(is_active=False, status="deleted", rev=None)
     active, status, rev = answer.get("active"), answer.get("status"), answer.get("rev")
     return AccountStatus(
@@ -93,6 +106,11 @@ async def account_status(network: Network, did: Did, pds: str) -> AccountStatus:
         status="active" if active is True else status if isinstance(status, str) else "inactive",
         rev=rev if isinstance(rev, str) else None,
     )
+
+
+def _not_served(refused: Refused) -> Failure:
+    """An inactive repository is not served, which says nothing about what is in it (protocol/sync.md, section 5)."""
+    return NotFound(refused.why, name=refused.name) if refused.name in _INACTIVE else refused
 
 
 def _pds_of(document: DidDocument) -> str:

@@ -1,7 +1,8 @@
 """What happens by the clock: what should be there is compared with what is.
 
 The reconciler owes each repository that we write to a whole read once a day. The read is the comparison: what is there
-and unknown here is applied, what is known here and not there is gone, and a publication that lost its record says so.
+and unknown here is applied, what is known here and not there is gone, and a publication that lost its record says so. Accounts that are hidden
+are asked about once a day, so that one whose return was never announced is shown again.
 """
 
 from groundwork.clock import DAY
@@ -15,6 +16,8 @@ UNREAD = """
      order by i.did
 """
 
+AWAY = "select did from identities where status <> 'active' and coalesce(checked_at, 0) < :before order by did"
+
 
 async def reconcile(db: Database) -> int:
     """Owe a read to every repository of ours that has not been read whole for a day; how many."""
@@ -22,4 +25,6 @@ async def reconcile(db: Database) -> int:
         unread = [row["did"] for row in await tx.fetch(UNREAD, before=tx.now - DAY)]
         for did in unread:
             await outbox.owe(tx, Debt.BACKFILL, did, int(tx.now))
+        for row in await tx.fetch(AWAY, before=tx.now - DAY):
+            await outbox.owe(tx, Debt.REFRESH_IDENTITY, row["did"], int(tx.now))
     return len(unread)

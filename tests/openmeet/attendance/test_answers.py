@@ -85,7 +85,7 @@ async def test_the_last_place_goes_to_exactly_one_of_many(db):
     async with db.reader() as reader:
         found = await counts(reader, event)
         line = await queries.first_waiting(reader, event.id, 100)
-    assert found == Counts(going=3, waitlisted=21)
+    assert found == Counts(going=3, waitlisted=21, seats=3)
     assert len({one.waitlist_number for one in line}) == 21
 
 
@@ -139,9 +139,9 @@ async def test_a_raised_limit_lets_people_move_up(db):
         for guest in (ben, cleo, dora):
             await actions.answer(tx, guest, event.slug, GOING)
         await hosting.revise(tx, ana, event.slug, details(capacity="2"))
-        assert await counts(tx, event) == Counts(going=2, waitlisted=1)
+        assert await counts(tx, event) == Counts(going=2, waitlisted=1, seats=2)
         await hosting.revise(tx, ana, event.slug, details())
-        assert await counts(tx, event) == Counts(going=3)
+        assert await counts(tx, event) == Counts(going=3, seats=3)
 
 
 async def test_a_lowered_limit_takes_no_confirmed_seat(db):
@@ -153,7 +153,7 @@ async def test_a_lowered_limit_takes_no_confirmed_seat(db):
         await hosting.revise(tx, ana, event.slug, details(capacity="1"))
         await actions.answer(tx, dora, event.slug, GOING)
         await actions.answer(tx, ben, event.slug, DECLINED)
-        assert await counts(tx, event) == Counts(going=1, waitlisted=1)
+        assert await counts(tx, event) == Counts(going=1, waitlisted=1, seats=1)
 
 
 async def test_a_cancelled_event_takes_no_answers_but_lets_people_withdraw(db):
@@ -210,7 +210,7 @@ async def test_a_shadow_account_is_counted_on_an_open_event_and_owes_nothing(db)
         event = await event_by(tx, ana)
         saved = await from_network(tx, event, await users.create_shadow(tx), NetworkAnswer.GOING)
         standing = (await publications.states(tx, publications.Kind.RSVP, [saved.id]))[saved.id]
-        assert await counts(tx, event) == Counts(going=1)
+        assert await counts(tx, event) == Counts(going=1, seats=1)
     assert standing is publications.ONLY_HERE
 
 
@@ -223,7 +223,7 @@ async def test_on_an_event_with_a_limit_a_strangers_answer_takes_no_place_until_
         with pytest.raises(Forbidden):
             await actions.confirm(tx, ben, event.slug)
         assert await actions.confirm(tx, ana, event.slug) == 1
-        assert await counts(tx, event) == Counts(going=1)
+        assert await counts(tx, event) == Counts(going=1, seats=1)
 
 
 async def test_a_repeated_message_takes_no_seat_and_gives_none(db):
@@ -249,7 +249,7 @@ async def test_withdrawing_one_record_touches_that_answer_alone(db):
         await actions.withdraw_from_network(tx, record_uri=RECORD)
         await actions.withdraw_from_network(tx, record_uri=RECORD)
         assert await counts(tx, event) == Counts()
-        assert await counts(tx, other) == Counts(going=1)
+        assert await counts(tx, other) == Counts(going=1, seats=1)
 
 
 async def test_withdrawing_an_unknown_record_does_nothing(db):

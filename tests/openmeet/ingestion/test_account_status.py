@@ -1,0 +1,143 @@
+"""Status hides rows and edits none: an account that is not active is in no list and no count, and comes back whole."""
+
+import pytest
+
+from groundwork.clock import DAY, HandClock
+from groundwork.database.transaction import Database
+from groundwork.errors import NotFound
+from groundwork.outbox import owe as outbox
+from openmeet.attendance import actions as attendance
+from openmeet.attendance import queries as answers
+from openmeet.attendance.model import AttendanceStatus, Counts, Reply
+from openmeet.browsing import queries as browsing
+from openmeet.browsing.queries import Mine, Wanted
+from openmeet.debts.kinds import Debt
+from openmeet.events import rules
+from openmeet.events.model import Event
+from openmeet.events.queries import by_record_uri
+from openmeet.identities import queries as identities
+from openmeet.ingestion.tasks import reconcile
+from openmeet.users.model import Caller
+from tests.openmeet.ingestion.network import did, event, rsvp
+from tests.openmeet.ingestion.test_seats import PLACES, URI, full_house, statuses
+from tests.openmeet.ingestion.view import take
+from tests.world.oracle import EVENT
+
+TEA = f"at://{did(1)}/{EVENT}/tea"
+AWAY = ["deactivated", "suspended", "takendown", "deleted"]
+
+
+async def say(db: Database, who: int, status: str) -> None:
+    """What the account's own PDS said when it was asked."""
+    async with db.transaction() as tx:
+        await identities.update_from_network(tx, did(who), handle="", pds_url="", status=status)
+
+
+async def counts_of(db: Database, uri: str) -> Counts:
+    async with db.reader() as reader:
+        tea = await by_record_uri(reader, uri)
+        assert tea is not None
+        return (await answers.counts(reader, [tea.id]))[tea.id]
+
+
+async def event_at(db: Database, uri: str) -> Event:
+    async with db.reader() as reader:
+        found = await by_record_uri(reader, uri)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("status", AWAY)
+async def test_events_of_an_inactive_author_are_in_no_list(db: Database, status: str):
+    """And in every list again when the account is active; the row is never touched."""
+    await take(db, event(1, "tea", 1, startsAt="2026-05-01T10:00:00Z"))
+    before = await event_at(db, TEA)
+    await say(db, 1, status)
+    hidden = await event_at(db, TEA)
+    assert hidden.is_hidden
+    assert not rules.may_see(hidden, None, is_invited=True)
+    async with db.reader() as reader:
+        assert await browsing.coming(reader, Wanted(), None, 10) == []
+    await say(db, 1, "active")
+    assert await event_at(db, TEA) == before
+    async with db.reader() as reader:
+        assert await browsing.coming(reader, Wanted(), None, 10) == [before]
+
+
+async def test_hidden_event_is_in_nobodys_list_but_its_authors(db: Database):
+    event_here, people = await full_house(db)
+    async with db.transaction() as tx:
+        await attendance.answer(tx, people[0], event_here.slug, Reply.GOING)
+    await say(db, 9, "deactivated")
+    async with db.reader() as reader:
+        assert await browsing.mine(reader, people[0].user_id, Mine.GOING, None, 10) == []
+        hosted = await browsing.mine(reader, event_here.author_id, Mine.HOSTING, None, 10)
+    assert [one.id for one in hosted] == [event_here.id]
+
+
+async def test_nobody_answers_to_a_hidden_event(db: Database):
+    tea, people = await full_house(db)
+    await say(db, 9, "takendown")
+    with pytest.raises(NotFound):
+        async with db.transaction() as tx:
+            await attendance.answer(tx, people[0], tea.slug, Reply.GOING)
+
+
+@pytest.mark.parametrize("status", AWAY)
+async def test_answers_of_an_inactive_account_do_not_count(db: Database, status: str):
+    await take(db, event(1, "tea", 1), rsvp(2, "one", 2, TEA), rsvp(3, "one", 3, TEA, "interested"))
+    await say(db, 2, status)
+    await say(db, 3, status)
+    assert await counts_of(db, TEA) == Counts(seats=1)
+    tea = await event_at(db, TEA)
+    async with db.reader() as reader:
+        assert await answers.attendees(reader, tea.id, list(AttendanceStatus), limit=10) == []
+    await say(db, 2, "active")
+    await say(db, 3, "active")
+    assert await counts_of(db, TEA) == Counts(going=1, interested=1, seats=1)
+
+
+async def test_an_answer_that_has_no_record_there_is_shown(db: Database):
+    """What somebody said here, and nowhere else, is no business of the account that went away."""
+    tea, people = await full_house(db)
+    async with db.transaction() as tx:
+        await attendance.answer(tx, people[0], tea.slug, Reply.GOING)
+    await say(db, 0, "deactivated")
+    assert await counts_of(db, URI) == Counts(going=1, seats=1)
+
+
+async def test_hiding_takes_no_seat(db: Database):
+    """The seat stays reserved: nobody moves up into it, and after the return there are not too many (invariant 4)."""
+    tea, people = await full_house(db)
+    for number in range(PLACES):
+        await take(db, rsvp(number, "one", number + 1, URI))
+    await say(db, 0, "deactivated")
+    async with db.transaction() as tx:
+        late = await attendance.answer(tx, people[3], tea.slug, Reply.GOING)
+    assert late.status is AttendanceStatus.WAITLISTED
+    assert await counts_of(db, URI) == Counts(going=1, waitlisted=1, seats=2)
+    await say(db, 0, "active")
+    assert await counts_of(db, URI) == Counts(going=2, waitlisted=1, seats=2)
+    assert list((await statuses(db)).values()).count("attending") == PLACES
+
+
+async def test_hidden_answers_are_confirmed_by_nobody(db: Database):
+    """The host does not see them, so "give them places" does not mean them."""
+    tea, _ = await full_house(db)
+    await take(db, rsvp(6, "one", 1, URI), rsvp(7, "one", 2, URI))
+    await say(db, 6, "suspended")
+    async with db.transaction() as tx:
+        host = Caller(tea.author_id, "Host")
+        assert await attendance.confirm(tx, host, tea.slug) == 1
+
+
+async def test_who_is_away_is_asked_about_once_a_day(db: Database, clock: HandClock):
+    """A return that no stream announced is found all the same."""
+    await take(db, event(1, "tea", 1))
+    await say(db, 1, "deactivated")
+    clock.turn(DAY + 1)
+    await reconcile(db)
+    async with db.reader() as reader:
+        owed = await outbox.find(reader, Debt.REFRESH_IDENTITY, did(1))
+    assert owed is not None
+    assert owed.revision == clock.now()
