@@ -162,7 +162,12 @@ def glance(data: bytes) -> Glance:
         paths = tuple(operation["path"] for operation in operations)
     except (TypeError, KeyError):
         raise _bad(data[:32], "an operation without a path") from None
-    if not isinstance(did, str) or type(seq) is not int or not all(isinstance(path, str) for path in paths):
+    if (
+        not isinstance(did, str)
+        or type(seq) is not int
+        or not 0 <= seq <= MAX_SEQ
+        or not all(isinstance(path, str) for path in paths)
+    ):
         raise _bad(data[:32], "repo, seq or a path is not what it should be")
     return Glance(kind, did, seq, paths)
 

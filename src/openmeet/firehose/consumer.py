@@ -133,10 +133,12 @@ class _Stream:
                     seen = glance(frame)
                 except Malformed as wrong:
                     self._reject_at_once(frame, str(wrong))
+                    await self._make_room()
                     continue
                 if not seen.seq:
                     if await self._unsequenced(frame):
                         return
+                    await self._make_room()
                     continue
                 if not self._position.advance(seen.seq):
                     continue  # sent again after a reconnect
@@ -145,9 +147,13 @@ class _Stream:
                         self._cursor = seen.seq
                     continue
                 self._start(seen, frame)
-                while len(self._pending) >= MAX_PENDING:
-                    self._room.clear()
-                    await self._room.wait()
+                await self._make_room()
+
+    async def _make_room(self) -> None:
+        """Wait while as many frames as may be are under way: good ones, bad ones, garbage."""
+        while len(self._pending) >= MAX_PENDING:
+            self._room.clear()
+            await self._room.wait()
 
     async def drain(self) -> None:
         """Publish what was verified, in the order of the stream, and move the cursor behind it."""

@@ -15,6 +15,7 @@ from groundwork.fresh_id import new_id
 REJECTED_KEPT = 1000
 REJECTED_FOR = 14 * DAY
 MAX_KEPT_BYTES = 100_000
+MAX_KEPT_TEXT = 2_048
 
 ADD_SOURCE = """
     insert into sources (url, cursor, state, reason, changed_at, seen_at)
@@ -115,7 +116,7 @@ async def advance(
                 rev=state.known.rev,
                 data=str(state.known.data),
                 is_active=int(state.active),
-                status=state.status or "",
+                status=_storable(state.status or ""),
                 now=tx.now,
             )
     for one in rejected:
@@ -124,14 +125,19 @@ async def advance(
             id=new_id(tx.now),
             source=one.source,
             seq=one.seq,
-            did=one.did,
-            reason=one.reason,
+            did=None if one.did is None else _storable(one.did),
+            reason=_storable(one.reason),
             frame=one.frame[:MAX_KEPT_BYTES],
             now=tx.now,
         )
     if rejected:
         await tx.execute(TRIM_REJECTED, before=tx.now - REJECTED_FOR, kept=REJECTED_KEPT)
     await tx.execute(ADVANCE, url=url, cursor=cursor, now=tx.now)
+
+
+def _storable(text: str) -> str:
+    """A stranger's words as a database can hold them: PostgreSQL has no U+0000, and no reason is a novel."""
+    return text.replace("\x00", "\ufffd")[:MAX_KEPT_TEXT]
 
 
 async def known_of(reader: Reader, did: str) -> AccountState:
