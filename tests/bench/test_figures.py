@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+
 from tests.bench.figure import Figure, Peer, Wrong, as_json, check, line
 from tests.bench.subjects import SUBJECTS
 from tests.bench.timing import percentile
