@@ -218,7 +218,7 @@ def _put_online(record: dict[str, Value], ours: Publishable, before: EventRead) 
     links: list[Value] = list(uris) if isinstance(uris, list) else []
     if was:
         listed = [
-            entry for entry in listed if not (isinstance(entry, dict) and was in {entry.get("uri"), entry.get("url")})
+            entry for entry in listed if not (isinstance(entry, dict) and was in (entry.get("uri"), entry.get("url")))
         ]
         links = [entry for entry in links if _uri_of(entry) != was]
     if ours.online_url:
