@@ -54,7 +54,15 @@ class Settings:
         "", what="The domain of handles made there, like .town.example; empty: what the PDS offers first"
     )
     plc_url: str = setting("http://127.0.0.1:2582", what="The PLC directory that answers for did:plc")
-    firehose_urls: tuple[str, ...] = setting((), what="WebSocket addresses of the PDSes and relays to listen to")
+    firehose_urls: tuple[str, ...] = setting(
+        (),
+        what="WebSocket addresses of PDSes to listen to, each believed about its own accounts only;"
+        " one that is reached elsewhere than its accounts say as ws://inner=https://public",
+    )
+    relay_urls: tuple[str, ...] = setting((), what="WebSocket addresses of relays to listen to, for any account")
+    relays_from_the_start: bool = setting(
+        default=False, what="Reads a relay met for the first time from the beginning of its memory, not from now on"
+    )
     allow_private_addresses: bool = setting(
         default=False, what="Lets calls to strangers' addresses reach the private network, for development networks"
     )
@@ -89,6 +97,15 @@ def contradictions(settings: Settings) -> list[str]:
         parts = urlsplit(value)
         if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path or parts.query or parts.fragment:
             found.append(f"{PREFIX}{name} must be http(s)://host[:port] without a path or a slash at the end.")
+    found += [
+        f"{PREFIX}{name} must be ws(s)://host[:port] without a path: {url} is not."
+        for name, urls in (("FIREHOSE_URLS", settings.firehose_urls), ("RELAY_URLS", settings.relay_urls))
+        for url in urls
+        if not _is_stream(url, may_be_behind_a_proxy=name == "FIREHOSE_URLS")
+    ]
+    both = sorted({url.partition("=")[0] for url in settings.firehose_urls} & set(settings.relay_urls))
+    if both:
+        found.append(f"{PREFIX}FIREHOSE_URLS and {PREFIX}RELAY_URLS both name {both[0]}: it is a PDS or a relay.")
     if settings.time_zone not in available_timezones():
         found.append(f"{PREFIX}TIME_ZONE must be an IANA time zone such as Europe/Berlin.")
     if settings.mail_url and settings.dev_mailbox:
@@ -100,6 +117,18 @@ def contradictions(settings: Settings) -> list[str]:
     if settings.trusted_proxy_hops < 0:
         found.append(f"{PREFIX}TRUSTED_PROXY_HOPS cannot be negative.")
     return found
+
+
+def _is_stream(text: str, *, may_be_behind_a_proxy: bool) -> bool:
+    url, mark, public = text.partition("=")
+    if mark and not (may_be_behind_a_proxy and _is_origin(public, {"http", "https"})):
+        return False
+    return _is_origin(url, {"ws", "wss", "http", "https"})
+
+
+def _is_origin(url: str, schemes: set[str]) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme in schemes and bool(parts.hostname) and not parts.path.rstrip("/") and not parts.query
 
 
 def dangers(settings: Settings) -> dict[Danger, str]:

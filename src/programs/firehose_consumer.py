@@ -5,6 +5,7 @@ import asyncio
 from openmeet.firehose import consumer, interests
 from openmeet.firehose.consumer import Consumer
 from openmeet.firehose.counting import counting
+from openmeet.firehose.upstreams import upstreams
 from openmeet.firehose.verification import Verifier
 from programs.platform import Platform
 from programs.worker import worker_role
@@ -25,7 +26,11 @@ async def work(platform: Platform, stop: asyncio.Event) -> None:
         queues={tenant: platform.queue},
         counting=counting(platform.metrics),
     )
-    await consumer.run(following, platform.settings.firehose_urls, stop)
+    settings = platform.settings
+    sources = upstreams(
+        settings.firehose_urls, settings.relay_urls, relays_from_the_start=settings.relays_from_the_start
+    )
+    await consumer.run(following, list(sources), stop)
 
 
 app = worker_role(work, "Follow the sources until stopped.")

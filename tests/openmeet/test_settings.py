@@ -34,6 +34,11 @@ def test_a_laptop_and_a_town_are_fine():
         ({"mail_url": Secret("")}, "MAIL_URL"),
         ({"port": 70000}, "PORT"),
         ({"trusted_proxy_hops": -1}, "TRUSTED_PROXY_HOPS"),
+        ({"firehose_urls": ("pds.town.net",)}, "FIREHOSE_URLS"),
+        ({"firehose_urls": ("wss://10.0.0.1:3000=pds.town.net",)}, "FIREHOSE_URLS"),
+        ({"relay_urls": ("wss://relay.example/xrpc/com.atproto.sync.subscribeRepos",)}, "RELAY_URLS"),
+        ({"relay_urls": ("wss://relay.example=https://relay.example",)}, "RELAY_URLS"),
+        ({"firehose_urls": ("wss://a.example",), "relay_urls": ("wss://a.example",)}, "FIREHOSE_URLS"),
     ],
 )
 def test_what_cannot_be_right_is_named(change, name):

@@ -41,6 +41,7 @@ from openmeet.firehose.consumer import Consumer, follow_source
 from openmeet.firehose.counting import counting as firehose_counting
 from openmeet.firehose.interests import everything_for, interests_of
 from openmeet.firehose.progress import known_of
+from openmeet.firehose.upstreams import authority
 from openmeet.firehose.verification import Verifier
 from openmeet.identities import actions as identities
 from openmeet.identities import queries as identity_queries
@@ -168,7 +169,9 @@ class Town:
         """Follow the PDS's firehose until what is known of a repository is so, then ingest."""
         self.consumer.interests.followed.add(did)  # also commits without a calendar record
         stop = asyncio.Event()
-        following = asyncio.create_task(follow_source(self.consumer, self.pds_url, stop))
+        following = asyncio.create_task(
+            follow_source(self.consumer, self.pds_url, stop, sender=authority(self.pds_url))
+        )
         try:
             async with asyncio.timeout(20):
                 while True:

@@ -76,7 +76,8 @@ async def open_stage(folder: Path) -> AsyncIterator[Stage]:
             "OPENMEET_PDS_ADMIN_PASSWORD": ADMIN_PASSWORD,
             "OPENMEET_PDS_HANDLE_DOMAIN": ".test",
             "OPENMEET_PLC_URL": plc_url,
-            "OPENMEET_FIREHOSE_URLS": f"ws://127.0.0.1:{pds_port},{second_url.replace('http', 'ws', 1)}",
+            # The first PDS is read past the proxy that stands before it: its accounts name the proxy's address.
+            "OPENMEET_FIREHOSE_URLS": f"ws://127.0.0.1:{pds_port}={pds_url},{second_url.replace('http', 'ws', 1)}",
         }
         roles = ("web", *WORKERS)
         platform = {

@@ -28,12 +28,13 @@ def read_frames(path: Path) -> list[bytes]:
 
 @dataclass
 class Relay:
-    """A running relay socket on loopback. ``sequences[i]`` is the seq of ``frames[i]``."""
+    """A running relay socket on loopback. ``sequences[i]`` is the seq of ``frames[i]``; ``cursors`` what it was asked with."""
 
     frames: Sequence[bytes]
     sequences: Sequence[int]
     url: str = ""
     connections: int = 0
+    cursors: list[int | None] = field(default_factory=list)
     _runner: web.AppRunner | None = field(default=None, repr=False)
     _stop: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
 
@@ -58,6 +59,7 @@ class Relay:
         await socket.prepare(request)
         self.connections += 1
         cursor = int(request.query.get("cursor", 0))
+        self.cursors.append(cursor if "cursor" in request.query else None)
         for seq, frame in zip(self.sequences, self.frames, strict=True):
             if seq > cursor:
                 await socket.send_bytes(frame)

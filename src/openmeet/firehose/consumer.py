@@ -33,6 +33,7 @@ from openmeet.firehose import progress
 from openmeet.firehose.counting import Counting
 from openmeet.firehose.interests import Interests
 from openmeet.firehose.progress import Rejected, SourceState
+from openmeet.firehose.upstreams import Upstream
 from openmeet.firehose.verification import NOTHING, Read, Verifier, decode, read_message
 from openmeet.records.message import Hint, HintKind, RecordMessage, encode
 
@@ -60,16 +61,23 @@ class Consumer:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
 
-async def run(consumer: Consumer, urls: Sequence[str], stop: asyncio.Event) -> None:
+async def run(consumer: Consumer, upstreams: Sequence[Upstream], stop: asyncio.Event) -> None:
     """Follow all sources until ``stop`` is set."""
-    await asyncio.gather(*(follow_source(consumer, url, stop) for url in urls))
+    await asyncio.gather(
+        *(follow_source(consumer, one.url, stop, sender=one.sender, first_cursor=one.first_cursor) for one in upstreams)
+    )
 
 
-async def follow_source(consumer: Consumer, url: str, stop: asyncio.Event) -> None:
-    """Follow one source from its stored cursor until ``stop`` is set, or until it says that it does not know us."""
+async def follow_source(
+    consumer: Consumer, url: str, stop: asyncio.Event, *, sender: str | None = None, first_cursor: int | None = 0
+) -> None:
+    """Follow one source from its stored cursor until ``stop`` is set, or until it says that it does not know us.
+
+    ``sender`` and ``first_cursor``: see ``Upstream``; by default a relay, from the beginning of its memory.
+    """
     async with consumer.db.transaction() as tx:
-        cursor = await progress.add_source(tx, url, cursor=0)
-    stream = _Stream(consumer, url, cursor)
+        cursor = await progress.add_source(tx, url, cursor=first_cursor)
+    stream = _Stream(consumer, url, cursor, sender)
     tasks = [
         asyncio.create_task(stream.read(), name=f"read {url}"),
         asyncio.create_task(stream.drain(), name=f"drain {url}"),
@@ -100,9 +108,10 @@ class _Item:
 class _Stream:
     """One source being followed."""
 
-    def __init__(self, consumer: Consumer, url: str, cursor: int | None) -> None:
+    def __init__(self, consumer: Consumer, url: str, cursor: int | None, sender: str | None) -> None:
         self._consumer = consumer
         self._url = url
+        self._sender = sender
         self._cursor = cursor  # everything up to here is behind confirmed messages
         self._stored = cursor
         self._position = StreamPosition(last_seq=cursor or 0)
@@ -208,7 +217,9 @@ class _Stream:
     async def _read_message(self, message: Sequenced, did: Did) -> Read:
         for attempt in range(IDENTITY_TRIES):
             try:
-                return await read_message(self._consumer.verifier, message, lambda: self._state_of(did))
+                return await read_message(
+                    self._consumer.verifier, message, lambda: self._state_of(did), sender=self._sender
+                )
             except (RemoteFailed, RemoteSlow, Unavailable) as lost:
                 log.warning("identity.unreachable", did=did, reason=lost.why)
                 await self._consumer.sleep(2.0**attempt)

@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 
 from at_network.did_resolver import DidResolver
 from at_protocol.crypto.did_key import PublicKey
+from at_protocol.failures import Malformed
+from at_protocol.identity.did_document import DidDocument
 from at_protocol.sync import events
 from at_protocol.sync.account_state import AccountState, SyncState, Verdict, receive
 from at_protocol.sync.events import (
@@ -34,6 +36,7 @@ from at_protocol.sync.verify import (
 from at_protocol.syntax.did import Did
 from groundwork.clock import Clock
 from groundwork.errors import InvalidInput, NotFound
+from openmeet.firehose.upstreams import authority
 from openmeet.records.collections import CALENDAR
 from openmeet.records.message import Hint, HintKind, Operation, RecordMessage
 
@@ -48,6 +51,8 @@ class Read:
 
 
 NOTHING = Read()
+
+_NO_KEY = "the account has no key that commits could be signed with"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +69,17 @@ def decode(frame: bytes) -> Sequenced | InfoMessage | ErrorFrame | None:
     return events.read(frame)
 
 
-async def read_message(verifier: Verifier, message: Sequenced, state: Callable[[], Awaitable[AccountState]]) -> Read:
+async def read_message(
+    verifier: Verifier,
+    message: Sequenced,
+    state: Callable[[], Awaitable[AccountState]],
+    *,
+    sender: str | None = None,
+) -> Read:
     """Check a message against what is known of its account; everything a sender may do ends in a ``Read``.
 
+    ``sender`` is the PDS whose own stream this is (``upstreams.authority``): commits of accounts that are not on it are
+    refused. Hints pass from anywhere, because they make nobody believe anything: the account's own PDS is asked.
     Raises RemoteFailed and RemoteSlow when nobody can tell at the moment who the account is.
     """
     match message:
@@ -78,21 +91,21 @@ async def read_message(verifier: Verifier, message: Sequenced, state: Callable[[
             known = replace(await state(), active=message.active, status=message.status)
             return Read((Hint(message.did, HintKind.ACCOUNT, said, message.seq),), known)
         case CommitMessage():
-            return await _commit(verifier, message, await state())
+            return await _commit(verifier, message, await state(), sender)
         case SyncMessage():
-            return await _sync(verifier, message, await state())
+            return await _sync(verifier, message, await state(), sender)
 
 
-async def _commit(verifier: Verifier, message: CommitMessage, state: AccountState) -> Read:
-    key = await _key(verifier, message.repo)
-    if key is None:
-        return Read(refusal="the account has no key that commits could be signed with")
+async def _commit(verifier: Verifier, message: CommitMessage, state: AccountState, sender: str | None) -> Read:
+    key = await _key(verifier, message.repo, sender)
+    if isinstance(key, str):
+        return Read(refusal=key)
     # Whether the account is active is for its own PDS to say (ingestion asks); a commit that holds is a commit.
     present = replace(state, active=True, sync=SyncState.SYNCHRONIZED)
     outcome = receive(present, message, key, now_us=verifier.clock.now(), care=verifier.care)
     if outcome.refusal is not None and outcome.refusal.reason is Reason.BAD_SIGNATURE:
         # Keys rotate: the identity is asked for once more before the frame is called wrong.
-        key = await _key(verifier, message.repo, is_fresh=True) or key
+        key = await _fresh_key(verifier, message.repo) or key
         outcome = receive(present, message, key, now_us=verifier.clock.now(), care=verifier.care)
     match outcome.verdict:
         case Verdict.APPLY:
@@ -113,14 +126,14 @@ async def _commit(verifier: Verifier, message: CommitMessage, state: AccountStat
             return Read(refusal=str(outcome.refusal))
 
 
-async def _sync(verifier: Verifier, message: SyncMessage, state: AccountState) -> Read:
-    key = await _key(verifier, message.did)
-    if key is None:
-        return Read(refusal="the account has no key that commits could be signed with")
+async def _sync(verifier: Verifier, message: SyncMessage, state: AccountState, sender: str | None) -> Read:
+    key = await _key(verifier, message.did, sender)
+    if isinstance(key, str):
+        return Read(refusal=key)
     present = replace(state, active=True, sync=SyncState.SYNCHRONIZED)
     outcome = receive(present, message, key, now_us=verifier.clock.now())
     if outcome.refusal is not None and outcome.refusal.reason is Reason.BAD_SIGNATURE:
-        key = await _key(verifier, message.did, is_fresh=True) or key
+        key = await _fresh_key(verifier, message.did) or key
         outcome = receive(present, message, key, now_us=verifier.clock.now())
     match outcome.verdict:
         case Verdict.APPLY:
@@ -155,10 +168,29 @@ def _applied(message: CommitMessage, verified: Verified, state: AccountState, *,
     return Read(tuple(messages), state)
 
 
-async def _key(verifier: Verifier, did: Did, *, is_fresh: bool = False) -> PublicKey | None:
-    """The key of the account's document; None where there is no such account (any more)."""
+async def _key(verifier: Verifier, did: Did, sender: str | None) -> PublicKey | str:
+    """The key that the account's commits are signed with; a sentence where nothing from this sender can be believed."""
     try:
-        document = await (verifier.dids.refresh(did) if is_fresh else verifier.dids.resolve(did))
+        document = await verifier.dids.resolve(did)
+        if sender is not None and not _is_on(document, sender):
+            # It may have moved here a moment ago; asked for anew, but not for each of its frames.
+            document = await verifier.dids.refresh(did)
+    except (NotFound, InvalidInput):
+        return _NO_KEY
+    if sender is not None and not _is_on(document, sender):
+        return f"the account is not on {sender}, whose stream this is, but on {document.pds or 'no PDS'}"
+    return document.signing_key or _NO_KEY
+
+
+async def _fresh_key(verifier: Verifier, did: Did) -> PublicKey | None:
+    try:
+        return (await verifier.dids.refresh(did)).signing_key
     except (NotFound, InvalidInput):
         return None
-    return document.signing_key
+
+
+def _is_on(document: DidDocument, sender: str) -> bool:
+    try:
+        return document.pds is not None and authority(document.pds) == sender
+    except Malformed:
+        return False

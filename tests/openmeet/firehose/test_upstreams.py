@@ -1,0 +1,118 @@
+"""A PDS speaks for its own accounts; a relay forwards anybody's; each begins where its kind begins."""
+
+import asyncio
+
+import pytest
+
+from at_protocol.failures import Malformed
+from at_protocol.sync.frames import glance
+from groundwork.clock import MINUTE
+from openmeet.firehose import progress
+from openmeet.firehose.consumer import run
+from openmeet.firehose.upstreams import Upstream, authority, upstreams
+from tests.openmeet.firehose.conftest import Bench, captured_documents, captured_frames, sequences
+from tests.parts import needs
+from tests.world.relay import Relay
+
+
+def test_pdses_are_read_from_the_beginning_and_relays_from_now_on():
+    assert list(upstreams(["wss://pds.example"], ["wss://relay.example"], relays_from_the_start=False)) == [
+        Upstream("wss://pds.example", "pds.example:443", first_cursor=0),
+        Upstream("wss://relay.example", None, first_cursor=None),
+    ]
+
+
+def test_a_relays_memory_is_read_on_request():
+    (relay,) = upstreams([], ["wss://relay.example"], relays_from_the_start=True)
+    assert relay.first_cursor == 0
+
+
+def test_a_pds_behind_a_proxy_speaks_under_its_public_name():
+    (pds,) = upstreams(["ws://127.0.0.1:3001=http://localhost:3000"], [], relays_from_the_start=False)
+    assert (pds.url, pds.sender) == ("ws://127.0.0.1:3001", "localhost:3000")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("wss://PDS.example", "https://pds.example/"),
+        ("https://pds.example:443", "https://pds.example"),
+        ("ws://localhost:3000", "http://localhost:3000"),
+        ("http://pds.example", "http://pds.example:80"),
+        ("https://pds.example.", "https://pds.example"),
+    ],
+)
+def test_spellings_of_one_host_are_one_host(one: str, other: str):
+    assert authority(one) == authority(other)
+
+
+@pytest.mark.parametrize("text", ["pds.example", "ftp://pds.example", "https://", "https://a:b", "https://a/b", ""])
+def test_what_is_no_address_is_refused(text: str):
+    with pytest.raises(Malformed):
+        authority(text)
+
+
+async def follow(bench: Bench, upstream: Upstream, last: int) -> None:
+    stop = asyncio.Event()
+    following = asyncio.create_task(run(bench.consumer, [upstream], stop))
+    try:
+        async with asyncio.timeout(20):
+            while True:
+                async with bench.db.reader() as reader:
+                    sources = await progress.sources(reader)
+                if sources and sources[0].cursor == last:
+                    return
+                await asyncio.sleep(0.01)
+    finally:
+        stop.set()
+        await following
+
+
+@needs("fixtures")
+async def test_commits_from_another_host_are_refused_and_kept(bench: Bench):
+    """The stream goes on; what its own accounts wrote is taken, what others wrote is counted and can be inspected."""
+    frames = captured_frames()
+    hosts = {did: doc["service"][0]["serviceEndpoint"] for did, doc in captured_documents().items()}
+    commits = [frame for frame in frames if glance(frame).kind == "#commit"]
+    own = hosts[glance(commits[0]).did]
+    theirs = sorted({glance(frame).did for frame in commits if hosts[glance(frame).did] != own})
+    bench.interested_in(*(("did", did) for did in captured_documents()))
+    numbers = sequences(frames)
+    async with Relay(frames, numbers) as relay:
+        await follow(bench, Upstream(relay.url, authority(own), first_cursor=0), numbers[-1])
+    async with bench.db.reader() as reader:
+        kept = await progress.rejected(reader, limit=1000)
+        verified = {row["did"] for row in await reader.fetch("select did from verified_repositories")}
+    assert sorted({one.did for one in kept}) == theirs
+    assert all(f"is not on {authority(own)}" in one.reason for one in kept)
+    assert {one.frame for one in kept} <= set(frames)
+    assert verified == {glance(frame).did for frame in commits} - set(theirs)
+
+
+@needs("fixtures")
+async def test_an_account_that_moved_here_a_moment_ago_is_believed(bench: Bench):
+    """The document is asked for once more before the sender is called wrong."""
+    commit = next(frame for frame in captured_frames() if glance(frame).kind == "#commit")
+    did = glance(commit).did
+    document = captured_documents()[did]
+    now_on = document["service"][0]["serviceEndpoint"]
+    before = [{**document["service"][0], "serviceEndpoint": "https://old.example"}]
+    bench.directory.documents = {did: {**document, "service": before}}
+    await bench.consumer.verifier.dids.resolve(did)
+    bench.directory.documents = captured_documents()
+    bench.clock.turn(MINUTE)  # an identity is not refreshed again within half a minute
+    bench.interested_in(("did", did))
+    seq = glance(commit).seq
+    async with Relay([commit], [seq]) as relay:
+        await follow(bench, Upstream(relay.url, authority(now_on), first_cursor=0), seq)
+    async with bench.db.reader() as reader:
+        assert await progress.rejected(reader) == []
+
+
+@needs("fixtures")
+async def test_a_relay_met_for_the_first_time_is_read_from_now_on(bench: Bench):
+    """No cursor is asked with, and the first frame that comes is where the stored one begins."""
+    commit = next(frame for frame in captured_frames() if glance(frame).kind == "#commit")
+    async with Relay([commit], [glance(commit).seq]) as relay:
+        await follow(bench, Upstream(relay.url, None, first_cursor=None), glance(commit).seq)
+    assert relay.cursors == [None]
