@@ -15,12 +15,20 @@ def never(_request: web.Request) -> bool:
     return False
 
 
+def as_it_is(_request: web.Request, _answer: web.Response) -> web.Response | None:
+    return None
+
+
 @dataclass
 class LossyProxy:
-    """Forwards everything to ``upstream``; where ``loses(request)`` is true the reply is dropped and counted."""
+    """Forwards everything to ``upstream``; where ``loses(request)`` is true the reply is dropped and counted.
+
+    ``twists(request, answer)`` may put another answer in the place of the upstream's, None leaves it.
+    """
 
     upstream: str
     loses: Callable[[web.Request], bool] = never
+    twists: Callable[[web.Request, web.Response], web.Response | None] = as_it_is
     url: str = ""
     lost: int = 0
     _runner: web.AppRunner | None = field(default=None, repr=False)
@@ -59,7 +67,8 @@ class LossyProxy:
             request.transport.abort()
             raise asyncio.CancelledError
         kept = {n: v for n, v in answer.headers.items() if n.lower() not in HOP_BY_HOP - {"content-encoding"}}
-        return web.Response(status=answer.status, headers=kept, body=content)
+        reply = web.Response(status=answer.status, headers=kept, body=content)
+        return self.twists(request, reply) or reply
 
     async def _forward_socket(self, request: web.Request, session: ClientSession) -> web.WebSocketResponse:
         down = web.WebSocketResponse(max_msg_size=0)

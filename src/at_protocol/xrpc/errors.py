@@ -84,9 +84,14 @@ def read_error(status: int, body: bytes) -> ErrorBody:
     except (msgspec.DecodeError, UnicodeDecodeError):
         return ErrorBody(_generic_name(status), "")
     name = wire.error
-    if not name or len(name) > MAX_NAME or not name.isascii() or any(character.isspace() for character in name):
+    if not name or len(name) > MAX_NAME or not name.isascii() or not name.isprintable() or " " in name:
         name = _generic_name(status)
-    return ErrorBody(name, wire.message[:MAX_MESSAGE])
+    return ErrorBody(name, _one_line(wire.message[:MAX_MESSAGE]))
+
+
+def _one_line(text: str) -> str:
+    # Line breaks, U+0000 and direction marks have no business in logs, databases and on pages.
+    return "".join(character if character.isprintable() else " " for character in text)
 
 
 def _generic_name(status: int) -> str:

@@ -12,6 +12,8 @@ from at_protocol.data.model import Value
 from at_protocol.failures import Malformed
 from at_protocol.lexicon.validate import validate_record
 from at_protocol.repo.proof import Proven
+from at_protocol.sync import verify
+from at_protocol.sync.verify import check_rev
 from at_protocol.syntax.at_uri import AtUri, parse_at_uri
 from at_protocol.syntax.did import Did, parse_did
 from at_protocol.syntax.record_key import RecordKey
@@ -175,13 +177,13 @@ async def _send(publisher: Publisher, client: XrpcClient, held: Publication, dra
     except Conflict:
         await _after_conflict(publisher, held, draft.uri, cid, written.body)
         return
-    if stored.cid == cid and stored.rev is not None:
+    if stored.cid == cid and stored.rev is not None and _is_rev(stored.rev, publisher.network.clock.now()):
         await settling.confirm(
             publisher, held, revision=held.revision, uri=uri, cid=cid, body=written.body, rev=stored.rev
         )
         return
     # No commit was made, since nothing changed, or the PDS stores something else than was sent: its bytes are the base,
-    # or each comparison would fail.
+    # or each comparison would fail. Or its rev is none: what is stored beside a record orders all that follows.
     proven = await _prove(draft.uri, publisher)
     if proven.cid is None or proven.record is None:
         raise RemoteFailed("What the PDS stored cannot be read back.")
@@ -194,6 +196,14 @@ async def _send(publisher: Publisher, client: XrpcClient, held: Publication, dra
         body=proven.record,
         rev=_rev(proven),
     )
+
+
+def _is_rev(text: str, now: Instant) -> bool:
+    try:
+        check_rev(text, now)
+    except verify.Refused:
+        return False
+    return True
 
 
 def _check(publisher: Publisher, draft: Draft, body: bytes) -> None:

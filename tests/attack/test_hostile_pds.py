@@ -1,0 +1,108 @@
+"""A PDS that answers writes with anything at all: the promise is kept in its row, and paid when the PDS behaves again."""
+
+import json
+
+import pytest
+from aiohttp import web
+
+from at_protocol.syntax.tid import parse_tid, to_microseconds
+from groundwork.clock import DAY, HOUR
+from openmeet.debts.publications import Kind, State
+from openmeet.records import seen
+from tests.openmeet.town import Town, town
+
+__all__ = ["town"]
+
+_WRONG_CID = "bafyreie5cvv4h45feadgeuwhbcutmh6t2ceseocckahdoe6uat64zmz454"
+
+
+def _json(value: object, status: int = 200, **headers: str) -> web.Response:
+    return web.Response(text=json.dumps(value), status=status, content_type="application/json", headers=headers)
+
+
+def _error(name: str, message: str, status: int = 400, **headers: str) -> web.Response:
+    return _json({"error": name, "message": message}, status, **headers)
+
+
+def _html(_answer: web.Response) -> web.Response:
+    return web.Response(text="<html><script>alert(1)</script>", content_type="text/html")
+
+
+def _with_rev(answer: web.Response, rev: object) -> web.Response:
+    said = json.loads(answer.body)  # type: ignore[arg-type]
+    return _json({**said, "commit": {"cid": said["cid"], "rev": rev}}) if "commit" in said else answer
+
+
+ANSWERS = {
+    "html": _html,
+    "nothing": lambda _: web.Response(),
+    "a list": lambda _: _json([]),
+    "no cid": lambda _: _json({"cid": 5}),
+    "another cid": lambda _: _json(
+        {"uri": "at://x", "cid": _WRONG_CID, "commit": {"cid": "x", "rev": "3jzfcijpj2z2a"}}
+    ),
+    "nul in rev": lambda answer: _with_rev(answer, "\x00"),
+    "rev of the future": lambda answer: _with_rev(answer, "jzzzzzzzzzzzz"),
+    "rev that is none": lambda answer: _with_rev(answer, "z" * 5000),
+    "rev of another kind": lambda answer: _with_rev(answer, [1]),
+    "redirect inside": lambda _: web.Response(status=302, headers={"location": "http://127.0.0.1:1/"}),
+    "redirect to a file": lambda _: web.Response(status=307, headers={"location": "file:///etc/passwd"}),
+    "slow down": lambda _: _error("RateLimitExceeded", "later", 429, **{"retry-after": "30"}),
+    "slow down for ever": lambda _: _error("RateLimitExceeded", "later", 429, **{"retry-after": "9" * 30}),
+    "slow down backwards": lambda _: _error("RateLimitExceeded", "later", 429, **{"retry-after": "-5"}),
+    "slow down in words": lambda _: _error("RateLimitExceeded", "later", 429, **{"retry-after": "soon"}),
+    "swap storm": lambda _: _error("InvalidSwap", "Record was at another CID"),
+    "nul in message": lambda _: _error("InternalServerError", "a\x00b\ud800", 500),
+    "nul in name": lambda _: _error("\x00", "x", 500),
+    "endless message": lambda _: _error("InternalServerError", "x" * 500_000, 500),
+    "hidden message": lambda _: _error("InternalServerError", "\u202eevil\r\nset-cookie: a=b", 500),
+    "error of lists": lambda _: _json({"error": [], "message": {}}, 500),
+    "no error": lambda _: web.Response(status=503),
+    "20 MB": lambda _: web.Response(body=b"x" * 20_000_000, content_type="application/json"),
+    "deep": lambda _: web.Response(body=b"[" * 100_000, content_type="application/json"),
+}
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+async def test_a_write_with_any_answer_is_settled_in_the_end(town: Town, name: str) -> None:
+    ana = await town.person()
+    event = await town.event(ana)
+    town.proxy.twists = lambda request, answer: ANSWERS[name](answer) if request.path.endswith("putRecord") else None
+    for _ in range(3):
+        await town.pay()
+        await town.ingest()
+        town.clock.turn(HOUR)
+    standing = await town.standing(Kind.EVENT, event.id)
+    assert standing.state in {State.PUBLISHED, State.RETRYING, State.DUE, State.CONFLICTED}
+    words = standing.words(town.clock.now())
+    assert len(words) < 1000
+    assert not {"\x00", "\u202e", "\n"} & set(words)
+    town.proxy.twists = lambda _request, _answer: None
+    for _ in range(6):
+        town.clock.turn(2 * DAY)
+        await town.pay()
+        await town.ingest()
+    standing = await town.standing(Kind.EVENT, event.id)
+    assert standing.state is State.PUBLISHED
+    assert (await town.record(standing.uri))["name"] == event.title
+    async with town.db.reader() as reader:
+        known = await seen.find(reader, standing.uri)
+    assert known is not None
+    assert to_microseconds(parse_tid(known.rev)) <= town.clock.now()
+    # And the next edit still finds its way.
+    await town.revise(ana, event.slug, title="Coffee in the park")
+    await town.pay()
+    assert (await town.record(standing.uri))["name"] == "Coffee in the park"
+
+
+@pytest.mark.parametrize("message", ["x\x00y", "x" * 500_000, "\u202ex\r\ny"])
+async def test_a_refusal_in_any_words_is_a_refusal(town: Town, message: str) -> None:
+    ana = await town.person()
+    event = await town.event(ana)
+    town.proxy.twists = lambda request, _: (
+        _error("InvalidRequest", message) if request.path.endswith("putRecord") else None
+    )
+    await town.pay()
+    standing = await town.standing(Kind.EVENT, event.id)
+    assert standing.state is State.REFUSED
+    assert len(standing.words(town.clock.now())) < 1000
