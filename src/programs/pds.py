@@ -2,8 +2,6 @@
 
 import os
 from dataclasses import replace
-from pathlib import Path
-from typing import Annotated
 
 import typer
 
@@ -12,15 +10,14 @@ from aurora_locus.app import open_server
 from groundwork.clock import SystemClock
 from groundwork.http.server import serve
 from groundwork.settings import read_file
+from programs.command_line import SettingsFile, role
 from programs.running import VERSION, free_port, run_until_stopped, wait_for_stop
 
-app = typer.Typer(add_completion=False)
+app = role()
 
 
-@app.callback(invoke_without_command=True)
-def main(
-    settings_file: Annotated[Path | None, typer.Option("--settings", help="TOML file with a pds table.")] = None,
-) -> None:
+@app.command()
+def main(settings_file: SettingsFile = None) -> None:
     """Serve repositories until stopped."""
     settings = pds_settings.read(os.environ, read_file(settings_file).get("pds"))
     if not settings.port:

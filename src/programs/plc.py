@@ -1,8 +1,6 @@
 """``openmeet plc``: a did:plc directory for development networks (``PLC_…``, ``[plc]``)."""
 
 import os
-from pathlib import Path
-from typing import Annotated
 
 import typer
 
@@ -11,15 +9,14 @@ from groundwork.http.server import serve
 from groundwork.settings import read_file, read_settings
 from plc_directory.app import open_directory
 from plc_directory.settings import PREFIX, PlcSettings
+from programs.command_line import SettingsFile, role
 from programs.running import VERSION, run_until_stopped, wait_for_stop
 
-app = typer.Typer(add_completion=False)
+app = role()
 
 
-@app.callback(invoke_without_command=True)
-def main(
-    settings_file: Annotated[Path | None, typer.Option("--settings", help="TOML file with a plc table.")] = None,
-) -> None:
+@app.command()
+def main(settings_file: SettingsFile = None) -> None:
     """Serve the directory until stopped."""
     settings = read_settings(
         PlcSettings, prefix=PREFIX, environment=os.environ, table=read_file(settings_file).get("plc")

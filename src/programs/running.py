@@ -10,7 +10,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from importlib import metadata
 
-from groundwork.telemetry.logs import LogFormat, configure
+from groundwork.settings import SettingsRefused
+from groundwork.telemetry.logs import LEVELS, LogFormat, configure
 
 if sys.platform != "win32":
     from uvloop import new_event_loop
@@ -21,10 +22,8 @@ VERSION = metadata.version("openmeet")
 
 
 def run_until_stopped(work: Callable[[], Awaitable[None]]) -> None:
-    """Run a role to its end. ``OPENMEET_LOG_FORMAT`` is ``json`` or ``console``; a terminal gets ``console``."""
-    wanted = os.environ.get("OPENMEET_LOG_FORMAT") or ("console" if sys.stderr.isatty() else "json")
-    configure(LogFormat(wanted), level=os.environ.get("OPENMEET_LOG_LEVEL", "info"))
-
+    """Run a role to its end, its logs as the environment says. Raises SettingsRefused."""
+    _configure_logs()
     _collect_seldom()
 
     async def main() -> None:
@@ -32,6 +31,20 @@ def run_until_stopped(work: Callable[[], Awaitable[None]]) -> None:
 
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         runner.run(main())
+
+
+def _configure_logs() -> None:
+    """``OPENMEET_LOG_FORMAT`` and ``OPENMEET_LOG_LEVEL``; where no format is set, a terminal gets ``console``."""
+    log_format = os.environ.get("OPENMEET_LOG_FORMAT") or ("console" if sys.stderr.isatty() else "json")
+    level = os.environ.get("OPENMEET_LOG_LEVEL") or "info"
+    problems = []
+    if log_format not in set(LogFormat):
+        problems.append(f"OPENMEET_LOG_FORMAT must be one of {', '.join(LogFormat)}.")
+    if level not in LEVELS:
+        problems.append(f"OPENMEET_LOG_LEVEL must be one of {', '.join(LEVELS)}.")
+    if problems:
+        raise SettingsRefused(problems)
+    configure(LogFormat(log_format), level=level)
 
 
 def _collect_seldom() -> None:

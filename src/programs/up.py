@@ -29,12 +29,13 @@ from openmeet.settings import Settings
 from plc_directory.app import open_directory
 from plc_directory.settings import PlcSettings
 from programs import household, workers
+from programs.command_line import role
 from programs.household import Household
 from programs.platform import checked, open_platform
 from programs.running import VERSION, run_until_stopped, wait_for_stop
 from programs.web import site
 
-app = typer.Typer(add_completion=False)
+app = role()
 
 HOST = "127.0.0.1"
 PLC_PORT, PDS_PORT, WEB_PORT = 2582, 3000, 8080
@@ -60,7 +61,7 @@ class Ready(msgspec.Struct, frozen=True):
     pid: int
 
 
-@app.callback(invoke_without_command=True)
+@app.command()
 def main(
     data: Annotated[Path, typer.Option(help="Folder for everything that is kept.")] = Path("var"),
     plc_port: Annotated[int, typer.Option(help="Port of the PLC directory.")] = PLC_PORT,

@@ -1,8 +1,6 @@
 """``openmeet web``: the pages and the JSON API of the events platform (``OPENMEET_…``, ``[openmeet]``)."""
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Annotated
 
 import typer
 from starlette.routing import Route
@@ -21,20 +19,19 @@ from openmeet.publication.payer import pay_now
 from openmeet.publication.preview import preview
 from openmeet.site import mailbox
 from openmeet.users.model import UserId
+from programs.command_line import SettingsFile, role
 from programs.platform import Platform, keeper_of, open_platform, read_platform_settings
 from programs.publisher import publisher
 from programs.running import run_until_stopped, wait_for_stop
 
-app = typer.Typer(add_completion=False)
+app = role()
 
 # How long a person waits for their own PDS before their event is kept as a draft and tried again.
 PUBLISH_FIRST_SECONDS = 5.0
 
 
-@app.callback(invoke_without_command=True)
-def main(
-    settings_file: Annotated[Path | None, typer.Option("--settings", help="TOML file with an openmeet table.")] = None,
-) -> None:
+@app.command()
+def main(settings_file: SettingsFile = None) -> None:
     """Serve the site until stopped."""
     settings = read_platform_settings(settings_file)
 

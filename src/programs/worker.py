@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
@@ -13,6 +12,7 @@ from groundwork.http.application import Application
 from groundwork.http.operations import operations_routes
 from groundwork.http.server import serve
 from openmeet.app import ready
+from programs.command_line import SettingsFile, role
 from programs.platform import Platform, open_platform, read_platform_settings
 from programs.running import run_until_stopped, stopping
 
@@ -21,14 +21,10 @@ Work = Callable[[Platform, asyncio.Event], Awaitable[None]]
 
 def worker_role(work: Work, what: str) -> typer.Typer:
     """The command that runs one worker alone; ``what`` is its help."""
-    app = typer.Typer(add_completion=False)
+    app = role()
 
-    @app.callback(invoke_without_command=True, help=what)
-    def main(
-        settings_file: Annotated[
-            Path | None, typer.Option("--settings", help="TOML file with an openmeet table.")
-        ] = None,
-    ) -> None:
+    @app.command(help=what)
+    def main(settings_file: SettingsFile = None) -> None:
         run_worker(work, settings_file)
 
     return app

@@ -49,7 +49,18 @@ def test_version():
     assert done.stdout.startswith("openmeet 0.")
 
 
-@pytest.mark.parametrize("arguments", [[], ["no-such-role"], ["--no-such-option"], ["records", "--no-such-option"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["no-such-role"],
+        ["--no-such-option"],
+        ["records", "--no-such-option"],
+        ["records", "inspect", "no-such-file.json"],
+        ["repo", "verify", "no-such-file.car"],
+        ["up", "somewhere"],
+    ],
+)
 def test_misuse_is_2(arguments, capsys):
     assert cli.main(arguments) == 2
     assert capsys.readouterr().err
@@ -65,6 +76,25 @@ def test_every_entry_is_a_typer_application_with_help(name, capsys):
     assert isinstance(importlib.import_module(TABLE[name][0]).app, typer.Typer)
     assert cli.main([name, "--help"]) == 0
     assert f"openmeet {name}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", cli.ROLES)
+def test_role_is_one_command(name, capsys):
+    """Its usage promises no commands below it, and nothing is offered that changes somebody's shell."""
+    assert cli.main([name, "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert f"openmeet {name} [OPTIONS]" in shown
+    assert "COMMAND" not in shown
+    assert "completion" not in shown
+
+
+@pytest.mark.parametrize(("setting", "value"), [("OPENMEET_LOG_FORMAT", "xml"), ("OPENMEET_LOG_LEVEL", "loud")])
+def test_unknown_log_setting_is_refused_with_a_sentence(setting, value, monkeypatch, capsys):
+    monkeypatch.setenv(setting, value)
+    assert cli.main(["up", "--ephemeral"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"openmeet up: {setting} must be one of ")
+    assert "Traceback" not in said
 
 
 def test_every_application_has_an_entry():

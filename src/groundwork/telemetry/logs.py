@@ -22,6 +22,9 @@ request_id: ContextVar[str] = ContextVar("request_id", default="")
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 
+LEVELS = ("debug", "info", "warning", "error", "critical")
+
+
 class LogFormat(StrEnum):
     """JSON for machines, console for a person in front of a terminal."""
 

@@ -4,12 +4,12 @@ Nothing is verified here (``firehose verify`` does that): what the host says is 
 """
 
 import asyncio
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import aclosing
 from typing import Annotated
 
+import msgspec
 import typer
 
 from at_network.event_stream import follow
@@ -60,7 +60,7 @@ async def _tail(url: str, collections: frozenset[str], cursor: int | None, count
                     print(f"{url} ended the stream: {message.error}: {message.message or ''}", file=sys.stderr)
                     raise typer.Exit(1)
                 for line in lines_of(message, collections):
-                    print(json.dumps(line, ensure_ascii=False) if as_json else as_text(line), flush=True)
+                    print(msgspec.json.encode(line).decode() if as_json else as_text(line), flush=True)
                     shown += 1
                     if count is not None and shown >= count:
                         return

@@ -4,13 +4,13 @@ The file holds frames one after another, each behind its length as four bytes, l
 object, DID to DID document.
 """
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 
 from at_protocol.crypto.did_key import PublicKey
@@ -23,6 +23,7 @@ from at_protocol.sync.frames import MAX_FRAME_BYTES, ErrorFrame
 from at_protocol.sync.verify import Known, Reason, Refused, verify_commit_message, verify_sync_message
 from at_protocol.syntax.did import parse_did
 from groundwork.clock import SystemClock
+from programs.command_line import AsJson, print_json
 
 # What is found out only after the signature was found good.
 _BEHIND_THE_SIGNATURE = frozenset(
@@ -54,7 +55,7 @@ def verify(
         Path,
         typer.Option(exists=True, dir_okay=False, readable=True, help="The authors' DID documents, by DID, as JSON."),
     ],
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document for programs.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Count the frames by kind; check every commit's signature and that its operations lead back to prevData.
 
@@ -67,7 +68,7 @@ def verify(
         raise typer.Exit(1) from wrong
     tally = examine(file.read_bytes(), documents, now_us=SystemClock().now())
     if as_json:
-        typer.echo(json.dumps({"file": str(file), "ok": not tally.wrong, **summary(tally)}))
+        print_json({"file": str(file), "ok": not tally.wrong, **summary(tally)})
     else:
         for line in lines_of(tally):
             typer.echo(line)
@@ -79,8 +80,8 @@ def verify(
 def read_documents(data: bytes) -> dict[str, PublicKey | None]:
     """The signing key of each DID, None where its document has none. Raises Malformed."""
     try:
-        documents = json.loads(data)
-    except ValueError as error:
+        documents = msgspec.json.decode(data)
+    except msgspec.DecodeError as error:
         raise Malformed("did documents", data[:50], "not JSON") from error
     if not isinstance(documents, dict):
         raise Malformed("did documents", documents, "not an object of documents by DID")

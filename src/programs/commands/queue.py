@@ -1,25 +1,22 @@
 """``openmeet queue …``: what waits between the firehose and the database, and what was given up."""
 
-import json
 from collections.abc import Awaitable, Callable
 from datetime import UTC
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 
 from groundwork.clock import Instant, SystemClock, to_datetime
 from groundwork.queue.contract import Queue
 from openmeet.ingestion import dead_letters
 from openmeet.ingestion.dead_letters import Shown
+from programs.command_line import AsJson, SettingsFile, noun, print_json
 from programs.platform import open_queue_alone, read_platform_settings
 from programs.running import run_command
 
-app = typer.Typer(help="Messages between the firehose and the database.", no_args_is_help=True, add_completion=False)
+app = noun("Messages between the firehose and the database.")
 
-SettingsFile = Annotated[Path | None, typer.Option("--settings", help="TOML file with an openmeet table.")]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON for programs.")]
 LetterIds = Annotated[list[str] | None, typer.Argument(help="Which dead letters; see `openmeet queue dead`.")]
 All = Annotated[bool, typer.Option("--all", help="Every dead letter.")]
 
@@ -31,7 +28,7 @@ def status(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
     async def show(queue: Queue) -> None:
         depth = await queue.depth()
         if as_json:
-            typer.echo(json.dumps(msgspec.to_builtins(depth)))
+            print_json(depth)
             return
         since = f", the oldest since {_moment(depth.oldest_at)}" if depth.oldest_at is not None else ""
         typer.echo(f"waiting       {depth.waiting}{since}")
@@ -52,7 +49,7 @@ def dead(
     async def show(queue: Queue) -> None:
         letters = await dead_letters.show(queue, limit=limit, after=after)
         if as_json:
-            typer.echo(json.dumps(msgspec.to_builtins(letters)))
+            print_json(letters)
             return
         for letter in letters:
             typer.echo(_lines(letter))

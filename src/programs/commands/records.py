@@ -1,30 +1,30 @@
 """``openmeet records inspect FILE.json``: how calendar records are understood, and what is kept unmapped."""
 
-import dataclasses
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 
 from groundwork.clock import SystemClock
 from groundwork.errors import InvalidInput
 from openmeet.records.inspect import inspect_file, lines_of
+from programs.command_line import AsJson, noun, print_json
 
-app = typer.Typer(help="Calendar records as this program understands them.", no_args_is_help=True)
-
-
-@app.callback()
-def records() -> None:
-    """Calendar records as this program understands them."""
+app = noun("Calendar records as this program understands them.")
 
 
 @app.command()
 def inspect(
     file: Annotated[
-        Path, typer.Argument(help="A record, an answer of getRecord or listRecords, or a file of several.")
+        Path,
+        typer.Argument(
+            exists=True,
+            dir_okay=False,
+            readable=True,
+            help="A record, an answer of getRecord or listRecords, or a file of several.",
+        ),
     ],
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document for programs.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show every field of each record, where it came from, what was kept unmapped and why.
 
@@ -32,14 +32,11 @@ def inspect(
     """
     try:
         understood = inspect_file(file.read_bytes(), now=SystemClock().now())
-    except OSError as wrong:
-        typer.echo(f"{file}: {wrong.strerror}", err=True)
-        raise typer.Exit(1) from wrong
     except InvalidInput as wrong:
         typer.echo(f"{file}: {wrong.why}", err=True)
         raise typer.Exit(1) from wrong
     if as_json:
-        typer.echo(msgspec.json.format(msgspec.json.encode([dataclasses.asdict(one) for one in understood])).decode())
+        print_json(understood)
     else:
         for one in understood:
             for line in lines_of(one):

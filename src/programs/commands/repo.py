@@ -1,11 +1,11 @@
 """``openmeet repo verify FILE.car``: whether a repository file is what it says, down to every hash."""
 
-import json
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 
 from at_protocol.crypto.did_key import format_did_key
@@ -14,8 +14,9 @@ from at_protocol.identity.did_document import parse_did_document
 from at_protocol.repo import car
 from at_protocol.repo.commit import Commit, verify_commit
 from at_protocol.repo.snapshot import Snapshot, read_snapshot
+from programs.command_line import AsJson, noun, print_json
 
-app = typer.Typer(help="Repositories as files.", no_args_is_help=True)
+app = noun("Repositories as files.")
 
 InputFile = Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="A repository as a CAR.")]
 DidDocumentFile = Annotated[
@@ -37,16 +38,11 @@ class Report:
         self.found.update(found)
 
 
-@app.callback()
-def repo() -> None:
-    """Repositories as files."""
-
-
 @app.command()
 def verify(
     file: InputFile,
     did_doc: DidDocumentFile = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document for programs.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Check header, every block's hash, the tree's shape, every record and the commit's signature.
 
@@ -54,7 +50,7 @@ def verify(
     """
     report = examine(file.read_bytes(), None if did_doc is None else did_doc.read_bytes())
     if as_json:
-        typer.echo(json.dumps({"file": str(file), "ok": report.wrong is None, "wrong": report.wrong, **report.found}))
+        print_json({"file": str(file), "ok": report.wrong is None, "wrong": report.wrong, **report.found})
     else:
         for line in report.lines:
             typer.echo(line)
@@ -122,8 +118,8 @@ def note_signature(report: Report, commit: Commit, did_document: bytes | None) -
         return
     report.found["signature"] = "wrong"
     try:
-        parsed = json.loads(did_document)
-    except ValueError as error:
+        parsed = msgspec.json.decode(did_document)
+    except msgspec.DecodeError as error:
         raise Malformed("did document", did_document[:50], "not JSON") from error
     key = parse_did_document(parsed, commit.did).signing_key
     if key is None:

@@ -1,6 +1,5 @@
 """``openmeet sync …``: both directions of the synchronisation, for the operator."""
 
-import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated
@@ -16,13 +15,12 @@ from openmeet.debts import publications
 from openmeet.debts.kinds import Debt
 from openmeet.firehose import progress
 from openmeet.records import seen
+from programs.command_line import AsJson, SettingsFile, noun, print_json
 from programs.platform import Platform, open_platform, read_platform_settings
 from programs.running import run_command
 
-app = typer.Typer(help="Streams in, records out.", no_args_is_help=True, add_completion=False)
+app = noun("Streams in, records out.")
 
-SettingsFile = Annotated[Path | None, typer.Option("--settings", help="TOML file with an openmeet table.")]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON for programs.")]
 RepositoryDid = Annotated[str, typer.Argument(help="The repository.")]
 
 
@@ -48,7 +46,10 @@ def status(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
             "publications": owed,
             "debts": debts,
         }
-        typer.echo(json.dumps(found) if as_json else _as_text(found))
+        if as_json:
+            print_json(found)
+        else:
+            typer.echo(_as_text(found))
 
     _with_platform(settings_file, show)
 
@@ -60,10 +61,23 @@ def rejected(settings_file: SettingsFile = None, as_json: AsJson = False) -> Non
     async def show(platform: Platform) -> None:
         async with platform.installation.reader() as reader:
             frames = await progress.rejected(reader, limit=100)
+        if as_json:
+            print_json(
+                [
+                    {
+                        "source": one.source,
+                        "seq": one.seq,
+                        "did": one.did,
+                        "reason": one.reason,
+                        "bytes": len(one.frame),
+                    }
+                    for one in frames
+                ]
+            )
+            return
         for one in frames:
-            line = {"source": one.source, "seq": one.seq, "did": one.did, "reason": one.reason, "bytes": len(one.frame)}
-            typer.echo(json.dumps(line) if as_json else f"{one.source} {one.seq} {one.did or ''}\n    {one.reason}")
-        if not frames and not as_json:
+            typer.echo(f"{one.source} {one.seq} {one.did or ''}\n    {one.reason}")
+        if not frames:
             typer.echo("No frame was rejected.")
 
     _with_platform(settings_file, show)
@@ -76,10 +90,12 @@ def unmapped(settings_file: SettingsFile = None, as_json: AsJson = False) -> Non
     async def show(platform: Platform) -> None:
         async with platform.db.reader() as reader:
             found = await seen.unmapped(reader, limit=1000)
+        if as_json:
+            print_json([{"uri": one.uri, "reason": one.reason} for one in found])
+            return
         for one in found:
-            line = {"uri": one.uri, "reason": one.reason}
-            typer.echo(json.dumps(line) if as_json else f"{one.uri}\n    {one.reason}")
-        if not found and not as_json:
+            typer.echo(f"{one.uri}\n    {one.reason}")
+        if not found:
             typer.echo("Every record was understood.")
 
     _with_platform(settings_file, show)

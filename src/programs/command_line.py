@@ -1,0 +1,35 @@
+"""What every Typer application here is like: nothing is installed into shells, a bug shows a plain traceback.
+
+``role`` makes one that starts at once, ``noun`` one that wants a verb; without any it shows its help.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+SettingsFile = Annotated[Path | None, typer.Option("--settings", help="TOML file with a table for this program.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document for programs.")]
+
+
+def role() -> typer.Typer:
+    """For a role: its module gives it one command, which takes the options itself."""
+    return typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+def noun(what: str) -> typer.Typer:
+    """For a noun; its module adds the verbs."""
+    app = typer.Typer(help=what, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+    # With a callback a noun of one verb is still a noun: `openmeet repo verify`.
+    app.callback()(_nothing_of_its_own)
+    return app
+
+
+def print_json(value: object) -> None:
+    """The one document of ``--json``, in one line."""
+    typer.echo(msgspec.json.encode(value))
+
+
+def _nothing_of_its_own() -> None:
+    return
