@@ -7,9 +7,11 @@ still in their grace, so that none of them can bring the session back.
 
 import asyncio
 import secrets
+from dataclasses import dataclass
 
 from at_protocol.syntax.did import Did
-from aurora_locus.accounts import queries
+from aurora_locus.accounts import app_passwords, queries
+from aurora_locus.accounts.app_passwords import AppPassword
 from aurora_locus.accounts.model import Account, RefreshToken, Scope, TokenPair
 from aurora_locus.accounts.passwords import Passwords
 from aurora_locus.accounts.session_tokens import REFRESH_LIFETIME, SessionTokens
@@ -19,6 +21,9 @@ from groundwork.database.transaction import Database, Writer
 from groundwork.errors import NotSignedIn
 
 GRACE = 2 * HOUR
+
+# No DID: nobody has an app password under it.
+_NOBODY = Did("")
 
 # A refusal takes at least this long (protocol/accounts.md 2): what the database did meanwhile drowns in it.
 LEAST_SECONDS_OF_REFUSAL = 0.35
@@ -47,8 +52,16 @@ _DELETE = """
 _DELETE_EXPIRED = "delete from sessions where expires_at <= :now"
 
 
-async def authenticate(db: Database, passwords: Passwords, identifier: str, password: str) -> Account:
-    """The account that identifier and password open.
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """An account and what opened it; ``app_password`` is None for the account's own password."""
+
+    account: Account
+    app_password: AppPassword | None
+
+
+async def authenticate(db: Database, passwords: Passwords, identifier: str, password: str) -> Proof:
+    """The account that identifier and password open, the account's own password or one of its app passwords.
 
     Raises NotSignedIn with one sentence and one cost for an unknown identifier and a wrong password; taken-down accounts
     are told so only after the password was right.
@@ -62,22 +75,32 @@ async def authenticate(db: Database, passwords: Passwords, identifier: str, pass
         raise
 
 
-async def _authenticate(db: Database, passwords: Passwords, identifier: str, password: str) -> Account:
+async def _authenticate(db: Database, passwords: Passwords, identifier: str, password: str) -> Proof:
     async with db.reader() as reader:
         account = await queries.find_by_identifier(reader, identifier)
-    usable = account is not None and account.status is not Status.DELETED
-    fits = await passwords.check(account.password_hash if account is not None and usable else None, password)
-    if account is None or not fits:
+    if account is not None and account.status is Status.DELETED:
+        account = None
+    # Which hashes are computed follows from the typed password alone, so that their time tells nothing about accounts.
+    app_password = None
+    if app_passwords.has_form(password):
+        did = _NOBODY if account is None else account.did
+        password_hash = await passwords.hash_app_password(did, password)
+        async with db.reader() as reader:
+            app_password = await app_passwords.find_by_hash(reader, did, password_hash)
+    fits = await passwords.check(None if account is None else account.password_hash, password)
+    if account is None or not (fits or app_password):
         raise NotSignedIn("Invalid identifier or password", name="AuthenticationRequired")
     if account.status in {Status.TAKENDOWN, Status.SUSPENDED}:
         raise NotSignedIn("This account has been taken down.", name="AccountTakedown")
-    return account
+    return Proof(account, None if fits else app_password)
 
 
-def open_session(w: Writer, tokens: SessionTokens, did: Did, scope: Scope = Scope.FULL) -> TokenPair:
-    """A new session in the caller's transaction."""
+def open_session(w: Writer, tokens: SessionTokens, did: Did, app_password: AppPassword | None = None) -> TokenPair:
+    """A new session in the caller's transaction. Raises NotSignedIn for an app password that was revoked meanwhile."""
+    name = None if app_password is None else app_password.name
     token_id, expires_at = _fresh_id(), Instant(w.now + REFRESH_LIFETIME)
-    w.execute(_INSERT, id=token_id, did=did, app_password_name=None, expires_at=expires_at, created_at=w.now)
+    scope = _scope(w, did, name)
+    w.execute(_INSERT, id=token_id, did=did, app_password_name=name, expires_at=expires_at, created_at=w.now)
     return TokenPair(tokens.access(did, scope, w.now), tokens.refresh(did, token_id, w.now, expires_at))
 
 
@@ -92,7 +115,8 @@ def refresh(w: Writer, tokens: SessionTokens, token: RefreshToken) -> TokenPair:
         now=w.now,
     )
     if row is None:
-        raise NotSignedIn("This session has ended. Sign in again.", name="ExpiredToken")
+        raise _ended()
+    scope = _scope(w, token.did, row["app_password_name"])
     expires_at = Instant(w.now + REFRESH_LIFETIME)
     w.execute(
         _INSERT,
@@ -104,9 +128,8 @@ def refresh(w: Writer, tokens: SessionTokens, token: RefreshToken) -> TokenPair:
     )
     successor = w.fetch_one(_FIND, id=row["next_id"])
     if successor is None:
-        raise NotSignedIn("This session has ended. Sign in again.", name="ExpiredToken")
+        raise _ended()
     expires_at = Instant(successor["expires_at"])
-    scope = Scope.FULL if row["app_password_name"] is None else Scope.APP_PASSWORD
     return TokenPair(
         tokens.access(token.did, scope, w.now), tokens.refresh(token.did, row["next_id"], w.now, expires_at)
     )
@@ -120,6 +143,19 @@ def close_session(w: Writer, token: RefreshToken) -> None:
 def sweep(w: Writer) -> int:
     """Delete expired sessions; how many there were."""
     return w.execute(_DELETE_EXPIRED, now=w.now)
+
+
+def _scope(w: Writer, did: Did, app_password_name: str | None) -> Scope:
+    if app_password_name is None:
+        return Scope.FULL
+    app_password = app_passwords.find(w, did, app_password_name)
+    if app_password is None:
+        raise _ended()
+    return app_password.scope
+
+
+def _ended() -> NotSignedIn:
+    return NotSignedIn("This session has ended. Sign in again.", name="ExpiredToken")
 
 
 def _fresh_id() -> str:

@@ -40,7 +40,7 @@ def _caller(need: Need, session: Session) -> Caller:
     if need is Need.ADMIN:
         raise NotSignedIn("This is for the administration.", name="AuthenticationRequired", headers=BASIC)
     if need is Need.FULL_ACCESS and session.scope is not Scope.FULL:
-        raise Forbidden("Sign in with the account's own password for this.", name="InvalidToken")
+        raise Forbidden("Sign in with the account's own password for this; an app password is not enough.")
     if need is Need.SERVICE and session.account.status is not Status.ACTIVE:
         raise NotSignedIn("This account is deactivated.", name="AccountDeactivated")
     return Caller(session.account.did, session.scope)

@@ -1,4 +1,4 @@
-"""Sign in with handle, DID or e-mail address and a password."""
+"""Sign in with handle, DID or e-mail address and a password, the account's own or one for apps."""
 
 from aurora_locus.accounts import sessions
 from aurora_locus.accounts.registry import Registry
@@ -8,8 +8,7 @@ from aurora_locus.xrpc.method import Call, Outcome
 
 async def run(registry: Registry, call: Call) -> Outcome:
     """Raises NotSignedIn, the same for an unknown identifier and a wrong password."""
-    account = await sessions.authenticate(
-        registry.db, registry.passwords, call.body["identifier"], call.body["password"]
-    )
-    tokens = await registry.db.write(lambda w: sessions.open_session(w, registry.tokens, account.did))
-    return {**session_view(account), "accessJwt": tokens.access, "refreshJwt": tokens.refresh}
+    proof = await sessions.authenticate(registry.db, registry.passwords, call.body["identifier"], call.body["password"])
+    did = proof.account.did
+    tokens = await registry.db.write(lambda w: sessions.open_session(w, registry.tokens, did, proof.app_password))
+    return {**session_view(proof.account), "accessJwt": tokens.access, "refreshJwt": tokens.refresh}

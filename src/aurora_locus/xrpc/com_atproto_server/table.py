@@ -9,13 +9,16 @@ from aurora_locus.xrpc.com_atproto_identity import resolve_handle, update_handle
 from aurora_locus.xrpc.com_atproto_server import (
     activate_account,
     create_account,
+    create_app_password,
     create_invite_code,
     create_session,
     deactivate_account,
     delete_session,
     describe_server,
     get_session,
+    list_app_passwords,
     refresh_session,
+    revoke_app_password,
 )
 from aurora_locus.xrpc.limits import (
     CREATE_ACCOUNT,
@@ -61,6 +64,9 @@ def methods(registry: Registry) -> list[Method]:
         query(f"{server}.getSession", over(get_session.run), Need.ACCESS),
         procedure(f"{server}.deleteSession", over(delete_session.run), Need.REFRESH),
         procedure(f"{server}.createInviteCode", over(create_invite_code.run), Need.ADMIN),
+        procedure(f"{server}.createAppPassword", over(create_app_password.run), Need.FULL_ACCESS),
+        query(f"{server}.listAppPasswords", over(list_app_passwords.run), Need.FULL_ACCESS),
+        procedure(f"{server}.revokeAppPassword", over(revoke_app_password.run), Need.FULL_ACCESS),
         procedure(f"{server}.deactivateAccount", over(deactivate_account.run), Need.FULL_ACCESS),
         procedure(f"{server}.activateAccount", over(activate_account.run), Need.FULL_ACCESS),
         query(f"{identity}.resolveHandle", over(resolve_handle.run)),

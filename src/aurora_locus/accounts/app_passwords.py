@@ -1,0 +1,113 @@
+"""Passwords for apps (protocol/accounts.md 3): shown once, named, revocable one by one, never as powerful as the account's own.
+
+They are random, so the hash needs no salt that is random as well: it follows from the DID, as in the reference server, and
+the row is found by the hash.
+"""
+
+import re
+import secrets
+from dataclasses import dataclass
+
+from at_protocol.syntax.did import Did
+from aurora_locus.accounts.model import Scope
+from aurora_locus.accounts.passwords import Passwords
+from groundwork.clock import Instant
+from groundwork.database.transaction import Database, Reader, Row, UniqueViolated, Writer
+from groundwork.errors import InvalidInput, Refused
+
+MAX_NAME_LENGTH = 100
+
+# RFC 4648 base32 in lower case; sixteen characters are 80 bits.
+_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
+_FORM = re.compile(r"[a-z2-7]{4}(?:-[a-z2-7]{4}){3}")
+
+_COLUMNS = "name, privileged, created_at"
+_INSERT = """
+    insert into app_passwords (did, name, password_hash, privileged, created_at)
+    values (:did, :name, :password_hash, :privileged, :created_at)
+"""
+_LIST = f"select {_COLUMNS} from app_passwords where did = :did order by created_at, name"
+_FIND_BY_HASH = f"select {_COLUMNS} from app_passwords where did = :did and password_hash = :password_hash"
+_FIND = f"select {_COLUMNS} from app_passwords where did = :did and name = :name"
+_DELETE = "delete from app_passwords where did = :did and name = :name"
+_DELETE_SESSIONS = "delete from sessions where did = :did and app_password_name = :name"
+
+
+@dataclass(frozen=True, slots=True)
+class AppPassword:
+    """What is kept of one, apart from its hash."""
+
+    name: str
+    is_privileged: bool
+    created_at: Instant
+
+    @property
+    def scope(self) -> Scope:
+        """What its sessions may do."""
+        return Scope.PRIVILEGED_APP_PASSWORD if self.is_privileged else Scope.APP_PASSWORD
+
+
+def has_form(password: str) -> bool:
+    """Whether this can be an app password at all; says nothing about anybody's."""
+    return _FORM.fullmatch(password) is not None
+
+
+async def create(
+    db: Database, passwords: Passwords, did: Did, name: str, *, is_privileged: bool
+) -> tuple[AppPassword, str]:
+    """A new one with its password in clear, which is never to be seen again.
+
+    Raises InvalidInput for a name that cannot be shown, Refused for one that is in use.
+    """
+    name = name.strip()
+    if not name or len(name) > MAX_NAME_LENGTH or not name.isprintable():
+        raise InvalidInput("name", f"Give the app password a name of 1 to {MAX_NAME_LENGTH} printable characters.")
+    letters = "".join(secrets.choice(_ALPHABET) for _ in range(16))
+    password = "-".join(letters[start : start + 4] for start in range(0, 16, 4))
+    password_hash = await passwords.hash_app_password(did, password)
+
+    def work(w: Writer) -> AppPassword:
+        w.execute(
+            _INSERT,
+            did=did,
+            name=name,
+            password_hash=password_hash,
+            privileged=int(is_privileged),
+            created_at=w.now,
+        )
+        return AppPassword(name, is_privileged, w.now)
+
+    try:
+        return await db.write(work), password
+    except UniqueViolated:
+        raise Refused(f"There is an app password with the name {name} already.", name="InvalidRequest") from None
+
+
+async def list_all(reader: Reader, did: Did) -> list[AppPassword]:
+    """An account's app passwords, oldest first."""
+    return [_of(row) for row in await reader.fetch(_LIST, did=did)]
+
+
+async def find_by_hash(reader: Reader, did: Did, password_hash: str) -> AppPassword | None:
+    """The one with this hash."""
+    row = await reader.fetch_one(_FIND_BY_HASH, did=did, password_hash=password_hash)
+    return None if row is None else _of(row)
+
+
+def find(w: Writer, did: Did, name: str) -> AppPassword | None:
+    """The one with this name; None when it was revoked."""
+    row = w.fetch_one(_FIND, did=did, name=name)
+    return None if row is None else _of(row)
+
+
+def revoke(w: Writer, did: Did, name: str) -> None:
+    """End an app password and the sessions opened with it; one that is gone already is as good.
+
+    Access tokens that it gave out live for two hours at most.
+    """
+    w.execute(_DELETE, did=did, name=name)
+    w.execute(_DELETE_SESSIONS, did=did, name=name)
+
+
+def _of(row: Row) -> AppPassword:
+    return AppPassword(row["name"], bool(row["privileged"]), Instant(row["created_at"]))

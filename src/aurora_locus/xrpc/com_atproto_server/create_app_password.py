@@ -1,0 +1,23 @@
+"""A new password for an app; the answer is the only place where it is ever shown."""
+
+from at_protocol.syntax.datetime import format_datetime
+from aurora_locus.accounts import app_passwords
+from aurora_locus.accounts.registry import Registry
+from aurora_locus.xrpc.method import Call, Outcome
+
+
+async def run(registry: Registry, call: Call) -> Outcome:
+    """Raises what :func:`app_passwords.create` raises."""
+    made, password = await app_passwords.create(
+        registry.db,
+        registry.passwords,
+        call.did,
+        call.body["name"],
+        is_privileged=call.body.get("privileged", False),
+    )
+    return {
+        "name": made.name,
+        "password": password,
+        "createdAt": format_datetime(made.created_at),
+        "privileged": made.is_privileged,
+    }

@@ -1,0 +1,18 @@
+"""The names of an account's app passwords, never the passwords."""
+
+from at_protocol.syntax.datetime import format_datetime
+from aurora_locus.accounts import app_passwords
+from aurora_locus.accounts.registry import Registry
+from aurora_locus.xrpc.method import Call, Outcome
+
+
+async def run(registry: Registry, call: Call) -> Outcome:
+    """Oldest first."""
+    async with registry.db.reader() as reader:
+        known = await app_passwords.list_all(reader, call.did)
+    return {
+        "passwords": [
+            {"name": one.name, "createdAt": format_datetime(one.created_at), "privileged": one.is_privileged}
+            for one in known
+        ]
+    }

@@ -1,0 +1,140 @@
+"""Passwords for apps: shown once, scoped, revocable."""
+
+import re
+from typing import Any
+
+import msgspec
+import pytest
+from argon2 import PasswordHasher
+
+from at_protocol.crypto import base64url
+from aurora_locus.accounts import passwords
+from tests.aurora_locus.town import IDENTITY, SERVER, Person, Town, statuses, together
+
+CREATE, LIST, REVOKE = (f"{SERVER}.{name}" for name in ("createAppPassword", "listAppPasswords", "revokeAppPassword"))
+
+
+async def make(person: Person, name: str = "phone", **more: Any) -> str:
+    answer = await person.post(CREATE, {"name": name, **more})
+    assert answer.status_code == 200, answer.text
+    return str(answer.json()["password"])
+
+
+async def app_of(town: Town, person: Person, password: str) -> Person:
+    answer = await town.sign_in(person.did, password)
+    assert answer.status_code == 200, answer.text
+    return town.person(answer)
+
+
+def scope_of(person: Person) -> str:
+    token = person.headers["authorization"].removeprefix("Bearer ")
+    return str(msgspec.json.decode(base64url.decode(token.split(".")[1]))["scope"])
+
+
+async def test_shown_once_and_listed_by_name(town: Town) -> None:
+    ana = await town.sign_up("ana")
+    password = await make(ana, " phone ")
+    assert re.fullmatch(r"[a-z2-7]{4}(-[a-z2-7]{4}){3}", password)
+    town.clock.turn(1_000_000)
+    await make(ana, "chat", privileged=True)
+    known = (await ana.get(LIST)).json()["passwords"]
+    assert [(one["name"], one["privileged"]) for one in known] == [("phone", False), ("chat", True)]
+    assert all("password" not in one for one in known)
+
+
+@pytest.mark.parametrize(
+    ("privileged", "scope"), [(False, "com.atproto.appPass"), (True, "com.atproto.appPassPrivileged")]
+)
+async def test_scope_survives_refreshing(town: Town, privileged: bool, scope: str) -> None:
+    """Refreshing gives neither more nor less, however often."""
+    ana = await town.sign_up("ana")
+    app = await app_of(town, ana, await make(ana, privileged=privileged))
+    for _ in range(3):
+        assert scope_of(app) == scope
+        answer = await app.bearing(app.refresh_token).post(f"{SERVER}.refreshSession")
+        assert answer.status_code == 200
+        app = town.person(answer)
+    assert scope_of(ana) == "com.atproto.access"
+
+
+async def test_what_an_app_may_and_may_not(town: Town) -> None:
+    ana = await town.sign_up("ana")
+    for privileged in (False, True):
+        app = await app_of(town, ana, await make(ana, f"app {privileged}", privileged=privileged))
+        record = {"repo": ana.did, "collection": "org.example.note", "record": {"text": "hello"}}
+        allowed = [await app.post("com.atproto.repo.createRecord", record), await app.get(f"{SERVER}.getSession")]
+        assert statuses(allowed) == [200, 200]
+        refused = [
+            await app.post(CREATE, {"name": "another"}),
+            await app.get(LIST),
+            await app.post(REVOKE, {"name": "phone"}),
+            await app.post(f"{SERVER}.deactivateAccount", {}),
+            await app.post(f"{SERVER}.activateAccount"),
+            await app.post(f"{IDENTITY}.updateHandle", {"handle": "anabel.test"}),
+        ]
+        assert [(one.status_code, one.json()["error"]) for one in refused] == [(403, "Forbidden")] * len(refused)
+    assert len((await ana.get(LIST)).json()["passwords"]) == 2
+
+
+async def test_revoking_ends_its_sessions_alone(town: Town) -> None:
+    ana = await town.sign_up("ana")
+    lost, kept = await make(ana, "lost"), await make(ana, "kept")
+    of_lost, of_kept = await app_of(town, ana, lost), await app_of(town, ana, kept)
+    assert (await ana.post(REVOKE, {"name": "lost"})).status_code == 200
+    assert (await ana.post(REVOKE, {"name": "lost"})).status_code == 200
+    assert (await town.sign_in(ana.did, lost)).json()["error"] == "AuthenticationRequired"
+    refused = await of_lost.bearing(of_lost.refresh_token).post(f"{SERVER}.refreshSession")
+    assert (refused.status_code, refused.json()["error"]) == (400, "ExpiredToken")
+    for person in (of_kept, ana):
+        assert (await person.bearing(person.refresh_token).post(f"{SERVER}.refreshSession")).status_code == 200
+
+
+async def test_one_name_is_one_password(town: Town) -> None:
+    """Of two that race for a name one is made; another account may use the name as well."""
+    ana, ben = await town.sign_up("ana"), await town.sign_up("ben")
+    assert statuses(await together(*(ana.post(CREATE, {"name": "phone"}) for _ in range(4)))) == [200, 400, 400, 400]
+    assert (await ben.post(CREATE, {"name": "phone"})).status_code == 200
+
+
+async def test_it_opens_its_own_account_only(town: Town) -> None:
+    ana, ben = await town.sign_up("ana"), await town.sign_up("ben")
+    password = await make(ana)
+    assert (await town.sign_in(ben.did, password)).json()["error"] == "AuthenticationRequired"
+
+
+@pytest.mark.parametrize("name", ["", "  ", "a\x00b", "x" * 101, "two\nlines"])
+async def test_names_that_cannot_be_shown_are_refused(town: Town, name: str) -> None:
+    ana = await town.sign_up("ana")
+    answer = await ana.post(CREATE, {"name": name})
+    assert (answer.status_code, answer.json()["error"]) == (400, "InvalidRequest")
+    assert (await ana.post(REVOKE, {"name": name})).status_code == 200
+    assert await town.count("app_passwords") == 0
+
+
+async def test_unknown_and_wrong_cost_alike(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For what could be an app password both hashes are computed, whoever is named."""
+    ana = await town.sign_up("ana")
+    await make(ana)
+    hashed: list[str] = []
+    verify, scrypt = PasswordHasher.verify, passwords._scrypt
+
+    def counted(self: PasswordHasher, *arguments: Any) -> bool:
+        hashed.append("argon2")
+        return verify(self, *arguments)
+
+    def counted_too(*arguments: Any) -> str:
+        hashed.append("scrypt")
+        return scrypt(*arguments)
+
+    monkeypatch.setattr(PasswordHasher, "verify", counted)
+    monkeypatch.setattr(passwords, "_scrypt", counted_too)
+    for identifier in ("ana.test", "nobody.test"):
+        hashed.clear()
+        answer = await town.sign_in(identifier, "aaaa-bbbb-cccc-dddd")
+        assert (answer.status_code, sorted(hashed)) == (401, ["argon2", "scrypt"])
+
+
+def test_hash_has_the_form_of_the_reference_servers() -> None:
+    """Salt: the first 16 bytes of the DID's SHA-256 in hexadecimal; 64 bytes of scrypt."""
+    salt, _, hashed = passwords._scrypt("did:plc:ragtjsm2j2vknwkz3zp4oxrd", "aaaa-bbbb-cccc-dddd").partition(":")  # type: ignore[arg-type]
+    assert (len(salt), len(hashed)) == (32, 128)
