@@ -1,14 +1,14 @@
 """Every XRPC method, asked with values that nearly fit its Lexicon: an answer or one of the protocol's errors, never 500."""
 
-from pathlib import Path
 from typing import Any
 
 from at_protocol.lexicon import document
 from aurora_locus.xrpc.table import table
-from groundwork.clock import HandClock
 from tests.attack.garbage import BODIES, SEED, Garbage, internals_in
-from tests.aurora_locus.town import ADMIN_PASSWORD, CATALOG, Person, Town, open_town
-from tests.databases import MakeDatabase, sqlite_url
+from tests.aurora_locus.conftest import open_the_town, pds_url, town
+from tests.aurora_locus.town import ADMIN_PASSWORD, CATALOG, Person, Town
+
+__all__ = ["open_the_town", "pds_url", "town"]
 
 ROUNDS = 40
 
@@ -58,32 +58,28 @@ async def _ask(town: Town, garbage: Garbage, nsid: str, callers: list[dict[str, 
     return f"POST {nsid} {body[:2000]!r}", answer
 
 
-async def test_no_method_breaks(
-    make_sqlite: MakeDatabase, tmp_path: Path, sqlite_templates: Path, clock: HandClock
-) -> None:
+async def test_no_method_breaks(town: Town) -> None:
     print(f"seed {SEED}")
-    url = await sqlite_url(tmp_path, sqlite_templates, "aurora_locus")
-    async with open_town(url, await make_sqlite("plc_directory"), clock, tmp_path) as town:
-        ada, ben = await town.sign_up("ada"), await town.sign_up("ben")
-        known = await _known(town, ada, ben)
-        callers = [
-            ada.headers,
-            ada.headers,
-            ada.headers,
-            ben.headers,
-            {},
-            town.administration.headers,
-            {"authorization": f"Bearer {ada.refresh_token}"},
-            {"authorization": "Bearer x.y.z"},
-        ]
-        wrong = []
-        for number, nsid in enumerate(sorted(table(town.pds.registry).methods)):
-            garbage = Garbage(SEED + number, known)
-            for _ in range(ROUNDS):
-                asked, answer = await _ask(town, garbage, nsid, callers)
-                if complaint := _complaint(answer, asked):
-                    wrong.append(f"{complaint}: {asked[:500]} -> {answer.status_code} {answer.text[:300]}")
-        assert not wrong, "\n".join(wrong)
+    ada, ben = await town.sign_up("ada"), await town.sign_up("ben")
+    known = await _known(town, ada, ben)
+    callers = [
+        ada.headers,
+        ada.headers,
+        ada.headers,
+        ben.headers,
+        {},
+        town.administration.headers,
+        {"authorization": f"Bearer {ada.refresh_token}"},
+        {"authorization": "Bearer x.y.z"},
+    ]
+    wrong = []
+    for number, nsid in enumerate(sorted(table(town.pds.registry).methods)):
+        garbage = Garbage(SEED + number, known)
+        for _ in range(ROUNDS):
+            asked, answer = await _ask(town, garbage, nsid, callers)
+            if complaint := _complaint(answer, asked):
+                wrong.append(f"{complaint}: {asked[:500]} -> {answer.status_code} {answer.text[:300]}")
+    assert not wrong, "\n".join(wrong)
 
 
 def _complaint(answer: Any, asked: str) -> str:
