@@ -3,7 +3,6 @@
 import asyncio
 
 from openmeet.ingestion import processor
-from openmeet.ingestion.events import Here
 from openmeet.ingestion.processor import Processor, counting
 from programs.platform import Platform
 from programs.worker import worker_role
@@ -11,8 +10,8 @@ from programs.worker import worker_role
 
 async def work(platform: Platform, stop: asyncio.Event) -> None:
     """Apply until ``stop`` is set."""
-    here = Here(platform.settings.public_url)
-    await processor.run(Processor(platform.db, platform.queue, here, counting(platform.metrics)), stop)
+    counts = counting(platform.metrics)
+    await processor.run(Processor(platform.db, platform.queue, platform.here, counts), stop)
 
 
 app = worker_role(work, "Apply messages until stopped.")

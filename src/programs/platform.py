@@ -31,6 +31,7 @@ from groundwork.settings import SettingsRefused, read_file, read_settings
 from groundwork.telemetry.metrics import Metrics
 from openmeet.identities.custodial import Keeper, admin_authorization, mail_domain_of, offered_domain
 from openmeet.identities.network import Network
+from openmeet.ingestion.events import Here
 from openmeet.settings import PREFIX, Settings, contradictions, dangers
 from openmeet.tenants.model import Tenant, Tenants
 from programs.running import VERSION
@@ -51,6 +52,7 @@ class Platform:
     mailer: Mailer
     metrics: Metrics
     code_key: bytes
+    here: Here
 
     @property
     def db(self) -> Database:
@@ -111,6 +113,10 @@ async def open_platform(settings: Settings, clock: Clock) -> AsyncIterator[Platf
             mailer=mailer,
             metrics=Metrics("openmeet"),
             code_key=hmac.digest(keys[0], b"openmeet/sign_in/codes", hashlib.sha256),
+            here=Here(
+                settings.public_url,
+                tuple(hmac.digest(key, b"openmeet/records/erased", hashlib.sha256) for key in keys),
+            ),
         )
 
 

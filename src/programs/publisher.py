@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from at_protocol.lexicon.catalog import Catalog
+from at_protocol.syntax.did import Did
 from at_protocol.syntax.tid import TidClock
 from groundwork.mail.address import parse_address
 from groundwork.mail.contract import Mail
@@ -15,9 +16,11 @@ from groundwork.outbox.pay import Paying
 from groundwork.queue.contract import Message
 from openmeet.debts.deliveries import Composer, Letter, Sender, mail_payer
 from openmeet.debts.kinds import Debt
+from openmeet.firehose import progress
 from openmeet.identities.custodial import Keeper, account_payer
+from openmeet.ingestion import dead_letters
 from openmeet.ingestion.backfill import backfill_payer
-from openmeet.ingestion.events import Here
+from openmeet.ingestion.erasing import Erasing
 from openmeet.ingestion.fetching import subject_payer
 from openmeet.ingestion.refreshing import identity_payer
 from openmeet.publication import payer
@@ -58,15 +61,24 @@ def publisher(platform: Platform) -> Publisher:
 
 def payings(platform: Platform, keeper: Keeper) -> dict[str, Paying]:
     """Every kind of debt and how it is paid; a test compares the kinds with ``Debt``."""
-    db, network, here = platform.db, platform.network, Here(platform.settings.public_url)
+    db, network, here = platform.db, platform.network, platform.here
     return {
         Debt.MAIL: Paying(mail_payer(db, composers(platform), _send(platform))),
         Debt.CUSTODIAL_ACCOUNT: Paying(account_payer(db, network, keeper)),
-        Debt.REFRESH_IDENTITY: Paying(identity_payer(db, network)),
+        Debt.REFRESH_IDENTITY: Paying(identity_payer(db, network, _erasing(platform))),
         Debt.FETCH_SUBJECT: Paying(subject_payer(db, network, here)),
         # A repository may be large: one at a time, with a lease as long as reading one takes.
         Debt.BACKFILL: Paying(backfill_payer(db, network, here), batch=1, lease_seconds=600.0),
     }
+
+
+def _erasing(platform: Platform) -> Erasing:
+    async def elsewhere(did: Did) -> None:
+        await dead_letters.erase(platform.queue, did)
+        async with platform.installation.transaction() as tx:
+            await progress.erase(tx, did)
+
+    return Erasing(platform.here.erasure_keys, elsewhere)
 
 
 def composers(platform: Platform) -> dict[str, Composer]:

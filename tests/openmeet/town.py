@@ -15,7 +15,7 @@ from at_network.xrpc_client import XrpcClient
 from at_protocol.lexicon.catalog import Catalog
 from at_protocol.sync.account_state import AccountState
 from at_protocol.syntax.tid import TidClock
-from aurora_locus.app import open_server
+from aurora_locus.app import AuroraLocus, open_server
 from aurora_locus.settings import Settings as PdsSettings
 from groundwork.clock import HandClock
 from groundwork.database.transaction import Database
@@ -81,6 +81,7 @@ class Town:
     proxy: LossyProxy
     clock: HandClock
     consumer: Consumer
+    pds: AuroraLocus
 
     async def person(self, name: str = "Ana", *, agrees: bool = True) -> Caller:
         """Somebody who signed up by e-mail; with the yes their repository is made."""
@@ -301,4 +302,5 @@ async def town(make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path) -> A
                 queues={"main": queue},
                 counting=firehose_counting(metrics),
             ),
+            pds,
         )

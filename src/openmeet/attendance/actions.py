@@ -101,6 +101,26 @@ async def withdraw_from_network(tx: Transaction, *, record_uri: str) -> Attendan
     return mine.id
 
 
+async def erase_from(tx: Transaction, did: str) -> None:
+    """A repository was deleted with its account: answers known from it alone go, and their seats are free.
+
+    Who has an account here keeps what they answered here.
+    """
+    for one in await queries.erasable(tx, did):
+        event = await lock_for_update(tx, one.event_id)
+        user = await user_by_id(tx, one.user_id)
+        if event is None or user is None:
+            continue
+        if user.kind is UserKind.SHADOW:
+            await queries.delete(tx, one.id)
+        else:
+            await queries.set_record(tx, one.id, None)
+            if one.source is Source.HERE:
+                continue
+            await _put(tx, event, user.id, one, AttendanceStatus.DECLINED, source=Source.NETWORK, answered_at=tx.now)
+        await _fill_seats(tx, event)
+
+
 async def confirm(tx: Transaction, caller: Caller, slug: EventSlug, user_ids: list[UserId] | None = None) -> int:
     """The host gives a place to answers that take none yet: these people's, or everybody's, in order of arrival.
 

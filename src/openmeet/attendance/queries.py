@@ -188,6 +188,25 @@ async def set_record(tx: Transaction, attendance_id: AttendanceId, record_uri: s
     )
 
 
+async def erasable(reader: Reader, did: str) -> list[Attendance]:
+    """Answers that stand in a DID's repository, and whatever else somebody has who is known by this DID alone."""
+    rows = await reader.fetch(
+        f"""
+        select {COLUMNS} from attendances
+         where substr(record_uri, 1, length(:prefix)) = :prefix
+            or user_id in (select i.user_id from identities i where i.did = :did and i.kind = 'shadow')
+         order by event_id, id
+        """,
+        prefix=f"at://{did}/",
+        did=did,
+    )
+    return [attendance_of(row) for row in rows]
+
+
+async def delete(tx: Transaction, attendance_id: AttendanceId) -> None:
+    await tx.execute("delete from attendances where id = :id", id=attendance_id)
+
+
 async def attendees(
     reader: Reader, event_id: EventId, statuses: Sequence[AttendanceStatus], *, limit: int
 ) -> list[Attendee]:

@@ -167,7 +167,7 @@ async def show_news(request: Request) -> Response:
     items = []
     for one in news:
         event = events.get(EventId(one.subject_id))
-        if event is None or event.is_hidden:
+        if event is None or event.is_hidden or not event.title:
             continue
         before, after = _NEWS[one.kind]
         items.append(

@@ -178,6 +178,16 @@ GIVE_UP_REVISION = f"""
        and (uri is not null or state in ({GRAPH.sql_sources_of(State.WITHHELD)}))
 """
 
+# Whoever pays at this moment holds an older lease: its answer changes nothing any more.
+ERASE = """
+    update publications
+       set state = 'retracted', did = null, uri = null, chosen_cid = null, chosen_body = null, chosen_revision = null,
+           base_cid = null, base_body = null, base_rev = null, edits = null, merged = null, was_merged = 0,
+           sent_revision = revision, changed_at = :now, lease = lease + 1, leased_until = null, attempts = 0, rounds = 0,
+           reason = 'The account was deleted.'
+     where did = :did
+"""
+
 ATTACH = """
     update publications
        set did = :did, uri = :uri, base_cid = :cid, base_body = :body, base_rev = :rev
@@ -350,6 +360,11 @@ async def retracted(tx: Transaction, held: Publication) -> bool:
 async def lose(tx: Transaction, *, uri: str, rev: str, reason: str) -> bool:
     """The record was deleted in the repository by somebody else; what we owed about it is void until a new edit."""
     return await tx.execute(LOSE, uri=uri, rev=rev, reason=reason, now=tx.now) == 1
+
+
+async def erase(tx: Transaction, did: str) -> None:
+    """The account is gone, and every record with it: nothing is owed there, and no copy of what was sent stays."""
+    await tx.execute(ERASE, did=did, now=tx.now)
 
 
 async def give_up_revision(tx: Transaction, owned: Publication) -> None:

@@ -251,6 +251,11 @@ async def release(tx: Transaction, event_id: EventId) -> None:
 
 async def keep_draft(tx: Transaction, token_hash: bytes, fields: str) -> Instant:
     """Keep what somebody typed before signing in; returns when it is forgotten."""
+async def erase_from(tx: Transaction, did: str) -> None:
+    """A repository was deleted with its account: nothing stays of events that came from it."""
+    await queries.erase_from(tx, did)
+
+
     expires_at = Instant(tx.now + DRAFT_LIFE)
     await queries.put_draft(tx, token_hash, fields, expires_at)
     return expires_at

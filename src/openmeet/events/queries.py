@@ -27,6 +27,17 @@ _STORED = (
     " is_read_only, is_held, external_source, removed_at, deleted_at, created_at, updated_at"
 )
 
+# The row stays, because answers of others refer to it; even its address had words of its title.
+ERASE = """
+    update events
+       set slug = id, title = '', description = '', starts_at = null, ends_at = null, over_at = null, starts_local = '',
+           starts_text = '', ends_text = '', time_zone = 'UTC', status_reason = '', venue_name = '', street = '',
+           locality = '', region = '', country = '', postal_code = '', latitude = '', longitude = '', online_url = '',
+           links = '[]', search_text = '', removed_at = coalesce(removed_at, :now), revision = revision + 1,
+           updated_at = :now
+     where record_did = :did and origin = 'network'
+"""
+
 
 def columns_of(table: str) -> str:
     """What ``event_of`` reads, of ``events`` under this name: its columns, and whether its repository is hidden."""
@@ -172,6 +183,14 @@ async def set_record(tx: Transaction, event_id: EventId, uri: str, cid: str, did
 async def forget_record(tx: Transaction, event_id: EventId) -> None:
     await tx.execute(
         "update events set record_uri = null, record_cid = null, record_did = null where id = :id", id=event_id
+    )
+
+
+async def erase_from(tx: Transaction, did: str) -> None:
+    """Blank events that are known from this repository alone; those made here only lose their record."""
+    await tx.execute(ERASE, did=did, now=tx.now)
+    await tx.execute(
+        "update events set record_uri = null, record_cid = null, record_did = null where record_did = :did", did=did
     )
 
 

@@ -153,6 +153,12 @@ async def known_of(reader: Reader, did: str) -> AccountState:
     )
 
 
+async def erase(tx: Transaction, did: str) -> None:
+    """Forget what is known of a repository that was deleted with its account, and frames of it that were kept."""
+    await tx.execute("delete from verified_repositories where did = :did", did=did)
+    await tx.execute("delete from rejected_frames where did = :did", did=did)
+
+
 async def set_state(tx: Transaction, url: str, state: SourceState, reason: str) -> None:
     """A source fails, or has stopped for a person to look."""
     await tx.execute(SET_STATE, url=url, state=state.value, reason=reason, now=tx.now)

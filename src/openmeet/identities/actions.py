@@ -22,7 +22,7 @@ async def person_for_did(tx: Transaction, did: Did) -> UserId:
         # Two messages about a DID nobody knew, at once: the loser starts over and finds the winner's row.
         raise TransactionConflict("somebody else has just met this DID")
     # Who this is (handle, PDS, status) is asked outside of the transaction.
-    await owe(tx, Debt.REFRESH_IDENTITY, did)
+    await owe(tx, Debt.REFRESH_IDENTITY, did, int(tx.now))
     return user_id
 
 
@@ -45,6 +45,14 @@ async def connect(tx: Transaction, did: Did, *, handle: str, pds_url: str) -> Us
         )
     await publications.wake_all_of(tx, user_id)
     return user_id
+
+
+async def erase(tx: Transaction, did: str) -> None:
+    """The account behind a DID was deleted: the DID is forgotten, and a shadow's name with it; a person stays."""
+    known = await queries.find(tx, did)
+    if known is not None:
+        await queries.delete(tx, did, known.user_id)
+        await users.blank_shadow(tx, known.user_id)
 
 
 async def ask_once(tx: Transaction, user_id: UserId) -> bool:

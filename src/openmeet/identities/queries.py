@@ -58,6 +58,16 @@ UPDATE_FROM_NETWORK = """
      where did = :did
 """
 
+DELETE_SESSION = "delete from repository_sessions where did = :did"
+DELETE_ACCOUNT = "delete from custodial_accounts where did = :did"
+DELETE = "delete from identities where did = :did"
+
+# Nobody is asked for a second yes who still has another repository.
+FORGET_CONSENT = """
+    update consents set publishing = 0, handle = '', revision = revision + 1
+     where user_id = :user_id and not exists (select 1 from identities i where i.user_id = consents.user_id)
+"""
+
 NAME = "update identities set display_name = :display_name, updated_at = :now where did = :did"
 
 PUT_SESSION = """
@@ -175,6 +185,13 @@ async def update_from_network(tx: Transaction, did: str, *, handle: str, pds_url
 
 async def set_display_name(tx: Transaction, did: str, display_name: str) -> None:
     await tx.execute(NAME, did=did, display_name=display_name, now=tx.now)
+
+
+async def delete(tx: Transaction, did: str, user_id: UserId) -> None:
+    """Forget a DID with its session; a consent that was about it alone ends with it."""
+    for statement in (DELETE_SESSION, DELETE_ACCOUNT, DELETE):
+        await tx.execute(statement, did=did)
+    await tx.execute(FORGET_CONSENT, user_id=user_id)
 
 
 async def put_session(tx: Transaction, did: str, *, pds_url: str, sealed: bytes) -> None:

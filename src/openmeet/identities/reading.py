@@ -21,6 +21,7 @@ MAX_PROOF_BYTES = 3_000_000
 # A repository of a hundred thousand records; larger ones belong to robots.
 MAX_REPOSITORY_BYTES = 200_000_000
 
+DELETED = "deleted"
 _INACTIVE = frozenset({"RepoTakendown", "RepoSuspended", "RepoDeactivated"})
 
 
@@ -99,7 +100,7 @@ async def account_status(network: Network, did: Did, pds: str) -> AccountStatus:
     except NotFound as absent:
         if absent.name != "RepoNotFound":
             raise RemoteFailed(f"The PDS of {did} does not say how the account stands: {absent.why}") from absent
-        return AccountStatus(is_active=False, status="deleted", rev=None)
+        return AccountStatus(is_active=False, status=DELETED, rev=None)
     active, status, rev = answer.get("active"), answer.get("status"), answer.get("rev")
     return AccountStatus(
         is_active=active is True,

@@ -25,7 +25,7 @@ from openmeet.events import queries as event_queries
 from openmeet.events.model import EventId
 from openmeet.ingestion import answers, events, parking
 from openmeet.ingestion.events import Here, Version
-from openmeet.records import seen
+from openmeet.records import erased, seen
 from openmeet.records.collections import EVENTS, RSVPS
 from openmeet.records.event import MAX_RECORD_BYTES, EventRead, read_event
 from openmeet.records.message import RecordMessage
@@ -68,10 +68,17 @@ class _Reading:
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """``owned``: uris of records that we write. ``waited_for``: events that parked answers wait for."""
+    """``owned``: uris of records that we write. ``waited_for``: events that parked answers wait for.
+
+    ``erased``: up to which rev what a DID, or under a uri, was written stays away.
+    """
 
     owned: set[str]
     waited_for: set[str]
+    erased: dict[str, str]
+
+    def is_erased(self, message: RecordMessage) -> bool:
+        return message.rev <= max(self.erased.get(message.did, ""), self.erased.get(message.uri, ""))
 
 
 async def apply(tx: Transaction, here: Here, messages: Sequence[RecordMessage]) -> list[Outcome]:
@@ -88,7 +95,11 @@ async def apply(tx: Transaction, here: Here, messages: Sequence[RecordMessage]) 
     await seen.lock_subjects(tx, about)
     before |= await seen.find_many(tx, sorted(uris - answer_uris))
     # What the whole batch needs to know is asked once: a question costs more than an insert.
-    batch = _Batch(await publication_leases.owned_among(tx, sorted(uris)), await seen.subjects_waited_for(tx, about))
+    batch = _Batch(
+        await publication_leases.owned_among(tx, sorted(uris)),
+        await seen.subjects_waited_for(tx, about),
+        await erased.barriers(tx, here.erasure_keys, {*uris, *(message.did for message in messages)}),
+    )
     outcomes: list[Outcome] = []
     touched: set[str] = set()
     for reading in readings:
@@ -124,6 +135,8 @@ async def _apply_one(tx: Transaction, here: Here, batch: _Batch, reading: _Readi
         return Outcome.IGNORED
     if to_microseconds(message.rev) > tx.now + MAX_AHEAD:
         return Outcome.FROM_THE_FUTURE
+    if batch.is_erased(message):
+        return Outcome.KNOWN
     is_ours = message.uri in batch.owned
     owned = await publication_leases.find_by_uri(tx, message.uri) if is_ours else None
     is_echo = False

@@ -20,7 +20,7 @@ LIST = """
 
 REVIEWED = "update conflicts set reviewed_at = :now where uri = :uri and field = :field and theirs_rev = :theirs_rev"
 
-ERASE = "delete from conflicts where uri = :uri"
+ERASE = "delete from conflicts where substr(uri, 1, length(:prefix)) = :prefix"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,6 @@ async def mark_reviewed(tx: Transaction, *, uri: str, field: str, theirs_rev: st
     await tx.execute(REVIEWED, uri=uri, field=field, theirs_rev=theirs_rev, now=tx.now)
 
 
-async def erase(tx: Transaction, uri: str) -> None:
-    """Erasure of a DID takes its conflicts along."""
-    await tx.execute(ERASE, uri=uri)
+async def erase_of(tx: Transaction, did: str) -> None:
+    """Erasure of a DID takes the conflicts about its records along."""
+    await tx.execute(ERASE, prefix=f"at://{did}/")

@@ -8,6 +8,8 @@ from groundwork.clock import Instant
 from groundwork.queue.contract import Queue
 from openmeet.records.message import RecordMessage, decode
 
+PAGE = 100
+
 
 @dataclass(frozen=True, slots=True)
 class Shown:
@@ -46,6 +48,15 @@ async def retry(queue: Queue, letter_ids: Sequence[str]) -> int:
 async def discard(queue: Queue, letter_ids: Sequence[str]) -> int:
     """Forget; how many there were."""
     return await queue.discard_dead(letter_ids)
+
+
+async def erase(queue: Queue, did: str) -> int:
+    """Forget the dead letters about a DID that was deleted; how many."""
+    found, after = 0, ""
+    while letters := await queue.dead_letters(PAGE, after):
+        found += await queue.discard_dead([one.letter_id for one in letters if one.message.partition == did])
+        after = letters[-1].letter_id
+    return found
 
 
 def _about(body: bytes) -> str:

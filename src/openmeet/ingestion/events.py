@@ -48,9 +48,13 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Here:
-    """The installation itself: its address, as it stands in records that we write."""
+    """The installation itself: its address, as it stands in records that we write.
+
+    ``erasure_keys``: see ``records.erased``; without any nothing can have been erased.
+    """
 
     instance: str
+    erasure_keys: tuple[bytes, ...] = ()
 
     def page_of(self, event: Event) -> str:
         return f"{self.instance}/events/{quote(event.slug)}"

@@ -12,15 +12,18 @@ from groundwork.outbox.pay import Payer
 from groundwork.telemetry.logs import log
 from openmeet.identities import queries as identity_queries
 from openmeet.identities.network import Network
-from openmeet.identities.reading import account_status
+from openmeet.identities.reading import DELETED, account_status
+from openmeet.ingestion.erasing import Erasing, erase
 from openmeet.records import seen
 
 
-def identity_payer(db: Database, network: Network) -> Payer:
-    """The payer of ``Debt.REFRESH_IDENTITY``; the subject is the DID."""
+def identity_payer(db: Database, network: Network, erasing: Erasing | None = None) -> Payer:
+    """The payer of ``Debt.REFRESH_IDENTITY``; the subject is the DID. Without ``erasing`` the deleted are only hidden."""
 
     async def pay(debt: Debt) -> None:
-        await refresh(db, network, parse_did(debt.subject))
+        did = parse_did(debt.subject)
+        if await refresh(db, network, did) == DELETED and erasing is not None:
+            await erase(db, erasing, did)
 
     return pay
 
@@ -28,7 +31,7 @@ def identity_payer(db: Database, network: Network) -> Payer:
 async def refresh(db: Database, network: Network, did: Did) -> str:
     """Ask and note; the status. Raises RemoteFailed and RemoteSlow: an unreachable PDS says nothing about an account."""
     network.dids.doubt(did)
-    handle, pds, status = "", "", "deleted"
+    handle, pds, status = "", "", DELETED
     try:
         document = await network.dids.resolve(did)
     except NotFound as absent:

@@ -138,6 +138,11 @@ ABSENT = """
 
 DROP_OLD_TOMBSTONES = "delete from records where did = :did and standing = 'tombstone' and rev <= :rev"
 
+URIS_OF = "select uri from records where did = :did order by uri"
+ERASE = "delete from records where did = :did returning uri, rev"
+UNLOCK = "delete from subjects where uri = :uri"
+ERASE_REPOSITORY = "delete from repositories where did = :did"
+
 LIST_RAW = f"""
     select {COLUMNS} from records where standing = 'raw' and uri > :after order by uri limit :limit
 """
@@ -268,6 +273,16 @@ async def raise_floor(tx: Transaction, did: str, rev: str) -> None:
 async def start_epoch(tx: Transaction, did: str) -> None:
     """The repository was re-created with lower revs: an operator says that what comes now is newer."""
     await tx.execute(NEW_EPOCH, did=did, now=tx.now)
+
+
+async def erase(tx: Transaction, did: str) -> dict[str, str]:
+    """Forget everything that a DID wrote; the last rev of each uri that was known."""
+    uris = [row["uri"] for row in await tx.fetch(URIS_OF, did=did)]
+    await _lock(tx, uris)
+    revs = {row["uri"]: row["rev"] for row in await tx.fetch(ERASE, did=did)}
+    await tx.execute_many(UNLOCK, [{"uri": uri} for uri in uris])
+    await tx.execute(ERASE_REPOSITORY, did=did)
+    return revs
 
 
 async def not_newer_than(reader: Reader, did: str, rev: str, collections: Sequence[str]) -> list[tuple[str, str, str]]:

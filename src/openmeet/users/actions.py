@@ -32,6 +32,11 @@ async def claim_shadow(tx: Transaction, user_id: UserId, *, display_name: str = 
     return await queries.claim(tx, user_id, display_name) == 1
 
 
+async def blank_shadow(tx: Transaction, user_id: UserId) -> None:
+    """Nothing stays of somebody who was known by their DID alone; a person who signed in is not touched."""
+    await queries.blank_shadow(tx, user_id)
+
+
 async def edit_profile(tx: Transaction, user_id: UserId, profile: Profile) -> User:
     """Replace name, text and zone of one's own profile."""
     user = await queries.update_profile(

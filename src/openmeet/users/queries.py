@@ -64,6 +64,14 @@ async def claim(tx: Transaction, user_id: UserId, display_name: str) -> int:
     )
 
 
+async def blank_shadow(tx: Transaction, user_id: UserId) -> None:
+    await tx.execute(
+        "update users set display_name = '', bio = '', updated_at = :now where id = :id and kind = 'shadow'",
+        id=user_id,
+        now=tx.now,
+    )
+
+
 async def update_profile(
     tx: Transaction, user_id: UserId, *, display_name: str, bio: str, time_zone: str | None
 ) -> User | None:

@@ -1,0 +1,268 @@
+"""A deleted account leaves nothing but hashes: every table of the tenant is searched for what it wrote."""
+
+from collections.abc import Mapping
+
+import pytest
+
+from at_protocol.data import cbor
+from at_protocol.syntax.tid import from_microseconds
+from aurora_locus.repository import hosting
+from groundwork.clock import SECOND, HandClock
+from groundwork.database.transaction import Database, Engine
+from groundwork.outbox import owe as outbox
+from groundwork.queue.contract import Message
+from groundwork.queue.embedded import EmbeddedQueue
+from openmeet.attendance import actions as attendance
+from openmeet.attendance.model import AttendanceStatus, Reply
+from openmeet.debts import publication_leases
+from openmeet.debts.kinds import Debt
+from openmeet.debts.publications import Kind, State
+from openmeet.events import actions as events
+from openmeet.events.queries import by_id, by_slug
+from openmeet.events.rules import Submission, check
+from openmeet.identities import actions as identities
+from openmeet.identities import queries as identity_queries
+from openmeet.ingestion import conflicts, dead_letters, refreshing
+from openmeet.ingestion.apply import Outcome, apply
+from openmeet.ingestion.erasing import Erasing, erase_here
+from openmeet.ingestion.events import Here
+from openmeet.ingestion.merge import Decision, Policy, Side
+from openmeet.ingestion.processor import Processor
+from openmeet.records.message import RecordMessage
+from openmeet.users.model import Caller
+from tests.databases import MakeDatabase
+from tests.openmeet.ingestion.network import did, event, rsvp
+from tests.openmeet.ingestion.test_seats import URI, full_house, statuses
+from tests.openmeet.town import INSTANCE, Town
+from tests.world.oracle import EVENT
+
+KEYS = (b"k" * 32, b"older" * 6)
+HERE = Here("https://meet.example", KEYS)
+TEA = f"at://{did(1)}/{EVENT}/tea"
+# Nothing of these may be anywhere afterwards; a DID itself stands in records of others, whose they are.
+MARKS = ("Zanzibar", "zanzibar", "Cinnamon", "cinnamon", "@ana", "Nutmeg")
+
+
+async def take(db: Database, *messages: RecordMessage) -> list[Outcome]:
+    async with db.transaction() as tx:
+        return await apply(tx, HERE, messages)
+
+
+async def everything(db: Database, engine: Engine) -> dict[str, list[Mapping[str, object]]]:
+    """All rows of all tables."""
+    found: dict[str, list[Mapping[str, object]]] = {}
+    listing = (
+        "select name from sqlite_master where type = 'table' order by name"
+        if engine == "sqlite"
+        else "select table_name as name from information_schema.tables where table_schema = current_schema() order by 1"
+    )
+    async with db.reader() as reader:
+        for table in [row["name"] for row in await reader.fetch(listing)]:
+            found[table] = [dict(row) for row in await reader.fetch(f"select * from {table}")]
+    return found
+
+
+def traces(rows: dict[str, list[Mapping[str, object]]], marks: tuple[str, ...]) -> list[tuple[str, str]]:
+    """(table, column) of every value that holds one of the marks."""
+    return [
+        (table, column)
+        for table, lines in rows.items()
+        for line in lines
+        for column, value in line.items()
+        if any(
+            (mark.encode() in bytes(value)) if isinstance(value, bytes | memoryview) else mark in str(value)
+            for mark in marks
+        )
+    ]
+
+
+async def leave_traces(db: Database) -> None:
+    """One of everything that an account can leave here."""
+    await take(
+        db,
+        event(
+            1,
+            "tea",
+            1,
+            "Zanzibar evening",
+            description="Cinnamon for everybody.",
+            startsAt="2026-05-01T10:00:00Z",
+            locations=[{"$type": "community.lexicon.location.address", "country": "TZ", "name": "Zanzibar"}],
+            uris=[{"uri": "https://cinnamon.example/"}],
+        ),
+        event(1, "odd", 2, "Zanzibar in the past", startsAt="1800-01-01T00:00:00Z"),  # kept raw
+        rsvp(1, "own", 3, f"at://{did(5)}/{EVENT}/unseen", note="Cinnamon"),  # parked
+        rsvp(2, "one", 4, TEA),
+    )
+    async with db.transaction() as tx:
+        await identity_queries.update_from_network(tx, did(1), handle="zanzibar.example", pds_url="", status="deleted")
+        await identity_queries.set_display_name(tx, did(1), "Cinnamon")
+        decision = Decision("name", "Zanzibar", "Tea", "Cinnamon", Policy.MANUAL_EDIT_IS_KEPT, Side.OURS)
+        await conflicts.keep(tx, uri=TEA, theirs_rev="r", ours_revision=1, decisions=(decision,))
+
+
+async def erase(db: Database, who: int = 1) -> None:
+    async with db.transaction() as tx:
+        await erase_here(tx, KEYS, did(who))
+
+
+async def test_nothing_of_a_stranger_is_found_in_any_table(db: Database, engine: Engine):
+    await leave_traces(db)
+    before = traces(await everything(db, engine), MARKS)
+    tables = {table for table, _ in before}
+    assert {"events", "records", "identities", "conflicts"} <= tables, before
+    await erase(db)
+    rows = await everything(db, engine)
+    assert traces(rows, MARKS) == []
+    # The DID stands where somebody else wrote it: in their answer, and in the question for the event.
+    own = [trace for trace in traces(rows, (did(1),)) if trace[0] not in {"records", "subjects", "debts"}]
+    assert own == []
+    assert {row["did"] for row in rows["records"]} == {did(2)}
+
+
+async def test_what_remains_is_a_hash_of_each_uri_with_its_rev(db: Database, engine: Engine):
+    """Four names: the three uris, and the DID itself as of the erasure."""
+    await leave_traces(db)
+    revs = {row["uri"]: row["rev"] for row in (await everything(db, engine))["records"] if row["did"] == did(1)}
+    await erase(db)
+    kept = (await everything(db, engine))["erasures"]
+    assert len(kept) == len(revs) + 1 == 4
+    assert set(revs.values()) < {row["rev"] for row in kept}
+    assert all(len(bytes(row["hash"])) == 32 for row in kept)
+
+
+async def test_late_and_repeated_messages_bring_nothing_back(db: Database, engine: Engine):
+    """Known ones, and ones of before the deletion that come only now."""
+    await leave_traces(db)
+    await erase(db)
+    old = [event(1, "tea", 1, "Zanzibar evening"), event(1, "late", 9, "Zanzibar later")]
+    assert await take(db, *old) == [Outcome.KNOWN, Outcome.KNOWN]
+    assert traces(await everything(db, engine), MARKS) == []
+
+
+async def test_an_account_that_comes_back_writes_anew(db: Database, clock: HandClock):
+    """A deletion can be taken back within days: what is written after it counts."""
+    await leave_traces(db)
+    await erase(db)
+    clock.turn(60 * SECOND)
+    again = event(1, "tea", 0, "Again")
+    again = type(again)(
+        **{name: getattr(again, name) for name in again.__dataclass_fields__}
+        | {"rev": from_microseconds(clock.now(), 5)}
+    )
+    assert await take(db, again) == [Outcome.APPLIED]
+
+
+async def test_barriers_of_older_keys_hold(db: Database):
+    """After the sealing keys were rotated."""
+    await leave_traces(db)
+    async with db.transaction() as tx:
+        await erase_here(tx, KEYS[1:], did(1))
+    assert await take(db, event(1, "tea", 1, "Zanzibar evening")) == [Outcome.KNOWN]
+
+
+async def test_erasing_twice_is_erasing_once(db: Database, engine: Engine):
+    await leave_traces(db)
+    await erase(db)
+    once = await everything(db, engine)
+    await erase(db)
+    twice = await everything(db, engine)
+    assert [row["revision"] for row in once["events"]] == [row["revision"] for row in twice["events"]]
+    assert once["attendances"] == twice["attendances"]
+
+
+async def test_the_seat_of_a_deleted_account_is_free(db: Database):
+    """Unlike a hidden one, which is reserved: who waited moves up."""
+    tea, people = await full_house(db)
+    await take(db, rsvp(0, "one", 1, URI), rsvp(1, "one", 2, URI))
+    async with db.transaction() as tx:
+        late = await attendance.answer(tx, people[3], tea.slug, Reply.GOING)
+    assert late.status is AttendanceStatus.WAITLISTED
+    await erase(db, 0)
+    after = await statuses(db)
+    assert after[people[3].user_id] == "attending"
+    assert after[people[0].user_id] == "declined"
+
+
+async def test_what_people_here_made_and_answered_stays_theirs(db: Database, engine: Engine):
+    """The event of somebody with an account here only loses its record, and the promise about it every copy."""
+    async with db.transaction() as tx:
+        user_id = await identities.connect(tx, did(1), handle="ana.example", pds_url="https://pds.example")
+        ana = Caller(user_id, "Ana")
+        await identities.agree(tx, user_id, handle="ana.example")
+        tea = await events.create(
+            tx, ana, check(Submission(title="Tea", starts="2026-04-01T17:00", time_zone="UTC", visibility="public"))
+        )
+        mine = await attendance.answer(tx, ana, tea.slug, Reply.GOING)
+        body = cbor.encode({"name": "Nutmeg"})
+        held = await publication_leases.take_one(tx, kind=Kind.EVENT, subject_id=tea.id, seconds=60)
+        assert held is not None
+        await publication_leases.fix(tx, held, did=did(1), uri=TEA, cid="c", body=body)
+        await publication_leases.confirm(tx, held, revision=held.revision, cid="c", body=body, rev="r")
+        await events.note_record(tx, tea.id, uri=TEA, cid="c", did=did(1))
+        await attendance.note_record(tx, mine.id, uri=f"at://{did(1)}/x/own")
+    await erase(db)
+    assert traces(await everything(db, engine), ("Nutmeg", did(1))) == []
+    async with db.reader() as reader:
+        after = await by_id(reader, tea.id)
+        owed = await publication_leases.find(reader, Kind.EVENT, tea.id)
+        consent = await identity_queries.consent(reader, user_id)
+    assert after is not None
+    assert (after.title, after.record_uri, after.is_gone) == ("Tea", None, False)
+    assert owed is not None
+    assert (owed.state, owed.uri, owed.base_body) == (State.RETRACTED, None, None)
+    assert not consent.is_given
+    assert (await statuses(db))[user_id] == "attending"
+
+
+async def test_dead_letters_of_the_account_are_forgotten_and_no_others(make_database: MakeDatabase, clock: HandClock):
+    queue = EmbeddedQueue(await make_database("groundwork.queue"), clock)
+    for number in range(250):
+        await queue.publish([Message("event.create", did(number % 2), b"x", f"m{number}")])
+    for _ in range(125):
+        for delivery in await queue.lease(10, 60):
+            await queue.bury(delivery, "wrong")
+    assert await dead_letters.erase(queue, did(1)) == 125
+    assert {letter.message.partition for letter in await queue.dead_letters(1000)} == {did(0)}
+
+
+async def nothing_else(_did: object) -> None:
+    """No messages and frames in this test."""
+
+
+@pytest.fixture
+def erasing() -> Erasing:
+    return Erasing(KEYS, nothing_else)
+
+
+async def refresh_all(town: Town, erasing: Erasing) -> None:
+    pay = refreshing.identity_payer(town.db, town.network, erasing)
+    async with town.db.transaction() as tx:
+        rows = await tx.fetch("select subject from debts where kind = 'refresh_identity' order by subject")
+        owed = [await outbox.find(tx, Debt.REFRESH_IDENTITY, row["subject"]) for row in rows]
+    for debt in owed:
+        assert debt is not None
+        await pay(debt)
+
+
+async def test_deletion_that_the_pds_confirms_erases(town: Town, erasing: Erasing):
+    """The PDS announces it, is asked, has no such repository any more; its author's events are gone here."""
+    town.processor = Processor(town.db, town.queue, Here(INSTANCE, KEYS), town.processor.counting)
+    ana, cleo = await town.person(), await town.connected()
+    tea = await town.event(ana)
+    await town.pay()
+    await town.answer(cleo, tea.slug)
+    await town.pay()
+    await town.listen(cleo.user_id)
+    gone = (await town.identity(cleo.user_id)).did
+    await refresh_all(town, erasing)
+    assert traces(await everything(town.db, "sqlite"), (gone,)) != []
+    repositories = town.pds.registry.repositories
+    await repositories.db.write(lambda w: hosting.remove(w, repositories, gone))
+    town.clock.turn(SECOND)
+    await town.follow_until(gone, lambda state: not state.active)
+    await refresh_all(town, erasing)
+    left = traces(await everything(town.db, "sqlite"), (gone,))
+    assert {table for table, _ in left} <= {"debts"}
+    async with town.db.reader() as reader:
+        assert await by_slug(reader, tea.slug) is not None
