@@ -3,11 +3,14 @@
 ``role`` makes one that starts at once, ``noun`` one that wants a verb; without any it shows its help.
 """
 
+import re
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 import typer
+
+_ACTS_ON_TERMINALS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 SettingsFile = Annotated[Path | None, typer.Option("--settings", help="TOML file with a table for this program.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document for programs.")]
@@ -29,6 +32,14 @@ def noun(what: str) -> typer.Typer:
 def print_json(value: object) -> None:
     """The one document of ``--json``, in one line."""
     typer.echo(msgspec.json.encode(value))
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Print what strangers may have had a hand in: their control characters would act on the terminal.
+
+    Line breaks stay, ours are meant; marks that turn round the direction of writing go like controls.
+    """
+    typer.echo(_ACTS_ON_TERMINALS.sub("\ufffd", text), err=err)
 
 
 def _nothing_of_its_own() -> None:

@@ -4,12 +4,10 @@ Nothing is verified here (``firehose verify`` does that): what the host says is 
 """
 
 import asyncio
-import sys
 from collections.abc import Iterator
 from contextlib import aclosing
 from typing import Annotated
 
-import msgspec
 import typer
 
 from at_network.event_stream import follow
@@ -24,6 +22,7 @@ from groundwork.clock import SystemClock
 from groundwork.errors import Failure
 from groundwork.http.client import HttpClient
 from groundwork.http.reach import DEVELOPMENT
+from programs.command_line import print_json, say
 
 # Where `openmeet up` and `openmeet pds` listen unless told otherwise.
 HERE = "http://localhost:3000"
@@ -54,13 +53,16 @@ async def _tail(url: str, collections: frozenset[str], cursor: int | None, count
                 try:
                     message = events.read(frame)
                 except Malformed as wrong:
-                    print(f"a frame that cannot be read: {wrong}", file=sys.stderr)
+                    say(f"a frame that cannot be read: {wrong}", err=True)
                     continue
                 if isinstance(message, ErrorFrame):
-                    print(f"{url} ended the stream: {message.error}: {message.message or ''}", file=sys.stderr)
+                    say(f"{url} ended the stream: {message.error}: {message.message or ''}", err=True)
                     raise typer.Exit(1)
                 for line in lines_of(message, collections):
-                    print(msgspec.json.encode(line).decode() if as_json else as_text(line), flush=True)
+                    if as_json:
+                        print_json(line)
+                    else:
+                        say(as_text(line))
                     shown += 1
                     if count is not None and shown >= count:
                         return
@@ -72,7 +74,7 @@ async def _tail(url: str, collections: frozenset[str], cursor: int | None, count
 
 def _say_lost(failure: Failure | None, seconds: float) -> None:
     why = failure.why if failure is not None else "the connection was closed"
-    print(f"{why} Trying again in {seconds:.1f} s.", file=sys.stderr)
+    say(f"{why} Trying again in {seconds:.1f} s.", err=True)
 
 
 def lines_of(message: Message | None, collections: frozenset[str]) -> Iterator[Line]:

@@ -23,7 +23,7 @@ from at_protocol.sync.frames import MAX_FRAME_BYTES, ErrorFrame
 from at_protocol.sync.verify import Known, Reason, Refused, verify_commit_message, verify_sync_message
 from at_protocol.syntax.did import parse_did
 from groundwork.clock import SystemClock
-from programs.command_line import AsJson, print_json
+from programs.command_line import AsJson, print_json, say
 
 # What is found out only after the signature was found good.
 _BEHIND_THE_SIGNATURE = frozenset(
@@ -64,14 +64,14 @@ def verify(
     try:
         documents = read_documents(did_docs.read_bytes())
     except Malformed as wrong:
-        typer.echo(f"{did_docs}: {wrong}", err=True)
+        say(f"{did_docs}: {wrong}", err=True)
         raise typer.Exit(1) from wrong
     tally = examine(file.read_bytes(), documents, now_us=SystemClock().now())
     if as_json:
         print_json({"file": str(file), "ok": not tally.wrong, **summary(tally)})
     else:
         for line in lines_of(tally):
-            typer.echo(line)
+            say(line)
         typer.echo(f"{file}: {f'WRONG: {len(tally.wrong)} times' if tally.wrong else 'good'}")
     if tally.wrong:
         raise typer.Exit(1)

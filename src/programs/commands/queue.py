@@ -11,7 +11,7 @@ from groundwork.clock import Instant, SystemClock, to_datetime
 from groundwork.queue.contract import Queue
 from openmeet.ingestion import dead_letters
 from openmeet.ingestion.dead_letters import Shown
-from programs.command_line import AsJson, SettingsFile, noun, print_json
+from programs.command_line import AsJson, SettingsFile, noun, print_json, say
 from programs.platform import open_queue_alone, read_platform_settings
 from programs.running import run_command
 
@@ -52,7 +52,7 @@ def dead(
             print_json(letters)
             return
         for letter in letters:
-            typer.echo(_lines(letter))
+            say(_lines(letter))
         if not letters:
             typer.echo("There are no dead letters.")
 

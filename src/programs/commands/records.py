@@ -8,7 +8,7 @@ import typer
 from groundwork.clock import SystemClock
 from groundwork.errors import InvalidInput
 from openmeet.records.inspect import inspect_file, lines_of
-from programs.command_line import AsJson, noun, print_json
+from programs.command_line import AsJson, noun, print_json, say
 
 app = noun("Calendar records as this program understands them.")
 
@@ -33,14 +33,14 @@ def inspect(
     try:
         understood = inspect_file(file.read_bytes(), now=SystemClock().now())
     except InvalidInput as wrong:
-        typer.echo(f"{file}: {wrong.why}", err=True)
+        say(f"{file}: {wrong.why}", err=True)
         raise typer.Exit(1) from wrong
     if as_json:
         print_json(understood)
     else:
         for one in understood:
             for line in lines_of(one):
-                typer.echo(line)
+                say(line)
             typer.echo("")
     if not any(one.understood_as for one in understood):
         raise typer.Exit(1)

@@ -14,7 +14,7 @@ from at_protocol.identity.did_document import parse_did_document
 from at_protocol.repo import car
 from at_protocol.repo.commit import Commit, verify_commit
 from at_protocol.repo.snapshot import Snapshot, read_snapshot
-from programs.command_line import AsJson, noun, print_json
+from programs.command_line import AsJson, noun, print_json, say
 
 app = noun("Repositories as files.")
 
@@ -53,8 +53,8 @@ def verify(
         print_json({"file": str(file), "ok": report.wrong is None, "wrong": report.wrong, **report.found})
     else:
         for line in report.lines:
-            typer.echo(line)
-        typer.echo(f"{file}: {'good' if report.wrong is None else 'WRONG: ' + report.wrong}")
+            say(line)
+        say(f"{file}: {'good' if report.wrong is None else 'WRONG: ' + report.wrong}")
     if report.wrong is not None:
         raise typer.Exit(1)
 

@@ -15,7 +15,7 @@ from openmeet.debts import publications
 from openmeet.debts.kinds import Debt
 from openmeet.firehose import progress
 from openmeet.records import seen
-from programs.command_line import AsJson, SettingsFile, noun, print_json
+from programs.command_line import AsJson, SettingsFile, noun, print_json, say
 from programs.platform import Platform, open_platform, read_platform_settings
 from programs.running import run_command
 
@@ -49,7 +49,7 @@ def status(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
         if as_json:
             print_json(found)
         else:
-            typer.echo(_as_text(found))
+            say(_as_text(found))
 
     _with_platform(settings_file, show)
 
@@ -76,7 +76,7 @@ def rejected(settings_file: SettingsFile = None, as_json: AsJson = False) -> Non
             )
             return
         for one in frames:
-            typer.echo(f"{one.source} {one.seq} {one.did or ''}\n    {one.reason}")
+            say(f"{one.source} {one.seq} {one.did or ''}\n    {one.reason}")
         if not frames:
             typer.echo("No frame was rejected.")
 
@@ -94,7 +94,7 @@ def unmapped(settings_file: SettingsFile = None, as_json: AsJson = False) -> Non
             print_json([{"uri": one.uri, "reason": one.reason} for one in found])
             return
         for one in found:
-            typer.echo(f"{one.uri}\n    {one.reason}")
+            say(f"{one.uri}\n    {one.reason}")
         if not found:
             typer.echo("Every record was understood.")
 

@@ -1,0 +1,16 @@
+"""What commands print, when strangers chose the words."""
+
+import pytest
+
+from programs.command_line import say
+
+
+def test_words_of_strangers_do_not_act_on_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """A record's name may hold escape sequences that set titles, move the cursor or hide lines."""
+    say("one \x1b[2J\x1b]0;title\x07\rtwo \u202ethree\x9b1m\n  four")
+    assert capsys.readouterr().out == "one \ufffd[2J\ufffd]0;title\ufffd\ufffdtwo \ufffdthree\ufffd1m\n  four\n"
+
+
+def test_languages_and_emoji_stay(capsys: pytest.CaptureFixture[str]) -> None:
+    say("می\u200cخواهم \U0001f468\u200d\U0001f469 東京")
+    assert capsys.readouterr().out == "می\u200cخواهم \U0001f468\u200d\U0001f469 東京\n"
