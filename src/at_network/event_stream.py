@@ -20,7 +20,9 @@ from groundwork.errors import Failure, RemoteFailed, RemoteSlow
 from groundwork.http.client import HttpClient
 
 SUBSCRIBE_REPOS = "com.atproto.sync.subscribeRepos"
-MAX_FRAME_BYTES = 5_000_000
+# A frame has at most 5 MB, and who reads it says so of a larger one; but a connection that broke off at it would meet the
+# same frame again after every start. So the socket takes more than a frame may have.
+MAX_MESSAGE_BYTES = 16_000_000
 HEARTBEAT_SECONDS = 30.0
 CONNECT_SECONDS = 15.0
 
@@ -60,13 +62,13 @@ def stream_url(service: str, nsid: str, parameters: Mapping[str, Parameter | Non
 async def read_frames(http: HttpClient, url: str) -> AsyncGenerator[bytes, None]:
     """The frames of one connection until the server closes it.
 
-    Raises RemoteFailed (no connection, a status instead of a socket, text, a frame over 5 MB, a connection that broke) and
+    Raises RemoteFailed (no connection, a status instead of a socket, text, a message over 16 MB, a connection that broke) and
     RemoteSlow (no answer, or a peer that no longer answers pings).
     """
     async with http.websocket(
         url,
         connect_seconds=CONNECT_SECONDS,
-        max_message_bytes=MAX_FRAME_BYTES + 1,  # aiohttp refuses at its limit, not above it
+        max_message_bytes=MAX_MESSAGE_BYTES + 1,  # aiohttp refuses at its limit, not above it
         heartbeat_seconds=HEARTBEAT_SECONDS,
     ) as socket:
         receive = socket.receive
@@ -87,7 +89,7 @@ def _raise_unless_ended(socket: ClientWebSocketResponse) -> None:
         raise RemoteSlow("The stream's server no longer answers.") from error
     match socket.close_code:
         case WSCloseCode.MESSAGE_TOO_BIG:
-            raise RemoteFailed(f"The stream sent a frame of more than {MAX_FRAME_BYTES} bytes.")
+            raise RemoteFailed(f"The stream sent a frame of more than {MAX_MESSAGE_BYTES} bytes.")
         case WSCloseCode.ABNORMAL_CLOSURE | None:
             raise RemoteFailed("The stream broke off.") from error
         case _:

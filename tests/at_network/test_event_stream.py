@@ -73,7 +73,7 @@ async def test_text_is_no_frame(http, service, stream):
         await collect(http, service)
 
 
-@pytest.mark.parametrize(("size", "fine"), [(5_000_000, True), (5_000_001, False)])
+@pytest.mark.parametrize(("size", "fine"), [(5_000_001, True), (16_000_000, True), (16_000_001, False)])
 async def test_frames_are_capped(http, service, stream, size, fine):
     async def script(socket):
         await socket.send_bytes(b"x" * size)
@@ -82,7 +82,7 @@ async def test_frames_are_capped(http, service, stream, size, fine):
     if fine:
         assert [len(frame) for frame in await collect(http, service)] == [size]
     else:
-        with pytest.raises(RemoteFailed, match="5000000"):
+        with pytest.raises(RemoteFailed, match="16000000"):
             await collect(http, service)
 
 

@@ -53,6 +53,9 @@ def _hostile(number: int) -> list[bytes]:
         b"\xff",
         b"\x00" * 100,
         b"\x81" * 100_000,
+        b"\xff" * 6_000_000,
+        _like(good, seq=number, blocks=b"\x00" * 6_000_000),
+        _like(good, seq=number, blocks=b"\x00" * 4_900_000),
         cbor.encode({"op": 1, "t": "#commit"}),
         cbor.encode({"op": 1, "t": "#commit"}) * 3,
         cbor.encode({"op": 7, "t": "#commit"}) + cbor.encode({}),
@@ -84,7 +87,7 @@ def _hostile(number: int) -> list[bytes]:
     ]
 
 
-@pytest.mark.parametrize("index", range(32))
+@pytest.mark.parametrize("index", range(35))
 async def test_no_frame_stops_the_stream(bench: Bench, index: int) -> None:
     """Two of the same in a row, then a good commit, which is read."""
     good, frame = _commit()

@@ -145,6 +145,8 @@ def glance(data: bytes) -> Glance:
     It tells apart no more than is needed to leave a frame alone; whoever acts on a frame reads it with :func:`decode`.
     Raises Malformed when not even this much can be seen.
     """
+    if len(data) > MAX_FRAME_BYTES:
+        raise _bad(len(data), f"a frame has at most {MAX_FRAME_BYTES} bytes")
     try:
         items = libipld.decode_dag_cbor_multi(data)
     except (ValueError, RecursionError):
