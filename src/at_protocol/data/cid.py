@@ -17,7 +17,6 @@ from at_protocol.failures import Malformed
 CODEC_CBOR: Final = 0x71
 CODEC_RAW: Final = 0x55
 LENGTH: Final = 36
-TEXT_LENGTH: Final = 59
 
 _CBOR_PREFIX = b"\x01\x71\x12\x20"
 _RAW_PREFIX = b"\x01\x55\x12\x20"

@@ -22,7 +22,6 @@ from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle, parse_handle
 
 ATPROTO_KEY: Final = "atproto"
-LABEL_KEY: Final = "atproto_label"
 PDS_SERVICE: Final = "atproto_pds"
 PDS_TYPE: Final = "AtprotoPersonalDataServer"
 MULTIKEY_TYPE: Final = "Multikey"

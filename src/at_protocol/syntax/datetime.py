@@ -72,11 +72,6 @@ def parse_datetime(text: str) -> int:
     return seconds * 1_000_000 + int((found[7] or "0")[:6].ljust(6, "0"))
 
 
-def validate_datetime(text: str) -> None:
-    """Raise Malformed unless the text is a datetime that exists."""
-    parse_datetime(text)
-
-
 def format_datetime(microseconds: int) -> str:
     """``YYYY-MM-DDTHH:MM:SS.mmmZ``, the preferred form; microseconds are cut to milliseconds. Raises Misuse outside 0000-9999."""
     seconds, rest = divmod(microseconds, 1_000_000)

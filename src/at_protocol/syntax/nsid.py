@@ -29,11 +29,6 @@ def authority_domain(nsid: Nsid) -> str:
     return ".".join(reversed(nsid.lower().split(".")[:-1]))
 
 
-def name_of(nsid: Nsid) -> str:
-    """The last segment; its case is significant."""
-    return nsid.rpartition(".")[2]
-
-
 def normal_form(nsid: Nsid) -> Nsid:
     """The domain in lower case, the name as it is."""
     domain, dot, name = nsid.rpartition(".")

@@ -1,4 +1,4 @@
-"""Errors of XRPC: their JSON body, the status that belongs to a name, and reading whatever another server sent.
+"""Errors of XRPC: their JSON body, the name that a bare status means, and reading whatever another server sent.
 
 A body is ``{"error": name, "message": text}``; the name is a short ASCII constant. A client survives every other body,
 because proxies in between answer with pages of their own (HTTP API specification, "Error Responses").
@@ -31,32 +31,6 @@ GENERIC_NAMES: Final = {
     503: "NotEnoughResources",
     504: "UpstreamTimeout",
 }
-
-# Names whose status is not the 400 of nearly every named error (protocol paper, section 2). ExpiredToken and
-# InvalidToken are 400 on purpose: deployed clients refresh their session on that, not on a 401.
-_STATUS_OF_NAME: Final = {
-    **{name: status for status, name in GENERIC_NAMES.items()},
-    "ScopeMissingError": 403,
-    "AuthMissing": 401,
-    "AccountTakedown": 401,
-    "AccountDeactivated": 401,
-    "AuthFactorTokenRequired": 401,
-    "MissingTokenId": 401,
-    "MissingJwt": 401,
-    "BadJwt": 401,
-    "BadJwtType": 401,
-    "JwtExpired": 401,
-    "BadJwtAudience": 401,
-    "BadJwtLexiconMethod": 401,
-    "BadJwtIss": 401,
-    "BadJwtSignature": 401,
-    "UntrustedIss": 401,
-}
-
-
-def status_of_name(name: str) -> int:
-    """The HTTP status that an error of this name has; 400 for names that only a Lexicon knows."""
-    return _STATUS_OF_NAME.get(name, 400)
 
 
 @dataclass(frozen=True, slots=True)

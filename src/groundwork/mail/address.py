@@ -1,4 +1,4 @@
-"""E-mail addresses: one parser, and what two spellings have in common.
+"""E-mail addresses and their one parser.
 
 Read is the ``addr-spec`` that people have (RFC 5321 4.1.2 without quoted local parts and address literals); the domain is
 lower-cased, the local part is kept, because only its own server may interpret it.
@@ -27,8 +27,3 @@ def parse_address(text: str) -> EmailAddress:
     if len(labels) < 2 or not all(_LABEL.fullmatch(label) for label in labels) or labels[-1].isdigit():
         raise ValueError("The part after the @ is not a domain.")
     return EmailAddress(f"{local}@{'.'.join(labels)}")
-
-
-def same_mailbox_key(address: EmailAddress) -> str:
-    """Equal for spellings that nearly every server delivers to one mailbox; what uniqueness is checked on."""
-    return address.casefold()

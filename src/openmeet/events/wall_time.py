@@ -66,8 +66,3 @@ def instant_of(local: datetime, zone_name: str) -> Instant:
 def local_of(instant: Instant, zone_name: str) -> datetime:
     """The wall-clock time of an instant in a zone, as an aware datetime."""
     return to_datetime(instant).astimezone(zone(zone_name))
-
-
-def is_in_gap(local: datetime, zone_name: str) -> bool:
-    """Whether clocks in the zone jump over this wall-clock time."""
-    return local_of(instant_of(local, zone_name), zone_name).replace(tzinfo=None) != local

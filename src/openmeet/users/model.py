@@ -35,10 +35,6 @@ class User:
     revision: int
     created_at: Instant
 
-    @property
-    def shown_name(self) -> str:
-        return self.display_name or UNNAMED
-
 
 @dataclass(frozen=True, slots=True)
 class Caller:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from at_protocol.failures import Malformed
-from at_protocol.syntax.nsid import authority_domain, name_of, normal_form, parse_nsid
+from at_protocol.syntax.nsid import authority_domain, normal_form, parse_nsid
 
 
 def test_317_characters_are_the_limit():
@@ -30,7 +30,6 @@ def test_authority_is_the_domain_reversed():
 
 def test_case_of_the_name_is_kept():
     assert normal_form(parse_nsid("COM.Example.fooBar")) == "com.example.fooBar"
-    assert name_of(parse_nsid("COM.Example.fooBar")) == "fooBar"
 
 
 @given(st.text() | st.from_regex(r"[A-Za-z0-9.-]*"))

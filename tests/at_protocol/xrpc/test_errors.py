@@ -2,7 +2,7 @@
 
 import pytest
 
-from at_protocol.xrpc.errors import MAX_MESSAGE, ErrorBody, encode_error, read_error, status_of_name
+from at_protocol.xrpc.errors import MAX_MESSAGE, ErrorBody, encode_error, read_error
 
 
 def test_body_round_trip():
@@ -49,11 +49,3 @@ def test_name_is_a_short_constant(name):
 
 def test_long_message_is_cut():
     assert len(read_error(400, encode_error(ErrorBody("X", "y" * 10_000))).message) == MAX_MESSAGE
-
-
-@pytest.mark.parametrize(
-    ("name", "status"),
-    [("InvalidToken", 400), ("ExpiredToken", 400), ("AuthMissing", 401), ("BadJwt", 401), ("RecordNotFound", 400)],
-)
-def test_status_of_a_name(name, status):
-    assert status_of_name(name) == status

@@ -9,7 +9,7 @@ from aiosmtpd.smtp import SMTP
 
 from groundwork.clock import SECOND, HandClock, Instant
 from groundwork.errors import NotFound, Refused, RemoteFailed, RemoteSlow
-from groundwork.mail.address import EmailAddress, parse_address, same_mailbox_key
+from groundwork.mail.address import EmailAddress, parse_address
 from groundwork.mail.contract import Mail, Sender, compose
 from groundwork.mail.folder import FolderMailbox
 from groundwork.mail.open_ import open_mailer
@@ -85,10 +85,6 @@ def test_addresses(text, address):
 def test_no_addresses(text):
     with pytest.raises(ValueError, match=r"e-mail|domain|before the @"):
         parse_address(text)
-
-
-def test_case_does_not_make_another_person():
-    assert same_mailbox_key(parse_address("Ana@Example.org")) == same_mailbox_key(parse_address("ana@example.ORG"))
 
 
 # --- the development mailbox

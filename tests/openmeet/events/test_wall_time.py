@@ -32,11 +32,6 @@ def test_the_instant_of_a_wall_clock_time(local, zone, utc):
     assert wall_time.instant_of(datetime.fromisoformat(local), zone) == instant(utc)
 
 
-def test_a_time_in_a_gap_is_known_as_such():
-    assert wall_time.is_in_gap(datetime(2026, 3, 29, 2, 30), "Europe/Berlin")  # noqa: DTZ001  # wall-clock time
-    assert not wall_time.is_in_gap(datetime(2026, 3, 29, 3, 30), "Europe/Berlin")  # noqa: DTZ001
-
-
 @pytest.mark.parametrize(
     "text", ["", "2026-07-04", "2026-07-04T18:00Z", "2026-02-30T18:00", "18:00", "2026-07-04T24:01", "1850-01-01T10:00"]
 )
