@@ -14,12 +14,14 @@ from at_network.plc_client import PlcClient
 from at_protocol.crypto.did_key import PrivateKey
 from at_protocol.crypto.k256 import PrivateKey as K256PrivateKey
 from at_protocol.failures import Malformed
+from at_protocol.identity.did_document import PDS_SERVICE
 from at_protocol.lexicon.catalog import Catalog
 from aurora_locus import well_known
 from aurora_locus.accounts import sessions
 from aurora_locus.accounts.credentials import Credentials
 from aurora_locus.accounts.passwords import Passwords
 from aurora_locus.accounts.registry import Registry
+from aurora_locus.accounts.service_callers import ServiceCallers
 from aurora_locus.accounts.session_tokens import SessionTokens
 from aurora_locus.blobs.sweep import sweep as sweep_blobs
 from aurora_locus.blobs.uploads import Blobs, Limits
@@ -35,6 +37,7 @@ from aurora_locus.xrpc.dispatch import dispatcher
 from aurora_locus.xrpc.host import Host
 from aurora_locus.xrpc.table import table
 from groundwork.blobstore.disk import DiskBlobStore
+from groundwork.cache.in_process import InProcessCache
 from groundwork.clock import SECOND, Clock, Instant
 from groundwork.database.migrate import migrate
 from groundwork.database.open_ import open_database
@@ -90,7 +93,15 @@ async def open_server(
         directory = PlcClient(http, settings.did_plc_url)
         registry = await _open_registry(settings, db, clock, sealer, directory, handles, stack)
         credentials = Credentials(registry.repositories, registry.tokens, settings.admin_password, clock)
-        host = Host(settings, db, clock, Catalog(), registry.repositories, authenticator(credentials), dids.resolve)
+        services = ServiceCallers(
+            audiences=(settings.did, f"{settings.did}#{PDS_SERVICE}"),
+            resolve=dids.resolve,
+            refresh=dids.refresh,
+            seen=InProcessCache(clock),
+            clock=clock,
+        )
+        authenticate = authenticator(credentials, services)
+        host = Host(settings, db, clock, Catalog(), registry.repositories, authenticate, dids.resolve)
         metrics = Metrics("aurora_locus")
         live = registry.repositories.live
         _measure(metrics, live)

@@ -56,22 +56,26 @@ def make_service_token(
     *,
     issuer: Did,
     audience: str,
-    method: Nsid,
+    method: Nsid | None,
     now_seconds: int,
     token_id: str,
     lifetime_seconds: int = LIFETIME_SECONDS,
 ) -> str:
-    """The compact token. ``audience`` is ``did#service`` or, for older services, the bare DID; ``token_id`` is random."""
+    """The compact token. ``audience`` is ``did#service`` or, for older services, the bare DID; ``token_id`` is random.
+
+    ``method`` is None only where an account asks for a token of the older kind, which is good for any method.
+    """
     if lifetime_seconds <= 0:
         raise Misuse("a token that has expired before it is sent")
-    claims = {
+    claims: dict[str, object] = {
         "iat": now_seconds,
         "iss": issuer,
         "aud": audience,
         "exp": now_seconds + lifetime_seconds,
-        "lxm": method,
         "jti": token_id,
     }
+    if method is not None:
+        claims["lxm"] = method
     return jwt.sign(claims, private)
 
 

@@ -91,6 +91,13 @@ class Credentials:
             raise NotSignedIn("Send the refresh token as Bearer.", name="InvalidToken")
         return self._tokens.read_refresh(value, self._clock.now(), even_if_expired=even_if_expired)
 
+    async def speaking_through_a_service(self, did: Did) -> Account:
+        """The account that signed a service token. Raises NotSignedIn or Forbidden unless it may act here."""
+        now = self._clock.now()
+        # Its time and its single use were checked by whoever read the token; no session is ended with it.
+        account = await self._account(did, now)
+        return _usable(account, max(now, account.tokens_valid_after))
+
     async def _account(self, did: Did, now: Instant) -> Account:
         kept = self._accounts.get(did)
         if kept is not None and now < kept[1] + MAX_AGE:

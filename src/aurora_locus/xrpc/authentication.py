@@ -25,8 +25,7 @@ class Need(StrEnum):
     REFRESH = "refresh"
     """A refresh token, as Bearer."""
     SERVICE = "service"
-    """A session of an active account. The grade of methods that other services will call with tokens of their own; such
-    tokens are not read yet, and are refused like any that is not a session's."""
+    """A session, or an account that speaks through another service, with a token that it signed for this one method."""
     ADMIN = "admin"
     """The host's administration."""
 

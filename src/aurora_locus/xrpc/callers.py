@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from aurora_locus.accounts.credentials import BASIC, Administration, Credentials, Session
 from aurora_locus.accounts.model import Scope
-from aurora_locus.repository.model import Status
+from aurora_locus.accounts.service_callers import ServiceCallers, is_service_token
 from aurora_locus.xrpc.authentication import Authenticate, Caller, Need
 from groundwork.errors import Forbidden, NotSignedIn
 
@@ -12,13 +12,16 @@ from groundwork.errors import Forbidden, NotSignedIn
 _TAKES_EXPIRED = "com.atproto.server.deleteSession"
 
 
-def authenticator(credentials: Credentials) -> Authenticate:
-    """The driver over sessions and the administration's password."""
+def authenticator(credentials: Credentials, services: ServiceCallers) -> Authenticate:
+    """The driver over sessions, the administration's password and the tokens of other services."""
 
     async def authenticate(need: Need, nsid: str, headers: Mapping[bytes, bytes], /) -> Caller | None:
         if need is Need.REFRESH:
             token = credentials.read_refresh(headers, even_if_expired=nsid == _TAKES_EXPIRED)
             return Caller(token.did, Scope.REFRESH, refresh=token)
+        if need is Need.SERVICE and (service_token := _service_token(headers)) is not None:
+            account = await credentials.speaking_through_a_service(await services.read(service_token, nsid))
+            return Caller(account.did)
         found = await credentials.read(headers)
         match found:
             case None:
@@ -41,6 +44,9 @@ def _caller(need: Need, session: Session) -> Caller:
         raise NotSignedIn("This is for the administration.", name="AuthenticationRequired", headers=BASIC)
     if need is Need.FULL_ACCESS and session.scope is not Scope.FULL:
         raise Forbidden("Sign in with the account's own password for this; an app password is not enough.")
-    if need is Need.SERVICE and session.account.status is not Status.ACTIVE:
-        raise NotSignedIn("This account is deactivated.", name="AccountDeactivated")
     return Caller(session.account.did, session.scope)
+
+
+def _service_token(headers: Mapping[bytes, bytes]) -> str | None:
+    scheme, _, text = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
+    return text if scheme.lower() == "bearer" and is_service_token(text) else None

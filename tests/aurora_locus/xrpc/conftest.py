@@ -17,6 +17,7 @@ from at_protocol.syntax.handle import Handle
 from aurora_locus.accounts import queries as accounts
 from aurora_locus.accounts.credentials import Credentials
 from aurora_locus.accounts.model import Scope
+from aurora_locus.accounts.service_callers import ServiceCallers
 from aurora_locus.accounts.session_tokens import SessionTokens
 from aurora_locus.repository.repositories import Repositories
 from aurora_locus.settings import Settings
@@ -24,6 +25,7 @@ from aurora_locus.xrpc.callers import authenticator
 from aurora_locus.xrpc.dispatch import Table, dispatcher
 from aurora_locus.xrpc.host import Host
 from aurora_locus.xrpc.table import REPO, STREAMS, SYNC
+from groundwork.cache.in_process import InProcessCache
 from groundwork.clock import Clock
 from groundwork.database.transaction import Writer
 from groundwork.http.application import Application
@@ -88,13 +90,14 @@ def open_host(repositories: Repositories, clock: Clock, people: dict[Did, Hosted
         return parse_did_document(document, did)
 
     credentials = Credentials(repositories, TOKENS, Secret("secret"), clock)
+    services = ServiceCallers({"did:web:localhost"}, resolve_did, resolve_did, InProcessCache(clock), clock)
     return Host(
         settings=Settings(dev_mode=True),
         db=repositories.db,
         clock=clock,
         catalog=CATALOG,
         repositories=repositories,
-        authenticate=authenticator(credentials),
+        authenticate=authenticator(credentials, services),
         resolve_did=resolve_did,
     )
 

@@ -1,0 +1,124 @@
+"""Tokens by which an account speaks to another service (``getServiceAuth``; protocol/accounts.md 9): for whom, for what,
+for how long, and who may have one. Each is signed with the account's own key.
+"""
+
+import re
+import secrets
+from dataclasses import dataclass
+
+from at_protocol.crypto.did_key import PrivateKey
+from at_protocol.failures import Malformed
+from at_protocol.syntax.did import Did, parse_did
+from at_protocol.syntax.nsid import Nsid
+from at_protocol.xrpc.service_auth import LIFETIME_SECONDS, make_service_token
+from aurora_locus.accounts.model import Scope
+from aurora_locus.repository.model import Status
+from groundwork.clock import SECOND, Instant
+from groundwork.errors import Forbidden, InvalidInput, NotSignedIn
+
+MAX_LIFETIME_SECONDS = 60 * 60
+# A token that is good for every method is dangerous in proportion to its life.
+MAX_LIFETIME_WITHOUT_METHOD_SECONDS = 60
+
+CREATE_ACCOUNT = "com.atproto.server.createAccount"
+UPLOAD_BLOB = "com.atproto.repo.uploadBlob"
+
+# What changes or reveals the account itself is done with the account's own session, by nobody on its behalf.
+PROTECTED = frozenset(
+    name.lower()
+    for name in (
+        "com.atproto.admin.sendEmail",
+        "com.atproto.identity.requestPlcOperationSignature",
+        "com.atproto.identity.signPlcOperation",
+        "com.atproto.identity.updateHandle",
+        "com.atproto.server.activateAccount",
+        "com.atproto.server.confirmEmail",
+        "com.atproto.server.createAppPassword",
+        "com.atproto.server.deactivateAccount",
+        "com.atproto.server.getAccountInviteCodes",
+        "com.atproto.server.getSession",
+        "com.atproto.server.listAppPasswords",
+        "com.atproto.server.requestAccountDelete",
+        "com.atproto.server.requestEmailConfirmation",
+        "com.atproto.server.requestEmailUpdate",
+        "com.atproto.server.revokeAppPassword",
+        "com.atproto.server.updateEmail",
+    )
+)
+_PRIVILEGED_SCOPES = frozenset({Scope.FULL, Scope.PRIVILEGED_APP_PASSWORD})
+
+# The name of a service in a DID document, behind the ``#``.
+_FRAGMENT = re.compile(r"[A-Za-z0-9._~:-]{1,256}")
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a token is asked for; ``expires_at`` in seconds since 1970."""
+
+    audience: str
+    method: Nsid | None
+    expires_at: int | None
+
+
+def is_privileged(method: str) -> bool:
+    """Methods that an ordinary app password does not reach: private conversations, and moving the account away."""
+    name = method.lower()
+    return name.startswith("chat.bsky.") or name == CREATE_ACCOUNT.lower()
+
+
+def require_allowed(wish: Wish, scope: Scope | None, status: Status) -> None:
+    """Raise InvalidInput, Forbidden or NotSignedIn unless a session of this scope may have such a token."""
+    _require_audience(wish.audience)
+    method = "" if wish.method is None else wish.method
+    if method.lower() in PROTECTED:
+        raise InvalidInput("lxm", f"No token is given for {method}: call it here, with the account's own session.")
+    is_move = method == CREATE_ACCOUNT
+    if scope is Scope.TAKENDOWN and not is_move:
+        raise Forbidden("An account that was taken down gets a token for moving away only.")
+    if status is not Status.ACTIVE and not is_move and method != UPLOAD_BLOB:
+        raise NotSignedIn("This account is deactivated; activate it first.", name="AccountDeactivated")
+    if is_privileged(method) and scope not in _PRIVILEGED_SCOPES and scope is not Scope.TAKENDOWN:
+        raise Forbidden(f"This app password is not privileged, which {method} needs.")
+
+
+def lifetime_seconds(wish: Wish, now: Instant) -> int:
+    """How long the token lives. Raises InvalidInput (``BadExpiration``)."""
+    if wish.expires_at is None:
+        return LIFETIME_SECONDS
+    lifetime = wish.expires_at - now // SECOND
+    if lifetime <= 0:
+        raise _bad_expiration("The expiration is not in the future; it is in seconds since 1970.")
+    if lifetime > MAX_LIFETIME_SECONDS:
+        raise _bad_expiration(f"A token lives for {MAX_LIFETIME_SECONDS} seconds at most.")
+    if wish.method is None and lifetime > MAX_LIFETIME_WITHOUT_METHOD_SECONDS:
+        why = f"A token without a method (lxm) lives for {MAX_LIFETIME_WITHOUT_METHOD_SECONDS} seconds at most."
+        raise _bad_expiration(why)
+    return lifetime
+
+
+def make(key: PrivateKey, did: Did, wish: Wish, now: Instant) -> str:
+    """The signed token. Raises InvalidInput (``BadExpiration``)."""
+    return make_service_token(
+        key,
+        issuer=did,
+        audience=wish.audience,
+        method=wish.method,
+        now_seconds=now // SECOND,
+        token_id=secrets.token_hex(16),
+        lifetime_seconds=lifetime_seconds(wish, now),
+    )
+
+
+def _require_audience(audience: str) -> None:
+    did, mark, fragment = audience.partition("#")
+    try:
+        parse_did(did)
+    except Malformed as error:
+        why = f"The audience must be a DID, or a DID with a service's name behind #: {error.why}."
+        raise InvalidInput("aud", why) from None
+    if mark and not _FRAGMENT.fullmatch(fragment):
+        raise InvalidInput("aud", "What stands behind # in the audience is not the name of a service.")
+
+
+def _bad_expiration(why: str) -> InvalidInput:
+    return InvalidInput("exp", why, name="BadExpiration")

@@ -1,0 +1,24 @@
+"""A token by which the caller's account speaks to another service."""
+
+from at_protocol.syntax.nsid import Nsid
+from aurora_locus.accounts import queries, service_tokens
+from aurora_locus.accounts.registry import Registry
+from aurora_locus.accounts.service_tokens import Wish
+from aurora_locus.xrpc.method import Call, Outcome
+from groundwork.errors import Forbidden, NotSignedIn
+
+
+async def run(registry: Registry, call: Call) -> Outcome:
+    """Raises what :mod:`service_tokens` refuses."""
+    did, scope = call.did, None if call.caller is None else call.caller.scope
+    if scope is None:
+        raise NotSignedIn("Ask for this with a session of the account.", name="AuthMissing")
+    async with registry.db.reader() as reader:
+        account = await queries.find(reader, did)
+    if account is None:
+        raise Forbidden("There is no such account on this server.", name="AccountNotFound")
+    method = call.parameters.get("lxm")
+    wish = Wish(call.parameters["aud"], None if method is None else Nsid(method), call.parameters.get("exp"))
+    service_tokens.require_allowed(wish, scope, account.status)
+    key = await registry.repositories.keys.signing_key(did)
+    return {"token": service_tokens.make(key, did, wish, registry.clock.now())}

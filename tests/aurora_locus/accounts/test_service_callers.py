@@ -1,0 +1,150 @@
+"""Accounts that speak through another server: their token, its single use, and a key that changed."""
+
+from dataclasses import replace
+from typing import Any
+
+import httpx
+import pytest
+
+from at_protocol.crypto import base64url, jwt
+from at_protocol.crypto.did_key import format_did_key
+from at_protocol.crypto.k256 import PrivateKey
+from at_protocol.identity import plc_operation
+from at_protocol.identity.plc_operation import Operation
+from groundwork.clock import SECOND
+from tests.aurora_locus.town import SERVER, Person, Town, statuses, together
+
+UPLOAD = "com.atproto.repo.uploadBlob"
+
+
+async def upload(town: Town, token: str) -> httpx.Response:
+    headers = {"authorization": f"Bearer {token}", "content-type": "text/plain"}
+    return await town.http.post(f"/xrpc/{UPLOAD}", content=b"hello", headers=headers)
+
+
+async def own_key(town: Town, person: Person) -> PrivateKey:
+    key = await town.pds.registry.repositories.keys.signing_key(person.did)
+    assert isinstance(key, PrivateKey)
+    return key
+
+
+def token_of(town: Town, person: Person, key: PrivateKey, **changes: Any) -> str:
+    now = town.clock.now() // SECOND
+    claims = {
+        "iss": person.did,
+        "aud": town.settings.did,
+        "lxm": UPLOAD,
+        "iat": now,
+        "exp": now + 60,
+        "jti": "once",
+        **changes,
+    }
+    return jwt.sign({name: value for name, value in claims.items() if value is not None}, key)
+
+
+async def test_account_uploads_through_a_service(town: Town) -> None:
+    """With the token that getServiceAuth gives; what comes is the account's."""
+    ana = await town.sign_up("ana")
+    asked = await ana.get(f"{SERVER}.getServiceAuth", aud=f"{town.settings.did}#atproto_pds", lxm=UPLOAD)
+    answer = await upload(town, asked.json()["token"])
+    assert answer.status_code == 200, answer.text
+    async with town.db.reader() as reader:
+        row = await reader.fetch_one("select did from blobs")
+    assert row is not None
+    assert row["did"] == ana.did
+
+
+async def test_used_once(town: Town) -> None:
+    """Of many uses at once one is let in; with the end of the token its memory may end."""
+    ana = await town.sign_up("ana")
+    token = token_of(town, ana, await own_key(town, ana))
+    answers = await together(*(upload(town, token) for _ in range(5)))
+    assert statuses(answers) == [200, 401, 401, 401, 401]
+    town.clock.turn(60 * SECOND)
+    assert (await upload(town, token)).status_code == 401
+
+
+@pytest.mark.parametrize("rewritten", [False, True])
+async def test_token_without_identifier_is_used_once_as_well(town: Town, rewritten: bool) -> None:
+    """Also when its signature is written in its other form."""
+    ana = await town.sign_up("ana")
+    token = token_of(town, ana, await own_key(town, ana), jti=None)
+    assert (await upload(town, token)).status_code == 200
+    if rewritten:
+        order = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+        signed, _, encoded = token.rpartition(".")
+        signature = base64url.decode(encoded)
+        high = (order - int.from_bytes(signature[32:], "big")).to_bytes(32, "big")
+        token = f"{signed}.{base64url.encode(signature[:32] + high)}"
+    assert (await upload(town, token)).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"aud": "did:web:other.example.org"}, "BadJwtAudience"),
+        ({"aud": "did:web:localhost%3A3000#other"}, "BadJwtAudience"),
+        ({"lxm": "com.atproto.repo.createRecord"}, "BadJwtLexiconMethod"),
+        ({"lxm": UPLOAD.lower()}, "BadJwtLexiconMethod"),
+        ({"exp": 1}, "JwtExpired"),
+        ({"exp": 4_000_000_000}, "BadJwt"),
+        ({"iat": 4_000_000_000}, "BadJwt"),
+        ({"iss": "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"}, "BadJwtIss"),
+        ({"iss": "did:example:1"}, "BadJwtIss"),
+        ({"cnf": {}}, "BadJwtType"),
+    ],
+)
+async def test_wrong_claims(town: Town, changes: dict[str, Any], error: str) -> None:
+    ana = await town.sign_up("ana")
+    answer = await upload(town, token_of(town, ana, await own_key(town, ana), **changes))
+    assert (answer.status_code, answer.json()["error"]) == (401, error)
+    assert await town.count("blobs") == 0
+
+
+async def test_token_of_another_key_uses_up_nothing(town: Town) -> None:
+    ana, ben = await town.sign_up("ana"), await town.sign_up("ben")
+    forged = await upload(town, token_of(town, ana, await own_key(town, ben)))
+    assert (forged.status_code, forged.json()["error"]) == (401, "BadJwtSignature")
+    assert (await upload(town, token_of(town, ana, await own_key(town, ana)))).status_code == 200
+
+
+async def test_key_that_changed_is_asked_for_once(town: Town) -> None:
+    """The document is in the cache with the old key: it is asked anew, and the new key counts."""
+    ana = await town.sign_up("ana")
+    assert (await upload(town, token_of(town, ana, await own_key(town, ana)))).status_code == 200
+    new_key = PrivateKey.from_bytes(b"\x07" * 32)
+    registry = town.pds.registry
+    newest = await registry.directory.last(ana.did)
+    assert isinstance(newest, Operation)
+    changed = replace(
+        newest,
+        verification_methods={"atproto": format_did_key(new_key.public)},
+        prev=str(plc_operation.cid_of(newest)),
+    )
+    await registry.directory.submit(ana.did, plc_operation.sign(changed, registry.rotation_key))
+    town.clock.turn(30 * SECOND)
+    assert (await upload(town, token_of(town, ana, new_key, jti="twice"))).status_code == 200
+
+
+async def test_service_token_opens_nothing_else(town: Town) -> None:
+    """Neither another method nor one that takes sessions only, and a session token is still a session token."""
+    ana = await town.sign_up("ana")
+    token = token_of(town, ana, await own_key(town, ana), lxm="com.atproto.repo.createRecord")
+    record = {"repo": ana.did, "collection": "org.example.note", "record": {"text": "hello"}}
+    answer = await ana.bearing(token).post("com.atproto.repo.createRecord", record)
+    assert (answer.status_code, answer.json()["error"]) == (400, "InvalidToken")
+    session = ana.headers["authorization"].removeprefix("Bearer ")
+    assert (await upload(town, session)).status_code == 200
+
+
+async def test_account_taken_down_cannot_speak_through_a_service(town: Town) -> None:
+    ana = await town.sign_up("ana")
+    await town.db.write(lambda w: w.execute("update repositories set status = 'takendown'"))
+    answer = await upload(town, token_of(town, ana, await own_key(town, ana)))
+    assert (answer.status_code, answer.json()["error"]) == (401, "AccountTakedown")
+
+
+async def test_deactivated_account_uploads_what_it_brings(town: Town) -> None:
+    ana = await town.sign_up("ana")
+    await ana.post(f"{SERVER}.deactivateAccount", {})
+    assert (await upload(town, token_of(town, ana, await own_key(town, ana)))).status_code == 200
