@@ -1,8 +1,8 @@
 """Frames of an event stream as they come: ``com.atproto.sync.subscribeRepos`` of a PDS or a relay, over WebSocket.
 
 What a frame says is ``at_protocol.sync``'s business; here it is bytes. One connection is ``read_frames``; ``follow`` opens
-the next one when it ends, from the position that the caller has safely behind it, later and later while it fails
-(sync paper, sections 3 and 10). Leave either early only through ``contextlib.aclosing``, so that the socket closes.
+the next one when it ends, from the position that the caller has safely behind it, later and later while it fails.
+Leave either early only through ``contextlib.aclosing``, so that the socket closes.
 """
 
 import asyncio

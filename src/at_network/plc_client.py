@@ -1,6 +1,6 @@
 """Talking to a did:plc directory: submit an operation, read what it knows.
 
-Source: did:plc specification, HTTP API; identity paper, sections 4 and 5. A submission whose answer is lost may have
+Source: did:plc specification, HTTP API. A submission whose answer is lost may have
 been taken: the newest operation of the log tells, before anything is sent again.
 """
 

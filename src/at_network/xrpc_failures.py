@@ -19,7 +19,7 @@ from groundwork.errors import (
     TooMany,
 )
 
-# XRPC answers 400 for these (protocol paper, section 2), so the status says nothing.
+# XRPC answers 400 for these (HTTP API specification, "Error Responses"), so the status says nothing.
 _TOKEN_NAMES = frozenset(
     {
         "AuthMissing",

@@ -1,4 +1,4 @@
-"""What must not meet a public host name (design, section 3): a pure table that every program asks before it starts.
+"""What must not meet a public host name: a pure table that every program asks before it starts.
 
 A program says under which host names people reach it and which dangerous things are switched on, by which setting. Each
 pair is refused with a sentence that names the setting.

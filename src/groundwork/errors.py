@@ -118,7 +118,7 @@ KINDS: dict[type[Failure], Kind] = {
     Unavailable: Kind(503, 503, "NotEnoughResources", worth_retrying=True),
 }
 
-# Deployed clients refresh their session on a 400 with one of these names, not on a 401 (protocol/xrpc.md 2).
+# Deployed clients refresh their session on a 400 with one of these names, not on a 401.
 NAMES_ANSWERED_WITH_400 = frozenset({"ExpiredToken", "InvalidToken"})
 
 

@@ -1,4 +1,4 @@
-"""The directory's HTTP API, as the public one answers (protocol/identity.md 4)."""
+"""The directory's HTTP API, as the public one answers (did:plc method 0.3, "HTTP API")."""
 
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""Every danger with every sort of host name (design, section 3)."""
+"""Every danger with every sort of host name."""
 
 import itertools
 

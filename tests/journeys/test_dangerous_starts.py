@@ -1,4 +1,4 @@
-"""Dangerous starts are refused (design, section 3): every combination as a table, some of them by starting the program."""
+"""Dangerous starts are refused: every combination as a table, some of them by starting the program."""
 
 import itertools
 import os

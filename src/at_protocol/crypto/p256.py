@@ -106,7 +106,7 @@ class PrivateKey:
     def sign(self, content: bytes) -> bytes:
         """64 bytes, r and s, of the content's SHA-256; low-S."""
         r, s = decode_dss_signature(self._secret.sign(sha256(content).digest(), _PREHASHED))
-        # Half of what the library makes is high-S; n - s signs the same (identity.md, section 1).
+        # Half of what the library makes is high-S; n - s signs the same (atproto cryptography specification, "low-S").
         low = min(s, ORDER - s)
         return r.to_bytes(32, "big") + low.to_bytes(32, "big")
 

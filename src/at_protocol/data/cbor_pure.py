@@ -1,7 +1,7 @@
 """DAG-CBOR in plain Python: the definition that the fast codec must agree with, and its replacement where that is missing.
 
-Sources: DASL DRISL, IPLD DAG-CBOR, RFC 8949, narrowed by the atproto data model (``protocol/data-model.md``, "Strict CBOR
-rules"). Every value has exactly one encoding, and the decoder refuses all others: shortest heads, definite lengths, text
+Sources: DASL DRISL, IPLD DAG-CBOR, RFC 8949, narrowed by the atproto data model
+specification. Every value has exactly one encoding, and the decoder refuses all others: shortest heads, definite lengths, text
 keys that are unique and sorted by length and then by bytes, tag 42 alone, no floats, no simple values but false, true, null.
 
 Recursion goes no deeper than MAX_DEPTH. A declared length is compared with what is left before anything is allocated.

@@ -41,7 +41,7 @@ from at_protocol.lexicon.scalars import (
     wrong_type,
 )
 
-# The deepest JSON body that is read (protocol paper on XRPC, section 1); records stop earlier, at the codec.
+# As deep as ``groundwork.http.json_bodies`` reads a body; records stop earlier, at the codec.
 MAX_DEPTH = 128
 
 

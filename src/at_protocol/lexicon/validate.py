@@ -2,8 +2,7 @@
 
 Every function returns nothing or raises ``Malformed`` whose ``why`` is a path and a sentence, such as
 ``record/locations/0/country: too short (1 < 2 bytes)``; the first problem is told. A value is never changed: defaults
-are a reader's business, writing them into a record would change its CID (Lexicon specification; protocol paper,
-sections 3 to 6).
+are a reader's business, writing them into a record would change its CID (Lexicon specification).
 """
 
 from collections.abc import Callable

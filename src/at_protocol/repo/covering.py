@@ -1,6 +1,6 @@
 """Which nodes of a new tree let a reader undo a change without having the old tree.
 
-Source: sync specification, "Operation inversion"; ``protocol/repository.md``, "Covering proof".
+Source: sync specification, "Operation inversion".
 """
 
 from collections.abc import Iterator

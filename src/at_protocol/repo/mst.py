@@ -1,6 +1,6 @@
 """The Merkle search tree as a value: a root and somewhere to get node bytes from.
 
-Source: repository specification, "MST Structure"; invariants in ``protocol/repository.md``. A tree maps paths
+Source: repository specification, "MST Structure". A tree maps paths
 (``collection/rkey``) to record CIDs; its shape follows from its content alone. Nothing here does I/O: a node that the
 source does not have raises :class:`MissingBlock`, the caller loads it and calls again.
 

@@ -1,6 +1,6 @@
 """Proof that a record is in a repository, or is not: the commit and the nodes on the way to its place.
 
-Source: ``com.atproto.sync.getRecord``; repository specification; ``protocol/repository.md``, "Record proof / absence proof".
+Source: ``com.atproto.sync.getRecord``; repository specification.
 """
 
 from collections.abc import Iterator

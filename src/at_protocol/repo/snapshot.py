@@ -1,6 +1,6 @@
 """A whole repository as one file holds it, every claim in the file checked but the signature's key.
 
-Source: repository specification, "CAR File Serialization"; what an import checks (``protocol/repository.md``, "Import").
+Source: repository specification, "CAR File Serialization".
 Only what the commit links to is taken: other blocks may be old, or somebody else's, and are left behind.
 """
 

@@ -1,6 +1,6 @@
 """What a consumer remembers of one account, and what each message does to it.
 
-Source: sync and account specifications; ``protocol/sync.md``, sections 5 to 7. A state is a value: a message comes in, the
+Source: sync and account specifications. A state is a value: a message comes in, the
 next state and a verdict come out, and the caller stores both together with its cursor. Messages of one account must be
 given in their order. A repository is fetched anew ("resync") when a commit does not follow the last one known.
 

@@ -1,4 +1,4 @@
-"""The database port on an SQLite file: one writer thread with group commit, a few readers (design, section 3)."""
+"""The database port on an SQLite file: one writer thread with group commit, a few readers (docs/decisions/0003)."""
 
 import asyncio
 import sqlite3

@@ -169,4 +169,4 @@ def mark_open() -> OpenMark:
 def require_none_open() -> None:
     """For drivers: only the transaction may be awaited while it is open; a second one could wait for the first."""
     if transaction_is_open():
-        raise RuntimeError("only the open transaction may be awaited inside it (design, section 3)")
+        raise RuntimeError("only the open transaction may be awaited inside it")

@@ -28,10 +28,10 @@ from groundwork.http.security_headers import API_HEADERS
 from groundwork.telemetry.logs import log, request_id
 from groundwork.telemetry.metrics import Metrics
 
-# protocol/xrpc.md 6: JSON bodies. Routes that take more say so through `body_limit`.
+# What the reference PDS takes as a JSON body. Routes that take more say so through `body_limit`.
 JSON_BODY_BYTES = 150 * 1024
 
-# protocol/xrpc.md 1: path and query together; longer ones are answered with 414.
+# Path and query together; longer ones are answered with 414.
 MAX_TARGET_BYTES = 8 * 1024
 
 # Metric labels come from closed sets; a made-up method is counted as OTHER.

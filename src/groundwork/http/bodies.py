@@ -1,4 +1,4 @@
-"""Request bodies, limited while they arrive; the limit counts *decoded* bytes (protocol/xrpc.md 1, "Bodies").
+"""Request bodies, limited while they arrive; the limit counts *decoded* bytes.
 
 The edge wraps ``receive`` once, so that every way of reading (stream, whole, form) is bounded and sees plain bytes.
 A compressed body is unfolded in small pieces: a bomb costs its limit, never its size.

@@ -1,4 +1,4 @@
-"""The one way to call another server. Every URL from outside is hostile (protocol/identity.md 10, invariant 7).
+"""The one way to call another server. Every URL from outside is hostile (invariant 7).
 
 - https to public unicast addresses on the default port, by name. Each address of a name is checked when it is resolved
   and once more when the socket is made, so a second DNS answer or a spelling of a literal changes nothing.
@@ -38,7 +38,7 @@ from groundwork.http.reach import (
     public_socket,
 )
 
-# protocol/xrpc.md 6, "outbound fetch": 512 KiB and 10 s in total.
+# What the reference PDS grants a fetch of a stranger's document: 512 KiB and 10 s in total.
 ANSWER_BYTES = 512 * 1024
 TOTAL_SECONDS = 10.0
 MAX_REDIRECTS = 3

@@ -1,4 +1,4 @@
-"""Cross-origin access for APIs that carry no cookies: any origin may ask, none gets credentials (protocol/xrpc.md 3)."""
+"""Cross-origin access for APIs that carry no cookies: any origin may ask, none gets credentials."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -101,7 +101,7 @@ def render_problem(_connection: HTTPConnection, fault: Fault) -> Response:
 
 
 def render_xrpc(_connection: HTTPConnection, fault: Fault) -> Response:
-    """``{"error", "message"}``, as every client of the AT Protocol expects (protocol/xrpc.md 2)."""
+    """``{"error", "message"}``, as every client of the AT Protocol expects (HTTP API specification, "Error Responses")."""
     body = msgspec.json.encode({"error": fault.name, "message": fault.why})
     headers = dict(fault.headers)
     if fault.xrpc_status == 401:  # RFC 9110 11.6.1: with every 401, how to sign in

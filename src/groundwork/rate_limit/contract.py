@@ -1,6 +1,6 @@
 """What a limit is, where the counting happens, and what an attempt finds out.
 
-A window opens with the first attempt of a key and is over after its length (protocol/accounts.md 10 counts like this).
+A window opens with the first attempt of a key and is over after its length (the reference PDS counts like this).
 """
 
 from collections.abc import Sequence
@@ -62,7 +62,7 @@ class RateLimited(TooMany):
 
 
 def headers_of(standing: Standing) -> dict[str, str]:
-    """The headers of protocol/xrpc.md 3, on every answer of a limited route; the reset is in epoch seconds."""
+    """The ``RateLimit-*`` headers of the reference PDS, on every answer of a limited route; the reset is in epoch seconds."""
     return {
         "RateLimit-Limit": str(standing.limit.points),
         "RateLimit-Remaining": str(standing.remaining),

@@ -14,7 +14,7 @@ from groundwork.telemetry.logs import log
 # A check says nothing when all is well and raises when it is not; a Failure's sentence is shown, others are only logged.
 Check = Callable[[], Awaitable[None]]
 
-# A balancer's own patience is a few seconds (protocol/xrpc.md, reviewer's list 14: answered within a second or two).
+# A balancer's own patience is a few seconds: answered well before it is over.
 CHECK_SECONDS = 1.5
 
 OK = "ok"

@@ -20,7 +20,7 @@ from openmeet.users.edge import caller_of
 
 StatusName = Literal["attending", "interested", "declined", "pending", "waitlisted", "invited", "rejected", "attended"]
 
-# Words of older clients beside ours (design 5.4).
+# Words of older clients beside ours.
 ReplyName = Literal["going", "interested", "declined", "attending", "confirmed", "maybe", "cancelled", "waitlist"]
 
 _REPLIES = {

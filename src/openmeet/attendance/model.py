@@ -12,7 +12,7 @@ AttendanceId = NewType("AttendanceId", str)
 
 
 class AttendanceStatus(StrEnum):
-    """The statuses of design 5.4, as stored and answered."""
+    """How an answer stands, as stored and answered."""
 
     ATTENDING = "attending"
     INTERESTED = "interested"
@@ -72,7 +72,7 @@ class Attendance:
 class Counts:
     """How many people said what to one event, without those whose account is not active at the moment.
 
-    ``unconfirmed``: network answers that take no place yet (design 5.12). ``seats``: places held, also by people who are
+    ``unconfirmed``: network answers that take no place yet. ``seats``: places held, also by people who are
     hidden: they are theirs again when the account is.
     """
 

@@ -36,10 +36,10 @@ def status_for(event: Event, mine: Attendance | None, reply: Reply, *, taken: in
 def status_from_network(
     event: Event, mine: Attendance | None, answer: NetworkAnswer, *, taken: int, is_shadow: bool
 ) -> AttendanceStatus:
-    """Where an RSVP record leads (protocol/calendar.md, section 5).
+    """Where an RSVP record leads.
 
     On an event with a limit the ``going`` of somebody who never signed in here takes no place: it is ``pending`` and
-    shown apart (design 5.12). Who has a seat or a place in the line keeps it when the same answer comes again.
+    shown apart. Who has a seat or a place in the line keeps it when the same answer comes again.
     """
     match answer:
         case NetworkAnswer.NOT_GOING:

@@ -42,7 +42,7 @@ class CountsShown(msgspec.Struct):
 
 
 class PublicationShown(msgspec.Struct):
-    """How the event's record stands, for its host. ``state`` is one of design section 6, ``words`` is for people."""
+    """How the event's record stands, for its host. ``state`` is one of docs/queues-and-debts.md, ``words`` is for people."""
 
     state: str
     words: str

@@ -40,7 +40,7 @@ _TABS = {
     Mine.PAST: "Past",
 }
 
-# Why it is empty, and the one next step (product.md, "Empty states").
+# Why it is empty, and the one next step.
 _EMPTY = {
     Mine.GOING: {
         "heading": "Nothing planned yet",

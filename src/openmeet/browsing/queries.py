@@ -11,7 +11,7 @@ from openmeet.events.model import Event, EventId
 from openmeet.events.queries import COLUMNS, columns_of, event_of
 from openmeet.users.model import UserId
 
-# What an account that is not active at the moment has in its repository is in no list (design 6: status hides rows).
+# What an account that is not active at the moment has in its repository is in no list: status hides rows.
 _IS_SHOWN = "not exists (select 1 from identities i where i.did = {}.record_did and i.status <> 'active')"
 
 # More words than anybody searches for; each is one `like` over the same rows.

@@ -270,7 +270,7 @@ def new_slug(title: str) -> EventSlug:
 
 
 def search_text(event: Event) -> str:
-    """What search looks at: title, description and place, never the join link (design 5.6)."""
+    """What search looks at: title, description and place, never the join link."""
     return "\n".join((event.title, event.description, *event.venue.lines)).casefold()
 
 
@@ -302,7 +302,7 @@ async def _owe(tx: Transaction, event: Event) -> None:
 def _with_details(event: Event, details: Details) -> Event:
     if event.origin is Origin.NETWORK and details.visibility is not Visibility.PUBLIC and event.record_uri:
         raise Refused("This event is a public record on the network; delete it to take it back.", name="PublicRecord")
-    # The original spelling of an instant is kept until the instant changes (protocol/calendar.md, 6.1.3).
+    # The original spelling of an instant is kept until the instant changes: another spelling would be another CID.
     return replace(
         event,
         title=details.title,

@@ -157,7 +157,7 @@ def may_see(event: Event, viewer: UserId | None, *, is_invited: bool) -> bool:
 
 
 def may_see_join_link(event: Event, viewer: UserId | None, *, is_going: bool) -> bool:
-    """Whether the join link is shown (design 5.6: attendees by default)."""
+    """Whether the join link is shown: to attendees, unless the host said to everybody."""
     return event.online_url_audience is Audience.EVERYONE or is_going or viewer == event.author_id
 
 

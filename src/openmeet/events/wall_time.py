@@ -1,4 +1,4 @@
-"""Wall-clock time in a zone, and the instant it names (design 5.1).
+"""Wall-clock time in a zone, and the instant it names.
 
 People say "18:00 in Berlin" and mean that; the instant follows. A time that a DST gap swallows is read with the offset
 before the gap (02:30 becomes 03:30; RFC 5545, section 3.3.5); an ambiguous time is the first of the two. Both are what
@@ -20,7 +20,7 @@ _LOCAL = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2})?")
 # Names in the zone files that name no place: what they mean differs from machine to machine, or is nothing.
 _NO_PLACES = frozenset({"Factory", "localtime", "posixrules"})
 
-# What the calendar rules accept (protocol/calendar.md, section 4): beyond it a date is a typing error.
+# Outside of these years a date is a typing error, here as in the records of other apps.
 FIRST_YEAR = 1900
 LAST_YEAR = 2200
 

@@ -1,4 +1,4 @@
-"""Dates and times as people read them, always in a named zone (product.md: the zone is named on every list)."""
+"""Dates and times as people read them, always in a named zone."""
 
 from datetime import date, datetime
 from functools import cache

@@ -115,7 +115,7 @@ def test_unknown_method_is_malformed():
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=101", "limit=abc", "limit=1&limit=2", "reverse=yes"])
 def test_list_records_refuses_what_it_cannot_mean(query):
-    """The built-in Lexicon of listRecords, as a reviewer tries it."""
+    """The built-in Lexicon of listRecords, asked for what makes no sense."""
     with pytest.raises(Malformed):
         decode_parameters(Catalog(), "com.atproto.repo.listRecords", f"repo=a.example.com&collection=a.b.c&{query}")
 

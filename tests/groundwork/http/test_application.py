@@ -248,7 +248,7 @@ async def test_overlong_address_is_refused(server: Serving, session):
 
 
 async def test_failure_after_the_first_byte_breaks_the_connection(server: Serving, session):
-    """A body cut short must not look whole (protocol/xrpc.md 6, CAR responses)."""
+    """A body cut short must not look whole."""
     with pytest.raises(aiohttp.ClientPayloadError):
         async with session.get(f"{server.url}/break-off") as response:
             await response.read()

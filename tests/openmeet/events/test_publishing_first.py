@@ -1,4 +1,4 @@
-"""Their PDS first: what waits for its author's repository, and what ends the waiting (design 6, "Who is right")."""
+"""Their PDS first: what waits for its author's repository, and what ends the waiting."""
 
 import pytest
 

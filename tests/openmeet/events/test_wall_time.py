@@ -1,4 +1,4 @@
-"""Wall-clock times and the instants they name (design 5.1)."""
+"""Wall-clock times and the instants they name."""
 
 from datetime import datetime
 
