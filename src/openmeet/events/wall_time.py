@@ -6,7 +6,7 @@ before the gap (02:30 becomes 03:30; RFC 5545, section 3.3.5); an ambiguous time
 """
 
 import re
-from datetime import datetime, timedelta, timezone, tzinfo
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -38,11 +38,15 @@ def is_zone(name: str) -> bool:
 
 @cache
 def zone(name: str) -> tzinfo:
-    """The zone of a name that ``is_zone`` accepts."""
+    """The zone of a name that ``is_zone`` accepts; UTC for any other.
+
+    Names come and go with the zone files of a machine: an event that was stored with another's must not break the pages
+    that list it.
+    """
     if match := _OFFSET.fullmatch(name):
         offset = timedelta(hours=int(match[2]), minutes=int(match[3]))
         return timezone(-offset if match[1] == "-" else offset, name)
-    return ZoneInfo(name)
+    return ZoneInfo(name) if name in zone_names() else UTC
 
 
 def parse_local(text: str, field: str) -> datetime:
