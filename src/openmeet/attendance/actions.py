@@ -151,6 +151,12 @@ async def event_changed(tx: Transaction, event: Event, kind: Kind) -> None:
     await _fill_seats(tx, event)
 
 
+async def decide_records_anew(tx: Transaction, event_id: EventId) -> None:
+    """The event has a record now, another one, or is for others to see than before: so may its answers."""
+    ids = await queries.ids_of_event(tx, event_id)
+    await publications.look_again(tx, kind=publications.Kind.RSVP, subject_ids=ids)
+
+
 async def note_record(tx: Transaction, attendance_id: AttendanceId, *, uri: str) -> None:
     """The answer's record is at this uri."""
     await queries.set_record(tx, attendance_id, uri)

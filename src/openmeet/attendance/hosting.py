@@ -1,7 +1,7 @@
 """What a host does to an event, with its consequences for those who answered: they are told, and people move up."""
 
 from groundwork.database.transaction import Transaction
-from openmeet.attendance.actions import event_changed
+from openmeet.attendance.actions import decide_records_anew, event_changed
 from openmeet.events import actions as events
 from openmeet.events.model import Details, Event, EventSlug
 from openmeet.events.queries import lock_by_slug
@@ -15,6 +15,8 @@ async def revise(
     """``events.actions.revise``; attendees hear of it, a raised limit lets people move up."""
     before = await lock_by_slug(tx, slug)
     event = await events.revise(tx, caller, slug, details, expected_revision=expected_revision)
+    if before is not None and before.visibility is not event.visibility:
+        await decide_records_anew(tx, event.id)
     return await _tell(tx, before, event, Kind.EVENT_CHANGED)
 
 

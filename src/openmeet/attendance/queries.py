@@ -56,6 +56,12 @@ def attendance_of(row: Row) -> Attendance:
     )
 
 
+async def ids_of_event(reader: Reader, event_id: EventId) -> list[str]:
+    """Every answer to an event."""
+    rows = await reader.fetch("select id from attendances where event_id = :event_id order by id", event_id=event_id)
+    return [row["id"] for row in rows]
+
+
 async def find(reader: Reader, event_id: EventId, user_id: UserId) -> Attendance | None:
     row = await reader.fetch_one(
         f"select {COLUMNS} from attendances where event_id = :event_id and user_id = :user_id",
@@ -182,12 +188,6 @@ async def change(
     return attendance_of(row)
 
 
-async def set_record(tx: Transaction, attendance_id: AttendanceId, record_uri: str | None) -> None:
-    await tx.execute(
-        "update attendances set record_uri = :record_uri where id = :id", record_uri=record_uri, id=attendance_id
-    )
-
-
 async def erasable(reader: Reader, did: str) -> list[Attendance]:
     """Answers that stand in a DID's repository, and whatever else somebody has who is known by this DID alone."""
     rows = await reader.fetch(
@@ -205,6 +205,12 @@ async def erasable(reader: Reader, did: str) -> list[Attendance]:
 
 async def delete(tx: Transaction, attendance_id: AttendanceId) -> None:
     await tx.execute("delete from attendances where id = :id", id=attendance_id)
+
+
+async def set_record(tx: Transaction, attendance_id: AttendanceId, record_uri: str | None) -> None:
+    await tx.execute(
+        "update attendances set record_uri = :record_uri where id = :id", record_uri=record_uri, id=attendance_id
+    )
 
 
 async def attendees(

@@ -93,7 +93,7 @@ FIX = """
        set did = :did, uri = :uri, chosen_cid = :cid, chosen_body = :body, chosen_revision = :revision,
            writes = case when writes_since > :an_hour_ago then writes + 1 else 1 end,
            writes_since = case when writes_since > :an_hour_ago then writes_since else :now end
-     where kind = :kind and subject_id = :subject_id and lease = :lease and state = 'sending'
+     where kind = :kind and subject_id = :subject_id and lease = :lease and state = 'sending' and is_recalled = 0
     returning writes
 """
 
@@ -103,7 +103,7 @@ _HELD = "kind = :kind and subject_id = :subject_id and lease = :lease and state 
 # row is settled already and this changes nothing.
 CONFIRM = f"""
     update publications
-       set state = case when revision > :revision then 'due' else 'published' end,
+       set state = case when revision > :revision or is_recalled = 1 then 'due' else 'published' end,
            sent_revision = :revision, base_cid = :cid, base_body = :body, base_rev = :rev, edits = null, merged = null,
            was_merged = case when merged is null then 0 else 1 end,
            due_at = :now, changed_at = :now, attempts = 0, rounds = 0, reason = '', leased_until = null
@@ -113,7 +113,7 @@ CONFIRM = f"""
 # The echo: CID and uri match what was chosen, and its rev is greater than that of the last settled write.
 SETTLE_BY_ECHO = f"""
     update publications
-       set state = case when revision > chosen_revision then 'due' else 'published' end,
+       set state = case when revision > chosen_revision or is_recalled = 1 then 'due' else 'published' end,
            sent_revision = chosen_revision, base_cid = chosen_cid, base_body = chosen_body, base_rev = :rev,
            was_merged = case when merged is null then 0 else 1 end, edits = null, merged = null,
            due_at = :now, changed_at = :now, attempts = 0, rounds = 0, reason = '', leased_until = null
@@ -156,7 +156,7 @@ LOSE = f"""
     update publications
        set state = 'retracted', uri = null, chosen_cid = null, chosen_body = null, chosen_revision = null,
            base_cid = null, base_body = null, base_rev = null, edits = null, merged = null, was_merged = 0,
-           sent_revision = revision, changed_at = :now, leased_until = null, reason = :reason
+           sent_revision = revision, changed_at = :now, leased_until = null, reason = :reason, was_lost = 1
      where uri = :uri and base_rev is not null and base_rev < :rev
        and state in ({GRAPH.sql_sources_of(State.RETRACTED)})
 """
@@ -172,7 +172,7 @@ REMEMBER_MERGE = """
 GIVE_UP_REVISION = f"""
     update publications
        set sent_revision = revision, due_at = :now, changed_at = :now,
-           state = case when uri is null then 'withheld' else 'published' end
+           state = case when uri is null then 'withheld' when is_recalled = 1 then 'due' else 'published' end
      where kind = :kind and subject_id = :subject_id and state <> 'sending' and state <> 'published'
        and state in ({GRAPH.sql_sources_of(State.PUBLISHED)})
        and (uri is not null or state in ({GRAPH.sql_sources_of(State.WITHHELD)}))
@@ -198,7 +198,7 @@ ADOPT = f"""
     update publications
        set base_cid = :cid, base_body = :body, base_rev = :rev, edits = null, merged = null,
            sent_revision = revision, was_merged = 1, reason = '', leased_until = null, due_at = :now, changed_at = :now,
-           state = 'published'
+           state = case when is_recalled = 1 then 'due' else 'published' end
      where uri = :uri and state in ({GRAPH.sql_sources_of(State.PUBLISHED)})
 """
 

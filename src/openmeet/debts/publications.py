@@ -130,7 +130,7 @@ OWE = f"""
        set revision = excluded.revision, user_id = excluded.user_id,
            state = case when publications.state in ({_DUE_NOW}) then 'due' else publications.state end,
            due_at = excluded.due_at, edited_at = excluded.edited_at, changed_at = excluded.changed_at, attempts = 0,
-           rounds = 0, writes = 0
+           rounds = 0, writes = 0, was_lost = 0
      where excluded.revision > publications.revision
 """
 
@@ -140,6 +140,11 @@ RETRACT = f"""
            attempts = 0, reason = ''
      where kind = :kind and subject_id = :subject_id and uri is not null and leased_until is null
        and state in ({GRAPH.sql_sources_of(State.RETRACTING)})
+"""
+
+TAKE_ON = """
+    update publications set did = :did, uri = :uri
+     where kind = :kind and subject_id = :subject_id and uri is null and leased_until is null
 """
 
 STATES = """
@@ -156,15 +161,31 @@ TRY_AGAIN = """
 
 TRY_ALL_OF = """
     update publications set state = 'due', due_at = :now, changed_at = :now, attempts = 0, reason = ''
-     where user_id = :user_id and state in ('withheld', 'waiting', 'retrying', 'blocked')
+     where user_id = :user_id
+       and (state in ('withheld', 'waiting', 'retrying', 'blocked') or (state = 'retracted' and was_lost = 0))
 """
 
-RETRY_RETRACTIONS_OF = """
-    update publications set state = 'due', due_at = :now, changed_at = :now, attempts = 0
-     where user_id = :user_id and uri is not null and state in ('published', 'refused', 'conflicted')
+# Whatever is on its way may still arrive, or come back as an echo or with somebody's edit: the mark sees to it that it is
+# looked at again then, and nothing marked is sent.
+RECALL_ALL_OF = """
+    update publications
+       set is_recalled = 1, changed_at = :now,
+           state = case when uri is not null and state in ('published', 'refused', 'conflicted', 'retrying') then 'due'
+                        else state end,
+           due_at = case when uri is not null and state in ('published', 'refused', 'conflicted', 'retrying') then :now
+                         else due_at end
+     where user_id = :user_id
 """
 
-WAKE_WAITING = "update publications set due_at = :now where kind = 'rsvp' and state = 'waiting'"
+ALLOW_ALL_OF = "update publications set is_recalled = 0 where user_id = :user_id and is_recalled = 1"
+
+LOOK_AGAIN = """
+    update publications set state = 'due', due_at = :now, changed_at = :now
+     where kind = :kind and subject_id in :subject_ids
+       and (state in ('withheld', 'waiting', 'published') or (state = 'retracted' and was_lost = 0))
+"""
+# Engines bound the parameters of one statement; SQLite's bound is the lowest, at 32,766.
+_AT_A_TIME = 1000
 
 COUNT = "select kind, state, count(*) as n, min(due_at) as oldest from publications group by kind, state"
 
@@ -181,12 +202,20 @@ async def owe(tx: Transaction, *, kind: Kind, subject_id: str, user_id: str, rev
     await tx.execute(OWE, kind=kind, subject_id=subject_id, user_id=user_id, revision=revision, now=tx.now)
 
 
-async def owe_retraction(tx: Transaction, *, kind: Kind, subject_id: str, user_id: str, revision: int) -> None:
-    """The same for what was deleted or became private: it goes before everything else that is due."""
+async def owe_retraction(
+    tx: Transaction, *, kind: Kind, subject_id: str, user_id: str, revision: int, record: tuple[str, str] | None = None
+) -> None:
+    """The same for what was deleted or became private: it goes before everything else that is due.
+
+    ``record``: DID and uri of a record that was not written from here, and must go all the same.
+    """
     tx.after_commit(ring)
     moved = await tx.execute(RETRACT, kind=kind, subject_id=subject_id, revision=revision, now=tx.now)
     if not moved:
         await owe(tx, kind=kind, subject_id=subject_id, user_id=user_id, revision=revision)
+        if record is not None:
+            did, uri = record
+            await tx.execute(TAKE_ON, kind=kind, subject_id=subject_id, did=did, uri=uri)
 
 
 async def states(reader: Reader, kind: Kind, subject_ids: Sequence[str]) -> dict[str, Standing]:
@@ -212,16 +241,23 @@ async def wake_all_of(tx: Transaction, user_id: str) -> int:
     return await tx.execute(TRY_ALL_OF, user_id=user_id, now=tx.now)
 
 
-async def wake_waiting(tx: Transaction) -> int:
-    """An event has a record now: answers that waited for one are looked at again."""
+async def look_again(tx: Transaction, *, kind: Kind, subject_ids: Sequence[str]) -> None:
+    """What these depend on has changed: what was decided about them is decided anew, by the payer."""
     tx.after_commit(ring)
-    return await tx.execute(WAKE_WAITING, now=tx.now)
+    for start in range(0, len(subject_ids), _AT_A_TIME):
+        some = list(subject_ids[start : start + _AT_A_TIME])
+        await tx.execute(LOOK_AGAIN, kind=kind, subject_ids=some, now=tx.now)
 
 
-async def reconsider_all_of(tx: Transaction, user_id: str) -> int:
-    """The person withdrew their consent: what is published is looked at again, and taken back."""
+async def recall_all_of(tx: Transaction, user_id: str) -> int:
+    """The person withdrew their consent: what is published is looked at again and taken back, what is not is not sent."""
     tx.after_commit(ring)
-    return await tx.execute(RETRY_RETRACTIONS_OF, user_id=user_id, now=tx.now)
+    return await tx.execute(RECALL_ALL_OF, user_id=user_id, now=tx.now)
+
+
+async def allow_all_of(tx: Transaction, user_id: str) -> int:
+    """The person agrees (again): nothing of theirs is recalled any more."""
+    return await tx.execute(ALLOW_ALL_OF, user_id=user_id)
 
 
 async def reassign(tx: Transaction, *, from_user: str, to_user: str) -> None:

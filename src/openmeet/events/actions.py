@@ -137,7 +137,12 @@ async def delete(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_r
     after = replace(before, deleted_at=tx.now, revision=before.revision + 1, updated_at=tx.now)
     await queries.update(tx, after, search_text="")
     await publications.owe_retraction(
-        tx, kind=publications.Kind.EVENT, subject_id=after.id, user_id=after.author_id, revision=after.revision
+        tx,
+        kind=publications.Kind.EVENT,
+        subject_id=after.id,
+        user_id=after.author_id,
+        revision=after.revision,
+        record=(after.record_did, after.record_uri) if after.record_did and after.record_uri else None,
     )
     return after
 
@@ -233,15 +238,22 @@ async def remove_from_network(tx: Transaction, *, uri: str) -> EventId | None:
     return event.id
 
 
-async def note_record(tx: Transaction, event_id: EventId, *, uri: str, cid: str, did: str) -> None:
-    """The event's record is at this uri; an event held until then is shown from now on."""
+async def note_record(tx: Transaction, event_id: EventId, *, uri: str, cid: str, did: str) -> bool:
+    """The event's record is at this uri, True where it was not before; an event held until then is shown from now on."""
+    before = await queries.by_id(tx, event_id)
     await queries.set_record(tx, event_id, uri, cid, did)
     await queries.release(tx, event_id)
+    return before is not None and before.record_uri != uri
 
 
 async def forget_record(tx: Transaction, event_id: EventId) -> None:
     """The event has no record any more: it was taken back."""
     await queries.forget_record(tx, event_id)
+
+
+async def erase_from(tx: Transaction, did: str) -> None:
+    """A repository was deleted with its account: nothing stays of events that came from it."""
+    await queries.erase_from(tx, did)
 
 
 async def release(tx: Transaction, event_id: EventId) -> None:
@@ -251,11 +263,6 @@ async def release(tx: Transaction, event_id: EventId) -> None:
 
 async def keep_draft(tx: Transaction, token_hash: bytes, fields: str) -> Instant:
     """Keep what somebody typed before signing in; returns when it is forgotten."""
-async def erase_from(tx: Transaction, did: str) -> None:
-    """A repository was deleted with its account: nothing stays of events that came from it."""
-    await queries.erase_from(tx, did)
-
-
     expires_at = Instant(tx.now + DRAFT_LIFE)
     await queries.put_draft(tx, token_hash, fields, expires_at)
     return expires_at

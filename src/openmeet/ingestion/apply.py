@@ -159,9 +159,9 @@ async def _note_record(tx: Transaction, message: RecordMessage) -> Publication |
     if owned is None or message.cid is None:
         return owned
     if owned.kind is Kind.EVENT:
-        await event_actions.note_record(
-            tx, EventId(owned.subject_id), uri=message.uri, cid=message.cid, did=message.did
-        )
+        event_id = EventId(owned.subject_id)
+        if await event_actions.note_record(tx, event_id, uri=message.uri, cid=message.cid, did=message.did):
+            await attendance.decide_records_anew(tx, event_id)
     else:
         await attendance.note_record(tx, AttendanceId(owned.subject_id), uri=message.uri)
     return owned

@@ -14,7 +14,7 @@ from openmeet.attendance import actions as attendance_actions
 from openmeet.attendance.model import AttendanceId
 from openmeet.debts import publication_leases as leases
 from openmeet.debts.publication_leases import Publication
-from openmeet.debts.publications import Kind, State, wake_waiting
+from openmeet.debts.publications import Kind, State
 from openmeet.events import actions as event_actions
 from openmeet.events.model import EventId
 from openmeet.publication.publisher import Publisher
@@ -61,8 +61,8 @@ async def settle(
         return
     if held.kind is Kind.EVENT:
         did = parse_at_uri(uri).authority
-        await event_actions.note_record(tx, EventId(held.subject_id), uri=uri, cid=cid, did=did)
-        await wake_waiting(tx)
+        if await event_actions.note_record(tx, EventId(held.subject_id), uri=uri, cid=cid, did=did):
+            await attendance_actions.decide_records_anew(tx, EventId(held.subject_id))
     else:
         await attendance_actions.note_record(tx, AttendanceId(held.subject_id), uri=uri)
     log.info("record.published", uri=uri, cid=cid, rev=rev)

@@ -244,8 +244,9 @@ async def test_the_same_on_both_engines(make_database: MakeDatabase):
         await leases.attach(tx, kind=Kind.EVENT, subject_id="e", did=DID, uri="x", cid="c", body=b"", rev="r")
         await publications.try_again(tx, kind=Kind.EVENT, subject_id="e")
         await publications.wake_all_of(tx, user_id)
-        await publications.wake_waiting(tx)
-        await publications.reconsider_all_of(tx, user_id)
+        await publications.look_again(tx, kind=Kind.RSVP, subject_ids=["a", "b"])
+        await publications.recall_all_of(tx, user_id)
+        await publications.allow_all_of(tx, user_id)
         await publications.reassign(tx, from_user=user_id, to_user=other)
         await publications.owe_retraction(tx, kind=Kind.EVENT, subject_id="e", user_id=other, revision=5)
         row = (await leases.take(tx, limit=5, seconds=60))[0]
