@@ -12,6 +12,7 @@ from groundwork.http.application import Application
 from groundwork.http.operations import operations_routes
 from groundwork.http.server import serve
 from openmeet.app import ready
+from programs import gauges
 from programs.command_line import SettingsFile, role
 from programs.platform import Platform, open_platform, read_platform_settings
 from programs.running import run_until_stopped, stopping
@@ -52,7 +53,11 @@ async def watched(platform: Platform) -> AsyncIterator[None]:
     token = settings.metrics_token.reveal()
     app = Application(operations_routes(platform.metrics, checks, metrics_token=token), platform.metrics)
     serving = await serve(app, settings.host, settings.operations_port)
+    over = asyncio.Event()
+    watching = asyncio.create_task(gauges.work(platform, over), name="gauges")
     try:
         yield
     finally:
+        over.set()
+        await watching
         await serving.stop()

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from groundwork.telemetry.logs import log
-from programs import event_processor, firehose_consumer, publisher, scheduler
+from programs import event_processor, firehose_consumer, gauges, publisher, scheduler
 from programs.platform import Platform
 
 Work = Callable[[Platform, asyncio.Event], Awaitable[None]]
@@ -15,6 +15,7 @@ WORKERS: dict[str, Work] = {
     "event-processor": event_processor.work,
     "publisher": publisher.work,
     "scheduler": scheduler.work,
+    "gauges": gauges.work,
 }
 
 

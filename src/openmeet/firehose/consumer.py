@@ -309,7 +309,7 @@ class _Stream:
         self._stored = cursor
         self._lost = None
         if cursor is not None:
-            self._consumer.counting.cursor.set(cursor)
+            self._consumer.counting.cursor.labels(self._url).set(cursor)
 
     async def _unsequenced(self, frame: bytes) -> bool:
         """An error, a notice, or something of the future; True where following is over."""

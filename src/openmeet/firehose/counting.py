@@ -23,5 +23,5 @@ def counting(metrics: Metrics) -> Counting:
         metrics.counter("firehose_frames", "Frames looked at"),
         metrics.counter("firehose_frames_rejected", "Frames that were wrong; kept for inspection"),
         metrics.counter("firehose_messages", "Messages handed to ingestion"),
-        metrics.gauge("firehose_cursor", "The last sequence number behind confirmed messages"),
+        metrics.gauge("firehose_cursor", "The last sequence number behind confirmed messages", ["source"]),
     )
