@@ -3,18 +3,13 @@
 import asyncio
 import sqlite3
 import time
-from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
-from at_protocol.data import cbor
-from at_protocol.repo import car
-from at_protocol.sync import events
-from at_protocol.sync.events import CommitMessage
 from groundwork.clock import SystemClock
 from groundwork.database.open_ import open_database
 from tests.openmeet.ingestion.view import view_of
-from tests.world.oracle import EVENT, RSVP, Change, View
+from tests.world.oracle import View
 
 PATIENCE_SECONDS = 90.0
 # A killed worker's leases end after a minute. After this long without progress their end is brought about.
@@ -105,37 +100,3 @@ async def view_here(folder: Path) -> View:
         return await view_of(database)
     finally:
         await database.close()
-
-
-def changes_in(frames: Iterable[bytes]) -> list[Change]:
-    """What the frames say about events and answers, for the oracle."""
-    changes: list[Change] = []
-    for frame in frames:
-        message = events.read(frame)
-        if not isinstance(message, CommitMessage):
-            continue
-        blocks = car.read(message.blocks).blocks
-        for operation in message.operations:
-            collection, _, rkey = operation.path.partition("/")
-            if collection in {EVENT, RSVP}:
-                value = None if operation.cid is None else cbor.decode(blocks[operation.cid])
-                assert value is None or isinstance(value, dict)
-                changes.append(Change(message.repo, collection, rkey, message.rev, value))
-    return changes
-
-
-def records_made_twice(changes: Iterable[Change]) -> list[str]:
-    """Answers of which one repository held two records for the same event at the same time."""
-    living: dict[str, tuple[str, str]] = {}
-    twice = []
-    for change in changes:
-        if change.collection != RSVP:
-            continue
-        if change.value is None:
-            living.pop(change.uri, None)
-            continue
-        about = (change.did, change.value["subject"]["uri"])
-        if about in [other for uri, other in living.items() if uri != change.uri]:
-            twice.append(change.uri)
-        living[change.uri] = about
-    return twice

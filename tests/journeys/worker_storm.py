@@ -13,6 +13,7 @@ from tests.journeys.guests import TOKENS, WORDS, Guest, Stranger, account_on, si
 from tests.journeys.stream import whole_stream
 from tests.tour.stage import Stage, open_stage
 from tests.tour.watching import eventually
+from tests.world.announced import answered_twice, changes_in
 from tests.world.oracle import canonical_view
 
 KILLED = ("firehose-consumer", "event-processor", "publisher")
@@ -90,7 +91,7 @@ async def _check(stage: Stage, guests: list[Guest], slugs: dict[str, str], kills
     assert end_state.dead_letters(folder) == []
     # Once more: while things settled, answers were still being published.
     frames = [frame for url in (stage.pds_url, stage.second_pds_url) for _, frame in await whole_stream(url)]
-    changes = end_state.changes_in(frames)
+    changes = changes_in(frames)
     expected = canonical_view(changes)
 
     async def agrees() -> bool:
@@ -98,7 +99,7 @@ async def _check(stage: Stage, guests: list[Guest], slugs: dict[str, str], kills
 
     # Echoes of the last writes may still be on their way.
     await eventually(agrees)
-    assert end_state.records_made_twice(changes) == []
+    assert answered_twice(changes) == []
     revisions = end_state.revisions(folder)
     for guest in guests:
         did = guest.account.did
