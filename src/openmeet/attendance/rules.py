@@ -59,3 +59,8 @@ def status_from_network(
             return AttendanceStatus.ATTENDING if has_free_seat(event, taken) else AttendanceStatus.WAITLISTED
         case _:
             assert_never(answer)
+
+
+def frees_seat(before: AttendanceStatus | None, after: AttendanceStatus) -> bool:
+    """Whether somebody who waits may move up after this change."""
+    return before in SEATED and after not in SEATED
