@@ -51,7 +51,11 @@ def find_or_make(folder: Path) -> Household:
         except msgspec.DecodeError as error:
             raise Refused(f"{path} is damaged ({error}). Restore it, or start with another --data folder.") from error
     household = make()
-    _keep(path, household)
+    try:
+        _keep(path, household)
+    except OSError as error:
+        why = f"{folder} cannot be used: {error.strerror or error}. Choose another folder with --data."
+        raise Refused(why) from error
     return household
 
 

@@ -22,7 +22,7 @@ from aurora_locus.accounts import creation, queries
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.app import open_server
 from groundwork.clock import SystemClock
-from groundwork.errors import Refused
+from groundwork.errors import InvalidInput, Refused
 from groundwork.http.server import serve
 from groundwork.settings import Secret
 from openmeet.settings import Settings
@@ -39,6 +39,7 @@ app = role()
 
 HOST = "127.0.0.1"
 PLC_PORT, PDS_PORT, WEB_PORT = 2582, 3000, 8080
+MAX_PORT = 65_535
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,10 @@ class Ports:
     web: int
 
 
+# For `openmeet sync`, `openmeet queue` and the roles: `--settings var/settings.toml`.
+SETTINGS_FILE = "settings.toml"
+
+
 class Ready(msgspec.Struct, frozen=True):
     """What ``--ready-file`` holds: for programs that test against this network."""
 
@@ -58,6 +63,7 @@ class Ready(msgspec.Struct, frozen=True):
     plc: str
     admin_password: str
     people: tuple[household.Person, ...]
+    settings: str
     pid: int
 
 
@@ -67,7 +73,9 @@ def main(
     plc_port: Annotated[int, typer.Option(help="Port of the PLC directory.")] = PLC_PORT,
     pds_port: Annotated[int, typer.Option(help="Port of the PDS.")] = PDS_PORT,
     web_port: Annotated[int, typer.Option(help="Port of OpenMeet.")] = WEB_PORT,
-    ephemeral: Annotated[bool, typer.Option("--ephemeral", help="Free ports, and nothing is kept.")] = False,
+    ephemeral: Annotated[
+        bool, typer.Option("--ephemeral", help="Free ports, whatever --…-port says, and nothing is kept.")
+    ] = False,
     ready_file: Annotated[Path | None, typer.Option(help="Written as JSON when everything answers.")] = None,
     verbose: Annotated[bool, typer.Option("--verbose", help="Log every request.")] = False,
 ) -> None:
@@ -75,7 +83,7 @@ def main(
     if not verbose:
         os.environ.setdefault("OPENMEET_LOG_LEVEL", "warning")
 
-    ports = free_ports() if ephemeral else Ports(plc_port, pds_port, web_port)
+    ports = free_ports() if ephemeral else ports_of(plc=plc_port, pds=pds_port, web=web_port)
 
     async def run() -> None:
         async with network(folder, ports, ready_file) as ready:
@@ -86,6 +94,14 @@ def main(
     with tempfile.TemporaryDirectory(prefix="openmeet-") if ephemeral else contextlib.nullcontext(data) as kept:
         folder = Path(kept).absolute()
         run_until_stopped(run)
+
+
+def ports_of(**wanted: int) -> Ports:
+    """The ports as asked for. Raises InvalidInput that names the option."""
+    for name, port in wanted.items():
+        if not 1 <= port <= MAX_PORT:
+            raise InvalidInput(name, f"--{name}-port must be between 1 and {MAX_PORT}; {port} is not.")
+    return Ports(**wanted)
 
 
 def free_ports() -> Ports:
@@ -119,12 +135,21 @@ async def network(folder: Path, ports: Ports, ready_file: Path | None = None) ->
         await settle_in(pds.registry, home)
 
         settings = checked(_platform(folder, ports, pds_url, plc.url, home))
+        keep_settings(settings, folder / SETTINGS_FILE)
         platform = await stack.enter_async_context(open_platform(settings, clock))
         await stack.enter_async_context(workers.running(platform))
         web = await serve(await site(platform), HOST, ports.web)
         stack.push_async_callback(web.stop)
 
-        ready = Ready(settings.public_url, pds_url, plc.url, home.admin_password, home.people, os.getpid())
+        ready = Ready(
+            settings.public_url,
+            pds_url,
+            plc.url,
+            home.admin_password,
+            home.people,
+            str(folder / SETTINGS_FILE),
+            os.getpid(),
+        )
         if ready_file is not None:
             announce(ready, ready_file)
             stack.callback(ready_file.unlink, missing_ok=True)
@@ -173,6 +198,24 @@ async def settle_in(registry: Registry, home: Household) -> None:
                 raise Refused(f"The account {person.handle} could not be made: {refused.why}") from refused
 
 
+def keep_settings(settings: Settings, path: Path) -> None:
+    """Write what the operator's commands need to work on this network; there is no secret in it."""
+    kept = {
+        "data_directory": str(settings.data_directory),
+        "public_url": settings.public_url,
+        "pds_url": settings.pds_url,
+        "pds_handle_domain": settings.pds_handle_domain,
+        "plc_url": settings.plc_url,
+        "firehose_urls": list(settings.firehose_urls),
+        "dev_mode": settings.dev_mode,
+        "dev_mailbox": settings.dev_mailbox,
+        "allow_private_addresses": settings.allow_private_addresses,
+    }
+    # JSON's texts, lists and truth values are TOML's as well.
+    lines = [f"{name} = {msgspec.json.encode(value).decode()}" for name, value in kept.items()]
+    path.write_text("[openmeet]\n" + "\n".join(lines) + "\n", encoding="utf-8")
+
+
 def announce(ready: Ready, path: Path) -> None:
     """Write the ready file whole or not at all; it holds passwords, so only its owner may read it."""
     draft = path.with_name(f"{path.name}.{os.getpid()}")
@@ -217,5 +260,6 @@ Open a session, create an event record, read it back:
   URI=$({call}.repo.createRecord {json} -H "Authorization: Bearer $TOKEN" -d '{record}' | sed -E 's/.*"uri":"([^"]+)".*/\\1/')
   {call}.repo.getRecord"?repo={ana.handle}&collection={collection}&rkey=${{URI##*/}}"
 
+For operators: openmeet sync status --settings {ready.settings}
 Ctrl-C stops it; a second start finds everything as it was.
 """

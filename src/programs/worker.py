@@ -13,7 +13,7 @@ from groundwork.http.operations import operations_routes
 from groundwork.http.server import serve
 from openmeet.app import ready
 from programs import gauges
-from programs.command_line import SettingsFile, role
+from programs.command_line import SettingsFile, role, say
 from programs.platform import Platform, open_platform, read_platform_settings
 from programs.running import run_until_stopped, stopping
 
@@ -26,17 +26,18 @@ def worker_role(work: Work, what: str) -> typer.Typer:
 
     @app.command(help=what)
     def main(settings_file: SettingsFile = None) -> None:
-        run_worker(work, settings_file)
+        run_worker(work, what, settings_file)
 
     return app
 
 
-def run_worker(work: Work, settings_file: Path | None) -> None:
-    """Do the work until the process is asked to stop."""
+def run_worker(work: Work, what: str, settings_file: Path | None) -> None:
+    """Do the work until the process is asked to stop; ``what`` says what it is, in a sentence."""
     settings = read_platform_settings(settings_file)
 
     async def run() -> None:
         async with open_platform(settings, SystemClock()) as platform, watched(platform), stopping() as stop:
+            say(f"{what} This one is at work for {settings.public_url}; Ctrl-C stops it.")
             await work(platform, stop)
 
     run_until_stopped(run)
