@@ -23,6 +23,7 @@ from openmeet.events.model import (
     Event,
     EventId,
     EventSlug,
+    Mode,
     NetworkEvent,
     Origin,
     Status,
@@ -50,40 +51,7 @@ async def create(
         earlier = await queries.by_submission(tx, caller.user_id, submission_key)
         if earlier:
             return earlier
-    event = Event(
-        id=EventId(new_id(tx.now)),
-        slug=new_slug(details.title),
-        title="",
-        description="",
-        starts_at=None,
-        ends_at=None,
-        starts_local="",
-        starts_text="",
-        ends_text="",
-        time_zone=details.time_zone,
-        mode=details.mode,
-        status=Status.SCHEDULED,
-        status_reason="",
-        venue=NOWHERE,
-        online_url="",
-        online_url_audience=Audience.ATTENDEES,
-        links=(),
-        capacity=None,
-        visibility=details.visibility,
-        author_id=caller.user_id,
-        origin=Origin.HERE,
-        record_uri=None,
-        record_cid=None,
-        record_did=None,
-        revision=1,
-        is_read_only=False,
-        is_held=is_held,
-        external_source=None,
-        removed_at=None,
-        deleted_at=None,
-        created_at=tx.now,
-        updated_at=tx.now,
-    )
+    event = replace(_new_event(tx.now, details.title, caller.user_id), visibility=details.visibility, is_held=is_held)
     event = _with_details(event, details)
     is_new = await queries.insert(tx, event, search_text=search_text(event), submission_key=submission_key)
     if not is_new:
@@ -155,75 +123,15 @@ async def apply_from_network(tx: Transaction, *, uri: str, cid: str, author_id: 
     """
     row = await queries.by_record_uri(tx, uri)
     before = await queries.lock_for_update(tx, row.id) if row else None
-    venue = event.venues[0] if event.venues else NOWHERE
-    is_new = before is None
     if before is None:
-        before = Event(
-            id=EventId(new_id(tx.now)),
-            slug=new_slug(event.name),
-            title="",
-            description="",
-            starts_at=None,
-            ends_at=None,
-            starts_local="",
-            starts_text="",
-            ends_text="",
-            time_zone="UTC",
-            mode=event.mode,
-            status=event.status,
-            status_reason="",
-            venue=NOWHERE,
-            online_url="",
-            # What a public record says, everybody can read already.
-            online_url_audience=Audience.EVERYONE,
-            links=(),
-            capacity=None,
-            visibility=Visibility.PUBLIC if event.is_discoverable else Visibility.UNLISTED,
-            author_id=author_id,
-            origin=Origin.NETWORK,
-            record_uri=uri,
-            record_cid=cid,
-            record_did=uri.removeprefix("at://").split("/")[0],
-            revision=1,
-            is_read_only=False,
-            is_held=False,
-            external_source="atproto",
-            removed_at=None,
-            deleted_at=None,
-            created_at=event.created_at,
-            updated_at=tx.now,
-        )
-    zone = event.time_zone if wall_time.is_zone(event.time_zone) else "UTC"
-    ends_at = event.ends_at
-    if ends_at is not None and (event.starts_at is None or ends_at < event.starts_at):
-        ends_at = None
-    after = replace(
-        before,
-        title=event.name,
-        description=event.description,
-        starts_at=event.starts_at,
-        ends_at=ends_at,
-        starts_local=_local_text(event.starts_at, zone),
-        starts_text=event.starts_text,
-        ends_text=event.ends_text,
-        time_zone=zone,
-        mode=event.mode,
-        status=event.status,
-        status_reason=before.status_reason if event.status is Status.CANCELLED else "",
-        venue=venue,
-        # A join link that only attendees see is in no record: its absence there says nothing.
-        online_url=event.online_url or (before.online_url if _keeps_join_link(before) else ""),
-        links=event.links,
-        record_cid=cid,
-        removed_at=None,
-        updated_at=tx.now,
-    )
-    if is_new:
+        new = _event_of_record(_new_event(tx.now, event.name, author_id), uri, event)
+        after = _with_record(new, cid, event, tx.now)
         await queries.insert(tx, after, search_text=search_text(after), submission_key=None)
-    else:
-        if after.is_cancelled and not before.is_cancelled:
-            await queries.set_status_before(tx, before.id, before.status)
-        await queries.update(tx, after, search_text=search_text(after))
+        return after.id
+    after = _with_record(before, cid, event, tx.now)
+    if after.is_cancelled and not before.is_cancelled:
+        await queries.set_status_before(tx, before.id, before.status)
+    await queries.update(tx, after, search_text=search_text(after))
     return after.id
 
 
@@ -303,6 +211,87 @@ async def _save(tx: Transaction, after: Event) -> Event:
 async def _owe(tx: Transaction, event: Event) -> None:
     await publications.owe(
         tx, kind=publications.Kind.EVENT, subject_id=event.id, user_id=event.author_id, revision=event.revision
+    )
+
+
+def _new_event(now: Instant, title: str, author_id: UserId) -> Event:
+    """An event that has an identity and an author, and says nothing yet."""
+    return Event(
+        id=EventId(new_id(now)),
+        slug=new_slug(title),
+        title="",
+        description="",
+        starts_at=None,
+        ends_at=None,
+        starts_local="",
+        starts_text="",
+        ends_text="",
+        time_zone="UTC",
+        mode=Mode.IN_PERSON,
+        status=Status.SCHEDULED,
+        status_reason="",
+        venue=NOWHERE,
+        online_url="",
+        online_url_audience=Audience.ATTENDEES,
+        links=(),
+        capacity=None,
+        visibility=Visibility.PUBLIC,
+        author_id=author_id,
+        origin=Origin.HERE,
+        record_uri=None,
+        record_cid=None,
+        record_did=None,
+        revision=1,
+        is_read_only=False,
+        is_held=False,
+        external_source=None,
+        removed_at=None,
+        deleted_at=None,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def _event_of_record(new: Event, uri: str, event: NetworkEvent) -> Event:
+    """What holds of an event for good because it came as a record."""
+    return replace(
+        new,
+        origin=Origin.NETWORK,
+        external_source="atproto",
+        record_uri=uri,
+        record_did=uri.removeprefix("at://").split("/")[0],
+        # What a public record says, everybody can read already.
+        online_url_audience=Audience.EVERYONE,
+        visibility=Visibility.PUBLIC if event.is_discoverable else Visibility.UNLISTED,
+        created_at=event.created_at,
+    )
+
+
+def _with_record(before: Event, cid: str, event: NetworkEvent, now: Instant) -> Event:
+    zone = event.time_zone if wall_time.is_zone(event.time_zone) else "UTC"
+    ends_at = event.ends_at
+    if ends_at is not None and (event.starts_at is None or ends_at < event.starts_at):
+        ends_at = None
+    return replace(
+        before,
+        title=event.name,
+        description=event.description,
+        starts_at=event.starts_at,
+        ends_at=ends_at,
+        starts_local=_local_text(event.starts_at, zone),
+        starts_text=event.starts_text,
+        ends_text=event.ends_text,
+        time_zone=zone,
+        mode=event.mode,
+        status=event.status,
+        status_reason=before.status_reason if event.status is Status.CANCELLED else "",
+        venue=event.venues[0] if event.venues else NOWHERE,
+        # A join link that only attendees see is in no record: its absence there says nothing.
+        online_url=event.online_url or (before.online_url if _keeps_join_link(before) else ""),
+        links=event.links,
+        record_cid=cid,
+        removed_at=None,
+        updated_at=now,
     )
 
 
