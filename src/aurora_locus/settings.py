@@ -11,9 +11,15 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from groundwork.dangerous_starts import Danger, dangers_of, is_own_machine
+from groundwork.mail.address import parse_address
+from groundwork.mail.open_ import FOLDER
+from groundwork.mail.smtp import parse_smtp_url
 from groundwork.settings import Bytes, Seconds, Secret, SettingsRefused, read_settings, setting
 
 PREFIX = "PDS_"
+
+# RFC 2606: mail to it goes nowhere.
+NOBODYS_ADDRESS = "no-reply@pds.invalid"
 
 # Everybody can read it in the README; refused under a public host name.
 DEFAULT_ADMIN_PASSWORD = "admin-of-a-laptop"  # noqa: S105  # that is the point
@@ -55,11 +61,19 @@ class Settings:
     blob_upload_limit: Bytes = setting(5 * 1024 * 1024, what="Largest blob.")
     blob_quota: Bytes = setting(5 * 1024 * 1024 * 1024, what="All blobs of one account together.")
     blob_grace: Seconds = setting(6 * 3600.0, what="How long an upload waits for a record; at least an hour.")
+    import_limit: Bytes = setting(
+        100_000_000, what="Largest repository file that is taken in.", names=("PDS_MAX_REPO_IMPORT_SIZE",)
+    )
+    accepting_repo_imports: bool = setting(default=True, what="Whether accounts may bring a repository in.")
     firehose_retention: Seconds = setting(3 * 86400.0, what="How long firehose events can be replayed.")
     node_cache: Bytes = setting(32 * 1024 * 1024, what="Memory for tree nodes.")
     firehose_buffer: Bytes = setting(64 * 1024 * 1024, what="Memory for the newest frames of the firehose.")
     firehose_buffer_frames: int = setting(10_000, what="How far, in frames, a live subscriber may fall behind.")
     contact_email_address: str = setting("", what="Address of the operator, shown by describeServer.")
+    email_smtp_url: Secret = setting(
+        Secret(""), what="Where mail goes: smtp://user:password@host:port; empty: nowhere, in dev mode a folder."
+    )
+    email_from_address: str = setting("", what="The sender of mail.")
     privacy_policy_url: str = setting("", what="Shown by describeServer.")
     terms_of_service_url: str = setting("", what="Shown by describeServer.")
     trusted_proxy_hops: int = setting(0, what="Reverse proxies in front whose X-Forwarded-For is believed.")
@@ -89,6 +103,17 @@ class Settings:
     def database(self) -> str:
         """The database's URL."""
         return self.database_url or f"sqlite://{(self.data_directory / 'pds.db').absolute()}"
+
+    @property
+    def mail_url(self) -> str:
+        """Where mail goes; empty: nowhere."""
+        given = self.email_smtp_url.reveal()
+        return given or (f"{FOLDER}{(self.data_directory / 'mail').absolute()}" if self.dev_mode else "")
+
+    @property
+    def mail_from(self) -> str:
+        """The sender of mail; in development there is always one."""
+        return self.email_from_address or (NOBODYS_ADDRESS if self.dev_mode else "")
 
     @property
     def serves_firehose(self) -> bool:
@@ -140,6 +165,7 @@ def checked(settings: Settings) -> Settings:
         for domain in settings.service_handle_domains
         if not domain.startswith(".")
     ]
+    problems += _mail_problems(settings)
     dangers = {}
     if settings.dev_mode:
         dangers[Danger.DEV_MODE] = "PDS_DEV_MODE"
@@ -153,3 +179,20 @@ def checked(settings: Settings) -> Settings:
     if problems:
         raise SettingsRefused(problems)
     return settings
+
+
+def _mail_problems(settings: Settings) -> list[str]:
+    problems = []
+    if settings.email_smtp_url:
+        try:
+            parse_smtp_url(settings.email_smtp_url.reveal())
+        except ValueError as error:
+            problems.append(f"PDS_EMAIL_SMTP_URL: {error}")
+        if not settings.mail_from:
+            problems.append("PDS_EMAIL_SMTP_URL is set without PDS_EMAIL_FROM_ADDRESS; mail needs a sender.")
+    if settings.mail_from:
+        try:
+            parse_address(settings.mail_from)
+        except ValueError as error:
+            problems.append(f"PDS_EMAIL_FROM_ADDRESS: {error}")
+    return problems

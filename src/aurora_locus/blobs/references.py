@@ -1,6 +1,6 @@
 """Which record refers to which blob: checked before a write, kept in its transaction (protocol/accounts.md 8)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from at_protocol.data.blob_ref import BlobRef
 from at_protocol.data.cid import Cid
@@ -18,6 +18,11 @@ _REFER = """
 """
 _UNREFER = "delete from blob_references where did = :did and collection = :collection and rkey = :rkey returning cid"
 _PUBLISH = "update blobs set state = 'permanent' where did = :did and cid = :cid and takedown_ref is null"
+_PUBLISH_REFERRED = """
+    update blobs set state = 'permanent'
+     where did = :did and state = 'temporary' and takedown_ref is null
+       and exists (select 1 from blob_references r where r.did = :did and r.cid = blobs.cid)
+"""
 _COLLECT = """
     delete from blobs
      where did = :did and cid = :cid
@@ -58,18 +63,24 @@ def drop_references(w: Writer, did: Did, collection: Nsid, rkey: RecordKey) -> l
     return [row["cid"] for row in w.fetch(_UNREFER, did=did, collection=collection, rkey=rkey)]
 
 
-def add_references(
-    w: Writer, did: Did, collection: Nsid, rkey: RecordKey, blobs: Iterable[BlobRef], *, must_exist: bool = True
-) -> None:
+def add_references(w: Writer, did: Did, collection: Nsid, rkey: RecordKey, blobs: Iterable[BlobRef]) -> None:
     """Note what a record refers to and make those blobs public.
 
-    Raises NotFound when one has been collected since it was checked; imports tolerate absent ones (``must_exist``).
+    Raises NotFound when one has been collected since it was checked.
     """
     for blob in blobs:
         cid = bytes(blob.cid)
         w.execute(_REFER, did=did, collection=collection, rkey=rkey, cid=cid)
-        if w.execute(_PUBLISH, did=did, cid=cid) == 0 and must_exist:
+        if w.execute(_PUBLISH, did=did, cid=cid) == 0:
             raise _absent(blob.cid)
+
+
+def add_imported_references(w: Writer, did: Did, rows: Sequence[Mapping[str, object]]) -> None:
+    """Note what imported records refer to: ``did``, ``collection``, ``rkey`` and ``cid`` of each. Those blobs that are
+    here become public; the others are missing, until they are uploaded.
+    """
+    w.execute_many(_REFER, rows)
+    w.execute(_PUBLISH_REFERRED, did=did)
 
 
 def collect(w: Writer, did: Did, cids: Iterable[bytes]) -> list[Cid]:

@@ -7,7 +7,7 @@ statement that moves it, and the work is done again from the new one.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from at_protocol.data.cid import Cid
 from at_protocol.repo import car, edit
@@ -127,17 +127,21 @@ async def _store(
         ],
         frame=events.encode_unsequenced(message),
     )
-    await _make_durable(repositories, changeset)
+    keep_removed = repositories.is_exporting(head.did)
+    await make_durable(
+        repositories,
+        Head(head.did, head.status, made.cid, rev, made.data),
+        lambda w: writer.store(w, repositories.live, changeset, keep_removed=keep_removed),
+    )
     return Committed(made.cid, rev)
 
 
-async def _make_durable(repositories: Repositories, changes: Changeset) -> None:
-    did, made = changes.before.did, changes.commit
-    keep_removed = repositories.is_exporting(did)
-    after = Head(did, changes.before.status, made.cid, changes.rev, made.data)
+async def make_durable(repositories: Repositories, after: Head, store: Callable[[Writer], list[Cid]]) -> None:
+    """Run the statements that lead to a new head; the files of the blobs that they collected are removed behind them."""
+    did = after.did
 
     def work(w: Writer) -> None:
-        collected = writer.store(w, repositories.live, changes, keep_removed=keep_removed)
+        collected = store(w)
         w.after_commit(lambda: repositories.put_head(after))
         if collected:
             w.after_commit(lambda: repositories.blobs.remove_files_soon(did, collected))

@@ -90,10 +90,11 @@ def remove(w: Writer, repositories: Repositories, did: Did) -> None:
 
     The row stays, with status ``deleted``. Files of blobs are removed after the commit.
     """
+    # First, because it waits for a commit that is under way and lets no other begin: then what it wrote is seen below.
+    _set_status(w, repositories, did, Status.DELETED)
     blobs = [Cid(row["cid"]) for row in w.fetch(_BLOBS, did=did)]
     for statement in _REMOVE:
         w.execute(statement, did=did)
-    _set_status(w, repositories, did, Status.DELETED)
     if blobs:
         w.after_commit(lambda: repositories.blobs.remove_files_soon(did, blobs))
     log.purge(w, repositories.live, did)

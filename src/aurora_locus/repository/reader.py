@@ -1,4 +1,4 @@
-"""Reading heads, blocks and the record index. Every function is one statement on a reader of its own."""
+"""Reading heads, blocks and the record index. Every function is one statement, or pages of one, on readers of its own."""
 
 from collections.abc import Iterable, Sequence
 
@@ -71,6 +71,14 @@ _BLOCKS_SINCE = """
      order by cid
      limit :limit
 """
+
+_ENTRIES = """
+    select collection, rkey, cid from records
+     where did = :did and (collection, rkey) > (:collection, :rkey)
+     order by collection, rkey
+     limit :limit
+"""
+_ENTRIES_AT_ONCE = 5000
 
 _COUNT = "select count(*) from records where did = :did"
 
@@ -160,3 +168,17 @@ async def blocks_since(db: Database, did: Did, rev: str, after: bytes, *, limit:
     async with db.reader() as reader:
         rows = await reader.fetch(_BLOCKS_SINCE, did=did, rev=rev, cid=after, limit=limit)
     return [(Cid(row[0]), row[1]) for row in rows]
+
+
+async def all_entries(db: Database, did: Did) -> dict[str, Cid]:
+    """Every path of a repository with its record's address, those taken down included; read in pages."""
+    entries: dict[str, Cid] = {}
+    collection = rkey = ""
+    while True:
+        async with db.reader() as reader:
+            rows = await reader.fetch(_ENTRIES, did=did, collection=collection, rkey=rkey, limit=_ENTRIES_AT_ONCE)
+        for row in rows:
+            collection, rkey = row["collection"], row["rkey"]
+            entries[f"{collection}/{rkey}"] = Cid(row["cid"])
+        if len(rows) < _ENTRIES_AT_ONCE:
+            return entries

@@ -17,7 +17,7 @@ from aurora_locus.repository.nodes import NodeCache
 from aurora_locus.repository.statuses import not_hosted
 from aurora_locus.sequencer.live import Live
 from groundwork.clock import Clock
-from groundwork.database.transaction import Database
+from groundwork.database.transaction import Database, Writer
 
 _CACHED_HEADS = 4096
 
@@ -48,6 +48,7 @@ class Repositories:
         self._heads: LRUCache[Did, Head] = LRUCache(_CACHED_HEADS)
         self._changes = 0
         self._exports: dict[Did, int] = {}
+        self._after_exports: dict[Did, list[Callable[[Writer], None]]] = {}
         self._listeners: list[Callable[[Did], None]] = []
 
     async def head(self, did: Did) -> Head:
@@ -112,8 +113,19 @@ class Repositories:
                 return
             try:
                 await self.db.write(lambda w: writer.collect_unused(w, did))
+                for work in self._after_exports.pop(did, ()):
+                    await self.db.write(work)
             finally:
                 del self._exports[did]
+
+    async def when_not_exporting(self, did: Did, work: Callable[[Writer], None]) -> None:
+        """Remove blocks now, or where exports of the repository may need them, when the last one has ended. The caller
+        holds the lock.
+        """
+        if self.is_exporting(did):
+            self._after_exports.setdefault(did, []).append(work)
+        else:
+            await self.db.write(work)
 
 
 async def open_repositories(
@@ -126,7 +138,7 @@ async def open_repositories(
     clock_id: int,
     node_cache_bytes: int = 32 << 20,
 ) -> Repositories:
-    """Clear up what exports of a stopped process left, then serve. ``clock_id`` (0 to 1023) marks this process's TIDs."""
+    """Clear up what exports and imports of a stopped process left, then serve. ``clock_id`` (0 to 1023) marks this process's TIDs."""
     for did in await db.write(writer.with_unused):
-        await db.write(lambda w, did=did: writer.collect_unused(w, did))  # type: ignore[misc]  # a default binds it now
+        await db.write(lambda w, did=did: writer.collect_left(w, did))  # type: ignore[misc]  # a default binds it now
     return Repositories(db, live, keys, blobs, clock, clock_id=clock_id, node_cache_bytes=node_cache_bytes)

@@ -37,13 +37,16 @@ _PUT_RECORD = """
     insert into records (did, collection, rkey, cid, rev) values (:did, :collection, :rkey, :cid, :rev)
     on conflict (did, collection, rkey) do update set cid = excluded.cid, rev = excluded.rev, takedown_ref = null
 """
-_REMOVE_RECORD = "delete from records where did = :did and collection = :collection and rkey = :rkey"
+REMOVE_RECORD = "delete from records where did = :did and collection = :collection and rkey = :rkey"
 
 # A tree node or commit has one place in its repository, a record's block one per path.
 _REMOVE_NODE = "delete from blocks where did = :did and cid = :cid and uses = 1"
 _RELEASE = "update blocks set uses = uses - 1 where did = :did and cid = :cid"
 _REMOVE_UNUSED = "delete from blocks where did = :did and cid = :cid and uses = 0"
 _COLLECT_UNUSED = "delete from blocks where did = :did and uses = 0"
+_COLLECT_STAGED = """
+    delete from blocks where did = :did and rev > (select p.rev from repositories p where p.did = :did)
+"""
 _FIND_UNUSED = "select distinct did from blocks where uses = 0"
 
 _CREATE = """
@@ -100,7 +103,7 @@ def store(w: Writer, live: Live, changes: Changeset, *, keep_removed: bool) -> l
         raise StaleHead
     _put_blocks(w, did, changes.rev, [*changes.nodes.items(), *_record_blocks(changes)])
     collected = _store_index(w, did, changes)
-    _remove_blocks(w, did, changes, keep_removed=keep_removed)
+    remove_blocks(w, did, changes.removed_nodes, changes.removed_records, keep_removed=keep_removed)
     log.append_commit(w, live, did, changes.frame)
     return collected
 
@@ -120,7 +123,7 @@ def _store_index(w: Writer, did: Did, changes: Changeset) -> list[Cid]:
         )
     if gone:
         w.execute_many(
-            _REMOVE_RECORD, [{"did": did, "collection": change.collection, "rkey": change.rkey} for change in gone]
+            REMOVE_RECORD, [{"did": did, "collection": change.collection, "rkey": change.rkey} for change in gone]
         )
     dropped: list[bytes] = []
     for change in changes.index:
@@ -132,9 +135,12 @@ def _store_index(w: Writer, did: Did, changes: Changeset) -> list[Cid]:
     return collect(w, did, dropped)
 
 
-def _remove_blocks(w: Writer, did: Did, changes: Changeset, *, keep_removed: bool) -> None:
-    nodes = [{"did": did, "cid": bytes(cid)} for cid in changes.removed_nodes]
-    records = [{"did": did, "cid": bytes(cid)} for cid in changes.removed_records]
+def remove_blocks(
+    w: Writer, did: Did, removed_nodes: Iterable[Cid], removed_records: Iterable[Cid], *, keep_removed: bool
+) -> None:
+    """Release what the tree no longer names; a record's block once per path that it stood under."""
+    nodes = [{"did": did, "cid": bytes(cid)} for cid in removed_nodes]
+    records = [{"did": did, "cid": bytes(cid)} for cid in removed_records]
     if keep_removed:
         w.execute_many(_RELEASE, nodes + records)
         return
@@ -176,6 +182,12 @@ def collect_unused(w: Writer, did: Did) -> None:
     w.execute(_COLLECT_UNUSED, did=did)
 
 
+def collect_left(w: Writer, did: Did) -> None:
+    """The same after a stop, when an import may have been cut off as well: what it laid down has a rev above the head's."""
+    w.execute(_COLLECT_UNUSED, did=did)
+    w.execute(_COLLECT_STAGED, did=did)
+
+
 def with_unused(w: Writer) -> list[Did]:
-    """Repositories with such blocks: exports that a stopped process did not finish."""
+    """Repositories with such blocks: exports and imports that a stopped process did not finish."""
     return [Did(row["did"]) for row in w.fetch(_FIND_UNUSED)]

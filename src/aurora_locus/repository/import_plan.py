@@ -1,0 +1,109 @@
+"""What an imported file changes: the file checked whole, then compared with what is here. Pure.
+
+Source: ``protocol/repository.md`` ("Import"). Every claim of the file is checked but its signature: the key may have been
+rotated since, and what is written is signed anew. Only what its commit links to is taken: other blocks may be old, or
+somebody else's. A file that holds what came since a rev is completed by what is here, which is this account's own.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from at_protocol.data.blob_ref import BlobRef, find_blobs
+from at_protocol.data.cid import Cid
+from at_protocol.failures import Malformed
+from at_protocol.repo.change import Change, parse_path
+from at_protocol.repo.commit import Commit, parse_commit
+from at_protocol.repo.mst import MissingBlock, Tree
+from at_protocol.repo.node import Node
+from at_protocol.repo.snapshot import decode_record
+from at_protocol.syntax.did import Did
+
+# The bytes of a block whose hash has been checked, or None.
+Find = Callable[[Cid], bytes | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The repository as it is here: the nodes of its tree, and every path with its record's address."""
+
+    data: Cid
+    nodes: Mapping[Cid, bytes]
+    entries: Mapping[str, Cid]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How the repository becomes the file's. ``blobs`` are those that each changed record refers to, by path.
+
+    ``staged`` are the blocks that are not here yet, each once. ``more_uses`` counts, for blocks of records that are here
+    already or stand under several new paths, the uses beyond the first.
+    """
+
+    commit: Commit
+    new_nodes: Collection[Cid]
+    removed_nodes: Sequence[Cid]
+    changes: Sequence[Change]
+    blobs: Mapping[str, tuple[BlobRef, ...]]
+    staged: Sequence[Cid]
+    more_uses: Mapping[Cid, int]
+
+
+def plan_import(did: Did, roots: Sequence[Cid], find: Find, held: Held) -> Plan:
+    """Compare the file with what is here. Raises Malformed with the first thing that is wrong."""
+    commit = _commit_of(did, roots, find)
+    nodes: dict[Cid, None] = {}
+    changes: list[Change] = []
+    blobs: dict[str, tuple[BlobRef, ...]] = {}
+    gone = dict(held.entries)
+    try:
+        for item in Tree(commit.data, lambda cid: find(cid) or held.nodes.get(cid)).walk():
+            if isinstance(item, Node):
+                nodes[item.cid] = None
+                continue
+            path, cid = item
+            before = gone.pop(path, None)
+            if before == cid:
+                continue
+            parse_path(path)
+            if referred := _blobs_of(path, cid, find):
+                blobs[path] = referred
+            changes.append(Change(path, before, cid))
+    except MissingBlock as missing:
+        raise Malformed("repository", str(missing.cid), "a node of the tree is not in the file") from None
+    changes += [Change(path, before, None) for path, before in gone.items()]
+    new_nodes = [cid for cid in nodes if cid not in held.nodes]
+    here = set(held.entries.values()) | held.nodes.keys()
+    uses = Counter(change.after for change in changes if change.after is not None)
+    uses.update(new_nodes)
+    return Plan(
+        commit=commit,
+        new_nodes=new_nodes,
+        removed_nodes=[cid for cid in held.nodes if cid not in nodes],
+        changes=changes,
+        blobs=blobs,
+        staged=[cid for cid in uses if cid not in here],
+        more_uses={cid: more for cid, count in uses.items() if (more := count if cid in here else count - 1)},
+    )
+
+
+def _commit_of(did: Did, roots: Sequence[Cid], find: Find) -> Commit:
+    if len(roots) != 1:
+        raise Malformed("repository", len(roots), "a repository's file names exactly one root, its commit")
+    block = find(roots[0])
+    if block is None:
+        raise Malformed("repository", str(roots[0]), "the commit that the header names is not in the file")
+    commit = parse_commit(block, roots[0])
+    if commit.did != did:
+        raise Malformed("repository", commit.did, f"it is the repository of {commit.did}, not of {did}")
+    return commit
+
+
+def _blobs_of(path: str, cid: Cid, find: Find) -> tuple[BlobRef, ...]:
+    block = find(cid)
+    if block is None:
+        raise Malformed("repository", path, f"the record {path} is not in the file")
+    try:
+        return tuple(find_blobs(decode_record(cid, block), strict=False))
+    except Malformed as error:
+        raise Malformed(error.kind, error.value, f"the record {path} cannot be read: {error.why}") from None

@@ -1,0 +1,430 @@
+"""A repository from its file: all of it or nothing, checked whole, signed anew."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from at_protocol.crypto.k256 import PrivateKey
+from at_protocol.data import cbor
+from at_protocol.data.cid import Cid
+from at_protocol.data.model import Value
+from at_protocol.repo import car
+from at_protocol.repo.build import build
+from at_protocol.repo.commit import parse_commit, sign_commit, verify_commit
+from at_protocol.repo.snapshot import Snapshot, read_snapshot
+from at_protocol.sync import events
+from at_protocol.syntax.did import Did
+from at_protocol.syntax.record_key import RecordKey
+from at_protocol.syntax.tid import Tid, from_microseconds
+from aurora_locus.blobs import queries as blobs
+from aurora_locus.blobs.uploads import upload
+from aurora_locus.repository import hosting, import_writer, reader
+from aurora_locus.repository.export import export
+from aurora_locus.repository.import_car import import_repository
+from aurora_locus.repository.import_file import receive
+from aurora_locus.repository.model import Committed, Status
+from aurora_locus.repository.repositories import Repositories
+from groundwork.clock import HOUR, HandClock
+from groundwork.database.transaction import Database, Writer
+from groundwork.errors import Failure, InvalidInput, Refused, TooLarge
+from tests.aurora_locus.conftest import assemble
+from tests.aurora_locus.hosted import NOTE, Hosted, messages
+from tests.parts import fixture_path, needs
+
+ELSEWHERE = PrivateKey.from_random(bytes(range(64)))
+
+
+async def pieces(data: bytes, size: int = 1000) -> AsyncIterator[bytes]:
+    for start in range(0, len(data), size):
+        yield data[start : start + size]
+
+
+async def bring(person: Hosted, data: bytes, folder: Path, limit: int = 10_000_000) -> Committed | None:
+    async with receive(folder, pieces(data), max_bytes=limit, content_length=None) as file:
+        return await import_repository(person.repositories, person.did, file)
+
+
+def file_of(did: Did, records: Mapping[str, Value], rev: Tid, *, without: tuple[Cid, ...] = ()) -> bytes:
+    """An export of another server: records by path."""
+    blocks = {path: cbor.encode(value) for path, value in records.items()}
+    tree = build(sorted((path, Cid.for_cbor(block)) for path, block in blocks.items()))
+    commit = sign_commit(ELSEWHERE, did=did, rev=rev, data=tree.root)
+    sections = {
+        commit.cid: commit.block,
+        **tree.blocks,
+        **{Cid.for_cbor(block): block for block in blocks.values()},
+    }
+    return b"".join(car.write([commit.cid], [(cid, block) for cid, block in sections.items() if cid not in without]))
+
+
+def notes(*names: str, text: str = "imported") -> dict[str, Value]:
+    return {f"{NOTE}/{name}": {"$type": NOTE, "text": f"{text} {name}"} for name in names}
+
+
+async def exported(person: Hosted) -> Snapshot:
+    data = b"".join([chunk async for chunk in export(person.repositories, person.did)])
+    snapshot = read_snapshot(car.read(data))
+    key = await person.repositories.keys.signing_key(person.did)
+    verify_commit(snapshot.commit, did=person.did, key=key.public)
+    return snapshot
+
+
+async def stored_blocks(db: Database, did: Did) -> dict[Cid, int]:
+    async with db.reader() as r:
+        rows = await r.fetch("select cid, uses from blocks where did = :did", did=did)
+    return {Cid(row[0]): row[1] for row in rows}
+
+
+async def require_consistent(person: Hosted) -> Snapshot:
+    """Index, tree and blocks agree; nothing is left over."""
+    snapshot = await exported(person)
+    db = person.repositories.db
+    assert await reader.all_entries(db, person.did) == snapshot.entries
+    uses = dict.fromkeys((snapshot.commit.cid, *snapshot.nodes), 1)
+    for cid in snapshot.entries.values():
+        uses[cid] = uses.get(cid, 0) + 1
+    assert await stored_blocks(db, person.did) == uses
+    return snapshot
+
+
+@pytest.fixture
+async def mover(repositories: Repositories) -> Hosted:
+    """An account that is being moved here: deactivated, its repository empty."""
+    return await Hosted.make(repositories, "mover", Status.DEACTIVATED)
+
+
+async def move_in(repositories: Repositories, did: Did) -> Hosted:
+    """The same for a DID that is given."""
+    key = PrivateKey.from_random(bytes(64))
+    beginning = hosting.begin(repositories, did, key)
+
+    def work(w: Writer) -> None:
+        hosting.create(w, beginning, Status.DEACTIVATED)
+        repositories.keys.make_current(w, did, key)
+
+    await repositories.db.write(work)
+    return Hosted(repositories, did, key)
+
+
+@needs("fixtures")
+@pytest.mark.parametrize(
+    "name",
+    [
+        "repo-stream-empty.car",
+        "repo-stream-tiny.car",
+        "arroba-snarfed2.car",
+        "jetstream-corpus-repo.car",
+        "php-car-repo.car",
+        "greenground.repo.car",
+        "paul_staging.repo.car",
+        "bafyreieovfuizojpw3zresz7sx3nk4trm2by23pt5rxbey3jme4uo5ogiu.car",
+    ],
+)
+async def test_real_repository_moves_in(repositories: Repositories, tmp_path: Path, name: str):
+    """Every record under its path, byte for byte; blocks that nothing links to stay behind; the same again is nothing."""
+    data = fixture_path(f"data/cars/{name}").read_bytes()
+    wanted = read_snapshot(car.read(data))
+    mover = await move_in(repositories, wanted.commit.did)
+    await bring(mover, data, tmp_path)
+    held = await require_consistent(mover)
+    assert (held.entries, held.records, held.nodes) == (wanted.entries, wanted.records, wanted.nodes)
+    assert await bring(mover, data, tmp_path) is None
+    assert await messages(repositories.db, mover.did) == []
+
+
+@needs("fixtures")
+async def test_repository_of_another_account_is_refused(mover: Hosted, tmp_path: Path):
+    data = fixture_path("data/cars/repo-stream-tiny.car").read_bytes()
+    before = await stored_blocks(mover.repositories.db, mover.did)
+    with pytest.raises(InvalidInput, match=f"not of {mover.did}"):
+        await bring(mover, data, tmp_path)
+    assert await stored_blocks(mover.repositories.db, mover.did) == before
+
+
+@needs("fixtures")
+async def test_part_of_a_repository_is_refused(repositories: Repositories, tmp_path: Path):
+    data = fixture_path("data/cars/repo_slice.car").read_bytes()
+    file = car.read(data)
+    mover = await move_in(repositories, parse_commit(file.blocks[file.root]).did)
+    with pytest.raises(InvalidInput, match="is not in the file"):
+        await bring(mover, data, tmp_path)
+    assert (await require_consistent(mover)).entries == {}
+
+
+async def test_new_commit_is_ours_and_follows_the_files(mover: Hosted, clock: HandClock, tmp_path: Path):
+    """A file that is a little ahead of our clock is followed; one from far in the future is not believed."""
+    ahead = from_microseconds(clock.now() + HOUR // 60, 3)
+    made = await bring(mover, file_of(mover.did, notes("a"), ahead), tmp_path)
+    assert made is not None
+    assert made.rev > ahead
+    far = from_microseconds(clock.now() + 1000 * HOUR, 3)
+    made = await bring(mover, file_of(mover.did, notes("b"), far), tmp_path)
+    assert made is not None
+    assert ahead < made.rev < far
+
+
+async def test_what_is_gone_at_the_source_is_removed(mover: Hosted, clock: HandClock, tmp_path: Path):
+    """Created, changed, kept and deleted: afterwards index, tree and blocks are the file's."""
+    names = [f"k{number:03}" for number in range(300)]
+    rev = from_microseconds(clock.now(), 3)
+    await bring(mover, file_of(mover.did, notes(*names), rev), tmp_path)
+    assert len((await require_consistent(mover)).entries) == 300
+    clock.turn(HOUR)
+    later = {**notes(*names[100:]), **notes(*names[200:210], text="changed"), **notes("new1", "new2")}
+    await bring(mover, file_of(mover.did, later, from_microseconds(clock.now(), 3)), tmp_path)
+    held = await require_consistent(mover)
+    assert {path: cbor.decode(held.records[cid]) for path, cid in held.entries.items()} == later
+    await bring(mover, file_of(mover.did, {}, from_microseconds(clock.now(), 3)), tmp_path)
+    assert (await require_consistent(mover)).entries == {}
+
+
+async def test_one_content_under_several_paths(mover: Hosted, clock: HandClock, tmp_path: Path):
+    same: dict[str, Value] = {f"{NOTE}/{name}": {"$type": NOTE, "text": "same"} for name in "abc"}
+    rev = from_microseconds(clock.now(), 3)
+    await bring(mover, file_of(mover.did, same, rev), tmp_path)
+    await require_consistent(mover)
+    more: dict[str, Value] = {f"{NOTE}/{name}": {"$type": NOTE, "text": "same"} for name in "bcde"}
+    await bring(mover, file_of(mover.did, more, rev), tmp_path)
+    await require_consistent(mover)
+
+
+async def test_what_came_since_is_completed_by_what_is_here(mover: Hosted, clock: HandClock, tmp_path: Path):
+    names = [f"k{number:03}" for number in range(100)]
+    before = file_of(mover.did, notes(*names), from_microseconds(clock.now(), 3))
+    await bring(mover, before, tmp_path)
+    clock.turn(HOUR)
+    old = tuple(car.read(before).blocks)
+    newer = file_of(mover.did, notes(*names, "zz"), from_microseconds(clock.now(), 3), without=old)
+    assert len(car.read(newer).blocks) < 10
+    await bring(mover, newer, tmp_path)
+    assert len((await require_consistent(mover)).entries) == 101
+
+
+async def test_blobs_are_missing_until_they_come(mover: Hosted, clock: HandClock, tmp_path: Path):
+    """Those here become public with the import, those that come later at once; with the record the blob goes."""
+    repositories = mover.repositories
+    here = await upload(repositories.blobs, mover.did, pieces(b"here"), content_type="text/plain", content_length=None)
+    absent = Cid.for_raw(b"later")
+    picture = {"$type": "blob", "ref": absent, "mimeType": "text/plain", "size": 5}
+    value: Value = {"$type": NOTE, "pictures": [picture, here.to_value(), {"cid": str(absent), "mimeType": "a/b"}]}
+    rev = from_microseconds(clock.now(), 3)
+    await bring(mover, file_of(mover.did, {f"{NOTE}/a": value, **notes("b")}, rev), tmp_path)
+    missing = await blobs.list_missing(repositories.db, mover.did, cursor=None, limit=10)
+    assert missing == [(absent, NOTE, "a")]
+    found = await blobs.find(repositories.db, mover.did, here.cid)
+    assert found is not None
+    assert found.is_public
+    await upload(repositories.blobs, mover.did, pieces(b"later"), content_type="text/plain", content_length=None)
+    found = await blobs.find(repositories.db, mover.did, absent)
+    assert found is not None
+    assert found.is_public
+    assert await blobs.list_missing(repositories.db, mover.did, cursor=None, limit=10) == []
+    await bring(mover, file_of(mover.did, notes("b"), rev), tmp_path)
+    assert await blobs.find(repositories.db, mover.did, absent) is None
+
+
+def _flip(data: bytes) -> bytes:
+    return data[:-1] + bytes([data[-1] ^ 1])
+
+
+def _two_roots(data: bytes) -> bytes:
+    file = car.read(data)
+    return b"".join(car.write([file.root, file.root], file.blocks.items()))
+
+
+def _no_root(data: bytes) -> bytes:
+    return b"".join(car.write([], car.read(data).blocks.items()))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [
+        (lambda data: data[:-1], "cut off"),
+        (lambda data: data[:40], "header"),
+        (lambda _: b"", "header"),
+        (_flip, "hash"),
+        (_two_roots, "exactly one root"),
+        (_no_root, "exactly one root"),
+        (lambda data: data + b"\x00", "no bytes"),
+        (lambda data: data + b"\xff\xff\xff\xff\x0f", "section"),
+    ],
+)
+async def test_damaged_files_change_nothing(
+    mover: Hosted, clock: HandClock, tmp_path: Path, spoil: Callable[[bytes], bytes], why: str
+):
+    rev = from_microseconds(clock.now(), 3)
+    await bring(mover, file_of(mover.did, notes("kept"), rev), tmp_path)
+    before = await require_consistent(mover)
+    with pytest.raises(InvalidInput, match=why):
+        await bring(mover, spoil(file_of(mover.did, notes("a", "b"), rev)), tmp_path)
+    assert await require_consistent(mover) == before
+
+
+@pytest.mark.parametrize(
+    ("records", "why"),
+    [
+        ({"no collection": {"a": 1}}, "a path is a collection"),
+        ({"org.example.note/a b": {"a": 1}}, "cannot be imported"),
+        ({f"{NOTE}/a": [1]}, "a record is a map"),
+        ({f"{NOTE}/a": {"text": "x" * 1_100_000}}, "a record of 1100"),
+    ],
+)
+async def test_records_that_cannot_be(
+    mover: Hosted, clock: HandClock, tmp_path: Path, records: dict[str, Value], why: str
+):
+    with pytest.raises(InvalidInput, match=why):
+        await bring(mover, file_of(mover.did, records, from_microseconds(clock.now(), 3)), tmp_path)
+    assert (await require_consistent(mover)).entries == {}
+
+
+async def test_record_that_is_not_in_the_file(mover: Hosted, clock: HandClock, tmp_path: Path):
+    record = Cid.for_cbor(cbor.encode(notes("b")[f"{NOTE}/b"]))
+    data = file_of(mover.did, notes("a", "b"), from_microseconds(clock.now(), 3), without=(record,))
+    with pytest.raises(InvalidInput, match=f"the record {NOTE}/b is not in the file"):
+        await bring(mover, data, tmp_path)
+
+
+async def test_tree_of_another_shape_is_refused(mover: Hosted, clock: HandClock, tmp_path: Path):
+    """A node with the right entries on the wrong level."""
+    entries = sorted((f"{NOTE}/{name}", Cid.for_cbor(b"\xa0")) for name in "abcdefgh")
+    flat = cbor.encode({"l": None, "e": [{"p": 0, "k": path.encode(), "v": cid, "t": None} for path, cid in entries]})
+    commit = sign_commit(ELSEWHERE, did=mover.did, rev=from_microseconds(clock.now(), 3), data=Cid.for_cbor(flat))
+    sections = [(commit.cid, commit.block), (Cid.for_cbor(flat), flat), (Cid.for_cbor(b"\xa0"), b"\xa0")]
+    with pytest.raises(InvalidInput, match="cannot be imported"):
+        await bring(mover, b"".join(car.write([commit.cid], sections)), tmp_path)
+
+
+async def test_files_beyond_the_limit(mover: Hosted, clock: HandClock, tmp_path: Path):
+    """By their bytes, by what they announce, and by the number of blocks that could fill the memory."""
+    data = file_of(mover.did, notes(*map(str, range(100))), from_microseconds(clock.now(), 3))
+    with pytest.raises(TooLarge):
+        await bring(mover, data, tmp_path, limit=len(data) - 1)
+    with pytest.raises(TooLarge):
+        async with receive(tmp_path, pieces(b""), max_bytes=10, content_length=11):
+            raise AssertionError
+    many = [(Cid.for_cbor(cbor.encode(number)), cbor.encode(number)) for number in range(500)]
+    crowded = b"".join(car.write([many[0][0]], many))
+    with pytest.raises(InvalidInput, match="more blocks"):
+        await bring(mover, crowded, tmp_path, limit=len(crowded))
+
+
+async def test_nothing_of_a_file_stays_on_the_disk(mover: Hosted, clock: HandClock, tmp_path: Path):
+    folder = tmp_path / "imports"
+    await bring(mover, file_of(mover.did, notes("a"), from_microseconds(clock.now(), 3)), folder)
+    assert list(folder.iterdir()) == []
+
+
+async def test_interrupted_import_leaves_the_state_before(
+    mover: Hosted, clock: HandClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Cut off between laying down blocks and moving the head: nothing is visible, nothing is left."""
+    await bring(mover, file_of(mover.did, notes("kept"), from_microseconds(clock.now(), 3)), tmp_path)
+    before = await require_consistent(mover)
+    real = import_writer.store
+
+    def fails(*_arguments: object, **_options: object) -> list[Cid]:
+        raise LookupError
+
+    monkeypatch.setattr(import_writer, "store", fails)
+    with pytest.raises(LookupError):
+        await bring(mover, file_of(mover.did, notes("a"), from_microseconds(clock.now(), 3)), tmp_path)
+    assert await require_consistent(mover) == before
+    monkeypatch.setattr(import_writer, "store", real)
+    await bring(mover, file_of(mover.did, notes("a"), from_microseconds(clock.now(), 3)), tmp_path)
+    assert set((await require_consistent(mover)).entries) == {f"{NOTE}/a"}
+
+
+async def test_what_a_crash_left_is_collected_at_the_next_start(
+    db: Database, mover: Hosted, clock: HandClock, tmp_path: Path
+):
+    """Blocks were laid down and the process died: the repository is the one before, and nothing else is stored."""
+    await bring(mover, file_of(mover.did, notes("kept"), from_microseconds(clock.now(), 3)), tmp_path)
+    before = await require_consistent(mover)
+    head = await mover.repositories.head(mover.did)
+    made = sign_commit(mover.key, did=mover.did, rev=mover.repositories.next_rev(head.rev), data=head.data)
+    await db.write(lambda w: import_writer.begin(w, made))
+    await db.write(lambda w: import_writer.stage(w, made, [(Cid.for_cbor(b"\xa0"), b"\xa0")]))
+    again = await assemble(db, clock, tmp_path)
+    assert await require_consistent(Hosted(again, mover.did, mover.key)) == before
+
+
+async def test_failed_import_takes_nothing_from_an_export_that_runs(
+    mover: Hosted, clock: HandClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    names = [f"k{number:03}" for number in range(300)]
+    await bring(mover, file_of(mover.did, notes(*names), from_microseconds(clock.now(), 3)), tmp_path)
+    chunks = export(mover.repositories, mover.did)
+    first = await anext(chunks)
+    clock.turn(HOUR)
+    await bring(mover, file_of(mover.did, notes("a"), from_microseconds(clock.now(), 3)), tmp_path)
+
+    def fails(*_arguments: object, **_options: object) -> list[Cid]:
+        raise LookupError
+
+    monkeypatch.setattr(import_writer, "store", fails)
+    with pytest.raises(LookupError):
+        await bring(mover, file_of(mover.did, notes(*names), from_microseconds(clock.now(), 3)), tmp_path)
+    data = first + b"".join([chunk async for chunk in chunks])
+    assert len(read_snapshot(car.read(data)).entries) == 300
+    assert len((await require_consistent(mover)).entries) == 1
+
+
+async def test_caller_who_hangs_up_is_no_harm(mover: Hosted, clock: HandClock, tmp_path: Path):
+    """Cancelled at any moment, the repository is the old one or the new one, whole."""
+    data = file_of(mover.did, notes(*map(str, range(200))), from_microseconds(clock.now(), 3))
+    for turns in range(0, 60, 3):
+        task = asyncio.create_task(bring(mover, data, tmp_path))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert len((await require_consistent(mover)).entries) in {0, 200}
+
+
+async def test_active_accounts_import_is_announced_as_sync(ada: Hosted, clock: HandClock, tmp_path: Path):
+    await ada.create("old")
+    before = len(await messages(ada.repositories.db, ada.did))
+    made = await bring(ada, file_of(ada.did, notes("a"), from_microseconds(clock.now(), 3)), tmp_path)
+    assert made is not None
+    (sync,) = (await messages(ada.repositories.db, ada.did))[before:]
+    assert isinstance(sync, events.SyncMessage)
+    assert sync.rev == made.rev
+    await ada.create("next")
+    assert len((await require_consistent(ada)).entries) == 2
+
+
+async def test_repository_that_was_taken_down_takes_nothing_in(
+    repositories: Repositories, clock: HandClock, tmp_path: Path
+):
+    person = await Hosted.make(repositories, "down", Status.TAKENDOWN)
+    with pytest.raises(Refused) as refused:
+        await bring(person, file_of(person.did, notes("a"), from_microseconds(clock.now(), 3)), tmp_path)
+    assert refused.value.name == "RepoTakendown"
+
+
+async def test_export_that_runs_meanwhile_stays_whole(mover: Hosted, clock: HandClock, tmp_path: Path):
+    """It is of the root it began with; afterwards nothing of that is left."""
+    names = [f"k{number:03}" for number in range(300)]
+    await bring(mover, file_of(mover.did, notes(*names), from_microseconds(clock.now(), 3)), tmp_path)
+    chunks = export(mover.repositories, mover.did)
+    first = await anext(chunks)
+    clock.turn(HOUR)
+    await bring(mover, file_of(mover.did, notes("a"), from_microseconds(clock.now(), 3)), tmp_path)
+    data = first + b"".join([chunk async for chunk in chunks])
+    assert len(read_snapshot(car.read(data)).entries) == 300
+    assert len((await require_consistent(mover)).entries) == 1
+
+
+async def test_writing_goes_on_after_an_import(mover: Hosted, clock: HandClock, tmp_path: Path):
+    repositories = mover.repositories
+    await bring(mover, file_of(mover.did, notes("a", "b"), from_microseconds(clock.now(), 3)), tmp_path)
+    await repositories.db.write(lambda w: hosting.activate(w, repositories, mover.did, None))
+    await mover.put("a", "changed here")
+    await mover.delete("b")
+    await require_consistent(mover)
+    record = await reader.find_record(repositories.db, mover.did, NOTE, RecordKey("a"))
+    assert record is not None
+    with pytest.raises(Failure):
+        await mover.create("a", "twice")

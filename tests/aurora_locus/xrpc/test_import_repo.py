@@ -1,0 +1,126 @@
+"""com.atproto.repo.importRepo over sockets: a repository leaves one server as a file and comes to another."""
+
+from typing import Any
+
+import httpx
+
+from at_protocol.crypto.k256 import PrivateKey
+from at_protocol.data import json_form
+from at_protocol.data.cid import Cid
+from at_protocol.repo import car
+from at_protocol.repo.commit import sign_commit
+from at_protocol.repo.snapshot import read_snapshot
+from at_protocol.syntax.did import Did
+from at_protocol.syntax.tid import from_microseconds
+from tests.aurora_locus.conftest import OpenTown
+from tests.aurora_locus.town import SERVER, Person, Town
+from tests.aurora_locus.xrpc.test_repo_methods import refused
+
+REPO, SYNC = "com.atproto.repo", "com.atproto.sync"
+CAR = "application/vnd.ipld.car"
+
+
+async def import_repo(person: Person, content: Any, content_type: str = CAR) -> httpx.Response:
+    headers = {**person.headers, "content-type": content_type}
+    return await person.http.post(f"/xrpc/{REPO}.importRepo", content=content, headers=headers)
+
+
+async def upload(person: Person, content: bytes) -> dict[str, Any]:
+    headers = {**person.headers, "content-type": "text/plain"}
+    answer = await person.http.post(f"/xrpc/{REPO}.uploadBlob", content=content, headers=headers)
+    assert answer.status_code == 200, answer.text
+    return dict(json_form.decode(answer.content)["blob"])  # type: ignore[call-overload,index]  # an object
+
+
+async def write(person: Person, rkey: str, **fields: Any) -> None:
+    record = {"$type": "org.example.note", **fields}
+    answer = await person.post(
+        f"{REPO}.putRecord",
+        {"repo": person.did, "collection": "org.example.note", "rkey": rkey, "record": record},
+    )
+    assert answer.status_code == 200, answer.text
+
+
+async def repository(person: Person) -> bytes:
+    answer = await person.http.get(f"/xrpc/{SYNC}.getRepo", params={"did": person.did}, headers=person.headers)
+    assert answer.status_code == 200, answer.text
+    return answer.content
+
+
+def rehomed(data: bytes, did: Did, now: int) -> bytes:
+    """The same tree as another account's, as its own server would have signed it."""
+    file = car.read(data)
+    snapshot = read_snapshot(file)
+    commit = sign_commit(
+        PrivateKey.from_random(bytes(64)), did=did, rev=from_microseconds(now, 1), data=snapshot.commit.data
+    )
+    return b"".join(car.write([commit.cid], {**file.blocks, commit.cid: commit.block}.items()))
+
+
+async def test_repository_moves_between_servers(town: Town):
+    """Records, then the missing blobs, then active: announced once, with the sync of what was brought."""
+    ada, ben = await town.sign_up("ada"), await town.sign_up("ben")
+    picture = await upload(ada, b"a picture")
+    await write(ada, "one", text="1")
+    await write(ada, "two", text="2", picture=json_form.to_json(picture))
+    await ben.post(f"{SERVER}.deactivateAccount", {})
+    announced = await town.announced(ben.did)
+    data = rehomed(await repository(ada), ben.did, town.clock.now())
+    assert (await import_repo(ben, data)).status_code == 200
+    missing = (await ben.get(f"{REPO}.listMissingBlobs")).json()["blobs"]
+    assert missing == [{"cid": str(picture["ref"]), "recordUri": f"at://{ben.did}/org.example.note/two"}]
+    head = (await ben.get(f"{SYNC}.getLatestCommit", did=ben.did)).json()
+    assert (await import_repo(ben, data)).status_code == 200
+    assert (await ben.get(f"{SYNC}.getLatestCommit", did=ben.did)).json() == head
+    assert await town.announced(ben.did) == announced
+    await ben.post(f"{SERVER}.activateAccount")
+    assert (await town.announced(ben.did))[len(announced) :] == ["account active", "identity ben.test", "sync"]
+    await upload(ben, b"a picture")
+    assert (await ben.get(f"{REPO}.listMissingBlobs")).json()["blobs"] == []
+    blob = await town.http.get(f"/xrpc/{SYNC}.getBlob", params={"did": ben.did, "cid": str(picture["ref"])})
+    assert blob.content == b"a picture"
+    records = (await town.stranger.get(f"{REPO}.listRecords", repo=ben.did, collection="org.example.note")).json()
+    assert [record["value"]["text"] for record in records["records"]] == ["2", "1"]
+
+
+async def test_streamed_without_a_length(town: Town):
+    ada = await town.sign_up("ada")
+    await write(ada, "one", text="1")
+    data = await repository(ada)
+    await write(ada, "two", text="2")
+
+    async def pieces() -> Any:
+        for start in range(0, len(data), 100):
+            yield data[start : start + 100]
+
+    assert (await import_repo(ada, pieces())).status_code == 200
+    entries = read_snapshot(car.read(await repository(ada))).entries
+    assert list(entries) == ["org.example.note/one"]
+
+
+async def test_refusals_change_nothing(town: Town):
+    ada, ben = await town.sign_up("ada"), await town.sign_up("ben")
+    await write(ada, "one", text="1")
+    data = await repository(ada)
+    before = await repository(ben)
+    assert "not of" in refused(await import_repo(ben, data), "InvalidRequest")
+    assert "Content-Type" in refused(await import_repo(ben, data, "application/json"), "InvalidRequest")
+    refused(await import_repo(ben, b""), "InvalidRequest")
+    nobody = Cid.for_cbor(b"nothing")
+    assert "is not in the file" in refused(await import_repo(ben, b"".join(car.write([nobody], []))), "InvalidRequest")
+    assert (await import_repo(town.stranger, data)).status_code == 401
+    assert await repository(ben) == before
+
+
+async def test_file_beyond_the_limit(open_the_town: OpenTown):
+    town = await open_the_town(import_limit=1000)
+    ada = await town.sign_up("ada")
+    await write(ada, "one", text="x" * 2000)
+    answer = await import_repo(ada, await repository(ada))
+    assert (answer.status_code, answer.json()["error"]) == (413, "PayloadTooLarge")
+
+
+async def test_server_that_takes_nothing_in(open_the_town: OpenTown):
+    town = await open_the_town(accepting_repo_imports=False)
+    ada = await town.sign_up("ada")
+    refused(await import_repo(ada, await repository(ada)), "InvalidRequest")
