@@ -65,7 +65,7 @@ async def create_event(visitor: Visitor, tell: Narrator, **typed: str) -> tuple[
 
 async def answer_the_question(question: Seen, visitor: Visitor, tell: Narrator, answer: str) -> Seen:
     """Whether to publish, asked once, after the first public event."""
-    tell.expect(urlsplit(question.url).path == "/settings/publishing", "she or he is asked whether to publish")
+    tell.expect(urlsplit(question.url).path == "/settings/publishing", "comes the question whether to publish")
     tell.expect("anyone can read this and copies may remain" in question.text.lower(), "the question says it is public")
     tell.expect(question.form("/settings/publishing").fields["publish"] == "no", "what is chosen unasked is no")
     tell.sent(f"{answer}", {"publish": answer})

@@ -25,7 +25,7 @@ from tests.parts import fixture_path
 from tests.tour.narrator import Narrator
 from tests.tour.people import Cast
 from tests.tour.stage import Stage
-from tests.tour.watching import eventually
+from tests.tour.watching import eventually, frames_of
 from tests.world import relay as relays
 from tests.world.directory import Directory
 from tests.world.processes import OPENMEET
@@ -38,15 +38,25 @@ async def steps(stage: Stage, tell: Narrator, cast: Cast) -> None:
     """Both kinds of real input; said and left out where the data is not beside the repository."""
     tell.step(6, "Real input: relay frames, and records of other applications")
     if not fixture_path(CAPTURE + ".frames.bin").is_file():
-        tell.say("The captured data is not beside this repository (OPENMEET_FIXTURES): left out.")
+        tell.say("The captured data is not beside this repository (OPENMEET_FIXTURES).")
+        tell.say("Frames that this network has signed itself stand in; the records are left out.")
+        await _replay(tell, *await _own_frames(stage))
         return
-    await _replay(tell)
+    frames = relays.read_frames(fixture_path(CAPTURE + ".frames.bin"))
+    await _replay(tell, frames, json.loads(fixture_path(CAPTURE + ".did-docs.json").read_text()))
     await _bring_in_records(stage, tell, cast)
 
 
-async def _replay(tell: Narrator) -> None:
-    frames = relays.read_frames(fixture_path(CAPTURE + ".frames.bin"))
-    documents = json.loads(fixture_path(CAPTURE + ".did-docs.json").read_text())
+async def _own_frames(stage: Stage) -> tuple[list[bytes], dict[str, Any]]:
+    """Every frame of the second PDS so far, and the documents of its accounts."""
+    frames = await frames_of(stage.second_pds_url)
+    messages = [message for frame in frames if isinstance(message := events.read(frame), CommitMessage)]
+    async with httpx.AsyncClient() as http:
+        dids = {message.repo for message in messages}
+        return frames, {did: (await http.get(f"{stage.plc_url}/{did}")).json() for did in dids}
+
+
+async def _replay(tell: Narrator, frames: list[bytes], documents: dict[str, Any]) -> None:
     sequences = [message.seq for frame in frames if isinstance(message := events.read(frame), Sequenced)]
     clock = SystemClock()
     http = HttpClient(DEVELOPMENT)
@@ -54,7 +64,7 @@ async def _replay(tell: Narrator) -> None:
     good, wrong = 0, []
     async with Directory(documents) as directory, relays.Relay(frames, sequences) as relay:
         dids = DidResolver(http, clock, DidSettings(directory.url))
-        tell.sent(f"subscribeRepos?cursor=0 to a relay with {len(frames)} captured frames", relay.url)
+        tell.sent(f"subscribeRepos?cursor=0 to a relay with {len(frames)} frames", relay.url)
         url = relay.url.replace("http", "ws", 1) + "/xrpc/com.atproto.sync.subscribeRepos?cursor=0"
         async with aclosing(read_frames(http, url)) as stream:
             async for frame in stream:
