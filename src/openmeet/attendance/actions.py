@@ -39,7 +39,7 @@ async def answer(tx: Transaction, caller: Caller, slug: EventSlug, reply: Reply)
     """
     event = await lock_by_slug(tx, slug)
     mine = None if event is None else await queries.find(tx, event.id, caller.user_id)
-    if event is None or not may_see(event, caller.user_id, is_invited=_is_in(mine)):
+    if event is None or not may_see(event, caller.user_id, is_invited=rules.is_invited(mine)):
         raise NotFound("There is no such event.")
     if event.is_gone:
         raise Refused("This event has been removed.", name="EventRemoved")
@@ -174,10 +174,6 @@ async def _lock_hosted(tx: Transaction, caller: Caller, slug: EventSlug) -> Even
     if event.author_id != caller.user_id:
         raise Forbidden("Only the host can do this.")
     return event
-
-
-def _is_in(mine: Attendance | None) -> bool:
-    return mine is not None and mine.status is not AttendanceStatus.REJECTED
 
 
 async def _put(

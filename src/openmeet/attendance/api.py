@@ -66,7 +66,7 @@ async def show_answer(request: Request) -> Response:
         event = await by_slug(reader, EventSlug(request.path_params["slug"]))
         mine = await queries.find(reader, event.id, caller.user_id) if event else None
         if mine is None:
-            raise NotFound("You have not answered to such an event.")
+            raise NotFound("You have not answered any such event.")
         waiting = await _waiting_before(reader, mine)
     return json_response(_shown(mine, waiting))
 

@@ -51,6 +51,9 @@ class Source(StrEnum):
 # Who holds a seat. Everything that counts seats counts these.
 SEATED = (AttendanceStatus.ATTENDING, AttendanceStatus.ATTENDED)
 
+# Whose answer everybody sees who sees the event.
+SHOWN = (*SEATED, AttendanceStatus.INTERESTED, AttendanceStatus.WAITLISTED, AttendanceStatus.PENDING)
+
 
 @dataclass(frozen=True, slots=True)
 class Attendance:

@@ -8,6 +8,11 @@ from openmeet.attendance.model import SEATED, Attendance, AttendanceStatus, Netw
 from openmeet.events.model import Event
 
 
+def is_invited(mine: Attendance | None) -> bool:
+    """Whether somebody's row at an event lets them see it, private as it may be (``events.rules.may_see``)."""
+    return mine is not None and mine.status is not AttendanceStatus.REJECTED
+
+
 def has_free_seat(event: Event, taken: int) -> bool:
     """Whether one more person can be seated; events without a limit always have room."""
     return event.capacity is None or taken < event.capacity

@@ -11,7 +11,8 @@ from groundwork.errors import InvalidInput, NotFound
 from groundwork.http.json_bodies import json_response
 from openmeet.attendance import queries as attendance
 from openmeet.attendance.api import StatusName
-from openmeet.attendance.model import SEATED, AttendanceStatus
+from openmeet.attendance.model import SEATED, SHOWN
+from openmeet.attendance.rules import is_invited
 from openmeet.browsing import cursors, queries, searches
 from openmeet.browsing.names import shown_names
 from openmeet.browsing.queries import Mine, Position
@@ -134,17 +135,10 @@ async def show_event(request: Request) -> Response:
 
 async def list_attendees(request: Request) -> Response:
     caller = caller_or_none(request)
-    shown = [
-        AttendanceStatus.ATTENDING,
-        AttendanceStatus.ATTENDED,
-        AttendanceStatus.INTERESTED,
-        AttendanceStatus.WAITLISTED,
-        AttendanceStatus.PENDING,
-    ]
     async with database_of(request).reader() as reader:
         event = await _visible(reader, request, caller)
         counts = (await attendance.counts(reader, [event.id]))[event.id]
-        people = await attendance.attendees(reader, event.id, shown, limit=MAX_ATTENDEES)
+        people = await attendance.attendees(reader, event.id, SHOWN, limit=MAX_ATTENDEES)
         names = await shown_names(reader, [one.user_id for one in people])
     return json_response(
         AttendeeList(
@@ -166,9 +160,8 @@ async def list_attendees(request: Request) -> Response:
 async def _visible(reader: Reader, request: Request, caller: Caller | None) -> Event:
     event = await by_slug(reader, EventSlug(request.path_params["slug"]))
     mine = await attendance.find(reader, event.id, caller.user_id) if event and caller else None
-    is_in = mine is not None and mine.status is not AttendanceStatus.REJECTED
     viewer = caller.user_id if caller else None
-    if event is None or event.is_gone or not rules.may_see(event, viewer, is_invited=is_in):
+    if event is None or event.is_gone or not rules.may_see(event, viewer, is_invited=is_invited(mine)):
         raise NotFound("There is no such event.")
     return event
 

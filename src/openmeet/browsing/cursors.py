@@ -1,9 +1,9 @@
 """Cursors as text: opaque to clients, readable by us, refused when they were made up."""
 
-import base64
-import binascii
 import re
 
+from at_protocol.crypto import base64url
+from at_protocol.failures import Malformed
 from groundwork.clock import Instant
 from groundwork.errors import InvalidInput
 from openmeet.browsing.queries import Position
@@ -12,7 +12,7 @@ _FORM = re.compile(r"(-?[0-9]{1,19})\.([0-9a-f-]{36})")
 
 
 def pack(position: Position) -> str:
-    return base64.urlsafe_b64encode(f"{position.starts_at}.{position.event_id}".encode()).decode().rstrip("=")
+    return base64url.encode(f"{position.starts_at}.{position.event_id}".encode())
 
 
 def unpack(text: str) -> Position | None:
@@ -20,8 +20,8 @@ def unpack(text: str) -> Position | None:
     if not text:
         return None
     try:
-        plain = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True).decode("ascii")
-    except (binascii.Error, ValueError):
+        plain = base64url.decode(text).decode("ascii")
+    except (Malformed, UnicodeDecodeError):
         plain = ""
     found = _FORM.fullmatch(plain)
     if found is None or abs(int(found[1])) >= 1 << 63:

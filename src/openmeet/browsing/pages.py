@@ -9,7 +9,8 @@ from starlette.routing import Route
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, NotFound
 from openmeet.attendance import queries as attendance
-from openmeet.attendance.model import Attendance, AttendanceStatus, Reply
+from openmeet.attendance.model import SHOWN, Attendance, AttendanceStatus, Reply
+from openmeet.attendance.rules import is_invited
 from openmeet.browsing import cursors, event_view, queries, searches
 from openmeet.browsing.listing import Day, days
 from openmeet.browsing.names import shown_names
@@ -55,7 +56,7 @@ _EMPTY = {
         "action": "Make an event",
     },
     Mine.WAITING: {
-        "heading": "You wait for nothing",
+        "heading": "You are on no waitlist",
         "text": "When an event is full and you are on its waitlist, it stands here.",
         "path": "/",
         "action": "See what is coming up",
@@ -74,7 +75,7 @@ _NEWS = {
     Kind.EVENT_REINSTATED: ("", " is back on."),
     Kind.EVENT_DELETED: ("", " was deleted by its host."),
     Kind.MOVED_UP: ("A place became free: you are going to ", "."),
-    Kind.NEW_ANSWER: ("Somebody answered to ", "."),
+    Kind.NEW_ANSWER: ("Somebody answered ", "."),
 }
 
 
@@ -124,11 +125,10 @@ async def show_event(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         event = await by_slug(reader, slug)
         mine = await attendance.find(reader, event.id, caller.user_id) if event and caller else None
-        is_in = mine is not None and mine.status is not AttendanceStatus.REJECTED
         viewer = caller.user_id if caller else None
         if event is not None and event.is_hidden and event.author_id != viewer:
             return _away(request, event)
-        if event is None or not rules.may_see(event, viewer, is_invited=is_in):
+        if event is None or not rules.may_see(event, viewer, is_invited=is_invited(mine)):
             raise NotFound("There is no such event.")
         if event.is_gone:
             return _gone(request, event)
@@ -203,18 +203,7 @@ async def _event_context(
     reader: Reader, request: Request, event: Event, caller: Caller | None, mine: Attendance | None
 ) -> dict[str, object]:
     counts = (await attendance.counts(reader, [event.id]))[event.id]
-    attendees = await attendance.attendees(
-        reader,
-        event.id,
-        [
-            AttendanceStatus.ATTENDING,
-            AttendanceStatus.ATTENDED,
-            AttendanceStatus.INTERESTED,
-            AttendanceStatus.WAITLISTED,
-            AttendanceStatus.PENDING,
-        ],
-        limit=event_view.SHOWN_PEOPLE,
-    )
+    attendees = await attendance.attendees(reader, event.id, SHOWN, limit=event_view.SHOWN_PEOPLE)
     names = await shown_names(reader, [event.author_id, *(one.user_id for one in attendees)])
     waiting_before = 0
     if mine is not None and mine.waitlist_number is not None:

@@ -8,11 +8,8 @@ from typing import assert_never
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from openmeet.events.model import Event, EventId
-from openmeet.events.queries import COLUMNS, columns_of, event_of
+from openmeet.events.queries import COLUMNS, columns_of, event_of, is_hidden
 from openmeet.users.model import UserId
-
-# What an account that is not active at the moment has in its repository is in no list: status hides rows.
-_IS_SHOWN = "not exists (select 1 from identities i where i.did = {}.record_did and i.status <> 'active')"
 
 # More words than anybody searches for; each is one `like` over the same rows.
 MAX_WORDS = 8
@@ -52,7 +49,7 @@ async def coming(reader: Reader, wanted: Wanted, after: Position | None, limit: 
         "removed_at is null",
         "deleted_at is null",
         "starts_at is not null",
-        _IS_SHOWN.format("events"),
+        f"not {is_hidden('events')}",
     ]
     values: dict[str, object] = {"limit": limit}
     if wanted.since is None:
@@ -93,7 +90,7 @@ async def mine(reader: Reader, user_id: UserId, which: Mine, after: Position | N
             clauses = [f"({hosting} or {answered} or {waiting})", "e.over_at <= :now"]
         case _:
             assert_never(which)
-    clauses += ["e.deleted_at is null", "e.removed_at is null", f"({hosting} or {_IS_SHOWN.format('e')})"]
+    clauses += ["e.deleted_at is null", "e.removed_at is null", f"({hosting} or not {is_hidden('e')})"]
     values: dict[str, object] = {"user_id": user_id, "now": reader.now, "limit": limit}
     key, down = f"coalesce(e.starts_at, {_UNDATED})", which is Mine.PAST
     if after is not None:

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from groundwork.clock import SECOND
 from groundwork.errors import InvalidForm
 from openmeet.events import actions, queries, rules
 from openmeet.events.labels import LABELS
@@ -100,7 +101,7 @@ async def _keep_draft(request: Request, submission: rules.Submission) -> Respons
     response.set_cookie(
         _DRAFT_COOKIE,
         token,
-        max_age=actions.DRAFT_LIFE // 1_000_000,
+        max_age=actions.DRAFT_LIFE // SECOND,
         path="/",
         secure=settings.is_https,
         httponly=True,

@@ -42,8 +42,12 @@ ERASE = """
 def columns_of(table: str) -> str:
     """What ``event_of`` reads, of ``events`` under this name: its columns, and whether its repository is hidden."""
     stored = ", ".join(f"{table}.{name.strip()}" for name in _STORED.split(","))
-    is_hidden = f"exists (select 1 from identities i where i.did = {table}.record_did and i.status <> 'active')"
-    return f"{stored}, case when {is_hidden} then 1 else 0 end as is_hidden"
+    return f"{stored}, case when {is_hidden(table)} then 1 else 0 end as is_hidden"
+
+
+def is_hidden(table: str) -> str:
+    """The condition under which nobody but its author sees an event: the account with its record is not active."""
+    return f"exists (select 1 from identities i where i.did = {table}.record_did and i.status <> 'active')"
 
 
 COLUMNS = columns_of("events")

@@ -4,6 +4,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from groundwork.clock import MINUTE
 from groundwork.errors import InvalidInput, NotFound, Refused
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.sign_in import actions, edge, limits, rules
@@ -113,7 +114,7 @@ OPERATIONS = (
         "POST",
         "/api/session/code",
         "sendCode",
-        f"Send a six-digit code to an e-mail address; it works once, for {CODE_LIFE // 60_000_000} minutes",
+        f"Send a six-digit code to an e-mail address; it works once, for {CODE_LIFE // MINUTE} minutes",
         send_code,
         {202: CodeSent},
         CodeWanted,

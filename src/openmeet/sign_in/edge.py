@@ -8,6 +8,7 @@ of another site cannot use the API, and a stolen API token opens no page.
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
+from groundwork.clock import SECOND
 from groundwork.errors import NotSignedIn
 from openmeet.notifications.queries import count_unread
 from openmeet.settings import Settings
@@ -68,7 +69,7 @@ def set_cookie(connection: HTTPConnection, response: Response, session: Session)
     response.set_cookie(
         cookie_name(settings),
         session.token,
-        max_age=SESSION_LIFE // 1_000_000,
+        max_age=SESSION_LIFE // SECOND,
         path="/",
         secure=settings.is_https,
         httponly=True,
