@@ -9,6 +9,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from at_protocol.data.model import MAX_INTEGER
 from at_protocol.failures import Malformed
 from at_protocol.identity import plc_log, plc_operation
 from at_protocol.identity.plc_log import Entry
@@ -19,7 +20,7 @@ from groundwork.clock import Clock, Instant
 from groundwork.database.migrate import migrate
 from groundwork.database.open_ import open_database
 from groundwork.database.transaction import Database
-from groundwork.errors import InvalidInput, NotFound, Refused
+from groundwork.errors import InvalidInput, NotFound
 from groundwork.http.application import Application
 from groundwork.http.cors import Cors
 from groundwork.http.faults import Fault
@@ -175,18 +176,23 @@ async def _export(request: Request) -> Response:
     after = request.query_params.get("after", "")
     async with request.app.state.db.reader() as reader:
         if after.isascii() and after.isdigit():
-            if int(after) > 2**63 - 1:
-                raise InvalidInput("after", "There is no such number.")
-            lines = [_sequenced(line) for line in await store.export_after_seq(reader, int(after), count)]
+            lines = [_sequenced(line) for line in await store.export_after_seq(reader, _number(after), count)]
         else:
             since = Instant(parse_datetime(after)) if after else Instant(0)
             lines = [_timed(line) for line in await store.export_after_time(reader, since, count)]
     return Response(b"\n".join(map(msgspec.json.encode, lines)), media_type="application/jsonlines")
 
 
+def _number(digits: str) -> int:
+    # More than 19 digits are no number of an operation, and int() refuses thousands of them.
+    if len(digits) > 19 or int(digits) > MAX_INTEGER:
+        raise InvalidInput("after", "There is no such number.")
+    return int(digits)
+
+
 def _count(text: str) -> int:
-    if not (text.isascii() and text.isdigit()) or not 1 <= int(text[:9]) <= MAX_EXPORT:
-        raise Refused(f"count is a number from 1 to {MAX_EXPORT}.")
+    if not (text.isascii() and text.isdigit() and len(text) <= 4 and 1 <= int(text) <= MAX_EXPORT):
+        raise InvalidInput("count", f"count is a number from 1 to {MAX_EXPORT}.")
     return int(text)
 
 

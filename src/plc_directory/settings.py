@@ -8,7 +8,7 @@ from groundwork.settings import setting
 PREFIX = "PLC_"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class PlcSettings:
     """What ``openmeet plc`` needs to know."""
 

@@ -22,13 +22,17 @@ async def open_embedded(database_url: str, schema: str, clock: Clock, *, max_wai
 async def open_queue(url: str, *, database_url: str, schema: str, clock: Clock, max_waiting: int = 1_000_000) -> Queue:
     """The queue that a URL names; ``database_url`` and ``schema`` say where an embedded one keeps its tables.
 
-    ``amqp://user:password@host/vhost`` connects when the queue is first used. ValueError: not such a URL.
+    ``amqp://user:password@host/vhost`` connects when the queue is first used. ValueError: not such a URL, or the library
+    for it is not installed.
     """
     if url == EMBEDDED:
         return await open_embedded(database_url, schema, clock, max_waiting=max_waiting)
     if url.startswith(("amqp://", "amqps://")):
-        # Its library is an extra that an embedded installation does not have.
-        rabbitmq = importlib.import_module("groundwork.queue.rabbitmq")
+        try:
+            # Its library is an extra that an embedded installation does not have.
+            rabbitmq = importlib.import_module("groundwork.queue.rabbitmq")
+        except ModuleNotFoundError as missing:
+            raise ValueError("amqp:// needs the extra: pip install 'openmeet[rabbitmq]'") from missing
         queue: Queue = rabbitmq.RabbitQueue(url, clock, max_waiting=max_waiting)
         return queue
     raise ValueError("a queue's URL is embedded: or begins with amqp:// or amqps://")

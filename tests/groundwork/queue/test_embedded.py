@@ -1,5 +1,6 @@
 """What concerns the queue in a database only."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -49,3 +50,12 @@ async def test_a_queue_is_opened_by_its_url(tmp_path: Path, clock: HandClock):
     await remote.close()
     with pytest.raises(ValueError, match="embedded"):
         await open_queue("kafka://x", **where)
+
+
+async def test_without_its_library_rabbitmq_is_refused_with_what_to_install(
+    tmp_path: Path, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setitem(sys.modules, "aio_pika", None)
+    monkeypatch.delitem(sys.modules, "groundwork.queue.rabbitmq", raising=False)
+    with pytest.raises(ValueError, match=r"pip install 'openmeet\[rabbitmq\]'"):
+        await open_queue("amqp://127.0.0.1:1/", database_url=f"sqlite://{tmp_path}/", schema="queue", clock=clock)
