@@ -1,8 +1,7 @@
 """A session opened with a password: an access token of minutes, a refresh token that changes at every use.
 
-Source: ``com.atproto.server.createSession``, ``refreshSession``. The server accepts a used refresh token
-for a short time only, so a rotated pair is stored (``keep``) before anybody uses it, and one task refreshes while the
-others wait.
+Source: ``com.atproto.server.createSession``, ``refreshSession``. The server accepts a used refresh token for a short
+time only, so a rotated pair is stored (``keep``) before anybody uses it, and one task refreshes while the others wait.
 """
 
 import asyncio

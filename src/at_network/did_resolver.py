@@ -1,7 +1,7 @@
 """From a DID to its document: did:plc from a directory, did:web from its own host; cached (``lookup_cache``).
 
-Source: atproto DID specification, did:plc and did:web methods. What a directory
-answers is taken as it is; who distrusts it replays the log (``at_protocol.identity.plc_log``).
+Source: atproto DID specification, did:plc and did:web methods. What a directory answers is taken as it is; who
+distrusts it replays the log (``at_protocol.identity.plc_log``).
 """
 
 from dataclasses import dataclass, field

@@ -1,7 +1,7 @@
 """Frames of an event stream as they come: ``com.atproto.sync.subscribeRepos`` of a PDS or a relay, over WebSocket.
 
-What a frame says is ``at_protocol.sync``'s business; here it is bytes. One connection is ``read_frames``; ``follow`` opens
-the next one when it ends, from the position that the caller has safely behind it, later and later while it fails.
+What a frame says is ``at_protocol.sync``'s business; here it is bytes. One connection is ``read_frames``; ``follow``
+opens the next one when it ends, from the position that the caller has safely behind it, later and later while it fails.
 Leave either early only through ``contextlib.aclosing``, so that the socket closes.
 """
 

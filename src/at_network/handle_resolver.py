@@ -1,8 +1,8 @@
 """From a handle to its DID, and whether the two agree.
 
-Source: atproto Handle specification, "Handle Resolution". DNS and HTTPS are asked at
-the same time, DNS wins. A handle is an account's only when the DID's document claims it too; everything shown to people
-goes through ``verified_handle`` or ``identify``.
+Source: atproto Handle specification, "Handle Resolution". DNS and HTTPS are asked at the same time, DNS wins. A handle
+is an account's only when the DID's document claims it too; everything shown to people goes through ``verified_handle``
+or ``identify``.
 """
 
 import asyncio

@@ -1,9 +1,9 @@
 """What the network said about a name, for how long that counts, and who asks again.
 
-Rules: a value is fresh for a while, then served stale while it is fetched in the background,
-and useless after a hard limit. One question per key is under way at a time. A failure never overwrites a good value; only
-the answer "there is none" does. Absence and failure are remembered for a short time, so that a missing name or a dead
-server is not asked for every request. A forced refresh is limited per key and per host.
+Rules: a value is fresh for a while, then served stale while it is fetched in the background, and useless after a hard
+limit. One question per key is under way at a time. A failure never overwrites a good value; only the answer "there is
+none" does. Absence and failure are remembered for a short time, so that a missing name or a dead server is not asked
+for every request. A forced refresh is limited per key and per host.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """Talking to a did:plc directory: submit an operation, read what it knows.
 
-Source: did:plc specification, HTTP API. A submission whose answer is lost may have
-been taken: the newest operation of the log tells, before anything is sent again.
+Source: did:plc specification, HTTP API. A submission whose answer is lost may have been taken: the newest operation of
+the log tells, before anything is sent again.
 """
 
 from collections.abc import Mapping

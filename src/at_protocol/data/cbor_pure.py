@@ -1,8 +1,8 @@
 """DAG-CBOR in plain Python: the definition that the fast codec must agree with, and its replacement where that is missing.
 
-Sources: DASL DRISL, IPLD DAG-CBOR, RFC 8949, narrowed by the atproto data model
-specification. Every value has exactly one encoding, and the decoder refuses all others: shortest heads, definite lengths, text
-keys that are unique and sorted by length and then by bytes, tag 42 alone, no floats, no simple values but false, true, null.
+Sources: DASL DRISL, IPLD DAG-CBOR, RFC 8949, narrowed by the atproto data model specification. Every value has exactly
+one encoding, and the decoder refuses all others: shortest heads, definite lengths, text keys that are unique and sorted
+by length and then by bytes, tag 42 alone, no floats, no simple values but false, true, null.
 
 Recursion goes no deeper than MAX_DEPTH. A declared length is compared with what is left before anything is allocated.
 """

@@ -1,8 +1,7 @@
 """What is wrong with a Lexicon document that its shapes cannot say.
 
 The meta-schema of published Lexicons demands almost nothing, so whoever accepts a foreign document runs this first
-(Lexicon specification). An unknown permission is no problem: readers
-of permission sets leave such permissions out.
+(Lexicon specification). An unknown permission is no problem: readers of permission sets leave such permissions out.
 """
 
 import re

@@ -1,9 +1,9 @@
 """Editing a tree: a batch of changes in, the new root and exactly the nodes that are new out.
 
-Source: repository specification, "MST Structure". Nodes that a change
-touches are thawed into drafts (lists), drafts are encoded once at the end: a batch costs one encoding per changed node,
-whatever the number of changes, and an unchanged node is neither read again nor encoded. When an error is raised
-nothing has happened: drafts die with the batch.
+Source: repository specification, "MST Structure". Nodes that a change touches are thawed into drafts (lists), drafts
+are encoded once at the end: a batch costs one encoding per changed node, whatever the number of changes, and an
+unchanged node is neither read again nor encoded. When an error is raised nothing has happened: drafts die with the
+batch.
 """
 
 from bisect import bisect_left

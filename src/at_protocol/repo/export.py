@@ -23,8 +23,7 @@ _REMEMBERED = 1024
 def export(commit: Commit, nodes: Source, records: Source) -> Iterator[bytes]:
     """The chunks of the CAR of a repository.
 
-    ``nodes`` and ``records`` give blocks by CID (one function may serve both). Raises MissingBlock, which ends the export:
-    a store that loads asynchronously drives :func:`blocks_in_order` itself.
+    ``nodes`` and ``records`` give blocks by CID (one function may serve both). Raises MissingBlock, which ends the export.
     """
     header, first = car.write([commit.cid], [(commit.cid, commit.block)])
     pending = [header, first]

@@ -1,7 +1,7 @@
 """Undoing a commit's operations on the part of the tree that came with it, to see that they are all that happened.
 
-Source: sync specification, "Operation inversion". A consumer that holds no tree can so check
-that a commit leads from the root it knows (``prevData``) to the root that is signed (``data``), by these operations only.
+Source: sync specification, "Operation inversion". A consumer that holds no tree can so check that a commit leads from
+the root it knows (``prevData``) to the root that is signed (``data``), by these operations only.
 """
 
 from collections.abc import Iterable

@@ -1,8 +1,8 @@
 """The Merkle search tree as a value: a root and somewhere to get node bytes from.
 
-Source: repository specification, "MST Structure". A tree maps paths
-(``collection/rkey``) to record CIDs; its shape follows from its content alone. Nothing here does I/O: a node that the
-source does not have raises :class:`MissingBlock`, the caller loads it and calls again.
+Source: repository specification, "MST Structure". A tree maps paths (``collection/rkey``) to record CIDs; its shape
+follows from its content alone. Nothing here does I/O: a node that the source does not have raises
+:class:`MissingBlock`, the caller loads it and calls again.
 
 Every node is checked on the way down against what its parent demands (level, range of keys), so reading a stranger's
 tree with this module is verifying it: whoever consumes the whole of :meth:`Tree.walk` has seen a canonical tree.

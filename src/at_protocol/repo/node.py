@@ -4,9 +4,9 @@ Source: repository specification, "MST Structure". A node is the DAG-CBOR map ``
 ``{k: key suffix, p: prefix length, t: link|null, v: link}``. The grammar is so rigid that it is matched byte by byte: a
 node that parses here is canonical, thus its CID is the only one that its content can have.
 
-Rules of one node: keys strictly increase, every key
-belongs to the height of the node, the prefix shared with the key before it is as long as possible. What depends on the
-neighbours (child one level lower, keys within the gap) is checked by :mod:`at_protocol.repo.mst` on the way down.
+Rules of one node: keys strictly increase, every key belongs to the height of the node, the prefix shared with the key
+before it is as long as possible. What depends on the neighbours (child one level lower, keys within the gap) is checked
+by :mod:`at_protocol.repo.mst` on the way down.
 """
 
 import hashlib

@@ -1,8 +1,8 @@
 """Jetstream: the same operations as JSON, unsigned, from a server that one has to trust.
 
-Source: Jetstream documentation (v1 wire, which the 2026 rewrite keeps). Unknown kinds are
-skipped, unknown fields ignored. A commit of several operations arrives as as many events. ``#sync`` does not exist here,
-so a repository that was reset goes unnoticed; to be sure of a record, fetch its proof.
+Source: Jetstream documentation (v1 wire, which the 2026 rewrite keeps). Unknown kinds are skipped, unknown fields
+ignored. A commit of several operations arrives as as many events. ``#sync`` does not exist here, so a repository that
+was reset goes unnoticed; to be sure of a record, fetch its proof.
 """
 
 from collections.abc import Iterable

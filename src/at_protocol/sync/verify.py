@@ -1,8 +1,8 @@
 """What a careful consumer checks of one message, step by step, each refusal with a name.
 
-Source: sync specification, "Validation", in its order. The caller
-has resolved the DID to its key and knows what it last saw of the repository. Records are handed over as bytes: a bad
-record is for whoever indexes it to skip, it does not spoil the commit.
+Source: sync specification, "Validation", in its order. The caller has resolved the DID to its key and knows what it
+last saw of the repository. Records are handed over as bytes: a bad record is for whoever indexes it to skip, it does
+not spoil the commit.
 """
 
 from dataclasses import dataclass

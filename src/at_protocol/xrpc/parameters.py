@@ -1,8 +1,8 @@
 """Query parameters by Lexicon: from the query string to typed values, and back for a client.
 
-Rules (HTTP API specification, and the reference server where that leaves a choice): a list is the same name repeated, in order;
-booleans are the words ``true`` and ``false``; integers are decimal; a scalar given twice is refused; unknown names are
-ignored; the empty text counts as absent; defaults are filled in.
+Rules (HTTP API specification, and the reference server where that leaves a choice): a list is the same name repeated,
+in order; booleans are the words ``true`` and ``false``; integers are decimal; a scalar given twice is refused; unknown
+names are ignored; the empty text counts as absent; defaults are filled in.
 """
 
 import re

@@ -1,8 +1,8 @@
 """Inter-service tokens: a short-lived token by which one account speaks to another server ("service auth").
 
 Source: atproto XRPC specification, "Inter-Service Authentication"; the order of checks and the error names are those of
-the reference server. The reader does all that needs no network; the caller then resolves the issuer's key,
-calls :func:`check_signature` (again with a freshly resolved key if that differs), and remembers ``token_id`` until
+the reference server. The reader does all that needs no network; the caller then resolves the issuer's key, calls
+:func:`check_signature` (again with a freshly resolved key if that differs), and remembers ``token_id`` until
 ``expires_at`` so that nobody uses a token twice.
 """
 

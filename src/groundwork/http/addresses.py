@@ -1,8 +1,8 @@
 """Which addresses belong to the public internet: the block list behind every call to a stranger's URL (invariant 7).
 
 ``ipaddress.is_global`` alone is not enough: it says yes to NAT64, 6to4, Teredo relays, site-local and multicast
-addresses, all of which can lead into a private network (invariant 7). Addresses that carry another address
-inside are judged by their prefix: none of them is needed to reach a public server.
+addresses, all of which can lead into a private network (invariant 7). Addresses that carry another address inside are
+judged by their prefix: none of them is needed to reach a public server.
 """
 
 import ipaddress

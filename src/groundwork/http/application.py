@@ -129,7 +129,7 @@ class Application:
             await self.router(inner, bounded, exchange.send)
         except ClientDisconnect:
             pass  # nobody is left to answer
-        except Exception as error:  # noqa: BLE001  # this is the edge (house style, section 4)
+        except Exception as error:  # noqa: BLE001  # the edge: whatever was raised becomes an answer
             fault = self._note(error)
             # After the first byte the connection must break, not end cleanly: returning unfinished does that.
             if not exchange.status:
@@ -151,7 +151,7 @@ class Application:
             await self.router(scope, receive, watched)
         except ClientDisconnect:
             return
-        except Exception as error:  # noqa: BLE001  # this is the edge (house style, section 4)
+        except Exception as error:  # noqa: BLE001  # the edge: whatever was raised becomes an answer
             fault = self._note(error)
             if closed:
                 return

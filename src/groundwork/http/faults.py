@@ -1,7 +1,7 @@
 """From a failure to a response: the kind decides the status (``groundwork.errors.KINDS``), a renderer the shape.
 
 A ``Fault`` is what a renderer may show. The text of an unexpected exception is never in it: a stranger gets the request
-id, the log has the rest (house style, section 4). Lower layers may teach the edge their own exceptions by a translation
+id, the log has the rest. Lower layers may teach the edge their own exceptions by a translation
 table: ``{Malformed: lambda error: InvalidInput("", error.why)}``.
 """
 

@@ -1,7 +1,7 @@
 """JSON in and out. What comes in is read strictly: what two parsers would read differently is refused.
 
-Refused are duplicate keys, ``NaN`` and ``Infinity``, lone surrogates, bad UTF-8 and nesting beyond 128 levels.
-Shapes are msgspec types; a value of the wrong type names its field.
+Refused are duplicate keys, ``NaN`` and ``Infinity``, lone surrogates, bad UTF-8 and nesting beyond 128 levels. Shapes
+are msgspec types; a value of the wrong type names its field.
 """
 
 import json

@@ -1,7 +1,6 @@
 """What may be called, and the two gates that see to it: on the URL before anything, on every address it leads to.
 
-Held here: invariant 7. The gates raise below aiohttp, which wraps what they raise; ``leads_inside`` finds it
-again.
+Held here: invariant 7. The gates raise below aiohttp, which wraps what they raise; ``leads_inside`` finds it again.
 """
 
 import ipaddress

@@ -75,8 +75,8 @@ class Attendance:
 class Counts:
     """How many people said what to one event, without those whose account is not active at the moment.
 
-    ``unconfirmed``: network answers that take no place yet. ``seats``: places held, also by people who are
-    hidden: they are theirs again when the account is.
+    ``unconfirmed``: network answers that take no place yet. ``seats``: places held, also by people who are hidden: they
+    are theirs again when the account is.
     """
 
     going: int = 0

@@ -143,8 +143,8 @@ class Event:
     """An event as kept. ``starts_at`` is None for network events whose date is to be announced.
 
     ``removed_at``: its record vanished from its author's repository. ``deleted_at``: its host deleted it here.
-    ``is_held``: not shown to others until its author's PDS has said yes (``publishing``). ``is_hidden``: the
-    account whose repository has its record is deactivated, suspended, taken down or deleted; computed, never stored.
+    ``is_held``: not shown to others until its author's PDS has said yes (``publishing``). ``is_hidden``: the account
+    whose repository has its record is deactivated, suspended, taken down or deleted; computed, never stored.
     """
 
     id: EventId

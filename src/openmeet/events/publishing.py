@@ -1,8 +1,8 @@
 """Their PDS first: an event of somebody who signs in with AT Protocol is others' to see when their repository has it.
 
-The gate is for the first publication of what must be published: the row and its promise are
-committed, the request then pays the promise at once under a deadline, and until the PDS has said yes the event is its
-author's draft. Whatever owes no record is shown at once, and so is every later edit.
+The gate is for the first publication of what must be published: the row and its promise are committed, the request then
+pays the promise at once under a deadline, and until the PDS has said yes the event is its author's draft. Whatever owes
+no record is shown at once, and so is every later edit.
 """
 
 from collections.abc import Awaitable, Callable

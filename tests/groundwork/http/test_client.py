@@ -361,7 +361,7 @@ async def test_plain_websockets_are_refused_in_public():
 
 
 async def test_never_inside_a_transaction(server, client):
-    """A call would hold the lock for as long as a stranger likes (house style, section 3)."""
+    """A call would hold the lock for as long as a stranger likes."""
     mark = transaction.mark_open()
     with pytest.raises(NetworkInsideTransaction):
         await client.get(f"{server.url}/hello")
