@@ -14,7 +14,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from groundwork.errors import Refused
-from groundwork.http.joined_writes import JoiningProtocol
+from groundwork.http.bounded_heads import BoundedHeads
 
 # uvicorn renews the Date header once per second.
 _TICK_SECONDS = 1.0
@@ -92,7 +92,7 @@ async def serve(
     config = uvicorn.Config(
         app,
         loop="none",
-        http=JoiningProtocol,
+        http=BoundedHeads,
         ws="websockets-sansio",
         ws_max_size=websocket_message_bytes,
         # Frames of signed blocks do not compress, and trying would cost every subscriber's share of the processor.
