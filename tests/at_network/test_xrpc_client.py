@@ -255,7 +255,11 @@ async def test_tokens_do_not_print():
 
 
 async def test_sign_out(http, clock, accounts):
+    """The refresh token names the session that ends; the access token could not."""
     await delete_session(http, clock, accounts.url, SessionTokens(DID, "access1", "refresh1"))
+    ((method, path, headers, body),) = accounts.requests
+    assert (method, path, body) == ("POST", "/xrpc/com.atproto.server.deleteSession", b"")
+    assert headers["authorization"] == "Bearer refresh1"
 
 
 async def test_expired_session_is_refreshed_and_kept_before_use(http, clock, accounts):

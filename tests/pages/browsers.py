@@ -93,6 +93,11 @@ async def sign_up(page: Page, town: Town, name: str, email: str) -> None:
     await page.get_by_label("Your name").fill(name)
     await page.get_by_label("E-mail address").fill(email)
     await page.get_by_role("button", name="Send me a code").click()
+    await enter_code(page, town)
+
+
+async def enter_code(page: Page, town: Town) -> None:
+    """The newest code of the mailbox, typed on the page that asks for it."""
     await page.get_by_role("heading", name="Enter your code").wait_for()
     await town.deliver()
     mail = await page.context.new_page()

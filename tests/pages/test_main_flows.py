@@ -5,7 +5,7 @@ import pytest
 from openmeet.attendance import actions as attendance
 from openmeet.attendance.model import Reply
 from tests.openmeet.site_under_test import event_by, person
-from tests.pages.browsers import context, sign_up
+from tests.pages.browsers import context, enter_code, sign_up
 from tests.parts import needs
 
 pytestmark = needs("chromium")
@@ -131,7 +131,10 @@ async def test_signing_out_and_in_again(browser, openmeet):
         await page.get_by_role("link", name="Sign in").click()
         await page.get_by_label("E-mail address").fill("ana@example.org")
         await page.get_by_role("button", name="Send me a code").click()
-        await page.get_by_role("heading", name="Enter your code").wait_for()
+        await enter_code(page, openmeet)
+        await page.get_by_text("You are signed in.").wait_for()
+        await page.get_by_role("link", name="Settings").click()
+        assert await page.get_by_label("Your name").input_value() == "Ana"
 
 
 async def test_the_way_to_an_answer_by_keyboard_alone(browser, openmeet):
