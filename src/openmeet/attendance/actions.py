@@ -73,17 +73,21 @@ async def apply_from_network(
     if event is None or user is None:
         raise NotFound("There is no such event or person.")
     mine = await queries.find(tx, event_id, user_id)
-    taken = await queries.seats_taken(tx, event_id)
+    # Without a limit nobody needs to know how many there are.
+    taken = 0 if event.capacity is None else await queries.seats_taken(tx, event_id)
     status = rules.status_from_network(event, mine, answer, taken=taken, is_shadow=user.kind is UserKind.SHADOW)
     if mine is not None and mine.status is status:
         saved = mine
     else:
-        saved = await _put(tx, event, user_id, mine, status, source=Source.NETWORK, answered_at=first_seen)
+        saved = await _put(
+            tx, event, user_id, mine, status, source=Source.NETWORK, answered_at=first_seen, record_uri=record_uri
+        )
         if event.author_id != user_id:
             await notifications.tell(tx, [event.author_id], Kind.NEW_ANSWER, event.id, int(tx.now))
     if saved.record_uri != record_uri:
         await queries.set_record(tx, saved.id, record_uri)
-    await _fill_seats(tx, event)
+    if mine is not None and rules.frees_seat(mine.status, status):
+        await _fill_seats(tx, event)
     return saved
 
 
@@ -185,7 +189,9 @@ async def _put(
     *,
     source: Source,
     answered_at: Instant,
+    record_uri: str | None = None,
 ) -> Attendance:
+    """``record_uri`` is of a first answer; a known one's is set by itself."""
     number = await queries.next_waitlist_number(tx, event.id) if status is AttendanceStatus.WAITLISTED else None
     if mine is None:
         return await queries.insert(
@@ -195,7 +201,7 @@ async def _put(
             status,
             waitlist_number=number,
             source=source,
-            record_uri=None,
+            record_uri=record_uri,
             answered_at=answered_at,
         )
     return await queries.change(tx, mine.id, status, waitlist_number=number, source=source, answered_at=answered_at)

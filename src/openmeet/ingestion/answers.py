@@ -5,6 +5,8 @@ arrival order does not matter, and deleting one uncovers the next. What was answ
 weighed against it by time: the latest answer wins, and the loser is kept in ``conflicts``.
 """
 
+from dataclasses import dataclass
+
 from at_protocol.data import cbor
 from at_protocol.syntax.did import Did
 from groundwork.database.transaction import Transaction
@@ -17,33 +19,41 @@ from openmeet.debts.publications import Kind, State
 from openmeet.events.model import EventId, Origin
 from openmeet.identities import actions as identities
 from openmeet.identities import queries as identity_queries
+from openmeet.identities.model import IdentityKind
 from openmeet.ingestion import conflicts
 from openmeet.ingestion.events import moment_of_rev
 from openmeet.ingestion.merge import Decision, Facts, Policy, Side, most_recent
 from openmeet.records import seen
 from openmeet.records.collections import RSVPS
-from openmeet.records.rsvp import read_rsvp
+from openmeet.records.rsvp import RsvpRead, read_rsvp
 from openmeet.records.seen import Seen
 from openmeet.users.model import UserId
 
 
-async def derive(tx: Transaction, *, did: Did, subject_uri: str, event_id: EventId) -> None:
-    """Make the person's attendance agree with their records about this event; nothing to do where none is left."""
-    user_id, answers = await _answers(tx, did, subject_uri)
+async def derive(
+    tx: Transaction, *, did: Did, subject_uri: str, event_id: EventId, read: tuple[str, RsvpRead] | None = None
+) -> None:
+    """Make the person's attendance agree with their records about this event; nothing to do where none is left.
+
+    ``read`` is a record that was read just now, with its CID: most often the effective one, not to be read twice.
+    """
+    person, answers = await _answers(tx, did, subject_uri)
     if not answers:
         return
-    effective = answers[0]
-    mine = await attendance_queries.find(tx, event_id, user_id)
-    owned = None if mine is None else await publication_leases.find(tx, Kind.RSVP, mine.id)
-    if owned is not None and mine is not None and not await _gives_way(tx, owned, mine, effective):
-        return
-    read = read_rsvp(effective.collection, cbor.decode(effective.body or b""), rkey=effective.rkey)
+    user_id, effective = person.user_id, answers[0]
+    if not person.is_shadow:
+        # Somebody who never signed in here is owed no record, so nothing here can stand against theirs.
+        mine = await attendance_queries.find(tx, event_id, user_id)
+        owned = None if mine is None else await publication_leases.find(tx, Kind.RSVP, mine.id)
+        if owned is not None and mine is not None and not await _gives_way(tx, owned, mine, effective):
+            return
+    answer = read[1].answer if read is not None and read[0] == effective.cid else _read(effective).answer
     await attendance.apply_from_network(
         tx,
         event_id=event_id,
         user_id=user_id,
         record_uri=effective.uri,
-        answer=read.answer,
+        answer=answer,
         first_seen=effective.first_seen_at,
     )
 
@@ -70,12 +80,23 @@ async def withdraw(
     await attendance.withdraw_from_network(tx, record_uri=uri)
 
 
-async def _answers(tx: Transaction, did: Did, subject_uri: str) -> tuple[UserId, list[Seen]]:
+@dataclass(frozen=True, slots=True)
+class _Person:
+    user_id: UserId
+    is_shadow: bool
+
+
+def _read(answer: Seen) -> RsvpRead:
+    return read_rsvp(answer.collection, cbor.decode(answer.body or b""), rkey=answer.rkey)
+
+
+async def _answers(tx: Transaction, did: Did, subject_uri: str) -> tuple[_Person, list[Seen]]:
     """The person, and their answers under all their DIDs, the effective one first."""
     theirs = await identity_queries.of_person_with(tx, did)
     user_id = theirs[0].user_id if theirs else await identities.person_for_did(tx, did)
+    person = _Person(user_id, all(identity.kind is IdentityKind.SHADOW for identity in theirs))
     dids = [identity.did for identity in theirs] or [did]
-    return user_id, await seen.answers_of(tx, subject_uri=subject_uri, dids=dids, collections=sorted(RSVPS))
+    return person, await seen.answers_of(tx, subject_uri=subject_uri, dids=dids, collections=sorted(RSVPS))
 
 
 async def _gives_way(tx: Transaction, owned: Publication, mine: Attendance, effective: Seen) -> bool:
@@ -97,7 +118,7 @@ async def _gives_way(tx: Transaction, owned: Publication, mine: Attendance, effe
         theirs_cid=effective.cid or "",
     )
     side = most_recent(facts)
-    read = read_rsvp(effective.collection, cbor.decode(effective.body or b""), rkey=effective.rkey)
+    read = _read(effective)
     await conflicts.keep(
         tx,
         uri=effective.uri,

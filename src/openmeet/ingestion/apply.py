@@ -265,7 +265,13 @@ async def _put_answer(
         batch.waited_for.add(str(read.subject))
         await parking.park(tx, read.subject)
         return Outcome.PARKED if standing is Standing.PARKED else Outcome.RAW
-    await answers.derive(tx, did=message.did, subject_uri=str(read.subject), event_id=event_id)
+    await answers.derive(
+        tx,
+        did=message.did,
+        subject_uri=str(read.subject),
+        event_id=event_id,
+        read=None if message.cid is None else (message.cid, read),
+    )
     return Outcome.APPLIED
 
 
