@@ -17,14 +17,17 @@ from at_protocol.failures import Malformed
 from at_protocol.identity.did_document import PDS_SERVICE
 from at_protocol.lexicon.catalog import Catalog
 from aurora_locus import well_known
-from aurora_locus.accounts import sessions
+from aurora_locus.accounts import deletion, email_tokens, sessions
 from aurora_locus.accounts.credentials import Credentials
+from aurora_locus.accounts.email_tokens import EmailTokens
+from aurora_locus.accounts.letters import mail_payer
 from aurora_locus.accounts.passwords import Passwords
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.service_callers import ServiceCallers
 from aurora_locus.accounts.session_tokens import SessionTokens
 from aurora_locus.blobs.sweep import sweep as sweep_blobs
 from aurora_locus.blobs.uploads import Blobs, Limits
+from aurora_locus.debts import Debt
 from aurora_locus.identity import plc_updates
 from aurora_locus.keys import server_keys
 from aurora_locus.keys.signing_keys import SigningKeys
@@ -38,7 +41,7 @@ from aurora_locus.xrpc.host import Host
 from aurora_locus.xrpc.table import table
 from groundwork.blobstore.disk import DiskBlobStore
 from groundwork.cache.in_process import InProcessCache
-from groundwork.clock import SECOND, Clock, Instant
+from groundwork.clock import DAY, SECOND, Clock, Instant
 from groundwork.database.migrate import migrate
 from groundwork.database.open_ import open_database
 from groundwork.database.transaction import Database
@@ -49,6 +52,12 @@ from groundwork.http.cors import XRPC_EXPOSED, Cors
 from groundwork.http.faults import by_path, render_problem, render_xrpc
 from groundwork.http.operations import operations_routes
 from groundwork.http.reach import DEVELOPMENT, PUBLIC
+from groundwork.mail.address import parse_address
+from groundwork.mail.contract import Mailer, Sender
+from groundwork.mail.open_ import open_mailer
+from groundwork.outbox import owe, pay
+from groundwork.outbox.bell import bell
+from groundwork.outbox.pay import Paying
 from groundwork.rate_limit.in_process import InProcessCounters
 from groundwork.sealing import Sealer
 from groundwork.settings import SettingsRefused
@@ -57,6 +66,11 @@ from groundwork.telemetry.metrics import Metrics
 
 # Often enough that nothing piles up, seldom enough to cost nothing.
 HOUSEKEEPING_SECONDS = 600.0
+
+# Debts of this process ring; those that wait for their time, or that another process left, are looked for.
+DEBTS_IDLE_SECONDS = 5.0
+# Longer than a step with a mail server lasts when all is well.
+DEBTS_PATIENCE_SECONDS = 5.0
 
 # The reference PDS's installer gives 16 random bytes in hexadecimal.
 MIN_SECRET_BYTES = 16
@@ -107,6 +121,11 @@ async def open_server(
         _measure(metrics, live)
         app = _application(host, registry, metrics, version, access_log=access_log)
 
+        mailer = _mailer(settings, clock)
+        if mailer is not None:
+            stack.push_async_callback(mailer.close)
+            await stack.enter_async_context(_paying(registry, mailer, settings.hostname))
+
         housekeeping = asyncio.create_task(_keep_house(settings, registry, clock), name="pds housekeeping")
         stack.push_async_callback(_end, housekeeping)
         yield AuroraLocus(app, registry, live, metrics)
@@ -143,6 +162,8 @@ async def _open_registry(
         repositories=repositories,
         passwords=passwords,
         tokens=SessionTokens(await _session_secret(settings, db, sealer), settings.did),
+        email_tokens=EmailTokens(await server_keys.find_or_make(db, sealer, server_keys.EMAIL_TOKENS)),
+        sends_mail=bool(settings.mail_url),
         directory=directory,
         resolve_handle=handles.resolve,
         counters=InProcessCounters(),
@@ -189,6 +210,30 @@ def _sealing_keys(settings: Settings) -> list[bytes]:
         raise SettingsRefused([f"PDS_SEALING_KEYS (or sealing.key in the data directory): {error}."]) from None
 
 
+def _mailer(settings: Settings, clock: Clock) -> Mailer | None:
+    """Where letters go; a folder on a laptop; None where the operator set nothing."""
+    if not settings.mail_url:
+        return None
+    sender = Sender(settings.hostname, parse_address(settings.mail_from))
+    return open_mailer(settings.mail_url, sender, clock)
+
+
+@asynccontextmanager
+async def _paying(registry: Registry, mailer: Mailer, hostname: str) -> AsyncIterator[None]:
+    """Pay what is owed while the block lasts; what is being paid at its end gets a moment."""
+    payings: dict[str, Paying] = {Debt.MAIL: Paying(mail_payer(registry.db, registry.email_tokens, mailer, hostname))}
+    stop = asyncio.Event()
+    task = asyncio.create_task(
+        pay.run(registry.db, payings, stop, wake=bell(), idle_seconds=DEBTS_IDLE_SECONDS), name="pds debts"
+    )
+    try:
+        yield
+    finally:
+        stop.set()
+        await asyncio.wait([task], timeout=DEBTS_PATIENCE_SECONDS)
+        await _end(task)
+
+
 async def _session_secret(settings: Settings, db: Database, sealer: Sealer) -> bytes:
     given = settings.jwt_secret.reveal()
     if given and len(given.encode()) < MIN_SECRET_BYTES:
@@ -228,6 +273,14 @@ async def _keep_house(settings: Settings, registry: Registry, clock: Clock) -> N
     async def expire() -> object:
         return await registry.db.write(sessions.sweep)
 
+    async def forget() -> object:
+        await registry.db.write(email_tokens.sweep)
+        async with registry.db.transaction() as tx:
+            return await owe.forget_paid(tx, Instant(tx.now - DAY))
+
+    async def delete() -> object:
+        return await deletion.delete_forgotten(registry)
+
     async def mend() -> object:
         return await plc_updates.mend(registry.db, registry.directory, registry.rotation_key, patience=patience)
 
@@ -236,6 +289,8 @@ async def _keep_house(settings: Settings, registry: Registry, clock: Clock) -> N
         "sessions": expire,
         "events": retire,
         "uploads": sweep,
+        "letters": forget,
+        "deletions": delete,
     }
     while True:
         for name, chore in chores.items():

@@ -4,6 +4,7 @@ from at_protocol.syntax.did import Did
 from at_protocol.syntax.nsid import Nsid
 from at_protocol.syntax.record_key import RecordKey
 from at_protocol.syntax.tid import Tid
+from aurora_locus.debts import Debt as PdsDebt
 from groundwork.outbox.owe import DebtState
 from openmeet.debts.kinds import Debt
 from openmeet.debts.publications import GRAPH, State
@@ -32,6 +33,10 @@ def test_routing_keys() -> None:
 
 def test_kinds_of_debts() -> None:
     assert [bare(row[0]) for row in section(PAGE, "Kinds of debts")] == [*Debt]
+
+
+def test_kinds_of_debts_of_the_pds() -> None:
+    assert [bare(row[0]) for row in section(PAGE, "Kinds of debts of Aurora Locus")] == [*PdsDebt]
 
 
 def test_states_of_debts() -> None:

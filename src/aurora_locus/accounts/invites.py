@@ -20,6 +20,7 @@ _TAKE = """
 """
 _IS_USABLE = "select 1 from invite_codes where code = :code and disabled = 0 and available_uses > 0"
 _NOTE_USE = "insert into invite_code_uses (code, used_by, used_at) values (:code, :used_by, :used_at)"
+_DISABLE_OF = "update invite_codes set disabled = 1 where for_account = :did"
 
 
 def fresh_code(hostname: str) -> str:
@@ -45,6 +46,11 @@ def use(w: Writer, code: str, did: Did) -> None:
     if w.execute(_TAKE, code=code) != 1:
         raise _unusable()
     w.execute(_NOTE_USE, code=code, used_by=did, used_at=w.now)
+
+
+def disable_of(w: Writer, account: str) -> None:
+    """No code that was made for this account can be used any more."""
+    w.execute(_DISABLE_OF, did=account)
 
 
 def _unusable() -> Refused:

@@ -5,7 +5,7 @@ from at_protocol.syntax.handle import Handle
 from aurora_locus.accounts.model import Account
 from aurora_locus.identity.handles import QUARANTINE, taken
 from aurora_locus.repository.model import Status
-from groundwork.clock import Instant
+from groundwork.clock import SECOND, Instant
 from groundwork.database.transaction import Reader, Row, Writer
 
 _COLUMNS = """
@@ -39,6 +39,17 @@ _RELEASE_HANDLE = """
 """
 _SET_DEACTIVATED = "update accounts set deactivated_at = :at, delete_after = :delete_after where did = :did"
 _TAKEN_DOWN = "select takedown_ref, suspended_at from accounts where did = :did"
+
+_EMAIL = "select email, email_confirmed_at from accounts where did = :did"
+_CONFIRM_EMAIL = "update accounts set email_confirmed_at = :at where did = :did"
+_SET_EMAIL = "update accounts set email = :email, email_confirmed_at = null where did = :did"
+_SET_PASSWORD_HASH = "update accounts set password_hash = :hash, tokens_valid_after = :valid_after where did = :did"  # noqa: S105 - a statement
+
+_TO_DELETE = (
+    "select did from accounts where delete_after <= :now and deactivated_at is not null order by delete_after, did"
+)
+_IS_TO_DELETE = "select 1 from accounts where did = :did and delete_after <= :now and deactivated_at is not null"
+_REMOVE = "delete from accounts where did = :did returning handle"
 
 
 def _to_account(row: Row) -> Account:
@@ -76,6 +87,14 @@ async def find_by_identifier(reader: Reader, identifier: str) -> Account | None:
     text = text.removeprefix("@")
     sql = _BY_EMAIL if "@" in text else _BY_HANDLE
     row = await reader.fetch_one(sql, key=text)
+    return None if row is None else _to_account(row)
+
+
+async def find_by_email(reader: Reader, email: str) -> Account | None:
+    """The account with this address (in lower case)."""
+    if not email.isprintable():
+        return None
+    row = await reader.fetch_one(_BY_EMAIL, key=email)
     return None if row is None else _to_account(row)
 
 
@@ -129,6 +148,52 @@ def set_handle(w: Writer, did: Did, new: Handle, old: Handle) -> bool:
 def set_deactivated(w: Writer, did: Did, at: Instant | None, delete_after: Instant | None) -> None:
     """Note the owner's decision to deactivate, or (None) to come back."""
     w.execute(_SET_DEACTIVATED, did=did, at=at, delete_after=delete_after)
+
+
+def email_of(w: Writer, did: Did) -> str | None:
+    """The address, in lower case."""
+    row = w.fetch_one(_EMAIL, did=did)
+    return None if row is None else row["email"]
+
+
+def email_is_confirmed(w: Writer, did: Did) -> bool:
+    """Whether the owner has shown to read the mail."""
+    row = w.fetch_one(_EMAIL, did=did)
+    return row is not None and row["email_confirmed_at"] is not None
+
+
+def confirm_email(w: Writer, did: Did, at: Instant) -> None:
+    """The owner reads the mail."""
+    w.execute(_CONFIRM_EMAIL, did=did, at=at)
+
+
+def set_email(w: Writer, did: Did, email: str) -> None:
+    """Another address, not confirmed yet. Raises UniqueViolated."""
+    w.execute(_SET_EMAIL, did=did, email=email)
+
+
+def set_password(w: Writer, did: Did, password_hash: str) -> None:
+    """Another password; access tokens given out before are not valid any more."""
+    # Tokens tell their time in whole seconds. What begins in the rest of this one is dated to its end (`sessions`).
+    valid_after = (w.now // SECOND + 1) * SECOND
+    w.execute(_SET_PASSWORD_HASH, did=did, hash=password_hash, valid_after=valid_after)
+
+
+async def to_delete(reader: Reader, now: Instant) -> list[Did]:
+    """Accounts that were deactivated until an instant that has come."""
+    return [Did(row["did"]) for row in await reader.fetch(_TO_DELETE, now=now)]
+
+
+def is_to_delete(w: Writer, did: Did, now: Instant) -> bool:
+    """Whether this one still is."""
+    return w.fetch_one(_IS_TO_DELETE, did=did, now=now) is not None
+
+
+def remove(w: Writer, did: Did) -> None:
+    """Delete the account with its sessions, app passwords and tokens; the handle is kept from others for a while."""
+    row = w.fetch_one(_REMOVE, did=did)
+    if row is not None:
+        w.execute(_RELEASE_HANDLE, handle=row["handle"], did=did, released_at=w.now)
 
 
 def host_decision(w: Writer, did: Did) -> Status | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from at_protocol.crypto.did_key import PrivateKey
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle
+from aurora_locus.accounts.email_tokens import EmailTokens
 from aurora_locus.accounts.passwords import Passwords
 from aurora_locus.accounts.session_tokens import SessionTokens
 from aurora_locus.blobs.locks import Locks
@@ -27,6 +28,8 @@ class Registry:
     repositories: Repositories
     passwords: Passwords
     tokens: SessionTokens
+    email_tokens: EmailTokens
+    sends_mail: bool
     directory: Directory
     resolve_handle: Callable[[Handle], Awaitable[Did]]
     counters: Counters

@@ -49,6 +49,8 @@ _DELETE = """
     )
     delete from sessions where id in (select id from chain)
 """
+_DELETE_ALL = "delete from sessions where did = :did"
+_VALID_AFTER = "select tokens_valid_after from accounts where did = :did"
 _DELETE_EXPIRED = "delete from sessions where expires_at <= :now"
 
 
@@ -66,16 +68,29 @@ async def authenticate(db: Database, passwords: Passwords, identifier: str, pass
     Raises NotSignedIn with one sentence and one cost for an unknown identifier and a wrong password; taken-down accounts
     are told so only after the password was right.
     """
+    proof = await prove(db, passwords, identifier, password)
+    if proof.account.status in {Status.TAKENDOWN, Status.SUSPENDED}:
+        raise NotSignedIn("This account has been taken down.", name="AccountTakedown")
+    return proof
+
+
+async def prove(db: Database, passwords: Passwords, identifier: str, password: str) -> Proof:
+    """The same whatever the host decided about the account."""
     loop = asyncio.get_running_loop()
     answers_at = loop.time() + LEAST_SECONDS_OF_REFUSAL
     try:
-        return await _authenticate(db, passwords, identifier, password)
+        return await _prove(db, passwords, identifier, password)
     except NotSignedIn:
         await asyncio.sleep(answers_at - loop.time())
         raise
 
 
-async def _authenticate(db: Database, passwords: Passwords, identifier: str, password: str) -> Proof:
+def not_proven() -> NotSignedIn:
+    """The refusal of an unknown identifier and of a wrong password."""
+    return NotSignedIn("Invalid identifier or password", name="AuthenticationRequired")
+
+
+async def _prove(db: Database, passwords: Passwords, identifier: str, password: str) -> Proof:
     async with db.reader() as reader:
         account = await queries.find_by_identifier(reader, identifier)
     if account is not None and account.status is Status.DELETED:
@@ -89,9 +104,7 @@ async def _authenticate(db: Database, passwords: Passwords, identifier: str, pas
             app_password = await app_passwords.find_by_hash(reader, did, password_hash)
     fits = await passwords.check(None if account is None else account.password_hash, password)
     if account is None or not (fits or app_password):
-        raise NotSignedIn("Invalid identifier or password", name="AuthenticationRequired")
-    if account.status in {Status.TAKENDOWN, Status.SUSPENDED}:
-        raise NotSignedIn("This account has been taken down.", name="AccountTakedown")
+        raise not_proven()
     return Proof(account, None if fits else app_password)
 
 
@@ -101,7 +114,7 @@ def open_session(w: Writer, tokens: SessionTokens, did: Did, app_password: AppPa
     token_id, expires_at = _fresh_id(), Instant(w.now + REFRESH_LIFETIME)
     scope = _scope(w, did, name)
     w.execute(_INSERT, id=token_id, did=did, app_password_name=name, expires_at=expires_at, created_at=w.now)
-    return TokenPair(tokens.access(did, scope, w.now), tokens.refresh(did, token_id, w.now, expires_at))
+    return TokenPair(tokens.access(did, scope, _issued_at(w, did)), tokens.refresh(did, token_id, w.now, expires_at))
 
 
 def refresh(w: Writer, tokens: SessionTokens, token: RefreshToken) -> TokenPair:
@@ -131,7 +144,8 @@ def refresh(w: Writer, tokens: SessionTokens, token: RefreshToken) -> TokenPair:
         raise _ended()
     expires_at = Instant(successor["expires_at"])
     return TokenPair(
-        tokens.access(token.did, scope, w.now), tokens.refresh(token.did, row["next_id"], w.now, expires_at)
+        tokens.access(token.did, scope, _issued_at(w, token.did)),
+        tokens.refresh(token.did, row["next_id"], w.now, expires_at),
     )
 
 
@@ -140,9 +154,20 @@ def close_session(w: Writer, token: RefreshToken) -> None:
     w.execute(_DELETE, id=token.id, did=token.did)
 
 
+def end_all(w: Writer, did: Did) -> None:
+    """No session of this account can be refreshed any more."""
+    w.execute(_DELETE_ALL, did=did)
+
+
 def sweep(w: Writer) -> int:
     """Delete expired sessions; how many there were."""
     return w.execute(_DELETE_EXPIRED, now=w.now)
+
+
+def _issued_at(w: Writer, did: Did) -> Instant:
+    # Tokens tell whole seconds: one made in the same second in which older ones were ended must not look older.
+    row = w.fetch_one(_VALID_AFTER, did=did)
+    return w.now if row is None else Instant(max(w.now, row["tokens_valid_after"]))
 
 
 def _scope(w: Writer, did: Did, app_password_name: str | None) -> Scope:

@@ -40,6 +40,7 @@ _UNFINISHED = """
      where state in ('intended', 'ending') and created_at <= :created_by
      order by created_at
 """
+_FORGET_SETTLED = "delete from plc_operations where did = :did and state in ('sent', 'abandoned')"
 _HANDLE = "select handle from accounts where did = :did"
 
 # Longer than any sign-up lasts and any request stays on its way. Before that a sign-up may still be running, and an
@@ -79,6 +80,11 @@ def settle(w: Writer, did: Did, operation: Operation) -> None:
     """What the operation says becomes true here, in this transaction. Raises Unavailable when it was given up."""
     if w.execute(_SETTLE, did=did, cid=str(plc_operation.cid_of(operation))) != 1:
         raise Unavailable("This took too long and was given up. Try again.")
+
+
+def forget_settled(w: Writer, did: Did) -> None:
+    """Drop what was sent about a deleted account; what is unfinished is still put right."""
+    w.execute(_FORGET_SETTLED, did=did)
 
 
 async def give_up(db: Database, directory: Directory, rotation_key: PrivateKey, did: Did, operation: Operation) -> None:

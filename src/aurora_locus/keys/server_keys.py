@@ -11,6 +11,7 @@ from groundwork.database.transaction import Database, Writer
 from groundwork.sealing import Sealer, keys_of_file, parse_keys
 
 SESSION_SECRET = "session_tokens"  # noqa: S105 - the name of a purpose
+EMAIL_TOKENS = "email_tokens"
 ROTATION_KEY = "plc_rotation"
 
 _SECRET_BYTES = 32

@@ -22,6 +22,13 @@ SIGN_IN_DAILY = Limit("create_session_daily", 300, 86400)
 # The whole server's limit per address in the paper; each sign-in costs a hash, so here it matters most.
 SIGN_IN_ADDRESS = Limit("create_session_address", 3000, 5 * 60)
 WRONG_PASSWORDS = Limit("wrong_passwords", 100, 86400)
+RESET_PASSWORD = Limit("reset_password", 50, 5 * 60)
+DELETE_ACCOUNT = Limit("delete_account", 50, 5 * 60)
+# Each call is a letter to somebody who may not have asked for it.
+REQUEST_PASSWORD_RESET = (Limit("request_password_reset", 15, 3600), Limit("request_password_reset_daily", 50, 86400))
+REQUEST_CONFIRMATION = (Limit("request_confirmation", 5, 3600), Limit("request_confirmation_daily", 15, 86400))
+REQUEST_EMAIL_UPDATE = (Limit("request_email_update", 5, 3600), Limit("request_email_update_daily", 15, 86400))
+REQUEST_DELETION = (Limit("request_deletion", 5, 3600), Limit("request_deletion_daily", 15, 86400))
 UPDATE_HANDLE = Limit("update_handle", 10, 5 * 60)
 UPDATE_HANDLE_DAILY = Limit("update_handle_daily", 50, 86400)
 
@@ -73,11 +80,14 @@ def per_identifier_and_address(*limits: Limit) -> Charges:
     return charges
 
 
-def counting_wrong_passwords(registry: Registry, run: Run) -> Run:
-    """Failed sign-ins count per identifier from wherever they come, so that many addresses do not try more passwords."""
+def counting_wrong_passwords(registry: Registry, run: Run, field: str = "identifier") -> Run:
+    """Failed sign-ins count per identifier from wherever they come, so that many addresses do not try more passwords.
+
+    ``field`` of the body has the identifier.
+    """
 
     async def counted(call: Call) -> Outcome:
-        limit, key = effective(registry, WRONG_PASSWORDS), identifier_key(call)
+        limit, key = effective(registry, WRONG_PASSWORDS), identifier_key(call, field)
         standing = await registry.counters.add(limit, key, 0, registry.clock.now())
         if standing.remaining == 0:
             raise _refused(registry, standing)
@@ -90,9 +100,9 @@ def counting_wrong_passwords(registry: Registry, run: Run) -> Run:
     return counted
 
 
-def identifier_key(call: Call) -> str:
+def identifier_key(call: Call, field: str = "identifier") -> str:
     """The identifier as typed, case apart, in a fixed size: what strangers send must not fill the counters' memory."""
-    typed = str(call.body["identifier"]).strip().lower()
+    typed = str(call.body[field]).strip().lower()
     return blake2b(typed.encode(), digest_size=16).hexdigest()
 
 

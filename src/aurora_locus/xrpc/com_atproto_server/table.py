@@ -8,26 +8,41 @@ from aurora_locus.xrpc.authentication import Need
 from aurora_locus.xrpc.com_atproto_identity import resolve_handle, update_handle
 from aurora_locus.xrpc.com_atproto_server import (
     activate_account,
+    confirm_email,
     create_account,
     create_app_password,
     create_invite_code,
     create_session,
     deactivate_account,
+    delete_account,
     delete_session,
     describe_server,
     get_service_auth,
     get_session,
     list_app_passwords,
     refresh_session,
+    request_account_delete,
+    request_email_confirmation,
+    request_email_update,
+    request_password_reset,
+    reset_password,
     revoke_app_password,
+    update_email,
 )
 from aurora_locus.xrpc.limits import (
     CREATE_ACCOUNT,
+    DELETE_ACCOUNT,
+    REQUEST_CONFIRMATION,
+    REQUEST_DELETION,
+    REQUEST_EMAIL_UPDATE,
+    REQUEST_PASSWORD_RESET,
+    RESET_PASSWORD,
     SIGN_IN,
     SIGN_IN_ADDRESS,
     SIGN_IN_DAILY,
     UPDATE_HANDLE,
     UPDATE_HANDLE_DAILY,
+    Charges,
     all_of,
     counting_wrong_passwords,
     limited,
@@ -73,4 +88,43 @@ def methods(registry: Registry) -> list[Method]:
         procedure(f"{server}.activateAccount", over(activate_account.run), Need.FULL_ACCESS),
         query(f"{identity}.resolveHandle", over(resolve_handle.run)),
         procedure(f"{identity}.updateHandle", rename, Need.FULL_ACCESS),
+        *_by_mail(registry),
+    ]
+
+
+def _by_mail(registry: Registry) -> list[Method]:
+    """What is proven by a token sent by e-mail."""
+
+    def limited_over(charges: Charges, run: OfAccounts) -> Run:
+        return limited(registry, charges, partial(run, registry))
+
+    deletion = counting_wrong_passwords(registry, partial(delete_account.run, registry), field="did")
+    server = "com.atproto.server"
+    return [
+        procedure(
+            f"{server}.requestEmailConfirmation",
+            limited_over(per_account(*REQUEST_CONFIRMATION), request_email_confirmation.run),
+            Need.ACCESS,
+        ),
+        procedure(f"{server}.confirmEmail", partial(confirm_email.run, registry), Need.ACCESS),
+        procedure(
+            f"{server}.requestEmailUpdate",
+            limited_over(per_account(*REQUEST_EMAIL_UPDATE), request_email_update.run),
+            Need.FULL_ACCESS,
+        ),
+        procedure(f"{server}.updateEmail", partial(update_email.run, registry), Need.FULL_ACCESS),
+        procedure(
+            f"{server}.requestPasswordReset",
+            limited_over(per_address(*REQUEST_PASSWORD_RESET), request_password_reset.run),
+            Need.NOTHING,
+        ),
+        procedure(
+            f"{server}.resetPassword", limited_over(per_address(RESET_PASSWORD), reset_password.run), Need.NOTHING
+        ),
+        procedure(
+            f"{server}.requestAccountDelete",
+            limited_over(per_account(*REQUEST_DELETION), request_account_delete.run),
+            Need.FULL_ACCESS,
+        ),
+        procedure(f"{server}.deleteAccount", limited(registry, per_address(DELETE_ACCOUNT), deletion), Need.NOTHING),
     ]

@@ -1,0 +1,59 @@
+"""Deleting an account for good (protocol/accounts.md 5): nothing of it remains here but its DID, marked as deleted, and its handle,
+kept from others for a while. The identity in the directory is the person's, and is not ended.
+
+One transaction takes everything, so there is no half of a deletion; files of blobs follow, each account has its own.
+"""
+
+from at_protocol.syntax.did import Did
+from aurora_locus.accounts import email_tokens, invites, queries, sessions
+from aurora_locus.accounts.email_tokens import Purpose, Verdict
+from aurora_locus.accounts.registry import Registry
+from aurora_locus.identity import plc_updates
+from aurora_locus.repository import hosting
+from aurora_locus.repository.repositories import Repositories
+from groundwork.clock import Instant
+from groundwork.database.transaction import Writer
+
+
+async def delete_own(registry: Registry, did: Did, password: str, token: str) -> None:
+    """The owner's wish, proven by the account's own password and a token. Raises NotSignedIn for either."""
+    proof = await sessions.prove(registry.db, registry.passwords, did, password)
+    if proof.app_password is not None:
+        raise sessions.not_proven()
+
+    def work(w: Writer) -> Verdict:
+        verdict = email_tokens.spend(w, registry.email_tokens, did, Purpose.DELETE_ACCOUNT, token)
+        if verdict is Verdict.GOOD:
+            _remove(w, registry.repositories, did)
+        return verdict
+
+    async with registry.repositories.locks.hold(did):
+        email_tokens.require_good(await registry.db.write(work))
+
+
+async def delete_forgotten(registry: Registry) -> int:
+    """Delete the accounts whose owners deactivated them and did not come back in the time they gave; how many."""
+    async with registry.db.reader() as reader:
+        due = await queries.to_delete(reader, reader.now)
+    deleted = 0
+    for did in due:
+        async with registry.repositories.locks.hold(did):
+            deleted += await registry.db.write(lambda w, did=did: _remove_if_due(w, registry.repositories, did))  # type: ignore[misc]  # a default binds it now
+    return deleted
+
+
+def _remove_if_due(w: Writer, repositories: Repositories, did: Did) -> bool:
+    # The owner may have come back since the list was read.
+    if not queries.is_to_delete(w, did, Instant(w.now)):
+        return False
+    _remove(w, repositories, did)
+    return True
+
+
+def _remove(w: Writer, repositories: Repositories, did: Did) -> None:
+    queries.remove(w, did)
+    invites.disable_of(w, did)
+    plc_updates.forget_settled(w, did)
+    repositories.keys.remove(w, did)
+    # Last, because it announces.
+    hosting.remove(w, repositories, did)

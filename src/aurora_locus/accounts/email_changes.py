@@ -1,0 +1,80 @@
+"""An account's e-mail address: asked for tokens, confirmed, changed (protocol/accounts.md 4)."""
+
+from at_protocol.syntax.did import Did
+from aurora_locus.accounts import email_tokens, queries
+from aurora_locus.accounts.email_tokens import Purpose, Verdict
+from aurora_locus.accounts.model import Account
+from aurora_locus.accounts.registry import Registry
+from groundwork.database.transaction import UniqueViolated, Writer
+from groundwork.errors import Forbidden, InvalidInput, Refused
+from groundwork.mail.address import parse_address
+
+
+async def find_account(registry: Registry, did: Did) -> Account:
+    """The account of whoever is signed in. Raises Forbidden when it is gone."""
+    async with registry.db.reader() as reader:
+        account = await queries.find(reader, did)
+    if account is None:
+        raise Forbidden("There is no such account on this server.", name="AccountNotFound")
+    return account
+
+
+async def ask(registry: Registry, account: Account, purpose: Purpose) -> None:
+    """Send a token to the account's address. Raises Refused where there is none, or no way to send one."""
+    require_mail(registry)
+    if account.email is None:
+        raise Refused("This account has no e-mail address.", name="InvalidRequest")
+    async with registry.db.transaction() as tx:
+        await email_tokens.ask(tx, registry.email_tokens, account.did, purpose)
+
+
+def require_mail(registry: Registry) -> None:
+    """Raise Refused on a server that cannot send mail: better than waiting for a letter that never comes."""
+    if not registry.sends_mail:
+        why = "This server cannot send mail (its operator has not set PDS_EMAIL_SMTP_URL)."
+        raise Refused(why, name="InvalidRequest")
+
+
+async def confirm(registry: Registry, did: Did, typed_email: str, token: str) -> None:
+    """Note that the owner reads the mail. Raises InvalidInput (``InvalidEmail``), NotSignedIn for the token."""
+    email = typed_email.strip().lower()
+
+    def work(w: Writer) -> Verdict | None:
+        if queries.email_of(w, did) != email:
+            return None
+        verdict = email_tokens.spend(w, registry.email_tokens, did, Purpose.CONFIRM_EMAIL, token)
+        if verdict is Verdict.GOOD:
+            queries.confirm_email(w, did, w.now)
+        return verdict
+
+    verdict = await registry.db.write(work)
+    if verdict is None:
+        raise InvalidInput("email", "This is not the e-mail address of the account.", name="InvalidEmail")
+    email_tokens.require_good(verdict)
+
+
+async def update(registry: Registry, did: Did, typed_email: str, token: str | None) -> None:
+    """Change the address; the new one is unconfirmed, and what was asked for before is void.
+
+    Raises InvalidInput (``TokenRequired`` where the present address is confirmed), Refused for an address that another
+    account has, NotSignedIn for the token.
+    """
+    try:
+        email = parse_address(typed_email).lower()
+    except ValueError as error:
+        raise InvalidInput("email", str(error)) from None
+
+    def work(w: Writer) -> Verdict:
+        verdict = Verdict.GOOD
+        if queries.email_is_confirmed(w, did):
+            given = email_tokens.require_token(token)
+            verdict = email_tokens.spend(w, registry.email_tokens, did, Purpose.UPDATE_EMAIL, given)
+        if verdict is Verdict.GOOD:
+            queries.set_email(w, did, email)
+            email_tokens.drop_all(w, did)
+        return verdict
+
+    try:
+        email_tokens.require_good(await registry.db.write(work))
+    except UniqueViolated:
+        raise Refused("There is an account with this e-mail address already.", name="InvalidRequest") from None

@@ -1,0 +1,162 @@
+"""Tokens that travel by e-mail and prove that somebody reads it (protocol/accounts.md 4).
+
+One per account and purpose, a new one replaces the old; good for fifteen minutes, for one use, and for ten wrong guesses. The
+token follows from a random letter number and a key of this server, so that whoever writes the letter later can write
+it again, while the database has only its hash.
+"""
+
+import hmac
+import secrets
+from base64 import b32encode
+from dataclasses import dataclass
+from enum import StrEnum
+from hashlib import sha256
+
+from at_protocol.syntax.did import Did
+from aurora_locus.debts import Debt
+from groundwork.clock import MINUTE, Instant
+from groundwork.database.transaction import Reader, Transaction, Writer
+from groundwork.errors import InvalidInput, NotSignedIn
+from groundwork.outbox.owe import owe
+
+LIFETIME = 15 * MINUTE
+MAX_WRONG_TRIES = 10
+
+
+class Purpose(StrEnum):
+    """What a token is good for."""
+
+    CONFIRM_EMAIL = "confirm_email"
+    UPDATE_EMAIL = "update_email"
+    RESET_PASSWORD = "reset_password"  # noqa: S105 - a purpose's name
+    DELETE_ACCOUNT = "delete_account"
+    PLC_OPERATION = "plc_operation"
+
+
+class Verdict(StrEnum):
+    """What came of presenting a token. Wrong tries count, so this is answered and not raised inside the transaction."""
+
+    GOOD = "good"
+    WRONG = "wrong"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A letter that is owed: to whom, about what. ``email`` is the account's address now."""
+
+    did: Did
+    handle: str
+    email: str
+    purpose: Purpose
+    requested_at: Instant
+
+
+_ASK = """
+    insert into email_tokens (did, purpose, token_hash, wrong_tries, requested_at, letter)
+    values (:did, :purpose, :token_hash, 0, :requested_at, :letter)
+    on conflict (did, purpose) do update
+       set token_hash = excluded.token_hash, wrong_tries = 0, requested_at = excluded.requested_at, letter = excluded.letter
+"""
+# One statement decides: of two who present a token at once one has used it.
+_TAKE = """
+    delete from email_tokens where did = :did and purpose = :purpose and token_hash = :token_hash returning requested_at
+"""
+_TAKE_ANYBODYS = """
+    delete from email_tokens where purpose = :purpose and token_hash = :token_hash returning did, requested_at
+"""
+_COUNT = "update email_tokens set wrong_tries = wrong_tries + 1 where did = :did and purpose = :purpose"
+_END = "delete from email_tokens where did = :did and purpose = :purpose and wrong_tries >= :limit"
+_DROP_ALL = "delete from email_tokens where did = :did"
+_SWEEP = "delete from email_tokens where requested_at < :before"
+_FIND_LETTER = """
+    select t.did, a.handle, a.email, t.purpose, t.requested_at
+      from email_tokens t join accounts a on a.did = t.did
+     where t.letter = :letter
+"""
+
+
+class EmailTokens:
+    """Makes and recognises the tokens of one server, under a secret key of it."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def of_letter(self, letter: str) -> str:
+        """``XXXXX-XXXXX`` in base32: fifty bits, enough for ten guesses in fifteen minutes."""
+        letters = b32encode(self._mac("token", letter)).decode()[:10]
+        return f"{letters[:5]}-{letters[5:]}"
+
+    def hash(self, purpose: Purpose, typed: str) -> bytes:
+        """What is stored; case and surrounding space do not matter. Keyed, because fifty bits alone could be tried out."""
+        return self._mac(purpose.value, typed.strip().upper())
+
+    def _mac(self, what: str, text: str) -> bytes:
+        return hmac.digest(self._key, f"{what}\n{text}".encode(), sha256)
+
+
+async def ask(tx: Transaction, tokens: EmailTokens, did: Did, purpose: Purpose) -> None:
+    """Make a token, and owe the letter that brings it."""
+    letter = secrets.token_hex(16)
+    token_hash = tokens.hash(purpose, tokens.of_letter(letter))
+    await tx.execute(_ASK, did=did, purpose=purpose.value, token_hash=token_hash, requested_at=tx.now, letter=letter)
+    await owe(tx, Debt.MAIL, letter)
+
+
+def spend(w: Writer, tokens: EmailTokens, did: Did, purpose: Purpose, typed: str) -> Verdict:
+    """Use up an account's token, or count a wrong try. Commit also when it is not good."""
+    row = w.fetch_one(_TAKE, did=did, purpose=purpose.value, token_hash=tokens.hash(purpose, typed))
+    if row is not None:
+        return _in_time(w, row["requested_at"])
+    w.execute(_COUNT, did=did, purpose=purpose.value)
+    w.execute(_END, did=did, purpose=purpose.value, limit=MAX_WRONG_TRIES)
+    return Verdict.WRONG
+
+
+def spend_anybodys(w: Writer, tokens: EmailTokens, purpose: Purpose, typed: str) -> tuple[Verdict, Did | None]:
+    """Use up a token where only the token says whose it is; the account's DID when it is good."""
+    row = w.fetch_one(_TAKE_ANYBODYS, purpose=purpose.value, token_hash=tokens.hash(purpose, typed))
+    if row is None:
+        return Verdict.WRONG, None
+    verdict = _in_time(w, row["requested_at"])
+    return verdict, Did(row["did"]) if verdict is Verdict.GOOD else None
+
+
+def require_good(verdict: Verdict) -> None:
+    """Raise NotSignedIn (``InvalidToken``, ``ExpiredToken``) for what was not; after the commit."""
+    match verdict:
+        case Verdict.GOOD:
+            return
+        case Verdict.EXPIRED:
+            raise NotSignedIn("This token has expired. Ask for a new one.", name="ExpiredToken")
+        case Verdict.WRONG:
+            raise NotSignedIn("This token is wrong, or was used already. Ask for a new one.", name="InvalidToken")
+
+
+def require_token(token: str | None) -> str:
+    """The token of a request that needs one. Raises InvalidInput (``TokenRequired``)."""
+    if not token:
+        raise InvalidInput("token", "This needs the token that was sent by e-mail.", name="TokenRequired")
+    return token
+
+
+def drop_all(w: Writer, did: Did) -> None:
+    """No token of this account is good any more."""
+    w.execute(_DROP_ALL, did=did)
+
+
+def sweep(w: Writer) -> int:
+    """Delete expired tokens; how many there were."""
+    return w.execute(_SWEEP, before=w.now - LIFETIME)
+
+
+async def find_letter(reader: Reader, letter: str) -> Letter | None:
+    """What the letter must say; None when its token was used, replaced or has expired, or the account has no address."""
+    row = await reader.fetch_one(_FIND_LETTER, letter=letter)
+    if row is None or row["email"] is None or row["requested_at"] + LIFETIME < reader.now:
+        return None
+    return Letter(Did(row["did"]), row["handle"], row["email"], Purpose(row["purpose"]), Instant(row["requested_at"]))
+
+
+def _in_time(w: Writer, requested_at: int) -> Verdict:
+    return Verdict.GOOD if w.now <= requested_at + LIFETIME else Verdict.EXPIRED

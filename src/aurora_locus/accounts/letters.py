@@ -1,0 +1,62 @@
+"""The letters that this server sends, and how they are paid: never within a request, at most twice.
+
+A debt names the letter; what it says and where it goes is read when it is sent, and a token that was used or replaced
+meanwhile is not sent any more.
+"""
+
+from aurora_locus.accounts.email_tokens import EmailTokens, Letter, Purpose, find_letter
+from groundwork.database.transaction import Database
+from groundwork.errors import InvalidInput, RemoteSlow
+from groundwork.mail.address import parse_address
+from groundwork.mail.contract import Mail, Mailer
+from groundwork.outbox.owe import Debt
+from groundwork.outbox.pay import Payer
+
+ANSWER_LOST = "The mail server did not answer after the message was sent."
+
+_SUBJECTS = {
+    Purpose.CONFIRM_EMAIL: "Confirm your e-mail address",
+    Purpose.UPDATE_EMAIL: "Change your e-mail address",
+    Purpose.RESET_PASSWORD: "Choose a new password",
+    Purpose.DELETE_ACCOUNT: "Delete your account",
+    Purpose.PLC_OPERATION: "Change your identity",
+}
+_WISHES = {
+    Purpose.CONFIRM_EMAIL: "Somebody, hopefully you, wants to confirm that this address belongs to the account",
+    Purpose.UPDATE_EMAIL: "Somebody, hopefully you, wants to change the e-mail address of the account",
+    Purpose.RESET_PASSWORD: "Somebody, hopefully you, wants to choose a new password for the account",
+    Purpose.DELETE_ACCOUNT: "Somebody, hopefully you, wants to delete, for good, the account",
+    Purpose.PLC_OPERATION: "Somebody, hopefully you, wants to change the identity, perhaps to move away, of the account",
+}
+
+
+def mail_payer(db: Database, tokens: EmailTokens, mailer: Mailer, hostname: str) -> Payer:
+    """Pays ``Debt.MAIL``. A lost answer is tried once more; a second one counts as sent, a third copy helps nobody."""
+
+    async def pay(debt: Debt) -> None:
+        async with db.reader() as reader:
+            letter = await find_letter(reader, debt.subject)
+        if letter is None:
+            return
+        try:
+            await mailer.send(compose(letter, debt.subject, tokens.of_letter(debt.subject), hostname))
+        except RemoteSlow:
+            if debt.reason == ANSWER_LOST:
+                return
+            raise RemoteSlow(ANSWER_LOST) from None
+
+    return pay
+
+
+def compose(letter: Letter, number: str, token: str, hostname: str) -> Mail:
+    """The words. Raises InvalidInput for a stored address that is none."""
+    try:
+        to = parse_address(letter.email)
+    except ValueError as error:
+        raise InvalidInput("email", str(error)) from None
+    text = (
+        f"Hello,\n\n{_WISHES[letter.purpose]} {letter.handle} on {hostname}.\n\n"
+        f"If it was you, give this code where you were asked for it:\n\n    {token}\n\n"
+        "It works once and for fifteen minutes. If it was not you, nothing needs to be done; give the code to nobody.\n"
+    )
+    return Mail(to, _SUBJECTS[letter.purpose], text, message_id=f"<{number}@{hostname}>")

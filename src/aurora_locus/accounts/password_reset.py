@@ -1,0 +1,44 @@
+"""Choosing a new password with a token sent by e-mail (protocol/accounts.md 4): tells nobody which addresses exist, and ends
+whatever was opened with the old one.
+"""
+
+import asyncio
+
+from aurora_locus.accounts import email_changes, email_tokens, queries, sessions
+from aurora_locus.accounts.email_tokens import Purpose, Verdict
+from aurora_locus.accounts.passwords import require_acceptable
+from aurora_locus.accounts.registry import Registry
+from groundwork.database.transaction import Writer
+
+# Longer than storing a token takes: the time of the answer tells nothing either.
+LEAST_SECONDS = 0.35
+
+
+async def ask(registry: Registry, typed_email: str) -> None:
+    """Send a token if an account has this address. Raises Refused only where no mail can be sent at all."""
+    email_changes.require_mail(registry)
+    loop = asyncio.get_running_loop()
+    answers_at = loop.time() + LEAST_SECONDS
+    email = typed_email.strip().lower()
+    async with registry.db.reader() as reader:
+        account = await queries.find_by_email(reader, email)
+    if account is not None:
+        async with registry.db.transaction() as tx:
+            await email_tokens.ask(tx, registry.email_tokens, account.did, Purpose.RESET_PASSWORD)
+    await asyncio.sleep(answers_at - loop.time())
+
+
+async def reset(registry: Registry, token: str, password: str) -> None:
+    """Set the password and end every session. Raises InvalidInput for the password, NotSignedIn for the token."""
+    require_acceptable(password)
+    password_hash = await registry.passwords.hash(password)
+
+    def work(w: Writer) -> Verdict:
+        verdict, did = email_tokens.spend_anybodys(w, registry.email_tokens, Purpose.RESET_PASSWORD, token)
+        if did is not None:
+            queries.set_password(w, did, password_hash)
+            sessions.end_all(w, did)
+            w.after_commit(lambda: registry.repositories.forget_head(did))
+        return verdict
+
+    email_tokens.require_good(await registry.db.write(work))

@@ -1,0 +1,9 @@
+"""Everything that this server can owe to the outside (``groundwork.outbox``); ``app`` binds each kind to its payer."""
+
+from enum import StrEnum
+
+
+class Debt(StrEnum):
+    """The subject of each is what its comment says."""
+
+    MAIL = "mail"  # a letter: ``email_tokens.letter``

@@ -1,0 +1,11 @@
+"""The token came back: the owner reads this mail."""
+
+from aurora_locus.accounts import email_changes
+from aurora_locus.accounts.registry import Registry
+from aurora_locus.xrpc.method import Call, Outcome
+
+
+async def run(registry: Registry, call: Call) -> Outcome:
+    """Raises what :func:`email_changes.confirm` raises."""
+    await email_changes.confirm(registry, call.did, call.body["email"], call.body["token"])
+    return None

@@ -1,0 +1,12 @@
+"""Delete an account for good, with its password and the token; needs no session."""
+
+from at_protocol.syntax.did import Did
+from aurora_locus.accounts import deletion
+from aurora_locus.accounts.registry import Registry
+from aurora_locus.xrpc.method import Call, Outcome
+
+
+async def run(registry: Registry, call: Call) -> Outcome:
+    """Raises what :func:`deletion.delete_own` raises."""
+    await deletion.delete_own(registry, Did(call.body["did"]), call.body["password"], call.body["token"])
+    return None

@@ -1,0 +1,15 @@
+"""Ask what changing the address takes: a token sent to a confirmed address, nothing for one that is not confirmed."""
+
+from aurora_locus.accounts import email_changes
+from aurora_locus.accounts.email_tokens import Purpose
+from aurora_locus.accounts.registry import Registry
+from aurora_locus.xrpc.method import Call, Outcome
+
+
+async def run(registry: Registry, call: Call) -> Outcome:
+    """Raises Refused where nothing can be sent."""
+    account = await email_changes.find_account(registry, call.did)
+    if account.email_confirmed_at is None:
+        return {"tokenRequired": False}
+    await email_changes.ask(registry, account, Purpose.UPDATE_EMAIL)
+    return {"tokenRequired": True}

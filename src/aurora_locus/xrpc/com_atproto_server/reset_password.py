@@ -1,0 +1,11 @@
+"""A new password for whoever reads the mail; every session ends."""
+
+from aurora_locus.accounts import password_reset
+from aurora_locus.accounts.registry import Registry
+from aurora_locus.xrpc.method import Call, Outcome
+
+
+async def run(registry: Registry, call: Call) -> Outcome:
+    """Raises what :func:`password_reset.reset` raises."""
+    await password_reset.reset(registry, call.body["token"], call.body["password"])
+    return None

@@ -1,0 +1,162 @@
+"""Deleting an account: what remains, what others keep, what is told."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from at_protocol.syntax.datetime import format_datetime
+from aurora_locus.accounts.deletion import delete_forgotten
+from groundwork.clock import DAY
+from groundwork.errors import NotFound
+from tests.aurora_locus.mailbox import newest_token
+from tests.aurora_locus.town import IDENTITY, SERVER, Person, Town, statuses, together
+
+ASK, DELETE = f"{SERVER}.requestAccountDelete", f"{SERVER}.deleteAccount"
+
+# What may still name the DID afterwards: that it was here, its handle for a while, and that it is gone.
+TRACES = {"repositories", "released_handles", "events"}
+TABLES = [
+    *("repositories", "blocks", "records", "blobs", "blob_references", "events", "signing_keys", "plc_operations"),
+    *("accounts", "released_handles", "sessions", "app_passwords", "email_tokens"),
+]
+
+
+async def blob_of(person: Person, content: bytes = b"the same bytes") -> dict[str, Any]:
+    headers = {**person.headers, "content-type": "text/plain"}
+    answer = await person.http.post("/xrpc/com.atproto.repo.uploadBlob", content=content, headers=headers)
+    blob: dict[str, Any] = answer.json()["blob"]
+    record = {"repo": person.did, "collection": "org.example.note", "record": {"text": "hello", "blob": blob}}
+    assert (await person.post("com.atproto.repo.createRecord", record)).status_code == 200
+    return blob
+
+
+async def ask(town: Town, person: Person) -> str:
+    assert (await person.post(ASK)).status_code == 200
+    return await newest_token(town, "ana@example.org")
+
+
+async def delete(town: Town, person: Person, token: str, password: str = "password of ana") -> httpx.Response:
+    return await town.stranger.post(DELETE, {"did": person.did, "password": password, "token": token})
+
+
+async def tables_naming(town: Town, person: Person) -> set[str]:
+    async with town.db.reader() as reader:
+        named = set()
+        for table in TABLES:
+            if await reader.fetch_one(f"select 1 from {table} where did = :did", did=person.did) is not None:
+                named.add(table)
+    return named
+
+
+async def test_nothing_of_the_account_remains(town: Town) -> None:
+    ana = await town.sign_up("ana")
+    blob = await blob_of(ana)
+    await ana.post(f"{SERVER}.createAppPassword", {"name": "phone"})
+    token = await ask(town, ana)
+    assert (await delete(town, ana, token)).status_code == 200
+    assert await tables_naming(town, ana) == TRACES
+    await town.pds.registry.repositories.blobs.settle()
+    store = town.pds.registry.repositories.blobs.store
+    assert [stored.key async for stored in store.list()] == []
+    for answer in (
+        await ana.get(f"{SERVER}.getSession"),
+        await ana.bearing(ana.refresh_token).post(f"{SERVER}.refreshSession"),
+        await town.sign_in("ana.test", "password of ana"),
+        await town.http.get("/xrpc/com.atproto.sync.getRepo", params={"did": ana.did}),
+        await town.http.get("/xrpc/com.atproto.sync.getBlob", params={"did": ana.did, "cid": blob["ref"]["$link"]}),
+    ):
+        assert answer.status_code in {400, 401, 403}
+    with pytest.raises(NotFound):
+        await town.pds.registry.repositories.keys.signing_key(ana.did)
+
+
+async def test_others_keep_the_same_blob(town: Town) -> None:
+    ana, ben = await town.sign_up("ana"), await town.sign_up("ben")
+    blob, same = await blob_of(ana), await blob_of(ben)
+    assert blob["ref"] == same["ref"]
+    await delete(town, ana, await ask(town, ana))
+    await town.pds.registry.repositories.blobs.settle()
+    asked = {"did": ben.did, "cid": blob["ref"]["$link"]}
+    assert (await town.http.get("/xrpc/com.atproto.sync.getBlob", params=asked)).content == b"the same bytes"
+
+
+async def test_only_the_deletion_is_told_afterwards(town: Town) -> None:
+    ana, ben = await town.sign_up("ana"), await town.sign_up("ben")
+    told = await town.announced(ben.did)
+    await blob_of(ana)
+    await delete(town, ana, await ask(town, ana))
+    assert await town.announced(ana.did) == ["account deleted"]
+    assert await town.announced(ben.did) == told
+
+
+async def test_handle_is_kept_from_others_for_a_while(town: Town) -> None:
+    ana = await town.sign_up("ana")
+    await delete(town, ana, await ask(town, ana))
+    refused = await town.ask_to_sign_up("ana")
+    assert (refused.status_code, refused.json()["error"]) == (400, "HandleNotAvailable")
+    town.clock.turn(30 * DAY)
+    assert (await town.ask_to_sign_up("ana")).status_code == 200
+
+
+async def test_identity_is_the_persons_and_stays(town: Town) -> None:
+    ana = await town.sign_up("ana")
+    await delete(town, ana, await ask(town, ana))
+    assert ana.did in await town.directory.living()
+
+
+async def test_password_and_token_are_both_needed(town: Town) -> None:
+    """A wrong password costs no token; an app password is not enough; nobody else's token is."""
+    ana, ben = await town.sign_up("ana"), await town.sign_up("ben")
+    app = (await ana.post(f"{SERVER}.createAppPassword", {"name": "phone"})).json()["password"]
+    token = await ask(town, ana)
+    for password in ("wrong", app):
+        refused = await delete(town, ana, token, password)
+        assert (refused.status_code, refused.json()["error"]) == (401, "AuthenticationRequired")
+    refused = await delete(town, ben, token, "password of ben")
+    assert (refused.status_code, refused.json()["error"]) == (400, "InvalidToken")
+    assert await town.count("accounts") == 2
+    deleted, *refused_ones = statuses(await together(*(delete(town, ana, token) for _ in range(3))))
+    assert deleted == 200
+    assert set(refused_ones) <= {400, 401}
+    assert await town.count("accounts") == 1
+
+
+async def test_write_that_races_with_the_deletion_leaves_nothing(town: Town) -> None:
+    ana = await town.sign_up("ana")
+    token = await ask(town, ana)
+    record = {"repo": ana.did, "collection": "org.example.note", "record": {"text": "hello"}}
+    await together(
+        *(ana.post("com.atproto.repo.createRecord", record) for _ in range(8)),
+        delete(town, ana, token),
+        *(ana.post("com.atproto.repo.createRecord", record) for _ in range(8)),
+    )
+    assert await tables_naming(town, ana) == TRACES
+    assert await town.announced(ana.did) == ["account deleted"]
+
+
+async def test_account_that_nobody_came_back_to_is_deleted(town: Town) -> None:
+    """When the time that its owner gave is over; coming back or giving no time keeps it."""
+    ana, ben, eva = [await town.sign_up(name) for name in ("ana", "ben", "eva")]
+    until = format_datetime(town.clock.now() + DAY)
+    for person in (ana, ben):
+        assert (await person.post(f"{SERVER}.deactivateAccount", {"deleteAfter": until})).status_code == 200
+    await eva.post(f"{SERVER}.deactivateAccount", {})
+    await ben.post(f"{SERVER}.activateAccount")
+    registry = town.pds.registry
+    assert await delete_forgotten(registry) == 0
+    town.clock.turn(DAY)
+    assert await delete_forgotten(registry) == 1
+    assert await town.announced(ana.did) == ["account deleted"]
+    assert (await town.stranger.get(f"{IDENTITY}.resolveHandle", handle="ben.test")).json() == {"did": ben.did}
+    assert await town.count("accounts") == 2
+
+
+async def test_invites_of_a_deleted_account_open_nothing(town: Town) -> None:
+    ana = await town.sign_up("ana")
+    wish = {"useCount": 5, "forAccount": ana.did}
+    await town.administration.post(f"{SERVER}.createInviteCode", wish)
+    await delete(town, ana, await ask(town, ana))
+    async with town.db.reader() as reader:
+        rows = await reader.fetch("select disabled from invite_codes")
+    assert [row["disabled"] for row in rows] == [1]

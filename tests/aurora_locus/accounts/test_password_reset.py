@@ -1,0 +1,79 @@
+"""A new password for whoever reads the mail."""
+
+import asyncio
+
+import httpx
+import pytest
+
+from aurora_locus.accounts.password_reset import LEAST_SECONDS
+from tests.aurora_locus.mailbox import letters, newest_token
+from tests.aurora_locus.town import SERVER, Town, statuses, together
+
+ANAS = "ana@example.org"
+ASK, RESET = f"{SERVER}.requestPasswordReset", f"{SERVER}.resetPassword"
+
+
+def named(answer: httpx.Response) -> tuple[int, str]:
+    return answer.status_code, "" if answer.status_code == 200 else answer.json()["error"]
+
+
+async def ask(town: Town, email: str = ANAS) -> str:
+    answer = await town.stranger.post(ASK, {"email": email})
+    assert answer.status_code == 200, answer.text
+    return await newest_token(town, ANAS)
+
+
+async def reset(town: Town, token: str, password: str = "a new password") -> httpx.Response:
+    return await town.stranger.post(RESET, {"token": token, "password": password})
+
+
+async def test_reset_ends_every_session(town: Town) -> None:
+    """Refresh tokens, access tokens and those of app passwords; who signs in at the same moment stays signed in."""
+    ana = await town.sign_up("ana")
+    password = (await ana.post(f"{SERVER}.createAppPassword", {"name": "phone"})).json()["password"]
+    app = town.person(await town.sign_in(ana.did, password))
+    token = await ask(town, " Ana@Example.org ")
+    assert (await ana.get(f"{SERVER}.getSession")).status_code == 200
+    assert named(await reset(town, token.lower())) == (200, "")
+    for person in (ana, app):
+        assert named(await person.get(f"{SERVER}.getSession")) == (400, "InvalidToken")
+        refreshed = await person.bearing(person.refresh_token).post(f"{SERVER}.refreshSession")
+        assert named(refreshed) == (400, "ExpiredToken")
+    assert named(await town.sign_in("ana.test", "password of ana")) == (401, "AuthenticationRequired")
+    back = town.person(await town.sign_in("ana.test", "a new password"))
+    assert (await back.get(f"{SERVER}.getSession")).status_code == 200
+    again = await back.bearing(back.refresh_token).post(f"{SERVER}.refreshSession")
+    assert (await town.person(again).get(f"{SERVER}.getSession")).status_code == 200
+
+
+async def test_token_resets_once(town: Town) -> None:
+    await town.sign_up("ana")
+    token = await ask(town)
+    assert statuses(await together(*(reset(town, token) for _ in range(4)))) == [200, 400, 400, 400]
+
+
+async def test_bad_password_costs_no_token(town: Town) -> None:
+    await town.sign_up("ana")
+    token = await ask(town)
+    assert named(await reset(town, token, "short")) == (400, "InvalidPassword")
+    assert named(await reset(town, token, "x" * 257)) == (400, "InvalidPassword")
+    assert named(await reset(town, token)) == (200, "")
+
+
+async def test_expired_token_resets_nothing(town: Town) -> None:
+    await town.sign_up("ana")
+    token = await ask(town)
+    town.clock.turn(15 * 60 * 1_000_000)
+    assert named(await reset(town, token)) == (400, "ExpiredToken")
+    assert (await town.sign_in("ana.test", "password of ana")).status_code == 200
+
+
+@pytest.mark.parametrize("email", [ANAS, "nobody@example.org", "", "a\x00b", "no address"])
+async def test_nobody_is_told_which_addresses_exist(town: Town, email: str) -> None:
+    """One answer, never sooner than it takes where there is an account."""
+    await town.sign_up("ana")
+    started = asyncio.get_running_loop().time()
+    answer = await town.stranger.post(ASK, {"email": email})
+    assert asyncio.get_running_loop().time() - started >= LEAST_SECONDS
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert len(await letters(town, ANAS)) == (1 if email == ANAS else 0)
