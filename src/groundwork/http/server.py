@@ -46,10 +46,6 @@ class Serving:
         self._stopping.set()
         await asyncio.shield(self._done)
 
-    async def wait(self) -> None:
-        """Return when the server has stopped."""
-        await asyncio.shield(self._done)
-
     async def _run(self) -> None:
         # uvicorn's own main loop wakes ten times a second to look for a signal; here an event ends the wait.
         while not self._stopping.is_set():

@@ -85,7 +85,7 @@ async def run(
         try:
             taken = await run_once(db, payings)
         except Exception as failure:  # noqa: BLE001 - the edge of the worker: the store is away; the rows remain
-            log.error("debts.lease_failed", error=repr(failure))
+            log.error("debts.lease_failed", exc_info=failure)
             taken = 0
         if taken == 0:
             await idle(stop, wake, idle_seconds)
@@ -119,7 +119,7 @@ async def _pay(db: Database, paying: Paying, debt: Debt) -> None:
         else:
             await _give_up(db, debt, f"{type(failure).__name__}: {failure.why}")
     except Exception as failure:  # noqa: BLE001 - the edge of the worker: the kind is unknown, the debt must not be lost
-        log.error("debt.failed_unforeseen", kind=debt.kind, subject=debt.subject, error=repr(failure))
+        log.error("debt.failed_unforeseen", kind=debt.kind, subject=debt.subject, exc_info=failure)
         if debt.attempts + 1 < paying.policy.unforeseen_tries:
             await _postpone(db, paying, debt, type(failure).__name__, None)
         else:

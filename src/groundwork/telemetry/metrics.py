@@ -16,7 +16,7 @@ SECONDS_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0
 
 
 class Metrics:
-    """One program's registry. ``prefix`` is put before every name that does not carry it (``openmeet``)."""
+    """One program's registry. ``prefix`` (``openmeet``) is put before every name."""
 
     def __init__(self, prefix: str) -> None:
         self.prefix = prefix
@@ -29,10 +29,6 @@ class Metrics:
     def counter(self, name: str, what: str, labels: Sequence[str] = ()) -> Counter:
         """A number that only grows; the exposition ends its name in ``_total``."""
         return Counter(self._name(name), what, labels, registry=self.registry)
-
-    def given_counter(self, name: str, what: str, labels: Sequence[str] = ()) -> Counter:
-        """A counter whose full name was given from outside and is kept as it is."""
-        return Counter(name, what, labels, registry=self.registry)
 
     def gauge(self, name: str, what: str, labels: Sequence[str] = ()) -> Gauge:
         """A number that goes up and down: what waits, how far behind."""
@@ -53,14 +49,6 @@ class Metrics:
     def exposition(self) -> bytes:
         """What ``/metrics`` answers."""
         return generate_latest(self.registry)
-
-    def names(self) -> set[str]:
-        """Every metric of ours in this registry, as the exposition names it (``docs/metrics.md`` is compared)."""
-        return {
-            f"{family.name}_total" if family.type == "counter" else family.name
-            for family in self.registry.collect()
-            if not family.name.startswith("process_")
-        }
 
 
 def stopwatch() -> Callable[[], float]:
