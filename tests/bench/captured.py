@@ -1,13 +1,13 @@
 """Real records and frames to measure with: what a relay sent, kept beside the repository; made ones where that is missing."""
 
 import json
-import struct
 from functools import cache
 from typing import Any
 
 from at_protocol.crypto.did_key import PublicKey, parse_multikey
 from at_protocol.data import cbor
 from tests.parts import fixture_path
+from tests.world.relay import read_frames
 
 FRAMES = "data/firehose/relay-2026-07-04-a.frames.bin"
 DOCUMENTS = "data/firehose/relay-2026-07-04-a.did-docs.json"
@@ -61,14 +61,7 @@ EVENT: dict[str, Any] = {
 def frames() -> list[bytes]:
     """The captured frames, or none."""
     path = fixture_path(FRAMES)
-    if not path.is_file():
-        return []
-    data, at, found = path.read_bytes(), 0, []
-    while at < len(data):
-        (length,) = struct.unpack_from("<I", data, at)
-        found.append(data[at + 4 : at + 4 + length])
-        at += 4 + length
-    return found
+    return read_frames(path) if path.is_file() else []
 
 
 @cache

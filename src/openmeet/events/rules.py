@@ -32,7 +32,6 @@ C = TypeVar("C", bound=StrEnum)
 # An event of more than a year is a typing error in the end's year far more often than an exhibition.
 LONGEST = timedelta(days=366)
 
-
 # Spaces, controls, and the marks that turn round how the rest of an address reads.
 _NOT_IN_ADDRESSES = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
 
@@ -99,17 +98,6 @@ def check(typed: Submission, before: Event | None = None) -> Details:
     capacity = _capacity(typed.capacity.strip(), problems)
     if problems or starts is None or starts_at is None or mode is None or audience is None or visibility is None:
         raise InvalidForm(problems)
-    venue = Venue(
-        name=one_line(typed.venue_name),
-        street=one_line(typed.street),
-        locality=one_line(typed.locality),
-        region=one_line(typed.region),
-        country=one_line(typed.country),
-        postal_code=one_line(typed.postal_code),
-    )
-    # Nobody types coordinates: they came with the place and stay while the place does.
-    if before is not None and replace(before.venue, latitude="", longitude="") == venue:
-        venue = before.venue
     return Details(
         title=title,
         starts_local=starts.isoformat(timespec="seconds"),
@@ -118,7 +106,7 @@ def check(typed: Submission, before: Event | None = None) -> Details:
         ends_at=ends_at,
         description=description,
         mode=mode,
-        venue=venue,
+        venue=_venue(typed, before),
         online_url=online_url,
         online_url_audience=audience,
         links=before.links if before else (),
@@ -193,6 +181,21 @@ def _instants(
     elif ends - starts > LONGEST:
         problems["ends"] = "The event would take more than a year; check the end."
     return starts_at, ends_at
+
+
+def _venue(typed: Submission, before: Event | None) -> Venue:
+    venue = Venue(
+        name=one_line(typed.venue_name),
+        street=one_line(typed.street),
+        locality=one_line(typed.locality),
+        region=one_line(typed.region),
+        country=one_line(typed.country),
+        postal_code=one_line(typed.postal_code),
+    )
+    # Nobody types coordinates: they came with the place and stay while the place does.
+    if before is not None and replace(before.venue, latitude="", longitude="") == venue:
+        return before.venue
+    return venue
 
 
 def _choice(kind: type[C], text: str, field: str, problems: dict[str, str]) -> C | None:

@@ -2,13 +2,13 @@
 
 import base64
 import json
-import struct
 from dataclasses import replace
 from functools import cache
 from typing import Any
 
 from tests.at_protocol.repo.trees import Repository
 from tests.parts import fixture_path
+from tests.world.relay import read_frames
 
 from at_protocol.crypto.did_key import PublicKey, parse_multikey
 from at_protocol.crypto.k256 import PrivateKey
@@ -34,14 +34,7 @@ NOW_US = 1_800_000_000_000_000
 @cache
 def frames() -> list[bytes]:
     path = fixture_path(FRAMES)
-    if not path.is_file():
-        return []
-    data, at, found = path.read_bytes(), 0, []
-    while at < len(data):
-        (length,) = struct.unpack_from("<I", data, at)
-        found.append(data[at + 4 : at + 4 + length])
-        at += 4 + length
-    return found
+    return read_frames(path) if path.is_file() else []
 
 
 @cache
