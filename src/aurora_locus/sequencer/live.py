@@ -11,8 +11,10 @@ from contextvars import Context
 from typing import Protocol
 
 from aurora_locus.sequencer import queries
+from aurora_locus.sequencer.patience import read_patiently
 from aurora_locus.sequencer.ring import Ring
 from groundwork.database.transaction import Database
+from groundwork.errors import Unavailable
 
 
 class Listener(Protocol):
@@ -25,6 +27,8 @@ class Listener(Protocol):
     def is_live(self) -> bool: ...
 
     def expel(self) -> None: ...
+
+    def lose(self) -> None: ...
 
 
 class Live:
@@ -59,13 +63,23 @@ class Live:
 
     async def _catch_up(self) -> None:
         try:
-            while page := await queries.page(self._db, self.ring.head, limit=1000):
+            while page := await self._next_page():
                 for seq, frame in page:
                     if seq > self.ring.head:  # announced while this page was being read
                         self.ring.append(seq, frame)
                 self._wake_soon()
         finally:
             self._catching_up = None
+
+    async def _next_page(self) -> list[tuple[int, bytes]]:
+        while True:
+            try:
+                return await read_patiently(lambda: queries.page(self._db, self.ring.head, limit=1000))
+            except Unavailable:
+                # Whoever waits for what is missing here has waited long enough; the ring goes on trying.
+                for listener in tuple(self.listeners):
+                    if listener.is_live:
+                        listener.lose()
 
     def _wake_soon(self) -> None:
         # A group commit announces many frames in one turn of the loop; its listeners wake once.

@@ -3,7 +3,8 @@
 A subscriber is a position in the log and nothing else: no queue of its own, so its memory does not grow. While the
 position lies below the ring it is fed pages from the database, from the ring afterwards; both give exactly the events above
 the position in order, so the seam has neither gap nor duplicate. Once live, whoever falls out of the ring is told
-``ConsumerTooSlow`` and can come back with its cursor.
+``ConsumerTooSlow`` and can come back with its cursor. While the store is away reading is tried again; the position has
+not moved, so what comes then has neither gap nor duplicate.
 """
 
 import asyncio
@@ -13,7 +14,9 @@ from dataclasses import dataclass
 from at_protocol.sync import events
 from aurora_locus.sequencer import queries
 from aurora_locus.sequencer.live import Live
+from aurora_locus.sequencer.patience import read_patiently
 from groundwork.database.transaction import Database
+from groundwork.errors import Unavailable
 
 PAGE = 1000
 # Frames sent in one go before other tasks get their turn.
@@ -28,12 +31,18 @@ Send = Callable[[bytes], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why the stream ends: the error frame's name and sentence."""
+    """Why the stream ends: the error frame's name and sentence, and the code with which the socket is closed.
+
+    RFC 6455 7.4.1: 1008, the policy of the endpoint was violated; the reference closes with it after an error frame.
+    """
 
     error: str
     message: str
+    code: int = 1008
 
 
+# 1013, try again later (the registry of RFC 6455 11.7).
+AWAY = Refusal("NotEnoughResources", "The store does not answer; come back with your cursor to go on.", 1013)
 TOO_SLOW = Refusal("ConsumerTooSlow", "You fell behind the stream; come back with your cursor to go on.")
 
 
@@ -45,9 +54,15 @@ class Subscription:
         self.is_live = is_live
         self.peer = peer
         self.expelled = asyncio.Event()
+        self.why = TOO_SLOW
 
     def expel(self) -> None:
         """Called by the ring when it has dropped what this subscriber has not seen."""
+        self.expelled.set()
+
+    def lose(self) -> None:
+        """Called when what comes next cannot be read for so long that a closed socket is kinder than silence."""
+        self.why = AWAY
         self.expelled.set()
 
 
@@ -66,8 +81,11 @@ async def follow(db: Database, live: Live, cursor: int | None, peer: str, send: 
     if cursor is not None and cursor > live.ring.head:
         return Refusal("FutureCursor", f"The cursor is ahead of this stream, whose last event is {live.ring.head}.")
     subscription = Subscription(live.ring.head if cursor is None else cursor, is_live=cursor is None, peer=peer)
-    if cursor and cursor < await queries.retired_up_to(db):
-        await send(_OUTDATED)
+    try:
+        if cursor and cursor < await read_patiently(lambda: queries.retired_up_to(db)):
+            await send(_OUTDATED)
+    except Unavailable:
+        return AWAY
     live.listeners.add(subscription)
     feeding = asyncio.create_task(_feed(db, live, subscription, send))
     expelled = asyncio.create_task(subscription.expelled.wait())
@@ -75,12 +93,14 @@ async def follow(db: Database, live: Live, cursor: int | None, peer: str, send: 
         await asyncio.wait({feeding, expelled}, return_when=asyncio.FIRST_COMPLETED)
         if feeding.done():
             feeding.result()
+    except Unavailable:
+        return AWAY
     finally:
         live.listeners.discard(subscription)
         feeding.cancel()
         expelled.cancel()
         await asyncio.gather(feeding, expelled, return_exceptions=True)
-    return TOO_SLOW
+    return subscription.why
 
 
 async def _feed(db: Database, live: Live, subscription: Subscription, send: Send) -> None:
@@ -93,7 +113,8 @@ async def _feed(db: Database, live: Live, subscription: Subscription, send: Send
                 return
             # Taken before the page is read: whatever the page then lacks up to here does not exist.
             floor = ring.floor
-            batch = await queries.page(db, subscription.position, PAGE)
+            position = subscription.position
+            batch = await read_patiently(lambda position=position: queries.page(db, position, PAGE))  # type: ignore[misc]  # a default binds it now
             if not batch:
                 subscription.position = floor
                 continue

@@ -1,7 +1,10 @@
 """What subscribers get: everything above their cursor, once, in order, whatever happens meanwhile."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -9,11 +12,11 @@ from at_protocol.sync import events
 from aurora_locus.repository import hosting
 from aurora_locus.repository.model import Status
 from aurora_locus.repository.repositories import Repositories
-from aurora_locus.sequencer import queries
+from aurora_locus.sequencer import patience, queries, subscription
 from aurora_locus.sequencer.retention import retire
 from aurora_locus.sequencer.subscription import Refusal, follow, parse_cursor
 from groundwork.clock import HOUR, HandClock, Instant
-from groundwork.database.transaction import Database, Writer
+from groundwork.database.transaction import Database, DatabaseUnavailable, Reader, Writer
 from tests.aurora_locus.conftest import assemble
 from tests.aurora_locus.hosted import Hosted, frames_after, messages
 
@@ -21,14 +24,21 @@ from tests.aurora_locus.hosted import Hosted, frames_after, messages
 class Subscriber:
     """Takes frames; counts, and can stop after some, or stop reading."""
 
-    def __init__(self, repositories: Repositories, cursor: int | None = None, *, stop_after: int | None = None) -> None:
+    def __init__(
+        self,
+        repositories: Repositories,
+        cursor: int | None = None,
+        *,
+        stop_after: int | None = None,
+        db: Database | None = None,
+    ) -> None:
         self.frames: list[bytes] = []
         self.reads = asyncio.Event()
         self.reads.set()
         self._news = asyncio.Event()
         self._stop_after = stop_after
         live = repositories.live
-        self.task = asyncio.create_task(follow(repositories.db, live, cursor, "127.0.0.1", self._take))
+        self.task = asyncio.create_task(follow(db or repositories.db, live, cursor, "127.0.0.1", self._take))
 
     async def _take(self, frame: bytes) -> None:
         await self.reads.wait()
@@ -201,6 +211,110 @@ async def test_numbers_are_never_used_again_after_retention(
     assert await frames_after(db) == []
     await ada.create("a")
     assert [number for number, _ in await frames_after(db)] == [before + 1]
+
+
+class Flickering:
+    """A database whose reads fail, every second one or all of them."""
+
+    def __init__(self, db: Database, *, always: bool = False) -> None:
+        self._db = db
+        self._always = always
+        self._works = True
+        self.failures = 0
+        self.has_failed = asyncio.Event()
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._db, name)
+
+    @asynccontextmanager
+    async def reader(self) -> AsyncIterator[Reader]:
+        self._works = not self._works and not self._always
+        if not self._works:
+            self.failures += 1
+            self.has_failed.set()
+            raise DatabaseUnavailable("away")
+        async with self._db.reader() as reader:
+            yield reader
+
+    def mend(self) -> None:
+        self.reader = self._db.reader  # type: ignore[method-assign,assignment]
+
+
+def flickering(db: Database, *, always: bool = False) -> tuple[Database, Flickering]:
+    made = Flickering(db, always=always)
+    return cast("Database", made), made
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waits as short as a test wants them."""
+    monkeypatch.setattr(patience, "FIRST_SECONDS", 0.001)
+    monkeypatch.setattr(patience, "LONGEST_SECONDS", 0.002)
+    monkeypatch.setattr(patience, "PATIENCE_SECONDS", 0.02)
+
+
+@pytest.mark.usefixtures("hurried")
+async def test_store_that_fails_for_a_while_leaves_neither_gap_nor_duplicate(
+    db: Database, clock: HandClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Every second read fails, while writing goes on far ahead of a short ring."""
+    monkeypatch.setattr(subscription, "PAGE", 7)
+    repositories = await assemble(db, clock, tmp_path, ring_frames=16)
+    ada = await Hosted.make(repositories, "ada")
+    for number in range(100):
+        await ada.create(f"old{number}")
+    away, failing = flickering(db)
+    subscriber = Subscriber(repositories, 0, db=away)
+    for number in range(60):
+        await ada.create(f"new{number}")
+    await subscriber.until(await head(db))
+    assert failing.failures > 10
+    assert subscriber.frames == [frame for _, frame in await frames_after(db)]
+    await subscriber.end()
+
+
+@pytest.mark.usefixtures("hurried")
+async def test_store_that_stays_away_closes_the_socket(db: Database, clock: HandClock, tmp_path: Path):
+    """With a reason, and not in silence; the cursor of then goes on without a gap."""
+    repositories = await assemble(db, clock, tmp_path, ring_frames=4)
+    ada = await Hosted.make(repositories, "ada")
+    for number in range(30):
+        await ada.create(f"r{number}")
+    away, _ = flickering(db, always=True)
+    async with asyncio.timeout(20):
+        refusal = await Subscriber(repositories, 3, db=away).task
+    assert (refusal.error, refusal.code) == ("NotEnoughResources", 1013)
+    assert not repositories.live.listeners
+    subscriber = Subscriber(repositories, 3)
+    await subscriber.until(await head(db))
+    assert subscriber.numbers == list(range(4, await head(db) + 1))
+    await subscriber.end()
+
+
+@pytest.mark.usefixtures("hurried")
+async def test_ring_that_cannot_read_what_it_lacks_lets_live_subscribers_go(
+    db: Database, repositories: Repositories, ada: Hosted
+):
+    """And reads it when the store is back: who comes again misses nothing."""
+    live = repositories.live
+    subscriber = Subscriber(repositories)
+    await asyncio.sleep(0)
+    before = live.ring.head
+    live._db, failing = flickering(db, always=True)
+    announce = live.announce
+    held: list[tuple[int, bytes]] = []
+    live.announce = lambda seq, frame: held.append((seq, frame))  # type: ignore[method-assign]
+    await ada.create("a")
+    await ada.create("b")
+    announce(*held[1])
+    async with asyncio.timeout(20):
+        refusal = await subscriber.task
+    assert refusal.error == "NotEnoughResources"
+    failing.mend()
+    again = Subscriber(repositories, before)
+    await again.until(before + 2)
+    assert again.numbers == [before + 1, before + 2]
+    await again.end()
 
 
 @pytest.mark.parametrize("text", ["abc", "-1", "1.5", "", " 1", "1e3", "٣", "9" * 17, str(2**53)])

@@ -11,9 +11,6 @@ from aurora_locus.xrpc.host import Host
 
 NSID = "com.atproto.sync.subscribeRepos"
 
-# RFC 6455 7.4.1: the policy of the endpoint was violated; the reference closes with it after an error frame.
-_POLICY = 1008
-
 
 async def subscribe_repos(host: Host, scope: Scope, receive: Receive, send: Send) -> None:
     """Serve one subscriber until either side ends it."""
@@ -50,7 +47,7 @@ async def subscribe_repos(host: Host, scope: Scope, receive: Receive, send: Send
 
 async def _refuse(send: Send, refusal: Refusal) -> None:
     await send({"type": "websocket.send", "bytes": frames.encode_error(refusal.error, refusal.message)})
-    await send({"type": "websocket.close", "code": _POLICY, "reason": refusal.error})
+    await send({"type": "websocket.close", "code": refusal.code, "reason": refusal.error})
 
 
 async def _until_gone(receive: Receive) -> None:
