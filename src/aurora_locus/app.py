@@ -29,6 +29,7 @@ from aurora_locus.blobs.sweep import sweep as sweep_blobs
 from aurora_locus.blobs.uploads import Blobs, Limits
 from aurora_locus.debts import Debt
 from aurora_locus.identity import plc_updates
+from aurora_locus.identity.network import Network
 from aurora_locus.keys import server_keys
 from aurora_locus.keys.signing_keys import SigningKeys
 from aurora_locus.repository.repositories import open_repositories
@@ -115,7 +116,8 @@ async def open_server(
             clock=clock,
         )
         authenticate = authenticator(credentials, services)
-        host = Host(settings, db, clock, Catalog(), registry.repositories, authenticate, dids.resolve)
+        network = Network(dids.resolve, dids.refresh, handles.resolve, handles.refresh, dids.doubt)
+        host = Host(settings, db, clock, Catalog(), registry.repositories, authenticate, network)
         metrics = Metrics("aurora_locus")
         live = registry.repositories.live
         _measure(metrics, live)
@@ -275,6 +277,7 @@ async def _keep_house(settings: Settings, registry: Registry, clock: Clock) -> N
 
     async def forget() -> object:
         await registry.db.write(email_tokens.sweep)
+        await registry.db.write(repositories.keys.sweep_reserved)
         async with registry.db.transaction() as tx:
             return await owe.forget_paid(tx, Instant(tx.now - DAY))
 
@@ -289,7 +292,7 @@ async def _keep_house(settings: Settings, registry: Registry, clock: Clock) -> N
         "sessions": expire,
         "events": retire,
         "uploads": sweep,
-        "letters": forget,
+        "what nobody waits for": forget,
         "deletions": delete,
     }
     while True:

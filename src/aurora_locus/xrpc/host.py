@@ -1,11 +1,9 @@
 """The running server as its methods see it; assembled once, by ``app``."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from at_protocol.identity.did_document import DidDocument
 from at_protocol.lexicon.catalog import Catalog
-from at_protocol.syntax.did import Did
+from aurora_locus.identity.network import Network
 from aurora_locus.repository.repositories import Repositories
 from aurora_locus.settings import Settings
 from aurora_locus.xrpc.authentication import Authenticate
@@ -23,4 +21,4 @@ class Host:
     catalog: Catalog
     repositories: Repositories
     authenticate: Authenticate
-    resolve_did: Callable[[Did], Awaitable[DidDocument]]
+    network: Network

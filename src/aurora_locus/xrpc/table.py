@@ -1,6 +1,7 @@
 """Every method that this server has. A new one is a file and a line here."""
 
 from aurora_locus.accounts.registry import Registry
+from aurora_locus.xrpc.com_atproto_identity.table import methods as about_identities
 from aurora_locus.xrpc.com_atproto_repo import (
     apply_writes,
     create_record,
@@ -62,4 +63,4 @@ SYNC = (
 
 def table(registry: Registry) -> Table:
     """The whole table of a running server."""
-    return Table([*REPO, *SYNC, *about_accounts(registry)], STREAMS)
+    return Table([*REPO, *SYNC, *about_accounts(registry), *about_identities(registry)], STREAMS)

@@ -19,6 +19,7 @@ from aurora_locus.accounts.credentials import Credentials
 from aurora_locus.accounts.model import Scope
 from aurora_locus.accounts.service_callers import ServiceCallers
 from aurora_locus.accounts.session_tokens import SessionTokens
+from aurora_locus.identity.network import Network
 from aurora_locus.repository.repositories import Repositories
 from aurora_locus.settings import Settings
 from aurora_locus.xrpc.callers import authenticator
@@ -28,6 +29,7 @@ from aurora_locus.xrpc.table import REPO, STREAMS, SYNC
 from groundwork.cache.in_process import InProcessCache
 from groundwork.clock import Clock
 from groundwork.database.transaction import Writer
+from groundwork.errors import NotFound
 from groundwork.http.application import Application
 from groundwork.http.cors import XRPC_EXPOSED, Cors
 from groundwork.http.faults import render_xrpc
@@ -89,6 +91,9 @@ def open_host(repositories: Repositories, clock: Clock, people: dict[Did, Hosted
         }
         return parse_did_document(document, did)
 
+    async def nobody(handle: Handle) -> Did:
+        raise NotFound(f"No account is called {handle}.", name="HandleNotFound")
+
     credentials = Credentials(repositories, TOKENS, Secret("secret"), clock)
     services = ServiceCallers({"did:web:localhost"}, resolve_did, resolve_did, InProcessCache(clock), clock)
     return Host(
@@ -98,7 +103,7 @@ def open_host(repositories: Repositories, clock: Clock, people: dict[Did, Hosted
         catalog=CATALOG,
         repositories=repositories,
         authenticate=authenticator(credentials, services),
-        resolve_did=resolve_did,
+        network=Network(resolve_did, resolve_did, nobody, nobody, lambda _did: None),
     )
 
 

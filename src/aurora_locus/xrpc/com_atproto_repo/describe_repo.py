@@ -15,7 +15,7 @@ async def describe_repo(call: Call) -> dict[str, Any]:
     did = await did_of(call, call.parameters["repo"])
     await visible_head(call, did)
     handle = await _handle_of(call, did)
-    document = await call.host.resolve_did(did)
+    document = await call.host.network.resolve_did(did)
     return {
         "handle": handle,
         "did": did,

@@ -1,0 +1,91 @@
+"""Changes of a did:plc identity that its owner asks for: what is recommended, what is signed, what is passed on. Pure.
+
+Source: ``protocol/identity.md`` 5, ``protocol/accounts.md`` 6. Signing may lead away from this server, that is what moving
+is; the owner has proven the wish by a token from their mail. What is *submitted* through this server keeps the account
+hosted here: our rotation key, the account's key, this server, the account's handle.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from at_protocol.crypto.did_key import PrivateKey, PublicKey, format_did_key
+from at_protocol.data.cid import Cid
+from at_protocol.failures import Malformed, Misuse
+from at_protocol.identity import plc_operation
+from at_protocol.identity.did_document import ATPROTO_KEY, PDS_SERVICE, PDS_TYPE
+from at_protocol.identity.plc_operation import Operation
+from at_protocol.syntax.handle import Handle
+from groundwork.errors import InvalidInput, Refused
+
+_WISHES = ("rotationKeys", "alsoKnownAs", "verificationMethods", "services")
+
+
+@dataclass(frozen=True, slots=True)
+class Hosting:
+    """What the identity of an account hosted here must say."""
+
+    rotation_key: PublicKey
+    signing_key: PublicKey
+    handle: Handle
+    pds: str
+
+
+def recommended(hosting: Hosting, *, is_plc: bool) -> dict[str, Any]:
+    """The fields of ``getRecommendedDidCredentials``; only did:plc has rotation keys."""
+    credentials: dict[str, Any] = {
+        "alsoKnownAs": [f"at://{hosting.handle}"],
+        "verificationMethods": {ATPROTO_KEY: format_did_key(hosting.signing_key)},
+        "services": {PDS_SERVICE: {"type": PDS_TYPE, "endpoint": hosting.pds}},
+    }
+    return {"rotationKeys": [format_did_key(hosting.rotation_key)], **credentials} if is_plc else credentials
+
+
+def signed_change(newest: Operation, prev: Cid, wishes: Mapping[str, Any], key: PrivateKey) -> Operation:
+    """The operation that changes these fields and keeps the others, signed with the server's rotation key.
+
+    Raises InvalidInput for fields that the directory would not take, Refused where our signature means nothing.
+    """
+    if format_did_key(key.public) not in newest.rotation_keys:
+        raise Refused("This server's rotation key is not among the identity's keys, so it cannot sign for it.")
+    document: dict[str, Any] = {**plc_operation.to_json(newest), "prev": str(prev), "sig": ""}
+    document |= {name: wishes[name] for name in _WISHES if name in wishes}
+    try:
+        changed = plc_operation.parse_operation(document)
+        if not isinstance(changed, Operation):
+            raise Misuse("the document that was made is a regular operation")
+        signed = plc_operation.sign(replace(changed, sig=None), key)
+        plc_operation.check_limits(signed)
+    except Malformed as error:
+        raise InvalidInput("", f"The directory would not take this operation: {error.why}.") from None
+    return signed
+
+
+def parse_submitted(document: object) -> Operation:
+    """The operation that somebody hands in. Raises InvalidInput unless it is a regular one in good form."""
+    try:
+        operation = plc_operation.parse_operation(document)
+        plc_operation.check_limits(operation)
+    except Malformed as error:
+        raise InvalidInput("operation", f"This is not an operation of did:plc: {error.why}.") from None
+    if not isinstance(operation, Operation):
+        raise Refused("Only a plc_operation can be submitted here; an identity is not ended through this server.")
+    return operation
+
+
+def require_hosting_kept(operation: Operation, hosting: Hosting) -> None:
+    """Raise Refused, naming everything that would take the account away from this server or break it."""
+    problems = []
+    service = operation.services.get(PDS_SERVICE)
+    if format_did_key(hosting.rotation_key) not in operation.rotation_keys:
+        problems.append("this server's rotation key is not among rotationKeys")
+    if service is None or service.type != PDS_TYPE:
+        problems.append(f"there is no service {PDS_SERVICE} of type {PDS_TYPE}")
+    elif service.endpoint.rstrip("/") != hosting.pds:
+        problems.append(f"its server is {service.endpoint}, not {hosting.pds}")
+    if operation.verification_methods.get(ATPROTO_KEY) != format_did_key(hosting.signing_key):
+        problems.append("the signing key is not the one of this account")
+    if operation.also_known_as[:1] != (f"at://{hosting.handle}",):
+        problems.append(f"alsoKnownAs does not begin with at://{hosting.handle}")
+    if problems:
+        raise Refused(f"The operation would break the account here: {'; '.join(problems)}.")

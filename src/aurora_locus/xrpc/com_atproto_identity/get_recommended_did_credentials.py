@@ -1,0 +1,12 @@
+"""What the caller's identity should say to be hosted here: a migration takes it from here to the old server."""
+
+from aurora_locus.accounts.registry import Registry
+from aurora_locus.identity.plc_requests import recommended
+from aurora_locus.xrpc.com_atproto_identity.hosted_identity import account_of, hosting_of
+from aurora_locus.xrpc.method import Call, Outcome
+
+
+async def run(registry: Registry, call: Call) -> Outcome:
+    """Keys, handle and server."""
+    account = await account_of(registry, call.did)
+    return recommended(await hosting_of(registry, account), is_plc=account.did.startswith("did:plc:"))

@@ -1,0 +1,60 @@
+"""Whole identities: accounts of this server by its own database, everybody else as the network has them.
+
+Names under our own domains are never asked for outside (protocol/identity.md 8).
+"""
+
+from typing import Any
+
+from at_protocol.identity.did_document import DidDocument
+from at_protocol.syntax.did import Did
+from at_protocol.syntax.handle import INVALID, Handle, parse_handle
+from aurora_locus.accounts import queries
+from aurora_locus.accounts.registry import Registry
+from aurora_locus.identity.network import Network
+from aurora_locus.repository.model import Status
+from groundwork.errors import NotFound
+
+
+async def did_of_handle(registry: Registry, network: Network, handle: Handle, *, anew: bool = False) -> Did:
+    """Which DID a handle names; one way only. Raises NotFound (``HandleNotFound``), RemoteFailed, RemoteSlow."""
+    async with registry.db.reader() as reader:
+        account = await queries.find_by_handle(reader, handle)
+    if account is not None and account.status is Status.ACTIVE:
+        return account.did
+    if account is None and not handle.endswith(tuple(registry.handle_domains)):
+        return await (network.refresh_handle if anew else network.resolve_handle)(handle)
+    raise NotFound(f"The handle {handle} does not resolve.", name="HandleNotFound")
+
+
+async def identify(registry: Registry, network: Network, identifier: str, *, anew: bool) -> dict[str, Any]:
+    """``did``, ``handle`` (``handle.invalid`` unless both sides agree) and ``didDoc``.
+
+    Raises NotFound (``DidNotFound``, ``DidDeactivated``; ``HandleNotFound`` also for a handle whose DID does not claim it
+    back), InvalidInput for a DID that nobody here resolves, RemoteFailed and RemoteSlow.
+    """
+    ask = network.refresh_did if anew else network.resolve_did
+    if identifier.startswith("did:"):
+        document = await ask(Did(identifier))
+        return _told(document, await _verified(registry, network, document, anew=anew))
+    handle = parse_handle(identifier)
+    document = await ask(await did_of_handle(registry, network, handle, anew=anew))
+    if document.handle == handle:
+        return _told(document, handle)
+    if not anew:  # either side may have moved since it was asked
+        return await identify(registry, network, identifier, anew=True)
+    raise NotFound(f"The account that {handle} names goes by another handle.", name="HandleNotFound")
+
+
+async def _verified(registry: Registry, network: Network, document: DidDocument, *, anew: bool) -> Handle:
+    claimed = document.handle
+    if claimed is None:
+        return INVALID
+    try:
+        named = await did_of_handle(registry, network, claimed, anew=anew)
+    except NotFound:
+        return INVALID
+    return claimed if named == document.did else INVALID
+
+
+def _told(document: DidDocument, handle: Handle) -> dict[str, Any]:
+    return {"did": document.did, "handle": handle, "didDoc": document.source}

@@ -1,0 +1,11 @@
+"""The document of a DID."""
+
+from at_protocol.syntax.did import Did
+from aurora_locus.accounts.registry import Registry
+from aurora_locus.xrpc.method import Call, Outcome
+
+
+async def run(_registry: Registry, call: Call) -> Outcome:
+    """Answer the document as it is; the handle in it is not verified."""
+    document = await call.host.network.resolve_did(Did(call.parameters["did"]))
+    return {"didDoc": document.source}

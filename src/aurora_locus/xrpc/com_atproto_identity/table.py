@@ -1,0 +1,49 @@
+"""The rows of the dispatcher's table for identities, but for resolveHandle and updateHandle."""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from aurora_locus.accounts.registry import Registry
+from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.com_atproto_identity import (
+    get_recommended_did_credentials,
+    refresh_identity,
+    request_plc_operation_signature,
+    resolve_did,
+    resolve_identity,
+    sign_plc_operation,
+    submit_plc_operation,
+)
+from aurora_locus.xrpc.limits import UPDATE_HANDLE, UPDATE_HANDLE_DAILY, limited, per_account
+from aurora_locus.xrpc.method import Call, Method, Outcome, Run, procedure, query
+from groundwork.rate_limit.contract import Limit
+
+# As every request that makes a letter (protocol/accounts.md 10).
+REQUEST_SIGNATURE = (
+    Limit("request_plc_signature", 5, 3600),
+    Limit("request_plc_signature_daily", 15, 86400),
+)
+
+_NAMES = "com.atproto.identity"
+
+OfIdentities = Callable[[Registry, Call], Awaitable[Outcome]]
+
+
+def methods(registry: Registry) -> list[Method]:
+    """Over the running server's registry."""
+
+    def over(run: OfIdentities) -> Run:
+        return partial(run, registry)
+
+    request = limited(registry, per_account(*REQUEST_SIGNATURE), over(request_plc_operation_signature.run))
+    # What goes to the directory is counted with changes of the handle, which go there as well.
+    submit = limited(registry, per_account(UPDATE_HANDLE, UPDATE_HANDLE_DAILY), over(submit_plc_operation.run))
+    return [
+        query(f"{_NAMES}.resolveDid", over(resolve_did.run)),
+        query(f"{_NAMES}.resolveIdentity", over(resolve_identity.run)),
+        procedure(f"{_NAMES}.refreshIdentity", over(refresh_identity.run), Need.ACCESS),
+        query(f"{_NAMES}.getRecommendedDidCredentials", over(get_recommended_did_credentials.run), Need.ACCESS),
+        procedure(f"{_NAMES}.requestPlcOperationSignature", request, Need.FULL_ACCESS),
+        procedure(f"{_NAMES}.signPlcOperation", over(sign_plc_operation.run), Need.FULL_ACCESS),
+        procedure(f"{_NAMES}.submitPlcOperation", submit, Need.FULL_ACCESS),
+    ]
