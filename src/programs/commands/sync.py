@@ -154,7 +154,10 @@ def _as_text(found: dict[str, object]) -> str:
                 lines += [f"  {name:24}{number}" for name, number in content.items()] or ["  none"]
             case list():
                 lines.append(heading)
-                lines += [f"  {one['url']}  {one['state']}, read to {one['cursor']} {one['reason']}" for one in content]
+                lines += [
+                    f"  {one['url']}  {one['state']}, read to {one['cursor']} {one['reason']}".rstrip()
+                    for one in content
+                ] or ["  none"]
             case _:
                 lines.append(f"{heading.replace('_', ' ')}  {content}")
     return "\n".join(lines)
