@@ -20,6 +20,7 @@ from openmeet.attendance import api as attendance_api
 from openmeet.attendance import hosting_api, hosting_pages
 from openmeet.attendance import pages as attendance_pages
 from openmeet.browsing import api as browsing_api
+from openmeet.browsing import merged_api, merged_pages
 from openmeet.browsing import pages as browsing_pages
 from openmeet.events import api as events_api
 from openmeet.events import pages as events_pages
@@ -101,6 +102,7 @@ def pages() -> list[Route]:
         *hosting_pages.routes(),
         *attendance_pages.routes(),
         *browsing_pages.routes(),
+        *merged_pages.routes(),
     ]
 
 
@@ -113,6 +115,7 @@ def operations() -> list[Operation]:
         *events_api.OPERATIONS,
         *hosting_api.OPERATIONS,
         *attendance_api.OPERATIONS,
+        *merged_api.OPERATIONS,
     ]
 
 

@@ -4,9 +4,14 @@ the accessibility checker, nothing the content policy had to stop."""
 import pytest
 from axe_playwright_python.async_playwright import Axe
 
+from groundwork.database.transaction import Transaction
 from openmeet.attendance import actions as attendance
 from openmeet.attendance import hosting
 from openmeet.attendance.model import NetworkAnswer, Reply
+from openmeet.events import actions as events
+from openmeet.events.model import Event
+from openmeet.ingestion import conflicts
+from openmeet.ingestion.merge import Decision, Policy, Side, encode_edits
 from openmeet.sign_in import actions as sign_in
 from openmeet.sign_in.model import SessionKind
 from openmeet.users import actions as users
@@ -45,6 +50,7 @@ async def furnished(openmeet) -> tuple[str, dict[str, str]]:
             first_seen=tx.now,
         )
         await hosting.cancel(tx, ana, cancelled.slug, "The path is closed.")
+        await merged_into(tx, open_event)
         session = await sign_in.open_session(tx, ana.user_id, SessionKind.BROWSER)
     paths = {
         "home": "/",
@@ -55,6 +61,7 @@ async def furnished(openmeet) -> tuple[str, dict[str, str]]:
         "edit": f"/events/{open_event.slug}/edit",
         "cancel": f"/events/{open_event.slug}/cancel",
         "delete": f"/events/{open_event.slug}/delete",
+        "what was merged": f"/events/{open_event.slug}/merged",
         "my events": "/my/events?which=hosting",
         "my empty list": "/my/events?which=waiting",
         "news": "/notifications",
@@ -64,6 +71,20 @@ async def furnished(openmeet) -> tuple[str, dict[str, str]]:
         "absent": "/nowhere",
     }
     return session.token, paths
+
+
+async def merged_into(tx: Transaction, event: Event) -> None:
+    """Another app changed title and description while its host did."""
+    uri = "at://did:plc:aaaaaaaaaaaaaaaaaaaaaaaa/community.lexicon.calendar.event/x"
+    await events.note_record(tx, event.id, uri=uri, cid="c", did="did:plc:aaaaaaaaaaaaaaaaaaaaaaaa")
+    kept = encode_edits({"name": LONG})
+    decisions = (
+        Decision("name", "Tea", LONG, "Tea in the park", Policy.MANUAL_EDIT_IS_KEPT, Side.OURS, kept, kept),
+        Decision("description", "", "W" * 300, "Bring a cup.", Policy.MANUAL_EDIT_IS_KEPT, Side.OURS, kept, kept),
+        Decision("starts_at", "", str(tx.now), str(tx.now + 1), Policy.ORIGIN_WINS, Side.THEIRS, kept, kept),
+        Decision("links", "", "", "https://example.org", Policy.MOST_RECENT, Side.THEIRS),
+    )
+    await conflicts.keep(tx, uri=uri, theirs_rev="r", ours_revision=1, decisions=decisions)
 
 
 @pytest.mark.parametrize("signed_in", [True, False], ids=["signed in", "signed out"])

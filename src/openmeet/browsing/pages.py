@@ -20,6 +20,7 @@ from openmeet.debts import publications
 from openmeet.events import rules
 from openmeet.events.model import Event, EventId, EventSlug, Visibility
 from openmeet.events.queries import by_slug
+from openmeet.ingestion import conflicts
 from openmeet.notifications import actions as notifications
 from openmeet.notifications.model import Kind
 from openmeet.notifications.queries import newest
@@ -230,13 +231,15 @@ async def _sync_context(
 ) -> dict[str, object]:
     """The chips that say what is published and what is still owed; only one's own are shown."""
     event_sync = mine_sync = None
+    merged = 0
     if caller is not None and caller.user_id == event.author_id:
         standings = await publications.states(reader, publications.Kind.EVENT, [event.id])
         event_sync = sync_of(standings[event.id], reader.now)
+        merged = 0 if event.record_uri is None else await conflicts.count(reader, event.record_uri)
     if mine is not None and mine.status is not AttendanceStatus.DECLINED:
         standings = await publications.states(reader, publications.Kind.RSVP, [mine.id])
         mine_sync = sync_of(standings[mine.id], reader.now)
-    return {"event_sync": event_sync, "mine_sync": mine_sync}
+    return {"event_sync": event_sync, "mine_sync": mine_sync, "merged": merged}
 
 
 def _away(request: Request, event: Event) -> Response:

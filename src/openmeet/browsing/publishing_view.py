@@ -33,6 +33,6 @@ def sync_of(standing: Standing, now: Instant) -> Sync:
         tone=_TONES.get(standing.state, "plain"),
         since=times.ago(standing.changed_at, now) if standing.changed_at else "",
         may_ask=standing.state is State.WITHHELD,
-        may_try=standing.state in {State.RETRYING, State.REFUSED},
+        may_try=standing.state in {State.RETRYING, State.REFUSED, State.CONFLICTED},
         must_sign_in=standing.state is State.BLOCKED,
     )

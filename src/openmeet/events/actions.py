@@ -6,7 +6,9 @@ nothing back. Who attends is a matter of the room above: it tells attendees and 
 
 import secrets
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import regex
 
@@ -33,6 +35,8 @@ from openmeet.users.model import Caller, UserId
 
 # Long enough to sign up, find the mail, be interrupted and come back the next day.
 DRAFT_LIFE = 7 * DAY
+
+_OWN_NAMES = {"name": "title"}
 
 # Without look-alikes; five of them make 33 million addresses per title.
 _SLUG_ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
@@ -97,6 +101,26 @@ async def reinstate(tx: Transaction, caller: Caller, slug: EventSlug, *, expecte
         return before
     status = await queries.status_before(tx, before.id)
     return await _save(tx, replace(before, status=status, status_reason=""))
+
+
+async def take_values(tx: Transaction, caller: Caller, slug: EventSlug, values: Mapping[str, Any]) -> Event:
+    """Set fields, named and typed as in ``NetworkEvent``, as an edit of the host's: what they chose after a merge.
+
+    Values that are there already make no revision. Raises as ``revise``, and Refused where the dates would not fit.
+    """
+    before = await _lock_own(tx, caller, slug, None)
+    own = {_OWN_NAMES.get(name, name): value for name, value in values.items() if name != "venues"}
+    if "venues" in values:
+        own["venue"] = values["venues"][0] if values["venues"] else NOWHERE
+    after = replace(before, **own)
+    if after == before:
+        return before
+    if after.starts_at is not None and after.ends_at is not None and after.ends_at < after.starts_at:
+        raise Refused("The event would end before it starts. Decide about the other date, or edit both.", name="Dates")
+    after = replace(after, starts_local=_local_text(after.starts_at, after.time_zone))
+    if after.is_cancelled and not before.is_cancelled:
+        await queries.set_status_before(tx, before.id, before.status)
+    return await _save(tx, after)
 
 
 async def delete(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_revision: int | None = None) -> Event:

@@ -8,24 +8,31 @@ from openmeet.ingestion.merge import Decision, Policy, Side
 
 PUT = """
     insert into conflicts (uri, field, theirs_rev, base, ours, theirs, ours_revision, policy, result, decided_at,
-                           reviewed_at)
-    values (:uri, :field, :theirs_rev, :base, :ours, :theirs, :ours_revision, :policy, :result, :now, null)
+                           reviewed_at, ours_values, theirs_values)
+    values (:uri, :field, :theirs_rev, :base, :ours, :theirs, :ours_revision, :policy, :result, :now, null,
+            :ours_values, :theirs_values)
         on conflict (uri, field, theirs_rev) do nothing
 """
 
 LIST = """
-    select uri, field, theirs_rev, base, ours, theirs, ours_revision, policy, result, decided_at, reviewed_at
+    select uri, field, theirs_rev, base, ours, theirs, ours_revision, policy, result, decided_at, reviewed_at,
+           ours_values, theirs_values, choice
       from conflicts where uri = :uri order by decided_at desc, field
 """
 
-REVIEWED = "update conflicts set reviewed_at = :now where uri = :uri and field = :field and theirs_rev = :theirs_rev"
+COUNT = "select count(*) as n from conflicts where uri = :uri"
+
+REVIEWED = """
+    update conflicts set reviewed_at = :now, choice = :choice
+     where uri = :uri and field = :field and theirs_rev = :theirs_rev
+"""
 
 ERASE = "delete from conflicts where substr(uri, 1, length(:prefix)) = :prefix"
 
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """One decision as kept."""
+    """One decision as kept. ``choice``: what a person decided about it afterwards, ours or theirs."""
 
     uri: str
     theirs_rev: str
@@ -33,6 +40,7 @@ class Conflict:
     decision: Decision
     decided_at: Instant
     reviewed_at: Instant | None
+    choice: Side | None
 
 
 async def keep(
@@ -51,6 +59,8 @@ async def keep(
             ours_revision=ours_revision,
             policy=decision.policy.value,
             result=decision.result.value,
+            ours_values=decision.ours_values,
+            theirs_values=decision.theirs_values,
             now=tx.now,
         )
 
@@ -62,19 +72,46 @@ async def of_record(reader: Reader, uri: str) -> list[Conflict]:
             row["uri"],
             row["theirs_rev"],
             row["ours_revision"],
-            Decision(row["field"], row["base"], row["ours"], row["theirs"], Policy(row["policy"]), Side(row["result"])),
+            Decision(
+                row["field"],
+                row["base"],
+                row["ours"],
+                row["theirs"],
+                Policy(row["policy"]),
+                Side(row["result"]),
+                _bytes(row["ours_values"]),
+                _bytes(row["theirs_values"]),
+            ),
             Instant(row["decided_at"]),
             None if row["reviewed_at"] is None else Instant(row["reviewed_at"]),
+            None if row["choice"] is None else Side(row["choice"]),
         )
         for row in await reader.fetch(LIST, uri=uri)
     ]
 
 
-async def mark_reviewed(tx: Transaction, *, uri: str, field: str, theirs_rev: str) -> None:
-    """The host has looked at it."""
-    await tx.execute(REVIEWED, uri=uri, field=field, theirs_rev=theirs_rev, now=tx.now)
+async def count(reader: Reader, uri: str) -> int:
+    """How many decisions about one record there are."""
+    row = await reader.fetch_one(COUNT, uri=uri)
+    return 0 if row is None else int(row["n"])
+
+
+async def mark_reviewed(tx: Transaction, conflict: Conflict, choice: Side) -> None:
+    """The host has decided it: ours or theirs."""
+    await tx.execute(
+        REVIEWED,
+        uri=conflict.uri,
+        field=conflict.decision.field,
+        theirs_rev=conflict.theirs_rev,
+        choice=choice.value,
+        now=tx.now,
+    )
 
 
 async def erase_of(tx: Transaction, did: str) -> None:
     """Erasure of a DID takes the conflicts about its records along."""
     await tx.execute(ERASE, prefix=f"at://{did}/")
+
+
+def _bytes(value: bytes | memoryview | None) -> bytes | None:
+    return None if value is None else bytes(value)

@@ -36,7 +36,11 @@ class Policy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """One field that both sides changed, and what was chosen; values as text for people."""
+    """One field that both sides changed, and what was chosen; values as text for people.
+
+    ``ours_values``, ``theirs_values``: the same as kept by ``encode_edits``, so that a person can reverse the decision;
+    None where nobody can.
+    """
 
     field: str
     base: str
@@ -44,6 +48,8 @@ class Decision:
     theirs: str
     policy: Policy
     result: Side
+    ours_values: bytes | None = None
+    theirs_values: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +86,11 @@ GROUPS: tuple[tuple[str, ...], ...] = (
     ("online_url",),
     ("links",),
     ("is_discoverable",),
+)
+
+# What we write into records, and so can put the other way round; links of a record are other apps' business.
+REVERSIBLE = frozenset(
+    {"name", "description", "starts_at", "ends_at", "time_zone", "mode", "status", "venues", "online_url"}
 )
 
 _RESTRICTION = {
@@ -121,7 +132,11 @@ def merge(base: NetworkEvent, edits: Mapping[str, Any], theirs: NetworkEvent, fa
             result = replace(result, **{name: edits[name] for name in group})
         elif side is Side.BOTH:
             result = replace(result, **{field: value})
-        decisions.append(Decision(field, _shown(was), _shown(ours), _shown(their), policy, side))
+        kept: tuple[bytes | None, bytes | None] = (None, None)
+        if field in REVERSIBLE:
+            ours_values = encode_edits({name: edits[name] for name in group})
+            kept = ours_values, encode_edits({name: getattr(theirs, name) for name in group})
+        decisions.append(Decision(field, _shown(was), _shown(ours), _shown(their), policy, side, *kept))
     return Merged(result, tuple(decisions))
 
 

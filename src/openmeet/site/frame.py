@@ -37,6 +37,7 @@ SAID = {
     "waitlisted": "It is full; you are on the waitlist and move up by yourself.",
     "interested": "Noted: you are interested.",
     "declined": "Noted: you are not going.",
+    "choice_kept": "It is as you chose.",
     "answers_confirmed": "They have a place now.",
     "profile_saved": "Your profile is saved.",
     "welcome": "Welcome! Others now see you by this name.",

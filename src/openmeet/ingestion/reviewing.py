@@ -1,0 +1,54 @@
+"""The host looks at what was merged, and may have it the other way (design, section 6, "Conflicts")."""
+
+from groundwork.database.transaction import Reader, Transaction
+from groundwork.errors import NotFound, Refused
+from openmeet.attendance.actions import event_changed
+from openmeet.events import actions as events
+from openmeet.events import rules
+from openmeet.events.model import Event, EventSlug
+from openmeet.events.queries import by_slug
+from openmeet.ingestion import conflicts
+from openmeet.ingestion.conflicts import Conflict
+from openmeet.ingestion.merge import Side, decode_edits
+from openmeet.notifications.model import Kind
+from openmeet.users.model import Caller
+
+
+async def merged(reader: Reader, caller: Caller, slug: EventSlug) -> tuple[Event, list[Conflict]]:
+    """What was decided about the caller's event, newest first. Raises NotFound, Forbidden."""
+    event = await by_slug(reader, slug)
+    if event is None or event.is_gone or not rules.may_see(event, caller.user_id, is_invited=False):
+        raise NotFound("There is no such event.")
+    rules.must_be_editable(event, caller.user_id)
+    found = [] if event.record_uri is None else await conflicts.of_record(reader, event.record_uri)
+    return event, found
+
+
+async def choose(
+    tx: Transaction, caller: Caller, slug: EventSlug, *, field: str, theirs_rev: str, choice: Side
+) -> Event:
+    """Have this side of a decision, whatever the rule said: an edit of the host's, published like any other.
+
+    Attendees hear of what changes for them. Raises NotFound (no such event, no such decision), Forbidden, and Refused
+    where a value cannot be put back.
+    """
+    before, found = await merged(tx, caller, slug)
+    conflict = next((one for one in found if (one.decision.field, one.theirs_rev) == (field, theirs_rev)), None)
+    if conflict is None:
+        raise NotFound("There is no such decision.")
+    values = conflict.decision.ours_values if choice is Side.OURS else conflict.decision.theirs_values
+    if values is None or choice is Side.BOTH:
+        raise Refused("This cannot be put the other way here. Edit the event instead.", name="NotReversible")
+    after = await events.take_values(tx, caller, slug, decode_edits(values))
+    await conflicts.mark_reviewed(tx, conflict, choice)
+    if after.revision != before.revision:
+        await event_changed(tx, after, _kind(before, after))
+    return after
+
+
+def _kind(before: Event, after: Event) -> Kind:
+    if after.is_cancelled and not before.is_cancelled:
+        return Kind.EVENT_CANCELLED
+    if before.is_cancelled and not after.is_cancelled:
+        return Kind.EVENT_REINSTATED
+    return Kind.EVENT_CHANGED

@@ -1,0 +1,211 @@
+"""The host sees what was merged into their event, and may have it the other way."""
+
+import pytest
+
+from groundwork.clock import HandClock
+from groundwork.database.transaction import Database
+from groundwork.errors import Forbidden, NotFound, Refused
+from openmeet.attendance import actions as attendance
+from openmeet.attendance.model import Reply
+from openmeet.debts import publication_leases, publications
+from openmeet.debts.publications import Kind, State
+from openmeet.events import actions as events
+from openmeet.events.model import Event, Status
+from openmeet.events.queries import by_slug
+from openmeet.identities import queries as identity_queries
+from openmeet.identities.model import IdentityKind
+from openmeet.ingestion import reviewing
+from openmeet.ingestion.conflicts import Conflict
+from openmeet.ingestion.merge import Side
+from openmeet.sign_in import actions as sign_in
+from openmeet.sign_in.model import SessionKind
+from openmeet.users import actions as users
+from openmeet.users.model import Caller
+from tests.openmeet.ingestion.network import did, event
+from tests.openmeet.ingestion.view import take
+from tests.openmeet.site_under_test import details, h1_of, site_on
+from tests.world.oracle import EVENT
+
+TEA = f"at://{did(1)}/{EVENT}/tea"
+CALLED_OFF = f"{EVENT}#cancelled"
+
+
+async def person(db: Database, name: str) -> Caller:
+    async with db.transaction() as tx:
+        return Caller(await users.create_person(tx, display_name=name, email=f"{name.lower()}@example.org"), name)
+
+
+async def both_edited(db: Database) -> tuple[Caller, Event]:
+    """Ana's event, read from her repository, edited here and by another app before either knew of the other."""
+    ana = await person(db, "Ana")
+    async with db.transaction() as tx:
+        await identity_queries.insert(
+            tx, did(1), ana.user_id, IdentityKind.CONNECTED, handle="", pds_url="", is_default=True
+        )
+    base = {"startsAt": "2026-07-04T16:00:00Z", "endsAt": "2026-07-04T18:00:00Z", "timezone": "Europe/Berlin"}
+    await take(db, event(1, "tea", 1, "Tea", **base))
+    async with db.transaction() as tx:
+        (row,) = await tx.fetch("select slug from events")
+        tea = await events.revise(
+            tx, ana, row["slug"], details(title="Ours", starts="2026-07-04T19:00", ends="2026-07-04T20:00")
+        )
+    theirs = {**base, "startsAt": "2026-07-04T15:00:00Z", "status": CALLED_OFF}
+    await take(db, event(1, "tea", 2, "Theirs", **theirs))
+    return ana, tea
+
+
+async def decisions(db: Database, ana: Caller, tea: Event) -> dict[str, Conflict]:
+    async with db.reader() as reader:
+        _, found = await reviewing.merged(reader, ana, tea.slug)
+    return {one.decision.field: one for one in found}
+
+
+async def choose(db: Database, ana: Caller, tea: Event, field: str, choice: Side) -> Event:
+    conflict = (await decisions(db, ana, tea))[field]
+    async with db.transaction() as tx:
+        return await reviewing.choose(tx, ana, tea.slug, field=field, theirs_rev=conflict.theirs_rev, choice=choice)
+
+
+async def test_both_versions_and_the_rule_are_shown(db: Database):
+    ana, tea = await both_edited(db)
+    name = (await decisions(db, ana, tea))["name"].decision
+    assert (name.base, name.ours, name.theirs, name.result) == ("Tea", "Ours", "Theirs", Side.OURS)
+    assert name.policy.value == "manual edit is kept"
+
+
+async def test_taking_theirs_is_an_edit_that_is_published(db: Database):
+    """The kept title gives way: a new revision, owed, and the choice is on record."""
+    ana, tea = await both_edited(db)
+    async with db.reader() as reader:
+        before = await by_slug(reader, tea.slug)
+    after = await choose(db, ana, tea, "name", Side.THEIRS)
+    assert before is not None
+    assert (before.title, after.title) == ("Ours", "Theirs")
+    assert after.revision == before.revision + 1
+    conflict = (await decisions(db, ana, tea))["name"]
+    assert conflict.choice is Side.THEIRS
+    assert conflict.reviewed_at is not None
+    async with db.reader() as reader:
+        owed = await publication_leases.find(reader, Kind.EVENT, tea.id)
+    assert owed is not None
+    assert (owed.state, owed.revision) == (State.DUE, after.revision)
+
+
+async def test_a_decision_can_be_turned_round_again(db: Database):
+    ana, tea = await both_edited(db)
+    await choose(db, ana, tea, "name", Side.THEIRS)
+    assert (await choose(db, ana, tea, "name", Side.OURS)).title == "Ours"
+
+
+async def test_keeping_what_stands_makes_no_revision(db: Database):
+    ana, tea = await both_edited(db)
+    async with db.reader() as reader:
+        before = await by_slug(reader, tea.slug)
+    assert before is not None
+    assert (await choose(db, ana, tea, "name", Side.OURS)).revision == before.revision
+    assert (await decisions(db, ana, tea))["name"].choice is Side.OURS
+
+
+async def test_a_time_comes_back_whole(db: Database):
+    """Instant, text and local time agree after the host's own time is put back."""
+    ana, tea = await both_edited(db)
+    async with db.reader() as reader:
+        merged = await by_slug(reader, tea.slug)
+    assert merged is not None
+    start = (await decisions(db, ana, tea))["starts_at"].decision
+    other = Side.OURS if start.result is Side.THEIRS else Side.THEIRS
+    after = await choose(db, ana, tea, "starts_at", other)
+    assert str(after.starts_at) == (start.ours if other is Side.OURS else start.theirs)
+    assert after.starts_local != merged.starts_local
+    assert after.starts_local == ("2026-07-04T19:00:00" if other is Side.OURS else "2026-07-04T17:00:00")
+
+
+async def test_a_choice_survives_the_next_version_from_elsewhere(db: Database):
+    """What the host chose is an edit like any other: it is merged, not overwritten."""
+    ana, tea = await both_edited(db)
+    await choose(db, ana, tea, "name", Side.THEIRS)
+    base = {"startsAt": "2026-07-04T15:00:00Z", "timezone": "Europe/Berlin"}
+    await take(db, event(1, "tea", 3, "Theirs", description="More", **base))
+    async with db.reader() as reader:
+        after = await by_slug(reader, tea.slug)
+    assert after is not None
+    assert (after.title, after.description) == ("Theirs", "More")
+
+
+async def test_dates_that_would_not_fit_are_refused_and_nothing_changes(db: Database):
+    ana, tea = await both_edited(db)
+    async with db.transaction() as tx:
+        early = details(title="Ours", starts="2026-07-04T09:00", ends="2026-07-04T10:00")
+        await events.revise(tx, ana, tea.slug, early)
+    with pytest.raises(Refused):
+        await choose(db, ana, tea, "starts_at", Side.THEIRS)
+    assert (await decisions(db, ana, tea))["starts_at"].choice is None
+
+
+async def test_attendees_hear_of_it(db: Database):
+    ana, tea = await both_edited(db)
+    ben = await person(db, "Ben")
+    async with db.transaction() as tx:
+        after = await by_slug(tx, tea.slug)
+        assert after is not None
+        if after.status is not Status.CANCELLED:
+            await attendance.answer(tx, ben, tea.slug, Reply.GOING)
+        else:
+            await events.reinstate(tx, ana, tea.slug)
+            await attendance.answer(tx, ben, tea.slug, Reply.GOING)
+    await choose(db, ana, tea, "name", Side.THEIRS)
+    async with db.reader() as reader:
+        told = await reader.fetch("select kind from notifications where user_id = :ben", ben=ben.user_id)
+    assert [row["kind"] for row in told] == ["event_changed"]
+
+
+async def test_only_the_host_sees_and_decides(db: Database):
+    ana, tea = await both_edited(db)
+    conflict = (await decisions(db, ana, tea))["name"]
+    ben = await person(db, "Ben")
+    with pytest.raises(Forbidden):
+        async with db.transaction() as tx:
+            await reviewing.choose(tx, ben, tea.slug, field="name", theirs_rev=conflict.theirs_rev, choice=Side.THEIRS)
+    with pytest.raises(NotFound):
+        async with db.transaction() as tx:
+            await reviewing.choose(tx, ana, tea.slug, field="name", theirs_rev="x", choice=Side.THEIRS)
+
+
+async def test_page_and_buttons(db: Database, clock: HandClock):
+    """The event's page links there; one tap takes theirs, and the page says whose stands."""
+    ana, tea = await both_edited(db)
+    async with db.transaction() as tx:
+        session = await sign_in.open_session(tx, ana.user_id, SessionKind.BROWSER)
+    rev = (await decisions(db, ana, tea))["name"].theirs_rev
+    async with site_on(db, clock).browser() as browser:
+        browser.cookies.set("openmeet_session", session.token)
+        shown = await browser.get(f"/events/{tea.slug}")
+        assert f'href="/events/{tea.slug}/merged"' in shown.text
+        before = await browser.get(f"/events/{tea.slug}/merged")
+        assert h1_of(before.text) == "What was merged"
+        assert "What was typed here is kept." in before.text
+        chosen = {"field": "name", "theirs_rev": rev, "keep": "theirs"}
+        said = await browser.post(f"/events/{tea.slug}/merged", data=chosen)
+        assert said.status_code == 303
+        after = await browser.get(f"/events/{tea.slug}/merged")
+        wrong = await browser.post(f"/events/{tea.slug}/merged", data={**chosen, "keep": "nobody's"})
+    assert "You decided this." in after.text
+    assert wrong.status_code == 400
+    async with db.reader() as reader:
+        assert (await publications.states(reader, Kind.EVENT, [tea.id]))[tea.id].state is State.DUE
+
+
+async def test_the_same_by_the_api(db: Database, clock: HandClock):
+    ana, tea = await both_edited(db)
+    async with db.transaction() as tx:
+        session = await sign_in.open_session(tx, ana.user_id, SessionKind.API)
+    headers = {"authorization": f"Bearer {session.token}"}
+    async with site_on(db, clock).browser() as browser:
+        listed = await browser.get(f"/api/events/{tea.slug}/decisions", headers=headers)
+        (name,) = [one for one in listed.json()["decisions"] if one["field"] == "name"]
+        wanted = {"field": "name", "theirs_rev": name["theirs_rev"], "keep": "theirs"}
+        chosen = await browser.post(f"/api/events/{tea.slug}/decisions", json=wanted, headers=headers)
+        nobody = await browser.get(f"/api/events/{tea.slug}/decisions")
+    assert (name["yours"], name["theirs"], name["result"], name["choice"]) == ("Ours", "Theirs", "yours", None)
+    assert chosen.json()["title"] == "Theirs"
+    assert nobody.status_code == 401
