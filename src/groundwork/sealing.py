@@ -8,7 +8,6 @@ into another row does not open there. The first key seals, every key opens; to r
 
 import base64
 import binascii
-import contextlib
 import hashlib
 import os
 from collections.abc import Sequence
@@ -16,6 +15,8 @@ from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from groundwork import private_file
 
 _VERSION = b"\x01"
 _KEY_ID_BYTES = 4
@@ -95,14 +96,6 @@ def keys_of_file(path: Path) -> list[bytes]:
 
     Two first starts at once agree on one key. Raises ValueError with a sentence when the file is damaged.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
     if not path.exists():
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as file:
-            file.write(fresh_key() + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        with contextlib.suppress(FileExistsError):
-            os.link(draft, path)  # unlike a rename this never replaces the key of whoever was faster
-        draft.unlink()
+        private_file.write_once(path, f"{fresh_key()}\n".encode("ascii"))
     return parse_keys(path.read_text(encoding="ascii"))

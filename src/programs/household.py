@@ -3,12 +3,12 @@
 Made once, at the first start, in one file that only its owner can read. A second start finds it and changes nothing.
 """
 
-import os
 import secrets
 from pathlib import Path
 
 import msgspec
 
+from groundwork import private_file
 from groundwork.errors import Refused
 
 FILE_NAME = "household.json"
@@ -52,19 +52,8 @@ def find_or_make(folder: Path) -> Household:
             raise Refused(f"{path} is damaged ({error}). Restore it, or start with another --data folder.") from error
     household = make()
     try:
-        _keep(path, household)
+        private_file.write(path, msgspec.json.format(msgspec.json.encode(household), indent=2) + b"\n")
     except OSError as error:
         why = f"{folder} cannot be used: {error.strerror or error}. Choose another folder with --data."
         raise Refused(why) from error
     return household
-
-
-def _keep(path: Path, household: Household) -> None:
-    """Write it so that a crash leaves no file or the whole one, readable by its owner alone."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".new")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(msgspec.json.format(msgspec.json.encode(household), indent=2) + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)

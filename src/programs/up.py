@@ -21,6 +21,7 @@ from aurora_locus import settings as pds_settings
 from aurora_locus.accounts import creation, queries
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.app import open_server
+from groundwork import private_file
 from groundwork.clock import SystemClock
 from groundwork.errors import InvalidInput, Refused
 from groundwork.http.server import serve
@@ -151,7 +152,7 @@ async def network(folder: Path, ports: Ports, ready_file: Path | None = None) ->
             os.getpid(),
         )
         if ready_file is not None:
-            announce(ready, ready_file)
+            private_file.write(ready_file, msgspec.json.encode(ready))
             stack.callback(ready_file.unlink, missing_ok=True)
         yield ready
 
@@ -214,14 +215,6 @@ def keep_settings(settings: Settings, path: Path) -> None:
     # JSON's texts, lists and truth values are TOML's as well.
     lines = [f"{name} = {msgspec.json.encode(value).decode()}" for name, value in kept.items()]
     path.write_text("[openmeet]\n" + "\n".join(lines) + "\n", encoding="utf-8")
-
-
-def announce(ready: Ready, path: Path) -> None:
-    """Write the ready file whole or not at all; it holds passwords, so only its owner may read it."""
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(msgspec.json.encode(ready))
-    draft.replace(path)
 
 
 def greeting(ready: Ready) -> str:

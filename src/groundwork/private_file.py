@@ -1,0 +1,28 @@
+"""Files with secrets: readable by their owner alone, whole or not there at all, whatever happens meanwhile."""
+
+import contextlib
+import os
+from pathlib import Path
+
+
+def write(path: Path, content: bytes) -> None:
+    """Put the content there, in place of what was there before; durable when this returns."""
+    _draft(path, content).replace(path)
+
+
+def write_once(path: Path, content: bytes) -> None:
+    """Put the content there unless there is a file already: of several programs at once the first one wins."""
+    draft = _draft(path, content)
+    with contextlib.suppress(FileExistsError):
+        os.link(draft, path)  # unlike a rename this never replaces what somebody faster has put there
+    draft.unlink()
+
+
+def _draft(path: Path, content: bytes) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    return draft
