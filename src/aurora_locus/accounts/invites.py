@@ -1,9 +1,13 @@
 """Invite codes: who may make an account here, and how often (protocol/accounts.md 11)."""
 
 import secrets
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from at_protocol.syntax.did import Did
-from groundwork.database.transaction import Reader, Writer
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader, Row, Writer
 from groundwork.errors import Refused
 
 # RFC 4648 base32 in lower case, as the reference writes them: no digit that looks like a letter.
@@ -20,7 +24,28 @@ _TAKE = """
 """
 _IS_USABLE = "select 1 from invite_codes where code = :code and disabled = 0 and available_uses > 0"
 _NOTE_USE = "insert into invite_code_uses (code, used_by, used_at) values (:code, :used_by, :used_at)"
+_COLUMNS = "c.code, c.available_uses, c.disabled, c.for_account, c.created_by, c.created_at"
+_OF_ACCOUNT = f"select {_COLUMNS} from invite_codes c where c.for_account = :account order by c.created_at, c.code"
+_USES_OF_ACCOUNT = """
+    select u.code, u.used_by, u.used_at
+      from invite_code_uses u join invite_codes c on c.code = u.code
+     where c.for_account = :account
+     order by u.used_at, u.used_by
+"""
 _DISABLE_OF = "update invite_codes set disabled = 1 where for_account = :did"
+
+
+@dataclass(frozen=True, slots=True)
+class InviteCode:
+    """A code with everybody who used it; ``left`` is how many more may."""
+
+    code: str
+    left: int
+    is_disabled: bool
+    for_account: str
+    created_by: str
+    created_at: Instant
+    uses: tuple[tuple[Did, Instant], ...]
 
 
 def fresh_code(hostname: str) -> str:
@@ -32,6 +57,28 @@ def fresh_code(hostname: str) -> str:
 def create(w: Writer, code: str, *, uses: int, for_account: str, created_by: str) -> None:
     """Store a code that can be used ``uses`` times."""
     w.execute(_INSERT, code=code, uses=uses, for_account=for_account, created_by=created_by, created_at=w.now)
+
+
+def create_many(
+    w: Writer, hostname: str, accounts: Sequence[str], *, codes: int, uses: int, created_by: str
+) -> dict[str, list[str]]:
+    """Store ``codes`` fresh codes for each account."""
+    made = {account: [fresh_code(hostname) for _ in range(codes)] for account in accounts}
+    rows = [
+        {"code": code, "uses": uses, "for_account": account, "created_by": created_by, "created_at": w.now}
+        for account, fresh in made.items()
+        for code in fresh
+    ]
+    w.execute_many(_INSERT, rows)
+    return made
+
+
+async def of_account(reader: Reader, account: str) -> list[InviteCode]:
+    """The codes that were made for an account, oldest first."""
+    uses = defaultdict(list)
+    for row in await reader.fetch(_USES_OF_ACCOUNT, account=account):
+        uses[row["code"]].append((Did(row["used_by"]), Instant(row["used_at"])))
+    return [_code(row, uses[row["code"]]) for row in await reader.fetch(_OF_ACCOUNT, account=account)]
 
 
 async def require_usable(reader: Reader, code: str) -> None:
@@ -51,6 +98,18 @@ def use(w: Writer, code: str, did: Did) -> None:
 def disable_of(w: Writer, account: str) -> None:
     """No code that was made for this account can be used any more."""
     w.execute(_DISABLE_OF, did=account)
+
+
+def _code(row: Row, uses: Sequence[tuple[Did, Instant]]) -> InviteCode:
+    return InviteCode(
+        row["code"],
+        row["available_uses"],
+        bool(row["disabled"]),
+        row["for_account"],
+        row["created_by"],
+        Instant(row["created_at"]),
+        tuple(uses),
+    )
 
 
 def _unusable() -> Refused:

@@ -9,17 +9,24 @@ from cachetools import LRUCache
 from at_protocol.crypto.did_key import format_did_key
 from at_protocol.crypto.k256 import PrivateKey
 from at_protocol.syntax.did import Did
+from groundwork.clock import DAY
 from groundwork.database.transaction import Database, Writer
 from groundwork.errors import NotFound
 from groundwork.sealing import Sealer
 
 _CACHED_KEYS = 4096
 
+# Anybody may reserve a key: what is not used in a month is not waited for.
+RESERVED_FOR = 30 * DAY
+
 _FIND = "select did_key, sealed from signing_keys where did = :did and state = 'current'"
 _INSERT = """
     insert into signing_keys (did_key, did, sealed, state, created_at)
     values (:did_key, :did, :sealed, :state, :created_at)
 """
+# Of two reservations for one DID at once the first counts.
+_RESERVE = _INSERT + "    on conflict do nothing\n"
+_SWEEP = "delete from signing_keys where state = 'reserved' and created_at < :before"
 _RETIRE = "update signing_keys set state = 'retired' where did = :did and state = 'current'"
 _TAKE = "update signing_keys set state = 'current', did = :did where did_key = :did_key and state = 'reserved'"
 _FORGET = "delete from signing_keys where did = :did"
@@ -66,9 +73,17 @@ class SigningKeys:
             self._insert(w, did, key, "current")
         w.after_commit(lambda: self._forget(did))
 
-    def reserve(self, w: Writer, did: Did | None, key: PrivateKey) -> None:
-        """Store a key for an account that is to come."""
-        self._insert(w, did, key, "reserved")
+    def reserve(self, w: Writer, did: Did | None, key: PrivateKey) -> str:
+        """Store a key for an account that is to come; the did:key of the one that is reserved for this DID."""
+        did_key = format_did_key(key.public)
+        sealed = self._sealer.seal(key.to_bytes(), _purpose(did_key))
+        w.execute(_RESERVE, did_key=did_key, did=did, sealed=sealed, state="reserved", created_at=w.now)
+        row = None if did is None else w.fetch_one(_FIND_RESERVED, did=did)
+        return did_key if row is None else str(row["did_key"])
+
+    def sweep_reserved(self, w: Writer) -> int:
+        """Drop the keys of accounts that never came; how many."""
+        return w.execute(_SWEEP, before=w.now - RESERVED_FOR)
 
     def remove(self, w: Writer, did: Did) -> None:
         """Drop all keys of a deleted account."""

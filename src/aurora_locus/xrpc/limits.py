@@ -22,6 +22,8 @@ SIGN_IN_DAILY = Limit("create_session_daily", 300, 86400)
 # The whole server's limit per address in the paper; each sign-in costs a hash, so here it matters most.
 SIGN_IN_ADDRESS = Limit("create_session_address", 3000, 5 * 60)
 WRONG_PASSWORDS = Limit("wrong_passwords", 100, 86400)
+# Anybody may reserve a key, and each is kept for a month.
+RESERVE_KEY = Limit("reserve_signing_key", 20, 5 * 60)
 RESET_PASSWORD = Limit("reset_password", 50, 5 * 60)
 DELETE_ACCOUNT = Limit("delete_account", 50, 5 * 60)
 # Each call is a letter to somebody who may not have asked for it.

@@ -3,20 +3,25 @@
 from collections.abc import Awaitable, Callable
 from functools import partial
 
+from aurora_locus.accounts.preferences import MAX_BYTES
 from aurora_locus.accounts.registry import Registry
+from aurora_locus.xrpc.app_bsky_actor import get_preferences, put_preferences
 from aurora_locus.xrpc.authentication import Need
 from aurora_locus.xrpc.com_atproto_identity import resolve_handle, update_handle
 from aurora_locus.xrpc.com_atproto_server import (
     activate_account,
+    check_account_status,
     confirm_email,
     create_account,
     create_app_password,
     create_invite_code,
+    create_invite_codes,
     create_session,
     deactivate_account,
     delete_account,
     delete_session,
     describe_server,
+    get_account_invite_codes,
     get_service_auth,
     get_session,
     list_app_passwords,
@@ -25,6 +30,7 @@ from aurora_locus.xrpc.com_atproto_server import (
     request_email_confirmation,
     request_email_update,
     request_password_reset,
+    reserve_signing_key,
     reset_password,
     revoke_app_password,
     update_email,
@@ -36,6 +42,7 @@ from aurora_locus.xrpc.limits import (
     REQUEST_DELETION,
     REQUEST_EMAIL_UPDATE,
     REQUEST_PASSWORD_RESET,
+    RESERVE_KEY,
     RESET_PASSWORD,
     SIGN_IN,
     SIGN_IN_ADDRESS,
@@ -53,6 +60,9 @@ from aurora_locus.xrpc.limits import (
 from aurora_locus.xrpc.method import Call, Method, Outcome, Run, procedure, query
 
 OfAccounts = Callable[[Registry, Call], Awaitable[Outcome]]
+
+# What is stored has a limit of its own, which names it; this one leaves room for white space.
+_PREFERENCES_BYTES = 2 * MAX_BYTES
 
 
 def methods(registry: Registry) -> list[Method]:
@@ -80,6 +90,14 @@ def methods(registry: Registry) -> list[Method]:
         query(f"{server}.getSession", over(get_session.run), Need.ACCESS),
         procedure(f"{server}.deleteSession", over(delete_session.run), Need.REFRESH),
         procedure(f"{server}.createInviteCode", over(create_invite_code.run), Need.ADMIN),
+        procedure(f"{server}.createInviteCodes", over(create_invite_codes.run), Need.ADMIN),
+        query(f"{server}.getAccountInviteCodes", over(get_account_invite_codes.run), Need.FULL_ACCESS),
+        query(f"{server}.checkAccountStatus", over(check_account_status.run), Need.ACCESS),
+        procedure(
+            f"{server}.reserveSigningKey",
+            limited(registry, per_address(RESERVE_KEY), over(reserve_signing_key.run)),
+            Need.NOTHING,
+        ),
         procedure(f"{server}.createAppPassword", over(create_app_password.run), Need.FULL_ACCESS),
         query(f"{server}.listAppPasswords", over(list_app_passwords.run), Need.FULL_ACCESS),
         procedure(f"{server}.revokeAppPassword", over(revoke_app_password.run), Need.FULL_ACCESS),
@@ -88,6 +106,10 @@ def methods(registry: Registry) -> list[Method]:
         procedure(f"{server}.activateAccount", over(activate_account.run), Need.FULL_ACCESS),
         query(f"{identity}.resolveHandle", over(resolve_handle.run)),
         procedure(f"{identity}.updateHandle", rename, Need.FULL_ACCESS),
+        query("app.bsky.actor.getPreferences", over(get_preferences.run), Need.ACCESS),
+        procedure(
+            "app.bsky.actor.putPreferences", over(put_preferences.run), Need.ACCESS, max_body_bytes=_PREFERENCES_BYTES
+        ),
         *_by_mail(registry),
     ]
 

@@ -1,0 +1,70 @@
+"""What an app keeps privately for its person (protocol/accounts.md 12): a list of objects in one namespace, replaced as a whole.
+
+Values are kept as they came. What tells a person's age is shown to sessions of the account's own password alone, and what
+a server works out itself is not taken from an app.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from at_protocol.data import json_form
+from at_protocol.syntax.did import Did
+from groundwork.database.transaction import Reader, Writer
+from groundwork.errors import Forbidden, InvalidInput, TooLarge
+
+MAX_BYTES = 256 * 1024
+
+# Birth dates: not for every app that a person lends a password.
+FULL_ACCESS_ONLY = frozenset({"app.bsky.actor.defs#personalDetailsPref"})
+READ_ONLY = frozenset({"app.bsky.actor.defs#declaredAgePref"})
+
+_LIST = "select name, value from preferences where did = :did order by position"
+_DELETE = "delete from preferences where did = :did"
+_INSERT = "insert into preferences (did, position, name, value) values (:did, :position, :name, :value)"
+
+
+async def read(reader: Reader, did: Did, namespace: str, *, has_full_access: bool) -> list[Any]:
+    """The preferences of a namespace in the order in which they were given, as JSON-able values."""
+    rows = await reader.fetch(_LIST, did=did)
+    return [
+        json_form.to_json(json_form.decode(row["value"]))
+        for row in rows
+        if _is_within(row["name"], namespace) and (has_full_access or row["name"] not in FULL_ACCESS_ONLY)
+    ]
+
+
+def checked(values: Sequence[Any], namespace: str, *, has_full_access: bool) -> list[tuple[str, str]]:
+    """Name and text of each that may be stored. Raises InvalidInput, Forbidden or TooLarge; touches nothing."""
+    checked_values = []
+    for value in values:
+        name = value.get("$type") if isinstance(value, Mapping) else None
+        if not isinstance(name, str) or not _is_within(name, namespace):
+            raise InvalidInput("preferences", f"Each preference has a $type that begins with {namespace}.")
+        if name in READ_ONLY:
+            continue
+        if name in FULL_ACCESS_ONLY and not has_full_access:
+            raise Forbidden(f"An app password may not set {name}.")
+        checked_values.append((name, json_form.encode(value).decode()))
+    if sum(len(text.encode()) for _, text in checked_values) > MAX_BYTES:
+        raise TooLarge(f"Preferences take {MAX_BYTES} bytes together at most.")
+    return checked_values
+
+
+def replace(w: Writer, did: Did, namespace: str, values: Sequence[tuple[str, str]], *, has_full_access: bool) -> None:
+    """Put these in the place of everything in the namespace that the session may see; the rest stays."""
+    kept = [
+        (row["name"], row["value"])
+        for row in w.fetch(_LIST, did=did)
+        if not _is_within(row["name"], namespace) or (row["name"] in FULL_ACCESS_ONLY and not has_full_access)
+    ]
+    w.execute(_DELETE, did=did)
+    rows = [
+        {"did": did, "position": position, "name": name, "value": value}
+        for position, (name, value) in enumerate([*kept, *values])
+    ]
+    if rows:
+        w.execute_many(_INSERT, rows)
+
+
+def _is_within(name: str, namespace: str) -> bool:
+    return name == namespace or name.startswith(f"{namespace}.")

@@ -1,0 +1,14 @@
+"""Replace the private preferences of the caller."""
+
+from aurora_locus.accounts import preferences
+from aurora_locus.accounts.registry import Registry
+from aurora_locus.xrpc.app_bsky_actor.get_preferences import NAMESPACE, has_full_access
+from aurora_locus.xrpc.method import Call, Outcome
+
+
+async def run(registry: Registry, call: Call) -> Outcome:
+    """Raises what :func:`preferences.checked` raises; nothing is then changed."""
+    did, is_full = call.did, has_full_access(call)
+    values = preferences.checked(call.body["preferences"], NAMESPACE, has_full_access=is_full)
+    await registry.db.write(lambda w: preferences.replace(w, did, NAMESPACE, values, has_full_access=is_full))
+    return None

@@ -1,0 +1,33 @@
+"""How much of an account is here, and whether its identity says that it lives here."""
+
+from aurora_locus.accounts import holdings
+from aurora_locus.accounts.registry import Registry
+from aurora_locus.identity import plc_updates
+from aurora_locus.repository.model import Status
+from aurora_locus.xrpc.method import Call, Outcome
+from groundwork.errors import NotFound, Refused
+
+
+async def run(registry: Registry, call: Call) -> Outcome:
+    """``validDid`` is what the directory says now; raises RemoteFailed or RemoteSlow where that cannot be known."""
+    did = call.did
+    head = await registry.repositories.head(did)
+    key = await registry.repositories.keys.signing_key(did)
+    try:
+        await plc_updates.require_hosted_here(registry.directory, registry.rotation_key, did, key.public, registry.url)
+        is_valid = True
+    except (Refused, NotFound):
+        is_valid = False
+    async with registry.db.reader() as reader:
+        held = await holdings.count(reader, did)
+    return {
+        "activated": head.status is Status.ACTIVE,
+        "validDid": is_valid,
+        "repoCommit": str(head.commit),
+        "repoRev": head.rev,
+        "repoBlocks": held.blocks,
+        "indexedRecords": held.records,
+        "privateStateValues": held.preferences,
+        "expectedBlobs": held.expected_blobs,
+        "importedBlobs": held.blobs,
+    }

@@ -1,0 +1,25 @@
+"""Several invite codes at once, for several accounts; for the administration."""
+
+from urllib.parse import urlsplit
+
+from aurora_locus.accounts import invites
+from aurora_locus.accounts.registry import Registry
+from aurora_locus.xrpc.com_atproto_server.create_invite_code import require_uses
+from aurora_locus.xrpc.method import Call, Outcome
+from groundwork.errors import InvalidInput
+
+MAX_CODES = 1_000
+
+
+async def run(registry: Registry, call: Call) -> Outcome:
+    """``codeCount`` codes for each of ``forAccounts``, each good for ``useCount`` accounts."""
+    uses = require_uses(call.body["useCount"])
+    amount = call.body["codeCount"]
+    accounts = list(dict.fromkeys(call.body.get("forAccounts") or ["admin"]))
+    if amount < 1 or amount * len(accounts) > MAX_CODES:
+        raise InvalidInput("codeCount", f"Ask for 1 to {MAX_CODES} codes at once.")
+    hostname = urlsplit(registry.url).netloc
+    made = await registry.db.write(
+        lambda w: invites.create_many(w, hostname, accounts, codes=amount, uses=uses, created_by="admin")
+    )
+    return {"codes": [{"account": account, "codes": codes} for account, codes in made.items()]}

@@ -1,0 +1,22 @@
+"""A signing key for an account that is to come here; who moves names it in the identity before the account is made."""
+
+import secrets
+
+from at_protocol.crypto.k256 import PrivateKey
+from at_protocol.syntax.did import Did
+from aurora_locus.accounts import queries
+from aurora_locus.accounts.registry import Registry
+from aurora_locus.xrpc.method import Call, Outcome
+from groundwork.errors import Refused
+
+
+async def run(registry: Registry, call: Call) -> Outcome:
+    """The same key for the same DID, for a month. Raises Refused for an account that is here already."""
+    did = None if call.body.get("did") is None else Did(call.body["did"])
+    if did is not None:
+        async with registry.db.reader() as reader:
+            if await queries.find(reader, did) is not None:
+                raise Refused("This account is here already, with a key of its own.", name="InvalidRequest")
+    fresh = PrivateKey.from_bytes(secrets.token_bytes(32))
+    keys = registry.repositories.keys
+    return {"signingKey": await registry.db.write(lambda w: keys.reserve(w, did, fresh))}

@@ -1,0 +1,58 @@
+"""Invite codes that accounts may pass on."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.aurora_locus.conftest import OpenTown
+from tests.aurora_locus.town import SERVER, Town
+
+MANY, MINE = f"{SERVER}.createInviteCodes", f"{SERVER}.getAccountInviteCodes"
+
+
+def named(answer: httpx.Response) -> tuple[int, str]:
+    return answer.status_code, "" if answer.status_code == 200 else answer.json()["error"]
+
+
+async def test_codes_are_their_accounts(open_the_town: OpenTown) -> None:
+    """Each account sees its own, with those who used them."""
+    town = await open_the_town(invite_required=True)
+    first = (await town.administration.post(MANY, {"codeCount": 3, "useCount": 1})).json()["codes"]
+    assert [one["account"] for one in first] == ["admin"]
+    ana, ben = [
+        await town.sign_up(name, inviteCode=code) for name, code in zip(("ana", "ben"), first[0]["codes"], strict=False)
+    ]
+    wish = {"codeCount": 2, "useCount": 1, "forAccounts": [ana.did, ben.did, ana.did]}
+    made = (await town.administration.post(MANY, wish)).json()["codes"]
+    assert [(one["account"], len(one["codes"])) for one in made] == [(ana.did, 2), (ben.did, 2)]
+    eva = await town.sign_up("eva", inviteCode=made[0]["codes"][0])
+    mine = (await ana.get(MINE)).json()["codes"]
+    assert {one["code"] for one in mine} == set(made[0]["codes"])
+    assert all((one["available"], one["forAccount"], one["createdBy"]) == (1, ana.did, "admin") for one in mine)
+    assert [use["usedBy"] for one in mine for use in one["uses"]] == [eva.did]
+    unused = (await ana.get(MINE, includeUsed="false")).json()["codes"]
+    assert [one["code"] for one in unused] == [made[0]["codes"][1]]
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"codeCount": 0},
+        {"codeCount": 1001},
+        {"useCount": 0},
+        {"codeCount": 501, "forAccounts": ["did:plc:a", "did:plc:b"]},
+    ],
+)
+async def test_unreasonable_amounts_are_refused(town: Town, changes: dict[str, Any]) -> None:
+    answer = await town.administration.post(MANY, {"codeCount": 1, "useCount": 1, **changes})
+    assert named(answer) == (400, "InvalidRequest")
+    assert await town.count("invite_codes") == 0
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+async def test_accounts_make_none(town: Town) -> None:
+    ana = await town.sign_up("ana")
+    assert named(await ana.post(MANY, {"codeCount": 1, "useCount": 1})) == (401, "AuthenticationRequired")
+    assert (await ana.get(MINE)).json() == {"codes": []}

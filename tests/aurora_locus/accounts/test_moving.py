@@ -1,0 +1,104 @@
+"""What somebody asks who moves an account: is everything here, does the identity agree, which key will it have."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from at_protocol.crypto.did_key import parse_did_key
+from at_protocol.identity import plc_operation
+from at_protocol.identity.plc_operation import Operation, Service
+from aurora_locus.keys.signing_keys import RESERVED_FOR
+from tests.aurora_locus.town import SERVER, Person, Town, together
+
+CHECK, RESERVE = f"{SERVER}.checkAccountStatus", f"{SERVER}.reserveSigningKey"
+COMING = "did:plc:ragtjsm2j2vknwkz3zp4oxrd"
+
+
+async def status(person: Person) -> dict[str, Any]:
+    answer = await person.get(CHECK)
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+async def test_status_counts_what_is_here(town: Town) -> None:
+    ana = await town.sign_up("ana")
+    await town.sign_up("ben")
+    empty = await status(ana)
+    assert (empty["activated"], empty["validDid"], empty["indexedRecords"], empty["repoBlocks"]) == (True, True, 0, 2)
+    headers = {**ana.headers, "content-type": "text/plain"}
+    blob = (await town.http.post("/xrpc/com.atproto.repo.uploadBlob", content=b"x", headers=headers)).json()["blob"]
+    for name in ("one", "two"):  # fixed keys, because the shape of the tree follows from them
+        record = {
+            "repo": ana.did,
+            "collection": "org.example.note",
+            "rkey": name,
+            "record": {"text": name, "blob": blob},
+        }
+        await ana.post("com.atproto.repo.createRecord", record)
+    await ana.post("app.bsky.actor.putPreferences", {"preferences": [{"$type": "app.bsky.actor.defs#x"}]})
+    await ana.post(f"{SERVER}.deactivateAccount", {})
+    head = await town.pds.registry.repositories.head(ana.did)
+    assert await status(ana) == {
+        "activated": False,
+        "validDid": True,
+        "repoCommit": str(head.commit),
+        "repoRev": head.rev,
+        "repoBlocks": 4,
+        "indexedRecords": 2,
+        "privateStateValues": 1,
+        "expectedBlobs": 1,
+        "importedBlobs": 1,
+    }
+
+
+async def test_identity_that_moved_is_told(town: Town) -> None:
+    ana = await town.sign_up("ana")
+    registry = town.pds.registry
+    newest = await registry.directory.last(ana.did)
+    assert isinstance(newest, Operation)
+    elsewhere = {"atproto_pds": Service("AtprotoPersonalDataServer", "https://elsewhere.example")}
+    moved = replace(newest, services=elsewhere, prev=str(plc_operation.cid_of(newest)))
+    await registry.directory.submit(ana.did, plc_operation.sign(moved, registry.rotation_key))
+    assert (await status(ana))["validDid"] is False
+
+
+async def test_what_cannot_be_known_is_not_told(town: Town) -> None:
+    ana = await town.sign_up("ana")
+    town.directory.is_down = True
+    answer = await ana.get(CHECK)
+    assert (answer.status_code, answer.json()["error"]) == (502, "UpstreamFailure")
+
+
+async def reserve(town: Town, **body: Any) -> str:
+    answer = await town.stranger.post(RESERVE, body)
+    assert answer.status_code == 200, answer.text
+    parse_did_key(answer.json()["signingKey"])
+    return str(answer.json()["signingKey"])
+
+
+async def test_one_reserved_key_per_did(town: Town) -> None:
+    """However many ask at once; without a DID each is another."""
+    first = await reserve(town, did=COMING)
+    others = await together(*(town.stranger.post(RESERVE, {"did": COMING}) for _ in range(4)))
+    assert {answer.json()["signingKey"] for answer in others} == {first}
+    assert await reserve(town) != await reserve(town)
+
+
+async def test_reservations_at_once_agree(town: Town) -> None:
+    answers = await together(*(town.stranger.post(RESERVE, {"did": COMING}) for _ in range(6)))
+    assert len({answer.json()["signingKey"] for answer in answers}) == 1
+
+
+async def test_account_that_is_here_reserves_nothing(town: Town) -> None:
+    ana = await town.sign_up("ana")
+    answer = await town.stranger.post(RESERVE, {"did": ana.did})
+    assert (answer.status_code, answer.json()["error"]) == (400, "InvalidRequest")
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+async def test_reserved_key_of_nobody_is_dropped(town: Town) -> None:
+    first = await reserve(town, did=COMING)
+    town.clock.turn(RESERVED_FOR + 1)
+    assert await town.db.write(town.pds.registry.repositories.keys.sweep_reserved) == 1
+    assert await reserve(town, did=COMING) != first
