@@ -456,6 +456,7 @@ class Simulation:
 
 async def simulate(folder: Path, *, seed: int, operations: int) -> Report:
     """One run from a seed."""
+    random.seed(seed)  # what the programs themselves leave to chance: back-off
     async with open_town(folder) as town:
         simulation = Simulation(town, random.Random(seed))
         try:

@@ -179,7 +179,7 @@ async def look(simulation: "Simulation") -> Facts:
         {change.value["name"] for change in changes if change.collection == EVENT and change.value is not None},
         set(answered_twice(changes)),
         len(conflicts),
-        [letter.reason for letter in letters],
+        [f"{letter.message.message_id}: {letter.reason}" for letter in letters],
         [f"{row['kind']} {row['subject']}: {row['reason']}" for row in given_up if row["kind"] != "fetch_subject"],
     )
 

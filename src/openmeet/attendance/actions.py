@@ -14,6 +14,7 @@ from openmeet.attendance.model import (
 )
 from openmeet.debts import publications
 from openmeet.events.model import Event, EventId, EventSlug
+from openmeet.events.queries import by_id as event_by_id
 from openmeet.events.queries import lock_by_slug, lock_for_update
 from openmeet.events.rules import may_see
 from openmeet.notifications import actions as notifications
@@ -161,9 +162,16 @@ async def decide_records_anew(tx: Transaction, event_id: EventId) -> None:
     await publications.look_again(tx, kind=publications.Kind.RSVP, subject_ids=ids)
 
 
-async def note_record(tx: Transaction, attendance_id: AttendanceId, *, uri: str) -> None:
-    """The answer's record is at this uri."""
+async def note_record(tx: Transaction, attendance_id: AttendanceId, *, uri: str, about: str | None) -> None:
+    """The answer's record is at this uri, and about that event's record.
+
+    Where the event has got another record while this one was on its way, it is owed once more.
+    """
     await queries.set_record(tx, attendance_id, uri)
+    mine = await queries.by_id(tx, attendance_id)
+    event = None if mine is None else await event_by_id(tx, mine.event_id)
+    if event is not None and event.record_uri is not None and event.record_uri != about:
+        await publications.look_again(tx, kind=publications.Kind.RSVP, subject_ids=[attendance_id])
 
 
 async def forget_record(tx: Transaction, attendance_id: AttendanceId) -> None:

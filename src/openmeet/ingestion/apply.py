@@ -31,7 +31,7 @@ from openmeet.records.event import MAX_RECORD_BYTES, EventRead, read_event
 from openmeet.records.message import RecordMessage
 from openmeet.records.reading import Unmappable
 from openmeet.records.row_lock import lock_row_of
-from openmeet.records.rsvp import RsvpRead, has_durable_subject, read_rsvp
+from openmeet.records.rsvp import RsvpRead, has_durable_subject, read_rsvp, subject_of
 from openmeet.records.seen import Seen, Standing
 
 # A rev further ahead than this is refused from every source (design, section 6): it would block what follows.
@@ -163,7 +163,8 @@ async def _note_record(tx: Transaction, message: RecordMessage) -> Publication |
         if await event_actions.note_record(tx, event_id, uri=message.uri, cid=message.cid, did=message.did):
             await attendance.decide_records_anew(tx, event_id)
     else:
-        await attendance.note_record(tx, AttendanceId(owned.subject_id), uri=message.uri)
+        about = subject_of(cbor.decode(message.body or b""))
+        await attendance.note_record(tx, AttendanceId(owned.subject_id), uri=message.uri, about=about)
     return owned
 
 

@@ -131,6 +131,7 @@ async def _hold(publisher: Publisher, held: Publication, why: str) -> None:
             await delete_record(client, parse_at_uri(held.uri))
         except NotSignedIn as refused:
             await _session_refused(publisher.db, identity, refused)
+        gone = await writing.proof_of_absence(publisher, parse_at_uri(held.uri))
     except NotSignedIn as refused:
         await settling.give_back(publisher, taking_back, State.BLOCKED, reason=refused.why)
     except Failure as failure:
@@ -139,7 +140,7 @@ async def _hold(publisher: Publisher, held: Publication, why: str) -> None:
         else:
             await settling.refuse(publisher, taking_back, failure.why)
     else:
-        await settling.forget(publisher, taking_back)
+        await settling.forget(publisher, taking_back, gone)
 
 
 async def _session_refused(db: Database, identity: Identity, refused: NotSignedIn) -> None:

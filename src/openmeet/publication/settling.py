@@ -21,7 +21,7 @@ from openmeet.publication.publisher import Publisher
 from openmeet.records import seen
 from openmeet.records.message import Operation, RecordMessage
 from openmeet.records.row_lock import lock_row_of
-from openmeet.records.rsvp import read_rsvp
+from openmeet.records.rsvp import read_rsvp, subject_of
 from openmeet.records.seen import Standing
 
 
@@ -64,13 +64,20 @@ async def settle(
         if await event_actions.note_record(tx, EventId(held.subject_id), uri=uri, cid=cid, did=did):
             await attendance_actions.decide_records_anew(tx, EventId(held.subject_id))
     else:
-        await attendance_actions.note_record(tx, AttendanceId(held.subject_id), uri=uri)
+        await attendance_actions.note_record(
+            tx, AttendanceId(held.subject_id), uri=uri, about=subject_of(cbor.decode(body))
+        )
     log.info("record.published", uri=uri, cid=cid, rev=rev)
 
 
-async def forget(publisher: Publisher, held: Publication) -> None:
-    """The record is gone from the repository, by us; the room concerned forgets where it was."""
+async def forget(publisher: Publisher, held: Publication, gone: RecordMessage | None = None) -> None:
+    """The record is gone from the repository, by us; the room concerned forgets where it was.
+
+    ``gone`` says as of which rev: what is older and still on its way would else look like somebody's new record.
+    """
     async with publisher.db.transaction() as tx:
+        if gone is not None:
+            await _note_gone(tx, gone)
         await lock_row_of(tx, held.kind, held.subject_id)
         if not await leases.retracted(tx, held):
             return
@@ -130,6 +137,14 @@ async def _note_seen(tx: Transaction, held: Publication, message: RecordMessage)
     return await seen.put(
         tx, message, standing=Standing.MAPPED, subject_uri=str(read.subject), precedence=read.precedence
     )
+
+
+async def _note_gone(tx: Transaction, gone: RecordMessage) -> None:
+    await seen.lock_answers(tx, [gone.uri])
+    known = await seen.find(tx, gone.uri)
+    subject = gone.uri if known is None or known.subject_uri is None else known.subject_uri
+    await seen.lock_subjects(tx, [subject])
+    await seen.put(tx, gone, standing=Standing.TOMBSTONE, subject_uri=subject)
 
 
 async def _newer(tx: Transaction, ours: RecordMessage) -> RecordMessage | None:

@@ -78,6 +78,12 @@ async def settle_earlier_send(publisher: Publisher, held: Publication) -> bool:
     return True
 
 
+async def proof_of_absence(publisher: Publisher, uri: AtUri) -> RecordMessage | None:
+    """That there is no record now, as a message of the present rev; None where somebody has made another one since."""
+    message = _message_of(uri, await _prove(uri, publisher))
+    return message if message.cid is None else None
+
+
 async def write(
     publisher: Publisher, client: XrpcClient, held: Publication, decision: PublishEvent | PublishRsvp
 ) -> None:

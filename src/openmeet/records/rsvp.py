@@ -61,6 +61,12 @@ def read_rsvp(collection: str, record: object, *, rkey: str) -> RsvpRead:
     return RsvpRead(subject, cid, answer, status_text, _precedence(record, rkey), notes)
 
 
+def subject_of(record: object) -> str | None:
+    """The uri that a record is about, as it stands there; None where it does not say."""
+    subject = record.get("subject") if isinstance(record, Mapping) else None
+    return text_of(subject.get("uri") if isinstance(subject, Mapping) else subject)
+
+
 def _subject(record: Mapping[str, object], notes: Notes) -> tuple[AtUri, str | None]:
     subject = record.get("subject")
     reference = subject.get("uri") if isinstance(subject, Mapping) else subject

@@ -200,7 +200,7 @@ async def test_what_people_here_made_and_answered_stays_theirs(db: Database, eng
         await publication_leases.fix(tx, held, did=did(1), uri=TEA, cid="c", body=body)
         await publication_leases.confirm(tx, held, revision=held.revision, cid="c", body=body, rev="r")
         await events.note_record(tx, tea.id, uri=TEA, cid="c", did=did(1))
-        await attendance.note_record(tx, mine.id, uri=f"at://{did(1)}/x/own")
+        await attendance.note_record(tx, mine.id, uri=f"at://{did(1)}/x/own", about=TEA)
     await erase(db)
     assert traces(await everything(db, engine), ("Nutmeg", did(1))) == []
     async with db.reader() as reader:
