@@ -146,6 +146,7 @@ async def test_the_way_to_an_answer_by_keyboard_alone(browser, openmeet):
         await page.keyboard.press("Tab")
         assert await page.evaluate("document.activeElement.textContent") == "Skip to the content"
         await page.keyboard.press("Enter")
+        assert await page.evaluate("document.activeElement.id") == "main"
         for _ in range(20):
             await page.keyboard.press("Tab")
             if await page.evaluate("document.activeElement.getAttribute('href')") == f"/events/{event.slug}":
