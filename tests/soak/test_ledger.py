@@ -1,0 +1,20 @@
+"""Rows of docs/soak.md."""
+
+from pathlib import Path
+
+from tests.soak.ledger import Row, record
+
+ROW = Row("abc1234", "pds", "7–9", "3 × 40 kills", 2.04, "seed 9: a | b\nc " + "x" * 300, is_good=False)
+
+
+def test_a_row_is_one_line_of_the_table(tmp_path: Path):
+    """Whatever a failure says, the table stays a table."""
+    path = tmp_path / "soak.md"
+    path.write_text("| day |\n|---|\n")
+    record(path, ROW)
+    record(path, ROW)
+    lines = path.read_text().splitlines()
+    assert len(lines) == 4
+    assert lines[2].split(" | ")[1:6] == ["abc1234", "pds", "7–9", "3 × 40 kills", "2.0 min"]
+    assert "a / b c" in lines[2]
+    assert len(lines[2]) < 300
