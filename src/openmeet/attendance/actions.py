@@ -22,6 +22,9 @@ from openmeet.notifications.model import Kind
 from openmeet.users.model import Caller, UserId, UserKind
 from openmeet.users.queries import by_id as user_by_id
 
+# More than any line is long; bounds what one transaction does.
+MAX_AT_ONCE = 10_000
+
 # Who hears that an event changed, is cancelled or comes back.
 CONCERNED = (
     AttendanceStatus.ATTENDING,
@@ -126,25 +129,23 @@ async def erase_from(tx: Transaction, did: str) -> None:
         await _fill_seats(tx, event)
 
 
-async def confirm(tx: Transaction, caller: Caller, slug: EventSlug, user_ids: list[UserId] | None = None) -> int:
-    """The host gives a place to answers that take none yet: these people's, or everybody's, in order of arrival.
+async def confirm(tx: Transaction, caller: Caller, slug: EventSlug) -> int:
+    """The host gives a place to the answers that take none yet, in order of arrival.
 
     Returns how many were seated; the others, where seats ran out, join the waitlist in the same order.
     """
     event = await _lock_hosted(tx, caller, slug)
-    pending = await queries.attendees(tx, event.id, [AttendanceStatus.PENDING], limit=10_000)
+    pending = await queries.attendees(tx, event.id, [AttendanceStatus.PENDING], limit=MAX_AT_ONCE)
     taken = await queries.seats_taken(tx, event.id)
-    seated = 0
-    for one in pending:
-        if user_ids is not None and one.user_id not in user_ids:
-            continue
-        mine = await queries.find(tx, event.id, one.user_id)
-        free = rules.has_free_seat(event, taken)
-        status = AttendanceStatus.ATTENDING if free else AttendanceStatus.WAITLISTED
-        await _put(tx, event, one.user_id, mine, status, source=one.source, answered_at=one.answered_at)
-        taken += free
-        seated += free
-    return seated
+    free = len(pending) if event.capacity is None else max(0, event.capacity - taken)
+    seated, waiting = pending[:free], pending[free:]
+    number = await queries.next_waitlist_number(tx, event.id)
+    await queries.change_many(
+        tx,
+        [(one.attendance_id, AttendanceStatus.ATTENDING, None) for one in seated]
+        + [(one.attendance_id, AttendanceStatus.WAITLISTED, number + place) for place, one in enumerate(waiting)],
+    )
+    return len(seated)
 
 
 async def event_changed(tx: Transaction, event: Event, kind: Kind) -> None:
@@ -220,8 +221,8 @@ async def _fill_seats(tx: Transaction, event: Event) -> None:
     if event.is_cancelled or event.is_gone or event.is_over(tx.now):
         return
     taken = await queries.seats_taken(tx, event.id)
-    # Without a limit the whole line gets in; the bound is the statement's, not a rule.
-    free = 10_000 if event.capacity is None else event.capacity - taken
+    # Without a limit the whole line gets in.
+    free = MAX_AT_ONCE if event.capacity is None else event.capacity - taken
     if free <= 0:
         return
     for waiting in await queries.first_waiting(tx, event.id, free):

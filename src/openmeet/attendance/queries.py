@@ -207,6 +207,20 @@ async def delete(tx: Transaction, attendance_id: AttendanceId) -> None:
     await tx.execute("delete from attendances where id = :id", id=attendance_id)
 
 
+async def change_many(tx: Transaction, decided: Sequence[tuple[AttendanceId, AttendanceStatus, int | None]]) -> None:
+    """Another status and waitlist number for known answers, whose events' rows are locked; each revision grows."""
+    await tx.execute_many(
+        """
+        update attendances set status = :status, waitlist_number = :waitlist_number, revision = revision + 1
+         where id = :id
+        """,
+        [
+            {"id": attendance_id, "status": status.value, "waitlist_number": number}
+            for attendance_id, status, number in decided
+        ],
+    )
+
+
 async def set_record(tx: Transaction, attendance_id: AttendanceId, record_uri: str | None) -> None:
     await tx.execute(
         "update attendances set record_uri = :record_uri where id = :id", record_uri=record_uri, id=attendance_id

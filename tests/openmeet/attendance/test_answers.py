@@ -226,6 +226,24 @@ async def test_on_an_event_with_a_limit_a_strangers_answer_takes_no_place_until_
         assert await counts(tx, event) == Counts(going=1, seats=1)
 
 
+async def test_confirming_seats_those_who_came_first_and_lines_up_the_others(db):
+    async with db.transaction() as tx:
+        (ana,) = await people(tx, 1)
+        event = await event_by(tx, ana, capacity="2")
+        strangers = [await users.create_shadow(tx) for _ in range(4)]
+        for stranger in strangers:
+            await from_network(tx, event, stranger, NetworkAnswer.GOING, uri=f"{RECORD}-{stranger}")
+        assert await actions.confirm(tx, ana, event.slug) == 2
+        assert await actions.confirm(tx, ana, event.slug) == 0
+        rows = [await queries.find(tx, event.id, stranger) for stranger in strangers]
+    assert [(row.status, row.waitlist_number, row.revision) for row in rows] == [
+        (ATTENDING, None, 2),
+        (ATTENDING, None, 2),
+        (WAITLISTED, 1, 2),
+        (WAITLISTED, 2, 2),
+    ]
+
+
 async def test_a_repeated_message_takes_no_seat_and_gives_none(db):
     """Invariant 10: the same answer again leaves the row as it is, whatever happened to the limit meanwhile."""
     async with db.transaction() as tx:
