@@ -5,8 +5,10 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
+from urllib.parse import urlsplit
 
-from starlette.routing import Mount
+from starlette.routing import Mount, Route
 
 from at_network.did_resolver import DidResolver, DidSettings
 from at_network.handle_resolver import HandleResolver, HandleSettings
@@ -25,9 +27,13 @@ from aurora_locus.accounts.passwords import Passwords
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.service_callers import ServiceCallers
 from aurora_locus.accounts.session_tokens import SessionTokens
+from aurora_locus.administration import federation_status
 from aurora_locus.blobs.sweep import sweep as sweep_blobs
 from aurora_locus.blobs.uploads import Blobs, Limits
 from aurora_locus.debts import Debt
+from aurora_locus.federation.crawl_requests import CrawlRequests, over_http
+from aurora_locus.federation.standing import standing
+from aurora_locus.federation.watching import Gauges, watch
 from aurora_locus.identity import plc_updates
 from aurora_locus.identity.network import Network
 from aurora_locus.keys import server_keys
@@ -117,11 +123,14 @@ async def open_server(
         )
         authenticate = authenticator(credentials, services)
         network = Network(dids.resolve, dids.refresh, handles.resolve, handles.refresh, dids.doubt)
-        host = Host(settings, db, clock, Catalog(), registry.repositories, authenticate, network)
         metrics = Metrics("aurora_locus")
         live = registry.repositories.live
         _measure(metrics, live)
-        app = _application(host, registry, metrics, version, access_log=access_log)
+        crawling = _crawling(settings, http, clock, live, metrics)
+        host = Host(settings, db, clock, Catalog(), registry.repositories, authenticate, network, crawling)
+        federation = partial(standing, db, live, clock, http, crawling, is_automatic=settings.announces_itself)
+        operators = federation_status.routes(credentials, federation)
+        app = _application(host, registry, metrics, version, operators, access_log=access_log)
 
         mailer = _mailer(settings, clock)
         if mailer is not None:
@@ -130,6 +139,11 @@ async def open_server(
 
         housekeeping = asyncio.create_task(_keep_house(settings, registry, clock), name="pds housekeeping")
         stack.push_async_callback(_end, housekeeping)
+        watching = asyncio.create_task(
+            watch(db, live, clock, crawling, Gauges(metrics), is_automatic=settings.announces_itself),
+            name="pds federation",
+        )
+        stack.push_async_callback(_end, watching)
         yield AuroraLocus(app, registry, live, metrics)
 
 
@@ -177,7 +191,9 @@ async def _open_registry(
     )
 
 
-def _application(host: Host, registry: Registry, metrics: Metrics, version: str, *, access_log: bool) -> Application:
+def _application(
+    host: Host, registry: Registry, metrics: Metrics, version: str, operators: list[Route], *, access_log: bool
+) -> Application:
     async def look() -> None:
         async with host.db.reader() as reader:
             await reader.fetch_one("select 1")
@@ -187,6 +203,7 @@ def _application(host: Host, registry: Registry, metrics: Metrics, version: str,
         [
             *well_known.routes(host.db, host.settings, version),
             *operations_routes(metrics, {"database": look}),
+            *operators,
             Mount("/xrpc", dispatcher(host, methods)),
         ],
         metrics,
@@ -253,6 +270,19 @@ async def _rotation_key(settings: Settings, db: Database, sealer: Sealer) -> Pri
         why = "PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX is not a private key of 32 bytes in hexadecimal."
         raise SettingsRefused([why]) from None
     return K256PrivateKey.from_bytes(await server_keys.find_or_make(db, sealer, server_keys.ROTATION_KEY))
+
+
+def _crawling(settings: Settings, http: HttpClient, clock: Clock, live: Live, metrics: Metrics) -> CrawlRequests:
+    outcomes = metrics.counter("crawl_requests", "Relays asked to read this server", ["outcome"])
+    return CrawlRequests(
+        over_http(http),
+        clock,
+        live,
+        urls=settings.federation_relay_urls,
+        hostname=urlsplit(settings.url).netloc.lower(),
+        memory=settings.data_directory / "crawl_requests.json",
+        count=lambda outcome: outcomes.labels(outcome).inc(),
+    )
 
 
 def _measure(metrics: Metrics, live: Live) -> None:

@@ -120,6 +120,16 @@ class Settings:
         return self.dev_mode or (self.federation_enabled and self.federation_firehose_enabled)
 
     @property
+    def announces_when_asked(self) -> bool:
+        """Whether an operator may have the relays asked to read this host."""
+        return self.federation_enabled and self.federation_crawl_enabled
+
+    @property
+    def announces_itself(self) -> bool:
+        """Whether relays are asked without anybody wanting it at that moment."""
+        return self.federation_enabled and self.federation_auto_stream
+
+    @property
     def can_be_enumerated(self) -> bool:
         """Whether strangers may list the repositories of this host."""
         return self.dev_mode or (self.federation_enabled and self.federation_crawl_enabled)

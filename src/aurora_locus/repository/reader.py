@@ -80,6 +80,8 @@ _ENTRIES = """
 """
 _ENTRIES_AT_ONCE = 5000
 
+_COUNT_REPOSITORIES = "select count(*) from repositories where status <> 'deleted'"
+
 _COUNT = "select count(*) from records where did = :did"
 
 
@@ -182,3 +184,10 @@ async def all_entries(db: Database, did: Did) -> dict[str, Cid]:
             entries[f"{collection}/{rkey}"] = Cid(row["cid"])
         if len(rows) < _ENTRIES_AT_ONCE:
             return entries
+
+
+async def count_repositories(db: Database) -> int:
+    """How many repositories are here, whatever their status; deleted ones left out."""
+    async with db.reader() as reader:
+        row = await reader.fetch_one(_COUNT_REPOSITORIES)
+    return int(row[0]) if row else 0

@@ -1,8 +1,14 @@
 """Reading the log, a page at a time: no reader holds a snapshot for longer (design section 3)."""
 
+from collections.abc import Iterable
+
+from groundwork.clock import Instant
 from groundwork.database.transaction import Database
 
 _HEAD = "select last, retired_up_to from sequencer where id = 1"
+_TIME_AFTER = """
+    select e.sequenced_at from events e where e.seq > :position order by e.seq limit 1
+"""
 _PAGE = "select seq, frame from events where seq > :position order by seq limit :limit"
 
 
@@ -25,3 +31,14 @@ async def page(db: Database, position: int, limit: int) -> list[tuple[int, bytes
     async with db.reader() as reader:
         rows = await reader.fetch(_PAGE, position=position, limit=limit)
     return [(row[0], row[1]) for row in rows]
+
+
+async def times_after(db: Database, positions: Iterable[int]) -> dict[int, Instant]:
+    """When the first event above each position was sequenced; the positions are those of subscribers, so they are few."""
+    found = {}
+    async with db.reader() as reader:
+        for position in positions:
+            row = await reader.fetch_one(_TIME_AFTER, position=position)
+            if row is not None:
+                found[position] = Instant(row[0])
+    return found

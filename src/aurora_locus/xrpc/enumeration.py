@@ -6,6 +6,10 @@ from groundwork.errors import Forbidden
 
 def require_enumerable(call: Call) -> None:
     """Raise Forbidden unless the operator allows it or is the one who asks."""
-    if call.host.settings.can_be_enumerated or (call.caller is not None and call.caller.is_admin):
-        return
-    raise Forbidden("This server does not list its repositories (PDS_FEDERATION_CRAWL_ENABLED is off).")
+    if not may_enumerate(call):
+        raise Forbidden("This server does not list its repositories (PDS_FEDERATION_CRAWL_ENABLED is off).")
+
+
+def may_enumerate(call: Call) -> bool:
+    """Whether this caller may."""
+    return call.host.settings.can_be_enumerated or (call.caller is not None and call.caller.is_admin)

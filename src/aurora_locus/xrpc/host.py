@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from at_protocol.lexicon.catalog import Catalog
+from aurora_locus.federation.crawl_requests import CrawlRequests
 from aurora_locus.identity.network import Network
 from aurora_locus.repository.repositories import Repositories
 from aurora_locus.settings import Settings
@@ -22,3 +23,4 @@ class Host:
     repositories: Repositories
     authenticate: Authenticate
     network: Network
+    crawling: CrawlRequests

@@ -20,15 +20,19 @@ from aurora_locus.xrpc.com_atproto_sync import (
     get_blocks,
     get_checkout,
     get_head,
+    get_host_status,
     get_latest_commit,
     get_record,
     get_repo,
     get_repo_status,
     list_blobs,
+    list_hosts,
     list_repos,
     list_repos_by_collection,
+    request_crawl,
     subscribe_repos,
 )
+from aurora_locus.xrpc.com_atproto_sync.crawler_limits import for_crawlers
 from aurora_locus.xrpc.dispatch import Table
 
 REPO = (
@@ -51,16 +55,20 @@ SYNC = (
     get_blocks.METHOD,
     get_checkout.METHOD,
     get_head.METHOD,
+    get_host_status.METHOD,
     get_latest_commit.METHOD,
     get_record.METHOD,
     get_repo.METHOD,
     get_repo_status.METHOD,
     list_blobs.METHOD,
+    list_hosts.METHOD,
     list_repos.METHOD,
     list_repos_by_collection.METHOD,
+    request_crawl.METHOD,
 )
 
 
 def table(registry: Registry) -> Table:
     """The whole table of a running server."""
-    return Table([*REPO, *SYNC, *about_accounts(registry), *about_identities(registry)], STREAMS)
+    sync = [for_crawlers(registry, method) for method in SYNC]
+    return Table([*REPO, *sync, *about_accounts(registry), *about_identities(registry)], STREAMS)

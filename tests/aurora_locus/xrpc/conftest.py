@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -19,6 +20,7 @@ from aurora_locus.accounts.credentials import Credentials
 from aurora_locus.accounts.model import Scope
 from aurora_locus.accounts.service_callers import ServiceCallers
 from aurora_locus.accounts.session_tokens import SessionTokens
+from aurora_locus.federation.crawl_requests import CrawlRequests
 from aurora_locus.identity.network import Network
 from aurora_locus.repository.repositories import Repositories
 from aurora_locus.settings import Settings
@@ -80,6 +82,8 @@ def application(host: Host) -> Application:
 
 
 def open_host(repositories: Repositories, clock: Clock, people: dict[Did, Hosted]) -> Host:
+    settings = Settings(dev_mode=True)
+
     async def resolve_did(did: Did) -> DidDocument:
         key = format_multikey(people[did].key.public)
         document = {
@@ -94,16 +98,28 @@ def open_host(repositories: Repositories, clock: Clock, people: dict[Did, Hosted
     async def nobody(handle: Handle) -> Did:
         raise NotFound(f"No account is called {handle}.", name="HandleNotFound")
 
+    async def unasked(relay: str, hostname: str) -> str | None:
+        raise AssertionError(f"{relay} was asked to read {hostname}")
+
     credentials = Credentials(repositories, TOKENS, Secret("secret"), clock)
     services = ServiceCallers({"did:web:localhost"}, resolve_did, resolve_did, InProcessCache(clock), clock)
     return Host(
-        settings=Settings(dev_mode=True),
+        settings=settings,
         db=repositories.db,
         clock=clock,
         catalog=CATALOG,
         repositories=repositories,
         authenticate=authenticator(credentials, services),
         network=Network(resolve_did, resolve_did, nobody, nobody, lambda _did: None),
+        crawling=CrawlRequests(
+            unasked,
+            clock,
+            repositories.live,
+            urls=(),
+            hostname="localhost",
+            memory=Path("unused"),
+            count=lambda _outcome: None,
+        ),
     )
 
 

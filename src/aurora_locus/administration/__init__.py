@@ -1,0 +1,1 @@
+"""What only the operator may see, beside the protocol's own ``com.atproto.admin.*``."""

@@ -1,0 +1,25 @@
+"""``/admin/federation``: who reads this server and how far, as JSON, for whoever knows the administration's password."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from aurora_locus.accounts.credentials import BASIC, Administration, Credentials
+from groundwork.errors import NotSignedIn
+from groundwork.http.json_bodies import json_response
+
+PATH = "/admin/federation"
+
+
+def routes(credentials: Credentials, standing: Callable[[], Awaitable[dict[str, Any]]]) -> list[Route]:
+    """The one address."""
+
+    async def show(request: Request) -> Response:
+        if not isinstance(await credentials.read(dict(request.headers.raw)), Administration):
+            raise NotSignedIn("This is for the administration.", name="AuthenticationRequired", headers=BASIC)
+        return json_response(await standing())
+
+    return [Route(PATH, show)]

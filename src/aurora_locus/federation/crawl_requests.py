@@ -1,0 +1,155 @@
+"""Asking relays to read this server: on start, and while new writes are not being read.
+
+Source: ``protocol/sync.md`` 9, design 4.10. At most once in twenty minutes per relay, whoever asks and however often the
+process starts; after a failure less and less often, a little at random, so that a relay which comes back is not met by
+every server at once.
+"""
+
+import asyncio
+import json
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from aurora_locus.sequencer.live import Live
+from groundwork.clock import HOUR, MINUTE, SECOND, Clock, Instant
+from groundwork.errors import Failure, TooMany
+from groundwork.http.client import HttpClient
+from groundwork.telemetry.logs import log
+
+SPACING = 20 * MINUTE
+LONGEST_SPACING = 24 * HOUR
+TICK_SECONDS = 15.0
+_TIMEOUT_SECONDS = 10.0
+_JITTER = 0.1
+_SENTENCE = 300
+_AT_ONCE = Instant(0)
+
+Count = Callable[[str], None]
+# Asks one relay (its URL) to read a host; the sentence of what went wrong, or None.
+Ask = Callable[[str, str], Awaitable[str | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Relay:
+    """A relay as this server knows it. ``head`` is the newest event when it was asked last."""
+
+    url: str
+    asked_at: Instant | None = None
+    next_at: Instant = _AT_ONCE
+    failures: int = 0
+    problem: str | None = None
+    head: int = 0
+
+
+def is_due(relay: Relay, now: Instant, *, head: int, is_read: bool) -> bool:
+    """Whether to ask a relay of our own accord. ``is_read``: somebody is connected to the stream."""
+    if now < relay.next_at:
+        return False
+    if relay.asked_at is None or relay.failures:
+        return True
+    return head > relay.head and not is_read
+
+
+def asked(relay: Relay, now: Instant, *, head: int, problem: str | None, chance: float) -> Relay:
+    """The relay after it was asked; ``chance`` between 0 and 1 spreads the next time."""
+    failures = 0 if problem is None else relay.failures + 1
+    # The exponent is bounded before the power is: a relay may be away for years.
+    spacing = min(SPACING * 2 ** min(max(0, failures - 1), 16), LONGEST_SPACING)
+    next_at = Instant(now + round(spacing * (1 + _JITTER * chance)))
+    return Relay(relay.url, now, next_at, failures, problem, head)
+
+
+class CrawlRequests:
+    """The relays of this process and what became of asking them. ``hostname`` is how relays reach this server."""
+
+    def __init__(
+        self,
+        ask: Ask,
+        clock: Clock,
+        live: Live,
+        *,
+        urls: Sequence[str],
+        hostname: str,
+        memory: Path,
+        count: Count,
+    ) -> None:
+        self.hostname = hostname
+        self.relays = _recalled([Relay(url.rstrip("/")) for url in urls], memory, clock.now())
+        self._ask_one = ask
+        self._clock = clock
+        self._live = live
+        self._memory = memory
+        self._count = count
+        self._asking = asyncio.Lock()
+
+    async def ask_due(self) -> None:
+        """Ask those whose time has come."""
+        await self._ask(
+            lambda relay, now: is_due(relay, now, head=self._live.ring.head, is_read=bool(self._live.listeners))
+        )
+
+    async def ask_now(self) -> None:
+        """Ask everybody, because an operator wants it. Raises TooMany where all of them were asked a moment ago."""
+        now = self._clock.now()
+        if self.relays and all(now < relay.next_at for relay in self.relays):
+            soonest = min(relay.next_at for relay in self.relays)
+            why = "Every relay was asked less than twenty minutes ago."
+            raise TooMany(why, after_seconds=(soonest - now) / SECOND)
+        await self._ask(lambda relay, now: now >= relay.next_at)
+
+    async def _ask(self, wanted: Callable[[Relay, Instant], bool]) -> None:
+        async with self._asking:
+            for index, relay in enumerate(self.relays):
+                if wanted(relay, self._clock.now()):
+                    head = self._live.ring.head
+                    problem = await self._request(relay)
+                    chance = random.random()  # noqa: S311 - no secret
+                    self.relays[index] = asked(relay, self._clock.now(), head=head, problem=problem, chance=chance)
+                    await asyncio.to_thread(_remember, self._memory, list(self.relays))
+
+    async def _request(self, relay: Relay) -> str | None:
+        problem = await self._ask_one(relay.url, self.hostname)
+        self._count("failed" if problem else "asked")
+        log.info("crawl.requested", relay=relay.url, problem=problem)
+        return problem
+
+
+def over_http(http: HttpClient) -> Ask:
+    """``com.atproto.sync.requestCrawl`` of a relay."""
+
+    async def ask(relay: str, hostname: str) -> str | None:
+        url = f"{relay}/xrpc/com.atproto.sync.requestCrawl"
+        try:
+            answer = await http.post_json(url, {"hostname": hostname}, timeout_seconds=_TIMEOUT_SECONDS)
+        except Failure as failure:
+            return failure.why
+        return None if answer.is_ok else f"{answer.status}: {answer.body[:_SENTENCE].decode(errors='replace')}"
+
+    return ask
+
+
+def _recalled(relays: list[Relay], memory: Path, now: Instant) -> list[Relay]:
+    """The relays with the times at which earlier processes asked them; a file that cannot be read is no memory."""
+    try:
+        known = json.loads(memory.read_bytes())
+        times = {str(url): int(at) for url, at in known.items()}
+    except (OSError, ValueError, ArithmeticError, AttributeError, TypeError):
+        return relays
+    # A start announces the server, but not within the spacing; a time from the future (a clock set back) says nothing.
+    return [
+        replace(relay, next_at=Instant(times[relay.url] + SPACING)) if times.get(relay.url, now + 1) <= now else relay
+        for relay in relays
+    ]
+
+
+def _remember(memory: Path, relays: Sequence[Relay]) -> None:
+    times = {relay.url: relay.asked_at for relay in relays if relay.asked_at is not None}
+    written = memory.with_suffix(".new")
+    try:
+        memory.parent.mkdir(parents=True, exist_ok=True)
+        written.write_text(json.dumps(times), encoding="ascii")
+        written.replace(memory)
+    except OSError as error:
+        log.warning("crawl.not_remembered", problem=str(error))

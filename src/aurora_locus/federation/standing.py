@@ -1,0 +1,98 @@
+"""Who reads this server and how far, for the operator: subscribers of the stream, and what relays say of us."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aurora_locus.federation.crawl_requests import CrawlRequests, Relay
+from aurora_locus.sequencer import queries
+from aurora_locus.sequencer.live import Live
+from groundwork.clock import SECOND, Clock
+from groundwork.database.transaction import Database
+from groundwork.errors import Failure
+from groundwork.http.client import HttpClient
+
+_TIMEOUT_SECONDS = 3.0
+_TOLD = ("seq", "accountCount", "status")
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """One subscriber. ``events`` counts numbers, of which some may have been purged; ``seconds`` is the age of the oldest
+    event that it has not been sent.
+    """
+
+    peer: str
+    position: int
+    is_live: bool
+    events: int
+    seconds: float
+
+
+async def lags(db: Database, live: Live, clock: Clock) -> list[Lag]:
+    """Every subscriber's, in no order."""
+    head = live.ring.head
+    behind = {listener.position for listener in live.listeners if listener.position < head}
+    since = await queries.times_after(db, sorted(behind)) if behind else {}
+    now = clock.now()
+    return [
+        Lag(
+            listener.peer,
+            listener.position,
+            listener.is_live,
+            max(0, head - listener.position),
+            max(0.0, (now - since.get(listener.position, now)) / SECOND),
+        )
+        for listener in tuple(live.listeners)
+    ]
+
+
+async def standing(
+    db: Database, live: Live, clock: Clock, http: HttpClient, crawling: CrawlRequests, *, is_automatic: bool
+) -> dict[str, Any]:
+    """Everything as JSON. Each relay is asked what it knows of this host; what it does not answer is told as a problem."""
+    told = await asyncio.gather(*(_told(http, relay, crawling.hostname) for relay in crawling.relays))
+    return {
+        "hostname": crawling.hostname,
+        "head": live.ring.head,
+        "announces": is_automatic,
+        "subscribers": [_subscriber(lag) for lag in await lags(db, live, clock)],
+        "relays": [_relay(relay, answer) for relay, answer in zip(crawling.relays, told, strict=True)],
+    }
+
+
+def worst(found: Sequence[Lag]) -> tuple[int, float]:
+    """The longest lag in events and in seconds."""
+    return max((lag.events for lag in found), default=0), max((lag.seconds for lag in found), default=0.0)
+
+
+def _subscriber(lag: Lag) -> dict[str, Any]:
+    return {
+        "peer": lag.peer,
+        "position": lag.position,
+        "live": lag.is_live,
+        "behindEvents": lag.events,
+        "behindSeconds": round(lag.seconds, 3),
+    }
+
+
+def _relay(relay: Relay, told: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "url": relay.url,
+        "askedAt": relay.asked_at,
+        "mayBeAskedAt": relay.next_at or None,
+        "failures": relay.failures,
+        "problem": relay.problem,
+        "says": told,
+    }
+
+
+async def _told(http: HttpClient, relay: Relay, hostname: str) -> dict[str, Any]:
+    """What a relay says of this host: how far it has read, how many accounts it knows, whether it throttles them."""
+    url = f"{relay.url}/xrpc/com.atproto.sync.getHostStatus?hostname={hostname}"
+    try:
+        answer = (await http.get(url, timeout_seconds=_TIMEOUT_SECONDS)).expect_ok().json()
+    except Failure as failure:
+        return {"problem": failure.why}
+    return {name: answer[name] for name in _TOLD if name in answer} if isinstance(answer, dict) else {}

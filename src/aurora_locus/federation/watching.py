@@ -1,0 +1,37 @@
+"""What the federation does by the clock: relays are asked when they are due, and lags are measured."""
+
+import asyncio
+
+from prometheus_client import Gauge
+
+from aurora_locus.federation.crawl_requests import TICK_SECONDS, CrawlRequests
+from aurora_locus.federation.standing import lags, worst
+from aurora_locus.sequencer.live import Live
+from groundwork.clock import Clock
+from groundwork.database.transaction import Database
+from groundwork.telemetry.logs import log
+from groundwork.telemetry.metrics import Metrics
+
+
+class Gauges:
+    """The worst lag of all subscribers: labels come from closed sets, and subscribers are none."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self.events: Gauge = metrics.gauge("firehose_lag_events", "Events that the slowest subscriber is behind")
+        self.seconds: Gauge = metrics.gauge("firehose_lag_seconds", "Age of the oldest event not yet sent to somebody")
+
+
+async def watch(
+    db: Database, live: Live, clock: Clock, crawling: CrawlRequests, gauges: Gauges, *, is_automatic: bool
+) -> None:
+    """Until cancelled."""
+    while True:
+        try:
+            if is_automatic:
+                await crawling.ask_due()
+            events, seconds = worst(await lags(db, live, clock))
+            gauges.events.set(events)
+            gauges.seconds.set(seconds)
+        except Exception as error:  # noqa: BLE001 - an edge: one round that fails must not end the others
+            log.error("federation.round_failed", exc_info=error)
+        await asyncio.sleep(TICK_SECONDS)

@@ -1,0 +1,22 @@
+"""How often one address may fetch whole repositories or page through the host (protocol/accounts.md 10)."""
+
+from dataclasses import replace
+
+from aurora_locus.accounts.registry import Registry
+from aurora_locus.xrpc.limits import limited, per_address
+from aurora_locus.xrpc.method import Method
+from groundwork.rate_limit.contract import Limit
+
+# A backfill of a relay fetches everybody once, by pages and then each; the reference lets that pass at this pace.
+_LIMITS = {
+    "com.atproto.sync.getRepo": Limit("get_repo", 6000, 5 * 60),
+    "com.atproto.sync.getCheckout": Limit("get_repo", 6000, 5 * 60),
+    "com.atproto.sync.listRepos": Limit("list_repos", 3000, 5 * 60),
+    "com.atproto.sync.listReposByCollection": Limit("list_repos", 3000, 5 * 60),
+}
+
+
+def for_crawlers(registry: Registry, method: Method) -> Method:
+    """The same method, counted where crawlers use it."""
+    limit = _LIMITS.get(method.nsid)
+    return method if limit is None else replace(method, run=limited(registry, per_address(limit), method.run))

@@ -1,0 +1,17 @@
+"""How a host stands with this server. This is no relay: the only host it knows is itself."""
+
+from typing import Any
+
+from aurora_locus.xrpc.com_atproto_sync.own_host import describe_own_host
+from aurora_locus.xrpc.method import Call, query
+from groundwork.errors import NotFound
+
+
+async def get_host_status(call: Call) -> dict[str, Any]:
+    """Raises NotFound (``HostNotFound``) for every other one."""
+    if call.parameters["hostname"].lower() != call.host.crawling.hostname:
+        raise NotFound("This server is a PDS and reads no other host.", name="HostNotFound")
+    return await describe_own_host(call)
+
+
+METHOD = query("com.atproto.sync.getHostStatus", get_host_status)

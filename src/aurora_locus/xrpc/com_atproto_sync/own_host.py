@@ -1,0 +1,20 @@
+"""The server as a host among hosts: a PDS knows one, itself."""
+
+from typing import Any
+
+from aurora_locus.repository import reader
+from aurora_locus.xrpc.enumeration import may_enumerate
+from aurora_locus.xrpc.method import Call
+
+
+async def describe_own_host(call: Call) -> dict[str, Any]:
+    """Name, number of the newest event, and, for whoever may list the accounts, how many there are."""
+    host = call.host
+    told: dict[str, Any] = {
+        "hostname": host.crawling.hostname,
+        "seq": host.repositories.live.ring.head,
+        "status": "active",
+    }
+    if may_enumerate(call):
+        told["accountCount"] = await reader.count_repositories(host.db)
+    return told

@@ -1,0 +1,18 @@
+"""Ask the relays to read this server, now: for its operator (design 4.10). This is no relay, it reads nobody itself."""
+
+from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.method import Call, procedure
+from groundwork.errors import Forbidden, Refused
+
+
+async def request_crawl(call: Call) -> None:
+    """Raises Refused for another host's name, without asking anybody anything; TooMany within twenty minutes."""
+    host = call.host
+    if call.body["hostname"].lower() != host.crawling.hostname:
+        raise Refused(f"This server is a PDS and reads nobody; it can announce {host.crawling.hostname} only.")
+    if not host.settings.announces_when_asked:
+        raise Forbidden("This server is not announced (PDS_FEDERATION_CRAWL_ENABLED is off).")
+    await host.crawling.ask_now()
+
+
+METHOD = procedure("com.atproto.sync.requestCrawl", request_crawl, Need.ADMIN)

@@ -1,0 +1,172 @@
+"""The host among others over sockets: announced by its operator, its readers shown, its crawlers counted."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+from websockets.asyncio.client import connect
+
+from aurora_locus.federation.standing import lags, worst
+from aurora_locus.sequencer.subscription import Subscription
+from groundwork.clock import HOUR
+from groundwork.http.server import serving
+from tests.aurora_locus.conftest import OpenTown
+from tests.aurora_locus.town import Town
+from tests.aurora_locus.xrpc.test_repo_methods import refused
+
+SYNC = "com.atproto.sync"
+FEDERATED = {
+    "federation_enabled": True,
+    "federation_firehose_enabled": True,
+    "federation_crawl_enabled": True,
+}
+
+
+class Relay:
+    """A relay that writes down who wants to be read."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.asked_once = asyncio.Event()
+        self.url = ""
+
+    async def request_crawl(self, request: Request) -> JSONResponse:
+        self.asked.append((await request.json())["hostname"])
+        self.asked_once.set()
+        return JSONResponse({})
+
+    async def status(self, request: Request) -> JSONResponse:
+        told = {"hostname": request.query_params["hostname"], "seq": 3, "accountCount": 1, "status": "throttled"}
+        return JSONResponse(told)
+
+
+@asynccontextmanager
+async def open_relay() -> AsyncIterator[Relay]:
+    relay = Relay()
+    routes = [
+        Route(f"/xrpc/{SYNC}.requestCrawl", relay.request_crawl, methods=["POST"]),
+        Route(f"/xrpc/{SYNC}.getHostStatus", relay.status),
+    ]
+    async with serving(Starlette(routes=routes)) as served:
+        relay.url = served.url
+        yield relay
+
+
+def host_of(town: Town) -> str:
+    return town.settings.url.removeprefix("http://")
+
+
+async def ask(town: Town, hostname: str) -> httpx.Response:
+    return await town.administration.post(f"{SYNC}.requestCrawl", {"hostname": hostname})
+
+
+async def standing(town: Town) -> dict[str, Any]:
+    answer = await town.http.get("/admin/federation", headers=town.administration.headers)
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+async def test_server_announces_itself_when_it_starts(open_the_town: OpenTown) -> None:
+    async with open_relay() as relay:
+        town = await open_the_town(**FEDERATED, federation_auto_stream=True, federation_relay_urls=(relay.url,))
+        async with asyncio.timeout(20):
+            await relay.asked_once.wait()
+        assert relay.asked == [host_of(town)]
+
+
+async def test_operator_has_the_relays_asked(open_the_town: OpenTown) -> None:
+    """Nobody is asked before; within twenty minutes only once."""
+    async with open_relay() as relay:
+        town = await open_the_town(**FEDERATED, federation_relay_urls=(relay.url,))
+        assert relay.asked == []
+        assert (await ask(town, host_of(town))).status_code == 200
+        again = await ask(town, host_of(town))
+        assert (again.status_code, again.json()["error"]) == (429, "RateLimitExceeded")
+        assert relay.asked == [host_of(town)]
+        town.clock.turn(HOUR)
+        assert (await ask(town, host_of(town))).status_code == 200
+
+
+async def test_other_hosts_are_refused_without_asking_anybody(open_the_town: OpenTown) -> None:
+    async with open_relay() as relay:
+        town = await open_the_town(**FEDERATED, federation_relay_urls=(relay.url,))
+        for hostname in ("other.example", "10.0.0.1", f"{host_of(town)}/path", f"http://{host_of(town)}", ""):
+            refused(await ask(town, hostname), "InvalidRequest")
+        stranger = await town.stranger.post(f"{SYNC}.requestCrawl", {"hostname": host_of(town)})
+        assert stranger.status_code == 401
+        assert relay.asked == []
+
+
+async def test_server_that_does_not_federate_asks_nobody(open_the_town: OpenTown) -> None:
+    async with open_relay() as relay:
+        town = await open_the_town(federation_relay_urls=(relay.url,))
+        assert (await ask(town, host_of(town))).status_code == 403
+        assert relay.asked == []
+
+
+async def test_the_only_host_is_itself(town: Town) -> None:
+    await town.sign_up("ana")
+    own = (await town.stranger.get(f"{SYNC}.getHostStatus", hostname=host_of(town))).json()
+    assert own == {"hostname": host_of(town), "seq": 4, "status": "active", "accountCount": 1}
+    assert (await town.stranger.get(f"{SYNC}.listHosts")).json() == {"hosts": [own]}
+    refused(await town.stranger.get(f"{SYNC}.getHostStatus", hostname="other.example"), "HostNotFound")
+    refused(await town.stranger.get(f"{SYNC}.listHosts", cursor="1"), "InvalidRequest")
+
+
+async def test_operator_sees_who_reads_and_how_far(open_the_town: OpenTown) -> None:
+    """Subscribers with their lag, relays with what they say of this host."""
+    async with open_relay() as relay:
+        town = await open_the_town(**FEDERATED, federation_relay_urls=(relay.url, "http://127.0.0.1:1"))
+        await town.sign_up("ana")
+        async with connect(f"{town.url.replace('http', 'ws')}/xrpc/{SYNC}.subscribeRepos?cursor=0") as socket:
+            for _ in range(4):
+                await socket.recv()
+            while True:
+                told = await standing(town)
+                if told["subscribers"][0]["live"]:
+                    break
+        (subscriber,) = told["subscribers"]
+        assert subscriber == {
+            "peer": "127.0.0.1",
+            "position": 4,
+            "live": True,
+            "behindEvents": 0,
+            "behindSeconds": 0,
+        }
+        good, bad = told["relays"]
+        assert good["says"] == {"seq": 3, "accountCount": 1, "status": "throttled"}
+        assert "problem" in bad["says"]
+
+
+async def test_lag_is_told_in_events_and_seconds(town: Town) -> None:
+    """A subscriber that has been sent nothing of four events, ten seconds old."""
+    await town.sign_up("ana")
+    live = town.pds.live
+    slow = Subscription(0, is_live=False, peer="slow")
+    live.listeners.add(slow)
+    town.clock.turn(10_000_000)
+    found = await lags(town.db, live, town.clock)
+    live.listeners.discard(slow)
+    assert worst(found) == (4, 10.0)
+    assert worst([]) == (0, 0.0)
+
+
+async def test_standing_is_for_the_operator(town: Town) -> None:
+    ana = await town.sign_up("ana")
+    for headers in ({}, ana.headers, {"authorization": httpx.BasicAuth("admin", "wrong")._auth_header}):
+        assert (await town.http.get("/admin/federation", headers=headers)).status_code == 401
+
+
+async def test_crawlers_are_counted(town: Town) -> None:
+    ana = await town.sign_up("ana")
+    for nsid, parameters in ((f"{SYNC}.getRepo", {"did": ana.did}), (f"{SYNC}.listRepos", {})):
+        answer = await town.http.get(f"/xrpc/{nsid}", params=parameters)
+        assert answer.status_code == 200
+        limit, remaining = int(answer.headers["ratelimit-limit"]), int(answer.headers["ratelimit-remaining"])
+        assert remaining == limit - 1
