@@ -31,6 +31,7 @@ ROLES: Final[Mapping[str, tuple[str, str]]] = {
 }
 
 NOUNS: Final[Mapping[str, tuple[str, str]]] = {
+    "debts": ("programs.commands.debts", "What is owed outside and was given up"),
     "firehose": ("programs.commands.firehose", "Watch an event stream, verify captured frames"),
     "queue": ("programs.commands.queue", "What waits for the processor; dead letters"),
     "records": ("programs.commands.records", "Inspect how calendar records are understood"),

@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from email.utils import parseaddr
@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from at_network.did_resolver import DidResolver, DidSettings
 from at_network.handle_resolver import HandleResolver, HandleSettings
-from groundwork.clock import Clock
+from groundwork.clock import Clock, SystemClock
 from groundwork.dangerous_starts import dangers_of
 from groundwork.database.migrate import migrate
 from groundwork.database.open_ import SQLITE, open_database
@@ -34,7 +34,7 @@ from openmeet.identities.network import Network
 from openmeet.ingestion.events import Here
 from openmeet.settings import PREFIX, Settings, contradictions, dangers
 from openmeet.tenants.model import Tenant, Tenants
-from programs.running import VERSION
+from programs.running import VERSION, run_command
 
 DEFAULT_TENANT = "default"
 
@@ -118,6 +118,17 @@ async def open_platform(settings: Settings, clock: Clock) -> AsyncIterator[Platf
                 tuple(hmac.digest(key, b"openmeet/records/erased", hashlib.sha256) for key in keys),
             ),
         )
+
+
+def run_on_platform(settings_file: Path | None, work: Callable[[Platform], Awaitable[None]]) -> None:
+    """Do an operator's work on the platform that the settings name."""
+    settings = read_platform_settings(settings_file)
+
+    async def run() -> None:
+        async with open_platform(settings, SystemClock()) as platform:
+            await work(platform)
+
+    run_command(run)
 
 
 def _sealing_keys(settings: Settings) -> list[bytes]:

@@ -1,14 +1,11 @@
 """``openmeet sync …``: both directions of the synchronisation, for the operator."""
 
-from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from at_protocol.failures import Malformed
 from at_protocol.syntax.did import Did, parse_did
-from groundwork.clock import SystemClock
 from groundwork.errors import InvalidInput
 from groundwork.outbox import owe
 from openmeet.debts import publications
@@ -16,8 +13,7 @@ from openmeet.debts.kinds import Debt
 from openmeet.firehose import progress
 from openmeet.records import seen
 from programs.command_line import AsJson, SettingsFile, noun, print_json, say
-from programs.platform import Platform, open_platform, read_platform_settings
-from programs.running import run_command
+from programs.platform import Platform, run_on_platform
 
 app = noun("Streams in, records out.")
 
@@ -51,7 +47,7 @@ def status(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
         else:
             say(_as_text(found))
 
-    _with_platform(settings_file, show)
+    run_on_platform(settings_file, show)
 
 
 @app.command()
@@ -80,7 +76,7 @@ def rejected(settings_file: SettingsFile = None, as_json: AsJson = False) -> Non
         if not frames:
             typer.echo("No frame was rejected.")
 
-    _with_platform(settings_file, show)
+    run_on_platform(settings_file, show)
 
 
 @app.command()
@@ -98,7 +94,7 @@ def unmapped(settings_file: SettingsFile = None, as_json: AsJson = False) -> Non
         if not found:
             typer.echo("Every record was understood.")
 
-    _with_platform(settings_file, show)
+    run_on_platform(settings_file, show)
 
 
 @app.command()
@@ -111,7 +107,7 @@ def read(did: RepositoryDid, settings_file: SettingsFile = None) -> None:
             await owe.owe(tx, Debt.BACKFILL, known, int(tx.now))
         typer.echo(f"The publisher will read {known}.")
 
-    _with_platform(settings_file, act)
+    run_on_platform(settings_file, act)
 
 
 @app.command()
@@ -125,7 +121,7 @@ def reset(did: RepositoryDid, settings_file: SettingsFile = None) -> None:
             await owe.owe(tx, Debt.BACKFILL, known, int(tx.now))
         typer.echo(f"A new epoch has begun for {known}; the publisher will read it whole.")
 
-    _with_platform(settings_file, act)
+    run_on_platform(settings_file, act)
 
 
 def _did(text: str) -> Did:
@@ -133,16 +129,6 @@ def _did(text: str) -> Did:
         return parse_did(text)
     except Malformed as wrong:
         raise InvalidInput("did", f"This is not a DID: {wrong.why}.") from wrong
-
-
-def _with_platform(settings_file: Path | None, work: Callable[[Platform], Awaitable[None]]) -> None:
-    settings = read_platform_settings(settings_file)
-
-    async def run() -> None:
-        async with open_platform(settings, SystemClock()) as platform:
-            await work(platform)
-
-    run_command(run)
 
 
 def _as_text(found: dict[str, object]) -> str:

@@ -1,0 +1,61 @@
+"""``openmeet debts …``: what the platform owes outside and has given up, for the operator."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+import typer
+
+from groundwork.database.transaction import Reader
+from groundwork.errors import NotFound
+from groundwork.outbox import owe
+from programs.command_line import AsJson, SettingsFile, noun, print_json, say
+from programs.platform import Platform, run_on_platform
+
+app = noun("What is owed outside: mail, accounts, repositories to read.")
+
+Kind = Annotated[str, typer.Argument(help="The debt's kind; see `openmeet debts given-up`.")]
+Subject = Annotated[str, typer.Argument(help="What it is about.")]
+All = Annotated[bool, typer.Option("--all", help="Every debt that was given up.")]
+
+
+@app.command()
+def given_up(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
+    """Debts that wait for a person, and why they could not be paid."""
+
+    async def show(platform: Platform) -> None:
+        async with platform.db.reader() as reader:
+            found = [debt async for debt in _given_up(reader)]
+        if as_json:
+            print_json([{"kind": one.kind, "subject": one.subject, "reason": one.reason} for one in found])
+            return
+        for one in found:
+            say(f"{one.kind}  {one.subject}\n    {one.reason}")
+        if not found:
+            say("Nothing was given up.")
+
+    run_on_platform(settings_file, show)
+
+
+@app.command()
+def retry(kind: Kind = "", subject: Subject = "", everything: All = False, settings_file: SettingsFile = None) -> None:
+    """Try again what was given up; the publisher does it."""
+    if everything == bool(kind and subject):
+        raise typer.BadParameter("Name a debt by kind and subject, or say --all.")
+
+    async def act(platform: Platform) -> None:
+        async with platform.db.transaction() as tx:
+            named = [(one.kind, one.subject) async for one in _given_up(tx)] if everything else [(kind, subject)]
+            for each in named:
+                if not await owe.wake(tx, *each):
+                    raise NotFound(f"There is no unpaid debt {each[0]} {each[1]}.")
+        say(f"{len(named)} due again")
+
+    run_on_platform(settings_file, act)
+
+
+async def _given_up(reader: Reader) -> AsyncIterator[owe.Debt]:
+    last = ("", "")
+    while page := await owe.given_up(reader, after=last):
+        for debt in page:
+            yield debt
+        last = (page[-1].kind, page[-1].subject)

@@ -1,0 +1,68 @@
+"""What was given up is seen by the operator, and tried again when they say so."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.parts import ROOT
+
+from groundwork.clock import SystemClock
+from groundwork.errors import Refused
+from groundwork.outbox import owe, pay
+from groundwork.outbox.owe import Debt as Owed
+from groundwork.outbox.owe import DebtState
+from groundwork.outbox.pay import Paying
+from openmeet.debts.kinds import Debt
+from programs.platform import open_platform, read_platform_settings
+
+GONE = "did:web:gone.example"
+WHY = "gone.example says: no such repository"
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    return {"OPENMEET_DATA_DIRECTORY": str(tmp_path), "OPENMEET_DEV_MAILBOX": "true"}
+
+
+def openmeet(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "programs.cli", "debts", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT / "src",
+        env={**os.environ, **environment},
+    )
+
+
+async def refuse(_debt: Owed) -> None:
+    raise Refused(WHY)
+
+
+async def test_a_debt_that_was_given_up_is_listed_and_becomes_due_again(environment: dict[str, str]):
+    async with open_platform(read_platform_settings(None, environment), SystemClock()) as platform:
+        async with platform.db.transaction() as tx:
+            await owe.owe(tx, Debt.BACKFILL, GONE)
+        await pay.run_once(platform.db, {Debt.BACKFILL: Paying(refuse)})
+
+        listed = openmeet(environment, "given-up", "--json")
+        assert json.loads(listed.stdout) == [{"kind": "backfill", "subject": GONE, "reason": f"Refused: {WHY}"}]
+        assert openmeet(environment, "retry", "backfill", GONE).stdout == "1 due again\n"
+        async with platform.db.reader() as reader:
+            debt = await owe.find(reader, Debt.BACKFILL, GONE)
+        assert debt is not None
+        assert (debt.state, debt.attempts) == (DebtState.DUE, 0)
+        assert openmeet(environment, "given-up").stdout == "Nothing was given up.\n"
+
+
+def test_naming_what_is_not_owed_is_refused_and_naming_nothing_is_misuse(environment: dict[str, str]):
+    unknown = openmeet(environment, "retry", "backfill", GONE)
+    assert (unknown.returncode, unknown.stderr) == (
+        1,
+        f"openmeet debts: There is no unpaid debt backfill {GONE}.\n",
+    )
+    assert openmeet(environment, "retry").returncode == 2
+    assert openmeet(environment, "retry", "backfill", GONE, "--all").returncode == 2
