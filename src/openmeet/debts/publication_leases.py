@@ -74,6 +74,20 @@ LEASE = f"""
     returning {COLUMNS}
 """
 
+# More of the same people that may go out in one call: what was never sent, and what must vanish; not what failed before.
+_ALIKE = f"""{_READY} and attempts = 0 and (state = 'retracting' or (state = 'due' and uri is null))"""
+
+LEASE_ALIKE = f"""
+    update publications
+       set state = case when state = 'retracting' then 'retracting' else 'sending' end,
+           lease = lease + 1, leased_until = :until
+     where {_ALIKE}
+       and (kind, subject_id) in (
+           select kind, subject_id from publications where {_ALIKE} and user_id in :user_ids
+            order by case when state = 'retracting' then 0 else 1 end, due_at, kind, subject_id limit :limit)
+    returning {COLUMNS}
+"""
+
 LEASE_ONE = f"""
     update publications
        set state = case when state = 'retracting' then 'retracting' else 'sending' end,
@@ -206,6 +220,15 @@ ADOPT = f"""
 async def take(tx: Transaction, *, limit: int, seconds: float) -> list[Publication]:
     """Lease what is due, retractions first."""
     rows = await tx.fetch(LEASE, now=tx.now, until=tx.now + int(seconds * SECOND), limit=limit)
+    return [_publication(row) for row in rows]
+
+
+async def take_alike(tx: Transaction, held: Sequence[Publication], *, limit: int, seconds: float) -> list[Publication]:
+    """Lease more of the same people that can go out together with what is held."""
+    user_ids = sorted({one.user_id for one in held})
+    if not user_ids:
+        return []
+    rows = await tx.fetch(LEASE_ALIKE, now=tx.now, until=tx.now + int(seconds * SECOND), limit=limit, user_ids=user_ids)
     return [_publication(row) for row in rows]
 
 

@@ -24,13 +24,22 @@ from openmeet.publication import settling, writing
 from openmeet.publication.eligibility import Hold, Leave, PublishEvent, PublishRsvp, Wait, decide
 from openmeet.publication.publisher import LEASE_SECONDS, LOOK_AGAIN_AFTER, Publisher
 from openmeet.publication.sending import delete_record
+from openmeet.publication.together import MAX_WRITES, pay_together
 
 
 async def run_once(publisher: Publisher, *, limit: int = 20) -> int:
-    """Pay what is due now; how many debts were taken."""
+    """Pay what is due now; how many debts were taken. First sends and retractions of one repository go out together."""
     async with publisher.db.transaction() as tx:
         held = await leases.take(tx, limit=limit, seconds=LEASE_SECONDS)
-    await asyncio.gather(*(pay(publisher, one) for one in held))
+        held += await leases.take_alike(tx, held, limit=MAX_WRITES, seconds=LEASE_SECONDS)
+    alone = await pay_together(publisher, held)
+    at_once = asyncio.Semaphore(limit)
+
+    async def pay_alone(one: Publication) -> None:
+        async with at_once:
+            await pay(publisher, one)
+
+    await asyncio.gather(*(pay_alone(one) for one in alone))
     return len(held)
 
 

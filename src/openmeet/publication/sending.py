@@ -1,5 +1,6 @@
 """One record to one repository: the calls, and what their answers mean. No database here."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from at_network.xrpc_client import XrpcClient
@@ -9,6 +10,8 @@ from at_protocol.data.model import Value
 from at_protocol.failures import Malformed
 from at_protocol.syntax.at_uri import AtUri
 from groundwork.errors import NotFound, Refused, RemoteFailed
+
+_APPLY = "com.atproto.repo.applyWrites"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,37 @@ async def put_record(client: XrpcClient, uri: AtUri, record: dict[str, Value], *
         },
     )
     return _stored(answer)
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """The PDS's answer to several writes: ``cids`` of the creates in order, ``rev`` of the one commit."""
+
+    cids: tuple[str | None, ...]
+    rev: str | None
+
+
+async def apply_writes(
+    client: XrpcClient, did: str, deletes: Sequence[AtUri], creates: Sequence[tuple[AtUri, dict[str, Value]]]
+) -> Applied:
+    """Delete and create in one commit, or nothing of it. A create under a key that is taken fails all."""
+    writes: list[dict[str, object]] = [
+        {"$type": f"{_APPLY}#delete", "collection": str(uri.collection), "rkey": str(uri.rkey)} for uri in deletes
+    ]
+    writes += [
+        {
+            "$type": f"{_APPLY}#create",
+            "collection": str(uri.collection),
+            "rkey": str(uri.rkey),
+            "value": json_form.to_json(record),
+        }
+        for uri, record in creates
+    ]
+    answer = await client.procedure(_APPLY, {"repo": did, "writes": writes})
+    results = answer.get("results")
+    said = results[len(deletes) :] if isinstance(results, list) and len(results) == len(writes) else []
+    found = [one.get("cid") if isinstance(one, dict) else None for one in said] or [None] * len(creates)
+    return Applied(tuple(cid if isinstance(cid, str) else None for cid in found), _rev(answer))
 
 
 async def delete_record(client: XrpcClient, uri: AtUri) -> str | None:

@@ -37,7 +37,7 @@ from openmeet.publication.publisher import (
     Publisher,
     page_of,
 )
-from openmeet.publication.sending import Current, get_record, put_record
+from openmeet.publication.sending import Current, Stored, get_record, put_record
 from openmeet.records import seen
 from openmeet.records.collections import EVENT, RSVP, RSVPS
 from openmeet.records.event import MAX_RECORD_BYTES
@@ -97,6 +97,32 @@ async def write(
         await _send(publisher, client, held, draft)
 
 
+async def first_draft(publisher: Publisher, held: Publication, decision: PublishEvent | PublishRsvp) -> Draft | None:
+    """The record of something that was never sent, checked; None where one may be there already.
+
+    Nobody is asked for it: a create fails where something is under its key. Raises what ``write`` raises.
+    """
+    if held.uri is not None:
+        return None
+    uri, is_new = await _uri_for(publisher, held, decision, decision.identity.did)
+    if isinstance(decision, PublishEvent):
+        if not is_new:
+            return None
+        ours = publishable(
+            decision.event, instance=publisher.instance, page_url=page_of(publisher.instance, decision.event)
+        )
+        draft = Draft(uri, decision.identity, None, write_event(ours, None), owes_nothing=False)
+    else:
+        async with publisher.db.reader() as reader:
+            known = await seen.find(reader, str(uri))
+        if known is not None and known.cid is not None:
+            return None
+        record = await _rsvp_record(publisher, decision, None)
+        draft = Draft(uri, decision.identity, None, record, owes_nothing=False)
+    _check(publisher, draft, seal_in_cbor(draft.record).body)
+    return draft
+
+
 async def _draft(
     publisher: Publisher, client: XrpcClient, held: Publication, decision: PublishEvent | PublishRsvp
 ) -> Draft | None:
@@ -115,14 +141,20 @@ async def _draft(
         ours = publishable(decision.event, instance=publisher.instance, page_url=page)
         settled = previous is not None and owes_nothing(ours, previous)
         return Draft(uri, decision.identity, current, write_event(ours, previous), settled)
-    record = write_rsvp(
+    record = await _rsvp_record(publisher, decision, previous)
+    return Draft(uri, decision.identity, current, record, record == previous)
+
+
+async def _rsvp_record(
+    publisher: Publisher, decision: PublishRsvp, previous: dict[str, Value] | None
+) -> dict[str, Value]:
+    return write_rsvp(
         decision.token,
         subject_uri=decision.event.record_uri or "",
         subject_cid=await _subject_cid(publisher, decision.event),
         now=publisher.network.clock.now(),
         previous=previous,
     )
-    return Draft(uri, decision.identity, current, record, record == previous)
 
 
 async def _uri_for(
@@ -183,21 +215,28 @@ async def _send(publisher: Publisher, client: XrpcClient, held: Publication, dra
     except Conflict:
         await _after_conflict(publisher, held, draft.uri, cid, written.body)
         return
+    await settle_stored(publisher, held, draft.uri, cid, written.body, stored)
+
+
+async def settle_stored(
+    publisher: Publisher, held: Publication, uri: AtUri, cid: str, body: bytes, stored: Stored
+) -> None:
+    """The PDS has answered a write of these bytes: its answer is noted, or what it really holds is read back."""
     if stored.cid == cid and stored.rev is not None and _is_rev(stored.rev, publisher.network.clock.now()):
         await settling.confirm(
-            publisher, held, revision=held.revision, uri=uri, cid=cid, body=written.body, rev=stored.rev
+            publisher, held, revision=held.revision, uri=str(uri), cid=cid, body=body, rev=stored.rev
         )
         return
     # No commit was made, since nothing changed, or the PDS stores something else than was sent: its bytes are the base,
     # or each comparison would fail. Or its rev is none: what is stored beside a record orders all that follows.
-    proven = await _prove(draft.uri, publisher)
+    proven = await _prove(uri, publisher)
     if proven.cid is None or proven.record is None:
         raise RemoteFailed("What the PDS stored cannot be read back.")
     await settling.confirm(
         publisher,
         held,
         revision=held.revision,
-        uri=uri,
+        uri=str(uri),
         cid=str(proven.cid),
         body=proven.record,
         rev=_rev(proven),

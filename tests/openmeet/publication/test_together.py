@@ -1,0 +1,237 @@
+"""First sends and retractions of one repository go out in one commit; whatever happens to the call, each row is settled once."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Sequence
+
+import pytest
+from aiohttp import web
+
+from at_protocol.syntax.at_uri import parse_at_uri
+from groundwork.clock import HOUR, MINUTE
+from groundwork.errors import NotFound
+from openmeet.attendance.model import Reply
+from openmeet.debts.publications import Kind, State
+from openmeet.events import actions as events
+from openmeet.events.model import Event
+from openmeet.publication import payer, together
+from openmeet.records.collections import EVENT, RSVP
+from openmeet.records.rsvp import record_key_for
+from openmeet.users.model import Caller
+from tests.openmeet.town import Town
+
+MANY = 12
+
+
+class _Watch:
+    """Calls that change the repository, in order; loses the answer of the n-th request, and kills who waits for it."""
+
+    def __init__(self) -> None:
+        self.writes: list[str] = []
+        self.left: int | None = None
+        self.victim: asyncio.Task[int] | None = None
+        self.refuses = False
+
+    def loses(self, request: web.Request) -> bool:
+        method = request.path.rpartition(".")[2]
+        if method in {"applyWrites", "putRecord", "deleteRecord"}:
+            self.writes.append(method)
+        # A refresh whose answer is lost for longer than the server's grace ends the session: a person has to sign in.
+        if self.left is None or method == "refreshSession":
+            return False
+        self.left -= 1
+        if self.left > 0:
+            return False
+        self.left = None
+        if self.victim is not None:
+            self.victim.cancel()
+        return True
+
+    def twists(self, request: web.Request, _answer: web.Response) -> web.Response | None:
+        if not (self.refuses and request.path.endswith("applyWrites")):
+            return None
+        body = {"error": "InvalidRequest", "message": "not together"}
+        return web.Response(status=400, body=json.dumps(body).encode(), content_type="application/json")
+
+
+async def watched(town: Town) -> _Watch:
+    """Her repository is reached through the proxy, so that its answers can be lost and counted."""
+    async with town.db.transaction() as tx:
+        await tx.execute("update repository_sessions set pds_url = :url", url=town.proxy.url)
+    watch = _Watch()
+    town.proxy.loses, town.proxy.twists = watch.loses, watch.twists
+    return watch
+
+
+async def some_events(town: Town, cleo: Caller, number: int = MANY) -> list[Event]:
+    return [await town.event(cleo, title=f"Tea {n}") for n in range(number)]
+
+
+async def names(town: Town, cleo: Caller) -> list[str]:
+    """Names of all event records in her repository."""
+    app = await town.stranger("cleo")
+    did = (await town.identity(cleo.user_id)).did
+    listed = await app.query("com.atproto.repo.listRecords", {"repo": did, "collection": EVENT, "limit": 100})
+    return sorted(one["value"]["name"] for one in listed["records"])
+
+
+async def states(town: Town, made: Sequence[Event]) -> set[State]:
+    return {(await town.standing(Kind.EVENT, one.id)).state for one in made}
+
+
+async def revs(town: Town, made: Sequence[Event]) -> set[str]:
+    uris = [(await town.standing(Kind.EVENT, one.id)).uri for one in made]
+    async with town.db.reader() as reader:
+        rows = await reader.fetch("select rev from records where uri in :uris", uris=uris)
+    return {row["rev"] for row in rows}
+
+
+async def test_what_is_due_goes_out_in_one_commit(town: Town):
+    cleo = await town.connected()
+    made = await some_events(town, cleo)
+    watch = await watched(town)
+    await town.pay()
+    assert watch.writes == ["applyWrites"]
+    assert await states(town, made) == {State.PUBLISHED}
+    assert len(await revs(town, made)) == 1
+    assert await names(town, cleo) == sorted(one.title for one in made)
+
+
+async def test_more_than_a_payer_takes_at_once_go_out_together(town: Town):
+    """The others of the same person come along, up to what one commit may hold."""
+    cleo = await town.connected()
+    made = await some_events(town, cleo, 45)
+    watch = await watched(town)
+    assert await town.pay() == 45
+    assert watch.writes == ["applyWrites"]
+    assert await states(town, made) == {State.PUBLISHED}
+
+
+async def test_a_commit_holds_so_many_and_no_more(town: Town, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(together, "MAX_WRITES", 5)
+    cleo = await town.connected()
+    made = await some_events(town, cleo)
+    watch = await watched(town)
+    await town.pay()
+    assert watch.writes == ["applyWrites"] * 3
+    assert await states(town, made) == {State.PUBLISHED}
+
+
+async def test_retractions_go_along_and_updates_go_alone(town: Town):
+    """One commit for what is new and what must vanish; an edit is sent with the CID that it replaces."""
+    cleo = await town.connected()
+    old = await some_events(town, cleo, 4)
+    await town.pay()
+    gone, edited = old[:2], old[2]
+    async with town.db.transaction() as tx:
+        for one in gone:
+            await events.delete(tx, cleo, one.slug)
+    await town.revise(cleo, edited.slug, title="Edited")
+    new = [await town.event(cleo, title=f"New {n}") for n in range(3)]
+    watch = await watched(town)
+    await town.pay()
+    assert sorted(watch.writes) == ["applyWrites", "putRecord"]
+    assert await states(town, gone) == {State.RETRACTED}
+    assert await states(town, new) == {State.PUBLISHED}
+    assert await names(town, cleo) == sorted(["Edited", "Tea 3", "New 0", "New 1", "New 2"])
+
+
+async def test_a_call_that_is_refused_is_paid_singly(town: Town):
+    """Nothing was written, so each goes alone, under the key that was fixed for it."""
+    cleo = await town.connected()
+    made = await some_events(town, cleo, 4)
+    watch = await watched(town)
+    watch.refuses = True
+    await town.pay()
+    town.clock.turn(HOUR)
+    await town.pay()
+    assert await states(town, made) == {State.PUBLISHED}
+    assert await names(town, cleo) == sorted(one.title for one in made)
+
+
+async def test_one_that_cannot_go_does_not_keep_the_others(town: Town):
+    """Something unknown stands under an answer's key: the call fails, the others go singly, this one is merged."""
+    ana, cleo = await town.person(), await town.connected()
+    tea = await town.event(ana)
+    await town.pay()
+    uri = (await town.standing(Kind.EVENT, tea.id)).uri
+    assert uri is not None
+    record = await town.record(uri)
+    app = await town.stranger("cleo")
+    did = (await town.identity(cleo.user_id)).did
+    await app.procedure(
+        "com.atproto.repo.putRecord",
+        {
+            "repo": did,
+            "collection": str(RSVP),
+            "rkey": record_key_for(parse_at_uri(uri)),
+            "record": {
+                "$type": str(RSVP),
+                "subject": {"uri": uri, "cid": record["cid"]},
+                "status": f"{RSVP}#interested",
+                "theme": "kept",
+            },
+        },
+    )
+    mine = await town.answer(cleo, tea.slug, Reply.GOING)
+    made = await some_events(town, cleo, 3)
+    watch = await watched(town)
+    for _ in range(4):
+        await town.pay()
+        await town.ingest()
+        town.clock.turn(HOUR)
+    assert watch.writes[0] == "applyWrites"
+    assert await states(town, made) == {State.PUBLISHED}
+    assert (await town.standing(Kind.RSVP, mine.id)).state is State.PUBLISHED
+    answer = await town.record(f"at://{did}/{RSVP}/{record_key_for(parse_at_uri(uri))}")
+    assert answer["theme"] == "kept"
+
+
+@pytest.mark.parametrize("is_killed", [True, False], ids=["killed", "answer lost"])
+@pytest.mark.parametrize("request_number", range(1, 7))
+async def test_payer_that_dies_at_any_request(town: Town, request_number: int, is_killed: bool):
+    """Exactly one record for each event, and none for what was taken back, whenever the payer dies."""
+    cleo = await town.connected()
+    gone = await some_events(town, cleo, 2)
+    await town.pay()
+    async with town.db.transaction() as tx:
+        for one in gone:
+            await events.delete(tx, cleo, one.slug)
+    made = [await town.event(cleo, title=f"New {n}") for n in range(4)]
+    watch = await watched(town)
+    task = asyncio.create_task(payer.run_once(town.publisher))
+    watch.left, watch.victim = request_number, task if is_killed else None
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    watch.left = watch.victim = None
+    for _ in range(6):
+        town.clock.turn(2 * MINUTE)
+        await town.pay()
+        await town.ingest()
+    assert await names(town, cleo) == sorted(one.title for one in made)
+    assert await states(town, made) == {State.PUBLISHED}
+    assert await states(town, gone) == {State.RETRACTED}
+    await town.listen(cleo.user_id)
+    assert await states(town, made) == {State.PUBLISHED}
+    for one in made:
+        uri = (await town.standing(Kind.EVENT, one.id)).uri
+        assert uri is not None
+        assert (await town.record(uri))["name"] == one.title
+    for one in gone:
+        assert (await town.standing(Kind.EVENT, one.id)).uri is None
+
+
+async def test_a_withdrawn_consent_stops_what_is_on_its_way(town: Town):
+    """Marked between the lease and the sending: nothing of it is sent."""
+    cleo = await town.connected()
+    made = await some_events(town, cleo, 3)
+    async with town.db.transaction() as tx:
+        await tx.execute("update publications set is_recalled = 1")
+    await town.pay()
+    assert await names(town, cleo) == []
+    for one in made:
+        uri = (await town.standing(Kind.EVENT, one.id)).uri
+        if uri is not None:
+            with pytest.raises(NotFound):
+                await town.record(uri)
