@@ -20,7 +20,7 @@ from at_protocol.syntax.did import Did
 from aurora_locus.accounts import queries
 from aurora_locus.accounts.model import AccessToken, Account, RefreshToken, Scope
 from aurora_locus.accounts.session_tokens import SessionTokens, expired
-from aurora_locus.repository.model import Status
+from aurora_locus.repository.model import OF_THE_HOST, Status
 from aurora_locus.repository.repositories import Repositories
 from groundwork.clock import SECOND, Clock, Instant
 from groundwork.errors import Forbidden, NotSignedIn
@@ -79,7 +79,7 @@ class Credentials:
                     raise NotSignedIn("Use a Bearer token here.", name="InvalidToken")
         elif access.expires_at <= now:
             raise expired()
-        return Session(_usable(await self._account(access.did, now), access.issued_at), access.scope)
+        return Session(_usable(await self._account(access.did, now), access.issued_at, access.scope), access.scope)
 
     def read_refresh(self, headers: Mapping[bytes, bytes], *, even_if_expired: bool) -> RefreshToken:
         """The refresh token of a request that needs one. Raises NotSignedIn."""
@@ -96,7 +96,7 @@ class Credentials:
         now = self._clock.now()
         # Its time and its single use were checked by whoever read the token; no session is ended with it.
         account = await self._account(did, now)
-        return _usable(account, max(now, account.tokens_valid_after))
+        return _usable(account, max(now, account.tokens_valid_after), Scope.FULL)
 
     async def _account(self, did: Did, now: Instant) -> Account:
         kept = self._accounts.get(did)
@@ -128,12 +128,12 @@ class Credentials:
         return Administration()
 
 
-def _usable(account: Account, issued_at: Instant) -> Account:
+def _usable(account: Account, issued_at: Instant, scope: Scope) -> Account:
     if account.status is Status.ACTIVE and issued_at >= account.tokens_valid_after:
         return account
     if account.status is Status.DELETED:
         raise Forbidden(f"There is no account {account.did} on this server.", name="AccountNotFound")
-    if account.status in {Status.TAKENDOWN, Status.SUSPENDED}:
+    if account.status in OF_THE_HOST and scope is not Scope.TAKENDOWN:
         raise NotSignedIn("This account has been taken down.", name="AccountTakedown")
     if issued_at < account.tokens_valid_after:
         raise NotSignedIn("This session was ended. Sign in again.", name="InvalidToken")

@@ -25,13 +25,13 @@ _TAKE = """
 _IS_USABLE = "select 1 from invite_codes where code = :code and disabled = 0 and available_uses > 0"
 _NOTE_USE = "insert into invite_code_uses (code, used_by, used_at) values (:code, :used_by, :used_at)"
 _COLUMNS = "c.code, c.available_uses, c.disabled, c.for_account, c.created_by, c.created_at"
-_OF_ACCOUNT = f"select {_COLUMNS} from invite_codes c where c.for_account = :account order by c.created_at, c.code"
-_USES_OF_ACCOUNT = """
-    select u.code, u.used_by, u.used_at
-      from invite_code_uses u join invite_codes c on c.code = u.code
-     where c.for_account = :account
-     order by u.used_at, u.used_by
+_OF_ACCOUNTS = f"select {_COLUMNS} from invite_codes c where c.for_account in :accounts order by c.created_at, c.code"
+_USED_BY = f"""
+    select u.used_by, {_COLUMNS} from invite_code_uses u join invite_codes c on c.code = u.code where u.used_by in :dids
 """
+_USES_OF = "select code, used_by, used_at from invite_code_uses where code in :codes order by used_at, used_by"
+_DISABLE = "update invite_codes set disabled = 1 where code in :codes"
+_DISABLE_OF_ACCOUNTS = "update invite_codes set disabled = 1 where for_account in :accounts"
 _DISABLE_OF = "update invite_codes set disabled = 1 where for_account = :did"
 
 
@@ -75,10 +75,30 @@ def create_many(
 
 async def of_account(reader: Reader, account: str) -> list[InviteCode]:
     """The codes that were made for an account, oldest first."""
+    return (await of_accounts(reader, [account])).get(account, [])
+
+
+async def of_accounts(reader: Reader, accounts: Sequence[str]) -> dict[str, list[InviteCode]]:
+    """The codes that were made for each account, oldest first."""
+    rows = await reader.fetch(_OF_ACCOUNTS, accounts=list(accounts))
+    found = defaultdict(list)
+    for code in await _with_uses(reader, rows):
+        found[code.for_account].append(code)
+    return found
+
+
+async def used_by(reader: Reader, dids: Sequence[Did]) -> dict[str, InviteCode]:
+    """The code with which each account was made, for those that were made with one."""
+    rows = await reader.fetch(_USED_BY, dids=list(dids))
+    codes = await _with_uses(reader, rows)
+    return {row["used_by"]: code for row, code in zip(rows, codes, strict=True)}
+
+
+async def _with_uses(reader: Reader, rows: Sequence[Row]) -> list[InviteCode]:
     uses = defaultdict(list)
-    for row in await reader.fetch(_USES_OF_ACCOUNT, account=account):
+    for row in await reader.fetch(_USES_OF, codes=[row["code"] for row in rows]):
         uses[row["code"]].append((Did(row["used_by"]), Instant(row["used_at"])))
-    return [_code(row, uses[row["code"]]) for row in await reader.fetch(_OF_ACCOUNT, account=account)]
+    return [_code(row, uses[row["code"]]) for row in rows]
 
 
 async def require_usable(reader: Reader, code: str) -> None:
@@ -98,6 +118,12 @@ def use(w: Writer, code: str, did: Did) -> None:
 def disable_of(w: Writer, account: str) -> None:
     """No code that was made for this account can be used any more."""
     w.execute(_DISABLE_OF, did=account)
+
+
+def disable(w: Writer, codes: Sequence[str], accounts: Sequence[str]) -> None:
+    """Neither these codes nor any of these accounts can be used any more."""
+    w.execute(_DISABLE, codes=list(codes))
+    w.execute(_DISABLE_OF_ACCOUNTS, accounts=list(accounts))
 
 
 def _code(row: Row, uses: Sequence[tuple[Did, Instant]]) -> InviteCode:

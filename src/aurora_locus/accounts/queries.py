@@ -43,7 +43,9 @@ _TAKEN_DOWN = "select takedown_ref, suspended_at from accounts where did = :did"
 _EMAIL = "select email, email_confirmed_at from accounts where did = :did"
 _CONFIRM_EMAIL = "update accounts set email_confirmed_at = :at where did = :did"
 _SET_EMAIL = "update accounts set email = :email, email_confirmed_at = null where did = :did"
-_SET_PASSWORD_HASH = "update accounts set password_hash = :hash, tokens_valid_after = :valid_after where did = :did"  # noqa: S105 - a statement
+_SET_PASSWORD_HASH = "update accounts set password_hash = :hash where did = :did"  # noqa: S105 - a statement
+
+_END_ACCESS = "update accounts set tokens_valid_after = :valid_after where did = :did"
 
 _TO_DELETE = (
     "select did from accounts where delete_after <= :now and deactivated_at is not null order by delete_after, did"
@@ -174,9 +176,14 @@ def set_email(w: Writer, did: Did, email: str) -> None:
 
 def set_password(w: Writer, did: Did, password_hash: str) -> None:
     """Another password; access tokens given out before are not valid any more."""
+    w.execute(_SET_PASSWORD_HASH, did=did, hash=password_hash)
+    end_access(w, did)
+
+
+def end_access(w: Writer, did: Did) -> None:
+    """Access tokens given out before are not valid any more."""
     # Tokens tell their time in whole seconds. What begins in the rest of this one is dated to its end (`sessions`).
-    valid_after = (w.now // SECOND + 1) * SECOND
-    w.execute(_SET_PASSWORD_HASH, did=did, hash=password_hash, valid_after=valid_after)
+    w.execute(_END_ACCESS, did=did, valid_after=(w.now // SECOND + 1) * SECOND)
 
 
 async def to_delete(reader: Reader, now: Instant) -> list[Did]:

@@ -15,7 +15,7 @@ from aurora_locus.accounts.app_passwords import AppPassword
 from aurora_locus.accounts.model import Account, RefreshToken, Scope, TokenPair
 from aurora_locus.accounts.passwords import Passwords
 from aurora_locus.accounts.session_tokens import REFRESH_LIFETIME, SessionTokens
-from aurora_locus.repository.model import Status
+from aurora_locus.repository.model import OF_THE_HOST, Status
 from groundwork.clock import HOUR, Instant
 from groundwork.database.transaction import Database, Writer
 from groundwork.errors import NotSignedIn
@@ -62,14 +62,18 @@ class Proof:
     app_password: AppPassword | None
 
 
-async def authenticate(db: Database, passwords: Passwords, identifier: str, password: str) -> Proof:
+async def authenticate(
+    db: Database, passwords: Passwords, identifier: str, password: str, *, allow_takendown: bool = False
+) -> Proof:
     """The account that identifier and password open, the account's own password or one of its app passwords.
 
     Raises NotSignedIn with one sentence and one cost for an unknown identifier and a wrong password; taken-down accounts
-    are told so only after the password was right.
+    are told so only after the password was right. ``allow_takendown`` lets them in with the account's own password, to
+    take their things and leave.
     """
     proof = await prove(db, passwords, identifier, password)
-    if proof.account.status in {Status.TAKENDOWN, Status.SUSPENDED}:
+    may_leave = allow_takendown and proof.app_password is None
+    if proof.account.status in OF_THE_HOST and not may_leave:
         raise NotSignedIn("This account has been taken down.", name="AccountTakedown")
     return proof
 
@@ -108,11 +112,21 @@ async def _prove(db: Database, passwords: Passwords, identifier: str, password: 
     return Proof(account, None if fits else app_password)
 
 
-def open_session(w: Writer, tokens: SessionTokens, did: Did, app_password: AppPassword | None = None) -> TokenPair:
-    """A new session in the caller's transaction. Raises NotSignedIn for an app password that was revoked meanwhile."""
+def open_session(
+    w: Writer,
+    tokens: SessionTokens,
+    did: Did,
+    app_password: AppPassword | None = None,
+    *,
+    is_takendown: bool = False,
+) -> TokenPair:
+    """A new session in the caller's transaction. Raises NotSignedIn for an app password that was revoked meanwhile.
+
+    That of an account that was taken down can do little, and cannot be refreshed while the account is.
+    """
     name = None if app_password is None else app_password.name
     token_id, expires_at = _fresh_id(), Instant(w.now + REFRESH_LIFETIME)
-    scope = _scope(w, did, name)
+    scope = Scope.TAKENDOWN if is_takendown else _scope(w, did, name)
     w.execute(_INSERT, id=token_id, did=did, app_password_name=name, expires_at=expires_at, created_at=w.now)
     return TokenPair(tokens.access(did, scope, _issued_at(w, did)), tokens.refresh(did, token_id, w.now, expires_at))
 

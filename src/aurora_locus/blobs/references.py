@@ -23,9 +23,10 @@ _PUBLISH_REFERRED = """
      where did = :did and state = 'temporary' and takedown_ref is null
        and exists (select 1 from blob_references r where r.did = :did and r.cid = blobs.cid)
 """
+# One that was taken down stays, so that it is known when it is uploaded again.
 _COLLECT = """
     delete from blobs
-     where did = :did and cid = :cid
+     where did = :did and cid = :cid and takedown_ref is null
        and not exists (select 1 from blob_references r where r.did = :did and r.cid = :cid)
 """
 

@@ -21,6 +21,10 @@ class Status(StrEnum):
     DELETED = "deleted"
 
 
+# What the owner cannot lift.
+OF_THE_HOST = frozenset({Status.TAKENDOWN, Status.SUSPENDED})
+
+
 @dataclass(frozen=True, slots=True)
 class Head:
     """A repository's present: its last commit, that commit's rev and tree root, and whether it may be shown."""

@@ -11,6 +11,19 @@ from groundwork.errors import Forbidden, NotSignedIn
 # Only signing out takes a refresh token that has expired: the wish is plain, and granting it harms nobody.
 _TAKES_EXPIRED = "com.atproto.server.deleteSession"
 
+# What an account that was taken down may still do: see where it stands, and leave (protocol/accounts.md 5 and 7). Its
+# repository and blobs are read where anybody may ask, as their owner.
+_WHILE_TAKEN_DOWN = frozenset(
+    {
+        "app.bsky.actor.getPreferences",
+        "com.atproto.identity.requestPlcOperationSignature",
+        "com.atproto.identity.signPlcOperation",
+        "com.atproto.server.checkAccountStatus",
+        "com.atproto.server.getServiceAuth",
+        "com.atproto.server.getSession",
+    }
+)
+
 
 def authenticator(credentials: Credentials, services: ServiceCallers) -> Authenticate:
     """The driver over sessions, the administration's password and the tokens of other services."""
@@ -34,14 +47,18 @@ def authenticator(credentials: Credentials, services: ServiceCallers) -> Authent
                     return Caller(None, is_admin=True)
                 raise Forbidden("This is for accounts, not for the administration.")
             case Session():
-                return _caller(need, found)
+                return _caller(need, nsid, found)
 
     return authenticate
 
 
-def _caller(need: Need, session: Session) -> Caller:
+def _caller(need: Need, nsid: str, session: Session) -> Caller:
     if need is Need.ADMIN:
         raise NotSignedIn("This is for the administration.", name="AuthenticationRequired", headers=BASIC)
+    if session.scope is Scope.TAKENDOWN:
+        if need is not Need.NOTHING and nsid not in _WHILE_TAKEN_DOWN:
+            raise NotSignedIn("This account has been taken down.", name="AccountTakedown")
+        return Caller(session.account.did, session.scope)
     if need is Need.FULL_ACCESS and session.scope is not Scope.FULL:
         raise Forbidden("Sign in with the account's own password for this; an app password is not enough.")
     return Caller(session.account.did, session.scope)

@@ -1,6 +1,7 @@
 """Every method that this server has. A new one is a file and a line here."""
 
 from aurora_locus.accounts.registry import Registry
+from aurora_locus.xrpc.com_atproto_admin.table import methods as of_the_administration
 from aurora_locus.xrpc.com_atproto_identity.table import methods as about_identities
 from aurora_locus.xrpc.com_atproto_repo import (
     apply_writes,
@@ -71,4 +72,4 @@ SYNC = (
 def table(registry: Registry) -> Table:
     """The whole table of a running server."""
     sync = [for_crawlers(registry, method) for method in SYNC]
-    return Table([*REPO, *sync, *about_accounts(registry), *about_identities(registry)], STREAMS)
+    return Table([*REPO, *sync, *about_accounts(registry), *about_identities(registry), *of_the_administration(registry)], STREAMS)

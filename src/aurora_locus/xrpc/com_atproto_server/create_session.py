@@ -2,13 +2,23 @@
 
 from aurora_locus.accounts import sessions
 from aurora_locus.accounts.registry import Registry
+from aurora_locus.repository.model import OF_THE_HOST
 from aurora_locus.xrpc.com_atproto_server.session_view import session_view
 from aurora_locus.xrpc.method import Call, Outcome
 
 
 async def run(registry: Registry, call: Call) -> Outcome:
     """Raises NotSignedIn, the same for an unknown identifier and a wrong password."""
-    proof = await sessions.authenticate(registry.db, registry.passwords, call.body["identifier"], call.body["password"])
-    did = proof.account.did
-    tokens = await registry.db.write(lambda w: sessions.open_session(w, registry.tokens, did, proof.app_password))
-    return {**session_view(proof.account), "accessJwt": tokens.access, "refreshJwt": tokens.refresh}
+    proof = await sessions.authenticate(
+        registry.db,
+        registry.passwords,
+        call.body["identifier"],
+        call.body["password"],
+        allow_takendown=call.body.get("allowTakendown", False),
+    )
+    account = proof.account
+    is_takendown = account.status in OF_THE_HOST
+    tokens = await registry.db.write(
+        lambda w: sessions.open_session(w, registry.tokens, account.did, proof.app_password, is_takendown=is_takendown)
+    )
+    return {**session_view(account), "accessJwt": tokens.access, "refreshJwt": tokens.refresh}

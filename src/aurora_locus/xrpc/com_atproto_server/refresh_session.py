@@ -2,7 +2,7 @@
 
 from aurora_locus.accounts import queries, sessions
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.repository.model import Status
+from aurora_locus.repository.model import OF_THE_HOST, Status
 from aurora_locus.xrpc.com_atproto_server.session_view import session_view
 from aurora_locus.xrpc.method import Call, Outcome
 from groundwork.errors import NotSignedIn
@@ -17,7 +17,7 @@ async def run(registry: Registry, call: Call) -> Outcome:
         account = await queries.find(reader, token.did)
     if account is None or account.status is Status.DELETED:
         raise NotSignedIn("This session has ended. Sign in again.", name="ExpiredToken")
-    if account.status in {Status.TAKENDOWN, Status.SUSPENDED}:
+    if account.status in OF_THE_HOST:
         raise NotSignedIn("This account has been taken down.", name="AccountTakedown")
     pair = await registry.db.write(lambda w: sessions.refresh(w, registry.tokens, token))
     return {**session_view(account), "accessJwt": pair.access, "refreshJwt": pair.refresh}

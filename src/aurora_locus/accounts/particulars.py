@@ -1,0 +1,54 @@
+"""An account as its host sees it: what the administration is shown, and nobody else."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from at_protocol.syntax.did import Did
+from at_protocol.syntax.handle import Handle
+from aurora_locus.accounts import invites
+from aurora_locus.accounts.invites import InviteCode
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader
+
+_FIND = """
+    select did, handle, email, email_confirmed_at, deactivated_at, invites_disabled, invite_note, created_at
+      from accounts where did in :dids
+     order by did
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Particulars:
+    """``invited_by`` is the code with which the account was made."""
+
+    did: Did
+    handle: Handle
+    email: str | None
+    email_confirmed_at: Instant | None
+    deactivated_at: Instant | None
+    invites_are_disabled: bool
+    invite_note: str | None
+    created_at: Instant
+    invited_by: InviteCode | None
+    invites: Sequence[InviteCode]
+
+
+async def find(reader: Reader, dids: Sequence[Did]) -> list[Particulars]:
+    """Those of the accounts that are here, by DID."""
+    own = await invites.of_accounts(reader, dids)
+    used = await invites.used_by(reader, dids)
+    return [
+        Particulars(
+            Did(row["did"]),
+            Handle(row["handle"]),
+            row["email"],
+            row["email_confirmed_at"],
+            row["deactivated_at"],
+            bool(row["invites_disabled"]),
+            row["invite_note"],
+            Instant(row["created_at"]),
+            used.get(row["did"]),
+            own.get(row["did"], []),
+        )
+        for row in await reader.fetch(_FIND, dids=list(dids))
+    ]

@@ -1,0 +1,21 @@
+"""Several accounts at once; those that are not here are left out."""
+
+from at_protocol.syntax.did import Did
+from aurora_locus.accounts import particulars
+from aurora_locus.accounts.registry import Registry
+from aurora_locus.xrpc.com_atproto_admin.account_view import account_view
+from aurora_locus.xrpc.method import Call, Outcome
+from groundwork.errors import InvalidInput
+
+# An address line is not much longer.
+MAX_ACCOUNTS = 200
+
+
+async def run(registry: Registry, call: Call) -> Outcome:
+    """In the order of their DIDs."""
+    dids = list(dict.fromkeys(Did(did) for did in call.parameters["dids"]))
+    if len(dids) > MAX_ACCOUNTS:
+        raise InvalidInput("dids", f"Ask for at most {MAX_ACCOUNTS} accounts at once.")
+    async with registry.db.reader() as reader:
+        found = await particulars.find(reader, dids)
+    return {"infos": [account_view(account) for account in found]}

@@ -1,0 +1,46 @@
+"""What was decided about an account, a record or a blob."""
+
+from typing import Any
+
+from at_protocol.syntax.did import Did
+from aurora_locus.accounts.registry import Registry
+from aurora_locus.moderation import takedowns
+from aurora_locus.moderation.subjects import AccountSubject, Subject, blob_of, record_at, subject_value
+from aurora_locus.moderation.takedowns import NO_REFERENCE, Decision
+from aurora_locus.xrpc.method import Call, Outcome
+from groundwork.errors import InvalidInput
+
+
+async def run(registry: Registry, call: Call) -> Outcome:
+    """Raises NotFound for a subject that is not here."""
+    subject = _subject(call)
+    async with registry.db.reader() as reader:
+        decision = await takedowns.find(reader, subject)
+    answer: dict[str, Any] = {
+        "subject": subject_value(subject, decision.record_cid),
+        "takedown": takedown_value(decision),
+    }
+    if decision.is_deactivated is not None:
+        answer["deactivated"] = {"applied": decision.is_deactivated}
+    return answer
+
+
+def takedown_value(decision: Decision) -> dict[str, Any]:
+    """Whether it is taken down, and under which reference."""
+    if decision.takedown is None:
+        return {"applied": False}
+    reference = {} if decision.takedown == NO_REFERENCE else {"ref": decision.takedown}
+    return {"applied": True, **reference}
+
+
+def _subject(call: Call) -> Subject:
+    did, uri, blob = (call.parameters.get(name) for name in ("did", "uri", "blob"))
+    if blob is not None:
+        if did is None:
+            raise InvalidInput("did", "Say whose blob it is.")
+        return blob_of(Did(did), blob)
+    if uri is not None:
+        return record_at(uri)
+    if did is not None:
+        return AccountSubject(Did(did))
+    raise InvalidInput("", "Name an account (did), a record (uri) or a blob (did and blob).")

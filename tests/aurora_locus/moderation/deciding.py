@@ -1,0 +1,45 @@
+"""What the administration decides, as it asks for it."""
+
+from typing import Any
+
+import httpx
+
+from tests.aurora_locus.town import Person, Town
+
+UPDATE, STATUS = "com.atproto.admin.updateSubjectStatus", "com.atproto.admin.getSubjectStatus"
+
+
+def account(person: Person) -> dict[str, Any]:
+    return {"$type": "com.atproto.admin.defs#repoRef", "did": person.did}
+
+
+def record(written: Any) -> dict[str, Any]:
+    return {"$type": "com.atproto.repo.strongRef", "uri": written["uri"], "cid": written["cid"]}
+
+
+def blob(person: Person, cid: str) -> dict[str, Any]:
+    return {"$type": "com.atproto.admin.defs#repoBlobRef", "did": person.did, "cid": cid}
+
+
+async def decide(town: Town, subject: dict[str, Any], **decisions: Any) -> httpx.Response:
+    """``takedown=True`` and the like."""
+    body = {"subject": subject} | {name: {"applied": applied} for name, applied in decisions.items()}
+    answer = await town.administration.post(UPDATE, body)
+    assert answer.status_code == 200, answer.text
+    return answer
+
+
+async def take_down(town: Town, person: Person) -> None:
+    await decide(town, account(person), takedown=True)
+
+
+async def write_note(person: Person, **more: Any) -> Any:
+    body = {"repo": person.did, "collection": "org.example.note", "record": {"text": "hello", **more}}
+    answer = await person.post("com.atproto.repo.createRecord", body)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+async def upload(person: Person, content: bytes = b"a blob") -> httpx.Response:
+    headers = {**person.headers, "content-type": "text/plain"}
+    return await person.http.post("/xrpc/com.atproto.repo.uploadBlob", content=content, headers=headers)
