@@ -142,7 +142,7 @@ class SubscriptionType(_Type, frozen=True, kw_only=True, tag="subscription"):
 
 
 class PermissionSetType(_Type, frozen=True, kw_only=True, tag="permission-set"):
-    """``permissions`` stay as written: a reader drops a permission with a field it does not know (section 8)."""
+    """``permissions`` stay as written: a reader drops a permission with a field it does not know."""
 
     permissions: tuple[dict[str, object], ...]
     title: str | None = None
