@@ -20,6 +20,8 @@ from at_protocol.syntax.record_key import RecordKey, parse_record_key
 
 MAX_WANTED_COLLECTIONS = 100
 MAX_WANTED_DIDS = 10_000
+# Cursors from here on are Unix microseconds, smaller ones sequence numbers of the 2026 rewrite.
+FIRST_TIME_CURSOR = 10**15
 
 
 @dataclass(frozen=True, slots=True)
