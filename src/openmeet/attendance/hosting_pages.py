@@ -33,6 +33,7 @@ def routes() -> list[Route]:
         Route("/events/{slug}/delete", delete, methods=["POST"]),
         Route("/events/{slug}/confirm", confirm, methods=["POST"]),
         Route("/events/{slug}/publish", publish_again, methods=["POST"]),
+        Route("/events/{slug}/unpublish", take_back, methods=["POST"]),
     ]
 
 
@@ -125,6 +126,14 @@ async def publish_again(request: Request) -> Response:
             await events.release(tx, event.id)
             return go(f"/events/{event.slug}", said="event_here_only")
     return go(f"/events/{event.slug}", said="event_published" if is_published else "event_tried")
+
+
+async def take_back(request: Request) -> Response:
+    """The event stays here as it is; its record is deleted, and stays so until the host wants it back."""
+    event, _ = await _own(request)
+    async with database_of(request).transaction() as tx:
+        await publications.recall(tx, kind=publications.Kind.EVENT, subject_id=event.id)
+    return go(f"/events/{event.slug}", said="taken_back")
 
 
 def _slug(request: Request) -> EventSlug:

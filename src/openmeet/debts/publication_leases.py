@@ -41,6 +41,7 @@ class Publication:
     lease: int
     edited_at: Instant
     reason: str
+    is_recalled: bool
 
     @property
     def is_pending(self) -> bool:
@@ -54,7 +55,8 @@ class Publication:
 
 
 COLUMNS = """kind, subject_id, user_id, state, revision, sent_revision, did, uri, chosen_cid, chosen_body,
-    chosen_revision, base_cid, base_body, base_rev, edits, merged, rounds, attempts, lease, edited_at, reason"""
+    chosen_revision, base_cid, base_body, base_rev, edits, merged, rounds, attempts, lease, edited_at, reason,
+    is_recalled"""
 
 _READY = """(
         (state in ('due', 'retrying', 'waiting') and due_at <= :now)
@@ -442,6 +444,7 @@ def _publication(row: Row) -> Publication:
         row["lease"],
         Instant(row["edited_at"]),
         row["reason"],
+        bool(row["is_recalled"]),
     )
 
 

@@ -75,7 +75,10 @@ DUE_ON_NEW_REVISION = (
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What a page shows about one record. ``due_at`` is the next try; ``changed_at`` the last change of state."""
+    """What a page shows about one record. ``due_at`` is the next try; ``changed_at`` the last change of state.
+
+    ``is_recalled``: its owner took it back, or took back their consent; it is not sent until they say otherwise.
+    """
 
     state: State
     revision: int
@@ -85,6 +88,7 @@ class Standing:
     due_at: Instant
     changed_at: Instant
     was_merged: bool
+    is_recalled: bool = False
 
     def words(self, now: Instant) -> str:
         """The chip: words, never a code (product.md, "Sync status")."""
@@ -148,15 +152,16 @@ TAKE_ON = """
 """
 
 STATES = """
-    select subject_id, state, revision, sent_revision, uri, reason, due_at, changed_at, was_merged
+    select subject_id, state, revision, sent_revision, uri, reason, due_at, changed_at, was_merged, is_recalled
       from publications where kind = :kind and subject_id in ({})
 """
 
 TRY_AGAIN = """
     update publications set state = 'due', due_at = :now, changed_at = :now, attempts = 0, rounds = 0, writes = 0,
-           reason = ''
+           reason = '', is_recalled = 0
      where kind = :kind and subject_id = :subject_id
-       and state in ('withheld', 'waiting', 'due', 'retrying', 'blocked', 'refused', 'conflicted')
+       and (state in ('withheld', 'waiting', 'due', 'retrying', 'blocked', 'refused', 'conflicted')
+            or (state = 'retracted' and is_recalled = 1))
 """
 
 TRY_ALL_OF = """
@@ -167,15 +172,16 @@ TRY_ALL_OF = """
 
 # Whatever is on its way may still arrive, or come back as an echo or with somebody's edit: the mark sees to it that it is
 # looked at again then, and nothing marked is sent.
-RECALL_ALL_OF = """
+_RECALL = """
     update publications
        set is_recalled = 1, changed_at = :now,
            state = case when uri is not null and state in ('published', 'refused', 'conflicted', 'retrying') then 'due'
                         else state end,
            due_at = case when uri is not null and state in ('published', 'refused', 'conflicted', 'retrying') then :now
                          else due_at end
-     where user_id = :user_id
 """
+RECALL_ALL_OF = f"{_RECALL} where user_id = :user_id"
+RECALL = f"{_RECALL} where kind = :kind and subject_id = :subject_id"
 
 ALLOW_ALL_OF = "update publications set is_recalled = 0 where user_id = :user_id and is_recalled = 1"
 
@@ -230,7 +236,7 @@ async def states(reader: Reader, kind: Kind, subject_ids: Sequence[str]) -> dict
 
 
 async def try_again(tx: Transaction, *, kind: Kind, subject_id: str) -> bool:
-    """A person asks for another try now; False when nothing waits."""
+    """A person asks for another try now, also of what they had taken back; False when nothing waits."""
     tx.after_commit(ring)
     return await tx.execute(TRY_AGAIN, kind=kind, subject_id=subject_id, now=tx.now) == 1
 
@@ -247,6 +253,12 @@ async def look_again(tx: Transaction, *, kind: Kind, subject_ids: Sequence[str])
     for start in range(0, len(subject_ids), _AT_A_TIME):
         some = list(subject_ids[start : start + _AT_A_TIME])
         await tx.execute(LOOK_AGAIN, kind=kind, subject_ids=some, now=tx.now)
+
+
+async def recall(tx: Transaction, *, kind: Kind, subject_id: str) -> bool:
+    """The person takes this one back from the network; it is not sent again until ``try_again``, or a new yes to all."""
+    tx.after_commit(ring)
+    return await tx.execute(RECALL, kind=kind, subject_id=subject_id, now=tx.now) == 1
 
 
 async def recall_all_of(tx: Transaction, user_id: str) -> int:
@@ -282,4 +294,5 @@ def _standing(row: Row) -> Standing:
         Instant(row["due_at"]),
         Instant(row["changed_at"]),
         was_merged=bool(row["was_merged"]),
+        is_recalled=bool(row["is_recalled"]),
     )

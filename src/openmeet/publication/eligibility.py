@@ -56,6 +56,8 @@ class Leave:
     why: str
 
 
+_RECALLED = "You took it back from the network."
+
 Decision = PublishEvent | PublishRsvp | Hold | Wait | Leave
 
 
@@ -75,6 +77,8 @@ async def decide(reader: Reader, owed: Publication) -> Decision:
                 return Hold("Only public events are published.")
             if not consent.is_given:
                 return Hold("You have not agreed to publishing.")
+            if owed.is_recalled:
+                return Hold(_RECALLED)
             if event.record_uri is not None and parse_at_uri(event.record_uri).collection != EVENT:
                 return Leave("Records of this older collection are read, not written.")
             identity = await _identity(reader, UserId(owed.user_id), owed.did or event.record_did)
@@ -94,6 +98,8 @@ async def _decide_rsvp(reader: Reader, owed: Publication, *, agreed: bool) -> De
         return Hold("Answers to events that are not public are never published.")
     if not agreed:
         return Hold("You have not agreed to publishing.")
+    if owed.is_recalled:
+        return Hold(_RECALLED)
     if event.removed_at is not None:
         return Leave("The event's record is gone.")
     token = token_for(attendance.status)

@@ -37,6 +37,8 @@ SAID = {
     "waitlisted": "It is full; you are on the waitlist and move up by yourself.",
     "interested": "Noted: you are interested.",
     "declined": "Noted: you are not going.",
+    "taken_back": "It is being taken back from your PDS and stays here. Copies elsewhere may remain.",
+    "answer_tried": "Your answer is on its way to your PDS.",
     "choice_kept": "It is as you chose.",
     "answers_confirmed": "They have a place now.",
     "profile_saved": "Your profile is saved.",
