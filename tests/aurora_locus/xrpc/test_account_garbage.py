@@ -6,6 +6,9 @@ import pytest
 
 from tests.aurora_locus.town import IDENTITY, SERVER, Town, together
 
+# A DID that nobody here has.
+NOBODYS = "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"
+
 VALID: dict[str, dict[str, Any]] = {
     f"{SERVER}.createAccount": {
         "handle": "ben.test",
@@ -17,6 +20,53 @@ VALID: dict[str, dict[str, Any]] = {
     f"{SERVER}.createSession": {"identifier": "ana.test", "password": "password of ana"},
     f"{SERVER}.deactivateAccount": {"deleteAfter": "2030-01-01T00:00:00Z"},
     f"{IDENTITY}.updateHandle": {"handle": "anabel.test"},
+    f"{SERVER}.createAppPassword": {"name": "phone", "privileged": True},
+    f"{SERVER}.revokeAppPassword": {"name": "phone"},
+    f"{SERVER}.confirmEmail": {"email": "ana@example.org", "token": "AAAAA-AAAAA"},
+    f"{SERVER}.updateEmail": {"email": "new@example.org", "token": "AAAAA-AAAAA", "emailAuthFactor": False},
+    f"{SERVER}.requestPasswordReset": {"email": "ana@example.org"},
+    f"{SERVER}.resetPassword": {"token": "AAAAA-AAAAA", "password": "another password"},
+    f"{SERVER}.deleteAccount": {"did": NOBODYS, "password": "password of ana", "token": "AAAAA-AAAAA"},
+    f"{SERVER}.reserveSigningKey": {"did": "did:plc:ragtjsm2j2vknwkz3zp4oxrd"},
+    f"{SERVER}.createInviteCodes": {"codeCount": 1, "useCount": 1, "forAccounts": [NOBODYS]},
+    "app.bsky.actor.putPreferences": {"preferences": [{"$type": "app.bsky.actor.defs#x"}]},
+    "com.atproto.admin.disableInviteCodes": {"codes": ["a"], "accounts": ["b"]},
+    "com.atproto.admin.updateSubjectStatus": {
+        "subject": {"$type": "com.atproto.admin.defs#repoRef", "did": NOBODYS},
+        "takedown": {"applied": True, "ref": "case"},
+        "deactivated": {"applied": True},
+    },
+}
+
+OWN = frozenset(
+    {
+        f"{IDENTITY}.updateHandle",
+        f"{SERVER}.confirmEmail",
+        f"{SERVER}.createAppPassword",
+        f"{SERVER}.deactivateAccount",
+        f"{SERVER}.revokeAppPassword",
+        f"{SERVER}.updateEmail",
+        "app.bsky.actor.putPreferences",
+    }
+)
+OF_THE_HOST = frozenset(
+    {
+        f"{SERVER}.createInviteCodes",
+        "com.atproto.admin.disableInviteCodes",
+        "com.atproto.admin.updateSubjectStatus",
+    }
+)
+
+QUERIES: dict[str, dict[str, str]] = {
+    f"{SERVER}.getServiceAuth": {"aud": "did:web:a.example", "lxm": "app.bsky.feed.getTimeline", "exp": "1"},
+    f"{SERVER}.getAccountInviteCodes": {"includeUsed": "true", "createAvailable": "false"},
+    "com.atproto.admin.getAccountInfo": {"did": NOBODYS},
+    "com.atproto.admin.getAccountInfos": {"dids": NOBODYS},
+    "com.atproto.admin.getSubjectStatus": {
+        "did": NOBODYS,
+        "uri": f"at://{NOBODYS}/org.example.note/a",
+        "blob": "bafkreidfayvfuwqa7qlnopdjiqrxzs6blmoeu4rujcjtnci5beludirz2a",
+    },
 }
 
 NASTY: list[Any] = [
@@ -44,12 +94,22 @@ NASTY: list[Any] = [
 @pytest.mark.parametrize("nsid", VALID)
 async def test_nasty_values_in_every_field(town: Town, nsid: str) -> None:
     ana = await town.sign_up("ana")
-    caller = ana if nsid.endswith(("deactivateAccount", "updateHandle")) else town.stranger
+    caller = ana if nsid in OWN else town.administration if nsid in OF_THE_HOST else town.stranger
     for name in VALID[nsid]:
         answers = await together(*(caller.post(nsid, {**VALID[nsid], name: value}) for value in NASTY))
         for value, answer in zip(NASTY, answers, strict=True):
             assert answer.status_code in {200, 400, 401, 413}, (name, value, answer.text)
     assert await town.count("accounts") <= 2
+
+
+@pytest.mark.parametrize("nsid", QUERIES)
+async def test_nasty_values_in_every_parameter(town: Town, nsid: str) -> None:
+    ana = await town.sign_up("ana")
+    caller = town.administration if ".admin." in nsid else ana
+    for name in QUERIES[nsid]:
+        for value in (one for one in NASTY if isinstance(one, str) and len(one) < 10_000):
+            answer = await caller.get(nsid, **{**QUERIES[nsid], name: value})
+            assert answer.status_code in {200, 400}, (name, value, answer.text)
 
 
 @pytest.mark.parametrize("handle", ["", "a", "\x00", "x" * 300, "did:plc:abc", "ana.test\n", "%00"])
