@@ -5,7 +5,6 @@ from functools import cache
 from typing import Any
 
 from at_protocol.crypto.did_key import PublicKey, parse_multikey
-from at_protocol.data import cbor
 from tests.parts import fixture_path
 from tests.world.relay import read_frames
 
@@ -74,8 +73,3 @@ def keys() -> dict[str, PublicKey]:
         for method in document["verificationMethod"]
         if method["id"].endswith("#atproto")
     }
-
-
-def post_block() -> bytes:
-    """A post of usual size, encoded."""
-    return cbor.encode(POST)

@@ -45,11 +45,6 @@ def resident_mb(pid: int | None = None) -> float:
     return next(int(row.split()[1]) for row in text.splitlines() if row.startswith("VmRSS:")) / 1024
 
 
-def peak_mb() -> float:
-    """The most memory that this process ever had, in megabytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
 def processor_seconds(pid: int) -> float:
     """Time that a process has spent computing, all its threads together (Linux; elsewhere 0)."""
     try:
