@@ -4,10 +4,15 @@ argon2id with 19 MiB, t=2, p=1, the least that OWASP's password storage sheet al
 library's defaults, so that a flood of sign-ins is slow for those who cause it and not for everybody. Parameters are part
 of the stored hash. App passwords are random, so they are hashed as the reference server does: scrypt (N 16384, r 8, p 1) with a
 salt that follows from the DID, which lets the row be found by its hash.
+
+Passwords that came with accounts of the reference server are scrypt hashes as well. They fit as they are, and give way to
+argon2id at the next sign-in, as hashes with older parameters do.
 """
 
 import asyncio
 import hashlib
+import hmac
+import re
 from concurrent.futures import ThreadPoolExecutor
 
 from argon2 import PasswordHasher
@@ -20,6 +25,9 @@ from groundwork.errors import InvalidInput
 MIN_LENGTH = 8
 MAX_NEW_LENGTH = 256
 MAX_CHECKED_LENGTH = 512
+
+# The reference server's: a salt of 16 bytes and a hash of 64, in hexadecimal.
+_OF_REFERENCE = re.compile(r"(?P<salt>[0-9a-f]{32}):[0-9a-f]{128}")
 
 
 def require_acceptable(password: str) -> None:
@@ -53,23 +61,36 @@ class Passwords:
         fits = await loop.run_in_executor(self._pool, self._verify, stored or self._nobodys, password)
         return fits and stored is not None
 
+    def is_outdated(self, stored: str) -> bool:
+        """Whether a hash that fits should give way to one made today."""
+        try:
+            return _OF_REFERENCE.fullmatch(stored) is not None or self._hasher.check_needs_rehash(stored)
+        except InvalidHashError:
+            return False
+
     async def hash_app_password(self, did: Did, password: str) -> str:
         """``salt:hash`` in hexadecimal; the same for the same account and password."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, _scrypt, did, password)
+        return await asyncio.get_running_loop().run_in_executor(self._pool, _of_app, did, password)
 
     def close(self) -> None:
         """Let running hashes end."""
         self._pool.shutdown()
 
     def _verify(self, stored: str, password: str) -> bool:
+        of_reference = _OF_REFERENCE.fullmatch(stored)
+        if of_reference is not None:
+            return hmac.compare_digest(_scrypt(password, of_reference["salt"]), stored)
         try:
             return self._hasher.verify(stored, password)
         except (VerificationError, InvalidHashError):
             return False
 
 
-def _scrypt(did: Did, password: str) -> str:
-    salt = hashlib.sha256(did.encode()).digest()[:16].hex()
+def _of_app(did: Did, password: str) -> str:
+    return _scrypt(password, hashlib.sha256(did.encode()).digest()[:16].hex())
+
+
+def _scrypt(password: str, salt: str) -> str:
     # The reference server gives the salt to scrypt as text, not as the bytes that the text names.
     hashed = hashlib.scrypt(password.encode(), salt=salt.encode(), n=16384, r=8, p=1, dklen=64, maxmem=64 << 20)
     return f"{salt}:{hashed.hex()}"

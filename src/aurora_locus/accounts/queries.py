@@ -45,6 +45,7 @@ _CONFIRM_EMAIL = "update accounts set email_confirmed_at = :at where did = :did"
 _SET_EMAIL = "update accounts set email = :email, email_confirmed_at = null where did = :did"
 _SET_PASSWORD_HASH = "update accounts set password_hash = :hash where did = :did"  # noqa: S105 - a statement
 
+_RENEW_HASH = "update accounts set password_hash = :new where did = :did and password_hash = :old"
 _END_ACCESS = "update accounts set tokens_valid_after = :valid_after where did = :did"
 
 _TO_DELETE = (
@@ -178,6 +179,11 @@ def set_password(w: Writer, did: Did, password_hash: str) -> None:
     """Another password; access tokens given out before are not valid any more."""
     w.execute(_SET_PASSWORD_HASH, did=did, hash=password_hash)
     end_access(w, did)
+
+
+def renew_hash(w: Writer, did: Did, *, old: str, new: str) -> None:
+    """Another hash of the same password, unless that was changed meanwhile."""
+    w.execute(_RENEW_HASH, did=did, old=old, new=new)
 
 
 def end_access(w: Writer, did: Did) -> None:

@@ -78,6 +78,15 @@ async def authenticate(
     return proof
 
 
+async def renew_hash(db: Database, passwords: Passwords, proof: Proof, password: str) -> None:
+    """Hash a password that has just fitted anew, where its hash is one of another time or server."""
+    old = proof.account.password_hash
+    if proof.app_password is not None or old is None or not passwords.is_outdated(old):
+        return
+    new = await passwords.hash(password)
+    await db.write(lambda w: queries.renew_hash(w, proof.account.did, old=old, new=new))
+
+
 async def prove(db: Database, passwords: Passwords, identifier: str, password: str) -> Proof:
     """The same whatever the host decided about the account."""
     loop = asyncio.get_running_loop()

@@ -95,3 +95,22 @@ async def test_body_beyond_the_cap_is_not_read(town: Town) -> None:
 def test_customers_are_told_apart_by_network(engine: str, address: str, network: str) -> None:
     assert engine
     assert network_of(address) == network
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "allowed"),
+    [
+        ("requestPasswordReset", {"email": "nobody@example.org"}, 15),
+        ("resetPassword", {"token": "AAAAA-AAAAA", "password": "short"}, 50),
+        ("reserveSigningKey", {}, 20),
+    ],
+)
+async def test_what_anybody_may_ask_is_limited_per_address(
+    public_town: Town, name: str, body: dict[str, str], allowed: int
+) -> None:
+    answers = [await public_town.stranger.post(f"{SERVER}.{name}", body) for _ in range(allowed + 1)]
+    assert [answer.status_code for answer in answers].count(429) == 1
+    assert answers[-1].json()["error"] == "RateLimitExceeded"
+    elsewhere = {"x-forwarded-for": "192.0.2.7"}
+    answer = await public_town.http.post(f"/xrpc/{SERVER}.{name}", json=body, headers=elsewhere)
+    assert answer.status_code != 429

@@ -16,6 +16,7 @@ async def run(registry: Registry, call: Call) -> Outcome:
         call.body["password"],
         allow_takendown=call.body.get("allowTakendown", False),
     )
+    await sessions.renew_hash(registry.db, registry.passwords, proof, call.body["password"])
     account = proof.account
     is_takendown = account.status in OF_THE_HOST
     tokens = await registry.db.write(

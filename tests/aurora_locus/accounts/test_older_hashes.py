@@ -1,0 +1,43 @@
+"""Passwords of accounts that came from the reference server, or whose hash is of another time."""
+
+import pytest
+from argon2 import PasswordHasher
+
+from tests.aurora_locus.town import Person, Town, statuses, together
+
+# Of "password of ana", made by the crypto module of Node as the reference server calls it.
+OF_REFERENCE = (
+    "00112233445566778899aabbccddeeff:"
+    "78d771f0d3cb0f1d3a919de175798ff56e3b55a035229135ffe9816836745fc1"
+    "3b528657addac13c5db513b9c1bfbdc4e064ddababd443c92102ad01ee61047c"
+)
+
+
+async def stored(town: Town) -> str:
+    async with town.db.reader() as reader:
+        row = await reader.fetch_one("select password_hash from accounts")
+    assert row is not None
+    return str(row["password_hash"])
+
+
+async def with_hash(town: Town, password_hash: str) -> Person:
+    ana = await town.sign_up("ana")
+    await town.db.write(lambda w: w.execute("update accounts set password_hash = :hash", hash=password_hash))
+    return ana
+
+
+@pytest.mark.parametrize("older", [OF_REFERENCE, PasswordHasher(1, 64, 1).hash("password of ana")])
+async def test_older_hash_fits_and_gives_way(town: Town, older: str) -> None:
+    await with_hash(town, older)
+    answers = await together(*(town.sign_in("ana.test", "password of ana") for _ in range(3)))
+    assert statuses(answers) == [200, 200, 200]
+    renewed = await stored(town)
+    assert renewed.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+    assert (await town.sign_in("ana.test", "password of ana")).status_code == 200
+    assert await stored(town) == renewed
+
+
+async def test_wrong_password_changes_nothing(town: Town) -> None:
+    await with_hash(town, OF_REFERENCE)
+    assert (await town.sign_in("ana.test", "password of ben")).json()["error"] == "AuthenticationRequired"
+    assert await stored(town) == OF_REFERENCE
