@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from urllib.parse import urlsplit
 
-from starlette.routing import Mount, Route
+from starlette.routing import Mount, Route, WebSocketRoute
 
 from at_network.did_resolver import DidResolver, DidSettings
 from at_network.handle_resolver import HandleResolver, HandleSettings
@@ -32,6 +32,8 @@ from aurora_locus.blobs.sweep import sweep as sweep_blobs
 from aurora_locus.blobs.uploads import Blobs, Limits
 from aurora_locus.debts import Debt
 from aurora_locus.federation.crawl_requests import CrawlRequests, over_http
+from aurora_locus.federation.jetstream import PATH as JETSTREAM
+from aurora_locus.federation.jetstream import Jetstream
 from aurora_locus.federation.standing import standing
 from aurora_locus.federation.watching import Gauges, watch
 from aurora_locus.identity import plc_updates
@@ -204,6 +206,10 @@ def _application(
             *well_known.routes(host.db, host.settings, version),
             *operations_routes(metrics, {"database": look}),
             *operators,
+            WebSocketRoute(
+                JETSTREAM,
+                Jetstream(host.db, host.repositories.live, is_served=host.settings.serves_firehose),
+            ),
             Mount("/xrpc", dispatcher(host, methods)),
         ],
         metrics,

@@ -1,6 +1,6 @@
 """docs/routes.md lists every address of the three servers, and nothing else."""
 
-from starlette.routing import Mount, Route
+from starlette.routing import Mount, Route, WebSocketRoute
 
 from aurora_locus.xrpc.table import table
 from groundwork.http.application import Application
@@ -19,8 +19,8 @@ def documented(*headings: str) -> set[tuple[str, str]]:
 def served(app: Application) -> set[tuple[str, str]]:
     """Methods and paths of an application; HEAD comes with GET, mounted applications have a section of their own."""
     routes = [route for route in app.routes if not isinstance(route, Mount)]
-    assert all(isinstance(route, Route) for route in routes)
-    return {
+    assert all(isinstance(route, Route | WebSocketRoute) for route in routes)
+    return {("WS", route.path) for route in routes if isinstance(route, WebSocketRoute)} | {
         (method, route.path)
         for route in routes
         if isinstance(route, Route)

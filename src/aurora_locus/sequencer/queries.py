@@ -9,6 +9,7 @@ _HEAD = "select last, retired_up_to from sequencer where id = 1"
 _TIME_AFTER = """
     select e.sequenced_at from events e where e.seq > :position order by e.seq limit 1
 """
+_BOUNDS = "select coalesce(min(seq), 0), coalesce(max(seq), 0) from events"
 _PAGE = "select seq, frame from events where seq > :position order by seq limit :limit"
 
 
@@ -42,3 +43,18 @@ async def times_after(db: Database, positions: Iterable[int]) -> dict[int, Insta
             if row is not None:
                 found[position] = Instant(row[0])
     return found
+
+
+async def position_at(db: Database, instant: Instant) -> int:
+    """The number behind which the events of an instant and later begin; found by halving, for numbers follow time."""
+    async with db.reader() as reader:
+        row = await reader.fetch_one(_BOUNDS)
+        low, high = (row[0] - 1, row[1]) if row and row[1] else (0, 0)
+        while low < high:
+            middle = (low + high) // 2
+            time = await reader.fetch_one(_TIME_AFTER, position=middle)
+            if time is not None and time[0] < instant:
+                low = middle + 1
+            else:
+                high = middle
+    return low

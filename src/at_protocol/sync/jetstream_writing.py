@@ -1,0 +1,68 @@
+"""Messages of a firehose as Jetstream says them: one JSON text per operation, for readers who trust the server.
+
+Source: ``protocol/sync.md``, section 10. ``time_us`` is the message's own time; ``cursor``, which the 2026 rewrite added, is the
+sequence number, so that who resumes by it misses and repeats nothing. ``#sync`` is not told here.
+"""
+
+from dataclasses import dataclass
+
+from at_protocol.data import cbor, json_form
+from at_protocol.data.model import Value
+from at_protocol.repo import car
+from at_protocol.repo.change import parse_path
+from at_protocol.sync.events import AccountMessage, CommitMessage, IdentityMessage, Message
+from at_protocol.syntax.datetime import parse_datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One event. ``collection`` is None for what no filter by collection concerns."""
+
+    did: str
+    collection: str | None
+    text: str
+
+
+def lines_of(message: Message) -> list[Line]:
+    """The events that a message of ours is, in order; none for kinds that Jetstream does not tell. Raises Malformed."""
+    match message:
+        case CommitMessage():
+            return _operations(message)
+        case IdentityMessage():
+            told: dict[str, Value] = {"did": message.did, "seq": message.seq, "time": message.time}
+            if message.handle is not None:
+                told["handle"] = message.handle
+            return [_line(message.did, message.time, message.seq, "identity", told)]
+        case AccountMessage():
+            told = {"active": message.active, "did": message.did, "seq": message.seq, "time": message.time}
+            if message.status is not None:
+                told["status"] = message.status
+            return [_line(message.did, message.time, message.seq, "account", told)]
+        case _:
+            return []
+
+
+def _operations(message: CommitMessage) -> list[Line]:
+    if not message.operations:
+        return []
+    blocks = car.read(message.blocks).blocks
+    lines = []
+    for number, operation in enumerate(message.operations, start=1):
+        collection, rkey = parse_path(operation.path)
+        told: dict[str, Value] = {
+            "rev": message.rev,
+            "operation": operation.action.value,
+            "collection": collection,
+            "rkey": rkey,
+        }
+        if operation.cid is not None:
+            told |= {"record": cbor.decode(blocks[operation.cid]), "cid": str(operation.cid)}
+        # Who has seen all operations of a commit goes on behind it, who has not gets it again.
+        cursor = message.seq if number == len(message.operations) else message.seq - 1
+        lines.append(_line(message.repo, message.time, cursor, "commit", told, collection))
+    return lines
+
+
+def _line(did: str, time: str, cursor: int, kind: str, told: dict[str, Value], collection: str | None = None) -> Line:
+    event: dict[str, Value] = {"did": did, "time_us": parse_datetime(time), "cursor": cursor, "kind": kind, kind: told}
+    return Line(did, collection, json_form.encode(event).decode())

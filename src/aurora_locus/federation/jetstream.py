@@ -1,0 +1,158 @@
+"""``/subscribe``: this server's stream as JSON in Jetstream's shape, for readers who trust it (protocol/sync.md 10).
+
+The same log, fed by the same code as the firehose; only what is sent differs. Who asks for compression is refused: it needs
+a dictionary that is not ours.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from urllib.parse import parse_qs
+
+import msgspec
+from starlette.types import Receive, Scope, Send
+
+from at_protocol.data import json_form
+from at_protocol.failures import Malformed
+from at_protocol.sync import events, frames
+from at_protocol.sync.jetstream_writing import Line, lines_of
+from aurora_locus.federation.jetstream_wishes import Wishes, is_time, parse_cursor, parse_update, parse_wishes
+from aurora_locus.sequencer import queries
+from aurora_locus.sequencer.live import Live
+from aurora_locus.sequencer.patience import read_patiently
+from aurora_locus.sequencer.subscription import AWAY, FAREWELL_SECONDS, Refusal, follow
+from groundwork.clock import SECOND, Instant
+from groundwork.database.transaction import Database
+from groundwork.errors import Unavailable
+
+PATH = "/subscribe"
+
+# Clocks of several processes on one database; whoever resumes by time must bear repetition.
+_SKEW = SECOND
+# All subscribers of a moment read the same frames; what is larger is rare, and decoded for each.
+_KEPT_FRAMES = 512
+_KEPT_FRAME_BYTES = 64 * 1024
+
+_BAD_MESSAGE = Refusal("InvalidRequest", "The message is no options_update.")
+
+
+class Jetstream:
+    """The WebSocket endpoint; bad wishes are refused with 400 before the upgrade."""
+
+    def __init__(self, db: Database, live: Live, *, is_served: bool) -> None:
+        self._db = db
+        self._live = live
+        self._is_served = is_served
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()  # websocket.connect
+        if not self._is_served:
+            await _refuse(send, 501, "MethodNotImplemented", "This server has no such stream.")
+            return
+        try:
+            query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+            cursor = parse_cursor(_one(query, "cursor"))
+            wishes = _wishes(query, scope)
+        except (Malformed, ValueError) as error:
+            await _refuse(send, 400, "InvalidRequest", error.why if isinstance(error, Malformed) else str(error))
+            return
+        await send({"type": "websocket.accept"})
+        client = scope.get("client")
+        reader = _Reader(send, wishes, waits=_one(query, "requireHello") == "true")
+        await _serve(self._db, self._live, cursor, client[0] if client else "", reader, receive)
+
+
+class _Reader:
+    """One reader with its wishes, which it may change at any time."""
+
+    def __init__(self, send: Send, wishes: Wishes, *, waits: bool) -> None:
+        self._send = send
+        self._wishes = wishes
+        self.ready = asyncio.Event()
+        if not waits:
+            self.ready.set()
+
+    async def take(self, frame: bytes) -> None:
+        for line in _lines(frame):
+            if self._wishes.want(line):
+                await self._send({"type": "websocket.send", "text": line.text})
+
+    async def listen(self, receive: Receive) -> Refusal | None:
+        """Heed what the reader says until it disconnects (None) or says nonsense."""
+        while (message := await receive())["type"] != "websocket.disconnect":
+            try:
+                wishes = parse_update(json_form.decode(message.get("text") or message.get("bytes") or b""))
+            except Malformed:
+                return _BAD_MESSAGE
+            if wishes is not None:
+                self._wishes = wishes
+                self.ready.set()
+        return None
+
+    async def dismiss(self, refusal: Refusal) -> None:
+        await self._send({"type": "websocket.close", "code": refusal.code, "reason": refusal.error})
+
+
+async def _serve(db: Database, live: Live, cursor: int | None, peer: str, reader: _Reader, receive: Receive) -> None:
+    async def feed() -> Refusal:
+        await reader.ready.wait()
+        try:
+            position = await read_patiently(lambda: _position(db, live, cursor))
+        except Unavailable:
+            return AWAY
+        return await follow(db, live, position, peer, reader.take)
+
+    feeding, listening = asyncio.create_task(feed()), asyncio.create_task(reader.listen(receive))
+    try:
+        await asyncio.wait({feeding, listening}, return_when=asyncio.FIRST_COMPLETED)
+        refusal = listening.result() if listening.done() else feeding.result()
+        if refusal is not None:
+            # A reader that stopped reading may never accept this; the connection is then cut.
+            async with asyncio.timeout(FAREWELL_SECONDS):
+                await reader.dismiss(refusal)
+    except TimeoutError:
+        return
+    finally:
+        feeding.cancel()
+        listening.cancel()
+        await asyncio.gather(feeding, listening, return_exceptions=True)
+
+
+async def _position(db: Database, live: Live, cursor: int | None) -> int | None:
+    """Where a reader begins; None is now. A cursor from the future means now, one from long ago the oldest event."""
+    if cursor is None:
+        return None
+    if is_time(cursor):
+        return await queries.position_at(db, Instant(cursor - _SKEW))
+    return cursor if cursor <= live.ring.head else None
+
+
+def _lines(frame: bytes) -> Sequence[Line]:
+    return _kept_lines(frame) if len(frame) <= _KEPT_FRAME_BYTES else _read_lines(frame)
+
+
+def _read_lines(frame: bytes) -> Sequence[Line]:
+    message = events.read(frame)
+    return [] if message is None or isinstance(message, frames.ErrorFrame) else lines_of(message)
+
+
+_kept_lines = lru_cache(_KEPT_FRAMES)(_read_lines)
+
+
+def _wishes(query: Mapping[str, list[str]], scope: Scope) -> Wishes:
+    if _one(query, "compress") == "true" or (b"socket-encoding", b"zstd") in scope["headers"]:
+        raise Malformed("jetstream", "zstd", "compressed messages are not offered here")
+    collections, dids = query.get("wantedCollections", ()), query.get("wantedDids", ())
+    return parse_wishes(collections, dids, _one(query, "maxMessageSizeBytes"))
+
+
+def _one(query: Mapping[str, list[str]], name: str) -> str | None:
+    values = query.get(name)
+    return values[-1] if values else None
+
+
+async def _refuse(send: Send, status: int, error: str, why: str) -> None:
+    body = msgspec.json.encode({"error": error, "message": f"{why[:1].upper()}{why[1:].rstrip('.')}."})
+    headers = [(b"content-type", b"application/json")]
+    await send({"type": "websocket.http.response.start", "status": status, "headers": headers})
+    await send({"type": "websocket.http.response.body", "body": body})

@@ -1,0 +1,92 @@
+"""What a reader of the JSON stream wants to see, and from where (protocol/sync.md 10). Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from at_protocol.failures import Malformed
+from at_protocol.sync.jetstream import FIRST_TIME_CURSOR, MAX_WANTED_COLLECTIONS, MAX_WANTED_DIDS
+from at_protocol.sync.jetstream_writing import Line
+from at_protocol.syntax.did import parse_did
+from at_protocol.syntax.nsid import parse_nsid
+
+# 2^63 bounds microseconds that a database can compare, and the work of reading them.
+_MAX_DIGITS = 18
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """Filters, all of which must let an event pass; empty ones let everything pass."""
+
+    collections: frozenset[str] = frozenset()
+    prefixes: tuple[str, ...] = ()
+    dids: frozenset[str] = frozenset()
+    max_bytes: int = 0
+
+    def want(self, line: Line) -> bool:
+        """Identities and accounts have no collection, so only the filter by account concerns them."""
+        if self.dids and line.did not in self.dids:
+            return False
+        if self.max_bytes and len(line.text.encode()) > self.max_bytes:
+            return False
+        if line.collection is None or not (self.collections or self.prefixes):
+            return True
+        return line.collection in self.collections or line.collection.startswith(self.prefixes)
+
+
+def parse_wishes(collections: Sequence[str], dids: Sequence[str], max_bytes: object) -> Wishes:
+    """Raises Malformed for what is no collection, prefix or account, or for too many of them."""
+    if len(collections) > MAX_WANTED_COLLECTIONS:
+        raise _bad(len(collections), f"at most {MAX_WANTED_COLLECTIONS} collections can be asked for")
+    if len(dids) > MAX_WANTED_DIDS:
+        raise _bad(len(dids), f"at most {MAX_WANTED_DIDS} accounts can be asked for")
+    whole, prefixes = set(), []
+    for text in collections:
+        if text.endswith(".*"):
+            parse_nsid(f"{text.removesuffix('*')}any")
+            prefixes.append(text.removesuffix("*"))
+        else:
+            whole.add(str(parse_nsid(text)))
+    wanted = frozenset(str(parse_did(did)) for did in dids)
+    return Wishes(frozenset(whole), tuple(prefixes), wanted, _size(max_bytes))
+
+
+def parse_update(message: object) -> Wishes | None:
+    """The wishes of an ``options_update``; None for messages of other types. Raises Malformed."""
+    if not isinstance(message, Mapping) or not isinstance(message.get("type"), str):
+        raise _bad(message, "a message has a type")
+    if message["type"] != "options_update":
+        return None
+    payload: Any = message.get("payload")
+    if not isinstance(payload, Mapping):
+        raise _bad(payload, "an options_update has a payload")
+    collections, dids = payload.get("wantedCollections") or [], payload.get("wantedDids") or []
+    for texts in (collections, dids):
+        if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+            raise _bad(texts, "wanted collections and accounts are lists of texts")
+    return parse_wishes(collections, dids, payload.get("maxMessageSizeBytes"))
+
+
+def parse_cursor(text: str | None) -> int | None:
+    """A sequence number (below 10^15) or microseconds; None: from now on. Raises Malformed."""
+    if not text:
+        return None
+    if len(text) > _MAX_DIGITS or not text.isascii() or not text.isdigit():
+        raise _bad(text, "a cursor is a whole number: Unix microseconds, or the cursor of an event")
+    return int(text)
+
+
+def is_time(cursor: int) -> bool:
+    """Whether a cursor is microseconds."""
+    return cursor >= FIRST_TIME_CURSOR
+
+
+def _size(given: object) -> int:
+    """Nonsense means no limit, as Jetstream has it."""
+    if isinstance(given, str) and given.isascii() and given.isdigit() and len(given) <= _MAX_DIGITS:
+        return int(given)
+    return given if type(given) is int and given > 0 else 0
+
+
+def _bad(value: object, why: str) -> Malformed:
+    return Malformed("jetstream", value, why)

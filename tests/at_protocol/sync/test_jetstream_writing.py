@@ -1,0 +1,42 @@
+"""Jetstream events written from frames: the captured frames say what the captured lines say."""
+
+import json
+
+from tests.at_protocol.sync import captured
+from tests.parts import fixture_path, needs
+
+from at_protocol.sync import events
+from at_protocol.sync.events import InfoMessage, SyncMessage
+from at_protocol.sync.jetstream_writing import lines_of
+
+
+def _comparable(event: dict[str, object]) -> str:
+    """Without what each server says of itself: its time and its cursor."""
+    return json.dumps(
+        {name: value for name, value in event.items() if name not in {"time_us", "cursor"}}, sort_keys=True
+    )
+
+
+@needs("fixtures")
+def test_captured_frames_say_what_captured_lines_say():
+    path = fixture_path("data/firehose/relay-2026-07-04-a.jetstream.jsonl")
+    captured_lines = {_comparable(json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()}
+    written = set()
+    for frame in captured.frames():
+        message = events.read(frame)
+        assert isinstance(message, events.Sequenced)
+        written |= {_comparable(json.loads(line.text)) for line in lines_of(message)}
+    assert len(written & captured_lines) >= 82
+    assert {json.loads(line)["kind"] for line in written} == {"commit", "identity", "account"}
+
+
+@needs("fixtures")
+def test_who_has_seen_a_part_of_a_commit_gets_all_of_it_again():
+    (message,) = (message for message in captured.commits() if len(message.operations) == 3)
+    cursors = [json.loads(line.text)["cursor"] for line in lines_of(message)]
+    assert cursors == [message.seq - 1, message.seq - 1, message.seq]
+
+
+def test_what_is_not_told():
+    assert lines_of(InfoMessage("OutdatedCursor")) == []
+    assert lines_of(SyncMessage(1, "did:web:a.example", "2026-01-01T00:00:00.000Z", "3mptbyp63ih2m", b"")) == []

@@ -1,0 +1,184 @@
+"""``/subscribe`` over sockets: the log as JSON, filtered, resumed, never silent about nonsense."""
+
+import json
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from groundwork.clock import HOUR, MINUTE
+from tests.aurora_locus.conftest import OpenTown
+from tests.aurora_locus.town import SERVER, Person, Town
+
+NOTE, OTHER = "org.example.note", "org.example.other.note"
+
+
+def subscribe(town: Town, **options: Any) -> connect:
+    return connect(f"{town.url.replace('http', 'ws')}/subscribe?{urlencode(options, doseq=True)}")
+
+
+async def write(person: Person, *writes: tuple[str, str, str]) -> None:
+    """Action, collection and key of each; all in one commit."""
+    wishes = []
+    for action, collection, rkey in writes:
+        wish: dict[str, Any] = {
+            "$type": f"com.atproto.repo.applyWrites#{action}",
+            "collection": collection,
+            "rkey": rkey,
+        }
+        wishes.append(wish if action == "delete" else {**wish, "value": {"text": rkey}})
+    answer = await person.post("com.atproto.repo.applyWrites", {"repo": person.did, "writes": wishes})
+    assert answer.status_code == 200, answer.text
+
+
+async def take(socket: ClientConnection, count: int) -> list[dict[str, Any]]:
+    return [json.loads(await socket.recv()) for _ in range(count)]
+
+
+def said(event: dict[str, Any]) -> str:
+    match event["kind"]:
+        case "commit":
+            return f"{event['commit']['operation']} {event['commit']['collection']}/{event['commit']['rkey']}"
+        case kind:
+            return str(kind)
+
+
+async def test_every_operation_is_one_line(town: Town) -> None:
+    """From the beginning, then live; deletions have neither record nor CID."""
+    ana = await town.sign_up("ana")
+    await write(ana, ("create", NOTE, "a"), ("create", NOTE, "b"))
+    async with subscribe(town, cursor=0) as socket:
+        old = await take(socket, 4)
+        await write(ana, ("delete", NOTE, "a"))
+        (new,) = await take(socket, 1)
+    assert [said(event) for event in old] == ["identity", "account", f"create {NOTE}/a", f"create {NOTE}/b"]
+    assert old[2]["commit"]["record"] == {"$type": NOTE, "text": "a"}
+    assert {event["did"] for event in old} == {ana.did}
+    assert new["commit"].keys() == {"rev", "operation", "collection", "rkey"}
+    assert new["time_us"] <= town.clock.now()
+
+
+async def test_filters(town: Town) -> None:
+    """By collection, by prefix and by account, together; account events know no collection."""
+    ana, ben = await town.sign_up("ana"), await town.sign_up("ben")
+    for person in (ana, ben):
+        await write(person, ("create", NOTE, "a"), ("create", OTHER, "b"))
+    await ben.post(f"{SERVER}.deactivateAccount", {})
+
+    async def seen(count: int, **options: Any) -> list[str]:
+        async with subscribe(town, cursor=0, **options) as socket:
+            return [said(event) for event in await take(socket, count)]
+
+    assert await seen(7, wantedCollections=[NOTE]) == [
+        *("identity", "account") * 2,
+        f"create {NOTE}/a",
+        f"create {NOTE}/a",
+        "account",
+    ]
+    anas = ["identity", "account", f"create {NOTE}/a", f"create {OTHER}/b"]
+    assert await seen(4, wantedDids=[ana.did], wantedCollections=["org.example.*"]) == anas
+    assert (await seen(4, wantedDids=[ben.did], wantedCollections=["org.example.other.*"]))[2] == f"create {OTHER}/b"
+
+
+async def test_resuming_by_cursor_misses_and_repeats_nothing(town: Town) -> None:
+    ana = await town.sign_up("ana")
+    for number in range(20):
+        await write(ana, ("create", NOTE, f"k{number:02}"))
+    keys: list[str] = []
+    cursor = 0
+    while len(keys) < 20:
+        async with subscribe(town, cursor=cursor, wantedCollections=[NOTE]) as socket:
+            for event in await take(socket, 5 if keys else 7):
+                cursor = event["cursor"]
+                if event["kind"] == "commit":
+                    keys.append(event["commit"]["rkey"])
+    assert keys == [f"k{number:02}" for number in range(20)]
+
+
+async def test_resuming_by_time(town: Town) -> None:
+    """Everything of that time and later; from long ago everything, from the future what comes from now on."""
+    ana = await town.sign_up("ana")
+    for number in range(10):
+        town.clock.turn(MINUTE)
+        await write(ana, ("create", NOTE, f"k{number}"))
+    async with subscribe(town, cursor=town.clock.now() - 3 * MINUTE) as socket:
+        assert [said(event)[-2:] for event in await take(socket, 4)] == ["k6", "k7", "k8", "k9"]
+    async with subscribe(town, cursor=town.clock.now() - 1000 * HOUR) as socket:
+        assert len(await take(socket, 12)) == 12
+    for future in (town.clock.now() + HOUR, 10**14):
+        async with subscribe(town, cursor=future, requireHello="true") as socket:
+            await socket.send(json.dumps({"type": "options_update", "payload": {}}))
+            await socket.ping()
+            async with subscribe(town, cursor=0) as other:
+                await take(other, 12)
+            await write(ana, ("create", NOTE, f"later{future}"))
+            assert said((await take(socket, 1))[0]).endswith(f"later{future}")
+
+
+async def test_options_change_while_reading(town: Town) -> None:
+    """``requireHello`` holds everything back until the reader has said what it wants."""
+    ana = await town.sign_up("ana")
+    await write(ana, ("create", NOTE, "a"), ("create", OTHER, "b"))
+    async with subscribe(town, cursor=0, requireHello="true") as socket:
+        await socket.send(json.dumps({"type": "something"}))
+        update = {"wantedCollections": [OTHER], "wantedDids": [], "maxMessageSizeBytes": 0}
+        await socket.send(json.dumps({"type": "options_update", "payload": update}))
+        assert [said(event) for event in await take(socket, 3)] == ["identity", "account", f"create {OTHER}/b"]
+
+
+@pytest.mark.parametrize(
+    "message",
+    ["nonsense", "[]", '{"type":"options_update"}', '{"type":"options_update","payload":{"wantedDids":["x"]}}'],
+)
+async def test_nonsense_ends_the_connection(town: Town, message: str) -> None:
+    async with subscribe(town) as socket:
+        await socket.send(message)
+        with pytest.raises(ConnectionClosed) as closed:
+            await socket.recv()
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1008
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"wantedCollections": "nonsense"},
+        {"wantedCollections": "*"},
+        {"wantedCollections": [f"org.example.n{number}" for number in range(101)]},
+        {"wantedDids": "ana.test"},
+        {"cursor": "abc"},
+        {"cursor": "-1"},
+        {"cursor": "9" * 30},
+        {"compress": "true"},
+    ],
+)
+async def test_bad_wishes_are_refused_before_the_upgrade(town: Town, options: dict[str, Any]) -> None:
+    with pytest.raises(InvalidStatus) as refused:
+        async with subscribe(town, **options):
+            pass
+    assert refused.value.response.status_code == 400
+
+
+@pytest.mark.parametrize("size", ["", "-1", "abc", "0"])
+async def test_nonsense_as_a_size_is_no_limit(town: Town, size: str) -> None:
+    await town.sign_up("ana")
+    async with subscribe(town, cursor=0, maxMessageSizeBytes=size) as socket:
+        assert len(await take(socket, 2)) == 2
+
+
+async def test_large_messages_are_left_out_where_wished(town: Town) -> None:
+    ana = await town.sign_up("ana")
+    await write(ana, ("create", NOTE, "a"))
+    await ana.post(f"{SERVER}.deactivateAccount", {})
+    async with subscribe(town, cursor=0, maxMessageSizeBytes=250) as socket:
+        assert [said(event) for event in await take(socket, 3)] == ["identity", "account", "account"]
+
+
+async def test_server_that_serves_no_firehose_serves_no_stream(open_the_town: OpenTown) -> None:
+    town = await open_the_town(dev_mode=False, public_url="https://localhost", federation_enabled=False)
+    with pytest.raises(InvalidStatus) as refused:
+        async with subscribe(town):
+            pass
+    assert refused.value.response.status_code == 501
