@@ -31,6 +31,7 @@ from openmeet.ingestion.merge import (
 from openmeet.records.collections import EVENT
 from openmeet.records.event import read_event
 from openmeet.records.event_writing import ours_as_read, own_links, publishable
+from openmeet.records.own_entries import Earlier
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,8 @@ async def _join(
     base_record = _record(owned.base_body if owned.base_body is not None else version.body)
     base = read_event(EVENT, base_record, rkey=version.rkey, indexed_at=event.created_at).event
     ours_public = publishable(event, instance=here.instance, page_url=here.page_of(event))
-    ours = ours_as_read(ours_public, base_record, rkey=version.rkey)
+    earlier = Earlier(written=None if owned.chosen_body is None else _record(owned.chosen_body))
+    ours = ours_as_read(ours_public, base_record, rkey=version.rkey, earlier=earlier)
     edits: dict[str, Any] = {}
     if owned.is_pending:
         edits = decode_edits(owned.edits) if owned.edits is not None else {}

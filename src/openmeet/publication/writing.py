@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from at_network.pacing import pause_seconds
 from at_network.xrpc_client import XrpcClient
+from at_protocol.data import cbor
 from at_protocol.data.model import Value
 from at_protocol.failures import Malformed
 from at_protocol.lexicon.validate import validate_record
@@ -43,6 +44,7 @@ from openmeet.records.collections import EVENT, RSVP, RSVPS
 from openmeet.records.event import MAX_RECORD_BYTES
 from openmeet.records.event_writing import owes_nothing, publishable, seal_in_cbor, write_event
 from openmeet.records.message import Operation, RecordMessage
+from openmeet.records.own_entries import Earlier
 from openmeet.records.rsvp import record_key_for, write_rsvp
 
 
@@ -139,8 +141,9 @@ async def _draft(
     if isinstance(decision, PublishEvent):
         page = page_of(publisher.instance, decision.event)
         ours = publishable(decision.event, instance=publisher.instance, page_url=page)
-        settled = previous is not None and owes_nothing(ours, previous)
-        return Draft(uri, decision.identity, current, write_event(ours, previous), settled)
+        earlier = Earlier(agreed=_decoded(held.base_body), written=_decoded(held.chosen_body))
+        settled = previous is not None and owes_nothing(ours, previous, earlier)
+        return Draft(uri, decision.identity, current, write_event(ours, previous, earlier), settled)
     record = await _rsvp_record(publisher, decision, previous)
     return Draft(uri, decision.identity, current, record, record == previous)
 
@@ -155,6 +158,11 @@ async def _rsvp_record(
         now=publisher.network.clock.now(),
         previous=previous,
     )
+
+
+def _decoded(body: bytes | None) -> dict[str, Value] | None:
+    value = None if body is None else cbor.decode(body)
+    return value if isinstance(value, dict) else None
 
 
 async def _uri_for(

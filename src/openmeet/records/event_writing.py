@@ -5,7 +5,7 @@ text of a date, the same order of a list, unknown locations, pictures, facets. N
 is written: no join link that is for attendees, never a door instruction.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from at_protocol.data import cbor
@@ -17,6 +17,22 @@ from openmeet.events.model import Audience, Event, Link, Mode, NetworkEvent, Sta
 from openmeet.events.wall_time import zone_names
 from openmeet.records.collections import EVENT, ORIGIN_KEY, ORIGIN_KEYS
 from openmeet.records.event import EventRead, read_event
+from openmeet.records.own_entries import (
+    ALONE,
+    LINK,
+    VENUE,
+    Earlier,
+    Whose,
+    first_place,
+    link_note,
+    list_of,
+    online_entries,
+    our_link,
+    our_place,
+    read_link,
+    uri_of,
+    venue_note,
+)
 from openmeet.records.places import ADDRESS, GEO, entries_of, is_same_place, online_entry, without
 
 _MODE_WORDS = {Mode.IN_PERSON: "inperson", Mode.ONLINE: "virtual", Mode.HYBRID: "hybrid"}
@@ -72,46 +88,45 @@ def publishable(event: Event, *, instance: str, page_url: str) -> Publishable:
     )
 
 
-def write_event(ours: Publishable, previous: Mapping[str, Value] | None) -> dict[str, Value]:
-    """The record to store in place of ``previous`` (what the PDS holds now; None where it holds nothing)."""
+def write_event(ours: Publishable, previous: Mapping[str, Value] | None, earlier: Earlier = ALONE) -> dict[str, Value]:
+    """The record to store in place of ``previous`` (what the PDS holds now; None where it holds nothing).
+
+    What was written is written once: the same call on its own result changes nothing.
+    """
     if previous is None:
         return _new(ours)
-    before = read_event(EVENT, {**previous, "$type": EVENT}, rkey="", indexed_at=ours.created_at)
     record = dict(previous)
-    old = before.event
-    if ours.title != old.name:
-        record["name"] = ours.title
-    if ours.description != old.description:
-        # Facets point at bytes of the text they came with; beside another text they would mark the wrong words.
-        record["description"] = ours.description
-        record.pop("facets", None)
-    _put_instant(record, "startsAt", ours.starts_at, old.starts_at)
-    _put_instant(record, "endsAt", ours.ends_at, old.ends_at)
-    if ours.time_zone != old.time_zone and ours.time_zone in zone_names():
+    _put_texts(record, ours, _read(record, ours))
+    _put_instant(record, "startsAt", ours.starts_at, _read(record, ours).event.starts_at)
+    # An end before the start is read as none: what it says is known only once the start is written.
+    _put_instant(record, "endsAt", ours.ends_at, _read(record, ours).event.ends_at)
+    read = _read(record, ours)
+    if ours.time_zone != read.event.time_zone and ours.time_zone in zone_names():
         record["timezone"] = ours.time_zone
-    if ours.mode is not old.mode:
-        record["mode"] = f"{EVENT}#{_MODE_WORDS[ours.mode]}"
-    if ours.status is not old.status:
+    if ours.status is not read.event.status:
         record["status"] = f"{EVENT}#{ours.status.value}"
-    _put_venue(record, ours, before)
-    _put_online(record, ours, before)
+    entries = _put_venue(record, ours, read, earlier)
+    link = _put_online(record, ours, read, earlier)
+    # Without a word about it the mode follows from the places: it is compared when these are as they will be.
+    record = _in_mode(record, ours, _read(record, ours))
     if record == previous:
         return record
     record.setdefault("$type", EVENT)
     record.setdefault("createdAt", format_datetime(ours.created_at))
     key = next((key for key in ORIGIN_KEYS if key in record), ORIGIN_KEY)
-    record[key] = _mark(ours, key)
+    _note_others(record, key, ours, entries, link)
     return record
 
 
-def owes_nothing(ours: Publishable, current: Mapping[str, Value]) -> bool:
+def owes_nothing(ours: Publishable, current: Mapping[str, Value], earlier: Earlier = ALONE) -> bool:
     """Whether the record says all of ours already: another CID alone never causes a write (design, section 6)."""
-    return write_event(ours, current) == dict(current)
+    return write_event(ours, current, earlier) == dict(current)
 
 
-def ours_as_read(ours: Publishable, base: Mapping[str, Value], *, rkey: str) -> NetworkEvent:
+def ours_as_read(ours: Publishable, base: Mapping[str, Value], *, rkey: str, earlier: Earlier = ALONE) -> NetworkEvent:
     """Our side as the reader would see it once written on ``base``: what can be compared field by field."""
-    return read_event(EVENT, {**write_event(ours, base), "$type": EVENT}, rkey=rkey, indexed_at=ours.created_at).event
+    written = write_event(ours, base, earlier)
+    return read_event(EVENT, {**written, "$type": EVENT}, rkey=rkey, indexed_at=ours.created_at).event
 
 
 def seal_in_cbor(record: dict[str, Value]) -> Written:
@@ -153,6 +168,38 @@ def _mark(ours: Publishable, key: str) -> dict[str, Value]:
     return {"$type": key, "instance": ours.instance, "eventId": ours.event_id, "version": ours.revision}
 
 
+def _read(record: Mapping[str, Value], ours: Publishable) -> EventRead:
+    return read_event(EVENT, {**record, "$type": EVENT}, rkey="", indexed_at=ours.created_at)
+
+
+def _note_others(record: dict[str, Value], key: str, ours: Publishable, entries: Sequence[Value], link: str) -> None:
+    """Say in the mark which entries are not ours although they read first."""
+    read = _read(record, ours)
+    venue = venue_note(record, read, ours.venue, entries)
+    online = link_note(read, read_link(read, ours.instance, ours.page_url), link)
+    mark = _mark(ours, key)
+    if venue is not None:
+        mark[VENUE] = venue.as_value()
+    if online is not None:
+        mark[LINK] = online.as_value()
+    record[key] = mark
+
+
+def _in_mode(record: dict[str, Value], ours: Publishable, read: EventRead) -> dict[str, Value]:
+    if ours.mode is read.event.mode:
+        return record
+    return {**record, "mode": f"{EVENT}#{_MODE_WORDS[ours.mode]}"}
+
+
+def _put_texts(record: dict[str, Value], ours: Publishable, read: EventRead) -> None:
+    if ours.title != read.event.name:
+        record["name"] = ours.title
+    if ours.description != read.event.description:
+        # Facets point at bytes of the text they came with; beside another text they would mark the wrong words.
+        record["description"] = ours.description
+        record.pop("facets", None)
+
+
 def _put_instant(record: dict[str, Value], key: str, ours: Instant | None, read: Instant | None) -> None:
     # Records carry milliseconds where we write and any precision where others did: what differs only below a
     # millisecond was not edited here.
@@ -166,25 +213,26 @@ def _put_instant(record: dict[str, Value], key: str, ours: Instant | None, read:
         record[key] = format_datetime(ours)
 
 
-def _put_venue(record: dict[str, Value], ours: Publishable, before: EventRead) -> None:
-    """Replace the entries of the first venue where ours is another; entries of others keep their places."""
-    first = before.places.venues[0] if before.places.venues else None
-    if is_same_place(first.venue if first else Venue(), ours.venue):
-        return
-    key, listed = _list_of(record)
+def _put_venue(record: dict[str, Value], ours: Publishable, read: EventRead, earlier: Earlier) -> list[Value]:
+    """Replace our entries where our venue is another; those of others keep their order. Our entries of the result."""
+    key, listed = list_of(record)
+    first = first_place(read)
+    mine = first
+    if not is_same_place(first.venue, ours.venue):
+        mine = our_place(record, read, Whose(ours.instance, ours.event_id), earlier)
+    if is_same_place(mine.venue, ours.venue):
+        return [listed[index] for index in mine.entries]
     entries = entries_of(ours.venue)
-    if first is None:
-        if not entries:
-            return
-        listed = [*listed, *entries]
-    else:
-        position = first.entries[0]
-        old = listed[position]
-        if entries and isinstance(old, dict) and old.get("$type") in {ADDRESS, GEO}:
-            entries = [_with_foreign_keys(entries[0], old), *entries[1:]]
-        rest = without(listed, first.entries)
-        listed = [*rest[:position], *entries, *rest[position:]]
-    record[key] = listed
+    if not entries and not mine.entries:
+        return []
+    # What reads first is taken for the event's place, so ours stands before the places of others.
+    position = min((*mine.entries, *first.entries), default=len(listed))
+    old = listed[mine.entries[0]] if mine.entries else None
+    if entries and isinstance(old, dict) and old.get("$type") in {ADDRESS, GEO}:
+        entries = [_with_foreign_keys(entries[0], old), *entries[1:]]
+    rest = without(listed, mine.entries)
+    record[key] = [*rest[:position], *entries, *rest[position:]]
+    return entries
 
 
 def _with_foreign_keys(entry: Value, old: dict[str, Value]) -> Value:
@@ -206,41 +254,43 @@ def _with_foreign_keys(entry: Value, old: dict[str, Value]) -> Value:
     return {**entry, **{key: value for key, value in old.items() if key not in known}}
 
 
-def _put_online(record: dict[str, Value], ours: Publishable, before: EventRead) -> None:
-    """A public join link stands in the locations and among the links; the one it replaces goes from both."""
-    was = before.event.online_url
-    if was == ours.page_url:  # the first link of an online event is read as its address; ours is the page, and stays
-        was = ""
-    if ours.online_url == was:
-        return
-    key, listed = _list_of(record)
+def _put_online(record: dict[str, Value], ours: Publishable, read: EventRead, earlier: Earlier) -> str:
+    """A public join link stands in the locations and among the links; the one it replaces goes from both. Our link."""
+    # Who meets in person has nothing to join; whatever is linked are tickets.
+    url = "" if ours.mode is Mode.IN_PERSON else ours.online_url
+    link = read_link(read, ours.instance, ours.page_url)
+    # The first of the links is the address of an online event, but of no hybrid one: the mode to come decides.
+    if url in {link, read.event.online_url} and (
+        not url or _read(_in_mode(record, ours, read), ours).event.online_url == url
+    ):
+        return url
+    agreed = earlier.agreed
+    agreed_link = "" if agreed is None else read_link(_read(agreed, ours), ours.instance, ours.page_url)
+    was = our_link(record, link, Whose(ours.instance, ours.event_id), earlier, agreed_link)
+    key, listed = list_of(record)
     uris = record.get("uris")
+    is_list = isinstance(uris, list)
     links: list[Value] = list(uris) if isinstance(uris, list) else []
-    if was:
-        listed = [
-            entry for entry in listed if not (isinstance(entry, dict) and was in (entry.get("uri"), entry.get("url")))
-        ]
-        links = [entry for entry in links if _uri_of(entry) != was]
-    if ours.online_url:
-        listed = [*listed, online_entry(ours.online_url)]
-        if all(_uri_of(entry) != ours.online_url for entry in links):
-            links = [*links, {"uri": ours.online_url}]
-    if listed or key in record:
+    if was and was != url:
+        listed = without(listed, [index for index, online in online_entries(listed) if online.uri == was])
+        links = [entry for entry in links if uri_of(entry) != was]
+    if url:
+        if all(online.uri != url for _, online in online_entries(listed)):
+            listed = _with_first_link(listed, online_entry(url))
+        if (is_list or uris is None) and all(uri_of(entry) != url for entry in links):
+            links = [*links, {"uri": url}]
+    if listed != list_of(record)[1]:
         record[key] = listed
-    if links or "uris" in record:
+    if links != (uris if is_list else []):
         record["uris"] = links
+    return url
 
 
-def _uri_of(entry: Value) -> Value:
-    return entry.get("uri") if isinstance(entry, dict) else entry
-
-
-def _list_of(record: Mapping[str, Value]) -> tuple[str, list[Value]]:
-    key = "location" if "locations" not in record and "location" in record else "locations"
-    listed = record.get(key)
-    if listed is None:
-        return key, []
-    return key, list(listed) if isinstance(listed, list) else [listed]
+def _with_first_link(listed: list[Value], entry: Value) -> list[Value]:
+    """The list with our link before those of others, since the first is taken for the event's."""
+    online = online_entries(listed)
+    position = online[0][0] if online else len(listed)
+    return [*listed[:position], entry, *listed[position:]]
 
 
 def own_links(links: tuple[Link, ...], instance: str) -> tuple[Link, ...]:

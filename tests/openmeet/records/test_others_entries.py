@@ -1,0 +1,268 @@
+"""Places and links of other apps under any sequence of edits made here: not one is lost (invariant 6)."""
+
+import dataclasses
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from at_protocol.data import cbor
+from at_protocol.syntax.datetime import parse_datetime
+from groundwork.clock import SECOND, Instant
+from openmeet.events.model import Mode, NetworkEvent, Venue
+from openmeet.records.collections import EVENT, ORIGIN_KEY
+from openmeet.records.event import read_event
+from openmeet.records.event_writing import Publishable, ours_as_read, owes_nothing, write_event
+from openmeet.records.own_entries import Earlier
+from tests.openmeet.records.test_event_writing import NOW, OURS, as_ours
+
+ADDRESS = "community.lexicon.location.address"
+GEO = "community.lexicon.location.geo"
+URI = f"{EVENT}#uri"
+HALL_A = {"$type": ADDRESS, "country": "AT", "name": "Hall A", "theirs": 1}
+HALL_B = {"$type": ADDRESS, "country": "AT", "name": "Hall B"}
+HALL_C = {"$type": ADDRESS, "country": "AT", "name": "Hall C"}
+UNWRITABLE = Venue(name="Park")
+WRITABLE = Venue(name="Club", country="DE", locality="Bonn")
+ZOOM = {"$type": URI, "uri": "https://zoom.example/1"}
+JITSI = {"$type": URI, "uri": "https://jitsi.example/1", "name": "Second room"}
+
+PLACES: list[Any] = [
+    HALL_A,
+    HALL_B,
+    {"$type": ADDRESS, "name": "No country"},
+    {"$type": ADDRESS},
+    {"$type": GEO, "latitude": "48.2", "longitude": "16.3"},
+    {"$type": GEO, "latitude": "1", "longitude": "2", "name": "Point"},
+    {"$type": "community.lexicon.location.fsq", "fsq_place_id": "x", "name": "Cafe"},
+    {"$type": "community.lexicon.location.hthree", "value": "8a2a"},
+    {"$type": "app.unknown.place", "uri": "https://zoom.example/1"},
+    ZOOM,
+    JITSI,
+    {"$type": URI, "uri": "javascript:alert(1)"},
+    "a string",
+    7,
+]
+LINKS: list[Any] = [
+    {"uri": "https://zoom.example/1"},
+    {"uri": "https://tickets.example", "name": "Tickets", "theirs": True},
+    "https://plain.example",
+    {"uri": "https://meet.example/events/chess", "name": "Chess"},
+    {"name": "No address"},
+    None,
+]
+VENUES = [Venue(), UNWRITABLE, WRITABLE, Venue(latitude="1", longitude="2"), Venue(name="Hall B", country="AT")]
+URLS = ["", "https://zoom.example/1", "https://jitsi.example/1", "https://new.example/room"]
+
+
+@st.composite
+def foreign_records(draw: st.DrawFn) -> dict[str, Any]:
+    record: dict[str, Any] = {"$type": EVENT, "name": "Theirs", "createdAt": "2026-01-01T00:00:00Z"}
+    places = st.lists(st.sampled_from(PLACES), max_size=5)
+    for key in ("locations", "location"):
+        if draw(st.booleans()):
+            record[key] = draw(st.one_of(places, places, st.sampled_from(PLACES)))
+    if draw(st.booleans()):
+        record["uris"] = draw(st.one_of(st.lists(st.sampled_from(LINKS), max_size=4), st.just("text")))
+    for key, values in {
+        "mode": [f"{EVENT}#inperson", f"{EVENT}#virtual", f"{EVENT}#hybrid", "odd"],
+        "startsAt": ["2026-12-01T18:00:00+01:00", "2026-12-09T18:00:00Z", "soon"],
+        "endsAt": ["2026-12-01T20:00:00.5+01:00", "2026-12-01T12:00:00Z"],
+        "timezone": ["Europe/Vienna", "Nowhere/Else"],
+        "text": ["Older text"],
+        "description": ["A text", ""],
+        "facets": [[{"index": {"byteStart": 0, "byteEnd": 1}}]],
+    }.items():
+        if draw(st.booleans()):
+            record[key] = draw(st.sampled_from(values))
+    return record
+
+
+def read(record: Any) -> NetworkEvent:
+    return read_event(EVENT, record, rkey="self", indexed_at=NOW).event
+
+
+@st.composite
+def plain_edits(draw: st.DrawFn, ours: Publishable) -> Publishable:
+    """A title, a text or a time is edited, and nothing else."""
+    start = Instant(parse_datetime("2026-12-01T17:00:00Z") + draw(st.integers(0, 20)) * 86_400 * SECOND)
+    change = draw(
+        st.sampled_from(
+            [
+                {"title": "Another title"},
+                {"title": "A third title"},
+                {"description": "Another text"},
+                {"starts_at": start, "ends_at": Instant(start + SECOND)},
+                {"starts_at": None, "ends_at": None},
+                {"ends_at": None},
+            ]
+        )
+    )
+    return dataclasses.replace(ours, **change)
+
+
+def any_edits(ours: Publishable) -> st.SearchStrategy[Publishable]:
+    """Anything that a person may change here."""
+    return st.one_of(
+        plain_edits(ours),
+        st.builds(lambda venue: dataclasses.replace(ours, venue=venue), st.sampled_from(VENUES)),
+        st.builds(
+            lambda mode, url: dataclasses.replace(ours, mode=mode, online_url="" if mode is Mode.IN_PERSON else url),
+            st.sampled_from(list(Mode)),
+            st.sampled_from(URLS),
+        ),
+    )
+
+
+def settled(ours: Publishable, record: Any) -> Any:
+    """What is written, which settles it at once."""
+    written = write_event(ours, record)
+    assert write_event(ours, written) == written
+    assert owes_nothing(ours, written)
+    assert ours_as_read(ours, written, rkey="self") == read(written)
+    return written
+
+
+@given(st.data(), foreign_records())
+def test_other_edits_leave_lists_byte_for_byte(data: st.DataObject, record: dict[str, Any]) -> None:
+    """However often a title, a text or a time is edited, places and links go back as they came."""
+    lists = {key: cbor.encode(record[key]) for key in ("locations", "location", "uris") if key in record}
+    ours = as_ours(read(record))
+    for _ in range(4):
+        ours = data.draw(plain_edits(ours))
+        record = settled(ours, record)
+        found = {key: cbor.encode(record[key]) for key in ("locations", "location", "uris") if key in record}
+        assert found == lists
+
+
+@given(st.data(), foreign_records())
+def test_any_edits_settle_at_once_and_later_ones_of_text_touch_no_list(
+    data: st.DataObject, record: dict[str, Any]
+) -> None:
+    """Write what we wrote and nothing changes, whatever was edited; a title afterwards changes the title."""
+    ours = as_ours(read(record))
+    for _ in range(4):
+        ours = data.draw(any_edits(ours))
+        record = settled(ours, record)
+        renamed = settled(dataclasses.replace(ours, title="Renamed again"), record)
+        assert {k: v for k, v in renamed.items() if k not in {"name", ORIGIN_KEY}} == {
+            k: v for k, v in record.items() if k not in {"name", ORIGIN_KEY}
+        }
+
+
+@given(st.data(), foreign_records())
+def test_of_a_list_only_our_own_entries_ever_change(data: st.DataObject, record: dict[str, Any]) -> None:
+    """What the first venue and the first link were not read from is there after any edits, in its order."""
+    seen = read_event(EVENT, record, rkey="self", indexed_at=NOW)
+    key = "locations" if "locations" in record else "location"
+    places = record.get(key, [])
+    places = places if isinstance(places, list) else [places]
+    adopted = set(seen.places.venues[0].entries) if seen.places.venues else set()
+    url = seen.event.online_url
+    typed = set(URLS)  # who types an address here and takes it away again takes it from the links
+    online = {index for index, link in seen.places.online if link.uri == url or link.uri in typed}
+    theirs = [place for index, place in enumerate(places) if index not in adopted | online]
+    ours = as_ours(seen.event)
+    for _ in range(4):
+        ours = data.draw(any_edits(ours))
+        record = settled(ours, record)
+        listed = record.get(key, [])
+        rest = iter(listed if isinstance(listed, list) else [listed])
+        assert all(any(place == one for one in rest) for place in theirs)
+
+
+def test_a_venue_that_cannot_be_written_takes_away_one_place_once() -> None:
+    """Hall A was replaced here by a park in no country; Hall B stays however often the event is edited."""
+    record: Any = {"$type": EVENT, "name": "x", "locations": [HALL_A, HALL_B]}
+    ours = dataclasses.replace(as_ours(read(record)), venue=UNWRITABLE)
+    record = settled(ours, record)
+    assert record["locations"] == [HALL_B]
+    for title in ("y", "z"):
+        ours = dataclasses.replace(ours, title=title)
+        record = settled(ours, record)
+        assert record["locations"] == [HALL_B]
+
+
+def test_a_venue_that_can_be_written_later_stands_before_the_places_of_others() -> None:
+    record: Any = {"$type": EVENT, "name": "x", "locations": [HALL_A, HALL_B]}
+    ours = dataclasses.replace(as_ours(read(record)), venue=UNWRITABLE)
+    record = settled(ours, record)
+    record = settled(dataclasses.replace(ours, venue=WRITABLE), record)
+    assert [place["name"] for place in record["locations"]] == ["Club", "Hall B"]
+    assert record[ORIGIN_KEY].keys() == {"$type", "instance", "eventId", "version"}
+
+
+def test_what_another_app_put_first_is_ours_once_the_event_has_it() -> None:
+    """The note in our mark is void when something else reads first."""
+    record: Any = {"$type": EVENT, "name": "x", "locations": [HALL_A, HALL_B]}
+    ours = dataclasses.replace(as_ours(read(record)), venue=UNWRITABLE)
+    record = {**settled(ours, record), "locations": [HALL_C, HALL_B]}
+    adopted = dataclasses.replace(as_ours(read(record)), venue=WRITABLE)
+    assert [place["name"] for place in settled(adopted, record)["locations"]] == ["Club", "Hall B"]
+
+
+def test_our_place_is_found_by_its_value_where_another_app_moved_it() -> None:
+    base: Any = {"$type": EVENT, "name": "x", "locations": [HALL_A]}
+    now: Any = {**base, "locations": [HALL_C, HALL_A]}
+    ours = dataclasses.replace(as_ours(read(base)), venue=WRITABLE)
+    written: Any = write_event(ours, now, Earlier(agreed=base))
+    assert [place["name"] for place in written["locations"]] == ["Club", "Hall C"]
+
+
+def test_our_mark_counts_although_another_app_stripped_it() -> None:
+    record: Any = {"$type": EVENT, "name": "x", "locations": [HALL_A, HALL_B]}
+    ours = dataclasses.replace(as_ours(read(record)), venue=UNWRITABLE)
+    written = settled(ours, record)
+    stripped = {key: value for key, value in written.items() if key != ORIGIN_KEY}
+    renamed = dataclasses.replace(ours, title="y")
+    assert write_event(renamed, stripped, Earlier(stripped, written))["locations"] == [HALL_B]
+
+
+def test_our_link_is_taken_away_although_another_app_put_one_before_it() -> None:
+    """What is for attendees only must not stay published because it no longer reads first."""
+    base: Any = {"$type": EVENT, "name": "x", "mode": f"{EVENT}#virtual", "locations": [ZOOM]}
+    now: Any = {**base, "locations": [JITSI, ZOOM]}
+    hidden = dataclasses.replace(as_ours(read(base)), online_url="")
+    assert write_event(hidden, now, Earlier(agreed=base))["locations"] == [JITSI]
+
+
+def test_taking_our_link_away_takes_no_second_one() -> None:
+    """With our link gone theirs reads first; it is not mistaken for ours by the next edit."""
+    record: Any = {
+        "$type": EVENT,
+        "name": "x",
+        "mode": f"{EVENT}#virtual",
+        "locations": [ZOOM, JITSI],
+        "uris": ["https://plain.example"],
+    }
+    ours = dataclasses.replace(as_ours(read(record)), online_url="")
+    record = settled(ours, record)
+    record = settled(dataclasses.replace(ours, title="y"), record)
+    assert record["locations"] == [JITSI]
+    assert record["uris"] == ["https://plain.example"]
+
+
+def test_removing_the_link_from_a_hybrid_record_without_a_mode_is_one_write() -> None:
+    record: Any = {"$type": EVENT, "name": "x", "locations": [HALL_A, ZOOM]}
+    ours = dataclasses.replace(as_ours(read(record)), online_url="")
+    assert ours.mode is Mode.HYBRID
+    assert settled(ours, record)["mode"] == f"{EVENT}#hybrid"
+
+
+@pytest.mark.parametrize("venue", VENUES)
+def test_our_note_says_nothing_that_the_record_does_not(venue: Venue) -> None:
+    """The mark holds digests: no name of a place and no address of a link."""
+    record: Any = {"$type": EVENT, "name": "x", "mode": f"{EVENT}#hybrid", "locations": [HALL_A, HALL_B, ZOOM, JITSI]}
+    ours = dataclasses.replace(as_ours(read(record)), venue=venue, online_url="")
+    mark = repr(settled(ours, record)[ORIGIN_KEY])
+    assert not any(word in mark for word in ("Hall", "Park", "Club", "zoom", "jitsi"))
+
+
+def test_ours_alone_needs_no_note() -> None:
+    assert write_event(OURS, None)[ORIGIN_KEY] == {
+        "$type": ORIGIN_KEY,
+        "instance": "https://meet.example",
+        "eventId": "0195",
+        "version": 3,
+    }
