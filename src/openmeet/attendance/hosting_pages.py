@@ -1,5 +1,6 @@
 """What a host does to an event: edit, cancel, bring back, delete, give places to answers from the network."""
 
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -19,7 +20,12 @@ from openmeet.site.frame import go, page
 from openmeet.tenants.edge import database_of
 from openmeet.users.edge import caller_of
 
-_CHANGED_MEANWHILE = "This event was changed since you opened this form. Open its page to see how it is now; what you typed is kept here."
+# The form now carries the newest version, so that sending it again is a decision and not the same refusal.
+_CHANGED_MEANWHILE = Markup(
+    "This event was changed since you opened this form. What you typed is kept, and beside each field that differs"
+    ' stands how it is now. Save again to have it your way, or <a href="/events/{}" target="_blank">open its page</a>'
+    " (in a new tab)."
+)
 
 
 def routes() -> list[Route]:
@@ -61,7 +67,8 @@ async def save(request: Request) -> Response:
     except InvalidForm as wrong:
         return form_page(request, typed_again(shown, wrong), event=event, status=400)
     except PreconditionFailed:
-        return form_page(request, Typed(shown, {"": _CHANGED_MEANWHILE}), event=event, status=409)
+        newest, _ = await _own(request)
+        return form_page(request, _conflicting(shown, newest), event=newest, status=409)
     said = "event_unchanged" if saved.revision == event.revision else "event_saved"
     return go(f"/events/{event.slug}", said=said)
 
@@ -134,6 +141,13 @@ async def take_back(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         await publications.recall(tx, kind=publications.Kind.EVENT, subject_id=event.id)
     return go(f"/events/{event.slug}", said="taken_back")
+
+
+def _conflicting(shown: dict[str, str], newest: Event) -> Typed:
+    """The form as it was sent, about the newest version, with what that says where it differs."""
+    kept = values_of_event(newest)
+    others = {name: text for name, text in kept.items() if text != shown[name].replace("\r\n", "\n").strip()}
+    return Typed({**shown, "revision": str(newest.revision)}, {"": _CHANGED_MEANWHILE.format(newest.slug)}, others)
 
 
 def _slug(request: Request) -> EventSlug:

@@ -18,16 +18,24 @@ MAX_FIELDS = 100
 
 @dataclass(frozen=True, slots=True)
 class Typed:
-    """What a form shows: the texts in its fields and what is wrong with them."""
+    """What a form shows: the texts in its fields, what is wrong with them, and what somebody else made of them meanwhile.
+
+    A problem is a sentence, or Markup where a link says what to do. ``others`` has the fields that differ only.
+    """
 
     values: Mapping[str, str] = field(default_factory=dict)
     problems: Mapping[str, str] = field(default_factory=dict)
+    others: Mapping[str, str] = field(default_factory=dict)
 
     def value(self, name: str) -> str:
         return self.values.get(name, "")
 
     def problem(self, name: str) -> str:
         return self.problems.get(name, "")
+
+    def other(self, name: str) -> str | None:
+        """What is kept in this field now; None where that is what was typed."""
+        return self.others.get(name)
 
 
 EMPTY = Typed()

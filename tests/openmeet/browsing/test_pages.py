@@ -177,6 +177,22 @@ async def test_editing_shows_what_is_kept_and_a_stale_form_keeps_what_was_typed(
     assert h1_of((await browser.get(path)).text) == "Chess"
 
 
+async def test_a_stale_form_says_what_differs_and_sent_again_it_is_saved(browser):
+    """A conflict shows what the other tab saved, field by field; saving once more is the decision for one's own."""
+    await sign_up(browser, "ana@example.org", "Ana")
+    form = inputs_of((await browser.get("/events/new")).text) | TYPED
+    path = (await browser.post("/events/new", data=form)).headers["location"]
+    await browser.post(f"{path}/edit", data=TYPED | {"revision": "1", "title": "Chess", "mode": "online"})
+    stale = (await browser.post(f"{path}/edit", data=TYPED | {"revision": "1", "title": "Go"})).text
+    assert '<p class="other" id="title-other"><strong>Now:</strong> Chess</p>' in stale
+    assert '<p class="other" id="mode-other"><strong>Now:</strong> Online</p>' in stale
+    assert "starts-other" not in stale
+    assert f'<a href="{path}" target="_blank">' in stale
+    again = await browser.post(f"{path}/edit", data=TYPED | inputs_of(stale))
+    assert again.status_code == 303
+    assert h1_of((await browser.get(path)).text) == "Go"
+
+
 async def test_somebody_else_cannot_open_the_edit_form(site, browser):
     _, event = await host_event(site)
     await sign_up(browser, "ben@example.org", "Ben")
