@@ -73,10 +73,10 @@ async def test_repository_moves_between_servers(town: Town):
     assert (await import_repo(ben, data)).status_code == 200
     assert (await ben.get(f"{SYNC}.getLatestCommit", did=ben.did)).json() == head
     assert await town.announced(ben.did) == announced
-    await ben.post(f"{SERVER}.activateAccount")
-    assert (await town.announced(ben.did))[len(announced) :] == ["account active", "identity ben.test", "sync"]
     await upload(ben, b"a picture")
     assert (await ben.get(f"{REPO}.listMissingBlobs")).json()["blobs"] == []
+    await ben.post(f"{SERVER}.activateAccount")
+    assert (await town.announced(ben.did))[len(announced) :] == ["account active", "identity ben.test", "sync"]
     blob = await town.http.get(f"/xrpc/{SYNC}.getBlob", params={"did": ben.did, "cid": str(picture["ref"])})
     assert blob.content == b"a picture"
     records = (await town.stranger.get(f"{REPO}.listRecords", repo=ben.did, collection="org.example.note")).json()
