@@ -33,8 +33,8 @@ help:  ## Show the commands
 install: .venv/.installed
 install-dev: .venv/.installed-dev
 
-up: install  ## Start the whole network on this machine
-	@$(BIN)/openmeet up --data $(VAR)
+up: install  ## Start the whole network on this machine (ARGS="--web-port 8081" …)
+	@$(BIN)/openmeet up --data $(VAR) $(ARGS)
 
 test: install-dev check  ## Run the whole test suite, set-up included
 	@$(BIN)/python -m checks.prepare

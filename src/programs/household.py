@@ -3,7 +3,11 @@
 Made once, at the first start, in one file that only its owner can read. A second start finds it and changes nothing.
 """
 
+import fcntl
+import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -12,6 +16,7 @@ from groundwork import private_file
 from groundwork.errors import Refused
 
 FILE_NAME = "household.json"
+LOCK_NAME = ".lock"
 
 # Under `.test`, which is reserved for this and never resolves (RFC 2606).
 PEOPLE = ("ana.test", "ben.test", "cleo.test")
@@ -26,34 +31,58 @@ class Person(msgspec.Struct, frozen=True):
 
 
 class Household(msgspec.Struct, frozen=True):
-    """Every password of one local network."""
+    """Every password of one local network, and the port of its PDS: identities say where their repositories are."""
 
     admin_password: str
     people: tuple[Person, ...]
+    pds_port: int
 
 
-def make() -> Household:
+def make(pds_port: int) -> Household:
     """A new household with fresh passwords."""
     return Household(
         admin_password=secrets.token_urlsafe(18),
         people=tuple(
             Person(handle, f"{handle.split('.')[0]}@example.test", secrets.token_urlsafe(9)) for handle in PEOPLE
         ),
+        pds_port=pds_port,
     )
 
 
-def find_or_make(folder: Path) -> Household:
+def find_or_make(folder: Path, pds_port: int) -> Household:
     """The household that lives in ``folder``, made there at the first call. Raises Refused when its file is damaged."""
     path = folder / FILE_NAME
     if path.exists():
         try:
-            return msgspec.json.decode(path.read_bytes(), type=Household)
+            found = msgspec.json.decode(path.read_bytes(), type=Household)
         except msgspec.DecodeError as error:
             raise Refused(f"{path} is damaged ({error}). Restore it, or start with another --data folder.") from error
-    household = make()
+        if found.pds_port != pds_port:
+            why = f"The identities in {folder} say that their repositories are on port {found.pds_port}."
+            raise Refused(f"{why} Start with --pds-port {found.pds_port}, or with another --data folder.")
+        return found
+    household = make(pds_port)
+    private_file.write(path, msgspec.json.format(msgspec.json.encode(household), indent=2) + b"\n")
+    return household
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Hold the folder for one process. Raises Refused while another network runs in it, or when it cannot be used."""
     try:
-        private_file.write(path, msgspec.json.format(msgspec.json.encode(household), indent=2) + b"\n")
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
         why = f"{folder} cannot be used: {error.strerror or error}. Choose another folder with --data."
         raise Refused(why) from error
-    return household
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        raise Refused(
+            f"A network is running in {folder} already. Stop it, or choose another folder with --data."
+        ) from None
+    try:
+        yield
+    finally:
+        os.close(lock)

@@ -16,9 +16,9 @@ from at_network.handle_resolver import HandleResolver, HandleSettings
 from groundwork.clock import Clock, SystemClock
 from groundwork.dangerous_starts import dangers_of
 from groundwork.database.migrate import migrate
-from groundwork.database.open_ import SQLITE, open_database
+from groundwork.database.open_ import SQLITE, open_database, sqlite_path
 from groundwork.database.transaction import Database
-from groundwork.errors import Failure
+from groundwork.errors import Failure, Refused
 from groundwork.http.client import HttpClient
 from groundwork.http.reach import DEVELOPMENT, PUBLIC
 from groundwork.mail.address import parse_address
@@ -64,6 +64,22 @@ def read_platform_settings(file: Path | None = None, environment: Mapping[str, s
     """Settings from the environment and the ``[openmeet]`` table; contradictory and dangerous ones are refused."""
     table: Mapping[str, Any] | None = read_file(file).get("openmeet")
     return checked(read_settings(Settings, prefix=PREFIX, environment=environment, table=table))
+
+
+def read_settings_of_installation(file: Path | None, environment: Mapping[str, str] = os.environ) -> Settings:
+    """Settings for operators' commands, which serve nobody and send nothing: only what is needed to find the data.
+
+    Raises Refused where there is none yet.
+    """
+    table: Mapping[str, Any] | None = read_file(file).get("openmeet")
+    settings = read_settings(Settings, prefix=PREFIX, environment=environment, table=table)
+    url = settings.tenant_database_url
+    if url.startswith(SQLITE) and not sqlite_path(url).exists():
+        why = f"There is no installation at {sqlite_path(url)}."
+        raise Refused(
+            f"{why} Name its settings file: --settings FILE (`openmeet up` keeps settings.toml in its folder)."
+        )
+    return settings
 
 
 def checked(settings: Settings) -> Settings:

@@ -6,6 +6,7 @@ What it makes it keeps in one folder, so that a second start finds everything as
 import contextlib
 import os
 import socket
+import sys
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -16,6 +17,7 @@ from typing import Annotated
 
 import msgspec
 import typer
+from starlette.types import ASGIApp
 
 from aurora_locus import settings as pds_settings
 from aurora_locus.accounts import creation, queries
@@ -24,7 +26,7 @@ from aurora_locus.app import open_server
 from groundwork import private_file
 from groundwork.clock import SystemClock
 from groundwork.errors import InvalidInput, Refused
-from groundwork.http.server import serve
+from groundwork.http.server import Serving, serve
 from groundwork.settings import Secret
 from openmeet.settings import Settings
 from plc_directory.app import open_directory
@@ -119,19 +121,20 @@ def free_ports() -> Ports:
 async def network(folder: Path, ports: Ports, ready_file: Path | None = None) -> AsyncIterator[Ready]:
     """The running network. What the parts say to each other goes over sockets, as between strangers."""
     clock = SystemClock()
-    home = household.find_or_make(folder)
     async with AsyncExitStack() as stack:
+        stack.enter_context(household.alone_in(folder))
+        home = household.find_or_make(folder, ports.pds)
         # A development network makes and changes identities faster than the public directory would allow.
         plc_settings = PlcSettings(
             port=ports.plc, data_directory=folder / "plc", hourly_limit=0, daily_limit=0, weekly_limit=0
         )
         directory = await stack.enter_async_context(open_directory(plc_settings, clock, version=VERSION))
-        plc = await serve(directory, HOST, ports.plc)
+        plc = await listen(directory, "plc", ports.plc)
         stack.push_async_callback(plc.stop)
 
         pds_url = f"http://localhost:{ports.pds}"
         pds = await stack.enter_async_context(open_server(_pds(folder, pds_url, plc.url, home), clock, version=VERSION))
-        pds_serving = await serve(pds.app, HOST, ports.pds)
+        pds_serving = await listen(pds.app, "pds", ports.pds)
         stack.push_async_callback(pds_serving.stop)
         await settle_in(pds.registry, home)
 
@@ -139,7 +142,7 @@ async def network(folder: Path, ports: Ports, ready_file: Path | None = None) ->
         keep_settings(settings, folder / SETTINGS_FILE)
         platform = await stack.enter_async_context(open_platform(settings, clock))
         await stack.enter_async_context(workers.running(platform))
-        web = await serve(await site(platform), HOST, ports.web)
+        web = await listen(await site(platform), "web", ports.web)
         stack.push_async_callback(web.stop)
 
         ready = Ready(
@@ -155,6 +158,14 @@ async def network(folder: Path, ports: Ports, ready_file: Path | None = None) ->
             private_file.write(ready_file, msgspec.json.encode(ready))
             stack.callback(ready_file.unlink, missing_ok=True)
         yield ready
+
+
+async def listen(app: ASGIApp, name: str, port: int) -> Serving:
+    """Serve one part. Raises Refused that names the option for another port."""
+    try:
+        return await serve(app, HOST, port)
+    except Refused as refused:
+        raise Refused(f"{refused.why} Is another network running? Another port: --{name}-port.") from refused
 
 
 def _pds(folder: Path, url: str, plc_url: str, home: Household) -> pds_settings.Settings:
@@ -253,6 +264,6 @@ Open a session, create an event record, read it back:
   URI=$({call}.repo.createRecord {json} -H "Authorization: Bearer $TOKEN" -d '{record}' | sed -E 's/.*"uri":"([^"]+)".*/\\1/')
   {call}.repo.getRecord"?repo={ana.handle}&collection={collection}&rkey=${{URI##*/}}"
 
-For operators: openmeet sync status --settings {ready.settings}
+For operators: {os.path.relpath(sys.argv[0])} sync status --settings {os.path.relpath(ready.settings)}
 Ctrl-C stops it; a second start finds everything as it was.
 """

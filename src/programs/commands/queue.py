@@ -12,7 +12,7 @@ from groundwork.queue.contract import Queue
 from openmeet.ingestion import dead_letters
 from openmeet.ingestion.dead_letters import Shown
 from programs.command_line import AsJson, SettingsFile, noun, print_json, say
-from programs.platform import open_queue_alone, read_platform_settings
+from programs.platform import open_queue_alone, read_settings_of_installation
 from programs.running import run_command
 
 app = noun("Messages between the firehose and the database.")
@@ -82,7 +82,7 @@ def discard(letter_ids: LetterIds = None, everything: All = False, settings_file
 
 
 def _with_queue(settings_file: Path | None, work: Callable[[Queue], Awaitable[None]]) -> None:
-    settings = read_platform_settings(settings_file)
+    settings = read_settings_of_installation(settings_file)
 
     async def run() -> None:
         queue = await open_queue_alone(settings, SystemClock())
