@@ -140,6 +140,18 @@ def open_session(
     return TokenPair(tokens.access(did, scope, _issued_at(w, did)), tokens.refresh(did, token_id, w.now, expires_at))
 
 
+def open_proven(w: Writer, tokens: SessionTokens, proof: Proof) -> TokenPair:
+    """The session of whoever has just given a password. Raises NotSignedIn when sessions were ended since it was checked:
+    a password that was reset meanwhile must not open one more.
+    """
+    account = proof.account
+    row = w.fetch_one(_VALID_AFTER, did=account.did)
+    if row is None or row["tokens_valid_after"] != account.tokens_valid_after:
+        raise not_proven()
+    is_takendown = account.status in OF_THE_HOST
+    return open_session(w, tokens, account.did, proof.app_password, is_takendown=is_takendown)
+
+
 def refresh(w: Writer, tokens: SessionTokens, token: RefreshToken) -> TokenPair:
     """Spend a refresh token. Raises NotSignedIn (``ExpiredToken``) when it is gone or its grace is over."""
     row = w.fetch_one(

@@ -5,7 +5,9 @@ import asyncio
 import httpx
 import pytest
 
+from aurora_locus.accounts import sessions
 from aurora_locus.accounts.password_reset import LEAST_SECONDS
+from groundwork.errors import NotSignedIn
 from tests.aurora_locus.mailbox import letters, newest_token
 from tests.aurora_locus.town import SERVER, Town, statuses, together
 
@@ -44,6 +46,18 @@ async def test_reset_ends_every_session(town: Town) -> None:
     assert (await back.get(f"{SERVER}.getSession")).status_code == 200
     again = await back.bearing(back.refresh_token).post(f"{SERVER}.refreshSession")
     assert (await town.person(again).get(f"{SERVER}.getSession")).status_code == 200
+
+
+async def test_old_password_that_was_being_checked_opens_nothing_afterwards(town: Town) -> None:
+    """The reset comes between the check of the old password and its session."""
+    await town.sign_up("ana")
+    token = await ask(town)
+    registry = town.pds.registry
+    proof = await sessions.prove(registry.db, registry.passwords, "ana.test", "password of ana")
+    assert named(await reset(town, token)) == (200, "")
+    with pytest.raises(NotSignedIn):
+        await registry.db.write(lambda w: sessions.open_proven(w, registry.tokens, proof))
+    assert await town.count("sessions") == 0
 
 
 async def test_token_resets_once(town: Town) -> None:

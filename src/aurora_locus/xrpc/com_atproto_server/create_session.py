@@ -2,7 +2,6 @@
 
 from aurora_locus.accounts import sessions
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.repository.model import OF_THE_HOST
 from aurora_locus.xrpc.com_atproto_server.session_view import session_view
 from aurora_locus.xrpc.method import Call, Outcome
 
@@ -17,9 +16,5 @@ async def run(registry: Registry, call: Call) -> Outcome:
         allow_takendown=call.body.get("allowTakendown", False),
     )
     await sessions.renew_hash(registry.db, registry.passwords, proof, call.body["password"])
-    account = proof.account
-    is_takendown = account.status in OF_THE_HOST
-    tokens = await registry.db.write(
-        lambda w: sessions.open_session(w, registry.tokens, account.did, proof.app_password, is_takendown=is_takendown)
-    )
-    return {**session_view(account), "accessJwt": tokens.access, "refreshJwt": tokens.refresh}
+    tokens = await registry.db.write(lambda w: sessions.open_proven(w, registry.tokens, proof))
+    return {**session_view(proof.account), "accessJwt": tokens.access, "refreshJwt": tokens.refresh}
