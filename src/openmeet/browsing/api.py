@@ -94,10 +94,7 @@ async def list_events(request: Request) -> Response:
     uri = request.query_params.get("uri", "")
     if uri:
         return await _list_by_uri(request, uri)
-    wanted = searches.wanted_of(
-        {name: request.query_params.get(name, "") for name in ("q", "from", "to")},
-        request.app.state.settings.time_zone,
-    )
+    wanted = searches.wanted_of({name: request.query_params.get(name, "") for name in ("q", "from", "to")})
     after, limit = _paging(request)
     async with database_of(request).reader() as reader:
         found = await queries.coming(reader, wanted, after, limit + 1)
@@ -223,7 +220,7 @@ OPERATIONS = (
         {200: EventList},
         parameters=(
             Parameter("q", "Words that all occur in title, description or place"),
-            Parameter("from", "First day, YYYY-MM-DD, in the site's time zone"),
+            Parameter("from", "First day, YYYY-MM-DD, in each event's own time zone"),
             Parameter("to", "Last day, YYYY-MM-DD, included"),
             Parameter("uri", "The at-uri of a record: only the event that it stands for, whenever that is"),
             _CURSOR,

@@ -30,7 +30,6 @@ from openmeet.site.frame import page
 from openmeet.tenants.edge import database_of
 from openmeet.users.edge import caller_of, caller_or_none
 from openmeet.users.model import Caller
-from openmeet.users.queries import by_id
 
 PAGE_SIZE = 30
 NEWS_SHOWN = 50
@@ -97,10 +96,8 @@ async def show_home(request: Request) -> Response:
     more = ""
     shown = Typed(typed)
     async with database_of(request).reader() as reader:
-        user = await by_id(reader, caller.user_id) if caller else None
-        zone = (user and user.time_zone) or request.app.state.settings.time_zone
         try:
-            wanted: Wanted | None = searches.wanted_of(typed, zone)
+            wanted: Wanted | None = searches.wanted_of(typed)
         except InvalidForm as wrong:
             wanted, shown = None, typed_again(typed, wrong)
         if wanted is not None:
@@ -116,6 +113,7 @@ async def show_home(request: Request) -> Response:
         "more": more,
         "is_search": any(typed.values()),
         "is_later": after is not None,
+        "is_answered": wanted is not None,
     }
     return page(request, "browsing/home.html", context, status=400 if wanted is None else 200)
 

@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from typing import assert_never
 
-from groundwork.clock import Instant
+from groundwork.clock import DAY, Instant, from_datetime
 from groundwork.database.transaction import Reader
 from openmeet.events.model import Event, EventId
 from openmeet.events.queries import COLUMNS, columns_of, event_of, is_hidden
+from openmeet.site.texts import folded
 from openmeet.users.model import UserId
 
 # More words than anybody searches for; each is one `like` over the same rows.
@@ -25,11 +27,14 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What somebody looks for among public events. ``since``/``until`` bound the start; words must all occur."""
+    """What somebody looks for among public events; words must all occur.
+
+    ``first`` and ``last`` are days, both included, on which it starts where it takes place: those of the lists' headings.
+    """
 
     words: tuple[str, ...] = ()
-    since: Instant | None = None
-    until: Instant | None = None
+    first: date | None = None
+    last: date | None = None
 
 
 class Mine(StrEnum):
@@ -42,7 +47,7 @@ class Mine(StrEnum):
 
 
 async def coming(reader: Reader, wanted: Wanted, after: Position | None, limit: int) -> list[Event]:
-    """Public events that are not over, by start. A ``since`` in the past shows past events too: it was asked for."""
+    """Public events that are not over, by start. A ``first`` in the past shows past events too: it was asked for."""
     clauses = [
         "visibility = 'public'",
         "is_held = 0",
@@ -52,18 +57,20 @@ async def coming(reader: Reader, wanted: Wanted, after: Position | None, limit: 
         f"not {is_hidden('events')}",
     ]
     values: dict[str, object] = {"limit": limit}
-    if wanted.since is None:
+    # The day of a wall clock has no index; that of UTC, a day wider (no zone is further off), narrows by the start's.
+    if wanted.first is None:
         clauses.append("over_at > :now")
         values["now"] = reader.now
     else:
-        clauses.append("starts_at >= :since")
-        values["since"] = wanted.since
-    if wanted.until is not None:
-        clauses.append("starts_at < :until")
-        values["until"] = wanted.until
+        clauses += ["starts_at >= :since", "starts_local >= :first"]
+        values |= {"since": _midnight(wanted.first) - DAY, "first": wanted.first.isoformat()}
+    if wanted.last is not None:
+        following = wanted.last + timedelta(days=1)
+        clauses += ["starts_at < :until", "starts_local < :following"]
+        values |= {"until": _midnight(following) + DAY, "following": following.isoformat()}
     for number, word in enumerate(wanted.words[:MAX_WORDS]):
         clauses.append(f"search_text like :word{number} escape '!'")
-        values[f"word{number}"] = f"%{_literally(word.casefold())}%"
+        values[f"word{number}"] = f"%{_literally(folded(word))}%"
     if after is not None:
         clauses.append("(starts_at, id) > (:after_start, :after_id)")
         values |= {"after_start": after.starts_at, "after_id": after.event_id}
@@ -127,6 +134,10 @@ _UNDATED = 9_000_000_000_000_000_000
 def position_of(event: Event) -> Position:
     """The cursor behind this event."""
     return Position(Instant(_UNDATED) if event.starts_at is None else event.starts_at, event.id)
+
+
+def _midnight(day: date) -> Instant:
+    return from_datetime(datetime.combine(day, time(), UTC))
 
 
 def _literally(word: str) -> str:

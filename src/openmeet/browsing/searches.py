@@ -1,7 +1,7 @@
 """What was typed into the search form or query string, as ``queries.Wanted``. Pure."""
 
 from collections.abc import Mapping
-from datetime import date, datetime, time, timedelta
+from datetime import date
 
 from groundwork.errors import InvalidForm
 from openmeet.browsing.queries import MAX_WORDS, Wanted
@@ -10,8 +10,8 @@ from openmeet.events import wall_time
 MAX_QUERY = 200
 
 
-def wanted_of(typed: Mapping[str, str], zone: str) -> Wanted:
-    """``q``, ``from`` and ``to``; days are whole days of ``zone``, ``to`` included. InvalidForm names the fields."""
+def wanted_of(typed: Mapping[str, str]) -> Wanted:
+    """``q``, ``from`` and ``to``; days are those of each event's own zone, ``to`` included. InvalidForm names the fields."""
     problems: dict[str, str] = {}
     query = typed.get("q", "").strip()
     if len(query) > MAX_QUERY:
@@ -22,11 +22,7 @@ def wanted_of(typed: Mapping[str, str], zone: str) -> Wanted:
         problems["to"] = "This day is before the first one."
     if problems:
         raise InvalidForm(problems)
-    return Wanted(
-        tuple(query.split()[:MAX_WORDS]),
-        wall_time.instant_of(datetime.combine(first, time()), zone) if first else None,
-        wall_time.instant_of(datetime.combine(last + timedelta(days=1), time()), zone) if last else None,
-    )
+    return Wanted(tuple(query.split()[:MAX_WORDS]), first, last)
 
 
 def _day(typed: Mapping[str, str], name: str, problems: dict[str, str]) -> date | None:

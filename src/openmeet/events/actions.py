@@ -31,6 +31,7 @@ from openmeet.events.model import (
     Status,
     Visibility,
 )
+from openmeet.site.texts import folded
 from openmeet.users.model import Caller, UserId
 
 # Long enough to sign up, find the mail, be interrupted and come back the next day.
@@ -209,8 +210,8 @@ def new_slug(title: str) -> EventSlug:
 
 
 def search_text(event: Event) -> str:
-    """What search looks at: title, description and place, never the join link."""
-    return "\n".join((event.title, event.description, *event.venue.lines)).casefold()
+    """What search looks at: title, description and place, folded, never the join link."""
+    return folded("\n".join((event.title, event.description, *event.venue.lines)))
 
 
 async def _lock_own(tx: Transaction, caller: Caller, slug: EventSlug, expected_revision: int | None) -> Event:

@@ -5,6 +5,7 @@ long over is shown as plain paragraphs: very long texts, and those made of brack
 """
 
 import re
+import unicodedata
 from functools import lru_cache
 
 import nh3
@@ -24,6 +25,9 @@ _MAX_SHOWN = 50_000
 _KEPT = 128
 
 _TREACHEROUS = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069\ufeff]")
+
+# Letters that Unicode takes for one piece, as people without that key write them.
+_WITHOUT_MARKS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i"})
 
 _markdown = MarkdownIt("commonmark", {"html": False, "breaks": True}).disable(["image", "html_block", "html_inline"])
 
@@ -58,6 +62,12 @@ def one_line(text: str) -> str:
     the weak direction marks stay, because languages and emoji need them.
     """
     return " ".join(_TREACHEROUS.sub("", text).split())
+
+
+def folded(text: str) -> str:
+    """The text as search compares it: neither case nor marks matter, "zurich" finds "Zürich"."""
+    apart = unicodedata.normalize("NFKD", text.casefold().translate(_WITHOUT_MARKS))
+    return "".join(char for char in apart if not unicodedata.combining(char))
 
 
 def _plain(text: str) -> Markup:

@@ -227,6 +227,14 @@ async def test_news_tells_once_and_links_to_the_event(site, browser):
     assert '<span class="count">' not in (await browser.get("/")).text
 
 
+async def test_a_date_that_is_none_is_a_problem_and_no_empty_list(browser):
+    """What was not looked up is not said to be absent."""
+    answer = await browser.get("/", params={"from": "2026-02-30"})
+    assert answer.status_code == 400
+    assert "Write the day like" in answer.text
+    assert "Nothing matches" not in answer.text
+
+
 async def test_texts_of_people_are_never_markup(site, browser):
     _, event = await host_event(
         site, title="<script>alert(1)</script>", description="<img src=x onerror=alert(1)> [x](javascript:alert(1)) # H"
