@@ -72,4 +72,7 @@ SYNC = (
 def table(registry: Registry) -> Table:
     """The whole table of a running server."""
     sync = [for_crawlers(registry, method) for method in SYNC]
-    return Table([*REPO, *sync, *about_accounts(registry), *about_identities(registry), *of_the_administration(registry)], STREAMS)
+    return Table(
+        [*REPO, *sync, *about_accounts(registry), *about_identities(registry), *of_the_administration(registry)],
+        STREAMS,
+    )
