@@ -18,7 +18,7 @@ from at_protocol.sync import frames
 from at_protocol.syntax.did import Did, parse_did
 
 MAX_BLOCKS_BYTES = 2_000_000
-MAX_OPERATIONS = 200
+MAX_OPERATIONS = frames.MAX_OPERATIONS
 MAX_SYNC_BLOCKS_BYTES = 10_000
 
 COMMIT, SYNC, IDENTITY, ACCOUNT, INFO = "#commit", "#sync", "#identity", "#account", "#info"

@@ -15,6 +15,13 @@ from at_protocol.data.model import Value
 from at_protocol.failures import Malformed, Misuse
 
 MAX_FRAME_BYTES = 5_000_000
+# A commit's operations (repository specification, "Sync": at most 200 of them).
+MAX_OPERATIONS = 200
+# Each item of a payload becomes an object of Python's, fifty times the size of the smallest: five megabytes of empty
+# lists would take seconds and hundreds of megabytes. A commit of 200 operations has 2,000 items; small frames cannot
+# have many.
+MAX_ITEMS = 10_000
+_COUNTED_FROM_BYTES = 16_384
 # Sequence numbers must survive being read as JSON numbers (event stream specification, "Sequencing").
 MAX_SEQ = 2**53 - 1
 
@@ -113,6 +120,7 @@ def decode(data: bytes) -> Frame | ErrorFrame | UnknownFrame:
     """Read a frame. Raises Malformed when it is not two maps, or more than two."""
     if len(data) > MAX_FRAME_BYTES:
         raise _bad(len(data), f"a frame has at most {MAX_FRAME_BYTES} bytes")
+    _check_items(data)
     header, start = cbor.decode_first(data)
     if not isinstance(header, dict):
         raise _bad(header, "the header is not a map")
@@ -147,6 +155,7 @@ def glance(data: bytes) -> Glance:
     """
     if len(data) > MAX_FRAME_BYTES:
         raise _bad(len(data), f"a frame has at most {MAX_FRAME_BYTES} bytes")
+    _check_items(data)
     try:
         items = libipld.decode_dag_cbor_multi(data)
     except (ValueError, RecursionError):
@@ -160,6 +169,8 @@ def glance(data: bytes) -> Glance:
     did = payload.get("repo" if kind == "#commit" else "did", "")
     seq = payload.get("seq", 0)
     operations = payload.get("ops", ()) if kind == "#commit" else ()
+    if isinstance(operations, list) and len(operations) > MAX_OPERATIONS:
+        raise _bad(len(operations), f"a commit has at most {MAX_OPERATIONS} operations")
     try:
         paths = tuple(operation["path"] for operation in operations)
     except (TypeError, KeyError):
@@ -173,6 +184,34 @@ def glance(data: bytes) -> Glance:
         raise _bad(data[:32], "repo, seq or a path is not what it should be")
     return Glance(kind, did, seq, paths)
 
+
+def _check_items(data: bytes) -> None:
+    """Refuse a frame of more items than any message has, by their heads alone: nothing is decoded for it."""
+    size = len(data)
+    if size < _COUNTED_FROM_BYTES:
+        return
+    position = count = 0
+    try:
+        while position < size:
+            count += 1
+            head = data[position]
+            position += 1
+            argument = head & 31
+            if argument >= 24:
+                width = _WIDTHS[argument]
+                argument = int.from_bytes(data[position : position + width])
+                position += width
+            # Bytes and text are passed over; what a list, a map or a tag holds are the items that follow.
+            if head >> 5 in (2, 3):
+                position += argument
+            if count > MAX_ITEMS:
+                raise _bad(size, f"a frame has at most {MAX_ITEMS} items")
+    except KeyError:
+        raise _bad(data[:32], "not DAG-CBOR") from None
+
+
+# How many bytes of a head follow the first (RFC 8949, section 3).
+_WIDTHS = {24: 1, 25: 2, 26: 4, 27: 8}
 
 _ERROR_HEADER = cbor.encode({"op": -1})
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import time
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -256,3 +257,39 @@ def test_a_changed_byte_raises_nothing_else(data):
             reader(bytes(frame))
         except Malformed:
             continue
+
+
+def _list_head(count: int) -> bytes:
+    return b"\x9a" + count.to_bytes(4, "big")
+
+
+@pytest.mark.parametrize("item", [b"\x00", b"\x80", b"\xa0", b"\x81\x00", b"\xa1\x60\x00"], ids=bytes.hex)
+@pytest.mark.parametrize("read", [frames.glance, frames.decode])
+def test_megabytes_of_tiny_items_are_refused_before_they_are_decoded(read, item):
+    """Each item would become an object: seconds of work and hundreds of megabytes for one frame."""
+    count = 4_900_000 // len(item)
+    header = cbor.encode({"t": "#commit", "op": 1})
+    frame = header + b"\xa1" + cbor.encode("ops") + _list_head(count) + item * count
+    tracemalloc.start()
+    try:
+        with pytest.raises(Malformed, match="10000 items"):
+            read(frame)
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_commit_of_two_hundred_operations_is_looked_at_and_one_more_is_not():
+    operation = {"action": "create", "path": "com.example.thing/a", "cid": None}
+    payload = {"repo": captured.DID, "seq": 1, "blocks": bytes(20_000)}
+    whole = frames.encode_message("#commit", {**payload, "ops": [operation] * 200})
+    assert len(frames.glance(whole).paths) == 200
+    with pytest.raises(Malformed, match="at most 200 operations"):
+        frames.glance(frames.encode_message("#commit", {**payload, "ops": [operation] * 201}))
+
+
+@given(st.binary(max_size=40), st.integers(0, 255))
+def test_large_garbage_is_refused(garbage, filler):
+    """Counting the items of what is no CBOR ends in a refusal like any other."""
+    with pytest.raises(Malformed):
+        frames.glance(garbage + bytes((filler,)) * 20_000)
