@@ -158,7 +158,10 @@ async def event_changed(tx: Transaction, event: Event, kind: Kind) -> None:
 
 
 async def decide_records_anew(tx: Transaction, event_id: EventId) -> None:
-    """The event has a record now, another one, or is for others to see than before: so may its answers."""
+    """The event has a record now, another one or none any more, is for others to see than before, or was deleted.
+
+    What that means for the records of its answers is decided when they are paid.
+    """
     ids = await queries.ids_of_event(tx, event_id)
     await publications.look_again(tx, kind=publications.Kind.RSVP, subject_ids=ids)
 
@@ -166,12 +169,15 @@ async def decide_records_anew(tx: Transaction, event_id: EventId) -> None:
 async def note_record(tx: Transaction, attendance_id: AttendanceId, *, uri: str, about: str | None) -> None:
     """The answer's record is at this uri, and about that event's record.
 
-    Where the event has got another record while this one was on its way, it is owed once more.
+    Where the event has got another record, or is not everybody's to see any more, since this one was sent, it is owed
+    once more.
     """
     await queries.set_record(tx, attendance_id, uri)
     mine = await queries.by_id(tx, attendance_id)
     event = None if mine is None else await event_by_id(tx, mine.event_id)
-    if event is not None and event.record_uri is not None and event.record_uri != about:
+    if event is not None and (
+        event.record_uri != about or event.deleted_at is not None or not rules.may_answers_be_public(event)
+    ):
         await publications.look_again(tx, kind=publications.Kind.RSVP, subject_ids=[attendance_id])
 
 

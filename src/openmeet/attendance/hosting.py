@@ -37,9 +37,10 @@ async def reinstate(tx: Transaction, caller: Caller, slug: EventSlug, *, expecte
 
 
 async def delete(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_revision: int | None = None) -> Event:
-    """``events.actions.delete``; attendees hear of it."""
+    """``events.actions.delete``; attendees hear of it, and records of their answers are taken back."""
     before = await lock_by_slug(tx, slug)
     event = await events.delete(tx, caller, slug, expected_revision=expected_revision)
+    await decide_records_anew(tx, event.id)
     return await _tell(tx, before, event, Kind.EVENT_DELETED)
 
 

@@ -5,7 +5,7 @@ from typing import assert_never
 from groundwork.clock import Instant
 from groundwork.errors import Refused
 from openmeet.attendance.model import SEATED, Attendance, AttendanceStatus, NetworkAnswer, Reply
-from openmeet.events.model import Event
+from openmeet.events.model import Event, Origin, Visibility
 
 
 def is_invited(mine: Attendance | None) -> bool:
@@ -16,6 +16,16 @@ def is_invited(mine: Attendance | None) -> bool:
 def has_free_seat(event: Event, taken: int) -> bool:
     """Whether one more person can be seated; events without a limit always have room."""
     return event.capacity is None or taken < event.capacity
+
+
+def may_answers_be_public(event: Event) -> bool:
+    """Whether answers to the event may stand where everybody reads: only to public ones.
+
+    An event of somebody else's repository is public with its record, also where that asks not to be listed.
+    """
+    if event.visibility is Visibility.PUBLIC:
+        return True
+    return event.visibility is Visibility.UNLISTED and event.origin is Origin.NETWORK and event.record_uri is not None
 
 
 def status_for(event: Event, mine: Attendance | None, reply: Reply, *, taken: int, now: Instant) -> AttendanceStatus:

@@ -188,7 +188,8 @@ ALLOW_ALL_OF = "update publications set is_recalled = 0 where user_id = :user_id
 LOOK_AGAIN = """
     update publications set state = 'due', due_at = :now, changed_at = :now
      where kind = :kind and subject_id in :subject_ids
-       and (state in ('withheld', 'waiting', 'published') or (state = 'retracted' and was_lost = 0))
+       and (state in ('withheld', 'waiting', 'published') or (state = 'retracted' and was_lost = 0)
+            or (uri is not null and state in ('retrying', 'refused', 'conflicted')))
 """
 # Engines bound the parameters of one statement; SQLite's bound is the lowest, at 32,766.
 _AT_A_TIME = 1000
@@ -248,7 +249,10 @@ async def wake_all_of(tx: Transaction, user_id: str) -> int:
 
 
 async def look_again(tx: Transaction, *, kind: Kind, subject_ids: Sequence[str]) -> None:
-    """What these depend on has changed: what was decided about them is decided anew, by the payer."""
+    """What these depend on has changed: what was decided about them is decided anew, by the payer.
+
+    Also of what the PDS did not take or somebody disagrees about: an earlier version of it may have to vanish.
+    """
     tx.after_commit(ring)
     for start in range(0, len(subject_ids), _AT_A_TIME):
         some = list(subject_ids[start : start + _AT_A_TIME])

@@ -284,6 +284,8 @@ async def _delete(tx: Transaction, message: RecordMessage, known: Seen | None, o
         return Outcome.KNOWN
     if message.collection in EVENTS:
         await events.remove(tx, uri=message.uri, rev=message.rev, owned=owned)
+        if owned is not None:
+            await attendance.decide_records_anew(tx, EventId(owned.subject_id))
     else:
         event_id = None if subject_uri is None else await _event_id(tx, subject_uri)
         await answers.withdraw(

@@ -6,6 +6,7 @@ from at_protocol.syntax.at_uri import parse_at_uri
 from groundwork.database.transaction import Reader
 from openmeet.attendance import queries as attendance_queries
 from openmeet.attendance.model import Attendance, AttendanceId
+from openmeet.attendance.rules import may_answers_be_public
 from openmeet.debts.publication_leases import Publication
 from openmeet.debts.publications import Kind
 from openmeet.events import queries as event_queries
@@ -92,9 +93,9 @@ async def _decide_rsvp(reader: Reader, owed: Publication, *, agreed: bool) -> De
     if attendance is None:
         return Hold("The answer was deleted.")
     event = await event_queries.by_id(reader, attendance.event_id)
-    if event is None or event.deleted_at is not None or event.visibility is Visibility.PRIVATE:
-        return Hold("Answers to private events are never published.")
-    if event.visibility is not Visibility.PUBLIC and event.record_uri is None:
+    if event is None or event.deleted_at is not None:
+        return Hold("The event was deleted.")
+    if not may_answers_be_public(event):
         return Hold("Answers to events that are not public are never published.")
     if not agreed:
         return Hold("You have not agreed to publishing.")
@@ -105,6 +106,8 @@ async def _decide_rsvp(reader: Reader, owed: Publication, *, agreed: bool) -> De
     token = token_for(attendance.status)
     if token is None:
         return Leave("Your answer is published once it is decided.")
+    if event.record_uri is None and owed.may_be_out_there:
+        return Hold("The event's record was taken back.")
     if event.record_uri is None:
         return Wait("The event has no record yet.")
     identity = await _identity(reader, UserId(owed.user_id), owed.did)

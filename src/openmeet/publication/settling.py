@@ -13,10 +13,12 @@ from groundwork.telemetry.logs import log
 from openmeet.attendance import actions as attendance_actions
 from openmeet.attendance.model import AttendanceId
 from openmeet.debts import publication_leases as leases
+from openmeet.debts import publications
 from openmeet.debts.publication_leases import Publication
 from openmeet.debts.publications import Kind, State
 from openmeet.events import actions as event_actions
 from openmeet.events.model import EventId
+from openmeet.publication.eligibility import PublishRsvp, decide
 from openmeet.publication.publisher import Publisher
 from openmeet.records import seen
 from openmeet.records.message import Operation, RecordMessage
@@ -83,8 +85,12 @@ async def forget(publisher: Publisher, held: Publication, gone: RecordMessage | 
             return
         if held.kind is Kind.EVENT:
             await event_actions.forget_record(tx, EventId(held.subject_id))
+            await attendance_actions.decide_records_anew(tx, EventId(held.subject_id))
         else:
             await attendance_actions.forget_record(tx, AttendanceId(held.subject_id))
+            if isinstance(await decide(tx, held), PublishRsvp):
+                # The event became public again while its answers were being taken back.
+                await publications.look_again(tx, kind=Kind.RSVP, subject_ids=[held.subject_id])
     log.info("record.retracted", uri=held.uri)
 
 

@@ -1,0 +1,118 @@
+"""Answers in people's repositories when their event is no longer for everybody: they go with it, and come back with it."""
+
+from groundwork.clock import MINUTE
+from groundwork.errors import NotFound
+from openmeet.attendance import hosting
+from openmeet.attendance.model import Reply
+from openmeet.debts import publication_leases as leases
+from openmeet.debts.publications import Kind
+from openmeet.events.model import Event
+from openmeet.identities import actions as identities
+from openmeet.identities.sessions import open_repository
+from openmeet.publication import settling, writing
+from openmeet.publication.eligibility import PublishRsvp, decide
+from openmeet.users.model import Caller, UserId
+from tests.openmeet.town import Town, details
+
+
+async def absent(town: Town, uri: str) -> bool:
+    try:
+        await town.record(uri)
+    except NotFound:
+        return True
+    return False
+
+
+async def answered(town: Town) -> tuple[Caller, Event, str]:
+    """Ben's public event with Cleo's answer, both published; and the uri of the answer's record."""
+    ben, cleo = await town.person("Ben"), await town.connected()
+    event = await town.event(ben)
+    answer = await town.answer(cleo, event.slug)
+    await town.pay()
+    await town.pay()
+    uri = (await town.standing(Kind.RSVP, answer.id)).uri
+    assert uri is not None
+    return ben, event, uri
+
+
+async def pay_all(town: Town) -> None:
+    while await town.pay():
+        pass
+
+
+async def revise(town: Town, host: Caller, event: Event, **typed: str) -> None:
+    """As the event's form does it."""
+    async with town.db.transaction() as tx:
+        await hosting.revise(tx, host, event.slug, details(**typed))
+
+
+async def test_answers_are_taken_back_with_an_event_that_is_unlisted(town: Town):
+    """Who goes to what is no longer for everybody is nobody's business (invariant 3); and they return with it."""
+    ben, event, uri = await answered(town)
+    await revise(town, ben, event, visibility="unlisted")
+    await pay_all(town)
+    assert await absent(town, uri)
+    await revise(town, ben, event, visibility="public")
+    await pay_all(town)
+    async with town.db.reader() as reader:
+        row = await reader.fetch_one("select record_uri from attendances where event_id = :id", id=event.id)
+    assert (await town.record(row["record_uri"]))["subject"]["uri"] == (await town.standing(Kind.EVENT, event.id)).uri
+
+
+async def test_answers_are_taken_back_with_an_event_that_is_deleted(town: Town):
+    ben, event, uri = await answered(town)
+    async with town.db.transaction() as tx:
+        await hosting.delete(tx, ben, event.slug)
+    await pay_all(town)
+    assert await absent(town, uri)
+
+
+async def test_answers_are_taken_back_where_the_host_withdraws_consent(town: Town):
+    """The event's record goes, and what spoke of it with it; agreeing again brings back both."""
+    ben, event, uri = await answered(town)
+    async with town.db.transaction() as tx:
+        await identities.withdraw(tx, ben.user_id)
+    await pay_all(town)
+    assert await absent(town, uri)
+    async with town.db.transaction() as tx:
+        await identities.agree(tx, ben.user_id, handle="ben.town.test")
+    await pay_all(town)
+    async with town.db.reader() as reader:
+        row = await reader.fetch_one("select record_uri from attendances where event_id = :id", id=event.id)
+    assert (await town.record(row["record_uri"]))["subject"]["uri"] == (await town.standing(Kind.EVENT, event.id)).uri
+
+
+async def test_an_answer_on_its_way_is_taken_back_too(town: Town):
+    """The event is unlisted between the decision to send and the PDS's yes: what arrived is taken back."""
+    ben, event, uri = await answered(town)
+    async with town.db.reader() as reader:
+        row = await reader.fetch_one("select user_id from attendances where event_id = :id", id=event.id)
+    await town.answer(Caller(UserId(row["user_id"]), "cleo"), event.slug, Reply.INTERESTED)
+    async with town.db.transaction() as tx:
+        (held,) = await leases.take(tx, limit=5, seconds=60)
+        decision = await decide(tx, held)
+    assert isinstance(decision, PublishRsvp)
+    client = await open_repository(town.db, town.network, decision.identity)
+    await revise(town, ben, event, visibility="unlisted")
+    await writing.write(town.publisher, client, held, decision)
+    assert (await town.record(uri))["status"].endswith("#interested")
+    await pay_all(town)
+    assert await absent(town, uri)
+
+
+async def test_public_again_before_the_answer_is_gone(town: Town):
+    """The event is unlisted and public again while an answer is being taken back: it is published once more."""
+    ben, event, uri = await answered(town)
+    await revise(town, ben, event, visibility="unlisted")
+    async with town.db.transaction() as tx:
+        held = [one for one in await leases.take(tx, limit=5, seconds=60) if one.kind is Kind.RSVP]
+        for one in held:
+            await leases.start_retracting(tx, one)
+    await revise(town, ben, event, visibility="public")
+    for one in held:
+        await settling.forget(town.publisher, leases.as_retracting(one))
+    town.clock.turn(10 * MINUTE)
+    await pay_all(town)
+    async with town.db.reader() as reader:
+        row = await reader.fetch_one("select record_uri from attendances where event_id = :id", id=event.id)
+    assert row["record_uri"] == uri
