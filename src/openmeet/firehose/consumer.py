@@ -6,6 +6,8 @@
   While the queue is away, a bounded number of frames waits here, then reading stops.
 - A frame that is wrong is counted, kept for inspection, and does not stop the stream. When nobody can tell whose key a
   commit must be signed with, its repository is owed a read instead: nothing is dropped silently.
+- A number far beyond the last one would make every later frame look old. It ends the connection, is counted and kept,
+  and is believed when the next connection begins with it.
 """
 
 import asyncio
@@ -17,13 +19,13 @@ from dataclasses import dataclass, field
 
 from cachetools import LRUCache
 
-from at_network.event_stream import Backoff, follow
+from at_network.event_stream import Backoff, follow, reconnect_delay
 from at_protocol.failures import Malformed
 from at_protocol.sync.account_state import AccountState, StreamPosition
 from at_protocol.sync.events import CommitMessage, InfoMessage, Sequenced
 from at_protocol.sync.frames import ErrorFrame, Glance, glance
 from at_protocol.syntax.did import Did
-from groundwork.clock import Clock
+from groundwork.clock import MINUTE, Clock
 from groundwork.database.transaction import Database
 from groundwork.errors import Failure, RemoteFailed, RemoteSlow, Unavailable
 from groundwork.http.client import HttpClient
@@ -44,6 +46,10 @@ BATCH = 200
 SAVE_SECONDS = 1.0
 KNOWN_IN_MEMORY = 50_000
 IDENTITY_TRIES = 3
+# Three hours of the whole network, and more than any of its servers writes in a day.
+MAX_JUMP = 10_000_000
+# Some servers number by their clock, in microseconds: gaps of theirs are as long as nothing was written. 2020-01-01.
+_NUMBERED_BY_CLOCK_FROM = 1_577_836_800_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +127,19 @@ class _Stream:
         self._something = asyncio.Event()
         self._room = asyncio.Event()
         self._lost: str | None = None
+        self._refused_jump: int | None = None  # of the connection before; None once a frame was believed
+        self._jumps = 0
 
     async def read(self) -> None:
         """Take frames from the stream, over as many connections as it takes."""
+        while not await self._read_until_jump():
+            self._jumps += 1
+            seconds = reconnect_delay(self._jumps, 1.0, self._consumer.backoff)
+            self._on_lost(RemoteFailed("The stream's numbers jumped."), seconds)
+            await self._consumer.sleep(seconds)
+
+    async def _read_until_jump(self) -> bool:
+        """Follow the stream; True where following is over, False where a number jumped."""
         consumer = self._consumer
         frames = follow(
             consumer.http,
@@ -146,17 +162,34 @@ class _Stream:
                     continue
                 if not seen.seq:
                     if await self._unsequenced(frame):
-                        return
+                        return True
                     await self._make_room()
                     continue
+                if self._is_jump(seen.seq):
+                    self._refused_jump = seen.seq
+                    self._reject_at_once(frame, f"the number {seen.seq} is far beyond {self._position.last_seq}")
+                    await self._make_room()
+                    return False
                 if not self._position.advance(seen.seq):
                     continue  # sent again after a reconnect
+                self._refused_jump, self._jumps = None, 0
                 if not consumer.interests.concerns(seen):
                     if not self._pending:
                         self._cursor = seen.seq
                     continue
                 self._start(seen, frame)
                 await self._make_room()
+        return True
+
+    def _is_jump(self, seq: int) -> bool:
+        """Whether a number is too far beyond the last one to be believed at once."""
+        last = self._position.last_seq
+        if not last or seq - last <= MAX_JUMP:
+            return False
+        if last >= _NUMBERED_BY_CLOCK_FROM and seq <= self._consumer.clock.now() + MINUTE:
+            return False
+        # A server whose memory does not reach back to our cursor begins behind a gap, every time, and near the same place.
+        return self._refused_jump is None or abs(seq - self._refused_jump) > MAX_JUMP
 
     async def _make_room(self) -> None:
         """Wait while as many frames as may be are under way: good ones, bad ones, garbage."""

@@ -4,11 +4,15 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from at_protocol.sync.frames import encode_error, glance
-from groundwork.clock import MINUTE
+from aiohttp import web
+
+from at_protocol.sync.events import AccountMessage
+from at_protocol.sync.events import encode as encode_frame
+from at_protocol.sync.frames import MAX_SEQ, encode_error, glance
+from groundwork.clock import HOUR, MINUTE
 from groundwork.queue.contract import Message, Queue, QueueUnavailable
 from openmeet.firehose import progress
-from openmeet.firehose.consumer import follow_source
+from openmeet.firehose.consumer import MAX_JUMP, follow_source
 from openmeet.firehose.progress import SourceState
 from openmeet.records.message import Hint, HintKind, decode
 from tests.openmeet.firehose.conftest import TENANT, Bench, captured_documents, captured_frames, sequences
@@ -176,3 +180,61 @@ async def test_key_that_rotated_is_asked_for_once_more(bench: Bench):
     async with Relay([commit], [glance(commit).seq]) as relay:
         await follow_until(bench, relay.url, lambda source: source.cursor == glance(commit).seq)
     assert await known(bench) == 1
+
+
+class _Glitch(Relay):
+    """A relay that sends one frame of another number among its own on the first connection only."""
+
+    glitch: bytes = b""
+
+    async def _subscribe(self, request: web.Request) -> web.WebSocketResponse:
+        frames, numbers = self.frames, self.sequences
+        if self.connections == 0:
+            self.frames = [*frames[:5], self.glitch, *frames[5:]]
+            self.sequences = [*numbers[:5], MAX_SEQ, *numbers[5:]]
+        try:
+            return await super()._subscribe(request)
+        finally:
+            self.frames, self.sequences = frames, numbers
+
+
+def _numbered(seq: int) -> bytes:
+    message = AccountMessage(seq, next(iter(captured_documents())), "2026-07-04T20:00:00Z", active=True)
+    return encode_frame(message)
+
+
+async def test_a_number_far_ahead_does_not_make_later_frames_old(bench: Bench):
+    """It is kept and ends the connection; the next one does not repeat it, and brings everything behind it."""
+    frames = captured_frames()
+    numbers = sequences(frames)
+    bench.interested_in(*everybody())
+    relay = _Glitch(frames, numbers)
+    relay.glitch = _numbered(MAX_SEQ)
+    async with relay:
+        source = await follow_until(bench, relay.url, lambda source: source.cursor == numbers[-1])
+    assert source.cursor == numbers[-1]
+    assert relay.connections == 2
+    assert await known(bench) == 80
+    async with bench.db.reader() as reader:
+        kept = await progress.rejected(reader)
+    assert [one.frame for one in kept] == [relay.glitch]
+    assert "far beyond" in kept[0].reason
+
+
+async def test_a_gap_that_the_next_connection_begins_with_is_believed(bench: Bench):
+    """A relay whose memory no longer reaches back to our cursor begins far behind it every time."""
+    far = [MAX_JUMP * 5, MAX_JUMP * 5 + 1]
+    bench.interested_in(*everybody())
+    async with Relay([_numbered(1), *map(_numbered, far)], [1, *far]) as relay:
+        await follow_until(bench, relay.url, lambda source: source.cursor == far[-1])
+        assert relay.connections == 2
+
+
+async def test_numbers_of_a_clock_may_have_any_gap_up_to_now(bench: Bench):
+    """Some servers number by their clock: a quiet hour is no jump, a number of tomorrow is."""
+    now = int(bench.clock.now())
+    numbers = [now - 2 * HOUR, now - HOUR, now]
+    bench.interested_in(*everybody())
+    async with Relay([_numbered(number) for number in numbers], numbers) as relay:
+        await follow_until(bench, relay.url, lambda source: source.cursor == numbers[-1])
+        assert relay.connections == 1
