@@ -29,6 +29,16 @@ VALID: dict[str, dict[str, Any]] = {
     f"{SERVER}.deleteAccount": {"did": NOBODYS, "password": "password of ana", "token": "AAAAA-AAAAA"},
     f"{SERVER}.reserveSigningKey": {"did": "did:plc:ragtjsm2j2vknwkz3zp4oxrd"},
     f"{SERVER}.createInviteCodes": {"codeCount": 1, "useCount": 1, "forAccounts": [NOBODYS]},
+    f"{IDENTITY}.refreshIdentity": {"identifier": "ana.test"},
+    f"{IDENTITY}.signPlcOperation": {
+        "token": "AAAAA-AAAAA",
+        "rotationKeys": ["did:key:zQ3shokFTS3brHcDQrn82RUDfCZESWL1ZdCEJwekUDPQiYBme"],
+        "alsoKnownAs": ["at://ana.test"],
+        "verificationMethods": {"atproto": "did:key:zQ3shokFTS3brHcDQrn82RUDfCZESWL1ZdCEJwekUDPQiYBme"},
+        "services": {"atproto_pds": {"type": "AtprotoPersonalDataServer", "endpoint": "https://pds.example"}},
+    },
+    f"{IDENTITY}.submitPlcOperation": {"operation": {"type": "plc_operation", "prev": None, "sig": "AAAA"}},
+    "com.atproto.sync.requestCrawl": {"hostname": "pds.example"},
     "app.bsky.actor.putPreferences": {"preferences": [{"$type": "app.bsky.actor.defs#x"}]},
     "com.atproto.admin.disableInviteCodes": {"codes": ["a"], "accounts": ["b"]},
     "com.atproto.admin.updateSubjectStatus": {
@@ -40,6 +50,9 @@ VALID: dict[str, dict[str, Any]] = {
 
 OWN = frozenset(
     {
+        f"{IDENTITY}.refreshIdentity",
+        f"{IDENTITY}.signPlcOperation",
+        f"{IDENTITY}.submitPlcOperation",
         f"{IDENTITY}.updateHandle",
         f"{SERVER}.confirmEmail",
         f"{SERVER}.createAppPassword",
@@ -54,10 +67,15 @@ OF_THE_HOST = frozenset(
         f"{SERVER}.createInviteCodes",
         "com.atproto.admin.disableInviteCodes",
         "com.atproto.admin.updateSubjectStatus",
+        "com.atproto.sync.requestCrawl",
     }
 )
 
 QUERIES: dict[str, dict[str, str]] = {
+    f"{IDENTITY}.resolveDid": {"did": NOBODYS},
+    f"{IDENTITY}.resolveIdentity": {"identifier": "ana.test"},
+    "com.atproto.sync.getHostStatus": {"hostname": "pds.example"},
+    "com.atproto.sync.listHosts": {"limit": "5", "cursor": "1"},
     f"{SERVER}.getServiceAuth": {"aud": "did:web:a.example", "lxm": "app.bsky.feed.getTimeline", "exp": "1"},
     f"{SERVER}.getAccountInviteCodes": {"includeUsed": "true", "createAvailable": "false"},
     "com.atproto.admin.getAccountInfo": {"did": NOBODYS},
