@@ -36,9 +36,8 @@ async def save(request: Request) -> Response:
         # Who may not see it must not learn from what is said about their body that it is there.
         if before is None or not rules.may_see(before, caller.user_id, is_invited=False):
             raise NotFound("There is no such event.")
-        event = await hosting.revise(
-            tx, caller, before.slug, checked(wanted, before), expected_revision=expected_revision(request)
-        )
+        details = checked(wanted, tx.now, before)
+        event = await hosting.revise(tx, caller, before.slug, details, expected_revision=expected_revision(request))
     return _shown(request, event)
 
 

@@ -11,7 +11,7 @@ from openmeet.debts import publications
 from openmeet.events import actions as events
 from openmeet.events import rules
 from openmeet.events.model import Event, EventSlug
-from openmeet.events.pages import form_page, publish_first
+from openmeet.events.pages import form_page, must_mean_the_past, past_key, publish_first
 from openmeet.events.queries import by_slug
 from openmeet.events.submissions import submission_of, values_of, values_of_event
 from openmeet.site.etags import revision_in_form
@@ -53,9 +53,10 @@ async def save(request: Request) -> Response:
     typed = await read_form(request)
     submission = submission_of(typed)
     revision = typed.get("revision", "")
-    shown = {**values_of(submission), "revision": revision}
+    shown = {**values_of(submission), "revision": revision, "past": past_key(submission)}
     try:
         details = rules.check(submission, event)
+        must_mean_the_past(request, typed, details, event)
         async with database_of(request).transaction() as tx:
             saved = await hosting.revise(
                 tx,

@@ -4,16 +4,18 @@ Everything done here owes the author's repository a look (``debts.publications``
 nothing back. Who attends is a matter of the room above: it tells attendees and moves the waitlist.
 """
 
+import hashlib
 import secrets
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import regex
 
 from groundwork.clock import DAY, Instant
-from groundwork.database.transaction import Transaction
+from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Conflict, NotFound, PreconditionFailed, Refused
 from groundwork.fresh_id import new_id
 from openmeet.debts import publications
@@ -45,23 +47,37 @@ _SLUG_RANDOM = 5
 _SLUG_TITLE = 48
 
 
+class AlreadyMade(Refused):
+    """Made already by this very submission, with other details: the event with this ``slug``."""
+
+    def __init__(self, slug: EventSlug) -> None:
+        super().__init__(
+            "This key has made an event already, with something else in it. Take a new key for another event.",
+            name="KeyReused",
+        )
+        self.slug = slug
+
+
 async def create(
     tx: Transaction, caller: Caller, details: Details, *, submission_key: str | None = None, is_held: bool = False
 ) -> Event:
     """A new event of the caller. The same ``submission_key`` again returns the event made the first time.
 
+    With other details it raises AlreadyMade: neither answer would be what was asked for.
     ``is_held``: nobody else sees it until its author's PDS has said yes (``release`` ends that).
     """
+    digest = hashlib.sha256(msgspec.json.encode(details)).digest()
     if submission_key:
-        earlier = await queries.by_submission(tx, caller.user_id, submission_key)
+        earlier = await _made_before(tx, caller, submission_key, digest)
         if earlier:
             return earlier
     event = replace(_new_event(tx.now, details.title, caller.user_id), visibility=details.visibility, is_held=is_held)
     event = _with_details(event, details)
-    is_new = await queries.insert(tx, event, search_text=search_text(event), submission_key=submission_key)
+    submission = (submission_key, digest) if submission_key else None
+    is_new = await queries.insert(tx, event, search_text=search_text(event), submission=submission)
     if not is_new:
         # The same form sent twice at the same moment: the other request was first.
-        earlier = await queries.by_submission(tx, caller.user_id, submission_key or "")
+        earlier = await _made_before(tx, caller, submission_key or "", digest)
         if earlier is None:
             raise Conflict("This event is being made already. Try again.")
         return earlier
@@ -151,7 +167,7 @@ async def apply_from_network(tx: Transaction, *, uri: str, cid: str, author_id: 
     if before is None:
         new = _event_of_record(_new_event(tx.now, event.name, author_id), uri, event)
         after = _with_record(new, cid, event, tx.now)
-        await queries.insert(tx, after, search_text=search_text(after), submission_key=None)
+        await queries.insert(tx, after, search_text=search_text(after), submission=None)
         return after.id
     after = _with_record(before, cid, event, tx.now)
     if after.is_cancelled and not before.is_cancelled:
@@ -212,6 +228,17 @@ def new_slug(title: str) -> EventSlug:
 def search_text(event: Event) -> str:
     """What search looks at: title, description and place, folded, never the join link."""
     return folded("\n".join((event.title, event.description, *event.venue.lines)))
+
+
+async def _made_before(reader: Reader, caller: Caller, submission_key: str, digest: bytes) -> Event | None:
+    found = await queries.by_submission(reader, caller.user_id, submission_key)
+    if found is None:
+        return None
+    event, known = found
+    # Rows from before digests were kept have none.
+    if known is not None and known != digest:
+        raise AlreadyMade(event.slug)
+    return event
 
 
 async def _lock_own(tx: Transaction, caller: Caller, slug: EventSlug, expected_revision: int | None) -> Event:

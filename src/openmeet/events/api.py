@@ -5,6 +5,7 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import Response
 
+from groundwork.clock import Instant
 from groundwork.errors import InvalidForm, InvalidInput
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.events import actions, rules
@@ -19,7 +20,9 @@ from openmeet.tenants.edge import database_of
 from openmeet.users.edge import caller_of
 
 IDEMPOTENCY_KEY = Parameter(
-    "Idempotency-Key", "The same key again answers the event that was made the first time", "header"
+    "Idempotency-Key",
+    "The same key again answers the event that was made the first time; with another body it is refused",
+    "header",
 )
 
 
@@ -28,7 +31,7 @@ async def create(request: Request) -> Response:
     key = request.headers.get("idempotency-key")
     if key is not None and not 1 <= len(key) <= MAX_KEY:
         raise InvalidInput("Idempotency-Key", f"A key has 1 to {MAX_KEY} characters.")
-    details = checked(await read_json(request, EventWanted))
+    details = checked(await read_json(request, EventWanted), request.app.state.clock.now())
     async with database_of(request).transaction() as tx:
         event = await actions.create(
             tx, caller, details, submission_key=key, is_held=await is_held_at_first(tx, caller.user_id, details)
@@ -40,12 +43,15 @@ async def create(request: Request) -> Response:
     return json_response(shown, 201, {**etag_of(event.revision), "location": f"/api/events/{quote(event.slug)}"})
 
 
-def checked(wanted: EventWanted, before: Event | None = None) -> Details:
-    """``rules.check``, with problems under the names that the API uses."""
+def checked(wanted: EventWanted, now: Instant, before: Event | None = None) -> Details:
+    """``rules.check``, with problems under the names that the API uses; a start that is over must be meant."""
     try:
-        return rules.check(wanted.submission(), before)
+        details = rules.check(wanted.submission(), before)
     except InvalidForm as wrong:
         raise InvalidForm({API_FIELDS.get(name, name): why for name, why in wrong.problems.items()}) from None
+    if not wanted.allow_past and rules.starts_in_the_past(details, before, now):
+        raise InvalidForm({"starts_local": "This start is over. Send allow_past: true if that is right."})
+    return details
 
 
 OPERATIONS = (
@@ -58,5 +64,6 @@ OPERATIONS = (
         {201: EventShown},
         EventWanted,
         (IDEMPOTENCY_KEY,),
+        failures=(422,),
     ),
 )

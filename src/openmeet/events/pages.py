@@ -1,8 +1,10 @@
 """A new event, also before signing in: what was typed is kept as a draft and comes back afterwards."""
 
 import secrets
+from collections.abc import Mapping
 from urllib.parse import urlencode
 
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -11,7 +13,7 @@ from groundwork.clock import SECOND
 from groundwork.errors import InvalidForm
 from openmeet.events import actions, queries, rules
 from openmeet.events.labels import LABELS
-from openmeet.events.model import MAX_KEY, Event, Visibility
+from openmeet.events.model import MAX_KEY, Details, Event, Visibility
 from openmeet.events.publishing import CONSENT_PATH, PublishFirst, is_held_at_first
 from openmeet.events.submissions import pack, submission_of, unpack, values_of
 from openmeet.identities.actions import ask_once
@@ -26,6 +28,12 @@ from openmeet.users.queries import by_id
 
 _DRAFT_COOKIE = "openmeet_draft"
 _DRAFT_NOTICE = "Here is the event you began. Look it over, then create it."
+
+
+# Going back in the browser and changing the form: both events may be meant, or an edit of the first.
+_MADE_ALREADY = Markup(
+    'This form has made <a href="/events/{}">an event</a> already. Edit that one, or send this once more to make another.'
+)
 
 
 def routes() -> list[Route]:
@@ -57,20 +65,26 @@ async def create(request: Request) -> Response:
     submission = submission_of(typed)
     try:
         details = rules.check(submission)
+        must_mean_the_past(request, typed, details, None)
     except InvalidForm as wrong:
-        return new_page(request, typed_again({**values_of(submission), **typed}, wrong), status=400)
+        shown = {**values_of(submission), **typed, "past": past_key(submission)}
+        return new_page(request, typed_again(shown, wrong), status=400)
     caller = caller_or_none(request)
     if caller is None:
         return await _keep_draft(request, submission)
     draft_token = request.cookies.get(_DRAFT_COOKIE, "")
     async with database_of(request).transaction() as tx:
-        event = await actions.create(
-            tx,
-            caller,
-            details,
-            submission_key=typed.get("submission", "")[:MAX_KEY] or None,
-            is_held=await is_held_at_first(tx, caller.user_id, details),
-        )
+        try:
+            event = await actions.create(
+                tx,
+                caller,
+                details,
+                submission_key=typed.get("submission", "")[:MAX_KEY] or None,
+                is_held=await is_held_at_first(tx, caller.user_id, details),
+            )
+        except actions.AlreadyMade as made:
+            again = {**values_of(submission), "submission": secrets.token_urlsafe(16)}
+            return new_page(request, Typed(again, {"": _MADE_ALREADY.format(made.slug)}), status=422)
         is_asked = (
             request.app.state.asks_to_publish
             and event.visibility is Visibility.PUBLIC
@@ -84,6 +98,18 @@ async def create(request: Request) -> Response:
     response = go(following, said="event_created" if is_shown else "event_held")
     response.delete_cookie(_DRAFT_COOKIE, path="/", httponly=True, samesite="lax")
     return response
+
+
+def past_key(submission: rules.Submission) -> str:
+    """What the form carries once it has asked about a start in the past: that very start, so that another asks anew."""
+    return f"{submission.starts} {submission.time_zone}"
+
+
+def must_mean_the_past(request: Request, typed: Mapping[str, str], details: Details, before: Event | None) -> None:
+    """InvalidForm the first time that a form chooses a start that is over."""
+    is_past = rules.starts_in_the_past(details, before, request.app.state.clock.now())
+    if is_past and typed.get("past") != past_key(submission_of(typed)):
+        raise InvalidForm({"starts": "This start is over. Save again if that is right."})
 
 
 async def publish_first(request: Request, event: Event) -> bool:

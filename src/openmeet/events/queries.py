@@ -116,14 +116,14 @@ async def by_record_uri(reader: Reader, uri: str) -> Event | None:
     return event_of(row) if row else None
 
 
-async def by_submission(reader: Reader, author_id: UserId, submission_key: str) -> Event | None:
-    """The event that this very form (or API call with this key) has made already."""
+async def by_submission(reader: Reader, author_id: UserId, submission_key: str) -> tuple[Event, bytes | None] | None:
+    """The event that this very form (or API call with this key) has made already, and the digest of what it said."""
     row = await reader.fetch_one(
-        f"select {COLUMNS} from events where author_id = :author_id and submission_key = :key",
+        f"select {COLUMNS}, submission_digest from events where author_id = :author_id and submission_key = :key",
         author_id=author_id,
         key=submission_key,
     )
-    return event_of(row) if row else None
+    return (event_of(row), row["submission_digest"]) if row else None
 
 
 async def lock_for_update(tx: Transaction, event_id: EventId) -> Event | None:
@@ -147,10 +147,10 @@ async def status_before(reader: Reader, event_id: EventId) -> Status:
     return Status(row["status_before"]) if row and row["status_before"] else Status.SCHEDULED
 
 
-async def insert(tx: Transaction, event: Event, *, search_text: str, submission_key: str | None) -> bool:
-    """A new row; False when this very submission has made one already, UniqueViolated when the record uri is known."""
+async def insert(tx: Transaction, event: Event, *, search_text: str, submission: tuple[str, bytes] | None) -> bool:
+    """A new row, of a submission with this key and digest; False when this very submission has made one already, UniqueViolated when the record uri is known."""
     values = _values(event, search_text)
-    values["submission_key"] = submission_key
+    values["submission_key"], values["submission_digest"] = submission or (None, None)
     names = ", ".join(values)
     marks = ", ".join(f":{name}" for name in values)
     made = await tx.execute(

@@ -115,6 +115,11 @@ def check(typed: Submission, before: Event | None = None) -> Details:
     )
 
 
+def starts_in_the_past(details: Details, before: Event | None, now: Instant) -> bool:
+    """Whether this start, chosen just now, is over: more often a slip in the year than a meeting to be recorded."""
+    return details.starts_at < now and (before is None or before.starts_at != details.starts_at)
+
+
 def check_reason(text: str) -> str:
     """The reason of a cancellation; may be empty."""
     reason = text.replace("\r\n", "\n").strip()
@@ -172,6 +177,12 @@ def _instants(
 ) -> tuple[Instant | None, Instant | None]:
     if starts is None or "time_zone" in problems:
         return None, None
+    for field, local in (("starts", starts), ("ends", ends)):
+        if local is not None and (instead := wall_time.instead_of(local, time_zone)):
+            problems[field] = (
+                f"There is no {local:%H:%M} on that day, because clocks are put forward; write {instead:%H:%M} if you"
+                " mean the moment that follows."
+            )
     starts_at = wall_time.instant_of(starts, time_zone)
     if ends is None:
         return starts_at, None

@@ -33,7 +33,8 @@ class VenueShape(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True)
 class EventWanted(msgspec.Struct, forbid_unknown_fields=True):
     """The whole event as its host wants it; what is left out has its default.
 
-    ``starts_local`` and ``ends_local`` are wall-clock times ``YYYY-MM-DDTHH:MM[:SS]`` in ``time_zone``, an IANA name.
+    ``starts_local`` and ``ends_local`` are wall-clock times ``YYYY-MM-DDTHH:MM[:SS]`` in ``time_zone``, an IANA name;
+    a time that DST skips is refused, and so is a new start in the past without ``allow_past``.
     """
 
     title: str
@@ -47,6 +48,7 @@ class EventWanted(msgspec.Struct, forbid_unknown_fields=True):
     online_url_audience: AudienceName = "attendees"
     capacity: int | None = None
     visibility: VisibilityName = "public"
+    allow_past: bool = False
 
     def submission(self) -> Submission:
         """The same as a form would bring, so that one set of rules judges both."""

@@ -67,6 +67,12 @@ def instant_of(local: datetime, zone_name: str) -> Instant:
     return from_datetime(local.replace(tzinfo=zone(zone_name), fold=0))
 
 
+def instead_of(local: datetime, zone_name: str) -> datetime | None:
+    """What the clock shows in place of a time that a DST gap swallows; None for a time that exists."""
+    read = local_of(instant_of(local, zone_name), zone_name).replace(tzinfo=None)
+    return None if read == local else read
+
+
 def local_of(instant: Instant, zone_name: str) -> datetime:
     """The wall-clock time of an instant in a zone, as an aware datetime."""
     return to_datetime(instant).astimezone(zone(zone_name))

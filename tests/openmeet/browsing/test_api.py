@@ -72,6 +72,24 @@ async def test_the_same_idempotency_key_makes_one_event(client, ana):
     assert len((await client.get("/api/events")).json()["events"]) == 1
 
 
+async def test_the_same_idempotency_key_with_another_body_is_refused(client, ana):
+    headers = ana | {"idempotency-key": "k1"}
+    await client.post("/api/events", json=EVENT, headers=headers)
+    second = await client.post("/api/events", json=EVENT | {"title": "Chess"}, headers=headers)
+    assert (second.status_code, second.json()["title"]) == (422, "KeyReused")
+
+
+async def test_a_start_in_the_past_must_be_meant(client, ana):
+    """Neither a new event nor an edit gets a start that is over by a slip; what has begun can still be edited."""
+    past = {"starts_local": "2025-07-04T18:00", "ends_local": None}
+    refused = await client.post("/api/events", json=EVENT | past, headers=ana)
+    assert (refused.status_code, list(refused.json()["fields"])) == (400, ["starts_local"])
+    path = (await make(client, ana, **past, allow_past=True)).headers["location"]
+    assert (await client.put(path, json=EVENT | past | {"title": "Chess"}, headers=ana)).status_code == 200
+    earlier = EVENT | past | {"starts_local": "2025-07-03T18:00"}
+    assert (await client.put(path, json=earlier, headers=ana)).status_code == 400
+
+
 async def test_a_lost_update_is_refused(client, ana):
     made = await make(client, ana)
     path, tag = made.headers["location"], made.headers["etag"]

@@ -80,6 +80,35 @@ async def test_a_form_shown_again_for_its_mistakes_still_makes_one_event(browser
     assert inputs_of(again.text)["submission"] == form["submission"]
 
 
+async def test_a_form_changed_after_it_made_an_event_says_so_and_can_make_another(browser):
+    await sign_up(browser, "ana@example.org", "Ana")
+    form = inputs_of((await browser.get("/events/new")).text) | TYPED
+    path = (await browser.post("/events/new", data=form)).headers["location"]
+    again = await browser.post("/events/new", data=form | {"title": "Chess"})
+    assert again.status_code == 422
+    assert f'<a href="{path}">' in again.text
+    assert inputs_of(again.text)["title"] == "Chess"
+    other = await browser.post("/events/new", data=TYPED | inputs_of(again.text))
+    assert other.status_code == 303
+    assert other.headers["location"] != path
+
+
+async def test_a_start_that_is_over_is_asked_about_once(browser):
+    """The form says it, keeps what was typed, and takes the same start as meant the second time; another asks anew."""
+    await sign_up(browser, "ana@example.org", "Ana")
+    typed = TYPED | {"starts": "2025-07-04T18:00", "ends": ""}
+    asked = await browser.post("/events/new", data=inputs_of((await browser.get("/events/new")).text) | typed)
+    assert asked.status_code == 400
+    assert "This start is over. Save again if that is right." in asked.text
+    again = TYPED | inputs_of(asked.text)
+    other = await browser.post("/events/new", data=again | {"starts": "2024-07-04T18:00"})
+    assert other.status_code == 400
+    made = await browser.post("/events/new", data=again)
+    assert made.status_code == 303
+    edit = inputs_of((await browser.get(f"{made.headers['location']}/edit")).text)
+    assert (await browser.post(f"{made.headers['location']}/edit", data=TYPED | edit)).status_code == 303
+
+
 async def test_the_event_page_says_when_where_and_who(site, browser):
     host, event = await host_event(site)
     async with site.db.transaction() as tx:

@@ -54,8 +54,11 @@ async def test_one_form_makes_one_event_however_often_it_is_sent(db):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         first = await actions.create(tx, ana, details(), submission_key="k1")
-        again = await actions.create(tx, ana, details(title="Other"), submission_key="k1")
+        again = await actions.create(tx, ana, details(), submission_key="k1")
+        with pytest.raises(actions.AlreadyMade) as refused:
+            await actions.create(tx, ana, details(title="Other"), submission_key="k1")
     assert again == first
+    assert refused.value.slug == first.slug
 
 
 async def test_an_edit_raises_the_revision_and_owes_again(db):

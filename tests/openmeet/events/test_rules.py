@@ -46,6 +46,17 @@ def test_each_wrong_field_is_named(field, value):
     assert set(raised.value.problems) == {field}
 
 
+@pytest.mark.parametrize("field", ["starts", "ends"])
+def test_a_time_that_the_clock_skips_is_refused_with_the_one_that_follows(field):
+    """On 28 March 2027 the clocks of Berlin go from 02:00 to 03:00."""
+    typed = {"starts": "2027-03-28T01:00", field: "2027-03-28T02:30"}
+    with pytest.raises(InvalidForm) as raised:
+        rules.check(Submission(**GOOD | typed))
+    assert set(raised.value.problems) == {field}
+    assert "There is no 02:30" in raised.value.why
+    assert "write 03:30" in raised.value.why
+
+
 def test_everything_wrong_is_said_at_once():
     with pytest.raises(InvalidForm) as raised:
         rules.check(Submission(capacity="x", mode="y"))
