@@ -17,6 +17,10 @@ from openmeet.records.collections import EVENTS, RSVP
 from openmeet.records.event import moment_of_key
 from openmeet.records.reading import Notes, Unmappable, text_of, token_of
 
+# The longest that can lead anywhere: a did:web of a host name (261 characters), the longer collection of events, a record
+# key of 512. The syntax allows 8 kB, and a PostgreSQL index has no room for more than 2.7 kB.
+MAX_SUBJECT: Final = 1024
+
 _ANSWERS: Final = {
     "going": NetworkAnswer.GOING,
     "yes": NetworkAnswer.GOING,
@@ -77,6 +81,8 @@ def _subject(record: Mapping[str, object], notes: Notes) -> tuple[AtUri, str | N
         uri = normal_uri(parse_at_uri(text))
     except Malformed as wrong:
         raise Unmappable(f"The subject is not an at-uri: {wrong.why}.") from wrong
+    if len(str(uri)) > MAX_SUBJECT:
+        raise Unmappable(f"The subject's at-uri has more than {MAX_SUBJECT} characters.")
     if uri.rkey is None or uri.collection is None:
         raise Unmappable("The subject is not the at-uri of one record.")
     if uri.collection not in EVENTS:

@@ -126,3 +126,21 @@ async def test_parked_answers_are_capped_and_expire(db: Database, clock: HandClo
     clock.turn(31 * DAY)
     async with db.transaction() as tx:
         assert await seen.expire_parked(tx) == 1
+
+
+async def test_answer_to_an_uri_that_no_index_holds_is_kept_with_its_reason(db: Database):
+    """The syntax of at-uris allows 8 kB; a PostgreSQL index has room for 2.7."""
+    host = "".join(f"{number:03d}" for number in range(1000))
+    odd = rsvp(2, "one", 1, f"at://did:web:{host[:1900]}.example/{EVENT}/tea")
+    assert await take(db, odd) == [Outcome.RAW]
+    async with db.reader() as reader:
+        kept = await seen.find(reader, odd.uri)
+    assert kept is not None
+    assert (kept.standing, kept.body) == (Standing.RAW, odd.body)
+    assert kept.reason == "The subject's at-uri has more than 1024 characters."
+
+
+async def test_answer_to_the_longest_uri_that_can_be_is_taken(db: Database):
+    host = ".".join("".join(f"{number:02d}" for number in range(30)) for _ in range(4))
+    about = f"at://did:web:{host}/{EVENT}/{'k' * 512}"
+    assert await take(db, rsvp(2, "one", 1, about)) == [Outcome.PARKED]
