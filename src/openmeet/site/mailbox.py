@@ -1,5 +1,7 @@
 """The development mailbox at ``/dev/mail``: what would have been mailed, shown to this machine only."""
 
+from urllib.parse import urlsplit
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -19,7 +21,7 @@ def routes(mailbox: FolderMailbox) -> list[Route]:
 
     async def show(request: Request) -> Response:
         # For everybody else there is no such page: codes of other people stand on it.
-        if not is_loopback(client_address(request)):
+        if not is_loopback(client_address(request)) or not _is_local_host(request.headers.get("host", "")):
             raise NotFound("There is nothing at this address.")
         mails = [
             {"to": mail.to, "subject": mail.subject, "text": mail.text, "sent_at": times.iso(mail.sent_at)}
@@ -28,3 +30,17 @@ def routes(mailbox: FolderMailbox) -> list[Route]:
         return page(request, "site/mailbox.html", {"mails": mails})
 
     return [Route("/dev/mail", show, methods=["GET"])]
+
+
+def _is_local_host(host: str) -> bool:
+    """Whether the page was asked for under a name of this machine.
+
+    A page of anywhere can give its own name this machine's address and read what a browser here then fetches from it
+    (DNS rebinding); the name in ``Host`` stays that page's.
+    """
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return False
+    # RFC 6761, section 6.3: `localhost` and what stands below it is nobody else's.
+    return name == "localhost" or name.endswith(".localhost") or is_loopback(name)
