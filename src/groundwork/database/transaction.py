@@ -27,8 +27,8 @@ T = TypeVar("T")
 Engine = Literal["sqlite", "postgresql"]
 
 # Said with InvalidInput on both engines: PostgreSQL stores neither, so SQLite must not.
-UNSTORABLE_TEXT = "contains a character that cannot be stored (U+0000 or half of a surrogate pair)"
-UNSTORABLE_NUMBER = "is a number that is too large to be stored"
+UNSTORABLE_TEXT = "The text contains a character that cannot be stored (U+0000 or half of a surrogate pair)."
+UNSTORABLE_NUMBER = "A number is too large to be stored."
 
 
 class Row(Protocol):

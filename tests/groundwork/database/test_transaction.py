@@ -312,7 +312,7 @@ async def test_colons_that_are_no_parameters(db):
 
 @pytest.mark.parametrize("value", ["a\0b", "\ud800"])
 async def test_text_that_cannot_be_stored_is_bad_input_on_both_engines(db, value):
-    with pytest.raises(InvalidInput):
+    with pytest.raises(InvalidInput, match=r"^The text contains a character that cannot be stored .*\.$"):
         await db.write(put(1, value))
     with pytest.raises(InvalidInput):
         await db.write(
@@ -329,7 +329,7 @@ async def test_text_that_cannot_be_stored_is_bad_input_on_both_engines(db, value
 
 @pytest.mark.parametrize("value", [2**63, -(2**63) - 1, 10**30])
 async def test_numbers_beyond_64_bits_are_bad_input(db, value):
-    with pytest.raises(InvalidInput):
+    with pytest.raises(InvalidInput, match=r"^A number is too large to be stored\.$"):
         await db.write(put(value, "large"))
     assert await names(db) == []
 
