@@ -7,7 +7,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from groundwork.clock import Clock, SystemClock
-from groundwork.errors import NotFound
+from groundwork.errors import InvalidInput, NotFound
 from groundwork.http.application import Application
 from groundwork.http.faults import by_path, render_problem
 from groundwork.http.operations import operations_routes
@@ -147,8 +147,15 @@ def _page(route: Route) -> Route:
 
 
 def _api(operation: Operation) -> Route:
+    known = [parameter.name for parameter in operation.parameters if parameter.where == "query"]
+
     async def answer(request: Request) -> Response:
         await identify_by_token(request)
+        # A misspelt filter that is passed over answers more than was asked for.
+        for name in request.query_params:
+            if name not in known:
+                takes = f"; this takes {', '.join(known)}." if known else "; this takes none."
+                raise InvalidInput(name, "There is no such parameter" + takes)
         return await operation.answer(request)
 
     return Route(operation.path, answer, methods=[operation.method])

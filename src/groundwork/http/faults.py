@@ -97,16 +97,19 @@ def render_problem(_connection: HTTPConnection, fault: Fault) -> Response:
         body["fields"] = dict(fault.problems)
     elif fault.field:
         body["fields"] = {fault.field: fault.why}
-    return Response(msgspec.json.encode(body), fault.http_status, fault.headers, "application/problem+json")
+    headers = _with_challenge(fault, fault.http_status)
+    return Response(msgspec.json.encode(body), fault.http_status, headers, "application/problem+json")
 
 
 def render_xrpc(_connection: HTTPConnection, fault: Fault) -> Response:
     """``{"error", "message"}``, as every client of the AT Protocol expects (HTTP API specification, "Error Responses")."""
     body = msgspec.json.encode({"error": fault.name, "message": fault.why})
-    headers = dict(fault.headers)
-    if fault.xrpc_status == 401:  # RFC 9110 11.6.1: with every 401, how to sign in
-        headers.setdefault("www-authenticate", "Bearer")
-    return Response(body, fault.xrpc_status, headers, "application/json")
+    return Response(body, fault.xrpc_status, _with_challenge(fault, fault.xrpc_status), "application/json")
+
+
+def _with_challenge(fault: Fault, status: int) -> dict[str, str]:
+    """The fault's headers, and with every 401 how to sign in (RFC 9110, section 11.6.1)."""
+    return {**({"www-authenticate": "Bearer"} if status == 401 else {}), **fault.headers}
 
 
 def by_path(shapes: Mapping[str, Renderer], otherwise: Renderer) -> Renderer:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, NoReturn, TypeVar
 
 import msgspec
+import msgspec.inspect
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -90,7 +91,35 @@ def shape_json(value: Any, shape: type[T]) -> T:
     except msgspec.ValidationError as error:
         said = _WHERE.match(str(error))
         field, why = (said["path"], said["why"]) if said else ("", str(error))
-        raise InvalidInput(field, why.replace("`", "") + ".") from None
+        allowed = _allowed(shape, field) if why.startswith("Invalid enum value") else ()
+        why = f"Choose one of: {', '.join(allowed)}" if allowed else why.replace("`", "")
+        raise InvalidInput(field, why + ".") from None
+
+
+def _allowed(shape: object, path: str) -> list[str]:
+    """The words that may stand at this path of a shape; none where it is no closed set."""
+    found = [msgspec.inspect.type_info(shape)]
+    for name in re.findall(r"[^.\[\]]+|\[", path):
+        found = [part for one in found for part in _parts(one, name)]
+    literals = [one for one in _alternatives(found) if isinstance(one, msgspec.inspect.LiteralType)]
+    enums = [one for one in _alternatives(found) if isinstance(one, msgspec.inspect.EnumType)]
+    return [str(value) for one in literals for value in one.values] + [
+        str(member.value) for one in enums for member in one.cls
+    ]
+
+
+def _parts(whole: msgspec.inspect.Type, name: str) -> list[msgspec.inspect.Type]:
+    found: list[msgspec.inspect.Type] = []
+    for one in _alternatives([whole]):
+        if isinstance(one, msgspec.inspect.StructType):
+            found += [field.type for field in one.fields if field.encode_name == name]
+        elif isinstance(one, msgspec.inspect.ListType) and name == "[":
+            found.append(one.item_type)
+    return found
+
+
+def _alternatives(types: list[msgspec.inspect.Type]) -> list[msgspec.inspect.Type]:
+    return [one for each in types for one in (each.types if isinstance(each, msgspec.inspect.UnionType) else (each,))]
 
 
 async def read_json(request: Request, shape: type[T]) -> T:

@@ -26,6 +26,7 @@ from openmeet.identities import actions, queries
 from openmeet.identities.model import CustodialAccount
 from openmeet.identities.network import Network
 from openmeet.identities.sessions import seal_password, seal_tokens, unseal_password
+from openmeet.site.texts import folded
 from openmeet.users.model import UserId
 
 # Names of the PDS for "somebody has this handle".
@@ -49,7 +50,7 @@ class Keeper:
 
 def suggest_handle(display_name: str, user_id: str, domain: str) -> str:
     """A handle from what a person calls themselves; always a valid one, not yet known to be free."""
-    plain = regex.sub(r"[^a-z0-9]+", "-", display_name.casefold()).strip("-")[:_MAX_LABEL].strip("-")
+    plain = regex.sub(r"[^a-z0-9]+", "-", folded(display_name)).strip("-")[:_MAX_LABEL].strip("-")
     label = plain if len(plain) >= 3 else f"member-{user_id.replace('-', '')[-8:]}"
     return label + domain
 

@@ -94,7 +94,10 @@ def page(
     status: int = 200,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """Render a template inside the frame. Pages differ by who looks, so no shared cache may keep them."""
+    """Render a template inside the frame. Pages differ by who looks, so no shared cache may keep them.
+
+    What somebody signed in has seen is kept nowhere: after they sign out, "back" must not bring it up again.
+    """
     said = SAID.get(connection.cookies.get(_SAID_COOKIE, ""), "")
     frame = {
         "viewer": viewer_of(connection),
@@ -107,7 +110,7 @@ def page(
     response = HTMLResponse(
         templates.get_template(template).render(frame),
         status,
-        {"cache-control": "private, no-cache", **(headers or {})},
+        {"cache-control": "no-store" if frame["viewer"] else "private, no-cache", **(headers or {})},
     )
     if said:
         response.delete_cookie(_SAID_COOKIE, path="/", httponly=True, samesite="lax")

@@ -6,10 +6,12 @@ long over is shown as plain paragraphs: very long texts, and those made of brack
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from functools import lru_cache
 
 import nh3
 from markdown_it import MarkdownIt
+from markdown_it.token import Token
 from markupsafe import Markup, escape
 
 # h1 and h2 belong to the page; what somebody wrote starts at h3.
@@ -26,6 +28,10 @@ _KEPT = 128
 
 _TREACHEROUS = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069\ufeff]")
 
+# A host's first character, so that nothing but marks is no address.
+_ADDRESS = re.compile(r"https?://[^\W_][^\s<>\"`]*")
+_LAST_MARKS = frozenset(".,;:!?'*_]}…")
+
 # Letters that Unicode takes for one piece, as people without that key write them.
 _WITHOUT_MARKS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i"})
 
@@ -41,6 +47,8 @@ def html_of(text: str) -> Markup:
         return _plain(text)
     tokens = _markdown.parse(text)
     for token in tokens:
+        if token.type == "inline":
+            token.children = _linked(token.children or [])
         if token.type in {"heading_open", "heading_close"}:
             token.tag = f"h{min(int(token.tag[1]) + _DEEPER, _DEEPEST)}"
     rendered = _markdown.renderer.render(tokens, _markdown.options, {})
@@ -68,6 +76,37 @@ def folded(text: str) -> str:
     """The text as search compares it: neither case nor marks matter, "zurich" finds "Zürich"."""
     apart = unicodedata.normalize("NFKD", text.casefold().translate(_WITHOUT_MARKS))
     return "".join(char for char in apart if not unicodedata.combining(char))
+
+
+def _linked(tokens: Sequence[Token]) -> list[Token]:
+    """The inline tokens, with web addresses that stand bare in a text as links; code and links stay as they are."""
+    found: list[Token] = []
+    depth = 0
+    for token in tokens:
+        depth += token.nesting if token.type in {"link_open", "link_close"} else 0
+        if token.type != "text" or depth or "://" not in token.content:
+            found.append(token)
+            continue
+        end = 0
+        for match in _ADDRESS.finditer(token.content):
+            address = _without_last_marks(match[0])
+            opening = Token("link_open", "a", 1, attrs={"href": address})
+            before, shown = token.content[end : match.start()], _text(address)
+            found += [_text(before), opening, shown, Token("link_close", "a", -1)]
+            end = match.start() + len(address)
+        found.append(_text(token.content[end:]))
+    return found
+
+
+def _text(content: str) -> Token:
+    return Token("text", "", 0, content=content)
+
+
+def _without_last_marks(address: str) -> str:
+    """The address without what ends the sentence around it; a bracket stays where it was opened inside."""
+    while address[-1] in _LAST_MARKS or (address[-1] == ")" and address.count(")") > address.count("(")):
+        address = address[:-1]
+    return address
 
 
 def _plain(text: str) -> Markup:

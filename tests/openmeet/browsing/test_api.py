@@ -128,8 +128,24 @@ async def test_what_is_no_event_is_refused(client, ana, body):
     assert answer.status_code == 400
 
 
+@pytest.mark.parametrize(("change", "words"), [({"mode": "x"}, "in_person"), ({"visibility": "x"}, "unlisted")])
+async def test_a_word_outside_of_a_closed_set_is_answered_with_the_set(client, ana, change, words):
+    answer = await client.post("/api/events", json=EVENT | change, headers=ana)
+    assert words in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("path", "known"), [("/api/events?form=2026-07-04", "q, from, to, uri"), ("/api/me?full=1", "takes none")]
+)
+async def test_an_unknown_parameter_is_refused_with_those_that_are_known(client, ana, path, known):
+    answer = await client.get(path, headers=ana)
+    assert answer.status_code == 400
+    assert known in answer.json()["detail"]
+
+
 async def test_without_a_session_nothing_is_made(client):
-    assert (await client.post("/api/events", json=EVENT)).status_code == 401
+    answer = await client.post("/api/events", json=EVENT)
+    assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
 
 
 async def test_an_unknown_token_is_an_error_also_where_none_is_needed(client):

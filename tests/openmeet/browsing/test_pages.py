@@ -264,6 +264,12 @@ async def test_a_date_that_is_none_is_a_problem_and_no_empty_list(browser):
     assert "Nothing matches" not in answer.text
 
 
+async def test_pages_of_somebody_signed_in_are_kept_nowhere(browser):
+    assert (await browser.get("/")).headers["cache-control"] == "private, no-cache"
+    await sign_up(browser, "ana@example.org", "Ana")
+    assert (await browser.get("/")).headers["cache-control"] == "no-store"
+
+
 async def test_texts_of_people_are_never_markup(site, browser):
     _, event = await host_event(
         site, title="<script>alert(1)</script>", description="<img src=x onerror=alert(1)> [x](javascript:alert(1)) # H"

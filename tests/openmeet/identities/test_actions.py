@@ -116,6 +116,10 @@ def test_suggested_handles_are_handles(name: str):
     assert check_handle(suggested, domain) == suggested
 
 
+def test_a_suggested_handle_keeps_letters_that_have_marks():
+    assert suggest_handle("Søren Ørsted Łuk", "0195f3a0", ".town.test") == "soren-orsted-luk.town.test"
+
+
 @pytest.mark.parametrize(
     "typed", ["", "a", "ana.other.test", "ana..town.test", "a_b", "ana.b.town.test", "x" * 40, "@"]
 )

@@ -8,7 +8,24 @@ from openmeet.site.texts import html_of, one_line, summary_of
 
 
 @pytest.mark.parametrize(
-    "piece", ["[", "![", "[a](", "[a][", "*a **b ", "_a", "<", "a\n", "> ", "- ", "`", "\\", "[x]: y\n"]
+    "piece",
+    [
+        "[",
+        "![",
+        "[a](",
+        "[a][",
+        "*a **b ",
+        "_a",
+        "<",
+        "a\n",
+        "> ",
+        "- ",
+        "`",
+        "\\",
+        "[x]: y\n",
+        "https://a",
+        "https://a)",
+    ],
 )
 @pytest.mark.parametrize("length", [20_000, 900_000])
 def test_no_text_holds_everybody_up(piece: str, length: int) -> None:
@@ -66,3 +83,24 @@ def test_nothing_in_a_text_runs_or_loads(text: str) -> None:
 )
 def test_a_line_hides_nothing_and_turns_nothing_round(text: str, line: str) -> None:
     assert one_line(text) == line
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("See https://example.org/a_b?c=1&d=2.", "https://example.org/a_b?c=1&amp;d=2"),
+        ("(https://example.org/wiki/A_(b))", "https://example.org/wiki/A_(b)"),
+        ("*at http://example.org!*", "http://example.org"),
+    ],
+)
+def test_a_bare_address_is_a_link_without_what_ends_the_sentence(text: str, address: str) -> None:
+    assert f'<a href="{address}" rel="nofollow ugc noopener">{address}</a>' in html_of(text)
+
+
+@pytest.mark.parametrize("text", ["`https://example.org`", "https://", "https://...", "ftp://example.org"])
+def test_what_is_code_or_no_web_address_is_no_link(text: str) -> None:
+    assert "<a" not in html_of(text)
+
+
+def test_a_link_is_not_linked_again() -> None:
+    assert html_of("[https://example.org](https://example.net)").count("<a") == 1
