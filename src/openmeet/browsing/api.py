@@ -15,12 +15,14 @@ from openmeet.attendance.model import SEATED, SHOWN
 from openmeet.attendance.rules import is_invited
 from openmeet.browsing import cursors, queries, searches
 from openmeet.browsing.names import shown_names
+from openmeet.browsing.publishing_view import event_words
 from openmeet.browsing.queries import Mine, Position
 from openmeet.debts import publications
 from openmeet.events import rules
 from openmeet.events.model import Event, EventSlug
 from openmeet.events.queries import by_record_uri, by_slug
 from openmeet.events.shapes import EventShown, shown_fields
+from openmeet.identities.queries import consent
 from openmeet.site.etags import etag_of
 from openmeet.site.operations import Operation, Parameter
 from openmeet.site.times import iso
@@ -177,6 +179,7 @@ async def _details(reader: Reader, request: Request, events: list[Event]) -> lis
     names = await shown_names(reader, [event.author_id for event in events])
     own = [event.id for event in events if event.author_id == viewer]
     standings = await publications.states(reader, publications.Kind.EVENT, own)
+    has_agreed = viewer is not None and (await consent(reader, viewer)).is_given
     found = []
     for event in events:
         answer = mine.get(event.id)
@@ -194,7 +197,7 @@ async def _details(reader: Reader, request: Request, events: list[Event]) -> lis
             "publication": standing
             and PublicationShown(
                 standing.state.value,
-                standing.words(reader.now),
+                event_words(event, standing, reader.now, has_agreed=has_agreed),
                 standing.uri,
                 iso(standing.changed_at) if standing.changed_at else None,
             ),

@@ -14,12 +14,13 @@ from openmeet.attendance.rules import is_invited
 from openmeet.browsing import cursors, event_view, queries, searches
 from openmeet.browsing.listing import Day, days
 from openmeet.browsing.names import shown_names
-from openmeet.browsing.publishing_view import sync_of
+from openmeet.browsing.publishing_view import answer_sync, event_sync, event_words
 from openmeet.browsing.queries import Mine, Wanted
 from openmeet.debts import publications
 from openmeet.events import rules
 from openmeet.events.model import Event, EventId, EventSlug, Visibility
 from openmeet.events.queries import by_slug
+from openmeet.identities.queries import consent
 from openmeet.ingestion import conflicts
 from openmeet.notifications import actions as notifications
 from openmeet.notifications.model import Kind
@@ -192,9 +193,10 @@ async def _groups(reader: Reader, caller: Caller | None, events: list[Event], *,
     mine = await attendance.of_user(reader, caller.user_id, ids) if caller else {}
     sync: dict[str, str] = {}
     if with_sync and caller:
-        own = [event.id for event in events if event.author_id == caller.user_id]
-        standings = await publications.states(reader, publications.Kind.EVENT, own)
-        sync = {event_id: standing.words(reader.now) for event_id, standing in standings.items()}
+        own = [event for event in events if event.author_id == caller.user_id]
+        standings = await publications.states(reader, publications.Kind.EVENT, [event.id for event in own])
+        has_agreed = (await consent(reader, caller.user_id)).is_given
+        sync = {event.id: event_words(event, standings[event.id], reader.now, has_agreed=has_agreed) for event in own}
     return days(events, counts, mine, sync)
 
 
@@ -228,16 +230,17 @@ async def _sync_context(
     reader: Reader, event: Event, caller: Caller | None, mine: Attendance | None
 ) -> dict[str, object]:
     """The chips that say what is published and what is still owed; only one's own are shown."""
-    event_sync = mine_sync = None
+    hosts = mines = None
     merged = 0
+    has_agreed = caller is not None and (await consent(reader, caller.user_id)).is_given
     if caller is not None and caller.user_id == event.author_id:
         standings = await publications.states(reader, publications.Kind.EVENT, [event.id])
-        event_sync = sync_of(standings[event.id], reader.now)
+        hosts = event_sync(event, standings[event.id], reader.now, has_agreed=has_agreed)
         merged = 0 if event.record_uri is None else await conflicts.count(reader, event.record_uri)
     if mine is not None and mine.status is not AttendanceStatus.DECLINED:
         standings = await publications.states(reader, publications.Kind.RSVP, [mine.id])
-        mine_sync = sync_of(standings[mine.id], reader.now)
-    return {"event_sync": event_sync, "mine_sync": mine_sync, "merged": merged}
+        mines = answer_sync(mine, event, standings[mine.id], reader.now, has_agreed=has_agreed)
+    return {"event_sync": hosts, "mine_sync": mines, "merged": merged}
 
 
 def _away(request: Request, event: Event) -> Response:

@@ -3,7 +3,11 @@
 from dataclasses import dataclass
 
 from groundwork.clock import Instant
+from openmeet.attendance.model import Attendance
+from openmeet.attendance.rules import may_answers_be_public
 from openmeet.debts.publications import Standing, State
+from openmeet.events.model import Event, Visibility
+from openmeet.records.rsvp import token_for
 from openmeet.site import times
 
 _TONES = {
@@ -31,15 +35,38 @@ class Sync:
     must_sign_in: bool
 
 
-def sync_of(standing: Standing, now: Instant) -> Sync:
-    """The chip for one promise; what owes nothing is "only here"."""
+def event_words(event: Event, standing: Standing, now: Instant, *, has_agreed: bool) -> str:
+    """The chip of an event in a list. ``has_agreed``: its owner's consent to publishing."""
+    return standing.words(now, is_allowed=has_agreed and _is_public(event))
+
+
+def event_sync(event: Event, standing: Standing, now: Instant, *, has_agreed: bool) -> Sync:
+    """How an event's record stands; what owes nothing is "only here"."""
+    return _sync_of(standing, now, has_agreed=has_agreed, is_public=_is_public(event))
+
+
+def answer_sync(mine: Attendance, event: Event, standing: Standing, now: Instant, *, has_agreed: bool) -> Sync:
+    """How an answer's record stands; one that waits for the host's decision, or for a place, has none yet."""
+    has_words = token_for(mine.status) is not None or standing.uri is not None
+    is_public = may_answers_be_public(event) and has_words
+    return _sync_of(standing, now, has_agreed=has_agreed, is_public=is_public)
+
+
+def _is_public(event: Event) -> bool:
+    return event.visibility is Visibility.PUBLIC
+
+
+def _sync_of(standing: Standing, now: Instant, *, has_agreed: bool, is_public: bool) -> Sync:
+    is_allowed = has_agreed and is_public
+    is_wanted = is_allowed and not standing.is_recalled
+    is_there = standing.uri is not None
     return Sync(
-        words=standing.words(now),
-        tone=_TONES.get(standing.state, "plain"),
+        words=standing.words(now, is_allowed=is_allowed),
+        tone=_TONES.get(standing.state, "plain") if is_wanted or is_there else "plain",
         since=times.ago(standing.changed_at, now) if standing.changed_at else "",
-        may_ask=standing.state is State.WITHHELD and not standing.is_recalled,
-        may_try=standing.state in {State.RETRYING, State.REFUSED, State.CONFLICTED},
-        may_publish=standing.is_recalled and standing.state in {State.WITHHELD, State.RETRACTED},
-        may_take_back=standing.uri is not None and not standing.is_recalled and standing.state in _OUT_THERE,
-        must_sign_in=standing.state is State.BLOCKED,
+        may_ask=not has_agreed and not is_there,
+        may_try=is_wanted and standing.state in {State.RETRYING, State.REFUSED, State.CONFLICTED},
+        may_publish=is_allowed and standing.is_recalled and standing.state in {State.WITHHELD, State.RETRACTED},
+        may_take_back=is_wanted and is_there and standing.state in _OUT_THERE,
+        must_sign_in=standing.state is State.BLOCKED and (is_wanted or is_there),
     )

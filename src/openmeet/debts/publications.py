@@ -90,11 +90,17 @@ class Standing:
     was_merged: bool
     is_recalled: bool = False
 
-    def words(self, now: Instant) -> str:
-        """The chip: words, never a code (product.md, "Sync status")."""
+    def words(self, now: Instant, *, is_allowed: bool) -> str:
+        """The chip: words, never a code (product.md, "Sync status").
+
+        ``is_allowed``: its owner has agreed to publishing and it is public, as of now. The state says what the payer
+        found when it last looked, which is not yet what they have just decided.
+        """
+        if self.is_recalled or not is_allowed:
+            return self._words_unwanted()
         match self.state:
             case State.WITHHELD:
-                return "only here"
+                return "waiting for your PDS" if self.revision > self.sent_revision else "only here"
             case State.WAITING:
                 return "waiting for the event to be published"
             case State.DUE | State.SENDING:
@@ -113,6 +119,20 @@ class Standing:
                 return "being taken back from your PDS"
             case State.RETRACTED:
                 return "taken back from your PDS"
+
+    def _words_unwanted(self) -> str:
+        """The same of what must not be on the PDS: it is nowhere, or on its way back."""
+        if self.state is State.RETRACTED:
+            return "taken back from your PDS"
+        if self.uri is None:
+            return "only here"
+        match self.state:
+            case State.PUBLISHED:
+                return "on your PDS ✓"
+            case State.BLOCKED:
+                return "sign in again to take it back from your PDS"
+            case _:
+                return "being taken back from your PDS"
 
 
 def _in_words(microseconds: int) -> str:

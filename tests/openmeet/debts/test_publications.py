@@ -217,13 +217,13 @@ async def test_every_state_has_words(db: Database, state: State):
     async with db.transaction() as tx:
         await place(tx, state)
         standing = (await publications.states(tx, Kind.EVENT, ["e"]))["e"]
-        assert standing.words(tx.now)
+        assert standing.words(tx.now, is_allowed=True)
 
 
 async def test_what_owes_nothing_is_only_here(db: Database):
     async with db.reader() as reader:
         standing = (await publications.states(reader, Kind.EVENT, ["never"]))["never"]
-        assert standing.words(reader.now) == "only here"
+        assert standing.words(reader.now, is_allowed=True) == "only here"
         assert await publications.states(reader, Kind.EVENT, []) == {}
 
 

@@ -29,7 +29,7 @@ async def test_nothing_exists_before_the_yes(town: Town):
     await town.pay_debts()
     await town.pay()
     standing = await town.standing(Kind.EVENT, event.id)
-    assert (standing.state, standing.words(town.clock.now())) == (State.WITHHELD, "only here")
+    assert (standing.state, standing.words(town.clock.now(), is_allowed=False)) == (State.WITHHELD, "only here")
     answer = await XrpcClient(town.network.http, town.clock, town.pds_url).query("com.atproto.sync.listRepos")
     assert answer["repos"] == []
 
@@ -44,7 +44,7 @@ async def test_yes_makes_the_repository_and_publishes(town: Town):
     await town.pay_debts()
     await town.pay()
     standing = await town.standing(Kind.EVENT, event.id)
-    assert (standing.state, standing.words(town.clock.now())) == (State.PUBLISHED, "on your PDS ✓")
+    assert (standing.state, standing.words(town.clock.now(), is_allowed=True)) == (State.PUBLISHED, "on your PDS ✓")
     record = await town.record(standing.uri)
     assert record["$type"] == EVENT
     assert record["name"] == "Tea in the park"
@@ -234,7 +234,7 @@ async def test_ended_session_waits_for_a_login_and_the_login_publishes(town: Tow
     event = await town.event(cleo)
     await town.pay()
     standing = await town.standing(Kind.EVENT, event.id)
-    assert standing.words(town.clock.now()) == "sign in again to publish"
+    assert standing.words(town.clock.now(), is_allowed=True) == "sign in again to publish"
     async with town.db.transaction() as tx:
         await identity_queries.replace_session(tx, await identity_queries.session(tx, identity.did), stored.sealed)
         await identities.connect(tx, identity.did, handle=identity.handle, pds_url=identity.pds_url)
@@ -259,7 +259,7 @@ async def test_pds_that_is_away_is_tried_again_and_the_event_is_here(town: Town)
     await town.pay()
     standing = await town.standing(Kind.EVENT, event.id)
     assert standing.state is State.RETRYING
-    assert "next try in" in standing.words(town.clock.now())
+    assert "next try in" in standing.words(town.clock.now(), is_allowed=True)
     town.proxy.upstream = upstream
     town.clock.turn(10 * MINUTE)
     await town.pay()
