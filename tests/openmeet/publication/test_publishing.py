@@ -315,3 +315,46 @@ async def test_sign_in_reads_the_whole_calendar(town: Town):
     async with town.db.reader() as reader:
         row = await reader.fetch_one("select removed_at from events")
     assert row["removed_at"] is not None
+
+
+async def test_places_of_another_app_outlive_edits_of_a_venue_that_cannot_be_written(town: Town):
+    """Hall B stays although our park has no country and the other app strips our mark with each of its writes."""
+    cleo = await town.connected()
+    event = await town.event(cleo)
+    await town.pay()
+    uri = (await town.standing(Kind.EVENT, event.id)).uri
+    app = await town.stranger("cleo")
+    did, collection, rkey = uri.removeprefix("at://").split("/")
+    address = {"$type": "community.lexicon.location.address", "country": "AT"}
+    halls = [{**address, "name": "Hall A"}, {**address, "name": "Hall B"}]
+
+    async def rewrite(**changes: object) -> None:
+        theirs = await town.record(uri)
+        swap = theirs.pop("cid")
+        theirs.pop(ORIGIN_KEY)
+        body = {
+            "repo": did,
+            "collection": collection,
+            "rkey": rkey,
+            "record": {**theirs, **changes},
+            "swapRecord": swap,
+        }
+        await app.procedure("com.atproto.repo.putRecord", body)
+
+    async def edit(title: str, **typed: str) -> list[str]:
+        await town.revise(cleo, event.slug, title=title, **typed)
+        for _ in range(3):
+            await town.pay()
+            await town.ingest()
+        assert (await town.standing(Kind.EVENT, event.id)).state is State.PUBLISHED
+        record = await town.record(uri)
+        assert record["name"] == title
+        return [place["name"] for place in record["locations"]]
+
+    await rewrite(locations=halls)
+    assert await edit("One") == ["Hall A", "Hall B"]
+    assert await edit("Two", venue_name="Park", country="") == ["Hall B"]
+    assert await edit("Three", venue_name="Park", country="") == ["Hall B"]
+    await rewrite(theme="dark")
+    assert await edit("Four", venue_name="Park", country="") == ["Hall B"]
+    assert await edit("Five", venue_name="Club", country="Austria") == ["Club", "Hall B"]
