@@ -151,6 +151,8 @@ class Simulation:
         async with self.town.db.reader() as reader:
             rows = await reader.fetch("select id, record_uri from events where record_uri is not null order by id")
         for row in rows:
+            known = self.memory.ids.get(row["record_uri"], row["id"])
+            checks.expect(known == row["id"], f"{row['record_uri']} was {known} and is {row['id']} now")
             if row["record_uri"] not in self.memory.ids:
                 self.memory.ids[row["record_uri"]] = row["id"]
                 self.note(f"{row['id']} is {row['record_uri']}")

@@ -164,7 +164,7 @@ async def look(simulation: "Simulation") -> Facts:
         )
         attendances = await reader.fetch("select id, event_id, user_id, status, record_uri, source from attendances")
         identities = await reader.fetch("select did, user_id, kind from identities")
-        promises = await reader.fetch("select kind, subject_id, state, uri, reason from publications")
+        promises = await reader.fetch("select kind, subject_id, state, uri, reason, was_lost from publications")
         conflicts = await reader.fetch("select uri from conflicts")
         given_up = await reader.fetch("select kind, subject, reason from debts where state = 'given_up'")
     letters = await town.queue.dead_letters(limit=100)
@@ -297,7 +297,7 @@ def _check_answers(simulation: "Simulation", facts: Facts) -> None:
             continue
         if publication is None or not _may_publish(simulation, facts, row["user_id"]):
             continue
-        if publication["state"] in {"retracted", "withheld"} and row["status"] == "declined":
+        if publication["was_lost"] or (publication["state"] == "withheld" and row["status"] == "declined"):
             continue  # the person deleted the record, which says no as well
         expect(
             row["record_uri"] in facts.records,

@@ -5,6 +5,7 @@ bytes: the next one reads back before it sends again.
 """
 
 import asyncio
+from typing import NoReturn
 
 from at_protocol.syntax.at_uri import parse_at_uri
 from at_protocol.syntax.did import parse_did
@@ -16,7 +17,7 @@ from groundwork.outbox.pay import idle
 from groundwork.telemetry.logs import log
 from openmeet.debts import publication_leases as leases
 from openmeet.debts.publication_leases import Publication
-from openmeet.debts.publications import Kind, State
+from openmeet.debts.publications import Kind, State, look_again
 from openmeet.identities import queries as identity_queries
 from openmeet.identities.model import Identity, IdentityKind
 from openmeet.identities.sessions import note_refused, open_repository
@@ -99,8 +100,7 @@ async def _pay(publisher: Publisher, held: Publication) -> None:
                 async with publisher.db.transaction() as tx:
                     await leases.leave(tx, held)
         case _ if is_retracting:
-            # It may be public again: the row starts over.
-            await settling.give_back(publisher, held, State.DUE, reason="")
+            await _start_over(publisher, held)
         case Wait(why):
             due_at = Instant(publisher.network.clock.now() + LOOK_AGAIN_AFTER)
             await settling.give_back(publisher, held, State.WAITING, reason=why, due_at=due_at)
@@ -116,6 +116,19 @@ async def _publish(publisher: Publisher, held: Publication, decision: PublishEve
         await writing.write(publisher, client, held, decision)
     except NotSignedIn as refused:
         await _session_refused(publisher.db, decision.identity, refused)
+
+
+async def _start_over(publisher: Publisher, held: Publication) -> None:
+    """It may be public again. Whether the delete has happened decides from where; its echo must find the answer here."""
+    gone = None
+    if held.uri is not None:
+        gone = await writing.absence(publisher, parse_at_uri(held.uri))
+    if gone is None:
+        await settling.give_back(publisher, held, State.DUE, reason="")
+        return
+    await settling.forget(publisher, held, gone)
+    async with publisher.db.transaction() as tx:
+        await look_again(tx, kind=held.kind, subject_ids=[held.subject_id])
 
 
 async def _hold(publisher: Publisher, held: Publication, why: str) -> None:
@@ -137,10 +150,10 @@ async def _hold(publisher: Publisher, held: Publication, why: str) -> None:
     try:
         client = await open_repository(publisher.db, publisher.network, identity)
         try:
-            await delete_record(client, parse_at_uri(held.uri))
+            rev = await delete_record(client, parse_at_uri(held.uri))
         except NotSignedIn as refused:
             await _session_refused(publisher.db, identity, refused)
-        gone = await writing.proof_of_absence(publisher, parse_at_uri(held.uri))
+        gone = await writing.absence(publisher, parse_at_uri(held.uri), rev)
     except NotSignedIn as refused:
         await settling.give_back(publisher, taking_back, State.BLOCKED, reason=refused.why)
     except Failure as failure:
@@ -152,7 +165,7 @@ async def _hold(publisher: Publisher, held: Publication, why: str) -> None:
         await settling.forget(publisher, taking_back, gone)
 
 
-async def _session_refused(db: Database, identity: Identity, refused: NotSignedIn) -> None:
+async def _session_refused(db: Database, identity: Identity, refused: NotSignedIn) -> NoReturn:
     """The PDS no longer knows the session. A custodial account signs in anew with the next try; others are asked to."""
     await note_refused(db, parse_did(identity.did))
     if identity.kind is IdentityKind.CUSTODIAL:

@@ -178,8 +178,9 @@ async def _send(publisher: Publisher, client: XrpcClient, identity: Identity, fi
         [one.uri for one in deletes],
         [(one.draft.uri, one.written.record) for one in creates],
     )
-    for gone in deletes:
-        await settling.forget(publisher, leases.as_retracting(gone.held))
+    for one in deletes:
+        gone = await writing.absence(publisher, one.uri, applied.rev)
+        await settling.forget(publisher, leases.as_retracting(one.held), gone)
     for made, cid in zip(creates, applied.cids, strict=True):
         stored = Stored(cid or "", applied.rev)
         await writing.settle_stored(

@@ -18,6 +18,7 @@ from at_protocol.sync.verify import check_rev
 from at_protocol.syntax.at_uri import AtUri, parse_at_uri
 from at_protocol.syntax.did import Did, parse_did
 from at_protocol.syntax.record_key import RecordKey
+from at_protocol.syntax.tid import parse_tid
 from groundwork.clock import Instant
 from groundwork.errors import Conflict, Refused, RemoteFailed
 from groundwork.telemetry.logs import log
@@ -80,8 +81,16 @@ async def settle_earlier_send(publisher: Publisher, held: Publication) -> bool:
     return True
 
 
-async def proof_of_absence(publisher: Publisher, uri: AtUri) -> RecordMessage | None:
-    """That there is no record now, as a message of the present rev; None where somebody has made another one since."""
+async def absence(publisher: Publisher, uri: AtUri, rev: str | None = None) -> RecordMessage | None:
+    """That there is no record, as a message of the rev of the commit that deleted it; without a rev it is proven.
+
+    None where somebody has made another one since.
+    """
+    if rev is not None and uri.collection is not None and uri.rkey is not None:
+        did = parse_did(uri.authority)
+        return RecordMessage(
+            did, uri.collection, uri.rkey, parse_tid(rev), Operation.DELETE, None, None, is_verified=True
+        )
     message = _message_of(uri, await _prove(uri, publisher))
     return message if message.cid is None else None
 
