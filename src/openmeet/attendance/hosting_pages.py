@@ -65,12 +65,15 @@ async def save(request: Request) -> Response:
                 details,
                 expected_revision=revision_in_form(revision),
             )
+            taken = await queries.seats_taken(tx, event.id)
     except InvalidForm as wrong:
         return form_page(request, typed_again(shown, wrong), event=event, status=400)
     except PreconditionFailed:
         newest, _ = await _own(request)
         return form_page(request, _conflicting(shown, newest), event=newest, status=409)
     said = "event_unchanged" if saved.revision == event.revision else "event_saved"
+    if saved.capacity is not None and saved.capacity != event.capacity and taken > saved.capacity:
+        said = "event_saved_full"
     return go(f"/events/{event.slug}", said=said)
 
 

@@ -28,6 +28,8 @@ SAID = {
     "event_here_only": "It is shown here, and nothing of it is published.",
     "event_published": "Your PDS has it.",
     "event_saved": "Saved.",
+    "event_saved_full": "Saved. More people are going than there are places now: they keep theirs, and nobody moves up"
+    " before there is room.",
     "event_unchanged": "Nothing was changed.",
     "event_cancelled": "The event is cancelled. Everybody who answered is told.",
     "event_reinstated": "The event is back on. Everybody who answered is told.",

@@ -222,6 +222,26 @@ async def test_a_stale_form_says_what_differs_and_sent_again_it_is_saved(browser
     assert h1_of((await browser.get(path)).text) == "Go"
 
 
+async def test_fewer_places_than_people_are_said_when_they_are_saved(site, browser):
+    await sign_up(browser, "ana@example.org", "Ana")
+    form = inputs_of((await browser.get("/events/new")).text) | TYPED
+    path = (await browser.post("/events/new", data=form)).headers["location"]
+    async with site.db.transaction() as tx:
+        for name in ("Greta", "Gustav"):
+            await attendance.answer(tx, await person(tx, name), path.removeprefix("/events/"), Reply.GOING)
+    await browser.post(f"{path}/edit", data=TYPED | {"revision": "1", "capacity": "1"})
+    assert "More people are going than there are places now" in (await browser.get(path)).text
+    await browser.post(f"{path}/edit", data=TYPED | {"revision": "2", "capacity": "2"})
+    assert "<p>Saved.</p>" in (await browser.get(path)).text
+
+
+async def test_the_title_of_a_form_with_problems_says_so(browser):
+    """It is what a screen reader says first of a page that loads."""
+    typed = TYPED | {"title": ""}
+    assert "<title>Error: New event" in (await browser.post("/events/new", data=typed)).text
+    assert "<title>New event" in (await browser.get("/events/new")).text
+
+
 async def test_somebody_else_cannot_open_the_edit_form(site, browser):
     _, event = await host_event(site)
     await sign_up(browser, "ben@example.org", "Ben")

@@ -3,6 +3,19 @@
 // The error summary gets the focus, so that it is read first and its links are one key away.
 document.querySelector("[data-focus]")?.focus();
 
+// A status that stands in the page from the start is announced by no screen reader: put in anew, it is.
+addEventListener("load", () => {
+  for (const place of document.querySelectorAll("[role=status]")) {
+    const said = place.firstElementChild;
+    if (said) setTimeout(() => said.replaceWith(said.cloneNode(true)), 100);
+  }
+});
+
+// Where there is room, what can be unfolded is.
+for (const details of document.querySelectorAll("details[data-open-if-wide]")) {
+  details.open = matchMedia("(min-width: 48rem)").matches;
+}
+
 // A form that is on its way is not sent a second time by an impatient finger; the server would notice anyway.
 for (const form of document.querySelectorAll("form[data-once]")) {
   form.addEventListener("submit", (event) => {
