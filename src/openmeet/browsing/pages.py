@@ -138,10 +138,12 @@ async def show_event(request: Request) -> Response:
 
 async def show_mine(request: Request) -> Response:
     caller = caller_of(request)
-    asked = request.query_params.get("which", Mine.GOING.value)
-    which = Mine(asked) if asked in set(Mine) else Mine.GOING
+    asked = request.query_params.get("which", "")
     after = cursors.unpack(request.query_params.get("after", ""))
     async with database_of(request).reader() as reader:
+        counts = await queries.counts_of_mine(reader, caller.user_id)
+        first = next((tab for tab in _TABS if counts[tab]), Mine.GOING)
+        which = Mine(asked) if asked in set(Mine) else first
         found = await queries.mine(reader, caller.user_id, which, after, PAGE_SIZE + 1)
         groups = await _groups(reader, caller, found[:PAGE_SIZE], with_sync=True)
     more = ""
@@ -152,7 +154,7 @@ async def show_mine(request: Request) -> Response:
         "groups": groups,
         "more": more,
         "which": which.value,
-        "tabs": [{"value": tab.value, "words": words} for tab, words in _TABS.items()],
+        "tabs": [{"value": tab.value, "words": words, "count": counts[tab]} for tab, words in _TABS.items()],
         "empty": _EMPTY[which],
     }
     return page(request, "browsing/my_events.html", context)

@@ -82,22 +82,7 @@ async def coming(reader: Reader, wanted: Wanted, after: Position | None, limit: 
 
 async def mine(reader: Reader, user_id: UserId, which: Mine, after: Position | None, limit: int) -> list[Event]:
     """One person's events. What is past is listed latest first, everything else soonest first, undated last."""
-    hosting = "e.author_id = :user_id"
-    answered = "a.status in ('attending', 'attended', 'interested')"
-    waiting = "a.status in ('waitlisted', 'pending', 'invited')"
-    coming_up = "(e.over_at is null or e.over_at > :now)"
-    match which:
-        case Mine.HOSTING:
-            clauses = [hosting, coming_up]
-        case Mine.GOING:
-            clauses = [answered, coming_up]
-        case Mine.WAITING:
-            clauses = [waiting, coming_up]
-        case Mine.PAST:
-            clauses = [f"({hosting} or {answered} or {waiting})", "e.over_at <= :now"]
-        case _:
-            assert_never(which)
-    clauses += ["e.deleted_at is null", "e.removed_at is null", f"({hosting} or not {is_hidden('e')})"]
+    clauses = [_belongs_to(which), *_SHOWN_AS_MINE]
     values: dict[str, object] = {"user_id": user_id, "now": reader.now, "limit": limit}
     key, down = f"coalesce(e.starts_at, {_UNDATED})", which is Mine.PAST
     if after is not None:
@@ -116,6 +101,21 @@ async def mine(reader: Reader, user_id: UserId, which: Mine, after: Position | N
     return [event_of(row) for row in rows]
 
 
+async def counts_of_mine(reader: Reader, user_id: UserId) -> dict[Mine, int]:
+    """How many events each list of ``mine`` has; one event may stand in two."""
+    sums = ", ".join(f"coalesce(sum(case when {_belongs_to(which)} then 1 else 0 end), 0) as {which}" for which in Mine)
+    row = await reader.fetch_one(
+        f"""
+        select {sums}
+          from events e left join attendances a on a.event_id = e.id and a.user_id = :user_id
+         where ({_HOSTING} or a.id is not null) and {" and ".join(_SHOWN_AS_MINE)}
+        """,
+        user_id=user_id,
+        now=reader.now,
+    )
+    return {which: int(row[which.value]) if row else 0 for which in Mine}
+
+
 async def events_by_ids(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventId, Event]:
     if not event_ids:
         return {}
@@ -125,6 +125,28 @@ async def events_by_ids(reader: Reader, event_ids: Sequence[EventId]) -> dict[Ev
         wanted=list(wanted),
     )
     return {event.id: event for event in map(event_of, rows)}
+
+
+_HOSTING = "e.author_id = :user_id"
+_SHOWN_AS_MINE = ("e.deleted_at is null", "e.removed_at is null", f"({_HOSTING} or not {is_hidden('e')})")
+
+
+def _belongs_to(which: Mine) -> str:
+    """The condition under which an event (``e``, with the person's answer ``a``) stands in this list."""
+    answered = "a.status in ('attending', 'attended', 'interested')"
+    waiting = "a.status in ('waitlisted', 'pending', 'invited')"
+    coming_up = "(e.over_at is null or e.over_at > :now)"
+    match which:
+        case Mine.HOSTING:
+            return f"{_HOSTING} and {coming_up}"
+        case Mine.GOING:
+            return f"{answered} and {coming_up}"
+        case Mine.WAITING:
+            return f"{waiting} and {coming_up}"
+        case Mine.PAST:
+            return f"({_HOSTING} or {answered} or {waiting}) and e.over_at <= :now"
+        case _:
+            assert_never(which)
 
 
 # After every date that an event can have (the year 2200), and within a signed 64-bit integer.

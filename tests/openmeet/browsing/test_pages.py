@@ -249,6 +249,17 @@ async def test_somebody_else_cannot_open_the_edit_form(site, browser):
     assert (await browser.post(f"/events/{event.slug}/delete", data={"x": "y"})).status_code == 403
 
 
+async def test_my_events_open_where_there_is_something_and_say_how_much(browser):
+    await sign_up(browser, "ana@example.org", "Ana")
+    assert "Nothing planned yet" in (await browser.get("/my/events")).text
+    form = inputs_of((await browser.get("/events/new")).text) | TYPED
+    await browser.post("/events/new", data=form)
+    page = (await browser.get("/my/events")).text
+    assert 'href="/my/events?which=hosting" aria-current="page">Hosting <span class="tab-count">1</span></a>' in page
+    assert "Board games" in page
+    assert "Nothing planned yet" in (await browser.get("/my/events?which=going")).text
+
+
 @pytest.mark.parametrize("path", ["/my/events", "/notifications", "/settings/profile", "/welcome"])
 async def test_own_pages_lead_to_sign_in_and_back(browser, path):
     answer = await browser.get(path)
