@@ -18,7 +18,7 @@ from openmeet.events.queries import by_id as event_by_id
 from openmeet.events.queries import lock_by_slug, lock_for_update
 from openmeet.events.rules import may_see
 from openmeet.notifications import actions as notifications
-from openmeet.notifications.model import Kind
+from openmeet.notifications.model import NOTHING_MORE, Kind, Particulars, When
 from openmeet.users.model import Caller, UserId, UserKind
 from openmeet.users.queries import by_id as user_by_id
 
@@ -54,7 +54,7 @@ async def answer(tx: Transaction, caller: Caller, slug: EventSlug, reply: Reply)
     saved = await _put(tx, event, caller.user_id, mine, status, source=Source.HERE, answered_at=tx.now)
     await _owe(tx, saved)
     if event.author_id != caller.user_id:
-        await notifications.tell(tx, [event.author_id], Kind.NEW_ANSWER, event.id, int(tx.now))
+        await _tell_host(tx, event, saved)
     await _fill_seats(tx, event)
     return saved
 
@@ -87,7 +87,7 @@ async def apply_from_network(
             tx, event, user_id, mine, status, source=Source.NETWORK, answered_at=first_seen, record_uri=record_uri
         )
         if event.author_id != user_id:
-            await notifications.tell(tx, [event.author_id], Kind.NEW_ANSWER, event.id, int(tx.now))
+            await _tell_host(tx, event, saved)
     if saved.record_uri != record_uri:
         await queries.set_record(tx, saved.id, record_uri)
     if mine is not None and rules.frees_seat(mine.status, status):
@@ -148,11 +148,19 @@ async def confirm(tx: Transaction, caller: Caller, slug: EventSlug) -> int:
     return len(seated)
 
 
-async def event_changed(tx: Transaction, event: Event, kind: Kind) -> None:
-    """Tell everybody whom a change of the event concerns, and let people move up if it made room."""
+async def event_changed(tx: Transaction, event: Event, kind: Kind, *, before: Event | None = None) -> None:
+    """Tell everybody whom a change of the event concerns, and let people move up if it made room.
+
+    ``before``: the event as it was, so that they read from when to when it was moved.
+    """
     to = await queries.people_to_tell(tx, event.id, CONCERNED)
     await notifications.tell(
-        tx, [user_id for user_id in to if user_id != event.author_id], kind, event.id, event.revision
+        tx,
+        [user_id for user_id in to if user_id != event.author_id],
+        kind,
+        event.id,
+        event.revision,
+        _move(before, event),
     )
     await _fill_seats(tx, event)
 
@@ -184,6 +192,17 @@ async def note_record(tx: Transaction, attendance_id: AttendanceId, *, uri: str,
 async def forget_record(tx: Transaction, attendance_id: AttendanceId) -> None:
     """The answer has no record any more: it was taken back."""
     await queries.set_record(tx, attendance_id, None)
+
+
+async def _tell_host(tx: Transaction, event: Event, saved: Attendance) -> None:
+    particulars = Particulars(person_id=saved.user_id, answer=saved.status.value)
+    await notifications.tell(tx, [event.author_id], Kind.NEW_ANSWER, event.id, int(tx.now), particulars)
+
+
+def _move(before: Event | None, event: Event) -> Particulars:
+    if before is None or before.starts_at is None or event.starts_at is None or before.starts_at == event.starts_at:
+        return NOTHING_MORE
+    return Particulars(started=When(before.starts_at, before.time_zone), starts=When(event.starts_at, event.time_zone))
 
 
 async def _lock_hosted(tx: Transaction, caller: Caller, slug: EventSlug) -> Event:

@@ -46,5 +46,5 @@ async def delete(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_r
 
 async def _tell(tx: Transaction, before: Event | None, event: Event, kind: Kind) -> Event:
     if before is None or before.revision != event.revision:
-        await event_changed(tx, event, kind)
+        await event_changed(tx, event, kind, before=before)
     return event

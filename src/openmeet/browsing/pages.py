@@ -11,7 +11,7 @@ from groundwork.errors import InvalidForm, NotFound
 from openmeet.attendance import queries as attendance
 from openmeet.attendance.model import SHOWN, Attendance, AttendanceStatus, Reply
 from openmeet.attendance.rules import is_invited
-from openmeet.browsing import cursors, event_view, queries, searches
+from openmeet.browsing import cursors, event_view, news_view, queries, searches
 from openmeet.browsing.listing import Day, days
 from openmeet.browsing.names import shown_names
 from openmeet.browsing.publishing_view import answer_sync, event_sync, event_words
@@ -23,9 +23,7 @@ from openmeet.events.queries import by_slug
 from openmeet.identities.queries import consent
 from openmeet.ingestion import conflicts
 from openmeet.notifications import actions as notifications
-from openmeet.notifications.model import Kind
 from openmeet.notifications.queries import newest
-from openmeet.site import times
 from openmeet.site.forms import Typed, typed_again
 from openmeet.site.frame import page
 from openmeet.tenants.edge import database_of
@@ -68,15 +66,6 @@ _EMPTY = {
         "path": "/",
         "action": "See what is coming up",
     },
-}
-
-_NEWS = {
-    Kind.EVENT_CHANGED: ("", " was changed."),
-    Kind.EVENT_CANCELLED: ("", " is cancelled."),
-    Kind.EVENT_REINSTATED: ("", " is back on."),
-    Kind.EVENT_DELETED: ("", " was deleted by its host."),
-    Kind.MOVED_UP: ("A place became free: you are going to ", "."),
-    Kind.NEW_ANSWER: ("Somebody answered ", "."),
 }
 
 
@@ -165,23 +154,15 @@ async def show_news(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         news = await newest(reader, caller.user_id, NEWS_SHOWN)
         events = await queries.events_by_ids(reader, [EventId(one.subject_id) for one in news])
+        people = [one.particulars.person_id for one in news if one.particulars.person_id]
+        names = await shown_names(reader, people)
         now = reader.now
     items = []
     for one in news:
         event = events.get(EventId(one.subject_id))
         if event is None or event.is_hidden or not event.title:
             continue
-        before, after = _NEWS[one.kind]
-        items.append(
-            {
-                "before": before,
-                "after": after,
-                "slug": event.slug,
-                "title": event.title,
-                "when": times.ago(one.created_at, now),
-                "is_unread": one.read_at is None,
-            }
-        )
+        items.append(news_view.item_of(one, event, names, now))
     response = page(request, "browsing/notifications.html", {"items": items})
     # Seeing the list is reading it: the named exception to "GET writes nothing", and doing it twice changes nothing.
     async with database_of(request).transaction() as tx:

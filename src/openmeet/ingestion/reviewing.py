@@ -42,7 +42,7 @@ async def choose(
     after = await events.take_values(tx, caller, slug, decode_edits(values))
     await conflicts.mark_reviewed(tx, conflict, choice)
     if after.revision != before.revision:
-        await event_changed(tx, after, _kind(before, after))
+        await event_changed(tx, after, _kind(before, after), before=before)
     return after
 
 

@@ -22,6 +22,30 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class When:
+    """A moment and the zone that it is told in."""
+
+    at: Instant
+    time_zone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Particulars:
+    """What news say beside their subject, as it was then. ``answer`` is a status of attendance.
+
+    ``started`` and ``starts``: from when to when the event was moved; both or neither.
+    """
+
+    person_id: UserId | None = None
+    answer: str = ""
+    started: When | None = None
+    starts: When | None = None
+
+
+NOTHING_MORE = Particulars()
+
+
+@dataclass(frozen=True, slots=True)
 class Notification:
     """One thing one person is told."""
 
@@ -31,3 +55,4 @@ class Notification:
     subject_id: str
     created_at: Instant
     read_at: Instant | None
+    particulars: Particulars = NOTHING_MORE

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 
+import msgspec
+
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.fresh_id import new_id
-from openmeet.notifications.model import Kind, Notification, NotificationId
+from openmeet.notifications.model import Kind, Notification, NotificationId, Particulars
 from openmeet.users.model import UserId
 
 
@@ -16,15 +18,18 @@ def notification_of(row: Row) -> Notification:
         row["subject_id"],
         row["created_at"],
         row["read_at"],
+        msgspec.json.decode(row["particulars"], type=Particulars),
     )
 
 
-async def insert(tx: Transaction, to: Sequence[UserId], kind: Kind, subject_id: str, revision: int) -> None:
+async def insert(
+    tx: Transaction, to: Sequence[UserId], kind: Kind, subject_id: str, revision: int, particulars: Particulars
+) -> None:
     """Rows that exist already stay as they are: the same news is told once."""
     await tx.execute_many(
         """
-        insert into notifications (id, user_id, kind, subject_id, subject_revision, created_at, read_at)
-        values (:id, :user_id, :kind, :subject_id, :revision, :now, null)
+        insert into notifications (id, user_id, kind, subject_id, subject_revision, particulars, created_at, read_at)
+        values (:id, :user_id, :kind, :subject_id, :revision, :particulars, :now, null)
             on conflict (user_id, kind, subject_id, subject_revision) do nothing
         """,
         [
@@ -34,6 +39,7 @@ async def insert(tx: Transaction, to: Sequence[UserId], kind: Kind, subject_id: 
                 "kind": kind.value,
                 "subject_id": subject_id,
                 "revision": revision,
+                "particulars": msgspec.json.encode(particulars).decode(),
                 "now": tx.now,
             }
             for user_id in to
@@ -51,7 +57,7 @@ async def count_unread(reader: Reader, user_id: UserId) -> int:
 async def newest(reader: Reader, user_id: UserId, limit: int) -> list[Notification]:
     rows = await reader.fetch(
         """
-        select id, user_id, kind, subject_id, created_at, read_at
+        select id, user_id, kind, subject_id, particulars, created_at, read_at
           from notifications where user_id = :user_id
          order by created_at desc, id desc limit :limit
         """,

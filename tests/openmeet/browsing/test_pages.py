@@ -9,7 +9,7 @@ from openmeet.attendance import hosting
 from openmeet.attendance.model import NetworkAnswer, Reply
 from openmeet.events import actions as events
 from openmeet.users import actions as users
-from tests.openmeet.site_under_test import event_by, h1_of, inputs_of, person, sign_up, site_on
+from tests.openmeet.site_under_test import details, event_by, h1_of, inputs_of, person, sign_up, site_on
 
 TYPED = {
     "title": "Board games",
@@ -274,6 +274,30 @@ async def test_next_never_leads_to_another_site(browser, target):
     await sign_up(browser, "ana@example.org", "Ana")
     answer = await browser.get("/sign-in", params={"next": target})
     assert answer.headers["location"] == "/"
+
+
+async def test_news_say_who_answered_what(site, browser):
+    await sign_up(browser, "ana@example.org", "Ana")
+    form = inputs_of((await browser.get("/events/new")).text) | TYPED
+    path = (await browser.post("/events/new", data=form)).headers["location"]
+    async with site.db.transaction() as tx:
+        await attendance.answer(tx, await person(tx, "Greta"), path.removeprefix("/events/"), Reply.INTERESTED)
+    assert f'Greta is interested in <a href="{path}">Board games</a>.' in (await browser.get("/notifications")).text
+
+
+async def test_news_say_from_when_to_when_and_why(site, browser):
+    await sign_up(browser, "ben@example.org", "Ben")
+    host, event = await host_event(site)
+    await browser.post(f"/events/{event.slug}/answer", data={"reply": "going"})
+    async with site.db.transaction() as tx:
+        await hosting.revise(tx, host, event.slug, details(starts="2026-07-05T19:00", ends=""))
+        await hosting.cancel(tx, host, event.slug, "The roof leaks")
+    page = (await browser.get("/notifications")).text
+    assert (
+        "was moved to Sunday 5 July 2026, 19:00 Berlin time (UTC+2);"
+        " it was Saturday 4 July 2026, 18:00 Berlin time (UTC+2)." in page
+    )
+    assert "is cancelled: The roof leaks" in page
 
 
 async def test_news_tells_once_and_links_to_the_event(site, browser):
