@@ -227,7 +227,7 @@ def new_slug(title: str) -> EventSlug:
 
 def search_text(event: Event) -> str:
     """What search looks at: title, description and place, folded, never the join link."""
-    return folded("\n".join((event.title, event.description, *event.venue.lines)))
+    return folded("\n".join((event.title, event.description, *event.place.lines)))
 
 
 async def _made_before(reader: Reader, caller: Caller, submission_key: str, digest: bytes) -> Event | None:

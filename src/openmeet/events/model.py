@@ -182,6 +182,11 @@ class Event:
     is_hidden: bool = False
 
     @property
+    def place(self) -> Venue:
+        """Where people go to: nowhere when it is held online, whatever address the host keeps from before."""
+        return NOWHERE if self.mode is Mode.ONLINE else self.venue
+
+    @property
     def is_cancelled(self) -> bool:
         return self.status is Status.CANCELLED
 

@@ -115,6 +115,7 @@ class EventShown(msgspec.Struct, kw_only=True):
 def shown_fields(event: Event, viewer: UserId | None, *, is_going: bool, public_url: str) -> dict[str, object]:
     """The fields of ``EventShown`` as this viewer may see them."""
     sees_link = rules.may_see_join_link(event, viewer, is_going=is_going)
+    venue = event.venue if viewer == event.author_id else event.place
     return {
         "slug": event.slug,
         "url": f"{public_url}/events/{quote(event.slug)}",
@@ -128,14 +129,14 @@ def shown_fields(event: Event, viewer: UserId | None, *, is_going: bool, public_
         "status": event.status.value,
         "status_reason": event.status_reason,
         "venue": VenueShape(
-            name=event.venue.name,
-            street=event.venue.street,
-            postal_code=event.venue.postal_code,
-            locality=event.venue.locality,
-            region=event.venue.region,
-            country=event.venue.country,
-            latitude=event.venue.latitude,
-            longitude=event.venue.longitude,
+            name=venue.name,
+            street=venue.street,
+            postal_code=venue.postal_code,
+            locality=venue.locality,
+            region=venue.region,
+            country=venue.country,
+            latitude=venue.latitude,
+            longitude=venue.longitude,
         ),
         "online_url": (event.online_url or None) if sees_link else None,
         "online_url_audience": event.online_url_audience.value,

@@ -6,14 +6,14 @@ is written: no join link that is for attendees, never a door instruction.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from at_protocol.data import cbor
 from at_protocol.data.cid import Cid
 from at_protocol.data.model import Value
 from at_protocol.syntax.datetime import format_datetime
 from groundwork.clock import Instant
-from openmeet.events.model import Audience, Event, Link, Mode, NetworkEvent, Status, Venue
+from openmeet.events.model import NOWHERE, Audience, Event, Link, Mode, NetworkEvent, Status, Venue
 from openmeet.events.wall_time import zone_names
 from openmeet.records.collections import EVENT, ORIGIN_KEY, ORIGIN_KEYS
 from openmeet.records.event import EventRead, read_event
@@ -93,8 +93,24 @@ def write_event(ours: Publishable, previous: Mapping[str, Value] | None, earlier
 
     What was written is written once: the same call on its own result changes nothing.
     """
+    ours = replace(ours, venue=_place_of(ours, previous, earlier))
     if previous is None:
         return _new(ours)
+    record, entries, link = _edited(ours, previous, earlier)
+    _put_page_name(record, ours, previous, earlier)
+    if record == previous:
+        return record
+    record.setdefault("$type", EVENT)
+    record.setdefault("createdAt", format_datetime(ours.created_at))
+    key = next((key for key in ORIGIN_KEYS if key in record), ORIGIN_KEY)
+    _note_others(record, key, ours, entries, link)
+    return record
+
+
+def _edited(
+    ours: Publishable, previous: Mapping[str, Value], earlier: Earlier
+) -> tuple[dict[str, Value], list[Value], str]:
+    """The record with what we decide in it, and which of its entries of places and which join link are ours."""
     record = dict(previous)
     _put_texts(record, ours, _read(record, ours))
     _put_instant(record, "startsAt", ours.starts_at, _read(record, ours).event.starts_at)
@@ -108,14 +124,19 @@ def write_event(ours: Publishable, previous: Mapping[str, Value] | None, earlier
     entries = _put_venue(record, ours, read, earlier)
     link = _put_online(record, ours, read, earlier)
     # Without a word about it the mode follows from the places: it is compared when these are as they will be.
-    record = _in_mode(record, ours, _read(record, ours))
-    if record == previous:
-        return record
-    record.setdefault("$type", EVENT)
-    record.setdefault("createdAt", format_datetime(ours.created_at))
-    key = next((key for key in ORIGIN_KEYS if key in record), ORIGIN_KEY)
-    _note_others(record, key, ours, entries, link)
-    return record
+    return _in_mode(record, ours, _read(record, ours)), entries, link
+
+
+def _place_of(ours: Publishable, previous: Mapping[str, Value] | None, earlier: Earlier) -> Venue:
+    """Who meets online meets at no place: an address from before is nobody's business any more (invariant 3).
+
+    Only one that stands in a record which says online already was put there as it is, and stays.
+    """
+    if ours.mode is not Mode.ONLINE:
+        return ours.venue
+    reads = [_read(version, ours) for version in (previous, earlier.agreed) if version is not None]
+    is_theirs = bool(reads) and all(read.event.mode is Mode.ONLINE for read in reads)
+    return ours.venue if is_theirs and is_same_place(first_place(reads[0]).venue, ours.venue) else NOWHERE
 
 
 def owes_nothing(ours: Publishable, current: Mapping[str, Value], earlier: Earlier = ALONE) -> bool:
@@ -124,8 +145,11 @@ def owes_nothing(ours: Publishable, current: Mapping[str, Value], earlier: Earli
 
 
 def ours_as_read(ours: Publishable, base: Mapping[str, Value], *, rkey: str, earlier: Earlier = ALONE) -> NetworkEvent:
-    """Our side as the reader would see it once written on ``base``: what can be compared field by field."""
-    written = write_event(ours, base, earlier)
+    """Our side as the reader would see it once written on ``base``: what can be compared field by field.
+
+    What the link to our page is called follows from the title: it is no edit of the links.
+    """
+    written, _, _ = _edited(replace(ours, venue=_place_of(ours, base, earlier)), base, earlier)
     return read_event(EVENT, {**written, "$type": EVENT}, rkey=rkey, indexed_at=ours.created_at).event
 
 
@@ -198,6 +222,23 @@ def _put_texts(record: dict[str, Value], ours: Publishable, read: EventRead) -> 
         # Facets point at bytes of the text they came with; beside another text they would mark the wrong words.
         record["description"] = ours.description
         record.pop("facets", None)
+
+
+def _put_page_name(
+    record: dict[str, Value], ours: Publishable, previous: Mapping[str, Value], earlier: Earlier
+) -> None:
+    """The link to the event's page is called as the event is, where it was so before; other names of it stay."""
+    uris = record.get("uris")
+    if not isinstance(uris, list) or not ours.page_url:
+        return
+    titles = [version.get("name") for version in (previous, earlier.agreed) if version is not None]
+
+    def renamed(entry: Value) -> Value:
+        if isinstance(entry, dict) and entry.get("uri") == ours.page_url and entry.get("name", "") in titles:
+            return {**entry, "name": ours.title}
+        return entry
+
+    record["uris"] = [renamed(entry) for entry in uris]
 
 
 def _put_instant(record: dict[str, Value], key: str, ours: Instant | None, read: Instant | None) -> None:

@@ -10,6 +10,7 @@ from groundwork.errors import Forbidden, NotFound, PreconditionFailed, Refused
 from openmeet.debts import publications
 from openmeet.events import actions, queries
 from openmeet.events.model import Mode, NetworkEvent, Status, Venue, Visibility
+from openmeet.events.shapes import shown_fields
 from openmeet.users import actions as users
 from tests.openmeet.site_under_test import details, event_by, person
 
@@ -229,3 +230,19 @@ async def test_a_form_sent_twice_at_the_same_moment_makes_one_event(db):
 
     first, second = await asyncio.gather(send(), send())
     assert first.id == second.id
+
+
+async def test_an_address_from_before_it_was_online_is_found_and_told_to_nobody(db):
+    """The host keeps what was typed, for the day it is in person again; search and the API do not (invariant 3)."""
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        ben = await person(tx, "Ben")
+        event = await event_by(tx, ana)
+        assert "town library" in actions.search_text(event)
+        event = await actions.revise(tx, ana, event.slug, details(mode="online"))
+    assert "town library" not in actions.search_text(event)
+    told = {
+        viewer.display_name: shown_fields(event, viewer.user_id, is_going=True, public_url="")["venue"].name
+        for viewer in (ana, ben)
+    }
+    assert told == {"Ana": "Town library", "Ben": ""}

@@ -178,3 +178,43 @@ def test_cid_is_that_of_the_bytes():
     written = seal_in_cbor(write_event(OURS, None))
     assert cbor.decode(written.body) == written.record
     assert str(written.cid).startswith("bafyrei")
+
+
+def test_online_events_have_no_place_left_over():
+    """An address from when it was in person is nobody's business once it is online (invariant 3)."""
+    online = dataclasses.replace(OURS, mode=Mode.ONLINE)
+    before = write_event(OURS, None)
+    after = write_event(online, before)
+    assert after["mode"].endswith("#virtual")
+    assert "Ring 1" not in json.dumps(after)
+    assert after["locations"] == []
+    assert write_event(online, after) == after
+    assert "locations" not in write_event(online, None)
+
+
+def test_in_person_again_has_its_place_again():
+    online = write_event(dataclasses.replace(OURS, mode=Mode.ONLINE), write_event(OURS, None))
+    assert read(write_event(OURS, online)).venues == read(write_event(OURS, None)).venues
+
+
+def test_a_place_that_came_with_an_online_event_stays():
+    """Another app says both; our edit of the title is none of the place (invariant 6)."""
+    theirs = {**write_event(OURS, None), "mode": f"{EVENT}#virtual"}
+    ours = dataclasses.replace(as_ours(read(theirs)), title="Go in the park")
+    assert write_event(ours, theirs)["locations"] == theirs["locations"]
+
+
+def test_the_link_to_our_page_is_called_as_the_event_is():
+    """Renamed, the event has its new name there too; other links keep theirs."""
+    theirs = {"uri": "https://tickets.example/", "name": "Chess in the park"}
+    before = write_event(OURS, None)
+    before = {**before, "uris": [*before["uris"], theirs]}
+    after = write_event(dataclasses.replace(OURS, title="Go in the park"), before)
+    assert after["uris"] == [{"uri": OURS.page_url, "name": "Go in the park"}, theirs]
+
+
+def test_what_somebody_else_calls_our_page_stays():
+    """A record that we never wrote links here by a name of its own."""
+    theirs = {"$type": EVENT, "name": "Chess", "createdAt": "2026-01-01T00:00:00Z"}
+    theirs["uris"] = [{"uri": OURS.page_url, "name": "Register here"}]
+    assert write_event(dataclasses.replace(OURS, title="Go"), theirs)["uris"] == theirs["uris"]
