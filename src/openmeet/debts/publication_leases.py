@@ -170,9 +170,11 @@ START_RETRACTING = f"update publications set state = 'retracting', changed_at = 
 # The record is gone from the repository, and not by us: whatever was owed, there is no base any more.
 LOSE = f"""
     update publications
-       set state = 'retracted', uri = null, chosen_cid = null, chosen_body = null, chosen_revision = null,
+       set state = case when cast(:is_owed as integer) = 1 then 'due' else 'retracted' end, uri = null, chosen_cid = null, chosen_body = null, chosen_revision = null,
            base_cid = null, base_body = null, base_rev = null, edits = null, merged = null, was_merged = 0,
-           sent_revision = revision, changed_at = :now, leased_until = null, reason = :reason, was_lost = 1
+           sent_revision = case when cast(:is_owed as integer) = 1 then sent_revision else revision end,
+           due_at = :now, changed_at = :now, leased_until = null, reason = :reason,
+           was_lost = 1 - cast(:is_owed as integer)
      where uri = :uri and base_rev is not null and base_rev < :rev
        and state in ({GRAPH.sql_sources_of(State.RETRACTED)})
 """
@@ -382,9 +384,12 @@ async def retracted(tx: Transaction, held: Publication) -> bool:
     )
 
 
-async def lose(tx: Transaction, *, uri: str, rev: str, reason: str) -> bool:
-    """The record was deleted in the repository by somebody else; what we owed about it is void until a new edit."""
-    return await tx.execute(LOSE, uri=uri, rev=rev, reason=reason, now=tx.now) == 1
+async def lose(tx: Transaction, *, uri: str, rev: str, reason: str, is_owed: bool = False) -> bool:
+    """The record was deleted in the repository by somebody else; what we owed about it is void until a new edit.
+
+    ``is_owed``: the edit has been made already, after the deletion, and a new record is due.
+    """
+    return await tx.execute(LOSE, uri=uri, rev=rev, reason=reason, is_owed=int(is_owed), now=tx.now) == 1
 
 
 async def erase(tx: Transaction, did: str) -> None:

@@ -69,9 +69,15 @@ async def withdraw(
             await attendance.forget_record(tx, known.id)
         return
     if owned is not None:
-        await publication_leases.lose(tx, uri=uri, rev=rev, reason="The answer was deleted in the repository.")
-        if owned.is_pending:
-            return  # answered anew here since: that answer stands, and will be written again
+        # The latest word counts: an answer given here after the deletion stands, and is written again.
+        stands = owned.is_pending and owned.edited_at > moment_of_rev(rev, tx.now)
+        reason = "The answer was deleted in the repository."
+        await publication_leases.lose(tx, uri=uri, rev=rev, reason=reason, is_owed=stands)
+        if stands:
+            known = await attendance_queries.by_record_uri(tx, uri)
+            if known is not None:
+                await attendance.forget_record(tx, known.id)
+            return
     if subject_uri is not None and event_id is not None:
         _, left = await _answers(tx, did, subject_uri)
         if left:
