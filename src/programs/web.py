@@ -15,6 +15,7 @@ from openmeet.debts.publications import Kind
 from openmeet.events.model import EventId
 from openmeet.identities import pages as consent
 from openmeet.identities.connecting import sign_in_with_password
+from openmeet.identities.model import Preview
 from openmeet.publication.payer import pay_now
 from openmeet.publication.preview import preview
 from openmeet.site import mailbox
@@ -73,7 +74,7 @@ async def _more_pages(platform: Platform) -> Sequence[Route]:
     """Pages that need more than a database."""
     instance = platform.settings.public_url
 
-    async def of_person(reader: Reader, user_id: UserId) -> str:
+    async def of_person(reader: Reader, user_id: UserId) -> Preview:
         return await preview(reader, user_id, instance=instance)
 
     pages = consent.routes(platform.network, await keeper_of(platform), of_person)

@@ -72,3 +72,17 @@ class SealedSession:
     sealed: bytes
     version: int
     needs_login: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a yes to publishing means for one person.
+
+    ``record``: one of their records (an example where they have none) as JSON for people. ``events`` and ``answers``:
+    how many a yes publishes. ``published``: how many records are in their repository now, also while being taken back.
+    """
+
+    record: str
+    events: int
+    answers: int
+    published: int

@@ -19,7 +19,7 @@ from groundwork.outbox.owe import DebtState, find
 from openmeet.debts.kinds import Debt
 from openmeet.identities import actions, queries
 from openmeet.identities.custodial import Keeper, check_handle, suggest_handle
-from openmeet.identities.model import Consent, Identity
+from openmeet.identities.model import Consent, Identity, Preview
 from openmeet.identities.network import Network
 from openmeet.site.forms import Typed, local_path, read_form, typed_again
 from openmeet.site.frame import go, page
@@ -27,8 +27,8 @@ from openmeet.tenants.edge import database_of
 from openmeet.users.edge import caller_of
 from openmeet.users.model import Caller, UserId
 
-# What of a person would be published, as a record for people to read; an example where they have nothing public yet.
-Preview = Callable[[Reader, UserId], Awaitable[str]]
+# What of a person would be published. Bound by `programs/`: only a room above this one can read the events.
+PreviewOf = Callable[[Reader, UserId], Awaitable[Preview]]
 
 # Set by whoever starts paying debts in this process, so that a yes is acted on at once.
 Wake = Callable[[], None]
@@ -58,23 +58,23 @@ class _State:
         return self.owed.reason.partition(": ")[2] or self.owed.reason
 
 
-def routes(network: Network, keeper: Keeper, preview: Preview, wake: Wake = lambda: None) -> list[Route]:
+def routes(network: Network, keeper: Keeper, preview: PreviewOf, wake: Wake = lambda: None) -> list[Route]:
     """The page and its form."""
 
     async def show(request: Request) -> Response:
         caller = caller_of(request)
         async with database_of(request).reader() as reader:
             state = await _state(reader, caller)
-            record = await preview(reader, caller.user_id)
+            would = await preview(reader, caller.user_id)
         handle = state.consent.handle or suggest_handle(caller.display_name, caller.user_id, keeper.handle_domain)
-        return _show(request, keeper, state, record, Typed({"handle": handle, "publish": "no"}))
+        return _show(request, keeper, state, would, Typed({"handle": handle, "publish": "no"}))
 
     async def answer(request: Request) -> Response:
         caller = caller_of(request)
         typed = await read_form(request)
         async with database_of(request).reader() as reader:
             state = await _state(reader, caller)
-            record = await preview(reader, caller.user_id)
+            would = await preview(reader, caller.user_id)
         following = local_path(typed.get("next", ""), "/settings/publishing")
         if typed.get("publish") != "yes":
             async with database_of(request).transaction() as tx:
@@ -85,7 +85,7 @@ def routes(network: Network, keeper: Keeper, preview: Preview, wake: Wake = lamb
             handle = await _handle_for(network, keeper, state, typed.get("handle", ""))
         except (InvalidInput, Refused) as wrong:
             problem = InvalidInput("handle", wrong.why)
-            return _show(request, keeper, state, record, typed_again(typed, problem), status=400)
+            return _show(request, keeper, state, would, typed_again(typed, problem), status=400)
         async with database_of(request).transaction() as tx:
             await actions.agree(tx, caller.user_id, handle=handle)
         wake()
@@ -127,14 +127,16 @@ async def _handle_for(network: Network, keeper: Keeper, state: _State, typed: st
     raise Refused(f"Somebody else is called {handle} already; choose another handle.")
 
 
-def _show(request: Request, keeper: Keeper, state: _State, record: str, typed: Typed, *, status: int = 200) -> Response:
+def _show(
+    request: Request, keeper: Keeper, state: _State, would: Preview, typed: Typed, *, status: int = 200
+) -> Response:
     context = {
         "typed": typed,
         "consent": state.consent,
         "identity": state.identity,
         "is_being_made": state.is_being_made,
         "problem": state.problem,
-        "record": record,
+        "would": would,
         "domain": keeper.handle_domain,
         "next_path": local_path(request.query_params.get("next", typed.value("next")), ""),
     }

@@ -1,14 +1,17 @@
-"""What a person's record would look like, to be shown before they say yes."""
+"""What a yes would publish: a record as an example, and how many; and how many are out there after it was withdrawn."""
 
 import json
 
 from at_protocol.data import json_form
 from groundwork.clock import DAY, HOUR, Instant
 from groundwork.database.transaction import Reader
+from openmeet.attendance.model import AttendanceStatus
 from openmeet.events import queries as event_queries
 from openmeet.events.model import Mode, Status, Venue
+from openmeet.identities.model import Preview
 from openmeet.publication.publisher import page_of
 from openmeet.records.event_writing import Publishable, publishable, write_event
+from openmeet.records.rsvp import token_for
 from openmeet.users.model import UserId
 
 NEWEST_PUBLIC = """
@@ -18,8 +21,33 @@ NEWEST_PUBLIC = """
 """
 
 
-async def preview(reader: Reader, user_id: UserId, *, instance: str) -> str:
-    """The record of their newest public event as JSON for people; of an example where they have none."""
+# What `eligibility` lets through once they agree.
+COUNTS = """
+    select (select count(*) from events
+             where author_id = :user_id and visibility = 'public' and is_read_only = 0
+               and deleted_at is null and removed_at is null) as events,
+           (select count(*) from attendances a join events e on e.id = a.event_id
+             where a.user_id = :user_id and a.status in :told and e.deleted_at is null and e.removed_at is null
+               and (e.visibility = 'public' and (e.record_uri is not null or e.author_id = :user_id)
+                    or e.visibility = 'unlisted' and e.origin = 'network' and e.record_uri is not null)) as answers,
+           (select count(*) from publications
+             where user_id = :user_id and uri is not null and state <> 'retracted') as published
+"""
+
+_TOLD = [status.value for status in AttendanceStatus if token_for(status) is not None]
+
+
+async def preview(reader: Reader, user_id: UserId, *, instance: str) -> Preview:
+    """A record to look at, and how many there are or would be."""
+    counted = await reader.fetch_one(COUNTS, user_id=user_id, told=_TOLD)
+    if counted is None:
+        raise RuntimeError("a select without from or where answers one row")
+    record = await _record(reader, user_id, instance)
+    return Preview(record, int(counted["events"]), int(counted["answers"]), int(counted["published"]))
+
+
+async def _record(reader: Reader, user_id: UserId, instance: str) -> str:
+    """That of their newest public event, else of an example."""
     row = await reader.fetch_one(NEWEST_PUBLIC, user_id=user_id)
     event = None if row is None else await event_queries.by_id(reader, row["id"])
     if event is None:

@@ -9,6 +9,7 @@ from groundwork.database.transaction import Reader
 from groundwork.telemetry.metrics import Metrics
 from openmeet.app import create_app
 from openmeet.identities import pages
+from openmeet.identities.model import Preview
 from openmeet.publication.preview import preview
 from openmeet.settings import Settings
 from openmeet.tenants.model import Tenant, Tenants
@@ -19,7 +20,7 @@ from tests.openmeet.town import INSTANCE, Town
 
 @pytest.fixture
 def site(town: Town) -> Site:
-    async def of_person(reader: Reader, user_id: UserId) -> str:
+    async def of_person(reader: Reader, user_id: UserId) -> Preview:
         return await preview(reader, user_id, instance=INSTANCE)
 
     app = create_app(
@@ -62,6 +63,33 @@ async def test_yes_makes_the_repository_and_the_page_says_so(site: Site, town: T
         assert "ana.town.test" in page
         await publish(browser, publish="no")
         assert "Publish your public events?" in (await browser.get("/settings/publishing")).text
+
+
+async def test_how_much_is_published_and_how_much_is_being_taken_back(site: Site, town: Town):
+    """The numbers of the promise are those of the repository."""
+    async with site.browser() as browser:
+        await sign_up(browser, "ana@example.org", "Ana")
+        assert "You have nothing public yet" in (await browser.get("/settings/publishing")).text
+        typed = {"title": "Tea", "starts": "2099-07-04T18:00", "time_zone": "UTC", "online_url_audience": "attendees"}
+        for visibility in ("public", "private"):
+            await browser.post("/events/new", data=typed | {"mode": "online", "visibility": visibility})
+        for slug in await slugs(town):
+            await browser.post(f"/events/{slug}/answer", data={"reply": "going"})
+        assert "1 event and 1 answer</strong>" in (await browser.get("/settings/publishing")).text
+        await publish(browser, publish="yes", handle="ana")
+        await town.pay_debts()
+        while await town.pay():
+            pass
+        await publish(browser, publish="no")
+        assert "We are taking back 2 records" in (await browser.get("/settings/publishing")).text
+        while await town.pay():
+            pass
+        assert "We are taking back" not in (await browser.get("/settings/publishing")).text
+
+
+async def slugs(town: Town) -> list[str]:
+    async with town.db.reader() as reader:
+        return [row["slug"] for row in await reader.fetch("select slug from events order by id")]
 
 
 async def test_nothing_chosen_is_a_no(site: Site, town: Town):
