@@ -20,8 +20,10 @@ async def test_everything_agrees_in_the_end(tmp_path: Path, seed: int):
 
 # 5: consent was withdrawn while somebody's edit was on its way, and the record stayed. 6: an event from the host's own
 # repository was deleted here and stayed there. 8: an answer that was taken back was not published after a new yes.
-# 17: an answer given while its event was unlisted was not published when it became public.
-@pytest.mark.parametrize("seed", [5, 6, 8, 17])
+# 12: what was heard of after it was taken back looked like somebody's new record. 17: an answer given while its event was
+# unlisted was not published when it became public. What longer runs found is told in test_recalls.py, in the order that
+# matters.
+@pytest.mark.parametrize("seed", [5, 6, 8, 12, 17])
 async def test_what_was_wrong_once(tmp_path: Path, seed: int):
     """Seeds that found something; the comment says what."""
     await simulate(tmp_path, seed=seed, operations=SHORT)
