@@ -19,6 +19,7 @@ from openmeet.events.submissions import pack, submission_of, unpack, values_of
 from openmeet.identities.actions import ask_once
 from openmeet.settings import Settings
 from openmeet.sign_in.rules import hash_token
+from openmeet.site import countries
 from openmeet.site.forms import Typed, read_form, typed_again
 from openmeet.site.frame import go, page
 from openmeet.site.zones import ZONES
@@ -47,6 +48,7 @@ async def show_new(request: Request) -> Response:
     caller = caller_or_none(request)
     draft_token = request.cookies.get(_DRAFT_COOKIE, "")
     zone = request.app.state.settings.time_zone
+    country = ""
     kept = None
     async with database_of(request).reader() as reader:
         if draft_token:
@@ -54,7 +56,8 @@ async def show_new(request: Request) -> Response:
         if caller is not None:
             user = await by_id(reader, caller.user_id)
             zone = (user and user.time_zone) or zone
-    values = values_of(unpack(kept) if kept else rules.Submission(time_zone=zone))
+            country = await queries.latest_country(reader, caller.user_id)
+    values = values_of(unpack(kept) if kept else rules.Submission(time_zone=zone, country=country))
     # One form makes one event, however often it is sent.
     values["submission"] = secrets.token_urlsafe(16)
     return new_page(request, Typed(values), was_draft=kept is not None)
@@ -152,6 +155,7 @@ def form_page(
         "event": event,
         "labels": LABELS,
         "zones": ZONES,
+        "countries": countries.offered(),
         "notice": notice,
         "was_draft": was_draft,
         "action": f"/events/{event.slug}/edit" if event else "/events/new",

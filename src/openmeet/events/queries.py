@@ -126,6 +126,16 @@ async def by_submission(reader: Reader, author_id: UserId, submission_key: str) 
     return (event_of(row), row["submission_digest"]) if row else None
 
 
+async def latest_country(reader: Reader, author_id: UserId) -> str:
+    """The country of the last event that this person made and that has one; empty where there is none."""
+    row = await reader.fetch_one(
+        "select country from events where author_id = :author_id and country <> '' and deleted_at is null"
+        " order by created_at desc, id desc limit 1",
+        author_id=author_id,
+    )
+    return row["country"] if row else ""
+
+
 async def lock_for_update(tx: Transaction, event_id: EventId) -> Event | None:
     """The event, locked until the transaction ends: whoever counts or gives seats holds this lock.
 

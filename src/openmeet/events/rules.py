@@ -24,6 +24,7 @@ from openmeet.events.model import (
     Venue,
     Visibility,
 )
+from openmeet.site.countries import known_code
 from openmeet.site.texts import one_line
 from openmeet.users.model import UserId
 
@@ -92,6 +93,8 @@ def check(typed: Submission, before: Event | None = None) -> Details:
     for name in ("venue_name", "street", "postal_code", "locality", "region", "country"):
         if len(getattr(typed, name)) > MAX_PLACE_PART:
             problems[name] = f"At most {MAX_PLACE_PART} characters."
+    if "country" not in problems and not _is_country(one_line(typed.country), before):
+        problems["country"] = "We do not know this country. Choose one from the list, or leave it empty."
     online_url = typed.online_url.strip()
     if online_url and not is_web_address(online_url):
         problems["online_url"] = "A link starts with https:// or http:// and names a host."
@@ -192,6 +195,13 @@ def _instants(
     elif ends - starts > LONGEST:
         problems["ends"] = "The event would take more than a year; check the end."
     return starts_at, ends_at
+
+
+def _is_country(country: str, before: Event | None) -> bool:
+    """Nothing, or one that has a code; what a record of another app says may stay as it is."""
+    if not country or known_code(country) is not None:
+        return True
+    return before is not None and before.venue.country == country
 
 
 def _venue(typed: Submission, before: Event | None) -> Venue:

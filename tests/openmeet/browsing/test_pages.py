@@ -211,10 +211,13 @@ async def test_a_stale_form_says_what_differs_and_sent_again_it_is_saved(browser
     await sign_up(browser, "ana@example.org", "Ana")
     form = inputs_of((await browser.get("/events/new")).text) | TYPED
     path = (await browser.post("/events/new", data=form)).headers["location"]
-    await browser.post(f"{path}/edit", data=TYPED | {"revision": "1", "title": "Chess", "mode": "online"})
+    await browser.post(
+        f"{path}/edit", data=TYPED | {"revision": "1", "title": "Chess", "mode": "online", "ends": "2026-07-04T21:00"}
+    )
     stale = (await browser.post(f"{path}/edit", data=TYPED | {"revision": "1", "title": "Go"})).text
     assert '<p class="other" id="title-other"><strong>Now:</strong> Chess</p>' in stale
     assert '<p class="other" id="mode-other"><strong>Now:</strong> Online</p>' in stale
+    assert "<strong>Now:</strong> Saturday 4 July 2026, 21:00</p>" in stale
     assert "starts-other" not in stale
     assert f'<a href="{path}" target="_blank">' in stale
     again = await browser.post(f"{path}/edit", data=TYPED | inputs_of(stale))
@@ -341,3 +344,20 @@ async def test_every_page_has_one_h1_and_a_main_landmark(browser, path):
     assert len(re.findall("<h1", page)) == 1
     assert page.count("<main") == 1
     assert '<html lang="en">' in page
+
+
+async def test_the_form_offers_countries_and_remembers_the_last(browser):
+    """A newcomer's is empty, and says what an empty one means; after the first event it is that one's."""
+    await sign_up(browser, "ana@example.org", "Ana")
+    shown = await browser.get("/events/new")
+    assert "other apps do not see the place" in shown.text
+    assert '<option value="Austria">AT</option>' in shown.text
+    values = inputs_of(shown.text)
+    assert values["country"] == ""
+    typed = {"title": "Tea", "starts": "2027-12-04T18:00", "time_zone": "Europe/Vienna", "country": "Atlantis"}
+    refused = await browser.post("/events/new", data={**values, **typed})
+    assert refused.status_code == 400
+    assert "do not know this country" in refused.text
+    made = await browser.post("/events/new", data={**values, **typed, "country": "Austria"})
+    assert made.status_code == 303
+    assert inputs_of((await browser.get("/events/new")).text)["country"] == "Austria"

@@ -74,3 +74,16 @@ def test_ends_is_compared_as_an_instant_not_as_a_wall_clock():
     )
     assert found.ends_at is not None
     assert found.ends_at - found.starts_at == 2.5 * 3600 * 1_000_000
+
+
+@pytest.mark.parametrize("country", ["", "DE", "de", "Germany", "Deutschland", "Österreich", "USA", "uk"])
+def test_countries_are_understood_as_people_type_them(country: str):
+    assert rules.check(Submission(**GOOD, country=country)).venue.country == country
+
+
+@pytest.mark.parametrize("country", ["Atlantis", "XX", "ZZ", "12"])
+def test_a_country_that_nobody_knows_is_refused_at_its_field(country: str):
+    """No record can be written without its code: the place would silently stay here."""
+    with pytest.raises(InvalidForm) as wrong:
+        rules.check(Submission(**GOOD, country=country))
+    assert set(wrong.value.problems) == {"country"}
