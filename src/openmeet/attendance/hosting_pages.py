@@ -1,5 +1,7 @@
 """What a host does to an event: edit, cancel, bring back, delete, give places to answers from the network."""
 
+from datetime import datetime
+
 from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,6 +16,7 @@ from openmeet.events.model import Event, EventSlug
 from openmeet.events.pages import form_page, must_mean_the_past, past_key, publish_first
 from openmeet.events.queries import by_slug
 from openmeet.events.submissions import submission_of, values_of, values_of_event
+from openmeet.site import times
 from openmeet.site.etags import revision_in_form
 from openmeet.site.forms import EMPTY, Typed, read_form, typed_again
 from openmeet.site.frame import go, page
@@ -150,8 +153,15 @@ async def take_back(request: Request) -> Response:
 def _conflicting(shown: dict[str, str], newest: Event) -> Typed:
     """The form as it was sent, about the newest version, with what that says where it differs."""
     kept = values_of_event(newest)
-    others = {name: text for name, text in kept.items() if text != shown[name].replace("\r\n", "\n").strip()}
+    others = {
+        name: _in_words(name, text) for name, text in kept.items() if text != shown[name].replace("\r\n", "\n").strip()
+    }
     return Typed({**shown, "revision": str(newest.revision)}, {"": _CHANGED_MEANWHILE.format(newest.slug)}, others)
+
+
+def _in_words(name: str, text: str) -> str:
+    """What a field holds, as people read it; dates are wall-clock times of ours."""
+    return times.span(datetime.fromisoformat(text), None) if name in {"starts", "ends"} and text else text
 
 
 def _slug(request: Request) -> EventSlug:

@@ -1,6 +1,6 @@
 """Dates and times as people read them, always in a named zone."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import cache
 
 from babel.dates import format_date, format_time, format_timedelta, get_timezone_name
@@ -75,5 +75,8 @@ def time_tag(instant: Instant, words: str) -> Markup:
 
 
 def ago(instant: Instant, now: Instant) -> str:
-    """``3 hours ago``, ``in 2 days``."""
-    return format_timedelta(to_datetime(instant) - to_datetime(now), add_direction=True, locale=LOCALE)
+    """``3 hours ago``, ``in 2 days``; within a minute ``just now``, because nobody counts seconds of the past."""
+    apart = to_datetime(instant) - to_datetime(now)
+    if abs(apart) < timedelta(minutes=1):
+        return "just now"
+    return format_timedelta(apart, add_direction=True, locale=LOCALE)

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from starlette.requests import Request
 
-from groundwork.clock import from_datetime
+from groundwork.clock import SECOND, from_datetime
 from groundwork.errors import Forbidden, PreconditionFailed
 from openmeet.site import etags, forms, texts, times
 
@@ -29,6 +29,14 @@ def request(**headers: str) -> Request:
 )
 def test_a_zone_is_named_beside_a_time(zone, words):
     assert times.zone_words(datetime(2026, 7, 4, 18, tzinfo=ZoneInfo(zone)), zone) == words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0, "just now"), (-59, "just now"), (-60, "1 minute ago"), (-7200, "2 hours ago")]
+)
+def test_how_long_ago_is_said_in_words(seconds, words):
+    now = from_datetime(datetime(2026, 7, 4, 18, tzinfo=BERLIN))
+    assert times.ago(now + seconds * SECOND, now) == words
 
 
 def test_instants_are_written_in_utc():
