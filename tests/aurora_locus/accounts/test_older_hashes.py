@@ -26,7 +26,9 @@ async def with_hash(town: Town, password_hash: str) -> Person:
     return ana
 
 
-@pytest.mark.parametrize("older", [OF_REFERENCE, PasswordHasher(1, 64, 1).hash("password of ana")])
+@pytest.mark.parametrize(
+    "older", [OF_REFERENCE, PasswordHasher(1, 64, 1).hash("password of ana")], ids=["scrypt", "argon2id"]
+)
 async def test_older_hash_fits_and_gives_way(town: Town, older: str) -> None:
     await with_hash(town, older)
     answers = await together(*(town.sign_in("ana.test", "password of ana") for _ in range(3)))
