@@ -60,7 +60,12 @@ async def town(db: Database, clock: Clock, folder: Path) -> AsyncIterator[Town]:
     box = FolderMailbox(folder, Sender("OpenMeet", parse_address("no-reply@openmeet.test")), clock)
     settings = replace(Settings(), dev_mailbox=True)
     app = create_app(
-        settings, Tenants(Tenant("default", db)), Metrics("openmeet"), code_key=CODE_KEY, more_pages=mailbox.routes(box)
+        settings,
+        Tenants(Tenant("default", db)),
+        Metrics("openmeet"),
+        code_key=CODE_KEY,
+        more_pages=mailbox.routes(box),
+        clock=clock,
     )
     async with serving(app) as server:
         app.state.settings = replace(settings, public_url=server.url)
