@@ -134,9 +134,12 @@ def _place_of(ours: Publishable, previous: Mapping[str, Value] | None, earlier: 
     """
     if ours.mode is not Mode.ONLINE:
         return ours.venue
-    reads = [_read(version, ours) for version in (previous, earlier.agreed) if version is not None]
-    is_theirs = bool(reads) and all(read.event.mode is Mode.ONLINE for read in reads)
-    return ours.venue if is_theirs and is_same_place(first_place(reads[0]).venue, ours.venue) else NOWHERE
+    if previous is None:
+        return NOWHERE
+    read = _read(previous, ours)
+    modes = {read.event.mode, read.event.mode if earlier.agreed is None else _read(earlier.agreed, ours).event.mode}
+    there = our_place(previous, read, Whose(ours.instance, ours.event_id), earlier)
+    return ours.venue if modes == {Mode.ONLINE} and is_same_place(there.venue, ours.venue) else NOWHERE
 
 
 def owes_nothing(ours: Publishable, current: Mapping[str, Value], earlier: Earlier = ALONE) -> bool:
@@ -258,9 +261,9 @@ def _put_venue(record: dict[str, Value], ours: Publishable, read: EventRead, ear
     """Replace our entries where our venue is another; those of others keep their order. Our entries of the result."""
     key, listed = list_of(record)
     first = first_place(read)
-    mine = first
-    if not is_same_place(first.venue, ours.venue):
-        mine = our_place(record, read, Whose(ours.instance, ours.event_id), earlier)
+    # Where the first is as ours it is ours, whatever was agreed before; unless the mark says that it is another's.
+    known = replace(earlier, agreed=None) if is_same_place(first.venue, ours.venue) else earlier
+    mine = our_place(record, read, Whose(ours.instance, ours.event_id), known)
     if is_same_place(mine.venue, ours.venue):
         return [listed[index] for index in mine.entries]
     entries = entries_of(ours.venue)

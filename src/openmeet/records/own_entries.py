@@ -112,7 +112,8 @@ def our_place(record: Mapping[str, Value], read: EventRead, whose: Whose, earlie
 def venue_note(record: Mapping[str, Value], read: EventRead, ours: Venue, entries: Sequence[Value]) -> Note | None:
     """What the mark must say about the places of a finished record, ``entries`` being ours; None where nothing."""
     first = first_place(read)
-    if not first.entries or is_same_place(first.venue, ours):
+    # Alike is not ours where nothing of ours is listed: it is another's, of the same name.
+    if not first.entries or (entries and is_same_place(first.venue, ours)):
         return None
     _, listed = list_of(record)
     return Note(read_digest(listed, first), tuple(digest(entry) for entry in entries))

@@ -266,3 +266,13 @@ def test_ours_alone_needs_no_note() -> None:
         "eventId": "0195",
         "version": 3,
     }
+
+
+@pytest.mark.parametrize("place", [HALL_A, {"$type": "community.lexicon.location.fsq", "name": "Cafe"}])
+def test_a_place_like_ours_that_another_app_put_there_stays(place: Any) -> None:
+    """Online our place goes; back in person it reads as theirs does, and online once more theirs is still there."""
+    record: Any = {"$type": EVENT, "name": "x", "mode": f"{EVENT}#inperson", "locations": [place, place]}
+    ours = as_ours(read(record))
+    for mode in (Mode.ONLINE, Mode.IN_PERSON, Mode.ONLINE):
+        record = settled(dataclasses.replace(ours, mode=mode), record)
+    assert record["locations"] == [place]
