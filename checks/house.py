@@ -16,6 +16,10 @@ MAY_IMPORT_INSIDE_FUNCTIONS = frozenset({"src/programs/cli.py"})
 # Written so that this file does not contain what it forbids.
 FORBIDDEN_TEXT = re.compile(r"py[p]i\.org|pythonhos[t]ed|npm[j]s\.(org|com)|deb\.debi[a]n\.org|/(work|farm)/[a-z.]")
 
+# A comment may cite a document, if the reader can open it.
+DOCUMENT = re.compile(r"[\w./-]*[\w-]\.md\b")
+DOCUMENTS_WRITTEN_LATER = frozenset({"docs/soak.md", "soak.md"})
+
 
 def tracked() -> list[Path]:
     """Every file that git tracks or would track."""
@@ -40,6 +44,12 @@ def imports_inside_functions(tree: ast.Module) -> list[int]:
     ]
 
 
+def missing_documents(text: str) -> list[str]:
+    """Documents that are named and stand neither at the root nor in ``docs/``."""
+    named = set(DOCUMENT.findall(text)) - DOCUMENTS_WRITTEN_LATER
+    return sorted(name for name in named if not any((folder / name).is_file() for folder in (ROOT, ROOT / "docs")))
+
+
 def problems_of_python(path: Path, name: str, text: str) -> list[str]:
     """What is wrong with one Python file."""
     found = []
@@ -49,6 +59,7 @@ def problems_of_python(path: Path, name: str, text: str) -> list[str]:
     tree = ast.parse(text)
     if name.startswith("src/") and path.stat().st_size and not ast.get_docstring(tree):
         found.append(f"{name}: a module opens with what it is for")
+    found += [f"{name}: names {document}, which is not here" for document in missing_documents(text)]
     if name.startswith("src/") and name not in MAY_IMPORT_INSIDE_FUNCTIONS:
         found += [f"{name}:{line}: import inside a function" for line in imports_inside_functions(tree)]
     return found

@@ -3,8 +3,13 @@
 import os
 
 import pytest
+from hypothesis import settings
 
 from tests.parts import PARTS, is_here, is_required
+
+# How long an example takes is no fact about the code: machines are shared.
+settings.register_profile("openmeet", deadline=None)
+settings.load_profile("openmeet")
 
 pytest_plugins = ["tests.databases"]
 

@@ -145,7 +145,7 @@ def read(environment: Mapping[str, str], table: Mapping[str, Any] | None = None)
         name.startswith("federation_") for name in table or {}
     )
     if environment.get("PDS_CRAWLERS", "").strip() and not says_federation:
-        # An environment written for the reference PDS means what it meant there (design 4.10).
+        # An environment written for the reference PDS means what it meant there.
         settings = replace(
             settings,
             federation_enabled=True,

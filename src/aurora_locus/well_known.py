@@ -1,4 +1,4 @@
-"""The fixed addresses of a PDS beside ``/xrpc/`` (protocol/xrpc.md 8)."""
+"""The fixed addresses of a PDS beside ``/xrpc/``."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -18,7 +18,7 @@ from groundwork.http.json_bodies import json_response
 
 Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
 
-# Whoever watches a server wants to know within a second or two (protocol/xrpc.md 8).
+# Whoever watches a server wants to know within a second or two.
 HEALTH_SECONDS = 1.5
 
 _FRONT_PAGE = """\

@@ -1,7 +1,7 @@
 """Messages of a firehose as Jetstream says them: one JSON text per operation, for readers who trust the server.
 
-Source: ``protocol/sync.md``, section 10. ``time_us`` is the message's own time; ``cursor``, which the 2026 rewrite added, is the
-sequence number, so that who resumes by it misses and repeats nothing. ``#sync`` is not told here.
+``time_us`` is the message's own time; ``cursor``, which the 2026 rewrite added, is the sequence number, so that who
+resumes by it misses and repeats nothing. ``#sync`` is not told here.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""An owner hides their account and comes back (protocol/accounts.md 5). The host's decisions stand above the owner's."""
+"""An owner hides their account and comes back. The host's decisions stand above the owner's."""
 
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle

@@ -1,4 +1,4 @@
-"""Passwords for apps (protocol/accounts.md 3): shown once, named, revocable one by one, never as powerful as the account's own.
+"""Passwords for apps: shown once, named, revocable one by one, never as powerful as the account's own.
 
 They are random, so the hash needs no salt that is random as well: it follows from the DID, as in the reference server, and
 the row is found by the hash.

@@ -1,4 +1,4 @@
-"""Making an account (protocol/accounts.md 1): one DID, one repository, one row, one session, or nothing.
+"""Making an account: one DID, one repository, one row, one session, or nothing.
 
 Order: check everything that can be checked → hash the password → sign the genesis operation → store it as intended → send
 it → make repository, account, invite use, keys and session in one transaction that announces them. What fails after the

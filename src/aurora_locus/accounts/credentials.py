@@ -1,4 +1,4 @@
-"""The Authorization header (protocol/xrpc.md 3): session tokens as Bearer, the administration as Basic.
+"""The Authorization header: session tokens as Bearer, the administration as Basic.
 
 A header that is present and unusable is refused even where nobody needs to sign in, so that clients notice. A token says
 who somebody was when it was made: whether the account is still there, not taken down and not told to sign in anew is

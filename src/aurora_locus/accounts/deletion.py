@@ -1,4 +1,4 @@
-"""Deleting an account for good (protocol/accounts.md 5): nothing of it remains here but its DID, marked as deleted, and its handle,
+"""Deleting an account for good: nothing of it remains here but its DID, marked as deleted, and its handle,
 kept from others for a while. The identity in the directory is the person's, and is not ended.
 
 One transaction takes everything, so there is no half of a deletion; files of blobs follow, each account has its own.

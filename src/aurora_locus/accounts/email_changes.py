@@ -1,4 +1,4 @@
-"""An account's e-mail address: asked for tokens, confirmed, changed (protocol/accounts.md 4)."""
+"""An account's e-mail address: asked for tokens, confirmed, changed."""
 
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import email_tokens, queries

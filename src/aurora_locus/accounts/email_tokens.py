@@ -1,4 +1,4 @@
-"""Tokens that travel by e-mail and prove that somebody reads it (protocol/accounts.md 4).
+"""Tokens that travel by e-mail and prove that somebody reads it.
 
 One per account and purpose, a new one replaces the old; good for fifteen minutes, for one use, and for ten wrong guesses. The
 token follows from a random letter number and a key of this server, so that whoever writes the letter later can write

@@ -1,4 +1,4 @@
-"""Invite codes: who may make an account here, and how often (protocol/accounts.md 11)."""
+"""Invite codes: who may make an account here, and how often."""
 
 import secrets
 from collections import defaultdict

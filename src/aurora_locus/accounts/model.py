@@ -24,7 +24,7 @@ class Account:
 
 
 class Scope(StrEnum):
-    """What a session token may be used for, in the words of deployed servers (protocol/accounts.md 2)."""
+    """What a session token may be used for, in the words of deployed servers."""
 
     FULL = "com.atproto.access"
     APP_PASSWORD = "com.atproto.appPass"  # noqa: S105 - a scope's name

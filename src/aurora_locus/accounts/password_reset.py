@@ -1,4 +1,4 @@
-"""Choosing a new password with a token sent by e-mail (protocol/accounts.md 4): tells nobody which addresses exist, and ends
+"""Choosing a new password with a token sent by e-mail: tells nobody which addresses exist, and ends
 whatever was opened with the old one.
 """
 

@@ -21,7 +21,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from at_protocol.syntax.did import Did
 from groundwork.errors import InvalidInput
 
-# protocol/accounts.md 1 and 2: new passwords stay below the limit of what is checked, so that none locks itself out.
+# New passwords stay below the limit of what is checked, so that none locks itself out.
 MIN_LENGTH = 8
 MAX_NEW_LENGTH = 256
 MAX_CHECKED_LENGTH = 512

@@ -1,4 +1,4 @@
-"""What an app keeps privately for its person (protocol/accounts.md 12): a list of objects in one namespace, replaced as a whole.
+"""What an app keeps privately for its person: a list of objects in one namespace, replaced as a whole.
 
 Values are kept as they came. What tells a person's age is shown to sessions of the account's own password alone, and what
 a server works out itself is not taken from an app.

@@ -1,4 +1,4 @@
-"""Callers who bring a service token: an account that speaks through another server (protocol/xrpc.md 4).
+"""Callers who bring a service token: an account that speaks through another server.
 
 Order: what the token says of itself (``at_protocol.xrpc.service_auth``) → the issuer's document → the signature, once more
 with a freshly asked document if that names another key → used for the first time. Only a token that passed everything is

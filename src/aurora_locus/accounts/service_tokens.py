@@ -1,4 +1,4 @@
-"""Tokens by which an account speaks to another service (``getServiceAuth``; protocol/accounts.md 9): for whom, for what,
+"""Tokens by which an account speaks to another service (``getServiceAuth``): for whom, for what,
 for how long, and who may have one. Each is signed with the account's own key.
 """
 

@@ -1,4 +1,4 @@
-"""Session tokens: JWTs under one secret of this server (protocol/accounts.md 2, lifetimes as the reference has them).
+"""Session tokens: JWTs under one secret of this server, with the lifetimes of the reference.
 
 Access and refresh tokens differ in header type, scope and use, and neither is ever taken for the other, nor a token of
 another kind for one of them: anything with ``lxm`` (service auth) or ``cnf`` (OAuth) is no session token.

@@ -1,4 +1,4 @@
-"""Signing in, refreshing, signing out (protocol/accounts.md 2).
+"""Signing in, refreshing, signing out.
 
 A refresh token has exactly one successor: the first use fixes its identifier and shortens the old token to two hours of
 grace; every reuse within the grace, from however many requests at once, gets the same successor. Signing out ends the token and those before it that are
@@ -25,7 +25,7 @@ GRACE = 2 * HOUR
 # No DID: nobody has an app password under it.
 _NOBODY = Did("")
 
-# A refusal takes at least this long (protocol/accounts.md 2): what the database did meanwhile drowns in it.
+# A refusal takes at least this long: what the database did meanwhile drowns in it.
 LEAST_SECONDS_OF_REFUSAL = 0.35
 
 _INSERT = """

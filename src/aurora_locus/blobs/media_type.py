@@ -1,4 +1,4 @@
-"""What kind of bytes a blob is: its first bytes where they are recognised, else what was declared (protocol/accounts.md 8).
+"""What kind of bytes a blob is: its first bytes where they are recognised, else what was declared.
 
 Only formats whose signature is unmistakable are recognised, and nothing is decoded here.
 """

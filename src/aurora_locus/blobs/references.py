@@ -1,4 +1,4 @@
-"""Which record refers to which blob: checked before a write, kept in its transaction (protocol/accounts.md 8)."""
+"""Which record refers to which blob: checked before a write, kept in its transaction."""
 
 from collections.abc import Iterable, Mapping, Sequence
 

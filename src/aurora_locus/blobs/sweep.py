@@ -1,4 +1,4 @@
-"""Collecting uploads that no record ever referred to (protocol/data-model.md, "Blob lifecycle")."""
+"""Collecting uploads that no record ever referred to."""
 
 from aurora_locus.blobs import queries
 from aurora_locus.blobs.uploads import Blobs

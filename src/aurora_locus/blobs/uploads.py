@@ -1,4 +1,4 @@
-"""Receiving a blob: hashed, measured and sniffed while it streams to disk, a row when it is whole (protocol/accounts.md 8).
+"""Receiving a blob: hashed, measured and sniffed while it streams to disk, a row when it is whole.
 
 The file is in place before its row exists, and removed after its row is gone, both under the account's lock: a row never
 lacks its file. Files without a row (a crash in between) are garbage for the sweep.

@@ -1,8 +1,7 @@
 """Asking relays to read this server: on start, and while new writes are not being read.
 
-Source: ``protocol/sync.md`` 9, design 4.10. At most once in twenty minutes per relay, whoever asks and however often the
-process starts; after a failure less and less often, a little at random, so that a relay which comes back is not met by
-every server at once.
+At most once in twenty minutes per relay, whoever asks and however often the process starts; after a failure less and
+less often, a little at random, so that a relay which comes back is not met by every server at once.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""``/subscribe``: this server's stream as JSON in Jetstream's shape, for readers who trust it (protocol/sync.md 10).
+"""``/subscribe``: this server's stream as JSON in Jetstream's shape, for readers who trust it.
 
 The same log, fed by the same code as the firehose; only what is sent differs. Who asks for compression is refused: it needs
 a dictionary that is not ours.

@@ -1,4 +1,4 @@
-"""What a reader of the JSON stream wants to see, and from where (protocol/sync.md 10). Pure."""
+"""What a reader of the JSON stream wants to see, and from where. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

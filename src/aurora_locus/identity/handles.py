@@ -1,4 +1,4 @@
-"""Which handles may be taken on this server (protocol/identifiers.md "Handle", accounts.md 1).
+"""Which handles may be taken on this server (Handle specification).
 
 Syntax is the protocol's business, this is policy: under one of the server's own domains a handle is one label of 3 to 18
 characters that is not reserved; names under other domains must be proven by resolution first.

@@ -1,8 +1,8 @@
 """Changes of a did:plc identity that its owner asks for: what is recommended, what is signed, what is passed on. Pure.
 
-Source: ``protocol/identity.md`` 5, ``protocol/accounts.md`` 6. Signing may lead away from this server, that is what moving
-is; the owner has proven the wish by a token from their mail. What is *submitted* through this server keeps the account
-hosted here: our rotation key, the account's key, this server, the account's handle.
+Signing may lead away from this server, that is what moving is; the owner has proven the wish by a token from their
+mail. What is *submitted* through this server keeps the account hosted here: our rotation key, the account's key, this
+server, the account's handle.
 """
 
 from collections.abc import Mapping

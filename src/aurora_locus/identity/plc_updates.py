@@ -160,7 +160,7 @@ async def new_handle(directory: Directory, rotation_key: PrivateKey, did: Did, h
 async def require_hosted_here(
     directory: Directory, rotation_key: PrivateKey, did: Did, signing: PublicKey, pds: str
 ) -> None:
-    """Raise Refused unless the identity names this server, this signing key and our rotation key (accounts.md 5)."""
+    """Raise Refused unless the identity names this server, this signing key and our rotation key."""
     newest, _ = await _newest(directory, did)
     service = newest.services.get(PDS_SERVICE)
     problems = []

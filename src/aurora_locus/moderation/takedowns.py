@@ -1,4 +1,4 @@
-"""Taking down and lifting, for accounts, records and blobs (protocol/accounts.md 5 and 11).
+"""Taking down and lifting, for accounts, records and blobs.
 
 An account's status follows from what was decided about it, the host before the owner: taken down, suspended, deactivated,
 active. Each function runs in its caller's transaction, and announcing is the last thing it does.

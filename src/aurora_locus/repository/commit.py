@@ -1,4 +1,4 @@
-"""THE write path: every change of a repository is one signed commit, one transaction and one event (design 4.1).
+"""THE write path: every change of a repository is one signed commit, one transaction and one event.
 
 Writes arrive prepared (validated, encoded, hashed, blobs checked). Then, one repository at a time: compare what the
 caller expects with what is, edit the tree, sign, and in one transaction store blocks, index, head, blob references and

@@ -1,7 +1,7 @@
 """A repository's coming, changing status and going. Each function runs in its caller's transaction (``db.write``).
 
-The accounts decide *that* something happens; here is *what* then happens to the repository and what is announced, in the
-order of ``protocol/sync.md`` 4. Announcing is the last thing a transaction does (``sequencer.log``).
+The accounts decide *that* something happens; here is *what* then happens to the repository and what is announced, in
+the order of the sync specification. Announcing is the last thing a transaction does (``sequencer.log``).
 """
 
 from dataclasses import dataclass
@@ -102,7 +102,7 @@ def remove(w: Writer, repositories: Repositories, did: Did) -> None:
 
 
 def _first_frame(beginning: Beginning, now: Instant) -> Unsequenced:
-    """``since`` is null and ``prevData`` absent: nothing came before (protocol/sync.md 2)."""
+    """``since`` is null and ``prevData`` absent: nothing came before."""
     commit = beginning.commit
     blocks = b"".join(car.write([commit.cid], beginning.blocks.items()))
     if commit.rev is None:

@@ -1,8 +1,7 @@
 """Bring a whole repository in from its file (``com.atproto.repo.importRepo``): all of it or nothing, as one commit.
 
-Source: ``protocol/repository.md`` ("Import"), ``protocol/accounts.md`` 6. The blocks are laid down beforehand in short
-transactions, where nothing finds them; one transaction then moves the head and the index. What an import that failed has
-laid down is taken back at once, after a crash at the next start.
+The blocks are laid down beforehand in short transactions, where nothing finds them; one transaction then moves the head
+and the index. What an import that failed has laid down is taken back at once, after a crash at the next start.
 """
 
 import asyncio
@@ -30,7 +29,7 @@ from groundwork.clock import MINUTE
 from groundwork.database.transaction import Database
 from groundwork.errors import InvalidInput, Unavailable
 
-# What consumers tolerate as the difference of two clocks (protocol/repository.md, "Commit object").
+# What consumers tolerate as the difference of two clocks.
 _AHEAD = 5 * MINUTE
 _BLOCKS_PER_STATEMENT = 250
 _STAGED_BYTES = 2 * 1024 * 1024

@@ -1,6 +1,6 @@
 """A repository's file as it arrives: each block checked and laid down on disk; memory holds one block and an index.
 
-Source: ``protocol/repository.md`` ("CAR v1", "Import"). The file has no name, so nothing of it is left after a crash.
+The file has no name, so nothing of it is left after a crash.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
 """What an imported file changes: the file checked whole, then compared with what is here. Pure.
 
-Source: ``protocol/repository.md`` ("Import"). Every claim of the file is checked but its signature: the key may have been
-rotated since, and what is written is signed anew. Only what its commit links to is taken: other blocks may be old, or
-somebody else's. A file that holds what came since a rev is completed by what is here, which is this account's own.
+Every claim of the file is checked but its signature: the key may have been rotated since, and what is written is signed
+anew. Only what its commit links to is taken: other blocks may be old, or somebody else's. A file that holds what came
+since a rev is completed by what is here, which is this account's own.
 """
 
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Tree nodes in memory: one bounded cache for all repositories, because a node is named by its content (design 4.3)."""
+"""Tree nodes in memory: one bounded cache for all repositories, because a node is named by its content."""
 
 from collections.abc import Callable, Iterator, MutableMapping
 from typing import Any, TypeVar, cast

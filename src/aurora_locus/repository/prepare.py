@@ -1,7 +1,7 @@
 """Everything about a write that can be done before any lock: validate, encode, hash, check its blobs.
 
-Source: ``protocol/lexicon.md`` 6 (validation modes), ``protocol/data-model.md`` (what a record may be), ``protocol/accounts.md``
-8 (blobs). What is checked here holds whatever the repository's state is; what depends on it is checked in ``commit``.
+Source: Lexicon specification (validation modes), data model specification (what a record may be), blob specification.
+What is checked here holds whatever the repository's state is; what depends on it is checked in ``commit``.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ from aurora_locus.repository.model import Action, Unswapped, Write
 from groundwork.database.transaction import Database
 from groundwork.errors import InvalidInput
 
-# protocol/sync.md 1: what a consumer accepts as one record.
+# What a consumer accepts as one record (sync specification).
 MAX_RECORD_BYTES = 1_000_000
 
 
@@ -108,7 +108,7 @@ def _validate(
             )
         return "unknown"
     # Most apps write RSVPs under keys that are no TIDs although the Lexicon says tid: outside of com.atproto the key's
-    # type binds only those who ask for validation (protocol/lexicon.md 6).
+    # type binds only those who ask for validation.
     if validate or collection.startswith("com.atproto."):
         validate_record_key(definition, rkey)
     validate_record(catalog, collection, record)

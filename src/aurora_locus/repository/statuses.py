@@ -1,7 +1,7 @@
 """The hosting status of a repository: who may see it, how it is refused.
 
-Inactive repositories are shown to nobody but their owner and the host (protocol/sync.md 5 and 8); the four names are
-those of ``com.atproto.sync``. How a status comes about, ``hosting`` and the accounts know.
+Inactive repositories are shown to nobody but their owner and the host; the four names are those of
+``com.atproto.sync``. How a status comes about, ``hosting`` and the accounts know.
 """
 
 from at_protocol.syntax.did import Did

@@ -1,7 +1,7 @@
-"""The statements of one commit, run on the writer in one transaction (design 4.1): the only ones that move a head.
+"""The statements of one commit, run on the writer in one transaction: the only ones that move a head.
 
-Order matters: the head first, because it refuses (a stale head, an inactive repository) before anything else is done; the event
-last, because its number is taken under the lock that orders commits (design 4.2).
+Order matters: the head first, because it refuses (a stale head, an inactive repository) before anything else is done;
+the event last, because its number is taken under the lock that orders commits.
 """
 
 from collections.abc import Iterable, Sequence

@@ -1,11 +1,10 @@
-"""Append to the event log, inside the transaction that the event announces (design 4.1, invariants 1 and 2).
+"""Append to the event log, inside the transaction that the event announces (invariants 1 and 2).
 
-Each function takes the writer of that transaction and must be its *last* call: on PostgreSQL the row of ``sequencer`` is
-locked from here to the commit, which makes commit order and number order the same (design 4.2). The frame gets
-its number here; the same bytes are then stored, replayed and sent live. Subscribers hear of
-it only when the commit is durable.
+Each function takes the writer of that transaction and must be its *last* call: on PostgreSQL the row of ``sequencer``
+is locked from here to the commit, which makes commit order and number order the same. The frame gets its number here;
+the same bytes are then stored, replayed and sent live. Subscribers hear of it only when the commit is durable.
 
-Order for a new account: identity, account, commit, sync; for an activation: account, identity, sync (protocol/sync.md 4).
+Order for a new account: identity, account, commit, sync; for an activation: account, identity, sync.
 """
 
 from typing import Literal

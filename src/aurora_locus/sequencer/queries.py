@@ -1,4 +1,4 @@
-"""Reading the log, a page at a time: no reader holds a snapshot for longer (design section 3)."""
+"""Reading the log, a page at a time: no reader holds a snapshot for longer."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""One subscriber of the event log: where it starts, how it is fed, when it is let go (protocol/sync.md 1 and 3).
+"""One subscriber of the event log: where it starts, how it is fed, when it is let go.
 
 A subscriber is a position in the log and nothing else: no queue of its own, so its memory does not grow. While the
 position lies below the ring it is fed pages from the database, from the ring afterwards; both give exactly the events above
@@ -70,7 +70,7 @@ def parse_cursor(text: str | None) -> int | Refusal | None:
     """The cursor as sent. Negative ones are refused: no event has such a number."""
     if text is None:
         return None
-    # 2^53 bounds every sequence number (protocol/sync.md 2), and bounds the work of reading one.
+    # 2^53 bounds every sequence number, and bounds the work of reading one.
     if len(text) > 16 or not text.isascii() or not text.isdigit() or int(text) >= 1 << 53:
         return Refusal("InvalidRequest", "The cursor must be a sequence number: a whole number, zero or above.")
     return int(text)

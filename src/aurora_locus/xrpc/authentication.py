@@ -1,7 +1,7 @@
 """Who is calling: what a method needs to know, and the port through which the dispatcher asks.
 
-The driver reads the Authorization header (sessions, service tokens, administration; protocol/xrpc.md 3). Whatever a
-method needs, a header that is present and unusable is refused, so that clients notice.
+The driver reads the Authorization header (sessions, service tokens, administration). Whatever a method needs, a header
+that is present and unusable is refused, so that clients notice.
 """
 
 from collections.abc import Mapping

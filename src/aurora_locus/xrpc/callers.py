@@ -11,7 +11,7 @@ from groundwork.errors import Forbidden, NotSignedIn
 # Only signing out takes a refresh token that has expired: the wish is plain, and granting it harms nobody.
 _TAKES_EXPIRED = "com.atproto.server.deleteSession"
 
-# What an account that was taken down may still do: see where it stands, and leave (protocol/accounts.md 5 and 7). Its
+# What an account that was taken down may still do: see where it stands, and leave. Its
 # repository and blobs are read where anybody may ask, as their owner.
 _WHILE_TAKEN_DOWN = frozenset(
     {

@@ -1,4 +1,4 @@
-"""From a request to a method and back: ``/xrpc/<nsid>`` by one table (protocol/xrpc.md 1).
+"""From a request to a method and back: ``/xrpc/<nsid>`` by one table.
 
 Parameters and JSON bodies are decoded and checked here, once, by the Lexicon of the method; methods see values. Failures are
 raised, the application around this turns them into answers. This is the hot path of every write: one function, no layers.
@@ -72,7 +72,7 @@ def dispatcher(host: Host, table: Table) -> ASGIApp:
         name_route(connection, nsid)
         _check_verb(method, scope["method"])
         headers: dict[bytes, bytes] = dict(scope["headers"])
-        if b"authorization" in headers:  # the answer is for this caller alone (protocol/xrpc.md 3)
+        if b"authorization" in headers:  # the answer is for this caller alone
             add_header(connection, "cache-control", "private")
             add_header(connection, "vary", "authorization")
         caller = await host.authenticate(method.need, nsid, headers)
@@ -109,13 +109,13 @@ def _not_implemented(nsid: str) -> Answer:
         parse_nsid(nsid)
     except Malformed:
         raise InvalidInput("", "The path after /xrpc/ must be the NSID of a method.") from None
-    # 501, which no kind of failure has: a client must not try again (protocol/xrpc.md 2).
+    # 501, which no kind of failure has: a client must not try again.
     body = {"error": "MethodNotImplemented", "message": f"This server has no method {nsid}."}
     return Answer(body, status=501)
 
 
 def _check_verb(method: Method, verb: str) -> None:
-    # 400 and not 405, as the reference answers (protocol/xrpc.md 1).
+    # 400 and not 405, as the reference answers.
     if method.kind == "query" and verb not in ("GET", "HEAD"):
         raise InvalidInput("", f"{method.nsid} is a query: ask with GET.")
     if method.kind == "procedure" and verb != "POST":
@@ -197,7 +197,7 @@ async def _send(send: Send, outcome: Outcome, *, is_head: bool) -> None:
 
 async def _send_stream(send: Send, answer: Answer, body: AsyncIterator[bytes], *, is_head: bool) -> None:
     # The first chunk is made before the status is sent, so that a failure up to there is answered as one; after it a
-    # failure breaks the connection (protocol/xrpc.md 6).
+    # failure breaks the connection.
     first = await anext(body, b"")
     await send(
         {"type": "http.response.start", "status": answer.status, "headers": _headers(answer, answer.content_type)}

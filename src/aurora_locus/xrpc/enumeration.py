@@ -1,4 +1,4 @@
-"""Whether a stranger may page through the host (design 4.10); reads of one named repository always work."""
+"""Whether a stranger may page through the host; reads of one named repository always work."""
 
 from aurora_locus.xrpc.method import Call
 from groundwork.errors import Forbidden

@@ -1,4 +1,4 @@
-"""How often the methods about accounts may be called (protocol/accounts.md 10), and the ``RateLimit-*`` headers.
+"""How often the methods about accounts may be called, and the ``RateLimit-*`` headers.
 
 Counted before anything costly is done, per address, account or identifier. Every answer of a limited method tells the
 tightest standing, refusals included. In development everything comes from one address and tests make thousands of
@@ -19,7 +19,7 @@ from groundwork.rate_limit.contract import Limit, RateLimited, Standing, headers
 CREATE_ACCOUNT = Limit("create_account", 100, 5 * 60)
 SIGN_IN = Limit("create_session", 30, 5 * 60)
 SIGN_IN_DAILY = Limit("create_session_daily", 300, 86400)
-# The whole server's limit per address in the paper; each sign-in costs a hash, so here it matters most.
+# The whole server's limit per address; each sign-in costs a hash, so here it matters most.
 SIGN_IN_ADDRESS = Limit("create_session_address", 3000, 5 * 60)
 WRONG_PASSWORDS = Limit("wrong_passwords", 100, 86400)
 # Anybody may reserve a key, and each is kept for a month.

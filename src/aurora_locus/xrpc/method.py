@@ -9,7 +9,7 @@ from aurora_locus.xrpc.authentication import Caller, Need
 from aurora_locus.xrpc.host import Host
 from groundwork.errors import NotSignedIn
 
-# protocol/xrpc.md 6. Write endpoints take records, which alone may have a million bytes.
+# Write endpoints take records, which alone may have a million bytes.
 JSON_BODY_BYTES = 150 * 1024
 WRITE_BODY_BYTES = 1_000_000
 

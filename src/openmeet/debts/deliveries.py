@@ -1,8 +1,8 @@
 """Mail that is owed: one debt per person, kind and subject, sent at most once per revision.
 
-The debt names the mail, not its words: ``compose`` of the room concerned reads the present when it is paid and may
-find that nothing needs saying any more. The Message-ID follows from the debt, so a mail that had to be sent twice is
-recognised as one (design, invariant 10).
+The debt names the mail, not its words: ``compose`` of the room concerned reads the present when it is paid and may find
+that nothing needs saying any more. The Message-ID follows from the debt, so a mail that had to be sent twice is
+recognised as one (invariant 10).
 """
 
 import hashlib

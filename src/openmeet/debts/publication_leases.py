@@ -1,7 +1,7 @@
 """What the payer does to a publication: take it, fix what will be sent, note the answer.
 
 Every statement carries the lease number, so the answer of a payer whose lease ended changes nothing, and the states
-from which the graph lets it move. Record key, CID and bytes are stored *before* anything is sent (style, section 3).
+from which the graph lets it move. Record key, CID and bytes are stored *before* anything is sent.
 """
 
 from collections.abc import Sequence

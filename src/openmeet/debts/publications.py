@@ -1,4 +1,4 @@
-"""Records owed to a person's repository: a row that promises, with declared states (design, section 6).
+"""Records owed to a person's repository: a row that promises, with declared states.
 
 A room owes with ``owe`` in the transaction of the edit; the page reads ``states``. What was sent, when and with which
 record key is kept by ``publication_leases``. Revisions decide what is still owed, never clocks.
@@ -91,7 +91,7 @@ class Standing:
     is_recalled: bool = False
 
     def words(self, now: Instant, *, is_allowed: bool) -> str:
-        """The chip: words, never a code (product.md, "Sync status").
+        """The chip: words, never a code.
 
         ``is_allowed``: its owner has agreed to publishing and it is public, as of now. The state says what the payer
         found when it last looked, which is not yet what they have just decided.

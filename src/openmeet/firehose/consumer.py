@@ -357,7 +357,7 @@ class _Stream:
                 if error != "FutureCursor":
                     return False
                 # Not to be mended by waiting, and not to be reset silently: what is ahead of us was lost there, or
-                # this is another stream under the same name (protocol/sync.md, section 3).
+                # this is another stream under the same name.
                 async with self._consumer.db.transaction() as tx:
                     await progress.set_state(tx, self._url, SourceState.STOPPED, "The server does not know our cursor.")
                 return True

@@ -1,9 +1,9 @@
 """Which streams are followed, whom each may speak for, and where one that was never read begins.
 
 A PDS speaks for the accounts that are on it now, and for no others: what it sends is believed only if the author's DID
-document names this very host (protocol/sync.md, section 6, step 3). A relay forwards what others signed; any author may
-come through it. A stream in a development network may come from another address than the documents name: then the public
-one is given beside it, ``ws://inner=https://public``.
+document names this very host. A relay forwards what others signed; any author may come through it. A stream in a
+development network may come from another address than the documents name: then the public one is given beside it,
+``ws://inner=https://public``.
 
 A PDS is read from its beginning, or accounts whose only event is old would never be met. A relay carries the whole
 network: it is read from now on unless the operator asks for its memory.

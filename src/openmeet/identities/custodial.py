@@ -1,4 +1,4 @@
-"""The repository that is kept for a person who agreed: made once, after the yes and not before (design, invariant 11).
+"""The repository that is kept for a person who agreed: made once, after the yes and not before (invariant 11).
 
 What the PDS will be asked for (handle, address, password) is stored first. When an answer is lost, the same request is
 made again; if the handle is taken by then, signing in with the stored password tells whether it was us.

@@ -1,7 +1,7 @@
 """The consent page: asked once, default no; and the same page later, to say yes or to take it back.
 
-What is shown before the yes: the record, the handle, and the words "anyone can read this and copies may remain" (design,
-section 6, "Who is right"). The routes need the PDS that keeps repositories, so ``programs/`` makes them.
+What is shown before the yes: the record, the handle, and the words "anyone can read this and copies may remain". The
+routes need the PDS that keeps repositories, so ``programs/`` makes them.
 """
 
 from collections.abc import Awaitable, Callable

@@ -110,7 +110,7 @@ async def account_status(network: Network, did: Did, pds: str) -> AccountStatus:
 
 
 def _not_served(refused: Refused) -> Failure:
-    """An inactive repository is not served, which says nothing about what is in it (protocol/sync.md, section 5)."""
+    """An inactive repository is not served, which says nothing about what is in it."""
     return NotFound(refused.why, name=refused.name) if refused.name in _INACTIVE else refused
 
 

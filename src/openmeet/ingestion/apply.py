@@ -34,7 +34,7 @@ from openmeet.records.row_lock import lock_row_of
 from openmeet.records.rsvp import RsvpRead, has_durable_subject, read_rsvp, subject_of
 from openmeet.records.seen import Seen, Standing
 
-# A rev further ahead than this is refused from every source (design, section 6): it would block what follows.
+# A rev further ahead than this is refused from every source: it would block what follows.
 MAX_AHEAD = 5 * MINUTE
 
 

@@ -1,7 +1,7 @@
 """Reading a whole repository and applying it: after sign-in, after a gap in the stream, or when an operator asks.
 
 The read is as of its commit's rev. What it holds is applied as messages of that rev; what it lacks is a delete, of
-records not changed since; afterwards the floor rises, so that older messages are history (design, section 6).
+records not changed since; afterwards the floor rises, so that older messages are history.
 """
 
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,7 @@
 """Three-way merge of an event, field by field: the last version agreed with the PDS, ours, theirs. Pure.
 
 A row with local edits is never merged step by step: it is computed anew from three stored values, so that the result
-does not depend on how many versions passed by. Policies are those of design section 6, "Conflicts".
+does not depend on how many versions passed by. Which side a field takes stands in ``GROUPS`` and ``_decide``.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The host looks at what was merged, and may have it the other way (design, section 6, "Conflicts")."""
+"""The host looks at what was merged, and may have it the other way."""
 
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import NotFound, Refused

@@ -1,4 +1,4 @@
-"""May this be published, and where? Decided from the present, each time a debt is looked at (design, invariants 3, 11)."""
+"""May this be published, and where? Decided from the present, each time a debt is looked at (invariants 3, 11)."""
 
 from dataclasses import dataclass
 

@@ -20,7 +20,7 @@ MAX_WRITES_PER_HOUR = 5
 LOOK_AGAIN_AFTER = 10 * MINUTE
 # A debt is due again when ingestion has applied what was found; this is for the case that its message was known.
 INGESTED_AFTER = 30 * SECOND
-# A create costs three points of the hourly budget of a repository, an update two (protocol/calendar.md, section 7).
+# A create costs three points of the hourly budget of a repository, an update two.
 WRITE_COST = 3
 
 Enqueue = Callable[[Sequence[RecordMessage]], Awaitable[None]]

@@ -187,7 +187,7 @@ async def _uri_for(
         return AtUri(did, EVENT, RecordKey(key)), True
     subject = parse_at_uri(decision.event.record_uri or "")
     async with publisher.db.reader() as reader:
-        # Whatever key an earlier answer stands under, it is the one to change: never a second one (calendar.md 6.3).
+        # Whatever key an earlier answer stands under, it is the one to change: never a second one.
         known = await seen.answers_of(reader, subject_uri=str(subject), dids=[did], collections=sorted(RSVPS))
     mine = next((one for one in known if one.collection == RSVP), None)
     if mine is not None:

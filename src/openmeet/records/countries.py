@@ -1,4 +1,4 @@
-"""What a record says for a country: the two letters where we know them (ISO 3166-1; calendar.md 1)."""
+"""What a record says for a country: the two letters where we know them (ISO 3166-1)."""
 
 from openmeet.site.countries import known_code
 

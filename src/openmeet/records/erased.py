@@ -1,8 +1,8 @@
 """What remains of records that were erased: a keyed hash of the uri with its rev, and nothing that it could be read from.
 
 It serves one purpose: a late or repeated message must not bring back what its author deleted. Each hash is a barrier: a
-message about this uri, or of this DID, counts only if its rev is greater (design, section 6, "Erasure"). The keys are
-derived from the sealing keys, newest first: the newest hashes, every one is looked for.
+message about this uri, or of this DID, counts only if its rev is greater. The keys are derived from the sealing keys,
+newest first: the newest hashes, every one is looked for.
 """
 
 import hashlib

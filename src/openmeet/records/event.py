@@ -1,4 +1,4 @@
-"""An event record of any dialect as ``NetworkEvent``: the tolerant reader (calendar.md 4).
+"""An event record of any dialect as ``NetworkEvent``: the tolerant reader.
 
 Rejected, and kept raw with the reason, is only what cannot be an event: not a map, another ``$type`` than its
 collection, above 1 MB, a start outside 1900 to 2200. Everything else is read as far as it can be, and noted.

@@ -1,4 +1,4 @@
-"""An event of ours as a record: the careful writer (calendar.md 6.1, 6.2).
+"""An event of ours as a record: the careful writer.
 
 Only fields that differ after mapping are touched; every other key, foreign or ours, goes back as it came: the same
 text of a date, the same order of a list, unknown locations, pictures, facets. Nothing that is not everybody's business
@@ -143,7 +143,7 @@ def _place_of(ours: Publishable, previous: Mapping[str, Value] | None, earlier: 
 
 
 def owes_nothing(ours: Publishable, current: Mapping[str, Value], earlier: Earlier = ALONE) -> bool:
-    """Whether the record says all of ours already: another CID alone never causes a write (design, section 6)."""
+    """Whether the record says all of ours already: another CID alone never causes a write."""
     return write_event(ours, current, earlier) == dict(current)
 
 

@@ -1,7 +1,7 @@
 """What travels from the firehose, or from a read of a repository, to ingestion: one record, or one hint about a DID.
 
-Encoded as DAG-CBOR, with the record as the bytes its CID is of. The routing keys are those of the design (section 6,
-"Queues"); messages of one DID share a partition, so they are delivered in order.
+Encoded as DAG-CBOR, with the record as the bytes its CID is of. The routing keys stand in docs/queues-and-debts.md;
+messages of one DID share a partition, so they are delivered in order.
 """
 
 from dataclasses import dataclass
@@ -71,7 +71,7 @@ class HintKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """Something about a DID changed, according to a stream: believed only after asking (design, section 6).
+    """Something about a DID changed, according to a stream: believed only after asking.
 
     ``said`` is what the stream claims, for the log.
     """

@@ -8,7 +8,7 @@ first now is another app's) the mark of origin says so, or each later edit would
   ingestion has made that the event's.
 - ``ours``: the digests of the entries that are ours; none where nothing of ours is listed.
 
-Digests, since what another app removes later must not live on in our mark (calendar.md 6.1, 4; invariant 6).
+Digests, since what another app removes later must not live on in our mark.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""The ``locations`` of an event record: read from every dialect seen, written in the community's (calendar.md 1, 3, 4).
+"""The ``locations`` of an event record: read from every dialect seen, written in the community's.
 
 A geo entry without a name next to one address is that address's point. Coordinates are decimal degrees as text, since
 the data model has no floats; numbers occur where an aggregator handed over JSON.
@@ -196,7 +196,7 @@ def _read_online(
 
 
 def is_followable(uri: str) -> bool:
-    """Whether a link may be shown as one: never ``javascript:`` or ``data:`` (calendar.md 4)."""
+    """Whether a link may be shown as one: never ``javascript:`` or ``data:``."""
     return is_web_address(uri) or (uri.startswith("at://") and not any(c.isspace() for c in uri))
 
 

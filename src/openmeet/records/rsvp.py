@@ -1,4 +1,4 @@
-"""An answer to an event: the tolerant reader (calendar.md 5) and the careful writer (6.3)."""
+"""An answer to an event: the tolerant reader and the careful writer."""
 
 import hashlib
 from collections.abc import Mapping
@@ -109,7 +109,7 @@ def _answer(record: Mapping[str, object], notes: Notes) -> tuple[NetworkAnswer, 
 
 
 def _precedence(record: Mapping[str, object], rkey: str) -> str:
-    """(valid ``createdAt``, TID time of a time-like key, key) as text that sorts the same way (calendar.md 5)."""
+    """(valid ``createdAt``, TID time of a time-like key, key) as text that sorts the same way."""
     created = record.get("createdAt")
     try:
         claimed = parse_datetime(created) if isinstance(created, str) else 0
@@ -119,7 +119,7 @@ def _precedence(record: Mapping[str, object], rkey: str) -> str:
 
 
 def record_key_for(subject: AtUri) -> Tid:
-    """The key of one's answer to an event, the same whenever it is computed, and a valid TID (calendar.md 6.3).
+    """The key of one's answer to an event, the same whenever it is computed, and a valid TID.
 
     The first 64 bits of SHA-256 of the event's at-uri with the top bit cleared. It is not a time.
     """
@@ -140,7 +140,7 @@ def with_authority(subject: AtUri, did: Did) -> AtUri:
 
 
 def token_for(status: AttendanceStatus) -> str | None:
-    """What a repository is told about a local status; None for what stays private (calendar.md 5, first table)."""
+    """What a repository is told about a local status; None for what stays private."""
     match status:
         case AttendanceStatus.ATTENDING | AttendanceStatus.ATTENDED:
             return f"{RSVP}#going"
@@ -164,7 +164,7 @@ def write_rsvp(
 ) -> dict[str, Value]:
     """The record to store: foreign keys, ``createdAt`` and an unchanged answer stay as they were.
 
-    The subject's cid is refreshed only with a new answer, not with each edit of the event (calendar.md 6.3).
+    The subject's cid is refreshed only with a new answer, not with each edit of the event.
     """
     subject: Value = {"uri": subject_uri, "cid": subject_cid}
     if previous is None:

@@ -2,7 +2,7 @@
 
 A version replaces another only if its (epoch, rev) is greater and it is not worse verified. Deletes leave a tombstone
 with their rev. After a complete read of a repository its ``floor_rev`` rises: what is at or below it is history and
-ignored (design, section 6). So any order and any repetition of messages leave the same rows.
+ignored. So any order and any repetition of messages leave the same rows.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,7 +13,7 @@ from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader, Row, Transaction
 from openmeet.records.message import RecordMessage
 
-# How long an answer waits for its event, and how many of one author may wait (design, section 6).
+# How long an answer waits for its event, and how many of one author may wait.
 PARKED_FOR = 30 * DAY
 PARKED_PER_AUTHOR = 500
 

@@ -117,7 +117,7 @@ async def test_demanding_validation_of_an_unknown_type_is_refused(as_ada: Client
 
 
 async def test_key_that_is_no_tid_is_accepted_for_an_rsvp_unless_validation_is_demanded(as_ada: Client, ada: Hosted):
-    """Most apps write RSVPs under such keys (Lexicon paper, section 6)."""
+    """Most apps write RSVPs under such keys."""
     subject = {"uri": f"at://{ada.did}/org.example.x/1", "cid": str(Cid.for_cbor(b"x"))}
     value = {"status": f"{RSVP}#going", "subject": subject, "createdAt": "2026-01-01T00:00:00Z"}
     body = {"repo": ada.did, "collection": RSVP, "rkey": "self-made", "record": value}

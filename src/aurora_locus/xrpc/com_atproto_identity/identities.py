@@ -1,6 +1,6 @@
 """Whole identities: accounts of this server by its own database, everybody else as the network has them.
 
-Names under our own domains are never asked for outside (protocol/identity.md 8).
+Names under our own domains are never asked for outside.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""Pass an operation on to the directory, if the account stays whole by it (protocol/identity.md 5)."""
+"""Pass an operation on to the directory, if the account stays whole by it."""
 
 import asyncio
 import contextlib

@@ -18,7 +18,7 @@ from aurora_locus.xrpc.limits import UPDATE_HANDLE, UPDATE_HANDLE_DAILY, limited
 from aurora_locus.xrpc.method import Call, Method, Outcome, Run, procedure, query
 from groundwork.rate_limit.contract import Limit
 
-# As every request that makes a letter (protocol/accounts.md 10).
+# As every request that makes a letter.
 REQUEST_SIGNATURE = (
     Limit("request_plc_signature", 5, 3600),
     Limit("request_plc_signature_daily", 15, 86400),

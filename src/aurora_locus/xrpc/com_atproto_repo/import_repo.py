@@ -1,4 +1,4 @@
-"""Bring the caller's whole repository in, as a file from another server (protocol/accounts.md 6)."""
+"""Bring the caller's whole repository in, as a file from another server."""
 
 from at_protocol.repo.car import MEDIA_TYPE
 from aurora_locus.repository.import_car import import_repository

@@ -1,4 +1,4 @@
-"""How often one address may fetch whole repositories or page through the host (protocol/accounts.md 10)."""
+"""How often one address may fetch whole repositories or page through the host."""
 
 from dataclasses import replace
 

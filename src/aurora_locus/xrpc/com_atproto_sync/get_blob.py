@@ -1,4 +1,4 @@
-"""The bytes of a public blob, in part or whole; never shown by a browser as a page of this server (protocol/xrpc.md 6)."""
+"""The bytes of a public blob, in part or whole; never shown by a browser as a page of this server."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Ask the relays to read this server, now: for its operator (design 4.10). This is no relay, it reads nobody itself."""
+"""Ask the relays to read this server, now: for its operator. This is no relay, it reads nobody itself."""
 
 from aurora_locus.xrpc.authentication import Need
 from aurora_locus.xrpc.method import Call, procedure

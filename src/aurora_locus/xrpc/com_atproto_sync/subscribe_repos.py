@@ -1,4 +1,4 @@
-"""The firehose: every event of this host over a WebSocket, live or from a cursor (protocol/sync.md 1 and 3)."""
+"""The firehose: every event of this host over a WebSocket, live or from a cursor."""
 
 import asyncio
 from urllib.parse import parse_qsl
@@ -51,6 +51,6 @@ async def _refuse(send: Send, refusal: Refusal) -> None:
 
 
 async def _until_gone(receive: Receive) -> None:
-    """Read and drop whatever the subscriber sends (protocol/sync.md 1), until it disconnects."""
+    """Read and drop whatever the subscriber sends, until it disconnects."""
     while (await receive())["type"] != "websocket.disconnect":
         continue
