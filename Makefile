@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 VAR ?= var
+# Many tests wait for sockets, disks and clocks more than they compute: more workers than cores.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 2))')
 
 # What CI must have: a missing one fails the run there; elsewhere it is skipped and named in the closing list.
 CI_REQUIRES := postgresql rabbitmq redis chromium node compiler fixtures
@@ -38,7 +40,7 @@ up: install  ## Start the whole network on this machine (ARGS="--web-port 8081" 
 
 test: install-dev check  ## Run the whole test suite, set-up included
 	@$(BIN)/python -m checks.prepare
-	@$(BIN)/python -m pytest -q -n auto --dist loadgroup
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup
 
 tour: install-dev  ## Walk the product's main job on a throw-away network
 	@$(BIN)/python -m tests.tour
