@@ -203,14 +203,16 @@ def _application(
     methods = table(registry)
     return Application(
         [
-            *well_known.routes(host.db, host.settings, version),
+            # Routes are tried in this order, and nearly every request is for a method: they stand before the rest.
+            well_known.health_route(host.db, version),
+            Mount("/xrpc", dispatcher(host, methods)),
+            *well_known.routes(host.db, host.settings),
             *operations_routes(metrics, {"database": look}),
             *operators,
             WebSocketRoute(
                 JETSTREAM,
                 Jetstream(host.db, host.repositories.live, is_served=host.settings.serves_firehose),
             ),
-            Mount("/xrpc", dispatcher(host, methods)),
         ],
         metrics,
         # A handle that nobody here has is a plain 404; only methods speak XRPC's errors.

@@ -30,12 +30,16 @@ Most of the API is below /xrpc/
 _ROBOTS = "# Crawling the public API is allowed\nUser-agent: *\nAllow: /\n"
 
 
-def routes(db: Database, settings: Settings, version: str) -> list[Route]:
-    """Front page, robots.txt, health, and the documents that prove handles and the server's own DID."""
+def health_route(db: Database, version: str) -> Route:
+    """``/xrpc/_health``, which is no method although it stands among them."""
+    return Route("/xrpc/_health", _health(db, version))
+
+
+def routes(db: Database, settings: Settings) -> list[Route]:
+    """Front page, robots.txt, and the documents that prove handles and the server's own DID."""
     return [
         Route("/", _text(_FRONT_PAGE)),
         Route("/robots.txt", _text(_ROBOTS)),
-        Route("/xrpc/_health", _health(db, version)),
         Route("/.well-known/atproto-did", _handle_proof(db)),
         Route("/.well-known/did.json", _server_document(settings)),
     ]
