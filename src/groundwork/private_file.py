@@ -5,6 +5,13 @@ import os
 from pathlib import Path
 
 
+def touch(path: Path) -> None:
+    """Make an empty file and its folder, unless they are there already: for whoever fills it afterwards."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+
+
 def write(path: Path, content: bytes) -> None:
     """Put the content there, in place of what was there before; durable when this returns."""
     _draft(path, content).replace(path)

@@ -97,6 +97,12 @@ def describe(kind: type, prefix: str) -> list[Described]:
     return described
 
 
+def names_of(kind: type, prefix: str) -> frozenset[str]:
+    """Every environment name that a program's settings may be given by, older ones included."""
+    fields = dataclasses.fields(kind)
+    return frozenset(name for field in fields for name in (prefix + field.name.upper(), *field.metadata[_KEY].names))
+
+
 def read_file(path: Path | None) -> Mapping[str, Any]:
     """The tables of the TOML file; empty when there is none. Raises ``SettingsRefused``."""
     if path is None:

@@ -6,7 +6,7 @@ An upload is received first and named at the end, because its name is usually th
 import re
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 # Segments of letters, digits, dot, hyphen, underscore and colon, none starting with a dot: DIDs and CIDs as they are,
@@ -18,10 +18,11 @@ PIECE_BYTES = 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """One entry of a listing."""
+    """One entry of a listing; ``modified_at`` is when the store got it, in seconds since 1970 by the store's own clock."""
 
     key: str
     size: int
+    modified_at: float = field(default=0.0, compare=False)
 
 
 class Upload(Protocol):
@@ -52,6 +53,10 @@ class BlobStore(Protocol):
 
     async def delete(self, key: str) -> bool:
         """Whether there was something to delete."""
+        ...
+
+    async def move(self, key: str, to: str) -> bool:
+        """Give a value another name, in place of what had that; whether there was something to move."""
         ...
 
     def list(self, folder: str = "") -> AsyncIterator[Stored]:

@@ -6,6 +6,7 @@ the store is opened a day later.
 """
 
 import asyncio
+import contextlib
 import itertools
 import os
 import secrets
@@ -28,6 +29,10 @@ def _absent() -> NotFound:
     return NotFound("There is no such blob.", name="BlobNotFound")
 
 
+def _no_room() -> Unavailable:
+    return Unavailable("The blob cannot be stored at the moment.")
+
+
 class DiskUpload:
     """One file in ``incoming/``."""
 
@@ -41,7 +46,7 @@ class DiskUpload:
         try:
             await asyncio.to_thread(self._file.write, piece)
         except OSError as error:
-            raise Unavailable("The blob cannot be stored at the moment.") from error
+            raise _no_room() from error
         self.size += len(piece)
 
     async def keep(self, key: str, /) -> None:
@@ -49,7 +54,7 @@ class DiskUpload:
         try:
             await asyncio.to_thread(self._finish, target)
         except OSError as error:
-            raise Unavailable("The blob cannot be stored at the moment.") from error
+            raise _no_room() from error
 
     def _finish(self, target: Path) -> None:
         self._file.flush()
@@ -61,18 +66,25 @@ class DiskUpload:
 
     def discard(self) -> None:
         """Close and remove what was not kept."""
-        self._file.close()
+        # Closing writes what is buffered: on a full disk it fails again, and nobody needs those bytes.
+        with contextlib.suppress(OSError):
+            self._file.close()
         self._path.unlink(missing_ok=True)
 
 
 class DiskBlobStore:
-    """A folder with ``blobs/`` and ``incoming/`` in it."""
+    """A folder with ``blobs/`` and ``incoming/`` in it, or two folders that were chosen one by one.
 
-    def __init__(self, root: Path) -> None:
-        self._blobs = root / "blobs"
-        self._incoming = root / "incoming"
+    ValueError where the two are on different disks: an upload could then not get its name in one step.
+    """
+
+    def __init__(self, root: Path, *, blobs: Path | None = None, incoming: Path | None = None) -> None:
+        self._blobs = blobs or root / "blobs"
+        self._incoming = incoming or root / "incoming"
         _make_folder(self._blobs)
         _make_folder(self._incoming)
+        if self._blobs.stat().st_dev != self._incoming.stat().st_dev:
+            raise ValueError(f"{self._blobs} and {self._incoming} are on different disks")
         # The times of files are the machine's, whatever clock the program was given.
         remove_left_behind(self._incoming, older_than=time.time() - _LEFT_BEHIND_SECONDS)
 
@@ -86,7 +98,7 @@ class DiskBlobStore:
         try:
             file = await asyncio.to_thread(path.open, "xb")
         except OSError as error:
-            raise Unavailable("The blob cannot be stored at the moment.") from error
+            raise _no_room() from error
         upload = DiskUpload(self, path, file)
         try:
             yield upload
@@ -121,12 +133,30 @@ class DiskBlobStore:
             return False
         return True
 
+    async def move(self, key: str, to: str) -> bool:
+        source, target = self.path_of(key), self.path_of(to)
+        try:
+            await asyncio.to_thread(_rename, source, target)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise Unavailable("The blob cannot be moved at the moment.") from error
+        return True
+
     async def list(self, folder: str = "") -> AsyncIterator[Stored]:
         top = self._blobs / check_key(folder) if folder else self._blobs
         walking = _walk(top, self._blobs)
         while page := await asyncio.to_thread(_take, walking, _LIST_PAGE):
             for stored in page:
                 yield stored
+
+
+def _rename(source: Path, target: Path) -> None:
+    source.stat()  # before a folder is made for nothing
+    _make_folder(target.parent)
+    source.replace(target)
+    _sync_folder(target.parent)
+    _sync_folder(source.parent)
 
 
 def _read_at(path: Path, start: int, size: int) -> bytes:
@@ -145,14 +175,16 @@ def _walk(folder: Path, root: Path) -> Iterator[Stored]:
     except FileNotFoundError:
         return
     for entry in entries:
+        if entry.name.startswith("."):
+            continue  # no key begins so: unfinished uploads where their folder lies in this one
         if entry.is_dir(follow_symlinks=False):
             yield from _walk(Path(entry.path), root)
         else:
             try:
-                size = entry.stat().st_size
+                status = entry.stat()
             except FileNotFoundError:
                 continue
-            yield Stored(Path(entry.path).relative_to(root).as_posix(), size)
+            yield Stored(Path(entry.path).relative_to(root).as_posix(), status.st_size, status.st_mtime)
 
 
 def _take(walking: Iterator[Stored], count: int) -> list[Stored]:

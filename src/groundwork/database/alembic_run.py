@@ -18,22 +18,25 @@ from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
+from groundwork import private_file
 from groundwork.database.open_ import POSTGRES, sqlite_path
 from groundwork.database.postgres import check_schema_name
 
 _one_at_a_time = threading.Lock()
 
 
-def upgrade(database_url: str, schema: str, versions: Path, version_table: str) -> None:
-    """Bring the database to the newest revision. Blocks; called in a thread without an event loop."""
+def upgrade(database_url: str, schema: str, versions: Path, version_table: str, target: str) -> None:
+    """Bring the database to a revision (``head``: the newest). Blocks; called in a thread without an event loop."""
     with _one_at_a_time:
         if database_url.startswith(POSTGRES):
-            asyncio.run(_upgrade_postgres(database_url, check_schema_name(schema or "public"), versions, version_table))
+            asyncio.run(
+                _upgrade_postgres(database_url, check_schema_name(schema or "public"), versions, version_table, target)
+            )
         else:
-            _upgrade_sqlite(sqlite_path(database_url, schema), versions, version_table)
+            _upgrade_sqlite(sqlite_path(database_url, schema), versions, version_table, target)
 
 
-async def _upgrade_postgres(url: str, schema: str, versions: Path, version_table: str) -> None:
+async def _upgrade_postgres(url: str, schema: str, versions: Path, version_table: str, target: str) -> None:
     address = "postgresql+asyncpg://" + url.partition("://")[2]
     engine = create_async_engine(
         address, poolclass=NullPool, connect_args={"server_settings": {"search_path": f'"{schema}"'}}
@@ -47,20 +50,20 @@ async def _upgrade_postgres(url: str, schema: str, versions: Path, version_table
             await holder.exec_driver_sql(f'create schema if not exists "{schema}"')
             await holder.commit()
             async with engine.connect() as connection:
-                await connection.run_sync(_run, versions, version_table)
+                await connection.run_sync(_run, versions, version_table, target)
             await holder.exec_driver_sql(f"select pg_advisory_unlock({keys[0]}, {keys[1]})")
     finally:
         await engine.dispose()
 
 
-def _upgrade_sqlite(path: Path, versions: Path, version_table: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+def _upgrade_sqlite(path: Path, versions: Path, version_table: str, target: str) -> None:
+    private_file.touch(path)
     engine = create_engine(f"sqlite:///{path}", poolclass=NullPool, connect_args={"timeout": 30})
     event.listen(engine, "connect", _on_connect)
     event.listen(engine, "begin", _on_begin)
     try:
         with engine.connect() as connection:
-            _run(connection, versions, version_table)
+            _run(connection, versions, version_table, target)
     finally:
         engine.dispose()
 
@@ -77,14 +80,14 @@ def _on_begin(connection: Connection) -> None:
     connection.exec_driver_sql("begin immediate")
 
 
-def _run(connection: Connection, versions: Path, version_table: str) -> None:
+def _run(connection: Connection, versions: Path, version_table: str, target: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(versions.parent).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     script = ScriptDirectory.from_config(config)
 
     def wanted(revision: Any, _context: object) -> Any:
-        return script._upgrade_revs("head", revision)  # noqa: SLF001 - what alembic.command.upgrade itself calls
+        return script._upgrade_revs(target, revision)  # noqa: SLF001 - what alembic.command.upgrade itself calls
 
     environment = EnvironmentContext(config, script, fn=wanted)
     with environment:

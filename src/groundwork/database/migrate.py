@@ -10,6 +10,8 @@ import importlib
 import importlib.util
 import re
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import asyncpg
@@ -23,17 +25,31 @@ _REVISION_FILE = re.compile(r"(\d{4})_\w+\.py")
 _RUNNER = "groundwork.database.alembic_run"
 
 
-async def migrate(database_url: str, schema: str, package: str) -> None:
-    """Apply the missing revisions of ``<package>/migrations/versions``, each in one transaction.
+async def migrate(database_url: str, schema: str, package: str, *, to: str | None = None) -> None:
+    """Apply the missing revisions of ``<package>/migrations/versions``, each in one transaction; ``to`` stops at one.
 
     Concurrent migrators wait for each other. Raises DatabaseUnavailable where the database cannot be reached, and
     what the database raised where a revision fails; that revision has then left nothing behind.
     """
     versions = versions_folder(package)
-    if await current_revision(database_url, schema, package) >= head(versions):
+    if await current_revision(database_url, schema, package) >= (to or head(versions)):
         return
     runner = importlib.import_module(_RUNNER)
-    await asyncio.to_thread(runner.upgrade, database_url, schema, versions, version_table(package))
+    await asyncio.to_thread(runner.upgrade, database_url, schema, versions, version_table(package), to or "head")
+
+
+async def migrate_apart(database_url: str, schema: str, package: str) -> None:
+    """The same in a process of its own, for programs that then run for months: what Alembic takes (30 MB) is given back.
+
+    What it could not do is left: :func:`migrate` tries again and says why.
+    """
+    if await current_revision(database_url, schema, package) >= head(versions_folder(package)):
+        return
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", __name__, schema, package, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    # The address may have a password: not on a command line, where everybody of the machine sees it.
+    await child.communicate(database_url.encode())
 
 
 def versions_folder(package: str) -> Path:
@@ -87,3 +103,7 @@ def _current_in_sqlite(path: Path, table: str) -> str:
         return str(connection.execute(f"select max(version_num) from {table}").fetchone()[0] or "")
     finally:
         connection.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(migrate(sys.stdin.read(), *sys.argv[1:3]))

@@ -33,6 +33,7 @@ from groundwork.database.transaction import (
     DatabaseUnavailable,
     Engine,
     ForeignKeyViolated,
+    PlainReader,
     ReadTooLong,
     Row,
     Transaction,
@@ -195,6 +196,10 @@ class PostgresDatabase:
             yield reader
         finally:
             self._finish(reader, connection, commit=False)
+
+    async def read(self, work: Callable[[PlainReader], T], /) -> T:
+        async with self.reader() as reader:
+            return await run_plain(work, cast("Transaction", reader))
 
     async def write(self, work: Callable[[Writer], T], /) -> T:
         for attempt in range(_RETRIES):

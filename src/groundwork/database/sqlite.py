@@ -1,4 +1,4 @@
-"""The database port on an SQLite file: one writer thread with group commit, a few readers (docs/decisions/0003)."""
+"""The database port on an SQLite file: one writer thread with group commit, a few readers, one for short reads (docs/decisions/0003)."""
 
 import asyncio
 import sqlite3
@@ -7,11 +7,14 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+from groundwork import private_file
 from groundwork.clock import Clock, Instant
 from groundwork.database.sqlite_readers import ReaderPool, SqliteReader
+from groundwork.database.sqlite_short_reads import ShortReads
 from groundwork.database.sqlite_writer import WAL_BOUND_BYTES, Ask, Interactive, Plain, Verb, WriterThread
 from groundwork.database.transaction import (
     Engine,
+    PlainReader,
     TransactionTooLong,
     Writer,
     mark_open,
@@ -88,9 +91,10 @@ class SqliteTransaction:
 class SqliteDatabase:
     """One SQLite file. Made by ``open_sqlite`` inside the event loop that will use it."""
 
-    def __init__(self, writer: WriterThread, readers: ReaderPool) -> None:
+    def __init__(self, writer: WriterThread, readers: ReaderPool, short_reads: ShortReads) -> None:
         self._writer = writer
         self._readers = readers
+        self._short_reads = short_reads
 
     @property
     def engine(self) -> Engine:
@@ -142,6 +146,11 @@ class SqliteDatabase:
         require_none_open()
         return self._readers.reader()
 
+    async def read(self, work: Callable[[PlainReader], T], /) -> T:
+        require_none_open()
+        value: T = await self._short_reads.ask(work)
+        return value
+
     async def write(self, work: Callable[[Writer], T], /) -> T:
         require_none_open()
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
@@ -153,6 +162,7 @@ class SqliteDatabase:
         return self._writer.wal_bytes()
 
     async def close(self) -> None:
+        await self._short_reads.close()
         await self._readers.close()
         self._writer.stop()
         await self._writer.ended
@@ -184,8 +194,10 @@ def open_sqlite(
     wal_bound_bytes: int = WAL_BOUND_BYTES,
 ) -> SqliteDatabase:
     """Open an SQLite file, creating it and its folder if needed. Call it inside the event loop that will use it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    # Its log and index get the mode of the file: hashes of passwords and addresses are nobody else's on this machine.
+    private_file.touch(path)
     return SqliteDatabase(
         WriterThread(path, clock, transaction_seconds, wal_bound_bytes),
         ReaderPool(path, clock, size=readers, limit_seconds=reader_seconds),
+        ShortReads(path, clock, limit_seconds=reader_seconds),
     )

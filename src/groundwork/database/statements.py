@@ -7,8 +7,9 @@ Not understood, because it is not in the common subset: array slices with a para
 
 import functools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 _TOKENS = re.compile(
     r"""
@@ -97,19 +98,34 @@ def spread(statement: Statement, parameters: Mapping[str, object]) -> tuple[str,
     cache of prepared statements work.
     """
     values = {name: value for name, value in parameters.items() if name not in statement.lists}
-    text = [statement.pieces[0]]
-    for name, piece in zip(statement.lists, statement.pieces[1:], strict=True):
+    sizes = []
+    for name in statement.lists:
         items = parameters[name]
         if not isinstance(items, (list, tuple)):
             raise TypeError(f"parameter {name} stands after IN and must be a list or tuple")
         if len(items) > MAX_LIST:
             raise ValueError(f"parameter {name} has {len(items)} values; at most {MAX_LIST} are possible")
-        size = min(1 << max(len(items) - 1, 0).bit_length(), MAX_LIST) if items else 0
-        slots = [f"{name}__{number}" for number in range(size)]
-        for number, slot in enumerate(slots):
-            values[slot] = items[min(number, len(items) - 1)]
-        text += ("(", ", ".join(f":{slot}" for slot in slots), ")", piece)
-    return "".join(text), values
+        sizes.append(min(1 << max(len(items) - 1, 0).bit_length(), MAX_LIST) if items else 0)
+    text, slots = _with_slots(statement, tuple(sizes))
+    for name, own in zip(statement.lists, slots, strict=True):
+        items = cast("Sequence[object]", parameters[name])  # as seen above
+        values.update(zip(own, items, strict=False))
+        if items:
+            values.update(dict.fromkeys(own[len(items) :], items[-1]))
+    return text, values
+
+
+# Few sizes, because they are rounded.
+@functools.lru_cache(maxsize=1024)
+def _with_slots(statement: Statement, sizes: tuple[int, ...]) -> tuple[str, tuple[tuple[str, ...], ...]]:
+    """The text with so many places in each list, and the names of those places."""
+    text = [statement.pieces[0]]
+    slots = []
+    for name, piece, size in zip(statement.lists, statement.pieces[1:], sizes, strict=True):
+        own = tuple(f"{name}__{number}" for number in range(size))
+        text += ("(", ", ".join(f":{slot}" for slot in own), ")", piece)
+        slots.append(own)
+    return "".join(text), tuple(slots)
 
 
 def split(script: str) -> Iterator[str]:

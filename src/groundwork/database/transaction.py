@@ -2,8 +2,8 @@
 
 Statements carry named parameters (``:name``); values are always parameters; ``in :names`` takes a list or tuple. Rows
 leave as ``Row``, readable by column name or position. A ``Transaction`` is interactive: only it may be awaited while it
-is open, and it is rolled back when it has been open for two seconds. ``Database.write`` runs a plain function in one hop
-for hot paths; on PostgreSQL the function is run again when it lost against a concurrent transaction.
+is open, and it is rolled back when it has been open for two seconds. ``Database.write`` and ``Database.read`` run a plain
+function in one hop for hot paths; on PostgreSQL a writing one is run again when it lost against a concurrent transaction.
 
 A statement that fails dooms its transaction on both engines (PostgreSQL knows no other way): later statements raise, and
 leaving the block raises the first failure. A race is settled by ``on conflict``, not by catching ``UniqueViolated``
@@ -66,8 +66,8 @@ class Transaction(Reader, Protocol):
         ...
 
 
-class Writer(Protocol):
-    """What a plain function given to ``Database.write`` sees: the same verbs without ``await``."""
+class PlainReader(Protocol):
+    """What a plain function given to ``Database.read`` sees: the verbs of a reader without ``await``."""
 
     @property
     def now(self) -> Instant: ...
@@ -75,6 +75,10 @@ class Writer(Protocol):
     def fetch(self, sql: str, /, **parameters: object) -> Sequence[Row]: ...
 
     def fetch_one(self, sql: str, /, **parameters: object) -> Row | None: ...
+
+
+class Writer(PlainReader, Protocol):
+    """What a plain function given to ``Database.write`` sees: the same verbs as a transaction's, without ``await``."""
 
     def execute(self, sql: str, /, **parameters: object) -> int: ...
 
@@ -94,6 +98,12 @@ class Database(Protocol):
         ...
 
     def reader(self) -> AbstractAsyncContextManager[Reader]: ...
+
+    async def read(self, work: Callable[[PlainReader], T], /) -> T:
+        """Run ``work`` over one consistent state in one hop: for a few rows, because on SQLite other short reads wait
+        meanwhile. What reads more takes a reader.
+        """
+        ...
 
     async def write(self, work: Callable[[Writer], T], /) -> T:
         """Run ``work`` in a transaction of its own, in one hop; returns its value after the commit is durable.

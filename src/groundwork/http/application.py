@@ -38,12 +38,18 @@ MAX_TARGET_BYTES = 8 * 1024
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 _EXTRA_HEADERS = "groundwork.headers"
+_LATE_HEADERS = "groundwork.late_headers"
 _ROUTE_NAME = "groundwork.route"
 
 
 def add_header(connection: HTTPConnection, name: str, value: str) -> None:
     """Put a header on the response of this request, whatever it will be: an answer or a failure (``DPoP-Nonce``)."""
     connection.scope.setdefault(_EXTRA_HEADERS, []).append((name.lower().encode("latin-1"), value.encode("latin-1")))
+
+
+def add_headers_late(connection: HTTPConnection, make: Callable[[], Mapping[str, str]]) -> None:
+    """The same for headers that are known only when the response begins; one that the response has itself stays."""
+    connection.scope.setdefault(_LATE_HEADERS, []).append(make)
 
 
 def name_route(connection: HTTPConnection, name: str) -> None:
@@ -207,6 +213,9 @@ class _Exchange:
             headers += [pair for pair in self._defaults if pair[0] not in present]
             headers += self.more
             headers += self.scope.get(_EXTRA_HEADERS, ())
+            for make in self.scope.get(_LATE_HEADERS, ()):
+                made = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in make().items()]
+                headers += [pair for pair in made if pair[0] not in present]
             headers.append((b"x-request-id", request_id.get().encode("latin-1")))
             message["headers"] = headers
         await self._send(message)

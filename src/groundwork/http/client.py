@@ -105,8 +105,13 @@ class HttpClient:
         connections_per_host: int = 20,
         resolver: AbstractResolver | None = None,
         decompress: bool = True,
+        origin_headers: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
+        """``origin_headers``: what one server alone is sent with every request, by ``scheme://host[:port]``."""
         self._reach = reach
+        self._origin_headers = {
+            URL(origin).origin(): dict(headers) for origin, headers in (origin_headers or {}).items()
+        }
         names = resolver or aiohttp.ThreadedResolver()
         connector = aiohttp.TCPConnector(
             ssl=ssl.create_default_context(),
@@ -265,7 +270,9 @@ class HttpClient:
         sent = CIMultiDict(headers or {})
         left = min(redirects, MAX_REDIRECTS) if method in _SAFE_METHODS else 0
         while True:
-            response = await self._session.request(method, target, headers=sent, data=body, allow_redirects=False)
+            own = self._origin_headers.get(target.origin()) if self._origin_headers else None
+            given = sent if own is None else CIMultiDict([*sent.items(), *own.items()])
+            response = await self._session.request(method, target, headers=given, data=body, allow_redirects=False)
             location = response.headers.get("location")
             if response.status not in _REDIRECTS or location is None or redirects == 0 or method not in _SAFE_METHODS:
                 return response, target

@@ -1,9 +1,9 @@
 """What a mail is, how it becomes bytes, and what a mailer offers."""
 
 from dataclasses import dataclass
-from email.headerregistry import Address
+from email.headerregistry import Address, BaseHeader, HeaderRegistry, UnstructuredHeader
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import SMTP, Policy
 from email.utils import format_datetime
 from typing import Protocol
 
@@ -13,10 +13,20 @@ from groundwork.mail.address import EmailAddress
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Who our mail comes from: a name and an address."""
+    """Who our mail comes from: a name and an address; and where answers go, if not there."""
 
     name: str
     address: EmailAddress
+    reply_to: EmailAddress | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarFile:
+    """An iCalendar file beside the text; ``method`` is the one inside it (RFC 6047, section 2.4)."""
+
+    content: bytes
+    method: str
+    name: str = "event.ics"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +43,19 @@ class Mail:
     message_id: str
     html: str = ""
     unsubscribe_url: str = ""
+    calendar: CalendarFile | None = None
+
+
+class _WholeLine(UnstructuredHeader, BaseHeader):
+    """A header on one line: what folds a long address into encoded words makes it another (RFC 8058 wants a plain URI)."""
+
+    def fold(self, *, policy: Policy) -> str:
+        return f"{self.name}: {self}{policy.linesep}"
+
+
+_HEADERS = HeaderRegistry()
+_HEADERS.map_to_type("list-unsubscribe", _WholeLine)
+_POLICY = SMTP.clone(header_factory=_HEADERS)
 
 
 class Mailer(Protocol):
@@ -48,9 +71,11 @@ class Mailer(Protocol):
 
 def compose(mail: Mail, sender: Sender, now: Instant) -> EmailMessage:
     """The message. Line breaks in a header value are refused by the policy (ValueError), so nothing can be injected."""
-    message = EmailMessage(policy=SMTP)
+    message = EmailMessage(policy=_POLICY)
     local, _, domain = sender.address.rpartition("@")
     message["From"] = Address(sender.name, local, domain)
+    if sender.reply_to is not None:
+        message["Reply-To"] = sender.reply_to
     message["To"] = mail.to
     message["Subject"] = mail.subject
     message["Date"] = format_datetime(to_datetime(now))
@@ -63,4 +88,12 @@ def compose(mail: Mail, sender: Sender, now: Instant) -> EmailMessage:
     message.set_content(mail.text)
     if mail.html:
         message.add_alternative(mail.html, subtype="html")
+    if mail.calendar is not None:
+        message.add_attachment(
+            mail.calendar.content,
+            maintype="text",
+            subtype="calendar",
+            filename=mail.calendar.name,
+            params={"charset": "utf-8", "method": mail.calendar.method},
+        )
     return message

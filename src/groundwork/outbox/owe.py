@@ -4,6 +4,7 @@ Owing the same revision twice is one debt; owing a newer one makes the row due a
 The table is created by the migrations of each server that owes something.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -71,6 +72,18 @@ async def owe(tx: Transaction, kind: str, subject: str, revision: int = 1, *, du
     """Promise to pay; due now unless ``due_at`` says later. Settled revisions are not owed again."""
     await tx.execute(
         OWE, kind=str(kind), subject=subject, revision=revision, due_at=tx.now if due_at is None else due_at, now=tx.now
+    )
+    tx.after_commit(ring)
+
+
+async def owe_many(tx: Transaction, kind: str, owed: Sequence[tuple[str, int, Instant]]) -> None:
+    """``owe`` for many (subject, revision, due_at) in one go; in order of subjects, so that two who owe do not block each other."""
+    await tx.execute_many(
+        OWE,
+        [
+            {"kind": str(kind), "subject": subject, "revision": revision, "due_at": due_at, "now": tx.now}
+            for subject, revision, due_at in sorted(owed)
+        ],
     )
     tx.after_commit(ring)
 

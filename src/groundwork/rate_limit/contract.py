@@ -37,13 +37,21 @@ class Counters(Protocol):
         """Count ``points`` for the key. A refused attempt takes nothing from what others of its kind may still do."""
         ...
 
+    async def add_each(self, charges: Sequence[tuple[Limit, str]], points: int, now: Instant) -> list[Standing]:
+        """The same for several at once, in their order."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of what they are counted in."""
+        ...
+
 
 async def spend(counters: Counters, charges: Sequence[tuple[Limit, str]], *, now: Instant, points: int = 1) -> Standing:
     """Count one attempt against every limit that applies; the tightest standing, for ``headers_of``.
 
     Raises ``TooMany`` when any of them is used up; ``after_seconds`` says when the last of the refusing ones opens again.
     """
-    standings = [await counters.add(limit, key, points, now) for limit, key in charges]
+    standings = await counters.add_each(charges, points, now)
     refused = [standing for standing in standings if standing.is_refused]
     if refused:
         last = max(refused, key=lambda standing: standing.resets_at)

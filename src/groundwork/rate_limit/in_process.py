@@ -1,6 +1,7 @@
 """Counters in this process's memory, bounded: the key that was not seen for longest is forgotten first."""
 
 from collections import OrderedDict
+from collections.abc import Sequence
 
 from groundwork.clock import SECOND, Instant
 from groundwork.rate_limit.contract import Limit, Standing
@@ -18,6 +19,15 @@ class InProcessCounters:
         self._windows: OrderedDict[tuple[str, str], tuple[int, Instant]] = OrderedDict()
 
     async def add(self, limit: Limit, key: str, points: int, now: Instant) -> Standing:
+        return self._add(limit, key, points, now)
+
+    async def add_each(self, charges: Sequence[tuple[Limit, str]], points: int, now: Instant) -> list[Standing]:
+        return [self._add(limit, key, points, now) for limit, key in charges]
+
+    async def close(self) -> None:
+        return None
+
+    def _add(self, limit: Limit, key: str, points: int, now: Instant) -> Standing:
         where = (limit.name, key)
         used, resets_at = self._windows.get(where, (0, Instant(0)))
         if resets_at <= now:

@@ -2,20 +2,32 @@
 
 import os
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.buckets import MakeBucket
 
 from groundwork.blobstore.contract import PIECE_BYTES, BlobStore, Stored, check_key, put
 from groundwork.blobstore.disk import DiskBlobStore, remove_left_behind
+from groundwork.blobstore.open_ import Bucket, open_bucket, open_folder
 from groundwork.errors import NotFound, Unavailable
+from groundwork.settings import Secret
 
 KEY = "did:plc:ewvi7nxzyoun6zhxrhs64oiz/bafkreibjfgx2gprinfvicegelk5kosd6y2frmqpqzwqkg7usac74l3t2v4"
 
 
+@pytest.fixture(params=["disk", "s3"])
+def store(request: pytest.FixtureRequest, tmp_path) -> BlobStore:
+    if request.param == "disk":
+        return DiskBlobStore(tmp_path / "store")
+    return open_bucket(request.getfixturevalue("make_bucket")())
+
+
 @pytest.fixture
-def store(tmp_path) -> BlobStore:
+def disk(tmp_path) -> DiskBlobStore:
     return DiskBlobStore(tmp_path / "store")
 
 
@@ -37,6 +49,7 @@ async def test_an_upload_that_is_not_kept_leaves_nothing(store: BlobStore, tmp_p
     async with store.upload() as upload:
         await upload.write(b"half")
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    assert [stored async for stored in store.list()] == []
 
 
 async def test_keeping_again_replaces(store: BlobStore):
@@ -87,11 +100,38 @@ async def test_list_shows_one_folder_or_all(store: BlobStore):
     assert [stored async for stored in store.list("nobody")] == []
 
 
-async def test_a_long_list_is_complete(store: BlobStore):
+async def test_a_long_list_is_complete(disk: DiskBlobStore):
     """Pages of the walk neither lose nor repeat an entry."""
     for number in range(1203):
-        (store.path_of("x").parent / f"{number:05}").touch()
-    assert len({stored.key async for stored in store.list()}) == 1203
+        (disk.path_of("x").parent / f"{number:05}").touch()
+    assert len({stored.key async for stored in disk.list()}) == 1203
+
+
+async def test_a_moved_value_has_its_new_name_only(store: BlobStore):
+    await put(store, "a/b", b"one")
+    await put(store, "c", b"old")
+    assert await store.move("a/b", "c") is True
+    assert await whole(store.read("c")) == b"one"
+    assert [stored.key async for stored in store.list()] == ["c"]
+    assert await store.move("a/b", "d") is False
+    assert [stored.key async for stored in store.list()] == ["c"]
+
+
+async def test_a_listing_says_when(store: BlobStore):
+    await put(store, "a", b"x")
+    (only,) = [stored async for stored in store.list()]
+    assert only.modified_at > 1_700_000_000
+
+
+async def test_a_large_value_of_several_parts(store: BlobStore):
+    """Beyond what one request carries."""
+    body = os.urandom(12 * 1024 * 1024)
+    async with store.upload() as upload:
+        for start in range(0, len(body), 1 << 20):
+            await upload.write(body[start : start + (1 << 20)])
+        await upload.keep("big")
+    assert await store.size("big") == len(body)
+    assert await whole(store.read("big", start=1, end=6_000_000)) == body[1:6_000_000]
 
 
 @pytest.mark.parametrize(
@@ -130,15 +170,14 @@ def test_a_checked_key_stays_below_its_folder(text):
     assert all(segment not in ("", ".", "..") for segment in key.split("/"))
 
 
-async def test_a_full_disk_is_unavailable(store: BlobStore, tmp_path):
+async def test_a_full_disk_is_unavailable(disk: DiskBlobStore):
     """What cannot be written is the store's trouble, not the caller's; /dev/full says 'no space left' on flush."""
-    async with store.upload() as upload:
+    async with disk.upload() as upload:
         upload._file.close()
         upload._file = open("/dev/full", "wb")  # noqa: ASYNC230, PTH123, SIM115  # the real device of that behaviour
         await upload.write(b"x")
         with pytest.raises(Unavailable):
             await upload.keep("a")
-        upload._file.raw.close()
 
 
 async def test_what_a_crash_left_is_removed_when_it_is_old(tmp_path):
@@ -150,3 +189,40 @@ async def test_what_a_crash_left_is_removed_when_it_is_old(tmp_path):
     remove_left_behind(tmp_path / "incoming", older_than=2000)
     assert [path.name for path in (tmp_path / "incoming").iterdir()] == ["fresh"]
     del store
+
+
+async def test_a_folder_of_blobs_alone(tmp_path):
+    """The keys lie directly in the folder, where other servers that store by DID and CID look for them."""
+    store = open_folder(tmp_path / "blobs")
+    await put(store, KEY, b"x")
+    assert (tmp_path / "blobs" / KEY).read_bytes() == b"x"
+    async with store.upload():
+        assert [stored.key async for stored in store.list()] == [KEY]
+
+
+def test_folders_on_two_disks_are_refused(tmp_path):
+    other = Path("/dev/shm")
+    if other.stat().st_dev == tmp_path.stat().st_dev:
+        other = Path("/proc")
+    with pytest.raises(ValueError, match="different disks"):
+        DiskBlobStore(tmp_path, incoming=other)
+
+
+async def test_a_service_that_does_not_answer_is_unavailable():
+    """Whoever asks is told to come again; the text names no address."""
+    store = open_bucket(
+        Bucket("none", "us-east-1", "http://127.0.0.1:9", "key", Secret("secret"), True, upload_timeout_seconds=0.5)
+    )
+    with pytest.raises(Unavailable, match="at the moment"):
+        await put(store, "a", b"x")
+    with pytest.raises(Unavailable):
+        await whole(store.read("a"))
+
+
+async def test_two_folders_of_one_bucket_do_not_meet(make_bucket: MakeBucket):
+    bucket = make_bucket()
+    one, other = (open_bucket(replace(bucket, prefix=name)) for name in ("one", "other/deep"))
+    await put(one, "a", b"1")
+    await put(other, "a", b"2")
+    assert await whole(one.read("a")) == b"1"
+    assert [stored async for stored in other.list()] == [Stored("a", 1)]

@@ -130,8 +130,8 @@ async def server():
 
 
 @asynccontextmanager
-async def client_of(reach, resolver=None):
-    client = HttpClient(reach, resolver=resolver)
+async def client_of(reach, resolver=None, origin_headers=None):
+    client = HttpClient(reach, resolver=resolver, origin_headers=origin_headers)
     try:
         yield client
     finally:
@@ -419,3 +419,17 @@ async def test_certificates_are_checked_against_ssl_cert_file(tmp_path, monkeypa
         monkeypatch.setenv("SSL_CERT_FILE", str(pem))
         async with client_of(DEVELOPMENT) as knowing:
             assert (await knowing.get(url)).body == b"ok"
+
+
+async def test_what_one_server_alone_is_sent():
+    """A redirect to another server takes it along to nobody."""
+    async with (
+        serving(Application(ROUTES, Metrics("test"))) as ours,
+        serving(Application(ROUTES, Metrics("test"))) as other,
+        client_of(DEVELOPMENT, origin_headers={ours.url: {"x-kept": "a secret"}}) as client,
+    ):
+        here = await client.get(f"{ours.url}/hello")
+        there = await client.get(f"{other.url}/hello")
+        led_away = await client.get(f"{ours.url}/away?to={other.url}/hello", redirects=1)
+    assert here.json()["seen"] == {"x-kept": "a secret"}
+    assert there.json()["seen"] == led_away.json()["seen"] == {}

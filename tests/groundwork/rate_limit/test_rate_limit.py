@@ -1,21 +1,37 @@
 """Fixed windows, counted per key."""
 
+import asyncio
+import os
+import secrets
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.parts import needs
 
 from groundwork.clock import SECOND, HandClock, Instant
-from groundwork.errors import TooMany
-from groundwork.rate_limit.contract import Limit, RateLimited, headers_of, spend
+from groundwork.errors import Refused, TooMany
+from groundwork.rate_limit.contract import Counters, Limit, RateLimited, headers_of, spend
 from groundwork.rate_limit.in_process import InProcessCounters
+from groundwork.rate_limit.open_ import open_counters
+
+REDIS_URL = os.environ.get("OPENMEET_TEST_REDIS", "redis://127.0.0.1:6379/0")
 
 NOW = Instant(1_795_000_000_000_000)
 SIGN_INS = Limit("sign-in", 3, 300)
 PER_DAY = Limit("sign-in-day", 5, 86_400)
 
 
-async def test_the_window_opens_with_the_first_attempt_and_ends():
-    counters, clock = InProcessCounters(), HandClock(NOW)
+@pytest.fixture(params=["embedded:", pytest.param(REDIS_URL, marks=needs("redis"))], ids=["in-process", "redis"])
+async def counters(request):
+    """What every driver does."""
+    opened = open_counters(request.param, prefix=f"test-{secrets.token_hex(8)}")
+    yield opened
+    await opened.close()
+
+
+async def test_the_window_opens_with_the_first_attempt_and_ends(counters: Counters):
+    clock = HandClock(NOW)
     for left in (2, 1, 0):
         assert (await spend(counters, [(SIGN_INS, "a")], now=clock.now())).remaining == left
     with pytest.raises(TooMany) as refused:
@@ -26,16 +42,59 @@ async def test_the_window_opens_with_the_first_attempt_and_ends():
     assert (await spend(counters, [(SIGN_INS, "a")], now=clock.now())).remaining == 2
 
 
-async def test_keys_and_limits_count_apart():
-    counters = InProcessCounters()
+async def test_racing_attempts_never_get_more_than_the_limit(counters: Counters):
+    limit = Limit("race", 20, 300)
+    standings = await asyncio.gather(*(counters.add(limit, "a", 1, NOW) for _ in range(50)))
+    assert sum(not standing.is_refused for standing in standings) == 20
+
+
+async def test_several_are_counted_in_their_order(counters: Counters):
+    one, other = await counters.add_each([(SIGN_INS, "a"), (PER_DAY, "a")], 2, NOW)
+    assert (one.limit, one.remaining, one.resets_at) == (SIGN_INS, 1, NOW + 300 * SECOND)
+    assert (other.limit, other.remaining, other.resets_at) == (PER_DAY, 3, NOW + 86_400 * SECOND)
+
+
+async def test_nothing_counts_nothing(counters: Counters):
+    """Asking how one stands."""
+    assert (await counters.add(SIGN_INS, "a", 0, NOW)).remaining == 3
+    await counters.add(SIGN_INS, "a", 3, NOW)
+    asked = await counters.add(SIGN_INS, "a", 0, NOW)
+    assert (asked.remaining, asked.is_refused) == (0, False)
+
+
+@needs("redis")
+async def test_processes_share_one_count_in_redis():
+    prefix = f"test-{secrets.token_hex(8)}"
+    one, other = open_counters(REDIS_URL, prefix=prefix), open_counters(REDIS_URL, prefix=prefix)
+    await one.add(SIGN_INS, "a", 2, NOW)
+    assert (await other.add(SIGN_INS, "a", 1, NOW)).remaining == 0
+    assert (await one.add(SIGN_INS, "a", 1, NOW)).is_refused
+    await one.close()
+    await other.close()
+
+
+async def test_without_redis_each_process_counts_for_itself():
+    """A limit that is too wide for a while, not a server that answers nobody."""
+    counters = open_counters("redis://127.0.0.1:1/0", prefix="test")
+    for left in (2, 1, 0):
+        assert (await counters.add(SIGN_INS, "a", 1, NOW)).remaining == left
+    assert (await counters.add(SIGN_INS, "a", 1, NOW)).is_refused
+    await counters.close()
+
+
+def test_other_addresses_are_no_counters():
+    with pytest.raises(Refused, match="redis"):
+        open_counters("memcached://x", prefix="test")
+
+
+async def test_keys_and_limits_count_apart(counters: Counters):
     for _ in range(3):
         await spend(counters, [(SIGN_INS, "a")], now=NOW)
     assert (await spend(counters, [(SIGN_INS, "b")], now=NOW)).remaining == 2
     assert (await spend(counters, [(PER_DAY, "a")], now=NOW)).remaining == 4
 
 
-async def test_the_tightest_is_told_and_the_longest_is_waited_for():
-    counters = InProcessCounters()
+async def test_the_tightest_is_told_and_the_longest_is_waited_for(counters: Counters):
     charges = [(SIGN_INS, "a"), (PER_DAY, "a")]
     assert (await spend(counters, charges, now=NOW)).limit is SIGN_INS
     for _ in range(2):
@@ -49,9 +108,8 @@ async def test_the_tightest_is_told_and_the_longest_is_waited_for():
     assert refused.value.after_seconds == 86_400 - 301
 
 
-async def test_an_expensive_attempt_that_does_not_fit_takes_nothing():
+async def test_an_expensive_attempt_that_does_not_fit_takes_nothing(counters: Counters):
     """Three points for a create: two that are left still do for an update."""
-    counters = InProcessCounters()
     writes = Limit("writes", 5, 3600)
     await spend(counters, [(writes, "did")], now=NOW, points=3)
     with pytest.raises(TooMany):

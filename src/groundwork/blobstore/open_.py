@@ -1,0 +1,43 @@
+"""Opens a store of blobs: a folder, or a bucket of an S3-compatible service."""
+
+import importlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from groundwork.blobstore.contract import BlobStore
+from groundwork.blobstore.disk import DiskBlobStore
+from groundwork.settings import Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """A bucket and how it is reached. Without keys those of the machine are used (``AWS_…``, an instance's role).
+
+    ``endpoint`` is the service's address without the bucket; empty: Amazon's of that region. ``prefix`` is a folder in
+    the bucket.
+    """
+
+    name: str
+    region: str = ""
+    endpoint: str = ""
+    access_key_id: str = ""
+    secret_access_key: Secret = field(default_factory=lambda: Secret(""))
+    force_path_style: bool = False
+    upload_timeout_seconds: float = 20.0
+    prefix: str = ""
+
+
+def open_folder(folder: Path) -> BlobStore:
+    """A folder that holds nothing but blobs under their keys, and unfinished uploads in ``.incoming``."""
+    return DiskBlobStore(folder, blobs=folder, incoming=folder / ".incoming")
+
+
+def open_bucket(bucket: Bucket) -> BlobStore:
+    """A bucket; it is first asked when it is used. ValueError: its library is not installed."""
+    try:
+        # Its library is an extra that an installation on folders does not have.
+        s3 = importlib.import_module("groundwork.blobstore.s3")
+    except ModuleNotFoundError as missing:
+        raise ValueError("S3 needs the extra: pip install 'openmeet[s3]'") from missing
+    store: BlobStore = s3.S3BlobStore(bucket)
+    return store

@@ -1,0 +1,125 @@
+"""The whole of a PostgreSQL schema: read in one REPEATABLE READ transaction, loaded by COPY. No program of the server's
+own is needed (``pg_dump``), and writers are not held up.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+
+from groundwork.database.postgres import check_schema_name, meaning
+from groundwork.database.table_order import COUNTER_PREFIX, ROWS_AT_ONCE, Rows, Table, in_order
+from groundwork.database.transaction import DatabaseUnavailable
+
+_COLUMNS = """
+    select c.table_name, c.column_name
+      from information_schema.columns c
+      join information_schema.tables t on t.table_schema = c.table_schema and t.table_name = c.table_name
+     where c.table_schema = $1 and t.table_type = 'BASE TABLE'
+     order by c.table_name, c.ordinal_position
+"""
+_REFERENCES = """
+    select child.relname, parent.relname
+      from pg_catalog.pg_constraint f
+      join pg_catalog.pg_class child on child.oid = f.conrelid
+      join pg_catalog.pg_class parent on parent.oid = f.confrelid
+      join pg_catalog.pg_namespace n on n.oid = child.relnamespace
+     where f.contype = 'f' and n.nspname = $1
+     order by 1, 2
+"""
+
+
+class PostgresContents:
+    """A schema in a transaction that sees one moment."""
+
+    def __init__(self, connection: "asyncpg.Connection[Any]", schema: str, tables: Sequence[Table]) -> None:
+        self._connection = connection
+        self._schema = schema
+        self.tables = tables
+
+    async def rows(self, table: Table) -> AsyncIterator[Rows]:
+        columns = ", ".join(f'"{column}"' for column in table.columns)
+        cursor = await self._connection.cursor(f'select {columns} from "{self._schema}"."{table.name}"')
+        while rows := await cursor.fetch(ROWS_AT_ONCE):
+            yield [tuple(row) for row in rows]
+
+
+@asynccontextmanager
+async def reading(url: str, schema: str) -> AsyncIterator[PostgresContents]:
+    """The schema as it is now."""
+    check_schema_name(schema)
+    async with _connected(url) as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+        yield PostgresContents(connection, schema, await _tables(connection, schema))
+
+
+class PostgresLoading:
+    """A schema that is being filled."""
+
+    def __init__(self, connection: "asyncpg.Connection[Any]", schema: str) -> None:
+        self._connection = connection
+        self._schema = schema
+
+    async def put(self, table: str, columns: Sequence[str], rows: Rows, /) -> None:
+        await self._connection.copy_records_to_table(
+            table, records=rows, columns=list(columns), schema_name=self._schema
+        )
+
+
+@asynccontextmanager
+async def loading(url: str, schema: str) -> AsyncIterator[PostgresLoading]:
+    """All rows in one transaction."""
+    check_schema_name(schema)
+    async with _connected(url) as connection:
+        try:
+            async with connection.transaction():
+                for table in reversed(await _tables(connection, schema)):
+                    # What migrations have put there. Tables that may only grow refuse to be emptied, and are empty.
+                    if await connection.fetchval(f'select exists (select 1 from "{schema}"."{table.name}")'):
+                        await connection.execute(f'delete from "{schema}"."{table.name}"')
+                yield PostgresLoading(connection, schema)
+        except asyncpg.ForeignKeyViolationError as broken:
+            raise ValueError(f"rows refer to what is not there, in {broken.table_name}") from broken
+        except asyncpg.PostgresError as failure:
+            raise meaning(failure) from failure
+
+
+@asynccontextmanager
+async def _connected(url: str) -> "AsyncIterator[asyncpg.Connection[Any]]":
+    try:
+        connection = await asyncpg.connect(url)
+    except (OSError, asyncpg.PostgresError) as failure:
+        raise DatabaseUnavailable("the PostgreSQL server cannot be reached") from failure
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def _tables(connection: "asyncpg.Connection[Any]", schema: str) -> list[Table]:
+    columns: dict[str, list[str]] = {}
+    for row in await connection.fetch(_COLUMNS, schema):
+        if not row[0].startswith(COUNTER_PREFIX):
+            columns.setdefault(row[0], []).append(row[1])
+    references = [(row[0], row[1]) for row in await connection.fetch(_REFERENCES, schema)]
+    return in_order(columns, references)
+
+
+async def drop_schema(url: str, schema: str) -> None:
+    """Drop a schema with all that is in it, if it is there."""
+    check_schema_name(schema)
+    async with _connected(url) as connection:
+        await connection.execute(f'drop schema if exists "{schema}" cascade')
+
+
+async def rename_schema(url: str, schema: str, to: str) -> None:
+    """Give a schema its name, in one step, in place of an empty one. Raises the port's failures."""
+    check_schema_name(schema)
+    check_schema_name(to)
+    async with _connected(url) as connection:
+        try:
+            async with connection.transaction():
+                await connection.execute(f'drop schema if exists "{to}"')
+                await connection.execute(f'alter schema "{schema}" rename to "{to}"')
+        except asyncpg.PostgresError as failure:
+            raise meaning(failure) from failure

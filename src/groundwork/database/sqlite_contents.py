@@ -1,0 +1,134 @@
+"""The whole of an SQLite file: copied in pages from one moment while others write, then read from the copy.
+
+The copy holds one snapshot for as long as copying the file takes (some hundred megabytes a second); without it every
+commit of the server would have the copy begin anew, and one that is busy would never be copied. What is written
+meanwhile waits in the write-ahead log.
+"""
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+
+from groundwork import private_file
+from groundwork.database.sqlite_connection import meaning
+from groundwork.database.table_order import COUNTER_PREFIX, ROWS_AT_ONCE, Rows, Table, in_order
+
+# Between two looks at whether anybody still waits.
+_PAGES_AT_ONCE = 4096
+
+
+class SqliteContents:
+    """A copy that nobody writes to."""
+
+    def __init__(self, path: Path) -> None:
+        self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        self.tables = tables_of(self._connection)
+
+    async def rows(self, table: Table) -> AsyncIterator[Rows]:
+        columns = ", ".join(f'"{column}"' for column in table.columns)
+        cursor = await asyncio.to_thread(self._connection.execute, f'select {columns} from "{table.name}"')
+        try:
+            while rows := await asyncio.to_thread(cursor.fetchmany, ROWS_AT_ONCE):
+                yield rows
+        finally:
+            # Who was interrupted may come here after the copy has been closed, and the cursor with it.
+            with contextlib.suppress(sqlite3.ProgrammingError):
+                cursor.close()
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+@asynccontextmanager
+async def reading(path: Path, scratch: Path) -> AsyncIterator[SqliteContents]:
+    """The file as it is now; the copy is removed at the end of the block."""
+    copy = scratch / "contents.db"
+    try:
+        await asyncio.to_thread(copy_file, path, copy)
+        contents = SqliteContents(copy)
+        try:
+            yield contents
+        finally:
+            contents.close()
+    finally:
+        for left in (copy, copy.with_name("contents.db-journal")):
+            left.unlink(missing_ok=True)
+
+
+def copy_file(path: Path, copy: Path) -> None:
+    """Copy a database that may be in use. Raises the port's failures."""
+    copy.unlink(missing_ok=True)
+    private_file.touch(copy)
+    try:
+        with (
+            closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)) as source,
+            closing(sqlite3.connect(copy, isolation_level=None)) as target,
+        ):
+            source.execute("begin")
+            source.execute("select count(*) from sqlite_master").fetchone()
+            source.backup(target, pages=_PAGES_AT_ONCE)
+            # The copy is one file: it is read once, and thrown away or moved.
+            target.execute("pragma journal_mode = delete").fetchone()
+    except sqlite3.Error as failure:
+        copy.unlink(missing_ok=True)
+        raise meaning(failure) from failure
+
+
+def tables_of(connection: sqlite3.Connection) -> list[Table]:
+    """The tables of a file, in order."""
+    names = [
+        row[0]
+        for row in connection.execute("select name from sqlite_master where type = 'table'")
+        if not row[0].startswith(("sqlite_", COUNTER_PREFIX))
+    ]
+    columns = {name: [row[1] for row in connection.execute(f'pragma table_info("{name}")')] for name in names}
+    references = [(name, row[2]) for name in names for row in connection.execute(f'pragma foreign_key_list("{name}")')]
+    return in_order(columns, references)
+
+
+class SqliteLoading:
+    """A file that nobody else has opened."""
+
+    def __init__(self, path: Path) -> None:
+        self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+
+    def begin(self) -> None:
+        self._connection.execute("pragma foreign_keys = off")
+        self._connection.execute("begin immediate")
+        for table in tables_of(self._connection):
+            self._connection.execute(f'delete from "{table.name}"')
+
+    async def put(self, table: str, columns: Sequence[str], rows: Rows, /) -> None:
+        names = ", ".join(f'"{column}"' for column in columns)
+        statement = f'insert into "{table}" ({names}) values ({", ".join("?" * len(columns))})'
+        await asyncio.to_thread(self._put, statement, rows)
+
+    def _put(self, statement: str, rows: Rows) -> None:
+        # Closed on this thread: a cursor that another one lets go of resets the statement, which the connection keeps for
+        # the next rows, while they are being written.
+        self._connection.executemany(statement, rows).close()
+
+    def commit(self) -> None:
+        if broken := self._connection.execute("pragma foreign_key_check").fetchall():
+            raise ValueError(f"{len(broken)} rows refer to what is not there, in {broken[0][0]}")
+        self._connection.execute("commit")
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+@asynccontextmanager
+async def loading(path: Path) -> AsyncIterator[SqliteLoading]:
+    """All rows in one transaction."""
+    load = SqliteLoading(path)
+    try:
+        await asyncio.to_thread(load.begin)
+        yield load
+        await asyncio.to_thread(load.commit)
+    except sqlite3.Error as failure:
+        raise meaning(failure) from failure
+    finally:
+        await asyncio.to_thread(load.close)

@@ -1,0 +1,145 @@
+"""Short reads of an SQLite file: plain functions, one hop each, on one connection with a thread of its own.
+
+A hop between threads costs more than finding a row. What was asked while the thread was busy is done together and told
+together, so that under load a hop is shared by many. Nothing long belongs here: the others wait for it; what takes longer
+uses a reader, and pages.
+"""
+
+import asyncio
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from groundwork.clock import Clock, Instant
+from groundwork.database import sqlite_connection as driver
+from groundwork.database.transaction import DatabaseUnavailable, PlainReader, ReadTooLong, TransactionTooLong
+
+# Virtual machine steps between two looks at the time, about a millisecond.
+_STEPS_BETWEEN_CHECKS = 50_000
+
+# The first of them waits for the last.
+_TOGETHER = 16
+
+
+class _Ask(NamedTuple):
+    work: Callable[[PlainReader], Any]
+    answer: "asyncio.Future[Any]"
+
+
+class _Told(NamedTuple):
+    answer: "asyncio.Future[Any]"
+    value: Any
+    failure: BaseException | None
+
+
+class _Connected:
+    """The ``PlainReader`` of one function."""
+
+    __slots__ = ("_connection", "_now")
+
+    def __init__(self, connection: sqlite3.Connection, now: Instant) -> None:
+        self._connection = connection
+        self._now = now
+
+    @property
+    def now(self) -> Instant:
+        return self._now
+
+    def fetch(self, sql: str, /, **parameters: object) -> Sequence[sqlite3.Row]:
+        return driver.fetch(self._connection, sql, parameters)
+
+    def fetch_one(self, sql: str, /, **parameters: object) -> sqlite3.Row | None:
+        rows = driver.fetch(self._connection, sql, parameters)
+        return rows[0] if rows else None
+
+
+class ShortReads:
+    """The thread, started with the first read."""
+
+    def __init__(self, path: Path, clock: Clock, *, limit_seconds: float) -> None:
+        self._path = path
+        self._clock = clock
+        self._limit = limit_seconds
+        self._loop = asyncio.get_running_loop()
+        self._asks: queue.SimpleQueue[_Ask | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._deadline = 0.0
+        self._is_closed = False
+        self._ended: asyncio.Future[None] = self._loop.create_future()
+
+    def ask(self, work: Callable[[PlainReader], Any]) -> "asyncio.Future[Any]":
+        """The future of what ``work`` returns. Raises DatabaseUnavailable after :meth:`close`."""
+        if self._is_closed:
+            raise DatabaseUnavailable("the database is closed")
+        if self._thread is None:
+            connection = driver.connect_reader(self._path)
+            self._thread = threading.Thread(
+                target=self._run, args=(connection,), name=f"sqlite-short {self._path.name}", daemon=True
+            )
+            self._thread.start()
+        answer: asyncio.Future[Any] = self._loop.create_future()
+        self._asks.put(_Ask(work, answer))
+        return answer
+
+    async def close(self) -> None:
+        """End the thread; what was asked before is answered."""
+        if not self._is_closed:
+            self._is_closed = True
+            self._asks.put(None)
+        if self._thread is not None:
+            await self._ended
+
+    def _run(self, connection: sqlite3.Connection) -> None:
+        connection.set_progress_handler(lambda: time.monotonic() > self._deadline, _STEPS_BETWEEN_CHECKS)
+        is_open = True
+        while is_open:
+            asks = [self._asks.get()]
+            while len(asks) < _TOGETHER and asks[-1] is not None:
+                try:
+                    asks.append(self._asks.get_nowait())
+                except queue.Empty:
+                    break
+            is_open = asks[-1] is not None
+            told = [self._do(connection, ask) for ask in asks if ask is not None]
+            self._tell(_resolve, told)
+        connection.close()
+        self._tell(_end, self._ended)
+
+    def _do(self, connection: sqlite3.Connection, ask: _Ask) -> _Told:
+        if ask.answer.cancelled():
+            return _Told(ask.answer, None, None)
+        self._deadline = time.monotonic() + self._limit
+        value, failure = None, None
+        try:
+            connection.execute("begin")
+            value = ask.work(_Connected(connection, self._clock.now()))
+        except Exception as caught:  # noqa: BLE001 - an edge: the asking task gets it
+            failure = driver.meaning(caught)
+            if isinstance(failure, TransactionTooLong):
+                failure = ReadTooLong("the read took too long; read in pages")
+        if connection.in_transaction:
+            connection.execute("rollback")
+        return _Told(ask.answer, value, failure)
+
+    def _tell(self, call: Callable[[Any], None], about: object) -> None:
+        if not self._loop.is_closed():  # else nobody is left to be told
+            self._loop.call_soon_threadsafe(call, about)
+
+
+def _resolve(told: list[_Told]) -> None:
+    for answer, value, failure in told:
+        if answer.done():
+            continue
+        if failure is None:
+            answer.set_result(value)
+        else:
+            answer.set_exception(failure)
+
+
+def _end(ended: "asyncio.Future[None]") -> None:
+    if not ended.done():
+        ended.set_result(None)

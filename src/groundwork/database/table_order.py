@@ -1,0 +1,31 @@
+"""Tables in an order in which each comes after those that it refers to."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from graphlib import TopologicalSorter
+
+# Of one table, in the order of its columns.
+Rows = Sequence[Sequence[int | str | bytes | None]]
+
+# How many rows are in memory at once.
+ROWS_AT_ONCE = 1000
+
+# Where Alembic counts, one table per package.
+COUNTER_PREFIX = "alembic_version"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table and its columns, in the order of the schema."""
+
+    name: str
+    columns: tuple[str, ...]
+
+
+def in_order(columns: Mapping[str, Sequence[str]], references: Iterable[tuple[str, str]]) -> list[Table]:
+    """``references`` are pairs (table, the table that it refers to)."""
+    sorter: TopologicalSorter[str] = TopologicalSorter(dict.fromkeys(sorted(columns), ()))
+    for name, other in references:
+        if name != other and name in columns and other in columns:
+            sorter.add(name, other)
+    return [Table(name, tuple(columns[name])) for name in sorter.static_order()]

@@ -1,0 +1,89 @@
+"""HTML forms: reading what was posted, refusing what another site posted, the problems beside the fields.
+
+A form of another origin is refused before its body is read: browsers send ``Sec-Fetch-Site`` or ``Origin`` with every
+POST. A request with neither comes from no browser and carries no cookie that a browser would have added.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+
+from groundwork.errors import Forbidden, InvalidForm, InvalidInput
+
+# Longer than any text we accept; the body limit of the server bounds the whole.
+MAX_FIELDS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """What a form shows: the texts in its fields, what is wrong with them, and what somebody else made of them meanwhile.
+
+    A problem is a sentence, or Markup where a link says what to do. ``others`` has the fields that differ only.
+    """
+
+    values: Mapping[str, str] = field(default_factory=dict)
+    problems: Mapping[str, str] = field(default_factory=dict)
+    others: Mapping[str, str] = field(default_factory=dict)
+
+    def value(self, name: str) -> str:
+        return self.values.get(name, "")
+
+    def problem(self, name: str) -> str:
+        return self.problems.get(name, "")
+
+    def other(self, name: str) -> str | None:
+        """What is kept in this field now; None where that is what was typed."""
+        return self.others.get(name)
+
+
+EMPTY = Typed()
+
+
+def must_be_ours(request: Request, public_url: str) -> None:
+    """Forbidden when the request was made by a page of another origin."""
+    if request.headers.get("sec-fetch-site", "") in {"same-origin", "none"}:
+        return
+    origin = request.headers.get("origin")
+    if origin is None and "sec-fetch-site" not in request.headers:
+        return
+    # Behind a proxy the public address is the truth; on a laptop the same server answers to several names.
+    if origin is not None and (origin == public_url or _host_of(origin) == request.headers.get("host")):
+        return
+    raise Forbidden("This form was sent from another site. Open the page here and send it again.")
+
+
+def _host_of(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""
+
+
+async def read_form(request: Request, *, max_fields: int = MAX_FIELDS) -> dict[str, str]:
+    """The posted fields as text; files are refused, of repeated names the last one counts."""
+    declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if declared not in {"application/x-www-form-urlencoded", "multipart/form-data"}:
+        raise InvalidInput("", "A form was expected.")
+    async with request.form(max_files=0, max_fields=max_fields) as form:
+        found = {name: value for name, value in form.multi_items() if isinstance(value, str)}
+    if any("\x00" in value for value in found.values()):
+        raise InvalidInput("", "The form contains a character that cannot be kept.")
+    return found
+
+
+def local_path(text: str, otherwise: str = "/") -> str:
+    r"""A path on this site to go to next; anything that could lead elsewhere becomes ``otherwise``.
+
+    Browsers read ``//host`` and ``/\host`` as another host, and drop tabs and line breaks before they look.
+    """
+    if not text.startswith("/") or text.startswith(("//", "/\\")) or any(ord(char) < 0x20 for char in text):
+        return otherwise
+    return otherwise if "\\" in text else text
+
+
+def typed_again(values: Mapping[str, str], wrong: InvalidInput) -> Typed:
+    """The same form with what was typed and what is wrong with it."""
+    problems = wrong.problems if isinstance(wrong, InvalidForm) else {wrong.field: wrong.why}
+    return Typed(values, problems)

@@ -1,0 +1,25 @@
+"""Opens counters by URL: ``embedded:`` or ``redis://host:port/number``."""
+
+import importlib
+from typing import cast
+
+from groundwork.errors import Refused
+from groundwork.rate_limit.contract import Counters
+from groundwork.rate_limit.in_process import InProcessCounters
+
+EMBEDDED = "embedded:"
+REDIS = ("redis://", "rediss://", "unix://")
+
+
+def open_counters(url: str, *, prefix: str) -> Counters:
+    """Open the counters that a URL names; ``prefix`` keeps programs apart. Raises ``Refused``."""
+    if url == EMBEDDED:
+        return InProcessCounters()
+    if url.startswith(REDIS):
+        try:
+            # The client library is an extra: without it everything but Redis works.
+            driver = importlib.import_module("groundwork.rate_limit.redis")
+        except ModuleNotFoundError as missing:
+            raise Refused("Counters in Redis need the extra: pip install 'openmeet[redis]'.") from missing
+        return cast("Counters", driver.RedisCounters(url, prefix=prefix))
+    raise Refused("A URL of counters is embedded: or begins with redis://.")

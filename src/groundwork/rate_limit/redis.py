@@ -1,0 +1,79 @@
+"""The same counters in Redis, shared by processes.
+
+A window is a hash of what was used and when it is over, changed by one script, so that racing processes never give more
+than the limit. The caller's clock decides when it is over; Redis only clears away what nobody asks for any more. While
+Redis cannot be reached, each process counts for itself: a limit that is too wide for a while is better than a server that
+answers nobody.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import redis.asyncio
+from redis.exceptions import RedisError
+
+from groundwork.clock import SECOND, Instant
+from groundwork.rate_limit.contract import Limit, Standing
+from groundwork.rate_limit.in_process import InProcessCounters
+from groundwork.telemetry.logs import log
+
+_PATIENCE_SECONDS = 1.0
+
+# KEYS[1]; ARGV: points asked for, points of the limit, now and length of the window in microseconds.
+# Answers what is used, when it is over, and whether this attempt was refused.
+_ADD = """
+local held = redis.call('hmget', KEYS[1], 'used', 'over')
+local used, over, now = tonumber(held[1] or '0'), tonumber(held[2] or '0'), tonumber(ARGV[3])
+if over <= now then
+  used = 0
+  over = now + tonumber(ARGV[4])
+end
+local refused = 0
+if used + tonumber(ARGV[1]) > tonumber(ARGV[2]) then refused = 1 else used = used + tonumber(ARGV[1]) end
+redis.call('hset', KEYS[1], 'used', used, 'over', string.format('%.0f', over))
+redis.call('pexpire', KEYS[1], math.ceil(tonumber(ARGV[4]) / 1000) * 2)
+return {used, string.format('%.0f', over), refused}
+"""
+
+
+class RedisCounters:
+    """A connection pool and a prefix."""
+
+    def __init__(self, url: str, *, prefix: str) -> None:
+        self._redis: Any = redis.asyncio.Redis.from_url(
+            url, socket_timeout=_PATIENCE_SECONDS, socket_connect_timeout=_PATIENCE_SECONDS, max_connections=50
+        )
+        self._add = self._redis.register_script(_ADD)
+        self._prefix = prefix + ":"
+        self._own = InProcessCounters()
+        self._is_away = False
+
+    async def add(self, limit: Limit, key: str, points: int, now: Instant) -> Standing:
+        return (await self.add_each([(limit, key)], points, now))[0]
+
+    async def add_each(self, charges: Sequence[tuple[Limit, str]], points: int, now: Instant) -> list[Standing]:
+        try:
+            async with self._redis.pipeline(transaction=False) as pipeline:
+                for limit, key in charges:
+                    window = limit.window_seconds * SECOND
+                    name = f"{self._prefix}{limit.name}:{key}"
+                    await self._add(keys=[name], args=[points, limit.points, now, window], client=pipeline)
+                found = await pipeline.execute()
+        except (RedisError, OSError) as error:
+            self._note(error)
+            return await self._own.add_each(charges, points, now)
+        self._note(None)
+        return [
+            Standing(limit, max(0, limit.points - int(used)), Instant(int(over)), bool(refused))
+            for (limit, _), (used, over, refused) in zip(charges, found, strict=True)
+        ]
+
+    async def close(self) -> None:
+        await self._redis.aclose()
+
+    def _note(self, error: Exception | None) -> None:
+        if error is not None and not self._is_away:
+            log.warning("counters.counted_apart", why=type(error).__name__)
+        elif error is None and self._is_away:
+            log.info("counters.shared_again")
+        self._is_away = error is not None

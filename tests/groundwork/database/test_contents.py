@@ -1,0 +1,155 @@
+"""The whole of a database, of one moment, from either engine into either engine."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.databases import drop_schemas
+
+from groundwork.clock import HandClock
+from groundwork.database.contents import load_contents, read_contents
+from groundwork.database.migrate import current_revision, migrate
+from groundwork.database.open_ import open_database
+from groundwork.database.table_order import in_order
+from groundwork.database.transaction import Engine
+
+Place = tuple[str, str]
+PACKAGE = "aurora_locus"
+DID = "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"
+MINE = "insert into events (seq, did, kind, frame, sequenced_at) values (:seq, :did, 'commit', :frame, 5)"
+
+
+@pytest.fixture
+async def places(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Callable[[Engine], Place]]:
+    """Makes places for databases: URL and schema."""
+    schemas: list[str] = []
+    urls: list[str] = []
+
+    def make(engine: Engine) -> Place:
+        name = f"c_{os.getpid()}_{len(schemas)}_{len(list(tmp_path.iterdir()))}"
+        schemas.append(name)
+        if engine == "sqlite":
+            return f"sqlite://{tmp_path / name}.db", name
+        urls.append(request.getfixturevalue("postgres_url"))
+        return urls[0], name
+
+    yield make
+    if urls:
+        await drop_schemas(urls[0], schemas)
+
+
+async def fill(place: Place, clock: HandClock, *, rows: int = 2500) -> None:
+    await migrate(*place, PACKAGE)
+    db = await open_database(place[0], schema=place[1], clock=clock)
+    await db.write(
+        lambda w: w.execute_many(
+            MINE, [{"seq": n, "did": DID, "frame": bytes([n % 256]) * 3} for n in range(1, rows + 1)]
+        )
+    )
+    await db.write(lambda w: w.execute("update sequencer set last = :last", last=rows))
+    await db.write(
+        lambda w: w.execute("insert into repositories values (:did, 'active', :b, 'r', :b, 7)", did=DID, b=b"\x00\xff")
+    )
+    await db.write(
+        lambda w: w.execute(
+            "insert into accounts (did, handle, created_at) values (:did, :handle, 9)", did=DID, handle="ümlaut.test"
+        )
+    )
+    await db.close()
+
+
+async def whole(place: Place, scratch: Path) -> dict[str, list[tuple[Any, ...]]]:
+    async with read_contents(*place, scratch) as contents:
+        return {
+            table.name: sorted([tuple(row) async for rows in contents.rows(table) for row in rows], key=repr)
+            for table in contents.tables
+        }
+
+
+@pytest.mark.parametrize("source", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("target", ["sqlite", "postgresql"])
+async def test_every_row_arrives(
+    places: Callable[[Engine], Place], clock: HandClock, tmp_path: Path, source: Engine, target: Engine
+):
+    """From any engine into any, in place of what migrations have put there."""
+    here, there = places(source), places(target)
+    await fill(here, clock)
+    await migrate(*there, PACKAGE)
+    async with read_contents(*here, tmp_path / "scratch") as contents, load_contents(*there) as loading:
+        for table in contents.tables:
+            async for rows in contents.rows(table):
+                await loading.put(table.name, table.columns, rows)
+    found = await whole(there, tmp_path / "scratch")
+    assert found == await whole(here, tmp_path / "scratch")
+    assert len(found["events"]) == 2500
+    assert not list((tmp_path / "scratch").glob("*"))
+
+
+async def test_one_moment_although_somebody_writes(
+    places: Callable[[Engine], Place], clock: HandClock, tmp_path: Path, engine: Engine
+):
+    """Number and events agree although every commit moves both."""
+    place = places(engine)
+    await fill(place, clock, rows=10)
+    db = await open_database(place[0], schema=place[1], clock=clock)
+    stop = asyncio.Event()
+
+    async def write() -> None:
+        number = 10
+        while not stop.is_set():
+            number += 1
+
+            def work(w: Any, number: int = number) -> None:
+                w.execute("update sequencer set last = :last", last=number)
+                w.execute(MINE, seq=number, did=DID, frame=b"x" * 2000)
+
+            await db.write(work)
+
+    writing = asyncio.create_task(write())
+    for _ in range(5):
+        found = await whole(place, tmp_path / "scratch")
+        ((_, last, _),) = found["sequencer"]
+        assert len(found["events"]) == last
+    stop.set()
+    await writing
+    await db.close()
+
+
+async def test_broken_references_leave_nothing(
+    places: Callable[[Engine], Place], clock: HandClock, engine: Engine, tmp_path: Path
+):
+    place = places(engine)
+    await migrate(*place, PACKAGE)
+    with pytest.raises(ValueError, match="what is not there"):
+        async with load_contents(*place) as loading:
+            await loading.put("accounts", ("did", "handle", "created_at"), [(DID, "a.test", 1)])
+    assert (await whole(place, tmp_path / "scratch"))["accounts"] == []
+
+
+async def test_migrating_up_to_a_revision(places: Callable[[Engine], Place], engine: Engine):
+    """So that an old backup finds the tables of its time."""
+    place = places(engine)
+    await migrate(*place, PACKAGE, to="0002")
+    assert await current_revision(*place, PACKAGE) == "0002"
+    await migrate(*place, PACKAGE)
+    assert await current_revision(*place, PACKAGE) > "0002"
+
+
+def test_tables_come_after_what_they_refer_to():
+    tables = in_order({"a": ["x"], "b": ["x"], "c": ["x"]}, [("a", "b"), ("b", "c"), ("b", "b")])
+    assert [table.name for table in tables] == ["c", "b", "a"]
+
+
+async def test_many_rows_in_quick_succession(places: Callable[[Engine], Place], engine: Engine, tmp_path: Path):
+    """Batch follows batch on whatever thread is free."""
+    place = places(engine)
+    await migrate(*place, PACKAGE)
+    rows = [(number, DID, "commit", b"x", 5) for number in range(1, 1001)]
+    async with load_contents(*place) as loading:
+        for batch in range(60):
+            shifted = [(number + 1000 * batch, *rest) for number, *rest in rows]
+            await loading.put("events", ("seq", "did", "kind", "frame", "sequenced_at"), shifted)
+    assert len((await whole(place, tmp_path / "scratch"))["events"]) == 60_000

@@ -1,0 +1,28 @@
+"""Notifications of PostgreSQL, across lost connections."""
+
+import asyncio
+
+import asyncpg
+
+from groundwork.database.notifications import listen
+
+
+async def test_heard_and_heard_again_after_the_connection_was_lost(postgres_url: str):
+    heard: asyncio.Queue[str] = asyncio.Queue()
+    listening = asyncio.create_task(listen(postgres_url, "some_channel", heard.put_nowait))
+    try:
+        async with asyncio.timeout(20):
+            assert await heard.get() == ""
+            connection = await asyncpg.connect(postgres_url)
+            await connection.execute("notify some_channel, '1'")
+            assert await heard.get() == "1"
+            await connection.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity where query like 'LISTEN%some_channel%'"
+            )
+            assert await heard.get() == "", "nothing says that some may have been missed"
+            await connection.execute("notify some_channel, '2'")
+            assert await heard.get() == "2"
+            await connection.close()
+    finally:
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)

@@ -1,0 +1,92 @@
+"""Plain functions that read in one hop, on both engines."""
+
+import asyncio
+
+import pytest
+from tests.databases import MakeDatabase
+
+from groundwork.database.transaction import Database, DatabaseUnavailable, PlainReader, ReadTooLong
+
+ENDLESS = "with recursive n(x) as (select 1 union all select x + 1 from n) select count(*) from n"
+
+
+@pytest.fixture
+async def db(make_database: MakeDatabase) -> Database:
+    database = await make_database()
+    async with database.transaction() as tx:
+        await tx.execute("create table places (id bigint primary key, name text not null)")
+        await tx.execute("insert into places (id, name) values (1, 'hall')")
+    return database
+
+
+def names(r: PlainReader) -> list[str]:
+    return [row["name"] for row in r.fetch("select name from places order by id")]
+
+
+async def test_it_sees_what_was_committed_before(db):
+    assert await db.read(names) == ["hall"]
+    await db.write(lambda w: w.execute("insert into places (id, name) values (2, 'garden')"))
+    assert await db.read(names) == ["hall", "garden"]
+
+
+async def test_what_it_returns_and_raises_reaches_the_caller(db):
+    assert await db.read(lambda r: r.fetch_one("select name from places where id = :id", id=9)) is None
+    with pytest.raises(ZeroDivisionError):
+        await db.read(lambda _: 1 // 0)
+    assert await db.read(names) == ["hall"]
+
+
+async def test_it_cannot_write(db):
+    with pytest.raises(Exception, match=r"(?i)read-?only"):
+        await db.read(lambda r: r.fetch("insert into places (id, name) values (3, 'roof') returning id"))
+    assert await db.read(names) == ["hall"]
+
+
+async def test_both_statements_see_one_state(make_sqlite):
+    """A commit between two statements of one function is seen by neither; on PostgreSQL the snapshot is the reader's."""
+    db = await make_sqlite()
+    await db.write(lambda w: w.execute("create table places (id bigint primary key, name text not null)"))
+    await db.write(lambda w: w.execute("insert into places (id, name) values (1, 'hall')"))
+    loop = asyncio.get_running_loop()
+
+    def write_meanwhile() -> None:
+        writing = asyncio.run_coroutine_threadsafe(
+            db.write(lambda w: w.execute("insert into places (id, name) values (4, 'cellar')")), loop
+        )
+        writing.result(timeout=20)
+
+    def work(r: PlainReader) -> tuple[list[str], list[str]]:
+        before = names(r)
+        write_meanwhile()
+        return before, names(r)
+
+    assert await db.read(work) == (["hall"], ["hall"])
+    assert await db.read(names) == ["hall", "cellar"]
+
+
+async def test_many_at_once_are_each_answered(db):
+    answers = await asyncio.gather(*(db.read(lambda _, n=n: n) for n in range(200)))
+    assert answers == list(range(200))
+
+
+async def test_one_that_nobody_waits_for_keeps_nobody_waiting(db):
+    leaving = [asyncio.create_task(db.read(names)) for _ in range(50)]
+    await asyncio.sleep(0)
+    for task in leaving:
+        task.cancel()
+    await asyncio.gather(*leaving, return_exceptions=True)
+    assert await db.read(names) == ["hall"]
+
+
+async def test_endless_one_is_stopped(make_database: MakeDatabase):
+    database = await make_database(reader_seconds=0.2)
+    with pytest.raises(ReadTooLong):
+        await database.read(lambda r: r.fetch(ENDLESS))
+    assert await database.read(lambda r: r.fetch_one("select 1 as one")["one"]) == 1
+
+
+async def test_after_closing_it_is_refused(make_sqlite):
+    database = await make_sqlite()
+    await database.close()
+    with pytest.raises(DatabaseUnavailable):
+        await database.read(lambda _: 1)
