@@ -3,7 +3,7 @@
 Source: ``com.atproto.sync.getRecord``; repository specification.
 """
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from at_protocol.crypto.did_key import PublicKey
@@ -12,6 +12,7 @@ from at_protocol.failures import Malformed
 from at_protocol.repo import car
 from at_protocol.repo.commit import Commit, parse_commit, verify_commit
 from at_protocol.repo.mst import MissingBlock, Source, Tree
+from at_protocol.repo.node import Node
 from at_protocol.syntax.did import Did
 
 
@@ -28,26 +29,41 @@ class Proven:
     record: bytes | None
 
 
-def record_proof(commit: Commit, path: str, source: Source) -> Iterator[tuple[Cid, bytes]]:
-    """The blocks that prove what is, or that nothing is, under a path: commit, nodes, and the record if there is one.
+@dataclass(frozen=True, slots=True)
+class Way:
+    """The nodes from the root to the place of a path, and what stands there; None where nothing does."""
 
-    Raises MissingBlock when the source lacks a node or the record; a caller that loads and repeats starts anew.
+    nodes: tuple[Node, ...]
+    cid: Cid | None
+
+
+def way_to(tree: Tree, path: str) -> Way:
+    """What proves what is, or that nothing is, under a path, but for commit and record.
+
+    Raises MissingBlock when the source lacks a node; a caller that loads and repeats starts anew.
     """
-    tree = Tree(commit.data, source)
-    yield commit.cid, commit.block
-    for node in tree.search(path):
-        yield node.cid, node.block
-    cid = tree.get(path)
-    if cid is not None:
-        record = source(cid)
-        if record is None:
-            raise MissingBlock(cid)
-        yield cid, record
+    nodes = tuple(tree.search(path))
+    return Way(nodes, tree.get(path))
+
+
+def write_proof(commit: Cid, way: Way, found: Mapping[Cid, bytes]) -> bytes:
+    """The proof as a CAR whose root is the commit; ``found`` has the blocks of the commit and of the record, if there is one."""
+    blocks = [(commit, found[commit]), *((node.cid, node.block) for node in way.nodes)]
+    if way.cid is not None:
+        blocks.append((way.cid, found[way.cid]))
+    return b"".join(car.write([commit], blocks))
 
 
 def write_record_proof(commit: Commit, path: str, source: Source) -> bytes:
-    """The proof as a CAR whose root is the commit."""
-    return b"".join(car.write([commit.cid], record_proof(commit, path, source)))
+    """The same from one source of all blocks. Raises MissingBlock where it lacks one."""
+    way = way_to(Tree(commit.data, source), path)
+    found = {commit.cid: commit.block}
+    if way.cid is not None:
+        record = source(way.cid)
+        if record is None:
+            raise MissingBlock(way.cid)
+        found[way.cid] = record
+    return write_proof(commit.cid, way, found)
 
 
 def verify_record_proof(data: bytes, *, did: Did, key: PublicKey, path: str) -> Proven:

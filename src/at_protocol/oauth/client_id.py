@@ -1,0 +1,114 @@
+"""Client identifiers: the https address of the client's own document, or ``http://localhost`` for apps under development.
+
+Source: OAuth Client ID Metadata Document (draft); atproto OAuth specification, "Clients" and "Localhost Client
+Development".
+"""
+
+import ipaddress
+import re
+from typing import Final, NewType
+from urllib.parse import SplitResult, parse_qsl, urlsplit
+
+from at_protocol.failures import Malformed
+
+ClientId = NewType("ClientId", str)
+
+MAX_LENGTH: Final = 2048
+
+_PRINTABLE = re.compile(r"[\x21-\x7e]+")
+_NAME = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
+
+# RFC 6761 and RFC 6762: names that lead into one's own network.
+_LOCAL_DOMAINS: Final = (".localhost", ".local", ".internal", ".home.arpa")
+
+
+def parse_client_id(text: str, *, is_development: bool = False) -> ClientId:
+    """The identifier exactly as written; raises Malformed (kind ``client_id``).
+
+    ``is_development`` lets servers of a network on one machine have clients there: plain http, ports, addresses.
+    """
+    if len(text) > MAX_LENGTH or _PRINTABLE.fullmatch(text) is None:
+        raise Malformed("client_id", text, f"not an address of at most {MAX_LENGTH} printable characters")
+    if is_localhost(text):
+        _localhost_parts(text)
+        return ClientId(text)
+    parts = split_address("client_id", text)
+    if parts.fragment or "#" in text:
+        raise Malformed("client_id", text, "a fragment")
+    if parts.path in ("", "/"):
+        raise Malformed("client_id", text, "no path; it must be the address of a document")
+    if any(segment in (".", "..") for segment in parts.path.split("/")):
+        raise Malformed("client_id", text, "dot segments in the path")
+    if is_development:
+        return ClientId(text)
+    if parts.scheme != "https":
+        raise Malformed("client_id", text, "not https")
+    if parts.port is not None or parts.netloc.endswith(":"):
+        raise Malformed("client_id", text, "a port")
+    if not is_public_name(parts.hostname or ""):
+        raise Malformed("client_id", text, "its host is no public domain name")
+    return ClientId(text)
+
+
+def is_localhost(text: str) -> bool:
+    """Whether this is meant as the identifier of an app under development."""
+    return text == "http://localhost" or text.startswith(("http://localhost/", "http://localhost?"))
+
+
+def localhost_parameters(client_id: ClientId) -> tuple[list[str], str | None]:
+    """Redirect addresses and scope that a localhost identifier carries; raises Malformed."""
+    return _localhost_parts(client_id)
+
+
+def origin_of(client_id: ClientId) -> str:
+    """Scheme, host and port of the identifier."""
+    parts = urlsplit(client_id)
+    return f"{parts.scheme}://{parts.netloc.lower()}"
+
+
+def is_public_name(host: str) -> bool:
+    """Whether a host is a domain name of the public internet: no address literal, no name of one's own network."""
+    host = host.lower()
+    return _NAME.fullmatch(host) is not None and not host.endswith(_LOCAL_DOMAINS) and not is_address(host)
+
+
+def is_address(host: str) -> bool:
+    """Whether a host is an IP address."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def split_address(kind: str, text: str) -> SplitResult:
+    """An http(s) address taken apart; raises Malformed of this kind for others, and for one with a user name in it."""
+    try:
+        parts = urlsplit(text)
+        _ = parts.port
+    except ValueError as error:
+        raise Malformed(kind, text, "not an address") from error
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise Malformed(kind, text, "not an http or https address")
+    if "@" in parts.netloc:
+        raise Malformed(kind, text, "a user name or password in it")
+    return parts
+
+
+def _localhost_parts(text: str) -> tuple[list[str], str | None]:
+    parts = urlsplit(text)
+    if parts.netloc != "localhost" or parts.path not in ("", "/") or "#" in text:
+        raise Malformed("client_id", text, "a localhost client has neither port, path nor fragment")
+    redirects: list[str] = []
+    scopes: list[str] = []
+    for name, value in parse_qsl(parts.query, keep_blank_values=True):
+        match name:
+            case "redirect_uri":
+                redirects.append(value)
+            case "scope":
+                scopes.append(value)
+            case _:
+                raise Malformed("client_id", text, f"unknown parameter {name[:40]!r}")
+    if len(scopes) > 1:
+        raise Malformed("client_id", text, "scope stands twice")
+    return redirects, scopes[0] if scopes else None

@@ -1,0 +1,195 @@
+"""Client metadata documents: what an app says of itself, checked before anything in it counts.
+
+Source: OAuth Client ID Metadata Document (draft), RFC 7591 section 2, atproto OAuth specification, "Client Metadata".
+Unknown members are ignored. Names, logos and links are the app's own words: they may be shown for clients that the
+operator trusts, for others only the ``client_id`` is worth showing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+from urllib.parse import urlsplit
+
+from at_protocol.failures import Malformed
+from at_protocol.oauth.client_id import ClientId, is_localhost, localhost_parameters, split_address
+from at_protocol.oauth.jwks import ClientKey, parse_jwks
+from at_protocol.oauth.permissions import ATPROTO
+from at_protocol.oauth.redirects import check_declared
+from at_protocol.oauth.scope_text import split_scopes
+
+PRIVATE_KEY_JWT: Final = "private_key_jwt"
+ASSERTION_ALGORITHMS: Final = ("ES256", "ES256K")
+
+AUTHORIZATION_CODE: Final = "authorization_code"
+REFRESH_TOKEN: Final = "refresh_token"  # noqa: S105 - the name of a grant type
+
+MAX_REDIRECTS: Final = 100
+
+AuthMethod = Literal["none", "private_key_jwt"]
+
+_LOCALHOST_REDIRECTS: Final = ("http://127.0.0.1/", "http://[::1]/")
+
+
+@dataclass(frozen=True, slots=True)
+class ClientMetadata:
+    """A client as its document describes it. ``keys`` is empty where there is a ``jwks_uri`` or no authentication."""
+
+    client_id: ClientId
+    is_native: bool
+    redirect_uris: tuple[str, ...]
+    scopes: tuple[str, ...]
+    grant_types: tuple[str, ...]
+    auth_method: AuthMethod
+    signing_algorithm: str | None = None
+    keys: Mapping[str, ClientKey] | None = None
+    jwks_uri: str | None = None
+    name: str | None = None
+    uri: str | None = None
+    logo_uri: str | None = None
+    tos_uri: str | None = None
+    policy_uri: str | None = None
+
+    @property
+    def is_confidential(self) -> bool:
+        """Whether the client proves with a key of its own that it is itself."""
+        return self.auth_method == PRIVATE_KEY_JWT
+
+    @property
+    def may_refresh(self) -> bool:
+        return REFRESH_TOKEN in self.grant_types
+
+
+def parse_client_metadata(document: object, client_id: ClientId, *, is_development: bool = False) -> ClientMetadata:
+    """The document that was fetched from the ``client_id``; raises Malformed (kind ``client metadata``)."""
+    if not isinstance(document, Mapping):
+        raise _bad("the document", "is not a JSON object")
+    if document.get("client_id") != client_id:
+        raise _bad("client_id", "is not the address that the document was fetched from")
+    if document.get("dpop_bound_access_tokens") is not True:
+        raise _bad("dpop_bound_access_tokens", "must be true")
+    is_native = _application_type(document) == "native"
+    redirects = _texts(document, "redirect_uris")
+    if not 0 < len(redirects) <= MAX_REDIRECTS:
+        raise _bad("redirect_uris", f"must name at least one address, and {MAX_REDIRECTS} at most")
+    grant_types = _unique(document, "grant_types", [AUTHORIZATION_CODE])
+    if AUTHORIZATION_CODE not in grant_types or "implicit" in grant_types:
+        raise _bad("grant_types", "must have authorization_code, and not implicit")
+    if "code" not in _unique(document, "response_types", ["code"]):
+        raise _bad("response_types", "must have code")
+    method, algorithm, keys, jwks_uri = _authentication(document, is_native=is_native, is_development=is_development)
+    return ClientMetadata(
+        client_id,
+        is_native,
+        tuple(
+            check_declared(each, client_id, is_native=is_native, is_development=is_development) for each in redirects
+        ),
+        _scopes(document.get("scope")),
+        tuple(grant_types),
+        method,
+        algorithm,
+        keys,
+        jwks_uri,
+        **_presentation(document, client_id),
+    )
+
+
+def localhost_client(client_id: ClientId) -> ClientMetadata:
+    """The document that stands for an app under development, which has none; raises Malformed."""
+    if not is_localhost(client_id):
+        raise _bad("client_id", "is not a localhost client")
+    redirects, scope = localhost_parameters(client_id)
+    return ClientMetadata(
+        client_id,
+        is_native=True,
+        redirect_uris=tuple(
+            check_declared(each, client_id, is_native=True, is_development=False)
+            for each in redirects or _LOCALHOST_REDIRECTS
+        ),
+        scopes=_scopes(ATPROTO if scope is None else scope),
+        grant_types=(AUTHORIZATION_CODE, REFRESH_TOKEN),
+        auth_method="none",
+    )
+
+
+def _authentication(
+    document: Mapping[str, object], *, is_native: bool, is_development: bool
+) -> tuple[AuthMethod, str | None, Mapping[str, ClientKey] | None, str | None]:
+    algorithm = document.get("token_endpoint_auth_signing_alg")
+    match document.get("token_endpoint_auth_method"):
+        case "none":
+            if algorithm is not None:
+                raise _bad("token_endpoint_auth_signing_alg", "goes with private_key_jwt only")
+            return "none", None, None, None
+        case "private_key_jwt":
+            pass
+        case _:
+            raise _bad("token_endpoint_auth_method", "must be none or private_key_jwt")
+    if is_native:
+        raise _bad("token_endpoint_auth_method", "must be none for a native client, which cannot keep a secret")
+    if algorithm not in ASSERTION_ALGORITHMS:
+        raise _bad("token_endpoint_auth_signing_alg", f"must be one of {', '.join(ASSERTION_ALGORITHMS)}")
+    jwks, jwks_uri = document.get("jwks"), document.get("jwks_uri")
+    if (jwks is None) == (jwks_uri is None):
+        raise _bad("jwks", "or jwks_uri must stand there, and not both")
+    if jwks is not None:
+        keys = parse_jwks(jwks)
+        if not keys:
+            raise _bad("jwks", "has no key with a kid that can be used here")
+        return "private_key_jwt", str(algorithm), keys, None
+    if not isinstance(jwks_uri, str):
+        raise _bad("jwks_uri", "is not text")
+    if split_address("client metadata", jwks_uri).scheme != "https" and not is_development:
+        raise _bad("jwks_uri", "is not https")
+    return "private_key_jwt", str(algorithm), None, jwks_uri
+
+
+def _presentation(document: Mapping[str, object], client_id: ClientId) -> dict[str, str | None]:
+    """What the app says it is called and where to read about it; a link that breaks the rules breaks the document."""
+    name = document.get("client_name")
+    found: dict[str, str | None] = {"name": name.strip() or None if isinstance(name, str) else None}
+    uri = document.get("client_uri")
+    if uri is not None:
+        parts = split_address("client metadata", str(uri))
+        if parts.hostname != urlsplit(client_id).hostname:
+            raise _bad("client_uri", "has another host than client_id")
+    found["uri"] = None if uri is None else str(uri)
+    for field in ("logo_uri", "tos_uri", "policy_uri"):
+        link = document.get(field)
+        if link is not None and split_address("client metadata", str(link)).scheme != "https":
+            raise _bad(field, "is not https")
+        found[field] = None if link is None else str(link)
+    return found
+
+
+def _application_type(document: Mapping[str, object]) -> str:
+    found = document.get("application_type", "web")
+    if found not in ("web", "native"):
+        raise _bad("application_type", "must be web or native")
+    return str(found)
+
+
+def _scopes(text: object) -> tuple[str, ...]:
+    if not isinstance(text, str):
+        raise _bad("scope", "must be text")
+    scopes = split_scopes(text)
+    if ATPROTO not in scopes:
+        raise _bad("scope", "must have atproto")
+    return tuple(scopes)
+
+
+def _unique(document: Mapping[str, object], field: str, default: list[str]) -> list[str]:
+    found = _texts(document, field) if field in document else default
+    if len(set(found)) != len(found):
+        raise _bad(field, "names something twice")
+    return found
+
+
+def _texts(document: Mapping[str, object], field: str) -> list[str]:
+    found = document.get(field)
+    if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
+        raise _bad(field, "is not a list of texts")
+    return found
+
+
+def _bad(field: str, why: str) -> Malformed:
+    return Malformed("client metadata", field, f"{field} {why}")

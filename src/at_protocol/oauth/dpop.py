@@ -1,0 +1,171 @@
+"""Proofs of key possession (DPoP, RFC 9449): a token signed for one request with the key that an access token names.
+
+:func:`verify_proof` makes every check of section 4.3 that needs no memory: form, key, signature, method, address, access
+token, time. Its caller checks the nonce (its own), that ``token_id`` was not seen before, and for an access token that
+``thumbprint`` is the one in its ``cnf.jkt``.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import sha256
+from typing import Final
+from urllib.parse import quote, unquote_to_bytes, urlsplit
+
+from at_protocol.crypto import base64url, jwt
+from at_protocol.crypto.did_key import PrivateKey, PublicKey
+from at_protocol.crypto.jwk import from_jwk, thumbprint, to_jwk
+from at_protocol.failures import Malformed
+
+ALGORITHMS: Final = ("ES256", "ES256K")
+TYPE: Final = "dpop+jwt"
+
+MAX_AGE_SECONDS: Final = 60
+"""How far a proof's time may be from ours, either way. The nonce bounds its age as well."""
+
+_MAX_TOKEN_ID_LENGTH: Final = 256
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+_UNRESERVED: Final = "-._~"
+# Sub-delimiters, ``:``, ``@`` and the slash may stand in a path as they are (RFC 3986 section 3.3).
+_PATH: Final = _UNRESERVED + "!$&'()*+,;=:@/"
+_ESCAPED = re.compile(r"%[0-9A-Fa-f]{2}")
+
+
+class BadProof(Malformed):
+    """A proof that must not be accepted; ``why`` says what is wrong with it, without repeating it."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__("dpop proof", "(proof)", why)
+
+    def __reduce__(self) -> tuple[type["BadProof"], tuple[str]]:
+        return (type(self), (self.why,))
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A proof whose signature is good. ``issued_at`` in seconds since 1970."""
+
+    key: PublicKey
+    thumbprint: str
+    token_id: str
+    nonce: str | None
+    issued_at: int
+
+
+def token_hash(access_token: str) -> str:
+    """``ath``: what a proof says of the access token that it goes with."""
+    return base64url.encode(sha256(access_token.encode("ascii")).digest())
+
+
+def normal_address(url: str) -> str:
+    """The address as proofs name it, in one spelling: no query, no fragment, no default port, no dot segments.
+
+    Raises BadProof for what is no http(s) address (RFC 9449 section 4.3, RFC 3986 sections 6.2.2 and 6.2.3).
+    """
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise BadProof("htu is not an address") from error
+    if parts.scheme not in _DEFAULT_PORTS or not host or parts.username is not None or parts.password is not None:
+        raise BadProof("htu is not an http or https address")
+    shown = f"[{host}]" if ":" in host else host
+    if port is not None and port != _DEFAULT_PORTS[parts.scheme]:
+        shown = f"{shown}:{port}"
+    return f"{parts.scheme}://{shown}{_normal_path(parts.path)}"
+
+
+def verify_proof(text: str, *, method: str, address: str, access_token: str | None, now_seconds: int) -> Proof:
+    """Check a proof for one request; raises BadProof.
+
+    ``address`` is ours in the spelling of :func:`normal_address`; ``access_token`` is what the request carries, or None.
+    """
+    try:
+        token = jwt.read(text)
+        key, name = _key_of(text.partition(".")[0])
+    except BadProof:
+        raise
+    except Malformed as error:
+        raise BadProof(error.why) from None
+    claims = token.claims
+    if claims.get("htm") != method:
+        raise BadProof("it is for another method")
+    htu = claims.get("htu")
+    # Nearly every client names the address as we do; the rest is brought into one spelling.
+    if htu != address and (not isinstance(htu, str) or normal_address(htu) != address):
+        raise BadProof("it is for another address")
+    ath = claims.get("ath")
+    if ath != (None if access_token is None else token_hash(access_token)):
+        raise BadProof("it does not belong to this access token")
+    token_id, nonce, issued_at = claims.get("jti"), claims.get("nonce"), claims.get("iat")
+    if not isinstance(token_id, str) or not 0 < len(token_id) <= _MAX_TOKEN_ID_LENGTH:
+        raise BadProof("it has no usable jti")
+    if nonce is not None and not isinstance(nonce, str):
+        raise BadProof("its nonce is not text")
+    if type(issued_at) is not int:
+        raise BadProof("it does not say when it was made")
+    if abs(now_seconds - issued_at) > MAX_AGE_SECONDS:
+        raise BadProof("it was not made just now; is the clock of the client right?")
+    # Libraries for JOSE make high-S signatures as often as low-S ones.
+    if not token.is_signed_by(key, allow_high_s=True):
+        raise BadProof("its signature is not by the key that it names")
+    return Proof(key, name, token_id, nonce, issued_at)
+
+
+def make_proof(
+    private: PrivateKey,
+    *,
+    method: str,
+    url: str,
+    token_id: str,
+    now_seconds: int,
+    nonce: str | None = None,
+    access_token: str | None = None,
+) -> str:
+    """A proof for one request, for clients; ``token_id`` is random."""
+    claims: dict[str, object] = {
+        "jti": token_id,
+        "htm": method,
+        "htu": url.partition("#")[0].partition("?")[0],
+        "iat": now_seconds,
+    }
+    if nonce is not None:
+        claims["nonce"] = nonce
+    if access_token is not None:
+        claims["ath"] = token_hash(access_token)
+    return jwt.sign(claims, private, header={"typ": TYPE, "jwk": to_jwk(private.public)})
+
+
+# A client sends the same header with each of its proofs: reading a key and naming it costs more than the rest together.
+@lru_cache(maxsize=4096)
+def _key_of(header: str) -> tuple[PublicKey, str]:
+    members = jwt.read(f"{header}.e30.").header
+    if members.get("typ") != TYPE:
+        raise BadProof("its typ is not dpop+jwt")
+    if members.get("alg") not in ALGORITHMS:
+        raise BadProof(f"its algorithm is none of {', '.join(ALGORITHMS)}")
+    if "crit" in members:
+        raise BadProof("it has critical headers that are not understood here")
+    jwk = members.get("jwk")
+    if not isinstance(jwk, Mapping):
+        raise BadProof("it has no key")
+    key = from_jwk(jwk)
+    return key, thumbprint(key)
+
+
+def _normal_path(path: str) -> str:
+    decoded = _ESCAPED.sub(lambda found: quote(unquote_to_bytes(found[0]), safe=_UNRESERVED), path)
+    segments: list[str] = []
+    for segment in quote(decoded, safe=_PATH + "%").split("/")[1:]:
+        match segment:
+            case ".":
+                continue
+            case "..":
+                if segments:
+                    segments.pop()
+            case _:
+                segments.append(segment)
+    if path.endswith(("/.", "/..")):
+        segments.append("")
+    return "/" + "/".join(segments)

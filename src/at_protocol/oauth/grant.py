@@ -1,0 +1,112 @@
+"""What a set of scopes lets an app do: the questions that a resource server asks of a token.
+
+Built once per token; each question is a few comparisons. Scopes that are not understood permit nothing.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from at_protocol.failures import Malformed
+from at_protocol.oauth.permissions import (
+    ANY,
+    ATPROTO,
+    AccountPermission,
+    BlobPermission,
+    IdentityPermission,
+    Inclusion,
+    Permission,
+    RepoPermission,
+    RpcPermission,
+    Transition,
+    Writing,
+    parse_permission,
+)
+
+_CHAT: Final = "chat.bsky."
+# Moving an account away is nothing that the wide scope of older apps was asked for.
+_NOT_GENERIC: Final = frozenset({"com.atproto.server.createAccount"})
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Permissions by kind, and the wide scopes of the time before them."""
+
+    is_atproto: bool
+    repo: tuple[RepoPermission, ...]
+    rpc: tuple[RpcPermission, ...]
+    blob: tuple[BlobPermission, ...]
+    account: tuple[AccountPermission, ...]
+    identity: tuple[IdentityPermission, ...]
+    inclusions: tuple[Inclusion, ...]
+    transitions: frozenset[Transition]
+
+    def may_write(self, collection: str, writing: Writing) -> bool:
+        """Whether records of a collection may be created, updated or deleted."""
+        return Transition.GENERIC in self.transitions or any(
+            writing in each.writings and (collection in each.collections or ANY in each.collections)
+            for each in self.repo
+        )
+
+    def may_upload(self, media_type: str) -> bool:
+        """Whether a file of this declared type (lower case, no parameters) may be uploaded."""
+        if Transition.GENERIC in self.transitions:
+            return True
+        family = media_type.partition("/")[0] + "/*"
+        return any("*/*" in each.accept or media_type in each.accept or family in each.accept for each in self.blob)
+
+    def may_call(self, method: str, audience: str) -> bool:
+        """Whether this method of this service (``did#service``) may be called; ``*`` asks for every method."""
+        if Transition.GENERIC in self.transitions:
+            if method.lower().startswith(_CHAT):
+                if Transition.CHAT in self.transitions:
+                    return True
+            elif method not in _NOT_GENERIC and method != ANY:
+                return True
+        return any(
+            each.audience in (ANY, audience) and (method in each.methods or ANY in each.methods) for each in self.rpc
+        )
+
+    def may_call_here(self, method: str) -> bool:
+        """Whether a method that this server answers in place of a service may be called, whichever service was named."""
+        return (Transition.GENERIC in self.transitions and not method.startswith(_CHAT)) or any(
+            method in each.methods or ANY in each.methods for each in self.rpc
+        )
+
+    def may_read_email(self) -> bool:
+        return Transition.EMAIL in self.transitions or any(each.attribute == "email" for each in self.account)
+
+    def may_manage(self, attribute: str) -> bool:
+        """Whether ``email`` or ``repo`` of the account may be changed."""
+        return any(each.attribute == attribute and each.may_manage for each in self.account)
+
+    def may_change_identity(self, attribute: str) -> bool:
+        """Whether ``handle`` may be changed, or (``*``) everything of the identity."""
+        return any(each.attribute in (attribute, ANY) for each in self.identity)
+
+
+def understood(scopes: Iterable[str]) -> list[tuple[str, Permission]]:
+    """The scopes that name a permission, with it, in their order."""
+    found = []
+    for scope in scopes:
+        try:
+            found.append((scope, parse_permission(scope)))
+        except Malformed:
+            continue
+    return found
+
+
+def read_grant(scope: str) -> Grant:
+    """What the ``scope`` of a token grants; never raises."""
+    scopes = scope.split()
+    permissions = [permission for _, permission in understood(scopes)]
+    return Grant(
+        is_atproto=ATPROTO in scopes,
+        repo=tuple(each for each in permissions if isinstance(each, RepoPermission)),
+        rpc=tuple(each for each in permissions if isinstance(each, RpcPermission)),
+        blob=tuple(each for each in permissions if isinstance(each, BlobPermission)),
+        account=tuple(each for each in permissions if isinstance(each, AccountPermission)),
+        identity=tuple(each for each in permissions if isinstance(each, IdentityPermission)),
+        inclusions=tuple(each for each in permissions if isinstance(each, Inclusion)),
+        transitions=frozenset(each for each in permissions if isinstance(each, Transition)),
+    )

@@ -1,0 +1,70 @@
+"""Published permission sets, expanded to the permissions that they may give (``include:`` scopes).
+
+Source: atproto permissions specification, "Permission Sets"; Lexicon, ``permission-set``. A set speaks only for names
+below its own group. A permission with a field that is not known here is left out whole: the field might narrow it.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from at_protocol.failures import Malformed
+from at_protocol.lexicon.document import PermissionSetType
+from at_protocol.oauth.permissions import (
+    ANY,
+    EVERY_WRITING,
+    Inclusion,
+    RepoPermission,
+    RpcPermission,
+    writings,
+)
+from at_protocol.syntax.nsid import Nsid, parse_nsid
+
+_REPO_FIELDS: Final = frozenset({"type", "resource", "collection", "action"})
+_RPC_FIELDS: Final = frozenset({"type", "resource", "lxm", "aud", "inheritAud"})
+
+
+def expand(inclusion: Inclusion, document: PermissionSetType) -> list[RepoPermission | RpcPermission]:
+    """The permissions that this inclusion of the set stands for, in the set's order."""
+    group = inclusion.nsid.rpartition(".")[0] + "."
+    found: list[RepoPermission | RpcPermission] = []
+    for entry in document.permissions:
+        try:
+            permission = _permission(entry, group, inclusion.audience)
+        except Malformed:
+            continue
+        if permission is not None:
+            found.append(permission)
+    return found
+
+
+def _permission(
+    entry: Mapping[str, object], group: str, inherited: str | None
+) -> RepoPermission | RpcPermission | None:
+    if entry.get("type", "permission") != "permission":
+        return None
+    if entry.get("resource") == "repo" and entry.keys() <= _REPO_FIELDS:
+        collections = _names(entry.get("collection"), group)
+        action = entry.get("action")
+        return RepoPermission(collections, EVERY_WRITING if action is None else writings(_texts(action)))
+    if entry.get("resource") == "rpc" and entry.keys() <= _RPC_FIELDS:
+        methods = _names(entry.get("lxm"), group)
+        match entry.get("aud"), entry.get("inheritAud", False):
+            case "*", False:
+                return RpcPermission(methods, ANY)
+            case None, True if inherited is not None:
+                return RpcPermission(methods, inherited)
+    return None
+
+
+def _names(value: object, group: str) -> tuple[Nsid, ...]:
+    """The names below the group; raises Malformed where none is left."""
+    names = tuple(parse_nsid(text) for text in _texts(value) if text.startswith(group))
+    if not names:
+        raise Malformed("permission set", value, "names nothing below its own group")
+    return names
+
+
+def _texts(value: object) -> Sequence[str]:
+    if not isinstance(value, list | tuple) or not all(isinstance(each, str) for each in value):
+        raise Malformed("permission set", value, "not a list of texts")
+    return value

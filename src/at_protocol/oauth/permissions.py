@@ -1,0 +1,231 @@
+"""The permissions that scopes name, one type per resource (atproto permissions specification, "Resource Types").
+
+A scope is understood whole or ignored whole: an unknown parameter might narrow it, so it is never honoured in part. The
+positional parameter may not stand by its name as well; a scalar stands once.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from at_protocol.failures import Malformed
+from at_protocol.oauth.scope_text import ScopeText, read_scope, write_scope
+from at_protocol.syntax.did import parse_did, supported_method
+from at_protocol.syntax.nsid import Nsid, parse_nsid
+
+ANY: Final = "*"
+ATPROTO: Final = "atproto"
+"""Must be in every grant; alone it tells who somebody is and nothing else."""
+
+
+class Writing(StrEnum):
+    """What ``repo`` permissions tell apart."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+
+
+class Transition(StrEnum):
+    """The wide scopes of the time before permissions."""
+
+    GENERIC = "transition:generic"
+    CHAT = "transition:chat.bsky"
+    EMAIL = "transition:email"
+
+
+EVERY_WRITING: Final = frozenset(Writing)
+
+_MEDIA_RANGE = re.compile(r"\*/\*|[A-Za-z0-9!#$&^_.+-]{1,127}/(\*|[A-Za-z0-9!#$&^_.+-]{1,127})", re.ASCII)
+_FRAGMENT = re.compile(r"[A-Za-z0-9._~:-]{1,256}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class RepoPermission:
+    """Write records: collections (``*`` for all) and what may be done there."""
+
+    collections: tuple[str, ...]
+    writings: frozenset[Writing] = EVERY_WRITING
+
+    def scope(self) -> str:
+        actions = [] if self.writings == EVERY_WRITING else [("action", w.value) for w in Writing if w in self.writings]
+        return _written("repo", "collection", self.collections, actions)
+
+
+@dataclass(frozen=True, slots=True)
+class RpcPermission:
+    """Call another service in the person's name: methods (``*`` for all), and which service (``did#service`` or ``*``)."""
+
+    methods: tuple[str, ...]
+    audience: str
+
+    def scope(self) -> str:
+        return _written("rpc", "lxm", self.methods, [("aud", self.audience)])
+
+
+@dataclass(frozen=True, slots=True)
+class BlobPermission:
+    """Upload files whose declared media type fits one of these ranges."""
+
+    accept: tuple[str, ...]
+
+    def scope(self) -> str:
+        return _written("blob", "accept", self.accept, [])
+
+
+@dataclass(frozen=True, slots=True)
+class AccountPermission:
+    """Particulars of the account: ``email`` or ``repo``; who may manage them may read them."""
+
+    attribute: str
+    may_manage: bool = False
+
+    def scope(self) -> str:
+        return write_scope("account", self.attribute, [("action", "manage")] if self.may_manage else [])
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityPermission:
+    """Change what the DID document says: ``handle``, or ``*`` for all of it."""
+
+    attribute: str
+
+    def scope(self) -> str:
+        return write_scope("identity", self.attribute)
+
+
+@dataclass(frozen=True, slots=True)
+class Inclusion:
+    """The permissions of a published set; ``audience`` is for those of them that leave theirs open."""
+
+    nsid: Nsid
+    audience: str | None = None
+
+    def scope(self) -> str:
+        return write_scope("include", self.nsid, [] if self.audience is None else [("aud", self.audience)])
+
+
+Permission = (
+    RepoPermission | RpcPermission | BlobPermission | AccountPermission | IdentityPermission | Inclusion | Transition
+)
+
+
+def parse_permission(text: str) -> Permission:
+    """The permission that a scope names; raises Malformed for everything else, and for ``atproto``, which names none."""
+    try:
+        return Transition(text)
+    except ValueError:
+        pass
+    scope = read_scope(text)
+    match scope.resource:
+        case "repo":
+            return _repo(_values(text, scope, "collection", {"action"}))
+        case "rpc":
+            return _rpc(text, _values(text, scope, "lxm", {"aud"}))
+        case "blob":
+            accept = _values(text, scope, "accept", set())["accept"]
+            return BlobPermission(tuple(media_range(each) for each in accept))
+        case "account":
+            return _account(text, _values(text, scope, "attr", {"action"}))
+        case "identity":
+            attribute = _one(text, _values(text, scope, "attr", set()), "attr")
+            if attribute not in ("handle", ANY):
+                raise Malformed("scope", text, "identity permissions are for handle or *")
+            return IdentityPermission(attribute)
+        case "include":
+            return _inclusion(text, _values(text, scope, "nsid", {"aud"}))
+        case _:
+            raise Malformed("scope", text, "names no resource that is known here")
+
+
+def media_range(text: str) -> str:
+    """A media type, or a range of them, in lower case; raises Malformed."""
+    if _MEDIA_RANGE.fullmatch(text) is None:
+        raise Malformed("scope", text, "not a media type, type/* or */*")
+    return text.lower()
+
+
+def audience(text: str) -> str:
+    """``did#service`` as it is compared; raises Malformed for a DID that names no service."""
+    did, _, fragment = text.partition("#")
+    supported_method(parse_did(did))
+    if _FRAGMENT.fullmatch(fragment) is None:
+        raise Malformed("scope", text, "an audience is a DID and, behind #, the name of a service")
+    return text
+
+
+def _repo(values: Mapping[str, Sequence[str]]) -> RepoPermission:
+    collections = values["collection"]
+    for collection in collections:
+        if collection != ANY:
+            parse_nsid(collection)
+    actions = values.get("action")
+    return RepoPermission(tuple(collections), EVERY_WRITING if actions is None else writings(actions))
+
+
+def writings(actions: Sequence[str]) -> frozenset[Writing]:
+    """Named actions; raises Malformed for none and for others."""
+    try:
+        found = frozenset(Writing(action) for action in actions)
+    except ValueError as error:
+        raise Malformed("scope", list(actions), "actions are create, update and delete") from error
+    if not found:
+        raise Malformed("scope", list(actions), "no action")
+    return found
+
+
+def _rpc(text: str, values: Mapping[str, Sequence[str]]) -> RpcPermission:
+    methods, to = values["lxm"], _one(text, values, "aud")
+    for method in methods:
+        if method != ANY:
+            parse_nsid(method)
+    if to != ANY:
+        audience(to)
+    elif ANY in methods:
+        raise Malformed("scope", text, "every method of every service is not a permission")
+    return RpcPermission(tuple(methods), to)
+
+
+def _account(text: str, values: Mapping[str, Sequence[str]]) -> AccountPermission:
+    attribute = _one(text, values, "attr")
+    if attribute not in ("email", "repo"):
+        raise Malformed("scope", text, "account permissions are for email or repo")
+    action = _one(text, values, "action") if "action" in values else "read"
+    if action not in ("read", "manage"):
+        raise Malformed("scope", text, "the actions on an account are read and manage")
+    return AccountPermission(attribute, may_manage=action == "manage")
+
+
+def _inclusion(text: str, values: Mapping[str, Sequence[str]]) -> Inclusion:
+    nsid = parse_nsid(_one(text, values, "nsid"))
+    return Inclusion(nsid, audience(_one(text, values, "aud")) if "aud" in values else None)
+
+
+def _values(text: str, scope: ScopeText, positional: str, others: set[str]) -> Mapping[str, Sequence[str]]:
+    """Every parameter by name, the positional one under its own; raises Malformed for one too many or none."""
+    values = dict(scope.parameters)
+    if scope.positional:
+        if positional in values:
+            raise Malformed("scope", text, f"{positional} stands twice")
+        values[positional] = [scope.positional]
+    if positional not in values:
+        raise Malformed("scope", text, f"no {positional}")
+    unknown = values.keys() - others - {positional}
+    if unknown:
+        raise Malformed("scope", text, f"unknown parameter {min(unknown)}")
+    return values
+
+
+def _one(text: str, values: Mapping[str, Sequence[str]], name: str) -> str:
+    found = values.get(name, ())
+    if len(found) != 1:
+        raise Malformed("scope", text, f"{name} must stand exactly once")
+    return found[0]
+
+
+def _written(resource: str, name: str, values: Sequence[str], more: Sequence[tuple[str, str]]) -> str:
+    if len(values) == 1:
+        return write_scope(resource, values[0], more)
+    return write_scope(resource, parameters=[*((name, value) for value in values), *more])

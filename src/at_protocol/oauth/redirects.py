@@ -1,0 +1,76 @@
+"""Redirect addresses: which a client may declare, and whether the one asked for is declared.
+
+Source: atproto OAuth specification, "Clients"; RFC 8252 sections 7 and 8.4. Addresses are compared as text, except that
+on the loopback the port is the operating system's choice and does not count, unless the declared one has a port.
+"""
+
+import re
+from urllib.parse import urlsplit
+
+from at_protocol.failures import Malformed
+from at_protocol.oauth.client_id import ClientId, is_address, is_public_name, origin_of, split_address
+
+_LOOPBACK = frozenset({"127.0.0.1", "::1"})
+_PRINTABLE = re.compile(r"[\x21-\x7e]+")
+_PRIVATE = re.compile(r"(?P<scheme>[a-z][a-z0-9.+-]*):/(?P<path>[^/].*)?")
+
+
+def check_declared(text: str, client_id: ClientId, *, is_native: bool, is_development: bool) -> str:
+    """The address when the client may declare it; raises Malformed (kind ``redirect_uri``)."""
+    if _PRINTABLE.fullmatch(text) is None:
+        raise Malformed("redirect_uri", text, "not printable")
+    if not text.startswith(("http:", "https:")):
+        return _private(text, client_id, is_native=is_native)
+    parts = split_address("redirect_uri", text)
+    host = (parts.hostname or "").lower()
+    if "#" in text:
+        raise Malformed("redirect_uri", text, "a fragment")
+    if host == "localhost":
+        raise Malformed("redirect_uri", text, "localhost can be anything; name 127.0.0.1 or [::1]")
+    if parts.scheme == "http":
+        if host not in _LOOPBACK:
+            raise Malformed("redirect_uri", text, "plain http is for 127.0.0.1 and [::1] alone")
+        if not is_native and not is_development:
+            raise Malformed("redirect_uri", text, "the loopback is for native clients")
+        return text
+    if is_development:
+        return text
+    if is_address(host) or not is_public_name(host):
+        raise Malformed("redirect_uri", text, "its host is no public domain name")
+    if is_native and f"https://{parts.netloc.lower()}" != origin_of(client_id):
+        raise Malformed("redirect_uri", text, "a native client's https address has the origin of its client_id")
+    return text
+
+
+def is_declared(asked: str, declared: str) -> bool:
+    """Whether the address that was asked for is this declared one."""
+    if asked == declared:
+        return True
+    if not declared.startswith("http://") or not asked.startswith("http://"):
+        return False
+    try:
+        ours, theirs = urlsplit(declared), urlsplit(asked)
+        # A port that was declared is a choice; an absent one leaves it to the app.
+        if ours.port is not None or theirs.port is None:
+            return False
+    except ValueError:
+        return False
+    return (
+        ours.hostname in _LOOPBACK
+        and theirs.netloc == f"{ours.netloc}:{theirs.port}"
+        and (theirs.path or "/") == (ours.path or "/")
+        and theirs.query == ours.query
+        and "#" not in asked
+    )
+
+
+def _private(text: str, client_id: ClientId, *, is_native: bool) -> str:
+    found = _PRIVATE.fullmatch(text)
+    reversed_host = ".".join(reversed((urlsplit(client_id).hostname or "").split(".")))
+    if found is None or found["scheme"] != reversed_host or "." not in found["scheme"]:
+        raise Malformed(
+            "redirect_uri", text, f"a private scheme is the reversed host of the client: {reversed_host}:/…"
+        )
+    if not is_native:
+        raise Malformed("redirect_uri", text, "private schemes are for native clients")
+    return text

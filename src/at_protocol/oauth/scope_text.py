@@ -1,0 +1,73 @@
+"""The grammar that all scopes share: ``resource[:positional][?name=value[&name=value...]]``.
+
+Source: atproto permissions specification, "Scope String Syntax". Case counts; characters are printable ASCII without the
+space, which separates scopes; positional and values are percent-decoded; arrays are names that stand several times.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from urllib.parse import quote, unquote
+
+from at_protocol.failures import Malformed
+
+_PRINTABLE = re.compile(r"[\x21-\x7e]+")
+_RESOURCE = re.compile(r"[A-Za-z0-9_.-]+")
+
+# What stays readable in a written scope; ``#``, ``&``, ``=``, ``+`` and ``%`` would mean something else there.
+_READABLE = ":/*!$'(),;@-._~"
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeText:
+    """One scope taken apart, not yet understood. ``positional`` is empty where there is none."""
+
+    resource: str
+    positional: str = ""
+    parameters: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+def read_scope(text: str) -> ScopeText:
+    """Take a scope apart; raises Malformed (kind ``scope``)."""
+    if _PRINTABLE.fullmatch(text) is None:
+        raise Malformed("scope", text, "a scope has printable ASCII characters only")
+    before, mark, query = text.partition("?")
+    resource, _, positional = before.partition(":")
+    if _RESOURCE.fullmatch(resource) is None:
+        raise Malformed("scope", text, "no resource before the colon")
+    parameters: dict[str, list[str]] = {}
+    if mark and query:
+        for pair in query.split("&"):
+            name, _, value = pair.partition("=")
+            parameters.setdefault(_decoded(name, text), []).append(_decoded(value, text))
+    return ScopeText(resource, _decoded(positional, text), parameters)
+
+
+def write_scope(resource: str, positional: str = "", parameters: Iterable[tuple[str, str]] = ()) -> str:
+    """The text of a scope, in which each value survives reading."""
+    text = f"{resource}:{_encoded(positional)}" if positional else resource
+    query = "&".join(f"{name}={_encoded(value)}" for name, value in parameters)
+    return f"{text}?{query}" if query else text
+
+
+def split_scopes(text: str) -> list[str]:
+    """The scopes of a ``scope`` parameter in their order; raises Malformed for none, odd spaces and repetitions."""
+    scopes = text.split(" ")
+    if any(_PRINTABLE.fullmatch(scope) is None for scope in scopes):
+        raise Malformed("scope", text, "scopes are printable ASCII, separated by single spaces")
+    if len(set(scopes)) != len(scopes):
+        raise Malformed("scope", text, "a scope stands twice")
+    return scopes
+
+
+def _decoded(text: str, whole: str) -> str:
+    if "%" not in text:
+        return text
+    try:
+        return unquote(text, errors="strict")
+    except UnicodeDecodeError as error:
+        raise Malformed("scope", whole, "percent-encoded bytes that are not UTF-8") from error
+
+
+def _encoded(text: str) -> str:
+    return quote(text, safe=_READABLE)

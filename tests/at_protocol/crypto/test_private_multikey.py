@@ -1,0 +1,38 @@
+"""Private keys as text, as other tools of this network write them."""
+
+import pytest
+
+from at_protocol.crypto import base58, k256, p256
+from at_protocol.crypto.did_key import PrivateKey
+from at_protocol.crypto.private_multikey import format_private_multikey, parse_private_multikey
+from at_protocol.failures import Malformed
+
+
+@pytest.mark.parametrize(
+    ("kind", "begins"), [(p256.PrivateKey, "z42t"), (k256.PrivateKey, "z3vL")], ids=["p256", "k256"]
+)
+@pytest.mark.parametrize("secret", [bytes(31) + b"\x01", b"\x7f" * 32], ids=["one", "large"])
+def test_there_and_back(kind: type[PrivateKey], begins: str, secret: bytes) -> None:
+    text = format_private_multikey(kind.from_bytes(secret))
+    assert text.startswith(begins)
+    read = parse_private_multikey(text)
+    assert isinstance(read, kind)
+    assert read.to_bytes() == secret
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "z", "hello", "zQ3shXjHeiBuRCKmM36cuYnm7YEMzhGnCmCyW92sRJ9pribSF", "z0OIl", "z42tmxhUUtkFLGHmKqPQcBQxMgFJfV"],
+    ids=["nothing", "z", "words", "a public key", "no base58", "cut off"],
+)
+def test_what_is_no_private_key_is_refused_and_not_repeated(text: str) -> None:
+    with pytest.raises(Malformed) as refused:
+        parse_private_multikey(text)
+    assert len(text) < 3 or text not in str(refused.value)
+
+
+def test_a_number_beyond_the_curve_is_refused() -> None:
+    text = format_private_multikey(p256.PrivateKey.from_bytes(b"\x01" * 32))
+    assert parse_private_multikey(text)
+    with pytest.raises(Malformed):
+        parse_private_multikey("z" + base58.encode(b"\x86\x26" + b"\xff" * 32))

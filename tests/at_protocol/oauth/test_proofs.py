@@ -1,0 +1,137 @@
+"""Proofs of key possession and keys for code exchange, with the protocol paper's worked example."""
+
+from typing import Any
+
+import pytest
+
+from at_protocol.crypto import base64url, jwt
+from at_protocol.crypto.jwk import thumbprint, to_jwk
+from at_protocol.crypto.k256 import PrivateKey as K256PrivateKey
+from at_protocol.crypto.p256 import ORDER, PrivateKey
+from at_protocol.failures import Malformed
+from at_protocol.oauth import pkce
+from at_protocol.oauth.dpop import TYPE, BadProof, Proof, make_proof, normal_address, token_hash, verify_proof
+
+KEY = PrivateKey.from_bytes(base64url.decode("aDyYsk4vttF0BiY_jan6MiHl_f5lfQ8b_YYGrwtsSSU"))
+URL = "https://pds.test/oauth/par"
+NOW = 1_772_366_400
+
+
+def proof(**changes: Any) -> str:
+    wish = {"method": "POST", "url": URL, "token_id": "p1", "now_seconds": NOW, **changes}
+    return make_proof(wish.pop("key", KEY), **wish)
+
+
+def check(text: str, **changes: Any) -> Proof:
+    wish = {"method": "POST", "address": URL, "access_token": None, "now_seconds": NOW, **changes}
+    return verify_proof(text, **wish)
+
+
+def signed(header: dict[str, object] | None = None, **claims: object) -> str:
+    """A proof with members put in or (None) left out."""
+    members = {"jti": "p1", "htm": "POST", "htu": URL, "iat": NOW, **claims}
+    head = {"typ": TYPE, "jwk": to_jwk(KEY.public), **(header or {})}
+    return jwt.sign({name: value for name, value in members.items() if value is not None}, KEY, header=head)
+
+
+def test_the_worked_example():
+    """Thumbprint, challenge and token hash are those of the example."""
+    assert thumbprint(KEY.public) == "ia0IDj_lh-5n_7UZMUYOOe94-gsbaSC4RfGMahupavk"
+    verifier = "events-app-demo-verifier-0123456789-abcdefghijklmnop"
+    assert pkce.challenge_of(verifier) == "gkDNtP1VYLnKYWF9LgQVQKyVgHyLKBIL6AZQAn_Dz5Q"
+    assert token_hash("opaque-access-token-A1") == "nT-VBNDVpuc4AZ46BKiqpTq3HijT0gJFOXN2ueQamt0"
+
+
+@pytest.mark.parametrize("key", [KEY, K256PrivateKey.from_random(bytes(47) + b"\x01")], ids=["P-256", "K-256"])
+def test_a_good_proof_tells_its_key(key):
+    found = check(proof(key=key, nonce="n", access_token="token"), access_token="token")
+    assert (found.thumbprint, found.token_id, found.nonce) == (thumbprint(key.public), "p1", "n")
+
+
+def test_high_s_signatures_are_accepted():
+    """Browsers make as many of them as of the others."""
+    text = proof()
+    head, _, signature = text.rpartition(".")
+    content = base64url.decode(signature)
+    mirrored = content[:32] + (ORDER - int.from_bytes(content[32:], "big")).to_bytes(32, "big")
+    assert check(f"{head}.{base64url.encode(mirrored)}").token_id == "p1"
+
+
+BAD = {
+    "another type": signed({"typ": "JWT"}),
+    "a critical header": signed({"crit": ["x"]}),
+    "no key": signed({"jwk": None}),
+    "a private key": signed({"jwk": {**to_jwk(KEY.public), "d": "AAAA"}}),
+    "a key of another curve": signed({"jwk": {**to_jwk(KEY.public), "crv": "P-384"}}),
+    "a symmetric key": signed({"jwk": {"kty": "oct", "k": "AAAA"}}),
+    "another method": signed(htm="GET"),
+    "the method in lower case": signed(htm="post"),
+    "another address": signed(htu="https://pds.test/oauth/token"),
+    "another host": signed(htu="https://pds.test.example/oauth/par"),
+    "another scheme": signed(htu="http://pds.test/oauth/par"),
+    "an address with a name in it": signed(htu="https://user@pds.test/oauth/par"),
+    "no address": signed(htu=None),
+    "a number as address": signed(htu=5),
+    "no identifier": signed(jti=None),
+    "a number as identifier": signed(jti=5),
+    "a long identifier": signed(jti="j" * 257),
+    "no time": signed(iat=None),
+    "a time with a fraction": signed(iat=NOW + 0.5),
+    "true as time": signed(iat=True),
+    "an old time": signed(iat=NOW - 61),
+    "a time to come": signed(iat=NOW + 61),
+    "the hash of a token": signed(ath=token_hash("token")),
+    "a number as nonce": signed(nonce=5),
+    "no signature": signed().rpartition(".")[0] + ".",
+    "no dots": "proof",
+    "nothing": "",
+}
+
+
+@pytest.mark.parametrize("text", BAD.values(), ids=BAD.keys())
+def test_refused(text):
+    with pytest.raises(BadProof):
+        check(text)
+
+
+def test_no_algorithm_is_no_signature():
+    head = base64url.encode(b'{"typ":"dpop+jwt","alg":"none"}')
+    with pytest.raises(BadProof):
+        check(f"{head}.{signed().split('.')[1]}.")
+
+
+def test_the_token_must_be_the_one_that_is_sent():
+    with pytest.raises(BadProof):
+        check(proof(access_token="another"), access_token="token")
+    with pytest.raises(BadProof):
+        check(proof(), access_token="token")
+
+
+@pytest.mark.parametrize(
+    ("spelling", "normal"),
+    [
+        ("https://PDS.test:443/a", "https://pds.test/a"),
+        ("HTTPS://pds.test", "https://pds.test/"),
+        ("https://pds.test/a/./b/../c?x=1#y", "https://pds.test/a/c"),
+        ("https://pds.test/../../a/", "https://pds.test/a/"),
+        ("https://pds.test/a/..", "https://pds.test/"),
+        ("https://pds.test/%61%2f%7Eb", "https://pds.test/a%2F~b"),
+        ("https://pds.test:8443/a", "https://pds.test:8443/a"),
+        ("http://[::1]:80/a", "http://[::1]/a"),
+    ],
+)
+def test_one_spelling_of_an_address(spelling, normal):
+    assert normal_address(spelling) == normal
+    assert normal_address(normal) == normal
+
+
+@pytest.mark.parametrize("verifier", ["a" * 42, "a" * 129, "a" * 42 + "é", "a" * 42 + " ", ""])
+def test_verifiers_that_are_none(verifier):
+    with pytest.raises(Malformed):
+        pkce.challenge_of(verifier)
+
+
+@pytest.mark.parametrize("challenge", ["a" * 42, "a" * 44, "a" * 42 + "=", ""])
+def test_challenges_that_are_none(challenge):
+    with pytest.raises(Malformed):
+        pkce.parse_challenge(challenge)

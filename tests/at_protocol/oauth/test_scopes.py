@@ -1,0 +1,175 @@
+"""Scopes: the published lists whole, what each permission matches, and that writing gives back what was read."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.parts import fixture_lines, fixture_path, needs
+
+from at_protocol.failures import Malformed
+from at_protocol.oauth.grant import read_grant
+from at_protocol.oauth.permissions import Transition, Writing, parse_permission
+from at_protocol.oauth.scope_text import read_scope, split_scopes, write_scope
+
+FOLDER = "vectors/indigo/auth"
+
+
+def lines(name):
+    return [pytest.param(text, id=f"line {number}") for number, text in fixture_lines(f"{FOLDER}/{name}")]
+
+
+def generic():
+    path = fixture_path(f"{FOLDER}/generic_scopes_valid.json")
+    return json.loads(path.read_bytes()) if path.is_file() else []
+
+
+@needs("fixtures")
+@pytest.mark.parametrize("case", generic(), ids=lambda case: case["scope"])
+def test_every_scope_is_taken_apart_as_published(case):
+    """Resource, positional and parameters are those of the published list."""
+    read = read_scope(case["scope"])
+    expected = case["generic"]
+    assert (read.resource, read.positional) == (expected["resource"], expected["positional"])
+    assert read.parameters == expected["params"]
+
+
+@needs("fixtures")
+@pytest.mark.parametrize("text", lines("generic_scopes_invalid.txt"))
+def test_other_characters_are_no_scope(text):
+    with pytest.raises(Malformed):
+        read_scope(text)
+
+
+@needs("fixtures")
+@pytest.mark.parametrize("text", lines("permission_scopes_valid.txt"))
+def test_published_permissions_are_understood_and_written_again(text):
+    """Each line means something, and what is written for it means the same."""
+    permission = parse_permission(text)
+    assert not isinstance(permission, Transition)
+    assert parse_permission(permission.scope()) == permission
+
+
+@needs("fixtures")
+@pytest.mark.parametrize("text", lines("permission_scopes_invalid.txt"))
+def test_what_is_no_permission_permits_nothing(text):
+    """Each line is refused whole, and grants nothing beside ``atproto``."""
+    with pytest.raises(Malformed):
+        parse_permission(text)
+    assert read_grant(f"atproto {text}") == read_grant("atproto")
+
+
+@given(
+    st.text(alphabet=st.characters(min_codepoint=1, codec="utf-8"), min_size=1),
+    st.lists(st.tuples(st.sampled_from(["aud", "lxm"]), st.text(alphabet=st.characters(codec="utf-8"))), max_size=4),
+)
+def test_any_value_survives_writing(positional, parameters):
+    read = read_scope(write_scope("resource", positional, parameters))
+    assert read.positional == positional
+    assert [value for name in read.parameters for value in read.parameters[name]] == [
+        value for name in dict.fromkeys(name for name, _ in parameters) for n, value in parameters if n == name
+    ]
+
+
+@pytest.mark.parametrize("text", ["", " atproto", "atproto  x", "atproto atproto", "atproto\tx", "atproto é"])
+def test_a_list_of_scopes_has_single_spaces_and_no_repetition(text):
+    with pytest.raises(Malformed):
+        split_scopes(text)
+
+
+NOTE, POST = "com.example.note", "com.example.post"
+
+
+@pytest.mark.parametrize(
+    ("scope", "collection", "writing", "allowed"),
+    [
+        (f"repo:{NOTE}", NOTE, Writing.DELETE, True),
+        (f"repo:{NOTE}", POST, Writing.CREATE, False),
+        (f"repo:{NOTE}?action=create", NOTE, Writing.CREATE, True),
+        (f"repo:{NOTE}?action=create", NOTE, Writing.DELETE, False),
+        (f"repo?collection={NOTE}&collection={POST}&action=update", POST, Writing.UPDATE, True),
+        ("repo:*?action=delete", POST, Writing.DELETE, True),
+        ("repo:*?action=delete", POST, Writing.UPDATE, False),
+        ("repo:com.example.*", NOTE, Writing.CREATE, False),
+        (f"repo:{NOTE}?action=create&more=1", NOTE, Writing.CREATE, False),
+        ("transition:generic", NOTE, Writing.UPDATE, True),
+        ("transition:email", NOTE, Writing.UPDATE, False),
+    ],
+)
+def test_writing(scope, collection, writing, allowed):
+    assert read_grant(f"atproto {scope}").may_write(collection, writing) is allowed
+
+
+@pytest.mark.parametrize(
+    ("scope", "media_type", "allowed"),
+    [
+        ("blob:image/*", "image/png", True),
+        ("blob:image/*", "video/mp4", False),
+        ("blob:image/png", "image/jpeg", False),
+        ("blob:*/*", "application/octet-stream", True),
+        ("blob?accept=video/*&accept=text/html", "text/html", True),
+        ("blob?accept=video/*&accept=text/html", "text/plain", False),
+        ("blob:*/png", "image/png", False),
+        ("transition:generic", "video/mp4", True),
+    ],
+)
+def test_uploading(scope, media_type, allowed):
+    assert read_grant(f"atproto {scope}").may_upload(media_type) is allowed
+
+
+FEED, APP = "app.example.getFeed", "did:web:api.example.com#app"
+
+
+@pytest.mark.parametrize(
+    ("scope", "method", "audience", "allowed"),
+    [
+        (f"rpc:{FEED}?aud={APP}", FEED, APP, True),
+        (f"rpc:{FEED}?aud=did:web:api.example.com%23app", FEED, APP, True),
+        (f"rpc:{FEED}?aud={APP}", FEED, "did:web:api.example.com#other", False),
+        (f"rpc:{FEED}?aud={APP}", FEED, "did:web:api.example.com", False),
+        (f"rpc:{FEED}?aud=did:web:api.example.com", FEED, "did:web:api.example.com", False),
+        (f"rpc:{FEED}?aud=*", FEED, APP, True),
+        (f"rpc:*?aud={APP}", FEED, APP, True),
+        (f"rpc:{FEED}?aud={APP}", "*", APP, False),
+        (f"rpc:*?aud={APP}", "*", APP, True),
+        ("rpc:*?aud=*", FEED, APP, False),
+        ("transition:generic", FEED, APP, True),
+        ("transition:generic", "chat.bsky.convo.getLog", APP, False),
+        ("transition:chat.bsky", "chat.bsky.convo.getLog", APP, False),
+        ("transition:generic transition:chat.bsky", "chat.bsky.convo.getLog", APP, True),
+        ("transition:generic", "com.atproto.server.createAccount", APP, False),
+        ("transition:generic", "*", APP, False),
+    ],
+)
+def test_calling_services(scope, method, audience, allowed):
+    assert read_grant(f"atproto {scope}").may_call(method, audience) is allowed
+
+
+@pytest.mark.parametrize(
+    ("scope", "reads_email", "manages_email", "manages_repo"),
+    [
+        ("account:email", True, False, False),
+        ("account:email?action=manage", True, True, False),
+        ("account:repo?action=manage", False, False, True),
+        ("account:repo", False, False, False),
+        ("account:status", False, False, False),
+        ("transition:email", True, False, False),
+        ("transition:generic", False, False, False),
+    ],
+)
+def test_the_account(scope, reads_email, manages_email, manages_repo):
+    grant = read_grant(f"atproto {scope}")
+    assert (grant.may_read_email(), grant.may_manage("email"), grant.may_manage("repo")) == (
+        reads_email,
+        manages_email,
+        manages_repo,
+    )
+
+
+@pytest.mark.parametrize(
+    ("scope", "handle", "everything"),
+    [("identity:handle", True, False), ("identity:*", True, True), ("transition:generic", False, False)],
+)
+def test_the_identity(scope, handle, everything):
+    grant = read_grant(f"atproto {scope}")
+    assert (grant.may_change_identity("handle"), grant.may_change_identity("*")) == (handle, everything)
