@@ -71,8 +71,8 @@ class BearerSession:
             return True
 
 
-class _FixedToken:
-    """Credentials that are one token and cannot be renewed."""
+class FixedToken:
+    """Credentials that are one bearer token and cannot be renewed."""
 
     def __init__(self, token: str) -> None:
         self._token = token
@@ -105,7 +105,7 @@ async def create_session(
 
 async def refresh_session(http: HttpClient, clock: Clock, service: str, tokens: SessionTokens) -> SessionTokens:
     """The next pair of tokens. Raises NotSignedIn where the refresh token no longer counts."""
-    client = XrpcClient(http, clock, service, credentials=_FixedToken(tokens.refresh))
+    client = XrpcClient(http, clock, service, credentials=FixedToken(tokens.refresh))
     fresh = _tokens(await client.procedure("com.atproto.server.refreshSession"))
     if fresh.did != tokens.did:
         raise NotSignedIn("The server answered with another account's session.", name="InvalidToken")
@@ -114,7 +114,7 @@ async def refresh_session(http: HttpClient, clock: Clock, service: str, tokens: 
 
 async def delete_session(http: HttpClient, clock: Clock, service: str, tokens: SessionTokens) -> None:
     """Sign out; the tokens are worthless afterwards."""
-    client = XrpcClient(http, clock, service, credentials=_FixedToken(tokens.refresh))
+    client = XrpcClient(http, clock, service, credentials=FixedToken(tokens.refresh))
     await client.procedure("com.atproto.server.deleteSession")
 
 

@@ -31,10 +31,17 @@ class DidSettings:
 
 
 class DidResolver:
-    """Resolves DIDs. Open one per program; ``close`` it before the HTTP client."""
+    """Resolves DIDs. Open one per program; ``close`` it before the HTTP client.
 
-    def __init__(self, http: HttpClient, clock: Clock, settings: DidSettings) -> None:
+    ``directory_http`` asks the directory, whose address an operator chose and may be a private one; strangers' hosts
+    (did:web) are asked through ``http``.
+    """
+
+    def __init__(
+        self, http: HttpClient, clock: Clock, settings: DidSettings, *, directory_http: HttpClient | None = None
+    ) -> None:
         self._http = http
+        self._directory_http = directory_http or http
         self._settings = settings
         self._cache: LookupCache[Did, DidDocument] = LookupCache(
             self._fetch,
@@ -79,7 +86,8 @@ class DidResolver:
 
     async def _fetch(self, did: Did) -> DidDocument:
         url = did_url(did, self._settings.directory_url)
-        answer = await self._http.get(url, timeout_seconds=TIMEOUT_SECONDS, max_bytes=MAX_DOCUMENT_BYTES)
+        http = self._directory_http if supported_method(did) is DidMethod.PLC else self._http
+        answer = await http.get(url, timeout_seconds=TIMEOUT_SECONDS, max_bytes=MAX_DOCUMENT_BYTES)
         if answer.status in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
             raise _absent(did, answer)
         document = answer.expect_ok().json()

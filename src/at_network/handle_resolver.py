@@ -53,6 +53,14 @@ class Identity:
     document: DidDocument
 
 
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """What each way of naming a DID says now: the DID, None for nothing, or why it cannot be known."""
+
+    by_dns: Did | Failure | None
+    by_https: Did | Failure | None
+
+
 class HandleResolver:
     """Resolves handles. Open one per program; ``close`` it before the DID resolver and the HTTP client."""
 
@@ -118,6 +126,16 @@ class HandleResolver:
                 raise NotFound(f"The account that {identifier} names goes by another handle.", name="HandleNotFound")
             return Identity(did, Handle(identifier), document)
         return Identity(did, await self.verified_handle(document), document)
+
+    async def ask_both_ways(self, handle: Handle) -> Ways:
+        """What DNS and HTTPS say at this moment, each by itself: for somebody who is setting one of them up."""
+        if reserved_domain(handle, allow_test=False):
+            return Ways(None, None)
+        by_https = asyncio.create_task(_outcome(self._from_https(handle)))
+        try:
+            return Ways(await _outcome(self._from_dns(handle)), await by_https)
+        finally:
+            by_https.cancel()
 
     async def close(self) -> None:
         await self._cache.close()

@@ -6,7 +6,7 @@ and they have changed since: then nothing was done. Values are plain JSON: recor
 ``at_protocol.data.json_form``, one by one, for one odd record must not hide a page of good ones.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Protocol
 from urllib.parse import urlencode
@@ -94,6 +94,13 @@ class XrpcClient:
         headers = {"content-type": content_type}
         return _json_object(await self._call("POST", nsid, None, content, headers, ANSWER_BYTES))
 
+    async def send(
+        self, nsid: str, pieces: Callable[[], AsyncIterator[bytes]], content_type: str, content_length: int
+    ) -> dict[str, object]:
+        """Send what is too large for memory (a repository); ``pieces`` begins anew where it must be sent again."""
+        headers = {"content-type": content_type, "content-length": str(content_length)}
+        return _json_object(await self._call("POST", nsid, None, pieces, headers, ANSWER_BYTES))
+
     async def download(self, nsid: str, parameters: Parameters | None, *, max_bytes: int) -> Answer:
         """An answer that is no JSON, whole (``getRecord`` of sync, small blobs); up to 64 KiB are read in any case."""
         return await self._call("GET", nsid, parameters, None, {}, max_bytes)
@@ -122,7 +129,7 @@ class XrpcClient:
         method: str,
         nsid: str,
         parameters: Parameters | None,
-        content: bytes | None,
+        content: bytes | Callable[[], AsyncIterator[bytes]] | None,
         headers: Mapping[str, str],
         max_bytes: int,
     ) -> Answer:
@@ -134,7 +141,7 @@ class XrpcClient:
                 method,
                 url,
                 headers={**headers, **proof},
-                body=content,
+                body=content() if callable(content) else content,
                 timeout_seconds=self._timeout_seconds,
                 max_bytes=max(max_bytes, _MIN_BYTES),
             )

@@ -1,0 +1,175 @@
+"""From an NSID to the Lexicon that its authority publishes: DNS names a repository, the repository proves the record.
+
+Source: Lexicon specification, "Lexicon Publication and Resolution". Nothing is believed that is not signed: the record
+comes with its proof (``com.atproto.sync.getRecord``), checked with the key of the authority's DID document.
+"""
+
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from urllib.parse import urlencode
+
+from at_network.did_resolver import DidResolver
+from at_network.lookup_cache import Lifetimes, LookupCache
+from at_network.txt_records import Dns
+from at_protocol.crypto.did_key import PublicKey
+from at_protocol.data import cbor
+from at_protocol.data.cid import Cid
+from at_protocol.data.model import Value
+from at_protocol.failures import Malformed
+from at_protocol.identity.did_document import DidDocument
+from at_protocol.lexicon.document import Document
+from at_protocol.lexicon.publication import COLLECTION, authority_from_txt, authority_name, read_publication
+from at_protocol.repo.proof import Proven, verify_record_proof
+from at_protocol.syntax.did import Did
+from at_protocol.syntax.nsid import Nsid, authority_domain
+from at_protocol.xrpc.errors import read_error
+from groundwork.clock import Clock
+from groundwork.errors import InvalidInput, NotFound, RemoteFailed
+from groundwork.http.client import HttpClient
+
+TIMEOUT_SECONDS = 5.0
+# A document with the nodes that prove it.
+MAX_PROOF_BYTES = 512 * 1024
+
+# An hour is what the specification grants a DNS answer; a document that is there keeps counting while nobody answers.
+LIFETIMES = Lifetimes(fresh_seconds=3600, hard_seconds=90 * 86_400, absent_seconds=300, failed_seconds=60)
+
+# What resolving says of an account that is not there, or that its server does not show.
+_ABSENT_NAMES = frozenset(
+    {"RecordNotFound", "RepoNotFound", "RepoTakendown", "RepoSuspended", "RepoDeactivated", "NotFound"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A Lexicon as it is published now. ``record`` is the whole record in data-model values."""
+
+    did: Did
+    cid: Cid
+    record: Value
+    document: Document
+
+    @property
+    def uri(self) -> str:
+        return f"at://{self.did}/{COLLECTION}/{self.document.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class LexiconSettings:
+    """How long and how many are kept: each has half a megabyte at most."""
+
+    lifetimes: Lifetimes = field(default_factory=lambda: LIFETIMES)
+    max_entries: int = 200
+
+
+class LexiconResolver:
+    """Resolves Lexicons. Open one per program; ``close`` it before the DID resolver and the HTTP client."""
+
+    def __init__(
+        self,
+        http: HttpClient,
+        dids: DidResolver,
+        clock: Clock,
+        settings: LexiconSettings | None = None,
+        *,
+        dns: Dns | None = None,
+    ) -> None:
+        settings = settings or LexiconSettings()
+        self._http = http
+        self._dids = dids
+        self._dns = dns or Dns()
+        self._cache: LookupCache[Nsid, Published] = LookupCache(
+            self._fetch,
+            clock,
+            host_of=authority_domain,
+            lifetimes=settings.lifetimes,
+            max_entries=settings.max_entries,
+        )
+
+    async def resolve(self, nsid: Nsid) -> Published:
+        """What the authority publishes, at most an hour old where it answers.
+
+        Raises NotFound (``LexiconNotFound``), RemoteFailed and RemoteSlow (cannot tell).
+        """
+        return await self._cache.get(nsid)
+
+    async def document(self, nsid: Nsid) -> Document:
+        """The document alone; raises as ``resolve``."""
+        return (await self.resolve(nsid)).document
+
+    async def refresh(self, nsid: Nsid) -> Published:
+        """As ``resolve``, asked anew within limits."""
+        return await self._cache.refresh(nsid)
+
+    async def close(self) -> None:
+        await self._cache.close()
+
+    async def _fetch(self, nsid: Nsid) -> Published:
+        did = await self._authority(nsid)
+        try:
+            document = await self._dids.resolve(did)
+        except (NotFound, InvalidInput) as failure:
+            raise _absent(nsid, failure.why) from None
+        proof = await self._proof(nsid, document)
+        proven = await self._verified(nsid, document, proof)
+        if proven.cid is None or proven.record is None:
+            raise _absent(nsid, "its authority publishes none")
+        try:
+            record = cbor.decode(proven.record)
+            return Published(did, proven.cid, record, read_publication(nsid, record))
+        except Malformed as failure:
+            raise _absent(nsid, f"what is published is no Lexicon: {failure.why}") from None
+
+    async def _authority(self, nsid: Nsid) -> Did:
+        name = authority_name(nsid)
+        try:
+            did = None if name is None else authority_from_txt(await self._dns.txt(name))
+        except Malformed as failure:
+            raise _absent(nsid, failure.why) from None
+        if did is None:
+            raise _absent(nsid, f"no TXT record of {name} names its authority")
+        return did
+
+    async def _proof(self, nsid: Nsid, document: DidDocument) -> bytes:
+        if document.pds is None:
+            raise _absent(nsid, f"{document.did} has no repository")
+        query = urlencode({"did": document.did, "collection": COLLECTION, "rkey": nsid})
+        answer = await self._http.get(
+            f"{document.pds}/xrpc/com.atproto.sync.getRecord?{query}",
+            timeout_seconds=TIMEOUT_SECONDS,
+            max_bytes=MAX_PROOF_BYTES,
+        )
+        if answer.is_ok:
+            return answer.body
+        error = read_error(answer.status, answer.body)
+        if answer.status < HTTPStatus.INTERNAL_SERVER_ERROR and error.name in _ABSENT_NAMES:
+            raise _absent(nsid, "its authority publishes none")
+        raise RemoteFailed(
+            f"The repository of {document.did} answered with status {answer.status}.", status=answer.status
+        )
+
+    async def _verified(self, nsid: Nsid, document: DidDocument, proof: bytes) -> Proven:
+        try:
+            return _verify(nsid, document, document.signing_key, proof)
+        except Malformed as failure:
+            fresh = await self._dids.refresh(document.did)
+            if fresh.signing_key == document.signing_key:
+                raise _unproven(nsid, failure) from None
+            try:
+                return _verify(nsid, fresh, fresh.signing_key, proof)
+            except Malformed as again:
+                raise _unproven(nsid, again) from None
+
+
+def _verify(nsid: Nsid, document: DidDocument, key: PublicKey | None, proof: bytes) -> Proven:
+    if key is None:
+        raise Malformed("proof", document.did, "the authority has no signing key")
+    return verify_record_proof(proof, did=document.did, key=key, path=f"{COLLECTION}/{nsid}")
+
+
+def _absent(nsid: Nsid, why: str) -> NotFound:
+    return NotFound(f"The Lexicon {nsid} cannot be found: {why}.", name="LexiconNotFound")
+
+
+def _unproven(nsid: Nsid, failure: Malformed) -> RemoteFailed:
+    return RemoteFailed(f"What the authority of {nsid} sent does not prove its Lexicon: {failure.why}.")

@@ -1,0 +1,73 @@
+"""The account at the new server: made with a token that the old one signs, or found from an earlier attempt."""
+
+from dataclasses import dataclass, field
+
+from at_network.bearer_session import FixedToken
+from at_network.migration.sides import PATIENCE_SECONDS, Destination, Side, describe, sign_in
+from at_network.xrpc_client import XrpcClient
+from groundwork.clock import Clock
+from groundwork.errors import NotSignedIn, Refused, RemoteFailed
+from groundwork.http.client import HttpClient
+
+CREATE_ACCOUNT = "com.atproto.server.createAccount"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The account as it shall be at the new server."""
+
+    handle: str
+    email: str
+    password: str = field(repr=False)
+    invite_code: str | None = None
+    recovery_key: str | None = None
+
+
+async def arrive(http: HttpClient, clock: Clock, old: Side, origin: str, wanted: Wanted) -> tuple[Side, bool]:
+    """A session at the new server, and whether the account was made just now. It is hidden until it is activated.
+
+    Signing in is tried first: an earlier attempt may have come so far. Raises Refused for what the new server does not
+    take (a handle, an invite code, a password that is not the one of the earlier attempt).
+    """
+    try:
+        return await sign_in(http, clock, origin, old.did, wanted.password), False
+    except NotSignedIn:
+        destination = await describe(http, clock, origin)
+    await _make(http, clock, old, destination, wanted)
+    return await sign_in(http, clock, origin, old.did, wanted.password), True
+
+
+async def _make(http: HttpClient, clock: Clock, old: Side, destination: Destination, wanted: Wanted) -> None:
+    token = await service_token(old, destination)
+    body = {
+        "did": old.did,
+        "handle": wanted.handle,
+        "email": wanted.email,
+        "password": wanted.password,
+        "inviteCode": wanted.invite_code,
+        "recoveryKey": wanted.recovery_key,
+    }
+    client = XrpcClient(
+        http, clock, destination.origin, credentials=FixedToken(token), timeout_seconds=PATIENCE_SECONDS
+    )
+    try:
+        await client.procedure(CREATE_ACCOUNT, {name: value for name, value in body.items() if value is not None})
+    except Refused as refused:
+        if refused.name == "AlreadyExists":
+            raise Refused(
+                f"{destination.origin} has this account already, from an earlier attempt, with another password. "
+                "Give the password of that attempt.",
+                name=refused.name,
+            ) from None
+        raise
+
+
+async def service_token(old: Side, destination: Destination) -> str:
+    """What proves to the new server that the account asks to come."""
+    answer = await old.client.query(
+        "com.atproto.server.getServiceAuth", {"aud": destination.did, "lxm": CREATE_ACCOUNT}
+    )
+    token = answer.get("token")
+    if not isinstance(token, str):
+        raise RemoteFailed(f"{old.origin} did not give a token for the new server.")
+    return token

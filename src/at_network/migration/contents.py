@@ -1,0 +1,200 @@
+"""What an account has: its repository, the blobs that its records refer to, and its preferences.
+
+The repository travels as one file by way of a folder, never whole through memory; a blob has some megabytes and goes through
+it. What the old server has lost is noted and does not stop the move: the new server goes on listing it as missing.
+"""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from at_network.migration.progress import Outcome, Progress, Step, Tell
+from at_network.migration.sides import Side, status
+from at_protocol.data.cid import Cid
+from at_protocol.failures import Malformed
+from at_protocol.repo.car import MEDIA_TYPE
+from groundwork.errors import Failure, NotFound, Refused, RemoteFailed, TooMany
+
+# Ten times what large hosts take in: a bound on the disk of whoever moves, not a rule.
+MAX_REPOSITORY_BYTES = 1024**3
+MAX_BLOB_BYTES = 200 * 1024**2
+_PIECE_BYTES = 256 * 1024
+# Blobs at once. Both servers count requests; four keep a line busy without looking like an attack.
+_AT_ONCE = 4
+_PAGE = 500
+_LONGEST_WAIT_SECONDS = 15 * 60.0
+_OF_APPS = "app.bsky."
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """A repository that was brought: its rev at the old server when it was read."""
+
+    rev: str
+    records: int
+
+
+async def newest_rev(side: Side) -> str:
+    """The rev of the account's repository there, hidden or not."""
+    return str((await status(side)).get("repoRev"))
+
+
+async def bring_repository(old: Side, new: Side, folder: Path, tell: Tell) -> Brought:
+    """Make the new repository what the old one is. The same again changes nothing.
+
+    Not for an account that is active at the new server: what was written there since would go.
+    """
+    rev = await newest_rev(old)
+    with _unnamed(folder) as file:
+        await _fetch(old, file, tell)
+        size = file.tell()
+
+        def pieces() -> AsyncIterator[bytes]:
+            return _pieces(file, tell, size)
+
+        await new.client.send("com.atproto.repo.importRepo", pieces, MEDIA_TYPE, size)
+    counted = (await status(new)).get("indexedRecords")
+    records = counted if isinstance(counted, int) else 0
+    tell(Progress(Step.REPOSITORY, 2 * size, 2 * size, is_complete=True, note=f"{records} records"))
+    return Brought(rev, records)
+
+
+async def _fetch(old: Side, file: BinaryIO, tell: Tell) -> None:
+    received = 0
+    async with old.client.stream(
+        "com.atproto.sync.getRepo", {"did": old.did}, max_bytes=MAX_REPOSITORY_BYTES
+    ) as answer:
+        async for piece in answer.pieces():
+            await asyncio.to_thread(file.write, piece)
+            received += len(piece)
+            # How much will come is not told; it is sent on afterwards, which takes as long again.
+            tell(Progress(Step.REPOSITORY, received, 0))
+
+
+async def _pieces(file: BinaryIO, tell: Tell, size: int) -> AsyncIterator[bytes]:
+    file.seek(0)
+    sent = 0
+    while piece := await asyncio.to_thread(file.read, _PIECE_BYTES):
+        yield piece
+        sent += len(piece)
+        tell(Progress(Step.REPOSITORY, size + sent, 2 * size))
+
+
+def _unnamed(folder: Path) -> BinaryIO:
+    folder.mkdir(parents=True, exist_ok=True)
+    return cast("BinaryIO", tempfile.TemporaryFile(dir=folder))
+
+
+async def missing_blobs(side: Side) -> AsyncIterator[Cid]:
+    """What records there refer to and is not there."""
+    cursor: str | None = None
+    while True:
+        page = await side.client.query("com.atproto.repo.listMissingBlobs", {"limit": _PAGE, "cursor": cursor})
+        entries = page.get("blobs")
+        if not isinstance(entries, list):
+            raise RemoteFailed(f"{side.origin} does not say which blobs are missing.")
+        for entry in entries:
+            try:
+                yield Cid.parse(str(entry["cid"]))
+            except (KeyError, TypeError, Malformed):
+                raise RemoteFailed(f"{side.origin} names a missing blob that is none.") from None
+        cursor = str(page["cursor"]) if page.get("cursor") else None
+        if cursor is None:
+            return
+
+
+async def bring_blobs(old: Side, new: Side, tell: Tell, outcome: Outcome) -> None:
+    """Every blob that is missing at the new server and still there at the old one. Those that are not: in ``outcome``."""
+    outcome.missing_blobs.clear()
+    wanted = list(dict.fromkeys([cid async for cid in missing_blobs(new)]))
+    turns = asyncio.Semaphore(_AT_ONCE)
+    done = 0
+
+    async def bring(cid: Cid) -> None:
+        nonlocal done
+        async with turns:
+            try:
+                await _patiently(old, new, cid)
+                outcome.blobs_brought += 1
+            except NotFound:
+                outcome.missing_blobs.append(cid)
+            done += 1
+            tell(Progress(Step.BLOBS, done, len(wanted)))
+
+    tell(Progress(Step.BLOBS, 0, len(wanted)))
+    async with asyncio.TaskGroup() as group:
+        for cid in wanted:
+            group.create_task(bring(cid))
+    lost = len(outcome.missing_blobs)
+    note = f"{outcome.blobs_brought} brought" + (f", {lost} not at the old server any more" if lost else "")
+    tell(Progress(Step.BLOBS, len(wanted), len(wanted), is_complete=True, note=note))
+
+
+async def _patiently(old: Side, new: Side, cid: Cid) -> None:
+    """As often as a server says "too many", which is not an answer to give up on; not where it means tomorrow."""
+    while True:
+        try:
+            await _bring_blob(old, new, cid)
+        except TooMany as refused:
+            if refused.after_seconds > _LONGEST_WAIT_SECONDS:
+                raise
+            await asyncio.sleep(refused.after_seconds)
+        else:
+            return
+
+
+async def _bring_blob(old: Side, new: Side, cid: Cid) -> None:
+    """Raises NotFound for one that the old server does not have, RemoteFailed where something else arrives."""
+    try:
+        answer = await old.client.download(
+            "com.atproto.sync.getBlob", {"did": old.did, "cid": str(cid)}, max_bytes=MAX_BLOB_BYTES
+        )
+    except Refused as refused:
+        # The reference says "Blob not found" without a name that the Lexicon has.
+        if refused.name in {"InvalidRequest", "BlobTakedown"} or "not found" in refused.why.lower():
+            raise NotFound(refused.why, name="BlobNotFound") from None
+        raise
+    media_type = answer.headers.get("content-type", "application/octet-stream")
+    told = await new.client.upload("com.atproto.repo.uploadBlob", answer.body, media_type)
+    blob = told.get("blob")
+    reference = blob.get("ref") if isinstance(blob, dict) else None
+    link = reference.get("$link") if isinstance(reference, dict) else None
+    if link != str(cid):
+        raise RemoteFailed(f"{old.origin} sent other bytes than the blob {cid}.")
+
+
+async def bring_preferences(old: Side, new: Side, tell: Tell, outcome: Outcome) -> None:
+    """Replace the preferences at the new server by those of the old one; a server that keeps none is no failure."""
+    try:
+        told = await old.client.query("app.bsky.actor.getPreferences")
+        kept = told.get("preferences")
+        preferences = (
+            [one for one in kept if isinstance(one, dict) and str(one.get("$type", "")).startswith(_OF_APPS)]
+            if isinstance(kept, list)
+            else []
+        )
+        if preferences:
+            await new.client.procedure("app.bsky.actor.putPreferences", {"preferences": preferences})
+        outcome.preferences = len(preferences)
+        note = f"{len(preferences)} brought"
+    except Failure as failure:
+        # They are a convenience; an account that stays behind for them would be the greater harm. The owner is told.
+        outcome.differences.append(f"Preferences did not come along: {failure.why}")
+        note = "did not come along"
+    tell(Progress(Step.PREFERENCES, is_complete=True, note=note))
+
+
+_COUNTED = {"indexedRecords": "records", "expectedBlobs": "blobs that records refer to"}
+
+
+async def compare(old: Side, new: Side, outcome: Outcome) -> None:
+    """What the two servers count differently, as sentences."""
+    there, here = await status(old), await status(new)
+    for name, what in _COUNTED.items():
+        if there.get(name) != here.get(name):
+            outcome.differences.append(
+                f"{old.origin} counts {there.get(name)} {what}, {new.origin} counts {here.get(name)}."
+            )

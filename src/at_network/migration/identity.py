@@ -1,0 +1,84 @@
+"""The identity of a moving account: what it must say at the new server, and who changes it.
+
+Of a did:plc the old server changes it, with a token that it mails, and the new server hands it in; keys that are the owner's own
+stay its first keys. The document of a did:web its owner edits.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from at_network.migration.sides import Side, status
+from at_network.plc_client import PlcClient
+from at_protocol.syntax.did import is_plc
+from groundwork.errors import Refused, RemoteFailed
+
+_IDENTITY = "com.atproto.identity"
+
+
+async def names_new_server(new: Side) -> bool:
+    """Whether the identity says already that the account lives at the new server, with its key there."""
+    return (await status(new)).get("validDid") is True
+
+
+async def recommended(side: Side) -> dict[str, Any]:
+    """What the identity must say for this server."""
+    return dict(await side.client.query(f"{_IDENTITY}.getRecommendedDidCredentials"))
+
+
+async def ask_for_token(old: Side) -> None:
+    """Have the old server mail the token without which it signs nothing. Refused for a did:web, which has no operations."""
+    if not is_plc(old.did):
+        raise Refused("The document of a did:web is changed where it is kept, not with a token.")
+    await old.client.procedure(f"{_IDENTITY}.requestPlcOperationSignature")
+
+
+async def change(old: Side, new: Side, token: str, directory: PlcClient | None = None) -> None:
+    """Have the old server sign, and the new one hand in, what the new one recommends.
+
+    With ``directory`` the owner's own rotation keys are found there and stay before the new server's. Raises NotSignedIn for
+    a token that is wrong or too old, Refused for what either server does not do.
+    """
+    wanted = await recommended(new)
+    if directory is not None:
+        wanted["rotationKeys"] = await _with_own_keys(old, directory, wanted)
+    signed = await old.client.procedure(f"{_IDENTITY}.signPlcOperation", {**wanted, "token": token.strip()})
+    operation = signed.get("operation")
+    if not isinstance(operation, Mapping):
+        raise RemoteFailed(f"{old.origin} did not answer with a signed operation.")
+    await new.client.procedure(f"{_IDENTITY}.submitPlcOperation", {"operation": operation})
+
+
+# A did:plc has at most five rotation keys (did:plc specification).
+_MAX_KEYS = 5
+
+
+async def _with_own_keys(old: Side, directory: PlcClient, wanted: Mapping[str, Any]) -> Sequence[str]:
+    """The owner's keys, then those of the new server; the old server's own go."""
+    present = (await directory.current(old.did)).get("rotationKeys")
+    servers = (await recommended(old)).get("rotationKeys")
+    if not isinstance(present, list) or not isinstance(servers, list):
+        raise RemoteFailed("The identity's rotation keys are not told.")
+    new_keys = [str(key) for key in wanted.get("rotationKeys", [])]
+    own = [str(key) for key in present if key not in servers and key not in new_keys]
+    return [*own[: _MAX_KEYS - len(new_keys)], *new_keys]
+
+
+def document_wanted(new: Side, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """What the owner of a did:web writes into their document, in its own form."""
+    methods, services = wanted["verificationMethods"], wanted["services"]
+    return {
+        "alsoKnownAs": wanted["alsoKnownAs"],
+        "verificationMethod": [
+            {
+                "id": f"{new.did}#{name}",
+                "type": "Multikey",
+                "controller": new.did,
+                "publicKeyMultibase": str(key).removeprefix("did:key:"),
+            }
+            for name, key in methods.items()
+        ],
+        "service": [
+            {"id": f"#{name}", "type": service["type"], "serviceEndpoint": service["endpoint"]}
+            for name, service in services.items()
+        ],
+    }

@@ -1,0 +1,87 @@
+"""The two servers of a move, each with a session of the account."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from at_network.bearer_session import BearerSession, SessionTokens, create_session
+from at_network.xrpc_client import XrpcClient
+from at_protocol.failures import Malformed
+from at_protocol.syntax.did import Did, parse_did
+from groundwork.clock import Clock
+from groundwork.errors import Refused, RemoteFailed
+from groundwork.http.client import HttpClient
+
+# A repository of a hundred megabytes over a slow line, taken in before the answer comes.
+PATIENCE_SECONDS = 900.0
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One server (``origin``: ``https://pds.example.com``), spoken to as the account."""
+
+    origin: str
+    did: Did
+    client: XrpcClient
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """What a server says of itself before anybody has an account there."""
+
+    origin: str
+    did: Did
+    handle_domains: tuple[str, ...]
+    needs_invite: bool
+
+
+async def sign_in(
+    http: HttpClient,
+    clock: Clock,
+    origin: str,
+    identifier: str,
+    password: str,
+    *,
+    factor_token: str | None = None,
+) -> Side:
+    """A session with the account's own password; one of an app password cannot move an account.
+
+    Raises NotSignedIn (``AuthenticationRequired``; ``AuthFactorTokenRequired``, then again with the token of the mail).
+    """
+    tokens = await create_session(http, clock, origin, identifier, password, factor_token=factor_token)
+    return with_session(http, clock, origin, tokens)
+
+
+def with_session(http: HttpClient, clock: Clock, origin: str, tokens: SessionTokens) -> Side:
+    """The side of somebody who is signed in already."""
+    session = BearerSession(http, clock, origin, tokens)
+    client = XrpcClient(http, clock, origin, credentials=session, timeout_seconds=PATIENCE_SECONDS)
+    return Side(origin.rstrip("/"), tokens.did, client)
+
+
+async def describe(http: HttpClient, clock: Clock, origin: str) -> Destination:
+    """What the server says of itself. Raises RemoteFailed where nothing of a PDS answers."""
+    told = await XrpcClient(http, clock, origin).query("com.atproto.server.describeServer")
+    domains = told.get("availableUserDomains")
+    try:
+        did = parse_did(str(told.get("did")))
+    except Malformed:
+        raise RemoteFailed(f"{origin} does not say which DID it has: is it a PDS?") from None
+    return Destination(
+        origin.rstrip("/"),
+        did,
+        tuple(str(domain) for domain in domains) if isinstance(domains, list) else (),
+        told.get("inviteCodeRequired") is True,
+    )
+
+
+async def status(side: Side) -> Mapping[str, object]:
+    """``checkAccountStatus``: what is there, counted, and whether the identity names that server."""
+    return await side.client.query("com.atproto.server.checkAccountStatus")
+
+
+def require_same(old: Side, new: Side) -> None:
+    """Raise Refused unless both are sessions of one account, on two servers."""
+    if old.did != new.did:
+        raise Refused(f"The sessions are of two accounts: {old.did} and {new.did}.")
+    if old.origin == new.origin:
+        raise Refused(f"Both servers are {old.origin}; there is nothing to move.")

@@ -1,0 +1,153 @@
+"""Two PDSes that share a directory, and somebody who moves between them."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from tests.aurora_locus.mailbox import newest_token
+from tests.aurora_locus.town import ADMIN_PASSWORD, Directory, Person, Town
+from tests.databases import MakeDatabase, sqlite_url
+from tests.world.processes import free_port
+
+from at_network.migration import account, moving, sides
+from at_network.migration.account import Wanted
+from at_network.migration.moving import Move
+from at_network.migration.progress import Progress
+from at_network.migration.sides import Side
+from at_network.plc_client import PlcClient
+from at_protocol.syntax.did import Did
+from aurora_locus.app import open_server
+from aurora_locus.settings import Settings
+from groundwork.clock import HandClock
+from groundwork.http.client import HttpClient
+from groundwork.http.reach import DEVELOPMENT
+from groundwork.http.server import serving
+from groundwork.settings import Secret
+from groundwork.telemetry.metrics import Metrics
+from plc_directory.app import create_app
+from plc_directory.store import Limits
+
+NOTE = "org.example.note"
+PASSWORD = "password of ana"
+NEW_PASSWORD = "another password of ana"
+
+
+@dataclass
+class Journey:
+    """Ana on her way from the first server to the second; ``told`` is what she saw of it."""
+
+    old_town: Town
+    new_town: Town
+    http: HttpClient
+    folder: Path
+    ana: Person
+    told: list[Progress] = field(default_factory=list)
+
+    async def old(self) -> Side:
+        return await sides.sign_in(self.http, self.old_town.clock, self.old_town.url, "ana.one.test", PASSWORD)
+
+    async def arrive(self, **changes: Any) -> Side:
+        wanted = Wanted(**{"handle": "ana.two.test", "email": "ana@example.com", "password": NEW_PASSWORD, **changes})
+        clock = self.new_town.clock
+        side, _ = await account.arrive(self.http, clock, await self.old(), self.new_town.url, wanted)
+        return side
+
+    async def move(self, **changes: Any) -> Move:
+        """As after a start of the program: everything from the beginning."""
+        directory = PlcClient(self.http, self.old_town.directory.url)
+        return moving.Move(await self.old(), await self.arrive(**changes), self.folder, directory, self.told.append)
+
+    async def token(self, move: Move) -> str:
+        await move.old.client.procedure("com.atproto.identity.requestPlcOperationSignature")
+        return await newest_token(self.old_town, "ana@example.org")
+
+    async def repository(self, town: Town) -> dict[str, Any]:
+        """Every record of the account as a stranger reads it, by its URI."""
+        found: dict[str, Any] = {}
+        described = await town.http.get("/xrpc/com.atproto.repo.describeRepo", params={"repo": self.did})
+        assert described.status_code == 200, described.text
+        for collection in described.json()["collections"]:
+            page = await town.http.get(
+                "/xrpc/com.atproto.repo.listRecords",
+                params={"repo": self.did, "collection": collection, "limit": 100},
+            )
+            found |= {one["uri"]: (one["cid"], one["value"]) for one in page.json()["records"]}
+        return found
+
+    async def blobs(self, town: Town) -> dict[str, bytes]:
+        """Every blob of the account as a stranger reads it, by its CID."""
+        listed = await town.http.get("/xrpc/com.atproto.sync.listBlobs", params={"did": self.did, "limit": 500})
+        assert listed.status_code == 200, listed.text
+        found = {}
+        for cid in listed.json()["cids"]:
+            answer = await town.http.get("/xrpc/com.atproto.sync.getBlob", params={"did": self.did, "cid": cid})
+            found[cid] = answer.content
+        return found
+
+    @property
+    def did(self) -> Did:
+        return self.ana.did
+
+
+@pytest.fixture
+async def journey(
+    make_sqlite: MakeDatabase, sqlite_templates: Path, clock: HandClock, tmp_path: Path
+) -> AsyncIterator[Journey]:
+    """Ana has seven notes, three pictures and a preference on the first server; the second knows nothing of her."""
+    plc = await make_sqlite("plc_directory")
+    directory = Directory(create_app(plc, Limits(0, 0, 0), Metrics("plc"), version="test", access_log=False))
+    async with AsyncExitStack() as stack:
+        directory.url = (await stack.enter_async_context(serving(directory))).url
+        towns = []
+        for name in ("one", "two"):
+            folder = tmp_path / name
+            folder.mkdir()
+            port = free_port()
+            settings = Settings(
+                dev_mode=True,
+                port=port,
+                public_url=f"http://localhost:{port}",
+                data_directory=folder,
+                database_url=await sqlite_url(folder, sqlite_templates, "aurora_locus"),
+                did_plc_url=directory.url,
+                service_handle_domains=(f".{name}.test",),
+                admin_password=Secret(ADMIN_PASSWORD),
+            )
+            pds = await stack.enter_async_context(open_server(settings, clock, version="test", access_log=False))
+            await stack.enter_async_context(serving(pds.app, port=port))
+            http = await stack.enter_async_context(
+                httpx.AsyncClient(base_url=settings.url, trust_env=False, timeout=20)
+            )
+            towns.append(Town(pds, directory, http, clock, settings))
+        client = HttpClient(DEVELOPMENT)
+        stack.push_async_callback(client.close)
+        ana = await towns[0].sign_up("ana", handle="ana.one.test")
+        await furnish(ana)
+        yield Journey(*towns, client, tmp_path / "moving", ana)
+
+
+async def furnish(person: Person) -> None:
+    """Records, blobs (one of them twice) and preferences."""
+    blobs = []
+    for number in range(3):
+        headers = {**person.headers, "content-type": "image/png"}
+        content = b"\x89PNG\r\n\x1a\n" + bytes([number]) * (1000 + number)
+        answer = await person.http.post("/xrpc/com.atproto.repo.uploadBlob", content=content, headers=headers)
+        blobs.append(answer.json()["blob"])
+    for number in range(7):
+        record: dict[str, Any] = {
+            "$type": NOTE,
+            "text": f"note {number}",
+            "number": number,
+            "deep": {"list": [None, True]},
+        }
+        if number < 4:
+            record["picture"] = blobs[number % 3]
+        body = {"repo": person.did, "collection": NOTE, "rkey": f"note-{number}", "record": record}
+        assert (await person.post("com.atproto.repo.createRecord", body)).status_code == 200
+    preferences = [{"$type": "app.bsky.actor.defs#adultContentPref", "enabled": False}]
+    assert (await person.post("app.bsky.actor.putPreferences", {"preferences": preferences})).status_code == 200

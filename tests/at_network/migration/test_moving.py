@@ -1,0 +1,202 @@
+"""An account moves from one server to another and nothing is lost, wherever it is interrupted."""
+
+from typing import Any
+
+import pytest
+from tests.at_network.migration.conftest import NEW_PASSWORD, NOTE, Journey
+from tests.aurora_locus.town import SERVER, Person, Town
+
+from at_network.migration import account, contents, identity, moving, sides
+from at_network.migration.progress import Step
+from at_protocol.crypto.did_key import format_did_key
+from at_protocol.crypto.k256 import PrivateKey
+from at_protocol.data.cid import Cid
+from groundwork.errors import Failure, InvalidInput, NotSignedIn, Refused
+
+
+async def test_everything_comes_along(journey: Journey) -> None:
+    """Same identity, every record and blob byte for byte, preferences; told once at the new server, hidden at the old."""
+    records, blobs = await journey.repository(journey.old_town), await journey.blobs(journey.old_town)
+    assert (len(records), len(blobs)) == (7, 3)
+    move = await journey.move()
+    outcome = await moving.bring(move)
+    assert (outcome.records, outcome.blobs_brought, outcome.preferences) == (7, 3, 1)
+    assert (outcome.missing_blobs, outcome.differences) == ([], [])
+    assert await journey.new_town.announced(journey.did) == []
+    await moving.finish(move, await journey.token(move))
+
+    assert await journey.repository(journey.new_town) == records
+    assert await journey.blobs(journey.new_town) == blobs
+    document = (await journey.old_town.directory.document(journey.did)).json()
+    assert document["service"][0]["serviceEndpoint"] == journey.new_town.settings.url
+    assert document["alsoKnownAs"] == ["at://ana.two.test"]
+    told = await journey.new_town.announced(journey.did)
+    assert told[-3:] == ["account active", "identity ana.two.test", "sync"]
+    assert (await journey.old_town.announced(journey.did))[-1] == "account deactivated"
+    steps = [one.step for one in journey.told if one.is_complete]
+    assert steps == [
+        *(Step.REPOSITORY, Step.BLOBS, Step.PREFERENCES, Step.IDENTITY, Step.ACTIVATION, Step.DEACTIVATION),
+    ]
+    session = await (await signed_in(journey.old_town, "ana.one.test")).get(f"{SERVER}.getSession")
+    assert session.json()["movedTo"] == journey.new_town.settings.url
+
+
+async def signed_in(town: Town, handle: str, password: str = "password of ana") -> Person:
+    answer = await town.sign_in(handle, password)
+    assert answer.status_code == 200, answer.text
+    return town.person(answer)
+
+
+async def write(person: Person, text: str = "after") -> Any:
+    body = {"repo": person.did, "collection": NOTE, "record": {"$type": NOTE, "text": text}}
+    return await person.post("com.atproto.repo.createRecord", body)
+
+
+async def test_life_goes_on_at_the_new_server_only(journey: Journey) -> None:
+    move = await journey.move()
+    await moving.bring(move)
+    await moving.finish(move, await journey.token(move))
+    assert (await write(await signed_in(journey.new_town, "ana.two.test", NEW_PASSWORD))).status_code == 200
+    refused = await write(await signed_in(journey.old_town, "ana.one.test"))
+    assert (refused.status_code, refused.json()["error"]) == (400, "RepoDeactivated")
+    again = await journey.move()
+    with pytest.raises(Refused):
+        await moving.bring(moving.Move(again.old, again.old, journey.folder))
+
+
+STOPS = ["account", "repository", "blobs", "preferences", "token", "identity", "activation"]
+
+
+@pytest.mark.parametrize("stop", STOPS)
+async def test_goes_on_wherever_it_was_interrupted(journey: Journey, stop: str) -> None:
+    """Stopped after each step and begun anew with new sessions, the end is the same."""
+    records, blobs = await journey.repository(journey.old_town), await journey.blobs(journey.old_town)
+    move = await journey.move()
+    if stop != "account":
+        await contents.bring_repository(move.old, move.new, journey.folder, move.tell)
+    if stop not in {"account", "repository"}:
+        outcome = await moving.bring(move)
+        assert outcome.differences == []
+    if stop in {"token", "identity", "activation"}:
+        token = await journey.token(move)
+        if stop != "token":
+            await identity.change(move.old, move.new, token, move.directory)
+        if stop == "activation":
+            await move.new.client.procedure("com.atproto.server.activateAccount")
+            person = await signed_in(journey.new_town, "ana.two.test", NEW_PASSWORD)
+            uri = (await write(person, "written between")).json()["uri"]
+            records[uri] = (await journey.repository(journey.new_town))[uri]
+
+    move = await journey.move()
+    await moving.bring(move)
+    is_named = await identity.names_new_server(move.new)
+    assert is_named == (stop in {"identity", "activation"})
+    await moving.finish(move, None if is_named else await journey.token(move))
+    assert await journey.repository(journey.new_town) == records
+    assert await journey.blobs(journey.new_town) == blobs
+    assert len(await journey.old_town.directory.log(journey.did)) == 2
+
+
+async def test_what_is_written_meanwhile_comes_along(journey: Journey) -> None:
+    """Records written, changed and deleted at the old server between two attempts."""
+    await moving.bring(await journey.move())
+    await write(journey.ana, "later")
+    body = {"repo": journey.did, "collection": NOTE, "rkey": "note-0"}
+    assert (await journey.ana.post("com.atproto.repo.deleteRecord", body)).status_code == 200
+    body = {**body, "rkey": "note-1", "record": {"$type": NOTE, "text": "changed"}}
+    assert (await journey.ana.post("com.atproto.repo.putRecord", body)).status_code == 200
+    expected = await journey.repository(journey.old_town)
+    move = await journey.move()
+    assert (await moving.bring(move)).differences == []
+    await moving.finish(move, await journey.token(move))
+    assert await journey.repository(journey.new_town) == expected
+
+
+async def test_lost_blob_does_not_stop_the_move(journey: Journey) -> None:
+    """It stays on the list of what is missing."""
+    registry = journey.old_town.pds.registry
+    first = min(await journey.blobs(journey.old_town))
+    await registry.db.write(
+        lambda w: w.execute(
+            "delete from blobs where did = :did and cid = :cid", did=journey.did, cid=bytes(Cid.parse(first))
+        )
+    )
+    move = await journey.move()
+    outcome = await moving.bring(move)
+    assert [str(cid) for cid in outcome.missing_blobs] == [first]
+    await moving.finish(move, await journey.token(move))
+    assert len(await journey.blobs(journey.new_town)) == 2
+    assert [str(cid) async for cid in contents.missing_blobs(move.new)] == [first]
+
+
+async def test_own_rotation_key_stays_the_first(journey: Journey) -> None:
+    """What the owner holds is not lost by the move, and the old server's key is gone."""
+    mine = format_did_key(PrivateKey(bytes([8]) * 32).public)
+    old = await journey.old()
+    servers = (await identity.recommended(old))["rotationKeys"]
+    move = await journey.move()
+    token = await journey.token(move)
+    signed = await old.client.procedure(
+        "com.atproto.identity.signPlcOperation", {"token": token, "rotationKeys": [mine, *servers]}
+    )
+    await old.client.procedure("com.atproto.identity.submitPlcOperation", {"operation": signed["operation"]})
+    await moving.bring(move)
+    await moving.finish(move, await journey.token(move))
+    newest = (await journey.old_town.directory.log(journey.did))[-1]
+    assert newest["rotationKeys"][0] == mine
+    assert len(newest["rotationKeys"]) == 2
+    assert not set(servers) & set(newest["rotationKeys"])
+
+
+async def test_wrong_order_is_refused_and_harms_nothing(journey: Journey) -> None:
+    move = await journey.move()
+    with pytest.raises(Refused, match="does not name the new server yet"):
+        await moving.finish(move, None)
+    for call in (
+        move.new.client.procedure("com.atproto.server.activateAccount"),
+        identity.change(move.old, move.new, "AAAAA-BBBBB", move.directory),
+    ):
+        with pytest.raises(Failure):
+            await call
+    assert len(await journey.old_town.directory.log(journey.did)) == 1
+    await moving.bring(move)
+    await moving.finish(move, await journey.token(move))
+
+
+async def test_other_password_at_the_second_attempt_is_told(journey: Journey) -> None:
+    await journey.arrive()
+    with pytest.raises(Refused, match="with another password"):
+        await journey.arrive(password="something else entirely")
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({"handle": "taken.two.test"}, "HandleNotAvailable"),
+        ({"handle": "x.two.test"}, "InvalidHandle"),
+        ({"email": "nonsense"}, "InvalidRequest"),
+        ({"password": "short"}, "InvalidPassword"),
+    ],
+    ids=["taken", "too short", "address", "password"],
+)
+async def test_refusals_of_the_new_server_are_passed_on(journey: Journey, changes: dict[str, str], name: str) -> None:
+    await journey.new_town.sign_up("taken", handle="taken.two.test")
+    with pytest.raises((Refused, InvalidInput)) as refused:
+        await journey.arrive(**changes)
+    assert refused.value.name == name
+    assert await journey.new_town.count("accounts") == 1
+
+
+async def test_app_password_moves_nothing(journey: Journey) -> None:
+    made = await journey.ana.post(f"{SERVER}.createAppPassword", {"name": "phone"})
+    clock = journey.old_town.clock
+    old = await sides.sign_in(journey.http, clock, journey.old_town.url, "ana.one.test", made.json()["password"])
+    wanted = account.Wanted("ana.two.test", "ana@example.com", NEW_PASSWORD)
+    with pytest.raises((Refused, Failure)):
+        await account.arrive(journey.http, clock, old, journey.new_town.url, wanted)
+    assert await journey.new_town.count("accounts") == 0
+
+
+async def test_wrong_password_is_told(journey: Journey) -> None:
+    with pytest.raises(NotSignedIn):
+        await sides.sign_in(journey.http, journey.old_town.clock, journey.old_town.url, "ana.one.test", "wrong")

@@ -1,0 +1,132 @@
+"""Lexicons from their authorities: the domain names a repository, the repository proves the record."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import pytest
+from tests.world.lexicon_publisher import Publisher, lexicon, open_publisher
+
+from at_network.did_resolver import DidResolver, DidSettings
+from at_network.lexicon_resolver import LexiconResolver
+from at_protocol.crypto.k256 import PrivateKey
+from at_protocol.data import cbor
+from at_protocol.data.cid import Cid
+from at_protocol.syntax.nsid import Nsid
+from groundwork.clock import DAY, HOUR, MINUTE, HandClock
+from groundwork.errors import Failure, NotFound, RemoteFailed, RemoteSlow
+from groundwork.http.client import HttpClient
+
+NOTE = Nsid("edu.uni.lab.note")
+DOCUMENT = lexicon(NOTE, {"text": {"type": "string"}})
+
+
+@dataclass
+class Scene:
+    publisher: Publisher
+    resolver: LexiconResolver
+    clock: HandClock
+
+
+@pytest.fixture
+async def scene(http: HttpClient, clock: HandClock) -> AsyncIterator[Scene]:
+    async with open_publisher() as publisher:
+        dids = DidResolver(http, clock, DidSettings("http://127.0.0.1:1", is_development=True))
+        resolver = LexiconResolver(http, dids, clock, dns=publisher.dns)
+        yield Scene(publisher, resolver, clock)
+        await resolver.close()
+        await dids.close()
+
+
+async def refusal(scene: Scene, nsid: Nsid = NOTE) -> Failure:
+    with pytest.raises(Failure) as refused:
+        await scene.resolver.resolve(nsid)
+    return refused.value
+
+
+async def test_a_published_lexicon_is_found_with_its_proof(scene: Scene) -> None:
+    scene.publisher.publish(DOCUMENT)
+    published = await scene.resolver.resolve(NOTE)
+    assert published.uri == f"at://{scene.publisher.did}/com.atproto.lexicon.schema/{NOTE}"
+    assert published.cid == Cid.for_cbor(cbor.encode(DOCUMENT))
+    assert published.record == DOCUMENT
+    assert published.document.id == NOTE
+    assert (await scene.resolver.document(NOTE)).defs.keys() == {"main"}
+    assert scene.publisher.asked == 1
+
+
+@pytest.mark.parametrize(
+    "domain", ["_lexicon.uni.edu", "_lexicon.more.lab.uni.edu", "lab.uni.edu", "_atproto.lab.uni.edu"]
+)
+async def test_only_exactly_the_domain_speaks_for_it(scene: Scene, domain: str) -> None:
+    """Neither the domain above nor one below."""
+    scene.publisher.publish(DOCUMENT)
+    scene.publisher.names.records = {domain: [f'"did={scene.publisher.did}"']}
+    failure = await refusal(scene)
+    assert (type(failure), failure.name) == (NotFound, "LexiconNotFound")
+    assert scene.publisher.names.asked == ["_lexicon.lab.uni.edu"]
+
+
+async def test_two_authorities_are_none(scene: Scene) -> None:
+    scene.publisher.publish(DOCUMENT)
+    records = scene.publisher.names.records["_lexicon.lab.uni.edu"]
+    scene.publisher.names.records = {"_lexicon.lab.uni.edu": [*records, '"did=did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"']}
+    assert isinstance(await refusal(scene), NotFound)
+
+
+async def test_what_is_not_there_is_proven_absent(scene: Scene) -> None:
+    scene.publisher.publish(DOCUMENT)
+    assert isinstance(await refusal(scene, Nsid("edu.uni.lab.other")), NotFound)
+
+
+async def test_a_record_that_is_no_lexicon_is_none(scene: Scene) -> None:
+    scene.publisher.publish({**DOCUMENT, "lexicon": 2})
+    failure = await refusal(scene)
+    assert isinstance(failure, NotFound)
+    assert "no Lexicon" in failure.why
+
+
+async def test_what_somebody_else_signed_proves_nothing(scene: Scene) -> None:
+    scene.publisher.publish(DOCUMENT)
+    scene.publisher.signing_key = PrivateKey.from_random(b"x" * 64)
+    failure = await refusal(scene)
+    assert isinstance(failure, RemoteFailed)
+    assert "prove" in failure.why
+
+
+async def test_a_key_that_was_changed_is_asked_for_once(scene: Scene) -> None:
+    """The authority signs with a new key, and its document, asked anew, names it."""
+    scene.publisher.publish(DOCUMENT)
+    await scene.resolver.resolve(NOTE)
+    scene.publisher.key = PrivateKey.from_random(b"n" * 64)
+    scene.publisher.publish(lexicon("edu.uni.lab.second", {}))
+    scene.clock.turn(MINUTE)
+    assert (await scene.resolver.resolve(Nsid("edu.uni.lab.second"))).document.id == "edu.uni.lab.second"
+
+
+async def test_what_was_known_outlives_an_authority_that_is_down(scene: Scene) -> None:
+    scene.publisher.publish(DOCUMENT)
+    await scene.resolver.resolve(NOTE)
+    scene.publisher.is_down = True
+    scene.clock.turn(30 * DAY)
+    assert (await scene.resolver.resolve(NOTE)).document.id == NOTE
+    scene.clock.turn(61 * DAY)
+    assert isinstance(await refusal(scene), RemoteFailed)
+
+
+async def test_absence_is_remembered_for_minutes(scene: Scene) -> None:
+    """An unknown type that people write all day is asked for now and then, not each time."""
+    await refusal(scene)
+    await refusal(scene)
+    assert len(scene.publisher.names.asked) == 1
+    scene.publisher.publish(DOCUMENT)
+    scene.clock.turn(5 * MINUTE)
+    await scene.resolver.resolve(NOTE)
+
+
+async def test_name_servers_that_cannot_tell_are_no_absence(scene: Scene) -> None:
+    scene.publisher.publish(DOCUMENT)
+    scene.publisher.names.is_failing = True
+    assert isinstance(await refusal(scene), RemoteFailed | RemoteSlow)
+    scene.publisher.names.is_failing = False
+    scene.clock.turn(HOUR)
+    assert (await scene.resolver.resolve(NOTE)).document.id == NOTE
