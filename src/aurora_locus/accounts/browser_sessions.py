@@ -1,0 +1,275 @@
+"""Who is signed in on which browser.
+
+A browser has two random identifiers of 128 bits: one for itself, which forms and requests of apps are bound to, and one for
+its session, which changes with every sign-in and every five minutes of use. Only their hashes are kept (invariant 8). The session before the newest one is
+taken for a minute more, because a browser asks for several things at once; and for longer while the newest one was never
+shown, because its answer may have been lost. Whoever comes with it later than that has a copy: the browser is signed out.
+
+Several accounts can be signed in on one browser. Each stays for a week where its owner wished so, otherwise for a quarter
+of an hour without use; whatever ends the sessions of an account ends these.
+"""
+
+import secrets
+from base64 import urlsafe_b64encode
+from dataclasses import dataclass
+from hashlib import sha256
+
+from at_protocol.syntax.did import Did
+from at_protocol.syntax.handle import Handle
+from aurora_locus.accounts.wishes import Awaits
+from aurora_locus.repository.model import Status
+from groundwork.clock import DAY, MINUTE, Instant
+from groundwork.database.transaction import Reader, Row, Writer
+from groundwork.errors import NotSignedIn
+
+ID_BYTES = 16
+ROTATION = 5 * MINUTE
+GRACE = 1 * MINUTE
+REMEMBERED = 7 * DAY
+EPHEMERAL = 15 * MINUTE
+
+_MAX_USER_AGENT = 300
+
+_FIND = """
+    select id_hash, session_hash, previous_hash, is_seen, rotated_at, chosen_did from browsers where id_hash = :id_hash
+"""
+_LIVES = """
+    s.signed_in_at > :remembered_after and (s.is_remembered = 1 or b.rotated_at > :ephemeral_after)
+"""
+_SIGNED_IN = f"""
+    select s.did, a.handle, a.email, a.email_confirmed_at, a.awaits, r.status, s.is_remembered, s.signed_in_at, s.proven_at
+      from browser_sign_ins s
+      join browsers b on b.id_hash = s.id_hash
+      join accounts a on a.did = s.did
+      join repositories r on r.did = s.did
+     where s.id_hash = :id_hash and {_LIVES}
+     order by s.signed_in_at desc, s.did
+"""
+_OF_ACCOUNT = f"""
+    select s.id_hash, b.user_agent, b.address, b.rotated_at, s.is_remembered, s.signed_in_at
+      from browser_sign_ins s join browsers b on b.id_hash = s.id_hash
+     where s.did = :did and {_LIVES}
+     order by b.rotated_at desc, s.id_hash
+"""
+_INSERT = """
+    insert into browsers (id_hash, session_hash, previous_hash, is_seen, rotated_at, chosen_did, user_agent, address, created_at)
+    values (:id_hash, :session_hash, null, 0, :now, :did, :user_agent, :address, :now)
+    on conflict (id_hash) do nothing
+"""
+# Nothing that was known before somebody signed in is good after it: no grace here.
+_RENEW = """
+    update browsers set session_hash = :session_hash, previous_hash = null, is_seen = 0, rotated_at = :now,
+           chosen_did = :did, user_agent = :user_agent, address = :address
+     where id_hash = :id_hash
+"""
+_SIGN_IN = """
+    insert into browser_sign_ins (id_hash, did, is_remembered, signed_in_at, proven_at)
+    values (:id_hash, :did, :is_remembered, :now, :now)
+    on conflict (id_hash, did) do update
+       set is_remembered = excluded.is_remembered, signed_in_at = excluded.signed_in_at, proven_at = excluded.proven_at
+"""
+# Of requests that arrive together one rotates: for the others the condition no longer holds.
+_ROTATE = """
+    update browsers set session_hash = :fresh, previous_hash = :shown, is_seen = 0, rotated_at = :now
+     where id_hash = :id_hash and rotated_at <= :before
+       and (session_hash = :shown or (previous_hash = :shown and is_seen = 0))
+"""
+_NOTE_SEEN = "update browsers set is_seen = 1 where id_hash = :id_hash and session_hash = :shown"
+_NOTE_PROOF = "update browser_sign_ins set proven_at = :now where id_hash = :id_hash and did = :did"
+_CHOOSE = "update browsers set chosen_did = :did where id_hash = :id_hash"
+_VALID_AFTER = "select tokens_valid_after from accounts where did = :did"
+_END = "delete from browser_sign_ins where id_hash = :id_hash and did = :did"
+_END_BROWSER = "delete from browsers where id_hash = :id_hash"
+_END_ACCOUNT = "delete from browser_sign_ins where did = :did"
+_SWEEP_SIGN_INS = "delete from browser_sign_ins where signed_in_at <= :remembered_after"
+_SWEEP_BROWSERS = """
+    delete from browsers where rotated_at <= :ephemeral_after
+       and not exists (select 1 from browser_sign_ins s where s.id_hash = browsers.id_hash and s.is_remembered = 1)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Browser:
+    """A browser on which somebody signed in once."""
+
+    id_hash: bytes
+    session_hash: bytes
+    previous_hash: bytes | None
+    is_seen: bool
+    rotated_at: Instant
+    chosen_did: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """An account that is signed in on the browser that asks; ``proven_at`` is when its password was shown last."""
+
+    did: Did
+    handle: Handle
+    email: str | None
+    email_is_confirmed: bool
+    is_waiting: bool
+    """Hidden until its owner has shown to read the mail (``confirming``)."""
+    status: Status
+    is_remembered: bool
+    signed_in_at: Instant
+    proven_at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class BrowserSession:
+    """One browser as its owner sees it in a list; ``id_hash`` names it and opens nothing."""
+
+    id_hash: bytes
+    user_agent: str
+    address: str
+    seen_at: Instant
+    is_remembered: bool
+    signed_in_at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What is kept about a browser for its owner's list."""
+
+    user_agent: str
+    address: str
+
+
+def fresh_id() -> str:
+    """128 random bits as 22 characters."""
+    return urlsafe_b64encode(secrets.token_bytes(ID_BYTES)).decode().rstrip("=")
+
+
+def hash_of(identifier: str) -> bytes:
+    """What is kept of an identifier: it is random, so a plain hash is not to be turned round."""
+    return sha256(identifier.encode()).digest()
+
+
+async def find(reader: Reader, browser_id: str) -> Browser | None:
+    """The browser with this identifier, whatever its session."""
+    row = await reader.fetch_one(_FIND, id_hash=hash_of(browser_id))
+    return None if row is None else _to_browser(row)
+
+
+async def signed_in(reader: Reader, id_hash: bytes) -> list[SignedIn]:
+    """The accounts of a browser, newest sign-in first."""
+    return [
+        SignedIn(
+            Did(row["did"]),
+            Handle(row["handle"]),
+            row["email"],
+            row["email_confirmed_at"] is not None,
+            row["awaits"] == Awaits.CONFIRMATION,
+            Status(row["status"]),
+            bool(row["is_remembered"]),
+            Instant(row["signed_in_at"]),
+            Instant(row["proven_at"]),
+        )
+        for row in await reader.fetch(_SIGNED_IN, id_hash=id_hash, **_limits(reader.now))
+    ]
+
+
+async def of_account(reader: Reader, did: Did) -> list[BrowserSession]:
+    """The browsers on which an account is signed in, last used first."""
+    return [
+        BrowserSession(
+            bytes(row["id_hash"]),
+            row["user_agent"],
+            row["address"],
+            Instant(row["rotated_at"]),
+            bool(row["is_remembered"]),
+            Instant(row["signed_in_at"]),
+        )
+        for row in await reader.fetch(_OF_ACCOUNT, did=did, **_limits(reader.now))
+    ]
+
+
+def sign_in(
+    w: Writer, browser_id: str, did: Did, valid_after: Instant, origin: Origin, *, is_known: bool, remember: bool
+) -> tuple[str, str]:
+    """Sign an account in. ``is_known``: the browser has shown a session of its own, so that its other accounts stay.
+
+    Returns the identifiers that the browser has from now on: always a new session, and another browser's identifier where
+    the one that it showed belongs to somebody else's session. ``valid_after`` is the account's as it was when the password
+    was checked. Raises NotSignedIn when sessions were ended since: a password that was reset meanwhile opens nothing.
+    """
+    row = w.fetch_one(_VALID_AFTER, did=did)
+    if row is None or row["tokens_valid_after"] != valid_after:
+        raise NotSignedIn("Invalid identifier or password", name="AuthenticationRequired")
+    session_id = fresh_id()
+    about = {
+        "session_hash": hash_of(session_id),
+        "did": did,
+        "now": w.now,
+        "user_agent": "".join(char for char in origin.user_agent if char.isprintable())[:_MAX_USER_AGENT],
+        "address": origin.address,
+    }
+    statement = _RENEW if is_known else _INSERT
+    if not browser_id or w.execute(statement, id_hash=hash_of(browser_id), **about) != 1:
+        browser_id = fresh_id()
+        w.execute(_INSERT, id_hash=hash_of(browser_id), **about)
+    w.execute(_SIGN_IN, id_hash=hash_of(browser_id), did=did, is_remembered=int(remember), now=w.now)
+    return browser_id, session_id
+
+
+def rotate(w: Writer, id_hash: bytes, shown: bytes, before: Instant) -> str | None:
+    """Another session for a browser that showed ``shown`` and whose session is older than ``before``; None where another
+    request was faster.
+    """
+    fresh = fresh_id()
+    rotated = w.execute(_ROTATE, id_hash=id_hash, shown=shown, fresh=hash_of(fresh), now=w.now, before=before)
+    return fresh if rotated == 1 else None
+
+
+def note_seen(w: Writer, id_hash: bytes, shown: bytes) -> None:
+    """The browser has the newest session."""
+    w.execute(_NOTE_SEEN, id_hash=id_hash, shown=shown)
+
+
+def note_proof(w: Writer, id_hash: bytes, did: Did) -> None:
+    """The account's owner has just shown the password, and the second factor where there is one."""
+    w.execute(_NOTE_PROOF, id_hash=id_hash, did=did, now=w.now)
+
+
+def choose(w: Writer, id_hash: bytes, did: Did) -> None:
+    """The account that pages are about, of those that are signed in."""
+    w.execute(_CHOOSE, id_hash=id_hash, did=did)
+
+
+def end(w: Writer, id_hash: bytes, did: Did) -> bool:
+    """Sign an account out on one browser; False when it was not signed in there."""
+    return w.execute(_END, id_hash=id_hash, did=did) == 1
+
+
+def end_browser(w: Writer, id_hash: bytes) -> None:
+    """Sign everybody out on one browser."""
+    w.execute(_END_BROWSER, id_hash=id_hash)
+
+
+def end_all(w: Writer, did: Did) -> None:
+    """Sign an account out everywhere."""
+    w.execute(_END_ACCOUNT, did=did)
+
+
+def sweep(w: Writer) -> int:
+    """Forget what has ended by itself; how many browsers."""
+    limits = _limits(w.now)
+    w.execute(_SWEEP_SIGN_INS, remembered_after=limits["remembered_after"])
+    return w.execute(_SWEEP_BROWSERS, ephemeral_after=limits["ephemeral_after"])
+
+
+def _limits(now: Instant) -> dict[str, int]:
+    return {"remembered_after": now - REMEMBERED, "ephemeral_after": now - EPHEMERAL}
+
+
+def _to_browser(row: Row) -> Browser:
+    previous = row["previous_hash"]
+    return Browser(
+        bytes(row["id_hash"]),
+        bytes(row["session_hash"]),
+        None if previous is None else bytes(previous),
+        bool(row["is_seen"]),
+        Instant(row["rotated_at"]),
+        row["chosen_did"],
+    )

@@ -1,0 +1,51 @@
+"""What a passkey signs: random, this server's own, good for five minutes and one answer.
+
+Nothing is stored when a page with a challenge is shown, only when one is answered: it carries its time and is signed.
+"""
+
+import hmac
+import secrets
+from hashlib import sha256
+
+from aurora_locus.accounts.second_factors.model import FactorKeys
+from groundwork.clock import MINUTE, Instant
+from groundwork.database.transaction import Writer
+
+LIFETIME = 5 * MINUTE
+
+_RANDOM_BYTES = 16
+_TIME_BYTES = 8
+_MAC_BYTES = 16
+_LENGTH = _RANDOM_BYTES + _TIME_BYTES + _MAC_BYTES
+
+_SPEND = """
+    insert into spent_challenges (challenge_hash, expires_at) values (:challenge_hash, :expires_at)
+    on conflict (challenge_hash) do nothing
+"""
+_SWEEP = "delete from spent_challenges where expires_at <= :now"
+
+
+def fresh(keys: FactorKeys, browser_id: str, now: Instant) -> bytes:
+    """A challenge for one browser."""
+    head = secrets.token_bytes(_RANDOM_BYTES) + (now + LIFETIME).to_bytes(_TIME_BYTES, "big")
+    return head + _mac(keys, browser_id, head)
+
+
+def spend(w: Writer, keys: FactorKeys, browser_id: str, challenge: bytes) -> bool:
+    """Whether it is one of ours, for this browser, in time and not answered before; from now on it is answered."""
+    head, mac = challenge[:-_MAC_BYTES], challenge[-_MAC_BYTES:]
+    if len(challenge) != _LENGTH or not hmac.compare_digest(mac, _mac(keys, browser_id, head)):
+        return False
+    expires_at = int.from_bytes(head[_RANDOM_BYTES:], "big")
+    if expires_at <= w.now:
+        return False
+    return w.execute(_SPEND, challenge_hash=sha256(challenge).digest(), expires_at=expires_at) == 1
+
+
+def sweep(w: Writer) -> int:
+    """Forget answered challenges that would not be taken any more anyway; how many."""
+    return w.execute(_SWEEP, now=w.now)
+
+
+def _mac(keys: FactorKeys, browser_id: str, head: bytes) -> bytes:
+    return hmac.digest(keys.codes, b"challenge\n" + browser_id.encode() + b"\n" + head, sha256)[:_MAC_BYTES]

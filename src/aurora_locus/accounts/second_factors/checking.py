@@ -1,0 +1,93 @@
+"""Asking for a second factor and taking what is typed, counted per account before anything is looked at."""
+
+import contextlib
+
+from at_protocol.syntax.did import Did
+from aurora_locus.accounts import email_tokens
+from aurora_locus.accounts.email_tokens import Purpose, Verdict
+from aurora_locus.accounts.limits import SECOND_FACTOR, SIGN_IN_LETTER, effective
+from aurora_locus.accounts.registry import Registry
+from aurora_locus.accounts.second_factors import passkeys, queries, recovery_codes, totp
+from aurora_locus.accounts.second_factors.model import Factors
+from aurora_locus.accounts.second_factors.passkeys import Party
+from aurora_locus.accounts.sessions import Proof
+from groundwork.database.transaction import Writer
+from groundwork.errors import NotSignedIn, Refused, TooMany
+from groundwork.rate_limit.contract import spend
+
+# The name of the refusal that asks for a code beside the right password; deployed apps know it.
+FACTOR_WANTED = "AuthFactorTokenRequired"
+WRONG = "This code is wrong, or was used already."
+
+
+async def find(registry: Registry, did: Did) -> Factors:
+    """What the account has beside its password."""
+    async with registry.db.reader() as reader:
+        return await queries.find(reader, did)
+
+
+async def take_code(registry: Registry, did: Did, typed: str) -> bool:
+    """Use up a code, whichever kind it is: of an authenticator app, a recovery code, or one that was sent by e-mail.
+
+    Raises RateLimited: six digits would be found by trying, so there are few tries.
+    """
+    await count_try(registry, did)
+
+    def work(w: Writer) -> bool:
+        if "".join(typed.split()).isdigit():
+            return totp.take(w, registry.factor_keys, did, typed)
+        if recovery_codes.take(w, registry.factor_keys, did, typed):
+            return True
+        return email_tokens.spend(w, registry.email_tokens, did, Purpose.SIGN_IN, typed) is Verdict.GOOD
+
+    return await registry.db.write(work)
+
+
+async def take_passkey(registry: Registry, did: Did, party: Party, answer: str) -> bool:
+    """Whether the answer of a device proves one of the account's passkeys. Raises RateLimited."""
+    await count_try(registry, did)
+    return await registry.db.write(lambda w: passkeys.take(w, party, answer, did)) is not None
+
+
+async def send_letter(registry: Registry, did: Did) -> None:
+    """Send a code to the account's address. Raises RateLimited, and Refused where this is not what the account wants."""
+    if (await find(registry, did)).mail_since is None:
+        raise Refused("This account does not take codes by e-mail.")
+    limits = [(effective(registry, limit), did) for limit in SIGN_IN_LETTER]
+    await spend(registry.counters, limits, now=registry.clock.now())
+    async with registry.db.transaction() as tx:
+        await email_tokens.ask(tx, registry.email_tokens, did, Purpose.SIGN_IN)
+
+
+async def require(registry: Registry, proof: Proof, token: str | None) -> None:
+    """For ``createSession``: the code that goes with the account's own password, where one is asked for.
+
+    App passwords are exempt: they stand for one app and can do less. Raises NotSignedIn (``AuthFactorTokenRequired``;
+    ``InvalidToken`` for a wrong code) and RateLimited.
+    """
+    did = proof.account.did
+    if proof.app_password is not None:
+        return
+    factors = await find(registry, did)
+    if not factors.are_set:
+        return
+    if token:
+        if not await take_code(registry, did, token):
+            raise NotSignedIn(WRONG, name="InvalidToken")
+        return
+    if factors.mail_since is not None:
+        # Where there were too many letters already, the last one's code is good.
+        with contextlib.suppress(TooMany):
+            await send_letter(registry, did)
+        why = "A code was sent by e-mail; sign in once more, with it."
+    elif factors.totp_since is not None:
+        why = "Sign in once more, with a code of your authenticator app."
+    else:
+        why = "This account signs in with a passkey, which only a browser can ask for. Use an app password here."
+    raise NotSignedIn(why, name=FACTOR_WANTED)
+
+
+async def count_try(registry: Registry, did: Did) -> None:
+    """Count one try, right or wrong. Raises RateLimited."""
+    limits = [(effective(registry, limit), did) for limit in SECOND_FACTOR]
+    await spend(registry.counters, limits, now=registry.clock.now())

@@ -1,0 +1,189 @@
+"""Passkeys (Web Authentication level 2): made and used by the browser, checked here.
+
+The device must have checked who holds it (user verification): a passkey stands for two factors, and may stand for the
+password. Where it came from (attestation) is not asked.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import webauthn
+from webauthn.helpers import base64url_to_bytes, parse_authentication_credential_json
+from webauthn.helpers.exceptions import WebAuthnException
+from webauthn.helpers.structs import (
+    AuthenticatorSelectionCriteria,
+    PublicKeyCredentialDescriptor,
+    ResidentKeyRequirement,
+    UserVerificationRequirement,
+)
+
+from at_protocol.syntax.did import Did
+from aurora_locus.accounts.second_factors import challenges
+from aurora_locus.accounts.second_factors.model import FactorKeys, Passkey
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader, Row, Writer
+from groundwork.errors import InvalidInput
+
+MAX_PASSKEYS = 20
+MAX_NAME_LENGTH = 60
+# An answer of a device is some 1,000 characters.
+_MAX_ANSWER = 20_000
+
+_COLUMNS = "credential_id, public_key, sign_count, name, created_at, used_at"
+_OF_ACCOUNT = f"select {_COLUMNS} from passkeys where did = :did order by created_at, credential_id"
+_FIND = f"select did, {_COLUMNS} from passkeys where credential_id = :credential_id"
+_COUNT = "select count(*) from passkeys where did = :did"
+_INSERT = """
+    insert into passkeys (credential_id, did, public_key, sign_count, name, created_at)
+    values (:credential_id, :did, :public_key, :sign_count, :name, :now)
+    on conflict (credential_id) do nothing
+"""
+_NOTE_USE = "update passkeys set sign_count = :sign_count, used_at = :now where credential_id = :credential_id"
+_REMOVE = "delete from passkeys where did = :did and credential_id = :credential_id"
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """Who asks for passkeys: this server, on one browser."""
+
+    keys: FactorKeys
+    url: str
+    name: str
+    browser_id: str
+
+    @property
+    def id(self) -> str:
+        """The relying party: the host name alone."""
+        return urlsplit(self.url).hostname or ""
+
+
+async def of_account(reader: Reader, did: Did) -> list[Passkey]:
+    """Oldest first."""
+    return [_to_passkey(row) for row in await reader.fetch(_OF_ACCOUNT, did=did)]
+
+
+def creation_options(party: Party, did: Did, handle: str, have: Sequence[Passkey], now: Instant) -> str:
+    """What ``navigator.credentials.create`` takes, as JSON. A device that has one already is not offered."""
+    return webauthn.options_to_json(
+        webauthn.generate_registration_options(
+            rp_id=party.id,
+            rp_name=party.name,
+            user_id=did.encode(),
+            user_name=handle,
+            user_display_name=f"@{handle}",
+            challenge=challenges.fresh(party.keys, party.browser_id, now),
+            authenticator_selection=AuthenticatorSelectionCriteria(
+                resident_key=ResidentKeyRequirement.PREFERRED, user_verification=UserVerificationRequirement.REQUIRED
+            ),
+            exclude_credentials=[PublicKeyCredentialDescriptor(id=one.credential_id) for one in have],
+        )
+    )
+
+
+def request_options(party: Party, have: Sequence[Passkey], now: Instant) -> str:
+    """What ``navigator.credentials.get`` takes, as JSON. Without ``have``: whichever passkey the person chooses."""
+    return webauthn.options_to_json(
+        webauthn.generate_authentication_options(
+            rp_id=party.id,
+            challenge=challenges.fresh(party.keys, party.browser_id, now),
+            allow_credentials=[PublicKeyCredentialDescriptor(id=one.credential_id) for one in have],
+            user_verification=UserVerificationRequirement.REQUIRED,
+        )
+    )
+
+
+def add(w: Writer, party: Party, did: Did, answer: str, name: str) -> None:
+    """Keep the passkey that a device made. Raises InvalidInput for an answer that does not hold, or one too many."""
+    name = " ".join(name.split())[:MAX_NAME_LENGTH]
+    if not name or not name.isprintable():
+        raise InvalidInput("name", f"Give the passkey a name of at most {MAX_NAME_LENGTH} printable characters.")
+    count = w.fetch_one(_COUNT, did=did)
+    if count is not None and count[0] >= MAX_PASSKEYS:
+        raise InvalidInput("name", f"An account has at most {MAX_PASSKEYS} passkeys. Remove one first.")
+    challenge = _challenge_in(answer)
+    if challenge is None or not challenges.spend(w, party.keys, party.browser_id, challenge):
+        raise _unusable("passkey")
+    try:
+        made = webauthn.verify_registration_response(
+            credential=answer,
+            expected_challenge=challenge,
+            expected_rp_id=party.id,
+            expected_origin=party.url,
+            require_user_verification=True,
+        )
+    except (WebAuthnException, ValueError, KeyError, TypeError, AttributeError, RecursionError) as wrong:
+        raise _unusable("passkey") from wrong
+    kept = w.execute(
+        _INSERT,
+        credential_id=made.credential_id,
+        did=did,
+        public_key=made.credential_public_key,
+        sign_count=made.sign_count,
+        name=name,
+        now=w.now,
+    )
+    if kept != 1:
+        raise InvalidInput("passkey", "This passkey is known here already.")
+
+
+def take(w: Writer, party: Party, answer: str, did: Did | None = None) -> Did | None:
+    """Whose passkey this answer proves; None when it proves nothing, or not ``did``'s. The challenge is spent in any case.
+
+    A device that counts must have counted further than the last time: otherwise there are two of it (section 6.1.1).
+    """
+    challenge = _challenge_in(answer)
+    if challenge is None or not challenges.spend(w, party.keys, party.browser_id, challenge):
+        return None
+    try:
+        credential_id = parse_authentication_credential_json(answer).raw_id
+        row = w.fetch_one(_FIND, credential_id=credential_id)
+        if row is None or did not in (None, row["did"]):
+            return None
+        passkey = _to_passkey(row)
+        proven = webauthn.verify_authentication_response(
+            credential=answer,
+            expected_challenge=challenge,
+            expected_rp_id=party.id,
+            expected_origin=party.url,
+            credential_public_key=passkey.public_key,
+            credential_current_sign_count=passkey.sign_count,
+            require_user_verification=True,
+        )
+    except (WebAuthnException, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+    w.execute(_NOTE_USE, credential_id=credential_id, sign_count=proven.new_sign_count, now=w.now)
+    return Did(row["did"])
+
+
+def remove(w: Writer, did: Did, credential_id: bytes) -> bool:
+    """Forget one; False when the account has none by this name."""
+    return w.execute(_REMOVE, did=did, credential_id=credential_id) == 1
+
+
+def _challenge_in(answer: str) -> bytes | None:
+    """The challenge that an answer says it is about; what it says is proven by the signature, later."""
+    if len(answer) > _MAX_ANSWER:
+        return None
+    try:
+        said = json.loads(base64url_to_bytes(json.loads(answer)["response"]["clientDataJSON"]))
+        return base64url_to_bytes(said["challenge"])
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+
+
+def _unusable(field: str) -> InvalidInput:
+    return InvalidInput(field, "The passkey could not be taken. Try again, or use another device.")
+
+
+def _to_passkey(row: Row) -> Passkey:
+    used_at = row["used_at"]
+    return Passkey(
+        bytes(row["credential_id"]),
+        bytes(row["public_key"]),
+        int(row["sign_count"]),
+        row["name"],
+        Instant(row["created_at"]),
+        None if used_at is None else Instant(used_at),
+    )

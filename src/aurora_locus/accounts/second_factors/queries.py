@@ -1,0 +1,47 @@
+"""What an account has beside its password, read at once."""
+
+from at_protocol.syntax.did import Did
+from aurora_locus.accounts.second_factors import passkeys
+from aurora_locus.accounts.second_factors.model import Factors
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader, Writer
+
+_FIND = """
+    select (select confirmed_at from totp_secrets where did = :did) as totp_since,
+           (select created_at from mail_factors where did = :did) as mail_since,
+           (select count(*) from recovery_codes where did = :did) as codes
+"""
+_ARE_SET = """
+    select 1 from totp_secrets where did = :did and confirmed_at is not null
+    union all select 1 from passkeys where did = :did
+    union all select 1 from mail_factors where did = :did
+"""
+_MAIL_ON = "insert into mail_factors (did, created_at) values (:did, :now) on conflict (did) do nothing"
+_MAIL_OFF = "delete from mail_factors where did = :did"
+
+
+async def find(reader: Reader, did: Did) -> Factors:
+    """Everything that is set."""
+    row = await reader.fetch_one(_FIND, did=did)
+    if row is None:
+        raise LookupError("a select without a table answers with a row")
+    totp, mail = row["totp_since"], row["mail_since"]
+    return Factors(
+        None if totp is None else Instant(totp),
+        tuple(await passkeys.of_account(reader, did)),
+        None if mail is None else Instant(mail),
+        int(row["codes"]),
+    )
+
+
+def are_set(w: Writer, did: Did) -> bool:
+    """Whether more than the password is asked for."""
+    return w.fetch_one(_ARE_SET, did=did) is not None
+
+
+def set_mail(w: Writer, did: Did, *, is_on: bool) -> None:
+    """Whether a code by e-mail is asked for."""
+    if is_on:
+        w.execute(_MAIL_ON, did=did, now=w.now)
+    else:
+        w.execute(_MAIL_OFF, did=did)

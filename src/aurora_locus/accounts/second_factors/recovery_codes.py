@@ -1,0 +1,50 @@
+"""Codes for the day when the phone is gone: ten, shown once, each good once.
+
+Fifty random bits could be tried out by whoever has the database, so they are hashed under a key of the server.
+"""
+
+import hmac
+import secrets
+from hashlib import sha256
+
+from at_protocol.syntax.did import Did
+from aurora_locus.accounts.second_factors.model import FactorKeys
+from groundwork.database.transaction import Writer
+
+COUNT = 10
+
+# RFC 4648 base32 in lower case: no digit that looks like a letter.
+_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
+_LETTERS = 10
+
+_INSERT = "insert into recovery_codes (did, code_hash) values (:did, :code_hash)"
+_TAKE = "delete from recovery_codes where did = :did and code_hash = :code_hash"
+_REMOVE = "delete from recovery_codes where did = :did"
+
+
+def renew(w: Writer, keys: FactorKeys, did: Did) -> list[str]:
+    """Ten new codes, never to be seen again; those before are void."""
+    codes = [_fresh() for _ in range(COUNT)]
+    w.execute(_REMOVE, did=did)
+    w.execute_many(_INSERT, [{"did": did, "code_hash": _hash(keys, did, code)} for code in codes])
+    return codes
+
+
+def take(w: Writer, keys: FactorKeys, did: Did, typed: str) -> bool:
+    """Use up a code; case, spaces and the hyphen do not matter."""
+    return w.execute(_TAKE, did=did, code_hash=_hash(keys, did, typed)) == 1
+
+
+def remove(w: Writer, did: Did) -> None:
+    """No code is good any more."""
+    w.execute(_REMOVE, did=did)
+
+
+def _fresh() -> str:
+    letters = "".join(secrets.choice(_ALPHABET) for _ in range(_LETTERS))
+    return f"{letters[:5]}-{letters[5:]}"
+
+
+def _hash(keys: FactorKeys, did: Did, typed: str) -> bytes:
+    code = "".join(char for char in typed.lower() if char.isalnum())
+    return hmac.digest(keys.codes, f"recovery\n{did}\n{code}".encode(errors="replace"), sha256)

@@ -1,0 +1,56 @@
+"""The two cookies of a browser.
+
+Over https their names begin with ``__Host-``: browsers then take them from this host alone and only when they are Secure
+(RFC 6265bis, section 4.1.3.2), so that a page on somebody's handle below our domain cannot plant any. Lax: who comes by a
+link from an app is signed in, a form of another site is not sent them.
+"""
+
+import re
+
+from starlette.requests import HTTPConnection
+from starlette.responses import Response
+
+from aurora_locus.accounts.browser_sessions import REMEMBERED
+from aurora_locus.site.frame import site_of
+from groundwork.clock import SECOND
+from groundwork.http.application import add_header
+
+BROWSER = "aurora_browser"
+SESSION = "aurora_session"
+
+_FORM = re.compile(r"[A-Za-z0-9_-]{22}")
+_CHANGES = "aurora_locus.cookies"
+
+
+def read(connection: HTTPConnection, name: str) -> str:
+    """The identifier in a cookie; empty where there is none, or nothing that we ever gave."""
+    value = connection.cookies.get(_full_name(connection, name), "")
+    return value if _FORM.fullmatch(value) else ""
+
+
+def change(connection: HTTPConnection, name: str, value: str, *, stays: bool = False) -> None:
+    """Give the browser another value with this request's answer; empty takes it away. ``stays``: for a week, otherwise until
+    the browser is closed. The last change counts.
+    """
+    connection.scope.setdefault(_CHANGES, {})[name] = (value, stays)
+
+
+def send(connection: HTTPConnection) -> None:
+    """Put the changes on the answer, whatever it will be."""
+    response = Response()
+    for name, (value, stays) in connection.scope.pop(_CHANGES, {}).items():
+        response.set_cookie(
+            _full_name(connection, name),
+            value,
+            max_age=0 if not value else REMEMBERED // SECOND if stays else None,
+            path="/",
+            secure=site_of(connection).is_https,
+            httponly=True,
+            samesite="lax",
+        )
+    for value in response.headers.getlist("set-cookie"):
+        add_header(connection, "set-cookie", value)
+
+
+def _full_name(connection: HTTPConnection, name: str) -> str:
+    return f"__Host-{name}" if site_of(connection).is_https else name

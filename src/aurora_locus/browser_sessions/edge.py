@@ -1,0 +1,210 @@
+"""Who is signed in on the browser that asks: noted once per request, asked for by pages, changed by signing in and out."""
+
+from dataclasses import dataclass
+
+from starlette.requests import HTTPConnection
+
+from at_protocol.syntax.did import Did
+from aurora_locus.accounts import browser_sessions
+from aurora_locus.accounts.browser_sessions import GRACE, ROTATION, Browser, Origin, SignedIn
+from aurora_locus.accounts.registry import Registry
+from aurora_locus.browser_sessions import cookies
+from aurora_locus.site import forms
+from aurora_locus.site.faults import PROOF_NEEDED
+from aurora_locus.site.frame import Face, Shown, mark_as_page, shown_of, site_of
+from groundwork.clock import MINUTE, Instant
+from groundwork.database.transaction import Writer
+from groundwork.errors import NotSignedIn
+from groundwork.http.application import client_address
+
+# How long what needs the password is open after it was shown.
+PROOF_LASTS = 15 * MINUTE
+
+_VISIT = "aurora_locus.visit"
+
+
+@dataclass(slots=True)
+class Visit:
+    """The browser that asks. ``id_hash`` is None until somebody signed in on it; ``accounts`` are newest first."""
+
+    browser_id: str
+    id_hash: bytes | None = None
+    accounts: tuple[SignedIn, ...] = ()
+    chosen: SignedIn | None = None
+
+
+def registry_of(connection: HTTPConnection) -> Registry:
+    """The accounts of the running server."""
+    registry: Registry = connection.app.state.registry
+    return registry
+
+
+def visit_of(connection: HTTPConnection) -> Visit:
+    """The browser that asks."""
+    visit: Visit = connection.scope[_VISIT]
+    return visit
+
+
+def accounts_of(connection: HTTPConnection) -> tuple[SignedIn, ...]:
+    """Every account that is signed in on this browser, newest sign-in first."""
+    return visit_of(connection).accounts
+
+
+def account_or_none(connection: HTTPConnection) -> SignedIn | None:
+    """The account that pages are about: the one that was chosen last."""
+    return visit_of(connection).chosen
+
+
+def account_of(connection: HTTPConnection) -> SignedIn:
+    """The same. Raises NotSignedIn, which leads to the sign-in page and back."""
+    found = account_or_none(connection)
+    if found is None:
+        raise NotSignedIn("Sign in first.", name="AuthMissing")
+    return found
+
+
+def proven_account_of(connection: HTTPConnection) -> SignedIn:
+    """The same, for what needs the password shown lately. Raises NotSignedIn, which leads to the page that asks for it, and
+    back. Call it on the page with the form and on its POST.
+    """
+    account = account_of(connection)
+    if account.proven_at + PROOF_LASTS < registry_of(connection).clock.now():
+        raise NotSignedIn("Show once more that it is you.", name=PROOF_NEEDED)
+    return account
+
+
+async def identify(connection: HTTPConnection) -> None:
+    """Note who asks, and what the frame shows of them; a session that is old enough is exchanged."""
+    visit = Visit(cookies.read(connection, cookies.BROWSER))
+    connection.scope[_VISIT] = visit
+    mark_as_page(connection, Shown(lambda: csrf_token(connection)))
+    if not visit.browser_id:
+        return
+    registry = registry_of(connection)
+    async with registry.db.reader() as reader:
+        browser = await browser_sessions.find(reader, visit.browser_id)
+        accounts = [] if browser is None else await browser_sessions.signed_in(reader, browser.id_hash)
+    if browser is None:
+        return
+    session_id = cookies.read(connection, cookies.SESSION)
+    fresh = (
+        await _exchange(registry, browser, browser_sessions.hash_of(session_id)) if accounts and session_id else None
+    )
+    if fresh is None:
+        # Its session is over, or was never this browser's: what begins now begins under another name.
+        visit.browser_id = ""
+        return
+    visit.id_hash = browser.id_hash
+    _note(connection, accounts, browser.chosen_did)
+    if fresh:
+        _send(connection, visit.browser_id, fresh)
+
+
+async def _exchange(registry: Registry, browser: Browser, shown: bytes) -> str | None:
+    """A new session's identifier, empty while the present one is good; None for a session that opens nothing."""
+    id_hash, now = browser.id_hash, registry.clock.now()
+    if shown == browser.session_hash:
+        if browser.rotated_at + ROTATION <= now:
+            before = Instant(now - ROTATION)
+            return await registry.db.write(lambda w: browser_sessions.rotate(w, id_hash, shown, before)) or ""
+        if not browser.is_seen:
+            await registry.db.write(lambda w: browser_sessions.note_seen(w, id_hash, shown))
+        return ""
+    if shown != browser.previous_hash:
+        return None
+    if browser.rotated_at + GRACE > now:
+        return ""
+    if not browser.is_seen:
+        before = Instant(now - GRACE)
+        return await registry.db.write(lambda w: browser_sessions.rotate(w, id_hash, shown, before)) or ""
+    # The newest session was shown, and now one comes with the one before: there are two who have this browser's cookies.
+    await registry.db.write(lambda w: browser_sessions.end_browser(w, id_hash))
+    return None
+
+
+def browser_of(connection: HTTPConnection) -> str:
+    """The identifier of this browser. One that comes for the first time is given it here."""
+    visit = visit_of(connection)
+    if not visit.browser_id:
+        visit.browser_id = browser_sessions.fresh_id()
+        cookies.change(connection, cookies.BROWSER, visit.browser_id)
+    return visit.browser_id
+
+
+def csrf_token(connection: HTTPConnection) -> str:
+    """What this browser's forms carry."""
+    return forms.token_for(site_of(connection).csrf_key, browser_of(connection))
+
+
+async def sign_in(connection: HTTPConnection, did: Did, valid_after: Instant, *, remember: bool) -> SignedIn:
+    """Sign an account in on this browser and make it the chosen one; everything about the session is new afterwards.
+
+    ``valid_after``: see ``browser_sessions.sign_in``, which raises NotSignedIn.
+    """
+    registry, visit = registry_of(connection), visit_of(connection)
+    known, is_known = visit.browser_id, visit.id_hash is not None
+    origin = Origin(connection.headers.get("user-agent", ""), client_address(connection))
+
+    def work(w: Writer) -> tuple[str, str]:
+        return browser_sessions.sign_in(w, known, did, valid_after, origin, is_known=is_known, remember=remember)
+
+    browser_id, session_id = await registry.db.write(work)
+    visit.browser_id, visit.id_hash = browser_id, browser_sessions.hash_of(browser_id)
+    async with registry.db.reader() as reader:
+        accounts = await browser_sessions.signed_in(reader, visit.id_hash)
+    _note(connection, accounts, did)
+    _send(connection, browser_id, session_id)
+    return account_of(connection)
+
+
+async def note_proof(connection: HTTPConnection) -> None:
+    """The owner of the chosen account has just shown the password (and second factor). Raises NotSignedIn."""
+    visit, account = visit_of(connection), account_of(connection)
+    if visit.id_hash is not None:
+        id_hash, did = visit.id_hash, account.did
+        await registry_of(connection).db.write(lambda w: browser_sessions.note_proof(w, id_hash, did))
+
+
+async def choose(connection: HTTPConnection, did: str) -> SignedIn:
+    """Make another of the accounts on this browser the chosen one. Raises NotSignedIn for one that is not signed in."""
+    visit = visit_of(connection)
+    found = next((account for account in visit.accounts if account.did == did), None)
+    if found is None or visit.id_hash is None:
+        raise NotSignedIn("This account is not signed in here any more.", name="AuthMissing")
+    id_hash = visit.id_hash
+    await registry_of(connection).db.write(lambda w: browser_sessions.choose(w, id_hash, found.did))
+    _note(connection, visit.accounts, found.did)
+    return found
+
+
+async def sign_out(connection: HTTPConnection, did: str | None = None) -> None:
+    """Sign one account out on this browser, or (None) all of them."""
+    visit = visit_of(connection)
+    if visit.id_hash is None:
+        return
+    id_hash = visit.id_hash
+    left = tuple(account for account in visit.accounts if did is not None and account.did != did)
+    if left:
+        await registry_of(connection).db.write(lambda w: browser_sessions.end(w, id_hash, Did(did or "")))
+        _note(connection, left, None)
+        return
+    await registry_of(connection).db.write(lambda w: browser_sessions.end_browser(w, id_hash))
+    visit.id_hash, visit.browser_id = None, ""
+    _note(connection, (), None)
+    cookies.change(connection, cookies.BROWSER, "")
+    cookies.change(connection, cookies.SESSION, "")
+
+
+def _note(connection: HTTPConnection, accounts: list[SignedIn] | tuple[SignedIn, ...], chosen_did: str | None) -> None:
+    visit, shown = visit_of(connection), shown_of(connection)
+    visit.accounts = tuple(accounts)
+    newest = visit.accounts[0] if visit.accounts else None
+    visit.chosen = next((account for account in visit.accounts if account.did == chosen_did), newest)
+    if shown is not None:
+        shown.face = None if visit.chosen is None else Face(visit.chosen.handle, len(visit.accounts) - 1)
+
+
+def _send(connection: HTTPConnection, browser_id: str, session_id: str) -> None:
+    stays = any(account.is_remembered for account in accounts_of(connection))
+    cookies.change(connection, cookies.BROWSER, browser_id, stays=stays)
+    cookies.change(connection, cookies.SESSION, session_id, stays=stays)

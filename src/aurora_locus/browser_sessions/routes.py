@@ -1,0 +1,42 @@
+"""A page's route: who asks is known before the page is, and nothing that another site posted reaches it."""
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from aurora_locus.browser_sessions import cookies, edge
+from aurora_locus.site import forms
+from aurora_locus.site.frame import site_of
+from groundwork.http.forms import MAX_FIELDS, must_be_ours, read_form
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def show(path: str, endpoint: Endpoint) -> Route:
+    """A page that is read: GET and HEAD."""
+    return _page(path, endpoint, ("GET",))
+
+
+def take(path: str, endpoint: Endpoint, *, max_fields: int = MAX_FIELDS) -> Route:
+    """A form that is sent: POST. The endpoint reads it with ``site.forms.posted``; origin and token are checked before."""
+    return _page(path, endpoint, ("POST",), max_fields)
+
+
+def _page(path: str, endpoint: Endpoint, methods: Sequence[str], max_fields: int = MAX_FIELDS) -> Route:
+    async def answer(request: Request) -> Response:
+        try:
+            await edge.identify(request)
+            if request.method == "POST":
+                site = site_of(request)
+                must_be_ours(request, site.url)
+                form = await read_form(request, max_fields=max_fields)
+                forms.require_token(site.csrf_key, edge.visit_of(request).browser_id, form)
+                forms.keep(request, form)
+            return await endpoint(request)
+        finally:
+            # Also when the page failed: a session that was exchanged is exchanged.
+            cookies.send(request)
+
+    return Route(path, answer, methods=list(methods))

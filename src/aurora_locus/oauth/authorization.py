@@ -1,0 +1,178 @@
+"""What the consent pages do: open what an app has pushed, answer it, and look after the sessions that came of it.
+
+Rules: a request is answered by the browser that opened it first, by the account that the app named if it named one, with
+no more than was asked. Nothing here redirects unless client and redirect address are proven; then every outcome goes back
+to the app with ``state`` and ``iss``.
+"""
+
+import secrets
+from collections.abc import Sequence
+from hashlib import sha256
+from urllib.parse import urlencode
+
+from at_protocol.oauth.permissions import ATPROTO
+from at_protocol.syntax.did import Did
+from aurora_locus.accounts import queries as accounts
+from aurora_locus.oauth import codes, grants, requests, sessions
+from aurora_locus.oauth.model import AuthorizationRequest, ConnectedApp, RequestUnusable, Stage, Unusable
+from aurora_locus.oauth.server import AuthorizationServer
+from aurora_locus.repository.model import Status
+from groundwork.clock import MINUTE, Instant
+from groundwork.database.transaction import Reader, Transaction
+from groundwork.errors import Forbidden, InvalidInput, Refused
+
+INACTIVITY = 5 * MINUTE
+"""How long a person may think between two pages."""
+
+LONGEST = 60 * MINUTE
+"""How long a request can be kept open at all."""
+
+CODE_LIFETIME = 2 * MINUTE
+
+
+async def open_request(
+    server: AuthorizationServer, tx: Transaction, request_uri: str, client_id: str, device_id: str
+) -> AuthorizationRequest:
+    """The pushed request, from now on this browser's alone; every call gives the person five more minutes.
+
+    Called for each page and each form of the flow, in its transaction. One that was answered already is given again to the
+    same browser (double click, back button) until its app has spent the code. Raises RequestUnusable, for an error *page*:
+    never a redirect.
+    """
+    found = await requests.find(tx, server, request_uri)
+    if found is None:
+        raise _unusable(Unusable.UNKNOWN)
+    request, owner = found
+    if request.client_id != client_id:
+        raise _unusable(Unusable.ANOTHER_CLIENT)
+    if owner is not None and owner != device_id:
+        raise _unusable(Unusable.ANOTHER_BROWSER)
+    if request.expires_at <= tx.now:
+        raise _unusable(Unusable.EXPIRED)
+    if request.stage is Stage.APPROVED and await codes.was_spent(tx, request.id):
+        raise _unusable(Unusable.ANSWERED)
+    # Of two browsers that open a request at once, the row decides.
+    if not await requests.open_for(tx, request.id, device_id, Instant(tx.now + INACTIVITY), LONGEST):
+        raise _unusable(Unusable.ANOTHER_BROWSER)
+    return request
+
+
+async def remembered_grant(reader: Reader, request: AuthorizationRequest, did: Did) -> tuple[str, ...] | None:
+    """The scopes that this person gave this app before, when all that is asked now was asked and answered then.
+
+    None where the person must be asked: a public client (anybody can pretend to be it), another set of scopes, or a
+    ``prompt`` that wants the question. What is returned may be given to :func:`approve` without asking.
+    """
+    if not request.client.is_confidential or request.prompt in ("consent", "select_account", "create"):
+        return None
+    asked_before = await grants.find(reader, did, request.client_id)
+    if asked_before is None or asked_before.asked != frozenset(request.scopes):
+        return None
+    return tuple(scope for scope in request.scopes if scope in asked_before.granted)
+
+
+async def approve(
+    server: AuthorizationServer,
+    tx: Transaction,
+    request: AuthorizationRequest,
+    did: Did,
+    granted_scopes: Sequence[str],
+    device_id: str,
+) -> str:
+    """Answer with a code: the address to send the browser to (303), with ``code``, ``state`` and ``iss``.
+
+    ``request`` is what :func:`open_request` gave in this transaction, ``did`` an account that this browser has just proven
+    or is signed in to. A second approval replaces the first one's code while that is unspent. Raises InvalidInput for
+    scopes beyond the request or without ``atproto``, Refused when the app asked for another account, Forbidden for an
+    account that is not active, RequestUnusable when the request was answered otherwise.
+    """
+    granted = [scope for scope in request.scopes if scope in set(granted_scopes)]
+    if set(granted_scopes) - set(granted) or ATPROTO not in granted:
+        raise InvalidInput("scope", "Only what the app asked for can be granted, and never less than who you are.")
+    account = await accounts.find(tx, did)
+    if account is None or account.status is not Status.ACTIVE:
+        raise Forbidden("This account is not active, so it cannot let apps in. Activate it first.")
+    if request.login_hint not in (None, account.did, account.handle):
+        raise Refused(f"The app asked for {request.login_hint}; sign in with that account, or go back to the app.")
+    if request.stage is Stage.DENIED or not await requests.answer(tx, request.id, Stage.APPROVED):
+        raise _unusable(Unusable.ANSWERED)
+    code = secrets.token_urlsafe(32)
+    stored = await codes.replace(
+        tx,
+        request.id,
+        hash_of(code),
+        did,
+        scope=" ".join(granted),
+        # What ended the account's tokens is dated to the end of its second: this came after it.
+        created_at=Instant(max(tx.now, account.tokens_valid_after)),
+        expires_at=Instant(tx.now + CODE_LIFETIME),
+    )
+    if not stored:
+        raise _unusable(Unusable.ANSWERED)
+    await requests.keep_until(tx, request.id, Instant(tx.now + CODE_LIFETIME), device_id)
+    await grants.remember(tx, did, request.client_id, asked=request.scopes, granted=granted)
+    return answer_address(server, request, {"code": code})
+
+
+async def deny(server: AuthorizationServer, tx: Transaction, request: AuthorizationRequest) -> str:
+    """The person says no: the address to send the browser to, with ``error=access_denied``."""
+    return await refuse(server, tx, request, "access_denied", "The person said no.")
+
+
+async def refuse(
+    server: AuthorizationServer, tx: Transaction, request: AuthorizationRequest, error: str, description: str
+) -> str:
+    """The address that tells the app why there is no code: ``login_required``, ``consent_required``,
+    ``account_selection_required`` (for ``prompt=none``), ``access_denied``, ``server_error``, ``temporarily_unavailable``.
+
+    Raises RequestUnusable when it was approved already.
+    """
+    if not await requests.answer(tx, request.id, Stage.DENIED):
+        raise _unusable(Unusable.ANSWERED)
+    return answer_address(server, request, {"error": error, "error_description": description})
+
+
+def answer_address(server: AuthorizationServer, request: AuthorizationRequest, answer: dict[str, str]) -> str:
+    """The redirect address with an answer in it, by the request's response mode (RFC 9207: always with ``iss``)."""
+    text = urlencode({"state": request.state, "iss": server.issuer, **answer})
+    if request.response_mode == "fragment":
+        return f"{request.redirect_uri}#{text}"
+    return f"{request.redirect_uri}{'&' if '?' in request.redirect_uri else '?'}{text}"
+
+
+async def list_sessions(server: AuthorizationServer, reader: Reader, did: Did) -> list[ConnectedApp]:
+    """The apps that are let in, newest first."""
+    return await sessions.list_of(reader, server, did)
+
+
+async def revoke_session(server: AuthorizationServer, tx: Transaction, did: Did, session_id: str) -> bool:
+    """End one session of this account; its tokens stop working with the next request. False when there is none."""
+    ended = await sessions.end(tx, did, session_id)
+    tx.after_commit(lambda: server.standings.forget(session_id))
+    return ended
+
+
+async def revoke_sessions_of(server: AuthorizationServer, tx: Transaction, did: Did) -> int:
+    """End every session of this account and forget what it agreed to: each app has to ask again. How many sessions."""
+    ended = await sessions.end_all(tx, did)
+    await grants.forget(tx, did)
+    tx.after_commit(lambda: server.standings.forget_account(did))
+    return ended
+
+
+def hash_of(secret: str) -> bytes:
+    """What is stored of a random secret of 256 bits."""
+    return sha256(secret.encode()).digest()
+
+
+_SENTENCES = {
+    Unusable.UNKNOWN: "This request is not known here, or it is over. Go back to the app and begin again.",
+    Unusable.EXPIRED: "This request has waited for too long. Go back to the app and begin again.",
+    Unusable.ANSWERED: "This request has been answered. Go back to the app, and begin again there if it needs you to.",
+    Unusable.ANOTHER_CLIENT: "This request belongs to another app. Go back to the app and begin again.",
+    Unusable.ANOTHER_BROWSER: "This request was opened in another browser. Go back to the app and begin again here.",
+}
+
+
+def _unusable(reason: Unusable) -> RequestUnusable:
+    return RequestUnusable(reason, _SENTENCES[reason])

@@ -1,0 +1,89 @@
+"""Apps that call methods: ``Authorization: DPoP`` with a proof for this request (RFC 9449 section 7).
+
+This stands before every call of an app, so what can be known without looking is known: tokens that were verified are kept
+by their text, keys of proofs by their header, the standing of sessions for two seconds. What remains is one signature.
+
+Order: token → its time → proof → nonce → the key that the token names → single use → the session still stands.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from cachetools import LRUCache
+
+from at_protocol.failures import Malformed
+from at_protocol.oauth.dpop import ALGORITHMS, BadProof, normal_address
+from aurora_locus.oauth import proofs
+from aurora_locus.oauth.access_tokens import Access
+from aurora_locus.oauth.proofs import NonceWanted
+from aurora_locus.oauth.server import AuthorizationServer
+from groundwork.errors import NotSignedIn
+
+# A token has some 900 bytes, what it says about twice as much.
+_KEPT_TOKENS = 4096
+
+_SCHEME = b"dpop "
+
+
+def is_app(header: bytes | None) -> bool:
+    """Whether an Authorization header is of an app that has shown a key."""
+    return header is not None and header[: len(_SCHEME)].lower() == _SCHEME
+
+
+@dataclass(frozen=True, slots=True)
+class AppCallers:
+    """Reads the requests of apps for one server."""
+
+    server: AuthorizationServer
+    _verified: LRUCache[str, Access] = field(default_factory=lambda: LRUCache(_KEPT_TOKENS), init=False)
+    _origin: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        # The path is added to it, so without the slash that the origin alone would have.
+        object.__setattr__(self, "_origin", normal_address(self.server.issuer).rstrip("/"))
+
+    async def read(
+        self, authorization: bytes, headers: Iterable[tuple[bytes, bytes]], method: str, path: str
+    ) -> Access:
+        """What the app was granted, and by whom. Raises NotSignedIn (``invalid_token``, ``invalid_dpop_proof``,
+        ``use_dpop_nonce``) with the challenge that says so.
+        """
+        server, clock = self.server, self.server.registry.clock
+        token = authorization[len(_SCHEME) :].decode("latin-1")
+        access = self._verified.get(token)
+        if access is None:
+            try:
+                access = server.access_tokens.read(token)
+            except Malformed:
+                raise refused_token(
+                    "invalid_token", "This is no access token for this server. Sign in again."
+                ) from None
+            self._verified[token] = access
+        if access.expires_at <= clock.now():
+            raise refused_token("invalid_token", "This access token has expired. Refresh it.")
+        try:
+            proof = proofs.check(
+                proofs.header_of(headers),
+                server.nonces,
+                clock,
+                method=method,
+                address=self._origin + path,
+                access_token=token,
+            )
+            if proof.thumbprint != access.jkt:
+                raise refused_token("invalid_token", "The access token is bound to another key than the DPoP proof's.")
+            await proofs.use_up(proof, server.replays, clock)
+        except BadProof as bad:
+            raise refused_token("invalid_dpop_proof", f"The DPoP proof cannot be accepted: {bad.why}.") from None
+        except NonceWanted:
+            why = "The DPoP proof needs the nonce that is in the DPoP-Nonce header of this answer."
+            raise refused_token("use_dpop_nonce", why) from None
+        if await server.standings.owner_of(access.session_id) != access.did:
+            raise refused_token("invalid_token", "This session was ended. Sign in again.")
+        return access
+
+
+def refused_token(name: str, why: str) -> NotSignedIn:
+    """The refusal of an app's request, with the challenge by which clients know what to do."""
+    challenge = f'DPoP algs="{" ".join(ALGORITHMS)}", error="{name}", error_description="{why}"'
+    return NotSignedIn(why, name=name, headers={"www-authenticate": challenge})

@@ -1,0 +1,96 @@
+"""Who the app is: its document, and for confidential clients a signed assertion (RFC 7523), each good for one request."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+
+from at_protocol.failures import Malformed
+from at_protocol.oauth.client_assertion import (
+    ASSERTION_TYPE,
+    MAX_AGE_SECONDS,
+    Assertion,
+    check_signature,
+    read_assertion,
+)
+from at_protocol.oauth.client_id import parse_client_id
+from aurora_locus.oauth import refusals
+from aurora_locus.oauth.clients import Client
+from aurora_locus.oauth.model import ClientBinding
+from aurora_locus.oauth.server import AuthorizationServer
+from groundwork.clock import SECOND
+from groundwork.errors import Failure, NotSignedIn
+
+
+class KeyGone(NotSignedIn):
+    """The assertion names a key that the client does not publish (any more)."""
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__("The assertion names a key (kid) that the client does not publish.", name="invalid_client")
+        self.key_id = key_id
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticated:
+    """A client that is itself, as far as it can be known; ``assertion`` is still to be used up."""
+
+    client: Client
+    binding: ClientBinding
+    assertion: Assertion | None
+
+
+async def authenticate(server: AuthorizationServer, form: Mapping[str, str]) -> Authenticated:
+    """The client of a request. Raises refusals named ``invalid_request``, ``invalid_client_metadata``, ``invalid_client``."""
+    if "client_id" not in form:
+        raise refusals.invalid_request("client_id is missing.")
+    try:
+        client_id = parse_client_id(form["client_id"], is_development=server.is_development)
+        client = await server.clients.find(client_id)
+    except Malformed as error:
+        raise refusals.invalid_client_metadata(f"The client cannot be accepted: {error.why}.") from None
+    except Failure as failure:
+        raise refusals.invalid_client_metadata(f"The client's document cannot be had: {failure.why}") from None
+    if not client.metadata.is_confidential:
+        if "client_assertion" in form:
+            raise refusals.invalid_client("This client's document says that it does not authenticate.")
+        return Authenticated(client, ClientBinding(), None)
+    assertion, binding = await _by_assertion(server, client, form)
+    return Authenticated(client, binding, assertion)
+
+
+async def use_up(server: AuthorizationServer, authenticated: Authenticated) -> None:
+    """Raise ``invalid_client`` when the assertion was used before; from now on it was."""
+    assertion = authenticated.assertion
+    if assertion is None:
+        return
+    key = sha256(f"{assertion.client_id} {assertion.token_id}".encode()).hexdigest()
+    left = assertion.issued_at + MAX_AGE_SECONDS - server.registry.clock.now() // SECOND + 1
+    if not await server.replays.put_if_absent(f"assertion:{key}", b"", ttl_seconds=left):
+        raise refusals.invalid_client("This assertion was used before.")
+
+
+async def _by_assertion(
+    server: AuthorizationServer, client: Client, form: Mapping[str, str]
+) -> tuple[Assertion, ClientBinding]:
+    if form.get("client_assertion_type") != ASSERTION_TYPE or "client_assertion" not in form:
+        raise refusals.invalid_client(f"This client must send client_assertion with the type {ASSERTION_TYPE}.")
+    metadata = client.metadata
+    try:
+        assertion = read_assertion(
+            form["client_assertion"],
+            client_id=metadata.client_id,
+            issuer=server.issuer,
+            now_seconds=server.registry.clock.now() // SECOND,
+        )
+        if assertion.algorithm != metadata.signing_algorithm:
+            raise refusals.invalid_client("The assertion has another algorithm than the client's document names.")
+        key = await server.clients.key(metadata, assertion.key_id)
+        if key is None:
+            raise KeyGone(assertion.key_id)
+        check_signature(assertion, key)
+    except Malformed as error:
+        raise refusals.invalid_client(f"The client has not shown that it is itself: {error.why}.") from None
+    except NotSignedIn:
+        raise
+    except Failure as failure:
+        raise refusals.invalid_client(f"The client's keys cannot be had: {failure.why}") from None
+    return assertion, ClientBinding(assertion.key_id, assertion.algorithm, key.thumbprint)

@@ -1,0 +1,135 @@
+"""Clients as their own documents describe them, fetched from the address that is their identifier and kept for ten minutes.
+
+Every address comes from a stranger: it is called through the guarded client, without redirects, and only JSON with status
+200 and at most 512 KiB is read (invariant 7). Keys are fetched apart, and once more when an assertion names one that is
+not known; after ten minutes a key that its owner removed is gone here, too.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from at_network.lookup_cache import Lifetimes, LookupCache
+from at_protocol.failures import Malformed
+from at_protocol.oauth.client_id import ClientId, is_localhost
+from at_protocol.oauth.client_metadata import ClientMetadata, localhost_client, parse_client_metadata
+from at_protocol.oauth.jwks import ClientKey, parse_jwks
+from groundwork.clock import Clock
+from groundwork.errors import Failure, NotFound, RemoteFailed
+from groundwork.http.client import HttpClient
+from groundwork.http.json_bodies import parse_json
+
+FRESH_SECONDS = 600
+MAX_BYTES = 512 * 1024
+TIMEOUT_SECONDS = 5.0
+
+_KEPT_CLIENTS = 1000
+
+Fetch = Callable[[str], Awaitable[bytes]]
+"""The JSON at an address of a stranger; raises what :func:`over_http` raises."""
+
+# Nothing is served stale: who removed a key or a redirect address means it.
+_LIFETIMES = Lifetimes(
+    fresh_seconds=FRESH_SECONDS, hard_seconds=FRESH_SECONDS, absent_seconds=10, failed_seconds=5, forced_gap_seconds=10
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A client, and the text of its document (None for a localhost client, which has none)."""
+
+    metadata: ClientMetadata
+    document: bytes | None
+
+
+def over_http(http: HttpClient) -> Fetch:
+    """Fetch through the guarded client. Raises RemoteFailed, RemoteSlow, AddressRefused."""
+
+    async def fetch(url: str) -> bytes:
+        answer = await http.get(
+            url, headers={"accept": "application/json"}, timeout_seconds=TIMEOUT_SECONDS, max_bytes=MAX_BYTES
+        )
+        host = urlsplit(url).netloc
+        if answer.status != 200:
+            raise RemoteFailed(f"{host} answered with status {answer.status} where the document should be.")
+        kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind != "application/json" and not kind.endswith("+json"):
+            raise RemoteFailed(f"{host} did not answer with application/json.")
+        return answer.body
+
+    return fetch
+
+
+class Clients:
+    """The clients of one server."""
+
+    def __init__(self, fetch: Fetch, clock: Clock, *, is_development: bool) -> None:
+        self._fetch = fetch
+        self._is_development = is_development
+        self._clients: LookupCache[ClientId, Client] = LookupCache(
+            self._client, clock, host_of=_host_of, lifetimes=_LIFETIMES, max_entries=_KEPT_CLIENTS
+        )
+        self._keys: LookupCache[str, Mapping[str, ClientKey]] = LookupCache(
+            self._key_set, clock, host_of=_host_of, lifetimes=_LIFETIMES, max_entries=_KEPT_CLIENTS
+        )
+
+    async def find(self, client_id: ClientId) -> Client:
+        """The client. Raises Malformed where its document breaks a rule, RemoteFailed and its kin where there is none."""
+        if is_localhost(client_id):
+            return Client(localhost_client(client_id), None)
+        try:
+            return await self._clients.get(client_id)
+        except _Broken as broken:
+            raise broken.why_malformed from None
+
+    async def key(self, metadata: ClientMetadata, key_id: str) -> ClientKey | None:
+        """One of the client's keys as published now; None when there is none of that name. Raises as :meth:`find`."""
+        if metadata.keys is not None:
+            return metadata.keys.get(key_id)
+        if metadata.jwks_uri is None:
+            return None
+        try:
+            found = (await self._keys.get(metadata.jwks_uri)).get(key_id)
+            if found is None:
+                found = (await self._keys.refresh(metadata.jwks_uri)).get(key_id)
+        except _Broken as broken:
+            raise broken.why_malformed from None
+        return found
+
+    async def close(self) -> None:
+        await self._clients.close()
+        await self._keys.close()
+
+    async def _client(self, client_id: ClientId) -> Client:
+        text = await self._fetch(client_id)
+        try:
+            metadata = parse_client_metadata(_json(text), client_id, is_development=self._is_development)
+        except Malformed as error:
+            raise _Broken(error) from None
+        return Client(metadata, text)
+
+    async def _key_set(self, url: str) -> Mapping[str, ClientKey]:
+        text = await self._fetch(url)
+        try:
+            return parse_jwks(_json(text))
+        except Malformed as error:
+            raise _Broken(error) from None
+
+
+class _Broken(NotFound):
+    """A document was there, and breaks a rule: for the cache that is an answer, not a failure to get one."""
+
+    def __init__(self, why_malformed: Malformed) -> None:
+        super().__init__(why_malformed.why)
+        self.why_malformed = why_malformed
+
+
+def _json(text: bytes) -> object:
+    try:
+        return parse_json(text)
+    except Failure as failure:
+        raise Malformed("client metadata", "(document)", f"the document is not JSON: {failure.why}") from None
+
+
+def _host_of(url: str) -> str:
+    return urlsplit(url).netloc

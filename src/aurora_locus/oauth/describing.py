@@ -1,0 +1,204 @@
+"""Scopes in plain words, grouped as a person thinks about them; each entry can be left out by itself.
+
+One entry is one scope as the app wrote it: what is unticked is not granted. Only ``atproto`` cannot be left out. What a
+published set holds is told below its title, from its permissions and not from its own words alone.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from at_protocol.lexicon.document import PermissionSetType
+from at_protocol.oauth.grant import understood
+from at_protocol.oauth.permission_sets import expand
+from at_protocol.oauth.permissions import (
+    ANY,
+    ATPROTO,
+    EVERY_WRITING,
+    AccountPermission,
+    BlobPermission,
+    IdentityPermission,
+    Inclusion,
+    Permission,
+    RepoPermission,
+    RpcPermission,
+    Transition,
+    Writing,
+)
+from aurora_locus.oauth.plain_names import with_plain_name
+
+
+class Topic(StrEnum):
+    """What a group is about, in the order in which the groups are shown."""
+
+    IDENTIFY = "identify"
+    SETS = "sets"
+    RECORDS = "records"
+    FILES = "files"
+    SERVICES = "services"
+    ACCOUNT = "account"
+    IDENTITY = "identity"
+    EVERYTHING = "everything"
+
+
+TITLES: Mapping[Topic, str] = {
+    Topic.IDENTIFY: "Know who you are",
+    Topic.SETS: "Use a feature of an app",
+    Topic.RECORDS: "Write to your repository",
+    Topic.FILES: "Upload files",
+    Topic.SERVICES: "Speak to other services in your name",
+    Topic.ACCOUNT: "Your account here",
+    Topic.IDENTITY: "Change your identity",
+    Topic.EVERYTHING: "Act for you nearly everywhere",
+}
+# What the author of a permission set says of it stands beside our own words: one line, and no longer than those.
+_MAX_TITLE, _MAX_DETAIL = 80, 300
+
+_VERBS = {Writing.CREATE: "create", Writing.UPDATE: "change", Writing.DELETE: "delete"}
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """One scope. ``sentence`` completes "This app wants to …"; ``details`` are the lines to unfold."""
+
+    scope: str
+    sentence: str
+    details: tuple[str, ...] = ()
+    can_be_refused: bool = True
+    is_grave: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Scopes of one topic."""
+
+    topic: Topic
+    title: str
+    permissions: tuple[Described, ...]
+
+    @property
+    def is_grave(self) -> bool:
+        return any(each.is_grave for each in self.permissions)
+
+
+def describe_scopes(
+    scopes: Sequence[str], sets: Mapping[str, PermissionSetType], locales: Sequence[str] = ()
+) -> list[Group]:
+    """Every scope of a request in its group, groups in the order of ``Topic``; ``locales`` are the reader's, best first."""
+    found: dict[Topic, list[Described]] = {topic: [] for topic in Topic}
+    if ATPROTO in scopes:
+        who = Described(ATPROTO, "know your handle, your identity and what is public about you", can_be_refused=False)
+        found[Topic.IDENTIFY].append(who)
+    for scope, permission in understood(scopes):
+        topic, described = _describe(scope, permission, sets, locales)
+        found[topic].append(described)
+    return [Group(topic, TITLES[topic], tuple(entries)) for topic, entries in found.items() if entries]
+
+
+def sentence_of(permission: Permission) -> str:
+    """What a permission lets an app do, as the end of a sentence."""
+    match permission:
+        case RepoPermission():
+            verbs = _listed([_VERBS[each] for each in Writing if each in permission.writings])
+            if ANY in permission.collections:
+                return f"{verbs} records of every kind in your repository"
+            return f"{verbs} {_listed([with_plain_name(each) for each in permission.collections])}"
+        case RpcPermission():
+            what = "any method" if ANY in permission.methods else _listed(permission.methods)
+            where = "any service" if permission.audience == ANY else permission.audience
+            return f"call {what} of {where} in your name"
+        case BlobPermission():
+            return f"upload {_files(permission.accept)}"
+        case AccountPermission(attribute="email", may_manage=False):
+            return "read your e-mail address"
+        case AccountPermission(attribute="email"):
+            return "read your e-mail address and have it confirmed"
+        case AccountPermission(may_manage=False):
+            return "see how much of your repository is here"
+        case AccountPermission():
+            return "replace your whole repository by a file"
+        case IdentityPermission(attribute="handle"):
+            return "change your handle"
+        case IdentityPermission():
+            return "change your identity: its handle, its keys and where your account lives"
+        case Inclusion():
+            return f"use the permissions of {permission.nsid}"
+        case Transition.GENERIC:
+            return "write and delete anything in your repository, upload any file, and use most services in your name"
+        case Transition.CHAT:
+            return "read and send your private messages"
+        case Transition.EMAIL:
+            return "read your e-mail address"
+
+
+def _describe(
+    scope: str, permission: Permission, sets: Mapping[str, PermissionSetType], locales: Sequence[str]
+) -> tuple[Topic, Described]:
+    match permission:
+        case RepoPermission():
+            grave = ANY in permission.collections and permission.writings >= EVERY_WRITING
+            return Topic.RECORDS, Described(scope, sentence_of(permission), is_grave=grave)
+        case RpcPermission():
+            return Topic.SERVICES, Described(scope, sentence_of(permission), is_grave=ANY in permission.methods)
+        case BlobPermission():
+            return Topic.FILES, Described(scope, sentence_of(permission))
+        case AccountPermission():
+            grave = permission.attribute == "repo" and permission.may_manage
+            return Topic.ACCOUNT, Described(scope, sentence_of(permission), is_grave=grave)
+        case IdentityPermission():
+            return Topic.IDENTITY, Described(scope, sentence_of(permission), is_grave=True)
+        case Inclusion():
+            return Topic.SETS, _inclusion(scope, permission, sets.get(permission.nsid), locales)
+        case Transition.GENERIC:
+            return Topic.EVERYTHING, Described(scope, sentence_of(permission), is_grave=True)
+        case Transition.CHAT:
+            return Topic.SERVICES, Described(scope, sentence_of(permission), is_grave=True)
+        case Transition.EMAIL:
+            return Topic.ACCOUNT, Described(scope, sentence_of(permission))
+
+
+def _inclusion(
+    scope: str, permission: Inclusion, document: PermissionSetType | None, locales: Sequence[str]
+) -> Described:
+    if document is None:
+        return Described(scope, sentence_of(permission))
+    title = _line(_in_language(document.title, document.title_lang, locales), _MAX_TITLE) or str(permission.nsid)
+    detail = _line(_in_language(document.detail, document.detail_lang, locales), _MAX_DETAIL)
+    lines = [sentence_of(each) for each in expand(permission, document)]
+    return Described(
+        scope,
+        f"{title} ({permission.nsid})",
+        ((detail,) if detail else ()) + tuple(f"{line[:1].upper()}{line[1:]}" for line in lines),
+    )
+
+
+def _in_language(text: str | None, others: Mapping[str, str], locales: Sequence[str]) -> str | None:
+    """The words for the first of the reader's languages that there are any for (RFC 4647 section 3.4, "Lookup")."""
+    spellings = {language.lower(): words for language, words in others.items()}
+    for locale in locales:
+        language = locale.lower()
+        while language:
+            if language in spellings:
+                return spellings[language]
+            language = language.rpartition("-")[0]
+    return text
+
+
+def _line(text: str | None, most: int) -> str:
+    """A stranger's words as plain text: nothing invisible, and nothing that turns the reading order round what follows."""
+    shown = "".join(char if char.isprintable() else " " for char in text or "")
+    line = " ".join(shown.split())
+    return line if len(line) <= most else f"{line[: most - 1]}…"
+
+
+def _files(accept: Sequence[str]) -> str:
+    if "*/*" in accept:
+        return "files of any kind"
+    names = {"image/*": "images", "video/*": "videos", "audio/*": "sounds", "text/*": "texts"}
+    return _listed([names.get(each, f"files of the type {each}") for each in accept])
+
+
+def _listed(words: Sequence[str]) -> str:
+    if len(words) == 1:
+        return words[0]
+    return f"{', '.join(words[:-1])} and {words[-1]}"

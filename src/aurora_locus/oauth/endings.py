@@ -1,0 +1,84 @@
+"""Revocation (RFC 7009) and introspection (RFC 7662) by the app that has the token."""
+
+from collections.abc import Mapping
+
+from at_protocol.failures import Malformed
+from aurora_locus.oauth import refusals, sessions
+from aurora_locus.oauth.client_authentication import Authenticated
+from aurora_locus.oauth.model import OAuthSession
+from aurora_locus.oauth.server import AuthorizationServer
+from groundwork.clock import SECOND
+from groundwork.database.transaction import Writer
+
+
+async def revoke(
+    server: AuthorizationServer, authenticated: Authenticated, jkt: str, form: Mapping[str, str]
+) -> dict[str, object]:
+    """End the session of a token; one that is not (any more) the app's own is answered the same."""
+    session_id = _session_of(server, _token(form))
+    if session_id is not None:
+
+        def work(w: Writer) -> None:
+            session = sessions.find_now(w, session_id)
+            if session is not None and _is_theirs(session, authenticated, jkt):
+                sessions.end_now(w, session_id)
+                w.after_commit(lambda: server.standings.forget(session_id))
+
+        await server.registry.db.write(work)
+    return {}
+
+
+async def introspect(
+    server: AuthorizationServer, authenticated: Authenticated, jkt: str, form: Mapping[str, str]
+) -> dict[str, object]:
+    """What a token is good for, told to the confidential client that has it; ``active`` false for everything else."""
+    if not authenticated.client.metadata.is_confidential:
+        raise refusals.invalid_client("Only clients that authenticate may ask about tokens.")
+    token, now = _token(form), server.registry.clock.now()
+    session_id = _session_of(server, token)
+    if session_id is None or await server.standings.owner_of(session_id) is None:
+        return {"active": False}
+    async with server.registry.db.reader() as reader:
+        session = await sessions.find(reader, session_id)
+    if session is None or not _is_theirs(session, authenticated, jkt):
+        return {"active": False}
+    told: dict[str, object] = {
+        "active": True,
+        "client_id": session.client_id,
+        "sub": session.did,
+        "scope": session.expanded_scope,
+        "iss": server.issuer,
+        "cnf": {"jkt": session.jkt},
+    }
+    name = server.refresh_tokens.read(token)
+    if name is not None:
+        if name.generation != session.generation or session.refresh_expires_at <= now:
+            return {"active": False}
+        return {**told, "exp": session.refresh_expires_at // SECOND}
+    access = server.access_tokens.read(token)
+    if access.expires_at <= now:
+        return {"active": False}
+    issued, ends = access.issued_at // SECOND, access.expires_at // SECOND
+    return {**told, "token_type": "DPoP", "scope": access.scope, "iat": issued, "exp": ends}
+
+
+def _token(form: Mapping[str, str]) -> str:
+    token = form.get("token")
+    if not token:
+        raise refusals.invalid_request("token is missing.")
+    return token
+
+
+def _session_of(server: AuthorizationServer, token: str) -> str | None:
+    """The session that a token of ours belongs to."""
+    name = server.refresh_tokens.read(token)
+    if name is not None:
+        return name.session_id
+    try:
+        return server.access_tokens.read(token).session_id
+    except Malformed:
+        return None
+
+
+def _is_theirs(session: OAuthSession, authenticated: Authenticated, jkt: str) -> bool:
+    return session.client_id == authenticated.client.metadata.client_id and session.jkt == jkt

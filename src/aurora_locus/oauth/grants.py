@@ -1,0 +1,52 @@
+"""The statements on ``oauth_grants``: what a person was asked for by an app, and what they gave."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from at_protocol.oauth.client_id import ClientId
+from at_protocol.syntax.did import Did
+from groundwork.database.transaction import Reader, Transaction
+
+_FIND = "select asked_scope, scope from oauth_grants where did = :did and client_id = :client_id"
+_REMEMBER = """
+    insert into oauth_grants (did, client_id, asked_scope, scope, approved_at)
+    values (:did, :client_id, :asked_scope, :scope, :now)
+    on conflict (did, client_id) do update
+       set asked_scope = excluded.asked_scope, scope = excluded.scope, approved_at = excluded.approved_at
+"""
+_FORGET = "delete from oauth_grants where did = :did"
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """Asked for and given."""
+
+    asked: frozenset[str]
+    granted: frozenset[str]
+
+
+async def find(reader: Reader, did: Did, client_id: ClientId) -> Remembered | None:
+    """What this person decided about this app the last time."""
+    row = await reader.fetch_one(_FIND, did=did, client_id=client_id)
+    if row is None:
+        return None
+    return Remembered(frozenset(row["asked_scope"].split()), frozenset(row["scope"].split()))
+
+
+async def remember(
+    tx: Transaction, did: Did, client_id: ClientId, *, asked: Sequence[str], granted: Sequence[str]
+) -> None:
+    """Keep the decision in place of an earlier one."""
+    await tx.execute(
+        _REMEMBER,
+        did=did,
+        client_id=client_id,
+        asked_scope=" ".join(asked),
+        scope=" ".join(granted),
+        now=tx.now,
+    )
+
+
+async def forget(tx: Transaction, did: Did) -> None:
+    """Every app has to ask again."""
+    await tx.execute(_FORGET, did=did)

@@ -1,0 +1,122 @@
+"""Requests, sessions and clients as the authorization server knows them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+from at_protocol.lexicon.document import PermissionSetType
+from at_protocol.oauth.client_id import ClientId
+from at_protocol.oauth.client_metadata import ClientMetadata
+from at_protocol.syntax.did import Did
+from groundwork.clock import Instant
+from groundwork.errors import InvalidInput
+
+ResponseMode = Literal["query", "fragment"]
+
+
+@dataclass(frozen=True, slots=True)
+class ClientBinding:
+    """How a client proved at the beginning that it is itself; later proofs must be by the same key.
+
+    All None for a public client, which has nothing to prove with.
+    """
+
+    key_id: str | None = None
+    algorithm: str | None = None
+    thumbprint: str | None = None
+
+    @property
+    def method(self) -> Literal["none", "private_key_jwt"]:
+        return "none" if self.key_id is None else "private_key_jwt"
+
+
+class Stage(StrEnum):
+    """Where a request stands."""
+
+    PUSHED = "pushed"
+    OPENED = "opened"
+    APPROVED = "approved"
+    DENIED = "denied"
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizationRequest:
+    """What an app asks of a person. ``scopes`` are those that mean something here, in the app's order, ``atproto`` first.
+
+    ``login_hint`` is a DID or a handle: only that account may answer. ``prompt`` is none, login, consent, select_account
+    or create. ``permission_sets`` has the published set of each ``include:`` scope, by its NSID.
+    """
+
+    id: bytes
+    client: ClientMetadata
+    is_trusted: bool
+    """The operator vouches for this client: its name and logo may be shown in place of its address."""
+    binding: ClientBinding
+    jkt: str
+    redirect_uri: str
+    response_mode: ResponseMode
+    scopes: tuple[str, ...]
+    permission_sets: Mapping[str, PermissionSetType]
+    state: str
+    code_challenge: str
+    login_hint: str | None
+    prompt: str | None
+    ui_locales: tuple[str, ...]
+    stage: Stage
+    expires_at: Instant
+
+    @property
+    def client_id(self) -> ClientId:
+        return self.client.client_id
+
+
+class Unusable(StrEnum):
+    """Why an authorization request cannot be answered; never a reason to redirect, because nothing is proven."""
+
+    UNKNOWN = "unknown"
+    EXPIRED = "expired"
+    ANSWERED = "answered"
+    ANOTHER_CLIENT = "another client"
+    ANOTHER_BROWSER = "another browser"
+
+
+class RequestUnusable(InvalidInput):
+    """The request cannot be answered here; ``why`` is the sentence for the page."""
+
+    def __init__(self, reason: Unusable, why: str) -> None:
+        super().__init__("request_uri", why, name="InvalidRequest")
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectedApp:
+    """A session of an app, as its person sees it in a list. ``client_name`` only where the operator trusts the client."""
+
+    id: str
+    client_id: ClientId
+    client_name: str | None
+    is_confidential: bool
+    scopes: tuple[str, ...]
+    device_id: str | None
+    created_at: Instant
+    refreshed_at: Instant
+    expires_at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class OAuthSession:
+    """A session with what later requests are held against."""
+
+    id: str
+    did: Did
+    client_id: ClientId
+    binding: ClientBinding
+    jkt: str
+    scope: str
+    expanded_scope: str
+    may_refresh: bool
+    generation: int
+    created_at: Instant
+    refresh_expires_at: Instant
+    expires_at: Instant

@@ -1,0 +1,68 @@
+"""The authorization server of a running PDS, from its settings and secrets. Everything that must survive a restart follows
+from sealed keys of the database: nonces, refresh tokens, the key of access tokens.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from at_protocol.crypto.p256 import PrivateKey
+from at_protocol.lexicon.catalog import Catalog
+from aurora_locus.accounts.registry import Registry
+from aurora_locus.keys import server_keys
+from aurora_locus.oauth import codes, requests, sessions
+from aurora_locus.oauth.access_tokens import AccessTokens
+from aurora_locus.oauth.clients import Clients, Fetch
+from aurora_locus.oauth.nonces import Nonces
+from aurora_locus.oauth.permission_documents import PermissionDocuments, Resolve
+from aurora_locus.oauth.refresh_tokens import RefreshTokens
+from aurora_locus.oauth.server import AuthorizationServer
+from aurora_locus.oauth.standings import Standings
+from aurora_locus.settings import Settings
+from groundwork.cache.open_ import EMBEDDED, open_cache
+from groundwork.sealing import Sealer
+
+
+@asynccontextmanager
+async def open_authorization(
+    settings: Settings,
+    registry: Registry,
+    sealer: Sealer,
+    fetch: Fetch,
+    catalog: Catalog,
+    resolve: Resolve | None = None,
+) -> AsyncIterator[AuthorizationServer]:
+    """``fetch`` gets documents of clients, ``resolve`` permission sets that are not known here. Raises Refused for a cache
+    that cannot be had.
+    """
+    db, clock = registry.db, registry.clock
+    standings = Standings(db, clock)
+    registry.repositories.when_forgotten(standings.forget_account)
+    clients = Clients(fetch, clock, is_development=settings.dev_mode)
+    # Proofs and assertions that were used, until their time alone would have them refused.
+    replays = open_cache(settings.scratch_url or EMBEDDED, prefix=f"{settings.hostname}:oauth", clock=clock)
+    key = await server_keys.find_or_make(db, sealer, server_keys.OAUTH_TOKENS)
+    try:
+        yield AuthorizationServer(
+            registry=registry,
+            issuer=settings.url,
+            nonces=Nonces(await server_keys.find_or_make(db, sealer, server_keys.OAUTH_NONCES), clock),
+            access_tokens=AccessTokens(PrivateKey.from_bytes(key), settings.url, settings.did),
+            refresh_tokens=RefreshTokens(await server_keys.find_or_make(db, sealer, server_keys.OAUTH_REFRESH)),
+            clients=clients,
+            permission_documents=PermissionDocuments(catalog, resolve),
+            standings=standings,
+            replays=replays,
+            trusted_clients=frozenset(settings.oauth_trusted_clients),
+            is_development=settings.dev_mode,
+        )
+    finally:
+        await clients.close()
+        await replays.close()
+
+
+async def sweep(server: AuthorizationServer) -> int:
+    """Forget requests, codes and sessions whose time is over; how many sessions."""
+    db = server.registry.db
+    await db.write(requests.sweep)
+    await db.write(codes.sweep)
+    return await db.write(sessions.sweep)

@@ -1,0 +1,97 @@
+"""One request of an app on its way through the pages: what is known about it, and which addresses lead on."""
+
+from dataclasses import dataclass
+from hashlib import sha256
+from urllib.parse import urlencode, urlsplit
+
+from starlette.requests import HTTPConnection, Request
+
+from at_protocol.syntax.did import Did
+from aurora_locus.accounts.browser_sessions import SignedIn
+from aurora_locus.browser_sessions import edge
+from aurora_locus.oauth.authorization import open_request
+from aurora_locus.oauth.model import AuthorizationRequest
+from aurora_locus.oauth.server import AuthorizationServer
+from aurora_locus.site import forms
+from aurora_locus.site.frame import shown_of, site_of
+from groundwork.database.transaction import Transaction
+from groundwork.errors import InvalidInput
+
+PATH = "/oauth/authorize"
+
+# What an address of ours may carry beside the two that name the request; everything else belongs into the pushed request.
+_OWN = frozenset({"view", "account", "proof", "ticket"})
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """``asked`` is the request as it was when this page was asked for."""
+
+    client_id: str
+    request_uri: str
+    asked: AuthorizationRequest
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """What every form of the flow sends along."""
+        return {"client_id": self.client_id, "request_uri": self.request_uri}
+
+    def url(self, **more: str) -> str:
+        """The address of another page of the flow."""
+        return f"{PATH}?{urlencode({**self.fields, **more})}"
+
+
+def authorization_of(connection: HTTPConnection) -> AuthorizationServer:
+    """The authorization server of the running PDS."""
+    server: AuthorizationServer = connection.app.state.authorization
+    return server
+
+
+def names_in(request: Request) -> tuple[str, str]:
+    """client_id and request_uri of an address. Raises InvalidInput for anything but one of each and our own."""
+    query = request.query_params
+    given = [name for name, _ in query.multi_items()]
+    if given.count("client_id") != 1 or given.count("request_uri") != 1:
+        raise InvalidInput(
+            "request_uri",
+            "This address is not complete: an app leads here with client_id and request_uri, one of each.",
+        )
+    beyond = sorted(set(given) - _OWN - {"client_id", "request_uri"})
+    if beyond:
+        raise InvalidInput(beyond[0], "An app sends its request to this server first, not by the address of this page.")
+    return query["client_id"], query["request_uri"]
+
+
+async def opened(tx: Transaction, request: Request, client_id: str, request_uri: str) -> Flow:
+    """The request, from now on this browser's. Raises RequestUnusable."""
+    asked = await open_request(authorization_of(request), tx, request_uri, client_id, device_of(request))
+    shown = shown_of(request)
+    if shown is not None:
+        # Every form of the flow can be the last one before the app: the browser must let it lead there.
+        shown.form_targets = (source_of(asked.redirect_uri),)
+        if asked.is_trusted and asked.client.logo_uri:
+            shown.picture_origins = (source_of(asked.client.logo_uri),)
+    return Flow(client_id, request_uri, asked)
+
+
+def device_of(request: Request) -> str:
+    """The name under which this browser is known to sessions of apps; it opens nothing."""
+    return sha256(edge.browser_of(request).encode()).hexdigest()
+
+
+def source_of(address: str) -> str:
+    """An address as a source of the content policy: its origin, or its scheme where the policy has no word for it."""
+    parts = urlsplit(address)
+    is_web = parts.scheme in ("http", "https") and parts.netloc and "[" not in parts.netloc
+    return f"{parts.scheme}://{parts.netloc}" if is_web else f"{parts.scheme}:"
+
+
+def fits(account: SignedIn, hint: str | None) -> bool:
+    """Whether the app wants to hear from this account."""
+    return hint is None or hint.lower() in (account.did, account.handle)
+
+
+def proof_of(request: Request, flow: Flow, did: Did) -> str:
+    """Says that this browser has shown this account's password for this very request (``prompt=login``)."""
+    what = f"{edge.browser_of(request)} {flow.asked.id.hex()} {did}"
+    return forms.token_for(site_of(request).csrf_key, what)

@@ -1,0 +1,259 @@
+"""``/oauth/authorize``: the pages of an app's request (RFC 6749 section 3.1, RFC 9126 section 4).
+
+Nothing is sent to the app before client and address are proven; then every page has a way back that says no. What a person
+decides is checked again by ``oauth.authorization``, which alone writes.
+"""
+
+import hmac
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from at_protocol.syntax.did import Did
+from aurora_locus.accounts import queries
+from aurora_locus.accounts.browser_sessions import SignedIn
+from aurora_locus.browser_sessions import edge
+from aurora_locus.browser_sessions.routes import show, take
+from aurora_locus.oauth import authorization
+from aurora_locus.oauth.model import RequestUnusable
+from aurora_locus.oauth.pages import views
+from aurora_locus.oauth.pages.flow import PATH, Flow, authorization_of, device_of, fits, names_in, opened, proof_of
+from aurora_locus.repository.model import Status
+from aurora_locus.sign_in import email_pages, factor_step
+from aurora_locus.sign_in.attempts import check_password
+from aurora_locus.sign_in.signing_up import sign_up
+from aurora_locus.site.forms import posted
+from aurora_locus.site.frame import go
+from groundwork.clock import Instant
+from groundwork.errors import Forbidden, InvalidForm, InvalidInput, NotSignedIn, Refused, TooMany
+from groundwork.http.forms import EMPTY, Typed, typed_again
+
+# A request with many permissions has a field for each.
+_MAX_FIELDS = 1000
+
+
+def routes() -> list[Route]:
+    """The one address."""
+    return [show(PATH, show_request), take(PATH, answer_request, max_fields=_MAX_FIELDS)]
+
+
+async def show_request(request: Request) -> Response:
+    """Whatever comes next: sign in, choose, confirm, decide; or straight back where nothing needs to be asked."""
+    try:
+        client_id, request_uri = names_in(request)
+        flow = await _open(request, client_id, request_uri)
+    except InvalidInput as unusable:
+        return views.unusable(request, unusable)
+    try:
+        return await _next(request, flow)
+    except RequestUnusable as unusable:
+        return views.unusable(request, unusable)
+
+
+async def answer_request(request: Request) -> Response:
+    """What a form of the flow decided."""
+    form = posted(request)
+    try:
+        flow = await _open(request, form.get("client_id", ""), form.get("request_uri", ""))
+        if "ticket" in form:
+            return await _take_factor(request, flow, form)
+        if form.get("passkey"):
+            return await _sign_in(request, flow, form)
+        match form.get("step"):
+            case "sign-in":
+                return await _sign_in(request, flow, form)
+            case "sign-up":
+                return await _sign_up(request, flow, form)
+            case "confirm-email" | "new-letter" as step:
+                return await _confirm(request, flow, form, again=step == "new-letter")
+            case "approve":
+                return await _approve(request, flow, form)
+            case "deny":
+                return await _deny(request, flow)
+            case _:
+                return go(flow.url())
+    except RequestUnusable as unusable:
+        return views.unusable(request, unusable)
+
+
+async def _open(request: Request, client_id: str, request_uri: str) -> Flow:
+    async with edge.registry_of(request).db.transaction() as tx:
+        return await opened(tx, request, client_id, request_uri)
+
+
+async def _next(request: Request, flow: Flow) -> Response:
+    asked, query = flow.asked, request.query_params
+    if asked.prompt == "none":
+        return await _without_asking(request, flow)
+    if "ticket" in query:
+        return await _ask_factor(request, flow, EMPTY, query["ticket"])
+    accounts = [account for account in edge.accounts_of(request) if fits(account, asked.login_hint)]
+    chosen = next((account for account in accounts if account.did == query.get("account")), None)
+    view = query.get("view", "")
+    if chosen is None and (view or not accounts):
+        if asked.login_hint is None and (view or asked.prompt) in ("sign-up", "create"):
+            return views.sign_up(request, flow, EMPTY)
+        return await _ask_password(request, flow, EMPTY, accounts)
+    if chosen is None and (len(accounts) > 1 or asked.prompt in ("select_account", "create")):
+        return views.choose(request, flow, accounts)
+    chosen = chosen or accounts[0]
+    if asked.prompt == "login" and not _is_proven(request, flow, chosen, query.get("proof", "")):
+        return await _ask_password(request, flow, Typed({"identifier": chosen.handle}), accounts)
+    return await _decide(request, flow, chosen)
+
+
+async def _decide(request: Request, flow: Flow, account: SignedIn) -> Response:
+    """The account is clear: confirm its mail, or ask what the app may do, unless that was asked before."""
+    if account.is_waiting:
+        return views.confirm_email(request, flow, account, EMPTY)
+    if account.status is not Status.ACTIVE:
+        return views.cannot(request, flow, account)
+    async with edge.registry_of(request).db.reader() as reader:
+        remembered = await authorization.remembered_grant(reader, flow.asked, account.did)
+    if remembered is not None:
+        return await _grant(request, flow, account, remembered)
+    return views.consent(request, flow, account, request.query_params.get("proof", ""))
+
+
+async def _without_asking(request: Request, flow: Flow) -> Response:
+    """``prompt=none``: an answer without a page, whatever it is (OpenID Connect Core 3.1.2.1 names the errors)."""
+    accounts = [account for account in edge.accounts_of(request) if fits(account, flow.asked.login_hint)]
+    active = [account for account in accounts if account.status is Status.ACTIVE]
+    if not active:
+        return await _refuse(request, flow, "login_required", "Nobody who may answer is signed in.")
+    if len(active) > 1:
+        return await _refuse(request, flow, "account_selection_required", "Several accounts are signed in.")
+    async with edge.registry_of(request).db.reader() as reader:
+        remembered = await authorization.remembered_grant(reader, flow.asked, active[0].did)
+    if remembered is None:
+        return await _refuse(request, flow, "consent_required", "The person has to be asked.")
+    return await _grant(request, flow, active[0], remembered)
+
+
+async def _ask_password(
+    request: Request, flow: Flow, typed: Typed, accounts: list[SignedIn], *, status: int = 200
+) -> Response:
+    """The sign-in form; with a hint its name is fixed, and says so when nobody here has it."""
+    locked = ""
+    if flow.asked.login_hint is not None:
+        async with edge.registry_of(request).db.reader() as reader:
+            account = await queries.find_by_identifier(reader, flow.asked.login_hint)
+        if account is None:
+            return views.stranger(request, flow)
+        locked = account.handle
+        typed = Typed({**typed.values, "identifier": locked}, typed.problems)
+    return views.sign_in(request, flow, typed, locked, accounts, status=status)
+
+
+async def _sign_in(request: Request, flow: Flow, form: dict[str, str]) -> Response:
+    identifier = form.get("identifier", "")
+    if flow.asked.login_hint is not None:
+        identifier = flow.asked.login_hint
+    accounts = [account for account in edge.accounts_of(request) if fits(account, flow.asked.login_hint)]
+    remember = "remember" in form
+    try:
+        if form.get("passkey"):
+            signed_in = await factor_step.enter_by_passkey(request, form["passkey"], remember=remember)
+            return _signed_in(request, flow, signed_in)
+        account = await check_password(request, identifier, form.get("password", ""))
+    except InvalidForm as wrong:
+        return await _ask_password(request, flow, typed_again(form, wrong), accounts, status=400)
+    except (NotSignedIn, TooMany) as refused:
+        field, status = ("password", 429) if isinstance(refused, TooMany) else ("identifier", 403)
+        return await _ask_password(request, flow, Typed(form, {field: refused.why}), accounts, status=status)
+    entered = await factor_step.enter(request, account, remember=remember)
+    return go(flow.url(ticket=entered)) if isinstance(entered, str) else _signed_in(request, flow, entered)
+
+
+async def _ask_factor(request: Request, flow: Flow, typed: Typed, text: str, *, status: int = 200) -> Response:
+    """The second factor; a ticket whose time is over leads back to the password."""
+    try:
+        ticket = factor_step.read_ticket(request, text)
+    except NotSignedIn:
+        return go(flow.url())
+    view = await factor_step.view_of(request, Did(ticket.did))
+    return views.factor(request, flow, typed, {"ticket": text, **view}, status=status)
+
+
+async def _take_factor(request: Request, flow: Flow, form: dict[str, str]) -> Response:
+    text = form["ticket"]
+    try:
+        ticket = factor_step.read_ticket(request, text)
+    except NotSignedIn:
+        return go(flow.url())
+    did = Did(ticket.did)
+    try:
+        if form.get("step") == "factor-letter":
+            await factor_step.send_letter(request, did)
+            return go(flow.url(ticket=text), said="letter_sent")
+        await factor_step.take_factor(request, did, form)
+    except InvalidForm as wrong:
+        return await _ask_factor(request, flow, typed_again(form, wrong), text, status=400)
+    account = await edge.sign_in(request, did, Instant(ticket.valid_after), remember=ticket.remember)
+    return _signed_in(request, flow, account)
+
+
+def _signed_in(request: Request, flow: Flow, account: SignedIn) -> Response:
+    """On with the flow, with the proof that the password was shown for this very request."""
+    return go(flow.url(account=account.did, proof=proof_of(request, flow, account.did)))
+
+
+async def _sign_up(request: Request, flow: Flow, form: dict[str, str]) -> Response:
+    if flow.asked.login_hint is not None:
+        return go(flow.url())
+    try:
+        account = await sign_up(request, form)
+    except InvalidForm as wrong:
+        return views.sign_up(request, flow, typed_again(form, wrong), status=400)
+    except TooMany as limit:
+        return views.sign_up(request, flow, Typed(form, {"name": limit.why}), status=429)
+    return _signed_in(request, flow, account)
+
+
+async def _confirm(request: Request, flow: Flow, form: dict[str, str], *, again: bool) -> Response:
+    account = await edge.choose(request, form.get("account", ""))
+    try:
+        if again:
+            await email_pages.send_letter(request)
+        else:
+            await email_pages.confirm(request, form.get("code", ""))
+    except InvalidForm as wrong:
+        return views.confirm_email(request, flow, account, typed_again(form, wrong), status=400)
+    said = "letter_sent" if again else "email_confirmed"
+    return go(flow.url(account=account.did, proof=form.get("proof", "")), said=said)
+
+
+async def _approve(request: Request, flow: Flow, form: dict[str, str]) -> Response:
+    account = await edge.choose(request, form.get("account", ""))
+    if flow.asked.prompt == "login" and not _is_proven(request, flow, account, form.get("proof", "")):
+        return go(flow.url(account=account.did))
+    return await _grant(request, flow, account, views.ticked(flow.asked, form))
+
+
+async def _grant(request: Request, flow: Flow, account: SignedIn, scopes: tuple[str, ...]) -> Response:
+    server, device_id = authorization_of(request), device_of(request)
+    try:
+        async with edge.registry_of(request).db.transaction() as tx:
+            # Opened anew in this transaction: what was true when the page was made need not be true any more.
+            now = await opened(tx, request, flow.client_id, flow.request_uri)
+            address = await authorization.approve(server, tx, now.asked, account.did, scopes, device_id)
+    except RequestUnusable:
+        raise
+    except (Forbidden, Refused, InvalidInput) as refused:
+        return views.cannot(request, flow, account, refused.why)
+    return go(address)
+
+
+async def _deny(request: Request, flow: Flow) -> Response:
+    async with edge.registry_of(request).db.transaction() as tx:
+        return go(await authorization.deny(authorization_of(request), tx, flow.asked))
+
+
+async def _refuse(request: Request, flow: Flow, error: str, why: str) -> Response:
+    async with edge.registry_of(request).db.transaction() as tx:
+        return go(await authorization.refuse(authorization_of(request), tx, flow.asked, error, why))
+
+
+def _is_proven(request: Request, flow: Flow, account: SignedIn, proof: str) -> bool:
+    return hmac.compare_digest(proof.encode(), proof_of(request, flow, account.did).encode())

@@ -1,0 +1,141 @@
+"""The pages of the flow, from what they need to HTML."""
+
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from at_protocol.oauth.permissions import ATPROTO
+from aurora_locus.accounts.browser_sessions import SignedIn
+from aurora_locus.browser_sessions import edge
+from aurora_locus.oauth.describing import describe_scopes
+from aurora_locus.oauth.model import AuthorizationRequest
+from aurora_locus.oauth.pages.flow import Flow
+from aurora_locus.repository.model import Status
+from aurora_locus.sign_in import factor_step
+from aurora_locus.site.frame import page
+from groundwork.errors import InvalidInput
+from groundwork.http.forms import Typed
+
+_LOOPBACK = "http://localhost"
+
+_NOT_ACTIVE = {
+    Status.DEACTIVATED: "It is deactivated. Activate it on its account page, then come back.",
+    Status.SUSPENDED: "It is suspended by the operator of this server.",
+    Status.TAKENDOWN: "It was taken down by the operator of this server.",
+}
+
+
+def unusable(request: Request, problem: InvalidInput) -> Response:
+    """Nothing is proven, so nothing is sent anywhere."""
+    return page(request, "oauth/unusable.html", {"why": problem.why}, status=400)
+
+
+def sign_in(
+    request: Request, flow: Flow, typed: Typed, locked: str, accounts: list[SignedIn], *, status: int = 200
+) -> Response:
+    """``locked``: the handle that the app asked for, which cannot be changed; empty where any account will do."""
+    context = {
+        "typed": typed,
+        "locked": locked,
+        "accounts": accounts,
+        "any_passkey": factor_step.any_passkey(request),
+        **_frame(flow),
+    }
+    return page(request, "oauth/sign_in.html", context, status=status)
+
+
+def factor(request: Request, flow: Flow, typed: Typed, view: dict[str, object], *, status: int = 200) -> Response:
+    """``view``: the ticket, and what ``factor_step.view_of`` says."""
+    fields = {**flow.fields, "ticket": view["ticket"]}
+    context = {"typed": typed, **view, **_frame(flow), "fields": fields}
+    return page(request, "oauth/factor.html", context, status=status)
+
+
+def sign_up(request: Request, flow: Flow, typed: Typed, *, status: int = 200) -> Response:
+    """The form for people who have no account."""
+    registry = edge.registry_of(request)
+    context = {
+        "typed": typed,
+        "domains": registry.handle_domains,
+        "needs_invite": registry.needs_invite,
+        "accounts": edge.accounts_of(request),
+        **_frame(flow),
+    }
+    return page(request, "oauth/sign_up.html", context, status=status)
+
+
+def choose(request: Request, flow: Flow, accounts: list[SignedIn]) -> Response:
+    """Several accounts could answer."""
+    rows = [(account, flow.url(account=account.did)) for account in accounts]
+    return page(request, "oauth/choose.html", {"rows": rows, **_frame(flow)})
+
+
+def confirm_email(request: Request, flow: Flow, account: SignedIn, typed: Typed, *, status: int = 200) -> Response:
+    """A new account shows first that its owner reads the mail."""
+    fields = {**flow.fields, "account": account.did, "proof": request.query_params.get("proof", "")}
+    context = {"typed": typed, "email": account.email, **_frame(flow), "fields": fields}
+    return page(request, "oauth/confirm_email.html", context, status=status)
+
+
+def cannot(request: Request, flow: Flow, account: SignedIn, why: str = "") -> Response:
+    """Say why this account cannot let anybody in."""
+    why = why or _NOT_ACTIVE.get(account.status, "It is not active.")
+    return page(request, "oauth/cannot.html", {"account": account, "why": why, **_frame(flow)}, status=403)
+
+
+def stranger(request: Request, flow: Flow) -> Response:
+    """The app asked for an account that is not here."""
+    return page(request, "oauth/stranger.html", {"hint": flow.asked.login_hint, **_frame(flow)}, status=404)
+
+
+def consent(request: Request, flow: Flow, account: SignedIn, proof: str) -> Response:
+    """What the app wants, each permission by itself."""
+    asked = flow.asked
+    groups = describe_scopes(asked.scopes, asked.permission_sets, _locales(request, asked))
+    fields = {**flow.fields, "account": account.did, "proof": proof}
+    context = {
+        "account": account,
+        "groups": groups,
+        "number": {scope: number for number, scope in enumerate(asked.scopes)},
+        "can_choose": any(each.can_be_refused for group in groups for each in group.permissions),
+        "is_grave": any(group.is_grave for group in groups),
+        **_frame(flow),
+        "fields": fields,
+    }
+    return page(request, "oauth/consent.html", context)
+
+
+def ticked(asked: AuthorizationRequest, form: dict[str, str]) -> tuple[str, ...]:
+    """The scopes that stayed ticked on the consent page; who somebody is always does."""
+    return tuple(
+        scope for number, scope in enumerate(asked.scopes) if scope == ATPROTO or form.get(f"allow-{number}") == scope
+    )
+
+
+def _frame(flow: Flow) -> dict[str, object]:
+    """Who asks, and how to go back. An app that nobody vouches for is called by its address alone."""
+    client, asked = flow.asked.client, flow.asked
+    is_here = client.client_id.startswith(_LOOPBACK)
+    host = urlsplit(client.client_id).hostname or client.client_id
+    name = client.name if asked.is_trusted and client.name else ""
+    return {
+        "flow": flow,
+        "fields": flow.fields,
+        "app": {
+            "name": name or ("A program on this computer" if is_here else host),
+            "client_id": client.client_id,
+            "is_trusted": asked.is_trusted,
+            "is_here": is_here,
+            "logo": client.logo_uri if asked.is_trusted else None,
+            "tos": client.tos_uri if asked.is_trusted else None,
+            "policy": client.policy_uri if asked.is_trusted else None,
+        },
+        "back": urlsplit(asked.redirect_uri).hostname or asked.redirect_uri.partition(":")[0],
+    }
+
+
+def _locales(request: Request, asked: AuthorizationRequest) -> tuple[str, ...]:
+    """What the app says its person reads, then what the browser says, best first as far as order tells."""
+    accepted = request.headers.get("accept-language", "").split(",")
+    return (*asked.ui_locales, *(part.partition(";")[0].strip() for part in accepted if part.strip()))

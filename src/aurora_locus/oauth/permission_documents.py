@@ -1,0 +1,48 @@
+"""Published permission sets, for ``include:`` scopes: from the documents known here, else from their authority."""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+
+from at_protocol.lexicon.catalog import Catalog
+from at_protocol.lexicon.document import Document, PermissionSetType
+from at_protocol.oauth.grant import understood
+from at_protocol.oauth.permission_sets import expand
+from at_protocol.oauth.permissions import ATPROTO, Inclusion
+from at_protocol.syntax.nsid import Nsid
+from groundwork.errors import NotFound
+
+Resolve = Callable[[Nsid], Awaitable[Document]]
+"""The document that an authority publishes now; raises NotFound, RemoteFailed or RemoteSlow."""
+
+
+class PermissionDocuments:
+    """``resolve`` is None where this server asks no authorities."""
+
+    def __init__(self, catalog: Catalog, resolve: Resolve | None = None) -> None:
+        self._catalog = catalog
+        self._resolve = resolve
+
+    async def find(self, nsid: Nsid) -> PermissionSetType:
+        """The set of this name. Raises NotFound when it is not known or is no permission set, and what resolving raises."""
+        document = self._catalog.find(nsid)
+        if document is None and self._resolve is not None:
+            document = await self._resolve(nsid)
+        definition = None if document is None else document.defs.get("main")
+        if not isinstance(definition, PermissionSetType):
+            raise NotFound(f"There is no permission set {nsid}.")
+        return definition
+
+    async def find_all(self, scopes: Iterable[str]) -> dict[str, PermissionSetType]:
+        """The set of each ``include:`` scope, by NSID. Raises as :meth:`find`."""
+        names = {each.nsid for _, each in understood(scopes) if isinstance(each, Inclusion)}
+        return {name: await self.find(name) for name in sorted(names)}
+
+
+def expanded(scopes: Iterable[str], sets: Mapping[str, PermissionSetType]) -> str:
+    """The scope of an access token: ``atproto`` and every permission, those of sets in place of their names."""
+    found: dict[str, None] = {ATPROTO: None}
+    for scope, permission in understood(scopes):
+        if isinstance(permission, Inclusion):
+            found.update((each.scope(), None) for each in expand(permission, sets[permission.nsid]))
+        else:
+            found[scope] = None
+    return " ".join(found)

@@ -1,0 +1,137 @@
+"""Pushed authorization requests (RFC 9126): what an app asks for, checked before any person sees it.
+
+Source: atproto OAuth specification, "Authorization Requests"; RFC 9449 section 10. Scopes that mean nothing here are left out
+of the request, so that nobody is asked for them; everything else that is wrong refuses the whole.
+"""
+
+from collections.abc import Mapping
+
+from at_protocol.failures import Malformed
+from at_protocol.lexicon.document import PermissionSetType
+from at_protocol.oauth import pkce
+from at_protocol.oauth.client_metadata import ClientMetadata
+from at_protocol.oauth.grant import understood
+from at_protocol.oauth.permissions import ATPROTO
+from at_protocol.oauth.redirects import is_declared
+from at_protocol.oauth.scope_text import split_scopes
+from at_protocol.syntax.did import parse_did
+from at_protocol.syntax.handle import parse_handle
+from aurora_locus.oauth import refusals, requests
+from aurora_locus.oauth.client_authentication import Authenticated
+from aurora_locus.oauth.model import ResponseMode
+from aurora_locus.oauth.requests import Pushed
+from aurora_locus.oauth.server import AuthorizationServer
+from groundwork.clock import MINUTE, SECOND, Instant
+from groundwork.errors import Failure
+
+LIFETIME = 5 * MINUTE
+
+MAX_TEXT = 2048
+"""``state`` and redirect addresses travel in the browser's address bar."""
+
+PROMPTS = frozenset({"none", "login", "consent", "select_account", "create"})
+
+# OpenID Connect and requests by reference, which mean something else than what is served here.
+_REFUSED = ("request", "request_uri", "nonce", "claims", "id_token_hint", "registration")
+
+
+async def push(
+    server: AuthorizationServer, authenticated: Authenticated, jkt: str, form: Mapping[str, str]
+) -> dict[str, object]:
+    """Store the request of an app whose key is ``jkt``; the answer of the endpoint. Raises refusals of OAuth's names."""
+    client = authenticated.client
+    refused = next((name for name in _REFUSED if name in form), None)
+    if refused is not None:
+        raise refusals.invalid_request(f"{refused} is not supported.")
+    if form.get("response_type") != "code":
+        raise refusals.other("unsupported_response_type", "response_type must be code.")
+    if form.get("dpop_jkt", jkt) != jkt:
+        raise refusals.invalid_proof("dpop_jkt is not the thumbprint of the key that signed the DPoP proof.")
+    scopes = _scopes(client.metadata, form)
+    pushed = Pushed(
+        client=client.metadata,
+        document=client.document,
+        binding=authenticated.binding,
+        jkt=jkt,
+        redirect_uri=_redirect(client.metadata, form),
+        response_mode=_response_mode(form),
+        scopes=scopes,
+        permission_sets=await _sets(server, scopes),
+        state=_text(form, "state"),
+        code_challenge=_challenge(form),
+        login_hint=_login_hint(form),
+        prompt=_prompt(form),
+        ui_locales=form.get("ui_locales", "")[:MAX_TEXT] or None,
+    )
+    uri = await server.registry.db.write(lambda w: requests.push(w, pushed, Instant(w.now + LIFETIME)))
+    return {"request_uri": uri, "expires_in": LIFETIME // SECOND}
+
+
+def _scopes(client: ClientMetadata, form: Mapping[str, str]) -> tuple[str, ...]:
+    try:
+        asked = split_scopes(form.get("scope", ""))
+    except Malformed as error:
+        raise refusals.invalid_scope(f"scope: {error.why}.") from None
+    if ATPROTO not in asked:
+        raise refusals.invalid_scope("scope must have atproto.")
+    undeclared = next((scope for scope in asked if scope not in client.scopes), None)
+    if undeclared is not None:
+        raise refusals.invalid_scope(f"The client's document does not declare the scope {undeclared[:200]}.")
+    return (ATPROTO, *(scope for scope, _ in understood(asked)))
+
+
+def _redirect(client: ClientMetadata, form: Mapping[str, str]) -> str:
+    asked = _text(form, "redirect_uri")
+    if not any(is_declared(asked, declared) for declared in client.redirect_uris):
+        raise refusals.invalid_request("The client's document does not declare this redirect_uri.")
+    return asked
+
+
+def _response_mode(form: Mapping[str, str]) -> ResponseMode:
+    match form.get("response_mode", "query"):
+        case "query":
+            return "query"
+        case "fragment":
+            return "fragment"
+        case _:
+            raise refusals.invalid_request("response_mode must be query or fragment.")
+
+
+async def _sets(server: AuthorizationServer, scopes: tuple[str, ...]) -> dict[str, PermissionSetType]:
+    try:
+        return await server.permission_documents.find_all(scopes)
+    except Failure as failure:
+        raise refusals.invalid_scope(f"A permission set cannot be had: {failure.why}") from None
+
+
+def _challenge(form: Mapping[str, str]) -> str:
+    if form.get("code_challenge_method") != pkce.METHOD:
+        raise refusals.invalid_request(f"code_challenge_method must be {pkce.METHOD}.")
+    try:
+        return pkce.parse_challenge(form.get("code_challenge", ""))
+    except Malformed as error:
+        raise refusals.invalid_request(f"code_challenge: {error.why}.") from None
+
+
+def _login_hint(form: Mapping[str, str]) -> str | None:
+    hint = form.get("login_hint")
+    if not hint:
+        return None
+    try:
+        return parse_did(hint) if hint.startswith("did:") else parse_handle(hint.removeprefix("@"))
+    except Malformed:
+        raise refusals.invalid_request("login_hint is neither a handle nor a DID.") from None
+
+
+def _prompt(form: Mapping[str, str]) -> str | None:
+    prompt = form.get("prompt")
+    if prompt is not None and prompt not in PROMPTS:
+        raise refusals.invalid_request(f"prompt must be one of {', '.join(sorted(PROMPTS))}.")
+    return prompt
+
+
+def _text(form: Mapping[str, str], name: str) -> str:
+    text = form.get(name, "")
+    if not text or len(text) > MAX_TEXT or not text.isprintable():
+        raise refusals.invalid_request(f"{name} must be there, printable and at most {MAX_TEXT} characters long.")
+    return text

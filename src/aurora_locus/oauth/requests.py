@@ -1,0 +1,174 @@
+"""The statements on ``oauth_requests``. A request's address is stored as its hash; so is the row's key."""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+
+import msgspec
+
+from at_protocol.failures import Malformed
+from at_protocol.lexicon.document import PermissionSetType
+from at_protocol.oauth.client_id import ClientId
+from at_protocol.oauth.client_metadata import ClientMetadata, localhost_client, parse_client_metadata
+from aurora_locus.oauth.model import AuthorizationRequest, ClientBinding, ResponseMode, Stage
+from aurora_locus.oauth.server import AuthorizationServer
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader, Row, Transaction, Writer
+
+PREFIX = "urn:ietf:params:oauth:request_uri:"
+
+_COLUMNS = """
+    id, client_id, client_document, auth_key_id, auth_algorithm, auth_thumbprint, jkt, redirect_uri, response_mode, scope,
+    permission_sets, state, code_challenge, login_hint, prompt, ui_locales, device_id, stage, expires_at
+"""
+_INSERT = """
+    insert into oauth_requests (id, client_id, client_document, auth_method, auth_key_id, auth_algorithm, auth_thumbprint,
+                                jkt, redirect_uri, response_mode, scope, permission_sets, state, code_challenge,
+                                login_hint, prompt, ui_locales, stage, created_at, expires_at)
+    values (:id, :client_id, :client_document, :auth_method, :auth_key_id, :auth_algorithm, :auth_thumbprint,
+            :jkt, :redirect_uri, :response_mode, :scope, :permission_sets, :state, :code_challenge,
+            :login_hint, :prompt, :ui_locales, 'pushed', :now, :expires_at)
+"""
+_FIND = f"select {_COLUMNS} from oauth_requests where id = :id"
+_OPEN = """
+    update oauth_requests
+       set device_id = :device_id,
+           stage = case when stage = 'pushed' then 'opened' else stage end,
+           expires_at = case
+               when expires_at > :until then expires_at
+               when created_at + :longest < :until then created_at + :longest
+               else :until end
+     where id = :id and (device_id is null or device_id = :device_id) and expires_at > :now
+"""
+_ANSWER = """
+    update oauth_requests set stage = :stage
+     where id = :id and stage in ('opened', :stage)
+"""
+_KEEP = """
+    update oauth_requests set expires_at = case when expires_at > :until then expires_at else :until end
+     where id = :id and device_id = :device_id
+"""
+_SWEEP = "delete from oauth_requests where expires_at <= :now"
+
+_SETS = msgspec.json.Decoder(dict[str, PermissionSetType])
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """What an app has pushed, checked. ``document`` is the client's as it was fetched; None for a localhost client."""
+
+    client: ClientMetadata
+    document: bytes | None
+    binding: ClientBinding
+    jkt: str
+    redirect_uri: str
+    response_mode: ResponseMode
+    scopes: tuple[str, ...]
+    permission_sets: Mapping[str, PermissionSetType]
+    state: str
+    code_challenge: str
+    login_hint: str | None
+    prompt: str | None
+    ui_locales: str | None
+
+
+def push(w: Writer, pushed: Pushed, expires_at: Instant) -> str:
+    """Store a request; its address, which is random and is not stored."""
+    name = secrets.token_urlsafe(32)
+    binding = pushed.binding
+    w.execute(
+        _INSERT,
+        id=_key(name),
+        client_id=pushed.client.client_id,
+        client_document=None if pushed.document is None else pushed.document.decode("utf-8"),
+        auth_method=binding.method,
+        auth_key_id=binding.key_id,
+        auth_algorithm=binding.algorithm,
+        auth_thumbprint=binding.thumbprint,
+        jkt=pushed.jkt,
+        redirect_uri=pushed.redirect_uri,
+        response_mode=pushed.response_mode,
+        scope=" ".join(pushed.scopes),
+        permission_sets=msgspec.json.encode(pushed.permission_sets).decode("utf-8"),
+        state=pushed.state,
+        code_challenge=pushed.code_challenge,
+        login_hint=pushed.login_hint,
+        prompt=pushed.prompt,
+        ui_locales=pushed.ui_locales,
+        now=w.now,
+        expires_at=expires_at,
+    )
+    return PREFIX + name
+
+
+async def find(
+    reader: Reader, server: AuthorizationServer, request_uri: str
+) -> tuple[AuthorizationRequest, str | None] | None:
+    """The request at an address, whatever its stage and age, and the browser that has it."""
+    if not request_uri.startswith(PREFIX):
+        return None
+    row = await reader.fetch_one(_FIND, id=_key(request_uri.removeprefix(PREFIX)))
+    return None if row is None else (of_row(row, server), row["device_id"])
+
+
+def find_by_id(w: Writer, server: AuthorizationServer, request_id: bytes) -> AuthorizationRequest | None:
+    """The request that a code answers."""
+    row = w.fetch_one(_FIND, id=request_id)
+    return None if row is None else of_row(row, server)
+
+
+async def open_for(tx: Transaction, request_id: bytes, device_id: str, until: Instant, longest: int) -> bool:
+    """Make it this browser's; False when another one has it, or its time is over."""
+    return (await tx.execute(_OPEN, id=request_id, device_id=device_id, until=until, longest=longest, now=tx.now)) == 1
+
+
+async def answer(tx: Transaction, request_id: bytes, stage: Stage) -> bool:
+    """Note the answer; False when it was answered otherwise."""
+    return await tx.execute(_ANSWER, id=request_id, stage=stage.value) == 1
+
+
+async def keep_until(tx: Transaction, request_id: bytes, until: Instant, device_id: str) -> None:
+    """What is needed to spend a code lives as long as the code."""
+    await tx.execute(_KEEP, id=request_id, until=until, device_id=device_id)
+
+
+def sweep(w: Writer) -> int:
+    """Delete requests whose time is over; how many."""
+    return w.execute(_SWEEP, now=w.now)
+
+
+def of_row(row: Row, server: AuthorizationServer) -> AuthorizationRequest:
+    """The value of a row."""
+    client_id = ClientId(row["client_id"])
+    return AuthorizationRequest(
+        bytes(row["id"]),
+        _client(client_id, row["client_document"], is_development=server.is_development),
+        client_id in server.trusted_clients,
+        ClientBinding(row["auth_key_id"], row["auth_algorithm"], row["auth_thumbprint"]),
+        row["jkt"],
+        row["redirect_uri"],
+        row["response_mode"],
+        tuple(row["scope"].split()),
+        _SETS.decode(row["permission_sets"]),
+        row["state"],
+        row["code_challenge"],
+        row["login_hint"],
+        row["prompt"],
+        tuple((row["ui_locales"] or "").split()),
+        Stage(row["stage"]),
+        Instant(row["expires_at"]),
+    )
+
+
+def _client(client_id: ClientId, document: str | None, *, is_development: bool) -> ClientMetadata:
+    try:
+        if document is None:
+            return localhost_client(client_id)
+        return parse_client_metadata(msgspec.json.decode(document), client_id, is_development=is_development)
+    except Malformed as error:
+        raise LookupError(f"the stored document of {client_id} cannot be read any more") from error
+
+
+def _key(name: str) -> bytes:
+    return sha256(name.encode()).digest()

@@ -1,0 +1,142 @@
+"""The endpoints for apps, and the documents by which they find them. The pages for people are elsewhere.
+
+Every answer of an endpoint brings the newest nonce and is stored by no cache. The order is the same for all four: limits,
+form, proof (a stranger without one costs nothing more), client, what is asked; and only when all of that is good is the
+single use of proof and assertion noted.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from at_protocol.oauth.dpop import BadProof, normal_address
+from at_protocol.oauth.server_metadata import RESOURCE_PATH, SERVER_PATH, describe_resource, describe_server
+from aurora_locus.accounts.limits import effective, network_of
+from aurora_locus.oauth import client_authentication, endings, proofs, pushing, refusals, tokens
+from aurora_locus.oauth.client_authentication import Authenticated, KeyGone
+from aurora_locus.oauth.proofs import NonceWanted
+from aurora_locus.oauth.server import AuthorizationServer
+from groundwork.errors import InvalidInput
+from groundwork.http.application import add_header, client_address
+from groundwork.http.json_bodies import json_response, parse_json
+from groundwork.rate_limit.contract import Limit, headers_of, spend
+
+PAR, TOKEN, REVOKE, INTROSPECT, JWKS = "/oauth/par", "/oauth/token", "/oauth/revoke", "/oauth/introspect", "/oauth/jwks"
+FOR_APPS = (PAR, TOKEN, REVOKE, INTROSPECT, JWKS)
+
+# A back end asks for all of its people from one address.
+PUSHES = Limit("oauth_par", 300, 5 * 60)
+TOKENS = Limit("oauth_token", 1500, 5 * 60)
+
+MAX_FIELDS = 50
+_DOCUMENT_SECONDS = 300
+
+Act = Callable[[AuthorizationServer, Authenticated, str, Mapping[str, str]], Awaitable[dict[str, object]]]
+
+
+def routes(server: AuthorizationServer) -> list[Route]:
+    """Everything that apps ask."""
+    return [
+        _document(SERVER_PATH, describe_server(server.issuer, server.issuer)),
+        _document(RESOURCE_PATH, describe_resource(server.issuer, server.issuer)),
+        _document(JWKS, server.access_tokens.jwks()),
+        _endpoint(server, PAR, PUSHES, pushing.push, status=201),
+        _endpoint(server, TOKEN, TOKENS, _exchange),
+        _endpoint(server, REVOKE, TOKENS, endings.revoke),
+        _endpoint(server, INTROSPECT, TOKENS, endings.introspect),
+    ]
+
+
+async def _exchange(
+    server: AuthorizationServer, authenticated: Authenticated, jkt: str, form: Mapping[str, str]
+) -> dict[str, object]:
+    match form.get("grant_type"):
+        case "authorization_code":
+            return await tokens.for_code(server, authenticated, jkt, form)
+        case "refresh_token":
+            return await tokens.for_refresh_token(server, authenticated, jkt, form)
+        case None:
+            raise refusals.invalid_request("grant_type is missing.")
+        case _:
+            raise refusals.other("unsupported_grant_type", "grant_type must be authorization_code or refresh_token.")
+
+
+def _document(path: str, document: dict[str, object]) -> Route:
+    async def answer(_request: Request) -> Response:
+        return json_response(document, headers={"cache-control": f"public, max-age={_DOCUMENT_SECONDS}"})
+
+    return Route(path, answer)
+
+
+def _endpoint(server: AuthorizationServer, path: str, limit: Limit, act: Act, *, status: int = 200) -> Route:
+    address = normal_address(server.issuer + path)
+    registry, clock = server.registry, server.registry.clock
+
+    async def answer(request: Request) -> Response:
+        add_header(request, "dpop-nonce", server.nonces.newest())
+        charge = (effective(registry, limit), network_of(client_address(request)))
+        standing = await spend(registry.counters, [charge], now=clock.now())
+        form = await _form(request)
+        try:
+            proof = proofs.check(
+                proofs.header_of(request.scope["headers"]), server.nonces, clock, method="POST", address=address
+            )
+        except BadProof as bad:
+            raise refusals.invalid_proof(f"The DPoP proof cannot be accepted: {bad.why}.") from None
+        except NonceWanted:
+            raise refusals.use_nonce() from None
+        try:
+            authenticated = await client_authentication.authenticate(server, form)
+        except KeyGone as gone:
+            await tokens.end_for_lost_key(server, form, gone.key_id)
+            raise
+        try:
+            await proofs.use_up(proof, server.replays, clock)
+        except BadProof as bad:
+            raise refusals.invalid_proof(f"The DPoP proof cannot be accepted: {bad.why}.") from None
+        await client_authentication.use_up(server, authenticated)
+        found = await act(server, authenticated, proof.thumbprint, form)
+        return json_response(found, status, {"cache-control": "no-store", **headers_of(standing)})
+
+    return Route(path, answer, methods=["POST"])
+
+
+async def _form(request: Request) -> dict[str, str]:
+    """The parameters, each once (RFC 6749 section 3.1), from a form or a JSON object of texts."""
+    declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    body = await request.body()
+    match declared:
+        case "application/x-www-form-urlencoded":
+            pairs = _pairs(body)
+        case "application/json":
+            pairs = _members(body)
+        case _:
+            raise refusals.invalid_request("The body must be application/x-www-form-urlencoded.")
+    form = dict(pairs)
+    if len(form) != len(pairs):
+        raise refusals.invalid_request("A parameter stands twice.")
+    # RFC 6749 section 3.1: what is sent without a value counts as left out.
+    return {name: value for name, value in form.items() if value}
+
+
+def _pairs(body: bytes) -> list[tuple[str, str]]:
+    try:
+        pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="strict")
+    except (ValueError, UnicodeDecodeError):
+        raise refusals.invalid_request(f"The body is not a form of at most {MAX_FIELDS} parameters.") from None
+    if any("\x00" in value for _, value in pairs):
+        raise refusals.invalid_request("The form contains a character that cannot be kept.")
+    return pairs
+
+
+def _members(body: bytes) -> list[tuple[str, str]]:
+    try:
+        value = parse_json(body)
+    except InvalidInput as failure:
+        raise refusals.invalid_request(failure.why) from None
+    if not isinstance(value, dict) or not all(isinstance(each, str) and "\x00" not in each for each in value.values()):
+        raise refusals.invalid_request("The body is not a JSON object of texts.")
+    return list(value.items())

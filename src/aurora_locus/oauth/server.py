@@ -1,0 +1,30 @@
+"""What the authorization server stands on, assembled once by ``app``."""
+
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+
+from aurora_locus.accounts.registry import Registry
+from aurora_locus.oauth.access_tokens import AccessTokens
+from aurora_locus.oauth.clients import Clients
+from aurora_locus.oauth.nonces import Nonces
+from aurora_locus.oauth.permission_documents import PermissionDocuments
+from aurora_locus.oauth.refresh_tokens import RefreshTokens
+from aurora_locus.oauth.standings import Standings
+from groundwork.cache.contract import Cache
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizationServer:
+    """``issuer`` is the public address, which is also the resource's. ``replays`` remembers proofs and assertions."""
+
+    registry: Registry
+    issuer: str
+    nonces: Nonces
+    access_tokens: AccessTokens
+    refresh_tokens: RefreshTokens
+    clients: Clients
+    permission_documents: PermissionDocuments
+    standings: Standings
+    replays: Cache
+    trusted_clients: AbstractSet[str]
+    is_development: bool

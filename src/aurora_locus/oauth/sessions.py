@@ -1,0 +1,170 @@
+"""The statements on ``oauth_sessions``: one row per app and person that it was let in by.
+
+A refresh token names the session and its generation; only the newest generation works, and an older one ends the session.
+"""
+
+from dataclasses import dataclass
+
+from at_protocol.oauth.client_id import ClientId
+from at_protocol.syntax.did import Did
+from aurora_locus.oauth.model import ClientBinding, ConnectedApp, OAuthSession
+from aurora_locus.oauth.server import AuthorizationServer
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader, Row, Transaction, Writer
+
+_COLUMNS = """
+    id, did, client_id, auth_key_id, auth_algorithm, auth_thumbprint, jkt, scope, expanded_scope, may_refresh, generation,
+    created_at, refresh_expires_at, expires_at
+"""
+_INSERT = """
+    insert into oauth_sessions (id, did, client_id, client_name, auth_method, auth_key_id, auth_algorithm, auth_thumbprint,
+                                jkt, scope, expanded_scope, may_refresh, generation, device_id, created_at, refreshed_at,
+                                refresh_expires_at, expires_at)
+    values (:id, :did, :client_id, :client_name, :auth_method, :auth_key_id, :auth_algorithm, :auth_thumbprint,
+            :jkt, :scope, :expanded_scope, :may_refresh, 0,
+            (select device_id from oauth_requests where id = :request_id), :now, :now, :refresh_expires_at, :expires_at)
+"""
+_FIND = f"select {_COLUMNS} from oauth_sessions where id = :id"
+_ROTATE = """
+    update oauth_sessions
+       set generation = generation + 1, expanded_scope = :expanded_scope, refreshed_at = :now,
+           refresh_expires_at = :refresh_expires_at
+     where id = :id and generation = :generation
+"""
+_LIST = """
+    select s.id, s.client_id, s.client_name, s.auth_key_id, s.scope, s.device_id, s.created_at, s.refreshed_at,
+           case when s.may_refresh = 1 then s.refresh_expires_at else s.expires_at end as ends_at
+      from oauth_sessions s join accounts a on a.did = s.did
+     where s.did = :did and s.created_at >= a.tokens_valid_after and s.expires_at > :now and s.refresh_expires_at > :now
+     order by s.created_at desc, s.id
+"""
+_END = "delete from oauth_sessions where id = :id"
+_END_OWN = "delete from oauth_sessions where id = :id and did = :did"
+_END_ALL = "delete from oauth_sessions where did = :did"
+_SWEEP = """
+    delete from oauth_sessions
+     where refresh_expires_at <= :now or expires_at <= :now
+        or created_at < (select a.tokens_valid_after from accounts a where a.did = oauth_sessions.did)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A session to be opened."""
+
+    session: OAuthSession
+    client_name: str | None
+    request_id: bytes
+
+
+def insert(w: Writer, opening: Opening) -> None:
+    """The session that a code has bought; it belongs to the browser in which the request was answered."""
+    session = opening.session
+    w.execute(
+        _INSERT,
+        id=session.id,
+        did=session.did,
+        client_id=session.client_id,
+        client_name=opening.client_name,
+        auth_method=session.binding.method,
+        auth_key_id=session.binding.key_id,
+        auth_algorithm=session.binding.algorithm,
+        auth_thumbprint=session.binding.thumbprint,
+        jkt=session.jkt,
+        scope=session.scope,
+        expanded_scope=session.expanded_scope,
+        may_refresh=int(session.may_refresh),
+        request_id=opening.request_id,
+        now=session.created_at,
+        refresh_expires_at=session.refresh_expires_at,
+        expires_at=session.expires_at,
+    )
+
+
+async def find(reader: Reader, session_id: str) -> OAuthSession | None:
+    """The session, whatever its age."""
+    row = await reader.fetch_one(_FIND, id=session_id)
+    return None if row is None else _of(row)
+
+
+def find_now(w: Writer, session_id: str) -> OAuthSession | None:
+    """The same within a write."""
+    row = w.fetch_one(_FIND, id=session_id)
+    return None if row is None else _of(row)
+
+
+def rotate(w: Writer, session: OAuthSession, *, expanded_scope: str, refresh_expires_at: Instant) -> bool:
+    """Make the present refresh token useless in favour of the next; False when somebody was faster."""
+    return (
+        w.execute(
+            _ROTATE,
+            id=session.id,
+            generation=session.generation,
+            expanded_scope=expanded_scope,
+            refresh_expires_at=refresh_expires_at,
+            now=w.now,
+        )
+        == 1
+    )
+
+
+async def list_of(reader: Reader, server: AuthorizationServer, did: Did) -> list[ConnectedApp]:
+    """Those that still work, newest first."""
+    return [_app(row, server) for row in await reader.fetch(_LIST, did=did, now=reader.now)]
+
+
+def end_now(w: Writer, session_id: str) -> bool:
+    """End it; whether there was one."""
+    return w.execute(_END, id=session_id) == 1
+
+
+async def end(tx: Transaction, did: Did, session_id: str) -> bool:
+    """End one of this account's; whether there was one."""
+    return await tx.execute(_END_OWN, id=session_id, did=did) == 1
+
+
+async def end_all(tx: Transaction, did: Did) -> int:
+    """End all of this account's; how many."""
+    return await tx.execute(_END_ALL, did=did)
+
+
+def end_all_now(w: Writer, did: Did) -> int:
+    """The same within a write."""
+    return w.execute(_END_ALL, did=did)
+
+
+def sweep(w: Writer) -> int:
+    """Delete those whose time is over; how many."""
+    return w.execute(_SWEEP, now=w.now)
+
+
+def _of(row: Row) -> OAuthSession:
+    return OAuthSession(
+        row["id"],
+        Did(row["did"]),
+        ClientId(row["client_id"]),
+        ClientBinding(row["auth_key_id"], row["auth_algorithm"], row["auth_thumbprint"]),
+        row["jkt"],
+        row["scope"],
+        row["expanded_scope"],
+        bool(row["may_refresh"]),
+        row["generation"],
+        Instant(row["created_at"]),
+        Instant(row["refresh_expires_at"]),
+        Instant(row["expires_at"]),
+    )
+
+
+def _app(row: Row, server: AuthorizationServer) -> ConnectedApp:
+    client_id = ClientId(row["client_id"])
+    return ConnectedApp(
+        row["id"],
+        client_id,
+        row["client_name"] if client_id in server.trusted_clients else None,
+        row["auth_key_id"] is not None,
+        tuple(row["scope"].split()),
+        row["device_id"],
+        Instant(row["created_at"]),
+        Instant(row["refreshed_at"]),
+        Instant(row["ends_at"]),
+    )

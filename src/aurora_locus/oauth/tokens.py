@@ -1,0 +1,228 @@
+"""Tokens for a code, and fresh tokens for a refresh token (RFC 6749 sections 4.1.3 and 6; OAuth 2.1 draft).
+
+Rules: a code is spent once, and who brings it again ends the session that came of it. A refresh token is spent once,
+without grace: of two requests with one token one wins and the other ends the session, because one of them may be a thief's
+and nobody can tell which. A refresh token that comes with another client, another key or after its account's tokens were
+ended is in wrong hands, and ends the session, too. Every decision and what follows from it is one transaction.
+"""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from hashlib import sha256
+
+from at_protocol.failures import Malformed
+from at_protocol.oauth import pkce
+from at_protocol.syntax.did import Did
+from aurora_locus.oauth import codes, lifetimes, refusals, requests, sessions
+from aurora_locus.oauth.client_authentication import Authenticated
+from aurora_locus.oauth.codes import Code
+from aurora_locus.oauth.model import AuthorizationRequest, ClientBinding, OAuthSession
+from aurora_locus.oauth.permission_documents import expanded
+from aurora_locus.oauth.server import AuthorizationServer
+from aurora_locus.oauth.sessions import Opening
+from aurora_locus.repository.model import Status
+from groundwork.clock import SECOND, Instant
+from groundwork.database.transaction import Writer
+from groundwork.errors import Failure
+
+_STANDING = """
+    select r.status, a.tokens_valid_after from accounts a join repositories r on r.did = a.did where a.did = :did
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A session that tokens are to be made for."""
+
+    session: OAuthSession
+    issued_at: Instant
+
+
+async def for_code(
+    server: AuthorizationServer, authenticated: Authenticated, jkt: str, form: Mapping[str, str]
+) -> dict[str, object]:
+    """The answer to ``grant_type=authorization_code``. Raises ``invalid_grant`` for whatever is wrong with the code."""
+    code_hash = sha256(form.get("code", "").encode()).digest()
+    verifier, redirect_uri = form.get("code_verifier", ""), form.get("redirect_uri", "")
+    session_id = secrets.token_urlsafe(16)
+
+    def work(w: Writer) -> Issued | None:
+        code = codes.find(w, code_hash)
+        if code is None:
+            return None
+        if code.session_id is not None:
+            _end(w, server, code.session_id)
+            return None
+        request = requests.find_by_id(w, server, code.request_id)
+        standing = _standing(w, code.did, code.created_at)
+        if request is None or standing is None:
+            return None
+        if not _is_theirs(request, authenticated, jkt) or redirect_uri != request.redirect_uri:
+            return None
+        if not _answers(verifier, request.code_challenge) or not codes.use_challenge(w, request.code_challenge):
+            return None
+        if not codes.spend(w, code_hash, session_id):
+            return None
+        session = _session(session_id, code, request, standing)
+        client = request.client
+        sessions.insert(w, Opening(session, client.name, request.id))
+        return Issued(session, standing)
+
+    issued = await server.registry.db.write(work)
+    if issued is None:
+        raise refusals.invalid_grant()
+    return _answer(server, issued)
+
+
+async def for_refresh_token(
+    server: AuthorizationServer, authenticated: Authenticated, jkt: str, form: Mapping[str, str]
+) -> dict[str, object]:
+    """The answer to ``grant_type=refresh_token``. Raises ``invalid_grant``."""
+    name = server.refresh_tokens.read(form.get("refresh_token", ""))
+    if name is None:
+        raise refusals.invalid_grant()
+    async with server.registry.db.reader() as reader:
+        known = await sessions.find(reader, name.session_id)
+    if known is None:
+        raise refusals.invalid_grant()
+    if set(form.get("scope", "").split()) - {*known.scope.split(), *known.expanded_scope.split()}:
+        raise refusals.invalid_scope("A refresh brings no more than was granted; ask anew for other scopes.")
+    expanded_scope = await _expanded_anew(server, known)
+
+    def work(w: Writer) -> Issued | None:
+        session = sessions.find_now(w, name.session_id)
+        if session is None:
+            return None
+        standing = _standing(w, session.did, session.created_at)
+        is_good = (
+            standing is not None
+            and name.generation == session.generation
+            and session.may_refresh
+            and session.client_id == authenticated.client.metadata.client_id
+            and session.binding == authenticated.binding
+            and session.jkt == jkt
+            and min(session.refresh_expires_at, session.expires_at) > w.now
+        )
+        refresh_expires_at = lifetimes.refresh_ends(
+            w.now, session.expires_at, is_confidential=_is_confidential(session)
+        )
+        if (
+            not is_good
+            or standing is None
+            or not sessions.rotate(w, session, expanded_scope=expanded_scope, refresh_expires_at=refresh_expires_at)
+        ):
+            _end(w, server, session.id)
+            return None
+        return Issued(replace(session, expanded_scope=expanded_scope, generation=session.generation + 1), standing)
+
+    issued = await server.registry.db.write(work)
+    if issued is None:
+        raise refusals.invalid_grant()
+    return _answer(server, issued)
+
+
+async def end_for_lost_key(server: AuthorizationServer, form: Mapping[str, str], key_id: str) -> None:
+    """A client refreshes with a key that it does not publish any more: the session bound to that key is over."""
+    name = server.refresh_tokens.read(form.get("refresh_token", ""))
+    if name is None:
+        return
+
+    def work(w: Writer) -> None:
+        session = sessions.find_now(w, name.session_id)
+        if session is not None and session.binding.key_id == key_id:
+            _end(w, server, session.id)
+
+    await server.registry.db.write(work)
+
+
+def _answer(server: AuthorizationServer, issued: Issued) -> dict[str, object]:
+    session = issued.session
+    ends_at = lifetimes.access_ends(issued.issued_at, session.expires_at)
+    token = server.access_tokens.sign(
+        session.did,
+        session.id,
+        session.client_id,
+        session.expanded_scope,
+        session.jkt,
+        issued_at=issued.issued_at,
+        ends_at=ends_at,
+    )
+    answer: dict[str, object] = {
+        "access_token": token,
+        "token_type": "DPoP",
+        "expires_in": (ends_at - issued.issued_at) // SECOND,
+        "scope": session.expanded_scope,
+        "sub": session.did,
+    }
+    if session.may_refresh:
+        answer["refresh_token"] = server.refresh_tokens.make(session.id, session.generation)
+    return answer
+
+
+async def _expanded_anew(server: AuthorizationServer, session: OAuthSession) -> str:
+    """The session's permissions by the sets as published now.
+
+    Asked before the transaction, which waits for nobody. A set that cannot be had at the moment changes nothing.
+    """
+    if "include:" not in session.scope:
+        return session.expanded_scope
+    scopes = session.scope.split()
+    try:
+        return expanded(scopes, await server.permission_documents.find_all(scopes))
+    except Failure:
+        return session.expanded_scope
+
+
+def _standing(w: Writer, did: Did, since: Instant) -> Instant | None:
+    """The time that a token made now says, unless the account may let nobody in or has ended what it began before.
+
+    Tokens tell whole seconds: one that is made in the second in which older ones were ended must not look older.
+    """
+    row = w.fetch_one(_STANDING, did=did)
+    if row is None or row["status"] != Status.ACTIVE.value or since < row["tokens_valid_after"]:
+        return None
+    return Instant(max(w.now, row["tokens_valid_after"]))
+
+
+def _is_theirs(request: AuthorizationRequest, authenticated: Authenticated, jkt: str) -> bool:
+    return (
+        request.client_id == authenticated.client.metadata.client_id
+        and request.binding == authenticated.binding
+        and request.jkt == jkt
+    )
+
+
+def _answers(verifier: str, challenge: str) -> bool:
+    try:
+        return pkce.answers(verifier, challenge)
+    except Malformed:
+        return False
+
+
+def _session(session_id: str, code: Code, request: AuthorizationRequest, now: Instant) -> OAuthSession:
+    is_confidential, may_refresh = request.binding != ClientBinding(), request.client.may_refresh
+    expires_at = lifetimes.session_ends(now, is_confidential=is_confidential, may_refresh=may_refresh)
+    return OAuthSession(
+        session_id,
+        code.did,
+        request.client_id,
+        request.binding,
+        request.jkt,
+        code.scope,
+        expanded(code.scope.split(), request.permission_sets),
+        may_refresh,
+        0,
+        now,
+        lifetimes.refresh_ends(now, expires_at, is_confidential=is_confidential),
+        expires_at,
+    )
+
+
+def _is_confidential(session: OAuthSession) -> bool:
+    return session.binding != ClientBinding()
+
+
+def _end(w: Writer, server: AuthorizationServer, session_id: str) -> None:
+    sessions.end_now(w, session_id)
+    w.after_commit(lambda: server.standings.forget(session_id))

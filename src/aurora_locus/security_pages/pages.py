@@ -1,0 +1,96 @@
+"""What is set, and the switches of each kind."""
+
+from collections.abc import Callable
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from at_protocol.syntax.did import Did
+from aurora_locus.accounts.second_factors import checking, passkeys, queries, recovery_codes, totp
+from aurora_locus.browser_sessions import edge
+from aurora_locus.browser_sessions.routes import show, take
+from aurora_locus.security_pages import enrolment
+from aurora_locus.site.forms import posted
+from aurora_locus.site.frame import SAID, go, page
+from groundwork.database.transaction import Writer
+from groundwork.http.forms import EMPTY, Typed
+
+PATH = "/account/security"
+
+SAID |= {
+    "app_off": "No code of an authenticator app is asked for any more.",
+    "mail_on": "A code by e-mail is asked for from now on.",
+    "mail_off": "No code by e-mail is asked for any more.",
+    "passkey_removed": "The passkey is removed here. Remove it on your device as well.",
+}
+
+
+def routes() -> list[Route]:
+    """The overview, and the pages that set something up."""
+    return [show(PATH, overview), take(PATH, change), *enrolment.routes(PATH)]
+
+
+async def overview(request: Request) -> Response:
+    """Everything that is set."""
+    return await _page(request, EMPTY)
+
+
+async def change(request: Request) -> Response:
+    """Turn one thing on or off."""
+    account, form = edge.proven_account_of(request), posted(request)
+    registry, did = edge.registry_of(request), account.did
+    match form.get("change"):
+        case "app-on":
+            await registry.db.write(lambda w: totp.begin(w, registry.factor_keys, did))
+            return go(f"{PATH}/app")
+        case "app-off":
+            await registry.db.write(lambda w: _without(w, did, lambda: totp.remove(w, did)))
+            return go(PATH, said="app_off")
+        case "mail-on":
+            if not account.email_is_confirmed:
+                return await _page(request, Typed({}, {"mail": "Confirm your e-mail address first."}), status=400)
+            codes = await registry.db.write(
+                lambda w: enrolment.first_codes(w, registry, did, lambda: queries.set_mail(w, did, is_on=True))
+            )
+            return enrolment.shown_once(request, codes) if codes else go(PATH, said="mail_on")
+        case "mail-off":
+            await registry.db.write(lambda w: _without(w, did, lambda: queries.set_mail(w, did, is_on=False)))
+            return go(PATH, said="mail_off")
+        case "remove-passkey":
+            credential_id = _bytes_of(form.get("passkey", ""))
+            await registry.db.write(lambda w: _without(w, did, lambda: passkeys.remove(w, did, credential_id)))
+            return go(PATH, said="passkey_removed")
+        case "new-codes":
+            if not (await checking.find(registry, did)).are_set:
+                return go(PATH)
+            fresh = await registry.db.write(lambda w: recovery_codes.renew(w, registry.factor_keys, did))
+            return enrolment.shown_once(request, fresh)
+        case _:
+            return go(PATH)
+
+
+def _without(w: Writer, did: Did, remove: Callable[[], object]) -> None:
+    """Take one factor away; with the last one its recovery codes go too."""
+    remove()
+    if not queries.are_set(w, did):
+        recovery_codes.remove(w, did)
+
+
+def _bytes_of(text: str) -> bytes:
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        return b""
+
+
+async def _page(request: Request, typed: Typed, *, status: int = 200) -> Response:
+    account, registry = edge.proven_account_of(request), edge.registry_of(request)
+    context = {
+        "typed": typed,
+        "account": account,
+        "factors": await checking.find(registry, account.did),
+        "sends_mail": registry.sends_mail,
+        "now": registry.clock.now(),
+    }
+    return page(request, "security_pages/overview.html", context, status=status)

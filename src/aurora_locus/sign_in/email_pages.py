@@ -1,0 +1,78 @@
+"""Showing that one reads the mail: a letter with a code, and a link to the page that takes it."""
+
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from aurora_locus.accounts import email_changes
+from aurora_locus.accounts.email_tokens import Purpose
+from aurora_locus.accounts.limits import REQUEST_CONFIRMATION, effective
+from aurora_locus.browser_sessions import edge
+from aurora_locus.browser_sessions.routes import show, take
+from aurora_locus.site.forms import posted
+from aurora_locus.site.frame import go, page
+from groundwork.errors import InvalidForm, NotSignedIn, Refused, TooMany
+from groundwork.http.forms import EMPTY, Typed, local_path
+from groundwork.rate_limit.contract import spend
+
+
+def routes(after: str) -> list[Route]:
+    """``after``: where people go who came from nowhere."""
+
+    async def show_code(request: Request) -> Response:
+        edge.account_of(request)
+        code = request.query_params.get("code", "")
+        typed = Typed({"code": code}) if code else EMPTY
+        return await _page(request, typed, local_path(request.query_params.get("next", ""), after))
+
+    async def take_code(request: Request) -> Response:
+        form = posted(request)
+        next_path = local_path(form.get("next", ""), after)
+        try:
+            if form.get("step") == "new-letter":
+                await send_letter(request)
+                return go(f"/confirm-email?{urlencode({'next': next_path, 'sent': ''})}", said="letter_sent")
+            await confirm(request, form.get("code", ""))
+        except InvalidForm as wrong:
+            return await _page(request, Typed(form, wrong.problems), next_path, status=400)
+        return go(next_path, said="email_confirmed")
+
+    return [show("/confirm-email", show_code), take("/confirm-email", take_code)]
+
+
+async def confirm(request: Request, code: str) -> None:
+    """Take the code of the chosen account's letter. Raises InvalidForm."""
+    account = edge.account_of(request)
+    if not code.strip():
+        raise InvalidForm({"code": "Write the code from the letter."})
+    try:
+        await email_changes.confirm(edge.registry_of(request), account.did, account.email or "", code)
+    except NotSignedIn as wrong:
+        raise InvalidForm({"code": wrong.why}) from None
+
+
+async def send_letter(request: Request) -> None:
+    """Another letter for the chosen account. Raises InvalidForm where none can be sent now."""
+    registry, account = edge.registry_of(request), edge.account_of(request)
+    charges = [(effective(registry, limit), account.did) for limit in REQUEST_CONFIRMATION]
+    try:
+        await spend(registry.counters, charges, now=registry.clock.now())
+        found = await email_changes.find_account(registry, account.did)
+        await email_changes.ask(registry, found, Purpose.CONFIRM_EMAIL)
+    except (TooMany, Refused) as refused:
+        raise InvalidForm({"code": refused.why}) from None
+
+
+async def _page(request: Request, typed: Typed, next_path: str, *, status: int = 200) -> Response:
+    account = await email_changes.find_account(edge.registry_of(request), edge.account_of(request).did)
+    context = {
+        "typed": typed,
+        "next_path": next_path,
+        "email": account.email or "no address",
+        "confirmed": account.email_confirmed_at is not None,
+        # A new account that waits was sent one when it was made.
+        "was_sent": "sent" in request.query_params or bool(typed.values) or edge.account_of(request).is_waiting,
+    }
+    return page(request, "sign_in/email.html", context, status=status)

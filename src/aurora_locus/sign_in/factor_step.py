@@ -1,0 +1,136 @@
+"""Between the password and the session: the second factor, where an account has one.
+
+What the password proved travels in a signed ticket, good for ten minutes and for this browser. It opens nothing by itself.
+"""
+
+import hmac
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+
+from starlette.requests import HTTPConnection
+
+from at_protocol.syntax.did import Did
+from aurora_locus.accounts import queries
+from aurora_locus.accounts.browser_sessions import SignedIn
+from aurora_locus.accounts.model import Account
+from aurora_locus.accounts.second_factors import checking, passkeys
+from aurora_locus.accounts.second_factors.passkeys import Party
+from aurora_locus.browser_sessions import edge
+from aurora_locus.browser_sessions.edge import registry_of
+from aurora_locus.repository.model import OF_THE_HOST
+from aurora_locus.site.frame import site_of
+from groundwork.clock import MINUTE, Instant
+from groundwork.errors import InvalidForm, NotSignedIn, Refused, TooMany
+
+TICKET_LASTS = 10 * MINUTE
+
+_NOT_PROVEN = "This passkey does not belong to the account, or its answer came too late. Try again."
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """The password was right. ``valid_after`` is the account's as it was then."""
+
+    did: str
+    valid_after: int
+    remember: bool
+    until: int
+
+
+def party_of(connection: HTTPConnection) -> Party:
+    """Who asks for passkeys."""
+    site = site_of(connection)
+    keys = registry_of(connection).factor_keys
+    return Party(keys, site.url, site.branding.name, edge.browser_of(connection))
+
+
+async def enter(connection: HTTPConnection, account: Account, *, remember: bool) -> SignedIn | str:
+    """Sign in, or, where the account asks for more than the password that was just shown, the ticket for what follows."""
+    if not (await checking.find(registry_of(connection), account.did)).are_set:
+        return await edge.sign_in(connection, account.did, account.tokens_valid_after, remember=remember)
+    return ticket_for(connection, account.did, account.tokens_valid_after, remember=remember)
+
+
+def ticket_for(connection: HTTPConnection, did: Did, valid_after: Instant, *, remember: bool) -> str:
+    """The ticket as text."""
+    until = registry_of(connection).clock.now() + TICKET_LASTS
+    body = urlsafe_b64encode(json.dumps(asdict(Ticket(did, valid_after, remember, until))).encode()).decode()
+    return f"{body}.{_mac(connection, body)}"
+
+
+def read_ticket(connection: HTTPConnection, text: str) -> Ticket:
+    """Raises NotSignedIn for one that is not good here and now."""
+    body, _, mac = text.rpartition(".")
+    if not hmac.compare_digest(mac.encode(), _mac(connection, body).encode()):
+        raise _over()
+    ticket = Ticket(**json.loads(urlsafe_b64decode(body)))
+    if ticket.until <= registry_of(connection).clock.now():
+        raise _over()
+    return ticket
+
+
+async def take_factor(connection: HTTPConnection, did: Did, form: dict[str, str]) -> None:
+    """Take the code that was typed, or the answer of a device. Raises InvalidForm, also when there were too many tries."""
+    registry = registry_of(connection)
+    code, answer = form.get("code", ""), form.get("passkey", "")
+    try:
+        if answer:
+            if not await checking.take_passkey(registry, did, party_of(connection), answer):
+                raise InvalidForm({"code": _NOT_PROVEN})
+            return
+        if not code.strip():
+            raise InvalidForm({"code": "Write the code."})
+        if not await checking.take_code(registry, did, code):
+            raise InvalidForm({"code": checking.WRONG})
+    except TooMany as limit:
+        raise InvalidForm({"code": limit.why}) from None
+
+
+async def send_letter(connection: HTTPConnection, did: Did) -> None:
+    """Send a code by e-mail. Raises InvalidForm where none can be sent now."""
+    try:
+        await checking.send_letter(registry_of(connection), did)
+    except (TooMany, Refused) as refused:
+        raise InvalidForm({"code": refused.why}) from None
+
+
+async def view_of(connection: HTTPConnection, did: Did) -> dict[str, object]:
+    """What the page needs to ask: which factors there are, and the challenge for a passkey."""
+    registry = registry_of(connection)
+    factors = await checking.find(registry, did)
+    options = ""
+    if factors.passkeys:
+        options = passkeys.request_options(party_of(connection), factors.passkeys, registry.clock.now())
+    return {"factors": factors, "passkey_options": options}
+
+
+def any_passkey(connection: HTTPConnection) -> str:
+    """The challenge for signing in with a passkey alone, whoever it is."""
+    return passkeys.request_options(party_of(connection), (), registry_of(connection).clock.now())
+
+
+async def enter_by_passkey(connection: HTTPConnection, answer: str, *, remember: bool) -> SignedIn:
+    """Sign in with nothing but a passkey: the device knows who holds it, so this is two factors at once.
+
+    Raises InvalidForm, and NotSignedIn (``AccountTakedown``) for an account that its host has closed.
+    """
+    registry = registry_of(connection)
+    did = await registry.db.write(lambda w: passkeys.take(w, party_of(connection), answer))
+    async with registry.db.reader() as reader:
+        account = None if did is None else await queries.find(reader, did)
+    if account is None:
+        raise InvalidForm({"identifier": "This passkey is not known here, or its answer came too late. Try again."})
+    if account.status in OF_THE_HOST:
+        raise NotSignedIn("This account has been taken down.", name="AccountTakedown")
+    return await edge.sign_in(connection, account.did, account.tokens_valid_after, remember=remember)
+
+
+def _mac(connection: HTTPConnection, body: str) -> str:
+    key = site_of(connection).csrf_key
+    return hmac.digest(key, f"ticket\n{edge.browser_of(connection)}\n{body}".encode(errors="replace"), sha256).hex()
+
+
+def _over() -> NotSignedIn:
+    return NotSignedIn("This took too long, or was begun in another browser. Sign in again.", name="AuthMissing")

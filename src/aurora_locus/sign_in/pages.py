@@ -1,0 +1,171 @@
+"""Sign in, choose between accounts, show once more that it is you, sign out."""
+
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from at_protocol.syntax.did import Did
+from aurora_locus.accounts.second_factors import checking
+from aurora_locus.browser_sessions import edge
+from aurora_locus.browser_sessions.routes import show, take
+from aurora_locus.sign_in import email_pages, factor_step, reset_pages, sign_up_pages
+from aurora_locus.sign_in.attempts import check_password
+from aurora_locus.site.forms import posted
+from aurora_locus.site.frame import go, page
+from groundwork.clock import Instant
+from groundwork.errors import InvalidForm, NotSignedIn, TooMany
+from groundwork.http.forms import EMPTY, Typed, local_path, typed_again
+
+AFTER = "/account"
+
+
+def routes() -> list[Route]:
+    """Every page of this room."""
+    return [
+        show("/sign-in", show_sign_in),
+        take("/sign-in", sign_in),
+        show("/sign-in/factor", show_factor),
+        take("/sign-in/factor", take_factor),
+        show("/sign-in/accounts", show_accounts),
+        take("/sign-in/accounts", choose_account),
+        show("/sign-in/again", show_proof),
+        take("/sign-in/again", prove),
+        take("/sign-out", sign_out),
+        *sign_up_pages.routes(AFTER),
+        *email_pages.routes(AFTER),
+        *reset_pages.routes(),
+    ]
+
+
+async def show_sign_in(request: Request) -> Response:
+    """The form; whoever is signed in goes on, unless they came for another account."""
+    next_path = local_path(request.query_params.get("next", ""), AFTER)
+    if edge.account_or_none(request) is not None and "another" not in request.query_params:
+        return go(next_path)
+    return _form(request, Typed({"identifier": request.query_params.get("identifier", "")}), next_path)
+
+
+async def sign_in(request: Request) -> Response:
+    """Check the password, open a session."""
+    form = posted(request)
+    next_path = local_path(form.get("next", ""), AFTER)
+    try:
+        if form.get("passkey"):
+            await factor_step.enter_by_passkey(request, form["passkey"], remember="remember" in form)
+            return go(next_path, said="signed_in")
+        account = await check_password(request, form.get("identifier", ""), form.get("password", ""))
+    except InvalidForm as wrong:
+        return _form(request, typed_again(form, wrong), next_path, status=400)
+    except NotSignedIn as closed:
+        return _form(request, Typed(form, {"identifier": closed.why}), next_path, status=403)
+    except TooMany as limit:
+        return _form(request, Typed(form, {"password": limit.why}), next_path, status=429, headers=limit.headers)
+    entered = await factor_step.enter(request, account, remember="remember" in form)
+    if isinstance(entered, str):
+        return go(f"/sign-in/factor?{urlencode({'ticket': entered, 'next': next_path})}")
+    return go(next_path, said="signed_in")
+
+
+async def show_factor(request: Request) -> Response:
+    """Asks for the second factor of somebody whose password was right."""
+    ticket = request.query_params.get("ticket", "")
+    return await _factor(request, EMPTY, ticket, local_path(request.query_params.get("next", ""), AFTER))
+
+
+async def take_factor(request: Request) -> Response:
+    """Check it, open the session; or send a code by e-mail."""
+    form = posted(request)
+    text, next_path = form.get("ticket", ""), local_path(form.get("next", ""), AFTER)
+    ticket = factor_step.read_ticket(request, text)
+    did = Did(ticket.did)
+    try:
+        if form.get("step") == "factor-letter":
+            await factor_step.send_letter(request, did)
+            return go(f"/sign-in/factor?{urlencode({'ticket': text, 'next': next_path})}", said="letter_sent")
+        await factor_step.take_factor(request, did, form)
+    except InvalidForm as wrong:
+        return await _factor(request, typed_again(form, wrong), text, next_path, status=400)
+    await edge.sign_in(request, did, Instant(ticket.valid_after), remember=ticket.remember)
+    return go(next_path, said="signed_in")
+
+
+async def show_accounts(request: Request) -> Response:
+    """The accounts on this browser."""
+    edge.account_of(request)
+    next_path = local_path(request.query_params.get("next", ""), AFTER)
+    context = {"accounts": edge.accounts_of(request), "chosen": edge.account_of(request), "next_path": next_path}
+    return page(request, "sign_in/accounts.html", context)
+
+
+async def choose_account(request: Request) -> Response:
+    """Go on with another account, or sign one out."""
+    form = posted(request)
+    if "leave" in form:
+        await edge.sign_out(request, form["leave"])
+        return go("/sign-in/accounts" if edge.accounts_of(request) else "/sign-in", said="signed_out")
+    await edge.choose(request, form.get("account", ""))
+    return go(local_path(form.get("next", ""), AFTER))
+
+
+async def show_proof(request: Request) -> Response:
+    """Asks for the password, and the second factor, of somebody who is signed in already."""
+    edge.account_of(request)
+    return await _proof(request, EMPTY, local_path(request.query_params.get("next", ""), AFTER))
+
+
+async def prove(request: Request) -> Response:
+    """Check them."""
+    account, form = edge.account_of(request), posted(request)
+    next_path = local_path(form.get("next", ""), AFTER)
+    factors = await checking.find(edge.registry_of(request), account.did)
+    try:
+        if form.get("step") == "factor-letter":
+            await factor_step.send_letter(request, account.did)
+            return go(f"/sign-in/again?{urlencode({'next': next_path})}", said="letter_sent")
+        # The passkey of somebody who is signed in is two factors by itself.
+        if not (factors.passkeys and form.get("passkey")):
+            await check_password(request, account.did, form.get("password", ""))
+        if factors.are_set:
+            await factor_step.take_factor(request, account.did, form)
+    except InvalidForm as wrong:
+        return await _proof(request, typed_again(form, wrong), next_path, status=400)
+    except TooMany as limit:
+        return await _proof(request, Typed(form, {"password": limit.why}), next_path, status=429)
+    await edge.note_proof(request)
+    return go(next_path)
+
+
+async def sign_out(request: Request) -> Response:
+    """Sign the chosen account out, or everybody on this browser."""
+    account = edge.account_or_none(request)
+    everybody = account is None or "everybody" in posted(request)
+    await edge.sign_out(request, None if everybody or account is None else account.did)
+    return go("/sign-in/accounts" if edge.accounts_of(request) else "/sign-in", said="signed_out")
+
+
+def _form(
+    request: Request, typed: Typed, next_path: str, *, status: int = 200, headers: dict[str, str] | None = None
+) -> Response:
+    context = {
+        "typed": typed,
+        "next_path": next_path,
+        "others": edge.accounts_of(request),
+        "any_passkey": factor_step.any_passkey(request),
+    }
+    return page(request, "sign_in/start.html", context, status=status, headers=headers)
+
+
+async def _factor(request: Request, typed: Typed, text: str, next_path: str, *, status: int = 200) -> Response:
+    ticket = factor_step.read_ticket(request, text)
+    view = await factor_step.view_of(request, Did(ticket.did))
+    context = {"typed": typed, "fields": {"ticket": text, "next": next_path}, **view}
+    return page(request, "sign_in/factor.html", context, status=status)
+
+
+async def _proof(request: Request, typed: Typed, next_path: str, *, status: int = 200) -> Response:
+    account = edge.account_of(request)
+    view = await factor_step.view_of(request, account.did)
+    context = {"typed": typed, "fields": {"next": next_path}, "account": account, **view}
+    return page(request, "sign_in/again.html", context, status=status)

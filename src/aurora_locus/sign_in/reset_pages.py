@@ -1,0 +1,91 @@
+"""A new password for somebody who forgot theirs: the answer is the same whether an account has the address or not."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from aurora_locus.accounts import password_reset
+from aurora_locus.accounts.limits import REQUEST_PASSWORD_RESET, RESET_PASSWORD, effective, network_of
+from aurora_locus.accounts.registry import Registry
+from aurora_locus.browser_sessions.edge import registry_of
+from aurora_locus.browser_sessions.routes import show, take
+from aurora_locus.site.forms import posted
+from aurora_locus.site.frame import go, page
+from groundwork.errors import InvalidInput, NotSignedIn, Refused, TooMany
+from groundwork.http.application import client_address
+from groundwork.http.forms import EMPTY, Typed
+from groundwork.mail.address import parse_address
+from groundwork.rate_limit.contract import Limit, spend
+
+
+def routes() -> list[Route]:
+    """The page that asks for the address, and the one that takes the code."""
+    return [
+        show("/reset-password", show_address),
+        take("/reset-password", send_code),
+        show("/reset-password/code", show_code),
+        take("/reset-password/code", choose_password),
+    ]
+
+
+async def show_address(request: Request) -> Response:
+    """Asks for the address."""
+    return _address(request, EMPTY)
+
+
+async def send_code(request: Request) -> Response:
+    """Send a letter if an account has the address."""
+    form, registry = posted(request), registry_of(request)
+    email = form.get("email", "").strip()
+    try:
+        parse_address(email)
+    except ValueError as error:
+        return _address(request, Typed(form, {"email": str(error)}), status=400)
+    try:
+        await _count(registry, request, *REQUEST_PASSWORD_RESET)
+        await password_reset.ask(registry, email)
+    except (TooMany, Refused) as refused:
+        status = 429 if isinstance(refused, TooMany) else 422
+        return _address(request, Typed(form, {"email": refused.why}), status=status)
+    return go("/reset-password/code?sent")
+
+
+async def show_code(request: Request) -> Response:
+    """Asks for code and new password; the link in the letter brings the code."""
+    return _code(request, Typed({"code": request.query_params.get("code", "")}))
+
+
+async def choose_password(request: Request) -> Response:
+    """Set the new password; everybody is signed out."""
+    form, registry = posted(request), registry_of(request)
+    code, password = form.get("code", ""), form.get("password", "")
+    problems = {}
+    if not code.strip():
+        problems["code"] = "Write the code from the letter."
+    if not password:
+        problems["password"] = "Choose a password."  # noqa: S105 - a sentence
+    if problems:
+        return _code(request, Typed(form, problems), status=400)
+    try:
+        await _count(registry, request, RESET_PASSWORD)
+        await password_reset.reset(registry, code, password)
+    except InvalidInput as wrong:
+        return _code(request, Typed(form, {"password": wrong.why}), status=400)
+    except NotSignedIn as wrong:
+        return _code(request, Typed(form, {"code": wrong.why}), status=400)
+    except TooMany as limit:
+        return _code(request, Typed(form, {"code": limit.why}), status=429)
+    return go("/sign-in?another", said="password_changed")
+
+
+async def _count(registry: Registry, request: Request, *limits: Limit) -> None:
+    network = network_of(client_address(request))
+    await spend(registry.counters, [(effective(registry, one), network) for one in limits], now=registry.clock.now())
+
+
+def _address(request: Request, typed: Typed, *, status: int = 200) -> Response:
+    return page(request, "sign_in/forgotten.html", {"typed": typed}, status=status)
+
+
+def _code(request: Request, typed: Typed, *, status: int = 200) -> Response:
+    return page(request, "sign_in/reset.html", {"typed": typed, "sent": "sent" in request.query_params}, status=status)

@@ -1,0 +1,49 @@
+"""The form for people who are new."""
+
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from aurora_locus.browser_sessions import edge
+from aurora_locus.browser_sessions.routes import show, take
+from aurora_locus.sign_in.signing_up import sign_up
+from aurora_locus.site.forms import posted
+from aurora_locus.site.frame import go, page
+from groundwork.errors import InvalidForm, TooMany
+from groundwork.http.forms import Typed, local_path, typed_again
+
+
+def routes(after: str) -> list[Route]:
+    """``after``: where people go who came from nowhere."""
+
+    async def show_form(request: Request) -> Response:
+        typed = Typed({"invite_code": request.query_params.get("invite", "")})
+        return _form(request, typed, local_path(request.query_params.get("next", ""), after))
+
+    async def create(request: Request) -> Response:
+        form = posted(request)
+        next_path = local_path(form.get("next", ""), after)
+        try:
+            account = await sign_up(request, form)
+        except InvalidForm as wrong:
+            return _form(request, typed_again(form, wrong), next_path, status=400)
+        except TooMany as limit:
+            return _form(request, Typed(form, {"name": limit.why}), next_path, status=429)
+        if account.is_waiting:
+            return go(f"/confirm-email?{urlencode({'next': next_path})}")
+        return go(next_path, said="welcome")
+
+    return [show("/sign-up", show_form), take("/sign-up", create)]
+
+
+def _form(request: Request, typed: Typed, next_path: str, *, status: int = 200) -> Response:
+    registry = edge.registry_of(request)
+    context = {
+        "typed": typed,
+        "next_path": next_path,
+        "domains": registry.handle_domains,
+        "needs_invite": registry.needs_invite,
+    }
+    return page(request, "sign_in/new.html", context, status=status)

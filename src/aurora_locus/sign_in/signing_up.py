@@ -1,0 +1,83 @@
+"""Making an account by a form, wherever the form stands; what is wrong is said beside the field that it is about."""
+
+from collections.abc import Sequence
+
+from starlette.requests import HTTPConnection
+
+from aurora_locus.accounts import creation, queries, sessions
+from aurora_locus.accounts.browser_sessions import SignedIn
+from aurora_locus.accounts.limits import CREATE_ACCOUNT, effective, network_of
+from aurora_locus.accounts.model import Account
+from aurora_locus.accounts.wishes import Wish
+from aurora_locus.browser_sessions import edge
+from aurora_locus.browser_sessions.edge import registry_of
+from groundwork.errors import Failure, InvalidForm, InvalidInput, NotFound, Refused
+from groundwork.http.application import client_address
+from groundwork.rate_limit.contract import spend
+
+# Which field a refusal is about, by its name; those of one field are all the Lexicon's.
+_FIELDS = {
+    "InvalidHandle": "name",
+    "HandleNotAvailable": "name",
+    "UnsupportedDomain": "name",
+    "InvalidPassword": "password",
+    "InvalidInviteCode": "invite_code",
+    "InvalidRequest": "email",
+}
+_MISSING = {
+    "name": "Choose a handle.",
+    "email": "Write your e-mail address.",
+    "password": "Choose a password.",
+    "invite_code": "Write the code that you were given.",
+}
+
+
+async def sign_up(connection: HTTPConnection, form: dict[str, str]) -> SignedIn:
+    """Make the account and sign it in on this browser.
+
+    ``form`` has name, domain, email, password and perhaps invite_code. Raises InvalidForm for what is wrong, RateLimited,
+    and what a directory in trouble raises.
+    """
+    registry = registry_of(connection)
+    needed = ("invite_code", "email", "name", "password") if registry.needs_invite else ("email", "name", "password")
+    missing = {name: _MISSING[name] for name in needed if not form.get(name, "").strip()}
+    if missing:
+        raise InvalidForm(missing)
+    limit = (effective(registry, CREATE_ACCOUNT), network_of(client_address(connection)))
+    await spend(registry.counters, [limit], now=registry.clock.now())
+    wish = Wish(
+        _handle(form, registry.handle_domains),
+        form["email"].strip(),
+        form["password"],
+        form.get("invite_code", "").strip() or None,
+    )
+    try:
+        made = await creation.create(registry, wish)
+    except (InvalidInput, Refused) as wrong:
+        raise InvalidForm({_field_of(wrong): wrong.why}) from None
+    # The session of an app that comes with a new account has nobody who would use it.
+    await registry.db.write(lambda w: sessions.end_all(w, made.did))
+    async with registry.db.reader() as reader:
+        account = await queries.find(reader, made.did)
+    if account is None:
+        raise NotFound("The account was made, and is gone already.")
+    return await _enter(connection, account, remember="remember" in form)
+
+
+async def _enter(connection: HTTPConnection, account: Account, *, remember: bool) -> SignedIn:
+    return await edge.sign_in(connection, account.did, account.tokens_valid_after, remember=remember)
+
+
+def _handle(form: dict[str, str], domains: Sequence[str]) -> str:
+    """The whole handle; people who write it in full are understood."""
+    name = form["name"].strip().lower().removeprefix("@")
+    domain = form.get("domain", "")
+    if domain not in domains:
+        domain = domains[0] if domains else ""
+    return name if name.endswith(tuple(domains)) else f"{name}{domain}"
+
+
+def _field_of(wrong: Failure) -> str:
+    if isinstance(wrong, InvalidInput) and wrong.field in _MISSING:
+        return wrong.field
+    return _FIELDS.get(wrong.name or "", "name")

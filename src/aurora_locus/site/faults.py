@@ -1,0 +1,59 @@
+"""Failures as pages: one sentence about what happened, one next step. Nothing internal is shown."""
+
+from urllib.parse import quote
+
+from starlette.requests import HTTPConnection
+from starlette.responses import Response
+
+from aurora_locus.site.frame import go, here, page, shown_of
+from groundwork.http.faults import Fault, Renderer, render_problem
+
+# The name of a failure that showing the password once more mends.
+PROOF_NEEDED = "ProofNeeded"
+
+SIGN_IN = "/sign-in"
+PROVE = "/sign-in/again"
+
+_HEADINGS = {
+    400: "That could not be read",
+    401: "Please sign in",
+    403: "This is not yours to do",
+    404: "There is nothing here",
+    405: "This address does something else",
+    409: "It changed meanwhile",
+    413: "That is too much at once",
+    422: "That is not possible",
+    429: "A little slower, please",
+    500: "Something broke on our side",
+    502: "Another server did not answer well",
+    503: "We cannot serve this at the moment",
+    504: "Another server took too long",
+}
+_HEADINGS_BY_NAME = {"PageTooOld": "This page is too old"}
+
+
+def render_as_page(connection: HTTPConnection, fault: Fault) -> Response:
+    """The page for a failure; whoever must sign in, or show once more who they are, is sent there and comes back."""
+    if fault.http_status == 401:
+        where = PROVE if fault.name == PROOF_NEEDED else SIGN_IN
+        return go(f"{where}?next={quote(here(connection), safe='')}")
+    context = {
+        "heading": _HEADINGS_BY_NAME.get(fault.name) or _HEADINGS.get(fault.http_status, "That did not work"),
+        "why": fault.why,
+        "status": fault.http_status,
+        "request_id": fault.request_id,
+        "again": here(connection) if fault.name == "PageTooOld" else "",
+    }
+    return page(connection, "site/fault.html", context, status=fault.http_status, headers=fault.headers)
+
+
+def pages_or(otherwise: Renderer = render_problem) -> Renderer:
+    """Pages for pages, and for people who came to no address at all; ``otherwise`` for programs."""
+
+    def render(connection: HTTPConnection, fault: Fault) -> Response:
+        is_page = shown_of(connection) is not None
+        if is_page or (fault.kind == "HTTP" and "text/html" in connection.headers.get("accept", "")):
+            return render_as_page(connection, fault)
+        return otherwise(connection, fault)
+
+    return render

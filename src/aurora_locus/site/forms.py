@@ -1,0 +1,42 @@
+"""Proof that a form was made for this browser: a token beside the checks of origin (``groundwork.http.forms``).
+
+The token follows from a key of this server and the browser's own random device cookie, so that nothing is stored and a
+page of anywhere else can neither read nor guess it.
+"""
+
+import hmac
+from hashlib import sha256
+
+from starlette.requests import Request
+
+from groundwork.errors import Forbidden
+
+CSRF_FIELD = "csrf"
+
+_FORM = "aurora_locus.form"
+
+
+def token_for(key: bytes, device_id: str) -> str:
+    """What the forms of one browser carry."""
+    return hmac.digest(key, b"csrf\n" + device_id.encode(), sha256).hex()[:32]
+
+
+def require_token(key: bytes, device_id: str, form: dict[str, str]) -> None:
+    """Raise Forbidden unless the form carries this browser's token."""
+    given = form.get(CSRF_FIELD, "")
+    if not device_id or not hmac.compare_digest(given.encode(), token_for(key, device_id).encode()):
+        raise Forbidden(
+            "This page was made for another visit, or your browser keeps no cookies. Open it again and send it once more.",
+            name="PageTooOld",
+        )
+
+
+def keep(request: Request, form: dict[str, str]) -> None:
+    """Note what was posted, after it was found to come from our own page."""
+    request.scope[_FORM] = form
+
+
+def posted(request: Request) -> dict[str, str]:
+    """The fields that were posted, as text; checked already. Of repeated names the last one counts."""
+    form: dict[str, str] = request.scope[_FORM]
+    return form

@@ -1,0 +1,181 @@
+"""Rendering a page: the environment of all templates, and what the frame shows around each.
+
+A page is ``page(request, "sign_in/start.html", …)``: the name's first part is the room that owns the template. Escaping
+is on everywhere; an undefined name is an error, not an empty string.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+from markupsafe import Markup
+from starlette.requests import HTTPConnection
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from aurora_locus.site import times
+from aurora_locus.site.branding import Branding
+from groundwork.http.security_headers import content_policy, page_headers
+from groundwork.http.static_files import StaticFiles
+
+_HERE = Path(__file__).parent
+_ROOMS = _HERE.parent
+
+# What a page says once after something was done: the key travels in a cookie, the sentence never does. Rooms add theirs.
+SAID = {
+    "signed_in": "You are signed in.",
+    "signed_out": "You are signed out.",
+    "saved": "Saved.",
+    "done": "Done, and noted in the audit log.",
+    "welcome": "Welcome! Your account is ready.",
+    "letter_sent": "A letter is on its way.",
+    "email_confirmed": "Your e-mail address is confirmed.",
+    "password_changed": "Your password is changed. Sign in with the new one.",
+}
+_SAID_COOKIE = "aurora_said"
+_SAID_SECONDS = 60
+
+_PAGE = "aurora_locus.page"
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """Who looks at the page, as far as the frame cares."""
+
+    handle: str
+    others: int = 0
+
+
+@dataclass(slots=True)
+class Shown:
+    """What the rooms above told the frame about this request.
+
+    ``csrf`` gives the token for this browser's forms; ``form_targets`` are origins beside our own to which a form of this
+    page may lead by redirect, ``picture_origins`` those from which it shows pictures.
+    """
+
+    csrf: Callable[[], str]
+    face: Face | None = None
+    form_targets: tuple[str, ...] = ()
+    picture_origins: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The pages of one server. ``url`` is its public address."""
+
+    branding: Branding
+    url: str
+    csrf_key: bytes
+    files: StaticFiles
+    templates: jinja2.Environment
+
+    @property
+    def is_https(self) -> bool:
+        return self.url.startswith("https:")
+
+
+def open_site(branding: Branding, url: str, csrf_key: bytes) -> Site:
+    """The site of a server; templates are those of every room that has some."""
+    files = StaticFiles(_HERE / "static", {"brand.css": branding.stylesheet})
+    return Site(branding, url, csrf_key, files, _environment(branding, files))
+
+
+def _environment(branding: Branding, files: StaticFiles) -> jinja2.Environment:
+    folders = [folder for pattern in ("*/templates", "*/pages/templates") for folder in _ROOMS.glob(pattern)]
+    made = jinja2.Environment(
+        loader=jinja2.PrefixLoader({_room_of(folder): jinja2.FileSystemLoader(folder) for folder in folders}),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.globals |= {"brand": branding, "static": files.url, "times": times}
+    made.filters["breakable"] = _breakable
+    return made
+
+
+def _breakable(text: str) -> Markup:
+    """Names made of parts may go on in the next line after a part, not in the middle of a word."""
+    return Markup(".<wbr>").join(text.split("."))
+
+
+def _room_of(folder: Path) -> str:
+    return folder.relative_to(_ROOMS).parts[0]
+
+
+def mark_as_page(connection: HTTPConnection, shown: Shown) -> None:
+    """Noted once per request, before anything can fail: from here on failures are pages too."""
+    connection.scope[_PAGE] = shown
+
+
+def shown_of(connection: HTTPConnection) -> Shown | None:
+    """What was noted; None where this is no page (yet)."""
+    shown: Shown | None = connection.scope.get(_PAGE)
+    return shown
+
+
+def site_of(connection: HTTPConnection) -> Site:
+    """The site that serves this request."""
+    site: Site = connection.app.state.site
+    return site
+
+
+def page(
+    connection: HTTPConnection,
+    template: str,
+    context: Mapping[str, object] | None = None,
+    *,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """Render a template inside the frame. Nothing is kept by any cache, ours and the browser's own: after somebody signs
+    out, "back" must not bring their page up again.
+    """
+    site, shown = site_of(connection), shown_of(connection)
+    said = SAID.get(connection.cookies.get(_SAID_COOKIE, ""), "")
+    frame = {
+        "face": None if shown is None else shown.face,
+        "csrf": (lambda: "") if shown is None else shown.csrf,
+        "path": connection.url.path,
+        "here": here(connection),
+        "said": said,
+        **(context or {}),
+    }
+    response = HTMLResponse(
+        site.templates.get_template(template).render(frame),
+        status,
+        {
+            **page_headers(is_https=site.is_https),
+            "content-security-policy": _policy(site, shown),
+            "cross-origin-opener-policy": "same-origin",
+            "cache-control": "no-store",
+            **(headers or {}),
+        },
+    )
+    if said:
+        response.delete_cookie(_SAID_COOKIE, path="/", httponly=True, samesite="lax")
+    return response
+
+
+def here(connection: HTTPConnection) -> str:
+    """Path and query of this request, to come back to."""
+    return connection.url.path + (f"?{connection.url.query}" if connection.url.query else "")
+
+
+def _policy(site: Site, shown: Shown | None) -> str:
+    origins = () if shown is None else shown.picture_origins
+    pictures = " ".join(filter(None, ("'self' data:", site.branding.logo_origin, *origins)))
+    # A redirect after a form counts as its target (CSP 3, section 6.4.4): an app's origin is named only where it is next.
+    targets = " ".join(("'self'", *(() if shown is None else shown.form_targets)))
+    return content_policy(img_src=pictures, form_action=targets)
+
+
+def go(path: str, *, said: str = "") -> Response:
+    """See other: after every form. ``said`` is a key of ``SAID`` that the next page shows once."""
+    response = RedirectResponse(path, 303, {"cache-control": "no-store", "referrer-policy": "no-referrer"})
+    if said:
+        if said not in SAID:
+            raise KeyError(said)
+        response.set_cookie(_SAID_COOKIE, said, max_age=_SAID_SECONDS, path="/", httponly=True, samesite="lax")
+    return response

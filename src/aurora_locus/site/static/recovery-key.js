@@ -1,0 +1,91 @@
+// Makes a recovery key in this browser. The private key is shown, and saved as a file if its owner wishes so; it is in no form,
+// and nothing here sends anything. The public key goes into the form beside it.
+//
+// P-256, because browsers make no keys on secp256k1; did:plc takes both. Forms of keys: did:key method and multicodec table
+// (p256-pub 0x1200, p256-priv 0x1306). The file is the one that `openmeet pds recover` reads.
+
+const ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
+const PUBLIC_KEY = [0x80, 0x24];
+const PRIVATE_KEY = [0x86, 0x26];
+
+const place = document.querySelector("[data-recovery-key]");
+if (place && globalThis.crypto?.subtle) offer(place);
+
+function offer(place) {
+  const part = (name) => place.querySelector(`[data-${name}]`);
+  const field = document.getElementById("public_key");
+  const send = document.querySelector("[data-needs-saved-key]");
+  const saved = part("saved");
+  let isSaved = true;
+  part("make").hidden = false;
+  part("by-hand").hidden = true;
+
+  part("make").addEventListener("click", async () => {
+    const made = await make();
+    const file = fileOf(place.dataset.identity, place.dataset.handle, made);
+    part("private").textContent = made.private;
+    part("download").href = URL.createObjectURL(new Blob([file], { type: "text/plain" }));
+    part("download").download = `recovery-key-${place.dataset.handle}.txt`;
+    field.value = made.public;
+    field.readOnly = true;
+    part("made").hidden = false;
+    part("make").hidden = true;
+    saved.checked = isSaved = false;
+    part("title").focus();
+  });
+  saved.addEventListener("change", () => (isSaved = saved.checked));
+  // A key that is on record and in nobody's hands would be worse than none.
+  send.form.addEventListener("submit", (event) => {
+    if (isSaved) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    part("reminder").hidden = false;
+    saved.focus();
+  }, true);
+  // Whoever leaves with the key on the screen is asked first: it is not shown again.
+  addEventListener("beforeunload", (event) => {
+    if (!isSaved) event.preventDefault();
+  });
+}
+
+async function make() {
+  const kind = { name: "ECDSA", namedCurve: "P-256" };
+  const pair = await crypto.subtle.generateKey(kind, true, ["sign", "verify"]);
+  const point = new Uint8Array(await crypto.subtle.exportKey("raw", pair.publicKey));
+  const number = bytesOf((await crypto.subtle.exportKey("jwk", pair.privateKey)).d);
+  // 65 bytes, x and y; the compressed form has x, and whether y is odd.
+  const compressed = [2 + (point[64] & 1), ...point.slice(1, 33)];
+  return {
+    public: `did:key:z${base58([...PUBLIC_KEY, ...compressed])}`,
+    private: `z${base58([...PRIVATE_KEY, ...number])}`,
+  };
+}
+
+function bytesOf(base64url) {
+  const text = atob(base64url.replaceAll("-", "+").replaceAll("_", "/"));
+  return Uint8Array.from(text, (character) => character.charCodeAt(0));
+}
+
+// Neither kind of key begins with a zero byte, so there is none to be kept.
+function base58(bytes) {
+  let number = bytes.reduce((all, byte) => all * 256n + BigInt(byte), 0n);
+  let text = "";
+  for (; number > 0n; number /= 58n) text = ALPHABET[Number(number % 58n)] + text;
+  return text;
+}
+
+function fileOf(identity, handle, made) {
+  return `Recovery key of an AT Protocol identity
+
+identity:    ${identity}
+handle:      ${handle}
+public key:  ${made.public}
+private key: ${made.private}
+
+Whoever has the private key can take over the identity, whatever its server says or does. Keep this
+file offline, in more than one place, and give it to nobody. No server has a copy.
+
+With it the account moves to another server although the one that it is on is gone:
+    openmeet pds recover --help
+`;
+}

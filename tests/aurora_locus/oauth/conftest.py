@@ -1,0 +1,55 @@
+"""A person, an app, and clients whose documents are served without a network."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from at_protocol.crypto.p256 import PrivateKey
+from aurora_locus.oauth.clients import Clients
+from groundwork.errors import RemoteFailed
+from tests.aurora_locus.oauth.apps import App, document, fresh_key
+from tests.aurora_locus.town import Town
+
+CONFIDENTIAL = "https://events.example.com/client-metadata.json"
+
+
+class Documents:
+    """What the addresses of clients answer; the clients of a town are made to ask here."""
+
+    def __init__(self, town: Town) -> None:
+        self.found: dict[str, Any] = {}
+        self.asked: list[str] = []
+        clients = Clients(self.fetch, town.clock, is_development=True)
+        # The value is frozen for everybody else.
+        object.__setattr__(town.pds.authorization, "clients", clients)
+
+    async def fetch(self, url: str) -> bytes:
+        self.asked.append(url)
+        if url not in self.found:
+            raise RemoteFailed("There is nothing at this address.")
+        return msgspec.json.encode(self.found[url])
+
+
+@pytest.fixture
+def documents(town: Town) -> Documents:
+    return Documents(town)
+
+
+Confidential = Callable[..., App]
+
+
+@pytest.fixture
+def confidential(town: Town, documents: Documents) -> Confidential:
+    """Makes an app that authenticates with a key of its own."""
+
+    def make(key: PrivateKey | None = None, **changes: Any) -> App:
+        key = key or fresh_key()
+        documents.found[CONFIDENTIAL] = document(CONFIDENTIAL, {"first": key}, **changes)
+        return App(town, client_id=CONFIDENTIAL, assertion_key=key)
+
+    return make
+
+
+Reopen = Callable[[], Awaitable[Town]]

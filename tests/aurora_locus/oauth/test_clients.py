@@ -1,0 +1,128 @@
+"""Documents and keys of clients, fetched over real sockets from servers that do as they like."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import msgspec
+import pytest
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route, Router
+
+from at_protocol.crypto.jwk import to_jwk
+from at_protocol.failures import Malformed
+from at_protocol.oauth.client_id import ClientId
+from aurora_locus.oauth.clients import MAX_BYTES, Clients, over_http
+from groundwork.clock import MINUTE, HandClock
+from groundwork.errors import Failure, RemoteFailed
+from groundwork.http.client import HttpClient
+from groundwork.http.reach import DEVELOPMENT, PUBLIC, AddressRefused
+from groundwork.http.server import serving
+from tests.aurora_locus.oauth.apps import document, fresh_key
+
+
+@dataclass
+class Site:
+    """A client's site: what it answers, and how often it was asked."""
+
+    url: str = ""
+    body: bytes = b"{}"
+    kind: str = "application/json"
+    status: int = 200
+    keys: dict[str, object] = field(default_factory=dict)
+    asked: int = 0
+
+    async def answer(self, _request: Request) -> Response:
+        self.asked += 1
+        return Response(self.body, self.status, media_type=self.kind)
+
+    async def jwks(self, _request: Request) -> Response:
+        self.asked += 1
+        return Response(msgspec.json.encode({"keys": list(self.keys.values())}), media_type="application/json")
+
+
+@pytest.fixture
+async def site() -> AsyncIterator[Site]:
+    site = Site()
+
+    async def elsewhere(_request: Request) -> Response:
+        return RedirectResponse(f"{site.url}/client.json", 302)
+
+    router = Router(
+        [Route("/client.json", site.answer), Route("/moved.json", elsewhere), Route("/jwks.json", site.jwks)]
+    )
+    async with serving(router) as served:
+        site.url = served.url
+        yield site
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[HttpClient]:
+    client = HttpClient(DEVELOPMENT)
+    yield client
+    await client.close()
+
+
+async def test_only_a_plain_answer_is_read(site: Site, http: HttpClient) -> None:
+    """Status 200, JSON, no redirect, no more than half a megabyte."""
+    fetch, url = over_http(http), f"{site.url}/client.json"
+    assert await fetch(url) == b"{}"
+    refused = []
+    for changes in ({"status": 404}, {"status": 203}, {"kind": "text/html"}, {"body": b"x" * (MAX_BYTES + 1)}):
+        for name, value in {"status": 200, "kind": "application/json", "body": b"{}", **changes}.items():
+            setattr(site, name, value)
+        with pytest.raises(RemoteFailed) as failure:
+            await fetch(url)
+        refused.append(failure.value.why)
+    assert len(set(refused)) == 4
+    site.body = b"{}"
+    with pytest.raises(RemoteFailed):
+        await fetch(f"{site.url}/moved.json")
+
+
+async def test_private_addresses_are_not_asked(site: Site) -> None:
+    """Invariant 7: what is not on the public internet is no client."""
+    http = HttpClient(PUBLIC)
+    for url in (f"{site.url}/client.json", "https://127.0.0.1/client.json", "https://localhost/client.json"):
+        with pytest.raises((AddressRefused, RemoteFailed)):
+            await over_http(http)(url)
+    await http.close()
+    assert site.asked == 0
+
+
+async def test_keys_are_fetched_again_when_one_is_not_known(site: Site, http: HttpClient, clock: HandClock) -> None:
+    """A new key counts within seconds, a removed one not longer than ten minutes."""
+    first, second = fresh_key(), fresh_key()
+    client_id = ClientId(f"{site.url}/client.json")
+    described = document(client_id, {"first": first}, jwks_uri=f"{site.url}/jwks.json")
+    del described["jwks"]
+    site.body = msgspec.json.encode(described)
+    site.keys = {"first": {**to_jwk(first.public), "kid": "first"}}
+    clients = Clients(over_http(http), clock, is_development=True)
+    metadata = (await clients.find(client_id)).metadata
+    found = await clients.key(metadata, "first")
+    assert found is not None
+    assert found.public == first.public
+    assert await clients.key(metadata, "second") is None
+    site.keys["second"] = {**to_jwk(second.public), "kid": "second"}
+    del site.keys["first"]
+    clock.turn(MINUTE)
+    assert (await clients.key(metadata, "second")) is not None
+    assert await clients.key(metadata, "first") is None
+    await clients.close()
+
+
+async def test_a_broken_document_is_not_asked_for_with_each_request(
+    site: Site, http: HttpClient, clock: HandClock
+) -> None:
+    site.body = b'{"client_id": "another"}'
+    clients = Clients(over_http(http), clock, is_development=True)
+    for _ in range(3):
+        with pytest.raises(Malformed):
+            await clients.find(ClientId(f"{site.url}/client.json"))
+    assert site.asked == 1
+    site.body = b"not json"
+    clock.turn(MINUTE)
+    with pytest.raises((Malformed, Failure)):
+        await clients.find(ClientId(f"{site.url}/client.json"))
+    await clients.close()

@@ -1,0 +1,122 @@
+"""What an app asks for is said in words, each scope once, and what is grave stands out."""
+
+import pytest
+
+from at_protocol.lexicon.catalog import Catalog
+from at_protocol.lexicon.document import PermissionSetType
+from aurora_locus.oauth.describing import Topic, describe_scopes
+
+SET = "community.lexicon.bookmarks.authManageBookmarks"
+SCOPES = [
+    "atproto",
+    f"include:{SET}?aud=did:web:api.example.com%23app",
+    "repo:org.example.note?action=create&action=update",
+    "repo:*",
+    "rpc:org.example.ask?aud=*",
+    "rpc:*?aud=did:web:api.example.com%23app",
+    "blob:image/*",
+    "blob?accept=video/*&accept=application/pdf",
+    "account:email",
+    "account:email?action=manage",
+    "account:repo",
+    "account:repo?action=manage",
+    "identity:handle",
+    "identity:*",
+    "transition:generic",
+    "transition:chat.bsky",
+    "transition:email",
+]
+
+
+@pytest.fixture
+def sets() -> dict[str, PermissionSetType]:
+    document = Catalog().find(SET)
+    assert document is not None
+    definition = document.defs["main"]
+    assert isinstance(definition, PermissionSetType)
+    return {SET: definition}
+
+
+def test_every_scope_is_told_once_and_only_who_one_is_must_stay(sets: dict[str, PermissionSetType]) -> None:
+    groups = describe_scopes(SCOPES, sets)
+    told = [each for group in groups for each in group.permissions]
+    assert sorted(each.scope for each in told) == sorted(SCOPES)
+    assert [each.scope for each in told if not each.can_be_refused] == ["atproto"]
+    assert [group.topic for group in groups] == list(Topic)
+    assert len({each.sentence for each in told}) >= len(told) - 1  # two ways to ask for the address read the same
+
+
+def test_what_an_app_could_take_stands_out(sets: dict[str, PermissionSetType]) -> None:
+    grave = {each.scope for group in describe_scopes(SCOPES, sets) for each in group.permissions if each.is_grave}
+    assert grave == {
+        "repo:*",
+        "rpc:*?aud=did:web:api.example.com%23app",
+        "account:repo?action=manage",
+        "identity:handle",
+        "identity:*",
+        "transition:generic",
+        "transition:chat.bsky",
+    }
+
+
+def test_words_name_what_is_touched() -> None:
+    groups = describe_scopes(["atproto", "repo:org.example.note?action=create&action=update", "blob:image/*"], {})
+    assert [each.sentence for group in groups for each in group.permissions] == [
+        "know your handle, your identity and what is public about you",
+        "create and change records of the kind org.example.note",
+        "upload images",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("locales", "title"),
+    [
+        ((), "Keep notes"),
+        (("de-AT",), "Notizen führen"),
+        (("fr", "es"), "Llevar notas"),
+        (("fr",), "Keep notes"),
+    ],
+)
+def test_a_set_is_told_in_the_readers_language(locales: tuple[str, ...], title: str) -> None:
+    """RFC 4647's lookup; below it stands what the set really gives."""
+    given = {"type": "permission", "resource": "repo", "collection": ["org.example.myNote"]}
+    words = {"de": "Notizen führen", "es": "Llevar notas"}
+    sets = {"org.example.auth": PermissionSetType(permissions=(given,), title="Keep notes", title_lang=words)}
+    (group,) = describe_scopes(["include:org.example.auth"], sets, locales)
+    (told,) = group.permissions
+    assert told.sentence == f"{title} (org.example.auth)"
+    assert told.details == ("Create, change and delete records of the kind org.example.myNote",)
+
+
+@pytest.mark.parametrize(
+    ("title", "shown"),
+    [
+        ("Keep\u202e notes\u2066\n\u200bfor you", "Keep notes for you"),
+        ("x" * 5000, "x" * 79 + "…"),
+        ("\u202e \n", "org.example.auth"),
+    ],
+    ids=["turned round", "endless", "nothing to see"],
+)
+def test_words_of_strangers_stay_one_plain_line(title: str, shown: str) -> None:
+    """What they say must not hide or turn round what this page says: which set it is, and what it gives."""
+    given = {"type": "permission", "resource": "repo", "collection": ["org.example.myNote"]}
+    sets = {"org.example.auth": PermissionSetType(permissions=(given,), title=title, detail=title)}
+    (group,) = describe_scopes(["include:org.example.auth"], sets)
+    (told,) = group.permissions
+    assert told.sentence == f"{shown} (org.example.auth)"
+    assert told.details[-1] == "Create, change and delete records of the kind org.example.myNote"
+    assert all(line.isprintable() and len(line) <= 300 for line in told.details)
+
+
+def test_what_means_nothing_is_not_told() -> None:
+    assert [group.topic for group in describe_scopes(["atproto", "openid", "repo:com.example.*"], {})] == [
+        Topic.IDENTIFY
+    ]
+
+
+def test_kinds_that_people_know_are_called_as_people_call_them() -> None:
+    (group,) = describe_scopes(["repo:community.lexicon.calendar.event", "repo:org.example.note?action=create"], {})
+    assert [each.sentence for each in group.permissions] == [
+        "create, change and delete your events (community.lexicon.calendar.event)",
+        "create records of the kind org.example.note",
+    ]

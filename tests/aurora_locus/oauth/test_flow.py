@@ -1,0 +1,49 @@
+"""The whole way of an app over real sockets: pushed, answered, exchanged, used, refreshed, revoked."""
+
+from aurora_locus.oauth.access_tokens import LIFETIME
+from groundwork.clock import SECOND
+from tests.aurora_locus.oauth.apps import NOTE, SCOPE, App, named
+from tests.aurora_locus.town import SERVER, Town
+
+RECORD = "com.atproto.repo.createRecord"
+
+
+def note(did: str, text: str = "hello") -> dict[str, object]:
+    return {"repo": did, "collection": NOTE, "record": {"$type": NOTE, "text": text}}
+
+
+async def test_an_app_writes_for_its_person(town: Town) -> None:
+    ana, app = await town.sign_up("ana"), App(town)
+    tokens = await app.let_in(ana.did)
+    assert (tokens.token_type, tokens.sub, tokens.scope) == ("DPoP", ana.did, SCOPE)
+    assert tokens.expires_in == LIFETIME // SECOND
+    answer = await app.call(RECORD, tokens.access_token, note(ana.did))
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["dpop-nonce"] == town.pds.authorization.nonces.newest()
+    session = await app.call(f"{SERVER}.getSession", tokens.access_token)
+    assert session.json()["did"] == ana.did
+
+
+async def test_refreshing_gives_new_tokens_and_makes_the_old_useless(town: Town) -> None:
+    ana, app = await town.sign_up("ana"), App(town)
+    first = await app.let_in(ana.did)
+    answer = await app.refresh(first.refresh_token)
+    assert answer.status_code == 200, answer.text
+    second = answer.json()
+    assert second["refresh_token"] != first.refresh_token
+    assert (await app.call(RECORD, second["access_token"], note(ana.did))).status_code == 200
+    assert named(await app.refresh(first.refresh_token)) == (400, "invalid_grant")
+    # Who brings a spent token has stolen it, or was stolen from: nothing of the session works any more.
+    assert named(await app.refresh(second["refresh_token"])) == (400, "invalid_grant")
+    assert named(await app.call(RECORD, second["access_token"], note(ana.did))) == (401, "invalid_token")
+
+
+async def test_revoking_ends_the_session_with_the_next_request(town: Town) -> None:
+    ana, app = await town.sign_up("ana"), App(town)
+    tokens = await app.let_in(ana.did)
+    assert (await app.call(RECORD, tokens.access_token, note(ana.did))).status_code == 200
+    answer = await app.revoke(tokens.refresh_token)
+    assert (answer.status_code, answer.json()) == (200, {})
+    assert named(await app.call(RECORD, tokens.access_token, note(ana.did))) == (401, "invalid_token")
+    assert named(await app.refresh(tokens.refresh_token)) == (400, "invalid_grant")
+    assert (await app.revoke(tokens.refresh_token)).status_code == 200

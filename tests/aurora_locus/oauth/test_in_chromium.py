@@ -1,0 +1,162 @@
+"""The pages that an app leads to, in a real browser: fit to be used, and back at the app under the content policy."""
+
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, Page
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route, Router
+
+from groundwork.http.server import serving
+from tests.aurora_locus.oauth.apps import App, localhost_id
+from tests.aurora_locus.town import Town, open_town
+from tests.databases import MakeDatabase
+from tests.pages.browsers import DESK, PHONE, chromium, sideways, small_targets
+from tests.parts import needs
+
+pytestmark = needs("chromium")
+
+WIDE = (
+    "atproto repo:community.lexicon.calendar.event repo:community.lexicon.calendar.rsvp?action=create&action=delete "
+    "blob:image/* account:email rpc:app.bsky.feed.getTimeline?aud=did:web:api.bsky.app%23bsky_appview "
+    "identity:handle transition:generic"
+)
+# Where to leave pictures of what was seen; none are taken without.
+PICTURES = os.environ.get("OPENMEET_PICTURES")
+
+Step = Callable[[Page], Awaitable[None]]
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    async with chromium() as opened:
+        yield opened
+
+
+@pytest.fixture
+async def town(make_sqlite: MakeDatabase, clock: Any, tmp_path: Path) -> AsyncIterator[Town]:
+    plc = await make_sqlite("plc_directory")
+    async with open_town(f"sqlite://{tmp_path / 'pds.db'}", plc, clock, tmp_path, service_name="Town Square") as opened:
+        yield opened
+
+
+async def authorize(town: Town, app: App, **changes: str | None) -> str:
+    uri = await app.pushed(**changes)
+    return f"{town.url}/oauth/authorize?{urlencode({'client_id': app.client_id, 'request_uri': uri})}"
+
+
+async def sign_in(page: Page, name: str = "ada") -> None:
+    if await page.get_by_label("Handle or e-mail address").is_editable():
+        await page.get_by_label("Handle or e-mail address").fill(f"{name}.test")
+    await page.get_by_label("Password", exact=True).fill(f"password of {name}")
+    await page.get_by_role("button", name="Sign in", exact=True).click()
+
+
+async def faults_of(page: Page, name: str) -> list[str]:
+    """What is wrong with the page as it stands."""
+    if PICTURES:
+        size, scheme = page.viewport_size, await page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
+        width = size["width"] if size else 0
+        await page.screenshot(path=f"{PICTURES}/{name}-{width}-{'dark' if scheme else 'light'}.png", full_page=True)
+    result = await Axe().run(page)
+    return [
+        *([f"{name}: {await sideways(page)} px sideways"] if await sideways(page) > 0 else []),
+        *(f"{name}: small target {target}" for target in await small_targets(page)),
+        *(f"{name}: {bad['id']}: {bad['nodes'][0]['html']}" for bad in result.response["violations"]),
+    ]
+
+
+@pytest.mark.parametrize(("size", "scheme"), [(PHONE, "light"), (DESK, "dark")], ids=["phone, light", "desk, dark"])
+async def test_every_page_of_the_way_is_fit_to_be_used(town: Town, browser: Browser, size: Any, scheme: Any) -> None:
+    await town.sign_up("ada")
+    await town.sign_up("ben")
+    app = App(town, client_id=localhost_id(WIDE), scope=WIDE)
+    context = await browser.new_context(locale="en-GB", viewport=size, color_scheme=scheme)
+    context.set_default_timeout(15_000)
+    page = await context.new_page()
+    found: list[str] = []
+    said: list[str] = []
+    page.on("console", lambda line: said.append(line.text) if "status of 4" not in line.text else None)
+    page.on("pageerror", lambda error: said.append(str(error)))
+
+    await page.goto(await authorize(town, app))
+    found += await faults_of(page, "sign in")
+    await page.get_by_role("button", name="Sign in", exact=True).click()
+    await page.get_by_role("heading", name="2 things need your attention").wait_for()
+    assert await page.evaluate("document.activeElement.id") == "problems"
+    found += await faults_of(page, "sign in, wrong")
+    await sign_in(page)
+    await page.get_by_role("button", name="Allow").wait_for()
+    await page.locator("summary").first.click() if await page.locator("summary").count() else None
+    found += await faults_of(page, "consent")
+    await page.get_by_role("link", name="Use another account").click()
+    await sign_in(page, "ben")
+    await page.goto(await authorize(town, app))
+    await page.get_by_role("heading", name="Choose an account").wait_for()
+    found += await faults_of(page, "choose")
+    await page.goto(await authorize(town, app, prompt="create"))
+    await page.get_by_role("link", name="Create an account").click()
+    found += await faults_of(page, "sign up")
+    await page.get_by_role("button", name="Create the account").click()
+    await page.get_by_role("heading", name="3 things need your attention").wait_for()
+    found += await faults_of(page, "sign up, wrong")
+    await page.goto(await authorize(town, app, login_hint="nobody.test"))
+    found += await faults_of(page, "stranger")
+    await page.goto(f"{town.url}/oauth/authorize?client_id=a&request_uri=b")
+    found += await faults_of(page, "unusable")
+    for path in (
+        "sign-in?another",
+        "sign-up",
+        "sign-in/accounts",
+        "sign-in/again",
+        "reset-password",
+        "reset-password/code?sent",
+        "confirm-email",
+        "nowhere",
+    ):
+        await page.goto(f"{town.url}/{path}")
+        found += await faults_of(page, path.partition("?")[0].replace("/", " "))
+    await context.close()
+    assert found == []
+    assert said == []
+
+
+@pytest.mark.parametrize("scripted", [True, False], ids=["with script", "without script"])
+@pytest.mark.parametrize("button", ["Allow", "Deny"])
+async def test_the_browser_is_back_at_the_app(town: Town, browser: Browser, button: str, *, scripted: bool) -> None:
+    """The policy of the pages lets their last form lead to the app, by keyboard alone."""
+    arrived: list[dict[str, str]] = []
+
+    async def callback(request: Request) -> PlainTextResponse:
+        arrived.append(dict(parse_qsl(urlsplit(str(request.url)).query)))
+        return PlainTextResponse("welcome back")
+
+    await town.sign_up("ada")
+    async with serving(Router([Route("/callback", callback)])) as served:
+        redirect = f"{served.url}/callback"
+        scope = "atproto blob:image/*"
+        app = App(town, client_id=localhost_id(scope, redirect), scope=scope, redirect=redirect)
+        context = await browser.new_context(viewport=PHONE, java_script_enabled=scripted)
+        context.set_default_timeout(15_000)
+        page = await context.new_page()
+        await page.goto(await authorize(town, app, login_hint="ada.test"))
+        await sign_in(page)
+        await page.get_by_label("Upload images").focus()
+        await page.keyboard.press("Space")
+        await page.get_by_role("button", name=button).focus()
+        await page.keyboard.press("Enter")
+        await page.get_by_text("welcome back").wait_for()
+        await context.close()
+    (told,) = arrived
+    assert told["state"] == "state of the app"
+    assert told["iss"] == town.settings.url
+    if button == "Deny":
+        assert told["error"] == "access_denied"
+    else:
+        assert (await app.spend(told["code"])).json()["scope"] == "atproto"

@@ -1,0 +1,79 @@
+"""Logs of the whole way, refusals included, hold nothing that could be used (invariant 8)."""
+
+import io
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from groundwork.database.transaction import Engine
+from groundwork.telemetry.logs import LogFormat, configure
+from tests.aurora_locus.oauth.apps import App
+from tests.aurora_locus.oauth.conftest import Confidential
+from tests.aurora_locus.town import SERVER, Town
+
+
+@pytest.fixture
+def engine() -> Engine:
+    """Lines are written above the database."""
+    return "sqlite"
+
+
+@pytest.fixture
+def out() -> Iterator[io.StringIO]:
+    """Everything that is logged, down to what is for debugging."""
+    stream, root = io.StringIO(), logging.getLogger()
+    before, level = root.handlers[:], root.level
+    configure(LogFormat.JSON, level="debug", stream=stream)
+    yield stream
+    root.handlers[:] = before
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+async def test_no_secret_is_logged(town: Town, out: io.StringIO, confidential: Confidential) -> None:
+    town.pds.app._access_log = True
+    ana, app = await town.sign_up("ana"), confidential()
+    uri = await app.pushed()
+    code = (await app.approved(uri, ana.did))["code"]
+    assert (await app.spend(code, code_verifier="w" * 43)).status_code == 400
+    tokens = (await app.spend(code)).json()
+    assertion = app.assertion()["client_assertion"]
+    proof = app.proof("GET", f"/xrpc/{SERVER}.getSession", access_token=tokens["access_token"])
+    assert (await app.call(f"{SERVER}.getSession", tokens["access_token"], proof=proof)).status_code == 200
+    assert (await app.call(f"{SERVER}.getSession", tokens["access_token"], proof=proof)).status_code == 401
+    refreshed = (await app.refresh(tokens["refresh_token"])).json()
+    assert (await app.refresh(tokens["refresh_token"])).status_code == 400
+    logged = out.getvalue()
+    assert logged.count('"request.answered"') > 8
+    secrets = {
+        "request": uri.rpartition(":")[2],
+        "code": code,
+        "verifier": app.verifier,
+        "proof": proof.rpartition(".")[2],
+        "assertion": assertion.rpartition(".")[2],
+        **{f"first {name}": str(tokens[name]).rpartition(".")[2] for name in ("access_token", "refresh_token")},
+        **{f"second {name}": str(refreshed[name]).rpartition(".")[2] for name in ("access_token", "refresh_token")},
+    }
+    assert not [name for name, secret in secrets.items() if secret in logged]
+
+
+async def test_a_request_that_breaks_us_tells_nothing(
+    town: Town, out: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The traceback of a bug of ours is logged without what was sent, and the answer is OAuth's."""
+    app = App(town)
+    await app.push()
+
+    def broken(*_arguments: object) -> None:
+        raise RuntimeError(f"cannot read {proof}")
+
+    proof = app.proof("POST", "/oauth/token")
+    monkeypatch.setattr(type(town.pds.authorization.refresh_tokens), "read", broken)
+    form = {"grant_type": "refresh_token", "refresh_token": "ref-of-somebody", "client_id": app.client_id}
+    answer = await app.post("/oauth/token", form, proof=proof)
+    assert (answer.status_code, answer.json()["error"]) == (500, "server_error")
+    assert "request.failed" in out.getvalue()
+    assert proof.rpartition(".")[2] not in out.getvalue()
+    assert "ref-of-somebody" not in out.getvalue()

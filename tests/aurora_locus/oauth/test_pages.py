@@ -1,0 +1,463 @@
+"""What a person does when an app asks, on the pages, without script."""
+
+import re
+from html import unescape
+from urllib.parse import parse_qsl, urlsplit
+
+import httpx
+import pyotp
+import pytest
+
+from aurora_locus.accounts.limits import SECOND_FACTOR
+from aurora_locus.accounts.second_factors import queries, totp
+from aurora_locus.oauth.authorization import INACTIVITY
+from groundwork.clock import MINUTE, SECOND
+from tests.aurora_locus.mailbox import newest_token
+from tests.aurora_locus.oauth.apps import SCOPE, App, localhost_id
+from tests.aurora_locus.oauth.conftest import Confidential
+from tests.aurora_locus.town import SERVER, Town, statuses, together
+from tests.aurora_locus.visitor import Visitor, heading_of, problems_in, visitor
+
+AUTHORIZE = "/oauth/authorize"
+PASSWORD = {"identifier": "ada.test", "password": "password of ada", "step": "sign-in"}
+_HIDDEN = re.compile(r'<input type="hidden" name="([\w-]+)" value="([^"]*)">')
+_TICKED = re.compile(r'type="checkbox" id="allow-\d+" name="(allow-\d+)" value="([^"]*)" checked')
+
+
+@pytest.fixture
+async def ada(town: Town):
+    await town.sign_up("ada")
+    browser = visitor(town)
+    yield browser
+    await browser.http.aclose()
+
+
+@pytest.fixture
+async def app(town: Town) -> App:
+    return App(town)
+
+
+def hidden_in(page: httpx.Response, step: str) -> dict[str, str]:
+    """What the form with this button sends along."""
+    start = page.text.rindex("<form", 0, page.text.index(f'value="{step}"'))
+    return {
+        name: unescape(value) for name, value in _HIDDEN.findall(page.text[start : page.text.index("</form", start)])
+    }
+
+
+def ticked_in(page: httpx.Response) -> dict[str, str]:
+    return {name: unescape(value) for name, value in _TICKED.findall(page.text)}
+
+
+async def open_page(browser: Visitor, app: App, **changes: str | None) -> httpx.Response:
+    """Push a request and go where the app sends the browser."""
+    uri = await app.pushed(**changes)
+    return await browser.get(AUTHORIZE, client_id=app.client_id, request_uri=uri)
+
+
+async def send(browser: Visitor, page: httpx.Response, step: str, **fields: str) -> httpx.Response:
+    """Press the button of a step; a redirect that stays here is followed."""
+    answer = await browser.post(AUTHORIZE, {**hidden_in(page, step), "step": step, **fields})
+    return await follow(browser, answer)
+
+
+async def follow(browser: Visitor, answer: httpx.Response) -> httpx.Response:
+    while answer.status_code == 303 and answer.headers["location"].startswith("/"):
+        answer = await browser.get(answer.headers["location"])
+    return answer
+
+
+async def sign_in(browser: Visitor, page: httpx.Response, name: str = "ada") -> httpx.Response:
+    return await send(browser, page, "sign-in", identifier=f"{name}.test", password=f"password of {name}")
+
+
+def answer_in(answer: httpx.Response, app: App) -> dict[str, str]:
+    """What the app is told."""
+    location = answer.headers["location"]
+    assert answer.status_code == 303
+    assert location.startswith(app.redirect)
+    return dict(parse_qsl(urlsplit(location).query))
+
+
+async def approve(browser: Visitor, page: httpx.Response, app: App, *without: str) -> dict[str, str]:
+    assert heading_of(page).startswith("Let "), page.text
+    ticked = {name: scope for name, scope in ticked_in(page).items() if scope not in without}
+    return answer_in(await send(browser, page, "approve", **ticked), app)
+
+
+async def test_sign_in_and_allow(town: Town, ada: Visitor, app: App) -> None:
+    """From the app through both pages and back, with a code that the app can spend."""
+    page = await open_page(ada, app)
+    assert heading_of(page) == "Sign in"
+    told = await approve(ada, await sign_in(ada, page), app)
+    assert told["state"] == "state of the app"
+    assert told["iss"] == town.settings.url
+    tokens = await app.spend(told["code"])
+    assert tokens.status_code == 200
+    assert set(tokens.json()["scope"].split()) == set(SCOPE.split())
+
+
+async def test_what_is_unticked_is_not_granted(ada: Visitor, app: App) -> None:
+    page = await sign_in(ada, await open_page(ada, app))
+    told = await approve(ada, page, app, "blob:image/*", "account:email")
+    granted = (await app.spend(told["code"])).json()["scope"].split()
+    assert "blob:image/*" not in granted
+    assert "account:email" not in granted
+    assert "atproto" in granted
+    assert len(granted) == len(SCOPE.split()) - 2
+
+
+async def test_with_everything_unticked_the_app_learns_who_it_is(ada: Visitor, app: App) -> None:
+    page = await sign_in(ada, await open_page(ada, app))
+    told = await approve(ada, page, app, *ticked_in(page).values())
+    assert (await app.spend(told["code"])).json()["scope"] == "atproto"
+
+
+async def test_no_form_grants_what_was_not_asked(ada: Visitor, app: App) -> None:
+    """A field that was made up counts for nothing."""
+    page = await sign_in(ada, await open_page(ada, app, scope="atproto"))
+    made_up = {f"allow-{number}": "identity:*" for number in range(5)}
+    answer = await send(ada, page, "approve", **made_up)
+    assert (await app.spend(answer_in(answer, app)["code"])).json()["scope"] == "atproto"
+
+
+@pytest.mark.parametrize("where", ["sign-in", "sign-up", "consent"])
+async def test_deny_is_always_possible(ada: Visitor, app: App, where: str) -> None:
+    page = await open_page(ada, app)
+    if where == "sign-up":
+        page = await ada.get(f"{page.url.raw_path.decode()}&view=sign-up")
+    if where == "consent":
+        page = await sign_in(ada, page)
+    told = answer_in(await send(ada, page, "deny"), app)
+    assert told["error"] == "access_denied"
+    assert "code" not in told
+
+
+async def test_the_page_says_who_asks_by_its_whole_address(ada: Visitor, app: App) -> None:
+    page = await sign_in(ada, await open_page(ada, app))
+    assert app.client_id in unescape(page.text)
+    assert "Any program on this computer can call itself so" in page.text
+    assert "Upload images" in page.text
+
+
+async def test_identity_stands_out(ada: Visitor, app: App) -> None:
+    scope = "atproto identity:* repo:org.example.note"
+    asking = App(app.town, client_id=localhost_id(scope), scope=scope)
+    page = await sign_in(ada, await open_page(ada, asking))
+    grave = page.text[page.text.index('class="group is-grave"') :]
+    assert "Change your identity" in grave
+    assert "Be careful" in grave
+    assert "or your whole account, away from you" in grave
+
+
+async def test_forms_may_lead_to_the_app_and_nowhere_else(ada: Visitor, app: App) -> None:
+    page = await open_page(ada, app)
+    assert "form-action 'self' http://127.0.0.1;" in page.headers["content-security-policy"]
+    assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
+
+
+async def test_the_hint_fills_in_and_locks(town: Town, ada: Visitor, app: App) -> None:
+    """Whatever is sent in its place, the account that the app asked for is asked for its password."""
+    await town.sign_up("ben")
+    page = await open_page(ada, app, login_hint="ada.test")
+    assert re.search(r'name="identifier" type="text" value="ada\.test"[^>]* readonly', page.text)
+    as_ben = await send(ada, page, "sign-in", identifier="ben.test", password="password of ben")
+    assert heading_of(as_ben) == "Sign in"
+    assert set(problems_in(as_ben)) == {"password"}
+    page = await sign_in(ada, as_ben)
+    assert "@ada.test" in page.text
+    assert "code" in await approve(ada, page, app)
+
+
+async def test_the_hint_shows_no_other_account_of_the_browser(town: Town, ada: Visitor, app: App) -> None:
+    ben = await town.sign_up("ben")
+    await ada.sign_in("ada")
+    page = await open_page(ada, app, login_hint=ben.did)
+    assert heading_of(page) == "Sign in"
+    assert 'value="ben.test"' in page.text
+    did = (await town.sign_in("ada.test", "password of ada")).json()["did"]
+    page = await ada.get(f"{page.url.raw_path.decode()}&account={did}")
+    assert heading_of(page) == "Sign in"
+
+
+async def test_a_hint_that_nobody_here_has(ada: Visitor, app: App) -> None:
+    page = await open_page(ada, app, login_hint="nobody.test")
+    assert heading_of(page) == "This account is not here"
+    assert answer_in(await send(ada, page, "deny"), app)["error"] == "access_denied"
+
+
+async def test_several_accounts_are_chosen_from(town: Town, ada: Visitor, app: App) -> None:
+    await town.sign_up("ben")
+    await ada.sign_in("ada")
+    await ada.sign_in("ben")
+    page = await open_page(ada, app)
+    assert heading_of(page) == "Choose an account"
+    link = re.search(
+        r'class="choice-link" href="([^"]+)"[^>]*>.*?@ada\.test',
+        page.text[: page.text.index("@ada.test") + 9],
+        re.DOTALL,
+    )
+    assert link is not None
+    *_, last = re.findall(r'class="choice-link" href="([^"]+)"', link[0])
+    told = await approve(ada, await ada.get(unescape(last)), app)
+    ada_did = (await town.sign_in("ada.test", "password of ada")).json()["did"]
+    assert (await app.spend(told["code"])).json()["sub"] == ada_did
+
+
+async def test_one_account_that_is_signed_in_is_asked_at_once(ada: Visitor, app: App) -> None:
+    await ada.sign_in("ada")
+    assert "code" in await approve(ada, await open_page(ada, app), app)
+
+
+async def test_an_account_of_another_browser_cannot_be_named(town: Town, ada: Visitor, app: App) -> None:
+    ben = await town.sign_up("ben")
+    await ada.sign_in("ada")
+    page = await open_page(ada, app)
+    fields = {**hidden_in(page, "approve"), "step": "approve", "account": ben.did}
+    answer = await ada.post(AUTHORIZE, fields)
+    assert answer.headers["location"].startswith("/sign-in")
+
+
+async def test_prompt_login_asks_for_the_password_of_whoever_is_signed_in(ada: Visitor, app: App) -> None:
+    await ada.sign_in("ada")
+    page = await open_page(ada, app, prompt="login")
+    assert heading_of(page) == "Sign in"
+    account = page.url.raw_path.decode() + "&account=x&proof=" + "0" * 32
+    assert heading_of(await ada.get(account)) == "Sign in"
+    assert "code" in await approve(ada, await sign_in(ada, page), app)
+
+
+async def test_prompt_login_cannot_be_gone_round(ada: Visitor, app: App) -> None:
+    """A consent form of another request does not do."""
+    await ada.sign_in("ada")
+    other = await open_page(ada, app)
+    page = await open_page(ada, app, prompt="login")
+    fields = {**hidden_in(other, "approve"), **hidden_in(page, "sign-in")}
+    answer = await follow(ada, await ada.post(AUTHORIZE, {**fields, "step": "approve"}))
+    assert heading_of(answer) == "Sign in"
+
+
+async def test_prompt_none_answers_without_a_page(town: Town, ada: Visitor, app: App) -> None:
+    told = answer_in(await open_page(ada, app, prompt="none"), app)
+    assert told["error"] == "login_required"
+    await ada.sign_in("ada")
+    told = answer_in(await open_page(ada, app, prompt="none"), app)
+    assert told["error"] == "consent_required"
+    await town.sign_up("ben")
+    await ada.sign_in("ben")
+    told = answer_in(await open_page(ada, app, prompt="none"), app)
+    assert told["error"] == "account_selection_required"
+
+
+async def test_prompt_select_account_asks_even_with_one(ada: Visitor, app: App) -> None:
+    await ada.sign_in("ada")
+    assert heading_of(await open_page(ada, app, prompt="select_account")) == "Choose an account"
+
+
+async def test_prompt_create_begins_with_the_form_for_newcomers(town: Town, ada: Visitor, app: App) -> None:
+    """Whose mistakes cost nothing of what was typed, and which ends on the consent page."""
+    page = await open_page(ada, app, prompt="create")
+    assert heading_of(page) == "Create an account"
+    wish = {"name": "eve", "domain": ".test", "email": "eve@example.org"}
+    wrong = await send(ada, page, "sign-up", **wish, password="short")
+    assert set(problems_in(wrong)) == {"password"}
+    assert 'value="eve@example.org"' in wrong.text
+    page = await send(ada, wrong, "sign-up", **wish, password="password of eve")
+    assert "@eve.test" in page.text
+    told = await approve(ada, page, app)
+    assert (await app.spend(told["code"])).status_code == 200
+
+
+async def test_a_second_factor_is_asked_for_on_the_way(town: Town, ada: Visitor, app: App) -> None:
+    registry = town.pds.registry
+    did = (await town.sign_in("ada.test", "password of ada")).json()["did"]
+    await town.db.write(lambda w: totp.begin(w, registry.factor_keys, did))
+    async with town.db.reader() as reader:
+        secret = await totp.pending(reader, registry.factor_keys, did)
+    assert secret is not None
+    now = pyotp.TOTP(secret).at(town.clock.now() // SECOND)
+    assert await town.db.write(lambda w: totp.take(w, registry.factor_keys, did, now, confirming=True))
+    town.clock.turn(30 * SECOND)
+    page = await sign_in(ada, await open_page(ada, app))
+    assert heading_of(page) == "One more thing"
+    wrong = await send(ada, page, "factor", code=now)
+    assert set(problems_in(wrong)) == {"code"}
+    page = await send(ada, wrong, "factor", code=pyotp.TOTP(secret).at(town.clock.now() // SECOND))
+    assert "code" in await approve(ada, page, app)
+
+
+async def test_a_deactivated_account_lets_nobody_in(town: Town, ada: Visitor, app: App) -> None:
+    person = town.person(await town.sign_in("ada.test", "password of ada"))
+    await ada.sign_in("ada")
+    page = await open_page(ada, app)
+    await person.post(f"{SERVER}.deactivateAccount", {})
+    late = await send(ada, page, "approve", **ticked_in(page))
+    assert late.status_code == 403
+    assert heading_of(late) == "This account cannot let apps in"
+    assert heading_of(await open_page(ada, app)) == "This account cannot let apps in"
+
+
+async def test_another_browser_gets_nothing_of_the_request(town: Town, ada: Visitor, app: App) -> None:
+    """Nor a redirect: nothing about who opened it is proven."""
+    page = await open_page(ada, app)
+    other = visitor(town)
+    stolen = await other.get(page.url.raw_path.decode())
+    assert stolen.status_code == 400
+    assert heading_of(stolen) == "This request cannot be answered"
+    assert "another browser" in stolen.text
+    await other.http.aclose()
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "",
+        "client_id=http%3A%2F%2Flocalhost",
+        "client_id=a&client_id=b&request_uri=c",
+        "client_id=a&request_uri=urn%3Aietf%3Aparams%3Aoauth%3Arequest_uri%3Anone",
+        "client_id=a&request_uri=c&redirect_uri=https%3A%2F%2Fevil.example",
+        "client_id=a&response_type=code&redirect_uri=https%3A%2F%2Fevil.example&scope=atproto",
+    ],
+    ids=["nothing", "half", "twice", "unknown", "beyond", "not pushed"],
+)
+async def test_what_is_not_proven_is_a_page_and_never_a_redirect(ada: Visitor, query: str) -> None:
+    answer = await ada.get(f"{AUTHORIZE}?{query}")
+    assert answer.status_code == 400
+    assert heading_of(answer) == "This request cannot be answered"
+    assert "evil.example" not in answer.text
+
+
+async def test_a_request_of_another_client_is_a_page(ada: Visitor, app: App) -> None:
+    uri = await app.pushed()
+    answer = await ada.get(AUTHORIZE, client_id="http://localhost", request_uri=uri)
+    assert answer.status_code == 400
+    assert "another app" in answer.text
+
+
+async def test_a_tab_that_was_closed_for_six_minutes(town: Town, ada: Visitor, app: App) -> None:
+    page = await sign_in(ada, await open_page(ada, app))
+    town.clock.turn(INACTIVITY + MINUTE)
+    late = await ada.get(page.url.raw_path.decode())
+    assert late.status_code == 400
+    assert "waited for too long" in late.text
+    pressed = await send(ada, page, "approve", **ticked_in(page))
+    assert pressed.status_code == 400
+    assert heading_of(pressed) == "This request cannot be answered"
+
+
+async def test_a_double_click_on_allow_is_one_session(town: Town, ada: Visitor, app: App) -> None:
+    """Both clicks lead to the app; of the codes the one that counts makes one session."""
+    page = await sign_in(ada, await open_page(ada, app))
+    fields = {**hidden_in(page, "approve"), **ticked_in(page), "step": "approve"}
+    answers = await together(*(ada.post(AUTHORIZE, fields) for _ in range(2)))
+    assert statuses(answers) == [303, 303]
+    codes = [answer_in(answer, app)["code"] for answer in answers]
+    spent = [(await app.spend(code)).status_code for code in codes]
+    assert sorted(spent) == [200, 400]
+    assert await town.count("oauth_sessions") == 1
+
+
+async def test_back_after_allowing_shows_no_second_question(ada: Visitor, app: App) -> None:
+    page = await sign_in(ada, await open_page(ada, app))
+    told = await approve(ada, page, app)
+    await app.spend(told["code"])
+    back = await ada.get(page.url.raw_path.decode())
+    assert back.status_code == 400
+    assert "has been answered" in back.text
+
+
+async def test_allow_after_deny_is_refused(ada: Visitor, app: App) -> None:
+    page = await sign_in(ada, await open_page(ada, app))
+    await send(ada, page, "deny")
+    again = await send(ada, page, "approve", **ticked_in(page))
+    assert again.status_code == 400
+
+
+async def test_no_form_without_its_token(ada: Visitor, app: App) -> None:
+    page = await sign_in(ada, await open_page(ada, app))
+    fields = {**hidden_in(page, "approve"), **ticked_in(page), "step": "approve", "csrf": "0" * 32}
+    assert (await ada.post(AUTHORIZE, fields)).status_code == 403
+    crossed = {**hidden_in(page, "approve"), **ticked_in(page), "step": "approve"}
+    refused = await ada.post(AUTHORIZE, crossed, **{"sec-fetch-site": "cross-site", "origin": "https://evil.example"})
+    assert refused.status_code == 403
+
+
+async def test_mail_is_confirmed_on_the_way_where_sign_up_is_open(open_the_town) -> None:
+    town: Town = await open_the_town()
+    object.__setattr__(town.pds.registry, "confirms_email", True)
+    browser, app = visitor(town), App(town)
+    page = await open_page(browser, app, prompt="create")
+    wish = {"name": "eve", "domain": ".test", "email": "eve@example.org", "password": "password of eve"}
+    page = await send(browser, page, "sign-up", **wish)
+    assert heading_of(page) == "Confirm your e-mail address"
+    wrong = await send(browser, page, "confirm-email", code="AAAAA-BBBBB")
+    assert set(problems_in(wrong)) == {"code"}
+    token = await newest_token(town, "eve@example.org")
+    page = await send(browser, wrong, "confirm-email", code=token)
+    assert "code" in await approve(browser, page, app)
+    await browser.http.aclose()
+
+
+async def test_a_confidential_app_is_not_asked_about_twice(
+    town: Town, ada: Visitor, confidential: Confidential
+) -> None:
+    """Whoever said yes to the same wish goes straight back, also after signing in; another wish is asked about."""
+    app = confidential()
+    await approve(ada, await sign_in(ada, await open_page(ada, app)), app, "account:email")
+    told = answer_in(await open_page(ada, app), app)
+    assert "account:email" not in (await app.spend(told["code"])).json()["scope"].split()
+    told = answer_in(await open_page(ada, app, prompt="none"), app)
+    assert "code" in told
+    other = visitor(town)
+    told = answer_in(await sign_in(other, await open_page(other, app)), app)
+    assert "code" in told
+    assert heading_of(await open_page(other, app, scope="atproto blob:image/*")).startswith("Let ")
+    assert heading_of(await open_page(other, app, prompt="consent")).startswith("Let ")
+    await other.http.aclose()
+
+
+async def test_a_public_app_is_asked_about_every_time(ada: Visitor, app: App) -> None:
+    """Anybody can pretend to be it."""
+    await approve(ada, await sign_in(ada, await open_page(ada, app)), app)
+    assert heading_of(await open_page(ada, app)).startswith("Let ")
+
+
+async def test_only_whom_the_operator_trusts_is_called_by_name(
+    town: Town, ada: Visitor, confidential: Confidential
+) -> None:
+    logo = "https://events.example.com/logo.png"
+    app = confidential(logo_uri=logo, tos_uri="https://events.example.com/terms")
+    page = await sign_in(ada, await open_page(ada, app))
+    assert heading_of(page) == 'Let <span class="break">events.example.com</span> in?'
+    assert f"<code>{app.client_id}</code>" in page.text
+    assert "Town Events" not in page.text
+    assert logo not in page.text
+    object.__setattr__(town.pds.authorization, "trusted_clients", frozenset({app.client_id}))
+    page = await open_page(ada, app)
+    assert heading_of(page) == 'Let <span class="break">Town Events</span> in?'
+    assert f'src="{logo}"' in page.text
+    assert "https://events.example.com/terms" in page.text
+    assert "img-src 'self' data: https://events.example.com;" in page.headers["content-security-policy"]
+
+
+async def test_the_name_of_an_app_is_text(town: Town, ada: Visitor, confidential: Confidential) -> None:
+    app = confidential(client_name="<script>alert(1)</script>")
+    object.__setattr__(town.pds.authorization, "trusted_clients", frozenset({app.client_id}))
+    page = await sign_in(ada, await open_page(ada, app))
+    assert "<script>alert" not in page.text
+    assert "&lt;script&gt;alert(1)" in page.text
+
+
+async def test_codes_are_not_found_by_trying_on_the_way(town: Town, ada: Visitor, app: App) -> None:
+    """Wherever the form stands, tries are counted for the account."""
+    registry = town.pds.registry
+    did = (await town.sign_in("ada.test", "password of ada")).json()["did"]
+    await town.db.write(lambda w: queries.set_mail(w, did, is_on=True))
+    page = await sign_in(ada, await open_page(ada, app))
+    object.__setattr__(registry, "is_development", False)
+    tries = SECOND_FACTOR[0].points
+    for _ in range(tries):
+        page = await send(ada, page, "factor", code="AAAAA-AAAAA")
+        assert problems_in(page) == {"code": "This code is wrong, or was used already."}
+    page = await send(ada, page, "factor", code="AAAAA-AAAAA")
+    assert "Too many requests" in problems_in(page)["code"]

@@ -1,0 +1,191 @@
+"""What an app may do is what its person allowed, method by method."""
+
+from dataclasses import replace
+
+import pytest
+
+from at_protocol.syntax.did import Did
+from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.permissions import NEEDS
+from aurora_locus.xrpc.table import table
+from groundwork.database.transaction import Engine
+from tests.aurora_locus.oauth.apps import App, Tokens, localhost_id, named
+from tests.aurora_locus.town import SERVER, Town
+
+NOTE, OTHER = "org.example.note", "org.example.other"
+REPO, IDENTITY = "com.atproto.repo", "com.atproto.identity"
+MISSING = (403, "ScopeMissing")
+
+
+@pytest.fixture
+def engine() -> Engine:
+    """What is asked here is decided before the database is."""
+    return "sqlite"
+
+
+class Allowed:
+    """An app with some scopes, and its person."""
+
+    def __init__(self, app: App, tokens: Tokens) -> None:
+        self.app, self.token, self.did = app, tokens.access_token, Did(tokens.sub)
+
+    async def post(self, nsid: str, body: object = None, **options: object) -> tuple[int, str]:
+        answer = await self.app.call(nsid, self.token, {} if body is None and not options else body, **options)
+        return named(answer) if answer.status_code != 200 else (200, "")
+
+    async def get(self, nsid: str, **parameters: str) -> tuple[int, str]:
+        answer = await self.app.call(nsid, self.token, params=parameters)
+        return named(answer) if answer.status_code != 200 else (200, "")
+
+    async def write(self, method: str, collection: str, rkey: str = "one") -> tuple[int, str]:
+        body = {"repo": self.did, "collection": collection, "rkey": rkey}
+        if method != "deleteRecord":
+            body["record"] = {"$type": collection, "text": "hello"}  # type: ignore[assignment]
+        return await self.post(f"{REPO}.{method}", body)
+
+
+async def allowed(town: Town, did: Did, scope: str) -> Allowed:
+    app = App(town, client_id=localhost_id(scope), scope=scope)
+    return Allowed(app, await app.let_in(did))
+
+
+async def test_records(town: Town) -> None:
+    ana = await town.sign_up("ana")
+    one = await allowed(town, ana.did, f"atproto repo:{NOTE}?action=create")
+    assert await one.write("createRecord", NOTE) == (200, "")
+    assert await one.write("createRecord", OTHER) == MISSING
+    # Which of create and update a put will be is known too late: it needs both.
+    assert await one.write("putRecord", NOTE, "two") == MISSING
+    assert await one.write("deleteRecord", NOTE) == MISSING
+    both = await allowed(town, ana.did, f"atproto repo:{NOTE}?action=create&action=update")
+    assert await both.write("putRecord", NOTE, "two") == (200, "")
+    assert await both.write("deleteRecord", NOTE) == MISSING
+    everything = await allowed(town, ana.did, "atproto transition:generic")
+    assert await everything.write("deleteRecord", NOTE) == (200, "")
+
+
+async def test_the_refusal_names_what_is_missing(town: Town) -> None:
+    ana = await town.sign_up("ana")
+    one = await allowed(town, ana.did, "atproto")
+    answer = await one.app.call(f"{REPO}.createRecord", one.token, {"repo": ana.did, "collection": NOTE, "record": {}})
+    assert f'"repo:{NOTE}?action=create"' in answer.json()["message"]
+
+
+async def test_a_batch_needs_each_of_its_writes(town: Town) -> None:
+    """One write too many, and none is made."""
+    ana = await town.sign_up("ana")
+    one = await allowed(town, ana.did, f"atproto repo:{NOTE}?action=create")
+    kind = f"{REPO}.applyWrites"
+    create = {"$type": f"{kind}#create", "collection": NOTE, "rkey": "a", "value": {"$type": NOTE}}
+    delete = {"$type": f"{kind}#delete", "collection": NOTE, "rkey": "b"}
+    assert await one.post(kind, {"repo": ana.did, "writes": [create, delete]}) == MISSING
+    assert (await ana.get(f"{REPO}.getRecord", repo=ana.did, collection=NOTE, rkey="a")).status_code == 400
+    assert await one.post(kind, {"repo": ana.did, "writes": [create]}) == (200, "")
+
+
+async def test_uploads_by_their_declared_type(town: Town) -> None:
+    ana = await town.sign_up("ana")
+    one = await allowed(town, ana.did, "atproto blob:image/*")
+    found = {}
+    for kind in ("image/png", "IMAGE/JPEG; x=1", "video/mp4", "text/plain"):
+        answer = await one.app.call(
+            f"{REPO}.uploadBlob", one.token, content=b"bytes of a file", headers={"content-type": kind}
+        )
+        found[kind] = answer.status_code
+    assert found == {"image/png": 200, "IMAGE/JPEG; x=1": 200, "video/mp4": 403, "text/plain": 403}
+
+
+async def test_tokens_for_other_services(town: Town) -> None:
+    ana, ask = await town.sign_up("ana"), f"{SERVER}.getServiceAuth"
+    app_view = "did:web:api.example.com#app"
+    one = await allowed(town, ana.did, f"atproto rpc:org.example.ask?aud={app_view}")
+    assert await one.get(ask, aud=app_view, lxm="org.example.ask") == (200, "")
+    assert await one.get(ask, aud=app_view, lxm="org.example.tell") == MISSING
+    assert await one.get(ask, aud="did:web:api.example.com#other", lxm="org.example.ask") == MISSING
+    assert await one.get(ask, aud="did:web:api.example.com", lxm="org.example.ask") == MISSING
+    assert await one.get(ask, aud=app_view) == MISSING
+    generic = await allowed(town, ana.did, "atproto transition:generic")
+    assert await generic.get(ask, aud=app_view, lxm="org.example.tell") == (200, "")
+    assert await generic.get(ask, aud=app_view, lxm="chat.bsky.convo.getLog") == MISSING
+    chat = await allowed(town, ana.did, "atproto transition:generic transition:chat.bsky")
+    assert await chat.get(ask, aud=app_view, lxm="chat.bsky.convo.getLog") == (200, "")
+
+
+async def test_the_address_is_shown_to_whom_it_was_allowed(town: Town) -> None:
+    ana = await town.sign_up("ana")
+    for scope, shown in (("atproto", False), ("atproto account:email", True), ("atproto transition:email", True)):
+        one = await allowed(town, ana.did, scope)
+        session = (await one.app.call(f"{SERVER}.getSession", one.token)).json()
+        assert ("email" in session, "emailConfirmed" in session) == (shown, shown)
+
+
+async def test_the_account_and_the_identity(town: Town) -> None:
+    ana = await town.sign_up("ana")
+    nothing = await allowed(town, ana.did, "atproto transition:generic")
+    for nsid in (
+        f"{IDENTITY}.requestPlcOperationSignature",
+        f"{IDENTITY}.signPlcOperation",
+        f"{SERVER}.requestEmailConfirmation",
+    ):
+        assert await nothing.post(nsid) == MISSING, nsid
+    assert await nothing.post(f"{IDENTITY}.updateHandle", {"handle": "anna.test"}) == MISSING
+    handle = await allowed(town, ana.did, "atproto identity:handle account:email?action=manage")
+    assert await handle.post(f"{IDENTITY}.updateHandle", {"handle": "anna.test"}) == (200, "")
+    assert await handle.post(f"{SERVER}.requestEmailConfirmation", content=b"") == (200, "")
+    assert await handle.post(f"{IDENTITY}.signPlcOperation", {"token": "x"}) == MISSING
+    answer = await handle.app.call(
+        f"{REPO}.importRepo", handle.token, content=b"x", headers={"content-type": "application/vnd.ipld.car"}
+    )
+    assert named(answer) == MISSING
+
+
+async def test_what_no_app_does_for_anybody(town: Town) -> None:
+    """Passwords, address, invites, activation and deletion are for the account's own page, whatever was granted."""
+    ana = await town.sign_up("ana")
+    scope = "atproto transition:generic account:email?action=manage account:repo?action=manage identity:*"
+    one = await allowed(town, ana.did, scope)
+    methods = {method.nsid: method for method in table(town.pds.registry, town.pds.labels).methods.values()}
+    signed_in = {Need.ACCESS, Need.FULL_ACCESS, Need.SERVICE}
+    never = sorted(nsid for nsid, method in methods.items() if method.need in signed_in and nsid not in NEEDS)
+    assert {
+        f"{SERVER}.{name}"
+        for name in (
+            "activateAccount",
+            "createAppPassword",
+            "deactivateAccount",
+            "getAccountInviteCodes",
+            "listAppPasswords",
+            "requestAccountDelete",
+            "requestEmailUpdate",
+            "revokeAppPassword",
+            "updateEmail",
+        )
+    } <= set(never)
+    for nsid in never:
+        found = await (one.get(nsid) if methods[nsid].kind == "query" else one.post(nsid))
+        assert found == (403, "Forbidden"), nsid
+
+
+async def test_every_line_is_about_a_method(town: Town) -> None:
+    """A permission for a method that does not exist, or that anybody may call, would be a mistake."""
+    methods = table(town.pds.registry, town.pds.labels).methods
+    assert {nsid for nsid in NEEDS if nsid in methods} == NEEDS.keys()
+    assert not {nsid for nsid in NEEDS if methods[nsid].need in (Need.NOTHING, Need.ADMIN)}
+
+
+async def test_sets_of_permissions_are_asked_for_by_name(town: Town) -> None:
+    """The token has what the set holds; its name is no permission."""
+    ana = await town.sign_up("ana")
+    name = "community.lexicon.bookmarks.authManageBookmarks"
+    scope = f"atproto include:{name}?aud=did:web:api.example.com%23app"
+    app = App(town, client_id=localhost_id(scope), scope=scope)
+    tokens = await app.let_in(ana.did)
+    kind = "community.lexicon.bookmarks"
+    assert tokens.scope == (
+        f"atproto rpc:{kind}.getActorBookmarks?aud=did:web:api.example.com%23app repo:{kind}.bookmark"
+    )
+    refreshed = (await app.refresh(tokens.refresh_token)).json()
+    assert refreshed["scope"] == tokens.scope
+    unknown = "atproto include:com.example.sets.nothing"
+    answer = await replace(app, client_id=localhost_id(unknown), scope=unknown).push()
+    assert named(answer) == (400, "invalid_scope")

@@ -1,0 +1,311 @@
+"""What the endpoint for pushed requests takes and refuses."""
+
+import secrets
+
+import pytest
+
+from at_protocol.failures import Malformed
+from at_protocol.oauth.client_id import parse_client_id
+from at_protocol.oauth.dpop import make_proof
+from aurora_locus.accounts.limits import effective
+from aurora_locus.oauth.routes import PUSHES
+from groundwork.clock import MINUTE, SECOND
+from groundwork.database.transaction import Engine
+from tests.aurora_locus.oauth.apps import REDIRECT, SCOPE, App, fresh_key, localhost_id, named
+from tests.aurora_locus.oauth.conftest import CONFIDENTIAL, Confidential, Documents
+from tests.aurora_locus.town import Town
+
+PAR = "/oauth/par"
+
+
+@pytest.fixture
+def engine() -> Engine:
+    """What is tried here is refused before the database is asked."""
+    return "sqlite"
+
+
+async def test_documents_are_what_clients_look_for(town: Town) -> None:
+    """Plain 200 answers for everybody, kept for minutes at most; the server names itself as everything."""
+    origin = town.settings.url
+    server = await town.http.get("/.well-known/oauth-authorization-server", headers={"origin": "https://app.example"})
+    resource = await town.http.get("/.well-known/oauth-protected-resource")
+    for answer in (server, resource):
+        assert answer.status_code == 200
+        assert answer.headers["content-type"] == "application/json"
+        assert answer.headers["access-control-allow-origin"] == "*"
+        assert answer.headers["cache-control"] == "public, max-age=300"
+    assert resource.json()["resource"] == origin
+    assert resource.json()["authorization_servers"] == [origin]
+    told = server.json()
+    assert told["issuer"] == origin
+    assert told["protected_resources"] == [origin]
+    assert told["require_pushed_authorization_requests"] is True
+    assert told["code_challenge_methods_supported"] == ["S256"]
+    jwks = (await town.http.get("/oauth/jwks")).json()
+    assert [sorted(key) for key in jwks["keys"]] == [["alg", "crv", "kid", "kty", "use", "x", "y"]]
+
+
+async def test_a_browser_may_ask_from_anywhere(town: Town) -> None:
+    """Cross-origin questions are answered, and scripts may read the nonce."""
+    asked = {
+        "origin": "https://app.example",
+        "access-control-request-method": "POST",
+        "access-control-request-headers": "dpop,content-type",
+    }
+    before = await town.http.options(PAR, headers=asked)
+    assert (before.status_code, before.headers["access-control-allow-headers"]) == (204, "dpop,content-type")
+    refused = await town.http.post(PAR, headers={"origin": "https://app.example"})
+    assert "DPoP-Nonce" in refused.headers["access-control-expose-headers"]
+    assert refused.headers["dpop-nonce"] == town.pds.authorization.nonces.newest()
+    assert refused.headers["cache-control"] == "no-store"
+    assert (await town.http.get(PAR)).status_code == 405
+
+
+async def test_what_is_wrong_with_a_request_is_said_in_oauths_words(town: Town) -> None:
+    app = App(town)
+    await app.push()
+    refusals: dict[str, tuple[dict[str, str | None], tuple[int, str]]] = {
+        "no client": ({"client_id": None}, (400, "invalid_request")),
+        "an unknown parameter of localhost": ({"client_id": "http://localhost?x=1"}, (400, "invalid_client_metadata")),
+        "a fragment": ({"client_id": "https://app.example.com/c#x"}, (400, "invalid_client_metadata")),
+        "no response type": ({"response_type": None}, (400, "unsupported_response_type")),
+        "an implicit grant": ({"response_type": "token"}, (400, "unsupported_response_type")),
+        "a plain challenge": ({"code_challenge_method": "plain"}, (400, "invalid_request")),
+        "no method": ({"code_challenge_method": None}, (400, "invalid_request")),
+        "a short challenge": ({"code_challenge": "short"}, (400, "invalid_request")),
+        "no challenge": ({"code_challenge": None}, (400, "invalid_request")),
+        "no state": ({"state": None}, (400, "invalid_request")),
+        "no scope": ({"scope": None}, (400, "invalid_scope")),
+        "no atproto": ({"scope": "repo:org.example.note"}, (400, "invalid_scope")),
+        "an undeclared scope": ({"scope": "atproto repo:*"}, (400, "invalid_scope")),
+        "a narrower spelling": ({"scope": "atproto blob:image/png"}, (400, "invalid_scope")),
+        "the same scope twice": ({"scope": "atproto atproto"}, (400, "invalid_scope")),
+        "no redirect": ({"redirect_uri": None}, (400, "invalid_request")),
+        "an undeclared redirect": ({"redirect_uri": "http://127.0.0.1/other"}, (400, "invalid_request")),
+        "a redirect with a query": ({"redirect_uri": REDIRECT + "?x=1"}, (400, "invalid_request")),
+        "a redirect to a name": ({"redirect_uri": "http://localhost/callback"}, (400, "invalid_request")),
+        "another loopback": ({"redirect_uri": "http://[::1]/callback"}, (400, "invalid_request")),
+        "an unknown prompt": ({"prompt": "perhaps"}, (400, "invalid_request")),
+        "a hint that is no name": ({"login_hint": "ana at home"}, (400, "invalid_request")),
+        "a form as answer": ({"response_mode": "form_post"}, (400, "invalid_request")),
+        "a nonce of OpenID": ({"nonce": "n"}, (400, "invalid_request")),
+        "claims of OpenID": ({"claims": "{}"}, (400, "invalid_request")),
+        "a hint of OpenID": ({"id_token_hint": "x"}, (400, "invalid_request")),
+        "a request by reference": ({"request_uri": "urn:x"}, (400, "invalid_request")),
+        "a request by value": ({"request": "eyJ"}, (400, "invalid_request")),
+        "the thumbprint of another key": ({"dpop_jkt": "A" * 43}, (400, "invalid_dpop_proof")),
+    }
+    found = {}
+    for name, (changes, _) in refusals.items():
+        answer = await app.push(**changes)
+        found[name] = named(answer)
+        assert answer.headers["dpop-nonce"], name
+    assert found == {name: expected for name, (_, expected) in refusals.items()}
+
+
+async def test_openid_is_no_scope_here(town: Town) -> None:
+    """What is declared and means nothing here is left out of the request, and nobody is asked for it."""
+    scope = "atproto openid repo:com.example.* repo:org.example.note"
+    app = App(town, client_id=localhost_id(scope), scope=scope)
+    assert (await app.opened(await app.pushed())).scopes == ("atproto", "repo:org.example.note")
+
+
+async def test_on_the_loopback_the_port_is_the_apps_choice(town: Town) -> None:
+    """RFC 8252 section 7.3; what comes back goes to that port."""
+    app = App(town, redirect="http://127.0.0.1:51234/callback")
+    ana = await town.sign_up("ana")
+    assert (await app.approved(await app.pushed(), ana.did))["state"] == "state of the app"
+
+
+@pytest.mark.parametrize(
+    "client_id",
+    [
+        "https://app.example.com:8443/client.json",
+        "https://192.0.2.1/client.json",
+        "https://[2001:db8::1]/client.json",
+        "https://app.internal/client.json",
+        "https://user:secret@app.example.com/client.json",
+        "https://app.example.com/",
+        "http://app.example.com/client.json",
+        "https://app.example.com/a/../client.json",
+        "javascript:alert(1)",
+    ],
+)
+def test_addresses_that_no_client_may_have(client_id: str) -> None:
+    """Outside of development a client is a public https address with a path, and nothing else."""
+    with pytest.raises(Malformed):
+        parse_client_id(client_id)
+
+
+async def test_a_document_that_breaks_a_rule_lets_nobody_in(documents: Documents, confidential: Confidential) -> None:
+    app = confidential()
+    good = documents.found[CONFIDENTIAL]
+    assert (await app.push()).status_code == 201
+    found = {}
+    breaches = {
+        "another client": {"client_id": "https://other.example.com/client.json"},
+        "tokens without keys": {"dpop_bound_access_tokens": False},
+        "implicit": {"grant_types": ["authorization_code", "implicit"]},
+        "no redirect": {"redirect_uris": []},
+        "no atproto": {"scope": "repo:*"},
+        "native with a secret": {"application_type": "native"},
+        "two sources of keys": {"jwks_uri": "https://events.example.com/jwks.json"},
+        "a private key": {"jwks": {"keys": [{**good["jwks"]["keys"][0], "d": "AAAA"}]}},
+    }
+    for name, changes in breaches.items():
+        documents.found[CONFIDENTIAL] = {**good, **changes}
+        app.town.clock.turn(11 * MINUTE)
+        found[name] = named(await app.push())
+    assert found == dict.fromkeys(breaches, (400, "invalid_client_metadata"))
+    documents.found.clear()
+    app.town.clock.turn(11 * MINUTE)
+    assert named(await app.push()) == (400, "invalid_client_metadata")
+
+
+async def test_a_document_is_asked_for_once_in_ten_minutes(documents: Documents, confidential: Confidential) -> None:
+    app = confidential()
+    for _ in range(3):
+        assert (await app.push()).status_code == 201
+    assert documents.asked == [CONFIDENTIAL]
+    app.town.clock.turn(11 * MINUTE)
+    assert (await app.push()).status_code == 201
+    assert documents.asked == [CONFIDENTIAL] * 2
+
+
+async def test_proofs_that_are_not_accepted(town: Town) -> None:
+    """Each refusal uses nothing up: the good proof at the end still counts."""
+    app = App(town)
+    await app.push()
+    good = app.proof("POST", PAR, token_id="the good one")
+    foreign = fresh_key()
+    proofs = {
+        "none": "",
+        "nonsense": "a.b.c",
+        "for another method": app.proof("GET", PAR),
+        "for another path": app.proof("POST", "/oauth/token"),
+        "for another host": app.proof("POST", PAR, url="https://other.example.com/oauth/par"),
+        "an hour old": app.proof("POST", PAR, now_seconds=app.now_seconds - 3600),
+        "of tomorrow": app.proof("POST", PAR, now_seconds=app.now_seconds + 86400),
+        "with a token's hash": app.proof("POST", PAR, access_token="token"),
+        "without an identifier": app.proof("POST", PAR, token_id=""),
+        "with another key's signature": good.rpartition(".")[0]
+        + "."
+        + app.proof("POST", PAR, key=foreign).rpartition(".")[2],
+    }
+    found = {name: named(await app.post(PAR, app.wish(), proof=text)) for name, text in proofs.items()}
+    assert found == dict.fromkeys(proofs, (400, "invalid_dpop_proof"))
+    assert (await app.post(PAR, app.wish(), proof=good)).status_code == 201
+    assert named(await app.post(PAR, app.wish(), proof=good)) == (400, "invalid_dpop_proof")
+
+
+async def test_one_proof_and_no_more(town: Town) -> None:
+    """RFC 9449 section 4.3: two headers are none."""
+    app = App(town)
+    await app.push()
+    headers = [("dpop", app.proof("POST", PAR)), ("dpop", app.proof("POST", PAR))]
+    assert named(await town.http.post(PAR, data=app.wish(), headers=headers)) == (400, "invalid_dpop_proof")
+
+
+async def test_addresses_of_proofs_in_other_spellings(town: Town) -> None:
+    """Query, fragment, case of the host, default port and dot segments change nothing."""
+    app = App(town)
+    await app.push()
+    url = app.url(PAR)
+    for spelling in (f"{url}?x=1", f"{url}#x", url.replace("localhost", "LOCALHOST"), app.url("/x/../oauth/p%61r")):
+        text = make_proof(
+            app.key,
+            method="POST",
+            url=spelling,
+            token_id=secrets.token_hex(8),
+            now_seconds=app.now_seconds,
+            nonce=app.nonce,
+        )
+        assert (await app.post(PAR, app.wish(), proof=text)).status_code == 201, spelling
+
+
+async def test_nonces_are_good_for_some_minutes(town: Town) -> None:
+    """The newest, the one before and the next; then a new one is asked for, and nothing was used up."""
+    app = App(town)
+    first = await app.post(PAR, app.wish())
+    assert named(first) == (400, "use_dpop_nonce")
+    nonce = first.headers["dpop-nonce"]
+    assert (await app.post(PAR, app.wish())).status_code == 201
+    town.clock.turn(MINUTE)
+    assert (await app.post(PAR, app.wish(), proof=app.proof("POST", PAR, nonce=nonce))).status_code == 201
+    town.clock.turn(MINUTE)
+    late = app.proof("POST", PAR, nonce=nonce, token_id="late")
+    assert named(await app.post(PAR, app.wish(), proof=late)) == (400, "use_dpop_nonce")
+    assert named(await app.post(PAR, app.wish(), proof=late)) == (400, "use_dpop_nonce")
+    again = app.proof("POST", PAR, token_id="late")
+    assert (await app.post(PAR, app.wish(), proof=again)).status_code == 201
+
+
+async def test_assertions_that_are_not_accepted(confidential: Confidential) -> None:
+    """Who a client is it shows for this server, now, with a key that it publishes, and once."""
+    app = confidential()
+    await app.push()
+    good = app.assertion()
+    assertions = {
+        "none": {},
+        "of another type": {**good, "client_assertion_type": "urn:x"},
+        "for the token endpoint": app.assertion(issuer=app.url("/oauth/token")),
+        "for another client": app.assertion(client_id="https://other.example.com/c"),
+        "with an unknown key": app.assertion(key_id="second"),
+        "by another key": app.assertion(key=fresh_key()),
+        "an hour old": app.assertion(now_seconds=app.now_seconds - 3600),
+    }
+    found = {name: named(await app.post(PAR, {**app.wish(), **given})) for name, given in assertions.items()}
+    assert found == dict.fromkeys(assertions, (401, "invalid_client"))
+    assert (await app.post(PAR, {**app.wish(), **good})).status_code == 201
+    assert named(await app.post(PAR, {**app.wish(), **good})) == (401, "invalid_client")
+
+
+async def test_a_wanting_nonce_uses_no_assertion_up(confidential: Confidential) -> None:
+    app = confidential()
+    form = {**app.wish(), **app.assertion()}
+    assert named(await app.post(PAR, form)) == (400, "use_dpop_nonce")
+    assert (await app.post(PAR, form)).status_code == 201
+
+
+async def test_forms_are_read_strictly(town: Town) -> None:
+    """A parameter stands once; JSON is taken as well; nothing else is."""
+    app = App(town)
+    await app.push()
+    cases = {
+        "twice": ("client_id=a&client_id=b", "application/x-www-form-urlencoded"),
+        "not a form": ("hello", "text/plain"),
+        "not JSON": ("{", "application/json"),
+        "not texts": ('{"client_id": 1}', "application/json"),
+        "a NUL": ("client_id=%00", "application/x-www-form-urlencoded"),
+    }
+    found = {}
+    for name, (body, kind) in cases.items():
+        headers = {"dpop": app.proof("POST", PAR), "content-type": kind}
+        found[name] = named(await town.http.post(PAR, content=body, headers=headers))
+    assert found == dict.fromkeys(cases, (400, "invalid_request"))
+    answer = await town.http.post(PAR, json=app.wish(), headers={"dpop": app.proof("POST", PAR)})
+    assert answer.status_code == 201
+    assert answer.json()["expires_in"] == 5 * MINUTE // SECOND
+    assert answer.headers["ratelimit-policy"].endswith(";w=300")
+
+
+async def test_a_scope_of_the_document_is_the_upper_bound(town: Town) -> None:
+    """Less than declared may be asked."""
+    app = App(town)
+    request = await app.opened(await app.pushed(scope="atproto account:email"))
+    assert request.scopes == ("atproto", "account:email")
+    assert set(request.client.scopes) == set(SCOPE.split())
+
+
+async def test_too_many_requests_are_refused_before_anything_is_done(town: Town) -> None:
+    """With OAuth's word for it, and when to come back."""
+    app, registry = App(town), town.pds.registry
+    assert (await app.push()).status_code == 201
+    limit = effective(registry, PUSHES)
+    left = (await registry.counters.add(limit, "127.0.0.1", 0, town.clock.now())).remaining
+    await registry.counters.add(limit, "127.0.0.1", left, town.clock.now())
+    answer = await app.push()
+    assert named(answer) == (429, "temporarily_unavailable")
+    assert int(answer.headers["retry-after"]) > 0
+    town.clock.turn(5 * MINUTE)
+    assert (await app.push()).status_code == 201

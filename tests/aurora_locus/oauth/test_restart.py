@@ -1,0 +1,42 @@
+"""A server that is stopped and started goes on where it was: nonces, requests, codes in flight, sessions."""
+
+from pathlib import Path
+
+import pytest
+
+from groundwork.clock import HandClock
+from groundwork.database.transaction import Engine
+from tests.aurora_locus.oauth.apps import App
+from tests.aurora_locus.town import SERVER, open_town
+from tests.databases import MakeDatabase
+
+
+@pytest.fixture
+def engine() -> Engine:
+    """Both engines keep what was committed; what is asked is whether the keys come back."""
+    return "sqlite"
+
+
+async def test_nothing_is_lost_by_a_restart(
+    pds_url: str, make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path
+) -> None:
+    plc = await make_sqlite("plc_directory")
+    async with open_town(pds_url, plc, clock, tmp_path) as town:
+        ana, app, other = await town.sign_up("ana"), App(town), App(town)
+        tokens = await app.let_in(ana.did)
+        uri = await other.pushed()
+        code = await other.code(ana.did)
+    async with open_town(pds_url, plc, clock, tmp_path) as town:
+        app.town = other.town = town
+        # With the nonce of before, at the first attempt.
+        assert (await app.call(f"{SERVER}.getSession", tokens.access_token)).status_code == 200
+        form = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": other.redirect,
+            "code_verifier": other.verifier,
+            "client_id": other.client_id,
+        }
+        assert (await other.post("/oauth/token", form)).status_code == 200
+        assert (await app.refresh(tokens.refresh_token)).status_code == 200
+        assert (await other.approved(uri, ana.did))["state"] == "state of the app"

@@ -1,0 +1,230 @@
+"""Passkeys, made and used by Chromium with an authenticator of its own."""
+
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from playwright.async_api import Browser, BrowserContext, CDPSession, Page
+
+from groundwork.clock import MINUTE
+from tests.aurora_locus.oauth.test_in_chromium import faults_of
+from tests.aurora_locus.town import Town, open_town
+from tests.databases import MakeDatabase
+from tests.pages.browsers import PHONE, chromium
+from tests.parts import needs
+
+pytestmark = needs("chromium")
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    async with chromium() as opened:
+        yield opened
+
+
+@pytest.fixture
+async def town(make_sqlite: MakeDatabase, clock: Any, tmp_path: Path) -> AsyncIterator[Town]:
+    """A server that knows where it listens: passkeys belong to a name, and an address without one has none."""
+    plc = await make_sqlite("plc_directory")
+    async with open_town(f"sqlite://{tmp_path / 'pds.db'}", plc, clock, tmp_path) as opened:
+        site = opened.pds.app.state.site
+        opened.pds.app.state.site = replace(site, url=f"http://localhost:{urlsplit(opened.url).port}")
+        yield opened
+
+
+async def person(browser: Browser, town: Town) -> tuple[BrowserContext, Page]:
+    context = await browser.new_context(base_url=town.pds.app.state.site.url, locale="en-GB", viewport=PHONE)
+    context.set_default_timeout(15_000)
+    return context, await context.new_page()
+
+
+async def authenticator(context: BrowserContext, page: Page, **changes: Any) -> tuple[CDPSession, str]:
+    """A device that knows who holds it and keeps what it makes."""
+    session = await context.new_cdp_session(page)
+    await session.send("WebAuthn.enable")
+    options = {
+        "protocol": "ctap2",
+        "transport": "internal",
+        "hasResidentKey": True,
+        "hasUserVerification": True,
+        "isUserVerified": True,
+        "automaticPresenceSimulation": True,
+        **changes,
+    }
+    made = await session.send("WebAuthn.addVirtualAuthenticator", {"options": options})
+    return session, made["authenticatorId"]
+
+
+async def credentials(session: CDPSession, device: str) -> list[dict[str, Any]]:
+    found = await session.send("WebAuthn.getCredentials", {"authenticatorId": device})
+    return list(found["credentials"])
+
+
+async def sign_in(page: Page) -> None:
+    await page.goto("/sign-in?another")
+    await page.get_by_label("Handle or e-mail address").fill("ada.test")
+    await page.get_by_label("Password", exact=True).fill("password of ada")
+    await page.get_by_role("button", name="Sign in", exact=True).click()
+
+
+async def add_passkey(page: Page, name: str) -> None:
+    await page.goto("/account/security/passkey")
+    await page.get_by_label("Name").fill(name)
+    await page.get_by_role("button", name="Add a passkey").click()
+
+
+async def test_a_passkey_is_made_and_opens_the_door(town: Town, browser: Browser) -> None:
+    """As the second factor, as the proof before what is delicate, and alone."""
+    await town.sign_up("ada")
+    context, page = await person(browser, town)
+    session, device = await authenticator(context, page)
+    await sign_in(page)
+    await add_passkey(page, "My phone")
+    await page.get_by_role("heading", name="Your recovery codes").wait_for()
+    found = await faults_of(page, "codes")
+    assert len(await credentials(session, device)) == 1
+
+    # It is asked for after the password.
+    await sign_in(page)
+    await page.get_by_role("heading", name="One more thing").wait_for()
+    found += await faults_of(page, "factor")
+    await page.get_by_role("button", name="Use a passkey").click()
+    await page.get_by_text("You are signed in.").wait_for()
+
+    # It stands for the password where that is asked again.
+    for _ in range(4):
+        town.clock.turn(4 * MINUTE)
+        await page.goto("/sign-in/accounts")
+    await page.goto("/account/security")
+    await page.get_by_role("heading", name="Is it you?").wait_for()
+    found += await faults_of(page, "is it you")
+    await page.get_by_role("button", name="Use a passkey instead").click()
+    await page.get_by_text("My phone").first.wait_for()
+    found += await faults_of(page, "security")
+
+    # And alone.
+    await page.goto("/sign-in?another")
+    await page.get_by_role("button", name="Sign in with a passkey").click()
+    await page.get_by_text("You are signed in.").wait_for()
+    (kept,) = await credentials(session, device)
+    assert kept["signCount"] == 4
+
+    await page.goto("/account/security")
+    await page.get_by_role("button", name="Remove My phone").click()
+    await page.get_by_text("The passkey is removed here").wait_for()
+    assert await town.count("passkeys") == 0
+    assert await town.count("recovery_codes") == 0
+    await context.close()
+    assert found == []
+
+
+async def test_one_device_has_one_passkey(town: Town, browser: Browser) -> None:
+    """The browser is told which there are, and the page says that none was made."""
+    await town.sign_up("ada")
+    context, page = await person(browser, town)
+    await authenticator(context, page)
+    await sign_in(page)
+    await add_passkey(page, "My phone")
+    await page.get_by_role("heading", name="Your recovery codes").wait_for()
+    await add_passkey(page, "My phone again")
+    await page.get_by_text("No passkey was made").wait_for()
+    assert await town.count("passkeys") == 1
+    await context.close()
+
+
+async def test_a_copied_device_is_noticed(town: Town, browser: Browser) -> None:
+    """A counter that has not moved on means that there are two of it: neither the page nor anything else opens."""
+    await town.sign_up("ada")
+    context, page = await person(browser, town)
+    await authenticator(context, page)
+    await sign_in(page)
+    await add_passkey(page, "My phone")
+    await page.get_by_role("heading", name="Your recovery codes").wait_for()
+    await town.db.write(lambda w: w.execute("update passkeys set sign_count = 1000"))
+    await page.goto("/sign-in?another")
+    await page.get_by_role("button", name="Sign in with a passkey").click()
+    await page.get_by_text("This passkey is not known here").first.wait_for()
+    await context.close()
+
+
+async def test_an_answer_is_good_once_and_for_its_browser(town: Town, browser: Browser) -> None:
+    """What was sent is sent again: by the same browser, by another one, and with another origin in it."""
+    await town.sign_up("ada")
+    context, page = await person(browser, town)
+    await authenticator(context, page)
+    await sign_in(page)
+    await add_passkey(page, "My phone")
+    await page.get_by_role("heading", name="Your recovery codes").wait_for()
+    await page.goto("/sign-in?another")
+    sent: list[str] = []
+    page.on("request", lambda one: sent.append(one.post_data or "") if one.method == "POST" else None)
+    await page.get_by_role("button", name="Sign in with a passkey").click()
+    await page.get_by_text("You are signed in.").wait_for()
+    (body,) = sent
+    again = await context.request.post(
+        "/sign-in", data=body, headers={"content-type": "application/x-www-form-urlencoded"}, max_redirects=0
+    )
+    assert again.status == 400
+    assert "This passkey is not known here" in await again.text()
+    thief, elsewhere = await person(browser, town)
+    await elsewhere.goto("/sign-in")
+    fields = await elsewhere.locator("input[name=csrf]").first.input_value()
+    answer = _field(body, "passkey")
+    for typed in (answer, _with_origin(answer, "https://evil.example")):
+        refused = await thief.request.post("/sign-in", form={"csrf": fields, "passkey": typed}, max_redirects=0)
+        assert refused.status == 400
+    await context.close()
+    await thief.close()
+
+
+async def test_a_device_that_does_not_know_who_holds_it_is_not_taken(town: Town, browser: Browser) -> None:
+    await town.sign_up("ada")
+    context, page = await person(browser, town)
+    await authenticator(context, page, hasUserVerification=False, isUserVerified=False)
+    await sign_in(page)
+    await add_passkey(page, "My key")
+    await page.get_by_text("No passkey was made").wait_for()
+    assert await town.count("passkeys") == 0
+    await context.close()
+
+
+async def test_without_script_the_page_says_what_is_missing(town: Town, browser: Browser) -> None:
+    await town.sign_up("ada")
+    context = await browser.new_context(base_url=town.pds.app.state.site.url, java_script_enabled=False)
+    page = await context.new_page()
+    await sign_in(page)
+    await page.goto("/account/security/passkey")
+    assert await page.get_by_text("Passkeys need a browser that knows them").is_visible()
+    assert not await page.get_by_role("button", name="Add a passkey").is_visible()
+    await context.close()
+
+
+@pytest.mark.parametrize("path", ["/account/security", "/account/security/app", "/account/security/passkey"])
+async def test_pages_are_fit_to_be_used(town: Town, browser: Browser, path: str) -> None:
+    await town.sign_up("ada")
+    context, page = await person(browser, town)
+    await sign_in(page)
+    if path.endswith("app"):
+        await page.goto("/account/security")
+        await page.get_by_role("button", name="Set up an authenticator app").click()
+    await page.goto(path)
+    assert await faults_of(page, path.strip("/").replace("/", " ")) == []
+    await context.close()
+
+
+def _field(body: str, name: str) -> str:
+    return parse_qs(body)[name][0]
+
+
+def _with_origin(answer: str, origin: str) -> str:
+    said = json.loads(answer)
+    text = said["response"]["clientDataJSON"]
+    inner = json.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+    changed = json.dumps({**inner, "origin": origin}).encode()
+    said["response"]["clientDataJSON"] = urlsafe_b64encode(changed).decode().rstrip("=")
+    return json.dumps(said)

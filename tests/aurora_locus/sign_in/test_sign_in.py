@@ -1,0 +1,123 @@
+"""Signing in on the page: one answer for every wrong try, counted with the method's, nothing typed is lost."""
+
+import re
+import time
+
+import pytest
+
+from aurora_locus.accounts.limits import SIGN_IN, WRONG_PASSWORDS
+from aurora_locus.accounts.sessions import LEAST_SECONDS_OF_REFUSAL
+from groundwork.clock import MINUTE
+from tests.aurora_locus.town import Town, together
+from tests.aurora_locus.visitor import Visitor, heading_of, problems_in, token_in, visitor
+
+
+@pytest.fixture
+async def browser(town: Town):
+    await town.sign_up("ada")
+    opened = visitor(town)
+    yield opened
+    await opened.http.aclose()
+
+
+def without_token(text: str) -> str:
+    """The page without what is random on each: the form's token and the challenge for passkeys."""
+    return re.sub(r'(name="csrf" value|data-options)="[^"]+"', "", text)
+
+
+@pytest.mark.parametrize("identifier", ["ada.test", "@ADA.test", " ada@example.org "], ids=["handle", "@", "e-mail"])
+async def test_people_sign_in_by_what_they_remember(browser: Visitor, identifier: str) -> None:
+    answer = await browser.send("/sign-in", {"identifier": identifier, "password": "password of ada"})
+    assert answer.status_code == 303
+    assert await browser.is_signed_in()
+
+
+async def test_unknown_name_and_wrong_password_are_told_alike(browser: Visitor) -> None:
+    """Same words, same status, and never faster than the least time of a refusal."""
+    started = time.monotonic()
+    wrong = await browser.send("/sign-in", {"identifier": "ada.test", "password": "not the password"})
+    unknown = await browser.send("/sign-in", {"identifier": "eve.test", "password": "not the password"})
+    assert time.monotonic() - started >= 2 * LEAST_SECONDS_OF_REFUSAL
+    assert wrong.status_code == unknown.status_code == 400
+    assert problems_in(wrong) == problems_in(unknown) == {"password": "This name and password do not belong together."}
+    assert without_token(wrong.text) == without_token(unknown.text).replace("eve.test", "ada.test")
+
+
+async def test_what_was_typed_is_kept_and_the_password_is_not(browser: Visitor) -> None:
+    answer = await browser.send(
+        "/sign-in", {"identifier": 'ada"><script>', "password": "s3cret-typed", "remember": "yes", "next": "/x?y=1"}
+    )
+    assert 'value="ada&#34;&gt;&lt;script&gt;"' in answer.text
+    assert 'name="remember" value="yes" checked' in answer.text
+    assert 'name="next" value="/x?y=1"' in answer.text
+    assert "s3cret-typed" not in answer.text
+    assert "<title>Error: " in answer.text
+
+
+async def test_an_empty_form_says_both_at_once(browser: Visitor) -> None:
+    answer = await browser.send("/sign-in", {})
+    assert set(problems_in(answer)) == {"identifier", "password"}
+    assert "2 things need your attention" in answer.text
+
+
+async def test_a_password_of_a_megabyte_is_refused(browser: Visitor) -> None:
+    answer = await browser.send("/sign-in", {"identifier": "ada.test", "password": "x" * 1_000_000})
+    assert answer.status_code == 413
+    long = await browser.send("/sign-in", {"identifier": "ada.test", "password": "x" * 100_000})
+    assert long.status_code == 400
+
+
+async def test_tries_are_counted_together_with_the_methods(open_the_town) -> None:
+    """Thirty in five minutes for one name and address, however they are made."""
+    town: Town = await open_the_town()
+    object.__setattr__(town.pds.registry, "is_development", False)
+    browser = visitor(town)
+    token = token_in(await browser.get("/sign-in"))
+    form = {"csrf": token, "identifier": "nobody.test", "password": "x"}
+    half = SIGN_IN.points // 2
+    await together(*(town.sign_in("nobody.test", "x") for _ in range(half)))
+    pages = await together(*(browser.post("/sign-in", form) for _ in range(SIGN_IN.points - half)))
+    assert {page.status_code for page in pages} == {400}
+    refused = await browser.post("/sign-in", form)
+    assert refused.status_code == 429
+    assert "Retry-After" in refused.headers or "RateLimit-Reset" in refused.headers
+    assert "Too many requests" in problems_in(refused)["password"]
+    assert (await town.sign_in("nobody.test", "x")).status_code == 429
+    town.clock.turn(5 * MINUTE)
+    assert (await browser.post("/sign-in", form)).status_code == 400
+    assert WRONG_PASSWORDS.points > SIGN_IN.points
+    await browser.http.aclose()
+
+
+async def test_delicate_pages_ask_for_the_password_again(town: Town, browser: Visitor) -> None:
+    await browser.sign_in("ada")
+    page = await browser.get("/sign-in/again?next=/sign-in/accounts")
+    assert heading_of(page) == "Is it you?"
+    wrong = await browser.send("/sign-in/again", {"password": "wrong"})
+    assert wrong.status_code == 400
+    right = await browser.send("/sign-in/again", {"password": "password of ada", "next": "/sign-in/accounts"})
+    assert right.headers["location"] == "/sign-in/accounts"
+
+
+async def test_another_account_is_chosen_and_stays_chosen(town: Town, browser: Visitor) -> None:
+    ben = await town.sign_up("ben")
+    ada = (await town.sign_in("ada.test", "password of ada")).json()["did"]
+    await browser.sign_in("ada")
+    await browser.sign_in("ben")
+    assert "@ben.test</span>" in (await browser.get("/sign-in/accounts")).text
+    await browser.send("/sign-in/accounts", {"account": ada})
+    assert "@ada.test</span>" in (await browser.get("/sign-in/accounts")).text
+    await browser.send("/sign-in/accounts", {"leave": ada})
+    stranger = await browser.send("/sign-in/accounts", {"account": ada})
+    assert stranger.headers["location"].startswith("/sign-in?next=")
+    assert "@ben.test</span>" in (await browser.get("/sign-in/accounts")).text
+    assert ben.did
+
+
+async def test_going_back_after_signing_out_shows_nothing(browser: Visitor) -> None:
+    """No page is kept by the browser, so "back" asks again."""
+    await browser.sign_in("ada")
+    page = await browser.get("/sign-in/accounts")
+    assert page.headers["cache-control"] == "no-store"
+    await browser.send("/sign-out", {"everybody": "yes"}, page="/sign-in/accounts")
+    assert (await browser.get("/sign-in/accounts")).status_code == 303
