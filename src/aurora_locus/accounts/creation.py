@@ -1,107 +1,105 @@
-"""Making an account: one DID, one repository, one row, one session, or nothing.
+"""Making an account with a new identity: one DID, one repository, one row, one session, or nothing.
 
 Order: check everything that can be checked → hash the password → sign the genesis operation → store it as intended → send
 it → make repository, account, invite use, keys and session in one transaction that announces them. What fails after the
 directory has accepted is undone there, now or at the next start.
+
+Whoever was invited, or is made by the host, is announced at once. Where anybody may sign up, an account is deactivated
+until its owner has shown to read the mail (``confirming``): what is not shown needs no moderator, and relays count it not.
 """
 
 import asyncio
 import contextlib
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from at_protocol.crypto.did_key import parse_did_key
 from at_protocol.crypto.k256 import PrivateKey
-from at_protocol.failures import Malformed
 from at_protocol.identity import plc_operation
 from at_protocol.identity.plc_operation import Operation
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle
-from aurora_locus.accounts import invites, queries, sessions
+from aurora_locus.accounts import confirming, invites, queries, sessions, web_identities, wishes
 from aurora_locus.accounts.model import TokenPair
-from aurora_locus.accounts.passwords import require_acceptable
 from aurora_locus.accounts.registry import Registry
+from aurora_locus.accounts.web_identities import of_handle
+from aurora_locus.accounts.wishes import Awaits, Made, Particulars, Wish
 from aurora_locus.identity import plc_updates
-from aurora_locus.identity.handles import require_registrable, taken
+from aurora_locus.identity.handles import require_registrable
 from aurora_locus.repository import hosting
 from aurora_locus.repository.model import Status
+from groundwork.clock import Instant
 from groundwork.database.transaction import UniqueViolated, Writer
-from groundwork.errors import InvalidInput, Refused, RemoteFailed, RemoteSlow
-from groundwork.mail.address import parse_address
+from groundwork.errors import RemoteFailed, RemoteSlow
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What a new account asks for; ``password`` and ``email`` as typed."""
+async def create(registry: Registry, wish: Wish, did_web: Did | None = None) -> Made:
+    """Make an account with a new did:plc, or with the did:web of its handle (``web_identities``).
 
-    handle: str
-    email: str | None
-    password: str | None
-    invite_code: str | None = None
-    recovery_key: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Made:
-    """A new account with its first session."""
-
-    did: Did
-    handle: Handle
-    tokens: TokenPair
-
-
-async def create(registry: Registry, wish: Wish) -> Made:
-    """Make an account with a new did:plc. Raises InvalidInput or Refused with the Lexicons' names; see the module."""
+    Raises InvalidInput or Refused with the Lexicons' names; see the module.
+    """
     handle = require_registrable(wish.handle, registry.handle_domains, is_development=registry.is_development)
-    email = _email(wish.email)
-    if wish.password is None:
-        raise InvalidInput("password", "Choose a password.", name="InvalidPassword")
-    require_acceptable(wish.password)
-    if registry.needs_invite and not wish.invite_code:
-        raise Refused(
-            "This server takes new accounts by invitation: an invite code is needed.", name="InvalidInviteCode"
-        )
-    recovery = None
-    if wish.recovery_key is not None:
-        try:
-            recovery = parse_did_key(wish.recovery_key)
-        except Malformed as error:
-            raise InvalidInput("recoveryKey", f"The recovery key is not a did:key: {error.why}.") from error
-        if recovery == registry.rotation_key.public:
-            raise InvalidInput("recoveryKey", "The recovery key is this server's own; give one that you hold.")
-    await _require_free(registry, handle, email, wish.invite_code if registry.needs_invite else None)
+    asked = wishes.particulars(registry, wish)
+    async with registry.db.reader() as reader:
+        invite = await wishes.invite_of(registry, reader, wish)
+        await wishes.require_free(reader, handle, asked.email, did_web)
+        if did_web is not None:
+            await web_identities.require_new(reader, did_web, handle)
+    awaits = None if invite or wish.by_admin or not registry.confirms_email else Awaits.CONFIRMATION
 
-    password_hash = await registry.passwords.hash(wish.password)
+    password_hash = await registry.passwords.hash(asked.password)
     signing = PrivateKey.from_bytes(secrets.token_bytes(32))
-    operation = plc_updates.genesis(
-        rotation_key=registry.rotation_key,
-        recovery=recovery,
-        signing=signing.public,
-        handle=handle,
-        pds=registry.url,
-    )
-    did = plc_operation.did_of(operation)
-    making = asyncio.create_task(_make(registry, wish, handle, email, password_hash, signing, operation))
+    operation = None
+    if did_web is None:
+        operation = plc_updates.genesis(
+            rotation_key=registry.rotation_key,
+            recovery=asked.recovery,
+            signing=signing.public,
+            handle=handle,
+            pds=registry.url,
+        )
+    did = of_handle(handle) if operation is None else plc_operation.did_of(operation)
+    coming = _Coming(did, handle, asked, password_hash, invite, awaits, signing, operation, wish.note)
+    making = asyncio.create_task(_make(registry, coming))
     try:
-        return Made(did, handle, await asyncio.shield(making))
+        tokens = await asyncio.shield(making)
     except asyncio.CancelledError:
         # Who asked is gone. What has begun is still ended properly: stopped in the middle, nobody would know which of
         # directory and database has the account.
         with contextlib.suppress(Exception):
             await making
         raise
+    return Made(did, handle, tokens, awaits)
 
 
-async def _make(
-    registry: Registry,
-    wish: Wish,
-    handle: Handle,
-    email: str,
-    password_hash: str,
-    signing: PrivateKey,
-    operation: Operation,
-) -> TokenPair:
-    did = plc_operation.did_of(operation)
+@dataclass(frozen=True, slots=True)
+class _Coming:
+    """An account between its checks and its rows. ``operation``: what the directory is told of a did:plc."""
+
+    did: Did
+    handle: Handle
+    asked: Particulars
+    password_hash: str
+    invite: str | None
+    awaits: Awaits | None
+    signing: PrivateKey
+    operation: Operation | None
+    note: Callable[[Writer, Did], None] | None
+
+
+async def _make(registry: Registry, coming: _Coming) -> TokenPair:
+    if coming.operation is None:
+        tokens = await _store(registry, coming)
+    else:
+        tokens = await _register(registry, coming, coming.operation)
+    if coming.awaits is Awaits.CONFIRMATION:
+        # A crash before this costs a letter, which requestEmailConfirmation sends again.
+        await confirming.send_first_letter(registry, coming.did)
+    return tokens
+
+
+async def _register(registry: Registry, coming: _Coming, operation: Operation) -> TokenPair:
+    did = coming.did
     await plc_updates.intend(registry.db, did, operation)
     try:
         await registry.directory.submit(did, operation)
@@ -109,63 +107,45 @@ async def _make(
         # The directory is in trouble and need not be asked again now: `plc_updates.mend` looks later.
         raise
     except Exception:
-        await plc_updates.give_up(registry.db, registry.directory, registry.rotation_key, did, operation)
+        await plc_updates.give_up(registry.plc, did, operation)
         raise
     try:
-        return await _store(registry, wish, handle, email, password_hash, signing, operation)
+        return await _store(registry, coming)
     except Exception:
-        await plc_updates.give_up(registry.db, registry.directory, registry.rotation_key, did, operation)
+        await plc_updates.give_up(registry.plc, did, operation)
         raise
 
 
-async def _store(
-    registry: Registry,
-    wish: Wish,
-    handle: Handle,
-    email: str,
-    password_hash: str,
-    signing: PrivateKey,
-    operation: Operation,
-) -> TokenPair:
-    did = plc_operation.did_of(operation)
-    beginning = hosting.begin(registry.repositories, did, signing)
+async def _store(registry: Registry, coming: _Coming) -> TokenPair:
+    did = coming.did
+    beginning = hosting.begin(registry.repositories, did, coming.signing)
 
     def work(w: Writer) -> TokenPair:
-        queries.require_not_kept(w, handle, did)
-        hosting.create(w, beginning, Status.ACTIVE)
-        queries.insert(w, did, handle, email=email, password_hash=password_hash, deactivated_at=None)
-        if registry.needs_invite:
-            invites.use(w, wish.invite_code or "", did)
-        registry.repositories.keys.make_current(w, did, signing)
-        plc_updates.settle(w, did, operation)
+        queries.require_not_kept(w, coming.handle, did)
+        hosting.create(w, beginning, Status.DEACTIVATED if coming.awaits else Status.ACTIVE)
+        queries.insert(
+            w,
+            did,
+            coming.handle,
+            email=coming.asked.email,
+            password_hash=coming.password_hash,
+            recovery_key=coming.asked.recovery_key,
+        )
+        if coming.awaits is not None:
+            queries.set_awaiting(w, did, coming.awaits.value, Instant(w.now + confirming.PATIENCE))
+        if coming.invite is not None:
+            invites.use(w, coming.invite, did)
+        registry.repositories.keys.make_current(w, did, coming.signing)
+        if coming.operation is not None:
+            plc_updates.settle(w, did, coming.operation)
         tokens = sessions.open_session(w, registry.tokens, did)
-        hosting.announce_creation(w, registry.repositories, handle, beginning)
+        if coming.note is not None:
+            coming.note(w, did)
+        if coming.awaits is None:
+            hosting.announce_creation(w, registry.repositories, coming.handle, beginning)
         return tokens
 
     try:
         return await registry.db.write(work)
-    except UniqueViolated as violated:
-        raise (_email_taken() if "email" in violated.constraint else taken()) from violated
-
-
-async def _require_free(registry: Registry, handle: Handle, email: str, invite_code: str | None) -> None:
-    """Before the directory hears of it; the constraints decide again, for those who race."""
-    async with registry.db.reader() as reader:
-        if await queries.handle_is_taken(reader, handle, None):
-            raise taken()
-        if await queries.email_is_taken(reader, email):
-            raise _email_taken()
-        if invite_code is not None:
-            await invites.require_usable(reader, invite_code)
-
-
-def _email_taken() -> Refused:
-    return Refused("There is an account with this e-mail address already.", name="InvalidRequest")
-
-
-def _email(text: str | None) -> str:
-    """The address in lower case, as it is stored and compared."""
-    try:
-        return parse_address(text or "").lower()
-    except ValueError as error:
-        raise InvalidInput("email", str(error)) from None
+    except UniqueViolated as lost:
+        raise wishes.lost_race(lost.constraint) from lost

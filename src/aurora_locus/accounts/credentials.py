@@ -7,6 +7,8 @@ looked up each time.
 This stands before every write, so two things are kept in bounded memory: tokens that were verified (their time is checked
 again with each use) and accounts (forgotten when this process changes them; what another process changed is seen after
 ``MAX_AGE``, and the statement that moves a repository's head refuses inactive ones in any case).
+
+Wrong passwords of the administration are counted by where they come from, together with those of the operators' page.
 """
 
 import base64
@@ -18,12 +20,14 @@ from cachetools import LRUCache
 
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import queries
+from aurora_locus.accounts.limits import OPERATOR_SIGN_IN, network_of, widened
 from aurora_locus.accounts.model import AccessToken, Account, RefreshToken, Scope
 from aurora_locus.accounts.session_tokens import SessionTokens, expired
 from aurora_locus.repository.model import OF_THE_HOST, Status
 from aurora_locus.repository.repositories import Repositories
 from groundwork.clock import SECOND, Clock, Instant
 from groundwork.errors import Forbidden, NotSignedIn
+from groundwork.rate_limit.contract import Counters, RateLimited, spend
 from groundwork.settings import Secret
 
 MAX_AGE = 2 * SECOND
@@ -50,18 +54,31 @@ class Administration:
 class Credentials:
     """Reads Authorization headers for one server."""
 
-    def __init__(self, repositories: Repositories, tokens: SessionTokens, admin_password: Secret, clock: Clock) -> None:
+    def __init__(
+        self,
+        repositories: Repositories,
+        tokens: SessionTokens,
+        admin_password: Secret,
+        clock: Clock,
+        counters: Counters,
+        *,
+        is_development: bool,
+    ) -> None:
         self._db = repositories.db
         self._tokens = tokens
         self._admin = admin_password
         self._clock = clock
+        self._counters = counters
+        self._guesses = widened(OPERATOR_SIGN_IN) if is_development else OPERATOR_SIGN_IN
         self._verified: LRUCache[bytes, AccessToken] = LRUCache(_KEPT_TOKENS)
         self._accounts: LRUCache[Did, tuple[Account, Instant]] = LRUCache(_KEPT_ACCOUNTS)
         self._changes = 0
         repositories.when_forgotten(self._forget)
 
-    async def read(self, headers: Mapping[bytes, bytes]) -> Session | Administration | None:
-        """Whoever sent this request; None without a header. Raises NotSignedIn or Forbidden."""
+    async def read(self, headers: Mapping[bytes, bytes], address: str) -> Session | Administration | None:
+        """Whoever sent this request from an address; None without a header. Raises NotSignedIn, Forbidden, and RateLimited
+        after too many wrong passwords of the administration.
+        """
         header = headers.get(b"authorization")
         if header is None:
             return None
@@ -74,7 +91,7 @@ class Credentials:
                     access = self._tokens.read_access(value, now)
                     self._verified[header] = access
                 case "basic":
-                    return self._administration(value)
+                    return await self._administration(value, address)
                 case _:
                     raise NotSignedIn("Use a Bearer token here.", name="InvalidToken")
         elif access.expires_at <= now:
@@ -90,6 +107,15 @@ class Credentials:
         if scheme != "bearer":
             raise NotSignedIn("Send the refresh token as Bearer.", name="InvalidToken")
         return self._tokens.read_refresh(value, self._clock.now(), even_if_expired=even_if_expired)
+
+    async def of_an_app(self, did: Did, issued_at: Instant) -> Account:
+        """The account that has let an app in, whose token was made at this time. Raises NotSignedIn or Forbidden unless the
+        account is active: an app does nothing for one that is hidden.
+        """
+        account = _usable(await self._account(did, self._clock.now()), issued_at, Scope.FULL)
+        if account.status is not Status.ACTIVE:
+            raise NotSignedIn("This account is deactivated.", name="AccountDeactivated")
+        return account
 
     async def speaking_through_a_service(self, did: Did) -> Account:
         """The account that signed a service token. Raises NotSignedIn or Forbidden unless it may act here."""
@@ -116,15 +142,21 @@ class Credentials:
         self._changes += 1
         self._accounts.pop(did, None)
 
-    def _administration(self, value: str) -> Administration:
+    async def _administration(self, value: str, address: str) -> Administration:
         try:
             user, _, password = base64.b64decode(value, validate=True).partition(b":")
         except ValueError:
             user, password = b"", b""
         # Both are always compared, in a time that tells nothing about what was sent.
         known = hmac.compare_digest(password, self._admin.reveal().encode()) & hmac.compare_digest(user, b"admin")
+        guess, now = (self._guesses, network_of(address)), self._clock.now()
         if not known or not self._admin:
+            await spend(self._counters, [guess], now=now)
             raise NotSignedIn("Wrong administration password.", name="AuthenticationRequired", headers=BASIC)
+        # Programs send the right one with every call, so it is not counted; after too many guesses it is not taken either.
+        guessed = await self._counters.add(*guess, 0, now)
+        if guessed.remaining == 0:
+            raise RateLimited(guessed, (guessed.resets_at - now) / SECOND)
         return Administration()
 
 

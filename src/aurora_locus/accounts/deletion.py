@@ -1,16 +1,19 @@
 """Deleting an account for good: nothing of it remains here but its DID, marked as deleted, and its handle,
-kept from others for a while. The identity in the directory is the person's, and is not ended.
+kept from others for a while. The identity in the directory is the person's, and is not ended; only of an account that was
+never shown, and whose identity nobody but us can use, it goes as well.
 
 One transaction takes everything, so there is no half of a deletion; files of blobs follow, each account has its own.
 """
+
+from collections.abc import Callable
 
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import email_tokens, invites, queries, sessions
 from aurora_locus.accounts.email_tokens import Purpose, Verdict
 from aurora_locus.accounts.registry import Registry
+from aurora_locus.accounts.wishes import Awaits
 from aurora_locus.identity import plc_updates
 from aurora_locus.repository import hosting
-from aurora_locus.repository.repositories import Repositories
 from groundwork.clock import Instant
 from groundwork.database.transaction import Writer
 
@@ -24,11 +27,22 @@ async def delete_own(registry: Registry, did: Did, password: str, token: str) ->
     def work(w: Writer) -> Verdict:
         verdict = email_tokens.spend(w, registry.email_tokens, did, Purpose.DELETE_ACCOUNT, token)
         if verdict is Verdict.GOOD:
-            _remove(w, registry.repositories, did)
+            _remove(w, registry, did)
         return verdict
 
     async with registry.repositories.locks.hold(did):
         email_tokens.require_good(await registry.db.write(work))
+
+
+async def delete_by_host(registry: Registry, did: Did, note: Callable[[Writer], None]) -> None:
+    """The host's wish; ``note`` runs first in the transaction, and its failure is the deletion's."""
+
+    def work(w: Writer) -> None:
+        note(w)
+        _remove(w, registry, did)
+
+    async with registry.repositories.locks.hold(did):
+        await registry.db.write(work)
 
 
 async def delete_forgotten(registry: Registry) -> int:
@@ -38,22 +52,29 @@ async def delete_forgotten(registry: Registry) -> int:
     deleted = 0
     for did in due:
         async with registry.repositories.locks.hold(did):
-            deleted += await registry.db.write(lambda w, did=did: _remove_if_due(w, registry.repositories, did))  # type: ignore[misc]  # a default binds it now
+            deleted += await registry.db.write(lambda w, did=did: _remove_if_due(w, registry, did))  # type: ignore[misc]  # a default binds it now
     return deleted
 
 
-def _remove_if_due(w: Writer, repositories: Repositories, did: Did) -> bool:
+def _remove_if_due(w: Writer, registry: Registry, did: Did) -> bool:
     # The owner may have come back since the list was read.
     if not queries.is_to_delete(w, did, Instant(w.now)):
         return False
-    _remove(w, repositories, did)
+    _remove(w, registry, did)
     return True
 
 
-def _remove(w: Writer, repositories: Repositories, did: Did) -> None:
+def _remove(w: Writer, registry: Registry, did: Did) -> None:
+    repositories = registry.repositories
+    waiting = queries.waiting(w, did)
+    if waiting is not None and waiting.awaits == Awaits.CONFIRMATION:
+        plc_updates.end_own(w, did, registry.rotation_key)
     queries.remove(w, did)
     invites.disable_of(w, did)
     plc_updates.forget_settled(w, did)
     repositories.keys.remove(w, did)
-    # Last, because it announces.
-    hosting.remove(w, repositories, did)
+    if waiting is not None:
+        hosting.forget(w, repositories, did)
+    else:
+        # Last, because it announces.
+        hosting.remove(w, repositories, did)

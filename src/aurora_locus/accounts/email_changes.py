@@ -1,10 +1,11 @@
 """An account's e-mail address: asked for tokens, confirmed, changed."""
 
 from at_protocol.syntax.did import Did
-from aurora_locus.accounts import email_tokens, queries
+from aurora_locus.accounts import confirming, email_tokens, queries
 from aurora_locus.accounts.email_tokens import Purpose, Verdict
 from aurora_locus.accounts.model import Account
 from aurora_locus.accounts.registry import Registry
+from aurora_locus.accounts.second_factors import queries as second_factors
 from groundwork.database.transaction import UniqueViolated, Writer
 from groundwork.errors import Forbidden, InvalidInput, Refused
 from groundwork.mail.address import parse_address
@@ -45,6 +46,7 @@ async def confirm(registry: Registry, did: Did, typed_email: str, token: str) ->
         verdict = email_tokens.spend(w, registry.email_tokens, did, Purpose.CONFIRM_EMAIL, token)
         if verdict is Verdict.GOOD:
             queries.confirm_email(w, did, w.now)
+            confirming.show(w, registry.repositories, did)
         return verdict
 
     verdict = await registry.db.write(work)
@@ -78,3 +80,25 @@ async def update(registry: Registry, did: Did, typed_email: str, token: str | No
         email_tokens.require_good(await registry.db.write(work))
     except UniqueViolated:
         raise Refused("There is an account with this e-mail address already.", name="InvalidRequest") from None
+
+
+async def ask_mail_code(registry: Registry, did: Did, token: str | None, *, is_wanted: bool) -> None:
+    """Whether signing in takes a code by e-mail from now on.
+
+    Raises Refused for an address that is not confirmed, InvalidInput (``TokenRequired``) and NotSignedIn for the token: as a
+    change of the address, taking this away needs one.
+    """
+
+    def work(w: Writer) -> Verdict:
+        if is_wanted and not queries.email_is_confirmed(w, did):
+            raise Refused("Confirm the e-mail address first.", name="InvalidRequest")
+        verdict = Verdict.GOOD
+        if not is_wanted:
+            given = email_tokens.require_token(token)
+            verdict = email_tokens.spend(w, registry.email_tokens, did, Purpose.UPDATE_EMAIL, given)
+        if verdict is Verdict.GOOD:
+            second_factors.set_mail(w, did, is_on=is_wanted)
+            w.after_commit(lambda: registry.repositories.forget_head(did))
+        return verdict
+
+    email_tokens.require_good(await registry.db.write(work))

@@ -31,6 +31,7 @@ class Purpose(StrEnum):
     RESET_PASSWORD = "reset_password"  # noqa: S105 - a purpose's name
     DELETE_ACCOUNT = "delete_account"
     PLC_OPERATION = "plc_operation"
+    SIGN_IN = "sign_in"
 
 
 class Verdict(StrEnum):

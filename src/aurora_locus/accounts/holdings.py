@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from at_protocol.syntax.did import Did
+from at_protocol.syntax.nsid import Nsid
 from groundwork.database.transaction import Reader
 
 _COUNT = """
@@ -11,6 +12,15 @@ _COUNT = """
            (select count(distinct cid) from blob_references where did = :did) as expected_blobs,
            (select count(*) from blobs where did = :did) as blobs,
            (select count(*) from preferences where did = :did) as preferences
+"""
+_MEASURE = """
+    select (select count(*) from records where did = :did) as records,
+           (select coalesce(sum(length(bytes)), 0) from blocks where did = :did and uses > 0) as repository_bytes,
+           (select count(*) from blobs where did = :did) as blobs,
+           (select coalesce(sum(size), 0) from blobs where did = :did) as blob_bytes
+"""
+_COUNT_BY_COLLECTION = """
+    select collection, count(*) as records from records where did = :did group by collection order by collection
 """
 
 
@@ -23,6 +33,29 @@ class Holdings:
     expected_blobs: int
     blobs: int
     preferences: int
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """What an account takes up; ``blobs`` are all uploads, which are what the quota is about."""
+
+    records: int
+    repository_bytes: int
+    blobs: int
+    blob_bytes: int
+
+
+async def measure(reader: Reader, did: Did) -> Storage:
+    """Goes through everything the account has; for its owner, not for a crowd."""
+    row = await reader.fetch_one(_MEASURE, did=did)
+    if row is None:
+        raise LookupError("a statement without a table has one row")
+    return Storage(row["records"], int(row["repository_bytes"]), row["blobs"], int(row["blob_bytes"]))
+
+
+async def collections(reader: Reader, did: Did) -> list[tuple[Nsid, int]]:
+    """Every collection with the number of its records, by name."""
+    return [(Nsid(row["collection"]), row["records"]) for row in await reader.fetch(_COUNT_BY_COLLECTION, did=did)]
 
 
 async def count(reader: Reader, did: Did) -> Holdings:

@@ -17,12 +17,16 @@ _INSERT = """
     insert into invite_codes (code, available_uses, for_account, created_by, created_at)
     values (:code, :uses, :for_account, :created_by, :created_at)
 """
-# One statement decides: two sign-ups that race for the last use cannot both take it.
-_TAKE = """
-    update invite_codes set available_uses = available_uses - 1
-     where code = :code and disabled = 0 and available_uses > 0
+# Whoever the host does not let invite, or does not let be here, invites nobody while that lasts.
+_USABLE = """
+    code = :code and disabled = 0 and available_uses > 0
+       and not exists (select 1 from accounts a
+                        where a.did = invite_codes.for_account
+                          and (a.invites_disabled = 1 or a.takedown_ref is not null or a.suspended_at is not null))
 """
-_IS_USABLE = "select 1 from invite_codes where code = :code and disabled = 0 and available_uses > 0"
+# One statement decides: two sign-ups that race for the last use cannot both take it.
+_TAKE = f"update invite_codes set available_uses = available_uses - 1 where {_USABLE}"
+_IS_USABLE = f"select 1 from invite_codes where {_USABLE}"
 _NOTE_USE = "insert into invite_code_uses (code, used_by, used_at) values (:code, :used_by, :used_at)"
 _COLUMNS = "c.code, c.available_uses, c.disabled, c.for_account, c.created_by, c.created_at"
 _OF_ACCOUNTS = f"select {_COLUMNS} from invite_codes c where c.for_account in :accounts order by c.created_at, c.code"
@@ -30,9 +34,23 @@ _USED_BY = f"""
     select u.used_by, {_COLUMNS} from invite_code_uses u join invite_codes c on c.code = u.code where u.used_by in :dids
 """
 _USES_OF = "select code, used_by, used_at from invite_code_uses where code in :codes order by used_at, used_by"
+_USES = "(select count(*) from invite_code_uses u where u.code = c.code)"
+# A page behind (key, code): both fall, so that one comparison of pairs finds the next page.
+_PAGES = {
+    sort: f"""
+        select * from (select {_COLUMNS}, {key} as sort_key from invite_codes c) p
+         where (p.sort_key, p.code) < (:key, :code)
+         order by p.sort_key desc, p.code desc
+         limit :limit
+    """
+    for sort, key in (("recent", "c.created_at"), ("usage", _USES))
+}
 _DISABLE = "update invite_codes set disabled = 1 where code in :codes"
 _DISABLE_OF_ACCOUNTS = "update invite_codes set disabled = 1 where for_account in :accounts"
 _DISABLE_OF = "update invite_codes set disabled = 1 where for_account = :did"
+
+# Above every instant and every count.
+_BEYOND = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +119,24 @@ async def _with_uses(reader: Reader, rows: Sequence[Row]) -> list[InviteCode]:
     return [_code(row, uses[row["code"]]) for row in rows]
 
 
+async def page(reader: Reader, sort: str, after: tuple[int, str] | None, limit: int) -> list[tuple[int, InviteCode]]:
+    """All codes, the newest (``recent``) or the most used (``usage``) first, each with what its cursor is made of."""
+    key, code = after or (_BEYOND, "")
+    rows = await reader.fetch(_PAGES[sort], key=key, code=code, limit=limit)
+    codes = await _with_uses(reader, rows)
+    return [(int(row["sort_key"]), code) for row, code in zip(rows, codes, strict=True)]
+
+
 async def require_usable(reader: Reader, code: str) -> None:
     """Refuse early what :func:`use` would refuse; whoever races for the last use is settled there."""
-    # PostgreSQL cannot even be asked for a NUL.
-    if not code.isprintable() or await reader.fetch_one(_IS_USABLE, code=code) is None:
+    if not await is_usable(reader, code):
         raise _unusable()
+
+
+async def is_usable(reader: Reader, code: str) -> bool:
+    """Whether somebody could take a use now."""
+    # PostgreSQL cannot even be asked for a NUL.
+    return code.isprintable() and await reader.fetch_one(_IS_USABLE, code=code) is not None
 
 
 def use(w: Writer, code: str, did: Did) -> None:

@@ -20,6 +20,7 @@ _SUBJECTS = {
     Purpose.RESET_PASSWORD: "Choose a new password",
     Purpose.DELETE_ACCOUNT: "Delete your account",
     Purpose.PLC_OPERATION: "Change your identity",
+    Purpose.SIGN_IN: "Sign in",
 }
 _WISHES = {
     Purpose.CONFIRM_EMAIL: "Somebody, hopefully you, wants to confirm that this address belongs to the account",
@@ -27,11 +28,19 @@ _WISHES = {
     Purpose.RESET_PASSWORD: "Somebody, hopefully you, wants to choose a new password for the account",
     Purpose.DELETE_ACCOUNT: "Somebody, hopefully you, wants to delete, for good, the account",
     Purpose.PLC_OPERATION: "Somebody, hopefully you, wants to change the identity, perhaps to move away, of the account",
+    Purpose.SIGN_IN: "Somebody, hopefully you, knows the password and wants to sign in to the account",
 }
 
 
-def mail_payer(db: Database, tokens: EmailTokens, mailer: Mailer, hostname: str) -> Payer:
-    """Pays ``Debt.MAIL``. A lost answer is tried once more; a second one counts as sent, a third copy helps nobody."""
+# Where a code may be typed without an app; the others belong to the account's own pages or to the app that asked.
+_PAGES = {
+    Purpose.CONFIRM_EMAIL: "/confirm-email",
+    Purpose.RESET_PASSWORD: "/reset-password/code",
+}
+
+
+def mail_payer(db: Database, tokens: EmailTokens, mailer: Mailer, hostname: str, url: str) -> Payer:
+    """``url`` is this server's address, for the links. Pays ``Debt.MAIL``. A lost answer is tried once more; a second one counts as sent, a third copy helps nobody."""
 
     async def pay(debt: Debt) -> None:
         async with db.reader() as reader:
@@ -39,7 +48,7 @@ def mail_payer(db: Database, tokens: EmailTokens, mailer: Mailer, hostname: str)
         if letter is None:
             return
         try:
-            await mailer.send(compose(letter, debt.subject, tokens.of_letter(debt.subject), hostname))
+            await mailer.send(compose(letter, debt.subject, tokens.of_letter(debt.subject), hostname, url))
         except RemoteSlow:
             if debt.reason == ANSWER_LOST:
                 return
@@ -48,15 +57,17 @@ def mail_payer(db: Database, tokens: EmailTokens, mailer: Mailer, hostname: str)
     return pay
 
 
-def compose(letter: Letter, number: str, token: str, hostname: str) -> Mail:
+def compose(letter: Letter, number: str, token: str, hostname: str, url: str) -> Mail:
     """The words. Raises InvalidInput for a stored address that is none."""
     try:
         to = parse_address(letter.email)
     except ValueError as error:
         raise InvalidInput("email", str(error)) from None
+    page = _PAGES.get(letter.purpose)
+    link = "" if page is None else f"Nowhere? Then open this page:\n\n    {url}{page}?code={token}\n\n"
     text = (
         f"Hello,\n\n{_WISHES[letter.purpose]} {letter.handle} on {hostname}.\n\n"
-        f"If it was you, give this code where you were asked for it:\n\n    {token}\n\n"
+        f"If it was you, give this code where you were asked for it:\n\n    {token}\n\n{link}"
         "It works once and for fifteen minutes. If it was not you, nothing needs to be done; give the code to nobody.\n"
     )
     return Mail(to, _SUBJECTS[letter.purpose], text, message_id=f"<{number}@{hostname}>")

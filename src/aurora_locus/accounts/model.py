@@ -11,7 +11,12 @@ from groundwork.clock import Instant
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One account with the status of its repository."""
+    """One account with the status of its repository.
+
+    ``awaits``: what one that was never shown waits for (``wishes.Awaits``). ``recovery_key`` is its owner's did:key.
+    ``moved_to`` is the server that its identity names instead of this one. ``asks_mail_code``: signing in takes a code that
+    is sent by e-mail, or another second factor.
+    """
 
     did: Did
     handle: Handle
@@ -21,6 +26,10 @@ class Account:
     status: Status
     tokens_valid_after: Instant
     created_at: Instant
+    awaits: str | None
+    recovery_key: str | None
+    moved_to: str | None
+    asks_mail_code: bool
 
 
 class Scope(StrEnum):

@@ -15,6 +15,12 @@ _FIND = """
       from accounts where did in :dids
      order by did
 """
+_SEARCH_EMAIL = """
+    select did from accounts
+     where did > :after and (coalesce(email, '') like :part escape '!' or cast(:part as text) = '%%')
+     order by did
+     limit :limit
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,3 +58,16 @@ async def find(reader: Reader, dids: Sequence[Did]) -> list[Particulars]:
         )
         for row in await reader.fetch(_FIND, dids=list(dids))
     ]
+
+
+async def search_email(reader: Reader, part: str, *, after: Did, limit: int) -> list[Did]:
+    """Accounts whose address has this part, in whatever case, by DID behind ``after``; without a part all accounts."""
+    if not part.isprintable() or not after.isprintable():
+        return []
+    rows = await reader.fetch(_SEARCH_EMAIL, after=after, part=f"%{literally(part.strip().lower())}%", limit=limit)
+    return [Did(row["did"]) for row in rows]
+
+
+def literally(text: str) -> str:
+    """Text as a part of a ``like`` pattern with ``escape '!'``."""
+    return text.replace("!", "!!").replace("%", "!%").replace("_", "!_")

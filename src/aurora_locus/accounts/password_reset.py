@@ -4,6 +4,7 @@ whatever was opened with the old one.
 
 import asyncio
 
+from at_protocol.syntax.did import Did
 from aurora_locus.accounts import email_changes, email_tokens, queries, sessions
 from aurora_locus.accounts.email_tokens import Purpose, Verdict
 from aurora_locus.accounts.passwords import require_acceptable
@@ -28,6 +29,14 @@ async def ask(registry: Registry, typed_email: str) -> None:
     await asyncio.sleep(answers_at - loop.time())
 
 
+async def change(registry: Registry, did: Did, password: str) -> None:
+    """Set the password for somebody who has proven to be the owner, and end every session. Raises InvalidInput."""
+    require_acceptable(password)
+    password_hash = await registry.passwords.hash(password)
+
+    await registry.db.write(lambda w: _replace(w, registry, did, password_hash))
+
+
 async def reset(registry: Registry, token: str, password: str) -> None:
     """Set the password and end every session. Raises InvalidInput for the password, NotSignedIn for the token."""
     require_acceptable(password)
@@ -36,9 +45,15 @@ async def reset(registry: Registry, token: str, password: str) -> None:
     def work(w: Writer) -> Verdict:
         verdict, did = email_tokens.spend_anybodys(w, registry.email_tokens, Purpose.RESET_PASSWORD, token)
         if did is not None:
-            queries.set_password(w, did, password_hash)
-            sessions.end_all(w, did)
-            w.after_commit(lambda: registry.repositories.forget_head(did))
+            _replace(w, registry, did, password_hash)
         return verdict
 
     email_tokens.require_good(await registry.db.write(work))
+
+
+def _replace(w: Writer, registry: Registry, did: Did, password_hash: str) -> None:
+    """Whatever was opened or asked for with the old password is over."""
+    queries.set_password(w, did, password_hash)
+    sessions.end_all(w, did)
+    email_tokens.drop_all(w, did)
+    w.after_commit(lambda: registry.repositories.forget_head(did))

@@ -33,6 +33,11 @@ async def read(reader: Reader, did: Did, namespace: str, *, has_full_access: boo
     ]
 
 
+async def read_all(reader: Reader, did: Did) -> list[Any]:
+    """Every preference of every namespace, for the owner's own archive."""
+    return [json_form.to_json(json_form.decode(row["value"])) for row in await reader.fetch(_LIST, did=did)]
+
+
 def checked(values: Sequence[Any], namespace: str, *, has_full_access: bool) -> list[tuple[str, str]]:
     """Name and text of each that may be stored. Raises InvalidInput, Forbidden or TooLarge; touches nothing."""
     checked_values = []

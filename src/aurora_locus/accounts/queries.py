@@ -1,5 +1,7 @@
 """The statements on ``accounts``."""
 
+from dataclasses import dataclass
+
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle
 from aurora_locus.accounts.model import Account
@@ -9,7 +11,9 @@ from groundwork.clock import SECOND, Instant
 from groundwork.database.transaction import Reader, Row, Writer
 
 _COLUMNS = """
-    select a.did, a.handle, a.email, a.email_confirmed_at, a.password_hash, r.status, a.tokens_valid_after, a.created_at
+    select a.did, a.handle, a.email, a.email_confirmed_at, a.password_hash, r.status, a.tokens_valid_after, a.created_at,
+           a.awaits, a.recovery_key, a.moved_to,
+           (select count(*) from mail_factors m where m.did = a.did) as mail_factors
       from accounts a join repositories r on r.did = a.did
 """
 _BY_DID = _COLUMNS + " where a.did = :key"
@@ -21,6 +25,9 @@ _HANDLE_IS_TAKEN = """
     union all
     select 1 from released_handles where handle = :handle and did <> :did and released_at > :released_after
 """
+# The name in a did:web that this server serves is that identity's for ever, whatever its handle is now.
+_IS_SOMEBODYS_IDENTITY = "select 1 from repositories where did = :of_name and did <> :did"
+_WAS_HERE = "select 1 from repositories where did = :did"
 _HANDLE_IS_KEPT = (
     "select 1 from released_handles where handle = :handle and did <> :did and released_at > :released_after"
 )
@@ -28,8 +35,8 @@ _HANDLE_IS_KEPT = (
 _EMAIL_IS_TAKEN = "select 1 from accounts where email = :email"
 
 _INSERT = """
-    insert into accounts (did, handle, email, password_hash, deactivated_at, created_at)
-    values (:did, :handle, :email, :password_hash, :deactivated_at, :created_at)
+    insert into accounts (did, handle, email, password_hash, recovery_key, created_at)
+    values (:did, :handle, :email, :password_hash, :recovery_key, :created_at)
 """
 
 _SET_HANDLE = "update accounts set handle = :new where did = :did and handle = :old"
@@ -38,6 +45,23 @@ _RELEASE_HANDLE = """
     on conflict (handle) do update set did = excluded.did, released_at = excluded.released_at
 """
 _SET_DEACTIVATED = "update accounts set deactivated_at = :at, delete_after = :delete_after where did = :did"
+_SET_AWAITING = """
+    update accounts set awaits = :awaits, deactivated_at = :at, delete_after = :delete_after where did = :did
+"""
+_SET_SHOWN = "update accounts set awaits = null, deactivated_at = null, delete_after = null where did = :did"
+_WAITING = "select handle, awaits from accounts where did = :did and awaits is not null"
+_SET_MOVED = """
+    update accounts set moved_to = :moved_to where did = :did and (moved_to is null or moved_to <> :moved_to)
+"""
+_UNSET_MOVED = "update accounts set moved_to = null where did = :did"
+_SET_LOOKED_AT = "update accounts set looked_at = :at where did = :did"
+_IS_SHOWN = "select 1 from accounts where did = :did and deactivated_at is null"
+_TO_LOOK_AT = """
+    select did from accounts
+     where looked_at <= :before and awaits is null and deactivated_at is null and takedown_ref is null
+     order by looked_at, did
+     limit :limit
+"""
 _TAKEN_DOWN = "select takedown_ref, suspended_at from accounts where did = :did"
 
 _EMAIL = "select email, email_confirmed_at from accounts where did = :did"
@@ -65,6 +89,10 @@ def _to_account(row: Row) -> Account:
         Status(row["status"]),
         Instant(row["tokens_valid_after"]),
         Instant(row["created_at"]),
+        row["awaits"],
+        row["recovery_key"],
+        row["moved_to"],
+        bool(row["mail_factors"]),
     )
 
 
@@ -105,7 +133,15 @@ async def handle_is_taken(reader: Reader, handle: Handle, did: Did | None) -> bo
     """Whether an account has it, or another one than ``did`` had it until lately."""
     released_after = reader.now - QUARANTINE
     row = await reader.fetch_one(_HANDLE_IS_TAKEN, handle=handle, did=did or "", released_after=released_after)
+    if row is not None:
+        return True
+    row = await reader.fetch_one(_IS_SOMEBODYS_IDENTITY, of_name=f"did:web:{handle}", did=did or "")
     return row is not None
+
+
+async def repository_was_here(reader: Reader, did: Did) -> bool:
+    """Whether an account with this DID is or was here, a deleted one included."""
+    return await reader.fetch_one(_WAS_HERE, did=did) is not None
 
 
 def require_not_kept(w: Writer, handle: Handle, did: Did) -> None:
@@ -126,7 +162,7 @@ def insert(
     *,
     email: str | None,
     password_hash: str | None,
-    deactivated_at: Instant | None,
+    recovery_key: str | None = None,
 ) -> None:
     """A new account; the unique constraints settle races for handle and address (UniqueViolated)."""
     w.execute(
@@ -135,7 +171,7 @@ def insert(
         handle=handle,
         email=email,
         password_hash=password_hash,
-        deactivated_at=deactivated_at,
+        recovery_key=recovery_key,
         created_at=w.now,
     )
 
@@ -150,7 +186,56 @@ def set_handle(w: Writer, did: Did, new: Handle, old: Handle) -> bool:
 
 def set_deactivated(w: Writer, did: Did, at: Instant | None, delete_after: Instant | None) -> None:
     """Note the owner's decision to deactivate, or (None) to come back."""
+    if at is None:
+        set_shown(w, did)
+        return
     w.execute(_SET_DEACTIVATED, did=did, at=at, delete_after=delete_after)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """An account that the network was never told of, and what it waits for (``wishes.Awaits``)."""
+
+    handle: str
+    awaits: str
+
+
+def set_awaiting(w: Writer, did: Did, awaits: str, delete_after: Instant) -> None:
+    """The new account is not shown yet, and is removed when nothing comes of it."""
+    w.execute(_SET_AWAITING, did=did, awaits=awaits, at=w.now, delete_after=delete_after)
+
+
+def waiting(w: Writer, did: Did) -> Waiting | None:
+    """What an account that was never shown waits for; None for any other."""
+    row = w.fetch_one(_WAITING, did=did)
+    return None if row is None else Waiting(row["handle"], row["awaits"])
+
+
+def set_shown(w: Writer, did: Did) -> None:
+    """Nothing stands between the account and the network any more."""
+    w.execute(_SET_SHOWN, did=did)
+
+
+def set_moved(w: Writer, did: Did, moved_to: str | None) -> bool:
+    """The identity names another server, or (None) this one again; False when that was known."""
+    if moved_to is None:
+        return w.execute(_UNSET_MOVED, did=did) == 1
+    return w.execute(_SET_MOVED, did=did, moved_to=moved_to) == 1
+
+
+def is_shown(w: Writer, did: Did) -> bool:
+    """Whether its owner has it shown."""
+    return w.fetch_one(_IS_SHOWN, did=did) is not None
+
+
+def set_looked_at(w: Writer, did: Did) -> None:
+    """What the identity says was asked just now."""
+    w.execute(_SET_LOOKED_AT, did=did, at=w.now)
+
+
+async def to_look_at(reader: Reader, before: Instant, limit: int) -> list[Did]:
+    """Accounts that are shown and whose identity was last asked for before this, longest ago first."""
+    return [Did(row["did"]) for row in await reader.fetch(_TO_LOOK_AT, before=before, limit=limit)]
 
 
 def email_of(w: Writer, did: Did) -> str | None:
@@ -203,9 +288,12 @@ def is_to_delete(w: Writer, did: Did, now: Instant) -> bool:
 
 
 def remove(w: Writer, did: Did) -> None:
-    """Delete the account with its sessions, app passwords and tokens; the handle is kept from others for a while."""
+    """Delete the account with its sessions, app passwords and tokens; the handle is kept from others for a while, unless
+    nobody ever saw it.
+    """
+    was_shown = waiting(w, did) is None
     row = w.fetch_one(_REMOVE, did=did)
-    if row is not None:
+    if row is not None and was_shown:
         w.execute(_RELEASE_HANDLE, handle=row["handle"], did=did, released_at=w.now)
 
 

@@ -1,16 +1,17 @@
 """What making and opening accounts needs, assembled once by ``app``."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from at_protocol.crypto.did_key import PrivateKey
-from at_protocol.syntax.did import Did
-from at_protocol.syntax.handle import Handle
+from aurora_locus.accounts.earned_invites import Earning
 from aurora_locus.accounts.email_tokens import EmailTokens
 from aurora_locus.accounts.passwords import Passwords
+from aurora_locus.accounts.second_factors.model import FactorKeys
 from aurora_locus.accounts.session_tokens import SessionTokens
 from aurora_locus.blobs.locks import Locks
-from aurora_locus.identity.plc_updates import Directory
+from aurora_locus.identity.network import Network
+from aurora_locus.identity.plc_updates import Directory, Means
 from aurora_locus.repository.repositories import Repositories
 from groundwork.clock import Clock
 from groundwork.database.transaction import Database
@@ -19,8 +20,8 @@ from groundwork.rate_limit.contract import Counters
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """The running server as the accounts see it. ``url`` is where repositories are said to be; ``resolve_handle`` asks the
-    network about handles that are not ours.
+    """The running server as the accounts see it. ``url`` is where repositories are said to be; ``network`` is asked about
+    identities and handles that are not ours. ``confirms_email``: accounts that nobody invited wait for their owner's mail.
     """
 
     db: Database
@@ -29,13 +30,22 @@ class Registry:
     passwords: Passwords
     tokens: SessionTokens
     email_tokens: EmailTokens
+    factor_keys: FactorKeys
     sends_mail: bool
     directory: Directory
-    resolve_handle: Callable[[Handle], Awaitable[Did]]
+    network: Network
     counters: Counters
     rotation_key: PrivateKey
     url: str
     handle_domains: Sequence[str]
     is_development: bool
     needs_invite: bool
+    confirms_email: bool
+    earning: Earning
+    hosts_did_web: bool
     renames: Locks = field(default_factory=Locks)
+
+    @property
+    def plc(self) -> Means:
+        """What putting the directory right takes."""
+        return Means(self.db, self.directory, self.rotation_key, self.repositories.live)

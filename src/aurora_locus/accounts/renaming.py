@@ -6,27 +6,35 @@ or at the next start (``identity.plc_updates``).
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 
 from at_protocol.identity.plc_operation import Operation
-from at_protocol.syntax.did import Did
+from at_protocol.syntax.did import Did, is_plc
 from at_protocol.syntax.handle import Handle
-from aurora_locus.accounts import queries
+from aurora_locus.accounts import handle_proofs, queries
 from aurora_locus.accounts.model import Account
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.identity import plc_updates
-from aurora_locus.identity.handles import require_registrable, taken
+from aurora_locus.identity.handles import taken
 from aurora_locus.sequencer import log
 from groundwork.database.transaction import UniqueViolated, Writer
 from groundwork.errors import Conflict, Forbidden, RemoteFailed, RemoteSlow
 
+# Told the old and the new handle in the transaction that makes the change true here.
+Note = Callable[[Writer, str, str], None]
 
-async def rename(registry: Registry, did: Did, wanted: str) -> None:
+
+def _nothing(_w: Writer, _before: str, _after: str) -> None:
+    return
+
+
+async def rename(registry: Registry, did: Did, wanted: str, note: Note = _nothing) -> None:
     """Give the account this handle; the same one again only announces it.
 
     Raises InvalidInput and Refused with the Lexicons' names (``identity.handles``), Conflict when two changes race.
     """
-    handle = require_registrable(wanted, registry.handle_domains, is_development=registry.is_development)
-    renaming = asyncio.create_task(_rename(registry, did, handle))
+    handle = await handle_proofs.require_own(registry, did, wanted)
+    renaming = asyncio.create_task(_rename(registry, did, handle, note))
     try:
         await asyncio.shield(renaming)
     except asyncio.CancelledError:
@@ -36,7 +44,7 @@ async def rename(registry: Registry, did: Did, wanted: str) -> None:
         raise
 
 
-async def _rename(registry: Registry, did: Did, handle: Handle) -> None:
+async def _rename(registry: Registry, did: Did, handle: Handle, note: Note) -> None:
     async with registry.renames.hold(did):
         async with registry.db.reader() as reader:
             account = await queries.find(reader, did)
@@ -44,22 +52,27 @@ async def _rename(registry: Registry, did: Did, handle: Handle) -> None:
                 raise Forbidden("There is no such account on this server.", name="AccountNotFound")
             if account.handle != handle and await queries.handle_is_taken(reader, handle, did):
                 raise taken()
-        operation = await plc_updates.new_handle(registry.directory, registry.rotation_key, did, handle)
+        # The document of a did:web is its owner's to edit, or made by this server from what it knows (`identity.web_documents`).
+        operation = (
+            await plc_updates.new_handle(registry.directory, registry.rotation_key, did, handle)
+            if is_plc(did)
+            else None
+        )
         if operation is None:
-            await _store(registry, account, handle, None)
+            await _store(registry, account, handle, None, note)
             return
         await plc_updates.intend(registry.db, did, operation)
         try:
             await registry.directory.submit(did, operation)
-            await _store(registry, account, handle, operation)
+            await _store(registry, account, handle, operation, note)
         except (RemoteFailed, RemoteSlow):
             raise  # the directory is in trouble: `plc_updates.mend` looks later
         except Exception:
-            await plc_updates.give_up(registry.db, registry.directory, registry.rotation_key, did, operation)
+            await plc_updates.give_up(registry.plc, did, operation)
             raise
 
 
-async def _store(registry: Registry, account: Account, handle: Handle, operation: Operation | None) -> None:
+async def _store(registry: Registry, account: Account, handle: Handle, operation: Operation | None, note: Note) -> None:
     did = account.did
 
     def work(w: Writer) -> None:
@@ -70,6 +83,7 @@ async def _store(registry: Registry, account: Account, handle: Handle, operation
             w.after_commit(lambda: registry.repositories.forget_head(did))
         if operation is not None:
             plc_updates.settle(w, did, operation)
+        note(w, account.handle, handle)
         log.append_identity(w, registry.repositories.live, did, handle)
 
     try:

@@ -40,15 +40,20 @@ class ServiceCallers:
     seen: Cache
     clock: Clock
 
-    async def read(self, text: str, method: str) -> Did:
+    async def read(self, text: str, method: str, *, allow_labeler: bool = False) -> Did:
         """Who signed this token for this method of ours, just now and for the first time.
 
+        ``allow_labeler``: the issuer may speak as a labeler (``did#atproto_labeler``), with its key for labels.
         Raises NotSignedIn with the error's name; RemoteFailed or RemoteSlow when the issuer's key cannot be known.
         """
         now_seconds = self.clock.now() // SECOND
         try:
             token = read_service_token(
-                text, audiences=self.audiences, method=Nsid(method), now_seconds=now_seconds, allow_labeler=False
+                text,
+                audiences=self.audiences,
+                method=Nsid(method),
+                now_seconds=now_seconds,
+                allow_labeler=allow_labeler,
             )
             _require_an_end(token, now_seconds)
             await self._check_signature(token)
@@ -78,11 +83,12 @@ class ServiceCallers:
 
 
 def is_service_token(text: str) -> bool:
-    """Whether this says of itself that it is one: it names a method. Session tokens never do."""
+    """Whether this says of itself that it is one: it names a method, or who signed it and no scope. Session tokens don't."""
     try:
-        return "lxm" in jwt.read(text).claims
+        claims = jwt.read(text).claims
     except Malformed:
         return False
+    return "lxm" in claims or ("iss" in claims and "scope" not in claims)
 
 
 def _check(token: ServiceToken, key: PublicKey | None) -> None:

@@ -45,7 +45,7 @@ PROTECTED = frozenset(
         "com.atproto.server.updateEmail",
     )
 )
-_PRIVILEGED_SCOPES = frozenset({Scope.FULL, Scope.PRIVILEGED_APP_PASSWORD})
+PRIVILEGED_SCOPES = frozenset({Scope.FULL, Scope.PRIVILEGED_APP_PASSWORD})
 
 # The name of a service in a DID document, behind the ``#``.
 _FRAGMENT = re.compile(r"[A-Za-z0-9._~:-]{1,256}")
@@ -77,7 +77,7 @@ def require_allowed(wish: Wish, scope: Scope | None, status: Status) -> None:
         raise Forbidden("An account that was taken down gets a token for moving away only.")
     if status is not Status.ACTIVE and not is_move and method != UPLOAD_BLOB:
         raise NotSignedIn("This account is deactivated; activate it first.", name="AccountDeactivated")
-    if is_privileged(method) and scope not in _PRIVILEGED_SCOPES and scope is not Scope.TAKENDOWN:
+    if is_privileged(method) and scope not in PRIVILEGED_SCOPES and scope is not Scope.TAKENDOWN:
         raise Forbidden(f"This app password is not privileged, which {method} needs.")
 
 

@@ -1,8 +1,8 @@
 """Signing in, refreshing, signing out.
 
 A refresh token has exactly one successor: the first use fixes its identifier and shortens the old token to two hours of
-grace; every reuse within the grace, from however many requests at once, gets the same successor. Signing out ends the token and those before it that are
-still in their grace, so that none of them can bring the session back.
+grace; every reuse within the grace, from however many requests at once, gets the same successor. Signing out with any of
+them ends them all, so that none can bring the session back.
 """
 
 import asyncio
@@ -10,14 +10,14 @@ import secrets
 from dataclasses import dataclass
 
 from at_protocol.syntax.did import Did
-from aurora_locus.accounts import app_passwords, queries
+from aurora_locus.accounts import app_passwords, browser_sessions, queries
 from aurora_locus.accounts.app_passwords import AppPassword
 from aurora_locus.accounts.model import Account, RefreshToken, Scope, TokenPair
 from aurora_locus.accounts.passwords import Passwords
 from aurora_locus.accounts.session_tokens import REFRESH_LIFETIME, SessionTokens
 from aurora_locus.repository.model import OF_THE_HOST, Status
 from groundwork.clock import HOUR, Instant
-from groundwork.database.transaction import Database, Writer
+from groundwork.database.transaction import Database, Reader, Writer
 from groundwork.errors import NotSignedIn
 
 GRACE = 2 * HOUR
@@ -41,13 +41,20 @@ _FIX_SUCCESSOR = """
      where id = :id and did = :did and expires_at > :now
     returning next_id, app_password_name
 """
+# The whole chain, both ways: whoever signs out with a token in its grace wants to be signed out as well.
 _DELETE = """
-    with recursive chain (id) as (
-        select s.id from sessions s where s.id = :id and s.did = :did
+    with recursive chain (id, next_id) as (
+        select s.id, s.next_id from sessions s where s.id = :id and s.did = :did
         union
-        select s.id from sessions s join chain c on s.next_id = c.id where s.did = :did
+        select s.id, s.next_id from sessions s join chain c on s.next_id = c.id or s.id = c.next_id where s.did = :did
     )
     delete from sessions where id in (select id from chain)
+"""
+# The newest of each chain: those before it are in their grace.
+_OPEN = """
+    select id, app_password_name, created_at, expires_at from sessions
+     where did = :did and next_id is null and expires_at > :now
+     order by created_at desc, id
 """
 _DELETE_ALL = "delete from sessions where did = :did"
 _VALID_AFTER = "select tokens_valid_after from accounts where did = :did"
@@ -189,9 +196,41 @@ def close_session(w: Writer, token: RefreshToken) -> None:
     w.execute(_DELETE, id=token.id, did=token.did)
 
 
-def end_all(w: Writer, did: Did) -> None:
-    """No session of this account can be refreshed any more."""
+@dataclass(frozen=True, slots=True)
+class OpenSession:
+    """A session of an app as its owner sees it in a list. ``id`` names it and opens nothing by itself: tokens are signed.
+
+    ``app_password_name`` is None where the account's own password opened it; ``used_at`` is its last refresh.
+    """
+
+    id: str
+    app_password_name: str | None
+    used_at: Instant
+    expires_at: Instant
+
+
+async def list_open(reader: Reader, did: Did) -> list[OpenSession]:
+    """The sessions that can be refreshed, last used first."""
+    return [
+        OpenSession(row["id"], row["app_password_name"], Instant(row["created_at"]), Instant(row["expires_at"]))
+        for row in await reader.fetch(_OPEN, did=did, now=reader.now)
+    ]
+
+
+def end_one(w: Writer, did: Did, session_id: str) -> None:
+    """End one session of an account; one that is gone already is as good. Access tokens live out their time."""
+    w.execute(_DELETE, id=session_id, did=did)
+
+
+def end_all_apps(w: Writer, did: Did) -> None:
+    """No app can refresh its session with this account any more; browsers stay signed in."""
     w.execute(_DELETE_ALL, did=did)
+
+
+def end_all(w: Writer, did: Did) -> None:
+    """No session of this account can be refreshed any more, and no browser is signed in to it."""
+    w.execute(_DELETE_ALL, did=did)
+    browser_sessions.end_all(w, did)
 
 
 def sweep(w: Writer) -> int:

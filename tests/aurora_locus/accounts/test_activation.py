@@ -103,5 +103,5 @@ async def test_account_that_lives_elsewhere_is_not_activated(town: Town) -> None
     await registry.directory.submit(ana.did, plc_operation.sign(moved, registry.rotation_key))
     answer = await ana.post(f"{SERVER}.activateAccount")
     assert answer.status_code == 400
-    assert "its server is not" in answer.json()["message"]
+    assert "is https://elsewhere.example, not http" in answer.json()["message"]
     assert (await town.announced(ana.did))[-1] == "account deactivated"

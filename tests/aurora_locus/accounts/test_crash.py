@@ -1,6 +1,7 @@
 """A real PDS process that is killed while somebody signs up, and one that is asked to stop while people listen."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -69,6 +70,26 @@ async def test_killed_between_directory_and_database(program: Program, directory
     assert await directory.living() == {answer.json()["did"]}
     assert (await directory.log(orphan))[-1]["type"] == "plc_tombstone"
     assert await program.stop() == 0
+
+
+async def test_directory_that_is_away_at_the_start_is_asked_again_soon(program: Program, directory: Directory) -> None:
+    """Not after the ten minutes of the housekeeping: who was killed with the directory comes back with it."""
+
+    async def kill() -> None:
+        directory.on_submit = None
+        await program.kill()
+
+    directory.on_submit = kill
+    with pytest.raises(httpx.HTTPError):
+        await sign_up(program)
+    (orphan,) = await directory.living()
+    directory.is_down = True
+    await program.start()
+    await program.heard(re.compile("(identity.left_unfinished)"))
+    directory.is_down = False
+    async with asyncio.timeout(30):
+        while orphan in await directory.living():  # noqa: ASYNC110 - another process ends it, and tells nobody
+            await asyncio.sleep(0.05)
 
 
 async def test_stops_cleanly_while_people_listen(program: Program) -> None:

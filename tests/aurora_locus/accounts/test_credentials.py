@@ -30,7 +30,6 @@ def basic(text: str) -> str:
         b"Bearer eyJhbGciOiJub25lIiwidHlwIjoiYXQrand0In0.e30.",
         b"Bearer W10.W10.W10",
         b"Bearer bnVsbA.e30.AAAA",
-        b"DPoP abc",
         b"",
         b"\xff\xfe",
     ],

@@ -6,8 +6,9 @@ import httpx
 import pytest
 
 from at_protocol.syntax.datetime import format_datetime
+from aurora_locus.accounts.activation import KEPT_AT_LEAST
 from aurora_locus.accounts.deletion import delete_forgotten
-from groundwork.clock import DAY
+from groundwork.clock import DAY, Instant
 from groundwork.errors import NotFound
 from tests.aurora_locus.mailbox import newest_token
 from tests.aurora_locus.town import IDENTITY, SERVER, Person, Town, statuses, together
@@ -138,18 +139,32 @@ async def test_write_that_races_with_the_deletion_leaves_nothing(town: Town) -> 
 async def test_account_that_nobody_came_back_to_is_deleted(town: Town) -> None:
     """When the time that its owner gave is over; coming back or giving no time keeps it."""
     ana, ben, eva = [await town.sign_up(name) for name in ("ana", "ben", "eva")]
-    until = format_datetime(town.clock.now() + DAY)
+    until = format_datetime(town.clock.now() + 5 * DAY)
     for person in (ana, ben):
         assert (await person.post(f"{SERVER}.deactivateAccount", {"deleteAfter": until})).status_code == 200
     await eva.post(f"{SERVER}.deactivateAccount", {})
     await ben.post(f"{SERVER}.activateAccount")
     registry = town.pds.registry
     assert await delete_forgotten(registry) == 0
-    town.clock.turn(DAY)
+    town.clock.turn(5 * DAY)
     assert await delete_forgotten(registry) == 1
     assert await town.announced(ana.did) == ["account deleted"]
     assert (await town.stranger.get(f"{IDENTITY}.resolveHandle", handle="ben.test")).json() == {"did": ben.did}
     assert await town.count("accounts") == 2
+
+
+async def test_stolen_session_deletes_nothing_at_once(town: Town) -> None:
+    """Deleting takes the password and a letter, and hiding must be no way round them: its owner can still come back."""
+    ana = await town.sign_up("ana")
+    past = format_datetime(Instant(town.clock.now() - DAY))
+    assert (await ana.post(f"{SERVER}.deactivateAccount", {"deleteAfter": past})).status_code == 200
+    registry = town.pds.registry
+    town.clock.turn(KEPT_AT_LEAST - 1)
+    assert await delete_forgotten(registry) == 0
+    back = town.person(await town.sign_in("ana.test", "password of ana"))
+    assert (await back.post(f"{SERVER}.activateAccount")).status_code == 200
+    town.clock.turn(2 * KEPT_AT_LEAST)
+    assert await delete_forgotten(registry) == 0
 
 
 async def test_invites_of_a_deleted_account_open_nothing(town: Town) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
+from aurora_locus.accounts import invites
 from tests.aurora_locus.conftest import OpenTown
 from tests.aurora_locus.town import SERVER, Town
 
@@ -56,3 +57,12 @@ async def test_accounts_make_none(town: Town) -> None:
     ana = await town.sign_up("ana")
     assert named(await ana.post(MANY, {"codeCount": 1, "useCount": 1})) == (401, "AuthenticationRequired")
     assert (await ana.get(MINE)).json() == {"codes": []}
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+async def test_looking_for_the_invite_of_an_account_reads_no_others(town: Town) -> None:
+    """A host has as many as accounts, and moderation tools ask for each account that they show."""
+    async with town.db.reader() as reader:
+        plan = await reader.fetch(f"explain query plan {invites._USED_BY}", dids=["did:plc:a", "did:plc:b"])
+    steps = [str(row["detail"]) for row in plan]
+    assert any("SEARCH u USING" in step and "used_by" in step for step in steps), steps

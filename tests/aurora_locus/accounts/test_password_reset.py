@@ -48,6 +48,16 @@ async def test_reset_ends_every_session(town: Town) -> None:
     assert (await town.person(again).get(f"{SERVER}.getSession")).status_code == 200
 
 
+async def test_reset_voids_what_was_asked_for_before(town: Town) -> None:
+    """A letter that somebody else had sent with the old password's session is good for nothing any more."""
+    ana = await town.sign_up("ana")
+    await ana.post(f"{SERVER}.requestAccountDelete")
+    deletion = await newest_token(town, ANAS)
+    assert named(await reset(town, await ask(town))) == (200, "")
+    body = {"did": ana.did, "password": "a new password", "token": deletion}
+    assert named(await town.stranger.post(f"{SERVER}.deleteAccount", body)) == (400, "InvalidToken")
+
+
 async def test_old_password_that_was_being_checked_opens_nothing_afterwards(town: Town) -> None:
     """The reset comes between the check of the old password and its session."""
     await town.sign_up("ana")

@@ -76,6 +76,7 @@ async def test_session_is_told_to_its_owner(town: Town) -> None:
         "handle": "ana.test",
         "email": "ana@example.org",
         "emailConfirmed": False,
+        "emailAuthFactor": False,
         "active": True,
     }
 
@@ -151,6 +152,18 @@ async def test_spent_tokens_do_not_bring_a_session_back(town: Town) -> None:
     for token in (ana.refresh_token, second, third):
         assert named(await refresh(town, token)) == (400, "ExpiredToken")
     assert await town.count("sessions") == 0
+
+
+async def test_signing_out_with_a_spent_token_ends_what_came_of_it(town: Town) -> None:
+    """The program that signs out may not have heard of the newest one."""
+    ana = await town.sign_up("ana")
+    second = (await refresh(town, ana.refresh_token)).json()["refreshJwt"]
+    third = (await refresh(town, second)).json()["refreshJwt"]
+    other = (await town.sign_in("ana.test", "password of ana")).json()["refreshJwt"]
+    await sign_out(ana, second)
+    for token in (ana.refresh_token, second, third):
+        assert named(await refresh(town, token)) == (400, "ExpiredToken")
+    assert (await refresh(town, other)).status_code == 200
 
 
 async def test_expired_refresh_token_still_signs_out(town: Town) -> None:

@@ -1,0 +1,55 @@
+"""What the forms of these pages have in common: a wish that is refused is said beside its field, with what was typed kept."""
+
+from collections.abc import Mapping
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from at_protocol.syntax.did import Did
+from aurora_locus.accounts import own_identity
+from aurora_locus.accounts.limits import effective
+from aurora_locus.accounts.model import Account
+from aurora_locus.browser_sessions.edge import registry_of
+from aurora_locus.site.frame import page
+from groundwork.errors import Failure, InvalidForm, InvalidInput, NotSignedIn, kind_of
+from groundwork.http.forms import Typed
+from groundwork.rate_limit.contract import Limit, spend
+
+# What the mail of an account brought, in every form that asks for it.
+TOKEN = "token"  # noqa: S105 - a field's name
+
+
+async def own_account(request: Request, did: Did) -> Account:
+    """The account with everything that is kept of it. Raises Forbidden when it is gone."""
+    return await own_identity.account_of(registry_of(request), did)
+
+
+async def count(request: Request, did: Did, *limits: Limit) -> None:
+    """Count one wish of this account, together with those that came by methods. Raises RateLimited."""
+    registry = registry_of(request)
+    charges = [(effective(registry, limit), str(did)) for limit in limits]
+    await spend(registry.counters, charges, now=registry.clock.now())
+
+
+def refused(
+    request: Request,
+    template: str,
+    context: Mapping[str, object],
+    form: Mapping[str, str],
+    failure: Failure,
+    field: str = "",
+) -> Response:
+    """The same page with what was wrong: at the failure's own field, at the token's, else at ``field``."""
+    match failure:
+        case InvalidForm():
+            problems = failure.problems
+        case InvalidInput():
+            problems = {failure.field or field: failure.why}
+        case NotSignedIn(name="InvalidToken" | "ExpiredToken"):
+            problems = {TOKEN: failure.why}
+        case _:
+            problems = {field: failure.why}
+    # 401 would send the person to sign in, which is not what is missing.
+    status = 400 if isinstance(failure, NotSignedIn) else kind_of(failure).http_status
+    typed = Typed({name: value for name, value in form.items() if name != TOKEN}, problems)
+    return page(request, template, {**context, "typed": typed}, status=status, headers=failure.headers)

@@ -1,0 +1,54 @@
+"""Passwords for apps that know no other way to sign in: made and shown once, revoked one by one."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from aurora_locus.account_pages.answering import refused
+from aurora_locus.accounts import app_passwords
+from aurora_locus.browser_sessions import edge
+from aurora_locus.browser_sessions.routes import show, take
+from aurora_locus.site.forms import posted
+from aurora_locus.site.frame import go, page
+from groundwork.errors import Failure
+from groundwork.http.forms import EMPTY
+
+PATH = "/account/app-passwords"
+_TEMPLATE = "account_pages/app_passwords.html"
+
+
+def routes() -> list[Route]:
+    """Every page of this file."""
+    return [show(PATH, show_app_passwords), take(PATH, change_app_passwords)]
+
+
+async def show_app_passwords(request: Request) -> Response:
+    """The list, and the form for one more."""
+    edge.proven_account_of(request)
+    return page(request, _TEMPLATE, {**await _context(request), "typed": EMPTY})
+
+
+async def change_app_passwords(request: Request) -> Response:
+    """Make one and show it on the answer itself, which no cache keeps; or revoke one."""
+    registry, account, form = edge.registry_of(request), edge.proven_account_of(request), posted(request)
+    if "revoke" in form:
+        await registry.db.write(lambda w: app_passwords.revoke(w, account.did, form["revoke"]))
+        return go(PATH, said="app_password_revoked")
+    try:
+        made, password = await app_passwords.create(
+            registry.db,
+            registry.passwords,
+            account.did,
+            form.get("name", ""),
+            is_privileged="privileged" in form,
+        )
+    except Failure as failure:
+        return refused(request, _TEMPLATE, await _context(request), form, failure, "name")
+    return page(request, _TEMPLATE, {**await _context(request), "made": made, "password": password, "typed": EMPTY})
+
+
+async def _context(request: Request) -> dict[str, object]:
+    registry, account = edge.registry_of(request), edge.account_of(request)
+    async with registry.db.reader() as reader:
+        listed = await app_passwords.list_all(reader, account.did)
+    return {"app_passwords": listed, "made": None, "password": "", "now": registry.clock.now(), "account": account}

@@ -1,0 +1,123 @@
+"""Hiding the account, bringing it back, and deleting it for good: each says first what will happen."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from aurora_locus.account_pages.answering import TOKEN, count, own_account, refused
+from aurora_locus.accounts import activation, confirming, deletion, email_changes, holdings, residence
+from aurora_locus.accounts.email_tokens import Purpose
+from aurora_locus.accounts.limits import DELETE_ACCOUNT, REQUEST_DELETION
+from aurora_locus.accounts.model import Account
+from aurora_locus.browser_sessions import edge
+from aurora_locus.browser_sessions.routes import show, take
+from aurora_locus.oauth import authorization
+from aurora_locus.oauth.server import AuthorizationServer
+from aurora_locus.repository.model import Status
+from aurora_locus.site.forms import posted
+from aurora_locus.site.frame import go, page
+from groundwork.clock import DAY, Instant
+from groundwork.errors import Failure, InvalidInput
+from groundwork.http.forms import EMPTY, Typed
+
+HIDE, DELETE = "/account/deactivate", "/account/delete"
+_HIDE_TEMPLATE, _DELETE_TEMPLATE = "account_pages/deactivate.html", "account_pages/delete.html"
+
+# Days after which a hidden account may be deleted; empty: never by itself.
+_TERMS = {"": None, "30": 30, "90": 90, "365": 365}
+
+
+def routes() -> list[Route]:
+    """Every page of this file."""
+    return [
+        show(HIDE, show_deactivation),
+        take(HIDE, change_activation),
+        show(DELETE, show_deletion),
+        take(DELETE, delete),
+    ]
+
+
+async def show_deactivation(request: Request) -> Response:
+    """The form to hide the account, or to bring it back."""
+    account = await own_account(request, edge.proven_account_of(request).did)
+    return page(request, _HIDE_TEMPLATE, {**_standing(account), "typed": Typed({"after": ""})})
+
+
+async def change_activation(request: Request) -> Response:
+    """Hide it, with a term or without; or show it again, if its identity still names this server."""
+    account = await own_account(request, edge.proven_account_of(request).did)
+    form = posted(request)
+    try:
+        if form.get("act") == "activate":
+            await _activate(request, account)
+            return go("/account", said="activated")
+        if form.get("after", "") not in _TERMS:
+            raise InvalidInput("after", "Choose one of the terms.")
+        await _deactivate(request, account, _TERMS[form.get("after", "")])
+    except Failure as failure:
+        return refused(request, _HIDE_TEMPLATE, _standing(account), form, failure, "after")
+    return go(HIDE, said="deactivated")
+
+
+async def _deactivate(request: Request, account: Account, days: int | None) -> None:
+    registry = edge.registry_of(request)
+    delete_after = None if days is None else Instant(registry.clock.now() + days * DAY)
+    server: AuthorizationServer = request.app.state.authorization
+    async with registry.db.transaction() as tx:
+        await authorization.revoke_sessions_of(server, tx, account.did)
+    await registry.db.write(lambda w: activation.deactivate(w, registry.repositories, account.did, delete_after))
+    # Who hides an account may just have moved it: now is the moment to see where it lives.
+    await residence.look(registry, account.did)
+
+
+async def _activate(request: Request, account: Account) -> None:
+    registry = edge.registry_of(request)
+    await registry.db.write(lambda w: confirming.require_confirmed(w, account.did))
+    await residence.require_here(registry, account.did)
+    await registry.db.write(lambda w: activation.activate(w, registry.repositories, account.did, account.handle))
+
+
+async def show_deletion(request: Request) -> Response:
+    """What will be gone, and the form."""
+    account = await own_account(request, edge.proven_account_of(request).did)
+    return page(request, _DELETE_TEMPLATE, {**await _belongings(request, account), "typed": EMPTY})
+
+
+async def delete(request: Request) -> Response:
+    """Send the token, or take it together with the password; nobody is signed in afterwards."""
+    registry, form = edge.registry_of(request), posted(request)
+    account = await own_account(request, edge.proven_account_of(request).did)
+    try:
+        if form.get("act") == "ask":
+            await count(request, account.did, *REQUEST_DELETION)
+            await email_changes.ask(registry, account, Purpose.DELETE_ACCOUNT)
+            return go(f"{DELETE}#code", said="mail_sent")
+        if form.get("handle", "").strip().lower().removeprefix("@") != account.handle:
+            raise InvalidInput("handle", f"Type {account.handle}, so that it is this account and no other.")
+        await count(request, account.did, DELETE_ACCOUNT)
+        await deletion.delete_own(registry, account.did, form.get("password", ""), form.get(TOKEN, "").strip())
+    except Failure as failure:
+        return refused(request, _DELETE_TEMPLATE, await _belongings(request, account), form, failure, "password")
+    await edge.sign_out(request, account.did)
+    return go("/sign-in", said="account_deleted")
+
+
+def _standing(account: Account) -> dict[str, object]:
+    return {
+        "account": account,
+        "is_active": account.status is Status.ACTIVE,
+        "terms": [(value, _in_words(days), "") for value, days in _TERMS.items()],
+    }
+
+
+def _in_words(days: int | None) -> str:
+    if days is None:
+        return "Keep everything until I come back"
+    return "Delete everything after a year" if days == 365 else f"Delete everything after {days} days"
+
+
+async def _belongings(request: Request, account: Account) -> dict[str, object]:
+    registry = edge.registry_of(request)
+    async with registry.db.reader() as reader:
+        storage = await holdings.measure(reader, account.did)
+    return {"account": account, "storage": storage, "sends_mail": registry.sends_mail}

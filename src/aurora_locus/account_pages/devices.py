@@ -1,0 +1,63 @@
+"""Where one is signed in: browsers, and apps that signed in with a password; each can be signed out from here."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from aurora_locus.accounts import browser_sessions, sessions
+from aurora_locus.browser_sessions import edge
+from aurora_locus.browser_sessions.routes import show, take
+from aurora_locus.site.forms import posted
+from aurora_locus.site.frame import go, page
+from groundwork.database.transaction import Writer
+from groundwork.errors import InvalidInput
+
+PATH = "/account/sessions"
+
+
+def routes() -> list[Route]:
+    """Every page of this file."""
+    return [show(PATH, show_sessions), take(PATH, end_session)]
+
+
+async def show_sessions(request: Request) -> Response:
+    """Both lists, last used first."""
+    registry, account = edge.registry_of(request), edge.account_of(request)
+    async with registry.db.reader() as reader:
+        browsers = await browser_sessions.of_account(reader, account.did)
+        apps = await sessions.list_open(reader, account.did)
+    context = {
+        "browsers": browsers,
+        "apps": apps,
+        "this_browser": edge.visit_of(request).id_hash,
+        "now": registry.clock.now(),
+    }
+    return page(request, "account_pages/sessions.html", context)
+
+
+async def end_session(request: Request) -> Response:
+    """Sign out one browser, one app, or everything but this browser."""
+    registry, account, form = edge.registry_of(request), edge.account_of(request), posted(request)
+    did, here = account.did, edge.visit_of(request).id_hash
+    if "browser" in form:
+        try:
+            id_hash = bytes.fromhex(form["browser"])
+        except ValueError:
+            raise InvalidInput("browser", "There is no such browser in the list.") from None
+        if id_hash == here:
+            await edge.sign_out(request, did)
+            return go("/sign-in", said="signed_out")
+        await registry.db.write(lambda w: browser_sessions.end(w, id_hash, did))
+    elif "app" in form:
+        await registry.db.write(lambda w: sessions.end_one(w, did, form["app"]))
+    elif form.get("act") == "others":
+
+        def work(w: Writer) -> None:
+            for browser in others:
+                browser_sessions.end(w, browser.id_hash, did)
+            sessions.end_all_apps(w, did)
+
+        async with registry.db.reader() as reader:
+            others = [one for one in await browser_sessions.of_account(reader, did) if one.id_hash != here]
+        await registry.db.write(work)
+    return go(PATH, said="signed_out_there")

@@ -1,0 +1,70 @@
+"""The e-mail address: confirmed by a token that it receives, changed with a token that the present one receives."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from aurora_locus.account_pages.answering import TOKEN, count, own_account, refused
+from aurora_locus.accounts import email_changes
+from aurora_locus.accounts.email_tokens import Purpose
+from aurora_locus.accounts.limits import REQUEST_CONFIRMATION, REQUEST_EMAIL_UPDATE
+from aurora_locus.accounts.model import Account
+from aurora_locus.browser_sessions import edge
+from aurora_locus.browser_sessions.routes import show, take
+from aurora_locus.site.forms import posted
+from aurora_locus.site.frame import go, page
+from groundwork.errors import Failure, InvalidInput
+from groundwork.http.forms import EMPTY
+
+PATH = "/account/email"
+_TEMPLATE = "account_pages/email.html"
+
+
+def routes() -> list[Route]:
+    """Every page of this file."""
+    return [show(PATH, show_email), take(PATH, change_email)]
+
+
+async def show_email(request: Request) -> Response:
+    """The address, and whether its owner is known to read it."""
+    account = await own_account(request, edge.proven_account_of(request).did)
+    return page(request, _TEMPLATE, {**_context(request, account), "typed": EMPTY})
+
+
+async def change_email(request: Request) -> Response:
+    """Send a token, or take one."""
+    account = await own_account(request, edge.proven_account_of(request).did)
+    form = posted(request)
+    try:
+        return await _act(request, account, form)
+    except Failure as failure:
+        field = "email" if form.get("act") == "change" else ""
+        return refused(request, _TEMPLATE, _context(request, account), form, failure, field)
+
+
+async def _act(request: Request, account: Account, form: dict[str, str]) -> Response:
+    registry = edge.registry_of(request)
+    match form.get("act"):
+        case "ask_to_confirm":
+            await count(request, account.did, *REQUEST_CONFIRMATION)
+            await email_changes.ask(registry, account, Purpose.CONFIRM_EMAIL)
+            return go(PATH, said="mail_sent")
+        case "confirm":
+            token = form.get(TOKEN, "").strip()
+            await email_changes.confirm(registry, account.did, account.email or "", token)
+            return go(PATH, said="email_confirmed")
+        case "ask_to_change":
+            await count(request, account.did, *REQUEST_EMAIL_UPDATE)
+            await email_changes.ask(registry, account, Purpose.UPDATE_EMAIL)
+            return go(PATH, said="mail_sent")
+        case "change":
+            await email_changes.update(
+                registry, account.did, form.get("email", "").strip(), form.get(TOKEN, "").strip() or None
+            )
+            return go(PATH, said="email_changed")
+        case _:
+            raise InvalidInput("", "Choose what shall be done.")
+
+
+def _context(request: Request, account: Account) -> dict[str, object]:
+    return {"account": account, "sends_mail": edge.registry_of(request).sends_mail}

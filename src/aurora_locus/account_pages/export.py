@@ -1,0 +1,37 @@
+"""Everything in one file, to keep or to take elsewhere."""
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from aurora_locus.account_pages.answering import count, own_account
+from aurora_locus.accounts import archive, holdings
+from aurora_locus.accounts.limits import EXPORT
+from aurora_locus.browser_sessions import edge
+from aurora_locus.browser_sessions.routes import show, take
+from aurora_locus.site.frame import page
+
+PATH = "/account/export"
+
+
+def routes() -> list[Route]:
+    """Every page of this file."""
+    return [show(PATH, show_export), take(PATH, send_export)]
+
+
+async def show_export(request: Request) -> Response:
+    """What will be in it, and about how large it will be."""
+    registry, account = edge.registry_of(request), edge.proven_account_of(request)
+    async with registry.db.reader() as reader:
+        storage = await holdings.measure(reader, account.did)
+    return page(request, "account_pages/export.html", {"account": account, "storage": storage})
+
+
+async def send_export(request: Request) -> Response:
+    """The file, made while it is sent: it has no length before its end."""
+    registry = edge.registry_of(request)
+    account = await own_account(request, edge.proven_account_of(request).did)
+    await count(request, account.did, EXPORT)
+    name = archive.file_name(account, registry.clock.now())
+    headers = {"content-disposition": f'attachment; filename="{name}"', "cache-control": "no-store"}
+    return StreamingResponse(archive.chunks(registry, account), media_type=archive.MEDIA_TYPE, headers=headers)

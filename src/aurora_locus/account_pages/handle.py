@@ -1,0 +1,79 @@
+"""Another handle: a name under this server's domains, or a domain of one's own, looked up while its owner sets it up."""
+
+from collections.abc import Awaitable, Callable
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from at_network.handle_resolver import Ways
+from at_protocol.failures import Malformed
+from at_protocol.syntax.handle import Handle, parse_handle
+from aurora_locus.account_pages.answering import count, own_account, refused
+from aurora_locus.accounts import own_identity, renaming
+from aurora_locus.accounts.limits import CHECK_HANDLE, UPDATE_HANDLE, UPDATE_HANDLE_DAILY
+from aurora_locus.accounts.model import Account
+from aurora_locus.browser_sessions import edge
+from aurora_locus.browser_sessions.routes import show, take
+from aurora_locus.site.forms import posted
+from aurora_locus.site.frame import go, page
+from groundwork.errors import Failure, InvalidInput
+from groundwork.http.forms import EMPTY, Typed
+
+PATH = "/account/handle"
+_TEMPLATE = "account_pages/handle.html"
+
+AskBothWays = Callable[[Handle], Awaitable[Ways]]
+
+
+def routes() -> list[Route]:
+    """Every page of this file."""
+    return [show(PATH, show_handle), take(PATH, change_handle)]
+
+
+async def show_handle(request: Request) -> Response:
+    """Both forms."""
+    account = await own_account(request, edge.account_of(request).did)
+    return page(request, _TEMPLATE, {**_context(request, account), "typed": EMPTY})
+
+
+async def change_handle(request: Request) -> Response:
+    """Take the name, or look whether a domain leads to the account."""
+    registry, form = edge.registry_of(request), posted(request)
+    account = await own_account(request, edge.account_of(request).did)
+    is_own_domain = "domain" in form
+    context = _context(request, account)
+    try:
+        if form.get("act") == "look":
+            await count(request, account.did, CHECK_HANDLE)
+            return await _look(request, account, form)
+        await count(request, account.did, UPDATE_HANDLE, UPDATE_HANDLE_DAILY)
+        wanted = form["domain"] if is_own_domain else f"{form.get('name', '').strip()}{form.get('ending', '')}"
+        await renaming.rename(registry, account.did, wanted.strip().removeprefix("@").rstrip("."))
+    except InvalidInput as wrong:
+        field = "domain" if is_own_domain else "name"
+        return refused(request, _TEMPLATE, context, form, InvalidInput(field, wrong.why))
+    except Failure as failure:
+        return refused(request, _TEMPLATE, context, form, failure, "domain" if is_own_domain else "name")
+    return go(PATH, said="handle_changed")
+
+
+async def _look(request: Request, account: Account, form: dict[str, str]) -> Response:
+    try:
+        handle = parse_handle(form.get("domain", "").strip().removeprefix("@").rstrip("."))
+    except Malformed as error:
+        raise InvalidInput("domain", f"This is not a domain: {error.why}.") from None
+    ask: AskBothWays = request.app.state.ask_both_ways
+    context = {**_context(request, account), "typed": Typed(form), "looked_up": handle, "ways": await ask(handle)}
+    return page(request, _TEMPLATE, context)
+
+
+def _context(request: Request, account: Account) -> dict[str, object]:
+    registry = edge.registry_of(request)
+    return {
+        "account": account,
+        "endings": registry.handle_domains,
+        "is_plc": own_identity.is_plc(account.did),
+        "looked_up": None,
+        "ways": None,
+    }

@@ -1,0 +1,102 @@
+"""Moving away, step by step: where to, what is copied, the code from the mail, and what is then where."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from aurora_locus.account_pages.answering import TOKEN, count, own_account, refused
+from aurora_locus.accounts import email_changes, holdings, own_identity
+from aurora_locus.accounts.email_tokens import Purpose
+from aurora_locus.accounts.limits import MOVE, REQUEST_SIGNATURE
+from aurora_locus.accounts.model import Account
+from aurora_locus.browser_sessions import edge
+from aurora_locus.browser_sessions.routes import show, take
+from aurora_locus.moving import actions, moves
+from aurora_locus.moving.actions import Mover, Wanted
+from aurora_locus.site.forms import posted
+from aurora_locus.site.frame import go, page
+from groundwork.errors import Failure, InvalidForm, InvalidInput
+from groundwork.http.forms import EMPTY
+
+PATH = "/account/move"
+_TEMPLATE = "account_pages/move.html"
+
+
+def routes() -> list[Route]:
+    """Every page of this file."""
+    return [show(PATH, show_move), take(PATH, change_move)]
+
+
+async def show_move(request: Request) -> Response:
+    """Where the move stands, and what is next."""
+    account = await own_account(request, edge.proven_account_of(request).did)
+    return page(request, _TEMPLATE, {**await _context(request, account), "typed": EMPTY})
+
+
+async def change_move(request: Request) -> Response:
+    """Begin, give the code, try again, give up."""
+    account = await own_account(request, edge.proven_account_of(request).did)
+    form = posted(request)
+    try:
+        return go(PATH, said=await _act(request, account, form))
+    except Failure as failure:
+        field = TOKEN if form.get("act") == "finish" else "target" if form.get("act") == "begin" else ""
+        return refused(request, _TEMPLATE, await _context(request, account), form, failure, field)
+
+
+async def _act(request: Request, account: Account, form: dict[str, str]) -> str:
+    mover = _mover(request)
+    match form.get("act"):
+        case "begin":
+            await count(request, account.did, MOVE)
+            await actions.begin(mover, account.did, _wanted(form))
+            return "move_begun"
+        case "ask":
+            await count(request, account.did, *REQUEST_SIGNATURE)
+            await email_changes.ask(mover.registry, account, Purpose.PLC_OPERATION)
+            return "mail_sent"
+        case "finish":
+            await actions.finish(mover, account.did, form.get(TOKEN, "").strip() or None)
+            return "move_finishing"
+        case "again":
+            await actions.try_again(mover, account.did)
+            return ""
+        case "give_up":
+            await actions.give_up(mover, account.did)
+            return "move_given_up"
+        case _:
+            raise InvalidInput("", "Choose what shall be done.")
+
+
+def _wanted(form: dict[str, str]) -> Wanted:
+    names = {"target": "Where do you want to go?", "handle": "Choose a handle there.", "email": "Write your address."}
+    problems = {name: why for name, why in names.items() if not form.get(name, "").strip()}
+    if problems:
+        raise InvalidForm(problems)
+    return Wanted(
+        form["target"],
+        form["handle"].strip().lower().removeprefix("@"),
+        form["email"].strip(),
+        form.get("password", ""),
+        form.get("invite_code", "").strip(),
+    )
+
+
+async def _context(request: Request, account: Account) -> dict[str, object]:
+    registry = edge.registry_of(request)
+    async with registry.db.reader() as reader:
+        move = await moves.find(reader, account.did)
+        held = await holdings.count(reader, account.did)
+    return {
+        "account": account,
+        "move": move,
+        "held": held,
+        "is_plc": own_identity.is_plc(account.did),
+        "sends_mail": registry.sends_mail,
+        "now": registry.clock.now(),
+    }
+
+
+def _mover(request: Request) -> Mover:
+    mover: Mover = request.app.state.mover
+    return mover

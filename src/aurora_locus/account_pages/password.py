@@ -1,0 +1,41 @@
+"""Another password, by somebody who has just shown the present one; every other session ends."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from aurora_locus.account_pages.answering import own_account, refused
+from aurora_locus.accounts import password_reset
+from aurora_locus.browser_sessions import edge
+from aurora_locus.browser_sessions.routes import show, take
+from aurora_locus.site.forms import posted
+from aurora_locus.site.frame import go, page
+from groundwork.errors import Failure, InvalidForm
+from groundwork.http.forms import EMPTY
+
+PATH = "/account/password"
+_TEMPLATE = "account_pages/password.html"
+
+
+def routes() -> list[Route]:
+    """Every page of this file."""
+    return [show(PATH, show_password), take(PATH, change_password)]
+
+
+async def show_password(request: Request) -> Response:
+    """The form."""
+    return page(request, _TEMPLATE, {"account": edge.proven_account_of(request), "typed": EMPTY})
+
+
+async def change_password(request: Request) -> Response:
+    """Set it, and sign in anew here: what was opened with the old one is closed everywhere."""
+    signed_in, form = edge.proven_account_of(request), posted(request)
+    try:
+        if form.get("password", "") != form.get("repeated", ""):
+            raise InvalidForm({"repeated": "This is not the same password. Type it once more."})
+        await password_reset.change(edge.registry_of(request), signed_in.did, form.get("password", ""))
+    except Failure as failure:
+        return refused(request, _TEMPLATE, {"account": signed_in}, {}, failure, "password")
+    account = await own_account(request, signed_in.did)
+    await edge.sign_in(request, account.did, account.tokens_valid_after, remember=signed_in.is_remembered)
+    return go(PATH, said="password_changed")

@@ -1,0 +1,70 @@
+"""One's own records, looked through: by collection, by words, page after page; each as its JSON."""
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from aurora_locus.accounts import holdings, record_search
+from aurora_locus.accounts.record_search import Found
+from aurora_locus.browser_sessions import edge
+from aurora_locus.browser_sessions.routes import show
+from aurora_locus.site.frame import page
+from groundwork.errors import InvalidInput, NotFound
+from groundwork.http.forms import Typed
+
+PATH = "/account/records"
+
+# In lists: enough to recognise a record by.
+_EXCERPT = 160
+# Fields in which apps of this network keep what a person would call the record's title or text.
+_TELLING = ("title", "name", "displayName", "text", "description", "subject", "status")
+
+
+def routes() -> list[Route]:
+    """Every page of this file."""
+    return [show(PATH, show_records), show(f"{PATH}/{{collection}}/{{rkey}}", show_record)]
+
+
+async def show_records(request: Request) -> Response:
+    """A page of records, with the collections to choose from."""
+    registry, account = edge.registry_of(request), edge.account_of(request)
+    asked = {name: request.query_params.get(name, "") for name in ("collection", "q", "cursor")}
+    async with registry.db.reader() as reader:
+        collections = await holdings.collections(reader, account.did)
+    problems: dict[str, str] = {}
+    found = record_search.Page((), 0, None)
+    try:
+        found = await record_search.find(
+            registry.db, account.did, collection=asked["collection"], words=asked["q"], cursor=asked["cursor"]
+        )
+    except InvalidInput as wrong:
+        problems = {wrong.field: wrong.why}
+    context = {
+        "typed": Typed(asked, problems),
+        "collections": collections,
+        "found": found,
+        "excerpts": [excerpt(one) for one in found.records],
+    }
+    return page(request, "account_pages/records.html", context, status=400 if problems else 200)
+
+
+async def show_record(request: Request) -> Response:
+    """One record as JSON. Raises NotFound."""
+    registry, account = edge.registry_of(request), edge.account_of(request)
+    names = request.path_params
+    found = await record_search.read(registry.db, account.did, names["collection"], names["rkey"])
+    if found is None:
+        raise NotFound("You have no such record.")
+    text = msgspec.json.format(msgspec.json.encode(found.value), indent=2).decode()
+    uri = f"at://{account.did}/{found.collection}/{found.rkey}"
+    return page(request, "account_pages/record.html", {"record": found, "uri": uri, "json": text})
+
+
+def excerpt(found: Found) -> str:
+    """A line by which its owner knows the record again."""
+    value = found.value
+    told = next((value[name] for name in _TELLING if isinstance(value.get(name), str) and value[name].strip()), None)
+    text = told or msgspec.json.encode({name: part for name, part in value.items() if name != "$type"}).decode()
+    text = " ".join(text.split())
+    return text if len(text) <= _EXCERPT else f"{text[: _EXCERPT - 1]}…"

@@ -1,0 +1,115 @@
+"""A key of one's own above the server's: with it the account moves even from a server that is gone.
+
+The pair is made in the browser (``site/static/recovery-key.js``) or on the person's own machine; this server sees the public
+part alone. The change is signed with the server's rotation key, after a token from the mail.
+"""
+
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from at_protocol.crypto.did_key import format_did_key, parse_did_key
+from at_protocol.failures import Malformed
+from at_protocol.identity.plc_operation import MAX_OWN_ROTATION_KEYS
+from aurora_locus.account_pages.answering import TOKEN, count, own_account, refused
+from aurora_locus.accounts import email_changes, own_identity
+from aurora_locus.accounts.email_tokens import Purpose
+from aurora_locus.accounts.limits import REQUEST_SIGNATURE, UPDATE_HANDLE, UPDATE_HANDLE_DAILY
+from aurora_locus.accounts.model import Account
+from aurora_locus.browser_sessions import edge
+from aurora_locus.browser_sessions.routes import show, take
+from aurora_locus.site.forms import posted
+from aurora_locus.site.frame import go, page
+from groundwork.errors import Failure, InvalidInput, Refused
+from groundwork.http.forms import EMPTY
+
+PATH = "/account/recovery-key"
+_TEMPLATE = "account_pages/recovery_key.html"
+
+
+@dataclass(frozen=True, slots=True)
+class RotationKey:
+    """A key that may change the identity; those above it in the list overrule it."""
+
+    text: str
+    is_servers: bool
+
+
+def routes() -> list[Route]:
+    """Every page of this file."""
+    return [show(PATH, show_recovery_key), take(PATH, change_keys)]
+
+
+async def show_recovery_key(request: Request) -> Response:
+    """The keys of the identity, and the form for another one."""
+    account = await own_account(request, edge.proven_account_of(request).did)
+    return page(request, _TEMPLATE, {**await _context(request, account), "typed": EMPTY})
+
+
+async def change_keys(request: Request) -> Response:
+    """Send the token, or take it with the new public key."""
+    account = await own_account(request, edge.proven_account_of(request).did)
+    form = posted(request)
+    try:
+        own_identity.require_plc(account.did)
+        if form.get("act") == "ask":
+            await count(request, account.did, *REQUEST_SIGNATURE)
+            await email_changes.ask(edge.registry_of(request), account, Purpose.PLC_OPERATION)
+            return go(f"{PATH}#key", said="mail_sent")
+        await _set(request, account, form)
+    except Failure as failure:
+        return refused(request, _TEMPLATE, await _context(request, account), form, failure)
+    return go(PATH, said="recovery_key_set")
+
+
+async def _set(request: Request, account: Account, form: dict[str, str]) -> None:
+    registry = edge.registry_of(request)
+    await count(request, account.did, UPDATE_HANDLE, UPDATE_HANDLE_DAILY)
+    present = (await own_identity.newest(registry, account.did)).operation.rotation_keys
+    servers = format_did_key(registry.rotation_key.public)
+    removed = {key for key in present if form.get(f"remove-{key}") and key != servers}
+    wanted = form.get("public_key", "").strip()
+    if not wanted and not removed:
+        raise InvalidInput("public_key", "Make a key first, or paste the public part of one.")
+    first = [_checked(wanted)] if wanted else []
+    keys = [*first, *(key for key in present if key not in removed and key not in first)]
+    if len(keys) > MAX_OWN_ROTATION_KEYS:
+        raise Refused(f"An identity has at most {MAX_OWN_ROTATION_KEYS} keys. Remove one with the same form.")
+    operation = await own_identity.signed(
+        registry, account.did, {"rotationKeys": keys}, form.get(TOKEN, "").strip() or None
+    )
+    await own_identity.submit(registry, registry.network, account.did, operation)
+
+
+def _checked(text: str) -> str:
+    try:
+        return format_did_key(parse_did_key(text))
+    except Malformed as error:
+        why = f"This is not a public key (did:key:…): {error.why}."
+        if text.startswith("z"):
+            why = "This looks like a private key: give it to nobody. Here only the public part (did:key:…) belongs."
+        raise InvalidInput("public_key", why) from None
+
+
+async def _context(request: Request, account: Account) -> dict[str, object]:
+    """``keys`` is None where the directory does not answer, or has no operations of this identity."""
+    registry = edge.registry_of(request)
+    servers = format_did_key(registry.rotation_key.public)
+    keys: list[RotationKey] | None = None
+    problem = ""
+    if own_identity.is_plc(account.did):
+        try:
+            newest = await own_identity.newest(registry, account.did)
+            keys = [RotationKey(key, key == servers) for key in newest.operation.rotation_keys]
+        except Failure as failure:
+            problem = failure.why
+    return {
+        "account": account,
+        "is_plc": own_identity.is_plc(account.did),
+        "keys": keys,
+        "directory_problem": problem,
+        "has_recovery_key": bool(keys) and keys is not None and not keys[0].is_servers,
+        "sends_mail": registry.sends_mail,
+    }

@@ -1,0 +1,231 @@
+"""Everything an account has here in one file: repository, blobs, preferences and what the server knows about it.
+
+A ZIP, because every system opens one with a double click, and because entries of unknown length can be written while they are
+read. Nothing is compressed: pictures are already, and hashes cannot be. What is held in memory at a time is one batch of
+blocks or one piece of a blob, and at the end the list of entries, some 300 bytes each, which a ZIP has as its last part.
+
+Blobs that are asked for by records and are not here, and those that the host withholds, are named in the last entry: an
+archive without it was cut off.
+"""
+
+import time
+from collections.abc import AsyncIterator
+from typing import Final
+from zipfile import ZIP_STORED, ZipFile, ZipInfo
+
+import msgspec
+
+from at_protocol.crypto.did_key import format_did_key
+from at_protocol.data.cid import Cid
+from at_protocol.syntax.datetime import format_datetime
+from aurora_locus.accounts import preferences
+from aurora_locus.accounts.model import Account
+from aurora_locus.accounts.registry import Registry
+from aurora_locus.blobs import queries as blobs
+from aurora_locus.blobs.uploads import object_name
+from aurora_locus.repository.export import export
+from groundwork.clock import SECOND, Instant
+from groundwork.errors import NotFound
+
+FORMAT: Final = "net.openmeet.account"
+VERSION: Final = 1
+MEDIA_TYPE: Final = "application/zip"
+
+README_ENTRY: Final = "README.txt"
+ACCOUNT_ENTRY: Final = "account.json"
+REPOSITORY_ENTRY: Final = "repository.car"
+PREFERENCES_ENTRY: Final = "preferences.json"
+BLOBS_FOLDER: Final = "blobs/"
+SUMMARY_ENTRY: Final = "summary.json"
+
+_BLOBS_AT_ONCE = 500
+
+# So that a picture opens when it is clicked; the name before the dot is the blob's address.
+_ENDINGS = {
+    "application/pdf": ".pdf",
+    "audio/mpeg": ".mp3",
+    "audio/ogg": ".ogg",
+    "image/avif": ".avif",
+    "image/gif": ".gif",
+    "image/heic": ".heic",
+    "image/jpeg": ".jpg",
+    "image/png": ".png",
+    "image/svg+xml": ".svg",
+    "image/webp": ".webp",
+    "text/plain": ".txt",
+    "text/vtt": ".vtt",
+    "video/mp4": ".mp4",
+    "video/quicktime": ".mov",
+    "video/webm": ".webm",
+}
+
+_README = """\
+This is everything that {server} keeps for {handle} ({did}).
+
+{repository}   your public records, signed, as one file (CAR). Other servers take it in.
+{blobs}   pictures and other files that your records refer to; the name is the hash of the content.
+{preferences}   what apps keep privately for you.
+{account}   your account: handle, e-mail address, keys' public parts.
+{summary}   how much there is, and what is missing.
+
+Check the file:          openmeet repo verify THIS-FILE.zip
+Move with it elsewhere:  openmeet pds recover --help
+
+Your e-mail address and preferences are in here: keep the file to yourself.
+"""
+
+
+class _Pipe:
+    """Takes what the ZIP writer writes, until it is fetched."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+
+    def write(self, piece: bytes) -> int:
+        self._pieces.append(bytes(piece))
+        return len(piece)
+
+    def flush(self) -> None:
+        return
+
+    def take(self) -> bytes:
+        taken = b"".join(self._pieces)
+        self._pieces.clear()
+        return taken
+
+
+def file_name(account: Account, at: Instant) -> str:
+    """What a browser shall call the file."""
+    return f"{account.handle}-{format_datetime(at)[:10]}.zip"
+
+
+async def chunks(registry: Registry, account: Account) -> AsyncIterator[bytes]:
+    """The archive as it grows, whatever the account's status. Raises DamagedRepository, Unavailable."""
+    pipe = _Pipe()
+    # It only ever writes: without `seek` and `tell` lengths stand behind each entry.
+    with ZipFile(pipe, "w", ZIP_STORED) as archive:  # type: ignore[call-overload]  # a file that is only written to is one
+        now = registry.clock.now()
+        for name, content in (
+            (README_ENTRY, _readme(registry, account)),
+            (ACCOUNT_ENTRY, await _account(registry, account, now)),
+            (PREFERENCES_ENTRY, await _preferences(registry, account)),
+        ):
+            archive.writestr(_entry(name, now), content)
+        repository_bytes = 0
+        with archive.open(_entry(REPOSITORY_ENTRY, now), "w", force_zip64=True) as entry:
+            async for chunk in export(registry.repositories, account.did):
+                repository_bytes += len(chunk)
+                entry.write(chunk)
+                yield pipe.take()
+        summary = _Summary(repository_bytes)
+        async for chunk in _blobs(registry, account, archive, pipe, summary, now):
+            yield chunk
+        summary.missing += await _missing(registry, account)
+        archive.writestr(_entry(SUMMARY_ENTRY, now), summary.as_json())
+    yield pipe.take()
+
+
+class _Summary:
+    def __init__(self, repository_bytes: int) -> None:
+        self.repository_bytes = repository_bytes
+        self.blobs = 0
+        self.blob_bytes = 0
+        self.missing: list[Cid] = []
+        self.withheld: list[Cid] = []
+
+    def as_json(self) -> bytes:
+        return _json(
+            {
+                "repositoryBytes": self.repository_bytes,
+                "blobs": self.blobs,
+                "blobBytes": self.blob_bytes,
+                "missing": [str(cid) for cid in self.missing],
+                "withheld": [str(cid) for cid in self.withheld],
+            }
+        )
+
+
+async def _blobs(
+    registry: Registry, account: Account, archive: ZipFile, pipe: _Pipe, summary: _Summary, now: Instant
+) -> AsyncIterator[bytes]:
+    store = registry.repositories.blobs.store
+    cursor: Cid | None = None
+    while page := await blobs.list_kept(registry.db, account.did, cursor=cursor, limit=_BLOBS_AT_ONCE):
+        for blob in page:
+            if blob.is_taken_down:
+                summary.withheld.append(blob.cid)
+                continue
+            pieces = store.read(object_name(account.did, blob.cid))
+            try:
+                first = await anext(pieces, b"")
+            except NotFound:
+                # Its record was deleted since the page was read.
+                summary.missing.append(blob.cid)
+                continue
+            name = f"{BLOBS_FOLDER}{blob.cid}{_ENDINGS.get(blob.mime_type, '')}"
+            with archive.open(_entry(name, now), "w", force_zip64=True) as entry:
+                entry.write(first)
+                summary.blob_bytes += len(first)
+                yield pipe.take()
+                async for piece in pieces:
+                    entry.write(piece)
+                    summary.blob_bytes += len(piece)
+                    yield pipe.take()
+            summary.blobs += 1
+        cursor = page[-1].cid
+
+
+async def _missing(registry: Registry, account: Account) -> list[Cid]:
+    missing: list[Cid] = []
+    while page := await blobs.list_missing(
+        registry.db, account.did, cursor=missing[-1] if missing else None, limit=_BLOBS_AT_ONCE
+    ):
+        missing += [cid for cid, _, _ in page]
+    return missing
+
+
+async def _account(registry: Registry, account: Account, now: Instant) -> bytes:
+    key = await registry.repositories.keys.signing_key(account.did)
+    return _json(
+        {
+            "format": FORMAT,
+            "version": VERSION,
+            "did": account.did,
+            "handle": account.handle,
+            "email": account.email,
+            "emailConfirmed": account.email_confirmed_at is not None,
+            "status": account.status.value,
+            "createdAt": format_datetime(account.created_at),
+            "server": registry.url,
+            "signingKey": format_did_key(key.public),
+            "rotationKey": format_did_key(registry.rotation_key.public),
+            "exportedAt": format_datetime(now),
+        }
+    )
+
+
+async def _preferences(registry: Registry, account: Account) -> bytes:
+    async with registry.db.reader() as reader:
+        return _json({"preferences": await preferences.read_all(reader, account.did)})
+
+
+def _readme(registry: Registry, account: Account) -> bytes:
+    return _README.format(
+        server=registry.url,
+        handle=account.handle,
+        did=account.did,
+        repository=REPOSITORY_ENTRY.ljust(17),
+        blobs=BLOBS_FOLDER.ljust(17),
+        preferences=PREFERENCES_ENTRY.ljust(17),
+        account=ACCOUNT_ENTRY.ljust(17),
+        summary=SUMMARY_ENTRY.ljust(17),
+    ).encode()
+
+
+def _json(value: object) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
+
+
+def _entry(name: str, at: Instant) -> ZipInfo:
+    """Without it the entry would be dated by the machine's clock, not the program's."""
+    return ZipInfo(name, time.gmtime(at // SECOND)[:6])

@@ -1,0 +1,104 @@
+"""Making an account for an identity that exists: somebody moves here from another server (accounts with their own did:web
+come the same way).
+
+Whoever asks has signed for it with the identity's own key (a service token), which the old server does for its user, or the
+user with a key of their own where that server is gone. Nothing of the identity is changed: the account is deactivated, with
+a signing key of its own, until the identity names this server (``activation``). What is not finished in three days is
+removed as if it had never been; nobody was told of it.
+"""
+
+import secrets
+
+from at_protocol.crypto.k256 import PrivateKey
+from at_protocol.failures import Malformed
+from at_protocol.syntax.did import Did, supported_method
+from aurora_locus.accounts import handle_proofs, invites, queries, residence, sessions, wishes
+from aurora_locus.accounts.model import TokenPair
+from aurora_locus.accounts.registry import Registry
+from aurora_locus.accounts.wishes import Awaits, Made, Wish
+from aurora_locus.repository import hosting
+from aurora_locus.repository.model import Status
+from groundwork.clock import DAY, Instant
+from groundwork.database.transaction import Reader, UniqueViolated, Writer
+from groundwork.errors import Conflict, InvalidInput, NotFound, Refused
+
+# As the reference says; the directory's window for undoing an operation is as long.
+PATIENCE = 3 * DAY
+
+
+async def arrive(registry: Registry, did: Did, wish: Wish) -> Made:
+    """A deactivated account for this DID, whose holder has asked for it.
+
+    Raises Refused: ``UnresolvableDid``, ``IncompatibleDidDoc``; ``AlreadyExists`` for an account that is here, finished or
+    not; and what every sign-up raises (``wishes``, ``identity.handles``).
+    """
+    _require_supported(did)
+    async with registry.db.reader() as reader:
+        await _require_not_here(reader, did)
+    asked = wishes.particulars(registry, wish)
+    await _require_usable(registry, did)
+    handle = await handle_proofs.require_own(registry, did, wish.handle)
+    async with registry.db.reader() as reader:
+        invite = await wishes.invite_of(registry, reader, wish)
+        await wishes.require_free(reader, handle, asked.email, did)
+    password_hash = await registry.passwords.hash(asked.password)
+    keys = registry.repositories.keys
+    # One who reserved a key may have named it in the identity already.
+    signing = await keys.reserved_key(did) or PrivateKey.from_bytes(secrets.token_bytes(32))
+    beginning = hosting.begin(registry.repositories, did, signing)
+
+    def work(w: Writer) -> TokenPair:
+        queries.require_not_kept(w, handle, did)
+        hosting.create(w, beginning, Status.DEACTIVATED)
+        queries.insert(w, did, handle, email=asked.email, password_hash=password_hash, recovery_key=asked.recovery_key)
+        queries.set_awaiting(w, did, Awaits.MOVE.value, Instant(w.now + PATIENCE))
+        if invite is not None:
+            invites.use(w, invite, did)
+        keys.make_current(w, did, signing)
+        w.after_commit(lambda: registry.repositories.forget_head(did))
+        return sessions.open_session(w, registry.tokens, did)
+
+    try:
+        return Made(did, handle, await registry.db.write(work), Awaits.MOVE)
+    except UniqueViolated as lost:
+        raise wishes.lost_race(lost.constraint) from lost
+    except Conflict:
+        # Somebody else, with a token of the same identity, was first.
+        raise _here(is_unfinished=True) from None
+
+
+async def _require_not_here(reader: Reader, did: Did) -> None:
+    account = await queries.find(reader, did)
+    if account is not None and account.status is not Status.DELETED:
+        raise _here(is_unfinished=account.awaits == Awaits.MOVE)
+
+
+def _here(*, is_unfinished: bool) -> Refused:
+    if is_unfinished:
+        why = (
+            "This account is here already, from a move that was not finished. "
+            "Sign in with the password that it was given then (createSession), and go on."
+        )
+    else:
+        why = "This account is here already. Sign in with its password (createSession)."
+    return Refused(why, name="AlreadyExists")
+
+
+def _require_supported(did: Did) -> None:
+    try:
+        supported_method(did)
+    except Malformed as error:
+        raise Refused(f"An account cannot have this DID: {error.why}.", name="IncompatibleDidDoc") from None
+
+
+async def _require_usable(registry: Registry, did: Did) -> None:
+    """The token may have been believed by a document from a cache: what the identity says is asked anew."""
+    try:
+        claim = await residence.claim_of(registry, did)
+    except (NotFound, InvalidInput) as absent:
+        name = "IncompatibleDidDoc" if absent.name == "DidDeactivated" else "UnresolvableDid"
+        raise Refused(f"The identity cannot be brought here. {absent.why}", name=name) from None
+    except Refused as ended:
+        raise Refused(f"The identity cannot be brought here. {ended.why}", name="IncompatibleDidDoc") from None
+    if claim.signing_key is None:
+        raise Refused("The identity names no signing key that can be read.", name="IncompatibleDidDoc")

@@ -1,0 +1,56 @@
+"""Invites that an account earns by being here: one per interval, a few open at a time.
+
+The rule is the reference server's (``PDS_INVITE_INTERVAL``, ``PDS_INVITE_EPOCH``): a code for each whole interval since the
+account was made, or since the epoch where that is later; codes made by the administration do not count against it.
+"""
+
+from dataclasses import dataclass
+
+from at_protocol.syntax.did import Did
+from aurora_locus.accounts import invites
+from groundwork.clock import Instant
+from groundwork.database.transaction import Writer
+
+# As the reference: whoever never invites anybody does not come into hundreds of codes.
+MAX_OPEN = 5
+
+# Its row is locked: two who ask at once do not both get the same codes.
+_LOCK = """
+    update accounts set invites_disabled = invites_disabled where did = :did
+    returning created_at, invites_disabled, deactivated_at, takedown_ref
+"""
+_EARNED = """
+    select count(*) as made, coalesce(sum(case when disabled = 0 and available_uses > 0 then 1 else 0 end), 0) as open
+      from invite_codes
+     where for_account = :did and created_by = :did
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Earning:
+    """``interval`` in microseconds, 0: nothing is earned; ``epoch`` is when it began."""
+
+    interval: int
+    epoch: Instant
+
+
+def due(earning: Earning, *, since: int, now: int, made: int, open_now: int) -> int:
+    """How many codes an account may have beyond those that it was given already."""
+    if earning.interval <= 0:
+        return 0
+    earned = max(0, now - max(since, earning.epoch)) // earning.interval
+    return max(0, min(earned - made, MAX_OPEN - open_now))
+
+
+def earn(w: Writer, earning: Earning, did: Did, hostname: str) -> int:
+    """Make the codes that the account has earned since it last asked; how many."""
+    account = w.fetch_one(_LOCK, did=did)
+    if account is None or account["invites_disabled"] or account["deactivated_at"] or account["takedown_ref"]:
+        return 0
+    row = w.fetch_one(_EARNED, did=did)
+    if row is None:
+        raise LookupError("a statement that counts has one row")
+    count = due(earning, since=account["created_at"], now=w.now, made=row["made"], open_now=row["open"])
+    if count:
+        invites.create_many(w, hostname, [did], codes=count, uses=1, created_by=did)
+    return count

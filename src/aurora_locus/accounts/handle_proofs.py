@@ -1,0 +1,31 @@
+"""Handles that an account here may have: one under our own domains, or one that names its DID by itself.
+
+Source: atproto Handle specification. Under our domains this server's word is the proof, so it asks nobody; a name under
+another domain must lead to the account before it is believed, asked anew and not from a cache.
+"""
+
+from at_protocol.syntax.did import Did
+from at_protocol.syntax.handle import Handle
+from aurora_locus.accounts.registry import Registry
+from aurora_locus.identity.handles import is_under, require_registrable, require_usable
+from groundwork.errors import NotFound, Refused
+
+
+async def require_own(registry: Registry, did: Did, text: str) -> Handle:
+    """The handle in its normal form. Raises InvalidInput and Refused with the Lexicons' names (``identity.handles``),
+    ``InvalidRequest`` for one that does not lead to this DID; RemoteFailed and RemoteSlow where it cannot be told now.
+    """
+    handle = require_usable(text, is_development=registry.is_development)
+    if is_under(handle, registry.handle_domains):
+        return require_registrable(handle, registry.handle_domains, is_development=registry.is_development)
+    try:
+        named = await registry.network.refresh_handle(handle)
+    except NotFound:
+        named = None
+    if named != did:
+        why = f"The handle {handle} does not lead to {did}" + (f", but to {named}" if named else "")
+        raise Refused(
+            f"{why}. Put the DID into the TXT record _atproto.{handle}, or at https://{handle}/.well-known/atproto-did.",
+            name="InvalidRequest",
+        )
+    return handle

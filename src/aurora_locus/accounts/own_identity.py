@@ -1,0 +1,107 @@
+"""The identity of an account in the directory, as its owner changes it: read, signed, passed on and announced."""
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from at_protocol.data.cid import Cid
+from at_protocol.identity import plc_operation
+from at_protocol.identity.plc_operation import Operation, Tombstone
+from at_protocol.syntax.did import Did
+from aurora_locus.accounts import email_tokens, queries
+from aurora_locus.accounts.email_tokens import Purpose, require_token
+from aurora_locus.accounts.model import Account
+from aurora_locus.accounts.registry import Registry
+from aurora_locus.identity.network import Network
+from aurora_locus.identity.plc_requests import Hosting, require_hosting_kept, signed_change
+from aurora_locus.sequencer import log
+from groundwork.errors import Forbidden, Refused
+
+
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """What the directory says now, in today's form, and the name by which the next operation calls it."""
+
+    operation: Operation
+    cid: Cid
+
+
+async def account_of(registry: Registry, did: Did) -> Account:
+    """The caller's account. Raises Forbidden when it is gone."""
+    async with registry.db.reader() as reader:
+        account = await queries.find(reader, did)
+    if account is None:
+        raise Forbidden("There is no such account on this server.", name="AccountNotFound")
+    return account
+
+
+async def hosting_of(registry: Registry, account: Account) -> Hosting:
+    """What the identity must say as long as the account is hosted here."""
+    key = await registry.repositories.keys.signing_key(account.did)
+    return Hosting(registry.rotation_key.public, key.public, account.handle, registry.url, account.recovery_key)
+
+
+def is_plc(did: Did) -> bool:
+    """Whether the identity has operations."""
+    return did.startswith("did:plc:")
+
+
+def require_plc(did: Did) -> None:
+    """Raise Refused for identities that have no operations: owners of a did:web edit their document themselves."""
+    if not is_plc(did):
+        raise Refused("This is for did:plc identities; yours is changed where its document is kept.")
+
+
+async def newest(registry: Registry, did: Did) -> Newest:
+    """Raises Refused for an identity that has ended; NotFound, RemoteFailed and RemoteSlow as the directory answers."""
+    operation = await registry.directory.last(did)
+    if isinstance(operation, Tombstone):
+        raise Refused("This identity has ended in the directory.")
+    return Newest(plc_operation.normalised(operation), plc_operation.cid_of(operation))
+
+
+async def signed(registry: Registry, did: Did, wishes: Mapping[str, Any], token: str | None) -> Operation:
+    """The operation that changes these fields, signed with the server's rotation key; uses up the token of the mail.
+
+    The token goes last, so that a wish that is refused costs none. Raises InvalidInput (``TokenRequired``), NotSignedIn
+    for the token, Refused for what this server cannot sign.
+    """
+    require_plc(did)
+    given = require_token(token)
+    present = await newest(registry, did)
+    operation = signed_change(present.operation, present.cid, wishes, registry.rotation_key)
+    verdict = await registry.db.write(
+        lambda w: email_tokens.spend(w, registry.email_tokens, did, Purpose.PLC_OPERATION, given)
+    )
+    email_tokens.require_good(verdict)
+    return operation
+
+
+async def submit(registry: Registry, network: Network, did: Did, operation: Operation) -> None:
+    """Pass an operation on to the directory, if the account stays whole by it, and announce the identity.
+
+    The same operation again only announces it. Raises Refused naming what would break, and what the directory says.
+    """
+    require_plc(did)
+    submitting = asyncio.create_task(_submit(registry, network, did, operation))
+    try:
+        await asyncio.shield(submitting)
+    except asyncio.CancelledError:
+        # The caller hung up: what the directory has taken must be announced all the same.
+        with contextlib.suppress(Exception):
+            await submitting
+        raise
+
+
+async def _submit(registry: Registry, network: Network, did: Did, operation: Operation) -> None:
+    # No change of the handle may come between the check and the directory.
+    async with registry.renames.hold(did):
+        account = await account_of(registry, did)
+        require_hosting_kept(operation, await hosting_of(registry, account))
+        if (await newest(registry, did)).cid != plc_operation.cid_of(operation):
+            await registry.directory.submit(did, operation)
+        network.doubt_did(did)
+        live = registry.repositories.live
+        await registry.db.write(lambda w: log.append_identity(w, live, did, account.handle))

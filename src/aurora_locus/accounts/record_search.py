@@ -1,0 +1,130 @@
+"""An owner looks through their own records: one collection or all, everything or what contains some words.
+
+Newest record keys first, collection after collection by name. There is no index of words, because every write would pay for
+what few ask: a search reads records until its page is full or it has read so many, and its cursor says where it stopped. So
+no question is costly, and none misses anything: the next page goes on from there.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from at_protocol.data import cbor, json_form
+from at_protocol.data.cid import Cid
+from at_protocol.failures import Malformed
+from at_protocol.syntax.did import Did
+from at_protocol.syntax.nsid import Nsid, parse_nsid
+from at_protocol.syntax.record_key import RecordKey, parse_record_key
+from aurora_locus.repository import reader
+from aurora_locus.repository.model import Record
+from groundwork.database.transaction import Database
+from groundwork.errors import InvalidInput
+
+PAGE = 25
+# Some 50 ms of work in another thread.
+_MOST_READ = 2000
+_READ_AT_ONCE = 250
+MAX_WORDS_LENGTH = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One record; ``value`` is its JSON form."""
+
+    collection: Nsid
+    rkey: RecordKey
+    cid: Cid
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """``next`` is the cursor of what follows, None at the end; ``looked_at`` how many records were read for it."""
+
+    records: Sequence[Found]
+    looked_at: int
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Behind which record to go on; an empty key: at the collection's beginning."""
+
+    collection: Nsid
+    rkey: str
+
+
+async def find(
+    db: Database, did: Did, *, collection: str = "", words: str = "", cursor: str = "", limit: int = PAGE
+) -> Page:
+    """A page of the owner's records. Raises InvalidInput for a collection, words or a cursor that cannot be.
+
+    ``words`` is looked for as it stands, case apart, in the record's JSON and its key. Records that the host took down are
+    left out.
+    """
+    names = [_collection(collection)] if collection else await reader.collections(db, did)
+    place = _place(cursor)
+    if place is not None:
+        names = [name for name in names if name >= place.collection]
+    wanted = words.strip().casefold()
+    if len(wanted) > MAX_WORDS_LENGTH:
+        raise InvalidInput("q", f"Search for at most {MAX_WORDS_LENGTH} characters.")
+    found: list[Found] = []
+    looked_at = 0
+    for name in names:
+        rkey = place.rkey if place is not None and name == place.collection else ""
+        while True:
+            at_once = _READ_AT_ONCE if wanted else limit + 1
+            page = await reader.list_records(db, did, name, cursor=rkey or None, limit=at_once, oldest_first=False)
+            for record, one in zip(page, await asyncio.to_thread(_matching, page, wanted), strict=True):
+                if (len(found) == limit and one is not None) or (wanted and looked_at >= _MOST_READ):
+                    return Page(found, looked_at, f"{name}/{rkey}")
+                looked_at += 1
+                rkey = record.rkey
+                if one is not None:
+                    found.append(one)
+            if len(page) < at_once:
+                break
+    return Page(found, looked_at, None)
+
+
+async def read(db: Database, did: Did, collection: str, rkey: str) -> Found | None:
+    """One record; None for an absent one, and for a name that no record can have."""
+    try:
+        record = await reader.find_record(db, did, parse_nsid(collection), parse_record_key(rkey))
+    except Malformed:
+        return None
+    return None if record is None else _found(record)
+
+
+def _matching(records: Sequence[Record], wanted: str) -> list[Found | None]:
+    return [_match(record, wanted) for record in records]
+
+
+def _match(record: Record, wanted: str) -> Found | None:
+    found = _found(record)
+    if not wanted or wanted in record.rkey.casefold():
+        return found
+    return found if wanted in json_form.encode(cbor.decode(record.block)).decode().casefold() else None
+
+
+def _found(record: Record) -> Found:
+    return Found(record.collection, record.rkey, record.cid, json_form.to_json(cbor.decode(record.block)))
+
+
+def _collection(text: str) -> Nsid:
+    try:
+        return parse_nsid(text)
+    except Malformed as error:
+        raise InvalidInput("collection", f"This is not the name of a collection: {error.why}.") from None
+
+
+def _place(cursor: str) -> _Place | None:
+    if not cursor:
+        return None
+    collection, _, rkey = cursor.partition("/")
+    try:
+        return _Place(parse_nsid(collection), parse_record_key(rkey) if rkey else "")
+    except Malformed:
+        raise InvalidInput("cursor", "This page does not exist; begin with the first one.") from None

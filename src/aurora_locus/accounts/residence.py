@@ -1,0 +1,133 @@
+"""Where an identity says that its account lives: here, as it must to be shown, or elsewhere by now.
+
+Source: atproto DID specification; the account migration guide. The directory (did:plc) or the account's own host (did:web) is
+asked anew, because what was cached says where it lived before. An account whose identity names another server is *moved*:
+what it has here is kept for its owner, nothing is written any more, and nothing but its status is told.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from at_protocol.crypto.did_key import format_did_key
+from at_protocol.identity import plc_operation
+from at_protocol.identity.did_document import ATPROTO_KEY, PDS_SERVICE, PDS_TYPE
+from at_protocol.identity.plc_operation import Tombstone
+from at_protocol.syntax.did import Did, is_plc
+from aurora_locus.accounts import queries, web_identities
+from aurora_locus.accounts.registry import Registry
+from aurora_locus.repository import hosting
+from aurora_locus.repository.model import Status
+from groundwork.clock import HOUR, Instant
+from groundwork.database.transaction import Writer
+from groundwork.errors import Failure, Refused
+from groundwork.telemetry.logs import log
+
+# Nobody tells us when somebody changes their identity with a key of their own. So every identity is looked at from time to
+# time, a few at each round: small hosts go round within the hour, large ones never ask more than some twenty a minute.
+LOOKED_AT_EVERY = HOUR
+LOOKED_AT_ONCE = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What the identity says now. ``rotation_keys`` (did:key) is None where the method has none."""
+
+    pds: str | None
+    signing_key: str | None
+    rotation_keys: Sequence[str] | None
+
+
+async def claim_of(registry: Registry, did: Did) -> Claim:
+    """Raises Refused for an identity that has ended, NotFound, RemoteFailed and RemoteSlow as whoever keeps it answers."""
+    if web_identities.is_ours(registry, did):
+        # What we serve follows from what we have.
+        own = await registry.repositories.keys.signing_key(did)
+        return Claim(registry.url, format_did_key(own.public), None)
+    if not is_plc(did):
+        document = await registry.network.refresh_did(did)
+        key = document.signing_key
+        return Claim(document.pds, None if key is None else format_did_key(key), None)
+    newest = await registry.directory.last(did)
+    if isinstance(newest, Tombstone):
+        raise Refused("This identity has ended in the directory.")
+    operation = plc_operation.normalised(newest)
+    service = operation.services.get(PDS_SERVICE)
+    return Claim(
+        service.endpoint.rstrip("/") if service is not None and service.type == PDS_TYPE else None,
+        operation.verification_methods.get(ATPROTO_KEY),
+        operation.rotation_keys,
+    )
+
+
+async def problems(registry: Registry, did: Did, claim: Claim) -> list[str]:
+    """Why the account cannot be shown here, each as a clause; empty when it can."""
+    signing = format_did_key((await registry.repositories.keys.signing_key(did)).public)
+    ours = format_did_key(registry.rotation_key.public)
+    found = []
+    if claim.rotation_keys is not None and ours not in claim.rotation_keys:
+        found.append(f"this server's rotation key ({ours}) is not among its rotation keys")
+    if claim.pds != registry.url:
+        found.append(f"its server ({PDS_SERVICE}) is {claim.pds or 'not named'}, not {registry.url}")
+    if claim.signing_key != signing:
+        found.append(f"its signing key ({ATPROTO_KEY}) is {claim.signing_key or 'not named'}, not {signing}")
+    return found
+
+
+async def require_here(registry: Registry, did: Did) -> None:
+    """Raise Refused, naming everything in the identity that is not as it must be for an account here."""
+    found = await problems(registry, did, await claim_of(registry, did))
+    if found:
+        where = "directory" if is_plc(did) else "document"
+        raise Refused(
+            f"The identity in the {where} is not that of an account here: {'; '.join(found)}. "
+            "getRecommendedDidCredentials tells what it must say.",
+            name="InvalidRequest",
+        )
+
+
+async def note(registry: Registry, did: Did, claim: Claim) -> bool:
+    """Write down where the identity says the account lives; whether that is elsewhere.
+
+    Elsewhere is where another key signs. Another address alone is this server's own, before or after its operator changed
+    it: all accounts would be gone at once for a mistyped setting.
+    """
+    signing = format_did_key((await registry.repositories.keys.signing_key(did)).public)
+    is_elsewhere = claim.pds not in {None, registry.url} and claim.signing_key != signing
+
+    def work(w: Writer) -> None:
+        queries.set_looked_at(w, did)
+        if is_elsewhere and queries.waiting(w, did) is None and queries.set_moved(w, did, claim.pds):
+            w.after_commit(lambda: registry.repositories.forget_head(did))
+            if queries.is_shown(w, did) and queries.host_decision(w, did) is None:
+                queries.set_deactivated(w, did, w.now, None)
+                hosting.set_status(w, registry.repositories, did, Status.DEACTIVATED)
+
+    await registry.db.write(work)
+    return is_elsewhere
+
+
+async def look(registry: Registry, did: Did) -> bool:
+    """Ask and note; whether the account lives elsewhere. What cannot be told now is not noted, and is no failure."""
+    try:
+        claim = await claim_of(registry, did)
+    except Failure as failure:
+        log.info("identity.not_looked_at", did=did, kind=type(failure).__name__)
+        return False
+    return await note(registry, did, claim)
+
+
+async def go_round(registry: Registry) -> int:
+    """Look at those identities that were not looked at for longest; how many accounts have moved away."""
+    async with registry.db.reader() as reader:
+        due = await queries.to_look_at(reader, Instant(reader.now - LOOKED_AT_EVERY), LOOKED_AT_ONCE)
+    moved = 0
+    for did in due:
+        try:
+            claim = await claim_of(registry, did)
+        except Failure as failure:
+            # The directory is away, or the host of a did:web: its turn comes again.
+            log.info("identity.not_looked_at", did=did, kind=type(failure).__name__)
+            await registry.db.write(lambda w, did=did: queries.set_looked_at(w, did))  # type: ignore[misc]  # a default binds it now
+            continue
+        moved += await note(registry, did, claim)
+    return moved

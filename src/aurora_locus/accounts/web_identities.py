@@ -1,0 +1,64 @@
+"""Identities of the method did:web whose documents this server serves: ``did:web:ana.town.example`` for who signs up as
+``ana.town.example``, where the operator allows it (``PDS_DID_WEB_ACCOUNTS``).
+
+Source: did:web method; atproto DID specification. Nobody can change such an identity but who has the domain, so it is never
+given to anybody else, not after its account is deleted either, and it cannot move away without this server's help. A handle may
+change as any other; the DID, and the name in it, stay.
+"""
+
+from typing import Any
+
+from at_protocol.crypto.did_key import format_did_key
+from at_protocol.failures import Malformed
+from at_protocol.identity.did_document import ATPROTO_KEY, PDS_SERVICE, PDS_TYPE, Service, build_did_document
+from at_protocol.syntax.did import Did, web_host
+from at_protocol.syntax.handle import Handle
+from aurora_locus.accounts import queries
+from aurora_locus.accounts.registry import Registry
+from aurora_locus.identity.handles import is_under
+from aurora_locus.repository.model import Status
+from groundwork.database.transaction import Reader
+from groundwork.errors import NotFound, Refused
+
+
+def is_ours(registry: Registry, did: Did) -> bool:
+    """Whether the document of this DID is this server's to serve."""
+    if not registry.hosts_did_web or not did.startswith("did:web:"):
+        return False
+    try:
+        return is_under(Handle(web_host(did)), registry.handle_domains)
+    except Malformed:
+        return False
+
+
+def of_handle(handle: Handle) -> Did:
+    """The identity that has this name in it."""
+    return Did(f"did:web:{handle}")
+
+
+async def require_new(reader: Reader, did: Did, handle: Handle) -> None:
+    """Raise Refused unless the DID is that of the handle, and nobody has it or ever had it here."""
+    if did != of_handle(handle):
+        raise Refused(
+            f"The identity that this server can make for {handle} is {of_handle(handle)}.", name="IncompatibleDidDoc"
+        )
+    if await queries.repository_was_here(reader, did):
+        raise Refused("An account with this identity is, or was, here.", name="AlreadyExists")
+
+
+async def document(registry: Registry, host: str) -> dict[str, Any]:
+    """The document of ``did:web:<host>``. Raises NotFound where no account here has it, or not yet."""
+    did = of_handle(Handle(host))
+    account = None
+    if is_ours(registry, did):
+        async with registry.db.reader() as reader:
+            account = await queries.find(reader, did)
+    if account is None or account.status is Status.DELETED or account.awaits is not None:
+        raise NotFound("No account here has this identity.")
+    key = await registry.repositories.keys.signing_key(did)
+    return build_did_document(
+        did,
+        also_known_as=[f"at://{account.handle}"],
+        verification_methods={ATPROTO_KEY: format_did_key(key.public)},
+        services={PDS_SERVICE: Service(PDS_TYPE, registry.url)},
+    )

@@ -1,0 +1,188 @@
+"""Take everything over: into a folder under another name, looked at, then given its own name.
+
+Each account is written in short transactions of its own; nobody reads the new database before the end. Blocking reads of
+the old folder and the checking of repositories run beside the event loop.
+"""
+
+import asyncio
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+from at_protocol.crypto.k256 import PrivateKey
+from at_protocol.syntax.did import parse_did
+from aurora_locus.accounts.email_tokens import EmailTokens
+from aurora_locus.adopting import apps, events, files, people, repositories, verifying
+from aurora_locus.adopting.old_folder import OldFolder, opened, require_stopped
+from aurora_locus.adopting.people import Person
+from aurora_locus.adopting.survey import Progress, Survey, survey
+from aurora_locus.blobs.place import open_store
+from aurora_locus.keys import server_keys
+from aurora_locus.keys.signing_keys import SigningKeys
+from aurora_locus.settings import Settings
+from groundwork.blobstore.contract import BlobStore
+from groundwork.clock import SECOND, Clock, Instant
+from groundwork.database.migrate import migrate
+from groundwork.database.open_ import open_database
+from groundwork.database.transaction import Database
+from groundwork.errors import Refused
+from groundwork.sealing import Sealer
+
+T = TypeVar("T")
+
+_RESERVED = "reserved_keys"
+_ANYBODY_HERE = "select count(*) from repositories"
+
+# A shorter one would not be accepted at a start.
+_MIN_SECRET_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class New:
+    """The server that comes into being."""
+
+    db: Database
+    blobs: BlobStore
+    sealer: Sealer
+    keys: SigningKeys
+    tokens: EmailTokens
+
+
+async def examine(folder: OldFolder, environment: Mapping[str, str], progress: Progress) -> Survey:
+    """What taking over would do, without doing it. Raises Refused while the old server runs."""
+    require_stopped(folder)
+    with tempfile.TemporaryDirectory(prefix="openmeet-adopt-") as scratch:
+        return await asyncio.to_thread(survey, folder, environment, Path(scratch), progress)
+
+
+async def adopt(
+    folder: OldFolder,
+    environment: Mapping[str, str],
+    settings: Settings,
+    clock: Clock,
+    progress: Progress,
+    found: Survey,
+) -> None:
+    """Take over what was ``found`` sound. Raises Refused for damage, a target that is not empty, a server that runs;
+    the target is then what it was.
+    """
+    if found.damaged:
+        raise Refused("Nothing was taken over:\n" + "\n".join(found.damaged))
+    target = settings.data_directory
+    if target.exists() and any(target.iterdir()):
+        raise Refused(f"{target} is not empty; name a folder that is not there yet.")
+    unfinished = target.with_name(f"{target.name}.unfinished")
+    if unfinished.exists():
+        raise Refused(f"{unfinished} is left of a try that did not end; remove it and begin again.")
+    require_stopped(folder)
+    try:
+        with tempfile.TemporaryDirectory(prefix="openmeet-adopt-") as scratch:
+            await _fill(
+                folder, environment, replace(settings, data_directory=unfinished), clock, progress, found, Path(scratch)
+            )
+        require_stopped(folder)
+    except BaseException:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise
+    if target.exists():
+        target.rmdir()
+    unfinished.rename(target)
+
+
+async def _fill(
+    folder: OldFolder,
+    environment: Mapping[str, str],
+    settings: Settings,
+    clock: Clock,
+    progress: Progress,
+    found: Survey,
+    scratch: Path,
+) -> None:
+    settings.data_directory.mkdir(parents=True, mode=0o700)
+    await migrate(settings.database, "aurora_locus", "aurora_locus")
+    db = await open_database(settings.database, schema="aurora_locus", clock=clock)
+    try:
+        async with db.reader() as reader:
+            row = await reader.fetch_one(_ANYBODY_HERE)
+        if row is None or row[0]:
+            raise Refused(f"The database {settings.database} has accounts already; take over into an empty one.")
+        sealer = Sealer(list(server_keys.sealing_keys(settings.sealing_keys.reveal(), settings.data_directory)))
+        await _keep_secrets(db, sealer, environment)
+        tokens = EmailTokens(await server_keys.find_or_make(db, sealer, server_keys.EMAIL_TOKENS))
+        new = New(db, open_store(settings), sealer, SigningKeys(db, sealer), tokens)
+        with opened(folder.accounts, scratch) as accounts:
+            for done, person in enumerate(found.people):
+                progress(done, len(found.people), person.new_handle)
+                with opened(folder.store(person.did), scratch) as store:
+                    await _take_account(new, folder, accounts, store, person)
+            await db.write(lambda w: people.keep_invites(w, accounts))
+            await db.write(lambda w: apps.keep_apps(w, accounts))
+        await _keep_reserved_keys(new, folder)
+        with opened(folder.sequencer, scratch) as sequencer:
+            since = Instant(clock.now() - round(settings.replay_seconds * SECOND))
+            await _take_events(db, sequencer, since)
+        await verifying.verify(db, found)
+        progress(len(found.people), len(found.people), "")
+    finally:
+        await db.close()
+
+
+async def _take_account(
+    new: New, folder: OldFolder, accounts: sqlite3.Connection, store: sqlite3.Connection, person: Person
+) -> None:
+    db, did = new.db, person.did
+    reading = await asyncio.to_thread(repositories.read, store, person, folder.actor(did) / "key")
+    await db.write(lambda w: repositories.keep_repository(w, reading))
+    async for rows in _beside(repositories.blocks(store, reading)):
+        await db.write(lambda w, rows=rows: repositories.keep_blocks(w, rows))  # type: ignore[misc]  # a default binds it now
+    async for rows in _beside(repositories.records(reading)):
+        await db.write(lambda w, rows=rows: repositories.keep_records(w, reading, rows))  # type: ignore[misc]
+    await db.write(lambda w: people.keep_person(w, accounts, new.tokens, person))
+    await db.write(lambda w: new.keys.make_current(w, did, reading.key))
+    await db.write(lambda w: repositories.keep_preferences(w, store, did))
+    for blob in files.blobs(folder, store, did):
+        if blob.file is not None:
+            size = await files.copy(new.blobs, did, blob, blob.file)
+            await db.write(lambda w, blob=blob, size=size: files.keep_blob(w, did, blob, size))  # type: ignore[misc]
+
+
+async def _take_events(db: Database, sequencer: sqlite3.Connection, since: Instant) -> None:
+    first: int | None = None
+    async for rows in _beside(events.events(sequencer, since)):
+        first = rows[0]["seq"] if first is None else first
+        await db.write(lambda w, rows=rows: events.keep_events(w, rows))  # type: ignore[misc]  # a default binds it now
+    last = events.last_number(sequencer)
+    await db.write(lambda w: events.continue_at(w, last, first))
+
+
+async def _keep_secrets(db: Database, sealer: Sealer, environment: Mapping[str, str]) -> None:
+    """So that a start needs neither in its environment: sessions go on, and identities can be changed."""
+    secret = environment.get("PDS_JWT_SECRET", "").encode()
+    if len(secret) >= _MIN_SECRET_BYTES:
+        await db.write(lambda w: server_keys.put(w, sealer, server_keys.SESSION_SECRET, secret))
+    rotation = environment.get("PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX", "")
+    if rotation:
+        try:
+            key = PrivateKey.from_bytes(bytes.fromhex(rotation)).to_bytes()
+        except ValueError:
+            why = "PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX is not a private key of 32 bytes in hexadecimal."
+            raise Refused(why) from None
+        await db.write(lambda w: server_keys.put(w, sealer, server_keys.ROTATION_KEY, key))
+
+
+async def _keep_reserved_keys(new: New, folder: OldFolder) -> None:
+    """Keys of accounts that are on their way here; a file is named for the account, or for the key."""
+    for file in sorted((folder.actors / _RESERVED).glob("*")):
+        key = PrivateKey.from_bytes(file.read_bytes())
+        did = None if file.name.startswith("did:key:") else parse_did(file.name)
+        await new.db.write(lambda w, did=did, key=key: new.keys.reserve(w, did, key))  # type: ignore[misc]
+
+
+async def _beside(batches: Iterator[T]) -> AsyncIterator[T]:
+    """Make each batch in a thread: reading and encoding would hold the loop."""
+    while (batch := await asyncio.to_thread(next, batches, None)) is not None:
+        yield batch

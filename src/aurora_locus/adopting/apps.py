@@ -1,0 +1,93 @@
+"""Apps that people let in by OAuth: their sessions go on, and what was agreed to is not asked again.
+
+The old server kept refresh tokens in plain text; ours keeps none, and finds the session by what follows from the token
+(``oauth.refresh_tokens``). Access tokens of before are not ours: the app gets a fresh one, as each hour. Sessions of clients that proved
+themselves in a way that is none of the profile's are left out.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from at_protocol.oauth.client_id import ClientId
+from at_protocol.syntax.did import Did, parse_did
+from aurora_locus.adopting.instants import instant
+from aurora_locus.oauth import lifetimes, sessions
+from aurora_locus.oauth.model import ClientBinding, OAuthSession
+from aurora_locus.oauth.refresh_tokens import session_of_adopted
+from groundwork.clock import Instant
+from groundwork.database.transaction import Writer
+
+_TOKENS = """
+    select did, clientId, clientAuth, parameters, scope, currentRefreshToken, createdAt, updatedAt
+      from token
+     where currentRefreshToken is not null and did in (select did from actor)
+     order by id
+"""
+_CONSENTS = "select did, clientId, updatedAt, data from authorized_client where did in (select did from actor)"
+
+_INSERT_GRANT = """
+    insert into oauth_grants (did, client_id, asked_scope, scope, approved_at)
+    values (:did, :client_id, :asked_scope, :scope, :approved_at)
+"""
+
+
+def app_sessions(db: sqlite3.Connection) -> Iterator[OAuthSession]:
+    """Sessions that can be refreshed; their times are those that they would have had here."""
+    for row in db.execute(_TOKENS):
+        binding = _binding(msgspec.json.decode(row["clientAuth"]))
+        session_id = session_of_adopted(row["currentRefreshToken"])
+        parameters = msgspec.json.decode(row["parameters"])
+        jkt, scope = parameters.get("dpop_jkt"), parameters.get("scope")
+        if binding is None or session_id is None or not jkt or not scope:
+            continue
+        created_at, refreshed_at = instant(row["createdAt"]), instant(row["updatedAt"])
+        is_confidential = binding != ClientBinding()
+        expires_at = lifetimes.session_ends(created_at, is_confidential=is_confidential, may_refresh=True)
+        yield OAuthSession(
+            session_id,
+            parse_did(row["did"]),
+            ClientId(row["clientId"]),
+            binding,
+            jkt,
+            scope,
+            row["scope"] or scope,
+            True,
+            0,
+            created_at,
+            lifetimes.refresh_ends(refreshed_at, expires_at, is_confidential=is_confidential),
+            expires_at,
+        )
+
+
+def keep_apps(w: Writer, db: sqlite3.Connection) -> None:
+    """Every session that has time left, and every consent."""
+    for session in app_sessions(db):
+        if min(session.refresh_expires_at, session.expires_at) > w.now:
+            sessions.insert(w, sessions.Opening(session, None, b""))
+    for row in db.execute(_CONSENTS):
+        scope = " ".join(msgspec.json.decode(row["data"]).get("authorizedScopes", ()))
+        if scope:
+            _keep_consent(w, parse_did(row["did"]), row["clientId"], scope, instant(row["updatedAt"]))
+
+
+def count(db: sqlite3.Connection) -> tuple[int, int]:
+    """Sessions that go on, and those that do not."""
+    going_on = sum(1 for _ in app_sessions(db))
+    return going_on, int(db.execute("select count(*) from token").fetchone()[0]) - going_on
+
+
+def _keep_consent(w: Writer, did: Did, client_id: str, scope: str, approved_at: Instant) -> None:
+    w.execute(_INSERT_GRANT, did=did, client_id=client_id, asked_scope=scope, scope=scope, approved_at=approved_at)
+
+
+def _binding(auth: Any) -> ClientBinding | None:
+    match auth:
+        case {"method": "none"}:
+            return ClientBinding()
+        case {"method": "private_key_jwt", "kid": str(key_id), "alg": str(algorithm), "jkt": str(thumbprint)}:
+            return ClientBinding(key_id, algorithm, thumbprint)
+        case _:
+            return None

@@ -1,0 +1,57 @@
+"""The environment file of a reference PDS, and the settings that ours gets from it."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from aurora_locus import settings as pds_settings
+from aurora_locus.settings import Settings
+from groundwork.errors import Refused
+
+_LINE = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*")
+
+# Where the old server kept its things; ours go to the new folder.
+_PLACES = (
+    "PDS_DATA_DIRECTORY",
+    "PDS_ACCOUNT_DB_LOCATION",
+    "PDS_SEQUENCER_DB_LOCATION",
+    "PDS_DID_CACHE_DB_LOCATION",
+    "PDS_ACTOR_STORE_DIRECTORY",
+    "PDS_BLOBSTORE_DISK_LOCATION",
+    "PDS_BLOBSTORE_DISK_TMP_LOCATION",
+)
+
+
+def read_environment(path: Path) -> dict[str, str]:
+    """The variables of an environment file: ``NAME=value`` a line, quotes as in a shell. Raises Refused."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise Refused(f"The environment file {path} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise Refused(f"The environment file {path} is not text.") from None
+    found = {}
+    for number, line in enumerate(lines, 1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        match = _LINE.fullmatch(line)
+        if match is None:
+            raise Refused(f"Line {number} of {path} is not NAME=value.")
+        found[match[1]] = _unquoted(match[2])
+    return found
+
+
+def settings_for(environment: Mapping[str, str], overriding: Mapping[str, str], folder: Path) -> Settings:
+    """Settings of our server in its new folder: the old ones, but for places, and what the operator sets now.
+
+    Raises SettingsRefused.
+    """
+    kept = {name: value for name, value in environment.items() if name not in _PLACES and value}
+    own = {name: value for name, value in overriding.items() if name.startswith(pds_settings.PREFIX)}
+    return pds_settings.read({**kept, **own, "PDS_DATA_DIRECTORY": str(folder)})
+
+
+def _unquoted(text: str) -> str:
+    if len(text) >= 2 and text[0] == text[-1] and text[0] in "\"'":
+        return text[1:-1]
+    return text.partition(" #")[0].rstrip()

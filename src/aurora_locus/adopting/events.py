@@ -1,0 +1,77 @@
+"""The firehose goes on where it stopped: the same events under the same numbers, and the next number after the last.
+
+The old server stores an event without its number and time and adds both when it sends it; ours stores what is sent. What is
+older than our retention is left out, as if we had retired it ourselves.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from typing import Any, Final
+
+from at_protocol.data import cbor
+from at_protocol.failures import Malformed
+from at_protocol.sync import frames
+from aurora_locus.adopting.instants import instant
+from groundwork.clock import Instant
+from groundwork.database.transaction import Writer
+
+# What the old server stores as, and what is sent as; other kinds are of times before these.
+_KINDS: Final = {"append": "commit", "sync": "sync", "identity": "identity", "account": "account"}
+
+_LAST = """
+    select max(coalesce((select max(seq) from repo_seq), 0),
+               coalesce((select seq from sqlite_sequence where name = 'repo_seq'), 0))
+"""
+_AFTER = """
+    select seq, did, eventType, event, sequencedAt from repo_seq
+     where seq > ? and invalidated = 0
+     order by seq limit ?
+"""
+_AT_ONCE = 2000
+
+_INSERT = """
+    insert into events (seq, did, kind, frame, sequenced_at) values (:seq, :did, :kind, :frame, :sequenced_at)
+"""
+_CONTINUE = "update sequencer set last = :last, retired_up_to = :retired_up_to where id = 1"
+
+
+def last_number(db: sqlite3.Connection) -> int:
+    """The highest number that was ever given out."""
+    return int(db.execute(_LAST).fetchone()[0])
+
+
+def events(db: sqlite3.Connection, since: Instant) -> Iterator[list[dict[str, Any]]]:
+    """Rows of events that are not older than ``since``, some thousand at a time. Raises Malformed for one that is none."""
+    position = 0
+    while rows := db.execute(_AFTER, [position, _AT_ONCE]).fetchall():
+        position = rows[-1]["seq"]
+        batch = [
+            _event(row, _KINDS[row["eventType"]])
+            for row in rows
+            if row["eventType"] in _KINDS and instant(row["sequencedAt"]) >= since
+        ]
+        if batch:
+            yield batch
+
+
+def keep_events(w: Writer, rows: list[dict[str, Any]]) -> None:
+    w.execute_many(_INSERT, rows)
+
+
+def continue_at(w: Writer, last: int, first_kept: int | None) -> None:
+    """The next event gets the number behind ``last``; whoever asks for what was before ``first_kept`` has missed something."""
+    w.execute(_CONTINUE, last=last, retired_up_to=last if first_kept is None else first_kept - 1)
+
+
+def _event(row: sqlite3.Row, kind: str) -> dict[str, Any]:
+    payload = cbor.decode(row["event"])
+    if not isinstance(payload, dict):
+        raise Malformed("event", row["seq"], "it is not a map")
+    frame = frames.encode_message(f"#{kind}", {**payload, "seq": row["seq"], "time": row["sequencedAt"]})
+    return {
+        "seq": row["seq"],
+        "did": row["did"],
+        "kind": kind,
+        "frame": frame,
+        "sequenced_at": instant(row["sequencedAt"]),
+    }

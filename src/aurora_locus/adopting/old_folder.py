@@ -1,0 +1,126 @@
+"""The folder of a reference PDS: where things are in it, whether the server is stopped, its SQLite files opened to read.
+
+Source: the reference's own layout (``account.sqlite``, ``sequencer.sqlite``, ``actors/<two digits>/<did>/store.sqlite`` and
+``key``, ``reserved_keys/``, a folder of blobs by DID).
+"""
+
+import fcntl
+import shutil
+import sqlite3
+import struct
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from groundwork.errors import Refused
+
+# SQLite keeps its locks on bytes of the file that hold no content; an open database in WAL mode has one there all the time.
+_LOCKED_FROM = 0x40000000
+_LOCKED_BYTES = 512
+_FLOCK = "@hhqqi4x"
+
+_TEMPORARY = "tempt"
+_QUARANTINE = "quarantine"
+
+
+@dataclass(frozen=True, slots=True)
+class OldFolder:
+    """Where everything is. ``blobs`` is None where they are in a bucket."""
+
+    accounts: Path
+    sequencer: Path
+    actors: Path
+    blobs: Path | None
+    temporary_blobs: Path | None
+
+    def actor(self, did: str) -> Path:
+        """The folder of one account."""
+        return self.actors / sha256(did.encode()).hexdigest()[:2] / did
+
+    def store(self, did: str) -> Path:
+        """The SQLite file of one account's repository."""
+        return self.actor(did) / "store.sqlite"
+
+    def blob(self, did: str, cid: str, temporary_key: str | None) -> Path | None:
+        """The file of a blob; None where there is none."""
+        if self.blobs is None or self.temporary_blobs is None:
+            return None
+        if temporary_key is not None:
+            places = [self.temporary_blobs / did / temporary_key]
+        else:
+            places = [self.blobs / did / cid, self.blobs / _QUARANTINE / did / cid]
+        return next((place for place in places if place.is_file()), None)
+
+
+def locate(folder: Path, environment: Mapping[str, str]) -> OldFolder:
+    """What the environment says, with ``folder`` for its data directory. Raises Refused for what is no such folder."""
+    said = environment.get("PDS_DATA_DIRECTORY", "")
+
+    def place(name: str, usual: str) -> Path:
+        given = environment.get(name)
+        if not given:
+            return folder / usual
+        path = Path(given)
+        # The environment may be that of a container, where the folder had another name.
+        return folder / path.relative_to(said) if said and path.is_relative_to(said) else path
+
+    blobs = place("PDS_BLOBSTORE_DISK_LOCATION", "blocks") if not environment.get("PDS_BLOBSTORE_S3_BUCKET") else None
+    temporary = None if blobs is None else blobs / _TEMPORARY
+    if environment.get("PDS_BLOBSTORE_DISK_TMP_LOCATION"):
+        temporary = place("PDS_BLOBSTORE_DISK_TMP_LOCATION", "")
+    found = OldFolder(
+        place("PDS_ACCOUNT_DB_LOCATION", "account.sqlite"),
+        place("PDS_SEQUENCER_DB_LOCATION", "sequencer.sqlite"),
+        place("PDS_ACTOR_STORE_DIRECTORY", "actors"),
+        blobs,
+        temporary,
+    )
+    for path in (found.accounts, found.sequencer):
+        if not path.is_file():
+            raise Refused(f"There is no {path}: {folder} is not the data folder of a reference PDS.")
+    return found
+
+
+def require_stopped(folder: OldFolder) -> None:
+    """Raises Refused while any process has the databases open."""
+    for path in (folder.accounts, folder.sequencer):
+        if _is_open(path):
+            raise Refused(f"{path} is in use: stop the reference PDS first, and keep it stopped.")
+
+
+@contextmanager
+def opened(path: Path, scratch: Path) -> Iterator[sqlite3.Connection]:
+    """One SQLite file, to be read only. What a server that was killed left in a write-ahead log counts: such a file is
+    copied to ``scratch`` with its log, and read there.
+    """
+    log = path.with_name(f"{path.name}-wal")
+    if log.is_file() and log.stat().st_size:
+        copy = Path(tempfile.mkdtemp(dir=scratch)) / path.name
+        shutil.copyfile(path, copy)
+        shutil.copyfile(log, copy.with_name(log.name))
+        uri = copy.absolute().as_uri()
+    else:
+        copy = None
+        uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+    connection.row_factory = sqlite3.Row
+    try:
+        connection.execute("pragma query_only = on")
+        yield connection
+    finally:
+        connection.close()
+        if copy is not None:
+            shutil.rmtree(copy.parent)
+
+
+def _is_open(path: Path) -> bool:
+    if sys.platform != "linux":
+        return path.with_name(f"{path.name}-wal").exists()
+    asked = struct.pack(_FLOCK, fcntl.F_WRLCK, 0, _LOCKED_FROM, _LOCKED_BYTES, 0)
+    with path.open("rb") as file:
+        found = fcntl.fcntl(file, fcntl.F_GETLK, asked)
+    return bool(struct.unpack(_FLOCK, found[: len(asked)])[0] != fcntl.F_UNLCK)

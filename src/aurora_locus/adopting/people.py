@@ -1,0 +1,184 @@
+"""``account.sqlite``: who is here, how they sign in, and what they were invited by; rows as ours store them."""
+
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from at_protocol.syntax.did import Did, parse_did
+from aurora_locus.accounts.email_tokens import EmailTokens, Purpose
+from aurora_locus.accounts.session_tokens import REFRESH_LIFETIME
+from aurora_locus.adopting.instants import instant, maybe_instant
+from aurora_locus.repository.model import Status
+from groundwork.clock import Instant
+from groundwork.database.transaction import Writer
+
+_PEOPLE = """
+    select r.did, r.handle, r.createdAt, r.takedownRef, r.deactivatedAt, r.deleteAfter,
+           a.email, a.passwordScrypt, a.emailConfirmedAt, coalesce(a.invitesDisabled, 0) as invitesDisabled,
+           p.cid, p.rev
+      from actor r left join account a on a.did = r.did left join repo_root p on p.did = r.did
+     order by r.createdAt, r.did
+"""
+_APP_PASSWORDS = "select name, passwordScrypt, createdAt, privileged from app_password where did = ? order by name"
+_SESSIONS = "select id, expiresAt, nextId, appPasswordName from refresh_token where did = ? order by id"
+_EMAIL_TOKENS = "select purpose, token, requestedAt from email_token where did = ? order by purpose"
+_INVITES = "select code, availableUses, disabled, forAccount, createdBy, createdAt from invite_code order by code"
+_USES = "select code, usedBy, usedAt from invite_code_use order by code, usedBy"
+
+_INSERT_ACCOUNT = """
+    insert into accounts
+        (did, handle, email, email_confirmed_at, password_hash, deactivated_at, delete_after, takedown_ref,
+         invites_disabled, created_at)
+    values
+        (:did, :handle, :email, :email_confirmed_at, :password_hash, :deactivated_at, :delete_after, :takedown_ref,
+         :invites_disabled, :created_at)
+"""
+_INSERT_SECOND_KEY = """
+    insert into app_passwords (did, name, password_hash, privileged, created_at)
+    values (:did, :name, :password_hash, :privileged, :created_at)
+"""
+_INSERT_SESSION = """
+    insert into sessions (id, did, app_password_name, next_id, expires_at, created_at)
+    values (:id, :did, :app_password_name, :next_id, :expires_at, :created_at)
+"""
+_INSERT_LETTER = """
+    insert into email_tokens (did, purpose, token_hash, requested_at)
+    values (:did, :purpose, :token_hash, :requested_at)
+"""
+_INSERT_INVITE = """
+    insert into invite_codes (code, available_uses, disabled, for_account, created_by, created_at)
+    values (:code, :available_uses, :disabled, :for_account, :created_by, :created_at)
+"""
+_INSERT_USE = "insert into invite_code_uses (code, used_by, used_at) values (:code, :used_by, :used_at)"
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """An account as it is in the old database. ``handle`` is None where the old server knew none; ``commit`` is the head's
+    CID as text, None for an account without a repository.
+    """
+
+    did: Did
+    handle: str | None
+    email: str | None
+    email_confirmed_at: Instant | None
+    password_hash: str | None
+    created_at: Instant
+    takedown_ref: str | None
+    deactivated_at: Instant | None
+    delete_after: Instant | None
+    invites_disabled: bool
+    commit: str | None
+    rev: str | None
+
+    @property
+    def status(self) -> Status:
+        """What the host decided goes before what the owner did."""
+        if self.takedown_ref is not None:
+            return Status.TAKENDOWN
+        return Status.ACTIVE if self.deactivated_at is None else Status.DEACTIVATED
+
+    @property
+    def new_handle(self) -> str:
+        """The handle here; who had none gets one that nobody can prove, until they choose another."""
+        return self.handle or f"{self.did.rpartition(':')[2].lower()}.handle.invalid"
+
+
+def people(db: sqlite3.Connection) -> Iterator[Person]:
+    """Everybody, in the order in which they came. Raises Malformed for a DID that is none."""
+    for row in db.execute(_PEOPLE):
+        yield Person(
+            parse_did(row["did"]),
+            None if row["handle"] is None else row["handle"].lower(),
+            None if row["email"] is None else row["email"].lower(),
+            maybe_instant(row["emailConfirmedAt"]),
+            row["passwordScrypt"],
+            instant(row["createdAt"]),
+            row["takedownRef"],
+            maybe_instant(row["deactivatedAt"]),
+            maybe_instant(row["deleteAfter"]),
+            bool(row["invitesDisabled"]),
+            row["cid"],
+            row["rev"],
+        )
+
+
+def keep_person(w: Writer, old: sqlite3.Connection, tokens: EmailTokens, person: Person) -> None:
+    """The account, its app passwords, sessions and e-mail tokens; its repository's row is here already."""
+    w.execute(
+        _INSERT_ACCOUNT,
+        did=person.did,
+        handle=person.new_handle,
+        email=person.email,
+        email_confirmed_at=person.email_confirmed_at,
+        password_hash=person.password_hash,
+        deactivated_at=person.deactivated_at,
+        delete_after=person.delete_after,
+        takedown_ref=person.takedown_ref,
+        invites_disabled=int(person.invites_disabled),
+        created_at=person.created_at,
+    )
+    _keep(w, _INSERT_SECOND_KEY, [_app_password(person.did, row) for row in old.execute(_APP_PASSWORDS, [person.did])])
+    _keep(w, _INSERT_SESSION, [_session(person.did, row) for row in old.execute(_SESSIONS, [person.did])])
+    tokens_of_person = old.execute(_EMAIL_TOKENS, [person.did])
+    _keep(w, _INSERT_LETTER, [_email_token(tokens, person.did, row) for row in tokens_of_person])
+
+
+def keep_invites(w: Writer, old: sqlite3.Connection) -> None:
+    """Every code, and who used it."""
+    codes = [
+        {
+            "code": row["code"],
+            "available_uses": row["availableUses"],
+            "disabled": int(bool(row["disabled"])),
+            "for_account": row["forAccount"],
+            "created_by": row["createdBy"],
+            "created_at": instant(row["createdAt"]),
+        }
+        for row in old.execute(_INVITES)
+    ]
+    uses = [
+        {"code": row["code"], "used_by": row["usedBy"], "used_at": instant(row["usedAt"])} for row in old.execute(_USES)
+    ]
+    _keep(w, _INSERT_INVITE, codes)
+    _keep(w, _INSERT_USE, uses)
+
+
+def _keep(w: Writer, statement: str, rows: list[dict[str, Any]]) -> None:
+    if rows:
+        w.execute_many(statement, rows)
+
+
+def _app_password(did: Did, row: sqlite3.Row) -> dict[str, Any]:
+    return {
+        "did": did,
+        "name": row["name"],
+        "password_hash": row["passwordScrypt"],
+        "privileged": row["privileged"],
+        "created_at": instant(row["createdAt"]),
+    }
+
+
+def _session(did: Did, row: sqlite3.Row) -> dict[str, Any]:
+    expires_at = instant(row["expiresAt"])
+    return {
+        "id": row["id"],
+        "did": did,
+        "app_password_name": row["appPasswordName"],
+        "next_id": row["nextId"],
+        "expires_at": expires_at,
+        # The old server kept no other time of it.
+        "created_at": Instant(expires_at - REFRESH_LIFETIME),
+    }
+
+
+def _email_token(tokens: EmailTokens, did: Did, row: sqlite3.Row) -> dict[str, Any]:
+    # Purposes have the same names; the token stood there in plain text and goes in as its hash.
+    purpose = Purpose(row["purpose"])
+    return {
+        "did": did,
+        "purpose": purpose.value,
+        "token_hash": tokens.hash(purpose, row["token"]),
+        "requested_at": instant(row["requestedAt"]),
+    }

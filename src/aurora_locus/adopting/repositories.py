@@ -1,0 +1,210 @@
+"""One account's store: its repository checked whole and laid down as it is, with its key, preferences and decisions.
+
+Everything is checked that a stranger could check: every block's hash, the order and depth of the tree, the commit's
+signature by the key that lies beside it. The tree is what counts; the index beside it only says since when a record is there
+and what was taken down. Blocks that the head does not reach are left out: nobody can ask for them.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from at_protocol.crypto.k256 import PrivateKey
+from at_protocol.data import json_form
+from at_protocol.data.cid import Cid
+from at_protocol.failures import Malformed
+from at_protocol.repo.commit import is_signed_by
+from at_protocol.repo.mst import EMPTY_ROOT
+from at_protocol.repo.node import EMPTY_NODE
+from at_protocol.syntax.did import Did
+from aurora_locus.adopting.people import Person
+from aurora_locus.repository.import_plan import Held, Plan, plan_import
+from groundwork.clock import Instant
+from groundwork.database.transaction import Writer
+
+_ROOT = "select cid, rev from repo_root"
+_BLOCK = "select content, repoRev from repo_block where cid = ?"
+_INDEX = "select collection, rkey, repoRev, takedownRef from record"
+_PREFERENCES = "select name, valueJson from account_pref order by id"
+
+_NOTHING_HELD = Held(EMPTY_ROOT, {}, {})
+
+_BLOCKS_AT_ONCE = 2000
+_BYTES_AT_ONCE = 2 * 1024 * 1024
+_RECORDS_AT_ONCE = 5000
+
+_INSERT_REPOSITORY = """
+    insert into repositories (did, status, head, rev, data, created_at)
+    values (:did, :status, :head, :rev, :data, :created_at)
+"""
+_INSERT_BLOCK = "insert into blocks (did, cid, bytes, rev, uses) values (:did, :cid, :bytes, :rev, :uses)"
+_INSERT_RECORD = """
+    insert into records (did, collection, rkey, cid, rev, takedown_ref)
+    values (:did, :collection, :rkey, :cid, :rev, :takedown_ref)
+"""
+_INSERT_DECISION = """
+    insert into record_takedowns (did, collection, rkey, ref, decided_at)
+    values (:did, :collection, :rkey, :ref, :decided_at)
+"""
+_INSERT_REFERENCE = """
+    insert into blob_references (did, collection, rkey, cid) values (:did, :collection, :rkey, :cid)
+    on conflict do nothing
+"""
+_INSERT_PREFERENCE = """
+    insert into preferences (did, position, name, value) values (:did, :position, :name, :value)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A repository that was read and found whole. ``since`` says by path at which rev the index has each record, and what
+    takes it down.
+    """
+
+    person: Person
+    key: PrivateKey
+    plan: Plan
+    rev: str
+    since: dict[str, tuple[str, str | None]]
+
+    @property
+    def blocks(self) -> int:
+        """How many there are: the commit, nodes and records, each once."""
+        return 1 + len(self.plan.staged)
+
+
+def read(store: sqlite3.Connection, person: Person, key_file: Path) -> Reading:
+    """Check one repository. Raises Malformed with the first thing that is wrong."""
+    try:
+        key = PrivateKey.from_bytes(key_file.read_bytes())
+    except OSError as error:
+        raise Malformed("account", person.did, f"its key {key_file} cannot be read: {error.strerror}") from None
+    roots = store.execute(_ROOT).fetchall()
+    if len(roots) != 1:
+        raise Malformed("account", person.did, f"its store has {len(roots)} heads")
+    head = Cid.parse(roots[0]["cid"])
+    plan = plan_import(person.did, [head], _finder(store), _NOTHING_HELD)
+    if not is_signed_by(plan.commit, key.public):
+        raise Malformed("account", person.did, "its head is not signed by the key beside it")
+    if plan.commit.rev is None:
+        raise Malformed("account", person.did, "its head is a commit of an old version; start the old server once")
+    since = {
+        f"{row['collection']}/{row['rkey']}": (row["repoRev"], row["takedownRef"]) for row in store.execute(_INDEX)
+    }
+    return Reading(person, key, plan, plan.commit.rev, since)
+
+
+def keep_repository(w: Writer, reading: Reading) -> None:
+    """The row that everything else of an account refers to."""
+    commit = reading.plan.commit
+    w.execute(
+        _INSERT_REPOSITORY,
+        did=reading.person.did,
+        status=reading.person.status.value,
+        head=bytes(commit.cid),
+        rev=reading.rev,
+        data=bytes(commit.data),
+        created_at=reading.person.created_at,
+    )
+
+
+def blocks(store: sqlite3.Connection, reading: Reading) -> Iterator[list[dict[str, Any]]]:
+    """Rows of blocks, a few megabytes at a time."""
+    did, plan = reading.person.did, reading.plan
+    batch: list[dict[str, Any]] = []
+    size = 0
+    for cid in [plan.commit.cid, *plan.staged]:
+        row = store.execute(_BLOCK, [str(cid)]).fetchone()
+        # An empty tree may not be stored: everybody knows what it is.
+        content, rev = (EMPTY_NODE, reading.rev) if row is None else (row["content"], row["repoRev"])
+        uses = 1 + plan.more_uses.get(cid, 0)
+        batch.append({"did": did, "cid": bytes(cid), "bytes": content, "rev": rev, "uses": uses})
+        size += len(content)
+        if len(batch) >= _BLOCKS_AT_ONCE or size >= _BYTES_AT_ONCE:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def keep_blocks(w: Writer, rows: list[dict[str, Any]]) -> None:
+    w.execute_many(_INSERT_BLOCK, rows)
+
+
+def records(reading: Reading) -> Iterator[list[dict[str, Any]]]:
+    """Rows of the index, from the tree, a few thousand at a time."""
+    batch = []
+    for change in reading.plan.changes:
+        collection, _, rkey = change.path.partition("/")
+        rev, takedown_ref = reading.since.get(change.path, (reading.rev, None))
+        batch.append(
+            {
+                "did": reading.person.did,
+                "collection": collection,
+                "rkey": rkey,
+                "cid": bytes(change.after or b""),
+                "rev": rev,
+                "takedown_ref": takedown_ref,
+            }
+        )
+        if len(batch) >= _RECORDS_AT_ONCE:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def keep_records(w: Writer, reading: Reading, rows: list[dict[str, Any]]) -> None:
+    """Records, what is decided about them, and what blobs they refer to."""
+    w.execute_many(_INSERT_RECORD, rows)
+    decided: list[dict[str, object]] = [
+        {
+            "did": row["did"],
+            "collection": row["collection"],
+            "rkey": row["rkey"],
+            "ref": row["takedown_ref"],
+            "decided_at": Instant(0),  # the old server kept no time of it
+        }
+        for row in rows
+        if row["takedown_ref"] is not None
+    ]
+    if decided:
+        w.execute_many(_INSERT_DECISION, decided)
+    references: list[dict[str, object]] = [
+        {"did": row["did"], "collection": row["collection"], "rkey": row["rkey"], "cid": bytes(blob.cid)}
+        for row in rows
+        for blob in reading.plan.blobs.get(f"{row['collection']}/{row['rkey']}", ())
+    ]
+    if references:
+        w.execute_many(_INSERT_REFERENCE, references)
+
+
+def keep_preferences(w: Writer, store: sqlite3.Connection, did: Did) -> int:
+    """What the owner's apps keep privately; how many there are."""
+    rows: list[dict[str, object]] = [
+        {
+            "did": did,
+            "position": position,
+            "name": row["name"],
+            "value": json_form.encode(json_form.decode(row["valueJson"])).decode(),
+        }
+        for position, row in enumerate(store.execute(_PREFERENCES))
+    ]
+    if rows:
+        w.execute_many(_INSERT_PREFERENCE, rows)
+    return len(rows)
+
+
+def _finder(store: sqlite3.Connection) -> Any:
+    def find(cid: Cid) -> bytes | None:
+        row = store.execute(_BLOCK, [str(cid)]).fetchone()
+        if row is None:
+            return EMPTY_NODE if cid == EMPTY_ROOT else None
+        content = bytes(row["content"])
+        if not cid.names(content):
+            raise Malformed("block", str(cid), "the bytes stored under it are others")
+        return content
+
+    return find

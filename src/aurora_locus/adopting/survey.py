@@ -1,0 +1,108 @@
+"""What is in the old folder, what is damaged, and what would be lost: read before anything is written."""
+
+import sqlite3
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from at_protocol.failures import Malformed
+from aurora_locus import reference_names
+from aurora_locus.adopting import apps, events, files, repositories
+from aurora_locus.adopting.old_folder import OldFolder, opened
+from aurora_locus.adopting.people import Person, people
+
+# How far, of how much, at what.
+Progress = Callable[[int, int, str], None]
+
+_COUNTS = {
+    # What is left of accounts that went is nobody's.
+    "app passwords": "select count(*) from app_password where did in (select did from actor)",
+    "sessions": "select count(*) from refresh_token where did in (select did from actor)",
+    "invite codes": "select count(*) from invite_code",
+}
+_DEVICES = "select count(*) from account_device"
+
+
+@dataclass(slots=True)
+class Survey:
+    """``counts`` by noun. ``damaged`` are sentences about accounts and blobs that cannot be taken over as they are, ``lost``
+    sentences about what has no place here.
+    """
+
+    people: list[Person] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+    last_number: int = 0
+    damaged: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+
+    def count(self, noun: str, more: int) -> None:
+        self.counts[noun] = self.counts.get(noun, 0) + more
+
+
+def survey(folder: OldFolder, environment: Mapping[str, str], scratch: Path, progress: Progress) -> Survey:
+    """Read everything: each block of each repository, each row of a blob. Raises nothing for what is damaged: it is told."""
+    found = Survey()
+    with opened(folder.accounts, scratch) as accounts:
+        found.people = list(people(accounts))
+        found.count("accounts", len(found.people))
+        for noun, statement in _COUNTS.items():
+            found.count(noun, accounts.execute(statement).fetchone()[0])
+        _survey_apps(found, accounts)
+    with opened(folder.sequencer, scratch) as sequencer:
+        found.last_number = events.last_number(sequencer)
+    for done, person in enumerate(found.people):
+        progress(done, len(found.people), person.new_handle)
+        _survey_account(found, folder, scratch, person)
+    progress(len(found.people), len(found.people), "")
+    _survey_environment(found, environment)
+    return found
+
+
+def _survey_account(found: Survey, folder: OldFolder, scratch: Path, person: Person) -> None:
+    if person.handle is None:
+        found.lost.append(f"{person.did} has no handle; it is called {person.new_handle} until its owner chooses one.")
+    if not folder.store(person.did).is_file():
+        found.damaged.append(f"{person.did} ({person.new_handle}) has no store {folder.store(person.did)}.")
+        return
+    with opened(folder.store(person.did), scratch) as store:
+        try:
+            reading = repositories.read(store, person, folder.actor(person.did) / "key")
+            if person.commit is not None and person.commit != str(reading.plan.commit.cid):
+                # The old server writes this one after the repository itself, in another database.
+                found.lost.append(f"{person.did}: account.sqlite has an older head; that of the repository counts.")
+            found.count("records", len(reading.plan.changes))
+            found.count("blocks", reading.blocks)
+            for blob in files.blobs(folder, store, person.did):
+                found.count("blobs", 1)
+                found.count("bytes of blobs", blob.size)
+                if blob.file is None and folder.blobs is not None:
+                    found.lost.append(f"{person.did}: the file of blob {blob.cid} is gone; its record stays.")
+        except Malformed as error:
+            found.damaged.append(f"{person.did} ({person.new_handle}): {error.kind} {error.value}: {error.why}.")
+
+
+def _survey_apps(found: Survey, accounts: sqlite3.Connection) -> None:
+    going_on, ending = apps.count(accounts)
+    found.count("sessions of apps (OAuth)", going_on)
+    if ending:
+        found.lost.append(
+            f"{ending} sessions of apps (OAuth) cannot be refreshed; their people let them in again, once."
+        )
+    devices = accounts.execute(_DEVICES).fetchone()[0]
+    if devices:
+        found.lost.append(f"{devices} browsers are signed in on the server's own pages; they sign in again.")
+
+
+def _survey_environment(found: Survey, environment: Mapping[str, str]) -> None:
+    for name in reference_names.unknown(name for name, value in environment.items() if value):
+        found.lost.append(f"{reference_names.what_of(name)}.")
+    if environment.get("PDS_BLOBSTORE_S3_BUCKET"):
+        found.damaged.append(
+            "Blobs are in a bucket: copy it to a folder (blocks/ and quarantine/ of it), and name that folder as "
+            "PDS_BLOBSTORE_DISK_LOCATION in a copy of the environment file, without PDS_BLOBSTORE_S3_…."
+        )
+    if environment.get("PDS_PLC_ROTATION_KEY_KMS_KEY_ID"):
+        found.damaged.append(
+            "The rotation key is in a key service, and this server could not change identities: put a key into "
+            "PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX that each account's operations name."
+        )

@@ -1,0 +1,50 @@
+"""After everything was written: is it all here? Read back from the new database and compared with what was found before."""
+
+from at_protocol.syntax.did import Did
+from aurora_locus.adopting.survey import Survey
+from aurora_locus.repository import reader
+from groundwork.database.transaction import Database
+from groundwork.errors import Unavailable
+
+_COUNTS = {
+    "accounts": "select count(*) from accounts",
+    "records": "select count(*) from records",
+    "blocks": "select count(*) from blocks",
+    "app passwords": "select count(*) from app_passwords",
+    "sessions": "select count(*) from sessions",
+    "invite codes": "select count(*) from invite_codes",
+}
+_BLOCKS_AT_ONCE = 1000
+_LAST = "select last from sequencer where id = 1"
+
+
+async def verify(db: Database, found: Survey) -> None:
+    """Compare numbers and heads, and every stored block with its name. Raises Unavailable with what differs."""
+    differing = []
+    async with db.reader() as look:
+        for noun, statement in _COUNTS.items():
+            row = await look.fetch_one(statement)
+            here = 0 if row is None else int(row[0])
+            if here != found.counts.get(noun, 0):
+                differing.append(f"{here} {noun} instead of {found.counts.get(noun, 0)}")
+        last = await look.fetch_one(_LAST)
+    if last is None or last[0] != found.last_number:
+        differing.append(f"the firehose stands elsewhere than at {found.last_number}")
+    for person in found.people:
+        differing += await _differing_blocks(db, person.did)
+    if differing:
+        raise Unavailable("What was written is not what was read: " + "; ".join(differing) + ".")
+
+
+async def _differing_blocks(db: Database, did: Did) -> list[str]:
+    head = await reader.find_head(db, did)
+    if head is None:
+        return [f"{did} has no repository"]
+    after, seen = b"", False
+    while page := await reader.blocks_since(db, head.did, "", after, limit=_BLOCKS_AT_ONCE):
+        for cid, block in page:
+            seen = seen or cid == head.commit
+            if not cid.names(block):
+                return [f"the block {cid} of {did} has other bytes"]
+        after = bytes(page[-1][0])
+    return [] if seen else [f"the head of {did} is not among its blocks"]

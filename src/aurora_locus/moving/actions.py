@@ -1,0 +1,203 @@
+"""What the owner of an account does about a move: begins it, gives the code, tries again, gives it up."""
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import msgspec
+
+from at_network.bearer_session import BearerSession, FixedToken, SessionTokens, create_session
+from at_network.xrpc_client import XrpcClient
+from at_protocol.crypto.did_key import format_did_key
+from at_protocol.identity import plc_operation
+from at_protocol.syntax.did import Did
+from at_protocol.syntax.nsid import Nsid
+from aurora_locus.accounts import own_identity, service_tokens
+from aurora_locus.accounts.registry import Registry
+from aurora_locus.accounts.service_tokens import CREATE_ACCOUNT, Wish
+from aurora_locus.debts import Debt
+from aurora_locus.identity.plc_requests import parse_submitted
+from aurora_locus.moving import moves
+from aurora_locus.moving.moves import Stage
+from groundwork.errors import Failure, InvalidInput, NotFound, NotSignedIn, Refused, RemoteFailed
+from groundwork.http.client import HttpClient
+from groundwork.outbox import owe
+from groundwork.sealing import Sealer
+
+# A server hashes a password and makes a repository before it answers.
+PATIENCE_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Mover:
+    """What moves of this server's accounts need."""
+
+    registry: Registry
+    http: HttpClient
+    sealer: Sealer
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The account as it shall be on the other server."""
+
+    target: str
+    handle: str
+    email: str
+    password: str
+    invite_code: str = ""
+
+
+async def begin(mover: Mover, did: Did, wanted: Wanted) -> None:
+    """Make the hidden account on the other server, or find it, and owe the copying.
+
+    Raises InvalidInput for what was typed (fields ``target``, ``handle``, ``email``, ``password``), Refused and the other server's
+    own words; RemoteFailed and RemoteSlow where it does not answer.
+    """
+    own_identity.require_plc(did)
+    target = _origin(wanted.target, is_development=mover.registry.is_development)
+    if target == mover.registry.url:
+        raise InvalidInput("target", "Your account is on this server already.")
+    if not wanted.password:
+        raise InvalidInput("password", "Choose a password for the other server.")
+    tokens = await _account_there(mover, did, target, wanted)
+    async with mover.registry.db.transaction() as tx:
+        earlier = await owe.find(tx, Debt.MOVE, did)
+        # Revisions go on where an earlier move stopped: those that were paid are not owed again.
+        revision = 1 if earlier is None else earlier.revision + 1
+        if not await moves.begin(tx, mover.sealer, did, revision, target=target, handle=wanted.handle, tokens=tokens):
+            raise Refused("A move is being finished at this moment; look again in a minute.")
+        await owe.owe(tx, Debt.MOVE, did, revision)
+
+
+async def finish(mover: Mover, did: Did, token: str | None) -> None:
+    """Sign the operation that names the other server, and owe the rest; uses up the code of the mail.
+
+    Keys that are the owner's own stay, and stay first. Raises Refused before everything is copied, InvalidInput
+    (``TokenRequired``), NotSignedIn for the code, and what the other server says.
+    """
+    registry = mover.registry
+    async with registry.db.reader() as reader:
+        move = await moves.find(reader, did)
+    if move is None or move.stage is not Stage.WAITING:
+        raise Refused("Not everything has been copied yet.")
+    recommended = await (await client(mover, move.did, move.target)).query(
+        "com.atproto.identity.getRecommendedDidCredentials"
+    )
+    present = (await own_identity.newest(registry, did)).operation
+    ours = format_did_key(registry.rotation_key.public)
+    theirs = recommended.get("rotationKeys")
+    if not isinstance(theirs, list) or not theirs:
+        raise RemoteFailed(f"{move.target} does not say what the identity should be.")
+    own = [key for key in present.rotation_keys if key != ours and key not in theirs]
+    names = ("alsoKnownAs", "verificationMethods", "services")
+    wishes = {**{name: recommended[name] for name in names if name in recommended}, "rotationKeys": [*own, *theirs]}
+    operation = await own_identity.signed(registry, did, wishes, token)
+    async with registry.db.transaction() as tx:
+        text = msgspec.json.encode(plc_operation.to_json(operation)).decode()
+        revision = await moves.signed(tx, did, text)
+        if revision is None:
+            raise Refused("This move was given up meanwhile.")
+        await owe.owe(tx, Debt.MOVE, did, revision)
+
+
+async def try_again(mover: Mover, did: Did) -> None:
+    """Go on now with what stopped."""
+    async with mover.registry.db.transaction() as tx:
+        revision = await moves.again(tx, did)
+        if revision is not None:
+            await owe.owe(tx, Debt.MOVE, did, revision)
+
+
+async def give_up(mover: Mover, did: Did) -> None:
+    """Leave everything here as it was; the hidden account there is forgotten by its server.
+
+    Raises Refused when it is too late: the directory has the operation.
+    """
+    async with mover.registry.db.reader() as reader:
+        move = await moves.find(reader, did)
+    if move is None:
+        return
+    if move.stage is Stage.FINISHING:
+        operation = parse_submitted(msgspec.json.decode(move.operation or "{}"))
+        if (await own_identity.newest(mover.registry, did)).cid == plc_operation.cid_of(operation):
+            raise Refused("The identity names the other server already: the move cannot be given up any more.")
+    async with mover.registry.db.transaction() as tx:
+        if not await moves.give_up(tx, move):
+            raise Refused("The move went on at this moment. Look at where it stands now.")
+
+
+async def client(mover: Mover, did: Did, target: str, *, timeout_seconds: float = PATIENCE_SECONDS) -> XrpcClient:
+    """The other server, on behalf of the account there. Raises NotFound when the session is over."""
+    from_row = await _tokens(mover, did)
+
+    async def keep(fresh: SessionTokens) -> None:
+        async with mover.registry.db.transaction() as tx:
+            await moves.keep_tokens(tx, mover.sealer, fresh)
+
+    session = BearerSession(mover.http, mover.registry.clock, target, from_row, keep=keep)
+    return XrpcClient(mover.http, mover.registry.clock, target, credentials=session, timeout_seconds=timeout_seconds)
+
+
+async def _tokens(mover: Mover, did: Did) -> SessionTokens:
+    async with mover.registry.db.reader() as reader:
+        found = await moves.tokens(reader, mover.sealer, did)
+    if found is None:
+        raise NotFound("There is no such move.")
+    return found
+
+
+async def _account_there(mover: Mover, did: Did, target: str, wanted: Wanted) -> SessionTokens:
+    registry = mover.registry
+    server = XrpcClient(mover.http, registry.clock, target, timeout_seconds=PATIENCE_SECONDS)
+    try:
+        described = await server.query("com.atproto.server.describeServer")
+    except (RemoteFailed, Refused, NotFound, InvalidInput):
+        raise InvalidInput("target", f"At {target} there is no server that takes accounts in.") from None
+    audience = described.get("did")
+    if not isinstance(audience, str):
+        raise InvalidInput("target", f"{target} does not say which DID it has.")
+    try:
+        return await create_session(mover.http, registry.clock, target, did, wanted.password)
+    except NotSignedIn:
+        pass  # the usual case: there is no account yet
+    key = await registry.repositories.keys.signing_key(did)
+    wish = Wish(audience, Nsid(CREATE_ACCOUNT), None)
+    credentials = FixedToken(service_tokens.make(key, did, wish, registry.clock.now()))
+    body = {"did": did, "handle": wanted.handle, "email": wanted.email, "password": wanted.password}
+    if wanted.invite_code:
+        body["inviteCode"] = wanted.invite_code
+    there = XrpcClient(mover.http, registry.clock, target, credentials=credentials, timeout_seconds=PATIENCE_SECONDS)
+    try:
+        await there.procedure(CREATE_ACCOUNT, body)
+    except Failure as failure:
+        field = _FIELDS.get(failure.name or "")
+        if field is None:
+            raise
+        raise InvalidInput(field, failure.why, name=failure.name) from None
+    return await create_session(mover.http, registry.clock, target, did, wanted.password)
+
+
+# Where the other server's refusal belongs on the form.
+_FIELDS = {
+    "HandleNotAvailable": "handle",
+    "InvalidHandle": "handle",
+    "UnsupportedDomain": "handle",
+    "InvalidPassword": "password",
+    "InvalidInviteCode": "invite_code",
+}
+
+
+def _origin(text: str, *, is_development: bool) -> str:
+    typed = text.strip().rstrip("/")
+    if "://" not in typed:
+        typed = f"https://{typed}"
+    try:
+        parts = urlsplit(typed)
+        port = parts.port
+    except ValueError:
+        raise InvalidInput("target", "This is not the address of a server.") from None
+    if not parts.hostname or parts.path or parts.query or parts.fragment or parts.username:
+        raise InvalidInput("target", "Write the server's address alone, as in pds.example.com.")
+    if parts.scheme != "https" and not is_development:
+        raise InvalidInput("target", "Servers are reached by https.")
+    return f"{parts.scheme}://{parts.hostname}{f':{port}' if port else ''}"

@@ -1,0 +1,188 @@
+"""The row of a move, and its statements."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import msgspec
+
+from at_network.bearer_session import SessionTokens
+from at_protocol.syntax.did import Did
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader, Row, Transaction
+from groundwork.sealing import Sealer
+
+
+class Stage(StrEnum):
+    """Where a move stands; each is left for the next only when its work is done."""
+
+    COPYING = "copying"
+    """Records, files and preferences are being sent."""
+    WAITING = "waiting"
+    """Everything is there; the owner's code is missing."""
+    FINISHING = "finishing"
+    """The operation is signed: it is submitted, the account is shown there and hidden here."""
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """``problem`` is what went wrong last, in the words of whoever refused; empty when nothing did."""
+
+    did: Did
+    target: str
+    handle: str
+    stage: Stage
+    revision: int
+    operation: str | None
+    problem: str
+    has_records: bool
+    blobs: int
+    blobs_sent: int
+    blobs_lost: int
+    started_at: Instant
+    changed_at: Instant
+
+
+_COLUMNS = """
+    did, target, handle, stage, revision, operation, problem, has_records, blobs, blobs_sent, blobs_lost, started_at, changed_at
+"""
+_FIND = f"select {_COLUMNS} from moves where did = :did"
+_BEGIN = """
+    insert into moves (did, target, handle, stage, revision, session, operation, problem, has_records, blobs, blobs_sent,
+                       blobs_lost, started_at, changed_at)
+    values (:did, :target, :handle, 'copying', :revision, :session, null, '', 0, 0, 0, 0, :now, :now)
+    on conflict (did) do update
+       set target = excluded.target, handle = excluded.handle, stage = 'copying', revision = excluded.revision,
+           session = excluded.session, operation = null, problem = '', has_records = 0, blobs = 0, blobs_sent = 0,
+           blobs_lost = 0, started_at = excluded.started_at, changed_at = excluded.changed_at
+     where moves.stage <> 'finishing'
+"""
+_SESSION = "select session from moves where did = :did"
+_KEEP_SESSION = "update moves set session = :session where did = :did"
+_NOTE = """
+    update moves set has_records = :has_records, blobs = :blobs, blobs_sent = :blobs_sent, blobs_lost = :blobs_lost,
+           problem = '', changed_at = :now
+     where did = :did and revision = :revision and stage = 'copying'
+"""
+_COPIED = (
+    "update moves set stage = 'waiting', problem = '', changed_at = :now where did = :did and revision = :revision"
+)
+_SIGNED = """
+    update moves set stage = 'finishing', operation = :operation, revision = revision + 1, problem = '', changed_at = :now
+     where did = :did and stage = 'waiting'
+    returning revision
+"""
+_DONE = """
+    update moves set stage = 'done', session = null, problem = '', changed_at = :now
+     where did = :did and revision = :revision and stage = 'finishing'
+"""
+_PROBLEM = "update moves set problem = :problem, changed_at = :now where did = :did and revision = :revision"
+_AGAIN = "update moves set revision = revision + 1, problem = '' where did = :did and stage in ('copying', 'finishing') returning revision"
+_GIVE_UP = "delete from moves where did = :did and revision = :revision and stage = :stage"
+
+
+async def find(reader: Reader, did: Did) -> Move | None:
+    """The account's move, if it ever began one."""
+    row = await reader.fetch_one(_FIND, did=did)
+    return None if row is None else _to_move(row)
+
+
+async def begin(
+    tx: Transaction, sealer: Sealer, did: Did, revision: int, *, target: str, handle: str, tokens: SessionTokens
+) -> bool:
+    """A new move in the place of what was there; False while one is being finished."""
+    session = _sealed(sealer, did, tokens)
+    begun = await tx.execute(
+        _BEGIN, did=did, target=target, handle=handle, revision=revision, session=session, now=tx.now
+    )
+    return begun == 1
+
+
+async def tokens(reader: Reader, sealer: Sealer, did: Did) -> SessionTokens | None:
+    """The session on the other server; None once it is over."""
+    row = await reader.fetch_one(_SESSION, did=did)
+    if row is None or row["session"] is None:
+        return None
+    access, refresh = msgspec.json.decode(sealer.unseal(bytes(row["session"]), purpose_of(did)), type=tuple[str, str])
+    return SessionTokens(did, access, refresh)
+
+
+async def keep_tokens(tx: Transaction, sealer: Sealer, fresh: SessionTokens) -> None:
+    """Another pair, before anybody uses it."""
+    await tx.execute(_KEEP_SESSION, did=fresh.did, session=_sealed(sealer, fresh.did, fresh))
+
+
+async def note(tx: Transaction, move: Move, *, has_records: bool, blobs: int, blobs_sent: int, blobs_lost: int) -> bool:
+    """How far the copying is; False when the move was begun anew or given up meanwhile."""
+    return (
+        await tx.execute(
+            _NOTE,
+            did=move.did,
+            revision=move.revision,
+            has_records=int(has_records),
+            blobs=blobs,
+            blobs_sent=blobs_sent,
+            blobs_lost=blobs_lost,
+            now=tx.now,
+        )
+        == 1
+    )
+
+
+async def copied(tx: Transaction, move: Move) -> None:
+    """Everything is on the other server."""
+    await tx.execute(_COPIED, did=move.did, revision=move.revision, now=tx.now)
+
+
+async def signed(tx: Transaction, did: Did, operation: str) -> int | None:
+    """Keep the operation before it is sent; the new revision, None where none was waited for."""
+    row = await tx.fetch_one(_SIGNED, did=did, operation=operation, now=tx.now)
+    return None if row is None else int(row["revision"])
+
+
+async def done(tx: Transaction, move: Move) -> None:
+    """The account is there."""
+    await tx.execute(_DONE, did=move.did, revision=move.revision, now=tx.now)
+
+
+async def note_problem(tx: Transaction, move: Move, problem: str) -> None:
+    """What went wrong, for the owner to read."""
+    await tx.execute(_PROBLEM, did=move.did, revision=move.revision, problem=problem, now=tx.now)
+
+
+async def again(tx: Transaction, did: Did) -> int | None:
+    """Another revision of a move that is under way, so that it is owed anew."""
+    row = await tx.fetch_one(_AGAIN, did=did)
+    return None if row is None else int(row["revision"])
+
+
+async def give_up(tx: Transaction, move: Move) -> bool:
+    """Forget it; False when it went on meanwhile."""
+    return await tx.execute(_GIVE_UP, did=move.did, revision=move.revision, stage=move.stage.value) == 1
+
+
+def _sealed(sealer: Sealer, did: Did, pair: SessionTokens) -> bytes:
+    return sealer.seal(msgspec.json.encode((pair.access, pair.refresh)), purpose_of(did))
+
+
+def purpose_of(did: str) -> str:
+    """What the session of an account's move is sealed for."""
+    return f"aurora_locus/move/{did}"
+
+
+def _to_move(row: Row) -> Move:
+    return Move(
+        Did(row["did"]),
+        row["target"],
+        row["handle"],
+        Stage(row["stage"]),
+        row["revision"],
+        row["operation"],
+        row["problem"],
+        bool(row["has_records"]),
+        row["blobs"],
+        row["blobs_sent"],
+        row["blobs_lost"],
+        Instant(row["started_at"]),
+        Instant(row["changed_at"]),
+    )

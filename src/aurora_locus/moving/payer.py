@@ -1,0 +1,178 @@
+"""Doing what a move owes: copying, and after the code the change of the identity and of both accounts.
+
+Every step asks first what is there already, so a payer may be called again after any failure, on either side.
+"""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import msgspec
+
+from at_network.migration.contents import missing_blobs
+from at_network.migration.sides import Side, status
+from at_network.xrpc_client import XrpcClient
+from at_protocol.data.cid import Cid
+from at_protocol.identity import plc_operation
+from at_protocol.repo.car import MEDIA_TYPE
+from at_protocol.syntax.did import Did
+from aurora_locus.accounts import activation, own_identity, preferences, residence
+from aurora_locus.blobs import queries as blobs
+from aurora_locus.blobs.uploads import object_name
+from aurora_locus.identity.plc_requests import parse_submitted
+from aurora_locus.moving import moves
+from aurora_locus.moving.actions import Mover, client
+from aurora_locus.moving.moves import Move, Stage
+from aurora_locus.repository.export import export
+from groundwork.database.transaction import Writer
+from groundwork.errors import Failure, NotFound, kind_of
+from groundwork.outbox.owe import Debt
+from groundwork.outbox.pay import Payer
+
+# A repository over a slow line, taken in before the answer.
+LONG_SECONDS = 600.0
+_PIECE_BYTES = 256 * 1024
+_PREFERENCES = "app.bsky"
+
+# Told how many blobs there are, how many were sent, how many cannot be; answers whether anybody still waits.
+Note = Callable[[int, int, int], Awaitable[bool]]
+
+
+def move_payer(mover: Mover) -> Payer:
+    """Pays ``Debt.MOVE``. What went wrong is written where the owner reads it."""
+
+    async def pay(debt: Debt) -> None:
+        async with mover.registry.db.reader() as reader:
+            move = await moves.find(reader, Did(debt.subject))
+        if move is None or move.revision != debt.revision:
+            return
+        try:
+            await _go_on(mover, move)
+        except Failure as failure:
+            async with mover.registry.db.transaction() as tx:
+                await moves.note_problem(tx, move, failure.why)
+            raise
+
+    return pay
+
+
+async def _go_on(mover: Mover, move: Move) -> None:
+    match move.stage:
+        case Stage.COPYING:
+            await _copy(mover, move)
+        case Stage.FINISHING:
+            await _finish(mover, move)
+        case Stage.WAITING | Stage.DONE:
+            return
+
+
+async def _copy(mover: Mover, move: Move) -> None:
+    there = await _side(mover, move)
+
+    async def note(total: int, sent: int, lost: int) -> bool:
+        async with mover.registry.db.transaction() as tx:
+            return await moves.note(tx, move, has_records=True, blobs=total, blobs_sent=sent, blobs_lost=lost)
+
+    if not move.has_records:
+        await _send_repository(mover, there)
+    if not await _send_blobs(mover, there, note):
+        return  # given up, or begun anew
+    await _send_preferences(mover, move, there.client)
+    async with mover.registry.db.transaction() as tx:
+        await moves.copied(tx, move)
+
+
+async def _side(mover: Mover, move: Move) -> Side:
+    there = await client(mover, move.did, move.target, timeout_seconds=LONG_SECONDS)
+    return Side(move.target, move.did, there)
+
+
+async def _send_repository(mover: Mover, there: Side) -> None:
+    """By way of a file, because its length must be said first and its bytes may be many."""
+    with tempfile.TemporaryFile() as file:
+        async for chunk in export(mover.registry.repositories, there.did):
+            await asyncio.to_thread(file.write, chunk)
+        size = file.tell()
+
+        async def pieces() -> AsyncIterator[bytes]:
+            file.seek(0)
+            while piece := await asyncio.to_thread(file.read, _PIECE_BYTES):
+                yield piece
+
+        await there.client.send("com.atproto.repo.importRepo", pieces, MEDIA_TYPE, size)
+
+
+async def _send_blobs(mover: Mover, there: Side, note: Note) -> bool:
+    """Every blob that is missing there, as far as it is here; False when ``note`` says that nobody waits for it."""
+    missing = [cid async for cid in missing_blobs(there)]
+    expected = (await status(there)).get("expectedBlobs")
+    total = expected if isinstance(expected, int) else len(missing)
+    sent, lost = max(0, total - len(missing)), 0
+    if not await note(total, sent, lost):
+        return False
+    for cid in missing:
+        if await _send_blob(mover, there, cid):
+            sent += 1
+        else:
+            lost += 1
+        if not await note(total, sent, lost):
+            return False
+    return True
+
+
+async def _send_blob(mover: Mover, there: Side, cid: Cid) -> bool:
+    """Whether it could be sent; False for one that is not here, or that the other server does not take."""
+    store = mover.registry.repositories.blobs.store
+    blob = await blobs.find(mover.registry.db, there.did, cid)
+    if blob is None or blob.is_taken_down:
+        return False
+    try:
+        content = b"".join([piece async for piece in store.read(object_name(there.did, cid))])
+        await there.client.upload("com.atproto.repo.uploadBlob", content, blob.mime_type)
+    except NotFound:
+        return False
+    except Failure as failure:
+        if kind_of(failure).worth_retrying:
+            raise
+        return False
+    return True
+
+
+async def _nobody(_total: int, _sent: int, _lost: int) -> bool:
+    return True
+
+
+async def _send_preferences(mover: Mover, move: Move, there: XrpcClient) -> None:
+    async with mover.registry.db.reader() as reader:
+        kept = await preferences.read(reader, move.did, _PREFERENCES, has_full_access=True)
+    if not kept:
+        return
+    try:
+        await there.procedure("app.bsky.actor.putPreferences", {"preferences": kept})
+    except Failure as failure:
+        # A server that keeps none for this app is no reason to stay here.
+        if kind_of(failure).worth_retrying:
+            raise
+
+
+async def _finish(mover: Mover, move: Move) -> None:
+    registry, did = mover.registry, move.did
+    there = await _side(mover, move)
+    operation = parse_submitted(msgspec.json.decode(move.operation or "{}"))
+    if (await own_identity.newest(registry, did)).cid != plc_operation.cid_of(operation):
+        # What was written here while the code was awaited: afterwards this server writes no more for the account.
+        await _send_repository(mover, there)
+        await _send_blobs(mover, there, _nobody)
+        document = plc_operation.to_json(operation)
+        await there.client.procedure("com.atproto.identity.submitPlcOperation", {"operation": document})
+    registry.network.doubt_did(did)
+    await there.client.procedure("com.atproto.server.activateAccount")
+
+    def hide(w: Writer) -> None:
+        activation.deactivate(w, registry.repositories, did, None)
+
+    # Only now: there must be no moment at which nobody shows the account.
+    await registry.db.write(hide)
+    await residence.look(registry, did)
+    async with registry.db.transaction() as tx:
+        await moves.done(tx, move)

@@ -1,0 +1,186 @@
+"""The pages in a real browser: fit to be used on a phone and a desk; and a recovery key that never leaves it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, Page, Request
+
+from at_network.plc_client import PlcClient
+from at_protocol.crypto.did_key import format_did_key
+from groundwork.http.client import HttpClient
+from groundwork.http.reach import DEVELOPMENT
+from programs import recovery_file
+from programs.account_file import open_account_file
+from programs.recovery import Means, Wanted, move
+from tests.aurora_locus.accounts.test_archive import furnish, save
+from tests.aurora_locus.mailbox import newest_token
+from tests.aurora_locus.town import Town, open_town
+from tests.databases import MakeDatabase
+from tests.pages.browsers import DESK, PHONE, chromium, sideways, small_targets
+from tests.parts import needs
+
+pytestmark = needs("chromium")
+
+PATHS = (
+    "/account",
+    "/account/handle",
+    "/account/email",
+    "/account/password",
+    "/account/sessions",
+    "/account/apps",
+    "/account/app-passwords",
+    "/account/records",
+    "/account/export",
+    "/account/recovery-key",
+    "/account/move",
+    "/account/deactivate",
+    "/account/delete",
+)
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    async with chromium() as opened:
+        yield opened
+
+
+async def signed_in(browser: Browser, town: Town, **options: Any) -> Page:
+    context = await browser.new_context(base_url=town.url, locale="en-GB", **options)
+    context.set_default_timeout(10_000)
+    page = await context.new_page()
+    await page.goto("/sign-in")
+    await page.get_by_label("Handle or e-mail address").fill("ada.test")
+    await page.get_by_label("Password", exact=True).fill("password of ada")
+    await page.get_by_role("button", name="Sign in", exact=True).click()
+    await page.get_by_role("heading", level=1, name="@ada.test").wait_for()
+    return page
+
+
+@pytest.mark.parametrize(("size", "scheme"), [(PHONE, "light"), (DESK, "dark")], ids=["phone, light", "desk, dark"])
+async def test_pages_are_fit_to_be_used(
+    make_sqlite: MakeDatabase, clock: Any, tmp_path: Path, browser: Browser, size: Any, scheme: Any
+) -> None:
+    found: list[str] = []
+    async with open_town(
+        f"sqlite://{tmp_path / 'pds.db'}", await make_sqlite("plc_directory"), clock, tmp_path
+    ) as town:
+        app = await town.sign_up("ada")
+        await furnish(town, app)
+        page = await signed_in(browser, town, viewport=size, color_scheme=scheme)
+        page.on("console", lambda said: found.append(f"console: {said.text}"))
+        page.on("pageerror", lambda error: found.append(f"script: {error}"))
+        records = await app.get("com.atproto.repo.listRecords", repo=app.did, collection="org.example.note")
+        one = records.json()["records"][0]["uri"].removeprefix(f"at://{app.did}/")
+        for path in (*PATHS, f"/account/records/{one}", "made app password", "made key", "wrong name"):
+            match path:
+                case "made app password":
+                    await page.goto("/account/app-passwords")
+                    await page.get_by_label("What is it for?").fill("Phone")
+                    await page.get_by_role("button", name="Make a password").click()
+                    await page.get_by_role("heading", name="The password for Phone").wait_for()
+                case "made key":
+                    await page.goto("/account/recovery-key")
+                    await page.get_by_role("button", name="Make a key").click()
+                    await page.get_by_role("heading", name="Your private key").wait_for()
+                    await page.get_by_label("I have kept").check()
+                case "wrong name":
+                    await page.goto("/account/handle")
+                    await page.get_by_role("textbox", name="Name", exact=True).fill("a")
+                    await page.get_by_role("button", name="Take this name").click()
+                    await page.get_by_role("heading", name="One thing needs your attention").wait_for()
+                    found[:] = [line for line in found if "status of 400" not in line]
+                case _:
+                    await page.goto(path)
+            found += [f"{path}: {await sideways(page)} px sideways"] if await sideways(page) > 0 else []
+            found += [f"{path}: small target {target}" for target in await small_targets(page)]
+            result = await Axe().run(page)
+            found += [f"{path}: {bad['id']}: {bad['nodes'][0]['html']}" for bad in result.response["violations"]]
+        await page.context.close()
+    assert found == []
+
+
+async def test_a_key_is_made_in_the_browser_and_moves_the_account_while_the_server_is_off(
+    make_sqlite: MakeDatabase, clock: Any, tmp_path: Path, browser: Browser
+) -> None:
+    """No request carries the private key; with the saved file and the archive the account is moved without its server."""
+    plc = await make_sqlite("plc_directory")
+    sent: list[Request] = []
+    key_file = tmp_path / "key.txt"
+    async with open_town(f"sqlite://{tmp_path / 'old.db'}", plc, clock, tmp_path / "old") as old:
+        ada = await old.sign_up("ada")
+        await furnish(old, ada)
+        page = await signed_in(browser, old, viewport=PHONE, accept_downloads=True)
+        page.context.on("request", lambda one: sent.append(one))  # noqa: PLW0108 - it takes no methods of built-in types
+        await page.goto("/account/recovery-key")
+        assert await page.get_by_text("Nobody but this server can change your identity").is_visible()
+        await page.get_by_role("button", name="Send me a code").click()
+        await page.get_by_text("A mail with a code is on its way").wait_for()
+        await page.get_by_role("button", name="Make a key").click()
+        private = await page.locator("[data-private]").inner_text()
+        public = await page.get_by_label("Public key").input_value()
+
+        # What is not kept is not put on record.
+        await page.get_by_role("textbox", name="Code").fill(await newest_token(old, "ada@example.org"))
+        await page.get_by_role("button", name="Change the keys").click()
+        await page.get_by_text("Keep the private key first").wait_for()
+        async with page.expect_download() as coming:
+            await page.get_by_role("link", name="Save as a file").click()
+        download = await coming.value
+        assert download.suggested_filename == "recovery-key-ada.test.txt"
+        await download.save_as(key_file)
+        await page.get_by_label("I have kept").check()
+        await page.get_by_role("button", name="Change the keys").click()
+        await page.get_by_text("The keys of your identity are changed").wait_for()
+        assert await page.locator(".keys code").all_inner_texts() == [
+            public,
+            format_did_key(old.pds.registry.rotation_key.public),
+        ]
+        assert await page.get_by_text(private).count() == 0
+
+        bodies = [f"{one.url} {one.headers} {one.post_data or ''}" for one in sent]
+        assert any(public.replace(":", "%3A") in body for body in bodies)
+        assert not [body for body in bodies if private in body or private[6:40] in body]
+        keys = (await old.directory.log(ada.did))[-1]["rotationKeys"]
+        assert keys == [public, format_did_key(old.pds.registry.rotation_key.public)]
+        kept = recovery_file.read(key_file)
+        assert (kept.identity, format_did_key(kept.key.public)) == (ada.did, public)
+        path = await save(old, ada, tmp_path / "ada.zip")
+        await page.context.close()
+
+    changes = {"hostname": "new.localhost", "service_handle_domains": (".new.test",)}
+    async with open_town(f"sqlite://{tmp_path / 'new.db'}", plc, clock, tmp_path / "new", **changes) as new:
+        http = HttpClient(DEVELOPMENT)
+        try:
+            means = Means(http, clock, PlcClient(http, new.directory.url), ada.did, kept.key)
+            wanted = Wanted(new.url, "ada.new.test", "ada@example.org", "another password")
+            with open_account_file(path) as file:
+                status = await move(means, wanted, file, lambda _line: None)
+        finally:
+            await http.close()
+        assert (status["activated"], status["validDid"], status["indexedRecords"]) == (True, True, 2)
+        newest = (await new.directory.log(ada.did))[-1]
+        assert newest["rotationKeys"][0] == public
+        assert newest["services"]["atproto_pds"]["endpoint"] == new.settings.url
+    await asyncio.sleep(0)  # Chromium's connections close a moment after the server has let go of them
+
+
+async def test_without_scripts_the_page_says_how_a_key_is_made(
+    make_sqlite: MakeDatabase, clock: Any, tmp_path: Path, browser: Browser
+) -> None:
+    async with open_town(
+        f"sqlite://{tmp_path / 'pds.db'}", await make_sqlite("plc_directory"), clock, tmp_path
+    ) as town:
+        await town.sign_up("ada")
+        page = await signed_in(browser, town, java_script_enabled=False)
+        await page.goto("/account/recovery-key")
+        assert await page.get_by_text("openmeet pds recovery-key FILE").is_visible()
+        assert not await page.get_by_role("button", name="Make a key").is_visible()
+        await page.get_by_role("button", name="Send me a code").click()
+        await page.get_by_label("Public key").fill("z42tmine")
+        await page.get_by_role("button", name="Change the keys").click()
+        assert await page.get_by_text("looks like a private key").first.is_visible()
+        await page.context.close()

@@ -1,0 +1,157 @@
+"""What holds for every page of the account: whose it is, what it asks first, what no other site can make it do."""
+
+import re
+
+import pytest
+
+from aurora_locus.browser_sessions.edge import PROOF_LASTS
+from groundwork.clock import SECOND
+from tests.aurora_locus.account_pages.conftest import Ada
+from tests.aurora_locus.accounts.test_archive import furnish, write
+from tests.aurora_locus.town import SERVER, Town
+from tests.aurora_locus.visitor import Visitor, heading_of, token_in, visitor
+
+DELICATE = (
+    "/account/email",
+    "/account/password",
+    "/account/app-passwords",
+    "/account/export",
+    "/account/recovery-key",
+    "/account/move",
+    "/account/deactivate",
+    "/account/delete",
+)
+OTHERS = ("/account", "/account/handle", "/account/sessions", "/account/apps", "/account/records")
+
+# What each form would do if another site could send it.
+ATTACKS = {
+    "/account/email": {"act": "change", "email": "eve@example.org"},
+    "/account/password": {"password": "known to eve", "repeated": "known to eve"},
+    "/account/app-passwords": {"name": "eve"},
+    "/account/export": {"act": "save"},
+    "/account/recovery-key": {"act": "ask"},
+    "/account/move": {"act": "begin", "target": "https://evil.example", "handle": "x", "email": "x@example.org"},
+    "/account/deactivate": {"act": "deactivate", "after": ""},
+    "/account/delete": {"act": "ask"},
+    "/account/handle": {"name": "eve", "ending": ".test"},
+    "/account/sessions": {"act": "others"},
+    "/account/apps": {"app": "x"},
+}
+
+
+async def test_nobody_sees_one_without_signing_in(town: Town) -> None:
+    stranger = visitor(town)
+    for path in (*DELICATE, *OTHERS):
+        answer = await stranger.get(path)
+        assert (answer.status_code, answer.headers["location"]) == (303, f"/sign-in?next={path.replace('/', '%2F')}")
+    await stranger.http.aclose()
+
+
+async def test_every_page_shows_itself_and_is_kept_by_no_cache(ada: Ada) -> None:
+    for path in (*DELICATE, *OTHERS):
+        answer = await ada.browser.get(path)
+        assert answer.status_code == 200, answer.text
+        assert len(re.findall("<h1", answer.text)) == 1, path
+        assert heading_of(answer)
+        assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_what_is_delicate_wants_the_password_shown_lately(town: Town, ada: Ada) -> None:
+    token = token_in(await ada.browser.get("/account"))
+    # In steps, so that the session itself is used and stays.
+    for _ in range(2):
+        town.clock.turn(PROOF_LASTS // 2 + SECOND)
+        await ada.browser.get("/account")
+    for path in DELICATE:
+        wanted = f"/sign-in/again?next={path.replace('/', '%2F')}"
+        for answer in (await ada.browser.get(path), await ada.browser.post(path, {"csrf": token, **ATTACKS[path]})):
+            assert (answer.status_code, answer.headers["location"]) == (303, wanted)
+    assert (await town.count("app_passwords"), await town.count("email_tokens")) == (0, 0)
+
+
+async def _state(town: Town) -> list[object]:
+    async with town.db.reader() as reader:
+        rows = await reader.fetch("select handle, email, password_hash, deactivated_at from accounts order by did")
+        kept: list[object] = [tuple(row) for row in rows]
+    counted = [await town.count(table) for table in ("app_passwords", "email_tokens", "sessions", "browser_sign_ins")]
+    return [*kept, *counted, await town.count("debts")]
+
+
+@pytest.mark.parametrize(
+    ("headers", "has_token"),
+    [
+        ({"sec-fetch-site": "cross-site", "origin": "https://evil.example"}, True),
+        ({"sec-fetch-site": "same-site", "origin": "http://eve.test"}, True),
+        ({}, False),
+    ],
+    ids=["another site", "a neighbour's handle", "without token"],
+)
+async def test_no_other_site_sends_a_form(town: Town, ada: Ada, headers: dict[str, str], has_token: bool) -> None:
+    token = token_in(await ada.browser.get("/account"))
+    before = await _state(town)
+    for path, fields in ATTACKS.items():
+        answer = await ada.browser.post(path, {**fields, **({"csrf": token} if has_token else {})}, **headers)
+        assert answer.status_code == 403, path
+        assert await _state(town) == before
+
+
+async def test_no_page_shows_what_is_another_accounts(town: Town, ada: Ada) -> None:
+    """Records, app passwords and sessions of somebody else are neither shown nor ended, whatever the form names."""
+    ben = await town.sign_up("ben")
+    await write(ben, {"text": "Ben's own words"})
+    await ben.post(f"{SERVER}.createAppPassword", {"name": "bens-phone"})
+    ben_browser = visitor(town)
+    await ben_browser.sign_in("ben")
+    async with town.db.reader() as reader:
+        row = await reader.fetch_one("select id from sessions where did = :did", did=ben.did)
+        browser = await reader.fetch_one("select id_hash from browser_sign_ins where did = :did", did=ben.did)
+        listed = await reader.fetch("select collection, rkey from records where did = :did", did=ben.did)
+    assert row is not None
+    assert browser is not None
+    for fields in ({"app": row["id"]}, {"browser": bytes(browser["id_hash"]).hex()}):
+        await ada.browser.send("/account/sessions", fields)
+    await ada.browser.send("/account/app-passwords", {"revoke": "bens-phone"})
+    assert await ben_browser.is_signed_in()
+    assert await town.count("app_passwords") == 1
+    assert (await ben.bearing(ben.refresh_token).post(f"{SERVER}.refreshSession")).status_code == 200
+    for path in ("/account/records", "/account/sessions", "/account/app-passwords"):
+        text = (await ada.browser.get(path)).text
+        assert "Ben" not in text.replace("Benutzer", "")
+        assert "bens-phone" not in text
+    answer = await ada.browser.get(f"/account/records/{listed[0]['collection']}/{listed[0]['rkey']}")
+    assert answer.status_code == 404
+    await ben_browser.http.aclose()
+
+
+async def test_nothing_private_stands_in_an_address(town: Town, ada: Ada) -> None:
+    """Neither address, code nor password: not in a link, not in where a form leads to."""
+    await furnish(town, ada.app)
+    places: list[str] = []
+    for path in (*DELICATE, *OTHERS):
+        text = (await ada.browser.get(path)).text
+        places += re.findall(r'(?:href|action|src)="([^"]*)"', text)
+    for path, fields in ATTACKS.items():
+        if path in {"/account/export", "/account/deactivate", "/account/password", "/account/move"}:
+            continue
+        answer = await ada.browser.send(path, fields)
+        places.append(answer.headers.get("location", ""))
+    joined = "\n".join(places)
+    for secret in ("example.org", "%40example", "password%20of", "password of"):
+        assert secret not in joined
+
+
+async def test_a_mangled_address_is_answered_with_a_page(ada: Ada) -> None:
+    for query in ("cursor=nonsense", "collection=%00", "q=%ff", "q=" + "x" * 500):
+        answer = await ada.browser.http.get(f"/account/records?{query}", headers={"accept": "text/html"})
+        assert answer.status_code in {200, 400}
+        assert heading_of(answer) == "Records"
+
+
+async def test_a_browser_of_two_accounts_shows_the_chosen_one(town: Town, ada: Ada) -> None:
+    await town.sign_up("ben")
+    browser: Visitor = ada.browser
+    await browser.sign_in("ben")
+    assert heading_of(await browser.get("/account")) == "@ben.test"
+    page = await browser.get("/sign-in/accounts")
+    await browser.post("/sign-in/accounts", {"csrf": token_in(page), "account": ada.app.did})
+    assert heading_of(await browser.get("/account")) == "@ada.test"

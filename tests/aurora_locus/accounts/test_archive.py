@@ -1,0 +1,164 @@
+"""The archive of an account: everything is in it, whatever its status, and a reader can tell when something is not."""
+
+import hashlib
+import io
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aurora_locus.accounts import archive, queries
+from aurora_locus.accounts.model import Account
+from programs.account_file import check_blobs, check_repository, open_account_file
+from programs.commands.repo import examine_archive
+from tests.aurora_locus.town import SERVER, Person, Town
+
+PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 3000
+
+
+async def furnish(town: Town, person: Person) -> dict[str, Any]:
+    """Two notes, a picture that one of them shows, preferences; the reference to the picture."""
+    uploaded = await town.http.post(
+        "/xrpc/com.atproto.repo.uploadBlob", content=PICTURE, headers={**person.headers, "content-type": "image/png"}
+    )
+    blob: dict[str, Any] = uploaded.json()["blob"]
+    for record in ({"text": "Tea in the garden"}, {"text": "A picture", "picture": blob}):
+        await write(person, record)
+    preferences = [{"$type": "app.bsky.actor.defs#adultContentPref", "enabled": False}]
+    assert (await person.post("app.bsky.actor.putPreferences", {"preferences": preferences})).status_code == 200
+    return blob
+
+
+async def write(person: Person, record: dict[str, Any], collection: str = "org.example.note") -> None:
+    wish = {"repo": person.did, "collection": collection, "record": {"$type": collection, **record}}
+    answer = await person.post("com.atproto.repo.createRecord", wish)
+    assert answer.status_code == 200, answer.text
+
+
+async def account(town: Town, person: Person) -> Account:
+    async with town.db.reader() as reader:
+        found = await queries.find(reader, person.did)
+    assert found is not None
+    return found
+
+
+async def save(town: Town, person: Person, path: Path) -> Path:
+    with path.open("wb") as file:
+        async for chunk in archive.chunks(town.pds.registry, await account(town, person)):
+            file.write(chunk)
+    return path
+
+
+async def test_everything_is_in_it(town: Town, tmp_path: Path) -> None:
+    ana = await town.sign_up("ana")
+    blob = await furnish(town, ana)
+    path = await save(town, ana, tmp_path / "ana.zip")
+    with open_account_file(path) as file:
+        _, snapshot = check_repository(file)
+        assert check_blobs(file, snapshot) == len(PICTURE)
+        assert (file.owner.handle, file.owner.email, file.did) == ("ana.test", "ana@example.org", ana.did)
+        assert [one["enabled"] for one in file.preferences] == [False]
+        assert len(snapshot.entries) == 2
+        assert [str(cid) for cid in file.blobs] == [blob["ref"]["$link"]]
+        assert file.zip.testzip() is None
+    assert examine_archive(path, None).wrong is None
+    document = (await town.directory.document(ana.did)).content
+    assert examine_archive(path, document).found["signature"] == "good"
+
+
+@pytest.mark.parametrize("status", ["deactivated", "takendown"])
+async def test_also_of_an_account_that_nobody_sees(town: Town, tmp_path: Path, status: str) -> None:
+    ana = await town.sign_up("ana")
+    await furnish(town, ana)
+    if status == "deactivated":
+        await ana.post(f"{SERVER}.deactivateAccount", {})
+    else:
+        subject = {"$type": "com.atproto.admin.defs#repoRef", "did": ana.did}
+        wish = {"subject": subject, "takedown": {"applied": True}}
+        assert (await town.administration.post("com.atproto.admin.updateSubjectStatus", wish)).status_code == 200
+    path = await save(town, ana, tmp_path / "ana.zip")
+    assert examine_archive(path, None).wrong is None
+    with zipfile.ZipFile(path) as opened:
+        assert json.loads(opened.read("account.json"))["status"] == status
+
+
+async def test_what_is_missing_is_named(town: Town, tmp_path: Path) -> None:
+    """A blob whose file is gone, and one that the host took down, are in the summary and not among the entries."""
+    ana = await town.sign_up("ana")
+    blob = await furnish(town, ana)
+    cid = blob["ref"]["$link"]
+    subject = {"$type": "com.atproto.admin.defs#repoBlobRef", "did": ana.did, "cid": cid}
+    for is_applied, where in ((True, "withheld"), (False, "missing")):
+        wish = {"subject": subject, "takedown": {"applied": is_applied}}
+        assert (await town.administration.post("com.atproto.admin.updateSubjectStatus", wish)).status_code == 200
+        if where == "missing":
+            (file,) = (town.settings.data_directory / "blobs" / "blobs").rglob(f"*{cid}")
+            file.unlink()
+        path = await save(town, ana, tmp_path / f"{where}.zip")
+        assert examine_archive(path, None).wrong is None
+        with zipfile.ZipFile(path) as opened:
+            assert json.loads(opened.read("summary.json"))[where] == [cid]
+            assert not [name for name in opened.namelist() if name.startswith("blobs/")]
+
+
+async def test_it_is_made_while_it_is_sent(town: Town) -> None:
+    """No chunk holds more than one batch of blocks or one piece of a blob, and the blob's bytes are not collected first."""
+    ana = await town.sign_up("ana")
+    await furnish(town, ana)
+    sizes = [len(chunk) async for chunk in archive.chunks(town.pds.registry, await account(town, ana))]
+    assert sum(sizes) > len(PICTURE)
+    assert max(sizes) <= 300 * 1024
+
+
+def _without(name: str, path: Path) -> bytes:
+    return _rewritten(path, lambda entry, content: None if entry.filename == name else content)
+
+
+def _rewritten(path: Path, change: Any) -> bytes:
+    made = io.BytesIO()
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(made, "w") as new:
+        for entry in old.infolist():
+            content = change(entry, old.read(entry))
+            if content is not None:
+                new.writestr(entry, content)
+    return made.getvalue()
+
+
+def _another_picture(entry: zipfile.ZipInfo, content: bytes) -> bytes:
+    return content.replace(b"\x01\x02", b"\x02\x01", 1) if entry.filename.startswith("blobs/") else content
+
+
+def _somebody_else(entry: zipfile.ZipInfo, content: bytes) -> bytes:
+    return content.replace(b"did:plc:", b"did:plc:a", 1) if entry.filename == "account.json" else content
+
+
+DAMAGES: dict[str, tuple[Any, str]] = {
+    "cut off": (lambda path: path.read_bytes()[:-100], "not a whole ZIP"),
+    "no summary": (lambda path: _without("summary.json", path), "summary.json"),
+    "a picture changed": (lambda path: _rewritten(path, _another_picture), "not those that its name says"),
+    "no picture": (
+        lambda path: _rewritten(path, lambda one, content: None if one.filename.startswith("blobs/") else content),
+        "the summary tells of 1 blobs",
+    ),
+    "of somebody else": (lambda path: _rewritten(path, _somebody_else), "not that of"),
+    "a flipped bit": (
+        lambda path: path.read_bytes().replace(b"Tea in the garden", b"Tea in the Garden"),
+        "Bad CRC-32",
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+async def test_damage_is_noticed(town: Town, tmp_path: Path, damage: str) -> None:
+    ana = await town.sign_up("ana")
+    await furnish(town, ana)
+    path = await save(town, ana, tmp_path / "ana.zip")
+    broken = tmp_path / "broken.zip"
+    make, said = DAMAGES[damage]
+    broken.write_bytes(make(path))
+    wrong = examine_archive(broken, None).wrong
+    assert wrong is not None
+    assert said in wrong
+    assert hashlib.sha256(broken.read_bytes()).digest() != hashlib.sha256(path.read_bytes()).digest()

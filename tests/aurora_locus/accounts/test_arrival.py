@@ -1,0 +1,296 @@
+"""Accounts that come from elsewhere with an identity of their own: taken in for whoever signs, hidden until it is theirs here."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from at_protocol.crypto.did_key import format_did_key
+from at_protocol.crypto.k256 import PrivateKey
+from at_protocol.identity import plc_operation
+from at_protocol.syntax.did import Did
+from at_protocol.syntax.handle import Handle
+from at_protocol.syntax.nsid import Nsid
+from aurora_locus.accounts import arrival, deletion, handle_proofs, residence
+from groundwork.clock import HOUR
+from groundwork.errors import NotFound, Refused
+from tests.aurora_locus.conftest import OpenTown
+from tests.aurora_locus.town import IDENTITY, SERVER, Person, Town, together
+from tests.aurora_locus.traveller import CREATE, ELSEWHERE, Traveller
+
+ACTIVATE, CHECK, SESSION = f"{SERVER}.activateAccount", f"{SERVER}.checkAccountStatus", f"{SERVER}.getSession"
+
+
+# The identity of somebody who is at another server, which signs with a key of its own.
+AWAY: dict[str, Any] = {
+    "services": {"atproto_pds": {"type": "AtprotoPersonalDataServer", "endpoint": "https://new.example"}},
+    "verificationMethods": {"atproto": format_did_key(PrivateKey(bytes([3]) * 32).public)},
+}
+
+
+def named(answer: Any) -> tuple[int, str]:
+    return answer.status_code, "" if answer.status_code == 200 else answer.json()["error"]
+
+
+@pytest.fixture
+async def vera(town: Town) -> Traveller:
+    return await Traveller.born(town, "vera")
+
+
+async def test_arrives_hidden_and_nobody_is_told(town: Town, vera: Traveller) -> None:
+    """The identity is untouched, and the network hears nothing."""
+    person = await vera.arrive()
+    assert person.did == vera.did
+    session = (await person.get(SESSION)).json()
+    assert (session["active"], session["status"], session["handle"]) == (False, "deactivated", "vera.test")
+    assert await town.announced(vera.did) == []
+    assert len(await town.directory.log(vera.did)) == 1
+    resolved = await town.stranger.get(f"{IDENTITY}.resolveHandle", handle="vera.test")
+    assert named(resolved) == (400, "HandleNotFound")
+
+
+async def test_becomes_theirs_when_the_identity_says_so(town: Town, vera: Traveller) -> None:
+    """Old server gone: a key of one's own signs the token and the operation, and the account is announced once."""
+    person = await vera.arrive()
+    await vera.point_here(person)
+    status = (await person.get(CHECK)).json()
+    assert (status["activated"], status["validDid"]) == (False, True)
+    assert named(await person.post(ACTIVATE)) == (200, "")
+    assert await town.announced(vera.did) == ["account active", "identity vera.test", "sync"]
+    record = {"repo": vera.did, "collection": "org.example.note", "record": {"text": "here"}}
+    assert named(await person.post("com.atproto.repo.createRecord", record)) == (200, "")
+    town.clock.turn(arrival.PATIENCE + HOUR)
+    assert await deletion.delete_forgotten(town.pds.registry) == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"audience": "did:web:elsewhere.example"}, "BadJwtAudience"),
+        ({"method": Nsid("com.atproto.server.deleteAccount")}, "BadJwtLexiconMethod"),
+        ({"lifetime_seconds": 2 * 60 * 60}, "BadJwt"),
+        ({"key": PrivateKey(bytes([9]) * 32)}, "BadJwtSignature"),
+        ({"issuer": Did("did:plc:ragtjsm2j2vknwkz3zp4oxrd")}, "UnresolvableDid"),
+    ],
+    ids=["audience", "method", "lifetime", "signature", "issuer"],
+)
+async def test_token_that_proves_nothing_makes_nothing(
+    town: Town, vera: Traveller, changes: dict[str, Any], error: str
+) -> None:
+    answer = await vera.ask(vera.token(**changes))
+    assert named(answer) == (400 if error == "UnresolvableDid" else 401, error)
+    assert await town.count("accounts") == await town.count("repositories") == 0
+
+
+async def test_expired_token_makes_nothing(town: Town, vera: Traveller) -> None:
+    token = vera.token()
+    town.clock.turn(HOUR)
+    assert named(await vera.ask(token)) == (401, "JwtExpired")
+    assert await town.count("accounts") == 0
+
+
+async def test_token_without_a_method_is_none(vera: Traveller) -> None:
+    assert (await vera.ask(vera.token(method=None))).status_code == 401
+
+
+async def test_token_of_somebody_else_is_refused(town: Town, vera: Traveller) -> None:
+    other = await Traveller.born(town, "other")
+    assert named(await vera.ask(other.token())) == (401, "BadJwtIss")
+
+
+async def test_did_without_a_token_and_a_token_without_a_did(town: Town, vera: Traveller) -> None:
+    assert named(await town.ask_to_sign_up("vera", did=vera.did)) == (401, "AuthMissing")
+    assert named(await vera.ask(did=None)) == (400, "InvalidRequest")
+    ana = await town.sign_up("ana")
+    answer = await ana.post(
+        CREATE, {"handle": "x12.test", "email": "x@example.org", "password": "p" * 9, "did": ana.did}
+    )
+    assert named(answer) == (401, "AuthMissing")
+
+
+async def test_ended_identity_is_not_taken_in(town: Town, vera: Traveller) -> None:
+    """Its key is still known here for a while: the document is asked for anew."""
+    await vera.ask(handle="no")
+    from_cache = vera.token()
+    directory = town.pds.registry.directory
+    newest = await directory.last(vera.did)
+    tombstone = plc_operation.Tombstone(str(plc_operation.cid_of(newest)))
+    await directory.submit(vera.did, plc_operation.sign(tombstone, vera.rotation))
+    assert named(await vera.ask(from_cache)) == (400, "IncompatibleDidDoc")
+
+
+async def test_second_attempt_is_told_to_sign_in(town: Town, vera: Traveller) -> None:
+    """And can go on where the first one stopped."""
+    first = await vera.arrive()
+    again = await vera.ask(email="new@example.org")
+    assert named(again) == (400, "AlreadyExists")
+    assert "Sign in with the password" in again.json()["message"]
+    back = town.person(await town.sign_in("vera.test", "password of vera"))
+    assert back.did == first.did
+    await vera.point_here(back)
+    assert named(await back.post(ACTIVATE)) == (200, "")
+
+
+async def test_of_two_attempts_at_once_one_is_told_to_sign_in(town: Town, vera: Traveller) -> None:
+    answers = await together(*(vera.ask(email=f"vera{n}@example.org") for n in range(4)))
+    assert sorted(named(answer) for answer in answers) == [(200, ""), *[(400, "AlreadyExists")] * 3]
+    assert await town.count("accounts") == 1
+
+
+async def test_unfinished_arrival_is_removed_without_a_trace(town: Town, vera: Traveller) -> None:
+    """After three days; nobody was told it came, so nobody is told it goes, and name, address and identity are free."""
+    await vera.arrive()
+    town.clock.turn(arrival.PATIENCE - HOUR)
+    assert await deletion.delete_forgotten(town.pds.registry) == 0
+    town.clock.turn(2 * HOUR)
+    assert await deletion.delete_forgotten(town.pds.registry) == 1
+    assert await town.announced(vera.did) == []
+    for table in ("accounts", "repositories", "blocks", "signing_keys", "released_handles"):
+        assert await town.count(table) == 0
+    assert (await town.directory.log(vera.did))[-1]["services"]["atproto_pds"]["endpoint"] == ELSEWHERE
+    await town.sign_up("vera")
+
+
+async def test_reserved_key_is_taken_up(town: Town, vera: Traveller) -> None:
+    reserved = (await town.stranger.post(f"{SERVER}.reserveSigningKey", {"did": vera.did})).json()["signingKey"]
+    person = await vera.arrive()
+    wanted = (await person.get(f"{IDENTITY}.getRecommendedDidCredentials")).json()
+    assert wanted["verificationMethods"]["atproto"] == reserved
+
+
+async def test_recovery_key_is_recommended_first(town: Town, vera: Traveller) -> None:
+    mine = format_did_key(PrivateKey(bytes([5]) * 32).public)
+    person = await vera.arrive(recoveryKey=mine)
+    wanted = (await person.get(f"{IDENTITY}.getRecommendedDidCredentials")).json()
+    assert wanted["rotationKeys"] == [mine, format_did_key(town.pds.registry.rotation_key.public)]
+
+
+async def test_invite_is_needed_where_it_is(open_the_town: OpenTown) -> None:
+    town = await open_the_town(invite_required=True)
+    vera = await Traveller.born(town, "vera")
+    assert named(await vera.ask()) == (400, "InvalidInviteCode")
+    code = (await town.administration.post(f"{SERVER}.createInviteCode", {"useCount": 1})).json()["code"]
+    await vera.arrive(inviteCode=code)
+
+
+async def test_handle_and_address_of_others_are_refused(town: Town, vera: Traveller) -> None:
+    await town.sign_up("ana")
+    assert named(await vera.ask(handle="ana.test")) == (400, "HandleNotAvailable")
+    assert named(await vera.ask(email="ana@example.org")) == (400, "InvalidRequest")
+    assert named(await vera.ask(handle="admin.test")) == (400, "HandleNotAvailable")
+
+
+async def activate(person: Person) -> str:
+    answer = await person.post(ACTIVATE)
+    assert named(answer) == (400, "InvalidRequest")
+    return str(answer.json()["message"])
+
+
+async def test_activation_names_each_thing_that_is_wrong(town: Town, vera: Traveller) -> None:
+    person = await vera.arrive()
+    wanted = (await person.get(f"{IDENTITY}.getRecommendedDidCredentials")).json()
+    before = await activate(person)
+    assert "rotation key" in before
+    assert ELSEWHERE in before
+    assert "signing key" in before
+    mine = format_did_key(vera.rotation.public)
+    await vera.change(services=wanted["services"], rotationKeys=[mine, *wanted["rotationKeys"]])
+    after = await activate(person)
+    assert "signing key" in after
+    assert "rotation key" not in after
+    assert await town.announced(vera.did) == []
+
+
+async def test_own_domain_must_lead_to_the_did(town: Town, vera: Traveller) -> None:
+    """A name that is not ours to give is believed when it proves itself."""
+    names = {"vera.example.com": vera.did, "other.example.com": Did("did:plc:ragtjsm2j2vknwkz3zp4oxrd")}
+
+    async def resolve(handle: Handle) -> Did:
+        if handle not in names:
+            raise NotFound("no such name", name="HandleNotFound")
+        return names[handle]
+
+    registry = town.pds.registry
+    asked = replace(registry, network=replace(registry.network, refresh_handle=resolve))
+    assert await handle_proofs.require_own(asked, vera.did, "Vera.Example.com") == "vera.example.com"
+    for wrong in ("other.example.com", "nobody.example.com"):
+        with pytest.raises(Refused, match="does not lead to"):
+            await handle_proofs.require_own(asked, vera.did, wrong)
+
+
+async def test_account_that_moved_away_is_shown_as_moved(town: Town) -> None:
+    """Noticed although nobody said so: no more writes, no more commits, and its owner is told where it is."""
+    vera = await Traveller.born(town, "vera")
+    person = await vera.arrive()
+    mine = format_did_key(vera.rotation.public)
+    wanted = (await person.get(f"{IDENTITY}.getRecommendedDidCredentials")).json()
+    await vera.change(
+        services=wanted["services"],
+        verificationMethods=wanted["verificationMethods"],
+        rotationKeys=[mine, *wanted["rotationKeys"]],
+    )
+    assert named(await person.post(ACTIVATE)) == (200, "")
+    record = {"repo": vera.did, "collection": "org.example.note", "record": {"text": "still here"}}
+    assert named(await person.post("com.atproto.repo.createRecord", record)) == (200, "")
+
+    await vera.change(**AWAY)
+    town.clock.turn(residence.LOOKED_AT_EVERY)
+    assert await residence.go_round(town.pds.registry) == 1
+    assert await residence.go_round(town.pds.registry) == 0
+    refused = await person.post("com.atproto.repo.createRecord", record)
+    assert named(refused) == (400, "RepoDeactivated")
+    assert "https://new.example" in refused.json()["message"]
+    session = (await person.get(SESSION)).json()
+    assert (session["active"], session["movedTo"]) == (False, "https://new.example")
+    assert (await town.announced(vera.did))[-2:] == ["commit", "account deactivated"]
+
+    await vera.change(services=wanted["services"], verificationMethods=wanted["verificationMethods"])
+    assert named(await person.post(ACTIVATE)) == (200, "")
+    assert "movedTo" not in (await person.get(SESSION)).json()
+    assert named(await person.post("com.atproto.repo.createRecord", record)) == (200, "")
+
+
+async def test_last_step_of_a_move_tells_where_the_account_is(town: Town) -> None:
+    vera = await Traveller.born(town, "vera")
+    person = await vera.arrive()
+    await vera.change(
+        rotationKeys=[
+            format_did_key(vera.rotation.public),
+            format_did_key(town.pds.registry.rotation_key.public),
+        ]
+    )
+    wanted = (await person.get(f"{IDENTITY}.getRecommendedDidCredentials")).json()
+    await vera.change(services=wanted["services"], verificationMethods=wanted["verificationMethods"])
+    assert named(await person.post(ACTIVATE)) == (200, "")
+    await vera.change(**AWAY)
+    assert named(await person.post(f"{SERVER}.deactivateAccount", {})) == (200, "")
+    assert (await person.get(SESSION)).json()["movedTo"] == "https://new.example"
+
+
+async def test_server_with_another_address_loses_nobody(town: Town) -> None:
+    """The operator mistyped a setting, or the server was renamed: its accounts' keys are still here."""
+    ana = await town.sign_up("ana")
+    renamed = replace(town.pds.registry, url="https://renamed.example")
+    town.clock.turn(residence.LOOKED_AT_EVERY)
+    assert await residence.go_round(renamed) == 0
+    assert (await ana.get(SESSION)).json()["active"] is True
+    assert (await town.announced(ana.did))[-1] == "sync"
+
+
+async def test_directory_that_is_away_moves_nobody(town: Town) -> None:
+    ana = await town.sign_up("ana")
+    town.clock.turn(residence.LOOKED_AT_EVERY)
+    town.directory.is_down = True
+    assert await residence.go_round(town.pds.registry) == 0
+    assert (await ana.get(SESSION)).json()["active"] is True
+
+
+async def test_host_may_show_an_account_that_waits(town: Town, vera: Traveller) -> None:
+    """And its owner may hide it afterwards as any other."""
+    person = await vera.arrive()
+    subject = {"$type": "com.atproto.admin.defs#repoRef", "did": vera.did}
+    body = {"subject": subject, "deactivated": {"applied": False}}
+    assert named(await town.administration.post("com.atproto.admin.updateSubjectStatus", body)) == (200, "")
+    assert (await person.get(SESSION)).json()["active"] is True
+    assert named(await person.post(f"{SERVER}.deactivateAccount", {})) == (200, "")
+    assert (await person.get(SESSION)).json()["status"] == "deactivated"

@@ -1,0 +1,67 @@
+"""Invites that are earned by being here."""
+
+import pytest
+
+from aurora_locus.accounts.earned_invites import MAX_OPEN, Earning, due
+from groundwork.clock import DAY, Instant
+from tests.aurora_locus.conftest import OpenTown
+from tests.aurora_locus.town import SERVER, Person, Town, together
+
+MINE = f"{SERVER}.getAccountInviteCodes"
+DAY_MS = DAY // 1000
+
+
+@pytest.mark.parametrize(
+    ("interval", "epoch", "now", "made", "open_now", "expected"),
+    [
+        (0, 0, 100, 0, 0, 0),
+        (10, 0, 9, 0, 0, 0),
+        (10, 0, 10, 0, 0, 1),
+        (10, 0, 35, 1, 1, 2),
+        (10, 0, 1000, 3, 3, 2),
+        (10, 0, 1000, 7, 0, 5),
+        (10, 0, 1000, 5, 5, 0),
+        (10, 20, 35, 0, 0, 1),
+        (10, 90, 35, 0, 0, 0),
+    ],
+)
+def test_how_many_are_due(interval: int, epoch: int, now: int, made: int, open_now: int, expected: int) -> None:
+    earning = Earning(interval, Instant(epoch))
+    assert due(earning, since=0, now=now, made=made, open_now=open_now) == expected
+
+
+async def codes(person: Person) -> list[str]:
+    answer = await person.get(MINE)
+    assert answer.status_code == 200, answer.text
+    return [one["code"] for one in answer.json()["codes"]]
+
+
+async def come_back(town: Town) -> Person:
+    """A session after the old one's time."""
+    return town.person(await town.sign_in("ana.test", "password of ana"))
+
+
+async def test_one_per_interval_and_five_open(open_the_town: OpenTown) -> None:
+    """Asked by many at once none is given twice; those of the administration do not count."""
+    town = await open_the_town(invite_interval=DAY_MS)
+    ana = await town.sign_up("ana")
+    await town.administration.post(f"{SERVER}.createInviteCode", {"useCount": 1, "forAccount": ana.did})
+    assert len(await codes(ana)) == 1
+    town.clock.turn(2 * DAY)
+    ana = await come_back(town)
+    unasked = await ana.get(MINE, createAvailable="false")
+    assert len(unasked.json()["codes"]) == 1
+    await together(*(ana.get(MINE) for _ in range(6)))
+    assert len(await codes(ana)) == 1 + 2
+    town.clock.turn(30 * DAY)
+    ana = await come_back(town)
+    first = await codes(ana)
+    assert len(first) == 1 + MAX_OPEN
+    assert await codes(ana) == first
+
+
+async def test_nothing_is_earned_by_default(town: Town) -> None:
+    ana = await town.sign_up("ana")
+    town.clock.turn(300 * DAY)
+    assert await codes(await come_back(town)) == []
+    assert ana.did

@@ -1,0 +1,125 @@
+"""Sign-up where anybody may: seen by nobody until the owner has shown to read the mail; with an invite at once."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from at_protocol.crypto.did_key import format_did_key
+from at_protocol.crypto.k256 import PrivateKey
+from aurora_locus.accounts import confirming, creation, deletion
+from aurora_locus.accounts.registry import Registry
+from aurora_locus.accounts.wishes import Awaits, Wish
+from aurora_locus.identity import plc_updates
+from aurora_locus.settings import Settings, read
+from groundwork.clock import DAY
+from groundwork.settings import SettingsRefused
+from tests.aurora_locus.mailbox import newest_token
+from tests.aurora_locus.town import IDENTITY, SERVER, Person, Town
+
+ANAS = "ana@example.org"
+WISH = Wish("ana.test", ANAS, "password of ana")
+CONFIRM = f"{SERVER}.confirmEmail"
+
+
+@pytest.fixture
+def in_public(town: Town) -> Registry:
+    """The town's accounts under the rule that holds outside of development."""
+    return replace(town.pds.registry, confirms_email=True)
+
+
+def session_of(town: Town, made: creation.Made) -> Person:
+    return Person(town.http, {"authorization": f"Bearer {made.tokens.access}"}, made.did)
+
+
+async def test_account_nobody_invited_waits_for_the_mail(town: Town, in_public: Registry) -> None:
+    """It can sign in; it cannot write, resolve or be activated; confirming announces it, once."""
+    made = await creation.create(in_public, WISH)
+    assert made.awaits is Awaits.CONFIRMATION
+    ana = session_of(town, made)
+    assert (await ana.get(f"{SERVER}.getSession")).json()["status"] == "deactivated"
+    assert (await town.sign_in("ana.test", "password of ana")).status_code == 200
+    record = {"repo": made.did, "collection": "org.example.note", "record": {"text": "hello"}}
+    assert (await ana.post("com.atproto.repo.createRecord", record)).json()["error"] == "RepoDeactivated"
+    assert (await town.stranger.get(f"{IDENTITY}.resolveHandle", handle="ana.test")).status_code == 400
+    refused = await ana.post(f"{SERVER}.activateAccount")
+    assert refused.status_code == 400
+    assert "confirmEmail" in refused.json()["message"]
+    assert (await ana.post(f"{SERVER}.deactivateAccount", {})).status_code == 200
+    assert await town.announced(made.did) == []
+
+    token = await newest_token(town, ANAS)
+    assert (await ana.post(CONFIRM, {"email": ANAS, "token": token})).status_code == 200
+    assert await town.announced(made.did) == ["account active", "identity ana.test", "sync"]
+    assert (await ana.post("com.atproto.repo.createRecord", record)).status_code == 200
+    town.clock.turn(confirming.PATIENCE + DAY)
+    assert await deletion.delete_forgotten(town.pds.registry) == 0
+
+
+async def test_who_never_confirms_is_removed_with_the_identity(town: Town, in_public: Registry) -> None:
+    """Nobody was told of it; nobody but us holds a key of it; its name is free at once."""
+    made = await creation.create(in_public, WISH)
+    town.clock.turn(confirming.PATIENCE + DAY)
+    assert await deletion.delete_forgotten(town.pds.registry) == 1
+    assert await plc_updates.mend(town.pds.registry.plc, patience=0) == 0
+    assert await town.announced(made.did) == []
+    assert (await town.directory.log(made.did))[-1]["type"] == "plc_tombstone"
+    await town.sign_up("ana")
+
+
+async def test_identity_with_a_key_of_its_owner_outlives_the_account(town: Town, in_public: Registry) -> None:
+    mine = format_did_key(PrivateKey(bytes([7]) * 32).public)
+    made = await creation.create(in_public, replace(WISH, recovery_key=mine))
+    town.clock.turn(confirming.PATIENCE + DAY)
+    assert await deletion.delete_forgotten(town.pds.registry) == 1
+    await plc_updates.mend(town.pds.registry.plc, patience=0)
+    assert await town.directory.living() == {made.did}
+
+
+async def test_invited_and_made_by_the_host_are_shown_at_once(town: Town, in_public: Registry) -> None:
+    code = (await town.administration.post(f"{SERVER}.createInviteCode", {"useCount": 1})).json()["code"]
+    invited = await creation.create(in_public, replace(WISH, invite_code=code))
+    wish = Wish("ben.test", "ben@example.org", "password of ben", by_admin=True)
+    hosts = await creation.create(replace(in_public, needs_invite=True), wish)
+    for made in (invited, hosts):
+        assert made.awaits is None
+        assert (await town.announced(made.did))[1] == "account active"
+    again = Wish("cleo.test", "cleo@example.org", "password of cleo", invite_code=code)
+    assert (await creation.create(in_public, again)).awaits is Awaits.CONFIRMATION
+
+
+async def test_host_makes_accounts_without_an_invite(town: Town) -> None:
+    wish = {"handle": "ana.test", "email": ANAS, "password": "password of ana"}
+    assert (await town.administration.post(f"{SERVER}.createAccount", wish)).status_code == 200
+
+
+SAFE = {
+    "PDS_HOSTNAME": "pds.example.com",
+    "PDS_ADMIN_PASSWORD": "long and secret",
+    "PDS_DID_PLC_URL": "https://plc.example.org",
+}
+MAIL = {"PDS_EMAIL_SMTP_URL": "smtp://mail.example.com", "PDS_EMAIL_FROM_ADDRESS": "pds@example.com"}
+
+
+@pytest.mark.parametrize(
+    ("environment", "needs_invite", "confirms"),
+    [
+        ({"PDS_DEV_MODE": "true"}, False, False),
+        ({"PDS_DEV_MODE": "true", "PDS_INVITE_REQUIRED": "true"}, True, False),
+        (SAFE, True, True),
+        ({**SAFE, **MAIL, "PDS_INVITE_REQUIRED": "false"}, False, True),
+    ],
+    ids=["laptop", "laptop-invites", "public", "public-open"],
+)
+def test_rules_of_sign_up_follow_from_the_settings(
+    environment: dict[str, str], needs_invite: bool, confirms: bool
+) -> None:
+    settings: Any = read(environment)
+    assert isinstance(settings, Settings)
+    assert (settings.needs_invite, settings.confirms_email) == (needs_invite, confirms)
+
+
+def test_open_sign_up_without_mail_does_not_start() -> None:
+    """Nobody could ever confirm."""
+    with pytest.raises(SettingsRefused, match="PDS_INVITE_REQUIRED is off without PDS_EMAIL_SMTP_URL"):
+        read({**SAFE, "PDS_INVITE_REQUIRED": "false"})

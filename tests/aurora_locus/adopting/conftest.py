@@ -1,0 +1,202 @@
+"""A reference PDS that people have used, stopped: made once, taken over by the tests, never changed."""
+
+import asyncio
+import os
+import secrets
+import shutil
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import msgspec
+import pytest
+from aiohttp import ClientSession, ClientTimeout, encode_basic_auth
+from checks import reference
+
+from at_protocol.crypto.jwk import thumbprint
+from at_protocol.crypto.p256 import PrivateKey
+from tests.parts import is_here
+from tests.world.processes import Program, free_port
+from tests.world.reference_pds import ReferencePds
+
+NOTE = "org.example.note"
+SCOPE = "atproto transition:generic"
+CLIENT_ID = "http://localhost?" + urlencode({"scope": SCOPE, "redirect_uri": "http://127.0.0.1/callback"})
+PICTURE = b"\x89PNG\r\n\x1a\n" + b"a picture " * 1000
+WAITING = b"uploaded, and in no record yet"
+PREFERENCES = [{"$type": "app.bsky.actor.defs#adultContentPref", "enabled": False}]
+
+
+@dataclass
+class Town:
+    """What the reference PDS had and said before it was stopped."""
+
+    reference: ReferencePds
+    plc_url: str
+    folder: Path
+    killed: Path
+    """The folder as a process that was killed would have left it: logs unwritten back."""
+    people: dict[str, dict[str, Any]] = field(default_factory=dict)
+    passwords: dict[str, str] = field(default_factory=dict)
+    exports: dict[str, bytes] = field(default_factory=dict)
+    frames: list[bytes] = field(default_factory=list)
+    app_password: str = ""
+    invite: str = ""
+    picture: str = ""
+    hidden: str = ""
+    email_token: str = ""
+    reserved_key: str = ""
+    app_key: PrivateKey = field(default_factory=lambda: PrivateKey.from_random(secrets.token_bytes(48)))
+    app_tokens: dict[str, Any] = field(default_factory=dict)
+    refused_while_running: tuple[int, str] = (0, "")
+
+    def did(self, name: str) -> str:
+        return str(self.people[name]["did"])
+
+
+@pytest.fixture(scope="session")
+async def town(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Town]:
+    if not is_here("reference"):
+        pytest.skip("missing part: reference")
+    root = tmp_path_factory.mktemp("town")
+    port = free_port()
+    plc_url = f"http://127.0.0.1:{port}"
+    environment = {"PLC_PORT": str(port), "PLC_DATA_DIRECTORY": str(root / "plc"), "PLC_HOURLY_LIMIT": "0"}
+    plc = Program("plc", environment, root / "plc.log", f"{plc_url}/_health")
+    await plc.start()
+    settings = {"PDS_BSKY_APP_VIEW_URL": "http://127.0.0.1:9", "PDS_BSKY_APP_VIEW_DID": "did:web:view.test"}
+    settings["PDS_HCAPTCHA_SITE_KEY"] = "a function that is not here"
+    reference = ReferencePds(root / "old", plc_url, settings=settings)
+    await reference.start()
+    town = Town(reference, plc_url, reference.folder, root / "killed")
+    try:
+        await _live(town)
+        shutil.copytree(town.folder, town.killed)
+        environment = {"LOG": str(root / "running.log")}
+        town.refused_while_running = await openmeet("adopt", str(town.folder), "--dry-run", environment=environment)
+    finally:
+        await reference.stop()
+    try:
+        yield town
+    finally:
+        assert await plc.stop() == 0
+
+
+async def _live(town: Town) -> None:
+    """Ana writes, ben leaves for a while, cleo is taken down, dora has written nothing."""
+    reference = town.reference
+    for name in ("ana", "ben", "cleo", "dora"):
+        town.passwords[name] = f"password of {name}"
+        town.people[name] = await reference.sign_up(name, town.passwords[name])
+    ana = town.people["ana"]["accessJwt"]
+    async with ClientSession(timeout=ClientTimeout(total=30)) as http:
+
+        async def upload(content: bytes, kind: str) -> dict[str, Any]:
+            headers = {"authorization": f"Bearer {ana}", "content-type": kind}
+            url = f"{reference.url}/xrpc/com.atproto.repo.uploadBlob"
+            async with http.post(url, data=content, headers=headers) as answer:
+                return dict((await answer.json())["blob"])
+
+        async def administer(nsid: str, body: dict[str, Any]) -> dict[str, Any]:
+            headers = {"authorization": encode_basic_auth("admin", reference.admin_password)}
+            async with http.post(f"{reference.url}/xrpc/{nsid}", json=body, headers=headers) as answer:
+                assert answer.status == 200, await answer.text()
+                return dict(await answer.json()) if answer.content_length else {}
+
+        writes = [
+            {"$type": "com.atproto.repo.applyWrites#create", "collection": NOTE, "value": {"$type": NOTE, "number": n}}
+            for n in range(120)
+        ]
+        body = {"repo": town.did("ana"), "writes": writes}
+        made = await reference.call("com.atproto.repo.applyWrites", body, token=ana)
+        picture = await upload(PICTURE, "image/png")
+        town.picture = picture["ref"]["$link"]
+        await upload(WAITING, "text/plain")
+        for value in ({"$type": NOTE, "picture": picture}, {"$type": NOTE, "number": 0}):
+            record = {"repo": town.did("ana"), "collection": NOTE, "record": value}
+            await reference.call("com.atproto.repo.createRecord", record, token=ana)
+        gone = {"repo": town.did("ana"), "collection": NOTE, "rkey": made["results"][5]["uri"].rsplit("/", 1)[1]}
+        await reference.call("com.atproto.repo.deleteRecord", gone, token=ana)
+        password = await reference.call("com.atproto.server.createAppPassword", {"name": "phone"}, token=ana)
+        town.app_password = password["password"]
+        await reference.call("app.bsky.actor.putPreferences", {"preferences": PREFERENCES}, token=ana)
+        town.invite = (await administer("com.atproto.server.createInviteCode", {"useCount": 3}))["code"]
+        town.hidden = made["results"][7]["uri"]
+        subject = {"$type": "com.atproto.repo.strongRef", "uri": town.hidden, "cid": made["results"][7]["cid"]}
+        decision = {"subject": subject, "takedown": {"applied": True, "ref": "a rule"}}
+        await administer("com.atproto.admin.updateSubjectStatus", decision)
+        cleo = {"$type": "com.atproto.admin.defs#repoRef", "did": town.did("cleo")}
+        decision = {"subject": cleo, "takedown": {"applied": True, "ref": "another rule"}}
+        await administer("com.atproto.admin.updateSubjectStatus", decision)
+    await reference.call("com.atproto.server.deactivateAccount", {}, token=town.people["ben"]["accessJwt"])
+    town.app_tokens = await _let_in(town)
+    reserved = await reference.call("com.atproto.server.reserveSigningKey", {})
+    town.reserved_key = reserved["signingKey"]
+    await reference.call("com.atproto.server.requestPasswordReset", {"email": "dora@example.org"})
+    (mail,) = reference.mails()
+    (town.email_token,) = [word for word in mail["text"].split() if len(word) == 11 and word[5] == "-"]
+    for name in ("ana", "dora"):
+        town.exports[name] = await reference.read("com.atproto.sync.getRepo", did=town.did(name))
+    town.frames = await frames_since(reference.url, 0)
+
+
+async def _let_in(town: Town) -> dict[str, Any]:
+    """An app's tokens for ana's account, made by the reference's own code."""
+    node = reference.node()
+    assert node is not None
+    process = await asyncio.create_subprocess_exec(
+        node,
+        reference.FOLDER / "let_in.mjs",
+        town.did("ana"),
+        CLIENT_ID,
+        thumbprint(town.app_key.public),
+        SCOPE,
+        cwd=reference.FOLDER,
+        env={**os.environ, **town.reference.environment(), "LOG_ENABLED": "false"},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    output, _ = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == 0
+    return dict(msgspec.json.decode(output))
+
+
+async def frames_since(url: str, cursor: int, quiet_seconds: float = 1.0) -> list[bytes]:
+    """What the firehose gives from a cursor until nothing has come for a while."""
+    target = f"{url.replace('http', 'ws', 1)}/xrpc/com.atproto.sync.subscribeRepos?cursor={cursor}"
+    frames: list[bytes] = []
+    async with ClientSession() as http, http.ws_connect(target, max_msg_size=0) as socket:
+        while True:
+            try:
+                frames.append(await socket.receive_bytes(timeout=quiet_seconds))
+            except TimeoutError:
+                return frames
+
+
+async def ask(url: str, nsid: str, token: str | None = None, **parameters: Any) -> tuple[int, bytes]:
+    headers = {} if token is None else {"authorization": f"Bearer {token}"}
+    async with (
+        ClientSession(timeout=ClientTimeout(total=30)) as http,
+        http.get(f"{url}/xrpc/{nsid}", params=parameters, headers=headers) as answer,
+    ):
+        return answer.status, await answer.read()
+
+
+async def call(url: str, nsid: str, body: Any = None, token: str | None = None) -> tuple[int, Any]:
+    headers = {} if token is None else {"authorization": f"Bearer {token}"}
+    async with (
+        ClientSession(timeout=ClientTimeout(total=30)) as http,
+        http.post(f"{url}/xrpc/{nsid}", json=body, headers=headers) as answer,
+    ):
+        content = await answer.read()
+        return answer.status, msgspec.json.decode(content) if content else None
+
+
+async def openmeet(*arguments: str, environment: dict[str, str]) -> tuple[int, str]:
+    """A command of ours: its exit status and all that it printed."""
+    program = Program("pds", environment, Path(environment["LOG"]), arguments=list(arguments))
+    await program.start()
+    assert program.process is not None
+    status = await asyncio.wait_for(program.process.wait(), 120)
+    return status, program.said()

@@ -1,0 +1,282 @@
+"""A folder of the reference PDS, taken over and started under the same address: nobody notices but the operator."""
+
+import hashlib
+import secrets
+import shutil
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from aiohttp import ClientSession
+from checks import reference
+
+from at_protocol.crypto.p256 import PrivateKey
+from at_protocol.oauth.dpop import make_proof
+from at_protocol.repo import car
+from groundwork.clock import SystemClock
+from groundwork.database.open_ import open_database
+from tests.aurora_locus.adopting.conftest import (
+    CLIENT_ID,
+    NOTE,
+    PICTURE,
+    PREFERENCES,
+    SCOPE,
+    Town,
+    ask,
+    call,
+    frames_since,
+    openmeet,
+)
+from tests.parts import needs
+from tests.witnesses.conftest import json_lines, run
+from tests.world.processes import Program
+
+pytestmark = [needs("reference"), pytest.mark.xdist_group("reference")]
+
+
+def fingerprint(folder: Path) -> dict[str, str]:
+    """Every file of a folder with its content and time."""
+    return {
+        str(path.relative_to(folder)): f"{hashlib.sha256(path.read_bytes()).hexdigest()} {path.stat().st_mtime_ns}"
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+@dataclass
+class App:
+    """An app that was let in before; it asks twice where the server wants a nonce."""
+
+    url: str
+    key: PrivateKey
+    nonce: str | None = None
+
+    async def ask(self, path: str, *, token: str | None = None, **body: Any) -> tuple[int, Any]:
+        for _ in range(2):
+            proof = make_proof(
+                self.key,
+                method="POST",
+                url=f"{self.url}{path}",
+                token_id=secrets.token_hex(16),
+                now_seconds=int(time.time()),
+                nonce=self.nonce,
+                access_token=token,
+            )
+            headers = {"dpop": proof} | ({} if token is None else {"authorization": f"DPoP {token}"})
+            async with ClientSession() as http, http.post(f"{self.url}{path}", headers=headers, **body) as answer:
+                self.nonce = answer.headers.get("dpop-nonce", self.nonce)
+                said = await answer.json()
+            if said.get("error") != "use_dpop_nonce":
+                break
+        return answer.status, said
+
+    async def refreshed(self, token: str) -> dict[str, Any]:
+        form = {"grant_type": "refresh_token", "refresh_token": token, "client_id": CLIENT_ID}
+        status, said = await self.ask("/oauth/token", data=form)
+        assert status == 200, said
+        return dict(said)
+
+
+@pytest.fixture(scope="session")
+async def successor(town: Town, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """The address, which ours answers at now."""
+    root = tmp_path_factory.mktemp("adopted")
+    before = fingerprint(town.folder)
+    arguments = ["adopt", str(town.folder), "--into", str(root / "new")]
+    status, said = await openmeet(*arguments, environment={"LOG": str(root / "adopt.log")})
+    assert status == 0, said
+    assert fingerprint(town.folder) == before
+    environment = {
+        **{name: value for name, value in town.reference.environment().items() if name.startswith("PDS_")},
+        "PDS_DATA_DIRECTORY": str(root / "new"),
+        "PDS_BLOBSTORE_DISK_LOCATION": "",
+        # As kept by the command; a start needs neither.
+        "PDS_JWT_SECRET": "",
+        "PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX": "",
+    }
+    url = town.reference.url
+    pds = Program("pds", environment, root / "pds.log", f"{url}/xrpc/_health")
+    await pds.start()
+    yield url
+    assert await pds.stop() == 0
+
+
+async def test_repositories_are_the_same_blocks(town: Town, successor: str) -> None:
+    """Root and every block; nothing was signed anew."""
+    for name, exported in town.exports.items():
+        status, now = await ask(successor, "com.atproto.sync.getRepo", did=town.did(name))
+        assert status == 200
+        then, here = car.read(exported), car.read(now)
+        assert here.root == then.root
+        assert here.blocks == then.blocks
+
+
+async def test_exports_since_a_rev_are_the_same(town: Town, successor: str) -> None:
+    rev = msgspec.json.decode((await ask(successor, "com.atproto.sync.getLatestCommit", did=town.did("ana")))[1])["rev"]
+    status, nothing = await ask(successor, "com.atproto.sync.getRepo", did=town.did("ana"), since=rev)
+    assert status == 200
+    assert len(car.read(nothing).blocks) == 1
+
+
+async def test_passwords_open_sessions(town: Town, successor: str) -> None:
+    """Twice: the first time the hash is made anew."""
+    for _ in range(2):
+        wish = {"identifier": "ana.test", "password": town.passwords["ana"]}
+        status, session = await call(successor, "com.atproto.server.createSession", wish)
+        assert status == 200, session
+        assert session["did"] == town.did("ana")
+    wrong = {"identifier": "ana.test", "password": "another password"}
+    assert (await call(successor, "com.atproto.server.createSession", wrong))[0] == 401
+
+
+async def test_app_password_opens_a_lesser_session(town: Town, successor: str) -> None:
+    wish = {"identifier": "ana@example.org", "password": town.app_password}
+    status, session = await call(successor, "com.atproto.server.createSession", wish)
+    assert status == 200, session
+    status, refused = await call(
+        successor, "com.atproto.server.createAppPassword", {"name": "second"}, session["accessJwt"]
+    )
+    assert status == 403, refused
+
+
+async def test_sessions_go_on(town: Town, successor: str) -> None:
+    """An access token of before is good, and a refresh token of before is exchanged for one of ours."""
+    status, _ = await ask(successor, "com.atproto.server.getSession", town.people["dora"]["accessJwt"])
+    assert status == 200
+    refresh = "com.atproto.server.refreshSession"
+    status, session = await call(successor, refresh, token=town.people["dora"]["refreshJwt"])
+    assert status == 200, session
+    status, again = await call(successor, refresh, token=session["refreshJwt"])
+    assert status == 200, again
+
+
+async def test_apps_refresh_with_the_token_that_they_have(town: Town, successor: str) -> None:
+    """Once, with the key of before; then with ours. Nobody was asked for consent."""
+    app = App(successor, town.app_key)
+    first = await app.refreshed(town.app_tokens["refresh_token"])
+    assert first["sub"] == town.did("ana")
+    assert first["scope"] == SCOPE
+    record = {"repo": town.did("ana"), "collection": NOTE, "record": {"$type": NOTE, "text": "by an app"}}
+    status, written = await app.ask("/xrpc/com.atproto.repo.createRecord", json=record, token=first["access_token"])
+    assert status == 200, written
+    second = await app.refreshed(first["refresh_token"])
+    assert second["refresh_token"] != first["refresh_token"]
+
+
+async def test_official_client_resumes_its_session(town: Town, successor: str) -> None:
+    """``@atproto/api`` with the session that it stored before; it refreshes, writes and reads."""
+    node = reference.node()
+    assert node is not None
+    session = {**town.people["ana"], "active": True}
+    script = reference.FOLDER / "resume.mjs"
+    (told,) = json_lines(
+        await run(node, script, successor, msgspec.json.encode(session).decode(), cwd=reference.FOLDER)
+    )
+    assert told["did"] == town.did("ana")
+    assert told["text"] == "written after the move"
+
+
+async def test_firehose_has_the_same_frames_and_goes_on(town: Town, successor: str) -> None:
+    """A relay's cursor stays good: what was sent is sent again byte for byte, and the next number follows."""
+    assert (await frames_since(successor, 0))[: len(town.frames)] == town.frames
+    later = await frames_since(successor, len(town.frames) // 2)
+    assert later[0] in town.frames
+
+
+async def test_blobs_preferences_and_decisions_are_here(town: Town, successor: str) -> None:
+    status, blob = await ask(successor, "com.atproto.sync.getBlob", did=town.did("ana"), cid=town.picture)
+    assert (status, blob) == (200, PICTURE)
+    token = town.people["ana"]["accessJwt"]
+    status, preferences = await ask(successor, "app.bsky.actor.getPreferences", token)
+    assert msgspec.json.decode(preferences)["preferences"] == PREFERENCES
+    _, _, did, collection, rkey = town.hidden.split("/")
+    status, hidden = await ask(successor, "com.atproto.repo.getRecord", repo=did, collection=collection, rkey=rkey)
+    assert (status, msgspec.json.decode(hidden)["error"]) == (400, "RecordNotFound")
+    for name, expected in (("ben", "deactivated"), ("cleo", "takendown")):
+        _, told = await ask(successor, "com.atproto.sync.getRepoStatus", did=town.did(name))
+        assert msgspec.json.decode(told)["status"] == expected
+
+
+async def test_letters_on_their_way_are_good(town: Town, successor: str) -> None:
+    """A token that was mailed before sets a new password after."""
+    wish = {"token": town.email_token, "password": "a new password of dora"}
+    status, said = await call(successor, "com.atproto.server.resetPassword", wish)
+    assert status == 200, said
+    wish = {"identifier": "dora.test", "password": "a new password of dora"}
+    assert (await call(successor, "com.atproto.server.createSession", wish))[0] == 200
+
+
+async def test_who_left_for_a_while_comes_back_and_writes(town: Town, successor: str) -> None:
+    """The signing key came along: the new commit follows the old one and is announced after all that was."""
+    wish = {"identifier": "ben.test", "password": town.passwords["ben"]}
+    _, session = await call(successor, "com.atproto.server.createSession", wish)
+    token = session["accessJwt"]
+    assert (await call(successor, "com.atproto.server.activateAccount", token=token))[0] == 200
+    record = {"repo": town.did("ben"), "collection": NOTE, "record": {"$type": NOTE, "text": "back"}}
+    status, written = await call(successor, "com.atproto.repo.createRecord", record, token)
+    assert status == 200, written
+    newest = (await frames_since(successor, len(town.frames)))[-1]
+    assert town.did("ben").encode() in newest
+
+
+async def test_running_server_is_left_alone(town: Town) -> None:
+    """While the old server has its databases open, idle as it may be, nothing is read."""
+    status, said = town.refused_while_running
+    assert status == 1
+    assert "is in use: stop the reference PDS first" in said
+
+
+async def test_folder_of_a_killed_server_is_whole(town: Town, tmp_path: Path) -> None:
+    """What was in the write-ahead logs alone counts; the folder stays as it is."""
+    assert (town.killed / "account.sqlite-wal").stat().st_size > 0
+    before = fingerprint(town.killed)
+    told = []
+    for number, folder in enumerate((town.folder, town.killed)):
+        environment = {"LOG": str(tmp_path / f"{number}.log")}
+        status, said = await openmeet("adopt", str(folder), "--dry-run", "--json", environment=environment)
+        assert status == 0, said
+        told.append(msgspec.json.decode(said))
+    assert told[0] == told[1]
+    assert told[0]["counts"]["accounts"] == 4
+    assert told[0]["counts"]["records"] == 121
+    assert any("PDS_HCAPTCHA_SITE_KEY" in sentence for sentence in told[0]["lost"])
+    assert fingerprint(town.killed) == before
+
+
+async def test_damage_stops_it(town: Town, tmp_path: Path) -> None:
+    """A block with other bytes is named, and no new folder is made."""
+    folder = tmp_path / "old"
+    shutil.copytree(town.folder, folder)
+    (store,) = (path for path in folder.glob("actors/*/*/store.sqlite") if path.parent.name == town.did("ana"))
+    content = store.read_bytes()
+    place = content.index(b"fnumber\x18\x64")
+    store.write_bytes(content[: place + 8] + b"\x65" + content[place + 9 :])
+    arguments = ["adopt", str(folder), "--into", str(tmp_path / "new")]
+    status, said = await openmeet(*arguments, environment={"LOG": str(tmp_path / "log")})
+    assert status == 1
+    assert f"{town.did('ana')} (ana.test)" in said
+    assert "the bytes stored under it are others" in said
+    assert not (tmp_path / "new").exists()
+    assert not (tmp_path / "new.unfinished").exists()
+
+
+async def test_any_empty_database_will_do_and_no_other(town: Town, pds_url: str, tmp_path: Path) -> None:
+    """A database that the operator names, on both engines; a second time it is not empty."""
+    for number, (expected, sentence) in enumerate(((0, "Everything is in"), (1, "has accounts already"))):
+        environment = {"LOG": str(tmp_path / f"{number}.log"), "PDS_DATABASE_URL": pds_url}
+        into = tmp_path / f"new{number}"
+        status, said = await openmeet("adopt", str(town.folder), "--into", str(into), environment=environment)
+        assert (status, into.exists()) == (expected, not expected), said
+        assert sentence in said
+    db = await open_database(pds_url, schema="aurora_locus", clock=SystemClock())
+    try:
+        async with db.reader() as reader:
+            (row,) = await reader.fetch("select count(*) as people, max(last) as last from accounts, sequencer")
+    finally:
+        await db.close()
+    assert row["people"] == 4
+    assert row["last"] >= len(town.frames)

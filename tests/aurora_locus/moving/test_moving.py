@@ -1,0 +1,232 @@
+"""An account moves to another server from its page: copied, resumed after failures, finished with the code from the mail."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from time import time_ns
+from typing import Any
+
+import pytest
+
+from at_protocol.crypto.did_key import format_did_key
+from at_protocol.crypto.p256 import PrivateKey
+from aurora_locus.accounts.credentials import MAX_AGE
+from aurora_locus.moving import moves
+from aurora_locus.moving.moves import Move, Stage
+from groundwork.clock import HOUR, HandClock
+from tests.aurora_locus.accounts.test_archive import PICTURE, furnish, write
+from tests.aurora_locus.mailbox import newest_token
+from tests.aurora_locus.town import SERVER, Person, Town, open_town
+from tests.aurora_locus.visitor import Visitor, problems_in, visitor
+from tests.databases import MakeDatabase
+from tests.parts import needs
+from tests.world.reference_pds import ReferencePds
+
+RECOVERY = PrivateKey.from_random(b"recovery" * 6)
+PASSWORD = "another password"
+
+
+@dataclass(frozen=True)
+class Leaving:
+    """Ada on the old server, with something of everything, in front of her page."""
+
+    old: Town
+    new: Town
+    ada: Person
+    browser: Visitor
+
+    async def begin(self, **changes: str) -> Any:
+        wish = {"target": self.new.url, "handle": "ada.new.test", "email": "ada@example.org", "password": PASSWORD}
+        return await self.browser.send("/account/move", {"act": "begin", **wish, **changes})
+
+    async def move(self) -> Move:
+        async with self.old.db.reader() as reader:
+            found = await moves.find(reader, self.ada.did)
+        assert found is not None
+        return found
+
+    async def until(self, *stages: Stage, problem: bool = False) -> Move:
+        async with asyncio.timeout(30):
+            while True:
+                move = await self.move()
+                if move.stage in stages and bool(move.problem) is problem:
+                    return move
+                await asyncio.sleep(0.02)
+
+    async def give_code(self) -> Any:
+        await self.browser.send("/account/move", {"act": "ask"})
+        token = await self.code()
+        return await self.browser.send("/account/move", {"act": "finish", "token": token})
+
+    async def code(self) -> str:
+        return await newest_token(self.old, "ada@example.org")
+
+
+@asynccontextmanager
+async def leaving(url: str, make_sqlite: MakeDatabase, clock: HandClock, folder: Path) -> AsyncIterator[Leaving]:
+    plc = await make_sqlite("plc_directory")
+    new_url = f"sqlite://{folder / 'new.db'}"
+    async with (
+        open_town(url, plc, clock, folder / "old") as old,
+        open_town(
+            new_url, plc, clock, folder / "new", hostname="new.localhost", service_handle_domains=(".new.test",)
+        ) as new,
+    ):
+        # Each is where it says that it is: the servers speak to each other.
+        ada = await old.sign_up("ada", recoveryKey=format_did_key(RECOVERY.public))
+        await furnish(old, ada)
+        browser = visitor(old)
+        await browser.sign_in("ada")
+        yield Leaving(old, new, ada, browser)
+        await browser.http.aclose()
+
+
+@pytest.fixture
+async def ada(pds_url: str, make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path) -> AsyncIterator[Leaving]:
+    async with leaving(pds_url, make_sqlite, clock, tmp_path) as opened:
+        yield opened
+
+
+async def test_everything_arrives_and_what_is_here_is_hidden(ada: Leaving) -> None:
+    assert "What will move" in (await ada.browser.get("/account/move")).text
+    answer = await ada.begin()
+    assert answer.status_code == 303, problems_in(answer)
+    copied = await ada.until(Stage.WAITING)
+    assert (copied.has_records, copied.blobs, copied.blobs_sent, copied.blobs_lost) == (True, 1, 1, 0)
+    # Nobody notices anything so far.
+    assert (await ada.ada.get(f"{SERVER}.getSession")).json()["active"] is True
+    there = ada.new.person(await ada.new.sign_in("ada.new.test", PASSWORD))
+    assert (await there.get(f"{SERVER}.getSession")).json()["active"] is False
+
+    # What is written while the code is awaited comes along.
+    await write(ada.ada, {"text": "One more"})
+    assert (await ada.give_code()).status_code == 303
+    await ada.until(Stage.DONE)
+    status = (await there.get(f"{SERVER}.checkAccountStatus")).json()
+    assert (status["activated"], status["validDid"], status["indexedRecords"], status["importedBlobs"]) == (
+        True,
+        True,
+        3,
+        1,
+    )
+    (cid,) = (await there.get("com.atproto.sync.listBlobs", did=there.did)).json()["cids"]
+    blob = await ada.new.http.get("/xrpc/com.atproto.sync.getBlob", params={"did": there.did, "cid": cid})
+    assert blob.content == PICTURE
+    assert len((await there.get("app.bsky.actor.getPreferences")).json()["preferences"]) == 1
+    newest = (await ada.new.directory.log(there.did))[-1]
+    assert newest["rotationKeys"] == [
+        format_did_key(RECOVERY.public),
+        format_did_key(ada.new.pds.registry.rotation_key.public),
+    ]
+    assert newest["services"]["atproto_pds"]["endpoint"] == ada.new.settings.url
+    assert newest["alsoKnownAs"] == ["at://ada.new.test"]
+    assert (await ada.old.announced(ada.ada.did))[-1] == "account deactivated"
+    ada.old.clock.turn(MAX_AGE)
+    refused = await ada.ada.post(
+        "com.atproto.repo.createRecord",
+        {"repo": ada.ada.did, "collection": "org.example.note", "record": {"$type": "org.example.note", "text": "x"}},
+    )
+    assert refused.status_code in {400, 401}
+    page = (await ada.browser.get("/account/move")).text
+    assert "You have moved" in page
+    overview = (await ada.browser.get("/account")).text
+    assert f'Your identity names <a href="{ada.new.settings.url}"' in overview
+    assert "Only when it names this server again" in (await ada.browser.get("/account/deactivate")).text
+
+
+async def test_it_goes_on_after_the_directory_was_away(ada: Leaving) -> None:
+    """What stopped is said on the page; trying again ends it, with one operation."""
+    await ada.begin()
+    await ada.until(Stage.WAITING)
+    await ada.browser.send("/account/move", {"act": "ask"})
+    token = await ada.code()
+    page = await ada.browser.get("/account/move")
+    ada.new.directory.is_down = True
+    before = len(await ada.old.directory.log(ada.ada.did))
+    assert (await ada.browser.send("/account/move", {"act": "finish", "token": token})).status_code == 303
+    stopped = await ada.until(Stage.FINISHING, problem=True)
+    assert "It stopped:" in (await ada.browser.get("/account/move")).text
+    assert stopped.operation is not None
+    ada.new.directory.is_down = False
+    assert (await ada.browser.send("/account/move", {"act": "again"})).status_code == 303
+    await ada.until(Stage.DONE)
+    assert len(await ada.old.directory.log(ada.ada.did)) == before + 1
+    assert page.status_code == 200
+
+
+async def test_given_up_before_the_code_nothing_has_changed(ada: Leaving) -> None:
+    before = await ada.old.directory.log(ada.ada.did)
+    await ada.begin()
+    await ada.until(Stage.WAITING)
+    assert (await ada.browser.send("/account/move", {"act": "give_up"})).status_code == 303
+    assert "What will move" in (await ada.browser.get("/account/move")).text
+    assert await ada.old.directory.log(ada.ada.did) == before
+    await write(ada.ada, {"text": "Still here"})
+    # And begun anew it finds the account that is there, and what was written meanwhile comes along.
+    assert (await ada.begin()).status_code == 303
+    await ada.until(Stage.WAITING)
+    there = ada.new.person(await ada.new.sign_in("ada.new.test", PASSWORD))
+    assert (await there.get(f"{SERVER}.checkAccountStatus")).json()["indexedRecords"] == 3
+
+
+async def test_what_cannot_be_is_said_at_its_field(ada: Leaving) -> None:
+    await ada.new.sign_up("ben", handle="ben.new.test")
+    cases = [
+        ({"target": ada.old.settings.url}, "target", "on this server already"),
+        ({"target": "http://127.0.0.1:9"}, "target", ""),
+        ({"target": "pds.example.com/path"}, "target", "address alone"),
+        ({"handle": ""}, "handle", "Choose a handle"),
+        ({"handle": "ben.new.test"}, "handle", "taken"),
+        ({"password": "short"}, "password", "at least 8"),
+    ]
+    for changes, field, said in cases:
+        answer = await ada.begin(**changes)
+        assert answer.status_code >= 400, changes
+        assert said in problems_in(answer)[field], changes
+    assert await ada.old.count("moves") == 0
+
+
+async def test_a_wrong_code_moves_nothing(ada: Leaving) -> None:
+    await ada.begin()
+    await ada.until(Stage.WAITING)
+    await ada.browser.send("/account/move", {"act": "ask"})
+    answer = await ada.browser.send("/account/move", {"act": "finish", "token": "AAAAA-AAAAA"})
+    assert "wrong" in problems_in(answer)["token"]
+    assert (await ada.move()).stage is Stage.WAITING
+    early = await ada.browser.send("/account/move", {"act": "finish", "token": ""})
+    assert "token" in problems_in(early)
+
+
+async def test_the_session_on_the_other_server_is_sealed(ada: Leaving) -> None:
+    await ada.begin()
+    await ada.until(Stage.WAITING)
+    async with ada.old.db.reader() as reader:
+        row = await reader.fetch_one("select session from moves")
+    assert row is not None
+    assert b"eyJ" not in bytes(row["session"])
+    ada.old.clock.turn(3 * HOUR)  # its access token has ended, and is refreshed and kept
+    await ada.browser.sign_in("ada")
+    assert (await ada.give_code()).status_code == 303
+    await ada.until(Stage.DONE)
+
+
+@needs("reference")
+async def test_to_the_reference_pds(make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path) -> None:
+    """Another implementation takes the account in. Its clock is the machine's, so ours is turned there."""
+    clock.turn(time_ns() // 1000 - clock.now())
+    async with leaving(f"sqlite://{tmp_path / 'old.db'}", make_sqlite, clock, tmp_path) as ada:
+        directory = ada.old.directory.url.replace("127.0.0.1", "localhost")
+        reference = ReferencePds(tmp_path / "reference", directory)
+        await reference.start()
+        try:
+            answer = await ada.begin(target=reference.url, handle="ada.test")
+            assert answer.status_code == 303, problems_in(answer)
+            await ada.until(Stage.WAITING)
+            assert (await ada.give_code()).status_code == 303
+            await ada.until(Stage.DONE)
+            session = await reference.call(f"{SERVER}.createSession", {"identifier": ada.ada.did, "password": PASSWORD})
+            assert (session["handle"], session["active"]) == ("ada.test", True)
+        finally:
+            await reference.stop()
