@@ -1,1 +1,1 @@
-"""What only the operator may see, beside the protocol's own ``com.atproto.admin.*``."""
+"""What only operators see: the pages below ``/admin``, over the acts of ``moderation``, and who reads this server as JSON."""

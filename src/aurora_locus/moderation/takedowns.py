@@ -1,7 +1,7 @@
 """Taking down and lifting, for accounts, records and blobs.
 
 An account's status follows from what was decided about it, the host before the owner: taken down, suspended, deactivated,
-active. Each function runs in its caller's transaction, and announcing is the last thing it does.
+active. Each function runs in its caller's transaction (``subject_acts``), of which announcing is the last thing.
 """
 
 from dataclasses import dataclass
@@ -14,17 +14,28 @@ from aurora_locus.moderation.subjects import AccountSubject, BlobSubject, Record
 from aurora_locus.repository import hosting
 from aurora_locus.repository.model import Status
 from aurora_locus.repository.repositories import Repositories
-from groundwork.database.transaction import Reader, Row, Writer
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader, Writer
 from groundwork.errors import NotFound
 
 # Of a decision that was made without a reference: the column tells whether there is one.
 NO_REFERENCE = "takedown"
 
-_FIND_ACCOUNT = "select handle, takedown_ref, suspended_at, deactivated_at from accounts where did = :did"
+_FIND_ACCOUNT = """
+    select handle, takedown_ref, suspended_at, suspended_until, deactivated_at from accounts where did = :did
+"""
 _SET_ACCOUNT = "update accounts set takedown_ref = :ref where did = :did"
+_SUSPEND = "update accounts set suspended_at = :at, suspended_until = :until where did = :did"
+_OVER = "select did from accounts where suspended_until <= :now order by suspended_until, did"
 _RECORD = "did = :did and collection = :collection and rkey = :rkey"
 _FIND_RECORD = f"select takedown_ref, cid from records where {_RECORD}"
 _SET_RECORD = f"update records set takedown_ref = :ref where {_RECORD}"
+_KEEP_DECISION = """
+    insert into record_takedowns (did, collection, rkey, ref, decided_at)
+    values (:did, :collection, :rkey, :ref, :decided_at)
+    on conflict (did, collection, rkey) do update set ref = excluded.ref, decided_at = excluded.decided_at
+"""
+_DROP_DECISION = f"delete from record_takedowns where {_RECORD}"
 _FIND_BLOB = "select takedown_ref from blobs where did = :did and cid = :cid"
 _SET_BLOB = "update blobs set takedown_ref = :ref where did = :did and cid = :cid"
 
@@ -38,67 +49,109 @@ class Decision:
     record_cid: Cid | None = None
 
 
-def decide_account(
-    w: Writer,
-    repositories: Repositories,
-    did: Did,
-    *,
-    takedown: str | None = None,
-    lift: bool = False,
-    deactivated: bool | None = None,
-) -> None:
-    """Take down (``takedown`` is the reference), or lift; deactivate or reactivate; announce what is then true.
+@dataclass(frozen=True, slots=True)
+class AccountDecisions:
+    """Everything that was decided about an account, by its host and by its owner."""
 
-    With nothing to change the status is announced once more. Raises NotFound.
-    """
+    handle: Handle
+    takedown: str | None
+    suspended_at: Instant | None
+    suspended_until: Instant | None
+    deactivated_at: Instant | None
+
+    @property
+    def status(self) -> Status:
+        """What follows: the host's stand before the owner's."""
+        if self.takedown is not None:
+            return Status.TAKENDOWN
+        if self.suspended_at is not None:
+            return Status.SUSPENDED
+        return Status.DEACTIVATED if self.deactivated_at is not None else Status.ACTIVE
+
+
+def decisions(w: Writer, did: Did) -> AccountDecisions:
+    """What is decided about an account at this moment. Raises NotFound."""
     row = w.fetch_one(_FIND_ACCOUNT, did=did)
     if row is None:
         raise _absent()
-    if takedown is not None:
-        w.execute(_SET_ACCOUNT, did=did, ref=takedown)
-        # Whoever is signed in is not any more, also when this is lifted again.
-        sessions.end_all(w, did)
-        queries.end_access(w, did)
-    elif lift:
-        w.execute(_SET_ACCOUNT, did=did, ref=None)
-    if deactivated is not None:
-        queries.set_deactivated(w, did, w.now if deactivated else None, None)
-    _announce(w, repositories, did)
+    return AccountDecisions(
+        Handle(row["handle"]), row["takedown_ref"], row["suspended_at"], row["suspended_until"], row["deactivated_at"]
+    )
 
 
-def _announce(w: Writer, repositories: Repositories, did: Did) -> None:
-    row = w.fetch_one(_FIND_ACCOUNT, did=did)
-    if row is None:
-        raise _absent()
-    status = status_of(row)
-    if status is Status.ACTIVE:
-        hosting.activate(w, repositories, did, Handle(row["handle"]))
+def take_down_account(w: Writer, did: Did, reference: str) -> None:
+    """Decide it. Whoever is signed in is not any more, also when this is lifted again."""
+    w.execute(_SET_ACCOUNT, did=did, ref=reference)
+    _end_sessions(w, did)
+
+
+def lift_takedown(w: Writer, did: Did) -> None:
+    """The account is what was decided before, or else by its owner."""
+    w.execute(_SET_ACCOUNT, did=did, ref=None)
+
+
+def suspend(w: Writer, did: Did, until: Instant | None) -> None:
+    """Decide it, until an instant or until it is lifted; sessions end as with a takedown."""
+    w.execute(_SUSPEND, did=did, at=w.now, until=until)
+    _end_sessions(w, did)
+
+
+def end_suspension(w: Writer, did: Did) -> None:
+    """The account is what else was decided."""
+    w.execute(_SUSPEND, did=did, at=None, until=None)
+
+
+async def over(reader: Reader) -> list[Did]:
+    """Accounts whose suspension has lasted as long as it should."""
+    return [Did(row["did"]) for row in await reader.fetch(_OVER, now=reader.now)]
+
+
+def set_deactivated(w: Writer, did: Did, *, deactivated: bool) -> None:
+    """Deactivate in the owner's stead, or reactivate."""
+    queries.set_deactivated(w, did, w.now if deactivated else None, None)
+
+
+def announce(w: Writer, repositories: Repositories, did: Did) -> None:
+    """Make true and tell what follows from the decisions; the last thing in its transaction. Raises NotFound."""
+    decided = decisions(w, did)
+    if decided.status is Status.ACTIVE:
+        hosting.activate(w, repositories, did, decided.handle)
     else:
-        hosting.set_status(w, repositories, did, status)
+        hosting.set_status(w, repositories, did, decided.status)
 
 
-def status_of(row: Row) -> Status:
-    """What follows from the decisions: the host's stand before the owner's."""
-    if row["takedown_ref"] is not None:
-        return Status.TAKENDOWN
-    if row["suspended_at"] is not None:
-        return Status.SUSPENDED
-    if row["deactivated_at"] is not None:
-        return Status.DEACTIVATED
-    return Status.ACTIVE
+def _end_sessions(w: Writer, did: Did) -> None:
+    sessions.end_all(w, did)
+    queries.end_access(w, did)
 
 
-def decide_record(w: Writer, subject: RecordSubject, takedown: str | None) -> None:
-    """Hide a record from every reading method, or (None) show it again. Raises NotFound."""
+def decide_record(w: Writer, subject: RecordSubject, takedown: str | None) -> str | None:
+    """Hide whatever is or comes at this path from every reading method, or (None) show it again; what was decided before.
+
+    A decision about a record that its owner has deleted since can be lifted, not made. Raises NotFound.
+    """
     key = {"did": subject.did, "collection": subject.collection, "rkey": subject.rkey}
-    if w.execute(_SET_RECORD, ref=takedown, **key) != 1:
+    row = w.fetch_one(_FIND_RECORD, **key)
+    if takedown is not None:
+        if row is None:
+            raise _absent()
+        w.execute(_KEEP_DECISION, ref=takedown, decided_at=w.now, **key)
+    elif w.execute(_DROP_DECISION, **key) == 0 and row is None:
         raise _absent()
+    w.execute(_SET_RECORD, ref=takedown, **key)
+    return None if row is None else row["takedown_ref"]
 
 
-def decide_blob(w: Writer, subject: BlobSubject, takedown: str | None) -> None:
-    """Serve a blob no longer and take it from nobody again, or (None) serve it again. Raises NotFound."""
-    if w.execute(_SET_BLOB, ref=takedown, did=subject.did, cid=bytes(subject.cid)) != 1:
+def decide_blob(w: Writer, subject: BlobSubject, takedown: str | None) -> str | None:
+    """Serve a blob no longer and take it from nobody again, or (None) serve it again; what was decided before.
+
+    Raises NotFound.
+    """
+    row = w.fetch_one(_FIND_BLOB, did=subject.did, cid=bytes(subject.cid))
+    if row is None:
         raise _absent()
+    w.execute(_SET_BLOB, ref=takedown, did=subject.did, cid=bytes(subject.cid))
+    return None if row["takedown_ref"] is None else str(row["takedown_ref"])
 
 
 async def find(reader: Reader, subject: Subject) -> Decision:

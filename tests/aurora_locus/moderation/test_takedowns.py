@@ -136,6 +136,9 @@ async def test_blob_is_served_no_longer(town: Town) -> None:
 
     await decide(town, blob(ana, cid), takedown=True)
     assert (await served(ana), await served(ben)) == (400, 200)
+    # Whoever serves the store's folder by other means does not find it either.
+    files = {one.key async for one in town.pds.registry.repositories.blobs.store.list()}
+    assert files == {f"quarantine/{ana.did}/{cid}", f"{ben.did}/{cid}"}
     assert named(await upload(ana)) == (400, "BlobTakendown")
     status = (await town.administration.get(STATUS, did=ana.did, blob=cid)).json()
     assert (status["subject"], status["takedown"]) == (blob(ana, cid), {"applied": True})

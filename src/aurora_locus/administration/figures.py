@@ -1,0 +1,157 @@
+"""Numbers for the operators' pages; each statement is one page's, and cheap enough for it."""
+
+from dataclasses import dataclass
+
+from at_protocol.syntax.did import Did
+from at_protocol.syntax.handle import Handle
+from aurora_locus.accounts.particulars import literally
+from aurora_locus.accounts.registry import Registry
+from aurora_locus.moderation import reports
+from aurora_locus.moderation.reports import State
+from aurora_locus.repository.model import Status
+from aurora_locus.sequencer import queries as sequence
+from groundwork.clock import DAY, Instant
+from groundwork.database.transaction import Reader
+from groundwork.outbox import owe
+from groundwork.outbox.owe import DebtState
+
+_ACCOUNTS = """
+    select r.status, count(*) as n from accounts a join repositories r on r.did = a.did group by r.status
+"""
+_NEW_ACCOUNTS = "select count(*) from accounts where created_at > :since"
+_BLOBS = """
+    select count(*) as n, cast(coalesce(sum(size), 0) as bigint) as bytes,
+           cast(coalesce(sum(case when state = 'temporary' then 1 else 0 end), 0) as bigint) as temporary,
+           cast(coalesce(sum(case when takedown_ref is not null then 1 else 0 end), 0) as bigint) as taken_down
+      from blobs
+"""
+_LARGEST = """
+    select b.did, a.handle, count(*) as n, cast(sum(b.size) as bigint) as bytes, max(q.max_bytes) as quota
+      from blobs b left join accounts a on a.did = b.did left join blob_quotas q on q.did = b.did
+     group by b.did, a.handle
+     order by 4 desc, b.did
+     limit :limit
+"""
+_LAST_BACKUP = "select max(ended_at) from backups where state = 'done'"
+_SEARCH = """
+    select a.did, a.handle, a.email, r.status, a.created_at
+      from accounts a join repositories r on r.did = a.did
+     where a.did > :after and {clauses}
+     order by a.did
+     limit :limit
+"""
+_MATCHES = "(a.handle like :part escape '!' or coalesce(a.email, '') like :part escape '!' or a.did = :whole)"
+_HELD = {
+    "sessions": "select count(*) from sessions where did = :did and next_id is null and expires_at > :now",
+    "app_passwords": "select count(*) from app_passwords where did = :did",
+    "records": "select count(*) from records where did = :did",
+    "hidden_records": "select count(*) from record_takedowns where did = :did",
+    "blobs": "select count(*) from blobs where did = :did",
+    "blob_bytes": "select cast(coalesce(sum(size), 0) as bigint) from blobs where did = :did",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Dashboard:
+    """``events_of_a_day`` are those of the sequence; ``letters`` counts letters that failed, by whether they were given up."""
+
+    accounts: dict[str, int]
+    new_accounts: int
+    events_of_a_day: int
+    head: int
+    reports: dict[State, tuple[int, Instant]]
+    blobs: int
+    blob_bytes: int
+    letters_waiting: int
+    letters_given_up: int
+    last_backup_at: Instant | None
+
+    @property
+    def unresolved(self) -> int:
+        return sum(n for state, (n, _) in self.reports.items() if state is not State.RESOLVED)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An account in a list."""
+
+    did: Did
+    handle: Handle
+    email: str | None
+    status: Status
+    created_at: Instant
+
+
+async def dashboard(registry: Registry) -> Dashboard:
+    """Everything of the first page."""
+    now = registry.clock.now()
+    head = await sequence.head(registry.db)
+    a_day_ago = await sequence.position_at(registry.db, Instant(now - DAY))
+    async with registry.db.reader() as reader:
+        accounts = {row["status"]: int(row["n"]) for row in await reader.fetch(_ACCOUNTS)}
+        blobs = await reader.fetch_one(_BLOBS)
+        waiting = await owe.waiting(reader)
+        backup = await reader.fetch_one(_LAST_BACKUP)
+        return Dashboard(
+            accounts,
+            await _number(reader, _NEW_ACCOUNTS, since=now - DAY),
+            # Of a day without any event the position is that of the first one.
+            max(0, head - a_day_ago) if head else 0,
+            head,
+            await reports.counts(reader),
+            0 if blobs is None else int(blobs["n"]),
+            0 if blobs is None else int(blobs["bytes"]),
+            sum(n for _, state, n, _ in waiting if state is not DebtState.GIVEN_UP),
+            sum(n for _, state, n, _ in waiting if state is DebtState.GIVEN_UP),
+            None if backup is None or backup[0] is None else Instant(backup[0]),
+        )
+
+
+async def search(reader: Reader, text: str, status: str, *, after: str, limit: int) -> list[Found]:
+    """Accounts whose handle or address has this part, or whose DID this is; of one status, where one is given."""
+    if not text.isprintable() or not after.isprintable() or not status.isprintable():
+        return []
+    clauses, values = ["1 = 1"], {}
+    if text:
+        clauses.append(_MATCHES)
+        values = {"part": f"%{literally(text.lower().removeprefix('@'))}%", "whole": text}
+    if status:
+        clauses.append("r.status = :status")
+        values["status"] = status
+    rows = await reader.fetch(_SEARCH.format(clauses=" and ".join(clauses)), after=after, limit=limit, **values)
+    return [
+        Found(Did(row["did"]), Handle(row["handle"]), row["email"], Status(row["status"]), Instant(row["created_at"]))
+        for row in rows
+    ]
+
+
+async def held(reader: Reader, did: Did) -> dict[str, int]:
+    """How much of everything an account has here."""
+    found = {}
+    for name, sql in _HELD.items():
+        more = {"now": reader.now} if ":now" in sql else {}
+        found[name] = await _number(reader, sql, did=did, **more)
+    return found
+
+
+async def storage(reader: Reader, default_quota: int, limit: int) -> tuple[dict[str, int], list[dict[str, object]]]:
+    """All blobs together, and the accounts that have most, each with its quota."""
+    row = await reader.fetch_one(_BLOBS)
+    names = ("n", "bytes", "temporary", "taken_down")
+    total = {name: 0 if row is None else int(row[name]) for name in names}
+    largest = [
+        {
+            "did": one["did"],
+            "handle": one["handle"],
+            "n": int(one["n"]),
+            "bytes": int(one["bytes"]),
+            "quota": default_quota if one["quota"] is None else int(one["quota"]),
+        }
+        for one in await reader.fetch(_LARGEST, limit=limit)
+    ]
+    return total, largest
+
+
+async def _number(reader: Reader, sql: str, **values: object) -> int:
+    row = await reader.fetch_one(sql, **values)
+    return 0 if row is None else int(row[0])

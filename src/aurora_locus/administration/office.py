@@ -1,0 +1,29 @@
+"""What the operators' pages stand on, assembled once by ``app``."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import HTTPConnection
+
+from aurora_locus.accounts.registry import Registry
+from aurora_locus.federation.crawl_requests import CrawlRequests
+from aurora_locus.moderation.labels import Labels
+from aurora_locus.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """The running server as its operators see it. ``standing`` is who reads it and how far."""
+
+    settings: Settings
+    registry: Registry
+    labels: Labels
+    crawling: CrawlRequests
+    standing: Callable[[], Awaitable[dict[str, Any]]]
+
+
+def office_of(connection: HTTPConnection) -> Office:
+    """The office of the server that serves this request."""
+    office: Office = connection.app.state.office
+    return office

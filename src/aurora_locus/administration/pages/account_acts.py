@@ -1,0 +1,272 @@
+"""What can be done to an account from its page: words, fields and the act of ``moderation`` behind each."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from at_protocol.syntax.did import Did
+from aurora_locus.accounts.registry import Registry
+from aurora_locus.moderation import account_acts, notices, subject_acts
+from aurora_locus.moderation.roles import Act, Deed
+from aurora_locus.moderation.subject_acts import Wish
+from aurora_locus.moderation.takedowns import NO_REFERENCE, AccountDecisions
+from groundwork.clock import DAY, Instant
+from groundwork.errors import InvalidInput
+from groundwork.settings import parse_bytes
+
+Run = Callable[[Registry, Deed, Did, Mapping[str, str]], Awaitable[None]]
+
+# Days, as they stand in the form; 0 is until somebody ends it.
+SUSPENSIONS: Final = ("1", "3", "7", "30", "0")
+
+
+@dataclass(frozen=True, slots=True)
+class AccountAct:
+    """``consequence`` says what will be, ``undo`` how it is taken back. ``is_grave`` asks for a tick, ``is_end`` for the
+    account's handle, because nothing brings it back.
+    """
+
+    slug: str
+    act: Act
+    title: str
+    consequence: str
+    undo: str
+    run: Run
+    fields: tuple[str, ...] = ()
+    is_grave: bool = False
+    is_end: bool = False
+
+
+async def _take_down(registry: Registry, deed: Deed, did: Did, form: Mapping[str, str]) -> None:
+    reference = form.get("reference", "").strip() or NO_REFERENCE
+    await subject_acts.decide_account(registry, deed, did, Wish(takedown=reference))
+
+
+async def _restore(registry: Registry, deed: Deed, did: Did, _form: Mapping[str, str]) -> None:
+    await subject_acts.decide_account(registry, deed, did, Wish(lift=True))
+
+
+async def _suspend(registry: Registry, deed: Deed, did: Did, form: Mapping[str, str]) -> None:
+    days = form.get("days", "")
+    if days not in SUSPENSIONS:
+        raise InvalidInput("days", "Choose for how long.")
+    until = Instant(registry.clock.now() + int(days) * DAY) if days != "0" else None
+    await subject_acts.decide_account(registry, deed, did, Wish(suspended=True, suspended_until=until))
+
+
+async def _end_suspension(registry: Registry, deed: Deed, did: Did, _form: Mapping[str, str]) -> None:
+    await subject_acts.decide_account(registry, deed, did, Wish(suspended=False))
+
+
+async def _deactivate(registry: Registry, deed: Deed, did: Did, _form: Mapping[str, str]) -> None:
+    await subject_acts.decide_account(registry, deed, did, Wish(deactivated=True))
+
+
+async def _reactivate(registry: Registry, deed: Deed, did: Did, _form: Mapping[str, str]) -> None:
+    await subject_acts.decide_account(registry, deed, did, Wish(deactivated=False))
+
+
+async def _announce(registry: Registry, deed: Deed, did: Did, _form: Mapping[str, str]) -> None:
+    await subject_acts.decide_account(registry, deed, did, Wish())
+
+
+async def _disable_invites(registry: Registry, deed: Deed, did: Did, _form: Mapping[str, str]) -> None:
+    await account_acts.allow_invites(registry, deed, did, allowed=False, note=deed.reason)
+
+
+async def _enable_invites(registry: Registry, deed: Deed, did: Did, _form: Mapping[str, str]) -> None:
+    await account_acts.allow_invites(registry, deed, did, allowed=True, note=None)
+
+
+async def _send_reset(registry: Registry, deed: Deed, did: Did, _form: Mapping[str, str]) -> None:
+    await account_acts.send_reset(registry, deed, did)
+
+
+async def _write(registry: Registry, deed: Deed, did: Did, form: Mapping[str, str]) -> None:
+    # Text areas send the line breaks of the web.
+    content = form.get("content", "").replace("\r\n", "\n")
+    await notices.write_to(registry, deed, did, form.get("subject", "").strip(), content)
+
+
+async def _change_email(registry: Registry, deed: Deed, did: Did, form: Mapping[str, str]) -> None:
+    await account_acts.change_email(registry, deed, did, form.get("email", "").strip())
+
+
+async def _change_handle(registry: Registry, deed: Deed, did: Did, form: Mapping[str, str]) -> None:
+    await account_acts.change_handle(registry, deed, did, form.get("new_handle", "").strip())
+
+
+async def _set_quota(registry: Registry, deed: Deed, did: Did, form: Mapping[str, str]) -> None:
+    await account_acts.set_quota(registry, deed, did, _bytes(form.get("quota", "").strip()))
+
+
+def _bytes(typed: str) -> int | None:
+    try:
+        return parse_bytes(typed) if typed else None
+    except ValueError:
+        raise InvalidInput("quota", "Give a size like 500 MB or 2 GB, or nothing.") from None
+
+
+async def _delete(registry: Registry, deed: Deed, did: Did, _form: Mapping[str, str]) -> None:
+    await account_acts.delete(registry, deed, did)
+
+
+ACTS: Final[Mapping[str, AccountAct]] = {
+    one.slug: one
+    for one in (
+        AccountAct(
+            "take-down",
+            Act.TAKE_DOWN,
+            "Take down",
+            "Nothing of this account is shown to anybody any more, and everybody signed in to it is signed out. Its owner can "
+            "still export the repository, appeal and move away.",
+            "Restore brings it back as its owner had left it; people sign in anew.",
+            _take_down,
+            ("reference",),
+            is_grave=True,
+        ),
+        AccountAct(
+            "restore",
+            Act.RESTORE,
+            "Restore",
+            "The takedown is lifted: the account is again what else was decided about it.",
+            "It can be taken down again.",
+            _restore,
+        ),
+        AccountAct(
+            "suspend",
+            Act.SUSPEND,
+            "Suspend",
+            "As a takedown, for a time: the network is told that it is a suspension.",
+            "It ends by itself, or when it is ended here.",
+            _suspend,
+            ("days",),
+            is_grave=True,
+        ),
+        AccountAct(
+            "end-suspension",
+            Act.END_SUSPENSION,
+            "End the suspension",
+            "The account is shown again, unless something else was decided about it.",
+            "It can be suspended again.",
+            _end_suspension,
+        ),
+        AccountAct(
+            "deactivate",
+            Act.DEACTIVATE,
+            "Deactivate",
+            "The account is hidden, as if its owner had deactivated it; the owner can bring it back.",
+            "Reactivate, here or by its owner.",
+            _deactivate,
+            is_grave=True,
+        ),
+        AccountAct(
+            "reactivate",
+            Act.REACTIVATE,
+            "Reactivate",
+            "The account is shown again in its owner's stead.",
+            "It can be deactivated again.",
+            _reactivate,
+        ),
+        AccountAct(
+            "announce",
+            Act.ANNOUNCE,
+            "Announce the status again",
+            "The firehose says once more how things stand, for relays that missed it.",
+            "Nothing changes by it.",
+            _announce,
+        ),
+        AccountAct(
+            "disable-invites",
+            Act.DISABLE_INVITES,
+            "Disable its invites",
+            "Nobody can sign up with a code of this account.",
+            "Enable its invites makes the same codes good again.",
+            _disable_invites,
+            is_grave=True,
+        ),
+        AccountAct(
+            "enable-invites",
+            Act.ENABLE_INVITES,
+            "Enable its invites",
+            "Codes of this account can be used again.",
+            "They can be disabled again.",
+            _enable_invites,
+        ),
+        AccountAct(
+            "write",
+            Act.SEND_EMAIL,
+            "Write to its owner",
+            "The letter goes to the account's address. What it says is not kept here.",
+            "A letter that was sent is sent.",
+            _write,
+            ("subject", "content"),
+        ),
+        AccountAct(
+            "send-reset",
+            Act.SEND_RESET,
+            "Send a password reset",
+            "Its owner gets a letter with a code, good for fifteen minutes. Nothing changes until it is used.",
+            "A code that is not used expires.",
+            _send_reset,
+        ),
+        AccountAct(
+            "change-email",
+            Act.CHANGE_EMAIL,
+            "Change the address",
+            "Letters, password resets included, go to the new address, which is then not confirmed.",
+            "It can be changed back.",
+            _change_email,
+            ("email",),
+            is_grave=True,
+        ),
+        AccountAct(
+            "change-handle",
+            Act.CHANGE_HANDLE,
+            "Change the handle",
+            "The account gets another name here, in the directory and on the network. The old one is kept for it for thirty days.",
+            "It can be changed back.",
+            _change_handle,
+            ("new_handle",),
+            is_grave=True,
+        ),
+        AccountAct(
+            "set-quota",
+            Act.SET_QUOTA,
+            "Change the room for files",
+            "How much this account may keep; what is there already stays, also where it is more.",
+            "Without a size it has as much as everybody.",
+            _set_quota,
+            ("quota",),
+        ),
+        AccountAct(
+            "delete",
+            Act.DELETE,
+            "Delete for good",
+            "Records, files, sessions and preferences are removed and the network is told. The identity stays its owner's.",
+            "Nothing brings it back. A takedown can be undone.",
+            _delete,
+            is_grave=True,
+            is_end=True,
+        ),
+    )
+}
+
+
+def is_offered(one: AccountAct, decided: AccountDecisions) -> bool:
+    """Whether the act would change anything now; those that would not can still be sent."""
+    match one.act:
+        case Act.TAKE_DOWN:
+            return decided.takedown is None
+        case Act.RESTORE:
+            return decided.takedown is not None
+        case Act.SUSPEND:
+            return decided.suspended_at is None
+        case Act.END_SUSPENSION:
+            return decided.suspended_at is not None
+        case Act.DEACTIVATE:
+            return decided.deactivated_at is None
+        case Act.REACTIVATE:
+            return decided.deactivated_at is not None
+        case _:
+            return True

@@ -1,0 +1,150 @@
+"""Accounts: found, looked at, and acted upon; each act has a page that says what it will do."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from at_protocol.syntax.did import Did
+from aurora_locus.accounts import particulars, queries
+from aurora_locus.accounts.particulars import Particulars
+from aurora_locus.administration import figures
+from aurora_locus.administration.pages.account_acts import ACTS, AccountAct, is_offered
+from aurora_locus.administration.pages.edge import (
+    admin_page,
+    deed_of,
+    did_in_path,
+    do,
+    operator_of,
+    registry_of,
+    see,
+)
+from aurora_locus.moderation import audit_log, reports, takedowns
+from aurora_locus.moderation.roles import Act
+from aurora_locus.moderation.takedowns import AccountDecisions
+from aurora_locus.repository.model import Status
+from aurora_locus.site.forms import posted
+from aurora_locus.site.frame import go
+from groundwork.errors import (
+    Conflict,
+    InvalidForm,
+    InvalidInput,
+    NotFound,
+    Refused,
+    RemoteFailed,
+    RemoteSlow,
+    Unavailable,
+)
+from groundwork.http.forms import Typed, typed_again
+
+PAGE = 50
+
+
+def routes() -> list[Route]:
+    """List, one account, its acts."""
+    return [
+        see("/admin/accounts", show_accounts),
+        see("/admin/accounts/{did}", show_account),
+        see("/admin/accounts/{did}/{act}", show_act),
+        do("/admin/accounts/{did}/{act}", act),
+    ]
+
+
+async def show_accounts(request: Request) -> Response:
+    """Search by handle, address or DID."""
+    asked = request.query_params
+    text, status, after = asked.get("q", "").strip(), asked.get("status", ""), asked.get("after", "")
+    async with registry_of(request).db.reader() as reader:
+        found = await figures.search(reader, text, status, after=after, limit=PAGE)
+    more = found[-1].did if len(found) == PAGE else ""
+    context = {"found": found, "q": text, "status": status, "statuses": [*Status][:-1], "more": more}
+    return admin_page(request, "accounts.html", context)
+
+
+async def show_account(request: Request) -> Response:
+    """Everything about one account that its host may know."""
+    did = did_in_path(request)
+    registry = registry_of(request)
+    account, decided = await _account(request, did)
+    async with registry.db.reader() as reader:
+        context = {
+            "account": account,
+            "decided": decided,
+            "held": await figures.held(reader, did),
+            "entries": await audit_log.page(reader, subject=did, limit=20),
+            "reports": await reports.page(reader, subject=did, limit=20),
+            "acts": _offered(request, account, decided),
+            "report": request.query_params.get("report", ""),
+        }
+    return admin_page(request, "account.html", context)
+
+
+async def show_act(request: Request) -> Response:
+    """What the act will do, and the form for it."""
+    did = did_in_path(request)
+    chosen = _act_in_path(request)
+    account, decided = await _account(request, did)
+    typed = Typed({"report": request.query_params.get("report", "")})
+    return _form(request, chosen, account, decided, typed)
+
+
+async def act(request: Request) -> Response:
+    """Do it."""
+    did = did_in_path(request)
+    chosen = _act_in_path(request)
+    account, decided = await _account(request, did)
+    form = posted(request)
+    try:
+        deed = deed_of(request)
+        _require_confirmed(chosen, account, form)
+        await chosen.run(registry_of(request), deed, did, form)
+    except InvalidInput as wrong:
+        return _form(request, chosen, account, decided, typed_again(form, wrong), status=400)
+    except (Refused, Conflict, RemoteFailed, RemoteSlow, Unavailable) as no:
+        return _form(request, chosen, account, decided, Typed(form, {"act": no.why}), status=422)
+    if chosen.is_end:
+        return go("/admin/accounts", said="done")
+    return go(f"/admin/accounts/{did}", said="done")
+
+
+def _require_confirmed(chosen: AccountAct, account: Particulars, form: dict[str, str]) -> None:
+    if chosen.is_end and form.get("handle", "").strip().lower().removeprefix("@") != account.handle:
+        raise InvalidForm({"handle": f"Type {account.handle} to confirm."})
+    if chosen.is_grave and not chosen.is_end and "sure" not in form:
+        raise InvalidForm({"sure": "Tick this to go on."})
+
+
+def _form(
+    request: Request,
+    chosen: AccountAct,
+    account: Particulars,
+    decided: AccountDecisions,
+    typed: Typed,
+    *,
+    status: int = 200,
+) -> Response:
+    context = {"act": chosen, "account": account, "decided": decided, "typed": typed}
+    return admin_page(request, "account_act.html", context, status=status)
+
+
+def _act_in_path(request: Request) -> AccountAct:
+    chosen = ACTS.get(request.path_params["act"])
+    if chosen is None:
+        raise NotFound("There is no such act.")
+    operator_of(request).require(chosen.act)
+    return chosen
+
+
+def _offered(request: Request, account: Particulars, decided: AccountDecisions) -> list[AccountAct]:
+    operator = operator_of(request)
+    done = Act.DISABLE_INVITES if account.invites_are_disabled else Act.ENABLE_INVITES
+    return [one for one in ACTS.values() if operator.may(one.act) and one.act is not done and is_offered(one, decided)]
+
+
+async def _account(request: Request, did: Did) -> tuple[Particulars, AccountDecisions]:
+    registry = registry_of(request)
+    async with registry.db.reader() as reader:
+        found = await particulars.find(reader, [did])
+        known = await queries.find(reader, did)
+    if not found or known is None:
+        raise NotFound("There is no such account on this server.")
+    return found[0], await registry.db.write(lambda w: takedowns.decisions(w, did))

@@ -1,0 +1,150 @@
+"""Records and blobs: what was decided about one, taking it down, lifting that, labels."""
+
+from collections.abc import Mapping
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from at_protocol.failures import Malformed
+from at_protocol.syntax.did import Did, parse_did
+from aurora_locus.administration.office import office_of
+from aurora_locus.administration.pages.edge import admin_page, deed_of, do, registry_of, see
+from aurora_locus.moderation import audit_log, labels, subject_acts, takedowns
+from aurora_locus.moderation.labels import Label
+from aurora_locus.moderation.roles import Act
+from aurora_locus.moderation.subject_acts import name_of
+from aurora_locus.moderation.subjects import AccountSubject, BlobSubject, RecordSubject, Subject, blob_of, record_at
+from aurora_locus.moderation.takedowns import NO_REFERENCE, Decision
+from aurora_locus.site.forms import posted
+from aurora_locus.site.frame import go
+from groundwork.clock import DAY, Instant
+from groundwork.database.transaction import Reader
+from groundwork.errors import InvalidInput, NotFound
+from groundwork.http.forms import Typed, typed_again
+
+# Of one subject; more would not be read by anybody.
+MAX_LABELS = 50
+
+
+def routes() -> list[Route]:
+    """One page with its forms."""
+    return [
+        see("/admin/content", show_content),
+        do("/admin/content/decide", decide),
+        do("/admin/content/label", label, Act.LABEL),
+    ]
+
+
+async def show_content(request: Request) -> Response:
+    """A record by its at-uri, a blob by its account and CID; an account only for its labels."""
+    asked = {name: request.query_params.get(name, "").strip() for name in ("uri", "did", "cid", "report")}
+    return await _page(request, Typed(asked), asked)
+
+
+async def decide(request: Request) -> Response:
+    """Take down, or lift."""
+    form = posted(request)
+    try:
+        subject, reference = _wish(form)
+        await subject_acts.decide_content(registry_of(request), deed_of(request), subject, reference)
+    except InvalidInput as wrong:
+        return await _page(request, typed_again(form, wrong), form, status=400)
+    except NotFound as absent:
+        return await _page(request, Typed(form, {"uri": absent.why}), form, status=400)
+    return go(_address(form), said="done")
+
+
+async def label(request: Request) -> Response:
+    """Put a label, or take it back."""
+    form = posted(request)
+    try:
+        subject = form.get("uri", "").strip() or form.get("did", "").strip()
+        until = _expiry(form, registry_of(request).clock.now())
+        value, own = form.get("value", "").strip(), office_of(request).labels
+        await labels.put(own, deed_of(request), subject, value, negate="negate" in form, expires_at=until)
+    except InvalidInput as wrong:
+        return await _page(request, typed_again(form, wrong), form, status=400)
+    return go(_address(form), said="done")
+
+
+def _wish(form: Mapping[str, str]) -> tuple[RecordSubject | BlobSubject, str | None]:
+    """The subject, and the reference of its takedown or None to lift it. Raises InvalidInput."""
+    subject = _subject(form)
+    if subject is None or isinstance(subject, AccountSubject):
+        raise InvalidInput("uri", "Name a record or a blob.")
+    if form.get("decision") == "lift":
+        return subject, None
+    if "sure" not in form:
+        raise InvalidInput("sure", "Tick this to go on.")
+    return subject, form.get("reference", "").strip() or NO_REFERENCE
+
+
+def _expiry(form: Mapping[str, str], now: Instant) -> Instant | None:
+    days = form.get("label_days", "").strip()
+    if not days:
+        return None
+    if not (days.isascii() and days.isdigit() and len(days) < 5 and int(days)):
+        raise InvalidInput("label_days", "Give a number of days, or nothing.")
+    return Instant(now + int(days) * DAY)
+
+
+async def _page(request: Request, typed: Typed, asked: Mapping[str, str], *, status: int = 200) -> Response:
+    problem, decision, name = "", None, ""
+    found: list[Label] = []
+    entries = []
+    try:
+        subject = _subject(asked)
+    except InvalidInput as wrong:
+        subject, problem = None, wrong.why
+    registry = registry_of(request)
+    if subject is not None:
+        name = name_of(subject)
+        async with registry.db.reader() as reader:
+            decision = await _decision(reader, subject)
+            found = await labels.query(reader, [name], after=0, limit=MAX_LABELS)
+            entries = await audit_log.page(reader, subject=name, limit=20)
+        if decision is None:
+            problem = "This is not here (any more). A takedown of it can still be lifted."
+    context = {
+        "typed": typed,
+        "asked": asked,
+        "subject": subject,
+        "is_account": isinstance(subject, AccountSubject),
+        "is_blob": isinstance(subject, BlobSubject),
+        "name": name,
+        "decision": decision,
+        "labels": found,
+        "entries": entries,
+        "problem": problem,
+    }
+    return admin_page(request, "content.html", context, status=status)
+
+
+def _subject(asked: Mapping[str, str]) -> Subject | None:
+    uri, did, cid = (asked.get(name, "").strip() for name in ("uri", "did", "cid"))
+    if uri:
+        try:
+            return record_at(uri)
+        except Malformed as error:
+            raise InvalidInput("uri", f"This is not an at-uri: {error.why}.") from None
+    if not did:
+        return None
+    try:
+        known: Did = parse_did(did)
+    except Malformed as error:
+        raise InvalidInput("did", f"This is not a DID: {error.why}.") from None
+    return blob_of(known, cid) if cid else AccountSubject(known)
+
+
+async def _decision(reader: Reader, subject: Subject) -> Decision | None:
+    try:
+        return await takedowns.find(reader, subject)
+    except NotFound:
+        return None
+
+
+def _address(form: Mapping[str, str]) -> str:
+    named = {name: form[name].strip() for name in ("uri", "did", "cid", "report") if form.get(name, "").strip()}
+    return f"/admin/content?{urlencode(named)}"

@@ -1,0 +1,31 @@
+"""The first page: what needs somebody, and how the server is."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from aurora_locus.administration import figures
+from aurora_locus.administration.office import office_of
+from aurora_locus.administration.pages.edge import admin_page, registry_of, see
+from aurora_locus.federation.standing import lags, worst
+
+
+def routes() -> list[Route]:
+    """The one page."""
+    return [see("/admin", show_dashboard)]
+
+
+async def show_dashboard(request: Request) -> Response:
+    """Everything at a glance; each number leads to its page."""
+    registry = registry_of(request)
+    live = registry.repositories.live
+    behind = await lags(registry.db, live, registry.clock)
+    lag_events, lag_seconds = worst(behind)
+    context = {
+        "figures": await figures.dashboard(registry),
+        "subscribers": len(behind),
+        "lag_events": lag_events,
+        "lag_seconds": round(lag_seconds, 1),
+        "relays": office_of(request).crawling.relays,
+    }
+    return admin_page(request, "dashboard.html", context)

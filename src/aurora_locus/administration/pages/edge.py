@@ -1,0 +1,132 @@
+"""Who of the host's operators asks, and the routes of their pages: nobody else gets past here.
+
+The operator's row is read with each request, so that one who is disabled is out at once.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from urllib.parse import quote
+
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from at_protocol.failures import Malformed
+from at_protocol.syntax.did import Did, parse_did
+from aurora_locus.accounts.registry import Registry
+from aurora_locus.administration import operator_sessions
+from aurora_locus.administration.office import office_of
+from aurora_locus.browser_sessions import cookies
+from aurora_locus.browser_sessions.routes import show, take
+from aurora_locus.moderation import operators
+from aurora_locus.moderation.roles import ADMINISTRATION, Act, Deed, Operator
+from aurora_locus.site.forms import posted
+from aurora_locus.site.frame import go, here, page
+from groundwork.errors import InvalidForm, NotFound
+from groundwork.http.forms import EMPTY
+
+COOKIE = "aurora_operator"
+SIGN_IN = "/admin/sign-in"
+
+_OPERATOR = "aurora_locus.operator"
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def see(path: str, endpoint: Endpoint, act: Act = Act.SEE) -> Route:
+    """A page of operators who may do this act."""
+    return show(path, _guarded(endpoint, act))
+
+
+def do(path: str, endpoint: Endpoint, act: Act = Act.SEE) -> Route:
+    """A form of such a page."""
+    return take(path, _guarded(endpoint, act))
+
+
+def _guarded(endpoint: Endpoint, act: Act) -> Endpoint:
+    async def answer(request: Request) -> Response:
+        operator = await _identify(request)
+        if operator is None:
+            where = here(request) if request.method == "GET" else "/admin"
+            return go(f"{SIGN_IN}?next={quote(where, safe='')}")
+        operator.require(act)
+        request.scope[_OPERATOR] = operator
+        return await endpoint(request)
+
+    return answer
+
+
+async def _identify(request: Request) -> Operator | None:
+    identifier = cookies.read(request, COOKIE)
+    if not identifier:
+        return None
+    registry = registry_of(request)
+    async with registry.db.reader() as reader:
+        found = await operator_sessions.find(reader, identifier)
+        if found is None:
+            return None
+        name, is_old = found
+        operator = ADMINISTRATION if name == ADMINISTRATION.name else await operators.find(reader, name)
+    if operator is not None and is_old:
+        await registry.db.write(lambda w: operator_sessions.note_seen(w, identifier))
+    return operator
+
+
+def operator_of(connection: HTTPConnection) -> Operator:
+    """Who asks; found before the page was."""
+    operator: Operator = connection.scope[_OPERATOR]
+    return operator
+
+
+def registry_of(connection: HTTPConnection) -> Registry:
+    """The accounts of the running server."""
+    return office_of(connection).registry
+
+
+async def begin(request: Request, operator: Operator) -> None:
+    """Sign an operator in on this browser."""
+    identifier = await registry_of(request).db.write(lambda w: operator_sessions.begin(w, operator.name))
+    cookies.change(request, COOKIE, identifier)
+
+
+async def end(request: Request) -> None:
+    """Sign out."""
+    identifier = cookies.read(request, COOKIE)
+    if identifier:
+        await registry_of(request).db.write(lambda w: operator_sessions.end(w, identifier))
+    cookies.change(request, COOKIE, "")
+
+
+def deed_of(request: Request) -> Deed:
+    """The act that was posted: by whom, why, because of which report. Raises InvalidForm without a reason."""
+    form = posted(request)
+    reason, report = form.get("reason", "").strip(), form.get("report", "").strip()
+    problems = {}
+    if not reason:
+        problems["reason"] = "Say why: this stands in the audit log."
+    if report and not (report.isascii() and report.isdigit() and len(report) < 16):
+        problems["report"] = "This is not the number of a report."
+    if problems:
+        raise InvalidForm(problems)
+    return Deed(operator_of(request), reason, int(report) if report else None)
+
+
+def did_in_path(request: Request) -> Did:
+    """The DID in the address. Raises NotFound."""
+    try:
+        return parse_did(request.path_params["did"])
+    except Malformed:
+        raise NotFound("There is no such account on this server.") from None
+
+
+def admin_page(
+    request: Request, template: str, context: Mapping[str, object] | None = None, *, status: int = 200
+) -> Response:
+    """A page inside the operators' navigation."""
+    operator = operator_of(request)
+    told = {
+        "operator": operator,
+        "may": {act.name: operator.may(act) for act in Act},
+        "now": registry_of(request).clock.now(),
+        "blank": EMPTY,
+    }
+    return page(request, f"administration/{template}", {**told, **(context or {})}, status=status)

@@ -1,0 +1,94 @@
+"""Invite codes: listed, made, disabled."""
+
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from aurora_locus.accounts import invites
+from aurora_locus.administration.office import office_of
+from aurora_locus.administration.pages.edge import admin_page, deed_of, do, registry_of, see
+from aurora_locus.moderation import account_acts
+from aurora_locus.moderation.roles import Act
+from aurora_locus.site.forms import posted
+from aurora_locus.site.frame import go
+from groundwork.errors import InvalidForm, InvalidInput
+from groundwork.http.forms import EMPTY, Typed, typed_again
+
+PAGE = 50
+MAX_CODES = 100
+MAX_USES = 10_000
+
+
+def routes() -> list[Route]:
+    """The list with its forms."""
+    return [
+        see("/admin/invites", show_invites),
+        do("/admin/invites/create", create, Act.CREATE_CODES),
+        do("/admin/invites/disable", disable, Act.DISABLE_CODES),
+    ]
+
+
+async def show_invites(request: Request) -> Response:
+    """All codes, by age or by use."""
+    return await _page(request, EMPTY)
+
+
+async def create(request: Request) -> Response:
+    """Make codes; they are shown once on the page that comes, and stand in the list."""
+    form = posted(request)
+    try:
+        amount, uses = _number(form, "amount", MAX_CODES), _number(form, "uses", MAX_USES)
+        hostname = urlsplit(registry_of(request).url).netloc
+        made = await account_acts.create_codes(
+            registry_of(request), deed_of(request), ["admin"], codes=amount, uses=uses, hostname=hostname
+        )
+    except InvalidInput as wrong:
+        return await _page(request, typed_again(form, wrong), status=400)
+    return await _page(request, EMPTY, made=made["admin"])
+
+
+async def disable(request: Request) -> Response:
+    """One code can be used no more."""
+    form = posted(request)
+    try:
+        await account_acts.disable_codes(registry_of(request), deed_of(request), [_code(form)], [])
+    except InvalidInput as wrong:
+        return await _page(request, typed_again(form, wrong), status=400)
+    return go("/admin/invites", said="done")
+
+
+async def _page(request: Request, typed: Typed, *, made: list[str] | None = None, status: int = 200) -> Response:
+    asked = request.query_params
+    sort = "usage" if asked.get("sort") == "usage" else "recent"
+    key, _, code = asked.get("after", "").partition("::")
+    after = (
+        (int(key), code) if code.isprintable() and code and key.isascii() and key.isdigit() and len(key) < 19 else None
+    )
+    async with registry_of(request).db.reader() as reader:
+        found = await invites.page(reader, sort, after, PAGE)
+    context = {
+        "typed": typed,
+        "made": made or [],
+        "codes": [code for _, code in found],
+        "sort": sort,
+        "more": f"{found[-1][0]}::{found[-1][1].code}" if len(found) == PAGE else "",
+        "needs_invite": registry_of(request).needs_invite,
+        "url": office_of(request).settings.url,
+    }
+    return admin_page(request, "invites.html", context, status=status)
+
+
+def _code(form: dict[str, str]) -> str:
+    code = form.get("code", "").strip()
+    if not code or not code.isprintable():
+        raise InvalidInput("code", "Name the code.")
+    return code
+
+
+def _number(form: dict[str, str], name: str, most: int) -> int:
+    text = form.get(name, "").strip()
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= most):
+        raise InvalidForm({name: f"Give a number from 1 to {most}."})
+    return int(text)

@@ -1,0 +1,81 @@
+"""Operators: who there are, new ones, other roles, out."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from aurora_locus.administration import operator_sessions
+from aurora_locus.administration.pages.edge import admin_page, deed_of, do, registry_of, see
+from aurora_locus.moderation import operators
+from aurora_locus.moderation.roles import LEAST, Act, Role
+from aurora_locus.site.forms import posted
+from aurora_locus.site.frame import go
+from groundwork.errors import InvalidInput, Refused
+from groundwork.http.forms import EMPTY, Typed, typed_again
+
+
+def routes() -> list[Route]:
+    """The list with its forms, for superadmins."""
+    return [
+        see("/admin/operators", show_operators, Act.MANAGE_OPERATORS),
+        do("/admin/operators/add", add, Act.MANAGE_OPERATORS),
+        do("/admin/operators/change", change, Act.MANAGE_OPERATORS),
+    ]
+
+
+async def show_operators(request: Request) -> Response:
+    """Everybody, and what each role may do."""
+    return await _page(request, EMPTY)
+
+
+async def add(request: Request) -> Response:
+    """Somebody new."""
+    form = posted(request)
+    try:
+        await operators.add(
+            registry_of(request),
+            deed_of(request),
+            form.get("name", "").strip().lower(),
+            _role(form),
+            password=form.get("password") or None,
+            did=form.get("did", "").strip() or None,
+        )
+    except InvalidInput as wrong:
+        return await _page(request, typed_again(form, wrong), status=400)
+    except Refused as no:
+        return await _page(request, Typed(form, {"name": no.why}), status=422)
+    return go("/admin/operators", said="done")
+
+
+async def change(request: Request) -> Response:
+    """Another role, another password, in or out; whoever is put out is out at once."""
+    form, registry = posted(request), registry_of(request)
+    name = form.get("operator", "")
+    try:
+        deed, role = deed_of(request), _role(form)
+        # First, because it can be refused: a form that comes back with a problem has changed nothing.
+        if form.get("new_password"):
+            await operators.set_password(registry, deed, name, form["new_password"])
+            await registry.db.write(lambda w: operator_sessions.end_all_of(w, name))
+        await operators.change(registry, deed, name, role, disabled="disabled" in form)
+    except InvalidInput as wrong:
+        return await _page(request, typed_again(form, wrong), status=400)
+    return go("/admin/operators", said="done")
+
+
+async def _page(request: Request, typed: Typed, *, status: int = 200) -> Response:
+    async with registry_of(request).db.reader() as reader:
+        known = await operators.all_of(reader)
+    context = {
+        "known": known,
+        "roles": [*Role],
+        "may_do": {role.value: [act.value for act, least in LEAST.items() if least is role] for role in Role},
+        "typed": typed,
+    }
+    return admin_page(request, "operators.html", context, status=status)
+
+
+def _role(form: dict[str, str]) -> Role:
+    if form.get("role") not in set(Role):
+        raise InvalidInput("role", "Choose a role.")
+    return Role(form["role"])

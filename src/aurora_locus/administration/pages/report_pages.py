@@ -1,0 +1,93 @@
+"""The queue of reports, and one report with its story."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from aurora_locus.accounts import particulars
+from aurora_locus.administration.pages.edge import admin_page, do, operator_of, registry_of, see
+from aurora_locus.moderation import audit_log, reports
+from aurora_locus.moderation.reports import UNRESOLVED, Report, State
+from aurora_locus.moderation.roles import Act, Deed, Role
+from aurora_locus.site.forms import posted
+from aurora_locus.site.frame import go
+from groundwork.errors import InvalidInput
+from groundwork.http.forms import EMPTY, Typed, typed_again
+
+PAGE = 30
+
+
+def routes() -> list[Route]:
+    """The queue, a report, work on it."""
+    return [
+        see("/admin/reports", show_reports),
+        see("/admin/reports/{number:int}", show_report),
+        do("/admin/reports/{number:int}", work_on, Act.WORK_ON_REPORT),
+    ]
+
+
+async def show_reports(request: Request) -> Response:
+    """Those that wait, or those in one state."""
+    chosen, before = request.query_params.get("state", ""), request.query_params.get("before", "")
+    states = (State(chosen),) if chosen in set(State) else None if chosen == "all" else UNRESOLVED
+    last = int(before) if before.isascii() and before.isdigit() and len(before) < 16 else reports.NEWEST
+    async with registry_of(request).db.reader() as reader:
+        found = await reports.page(reader, states=states, before=last, limit=PAGE)
+        counts = await reports.counts(reader)
+        handles = {one.did: one.handle for one in await particulars.find(reader, [one.did for one in found])}
+    context = {
+        "found": found,
+        "handles": handles,
+        "state": chosen,
+        "states": [*State],
+        "counts": {state.value: n for state, (n, _) in counts.items()},
+        "more": str(found[-1].id) if len(found) == PAGE else "",
+    }
+    return admin_page(request, "reports.html", context)
+
+
+async def show_report(request: Request) -> Response:
+    """What was said, what came of it, and what can be done."""
+    return await _report(request, EMPTY)
+
+
+async def work_on(request: Request) -> Response:
+    """Note something, choose another state."""
+    form, number = posted(request), request.path_params["number"]
+    try:
+        deed = Deed(operator_of(request), form.get("note", "").strip(), number)
+        await reports.work_on(registry_of(request), deed, number, _state(form.get("state", "")))
+    except InvalidInput as wrong:
+        return await _report(request, typed_again(form, wrong), status=400)
+    return go(f"/admin/reports/{number}", said="saved")
+
+
+async def _report(request: Request, typed: Typed, *, status: int = 200) -> Response:
+    number = request.path_params["number"]
+    async with registry_of(request).db.reader() as reader:
+        report = await reports.find(reader, number)
+        entries = await audit_log.page(reader, report=number, limit=100)
+        people = {one.did: one.handle for one in await particulars.find(reader, [report.did, report.reported_by])}
+        others = [one for one in await reports.page(reader, subject=report.did, limit=11) if one.id != number]
+    context = {
+        "report": report,
+        "entries": entries[::-1],
+        "people": people,
+        "others": others,
+        "typed": typed,
+        "choices": _choices(request, report),
+    }
+    return admin_page(request, "report.html", context, status=status)
+
+
+def _state(text: str) -> State | None:
+    if text and text not in set(State):
+        raise InvalidInput("state", "Choose one of the states.")
+    return State(text) if text else None
+
+
+def _choices(request: Request, report: Report) -> list[State]:
+    """The states that this operator may choose now."""
+    if report.state is State.ESCALATED and operator_of(request).role is Role.MODERATOR:
+        return []
+    return [state for state in State if state is not report.state]

@@ -1,0 +1,28 @@
+"""Every page below ``/admin``."""
+
+from starlette.routing import Route
+
+from aurora_locus.administration.pages import (
+    accounts,
+    content,
+    dashboard,
+    invite_pages,
+    operator_pages,
+    report_pages,
+    server_pages,
+    sign_in,
+)
+
+
+def routes() -> list[Route]:
+    """In the order of the navigation."""
+    return [
+        *sign_in.routes(),
+        *dashboard.routes(),
+        *accounts.routes(),
+        *report_pages.routes(),
+        *content.routes(),
+        *invite_pages.routes(),
+        *server_pages.routes(),
+        *operator_pages.routes(),
+    ]

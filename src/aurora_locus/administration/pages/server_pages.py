@@ -1,0 +1,159 @@
+"""The server itself: who reads it, what it keeps, how it is set, what was done."""
+
+from dataclasses import fields
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from aurora_locus.administration import figures
+from aurora_locus.administration.office import office_of
+from aurora_locus.administration.pages.edge import admin_page, deed_of, do, registry_of, see
+from aurora_locus.blobs.sweep import sweep
+from aurora_locus.moderation import audit_log
+from aurora_locus.moderation.roles import Act
+from aurora_locus.settings import PREFIX, Settings
+from aurora_locus.site.frame import go
+from groundwork.clock import SECOND
+from groundwork.errors import Forbidden, InvalidInput, TooMany
+from groundwork.http.forms import EMPTY, Typed, typed_again
+from groundwork.settings import Secret, describe
+
+PAGE = 50
+LARGEST = 25
+
+
+def routes() -> list[Route]:
+    """Federation, storage, settings, the audit log."""
+    return [
+        see("/admin/relays", show_relays),
+        do("/admin/relays/request-crawl", request_crawl, Act.REQUEST_CRAWL),
+        see("/admin/storage", show_storage),
+        do("/admin/storage/sweep", sweep_blobs, Act.SWEEP_BLOBS),
+        see("/admin/settings", show_settings),
+        see("/admin/audit", show_audit),
+    ]
+
+
+async def show_relays(request: Request) -> Response:
+    """Relays and subscribers, each with its lag."""
+    return await _relays(request, EMPTY)
+
+
+async def request_crawl(request: Request) -> Response:
+    """Have every relay asked that was not asked lately."""
+    office = office_of(request)
+    if not office.settings.announces_when_asked:
+        raise Forbidden("This server is not announced (PDS_FEDERATION_CRAWL_ENABLED is off).")
+    try:
+        deed = deed_of(request)
+        # Noted before: relays may take their time, and no transaction waits for them.
+        await office.registry.db.write(lambda w: audit_log.append(w, deed, Act.REQUEST_CRAWL, office.crawling.hostname))
+        await office.crawling.ask_now()
+    except InvalidInput as wrong:
+        return await _relays(request, typed_again({}, wrong), status=400)
+    except TooMany as no:
+        return await _relays(request, Typed({}, {"act": no.why}), status=422)
+    return go("/admin/relays", said="done")
+
+
+async def _relays(request: Request, typed: Typed, *, status: int = 200) -> Response:
+    office = office_of(request)
+    context = {
+        "standing": await office.standing(),
+        "typed": typed,
+        "announces": office.settings.announces_when_asked,
+        "serves": office.settings.serves_firehose,
+    }
+    return admin_page(request, "relays.html", context, status=status)
+
+
+async def show_storage(request: Request) -> Response:
+    """Blobs, who has most of them, and what nobody refers to."""
+    return await _storage(request, EMPTY)
+
+
+async def sweep_blobs(request: Request) -> Response:
+    """Remove uploads that nothing refers to and whose time is over, as the server does by itself from time to time."""
+    office = office_of(request)
+    try:
+        deed = deed_of(request)
+        await office.registry.db.write(lambda w: audit_log.append(w, deed, Act.SWEEP_BLOBS, "uploads"))
+        grace = round(office.settings.blob_grace * SECOND)
+        await sweep(office.registry.repositories.blobs, office.registry.clock.now(), grace)
+    except InvalidInput as wrong:
+        return await _storage(request, typed_again({}, wrong), status=400)
+    return go("/admin/storage", said="done")
+
+
+async def _storage(request: Request, typed: Typed, *, status: int = 200) -> Response:
+    office = office_of(request)
+    async with office.registry.db.reader() as reader:
+        total, largest = await figures.storage(reader, office.settings.blob_quota, LARGEST)
+    context = {
+        "total": total,
+        "largest": largest,
+        "quota": office.settings.blob_quota,
+        "limit": office.settings.blob_upload_limit,
+        "grace_hours": round(office.settings.blob_grace / 3600, 1),
+        "typed": typed,
+    }
+    return admin_page(request, "storage.html", context, status=status)
+
+
+async def show_settings(request: Request) -> Response:
+    """What the server was started with; secrets are only said to be set or not."""
+    return admin_page(request, "settings.html", {"rows": settings_shown(office_of(request).settings)})
+
+
+def settings_shown(settings: Settings) -> list[tuple[str, str, str, bool]]:
+    """Name, value, meaning, whether it differs from the default; no secret, nor a password inside of an address."""
+    about = {one.name: one for one in describe(Settings, PREFIX)}
+    rows = []
+    for field in fields(settings):
+        name = PREFIX + field.name.upper()
+        value = getattr(settings, field.name)
+        rows.append((name, _shown(value), about[name].what, value != field.default))
+    return rows
+
+
+def _shown(value: object) -> str:
+    match value:
+        case Secret():
+            return "(set, not shown)" if value else "(not set)"
+        case bool():
+            return "true" if value else "false"
+        case tuple():
+            return ", ".join(map(str, value))
+        case str() if "@" in value and "://" in value:
+            parts = urlsplit(value)
+            return parts._replace(netloc=f"…@{parts.netloc.rpartition('@')[2]}").geturl()
+        case None:
+            return ""
+        case _:
+            return str(value)
+
+
+async def show_audit(request: Request) -> Response:
+    """Everything that operators did, newest first."""
+    asked = request.query_params
+    subject, actor, act = (asked.get(name, "").strip() for name in ("subject", "actor", "action"))
+    async with registry_of(request).db.reader() as reader:
+        entries = await audit_log.page(
+            reader,
+            subject=subject or None,
+            actor=actor or None,
+            action=act or None,
+            before=asked.get("before", "") or audit_log.NEWEST,
+            limit=PAGE,
+        )
+    context = {
+        "entries": entries,
+        "subject": subject,
+        "actor": actor,
+        "action": act,
+        "actions": [one.value for one in Act if one is not Act.SEE],
+        "more": entries[-1].id if len(entries) == PAGE else "",
+    }
+    return admin_page(request, "audit.html", context)

@@ -1,0 +1,96 @@
+"""Operators come in: by name and password, or as the account that they are linked to."""
+
+import hmac
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from aurora_locus.accounts.limits import OPERATOR_SIGN_IN, effective, key_of_identifier, network_of
+from aurora_locus.administration.office import office_of
+from aurora_locus.administration.pages import edge
+from aurora_locus.browser_sessions import edge as accounts_edge
+from aurora_locus.browser_sessions.routes import show, take
+from aurora_locus.moderation import operators
+from aurora_locus.moderation.roles import ADMINISTRATION, Operator
+from aurora_locus.site.forms import posted
+from aurora_locus.site.frame import go, page
+from groundwork.errors import NotSignedIn, TooMany
+from groundwork.http.application import client_address
+from groundwork.http.forms import EMPTY, Typed, local_path
+from groundwork.rate_limit.contract import Limit, spend
+
+# Beside the limit of one place: guessing is slow for one name from everywhere.
+TRIES_OF_A_NAME = Limit("operator_sign_in_name", 100, 86400)
+
+_WRONG = "Wrong name or password."
+
+
+def routes() -> list[Route]:
+    """The way in and the way out."""
+    return [
+        show(edge.SIGN_IN, show_form),
+        take(edge.SIGN_IN, sign_in),
+        take("/admin/sign-out", sign_out),
+    ]
+
+
+async def show_form(request: Request) -> Response:
+    """The form."""
+    return await _form(request, EMPTY, local_path(request.query_params.get("next", ""), "/admin"))
+
+
+async def sign_in(request: Request) -> Response:
+    """Check who it is."""
+    form = posted(request)
+    next_path = local_path(form.get("next", ""), "/admin")
+    if "as_account" in form:
+        return await _as_account(request, next_path)
+    try:
+        operator = await _prove(request, form.get("name", "").strip().lower(), form.get("password", ""))
+    except NotSignedIn as wrong:
+        return await _form(request, Typed(form, {"password": wrong.why}), next_path, status=400)
+    except TooMany as limit:
+        return await _form(request, Typed(form, {"password": limit.why}), next_path, status=429)
+    await edge.begin(request, operator)
+    return go(next_path, said="signed_in")
+
+
+async def sign_out(request: Request) -> Response:
+    """End the session."""
+    await edge.end(request)
+    return go(edge.SIGN_IN, said="signed_out")
+
+
+async def _prove(request: Request, name: str, password: str) -> Operator:
+    office = office_of(request)
+    registry = office.registry
+    charges = [
+        (effective(registry, OPERATOR_SIGN_IN), network_of(client_address(request))),
+        (effective(registry, TRIES_OF_A_NAME), key_of_identifier(name)),
+    ]
+    await spend(registry.counters, charges, now=registry.clock.now())
+    if name == ADMINISTRATION.name:
+        expected = office.settings.admin_password.reveal()
+        if expected and hmac.compare_digest(password.encode(), expected.encode()):
+            return ADMINISTRATION
+        raise NotSignedIn(_WRONG)
+    return await operators.prove(registry.db, registry.passwords, name, password)
+
+
+async def _as_account(request: Request, next_path: str) -> Response:
+    # The password of the account must have been shown lately: a browser that was left open is not enough.
+    account = accounts_edge.proven_account_of(request)
+    async with edge.registry_of(request).db.reader() as reader:
+        operator = await operators.find_by_did(reader, account.did)
+    if operator is None:
+        wrong = Typed({}, {"name": f"@{account.handle} is not an operator of this server."})
+        return await _form(request, wrong, next_path, status=403)
+    await edge.begin(request, operator)
+    return go(next_path, said="signed_in")
+
+
+async def _form(request: Request, typed: Typed, next_path: str, *, status: int = 200) -> Response:
+    account = accounts_edge.account_or_none(request)
+    context = {"typed": typed, "next_path": next_path, "account": account}
+    return page(request, "administration/sign_in.html", context, status=status)

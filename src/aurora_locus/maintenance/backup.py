@@ -1,0 +1,242 @@
+"""Making one backup: a moment of the database, every blob that its rows name, the keys; proven, then counted as one.
+
+While it is made no file of a blob goes (``blobs.removals.pin``), so what the rows of that moment name is there. The
+manifest is written last: what a crash leaves behind has none and is removed by the next. A backup is proven by making a
+database from what was written and looking at all of it (``proof``).
+"""
+
+import asyncio
+import secrets as randomness
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from at_protocol.data.cid import Cid
+from at_protocol.syntax.did import Did
+from aurora_locus.blobs import removals
+from aurora_locus.blobs.uploads import object_name, quarantine_name
+from aurora_locus.maintenance import dump, history, proof
+from aurora_locus.maintenance.manifest import PACKAGE, SCHEMA, VERSION, Manifest
+from aurora_locus.maintenance.vault import BLOBS, DATABASE, MANIFEST, Vault, part_name
+from groundwork.blobstore.contract import BlobStore
+from groundwork.clock import MINUTE, Clock, Instant, to_datetime
+from groundwork.database.contents import Contents, read_contents
+from groundwork.database.migrate import current_revision
+from groundwork.database.transaction import Database
+from groundwork.errors import Failure, NotFound
+from groundwork.telemetry.logs import log
+
+# Blobs are small and the place is far away.
+_AT_ONCE = 8
+_BEAT_SECONDS = 60.0
+_PIN = 10 * MINUTE
+# So many are named in the manifest; more than a few mean that the store is not the one of these rows.
+_MISSING_NAMED = 1000
+
+# What is being done, how far it is, and how far it goes (0: nobody knows).
+Progress = Callable[[str, int, int], None]
+
+
+def silently(_what: str, _done: int, _of: int) -> None:
+    """Nobody watches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What is backed up. ``secrets`` are those that the settings give and the database does not hold."""
+
+    url: str
+    store: BlobStore
+    secrets: Mapping[str, str]
+    host: str
+    version: str
+    scratch: Path
+
+
+async def take(
+    db: Database | None, source: Source, vault: Vault, clock: Clock, *, progress: Progress = silently
+) -> Manifest:
+    """Make a backup and prove it. Without ``db`` nothing is noted in the database: its tables may be those of an older
+    release.
+
+    Raises Conflict while another is being made, Unavailable when the place or the database does not answer, Refused when
+    what was written is not what was read; nothing of it is then left but a note.
+    """
+    backup = fresh_id(clock.now())
+    if db is None:
+        return await _make(source, vault, clock, backup, progress)
+    await history.begin(db, backup)
+    try:
+        async with _kept_alive(db, backup):
+            manifest = await _make(source, vault, clock, backup, progress)
+    except BaseException as failure:
+        why = failure.why if isinstance(failure, Failure) else type(failure).__name__
+        await asyncio.shield(history.end(db, backup, reason=f"It failed: {why}"))
+        raise
+    await history.end(db, backup, last_number=manifest.last_number, size=manifest.bytes)
+    return manifest
+
+
+def fresh_id(now: Instant) -> str:
+    """A name that sorts by time."""
+    return f"{to_datetime(now):%Y%m%dT%H%M%SZ}-{randomness.token_hex(3)}"
+
+
+@asynccontextmanager
+async def _kept_alive(db: Database, backup: str) -> AsyncIterator[None]:
+    """Keep the files of blobs, and say so and that we live, until the block ends."""
+    await removals.pin(db, backup, _PIN)
+
+    async def beat() -> None:
+        while True:
+            await asyncio.sleep(_BEAT_SECONDS)
+            try:
+                await history.beat(db, backup)
+                await removals.pin(db, backup, _PIN)
+            except Failure as failure:
+                log.warning("backup.beat_missed", kind=type(failure).__name__)
+
+    beating = asyncio.create_task(beat(), name="pds backup beat")
+    try:
+        yield
+    finally:
+        beating.cancel()
+        await asyncio.gather(beating, return_exceptions=True)
+        await asyncio.shield(removals.unpin(db, backup))
+
+
+async def _make(source: Source, vault: Vault, clock: Clock, backup: str, progress: Progress) -> Manifest:
+    try:
+        written, fresh = await _write(source, vault, clock, backup, progress)
+        await proof.prove(vault, written, source.scratch, progress, fresh=fresh)
+        text = msgspec.json.encode(written)
+        await vault.write(part_name(backup, MANIFEST), _once(text))
+    except BaseException:
+        await asyncio.shield(_remove(vault, backup))
+        raise
+    return written
+
+
+async def _remove(vault: Vault, backup: str) -> None:
+    try:
+        await vault.remove(backup)
+    except Failure as failure:
+        # Without a manifest it is none; the next one that is made removes it.
+        log.warning("backup.left_behind", backup=backup, kind=type(failure).__name__)
+
+
+async def _write(
+    source: Source, vault: Vault, clock: Clock, backup: str, progress: Progress
+) -> tuple[Manifest, set[bytes]]:
+    """The manifest, and the blobs that the vault did not have before."""
+    revision = await current_revision(source.url, SCHEMA, PACKAGE)
+    source.scratch.mkdir(parents=True, exist_ok=True)
+    counts: dict[str, int] = {}
+
+    def tell(table: str, rows: int) -> None:
+        counts[table] = counts.get(table, 0) + rows
+        progress("database", sum(counts.values()), 0)
+
+    async with read_contents(source.url, SCHEMA, source.scratch) as contents:
+        made_at = clock.now()
+        size = await vault.write(part_name(backup, DATABASE), dump.write(contents, tell))
+        last_number = await _last_number(contents)
+        copying = _Copying(vault, source.store, progress, counts.get("blobs", 0))
+        await copying.copy(contents)
+    size += await vault.write(part_name(backup, BLOBS), _once(b"".join(copying.digests)))
+    manifest = Manifest(
+        VERSION,
+        backup,
+        made_at,
+        source.host,
+        source.version,
+        revision,
+        last_number,
+        counts,
+        len(copying.digests),
+        copying.missing,
+        size + copying.bytes,
+        dict(source.secrets),
+    )
+    return manifest, copying.fresh
+
+
+async def _last_number(contents: Contents) -> int:
+    for table in contents.tables:
+        if table.name == "sequencer":
+            async for rows in contents.rows(table):
+                return int(str(rows[0][table.columns.index("last")]))
+    return 0
+
+
+class _Copying:
+    """Blobs on their way into the vault: those that it does not have."""
+
+    def __init__(self, vault: Vault, store: BlobStore, progress: Progress, total: int) -> None:
+        self._vault = vault
+        self._store = store
+        self._progress = progress
+        self._total = total
+        self._turns = asyncio.Semaphore(_AT_ONCE)
+        self.digests: list[bytes] = []
+        self.missing: list[str] = []
+        self.fresh: set[bytes] = set()
+        self.bytes = 0
+        self._done = 0
+
+    async def copy(self, contents: Contents) -> None:
+        known = await known_blobs(self._vault)
+        for table in contents.tables:
+            if table.name != "blobs":
+                continue
+            did, cid = table.columns.index("did"), table.columns.index("cid")
+            async for rows in contents.rows(table):
+                async with together() as group:
+                    for row in rows:
+                        group.create_task(self._one(Did(str(row[did])), Cid(bytes(row[cid])), known))  # type: ignore[arg-type]  # a column of bytes
+
+    async def _one(self, did: Did, cid: Cid, known: set[bytes]) -> None:
+        name = object_name(did, cid)
+        digest = self._vault.digest_of(name)
+        async with self._turns:
+            if digest not in known:
+                size = await self._send(did, cid, digest)
+                if size is None:
+                    if len(self.missing) < _MISSING_NAMED:
+                        self.missing.append(name)
+                    return
+                self.bytes += size
+                self.fresh.add(digest)
+            self.digests.append(digest)
+            self._done += 1
+            self._progress("blobs", self._done, self._total)
+
+    async def _send(self, did: Did, cid: Cid, digest: bytes) -> int | None:
+        for name in (object_name(did, cid), quarantine_name(did, cid)):
+            try:
+                return await self._vault.write(self._vault.blob_name(digest), self._store.read(name))
+            except NotFound:
+                continue
+        return None
+
+
+@asynccontextmanager
+async def together() -> AsyncIterator[asyncio.TaskGroup]:
+    """Tasks of which the first failure ends the others, and is raised as it is."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            yield group
+    except BaseExceptionGroup as failures:
+        raise failures.exceptions[0] from None
+
+
+async def known_blobs(vault: Vault) -> set[bytes]:
+    """The digests of what the vault holds."""
+    return {bytes.fromhex(stored.key.rpartition("/")[2]) async for stored in vault.store.list(BLOBS)}
+
+
+async def _once(value: bytes) -> AsyncIterator[bytes]:
+    yield value

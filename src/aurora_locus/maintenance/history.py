@@ -1,0 +1,98 @@
+"""The backups that were begun here, and what became of them; one at a time, in however many processes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from groundwork.clock import MINUTE, Instant
+from groundwork.database.transaction import Database, Reader, Row, Writer
+from groundwork.errors import Conflict
+
+# Who makes a backup says so every minute; silent for so long it has died.
+SILENCE = 10 * MINUTE
+
+_COLUMNS = "id, state, started_at, ended_at, last_number, bytes, reason"
+_LAST_GOOD = f"select {_COLUMNS} from backups where state = 'done' order by ended_at desc limit 1"
+_NEWEST = f"select {_COLUMNS} from backups order by started_at desc, id desc limit :limit"
+_BURY = """
+    update backups set state = 'failed', ended_at = :now, reason = 'it was cut off'
+     where state = 'running' and heartbeat_at <= :silent_since
+"""
+_BEGIN = """
+    insert into backups (id, state, started_at, heartbeat_at)
+    select :id, 'running', :now, :now where not exists (select 1 from backups where state = 'running')
+    on conflict do nothing
+"""
+_BEAT = "update backups set heartbeat_at = :now where id = :id and state = 'running'"
+_END = """
+    update backups set state = :state, ended_at = :now, last_number = :last_number, bytes = :bytes, reason = :reason
+     where id = :id and state = 'running'
+"""
+# Also after a restore: the backup from which it was made was still running then.
+_FORGET = "delete from backups where state <> 'running' and started_at < :before"
+_NONE_RUNS = "update backups set state = 'failed', ended_at = :now, reason = 'restored from it' where state = 'running'"
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """One backup: ``state`` is running, done or failed (``reason`` says why); ``last_number`` the newest event in it."""
+
+    id: str
+    state: str
+    started_at: Instant
+    ended_at: Instant | None
+    last_number: int | None
+    bytes: int | None
+    reason: str
+
+
+async def last_backup(reader: Reader) -> Backup | None:
+    """The newest backup that was made and proven; None when there is none."""
+    row = await reader.fetch_one(_LAST_GOOD)
+    return None if row is None else _backup(row)
+
+
+async def newest(reader: Reader, limit: int = 20) -> Sequence[Backup]:
+    """What was begun last, the failed ones included."""
+    return [_backup(row) for row in await reader.fetch(_NEWEST, limit=limit)]
+
+
+async def begin(db: Database, backup: str) -> None:
+    """Note that a backup begins. Raises Conflict while another is running."""
+
+    def work(w: Writer) -> int:
+        w.execute(_BURY, now=w.now, silent_since=w.now - SILENCE)
+        return w.execute(_BEGIN, id=backup, now=w.now)
+
+    if await db.write(work) != 1:
+        raise Conflict("A backup is being made already; wait for its end (ten minutes, if it was killed).")
+
+
+async def beat(db: Database, backup: str) -> None:
+    """It is still being made."""
+    await db.write(lambda w: w.execute(_BEAT, id=backup, now=w.now))
+
+
+async def end(db: Database, backup: str, *, last_number: int | None = None, size: int = 0, reason: str = "") -> None:
+    """It was made and proven; or it failed, for a reason."""
+    state = "failed" if reason else "done"
+    await db.write(
+        lambda w: w.execute(
+            _END, id=backup, state=state, now=w.now, last_number=last_number, bytes=size, reason=reason[:500]
+        )
+    )
+
+
+async def forget(db: Database, before: Instant) -> None:
+    """Drop the rows of old ones."""
+    await db.write(lambda w: w.execute(_FORGET, before=before))
+
+
+def none_runs(w: Writer) -> None:
+    """In a database made from a backup: the one that was being made then is not being made now."""
+    w.execute(_NONE_RUNS, now=w.now)
+
+
+def _backup(row: Row) -> Backup:
+    return Backup(
+        row["id"], row["state"], row["started_at"], row["ended_at"], row["last_number"], row["bytes"], row["reason"]
+    )

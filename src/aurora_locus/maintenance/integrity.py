@@ -1,0 +1,353 @@
+"""Is everything that is stored true? Every repository from its blocks up, blobs, the event log, accounts.
+
+Reads in pages and writes nothing, so it may run beside a server: a repository that moves on while it is looked at is looked
+at again. What is wrong is a :class:`Finding` for a person; nothing is repaired here.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+
+from at_protocol.crypto.did_key import PublicKey, parse_did_key
+from at_protocol.data.blob_ref import find_blobs
+from at_protocol.data.cid import Cid
+from at_protocol.failures import Malformed
+from at_protocol.repo.commit import parse_commit, verify_commit
+from at_protocol.repo.mst import EMPTY_ROOT, MissingBlock, Tree
+from at_protocol.repo.node import EMPTY_NODE, Node
+from at_protocol.repo.snapshot import decode_record
+from at_protocol.syntax.did import Did
+from aurora_locus.blobs.uploads import object_name, quarantine_name
+from aurora_locus.repository import reader
+from aurora_locus.repository.model import Head
+from groundwork.blobstore.contract import BlobStore
+from groundwork.clock import Instant
+from groundwork.database.transaction import Database
+from groundwork.errors import NotFound
+
+# A repository that is written all the time is looked at so often before it counts as unreadable.
+_ATTEMPTS = 4
+_PAGE = 250
+_NODES_AT_ONCE = 100
+
+_KEY = "select did_key from signing_keys where did = :did and state = 'current'"
+_BLOCK_USES = "select cid, uses from blocks where did = :did and cid > :cid order by cid limit :limit"
+_REFERENCES = """
+    select collection, rkey, cid from blob_references
+     where did = :did and (collection, rkey, cid) > (:collection, :rkey, :cid)
+     order by collection, rkey, cid limit :limit
+"""
+_BLOBS = """
+    select cid, size, state, takedown_ref from blobs where did = :did and cid > :cid order by cid limit :limit
+"""
+_NEWEST_EVENT = """
+    select kind, frame from events where did = :did and kind in ('commit', 'sync') order by seq desc limit 1
+"""
+_SEQUENCER = "select last, retired_up_to from sequencer where id = 1"
+_EVENT_BOUNDS = "select min(seq) as low, max(seq) as high, count(*) as number from events"
+_WITHOUT_REPOSITORY = """
+    select a.did from accounts a join repositories p on p.did = a.did where p.status = 'deleted' order by a.did limit 100
+"""
+_LEFT_BEHIND = """
+    select p.did from repositories p
+     where p.status = 'deleted'
+       and (exists (select 1 from blocks b where b.did = p.did) or exists (select 1 from records r where r.did = p.did))
+     order by p.did limit 100
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong: about what (a DID, or ``events``, ``accounts``), and a sentence."""
+
+    about: str
+    what: str
+
+
+@dataclass(slots=True)
+class Report:
+    """What was looked at, and what is wrong. ``missing_blobs`` are named by records and not here, as after an import."""
+
+    repositories: int = 0
+    records: int = 0
+    blocks: int = 0
+    blobs: int = 0
+    missing_blobs: int = 0
+    events: int = 0
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def is_good(self) -> bool:
+        return not self.findings
+
+
+# Says how many bytes there are of a blob that should have so many: None when it has no file.
+SizeOf = Callable[[Did, Cid, int], Awaitable[int | None]]
+
+
+def in_store(store: BlobStore) -> SizeOf:
+    """Ask the store of blobs."""
+
+    async def size(did: Did, cid: Cid, _size: int) -> int | None:
+        # A takedown and its file's move are two steps; either place will do.
+        for name in (object_name(did, cid), quarantine_name(did, cid)):
+            try:
+                return await store.size(name)
+            except NotFound:
+                continue
+        return None
+
+    return size
+
+
+async def examine(
+    db: Database, size_of: SizeOf | None, *, only: Did | None = None, tell: Callable[[int], None] = lambda _: None
+) -> Report:
+    """Look at everything, or at one repository; ``tell`` hears how many were looked at. Without ``size_of`` files of blobs
+    are not looked for.
+    """
+    report = Report()
+    async for did in _dids(db, only):
+        await _examine_repository(db, did, size_of, report)
+        report.repositories += 1
+        tell(report.repositories)
+    if only is None:
+        await _examine_log(db, report)
+        await _examine_accounts(db, report)
+    return report
+
+
+async def _dids(db: Database, only: Did | None) -> AsyncIterator[Did]:
+    if only is not None:
+        yield only
+        return
+    at, last = Instant(-1), ""
+    while page := await reader.heads_after(db, at, last, _PAGE):
+        for _, head in page:
+            yield head.did
+        at, last = page[-1][0], page[-1][1].did
+
+
+async def _examine_repository(db: Database, did: Did, size_of: SizeOf | None, report: Report) -> None:
+    for _ in range(_ATTEMPTS):
+        head = await reader.find_head(db, did)
+        if head is None:
+            report.findings.append(Finding(did, "There is no such repository."))
+            return
+        look = _Look(db, head, size_of)
+        await look.run()
+        # What is wrong may be that it was written meanwhile.
+        if not look.findings or await reader.find_head(db, did) == head:
+            look.add_to(report)
+            return
+    report.findings.append(Finding(did, "It is written so often that it cannot be looked at; try again."))
+
+
+class _Look:
+    """One repository at one head."""
+
+    def __init__(self, db: Database, head: Head, size_of: SizeOf | None) -> None:
+        self._db = db
+        self._head = head
+        self._size_of = size_of
+        self.findings: list[Finding] = []
+        self._entries: dict[str, Cid] = {}
+        self._uses: dict[Cid, int] = {head.commit: 1}
+        self._blobs: set[tuple[str, Cid]] = set()
+        self._report = Report()
+
+    def add_to(self, report: Report) -> None:
+        for name in ("records", "blocks", "blobs", "missing_blobs"):
+            setattr(report, name, getattr(report, name) + getattr(self._report, name))
+        report.findings += self.findings
+
+    def _wrong(self, what: str) -> None:
+        self.findings.append(Finding(self._head.did, what))
+
+    async def run(self) -> None:
+        await self._commit()
+        if await self._tree():
+            await self._index()
+            await self._records()
+            await self._block_counts()
+            await self._references()
+        await self._blob_files()
+        await self._announced()
+
+    async def _commit(self) -> None:
+        did, head = self._head.did, self._head
+        block = (await self._load([head.commit])).get(head.commit)
+        if block is None:
+            return
+        try:
+            commit = parse_commit(block, head.commit)
+            key = await self._key()
+            if key is not None:
+                verify_commit(commit, did=did, key=key)
+        except Malformed as error:
+            self._wrong(f"The commit is wrong: {error.why}.")
+            return
+        if commit.rev != head.rev or commit.data != head.data:
+            self._wrong("The head says another revision or root than its commit.")
+
+    async def _key(self) -> PublicKey | None:
+        async with self._db.reader() as found:
+            row = await found.fetch_one(_KEY, did=self._head.did)
+        if row is None:
+            self._wrong("It has no current signing key.")
+            return None
+        return parse_did_key(row["did_key"])
+
+    async def _load(self, cids: list[Cid]) -> Mapping[Cid, bytes]:
+        """Blocks whose hash is right; says what is missing or wrong."""
+        found = dict(await reader.load_blocks(self._db, self._head.did, cids))
+        for cid in cids:
+            block = found.get(cid)
+            if block is None:
+                self._wrong(f"The block {cid} is missing.")
+            elif Cid.for_cbor(block) != cid:
+                self._wrong(f"The block {cid} has other bytes than its name says.")
+                del found[cid]
+        self._report.blocks += len(found)
+        return found
+
+    async def _tree(self) -> bool:
+        """Walk the whole tree; False when it cannot be walked to its end."""
+        nodes: dict[Cid, bytes] = {EMPTY_ROOT: EMPTY_NODE}
+        walk = Tree(self._head.data, nodes.get).walk()
+        while True:
+            try:
+                for item in walk:
+                    if isinstance(item, Node):
+                        self._uses[item.cid] = self._uses.get(item.cid, 0) + 1
+                        nodes.pop(item.cid, None)
+                    else:
+                        path, cid = item
+                        self._entries[path] = cid
+                        self._uses[cid] = self._uses.get(cid, 0) + 1
+            except MissingBlock as missing:
+                wanted = list(dict.fromkeys([missing.cid, *walk.wanted(_NODES_AT_ONCE)]))
+                found = await self._load([cid for cid in wanted if cid not in nodes])
+                if missing.cid not in found:
+                    return False
+                nodes.update(found)
+            except Malformed as error:
+                self._wrong(f"The tree is wrong: {error.why}.")
+                return False
+            else:
+                self._report.records = len(self._entries)
+                return True
+
+    async def _index(self) -> None:
+        indexed = await reader.all_entries(self._db, self._head.did)
+        lost = [path for path in self._entries if path not in indexed]
+        extra = [path for path in indexed if path not in self._entries]
+        other = [path for path, cid in indexed.items() if self._entries.get(path, cid) != cid]
+        for paths, what in ((lost, "lacks"), (extra, "has beyond the tree"), (other, "says other content for")):
+            if paths:
+                self._wrong(f"The record index {what} {len(paths)} paths, first {min(paths)}.")
+
+    async def _records(self) -> None:
+        by_cid: dict[Cid, list[str]] = {}
+        for path, cid in self._entries.items():
+            by_cid.setdefault(cid, []).append(path)
+        cids = list(by_cid)
+        for start in range(0, len(cids), _PAGE):
+            for cid, block in (await self._load(cids[start : start + _PAGE])).items():
+                try:
+                    blobs = find_blobs(decode_record(cid, block), strict=False)
+                except Malformed as error:
+                    self._wrong(f"The record {by_cid[cid][0]} cannot be read: {error.why}.")
+                    continue
+                self._blobs |= {(path, blob.cid) for blob in blobs for path in by_cid[cid]}
+            await asyncio.sleep(0)
+
+    async def _block_counts(self) -> None:
+        after, wrong = b"", 0
+        while True:
+            async with self._db.reader() as found:
+                rows = await found.fetch(_BLOCK_USES, did=self._head.did, cid=after, limit=5000)
+            for row in rows:
+                # What nothing uses waits for an export to end, or belongs to an import that is running.
+                wrong += row["uses"] != 0 and self._uses.get(Cid(row["cid"]), 0) != row["uses"]
+            if len(rows) < 5000:
+                break
+            after = rows[-1]["cid"]
+        if wrong:
+            self._wrong(f"{wrong} blocks are counted as used otherwise than they are.")
+
+    async def _references(self) -> None:
+        stored: set[tuple[str, Cid]] = set()
+        after = ("", "", b"")
+        while True:
+            async with self._db.reader() as found:
+                rows = await found.fetch(
+                    _REFERENCES, did=self._head.did, collection=after[0], rkey=after[1], cid=after[2], limit=5000
+                )
+            stored |= {(f"{row['collection']}/{row['rkey']}", Cid(row["cid"])) for row in rows}
+            if len(rows) < 5000:
+                break
+            after = (rows[-1]["collection"], rows[-1]["rkey"], rows[-1]["cid"])
+        if stored != self._blobs:
+            self._wrong(
+                f"References to blobs: {len(self._blobs - stored)} are not noted, {len(stored - self._blobs)} have no record."
+            )
+
+    async def _blob_files(self) -> None:
+        named = {cid for _, cid in self._blobs}
+        here: set[Cid] = set()
+        after = b""
+        while True:
+            async with self._db.reader() as found:
+                rows = await found.fetch(_BLOBS, did=self._head.did, cid=after, limit=_PAGE)
+            for row in rows:
+                cid = Cid(row["cid"])
+                here.add(cid)
+                await self._blob_file(cid, row["size"])
+                if cid in named and row["state"] != "permanent" and row["takedown_ref"] is None:
+                    self._wrong(f"The blob {cid} is named by a record and still counts as temporary.")
+            if len(rows) < _PAGE:
+                break
+            after = rows[-1]["cid"]
+        self._report.missing_blobs = len(named - here)
+
+    async def _blob_file(self, cid: Cid, size: int) -> None:
+        self._report.blobs += 1
+        if self._size_of is None:
+            return
+        found = await self._size_of(self._head.did, cid, size)
+        if found is None:
+            self._wrong(f"The blob {cid} has no file.")
+        elif found != size:
+            self._wrong(f"The file of the blob {cid} has other bytes than its {size}.")
+
+    async def _announced(self) -> None:
+        """What was announced last is what is; events that retention has removed are not asked for."""
+        if self._head.status != "active":
+            return
+        async with self._db.reader() as found:
+            row = await found.fetch_one(_NEWEST_EVENT, did=self._head.did)
+        if row is not None and str(self._head.rev).encode() not in bytes(row["frame"]):
+            self._wrong("Its last announcement is not about its head.")
+
+
+async def _examine_log(db: Database, report: Report) -> None:
+    async with db.reader() as found:
+        head = await found.fetch_one(_SEQUENCER)
+        bounds = await found.fetch_one(_EVENT_BOUNDS)
+    if head is None or bounds is None:
+        report.findings.append(Finding("events", "The row that hands out numbers is missing."))
+        return
+    report.events = bounds["number"]
+    if bounds["high"] is not None and bounds["high"] > head["last"]:
+        report.findings.append(Finding("events", f"Event {bounds['high']} is above the last number, {head['last']}."))
+    if bounds["low"] is not None and bounds["low"] <= head["retired_up_to"]:
+        report.findings.append(Finding("events", f"Event {bounds['low']} should have been removed by retention."))
+
+
+async def _examine_accounts(db: Database, report: Report) -> None:
+    async with db.reader() as found:
+        gone = await found.fetch(_WITHOUT_REPOSITORY)
+        left = await found.fetch(_LEFT_BEHIND)
+    report.findings += [Finding(row["did"], "The account is here and its repository is deleted.") for row in gone]
+    report.findings += [Finding(row["did"], "It is deleted and something of it is still here.") for row in left]

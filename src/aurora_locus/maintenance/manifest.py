@@ -1,0 +1,51 @@
+"""What a backup says about itself; encrypted, like everything in a vault."""
+
+import msgspec
+
+from aurora_locus.maintenance.vault import MANIFEST, Vault, part_name
+from groundwork.clock import Instant
+from groundwork.errors import NotFound, Refused
+
+VERSION = 1
+
+# Whose tables are backed up, and where they are in a PostgreSQL database.
+PACKAGE = "aurora_locus"
+SCHEMA = "aurora_locus"
+
+SEALING_KEYS = "sealing_keys"
+ROTATION_KEY = "plc_rotation"
+SESSION_SECRET = "session_tokens"  # noqa: S105  # the name of a purpose
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """``revision`` is that of the tables, ``last_number`` the newest event; ``rows`` counts by table; ``missing`` names
+    blobs that had a row and no file.
+    """
+
+    version: int
+    id: str
+    made_at: int
+    host: str
+    program: str
+    revision: str
+    last_number: int
+    rows: dict[str, int]
+    blobs: int
+    missing: list[str]
+    bytes: int
+    secrets: dict[str, str]
+
+    @property
+    def instant(self) -> Instant:
+        return Instant(self.made_at)
+
+
+async def read_manifest(vault: Vault, backup: str = "") -> Manifest:
+    """The manifest of one backup, or of the newest. Raises NotFound, and Refused for what a newer program made."""
+    ids = await vault.ids()
+    if not ids or (backup and backup not in ids):
+        raise NotFound("There is no such backup." if backup else "There is no complete backup in that place.")
+    manifest = msgspec.json.decode(await vault.whole(part_name(backup or ids[-1], MANIFEST)), type=Manifest)
+    if manifest.version != VERSION:
+        raise Refused("This backup was made by a newer program; use that one.")
+    return manifest

@@ -1,0 +1,144 @@
+"""A backup is one when a database was made from it, and that database is whole.
+
+Made in a scratch folder as an SQLite file, whatever engine the backup came from.
+"""
+
+import asyncio
+import hashlib
+import shutil
+from collections.abc import Callable
+from collections.abc import Set as AbstractSet
+from pathlib import Path
+
+from at_protocol.data.cid import Cid
+from at_protocol.syntax.did import Did
+from aurora_locus.blobs.uploads import object_name
+from aurora_locus.maintenance import dump, integrity
+from aurora_locus.maintenance.integrity import Report
+from aurora_locus.maintenance.manifest import PACKAGE, Manifest
+from aurora_locus.maintenance.vault import BLOBS, DATABASE, Vault, part_name
+from groundwork.clock import SystemClock
+from groundwork.database.contents import load_contents
+from groundwork.database.migrate import migrate
+from groundwork.database.open_ import open_database
+from groundwork.errors import Refused
+from groundwork.sealed_stream import sealed_size
+from groundwork.sealing import CannotUnseal
+from groundwork.telemetry.logs import log
+
+DIGEST_BYTES = 32
+
+
+async def prove(
+    vault: Vault,
+    manifest: Manifest,
+    scratch: Path,
+    progress: Callable[[str, int, int], None],
+    *,
+    fresh: AbstractSet[bytes] | None = None,
+) -> Report:
+    """Make a database from the backup and look at all of it; what is wrong *in* it was wrong where it came from.
+
+    ``fresh`` are the blobs that are opened and hashed (all of them where it is None); of the others, which an earlier
+    backup proved, it is asked whether they are there. Raises Refused when the backup is not what was written into it.
+    """
+    folder = scratch / f"proof-{manifest.id}"
+    folder.mkdir(parents=True)
+    url = f"sqlite://{(folder / 'proof.db').absolute()}"
+    try:
+        await load_database(vault, manifest, url, "", lambda done: progress("reading back", done, total(manifest)))
+        # Tables of a backup that an older release made: the looking is today's.
+        await migrate(url, "", PACKAGE)
+        db = await open_database(url, clock=SystemClock(), reader_seconds=120)
+        try:
+            report = await integrity.examine(
+                db,
+                _Held(vault, await blob_digests(vault, manifest), await _sizes(vault), fresh).size,
+                tell=lambda done: progress("checking", done, 0),
+            )
+        finally:
+            await db.close()
+    finally:
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+    unknown = [finding for finding in report.findings if not any(name in finding.what for name in _cids(manifest))]
+    for finding in unknown:
+        # A true copy of what is damaged is worth having; the damage is told.
+        log.error("backup.finding", backup=manifest.id, about=finding.about, what=finding.what)
+    return report
+
+
+def _cids(manifest: Manifest) -> set[str]:
+    return {name.rpartition("/")[2] for name in manifest.missing}
+
+
+def total(manifest: Manifest) -> int:
+    """How many rows a backup has."""
+    return sum(manifest.rows.values())
+
+
+async def load_database(
+    vault: Vault, manifest: Manifest, url: str, schema: str, tell: Callable[[int], None] = lambda _: None
+) -> None:
+    """Make the tables of the backup's time in an empty database and fill them. Raises Refused."""
+    await migrate(url, schema, PACKAGE, to=manifest.revision)
+    done = 0
+
+    def told(_table: str, rows: int) -> None:
+        nonlocal done
+        done += rows
+        tell(done)
+
+    try:
+        async with load_contents(url, schema) as loading:
+            counts = await dump.load(vault.read(part_name(manifest.id, DATABASE)), loading, told)
+    except CannotUnseal as error:
+        raise Refused(f"The backup {manifest.id} is damaged: {error}.") from error
+    except ValueError as error:
+        raise Refused(f"The backup {manifest.id} is not consistent: {error}.") from error
+    if {name: number for name, number in counts.items() if number} != manifest.rows:
+        raise Refused(f"The backup {manifest.id} has other rows than its manifest says.")
+
+
+async def blob_digests(vault: Vault, manifest: Manifest) -> set[bytes]:
+    """Which blobs belong to a backup. Raises Refused when the list is damaged."""
+    try:
+        text = await vault.whole(part_name(manifest.id, BLOBS))
+    except CannotUnseal as error:
+        raise Refused(f"The backup {manifest.id} is damaged: {error}.") from error
+    digests = {text[start : start + DIGEST_BYTES] for start in range(0, len(text), DIGEST_BYTES)}
+    if len(digests) != manifest.blobs:
+        raise Refused(f"The backup {manifest.id} lists {len(digests)} blobs instead of {manifest.blobs}.")
+    return digests
+
+
+async def _sizes(vault: Vault) -> dict[bytes, int]:
+    return {bytes.fromhex(stored.key.rpartition("/")[2]): stored.size async for stored in vault.store.list(BLOBS)}
+
+
+class _Held:
+    """The blobs of one backup."""
+
+    def __init__(
+        self, vault: Vault, digests: set[bytes], sealed: dict[bytes, int], fresh: AbstractSet[bytes] | None
+    ) -> None:
+        self._vault = vault
+        self._digests = digests
+        self._sealed = sealed
+        self._fresh = fresh
+
+    async def size(self, did: Did, cid: Cid, size: int) -> int | None:
+        """How many bytes the vault has of a blob of this size: None for nothing, -1 for other bytes."""
+        digest = self._vault.digest_of(object_name(did, cid))
+        if digest not in self._digests or digest not in self._sealed:
+            return None
+        if self._sealed[digest] != sealed_size(size):
+            return -1
+        if self._fresh is not None and digest not in self._fresh:
+            return size
+        hashed = hashlib.sha256()
+        try:
+            async for piece in self._vault.read(self._vault.blob_name(digest)):
+                hashed.update(piece)
+        except CannotUnseal:
+            return -1
+        return size if bytes(cid).endswith(hashed.digest()) else -1

@@ -1,0 +1,124 @@
+"""Repairing one repository: what is still there, put in order again.
+
+Where the tree is whole it is believed, and the index is made from it; where nodes are missing the tree is made from the
+index. Records whose own bytes are gone are lost: they are named, and the rest goes on without them. Blobs without a file
+are left to ``listMissingBlobs``: their rows go, so that they can be uploaded again.
+"""
+
+from dataclasses import dataclass
+
+from at_protocol.data.blob_ref import find_blobs
+from at_protocol.data.cid import Cid
+from at_protocol.failures import Malformed
+from at_protocol.repo.build import build
+from at_protocol.repo.mst import EMPTY_ROOT, MissingBlock, Tree
+from at_protocol.repo.node import EMPTY_NODE, Node
+from at_protocol.repo.snapshot import decode_record
+from at_protocol.syntax.did import Did
+from aurora_locus.blobs.uploads import object_name, quarantine_name
+from aurora_locus.repository import reader
+from aurora_locus.repository.model import Head, Status
+from aurora_locus.repository.rebuild import Whole, rebuild
+from aurora_locus.repository.repositories import Repositories
+from aurora_locus.repository.statuses import not_hosted
+from groundwork.errors import NotFound, Refused
+
+_PAGE = 250
+_FORGET_BLOB = "delete from blobs where did = :did and cid = :cid"
+_BLOBS = "select cid from blobs where did = :did order by cid"
+
+
+@dataclass(frozen=True, slots=True)
+class Repaired:
+    """``from_tree``: the tree was whole. ``lost`` are the paths whose records are gone, ``missing_blobs`` had no file."""
+
+    records: int
+    from_tree: bool
+    lost: tuple[str, ...]
+    missing_blobs: tuple[Cid, ...]
+    rev: str
+
+
+async def repair(repositories: Repositories, did: Did) -> Repaired:
+    """Make the repository whole again and announce it. Raises NotFound; Refused where it was deleted."""
+    async with repositories.locks.hold(did):
+        repositories.forget_head(did)
+        head = await reader.find_head(repositories.db, did)
+        if head is None:
+            raise not_hosted(did)
+        if head.status is Status.DELETED:
+            raise Refused("A deleted repository is not repaired.")
+        missing = await _forget_missing_blobs(repositories, did)
+        named = await _entries_of_tree(repositories, head)
+        from_tree = named is not None
+        if named is None:
+            named = await reader.all_entries(repositories.db, did)
+        blobs = await _readable(repositories, did, named)
+        entries = {path: cid for path, cid in sorted(named.items(), key=_by_bytes) if path in blobs}
+        built = build(entries.items())
+        nodes = built.blocks or {EMPTY_ROOT: EMPTY_NODE}
+        whole = Whole(entries, built.root, nodes, {path: cids for path, cids in blobs.items() if cids})
+        made = await rebuild(repositories, head, whole)
+    lost = tuple(path for path in named if path not in entries)
+    return Repaired(len(entries), from_tree, lost, missing, str(made.rev))
+
+
+def _by_bytes(entry: tuple[str, Cid]) -> bytes:
+    return entry[0].encode()
+
+
+async def _load(repositories: Repositories, did: Did, cids: list[Cid]) -> dict[Cid, bytes]:
+    """Blocks whose bytes are what their names say."""
+    found = await reader.load_blocks(repositories.db, did, cids)
+    return {cid: block for cid, block in found.items() if Cid.for_cbor(block) == cid}
+
+
+async def _entries_of_tree(repositories: Repositories, head: Head) -> dict[str, Cid] | None:
+    """What the tree says; None when it cannot be walked to its end."""
+    nodes: dict[Cid, bytes] = {EMPTY_ROOT: EMPTY_NODE}
+    walk = Tree(head.data, nodes.get).walk()
+    entries: dict[str, Cid] = {}
+    while True:
+        try:
+            entries.update(item for item in walk if not isinstance(item, Node))
+        except MissingBlock as missing:
+            found = await _load(repositories, head.did, [missing.cid, *walk.wanted()])
+            if missing.cid not in found:
+                return None
+            nodes.update(found)
+        except Malformed:
+            return None
+        else:
+            return entries
+
+
+async def _readable(repositories: Repositories, did: Did, entries: dict[str, Cid]) -> dict[str, frozenset[Cid]]:
+    """The paths whose records are there and can be read, with the blobs that each names."""
+    by_cid: dict[Cid, frozenset[Cid]] = {}
+    cids = list(dict.fromkeys(entries.values()))
+    for start in range(0, len(cids), _PAGE):
+        for cid, block in (await _load(repositories, did, cids[start : start + _PAGE])).items():
+            try:
+                by_cid[cid] = frozenset(blob.cid for blob in find_blobs(decode_record(cid, block), strict=False))
+            except Malformed:
+                continue
+    return {path: by_cid[cid] for path, cid in entries.items() if cid in by_cid}
+
+
+async def _forget_missing_blobs(repositories: Repositories, did: Did) -> tuple[Cid, ...]:
+    store, db = repositories.blobs.store, repositories.db
+    async with db.reader() as found:
+        rows = await found.fetch(_BLOBS, did=did)
+    missing = []
+    for row in rows:
+        cid = Cid(row["cid"])
+        for name in (object_name(did, cid), quarantine_name(did, cid)):
+            try:
+                await store.size(name)
+                break
+            except NotFound:
+                continue
+        else:
+            missing.append(cid)
+    await db.write(lambda w: w.execute_many(_FORGET_BLOB, [{"did": did, "cid": bytes(cid)} for cid in missing]))
+    return tuple(missing)

@@ -1,0 +1,240 @@
+"""Putting a backup into service: everything is made beside its place, announced, and moved there in one step at the end.
+
+An interrupted restore leaves nothing that a server would start on, and may simply be run again. Numbers go on far above
+those of the backup, so that none is given twice (invariant 2); every repository that is active gets a new commit, which is
+told as ``#sync``, because whoever followed may have seen commits that the backup does not have.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from at_protocol.data.cid import Cid
+from at_protocol.syntax.did import Did
+from aurora_locus.blobs.uploads import Blobs, Limits, object_name
+from aurora_locus.keys import server_keys
+from aurora_locus.keys.signing_keys import SigningKeys
+from aurora_locus.maintenance import history, integrity, resealing
+from aurora_locus.maintenance.backup import Progress, silently, together
+from aurora_locus.maintenance.integrity import Report
+from aurora_locus.maintenance.manifest import PACKAGE, ROTATION_KEY, SCHEMA, SEALING_KEYS, SESSION_SECRET, Manifest
+from aurora_locus.maintenance.proof import blob_digests, load_database, total
+from aurora_locus.maintenance.vault import Vault
+from aurora_locus.repository import reader
+from aurora_locus.repository.commit import recommit
+from aurora_locus.repository.model import Head, Status
+from aurora_locus.repository.repositories import Repositories, open_repositories
+from aurora_locus.sequencer import log
+from aurora_locus.sequencer.live import open_live
+from groundwork.blobstore.contract import BlobStore
+from groundwork.clock import Clock, Instant
+from groundwork.database.migrate import current_revision, head, migrate, versions_folder
+from groundwork.database.open_ import POSTGRES, open_database, sqlite_path
+from groundwork.database.postgres_contents import drop_schema, rename_schema
+from groundwork.database.transaction import Database, Writer
+from groundwork.errors import Refused
+from groundwork.sealing import Sealer, parse_keys
+
+# More events than a server gives numbers to between a backup and its loss (design, section 4.4).
+NUMBERS_LEFT_OUT = 10_000_000
+
+_STAGING = "restoring"
+_AT_ONCE = 32
+_BLOBS_AT_ONCE = 8
+
+_BLOBS = "select did, cid, size from blobs where (did, cid) > (:did, :cid) order by did, cid limit :limit"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where the PDS will be. ``sealing_keys`` are those it will start with, newest first; empty: the backup's are taken.
+
+    ``secrets`` are those that its settings give (names as in the manifest).
+    """
+
+    url: str
+    store: BlobStore
+    sealing_keys: tuple[bytes, ...] = ()
+    secrets: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What came of it: the first number of the new events, what was announced, what was found."""
+
+    manifest: Manifest
+    first_number: int
+    announced: int
+    blobs: int
+    sealing_keys: str
+    report: Report
+
+
+async def restore(
+    vault: Vault,
+    manifest: Manifest,
+    target: Target,
+    clock: Clock,
+    *,
+    left_out: int = NUMBERS_LEFT_OUT,
+    progress: Progress = silently,
+) -> Restored:
+    """Make a PDS from a backup. Raises Refused for a target that is not empty, and for a backup that is damaged or was made
+    by a newer program; nothing is then in its place.
+    """
+    await require_empty(target, manifest)
+    digests = await blob_digests(vault, manifest)
+    await _require_ours(target.store, vault, digests)
+    url, schema = await _fresh_staging(target.url)
+    await load_database(vault, manifest, url, schema, lambda done: progress("database", done, total(manifest)))
+    await migrate(url, schema, PACKAGE)
+    db = await open_database(url, schema=schema, clock=clock, reader_seconds=120)
+    try:
+        keys = await _settle_secrets(db, manifest, target)
+        blobs = await _fetch_blobs(vault, digests, db, target.store, progress)
+        first = manifest.last_number + left_out
+        announced = await _announce(db, target, keys, clock, first, progress)
+        report = await integrity.examine(
+            db, integrity.in_store(target.store), tell=lambda done: progress("checking", done, 0)
+        )
+    finally:
+        await db.close()
+    await _move_into_place(target.url)
+    return Restored(manifest, first + 1, announced, blobs, manifest.secrets.get(SEALING_KEYS, ""), report)
+
+
+async def require_empty(target: Target, manifest: Manifest) -> None:
+    """Raise Refused where something is already, or where this program is older than the backup."""
+    newest = head(versions_folder(PACKAGE))
+    if manifest.revision > newest:
+        raise Refused(
+            f"The backup's tables are of revision {manifest.revision}, this program knows them up to {newest}: "
+            "use the program that made the backup, or a newer one."
+        )
+    if await current_revision(target.url, SCHEMA, PACKAGE):
+        raise Refused("There is a database in that place already; a backup is restored into an empty place only.")
+
+
+async def _require_ours(store: BlobStore, vault: Vault, digests: set[bytes]) -> None:
+    """Raise Refused for a store with other blobs than the backup's; what an interrupted restore has brought may stay."""
+    async for stored in store.list():
+        if vault.digest_of(stored.key) not in digests:
+            raise Refused("There are other blobs in that place; a backup is restored into an empty place only.")
+
+
+async def _fresh_staging(url: str) -> tuple[str, str]:
+    """An empty database beside the place; what an interrupted restore left is dropped."""
+    if url.startswith(POSTGRES):
+        schema = f"{SCHEMA}_{_STAGING}"
+        await drop_schema(url, schema)
+        return url, schema
+    staging = _staging_file(url)
+    for left in (staging, *_logs_of(staging)):
+        left.unlink(missing_ok=True)
+    return f"sqlite://{staging}", ""
+
+
+def _staging_file(url: str) -> Path:
+    place = sqlite_path(url, SCHEMA)
+    return place.with_name(f"{place.name}.{_STAGING}")
+
+
+def _logs_of(file: Path) -> list[Path]:
+    return [file.with_name(f"{file.name}-{suffix}") for suffix in ("wal", "shm", "journal")]
+
+
+async def _move_into_place(url: str) -> None:
+    if url.startswith(POSTGRES):
+        await rename_schema(url, f"{SCHEMA}_{_STAGING}", SCHEMA)
+        return
+    staging = _staging_file(url)
+    # Closed by its last connection the file is whole; a log beside it would belong to another file in a moment.
+    left = [path for path in _logs_of(staging) if path.exists() and path.stat().st_size]
+    if left:
+        raise Refused(f"The restored database was not closed: {left[0].name} is still there. Run the restore again.")
+    staging.replace(sqlite_path(url, SCHEMA))
+
+
+async def _settle_secrets(db: Database, manifest: Manifest, target: Target) -> Sealer:
+    """Everything sealed opens with the target's keys; what the source's settings gave and the target's do not is stored."""
+    theirs = parse_keys(manifest.secrets[SEALING_KEYS])
+    sealer = Sealer([*target.sealing_keys, *theirs])
+    await resealing.reseal(db, sealer)
+    given = {
+        ROTATION_KEY: (server_keys.ROTATION_KEY, bytes.fromhex),
+        SESSION_SECRET: (server_keys.SESSION_SECRET, str.encode),
+    }
+    for name, (purpose, decode) in given.items():
+        text = manifest.secrets.get(name, "")
+        if text and not (target.secrets or {}).get(name):
+            secret = decode(text)
+            await db.write(lambda w, p=purpose, s=secret: server_keys.put(w, sealer, p, s))  # type: ignore[misc]  # defaults bind now
+    await db.write(history.none_runs)
+    return sealer
+
+
+async def _fetch_blobs(vault: Vault, digests: set[bytes], db: Database, store: BlobStore, progress: Progress) -> int:
+    """Bring the blobs of the database's rows; those that are there already stay."""
+    there = {stored.key: stored.size async for stored in store.list()}
+    turns = asyncio.Semaphore(_BLOBS_AT_ONCE)
+    done = 0
+
+    async def fetch(name: str, digest: bytes, size: int) -> None:
+        nonlocal done
+        async with turns:
+            if there.get(name) != size:
+                async with store.upload() as upload:
+                    async for piece in vault.read(vault.blob_name(digest)):
+                        await upload.write(piece)
+                    await upload.keep(name)
+            done += 1
+            progress("blobs", done, len(digests))
+
+    async for page in _blob_pages(db):
+        async with together() as group:
+            for name, size in page:
+                digest = vault.digest_of(name)
+                if digest in digests:
+                    group.create_task(fetch(name, digest, size))
+    return done
+
+
+async def _blob_pages(db: Database) -> AsyncIterator[list[tuple[str, int]]]:
+    after: tuple[str, bytes] = ("", b"")
+    while True:
+        async with db.reader() as found:
+            rows = await found.fetch(_BLOBS, did=after[0], cid=after[1], limit=500)
+        if not rows:
+            return
+        yield [(object_name(Did(row["did"]), Cid(row["cid"])), row["size"]) for row in rows]
+        after = (rows[-1]["did"], rows[-1]["cid"])
+
+
+async def _announce(db: Database, target: Target, sealer: Sealer, clock: Clock, first: int, progress: Progress) -> int:
+    """Number on far above the backup, and tell everybody what is."""
+    await db.write(lambda w: log.continue_at(w, first))
+    live = await open_live(db)
+    blobs = Blobs(db, target.store, Limits())
+    repositories = await open_repositories(db, live, SigningKeys(db, sealer), blobs, clock, clock_id=0)
+    number = await reader.count_repositories(db)
+    done = 0
+    at, last = Instant(-1), ""
+    while page := await reader.heads_after(db, at, last, _AT_ONCE):
+        await asyncio.gather(*(_announce_one(repositories, head) for _, head in page))
+        done += len(page)
+        progress("repositories", done, number)
+        at, last = page[-1][0], page[-1][1].did
+    return done
+
+
+async def _announce_one(repositories: Repositories, present: Head) -> None:
+    if present.status is Status.ACTIVE:
+        await recommit(repositories, present.did, as_sync=True)
+        return
+
+    def tell(w: Writer) -> None:
+        # It may have been active again after the backup.
+        log.append_account(w, repositories.live, present.did, present.status.value)
+
+    await repositories.db.write(tell)

@@ -1,0 +1,35 @@
+"""How long backups are kept: so many days, and the newest always."""
+
+from datetime import UTC, datetime
+
+from aurora_locus.maintenance.manifest import read_manifest
+from aurora_locus.maintenance.proof import blob_digests
+from aurora_locus.maintenance.vault import BLOBS, Vault
+from groundwork.clock import Instant, from_datetime
+
+
+async def prune(vault: Vault, older_than: Instant) -> tuple[int, int]:
+    """Remove backups made before an instant, what interrupted ones left, and blobs that none of the others has; how many
+    backups, how many blobs.
+
+    Nobody may be making one meanwhile: its blobs are in no list yet.
+    """
+    complete = await vault.ids()
+    kept = [name for name in complete if _made_at(name) >= older_than or name == complete[-1]]
+    begun = {stored.key.split("/")[1] async for stored in vault.store.list("backups")}
+    for name in sorted(begun - set(kept)):
+        await vault.remove(name)
+    named: set[bytes] = set()
+    for name in kept:
+        named |= await blob_digests(vault, await read_manifest(vault, name))
+    blobs = 0
+    if kept:
+        async for stored in vault.store.list(BLOBS):
+            if bytes.fromhex(stored.key.rpartition("/")[2]) not in named:
+                blobs += await vault.store.delete(stored.key)
+    return len(begun - set(kept)), blobs
+
+
+def _made_at(name: str) -> Instant:
+    stamp = datetime.strptime(name.partition("-")[0], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    return from_datetime(stamp)

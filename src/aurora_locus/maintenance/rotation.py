@@ -1,0 +1,81 @@
+"""Another rotation key for the server: every identity that names the old one names the new one instead, in its place.
+
+The new key is kept, sealed, before the first identity is changed, and takes the old one's place after the last: whatever
+interrupts this, it is run again and goes on. The server is stopped meanwhile, because it signs with one key only.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from at_network.plc_client import PlcClient
+from at_protocol.crypto.did_key import PrivateKey, format_did_key
+from at_protocol.crypto.k256 import PrivateKey as K256PrivateKey
+from at_protocol.identity import plc_operation
+from at_protocol.identity.plc_operation import Tombstone
+from at_protocol.syntax.did import Did
+from aurora_locus.keys import server_keys
+from groundwork.database.transaction import Database, Writer
+from groundwork.errors import NotFound
+from groundwork.sealing import Sealer
+
+
+@dataclass(slots=True)
+class Rotated:
+    """``others`` name neither key: they moved away, or their owner took the server's key out."""
+
+    changed: int = 0
+    already: int = 0
+    others: int = 0
+
+
+async def next_key(db: Database, sealer: Sealer) -> K256PrivateKey:
+    """The key that shall follow: made and kept at the first call."""
+    return K256PrivateKey.from_bytes(await server_keys.find_or_make(db, sealer, server_keys.NEXT_ROTATION_KEY))
+
+
+async def rotate(
+    db: Database, directory: PlcClient, old: PrivateKey, new: PrivateKey, tell: Callable[[int, int], None]
+) -> Rotated:
+    """Change every did:plc identity of this server; ``tell`` hears how many of how many are looked at.
+
+    Raises what the directory raises; what was changed until then stays so.
+    """
+    async with db.reader() as reader:
+        rows = await reader.fetch("select did from accounts where did like 'did:plc:%' order by did")
+    done = Rotated()
+    for number, row in enumerate(rows, 1):
+        await _rotate_one(directory, Did(row["did"]), old, new, done)
+        tell(number, len(rows))
+    return done
+
+
+async def settle(db: Database, sealer: Sealer, new: K256PrivateKey) -> None:
+    """The new key is the server's from now on; the old one is forgotten."""
+
+    def work(w: Writer) -> None:
+        server_keys.put(w, sealer, server_keys.ROTATION_KEY, new.to_bytes())
+        server_keys.drop(w, server_keys.NEXT_ROTATION_KEY)
+
+    await db.write(work)
+
+
+async def _rotate_one(directory: PlcClient, did: Did, old: PrivateKey, new: PrivateKey, done: Rotated) -> None:
+    ours, follows = format_did_key(old.public), format_did_key(new.public)
+    try:
+        newest = await directory.last(did)
+    except NotFound:
+        done.others += 1
+        return
+    if isinstance(newest, Tombstone):
+        done.others += 1
+        return
+    present = plc_operation.normalised(newest)
+    if follows in present.rotation_keys:
+        done.already += 1
+    elif ours not in present.rotation_keys:
+        done.others += 1
+    else:
+        keys = tuple(follows if key == ours else key for key in present.rotation_keys)
+        changed = replace(present, rotation_keys=keys, prev=str(plc_operation.cid_of(newest)), sig=None)
+        await directory.submit(did, plc_operation.sign(changed, old))
+        done.changed += 1

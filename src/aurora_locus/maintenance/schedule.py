@@ -1,0 +1,131 @@
+"""Backups by the clock, and one before the tables change."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from prometheus_client import Counter
+
+from aurora_locus.maintenance import backup, configured, history, retention
+from aurora_locus.maintenance.manifest import PACKAGE, SCHEMA
+from aurora_locus.settings import Settings
+from groundwork.blobstore.contract import BlobStore
+from groundwork.clock import SECOND, Clock, Instant
+from groundwork.database.migrate import current_revision, head, versions_folder
+from groundwork.database.open_ import POSTGRES, sqlite_path
+from groundwork.database.sqlite_contents import copy_file
+from groundwork.database.transaction import Database
+from groundwork.errors import Conflict
+from groundwork.settings import SettingsRefused
+from groundwork.telemetry.logs import log
+from groundwork.telemetry.metrics import Metrics
+
+# How often it is looked whether one is due; after a failure it is tried again in an hour.
+_LOOK_SECONDS = 60.0
+_AFTER_FAILURE_SECONDS = 3600
+
+# Copies of an SQLite file from before its tables changed, where no place of backups is set.
+_COPIES_KEPT = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Gauges:
+    """What an operator's alarms look at."""
+
+    outcomes: Counter
+    tell_last: Callable[[history.Backup | None], None]
+
+
+def gauges(metrics: Metrics, clock: Clock) -> Gauges:
+    """Register them."""
+    last: list[history.Backup | None] = [None]
+
+    def age() -> float:
+        newest = last[0]
+        # NaN: there is none, which no comparison of an alarm takes for a young one.
+        return float("nan") if newest is None else (clock.now() - newest.started_at) / SECOND
+
+    def tell(newest: history.Backup | None) -> None:
+        last[0] = newest
+
+    metrics.gauge_of("backup_age_seconds", "How old the newest proven backup is; NaN: there is none", age)
+    outcomes = metrics.counter("backups", "Backups made, by how they ended", ["outcome"])
+    return Gauges(outcomes, tell)
+
+
+async def keep_backups(
+    db: Database, settings: Settings, store: BlobStore, clock: Clock, measured: Gauges, *, version: str
+) -> None:
+    """Make a backup whenever one is due, and remove those that are too old; for ever."""
+    while True:
+        try:
+            await make_if_due(db, settings, store, clock, measured, version=version)
+        except Exception as error:  # noqa: BLE001 - an edge: one backup that fails must not be the last
+            log.error("backup.failed", exc_info=error)
+        await asyncio.sleep(_LOOK_SECONDS)
+
+
+async def make_if_due(
+    db: Database, settings: Settings, store: BlobStore, clock: Clock, measured: Gauges, *, version: str
+) -> bool:
+    """Whether one was made."""
+    async with db.reader() as reader:
+        last = await history.last_backup(reader)
+        newest = await history.newest(reader, limit=1)
+    measured.tell_last(last)
+    if not settings.backup_url or not _is_due(last, newest[0] if newest else None, settings, clock.now()):
+        return False
+    vault = await configured.vault(settings, make=True)
+    try:
+        made = await backup.take(db, configured.source(settings, store, version=version), vault, clock)
+    except Conflict:
+        return False  # another process makes it
+    except Exception:
+        measured.outcomes.labels("failed").inc()
+        raise
+    measured.outcomes.labels("done").inc()
+    log.info("backup.made", backup=made.id, bytes=made.bytes, blobs=made.blobs, missing=len(made.missing))
+    async with db.reader() as reader:
+        measured.tell_last(await history.last_backup(reader))
+    older_than = Instant(clock.now() - round(settings.backup_retention * SECOND))
+    await retention.prune(vault, older_than)
+    await history.forget(db, older_than)
+    return True
+
+
+def _is_due(last: history.Backup | None, newest: history.Backup | None, settings: Settings, now: Instant) -> bool:
+    if newest is not None and newest.state == "failed" and now - newest.started_at < _AFTER_FAILURE_SECONDS * SECOND:
+        return False
+    return last is None or now - last.started_at >= settings.backup_interval * SECOND
+
+
+async def before_migrating(settings: Settings, store: Callable[[], BlobStore], clock: Clock, *, version: str) -> None:
+    """Before tables with something in them change: a backup, or where no place is set a copy of the SQLite file.
+
+    Raises SettingsRefused where the database was used by a newer program, whose rows this one does not understand.
+    """
+    present = await current_revision(settings.database, SCHEMA, PACKAGE)
+    wanted = head(versions_folder(PACKAGE))
+    if present > wanted:
+        why = f"The database is of revision {present}, this program knows revisions up to {wanted}."
+        raise SettingsRefused(
+            [f"{why} Start the newer program, or restore the backup made before it changed the tables."]
+        )
+    if present in ("", wanted):
+        return
+    if settings.backup_url:
+        vault = await configured.vault(settings, make=True)
+        made = await backup.take(None, configured.source(settings, store(), version=version), vault, clock)
+        log.info("backup.made", backup=made.id, before=wanted)
+    elif settings.database.startswith(POSTGRES):
+        log.warning("migration.without_backup", revision=present, wanted=wanted)
+    else:
+        await asyncio.to_thread(_copy, settings, present)
+
+
+def _copy(settings: Settings, revision: str) -> None:
+    folder = settings.data_directory / "before-migrations"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    copy_file(sqlite_path(settings.database, SCHEMA), folder / f"{revision}.db")
+    for old in sorted(folder.glob("*.db"))[:-_COPIES_KEPT]:
+        old.unlink()

@@ -1,0 +1,149 @@
+"""Where backups lie: a folder or a bucket in which everything is encrypted, the names of blobs included.
+
+``vault`` holds what turns the passphrase into the key; ``backups/<id>/…`` is one backup, whose ``manifest`` is written last
+and makes it one; ``blobs/…`` are shared by all of them, so that a picture is sent once.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+
+from groundwork.blobstore.contract import BlobStore, put
+from groundwork.blobstore.open_ import Bucket, open_bucket, open_folder
+from groundwork.errors import InvalidInput, NotFound, Refused
+from groundwork.sealed_stream import SALT_BYTES, OpeningStream, SealingStream, keyed_name, master_key
+from groundwork.sealing import CannotUnseal
+
+KEY = "vault"
+MANIFEST = "manifest"
+DATABASE = "database"
+BLOBS = "blobs"
+
+_VERSION = 1
+_PROOF = b"openmeet backups"
+_BUCKET = "s3://"
+
+
+class _Header(msgspec.Struct):
+    version: int
+    salt: bytes
+    proof: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Vault:
+    """An opened place of backups; made by :func:`open_vault`."""
+
+    store: BlobStore
+    master: bytes
+
+    def blob_name(self, digest: bytes) -> str:
+        """Where the blob of a digest (:meth:`digest_of`) lies."""
+        return f"{BLOBS}/{digest[:1].hex()}/{digest.hex()}"
+
+    def digest_of(self, blob: str) -> bytes:
+        """32 bytes that stand for a blob's name and tell nobody whose it is."""
+        return keyed_name(self.master, blob)
+
+    async def write(self, name: str, pieces: AsyncIterator[bytes]) -> int:
+        """Store a value of any length; the number of bytes that it takes there."""
+        sealing = SealingStream(self.master, name)
+        async with self.store.upload() as upload:
+            async for piece in pieces:
+                if sealed := await asyncio.to_thread(sealing.feed, piece):
+                    await upload.write(sealed)
+            await upload.write(sealing.finish())
+            await upload.keep(name)
+            return upload.size
+
+    async def read(self, name: str) -> AsyncIterator[bytes]:
+        """The value in pieces. Raises NotFound; CannotUnseal, perhaps only at the end."""
+        opening = OpeningStream(self.master, name)
+        async for piece in self.store.read(name):
+            if opened := await asyncio.to_thread(opening.feed, piece):
+                yield opened
+        yield opening.finish()
+
+    async def whole(self, name: str) -> bytes:
+        """A short value."""
+        return b"".join([piece async for piece in self.read(name)])
+
+    async def ids(self) -> list[str]:
+        """The backups that are complete, oldest first."""
+        names = [stored.key async for stored in self.store.list("backups")]
+        return sorted(name.split("/")[1] for name in names if name.endswith(f"/{MANIFEST}"))
+
+    async def remove(self, backup: str) -> None:
+        """Remove one backup, or what there is of it; the manifest first, so that no half looks like a whole."""
+        await self.store.delete(part_name(backup, MANIFEST))
+        async for stored in self.store.list(f"backups/{backup}"):
+            await self.store.delete(stored.key)
+
+
+def part_name(backup: str, part: str) -> str:
+    """Where a part of a backup lies."""
+    return f"backups/{backup}/{part}"
+
+
+def open_place(url: str, bucket: Bucket) -> BlobStore:
+    """The folder or the bucket of a URL; ``bucket`` says how buckets are reached. Raises InvalidInput."""
+    try:
+        if url.startswith(_BUCKET):
+            parts = urlsplit(url)
+            if not parts.netloc:
+                raise InvalidInput("url", "An address of backups is a folder, or s3://bucket/folder.")
+            return open_bucket(
+                Bucket(
+                    parts.netloc,
+                    bucket.region,
+                    bucket.endpoint,
+                    bucket.access_key_id,
+                    bucket.secret_access_key,
+                    bucket.force_path_style,
+                    bucket.upload_timeout_seconds,
+                    parts.path.strip("/"),
+                )
+            )
+        if "://" in url and not url.startswith("file://"):
+            raise InvalidInput("url", "An address of backups is a folder, or s3://bucket/folder.")
+        return open_folder(Path(url.removeprefix("file://")))
+    except (ValueError, OSError) as error:
+        raise InvalidInput("url", f"The place of backups cannot be used: {error}.") from error
+
+
+async def open_vault(store: BlobStore, passphrase: str, *, make: bool) -> Vault:
+    """Open a place of backups with the passphrase; ``make`` makes it one if it is empty.
+
+    Raises NotFound where there are none, Refused for another passphrase than they were made with.
+    """
+    try:
+        header = msgspec.msgpack.decode(b"".join([piece async for piece in store.read(KEY)]), type=_Header)
+    except NotFound:
+        if not make:
+            raise NotFound("There are no backups in that place.") from None
+        return await _make(store, passphrase)
+    except msgspec.DecodeError:
+        raise Refused("What lies in that place is no backup of ours.") from None
+    master = await asyncio.to_thread(master_key, passphrase, header.salt)
+    opening = OpeningStream(master, KEY)
+    try:
+        proof = opening.feed(header.proof) + opening.finish()
+    except CannotUnseal:
+        proof = b""
+    if proof != _PROOF:
+        raise Refused("The backups in that place were made with another passphrase.")
+    return Vault(store, master)
+
+
+async def _make(store: BlobStore, passphrase: str) -> Vault:
+    salt = os.urandom(SALT_BYTES)
+    master = await asyncio.to_thread(master_key, passphrase, salt)
+    sealing = SealingStream(master, KEY)
+    proof = sealing.feed(_PROOF) + sealing.finish()
+    await put(store, KEY, msgspec.msgpack.encode(_Header(_VERSION, salt, proof)))
+    return Vault(store, master)

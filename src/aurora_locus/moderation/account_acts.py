@@ -1,0 +1,196 @@
+"""What the host does to accounts in their owners' stead: each act with its line in the audit log, in one transaction."""
+
+from at_protocol.syntax.did import Did
+from aurora_locus.accounts import (
+    deletion,
+    email_changes,
+    email_tokens,
+    invites,
+    queries,
+    renaming,
+    sessions,
+    signing_key_change,
+)
+from aurora_locus.accounts.email_tokens import Purpose
+from aurora_locus.accounts.passwords import require_acceptable
+from aurora_locus.accounts.registry import Registry
+from aurora_locus.blobs import quotas
+from aurora_locus.moderation import audit_log, operators
+from aurora_locus.moderation.roles import Act, Deed
+from groundwork.database.transaction import UniqueViolated, Writer
+from groundwork.errors import InvalidInput, NotFound, Refused
+from groundwork.mail.address import parse_address
+
+# Stands for addresses and passwords in the log, which must not hold them.
+_CHANGED = {"value": "changed"}
+
+_SET_INVITES = "update accounts set invites_disabled = :disabled, invite_note = :note where did = :did"
+_INVITES = "select invites_disabled, invite_note from accounts where did = :did"
+_EXISTS = "select 1 from accounts where did = :did"
+
+
+async def allow_invites(registry: Registry, deed: Deed, did: Did, *, allowed: bool, note: str | None) -> None:
+    """Whether codes that were made for the account can be used. Raises NotFound, Forbidden."""
+
+    def work(w: Writer) -> None:
+        row = w.fetch_one(_INVITES, did=did)
+        if row is None:
+            raise absent()
+        w.execute(_SET_INVITES, did=did, disabled=int(not allowed), note=note)
+        act = Act.ENABLE_INVITES if allowed else Act.DISABLE_INVITES
+        before, after = {"disabled": bool(row["invites_disabled"])}, {"disabled": not allowed}
+        audit_log.append(w, deed, act, did, before=before, after=after)
+
+    await registry.db.write(work)
+
+
+async def disable_codes(registry: Registry, deed: Deed, codes: list[str], accounts: list[str]) -> None:
+    """Neither these codes nor any that were made for these accounts can be used any more. Raises Forbidden."""
+
+    def work(w: Writer) -> None:
+        for code in codes:
+            audit_log.append(w, deed, Act.DISABLE_CODES, code, after={"disabled": True})
+        for account in accounts:
+            audit_log.append(w, deed, Act.DISABLE_CODES, account, after={"disabled": "every code of the account"})
+        invites.disable(w, codes, accounts)
+
+    await registry.db.write(work)
+
+
+async def create_codes(
+    registry: Registry, deed: Deed, accounts: list[str], *, codes: int, uses: int, hostname: str
+) -> dict[str, list[str]]:
+    """Fresh codes for each account (``admin`` for the host's own). Raises Forbidden.
+
+    The log says for whom and how many: the codes themselves open accounts.
+    """
+
+    def work(w: Writer) -> dict[str, list[str]]:
+        for account in accounts:
+            audit_log.append(w, deed, Act.CREATE_CODES, account, after={"codes": codes, "uses": uses})
+        return invites.create_many(w, hostname, accounts, codes=codes, uses=uses, created_by=deed.by.name)
+
+    return await registry.db.write(work)
+
+
+def note_creation(deed: Deed, w: Writer, did: Did) -> None:
+    """The host made an account for somebody. Raises Forbidden."""
+    audit_log.append(w, deed, Act.CREATE_ACCOUNT, did, after={"status": "active"})
+
+
+async def change_email(registry: Registry, deed: Deed, did: Did, typed: str) -> None:
+    """Another address, unconfirmed; tokens that were sent to the old one are void.
+
+    Raises InvalidInput, NotFound, Refused, and Forbidden also for the account of an operator with a higher role: a password
+    reset to the new address opens it.
+    """
+    try:
+        email = parse_address(typed).lower()
+    except ValueError as error:
+        raise InvalidInput("email", str(error)) from None
+
+    def work(w: Writer) -> None:
+        _require(w, did)
+        operators.require_not_above(w, deed.by, did)
+        audit_log.append(w, deed, Act.CHANGE_EMAIL, did, after=_CHANGED)
+        queries.set_email(w, did, email)
+        email_tokens.drop_all(w, did)
+        w.after_commit(lambda: registry.repositories.forget_head(did))
+
+    try:
+        await registry.db.write(work)
+    except UniqueViolated:
+        raise Refused("There is an account with this e-mail address already.", name="InvalidRequest") from None
+
+
+async def change_handle(registry: Registry, deed: Deed, did: Did, wanted: str) -> None:
+    """Another handle, in the directory and here. Raises what ``renaming.rename`` raises, NotFound, Forbidden."""
+    deed.by.require(Act.CHANGE_HANDLE)
+    async with registry.db.reader() as reader:
+        account = await queries.find(reader, did)
+    if account is None:
+        raise absent()
+
+    def note(w: Writer, before: str, after: str) -> None:
+        audit_log.append(w, deed, Act.CHANGE_HANDLE, did, before={"handle": before}, after={"handle": after})
+
+    await renaming.rename(registry, did, wanted, note)
+
+
+async def set_password(registry: Registry, deed: Deed, did: Did, password: str) -> None:
+    """Another password; every session ends. Raises InvalidInput, NotFound, Forbidden."""
+    deed.by.require(Act.SET_PASSWORD)
+    require_acceptable(password)
+    password_hash = await registry.passwords.hash(password)
+
+    def work(w: Writer) -> None:
+        _require(w, did)
+        audit_log.append(w, deed, Act.SET_PASSWORD, did, after=_CHANGED)
+        queries.set_password(w, did, password_hash)
+        sessions.end_all(w, did)
+        w.after_commit(lambda: registry.repositories.forget_head(did))
+
+    await registry.db.write(work)
+
+
+async def change_signing_key(registry: Registry, deed: Deed, did: Did, key: str) -> None:
+    """Another signing key, one that this server made for the account (``reserveSigningKey``): it must sign with it.
+
+    Raises what ``signing_key_change.change`` raises, Refused for any other key, Forbidden.
+    """
+    deed.by.require(Act.CHANGE_SIGNING_KEY)
+    reserved = await registry.repositories.keys.reserved_as(key, did)
+    if reserved is None:
+        why = "This server can only sign with a key that it has: reserve one first (reserveSigningKey, without a DID)."
+        raise Refused(why, name="InvalidRequest")
+
+    def note(w: Writer, before: str, after: str) -> None:
+        audit_log.append(w, deed, Act.CHANGE_SIGNING_KEY, did, before={"key": before}, after={"key": after})
+
+    await signing_key_change.change(registry, did, reserved, note)
+
+
+async def send_reset(registry: Registry, deed: Deed, did: Did) -> None:
+    """Owe the letter with which the owner chooses a new password. Raises NotFound, Refused without address or mail."""
+    deed.by.require(Act.SEND_RESET)
+    email_changes.require_mail(registry)
+    async with registry.db.reader() as reader:
+        account = await queries.find(reader, did)
+    if account is None:
+        raise absent()
+    if account.email is None:
+        raise Refused("This account has no e-mail address.", name="InvalidRequest")
+    async with registry.db.transaction() as tx:
+        await email_tokens.ask(tx, registry.email_tokens, did, Purpose.RESET_PASSWORD)
+        await audit_log.append_to(tx, deed, Act.SEND_RESET, did)
+
+
+async def set_quota(registry: Registry, deed: Deed, did: Did, max_bytes: int | None) -> None:
+    """Room for the account's files; None: as much as everybody has. Raises NotFound, Forbidden."""
+
+    def work(w: Writer) -> None:
+        _require(w, did)
+        audit_log.append(w, deed, Act.SET_QUOTA, did, after={"max_bytes": max_bytes})
+        quotas.set_quota(w, did, max_bytes)
+
+    await registry.db.write(work)
+
+
+async def delete(registry: Registry, deed: Deed, did: Did) -> None:
+    """Delete an account for good, with all it has here. Raises NotFound, Forbidden."""
+
+    def note(w: Writer) -> None:
+        _require(w, did)
+        audit_log.append(w, deed, Act.DELETE, did, after={"status": "deleted"})
+
+    await deletion.delete_by_host(registry, did, note)
+
+
+def _require(w: Writer, did: Did) -> None:
+    if w.fetch_one(_EXISTS, did=did) is None:
+        raise absent()
+
+
+def absent() -> NotFound:
+    """The refusal of an account that is not here."""
+    return NotFound("There is no such account on this server.", name="NotFound")

@@ -1,0 +1,146 @@
+"""The audit log: who did what to whom, why, and what held before and after; written with the act or not at all.
+
+Rows are only ever added: the database itself refuses to change or remove one (``migrations``). They name accounts by DID and
+say *that* an address or a password was changed, never which: nothing secret or private can be taken out of this log
+again. Instants stand in it as they are stored.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from aurora_locus.accounts.particulars import literally
+from aurora_locus.moderation.roles import Act, Deed, Role
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader, Row, Transaction, Writer
+from groundwork.errors import InvalidInput
+from groundwork.fresh_id import new_id
+
+# As long as the reason of a report.
+MAX_REASON = 20_000
+
+_INSERT = """
+    insert into audit_log (id, at, actor, role, action, subject, reason, report_id, before, after)
+    values (:id, :at, :actor, :role, :action, :subject, :reason, :report_id, :before, :after)
+"""
+_PAGE = """
+    select id, at, actor, role, action, subject, reason, report_id, before, after from audit_log
+     where id < :before_id {clauses}
+     order by id desc
+     limit :limit
+"""
+# Of the filters that are given.
+_CLAUSES = {
+    "subject": "and (subject = :subject or subject like :below escape '!')",
+    "actor": "and actor = :actor",
+    "action": "and action = :action",
+    "report": "and report_id = :report",
+}
+# Behind every UUID.
+NEWEST = "g"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One act. ``before`` and ``after`` are what the act changed, by name."""
+
+    id: str
+    at: Instant
+    actor: str
+    role: Role
+    action: Act
+    subject: str
+    reason: str
+    report: int | None
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
+
+
+def append(
+    w: Writer,
+    deed: Deed,
+    act: Act,
+    subject: str,
+    *,
+    before: Mapping[str, object] | None = None,
+    after: Mapping[str, object] | None = None,
+) -> None:
+    """Note an act in the transaction that does it. Raises Forbidden where the role does not suffice, InvalidInput for a
+    reason that is too long: nothing is done that could not be noted.
+    """
+    w.execute(_INSERT, **_row(w.now, deed, act, subject, before, after))
+
+
+async def append_to(
+    tx: Transaction, deed: Deed, act: Act, subject: str, *, after: Mapping[str, object] | None = None
+) -> None:
+    """The same in an interactive transaction."""
+    await tx.execute(_INSERT, **_row(tx.now, deed, act, subject, None, after))
+
+
+def _row(
+    now: Instant,
+    deed: Deed,
+    act: Act,
+    subject: str,
+    before: Mapping[str, object] | None,
+    after: Mapping[str, object] | None,
+) -> dict[str, object]:
+    deed.by.require(act)
+    if len(deed.reason) > MAX_REASON:
+        raise InvalidInput("reason", f"A reason has at most {MAX_REASON} characters.")
+    return {
+        "id": new_id(now),
+        "at": now,
+        "actor": deed.by.name,
+        "role": deed.by.role.value,
+        "action": act.value,
+        "subject": subject,
+        "reason": deed.reason,
+        "report_id": deed.report,
+        "before": _json(before),
+        "after": _json(after),
+    }
+
+
+async def page(
+    reader: Reader,
+    *,
+    subject: str | None = None,
+    actor: str | None = None,
+    action: str | None = None,
+    report: int | None = None,
+    before: str = NEWEST,
+    limit: int = 50,
+) -> list[Entry]:
+    """The newest entries before ``before`` (an entry's id); those about an account include those about its records."""
+    filters = {"subject": subject, "actor": actor, "action": action, "report": report}
+    given = {name: value for name, value in filters.items() if value is not None}
+    if any(isinstance(value, str) and not value.isprintable() for value in given.values()):
+        return []
+    sql = _PAGE.format(clauses=" ".join(_CLAUSES[name] for name in given))
+    if subject is not None:
+        given["below"] = f"at://{literally(subject)}/%"
+    rows = await reader.fetch(sql, before_id=before, limit=limit, **given)
+    return [_entry(row) for row in rows]
+
+
+def _json(value: Mapping[str, object] | None) -> str:
+    return msgspec.json.encode(value or {}).decode()
+
+
+def _entry(row: Row) -> Entry:
+    return Entry(
+        row["id"],
+        Instant(row["at"]),
+        row["actor"],
+        Role(row["role"]),
+        Act(row["action"]),
+        row["subject"],
+        row["reason"],
+        row["report_id"],
+        msgspec.json.decode(row["before"]),
+        msgspec.json.decode(row["after"]),
+    )

@@ -1,0 +1,209 @@
+"""Labels that the host's moderators put on accounts and records, signed by the server's own key for labels.
+
+Source: label specification ("Label Schema and Data Model", "Signature"): the signature is over the DRISL-CBOR of the label without
+``sig``. Rows are only added; of several with one subject and value the newest counts, and a negation takes the label back.
+``exp`` is for readers to heed; expired ones are not given out any more.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from at_protocol.crypto.k256 import PrivateKey
+from at_protocol.data import cbor
+from at_protocol.failures import Malformed
+from at_protocol.syntax.at_uri import parse_at_uri
+from at_protocol.syntax.datetime import format_datetime
+from at_protocol.syntax.did import Did, parse_did
+from aurora_locus.accounts.particulars import literally
+from aurora_locus.moderation import audit_log
+from aurora_locus.moderation.roles import Act, Deed
+from groundwork.clock import Instant
+from groundwork.database.transaction import Database, Reader, Row, Writer
+from groundwork.errors import InvalidInput
+
+VERSION = 1
+MAX_VALUE_BYTES = 128
+MAX_PATTERNS = 100
+
+_NEXT = "update label_sequencer set last = last + 1 where id = 1 returning last"
+_HEAD = "select last from label_sequencer where id = 1"
+_INSERT = """
+    insert into labels (seq, src, uri, cid, val, neg, cts, exp, sig)
+    values (:seq, :src, :uri, :cid, :val, :neg, :cts, :exp, :sig)
+"""
+_COLUMNS = "l.seq, l.src, l.uri, l.cid, l.val, l.neg, l.cts, l.exp, l.sig"
+_AFTER = f"select {_COLUMNS} from labels l where l.seq > :position order by l.seq limit :limit"
+# What holds: not replaced by a later one about the same thing, not taken back, not expired.
+_HOLDS = """
+    l.neg = 0 and (l.exp is null or l.exp > :now)
+       and not exists (select 1 from labels n
+                        where n.uri = l.uri and n.val = l.val and n.src = l.src
+                          and coalesce(n.cid, '') = coalesce(l.cid, '') and n.seq > l.seq)
+"""
+_QUERY = f"""
+    select {_COLUMNS} from labels l
+     where l.seq > :position and ({{patterns}}) and {_HOLDS}
+     order by l.seq
+     limit :limit
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """One label as it is given out, with its number."""
+
+    seq: int
+    src: Did
+    uri: str
+    cid: str | None
+    val: str
+    neg: bool
+    cts: str
+    exp: str | None
+    sig: bytes
+
+    def unsigned(self) -> dict[str, Any]:
+        """What is signed: every field that there is."""
+        fields: dict[str, Any] = {"ver": VERSION, "src": self.src, "uri": self.uri, "val": self.val, "cts": self.cts}
+        if self.cid is not None:
+            fields["cid"] = self.cid
+        if self.neg:
+            fields["neg"] = True
+        if self.exp is not None:
+            fields["exp"] = self.exp
+        return fields
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """The labels of one server: whose they are, the key that signs them, and who waits for new ones in this process."""
+
+    db: Database
+    src: Did
+    key: PrivateKey
+    waiting: set[asyncio.Event] = field(default_factory=set)
+
+    def wake(self) -> None:
+        """There is something new."""
+        for event in self.waiting:
+            event.set()
+
+
+async def put(
+    labels: Labels,
+    deed: Deed,
+    subject: str,
+    value: str,
+    *,
+    cid: str | None = None,
+    negate: bool = False,
+    expires_at: Instant | None = None,
+) -> None:
+    """Put a label on an account (its DID) or a record (its at-uri, perhaps one version of it), or take it back.
+
+    Raises InvalidInput, Forbidden.
+    """
+    _require_subject(subject)
+    if not value or len(value.encode()) > MAX_VALUE_BYTES or not value.isprintable():
+        raise InvalidInput("value", f"A label's value has 1 to {MAX_VALUE_BYTES} bytes.")
+
+    def work(w: Writer) -> None:
+        if expires_at is not None and expires_at <= w.now:
+            raise InvalidInput("expires", "A label expires in the future.")
+        exp = None if expires_at is None else format_datetime(expires_at)
+        after = {"value": value, "negated": negate} | ({} if cid is None else {"cid": cid})
+        audit_log.append(w, deed, Act.LABEL, subject, after=after)
+        # Last, because the row that hands out numbers is locked from here to the commit.
+        numbered = w.fetch_one(_NEXT)
+        seq = 0 if numbered is None else int(numbered["last"])
+        label = Label(seq, labels.src, subject, cid, value, negate, format_datetime(w.now), exp, b"")
+        w.execute(
+            _INSERT,
+            seq=seq,
+            src=label.src,
+            uri=label.uri,
+            cid=cid,
+            val=value,
+            neg=int(negate),
+            cts=label.cts,
+            exp=exp,
+            sig=labels.key.sign(cbor.encode(label.unsigned())),
+        )
+        w.after_commit(labels.wake)
+
+    await labels.db.write(work)
+
+
+async def query(reader: Reader, patterns: Sequence[str], *, after: int, limit: int) -> list[Label]:
+    """What holds about subjects: each pattern is a whole uri, or its beginning and ``*``. In the order of their numbers.
+
+    Raises InvalidInput for too many patterns, or ``*`` elsewhere.
+    """
+    if not patterns or len(patterns) > MAX_PATTERNS:
+        raise InvalidInput("uriPatterns", f"Ask for 1 to {MAX_PATTERNS} patterns at once.")
+    clauses, values = [], {}
+    for number, pattern in enumerate(patterns):
+        beginning, star, rest = pattern.partition("*")
+        if rest:
+            raise InvalidInput("uriPatterns", "Only the end of a pattern can be *.")
+        if not pattern.isprintable():
+            continue
+        values[f"p{number}"] = f"{literally(beginning)}%" if star else pattern
+        # On SQLite `like` ignores case: the beginning is compared once more.
+        clauses.append(
+            f"(l.uri like :p{number} escape '!' and substr(l.uri, 1, {len(beginning)}) = :b{number})"
+            if star
+            else f"l.uri = :p{number}"
+        )
+        if star:
+            values[f"b{number}"] = beginning
+    if not clauses:
+        return []
+    sql = _QUERY.format(patterns=" or ".join(clauses))
+    rows = await reader.fetch(sql, position=after, limit=limit, now=format_datetime(reader.now), **values)
+    return [_label(row) for row in rows]
+
+
+async def after(reader: Reader, position: int, limit: int) -> list[Label]:
+    """Every label and negation behind a number, in order."""
+    return [_label(row) for row in await reader.fetch(_AFTER, position=position, limit=limit)]
+
+
+async def head(reader: Reader) -> int:
+    """The number of the newest label."""
+    row = await reader.fetch_one(_HEAD)
+    return 0 if row is None else int(row["last"])
+
+
+def _require_subject(subject: str) -> None:
+    try:
+        if subject.startswith("did:"):
+            parse_did(subject)
+            return
+        uri = parse_at_uri(subject)
+        parse_did(uri.authority)
+    except Malformed as error:
+        raise InvalidInput("subject", f"A label is about a DID, or a record by its DID: {error.why}.") from None
+    if uri.collection is None or uri.rkey is None:
+        raise InvalidInput("subject", "An account is labelled by its DID, a record by at://did/collection/key.")
+
+
+def _label(row: Row) -> Label:
+    return Label(
+        row["seq"],
+        Did(row["src"]),
+        row["uri"],
+        row["cid"],
+        row["val"],
+        bool(row["neg"]),
+        row["cts"],
+        row["exp"],
+        bytes(row["sig"]),
+    )
+
+
+def as_record(label: Label) -> Mapping[str, Any]:
+    """The label in the data model, signature and all."""
+    return {**label.unsigned(), "sig": label.sig}

@@ -1,0 +1,92 @@
+"""Letters that the host writes to an account (``com.atproto.admin.sendEmail``): owed, sent once, then forgotten.
+
+What it says may be HTML, as moderation tools write it: it is cleaned, and sent with its text beside it. Where it goes is read
+when it is sent.
+"""
+
+import html
+import re
+
+import nh3
+
+from at_protocol.syntax.did import Did
+from aurora_locus.accounts import email_changes, queries
+from aurora_locus.accounts.letters import ANSWER_LOST
+from aurora_locus.accounts.registry import Registry
+from aurora_locus.debts import Debt
+from aurora_locus.moderation import audit_log
+from aurora_locus.moderation.account_acts import absent
+from aurora_locus.moderation.roles import Act, Deed
+from groundwork.database.transaction import Database
+from groundwork.errors import InvalidInput, Refused, RemoteSlow
+from groundwork.fresh_id import new_id
+from groundwork.mail.address import parse_address
+from groundwork.mail.contract import Mail, Mailer
+from groundwork.outbox import owe
+from groundwork.outbox.owe import Debt as Owed
+from groundwork.outbox.pay import Payer
+
+MAX_SUBJECT = 200
+MAX_CONTENT = 100_000
+NO_SUBJECT = "A message about your account"
+
+_TAG = re.compile(r"<[a-zA-Z/!]")
+_BREAK = re.compile(r"<(?:br|/p|/div|/li|/h[1-6])\b[^>]*>", re.IGNORECASE)
+
+_INSERT = """
+    insert into notices (id, did, subject, content, created_at) values (:id, :did, :subject, :content, :created_at)
+"""
+_FIND = """
+    select n.subject, n.content, a.email from notices n join accounts a on a.did = n.did where n.id = :id
+"""
+_FORGET = "delete from notices where id = :id"
+
+
+async def write_to(registry: Registry, deed: Deed, did: Did, subject: str, content: str) -> None:
+    """Owe the letter. Raises NotFound, InvalidInput, Forbidden, Refused for an account or a server without mail."""
+    email_changes.require_mail(registry)
+    if not content.strip() or len(content) > MAX_CONTENT:
+        raise InvalidInput("content", f"A letter has 1 to {MAX_CONTENT} characters.")
+    if len(subject) > MAX_SUBJECT or not subject.isprintable():
+        raise InvalidInput("subject", f"A subject is one line of at most {MAX_SUBJECT} characters.")
+    async with registry.db.reader() as reader:
+        account = await queries.find(reader, did)
+    if account is None:
+        raise absent()
+    if account.email is None:
+        raise Refused("This account has no e-mail address.", name="InvalidRequest")
+    async with registry.db.transaction() as tx:
+        number = new_id(tx.now)
+        await tx.execute(_INSERT, id=number, did=did, subject=subject or NO_SUBJECT, content=content, created_at=tx.now)
+        await owe.owe(tx, Debt.NOTICE, number)
+        await audit_log.append_to(tx, deed, Act.SEND_EMAIL, did, after={"subject": subject or NO_SUBJECT})
+
+
+def notice_payer(db: Database, mailer: Mailer, hostname: str) -> Payer:
+    """Pays ``Debt.NOTICE``; a lost answer is tried once more, as with other letters."""
+
+    async def pay(debt: Owed) -> None:
+        async with db.reader() as reader:
+            row = await reader.fetch_one(_FIND, id=debt.subject)
+        if row is not None and row["email"] is not None:
+            try:
+                await mailer.send(compose(row["email"], row["subject"], row["content"], debt.subject, hostname))
+            except RemoteSlow:
+                if debt.reason != ANSWER_LOST:
+                    raise RemoteSlow(ANSWER_LOST) from None
+        await db.write(lambda w: w.execute(_FORGET, id=debt.subject))
+
+    return pay
+
+
+def compose(email: str, subject: str, content: str, number: str, hostname: str) -> Mail:
+    """The letter. Raises InvalidInput for a stored address that is none."""
+    try:
+        to = parse_address(email)
+    except ValueError as error:
+        raise InvalidInput("email", str(error)) from None
+    message_id = f"<{number}@{hostname}>"
+    if not _TAG.search(content):
+        return Mail(to, subject, content, message_id=message_id)
+    text = html.unescape(nh3.clean(_BREAK.sub("\n", content), tags=set())).strip()
+    return Mail(to, subject, text, message_id=message_id, html=nh3.clean(content))

@@ -1,0 +1,156 @@
+"""Operators: people who work for the host under a name of their own, with a password or through their account here.
+
+Rows are not removed, because the audit log names them: an operator who leaves is disabled. Passwords are hashed as those
+of accounts (invariant 8).
+"""
+
+import re
+from dataclasses import dataclass
+
+from at_protocol.failures import Malformed
+from at_protocol.syntax.did import Did, parse_did
+from aurora_locus.accounts.passwords import MAX_CHECKED_LENGTH, Passwords, require_acceptable
+from aurora_locus.accounts.registry import Registry
+from aurora_locus.moderation import audit_log
+from aurora_locus.moderation.roles import ADMINISTRATION, Act, Deed, Operator, Role
+from groundwork.clock import Instant
+from groundwork.database.transaction import Database, Reader, Row, UniqueViolated, Writer
+from groundwork.errors import Forbidden, InvalidInput, NotFound, NotSignedIn, Refused
+
+# Names that the audit log has for others: no operator may be taken for them.
+RESERVED = frozenset({ADMINISTRATION.name, "clock"})
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,30}[a-z0-9]")
+
+_COLUMNS = "select name, role, password_hash, did, disabled, created_at from operators"
+_ALL = f"{_COLUMNS} order by name"
+_BY_NAME = f"{_COLUMNS} where name = :name"
+_BY_DID = f"{_COLUMNS} where did = :did and disabled = 0"
+_INSERT = """
+    insert into operators (name, role, password_hash, did, disabled, created_at)
+    values (:name, :role, :password_hash, :did, 0, :created_at)
+"""
+_SET = "update operators set role = :role, disabled = :disabled where name = :name"
+_SET_PASSWORD = "update operators set password_hash = :hash where name = :name"  # noqa: S105 - a statement
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The row of an operator; the password's hash stays in the database."""
+
+    operator: Operator
+    did: Did | None
+    has_password: bool
+    is_disabled: bool
+    created_at: Instant
+
+
+async def all_of(reader: Reader) -> list[Known]:
+    """Every operator, by name."""
+    return [_known(row) for row in await reader.fetch(_ALL)]
+
+
+async def find_by_did(reader: Reader, did: Did) -> Operator | None:
+    """The operator who is this account, unless disabled."""
+    row = await reader.fetch_one(_BY_DID, did=did)
+    return None if row is None else _known(row).operator
+
+
+def require_not_above(w: Writer, by: Operator, did: Did) -> None:
+    """Raise Forbidden for the account of an operator with a higher role: whoever gets into it has that role."""
+    row = w.fetch_one(_BY_DID, did=did)
+    if row is not None and by.may_less_than(Role(row["role"])):
+        raise Forbidden(f"This is the account of an operator with the role {row['role']}; {by.name} has {by.role}.")
+
+
+async def find(reader: Reader, name: str) -> Operator | None:
+    """The operator of this name, unless disabled: asked with each request, so that who is disabled is out at once."""
+    row = await reader.fetch_one(_BY_NAME, name=name)
+    return None if row is None or row["disabled"] else _known(row).operator
+
+
+async def prove(db: Database, passwords: Passwords, name: str, password: str) -> Operator:
+    """The operator that name and password open. Raises NotSignedIn, after the same work for every wrong pair."""
+    row = None
+    if _NAME.fullmatch(name) and len(password) <= MAX_CHECKED_LENGTH:
+        async with db.reader() as reader:
+            row = await reader.fetch_one(_BY_NAME, name=name)
+    fits = await passwords.check(None if row is None else row["password_hash"], password)
+    if row is None or not fits or row["disabled"]:
+        raise NotSignedIn("Wrong name or password.", name="AuthenticationRequired")
+    return _known(row).operator
+
+
+async def add(
+    registry: Registry, deed: Deed, name: str, role: Role, *, password: str | None = None, did: str | None = None
+) -> None:
+    """A new operator, with a password or an account or both. Raises InvalidInput, Refused, Forbidden."""
+    deed.by.require(Act.MANAGE_OPERATORS)
+    if not _NAME.fullmatch(name) or name in RESERVED:
+        raise InvalidInput("name", "A name has 2 to 32 lower-case letters, digits and dashes, and is not reserved.")
+    if not password and not did:
+        raise InvalidInput("password", "Give a password, or the DID of the operator's account.")
+    account = None if not did else _did(did)
+    password_hash = None
+    if password:
+        require_acceptable(password)
+        password_hash = await registry.passwords.hash(password)
+
+    def work(w: Writer) -> None:
+        w.execute(_INSERT, name=name, role=role.value, password_hash=password_hash, did=account, created_at=w.now)
+        after = {"role": role.value, "disabled": False} | ({} if account is None else {"did": account})
+        audit_log.append(w, deed, Act.MANAGE_OPERATORS, name, after=after)
+
+    try:
+        await registry.db.write(work)
+    except UniqueViolated:
+        raise Refused("There is an operator with this name or this account already.") from None
+
+
+async def change(registry: Registry, deed: Deed, name: str, role: Role, *, disabled: bool) -> None:
+    """Another role, in or out. Raises NotFound, Forbidden."""
+
+    def work(w: Writer) -> None:
+        row = w.fetch_one(_BY_NAME, name=name)
+        if row is None:
+            raise _absent()
+        before = {"role": row["role"], "disabled": bool(row["disabled"])}
+        after = {"role": role.value, "disabled": disabled}
+        audit_log.append(w, deed, Act.MANAGE_OPERATORS, name, before=before, after=after)
+        w.execute(_SET, name=name, role=role.value, disabled=int(disabled))
+
+    await registry.db.write(work)
+
+
+async def set_password(registry: Registry, deed: Deed, name: str, password: str) -> None:
+    """Another password. Raises InvalidInput, NotFound, Forbidden."""
+    deed.by.require(Act.MANAGE_OPERATORS)
+    require_acceptable(password)
+    password_hash = await registry.passwords.hash(password)
+
+    def work(w: Writer) -> None:
+        audit_log.append(w, deed, Act.MANAGE_OPERATORS, name, after={"password": "changed"})
+        if w.execute(_SET_PASSWORD, name=name, hash=password_hash) != 1:
+            raise _absent()
+
+    await registry.db.write(work)
+
+
+def _did(text: str) -> Did:
+    try:
+        return parse_did(text)
+    except Malformed as error:
+        raise InvalidInput("did", f"This is not a DID: {error.why}.") from None
+
+
+def _known(row: Row) -> Known:
+    return Known(
+        Operator(row["name"], Role(row["role"])),
+        None if row["did"] is None else Did(row["did"]),
+        row["password_hash"] is not None,
+        bool(row["disabled"]),
+        Instant(row["created_at"]),
+    )
+
+
+def _absent() -> NotFound:
+    return NotFound("There is no operator of this name.")

@@ -1,0 +1,202 @@
+"""Reports: what people tell the host about accounts and records, and how far its operators are with them.
+
+A report is kept as it was made; notes and decisions are lines of the audit log that name it. An escalated one waits for an
+admin: a moderator may escalate, and not take it back.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from at_protocol.failures import Malformed
+from at_protocol.syntax.at_uri import parse_at_uri
+from at_protocol.syntax.did import Did, parse_did
+from aurora_locus.accounts.registry import Registry
+from aurora_locus.moderation import audit_log
+from aurora_locus.moderation.roles import Act, Deed, Role
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader, Row, Writer
+from groundwork.errors import Forbidden, InvalidInput, NotFound
+
+MAX_TOOL_BYTES = 4_000
+
+_COLUMNS = """
+    select id, reported_by, reason_type, reason, subject_did, subject_uri, subject_cid, tool, state, created_at, changed_at
+      from reports
+"""
+_INSERT = """
+    insert into reports (reported_by, reason_type, reason, subject_did, subject_uri, subject_cid, tool, state, created_at,
+                         changed_at)
+    values (:reported_by, :reason_type, :reason, :subject_did, :subject_uri, :subject_cid, :tool, 'open', :now, :now)
+    returning id
+"""
+_FIND = f"{_COLUMNS} where id = :id"
+_PAGE = f"{_COLUMNS} where id < :before {{clauses}} order by id desc limit :limit"
+_CLAUSES = {"states": "and state in :states", "subject": "and subject_did = :subject"}
+_SET_STATE = "update reports set state = :state, changed_at = :now where id = :id"
+_COUNTS = "select state, count(*) as n, min(created_at) as oldest from reports group by state"
+# Above every number.
+NEWEST = 2**62
+
+
+class State(StrEnum):
+    """How far operators are."""
+
+    OPEN = "open"
+    ACKNOWLEDGED = "acknowledged"
+    ESCALATED = "escalated"
+    RESOLVED = "resolved"
+
+
+UNRESOLVED = (State.OPEN, State.ACKNOWLEDGED, State.ESCALATED)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """``uri`` and ``cid`` are None for a report about an account as a whole; ``tool`` is what the app said of itself."""
+
+    id: int
+    reported_by: Did
+    reason_type: str
+    reason: str
+    did: Did
+    uri: str | None
+    cid: str | None
+    tool: Mapping[str, Any]
+    state: State
+    created_at: Instant
+    changed_at: Instant
+
+    @property
+    def subject(self) -> str:
+        """As the audit log calls it."""
+        return self.uri or self.did
+
+
+async def make(registry: Registry, by: Did, wish: Mapping[str, Any]) -> Report:
+    """Keep what was said: the input of ``createReport``, valid by its Lexicon. Raises InvalidInput.
+
+    The subject may be hosted anywhere: people see more than what is here.
+    """
+    did, uri, cid = _subject(wish["subject"])
+    tool = msgspec.json.encode(wish.get("modTool") or {})
+    if len(tool) > MAX_TOOL_BYTES:
+        raise InvalidInput("modTool", f"A tool describes itself in at most {MAX_TOOL_BYTES} bytes.")
+    values = {
+        "reported_by": by,
+        "reason_type": wish["reasonType"],
+        "reason": wish.get("reason", ""),
+        "subject_did": did,
+        "subject_uri": uri,
+        "subject_cid": cid,
+        "tool": tool.decode(),
+    }
+
+    def work(w: Writer) -> Report:
+        row = w.fetch_one(_INSERT, now=w.now, **values)
+        made = None if row is None else w.fetch_one(_FIND, id=row["id"])
+        if made is None:
+            raise _absent()
+        return _report(made)
+
+    return await registry.db.write(work)
+
+
+async def find(reader: Reader, number: int) -> Report:
+    """One report. Raises NotFound."""
+    row = await reader.fetch_one(_FIND, id=number) if 0 < number < NEWEST else None
+    if row is None:
+        raise _absent()
+    return _report(row)
+
+
+async def page(
+    reader: Reader,
+    *,
+    states: tuple[State, ...] | None = None,
+    subject: Did | None = None,
+    before: int = NEWEST,
+    limit: int = 50,
+) -> list[Report]:
+    """The newest reports before ``before`` (a number), of these states, about this account and its records."""
+    given: dict[str, object] = {}
+    if states is not None:
+        given["states"] = [state.value for state in states]
+    if subject is not None:
+        given["subject"] = subject
+    sql = _PAGE.format(clauses=" ".join(_CLAUSES[name] for name in given))
+    return [_report(row) for row in await reader.fetch(sql, before=before, limit=limit, **given)]
+
+
+async def counts(reader: Reader) -> dict[State, tuple[int, Instant]]:
+    """How many there are in each state, and when the oldest came."""
+    return {State(row["state"]): (int(row["n"]), Instant(row["oldest"])) for row in await reader.fetch(_COUNTS)}
+
+
+async def work_on(registry: Registry, deed: Deed, number: int, state: State | None) -> None:
+    """Note something about a report (the deed's reason), and put it into another state if one is given.
+
+    Raises NotFound, Forbidden, InvalidInput where there is neither a note nor a change.
+    """
+
+    def work(w: Writer) -> None:
+        row = w.fetch_one(_FIND, id=number)
+        if row is None:
+            raise _absent()
+        before = State(row["state"])
+        after = state or before
+        if before is after and not deed.reason.strip():
+            raise InvalidInput("note", "Write a note, or choose another state.")
+        if before is State.ESCALATED and after is not before and deed.by.role is Role.MODERATOR:
+            raise Forbidden("An escalated report waits for an admin.")
+        noted = Deed(deed.by, deed.reason, number)
+        audit_log.append(
+            w,
+            noted,
+            Act.WORK_ON_REPORT,
+            f"report {number}",
+            before={"state": before.value},
+            after={"state": after.value},
+        )
+        w.execute(_SET_STATE, id=number, state=after.value, now=w.now)
+
+    await registry.db.write(work)
+
+
+def _subject(value: Mapping[str, Any]) -> tuple[Did, str | None, str | None]:
+    try:
+        match value.get("$type"):
+            case "com.atproto.admin.defs#repoRef":
+                return parse_did(value["did"]), None, None
+            case "com.atproto.repo.strongRef":
+                uri = parse_at_uri(value["uri"])
+                if uri.collection is None or uri.rkey is None:
+                    raise InvalidInput("subject", "Name one record: at://did/collection/key.")
+                return parse_did(uri.authority), value["uri"], value["cid"]
+            case other:
+                raise InvalidInput("subject", f"Reports are about accounts and records, not about {other}.")
+    except Malformed:
+        raise InvalidInput("subject", "Name the account or record by its DID.") from None
+
+
+def _report(row: Row) -> Report:
+    return Report(
+        row["id"],
+        Did(row["reported_by"]),
+        row["reason_type"],
+        row["reason"],
+        Did(row["subject_did"]),
+        row["subject_uri"],
+        row["subject_cid"],
+        msgspec.json.decode(row["tool"]),
+        State(row["state"]),
+        Instant(row["created_at"]),
+        Instant(row["changed_at"]),
+    )
+
+
+def _absent() -> NotFound:
+    return NotFound("There is no such report.")

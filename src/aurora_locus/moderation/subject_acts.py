@@ -1,0 +1,140 @@
+"""What is decided about accounts, records and blobs: each act with its line in the audit log, in one transaction.
+
+The log comes before the announcement, which is the last thing a transaction does (``sequencer.log``).
+"""
+
+from dataclasses import dataclass
+
+from at_protocol.syntax.did import Did
+from aurora_locus.accounts.registry import Registry
+from aurora_locus.blobs.sweep import place
+from aurora_locus.moderation import audit_log, takedowns
+from aurora_locus.moderation.roles import Act, Deed, Operator, Role
+from aurora_locus.moderation.subjects import AccountSubject, BlobSubject, RecordSubject, Subject
+from aurora_locus.moderation.takedowns import AccountDecisions
+from groundwork.clock import Instant
+from groundwork.database.transaction import Writer
+from groundwork.errors import Failure, InvalidInput
+from groundwork.telemetry.logs import log
+
+# In whose name a suspension ends when its time has come.
+CLOCK = Operator("clock", Role.MODERATOR)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What shall hold about an account from now on; what is None stays. ``takedown`` is the reference, ``lift`` the
+    opposite; ``suspended`` goes until ``suspended_until``, or until it is ended.
+    """
+
+    takedown: str | None = None
+    lift: bool = False
+    suspended: bool | None = None
+    suspended_until: Instant | None = None
+    deactivated: bool | None = None
+
+
+async def decide_account(registry: Registry, deed: Deed, did: Did, wish: Wish) -> None:
+    """Make it so, and announce what follows; with no wish the status is announced once more.
+
+    Raises NotFound, Forbidden, InvalidInput for a suspension that ends before it begins.
+    """
+
+    def work(w: Writer) -> None:
+        if wish.suspended_until is not None and wish.suspended_until <= w.now:
+            raise InvalidInput("until", "A suspension ends in the future.")
+        before = takedowns.decisions(w, did)
+        acts = _make(w, did, wish)
+        after = takedowns.decisions(w, did)
+        for act in acts or [Act.ANNOUNCE]:
+            audit_log.append(w, deed, act, did, before=_values(before), after=_values(after))
+        takedowns.announce(w, registry.repositories, did)
+
+    await registry.db.write(work)
+
+
+def _make(w: Writer, did: Did, wish: Wish) -> list[Act]:
+    acts = []
+    if wish.takedown is not None:
+        takedowns.take_down_account(w, did, wish.takedown)
+        acts.append(Act.TAKE_DOWN)
+    elif wish.lift:
+        takedowns.lift_takedown(w, did)
+        acts.append(Act.RESTORE)
+    if wish.suspended is True:
+        takedowns.suspend(w, did, wish.suspended_until)
+        acts.append(Act.SUSPEND)
+    elif wish.suspended is False:
+        takedowns.end_suspension(w, did)
+        acts.append(Act.END_SUSPENSION)
+    if wish.deactivated is not None:
+        takedowns.set_deactivated(w, did, deactivated=wish.deactivated)
+        acts.append(Act.DEACTIVATE if wish.deactivated else Act.REACTIVATE)
+    return acts
+
+
+async def decide_content(
+    registry: Registry, deed: Deed, subject: RecordSubject | BlobSubject, takedown: str | None
+) -> None:
+    """Take a record or a blob down under this reference, or (None) lift that. Raises NotFound, Forbidden."""
+
+    def work(w: Writer) -> None:
+        if isinstance(subject, RecordSubject):
+            before = takedowns.decide_record(w, subject, takedown)
+        else:
+            before = takedowns.decide_blob(w, subject, takedown)
+        act = Act.RESTORE if takedown is None else Act.TAKE_DOWN
+        audit_log.append(w, deed, act, name_of(subject), before={"takedown": before}, after={"takedown": takedown})
+
+    await registry.db.write(work)
+    if isinstance(subject, BlobSubject):
+        await _move_file(registry, subject)
+
+
+async def _move_file(registry: Registry, subject: BlobSubject) -> None:
+    """Into quarantine, or back; where the store is away the daily walk comes back to it."""
+    try:
+        await place(registry.repositories.blobs, subject.did, subject.cid)
+    except Failure as failure:
+        log.warning("blob.not_moved", did=subject.did, kind=type(failure).__name__)
+
+
+async def end_suspensions(registry: Registry) -> int:
+    """End those whose time has come; how many."""
+    async with registry.db.reader() as reader:
+        due = await takedowns.over(reader)
+    for did in due:
+        deed = Deed(CLOCK, "The suspension has lasted as long as it should.")
+        await registry.db.write(lambda w, did=did, deed=deed: _end_if_over(w, registry, did, deed))  # type: ignore[misc]  # defaults bind now
+    return len(due)
+
+
+def _end_if_over(w: Writer, registry: Registry, did: Did, deed: Deed) -> None:
+    before = takedowns.decisions(w, did)
+    # Somebody may have prolonged it since the list was read.
+    if before.suspended_until is None or before.suspended_until > w.now:
+        return
+    takedowns.end_suspension(w, did)
+    after = takedowns.decisions(w, did)
+    audit_log.append(w, deed, Act.END_SUSPENSION, did, before=_values(before), after=_values(after))
+    takedowns.announce(w, registry.repositories, did)
+
+
+def name_of(subject: Subject) -> str:
+    """How the audit log calls a subject."""
+    match subject:
+        case AccountSubject():
+            return subject.did
+        case RecordSubject():
+            return subject.uri
+        case BlobSubject():
+            return f"at://{subject.did}/blob/{subject.cid}"
+
+
+def _values(decided: AccountDecisions) -> dict[str, object]:
+    values: dict[str, object] = {"status": decided.status.value}
+    if decided.takedown is not None:
+        values["takedown"] = decided.takedown
+    if decided.suspended_at is not None:
+        values["suspended_until"] = decided.suspended_until
+    return values

@@ -1,0 +1,105 @@
+"""The operators' pages in a real browser: fit for a phone and a desk, and usable without script."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, Page
+
+from aurora_locus.moderation.roles import Role
+from tests.aurora_locus.administration.working import employ
+from tests.aurora_locus.moderation.deciding import upload, write_note
+from tests.aurora_locus.moderation.test_reports import report
+from tests.aurora_locus.town import ADMIN_PASSWORD, Town, open_town
+from tests.databases import MakeDatabase
+from tests.pages.browsers import DESK, PHONE, chromium, sideways, small_targets
+from tests.parts import needs
+
+pytestmark = needs("chromium")
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    async with chromium() as opened:
+        yield opened
+
+
+@pytest.fixture
+async def town(make_sqlite: MakeDatabase, clock: Any, tmp_path: Path) -> AsyncIterator[Town]:
+    plc = await make_sqlite("plc_directory")
+    async with open_town(f"sqlite://{tmp_path / 'pds.db'}", plc, clock, tmp_path) as opened:
+        yield opened
+
+
+async def signed_in(browser: Browser, town: Town, **options: Any) -> Page:
+    context = await browser.new_context(base_url=town.url, locale="en-GB", **options)
+    context.set_default_timeout(10_000)
+    page = await context.new_page()
+    await page.goto("/admin")
+    await page.get_by_label("Name").fill("admin")
+    await page.get_by_label("Password").fill(ADMIN_PASSWORD)
+    await page.get_by_role("button", name="Sign in").click()
+    await page.get_by_role("heading", level=1, name="Overview").wait_for()
+    return page
+
+
+async def furnished(town: Town) -> list[str]:
+    """Something on every page; their addresses."""
+    ana = await town.sign_up("ana-with-long-name")
+    ben = await town.sign_up("ben")
+    written = await write_note(ana)
+    await write_note(ana, blob=(await upload(ana)).json()["blob"])
+    strong = {"$type": "com.atproto.repo.strongRef", "uri": written["uri"], "cid": written["cid"]}
+    await report(ben, strong, reason="Watches, again and again.\n" + "donaudampfschifffahrt" * 5)
+    await town.administration.post("com.atproto.server.createInviteCodes", {"codeCount": 2, "useCount": 5})
+    await employ(town, "mona", Role.MODERATOR)
+    one = f"/admin/accounts/{ana.did}"
+    acts = ("take-down", "suspend", "write", "change-handle", "delete")
+    rooms = ("", "/accounts", "/reports", "/reports/1", "/content", "/invites", "/relays", "/storage", "/audit")
+    more = ("/settings", "/operators", f"/content?uri={written['uri']}", f"/content?did={ana.did}", "/accounts?q=zzz")
+    return [one, *(f"{one}/{act}" for act in acts), *(f"/admin{room}" for room in (*rooms, *more)), "wrong form"]
+
+
+@pytest.mark.parametrize(("size", "scheme"), [(PHONE, "light"), (DESK, "dark")], ids=["phone, light", "desk, dark"])
+async def test_pages_are_fit_to_be_used(town: Town, browser: Browser, size: Any, scheme: Any) -> None:
+    found: list[str] = []
+    paths = await furnished(town)
+    page = await signed_in(browser, town, viewport=size, color_scheme=scheme)
+    page.on("pageerror", lambda error: found.append(f"script: {error}"))
+    for path in paths:
+        if path == "wrong form":
+            await page.goto(paths[1])
+            await page.get_by_label("Why").fill("because")
+            await page.get_by_role("button", name="Take down").click()
+            await page.get_by_role("alert").wait_for()
+        else:
+            await page.goto(path)
+        found += [f"{path}: {one['id']}" for one in (await Axe().run(page)).response["violations"]]
+        found += [f"{path}: {pixels} px wider than its window" for pixels in [await sideways(page)] if pixels > 0]
+        small = [one for one in await small_targets(page) if 'type="checkbox"' not in one]  # their label is the target
+        found += [f"{path}: small {one}" for one in small]
+    assert found == []
+
+
+async def test_without_script_a_report_is_worked_on_to_its_end(town: Town, browser: Browser) -> None:
+    """From the overview to the queue, the account, the act and back, with links and buttons alone."""
+    await furnished(town)
+    page = await signed_in(browser, town, viewport=PHONE, java_script_enabled=False)
+    await page.get_by_role("link", name="Reports").last.click()
+    await page.get_by_role("link", name="1: Spam").click()
+    await page.get_by_role("link", name="Act on the account").click()
+    await page.get_by_role("link", name="Suspend").click()
+    await page.get_by_label("A week").check()
+    await page.get_by_label("Why").fill("Sells watches.")
+    await page.get_by_label("Yes, suspend").check()
+    await page.get_by_role("button", name="Suspend").click()
+    await page.get_by_text("Done, and noted in the audit log.").wait_for()
+    await page.goto("/admin/reports/1")
+    await page.get_by_text("Sells watches.").wait_for()
+    await page.get_by_label("State").select_option("resolved")
+    await page.get_by_role("button", name="Save").click()
+    await page.get_by_text("Saved.").wait_for()
+    await page.goto("/admin/reports")
+    await page.get_by_text("Nothing waits for you.").wait_for()

@@ -1,0 +1,440 @@
+"""The operators' pages over HTTP: who gets in, what each act does, what is refused."""
+
+from typing import Any
+
+import pytest
+
+from aurora_locus.accounts import password_reset
+from aurora_locus.accounts.limits import OPERATOR_SIGN_IN, effective
+from aurora_locus.administration.pages.account_acts import ACTS
+from aurora_locus.administration.pages.server_pages import settings_shown
+from aurora_locus.moderation import operators
+from aurora_locus.moderation.roles import ADMINISTRATION, LEAST, Act, Deed, Role
+from aurora_locus.settings import Settings
+from groundwork.clock import HOUR, MINUTE
+from groundwork.settings import Secret
+from tests.aurora_locus.administration.working import PASSWORD, act, at_work, employ, sign_in
+from tests.aurora_locus.mailbox import letters
+from tests.aurora_locus.moderation.deciding import upload, write_note
+from tests.aurora_locus.moderation.operators import acts, entries, whole_log
+from tests.aurora_locus.moderation.test_reports import report
+from tests.aurora_locus.town import ADMIN_PASSWORD, SERVER, Town
+from tests.aurora_locus.visitor import heading_of, problems_in, token_in, visitor
+
+sqlite_only = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+
+PAGES = [
+    "",
+    "/accounts",
+    "/reports",
+    "/content",
+    "/invites",
+    "/relays",
+    "/storage",
+    "/audit",
+    "/settings",
+    "/operators",
+]
+
+
+async def test_account_is_taken_down_and_restored_from_its_page(town: Town) -> None:
+    ana = await town.sign_up("ana")
+    async with at_work(town) as admin:
+        page = await admin.get(f"/admin/accounts/{ana.did}")
+        assert heading_of(page) == "@ana.test"
+        assert "ana@example.org" in page.text
+        done = await act(admin, ana.did, "take-down", reference="case 7")
+        assert (done.status_code, done.headers["location"]) == (303, f"/admin/accounts/{ana.did}")
+        assert (await town.announced(ana.did))[-1] == "account takendown"
+        assert "under case 7" in (await admin.get(f"/admin/accounts/{ana.did}")).text
+        await act(admin, ana.did, "restore")
+        assert (await town.announced(ana.did))[-1] == "sync"
+    assert [(entry.actor, entry.reason) for entry in await entries(town)] == [("admin", "because")] * 2
+
+
+async def test_every_act_on_an_account(town: Town) -> None:
+    """In an order in which each of them changes something."""
+    ana = await town.sign_up("ana")
+    told: dict[str, Any] = {
+        "suspend": {"days": "3"},
+        "write": {"subject": "Hello", "content": "Please\r\nstop."},
+        "change-email": {"email": "new@example.org"},
+        "change-handle": {"new_handle": "anabel.test"},
+        "set-quota": {"quota": "2 MB"},
+        "delete": {"handle": "@Anabel.test"},
+    }
+    order = [
+        "suspend", "end-suspension", "take-down", "restore", "deactivate", "reactivate", "announce", "disable-invites",
+        "enable-invites", "write", "send-reset", "change-email", "change-handle", "set-quota", "delete",
+    ]  # fmt: skip
+    assert sorted(order) == sorted(ACTS)
+    sent = {}
+    async with at_work(town) as admin:
+        for slug in order:
+            answer = await act(admin, ana.did, slug, **told.get(slug, {}))
+            assert answer.status_code == 303, (slug, problems_in(answer), answer.text[:2000])
+            if slug == "send-reset":
+                sent = {letter.subject: letter.text for letter in await letters(town, "ana@example.org")}
+        assert (await admin.get(f"/admin/accounts/{ana.did}")).status_code == 404
+    assert await acts(town) == [ACTS[slug].act.value for slug in order]
+    assert sent["Hello"].splitlines() == ["Please", "stop."]
+    assert "Choose a new password" in sent
+
+
+@sqlite_only
+async def test_forms_want_a_reason_and_a_yes(town: Town) -> None:
+    ana = await town.sign_up("ana")
+    async with at_work(town) as admin:
+        for slug, fields, problems in (
+            ("take-down", {"sure": "yes"}, {"reason"}),
+            ("take-down", {"reason": "x"}, {"sure"}),
+            ("delete", {"reason": "x", "handle": "ben.test"}, {"handle"}),
+            ("suspend", {"reason": "x", "sure": "yes", "days": "8"}, {"days"}),
+            ("change-email", {"reason": "x", "sure": "yes", "email": "nothing"}, {"email"}),
+            ("restore", {"reason": "x", "report": "first"}, {"report"}),
+            ("set-quota", {"reason": "x", "quota": "much"}, {"quota"}),
+        ):
+            answer = await admin.send(f"/admin/accounts/{ana.did}/{slug}", fields)
+            assert (answer.status_code, set(problems_in(answer))) == (400, problems), slug
+        taken = await act(admin, ana.did, "change-handle", new_handle="www.test")
+        assert taken.status_code in {400, 422}
+        assert 'class="problems"' in taken.text
+    assert await town.count("audit_log") == 0
+    assert (await ana.get(f"{SERVER}.getSession")).json()["active"] is True
+
+
+@sqlite_only
+async def test_nobody_else_gets_in(town: Town) -> None:
+    """Neither strangers nor accounts; they are led to the sign-in page and from there back."""
+    ana = await town.sign_up("ana")
+    browser = visitor(town)
+    await browser.sign_in("ana")
+    for path in [f"/admin{page}" for page in PAGES] + [f"/admin/accounts/{ana.did}/delete"]:
+        answer = await browser.get(path)
+        assert (answer.status_code, answer.headers["location"]) == (
+            303,
+            f"/admin/sign-in?next={path.replace('/', '%2F').replace(':', '%3A')}",
+        )
+    csrf = token_in(await browser.get("/admin/sign-in"))
+    answer = await browser.post(
+        f"/admin/accounts/{ana.did}/delete", {"csrf": csrf, "reason": "x", "handle": "ana.test"}
+    )
+    assert answer.headers["location"].startswith("/admin/sign-in")
+    assert heading_of(await browser.get("/admin/sign-in")) == "Administration"
+    for name, password in (("admin", "wrong"), ("nobody", "wrong"), ("admin", ""), ("", ADMIN_PASSWORD)):
+        wrong = await sign_in(browser, name, password)
+        assert (wrong.status_code, problems_in(wrong)) == (400, {"password": "Wrong name or password."})
+    assert (await ana.get(f"{SERVER}.getSession")).status_code == 200
+    await browser.http.aclose()
+
+
+@sqlite_only
+async def test_form_of_another_site_or_visit_does_nothing(town: Town) -> None:
+    ana = await town.sign_up("ana")
+    fields = {"reason": "x", "sure": "yes"}
+    async with at_work(town) as admin:
+        path = f"/admin/accounts/{ana.did}/take-down"
+        csrf = token_in(await admin.get(path))
+        crossed = {**admin.sends, "sec-fetch-site": "cross-site", "origin": "https://evil.example"}
+        assert (await admin.http.post(path, data={"csrf": csrf, **fields}, headers=crossed)).status_code == 403
+        assert (await admin.post(path, fields)).status_code == 403
+        assert (await admin.post(path, {"csrf": "x" * 32, **fields})).status_code == 403
+    assert await town.count("audit_log") == 0
+
+
+@sqlite_only
+@pytest.mark.parametrize("role", Role, ids=str)
+async def test_what_each_role_may_do_on_pages(town: Town, role: Role) -> None:
+    """The pages and forms of each act open for the roles of the table and for no other."""
+    ana = await town.sign_up("ana")
+    await employ(town, "somebody", role)
+    before = await town.count("audit_log")
+    async with at_work(town, "somebody", PASSWORD) as operator:
+        csrf = token_in(await operator.get("/admin/content"))
+        doors = [(one.act, f"/admin/accounts/{ana.did}/{one.slug}") for one in ACTS.values()]
+        for needed, path in doors:
+            expected = 200 if rank(role) >= rank(LEAST[needed]) else 403
+            assert (await operator.get(path)).status_code == expected, path
+        forms = [
+            *((needed, path) for needed, path in doors),
+            (Act.CREATE_CODES, "/admin/invites/create"),
+            (Act.REQUEST_CRAWL, "/admin/relays/request-crawl"),
+            (Act.SWEEP_BLOBS, "/admin/storage/sweep"),
+            (Act.MANAGE_OPERATORS, "/admin/operators/add"),
+            (Act.MANAGE_OPERATORS, "/admin/operators/change"),
+        ]
+        for needed, path in forms:
+            if rank(role) < rank(LEAST[needed]):
+                fields = {"csrf": csrf, "reason": "x", "sure": "yes", "handle": "ana.test", "amount": "1", "uses": "1"}
+                assert (await operator.post(path, fields)).status_code == 403, path
+        shown = (await operator.get("/admin")).text
+        assert ("/admin/operators" in shown) is (role is Role.SUPERADMIN)
+    assert await town.count("audit_log") == before
+    assert (await ana.get(f"{SERVER}.getSession")).json()["active"] is True
+
+
+def rank(role: Role) -> int:
+    return [*Role].index(role)
+
+
+async def test_operator_who_is_disabled_is_out_at_once(town: Town) -> None:
+    await employ(town, "mo", Role.MODERATOR)
+    async with at_work(town, "mo", PASSWORD) as mo:
+        assert (await mo.get("/admin")).status_code == 200
+        deed = Deed(ADMINISTRATION, "left")
+        await operators.change(town.pds.registry, deed, "mo", Role.MODERATOR, disabled=True)
+        assert (await mo.get("/admin")).headers["location"].startswith("/admin/sign-in")
+        assert (await sign_in(mo, "mo", PASSWORD)).status_code == 400
+        assert "argon2" not in await whole_log(town)
+
+
+async def test_operators_are_added_and_changed_on_their_page(town: Town) -> None:
+    ana = await town.sign_up("ana")
+    async with at_work(town) as admin:
+        fields = {"name": "mo", "role": "moderator", "password": PASSWORD, "reason": "hired"}
+        assert (await admin.send("/admin/operators/add", fields, page="/admin/operators")).status_code == 303
+        assert (await admin.send("/admin/operators/add", fields, page="/admin/operators")).status_code == 422
+        for wrong in (
+            {"name": "admin"},
+            {"name": "x"},
+            {"role": "king"},
+            {"password": "short", "name": "no"},
+            {"password": "", "name": "nobody"},
+        ):
+            answer = await admin.send("/admin/operators/add", {**fields, **wrong}, page="/admin/operators")
+            assert answer.status_code == 400, wrong
+        linked = {"name": "ana", "role": "admin", "did": ana.did, "reason": "hired"}
+        assert (await admin.send("/admin/operators/add", linked, page="/admin/operators")).status_code == 303
+        async with at_work(town, "mo", PASSWORD) as mo:
+            assert (await mo.get("/admin/operators")).status_code == 403
+            changed = {"operator": "mo", "role": "admin", "new_password": "another word", "reason": "promoted"}
+            assert (await admin.send("/admin/operators/change", changed, page="/admin/operators")).status_code == 303
+            assert (await mo.get("/admin")).status_code == 303
+            assert (await sign_in(mo, "mo", PASSWORD)).status_code == 400
+            assert (await sign_in(mo, "mo", "another word")).status_code == 303
+    browser = visitor(town)
+    await browser.sign_in("ana", remember="yes")
+    assert (await browser.send("/admin/sign-in", {"as_account": "yes"})).status_code == 303
+    assert "ana" in (await browser.get("/admin")).text
+    town.clock.turn(20 * MINUTE)
+    await browser.send("/admin/sign-out", {}, page="/admin/content")
+    again = await browser.send("/admin/sign-in", {"as_account": "yes"})
+    assert again.headers["location"].startswith("/sign-in/again")
+    await browser.http.aclose()
+
+
+@sqlite_only
+async def test_new_password_of_an_account_ends_what_it_had_begun_here(town: Town) -> None:
+    """Whoever knew the old one was an operator with it."""
+    ana = await town.sign_up("ana")
+    await employ(town, "ana", Role.ADMIN, did=ana.did)
+    browser = visitor(town)
+    await browser.sign_in("ana")
+    assert (await browser.send("/admin/sign-in", {"as_account": "yes"})).status_code == 303
+    assert (await browser.get("/admin")).status_code == 200
+    await password_reset.change(town.pds.registry, ana.did, "a better one")
+    assert (await browser.get("/admin")).headers["location"].startswith("/admin/sign-in")
+    await browser.send("/sign-in", {"identifier": "ana.test", "password": "a better one"}, page="/sign-in?another")
+    assert (await browser.send("/admin/sign-in", {"as_account": "yes"})).status_code == 303
+    assert (await browser.get("/admin")).status_code == 200
+    await browser.http.aclose()
+
+
+@sqlite_only
+async def test_refused_password_of_an_operator_changes_nothing_else(town: Town) -> None:
+    await employ(town, "mo", Role.MODERATOR)
+    changed = {"operator": "mo", "role": "superadmin", "new_password": "short", "reason": "promoted"}
+    async with at_work(town) as admin:
+        refused = await admin.send("/admin/operators/change", changed, page="/admin/operators")
+        assert refused.status_code == 400
+    async with town.db.reader() as reader:
+        found = await operators.find(reader, "mo")
+    assert found is not None
+    assert found.role is Role.MODERATOR
+
+
+@sqlite_only
+async def test_no_operator_gets_into_the_account_of_a_higher_one(town: Town) -> None:
+    """A password reset to an address of one's own would make a superadmin of every admin."""
+    ana, ben = await town.sign_up("ana"), await town.sign_up("ben")
+    await employ(town, "ana", Role.SUPERADMIN, did=ana.did)
+    await employ(town, "mo", Role.ADMIN)
+    mine = {"email": "mo@example.org"}
+    async with at_work(town, "mo", PASSWORD) as mo:
+        refused = await act(mo, ana.did, "change-email", **mine)
+        assert refused.status_code == 403
+        assert "an operator with the role superadmin; mo has admin" in refused.text
+        assert (await ana.get("com.atproto.server.getSession")).json()["email"] == "ana@example.org"
+        assert (await act(mo, ben.did, "change-email", **mine)).status_code == 303
+        assert (await ben.get("com.atproto.server.getSession")).json()["email"] == "mo@example.org"
+    async with at_work(town) as admin:
+        assert (await act(admin, ana.did, "change-email", email="ana@example.net")).status_code == 303
+
+
+@sqlite_only
+async def test_session_ends_by_itself_and_by_signing_out(town: Town) -> None:
+    async with at_work(town) as admin:
+        for _ in range(11):
+            town.clock.turn(HOUR)
+            assert (await admin.get("/admin")).status_code == 200
+        town.clock.turn(HOUR)
+        assert (await admin.get("/admin")).status_code == 303
+    async with at_work(town) as admin:
+        town.clock.turn(2 * HOUR)
+        assert (await admin.get("/admin")).status_code == 303
+    async with at_work(town) as admin:
+        kept = admin.cookies()
+        await admin.send("/admin/sign-out", {}, page="/admin/content")
+        admin.carry(kept)
+        assert (await admin.get("/admin")).status_code == 303
+    assert await town.count("operator_sessions") <= 2
+
+
+async def test_report_from_the_queue_to_its_end(town: Town) -> None:
+    ana, ben = await town.sign_up("ana"), await town.sign_up("ben")
+    written = await write_note(ana)
+    strong = {"$type": "com.atproto.repo.strongRef", "uri": written["uri"], "cid": written["cid"]}
+    number = (await report(ben, strong, reason="<b>look</b>")).json()["id"]
+    async with at_work(town) as admin:
+        assert "&lt;b&gt;look&lt;/b&gt;" in (await admin.get("/admin/reports")).text
+        path = f"/admin/reports/{number}"
+        assert (await admin.send(path, {"note": "", "state": ""})).status_code == 400
+        assert (await admin.send(path, {"note": "looking", "state": "acknowledged"})).status_code == 303
+        decide = {
+            "uri": written["uri"],
+            "report": str(number),
+            "reason": "spam",
+            "sure": "yes",
+            "decision": "take-down",
+        }
+        done = await admin.send("/admin/content/decide", decide, page=f"/admin/content?uri={written['uri']}")
+        assert done.status_code == 303, problems_in(done)
+        hidden = await town.stranger.get(
+            "com.atproto.repo.getRecord",
+            repo=ana.did,
+            collection="org.example.note",
+            rkey=written["uri"].rpartition("/")[2],
+        )
+        assert hidden.status_code == 400
+        assert (await admin.send(path, {"note": "hidden", "state": "resolved"})).status_code == 303
+        story = (await admin.get(path)).text
+        for said in ("looking", "spam", "hidden", "subject: take down"):
+            assert said in story
+        assert "Nothing waits" in (await admin.get("/admin/reports")).text
+        assert (await admin.get("/admin/reports?state=resolved")).text.count(path) == 1
+        assert (await admin.get("/admin/reports/999")).status_code == 404
+        lift = {**decide, "decision": "lift"}
+        assert (
+            await admin.send("/admin/content/decide", lift, page=f"/admin/content?uri={written['uri']}")
+        ).status_code == 303
+    assert len(await entries(town, report=number)) == 4
+
+
+async def test_labels_are_put_and_taken_back(town: Town) -> None:
+    ana = await town.sign_up("ana")
+    reference = (await upload(ana)).json()["blob"]
+    await write_note(ana, blob=reference)
+    query = "com.atproto.label.queryLabels"
+    async with at_work(town) as admin:
+        page = f"/admin/content?did={ana.did}"
+        fields = {"did": ana.did, "value": "spam", "reason": "it is"}
+        assert (await admin.send("/admin/content/label", {**fields, "label_days": "1"}, page=page)).status_code == 303
+        assert len((await town.stranger.get(query, uriPatterns=ana.did)).json()["labels"]) == 1
+        assert ">spam<" in (await admin.get(page)).text
+        await admin.send("/admin/content/label", {**fields, "negate": "yes"}, page=page)
+        assert (await town.stranger.get(query, uriPatterns=ana.did)).json()["labels"] == []
+        for wrong in ({"value": ""}, {"label_days": "x"}, {"did": "ana"}, {"reason": ""}):
+            assert (await admin.send("/admin/content/label", {**fields, **wrong}, page=page)).status_code == 400
+        cid = reference["ref"]["$link"]
+        blob = {"did": ana.did, "cid": cid, "reason": "no", "sure": "yes", "decision": "take-down"}
+        assert (await admin.send("/admin/content/decide", blob, page=f"{page}&cid={cid}")).status_code == 303
+        assert "taken down" in (await admin.get(f"{page}&cid={cid}")).text
+        for asked in (
+            "uri=at://x",
+            "did=x",
+            f"did={ana.did}&cid=x",
+            "uri=at://did:plc:ragtjsm2j2vknwkz3zp4oxrd/org.example.note/x",
+        ):
+            assert (await admin.get(f"/admin/content?{asked}")).status_code == 200
+
+
+async def test_invites_are_made_and_disabled(town: Town) -> None:
+    async with at_work(town) as admin:
+        made = await admin.send(
+            "/admin/invites/create", {"amount": "2", "uses": "3", "reason": "a party"}, page="/admin/invites"
+        )
+        assert (made.status_code, "2 made" in made.text) == (200, True)
+        codes = (await town.administration.get("com.atproto.admin.getInviteCodes")).json()["codes"]
+        assert [(code["available"], code["createdBy"]) for code in codes] == [(3, "admin")] * 2
+        gone = {"code": codes[0]["code"], "reason": "lost"}
+        assert (await admin.send("/admin/invites/disable", gone, page="/admin/invites")).status_code == 303
+        assert "disabled" in (await admin.get("/admin/invites?sort=usage")).text
+        for wrong in ({"amount": "0"}, {"amount": "101"}, {"uses": "x"}, {"reason": ""}):
+            answer = await admin.send(
+                "/admin/invites/create", {"amount": "1", "uses": "1", "reason": "x", **wrong}, page="/admin/invites"
+            )
+            assert (answer.status_code, set(problems_in(answer))) == (400, set(wrong))
+
+
+async def test_accounts_are_found(town: Town) -> None:
+    ana = await town.sign_up("ana")
+    await town.sign_up("ben")
+    async with at_work(town) as admin:
+        await act(admin, ana.did, "suspend", days="0")
+
+        async def found(**asked: str) -> set[str]:
+            text = (await admin.get("/admin/accounts", **asked)).text
+            return {name for name in ("ana", "ben") if f"@{name}.test" in text}
+
+        assert await found() == {"ana", "ben"}
+        assert await found(q="@AN") == {"ana"}
+        assert await found(q="ben@EXAMPLE") == {"ben"}
+        assert await found(q=ana.did) == {"ana"}
+        assert await found(status="suspended") == {"ana"}
+        assert await found(q="%", status="") == set()
+        for nothing in ("did:plc:ragtjsm2j2vknwkz3zp4oxrd", "nobody", "did:x"):
+            assert (await admin.get(f"/admin/accounts/{nothing}")).status_code == 404
+        assert (await admin.get(f"/admin/accounts/{ana.did}/marry")).status_code == 404
+
+
+@sqlite_only
+async def test_every_page_opens_and_says_no_secret(town: Town) -> None:
+    ana = await town.sign_up("ana")
+    await write_note(ana)
+    async with at_work(town) as admin:
+        await act(admin, ana.did, "announce")
+        for page in PAGES:
+            answer = await admin.get(f"/admin{page}")
+            assert answer.status_code == 200, page
+            assert answer.headers["cache-control"] == "no-store"
+            assert ADMIN_PASSWORD not in answer.text
+        assert "(set, not shown)" in (await admin.get("/admin/settings")).text
+        sweep = {"reason": "full disk"}
+        assert (await admin.send("/admin/storage/sweep", sweep, page="/admin/storage")).status_code == 303
+        assert (await admin.get("/admin/audit", subject=ana.did)).text.count("account: announce</strong>") == 1
+        assert "No line fits" in (await admin.get("/admin/audit", actor="nobody")).text
+        refused = await admin.send("/admin/relays/request-crawl", {"reason": "x"}, page="/admin/accounts")
+        assert refused.status_code == 403
+
+
+def test_password_inside_of_an_address_is_not_shown() -> None:
+    settings = Settings(database_url="postgresql://pds:hush@db.example/pds", jwt_secret=Secret("hush"))
+    shown = {name: value for name, value, _, _ in settings_shown(settings)}
+    assert shown["PDS_DATABASE_URL"] == "postgresql://…@db.example/pds"
+    assert shown["PDS_JWT_SECRET"] == "(set, not shown)"
+    assert "hush" not in str(shown)
+
+
+@sqlite_only
+async def test_every_wrong_password_is_counted(town: Town) -> None:
+    """Per place and per name; the server's own limits are the page's."""
+    registry = town.pds.registry
+    browser = visitor(town)
+    await sign_in(browser, "admin", "wrong")
+    standing = await registry.counters.add(effective(registry, OPERATOR_SIGN_IN), "127.0.0.1", 1, registry.clock.now())
+    assert standing.remaining == effective(registry, OPERATOR_SIGN_IN).points - 2
+    await registry.counters.add(
+        effective(registry, OPERATOR_SIGN_IN), "127.0.0.1", standing.remaining, registry.clock.now()
+    )
+    assert (await sign_in(browser, "admin", ADMIN_PASSWORD)).status_code == 429
+    await browser.http.aclose()

@@ -1,0 +1,40 @@
+"""An operator at work: a browser that is signed in to ``/admin``."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+
+from aurora_locus.moderation import operators
+from aurora_locus.moderation.roles import ADMINISTRATION, Deed, Role
+from tests.aurora_locus.town import ADMIN_PASSWORD, Town
+from tests.aurora_locus.visitor import Visitor, visitor
+
+PASSWORD = "a word of an operator"
+
+
+@asynccontextmanager
+async def at_work(town: Town, name: str = "admin", password: str = ADMIN_PASSWORD) -> AsyncIterator[Visitor]:
+    """Signed in; the password of the settings, if no other is given."""
+    browser = visitor(town)
+    try:
+        answer = await sign_in(browser, name, password)
+        assert answer.status_code == 303, answer.text
+        yield browser
+    finally:
+        await browser.http.aclose()
+
+
+async def sign_in(browser: Visitor, name: str, password: str) -> httpx.Response:
+    return await browser.send("/admin/sign-in", {"name": name, "password": password})
+
+
+async def employ(town: Town, name: str, role: Role, *, did: str | None = None) -> None:
+    """A new operator."""
+    deed = Deed(ADMINISTRATION, "hired")
+    await operators.add(town.pds.registry, deed, name, role, password=None if did else PASSWORD, did=did)
+
+
+async def act(browser: Visitor, did: str, slug: str, **fields: str) -> httpx.Response:
+    """Send the form of an act."""
+    return await browser.send(f"/admin/accounts/{did}/{slug}", {"reason": "because", "sure": "yes", **fields})

@@ -1,0 +1,248 @@
+"""Backups: one moment while people write, unreadable to whoever finds them, proven before they count."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from aurora_locus.maintenance import backup, history, integrity, proof
+from aurora_locus.maintenance.manifest import read_manifest
+from aurora_locus.maintenance.vault import DATABASE, open_place, open_vault, part_name
+from aurora_locus.repository.repositories import Repositories
+from groundwork.blobstore.contract import put
+from groundwork.blobstore.disk import DiskBlobStore, DiskUpload
+from groundwork.blobstore.open_ import Bucket
+from groundwork.clock import SECOND, HandClock
+from groundwork.database.transaction import Database
+from groundwork.errors import Conflict, InvalidInput, NotFound, Refused, Unavailable
+from tests.aurora_locus.blobs.uploading import has_file, refer, send
+from tests.aurora_locus.hosted import Hosted
+from tests.aurora_locus.maintenance.vaults import Place, fill, source_of, vault_in
+
+
+@pytest.fixture
+def source(repositories: Repositories, place: Place, tmp_path: Path) -> backup.Source:
+    return source_of(place.url, repositories, tmp_path / "scratch")
+
+
+async def states(db: Database) -> list[tuple[str, str]]:
+    async with db.reader() as reader:
+        return [(one.state, one.reason) for one in await history.newest(reader)]
+
+
+async def test_a_backup_made_while_people_write_is_one_moment(
+    repositories: Repositories, db: Database, source: backup.Source, clock: HandClock, tmp_path: Path
+):
+    """Writers never stop: records, pictures, deletions; every backup that is made meanwhile is proven whole."""
+    people = [await Hosted.make(repositories, name) for name in ("ada", "ben", "carl")]
+    vault = vault_in(tmp_path / "vault")
+    stop = asyncio.Event()
+    written = 0
+
+    async def write(person: Hosted) -> None:
+        nonlocal written
+        number = 0
+        while not stop.is_set():
+            number += 1
+            clock.turn(1000)
+            picture = await send(person, f"picture {number} of {person.did}".encode() * 40)
+            await refer(person, f"p{number}", picture)
+            if number > 3:
+                await person.delete(f"p{number - 3}")
+            written += 1
+
+    writing = [asyncio.create_task(write(person)) for person in people]
+    counts = []
+    for _ in range(3):
+        before = written
+        made = await backup.take(db, source, vault, clock)
+        assert made.missing == []
+        counts.append(written - before)
+        clock.turn(SECOND)
+    stop.set()
+    await asyncio.gather(*writing)
+    assert all(counts), "nobody wrote while a backup was made"
+    assert [state for state, _ in await states(db)] == ["done"] * 3
+    for name in await vault.ids():
+        report = await proof.prove(vault, await read_manifest(vault, name), tmp_path / "proofs", backup.silently)
+        assert report.findings == []
+        assert report.repositories == 3
+
+
+async def test_blobs_are_sent_once(ada: Hosted, db: Database, source: backup.Source, clock: HandClock, tmp_path: Path):
+    await fill(ada, blobs=3)
+    vault = vault_in(tmp_path / "vault")
+    first = await backup.take(db, source, vault, clock)
+    written = {path: path.stat().st_mtime_ns for path in (tmp_path / "vault" / "blobs").rglob("*") if path.is_file()}
+    clock.turn(SECOND)
+    await refer(ada, "one more", await send(ada, b"one more picture" * 1000))
+    second = await backup.take(db, source, vault, clock)
+    after = {path: path.stat().st_mtime_ns for path in (tmp_path / "vault" / "blobs").rglob("*") if path.is_file()}
+    assert (first.blobs, second.blobs) == (3, 4)
+    assert written.items() <= after.items()
+    assert len(after) == 4
+
+
+async def test_nothing_in_it_can_be_read(
+    ada: Hosted, db: Database, source: backup.Source, clock: HandClock, tmp_path: Path
+):
+    """Neither text of records, nor pictures, nor whose they are, nor keys."""
+    await ada.create("a", "a very private thought")
+    await refer(ada, "b", await send(ada, b"a very private picture" * 50))
+    await backup.take(db, source, vault_in(tmp_path / "vault"), clock)
+    files = [path for path in (tmp_path / "vault").rglob("*") if path.is_file()]
+    assert len(files) >= 4
+    for path in files:
+        stored = path.read_bytes() + str(path).encode()
+        for secret in (b"private", ada.did.encode(), source.secrets["sealing_keys"].encode(), b"aurora"):
+            assert secret not in stored, path
+    assert not list((tmp_path / "scratch").iterdir())
+
+
+async def test_another_passphrase_is_refused_and_the_right_one_opens(tmp_path: Path):
+    store = open_place(str(tmp_path / "vault"), Bucket(""))
+    with pytest.raises(NotFound, match="no backups"):
+        await open_vault(store, "right horse", make=False)
+    made = await open_vault(store, "right horse", make=True)
+    assert (await open_vault(store, "right horse", make=True)).master == made.master
+    with pytest.raises(Refused, match="another passphrase"):
+        await open_vault(store, "wrong horse", make=True)
+    await put(store, "vault", b"something else")
+    with pytest.raises(Refused, match="no backup of ours"):
+        await open_vault(store, "right horse", make=False)
+
+
+@pytest.mark.parametrize("url", ["ftp://somewhere/x", "s3://", "https://bucket.example/x"])
+def test_places_that_are_none(url: str):
+    with pytest.raises(InvalidInput, match="s3://bucket/folder"):
+        open_place(url, Bucket(""))
+
+
+async def test_one_at_a_time(ada: Hosted, db: Database, source: backup.Source, clock: HandClock, tmp_path: Path):
+    """Whoever begins while another is being made is told; one that died is not waited for."""
+    vault = vault_in(tmp_path / "vault")
+    outcomes = await asyncio.gather(*(backup.take(db, source, vault, clock) for _ in range(3)), return_exceptions=True)
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Conflict", "Conflict", "Manifest"]
+    await history.begin(db, "died")
+    with pytest.raises(Conflict, match="being made already"):
+        await backup.take(db, source, vault, clock)
+    clock.turn(history.SILENCE + SECOND)
+    await backup.take(db, source, vault, clock)
+    assert ("failed", "it was cut off") in await states(db)
+
+
+async def test_a_place_that_is_away_fails_the_backup_and_leaves_nothing(
+    ada: Hosted, db: Database, source: backup.Source, clock: HandClock, tmp_path: Path
+):
+    """The failure is on record, files may go again, and the next one succeeds."""
+    await fill(ada)
+    store = _Filling(tmp_path / "vault", room=1_000)
+    vault = vault_in(store)
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            await backup.take(db, source, vault, clock)
+        store.room = 5_000
+        clock.turn(SECOND)
+    assert await vault.ids() == []
+    assert not [stored async for stored in vault.store.list("backups")]
+    assert {state for state, _ in await states(db)} == {"failed"}
+    async with db.reader() as reader:
+        assert await history.last_backup(reader) is None
+        assert await reader.fetch("select * from blob_pins") == []
+    store.room = 10_000_000
+    made = await backup.take(db, source, vault, clock)
+    assert await vault.ids() == [made.id]
+
+
+class _Filling(DiskBlobStore):
+    """A disk with so much room."""
+
+    def __init__(self, root: Path, room: int) -> None:
+        super().__init__(root)
+        self.room = room
+
+    @asynccontextmanager
+    async def upload(self) -> AsyncIterator[DiskUpload]:
+        async with super().upload() as upload:
+            write = upload.write
+
+            async def limited(piece: bytes) -> None:
+                self.room -= len(piece)
+                if self.room < 0:
+                    raise Unavailable("The blob cannot be stored at the moment.")
+                await write(piece)
+
+            upload.write = limited  # type: ignore[method-assign]
+            yield upload
+
+
+async def test_interrupted_at_any_stage(
+    ada: Hosted, db: Database, source: backup.Source, clock: HandClock, tmp_path: Path
+):
+    """Cancelled (the server stops) while it reads, sends or proves: no half of a backup counts."""
+    await fill(ada)
+    vault = vault_in(tmp_path / "vault")
+    for stage in ("database", "blobs", "reading back", "checking"):
+        reached = asyncio.Event()
+
+        def tell(what: str, _done: int, _of: int, stage: str = stage, reached: asyncio.Event = reached) -> None:
+            if what == stage:
+                reached.set()
+
+        task = asyncio.create_task(backup.take(db, source, vault, clock, progress=tell))
+        await reached.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert await vault.ids() == [], stage
+        assert not list((tmp_path / "scratch").iterdir()), stage
+        clock.turn(SECOND)
+    await backup.take(db, source, vault, clock)
+
+
+@pytest.mark.parametrize("part", [DATABASE, "blobs"])
+async def test_a_damaged_backup_is_noticed(
+    ada: Hosted, db: Database, source: backup.Source, clock: HandClock, tmp_path: Path, part: str
+):
+    """One bit of the place flipped since."""
+    await fill(ada)
+    vault = vault_in(tmp_path / "vault")
+    made = await backup.take(db, source, vault, clock)
+    path = tmp_path / "vault" / part_name(made.id, part)
+    damaged = bytearray(path.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    path.write_bytes(damaged)
+    with pytest.raises(Refused, match="damaged"):
+        await proof.prove(vault, made, tmp_path / "proofs", backup.silently)
+
+
+async def test_a_damaged_blob_is_found(
+    ada: Hosted, db: Database, source: backup.Source, clock: HandClock, tmp_path: Path
+):
+    await fill(ada, blobs=1)
+    vault = vault_in(tmp_path / "vault")
+    made = await backup.take(db, source, vault, clock)
+    (path,) = (path for path in (tmp_path / "vault" / "blobs").rglob("*") if path.is_file())
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    report = await proof.prove(vault, made, tmp_path / "proofs", backup.silently)
+    assert [finding.about for finding in report.findings] == [ada.did]
+    path.unlink()
+    report = await proof.prove(vault, made, tmp_path / "proofs", backup.silently)
+    assert "has no file" in report.findings[0].what
+
+
+async def test_a_file_that_is_missing_is_told_and_the_rest_is_kept(
+    ada: Hosted, db: Database, source: backup.Source, clock: HandClock, tmp_path: Path
+):
+    """A damaged server has a backup all the more."""
+    blob = await send(ada, b"picture")
+    await refer(ada, "a", blob)
+    store = ada.repositories.blobs.store
+    assert await has_file(ada, blob.cid)
+    await store.delete(f"{ada.did}/{blob.cid}")
+    made = await backup.take(db, source, vault_in(tmp_path / "vault"), clock)
+    assert made.missing == [f"{ada.did}/{blob.cid}"]
+    report = await integrity.examine(db, integrity.in_store(store))
+    assert [finding.what for finding in report.findings] == [f"The blob {blob.cid} has no file."]

@@ -1,0 +1,182 @@
+"""What is damaged is found and named; what can be put in order is; what is lost is said to be lost."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from at_protocol.crypto.k256 import PrivateKey
+from at_protocol.repo.commit import sign_commit
+from at_protocol.sync import verify
+from at_protocol.sync.events import SyncMessage
+from aurora_locus.maintenance import integrity
+from aurora_locus.maintenance.repair import repair
+from aurora_locus.repository import reader
+from aurora_locus.repository.model import Status
+from aurora_locus.repository.nodes import DamagedRepository
+from aurora_locus.repository.repositories import Repositories
+from groundwork.clock import HandClock
+from groundwork.database.transaction import Database
+from groundwork.errors import NotFound
+from tests.aurora_locus.blobs.uploading import refer, send
+from tests.aurora_locus.conftest import assemble
+from tests.aurora_locus.hosted import NOTE, Hosted, messages
+from tests.aurora_locus.maintenance.vaults import fill
+
+
+async def run(db: Database, sql: str, **values: Any) -> int:
+    return await db.write(lambda w: w.execute(sql, **values))
+
+
+async def findings(db: Database, person: Hosted) -> list[str]:
+    report = await integrity.examine(db, integrity.in_store(person.repositories.blobs.store))
+    assert {one.about for one in report.findings} <= {person.did, "events", "accounts"}
+    return [one.what for one in report.findings]
+
+
+async def test_a_busy_server_is_whole(repositories: Repositories, ada: Hosted, ben: Hosted, db: Database):
+    """Creations, updates, deletions, the same record twice, pictures: nothing is wrong, and everything was counted."""
+    await fill(ada, records=40, blobs=3)
+    await ada.put("r1", "changed")
+    await ada.delete("r2")
+    await ada.create("same", "twice")
+    await ben.create("same", "twice")
+    await ada.create("again", "twice")
+    report = await integrity.examine(db, integrity.in_store(repositories.blobs.store))
+    assert report.findings == []
+    assert (report.repositories, report.records, report.blobs, report.missing_blobs) == (2, 45, 3, 0)
+
+
+DAMAGES = {
+    "index lacks": ("delete from records where rkey = 'r1'", "The record index lacks 1 paths"),
+    "index has more": (
+        "insert into records (did, collection, rkey, cid, rev) select did, collection, 'ghost', cid, rev from records where rkey = 'r1'",
+        "has beyond the tree 1 paths",
+    ),
+    "index says other": (
+        "update records set cid = (select cid from records where rkey = 'r2') where rkey = 'r1'",
+        "says other content for 1 paths",
+    ),
+    "head's revision": ("update repositories set rev = '3aaaaaaaaaa22'", "another revision or root"),
+    "counts": (
+        "update blocks set uses = 5 where cid in (select cid from records where rkey = 'r1')",
+        "counted as used",
+    ),
+    "references": ("delete from blob_references", "References to blobs"),
+    "a node": ("delete from blocks where cid = (select data from repositories)", "is missing"),
+    "bytes of a node": ("update blocks set bytes = :junk where cid = (select data from repositories)", "other bytes"),
+    "the commit": ("delete from blocks where cid = (select head from repositories)", "is missing"),
+    "a blob counted as temporary": ("update blobs set state = 'temporary'", "still counts as temporary"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+async def test_damage_is_found_and_repaired(ada: Hosted, db: Database, clock: HandClock, tmp_path: Path, damage: str):
+    """Nothing is lost: index from tree, or tree from index; a new commit says so to everybody, and it verifies."""
+    await fill(ada, records=30)
+    before = await reader.all_entries(db, ada.did)
+    sql, said = DAMAGES[damage]
+    await run(db, sql, **({"junk": b"\xa0"} if ":junk" in sql else {}))
+    found = await findings(db, ada)
+    assert any(said in what for what in found), found
+
+    fresh = await assemble(db, clock, tmp_path)
+    done = await repair(fresh, ada.did)
+
+    assert (done.lost, done.missing_blobs) == ((), ())
+    assert done.from_tree is (damage not in ("a node", "bytes of a node"))
+    assert await findings(db, ada) == []
+    assert await reader.all_entries(db, ada.did) == before
+    (*_, told) = await messages(db, ada.did)
+    assert isinstance(told, SyncMessage)
+    verify.verify_sync_message(told, ada.key.public, now_us=clock.now())
+    await Hosted(fresh, ada.did, ada.key).create("after", "the repair")
+    assert await findings(db, ada) == []
+
+
+async def test_a_record_whose_bytes_are_gone_is_named(ada: Hosted, db: Database, clock: HandClock, tmp_path: Path):
+    await fill(ada)
+    await run(db, "delete from blocks where cid = (select cid from records where rkey = 'r3')")
+    assert any("is missing" in what for what in await findings(db, ada))
+    done = await repair(await assemble(db, clock, tmp_path), ada.did)
+    assert done.lost == (f"{NOTE}/r3",)
+    assert await findings(db, ada) == []
+
+
+async def test_a_blob_without_file_can_be_uploaded_again(ada: Hosted, db: Database):
+    blob = await send(ada, b"a picture")
+    await refer(ada, "a", blob)
+    store = ada.repositories.blobs.store
+    await store.delete(f"{ada.did}/{blob.cid}")
+    assert await findings(db, ada) == [f"The blob {blob.cid} has no file."]
+    done = await repair(ada.repositories, ada.did)
+    assert done.missing_blobs == (blob.cid,)
+    assert await findings(db, ada) == []
+    await send(ada, b"a picture")
+    report = await integrity.examine(db, integrity.in_store(store))
+    assert (report.findings, report.missing_blobs) == ([], 0)
+
+
+async def test_a_wrong_signature_is_found_and_signed_anew(ada: Hosted, db: Database):
+    """The key in the database is not the one that signed: a rotation that was cut off, say."""
+    await fill(ada)
+    head = await ada.repositories.head(ada.did)
+    forged = sign_commit(PrivateKey.from_random(b"x" * 64), did=ada.did, rev=head.rev, data=head.data)
+
+    def work(w: Any) -> None:
+        w.execute(
+            "update blocks set cid = :cid, bytes = :b where cid = :old",
+            cid=bytes(forged.cid),
+            b=forged.block,
+            old=bytes(head.commit),
+        )
+        w.execute("update repositories set head = :cid", cid=bytes(forged.cid))
+
+    await db.write(work)
+    assert any("signature" in what for what in await findings(db, ada))
+    await repair(ada.repositories, ada.did)
+    assert await findings(db, ada) == []
+
+
+async def test_numbers_that_cannot_be(ada: Hosted, db: Database):
+    await fill(ada)
+    await run(db, "update sequencer set last = 1")
+    assert any("above the last number" in what for what in await findings(db, ada))
+    await run(db, "update sequencer set last = 1000, retired_up_to = 3")
+    assert any("removed by retention" in what for what in await findings(db, ada))
+
+
+async def test_an_announcement_that_is_not_of_the_head(ada: Hosted, db: Database):
+    """As where a commit was made without its event (invariant 2)."""
+    await fill(ada)
+    await run(db, "delete from events where seq = (select max(seq) from events)")
+    assert "Its last announcement is not about its head." in await findings(db, ada)
+
+
+async def test_repairing_what_is_whole_changes_nothing_but_the_commit(ada: Hosted, db: Database):
+    await fill(ada)
+    head, before = await ada.repositories.head(ada.did), await reader.all_entries(db, ada.did)
+    done = await repair(ada.repositories, ada.did)
+    after = await ada.repositories.head(ada.did)
+    assert (after.data, after.status) == (head.data, Status.ACTIVE)
+    assert done.rev == after.rev > head.rev
+    assert await reader.all_entries(db, ada.did) == before
+
+
+async def test_an_empty_repository(ada: Hosted, db: Database):
+    await run(db, "delete from blocks where cid = (select data from repositories)")
+    await repair(ada.repositories, ada.did)
+    assert await findings(db, ada) == []
+
+
+async def test_nobody(repositories: Repositories):
+    with pytest.raises(NotFound):
+        await repair(repositories, Hosted.named(repositories, "nobody").did)
+
+
+async def test_a_damaged_tree_says_what_to_do(ada: Hosted, db: Database, clock: HandClock, tmp_path: Path):
+    await fill(ada)
+    await run(db, "delete from blocks where cid = (select data from repositories)")
+    fresh = Hosted(await assemble(db, clock, tmp_path), ada.did, ada.key)
+    with pytest.raises(DamagedRepository, match="openmeet pds verify"):
+        await fresh.create("x")

@@ -1,0 +1,197 @@
+"""A PDS that was lost and restored: its people's data are there, and whoever followed it can follow on."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from at_protocol.sync import events, verify
+from at_protocol.sync.events import AccountMessage, CommitMessage, SyncMessage
+from aurora_locus.blobs.uploads import Blobs, Limits
+from aurora_locus.keys.signing_keys import SigningKeys
+from aurora_locus.maintenance import backup, history, integrity, restore
+from aurora_locus.maintenance.manifest import SCHEMA, read_manifest
+from aurora_locus.maintenance.restore import NUMBERS_LEFT_OUT
+from aurora_locus.repository import hosting, reader
+from aurora_locus.repository.model import Status
+from aurora_locus.repository.repositories import Repositories, open_repositories
+from aurora_locus.sequencer.live import open_live
+from groundwork.clock import MINUTE, HandClock
+from groundwork.database.open_ import open_database
+from groundwork.database.transaction import Database, Engine
+from groundwork.errors import Refused
+from groundwork.sealing import Sealer
+from tests.aurora_locus.blobs.uploading import refer, send
+from tests.aurora_locus.hosted import NOTE, Hosted, frames_after, messages
+from tests.aurora_locus.maintenance.vaults import FRESH_KEY, Place, fill, source_of, target_of, vault_in
+from tests.buckets import MakeBucket
+
+
+async def reopen(url: str, clock: HandClock, folder: Path) -> tuple[Database, Repositories]:
+    """The restored PDS, as its next start finds it."""
+    db = await open_database(url, schema=SCHEMA, clock=clock)
+    target = target_of(url, folder)
+    blobs = Blobs(db, target.store, Limits())
+    keys = SigningKeys(db, Sealer([FRESH_KEY]))
+    return db, await open_repositories(db, await open_live(db), keys, blobs, clock, clock_id=3)
+
+
+async def test_what_was_backed_up_is_there_and_can_be_written(
+    repositories: Repositories, ada: Hosted, ben: Hosted, db: Database, place: Place, clock: HandClock, tmp_path: Path
+):
+    """Records, blobs, keys; under other sealing keys; and everything holds together."""
+    await fill(ada)
+    await fill(ben, records=2, blobs=1)
+    carl = await Hosted.make(repositories, "carl")
+    await db.write(lambda w: hosting.set_status(w, repositories, carl.did, Status.DEACTIVATED))
+    vault = vault_in(tmp_path / "vault")
+    before = await reader.all_entries(db, ada.did)
+    made = await backup.take(db, source_of(place.url, repositories, tmp_path / "scratch"), vault, clock)
+    clock.turn(10 * MINUTE)
+
+    result = await restore.restore(vault, await read_manifest(vault), target_of(place.other, tmp_path), clock)
+
+    assert result.report.is_good, result.report.findings
+    assert (result.announced, result.blobs) == (3, 3)
+    assert result.first_number == made.last_number + NUMBERS_LEFT_OUT + 1
+    there, restored = await reopen(place.other, clock, tmp_path)
+    assert await reader.all_entries(there, ada.did) == before
+    again = Hosted(restored, ada.did, ada.key)
+    await again.create("after", "written after the restore")
+    blob = await send(again, b"a new picture")
+    await refer(again, "new", blob)
+    assert (await integrity.examine(there, integrity.in_store(restored.blobs.store))).findings == []
+    head = await restored.head(carl.did)
+    assert head.status is Status.DEACTIVATED
+    async with there.reader() as found:
+        (row,) = await history.newest(found)
+    assert (row.state, row.reason) == ("failed", "restored from it")
+    await there.close()
+
+
+async def test_a_follower_goes_on_with_its_cursor(
+    repositories: Repositories, ada: Hosted, ben: Hosted, db: Database, place: Place, clock: HandClock, tmp_path: Path
+):
+    """It saw commits that the backup does not have. With its old cursor it gets, above everything it knew, one ``#sync``
+    for each active repository, newer than what it knew and signed; what follows then chains.
+    """
+    vault = vault_in(tmp_path / "vault")
+    await ada.create("kept", "in the backup")
+    await backup.take(db, source_of(place.url, repositories, tmp_path / "scratch"), vault, clock)
+    clock.turn(MINUTE)
+    await ada.create("lost", "after the backup")
+    await db.write(lambda w: hosting.set_status(w, repositories, ben.did, Status.DEACTIVATED))
+    seen = await frames_after(db)
+    cursor = seen[-1][0]
+    (*_, newest) = [m for m in await messages(db, ada.did) if isinstance(m, CommitMessage)]
+    known = verify.verify_commit_message(newest, ada.key.public, now_us=clock.now(), care=verify.LENIENT).known
+
+    clock.turn(MINUTE)
+    await restore.restore(vault, await read_manifest(vault), target_of(place.other, tmp_path), clock)
+    there, restored = await reopen(place.other, clock, tmp_path)
+    again = Hosted(restored, ada.did, ada.key)
+    await again.create("next", "after the restore")
+
+    after = [events.read(frame) for number, frame in await frames_after(there, cursor) if number > cursor]
+    assert {message.did for message in after if isinstance(message, SyncMessage)} == {ada.did, ben.did}
+    (told,) = [message for message in after if isinstance(message, SyncMessage) and message.did == ada.did]
+    assert told.rev > known.rev
+    state = verify.verify_sync_message(told, ada.key.public, now_us=clock.now(), known=known)
+    (commit,) = [message for message in after if isinstance(message, CommitMessage)]
+    verify.verify_commit_message(commit, ada.key.public, now_us=clock.now(), known=verify.Known(told.rev, state.data))
+    assert {str(path) for path in await reader.all_entries(there, ada.did)} == {f"{NOTE}/kept", f"{NOTE}/next"}
+    await there.close()
+
+
+async def test_inactive_repositories_are_announced_as_such(
+    repositories: Repositories, ada: Hosted, db: Database, place: Place, clock: HandClock, tmp_path: Path
+):
+    """It was activated after the backup, and is not any more: the network must hear it."""
+    await db.write(lambda w: hosting.set_status(w, repositories, ada.did, Status.DEACTIVATED))
+    vault = vault_in(tmp_path / "vault")
+    await backup.take(db, source_of(place.url, repositories, tmp_path / "scratch"), vault, clock)
+    await restore.restore(vault, await read_manifest(vault), target_of(place.other, tmp_path), clock, left_out=7)
+    there, _ = await reopen(place.other, clock, tmp_path)
+    (*_, last) = await messages(there, ada.did)
+    assert isinstance(last, AccountMessage)
+    assert (last.active, last.status) == (False, "deactivated")
+    await there.close()
+
+
+async def test_a_place_that_is_not_empty_is_refused(
+    repositories: Repositories, ada: Hosted, db: Database, place: Place, clock: HandClock, tmp_path: Path
+):
+    """Neither a database nor other people's blobs are touched."""
+    await fill(ada)
+    vault = vault_in(tmp_path / "vault")
+    await backup.take(db, source_of(place.url, repositories, tmp_path / "scratch"), vault, clock)
+    manifest = await read_manifest(vault)
+    with pytest.raises(Refused, match="a database in that place already"):
+        await restore.restore(vault, manifest, target_of(place.url, tmp_path), clock)
+    target = target_of(place.other, tmp_path)
+    async with target.store.upload() as upload:
+        await upload.write(b"somebody's")
+        await upload.keep("did:plc:zzz/something")
+    with pytest.raises(Refused, match="other blobs in that place"):
+        await restore.restore(vault, manifest, target, clock)
+
+
+@pytest.mark.parametrize("stage", ["database", "blobs", "repositories", "checking"])
+async def test_an_interrupted_restore_is_run_again(
+    repositories: Repositories, ada: Hosted, db: Database, place: Place, clock: HandClock, tmp_path: Path, stage: str
+):
+    """Wherever it was cut off: nothing is in its place, and the next one ends well."""
+    await fill(ada)
+    vault = vault_in(tmp_path / "vault")
+    await backup.take(db, source_of(place.url, repositories, tmp_path / "scratch"), vault, clock)
+    manifest = await read_manifest(vault)
+    target = target_of(place.other, tmp_path)
+
+    class Interrupted(Exception):
+        pass
+
+    def cut(what: str, done: int, _of: int) -> None:
+        if what == stage and done:
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        await restore.restore(vault, manifest, target, clock, progress=cut)
+    await restore.require_empty(target, manifest)
+    result = await restore.restore(vault, manifest, target, clock)
+    assert result.report.is_good
+
+
+async def test_backup_of_a_newer_program_is_refused(
+    repositories: Repositories, ada: Hosted, db: Database, place: Place, clock: HandClock, tmp_path: Path
+):
+    vault = vault_in(tmp_path / "vault")
+    await ada.create("a")
+    made = await backup.take(db, source_of(place.url, repositories, tmp_path / "scratch"), vault, clock)
+    from msgspec.structs import replace  # for this test alone
+
+    with pytest.raises(Refused, match="revision 9999"):
+        await restore.restore(vault, replace(made, revision="9999"), target_of(place.other, tmp_path), clock)
+
+
+async def test_bucket_to_bucket(
+    repositories: Repositories,
+    ada: Hosted,
+    db: Database,
+    place: Place,
+    clock: HandClock,
+    tmp_path: Path,
+    make_bucket: MakeBucket,
+    engine: Engine,
+):
+    """Backups in a bucket; and what comes from either engine may be restored into an SQLite file."""
+    from groundwork.blobstore.open_ import open_bucket  # for this test alone
+
+    await fill(ada)
+    vault = vault_in(open_bucket(make_bucket()))
+    await backup.take(db, source_of(place.url, repositories, tmp_path / "scratch"), vault, clock)
+    url = f"sqlite://{tmp_path / 'from anywhere.db'}"
+    result = await restore.restore(vault, await read_manifest(vault), target_of(url, tmp_path), clock)
+    assert result.report.is_good
+    assert result.blobs == 2
+    assert engine in place.url.partition(":")[0]
+    await asyncio.sleep(0)

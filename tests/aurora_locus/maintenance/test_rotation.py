@@ -1,0 +1,73 @@
+"""Another rotation key for the server, in every identity it hosts, whatever comes between."""
+
+from dataclasses import replace
+
+import pytest
+
+from at_protocol.crypto.did_key import format_did_key
+from at_protocol.crypto.k256 import PrivateKey
+from at_protocol.identity import plc_operation
+from aurora_locus.keys import server_keys
+from aurora_locus.maintenance import rotation
+from groundwork.errors import Failure
+from groundwork.sealing import Sealer
+from tests.aurora_locus.conftest import OpenTown
+from tests.aurora_locus.town import Town
+
+SEALER = Sealer([bytes(32)])
+RECOVERY = PrivateKey.from_random(b"r" * 64)
+
+
+def silent(_done: int, _of: int) -> None:
+    return
+
+
+async def rotation_keys(town: Town, did: str) -> list[str]:
+    return list((await town.directory.log(did))[-1]["rotationKeys"])
+
+
+async def test_every_identity_names_the_new_key_in_the_old_ones_place(open_the_town: OpenTown) -> None:
+    town = await open_the_town()
+    registry = town.pds.registry
+    old, new = registry.rotation_key, await rotation.next_key(town.db, SEALER)
+    ana = await town.sign_up("ana", recoveryKey=format_did_key(RECOVERY.public))
+    ben = await town.sign_up("ben")
+    cleo = await town.sign_up("cleo")
+    # Cleo took the server's key out: she has moved, or wants to.
+    newest = await registry.directory.last(cleo.did)
+    own = replace(
+        plc_operation.normalised(newest),
+        rotation_keys=(format_did_key(RECOVERY.public),),
+        prev=str(plc_operation.cid_of(newest)),
+        sig=None,
+    )
+    await registry.directory.submit(cleo.did, plc_operation.sign(own, old))
+
+    done = await rotation.rotate(town.db, registry.directory, old, new, silent)
+    assert (done.changed, done.already, done.others) == (2, 0, 1)
+    follows = format_did_key(new.public)
+    assert await rotation_keys(town, ana.did) == [format_did_key(RECOVERY.public), follows]
+    assert await rotation_keys(town, ben.did) == [follows]
+
+    await rotation.settle(town.db, SEALER, new)
+    assert await server_keys.find_or_make(town.db, SEALER, server_keys.ROTATION_KEY) == new.to_bytes()
+    assert (await rotation.next_key(town.db, SEALER)).to_bytes() != new.to_bytes(), "the next time it is another one"
+
+
+async def test_what_is_interrupted_goes_on_with_the_same_key(open_the_town: OpenTown) -> None:
+    town = await open_the_town()
+    registry = town.pds.registry
+    for name in ("ana", "ben", "cleo"):
+        await town.sign_up(name)
+
+    def break_off(done: int, _of: int) -> None:
+        town.directory.is_down = done == 2
+
+    new = await rotation.next_key(town.db, SEALER)
+    with pytest.raises(Failure):
+        await rotation.rotate(town.db, registry.directory, registry.rotation_key, new, break_off)
+    town.directory.is_down = False
+    again = await rotation.next_key(town.db, SEALER)
+    assert again.to_bytes() == new.to_bytes()
+    done = await rotation.rotate(town.db, registry.directory, registry.rotation_key, again, silent)
+    assert (done.changed, done.already, done.others) == (1, 2, 0)

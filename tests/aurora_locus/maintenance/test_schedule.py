@@ -1,0 +1,215 @@
+"""Backups by the clock, and before the tables change; keys at rest; what is due and what is too old."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import aurora_locus
+from at_network.bearer_session import SessionTokens
+from at_protocol.syntax.handle import Handle
+from aurora_locus.accounts import queries as accounts
+from aurora_locus.blobs.place import open_store
+from aurora_locus.keys.signing_keys import SigningKeys
+from aurora_locus.maintenance import backup, configured, history, resealing, retention, schedule
+from aurora_locus.maintenance.manifest import PACKAGE, SCHEMA, SEALING_KEYS, read_manifest
+from aurora_locus.maintenance.resealing import reseal
+from aurora_locus.moving import moves
+from aurora_locus.repository.repositories import Repositories
+from aurora_locus.settings import Settings
+from groundwork.clock import DAY, HOUR, SECOND, HandClock, Instant
+from groundwork.database.contents import read_contents
+from groundwork.database.migrate import head, migrate, versions_folder
+from groundwork.database.open_ import open_database
+from groundwork.database.transaction import Database, Engine
+from groundwork.sealing import CannotUnseal, Sealer
+from groundwork.settings import Secret, SettingsRefused
+from groundwork.telemetry.metrics import Metrics
+from tests.aurora_locus.blobs.uploading import refer, send
+from tests.aurora_locus.hosted import Hosted
+from tests.aurora_locus.maintenance.vaults import Place, fill, source_of, vault_in
+
+
+def settings_for(url: str, folder: Path, *, backups: bool = True) -> Settings:
+    return Settings(
+        dev_mode=True,
+        data_directory=folder / "pds",
+        database_url=url,
+        backup_url=str(folder / "vault") if backups else "",
+        backup_passphrase=Secret("correct horse battery"),
+    )
+
+
+async def test_by_the_clock(
+    repositories: Repositories, ada: Hosted, db: Database, place: Place, clock: HandClock, tmp_path: Path
+):
+    """One when there is none, the next a day later; a month later the first is gone and its pictures with it."""
+    settings = settings_for(place.url, tmp_path)
+    metrics = Metrics("aurora_locus")
+    measured = schedule.gauges(metrics, clock)
+    store = repositories.blobs.store
+
+    async def look() -> bool:
+        return await schedule.make_if_due(db, settings, store, clock, measured, version="test")
+
+    picture = await send(ada, b"seen in the first backup only")
+    await refer(ada, "a", picture)
+    assert b"aurora_locus_backup_age_seconds NaN" in metrics.exposition()
+    assert await look()
+    assert not await look()
+    await ada.delete("a")
+    clock.turn(23 * HOUR)
+    assert not await look()
+    assert b"aurora_locus_backup_age_seconds 82800.0" in metrics.exposition()
+    clock.turn(HOUR)
+    assert await look()
+    vault = await configured.vault(settings)
+    assert len(await vault.ids()) == 2
+    assert len(await backup.known_blobs(vault)) == 1
+    clock.turn(30 * DAY + SECOND)
+    assert await look()
+    assert len(await vault.ids()) == 1
+    assert await backup.known_blobs(vault) == set()
+    assert b'aurora_locus_backups_total{outcome="done"} 3.0' in metrics.exposition()
+
+
+async def test_the_newest_backup_always_stays(
+    repositories: Repositories, ada: Hosted, db: Database, place: Place, clock: HandClock, tmp_path: Path
+):
+    """However old; and what an interrupted one left goes."""
+    await fill(ada, blobs=1)
+    vault = vault_in(tmp_path / "vault")
+    made = await backup.take(db, source_of(place.url, repositories, tmp_path / "scratch"), vault, clock)
+    await vault.write("backups/20200101T000000Z-aaaaaa/database", _once(b"half"))
+    assert await retention.prune(vault, Instant(clock.now() + 99 * DAY)) == (1, 0)
+    assert await vault.ids() == [made.id]
+    assert len(await backup.known_blobs(vault)) == 1
+
+
+async def _once(value: bytes):
+    yield value
+
+
+async def test_after_a_failure_it_is_tried_again_in_an_hour(
+    repositories: Repositories, db: Database, place: Place, clock: HandClock, tmp_path: Path
+):
+    settings = settings_for(place.url, tmp_path)
+    measured = schedule.gauges(Metrics("aurora_locus"), clock)
+    await history.begin(db, "one")
+    await history.end(db, "one", reason="the disk was full")
+
+    async def look() -> bool:
+        return await schedule.make_if_due(db, settings, repositories.blobs.store, clock, measured, version="test")
+
+    assert not await look()
+    clock.turn(HOUR + SECOND)
+    assert await look()
+
+
+async def test_before_tables_change(place: Place, clock: HandClock, tmp_path: Path, engine: Engine):
+    """A database of an older release is backed up as it is; its backup restores under its own tables."""
+    await migrate(place.url, SCHEMA, PACKAGE, to="0003")
+    settings = settings_for(place.url, tmp_path)
+    await schedule.before_migrating(settings, lambda: open_store(settings), clock, version="test")
+    manifest = await read_manifest(await configured.vault(settings))
+    assert manifest.revision == "0003"
+    await migrate(place.url, SCHEMA, PACKAGE)
+    await schedule.before_migrating(settings, lambda: open_store(settings), clock, version="test")
+    assert len(await (await configured.vault(settings)).ids()) == 1
+
+
+async def test_without_a_place_the_file_is_copied(tmp_path: Path, clock: HandClock):
+    """The two newest copies stay."""
+    url = f"sqlite://{tmp_path / 'old.db'}"
+    settings = settings_for(url, tmp_path, backups=False)
+    for revision in ("0001", "0002", "0003"):
+        await migrate(url, SCHEMA, PACKAGE, to=revision)
+        await schedule.before_migrating(settings, lambda: open_store(settings), clock, version="test")
+    copies = sorted(path.name for path in (settings.data_directory / "before-migrations").iterdir())
+    assert copies == ["0002.db", "0003.db"]
+    async with read_contents(
+        f"sqlite://{settings.data_directory / 'before-migrations' / '0003.db'}", "", tmp_path / "s"
+    ) as contents:
+        assert "repositories" in {table.name for table in contents.tables}
+
+
+async def test_an_older_program_refuses_a_newer_database(place: Place, clock: HandClock, tmp_path: Path):
+    """With a sentence that says what to do; nothing is touched."""
+    await migrate(place.url, SCHEMA, PACKAGE)
+    db = await open_database(place.url, schema=SCHEMA, clock=clock)
+    await db.write(lambda w: w.execute("update alembic_version_aurora_locus set version_num = '9999'"))
+    await db.close()
+    settings = settings_for(place.url, tmp_path)
+    with pytest.raises(
+        SettingsRefused, match=f"9999, this program knows revisions up to {head(versions_folder(PACKAGE))}"
+    ):
+        await schedule.before_migrating(settings, lambda: open_store(settings), clock, version="test")
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [({"backup_url": ""}, "PDS_BACKUP_URL"), ({"backup_passphrase": Secret("")}, "PDS_BACKUP_PASSPHRASE")],
+)
+async def test_what_is_not_set_is_named(tmp_path: Path, changes: dict[str, object], named: str):
+    from dataclasses import replace  # for this test alone
+
+    with pytest.raises(SettingsRefused, match=named):
+        await configured.vault(replace(settings_for("", tmp_path), **changes), make=True)
+
+
+async def test_secrets_of_the_settings_are_in_it(
+    repositories: Repositories, ada: Hosted, db: Database, place: Place, clock: HandClock, tmp_path: Path
+):
+    """A backup without the keys that open its rows would be worth nothing."""
+    settings = settings_for(place.url, tmp_path)
+    source = configured.source(settings, repositories.blobs.store, version="test")
+    vault = await configured.vault(settings, make=True)
+    await backup.take(db, source, vault, clock)
+    written = (settings.data_directory / "sealing.key").read_text().strip()
+    assert (await read_manifest(vault)).secrets[SEALING_KEYS] == written
+
+
+async def test_resealing_lets_an_old_key_go(ada: Hosted, ben: Hosted, db: Database):
+    """With both keys everything moves under the new one; then the old one is not needed any more, and opens nothing."""
+    old, new = bytes(32), b"\x07" * 32
+    assert await reseal(db, Sealer([new, old])) == (2, 2)
+    assert await reseal(db, Sealer([new, old])) == (2, 0)
+    key = await SigningKeys(db, Sealer([new])).signing_key(ada.did)
+    assert key.to_bytes() == ada.key.to_bytes()
+    with pytest.raises(CannotUnseal):
+        await SigningKeys(db, Sealer([old])).signing_key(ben.did)
+
+
+async def test_session_of_a_move_outlives_an_old_key(ada: Hosted, db: Database):
+    """A move under way goes on after the keys were changed; one that is done has no session."""
+    old, new = bytes(32), b"\x07" * 32
+    tokens = SessionTokens(ada.did, "access", "refresh")
+    await db.write(lambda w: accounts.insert(w, ada.did, Handle("ada.test"), email=None, password_hash=None))
+    async with db.transaction() as tx:
+        begun = await moves.begin(
+            tx, Sealer([old]), ada.did, 1, target="https://there.example", handle="ada.test", tokens=tokens
+        )
+    assert begun
+    await reseal(db, Sealer([new, old]))
+    async with db.reader() as reader:
+        assert await moves.tokens(reader, Sealer([new]), ada.did) == tokens
+    await db.write(lambda w: w.execute("update moves set session = null"))
+    assert (await reseal(db, Sealer([new, old])))[1] == 0
+
+
+def test_whatever_is_sealed_is_resealed():
+    """A module that seals values of its own must be named there."""
+    package = Path(aurora_locus.__file__).parent
+    here = Path(resealing.__file__)
+    sealing = {
+        ".".join(("aurora_locus", *file.relative_to(package).with_suffix("").parts))
+        for file in package.rglob("*.py")
+        if ".seal(" in file.read_text() and file != here
+    }
+    known = {
+        statement.module
+        for statement in ast.parse(here.read_text()).body
+        if isinstance(statement, ast.ImportFrom) and any(name.name == "purpose_of" for name in statement.names)
+    }
+    assert sealing == known
+    assert len(known) == len(resealing.SEALED)

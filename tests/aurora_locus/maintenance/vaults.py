@@ -1,0 +1,61 @@
+"""Places of backups whose passphrase costs nothing to try, and a PDS with something in it."""
+
+import itertools
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from aurora_locus.maintenance.backup import Source
+from aurora_locus.maintenance.manifest import ROTATION_KEY, SEALING_KEYS
+from aurora_locus.maintenance.restore import Target
+from aurora_locus.maintenance.vault import Vault
+from aurora_locus.repository.repositories import Repositories
+from groundwork.blobstore.contract import BlobStore
+from groundwork.blobstore.disk import DiskBlobStore
+from groundwork.blobstore.open_ import open_folder
+from tests.aurora_locus.blobs.uploading import refer, send
+from tests.aurora_locus.hosted import Hosted
+
+MASTER = bytes(range(32))
+# That of the repositories under test (``conftest.assemble``), as the settings would give it.
+SEALING_KEY = "A" * 43
+FRESH_KEY = b"\x01" * 32
+
+_numbers = itertools.count(1)
+
+
+def vault_in(place: Path | BlobStore) -> Vault:
+    """A vault that a passphrase would have opened."""
+    return Vault(open_folder(place) if isinstance(place, Path) else place, MASTER)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a database of the test's engine is, and where another may be made."""
+
+    url: str
+    other: str
+
+
+def source_of(url: str, repositories: Repositories, scratch: Path) -> Source:
+    return Source(
+        url,
+        repositories.blobs.store,
+        {SEALING_KEYS: SEALING_KEY, ROTATION_KEY: "11" * 32},
+        "pds.test",
+        "test",
+        scratch,
+    )
+
+
+def target_of(url: str, folder: Path) -> Target:
+    return Target(url, DiskBlobStore(folder / "restored blobs"), (FRESH_KEY,))
+
+
+async def fill(person: Hosted, records: int = 5, blobs: int = 2) -> None:
+    """Some records, some of them with pictures."""
+    for number in range(records):
+        await person.create(f"r{number}", f"number {number}")
+    for number in range(blobs):
+        picture = await send(person, os.urandom(20) + f"picture {number} of {person.did}".encode() * 100)
+        await refer(person, f"picture{number}", picture)

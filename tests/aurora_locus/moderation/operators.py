@@ -1,0 +1,95 @@
+"""The audit log and the moderation service, as tests see them."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from at_protocol.crypto import jwt
+from at_protocol.crypto.did_key import PrivateKey, format_multikey
+from at_protocol.crypto.k256 import PrivateKey as K256PrivateKey
+from aurora_locus.moderation import audit_log
+from aurora_locus.moderation.audit_log import Entry
+from groundwork.clock import SECOND
+from groundwork.http.server import serving
+from tests.aurora_locus.town import Person, Town
+
+ADMIN = "com.atproto.admin"
+
+
+async def entries(town: Town, **filters: Any) -> list[Entry]:
+    """The audit log, oldest first."""
+    async with town.db.reader() as reader:
+        return (await audit_log.page(reader, limit=500, **filters))[::-1]
+
+
+async def who(town: Town) -> list[str]:
+    return [entry.actor for entry in await entries(town)]
+
+
+async def acts(town: Town, **filters: Any) -> list[str]:
+    return [entry.action.value for entry in await entries(town, **filters)]
+
+
+async def whole_log(town: Town) -> str:
+    """Every word of it."""
+    async with town.db.reader() as reader:
+        return "\n".join(str(tuple(row)) for row in await reader.fetch("select * from audit_log order by id"))
+
+
+async def key_of(town: Town, person: Person) -> PrivateKey:
+    return await town.pds.registry.repositories.keys.signing_key(person.did)
+
+
+def service_token(town: Town, issuer: str, key: PrivateKey, method: str, **changes: Any) -> str:
+    """As a moderation service signs it."""
+    now = town.clock.now() // SECOND
+    claims = {
+        "iss": issuer,
+        "aud": town.settings.did,
+        "lxm": method,
+        "iat": now,
+        "exp": now + 60,
+        "jti": f"{method} {len(changes)}",
+        **changes,
+    }
+    return jwt.sign(claims, key)
+
+
+@dataclass(frozen=True)
+class Moderating:
+    """A service that moderates for a host: where it is, and its one key."""
+
+    did: str
+    url: str
+    key: K256PrivateKey
+
+
+@asynccontextmanager
+async def moderation_service() -> AsyncIterator[Moderating]:
+    """A did:web on loopback that signs for itself and as a labeler with the same key."""
+    key = K256PrivateKey.from_bytes(b"\x05" * 32)
+    about: dict[str, str] = {}
+
+    async def document(_request: Request) -> JSONResponse:
+        did = about["did"]
+        methods = [
+            {
+                "id": f"{did}#{name}",
+                "type": "Multikey",
+                "controller": did,
+                "publicKeyMultibase": format_multikey(key.public),
+            }
+            for name in ("atproto", "atproto_label")
+        ]
+        return JSONResponse({"id": did, "verificationMethod": methods})
+
+    app = Starlette(routes=[Route("/.well-known/did.json", document)])
+    async with serving(app) as served:
+        about["did"] = f"did:web:localhost%3A{served.url.rpartition(':')[2]}"
+        yield Moderating(about["did"], served.url, key)

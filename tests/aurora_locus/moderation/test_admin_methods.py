@@ -1,0 +1,341 @@
+"""``com.atproto.admin.*`` over HTTP: what each does to an account, and who may ask for it."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from at_protocol.crypto.did_key import format_did_key
+from aurora_locus.moderation import subject_acts
+from aurora_locus.moderation.roles import Deed, Operator, Role
+from aurora_locus.moderation.subject_acts import Wish
+from groundwork.clock import DAY, HOUR
+from groundwork.errors import InvalidInput
+from tests.aurora_locus.conftest import OpenTown
+from tests.aurora_locus.mailbox import letters
+from tests.aurora_locus.moderation.deciding import STATUS, UPDATE, account, decide, record, write_note
+from tests.aurora_locus.moderation.operators import ADMIN, acts, key_of, moderation_service, service_token, who
+from tests.aurora_locus.town import SERVER, Person, Town
+from tests.ledgers.tables import bare, section
+
+NOBODY = "did:plc:ragtjsm2j2vknwkz3zp4oxrd"
+sqlite_only = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+
+
+def named(answer: httpx.Response) -> tuple[int, str]:
+    return answer.status_code, "" if answer.status_code == 200 else answer.json()["error"]
+
+
+async def test_account_is_deleted(town: Town) -> None:
+    ana = await town.sign_up("ana")
+    await write_note(ana)
+    assert named(await town.administration.post(f"{ADMIN}.deleteAccount", {"did": ana.did})) == (200, "")
+    assert await town.announced(ana.did) == ["account deleted"]
+    assert named(await town.sign_in("ana.test", "password of ana")) == (401, "AuthenticationRequired")
+    assert named(await town.administration.post(f"{ADMIN}.deleteAccount", {"did": ana.did})) == (400, "NotFound")
+    assert await acts(town) == ["account.delete"]
+
+
+async def test_codes_of_an_account_end_and_come_back(open_the_town: OpenTown) -> None:
+    """While its invites are off, or the host does not let it be here, nobody comes by its codes."""
+    town = await open_the_town(invite_required=True)
+    host = town.administration
+    first = (await host.post(f"{SERVER}.createInviteCode", {"useCount": 1})).json()["code"]
+    ana = await town.sign_up("ana", inviteCode=first)
+    code = (await host.post(f"{SERVER}.createInviteCode", {"useCount": 9, "forAccount": ana.did})).json()["code"]
+    for number, (switch, undo) in enumerate(
+        (
+            (("disableAccountInvites", {"account": ana.did, "note": "too many"}), ("enableAccountInvites", {"account": ana.did})),
+            (("updateSubjectStatus", {"subject": account(ana), "takedown": {"applied": True}}), ("updateSubjectStatus", {"subject": account(ana), "takedown": {"applied": False}})),
+        )
+    ):  # fmt: skip
+        assert named(await host.post(f"{ADMIN}.{switch[0]}", switch[1])) == (200, "")
+        assert named(await town.ask_to_sign_up(f"ben{number}", inviteCode=code)) == (400, "InvalidInviteCode")
+        assert named(await host.post(f"{ADMIN}.{undo[0]}", undo[1])) == (200, "")
+        assert named(await town.ask_to_sign_up(f"ben{number}", inviteCode=code)) == (200, "")
+    shown = (await host.get(f"{ADMIN}.getAccountInfo", did=ana.did)).json()
+    assert (shown["invitesDisabled"], len(shown["invites"][0]["uses"])) == (False, 2)
+
+
+async def test_codes_are_listed_by_age_and_by_use(open_the_town: OpenTown) -> None:
+    town = await open_the_town(invite_required=True)
+    host = town.administration
+    codes = []
+    for _ in range(5):
+        codes.append((await host.post(f"{SERVER}.createInviteCode", {"useCount": 9})).json()["code"])
+        town.clock.turn(HOUR)
+    for name in ("ana", "ben"):
+        await town.sign_up(name, inviteCode=codes[1])
+    await town.sign_up("cleo", inviteCode=codes[3])
+
+    async def listed(**asked: Any) -> list[str]:
+        found, cursor = [], {}
+        while True:
+            page = (await host.get(f"{ADMIN}.getInviteCodes", limit=2, **asked, **cursor)).json()
+            found += [code["code"] for code in page["codes"]]
+            if "cursor" not in page:
+                return found
+            cursor = {"cursor": page["cursor"]}
+
+    assert await listed() == codes[::-1]
+    assert await listed(sort="recent") == codes[::-1]
+    by_use = await listed(sort="usage")
+    assert by_use[:2] == [codes[1], codes[3]]
+    assert sorted(by_use) == sorted(codes)
+    for wrong in ({"sort": "colour"}, {"cursor": "x"}, {"cursor": "1:x"}, {"cursor": "9" * 40 + "::x"}):
+        assert named(await host.get(f"{ADMIN}.getInviteCodes", **wrong)) == (400, "InvalidRequest")
+
+
+async def test_accounts_are_searched_by_address(town: Town) -> None:
+    people = [await town.sign_up(name) for name in ("ana", "anabel", "ben", "an-a")]
+    await town.sign_up("hans", email="100%_sure@example.org")
+
+    async def found(email: str | None, **more: Any) -> set[str]:
+        asked = {} if email is None else {"email": email}
+        answer = (await town.administration.get(f"{ADMIN}.searchAccounts", **asked, **more)).json()
+        return {one["handle"] for one in answer["accounts"]}
+
+    assert await found("ANA") == {"ana.test", "anabel.test"}
+    assert await found("%_s") == {"hans.test"}
+    assert await found("a_a") == set()
+    assert await found("nobody\x00") == set()
+    assert len(await found(None)) == 5
+    page = (await town.administration.get(f"{ADMIN}.searchAccounts", limit=3)).json()
+    rest = (await town.administration.get(f"{ADMIN}.searchAccounts", limit=3, cursor=page["cursor"])).json()
+    assert "cursor" not in rest
+    assert {one["did"] for one in page["accounts"] + rest["accounts"]} >= {person.did for person in people}
+
+
+async def test_letter_of_the_host_is_owed_sent_and_forgotten(town: Town) -> None:
+    ana = await town.sign_up("ana")
+    body = {
+        "recipientDid": ana.did,
+        "senderDid": town.settings.did,
+        "subject": "About your account",
+        "content": "<p>Please <b>stop</b>.</p><p>2 &lt; 3</p><script>alert(1)</script>",
+        "comment": "first warning",
+    }
+    answer = await town.administration.post(f"{ADMIN}.sendEmail", body)
+    assert answer.json() == {"sent": True}
+    (letter,) = await letters(town, "ana@example.org")
+    assert letter.subject == "About your account"
+    assert letter.text.strip() == "Please stop.\n2 < 3"
+    assert await town.count("notices") == 0
+    plain = {**body, "content": "no markup: a < b", "subject": "Again"}
+    await town.administration.post(f"{ADMIN}.sendEmail", plain)
+    assert "no markup: a < b" in {letter.text.strip() for letter in await letters(town, "ana@example.org")}
+
+
+@sqlite_only
+async def test_letters_that_cannot_be_sent(town: Town) -> None:
+    ana = await town.sign_up("ana")
+    host = town.administration
+    for change in ({"content": " "}, {"subject": "two\nlines"}, {"subject": "x" * 201}, {"content": "x" * 100_001}):
+        body = {"recipientDid": ana.did, "senderDid": ana.did, "content": "x", **change}
+        assert named(await host.post(f"{ADMIN}.sendEmail", body)) == (400, "InvalidRequest")
+    nobody = {"recipientDid": NOBODY, "senderDid": ana.did, "content": "x"}
+    assert named(await host.post(f"{ADMIN}.sendEmail", nobody)) == (400, "NotFound")
+    await town.db.write(lambda w: w.execute("update accounts set email = null"))
+    without = {"recipientDid": ana.did, "senderDid": ana.did, "content": "x"}
+    assert named(await host.post(f"{ADMIN}.sendEmail", without)) == (400, "InvalidRequest")
+    assert await town.count("audit_log") == 0
+
+
+async def test_address_handle_and_password_are_changed(town: Town) -> None:
+    ana, ben = await town.sign_up("ana"), await town.sign_up("ben")
+    host = town.administration
+    assert named(
+        await host.post(f"{ADMIN}.updateAccountEmail", {"account": "ana.test", "email": "New@Example.org"})
+    ) == (200, "")
+    shown = (await ana.get(f"{SERVER}.getSession")).json()
+    assert (shown["email"], shown["emailConfirmed"]) == ("new@example.org", False)
+    taken = await host.post(f"{ADMIN}.updateAccountEmail", {"account": ana.did, "email": "ben@example.org"})
+    assert named(taken) == (400, "InvalidRequest")
+    assert named(await host.post(f"{ADMIN}.updateAccountHandle", {"did": ana.did, "handle": "anabel.test"})) == (
+        200,
+        "",
+    )
+    assert (await town.directory.log(ana.did))[-1]["alsoKnownAs"] == ["at://anabel.test"]
+    assert (await town.announced(ana.did))[-1] == "identity anabel.test"
+    other = await host.post(f"{ADMIN}.updateAccountHandle", {"did": ben.did, "handle": "anabel.test"})
+    assert named(other) == (400, "HandleNotAvailable")
+    word = {"did": ana.did, "password": "chosen by the host"}
+    assert named(await host.post(f"{ADMIN}.updateAccountPassword", word)) == (200, "")
+    assert named(await ana.get(f"{SERVER}.getSession")) == (400, "InvalidToken")
+    assert (await town.sign_in("anabel.test", "password of ana")).status_code == 401
+    assert (await town.sign_in("anabel.test", "chosen by the host")).status_code == 200
+    short = await host.post(f"{ADMIN}.updateAccountPassword", {"did": ana.did, "password": "short"})
+    assert named(short) == (400, "InvalidPassword")
+    assert await acts(town) == ["account.change_email", "account.change_handle", "account.set_password"]
+
+
+async def test_signing_key_is_changed_everywhere_at_once(town: Town) -> None:
+    """Directory, repository and firehose: what is written then is signed with the new key."""
+    ana = await town.sign_up("ana")
+    await write_note(ana)
+    host = town.administration
+    before = format_did_key((await key_of(town, ana)).public)
+    new = (await town.stranger.post(f"{SERVER}.reserveSigningKey", {})).json()["signingKey"]
+    told = len(await town.announced(ana.did))
+    answer = await host.post(f"{ADMIN}.updateAccountSigningKey", {"did": ana.did, "signingKey": new})
+    assert named(answer) == (200, ""), answer.text
+    assert (await town.directory.log(ana.did))[-1]["verificationMethods"] == {"atproto": new}
+    assert (await town.announced(ana.did))[told:] == ["identity ana.test", "sync"]
+    assert format_did_key((await key_of(town, ana)).public) == new != before
+    await write_note(ana)
+    assert named(await host.post(f"{ADMIN}.updateAccountSigningKey", {"did": ana.did, "signingKey": new})) == (
+        400,
+        "InvalidRequest",
+    )
+    assert await town.operation_states() == ["sent", "sent"]
+    assert await acts(town) == ["account.change_signing_key"]
+
+
+async def test_key_that_the_directory_did_not_hear_of_is_not_used(town: Town) -> None:
+    ana = await town.sign_up("ana")
+    before = format_did_key((await key_of(town, ana)).public)
+    new = (await town.stranger.post(f"{SERVER}.reserveSigningKey", {})).json()["signingKey"]
+    town.directory.is_down = True
+    answer = await town.administration.post(f"{ADMIN}.updateAccountSigningKey", {"did": ana.did, "signingKey": new})
+    assert answer.status_code == 502
+    town.directory.is_down = False
+    assert format_did_key((await key_of(town, ana)).public) == before
+    assert (await town.directory.log(ana.did))[-1]["verificationMethods"] == {"atproto": before}
+    assert await town.count("audit_log") == 0
+    foreign = {"did": ana.did, "signingKey": before}
+    assert named(await town.administration.post(f"{ADMIN}.updateAccountSigningKey", foreign)) == (400, "InvalidRequest")
+
+
+async def test_suspension_ends_by_itself(town: Town) -> None:
+    ana = await town.sign_up("ana")
+    deed = Deed(Operator("mo", Role.MODERATOR), "cool down")
+    until = town.clock.now() + DAY
+    registry = town.pds.registry
+    await subject_acts.decide_account(registry, deed, ana.did, Wish(suspended=True, suspended_until=until))
+    assert (await town.announced(ana.did))[-1] == "account suspended"
+    assert named(await ana.get(f"{SERVER}.getSession")) == (401, "AccountTakedown")
+    assert await subject_acts.end_suspensions(registry) == 0
+    town.clock.turn(DAY)
+    assert await subject_acts.end_suspensions(registry) == 1
+    assert (await town.announced(ana.did))[-3:] == ["account active", "identity ana.test", "sync"]
+    assert await acts(town) == ["account.suspend", "account.end_suspension"]
+    with pytest.raises(InvalidInput):
+        await subject_acts.decide_account(registry, deed, ana.did, Wish(suspended=True, suspended_until=until))
+
+
+async def test_writing_anew_lifts_no_takedown(town: Town) -> None:
+    """Neither over the record nor after deleting it; lifting shows what is there then."""
+    ana = await town.sign_up("ana")
+    written = await write_note(ana)
+    await decide(town, record(written), takedown=True)
+    path = {"repo": ana.did, "collection": "org.example.note", "rkey": written["uri"].rpartition("/")[2]}
+
+    async def shown() -> tuple[int, int]:
+        one = await town.stranger.get("com.atproto.repo.getRecord", **path)
+        all_of = await town.stranger.get("com.atproto.repo.listRecords", repo=ana.did, collection="org.example.note")
+        return one.status_code, len(all_of.json()["records"])
+
+    for text in ("over it", "after deleting"):
+        answer = await ana.post("com.atproto.repo.putRecord", {**path, "record": {"text": text}})
+        assert answer.status_code == 200, answer.text
+        assert await shown() == (400, 0)
+        assert (await ana.post("com.atproto.repo.deleteRecord", path)).status_code == 200
+    await ana.post("com.atproto.repo.putRecord", {**path, "record": {"text": "at last"}})
+    await decide(town, record(written), takedown=False)
+    assert await shown() == (200, 1)
+    await ana.post("com.atproto.repo.deleteRecord", path)
+    await ana.post("com.atproto.repo.putRecord", {**path, "record": {"text": "new"}})
+    assert await shown() == (200, 1)
+
+
+# What the moderation service may ask for, and what it may not: each with a body or parameters that are valid.
+MODERATORS = {
+    "disableAccountInvites": {"account": NOBODY},
+    "disableInviteCodes": {"codes": ["x"]},
+    "enableAccountInvites": {"account": NOBODY},
+    "getAccountInfo": {"did": NOBODY},
+    "getAccountInfos": {"dids": [NOBODY]},
+    "getInviteCodes": {},
+    "getSubjectStatus": {"did": NOBODY},
+    "searchAccounts": {},
+    "sendEmail": {"recipientDid": NOBODY, "senderDid": NOBODY, "content": "x"},
+    "updateSubjectStatus": {"subject": {"$type": "com.atproto.admin.defs#repoRef", "did": NOBODY}},
+}
+ADMINS = {
+    "deleteAccount": {"did": NOBODY},
+    "updateAccountEmail": {"account": NOBODY, "email": "x@example.org"},
+    "updateAccountHandle": {"did": NOBODY, "handle": "x.test"},
+    "updateAccountPassword": {"did": NOBODY, "password": "long enough"},
+    "updateAccountSigningKey": {
+        "did": NOBODY,
+        "signingKey": "did:key:zQ3shXjHeiBuRCKmM36cuYnm7YEMzhGnCmCyW92sRJ9pribSF",
+    },
+}
+
+
+async def ask(person: Person, name: str, given: dict[str, Any]) -> httpx.Response:
+    nsid = f"{ADMIN}.{name}"
+    return await (person.get(nsid, **given) if name.startswith(("get", "search")) else person.post(nsid, given))
+
+
+@sqlite_only
+async def test_moderation_service_is_let_in_where_moderators_are(open_the_town: OpenTown) -> None:
+    """With a token for this very method, by its own key or its key for labels; nothing else opens for it."""
+    methods = [bare(row[0]).removeprefix(f"{ADMIN}.") for row in section("routes.md", "Methods of Aurora Locus")]
+    assert {*MODERATORS, *ADMINS} == {name for name in methods if "." not in name}
+    async with moderation_service() as service:
+        town = await open_the_town(mod_service_url=service.url, mod_service_did=service.did)
+        for name, given in {**MODERATORS, **ADMINS}.items():
+            for issuer in (service.did, f"{service.did}#atproto_labeler"):
+                token = service_token(town, issuer, service.key, f"{ADMIN}.{name}", jti=f"{name} {issuer}")
+                answer = await ask(town.stranger.bearing(token), name, given)
+                if name in MODERATORS:
+                    is_let_in = answer.status_code == 200 or answer.json()["error"] in {"NotFound", "InvalidRequest"}
+                    assert is_let_in, (name, answer.text)
+                else:
+                    assert named(answer) == (400, "InvalidToken"), name
+        assert set(await who(town)) <= {service.did}
+
+
+@sqlite_only
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"lxm": f"{ADMIN}.getAccountInfo"}, "BadJwtLexiconMethod"),
+        ({"aud": "did:web:elsewhere.example"}, "BadJwtAudience"),
+        ({"exp": 1}, "JwtExpired"),
+        ({"iss": "did:plc:ragtjsm2j2vknwkz3zp4oxrd"}, "BadJwtIss"),
+    ],
+    ids=["another method", "another host", "expired", "another issuer"],
+)
+async def test_token_that_is_not_quite_right(open_the_town: OpenTown, changes: dict[str, Any], error: str) -> None:
+    async with moderation_service() as service:
+        town = await open_the_town(mod_service_url=service.url, mod_service_did=service.did)
+        ana = await town.sign_up("ana")
+        token = service_token(town, service.did, service.key, UPDATE, **changes)
+        body = {"subject": account(ana), "takedown": {"applied": True}}
+        assert named(await town.stranger.bearing(token).post(UPDATE, body)) == (401, error)
+        assert (await ana.get(f"{SERVER}.getSession")).json()["active"] is True
+
+
+@sqlite_only
+async def test_account_of_this_host_does_not_moderate_it(open_the_town: OpenTown) -> None:
+    """Its token is as good as can be; it is not the service that the operator chose. Nor is anybody where none is chosen."""
+    async with moderation_service() as service:
+        for chosen in ({"mod_service_url": service.url, "mod_service_did": service.did}, {}):
+            town = await open_the_town(**chosen)
+            name = "ana" if chosen else "ben"
+            person = await town.sign_up(name)
+            token = service_token(town, person.did, await key_of(town, person), STATUS, jti=name)
+            answer = await town.stranger.bearing(token).get(STATUS, did=person.did)
+            assert named(answer) == (401, "UntrustedIss")
+
+
+@sqlite_only
+async def test_used_token_opens_nothing_again(open_the_town: OpenTown) -> None:
+    async with moderation_service() as service:
+        town = await open_the_town(mod_service_url=service.url, mod_service_did=service.did)
+        ana = await town.sign_up("ana")
+        token = service_token(town, service.did, service.key, STATUS)
+        assert named(await town.stranger.bearing(token).get(STATUS, did=ana.did)) == (200, "")
+        assert named(await town.stranger.bearing(token).get(STATUS, did=ana.did)) == (401, "BadJwt")

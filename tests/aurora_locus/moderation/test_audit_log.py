@@ -1,0 +1,111 @@
+"""The audit log: written with the act or not at all, and by nobody changed."""
+
+import pytest
+
+from at_protocol.syntax.did import Did
+from aurora_locus.moderation import account_acts, subject_acts
+from aurora_locus.moderation.roles import Act, Deed, Operator, Role
+from aurora_locus.moderation.subject_acts import Wish
+from groundwork.errors import Forbidden, InvalidInput, NotFound
+from tests.aurora_locus.moderation.deciding import account, decide, take_down
+from tests.aurora_locus.moderation.operators import ADMIN, acts, entries, whole_log
+from tests.aurora_locus.town import Town
+
+MODERATOR = Deed(Operator("mo", Role.MODERATOR), "because")
+NOBODY = Did("did:plc:ragtjsm2j2vknwkz3zp4oxrd")
+
+
+async def test_act_is_noted_with_who_and_why_and_what_changed(town: Town) -> None:
+    ana = await town.sign_up("ana")
+    await subject_acts.decide_account(town.pds.registry, MODERATOR, ana.did, Wish(takedown="case 7"))
+    (entry,) = await entries(town)
+    assert (entry.actor, entry.role, entry.action) == ("mo", Role.MODERATOR, Act.TAKE_DOWN)
+    assert (entry.subject, entry.reason, entry.at) == (ana.did, "because", town.clock.now())
+    assert (entry.before, entry.after) == ({"status": "active"}, {"status": "takendown", "takedown": "case 7"})
+
+
+@pytest.mark.parametrize(
+    "tampering",
+    [
+        "update audit_log set actor = 'nobody'",
+        "delete from audit_log",
+        "delete from audit_log where 1 = 0 or actor = 'admin'",
+    ],
+)
+async def test_nobody_changes_or_removes_what_stands_there(town: Town, tampering: str) -> None:
+    """Not even whoever has the database's password: the database refuses."""
+    ana = await town.sign_up("ana")
+    await take_down(town, ana)
+    before = await whole_log(town)
+    with pytest.raises(Exception, match="append-only"):
+        await town.db.write(lambda w: w.execute(tampering))
+    assert await whole_log(town) == before != ""
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+async def test_replacing_is_refused_as_well(town: Town) -> None:
+    """SQLite's way to remove a row without a trigger for removals."""
+    ana = await town.sign_up("ana")
+    await take_down(town, ana)
+    replacing = "insert or replace into audit_log select id, at, 'x', role, action, subject, reason, report_id, before, after from audit_log"
+    with pytest.raises(Exception, match="append-only"):
+        await town.db.write(lambda w: w.execute(replacing))
+    assert [entry.actor for entry in await entries(town)] == ["admin"]
+
+
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
+async def test_emptying_is_refused_as_well(town: Town) -> None:
+    ana = await town.sign_up("ana")
+    await take_down(town, ana)
+    with pytest.raises(Exception, match="append-only"):
+        await town.db.write(lambda w: w.execute("truncate audit_log"))
+    assert await acts(town) == ["subject.take_down"]
+
+
+async def test_what_fails_is_not_noted_and_what_cannot_be_noted_is_not_done(town: Town) -> None:
+    ana = await town.sign_up("ana")
+    registry = town.pds.registry
+    with pytest.raises(NotFound):
+        await subject_acts.decide_account(registry, MODERATOR, NOBODY, Wish(takedown="x"))
+    with pytest.raises(Forbidden):
+        await account_acts.delete(registry, MODERATOR, ana.did)
+    too_long = Deed(MODERATOR.by, "x" * 20_001)
+    with pytest.raises(InvalidInput):
+        await subject_acts.decide_account(registry, too_long, ana.did, Wish(takedown="x"))
+    assert await entries(town) == []
+    assert (await town.announced(ana.did))[-1] == "sync"
+    assert (await ana.get("com.atproto.server.getSession")).json()["active"] is True
+
+
+async def test_nothing_secret_stands_in_it(town: Town) -> None:
+    """Neither addresses nor passwords nor codes: what is in an append-only log can never be taken out again."""
+    ana = await town.sign_up("ana")
+    host = town.administration
+    codes = (await host.post("com.atproto.server.createInviteCode", {"useCount": 1})).json()["code"]
+    for nsid, body in (
+        ("updateAccountEmail", {"account": ana.did, "email": "secret@example.org"}),
+        ("updateAccountPassword", {"did": ana.did, "password": "a new password"}),
+        ("sendEmail", {"recipientDid": ana.did, "senderDid": ana.did, "content": "private words", "subject": "Hello"}),
+        ("deleteAccount", {"did": ana.did}),
+    ):
+        answer = await host.post(f"{ADMIN}.{nsid}", body)
+        assert answer.status_code == 200, answer.text
+    log = await whole_log(town)
+    for secret in ("secret@example.org", "ana@example.org", "a new password", "private words", codes, "argon2"):
+        assert secret not in log
+    assert await acts(town, subject=ana.did) == [
+        "account.change_email", "account.set_password", "account.send_email", "account.delete",
+    ]  # fmt: skip
+
+
+async def test_log_is_read_in_pages_and_by_subject(town: Town) -> None:
+    ana, ben = await town.sign_up("ana"), await town.sign_up("ben")
+    for number in range(3):
+        await decide(town, account(ana), takedown=number % 2 == 0)
+        await decide(town, account(ben))
+    everything = await entries(town)
+    assert [entry.subject for entry in everything] == [ana.did, ben.did] * 3
+    assert await entries(town, before=everything[2].id) == everything[:2]
+    assert await acts(town, subject=ana.did) == ["subject.take_down", "subject.restore", "subject.take_down"]
+    assert await acts(town, action="account.announce") == ["account.announce"] * 3
+    assert await acts(town, actor="nobody") == []
