@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -12,45 +12,66 @@ from starlette.routing import Mount, Route, WebSocketRoute
 
 from at_network.did_resolver import DidResolver, DidSettings
 from at_network.handle_resolver import HandleResolver, HandleSettings
+from at_network.lexicon_resolver import LexiconResolver
 from at_network.plc_client import PlcClient
 from at_protocol.crypto.did_key import PrivateKey
 from at_protocol.crypto.k256 import PrivateKey as K256PrivateKey
 from at_protocol.failures import Malformed
 from at_protocol.identity.did_document import PDS_SERVICE
 from at_protocol.lexicon.catalog import Catalog
-from aurora_locus import well_known
-from aurora_locus.accounts import deletion, email_tokens, sessions
+from at_protocol.syntax.did import Did
+from aurora_locus import pages, well_known
 from aurora_locus.accounts.credentials import Credentials
+from aurora_locus.accounts.earned_invites import Earning
 from aurora_locus.accounts.email_tokens import EmailTokens
 from aurora_locus.accounts.letters import mail_payer
 from aurora_locus.accounts.passwords import Passwords
 from aurora_locus.accounts.registry import Registry
+from aurora_locus.accounts.second_factors.model import FactorKeys
 from aurora_locus.accounts.service_callers import ServiceCallers
 from aurora_locus.accounts.session_tokens import SessionTokens
 from aurora_locus.administration import federation_status
-from aurora_locus.blobs.sweep import sweep as sweep_blobs
+from aurora_locus.administration.office import Office
+from aurora_locus.blobs.place import open_store
 from aurora_locus.blobs.uploads import Blobs, Limits
+from aurora_locus.chores import keep_house, keep_identities
 from aurora_locus.debts import Debt
 from aurora_locus.federation.crawl_requests import CrawlRequests, over_http
 from aurora_locus.federation.jetstream import PATH as JETSTREAM
 from aurora_locus.federation.jetstream import Jetstream
+from aurora_locus.federation.opening import open_proxying
+from aurora_locus.federation.relay_accounts import AccountGauges, keep_asking
 from aurora_locus.federation.standing import standing
 from aurora_locus.federation.watching import Gauges, watch
-from aurora_locus.identity import plc_updates
 from aurora_locus.identity.network import Network
 from aurora_locus.keys import server_keys
 from aurora_locus.keys.signing_keys import SigningKeys
+from aurora_locus.maintenance.schedule import before_migrating, keep_backups
+from aurora_locus.maintenance.schedule import gauges as backup_gauges
+from aurora_locus.moderation.labels import Labels
+from aurora_locus.moderation.notices import notice_payer
+from aurora_locus.moving.actions import Mover
+from aurora_locus.moving.payer import move_payer
+from aurora_locus.oauth.callers import AppCallers
+from aurora_locus.oauth.clients import over_http as over_guarded_http
+from aurora_locus.oauth.opening import open_authorization
+from aurora_locus.oauth.refusals import render_oauth
+from aurora_locus.oauth.routes import FOR_APPS
+from aurora_locus.oauth.routes import routes as oauth_routes
+from aurora_locus.oauth.server import AuthorizationServer
+from aurora_locus.repository.learning import Learning
 from aurora_locus.repository.repositories import open_repositories
-from aurora_locus.sequencer import retention
 from aurora_locus.sequencer.live import Live, open_live
+from aurora_locus.sequencer.waking import keep_awake
 from aurora_locus.settings import Settings
+from aurora_locus.site.faults import pages_or
 from aurora_locus.xrpc.callers import authenticator
 from aurora_locus.xrpc.dispatch import dispatcher
+from aurora_locus.xrpc.gate_opening import counters_of, gate_of
 from aurora_locus.xrpc.host import Host
 from aurora_locus.xrpc.table import table
-from groundwork.blobstore.disk import DiskBlobStore
 from groundwork.cache.in_process import InProcessCache
-from groundwork.clock import DAY, SECOND, Clock, Instant
+from groundwork.clock import Clock, Instant
 from groundwork.database.migrate import migrate
 from groundwork.database.open_ import open_database
 from groundwork.database.transaction import Database
@@ -60,26 +81,23 @@ from groundwork.http.client import HttpClient
 from groundwork.http.cors import XRPC_EXPOSED, Cors
 from groundwork.http.faults import by_path, render_problem, render_xrpc
 from groundwork.http.operations import operations_routes
-from groundwork.http.reach import DEVELOPMENT, PUBLIC
+from groundwork.http.reach import DEVELOPMENT
 from groundwork.mail.address import parse_address
 from groundwork.mail.contract import Mailer, Sender
 from groundwork.mail.open_ import open_mailer
-from groundwork.outbox import owe, pay
+from groundwork.outbox import pay
 from groundwork.outbox.bell import bell
 from groundwork.outbox.pay import Paying
-from groundwork.rate_limit.in_process import InProcessCounters
 from groundwork.sealing import Sealer
 from groundwork.settings import SettingsRefused
-from groundwork.telemetry.logs import log
 from groundwork.telemetry.metrics import Metrics
-
-# Often enough that nothing piles up, seldom enough to cost nothing.
-HOUSEKEEPING_SECONDS = 600.0
 
 # Debts of this process ring; those that wait for their time, or that another process left, are looked for.
 DEBTS_IDLE_SECONDS = 5.0
 # Longer than a step with a mail server lasts when all is well.
 DEBTS_PATIENCE_SECONDS = 5.0
+# Longer than one step of a move lasts when all is well: a repository is sent in one.
+MOVE_LEASE_SECONDS = 900.0
 
 # The reference PDS's installer gives 16 random bytes in hexadecimal.
 MIN_SECRET_BYTES = 16
@@ -93,6 +111,8 @@ class AuroraLocus:
     registry: Registry
     live: Live
     metrics: Metrics
+    authorization: AuthorizationServer
+    labels: Labels
 
 
 @asynccontextmanager
@@ -101,21 +121,34 @@ async def open_server(
 ) -> AsyncIterator[AuroraLocus]:
     """Migrate, open, mend what a crash left, serve until the block ends. Raises ``SettingsRefused`` and database failures."""
     async with AsyncExitStack() as stack:
+        await before_migrating(settings, partial(open_store, settings), clock, version=version)
         await migrate(settings.database, "aurora_locus", "aurora_locus")
         db = await open_database(settings.database, schema="aurora_locus", clock=clock)
         stack.push_async_callback(db.close)
         sealer = Sealer(_sealing_keys(settings))
-        http = HttpClient(DEVELOPMENT if settings.dev_mode else PUBLIC, user_agent=f"aurora-locus/{version}")
+        http = HttpClient(settings.reach, user_agent=f"aurora-locus/{version}")
         stack.push_async_callback(http.close)
-        dids = DidResolver(http, clock, DidSettings(settings.did_plc_url, is_development=settings.dev_mode))
+        # Addresses that the operator chose may be private ones.
+        chosen_http = HttpClient(DEVELOPMENT, user_agent=f"aurora-locus/{version}")
+        stack.push_async_callback(chosen_http.close)
+        did_settings = DidSettings(settings.did_plc_url, is_development=settings.dev_mode)
+        dids = DidResolver(http, clock, did_settings, directory_http=chosen_http)
         stack.push_async_callback(dids.close)
 
         handles = HandleResolver(http, dids, clock, HandleSettings(settings.dev_mode))
         stack.push_async_callback(handles.close)
 
-        directory = PlcClient(http, settings.did_plc_url)
-        registry = await _open_registry(settings, db, clock, sealer, directory, handles, stack)
-        credentials = Credentials(registry.repositories, registry.tokens, settings.admin_password, clock)
+        directory = PlcClient(chosen_http, settings.did_plc_url)
+        network = Network(dids.resolve, dids.refresh, handles.resolve, handles.refresh, dids.doubt)
+        registry = await _open_registry(settings, db, clock, sealer, directory, network, stack)
+        credentials = Credentials(
+            registry.repositories,
+            registry.tokens,
+            settings.admin_password,
+            clock,
+            registry.counters,
+            is_development=settings.dev_mode,
+        )
         services = ServiceCallers(
             audiences=(settings.did, f"{settings.did}#{PDS_SERVICE}"),
             resolve=dids.resolve,
@@ -123,30 +156,99 @@ async def open_server(
             seen=InProcessCache(clock),
             clock=clock,
         )
-        authenticate = authenticator(credentials, services)
-        network = Network(dids.resolve, dids.refresh, handles.resolve, handles.refresh, dids.doubt)
+        lexicons = LexiconResolver(http, dids, clock)
+        stack.push_async_callback(lexicons.close)
+        catalog = Catalog()
+        authorization = await stack.enter_async_context(
+            open_authorization(settings, registry, sealer, over_guarded_http(http), catalog, lexicons.document)
+        )
+        apps = AppCallers(authorization)
+        authenticate = authenticator(credentials, services, settings.mod_service_did, apps)
         metrics = Metrics("aurora_locus")
         live = registry.repositories.live
         _measure(metrics, live)
         crawling = _crawling(settings, http, clock, live, metrics)
-        host = Host(settings, db, clock, Catalog(), registry.repositories, authenticate, network, crawling)
-        federation = partial(standing, db, live, clock, http, crawling, is_automatic=settings.announces_itself)
-        operators = federation_status.routes(credentials, federation)
-        app = _application(host, registry, metrics, version, operators, access_log=access_log)
+        proxying = await stack.enter_async_context(
+            open_proxying(
+                settings, dids.resolve, registry.repositories.keys, clock, user_agent=f"aurora-locus/{version}"
+            )
+        )
+        learning = Learning(catalog, lexicons.document) if settings.lexicon_resolution_enabled else None
+        gate = gate_of(settings, registry.counters, clock)
+        stack.push_async_callback(registry.counters.close)
+        host = Host(
+            settings,
+            db,
+            clock,
+            catalog,
+            registry.repositories,
+            authenticate,
+            network,
+            crawling,
+            proxying,
+            authorization.nonces.newest,
+            gate=gate,
+            lexicons=lexicons,
+            learning=learning,
+        )
+        federation = partial(
+            standing,
+            db,
+            live,
+            clock,
+            http,
+            crawling,
+            is_federated=settings.federation_enabled,
+            is_automatic=settings.announces_itself,
+        )
+        site = await pages.open_pages(settings, db, sealer)
+        operators = [
+            *oauth_routes(authorization),
+            *federation_status.routes(credentials, federation),
+            *pages.routes(site, settings),
+        ]
+        label_key = K256PrivateKey.from_bytes(await server_keys.find_or_make(db, sealer, server_keys.LABELS))
+        labels = Labels(db, Did(settings.did), label_key)
+        app = _application(host, registry, labels, metrics, version, operators, access_log=access_log)
+
+        pages.attach(app, site, registry)
+        app.state.authorization = authorization
+        app.state.ask_both_ways = handles.ask_both_ways
+        app.state.office = Office(settings, registry, labels, crawling, federation)
 
         mailer = _mailer(settings, clock)
         if mailer is not None:
             stack.push_async_callback(mailer.close)
-            await stack.enter_async_context(_paying(registry, mailer, settings.hostname))
+            await stack.enter_async_context(_paying(registry, _letters(registry, mailer, settings.hostname), "debts"))
+        # By a worker of its own: a move takes minutes, and letters do not wait for it.
+        mover = Mover(registry, http, sealer)
+        app.state.mover = mover
+        moving: dict[str, Paying] = {Debt.MOVE: Paying(move_payer(mover), batch=4, lease_seconds=MOVE_LEASE_SECONDS)}
+        await stack.enter_async_context(_paying(registry, moving, "moves"))
 
-        housekeeping = asyncio.create_task(_keep_house(settings, registry, clock), name="pds housekeeping")
+        housekeeping = asyncio.create_task(
+            keep_house(settings, registry, authorization, clock), name="pds housekeeping"
+        )
         stack.push_async_callback(_end, housekeeping)
+        identities = asyncio.create_task(keep_identities(registry), name="pds identities")
+        stack.push_async_callback(_end, identities)
         watching = asyncio.create_task(
             watch(db, live, clock, crawling, Gauges(metrics), is_automatic=settings.announces_itself),
             name="pds federation",
         )
         stack.push_async_callback(_end, watching)
-        yield AuroraLocus(app, registry, live, metrics)
+        account_gauges = AccountGauges(metrics)
+        if settings.announces_itself:
+            relays = [relay.url for relay in crawling.relays]
+            asking = keep_asking(db, http, clock, relays, account_gauges)
+            stack.push_async_callback(_end, asyncio.create_task(asking, name="pds accounts at relays"))
+        backups = keep_backups(
+            db, settings, registry.repositories.blobs.store, clock, backup_gauges(metrics, clock), version=version
+        )
+        stack.push_async_callback(_end, asyncio.create_task(backups, name="pds backups"))
+        awake = asyncio.create_task(keep_awake(live, settings.database, "aurora_locus"), name="pds log")
+        stack.push_async_callback(_end, awake)
+        yield AuroraLocus(app, registry, live, metrics, authorization, labels)
 
 
 async def _open_registry(
@@ -155,12 +257,11 @@ async def _open_registry(
     clock: Clock,
     sealer: Sealer,
     directory: PlcClient,
-    handles: HandleResolver,
+    network: Network,
     stack: AsyncExitStack,
 ) -> Registry:
     live = await open_live(db, max_frames=settings.firehose_buffer_frames, max_bytes=settings.firehose_buffer)
-    store = DiskBlobStore(settings.data_directory / "blobs")
-    blobs = Blobs(db, store, Limits(settings.blob_upload_limit, settings.blob_quota))
+    blobs = Blobs(db, open_store(settings), Limits(settings.blob_upload_limit, settings.blob_quota))
     stack.push_async_callback(blobs.settle)
     repositories = await open_repositories(
         db,
@@ -171,6 +272,7 @@ async def _open_registry(
         # Random, so that two processes do not make the same TIDs in the same microsecond.
         clock_id=secrets.randbelow(1024),
         node_cache_bytes=settings.node_cache,
+        json_cache_bytes=settings.record_cache,
     )
     passwords = Passwords()
     stack.callback(passwords.close)
@@ -181,32 +283,43 @@ async def _open_registry(
         passwords=passwords,
         tokens=SessionTokens(await _session_secret(settings, db, sealer), settings.did),
         email_tokens=EmailTokens(await server_keys.find_or_make(db, sealer, server_keys.EMAIL_TOKENS)),
+        factor_keys=FactorKeys(sealer, await server_keys.find_or_make(db, sealer, server_keys.SECOND_FACTORS)),
         sends_mail=bool(settings.mail_url),
         directory=directory,
-        resolve_handle=handles.resolve,
-        counters=InProcessCounters(),
+        network=network,
+        counters=counters_of(settings),
         rotation_key=await _rotation_key(settings, db, sealer),
         url=settings.url,
         handle_domains=settings.service_handle_domains,
         is_development=settings.dev_mode,
-        needs_invite=settings.invite_required,
+        needs_invite=settings.needs_invite,
+        confirms_email=settings.confirms_email,
+        hosts_did_web=settings.did_web_accounts,
+        earning=Earning(settings.invite_interval * 1000, Instant(settings.invite_epoch * 1000)),
     )
 
 
 def _application(
-    host: Host, registry: Registry, metrics: Metrics, version: str, operators: list[Route], *, access_log: bool
+    host: Host,
+    registry: Registry,
+    labels: Labels,
+    metrics: Metrics,
+    version: str,
+    operators: list[Route],
+    *,
+    access_log: bool,
 ) -> Application:
     async def look() -> None:
         async with host.db.reader() as reader:
             await reader.fetch_one("select 1")
 
-    methods = table(registry)
+    methods = table(registry, labels)
     return Application(
         [
             # Routes are tried in this order, and nearly every request is for a method: they stand before the rest.
             well_known.health_route(host.db, version),
             Mount("/xrpc", dispatcher(host, methods)),
-            *well_known.routes(host.db, host.settings),
+            *well_known.routes(registry, host.settings, labels.key.public),
             *operations_routes(metrics, {"database": look}),
             *operators,
             WebSocketRoute(
@@ -215,10 +328,13 @@ def _application(
             ),
         ],
         metrics,
-        # A handle that nobody here has is a plain 404; only methods speak XRPC's errors.
-        render=by_path({"/xrpc/": render_xrpc}, render_problem),
+        # A handle that nobody here has is a plain 404; only methods speak XRPC's errors, and pages are pages.
+        render=by_path(
+            {**dict.fromkeys(FOR_APPS, render_oauth), "/xrpc/": render_xrpc, "/.well-known/": render_problem},
+            pages_or(render_problem),
+        ),
         translations={Malformed: _invalid},
-        cors=[Cors(("/xrpc/", "/.well-known/"), exposed=XRPC_EXPOSED)],
+        cors=[Cors(("/xrpc/", "/.well-known/", *FOR_APPS), exposed=XRPC_EXPOSED)],
         body_limit=methods.body_limit,
         trusted_proxy_hops=host.settings.trusted_proxy_hops,
         access_log=access_log,
@@ -245,13 +361,19 @@ def _mailer(settings: Settings, clock: Clock) -> Mailer | None:
     return open_mailer(settings.mail_url, sender, clock)
 
 
+def _letters(registry: Registry, mailer: Mailer, hostname: str) -> dict[str, Paying]:
+    return {
+        Debt.MAIL: Paying(mail_payer(registry.db, registry.email_tokens, mailer, hostname, registry.url)),
+        Debt.NOTICE: Paying(notice_payer(registry.db, mailer, hostname)),
+    }
+
+
 @asynccontextmanager
-async def _paying(registry: Registry, mailer: Mailer, hostname: str) -> AsyncIterator[None]:
+async def _paying(registry: Registry, payings: Mapping[str, Paying], name: str) -> AsyncIterator[None]:
     """Pay what is owed while the block lasts; what is being paid at its end gets a moment."""
-    payings: dict[str, Paying] = {Debt.MAIL: Paying(mail_payer(registry.db, registry.email_tokens, mailer, hostname))}
     stop = asyncio.Event()
     task = asyncio.create_task(
-        pay.run(registry.db, payings, stop, wake=bell(), idle_seconds=DEBTS_IDLE_SECONDS), name="pds debts"
+        pay.run(registry.db, payings, stop, wake=bell(), idle_seconds=DEBTS_IDLE_SECONDS), name=f"pds {name}"
     )
     try:
         yield
@@ -296,55 +418,6 @@ def _crawling(settings: Settings, http: HttpClient, clock: Clock, live: Live, me
 def _measure(metrics: Metrics, live: Live) -> None:
     metrics.gauge_of("sequencer_head_number", "Number of the newest event", lambda: live.ring.head)
     metrics.gauge_of("firehose_subscribers", "Open firehose connections", lambda: len(live.listeners))
-
-
-async def _keep_house(settings: Settings, registry: Registry, clock: Clock) -> None:
-    """What nobody waits for: unfinished identities, expired sessions, old events, uploads that nobody refers to."""
-    repositories = registry.repositories
-    # What is unfinished at start nobody is busy with.
-    patience = 0
-
-    async def retire() -> object:
-        return await retention.retire(registry.db, _ago(clock, settings.firehose_retention))
-
-    async def sweep() -> object:
-        return await sweep_blobs(repositories.blobs, clock.now(), round(settings.blob_grace * SECOND))
-
-    async def expire() -> object:
-        return await registry.db.write(sessions.sweep)
-
-    async def forget() -> object:
-        await registry.db.write(email_tokens.sweep)
-        await registry.db.write(repositories.keys.sweep_reserved)
-        async with registry.db.transaction() as tx:
-            return await owe.forget_paid(tx, Instant(tx.now - DAY))
-
-    async def delete() -> object:
-        return await deletion.delete_forgotten(registry)
-
-    async def mend() -> object:
-        return await plc_updates.mend(registry.db, registry.directory, registry.rotation_key, patience=patience)
-
-    chores: dict[str, Callable[[], Awaitable[object]]] = {
-        "identities": mend,
-        "sessions": expire,
-        "events": retire,
-        "uploads": sweep,
-        "what nobody waits for": forget,
-        "deletions": delete,
-    }
-    while True:
-        for name, chore in chores.items():
-            try:
-                await chore()
-            except Exception as error:  # noqa: BLE001 - an edge: one chore that fails must not end the others
-                log.error("chore.failed", chore=name, exc_info=error)
-        patience = plc_updates.PATIENCE
-        await asyncio.sleep(HOUSEKEEPING_SECONDS)
-
-
-def _ago(clock: Clock, seconds: float) -> Instant:
-    return Instant(clock.now() - round(seconds * SECOND))
 
 
 async def _end(task: asyncio.Task[None]) -> None:

@@ -4,19 +4,31 @@ The federation variables are the design's (section 4.10). What contradicts itsel
 name, is refused with a sentence that names the setting.
 """
 
+import ipaddress
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
+from at_protocol.failures import Malformed
+from at_protocol.identity.did_document import host_url
+from at_protocol.syntax.did import parse_did
 from groundwork.dangerous_starts import Danger, dangers_of, is_own_machine
+from groundwork.http.reach import DEVELOPMENT, PUBLIC, Reach
 from groundwork.mail.address import parse_address
 from groundwork.mail.open_ import FOLDER
 from groundwork.mail.smtp import parse_smtp_url
 from groundwork.settings import Bytes, Seconds, Secret, SettingsRefused, read_settings, setting
 
 PREFIX = "PDS_"
+
+MIN_BYPASS_KEY = 16
+
+# Deployed services of these names compare the audience of a token with their bare DID, so that the full `did#service` of
+# the specification would be refused.
+BARE_AUDIENCES = ("#bsky_appview", "#bsky_chat", "#bsky_fg", "#bsky_notif", "#atproto_labeler")
 
 # RFC 2606: mail to it goes nowhere.
 NOBODYS_ADDRESS = "no-reply@pds.invalid"
@@ -45,7 +57,19 @@ class Settings:
         (".test",), what="Domains (beginning with a dot) under which people get handles."
     )
     did_plc_url: str = setting("http://127.0.0.1:2582", what="PLC directory.")
-    invite_required: bool = setting(default=False, what="Whether creating an account takes an invite code.")
+    invite_required: bool | None = setting(
+        None, what="Whether creating an account takes an invite code; unset: yes, except in dev mode."
+    )
+    invite_interval: int = setting(
+        0, what="After how long, in milliseconds, an account may give an invite of its own; 0: never."
+    )
+    invite_epoch: int = setting(
+        0, what="From when on invites are earned, in milliseconds since 1970; 0: from an account's first day."
+    )
+    did_web_accounts: bool = setting(
+        default=False,
+        what="Whether people may sign up with the did:web of their handle, whose document this server then serves.",
+    )
     admin_password: Secret = setting(Secret(DEFAULT_ADMIN_PASSWORD), what="Password of the administration endpoints.")
     jwt_secret: Secret = setting(Secret(""), what="Key of session tokens; empty: made at the first start, kept sealed.")
     plc_rotation_key_k256_private_key_hex: Secret = setting(
@@ -58,6 +82,30 @@ class Settings:
     dev_mode: bool = setting(
         default=False, what="Development: plain http, .test handles, everything served on loopback."
     )
+    blobstore_disk_location: str = setting("", what="Folder of blobs; empty: blobs in the data directory.")
+    blobstore_disk_tmp_location: str = setting(
+        "", what="Folder of unfinished uploads, on the same disk; empty: .incoming in the folder of blobs."
+    )
+    blobstore_s3_bucket: str = setting("", what="Bucket of blobs on an S3-compatible service; empty: a folder.")
+    blobstore_s3_region: str = setting("", what="The bucket's region.")
+    blobstore_s3_endpoint: str = setting("", what="Address of the S3 service; empty: Amazon's of that region.")
+    blobstore_s3_access_key_id: str = setting("", what="Key to the bucket; empty: the machine's own role.")
+    blobstore_s3_secret_access_key: Secret = setting(Secret(""), what="The secret of that key.")
+    blobstore_s3_force_path_style: bool = setting(
+        default=False, what="Whether the bucket stands in the path of addresses, not in their host."
+    )
+    blobstore_s3_upload_timeout_ms: int = setting(20_000, what="How many milliseconds sending one blob may take.")
+    backup_url: str = setting("", what="Where backups go: a folder, or s3://bucket/folder; empty: none are made.")
+    backup_passphrase: Secret = setting(Secret(""), what="What backups are encrypted with; keep it apart from them.")
+    backup_interval: Seconds = setting(86400.0, what="How often a backup is made.")
+    backup_retention: Seconds = setting(30 * 86400.0, what="How long backups are kept; the newest always is.")
+    backup_s3_region: str = setting("", what="The region of the bucket of backups.")
+    backup_s3_endpoint: str = setting("", what="Address of its S3 service; empty: Amazon's of that region.")
+    backup_s3_access_key_id: str = setting("", what="Key to the bucket of backups; empty: the machine's own role.")
+    backup_s3_secret_access_key: Secret = setting(Secret(""), what="The secret of that key.")
+    backup_s3_force_path_style: bool = setting(
+        default=False, what="Whether that bucket stands in the path of addresses, not in their host."
+    )
     blob_upload_limit: Bytes = setting(5 * 1024 * 1024, what="Largest blob.")
     blob_quota: Bytes = setting(5 * 1024 * 1024 * 1024, what="All blobs of one account together.")
     blob_grace: Seconds = setting(6 * 3600.0, what="How long an upload waits for a record; at least an hour.")
@@ -65,18 +113,59 @@ class Settings:
         100_000_000, what="Largest repository file that is taken in.", names=("PDS_MAX_REPO_IMPORT_SIZE",)
     )
     accepting_repo_imports: bool = setting(default=True, what="Whether accounts may bring a repository in.")
+    disable_ssrf_protection: bool = setting(
+        default=False, what="Let what strangers name lie in the private network, plain http included: for tests."
+    )
+    repo_backfill_limit_ms: int = setting(
+        0, what="How many milliseconds back a firehose cursor reaches; 0: PDS_FIREHOSE_RETENTION."
+    )
     firehose_retention: Seconds = setting(3 * 86400.0, what="How long firehose events can be replayed.")
+    oauth_trusted_clients: tuple[str, ...] = setting(
+        (), what="Apps (client_id) whose name and logo are shown when they ask to be let in; others show their address."
+    )
     node_cache: Bytes = setting(32 * 1024 * 1024, what="Memory for tree nodes.")
+    record_cache: Bytes = setting(8 * 1024 * 1024, what="Memory for records in the form that they are read in.")
     firehose_buffer: Bytes = setting(64 * 1024 * 1024, what="Memory for the newest frames of the firehose.")
     firehose_buffer_frames: int = setting(10_000, what="How far, in frames, a live subscriber may fall behind.")
-    contact_email_address: str = setting("", what="Address of the operator, shown by describeServer.")
+    contact_email_address: str = setting("", what="Address of the operator, shown by describeServer and at /.")
     email_smtp_url: Secret = setting(
         Secret(""), what="Where mail goes: smtp://user:password@host:port; empty: nowhere, in dev mode a folder."
     )
     email_from_address: str = setting("", what="The sender of mail.")
-    privacy_policy_url: str = setting("", what="Shown by describeServer.")
-    terms_of_service_url: str = setting("", what="Shown by describeServer.")
+    privacy_policy_url: str = setting("", what="Shown by describeServer and at the foot of pages.")
+    terms_of_service_url: str = setting("", what="Shown by describeServer and at the foot of pages.")
+    service_name: str = setting("", what="Name of this server on its pages; empty: its host name.")
+    home_url: str = setting("", what="Where the name at the top of pages leads; empty: to the front page.")
+    support_url: str = setting("", what="Where people find help; linked at the foot of pages.")
+    logo_url: str = setting("", what="Picture beside the name; https.")
+    primary_color: str = setting("", what="Colour of buttons and links, as #rrggbb; made readable where it is not.")
     trusted_proxy_hops: int = setting(0, what="Reverse proxies in front whose X-Forwarded-For is believed.")
+    lexicon_resolution_enabled: bool = setting(
+        default=False, what="Look for Lexicons of unknown record types when somebody writes one, a second at most."
+    )
+    rate_limits_enabled: bool = setting(
+        default=True, what="Whether requests are counted and refused when there are too many."
+    )
+    rate_limit_bypass_key: Secret = setting(Secret(""), what="Who sends it as x-ratelimit-bypass is not counted.")
+    rate_limit_bypass_ips: tuple[str, ...] = setting((), what="Addresses and networks whose requests are not counted.")
+    redis_scratch_address: str = setting(
+        "",
+        what="host:port of a Redis in which several processes count requests and remember used proofs of apps together; "
+        "empty: each does apart.",
+    )
+    redis_scratch_password: Secret = setting(Secret(""), what="Its password.")
+    bsky_app_view_url: str = setting("", what="App view that answers app.bsky methods; empty: whom each caller names.")
+    bsky_app_view_did: str = setting("", what="Its DID.")
+    bsky_app_view_cdn_url_pattern: str = setting(
+        "", what="Where it serves pictures, with %s for size, DID and CID; empty: people's own pictures come from here."
+    )
+    mod_service_url: str = setting("", what="Moderation service that answers tools.ozone methods.")
+    mod_service_did: str = setting("", what="Its DID.")
+    report_service_url: str = setting("", what="Where reports go; empty: to the moderation service.")
+    report_service_did: str = setting("", what="Its DID.")
+    proxy_bare_audiences: tuple[str, ...] = setting(
+        BARE_AUDIENCES, what="Services (#name or did#name) whose tokens name the bare DID as audience."
+    )
     federation_enabled: bool = setting(default=False, what="Master switch of the four that follow.")
     federation_relay_urls: tuple[str, ...] = setting(
         ("https://bsky.network",), what="Relays that are asked to read this server.", names=("PDS_CRAWLERS",)
@@ -114,6 +203,33 @@ class Settings:
     def mail_from(self) -> str:
         """The sender of mail; in development there is always one."""
         return self.email_from_address or (NOBODYS_ADDRESS if self.dev_mode else "")
+
+    @property
+    def needs_invite(self) -> bool:
+        """Whether signing up takes an invite: on a server that the world can reach, unless its operator says otherwise."""
+        return not self.dev_mode if self.invite_required is None else self.invite_required
+
+    @property
+    def confirms_email(self) -> bool:
+        """Whether an account that nobody invited waits for its owner's mail before it is shown."""
+        return not self.dev_mode
+
+    @property
+    def replay_seconds(self) -> float:
+        """How long firehose events can be replayed."""
+        return self.repo_backfill_limit_ms / 1000 or self.firehose_retention
+
+    @property
+    def reach(self) -> Reach:
+        """Which addresses may be called that strangers name."""
+        return DEVELOPMENT if self.dev_mode or self.disable_ssrf_protection else PUBLIC
+
+    @property
+    def scratch_url(self) -> str:
+        """What several processes share and may forget; empty: nothing."""
+        password = quote(self.redis_scratch_password.reveal(), safe="")
+        credentials = f":{password}@" if password else ""
+        return f"redis://{credentials}{self.redis_scratch_address}" if self.redis_scratch_address else ""
 
     @property
     def serves_firehose(self) -> bool:
@@ -156,6 +272,38 @@ def read(environment: Mapping[str, str], table: Mapping[str, Any] | None = None)
     return checked(settings)
 
 
+def _service_problems(settings: Settings) -> list[str]:
+    problems = []
+    for name in ("bsky_app_view", "mod_service", "report_service"):
+        url, did = getattr(settings, f"{name}_url"), getattr(settings, f"{name}_did")
+        if bool(url) != bool(did):
+            problems.append(f"PDS_{name.upper()}_URL and PDS_{name.upper()}_DID belong together; set both or neither.")
+        if url and host_url(url) is None:
+            problems.append(f"PDS_{name.upper()}_URL is {url!r}, which is not https://host and nothing more.")
+        if did and not _is_did(did):
+            problems.append(f"PDS_{name.upper()}_DID is {did!r}, which is not a DID.")
+    for address in settings.rate_limit_bypass_ips:
+        try:
+            ipaddress.ip_network(address, strict=False)
+        except ValueError:
+            problems.append(f"PDS_RATE_LIMIT_BYPASS_IPS has {address!r}, which is no address and no network.")
+    key = settings.rate_limit_bypass_key.reveal()
+    if key and len(key) < MIN_BYPASS_KEY:
+        problems.append(f"PDS_RATE_LIMIT_BYPASS_KEY has less than {MIN_BYPASS_KEY} characters, which can be guessed.")
+    pattern = settings.bsky_app_view_cdn_url_pattern
+    if pattern and pattern.count("%s") != 3:  # size, DID and CID
+        problems.append("PDS_BSKY_APP_VIEW_CDN_URL_PATTERN must have three %s: for size, DID and CID.")
+    return problems
+
+
+def _is_did(text: str) -> bool:
+    try:
+        parse_did(text)
+    except Malformed:
+        return False
+    return True
+
+
 def checked(settings: Settings) -> Settings:
     """The same settings. Raises ``SettingsRefused`` where they contradict themselves or are dangerous in public."""
     problems = []
@@ -165,6 +313,7 @@ def checked(settings: Settings) -> Settings:
             for name in _FEDERATION
             if getattr(settings, f"federation_{name}")
         ]
+    problems += _service_problems(settings)
     url = urlsplit(settings.url)
     if settings.public_url and url.hostname != settings.hostname:
         problems.append(f"PDS_PUBLIC_URL is {settings.public_url}, but PDS_HOSTNAME is {settings.hostname}.")
@@ -176,9 +325,14 @@ def checked(settings: Settings) -> Settings:
         if not domain.startswith(".")
     ]
     problems += _mail_problems(settings)
+    problems += _page_problems(settings)
+    problems += _blobstore_problems(settings)
+    problems += _backup_problems(settings)
     dangers = {}
     if settings.dev_mode:
         dangers[Danger.DEV_MODE] = "PDS_DEV_MODE"
+    if settings.disable_ssrf_protection:
+        dangers[Danger.NO_SSRF_PROTECTION] = "PDS_DISABLE_SSRF_PROTECTION"
     if settings.admin_password.reveal() == DEFAULT_ADMIN_PASSWORD:
         dangers[Danger.DEFAULT_PASSWORD] = "PDS_ADMIN_PASSWORD"  # the setting's name
     if is_own_machine(urlsplit(settings.did_plc_url).hostname or ""):
@@ -191,8 +345,31 @@ def checked(settings: Settings) -> Settings:
     return settings
 
 
+def _page_problems(settings: Settings) -> list[str]:
+    links = {
+        "PDS_HOME_URL": settings.home_url,
+        "PDS_SUPPORT_URL": settings.support_url,
+        "PDS_LOGO_URL": settings.logo_url,
+        "PDS_PRIVACY_POLICY_URL": settings.privacy_policy_url,
+        "PDS_TERMS_OF_SERVICE_URL": settings.terms_of_service_url,
+    }
+    problems = [
+        f"{name} is {link!r}, which is no web address."
+        for name, link in links.items()
+        if link and not re.fullmatch(r"https?://[^\s/]+(/\S*)?", link)
+    ]
+    if settings.primary_color and not re.fullmatch(r"#[0-9a-fA-F]{6}", settings.primary_color):
+        problems.append(f"PDS_PRIMARY_COLOR is {settings.primary_color!r}; write a colour as #rrggbb.")
+    return problems
+
+
 def _mail_problems(settings: Settings) -> list[str]:
     problems = []
+    if settings.confirms_email and not settings.needs_invite and not settings.mail_url:
+        problems.append(
+            "PDS_INVITE_REQUIRED is off without PDS_EMAIL_SMTP_URL: who signs up without an invite confirms the address "
+            "by mail. Set both, or leave invites on."
+        )
     if settings.email_smtp_url:
         try:
             parse_smtp_url(settings.email_smtp_url.reveal())
@@ -205,4 +382,42 @@ def _mail_problems(settings: Settings) -> list[str]:
             parse_address(settings.mail_from)
         except ValueError as error:
             problems.append(f"PDS_EMAIL_FROM_ADDRESS: {error}")
+    return problems
+
+
+def _blobstore_problems(settings: Settings) -> list[str]:
+    problems = []
+    if settings.blobstore_s3_bucket and settings.blobstore_disk_location:
+        problems.append("PDS_BLOBSTORE_S3_BUCKET and PDS_BLOBSTORE_DISK_LOCATION are both set; blobs have one place.")
+    if settings.blobstore_disk_tmp_location and not settings.blobstore_disk_location:
+        problems.append("PDS_BLOBSTORE_DISK_TMP_LOCATION is set without PDS_BLOBSTORE_DISK_LOCATION.")
+    if not settings.blobstore_s3_bucket:
+        problems += [
+            f"PDS_BLOBSTORE_S3_{name.upper()} is set without PDS_BLOBSTORE_S3_BUCKET."
+            for name in ("region", "endpoint", "access_key_id", "secret_access_key")
+            if getattr(settings, f"blobstore_s3_{name}")
+        ]
+    if bool(settings.blobstore_s3_access_key_id) != bool(settings.blobstore_s3_secret_access_key):
+        problems.append("PDS_BLOBSTORE_S3_ACCESS_KEY_ID and PDS_BLOBSTORE_S3_SECRET_ACCESS_KEY go together.")
+    if settings.blobstore_s3_upload_timeout_ms < 1:
+        problems.append("PDS_BLOBSTORE_S3_UPLOAD_TIMEOUT_MS is not above 0.")
+    return problems
+
+
+# What can be guessed offline, by whoever finds the backups, for as long as they like.
+_SHORTEST_PASSPHRASE = 12
+
+
+def _backup_problems(settings: Settings) -> list[str]:
+    problems = []
+    passphrase = settings.backup_passphrase.reveal()
+    if settings.backup_url and len(passphrase) < _SHORTEST_PASSPHRASE:
+        problems.append(
+            f"PDS_BACKUP_URL is set without a PDS_BACKUP_PASSPHRASE of at least {_SHORTEST_PASSPHRASE} characters; backups "
+            "hold everybody's data and keys."
+        )
+    if settings.backup_interval < 60:
+        problems.append("PDS_BACKUP_INTERVAL is less than a minute.")
+    if bool(settings.backup_s3_access_key_id) != bool(settings.backup_s3_secret_access_key):
+        problems.append("PDS_BACKUP_S3_ACCESS_KEY_ID and PDS_BACKUP_S3_SECRET_ACCESS_KEY go together.")
     return problems

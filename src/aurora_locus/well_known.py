@@ -4,12 +4,17 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from aurora_locus.accounts import queries
+from at_protocol.crypto.did_key import PublicKey, format_multikey
+from at_protocol.syntax.handle import Handle
+from aurora_locus.accounts import queries, web_identities
+from aurora_locus.accounts.registry import Registry
+from aurora_locus.identity.handles import is_under
 from aurora_locus.repository.model import Status
 from aurora_locus.settings import Settings, did_web_of
 from groundwork.database.transaction import Database
@@ -21,12 +26,6 @@ Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
 # Whoever watches a server wants to know within a second or two.
 HEALTH_SECONDS = 1.5
 
-_FRONT_PAGE = """\
-This is Aurora Locus, a Personal Data Server of the AT Protocol.
-
-Most of the API is below /xrpc/
-"""
-
 _ROBOTS = "# Crawling the public API is allowed\nUser-agent: *\nAllow: /\n"
 
 
@@ -35,13 +34,13 @@ def health_route(db: Database, version: str) -> Route:
     return Route("/xrpc/_health", _health(db, version))
 
 
-def routes(db: Database, settings: Settings) -> list[Route]:
-    """Front page, robots.txt, and the documents that prove handles and the server's own DID."""
+def routes(registry: Registry, settings: Settings, label_key: PublicKey) -> list[Route]:
+    """robots.txt, and the documents that prove handles and the server's own DID."""
     return [
-        Route("/", _text(_FRONT_PAGE)),
         Route("/robots.txt", _text(_ROBOTS)),
-        Route("/.well-known/atproto-did", _handle_proof(db)),
-        Route("/.well-known/did.json", _server_document(settings)),
+        Route("/.well-known/atproto-did", _handle_proof(registry.db)),
+        Route("/.well-known/did.json", _document(registry, settings, label_key)),
+        Route("/tls-check", _tls_check(registry.db, settings)),
     ]
 
 
@@ -79,22 +78,58 @@ def _handle_proof(db: Database) -> Endpoint:
     return proof
 
 
-def _server_document(settings: Settings) -> Endpoint:
-    async def document(_request: Request) -> Response:
+def _document(registry: Registry, settings: Settings, label_key: PublicKey) -> Endpoint:
+    own_host = urlsplit(settings.url).hostname
+
+    async def document(request: Request) -> Response:
+        # As with handles the Host header says who is asked about: this server, or an account with a did:web of ours.
+        host = request.headers.get("host", "").partition(":")[0].lower()
+        if host != own_host and is_under(Handle(host), settings.service_handle_domains):
+            return json_response(await web_identities.document(registry, host))
         if settings.did != did_web_of(settings.url):
             raise NotFound("This server's DID document is elsewhere.")
         return json_response(
             {
                 "@context": ["https://www.w3.org/ns/did/v1"],
                 "id": settings.did,
+                "verificationMethod": [
+                    {
+                        "id": f"{settings.did}#atproto_label",
+                        "type": "Multikey",
+                        "controller": settings.did,
+                        "publicKeyMultibase": format_multikey(label_key),
+                    }
+                ],
                 "service": [
                     {
                         "id": "#atproto_pds",
                         "type": "AtprotoPersonalDataServer",
                         "serviceEndpoint": settings.url,
-                    }
+                    },
+                    {"id": "#atproto_labeler", "type": "AtprotoLabeler", "serviceEndpoint": settings.url},
                 ],
             }
         )
 
     return document
+
+
+def _tls_check(db: Database, settings: Settings) -> Endpoint:
+    """Whether a reverse proxy may get a certificate for ``?domain=``: for this server and for handles that exist.
+
+    Anything else would let strangers spend the operator's allowance of certificates.
+    """
+    own = urlsplit(settings.url).hostname
+
+    async def tls_check(request: Request) -> Response:
+        domain = request.query_params.get("domain", "").lower()
+        if domain != own:
+            async with db.reader() as reader:
+                known = await queries.find_by_handle(reader, domain)
+                # The document of a did:web is asked for at the name in it, whatever the account is called by now.
+                known = known or await queries.find(reader, web_identities.of_handle(Handle(domain)))
+                if known is None:
+                    raise NotFound("No account here has this handle; there is no need for a certificate.")
+        return PlainTextResponse("yes\n")
+
+    return tls_check

@@ -1,14 +1,11 @@
 """Repositories of a PDS in a database of the test's engine."""
 
 import itertools
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-import asyncpg
 import pytest
 
 from aurora_locus.blobs.uploads import Blobs, Limits
@@ -21,7 +18,7 @@ from groundwork.database.transaction import Database, Engine
 from groundwork.sealing import Sealer
 from tests.aurora_locus.hosted import Hosted
 from tests.aurora_locus.town import Town, open_town
-from tests.databases import MakeDatabase, sqlite_url
+from tests.databases import MakeDatabase, PostgresDatabases, make_schema, sqlite_url
 
 _numbers = itertools.count(1)
 
@@ -70,17 +67,11 @@ async def pds_url(
     if engine == "sqlite":
         yield await sqlite_url(tmp_path, sqlite_templates, "aurora_locus")
         return
-    server: str = request.getfixturevalue("postgres_url")
-    name = f"pds_{os.getpid()}_{next(_numbers)}"
-    connection = await asyncpg.connect(server)
-    try:
-        # An earlier run with this process id may have been killed.
-        await connection.execute(f'drop database if exists "{name}" with (force)')
-        await connection.execute(f'create database "{name}"')
-        yield urlsplit(server)._replace(path=f"/{name}").geturl()
-        await connection.execute(f'drop database "{name}" with (force)')
-    finally:
-        await connection.close()
+    databases: PostgresDatabases = request.getfixturevalue("postgres_databases")
+    url = await databases.borrow()
+    await make_schema(url, "aurora_locus", "aurora_locus")
+    yield url
+    await databases.give_back(url, "aurora_locus")
 
 
 OpenTown = Callable[..., Awaitable[Town]]

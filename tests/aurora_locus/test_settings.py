@@ -42,6 +42,7 @@ def test_public_server():
     [
         ({"PDS_DEV_MODE": "true"}, "PDS_DEV_MODE"),
         ({"PDS_ADMIN_PASSWORD": ""}, "PDS_ADMIN_PASSWORD"),
+        ({"PDS_DISABLE_SSRF_PROTECTION": "true"}, "PDS_DISABLE_SSRF_PROTECTION"),
         ({"PDS_DID_PLC_URL": ""}, "PDS_DID_PLC_URL"),
         ({"PDS_PUBLIC_URL": "http://pds.example.com"}, "PDS_PUBLIC_URL"),
         ({"PDS_PUBLIC_URL": "https://other.example.com"}, "PDS_PUBLIC_URL"),
@@ -49,6 +50,18 @@ def test_public_server():
         ({"PDS_BLOB_UPLOAD_LIMIT": "lots"}, "PDS_BLOB_UPLOAD_LIMIT"),
         ({"PDS_FIREHOSE_RETENTION": "3"}, "PDS_FIREHOSE_RETENTION"),
         ({"PDS_PORT": "http"}, "PDS_PORT"),
+        (
+            {"PDS_BLOBSTORE_S3_BUCKET": "b", "PDS_BLOBSTORE_DISK_LOCATION": "/b"},
+            "PDS_BLOBSTORE_S3_BUCKET and PDS_BLOBSTORE_DISK_LOCATION",
+        ),
+        ({"PDS_BACKUP_URL": "/b"}, "PDS_BACKUP_PASSPHRASE"),
+        ({"PDS_BACKUP_URL": "/b", "PDS_BACKUP_PASSPHRASE": "short"}, "at least 12 characters"),
+        ({"PDS_BACKUP_INTERVAL": "5s"}, "PDS_BACKUP_INTERVAL"),
+        ({"PDS_BACKUP_S3_ACCESS_KEY_ID": "k"}, "PDS_BACKUP_S3_SECRET_ACCESS_KEY"),
+        ({"PDS_BLOBSTORE_DISK_TMP_LOCATION": "/b"}, "PDS_BLOBSTORE_DISK_LOCATION"),
+        ({"PDS_BLOBSTORE_S3_REGION": "eu"}, "PDS_BLOBSTORE_S3_BUCKET"),
+        ({"PDS_BLOBSTORE_S3_BUCKET": "b", "PDS_BLOBSTORE_S3_ACCESS_KEY_ID": "k"}, "PDS_BLOBSTORE_S3_SECRET_ACCESS_KEY"),
+        ({"PDS_BLOBSTORE_S3_BUCKET": "b", "PDS_BLOBSTORE_S3_UPLOAD_TIMEOUT_MS": "0"}, "UPLOAD_TIMEOUT_MS"),
     ],
 )
 def test_dangers_and_mistakes_are_named(changes: dict[str, str], named: str):

@@ -11,8 +11,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Row, Writer
 
 _FIND = "select cid, mime_type, size, state, takedown_ref from blobs where did = :did and cid = :cid"
-_EXISTING = "select cid from blobs where did = :did and cid in :cids"
-_STORED_BYTES = "select coalesce(sum(size), 0) from blobs where did = :did"
+_EXISTING = "select cid, takedown_ref from blobs where did = :did and cid in :cids"
 
 # The same bytes uploaded again keep their first type; their time starts anew, so that the sweep does not take them from
 # under the record that is about to refer to them. An import may have named them before they came: then they are public
@@ -48,10 +47,23 @@ _LIST_MISSING = """
      limit :limit
 """
 
+_LIST_KEPT = """
+    select cid, mime_type, size, state, takedown_ref from blobs
+     where did = :did and cid > :cursor and state = 'permanent'
+     order by cid
+     limit :limit
+"""
+
 _STALE = """
     select did, cid from blobs
      where state = 'temporary' and created_at < :older_than
      order by created_at
+     limit :limit
+"""
+_TAKEN_DOWN = """
+    select did, cid from blobs
+     where takedown_ref is not null and (did, cid) > (:did, :cid)
+     order by did, cid
      limit :limit
 """
 _DROP_TEMPORARY = """
@@ -83,18 +95,18 @@ async def find(db: Database, did: Did, cid: Cid) -> Stored | None:
     return None if row is None else _stored(row)
 
 
-async def existing(db: Database, did: Did, cids: Sequence[Cid]) -> set[Cid]:
-    """Which of these blobs have a row."""
+async def existing(db: Database, did: Did, cids: Sequence[Cid]) -> dict[Cid, bool]:
+    """Which of these blobs have a row, and whether they are taken down."""
     async with db.reader() as reader:
         rows = await reader.fetch(_EXISTING, did=did, cids=[bytes(cid) for cid in cids])
-    return {Cid(row["cid"]) for row in rows}
+    return {Cid(row["cid"]): row["takedown_ref"] is not None for row in rows}
 
 
-async def stored_bytes(db: Database, did: Did) -> int:
-    """What all blobs of an account take, temporary ones included."""
+async def taken_down(db: Database, did: str, cid: bytes, limit: int) -> list[tuple[Did, Cid]]:
+    """Blobs that are taken down, by account and address, behind one."""
     async with db.reader() as reader:
-        row = await reader.fetch_one(_STORED_BYTES, did=did)
-    return int(row[0]) if row else 0
+        rows = await reader.fetch(_TAKEN_DOWN, did=did, cid=cid, limit=limit)
+    return [(Did(row["did"]), Cid(row["cid"])) for row in rows]
 
 
 def put(w: Writer, did: Did, cid: Cid, mime_type: str, size: int) -> Stored:
@@ -121,6 +133,14 @@ async def list_missing(db: Database, did: Did, *, cursor: Cid | None, limit: int
         collection, _, rkey = row["path"].partition("/")
         found.append((Cid(row["cid"]), Nsid(collection), RecordKey(rkey)))
     return found
+
+
+async def list_kept(db: Database, did: Did, *, cursor: Cid | None, limit: int) -> list[Stored]:
+    """The blobs that records of an account refer to and that are here, those taken down included; by CID."""
+    after = b"" if cursor is None else bytes(cursor)
+    async with db.reader() as reader:
+        rows = await reader.fetch(_LIST_KEPT, did=did, cursor=after, limit=limit)
+    return [_stored(row) for row in rows]
 
 
 async def stale_uploads(db: Database, older_than: Instant, limit: int) -> list[tuple[Did, Cid]]:

@@ -7,6 +7,7 @@ from at_protocol.data.cid import Cid
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.nsid import Nsid
 from at_protocol.syntax.record_key import RecordKey
+from aurora_locus.blobs import removals
 from groundwork.database.transaction import Database, Writer
 from groundwork.errors import InvalidInput, NotFound
 
@@ -85,5 +86,8 @@ def add_imported_references(w: Writer, did: Did, rows: Sequence[Mapping[str, obj
 
 
 def collect(w: Writer, did: Did, cids: Iterable[bytes]) -> list[Cid]:
-    """Drop the rows of blobs that nothing refers to any longer; their files are to be removed after the commit."""
-    return [Cid(cid) for cid in dict.fromkeys(cids) if w.execute(_COLLECT, did=did, cid=cid)]
+    """Drop the rows of blobs that nothing refers to any longer; their files are owed, to be removed after the commit."""
+    gone = [Cid(cid) for cid in dict.fromkeys(cids) if w.execute(_COLLECT, did=did, cid=cid)]
+    if gone:
+        removals.owe(w, did, gone)
+    return gone

@@ -1,16 +1,39 @@
-"""Collecting uploads that no record ever referred to."""
+"""Collecting what nobody refers to: uploads without a record, files that are owed, files that nobody knows.
 
-from aurora_locus.blobs import queries
-from aurora_locus.blobs.uploads import Blobs
-from groundwork.clock import HOUR, Instant
+Marked first, removed then: a row goes in a statement that asks again, which owes the file; the file goes under the
+account's lock and a claim of its own (``removals``).
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from at_protocol.data.cid import Cid
+from at_protocol.failures import Malformed
+from at_protocol.syntax.did import Did, parse_did
+from aurora_locus.blobs import queries, removals
+from aurora_locus.blobs.uploads import QUARANTINE, Blobs, object_name, quarantine_name
+from groundwork.blobstore.contract import Stored
+from groundwork.clock import HOUR, SECOND, Instant
+from groundwork.database.transaction import Writer
 
 # An upload is kept for at least an hour, whatever is configured: people write long posts.
 SHORTEST_GRACE = HOUR
 _BATCH = 200
 
 
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """How many uploads, owed files and unknown files went; how many files moved into quarantine or back."""
+
+    uploads: int = 0
+    files: int = 0
+    orphans: int = 0
+    moved: int = 0
+
+
 async def sweep(blobs: Blobs, now: Instant, grace: int = 6 * HOUR) -> int:
-    """Remove temporary blobs older than ``grace`` microseconds; how many went.
+    """Remove temporary blobs older than ``grace`` microseconds, and files that are still owed; how many uploads went.
 
     Each is dropped by a statement that asks again whether it is still temporary, so a record that refers to it in
     this moment either finds it or is refused, never left without it.
@@ -19,10 +42,100 @@ async def sweep(blobs: Blobs, now: Instant, grace: int = 6 * HOUR) -> int:
     removed = 0
     while stale := await queries.stale_uploads(blobs.db, older_than, _BATCH):
         for did, cid in stale:
-            if await blobs.db.write(lambda w, did=did, cid=cid: queries.drop_temporary(w, did, cid, older_than)):  # type: ignore[misc]  # defaults bind now
-                blobs.remove_files_soon(did, [cid])
-                removed += 1
+            async with blobs.locks.hold(did):
+                removed += await blobs.db.write(lambda w, did=did, cid=cid: _drop(w, did, cid, older_than))  # type: ignore[misc]  # defaults bind now
         if len(stale) < _BATCH:
             break
+    await remove_owed(blobs)
     await blobs.settle()
     return removed
+
+
+def _drop(w: Writer, did: Did, cid: Cid, older_than: Instant) -> bool:
+    if not queries.drop_temporary(w, did, cid, older_than):
+        return False
+    removals.owe(w, did, [cid])
+    return True
+
+
+async def remove_owed(blobs: Blobs) -> int:
+    """Remove the files that are owed, those of stopped processes included; how many."""
+    removed = 0
+    after: tuple[int, str, bytes] = (0, "", b"")
+    while page := await removals.due(blobs.db, after, _BATCH):
+        for owed_at, did, cid in page:
+            after = (owed_at, did, bytes(cid))
+            async with blobs.locks.hold(did):
+                removed += await blobs.remove_owed(did, [cid])
+    return removed
+
+
+async def sweep_all(blobs: Blobs, now: Instant, grace: int = 6 * HOUR) -> Swept:
+    """All of it, and what takes a walk through the whole store: files that no row knows, and the quarantine."""
+    uploads = await sweep(blobs, now, grace)
+    files = await remove_owed(blobs)
+    return Swept(uploads, files, await _sweep_orphans(blobs), await quarantine(blobs))
+
+
+async def _sweep_orphans(blobs: Blobs) -> int:
+    # Files have the times of their store, whatever clock the program was given.
+    before = time.time() - SHORTEST_GRACE / SECOND
+    removed = 0
+    page: list[Stored] = []
+    async for stored in blobs.store.list():
+        if stored.modified_at < before:
+            page.append(stored)
+        if len(page) >= _BATCH:
+            removed += await _remove_unknown(blobs, page)
+            page = []
+    return removed + await _remove_unknown(blobs, page)
+
+
+async def _remove_unknown(blobs: Blobs, page: Sequence[Stored]) -> int:
+    by_account: dict[Did, list[Cid]] = {}
+    for stored in page:
+        named = parse_name(stored.key)
+        if named is not None:
+            by_account.setdefault(named[0], []).append(named[1])
+    removed = 0
+    for did, cids in by_account.items():
+        known = await queries.existing(blobs.db, did, cids)
+        if unknown := [cid for cid in dict.fromkeys(cids) if cid not in known]:
+            await blobs.db.write(lambda w, did=did, unknown=unknown: removals.owe(w, did, unknown))  # type: ignore[misc]  # defaults bind now
+            async with blobs.locks.hold(did):
+                removed += await blobs.remove_owed(did, unknown)
+    return removed
+
+
+def parse_name(key: str) -> tuple[Did, Cid] | None:
+    """Whose blob a file is; None for a file that we did not put there, which is left alone."""
+    owner, slash, cid = key.removeprefix(f"{QUARANTINE}/").partition("/")
+    try:
+        return (parse_did(owner.replace("_", "%")), Cid.parse(cid)) if slash else None
+    except Malformed:
+        return None
+
+
+async def quarantine(blobs: Blobs) -> int:
+    """Take the files of blobs that are taken down out of everybody's reach, and bring back those that are not; how many."""
+    moved = 0
+    after: tuple[str, bytes] = ("", b"")
+    while page := await queries.taken_down(blobs.db, *after, _BATCH):
+        for did, cid in page:
+            after = (did, bytes(cid))
+            moved += await place(blobs, did, cid)
+    async for stored in blobs.store.list(QUARANTINE):
+        named = parse_name(stored.key)
+        if named is not None:
+            moved += await place(blobs, *named)
+    return moved
+
+
+async def place(blobs: Blobs, did: Did, cid: Cid) -> bool:
+    """Put one blob's file where its row says it belongs; whether it moved."""
+    async with blobs.locks.hold(did):
+        known = await queries.existing(blobs.db, did, [cid])
+        if cid not in known:
+            return False
+        here, there = object_name(did, cid), quarantine_name(did, cid)
+        return await (blobs.store.move(here, there) if known[cid] else blobs.store.move(there, here))

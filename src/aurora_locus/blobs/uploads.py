@@ -1,27 +1,32 @@
 """Receiving a blob: hashed, measured and sniffed while it streams to disk, a row when it is whole.
 
 The file is in place before its row exists, and removed after its row is gone, both under the account's lock: a row never
-lacks its file. Files without a row (a crash in between) are garbage for the sweep.
+lacks its file. Files without a row (a crash in between) are garbage for the sweep. The account's quota is counted in the
+transaction that makes the row, under a lock of the database: many uploads at once do not exceed it together.
 """
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextvars import Context
 from dataclasses import dataclass
 
 from at_protocol.data.blob_ref import BlobRef
 from at_protocol.data.cid import Cid
 from at_protocol.syntax.did import Did
-from aurora_locus.blobs import queries
+from aurora_locus.blobs import queries, quotas, removals
 from aurora_locus.blobs.locks import Locks
 from aurora_locus.blobs.media_type import declared_type, sniff
 from groundwork.blobstore.contract import BlobStore
-from groundwork.database.transaction import Database
-from groundwork.errors import InvalidInput, Refused, TooLarge
+from groundwork.clock import Instant
+from groundwork.database.transaction import Database, Writer
+from groundwork.errors import Failure, InvalidInput, Refused, TooLarge
+from groundwork.telemetry.logs import log
 
 # Enough for every signature that is looked for.
 _SNIFFED_BYTES = 512
+
+QUARANTINE = "quarantine"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +60,36 @@ class Blobs:
         await asyncio.gather(*self._removals)
 
     async def _remove_files(self, did: Did, cids: list[Cid]) -> None:
-        async with self.locks.hold(did):
-            kept = await queries.existing(self.db, did, cids)
-            for cid in cids:
-                if cid not in kept:  # else it was uploaded again meanwhile
-                    await self.store.delete(object_name(did, cid))
+        try:
+            async with self.locks.hold(did):
+                await self.remove_owed(did, cids)
+        except Failure as failure:
+            # The removal is still owed: the sweep comes back to it.
+            log.warning("blob.removal_failed", did=did, kind=type(failure).__name__)
+
+    async def remove_owed(self, did: Did, cids: Sequence[Cid]) -> int:
+        """Remove those of the files that are to go and that nobody else is removing; how many."""
+
+        def work(w: Writer) -> tuple[list[Cid], Instant]:
+            return removals.claim(w, did, cids), w.now
+
+        claimed, at = await self.db.write(work)
+        for cid in claimed:
+            await self.store.delete(object_name(did, cid))
+            await self.store.delete(quarantine_name(did, cid))
+        if claimed:
+            await self.db.write(lambda w: removals.done(w, did, claimed, at))
+        return len(claimed)
 
 
 def object_name(did: Did, cid: Cid) -> str:
     """Where a blob is in the store. Only a did:web with a port has a percent sign, which is none of a key's characters."""
     return f"{did.replace('%', '_')}/{cid}"
+
+
+def quarantine_name(did: Did, cid: Cid) -> str:
+    """Where the bytes of a blob are while it is taken down: nobody who serves the store's folder finds them."""
+    return f"{QUARANTINE}/{object_name(did, cid)}"
 
 
 async def upload(
@@ -100,11 +125,34 @@ async def upload(
             known = await queries.find(blobs.db, did, cid)
             if known is not None and known.is_taken_down:
                 raise Refused("This blob was taken down and cannot be uploaded again.", name="BlobTakendown")
-            if known is None and await queries.stored_bytes(blobs.db, did) + size > blobs.limits.quota_bytes:
-                raise TooLarge(f"This account's blobs would exceed its {blobs.limits.quota_bytes} bytes.")
+            if known is None:
+                # Before the store is asked to keep what there is no room for; counted again in the transaction.
+                await quotas.require_room(blobs.db, did, size, blobs.limits.quota_bytes)
             await receiving.keep(object_name(did, cid))
-            stored = await blobs.db.write(lambda w: queries.put(w, did, cid, mime_type, size))
+            try:
+                stored = await blobs.db.write(lambda w: _store(w, blobs.limits, did, cid, mime_type, size))
+            except BaseException:
+                await asyncio.shield(_leave(blobs, did, cid))
+                raise
     return BlobRef(cid, stored.mime_type, stored.size)
+
+
+def _store(w: Writer, limits: Limits, did: Did, cid: Cid, mime_type: str, size: int) -> queries.Stored:
+    quotas.take_room(w, did, cid, size, limits.quota_bytes)
+    removals.take_back(w, did, cid)
+    stored = queries.put(w, did, cid, mime_type, size)
+    if stored.is_taken_down:  # decided since it was looked at
+        raise Refused("This blob was taken down and cannot be uploaded again.", name="BlobTakendown")
+    return stored
+
+
+async def _leave(blobs: Blobs, did: Did, cid: Cid) -> None:
+    """A file was kept and its row was not made; it goes, unless there is a row after all (who claims it looks)."""
+    try:
+        await blobs.db.write(lambda w: removals.owe(w, did, [cid]))
+    except Failure:
+        return  # the store of rows is away: the sweep finds a file without a row
+    blobs.remove_files_soon(did, [cid])
 
 
 def _too_large(limit: int) -> TooLarge:

@@ -1,11 +1,12 @@
 """Who reads this server and how far, for the operator: subscribers of the stream, and what relays say of us."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from aurora_locus.federation.crawl_requests import CrawlRequests, Relay
+from aurora_locus.federation.relay_accounts import standing_of_accounts
 from aurora_locus.sequencer import queries
 from aurora_locus.sequencer.live import Live
 from groundwork.clock import SECOND, Clock
@@ -49,16 +50,31 @@ async def lags(db: Database, live: Live, clock: Clock) -> list[Lag]:
 
 
 async def standing(
-    db: Database, live: Live, clock: Clock, http: HttpClient, crawling: CrawlRequests, *, is_automatic: bool
+    db: Database,
+    live: Live,
+    clock: Clock,
+    http: HttpClient,
+    crawling: CrawlRequests,
+    *,
+    is_federated: bool,
+    is_automatic: bool,
 ) -> dict[str, Any]:
-    """Everything as JSON. Each relay is asked what it knows of this host; what it does not answer is told as a problem."""
-    told = await asyncio.gather(*(_told(http, relay, crawling.hostname) for relay in crawling.relays))
+    """Everything as JSON. Each relay is asked what it knows of this host; what it does not answer is told as a problem.
+
+    A host that is not ``is_federated`` asks nobody: looking at a page on a laptop must not tell the world of it.
+    """
+    asked = crawling.relays if is_federated else ()
+    told = await asyncio.gather(*(_told(http, relay, crawling.hostname) for relay in asked))
+    told = told or [{} for _ in crawling.relays]
+    accounts = await standing_of_accounts(db, [relay.url for relay in crawling.relays])
     return {
         "hostname": crawling.hostname,
         "head": live.ring.head,
         "announces": is_automatic,
         "subscribers": [_subscriber(lag) for lag in await lags(db, live, clock)],
-        "relays": [_relay(relay, answer) for relay, answer in zip(crawling.relays, told, strict=True)],
+        "relays": [
+            _relay(relay, answer, accounts[relay.url]) for relay, answer in zip(crawling.relays, told, strict=True)
+        ],
     }
 
 
@@ -77,7 +93,7 @@ def _subscriber(lag: Lag) -> dict[str, Any]:
     }
 
 
-def _relay(relay: Relay, told: dict[str, Any]) -> dict[str, Any]:
+def _relay(relay: Relay, told: dict[str, Any], accounts: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "url": relay.url,
         "askedAt": relay.asked_at,
@@ -85,6 +101,7 @@ def _relay(relay: Relay, told: dict[str, Any]) -> dict[str, Any]:
         "failures": relay.failures,
         "problem": relay.problem,
         "says": told,
+        "accounts": accounts,
     }
 
 

@@ -37,19 +37,31 @@ RESERVED = frozenset(
 )
 
 
+def is_under(handle: Handle, domains: Sequence[str]) -> bool:
+    """Whether the name is this server's to give (each domain begins with a dot)."""
+    return handle.endswith(tuple(domains))
+
+
+def require_usable(text: str, *, is_development: bool) -> Handle:
+    """The handle in its normal form if anybody could ever resolve it. Raises InvalidInput (``InvalidHandle``)."""
+    try:
+        handle = parse_handle(text)
+    except Malformed as error:
+        raise InvalidInput("handle", f"This is not a handle: {error.why}.", name="InvalidHandle") from error
+    if handle.endswith(_DEAD_ENDS) or (handle.endswith(".test") and not is_development):
+        raise InvalidInput("handle", "Handles under this top-level domain never resolve.", name="InvalidHandle")
+    return handle
+
+
 def require_registrable(text: str, domains: Sequence[str], *, is_development: bool) -> Handle:
     """The handle in its normal form if it may be registered under ``domains`` (each begins with a dot).
 
     Raises InvalidInput or Refused with the Lexicons' names: ``InvalidHandle``, ``HandleNotAvailable``,
     ``UnsupportedDomain``.
     """
-    try:
-        handle = parse_handle(text)
-    except Malformed as error:
-        raise InvalidInput("handle", f"This is not a handle: {error.why}.", name="InvalidHandle") from error
-    domain = next((domain for domain in domains if handle.endswith(domain)), None)
-    if handle.endswith(_DEAD_ENDS) or (handle.endswith(".test") and not is_development):
-        raise InvalidInput("handle", "Handles under this top-level domain never resolve.", name="InvalidHandle")
+    handle = require_usable(text, is_development=is_development)
+    # Of domains that end alike the longest: `.a.example` before `.example`.
+    domain = max((domain for domain in domains if handle.endswith(domain)), key=len, default=None)
     if domain is None:
         allowed = ", ".join(domains) or "none"
         raise Refused(f"New accounts get a handle under one of our domains: {allowed}.", name="UnsupportedDomain")

@@ -29,6 +29,7 @@ class Hosting:
     signing_key: PublicKey
     handle: Handle
     pds: str
+    recovery_key: str | None = None
 
 
 def recommended(hosting: Hosting, *, is_plc: bool) -> dict[str, Any]:
@@ -38,7 +39,11 @@ def recommended(hosting: Hosting, *, is_plc: bool) -> dict[str, Any]:
         "verificationMethods": {ATPROTO_KEY: format_did_key(hosting.signing_key)},
         "services": {PDS_SERVICE: {"type": PDS_TYPE, "endpoint": hosting.pds}},
     }
-    return {"rotationKeys": [format_did_key(hosting.rotation_key)], **credentials} if is_plc else credentials
+    if not is_plc:
+        return credentials
+    # A key that the owner holds ranks before ours, so that they can always undo what we do.
+    owners = [] if hosting.recovery_key is None else [hosting.recovery_key]
+    return {"rotationKeys": [*owners, format_did_key(hosting.rotation_key)], **credentials}
 
 
 def signed_change(newest: Operation, prev: Cid, wishes: Mapping[str, Any], key: PrivateKey) -> Operation:

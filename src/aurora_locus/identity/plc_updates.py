@@ -3,10 +3,10 @@
 An operation is stored as *intended* before it is sent; the transaction that makes it true here turns it into *sent*. Where
 that transaction does not come about, the operation is *ending*: from then on nothing can be built on it, and the directory
 is put right. A first operation ends with a tombstone, because nobody holds the identity's keys but we; a change of handle
-ends with the handle that the account has here. After that it is *abandoned*.
+or key ends with those that the account has here. After that it is *abandoned*.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import msgspec
@@ -15,10 +15,12 @@ from at_protocol.crypto.did_key import PrivateKey, PublicKey, format_did_key
 from at_protocol.data.cid import Cid
 from at_protocol.failures import Misuse
 from at_protocol.identity import plc_operation
-from at_protocol.identity.did_document import ATPROTO_KEY, PDS_SERVICE
+from at_protocol.identity.did_document import ATPROTO_KEY
 from at_protocol.identity.plc_operation import AnyOperation, Operation, Tombstone
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle
+from aurora_locus.sequencer import log as events
+from aurora_locus.sequencer.live import Live
 from groundwork.clock import MINUTE
 from groundwork.database.transaction import Database, Writer
 from groundwork.errors import Failure, NotFound, Refused, Unavailable
@@ -40,8 +42,14 @@ _UNFINISHED = """
      where state in ('intended', 'ending') and created_at <= :created_by
      order by created_at
 """
+_SENT = "select cid, operation from plc_operations where did = :did and state = 'sent'"
+_END_SENT = "update plc_operations set state = 'ending' where did = :did and cid = :cid and state = 'sent'"
 _FORGET_SETTLED = "delete from plc_operations where did = :did and state in ('sent', 'abandoned')"
-_HANDLE = "select handle from accounts where did = :did"
+_AS_HERE = """
+    select a.handle, k.did_key
+      from accounts a join signing_keys k on k.did = a.did and k.state = 'current'
+     where a.did = :did
+"""
 
 # Longer than any sign-up lasts and any request stays on its way. Before that a sign-up may still be running, and an
 # operation that the directory does not know may still arrive there.
@@ -58,6 +66,16 @@ class Directory(Protocol):
     async def last(self, did: Did, /) -> AnyOperation:
         """The newest operation. Raises NotFound when the DID is not registered."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What putting the directory right takes."""
+
+    db: Database
+    directory: Directory
+    rotation_key: PrivateKey
+    live: Live
 
 
 def genesis(
@@ -87,11 +105,27 @@ def forget_settled(w: Writer, did: Did) -> None:
     w.execute(_FORGET_SETTLED, did=did)
 
 
-async def give_up(db: Database, directory: Directory, rotation_key: PrivateKey, did: Did, operation: Operation) -> None:
-    """Put the directory right after an operation whose transaction did not come about.
+def end_own(w: Writer, did: Did, rotation_key: PrivateKey) -> None:
+    """Have :func:`mend` end the identity of an account that goes without ever having been shown.
+
+    Only one that nobody has built on and nobody but us holds a key of; any other is its owner's to keep.
+    """
+    rows = w.fetch(_SENT, did=did)
+    if len(rows) != 1:
+        return
+    operation = plc_operation.parse_operation(msgspec.json.decode(rows[0]["operation"]))
+    if not isinstance(operation, Operation) or operation.prev is not None:
+        return
+    if operation.rotation_keys == (format_did_key(rotation_key.public),):
+        w.execute(_END_SENT, did=did, cid=rows[0]["cid"])
+
+
+async def give_up(means: Means, did: Did, operation: Operation) -> bool:
+    """Put the directory right after an operation whose transaction did not come about; whether that is done.
 
     Does nothing for one that is settled after all. What cannot be put right now is tried again by :func:`mend`.
     """
+    db = means.db
     cid = str(plc_operation.cid_of(operation))
 
     def claim(w: Writer) -> bool | None:
@@ -101,48 +135,61 @@ async def give_up(db: Database, directory: Directory, rotation_key: PrivateKey, 
     try:
         is_young = await db.write(claim)
         if is_young is None:
-            return
-        if not await _put_right(db, directory, rotation_key, did, operation) and is_young:
-            return
-        await db.write(lambda w: w.execute(_ABANDON, did=did, cid=cid))
+            return True
+        if not await _put_right(means, did, operation) and is_young:
+            return False
+        await db.write(lambda w: _abandon(w, means.live, did, operation))
     except Failure as failure:
         log.warning("identity.left_unfinished", did=did, kind=type(failure).__name__)
+        return False
+    return True
 
 
-async def mend(db: Database, directory: Directory, rotation_key: PrivateKey, *, patience: int = PATIENCE) -> int:
+async def mend(means: Means, *, patience: int = PATIENCE) -> int:
     """Give up what nobody will finish: at start everything that is unfinished, later what is older than ``patience``.
 
-    Returns how many operations were looked at.
+    Returns how many operations are still unfinished then: the directory is away, or must be looked at once more.
     """
-    async with db.reader() as reader:
+    async with means.db.reader() as reader:
         rows = await reader.fetch(_UNFINISHED, created_by=reader.now - patience)
+    left = 0
     for row in rows:
         operation = plc_operation.parse_operation(msgspec.json.decode(row["operation"]))
         if not isinstance(operation, Operation):
             raise Misuse("only regular operations are intended")
-        await give_up(db, directory, rotation_key, Did(row["did"]), operation)
-    return len(rows)
+        left += not await give_up(means, Did(row["did"]), operation)
+    return left
 
 
-async def _put_right(
-    db: Database, directory: Directory, rotation_key: PrivateKey, did: Did, operation: Operation
-) -> bool:
+def _abandon(w: Writer, live: Live, did: Did, operation: Operation) -> None:
+    # Of two who put it right at once one announces.
+    if w.execute(_ABANDON, did=did, cid=str(plc_operation.cid_of(operation))) != 1 or operation.prev is None:
+        return
+    row = w.fetch_one(_AS_HERE, did=did)
+    if row is not None:
+        # The network may have read the document while it had the other handle, and keeps what it read for a day.
+        events.append_identity(w, live, did, Handle(row["handle"]))
+
+
+async def _put_right(means: Means, did: Did, operation: Operation) -> bool:
     """Undo the operation where it stands; False when the directory does not have it (yet)."""
     cid = plc_operation.cid_of(operation)
     try:
-        newest = await directory.last(did)
+        newest = await means.directory.last(did)
     except NotFound:
         return False
     if plc_operation.cid_of(newest) != cid:
         # Something was built on it, or was there before it: nobody's claim rests on this operation.
         return operation.prev is None
     if operation.prev is None:
-        await directory.submit(did, plc_operation.sign(Tombstone(str(cid)), rotation_key))
+        await means.directory.submit(did, plc_operation.sign(Tombstone(str(cid)), means.rotation_key))
         return True
-    async with db.reader() as reader:
-        row = await reader.fetch_one(_HANDLE, did=did)
+    async with means.db.reader() as reader:
+        row = await reader.fetch_one(_AS_HERE, did=did)
     if row is not None:
-        await directory.submit(did, _renamed(operation, cid, Handle(row["handle"]), rotation_key))
+        methods = {**operation.verification_methods, ATPROTO_KEY: row["did_key"]}
+        present = replace(operation, verification_methods=methods)
+        await means.directory.submit(did, _renamed(present, cid, Handle(row["handle"]), means.rotation_key))
     return True
 
 
@@ -157,21 +204,18 @@ async def new_handle(directory: Directory, rotation_key: PrivateKey, did: Did, h
     return _renamed(newest, prev, handle, rotation_key)
 
 
-async def require_hosted_here(
-    directory: Directory, rotation_key: PrivateKey, did: Did, signing: PublicKey, pds: str
-) -> None:
-    """Raise Refused unless the identity names this server, this signing key and our rotation key."""
-    newest, _ = await _newest(directory, did)
-    service = newest.services.get(PDS_SERVICE)
-    problems = []
+async def new_signing_key(directory: Directory, rotation_key: PrivateKey, did: Did, key: str) -> Operation | None:
+    """The signed operation that gives the identity this signing key (a did:key); None when it has it already.
+
+    Raises Refused when the identity has ended, or does not know our rotation key.
+    """
+    newest, prev = await _newest(directory, did)
+    if newest.verification_methods.get(ATPROTO_KEY) == key:
+        return None
     if format_did_key(rotation_key.public) not in newest.rotation_keys:
-        problems.append("this server's rotation key is not among its keys")
-    if service is None or service.endpoint.rstrip("/") != pds:
-        problems.append(f"its server is not {pds}")
-    if newest.verification_methods.get(ATPROTO_KEY) != format_did_key(signing):
-        problems.append("its signing key is not the one of this account")
-    if problems:
-        raise Refused(f"The identity in the directory is not that of an account here: {', '.join(problems)}.")
+        raise Refused("This server's rotation key is not among the identity's keys, so it cannot sign for it.")
+    methods = {**newest.verification_methods, ATPROTO_KEY: key}
+    return plc_operation.sign(replace(newest, verification_methods=methods, prev=str(prev), sig=None), rotation_key)
 
 
 async def _newest(directory: Directory, did: Did) -> tuple[Operation, Cid]:

@@ -13,6 +13,13 @@ from groundwork.sealing import Sealer, keys_of_file, parse_keys
 SESSION_SECRET = "session_tokens"  # noqa: S105 - the name of a purpose
 EMAIL_TOKENS = "email_tokens"
 ROTATION_KEY = "plc_rotation"
+NEXT_ROTATION_KEY = "plc_rotation_next"
+LABELS = "labels"
+PAGE_FORMS = "page_forms"
+SECOND_FACTORS = "second_factors"
+OAUTH_TOKENS = "oauth_access_tokens"
+OAUTH_REFRESH = "oauth_refresh_tokens"
+OAUTH_NONCES = "oauth_nonces"
 
 _SECRET_BYTES = 32
 
@@ -20,6 +27,10 @@ _FIND = "select sealed from server_keys where purpose = :purpose"
 _INSERT = """
     insert into server_keys (purpose, sealed, created_at) values (:purpose, :sealed, :created_at)
     on conflict (purpose) do nothing
+"""
+_PUT = """
+    insert into server_keys (purpose, sealed, created_at) values (:purpose, :sealed, :created_at)
+    on conflict (purpose) do update set sealed = excluded.sealed, created_at = excluded.created_at
 """
 
 
@@ -31,9 +42,24 @@ def sealing_keys(setting: str, folder: Path) -> Sequence[bytes]:
     return parse_keys(setting) if setting else keys_of_file(folder / "sealing.key")
 
 
+def purpose_of(name: str) -> str:
+    """What a server key is sealed for."""
+    return f"aurora_locus/server_key/{name}"
+
+
+def put(w: Writer, sealer: Sealer, purpose: str, secret: bytes) -> None:
+    """Keep this as the key for a purpose, in place of another."""
+    w.execute(_PUT, purpose=purpose, sealed=sealer.seal(secret, purpose_of(purpose)), created_at=w.now)
+
+
+def drop(w: Writer, purpose: str) -> None:
+    """Forget the key for a purpose."""
+    w.execute("delete from server_keys where purpose = :purpose", purpose=purpose)
+
+
 async def find_or_make(db: Database, sealer: Sealer, purpose: str) -> bytes:
     """The 32 secret bytes for a purpose; two first starts at once agree on one."""
-    sealed_for = f"aurora_locus/server_key/{purpose}"
+    sealed_for = purpose_of(purpose)
 
     def work(w: Writer) -> bytes:
         fresh = sealer.seal(secrets.token_bytes(_SECRET_BYTES), sealed_for)

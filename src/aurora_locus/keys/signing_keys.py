@@ -31,9 +31,13 @@ _RETIRE = "update signing_keys set state = 'retired' where did = :did and state 
 _TAKE = "update signing_keys set state = 'current', did = :did where did_key = :did_key and state = 'reserved'"
 _FORGET = "delete from signing_keys where did = :did"
 _FIND_RESERVED = "select did_key, sealed from signing_keys where did = :did and state = 'reserved'"
+_FIND_RESERVED_AS = """
+    select sealed from signing_keys where did_key = :did_key and state = 'reserved' and (did is null or did = :did)
+"""
 
 
-def _purpose(did_key: str) -> str:
+def purpose_of(did_key: str) -> str:
+    """What a signing key is sealed for."""
     return f"aurora_locus/signing_key/{did_key}"
 
 
@@ -53,7 +57,7 @@ class SigningKeys:
                 row = await reader.fetch_one(_FIND, did=did)
             if row is None:
                 raise NotFound(f"There is no signing key of {did} on this server.", name="RepoNotFound")
-            key = PrivateKey.from_bytes(self._sealer.unseal(row["sealed"], _purpose(row["did_key"])))
+            key = PrivateKey.from_bytes(self._sealer.unseal(row["sealed"], purpose_of(row["did_key"])))
             self._opened[did] = key
         return key
 
@@ -62,8 +66,16 @@ class SigningKeys:
         async with self._db.reader() as reader:
             row = await reader.fetch_one(_FIND_RESERVED, did=did)
         return (
-            None if row is None else PrivateKey.from_bytes(self._sealer.unseal(row["sealed"], _purpose(row["did_key"])))
+            None
+            if row is None
+            else PrivateKey.from_bytes(self._sealer.unseal(row["sealed"], purpose_of(row["did_key"])))
         )
+
+    async def reserved_as(self, did_key: str, did: Did) -> PrivateKey | None:
+        """The key of this name that is reserved for the DID, or for whoever comes to use it."""
+        async with self._db.reader() as reader:
+            row = await reader.fetch_one(_FIND_RESERVED_AS, did_key=did_key, did=did)
+        return None if row is None else PrivateKey.from_bytes(self._sealer.unseal(row["sealed"], purpose_of(did_key)))
 
     def make_current(self, w: Writer, did: Did, key: PrivateKey) -> None:
         """Store a key as the account's current one and retire the one before; also takes up a reserved key."""
@@ -76,7 +88,7 @@ class SigningKeys:
     def reserve(self, w: Writer, did: Did | None, key: PrivateKey) -> str:
         """Store a key for an account that is to come; the did:key of the one that is reserved for this DID."""
         did_key = format_did_key(key.public)
-        sealed = self._sealer.seal(key.to_bytes(), _purpose(did_key))
+        sealed = self._sealer.seal(key.to_bytes(), purpose_of(did_key))
         w.execute(_RESERVE, did_key=did_key, did=did, sealed=sealed, state="reserved", created_at=w.now)
         row = None if did is None else w.fetch_one(_FIND_RESERVED, did=did)
         return did_key if row is None else str(row["did_key"])
@@ -92,7 +104,7 @@ class SigningKeys:
 
     def _insert(self, w: Writer, did: Did | None, key: PrivateKey, state: str) -> None:
         did_key = format_did_key(key.public)
-        sealed = self._sealer.seal(key.to_bytes(), _purpose(did_key))
+        sealed = self._sealer.seal(key.to_bytes(), purpose_of(did_key))
         w.execute(_INSERT, did_key=did_key, did=did, sealed=sealed, state=state, created_at=w.now)
 
     def _forget(self, did: Did) -> None:

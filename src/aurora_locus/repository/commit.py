@@ -7,6 +7,7 @@ statement that moves it, and the work is done again from the new one.
 """
 
 import asyncio
+import random
 from collections.abc import Callable, Sequence
 
 from at_protocol.data.cid import Cid
@@ -20,7 +21,7 @@ from at_protocol.syntax.datetime import format_datetime
 from at_protocol.syntax.did import Did
 from aurora_locus.repository import writer
 from aurora_locus.repository.model import Action, Committed, Head, Unswapped, Write
-from aurora_locus.repository.nodes import with_nodes
+from aurora_locus.repository.nodes import DamagedRepository, with_nodes
 from aurora_locus.repository.repositories import Repositories
 from aurora_locus.repository.statuses import require_visible
 from aurora_locus.repository.writer import Changeset, IndexChange, StaleHead
@@ -29,8 +30,10 @@ from groundwork.errors import Conflict, InvalidInput, NotFound, Unavailable
 
 MAX_WRITES = events.MAX_OPERATIONS
 
-# A head goes stale only when another process writes the same repository; losing more often is not bad luck.
-_ATTEMPTS = 4
+# A head goes stale only when another process writes the same repository; losing more often is not bad luck. Whoever lost
+# waits a moment, at random, so that two processes do not meet again and again.
+_ATTEMPTS = 8
+_PAUSE_SECONDS = 0.005
 
 
 async def commit(
@@ -48,25 +51,35 @@ async def commit(
     if len(paths) != len(writes):
         raise InvalidInput("writes", "Two writes of one batch are about the same record.")
     async with repositories.locks.hold(did):
-        for _ in range(_ATTEMPTS):
+        for attempt in range(_ATTEMPTS):
             head = await repositories.head(did)
             require_visible(head)
             if swap_commit is not None and swap_commit != head.commit:
                 raise Conflict(f"The repository is at commit {head.commit}, not at {swap_commit}.", name="InvalidSwap")
             try:
                 return await _commit_on(repositories, head, writes)
+            except DamagedRepository:
+                # The tree of a head that another process has replaced is gone; that of the present head must be there.
+                repositories.forget_head(did)
+                if await repositories.head(did) == head:
+                    raise
             except StaleHead:
                 repositories.forget_head(did)
+                await asyncio.sleep(_PAUSE_SECONDS * 2**attempt * random.random())  # noqa: S311 - no secret
     raise Unavailable(f"The repository {did} is being written by somebody else; try again.")
 
 
-async def recommit(repositories: Repositories, did: Did) -> Committed:
-    """An empty commit: the same records under a new rev and the current key (after a key rotation, a restore)."""
+async def recommit(repositories: Repositories, did: Did, *, as_sync: bool = False) -> Committed:
+    """An empty commit: the same records under a new rev and the current key (after a key rotation, a restore).
+
+    ``as_sync``: it is told as the state that it is, not as what follows the commit before, which nobody may have seen.
+    """
     async with repositories.locks.hold(did):
         repositories.forget_head(did)
         head = await repositories.head(did)
         require_visible(head)
-        return await _store(repositories, head, (), edit.Edited(head.data, {}, frozenset(), {}), ())
+        unchanged = edit.Edited(head.data, {}, frozenset(), {})
+        return await _store(repositories, head, (), unchanged, (), is_told_as_sync=as_sync)
 
 
 async def _commit_on(repositories: Repositories, head: Head, writes: Sequence[Write]) -> Committed | None:
@@ -97,7 +110,13 @@ def _decide(tree: Tree, writes: Sequence[Write]) -> list[tuple[Write, Change]]:
 
 
 async def _store(
-    repositories: Repositories, head: Head, writes: Sequence[Write], edited: edit.Edited, changes: Sequence[Change]
+    repositories: Repositories,
+    head: Head,
+    writes: Sequence[Write],
+    edited: edit.Edited,
+    changes: Sequence[Change],
+    *,
+    is_told_as_sync: bool = False,
 ) -> Committed:
     key = await repositories.keys.signing_key(head.did)
     rev = repositories.next_rev(head.rev)
@@ -126,6 +145,7 @@ async def _store(
             for write, change in zip(writes, changes, strict=True)
         ],
         frame=events.encode_unsequenced(message),
+        is_told_as_sync=is_told_as_sync,
     )
     keep_removed = repositories.is_exporting(head.did)
     await make_durable(

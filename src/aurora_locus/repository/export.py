@@ -12,9 +12,8 @@ from at_protocol.data.cid import Cid
 from at_protocol.failures import Malformed
 from at_protocol.repo import car
 from at_protocol.repo.commit import Commit, parse_commit
-from at_protocol.repo.mst import Tree
 from at_protocol.repo.node import links_of
-from at_protocol.repo.proof import write_record_proof
+from at_protocol.repo.proof import way_to, write_proof
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.tid import Tid
 from aurora_locus.repository import reader
@@ -71,12 +70,14 @@ async def record_proof(repositories: Repositories, did: Did, path: str) -> bytes
 
 
 async def _proof(repositories: Repositories, head: Head, path: str) -> bytes:
-    commit = await _commit(repositories.db, head)
-
-    def work(tree: Tree) -> bytes:
-        return write_record_proof(commit, path, tree.source)
-
-    return await with_nodes(repositories.db, repositories.nodes, head.did, head.data, work, keep=False)
+    db, did = repositories.db, head.did
+    way = await with_nodes(db, repositories.read_nodes, did, head.data, lambda tree: way_to(tree, path))
+    wanted = [head.commit] if way.cid is None else [head.commit, way.cid]
+    found = await reader.load_blocks(db, did, wanted)
+    for cid in wanted:
+        if cid not in found:
+            raise DamagedRepository(did, cid)
+    return write_proof(head.commit, way, found)
 
 
 async def _commit(db: Database, head: Head) -> Commit:

@@ -18,6 +18,7 @@ from at_protocol.sync.frames import Unsequenced
 from at_protocol.syntax.datetime import format_datetime
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle
+from aurora_locus.blobs import quotas, removals
 from aurora_locus.repository import writer
 from aurora_locus.repository.model import Status
 from aurora_locus.repository.repositories import Repositories
@@ -31,7 +32,12 @@ _HEAD_BLOCK = """
     select b.bytes from repositories p join blocks b on b.did = p.did and b.cid = p.head where p.did = :did
 """
 _BLOBS = "select cid from blobs where did = :did"
-_REMOVE = tuple(f"delete from {table} where did = :did" for table in ("records", "blocks", "blob_references", "blobs"))
+_REMOVE = tuple(
+    f"delete from {table} where did = :did"
+    for table in ("records", "record_takedowns", "blocks", "blob_references", "blobs")
+)
+
+_FORGET = "delete from repositories where did = :did"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +91,13 @@ def activate(w: Writer, repositories: Repositories, did: Did, handle: Handle | N
     log.append_sync(w, live, parse_commit(row["bytes"]))
 
 
+def forget(w: Writer, repositories: Repositories, did: Did) -> None:
+    """Delete a repository that was never announced, and tell nobody: for the network it has never been here."""
+    _set_status(w, repositories, did, Status.DELETED)
+    _remove_content(w, repositories, did)
+    w.execute(_FORGET, did=did)
+
+
 def remove(w: Writer, repositories: Repositories, did: Did) -> None:
     """Delete a repository's content, drop what was announced about it and announce the deletion.
 
@@ -92,13 +105,19 @@ def remove(w: Writer, repositories: Repositories, did: Did) -> None:
     """
     # First, because it waits for a commit that is under way and lets no other begin: then what it wrote is seen below.
     _set_status(w, repositories, did, Status.DELETED)
+    _remove_content(w, repositories, did)
+    log.purge(w, repositories.live, did)
+    log.append_account(w, repositories.live, did, Status.DELETED.value)
+
+
+def _remove_content(w: Writer, repositories: Repositories, did: Did) -> None:
     blobs = [Cid(row["cid"]) for row in w.fetch(_BLOBS, did=did)]
+    removals.owe_all(w, did)
+    quotas.forget(w, did)
     for statement in _REMOVE:
         w.execute(statement, did=did)
     if blobs:
         w.after_commit(lambda: repositories.blobs.remove_files_soon(did, blobs))
-    log.purge(w, repositories.live, did)
-    log.append_account(w, repositories.live, did, Status.DELETED.value)
 
 
 def _first_frame(beginning: Beginning, now: Instant) -> Unsequenced:

@@ -26,7 +26,7 @@ from aurora_locus.repository.repositories import Repositories
 from aurora_locus.repository.statuses import require_visible
 from aurora_locus.repository.writer import StaleHead
 from groundwork.clock import MINUTE
-from groundwork.database.transaction import Database
+from groundwork.database.transaction import Database, TransactionTooLong
 from groundwork.errors import InvalidInput, Unavailable
 
 # What consumers tolerate as the difference of two clocks.
@@ -100,6 +100,13 @@ async def _store(
             Head(did, head.status, made.cid, rev, made.data),
             lambda w: import_writer.store(w, repositories.live, head, made, plan, keep_removed=keep_removed),
         )
+    except TransactionTooLong:
+        await _take_back(repositories, made)
+        raise Unavailable(
+            f"Nothing was changed: the {len(plan.changes)} changed records of this repository take the database longer than "
+            "one transaction may last here. Try again at a quieter time. If that fails as well, bring it in parts: first "
+            "an older, smaller copy of the repository, then this one, of which then only the difference is stored."
+        ) from None
     except StaleHead:
         await _take_back(repositories, made)
         raise Unavailable(f"The repository {did} is being written by somebody else; try again.") from None

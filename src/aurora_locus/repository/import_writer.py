@@ -34,8 +34,8 @@ _UNSTAGE = "delete from blocks where did = :did and rev = :rev"
 # A statement for many rows: one for each would take four times as long.
 _RECORDS_AT_ONCE = 500
 _PUT_RECORDS = """
-    insert into records (did, collection, rkey, cid, rev) values {rows}
-    on conflict (did, collection, rkey) do update set cid = excluded.cid, rev = excluded.rev, takedown_ref = null
+    insert into records (did, collection, rkey, cid, rev, takedown_ref) values {rows}
+    on conflict (did, collection, rkey) do update set cid = excluded.cid, rev = excluded.rev
 """
 
 # Unlike a commit's, an import's repository may be deactivated; it must still be what it was when the plan was made.
@@ -114,7 +114,8 @@ def _put_records(w: Writer, did: Did, rev: Tid, changes: Sequence[Change]) -> No
         for number, change in enumerate(changes[start : start + _RECORDS_AT_ONCE]):
             collection, _, rkey = change.path.partition("/")
             values |= {f"c{number}": collection, f"k{number}": rkey, f"v{number}": bytes(change.after or b"")}
-            rows.append(f"(:did, :c{number}, :k{number}, :v{number}, :rev)")
+            decided = writer.DECIDED.format(collection=f"c{number}", rkey=f"k{number}")
+            rows.append(f"(:did, :c{number}, :k{number}, :v{number}, :rev, {decided})")
         w.execute(_PUT_RECORDS.format(rows=", ".join(rows)), **values)
 
 

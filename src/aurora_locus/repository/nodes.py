@@ -68,16 +68,13 @@ class NodeCache(MutableMapping[Cid, Node]):
         return len(self._old.keys() | self._young.keys())
 
 
-async def with_nodes(
-    db: Database, cache: NodeCache, did: Did, root: Cid, work: Callable[[Tree], T], *, keep: bool = True
-) -> T:
+async def with_nodes(db: Database, cache: NodeCache, did: Did, root: Cid, work: Callable[[Tree], T]) -> T:
     """Run pure ``work`` on a repository's tree, loading whatever node it misses and starting it again.
 
-    ``work`` must do nothing but compute. ``keep`` is off for what strangers read: a crawler must not push the
-    writers' nodes out of the cache.
+    ``work`` must do nothing but compute.
     """
     loaded: dict[Cid, bytes] = {}
-    tree = Tree(root, loaded.get, cache if keep else None)
+    tree = Tree(root, loaded.get, cache)
     for _ in range(_MAX_ROUNDS):
         try:
             return work(tree)
@@ -93,6 +90,6 @@ class DamagedRepository(Exception):
     """A block that the repository's tree names is not in the store: a bug or a damaged disk, never a caller's fault."""
 
     def __init__(self, did: Did, cid: Cid) -> None:
-        super().__init__(f"the block {cid} of {did} is missing; `openmeet pds check` says more")
+        super().__init__(f"the block {cid} of {did} is missing; `openmeet pds verify` says more")
         self.did = did
         self.cid = cid

@@ -1,15 +1,16 @@
 """Reading heads, blocks and the record index. Every function is one statement, or pages of one, on readers of its own."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from at_protocol.data.cid import Cid
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.nsid import Nsid
 from at_protocol.syntax.record_key import RecordKey
 from at_protocol.syntax.tid import Tid
+from aurora_locus.repository.json_forms import JsonForms
 from aurora_locus.repository.model import Head, Record, Status
 from groundwork.clock import Instant
-from groundwork.database.transaction import Database, Row
+from groundwork.database.transaction import Database, PlainReader, Row
 
 _HEAD = "select did, status, head, rev, data from repositories where did = :did"
 
@@ -38,6 +39,32 @@ _RECORDS = """
 _NEWEST_FIRST = _RECORDS.format(beyond="r.rkey < :cursor", direction="desc")
 _NEWEST_FIRST_FROM_START = _RECORDS.format(beyond="r.rkey >= :cursor", direction="desc")
 _OLDEST_FIRST = _RECORDS.format(beyond="r.rkey > :cursor", direction="asc")
+
+_RECORD_WITH_REV = """
+    select r.collection, r.rkey, r.cid, r.rev, b.bytes
+      from records r join blocks b on b.did = r.did and b.cid = r.cid
+     where r.did = :did and r.collection = :collection and r.rkey = :rkey and r.takedown_ref is null
+"""
+
+_NEWEST_WITH_REVS = """
+    select r.collection, r.rkey, r.cid, r.rev, b.bytes
+      from records r join blocks b on b.did = r.did and b.cid = r.cid
+     where r.did = :did and r.collection = :collection and r.takedown_ref is null
+     order by r.rkey desc
+     limit :limit
+"""
+
+_PAGE_OF_RECORDS = """
+    select r.rkey, r.cid
+      from records r
+     where r.did = :did and r.collection = :collection and r.takedown_ref is null
+       and {beyond}
+     order by r.rkey {direction}
+     limit :limit
+"""
+_PAGE_BELOW = _PAGE_OF_RECORDS.format(beyond="r.rkey < :cursor", direction="desc")
+_PAGE_FROM_NEWEST = _PAGE_OF_RECORDS.format(beyond="r.rkey >= :cursor", direction="desc")
+_PAGE_ABOVE = _PAGE_OF_RECORDS.format(beyond="r.rkey > :cursor", direction="asc")
 
 # A loose index scan: one step per collection, however many records it has.
 _COLLECTIONS = """
@@ -95,8 +122,7 @@ def _to_record(row: Row) -> Record:
 
 async def find_head(db: Database, did: Did) -> Head | None:
     """The present of one repository, whatever its status."""
-    async with db.reader() as reader:
-        row = await reader.fetch_one(_HEAD, did=did)
+    row = await db.read(lambda r: r.fetch_one(_HEAD, did=did))
     return None if row is None else _to_head(row)
 
 
@@ -109,8 +135,7 @@ async def heads_after(db: Database, created_at: Instant, did: str, limit: int) -
 
 async def find_record(db: Database, did: Did, collection: Nsid, rkey: RecordKey) -> Record | None:
     """A record that has not been taken down."""
-    async with db.reader() as reader:
-        row = await reader.fetch_one(_RECORD, did=did, collection=collection, rkey=rkey)
+    row = await db.read(lambda r: r.fetch_one(_RECORD, did=did, collection=collection, rkey=rkey))
     return None if row is None else _to_record(row)
 
 
@@ -128,6 +153,52 @@ async def list_records(
             limit=limit,
         )
     return [_to_record(row) for row in rows]
+
+
+async def list_forms(
+    db: Database,
+    forms: JsonForms,
+    did: Did,
+    collection: Nsid,
+    *,
+    cursor: str | None,
+    limit: int,
+    oldest_first: bool,
+) -> list[tuple[RecordKey, bytes]]:
+    """A page of a collection by record key, each with its form (:class:`JsonForms`); ``cursor`` is the last key of the page
+    before.
+    """
+    newest_first = _PAGE_BELOW if cursor else _PAGE_FROM_NEWEST
+    sql = _PAGE_ABOVE if oldest_first else newest_first
+
+    def work(r: PlainReader, known: Callable[[bytes], bool]) -> tuple[Sequence[Row], dict[bytes, bytes]]:
+        rows = r.fetch(sql, did=did, collection=collection, cursor=cursor or "", limit=limit)
+        wanted = [row[1] for row in rows if not known(row[1])]
+        blocks = r.fetch(_BLOCKS, did=did, cids=wanted) if wanted else ()
+        return rows, {block[0]: block[1] for block in blocks}
+
+    rows, blocks = await db.read(lambda r: work(r, forms.has))
+    page = _page(forms, rows, blocks)
+    if page is None:  # a form was here and is not any more
+        rows, blocks = await db.read(lambda r: work(r, lambda _: False))
+        page = _page(forms, rows, blocks)
+    if page is None:
+        raise LookupError(f"a record of {did} in {collection} has no block")
+    return page
+
+
+def _page(forms: JsonForms, rows: Sequence[Row], blocks: Mapping[bytes, bytes]) -> list[tuple[RecordKey, bytes]] | None:
+    page = []
+    for row in rows:
+        rkey, cid = row[0], row[1]
+        form = forms.find(cid)
+        if form is None:
+            block = blocks.get(cid)
+            if block is None:
+                return None
+            form = forms.of(cid, block)
+        page.append((RecordKey(rkey), form))
+    return page
 
 
 async def collections(db: Database, did: Did) -> list[Nsid]:
@@ -153,8 +224,8 @@ async def count_records(db: Database, did: Did) -> int:
 
 async def load_blocks(db: Database, did: Did, cids: Iterable[Cid]) -> dict[Cid, bytes]:
     """The blocks of these CIDs that are here; the others are left out. A few hundred at a time."""
-    async with db.reader() as reader:
-        rows = await reader.fetch(_BLOCKS, did=did, cids=[bytes(cid) for cid in cids])
+    wanted = [bytes(cid) for cid in cids]
+    rows = await db.read(lambda r: r.fetch(_BLOCKS, did=did, cids=wanted))
     return {Cid(row[0]): row[1] for row in rows}
 
 
@@ -191,3 +262,17 @@ async def count_repositories(db: Database) -> int:
     async with db.reader() as reader:
         row = await reader.fetch_one(_COUNT_REPOSITORIES)
     return int(row[0]) if row else 0
+
+
+async def newest_with_revs(db: Database, did: Did, collection: Nsid, limit: int) -> list[tuple[Record, Tid]]:
+    """The records of a collection with the greatest keys, each with the rev of the commit that wrote it; greatest first."""
+    async with db.reader() as reader:
+        rows = await reader.fetch(_NEWEST_WITH_REVS, did=did, collection=collection, limit=limit)
+    return [(_to_record(row), Tid(row["rev"])) for row in rows]
+
+
+async def find_with_rev(db: Database, did: Did, collection: Nsid, rkey: RecordKey) -> tuple[Record, Tid] | None:
+    """A record that has not been taken down, with the rev of the commit that wrote it."""
+    async with db.reader() as reader:
+        row = await reader.fetch_one(_RECORD_WITH_REV, did=did, collection=collection, rkey=rkey)
+    return None if row is None else (_to_record(row), Tid(row["rev"]))

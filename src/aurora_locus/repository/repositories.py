@@ -12,6 +12,7 @@ from at_protocol.syntax.tid import Tid, TidClock
 from aurora_locus.blobs.uploads import Blobs
 from aurora_locus.keys.signing_keys import SigningKeys
 from aurora_locus.repository import reader, writer
+from aurora_locus.repository.json_forms import JsonForms
 from aurora_locus.repository.model import Head
 from aurora_locus.repository.nodes import NodeCache
 from aurora_locus.repository.statuses import not_hosted
@@ -35,6 +36,7 @@ class Repositories:
         *,
         clock_id: int,
         node_cache_bytes: int,
+        json_cache_bytes: int = 8 << 20,
     ) -> None:
         self.db = db
         self.clock = clock
@@ -43,6 +45,9 @@ class Repositories:
         self.blobs = blobs
         self.locks = blobs.locks
         self.nodes = NodeCache(node_cache_bytes)
+        # What strangers read: a crawler must not push the writers' nodes out.
+        self.read_nodes = NodeCache(node_cache_bytes // 4)
+        self.json_forms = JsonForms(json_cache_bytes)
         self._record_keys = TidClock(clock_id)
         self._clock_id = clock_id
         self._heads: LRUCache[Did, Head] = LRUCache(_CACHED_HEADS)
@@ -50,6 +55,8 @@ class Repositories:
         self._exports: dict[Did, int] = {}
         self._after_exports: dict[Did, list[Callable[[Writer], None]]] = {}
         self._listeners: list[Callable[[Did], None]] = []
+        # Another process has written this repository, or changed its account.
+        live.when_foreign(self.forget_head)
 
     async def head(self, did: Did) -> Head:
         """The repository's present. Raises NotFound (``RepoNotFound``)."""
@@ -137,8 +144,18 @@ async def open_repositories(
     *,
     clock_id: int,
     node_cache_bytes: int = 32 << 20,
+    json_cache_bytes: int = 8 << 20,
 ) -> Repositories:
     """Clear up what exports and imports of a stopped process left, then serve. ``clock_id`` (0 to 1023) marks this process's TIDs."""
     for did in await db.write(writer.with_unused):
         await db.write(lambda w, did=did: writer.collect_left(w, did))  # type: ignore[misc]  # a default binds it now
-    return Repositories(db, live, keys, blobs, clock, clock_id=clock_id, node_cache_bytes=node_cache_bytes)
+    return Repositories(
+        db,
+        live,
+        keys,
+        blobs,
+        clock,
+        clock_id=clock_id,
+        node_cache_bytes=node_cache_bytes,
+        json_cache_bytes=json_cache_bytes,
+    )

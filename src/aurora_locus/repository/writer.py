@@ -33,9 +33,14 @@ _PUT_BLOCK = """
     insert into blocks (did, cid, bytes, rev, uses) values (:did, :cid, :bytes, :rev, 1)
     on conflict (did, cid) do update set rev = excluded.rev, uses = blocks.uses + 1
 """
-_PUT_RECORD = """
-    insert into records (did, collection, rkey, cid, rev) values (:did, :collection, :rkey, :cid, :rev)
-    on conflict (did, collection, rkey) do update set cid = excluded.cid, rev = excluded.rev, takedown_ref = null
+# What the host decided is about a path: writing anew does not lift it, nor does deleting first.
+DECIDED = """
+    (select t.ref from record_takedowns t where t.did = :did and t.collection = :{collection} and t.rkey = :{rkey})
+"""
+_PUT_RECORD = f"""
+    insert into records (did, collection, rkey, cid, rev, takedown_ref)
+    values (:did, :collection, :rkey, :cid, :rev, {DECIDED.format(collection="collection", rkey="rkey")})
+    on conflict (did, collection, rkey) do update set cid = excluded.cid, rev = excluded.rev
 """
 REMOVE_RECORD = "delete from records where did = :did and collection = :collection and rkey = :rkey"
 
@@ -87,6 +92,7 @@ class Changeset:
     removed_records: Sequence[Cid]
     index: Sequence[IndexChange]
     frame: Unsequenced
+    is_told_as_sync: bool = False
 
 
 def store(w: Writer, live: Live, changes: Changeset, *, keep_removed: bool) -> list[Cid]:
@@ -104,7 +110,10 @@ def store(w: Writer, live: Live, changes: Changeset, *, keep_removed: bool) -> l
     _put_blocks(w, did, changes.rev, [*changes.nodes.items(), *_record_blocks(changes)])
     collected = _store_index(w, did, changes)
     remove_blocks(w, did, changes.removed_nodes, changes.removed_records, keep_removed=keep_removed)
-    log.append_commit(w, live, did, changes.frame)
+    if changes.is_told_as_sync:
+        log.append_sync(w, live, commit)
+    else:
+        log.append_commit(w, live, did, changes.frame)
     return collected
 
 

@@ -7,9 +7,11 @@ commit order. Everything here runs on the event loop, as calls after a commit do
 """
 
 import asyncio
+from collections.abc import Callable
 from contextvars import Context
 from typing import Protocol
 
+from at_protocol.syntax.did import Did
 from aurora_locus.sequencer import queries
 from aurora_locus.sequencer.patience import read_patiently
 from aurora_locus.sequencer.ring import Ring
@@ -44,6 +46,8 @@ class Live:
         self._loop = asyncio.get_running_loop()
         self._news = asyncio.Event()
         self._wake_is_due = False
+        self._look_again = False
+        self._foreign: list[Callable[[Did], None]] = []
         self._catching_up: asyncio.Task[None] | None = None
 
     def announce(self, seq: int, frame: bytes) -> None:
@@ -51,9 +55,21 @@ class Live:
         if seq == self.ring.head + 1:
             self.ring.append(seq, frame)
             self._wake_soon()
-        elif seq > self.ring.head and self._catching_up is None:
+        elif seq > self.ring.head:
+            self.look()
+
+    def look(self) -> None:
+        """Another process may have written to the log."""
+        if self._catching_up is None:
             # A context of its own: this outlives the transaction and the request that brought it about.
             self._catching_up = self._loop.create_task(self._catch_up(), context=Context())
+        else:
+            # What is being read may have begun too early to see it.
+            self._look_again = True
+
+    def when_foreign(self, call: Callable[[Did], None]) -> None:
+        """Call this with each account of which something was announced that this process did not announce itself."""
+        self._foreign.append(call)
 
     def forget(self, numbers: frozenset[int]) -> None:
         """Frames were purged from the log."""
@@ -66,18 +82,21 @@ class Live:
 
     async def _catch_up(self) -> None:
         try:
-            while page := await self._next_page():
-                for seq, frame in page:
+            while (page := await self._next_page()) or self._look_again:
+                self._look_again = False
+                for seq, did, frame in page:
                     if seq > self.ring.head:  # announced while this page was being read
                         self.ring.append(seq, frame)
+                        for call in self._foreign:
+                            call(did)
                 self._wake_soon()
         finally:
             self._catching_up = None
 
-    async def _next_page(self) -> list[tuple[int, bytes]]:
+    async def _next_page(self) -> list[tuple[int, Did, bytes]]:
         while True:
             try:
-                return await read_patiently(lambda: queries.page(self._db, self.ring.head, limit=1000))
+                return await read_patiently(lambda: queries.page_with_accounts(self._db, self.ring.head, limit=1000))
             except Unavailable:
                 # Whoever waits for what is missing here has waited long enough; the ring goes on trying.
                 for listener in tuple(self.listeners):

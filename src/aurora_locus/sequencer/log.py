@@ -26,6 +26,7 @@ _NEXT_NUMBER = "update sequencer set last = last + 1 where id = 1 returning last
 _INSERT = """
     insert into events (seq, did, kind, frame, sequenced_at) values (:seq, :did, :kind, :frame, :sequenced_at)
 """
+_CONTINUE = "update sequencer set last = :number where id = 1 and last <= :number"
 _PURGE = "delete from events where did = :did returning seq"
 
 
@@ -54,6 +55,12 @@ def append_account(w: Writer, live: Live, did: Did, status: str) -> int:
     active = status == "active"
     message = events.AccountMessage(0, did, format_datetime(w.now), active, None if active else status)
     return _append(w, live, did, "account", events.encode_unsequenced(message))
+
+
+def continue_at(w: Writer, number: int) -> None:
+    """The next event gets a number above this one. Raises Misuse where that would let numbers go back (invariant 2)."""
+    if w.execute(_CONTINUE, number=number) != 1:
+        raise Misuse(f"the log has passed number {number}")
 
 
 def purge(w: Writer, live: Live, did: Did) -> None:

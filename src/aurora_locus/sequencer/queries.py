@@ -1,7 +1,9 @@
 """Reading the log, a page at a time: no reader holds a snapshot for longer."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
+from at_protocol.syntax.did import Did
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database
 
@@ -10,6 +12,12 @@ _TIME_AFTER = """
     select e.sequenced_at from events e where e.seq > :position order by e.seq limit 1
 """
 _BOUNDS = "select coalesce(min(seq), 0), coalesce(max(seq), 0) from events"
+_PAGE_WITH_ACCOUNTS = "select seq, did, frame from events where seq > :position order by seq limit :limit"
+_COUNTS = "select kind, count(*) as n, min(sequenced_at) as oldest from events group by kind order by kind"
+_LISTED = """
+    select seq, kind, did, sequenced_at, length(frame) as size from events
+     where {clauses} order by seq {direction} limit :limit
+"""
 _PAGE = "select seq, frame from events where seq > :position order by seq limit :limit"
 
 
@@ -32,6 +40,49 @@ async def page(db: Database, position: int, limit: int) -> list[tuple[int, bytes
     async with db.reader() as reader:
         rows = await reader.fetch(_PAGE, position=position, limit=limit)
     return [(row[0], row[1]) for row in rows]
+
+
+async def page_with_accounts(db: Database, position: int, limit: int) -> list[tuple[int, Did, bytes]]:
+    """The same, each with whom it is about."""
+    async with db.reader() as reader:
+        rows = await reader.fetch(_PAGE_WITH_ACCOUNTS, position=position, limit=limit)
+    return [(row[0], Did(row[1]), row[2]) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An event without its frame, of which only the size in bytes is told."""
+
+    seq: int
+    kind: str
+    did: Did
+    at: Instant
+    size: int
+
+
+async def counts(db: Database) -> dict[str, tuple[int, Instant]]:
+    """How many events of each kind are kept, and when the oldest was sequenced."""
+    async with db.reader() as reader:
+        rows = await reader.fetch(_COUNTS)
+    return {row["kind"]: (int(row["n"]), Instant(row["oldest"])) for row in rows}
+
+
+async def listed(db: Database, *, after: int | None, did: str, limit: int) -> list[Listed]:
+    """Events behind ``after``, or the last ones; of one account, where one is named. In order."""
+    clauses, values = ["1 = 1"], {}
+    if after is not None:
+        clauses.append("seq > :after")
+        values["after"] = after
+    if did:
+        clauses.append("did = :did")
+    sql = _LISTED.format(clauses=" and ".join(clauses), direction="desc" if after is None else "asc")
+    named: dict[str, object] = {**values, **({"did": did} if did else {})}
+    async with db.reader() as reader:
+        rows = await reader.fetch(sql, limit=limit, **named)
+    found = [
+        Listed(row["seq"], row["kind"], Did(row["did"]), Instant(row["sequenced_at"]), row["size"]) for row in rows
+    ]
+    return found[::-1] if after is None else found
 
 
 async def times_after(db: Database, positions: Iterable[int]) -> dict[int, Instant]:

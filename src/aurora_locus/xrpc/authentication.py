@@ -9,8 +9,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from starlette.types import Scope as Request
+
+from at_protocol.oauth.grant import Grant
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts.model import RefreshToken, Scope
+from aurora_locus.moderation.roles import Operator
 
 
 class Need(StrEnum):
@@ -26,25 +30,40 @@ class Need(StrEnum):
     """A refresh token, as Bearer."""
     SERVICE = "service"
     """A session, or an account that speaks through another service, with a token that it signed for this one method."""
+    ARRIVAL = "arrival"
+    """Anybody; or an account of another server, with a token by which it asks for being taken in."""
+    MODERATOR = "moderator"
+    """The host's administration, or the configured moderation service with a token for this one method."""
     ADMIN = "admin"
-    """The host's administration."""
+    """The host's administration: whoever knows its password."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who is calling. ``did`` is None only for the administration; ``scope`` only for it and for service tokens."""
+    """Who is calling. ``did`` is None only for operators of the host; ``scope`` only for them, for service tokens and for
+    apps that were let in by OAuth, whose ``grant`` says what they may do.
+    """
 
     did: Did | None
     scope: Scope | None = None
-    is_admin: bool = False
+    operator: Operator | None = None
     refresh: RefreshToken | None = None
+    grant: Grant | None = None
+    is_arriving: bool = False
 
     def may_see(self, did: Did) -> bool:
         """Owners and the host read a repository whatever its status."""
         return self.is_admin or self.did == did
 
+    @property
+    def is_admin(self) -> bool:
+        """Whether the host itself calls, whatever the role."""
+        return self.operator is not None
+
 
 class Authenticate(Protocol):
     """The driver. Raises NotSignedIn or Forbidden; answers None where nobody needs to call and nobody does."""
 
-    async def __call__(self, need: Need, nsid: str, headers: Mapping[bytes, bytes], /) -> Caller | None: ...
+    async def __call__(
+        self, need: Need, nsid: str, headers: Mapping[bytes, bytes], request: Request, /
+    ) -> Caller | None: ...

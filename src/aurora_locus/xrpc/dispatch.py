@@ -4,6 +4,7 @@ Parameters and JSON bodies are decoded and checked here, once, by the Lexicon of
 raised, the application around this turns them into answers. This is the hot path of every write: one function, no layers.
 """
 
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
@@ -19,14 +20,27 @@ from at_protocol.lexicon.document import ProcedureType
 from at_protocol.lexicon.validate import validate_input
 from at_protocol.syntax.nsid import parse_nsid
 from at_protocol.xrpc.parameters import decode_parameters
+from aurora_locus.accounts.limits import network_of
+from aurora_locus.oauth.callers import is_app
+from aurora_locus.xrpc.elsewhere import Elsewhere
+from aurora_locus.xrpc.gate import Allowance
 from aurora_locus.xrpc.host import Host
-from aurora_locus.xrpc.method import JSON_BODY_BYTES, Answer, Call, Method, Outcome
-from groundwork.errors import InvalidInput
-from groundwork.http.application import add_header, name_route
+from aurora_locus.xrpc.method import JSON_BODY_BYTES, WRITE_BODY_BYTES, Answer, Call, Method, Outcome
+from aurora_locus.xrpc.permissions import require
+from groundwork.errors import InvalidInput, TooMany
+from groundwork.http.application import add_header, add_headers_late, name_route
+from groundwork.http.compression import MIN_BYTES, accepts_gzip, fold
 
 PREFIX = "/xrpc/"
 
-_JSON = b"application/json"
+# A reader needs one or two; each can have the whole log read for it from the beginning.
+STREAMS_OF_AN_ADDRESS = 200
+
+# Route of what other services answer, in metrics and logs: what strangers call their methods is no closed set.
+_ELSEWHERE = "elsewhere"
+
+_JSON_TYPE = "application/json"
+_JSON = _JSON_TYPE.encode()
 _ENCODER = msgspec.json.Encoder()
 _NO_PARAMETERS: Mapping[str, Any] = {}
 
@@ -49,33 +63,47 @@ class Table:
         """How large a request's body may be: for the application around the dispatcher."""
         method = self.methods.get(scope["path"].removeprefix(PREFIX).rstrip("/"))
         # A query has no body, but that is for the dispatcher to say, with 400 and not with 413.
-        return JSON_BODY_BYTES if method is None else max(method.max_body_bytes, JSON_BODY_BYTES)
+        return WRITE_BODY_BYTES if method is None else max(method.max_body_bytes, JSON_BODY_BYTES)
 
 
 def dispatcher(host: Host, table: Table) -> ASGIApp:
     """The ASGI application that answers everything below ``/xrpc/`` but ``_health``."""
+    # Without a way to other services, what the table has not is not implemented.
+    elsewhere = None if host.proxying is None else Elsewhere.of(host, host.proxying)
+    gate = host.gate
     methods = table.methods
     catalog = host.catalog
+    streams: Counter[str] = Counter()
 
     async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
         nsid = scope["path"].removeprefix(PREFIX).rstrip("/")
         if scope["type"] == "websocket":
-            await _subscribe(host, table.subscriptions.get(nsid), scope, receive, send)
+            await _subscribe(host, table.subscriptions.get(nsid), streams, scope, receive, send)
             return
         method = methods.get(nsid)
-        if method is None:
-            if nsid in table.subscriptions:
-                raise HTTPException(426 if scope["method"] == "GET" else 405, headers={"upgrade": "websocket"})
-            await _send(send, _not_implemented(nsid), is_head=scope["method"] == "HEAD")
-            return
+        if method is None and nsid in table.subscriptions:
+            raise HTTPException(426 if scope["method"] == "GET" else 405, headers={"upgrade": "websocket"})
         connection = HTTPConnection(scope)
-        name_route(connection, nsid)
-        _check_verb(method, scope["method"])
         headers: dict[bytes, bytes] = dict(scope["headers"])
         if b"authorization" in headers:  # the answer is for this caller alone
             add_header(connection, "cache-control", "private")
             add_header(connection, "vary", "authorization")
-        caller = await host.authenticate(method.need, nsid, headers)
+            if host.fresh_nonce is not None and is_app(headers[b"authorization"]):
+                add_header(connection, "dpop-nonce", host.fresh_nonce())
+        client = scope.get("client")
+        peer = client[0] if client else ""
+        allowance = Allowance() if gate is None else await gate.enter(nsid, headers, peer)
+        add_headers_late(connection, lambda: allowance.headers)
+        if method is None or (elsewhere is not None and elsewhere.precedes(nsid, headers)):
+            name_route(connection, _ELSEWHERE)
+            answer = None if elsewhere is None else await elsewhere.answer(nsid, scope, headers, receive, allowance)
+            if answer is not None or method is None:
+                await _send(send, answer or _not_implemented(nsid), is_head=scope["method"] == "HEAD")
+                return
+        name_route(connection, nsid)
+        _check_verb(method, scope["method"])
+        caller = await host.authenticate(method.need, nsid, headers, scope)
+        require(method.need, nsid, caller)
         stream = _stream(receive)
         body: Any = None
         try:
@@ -87,21 +115,42 @@ def dispatcher(host: Host, table: Table) -> ASGIApp:
                 raise InvalidInput("", "A query has no body.")
         except Malformed as error:
             raise InvalidInput("", _sentence(error)) from None
-        client = scope.get("client")
-        call = Call(host, parameters, body, caller, headers, stream, client[0] if client else "")
-        await _send(send, await method.run(call), is_head=scope["method"] == "HEAD")
+        call = Call(host, parameters, body, caller, headers, stream, peer, allowance)
+        accepted = headers.get(b"accept-encoding")
+        await _send(send, await method.run(call), is_head=scope["method"] == "HEAD", accepted=accepted)
 
     return dispatch
 
 
-async def _subscribe(host: Host, subscription: Subscription | None, scope: Scope, receive: Receive, send: Send) -> None:
+async def _subscribe(
+    host: Host,
+    subscription: Subscription | None,
+    streams: Counter[str],
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+) -> None:
+    """``streams`` counts the open ones by address. Raises TooMany."""
     if subscription is None or not host.settings.serves_firehose:
         body = _ENCODER.encode({"error": "MethodNotImplemented", "message": "This server has no such stream."})
         headers = [(b"content-type", _JSON)]
         await send({"type": "websocket.http.response.start", "status": 501, "headers": headers})
         await send({"type": "websocket.http.response.body", "body": body})
         return
-    await subscription(host, scope, receive, send)
+    client = scope.get("client")
+    network = network_of(client[0] if client else "")
+    # In development, and where the operator counts nothing, everybody may come from one address.
+    is_limited = host.settings.rate_limits_enabled and not host.settings.dev_mode
+    if is_limited and streams[network] >= STREAMS_OF_AN_ADDRESS:
+        why = f"One address has at most {STREAMS_OF_AN_ADDRESS} streams open. Close one first."
+        raise TooMany(why, after_seconds=60)
+    streams[network] += 1
+    try:
+        await subscription(host, scope, receive, send)
+    finally:
+        streams[network] -= 1
+        if not streams[network]:
+            del streams[network]
 
 
 def _not_implemented(nsid: str) -> Answer:
@@ -175,7 +224,7 @@ async def _whole(receive: Receive) -> bytes:
             return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
-async def _send(send: Send, outcome: Outcome, *, is_head: bool) -> None:
+async def _send(send: Send, outcome: Outcome, *, is_head: bool, accepted: bytes | None = None) -> None:
     answer = outcome if isinstance(outcome, Answer) else Answer(outcome)
     body = answer.body
     content_type = answer.content_type
@@ -188,8 +237,13 @@ async def _send(send: Send, outcome: Outcome, *, is_head: bool) -> None:
         encoded = body
     else:
         encoded = _ENCODER.encode(body)
-        content_type = content_type or "application/json"
+        content_type = content_type or _JSON_TYPE
     headers = _headers(answer, content_type)
+    if len(encoded) >= MIN_BYTES and content_type == _JSON_TYPE:
+        headers.append((b"vary", b"accept-encoding"))
+        if accepts_gzip(accepted):
+            encoded = await fold(encoded)
+            headers.append((b"content-encoding", b"gzip"))
     headers.append((b"content-length", str(len(encoded)).encode("latin-1")))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if is_head else encoded})

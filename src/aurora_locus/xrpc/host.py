@@ -1,13 +1,18 @@
 """The running server as its methods see it; assembled once, by ``app``."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from at_network.lexicon_resolver import LexiconResolver
 from at_protocol.lexicon.catalog import Catalog
 from aurora_locus.federation.crawl_requests import CrawlRequests
+from aurora_locus.federation.proxying import Proxying
 from aurora_locus.identity.network import Network
+from aurora_locus.repository.learning import Learning
 from aurora_locus.repository.repositories import Repositories
 from aurora_locus.settings import Settings
 from aurora_locus.xrpc.authentication import Authenticate
+from aurora_locus.xrpc.gate import Gate
 from groundwork.clock import Clock
 from groundwork.database.transaction import Database
 
@@ -24,3 +29,13 @@ class Host:
     authenticate: Authenticate
     network: Network
     crawling: CrawlRequests
+    # None: nobody else is asked for anything.
+    proxying: Proxying | None = None
+    # For the next proof of an app (RFC 9449 section 8.2); None where no app is let in.
+    fresh_nonce: Callable[[], str] | None = None
+    # None: nobody counts how often anybody asks.
+    gate: Gate | None = None
+    # None: nobody is asked for Lexicons.
+    lexicons: LexiconResolver | None = None
+    # None: only types that are known here are known.
+    learning: Learning | None = None

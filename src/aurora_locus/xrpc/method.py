@@ -6,12 +6,15 @@ from typing import Any, Literal
 
 from at_protocol.syntax.did import Did
 from aurora_locus.xrpc.authentication import Caller, Need
+from aurora_locus.xrpc.gate import Allowance
 from aurora_locus.xrpc.host import Host
 from groundwork.errors import NotSignedIn
 
 # Write endpoints take records, which alone may have a million bytes.
 JSON_BODY_BYTES = 150 * 1024
 WRITE_BODY_BYTES = 1_000_000
+
+JSON = "application/json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,7 @@ class Call:
     headers: Mapping[bytes, bytes]
     stream: AsyncIterator[bytes]
     peer: str
+    allowance: Allowance = field(default_factory=Allowance)
 
     @property
     def did(self) -> Did:

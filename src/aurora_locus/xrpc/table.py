@@ -1,8 +1,13 @@
 """Every method that this server has. A new one is a file and a line here."""
 
 from aurora_locus.accounts.registry import Registry
+from aurora_locus.moderation.labels import Labels
 from aurora_locus.xrpc.com_atproto_admin.table import methods as of_the_administration
 from aurora_locus.xrpc.com_atproto_identity.table import methods as about_identities
+from aurora_locus.xrpc.com_atproto_label.table import methods as about_labels
+from aurora_locus.xrpc.com_atproto_label.table import streams as streams_of_labels
+from aurora_locus.xrpc.com_atproto_lexicon import resolve_lexicon
+from aurora_locus.xrpc.com_atproto_moderation.table import methods as of_moderation
 from aurora_locus.xrpc.com_atproto_repo import (
     apply_writes,
     create_record,
@@ -15,6 +20,8 @@ from aurora_locus.xrpc.com_atproto_repo import (
     upload_blob,
 )
 from aurora_locus.xrpc.com_atproto_repo import get_record as get_repo_record
+from aurora_locus.xrpc.com_atproto_repo.writer_limits import for_writers
+from aurora_locus.xrpc.com_atproto_repo.writer_types import with_types
 from aurora_locus.xrpc.com_atproto_server.table import methods as about_accounts
 from aurora_locus.xrpc.com_atproto_sync import (
     get_blob,
@@ -69,10 +76,20 @@ SYNC = (
 )
 
 
-def table(registry: Registry) -> Table:
+def table(registry: Registry, labels: Labels) -> Table:
     """The whole table of a running server."""
+    repo = [for_writers(registry, with_types(method)) for method in REPO]
     sync = [for_crawlers(registry, method) for method in SYNC]
     return Table(
-        [*REPO, *sync, *about_accounts(registry), *about_identities(registry), *of_the_administration(registry)],
-        STREAMS,
+        [
+            *repo,
+            resolve_lexicon.METHOD,
+            *sync,
+            *about_accounts(registry),
+            *about_identities(registry),
+            *of_the_administration(registry),
+            *of_moderation(registry),
+            *about_labels(labels),
+        ],
+        {**STREAMS, **streams_of_labels(labels)},
     )

@@ -36,6 +36,7 @@ from groundwork.http.application import Application
 from groundwork.http.cors import XRPC_EXPOSED, Cors
 from groundwork.http.faults import render_xrpc
 from groundwork.http.server import serving
+from groundwork.rate_limit.open_ import EMBEDDED, open_counters
 from groundwork.settings import Secret
 from groundwork.telemetry.metrics import Metrics
 from tests.aurora_locus.hosted import CATALOG, Hosted
@@ -101,7 +102,9 @@ def open_host(repositories: Repositories, clock: Clock, people: dict[Did, Hosted
     async def unasked(relay: str, hostname: str) -> str | None:
         raise AssertionError(f"{relay} was asked to read {hostname}")
 
-    credentials = Credentials(repositories, TOKENS, Secret("secret"), clock)
+    credentials = Credentials(
+        repositories, TOKENS, Secret("secret"), clock, open_counters(EMBEDDED, prefix=""), is_development=True
+    )
     services = ServiceCallers({"did:web:localhost"}, resolve_did, resolve_did, InProcessCache(clock), clock)
     return Host(
         settings=settings,
@@ -127,7 +130,7 @@ async def sign_up(person: Hosted, name: str) -> None:
     """An account for a repository."""
 
     def work(w: Writer) -> None:
-        accounts.insert(w, person.did, Handle(f"{name}.test"), email=None, password_hash=None, deactivated_at=None)
+        accounts.insert(w, person.did, Handle(f"{name}.test"), email=None, password_hash=None)
 
     await person.repositories.db.write(work)
 

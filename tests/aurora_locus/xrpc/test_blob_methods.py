@@ -172,7 +172,7 @@ async def test_too_large_and_over_quota(as_ada: Client):
     refused(await as_ada.upload(b"x" * (LIMITS.max_blob_bytes + 1)), "PayloadTooLarge", 413)
     for number in range(10):
         await uploaded(as_ada, bytes([number]) * LIMITS.max_blob_bytes)
-    refused(await as_ada.upload(b"one more"), "PayloadTooLarge", 413)
+    refused(await as_ada.upload(b"one more"), "BlobQuotaExceeded", 413)
 
 
 async def begin_upload(served: str, client: Client, *more: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

@@ -12,9 +12,12 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 from websockets.asyncio.client import connect
 
+from aurora_locus.federation import relay_accounts
 from aurora_locus.federation.standing import lags, worst
 from aurora_locus.sequencer.subscription import Subscription
 from groundwork.clock import HOUR
+from groundwork.http.client import HttpClient
+from groundwork.http.reach import DEVELOPMENT
 from groundwork.http.server import serving
 from tests.aurora_locus.conftest import OpenTown
 from tests.aurora_locus.town import Town
@@ -33,15 +36,25 @@ class Relay:
 
     def __init__(self) -> None:
         self.asked: list[str] = []
+        self.looked_up: list[str] = []
         self.asked_once = asyncio.Event()
         self.url = ""
+        # What it answers about single accounts; others it does not know.
+        self.says: dict[str, dict[str, Any]] = {}
 
     async def request_crawl(self, request: Request) -> JSONResponse:
         self.asked.append((await request.json())["hostname"])
         self.asked_once.set()
         return JSONResponse({})
 
+    async def repo_status(self, request: Request) -> JSONResponse:
+        did = request.query_params["did"]
+        if did not in self.says:
+            return JSONResponse({"error": "RepoNotFound", "message": "Who?"}, 400)
+        return JSONResponse({"did": did, **self.says[did]})
+
     async def status(self, request: Request) -> JSONResponse:
+        self.looked_up.append(request.query_params["hostname"])
         told = {"hostname": request.query_params["hostname"], "seq": 3, "accountCount": 1, "status": "throttled"}
         return JSONResponse(told)
 
@@ -52,6 +65,7 @@ async def open_relay() -> AsyncIterator[Relay]:
     routes = [
         Route(f"/xrpc/{SYNC}.requestCrawl", relay.request_crawl, methods=["POST"]),
         Route(f"/xrpc/{SYNC}.getHostStatus", relay.status),
+        Route(f"/xrpc/{SYNC}.getRepoStatus", relay.repo_status),
     ]
     async with serving(Starlette(routes=routes)) as served:
         relay.url = served.url
@@ -110,6 +124,14 @@ async def test_server_that_does_not_federate_asks_nobody(open_the_town: OpenTown
         assert relay.asked == []
 
 
+async def test_looking_at_an_unannounced_server_tells_no_relay_of_it(open_the_town: OpenTown) -> None:
+    """A network on a laptop names the public relay in its defaults."""
+    async with open_relay() as relay:
+        town = await open_the_town(federation_relay_urls=(relay.url,))
+        assert [one["says"] for one in (await standing(town))["relays"]] == [{}]
+        assert relay.looked_up == []
+
+
 async def test_the_only_host_is_itself(town: Town) -> None:
     await town.sign_up("ana")
     own = (await town.stranger.get(f"{SYNC}.getHostStatus", hostname=host_of(town))).json()
@@ -141,7 +163,41 @@ async def test_operator_sees_who_reads_and_how_far(open_the_town: OpenTown) -> N
         }
         good, bad = told["relays"]
         assert good["says"] == {"seq": 3, "accountCount": 1, "status": "throttled"}
+        assert good["accounts"] == {"counts": {}, "notRead": []}
         assert "problem" in bad["says"]
+
+
+async def test_operator_sees_which_accounts_a_relay_leaves_out(open_the_town: OpenTown) -> None:
+    """Each is asked about once a day; a relay that is away changes nothing; a deleted account is forgotten."""
+    async with open_relay() as relay:
+        relays = (relay.url, "http://127.0.0.1:1")
+        town = await open_the_town(**FEDERATED, federation_relay_urls=relays)
+        people = {name: (await town.sign_up(name)).did for name in ("ana", "ben", "cleo", "dan")}
+        relay.says = {
+            people["ana"]: {"active": True, "rev": "3n2qak2xydeqa"},
+            people["ben"]: {"active": True, "status": "throttled"},
+            people["cleo"]: {"active": False, "status": "something new"},
+        }
+
+        http = HttpClient(DEVELOPMENT)
+
+        async def ask_again() -> int:
+            return await relay_accounts.ask_some(town.db, http, town.clock, relays)
+
+        assert (await ask_again(), await ask_again()) == (4, 0)
+        good, away = (await standing(town))["relays"]
+        assert good["accounts"]["counts"] == {"active": 1, "other": 1, "throttled": 1, "unknown": 1}
+        assert [(one["handle"], one["status"]) for one in good["accounts"]["notRead"]] == [
+            ("cleo.test", "other"),
+            ("ben.test", "throttled"),
+            ("dan.test", "unknown"),
+        ]
+        assert away["accounts"] == {"counts": {}, "notRead": []}
+        relay.says[people["ben"]] = {"active": True, "rev": "3n2qak2xydeqa"}
+        town.clock.turn(25 * HOUR)
+        assert await ask_again() == 4
+        assert (await relay_accounts.counted(town.db, relays))[relay.url]["active"] == 2
+        await http.close()
 
 
 async def test_lag_is_told_in_events_and_seconds(town: Town) -> None:
@@ -166,7 +222,9 @@ async def test_standing_is_for_the_operator(town: Town) -> None:
 async def test_crawlers_are_counted(town: Town) -> None:
     ana = await town.sign_up("ana")
     for nsid, parameters in ((f"{SYNC}.getRepo", {"did": ana.did}), (f"{SYNC}.listRepos", {})):
-        answer = await town.http.get(f"/xrpc/{nsid}", params=parameters)
-        assert answer.status_code == 200
-        limit, remaining = int(answer.headers["ratelimit-limit"]), int(answer.headers["ratelimit-remaining"])
-        assert remaining == limit - 1
+        left = []
+        for _ in range(2):
+            answer = await town.http.get(f"/xrpc/{nsid}", params=parameters)
+            assert answer.status_code == 200
+            left.append(int(answer.headers["ratelimit-remaining"]))
+        assert left[1] == left[0] - 1, nsid

@@ -1,9 +1,10 @@
-"""The addresses of a PDS that are no methods of accounts: front page, health, proofs, what the server says of itself."""
+"""The addresses of a PDS that are no methods of accounts: health, proofs, what the server says of itself."""
 
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -12,15 +13,6 @@ from tests.aurora_locus.conftest import OpenTown
 from tests.aurora_locus.town import IDENTITY, SERVER, Town
 
 sqlite_only = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-
-
-@sqlite_only
-async def test_front_page_says_what_this_is(town: Town) -> None:
-    answer = await town.http.get("/")
-    assert answer.status_code == 200
-    assert answer.headers["content-type"].startswith("text/plain")
-    assert "Aurora Locus" in answer.text
-    assert "/xrpc/" in answer.text
 
 
 @sqlite_only
@@ -53,16 +45,14 @@ async def locked(url: str, server: str | None) -> AsyncIterator[None]:
     await connection.close()
 
 
-async def test_health_with_a_locked_database_is_bad_within_two_seconds(
+async def test_health_with_a_locked_database_is_bad_and_not_waited_for(
     town: Town, pds_url: str, request: pytest.FixtureRequest
 ) -> None:
     server = None if pds_url.startswith("sqlite") else request.getfixturevalue("postgres_url")
     async with locked(pds_url, server):
-        started = asyncio.get_running_loop().time()
-        answer = await town.http.get("/xrpc/_health")
-        took = asyncio.get_running_loop().time() - started
+        async with asyncio.timeout(15):  # a transaction would be waited for longer
+            answer = await town.http.get("/xrpc/_health")
     assert (answer.status_code, answer.json()) == (503, {"version": "test", "error": "The database does not answer."})
-    assert took < 2.2
     assert (await town.http.get("/xrpc/_health")).status_code == 200
 
 
@@ -116,3 +106,11 @@ async def test_cross_origin_scripts_may_read(town: Town) -> None:
     answer = await town.http.get(f"/xrpc/{IDENTITY}.resolveHandle", params={"handle": "nobody.test"}, headers=origin)
     assert answer.headers["access-control-allow-origin"] == "*"
     assert "RateLimit-Limit" in answer.headers["access-control-expose-headers"]
+
+
+async def test_certificates_are_for_this_server_and_for_handles_that_exist(town: Town) -> None:
+    await town.sign_up("ana")
+    own = urlsplit(town.settings.url).hostname
+    for domain, status in ((own, 200), ("ana.test", 200), ("Ana.TEST", 200), ("nobody.test", 404), ("", 404)):
+        assert (await town.http.get("/tls-check", params={"domain": domain})).status_code == status, domain
+    assert (await town.http.get("/tls-check")).status_code == 404

@@ -1,8 +1,10 @@
 """com.atproto.repo.importRepo over sockets: a repository leaves one server as a file and comes to another."""
 
+import asyncio
 from typing import Any
 
 import httpx
+import pytest
 
 from at_protocol.crypto.k256 import PrivateKey
 from at_protocol.data import json_form
@@ -12,6 +14,9 @@ from at_protocol.repo.commit import sign_commit
 from at_protocol.repo.snapshot import read_snapshot
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.tid import from_microseconds
+from aurora_locus.repository import import_writer
+from aurora_locus.xrpc.com_atproto_repo import import_repo as import_repo_method
+from groundwork.database.transaction import TransactionTooLong
 from tests.aurora_locus.conftest import OpenTown
 from tests.aurora_locus.town import SERVER, Person, Town
 from tests.aurora_locus.xrpc.test_repo_methods import refused
@@ -124,3 +129,53 @@ async def test_server_that_takes_nothing_in(open_the_town: OpenTown):
     town = await open_the_town(accepting_repo_imports=False)
     ada = await town.sign_up("ada")
     refused(await import_repo(ada, await repository(ada)), "InvalidRequest")
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+async def test_few_imports_at_once_and_the_others_wait(town: Town, monkeypatch: pytest.MonkeyPatch):
+    """Who waits too long is told so; the turns of those who hang up are free again."""
+    people = [await town.sign_up(name) for name in ("ada", "ben", "eva")]
+    await write(people[0], "one", text="1")
+    data = await repository(people[0])
+    begun, go_on = asyncio.Semaphore(0), asyncio.Event()
+
+    async def slowly() -> Any:
+        yield data[:50]
+        begun.release()
+        await go_on.wait()
+        yield data[50:]
+
+    slow = [asyncio.create_task(import_repo(person, slowly())) for person in people[: import_repo_method.AT_ONCE]]
+    for _ in slow:
+        await begun.acquire()
+    # What was sent may still be on its way: until both have their turns there is one left.
+    turns = import_repo_method._turns
+    while not (taken := turns.get(town.pds.registry.repositories)) or not taken.locked():  # noqa: ASYNC110 - it tells nobody
+        await asyncio.sleep(0.01)
+    monkeypatch.setattr(import_repo_method, "PATIENCE_SECONDS", 0.05)
+    last = await import_repo(people[-1], data)
+    assert (last.status_code, last.json()["error"]) == (503, "NotEnoughResources")
+    monkeypatch.setattr(import_repo_method, "PATIENCE_SECONDS", 30)
+    waiting = asyncio.create_task(import_repo(people[0], data))
+    go_on.set()
+    assert (await slow[0]).status_code == 200
+    await asyncio.gather(*slow)
+    assert (await waiting).status_code == 200
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+async def test_import_that_takes_the_database_too_long_says_what_to_do(town: Town, monkeypatch: pytest.MonkeyPatch):
+    ada = await town.sign_up("ada")
+    await write(ada, "one", text="1")
+    data = await repository(ada)
+    await write(ada, "two", text="2")
+    before = await repository(ada)
+
+    def too_long(*_arguments: Any, **_more: Any) -> Any:
+        raise TransactionTooLong("the transaction was open for too long")
+
+    monkeypatch.setattr(import_writer, "store", too_long)
+    answer = await import_repo(ada, data)
+    assert (answer.status_code, answer.json()["error"]) == (503, "NotEnoughResources")
+    assert "bring it in parts" in answer.json()["message"]
+    assert await repository(ada) == before

@@ -3,10 +3,10 @@
 import httpx
 import pytest
 
-from aurora_locus.xrpc.limits import CREATE_ACCOUNT, SIGN_IN, WRONG_PASSWORDS, network_of
+from aurora_locus.accounts.limits import CREATE_ACCOUNT, OPERATOR_SIGN_IN, SIGN_IN, WRONG_PASSWORDS, network_of
 from groundwork.clock import HOUR, MINUTE
 from tests.aurora_locus.conftest import OpenTown
-from tests.aurora_locus.town import SERVER, Town, statuses, together
+from tests.aurora_locus.town import ADMIN_PASSWORD, SERVER, Town, statuses, together
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
@@ -63,6 +63,25 @@ async def test_wrong_passwords_count_from_everywhere(public_town: Town) -> None:
     assert (await attempt(200)).status_code == 429
     town.clock.turn(24 * HOUR)
     assert (await attempt(201)).status_code == 401
+
+
+@pytest.mark.parametrize("path", [f"/xrpc/{SERVER}.getAccountInviteCodes", "/admin/federation"])
+async def test_password_of_the_administration_is_not_found_by_trying(public_town: Town, path: str) -> None:
+    """The guesses that the operators' page allows, at any door; then not even the right one is taken."""
+    town = public_town
+    wrong, right = httpx.BasicAuth("admin", "wrong"), httpx.BasicAuth("admin", ADMIN_PASSWORD)
+
+    async def attempt(auth: httpx.BasicAuth, address: str = "192.0.2.1") -> int:
+        return (await town.http.get(path, auth=auth, headers={"x-forwarded-for": address})).status_code
+
+    lets_in = await attempt(right)
+    assert lets_in in {200, 403}
+    guesses = [await attempt(wrong) for _ in range(OPERATOR_SIGN_IN.points + 1)]
+    assert guesses == [401] * OPERATOR_SIGN_IN.points + [429]
+    assert await attempt(right) == 429
+    assert await attempt(right, "192.0.2.2") == lets_in
+    town.clock.turn(5 * MINUTE)
+    assert await attempt(right) == lets_in
 
 
 async def test_sign_ups_are_limited_per_address(public_town: Town) -> None:

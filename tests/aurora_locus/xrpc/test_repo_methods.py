@@ -278,3 +278,18 @@ async def test_bug_tells_nothing(served: str, as_ada: Client, ada: Hosted, monke
     answer = await as_ada.post(f"{REPO}.createRecord", record(ada.did))
     assert (answer.status_code, answer.json()["error"]) == (500, "InternalServerError")
     assert "block" not in answer.text
+
+
+async def test_large_answers_are_folded_for_those_who_read_that(http: httpx.AsyncClient, as_ada: Client, ada: Hosted):
+    """Small ones, and those of clients that say nothing, stay as they are; caches are told what it depended on."""
+    for number in range(20):
+        await as_ada.post(f"{REPO}.createRecord", record(ada.did, rkey=f"r{number}", text="x" * 200))
+    url = f"/xrpc/{REPO}.listRecords?repo={ada.did}&collection={NOTE}&limit="
+    folded = await http.get(url + "20", headers={"accept-encoding": "br, gzip"})
+    plain = await http.get(url + "20", headers={"accept-encoding": "identity"})
+    small = await http.get(url + "1", headers={"accept-encoding": "gzip"})
+    assert folded.json() == plain.json()
+    assert (folded.headers["content-encoding"], folded.headers["vary"]) == ("gzip", "accept-encoding")
+    assert int(folded.headers["content-length"]) < int(plain.headers["content-length"]) / 2
+    assert plain.headers["vary"] == "accept-encoding"
+    assert not {"content-encoding", "vary"} & small.headers.keys()

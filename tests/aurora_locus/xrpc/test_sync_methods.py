@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,9 @@ from at_protocol.repo.proof import verify_record_proof
 from at_protocol.sync import events, frames
 from aurora_locus.repository import hosting
 from aurora_locus.repository.model import Status
+from aurora_locus.repository.repositories import Repositories
+from aurora_locus.settings import Settings
+from aurora_locus.xrpc import dispatch
 from groundwork.clock import HandClock
 from groundwork.database.transaction import Database
 from groundwork.http.server import serving
@@ -324,3 +328,32 @@ async def test_subscriber_that_stops_reading_is_cut_off_and_told_why(db: Databas
             message = events.read(await again.recv(decode=False))
             assert isinstance(message, events.CommitMessage)
             assert message.seq == seen[-1] + 1
+
+
+async def test_streams_of_one_address_are_few(
+    repositories: Repositories, clock: HandClock, ada: Hosted, monkeypatch: pytest.MonkeyPatch
+):
+    """Each may have the whole log read for it: one address opens no thousands."""
+    monkeypatch.setattr(dispatch, "STREAMS_OF_AN_ADDRESS", 2)
+    in_development = open_host(repositories, clock, {ada.did: ada})
+    settings = Settings(federation_enabled=True, federation_firehose_enabled=True)
+    host = replace(in_development, settings=settings)
+    async with serving(application(host)) as server, connect(address(server.url)):
+        async with connect(address(server.url)):
+            with pytest.raises(InvalidStatus) as refusal:
+                async with connect(address(server.url)):
+                    pass
+            assert refusal.value.response.status_code == 429
+            assert refusal.value.response.headers["retry-after"] == "60"
+        # The server notices in its own time that the second is gone.
+        async with asyncio.timeout(10):
+            while not await is_let_in(server.url):
+                pass
+
+
+async def is_let_in(url: str) -> bool:
+    try:
+        async with connect(address(url)):
+            return True
+    except InvalidStatus:
+        return False

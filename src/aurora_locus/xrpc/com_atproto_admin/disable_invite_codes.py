@@ -1,9 +1,13 @@
 """Codes, or all codes of accounts, that can be used no more."""
 
-from aurora_locus.accounts import invites
 from aurora_locus.accounts.registry import Registry
+from aurora_locus.moderation import account_acts
+from aurora_locus.xrpc.com_atproto_admin.operator import deed_of
 from aurora_locus.xrpc.method import Call, Outcome
 from groundwork.errors import InvalidInput
+
+# Each has its line in the audit log.
+MAX_CODES = 1_000
 
 
 async def run(registry: Registry, call: Call) -> Outcome:
@@ -11,7 +15,9 @@ async def run(registry: Registry, call: Call) -> Outcome:
     codes, accounts = call.body.get("codes", []), call.body.get("accounts", [])
     if "admin" in accounts:
         raise InvalidInput("accounts", "Not all codes of the administration at once; name the codes.")
+    if len(codes) + len(accounts) > MAX_CODES:
+        raise InvalidInput("codes", f"Name at most {MAX_CODES} codes and accounts at once.")
     # PostgreSQL cannot even be asked for a NUL, and nothing is called so.
     codes, accounts = ([name for name in names if name.isprintable()] for names in (codes, accounts))
-    await registry.db.write(lambda w: invites.disable(w, codes, accounts))
+    await account_acts.disable_codes(registry, deed_of(call), codes, accounts)
     return None

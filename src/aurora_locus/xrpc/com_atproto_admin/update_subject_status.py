@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.moderation import takedowns
-from aurora_locus.moderation.subjects import AccountSubject, BlobSubject, RecordSubject, Subject, parse_subject
+from aurora_locus.moderation import subject_acts, takedowns
+from aurora_locus.moderation.subject_acts import Wish
+from aurora_locus.moderation.subjects import AccountSubject, Subject, parse_subject
 from aurora_locus.moderation.takedowns import NO_REFERENCE
 from aurora_locus.xrpc.com_atproto_admin.get_subject_status import takedown_value
+from aurora_locus.xrpc.com_atproto_admin.operator import deed_of
 from aurora_locus.xrpc.method import Call, Outcome
-from groundwork.database.transaction import Writer
-from groundwork.errors import InvalidInput
+from groundwork.errors import InvalidInput, NotFound
 from groundwork.telemetry.logs import log
 
 
@@ -19,11 +20,28 @@ async def run(registry: Registry, call: Call) -> Outcome:
     subject = parse_subject(call.body["subject"])
     takedown, deactivated = call.body.get("takedown"), call.body.get("deactivated")
     _require_sensible(subject, takedown, deactivated)
-    await registry.db.write(lambda w: _decide(w, registry, subject, takedown, deactivated))
+    is_applied = bool(takedown and takedown["applied"])
+    reference = (takedown.get("ref") or NO_REFERENCE) if takedown and is_applied else None
+    deed = deed_of(call, (takedown or {}).get("ref", ""))
+    if isinstance(subject, AccountSubject):
+        wish = Wish(
+            takedown=reference,
+            lift=takedown is not None and not is_applied,
+            deactivated=None if deactivated is None else deactivated["applied"],
+        )
+        await subject_acts.decide_account(registry, deed, subject.did, wish)
+    elif takedown is not None:
+        await subject_acts.decide_content(registry, deed, subject, reference)
+    log.info("subject.decided", did=subject.did, is_taken_down=is_applied)
+    return {"subject": call.body["subject"], "takedown": await _standing(registry, subject)}
+
+
+async def _standing(registry: Registry, subject: Subject) -> dict[str, Any]:
     async with registry.db.reader() as reader:
-        decision = await takedowns.find(reader, subject)
-    log.info("subject.decided", did=subject.did, is_taken_down=decision.takedown is not None)
-    return {"subject": call.body["subject"], "takedown": takedown_value(decision)}
+        try:
+            return takedown_value(await takedowns.find(reader, subject))
+        except NotFound:
+            return {"applied": False}  # lifted from a record that its owner has deleted since
 
 
 def _require_sensible(
@@ -35,30 +53,3 @@ def _require_sensible(
         raise InvalidInput("deactivated", "An account is not taken down and reactivated at once.")
     if takedown and not takedown.get("ref", "x").isprintable():
         raise InvalidInput("takedown", "The reference has characters that cannot be shown.")
-
-
-def _decide(
-    w: Writer,
-    registry: Registry,
-    subject: Subject,
-    takedown: Mapping[str, Any] | None,
-    deactivated: Mapping[str, Any] | None,
-) -> None:
-    is_applied = bool(takedown and takedown["applied"])
-    reference = (takedown.get("ref") or NO_REFERENCE) if takedown and is_applied else None
-    match subject:
-        case AccountSubject():
-            takedowns.decide_account(
-                w,
-                registry.repositories,
-                subject.did,
-                takedown=reference,
-                lift=takedown is not None and not is_applied,
-                deactivated=None if deactivated is None else deactivated["applied"],
-            )
-        case RecordSubject():
-            if takedown is not None:
-                takedowns.decide_record(w, subject, reference)
-        case BlobSubject():
-            if takedown is not None:
-                takedowns.decide_blob(w, subject, reference)

@@ -1,8 +1,8 @@
 """What the caller's identity should say to be hosted here: a migration takes it from here to the old server."""
 
+from aurora_locus.accounts.own_identity import account_of, hosting_of
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.identity.plc_requests import recommended
-from aurora_locus.xrpc.com_atproto_identity.hosted_identity import account_of, hosting_of
 from aurora_locus.xrpc.method import Call, Outcome
 
 

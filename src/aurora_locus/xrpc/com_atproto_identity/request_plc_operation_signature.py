@@ -2,8 +2,8 @@
 
 from aurora_locus.accounts import email_changes
 from aurora_locus.accounts.email_tokens import Purpose
+from aurora_locus.accounts.own_identity import account_of, require_plc
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.xrpc.com_atproto_identity.hosted_identity import account_of, require_plc
 from aurora_locus.xrpc.method import Call, Outcome
 
 

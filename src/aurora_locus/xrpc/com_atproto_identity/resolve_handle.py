@@ -1,15 +1,50 @@
 """Which DID a handle names."""
 
-from at_protocol.syntax.handle import parse_handle
+from http import HTTPStatus
+
+import msgspec
+
+from at_protocol.failures import Malformed
+from at_protocol.syntax.did import Did, parse_did
+from at_protocol.syntax.handle import Handle, parse_handle
+from at_protocol.syntax.nsid import Nsid
 from aurora_locus.accounts.registry import Registry
+from aurora_locus.federation.upstream import whole
 from aurora_locus.xrpc.com_atproto_identity.identities import did_of_handle
 from aurora_locus.xrpc.method import Call, Outcome
+from groundwork.errors import RemoteFailed, RemoteSlow
+
+NSID = Nsid("com.atproto.identity.resolveHandle")
+
+
+class _Resolved(msgspec.Struct):
+    did: str
 
 
 async def run(registry: Registry, call: Call) -> Outcome:
-    """Handles of accounts here, and all under our domains, from the database alone; others as the network has them.
+    """Handles of accounts here, and all under our domains, from the database alone; others as the network has them, or as
+    the app view saw them last where nobody there can tell.
 
     Raises NotFound (``HandleNotFound``); RemoteFailed or RemoteSlow where it cannot be known now.
     """
     handle = parse_handle(call.parameters["handle"])
-    return {"did": await did_of_handle(registry, call.host.network, handle)}
+    try:
+        return {"did": await did_of_handle(registry, call.host.network, handle)}
+    except (RemoteFailed, RemoteSlow):
+        did = await _seen_by_app_view(call, handle)
+        if did is None:
+            raise
+        return {"did": did}
+
+
+async def _seen_by_app_view(call: Call, handle: Handle) -> Did | None:
+    if call.host.proxying is None:
+        return None
+    try:
+        reply = await call.host.proxying.ask_app_view(NSID, {"handle": handle})
+        if reply is None:
+            return None
+        body = await whole(reply)
+        return parse_did(msgspec.json.decode(body, type=_Resolved).did) if reply.status == HTTPStatus.OK else None
+    except (RemoteFailed, RemoteSlow, Malformed, msgspec.DecodeError):
+        return None  # what the network said about it stands

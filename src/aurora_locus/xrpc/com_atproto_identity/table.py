@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from functools import partial
 
+from aurora_locus.accounts.limits import REQUEST_SIGNATURE, UPDATE_HANDLE, UPDATE_HANDLE_DAILY
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.xrpc.authentication import Need
 from aurora_locus.xrpc.com_atproto_identity import (
@@ -14,15 +15,8 @@ from aurora_locus.xrpc.com_atproto_identity import (
     sign_plc_operation,
     submit_plc_operation,
 )
-from aurora_locus.xrpc.limits import UPDATE_HANDLE, UPDATE_HANDLE_DAILY, limited, per_account
+from aurora_locus.xrpc.limits import limited, per_account
 from aurora_locus.xrpc.method import Call, Method, Outcome, Run, procedure, query
-from groundwork.rate_limit.contract import Limit
-
-# As every request that makes a letter.
-REQUEST_SIGNATURE = (
-    Limit("request_plc_signature", 5, 3600),
-    Limit("request_plc_signature_daily", 15, 86400),
-)
 
 _NAMES = "com.atproto.identity"
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from at_protocol.oauth.permissions import Writing
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.nsid import Nsid
 from at_protocol.syntax.record_key import RecordKey
@@ -11,6 +12,7 @@ from aurora_locus.repository.prepare import check_blobs, prepare_deletion, prepa
 from aurora_locus.xrpc.authentication import Need
 from aurora_locus.xrpc.com_atproto_repo.written import commit_meta, optional_cid, result
 from aurora_locus.xrpc.method import WRITE_BODY_BYTES, Call, procedure
+from aurora_locus.xrpc.permissions import require_writing
 from aurora_locus.xrpc.target import own_repository
 from groundwork.errors import InvalidInput
 
@@ -25,6 +27,8 @@ async def apply_writes(call: Call) -> dict[str, Any]:
     did = await own_repository(call, body["repo"])
     if len(body["writes"]) > MAX_WRITES:
         raise InvalidInput("writes", f"{len(body['writes'])} writes; one commit has at most {MAX_WRITES}.")
+    for item in body["writes"]:
+        require_writing(call.caller, item["collection"], Writing(_ACTIONS[item["$type"]].value))
     writes = [_prepare(call, index, item, body.get("validate")) for index, item in enumerate(body["writes"])]
     await check_blobs(call.host.db, did, writes)
     committed = await commit(call.host.repositories, did, writes, swap_commit=optional_cid(body, "swapCommit"))

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from at_protocol.oauth.permissions import Writing
 from at_protocol.syntax.nsid import Nsid
 from at_protocol.syntax.record_key import RecordKey
 from aurora_locus.repository.commit import commit
@@ -10,6 +11,7 @@ from aurora_locus.repository.prepare import check_blobs, prepare_record
 from aurora_locus.xrpc.authentication import Need
 from aurora_locus.xrpc.com_atproto_repo.written import optional_cid, written
 from aurora_locus.xrpc.method import WRITE_BODY_BYTES, Call, procedure
+from aurora_locus.xrpc.permissions import require_writing
 from aurora_locus.xrpc.target import own_repository
 
 
@@ -17,6 +19,7 @@ async def create_record(call: Call) -> dict[str, Any]:
     """Answer uri, cid, commit and validation status; InvalidSwap when the repository moved on."""
     body = call.body
     did = await own_repository(call, body["repo"])
+    require_writing(call.caller, body["collection"], Writing.CREATE)
     repositories = call.host.repositories
     write = prepare_record(
         call.host.catalog,

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from at_protocol.oauth.permissions import Writing
 from at_protocol.syntax.nsid import Nsid
 from at_protocol.syntax.record_key import RecordKey
 from aurora_locus.repository.commit import commit
@@ -9,6 +10,7 @@ from aurora_locus.repository.prepare import prepare_deletion
 from aurora_locus.xrpc.authentication import Need
 from aurora_locus.xrpc.com_atproto_repo.written import commit_meta, optional_cid, swap_record
 from aurora_locus.xrpc.method import Call, procedure
+from aurora_locus.xrpc.permissions import require_writing
 from aurora_locus.xrpc.target import own_repository
 
 
@@ -16,6 +18,7 @@ async def delete_record(call: Call) -> dict[str, Any]:
     """Answer the commit if there was one; InvalidSwap when something moved on."""
     body = call.body
     did = await own_repository(call, body["repo"])
+    require_writing(call.caller, body["collection"], Writing.DELETE)
     write = prepare_deletion(Nsid(body["collection"]), RecordKey(body["rkey"]), swap=swap_record(body))
     committed = await commit(call.host.repositories, did, [write], swap_commit=optional_cid(body, "swapCommit"))
     return commit_meta(committed)

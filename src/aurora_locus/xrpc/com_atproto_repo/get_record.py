@@ -1,26 +1,38 @@
 """One record, by repository, collection and key."""
 
-from at_protocol.data import cbor, json_form
 from at_protocol.syntax.nsid import Nsid
 from at_protocol.syntax.record_key import RecordKey
+from aurora_locus.repository.json_forms import json_text
 from aurora_locus.repository.reader import find_record
-from aurora_locus.xrpc.method import Answer, Call, query
+from aurora_locus.xrpc.method import JSON, Answer, Call, query
 from aurora_locus.xrpc.target import did_of, parse_cid, rev_header, visible_head
 from groundwork.errors import NotFound
 
+NSID = Nsid("com.atproto.repo.getRecord")
+
 
 async def get_record(call: Call) -> Answer:
-    """Answer uri, cid and value; RecordNotFound also when ``cid`` names another version than the present one."""
+    """Answer uri, cid and value; RecordNotFound also when ``cid`` names another version than the present one.
+
+    Records of people who are not here are asked of the app view, where there is one.
+    """
     asked = call.parameters
-    did = await did_of(call, asked["repo"])
-    head = await visible_head(call, did)
+    try:
+        did = await did_of(call, asked["repo"])
+        head = await visible_head(call, did)
+    except NotFound:
+        proxying = call.host.proxying
+        reply = None if proxying is None else await proxying.ask_app_view(NSID, asked)
+        if reply is None:
+            raise
+        return Answer(reply.body, headers=reply.headers, status=reply.status)
     wanted = parse_cid(asked["cid"]) if "cid" in asked else None
     record = await find_record(call.host.db, did, Nsid(asked["collection"]), RecordKey(asked["rkey"]))
     uri = f"at://{did}/{asked['collection']}/{asked['rkey']}"
     if record is None or (wanted is not None and record.cid != wanted):
         raise NotFound(f"Could not locate record: {uri}", name="RecordNotFound")
-    value = json_form.to_json(cbor.decode(record.block))
-    return Answer({"uri": uri, "cid": str(record.cid), "value": value}, headers=rev_header(call, head))
+    form = call.host.repositories.json_forms.of(bytes(record.cid), record.block)
+    return Answer(b'{"uri":%b,%b}' % (json_text(uri), form), JSON, headers=rev_header(call, head))
 
 
-METHOD = query("com.atproto.repo.getRecord", get_record)
+METHOD = query(NSID, get_record)

@@ -1,13 +1,11 @@
 """The records of a collection, newest key first unless ``reverse``; the cursor is the last key given."""
 
-from typing import Any
-
-from at_protocol.data import cbor, json_form
 from at_protocol.failures import Malformed
 from at_protocol.syntax.nsid import Nsid
 from at_protocol.syntax.record_key import parse_record_key
 from aurora_locus.repository import reader
-from aurora_locus.xrpc.method import Answer, Call, query
+from aurora_locus.repository.json_forms import json_text
+from aurora_locus.xrpc.method import JSON, Answer, Call, query
 from aurora_locus.xrpc.target import bad_cursor, did_of, rev_header, visible_head
 
 
@@ -22,27 +20,20 @@ async def list_records(call: Call) -> Answer:
             parse_record_key(cursor)
         except Malformed:
             raise bad_cursor() from None
-    records = await reader.list_records(
+    records = await reader.list_forms(
         call.host.db,
+        call.host.repositories.json_forms,
         did,
         Nsid(asked["collection"]),
         cursor=cursor,
         limit=limit,
         oldest_first=asked.get("reverse", False),
     )
-    page: dict[str, Any] = {
-        "records": [
-            {
-                "uri": f"at://{did}/{record.collection}/{record.rkey}",
-                "cid": str(record.cid),
-                "value": json_form.to_json(cbor.decode(record.block)),
-            }
-            for record in records
-        ]
-    }
-    if len(records) == limit:
-        page["cursor"] = records[-1].rkey
-    return Answer(page, headers=rev_header(call, head))
+    # Neither a DID nor a collection nor a record key has a character that JSON writes otherwise.
+    start = f'{{"uri":"at://{did}/{asked["collection"]}/'.encode()
+    entries = b",".join([b'%b%b",%b}' % (start, rkey.encode(), form) for rkey, form in records])
+    end = b',"cursor":%b}' % json_text(records[-1][0]) if len(records) == limit else b"}"
+    return Answer(b'{"records":[%b]%b' % (entries, end), JSON, headers=rev_header(call, head))
 
 
 METHOD = query("com.atproto.repo.listRecords", list_records)

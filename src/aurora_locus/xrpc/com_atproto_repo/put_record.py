@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from at_protocol.oauth.permissions import Writing
 from at_protocol.syntax.nsid import Nsid
 from at_protocol.syntax.record_key import RecordKey
 from aurora_locus.repository.commit import commit
@@ -10,6 +11,7 @@ from aurora_locus.repository.prepare import check_blobs, prepare_record
 from aurora_locus.xrpc.authentication import Need
 from aurora_locus.xrpc.com_atproto_repo.written import optional_cid, swap_record, written
 from aurora_locus.xrpc.method import WRITE_BODY_BYTES, Call, procedure
+from aurora_locus.xrpc.permissions import require_writing
 from aurora_locus.xrpc.target import own_repository
 
 
@@ -17,6 +19,8 @@ async def put_record(call: Call) -> dict[str, Any]:
     """Answer uri, cid, the commit if there was one, and validation status; InvalidSwap when something moved on."""
     body = call.body
     did = await own_repository(call, body["repo"])
+    # Which of the two it will be is known too late.
+    require_writing(call.caller, body["collection"], Writing.CREATE, Writing.UPDATE)
     repositories = call.host.repositories
     write = prepare_record(
         call.host.catalog,

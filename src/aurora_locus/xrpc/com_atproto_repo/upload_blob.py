@@ -7,6 +7,7 @@ from aurora_locus.blobs.uploads import upload
 from aurora_locus.repository.statuses import require_visible
 from aurora_locus.xrpc.authentication import Need
 from aurora_locus.xrpc.method import Call, procedure
+from aurora_locus.xrpc.permissions import require_upload
 from groundwork.errors import InvalidInput
 
 # The real limit is the operator's and is kept while receiving; this one only bounds what the application lets through.
@@ -15,6 +16,7 @@ _NO_MORE_THAN = 10 * 1024**3
 
 async def upload_blob(call: Call) -> dict[str, Any]:
     """Answer the reference to put into records. The account may be deactivated: a migration brings blobs before it ends."""
+    require_upload(call.caller, call.header("content-type"))
     head = await call.host.repositories.head(call.did)
     require_visible(head, reader_is_owner=True)
     reference = await upload(

@@ -1,8 +1,7 @@
 """The owner comes back."""
 
-from aurora_locus.accounts import activation, queries
+from aurora_locus.accounts import activation, confirming, queries, residence
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.identity import plc_updates
 from aurora_locus.xrpc.method import Call, Outcome
 from groundwork.errors import Forbidden
 
@@ -14,7 +13,7 @@ async def run(registry: Registry, call: Call) -> Outcome:
         account = await queries.find(reader, did)
     if account is None:
         raise Forbidden("There is no such account on this server.", name="AccountNotFound")
-    key = await registry.repositories.keys.signing_key(did)
-    await plc_updates.require_hosted_here(registry.directory, registry.rotation_key, did, key.public, registry.url)
+    await registry.db.write(lambda w: confirming.require_confirmed(w, did))
+    await residence.require_here(registry, did)
     await registry.db.write(lambda w: activation.activate(w, registry.repositories, did, account.handle))
     return None

@@ -1,8 +1,7 @@
 """How much of an account is here, and whether its identity says that it lives here."""
 
-from aurora_locus.accounts import holdings
+from aurora_locus.accounts import holdings, residence
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.identity import plc_updates
 from aurora_locus.repository.model import Status
 from aurora_locus.xrpc.method import Call, Outcome
 from groundwork.errors import NotFound, Refused
@@ -11,13 +10,13 @@ from groundwork.errors import NotFound, Refused
 async def run(registry: Registry, call: Call) -> Outcome:
     """``validDid`` is what the directory says now; raises RemoteFailed or RemoteSlow where that cannot be known."""
     did = call.did
-    head = await registry.repositories.head(did)
-    key = await registry.repositories.keys.signing_key(did)
     try:
-        await plc_updates.require_hosted_here(registry.directory, registry.rotation_key, did, key.public, registry.url)
-        is_valid = True
+        claim = await residence.claim_of(registry, did)
+        is_valid = not await residence.problems(registry, did, claim)
+        await residence.note(registry, did, claim)
     except (Refused, NotFound):
         is_valid = False
+    head = await registry.repositories.head(did)
     async with registry.db.reader() as reader:
         held = await holdings.count(reader, did)
     return {

@@ -1,26 +1,64 @@
-"""A new account with a new did:plc."""
+"""A new account: with a new did:plc, or for somebody who brings their identity along."""
 
-from aurora_locus.accounts import creation
-from aurora_locus.accounts.creation import Wish
+from functools import partial
+
+from at_protocol.syntax.did import Did
+from aurora_locus.accounts import arrival, creation, web_identities
 from aurora_locus.accounts.registry import Registry
+from aurora_locus.accounts.wishes import Made, Wish
+from aurora_locus.moderation import account_acts
+from aurora_locus.xrpc.authentication import Caller
+from aurora_locus.xrpc.com_atproto_admin.operator import deed_of
 from aurora_locus.xrpc.method import Call, Outcome
-from groundwork.errors import Refused
+from groundwork.errors import InvalidInput, NotSignedIn, Refused
 
 
 async def run(registry: Registry, call: Call) -> Outcome:
-    """Raises what :func:`creation.create` raises."""
+    """Raises what :func:`creation.create` and :func:`arrival.arrive` raise."""
     body = call.body
-    if body.get("did") is not None:
-        raise Refused("This server makes new identities only; it takes no existing DID.", name="IncompatibleDidDoc")
     if body.get("plcOp") is not None:
         raise Refused("This server signs the first operation of its accounts itself.", name="InvalidRequest")
-    made = await creation.create(
-        registry,
-        Wish(body["handle"], body.get("email"), body.get("password"), body.get("inviteCode"), body.get("recoveryKey")),
+    is_admin = call.caller is not None and call.caller.is_admin
+    wish = Wish(
+        body["handle"],
+        body.get("email"),
+        body.get("password"),
+        body.get("inviteCode"),
+        body.get("recoveryKey"),
+        by_admin=is_admin,
+        note=partial(account_acts.note_creation, deed_of(call)) if is_admin else None,
     )
+    did = body.get("did")
+    if did is None and call.caller is not None and _is_signed_by_identity(call.caller):
+        raise InvalidInput("did", "The token asks for an identity to be taken in: name it in did.")
+    if did is None:
+        made = await creation.create(registry, wish)
+    elif web_identities.is_ours(registry, Did(did)):
+        # Nobody can have signed for an identity whose document is ours to make.
+        made = await creation.create(registry, wish, Did(did))
+    else:
+        made = await _arrive(registry, call, Did(did), wish)
     return {
         "did": made.did,
         "handle": made.handle,
         "accessJwt": made.tokens.access,
         "refreshJwt": made.tokens.refresh,
     }
+
+
+def _is_signed_by_identity(caller: Caller) -> bool:
+    """A session of an account here has a scope, an app that was let in a grant, the administration no DID."""
+    return caller.did is not None and caller.scope is None and caller.grant is None
+
+
+async def _arrive(registry: Registry, call: Call, did: Did, wish: Wish) -> Made:
+    caller = call.caller
+    if caller is None or caller.did is None or not _is_signed_by_identity(caller):
+        raise NotSignedIn(
+            "Bringing an identity here takes a service token that it has signed (getServiceAuth at the old server, "
+            f"with aud={call.host.settings.did} and lxm=com.atproto.server.createAccount).",
+            name="AuthMissing",
+        )
+    if caller.did != did:
+        raise NotSignedIn(f"The token was signed by {caller.did}, not by {did}.", name="BadJwtIss")
+    return await arrival.arrive(registry, did, wish)

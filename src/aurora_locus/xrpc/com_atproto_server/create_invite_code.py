@@ -2,8 +2,9 @@
 
 from urllib.parse import urlsplit
 
-from aurora_locus.accounts import invites
 from aurora_locus.accounts.registry import Registry
+from aurora_locus.moderation import account_acts
+from aurora_locus.xrpc.com_atproto_admin.operator import deed_of
 from aurora_locus.xrpc.method import Call, Outcome
 from groundwork.errors import InvalidInput
 
@@ -13,10 +14,10 @@ MAX_USES = 1_000_000
 async def run(registry: Registry, call: Call) -> Outcome:
     """``useCount`` accounts can be made with it."""
     uses = require_uses(call.body["useCount"])
-    code = invites.fresh_code(urlsplit(registry.url).netloc)
     owner = call.body.get("forAccount") or "admin"
-    await registry.db.write(lambda w: invites.create(w, code, uses=uses, for_account=owner, created_by="admin"))
-    return {"code": code}
+    hostname = urlsplit(registry.url).netloc
+    made = await account_acts.create_codes(registry, deed_of(call), [owner], codes=1, uses=uses, hostname=hostname)
+    return {"code": made[owner][0]}
 
 
 def require_uses(uses: int) -> int:

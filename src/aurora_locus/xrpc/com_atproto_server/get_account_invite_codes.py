@@ -1,13 +1,19 @@
-"""The invite codes that the caller may give to others. They are made by the administration; none is earned by waiting."""
+"""The invite codes that the caller may give to others: made by the administration, or earned by being here."""
 
-from aurora_locus.accounts import invites
+from urllib.parse import urlsplit
+
+from aurora_locus.accounts import earned_invites, invites
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.xrpc.com_atproto_server.invite_view import invite_view
 from aurora_locus.xrpc.method import Call, Outcome
 
 
 async def run(registry: Registry, call: Call) -> Outcome:
-    """``includeUsed`` false leaves out those that nobody can use any more."""
+    """``createAvailable`` makes those that were earned since; ``includeUsed`` false leaves out what nobody can use any more."""
+    did = call.did
+    if call.parameters["createAvailable"] and registry.earning.interval > 0:
+        hostname = urlsplit(registry.url).netloc
+        await registry.db.write(lambda w: earned_invites.earn(w, registry.earning, did, hostname))
     async with registry.db.reader() as reader:
-        codes = await invites.of_account(reader, call.did)
+        codes = await invites.of_account(reader, did)
     return {"codes": [invite_view(code) for code in codes if code.left > 0 or call.parameters["includeUsed"]]}

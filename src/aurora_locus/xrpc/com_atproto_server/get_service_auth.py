@@ -5,12 +5,13 @@ from aurora_locus.accounts import queries, service_tokens
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.service_tokens import Wish
 from aurora_locus.xrpc.method import Call, Outcome
+from aurora_locus.xrpc.permissions import require_rpc, scope_at_services
 from groundwork.errors import Forbidden, NotSignedIn
 
 
 async def run(registry: Registry, call: Call) -> Outcome:
     """Raises what :mod:`service_tokens` refuses."""
-    did, scope = call.did, None if call.caller is None else call.caller.scope
+    did, scope = call.did, scope_at_services(call.caller)
     if scope is None:
         raise NotSignedIn("Ask for this with a session of the account.", name="AuthMissing")
     async with registry.db.reader() as reader:
@@ -19,6 +20,7 @@ async def run(registry: Registry, call: Call) -> Outcome:
         raise Forbidden("There is no such account on this server.", name="AccountNotFound")
     method = call.parameters.get("lxm")
     wish = Wish(call.parameters["aud"], None if method is None else Nsid(method), call.parameters.get("exp"))
+    require_rpc(call.caller, audience=wish.audience, method=wish.method or "*")
     service_tokens.require_allowed(wish, scope, account.status)
     key = await registry.repositories.keys.signing_key(did)
     return {"token": service_tokens.make(key, did, wish, registry.clock.now())}

@@ -4,6 +4,7 @@ from aurora_locus.accounts import queries
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.xrpc.com_atproto_server.session_view import session_view
 from aurora_locus.xrpc.method import Call, Outcome
+from aurora_locus.xrpc.permissions import may_read_email
 from groundwork.errors import Forbidden
 
 
@@ -13,4 +14,4 @@ async def run(registry: Registry, call: Call) -> Outcome:
         account = await queries.find(reader, call.did)
     if account is None:
         raise Forbidden("There is no such account on this server.", name="AccountNotFound")
-    return session_view(account)
+    return session_view(account, shows_email=may_read_email(call.caller))

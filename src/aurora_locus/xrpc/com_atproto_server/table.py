@@ -3,6 +3,21 @@
 from collections.abc import Awaitable, Callable
 from functools import partial
 
+from aurora_locus.accounts.limits import (
+    CREATE_ACCOUNT,
+    DELETE_ACCOUNT,
+    REQUEST_CONFIRMATION,
+    REQUEST_DELETION,
+    REQUEST_EMAIL_UPDATE,
+    REQUEST_PASSWORD_RESET,
+    RESERVE_KEY,
+    RESET_PASSWORD,
+    SIGN_IN,
+    SIGN_IN_ADDRESS,
+    SIGN_IN_DAILY,
+    UPDATE_HANDLE,
+    UPDATE_HANDLE_DAILY,
+)
 from aurora_locus.accounts.preferences import MAX_BYTES
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.xrpc.app_bsky_actor import get_preferences, put_preferences
@@ -36,19 +51,6 @@ from aurora_locus.xrpc.com_atproto_server import (
     update_email,
 )
 from aurora_locus.xrpc.limits import (
-    CREATE_ACCOUNT,
-    DELETE_ACCOUNT,
-    REQUEST_CONFIRMATION,
-    REQUEST_DELETION,
-    REQUEST_EMAIL_UPDATE,
-    REQUEST_PASSWORD_RESET,
-    RESERVE_KEY,
-    RESET_PASSWORD,
-    SIGN_IN,
-    SIGN_IN_ADDRESS,
-    SIGN_IN_DAILY,
-    UPDATE_HANDLE,
-    UPDATE_HANDLE_DAILY,
     Charges,
     all_of,
     counting_wrong_passwords,
@@ -83,7 +85,7 @@ def methods(registry: Registry) -> list[Method]:
         procedure(
             f"{server}.createAccount",
             limited(registry, per_address(CREATE_ACCOUNT), over(create_account.run)),
-            Need.NOTHING,
+            Need.ARRIVAL,
         ),
         procedure(f"{server}.createSession", sign_in, Need.NOTHING),
         procedure(f"{server}.refreshSession", over(refresh_session.run), Need.REFRESH),

@@ -1,6 +1,9 @@
 """Ask the relays to read this server, now: for its operator. This is no relay, it reads nobody itself."""
 
+from aurora_locus.moderation import audit_log
+from aurora_locus.moderation.roles import Act
 from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.com_atproto_admin.operator import deed_of
 from aurora_locus.xrpc.method import Call, procedure
 from groundwork.errors import Forbidden, Refused
 
@@ -12,6 +15,9 @@ async def request_crawl(call: Call) -> None:
         raise Refused(f"This server is a PDS and reads nobody; it can announce {host.crawling.hostname} only.")
     if not host.settings.announces_when_asked:
         raise Forbidden("This server is not announced (PDS_FEDERATION_CRAWL_ENABLED is off).")
+    deed = deed_of(call)
+    # Noted before: relays may take their time, and no transaction waits for them.
+    await host.db.write(lambda w: audit_log.append(w, deed, Act.REQUEST_CRAWL, host.crawling.hostname))
     await host.crawling.ask_now()
 
 

@@ -1,0 +1,92 @@
+"""Files that are to go: owed in the transaction that drops the row, claimed before the file is touched.
+
+A claim and a new upload of the same bytes meet at one row: either the upload takes the removal back before it is claimed,
+or it is told to come again when the file has gone. So a row never lacks its file, also where several processes share a
+store, and a crash in between leaves a removal that is done later. While a pin holds (a backup is being made) no file goes.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from at_protocol.data.cid import Cid
+from at_protocol.syntax.did import Did
+from groundwork.clock import MINUTE, Instant
+from groundwork.database.transaction import Database, Writer
+from groundwork.errors import Unavailable
+
+# Longer than removing a file takes. Who died with a claim leaves it to the next after this.
+CLAIM = 5 * MINUTE
+
+_OWE = """
+    insert into blob_removals (did, cid, owed_at) values (:did, :cid, :now) on conflict (did, cid) do nothing
+"""
+_OWE_ALL = """
+    insert into blob_removals (did, cid, owed_at)
+    select did, cid, :now from blobs where did = :did
+    on conflict (did, cid) do nothing
+"""
+_CLAIM = """
+    update blob_removals set claimed_until = :until
+     where did = :did and cid in :cids and claimed_until <= :now
+       and not exists (select 1 from blobs b where b.did = blob_removals.did and b.cid = blob_removals.cid)
+       and not exists (select 1 from blob_pins p where p.until > :now)
+    returning cid
+"""
+_DONE = "delete from blob_removals where did = :did and cid in :cids and claimed_until = :until"
+_TAKE_BACK = "delete from blob_removals where did = :did and cid = :cid and claimed_until <= :now"
+_CLAIMED = "select 1 from blob_removals where did = :did and cid = :cid"
+_DUE = """
+    select did, cid, owed_at from blob_removals
+     where claimed_until <= :now and (owed_at, did, cid) > (:owed_at, :did, :cid)
+     order by owed_at, did, cid
+     limit :limit
+"""
+_PIN = """
+    insert into blob_pins (holder, until) values (:holder, :until)
+    on conflict (holder) do update set until = excluded.until
+"""
+_UNPIN = "delete from blob_pins where holder = :holder or until <= :now"
+
+
+def owe(w: Writer, did: Did, cids: Iterable[Cid]) -> None:
+    """The rows of these blobs go in this transaction; their files follow."""
+    w.execute_many(_OWE, [{"did": did, "cid": bytes(cid), "now": w.now} for cid in cids])
+
+
+def owe_all(w: Writer, did: Did) -> None:
+    """The same for every blob of an account; call it before their rows go."""
+    w.execute(_OWE_ALL, did=did, now=w.now)
+
+
+def claim(w: Writer, did: Did, cids: Sequence[Cid]) -> list[Cid]:
+    """Those of the files that may be removed now, by the caller alone, until :data:`CLAIM` is over."""
+    rows = w.fetch(_CLAIM, did=did, cids=[bytes(cid) for cid in cids], now=w.now, until=w.now + CLAIM)
+    return [Cid(row["cid"]) for row in rows]
+
+
+def done(w: Writer, did: Did, cids: Sequence[Cid], claimed_at: Instant) -> None:
+    """The files of a claim made at that instant have gone."""
+    w.execute(_DONE, did=did, cids=[bytes(cid) for cid in cids], until=claimed_at + CLAIM)
+
+
+def take_back(w: Writer, did: Did, cid: Cid) -> None:
+    """The blob is here again. Raises Unavailable while its file is being removed."""
+    w.execute(_TAKE_BACK, did=did, cid=bytes(cid), now=w.now)
+    if w.fetch_one(_CLAIMED, did=did, cid=bytes(cid)) is not None:
+        raise Unavailable("The same blob is just being removed; upload it again in a moment.")
+
+
+async def due(db: Database, after: tuple[int, str, bytes], limit: int) -> list[tuple[int, Did, Cid]]:
+    """Removals that nobody is busy with, oldest first, behind one."""
+    async with db.reader() as reader:
+        rows = await reader.fetch(_DUE, now=reader.now, owed_at=after[0], did=after[1], cid=after[2], limit=limit)
+    return [(row["owed_at"], Did(row["did"]), Cid(row["cid"])) for row in rows]
+
+
+async def pin(db: Database, holder: str, microseconds: int) -> None:
+    """Keep every file for so long, or longer than before; renew it in time."""
+    await db.write(lambda w: w.execute(_PIN, holder=holder, until=w.now + microseconds))
+
+
+async def unpin(db: Database, holder: str) -> None:
+    """Files may go again."""
+    await db.write(lambda w: w.execute(_UNPIN, holder=holder, now=w.now))

@@ -1,0 +1,113 @@
+"""What nobody waits for, done by the clock: what ran out is swept, what a crash left is finished."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from aurora_locus.accounts import deletion, email_tokens, residence, sessions
+from aurora_locus.accounts.browser_sessions import sweep as sweep_browsers
+from aurora_locus.accounts.registry import Registry
+from aurora_locus.accounts.second_factors import challenges
+from aurora_locus.administration import operator_sessions
+from aurora_locus.blobs.sweep import sweep as sweep_blobs
+from aurora_locus.blobs.sweep import sweep_all
+from aurora_locus.identity import plc_updates
+from aurora_locus.moderation import subject_acts
+from aurora_locus.oauth.opening import sweep as sweep_authorizations
+from aurora_locus.oauth.server import AuthorizationServer
+from aurora_locus.sequencer import retention
+from aurora_locus.settings import Settings
+from groundwork.clock import DAY, SECOND, Clock, Instant
+from groundwork.outbox import owe
+from groundwork.telemetry.logs import log
+
+# Often enough that nothing piles up, seldom enough to cost nothing.
+HOUSEKEEPING_SECONDS = 600.0
+# Once a day every file of a blob is looked at.
+ROUNDS_PER_WALK = 144
+
+# How long after a failure the directory is asked for the second time; a minute between rounds when all is well.
+FIRST_RETRY_SECONDS = 1.0
+IDENTITIES_SECONDS = 60.0
+
+
+async def keep_house(settings: Settings, registry: Registry, authorization: AuthorizationServer, clock: Clock) -> None:
+    """What nobody waits for: expired sessions, old events, uploads that nobody refers to."""
+    repositories = registry.repositories
+    rounds = 0
+
+    async def retire() -> object:
+        return await retention.retire(registry.db, _ago(clock, settings.replay_seconds))
+
+    async def sweep() -> object:
+        return await sweep_blobs(repositories.blobs, clock.now(), round(settings.blob_grace * SECOND))
+
+    async def walk() -> object:
+        nonlocal rounds
+        rounds += 1
+        # Not at the start, which a crash may repeat: the walk asks the store for the name of every file.
+        if rounds % ROUNDS_PER_WALK:
+            return None
+        return await sweep_all(repositories.blobs, clock.now(), round(settings.blob_grace * SECOND))
+
+    async def expire() -> object:
+        await registry.db.write(sweep_browsers)
+        await registry.db.write(challenges.sweep)
+        await registry.db.write(operator_sessions.sweep)
+        return await registry.db.write(sessions.sweep)
+
+    async def leave() -> object:
+        return await sweep_authorizations(authorization)
+
+    async def forget() -> object:
+        await registry.db.write(email_tokens.sweep)
+        await registry.db.write(repositories.keys.sweep_reserved)
+        async with registry.db.transaction() as tx:
+            return await owe.forget_paid(tx, Instant(tx.now - DAY))
+
+    async def resume() -> object:
+        return await subject_acts.end_suspensions(registry)
+
+    async def delete() -> object:
+        return await deletion.delete_forgotten(registry)
+
+    chores: dict[str, Callable[[], Awaitable[object]]] = {
+        "sessions": expire,
+        "apps that were let in": leave,
+        "events": retire,
+        "uploads": sweep,
+        "files": walk,
+        "what nobody waits for": forget,
+        "deletions": delete,
+        "suspensions": resume,
+    }
+    while True:
+        for name, chore in chores.items():
+            try:
+                await chore()
+            except Exception as error:  # noqa: BLE001 - an edge: one chore that fails must not end the others
+                log.error("chore.failed", chore=name, exc_info=error)
+        await asyncio.sleep(HOUSEKEEPING_SECONDS)
+
+
+async def keep_identities(registry: Registry) -> None:
+    """Finish or undo what a crash left in the directory, and see who has moved away.
+
+    A directory that is down when we start is asked again soon, then ever more seldom.
+    """
+    # What is unfinished at start nobody is busy with.
+    patience, pause = 0, FIRST_RETRY_SECONDS
+    while True:
+        left = 1
+        try:
+            left = await plc_updates.mend(registry.plc, patience=patience)
+            if left == 0:
+                patience = plc_updates.PATIENCE
+                await residence.go_round(registry)
+        except Exception as error:  # noqa: BLE001 - an edge: a round that fails must not end those that follow
+            log.error("chore.failed", chore="identities", exc_info=error)
+        pause = min(pause * 2, HOUSEKEEPING_SECONDS) if left else FIRST_RETRY_SECONDS
+        await asyncio.sleep(pause if left else IDENTITIES_SECONDS)
+
+
+def _ago(clock: Clock, seconds: float) -> Instant:
+    return Instant(clock.now() - round(seconds * SECOND))

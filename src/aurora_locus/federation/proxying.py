@@ -1,0 +1,159 @@
+"""Passing calls on to other services on behalf of an account: who may, to whom, with which token.
+
+Order: the method may leave at all → the session may use it → the service is found and is not this server → the account has
+a place free → a token signed with the account's own key, for this one method and a minute → the call.
+"""
+
+import secrets
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+from urllib.parse import urlencode, urlsplit
+
+from at_protocol.syntax.did import Did
+from at_protocol.syntax.nsid import Nsid
+from at_protocol.xrpc.service_auth import make_service_token
+from aurora_locus.accounts.model import Scope
+from aurora_locus.accounts.service_tokens import PRIVILEGED_SCOPES, PROTECTED, is_privileged
+from aurora_locus.federation import upstream
+from aurora_locus.federation.services import (
+    CREATE_REPORT,
+    OwnServices,
+    Resolve,
+    Service,
+    Wanted,
+    audience_of,
+    find_service,
+    read_proxy_header,
+)
+from aurora_locus.federation.upstream import Reply, Request
+from aurora_locus.keys.signing_keys import SigningKeys
+from aurora_locus.repository.model import Status
+from groundwork.clock import SECOND, Clock
+from groundwork.errors import InvalidInput, NotSignedIn, TooMany
+from groundwork.http.client import HttpClient
+
+# A page of an app asks a dozen things at once; more at a time from one account is no person.
+MAX_AT_ONCE: Final = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Proxying:
+    """Calls other services for one server. ``http`` reaches what strangers name, ``own_http`` what the operator named; both
+    hand bodies on as they come, without unfolding them. ``own_names`` are this server's DID and address.
+    """
+
+    own: OwnServices
+    resolve: Resolve
+    http: HttpClient
+    own_http: HttpClient
+    keys: SigningKeys
+    clock: Clock
+    own_names: Collection[str]
+    bare_audiences: Collection[str]
+    under_way: Counter[Did] = field(default_factory=Counter)
+
+    def wanted(self, nsid: Nsid, header: str | None) -> Wanted | None:
+        """Who is asked: whom the header names, else the operator's service for the method; None where that is nobody.
+
+        Raises InvalidInput for a header that names nobody. Nothing is looked up yet: first the caller must be known.
+        """
+        if header is None:
+            service = self.own.for_method(nsid)
+            return None if service is None else Wanted(service.did, service.fragment)
+        wanted = read_proxy_header(header)
+        # What this server has not got, it has not got under its own name either.
+        return None if wanted.did in self.own_names else wanted
+
+    async def find(self, wanted: Wanted) -> Service:
+        """Where that is. Raises InvalidInput where it leads nowhere or back here, RemoteFailed and RemoteSlow."""
+        service = await find_service(self.resolve, self.own, wanted)
+        if not service.is_own and origin_of(service.url) in self.own_names:
+            raise InvalidInput("atproto-proxy", f"{service.name} leads back to this server.")
+        return service
+
+    async def ask(
+        self,
+        service: Service,
+        nsid: Nsid,
+        did: Did | None,
+        request: Request,
+        *,
+        gone: Callable[[], bool] = lambda: False,
+    ) -> Reply:
+        """Call the service as this account, or as nobody. Raises TooMany, and what :func:`upstream.ask` raises."""
+        http = self.own_http if service.is_own else self.http
+        if did is None:
+            return await upstream.ask(http, service.url, request, gone=gone)
+        headers = {**request.headers, "authorization": f"Bearer {await self.token(service, nsid, did)}"}
+        if self.under_way[did] >= MAX_AT_ONCE:
+            why = f"At most {MAX_AT_ONCE} calls of one account are passed on at a time. Try again in a moment."
+            raise TooMany(why, after_seconds=1)
+        self.under_way[did] += 1
+        try:
+            reply = await upstream.ask(http, service.url, replace(request, headers=headers), gone=gone)
+        except BaseException:
+            self._ended(did)
+            raise
+        return replace(reply, body=self._counted(did, reply.body))
+
+    async def ask_app_view(self, nsid: Nsid, parameters: Mapping[str, str]) -> Reply | None:
+        """Ask the operator's app view about what anybody may know; None where there is none. Raises as ``ask``."""
+        if self.own.app_view is None:
+            return None
+        request = Request("GET", f"/xrpc/{nsid}?{urlencode(parameters)}", {"accept-encoding": "identity"})
+        return await self.ask(self.own.app_view, nsid, None, request)
+
+    async def token(self, service: Service, nsid: Nsid, did: Did) -> str:
+        """The account's word that this server calls this method of this service for it, good for a minute."""
+        return make_service_token(
+            await self.keys.signing_key(did),
+            issuer=did,
+            audience=audience_of(service, self.bare_audiences),
+            method=nsid,
+            now_seconds=self.clock.now() // SECOND,
+            token_id=secrets.token_hex(16),
+        )
+
+    async def _counted(self, did: Did, body: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+        try:
+            async for piece in body:
+                yield piece
+        finally:
+            self._ended(did)
+            await body.aclose()
+
+    def _ended(self, did: Did) -> None:
+        self.under_way[did] -= 1
+        if not self.under_way[did]:
+            del self.under_way[did]
+
+
+def require_may_leave(nsid: Nsid) -> None:
+    """Raise NotSignedIn (``InvalidToken``, 400) for what is done here, with the account's own session, or not at all.
+
+    Names are compared without case: services exist that do not tell it apart.
+    """
+    if nsid.lower() in PROTECTED:
+        raise NotSignedIn(f"Bad token method: {nsid} is never passed on to another service.", name="InvalidToken")
+
+
+def require_allowed(nsid: Nsid, scope: Scope | None, status: Status) -> None:
+    """Raise NotSignedIn unless a session of this scope may have the call passed on."""
+    if scope is None:
+        raise NotSignedIn("Ask for this with a session of the account.", name="AuthMissing")
+    if is_privileged(nsid) and scope not in PRIVILEGED_SCOPES:
+        # Deployed apps look for the first three words to say what an app password lacks.
+        raise NotSignedIn(f"Bad token method: this app password may not call {nsid}.", name="InvalidToken")
+    # Who was taken down may object to that.
+    if status is Status.DEACTIVATED or (status is not Status.ACTIVE and nsid != CREATE_REPORT):
+        name = "AccountDeactivated" if status is Status.DEACTIVATED else "AccountTakedown"
+        raise NotSignedIn("Calls of an account that is not active are not passed on.", name=name)
+
+
+def origin_of(url: str) -> str:
+    """Scheme, host and port in the one spelling that can be compared."""
+    parts = urlsplit(url)
+    port = parts.port or {"https": 443, "http": 80}.get(parts.scheme, 0)
+    return f"{parts.scheme}://{(parts.hostname or '').lower()}:{port}"

@@ -1,0 +1,164 @@
+"""What relays say of single accounts. A relay that has enough of a host throttles accounts of it, and nobody is told.
+
+Every active account is asked about once a day (``com.atproto.sync.getRepoStatus``), a few a minute; what a relay does not answer
+leaves what is known. ``unknown``: the relay has never heard of the account.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import quote
+
+from prometheus_client import Gauge
+
+from aurora_locus.repository.model import Status
+from groundwork.clock import DAY, Clock, Instant
+from groundwork.database.transaction import Database, Reader
+from groundwork.errors import Failure
+from groundwork.http.client import HttpClient
+from groundwork.telemetry.logs import log
+from groundwork.telemetry.metrics import Metrics
+
+ROUND_SECONDS = 60.0
+A_ROUND = 20
+ASKED_AGAIN = DAY
+NAMED = 50
+_TIMEOUT_SECONDS = 5.0
+
+ACTIVE, UNKNOWN, OTHER = "active", "unknown", "other"
+# What the Lexicon knows; labels of metrics come from closed sets.
+STATUSES: Final = (
+    ACTIVE,
+    "throttled",
+    "desynchronized",
+    "suspended",
+    "takendown",
+    "deactivated",
+    "deleted",
+    UNKNOWN,
+    OTHER,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What one relay says of one account."""
+
+    relay: str
+    did: str
+    status: str
+    rev: str | None
+
+
+class AccountGauges:
+    """Accounts by relay and by what it says of them."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self.accounts: Gauge = metrics.gauge(
+            "relay_accounts", "Accounts by what a relay says of them", ["relay", "status"]
+        )
+
+
+async def keep_asking(
+    db: Database, http: HttpClient, clock: Clock, relays: Sequence[str], gauges: AccountGauges
+) -> None:
+    """Round after round, until cancelled."""
+    while True:
+        try:
+            await ask_some(db, http, clock, relays)
+            for relay, counts in (await counted(db, relays)).items():
+                for status in STATUSES:
+                    gauges.accounts.labels(relay, status).set(counts.get(status, 0))
+        except Exception as error:  # noqa: BLE001 - an edge: one round that fails must not end the others
+            log.error("federation.accounts_failed", exc_info=error)
+        await asyncio.sleep(ROUND_SECONDS)
+
+
+async def ask_some(db: Database, http: HttpClient, clock: Clock, relays: Sequence[str]) -> int:
+    """Ask each relay about the accounts that it was not asked about for the longest time; how many answers came."""
+    told: list[Told] = []
+    for relay in relays:
+        async with db.reader() as reader:
+            dids = await _due(reader, relay, Instant(clock.now() - ASKED_AGAIN))
+        for did in dids:
+            answer = await _ask(http, relay, did)
+            if answer is None:
+                break  # the relay is away: the others of its round would only wait
+            told.append(answer)
+    async with db.transaction() as tx:
+        await tx.execute_many(
+            """
+            insert into relay_accounts (relay, did, status, rev, asked_at)
+            select :relay, did, :status, :rev, :now from accounts where did = :did
+                on conflict (relay, did) do update set status = excluded.status, rev = excluded.rev, asked_at = excluded.asked_at
+            """,
+            [
+                {"relay": one.relay, "did": one.did, "status": one.status, "rev": one.rev, "now": clock.now()}
+                for one in told
+            ],
+        )
+    return len(told)
+
+
+async def counted(db: Database, relays: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Relay -> status -> number of accounts."""
+    async with db.reader() as reader:
+        rows = await reader.fetch("select relay, status, count(*) as number from relay_accounts group by relay, status")
+    found: dict[str, dict[str, int]] = {relay: {} for relay in relays}
+    for row in rows:
+        if row["relay"] in found:
+            found[row["relay"]][row["status"]] = row["number"]
+    return found
+
+
+async def standing_of_accounts(db: Database, relays: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+    """For the operator: per relay the counts, and the first accounts that it does not simply read."""
+    counts = await counted(db, relays)
+    found: dict[str, Mapping[str, Any]] = {}
+    async with db.reader() as reader:
+        for relay in relays:
+            rows = await reader.fetch(
+                "select r.did, a.handle, r.status from relay_accounts r join accounts a on a.did = r.did"
+                " where r.relay = :relay and r.status <> :active order by r.status, r.did limit :limit",
+                relay=relay,
+                active=ACTIVE,
+                limit=NAMED,
+            )
+            found[relay] = {
+                "counts": counts[relay],
+                "notRead": [{"did": row["did"], "handle": row["handle"], "status": row["status"]} for row in rows],
+            }
+    return found
+
+
+async def _due(reader: Reader, relay: str, before: Instant) -> list[str]:
+    rows = await reader.fetch(
+        "select a.did from accounts a join repositories p on p.did = a.did"
+        " left join relay_accounts r on r.did = a.did and r.relay = :relay"
+        " where p.status = :active and (r.asked_at is null or r.asked_at < :before)"
+        " order by coalesce(r.asked_at, 0), a.did limit :limit",
+        relay=relay,
+        active=Status.ACTIVE.value,
+        before=before,
+        limit=A_ROUND,
+    )
+    return [row["did"] for row in rows]
+
+
+async def _ask(http: HttpClient, relay: str, did: str) -> Told | None:
+    url = f"{relay}/xrpc/com.atproto.sync.getRepoStatus?did={quote(did, safe=':')}"
+    try:
+        answer = await http.get(url, timeout_seconds=_TIMEOUT_SECONDS)
+        body = answer.json()
+    except Failure:
+        return None
+    if not isinstance(body, dict):
+        return None
+    if not answer.is_ok:
+        return Told(relay, did, UNKNOWN, None) if body.get("error") == "RepoNotFound" else None
+    rev = body.get("rev")
+    # `active` counts, the status is detail (sync specification, account statuses).
+    status = body.get("status") if body.get("status") or body.get("active") is False else ACTIVE
+    known = status if isinstance(status, str) and status in STATUSES else OTHER
+    return Told(relay, did, known, rev if isinstance(rev, str) else None)

@@ -1,0 +1,121 @@
+"""Which services a call may be passed on to: named by the caller (``atproto-proxy``), or the operator's by the method.
+
+Source: XRPC specification, "Service Proxying". The operator's own services are called where the settings say, which may be
+inside a private network; every other one is where its DID document says, by the client for strangers' addresses.
+"""
+
+import re
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass
+from typing import Final
+
+from at_protocol.failures import Malformed
+from at_protocol.identity.did_document import DidDocument
+from at_protocol.syntax.did import Did, parse_did, supported_method
+from at_protocol.syntax.nsid import Nsid
+from groundwork.errors import InvalidInput, NotFound
+
+APP_VIEW: Final = "bsky_appview"
+LABELER: Final = "atproto_labeler"
+CREATE_REPORT: Final = Nsid("com.atproto.moderation.createReport")
+QUERY_LABELS: Final = Nsid("com.atproto.label.queryLabels")
+
+# The reference takes any text; what a URL fragment of a DID document may hold is enough.
+_FRAGMENT = re.compile(r"[A-Za-z0-9._~:-]{1,256}")
+_MAX_HEADER = 2500
+
+Resolve = Callable[[Did], Awaitable[DidDocument]]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A service as a caller names it."""
+
+    did: Did
+    fragment: str
+
+    @property
+    def name(self) -> str:
+        """``did#fragment``."""
+        return f"{self.did}#{self.fragment}"
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A service of an identity and where it is, ``scheme://host[:port]``. ``is_own``: the operator's settings name it."""
+
+    did: Did
+    fragment: str
+    url: str
+    is_own: bool = False
+
+    @property
+    def name(self) -> str:
+        """``did#fragment``."""
+        return f"{self.did}#{self.fragment}"
+
+
+@dataclass(frozen=True, slots=True)
+class OwnServices:
+    """What the operator has chosen; None where nothing was."""
+
+    app_view: Service | None = None
+    moderation: Service | None = None
+    reports: Service | None = None
+
+    def for_method(self, nsid: Nsid) -> Service | None:
+        """Who answers this method when the caller names nobody."""
+        if nsid == CREATE_REPORT:
+            return self.reports or self.moderation
+        if nsid.startswith("tools.ozone."):
+            return self.moderation
+        if nsid.startswith(("app.bsky.", "com.atproto.label.")):
+            return self.app_view
+        return None
+
+    def named(self, wanted: Wanted) -> Service | None:
+        """The operator's service of this name."""
+        known = (self.app_view, self.moderation, self.reports)
+        return next((one for one in known if one is not None and one.name == wanted.name), None)
+
+
+def read_proxy_header(text: str) -> Wanted:
+    """Whom an ``atproto-proxy`` header names. Raises InvalidInput."""
+    did, mark, fragment = text.partition("#")
+    if len(text) > _MAX_HEADER or not mark or not _FRAGMENT.fullmatch(fragment):
+        raise _bad_header("it is a DID, then #, then the name of a service")
+    try:
+        parsed = parse_did(did)
+        supported_method(parsed)
+    except Malformed as error:
+        raise _bad_header(error.why) from None
+    return Wanted(parsed, fragment)
+
+
+async def find_service(resolve: Resolve, own: OwnServices, wanted: Wanted) -> Service:
+    """Where a named service is. Raises InvalidInput where there is none, RemoteFailed and RemoteSlow where that cannot be told."""
+    did, fragment = wanted.did, wanted.fragment
+    service = own.named(wanted)
+    if service is not None:
+        return service
+    try:
+        document = await resolve(did)
+    except (NotFound, InvalidInput) as failure:
+        raise InvalidInput("atproto-proxy", f"could not resolve proxy did {did}: {failure.why}") from None
+    url = document.service(fragment)
+    if url is None:
+        raise InvalidInput(
+            "atproto-proxy", f"could not resolve proxy did service url: {did} has no service {fragment}."
+        )
+    return Service(did, fragment, url)
+
+
+def audience_of(service: Service, bare: Collection[str]) -> str:
+    """Whom a token for this service is made out to. ``bare`` holds ``#service`` or ``did#service`` names."""
+    if f"#{service.fragment}" in bare or service.name in bare:
+        return service.did
+    return service.name
+
+
+def _bad_header(why: str) -> InvalidInput:
+    return InvalidInput("atproto-proxy", f"The header atproto-proxy cannot be used: {why}.")

@@ -1,0 +1,183 @@
+"""One call passed on to another service: what goes there, what comes back, and how its failures are told.
+
+Only what is listed here crosses: no cookie, no credentials of the session, no address of the caller. An answer that a
+browser would run (a page, a script, a drawing with scripts) is no answer of a method and is refused.
+"""
+
+import zlib
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
+
+from at_protocol.xrpc.errors import encode_error, read_error
+from groundwork.errors import NAMES_ANSWERED_WITH_400, RemoteFailed, RemoteSlow
+from groundwork.http.client import HttpClient, StreamedAnswer
+
+MAX_ANSWER_BYTES: Final = 10 * 1024 * 1024
+HEADER_SECONDS: Final = 10.0
+SILENCE_SECONDS: Final = 30.0
+
+_ERROR_BYTES: Final = 64 * 1024
+
+SENT: Final = ("accept-encoding", "accept-language", "atproto-accept-labelers", "content-type", "x-bsky-topics")
+RETURNED: Final = (
+    "atproto-content-labelers",
+    "atproto-repo-rev",
+    "content-encoding",
+    "content-language",
+    "content-length",
+    "content-type",
+    "retry-after",
+)
+# About the bytes of the body; an answer whose body we write again has its own.
+OF_THE_BODY: Final = frozenset({"content-encoding", "content-length", "content-type"})
+
+_RUN_BY_BROWSERS: Final = ("html", "xml", "javascript", "ecmascript", "multipart/")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A call as it leaves: ``path`` is everything behind the service's address, ``headers`` all that is sent."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer as it may be shown to the caller; ``body`` comes while it is read, and ends the call when it is closed."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: AsyncGenerator[bytes, None]
+
+
+def sent_headers(headers: Mapping[bytes, bytes], *, encodings: str | None = None) -> dict[str, str]:
+    """The caller's headers that are passed on (lower-case names). ``encodings`` stands for what the caller accepts."""
+    sent = {
+        name: value.decode("latin-1") for name in SENT if (value := headers.get(name.encode("latin-1"))) is not None
+    }
+    # Without one the client library would name encodings of its own, which the caller may not understand.
+    sent["accept-encoding"] = encodings or sent.get("accept-encoding") or "identity"
+    return sent
+
+
+async def ask(http: HttpClient, url: str, request: Request, *, gone: Callable[[], bool] = lambda: False) -> Reply:
+    """Ask and answer as soon as the headers are here. ``gone`` tells between pieces whether anybody still waits.
+
+    Raises RemoteFailed (no connection, a redirect, a page, too large; every error of the other side that is its own fault),
+    RemoteSlow, AddressRefused.
+    """
+    stack = AsyncExitStack()
+    try:
+        answer = await stack.enter_async_context(
+            http.stream(
+                request.method,
+                url + request.path,
+                headers=request.headers,
+                body=request.body,
+                header_seconds=HEADER_SECONDS,
+                silence_seconds=SILENCE_SECONDS,
+                max_bytes=MAX_ANSWER_BYTES,
+            )
+        )
+        if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
+            reply = await _refusal(answer, request.method)
+            await stack.aclose()
+            return reply
+        _check(answer)
+    except BaseException:
+        await stack.aclose()
+        raise
+    return Reply(answer.status, _returned(answer), _pieces(stack, answer, gone))
+
+
+async def whole(reply: Reply) -> bytes:
+    """The body as the other side meant it: read to its end, unfolded. Raises RemoteFailed and RemoteSlow."""
+    body = b"".join([piece async for piece in reply.body])
+    encoding = reply.headers.get("content-encoding", "").strip().lower()
+    if encoding in ("", "identity"):
+        return body
+    if encoding not in ("gzip", "x-gzip", "deflate"):
+        raise RemoteFailed("The other service answered in an encoding that nobody asked for.")
+    unfold = zlib.decompressobj(zlib.MAX_WBITS if encoding == "deflate" else 16 + zlib.MAX_WBITS)
+    try:
+        plain = unfold.decompress(body, MAX_ANSWER_BYTES)
+    except zlib.error:
+        raise RemoteFailed("The other service answered with a broken encoding.") from None
+    if not unfold.eof:
+        raise RemoteFailed(
+            f"The other service sent more than the {MAX_ANSWER_BYTES} bytes that are read, or too little."
+        )
+    return plain
+
+
+async def _pieces(
+    stack: AsyncExitStack, answer: StreamedAnswer, gone: Callable[[], bool]
+) -> AsyncGenerator[bytes, None]:
+    async with stack:
+        async for piece in answer.pieces():
+            if gone():
+                return
+            yield piece
+
+
+def _check(answer: StreamedAnswer) -> None:
+    kind = answer.headers.get("content-type", "").lower()
+    if any(word in kind for word in _RUN_BY_BROWSERS):
+        raise RemoteFailed("The other service answered with a page instead of data.", status=answer.status)
+    length = answer.headers.get("content-length", "")
+    if length.isdigit() and int(length) > MAX_ANSWER_BYTES:
+        raise RemoteFailed(f"The other service answers with more than {MAX_ANSWER_BYTES} bytes.", status=answer.status)
+
+
+def _returned(answer: StreamedAnswer) -> dict[str, str]:
+    return {name: answer.headers[name] for name in RETURNED if name in answer.headers}
+
+
+async def _refusal(answer: StreamedAnswer, method: str) -> Reply:
+    """An error of the other side in the protocol's shape, whatever it sent: 4xx is the caller's, everything else its own."""
+    if answer.status < HTTPStatus.BAD_REQUEST:
+        raise RemoteFailed("The other service sent a redirect, which is not followed.", status=answer.status)
+    body = b""
+    if method != "HEAD":
+        async for piece in answer.pieces():
+            body += piece
+            if len(body) >= _ERROR_BYTES:
+                break
+    body = _unfolded(body, answer.headers.get("content-encoding", ""))
+    error = read_error(answer.status, body)
+    why = error.message or "The other service failed."
+    match answer.status:
+        case HTTPStatus.GATEWAY_TIMEOUT:
+            raise RemoteSlow(why)
+        case HTTPStatus.NOT_IMPLEMENTED:
+            pass  # the specification: such a call is not to be repeated, which 502 would invite
+        case status if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            # Its own name for it, as the reference passes it on; never one on which clients would refresh their session.
+            is_named = body.lstrip().startswith(b"{") and error.name not in NAMES_ANSWERED_WITH_400
+            raise RemoteFailed(why, name=error.name if is_named else None, status=status)
+    kept = {name: value for name, value in _returned(answer).items() if name not in OF_THE_BODY}
+    encoded = encode_error(error)
+    return Reply(
+        answer.status,
+        {**kept, "content-type": "application/json", "content-length": str(len(encoded))},
+        _once(encoded),
+    )
+
+
+def _unfolded(body: bytes, encoding: str) -> bytes:
+    if encoding.strip().lower() in ("gzip", "x-gzip"):
+        try:
+            return zlib.decompressobj(16 + zlib.MAX_WBITS).decompress(body, _ERROR_BYTES)
+        except zlib.error:
+            return b""
+    return body
+
+
+async def _once(body: bytes) -> AsyncGenerator[bytes, None]:
+    yield body

@@ -1,0 +1,51 @@
+"""Every page of this server as a list of rooms, and what they stand on."""
+
+from starlette.routing import Route
+
+from aurora_locus.account_pages import rooms as account_pages
+from aurora_locus.accounts.registry import Registry
+from aurora_locus.administration.pages import routes as administration
+from aurora_locus.front_page import routes as front_page
+from aurora_locus.keys import server_keys
+from aurora_locus.oauth.pages import routes as oauth_pages
+from aurora_locus.security_pages import pages as security_pages
+from aurora_locus.settings import Settings
+from aurora_locus.sign_in import pages as sign_in_pages
+from aurora_locus.site.branding import Branding
+from aurora_locus.site.frame import Site, open_site
+from groundwork.database.transaction import Database
+from groundwork.http.application import Application
+from groundwork.sealing import Sealer
+
+
+async def open_pages(settings: Settings, db: Database, sealer: Sealer) -> Site:
+    """The frame of this server's pages, as its operator wants it."""
+    branding = Branding(
+        name=settings.service_name or settings.hostname,
+        home_url=settings.home_url,
+        support_url=settings.support_url,
+        terms_url=settings.terms_of_service_url,
+        privacy_url=settings.privacy_policy_url,
+        logo_url=settings.logo_url,
+        colour=settings.primary_color,
+    )
+    return open_site(branding, settings.url, await server_keys.find_or_make(db, sealer, server_keys.PAGE_FORMS))
+
+
+def routes(site: Site, settings: Settings) -> list[Route]:
+    """Every page; the files that they are made with."""
+    return [
+        *site.files.routes(),
+        *front_page(settings),
+        *sign_in_pages.routes(),
+        *security_pages.routes(),
+        *oauth_pages.routes(),
+        *account_pages.routes(),
+        *administration.routes(),
+    ]
+
+
+def attach(app: Application, site: Site, registry: Registry) -> None:
+    """Give the pages what they find at ``request.app.state``."""
+    app.state.site = site
+    app.state.registry = registry

@@ -1,0 +1,90 @@
+"""The caller as an app view shows authors, and where their pictures are."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import quote
+
+from at_protocol.syntax.did import Did
+from at_protocol.syntax.handle import Handle
+from at_protocol.syntax.nsid import Nsid
+
+AVATAR: Final = "avatar"
+BANNER: Final = "banner"
+THUMBNAIL: Final = "feed_thumbnail"
+FULL_SIZE: Final = "feed_fullsize"
+
+# Asks the app view on behalf of the caller; None where it does not answer with an object.
+AskView = Callable[[Nsid, Mapping[str, str]], Awaitable[dict[str, Any] | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """Addresses of pictures: the app view's by ``pattern`` (size, DID and CID for ``%s``), else this server's blobs."""
+
+    pattern: str
+    own_url: str
+
+    def url(self, size: str, did: Did, blob: object) -> str | None:
+        """The address of a picture that a record refers to; None for what is no blob."""
+        cid = cid_of(blob)
+        if cid is None:
+            return None
+        if self.pattern:
+            return self.pattern % (size, did, cid)
+        return f"{self.own_url}/xrpc/com.atproto.sync.getBlob?did={quote(did, safe=':')}&cid={cid}"
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """The caller. ``profile`` is the present profile record (JSON-able, empty where there is none)."""
+
+    did: Did
+    handle: Handle
+    profile: Mapping[str, Any]
+    pictures: Pictures
+    ask: AskView
+
+    @property
+    def basic(self) -> dict[str, Any]:
+        """``app.bsky.actor.defs#profileViewBasic``."""
+        return {"did": self.did, "handle": self.handle, **self.shown}
+
+    @property
+    def shown(self) -> dict[str, Any]:
+        """What every view of a profile takes from its record."""
+        return present(
+            displayName=self.profile.get("displayName"),
+            pronouns=self.profile.get("pronouns"),
+            avatar=self.pictures.url(AVATAR, self.did, self.profile.get("avatar")),
+        )
+
+    @property
+    def shown_in_full(self) -> dict[str, Any]:
+        """What a person's own page takes from it in addition."""
+        return {
+            **self.shown,
+            **present(
+                description=self.profile.get("description"),
+                website=self.profile.get("website"),
+                banner=self.pictures.url(BANNER, self.did, self.profile.get("banner")),
+                pinnedPost=self.profile.get("pinnedPost"),
+            ),
+        }
+
+    def updated(self, view: Mapping[str, Any]) -> dict[str, Any]:
+        """A short view of the caller's profile with what the record says now."""
+        kept = {key: value for key, value in view.items() if key not in {"displayName", "pronouns", "avatar"}}
+        return {**kept, **self.shown}
+
+
+def present(**fields: object) -> dict[str, Any]:
+    """The fields that have a value: views leave out what is absent."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def cid_of(blob: object) -> str | None:
+    """The CID of a blob in JSON form."""
+    ref = blob.get("ref") if isinstance(blob, dict) else None
+    link = ref.get("$link") if isinstance(ref, dict) else None
+    return link if isinstance(link, str) else None

@@ -1,0 +1,130 @@
+"""From an app view's answer to the one that the caller gets: is it behind, with what, and by how much."""
+
+from collections.abc import AsyncGenerator, Callable, Mapping
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from typing import Any, Final
+from urllib.parse import parse_qsl, urlencode
+
+import msgspec
+
+from at_protocol.failures import Malformed
+from at_protocol.syntax.did import Did
+from at_protocol.syntax.nsid import Nsid
+from at_protocol.syntax.tid import Tid, parse_tid
+from at_protocol.xrpc.errors import read_error
+from aurora_locus.accounts import queries as accounts
+from aurora_locus.federation.proxying import Proxying
+from aurora_locus.federation.services import Service
+from aurora_locus.federation.upstream import OF_THE_BODY, Reply, Request, whole
+from aurora_locus.read_after_write import recent as recently
+from aurora_locus.read_after_write import threads
+from aurora_locus.read_after_write.author import Author, Pictures
+from aurora_locus.read_after_write.recent import Recent
+from aurora_locus.read_after_write.views import VIEWS
+from aurora_locus.repository.repositories import Repositories
+from groundwork.clock import SECOND
+from groundwork.errors import Failure
+from groundwork.http.compression import MIN_BYTES, accepts_gzip, fold
+from groundwork.telemetry.logs import log
+
+REV: Final = "atproto-repo-rev"
+GZIP: Final = "gzip"
+LAG: Final = "atproto-upstream-lag"
+
+_MILLISECOND: Final = SECOND // 1000
+_ENCODER = msgspec.json.Encoder()
+
+
+@dataclass(frozen=True, slots=True)
+class Completing:
+    """Completes answers for accounts of one server."""
+
+    repositories: Repositories
+    proxying: Proxying
+    pictures: Pictures
+
+    async def complete(
+        self, service: Service, nsid: Nsid, did: Did, query: str, reply: Reply, *, folds: bool, gone: Callable[[], bool]
+    ) -> Reply:
+        """The reply itself where the app view has read everything, or where it cannot be completed. ``folds``: whoever asked
+        reads gzip.
+
+        Raises RemoteFailed and RemoteSlow where the body breaks off.
+        """
+        rev = await self._rev_behind(did, reply)
+        if rev is None:
+            return reply
+        recent = await recently.since(self.repositories.db, did, rev)
+        if recent.oldest is None:
+            return reply
+        body = await whole(reply)
+        asked = dict(parse_qsl(query))
+        try:
+            author = await self._author(service, did, gone)
+            completed = await _completed(author, nsid, asked, reply, body, recent)
+        except (LookupError, TypeError, ValueError, AttributeError, RecursionError, msgspec.DecodeError) as odd:
+            # Not of the shape that its Lexicon says: then it is shown as it came.
+            log.warning("view.left_alone", nsid=nsid, service=service.name, why=type(odd).__name__)
+            completed = None
+        kept = {name: value for name, value in reply.headers.items() if name not in OF_THE_BODY}
+        if completed is None:
+            kept["content-type"] = reply.headers.get("content-type", "application/json")
+            return Reply(reply.status, {**kept, "content-length": str(len(body))}, _once(body))
+        encoded = _ENCODER.encode(completed)
+        if folds and len(encoded) >= MIN_BYTES:
+            encoded = await fold(encoded)
+            kept["content-encoding"] = GZIP
+        lag = max(0, self.repositories.clock.now() - recent.oldest) // _MILLISECOND
+        headers = {"content-type": "application/json", "content-length": str(len(encoded)), LAG: str(lag)}
+        return Reply(HTTPStatus.OK, {**kept, **headers}, _once(encoded))
+
+    async def _rev_behind(self, did: Did, reply: Reply) -> Tid | None:
+        """Up to where the app view has read this repository; None where that is not said or is its end."""
+        if reply.status not in (HTTPStatus.OK, HTTPStatus.BAD_REQUEST):
+            return None
+        try:
+            rev = parse_tid(reply.headers.get(REV, ""))
+        except Malformed:
+            return None
+        return rev if rev < (await self.repositories.head(did)).rev else None
+
+    async def _author(self, service: Service, did: Did, gone: Callable[[], bool]) -> Author:
+        async def ask(nsid: Nsid, parameters: Mapping[str, str]) -> dict[str, Any] | None:
+            request = Request("GET", f"/xrpc/{nsid}?{urlencode(parameters)}", {"accept-encoding": "gzip"})
+            try:
+                answer = await self.proxying.ask(service, nsid, did, request, gone=gone)
+                value = msgspec.json.decode(await whole(answer)) if answer.status == HTTPStatus.OK else None
+            except (Failure, msgspec.DecodeError):
+                return None  # what is embedded is then shown as absent
+            return value if isinstance(value, dict) else None
+
+        async with self.repositories.db.reader() as reader:
+            account = await accounts.find(reader, did)
+        if account is None:
+            raise LookupError(did)
+        profile = await recently.present_profile(self.repositories.db, did)
+        return Author(did, account.handle, profile, self.pictures, ask)
+
+
+async def _completed(
+    author: Author, nsid: Nsid, asked: Mapping[str, str], reply: Reply, body: bytes, recent: Recent
+) -> dict[str, Any] | None:
+    if reply.status != HTTPStatus.OK:
+        is_missing = nsid == threads.NSID and read_error(reply.status, body).name == "NotFound"
+        return await threads.missing_thread(author, asked, recent) if is_missing else None
+    answer = msgspec.json.decode(body)
+    if not isinstance(answer, dict):
+        return None
+    completed = await VIEWS[nsid](author, asked, answer, recent)
+    return None if completed == answer else completed
+
+
+def as_asked_for(request: Request) -> Request:
+    """The request as it is sent for an answer that may have to be read here: in an encoding that can be."""
+    encoding = GZIP if accepts_gzip(request.headers["accept-encoding"].encode("latin-1")) else "identity"
+    return replace(request, headers={**request.headers, "accept-encoding": encoding})
+
+
+async def _once(body: bytes) -> AsyncGenerator[bytes, None]:
+    yield body

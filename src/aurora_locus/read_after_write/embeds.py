@@ -1,0 +1,90 @@
+"""What is embedded in a post, as an app view shows it: pictures, a link's card, another record.
+
+Other people's records are asked of the app view, for only it may say whether the caller may see them. What it alone can
+make (a video's stream) is left out until it has read the post.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from at_protocol.syntax.nsid import Nsid
+from aurora_locus.read_after_write.author import FULL_SIZE, THUMBNAIL, Author, present
+
+_IMAGES: Final = "app.bsky.embed.images"
+_EXTERNAL: Final = "app.bsky.embed.external"
+_RECORD: Final = "app.bsky.embed.record"
+_RECORD_WITH_MEDIA: Final = "app.bsky.embed.recordWithMedia"
+
+_GET_POSTS: Final = Nsid("app.bsky.feed.getPosts")
+# Collection to the method that shows one of it: its parameter, its place in the answer, its view.
+_SHOWN_BY: Final = {
+    "app.bsky.feed.generator": (
+        Nsid("app.bsky.feed.getFeedGenerator"), "feed", "view", "app.bsky.feed.defs#generatorView",
+    ),
+    "app.bsky.graph.list": (Nsid("app.bsky.graph.getList"), "list", "list", "app.bsky.graph.defs#listView"),
+}  # fmt: skip
+
+
+async def embed_view(author: Author, embed: object) -> dict[str, Any] | None:
+    """The view of an embed of the caller's; None for what cannot be shown yet."""
+    if not isinstance(embed, dict):
+        return None
+    match embed.get("$type"):
+        case "app.bsky.embed.record":
+            return {"$type": f"{_RECORD}#view", "record": await _record_view(author, embed["record"])}
+        case "app.bsky.embed.recordWithMedia":
+            media = _media_view(author, embed["media"])
+            if media is None:
+                return None
+            record = await embed_view(author, {"$type": _RECORD, "record": embed["record"]["record"]})
+            return {"$type": f"{_RECORD_WITH_MEDIA}#view", "record": record, "media": media}
+        case _:
+            return _media_view(author, embed)
+
+
+def _media_view(author: Author, embed: Mapping[str, Any]) -> dict[str, Any] | None:
+    match embed.get("$type"):
+        case "app.bsky.embed.images":
+            return {"$type": f"{_IMAGES}#view", "images": [_image_view(author, image) for image in embed["images"]]}
+        case "app.bsky.embed.external":
+            card = embed["external"]
+            thumb = author.pictures.url(THUMBNAIL, author.did, card.get("thumb"))
+            shown = {key: card[key] for key in ("uri", "title", "description")}
+            return {"$type": f"{_EXTERNAL}#view", "external": {**shown, **present(thumb=thumb)}}
+        case _:
+            return None
+
+
+def _image_view(author: Author, image: Mapping[str, Any]) -> dict[str, Any]:
+    return present(
+        thumb=author.pictures.url(THUMBNAIL, author.did, image["image"]),
+        fullsize=author.pictures.url(FULL_SIZE, author.did, image["image"]),
+        alt=image["alt"],
+        aspectRatio=image.get("aspectRatio"),
+    )
+
+
+async def _record_view(author: Author, reference: Mapping[str, Any]) -> dict[str, Any]:
+    uri = str(reference["uri"])
+    collection = uri.removeprefix("at://").split("/")[1] if uri.count("/") > 3 else ""
+    found: dict[str, Any] | None = None
+    if collection == "app.bsky.feed.post":
+        answer = await author.ask(_GET_POSTS, {"uris": uri})
+        posts = [] if answer is None else answer.get("posts", [])
+        found = _quoted(posts[0]) if posts else None
+    elif collection in _SHOWN_BY:
+        nsid, parameter, place, kind = _SHOWN_BY[collection]
+        answer = await author.ask(nsid, {parameter: uri})
+        shown = None if answer is None else answer.get(place)
+        found = {**shown, "$type": kind} if isinstance(shown, dict) else None
+    return found or {"$type": f"{_RECORD}#viewNotFound", "uri": uri, "notFound": True}
+
+
+def _quoted(post: Mapping[str, Any]) -> dict[str, Any]:
+    kept = ("uri", "cid", "author", "labels", "replyCount", "repostCount", "likeCount", "quoteCount", "indexedAt")
+    return {
+        "$type": f"{_RECORD}#viewRecord",
+        **{key: post[key] for key in kept if key in post},
+        "value": post["record"],
+        **({"embeds": [post["embed"]]} if "embed" in post else {}),
+    }

@@ -1,0 +1,105 @@
+"""Pages of posts: the timeline, an author's own feed, what somebody liked.
+
+A post goes where its time belongs among those of the page. What is older than the page's end belongs to a later one,
+and what is newer than the beginning of a later page was shown before.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from at_protocol.failures import Malformed
+from at_protocol.syntax.datetime import parse_datetime
+from aurora_locus.read_after_write.author import Author
+from aurora_locus.read_after_write.posts import parent_uri, post_view, root_uri
+from aurora_locus.read_after_write.recent import Recent, Written
+
+Page = dict[str, Any]
+Parameters = Mapping[str, str]
+
+
+async def timeline(author: Author, asked: Parameters, page: Page, recent: Recent) -> Page:
+    """``app.bsky.feed.getTimeline``: people see their own posts there."""
+    return await _with_posts(author, asked, _with_profile(author, page, recent), recent.posts)
+
+
+async def author_feed(author: Author, asked: Parameters, page: Page, recent: Recent) -> Page:
+    """``app.bsky.feed.getAuthorFeed``, when it is the caller's own."""
+    page = _with_profile(author, page, recent)
+    if asked.get("actor", "").lower() not in {author.did, author.handle}:
+        return page
+    wanted = [post for post in recent.posts if _passes(asked.get("filter", ""), author, post)]
+    return await _with_posts(author, asked, page, wanted)
+
+
+async def actor_likes(author: Author, _asked: Parameters, page: Page, recent: Recent) -> Page:
+    """``app.bsky.feed.getActorLikes``: the caller's name and picture as they are now."""
+    return _with_profile(author, page, recent)
+
+
+def _with_profile(author: Author, page: Page, recent: Recent) -> Page:
+    if recent.profile is None:
+        return page
+
+    def renewed(item: dict[str, Any]) -> dict[str, Any]:
+        post = item["post"]
+        if post["author"]["did"] != author.did:
+            return item
+        return {**item, "post": {**post, "author": author.updated(post["author"])}}
+
+    return {**page, "feed": [renewed(item) for item in page["feed"]]}
+
+
+async def _with_posts(author: Author, asked: Parameters, page: Page, posts: Sequence[Written]) -> Page:
+    feed = list(page["feed"])
+    here = {item["post"]["uri"] for item in feed}
+    times = [_time(item) for item in feed if not _is_pinned(item)]
+    # Without a cursor behind it the page is the last one: everything older belongs to it.
+    earliest = min(times, default=0) if "cursor" in page else 0
+    latest = max(times, default=0) if asked.get("cursor") else None
+    for post in posts:
+        if post.uri in here or post.at < earliest or (latest is not None and post.at > latest):
+            continue
+        place = next(
+            (index for index, item in enumerate(feed) if not _is_pinned(item) and _time(item) < post.at), len(feed)
+        )
+        feed.insert(place, {"post": await post_view(author, post)})
+    return {**page, "feed": feed}
+
+
+def _is_pinned(item: Mapping[str, Any]) -> bool:
+    reason = item.get("reason")
+    return isinstance(reason, dict) and reason.get("$type") == "app.bsky.feed.defs#reasonPin"
+
+
+def _time(item: Mapping[str, Any]) -> int:
+    """When it came into the feed: a repost when it was reposted."""
+    reason = item.get("reason")
+    shown = reason if isinstance(reason, dict) and "indexedAt" in reason else item["post"]
+    try:
+        return parse_datetime(shown["indexedAt"])
+    except Malformed:
+        return 0
+
+
+def _passes(wanted: str, author: Author, post: Written) -> bool:
+    """Whether the feed's filter lets a post in."""
+    parent = parent_uri(post)
+    match wanted:
+        case "posts_no_replies":
+            return parent is None
+        case "posts_and_author_threads":
+            mine = f"at://{author.did}/"
+            return parent is None or (parent.startswith(mine) and (root_uri(post) or "").startswith(mine))
+        case "posts_with_media":
+            return _media(post) in {"app.bsky.embed.images", "app.bsky.embed.video", "app.bsky.embed.gallery"}
+        case "posts_with_video":
+            return _media(post) == "app.bsky.embed.video"
+        case _:
+            return True
+
+
+def _media(post: Written) -> object:
+    embed = post.value.get("embed")
+    if isinstance(embed, dict) and isinstance(embed.get("media"), dict):
+        embed = embed["media"]
+    return embed.get("$type") if isinstance(embed, dict) else None

@@ -1,0 +1,40 @@
+"""One of the caller's posts as an app view will show it: nobody has answered or liked it yet."""
+
+from typing import Any
+
+from aurora_locus.read_after_write.author import Author, present
+from aurora_locus.read_after_write.embeds import embed_view
+from aurora_locus.read_after_write.recent import Written
+
+
+async def post_view(author: Author, post: Written) -> dict[str, Any]:
+    """``app.bsky.feed.defs#postView``."""
+    return {
+        "uri": post.uri,
+        "cid": post.cid,
+        "author": author.basic,
+        "record": post.value,
+        **present(embed=await embed_view(author, post.value.get("embed"))),
+        "replyCount": 0,
+        "repostCount": 0,
+        "likeCount": 0,
+        "quoteCount": 0,
+        "indexedAt": post.indexed_at,
+    }
+
+
+def parent_uri(post: Written) -> str | None:
+    """Which post it answers."""
+    return _reply(post, "parent")
+
+
+def root_uri(post: Written) -> str | None:
+    """Which thread it stands in."""
+    return _reply(post, "root")
+
+
+def _reply(post: Written, place: str) -> str | None:
+    reply = post.value.get("reply")
+    reference = reply.get(place) if isinstance(reply, dict) else None
+    uri = reference.get("uri") if isinstance(reference, dict) else None
+    return uri if isinstance(uri, str) else None

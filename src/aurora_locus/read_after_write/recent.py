@@ -1,0 +1,99 @@
+"""An account's own posts and profile that are newer than a rev.
+
+Posts are found by their record keys, newest first, so that reading them costs the same however many there are. A key tells
+when its author made it, a rev when it came here: where the two are far apart the post was imported with a repository, and
+the app view has known it for long.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from at_protocol.data import cbor, json_form
+from at_protocol.failures import Malformed
+from at_protocol.syntax import tid
+from at_protocol.syntax.datetime import format_datetime
+from at_protocol.syntax.did import Did
+from at_protocol.syntax.nsid import Nsid
+from at_protocol.syntax.record_key import RecordKey
+from at_protocol.syntax.tid import Tid
+from aurora_locus.repository import reader
+from aurora_locus.repository.model import Record
+from groundwork.clock import HOUR
+from groundwork.database.transaction import Database
+
+POST: Final = Nsid("app.bsky.feed.post")
+PROFILE: Final = Nsid("app.bsky.actor.profile")
+
+# An app view that lags by more posts than a person writes in minutes shows the newest of them.
+MAX_POSTS: Final = 20
+_APART: Final = HOUR
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A record of the caller: ``value`` is JSON-able, ``at`` microseconds UTC at which it came into the repository."""
+
+    uri: str
+    cid: str
+    value: dict[str, Any]
+    at: int
+
+    @property
+    def indexed_at(self) -> str:
+        """When an app view would say that it saw it."""
+        return format_datetime(self.at)
+
+
+@dataclass(frozen=True, slots=True)
+class Recent:
+    """What is newer than a rev: ``posts`` newest first; ``profile`` only if it is."""
+
+    posts: Sequence[Written] = field(default_factory=tuple)
+    profile: Written | None = None
+
+    @property
+    def oldest(self) -> int | None:
+        """When the first of them was written; None where there is none."""
+        every = [*self.posts, *([] if self.profile is None else [self.profile])]
+        return min((one.at for one in every), default=None)
+
+
+async def since(db: Database, did: Did, rev: Tid) -> Recent:
+    """What the account wrote after ``rev``."""
+    posts = []
+    for record, written_in in await reader.newest_with_revs(db, did, POST, MAX_POSTS):
+        at = tid.to_microseconds(written_in)
+        if written_in > rev and _is_new(record.rkey, at):
+            posts.append(_written(did, record, at))
+    profile = await reader.find_with_rev(db, did, PROFILE, RecordKey("self"))
+    return Recent(
+        posts=sorted(posts, key=lambda post: post.at, reverse=True),
+        profile=None
+        if profile is None or profile[1] <= rev
+        else _written(did, profile[0], tid.to_microseconds(profile[1])),
+    )
+
+
+async def present_profile(db: Database, did: Did) -> dict[str, Any]:
+    """The profile record as it is now, however old; empty where there is none."""
+    found = await reader.find_with_rev(db, did, PROFILE, RecordKey("self"))
+    return {} if found is None else _written(did, found[0], 0).value
+
+
+def _is_new(rkey: RecordKey, at: int) -> bool:
+    try:
+        made = tid.to_microseconds(tid.parse_tid(rkey))
+    except Malformed:
+        return False
+    return abs(at - made) < _APART
+
+
+def _written(did: Did, record: Record, at: int) -> Written:
+    value = json_form.to_json(cbor.decode(record.block))
+    return Written(
+        f"at://{did}/{record.collection}/{record.rkey}",
+        str(record.cid),
+        value if isinstance(value, dict) else {},
+        at,
+    )

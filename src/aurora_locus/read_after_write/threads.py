@@ -1,0 +1,58 @@
+"""Threads: the caller's answers below the posts that they answer, and a thread that the app view does not know at all yet."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from at_protocol.syntax.nsid import Nsid
+from aurora_locus.read_after_write.author import Author
+from aurora_locus.read_after_write.posts import parent_uri, post_view
+from aurora_locus.read_after_write.recent import Recent, Written
+
+NSID: Final = Nsid("app.bsky.feed.getPostThread")
+_THREAD: Final = "app.bsky.feed.defs#threadViewPost"
+
+
+async def thread(author: Author, asked: Mapping[str, str], answer: dict[str, Any], recent: Recent) -> dict[str, Any]:
+    """``app.bsky.feed.getPostThread`` with the caller's answers, as deep as was asked for."""
+    shown = answer["thread"]
+    if shown.get("$type") != _THREAD:
+        return answer
+    depth = int(asked.get("depth", "6"))
+    # Oldest first: an answer to one's own answer finds it there.
+    for post in reversed(recent.posts):
+        parent = parent_uri(post)
+        if parent is not None:
+            shown = await _with_answer(author, shown, parent, post, depth)
+    return {**answer, "thread": shown}
+
+
+async def missing_thread(author: Author, asked: Mapping[str, str], recent: Recent) -> dict[str, Any] | None:
+    """The thread of a post that only this server has yet; None where it is no recent post of the caller's."""
+    wanted = asked.get("uri", "").replace(f"at://{author.handle}/", f"at://{author.did}/", 1)
+    post = next((one for one in recent.posts if one.uri == wanted), None)
+    if post is None:
+        return None
+    shown: dict[str, Any] = {"$type": _THREAD, "post": await post_view(author, post), "replies": []}
+    parent = parent_uri(post)
+    if parent is not None:
+        height = asked.get("parentHeight", "80")
+        above = await author.ask(NSID, {"uri": parent, "depth": "0", "parentHeight": height})
+        if above is not None and isinstance(above.get("thread"), dict):
+            shown["parent"] = above["thread"]
+        elif (own := next((one for one in recent.posts if one.uri == parent), None)) is not None:
+            shown["parent"] = {"$type": _THREAD, "post": await post_view(author, own)}
+    return await thread(author, asked, {"thread": shown}, recent)
+
+
+async def _with_answer(author: Author, shown: dict[str, Any], parent: str, post: Written, depth: int) -> dict[str, Any]:
+    if depth <= 0 or shown.get("$type") != _THREAD:
+        return shown
+    answers = shown.get("replies", [])
+    if shown["post"]["uri"] != parent:
+        below = [await _with_answer(author, answer, parent, post, depth - 1) for answer in answers]
+        return {**shown, "replies": below} if below else shown
+    if any(answer.get("post", {}).get("uri") == post.uri for answer in answers):
+        return shown
+    mine = {"$type": _THREAD, "post": await post_view(author, post)}
+    counted = {**shown["post"], "replyCount": shown["post"].get("replyCount", 0) + 1}
+    return {**shown, "post": counted, "replies": [mine, *answers]}

@@ -1,0 +1,82 @@
+"""The variables of the reference PDS's environment, and what becomes of each here.
+
+Where a name means the same it is a setting here under the same name, and stands not in this table. The others are listed with
+what to do instead, so that a start can name what it does not know, and whoever moves from there learns what is different.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from aurora_locus.settings import PREFIX, Settings
+from groundwork.settings import names_of
+
+_LOOKS: Final = "the colours of pages follow from PDS_PRIMARY_COLOR, readable on light and dark"
+_ONE_DATABASE: Final = "there is one database: PDS_DATABASE_URL, or pds.db in PDS_DATA_DIRECTORY"
+_ENTRYWAY: Final = "there is no entryway: accounts sign in here"
+_PROXY: Final = "answers of other services are passed on within fixed limits"
+
+# Known and needed by nobody here: another part does it, or it follows from something else.
+NEEDLESS: Final[Mapping[str, str]] = {
+    "PDS_VERSION": "the version is this program's",
+    "PDS_ERROR_COLOR": _LOOKS,
+    "PDS_WARNING_COLOR": _LOOKS,
+    "PDS_INFO_COLOR": _LOOKS,
+    "PDS_SUCCESS_COLOR": _LOOKS,
+    "PDS_SQLITE_DISABLE_WAL_AUTO_CHECKPOINT": "the write-ahead log is kept short by its writer",
+    "PDS_ACCOUNT_DB_LOCATION": _ONE_DATABASE,
+    "PDS_SEQUENCER_DB_LOCATION": _ONE_DATABASE,
+    "PDS_DID_CACHE_DB_LOCATION": "documents are cached in memory",
+    "PDS_ACTOR_STORE_DIRECTORY": _ONE_DATABASE,
+    "PDS_ACTOR_STORE_CACHE_SIZE": _ONE_DATABASE,
+    "PDS_DID_CACHE_STALE_TTL": "how long documents are believed is fixed",
+    "PDS_DID_CACHE_MAX_TTL": "how long documents are believed is fixed",
+    "PDS_MAX_SUBSCRIPTION_BUFFER": "PDS_FIREHOSE_BUFFER_FRAMES says how far a subscriber may fall behind",
+    "PDS_DPOP_SECRET": "nonces of OAuth follow from a key of this server",
+    "PDS_FETCH_MAX_RESPONSE_SIZE": "what is fetched for a purpose has that purpose's limit",
+    "PDS_PROXY_ALLOW_HTTP2": _PROXY,
+    "PDS_PROXY_HEADERS_TIMEOUT": _PROXY,
+    "PDS_PROXY_BODY_TIMEOUT": _PROXY,
+    "PDS_PROXY_MAX_RESPONSE_SIZE": _PROXY,
+    "PDS_PROXY_MAX_RETRIES": _PROXY,
+    "PDS_PROXY_PREFER_COMPRESSED": _PROXY,
+    "PDS_BLOBSTORE_S3_REQUEST_TIMEOUT_MS": "PDS_BLOBSTORE_S3_UPLOAD_TIMEOUT_MS bounds each request",
+    "PDS_ID_RESOLVER_TIMEOUT": "identities are looked up within fixed times",
+    "PDS_HANDLE_BACKUP_NAMESERVERS": "handles are looked up by the machine's resolver",
+    "PDS_LEXICON_AUTHORITY_DID": "schemas are looked up where their authority's DNS entry says",
+    "PDS_EMAIL_DISABLE_CONFIRMATION_LINK": "letters carry the code and no link of an app",
+}
+
+# What the reference does with it is not done here.
+MISSING: Final[Mapping[str, str]] = {
+    "PDS_HCAPTCHA_SITE_KEY": "sign-ups are not asked to solve a picture puzzle; require invites instead",
+    "PDS_HCAPTCHA_SECRET_KEY": "sign-ups are not asked to solve a picture puzzle; require invites instead",
+    "PDS_HCAPTCHA_TOKEN_SALT": "sign-ups are not asked to solve a picture puzzle; require invites instead",
+    "PDS_BACKGROUND_LIGHT_URL": "pages have no background picture",
+    "PDS_BACKGROUND_DARK_URL": "pages have no background picture",
+    "PDS_RECOVERY_DID_KEY": "people add a recovery key of their own on their account's page",
+    "PDS_ENABLE_DID_DOC_WITH_SESSION": "sessions are answered without the DID document; clients resolve it",
+    "PDS_ENTRYWAY_URL": _ENTRYWAY,
+    "PDS_ENTRYWAY_DID": _ENTRYWAY,
+    "PDS_ENTRYWAY_JWT_VERIFY_KEY_K256_PUBLIC_KEY_HEX": _ENTRYWAY,
+    "PDS_ENTRYWAY_PLC_ROTATION_KEY": _ENTRYWAY,
+    "PDS_ENTRYWAY_ADMIN_TOKEN": _ENTRYWAY,
+    "PDS_MODERATION_EMAIL_SMTP_URL": "the host's letters go by PDS_EMAIL_SMTP_URL",
+    "PDS_MODERATION_EMAIL_ADDRESS": "the host's letters are sent from PDS_EMAIL_FROM_ADDRESS",
+    "PDS_PLC_ROTATION_KEY_KMS_KEY_ID": "the rotation key is kept here, sealed, or given in hexadecimal",
+}
+
+
+def own_names() -> frozenset[str]:
+    """Every name of a setting of this server, older ones included."""
+    return names_of(Settings, PREFIX)
+
+
+def unknown(environment: Iterable[str]) -> list[str]:
+    """Names that begin like a setting of this server and are neither one, nor one of the reference's that is needless."""
+    own = own_names()
+    return sorted(name for name in environment if name.startswith(PREFIX) and name not in own and name not in NEEDLESS)
+
+
+def what_of(name: str) -> str:
+    """One of :func:`unknown` in a sentence."""
+    return f"{name} is not used here: {MISSING[name]}" if name in MISSING else f"{name} is no setting of this server"

@@ -1,0 +1,59 @@
+"""Records in the form that the record methods answer, kept as bytes by CID: content never changes, so nothing grows stale.
+
+A page of fifty records is fifty records to decode, turn into JSON and encode, which is most of its time. Bounded, in two
+generations: what is used moves into the young one; when that is full the old one is dropped and the young one becomes old.
+Whether somebody may see a record is asked each time, elsewhere.
+"""
+
+import msgspec
+
+from at_protocol.data import cbor, json_form
+from at_protocol.data.cid import Cid
+
+# A dictionary's place, the key and the value's own head.
+_ENTRY_BYTES = 200
+
+_encode = msgspec.json.Encoder().encode
+
+
+def json_text(text: str) -> bytes:
+    """A text as JSON."""
+    return _encode(text)
+
+
+class JsonForms:
+    """Up to about ``max_bytes`` of them. Only :meth:`has` may be called from another thread than the one that keeps."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._limit = max_bytes // 2
+        self._size = 0
+        self._young: dict[bytes, bytes] = {}
+        self._old: dict[bytes, bytes] = {}
+
+    def has(self, cid: bytes) -> bool:
+        """Whether it is here; it may be gone a moment later."""
+        return cid in self._young or cid in self._old
+
+    def find(self, cid: bytes) -> bytes | None:
+        """``"cid":…,"value":…``, the two members that follow from the content."""
+        form = self._young.get(cid)
+        if form is None:
+            form = self._old.get(cid)
+            if form is not None:
+                self._keep(cid, form)
+        return form
+
+    def of(self, cid: bytes, block: bytes) -> bytes:
+        """The same, made from the block where it is not here."""
+        form = self.find(cid)
+        if form is None:
+            value = _encode(json_form.to_json(cbor.decode(block)))
+            form = b'"cid":"%b","value":%b' % (str(Cid(cid)).encode(), value)
+            self._keep(cid, form)
+        return form
+
+    def _keep(self, cid: bytes, form: bytes) -> None:
+        self._young[cid] = form
+        self._size += _ENTRY_BYTES + len(form)
+        if self._size > self._limit:
+            self._old, self._young, self._size = self._young, {}, 0

@@ -1,0 +1,138 @@
+"""Writing a damaged repository anew: the statements that make index, counts and references what its records say.
+
+The result is one new commit over the given tree, told as the state that it is (``#sync``) where the repository is active.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from at_protocol.data.cid import Cid
+from at_protocol.repo.commit import Commit, sign_commit
+from at_protocol.syntax import tid
+from at_protocol.syntax.did import Did
+from aurora_locus.blobs.references import add_imported_references
+from aurora_locus.repository.commit import make_durable
+from aurora_locus.repository.model import Committed, Head, Status
+from aurora_locus.repository.repositories import Repositories
+from aurora_locus.repository.writer import StaleHead
+from aurora_locus.sequencer import log
+from groundwork.database.transaction import Writer
+from groundwork.errors import Unavailable
+
+_MOVE_HEAD = """
+    update repositories set head = :head, rev = :rev, data = :data
+     where did = :did and head = :expected and status = :status
+"""
+_PUT_BLOCK = """
+    insert into blocks (did, cid, bytes, rev, uses) values (:did, :cid, :bytes, :rev, :uses)
+    on conflict (did, cid) do update set bytes = excluded.bytes, rev = excluded.rev, uses = excluded.uses
+"""
+_COUNT = "update blocks set uses = :uses where did = :did and cid = :cid"
+_STORED = "select cid, uses from blocks where did = :did"
+_DROP_BLOCK = "delete from blocks where did = :did and cid = :cid"
+_INDEXED = "select collection, rkey, cid from records where did = :did"
+_PUT_RECORD = """
+    insert into records (did, collection, rkey, cid, rev) values (:did, :collection, :rkey, :cid, :rev)
+    on conflict (did, collection, rkey) do update set cid = excluded.cid, rev = excluded.rev
+"""
+_DROP_RECORD = "delete from records where did = :did and collection = :collection and rkey = :rkey"
+_DROP_REFERENCES = "delete from blob_references where did = :did"
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """What a repository is to be: ``entries`` by path, every node of their tree under ``root``, the blobs that each record
+    names.
+    """
+
+    entries: Mapping[str, Cid]
+    root: Cid
+    nodes: Mapping[Cid, bytes]
+    blobs: Mapping[str, frozenset[Cid]]
+
+
+async def rebuild(repositories: Repositories, head: Head, whole: Whole) -> Committed:
+    """Make the repository that, under a new commit; the caller holds its lock and has found ``head``.
+
+    Raises Unavailable when it has been written meanwhile.
+    """
+    key = await repositories.keys.signing_key(head.did)
+    rev = repositories.next_rev(tid.parse_tid(head.rev))
+    made = sign_commit(key, did=head.did, rev=rev, data=whole.root)
+    keep_removed = repositories.is_exporting(head.did)
+    try:
+        await make_durable(
+            repositories,
+            Head(head.did, head.status, made.cid, rev, made.data),
+            lambda w: _store(w, repositories, head, made, whole, keep_removed=keep_removed),
+        )
+    except StaleHead:
+        raise Unavailable(f"The repository {head.did} was written meanwhile; try again.") from None
+    finally:
+        repositories.nodes.clear()  # a node that was read with other bytes must not be met again
+    return Committed(made.cid, rev)
+
+
+def _store(
+    w: Writer, repositories: Repositories, head: Head, made: Commit, whole: Whole, *, keep_removed: bool
+) -> list[Cid]:
+    did = head.did
+    moved = w.execute(
+        _MOVE_HEAD,
+        did=did,
+        head=bytes(made.cid),
+        rev=made.rev,
+        data=bytes(made.data),
+        expected=bytes(head.commit),
+        status=head.status.value,
+    )
+    if moved != 1:
+        raise StaleHead
+    _write_blocks(w, made, whole, keep_removed=keep_removed)
+    _write_index(w, did, str(made.rev), whole)
+    if head.status is Status.ACTIVE:
+        log.append_sync(w, repositories.live, made)
+    return []
+
+
+def _write_blocks(w: Writer, made: Commit, whole: Whole, *, keep_removed: bool) -> None:
+    did = made.did
+    new = {made.cid: made.block, **whole.nodes}
+    w.execute_many(
+        _PUT_BLOCK,
+        [{"did": did, "cid": bytes(cid), "bytes": block, "rev": made.rev, "uses": 1} for cid, block in new.items()],
+    )
+    uses: dict[bytes, int] = {bytes(cid): 1 for cid in new}
+    for cid in whole.entries.values():
+        uses[bytes(cid)] = uses.get(bytes(cid), 0) + 1
+    stored = {row["cid"]: row["uses"] for row in w.fetch(_STORED, did=did)}
+    wrong = [
+        {"did": did, "cid": cid, "uses": uses.get(cid, 0)} for cid, count in stored.items() if uses.get(cid, 0) != count
+    ]
+    gone = [row for row in wrong if row["uses"] == 0]
+    counted = wrong if keep_removed else [row for row in wrong if row["uses"] != 0]
+    w.execute_many(_COUNT, counted)
+    if not keep_removed:
+        w.execute_many(_DROP_BLOCK, [{"did": did, "cid": row["cid"]} for row in gone])
+
+
+def _write_index(w: Writer, did: Did, rev: str, whole: Whole) -> None:
+    indexed = {f"{row['collection']}/{row['rkey']}": row["cid"] for row in w.fetch(_INDEXED, did=did)}
+    w.execute_many(
+        _PUT_RECORD,
+        [
+            {**_key(did, path), "cid": bytes(cid), "rev": rev}
+            for path, cid in whole.entries.items()
+            if indexed.get(path) != bytes(cid)
+        ],
+    )
+    w.execute_many(_DROP_RECORD, [_key(did, path) for path in indexed if path not in whole.entries])
+    w.execute(_DROP_REFERENCES, did=did)
+    add_imported_references(
+        w, did, [{**_key(did, path), "cid": bytes(cid)} for path, cids in whole.blobs.items() for cid in cids]
+    )
+
+
+def _key(did: Did, path: str) -> dict[str, object]:
+    collection, _, rkey = path.partition("/")
+    return {"did": did, "collection": collection, "rkey": rkey}

@@ -1,0 +1,54 @@
+"""Hearing of what other processes append to the log.
+
+On PostgreSQL a notification at each commit wakes whoever listens; readers page by number, and what it says only spares a
+look to whoever has that number already. A look every other second stands in for notifications that were lost with a connection, and is all there is on SQLite, where a second
+process is an operator at the command line.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+from aurora_locus.sequencer.live import Live
+from groundwork.database.notifications import listen
+from groundwork.database.open_ import POSTGRES
+
+LOOK_SECONDS = 2.0
+_HEAD_START_SECONDS = 0.003
+
+
+def channel(schema: str) -> str:
+    """What the trigger of the migrations notifies."""
+    return f"{schema}_events"
+
+
+async def keep_awake(live: Live, database_url: str, schema: str) -> None:
+    """For ever; ends by cancellation."""
+    looking = asyncio.create_task(_look(live.look), name="pds log looking")
+    try:
+        if database_url.startswith(POSTGRES):
+            await listen(database_url, channel(schema), lambda told: _hear(live, told))
+        else:
+            await looking
+    finally:
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
+
+
+def _hear(live: Live, told: str) -> None:
+    """Something was announced, or (nothing told) may have been."""
+    if not told:
+        live.look()
+        return
+    # One's own commit is heard of twice, and its own announcement is the cheaper one: it gets a head start.
+    asyncio.get_running_loop().call_later(_HEAD_START_SECONDS, _look_for, live, int(told))
+
+
+def _look_for(live: Live, number: int) -> None:
+    if live.ring.head < number:
+        live.look()
+
+
+async def _look(look: Callable[[], None]) -> None:
+    while True:
+        await asyncio.sleep(LOOK_SECONDS)
+        look()

@@ -1,0 +1,14 @@
+"""Codes of an account can be used again."""
+
+from aurora_locus.accounts.registry import Registry
+from aurora_locus.moderation import account_acts
+from aurora_locus.xrpc.com_atproto_admin.operator import account_named, deed_of
+from aurora_locus.xrpc.method import Call, Outcome
+
+
+async def run(registry: Registry, call: Call) -> Outcome:
+    """Raises NotFound for an account that is not here."""
+    note = call.body.get("note")
+    did = await account_named(registry, call.body["account"])
+    await account_acts.allow_invites(registry, deed_of(call, note or ""), did, allowed=True, note=note)
+    return None

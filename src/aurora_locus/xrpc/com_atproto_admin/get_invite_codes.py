@@ -1,0 +1,31 @@
+"""All invite codes, the newest or the most used first."""
+
+from aurora_locus.accounts import invites
+from aurora_locus.accounts.registry import Registry
+from aurora_locus.xrpc.com_atproto_server.invite_view import invite_view
+from aurora_locus.xrpc.method import Call, Outcome
+from groundwork.errors import InvalidInput
+
+_SORTS = frozenset({"recent", "usage"})
+_MARK = "::"
+
+
+async def run(registry: Registry, call: Call) -> Outcome:
+    """Raises InvalidInput for another sort, or a cursor that was not given out here."""
+    sort, limit, cursor = call.parameters["sort"], call.parameters["limit"], call.parameters.get("cursor")
+    if sort not in _SORTS:
+        raise InvalidInput("sort", "Codes are sorted by recent or by usage.")
+    async with registry.db.reader() as reader:
+        found = await invites.page(reader, sort, None if cursor is None else _parse(cursor), limit)
+    answer: dict[str, object] = {"codes": [invite_view(code) for _, code in found]}
+    if len(found) == limit:
+        key, code = found[-1]
+        answer["cursor"] = f"{key}{_MARK}{code.code}"
+    return answer
+
+
+def _parse(cursor: str) -> tuple[int, str]:
+    key, mark, code = cursor.partition(_MARK)
+    if not mark or not key.isascii() or not key.isdigit() or len(key) > 18 or not code.isprintable():
+        raise InvalidInput("cursor", "This is no cursor of this list.")
+    return int(key), code

@@ -1,0 +1,31 @@
+"""Who does an act that a method asks for, and why."""
+
+from at_protocol.failures import Malformed
+from at_protocol.syntax.did import Did, parse_did
+from aurora_locus.accounts import queries
+from aurora_locus.accounts.registry import Registry
+from aurora_locus.moderation.account_acts import absent
+from aurora_locus.moderation.roles import Deed
+from aurora_locus.xrpc.method import Call
+from groundwork.errors import InvalidInput, NotSignedIn
+
+
+def deed_of(call: Call, reason: str = "") -> Deed:
+    """The act of whoever calls. The Lexicons have no word for the reason; what comes nearest is given here."""
+    if call.caller is None or call.caller.operator is None:
+        raise NotSignedIn("This is for the administration.", name="AuthenticationRequired")
+    return Deed(call.caller.operator, reason)
+
+
+async def account_named(registry: Registry, identifier: str) -> Did:
+    """The account that an at-identifier names. Raises NotFound."""
+    if identifier.startswith("did:"):
+        try:
+            return parse_did(identifier)
+        except Malformed as error:
+            raise InvalidInput("account", f"This is not a DID: {error.why}.") from None
+    async with registry.db.reader() as reader:
+        account = await queries.find_by_handle(reader, identifier.lower())
+    if account is None:
+        raise absent()
+    return account.did

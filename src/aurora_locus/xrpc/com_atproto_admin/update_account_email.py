@@ -1,0 +1,13 @@
+"""Another e-mail address for an account; its owner confirms it anew."""
+
+from aurora_locus.accounts.registry import Registry
+from aurora_locus.moderation import account_acts
+from aurora_locus.xrpc.com_atproto_admin.operator import account_named, deed_of
+from aurora_locus.xrpc.method import Call, Outcome
+
+
+async def run(registry: Registry, call: Call) -> Outcome:
+    """Raises what ``account_acts.change_email`` raises."""
+    did = await account_named(registry, call.body["account"])
+    await account_acts.change_email(registry, deed_of(call), did, call.body["email"])
+    return None

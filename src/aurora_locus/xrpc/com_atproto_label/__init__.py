@@ -1,0 +1,1 @@
+"""``com.atproto.label.*``: the labels that this host's moderators put, for anybody."""

@@ -1,0 +1,27 @@
+"""The labels of this host that hold about subjects."""
+
+import base64
+from typing import Any
+
+from aurora_locus.moderation import labels
+from aurora_locus.moderation.labels import Label, Labels
+from aurora_locus.xrpc.method import Call, Outcome
+from groundwork.errors import InvalidInput
+
+
+async def run(own: Labels, call: Call) -> Outcome:
+    """``sources`` leaves out those of others; here all are the host's. Raises InvalidInput."""
+    parameters = call.parameters
+    limit, cursor, sources = parameters["limit"], parameters.get("cursor"), parameters.get("sources")
+    if cursor is not None and not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
+        raise InvalidInput("cursor", "This is no cursor of this list.")
+    found: list[Label] = []
+    if sources is None or own.src in sources:
+        async with own.db.reader() as reader:
+            found = await labels.query(reader, parameters["uriPatterns"], after=int(cursor or 0), limit=limit)
+    answer: dict[str, Any] = {"labels": [_view(label) for label in found]}
+    return answer | ({"cursor": str(found[-1].seq)} if len(found) == limit else {})
+
+
+def _view(label: Label) -> dict[str, Any]:
+    return {**label.unsigned(), "sig": {"$bytes": base64.b64encode(label.sig).decode().rstrip("=")}}

@@ -1,0 +1,82 @@
+"""Every label and negation of this host over a WebSocket, live or from a cursor; none is ever dropped from the log."""
+
+import asyncio
+from urllib.parse import parse_qsl
+
+from starlette.types import Receive, Scope, Send
+
+from at_protocol.data.model import Value
+from at_protocol.sync import frames
+from aurora_locus.moderation import labels
+from aurora_locus.moderation.labels import Labels
+from aurora_locus.xrpc.dispatch import Subscription
+from aurora_locus.xrpc.host import Host
+from groundwork.telemetry.logs import log
+
+NSID = "com.atproto.label.subscribeLabels"
+
+_PAGE = 100
+# Labels of another process are seen after this; those of this one at once.
+_LOOK_AGAIN_SECONDS = 5.0
+
+
+def subscribe_labels(own: Labels) -> Subscription:
+    """Serves one subscriber until either side ends it."""
+
+    async def serve(_host: Host, scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()  # websocket.connect
+        await send({"type": "websocket.accept"})
+        given = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
+        async with own.db.reader() as reader:
+            head = await labels.head(reader)
+        cursor = given.get("cursor", str(head))
+        if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
+            await _refuse(send, "InvalidRequest", "The cursor is not the number of a label.")
+            return
+        if int(cursor) > head:
+            await _refuse(send, "FutureCursor", "Your cursor is ahead of every label.")
+            return
+        following = asyncio.create_task(_follow(own, int(cursor), send))
+        gone = asyncio.create_task(_until_gone(receive))
+        try:
+            await asyncio.wait({following, gone}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            following.cancel()
+            gone.cancel()
+            ended, _ = await asyncio.gather(following, gone, return_exceptions=True)
+            if isinstance(ended, Exception):  # the reader sees a closed socket and comes back with its cursor
+                log.error("labels.stream_failed", exc_info=ended)
+
+    return serve
+
+
+async def _follow(own: Labels, position: int, send: Send) -> None:
+    bell = asyncio.Event()
+    own.waiting.add(bell)
+    try:
+        while True:
+            bell.clear()
+            async with own.db.reader() as reader:
+                page = await labels.after(reader, position, _PAGE)
+            for label in page:
+                payload: dict[str, Value] = {"seq": label.seq, "labels": [dict(labels.as_record(label))]}
+                await send({"type": "websocket.send", "bytes": frames.encode_message("#labels", payload)})
+                position = label.seq
+            if not page:
+                try:
+                    async with asyncio.timeout(_LOOK_AGAIN_SECONDS):
+                        await bell.wait()
+                except TimeoutError:
+                    continue
+    finally:
+        own.waiting.discard(bell)
+
+
+async def _refuse(send: Send, error: str, message: str) -> None:
+    await send({"type": "websocket.send", "bytes": frames.encode_error(error, message)})
+    await send({"type": "websocket.close", "code": 1008, "reason": error})
+
+
+async def _until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "websocket.disconnect":
+        continue

@@ -1,0 +1,1 @@
+"""``com.atproto.lexicon.*``: what others publish. Each file is one method."""

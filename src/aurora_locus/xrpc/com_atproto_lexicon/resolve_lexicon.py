@@ -1,0 +1,19 @@
+"""The Lexicon that the authority of an NSID publishes now."""
+
+from at_protocol.data import json_form
+from at_protocol.syntax.nsid import Nsid
+from aurora_locus.xrpc.method import Call, Outcome, query
+from groundwork.errors import NotFound
+
+
+async def resolve_lexicon(call: Call) -> Outcome:
+    """Raises NotFound (``LexiconNotFound``), RemoteFailed and RemoteSlow."""
+    nsid = Nsid(call.parameters["nsid"])
+    lexicons = call.host.lexicons
+    if lexicons is None:
+        raise NotFound("This server asks nobody for Lexicons.", name="LexiconNotFound")
+    published = await lexicons.resolve(nsid)
+    return {"uri": published.uri, "cid": str(published.cid), "schema": json_form.to_json(published.record)}
+
+
+METHOD = query("com.atproto.lexicon.resolveLexicon", resolve_lexicon)

@@ -1,0 +1,1 @@
+"""``com.atproto.moderation.*``: what people tell the host."""

@@ -1,0 +1,21 @@
+"""A report to this host. Where a service moderates for it, or the caller names one, that is asked instead (``elsewhere``)."""
+
+from typing import Any
+
+from at_protocol.syntax.datetime import format_datetime
+from aurora_locus.accounts.registry import Registry
+from aurora_locus.moderation import reports
+from aurora_locus.xrpc.method import Call, Outcome
+
+
+async def run(registry: Registry, call: Call) -> Outcome:
+    """Who was taken down may report as well: that is how one appeals. Raises InvalidInput."""
+    report = await reports.make(registry, call.did, call.body)
+    answer: dict[str, Any] = {
+        "id": report.id,
+        "reasonType": report.reason_type,
+        "subject": call.body["subject"],
+        "reportedBy": report.reported_by,
+        "createdAt": format_datetime(report.created_at),
+    }
+    return answer | ({"reason": report.reason} if report.reason else {})

@@ -1,0 +1,19 @@
+"""The rows of the dispatcher's table for ``com.atproto.moderation.*``."""
+
+from functools import partial
+
+from aurora_locus.accounts.registry import Registry
+from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.com_atproto_moderation import create_report
+from aurora_locus.xrpc.limits import limited, per_account
+from aurora_locus.xrpc.method import Method, procedure
+from groundwork.rate_limit.contract import Limit
+
+# People who report a lot are useful, and each report costs somebody's attention.
+CREATE_REPORT = (Limit("create_report", 60, 3600), Limit("create_report_daily", 300, 86400))
+
+
+def methods(registry: Registry) -> list[Method]:
+    """The one method."""
+    run = limited(registry, per_account(*CREATE_REPORT), partial(create_report.run, registry))
+    return [procedure("com.atproto.moderation.createReport", run, Need.ACCESS)]

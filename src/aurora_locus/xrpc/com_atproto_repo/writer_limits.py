@@ -1,0 +1,58 @@
+"""How much one account may write: points of an hour and of a day, as the reference counts them."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from aurora_locus.accounts.registry import Registry
+from aurora_locus.xrpc.com_atproto_repo import apply_writes
+from aurora_locus.xrpc.limits import limited, per_account
+from aurora_locus.xrpc.method import Call, Method, Outcome, Run
+from groundwork.rate_limit.contract import Limit
+
+WRITES = Limit("writes", 5000, 3600)
+WRITES_DAILY = Limit("writes_daily", 35_000, 86_400)
+UPLOADS_DAILY = Limit("uploads_daily", 1000, 86_400)
+# Each may take a minute of a processor and the writer for seconds; who moves tries a few times.
+IMPORTS = Limit("imports", 30, 3600)
+
+CREATION, UPDATE, DELETION = 3, 2, 1
+_OF_BATCHES = {
+    f"{apply_writes.NSID}#create": CREATION,
+    f"{apply_writes.NSID}#update": UPDATE,
+    f"{apply_writes.NSID}#delete": DELETION,
+}
+
+
+def _all_of(call: Call) -> int:
+    return sum(_OF_BATCHES[write["$type"]] for write in call.body["writes"])
+
+
+_POINTS: dict[str, Callable[[Call], int]] = {
+    apply_writes.NSID: _all_of,
+    "com.atproto.repo.createRecord": lambda _call: CREATION,
+    "com.atproto.repo.putRecord": lambda _call: UPDATE,
+    "com.atproto.repo.deleteRecord": lambda _call: DELETION,
+}
+
+
+def _unless_arriving(counted: Run, plain: Run) -> Run:
+    """Who moves here brings the blobs of years in an hour; the quota bounds them."""
+
+    async def run(call: Call) -> Outcome:
+        return await (plain if call.caller is not None and call.caller.is_arriving else counted)(call)
+
+    return run
+
+
+def for_writers(registry: Registry, method: Method) -> Method:
+    """The same method, counted where it writes."""
+    points = _POINTS.get(method.nsid)
+    if points is not None:
+        run = limited(registry, per_account(WRITES, WRITES_DAILY), method.run, points)
+        return replace(method, run=run)
+    if method.nsid == "com.atproto.repo.uploadBlob":
+        counted = limited(registry, per_account(UPLOADS_DAILY), method.run)
+        return replace(method, run=_unless_arriving(counted, method.run))
+    if method.nsid == "com.atproto.repo.importRepo":
+        return replace(method, run=limited(registry, per_account(IMPORTS), method.run))
+    return method

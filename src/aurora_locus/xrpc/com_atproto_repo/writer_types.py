@@ -1,0 +1,31 @@
+"""Before a record is written: the Lexicon of its type is looked for where this server has none."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from at_protocol.syntax.nsid import Nsid
+from aurora_locus.xrpc.com_atproto_repo import apply_writes, create_record, put_record
+from aurora_locus.xrpc.method import Call, Method, Outcome
+
+_ONE = frozenset({create_record.METHOD.nsid, put_record.METHOD.nsid})
+
+
+def with_types(method: Method) -> Method:
+    """The same method; where it writes records it waits a moment for types that can be learnt."""
+    if method.nsid not in _ONE and method.nsid != apply_writes.NSID:
+        return method
+
+    async def run(call: Call) -> Outcome:
+        learning = call.host.learning
+        if learning is not None and call.body.get("validate") is not False:
+            for collection in _collections(method, call):
+                await learning.learn(collection)
+        return await method.run(call)
+
+    return replace(method, run=run)
+
+
+def _collections(method: Method, call: Call) -> Iterable[Nsid]:
+    if method.nsid in _ONE:
+        return (Nsid(call.body["collection"]),)
+    return {Nsid(write["collection"]) for write in call.body["writes"] if not write["$type"].endswith("#delete")}

@@ -1,0 +1,161 @@
+"""Methods that this server has not got, asked of another service on behalf of the caller.
+
+What the table has is answered here whatever ``atproto-proxy`` says: for repositories, sessions and identities of its
+accounts this server is the authority. Two exceptions: a report goes to whoever moderates, where there is somebody, and
+labels are asked of the labeler that the caller names.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass
+
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope
+
+from at_protocol.failures import Malformed
+from at_protocol.syntax.did import Did
+from at_protocol.syntax.nsid import Nsid, parse_nsid
+from aurora_locus.federation.proxying import Proxying, require_allowed, require_may_leave
+from aurora_locus.federation.services import APP_VIEW, CREATE_REPORT, QUERY_LABELS, Service, Wanted
+from aurora_locus.federation.upstream import Reply, Request, sent_headers
+from aurora_locus.read_after_write.author import Pictures
+from aurora_locus.read_after_write.completing import GZIP, Completing, as_asked_for
+from aurora_locus.read_after_write.views import VIEWS
+from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.gate import PASSED_ON, Allowance
+from aurora_locus.xrpc.host import Host
+from aurora_locus.xrpc.method import Answer
+from aurora_locus.xrpc.permissions import require_rpc, scope_at_services
+from groundwork.errors import InvalidInput, NotSignedIn
+
+HEADER = b"atproto-proxy"
+
+_VERBS = frozenset({"GET", "HEAD", "POST"})
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """The dispatcher's way to other services."""
+
+    host: Host
+    proxying: Proxying
+    completing: Completing
+
+    @classmethod
+    def of(cls, host: Host, proxying: Proxying) -> "Elsewhere":
+        """The way that a running server has."""
+        pictures = Pictures(host.settings.bsky_app_view_cdn_url_pattern, host.settings.url)
+        return cls(host, proxying, Completing(host.repositories, proxying, pictures))
+
+    def precedes(self, nsid: str, headers: Mapping[bytes, bytes]) -> bool:
+        """Whether another service is asked although this server has the method."""
+        own = self.proxying.own
+        if nsid == QUERY_LABELS:
+            return HEADER in headers
+        return nsid == CREATE_REPORT and (HEADER in headers or own.for_method(CREATE_REPORT) is not None)
+
+    async def answer(
+        self, text: str, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive, allowance: Allowance
+    ) -> Answer | None:
+        """The other service's answer; None where there is nobody to ask.
+
+        Raises NotSignedIn, Forbidden, InvalidInput, TooMany before anybody is asked; RemoteFailed and RemoteSlow after.
+        """
+        try:
+            nsid = parse_nsid(text)
+        except Malformed:
+            return None
+        header = headers.get(HEADER)
+        if header is not None:
+            require_may_leave(nsid)
+        wanted = self.proxying.wanted(nsid, None if header is None else header.decode("latin-1"))
+        if wanted is None:
+            return None
+        require_may_leave(nsid)
+        if scope["method"] not in _VERBS:
+            raise InvalidInput("", "Methods are called with GET, HEAD or POST.")
+        did = await self._require_caller(wanted, nsid, headers, scope)
+        if self.host.gate is not None:
+            await self.host.gate.spend(allowance, [(PASSED_ON, did)])
+        service = await self.proxying.find(wanted)
+        body = await _whole(receive)
+        if body and scope["method"] != "POST":
+            raise InvalidInput("", "A query has no body.")
+        query: bytes = scope["query_string"]
+        path = f"/xrpc/{nsid}" + (f"?{query.decode('latin-1')}" if query else "")
+        is_completed = nsid in VIEWS and service.fragment == APP_VIEW and scope["method"] == "GET"
+        request = Request(scope["method"], path, sent_headers(headers), body if scope["method"] == "POST" else None)
+        if is_completed:
+            request = as_asked_for(request)
+        return await self._ask(service, nsid, did, request, receive, query.decode("latin-1") if is_completed else None)
+
+    async def _require_caller(self, wanted: Wanted, nsid: Nsid, headers: Mapping[bytes, bytes], scope: Scope) -> Did:
+        caller = await self.host.authenticate(Need.ACCESS, nsid, headers, scope)
+        if caller is None or caller.did is None:
+            raise NotSignedIn("This needs an account; sign in first.", name="AuthMissing")
+        require_rpc(caller, audience=wanted.name, method=nsid)
+        require_allowed(nsid, scope_at_services(caller), (await self.host.repositories.head(caller.did)).status)
+        return caller.did
+
+    async def _ask(
+        self, service: Service, nsid: Nsid, did: Did, request: Request, receive: Receive, completed_query: str | None
+    ) -> Answer:
+        # Whoever hangs up ends the call that was made for them.
+        hung_up = asyncio.ensure_future(_hang_up(receive))
+
+        async def ask() -> Reply:
+            reply = await self.proxying.ask(service, nsid, did, request, gone=hung_up.done)
+            if completed_query is None:
+                return reply
+            return await self.completing.complete(
+                service,
+                nsid,
+                did,
+                completed_query,
+                reply,
+                folds=request.headers["accept-encoding"] == GZIP,
+                gone=hung_up.done,
+            )
+
+        asking = asyncio.ensure_future(ask())
+        try:
+            await asyncio.wait({hung_up, asking}, return_when=asyncio.FIRST_COMPLETED)
+            reply = asking.result() if asking.done() else None
+        except BaseException:
+            asking.cancel()
+            hung_up.cancel()
+            raise
+        if reply is None:
+            asking.cancel()
+            raise ClientDisconnect
+        return shown(reply, hung_up)
+
+
+def shown(reply: Reply, hung_up: "asyncio.Future[None]") -> Answer:
+    """A reply as an answer of this server; watching for the caller ends with the body."""
+
+    async def body() -> AsyncGenerator[bytes, None]:
+        try:
+            async for piece in reply.body:
+                yield piece
+        finally:
+            hung_up.cancel()
+            await reply.body.aclose()
+
+    return Answer(body(), headers=reply.headers, status=reply.status)
+
+
+async def _hang_up(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _whole(receive: Receive) -> bytes:
+    chunks = []
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunks.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            return b"".join(chunks)

@@ -1,0 +1,32 @@
+"""The gate and its counters, opened from the settings."""
+
+import ipaddress
+from urllib.parse import quote
+
+from aurora_locus.settings import Settings
+from aurora_locus.xrpc.gate import Gate
+from groundwork.clock import Clock
+from groundwork.rate_limit.contract import Counters
+from groundwork.rate_limit.open_ import EMBEDDED, open_counters
+
+
+def counters_of(settings: Settings) -> Counters:
+    """In this process, or in the Redis that several share. Raises Refused."""
+    address = settings.redis_scratch_address
+    if not address:
+        return open_counters(EMBEDDED, prefix="")
+    password = settings.redis_scratch_password.reveal()
+    credentials = f":{quote(password, safe='')}@" if password else ""
+    return open_counters(f"redis://{credentials}{address}", prefix=f"{settings.hostname}:rate")
+
+
+def gate_of(settings: Settings, counters: Counters, clock: Clock) -> Gate:
+    """As the operator wants it."""
+    return Gate(
+        counters,
+        clock,
+        is_counting=settings.rate_limits_enabled,
+        is_development=settings.dev_mode,
+        bypass_key=settings.rate_limit_bypass_key,
+        bypass_networks=tuple(ipaddress.ip_network(one, strict=False) for one in settings.rate_limit_bypass_ips),
+    )

@@ -1,0 +1,135 @@
+"""What an app that was let in by OAuth may call, and with which permission (atproto permissions specification, "Resource
+Types", and what each method is).
+
+A method for which somebody must be signed in, and which has no line here, is never done by an app: passwords, e-mail
+address, app passwords, invite codes, activation and deletion belong to the account's own page.
+"""
+
+from collections.abc import Callable, Mapping
+
+from at_protocol.oauth.grant import Grant
+from at_protocol.oauth.permissions import (
+    AccountPermission,
+    BlobPermission,
+    IdentityPermission,
+    RepoPermission,
+    RpcPermission,
+    Writing,
+)
+from aurora_locus.accounts.model import Scope
+from aurora_locus.blobs.media_type import UNKNOWN
+from aurora_locus.xrpc.authentication import Caller, Need
+from groundwork.errors import Forbidden
+
+Missing = str | None
+"""The scope that would have allowed it; None where it is allowed."""
+
+_OPEN_TO_ANYBODY = frozenset({Need.NOTHING, Need.ARRIVAL})
+
+
+def _nothing(_grant: Grant) -> Missing:
+    return None
+
+
+def _manages(attribute: str) -> Callable[[Grant], Missing]:
+    wanted = AccountPermission(attribute, may_manage=True).scope()
+    return lambda grant: None if grant.may_manage(attribute) else wanted
+
+
+def _changes_identity(attribute: str) -> Callable[[Grant], Missing]:
+    wanted = IdentityPermission(attribute).scope()
+    return lambda grant: None if grant.may_change_identity(attribute) else wanted
+
+
+def _sees_repo(grant: Grant) -> Missing:
+    holds = any(each.attribute == "repo" for each in grant.account)
+    return None if holds else AccountPermission("repo").scope()
+
+
+def _calls_here(method: str) -> Callable[[Grant], Missing]:
+    wanted = RpcPermission((method,), "*").scope()
+    return lambda grant: None if grant.may_call_here(method) else wanted
+
+
+_IDENTITY, _REPO, _SERVER, _ACTOR = "com.atproto.identity", "com.atproto.repo", "com.atproto.server", "app.bsky.actor"
+
+# Those with `_nothing` either need no more than who somebody is, or ask for what they need once they know the record, the
+# file or the service.
+NEEDS: Mapping[str, Callable[[Grant], Missing]] = {
+    f"{_ACTOR}.getPreferences": _calls_here(f"{_ACTOR}.getPreferences"),
+    f"{_ACTOR}.putPreferences": _calls_here(f"{_ACTOR}.putPreferences"),
+    f"{_IDENTITY}.getRecommendedDidCredentials": _nothing,
+    f"{_IDENTITY}.refreshIdentity": _nothing,
+    f"{_IDENTITY}.requestPlcOperationSignature": _changes_identity("*"),
+    f"{_IDENTITY}.signPlcOperation": _changes_identity("*"),
+    f"{_IDENTITY}.submitPlcOperation": _changes_identity("*"),
+    f"{_IDENTITY}.updateHandle": _changes_identity("handle"),
+    f"{_REPO}.applyWrites": _nothing,
+    f"{_REPO}.createRecord": _nothing,
+    f"{_REPO}.deleteRecord": _nothing,
+    f"{_REPO}.importRepo": _manages("repo"),
+    f"{_REPO}.listMissingBlobs": _nothing,
+    f"{_REPO}.putRecord": _nothing,
+    f"{_REPO}.uploadBlob": _nothing,
+    f"{_SERVER}.checkAccountStatus": _sees_repo,
+    f"{_SERVER}.confirmEmail": _manages("email"),
+    f"{_SERVER}.getServiceAuth": _nothing,
+    f"{_SERVER}.getSession": _nothing,
+    f"{_SERVER}.requestEmailConfirmation": _manages("email"),
+}
+
+
+def require(need: Need, nsid: str, caller: Caller | None) -> None:
+    """Raise Forbidden unless an app may call the method at all; ``ScopeMissing`` where its person could allow it."""
+    if caller is None or caller.grant is None or need in _OPEN_TO_ANYBODY:
+        return
+    asked = NEEDS.get(nsid)
+    if asked is None:
+        raise Forbidden(f"{nsid} is nothing that an app may do. It is done on this server's own account page.")
+    _require(asked(caller.grant))
+
+
+def require_writing(caller: Caller | None, collection: str, *writings: Writing) -> None:
+    """Raise Forbidden (``ScopeMissing``) unless an app may do all of this with records of the collection."""
+    if caller is None or caller.grant is None:
+        return
+    for writing in writings:
+        if not caller.grant.may_write(collection, writing):
+            _require(RepoPermission((collection,), frozenset({writing})).scope())
+
+
+def require_upload(caller: Caller | None, content_type: str | None) -> None:
+    """Raise Forbidden (``ScopeMissing``) unless an app may upload files of the type that it declares."""
+    if caller is None or caller.grant is None:
+        return
+    bare = (content_type or "").partition(";")[0].strip().lower() or UNKNOWN
+    if not caller.grant.may_upload(bare):
+        _require(BlobPermission((bare,)).scope())
+
+
+def require_rpc(caller: Caller | None, *, audience: str, method: str) -> None:
+    """Raise Forbidden (``ScopeMissing``) unless an app may call this method of this service (``did#service``) for its
+    person; ``*`` is every method. Sessions of the account itself are none of this function's business.
+    """
+    if caller is None or caller.grant is None:
+        return
+    if not caller.grant.may_call(method, audience):
+        _require(RpcPermission((method,), audience).scope())
+
+
+def may_read_email(caller: Caller | None) -> bool:
+    """Whether the account's address may be shown to this caller."""
+    return caller is not None and (caller.grant is None or caller.grant.may_read_email())
+
+
+def scope_at_services(caller: Caller | None) -> Scope | None:
+    """The session scope by which calls of other services are judged. An app was judged by :func:`require_rpc`."""
+    if caller is not None and caller.grant is not None:
+        return Scope.PRIVILEGED_APP_PASSWORD
+    return None if caller is None else caller.scope
+
+
+def _require(missing: Missing) -> None:
+    if missing is not None:
+        why = f'Missing required scope "{missing}"; the person who let this app in has not allowed that.'
+        raise Forbidden(why, name="ScopeMissing")

@@ -1,0 +1,70 @@
+"""Blobs of a whole PDS in a bucket, and in a folder that the operator chose."""
+
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from groundwork.blobstore.open_ import Bucket, open_bucket
+from tests.aurora_locus.conftest import OpenTown
+from tests.aurora_locus.town import Person, Town
+from tests.buckets import MakeBucket
+
+TEXT = b"<p>hello " * 1000
+
+
+def in_bucket(bucket: Bucket) -> dict[str, Any]:
+    return {
+        "blobstore_s3_bucket": bucket.name,
+        "blobstore_s3_region": bucket.region,
+        "blobstore_s3_endpoint": bucket.endpoint,
+        "blobstore_s3_access_key_id": bucket.access_key_id,
+        "blobstore_s3_secret_access_key": bucket.secret_access_key,
+        "blobstore_s3_force_path_style": bucket.force_path_style,
+    }
+
+
+async def publish(town: Town, person: Person) -> str:
+    """Upload a blob and refer to it; its address."""
+    made = await town.http.post(
+        "/xrpc/com.atproto.repo.uploadBlob", content=TEXT, headers=person.headers | {"content-type": "text/html"}
+    )
+    assert made.status_code == 200, made.text
+    blob = made.json()["blob"]
+    body = {"repo": person.did, "collection": "org.example.note", "rkey": "a", "record": {"picture": blob}}
+    answer = await person.post("com.atproto.repo.createRecord", body)
+    assert answer.status_code == 200, answer.text
+    return str(blob["ref"]["$link"])
+
+
+async def get(town: Town, did: str, cid: str, **headers: str) -> httpx.Response:
+    return await town.http.get("/xrpc/com.atproto.sync.getBlob", params={"did": did, "cid": cid}, headers=headers)
+
+
+async def test_life_of_a_blob_in_a_bucket(open_the_town: OpenTown, make_bucket: MakeBucket):
+    """Uploaded, public, read in part, gone with its record; nothing is on the disk."""
+    bucket = make_bucket()
+    town = await open_the_town(**in_bucket(bucket))
+    ada = await town.sign_up("ada")
+    cid = await publish(town, ada)
+    whole = await get(town, ada.did, cid)
+    assert whole.content == TEXT
+    assert whole.headers["content-security-policy"] == "default-src 'none'; sandbox"
+    part = await get(town, ada.did, cid, range="bytes=9-17")
+    assert (part.status_code, part.content) == (206, TEXT[9:18])
+    assert [one.key async for one in open_bucket(bucket).list()] == [f"{ada.did}/{cid}"]
+    assert not (town.settings.data_directory / "blobs").exists()
+    await ada.post("com.atproto.repo.deleteRecord", {"repo": ada.did, "collection": "org.example.note", "rkey": "a"})
+    await town.pds.registry.repositories.blobs.settle()
+    assert [one async for one in open_bucket(bucket).list()] == []
+
+
+async def test_folder_of_the_operator(open_the_town: OpenTown, tmp_path: Path):
+    """By DID and CID, directly below the folder."""
+    town = await open_the_town(
+        blobstore_disk_location=str(tmp_path / "chosen"), blobstore_disk_tmp_location=str(tmp_path / "unfinished")
+    )
+    ada = await town.sign_up("ada")
+    cid = await publish(town, ada)
+    assert (tmp_path / "chosen" / ada.did / cid).read_bytes() == TEXT
+    assert list((tmp_path / "unfinished").iterdir()) == []

@@ -1,0 +1,57 @@
+"""No account's blobs take more than its quota, however many uploads come at once and through however many processes."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from aurora_locus.blobs import quotas
+from aurora_locus.repository.repositories import Repositories
+from groundwork.clock import HandClock
+from groundwork.database.transaction import Database
+from groundwork.errors import TooLarge
+from tests.aurora_locus.blobs.uploading import send
+from tests.aurora_locus.conftest import LIMITS, assemble
+from tests.aurora_locus.hosted import Hosted
+
+
+async def stored(db: Database, person: Hosted) -> tuple[int, int]:
+    async with db.reader() as reader:
+        return await quotas.standing(reader, person.did, LIMITS.quota_bytes)
+
+
+async def test_uploads_at_once_in_two_processes_fill_it_and_no_more(
+    ada: Hosted, db: Database, clock: HandClock, tmp_path: Path
+):
+    """Twenty of 1000 bytes where there is room for seven: seven rows, seven files."""
+    await db.write(lambda w: quotas.set_quota(w, ada.did, 7_500))
+    other = Hosted(await assemble(db, clock, tmp_path), ada.did, ada.key)
+    outcomes = await asyncio.gather(
+        *(send((ada, other)[number % 2], f"{number:04}".encode() * 250) for number in range(20)), return_exceptions=True
+    )
+    refused = [outcome for outcome in outcomes if isinstance(outcome, TooLarge)]
+    assert len(refused) == 13
+    assert {failure.name for failure in refused} == {"BlobQuotaExceeded"}
+    assert await stored(db, ada) == (7_500, 7_000)
+    for repositories in (ada.repositories, other.repositories):
+        await repositories.blobs.settle()
+    assert len([file async for file in ada.repositories.blobs.store.list()]) == 7
+
+
+async def test_the_same_bytes_again_take_no_more_room(ada: Hosted, db: Database):
+    await db.write(lambda w: quotas.set_quota(w, ada.did, 1_000))
+    await send(ada, b"x" * 1_000)
+    await send(ada, b"x" * 1_000)
+    with pytest.raises(TooLarge):
+        await send(ada, b"y")
+
+
+async def test_quota_of_one_account(repositories: Repositories, ada: Hosted, ben: Hosted, db: Database):
+    """Its own while it has one, then the server's again; others are not touched."""
+    await db.write(lambda w: quotas.set_quota(w, ada.did, 10))
+    with pytest.raises(TooLarge, match="10 bytes"):
+        await send(ada, b"x" * 11)
+    await send(ben, b"x" * 11)
+    await db.write(lambda w: quotas.set_quota(w, ada.did, None))
+    await send(ada, b"x" * 11)
+    assert await stored(db, ada) == (LIMITS.quota_bytes, 11)

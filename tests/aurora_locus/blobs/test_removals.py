@@ -1,0 +1,263 @@
+"""Files follow their rows: never missing while a row stands, gone for good once nothing refers to them."""
+
+import asyncio
+import random
+from pathlib import Path
+
+import pytest
+
+from at_protocol.data.cid import Cid
+from at_protocol.syntax.did import Did
+from aurora_locus.blobs import removals
+from aurora_locus.blobs.queries import find, list_missing
+from aurora_locus.blobs.removals import CLAIM
+from aurora_locus.blobs.sweep import SHORTEST_GRACE, sweep, sweep_all
+from aurora_locus.blobs.uploads import object_name, quarantine_name
+from aurora_locus.repository.repositories import Repositories
+from groundwork.blobstore.contract import put
+from groundwork.clock import HOUR, MINUTE, SECOND, HandClock
+from groundwork.database.transaction import Database, Writer
+from groundwork.errors import Failure, NotFound, Refused, Unavailable
+from tests.aurora_locus.blobs.uploading import has_file, make_old, refer, send
+from tests.aurora_locus.conftest import assemble
+from tests.aurora_locus.hosted import Hosted
+
+PICTURE = b"a picture " * 300
+
+
+async def owed(db: Database) -> int:
+    async with db.reader() as reader:
+        return len(await reader.fetch("select did from blob_removals"))
+
+
+async def test_a_file_goes_with_its_last_reference_and_nothing_stays_owed(ada: Hosted, db: Database):
+    blob = await send(ada, PICTURE)
+    await refer(ada, "one", blob)
+    await refer(ada, "two", blob)
+    await ada.delete("one")
+    assert await has_file(ada, blob.cid)
+    await ada.delete("two")
+    assert not await has_file(ada, blob.cid)
+    assert await owed(db) == 0
+
+
+async def test_a_file_whose_remover_died_goes_at_the_next_sweep(
+    ada: Hosted, db: Database, clock: HandClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """What is owed is a row of the transaction that dropped the blob's."""
+    blob = await send(ada, PICTURE)
+    await refer(ada, "one", blob)
+    monkeypatch.setattr(ada.repositories.blobs, "remove_files_soon", lambda *_: None)  # killed before it begins
+    await ada.delete("one")
+    assert await has_file(ada, blob.cid)
+    after = await assemble(db, clock, tmp_path)
+    await sweep(after.blobs, clock.now())
+    assert not await has_file(ada, blob.cid)
+    assert await owed(db) == 0
+
+
+async def test_a_file_being_removed_cannot_be_uploaded_again_until_it_has_gone(
+    ada: Hosted, db: Database, clock: HandClock
+):
+    """Another process has claimed it: the upload is told to come again, and then succeeds."""
+    blob = await send(ada, PICTURE)
+    clock.turn(7 * HOUR)
+
+    def claim(w: Writer) -> list[Cid]:
+        w.execute("delete from blobs")
+        removals.owe(w, ada.did, [blob.cid])
+        return removals.claim(w, ada.did, [blob.cid])
+
+    assert await db.write(claim) == [blob.cid]
+    with pytest.raises(Unavailable, match="upload it again"):
+        await send(ada, PICTURE)
+    assert await find(db, ada.did, blob.cid) is None
+    clock.turn(CLAIM + SECOND)  # who claimed it is long dead
+    await send(ada, PICTURE)
+    await sweep(ada.repositories.blobs, clock.now())
+    assert await has_file(ada, blob.cid)
+
+
+async def test_an_upload_takes_back_a_removal_that_nobody_has_begun(ada: Hosted, db: Database, clock: HandClock):
+    blob = await send(ada, PICTURE)
+
+    def drop(w: Writer) -> None:
+        w.execute("delete from blobs")
+        removals.owe(w, ada.did, [blob.cid])
+
+    await db.write(drop)
+    await send(ada, PICTURE)
+    await sweep_all(ada.repositories.blobs, clock.now())
+    assert await has_file(ada, blob.cid)
+    assert await owed(db) == 0
+
+
+async def test_no_file_goes_while_a_pin_holds(ada: Hosted, db: Database, clock: HandClock):
+    """A backup that has read the rows still finds every file."""
+    blob = await send(ada, PICTURE)
+    await refer(ada, "one", blob)
+    await removals.pin(db, "a backup", 10 * MINUTE)
+    await ada.delete("one")
+    await sweep(ada.repositories.blobs, clock.now())
+    assert await has_file(ada, blob.cid)
+    await removals.unpin(db, "a backup")
+    await sweep(ada.repositories.blobs, clock.now())
+    assert not await has_file(ada, blob.cid)
+
+
+@pytest.mark.parametrize(
+    ("age", "grace", "stays"), [(59 * MINUTE, 0, True), (61 * MINUTE, 0, False), (5 * HOUR, 6 * HOUR, True)]
+)
+async def test_an_upload_has_its_hour(ada: Hosted, clock: HandClock, age: int, grace: int, stays: bool):
+    """Whatever grace is configured, an hour is the floor."""
+    blob = await send(ada, PICTURE)
+    clock.turn(age)
+    await sweep(ada.repositories.blobs, clock.now(), grace)
+    assert await has_file(ada, blob.cid) is stays
+
+
+async def test_files_that_no_row_knows_go_when_they_are_old(ada: Hosted, clock: HandClock, tmp_path: Path):
+    """A fresh one may belong to an upload whose row is just being made."""
+    store = ada.repositories.blobs.store
+    known = await send(ada, PICTURE)
+    orphan, web = Cid.for_raw(b"orphan"), Did("did:web:localhost%3A99")
+    await put(store, object_name(ada.did, orphan), b"orphan")
+    await put(store, object_name(web, orphan), b"orphan")
+    await put(store, "somebody.else/left-this", b"?")
+    assert (await sweep_all(ada.repositories.blobs, clock.now())).orphans == 0
+    make_old(tmp_path / "blobs")
+    assert (await sweep_all(ada.repositories.blobs, clock.now())).orphans == 2
+    assert sorted([stored.key async for stored in store.list()]) == sorted(
+        [object_name(ada.did, known.cid), "somebody.else/left-this"]
+    )
+
+
+async def test_quarantine_and_back(ada: Hosted, db: Database, clock: HandClock):
+    """Taken down: the file leaves its place; lifted: it is back; and nobody uploads it meanwhile."""
+    blob = await send(ada, PICTURE)
+    await refer(ada, "one", blob)
+    blobs = ada.repositories.blobs
+    await db.write(lambda w: w.execute("update blobs set takedown_ref = 'x'"))
+    assert (await sweep_all(blobs, clock.now())).moved == 1
+    assert not await has_file(ada, blob.cid)
+    assert await blobs.store.size(quarantine_name(ada.did, blob.cid)) == len(PICTURE)
+    with pytest.raises(Refused, match="taken down"):
+        await send(ada, PICTURE)
+    await db.write(lambda w: w.execute("update blobs set takedown_ref = null"))
+    assert (await sweep_all(blobs, clock.now())).moved == 1
+    assert await has_file(ada, blob.cid)
+    assert (await sweep_all(blobs, clock.now())).moved == 0
+
+
+async def test_a_deleted_account_leaves_no_file(ada: Hosted, db: Database, clock: HandClock):
+    """Also of what is in quarantine."""
+    from aurora_locus.repository import hosting  # for this test alone
+
+    kept, hidden = await send(ada, PICTURE), await send(ada, b"hidden")
+    await refer(ada, "one", kept, hidden)
+    await db.write(lambda w: w.execute("update blobs set takedown_ref = 'x' where cid = :cid", cid=bytes(hidden.cid)))
+    await sweep_all(ada.repositories.blobs, clock.now())
+    await db.write(lambda w: hosting.remove(w, ada.repositories, ada.did))
+    await ada.repositories.blobs.settle()
+    assert [stored.key async for stored in ada.repositories.blobs.store.list()] == []
+    assert await owed(db) == 0
+
+
+async def test_missing_blobs_are_listed_until_they_come(ada: Hosted, db: Database):
+    """An imported repository names what is still to be brought; brought, it is public at once."""
+    from aurora_locus.blobs.references import add_imported_references  # for this test alone
+
+    cid = Cid.for_raw(PICTURE)
+    row = {"did": ada.did, "collection": "org.example.note", "rkey": "a", "cid": bytes(cid)}
+    await db.write(lambda w: add_imported_references(w, ada.did, [row]))
+    (missing,) = await list_missing(db, ada.did, cursor=None, limit=10)
+    assert missing == (cid, "org.example.note", "a")
+    await send(ada, PICTURE)
+    assert await list_missing(db, ada.did, cursor=None, limit=10) == []
+    stored = await find(db, ada.did, cid)
+    assert stored is not None
+    assert stored.is_public
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_sweeping_races_writing(
+    repositories: Repositories, db: Database, clock: HandClock, tmp_path: Path, seed: int
+):
+    """At the very edge of the grace, by two processes: a record that was accepted has its blobs, with their files.
+
+    Uploads, records, deletions and sweeps run at once; each record either is refused with a name or finds its blob for
+    as long as it stands.
+    """
+    chance = random.Random(seed)
+    ada = await Hosted.make(repositories, "ada")
+    other = Hosted(await assemble(db, clock, tmp_path), ada.did, ada.key)
+    pictures = [f"picture {number} ".encode() * 50 for number in range(4)]
+    standing: dict[str, Cid] = {}
+    written = 0
+
+    async def person(who: Hosted, name: str) -> None:
+        nonlocal written
+        for number in range(12):
+            await asyncio.sleep(0)
+            content = chance.choice(pictures)
+            rkey = f"{name}{number}"
+            try:
+                blob = await send(who, content)
+                for _ in range(chance.randrange(4)):
+                    await asyncio.sleep(0)
+                await refer(who, rkey, blob)
+            except (NotFound, Unavailable):
+                continue
+            standing[rkey] = blob.cid
+            written += 1
+            if chance.random() < 0.6:
+                victim = chance.choice(list(standing))
+                if standing.pop(victim, None) is not None:
+                    await who.delete(victim)
+
+    async def sweeper(who: Repositories) -> None:
+        for _ in range(10):
+            clock.turn(SHORTEST_GRACE + SECOND)
+            await sweep(who.blobs, clock.now(), 0)
+
+    await asyncio.gather(
+        person(ada, "a"),
+        person(other, "b"),
+        sweeper(repositories),
+        sweeper(other.repositories),
+        return_exceptions=False,
+    )
+    clock.turn(2 * CLAIM)
+    for who in (repositories, other.repositories):
+        await who.blobs.settle()
+        await sweep(who.blobs, clock.now(), 0)
+    assert written > 0
+    for rkey, cid in standing.items():
+        stored = await find(db, ada.did, cid)
+        assert stored is not None, f"{rkey} lost the row of {cid}, seed {seed}"
+        assert stored.is_public
+        assert await has_file(ada, cid), f"{rkey} lost the file of {cid}, seed {seed}"
+    left = {stored.key async for stored in repositories.blobs.store.list()}
+    assert left == {object_name(ada.did, cid) for cid in standing.values()}
+
+
+async def test_failure_of_the_store_leaves_the_removal_owed(
+    ada: Hosted, db: Database, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+):
+    """The store is away when the file should go: it goes later."""
+    blob = await send(ada, PICTURE)
+    await refer(ada, "one", blob)
+    store = ada.repositories.blobs.store
+
+    async def away(_key: str) -> bool:
+        raise Unavailable("The store is away.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "delete", away)
+        await ada.delete("one")
+        await ada.repositories.blobs.settle()
+    assert await has_file(ada, blob.cid)
+    clock.turn(CLAIM + SECOND)
+    await sweep(ada.repositories.blobs, clock.now())
+    assert not await has_file(ada, blob.cid)
+    assert issubclass(Unavailable, Failure)

@@ -1,0 +1,42 @@
+"""The machine's clock is set back by an hour: revisions and numbers go on, and everything still verifies."""
+
+from aurora_locus.blobs.sweep import sweep
+from aurora_locus.maintenance import integrity
+from aurora_locus.repository.repositories import Repositories
+from aurora_locus.sequencer import retention
+from groundwork.clock import DAY, HOUR, SECOND, HandClock, Instant
+from groundwork.database.transaction import Database
+from tests.aurora_locus.blobs.uploading import has_file, refer, send
+from tests.aurora_locus.hosted import Hosted, frames_after, verify_log
+
+
+async def test_revisions_and_numbers_only_grow(ada: Hosted, db: Database, clock: HandClock):
+    """Each commit is newer than the one before, whatever the clock says; a careful consumer accepts the whole history.
+
+    The hour is more than the five minutes that consumers allow a revision to be ahead, so they read with a clock that is right.
+    """
+    revs = []
+    for step in (SECOND, -HOUR, SECOND, -DAY, SECOND, 2 * DAY):
+        clock.turn(step)
+        made = await ada.put("a", f"after {step}, {len(revs)}")
+        assert made is not None
+        revs.append(made.rev)
+    assert revs == sorted(set(revs))
+    numbers = [number for number, _ in await frames_after(db)]
+    assert numbers == sorted(set(numbers))
+    records = await verify_log(db, ada.did, ada.key.public, clock.now())
+    assert len(records) == 1
+    assert (await integrity.examine(db, None)).findings == []
+
+
+async def test_nothing_goes_before_its_time(ada: Hosted, repositories: Repositories, db: Database, clock: HandClock):
+    """An upload that was made in the future by today's clock stays, and so do the events."""
+    blob = await send(ada, b"picture")
+    clock.turn(-DAY)
+    await sweep(repositories.blobs, clock.now())
+    assert await has_file(ada, blob.cid)
+    assert await retention.retire(db, Instant(clock.now() - HOUR)) == 0
+    await refer(ada, "a", blob)
+    await ada.delete("a")
+    assert not await has_file(ada, blob.cid)
+    assert ada.repositories.fresh_record_key() < ada.repositories.fresh_record_key()

@@ -1,0 +1,39 @@
+"""Records kept in the form in which they are read."""
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from at_protocol.data import cbor, json_form
+from at_protocol.data.cid import Cid
+from aurora_locus.repository.json_forms import JsonForms
+
+VALUES = st.dictionaries(
+    st.text(min_size=1, max_size=10),
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text() | st.binary() | st.just(Cid.for_raw(b"x")),
+    max_size=6,
+)
+
+
+@given(VALUES)
+def test_form_is_cid_and_value(value):
+    """Made or found, it is what the JSON form of the record says."""
+    block = cbor.encode(value)
+    cid = Cid.for_cbor(block)
+    forms = JsonForms(1 << 20)
+    for _ in range(2):
+        told = msgspec.json.decode(b"{%b}" % forms.of(bytes(cid), block))
+        assert told == {"cid": str(cid), "value": json_form.to_json(value)}
+
+
+def test_it_stays_within_its_size_and_keeps_what_is_used():
+    forms = JsonForms(100_000)
+    blocks = [cbor.encode({"number": number, "text": "x" * 100}) for number in range(1000)]
+    cids = [bytes(Cid.for_cbor(block)) for block in blocks]
+    for cid, block in zip(cids, blocks, strict=True):
+        forms.of(cid, block)
+        forms.of(cids[0], blocks[0])
+    assert forms.has(cids[0])
+    assert forms.has(cids[-1])
+    assert not forms.has(cids[1])
+    assert 100 < sum(map(forms.has, cids)) < 400

@@ -1,0 +1,93 @@
+"""Somebody with an identity of their own, hosted elsewhere or by nobody any more: both keys are theirs."""
+
+import secrets
+from dataclasses import dataclass, replace
+from typing import Any
+
+import httpx
+
+from at_protocol.crypto.k256 import PrivateKey
+from at_protocol.identity import plc_operation
+from at_protocol.identity.plc_operation import Operation
+from at_protocol.syntax.did import Did
+from at_protocol.syntax.handle import Handle
+from at_protocol.syntax.nsid import Nsid
+from at_protocol.xrpc.service_auth import make_service_token
+from groundwork.clock import SECOND
+from tests.aurora_locus.town import IDENTITY, SERVER, Person, Town
+
+CREATE = f"{SERVER}.createAccount"
+ELSEWHERE = "https://old.example"
+
+
+@dataclass(frozen=True)
+class Traveller:
+    """``rotation`` may change the identity, ``signing`` signs for it."""
+
+    town: Town
+    name: str
+    rotation: PrivateKey
+    signing: PrivateKey
+    did: Did
+
+    @classmethod
+    async def born(cls, town: Town, name: str, pds: str = ELSEWHERE) -> "Traveller":
+        """A new identity in the town's directory that says it is hosted elsewhere."""
+        rotation, signing = PrivateKey(secrets.token_bytes(32)), PrivateKey(secrets.token_bytes(32))
+        unsigned = plc_operation.account_operation(
+            rotation_keys=(rotation.public,), signing_key=signing.public, handle=Handle(f"{name}.old.example"), pds=pds
+        )
+        genesis = plc_operation.sign(unsigned, rotation)
+        did = plc_operation.did_of(genesis)
+        await town.pds.registry.directory.submit(did, genesis)
+        return cls(town, name, rotation, signing, did)
+
+    def token(self, **changes: Any) -> str:
+        """What their old server, or they themselves, sign for this server."""
+        claims: dict[str, Any] = {
+            "issuer": self.did,
+            "audience": self.town.settings.did,
+            "method": Nsid(CREATE),
+            "now_seconds": self.town.clock.now() // SECOND,
+            "token_id": secrets.token_hex(8),
+            **changes,
+        }
+        return make_service_token(claims.pop("key", self.signing), **claims)
+
+    async def ask(self, token: str | None = None, **changes: Any) -> httpx.Response:
+        """Ask to be taken in."""
+        wish = {
+            "handle": f"{self.name}.test",
+            "email": f"{self.name}@example.org",
+            "password": f"password of {self.name}",
+            "did": self.did,
+            **changes,
+        }
+        asking = self.town.stranger.bearing(self.token() if token is None else token)
+        return await asking.post(CREATE, {key: value for key, value in wish.items() if value is not None})
+
+    async def arrive(self, **changes: Any) -> Person:
+        answer = await self.ask(**changes)
+        assert answer.status_code == 200, answer.text
+        return self.town.person(answer)
+
+    async def point_here(self, person: Person) -> None:
+        """Change the identity as this server recommends, with a key of one's own, directly in the directory."""
+        wanted = (await person.get(f"{IDENTITY}.getRecommendedDidCredentials")).json()
+        await self.change(
+            rotationKeys=wanted["rotationKeys"],
+            alsoKnownAs=wanted["alsoKnownAs"],
+            verificationMethods=wanted["verificationMethods"],
+            services=wanted["services"],
+        )
+
+    async def change(self, **fields: Any) -> None:
+        """Any change of the identity, signed with the key that may."""
+        directory = self.town.pds.registry.directory
+        newest = await directory.last(self.did)
+        assert isinstance(newest, Operation)
+        changed = plc_operation.parse_operation(
+            {**plc_operation.to_json(newest), "prev": str(plc_operation.cid_of(newest)), "sig": "", **fields}
+        )
+        assert isinstance(changed, Operation)
+        await directory.submit(self.did, plc_operation.sign(replace(changed, sig=None), self.rotation))

@@ -1,0 +1,242 @@
+"""The records that people's apps write: good ones are taken as valid, known bad ones are refused, and nothing of them stays."""
+
+from typing import Any
+
+import pytest
+
+from at_protocol.data import cbor
+from at_protocol.data.cid import Cid
+from tests.aurora_locus.hosted import Hosted
+from tests.aurora_locus.xrpc.conftest import Client
+
+pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+
+REPO = "com.atproto.repo"
+AT = "2026-03-01T12:00:00.000Z"
+BEN = "did:plc:bbbbbbbbbbbbbbbbbbbbbbbb"
+CID = "bafyreie5cvv4h45feadgeuwhbcutmh6t2ceseocckahdoe6uat64zmz454"
+POST_URI = f"at://{BEN}/app.bsky.feed.post/3jzfcijpj2z2a"
+LIST_URI = f"at://{BEN}/app.bsky.graph.list/3jzfcijpj2z2a"
+POST = {"uri": POST_URI, "cid": CID}
+
+# Collection, its key, a good record, and what makes it bad: the fields that replace the good ones (... leaves one out).
+RECORDS: list[tuple[str, str | None, dict[str, Any], list[dict[str, Any]]]] = [
+    (
+        "app.bsky.feed.post",
+        None,
+        {
+            "text": "hello @ben",
+            "createdAt": AT,
+            "langs": ["en"],
+            "facets": [
+                {
+                    "index": {"byteStart": 6, "byteEnd": 10},
+                    "features": [{"$type": "app.bsky.richtext.facet#mention", "did": BEN}],
+                }
+            ],
+            "reply": {"root": POST, "parent": POST},
+            "embed": {"$type": "app.bsky.embed.record", "record": POST},
+        },
+        [
+            {"text": "x" * 3001},
+            {"text": "👩‍👩‍👧" * 301},
+            {"text": ...},
+            {"createdAt": "yesterday"},
+            {"createdAt": ...},
+            {"langs": ["not a language!"]},
+            {"langs": ["en"] * 4},
+            {"reply": {"root": POST}},
+            {"embed": {"record": POST}},
+            {"embed": {"$type": "app.bsky.embed.images", "images": [{"image": "x", "alt": ""}]}},
+            {"facets": [{"index": {"byteStart": -1, "byteEnd": 3}, "features": []}]},
+            {"tags": ["x" * 641]},
+        ],
+    ),
+    ("app.bsky.feed.like", None, {"subject": POST, "createdAt": AT}, [{"subject": POST_URI}, {"subject": ...}]),
+    ("app.bsky.feed.repost", None, {"subject": POST, "createdAt": AT}, [{"subject": {"uri": POST_URI}}]),
+    ("app.bsky.graph.follow", None, {"subject": BEN, "createdAt": AT}, [{"subject": "ben.test"}, {"createdAt": ...}]),
+    ("app.bsky.graph.block", None, {"subject": BEN, "createdAt": AT}, [{"subject": POST_URI}]),
+    (
+        "app.bsky.graph.list",
+        None,
+        {"purpose": "app.bsky.graph.defs#modlist", "name": "a list", "createdAt": AT},
+        [{"name": ""}, {"name": "x" * 65}, {"purpose": ...}],
+    ),
+    (
+        "app.bsky.graph.listitem",
+        None,
+        {"subject": BEN, "list": LIST_URI, "createdAt": AT},
+        [{"list": "not a uri"}, {"subject": ...}],
+    ),
+    ("app.bsky.graph.listblock", None, {"subject": LIST_URI, "createdAt": AT}, [{"subject": BEN}]),
+    (
+        "app.bsky.graph.starterpack",
+        None,
+        {"name": "people", "list": LIST_URI, "createdAt": AT, "feeds": [{"uri": POST_URI}]},
+        [{"name": ""}, {"feeds": [{"uri": POST_URI}] * 4}],
+    ),
+    (
+        "app.bsky.graph.verification",
+        None,
+        {"subject": BEN, "handle": "ben.test", "displayName": "Ben", "createdAt": AT},
+        [{"handle": "not a handle"}, {"displayName": ...}],
+    ),
+    (
+        "app.bsky.actor.profile",
+        "self",
+        {"displayName": "Ana", "description": "hi", "pinnedPost": POST},
+        [{"displayName": "x" * 641}, {"displayName": "é" * 65}, {"avatar": "x"}, {"pinnedPost": POST_URI}],
+    ),
+    (
+        "app.bsky.actor.status",
+        "self",
+        {"status": "app.bsky.actor.status#live", "createdAt": AT, "durationMinutes": 10},
+        [{"durationMinutes": 0}, {"durationMinutes": "10"}],
+    ),
+    (
+        "app.bsky.feed.generator",
+        None,
+        {"did": "did:web:feeds.example.org", "displayName": "cats", "createdAt": AT},
+        [{"did": "feeds.example.org"}, {"displayName": "x" * 241}],
+    ),
+    (
+        "app.bsky.feed.threadgate",
+        None,
+        {"post": POST_URI, "createdAt": AT, "allow": [{"$type": "app.bsky.feed.threadgate#mentionRule"}]},
+        [{"allow": [{}]}, {"allow": [{"$type": "app.bsky.feed.threadgate#mentionRule"}] * 6}],
+    ),
+    (
+        "app.bsky.feed.postgate",
+        None,
+        {"post": POST_URI, "createdAt": AT, "detachedEmbeddingUris": [POST_URI]},
+        [{"detachedEmbeddingUris": [POST_URI] * 51}, {"post": ...}],
+    ),
+    (
+        "app.bsky.labeler.service",
+        "self",
+        {"policies": {"labelValues": ["spam"]}, "createdAt": AT},
+        [{"policies": {}}, {"policies": ...}],
+    ),
+    ("app.bsky.notification.declaration", "self", {"allowSubscriptions": "followers"}, [{"allowSubscriptions": ...}]),
+    ("chat.bsky.actor.declaration", "self", {"allowIncoming": "following"}, [{"allowIncoming": ...}]),
+]
+
+
+def body(ada: Hosted, collection: str, rkey: str | None, value: dict[str, Any], **more: Any) -> dict[str, Any]:
+    asked = {"repo": ada.did, "collection": collection, "record": {"$type": collection, **value}, **more}
+    return asked if rkey is None else {**asked, "rkey": rkey}
+
+
+@pytest.mark.parametrize(("collection", "rkey", "good", "bad"), RECORDS, ids=[record[0] for record in RECORDS])
+async def test_records_of_apps(
+    as_ada: Client, ada: Hosted, collection: str, rkey: str | None, good: dict[str, Any], bad: list[dict[str, Any]]
+) -> None:
+    """Checked without being asked for, as any app expects; unchecked only for those who say so."""
+    write = f"{REPO}.createRecord" if rkey is None else f"{REPO}.putRecord"
+    for validate in ({}, {"validate": True}):
+        answer = await as_ada.post(write, body(ada, collection, rkey, good, **validate))
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["validationStatus"] == "valid"
+    unknown = await as_ada.post(write, body(ada, collection, rkey, {**good, "org.example.more": 1}))
+    assert unknown.json()["validationStatus"] == "valid"
+    head = await ada.repositories.head(ada.did)
+    for changes in bad:
+        value = {key: kept for key, kept in {**good, **changes}.items() if kept is not ...}
+        for validate in ({}, {"validate": True}):
+            answer = await as_ada.post(write, body(ada, collection, rkey, value, **validate))
+            assert (answer.status_code, answer.json()["error"]) == (400, "InvalidRequest"), (changes, answer.text)
+            assert answer.json()["message"].startswith("The record is not valid: record")
+    assert await ada.repositories.head(ada.did) == head
+
+
+async def test_validation_of_one_bad_record_fails_the_batch(as_ada: Client, ada: Hosted) -> None:
+    kind = f"{REPO}.applyWrites"
+    good = {"$type": "app.bsky.feed.like", "subject": POST, "createdAt": AT}
+    writes = [
+        {"$type": f"{kind}#create", "collection": "app.bsky.feed.like", "value": value}
+        for value in (good, {**good, "createdAt": "now"})
+    ]
+    head = await ada.repositories.head(ada.did)
+    answer = await as_ada.post(kind, {"repo": ada.did, "writes": writes})
+    assert answer.status_code == 400
+    assert "Write 1" in answer.json()["message"]
+    assert await ada.repositories.head(ada.did) == head
+    unchecked = await as_ada.post(kind, {"repo": ada.did, "writes": writes, "validate": False})
+    assert all("validationStatus" not in result for result in unchecked.json()["results"])
+    mixed = [writes[0], {"$type": f"{kind}#create", "collection": "org.example.note", "value": {"a": 1}}]
+    results = (await as_ada.post(kind, {"repo": ada.did, "writes": mixed})).json()["results"]
+    assert [result["validationStatus"] for result in results] == ["valid", "unknown"]
+
+
+NOTE = "org.example.note"
+ONE, OTHER = {"$type": NOTE, "n": 1}, {"$type": NOTE, "n": 2}
+CID_OF = {"one": str(Cid.for_cbor(cbor.encode(ONE))), "other": str(Cid.for_cbor(cbor.encode(OTHER)))}
+
+
+# What is there, the swapRecord that is sent, whether that fits.
+SWAPS: list[tuple[str | None, str | None, bool]] = [
+    (None, "unsent", True),
+    (None, None, True),
+    (None, "one", False),
+    ("one", "unsent", True),
+    ("one", None, False),
+    ("one", "one", True),
+    ("one", "other", False),
+]
+# deleteRecord takes no null: there is nothing to delete that must not be there.
+MATRIX = [
+    (name, *swap)
+    for name in ("putRecord", "putRecord-same", "deleteRecord")
+    for swap in SWAPS
+    if not (name == "deleteRecord" and swap[1] is None)
+]
+
+
+@pytest.mark.parametrize("swap_commit", ["unsent", "present", "stale"])
+@pytest.mark.parametrize(("name", "held", "swap_record", "fits"), MATRIX)
+async def test_both_swaps(
+    as_ada: Client, ada: Hosted, name: str, held: str | None, swap_record: str | None, swap_commit: str, *, fits: bool
+) -> None:
+    """A write happens if everything that its author expects is so; otherwise InvalidSwap, and nothing is written."""
+    stale = str((await ada.repositories.head(ada.did)).commit)
+    await as_ada.post(f"{REPO}.createRecord", body(ada, NOTE, "beside", ONE))
+    if held is not None:
+        await as_ada.post(f"{REPO}.createRecord", body(ada, NOTE, "key", ONE))
+    head = await ada.repositories.head(ada.did)
+    asked: dict[str, Any] = {"repo": ada.did, "collection": NOTE, "rkey": "key"}
+    if swap_record != "unsent":
+        asked["swapRecord"] = None if swap_record is None else CID_OF[swap_record]
+    if swap_commit != "unsent":
+        asked["swapCommit"] = str(head.commit) if swap_commit == "present" else stale
+    if name != "deleteRecord":
+        asked["record"] = ONE if name == "putRecord-same" else OTHER
+    answer = await as_ada.post(f"{REPO}.{name.partition('-')[0]}", asked)
+    after = await ada.repositories.head(ada.did)
+    if not fits or swap_commit == "stale":
+        assert (answer.status_code, answer.json()["error"]) == (400, "InvalidSwap")
+        assert after == head
+        return
+    assert answer.status_code == 200
+    changes = held is not None if name == "deleteRecord" else (held is None or name == "putRecord")
+    assert (after != head) is changes
+    assert answer.json().get("commit", {}).get("rev") == (after.rev if changes else None)
+
+
+@pytest.mark.parametrize("name", ["createRecord", "applyWrites"])
+@pytest.mark.parametrize(("swap_commit", "is_written"), [("unsent", True), ("present", True), ("stale", False)])
+async def test_swap_of_the_commit_alone(
+    as_ada: Client, ada: Hosted, name: str, swap_commit: str, *, is_written: bool
+) -> None:
+    stale = str((await ada.repositories.head(ada.did)).commit)
+    await as_ada.post(f"{REPO}.createRecord", body(ada, NOTE, "beside", ONE))
+    head = await ada.repositories.head(ada.did)
+    create = {"$type": f"{REPO}.applyWrites#create", "collection": NOTE, "value": ONE}
+    asked = {"repo": ada.did, "writes": [create]} if name == "applyWrites" else body(ada, NOTE, None, ONE)
+    if swap_commit != "unsent":
+        asked["swapCommit"] = str(head.commit) if swap_commit == "present" else stale
+    answer = await as_ada.post(f"{REPO}.{name}", asked)
+    if is_written:
+        assert answer.json()["commit"]["rev"] > head.rev
+    else:
+        assert (answer.status_code, answer.json()["error"]) == (400, "InvalidSwap")
+        assert await ada.repositories.head(ada.did) == head

@@ -1,0 +1,428 @@
+"""Calls that are passed on to other services: who may, what crosses, what comes back."""
+
+import asyncio
+import zlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response, StreamingResponse
+
+from at_network.txt_records import Dns
+from at_protocol.syntax.nsid import Nsid
+from at_protocol.xrpc.service_auth import check_signature, read_service_token
+from aurora_locus.accounts.service_tokens import PROTECTED
+from aurora_locus.federation import upstream
+from aurora_locus.federation.upstream import MAX_ANSWER_BYTES
+from aurora_locus.federation.upstream import Request as UpstreamRequest
+from groundwork.http.client import HttpClient
+from groundwork.http.reach import PUBLIC, AddressRefused
+from tests.at_network.peers import name_server
+from tests.aurora_locus.conftest import OpenTown
+from tests.aurora_locus.strangers import Stranger, open_stranger
+from tests.aurora_locus.town import SERVER, Person, Town
+
+pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+
+THING = "com.example.notes.getThing"
+REPORT = "com.atproto.moderation.createReport"
+PROFILE = "app.bsky.actor.getProfile"
+
+
+@pytest.fixture
+async def stranger() -> AsyncIterator[Stranger]:
+    async with open_stranger() as opened:
+        opened.answer(THING, {"thing": 1})
+        yield opened
+
+
+@pytest.fixture
+async def ana(town: Town) -> Person:
+    return await town.sign_up("ana")
+
+
+async def ask(
+    person: Person, nsid: str, to: str | None = None, *, method: str = "GET", **options: Any
+) -> httpx.Response:
+    headers = {**person.headers, **options.pop("headers", {}), **({} if to is None else {"atproto-proxy": to})}
+    return await person.http.request(method, f"/xrpc/{nsid}", headers=headers, **options)
+
+
+def refused(answer: httpx.Response, status: int, name: str) -> None:
+    assert (answer.status_code, answer.json()["error"]) == (status, name), answer.text
+    assert " " in answer.json()["message"]
+
+
+async def test_a_query_is_asked_with_the_accounts_own_token(town: Town, ana: Person, stranger: Stranger) -> None:
+    """The token names account, service and method, lives for a minute, and is signed with the account's key."""
+    answer = await ask(ana, f"{THING}?a=b%20c&a=d", f"{stranger.did}#notes")
+    assert (answer.status_code, answer.json()) == (200, {"thing": 1})
+    (asked,) = stranger.asked
+    assert (asked.method, asked.query) == ("GET", "a=b%20c&a=d")
+    now = town.clock.now() // 1_000_000
+    token = read_service_token(
+        asked.headers["authorization"].removeprefix("Bearer "),
+        audiences=[f"{stranger.did}#notes"],
+        method=Nsid(THING),
+        now_seconds=now,
+        allow_labeler=False,
+    )
+    assert (token.issuer, token.expires_at) == (ana.did, now + 60)
+    key = await town.pds.registry.repositories.keys.signing_key(ana.did)
+    check_signature(token, key.public)
+
+
+async def test_services_of_the_older_kind_get_their_bare_did(ana: Person, stranger: Stranger) -> None:
+    await ask(ana, THING, f"{stranger.did}#bsky_appview")
+    assert stranger.asked[0].claims["aud"] == stranger.did
+
+
+async def test_a_procedure_crosses_with_its_body(ana: Person, stranger: Stranger) -> None:
+    stranger.answer("com.example.notes.putThing", {"done": True})
+    answer = await ask(
+        ana, "com.example.notes.putThing", f"{stranger.did}#notes", method="POST", json={"text": "héllo"}
+    )
+    assert answer.json() == {"done": True}
+    (asked,) = stranger.asked
+    assert (asked.method, asked.body) == ("POST", '{"text":"héllo"}'.encode())
+    assert asked.headers["content-type"] == "application/json"
+
+
+async def test_only_listed_headers_cross(ana: Person, stranger: Stranger) -> None:
+    """No cookie, no credential of the session, no address of the person; and back the same way."""
+
+    async def answering(_request: Request) -> Response:
+        headers = {
+            "set-cookie": "a=b",
+            "x-powered-by": "x",
+            "location": "https://example.org/",
+            "access-control-allow-origin": "https://evil.example",
+            "atproto-repo-rev": "3jzfcijpj2z2a",
+            "atproto-content-labelers": "did:plc:x",
+            "content-language": "de",
+        }
+        return Response(b"{}", headers=headers, media_type="application/json")
+
+    stranger.answers[THING] = answering
+    sent = {
+        "cookie": "session=1",
+        "dpop": "proof",
+        "x-forwarded-for": "192.0.2.1",
+        "x-anything": "x",
+        "accept-language": "de",
+        "atproto-accept-labelers": "did:plc:abc;redact",
+        "x-bsky-topics": "art",
+    }
+    answer = await ask(ana, THING, f"{stranger.did}#notes", headers=sent)
+    (asked,) = stranger.asked
+    assert asked.headers.keys() <= {
+        "host", "authorization", "accept", "accept-encoding", "user-agent",
+        "accept-language", "atproto-accept-labelers", "x-bsky-topics",
+    }  # fmt: skip
+    assert asked.headers["atproto-accept-labelers"] == "did:plc:abc;redact"
+    assert "session" not in str(asked.headers)
+    assert answer.headers["atproto-repo-rev"] == "3jzfcijpj2z2a"
+    assert answer.headers["content-language"] == "de"
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert not {"set-cookie", "x-powered-by", "location"} & answer.headers.keys()
+    assert "sandbox" in answer.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize("nsid", sorted(PROTECTED))
+async def test_what_is_done_here_never_leaves(ana: Person, stranger: Stranger, nsid: str) -> None:
+    """Whatever the case of the letters: a service that ignores it would do it."""
+    for spelled in (nsid, nsid.upper()):
+        answer = await ask(ana, spelled, f"{stranger.did}#notes", method="POST")
+        refused(answer, 400, "InvalidToken")
+    assert stranger.asked == []
+
+
+async def test_what_is_here_is_answered_here(ana: Person, stranger: Stranger) -> None:
+    """Whatever the header says, for repositories, sessions and preferences of its accounts this server is the authority."""
+    for nsid in ("app.bsky.actor.getPreferences", f"{SERVER}.getSession"):
+        assert (await ask(ana, nsid, f"{stranger.did}#notes")).status_code == 200
+    assert stranger.asked == []
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["", "#", "notes", "did:web:localhost", "did:web:localhost#", "#notes", "did:web:a.b#x#y", "did:web:a.b #x",
+     "did:key:zabc#x", "DID:web:a.b#x", "did:web:a.b/c#x", "did:web:localhost#x", "did:web:169.254.169.254#x",
+     "did:web:[::1]#x", "did:plc:short#x", "did:web:a.b#" + "x" * 300],
+)  # fmt: skip
+async def test_headers_that_name_nobody(ana: Person, header: str) -> None:
+    refused(await ask(ana, THING, header), 400, "InvalidRequest")
+
+
+async def test_unknown_service_and_unknown_identity(ana: Person, stranger: Stranger) -> None:
+    answer = await ask(ana, THING, f"{stranger.did}#other")
+    refused(answer, 400, "InvalidRequest")
+    assert "could not resolve proxy did service url" in answer.json()["message"]
+    answer = await ask(ana, THING, "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa#notes")
+    assert "could not resolve proxy did" in answer.json()["message"]
+
+
+async def test_this_server_does_not_ask_itself(town: Town, ana: Person) -> None:
+    """Neither under its own name nor through somebody else's document."""
+    refused(await ask(ana, THING, f"{town.settings.did}#atproto_pds"), 501, "MethodNotImplemented")
+    async with open_stranger(endpoint=town.settings.url) as loop:
+        answer = await ask(ana, THING, f"{loop.did}#notes")
+        refused(answer, 400, "InvalidRequest")
+        assert "back to this server" in answer.json()["message"]
+
+
+@pytest.mark.parametrize("endpoint", ["ftp://localhost", "http://localhost/path", "javascript:alert(1)", "localhost"])
+async def test_other_schemes_are_no_services(ana: Person, endpoint: str) -> None:
+    async with open_stranger(endpoint=endpoint) as stranger:
+        refused(await ask(ana, THING, f"{stranger.did}#notes"), 400, "InvalidRequest")
+
+
+async def test_nobody_is_asked_without_an_account(town: Town, ana: Person, stranger: Stranger) -> None:
+    to = f"{stranger.did}#notes"
+    refused(await ask(town.stranger, THING, to), 401, "AuthMissing")
+    refused(await ask(town.stranger.bearing("x.y.z"), THING, to), 400, "InvalidToken")
+    refused(await ask(town.administration, THING, to), 403, "Forbidden")
+    refused(await ask(ana.bearing(ana.refresh_token), THING, to), 400, "InvalidToken")
+    assert stranger.asked == []
+    assert stranger.resolved == 0  # strangers do not even make us look somebody up
+
+
+async def test_private_conversations_need_a_privileged_session(town: Town, ana: Person, stranger: Stranger) -> None:
+    stranger.answer("chat.bsky.convo.listConvos", {"convos": []})
+    to = f"{stranger.did}#notes"
+    for name, privileged, status in (("plain", False, 400), ("full", True, 200)):
+        made = (await ana.post(f"{SERVER}.createAppPassword", {"name": name, "privileged": privileged})).json()
+        app = town.person(await town.sign_in("ana.test", made["password"]))
+        answer = await ask(app, "chat.bsky.convo.listConvos", to)
+        assert answer.status_code == status, answer.text
+        if status == 400:
+            assert answer.json()["message"].startswith("Bad token method")
+        assert (await ask(app, THING, to)).status_code == 200
+    assert (await ask(ana, "chat.bsky.convo.listConvos", to)).status_code == 200
+
+
+async def test_deactivated_accounts_speak_to_nobody(ana: Person, stranger: Stranger) -> None:
+    await ana.post(f"{SERVER}.deactivateAccount", {})
+    refused(await ask(ana, THING, f"{stranger.did}#notes"), 401, "AccountDeactivated")
+    assert stranger.asked == []
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "told"),
+    [
+        (400, {"error": "NotFound", "message": "no such thing"}, (400, "NotFound")),
+        (403, {"error": "Blocked"}, (403, "Blocked")),
+        (429, {"error": "RateLimitExceeded", "message": "slow down"}, (429, "RateLimitExceeded")),
+        (404, "<html>", (404, "XRPCNotSupported")),
+        (500, {"error": "InternalServerError", "message": "oh no"}, (502, "InternalServerError")),
+        (500, {"error": "ExpiredToken", "message": "what now"}, (502, "UpstreamFailure")),
+        (503, "<html>", (502, "UpstreamFailure")),
+        (504, {}, (504, "UpstreamTimeout")),
+        (501, {"error": "MethodNotImplemented", "message": "not here"}, (501, "MethodNotImplemented")),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+async def test_errors_keep_their_names(
+    ana: Person, stranger: Stranger, status: int, body: Any, told: tuple[int, str]
+) -> None:
+    stranger.answer(THING, body, status, {"retry-after": "7"})
+    answer = await ask(ana, THING, f"{stranger.did}#notes")
+    assert (answer.status_code, answer.json()["error"]) == told
+    if answer.status_code < 500:
+        assert answer.headers["retry-after"] == "7"
+
+
+async def test_redirects_and_pages_are_no_answers(ana: Person, stranger: Stranger) -> None:
+    async def redirect(_request: Request) -> Response:
+        return RedirectResponse("http://169.254.169.254/")
+
+    async def page(_request: Request) -> Response:
+        return Response("<script>alert(1)</script>", media_type="text/html")
+
+    for answering in (redirect, page):
+        stranger.answers[THING] = answering
+        refused(await ask(ana, THING, f"{stranger.did}#notes"), 502, "UpstreamFailure")
+
+
+async def test_nobody_at_the_address(ana: Person) -> None:
+    async with open_stranger(endpoint="http://127.0.0.1:1") as stranger:
+        refused(await ask(ana, THING, f"{stranger.did}#notes"), 502, "UpstreamFailure")
+
+
+@pytest.mark.parametrize("is_announced", [True, False], ids=["announced", "unannounced"])
+async def test_too_large_an_answer_is_refused_or_broken(ana: Person, stranger: Stranger, is_announced: bool) -> None:
+    """Announced it is an error; noticed in the middle, the connection breaks: it never ends as if it were whole."""
+
+    async def answering(_request: Request) -> Response:
+        async def pieces() -> AsyncIterator[bytes]:
+            for _ in range(11):
+                yield b"x" * 1024 * 1024
+
+        length = {"content-length": str(11 * 1024 * 1024)} if is_announced else {}
+        return StreamingResponse(pieces(), headers=length, media_type="application/octet-stream")
+
+    stranger.answers[THING] = answering
+    if is_announced:
+        refused(await ask(ana, THING, f"{stranger.did}#notes"), 502, "UpstreamFailure")
+        return
+    with pytest.raises(httpx.RemoteProtocolError):
+        await ask(ana, THING, f"{stranger.did}#notes")
+    assert MAX_ANSWER_BYTES == 10 * 1024 * 1024
+
+
+async def test_compressed_answers_cross_as_they_are(ana: Person, stranger: Stranger) -> None:
+    """Whoever cannot read an encoding does not get it: what the caller accepts is what is asked for."""
+
+    async def answering(request: Request) -> Response:
+        folder = zlib.compressobj(wbits=31)
+        folded = folder.compress(b'{"a":"b"}') + folder.flush()
+        assert request.headers["accept-encoding"] == "gzip"
+        return Response(folded, headers={"content-encoding": "gzip"}, media_type="application/json")
+
+    stranger.answers[THING] = answering
+    answer = await ask(ana, THING, f"{stranger.did}#notes", headers={"accept-encoding": "gzip"})
+    assert answer.headers["content-encoding"] == "gzip"
+    assert answer.json() == {"a": "b"}
+
+
+async def test_whoever_hangs_up_ends_the_call(ana: Person, town: Town, stranger: Stranger) -> None:
+    arrived, ended = asyncio.Event(), asyncio.Event()
+
+    async def answering(request: Request) -> Response:
+        arrived.set()
+        assert (await request.receive())["type"] == "http.disconnect"
+        ended.set()
+        return Response()
+
+    stranger.answers[THING] = answering
+    call = asyncio.ensure_future(ask(ana, THING, f"{stranger.did}#notes"))
+    await asyncio.wait_for(arrived.wait(), 10)
+    call.cancel()
+    await asyncio.wait_for(ended.wait(), 10)
+
+
+async def test_head_asks_with_head(ana: Person, stranger: Stranger) -> None:
+    answer = await ask(ana, THING, f"{stranger.did}#notes", method="HEAD")
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert stranger.asked[0].method == "HEAD"
+
+
+async def test_one_account_has_so_many_calls_at_a_time(
+    ana: Person, stranger: Stranger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aurora_locus.federation.proxying.MAX_AT_ONCE", 2)
+    arrived, release = asyncio.Semaphore(0), asyncio.Event()
+
+    async def answering(_request: Request) -> Response:
+        arrived.release()
+        await release.wait()
+        return Response(b"{}", media_type="application/json")
+
+    stranger.answers[THING] = answering
+    calls = [asyncio.ensure_future(ask(ana, THING, f"{stranger.did}#notes")) for _ in range(2)]
+    for _ in calls:
+        await asyncio.wait_for(arrived.acquire(), 10)
+    refused(await ask(ana, THING, f"{stranger.did}#notes"), 429, "RateLimitExceeded")
+    release.set()
+    assert [answer.status_code for answer in await asyncio.gather(*calls)] == [200, 200]
+    assert (await ask(ana, THING, f"{stranger.did}#notes")).status_code == 200
+
+
+async def test_the_operators_services_are_asked_by_method(open_the_town: OpenTown, stranger: Stranger) -> None:
+    """Apps that name nobody get the app view; reports go to the moderation; everything else is not here."""
+    async with open_stranger(services=("atproto_labeler",)) as moderation:
+        town = await open_the_town(
+            bsky_app_view_url=stranger.url,
+            bsky_app_view_did="did:web:view.example.org",
+            mod_service_url=moderation.url,
+            mod_service_did="did:web:mod.example.org",
+        )
+        ana = await town.sign_up("ana")
+        stranger.answer(PROFILE, {"did": ana.did, "handle": "ana.test"})
+        assert (await ask(ana, f"{PROFILE}?actor=ana.test")).status_code == 200
+        assert stranger.asked[0].claims["aud"] == "did:web:view.example.org"
+        assert (await ask(ana, f"{PROFILE}?actor=ana.test", "did:web:view.example.org#bsky_appview")).status_code == 200
+        report = {"reasonType": "x", "subject": {"$type": "com.atproto.admin.defs#repoRef", "did": ana.did}}
+        moderation.answer("com.atproto.moderation.createReport", {"id": 1})
+        answer = await ask(ana, "com.atproto.moderation.createReport", method="POST", json=report)
+        assert answer.json() == {"id": 1}
+        assert moderation.asked[0].claims["aud"] == "did:web:mod.example.org"
+        refused(await ask(ana, "com.example.unknown.thing"), 501, "MethodNotImplemented")
+        refused(await ask(town.stranger, PROFILE), 401, "AuthMissing")
+
+
+async def test_app_view_methods_without_an_app_view(ana: Person) -> None:
+    refused(await ask(ana, PROFILE), 501, "MethodNotImplemented")
+
+
+async def test_in_public_no_private_address_is_called(engine: str, stranger: Stranger) -> None:
+    """A document that leads to loopback or into the clear is refused before anything is connected."""
+    assert engine
+    http = HttpClient(PUBLIC, decompress=False)
+    request = UpstreamRequest("GET", f"/xrpc/{THING}", {})
+    for url in (
+        stranger.url,
+        "http://example.org",
+        "https://localhost",
+        "https://127.0.0.1",
+        "https://example.org:8443",
+    ):
+        with pytest.raises(AddressRefused):
+            await upstream.ask(http, url, request)
+    await http.close()
+    assert stranger.asked == []
+
+
+async def test_records_of_other_servers_are_the_app_views(open_the_town: OpenTown, stranger: Stranger) -> None:
+    """Nobody's token goes along: anybody may ask. What is here, and what nobody has, is answered here."""
+    town = await open_the_town(bsky_app_view_url=stranger.url, bsky_app_view_did="did:web:view.example.org")
+    ana = await town.sign_up("ana")
+    there = {"uri": "at://did:plc:x/org.example.note/one", "value": {"text": "theirs"}}
+    stranger.answer("com.atproto.repo.getRecord", there)
+    where = "repo=ben.example.org&collection=org.example.note&rkey=one"
+    answer = await town.http.get(f"/xrpc/com.atproto.repo.getRecord?{where}", headers=ana.headers)
+    assert answer.json() == there
+    (asked,) = stranger.asked
+    assert asked.query == where
+    assert "authorization" not in asked.headers
+    here = f"repo={ana.did}&collection=org.example.note&rkey=one"
+    refused(await town.http.get(f"/xrpc/com.atproto.repo.getRecord?{here}"), 400, "RecordNotFound")
+    assert len(stranger.asked) == 1
+    stranger.answer("com.atproto.repo.getRecord", {"error": "RecordNotFound", "message": "no such record"}, 400)
+    refused(await town.http.get(f"/xrpc/com.atproto.repo.getRecord?{where}"), 400, "RecordNotFound")
+
+
+async def test_a_handle_that_the_network_cannot_tell_is_as_the_app_view_saw_it(
+    open_the_town: OpenTown, stranger: Stranger
+) -> None:
+    async with name_server({}) as names:
+        names.is_failing = True
+        town = await open_the_town(bsky_app_view_url=stranger.url, bsky_app_view_did="did:web:view.example.org")
+        resolver = town.pds.registry.network.resolve_handle.__self__
+        resolver._dns = Dns(("127.0.0.1", names.port), timeout_seconds=1)
+        resolve = "/xrpc/com.atproto.identity.resolveHandle?handle=ben.localhost-without-a-server.org"
+        refused(await town.http.get(resolve), 502, "UpstreamFailure")
+        stranger.answer("com.atproto.identity.resolveHandle", {"did": "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"})
+        assert (await town.http.get(resolve)).json() == {"did": "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"}
+        stranger.answer("com.atproto.identity.resolveHandle", {"did": "nobody"})
+        refused(await town.http.get(resolve), 502, "UpstreamFailure")
+
+
+async def test_who_was_taken_down_may_object(open_the_town: OpenTown) -> None:
+    """A report goes to the moderation even then, and nothing else does."""
+    async with open_stranger(services=("atproto_labeler",)) as moderation:
+        moderation.answer(REPORT, {"id": 1})
+        town = await open_the_town(mod_service_url=moderation.url, mod_service_did="did:web:mod.example.org")
+        ana = await town.sign_up("ana")
+        subject = {"$type": "com.atproto.admin.defs#repoRef", "did": ana.did}
+        decided = {"subject": subject, "takedown": {"applied": True}}
+        taken_down = await town.administration.post("com.atproto.admin.updateSubjectStatus", decided)
+        assert taken_down.status_code == 200
+        wish = {"identifier": "ana.test", "password": "password of ana", "allowTakendown": True}
+        ana = town.person(await town.stranger.post(f"{SERVER}.createSession", wish))
+        appeal = {"reasonType": "com.atproto.moderation.defs#reasonAppeal", "subject": subject}
+        assert (await ask(ana, REPORT, method="POST", json=appeal)).json() == {"id": 1}
+        assert (await ask(ana, "tools.ozone.moderation.getEvent")).status_code == 401
+        assert len(moderation.asked) == 1

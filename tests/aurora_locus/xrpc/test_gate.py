@@ -1,0 +1,122 @@
+"""How often one address and one account may call, and who is not counted."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from aurora_locus.xrpc import gate
+from aurora_locus.xrpc.com_atproto_repo import writer_limits
+from groundwork.clock import HOUR, MINUTE
+from groundwork.rate_limit.contract import Limit
+from groundwork.settings import Secret
+from tests.aurora_locus.conftest import OpenTown
+from tests.aurora_locus.town import SERVER, Person, Town
+
+pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+
+DESCRIBE = f"/xrpc/{SERVER}.describeServer"
+NOTE = "org.example.note"
+KEY = "a key of sixteen characters"
+
+
+@pytest.fixture
+def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In development limits are a thousand times as wide: these are five requests, and thirty points of writes."""
+    monkeypatch.setattr(gate, "ADDRESS", Limit("address", 5, 300))
+    monkeypatch.setattr(gate, "widened", lambda limit: limit)
+    monkeypatch.setattr("aurora_locus.xrpc.limits.effective", lambda _registry, limit: limit)
+
+
+async def ask(town: Town, peer: str = "192.0.2.1", **headers: str) -> httpx.Response:
+    return await town.http.get(DESCRIBE, headers={"x-forwarded-for": peer, **headers})
+
+
+def told(answer: httpx.Response) -> tuple[str, str]:
+    return answer.headers["ratelimit-limit"], answer.headers["ratelimit-remaining"]
+
+
+def test_the_published_figures(engine: str) -> None:
+    """What other servers of this network allow, apps are made for."""
+    assert engine
+    assert (gate.ADDRESS.points, gate.ADDRESS.window_seconds) == (3000, 300)
+    assert (writer_limits.WRITES.points, writer_limits.WRITES_DAILY.points) == (5000, 35_000)
+
+
+@pytest.mark.usefixtures("narrow")
+async def test_every_answer_tells_and_the_last_refuses(open_the_town: OpenTown) -> None:
+    town = await open_the_town(trusted_proxy_hops=1)
+    for left in ("4", "3", "2"):
+        assert told(await ask(town)) == ("5", left)
+    unknown = await town.http.get("/xrpc/com.example.unknown", headers={"x-forwarded-for": "192.0.2.1"})
+    assert (unknown.status_code, *told(unknown)) == (501, "5", "1")
+    failed = await town.http.get("/xrpc/com.atproto.repo.getRecord", headers={"x-forwarded-for": "192.0.2.1"})
+    assert (failed.status_code, *told(failed)) == (400, "5", "0")
+    refused = await ask(town)
+    assert (refused.status_code, refused.json()["error"]) == (429, "RateLimitExceeded")
+    assert refused.headers.get_list("ratelimit-remaining") == ["0"]
+    assert refused.headers["retry-after"] == "300"
+    assert refused.headers["ratelimit-policy"] == "5;w=300"
+    assert (await ask(town, "192.0.2.2")).status_code == 200
+    health = await town.http.get("/xrpc/_health", headers={"x-forwarded-for": "192.0.2.1"})
+    assert health.status_code == 200
+    town.clock.turn(5 * MINUTE)
+    assert told(await ask(town)) == ("5", "4")
+
+
+@pytest.mark.usefixtures("narrow")
+@pytest.mark.parametrize(
+    ("settings", "peer", "header", "is_counted"),
+    [
+        ({"rate_limits_enabled": False}, "192.0.2.1", "", False),
+        ({"rate_limit_bypass_key": Secret(KEY)}, "192.0.2.1", KEY, False),
+        ({"rate_limit_bypass_key": Secret(KEY)}, "192.0.2.1", "another key, as long as it", True),
+        ({}, "192.0.2.1", "", True),
+        ({"rate_limit_bypass_ips": ("198.51.100.7", "2001:db8::/32")}, "198.51.100.7", "", False),
+        ({"rate_limit_bypass_ips": ("198.51.100.7", "2001:db8::/32")}, "2001:db8::1", "", False),
+        ({"rate_limit_bypass_ips": ("198.51.100.7", "2001:db8::/32")}, "198.51.100.8", "", True),
+        ({"rate_limit_bypass_ips": ("198.51.100.7",)}, "not an address", "", True),
+    ],
+    ids=["switched off", "key", "wrong key", "empty key", "address", "network", "other address", "no address"],
+)
+async def test_who_is_not_counted(
+    open_the_town: OpenTown, settings: dict[str, Any], peer: str, header: str, *, is_counted: bool
+) -> None:
+    town = await open_the_town(trusted_proxy_hops=1, **settings)
+    answers = [await ask(town, peer, **{"x-ratelimit-bypass": header}) for _ in range(7)]
+    assert [answer.status_code for answer in answers].count(429) == (2 if is_counted else 0)
+    assert ("ratelimit-limit" in answers[0].headers) is is_counted
+
+
+async def write(person: Person, name: str, **body: Any) -> httpx.Response:
+    return await person.post(f"com.atproto.repo.{name}", {"repo": person.did, **body})
+
+
+@pytest.mark.usefixtures("narrow")
+async def test_writes_cost_points(open_the_town: OpenTown, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A creation three, an update two, a deletion one; a batch as much as its parts; by account, from wherever it writes."""
+    monkeypatch.setattr(gate, "ADDRESS", Limit("address", 10_000, 300))
+    town = await open_the_town()
+    ana, ben = await town.sign_up("ana"), await town.sign_up("ben")
+    full = writer_limits.WRITES.points
+    record = {"$type": NOTE, "text": "x"}
+    made = await write(ana, "createRecord", collection=NOTE, rkey="a", record=record)
+    assert told(made) == (str(full), str(full - 3))
+    put = await write(ana, "putRecord", collection=NOTE, rkey="a", record={**record, "text": "y"})
+    assert told(put) == (str(full), str(full - 5))
+    gone = await write(ana, "deleteRecord", collection=NOTE, rkey="a")
+    assert told(gone) == (str(full), str(full - 6))
+    kind = "com.atproto.repo.applyWrites"
+    batch = [
+        *({"$type": f"{kind}#create", "collection": NOTE, "rkey": str(n), "value": record} for n in range(100)),
+    ]
+    assert told(await write(ana, "applyWrites", writes=batch)) == (str(full), str(full - 306))
+    refused_writes = [{"$type": f"{kind}#create", "collection": NOTE, "value": record}] * 200
+    answers = [await write(ana, "applyWrites", writes=refused_writes, swapCommit=made.json()["cid"]) for _ in range(8)]
+    # An attempt that fails was an attempt; one that does not fit takes nothing.
+    assert [answer.status_code for answer in answers] == [400] * 7 + [429]
+    assert answers[-1].headers["retry-after"] == "3600"
+    assert (await write(ana, "createRecord", collection=NOTE, record=record)).status_code == 200
+    assert told(await write(ben, "createRecord", collection=NOTE, record=record)) == (str(full), str(full - 3))
+    town.clock.turn(HOUR)
+    assert told(await write(ana, "createRecord", collection=NOTE, record=record)) == (str(full), str(full - 3))

@@ -1,0 +1,152 @@
+"""Record types that this server has to ask for, and the method that answers what was found."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+
+from at_network.txt_records import Dns
+from at_protocol.lexicon.catalog import Catalog
+from at_protocol.lexicon.document import Document
+from at_protocol.syntax.nsid import Nsid
+from aurora_locus.repository import learning
+from groundwork.clock import DAY, HOUR, MINUTE
+from tests.aurora_locus.conftest import OpenTown
+from tests.aurora_locus.town import Person, Town
+from tests.world.lexicon_publisher import Publisher, lexicon, open_publisher
+
+pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+
+NOTE = "edu.uni.lab.note"
+POINT = "com.example.place.point"
+
+
+@pytest.fixture
+async def publisher(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Publisher]:
+    async with open_publisher() as opened:
+        monkeypatch.setattr("at_network.lexicon_resolver.Dns", lambda: opened.dns)
+        # Both are on this machine: what is slow here is the machine.
+        monkeypatch.setattr(learning, "PATIENCE_SECONDS", 10.0)
+        monkeypatch.setattr(learning.Learning.__init__, "__kwdefaults__", {"patience_seconds": 10.0})
+        yield opened
+
+
+@pytest.fixture
+async def town(open_the_town: OpenTown, publisher: Publisher) -> Town:
+    assert isinstance(publisher.dns, Dns)
+    return await open_the_town(lexicon_resolution_enabled=True)
+
+
+async def resolve(town: Town, nsid: str) -> httpx.Response:
+    return await town.http.get("/xrpc/com.atproto.lexicon.resolveLexicon", params={"nsid": nsid})
+
+
+async def write(person: Person, collection: str, value: dict[str, Any], validate: bool | None = None) -> httpx.Response:
+    body = {"repo": person.did, "collection": collection, "record": value}
+    return await person.post(
+        "com.atproto.repo.createRecord", body | ({} if validate is None else {"validate": validate})
+    )
+
+
+async def test_a_type_that_its_authority_publishes_is_validated(town: Town, publisher: Publisher) -> None:
+    publisher.publish(lexicon(NOTE, {"text": {"type": "string", "maxLength": 5}}, required=["text"]))
+    ana = await town.sign_up("ana")
+    answer = await write(ana, NOTE, {"text": "short"})
+    assert answer.json()["validationStatus"] == "valid"
+    refused = await write(ana, NOTE, {"text": "too long"})
+    assert (refused.status_code, refused.json()["error"]) == (400, "InvalidRequest")
+    assert "too long" in refused.json()["message"]
+    assert (await write(ana, NOTE, {"text": "short"}, validate=True)).status_code == 200
+    unchecked = await write(ana, NOTE, {"text": "too long"}, validate=False)
+    assert "validationStatus" not in unchecked.json()
+    assert publisher.asked == 1
+
+
+async def test_an_unknown_type_is_written_as_before(town: Town, publisher: Publisher) -> None:
+    """Nobody's write fails because nobody publishes its type; asking is not repeated for a while."""
+    ana = await town.sign_up("ana")
+    for _ in range(3):
+        answer = await write(ana, NOTE, {"text": "anything"})
+        assert answer.json()["validationStatus"] == "unknown"
+    assert len(publisher.names.asked) == 1
+    assert (await write(ana, NOTE, {}, validate=True)).status_code == 400
+
+
+async def test_nobody_waits_for_an_authority_that_says_nothing(engine: str) -> None:
+    """A write goes on after a moment; whoever asks next finds the answer, if there is one by then."""
+    assert engine
+    asked: list[Nsid] = []
+
+    async def silent(nsid: Nsid) -> Document:
+        asked.append(nsid)
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    catalog = Catalog()
+    await learning.Learning(catalog, silent, patience_seconds=0.01).learn(Nsid(NOTE))
+    assert asked == [NOTE]
+    assert catalog.find(NOTE) is None
+
+
+async def test_a_type_counts_only_with_what_it_refers_to(town: Town, publisher: Publisher) -> None:
+    publisher.publish(lexicon(NOTE, {"at": {"type": "ref", "ref": POINT}}))
+    ana = await town.sign_up("ana")
+    assert (await write(ana, NOTE, {"at": 1})).json()["validationStatus"] == "unknown"
+    point = lexicon(POINT, {})
+    point["defs"]["main"] = {"type": "object", "required": ["x"], "properties": {"x": {"type": "integer"}}}
+    publisher.publish(point)
+    town.clock.turn(5 * MINUTE)
+    assert (await write(ana, NOTE, {"at": {"x": 1}})).json()["validationStatus"] == "valid"
+    assert (await write(ana, NOTE, {"at": {}})).status_code == 400
+
+
+async def test_a_newer_version_replaces_the_older(town: Town, publisher: Publisher) -> None:
+    publisher.publish(lexicon(NOTE, {"text": {"type": "string", "maxLength": 5}}))
+    ana = await town.sign_up("ana")
+    assert (await write(ana, NOTE, {"text": "too long"})).status_code == 400
+    publisher.publish(lexicon(NOTE, {"text": {"type": "string", "maxLength": 50}}))
+    town.clock.turn(100 * DAY)
+    ana = town.person(await town.sign_in("ana.test", "password of ana"))
+    assert (await write(ana, NOTE, {"text": "too long"})).status_code == 200
+
+
+async def test_what_is_built_in_is_never_replaced(town: Town, publisher: Publisher) -> None:
+    publisher.publish(lexicon("app.bsky.feed.like", {}))
+    ana = await town.sign_up("ana")
+    assert (await write(ana, "app.bsky.feed.like", {"subject": 1})).status_code == 400
+    assert publisher.names.asked == []
+
+
+async def test_memory_for_strangers_types_is_bounded(
+    town: Town, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(learning, "MAX_LEARNT", 1)
+    for name in ("one", "two"):
+        publisher.publish(lexicon(f"edu.uni.lab.{name}", {}))
+    ana = await town.sign_up("ana")
+    statuses = [(await write(ana, f"edu.uni.lab.{name}", {})).json()["validationStatus"] for name in ("one", "two")]
+    assert statuses == ["valid", "unknown"]
+
+
+async def test_without_the_setting_nobody_is_asked(open_the_town: OpenTown, publisher: Publisher) -> None:
+    town = await open_the_town()
+    publisher.publish(lexicon(NOTE, {"text": {"type": "string", "maxLength": 5}}))
+    ana = await town.sign_up("ana")
+    assert (await write(ana, NOTE, {"text": "too long"})).json()["validationStatus"] == "unknown"
+    assert publisher.names.asked == []
+
+
+async def test_the_method_answers_what_is_published(town: Town, publisher: Publisher) -> None:
+    document = lexicon(NOTE, {"text": {"type": "string"}})
+    publisher.publish(document)
+    answer = await resolve(town, NOTE)
+    assert answer.json()["schema"] == document
+    assert answer.json()["uri"] == f"at://{publisher.did}/com.atproto.lexicon.schema/{NOTE}"
+    absent = await resolve(town, "edu.uni.lab.other")
+    assert (absent.status_code, absent.json()["error"]) == (400, "LexiconNotFound")
+    publisher.names.is_failing = True
+    town.clock.turn(HOUR)
+    failing = await resolve(town, "com.example.third.thing")
+    assert (failing.status_code, failing.json()["error"]) == (502, "UpstreamFailure")
