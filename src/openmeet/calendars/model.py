@@ -1,0 +1,57 @@
+"""What a calendar file says, as values; nothing in it is trusted, nothing of it is stored by being read."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from openmeet.recurrence.pattern import Pattern
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A single date that an override is about: its wall-clock time by the rule; ``and_following``: from there on."""
+
+    original: datetime
+    and_following: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReadEvent:
+    """One VEVENT. ``uid`` is made from the content where the file gives none, the same at every reading.
+
+    ``pattern`` has start, zone, rule and dates; ``is_floating`` says that the file named no zone and the calendar's was
+    taken. ``length`` is None where the file gives no end; of a whole-day event it counts days.
+    """
+
+    number: int
+    uid: str
+    has_own_uid: bool
+    pattern: Pattern
+    is_floating: bool
+    length: timedelta | None
+    overrides: Named | None
+    summary: str
+    description: str = ""
+    location: str = ""
+    coordinates: tuple[float, float] | None = None
+    url: str = ""
+    is_cancelled: bool = False
+    is_tentative: bool = False
+    sequence: int = 0
+    categories: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class ReadCalendar:
+    """One VCALENDAR."""
+
+    name: str | None = None
+    zone_name: str | None = None
+    description: str | None = None
+    color: str | None = None
+    method: str | None = None
+    zones: dict[str, str] = field(default_factory=dict)
+    events: list[ReadEvent] = field(default_factory=list)
+    # Number and kind of components that are no events: VTODO, VJOURNAL …
+    others: list[tuple[int, str]] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)

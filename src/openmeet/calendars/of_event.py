@@ -1,0 +1,46 @@
+"""An event of ours as one VEVENT, with the name that every file of ours gives it.
+
+A date of a series has the UID of its series and is named by its original start (RFC 5545, section 3.8.4.4), so that a
+calendar that follows the series finds the date again. SEQUENCE is the event's revision: it never goes back.
+"""
+
+from datetime import timedelta
+
+from groundwork.clock import SECOND
+from openmeet.calendars.writing import WrittenEvent
+from openmeet.events.model import Event, Status
+from openmeet.recurrence.pattern import Pattern
+from openmeet.recurrence.wall_time import local_of, zone_names
+from openmeet.series.dates import original_of
+
+
+def uid_of(event: Event, host: str) -> str:
+    """The UID; ``host`` is that of the site (RFC 7986, section 5.3)."""
+    place = event.place_in_series
+    return f"{event.id if place is None else place.series_id}@{host}"
+
+
+def written(event: Event, *, host: str, url: str, description: str = "") -> WrittenEvent | None:
+    """The event as it stands; None while its date is to be announced."""
+    if event.starts_at is None:
+        return None
+    # A fixed offset is no zone that a calendar could look up.
+    zone = event.time_zone if event.time_zone in zone_names() else "UTC"
+    place = event.place_in_series
+    length = None
+    if event.ends_at is not None:
+        length = timedelta(seconds=(event.ends_at - event.starts_at) // SECOND)
+    return WrittenEvent(
+        uid=uid_of(event, host),
+        pattern=Pattern(local_of(event.starts_at, zone).replace(tzinfo=None, microsecond=0), zone),
+        length=length,
+        summary=event.title,
+        stamped_at=event.updated_at,
+        changes=None if place is None else original_of(place.original_date),
+        description=description,
+        location=", ".join(event.place.lines),
+        url=url,
+        is_cancelled=event.is_cancelled or event.is_gone,
+        is_tentative=event.status in {Status.PLANNED, Status.POSTPONED},
+        sequence=event.revision,
+    )

@@ -1,0 +1,156 @@
+"""Calendar files that other programs can read: folded, escaped, with the zones they need.
+
+Sources: RFC 5545, 5546 (METHOD, SEQUENCE), 7986. ``icalendar`` folds and escapes. METHOD is PUBLISH, or CANCEL for what does
+not take place: never REQUEST, because answers to it would reach nobody.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Final
+
+from icalendar import Calendar, Event
+from icalendar.parser import Contentline
+from icalendar.prop import vRecur, vText
+
+from groundwork.clock import Instant, to_datetime
+from openmeet.calendars.vtimezone import vtimezone
+from openmeet.recurrence import expansion
+from openmeet.recurrence.pattern import Pattern
+from openmeet.recurrence.rule import Rule, Until, format_rule, until_date, until_instant
+from openmeet.recurrence.wall_time import instant_of, local_of
+
+PRODUCT: Final = "-//OpenMeet//Calendar//EN"
+PUBLISH, CANCEL = "PUBLISH", "CANCEL"
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenEvent:
+    """One VEVENT. ``uid`` is the same for a series and for changes to its dates; ``changes`` names the date by the rule.
+
+    ``length`` of whole days counts days. ``sequence`` rises with every change of time or place.
+    """
+
+    uid: str
+    pattern: Pattern
+    length: timedelta | None
+    summary: str
+    stamped_at: Instant
+    changes: datetime | None = None
+    description: str = ""
+    location: str = ""
+    coordinates: tuple[float, float] | None = None
+    url: str = ""
+    is_cancelled: bool = False
+    is_tentative: bool = False
+    sequence: int = 0
+    categories: tuple[str, ...] = ()
+
+
+def write_calendar(
+    events: Iterable[WrittenEvent], *, name: str, method: str = PUBLISH, properties: Mapping[str, str] | None = None
+) -> bytes:
+    """The whole file, lines of 75 octets with CRLF. ``properties`` are further ones of the calendar, unescaped."""
+    written = list(events)
+    calendar = Calendar()
+    calendar.add("version", "2.0")
+    calendar.add("prodid", PRODUCT)
+    calendar.add("calscale", "GREGORIAN")
+    calendar.add("method", method)
+    for key, value in {"X-WR-CALNAME": name, "NAME": name, **(properties or {})}.items():
+        calendar.add(key, vText(value))
+    head = calendar.to_ical(sorted=False).removesuffix(b"END:VCALENDAR\r\n")
+    zones = [
+        Contentline(line).to_ical()  # type: ignore[no-untyped-call]
+        for zone_name, (first, last) in sorted(_zones(written).items())
+        for line in vtimezone(zone_name, first, last)
+    ]
+    return b"".join(
+        [head, *(line + b"\r\n" for line in zones), *(_event(event) for event in written), b"END:VCALENDAR\r\n"]
+    )
+
+
+def _zones(events: Sequence[WrittenEvent]) -> dict[str, tuple[int, int]]:
+    """Zones that are named in the file, with the years in which they are needed."""
+    found: dict[str, tuple[int, int]] = {}
+    for event in events:
+        pattern = event.pattern
+        if _is_utc(pattern) or pattern.is_all_day or pattern.zone_name is None:
+            continue
+        years = [pattern.start.year, *(at.year for at in (*pattern.left_out, *pattern.added))]
+        first, last = found.get(pattern.zone_name, (years[0], years[0]))
+        found[pattern.zone_name] = (min(first, *years), max(last, *years))
+    return found
+
+
+def _is_utc(pattern: Pattern) -> bool:
+    return pattern.zone_name == "UTC"
+
+
+def _event(event: WrittenEvent) -> bytes:
+    pattern = event.pattern
+    made = Event()
+    made.add("uid", event.uid)
+    made.add("dtstamp", to_datetime(event.stamped_at).replace(microsecond=0))
+    _add_times(made, "dtstart", pattern, [pattern.start])
+    if event.length is not None and pattern.is_all_day:
+        _add_times(made, "dtend", pattern, [pattern.start + event.length])
+    elif event.length is not None:
+        made.add("duration", event.length)
+    if event.changes is not None:
+        _add_times(made, "recurrence-id", pattern, [event.changes])
+    elif pattern.rule is not None:
+        made.add("rrule", vRecur.from_ical(format_rule(_with_utc_end(_with_plain_end(pattern.rule, pattern), pattern))))
+    _add_times(made, "exdate", pattern, pattern.left_out)
+    _add_times(made, "rdate", pattern, pattern.added)
+    made.add("summary", event.summary)
+    for name, text in (("description", event.description), ("location", event.location), ("url", event.url)):
+        if text:
+            made.add(name, text)
+    if event.coordinates is not None:
+        made.add("geo", event.coordinates)
+    if event.categories:
+        made.add("categories", list(event.categories))
+    made.add("status", "CANCELLED" if event.is_cancelled else "TENTATIVE" if event.is_tentative else "CONFIRMED")
+    made.add("sequence", event.sequence)
+    return bytes(made.to_ical(sorted=False))
+
+
+def _add_times(made: Event, name: str, pattern: Pattern, times: Sequence[datetime]) -> None:
+    """Wall-clock times as the pattern means them: dates, UTC, with the zone's name, or floating."""
+    if not times:
+        return
+    values: list[date] = list(times)
+    parameters: dict[str, str] = {}
+    if pattern.is_all_day:
+        values = [at.date() for at in times]
+        parameters["VALUE"] = "DATE"
+    elif _is_utc(pattern):
+        values = [at.replace(tzinfo=UTC) for at in times]
+    elif pattern.zone_name is not None:
+        parameters["TZID"] = pattern.zone_name
+    several = name in {"exdate", "rdate"}
+    made.add(name, values if several else values[0], parameters=parameters)
+
+
+def _with_plain_end(rule: Rule, pattern: Pattern) -> Rule:
+    """COUNT becomes UNTIL where the rule does not name the start: others would count one date more."""
+    if rule.count is None or expansion.starts_by_rule(pattern):
+        return rule
+    return replace(
+        rule, count=None, until=Until(expansion.originals_with_count(pattern)[-1], is_date=pattern.is_all_day)
+    )
+
+
+def _with_utc_end(rule: Rule, pattern: Pattern) -> Rule:
+    """UNTIL is an instant where the start has a zone (RFC 5545, section 3.3.10), and of the start's kind else."""
+    until = rule.until
+    if until is None or pattern.zone_name is None:
+        return rule
+    if pattern.is_all_day:
+        at = until.at if until.is_date or not until.is_utc else local_of(instant_of(until.at, "UTC"), pattern.zone_name)
+        return replace(rule, until=until_date(at.date()))
+    if until.is_utc:
+        return rule
+    last = until.at + timedelta(days=1, seconds=-1) if until.is_date else until.at
+    return replace(rule, until=until_instant(to_datetime(instant_of(last, pattern.zone_name))))

@@ -1,0 +1,93 @@
+"""When a series meets: its start, its rule, the dates left out and the dates added; all of it wall-clock time in one zone.
+
+Instances are computed by ``expansion``. A pattern is a value: equal ones share what was computed for them.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from openmeet.recurrence.refusal import Code, RuleRefused
+from openmeet.recurrence.rule import Rule
+from openmeet.recurrence.wall_time import FIRST_YEAR, LAST_YEAR, is_zone, zone
+
+MAX_DATES = 1_000
+
+_BASIC = re.compile(r"[0-9]{8}(T[0-9]{6}Z?)?")
+_EXTENDED = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}(:[0-9]{2})?Z?)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """``start`` is naive wall-clock time in ``zone_name`` (None: floating, the same everywhere; read as UTC).
+
+    ``left_out`` and ``added`` are naive, too, sorted and without doubles. The start always counts, whether the rule
+    names it or not; without a rule there are the start and the added dates.
+    """
+
+    start: datetime
+    zone_name: str | None
+    rule: Rule | None = None
+    left_out: tuple[datetime, ...] = ()
+    added: tuple[datetime, ...] = ()
+    is_all_day: bool = False
+
+
+def pattern(
+    start: datetime,
+    zone_name: str | None,
+    rule: Rule | None = None,
+    *,
+    left_out: Iterable[datetime] = (),
+    added: Iterable[datetime] = (),
+    is_all_day: bool = False,
+) -> Pattern:
+    """A checked pattern. Raises RuleRefused (unknown zone, a rule with times for whole days, too many dates)."""
+    if zone_name is not None and not is_zone(zone_name):
+        raise RuleRefused(Code.UNKNOWN_ZONE, "zone", f"There is no time zone {zone_name[:60]!r}; write Europe/Berlin.")
+    if is_all_day:
+        if rule is not None and (rule.by_hour or rule.by_minute or rule.by_second):
+            raise RuleRefused(
+                Code.TIME_OF_ALL_DAY, "BYHOUR", "Whole days have no hours; leave BYHOUR and the like out."
+            )
+        start, left_out, added = _day(start), map(_day, left_out), map(_day, added)
+    dates = tuple(sorted(set(left_out))), tuple(sorted(set(added)))
+    if any(len(some) > MAX_DATES for some in dates):
+        raise RuleRefused(Code.TOO_MANY_DATES, "", f"At most {MAX_DATES:,} dates are left out, and as many added.")
+    return Pattern(start.replace(microsecond=0, tzinfo=None), zone_name, rule, *dates, is_all_day=is_all_day)
+
+
+def _day(at: datetime) -> datetime:
+    return at.replace(hour=0, minute=0, second=0)
+
+
+def parse_date(text: str, zone_name: str | None) -> datetime:
+    """One value of EXDATE, RDATE or DTSTART as naive wall-clock time: basic or extended form, an instant if it ends in Z.
+
+    Raises RuleRefused.
+    """
+    form = _BASIC if _BASIC.fullmatch(text) else _EXTENDED
+    try:
+        if form.fullmatch(text) is None:
+            raise ValueError(text)  # noqa: TRY301  # one sentence for both
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise RuleRefused(
+            Code.BAD_DATE, "date", f"{text[:40]!r} is no date; write 2026-12-24, 2026-12-24T18:00 or 20261224T170000Z."
+        ) from None
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        raise RuleRefused(Code.BAD_DATE, "date", f"The year must be between {FIRST_YEAR} and {LAST_YEAR}.")
+    if moment.tzinfo is not None:
+        return moment.astimezone(zone(zone_name) if zone_name else UTC).replace(tzinfo=None)
+    return moment
+
+
+def parse_dates(text: str, zone_name: str | None) -> list[datetime]:
+    """Values as they are stored: one property value of RFC 5545, separated by commas; nothing for empty text."""
+    return [parse_date(piece.strip(), zone_name) for piece in text.split(",") if piece.strip()]
+
+
+def format_dates(dates: Sequence[datetime], *, is_all_day: bool = False) -> str:
+    """As ``parse_dates`` reads them: ``20261224T180000,20261231T180000`` in the series' zone, or dates."""
+    return ",".join(at.strftime("%Y%m%d" if is_all_day else "%Y%m%dT%H%M%S") for at in dates)

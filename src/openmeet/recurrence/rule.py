@@ -1,0 +1,259 @@
+"""A recurrence rule as a value: read from RFC 5545 text and written back.
+
+Source: RFC 5545, section 3.3.10. Stricter than libraries that expand rules: what they would run on for ever, or read
+each in its own way, is refused here with the part's name. Rules below a day (``SECONDLY`` …) are refused: people do not meet
+so often, and two lines of such a rule keep a server busy for hours.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Final
+
+from openmeet.recurrence.refusal import Code, RuleRefused
+
+DAYS: Final = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
+FREQUENCIES: Final = ("DAILY", "WEEKLY", "MONTHLY", "YEARLY")
+_BELOW_A_DAY = frozenset({"SECONDLY", "MINUTELY", "HOURLY"})
+
+MAX_TEXT = 2_000
+MAX_INTERVAL = 1_000
+MAX_COUNT = 10_000
+MAX_A_DAY = 48
+
+_BYDAY = re.compile(r"([+-]?[0-9]{1,2})?(MO|TU|WE|TH|FR|SA|SU)")
+_NUMBER = re.compile(r"[+-]?[0-9]{1,5}")
+_UNTIL = re.compile(r"([0-9]{8})(?:T([0-9]{6})(Z)?)?")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Weekday:
+    """``day`` counts from Monday, 0; ``nth`` is the ordinal within month or year (``-1``: the last), 0 for every one."""
+
+    day: int
+    nth: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Until:
+    """The last moment that counts. ``at`` is naive: UTC if ``is_utc``, else in the series' zone; midnight of a date."""
+
+    at: datetime
+    is_date: bool = False
+    is_utc: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A checked rule. Lists are sorted and without doubles, so equal rules are equal values and have one text."""
+
+    freq: str
+    interval: int = 1
+    count: int | None = None
+    until: Until | None = None
+    by_month: tuple[int, ...] = ()
+    by_week: tuple[int, ...] = ()
+    by_year_day: tuple[int, ...] = ()
+    by_month_day: tuple[int, ...] = ()
+    by_day: tuple[Weekday, ...] = ()
+    by_hour: tuple[int, ...] = ()
+    by_minute: tuple[int, ...] = ()
+    by_second: tuple[int, ...] = ()
+    by_position: tuple[int, ...] = ()
+    week_start: int = 0
+
+    def __str__(self) -> str:
+        return format_rule(self)
+
+
+def parse_rule(text: str) -> Rule:
+    """Read the value of an RRULE property (``RRULE:`` in front is taken too). Raises RuleRefused."""
+    if len(text) > MAX_TEXT:
+        raise RuleRefused(Code.TOO_LONG, "", f"A rule has at most {MAX_TEXT} characters.")
+    parts = _parts(text.strip())
+    freq = parts.pop("FREQ", None)
+    if freq is None:
+        raise RuleRefused(Code.MISSING_FREQ, "FREQ", "The rule does not say how often: FREQ is missing.")
+    if freq in _BELOW_A_DAY:
+        raise RuleRefused(
+            Code.UNSUPPORTED_FREQ,
+            "FREQ",
+            f"FREQ={freq} is not taken; for several times a day use FREQ=DAILY with BYHOUR.",
+        )
+    if freq not in FREQUENCIES:
+        raise RuleRefused(Code.UNSUPPORTED_FREQ, "FREQ", f"FREQ must be one of {', '.join(FREQUENCIES)}.")
+    read: dict[str, object] = {"freq": freq}
+    for name, value in parts.items():
+        if name not in _READERS:
+            raise RuleRefused(Code.UNKNOWN_PART, name, f"A rule has no part {name[:30]!r}.")
+        attribute, reader = _READERS[name]
+        read[attribute] = reader(value)
+    return checked(Rule(**read))  # type: ignore[arg-type]  # each reader makes what its attribute is
+
+
+def _parts(text: str) -> dict[str, str]:
+    body = text[6:] if text[:6].upper() == "RRULE:" else text
+    found: dict[str, str] = {}
+    for piece in body.upper().split(";"):
+        name, equals, value = piece.partition("=")
+        if not equals or not value:
+            raise RuleRefused(Code.UNKNOWN_PART, name[:30], f"{piece[:60]!r} is not NAME=VALUE.")
+        if name in found:
+            raise RuleRefused(Code.REPEATED_PART, name, f"{name} is given twice.")
+        found[name] = value
+    return found
+
+
+def _numbers(name: str, code: Code, low: int, high: int, *, signed: bool) -> Callable[[str], tuple[int, ...]]:
+    described = f"{-high} to {-low} or {low} to {high}" if signed else f"{low} to {high}"
+
+    def read(value: str) -> tuple[int, ...]:
+        numbers = set()
+        for text in value.split(","):
+            number = int(text) if _NUMBER.fullmatch(text) else None
+            if number is None or not (low <= number <= high or (signed and low <= -number <= high)):
+                raise RuleRefused(code, name, f"{name}={text[:20]} is not a number from {described}.")
+            numbers.add(number)
+        return tuple(sorted(numbers))
+
+    return read
+
+
+def _one(name: str, code: Code, low: int, high: int) -> Callable[[str], int]:
+    def read(value: str) -> int:
+        if not value.isascii() or not value.isdigit() or not low <= int(value[:9]) <= high:
+            raise RuleRefused(code, name, f"{name} must be a number from {low} to {high:,}.")
+        return int(value)
+
+    return read
+
+
+def _weekdays(value: str) -> tuple[Weekday, ...]:
+    found = set()
+    for text in value.split(","):
+        match = _BYDAY.fullmatch(text)
+        nth = int(match[1] or 0) if match else 0
+        if match is None or (match[1] and not 1 <= abs(nth) <= 53):
+            raise RuleRefused(Code.BAD_BYDAY, "BYDAY", f"BYDAY={text[:20]} is no weekday; write MO, 2TU or -1FR.")
+        found.add(Weekday(DAYS.index(match[2]), nth))
+    return tuple(sorted(found))
+
+
+def _week_start(value: str) -> int:
+    if value not in DAYS:
+        raise RuleRefused(Code.BAD_WKST, "WKST", "WKST must be a weekday such as MO.")
+    return DAYS.index(value)
+
+
+def _until(value: str) -> Until:
+    match = _UNTIL.fullmatch(value)
+    refused = RuleRefused(
+        Code.BAD_UNTIL, "UNTIL", f"UNTIL={value[:20]} is no date; write 20261224 or 20261224T170000Z."
+    )
+    if match is None:
+        raise refused
+    try:
+        at = datetime.strptime(match[1] + (match[2] or "000000"), "%Y%m%d%H%M%S")  # noqa: DTZ007  # naive, see Until
+    except ValueError:
+        raise refused from None
+    return Until(at, is_date=match[2] is None, is_utc=match[3] is not None)
+
+
+_READERS: Final[Mapping[str, tuple[str, Callable[[str], object]]]] = {
+    "INTERVAL": ("interval", _one("INTERVAL", Code.BAD_INTERVAL, 1, MAX_INTERVAL)),
+    "COUNT": ("count", _one("COUNT", Code.BAD_COUNT, 1, MAX_COUNT)),
+    "UNTIL": ("until", _until),
+    "BYMONTH": ("by_month", _numbers("BYMONTH", Code.BAD_BYMONTH, 1, 12, signed=False)),
+    "BYWEEKNO": ("by_week", _numbers("BYWEEKNO", Code.BAD_BYWEEKNO, 1, 53, signed=True)),
+    "BYYEARDAY": ("by_year_day", _numbers("BYYEARDAY", Code.BAD_BYYEARDAY, 1, 366, signed=True)),
+    "BYMONTHDAY": ("by_month_day", _numbers("BYMONTHDAY", Code.BAD_BYMONTHDAY, 1, 31, signed=True)),
+    "BYDAY": ("by_day", _weekdays),
+    "BYHOUR": ("by_hour", _numbers("BYHOUR", Code.BAD_BYHOUR, 0, 23, signed=False)),
+    "BYMINUTE": ("by_minute", _numbers("BYMINUTE", Code.BAD_BYMINUTE, 0, 59, signed=False)),
+    "BYSECOND": ("by_second", _numbers("BYSECOND", Code.BAD_BYSECOND, 0, 59, signed=False)),
+    "BYSETPOS": ("by_position", _numbers("BYSETPOS", Code.BAD_BYSETPOS, 1, 366, signed=True)),
+    "WKST": ("week_start", _week_start),
+}
+
+
+def checked(rule: Rule) -> Rule:
+    """The same rule. Raises RuleRefused where parts contradict one another (the table of RFC 5545, section 3.3.10)."""
+    if rule.count is not None and rule.until is not None:
+        raise RuleRefused(Code.COUNT_AND_UNTIL, "UNTIL", "A rule ends after COUNT dates or at UNTIL, not both.")
+    if any(day.nth for day in rule.by_day) and (rule.freq not in {"MONTHLY", "YEARLY"} or rule.by_week):
+        raise RuleRefused(
+            Code.BYDAY_ORDINAL_NOT_ALLOWED,
+            "BYDAY",
+            "“The second Monday” needs FREQ=MONTHLY or FREQ=YEARLY (and no BYWEEKNO).",
+        )
+    if rule.freq == "MONTHLY" and any(abs(day.nth) > 5 for day in rule.by_day):
+        raise RuleRefused(Code.BAD_BYDAY, "BYDAY", "A month has at most five of each weekday.")
+    for name, is_given, allowed in (
+        ("BYMONTHDAY", rule.by_month_day, {"DAILY", "MONTHLY", "YEARLY"}),
+        ("BYYEARDAY", rule.by_year_day, {"YEARLY"}),
+        ("BYWEEKNO", rule.by_week, {"YEARLY"}),
+    ):
+        if is_given and rule.freq not in allowed:
+            raise RuleRefused(Code.PART_NOT_ALLOWED, name, f"{name} does not go with FREQ={rule.freq}.")
+    limits = (rule.by_month, rule.by_week, rule.by_year_day, rule.by_month_day, rule.by_day)
+    times = (rule.by_hour, rule.by_minute, rule.by_second)
+    if rule.by_position and not any((*limits, *times)):
+        raise RuleRefused(
+            Code.BYSETPOS_ALONE, "BYSETPOS", "BYSETPOS chooses among what another BY… part names; add one."
+        )
+    a_day = max(1, len(rule.by_hour)) * max(1, len(rule.by_minute)) * max(1, len(rule.by_second))
+    if a_day > MAX_A_DAY:
+        raise RuleRefused(
+            Code.TOO_MANY_A_DAY, "BYHOUR", f"The rule names {a_day} times a day; at most {MAX_A_DAY} are taken."
+        )
+    return rule
+
+
+def format_rule(rule: Rule) -> str:
+    """The rule's one text, in the order in which people read it."""
+    parts = [f"FREQ={rule.freq}"]
+    if rule.interval != 1:
+        parts.append(f"INTERVAL={rule.interval}")
+    for name, numbers in (
+        ("BYMONTH", rule.by_month),
+        ("BYWEEKNO", rule.by_week),
+        ("BYYEARDAY", rule.by_year_day),
+        ("BYMONTHDAY", rule.by_month_day),
+    ):
+        if numbers:
+            parts.append(f"{name}={','.join(map(str, numbers))}")
+    if rule.by_day:
+        parts.append("BYDAY=" + ",".join(f"{day.nth or ''}{DAYS[day.day]}" for day in rule.by_day))
+    for name, numbers in (
+        ("BYHOUR", rule.by_hour),
+        ("BYMINUTE", rule.by_minute),
+        ("BYSECOND", rule.by_second),
+        ("BYSETPOS", rule.by_position),
+    ):
+        if numbers:
+            parts.append(f"{name}={','.join(map(str, numbers))}")
+    if rule.count is not None:
+        parts.append(f"COUNT={rule.count}")
+    if rule.until is not None:
+        parts.append(f"UNTIL={format_until(rule.until)}")
+    if rule.week_start:
+        parts.append(f"WKST={DAYS[rule.week_start]}")
+    return ";".join(parts)
+
+
+def format_until(until: Until) -> str:
+    """``20261224``, ``20261224T170000`` or ``20261224T170000Z``."""
+    if until.is_date:
+        return until.at.strftime("%Y%m%d")
+    return until.at.strftime("%Y%m%dT%H%M%S") + ("Z" if until.is_utc else "")
+
+
+def until_date(day: date) -> Until:
+    """The end at a day, that day included."""
+    return Until(datetime(day.year, day.month, day.day), is_date=True)  # noqa: DTZ001  # wall time is naive here
+
+
+def until_instant(moment: datetime) -> Until:
+    """The end at an aware moment, that moment included."""
+    return Until(moment.astimezone(UTC).replace(tzinfo=None, microsecond=0), is_utc=True)

@@ -1,0 +1,230 @@
+"""A pattern in words: "Every second week on Tuesday at 18:00, until 24 December 2026, except 8 December"."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Final
+
+from openmeet.recurrence.pattern import Pattern
+from openmeet.recurrence.rule import Rule, Until, Weekday
+from openmeet.recurrence.wall_time import instant_of, local_of
+
+WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+MONTHS: Final = (
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
+_ORDINALS: Final = ("", "first", "second", "third", "fourth", "fifth")
+_PERIODS: Final = {"DAILY": "day", "WEEKLY": "week", "MONTHLY": "month", "YEARLY": "year"}
+_WORKING = tuple(Weekday(day) for day in range(5))
+_WEEKEND = (Weekday(5), Weekday(6))
+# More dates than these are counted instead of named.
+_NAMED_DATES = 6
+
+
+def describe(pattern: Pattern) -> str:
+    """One sentence without a full stop. Times are those of the series' zone, which is not named."""
+    rule = pattern.rule
+    if rule is None:
+        words = [_date(pattern.start.date()), *_at_time(pattern, None)]
+        if pattern.added:
+            words.append("and on " + _dates([at.date() for at in pattern.added]))
+        return _sentence(words)
+    words = [_how_often(rule, pattern.start), *_at_time(pattern, rule)]
+    text = " ".join(words)
+    if rule.count is not None:
+        text += f", {rule.count} times" if rule.count > 1 else ", once"
+    if rule.until is not None:
+        text += f", until {_date(_last_day(rule.until, pattern))}"
+    if pattern.left_out:
+        text += ", except " + _dates([at.date() for at in pattern.left_out])
+    if pattern.added:
+        text += ", and also on " + _dates([at.date() for at in pattern.added])
+    return _sentence([text])
+
+
+def _sentence(words: Sequence[str]) -> str:
+    text = " ".join(words)
+    return text[:1].upper() + text[1:]
+
+
+def _how_often(rule: Rule, start: datetime) -> str:
+    match rule.freq:
+        case "DAILY":
+            return _daily(rule)
+        case "WEEKLY":
+            return _weekly(rule, start)
+        case "MONTHLY":
+            return f"on {_days_of_month(rule, start)} of {_every('month', rule.interval)}{_in_months(rule)}"
+        case _:
+            return _yearly(rule, start)
+
+
+def _every(period: str, interval: int) -> str:
+    match interval:
+        case 1:
+            return f"every {period}"
+        case 2:
+            return f"every second {period}"
+        case _:
+            return f"every {interval} {period}s"
+
+
+def _daily(rule: Rule) -> str:
+    words = _every("day", rule.interval)
+    if rule.by_day:
+        words += f", where that is a {_list([WEEKDAYS[day.day] for day in rule.by_day], 'or')},"
+    if rule.by_month_day:
+        words += f", where that is {_month_days(rule.by_month_day, 'or')} of the month,"
+    return words + _in_months(rule)
+
+
+def _weekly(rule: Rule, start: datetime) -> str:
+    days = rule.by_day or (Weekday(start.weekday()),)
+    if rule.interval == 1:
+        if len(days) == 7:
+            return "every day" + _in_months(rule)
+        if days == _WORKING:
+            return f"every weekday (Monday to Friday){_in_months(rule)}"
+        return f"every {_weekday_list(days)}{_in_months(rule)}"
+    if len(days) == 1:
+        return f"every {_nth_word(rule.interval)} {WEEKDAYS[days[0].day]}{_in_months(rule)}"
+    return f"{_every('week', rule.interval)} on {_weekday_list(days)}{_in_months(rule)}"
+
+
+def _nth_word(interval: int) -> str:
+    return {2: "second", 3: "third", 4: "fourth", 5: "fifth"}.get(interval, f"{interval}th")
+
+
+def _weekday_list(days: Sequence[Weekday]) -> str:
+    if tuple(days) == _WORKING:
+        return "Monday to Friday"
+    return _list([WEEKDAYS[day.day] for day in days], "and")
+
+
+def _days_of_month(rule: Rule, start: datetime) -> str:
+    if rule.by_position:
+        return _positions(rule)
+    named = [_weekday_in_month(day) for day in rule.by_day]
+    if named and rule.by_month_day:
+        return f"{_list([WEEKDAYS[d.day] for d in rule.by_day], 'or')} {_month_days(rule.by_month_day, 'or')}"
+    if named:
+        return _list(named, "and")
+    return _month_days(rule.by_month_day or (start.day,), "and")
+
+
+def _positions(rule: Rule) -> str:
+    if tuple(rule.by_day) == _WORKING:
+        what = "working day"
+    elif tuple(rule.by_day) == _WEEKEND:
+        what = "day of a weekend"
+    elif rule.by_day:
+        what = _list([WEEKDAYS[day.day] for day in rule.by_day], "or")
+    else:
+        what = _month_days(rule.by_month_day, "or") if rule.by_month_day else "of its days"
+    return _list([f"the {_ordinal(position)} {what}" for position in _in_order(rule.by_position)], "and")
+
+
+def _weekday_in_month(day: Weekday) -> str:
+    return f"the {_ordinal(day.nth)} {WEEKDAYS[day.day]}" if day.nth else f"every {WEEKDAYS[day.day]}"
+
+
+def _ordinal(number: int) -> str:
+    if number == -1:
+        return "last"
+    if number < 0:
+        return f"{_ordinal(-number)} last"
+    return _ORDINALS[number] if number < len(_ORDINALS) else _numbered(number)
+
+
+def _numbered(number: int) -> str:
+    suffix = "th" if 10 <= number % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{suffix}"
+
+
+def _month_days(days: Sequence[int], joined: str) -> str:
+    named = [
+        ("the last day" if d == -1 else f"the {_ordinal(d)} day") if d < 0 else f"the {_numbered(d)}" for d in days
+    ]
+    return _list(sorted(named, key=lambda name: name.startswith("the last")), joined)
+
+
+def _yearly(rule: Rule, start: datetime) -> str:
+    years = _every("year", rule.interval)
+    if rule.by_week:
+        days = rule.by_day or (Weekday(start.weekday()),)
+        return f"on {_weekday_list(days)} of week {_list([str(week) for week in rule.by_week], 'and')} of {years}"
+    if rule.by_year_day:
+        return f"on {_list([_year_day(day) for day in rule.by_year_day], 'and')} of {years}"
+    if rule.by_position and not rule.by_month:
+        return f"on {_positions(rule)} of {years}"
+    if rule.by_day and not rule.by_month and not rule.by_month_day:
+        return f"on {_list([_weekday_in_month(day) for day in rule.by_day], 'and')} of {years}"
+    if not rule.by_month and not rule.by_day and not rule.by_month_day:
+        return f"{years} on {start.day} {MONTHS[start.month - 1]}"
+    if rule.by_month and not rule.by_day and not rule.by_position:
+        months = _list([MONTHS[m - 1] for m in rule.by_month], "and")
+        if any(day < 0 for day in rule.by_month_day):
+            return f"{years} on {_month_days(rule.by_month_day, 'and')} of {months}"
+        return f"{years} on {_list([str(day) for day in rule.by_month_day or (start.day,)], 'and')} {months}"
+    months = _list([MONTHS[m - 1] for m in rule.by_month], "and") if rule.by_month else "every month"
+    return f"{years} on {_days_of_month(rule, start)} of {months}"
+
+
+def _year_day(day: int) -> str:
+    return "the last day" if day == -1 else f"the {_ordinal(day)} day"
+
+
+def _in_months(rule: Rule) -> str:
+    return f" in {_list([MONTHS[month - 1] for month in rule.by_month], 'and')}" if rule.by_month else ""
+
+
+def _at_time(pattern: Pattern, rule: Rule | None) -> list[str]:
+    if pattern.is_all_day:
+        return []
+    start = pattern.start
+    hours = (rule.by_hour if rule else ()) or (start.hour,)
+    minutes = (rule.by_minute if rule else ()) or (start.minute,)
+    seconds = (rule.by_second if rule else ()) or (start.second,)
+    times = [
+        f"{hour:02}:{minute:02}" + (f":{second:02}" if any(seconds) else "")
+        for hour in hours
+        for minute in minutes
+        for second in seconds
+    ]
+    return ["at " + _list(times, "and")]
+
+
+def _last_day(until: Until, pattern: Pattern) -> date:
+    if until.is_utc and not until.is_date:
+        return local_of(instant_of(until.at, "UTC"), pattern.zone_name or "UTC").date()
+    return until.at.date()
+
+
+def _date(day: date) -> str:
+    return f"{day.day} {MONTHS[day.month - 1]} {day.year}"
+
+
+def _dates(days: Sequence[date]) -> str:
+    if len(days) > _NAMED_DATES:
+        return f"{len(days)} dates"
+    return _list([_date(day) for day in days], "and")
+
+
+def _in_order(positions: Sequence[int]) -> list[int]:
+    return sorted(positions, key=lambda position: (position < 0, position))
+
+
+def _list(words: Sequence[str], joined: str) -> str:
+    if len(words) <= 1:
+        return "".join(words)
+    return f"{', '.join(words[:-1])} {joined} {words[-1]}"

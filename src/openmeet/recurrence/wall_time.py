@@ -1,0 +1,78 @@
+"""Wall-clock time in a zone, and the instant it names.
+
+People say "18:00 in Berlin" and mean that; the instant follows. A time that a DST gap swallows is read with the offset
+before the gap (02:30 becomes 03:30; RFC 5545, section 3.3.5); an ambiguous time is the first of the two. Both are what
+``fold=0`` means (PEP 495). A zone is an IANA name, or a fixed offset ``+02:00`` as some records carry.
+"""
+
+import re
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from functools import cache
+from zoneinfo import ZoneInfo, available_timezones
+
+from groundwork.clock import Instant, from_datetime, to_datetime
+from groundwork.errors import InvalidInput
+
+# The widest offset that ISO 8601 and Python know is below a day.
+_OFFSET = re.compile(r"([+-])([01][0-9]|2[0-3]):([0-5][0-9])")
+_LOCAL = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2})?")
+
+# Names in the zone files that name no place: what they mean differs from machine to machine, or is nothing.
+_NO_PLACES = frozenset({"Factory", "localtime", "posixrules"})
+
+# Outside of these years a date is a typing error, here as in the records of other apps.
+FIRST_YEAR = 1900
+LAST_YEAR = 2200
+
+
+@cache
+def zone_names() -> frozenset[str]:
+    """Every IANA name known here. Kept, because the standard library walks the zone files each time: 10 ms."""
+    return frozenset(available_timezones() - _NO_PLACES)
+
+
+def is_zone(name: str) -> bool:
+    """Whether times can be read in this zone."""
+    return name in zone_names() or _OFFSET.fullmatch(name) is not None
+
+
+@cache
+def zone(name: str) -> tzinfo:
+    """The zone of a name that ``is_zone`` accepts; UTC for any other.
+
+    Names come and go with the zone files of a machine: an event that was stored with another's must not break the pages
+    that list it.
+    """
+    if match := _OFFSET.fullmatch(name):
+        offset = timedelta(hours=int(match[2]), minutes=int(match[3]))
+        return timezone(-offset if match[1] == "-" else offset, name)
+    return ZoneInfo(name) if name in zone_names() else UTC
+
+
+def parse_local(text: str, field: str) -> datetime:
+    """A wall-clock time ``YYYY-MM-DDTHH:MM[:SS]``; InvalidInput names ``field``."""
+    if not _LOCAL.fullmatch(text):
+        raise InvalidInput(field, "Write the date and time like 2026-07-04T18:00.")
+    try:
+        local = datetime.fromisoformat(text)
+    except ValueError:
+        raise InvalidInput(field, "There is no such date or time.") from None
+    if not FIRST_YEAR <= local.year <= LAST_YEAR:
+        raise InvalidInput(field, f"The year must be between {FIRST_YEAR} and {LAST_YEAR}.")
+    return local
+
+
+def instant_of(local: datetime, zone_name: str) -> Instant:
+    """The instant of a naive wall-clock time in a zone."""
+    return from_datetime(local.replace(tzinfo=zone(zone_name), fold=0))
+
+
+def instead_of(local: datetime, zone_name: str) -> datetime | None:
+    """What the clock shows in place of a time that a DST gap swallows; None for a time that exists."""
+    read = local_of(instant_of(local, zone_name), zone_name).replace(tzinfo=None)
+    return None if read == local else read
+
+
+def local_of(instant: Instant, zone_name: str) -> datetime:
+    """The wall-clock time of an instant in a zone, as an aware datetime."""
+    return to_datetime(instant).astimezone(zone(zone_name))

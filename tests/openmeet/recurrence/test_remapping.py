@@ -1,0 +1,58 @@
+"""Where answers go when a rule changes."""
+
+from datetime import datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from openmeet.recurrence.remapping import remap
+
+TUESDAY = datetime.fromisoformat("2026-11-24T18:00")
+
+
+def weekly(start: datetime, count: int, days: int = 7) -> list[datetime]:
+    return [start + timedelta(days=days * number) for number in range(count)]
+
+
+def test_another_hour_is_the_same_meeting() -> None:
+    old, new = weekly(TUESDAY, 5), weekly(TUESDAY + timedelta(hours=2), 5)
+    assert list(remap(old, new).values()) == new
+
+
+def test_another_weekday_is_the_same_meeting() -> None:
+    old, new = weekly(TUESDAY, 5), weekly(TUESDAY + timedelta(days=1), 5)
+    assert list(remap(old, new).values()) == new
+    assert list(remap(new, old).values()) == old
+
+
+def test_every_second_week_leaves_the_others_without_a_place() -> None:
+    old, new = weekly(TUESDAY, 6), weekly(TUESDAY, 3, 14)
+    assert [remap(old, new)[date] for date in old] == [new[0], None, new[1], None, new[2], None]
+
+
+def test_two_on_one_day() -> None:
+    morning, evening = TUESDAY.replace(hour=9), TUESDAY.replace(hour=18)
+    assert remap([morning, evening], [morning.replace(hour=10), evening.replace(hour=19)]) == {
+        morning: morning.replace(hour=10),
+        evening: evening.replace(hour=19),
+    }
+
+
+def test_one_date_alone() -> None:
+    assert remap([TUESDAY], [TUESDAY + timedelta(days=2)]) == {TUESDAY: TUESDAY + timedelta(days=2)}
+    assert remap([TUESDAY], [TUESDAY + timedelta(days=5)]) == {TUESDAY: None}
+    assert remap([TUESDAY], []) == {TUESDAY: None}
+
+
+_DATES = st.lists(st.integers(0, 400).map(lambda hours: TUESDAY + timedelta(hours=hours * 3)), max_size=15, unique=True)
+
+
+@given(old=_DATES, new=_DATES)
+def test_nobody_is_sent_to_two_meetings_nor_two_meetings_to_one(old: list[datetime], new: list[datetime]) -> None:
+    found = remap(old, new)
+    assert found.keys() == set(old)
+    given_ = [date for date in found.values() if date is not None]
+    assert len(given_) == len(set(given_))
+    assert set(given_) <= set(new)
+    assert all(found[date] == date for date in set(old) & set(new))
+    assert remap(old, old) == {date: date for date in old}
