@@ -1,0 +1,143 @@
+"""The dates of a series in a window of time, stored and computed together, as one viewer may see them."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from groundwork.clock import DAY, HOUR, Instant
+from groundwork.database.transaction import Reader
+from groundwork.errors import NotFound
+from openmeet.attendance import queries as attendance
+from openmeet.attendance.model import NOBODY, Attendance, Counts
+from openmeet.attendance.rules import is_invited
+from openmeet.events import rules
+from openmeet.events.differing import details_in
+from openmeet.events.model import Details, Event, Visibility
+from openmeet.recurrence import expansion
+from openmeet.recurrence.wall_time import instant_of
+from openmeet.series import queries
+from openmeet.series.dates import checked_name, details_of, original_of, original_text
+from openmeet.series.model import Series, SeriesSlug, SeriesStatus
+from openmeet.users.model import UserId
+
+# A date further ahead than this cannot be opened: each that is opened is stored, and a robot follows every link.
+OPENED_AHEAD = 5 * 366 * DAY
+
+# More than eight days hold: several dates a day are possible.
+_MOST_BACK = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One date. ``event`` is None where it is only computed; ``counts`` and ``mine`` belong to stored ones."""
+
+    original_date: str
+    details: Details
+    event: Event | None = None
+    counts: Counts = NOBODY
+    mine: Attendance | None = None
+
+    @property
+    def is_cancelled(self) -> bool:
+        return self.event is not None and self.event.is_cancelled
+
+    @property
+    def differs_in(self) -> tuple[str, ...]:
+        place = self.event.place_in_series if self.event else None
+        return place.overridden if place else ()
+
+    def is_over(self, now: Instant) -> bool:
+        if self.event is not None:
+            return self.event.is_over(now)
+        return (self.details.ends_at or self.details.starts_at) <= now
+
+
+async def visible(reader: Reader, slug: SeriesSlug, viewer: UserId | None) -> Series:
+    """The series, if this person may see it: private ones are for the host and those with an answer to any date.
+
+    Raises NotFound, for absent and hidden alike.
+    """
+    series = await queries.by_slug(reader, slug)
+    if series is None or series.deleted_at is not None or not await may_see(reader, series, viewer):
+        raise NotFound("There is no such series.")
+    return series
+
+
+async def may_see(reader: Reader, series: Series, viewer: UserId | None) -> bool:
+    """Whether the series exists for this person."""
+    if viewer == series.owner_id or series.template.visibility is not Visibility.PRIVATE:
+        return True
+    return viewer is not None and await queries.is_invited_to_any(reader, series.id, viewer)
+
+
+async def between(
+    reader: Reader, series: Series, viewer: UserId | None, start: Instant, end: Instant, *, limit: int
+) -> list[Line]:
+    """The first ``limit`` dates that begin in ``[start, end)``, in order. Deleted dates and those not theirs to see are left out.
+
+    A series that is paused or cancelled has its stored dates only.
+    """
+    held = await queries.stored_between(reader, series.id, start, end, limit)
+    mine = await attendance.of_user(reader, viewer, [event.id for event in held]) if viewer else {}
+    seen = [event for event in held if rules.may_see(event, viewer, is_invited=is_invited(mine.get(event.id)))]
+    counts = await attendance.counts(reader, [event.id for event in seen])
+    lines = [
+        Line(event.place_in_series.original_date, details_in(event), event, counts[event.id], mine.get(event.id))
+        for event in seen
+        if event.place_in_series is not None
+    ]
+    if series.status is SeriesStatus.ACTIVE:
+        known = await queries.stored_names(reader, series.id)
+        computed = expansion.between(series.timing.pattern, start, end, limit=limit + len(known))
+        lines += [
+            Line(original_text(one.original), details_of(series.template, series.timing, one.original))
+            for one in computed
+            if original_text(one.original) not in known
+        ]
+    return sorted(lines, key=lambda line: (line.details.starts_at, line.original_date))[:limit]
+
+
+async def names_between(reader: Reader, series: Series, first: str, last: str, *, limit: int = 501) -> list[str]:
+    """Names of the dates from one to another, both included, by the rule: wherever single ones were moved. Deleted ones are none."""
+    start, end = (instant_of(original_of(checked_name(name)), series.zone_name) for name in (first, last))
+    held = {
+        held.event.place_in_series.original_date: held.event.is_gone
+        for held in await queries.stored(reader, series.id)
+        if held.event.place_in_series
+    }
+    computed = expansion.between(series.timing.pattern, start, Instant(end + 1), limit=limit)
+    first, last = checked_name(first), checked_name(last)
+    names = {original_text(one.original) for one in computed} | {name for name in held if first <= name <= last}
+    return sorted(name for name in names if not held.get(name, False))
+
+
+async def coming(reader: Reader, series: Series, viewer: UserId | None, *, limit: int) -> list[Line]:
+    """The next dates, those under way included."""
+    length = series.timing.length
+    under_way = HOUR if length is None else length // timedelta(microseconds=1)
+    end = Instant(reader.now + 100 * 366 * DAY)
+    # A few more, because single dates may be shorter than the others.
+    lines = await between(reader, series, viewer, Instant(reader.now - under_way), end, limit=limit + 10)
+    return [line for line in lines if not line.is_over(reader.now)][:limit]
+
+
+async def before(reader: Reader, series: Series, viewer: UserId | None, at: Instant) -> Line | None:
+    """The last date that begins before an instant; looked for near it first, and no further than a few years back."""
+    for days in (8, 40, 400, 4 * 366):
+        lines = await between(reader, series, viewer, Instant(at - days * DAY), at, limit=_MOST_BACK)
+        if lines:
+            return lines[-1]
+    return None
+
+
+async def past(reader: Reader, series: Series, viewer: UserId | None, *, limit: int) -> list[Line]:
+    """The newest stored dates that are over, the newest first."""
+    held = await queries.stored_before(reader, series.id, reader.now, limit)
+    mine = await attendance.of_user(reader, viewer, [event.id for event in held]) if viewer else {}
+    counts = await attendance.counts(reader, [event.id for event in held])
+    return [
+        Line(event.place_in_series.original_date, details_in(event), event, counts[event.id], mine.get(event.id))
+        for event in held
+        if event.place_in_series is not None
+        and event.is_over(reader.now)
+        and rules.may_see(event, viewer, is_invited=is_invited(mine.get(event.id)))
+    ]

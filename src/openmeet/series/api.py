@@ -1,0 +1,297 @@
+"""Making, reading and previewing series as JSON; their dates; the answers and the following of everybody."""
+
+from typing import Final
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Transaction
+from groundwork.errors import InvalidInput, NotFound
+from groundwork.http.json_bodies import json_response, read_json
+from openmeet.attendance.model import Reply
+from openmeet.events.api import IDEMPOTENCY_KEY
+from openmeet.events.differing import details_in
+from openmeet.events.model import MAX_KEY, Event, EventSlug
+from openmeet.recurrence.pattern import parse_date
+from openmeet.recurrence.refusal import RuleRefused
+from openmeet.recurrence.wall_time import instant_of
+from openmeet.series import actions, agenda, attending, gathering, queries, showing, wanted
+from openmeet.series.dates import checked_name, template_in
+from openmeet.series.model import WINDOW, Policy, Series, SeriesSlug, Timing
+from openmeet.series.previewing import meaning_of
+from openmeet.series.shapes import (
+    AnswerAll,
+    AnswerOutcome,
+    AnswersShown,
+    DateList,
+    DateShown,
+    FollowShown,
+    FollowWanted,
+    Preview,
+    SeriesFromEvent,
+    SeriesList,
+    SeriesShown,
+    SeriesWanted,
+    TimingWanted,
+)
+from openmeet.site.etags import etag_of
+from openmeet.site.operations import Operation, Parameter
+from openmeet.site.times import iso
+from openmeet.tenants.edge import database_of
+from openmeet.users.edge import caller_of, caller_or_none
+from openmeet.users.model import UserId
+
+DEFAULT_DATES: Final = 30
+MAX_DATES: Final = 200
+PREVIEWED: Final = 10
+
+_FROM = Parameter("from", "First instant or wall-clock time in the series' zone; absent: now")
+_TO = Parameter("to", "Where the window ends, not included; absent: as far as the limit reaches")
+_LIMIT = Parameter("limit", f"Dates per answer, 1 to {MAX_DATES}", shape=int)
+
+
+async def create(request: Request) -> Response:
+    caller = caller_of(request)
+    key = request.headers.get("idempotency-key")
+    if key is not None and not 1 <= len(key) <= MAX_KEY:
+        raise InvalidInput("Idempotency-Key", f"A key has 1 to {MAX_KEY} characters.")
+    body = await read_json(request, SeriesWanted)
+    first = wanted.first_of(body)
+    timing = wanted.timing_of(first, body.recurrence, body.rdates, body.exdates)
+    async with database_of(request).transaction() as tx:
+        series = await actions.create(
+            tx, caller, template_in(first), timing, policy=Policy(body.publish), submission_key=key
+        )
+        return await answer(request, tx, series, status=201)
+
+
+async def create_from_event(request: Request) -> Response:
+    caller = caller_of(request)
+    body = await read_json(request, SeriesFromEvent)
+
+    def repeating(event: Event) -> Timing:
+        return wanted.timing_of(details_in(event), body.recurrence, body.rdates, body.exdates)
+
+    async with database_of(request).transaction() as tx:
+        slug = EventSlug(request.path_params["slug"])
+        series = await gathering.begin_with(tx, caller, slug, repeating, policy=Policy(body.publish))
+        return await answer(request, tx, series, status=201)
+
+
+async def preview(request: Request) -> Response:
+    body = await read_json(request, TimingWanted)
+    first = wanted.first_of(wanted.untitled(body))
+    timing = wanted.timing_of(first, body.recurrence, body.rdates, body.exdates)
+    meaning = meaning_of(timing, request.app.state.clock.now(), PREVIEWED)
+    return json_response(showing.preview_of(timing, meaning))
+
+
+async def list_own(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        url = request.app.state.settings.public_url
+        found = await queries.of_owner(reader, caller.user_id)
+        return json_response(SeriesList([await showing.shown(reader, one, caller.user_id, url) for one in found]))
+
+
+async def read(request: Request) -> Response:
+    viewer = _viewer(request)
+    async with database_of(request).reader() as reader:
+        series = await agenda.visible(reader, slug_of(request), viewer)
+        shown = await showing.shown(reader, series, viewer, request.app.state.settings.public_url)
+    return json_response(shown, headers=etag_of(series.revision))
+
+
+async def list_dates(request: Request) -> Response:
+    viewer = _viewer(request)
+    limit = _limit(request)
+    url = request.app.state.settings.public_url
+    async with database_of(request).reader() as reader:
+        series = await agenda.visible(reader, slug_of(request), viewer)
+        start = _instant(request, "from", series, reader.now)
+        end = _instant(request, "to", series, Instant(start + 100 * 6 * WINDOW))
+        found = await agenda.between(reader, series, viewer, start, end, limit=limit + 1)
+        dates = [showing.date_shown(series, line, reader.now, url) for line in found[:limit]]
+    following = iso(found[limit].details.starts_at) if len(found) > limit else None
+    return json_response(DateList(dates, following))
+
+
+async def open_date(request: Request) -> Response:
+    viewer = _viewer(request)
+    async with database_of(request).transaction() as tx:
+        event = await actions.open_date(
+            tx, slug_of(request), checked_name(request.path_params["original_date"]), viewer=viewer
+        )
+        series = await agenda.visible(tx, slug_of(request), viewer)
+        assert event.starts_at is not None  # noqa: S101  # a rule gave it one
+        lines = await agenda.between(tx, series, viewer, event.starts_at, Instant(event.starts_at + 1), limit=MAX_DATES)
+        line = next((one for one in lines if one.event is not None and one.event.id == event.id), None)
+        if line is None:
+            raise NotFound("There is no such date.")
+        shown = showing.date_shown(series, line, tx.now, request.app.state.settings.public_url)
+    return json_response(shown)
+
+
+async def follow(request: Request) -> Response:
+    caller = caller_of(request)
+    body = await read_json(request, FollowWanted)
+    async with database_of(request).transaction() as tx:
+        await actions.follow(tx, caller, slug_of(request), notifies=body.notifies)
+    return json_response(FollowShown(is_following=True, notifies=body.notifies))
+
+
+async def unfollow(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        await actions.unfollow(tx, caller_of(request), slug_of(request))
+    return Response(status_code=204)
+
+
+async def answer_all(request: Request) -> Response:
+    caller = caller_of(request)
+    body = await read_json(request, AnswerAll)
+    async with database_of(request).transaction() as tx:
+        outcomes = await attending.answer_all(
+            tx, caller, slug_of(request), Reply(body.reply), skips_limited=body.skip_limited
+        )
+    return json_response(
+        AnswersShown(
+            [
+                AnswerOutcome(
+                    original_date=one.event.place_in_series.original_date if one.event.place_in_series else "",
+                    slug=one.event.slug,
+                    status=one.status.value if one.status else None,
+                    refused=one.refused or None,
+                    why=one.why or None,
+                )
+                for one in outcomes
+            ]
+        )
+    )
+
+
+async def answer(request: Request, tx: Transaction, series: Series, *, status: int = 200) -> Response:
+    """The series as its host sees it, with its tag."""
+    shown = await showing.shown(tx, series, series.owner_id, request.app.state.settings.public_url)
+    headers = {**etag_of(series.revision), "location": f"/api/series/{quote(series.slug)}"}
+    return json_response(shown, status, headers)
+
+
+def slug_of(request: Request) -> SeriesSlug:
+    """The series that the address names."""
+    return SeriesSlug(request.path_params["slug"])
+
+
+def _viewer(request: Request) -> UserId | None:
+    caller = caller_or_none(request)
+    return caller.user_id if caller else None
+
+
+def _limit(request: Request) -> int:
+    text = request.query_params.get("limit", str(DEFAULT_DATES))
+    if not (text.isascii() and text.isdigit()) or not 1 <= int(text[:6]) <= MAX_DATES:
+        raise InvalidInput("limit", f"The limit is a number from 1 to {MAX_DATES}.")
+    return int(text)
+
+
+def _instant(request: Request, name: str, series: Series, otherwise: Instant) -> Instant:
+    text = request.query_params.get(name, "")
+    if not text:
+        return otherwise
+    try:
+        return instant_of(parse_date(text, series.zone_name), series.zone_name)
+    except RuleRefused as wrong:
+        raise InvalidInput(name, wrong.why) from None
+
+
+OPERATIONS = (
+    Operation(
+        "GET", "/api/series", "listSeries", "The caller's own series, the newest first", list_own, {200: SeriesList}
+    ),
+    Operation(
+        "POST",
+        "/api/series",
+        "createSeries",
+        "Make a series; its nearest dates become events",
+        create,
+        {201: SeriesShown},
+        SeriesWanted,
+        (IDEMPOTENCY_KEY,),
+        failures=(422,),
+    ),
+    Operation(
+        "POST",
+        "/api/series/preview",
+        "previewSeries",
+        "What a rule means: the next dates, a sentence, what does not exist; nothing is saved",
+        preview,
+        {200: Preview},
+        TimingWanted,
+        needs_session=False,
+    ),
+    Operation(
+        "GET",
+        "/api/series/{slug}",
+        "getSeries",
+        "One series",
+        read,
+        {200: SeriesShown},
+        needs_session=False,
+        failures=(404,),
+    ),
+    Operation(
+        "GET",
+        "/api/series/{slug}/dates",
+        "listSeriesDates",
+        "Dates of a series in a window, stored and computed ones",
+        list_dates,
+        {200: DateList},
+        parameters=(_FROM, _TO, _LIMIT),
+        needs_session=False,
+        failures=(404,),
+    ),
+    Operation(
+        "POST",
+        "/api/series/{slug}/dates/{original_date}",
+        "openSeriesDate",
+        "The event of a date, stored if it was only computed",
+        open_date,
+        {200: DateShown},
+        needs_session=False,
+        failures=(404,),
+    ),
+    Operation(
+        "PUT",
+        "/api/series/{slug}/follow",
+        "followSeries",
+        "Hear of new, moved and cancelled dates, or follow in silence",
+        follow,
+        {200: FollowShown},
+        FollowWanted,
+        failures=(404,),
+    ),
+    Operation(
+        "DELETE", "/api/series/{slug}/follow", "unfollowSeries", "Follow a series no more", unfollow, {204: None}
+    ),
+    Operation(
+        "PUT",
+        "/api/series/{slug}/answer",
+        "answerSeries",
+        "Answer to every coming date; what became of it, date by date",
+        answer_all,
+        {200: AnswersShown},
+        AnswerAll,
+        failures=(404,),
+    ),
+    Operation(
+        "POST",
+        "/api/events/{slug}/series",
+        "repeatEvent",
+        "Make the caller's event the first date of a new series",
+        create_from_event,
+        {201: SeriesShown},
+        SeriesFromEvent,
+        failures=(403, 404, 422),
+    ),
+)

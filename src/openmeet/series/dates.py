@@ -1,0 +1,71 @@
+"""A date of a series as an event's details, with or without fields of its own. Pure."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from groundwork.clock import Instant
+from groundwork.errors import NotFound
+from openmeet.events.differing import ENDS, REPEATED, STARTS, length_of
+from openmeet.events.model import Details
+from openmeet.recurrence.wall_time import instant_of, local_of
+from openmeet.series.model import Template, Timing
+
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def original_text(original: datetime) -> str:
+    """A date's name: its wall-clock time by the rule."""
+    return original.isoformat(timespec="seconds")
+
+
+def original_of(text: str) -> datetime:
+    """As ``original_text`` writes it."""
+    return datetime.fromisoformat(text)
+
+
+def checked_name(text: str) -> str:
+    """A date's name that somebody sent, as it is kept. Raises NotFound for what cannot name a date."""
+    try:
+        return original_text(datetime.fromisoformat(text).replace(tzinfo=None))
+    except ValueError:
+        raise NotFound("There is no such date.") from None
+
+
+def details_of(template: Template, timing: Timing, original: datetime) -> Details:
+    """What a date says that differs in nothing."""
+    zone = timing.pattern.zone_name or "UTC"
+    starts_at = instant_of(original, zone)
+    return Details(
+        starts_local=_local(starts_at, zone),
+        time_zone=zone,
+        starts_at=starts_at,
+        ends_at=_end(starts_at, timing.length),
+        **{name: getattr(template, name) for name in REPEATED},
+    )
+
+
+def template_in(details: Details) -> Template:
+    """The part of an event's details that a series repeats."""
+    return Template(**{name: getattr(details, name) for name in REPEATED})
+
+
+def keeping(own: Details, usual: Details, overridden: tuple[str, ...]) -> Details:
+    """What a date says after its series changed: the series' fields, and its own where it differs on purpose."""
+    kept = {name: getattr(own, name) for name in overridden if name in REPEATED}
+    starts_at = own.starts_at if STARTS in overridden else usual.starts_at
+    length = length_of(own) if ENDS in overridden else length_of(usual)
+    return replace(
+        usual,
+        starts_at=starts_at,
+        starts_local=_local(starts_at, usual.time_zone),
+        ends_at=None if length is None else Instant(starts_at + length),
+        **kept,
+    )
+
+
+def _end(starts_at: Instant, length: timedelta | None) -> Instant | None:
+    return None if length is None else Instant(starts_at + length // _MICROSECOND)
+
+
+def _local(at: Instant, zone: str) -> str:
+    return local_of(at, zone).replace(tzinfo=None).isoformat(timespec="seconds")

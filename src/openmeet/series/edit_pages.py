@@ -1,0 +1,271 @@
+"""Editing a series: first what shall be different, then how far that reaches, with the consequences of each answer."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.database.transaction import Transaction
+from groundwork.errors import InvalidForm, InvalidInput, Refused
+from openmeet.events.differing import details_in
+from openmeet.events.labels import LABELS
+from openmeet.events.model import Details, Event
+from openmeet.events.pages import form_page
+from openmeet.events.submissions import FIELDS, submission_of, values_of, values_of_event
+from openmeet.recurrence.sentence import describe
+from openmeet.series import actions, agenda, queries, repeats_form, showing, storing, wanted
+from openmeet.series.dates import checked_name, original_text
+from openmeet.series.editing import Edit, Rewritten, plan_of, usual_at
+from openmeet.series.model import Held, Scope, Series, SeriesSlug
+from openmeet.series.plan import Plan
+from openmeet.series.shapes import Consequences
+from openmeet.site import times
+from openmeet.site.etags import revision_in_form
+from openmeet.site.forms import Typed, read_form, typed_again
+from openmeet.site.frame import go, page
+from openmeet.tenants.edge import database_of
+from openmeet.users.edge import caller_of
+
+_CHANGED_MEANWHILE = (
+    "The series was changed since you opened this form. What you typed is kept; look it over and go on."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """One answer to "which dates?": counted, or why it cannot be given."""
+
+    value: str
+    words: str
+    counted: str
+    refused: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    label: str
+    before: str
+    after: str
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/series/{slug}/edit", show_edit, methods=["GET"]),
+        Route("/series/{slug}/edit", save, methods=["POST"]),
+    ]
+
+
+async def show_edit(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).transaction() as tx:
+        series = await actions.lock_own(tx, caller, _slug(request))
+        name = await _date(request, tx, series)
+        event = await queries.date_of(tx, series.id, name)
+    details = usual_at(series, name) if event is None else details_in(event)
+    values = {
+        **values_of_event(details),
+        **repeats_form.values_of(series.timing.pattern),
+        "date": name,
+        "revision": str(series.revision),
+    }
+    return _form(request, series, Typed(values), event)
+
+
+async def save(request: Request) -> Response:
+    """The edit as typed, then the same again with its scope. The plan is made from what is stored now, each time."""
+    caller = caller_of(request)
+    typed = await read_form(request)
+    shown = {**values_of(submission_of(typed)), **typed}
+    async with database_of(request).transaction() as tx:
+        series = await actions.lock_own(tx, caller, _slug(request))
+        name = checked_name(typed.get("date", ""))
+        event = await queries.date_of(tx, series.id, name)
+        if typed.get("preview") or typed.get("back"):
+            return _form(request, series, Typed(shown), event)
+        before = usual_at(series, name) if event is None else details_in(event)
+        try:
+            edit = _edit(typed, series, before, event)
+        except InvalidForm as wrong:
+            return _form(request, series, typed_again(shown, wrong), event, status=400)
+        if series.revision != revision_in_form(typed.get("revision", "")):
+            newest = {**shown, "revision": str(series.revision)}
+            return _form(request, series, Typed(newest, {"": _CHANGED_MEANWHILE}), event, status=409)
+        if not edit.changed and edit.rewritten is None:
+            return go(_path(series), said="event_unchanged")
+        if typed.get("scope") not in set(Scope):
+            return await _ask_scope(request, tx, series, edit, before, typed)
+        return await _apply(request, tx, series, edit, before, typed)
+
+
+async def _apply(
+    request: Request, tx: Transaction, series: Series, edit: Edit, before: Details, typed: Mapping[str, str]
+) -> Response:
+    scope = Scope(typed["scope"])
+    try:
+        plan = await _plan(tx, series, edit, scope, drops=bool(typed.get("drop_single_changes")))
+    except (Refused, InvalidInput) as refused:
+        return await _ask_scope(request, tx, series, edit, before, typed, problem=refused.why, status=422)
+    after = await actions.apply(tx, series, plan, tells=not typed.get("is_silent"))
+    return go(_path(after), said="series_split" if scope is Scope.FOLLOWING else "series_saved")
+
+
+async def _ask_scope(
+    request: Request,
+    tx: Transaction,
+    series: Series,
+    edit: Edit,
+    before: Details,
+    typed: Mapping[str, str],
+    *,
+    problem: str = "",
+    status: int = 200,
+) -> Response:
+    reaches, single_changes, told = [], 0, 0
+    for scope in Scope:
+        if scope is Scope.THIS and edit.rewritten is not None:
+            continue
+        try:
+            plan = await _plan(tx, series, edit, scope, drops=False)
+        except (Refused, InvalidInput) as refused:
+            reaches.append(Reach(scope.value, _WORDS[scope], "", refused.why))
+            continue
+        counted = await showing.consequences(tx, series, plan)
+        single_changes = max(single_changes, counted.single_changes_kept)
+        told = max(told, counted.people_told)
+        reaches.append(Reach(scope.value, _WORDS[scope], _counted(counted)))
+    possible = [one.value for one in reaches if not one.refused]
+    carried = {
+        name: value for name, value in typed.items() if name not in {"scope", "is_silent", "drop_single_changes"}
+    }
+    context = {
+        "series": series,
+        "address": _path(series),
+        "carried": carried,
+        "reaches": reaches,
+        "chosen": typed.get("scope") or (possible[0] if possible else ""),
+        "differences": _differences(series, edit, before),
+        "single_changes": single_changes,
+        "told": told,
+        "problem": problem,
+        "when": times.short_day(datetime.fromisoformat(before.starts_local)),
+    }
+    return page(request, "series/scope.html", context, status=status)
+
+
+_WORDS = {Scope.THIS: "This date only", Scope.FOLLOWING: "This and all following dates", Scope.ALL: "All dates"}
+
+
+async def _plan(tx: Transaction, series: Series, edit: Edit, scope: Scope, *, drops: bool) -> Plan:
+    assert edit.date is not None  # noqa: S101  # the form carries it
+    stored = await queries.stored(tx, series.id)
+    if scope is Scope.THIS and not any(_is_named(held, edit.date) for held in stored):
+        await storing.vivify(tx, series, edit.date)
+        stored = await queries.stored(tx, series.id)
+    reaching = Edit(scope, edit.date, edit.said, edit.changed, edit.rewritten, drops)
+    return plan_of(series, reaching, stored, tx.now)
+
+
+def _is_named(held: Held, name: str) -> bool:
+    place = held.event.place_in_series
+    return place is not None and place.original_date == name
+
+
+def _edit(typed: Mapping[str, str], series: Series, before: Details, event: Event | None) -> Edit:
+    """What the form changes. Raises InvalidForm."""
+    known = values_of_event(before)
+    submitted = values_of(submission_of(typed))
+    said_differently = {name: text for name, text in submitted.items() if name in typed and _plain(text) != known[name]}
+    if "starts" in said_differently:
+        # A form says both times: an end that was left alone is meant as it stands, not as a length.
+        said_differently.setdefault("ends", submitted["ends"])
+    try:
+        said, changed = (
+            wanted.said_by(said_differently, before, event) if said_differently else (None, frozenset[str]())
+        )
+    except InvalidForm as wrong:
+        names = {"startsLocal": "starts", "endsLocal": "ends", "timeZone": "time_zone", "onlineUrl": "online_url"}
+        raise InvalidForm(
+            {names.get(name, name.removeprefix("venue.")): why for name, why in wrong.problems.items()}
+        ) from None
+    rewritten = None
+    if repeats_form.is_changed(typed, series.timing.pattern):
+        start = datetime.fromisoformat(said.starts_local if said is not None else before.starts_local)
+        rewritten = Rewritten(repeats_form.rule_typed(typed, start))
+        if rewritten.rule is None:
+            raise InvalidForm({"repeats": "A series comes again. To end it, give it a last day, cancel or delete it."})
+    return Edit(Scope.ALL, checked_name(typed.get("date", "")), said, changed, rewritten)
+
+
+def _plain(text: str) -> str:
+    return text.replace("\r\n", "\n").strip()
+
+
+def _differences(series: Series, edit: Edit, before: Details) -> list[Difference]:
+    """What was typed beside what was there, field by field."""
+    found = []
+    if edit.said is not None:
+        old, new = values_of_event(before), values_of_event(edit.said)
+        found += [
+            Difference(LABELS[name], _in_words(name, old[name]), _in_words(name, new[name]))
+            for name in FIELDS
+            if old[name] != new[name]
+        ]
+    if edit.rewritten is not None:
+        pattern = series.timing.pattern
+        after = describe(type(pattern)(pattern.start, pattern.zone_name, edit.rewritten.rule))
+        found.append(Difference("Repeats", describe(pattern), after))
+    return found
+
+
+def _in_words(name: str, text: str) -> str:
+    return times.span(datetime.fromisoformat(text), None) if name in {"starts", "ends"} and text else text or "empty"
+
+
+def _counted(counted: Consequences) -> str:
+    """``8 dates change, 31 answers kept, 2 single changes kept``."""
+    words = [_number(counted.dates_changed, "date") + (" changes" if counted.dates_changed == 1 else " change")]
+    if counted.answers_kept:
+        words.append(_number(counted.answers_kept, "answer") + " kept")
+    if counted.single_changes_kept:
+        words.append(_number(counted.single_changes_kept, "single change") + " kept")
+    if counted.stranded:
+        words.append(_number(len(counted.stranded), "date") + " outside the new rule stay, because people answered")
+    if counted.vanishing:
+        words.append(_number(len(counted.vanishing), "date") + " without answers go")
+    if counted.people_told:
+        words.append(_number(counted.people_told, "person", "people") + " told")
+    text = ", ".join(words)
+    if counted.scope == "this":
+        return text + "."
+    return f"{text}. " + (
+        "Past dates stay as they were." if counted.scope == "all" else "A new series takes over here."
+    )
+
+
+def _number(count: int, one: str, many: str = "") -> str:
+    return f"{count} {one if count == 1 else many or one + 's'}"
+
+
+def _form(request: Request, series: Series, typed: Typed, event: Event | None, *, status: int = 200) -> Response:
+    return form_page(request, typed, event=event, status=status, series_path=_path(series))
+
+
+async def _date(request: Request, tx: Transaction, series: Series) -> str:
+    """The date that is edited: the one in the address, else the next one."""
+    name = request.query_params.get("date", "")
+    if name:
+        return checked_name(name)
+    coming = await agenda.coming(tx, series, series.owner_id, limit=1)
+    return coming[0].original_date if coming else original_text(series.timing.pattern.start)
+
+
+def _path(series: Series) -> str:
+    return f"/series/{quote(series.slug)}"
+
+
+def _slug(request: Request) -> SeriesSlug:
+    return SeriesSlug(request.path_params["slug"])

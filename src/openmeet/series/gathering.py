@@ -1,0 +1,92 @@
+"""Events that exist already become dates of a series: the first of a new one, or one more of a series there is."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+from groundwork.database.transaction import Transaction
+from groundwork.errors import Forbidden, NotFound, Refused
+from openmeet.events import actions as events
+from openmeet.events import rules
+from openmeet.events.differing import details_in, differing
+from openmeet.events.model import Event, EventSlug
+from openmeet.events.queries import lock_by_slug
+from openmeet.recurrence import expansion
+from openmeet.recurrence.pattern import pattern
+from openmeet.recurrence.wall_time import local_of
+from openmeet.series import actions, queries, storing
+from openmeet.series.dates import details_of, original_of, original_text, template_in
+from openmeet.series.model import Policy, Series, Timing
+from openmeet.users.model import Caller
+
+
+async def begin_with(
+    tx: Transaction,
+    caller: Caller,
+    slug: EventSlug,
+    repeating: Callable[[Event], Timing],
+    *,
+    policy: Policy = Policy.NEXT,
+) -> Series:
+    """A new series whose first date is this event; its address and its answers stay. ``repeating`` gives the timing.
+
+    Raises NotFound, Forbidden, Refused (a copy, already a date of a series, no start) and RuleRefused.
+    """
+    event = await _lock_free(tx, caller, slug)
+    timing = repeating(event)
+    expansion.check_occurs(timing.pattern)
+    series = await actions.insert(tx, caller.user_id, template_in(details_in(event)), timing, policy)
+    await _place(tx, event, series, original_text(timing.pattern.start))
+    await storing.store_window(tx, series)
+    return await actions.reread(tx, series.id)
+
+
+async def add(tx: Transaction, caller: Caller, series: Series, slug: EventSlug) -> Series:
+    """Make this event one more date of the caller's locked series; where it differs from the series, it keeps its own.
+
+    Raises NotFound, Forbidden and Refused (``DateTaken`` where the series has a date at that time).
+    """
+    event = await _lock_free(tx, caller, slug)
+    assert event.starts_at is not None  # noqa: S101  # checked above
+    original = local_of(event.starts_at, series.zone_name).replace(tzinfo=None, microsecond=0)
+    name = original_text(original)
+    known = series.timing.pattern
+    if expansion.is_date_of(known, original) or await queries.date_of(tx, series.id, name) is not None:
+        raise Refused("The series has a date at that time already.", name="DateTaken")
+    left_out = tuple(at for at in known.left_out if at != original)
+    added = pattern(known.start, known.zone_name, known.rule, left_out=left_out, added=(*known.added, original))
+    saved = await actions.save(tx, replace(series, timing=replace(series.timing, pattern=added)))
+    await _place(tx, event, saved, name)
+    await storing.publish_by_policy(tx, saved)
+    return await actions.reread(tx, series.id)
+
+
+def length_of(event: Event) -> timedelta | None:
+    """How long an event takes, as a series repeats it."""
+    if event.starts_at is None or event.ends_at is None:
+        return None
+    return timedelta(microseconds=event.ends_at - event.starts_at)
+
+
+async def _lock_free(tx: Transaction, caller: Caller, slug: EventSlug) -> Event:
+    event = await lock_by_slug(tx, slug)
+    if event is None or event.is_gone or not rules.may_see(event, caller.user_id, is_invited=False):
+        raise NotFound("There is no such event.")
+    if event.author_id != caller.user_id:
+        raise Forbidden("Only the host can do this.")
+    rules.must_be_editable(event, caller.user_id)
+    if event.group is not None:
+        # Its dates would be out of the group, for others to see than itself.
+        raise Refused("Events of a group cannot be put into a series yet.", name="EventOfGroup")
+    if event.place_in_series is not None:
+        raise Refused("This event is a date of a series already.", name="InSeries")
+    if event.starts_at is None:
+        raise Refused("This event has no date yet; give it one first.", name="NoStart")
+    return event
+
+
+async def _place(tx: Transaction, event: Event, series: Series, name: str) -> None:
+    usual = details_of(series.template, series.timing, original_of(name))
+    await queries.place(tx, [(event.id, series.id, name)])
+    placed = await actions.lock_event(tx, event.id)
+    await events.revise_date(tx, placed, details_in(placed), differing(details_in(placed), usual))

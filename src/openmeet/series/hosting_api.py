@@ -1,0 +1,280 @@
+"""What a host does to a series, as JSON: plan and apply an edit, call off, bring back, pause, remove, delete, gather."""
+
+from collections.abc import Sequence
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.database.transaction import Transaction
+from groundwork.errors import InvalidInput, PreconditionFailed
+from groundwork.http.json_bodies import json_response, read_json
+from openmeet.attendance.hosting_api import IF_MATCH
+from openmeet.events.differing import details_in
+from openmeet.events.model import EventSlug
+from openmeet.events.rules import check_reason
+from openmeet.series import actions, agenda, gathering, queries, showing, storing, wanted
+from openmeet.series.api import answer, slug_of
+from openmeet.series.dates import checked_name, original_text
+from openmeet.series.editing import plan_of, usual_at
+from openmeet.series.model import Scope, Series
+from openmeet.series.plan import Plan
+from openmeet.series.shapes import (
+    Cancellation,
+    Changed,
+    Consequences,
+    DatesNamed,
+    EditDone,
+    EditWanted,
+    EventAdded,
+    Reason,
+    Reinstatement,
+    SeriesShown,
+)
+from openmeet.site.etags import etag_of, expected_revision
+from openmeet.site.operations import Operation, Parameter
+from openmeet.tenants.edge import database_of
+from openmeet.users.edge import caller_of
+
+MAX_NAMED = 500
+
+_FAILURES = (403, 404, 412, 422)
+_KEEP_EVENTS = Parameter("keepEvents", "true: coming dates stay as events of their own", shape=bool)
+
+
+async def plan(request: Request) -> Response:
+    body = await read_json(request, EditWanted)
+    async with database_of(request).transaction() as tx:
+        series = await _own(request, tx)
+        found = await _plan(tx, series, body)
+        shown = await showing.consequences(tx, series, found)
+    return json_response(shown, headers=etag_of(series.revision))
+
+
+async def edit(request: Request) -> Response:
+    body = await read_json(request, EditWanted)
+    async with database_of(request).transaction() as tx:
+        series = await _own(request, tx)
+        found = await _plan(tx, series, body)
+        # Counted before it is done: afterwards nothing differs any more.
+        done = await showing.consequences(tx, series, found)
+        after = await actions.apply(tx, series, found, tells=not body.is_silent)
+        shown = await showing.shown(tx, after, after.owner_id, request.app.state.settings.public_url)
+    return json_response(EditDone(shown, done), headers=etag_of(after.revision))
+
+
+async def cancel(request: Request) -> Response:
+    body = await read_json(request, Cancellation)
+    reason = check_reason(body.reason)
+    async with database_of(request).transaction() as tx:
+        series = await _own(request, tx)
+        names = await _named(tx, series, body.dates, body.from_date, body.to_date)
+        if names is None:
+            coming = len(await actions.coming(tx, series))
+            series = await actions.cancel(tx, series, reason)
+            return await _changed(request, tx, series, coming)
+        return await _changed(request, tx, series, await actions.cancel_dates(tx, series, names, reason))
+
+
+async def reinstate(request: Request) -> Response:
+    body = await read_json(request, Reinstatement)
+    async with database_of(request).transaction() as tx:
+        series = await _own(request, tx)
+        names = await _named(tx, series, body.dates, body.from_date, body.to_date)
+        if names is None:
+            coming = len(await actions.coming(tx, series))
+            return await _changed(request, tx, await actions.resume(tx, series), coming)
+        return await _changed(request, tx, series, await actions.reinstate_dates(tx, series, names))
+
+
+async def pause(request: Request) -> Response:
+    reason = check_reason((await read_json(request, Reason)).reason)
+    async with database_of(request).transaction() as tx:
+        return await answer(request, tx, await actions.pause(tx, await _own(request, tx), reason))
+
+
+async def resume(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        return await answer(request, tx, await actions.resume(tx, await _own(request, tx)))
+
+
+async def remove(request: Request) -> Response:
+    names = _few((await read_json(request, DatesNamed)).dates)
+    async with database_of(request).transaction() as tx:
+        series = await _own(request, tx)
+        return await answer(request, tx, await actions.remove_dates(tx, series, names))
+
+
+async def add(request: Request) -> Response:
+    body = await read_json(request, EventAdded)
+    async with database_of(request).transaction() as tx:
+        series = await _own(request, tx)
+        return await answer(request, tx, await gathering.add(tx, caller_of(request), series, EventSlug(body.event)))
+
+
+async def delete(request: Request) -> Response:
+    wish = request.query_params.get("keepEvents", "")
+    if wish not in {"true", "false"}:
+        raise InvalidInput("keepEvents", "Say whether coming dates stay as events of their own: true or false.")
+    async with database_of(request).transaction() as tx:
+        await actions.delete(tx, await _own(request, tx), keeps_events=wish == "true")
+    return Response(status_code=204)
+
+
+async def _own(request: Request, tx: Transaction) -> Series:
+    return await actions.lock_own(
+        tx, caller_of(request), slug_of(request), expected_revision=expected_revision(request)
+    )
+
+
+async def _plan(tx: Transaction, series: Series, body: EditWanted) -> Plan:
+    """The plan for what was sent, made from what is stored now, under the series' lock."""
+    event = before = None
+    name = None if body.original_date is None else checked_name(body.original_date)
+    if name is not None:
+        body = msgspec.structs.replace(body, original_date=name)
+        event = await queries.date_of(tx, series.id, name)
+        if event is None and Scope(body.scope) is Scope.THIS:
+            event = await storing.vivify(tx, series, name)
+        before = usual_at(series, name) if event is None else details_in(event)
+        _must_be_as_expected(body, None if event is None else event.revision)
+    elif Scope(body.scope) is Scope.ALL:
+        # What holds for all is said of the first date, unless another was edited.
+        before = usual_at(series, original_text(series.timing.pattern.start))
+    edit_wanted = wanted.edit_of(body, before, event, series.timing.pattern)
+    return plan_of(series, edit_wanted, await queries.stored(tx, series.id), tx.now)
+
+
+def _must_be_as_expected(body: EditWanted, revision: int | None) -> None:
+    if body.expected_date_revision is not None and body.expected_date_revision != revision:
+        raise PreconditionFailed("This date was changed since you opened it.")
+
+
+async def _named(
+    tx: Transaction, series: Series, dates: Sequence[str] | None, first: str | None, last: str | None
+) -> list[str] | None:
+    """The dates that a request is about; None for all of the series. A range also takes in dates that are computed only."""
+    if dates is not None and (first is not None or last is not None):
+        raise InvalidInput("dates", "Name single dates or a range, not both.")
+    if dates is not None:
+        return _few(dates)
+    if first is None and last is None:
+        return None
+    if first is None or last is None:
+        raise InvalidInput("toDate", "A range has a first and a last date.")
+    return _few(await agenda.names_between(tx, series, first, last))
+
+
+def _few(names: Sequence[str]) -> list[str]:
+    if not names or len(names) > MAX_NAMED:
+        raise InvalidInput("dates", f"Name 1 to {MAX_NAMED} dates.")
+    return [checked_name(name) for name in dict.fromkeys(names)]
+
+
+async def _changed(request: Request, tx: Transaction, series: Series, count: int) -> Response:
+    series = await actions.reread(tx, series.id)
+    shown = await showing.shown(tx, series, series.owner_id, request.app.state.settings.public_url)
+    return json_response(Changed(shown, count), headers=etag_of(series.revision))
+
+
+OPERATIONS = (
+    Operation(
+        "POST",
+        "/api/series/{slug}/plan",
+        "planSeriesEdit",
+        "What an edit would do, counted; nothing is saved",
+        plan,
+        {200: Consequences},
+        EditWanted,
+        (IF_MATCH,),
+        failures=_FAILURES,
+    ),
+    Operation(
+        "POST",
+        "/api/series/{slug}/edit",
+        "editSeries",
+        "Edit one date, this and following ones, or all",
+        edit,
+        {200: EditDone},
+        EditWanted,
+        (IF_MATCH,),
+        failures=_FAILURES,
+    ),
+    Operation(
+        "POST",
+        "/api/series/{slug}/cancel",
+        "cancelSeries",
+        "Call off dates or the whole series; they stay visible as cancelled",
+        cancel,
+        {200: Changed},
+        Cancellation,
+        (IF_MATCH,),
+        failures=_FAILURES,
+    ),
+    Operation(
+        "POST",
+        "/api/series/{slug}/reinstate",
+        "reinstateSeries",
+        "Bring cancelled dates or the whole series back",
+        reinstate,
+        {200: Changed},
+        Reinstatement,
+        (IF_MATCH,),
+        failures=_FAILURES,
+    ),
+    Operation(
+        "POST",
+        "/api/series/{slug}/pause",
+        "pauseSeries",
+        "Make no new dates until it goes on",
+        pause,
+        {200: SeriesShown},
+        Reason,
+        (IF_MATCH,),
+        failures=_FAILURES,
+    ),
+    Operation(
+        "POST",
+        "/api/series/{slug}/resume",
+        "resumeSeries",
+        "Go on after a pause or a cancellation",
+        resume,
+        {200: SeriesShown},
+        None,
+        (IF_MATCH,),
+        failures=_FAILURES,
+    ),
+    Operation(
+        "POST",
+        "/api/series/{slug}/remove-dates",
+        "removeSeriesDates",
+        "Take dates out for good",
+        remove,
+        {200: SeriesShown},
+        DatesNamed,
+        (IF_MATCH,),
+        failures=_FAILURES,
+    ),
+    Operation(
+        "POST",
+        "/api/series/{slug}/events",
+        "addSeriesEvent",
+        "Make the caller's event one more date",
+        add,
+        {200: SeriesShown},
+        EventAdded,
+        (IF_MATCH,),
+        failures=_FAILURES,
+    ),
+    Operation(
+        "DELETE",
+        "/api/series/{slug}",
+        "deleteSeries",
+        "Take the series away; coming dates go with it, or stay as events of their own",
+        delete,
+        {204: None},
+        None,
+        (IF_MATCH, _KEEP_EVENTS),
+        failures=_FAILURES,
+    ),
+)

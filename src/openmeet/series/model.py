@@ -1,0 +1,108 @@
+"""What a series is: when it meets (a pattern), what each date says unless it says otherwise (a template)."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import NewType
+
+from groundwork.clock import DAY, Instant
+from openmeet.events.model import NOWHERE, Audience, Event, Link, Mode, Venue, Visibility
+from openmeet.recurrence.pattern import Pattern
+from openmeet.users.model import UserId
+
+SeriesId = NewType("SeriesId", str)
+SeriesSlug = NewType("SeriesSlug", str)
+
+# The rolling window: dates this far ahead are stored as events; never fewer than the first number, never more than the
+# second. Everything beyond is computed, and stored when somebody opens, edits, cancels or answers it.
+WINDOW = 61 * DAY
+WINDOW_LEAST = 2
+WINDOW_MOST = 50
+
+
+class SeriesStatus(StrEnum):
+    """``PAUSED`` makes no new dates; those that are stored stay."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+    CANCELLED = "cancelled"
+
+
+class Policy(StrEnum):
+    """Which dates are published as records: the next upcoming one, all that are stored, none."""
+
+    NEXT = "next"
+    WINDOW = "window"
+    NONE = "none"
+
+
+class Scope(StrEnum):
+    """How far an edit of one date reaches."""
+
+    THIS = "this"
+    FOLLOWING = "following"
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """What a date says unless it says otherwise. Its fields carry the names of ``events.model.Details``."""
+
+    title: str
+    description: str = ""
+    mode: Mode = Mode.IN_PERSON
+    venue: Venue = NOWHERE
+    online_url: str = ""
+    online_url_audience: Audience = Audience.ATTENDEES
+    links: tuple[Link, ...] = ()
+    capacity: int | None = None
+    visibility: Visibility = Visibility.PUBLIC
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """When a series meets and for how long; ``length`` is None where its dates have no end."""
+
+    pattern: Pattern
+    length: timedelta | None
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A series as kept. ``stored_until``: how far its dates have been stored as events by the clock."""
+
+    id: SeriesId
+    slug: SeriesSlug
+    template: Template
+    timing: Timing
+    status: SeriesStatus
+    status_reason: str
+    policy: Policy
+    owner_id: UserId
+    split_from: SeriesId | None
+    is_read_only: bool
+    revision: int
+    stored_until: Instant
+    deleted_at: Instant | None
+    created_at: Instant
+    updated_at: Instant
+
+    @property
+    def zone_name(self) -> str:
+        return self.timing.pattern.zone_name or "UTC"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A stored date, and how many people said something about it that must not be lost."""
+
+    event: Event
+    answers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Follower:
+    """Somebody who wants to hear of new, moved and cancelled dates."""
+
+    user_id: UserId
+    notifications_enabled: bool

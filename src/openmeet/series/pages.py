@@ -1,0 +1,172 @@
+"""What people do on a series' page: follow, go to all; and its host: call off, pause, go on, delete."""
+
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.database.transaction import Reader
+from groundwork.errors import InvalidForm
+from openmeet.attendance import queries as attendance
+from openmeet.attendance.actions import CONCERNED
+from openmeet.attendance.model import Reply
+from openmeet.events.rules import check_reason
+from openmeet.recurrence.wall_time import local_of
+from openmeet.series import actions, agenda, attending, queries
+from openmeet.series.agenda import Line
+from openmeet.series.dates import checked_name
+from openmeet.series.model import Series, SeriesSlug
+from openmeet.site import times
+from openmeet.site.forms import EMPTY, Typed, read_form, typed_again
+from openmeet.site.frame import go, page
+from openmeet.tenants.edge import database_of
+from openmeet.users.edge import caller_of
+
+# Dates that the page to cancel offers one by one.
+OFFERED = 20
+
+_DATE = "date_"
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/series/{slug}/follow", follow, methods=["POST"]),
+        Route("/series/{slug}/answer", answer_all, methods=["POST"]),
+        Route("/series/{slug}/cancel", show_cancel, methods=["GET"]),
+        Route("/series/{slug}/cancel", cancel, methods=["POST"]),
+        Route("/series/{slug}/pause", show_pause, methods=["GET"]),
+        Route("/series/{slug}/pause", pause, methods=["POST"]),
+        Route("/series/{slug}/resume", resume, methods=["POST"]),
+        Route("/series/{slug}/delete", show_delete, methods=["GET"]),
+        Route("/series/{slug}/delete", delete, methods=["POST"]),
+    ]
+
+
+async def follow(request: Request) -> Response:
+    caller, slug = caller_of(request), _slug(request)
+    wish = (await read_form(request)).get("follow", "yes")
+    async with database_of(request).transaction() as tx:
+        if wish == "no":
+            await actions.unfollow(tx, caller, slug)
+        else:
+            await actions.follow(tx, caller, slug)
+    return go(f"/series/{quote(slug)}", said="unfollowed" if wish == "no" else "followed")
+
+
+async def answer_all(request: Request) -> Response:
+    caller, slug = caller_of(request), _slug(request)
+    async with database_of(request).transaction() as tx:
+        # Places are limited where they are: those dates are answered one by one, in the list.
+        await attending.answer_all(tx, caller, slug, Reply.GOING, skips_limited=True)
+    return go(f"/series/{quote(slug)}", said="going_to_all")
+
+
+async def show_cancel(request: Request) -> Response:
+    return await _ask_cancel(request, Typed({"which": "some"}))
+
+
+async def cancel(request: Request) -> Response:
+    typed = await read_form(request)
+    names = [checked_name(name.removeprefix(_DATE)) for name in typed if name.startswith(_DATE)]
+    is_all = typed.get("which") == "all"
+    if not is_all and not names:
+        nothing = InvalidForm({"which": "Choose the dates, or the whole series."})
+        return await _ask_cancel(request, typed_again(typed, nothing), status=400)
+    try:
+        reason = check_reason(typed.get("reason", ""))
+    except InvalidForm as wrong:
+        return await _ask_cancel(request, typed_again(typed, wrong), status=400)
+    async with database_of(request).transaction() as tx:
+        series = await actions.lock_own(tx, caller_of(request), _slug(request))
+        if is_all:
+            await actions.cancel(tx, series, reason)
+        else:
+            await actions.cancel_dates(tx, series, names, reason)
+    return go(_path(series), said="series_cancelled" if is_all else "dates_cancelled")
+
+
+async def show_pause(request: Request) -> Response:
+    series, _, _ = await _own(request)
+    return page(request, "series/pause.html", {"series": series, "address": _path(series), "typed": EMPTY})
+
+
+async def pause(request: Request) -> Response:
+    typed = await read_form(request)
+    try:
+        reason = check_reason(typed.get("reason", ""))
+    except InvalidForm as wrong:
+        series, _, _ = await _own(request)
+        again = {"series": series, "address": _path(series), "typed": typed_again(typed, wrong)}
+        return page(request, "series/pause.html", again, status=400)
+    async with database_of(request).transaction() as tx:
+        series = await actions.lock_own(tx, caller_of(request), _slug(request))
+        await actions.pause(tx, series, reason)
+    return go(_path(series), said="series_paused")
+
+
+async def resume(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        series = await actions.lock_own(tx, caller_of(request), _slug(request))
+        await actions.resume(tx, series)
+    return go(_path(series), said="series_resumed")
+
+
+async def show_delete(request: Request) -> Response:
+    return await _ask_delete(request, EMPTY)
+
+
+async def delete(request: Request) -> Response:
+    wish = (await read_form(request)).get("dates", "")
+    if wish not in {"keep", "delete"}:
+        problem = InvalidForm({"dates": "Say what becomes of the coming dates."})
+        return await _ask_delete(request, typed_again({}, problem), status=400)
+    async with database_of(request).transaction() as tx:
+        series = await actions.lock_own(tx, caller_of(request), _slug(request))
+        await actions.delete(tx, series, keeps_events=wish == "keep")
+    return go("/my/events", said="series_deleted")
+
+
+async def _ask_cancel(request: Request, typed: Typed, *, status: int = 200) -> Response:
+    series, coming, told = await _own(request)
+    offered = [
+        (f"{_DATE}{line.original_date}", _when(line), line.counts.going) for line in coming if not line.is_cancelled
+    ]
+    context = {"series": series, "address": _path(series), "offered": offered, "told": told, "typed": typed}
+    return page(request, "series/cancel.html", context, status=status)
+
+
+async def _ask_delete(request: Request, typed: Typed, *, status: int = 200) -> Response:
+    series, coming, told = await _own(request)
+    stored = len([line for line in coming if line.event is not None])
+    context = {"series": series, "address": _path(series), "stored": stored, "told": told, "typed": typed}
+    return page(request, "series/delete.html", context, status=status)
+
+
+async def _own(request: Request) -> tuple[Series, list[Line], int]:
+    """The caller's series with its next dates, and how many people they concern."""
+    caller = caller_of(request)
+    async with database_of(request).transaction() as tx:
+        series = await actions.lock_own(tx, caller, _slug(request))
+        coming = await agenda.coming(tx, series, caller.user_id, limit=OFFERED)
+        return series, coming, await _told(tx, series)
+
+
+async def _told(reader: Reader, series: Series) -> int:
+    held = [held.event for held in await queries.stored(reader, series.id)]
+    coming = [event.id for event in held if not event.is_gone and not event.is_over(reader.now)]
+    people = await attendance.people_of_dates(reader, coming, CONCERNED)
+    return len({user_id for user_id, _ in people if user_id != series.owner_id})
+
+
+def _when(line: Line) -> str:
+    starts = local_of(line.details.starts_at, line.details.time_zone)
+    return f"{times.short_day(starts)} {starts.year}, {times.clock(starts)}"
+
+
+def _path(series: Series) -> str:
+    return f"/series/{quote(series.slug)}"
+
+
+def _slug(request: Request) -> SeriesSlug:
+    return SeriesSlug(request.path_params["slug"])

@@ -1,0 +1,337 @@
+"""All SQL of series and their followers, and reading the dates that are stored as events."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader, Row, Transaction
+from openmeet.events.model import Event, EventId
+from openmeet.events.queries import COLUMNS as EVENT_COLUMNS
+from openmeet.events.queries import event_of
+from openmeet.recurrence.pattern import Pattern, format_dates, parse_date, parse_dates
+from openmeet.recurrence.rule import format_rule, parse_rule
+from openmeet.series.dates import original_text
+from openmeet.series.model import (
+    Follower,
+    Held,
+    Policy,
+    Series,
+    SeriesId,
+    SeriesSlug,
+    SeriesStatus,
+    Template,
+    Timing,
+)
+from openmeet.users.model import UserId
+
+COLUMNS = (
+    "id, slug, name, description, time_zone, recurrence_rule, recurrence_exceptions, recurrence_dates, starts_local,"
+    " is_all_day, duration, template, status, status_reason, publication_policy, user_id, split_from, is_read_only,"
+    " revision, stored_until, deleted_at, created_at, updated_at"
+)
+
+# Answers that a change of the rule must not lose; a refusal or a plain invitation is none.
+_COUNTED = "('attending', 'interested', 'pending', 'waitlisted', 'attended')"
+
+
+def series_of(row: Row) -> Series:
+    """The model value of a row that has ``COLUMNS``."""
+    zone = row["time_zone"]
+    pattern = Pattern(
+        parse_date(row["starts_local"], zone),
+        zone,
+        parse_rule(row["recurrence_rule"]) if row["recurrence_rule"] else None,
+        tuple(parse_dates(row["recurrence_exceptions"], zone)),
+        tuple(parse_dates(row["recurrence_dates"], zone)),
+        is_all_day=bool(row["is_all_day"]),
+    )
+    length = None if row["duration"] is None else timedelta(seconds=row["duration"])
+    rest = msgspec.json.decode(row["template"])
+    template = msgspec.convert({**rest, "title": row["name"], "description": row["description"]}, Template)
+    return Series(
+        id=SeriesId(row["id"]),
+        slug=SeriesSlug(row["slug"]),
+        template=template,
+        timing=Timing(pattern, length),
+        status=SeriesStatus(row["status"]),
+        status_reason=row["status_reason"],
+        policy=Policy(row["publication_policy"]),
+        owner_id=UserId(row["user_id"]),
+        split_from=None if row["split_from"] is None else SeriesId(row["split_from"]),
+        is_read_only=bool(row["is_read_only"]),
+        revision=row["revision"],
+        stored_until=Instant(row["stored_until"]),
+        deleted_at=row["deleted_at"],
+        created_at=Instant(row["created_at"]),
+        updated_at=Instant(row["updated_at"]),
+    )
+
+
+async def by_slug(reader: Reader, slug: SeriesSlug) -> Series | None:
+    row = await reader.fetch_one(f"select {COLUMNS} from event_series where slug = :slug", slug=slug)
+    return series_of(row) if row else None
+
+
+async def by_id(reader: Reader, series_id: SeriesId) -> Series | None:
+    row = await reader.fetch_one(f"select {COLUMNS} from event_series where id = :id", id=series_id)
+    return series_of(row) if row else None
+
+
+async def by_submission(reader: Reader, owner_id: UserId, key: str) -> Series | None:
+    """The series that this very form has made already."""
+    row = await reader.fetch_one(
+        f"select {COLUMNS} from event_series where user_id = :owner_id and submission_key = :key",
+        owner_id=owner_id,
+        key=key,
+    )
+    return series_of(row) if row else None
+
+
+async def of_owner(reader: Reader, owner_id: UserId) -> list[Series]:
+    """A person's series that were not deleted, the newest first."""
+    rows = await reader.fetch(
+        f"select {COLUMNS} from event_series where user_id = :owner_id and deleted_at is null"
+        " order by created_at desc, id desc",
+        owner_id=owner_id,
+    )
+    return [series_of(row) for row in rows]
+
+
+async def lock(tx: Transaction, series_id: SeriesId) -> Series | None:
+    """The series, locked until the transaction ends: whoever stores, moves or counts its dates holds this lock.
+
+    Taken before any lock on an event, always.
+    """
+    row = await tx.fetch_one(f"update event_series set id = id where id = :id returning {COLUMNS}", id=series_id)
+    return series_of(row) if row else None
+
+
+async def lock_by_slug(tx: Transaction, slug: SeriesSlug) -> Series | None:
+    """``lock``, found by its address."""
+    row = await tx.fetch_one(f"update event_series set id = id where slug = :slug returning {COLUMNS}", slug=slug)
+    return series_of(row) if row else None
+
+
+async def insert(tx: Transaction, series: Series, *, submission_key: str | None) -> bool:
+    """A new row; False when this very submission has made one already."""
+    values = {**_values(series), "submission_key": submission_key}
+    names, marks = ", ".join(values), ", ".join(f":{name}" for name in values)
+    made = await tx.execute(
+        f"insert into event_series ({names}) values ({marks}) on conflict (user_id, submission_key) do nothing",
+        **values,
+    )
+    return made == 1
+
+
+async def update(tx: Transaction, series: Series) -> None:
+    """Write every column of a row that the caller has locked, except its identity."""
+    values = _values(series)
+    fixed = {"id", "slug", "created_at", "split_from"}
+    sets = ", ".join(f"{name} = :{name}" for name in values if name not in fixed)
+    await tx.execute(
+        f"update event_series set {sets} where id = :id",
+        **{name: value for name, value in values.items() if name not in fixed or name == "id"},
+    )
+
+
+async def behind_window(reader: Reader, until: Instant, limit: int) -> list[SeriesId]:
+    """Active series whose stored dates do not reach this far, the furthest behind first."""
+    rows = await reader.fetch(
+        "select id from event_series where status = 'active' and deleted_at is null and stored_until < :until"
+        " order by stored_until, id limit :limit",
+        until=until,
+        limit=limit,
+    )
+    return [SeriesId(row["id"]) for row in rows]
+
+
+async def stored_names(reader: Reader, series_id: SeriesId) -> frozenset[str]:
+    """Names of the dates that are stored, deleted ones too: those are not made again."""
+    rows = await reader.fetch("select original_date from events where series_id = :id", id=series_id)
+    return frozenset(row["original_date"] for row in rows)
+
+
+async def stored(reader: Reader, series_id: SeriesId) -> list[Held]:
+    """The stored dates in order, each with the number of its answers."""
+    rows = await reader.fetch(
+        f"select {EVENT_COLUMNS}, (select count(*) from attendances a where a.event_id = events.id"
+        f" and a.status in {_COUNTED}) as answers from events where series_id = :id order by starts_at, id",
+        id=series_id,
+    )
+    return [Held(event_of(row), row["answers"]) for row in rows]
+
+
+async def stored_between(reader: Reader, series_id: SeriesId, start: Instant, end: Instant, limit: int) -> list[Event]:
+    """The first stored dates that begin in ``[start, end)`` and were not deleted."""
+    rows = await reader.fetch(
+        f"select {EVENT_COLUMNS} from events where series_id = :id and starts_at >= :start and starts_at < :end"
+        " and deleted_at is null and removed_at is null order by starts_at, id limit :limit",
+        id=series_id,
+        start=start,
+        end=end,
+        limit=limit,
+    )
+    return [event_of(row) for row in rows]
+
+
+async def stored_before(reader: Reader, series_id: SeriesId, end: Instant, limit: int) -> list[Event]:
+    """The newest stored dates that began before, the newest first; deleted ones are left out."""
+    rows = await reader.fetch(
+        f"select {EVENT_COLUMNS} from events where series_id = :id and starts_at < :end"
+        " and deleted_at is null and removed_at is null order by starts_at desc, id desc limit :limit",
+        id=series_id,
+        end=end,
+        limit=limit,
+    )
+    return [event_of(row) for row in rows]
+
+
+async def is_invited_to_any(reader: Reader, series_id: SeriesId, user_id: UserId) -> bool:
+    """Whether somebody has a place, an answer or an invitation at one of the dates."""
+    row = await reader.fetch_one(
+        "select 1 as found from attendances a join events e on e.id = a.event_id"
+        " where e.series_id = :id and a.user_id = :user_id and a.status <> 'rejected' limit 1",
+        id=series_id,
+        user_id=user_id,
+    )
+    return row is not None
+
+
+async def following(reader: Reader, series_id: SeriesId, user_id: UserId) -> Follower | None:
+    """How somebody follows the series; None where they do not."""
+    row = await reader.fetch_one(
+        "select user_id, notifications_enabled from event_series_followers"
+        " where series_id = :series_id and user_id = :user_id",
+        series_id=series_id,
+        user_id=user_id,
+    )
+    return Follower(UserId(row["user_id"]), bool(row["notifications_enabled"])) if row else None
+
+
+async def split_off(reader: Reader, series_id: SeriesId) -> list[Series]:
+    """The series that took over from this one, in order."""
+    rows = await reader.fetch(
+        f"select {COLUMNS} from event_series where split_from = :id and deleted_at is null order by starts_local, id",
+        id=series_id,
+    )
+    return [series_of(row) for row in rows]
+
+
+async def date_of(reader: Reader, series_id: SeriesId, original_date: str) -> Event | None:
+    """One stored date by its name."""
+    row = await reader.fetch_one(
+        f"select {EVENT_COLUMNS} from events where series_id = :id and original_date = :original_date",
+        id=series_id,
+        original_date=original_date,
+    )
+    return event_of(row) if row else None
+
+
+async def place(tx: Transaction, moves: Sequence[tuple[EventId, SeriesId, str]]) -> None:
+    """Give stored dates (event, series, name) their new places, all at once: names may be exchanged among them."""
+    await tx.execute_many(
+        "update events set original_date = id where id = :id", [{"id": event_id} for event_id, _, _ in moves]
+    )
+    await tx.execute_many(
+        "update events set series_id = :series_id, original_date = :original_date where id = :id",
+        [{"id": event_id, "series_id": series_id, "original_date": name} for event_id, series_id, name in moves],
+    )
+
+
+async def forget_places(tx: Transaction, event_ids: Sequence[EventId]) -> None:
+    """These are dates of no series any more."""
+    await tx.execute_many(
+        "update events set series_id = null, original_date = null where id = :id", [{"id": one} for one in event_ids]
+    )
+
+
+async def add_override(tx: Transaction, event_id: EventId, field: str) -> None:
+    """The date differs in this field on purpose from now on, beside those it differs in already."""
+    row = await tx.fetch_one("select overridden_fields from events where id = :id", id=event_id)
+    known = set(filter(None, row["overridden_fields"].split(","))) if row else set()
+    await tx.execute(
+        "update events set overridden_fields = :fields, is_modified_occurrence = 1 where id = :id",
+        fields=",".join(sorted({*known, field})),
+        id=event_id,
+    )
+
+
+async def follow(tx: Transaction, series_id: SeriesId, user_id: UserId, *, notifies: bool) -> None:
+    await tx.execute(
+        """
+        insert into event_series_followers (series_id, user_id, notifications_enabled, created_at, updated_at)
+        values (:series_id, :user_id, :notifies, :now, :now)
+            on conflict (series_id, user_id)
+            do update set notifications_enabled = excluded.notifications_enabled, updated_at = excluded.updated_at
+        """,
+        series_id=series_id,
+        user_id=user_id,
+        notifies=int(notifies),
+        now=tx.now,
+    )
+
+
+async def unfollow(tx: Transaction, series_id: SeriesId, user_id: UserId) -> bool:
+    """True when the person followed it."""
+    gone = await tx.execute(
+        "delete from event_series_followers where series_id = :series_id and user_id = :user_id",
+        series_id=series_id,
+        user_id=user_id,
+    )
+    return gone == 1
+
+
+async def followers(reader: Reader, series_id: SeriesId) -> list[Follower]:
+    rows = await reader.fetch(
+        "select user_id, notifications_enabled from event_series_followers where series_id = :series_id"
+        " order by created_at, user_id",
+        series_id=series_id,
+    )
+    return [Follower(UserId(row["user_id"]), bool(row["notifications_enabled"])) for row in rows]
+
+
+async def copy_followers(tx: Transaction, from_id: SeriesId, to_id: SeriesId) -> None:
+    """Who follows a series follows the half that was split off it."""
+    await tx.execute(
+        """
+        insert into event_series_followers (series_id, user_id, notifications_enabled, created_at, updated_at)
+        select :to_id, user_id, notifications_enabled, created_at, :now from event_series_followers
+         where series_id = :from_id
+        """,
+        from_id=from_id,
+        to_id=to_id,
+        now=tx.now,
+    )
+
+
+def _values(series: Series) -> dict[str, Any]:
+    pattern, template = series.timing.pattern, series.template
+    rest = msgspec.to_builtins(template)
+    return {
+        "id": series.id,
+        "slug": series.slug,
+        "name": rest.pop("title"),
+        "description": rest.pop("description"),
+        "time_zone": series.zone_name,
+        "recurrence_rule": "" if pattern.rule is None else format_rule(pattern.rule),
+        "recurrence_exceptions": format_dates(pattern.left_out, is_all_day=pattern.is_all_day),
+        "recurrence_dates": format_dates(pattern.added, is_all_day=pattern.is_all_day),
+        "starts_local": original_text(pattern.start),
+        "is_all_day": int(pattern.is_all_day),
+        "duration": None if series.timing.length is None else round(series.timing.length.total_seconds()),
+        "template": msgspec.json.encode(rest).decode(),
+        "status": series.status.value,
+        "status_reason": series.status_reason,
+        "publication_policy": series.policy.value,
+        "user_id": series.owner_id,
+        "split_from": series.split_from,
+        "is_read_only": int(series.is_read_only),
+        "revision": series.revision,
+        "stored_until": series.stored_until,
+        "deleted_at": series.deleted_at,
+        "created_at": series.created_at,
+        "updated_at": series.updated_at,
+    }

@@ -1,0 +1,322 @@
+"""A series, its dates and what is asked of them as JSON."""
+
+from typing import Any, Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from openmeet.events.shapes import AudienceName, ModeName, StatusName, VisibilityName
+
+PolicyName = Literal["next", "window", "none"]
+SeriesStatusName = Literal["active", "paused", "cancelled"]
+ScopeName = Literal["this", "following", "all"]
+AnswerStatusName = Literal[
+    "attending", "interested", "declined", "pending", "waitlisted", "invited", "rejected", "attended"
+]
+
+# RFC 5545 text (``FREQ=WEEKLY;BYDAY=TU``), the same as an object (docs of ``recurrence.structured``), or null: single dates only.
+RuleWanted = str | dict[str, Any] | None
+
+
+class Place(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
+    """Where people meet."""
+
+    name: str = ""
+    street: str = ""
+    postal_code: str = ""
+    locality: str = ""
+    region: str = ""
+    country: str = ""
+
+
+class TimingWanted(msgspec.Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """When a series meets. ``startsLocal`` and ``endsLocal`` are of the first date, wall-clock times in ``timeZone``.
+
+    ``rdates`` are dates added and ``exdates`` dates left out: ``2026-12-24T18:00``, or an instant that ends in ``Z``.
+    """
+
+    starts_local: str
+    ends_local: str | None = None
+    time_zone: str
+    recurrence: RuleWanted = None
+    rdates: list[str] = []
+    exdates: list[str] = []
+
+
+class SeriesWanted(TimingWanted, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """A series as its host wants it: what each date says, and when they are. ``publish``: which dates become records."""
+
+    title: str
+    description: str = ""
+    mode: ModeName = "in_person"
+    venue: Place = msgspec.field(default_factory=Place)
+    online_url: str = ""
+    online_url_audience: AudienceName = "attendees"
+    capacity: int | None = None
+    visibility: VisibilityName = "public"
+    publish: PolicyName = "next"
+
+
+class SeriesFromEvent(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """How an event comes again; everything else is as the event says."""
+
+    recurrence: RuleWanted
+    rdates: list[str] = []
+    exdates: list[str] = []
+    publish: PolicyName = "next"
+
+
+class EventAdded(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """The event that becomes a date."""
+
+    event: str
+
+
+class DatePreview(msgspec.Struct, rename="camel"):
+    """A date to be. ``insteadOf`` is the wall-clock time that does not exist that day; the clocks go forward then."""
+
+    original_date: str
+    starts_at: str
+    ends_at: str | None
+    starts_local: str
+    instead_of: str | None
+
+
+class Preview(msgspec.Struct, rename="camel"):
+    """What a rule means. ``silentMonths`` are months (``2027-02``) in which the rule's day does not exist.
+
+    ``startFits``: whether the rule names the start; where it does not, ``betterStart`` is the first date that it names.
+    """
+
+    sentence: str
+    rule: str | None
+    structured: dict[str, Any] | None
+    dates: list[DatePreview]
+    is_endless: bool
+    last_starts_at: str | None
+    silent_months: list[str]
+    start_fits: bool
+    better_start: str | None
+
+
+class SeriesShown(msgspec.Struct, kw_only=True, rename="camel"):
+    """A series. ``sentence`` says the rule in words, ``rule`` as RFC 5545 does, ``structured`` as an object."""
+
+    slug: str
+    url: str
+    title: str
+    description: str
+    sentence: str
+    rule: str | None
+    structured: dict[str, Any] | None
+    rdates: list[str]
+    exdates: list[str]
+    starts_local: str
+    time_zone: str
+    duration_seconds: int | None
+    mode: ModeName
+    venue: Place
+    online_url: str | None
+    online_url_audience: AudienceName
+    capacity: int | None
+    visibility: VisibilityName
+    publish: PolicyName
+    status: SeriesStatusName
+    status_reason: str
+    host_id: str
+    continues: str | None
+    continued_by: list[str]
+    is_following: bool
+    is_read_only: bool
+    revision: int
+    created_at: str
+    updated_at: str
+
+
+class SeriesList(msgspec.Struct, rename="camel"):
+    """One's own series, the newest first."""
+
+    series: list[SeriesShown]
+
+
+class DateShown(msgspec.Struct, kw_only=True, rename="camel"):
+    """A date of a series. ``originalDate`` is its name for ever; ``slug`` is null while it is computed only.
+
+    ``differsIn``: what it says on purpose otherwise than its series.
+    """
+
+    original_date: str
+    is_stored: bool
+    slug: str | None
+    url: str
+    title: str
+    starts_at: str
+    ends_at: str | None
+    starts_local: str
+    time_zone: str
+    status: StatusName
+    status_reason: str
+    is_over: bool
+    differs_in: list[str]
+    capacity: int | None
+    going: int
+    my_status: AnswerStatusName | None
+    revision: int | None
+
+
+class DateList(msgspec.Struct, rename="camel"):
+    """Dates in order. ``next`` is the instant to ask from for what comes behind them; null where this is all."""
+
+    dates: list[DateShown]
+    next: str | None
+
+
+class EditWanted(msgspec.Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """What shall be different, and how far that reaches. Fields that are left out stay.
+
+    ``originalDate`` names the date that was edited: needed for ``this`` and ``following``, and where times change. ``recurrence``
+    is another rule. ``expectedDateRevision``: refused when that date was changed since.
+    """
+
+    scope: ScopeName
+    original_date: str | None = None
+    title: str | UnsetType = UNSET
+    description: str | UnsetType = UNSET
+    starts_local: str | UnsetType = UNSET
+    ends_local: str | UnsetType | None = UNSET
+    time_zone: str | UnsetType = UNSET
+    mode: ModeName | UnsetType = UNSET
+    venue: Place | UnsetType = UNSET
+    online_url: str | UnsetType = UNSET
+    online_url_audience: AudienceName | UnsetType = UNSET
+    capacity: int | UnsetType | None = UNSET
+    visibility: VisibilityName | UnsetType = UNSET
+    recurrence: str | dict[str, Any] | UnsetType | None = UNSET
+    rdates: list[str] | UnsetType = UNSET
+    exdates: list[str] | UnsetType = UNSET
+    drop_single_changes: bool = False
+    is_silent: bool = False
+    expected_date_revision: int | None = None
+
+
+class DateChange(msgspec.Struct, rename="camel"):
+    """One stored date before and after. ``fields``: what changes; ``keepsOwn``: what it keeps of its own."""
+
+    original_date: str
+    new_original_date: str
+    slug: str
+    starts_at: str
+    new_starts_at: str
+    fields: list[str]
+    keeps_own: list[str]
+    answers: int
+
+
+class DateTouched(msgspec.Struct, rename="camel"):
+    """A date that has no place in the rule any more."""
+
+    original_date: str
+    slug: str
+    starts_at: str
+    answers: int
+
+
+class Consequences(msgspec.Struct, rename="camel"):
+    """What an edit does. Numbers are of stored dates; computed ones follow the series in any case.
+
+    ``stranded``: somebody answered them or they differ on purpose, so they stay as exceptions. ``vanishing``: nobody did, they
+    go. ``peopleTold``: how many would hear of it, once each.
+    """
+
+    scope: ScopeName
+    dates_changed: int
+    dates_unchanged: int
+    answers_kept: int
+    single_changes_kept: int
+    people_told: int
+    changes: list[DateChange]
+    stranded: list[DateTouched]
+    vanishing: list[DateTouched]
+    sentence_before: str
+    sentence_after: str
+    makes_new_series: bool
+    revision: int
+
+
+class EditDone(msgspec.Struct, rename="camel"):
+    """The series that the edited dates belong to now (another one after ``following``), and what was done."""
+
+    series: SeriesShown
+    consequences: Consequences
+
+
+class DatesNamed(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """Dates by their names."""
+
+    dates: list[str]
+
+
+class Cancellation(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """What is called off, and why: single ``dates``, those from ``fromDate`` to ``toDate`` (names, both included), or the series."""
+
+    reason: str = ""
+    dates: list[str] | None = None
+    from_date: str | None = None
+    to_date: str | None = None
+
+
+class Reinstatement(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """What is brought back, named as for a cancellation."""
+
+    dates: list[str] | None = None
+    from_date: str | None = None
+    to_date: str | None = None
+
+
+class Reason(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """Why; shown to everybody."""
+
+    reason: str = ""
+
+
+class Changed(msgspec.Struct, rename="camel"):
+    """The series afterwards, and how many dates were changed."""
+
+    series: SeriesShown
+    dates_changed: int
+
+
+class FollowWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """``notifies``: hear of new, moved and cancelled dates."""
+
+    notifies: bool = True
+
+
+class FollowShown(msgspec.Struct, rename="camel"):
+    """How the caller follows the series."""
+
+    is_following: bool
+    notifies: bool
+
+
+class AnswerAll(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """One reply for every coming date; ``skipLimited`` leaves out dates with a limited number of places."""
+
+    reply: Literal["going", "interested", "declined"]
+    skip_limited: bool = False
+
+
+class AnswerOutcome(msgspec.Struct, rename="camel"):
+    """What became of the reply to one date: a status, or the name of the refusal with a sentence."""
+
+    original_date: str
+    slug: str
+    status: AnswerStatusName | None
+    refused: str | None
+    why: str | None
+
+
+class AnswersShown(msgspec.Struct, rename="camel"):
+    """Every date that was answered, in order."""
+
+    dates: list[AnswerOutcome]

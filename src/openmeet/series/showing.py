@@ -1,0 +1,175 @@
+"""Series, dates, previews and consequences as JSON for one viewer."""
+
+from urllib.parse import quote
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader
+from openmeet.attendance import queries as attendance
+from openmeet.attendance.actions import CONCERNED
+from openmeet.events.differing import details_in, differing
+from openmeet.events.model import Audience, Venue
+from openmeet.recurrence.sentence import describe
+from openmeet.recurrence.structured import to_json
+from openmeet.series import queries
+from openmeet.series.agenda import Line
+from openmeet.series.dates import original_text
+from openmeet.series.model import Held, Scope, Series, Timing
+from openmeet.series.plan import Change, Plan
+from openmeet.series.previewing import Meaning
+from openmeet.series.shapes import (
+    Consequences,
+    DateChange,
+    DatePreview,
+    DateShown,
+    DateTouched,
+    Place,
+    Preview,
+    SeriesShown,
+)
+from openmeet.site.times import iso
+from openmeet.users.model import UserId
+
+
+async def shown(reader: Reader, series: Series, viewer: UserId | None, public_url: str) -> SeriesShown:
+    """The series as this viewer sees it: the link to join is for the host, and for everybody where the host said so."""
+    template, pattern = series.template, series.timing.pattern
+    origin = None if series.split_from is None else await queries.by_id(reader, series.split_from)
+    behind = await queries.split_off(reader, series.id)
+    is_following = viewer is not None and await queries.following(reader, series.id, viewer) is not None
+    sees_link = viewer == series.owner_id or template.online_url_audience is Audience.EVERYONE
+    return SeriesShown(
+        slug=series.slug,
+        url=f"{public_url}/series/{quote(series.slug)}",
+        title=template.title,
+        description=template.description,
+        sentence=describe(pattern),
+        rule=None if pattern.rule is None else str(pattern.rule),
+        structured=None if pattern.rule is None else to_json(pattern.rule),
+        rdates=list(map(original_text, pattern.added)),
+        exdates=list(map(original_text, pattern.left_out)),
+        starts_local=original_text(pattern.start),
+        time_zone=series.zone_name,
+        duration_seconds=None if series.timing.length is None else round(series.timing.length.total_seconds()),
+        mode=template.mode.value,
+        venue=_place(template.venue),
+        online_url=(template.online_url or None) if sees_link else None,
+        online_url_audience=template.online_url_audience.value,
+        capacity=template.capacity,
+        visibility=template.visibility.value,
+        publish=series.policy.value,
+        status=series.status.value,
+        status_reason=series.status_reason,
+        host_id=series.owner_id,
+        continues=None if origin is None or origin.deleted_at is not None else origin.slug,
+        continued_by=[one.slug for one in behind],
+        is_following=is_following,
+        is_read_only=series.is_read_only,
+        revision=series.revision,
+        created_at=iso(series.created_at),
+        updated_at=iso(series.updated_at),
+    )
+
+
+def date_shown(series: Series, line: Line, now: Instant, public_url: str) -> DateShown:
+    """One date; the address of a computed one stores it."""
+    event, details = line.event, line.details
+    address = f"events/{quote(event.slug)}" if event else f"series/{quote(series.slug)}/dates/{line.original_date}"
+    return DateShown(
+        original_date=line.original_date,
+        is_stored=event is not None,
+        slug=event.slug if event else None,
+        url=f"{public_url}/{address}",
+        title=details.title,
+        starts_at=iso(details.starts_at),
+        ends_at=None if details.ends_at is None else iso(details.ends_at),
+        starts_local=details.starts_local,
+        time_zone=details.time_zone,
+        status=event.status.value if event else "scheduled",
+        status_reason=event.status_reason if event else "",
+        is_over=line.is_over(now),
+        differs_in=list(line.differs_in),
+        capacity=details.capacity,
+        going=line.counts.going,
+        my_status=line.mine.status.value if line.mine else None,
+        revision=event.revision if event else None,
+    )
+
+
+def preview_of(timing: Timing, meaning: Meaning) -> Preview:
+    """What a rule means, for programs."""
+    pattern = timing.pattern
+    length = 0 if timing.length is None else round(timing.length.total_seconds() * 1_000_000)
+    return Preview(
+        sentence=meaning.sentence,
+        rule=None if pattern.rule is None else str(pattern.rule),
+        structured=None if pattern.rule is None else to_json(pattern.rule),
+        dates=[
+            DatePreview(
+                original_date=original_text(one.original),
+                starts_at=iso(one.at),
+                ends_at=None if timing.length is None else iso(Instant(one.at + length)),
+                starts_local=original_text(one.starts),
+                instead_of=None if one.instead_of is None else original_text(one.instead_of),
+            )
+            for one in meaning.dates
+        ],
+        is_endless=meaning.is_endless,
+        last_starts_at=None if meaning.last is None else iso(meaning.last.at),
+        silent_months=[f"{month:%Y-%m}" for month in meaning.silent],
+        start_fits=meaning.better_start is None,
+        better_start=None if meaning.better_start is None else original_text(meaning.better_start),
+    )
+
+
+async def consequences(reader: Reader, series: Series, plan: Plan) -> Consequences:
+    """What the plan does, counted."""
+    changed = plan.dates_changed
+    told = await attendance.people_of_dates(reader, [one.event.id for one in changed], CONCERNED)
+    return Consequences(
+        scope=plan.scope.value,
+        dates_changed=len(changed),
+        dates_unchanged=len(plan.changes) - len(changed),
+        answers_kept=plan.answers_kept,
+        single_changes_kept=0 if plan.scope is Scope.THIS else plan.single_changes_kept,
+        people_told=len({user_id for user_id, _ in told if user_id != series.owner_id}),
+        changes=[_change(one) for one in changed],
+        stranded=[_touched(held) for held in plan.stranded],
+        vanishing=[_touched(Held(event, 0)) for event in plan.vanishing],
+        sentence_before=describe(series.timing.pattern),
+        sentence_after=describe(plan.timing.pattern),
+        makes_new_series=plan.scope is Scope.FOLLOWING,
+        revision=series.revision,
+    )
+
+
+def _change(one: Change) -> DateChange:
+    before = details_in(one.event)
+    place = one.event.place_in_series
+    return DateChange(
+        original_date=place.original_date if place else one.original_date,
+        new_original_date=one.original_date,
+        slug=one.event.slug,
+        starts_at=iso(before.starts_at),
+        new_starts_at=iso(one.details.starts_at),
+        fields=list(differing(one.details, before)),
+        keeps_own=list(one.overridden),
+        answers=one.answers,
+    )
+
+
+def _touched(held: Held) -> DateTouched:
+    event = held.event
+    assert event.starts_at is not None  # noqa: S101  # a rule gave it one
+    place = event.place_in_series
+    return DateTouched(place.original_date if place else "", event.slug, iso(event.starts_at), held.answers)
+
+
+def _place(venue: Venue) -> Place:
+    return Place(
+        name=venue.name,
+        street=venue.street,
+        postal_code=venue.postal_code,
+        locality=venue.locality,
+        region=venue.region,
+        country=venue.country,
+    )

@@ -1,0 +1,195 @@
+"""From what was sent (JSON or a form) to what series are made of; problems under the names that were sent. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from msgspec import UNSET
+
+from groundwork.clock import Instant
+from groundwork.errors import InvalidForm
+from openmeet.events import rules
+from openmeet.events.model import Details, Event
+from openmeet.events.rules import Submission
+from openmeet.events.submissions import values_of_event
+from openmeet.recurrence.pattern import Pattern, parse_date, pattern
+from openmeet.recurrence.refusal import FIELD, Code, RuleRefused
+from openmeet.recurrence.rule import Rule, parse_rule
+from openmeet.recurrence.structured import from_json
+from openmeet.series.editing import Edit, Rewritten
+from openmeet.series.model import Scope, Timing
+from openmeet.series.shapes import EditWanted, RuleWanted, SeriesWanted, TimingWanted
+
+_NAMES = {
+    "starts": "startsLocal",
+    "ends": "endsLocal",
+    "time_zone": "timeZone",
+    "online_url": "onlineUrl",
+    "online_url_audience": "onlineUrlAudience",
+    "venue_name": "venue.name",
+    "postal_code": "venue.postalCode",
+    **{name: f"venue.{name}" for name in ("street", "locality", "region", "country")},
+}
+_TIMES = {"starts_local": "starts", "ends_local": "ends"}
+
+
+def rule_of(wanted: RuleWanted) -> Rule | None:
+    """RFC 5545 text, an object, or none. Raises RuleRefused."""
+    match wanted:
+        case None:
+            return None
+        case str():
+            return parse_rule(wanted)
+        case _:
+            return from_json(wanted)
+
+
+def dates_in(texts: Sequence[str], zone: str, field: str) -> list[datetime]:
+    """Dates as wall-clock time in the series' zone. Raises RuleRefused that names ``field``."""
+    try:
+        return [parse_date(text, zone) for text in texts]
+    except RuleRefused as wrong:
+        raise _under(wrong, field) from None
+
+
+def timing_of(details: Details, recurrence: RuleWanted, rdates: Sequence[str], exdates: Sequence[str]) -> Timing:
+    """The timing whose first date says this. Raises RuleRefused."""
+    zone = details.time_zone
+    added = dates_in(rdates, zone, "rdates")
+    rule = rule_of(recurrence)
+    if rule is None and not added:
+        raise RuleRefused(Code.MISSING_FREQ, "FREQ", "Say how it comes again: a rule, or dates to add.")
+    made = pattern(
+        datetime.fromisoformat(details.starts_local),
+        zone,
+        rule,
+        left_out=dates_in(exdates, zone, "exdates"),
+        added=added,
+    )
+    return Timing(made, length_in(details))
+
+
+def length_in(details: Details) -> timedelta | None:
+    """From start to end; None without an end."""
+    return None if details.ends_at is None else timedelta(microseconds=details.ends_at - details.starts_at)
+
+
+def untitled(wanted: TimingWanted) -> SeriesWanted:
+    """A timing as a series that says nothing yet: for previews."""
+    return SeriesWanted(
+        title="Preview",
+        starts_local=wanted.starts_local,
+        ends_local=wanted.ends_local,
+        time_zone=wanted.time_zone,
+    )
+
+
+def first_of(wanted: SeriesWanted) -> Details:
+    """What the first date says, judged by the rules of events. Raises InvalidForm."""
+    return _checked(
+        Submission(
+            title=wanted.title,
+            starts=wanted.starts_local,
+            ends=wanted.ends_local or "",
+            time_zone=wanted.time_zone,
+            description=wanted.description,
+            mode=wanted.mode,
+            **_place_of(wanted.venue),
+            online_url=wanted.online_url,
+            online_url_audience=wanted.online_url_audience,
+            capacity="" if wanted.capacity is None else str(wanted.capacity),
+            visibility=wanted.visibility,
+        ),
+        None,
+    )
+
+
+def edit_of(wanted: EditWanted, before: Details | None, event: Event | None, known: Pattern) -> Edit:
+    """The edit that was sent, of a date that says ``before``. ``event``: that date where it is stored.
+
+    Raises InvalidForm and RuleRefused.
+    """
+    zone = known.zone_name or "UTC" if wanted.time_zone is UNSET else wanted.time_zone
+    rewritten = None
+    if not (wanted.recurrence is UNSET and wanted.rdates is UNSET and wanted.exdates is UNSET):
+        rewritten = Rewritten(
+            known.rule if wanted.recurrence is UNSET else rule_of(wanted.recurrence),
+            None if wanted.exdates is UNSET else tuple(sorted(set(dates_in(wanted.exdates, zone, "exdates")))),
+            None if wanted.rdates is UNSET else tuple(sorted(set(dates_in(wanted.rdates, zone, "rdates")))),
+        )
+    typed = _typed(wanted)
+    said, changed = None, frozenset[str]()
+    if typed and before is not None:
+        said, changed = said_by(typed, before, event)
+    return Edit(Scope(wanted.scope), wanted.original_date, said, changed, rewritten, wanted.drop_single_changes)
+
+
+def said_by(typed: Mapping[str, str], before: Details, event: Event | None) -> tuple[Details, frozenset[str]]:
+    """What a date says after these fields of a form were changed, and which fields of ``Details`` that changes.
+
+    A new start takes the end along, unless that was sent, too. Raises InvalidForm.
+    """
+    keeps_length = "starts" in typed and "ends" not in typed and before.ends_at is not None
+    values = {**values_of_event(before), **typed}
+    said = _checked(Submission(**{**values, "ends": "" if keeps_length else values["ends"]}), event)
+    if keeps_length:
+        assert before.ends_at is not None  # noqa: S101  # asked a line above
+        said = replace(said, ends_at=Instant(said.starts_at + before.ends_at - before.starts_at))
+    # Nobody types links and coordinates: they stay, the latter while the place does.
+    is_same_place = replace(before.venue, latitude="", longitude="") == said.venue
+    said = replace(said, links=before.links, venue=before.venue if is_same_place else said.venue)
+    changed = {name for name in said.__dataclass_fields__ if getattr(said, name) != getattr(before, name)}
+    if length_in(said) == length_in(before):
+        changed.discard("ends_at")
+    else:
+        changed.add("ends_at")
+    return said, frozenset(changed - {"starts_at"})
+
+
+def _typed(wanted: EditWanted) -> dict[str, str]:
+    """The fields that were sent, as a form would bring them."""
+    found: dict[str, str] = {}
+    for name in (
+        "title",
+        "description",
+        "starts_local",
+        "ends_local",
+        "time_zone",
+        "mode",
+        "online_url",
+        "online_url_audience",
+        "capacity",
+        "visibility",
+    ):
+        value = getattr(wanted, name)
+        if value is not UNSET:
+            found[_TIMES.get(name, name)] = "" if value is None else str(value)
+    if wanted.venue is not UNSET:
+        found |= _place_of(wanted.venue)
+    return found
+
+
+def _place_of(place: Any) -> dict[str, str]:
+    return {
+        "venue_name": place.name,
+        "street": place.street,
+        "postal_code": place.postal_code,
+        "locality": place.locality,
+        "region": place.region,
+        "country": place.country,
+    }
+
+
+def _checked(typed: Submission, event: Event | None) -> Details:
+    try:
+        return rules.check(typed, event)
+    except InvalidForm as wrong:
+        raise InvalidForm({_NAMES.get(name, name): why for name, why in wrong.problems.items()}) from None
+
+
+def _under(wrong: RuleRefused, field: str) -> RuleRefused:
+    """The same refusal, of another field."""
+    if wrong.field == FIELD:
+        wrong.field = field
+    return wrong

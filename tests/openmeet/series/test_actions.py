@@ -1,0 +1,414 @@
+"""What hosts do to series; on both engines."""
+
+import asyncio
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from groundwork.clock import DAY, HandClock
+from groundwork.database.transaction import Database, Transaction
+from groundwork.errors import Forbidden, NotFound, PreconditionFailed, Refused
+from openmeet.attendance import actions as attendance
+from openmeet.attendance.model import Reply
+from openmeet.attendance.queries import find as find_attendance
+from openmeet.events import actions as events
+from openmeet.events.differing import details_in
+from openmeet.events.model import Event, Status, Visibility
+from openmeet.notifications import queries as notifications
+from openmeet.recurrence.pattern import pattern
+from openmeet.recurrence.refusal import RuleRefused
+from openmeet.recurrence.rule import parse_rule
+from openmeet.recurrence.wall_time import instant_of
+from openmeet.series import actions, queries, storing
+from openmeet.series.dates import details_of, original_text
+from openmeet.series.model import WINDOW_MOST, Policy, Series, SeriesStatus, Template, Timing
+from openmeet.series.plan import moved, plan_all, plan_following, plan_one
+from openmeet.users.model import Caller
+from tests.databases import MakeDatabase
+from tests.openmeet.site_under_test import person
+
+ZONE = "Europe/Berlin"
+FIRST = datetime.fromisoformat("2026-11-24T18:00")
+WEEKLY = "FREQ=WEEKLY;BYDAY=TU"
+NOW = instant_of(datetime.fromisoformat("2026-11-20T12:00"), ZONE)
+
+
+@pytest.fixture
+async def db(make_database: MakeDatabase, clock: HandClock) -> Database:
+    clock.turn(NOW - clock.now())
+    return await make_database("openmeet")
+
+
+def weekly(rule: str = WEEKLY, start: datetime = FIRST) -> Timing:
+    return Timing(pattern(start, ZONE, parse_rule(rule)), timedelta(hours=2))
+
+
+async def begin(tx: Transaction, rule: str = WEEKLY, **more: object) -> tuple[Caller, Series]:
+    ana = await person(tx, "Ana")
+    return ana, await actions.create(tx, ana, Template("Practice", **more), weekly(rule))
+
+
+async def dates(tx: Transaction, series: Series) -> list[Event]:
+    return [held.event for held in await queries.stored(tx, series.id) if not held.event.is_gone]
+
+
+def names(events_: list[Event]) -> list[str]:
+    return [event.place_in_series.original_date for event in events_ if event.place_in_series]
+
+
+async def locked(tx: Transaction, caller: Caller, series: Series) -> Series:
+    return await actions.lock_own(tx, caller, series.slug)
+
+
+async def test_a_series_has_its_next_two_months_as_events(db: Database) -> None:
+    async with db.transaction() as tx:
+        _, series = await begin(tx)
+        found = await dates(tx, series)
+    assert len(found) == 9
+    assert names(found)[:2] == ["2026-11-24T18:00:00", "2026-12-01T18:00:00"]
+    assert {(event.title, event.time_zone, event.is_cancelled) for event in found} == {("Practice", ZONE, False)}
+    assert all(event.ends_at == event.starts_at + 2 * 3600 * 1_000_000 for event in found)
+
+
+@pytest.mark.parametrize(
+    ("rule", "count"), [("FREQ=DAILY", WINDOW_MOST), ("FREQ=YEARLY", 2), ("FREQ=DAILY;COUNT=1", 1)]
+)
+async def test_how_many_are_stored(db: Database, rule: str, count: int) -> None:
+    async with db.transaction() as tx:
+        _, series = await begin(tx, rule)
+        assert len(await dates(tx, series)) == count
+
+
+async def test_a_far_date_becomes_an_event_once_however_many_open_it(db: Database) -> None:
+    async with db.transaction() as tx:
+        _, series = await begin(tx)
+
+    async def open_it() -> str:
+        async with db.transaction() as tx:
+            return (await actions.open_date(tx, series.slug, "2027-11-23T18:00:00")).id
+
+    assert len(set(await asyncio.gather(*(open_it() for _ in range(10))))) == 1
+    async with db.transaction() as tx:
+        assert len(await dates(tx, series)) == 10
+        for wrong in ("2027-11-24T18:00:00", "2027-11-23T19:00:00", "never"):
+            with pytest.raises(NotFound):
+                await actions.open_date(tx, series.slug, wrong)
+
+
+async def test_the_window_moves_with_the_clock_and_is_looked_at_once_a_day(db: Database, clock: HandClock) -> None:
+    async with db.transaction() as tx:
+        _, series = await begin(tx)
+    assert await storing.roll_windows(db, clock.now()) == (0, 0)
+    clock.turn(14 * DAY)
+    assert await storing.roll_windows(db, clock.now()) == (1, 2)
+    assert await storing.roll_windows(db, clock.now()) == (0, 0)
+    async with db.transaction() as tx:
+        assert len(await dates(tx, series)) == 11
+
+
+async def test_the_next_date_owes_a_record_and_then_the_one_behind_it(db: Database, clock: HandClock) -> None:
+    async with db.transaction() as tx:
+        ana, series = await begin(tx)
+        assert [event.owes_record for event in await dates(tx, series)] == [True, *[False] * 8]
+        await actions.cancel_dates(tx, await locked(tx, ana, series), ["2026-11-24T18:00:00"], "ill")
+        assert [event.owes_record for event in await dates(tx, series)][:3] == [False, True, False]
+    clock.turn(14 * DAY)
+    await storing.roll_windows(db, clock.now())
+    async with db.transaction() as tx:
+        chosen = [event.place_in_series.original_date for event in await dates(tx, series) if event.owes_record]
+    assert chosen[-1] == "2026-12-08T18:00:00"
+
+
+@pytest.mark.parametrize(("policy", "count"), [(Policy.NONE, 0), (Policy.WINDOW, 9), (Policy.NEXT, 1)])
+async def test_what_a_policy_publishes(db: Database, policy: Policy, count: int) -> None:
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        series = await actions.create(tx, ana, Template("Practice"), weekly(), policy=policy)
+        assert sum(event.owes_record for event in await dates(tx, series)) == count
+
+
+async def test_one_form_makes_one_series(db: Database) -> None:
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        first = await actions.create(tx, ana, Template("Practice"), weekly(), submission_key="k")
+        again = await actions.create(tx, ana, Template("Practice"), weekly(), submission_key="k")
+        assert again.id == first.id
+        assert len(await queries.of_owner(tx, ana.user_id)) == 1
+
+
+async def test_a_rule_that_names_no_date_makes_nothing(db: Database) -> None:
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        with pytest.raises(RuleRefused):
+            await actions.create(tx, ana, Template("Never"), weekly("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30"))
+
+
+async def test_an_edit_of_all_leaves_what_one_date_has_of_its_own(db: Database) -> None:
+    async with db.transaction() as tx:
+        ana, series = await begin(tx)
+        second = (await dates(tx, series))[1]
+        await events.revise(tx, ana, second.slug, replace(details_in(second), title="With guests", capacity=20))
+        series = await locked(tx, ana, series)
+        plan = plan_all(
+            series,
+            replace(series.template, title="Rehearsal", description="Bring a stand"),
+            series.timing,
+            await queries.stored(tx, series.id),
+            tx.now,
+        )
+        assert (len(plan.dates_changed), plan.single_changes_kept) == (9, 1)
+        series = await actions.apply(tx, series, plan)
+        found = await dates(tx, series)
+    assert [event.title for event in found[:3]] == ["Rehearsal", "With guests", "Rehearsal"]
+    assert {event.description for event in found} == {"Bring a stand"}
+    assert found[1].place_in_series.overridden == ("capacity", "title")
+    assert (found[1].capacity, found[0].capacity) == (20, None)
+
+
+async def test_single_changes_can_be_dropped(db: Database) -> None:
+    async with db.transaction() as tx:
+        ana, series = await begin(tx)
+        first = (await dates(tx, series))[0]
+        await events.revise(tx, ana, first.slug, replace(details_in(first), title="Once"))
+        series = await locked(tx, ana, series)
+        held = await queries.stored(tx, series.id)
+        plan = plan_all(series, series.template, series.timing, held, tx.now, drop_single_changes=True)
+        await actions.apply(tx, series, plan)
+        assert {event.title for event in await dates(tx, series)} == {"Practice"}
+
+
+async def test_an_edit_of_one_date_is_an_exception(db: Database) -> None:
+    async with db.transaction() as tx:
+        ana, series = await begin(tx)
+        series = await locked(tx, ana, series)
+        held = (await queries.stored(tx, series.id))[2]
+        later = details_of(series.template, series.timing, datetime.fromisoformat("2026-12-08T20:00"))
+        plan = plan_one(series, held, replace(later, title="Late"))
+        await actions.apply(tx, series, plan)
+        event = (await dates(tx, series))[2]
+    assert event.place_in_series.overridden == ("starts", "title")
+    assert event.place_in_series.original_date == "2026-12-08T18:00:00"
+    assert event.starts_local == "2026-12-08T20:00:00"
+
+
+async def test_another_hour_for_all_keeps_addresses_and_answers(db: Database) -> None:
+    async with db.transaction() as tx:
+        ana, series = await begin(tx)
+        ben = await person(tx, "Ben")
+        before = await dates(tx, series)
+        await attendance.answer(tx, ben, before[3].slug, Reply.GOING)
+        series = await locked(tx, ana, series)
+        timing = moved(series.timing, FIRST, FIRST + timedelta(hours=1), timedelta(hours=3))
+        plan = plan_all(series, series.template, timing, await queries.stored(tx, series.id), tx.now)
+        assert (plan.answers_kept, plan.vanishing, plan.stranded) == (1, (), ())
+        series = await actions.apply(tx, series, plan)
+        after = await dates(tx, series)
+        told = await notifications.newest(tx, ben.user_id, 10)
+    assert [event.slug for event in after] == [event.slug for event in before]
+    assert {event.starts_local[11:16] for event in after} == {"19:00"}
+    assert names(after)[0] == "2026-11-24T19:00:00"
+    assert len(told) == 1
+
+
+async def test_another_weekday_takes_the_answers_along(db: Database) -> None:
+    async with db.transaction() as tx:
+        ana, series = await begin(tx)
+        ben = await person(tx, "Ben")
+        before = await dates(tx, series)
+        await attendance.answer(tx, ben, before[1].slug, Reply.GOING)
+        series = await locked(tx, ana, series)
+        timing = moved(series.timing, FIRST, FIRST + timedelta(days=1), series.timing.length)
+        assert str(timing.pattern.rule) == "FREQ=WEEKLY;BYDAY=WE"
+        await actions.apply(
+            tx, series, plan_all(series, series.template, timing, await queries.stored(tx, series.id), tx.now)
+        )
+        after = await dates(tx, series)
+        assert [event.id for event in after][:9] == [event.id for event in before]
+        assert names(after)[1] == "2026-12-02T18:00:00"
+        assert await find_attendance(tx, before[1].id, ben.user_id) is not None
+
+
+async def test_a_rule_that_meets_less_often_keeps_answered_dates_as_exceptions(db: Database) -> None:
+    async with db.transaction() as tx:
+        ana, series = await begin(tx)
+        ben = await person(tx, "Ben")
+        before = await dates(tx, series)
+        await attendance.answer(tx, ben, before[1].slug, Reply.GOING)
+        series = await locked(tx, ana, series)
+        plan = plan_all(
+            series,
+            series.template,
+            weekly("FREQ=WEEKLY;INTERVAL=2;BYDAY=TU"),
+            await queries.stored(tx, series.id),
+            tx.now,
+        )
+        assert [held.event.id for held in plan.stranded] == [before[1].id]
+        assert len(plan.vanishing) == 3
+        await actions.apply(tx, series, plan)
+        after = await dates(tx, series)
+        assert before[1].id in {event.id for event in after}
+        kept = next(event for event in after if event.id == before[1].id)
+        assert kept.place_in_series.overridden == ("starts",)
+        # And back: the dates that went are made anew.
+        series = await locked(tx, ana, series)
+        back = plan_all(series, series.template, weekly(), await queries.stored(tx, series.id), tx.now)
+        await actions.apply(tx, series, back)
+        assert names(await dates(tx, series)) == names(before)
+
+
+async def test_this_and_following_makes_two_linked_series(db: Database) -> None:
+    async with db.transaction() as tx:
+        ana, series = await begin(tx, WEEKLY + ";COUNT=8")
+        ben = await person(tx, "Ben")
+        before = await dates(tx, series)
+        await attendance.answer(tx, ben, before[5].slug, Reply.GOING)
+        await actions.follow(tx, ben, series.slug)
+        series = await locked(tx, ana, series)
+        plan = plan_following(
+            series,
+            "2026-12-15T18:00:00",
+            replace(series.template, title="Winter practice"),
+            None,
+            await queries.stored(tx, series.id),
+            tx.now,
+        )
+        behind = await actions.apply(tx, series, plan)
+        first = await queries.by_id(tx, series.id)
+        assert first is not None
+        assert behind.split_from == series.id
+        assert (str(first.timing.pattern.rule), str(behind.timing.pattern.rule)) == (
+            "FREQ=WEEKLY;BYDAY=TU;UNTIL=20261208T180000",
+            "FREQ=WEEKLY;BYDAY=TU;COUNT=5",
+        )
+        assert [event.title for event in await dates(tx, first)] == ["Practice"] * 3
+        assert [event.title for event in await dates(tx, behind)] == ["Winter practice"] * 5
+        assert [event.id for event in (*await dates(tx, first), *await dates(tx, behind))] == [one.id for one in before]
+        assert await find_attendance(tx, before[5].id, ben.user_id) is not None
+        assert [follower.user_id for follower in await queries.followers(tx, behind.id)] == [ben.user_id]
+        for series_ in (first, behind):
+            assert [event.owes_record for event in await dates(tx, series_)].count(True) == 1
+
+
+async def test_the_first_date_has_nothing_before_it(db: Database) -> None:
+    async with db.transaction() as tx:
+        ana, series = await begin(tx)
+        series = await locked(tx, ana, series)
+        held = await queries.stored(tx, series.id)
+        with pytest.raises(Refused) as refused:
+            plan_following(series, original_text(FIRST), series.template, None, held, tx.now)
+        assert refused.value.name == "FirstDate"
+
+
+async def test_past_dates_stay_as_they_were(db: Database, clock: HandClock) -> None:
+    async with db.transaction() as tx:
+        ana, series = await begin(tx)
+    clock.turn(10 * DAY)
+    async with db.transaction() as tx:
+        series = await locked(tx, ana, series)
+        timing = moved(series.timing, FIRST, FIRST + timedelta(hours=1), series.timing.length)
+        template = replace(series.template, title="Other")
+        await actions.apply(tx, series, plan_all(series, template, timing, await queries.stored(tx, series.id), tx.now))
+        found = await dates(tx, series)
+    assert (found[0].title, found[0].starts_local) == ("Practice", "2026-11-24T18:00:00")
+    assert {(event.title, event.starts_local[11:16]) for event in found[1:]} == {("Other", "19:00")}
+
+
+async def test_cancel_one_a_range_and_all_and_bring_them_back(db: Database) -> None:
+    async with db.transaction() as tx:
+        ana, series = await begin(tx)
+        ben = await person(tx, "Ben")
+        found = await dates(tx, series)
+        for event in found[:3]:
+            await attendance.answer(tx, ben, event.slug, Reply.GOING)
+        series = await locked(tx, ana, series)
+        assert await actions.cancel_dates(tx, series, names(found)[:2], "hall closed") == 2
+        assert [event.status for event in await dates(tx, series)][:3] == [Status.CANCELLED] * 2 + [Status.SCHEDULED]
+        assert len(await notifications.newest(tx, ben.user_id, 10)) == 1, "told once for both"
+        assert await actions.cancel_dates(tx, series, names(found)[:2], "hall closed") == 0
+        assert await actions.cancel_dates(tx, series, ["2027-06-01T18:00:00"], "away") == 1, "stored to be cancelled"
+        assert await actions.reinstate_dates(tx, series, names(found)[:1]) == 1
+        stopped = await actions.cancel(tx, series, "no trainer")
+        assert stopped.status is SeriesStatus.CANCELLED
+        assert all(event.is_cancelled for event in await dates(tx, series))
+        assert await storing.store_window(tx, stopped) == []
+        on = await actions.resume(tx, stopped)
+        assert on.status is SeriesStatus.ACTIVE
+        assert not any(event.is_cancelled for event in await dates(tx, series))
+
+
+async def test_pause_makes_no_new_dates(db: Database, clock: HandClock) -> None:
+    async with db.transaction() as tx:
+        ana, series = await begin(tx)
+        await actions.pause(tx, await locked(tx, ana, series), "summer")
+    clock.turn(30 * DAY)
+    assert await storing.roll_windows(db, clock.now()) == (0, 0)
+    async with db.transaction() as tx:
+        assert len(await dates(tx, series)) == 9
+        await actions.resume(tx, await locked(tx, ana, series))
+        assert len(await dates(tx, series)) == 13
+
+
+async def test_a_date_that_was_removed_does_not_come_back(db: Database, clock: HandClock) -> None:
+    async with db.transaction() as tx:
+        ana, series = await begin(tx)
+        series = await actions.remove_dates(tx, await locked(tx, ana, series), ["2026-12-22T18:00:00"])
+        assert "2026-12-22T18:00:00" not in names(await dates(tx, series))
+        with pytest.raises(NotFound):
+            await actions.open_date(tx, series.slug, "2027-01-05T18:30:00")
+    clock.turn(14 * DAY)
+    await storing.roll_windows(db, clock.now())
+    async with db.transaction() as tx:
+        assert "2026-12-22T18:00:00" not in names(await dates(tx, series))
+
+
+@pytest.mark.parametrize("keeps_events", [True, False])
+async def test_delete(db: Database, keeps_events: bool) -> None:
+    async with db.transaction() as tx:
+        ana, series = await begin(tx)
+        found = await dates(tx, series)
+        await actions.delete(tx, await locked(tx, ana, series), keeps_events=keeps_events)
+        with pytest.raises(NotFound):
+            await locked(tx, ana, series)
+        for event in found:
+            after = await events.queries.by_id(tx, event.id)
+            assert after is not None
+            assert (after.place_in_series is None) is keeps_events
+            assert after.is_gone is not keeps_events
+
+
+async def test_only_the_host(db: Database) -> None:
+    async with db.transaction() as tx:
+        ana, series = await begin(tx)
+        ben = await person(tx, "Ben")
+        with pytest.raises(Forbidden):
+            await locked(tx, ben, series)
+        with pytest.raises(PreconditionFailed):
+            await actions.lock_own(tx, ana, series.slug, expected_revision=7)
+
+
+async def test_private_dates_owe_nothing_to_the_network(db: Database) -> None:
+    async with db.transaction() as tx:
+        ana, series = await begin(tx, visibility=Visibility.PRIVATE)
+        found = await dates(tx, series)
+        assert {event.visibility for event in found} == {Visibility.PRIVATE}
+        assert ana.user_id == found[0].author_id
+
+
+async def test_propagating_is_one_notice_per_person(db: Database) -> None:
+    async with db.transaction() as tx:
+        ana, series = await begin(tx, "FREQ=DAILY;COUNT=20")
+        people = [await person(tx, f"P{number}") for number in range(3)]
+        found = await dates(tx, series)
+    for event in found:
+        async with db.transaction() as tx:
+            for one in people:
+                await attendance.answer(tx, one, event.slug, Reply.GOING)
+    async with db.transaction() as tx:
+        series = await locked(tx, ana, series)
+        template = replace(series.template, title="Other")
+        plan = plan_all(series, template, series.timing, await queries.stored(tx, series.id), tx.now)
+        assert plan.answers_kept == 60
+        await actions.apply(tx, series, plan)
+        for one in people:
+            assert len(await notifications.newest(tx, one.user_id, 50)) == 1

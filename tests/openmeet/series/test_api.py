@@ -1,0 +1,390 @@
+"""Series as a client of the JSON API sees them, on both engines."""
+
+import asyncio
+
+import httpx
+import pytest
+
+from groundwork.clock import DAY, HandClock
+from openmeet.series.model import Policy
+from tests.databases import MakeDatabase
+from tests.openmeet.site_under_test import Site, api_session, site_on
+
+# The clock of tests stands at Sunday 1 March 2026, noon in UTC; Berlin puts its clocks forward on 29 March.
+PRACTICE = {
+    "title": "Practice",
+    "startsLocal": "2026-03-03T18:00",
+    "endsLocal": "2026-03-03T20:00",
+    "timeZone": "Europe/Berlin",
+    "recurrence": "FREQ=WEEKLY;BYDAY=TU",
+}
+FIRST, SECOND, THIRD = (f"2026-03-{day}T18:00:00" for day in ("03", "10", "17"))
+
+
+@pytest.fixture
+async def site(make_database: MakeDatabase, clock: HandClock) -> Site:
+    return site_on(await make_database("openmeet"), clock)
+
+
+@pytest.fixture
+async def client(site: Site):
+    async with site.browser() as browser:
+        yield browser
+
+
+@pytest.fixture
+async def ana(client: httpx.AsyncClient) -> dict[str, str]:
+    return await api_session(client, "ana@example.org", "Ana")
+
+
+@pytest.fixture
+async def ben(client: httpx.AsyncClient) -> dict[str, str]:
+    return await api_session(client, "ben@example.org", "Ben")
+
+
+async def make(client: httpx.AsyncClient, who: dict[str, str], **changes: object) -> dict:
+    answer = await client.post("/api/series", json=PRACTICE | changes, headers=who)
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
+async def dates(
+    client: httpx.AsyncClient, series: dict, who: dict[str, str] | None = None, **window: str
+) -> list[dict]:
+    answer = await client.get(f"/api/series/{series['slug']}/dates", params=window, headers=who or {})
+    assert answer.status_code == 200, answer.text
+    return answer.json()["dates"]
+
+
+async def ask(
+    client: httpx.AsyncClient, who: dict[str, str], series: dict, verb: str, body: object = None, **headers: str
+):
+    path = f"/api/series/{series['slug']}/{verb}"
+    if body is None:
+        return await client.post(path, headers=who | headers)
+    return await client.post(path, json=body, headers=who | headers)
+
+
+async def test_a_series_made_is_read_back(client, ana):
+    made = await client.post("/api/series", json=PRACTICE, headers=ana)
+    shown = made.json()
+    assert made.status_code == 201
+    assert shown["sentence"] == "Every Tuesday at 18:00"
+    assert shown["structured"] == {"frequency": "weekly", "byDay": [{"day": "tu"}]}
+    assert (shown["durationSeconds"], shown["publish"], shown["status"]) == (7200, "next", "active")
+    read = await client.get(made.headers["location"])
+    assert read.json() == shown | {"isFollowing": False}
+    assert read.headers["etag"] == made.headers["etag"]
+    assert [one["slug"] for one in (await client.get("/api/series", headers=ana)).json()["series"]] == [shown["slug"]]
+
+
+async def test_a_rule_as_an_object_is_the_same_rule(client, ana):
+    structured = {"frequency": "monthly", "byDay": [{"day": "tu", "nthOfPeriod": 1}], "count": 4}
+    made = await make(client, ana, recurrence=structured, rdates=["2026-03-20T18:00"], exdates=["2026-04-07T18:00"])
+    assert made["rule"] == "FREQ=MONTHLY;BYDAY=1TU;COUNT=4"
+    assert [one["originalDate"] for one in await dates(client, made)] == [
+        FIRST,
+        "2026-03-20T18:00:00",
+        "2026-05-05T18:00:00",
+        "2026-06-02T18:00:00",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "name"),
+    [
+        ({"recurrence": "FREQ=HOURLY"}, "recurrence", "UNSUPPORTED_FREQ"),
+        ({"recurrence": "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30"}, "recurrence", "NEVER_OCCURS"),
+        ({"recurrence": None}, "recurrence", "MISSING_FREQ"),
+        ({"recurrence": {"frequency": "weekly", "until": "soon"}}, "recurrence", "BAD_UNTIL"),
+        ({"rdates": ["tomorrow"]}, "rdates", "BAD_DATE"),
+        ({"exdates": ["2026-13-01"]}, "exdates", "BAD_DATE"),
+        ({"startsLocal": "2026-03-29T02:30", "endsLocal": None}, "startsLocal", "InvalidRequest"),
+        ({"timeZone": "Mars/Base"}, "timeZone", "InvalidRequest"),
+        ({"venue": {"country": "Atlantis"}}, "venue.country", "InvalidRequest"),
+    ],
+    ids=[
+        "several times an hour",
+        "a day that never is",
+        "nothing repeats",
+        "no end",
+        "no added date",
+        "no date left out",
+        "a skipped hour",
+        "no zone",
+        "no country",
+    ],
+)
+async def test_what_is_wrong_is_named(client, ana, changes, field, name):
+    answer = await client.post("/api/series", json=PRACTICE | changes, headers=ana)
+    assert (answer.status_code, answer.json()["title"]) == (400, name)
+    assert list(answer.json()["fields"]) == [field]
+
+
+async def test_the_same_key_makes_one_series_and_another_body_is_refused(client, ana):
+    headers = ana | {"idempotency-key": "k"}
+    first, again, other = [
+        await client.post("/api/series", json=PRACTICE | {"title": title}, headers=headers)
+        for title in ("Practice", "Practice", "Chess")
+    ]
+    assert first.json()["slug"] == again.json()["slug"]
+    assert (other.status_code, other.json()["title"]) == (422, "KeyReused")
+
+
+async def test_a_preview_saves_nothing_and_names_dates_that_do_not_exist(client, ana):
+    body = {"startsLocal": "2026-01-31T02:30", "timeZone": "Europe/Berlin", "recurrence": "FREQ=MONTHLY"}
+    shown = (await client.post("/api/series/preview", json=body)).json()
+    assert [one["originalDate"][:10] for one in shown["dates"]][:2] == ["2026-03-31", "2026-05-31"]
+    assert shown["silentMonths"][:3] == ["2026-04", "2026-06", "2026-09"]
+    daily = body | {"startsLocal": "2026-03-28T02:30", "recurrence": "FREQ=DAILY"}
+    second = (await client.post("/api/series/preview", json=daily)).json()["dates"][1]
+    assert (second["insteadOf"], second["startsLocal"]) == ("2026-03-29T02:30:00", "2026-03-29T03:30:00")
+    assert (await client.get("/api/series", headers=ana)).json()["series"] == []
+
+
+async def test_a_preview_offers_a_start_that_fits(client):
+    body = {
+        "startsLocal": "2026-03-02T18:00",
+        "timeZone": "Europe/Berlin",
+        "recurrence": "FREQ=WEEKLY;BYDAY=TU;COUNT=3",
+    }
+    shown = (await client.post("/api/series/preview", json=body)).json()
+    assert (shown["startFits"], shown["betterStart"]) == (False, FIRST)
+    assert (shown["isEndless"], len(shown["dates"])) == (False, 3)
+
+
+async def test_stored_and_computed_dates_stand_in_one_list(client, ana):
+    made = await make(client, ana)
+    found = await dates(client, made, limit="20")
+    assert [one["isStored"] for one in found] == [True] * 9 + [False] * 11
+    assert found[5]["startsAt"] == "2026-04-07T16:00:00Z"  # 18:00 stays 18:00 when the clocks change
+    window = await dates(client, made, **{"from": "2027-03-01T00:00", "to": "2027-03-10T00:00"})
+    assert [one["originalDate"] for one in window] == ["2027-03-02T18:00:00", "2027-03-09T18:00:00"]
+
+
+async def test_pages_of_dates_follow_one_another(client, ana):
+    made = await make(client, ana)
+    path = f"/api/series/{made['slug']}/dates"
+    first = (await client.get(path, params={"limit": "4"})).json()
+    second = (await client.get(path, params={"limit": "4", "from": first["next"]})).json()
+    both = [one["originalDate"] for one in (*first["dates"], *second["dates"])]
+    assert both == [one["originalDate"] for one in await dates(client, made, limit="8")]
+
+
+async def test_a_far_date_is_stored_once_however_many_open_it(client, ana):
+    made = await make(client, ana)
+    path = f"/api/series/{made['slug']}/dates/2027-03-02T18:00"
+    slugs = {answer.json()["slug"] for answer in await asyncio.gather(*(client.post(path) for _ in range(5)))}
+    assert len(slugs) == 1
+    assert (await client.get(f"/api/events/{slugs.pop()}")).json()["starts_at"] == "2027-03-02T17:00:00Z"
+
+
+@pytest.mark.parametrize("date", ["2027-03-03T18:00:00", "2126-03-05T18:00:00", "never"])
+async def test_what_is_no_date_cannot_be_opened(client, ana, date):
+    made = await make(client, ana)
+    assert (await client.post(f"/api/series/{made['slug']}/dates/{date}")).status_code == 404
+
+
+async def test_nobody_opens_dates_of_a_series_that_rests(client, ana):
+    made = await make(client, ana)
+    assert (await ask(client, ana, made, "pause", {"reason": "summer"})).json()["status"] == "paused"
+    assert len(await dates(client, made, limit="20")) == 9
+    assert (await client.post(f"/api/series/{made['slug']}/dates/2027-03-02T18:00")).status_code == 404
+    assert (await ask(client, ana, made, "resume")).json()["status"] == "active"
+    assert (await client.post(f"/api/series/{made['slug']}/dates/2027-03-02T18:00")).status_code == 200
+
+
+async def test_a_private_series_is_absent_for_others_until_they_answer(client, ana, ben):
+    made = await make(client, ana, visibility="private")
+    path = f"/api/series/{made['slug']}"
+    refused = [
+        await client.get(path, headers=ben),
+        await client.get(f"{path}/dates", headers=ben),
+        await client.post(f"{path}/dates/{FIRST}", headers=ben),
+        await client.put(f"{path}/follow", json={}, headers=ben),
+        await client.put(f"{path}/answer", json={"reply": "going"}, headers=ben),
+    ]
+    assert {answer.status_code for answer in refused} == {404}
+    assert (await client.get(path, headers=ana)).status_code == 200
+
+
+async def test_a_plan_says_what_the_edit_does_and_saves_nothing(client, ana, ben):
+    made = await make(client, ana)
+    third = (await dates(client, made))[2]
+    await client.put(f"/api/events/{third['slug']}/answer", json={"reply": "going"}, headers=ben)
+    body = {"scope": "following", "originalDate": SECOND, "title": "Rehearsal", "startsLocal": "2026-03-10T19:00"}
+    planned = await ask(client, ana, made, "plan", body)
+    shown = planned.json()
+    assert (shown["datesChanged"], shown["answersKept"], shown["peopleTold"]) == (8, 1, 1)
+    assert (shown["sentenceBefore"], shown["sentenceAfter"]) == ("Every Tuesday at 18:00", "Every Tuesday at 19:00")
+    assert shown["changes"][0]["fields"] == ["starts", "title"]
+    assert {one["title"] for one in await dates(client, made)} == {"Practice"}
+    done = await ask(client, ana, made, "edit", body, **{"if-match": planned.headers["etag"]})
+    assert done.json()["consequences"] == shown
+    behind = done.json()["series"]
+    assert (behind["continues"], behind["title"]) == (made["slug"], "Rehearsal")
+    assert [one["title"] for one in await dates(client, made)] == ["Practice"]
+    found = await dates(client, behind)
+    assert found[0]["startsLocal"] == "2026-03-10T19:00:00"
+    assert found[1]["slug"] == third["slug"]
+    assert found[1]["going"] == 1
+    assert (await client.get(f"/api/series/{made['slug']}")).json()["continuedBy"] == [behind["slug"]]
+
+
+async def test_an_edit_of_one_date_keeps_the_others(client, ana):
+    made = await make(client, ana)
+    body = {"scope": "this", "originalDate": "2027-03-02T18:00", "capacity": 12, "venue": {"name": "The barn"}}
+    done = await ask(client, ana, made, "edit", body)
+    assert done.status_code == 200, done.text
+    (found,) = await dates(client, made, **{"from": "2027-03-02T00:00", "to": "2027-03-03T00:00"})
+    assert (found["differsIn"], found["capacity"]) == (["capacity", "venue"], 12)
+
+
+async def test_an_edit_of_all_with_another_rule_says_who_is_stranded(client, ana, ben):
+    made = await make(client, ana)
+    second = (await dates(client, made))[1]
+    await client.put(f"/api/events/{second['slug']}/answer", json={"reply": "going"}, headers=ben)
+    body = {"scope": "all", "recurrence": "FREQ=WEEKLY;INTERVAL=2;BYDAY=TU"}
+    shown = (await ask(client, ana, made, "plan", body)).json()
+    assert [one["originalDate"] for one in shown["stranded"]] == [SECOND]
+    assert len(shown["vanishing"]) == 3
+    await ask(client, ana, made, "edit", body)
+    assert [one["originalDate"] for one in await dates(client, made, limit="3")] == [FIRST, SECOND, THIRD]
+
+
+async def test_another_rule_begins_on_a_day_that_it_names(client, ana):
+    made = await make(client, ana)
+    await ask(client, ana, made, "edit", {"scope": "all", "recurrence": "FREQ=WEEKLY;BYDAY=WE"})
+    assert [one["originalDate"] for one in await dates(client, made, limit="2")] == [
+        "2026-03-04T18:00:00",
+        "2026-03-11T18:00:00",
+    ]
+
+
+async def test_an_edit_of_what_has_changed_meanwhile_is_refused(client, ana):
+    made = await make(client, ana)
+    stale = {"if-match": f'"{made["revision"]}"'}
+    assert (await ask(client, ana, made, "edit", {"scope": "all", "title": "Other"}, **stale)).status_code == 200
+    refused = await ask(client, ana, made, "edit", {"scope": "all", "title": "Third"}, **stale)
+    assert refused.status_code == 412
+    one = {"scope": "this", "originalDate": FIRST, "title": "Third", "expectedDateRevision": 1}
+    assert (await ask(client, ana, made, "edit", one)).status_code == 412
+
+
+@pytest.mark.parametrize("verb", ["plan", "edit"])
+async def test_only_the_host_edits(client, ana, ben, verb):
+    made = await make(client, ana)
+    assert (await ask(client, ben, made, verb, {"scope": "all", "title": "Mine"})).status_code == 403
+
+
+async def test_cancel_one_a_range_and_all_and_bring_them_back(client, ana):
+    made = await make(client, ana)
+
+    async def cancelled() -> list[str]:
+        return [one["originalDate"] for one in await dates(client, made) if one["status"] == "cancelled"]
+
+    await ask(client, ana, made, "cancel", {"dates": [FIRST], "reason": "ill"})
+    assert await cancelled() == [FIRST]
+    ranged = await ask(client, ana, made, "cancel", {"fromDate": FIRST, "toDate": THIRD})
+    assert ranged.json()["datesChanged"] == 3
+    assert await cancelled() == [FIRST, SECOND, THIRD]
+    await ask(client, ana, made, "reinstate", {"fromDate": FIRST, "toDate": SECOND})
+    assert await cancelled() == [THIRD]
+    stopped = await ask(client, ana, made, "cancel", {"reason": "no trainer"})
+    assert (stopped.json()["series"]["status"], len(await cancelled())) == ("cancelled", 9)
+    back = await ask(client, ana, made, "reinstate", {})
+    assert (back.json()["series"]["status"], await cancelled()) == ("active", [])
+
+
+async def test_a_removed_date_stays_away(client, ana):
+    made = await make(client, ana)
+    await ask(client, ana, made, "remove-dates", {"dates": [SECOND]})
+    assert [one["originalDate"] for one in await dates(client, made, limit="2")] == [FIRST, THIRD]
+
+
+@pytest.mark.parametrize(("wish", "status"), [("true", 200), ("false", 410)])
+async def test_delete_says_what_becomes_of_the_dates(client, ana, wish, status):
+    made = await make(client, ana)
+    first = (await dates(client, made))[0]
+    path = f"/api/series/{made['slug']}"
+    assert (await client.delete(path, headers=ana)).status_code == 400
+    assert (await client.delete(path, params={"keepEvents": wish}, headers=ana)).status_code == 204
+    assert (await client.get(path)).status_code == 404
+    assert (await client.get(f"/events/{first['slug']}")).status_code == status
+
+
+async def test_follow_and_unfollow(client, ana, ben):
+    made = await make(client, ana)
+    path = f"/api/series/{made['slug']}"
+    for notifies in (True, False):
+        shown = await client.put(f"{path}/follow", json={"notifies": notifies}, headers=ben)
+        assert shown.json() == {"isFollowing": True, "notifies": notifies}
+    assert (await client.get(path, headers=ben)).json()["isFollowing"] is True
+    assert (await client.delete(f"{path}/follow", headers=ben)).status_code == 204
+    assert (await client.get(path, headers=ben)).json()["isFollowing"] is False
+
+
+async def test_one_answer_for_every_date_says_what_became_of_each(client, ana, ben):
+    made = await make(client, ana)
+    for_one = {"scope": "this", "originalDate": SECOND, "capacity": 1}
+    await ask(client, ana, made, "edit", for_one)
+    await ask(client, ana, made, "cancel", {"dates": [THIRD]})
+    second = (await dates(client, made))[1]
+    await client.put(f"/api/events/{second['slug']}/answer", json={"reply": "going"}, headers=ana)
+    path = f"/api/series/{made['slug']}/answer"
+    skipped = (await client.put(path, json={"reply": "interested", "skipLimited": True}, headers=ben)).json()["dates"]
+    assert SECOND not in {one["originalDate"] for one in skipped}
+    found = (await client.put(path, json={"reply": "going"}, headers=ben)).json()["dates"]
+    assert [(one["status"], one["refused"]) for one in found[:4]] == [
+        ("attending", None),
+        ("waitlisted", None),
+        (None, "EventCancelled"),
+        ("attending", None),
+    ]
+    assert [one["myStatus"] for one in await dates(client, made, ben, limit="2")] == ["attending", "waitlisted"]
+
+
+EVENT = {
+    "title": "Board games",
+    "starts_local": "2026-03-05T18:00",
+    "ends_local": "2026-03-05T20:00",
+    "time_zone": "Europe/Berlin",
+}
+
+
+async def test_an_event_becomes_the_first_date_of_a_series(client, ana, ben):
+    event = (await client.post("/api/events", json=EVENT, headers=ana)).json()
+    await client.put(f"/api/events/{event['slug']}/answer", json={"reply": "going"}, headers=ben)
+    path = f"/api/events/{event['slug']}/series"
+    body = {"recurrence": "FREQ=WEEKLY;COUNT=3"}
+    assert (await client.post(path, json=body, headers=ben)).status_code == 403
+    made = await client.post(path, json=body, headers=ana)
+    found = await dates(client, made.json())
+    assert [one["originalDate"][:10] for one in found] == ["2026-03-05", "2026-03-12", "2026-03-19"]
+    assert (found[0]["slug"], found[0]["going"], found[0]["differsIn"]) == (event["slug"], 1, [])
+    again = await client.post(path, json=body, headers=ana)
+    assert (again.status_code, again.json()["title"]) == (422, "InSeries")
+
+
+async def test_an_event_becomes_one_more_date(client, ana):
+    made = await make(client, ana)
+    event = (await client.post("/api/events", json=EVENT, headers=ana)).json()
+    await ask(client, ana, made, "events", {"event": event["slug"]})
+    found = await dates(client, made, limit="2")
+    assert (found[1]["slug"], found[1]["title"]) == (event["slug"], "Board games")
+    assert found[1]["differsIn"] == ["title"]
+    other = (
+        await client.post(
+            "/api/events", json=EVENT | {"starts_local": "2026-03-10T18:00", "ends_local": None}, headers=ana
+        )
+    ).json()
+    taken = await ask(client, ana, made, "events", {"event": other["slug"]})
+    assert (taken.status_code, taken.json()["title"]) == (422, "DateTaken")
+
+
+async def test_past_dates_are_in_the_list_when_asked_for(client, ana, site):
+    made = await make(client, ana, publish=Policy.NONE.value)
+    site.clock.turn(10 * DAY)
+    assert (await dates(client, made, limit="1"))[0]["originalDate"] == THIRD
+    found = await dates(client, made, **{"from": "2026-03-01T00:00", "limit": "2"})
+    assert [(one["originalDate"], one["isOver"]) for one in found] == [(FIRST, True), (SECOND, True)]

@@ -1,0 +1,313 @@
+"""Series by pages, without a script: made in the event form, looked at, edited with the scope asked afterwards."""
+
+import re
+from datetime import timedelta
+
+import httpx
+import icalendar
+import pytest
+import recurring_ical_events
+
+from groundwork.clock import DAY, HandClock
+from openmeet.series import actions, queries
+from openmeet.series.model import Series
+from tests.databases import MakeDatabase
+from tests.openmeet.site_under_test import Site, h1_of, inputs_of, sign_up, site_on
+
+FORM = {
+    "title": "Practice",
+    "starts": "2026-03-03T18:00",
+    "ends": "2026-03-03T20:00",
+    "time_zone": "Europe/Berlin",
+    "mode": "in_person",
+    "venue_name": "The hall",
+    "repeats": "FREQ=WEEKLY;BYDAY=TU",
+    "ends_how": "never",
+    "submission": "k",
+}
+FIRST, SECOND, THIRD = (f"2026-03-{day}T18:00:00" for day in ("03", "10", "17"))
+
+
+@pytest.fixture
+async def site(make_database: MakeDatabase, clock: HandClock) -> Site:
+    return site_on(await make_database("openmeet"), clock)
+
+
+@pytest.fixture
+async def ana(site: Site):
+    async with site.browser() as browser:
+        await sign_up(browser, "ana@example.org", "Ana")
+        yield browser
+
+
+@pytest.fixture
+async def ben(site: Site):
+    async with site.browser() as browser:
+        await sign_up(browser, "ben@example.org", "Ben")
+        yield browser
+
+
+async def make(browser: httpx.AsyncClient, **changes: str) -> str:
+    """The path of a new series."""
+    made = await browser.post("/events/new", data=FORM | changes)
+    assert made.status_code == 303, made.text
+    return made.headers["location"]
+
+
+async def only(site: Site) -> Series:
+    async with site.db.reader() as reader:
+        (row,) = await reader.fetch("select id from event_series where deleted_at is null and split_from is null")
+        series = await queries.by_id(reader, row["id"])
+    assert series is not None
+    return series
+
+
+async def form_at(browser: httpx.AsyncClient, path: str, date: str) -> dict[str, str]:
+    """The edit form as a browser would send it back unchanged."""
+    shown = await browser.get(f"{path}/edit", params={"date": date})
+    assert shown.status_code == 200, shown.text
+    selected = dict(re.findall(r'<select id="(\w+)".*?<option value="([^"]*)" selected', shown.text, re.DOTALL))
+    described = re.search(r'<textarea id="description"[^>]*>(.*?)</textarea>', shown.text, re.DOTALL)
+    return inputs_of(shown.text) | selected | {"description": described[1] if described else ""}
+
+
+async def stored(site: Site, series: Series) -> list[tuple[str, str, str]]:
+    async with site.db.reader() as reader:
+        held = await queries.stored(reader, series.id)
+    return [
+        (one.event.place_in_series.original_date, one.event.title, one.event.status.value)
+        for one in held
+        if one.event.place_in_series and not one.event.is_gone
+    ]
+
+
+async def test_the_preview_shows_sentence_and_dates_and_keeps_what_was_typed(ana: httpx.AsyncClient) -> None:
+    shown = await ana.post("/events/new", data=FORM | {"description": "Bring a stand", "preview": "yes"})
+    assert shown.status_code == 200
+    assert "<strong>Every Tuesday at 18:00</strong>" in shown.text
+    assert "Tue 31 March 2026, 18:00" in shown.text
+    assert "Monthly on the first Tuesday" in shown.text or "first Tuesday" in shown.text
+    assert "Bring a stand</textarea>" in shown.text
+    assert inputs_of(shown.text)["title"] == "Practice"
+
+
+async def test_days_that_do_not_exist_are_named_before_saving(ana: httpx.AsyncClient) -> None:
+    monthly = FORM | {"starts": "2026-03-31T18:00", "ends": "", "repeats": "FREQ=MONTHLY", "preview": "yes"}
+    assert (
+        "does not exist in April 2026, June 2026, September 2026" in (await ana.post("/events/new", data=monthly)).text
+    )
+    daily = FORM | {"starts": "2026-03-28T02:30", "ends": "", "repeats": "FREQ=DAILY", "preview": "yes"}
+    assert "there is no 02:30, because the clocks go forward" in (await ana.post("/events/new", data=daily)).text
+
+
+async def test_a_custom_rule_with_an_end(ana: httpx.AsyncClient, site: Site) -> None:
+    custom = {
+        "repeats": "custom",
+        "custom_every": "2",
+        "custom_unit": "WEEKLY",
+        "custom_day_TU": "yes",
+        "custom_day_TH": "yes",
+    }
+    await make(ana, **custom, ends_how="after", ends_after="6")
+    assert str((await only(site)).timing.pattern.rule) == "FREQ=WEEKLY;INTERVAL=2;BYDAY=TU,TH;COUNT=6"
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"repeats": "FREQ=HOURLY"}, 'id="repeats-problem"'),
+        ({"ends_how": "on", "ends_on": ""}, "Say on which day it ends."),
+        ({"ends_how": "after", "ends_after": "many"}, "Write a whole number from 1 to 10,000."),
+    ],
+    ids=["hourly", "no last day", "no number"],
+)
+async def test_what_is_wrong_stands_beside_its_field(ana: httpx.AsyncClient, changes, sentence) -> None:
+    shown = await ana.post("/events/new", data=FORM | changes)
+    assert shown.status_code == 400
+    assert sentence in shown.text
+    assert inputs_of(shown.text)["venue_name"] == "The hall"
+
+
+async def test_one_form_makes_one_series_and_without_a_rule_an_event(ana: httpx.AsyncClient) -> None:
+    assert await make(ana) == await make(ana)
+    assert (await make(ana, repeats="", submission="other")).startswith("/events/practice")
+
+
+async def test_who_makes_a_public_series_is_asked_once_about_publishing(ana: httpx.AsyncClient, site: Site) -> None:
+    site.app.state.asks_to_publish = True
+    assert (await make(ana)).startswith("/settings/publishing?next=%2Fseries%2Fpractice")
+    assert (await make(ana, submission="other")).startswith("/series/practice")
+
+
+async def test_a_draft_from_before_signing_in_keeps_the_rule(site: Site) -> None:
+    async with site.browser() as browser:
+        assert (await browser.post("/events/new", data=FORM)).status_code == 303
+        await sign_up(browser, "cleo@example.org", "Cleo")
+        shown = (await browser.get("/events/new")).text
+    assert '<option value="FREQ=WEEKLY;BYDAY=TU" selected' in shown
+
+
+async def test_the_page_shows_rule_dates_and_the_way_to_far_ones(ana: httpx.AsyncClient, site: Site) -> None:
+    path = await make(ana)
+    shown = await ana.get(path)
+    assert h1_of(shown.text) == "Practice"
+    assert "Every Tuesday at 18:00" in shown.text
+    assert "The hall" in shown.text
+    assert f"{path}/dates/2026-05-05T18:00:00" in shown.text
+    opened = await ana.get(f"{path}/dates/2026-05-05T18:00:00")
+    assert opened.status_code == 303
+    event = await ana.get(opened.headers["location"])
+    assert f'href="{path}"' in event.text, "the event leads to its series"
+    assert "Tue 28 April" in event.text, "and to its neighbours"
+    assert "Tue 12 May" in event.text
+    assert len(await stored(site, await only(site))) == 10
+
+
+async def test_going_to_all_and_following(ana: httpx.AsyncClient, ben: httpx.AsyncClient) -> None:
+    path = await make(ana)
+    assert "Going to all" in (await ben.get(path)).text
+    await ben.post(f"{path}/answer", data={"reply": "going"})
+    await ben.post(f"{path}/follow", data={"follow": "yes"})
+    shown = (await ben.get(path)).text
+    assert "You are going. <a" in shown
+    assert "Unfollow" in shown
+
+
+async def test_the_scope_is_asked_after_the_edit_with_its_consequences(ana, ben, site: Site) -> None:
+    path = await make(ana)
+    await ben.post(f"{path}/answer", data={"reply": "going"})
+    form = await form_at(ana, path, SECOND)
+    asked = await ana.post(f"{path}/edit", data=form | {"title": "Rehearsal", "description": "Bring\na stand"})
+    assert asked.status_code == 200, asked.text
+    assert h1_of(asked.text) == "Which dates?"
+    assert "Practice</del> <ins>" in asked.text
+    assert "1 date changes, 1 answer kept, 1 person told." in asked.text
+    assert "8 dates change, 8 answers kept, 1 person told. A new series takes over here." in asked.text
+    assert "9 dates change, 9 answers kept, 1 person told. Past dates stay as they were." in asked.text
+    assert {title for _, title, _ in await stored(site, await only(site))} == {"Practice"}, "nothing is saved yet"
+    described = re.search(r'<textarea name="description" hidden>\n(.*?)</textarea>', asked.text, re.DOTALL)
+    assert described is not None
+    chosen = inputs_of(asked.text) | {"scope": "following", "description": described[1]}
+    chosen.pop("is_silent"), chosen.pop("drop_single_changes", None)
+    done = await ana.post(f"{path}/edit", data=chosen)
+    assert done.status_code == 303, done.text
+    assert done.headers["location"] != path
+    assert [title for _, title, _ in await stored(site, await only(site))] == ["Practice"]
+    assert "Before that" in (await ana.get(done.headers["location"])).text
+    assert "(1 unread)" in (await ben.get("/")).text or "1<span" in (await ben.get("/")).text
+
+
+async def test_another_time_for_all_dates_keeps_their_addresses(ana, site: Site) -> None:
+    path = await make(ana)
+    form = await form_at(ana, path, FIRST)
+    moved = form | {"starts": "2026-03-03T19:00", "ends": "2026-03-03T21:30", "scope": "all"}
+    done = await ana.post(f"{path}/edit", data=moved)
+    assert (done.status_code, done.headers["location"]) == (303, path)
+    timing = (await only(site)).timing
+    assert (timing.pattern.start.hour, timing.length) == (19, timedelta(hours=2, minutes=30))
+    assert len(await stored(site, await only(site))) == 9
+
+
+async def test_another_rule_is_for_more_than_one_date(ana, site: Site) -> None:
+    path = await make(ana)
+    form = await form_at(ana, path, SECOND) | {"repeats": "FREQ=WEEKLY;BYDAY=WE"}
+    asked = (await ana.post(f"{path}/edit", data=form)).text
+    assert 'value="this"' not in asked
+    assert '<ins><span class="hidden">After: </span>Every Wednesday at 18:00' in asked
+    await ana.post(f"{path}/edit", data=form | {"scope": "all"})
+    assert [name[:10] for name, _, _ in await stored(site, await only(site))][:2] == ["2026-03-04", "2026-03-11"]
+
+
+async def test_a_form_opened_before_another_edit_is_shown_again(ana, site: Site) -> None:
+    path = await make(ana)
+    form = await form_at(ana, path, FIRST)
+    await ana.post(f"{path}/edit", data=form | {"title": "First", "scope": "all"})
+    again = await ana.post(f"{path}/edit", data=form | {"title": "Second", "scope": "all"})
+    assert again.status_code == 409
+    assert inputs_of(again.text)["title"] == "Second"
+    assert {title for _, title, _ in await stored(site, await only(site))} == {"First"}
+
+
+async def test_an_unchanged_form_changes_nothing(ana, site: Site) -> None:
+    path = await make(ana)
+    done = await ana.post(f"{path}/edit", data=await form_at(ana, path, FIRST))
+    assert done.status_code == 303, done.text
+    assert (await only(site)).revision == 1
+
+
+async def test_cancel_some_then_all_and_bring_back(ana, site: Site) -> None:
+    path = await make(ana)
+    page = await ana.get(f"{path}/cancel")
+    assert f'name="date_{SECOND}"' in page.text
+    assert (await ana.post(f"{path}/cancel", data={"which": "some"})).status_code == 400
+    await ana.post(f"{path}/cancel", data={"which": "some", f"date_{SECOND}": "yes", "reason": "The hall is closed"})
+    shown = (await ana.get(path)).text
+    assert "The hall is closed" in shown
+    assert "<s><time" in shown
+    await ana.post(f"{path}/cancel", data={"which": "all", "reason": "No trainer"})
+    assert "This series is cancelled." in (await ana.get(path)).text
+    await ana.post(f"{path}/resume")
+    assert {status for _, _, status in await stored(site, await only(site))} == {"scheduled"}
+
+
+async def test_pause_and_delete(ana, site: Site) -> None:
+    path = await make(ana)
+    assert (await ana.get(f"{path}/pause")).status_code == 200
+    await ana.post(f"{path}/pause", data={"reason": "Summer"})
+    assert "This series is paused" in (await ana.get(path)).text
+    assert (await ana.get(f"{path}/delete")).status_code == 200
+    assert (await ana.post(f"{path}/delete", data={})).status_code == 400
+    assert (await ana.post(f"{path}/delete", data={"dates": "delete"})).status_code == 303
+    assert (await ana.get(path)).status_code == 404
+
+
+@pytest.mark.parametrize("page", ["edit", "cancel", "pause", "delete"])
+async def test_only_the_host_gets_these_pages(ana, ben, page: str) -> None:
+    path = await make(ana)
+    assert (await ben.get(f"{path}/{page}")).status_code == 403
+
+
+async def test_the_feed_says_what_the_page_says(ana, site: Site) -> None:
+    path = await make(ana, online_url="https://meet.example/secret", mode="hybrid")
+    known = await only(site)
+    async with site.db.transaction() as tx:
+        series = await queries.lock(tx, known.id)
+        assert series is not None
+        await actions.cancel_dates(tx, series, [SECOND], "ill")
+        await actions.remove_dates(tx, series, [THIRD])
+    form = await form_at(ana, path, "2026-03-24T18:00:00")
+    await ana.post(
+        f"{path}/edit", data=form | {"starts": "2026-03-25T17:00", "ends": "2026-03-25T19:00", "scope": "this"}
+    )
+    fetched = await ana.get(f"{path}.ics")
+    assert fetched.headers["content-type"].startswith("text/calendar")
+    assert b"secret" not in fetched.content
+    assert b"BEGIN:VTIMEZONE" in fetched.content
+    calendar = icalendar.Calendar.from_ical(fetched.content)
+    found = recurring_ical_events.of(calendar).between((2026, 3, 1), (2026, 4, 8))
+    shown = [
+        (one["DTSTART"].dt.isoformat(), str(one["STATUS"])) for one in sorted(found, key=lambda one: one["DTSTART"].dt)
+    ]
+    assert shown == [
+        ("2026-03-03T18:00:00+01:00", "CONFIRMED"),
+        ("2026-03-10T18:00:00+01:00", "CANCELLED"),
+        ("2026-03-25T17:00:00+01:00", "CONFIRMED"),
+        ("2026-03-31T18:00:00+02:00", "CONFIRMED"),
+        ("2026-04-07T18:00:00+02:00", "CONFIRMED"),
+    ]
+
+
+async def test_the_feed_is_sent_again_only_when_it_changed(ana, site: Site) -> None:
+    path = await make(ana)
+    tag = (await ana.get(f"{path}.ics")).headers["etag"]
+    site.clock.turn(DAY // 24)
+    assert (await ana.get(f"{path}.ics", headers={"if-none-match": tag})).status_code == 304
+    await ana.post(f"{path}/cancel", data={"which": "some", f"date_{SECOND}": "yes"})
+    assert (await ana.get(f"{path}.ics", headers={"if-none-match": tag})).status_code == 200
+
+
+async def test_private_series_have_no_page_and_no_feed_for_others(ana, ben) -> None:
+    path = await make(ana, visibility="private")
+    for address in (path, f"{path}.ics", f"{path}/dates/{FIRST}"):
+        assert (await ben.get(address)).status_code == 404
+    assert (await ana.get(f"{path}.ics")).status_code == 200
