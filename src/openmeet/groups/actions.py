@@ -1,0 +1,163 @@
+"""What people do with a group and their own place in it. Every action locks the group first: standings change one at a time."""
+
+from dataclasses import replace
+
+from groundwork.database.transaction import Reader, Transaction
+from groundwork.errors import Conflict, NotFound, PreconditionFailed, Refused
+from groundwork.fresh_id import new_id
+from openmeet.groups import doors, queries, rules
+from openmeet.groups.model import Act, Group, GroupDetails, GroupId, GroupSlug, Membership, Role
+from openmeet.groups.rules import Action
+from openmeet.site.slugs import new_slug, words_of
+from openmeet.users.model import Caller, UserId
+
+
+async def create(tx: Transaction, caller: Caller, details: GroupDetails, *, submission_key: str | None = None) -> Group:
+    """A new group that the caller owns. The same ``submission_key`` again returns the first one.
+
+    Raises Refused (``KeyReused``) where that group has said something else from the start.
+    """
+    group = Group(
+        id=GroupId(new_id(tx.now)),
+        slug=GroupSlug(new_slug(details.name, otherwise="group")),
+        details=details,
+        latitude="",
+        longitude="",
+        owner_id=caller.user_id,
+        backup_admin_did=None,
+        succession=None,
+        revision=1,
+        deleted_at=None,
+        created_at=tx.now,
+        updated_at=tx.now,
+    )
+    if not await queries.insert(tx, group, submission_key=submission_key):
+        earlier = await queries.by_submission(tx, caller.user_id, submission_key or "")
+        if earlier is None:
+            raise Conflict("This group is being made already. Try again.")
+        if earlier.revision == 1 and earlier.details != details:
+            raise Refused(
+                "This key has made a group already, with something else in it. Take a new key for another group.",
+                name="KeyReused",
+            )
+        return earlier
+    mine = replace(queries.new_membership(tx.now, group.id, caller.user_id, Role.OWNER), joined_at=tx.now)
+    await queries.put_member(tx, mine)
+    await doors.log(tx, group.id, caller.user_id, Act.CREATED, by=caller.user_id, before=None, after=Role.OWNER)
+    return group
+
+
+async def visible(reader: Reader, slug: GroupSlug, viewer: UserId | None) -> tuple[Group, Membership | None]:
+    """The group as this person may see it, and how they stand. Raises NotFound, for absent and hidden alike."""
+    group = await queries.by_slug(reader, slug)
+    mine = await queries.find_member(reader, group.id, viewer) if group and viewer else None
+    if group is None or not rules.may_see(group, mine.role if mine else None):
+        raise NotFound("There is no such group.")
+    return group, mine
+
+
+async def lock_for(
+    tx: Transaction, caller: Caller, slug: GroupSlug, action: Action, *, expected_revision: int | None = None
+) -> tuple[Group, Role]:
+    """The group, locked, for somebody who may do this. Raises NotFound, Forbidden, PreconditionFailed."""
+    group, mine = await lock_visible(tx, caller, slug)
+    role = mine.role if mine else None
+    rules.must_be_allowed(role, action)
+    assert role is not None  # noqa: S101  # nobody without a standing is allowed anything
+    if expected_revision is not None and group.revision != expected_revision:
+        raise PreconditionFailed("This group was changed since you opened it.")
+    return group, role
+
+
+async def lock_visible(tx: Transaction, caller: Caller, slug: GroupSlug) -> tuple[Group, Membership | None]:
+    """``visible``, with the lock on the group, so that the standing is the newest."""
+    found = await queries.by_slug(tx, slug)
+    group = await queries.lock(tx, found.id) if found else None
+    mine = await queries.find_member(tx, group.id, caller.user_id) if group else None
+    if group is None or not rules.may_see(group, mine.role if mine else None):
+        raise NotFound("There is no such group.")
+    return group, mine
+
+
+async def edit(
+    tx: Transaction, caller: Caller, slug: GroupSlug, details: GroupDetails, *, expected_revision: int | None = None
+) -> tuple[Group, Group]:
+    """Replace what the group says; before and after. A new name gives a new address, the old one leads there.
+
+    Who sees its events may follow: ``attendance.group_hosting`` calls this and sees to that. Raises as ``lock_for``.
+    """
+    before, _ = await lock_for(tx, caller, slug, Action.EDIT_GROUP, expected_revision=expected_revision)
+    if before.details == details:
+        return before, before
+    after = replace(before, details=details, revision=before.revision + 1, updated_at=tx.now)
+    is_renamed = words_of(details.name, otherwise="group") != words_of(before.details.name, otherwise="group")
+    if is_renamed:
+        await queries.keep_slug(tx, before.slug, before.id)
+        after = replace(after, slug=GroupSlug(new_slug(details.name, otherwise="group")))
+    is_moved = (details.locality, details.country) != (before.details.locality, before.details.country)
+    if is_moved:
+        after = replace(after, latitude="", longitude="")
+    await queries.update(tx, after)
+    return before, after
+
+
+async def delete(tx: Transaction, caller: Caller, slug: GroupSlug, *, expected_revision: int | None = None) -> Group:
+    """The group is there for nobody any more. Its events stay with their hosts, and nobody sees more of them than before."""
+    group, _ = await lock_for(tx, caller, slug, Action.DELETE, expected_revision=expected_revision)
+    gone = replace(group, deleted_at=tx.now, updated_at=tx.now, revision=group.revision + 1)
+    await queries.update(tx, gone)
+    return gone
+
+
+async def join(tx: Transaction, caller: Caller, slug: GroupSlug, answer: str = "") -> Membership:
+    """The caller gets in, or asks to, by the group's policy; the same again changes nothing.
+
+    Raises NotFound, Refused (``Banned``, ``InvitationOnly``), InvalidForm (the question is not answered).
+    """
+    group, mine = await lock_visible(tx, caller, slug)
+    before = mine.role if mine else None
+    after = rules.role_after_joining(group, before)
+    if mine is not None and after is mine.role:
+        return mine
+    said = rules.check_answer(group, answer)
+    if after is Role.PENDING:
+        standing = replace(
+            mine or queries.new_membership(tx.now, group.id, caller.user_id, after),
+            answer=said,
+            requested_at=tx.now,
+            decided_by=None,
+            decided_at=None,
+        )
+        return await put(tx, standing, after, Act.ASKED, by=caller.user_id, before=before)
+    standing = mine or queries.new_membership(tx.now, group.id, caller.user_id, after)
+    return await put(tx, replace(standing, joined_at=tx.now), after, Act.JOINED, by=caller.user_id, before=before)
+
+
+async def leave(tx: Transaction, caller: Caller, slug: GroupSlug) -> Membership:
+    """The caller is out, or takes their request back. Raises Refused for the owner, Forbidden for those who are not in."""
+    _, mine = await lock_visible(tx, caller, slug)
+    if mine is not None and mine.role is Role.LEFT:
+        return mine
+    rules.must_be_able_to_leave(mine.role if mine else None)
+    assert mine is not None  # noqa: S101  # who may leave has a standing
+    return await put(tx, mine, Role.LEFT, Act.LEFT, by=caller.user_id, before=mine.role)
+
+
+async def set_notifications(tx: Transaction, caller: Caller, slug: GroupSlug, *, enabled: bool) -> Membership:
+    """Whether the caller hears of what happens in the group. Raises NotFound, Forbidden."""
+    _, mine = await lock_visible(tx, caller, slug)
+    rules.must_be_allowed(mine.role if mine else None, Action.VIEW)
+    assert mine is not None  # noqa: S101  # who is in has a standing
+    saved = replace(mine, notifications_enabled=enabled, revision=mine.revision + 1)
+    await queries.put_member(tx, saved)
+    return saved
+
+
+async def put(
+    tx: Transaction, standing: Membership, after: Role, act: Act, *, by: UserId, before: Role | None
+) -> Membership:
+    """Store a standing in a locked group, and the line of the log that goes with it."""
+    saved = replace(standing, role=after, revision=standing.revision + (0 if before is None else 1))
+    await queries.put_member(tx, saved)
+    await doors.log(tx, saved.group_id, saved.user_id, act, by=by, before=before, after=after)
+    return saved

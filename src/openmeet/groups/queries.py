@@ -1,0 +1,325 @@
+"""All SQL of groups and of who belongs to them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader, Row, Transaction
+from groundwork.fresh_id import new_id
+from openmeet.groups.model import (
+    INSIDE,
+    Group,
+    GroupDetails,
+    GroupId,
+    GroupSlug,
+    GroupVisibility,
+    JoinPolicy,
+    MemberId,
+    Membership,
+    PromotionLevel,
+    Role,
+    Succession,
+)
+from openmeet.site.texts import folded
+from openmeet.users.model import UserId
+
+_NAMES = (
+    "id, slug, name, description, locality, country, latitude, longitude, time_zone, join_policy, join_question,"
+    " visibility, promotion_level, owner_id, backup_admin_did, successor_id, succession_asked_at, revision, deleted_at,"
+    " created_at, updated_at"
+)
+COLUMNS = ", ".join(f"g.{name.strip()}" for name in _NAMES.split(","))
+
+MEMBER_COLUMNS = (
+    "id, group_id, user_id, role, answer, requested_at, joined_at, decided_by, decided_at, notifications_enabled,"
+    " revision"
+)
+
+_INSIDE = [role.value for role in INSIDE]
+
+# More words than anybody searches for; each is one `like` over the same rows.
+_MAX_WORDS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A group in a list: how many are in it, and how the viewer stands."""
+
+    group: Group
+    members: int
+    role: Role | None
+
+
+def group_of(row: Row) -> Group:
+    """The model value of a row that has ``COLUMNS``."""
+    asked = row["succession_asked_at"]
+    return Group(
+        id=GroupId(row["id"]),
+        slug=GroupSlug(row["slug"]),
+        details=GroupDetails(
+            name=row["name"],
+            time_zone=row["time_zone"],
+            description=row["description"],
+            locality=row["locality"],
+            country=row["country"],
+            join_policy=JoinPolicy(row["join_policy"]),
+            join_question=row["join_question"],
+            visibility=GroupVisibility(row["visibility"]),
+            promotion_level=PromotionLevel(row["promotion_level"]),
+        ),
+        latitude=row["latitude"],
+        longitude=row["longitude"],
+        owner_id=UserId(row["owner_id"]),
+        backup_admin_did=row["backup_admin_did"],
+        succession=None if asked is None else Succession(UserId(row["successor_id"]), asked),
+        revision=row["revision"],
+        deleted_at=row["deleted_at"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )
+
+
+def member_of(row: Row) -> Membership:
+    """The model value of a row that has ``MEMBER_COLUMNS``."""
+    return Membership(
+        id=MemberId(row["id"]),
+        group_id=GroupId(row["group_id"]),
+        user_id=UserId(row["user_id"]),
+        role=Role(row["role"]),
+        answer=row["answer"],
+        requested_at=row["requested_at"],
+        joined_at=row["joined_at"],
+        decided_by=None if row["decided_by"] is None else UserId(row["decided_by"]),
+        decided_at=row["decided_at"],
+        notifications_enabled=bool(row["notifications_enabled"]),
+        revision=row["revision"],
+    )
+
+
+async def by_slug(reader: Reader, slug: GroupSlug) -> Group | None:
+    """The group at this address, or at one that it had before: then its ``slug`` is another."""
+    row = await reader.fetch_one(
+        f"select {COLUMNS} from groups g where g.slug = :slug or g.id = (select s.group_id from group_slugs s"
+        " where s.slug = :slug) order by case when g.slug = :slug then 0 else 1 end limit 1",
+        slug=slug,
+    )
+    return group_of(row) if row else None
+
+
+async def by_id(reader: Reader, group_id: GroupId) -> Group | None:
+    row = await reader.fetch_one(f"select {COLUMNS} from groups g where g.id = :id", id=group_id)
+    return group_of(row) if row else None
+
+
+async def by_submission(reader: Reader, creator: UserId, submission_key: str) -> Group | None:
+    """The group that this very form has made already."""
+    row = await reader.fetch_one(
+        f"select {COLUMNS} from groups g where g.created_by = :creator and g.submission_key = :key",
+        creator=creator,
+        key=submission_key,
+    )
+    return group_of(row) if row else None
+
+
+async def lock(tx: Transaction, group_id: GroupId) -> Group | None:
+    """The group, locked until the transaction ends: whoever changes a standing in it holds this lock."""
+    row = await tx.fetch_one(f"update groups set id = id where id = :id returning {_NAMES}", id=group_id)
+    return group_of(row) if row else None
+
+
+async def insert(tx: Transaction, group: Group, *, submission_key: str | None) -> bool:
+    """False when this very submission has made a group already."""
+    values = _values(group)
+    values |= {"created_by": group.owner_id, "submission_key": submission_key, "created_at": group.created_at}
+    made = await tx.execute(
+        f"insert into groups ({', '.join(values)}) values ({', '.join(f':{name}' for name in values)})"
+        " on conflict (created_by, submission_key) do nothing",
+        **values,
+    )
+    return made == 1
+
+
+async def update(tx: Transaction, group: Group) -> None:
+    """Write every column of a row that the caller has locked."""
+    values = _values(group)
+    sets = ", ".join(f"{name} = :{name}" for name in values if name != "id")
+    await tx.execute(f"update groups set {sets} where id = :id", **values)
+
+
+async def keep_slug(tx: Transaction, slug: GroupSlug, group_id: GroupId) -> None:
+    """An address that the group had: it leads to the group for good."""
+    await tx.execute(
+        "insert into group_slugs (slug, group_id, created_at) values (:slug, :group_id, :now)"
+        " on conflict (slug) do nothing",
+        slug=slug,
+        group_id=group_id,
+        now=tx.now,
+    )
+
+
+async def find_member(reader: Reader, group_id: GroupId, user_id: UserId) -> Membership | None:
+    row = await reader.fetch_one(
+        f"select {MEMBER_COLUMNS} from group_members where group_id = :group_id and user_id = :user_id",
+        group_id=group_id,
+        user_id=user_id,
+    )
+    return member_of(row) if row else None
+
+
+async def role_in(reader: Reader, group_id: GroupId | None, user_id: UserId | None) -> Role | None:
+    """How a person stands in a group that is not deleted; None for no standing, nobody, and no group."""
+    if group_id is None or user_id is None:
+        return None
+    return (await roles_in(reader, [group_id], user_id)).get(group_id)
+
+
+async def roles_in(reader: Reader, group_ids: Sequence[GroupId], user_id: UserId) -> dict[GroupId, Role]:
+    """``role_in`` for several groups at once."""
+    if not group_ids:
+        return {}
+    rows = await reader.fetch(
+        "select m.group_id, m.role from group_members m join groups g on g.id = m.group_id"
+        " where m.user_id = :user_id and m.group_id in :group_ids and g.deleted_at is null order by m.group_id",
+        user_id=user_id,
+        group_ids=list(dict.fromkeys(group_ids)),
+    )
+    return {GroupId(row["group_id"]): Role(row["role"]) for row in rows}
+
+
+async def put_member(tx: Transaction, membership: Membership) -> None:
+    """Insert or replace one person's standing; the group is locked."""
+    await tx.execute(
+        f"""
+        insert into group_members ({MEMBER_COLUMNS}, created_at, updated_at)
+        values (:id, :group_id, :user_id, :role, :answer, :requested_at, :joined_at, :decided_by, :decided_at,
+                :notifications_enabled, :revision, :now, :now)
+            on conflict (group_id, user_id) do update
+           set role = excluded.role, answer = excluded.answer, requested_at = excluded.requested_at,
+               joined_at = excluded.joined_at, decided_by = excluded.decided_by, decided_at = excluded.decided_at,
+               notifications_enabled = excluded.notifications_enabled, revision = excluded.revision,
+               updated_at = excluded.updated_at
+        """,
+        id=membership.id,
+        group_id=membership.group_id,
+        user_id=membership.user_id,
+        role=membership.role.value,
+        answer=membership.answer,
+        requested_at=membership.requested_at,
+        joined_at=membership.joined_at,
+        decided_by=membership.decided_by,
+        decided_at=membership.decided_at,
+        notifications_enabled=int(membership.notifications_enabled),
+        revision=membership.revision,
+        now=tx.now,
+    )
+
+
+def new_membership(now: Instant, group_id: GroupId, user_id: UserId, role: Role) -> Membership:
+    """A standing that is not stored yet."""
+    return Membership(MemberId(new_id(now)), group_id, user_id, role, "", None, None, None, None, True, 1)
+
+
+async def members(
+    reader: Reader, group_id: GroupId, roles: Sequence[Role], *, after: MemberId | None, limit: int
+) -> list[Membership]:
+    """People in these roles, in the order in which they first had a standing."""
+    clause = "" if after is None else "and id > :after"
+    values: dict[str, object] = {} if after is None else {"after": after}
+    rows = await reader.fetch(
+        f"select {MEMBER_COLUMNS} from group_members where group_id = :group_id and role in :roles {clause}"
+        " order by id limit :limit",
+        group_id=group_id,
+        roles=[role.value for role in roles],
+        limit=limit,
+        **values,
+    )
+    return [member_of(row) for row in rows]
+
+
+async def counts(reader: Reader, group_id: GroupId) -> dict[Role, int]:
+    """How many people stand how."""
+    rows = await reader.fetch(
+        "select role, count(*) as people from group_members where group_id = :group_id group by role order by role",
+        group_id=group_id,
+    )
+    return {Role(row["role"]): int(row["people"]) for row in rows}
+
+
+async def listed(
+    reader: Reader, words: Sequence[str], viewer: UserId | None, *, after: tuple[str, str] | None, limit: int
+) -> list[Listed]:
+    """Public groups whose text has all these words, by name. ``after``: folded text and id of the last one seen."""
+    clauses = ["g.deleted_at is null", "g.visibility = 'public'"]
+    values: dict[str, object] = {"viewer": viewer or "", "limit": limit, "inside": _INSIDE}
+    for number, word in enumerate(words[:_MAX_WORDS]):
+        clauses.append(f"g.search_text like :word{number} escape '!'")
+        values[f"word{number}"] = f"%{_literally(folded(word))}%"
+    if after is not None:
+        clauses.append("(g.search_text, g.id) > (:after_text, :after_id)")
+        values |= {"after_text": after[0], "after_id": after[1]}
+    return await _listed(reader, " and ".join(clauses), values)
+
+
+async def of_user(reader: Reader, user_id: UserId, *, limit: int) -> list[Listed]:
+    """Groups that a person is in or has asked to get into, by name."""
+    mine = (
+        "exists (select 1 from group_members o where o.group_id = g.id and o.user_id = :viewer and o.role in :standing)"
+    )
+    values: dict[str, object] = {
+        "viewer": user_id,
+        "limit": limit,
+        "inside": _INSIDE,
+        "standing": [*_INSIDE, Role.PENDING.value],
+    }
+    return await _listed(reader, f"g.deleted_at is null and {mine}", values)
+
+
+def search_text(details: GroupDetails) -> str:
+    """What search looks at and lists are ordered by: name first, folded."""
+    return folded(f"{details.name}\n{details.locality}\n{details.description}")
+
+
+async def _listed(reader: Reader, clause: str, values: dict[str, object]) -> list[Listed]:
+    rows = await reader.fetch(
+        f"""
+        select {COLUMNS}, m.role as my_role,
+               (select count(*) from group_members c where c.group_id = g.id and c.role in :inside) as people
+          from groups g left join group_members m on m.group_id = g.id and m.user_id = :viewer
+         where {clause}
+         order by g.search_text, g.id limit :limit
+        """,
+        **values,
+    )
+    return [Listed(group_of(row), int(row["people"]), Role(row["my_role"]) if row["my_role"] else None) for row in rows]
+
+
+def _literally(word: str) -> str:
+    """``%`` and ``_`` are characters here, not wildcards."""
+    return word.replace("!", "!!").replace("%", "!%").replace("_", "!_")
+
+
+def _values(group: Group) -> dict[str, object]:
+    details, asked = group.details, group.succession
+    return {
+        "id": group.id,
+        "slug": group.slug,
+        "name": details.name,
+        "description": details.description,
+        "locality": details.locality,
+        "country": details.country,
+        "latitude": group.latitude,
+        "longitude": group.longitude,
+        "time_zone": details.time_zone,
+        "join_policy": details.join_policy.value,
+        "join_question": details.join_question,
+        "visibility": details.visibility.value,
+        "promotion_level": details.promotion_level.value,
+        "owner_id": group.owner_id,
+        "backup_admin_did": group.backup_admin_did,
+        "successor_id": asked.successor_id if asked else None,
+        "succession_asked_at": asked.asked_at if asked else None,
+        "search_text": search_text(details),
+        "revision": group.revision,
+        "deleted_at": group.deleted_at,
+        "updated_at": group.updated_at,
+    }

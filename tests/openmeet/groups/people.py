@@ -1,0 +1,34 @@
+"""A group with one person in each standing, for tests."""
+
+from openmeet.groups import actions, queries, running
+from openmeet.groups.model import Group, GroupDetails, Membership, Role
+from openmeet.groups.submissions import GroupSubmission, check
+from openmeet.users.model import Caller
+from tests.openmeet.site_under_test import person
+
+
+def details(**typed: str) -> GroupDetails:
+    """What a group says: a sensible one, with these fields otherwise."""
+    return check(GroupSubmission(**{"name": "Chess club", "time_zone": "Europe/Berlin", "locality": "Berlin", **typed}))
+
+
+async def group_by(tx, owner: Caller, **typed: str) -> Group:
+    return await actions.create(tx, owner, details(**typed))
+
+
+async def member(tx, group: Group, owner: Caller, name: str, role: Role = Role.MEMBER) -> Caller:
+    """Somebody new who is in the group: invited, and given this role."""
+    caller = await person(tx, name)
+    link = await running.invite_by_link(tx, owner, group.slug, uses=1)
+    await running.accept(tx, caller, link.id)
+    await running.change_role(tx, owner, group.slug, caller.user_id, role)
+    return caller
+
+
+async def standing(reader, group: Group, who: Caller) -> Membership | None:
+    return await queries.find_member(reader, group.id, who.user_id)
+
+
+async def role(reader, group: Group, who: Caller) -> Role | None:
+    found = await standing(reader, group, who)
+    return found.role if found else None

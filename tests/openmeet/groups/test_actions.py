@@ -1,0 +1,338 @@
+"""Getting in and out of groups, and running them; on both engines."""
+
+import asyncio
+
+import pytest
+
+from groundwork.clock import DAY
+from groundwork.errors import Forbidden, InvalidForm, NotFound, PreconditionFailed, Refused, TooMany
+from openmeet.debts.deliveries import Due
+from openmeet.groups import actions, doors, queries, running, succession
+from openmeet.groups.letters import INVITATION_MAIL, SUCCESSION_MAIL, invitation_composer, succession_composer
+from openmeet.groups.model import MAX_MAILS_A_DAY, Act, Role
+from openmeet.groups.rules import invitation_in
+from openmeet.groups.succession import Patience
+from tests.openmeet.groups.people import details, group_by, member, role, standing
+from tests.openmeet.site_under_test import person
+
+PATIENCE = Patience()
+KEY = b"k" * 32
+
+
+@pytest.fixture
+async def db(make_database):
+    return await make_database("openmeet")
+
+
+async def club(db, **typed: str):
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        return ana, await group_by(tx, ana, **typed)
+
+
+async def someone(db, group, owner, name, wanted=Role.MEMBER):
+    async with db.transaction() as tx:
+        return await member(tx, group, owner, name, wanted)
+
+
+async def stranger(db, name="Ben"):
+    async with db.transaction() as tx:
+        return await person(tx, name)
+
+
+async def acts(db, group):
+    async with db.reader() as reader:
+        return [line.act for line in reversed(await doors.logged(reader, group.id, limit=50))]
+
+
+async def test_who_makes_a_group_owns_it(db):
+    ana, group = await club(db)
+    async with db.reader() as reader:
+        assert await role(reader, group, ana) is Role.OWNER
+        assert (await queries.by_slug(reader, group.slug)) == group
+    assert await acts(db, group) == [Act.CREATED]
+
+
+async def test_one_form_makes_one_group(db):
+    ana = await stranger(db, "Ana")
+    async with db.transaction() as tx:
+        first = await actions.create(tx, ana, details(), submission_key="k")
+        assert await actions.create(tx, ana, details(), submission_key="k") == first
+    with pytest.raises(Refused):
+        async with db.transaction() as tx:
+            await actions.create(tx, ana, details(name="Go club"), submission_key="k")
+
+
+async def test_joining_from_many_tabs_is_one_membership(db):
+    """The same person joins six times at once: one row, one line of the log."""
+    _, group = await club(db)
+    ben = await stranger(db)
+
+    async def join():
+        async with db.transaction() as tx:
+            return await actions.join(tx, ben, group.slug)
+
+    found = await asyncio.gather(*(join() for _ in range(6)))
+    assert {one.role for one in found} == {Role.MEMBER}
+    assert len({one.id for one in found}) == 1
+    assert await acts(db, group) == [Act.CREATED, Act.JOINED]
+
+
+async def test_a_request_waits_for_a_yes_and_says_by_whom(db):
+    ana, group = await club(db, join_policy="request", join_question="Why us?")
+    ben = await stranger(db)
+    with pytest.raises(InvalidForm):
+        async with db.transaction() as tx:
+            await actions.join(tx, ben, group.slug)
+    async with db.transaction() as tx:
+        asked = await actions.join(tx, ben, group.slug, "I play.")
+        assert (asked.role, asked.answer, asked.requested_at) == (Role.PENDING, "I play.", tx.now)
+        await running.decide(tx, ana, group.slug, [ben.user_id], lets_in=True)
+        let_in = await standing(tx, group, ben)
+    assert (let_in.role, let_in.decided_by) == (Role.MEMBER, ana.user_id)
+    assert await acts(db, group) == [Act.CREATED, Act.ASKED, Act.APPROVED]
+
+
+async def test_many_requests_are_decided_at_once_and_only_requests(db):
+    """A bulk decision leaves alone whoever is no request any more."""
+    ana, group = await club(db, join_policy="request")
+    people = [await stranger(db, name) for name in ("Ben", "Cleo", "Dan")]
+    async with db.transaction() as tx:
+        for one in people:
+            await actions.join(tx, one, group.slug)
+        await actions.leave(tx, people[2], group.slug)
+        decided = await running.decide(tx, ana, group.slug, [one.user_id for one in people], lets_in=False)
+        assert [one.role for one in decided] == [Role.DECLINED, Role.DECLINED]
+        assert await role(tx, group, people[2]) is Role.LEFT
+
+
+async def test_members_cannot_decide(db):
+    ana, group = await club(db, join_policy="request")
+    ben = await someone(db, group, ana, "Ben")
+    with pytest.raises(Forbidden):
+        async with db.transaction() as tx:
+            await running.decide(tx, ben, group.slug, [ben.user_id], lets_in=True)
+
+
+async def test_nobody_is_a_member_before_accepting(db):
+    ana, group = await club(db, join_policy="invite", visibility="private")
+    ben = await stranger(db)
+    async with db.transaction() as tx:
+        link = await running.invite_by_link(tx, ana, group.slug, uses=1)
+        assert await role(tx, group, ben) is None
+        await running.accept(tx, ben, link.id)
+        assert await role(tx, group, ben) is Role.MEMBER
+        # Opening it again is no second use, and takes nothing away.
+        await running.accept(tx, ben, link.id)
+        await running.accept(tx, ana, link.id)
+        assert await role(tx, group, ana) is Role.OWNER
+
+
+async def test_the_last_use_of_a_link_goes_to_one_of_many(db):
+    ana, group = await club(db)
+    people = [await stranger(db, name) for name in ("Ben", "Cleo", "Dan", "Eve")]
+    async with db.transaction() as tx:
+        link = await running.invite_by_link(tx, ana, group.slug, uses=2)
+
+    async def accept(who):
+        try:
+            async with db.transaction() as tx:
+                await running.accept(tx, who, link.id)
+        except NotFound:
+            return False
+        return True
+
+    assert sum(await asyncio.gather(*map(accept, people))) == 2
+
+
+@pytest.mark.parametrize("how", ["over", "revoked", "deleted"])
+async def test_an_invitation_ends(db, clock, how):
+    ana, group = await club(db)
+    ben = await stranger(db)
+    async with db.transaction() as tx:
+        link = await running.invite_by_link(tx, ana, group.slug)
+        if how == "revoked":
+            await running.revoke(tx, ana, group.slug, link.id)
+        if how == "deleted":
+            await actions.delete(tx, ana, group.slug)
+    if how == "over":
+        clock.turn(14 * DAY)
+    with pytest.raises(NotFound):
+        async with db.transaction() as tx:
+            await running.accept(tx, ben, link.id)
+
+
+async def test_an_invitation_by_mail_is_owed_and_carries_a_link_that_works(db):
+    ana, group = await club(db)
+    async with db.transaction() as tx:
+        invitation = await running.invite_by_mail(tx, ana, group.slug, "ben@example.org")
+        owed = await tx.fetch("select subject from debts where kind = 'mail' order by subject")
+    assert [row["subject"].split("\x1f")[0] for row in owed] == [INVITATION_MAIL]
+    due = Due(INVITATION_MAIL, invitation.id, invitation.id, 1)
+    compose = invitation_composer(KEY, "Town", "https://town.example")
+    letter = await compose(db, due)
+    token = letter.text.split("/groups/invitations/")[1].split()[0]
+    assert (letter.to, invitation_in(KEY, token)) == ("ben@example.org", invitation.id)
+    async with db.transaction() as tx:
+        await running.revoke(tx, ana, group.slug, invitation.id)
+    assert await compose(db, due) is None
+
+
+async def test_a_group_is_no_mail_cannon(db):
+    ana, group = await club(db)
+    async with db.transaction() as tx:
+        for number in range(MAX_MAILS_A_DAY):
+            await running.invite_by_mail(tx, ana, group.slug, f"p{number}@example.org")
+    with pytest.raises(TooMany):
+        async with db.transaction() as tx:
+            await running.invite_by_mail(tx, ana, group.slug, "more@example.org")
+
+
+async def test_banned_people_stay_out_until_they_are_not(db):
+    ana, group = await club(db)
+    ben = await someone(db, group, ana, "Ben")
+    async with db.transaction() as tx:
+        await running.ban(tx, ana, group.slug, ben.user_id)
+        link = await running.invite_by_link(tx, ana, group.slug)
+    for knock in (lambda tx: actions.join(tx, ben, group.slug), lambda tx: running.accept(tx, ben, link.id)):
+        with pytest.raises(Refused):
+            async with db.transaction() as tx:
+                await knock(tx)
+    async with db.transaction() as tx:
+        await running.unban(tx, ana, group.slug, ben.user_id)
+        assert (await actions.join(tx, ben, group.slug)).role is Role.MEMBER
+
+
+async def test_the_owner_stays_until_handing_over(db):
+    ana, group = await club(db)
+    ben = await someone(db, group, ana, "Ben")
+    with pytest.raises(Refused):
+        async with db.transaction() as tx:
+            await actions.leave(tx, ana, group.slug)
+    async with db.transaction() as tx:
+        after = await succession.hand_over(tx, ana, group.slug, ben.user_id)
+        assert after.owner_id == ben.user_id
+        assert (await role(tx, group, ana), await role(tx, group, ben)) == (Role.ADMIN, Role.OWNER)
+        await actions.leave(tx, ana, group.slug)
+
+
+async def test_a_group_is_handed_to_nobody_outside(db):
+    ana, group = await club(db)
+    ben = await stranger(db)
+    with pytest.raises(NotFound):
+        async with db.transaction() as tx:
+            await succession.hand_over(tx, ana, group.slug, ben.user_id)
+
+
+async def test_admins_do_not_touch_their_equals(db):
+    ana, group = await club(db)
+    ben = await someone(db, group, ana, "Ben", Role.ADMIN)
+    cleo = await someone(db, group, ana, "Cleo", Role.ADMIN)
+    for act in (
+        lambda tx: running.remove(tx, ben, group.slug, cleo.user_id),
+        lambda tx: running.ban(tx, ben, group.slug, ana.user_id),
+        lambda tx: running.change_role(tx, ben, group.slug, cleo.user_id, Role.MEMBER),
+    ):
+        with pytest.raises(Forbidden):
+            async with db.transaction() as tx:
+                await act(tx)
+
+
+async def test_an_absent_owner_holds_no_group_hostage(db, clock):
+    """Asked after the absence, taken over after the wait, logged, and taken back by the owner before."""
+    ana, group = await club(db)
+    ben = await someone(db, group, ana, "Ben", Role.ADMIN)
+    with pytest.raises(Refused):
+        async with db.transaction() as tx:
+            await succession.ask(tx, ben, group.slug, PATIENCE)
+    clock.turn(90 * DAY)
+    async with db.transaction() as tx:
+        await succession.ask(tx, ben, group.slug, PATIENCE)
+    letter = await succession_composer("Town", "https://town.example")(
+        db, Due(SUCCESSION_MAIL, ana.user_id, group.id, 2)
+    )
+    assert letter.to == "ana@example.org"
+    clock.turn(13 * DAY)
+    with pytest.raises(Refused):
+        async with db.transaction() as tx:
+            await succession.take_over(tx, ben, group.slug, PATIENCE)
+    clock.turn(DAY)
+    async with db.transaction() as tx:
+        assert (await succession.take_over(tx, ben, group.slug, PATIENCE)).owner_id == ben.user_id
+        assert await role(tx, group, ana) is Role.ADMIN
+    async with db.transaction() as tx:
+        assert (await succession.take_back(tx, ana, group.slug)).owner_id == ana.user_id
+        assert await role(tx, group, ben) is Role.ADMIN
+    with pytest.raises(Refused):
+        async with db.transaction() as tx:
+            await succession.take_back(tx, ben, group.slug)
+    assert Act.TAKEN_OVER in await acts(db, group)
+    assert Act.TAKEN_BACK in await acts(db, group)
+
+
+async def test_an_owner_who_says_no_keeps_the_group(db, clock):
+    ana, group = await club(db)
+    ben = await someone(db, group, ana, "Ben", Role.ADMIN)
+    clock.turn(90 * DAY)
+    async with db.transaction() as tx:
+        await succession.ask(tx, ben, group.slug, PATIENCE)
+        await succession.stop(tx, ana, group.slug)
+    clock.turn(20 * DAY)
+    with pytest.raises(Refused):
+        async with db.transaction() as tx:
+            await succession.take_over(tx, ben, group.slug, PATIENCE)
+
+
+async def test_a_new_name_gives_a_new_address_and_the_old_one_leads_there(db):
+    ana, group = await club(db)
+    async with db.transaction() as tx:
+        _, after = await actions.edit(tx, ana, group.slug, details(name="Go club"), expected_revision=1)
+        assert after.slug != group.slug
+        assert (await queries.by_slug(tx, group.slug)) == after
+    with pytest.raises(PreconditionFailed):
+        async with db.transaction() as tx:
+            await actions.edit(tx, ana, after.slug, details(name="Other"), expected_revision=1)
+
+
+async def test_private_groups_are_absent_for_strangers(db):
+    ana, group = await club(db, visibility="private")
+    ben = await stranger(db)
+    for act in (
+        lambda tx: actions.visible(tx, group.slug, ben.user_id),
+        lambda tx: actions.visible(tx, group.slug, None),
+        lambda tx: actions.join(tx, ben, group.slug),
+        lambda tx: running.decide(tx, ben, group.slug, [], lets_in=True),
+    ):
+        with pytest.raises(NotFound):
+            async with db.transaction() as tx:
+                await act(tx)
+    async with db.reader() as reader:
+        assert await queries.listed(reader, [], ben.user_id, after=None, limit=10) == []
+        assert [one.role for one in await queries.of_user(reader, ana.user_id, limit=10)] == [Role.OWNER]
+
+
+async def test_lists_count_members_and_find_words(db):
+    ana, group = await club(db)
+    await someone(db, group, ana, "Ben")
+    async with db.transaction() as tx:
+        await group_by(tx, ana, name="Zither players")
+    async with db.reader() as reader:
+        found = await queries.listed(reader, ["chess"], ana.user_id, after=None, limit=10)
+        assert [(one.group.slug, one.members, one.role) for one in found] == [(group.slug, 2, Role.OWNER)]
+        (first, second) = await queries.listed(reader, [], None, after=None, limit=10)
+        after = (queries.search_text(first.group.details), first.group.id)
+        assert await queries.listed(reader, [], None, after=after, limit=10) == [second]
+
+
+async def test_followed_accounts(db):
+    ana, group = await club(db)
+    did = "did:plc:4hodhjl2kposuchzvpiviwps"
+    async with db.transaction() as tx:
+        await running.follow(tx, ana, group.slug, did)
+        await running.follow(tx, ana, group.slug, did)
+        assert await doors.followed(tx, group.id) == [did]
+        await running.unfollow(tx, ana, group.slug, did)
+        assert await doors.followed(tx, group.id) == []
+    with pytest.raises(InvalidForm):
+        async with db.transaction() as tx:
+            await running.follow(tx, ana, group.slug, "not a did")

@@ -1,0 +1,210 @@
+"""Who may do what: every role with every action, and every way in and out."""
+
+from dataclasses import replace
+
+import pytest
+
+from groundwork.clock import DAY, Instant
+from groundwork.errors import Forbidden, InvalidForm, Refused
+from openmeet.groups import rules
+from openmeet.groups.model import (
+    INSIDE,
+    Act,
+    Group,
+    GroupId,
+    GroupSlug,
+    GroupVisibility,
+    InvitationId,
+    JoinPolicy,
+    Logged,
+    Role,
+    Succession,
+)
+from openmeet.groups.queries import new_membership
+from openmeet.groups.rules import Action
+from openmeet.users.model import UserId
+from tests.openmeet.groups.people import details
+
+NOW = Instant(1_772_366_400_000_000)
+ANA, BEN = UserId("ana"), UserId("ben")
+KEY = b"k" * 32
+
+# Written out once more, by hand: one letter per role that may.
+# o owner, a admin, m moderator, i member (inside), p pending
+TABLE = {
+    Action.VIEW: "oami",
+    Action.SEE_MEMBERS: "oami",
+    Action.POST: "oami",
+    Action.LEAVE: "amip",
+    Action.CREATE_EVENT: "oam",
+    Action.INVITE: "oam",
+    Action.APPROVE: "oam",
+    Action.REMOVE: "oam",
+    Action.BAN: "oam",
+    Action.SEE_LOG: "oam",
+    Action.EDIT_ANY_EVENT: "oa",
+    Action.CHANGE_ROLE: "oa",
+    Action.EDIT_GROUP: "oa",
+    Action.FOLLOW: "oa",
+    Action.TAKE_OVER: "a",
+    Action.TRANSFER: "o",
+    Action.DELETE: "o",
+}
+LETTERS = {
+    Role.OWNER: "o",
+    Role.ADMIN: "a",
+    Role.MODERATOR: "m",
+    Role.MEMBER: "i",
+    Role.PENDING: "p",
+    Role.DECLINED: "d",
+    Role.LEFT: "l",
+    Role.BANNED: "b",
+    None: "n",
+}
+
+
+def group(**typed: str) -> Group:
+    return Group(GroupId("g"), GroupSlug("chess"), details(**typed), "", "", ANA, None, None, 1, None, NOW, NOW)
+
+
+@pytest.mark.parametrize("action", Action)
+@pytest.mark.parametrize("role", [*Role, None])
+def test_every_role_with_every_action(role, action):
+    """The table says for each pair what was written out here by hand."""
+    is_allowed = LETTERS[role] in TABLE[action]
+    assert rules.may(role, action) is is_allowed
+    if is_allowed:
+        rules.must_be_allowed(role, action)
+    else:
+        with pytest.raises(Forbidden):
+            rules.must_be_allowed(role, action)
+
+
+@pytest.mark.parametrize("role", [*Role, None])
+@pytest.mark.parametrize("visibility", GroupVisibility)
+def test_a_private_group_is_there_for_those_inside(visibility, role):
+    is_seen = visibility is not GroupVisibility.PRIVATE or role in INSIDE
+    assert rules.may_see(group(visibility=visibility), role) is is_seen
+
+
+@pytest.mark.parametrize("role", [*Role, None])
+def test_a_deleted_group_is_there_for_nobody(role):
+    assert not rules.may_see(replace(group(), deleted_at=NOW), role)
+
+
+@pytest.mark.parametrize("other", Role)
+@pytest.mark.parametrize("role", Role)
+def test_nobody_decides_about_their_equals(role, other):
+    """Decisions go down the ranks only; who is not inside decides about nobody."""
+    order = "imao"
+    mine, theirs = order.find(LETTERS[role]), order.find(LETTERS[other])
+    assert rules.ranks_above(role, other) is (mine >= 0 and mine > theirs)
+
+
+JOINING = {
+    (JoinPolicy.OPEN, None): Role.MEMBER,
+    (JoinPolicy.OPEN, Role.LEFT): Role.MEMBER,
+    (JoinPolicy.OPEN, Role.DECLINED): Role.MEMBER,
+    (JoinPolicy.OPEN, Role.PENDING): Role.MEMBER,
+    (JoinPolicy.REQUEST, None): Role.PENDING,
+    (JoinPolicy.REQUEST, Role.LEFT): Role.PENDING,
+    (JoinPolicy.REQUEST, Role.DECLINED): Role.PENDING,
+    (JoinPolicy.REQUEST, Role.PENDING): Role.PENDING,
+    (JoinPolicy.INVITE, Role.PENDING): Role.PENDING,
+}
+
+
+@pytest.mark.parametrize("before", [*Role, None])
+@pytest.mark.parametrize("policy", JoinPolicy)
+def test_where_joining_leads(policy, before):
+    """Who is in stays as they are, banned people never get in, the rest follows the policy."""
+    expected = before if before in INSIDE else JOINING.get((policy, before))
+    if expected is None:
+        with pytest.raises(Refused):
+            rules.role_after_joining(group(join_policy=policy), before)
+    else:
+        assert rules.role_after_joining(group(join_policy=policy), before) is expected
+
+
+@pytest.mark.parametrize("before", [*Role, None])
+def test_an_invitation_lets_in_everybody_but_the_banned(before):
+    if before is Role.BANNED:
+        with pytest.raises(Refused):
+            rules.role_after_accepting(before)
+    else:
+        assert rules.role_after_accepting(before) is (before if before in INSIDE else Role.MEMBER)
+
+
+def test_the_owner_cannot_leave():
+    with pytest.raises(Refused) as refused:
+        rules.must_be_able_to_leave(Role.OWNER)
+    assert refused.value.name == "OwnerCannotLeave"
+
+
+@pytest.mark.parametrize("wanted", Role)
+@pytest.mark.parametrize("role", [Role.OWNER, Role.ADMIN])
+def test_roles_are_given_from_above_and_ownership_never(role, wanted):
+    allowed = {Role.OWNER: "ami", Role.ADMIN: "mi"}[role]
+    if LETTERS[wanted] in allowed:
+        rules.must_be_grantable(role, wanted)
+    else:
+        with pytest.raises((Refused, Forbidden)):
+            rules.must_be_grantable(role, wanted)
+
+
+def test_a_question_is_answered_where_one_is_asked():
+    asking = group(join_policy="request", join_question="Why us?")
+    with pytest.raises(InvalidForm):
+        rules.check_answer(asking, "  ")
+    assert rules.check_answer(asking, " I play. ") == "I play."
+    assert rules.check_answer(group(join_question="Why us?"), "nobody asked") == ""
+
+
+def asked(days: int) -> Group:
+    return replace(group(), succession=Succession(BEN, Instant(NOW - days * DAY)))
+
+
+@pytest.mark.parametrize(
+    ("found", "seen_days_ago", "name"),
+    [
+        pytest.param(group(), 100, "NotAsked", id="nobody asked"),
+        pytest.param(replace(asked(20), succession=Succession(ANA, NOW)), 100, "NotAsked", id="another asked"),
+        pytest.param(asked(13), 100, "StillWaiting", id="too early"),
+        pytest.param(asked(20), 3, "OwnerIsBack", id="the owner came back"),
+    ],
+)
+def test_a_group_is_not_taken_over_before_its_time(found, seen_days_ago, name):
+    with pytest.raises(Refused) as refused:
+        rules.must_be_takeable(found, BEN, owner_seen_at=Instant(NOW - seen_days_ago * DAY), now=NOW, wait=14 * DAY)
+    assert refused.value.name == name
+
+
+def test_a_group_is_taken_over_when_the_owner_stays_away():
+    rules.must_be_takeable(asked(14), BEN, owner_seen_at=Instant(NOW - 99 * DAY), now=NOW, wait=14 * DAY)
+
+
+def test_only_the_owner_before_takes_it_back():
+    line = Logged("1", ANA, BEN, Act.TAKEN_OVER, Role.OWNER, Role.ADMIN, NOW)
+    inside = new_membership(NOW, GroupId("g"), ANA, Role.ADMIN)
+    rules.must_be_returnable(line, ANA, inside)
+    for last, who, mine in (
+        (None, ANA, inside),
+        (line, BEN, inside),
+        (line, ANA, None),
+        (line, ANA, replace(inside, role=Role.BANNED)),
+    ):
+        with pytest.raises(Refused):
+            rules.must_be_returnable(last, who, mine)
+
+
+def test_a_link_made_up_is_none():
+    invitation_id = InvitationId("01890000-0000-7000-8000-000000000000")
+    token = rules.token_of(KEY, invitation_id)
+    assert rules.invitation_in(KEY, token) == invitation_id
+    for wrong in (
+        token[:-1] + ("0" if token[-1] != "0" else "1"),
+        token[:-2],
+        "",
+        rules.token_of(b"j" * 32, invitation_id),
+    ):
+        assert rules.invitation_in(KEY, wrong) is None
