@@ -20,11 +20,20 @@ from openmeet.attendance import api as attendance_api
 from openmeet.attendance import hosting_api, hosting_pages
 from openmeet.attendance import pages as attendance_pages
 from openmeet.browsing import api as browsing_api
-from openmeet.browsing import merged_api, merged_pages
+from openmeet.browsing import groups_api, members_api, merged_api, merged_pages, news_api
 from openmeet.browsing import pages as browsing_pages
+from openmeet.browsing import series_pages as series_browsing_pages
 from openmeet.events import api as events_api
 from openmeet.events import pages as events_pages
 from openmeet.events.publishing import CONSENT_PATH, PublishFirst
+from openmeet.letters import pages as letters_pages
+from openmeet.notifications import api as notifications_api
+from openmeet.notifications import pages as notifications_pages
+from openmeet.series import api as series_api
+from openmeet.series import edit_pages as series_edit_pages
+from openmeet.series import hosting_api as series_hosting_api
+from openmeet.series import pages as series_pages
+from openmeet.series.making import REPEATING
 from openmeet.settings import Settings
 from openmeet.sign_in import api as sign_in_api
 from openmeet.sign_in import pages as sign_in_pages
@@ -70,6 +79,7 @@ def create_app(
         *static_files.routes(),
         *(_api(operation) for operation in operations()),
         Route(f"{API_PREFIX}openapi.json", openapi.serve(settings.site_name, settings.public_url, operations())),
+        *letters_pages.routes(),
         *(_page(route) for route in (*pages(), *more_pages, Route("/{path:path}", absent, methods=["GET"]))),
     ]
     app = Application(
@@ -87,6 +97,7 @@ def create_app(
     app.state.code_key = code_key
     app.state.password_sign_in = password_sign_in
     app.state.publish_first = publish_first
+    app.state.repeating = REPEATING
     app.state.counters = counters or InProcessCounters()
     app.state.clock = clock or SystemClock()
     app.state.asks_to_publish = any(route.path == CONSENT_PATH for route in more_pages)
@@ -98,10 +109,14 @@ def pages() -> list[Route]:
     return [
         *sign_in_pages.routes(),
         *users_pages.routes(),
+        *notifications_pages.routes(),
         *events_pages.routes(),
         *hosting_pages.routes(),
         *attendance_pages.routes(),
         *browsing_pages.routes(),
+        *series_pages.routes(),
+        *series_edit_pages.routes(),
+        *series_browsing_pages.routes(),
         *merged_pages.routes(),
     ]
 
@@ -111,10 +126,16 @@ def operations() -> list[Operation]:
     return [
         *sign_in_api.OPERATIONS,
         *users_api.OPERATIONS,
+        *notifications_api.OPERATIONS,
+        *news_api.OPERATIONS,
         *browsing_api.OPERATIONS,
         *events_api.OPERATIONS,
         *hosting_api.OPERATIONS,
         *attendance_api.OPERATIONS,
+        *series_api.OPERATIONS,
+        *series_hosting_api.OPERATIONS,
+        *groups_api.OPERATIONS,
+        *members_api.OPERATIONS,
         *merged_api.OPERATIONS,
     ]
 

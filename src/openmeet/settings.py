@@ -47,9 +47,13 @@ class Settings:
     )
     mail_url: Secret = setting(Secret(""), what="Where mail goes: smtp://user:password@host:port")
     mail_from: str = setting("OpenMeet <no-reply@openmeet.invalid>", what="The sender of mail")
+    mail_reply_to: str = setting("", what="The address that answers to mail go to; empty: the sender's")
 
     pds_url: str = setting("http://localhost:3000", what="The PDS on which people get a repository after they said yes")
     pds_admin_password: Secret = setting(Secret(""), what="The password that makes invites on that PDS")
+    pds_rate_limit_bypass_key: Secret = setting(
+        Secret(""), what="Its PDS_RATE_LIMIT_BYPASS_KEY: many people write through one address here"
+    )
     pds_handle_domain: str = setting(
         "", what="The domain of handles made there, like .town.example; empty: what the PDS offers first"
     )

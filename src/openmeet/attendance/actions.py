@@ -1,5 +1,8 @@
 """Answering, withdrawing, moving up. Every function that counts seats holds the lock on the event's row."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from groundwork.clock import Instant
 from groundwork.database.transaction import Transaction
 from groundwork.errors import Forbidden, NotFound, Refused
@@ -16,7 +19,7 @@ from openmeet.debts import publications
 from openmeet.events.model import Event, EventId, EventSlug
 from openmeet.events.queries import by_id as event_by_id
 from openmeet.events.queries import lock_by_slug, lock_for_update
-from openmeet.events.rules import may_see
+from openmeet.events.seeing import may_see
 from openmeet.notifications import actions as notifications
 from openmeet.notifications.model import NOTHING_MORE, Kind, Particulars, When
 from openmeet.users.model import Caller, UserId, UserKind
@@ -43,7 +46,7 @@ async def answer(tx: Transaction, caller: Caller, slug: EventSlug, reply: Reply)
     """
     event = await lock_by_slug(tx, slug)
     mine = None if event is None else await queries.find(tx, event.id, caller.user_id)
-    if event is None or not may_see(event, caller.user_id, is_invited=rules.is_invited(mine)):
+    if event is None or not await may_see(tx, event, caller.user_id, is_invited=rules.is_invited(mine)):
         raise NotFound("There is no such event.")
     if event.is_gone:
         raise Refused("This event has been removed.", name="EventRemoved")
@@ -161,8 +164,29 @@ async def event_changed(tx: Transaction, event: Event, kind: Kind, *, before: Ev
         event.id,
         event.revision,
         _move(before, event),
+        starts_at=_earlier_start(before, event),
     )
     await _fill_seats(tx, event)
+
+
+async def dates_changed(tx: Transaction, changed: Sequence[tuple[Event | None, Event]], kind: Kind) -> int:
+    """Several dates of one series changed at once: everybody concerned is told once, of their earliest; how many were.
+
+    ``changed`` are pairs of before and after; seats that this made free are given.
+    """
+    events = {after.id: (before, after) for before, after in changed}
+    about: dict[UserId, EventId] = {}
+    for user_id, event_id in await queries.people_of_dates(tx, list(events), CONCERNED):
+        if user_id != events[event_id][1].author_id:
+            about.setdefault(user_id, event_id)
+    for event_id, (before, after) in events.items():
+        told = [user_id for user_id, its in about.items() if its == event_id]
+        await notifications.tell(
+            tx, told, kind, event_id, after.revision, _move(before, after), starts_at=_earlier_start(before, after)
+        )
+        if before is None or before.capacity != after.capacity or before.status is not after.status:
+            await _fill_seats(tx, after)
+    return len(about)
 
 
 async def decide_records_anew(tx: Transaction, event_id: EventId) -> None:
@@ -200,14 +224,27 @@ async def _tell_host(tx: Transaction, event: Event, saved: Attendance) -> None:
 
 
 def _move(before: Event | None, event: Event) -> Particulars:
-    if before is None or before.starts_at is None or event.starts_at is None or before.starts_at == event.starts_at:
+    if before is None:
         return NOTHING_MORE
-    return Particulars(started=When(before.starts_at, before.time_zone), starts=When(event.starts_at, event.time_zone))
+    told = NOTHING_MORE
+    if before.starts_at is not None and event.starts_at is not None and before.starts_at != event.starts_at:
+        told = Particulars(
+            started=When(before.starts_at, before.time_zone), starts=When(event.starts_at, event.time_zone)
+        )
+    if before.place != event.place:
+        told = replace(told, was_at=", ".join(before.place.lines), is_at=", ".join(event.place.lines))
+    return told
+
+
+def _earlier_start(before: Event | None, event: Event) -> Instant | None:
+    """When somebody who has not heard of it would set out."""
+    starts = [one.starts_at for one in (before, event) if one is not None and one.starts_at is not None]
+    return min(starts, default=None)
 
 
 async def _lock_hosted(tx: Transaction, caller: Caller, slug: EventSlug) -> Event:
     event = await lock_by_slug(tx, slug)
-    if event is None or not may_see(event, caller.user_id, is_invited=False):
+    if event is None or not await may_see(tx, event, caller.user_id, is_invited=False):
         raise NotFound("There is no such event.")
     if event.author_id != caller.user_id:
         raise Forbidden("Only the host can do this.")
@@ -260,7 +297,9 @@ async def _fill_seats(tx: Transaction, event: Event) -> None:
             answered_at=waiting.answered_at,
         )
         await _owe(tx, seated)
-        await notifications.tell(tx, [seated.user_id], Kind.MOVED_UP, event.id, seated.revision)
+        await notifications.tell(
+            tx, [seated.user_id], Kind.MOVED_UP, event.id, seated.revision, starts_at=event.starts_at
+        )
 
 
 async def _owe(tx: Transaction, saved: Attendance) -> None:

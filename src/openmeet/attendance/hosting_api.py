@@ -4,10 +4,10 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from groundwork.errors import NotFound
+from groundwork.errors import InvalidInput, NotFound
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.attendance import hosting
-from openmeet.events import rules
+from openmeet.events import rules, seeing
 from openmeet.events.api import checked
 from openmeet.events.model import Event, EventSlug
 from openmeet.events.queries import by_slug
@@ -34,8 +34,10 @@ async def save(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         before = await by_slug(tx, _slug(request))
         # Who may not see it must not learn from what is said about their body that it is there.
-        if before is None or not rules.may_see(before, caller.user_id, is_invited=False):
+        if before is None or not await seeing.may_see(tx, before, caller.user_id, is_invited=False):
             raise NotFound("There is no such event.")
+        if wanted.group:
+            raise InvalidInput("group", "An event stays in the group that it was made in, or in none.")
         details = checked(wanted, tx.now, before)
         event = await hosting.revise(tx, caller, before.slug, details, expected_revision=expected_revision(request))
     return _shown(request, event)

@@ -11,7 +11,7 @@ from groundwork.errors import InvalidForm, NotFound, PreconditionFailed
 from openmeet.attendance import actions, hosting, queries
 from openmeet.debts import publications
 from openmeet.events import actions as events
-from openmeet.events import rules
+from openmeet.events import rules, seeing
 from openmeet.events.model import Event, EventSlug
 from openmeet.events.pages import form_page, must_mean_the_past, past_key, publish_first
 from openmeet.events.queries import by_slug
@@ -173,8 +173,8 @@ async def _own(request: Request) -> tuple[Event, int]:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         event = await by_slug(reader, _slug(request))
-        if event is None or event.is_gone or not rules.may_see(event, caller.user_id, is_invited=False):
+        if event is None or event.is_gone or not await seeing.may_see(reader, event, caller.user_id, is_invited=False):
             raise NotFound("There is no such event.")
-        rules.must_be_editable(event, caller.user_id)
+        await seeing.must_be_editable(reader, event, caller.user_id)
         concerned = await queries.people_to_tell(reader, event.id, actions.CONCERNED)
     return event, len([user_id for user_id in concerned if user_id != caller.user_id])

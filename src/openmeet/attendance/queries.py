@@ -15,6 +15,7 @@ from openmeet.attendance.model import (
     Source,
 )
 from openmeet.events.model import EventId
+from openmeet.groups.model import GroupId
 from openmeet.users.model import UserId, UserKind
 
 COLUMNS = "id, event_id, user_id, status, waitlist_number, source, revision, record_uri, created_at, answered_at"
@@ -59,6 +60,15 @@ def attendance_of(row: Row) -> Attendance:
 async def ids_of_event(reader: Reader, event_id: EventId) -> list[str]:
     """Every answer to an event."""
     rows = await reader.fetch("select id from attendances where event_id = :event_id order by id", event_id=event_id)
+    return [row["id"] for row in rows]
+
+
+async def ids_of_group(reader: Reader, group_id: GroupId) -> list[str]:
+    """Every answer to an event of this group."""
+    rows = await reader.fetch(
+        "select a.id from attendances a join events e on e.id = a.event_id where e.group_id = :group_id order by a.id",
+        group_id=group_id,
+    )
     return [row["id"] for row in rows]
 
 
@@ -270,6 +280,23 @@ async def people_to_tell(reader: Reader, event_id: EventId, statuses: Sequence[A
         wanted=[status.value for status in statuses],
     )
     return [UserId(row["user_id"]) for row in rows]
+
+
+async def people_of_dates(
+    reader: Reader, event_ids: Sequence[EventId], statuses: Sequence[AttendanceStatus]
+) -> list[tuple[UserId, EventId]]:
+    """``people_to_tell`` of several events: who, and about which of them; the earliest event first."""
+    if not event_ids:
+        return []
+    rows = await reader.fetch(
+        """
+        select a.user_id, a.event_id from attendances a join users u on u.id = a.user_id join events e on e.id = a.event_id
+         where a.event_id in :events and a.status in :wanted and u.kind = 'person' order by e.starts_at, e.id, a.user_id
+        """,
+        events=list(event_ids),
+        wanted=[status.value for status in statuses],
+    )
+    return [(UserId(row["user_id"]), EventId(row["event_id"])) for row in rows]
 
 
 async def counts(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventId, Counts]:

@@ -18,7 +18,7 @@ from openmeet.browsing.names import shown_names
 from openmeet.browsing.publishing_view import event_words
 from openmeet.browsing.queries import Mine, Position
 from openmeet.debts import publications
-from openmeet.events import rules
+from openmeet.events import seeing
 from openmeet.events.model import Event, EventSlug
 from openmeet.events.queries import by_record_uri, by_slug
 from openmeet.events.shapes import EventShown, shown_fields
@@ -97,10 +97,10 @@ async def list_events(request: Request) -> Response:
     if uri:
         return await _list_by_uri(request, uri)
     wanted = searches.wanted_of({name: request.query_params.get(name, "") for name in ("q", "from", "to")})
-    after, limit = _paging(request)
+    after, limit = paging(request)
     async with database_of(request).reader() as reader:
         found = await queries.coming(reader, wanted, after, limit + 1)
-        return json_response(await _page(reader, request, found, limit))
+        return json_response(await events_page(reader, request, found, limit))
 
 
 async def _list_by_uri(request: Request, uri: str) -> Response:
@@ -109,8 +109,9 @@ async def _list_by_uri(request: Request, uri: str) -> Response:
         event = await by_record_uri(reader, uri)
         caller = caller_or_none(request)
         viewer = caller.user_id if caller else None
-        found = [event] if event and not event.is_gone and rules.may_see(event, viewer, is_invited=False) else []
-        return json_response(await _page(reader, request, found, 1))
+        is_seen = event and not event.is_gone and await seeing.may_see(reader, event, viewer, is_invited=False)
+        found = [event] if event and is_seen else []
+        return json_response(await events_page(reader, request, found, 1))
 
 
 async def list_mine(request: Request) -> Response:
@@ -118,10 +119,10 @@ async def list_mine(request: Request) -> Response:
     asked = request.query_params.get("which", Mine.GOING.value)
     if asked not in set(Mine):
         raise InvalidInput("which", "Choose one of: " + ", ".join(Mine) + ".")
-    after, limit = _paging(request)
+    after, limit = paging(request)
     async with database_of(request).reader() as reader:
         found = await queries.mine(reader, caller.user_id, Mine(asked), after, limit + 1)
-        return json_response(await _page(reader, request, found, limit))
+        return json_response(await events_page(reader, request, found, limit))
 
 
 async def show_event(request: Request) -> Response:
@@ -160,12 +161,13 @@ async def _visible(reader: Reader, request: Request, caller: Caller | None) -> E
     event = await by_slug(reader, EventSlug(request.path_params["slug"]))
     mine = await attendance.find(reader, event.id, caller.user_id) if event and caller else None
     viewer = caller.user_id if caller else None
-    if event is None or event.is_gone or not rules.may_see(event, viewer, is_invited=is_invited(mine)):
+    if event is None or event.is_gone or not await seeing.may_see(reader, event, viewer, is_invited=is_invited(mine)):
         raise NotFound("There is no such event.")
     return event
 
 
-async def _page(reader: Reader, request: Request, found: list[Event], limit: int) -> EventList:
+async def events_page(reader: Reader, request: Request, found: list[Event], limit: int) -> EventList:
+    """One page of a list, of which one event more was looked for."""
     cursor = cursors.pack(queries.position_of(found[limit - 1])) if len(found) > limit else None
     return EventList(await _details(reader, request, found[:limit]), cursor)
 
@@ -206,7 +208,8 @@ async def _details(reader: Reader, request: Request, events: list[Event]) -> lis
     return found
 
 
-def _paging(request: Request) -> tuple[Position | None, int]:
+def paging(request: Request) -> tuple[Position | None, int]:
+    """Where the page begins and how long it is; InvalidInput names the parameter."""
     text = request.query_params.get("limit", str(DEFAULT_LIMIT))
     if not (text.isascii() and text.isdigit() and len(text) <= 6 and 1 <= int(text) <= MAX_LIMIT):
         raise InvalidInput("limit", f"The limit is a whole number from 1 to {MAX_LIMIT}.")

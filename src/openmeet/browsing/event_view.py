@@ -10,8 +10,10 @@ from groundwork.clock import Instant
 from openmeet.attendance.model import SEATED, Attendance, AttendanceStatus, Counts, Reply
 from openmeet.attendance.queries import Attendee
 from openmeet.browsing.listing import MINE_WORDS, STATUS_WORDS, place_words, tone_of
-from openmeet.events import rules, wall_time
+from openmeet.events import rules
 from openmeet.events.model import Event, Link, Mode, Visibility
+from openmeet.groups.model import Group
+from openmeet.recurrence import wall_time
 from openmeet.site import times
 from openmeet.site.texts import summary_of
 from openmeet.users.model import Caller, UserId, UserKind
@@ -92,6 +94,8 @@ def view_of(
     names: Mapping[UserId, str],
     wanted: str,
     now: Instant,
+    group: Group | None = None,
+    may_edit_any: bool = False,
 ) -> dict[str, object]:
     """The template's context, without what only the host and the publications know."""
     viewer = caller.user_id if caller else None
@@ -104,7 +108,8 @@ def view_of(
         "event": event,
         "host": host,
         "is_host": is_host,
-        "can_edit": is_host and not event.is_read_only,
+        "can_edit": (is_host or may_edit_any) and not event.is_read_only,
+        "group": group,
         "summary": f"{_plain_when(event)} · {place_words(event)}. {summary_of(event.description)}".strip(),
         "tone": tone_of(event.slug),
         **_date(event),
@@ -176,7 +181,7 @@ def _chips(event: Event, now: Instant) -> list[Chip]:
         case Visibility.UNLISTED:
             found.append(Chip("Unlisted: only with this address", "plain"))
         case Visibility.PRIVATE:
-            found.append(Chip("Private", "plain"))
+            found.append(Chip("Members only" if event.group else "Private", "plain"))
         case Visibility.PUBLIC:
             pass
     return found

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from markupsafe import Markup
 
 from openmeet.attendance.model import NOBODY, Attendance, AttendanceStatus, Counts
-from openmeet.events import wall_time
 from openmeet.events.model import Event, EventId, Mode, Status
+from openmeet.recurrence import wall_time
 from openmeet.site import times
 
 _TONES = 6

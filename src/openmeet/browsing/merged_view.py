@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from groundwork.clock import Instant
-from openmeet.events import wall_time
 from openmeet.events.model import Event
 from openmeet.ingestion.conflicts import Conflict
 from openmeet.ingestion.merge import Policy, Side
+from openmeet.recurrence import wall_time
 from openmeet.site import times
 
 FIELD_WORDS = {

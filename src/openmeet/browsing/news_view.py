@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from groundwork.clock import Instant
 from openmeet.attendance.model import AttendanceStatus
-from openmeet.events import wall_time
 from openmeet.events.model import Event
 from openmeet.notifications.model import Kind, Notification, When
+from openmeet.recurrence import wall_time
 from openmeet.site import times
 from openmeet.users.model import UserId
 
@@ -44,6 +44,8 @@ def _words(one: Notification, event: Event, names: Mapping[UserId, str]) -> tupl
     match one.kind:
         case Kind.EVENT_CHANGED if about.starts and about.started:
             return "", f" was moved to {_moment(about.starts)}; it was {_moment(about.started)}."
+        case Kind.EVENT_CHANGED if about.is_at:
+            return "", f" takes place somewhere else now: {about.is_at}."
         case Kind.EVENT_CHANGED:
             return "", " was changed."
         case Kind.EVENT_CANCELLED:
@@ -58,6 +60,15 @@ def _words(one: Notification, event: Event, names: Mapping[UserId, str]) -> tupl
         case Kind.NEW_ANSWER:
             name = names.get(about.person_id) if about.person_id else None
             return f"{name or 'Somebody'} {_ANSWERS.get(about.answer, 'answered')} ", "."
+        case Kind.REMINDER:
+            return "Coming up: ", f", {_start(event)}." if event.starts_at else "."
+        case Kind.NEW_DATE:
+            more = f" and {about.more} more" if about.more else ""
+            return "New in a series that you follow: ", f"{', ' + _moment(about.starts) if about.starts else ''}{more}."
+
+
+def _start(event: Event) -> str:
+    return "" if event.starts_at is None else _moment(When(event.starts_at, event.time_zone))
 
 
 def _moment(when: When) -> str:

@@ -11,15 +11,20 @@ from groundwork.errors import InvalidForm, NotFound
 from openmeet.attendance import queries as attendance
 from openmeet.attendance.model import SHOWN, Attendance, AttendanceStatus, Reply
 from openmeet.attendance.rules import is_invited
+from openmeet.attendance.seeing import seen_by
 from openmeet.browsing import cursors, event_view, news_view, queries, searches
 from openmeet.browsing.listing import Day, days
 from openmeet.browsing.names import shown_names
 from openmeet.browsing.publishing_view import answer_sync, event_sync, event_words
 from openmeet.browsing.queries import Mine, Wanted
+from openmeet.browsing.series_view import within
 from openmeet.debts import publications
-from openmeet.events import rules
+from openmeet.events import seeing
 from openmeet.events.model import Event, EventId, EventSlug, Visibility
 from openmeet.events.queries import by_slug
+from openmeet.groups import queries as groups
+from openmeet.groups import rules as group_rules
+from openmeet.groups.rules import Action
 from openmeet.identities.queries import consent
 from openmeet.ingestion import conflicts
 from openmeet.notifications import actions as notifications
@@ -117,7 +122,7 @@ async def show_event(request: Request) -> Response:
         viewer = caller.user_id if caller else None
         if event is not None and event.is_hidden and event.author_id != viewer:
             return _away(request, event)
-        if event is None or not rules.may_see(event, viewer, is_invited=is_invited(mine)):
+        if event is None or not await seeing.may_see(reader, event, viewer, is_invited=is_invited(mine)):
             raise NotFound("There is no such event.")
         if event.is_gone:
             return _gone(request, event)
@@ -156,11 +161,12 @@ async def show_news(request: Request) -> Response:
         events = await queries.events_by_ids(reader, [EventId(one.subject_id) for one in news])
         people = [one.particulars.person_id for one in news if one.particulars.person_id]
         names = await shown_names(reader, people)
+        seen = await seen_by(reader, list(events.values()), caller.user_id)
         now = reader.now
     items = []
     for one in news:
         event = events.get(EventId(one.subject_id))
-        if event is None or event.is_hidden or not event.title:
+        if event is None or event.is_hidden or not event.title or event.id not in seen:
             continue
         items.append(news_view.item_of(one, event, names, now))
     response = page(request, "browsing/notifications.html", {"items": items})
@@ -193,6 +199,9 @@ async def _event_context(
     if mine is not None and mine.waitlist_number is not None:
         waiting_before = await attendance.waiting_before(reader, event.id, mine.waitlist_number)
     asked = request.query_params.get("reply", "")
+    viewer = caller.user_id if caller else None
+    group = await groups.by_id(reader, event.group.id) if event.group else None
+    role = await groups.role_in(reader, event.group.id, viewer) if event.group else None
     context = event_view.view_of(
         event,
         caller,
@@ -204,9 +213,13 @@ async def _event_context(
         names=names,
         wanted=asked if asked in set(Reply) else "",
         now=reader.now,
+        # Whose event somebody is invited to may be a group that is not theirs to see.
+        group=group if group is not None and group_rules.may_see(group, role) else None,
+        may_edit_any=group_rules.may(role, Action.EDIT_ANY_EVENT),
     )
     sync = await _sync_context(reader, event, caller, mine)
-    return context | sync | {"asks_to_publish": request.app.state.asks_to_publish}
+    series = await within(reader, event, caller.user_id if caller else None)
+    return context | sync | {"series": series, "asks_to_publish": request.app.state.asks_to_publish}
 
 
 async def _sync_context(

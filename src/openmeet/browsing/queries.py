@@ -9,7 +9,7 @@ from typing import assert_never
 from groundwork.clock import DAY, Instant, from_datetime
 from groundwork.database.transaction import Reader
 from openmeet.events.model import Event, EventId
-from openmeet.events.queries import COLUMNS, columns_of, event_of, is_hidden
+from openmeet.events.queries import COLUMNS, columns_of, event_of, is_hidden, is_public, is_shut_out
 from openmeet.site.texts import folded
 from openmeet.users.model import UserId
 
@@ -49,7 +49,7 @@ class Mine(StrEnum):
 async def coming(reader: Reader, wanted: Wanted, after: Position | None, limit: int) -> list[Event]:
     """Public events that are not over, by start. A ``first`` in the past shows past events too: it was asked for."""
     clauses = [
-        "visibility = 'public'",
+        is_public("events"),
         "is_held = 0",
         "removed_at is null",
         "deleted_at is null",
@@ -128,7 +128,11 @@ async def events_by_ids(reader: Reader, event_ids: Sequence[EventId]) -> dict[Ev
 
 
 _HOSTING = "e.author_id = :user_id"
-_SHOWN_AS_MINE = ("e.deleted_at is null", "e.removed_at is null", f"({_HOSTING} or not {is_hidden('e')})")
+_SHOWN_AS_MINE = (
+    "e.deleted_at is null",
+    "e.removed_at is null",
+    f"({_HOSTING} or not {is_hidden('e')} and not {is_shut_out('e')})",
+)
 
 
 def _belongs_to(which: Mine) -> str:

@@ -5,7 +5,7 @@ from datetime import date
 
 from groundwork.errors import InvalidForm
 from openmeet.browsing.queries import MAX_WORDS, Wanted
-from openmeet.events import wall_time
+from openmeet.recurrence import wall_time
 
 MAX_QUERY = 200
 

@@ -6,11 +6,13 @@ recognised as one (invariant 10).
 """
 
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import InvalidInput, RemoteSlow
+from groundwork.mail.contract import CalendarFile
 from groundwork.outbox import owe
 from groundwork.outbox.owe import Debt as OwedDebt
 from groundwork.outbox.pay import Payer
@@ -37,11 +39,14 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """What a room wants said: plain text, and the address it goes to."""
+    """What a room wants said, and the address it goes to: plain text, the same as HTML, how to stop it, a calendar file."""
 
     to: str
     subject: str
     text: str
+    html: str = ""
+    unsubscribe_url: str = ""
+    calendar: CalendarFile | None = None
 
 
 # A room's composer: reads what it needs; None when there is nothing to say any more (the code expired, the event went).
@@ -53,10 +58,20 @@ _SEPARATOR = "\x1f"  # the ASCII unit separator occurs in no id, kind or address
 
 async def owe_mail(tx: Transaction, *, kind: str, person: str, subject_id: str, revision: int = 1) -> None:
     """Promise a mail; what it says and where it goes is read when it is sent."""
-    parts = (kind, person, subject_id)
+    await owe.owe(tx, Debt.MAIL, _name(kind, person, subject_id), revision)
+
+
+async def owe_mails(tx: Transaction, kind: str, owed: Sequence[tuple[str, str, Instant]]) -> None:
+    """Promise mails to many: (person, subject, when it is due). What was promised before stays as it is."""
+    await owe.owe_many(
+        tx, Debt.MAIL, [(_name(kind, person, subject_id), 1, due_at) for person, subject_id, due_at in owed]
+    )
+
+
+def _name(*parts: str) -> str:
     if any(_SEPARATOR in part for part in parts):
         raise InvalidInput("subject", "An identifier may not contain control characters.")
-    await owe.owe(tx, Debt.MAIL, _SEPARATOR.join(parts), revision)
+    return _SEPARATOR.join(parts)
 
 
 def due_of(debt: OwedDebt) -> Due:

@@ -5,21 +5,19 @@ nothing back. Who attends is a matter of the room above: it tells attendees and 
 """
 
 import hashlib
-import secrets
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import msgspec
-import regex
 
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Conflict, NotFound, PreconditionFailed, Refused
 from groundwork.fresh_id import new_id
 from openmeet.debts import publications
-from openmeet.events import queries, rules, wall_time
+from openmeet.events import queries, seeing
+from openmeet.events.differing import details_in, differing
 from openmeet.events.model import (
     NOWHERE,
     Audience,
@@ -27,12 +25,16 @@ from openmeet.events.model import (
     Event,
     EventId,
     EventSlug,
+    GroupOfEvent,
     Mode,
     NetworkEvent,
     Origin,
+    PlaceInSeries,
     Status,
     Visibility,
 )
+from openmeet.recurrence import wall_time
+from openmeet.site import slugs
 from openmeet.site.texts import folded
 from openmeet.users.model import Caller, UserId
 
@@ -40,11 +42,6 @@ from openmeet.users.model import Caller, UserId
 DRAFT_LIFE = 7 * DAY
 
 _OWN_NAMES = {"name": "title"}
-
-# Without look-alikes; five of them make 33 million addresses per title.
-_SLUG_ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
-_SLUG_RANDOM = 5
-_SLUG_TITLE = 48
 
 
 class AlreadyMade(Refused):
@@ -59,19 +56,28 @@ class AlreadyMade(Refused):
 
 
 async def create(
-    tx: Transaction, caller: Caller, details: Details, *, submission_key: str | None = None, is_held: bool = False
+    tx: Transaction,
+    caller: Caller,
+    details: Details,
+    *,
+    submission_key: str | None = None,
+    is_held: bool = False,
+    group: GroupOfEvent | None = None,
 ) -> Event:
     """A new event of the caller. The same ``submission_key`` again returns the event made the first time.
 
     With other details it raises AlreadyMade: neither answer would be what was asked for.
-    ``is_held``: nobody else sees it until its author's PDS has said yes (``release`` ends that).
+    ``is_held``: nobody else sees it until its author's PDS has said yes (``release`` ends that). ``group``: of
+    ``grouping.group_for``, which knows who may.
     """
-    digest = hashlib.sha256(msgspec.json.encode(details)).digest()
+    said = msgspec.json.encode(details) + (group.id.encode() if group else b"")
+    digest = hashlib.sha256(said).digest()
     if submission_key:
         earlier = await _made_before(tx, caller, submission_key, digest)
         if earlier:
             return earlier
-    event = replace(_new_event(tx.now, details.title, caller.user_id), visibility=details.visibility, is_held=is_held)
+    new = _new_event(tx.now, details.title, caller.user_id)
+    event = replace(new, own_visibility=details.visibility, is_held=is_held, group=group)
     event = _with_details(event, details)
     submission = (submission_key, digest) if submission_key else None
     is_new = await queries.insert(tx, event, search_text=search_text(event), submission=submission)
@@ -85,6 +91,65 @@ async def create(
     return event
 
 
+async def create_date(
+    tx: Transaction, author_id: UserId, details: Details, place: PlaceInSeries, *, owes_record: bool
+) -> EventId | None:
+    """Store a date of a series as an event; None where it is stored already."""
+    event = replace(
+        _new_event(tx.now, details.title, author_id),
+        own_visibility=details.visibility,
+        place_in_series=place,
+        owes_record=owes_record,
+    )
+    event = _with_details(event, details)
+    if not await queries.insert(tx, event, search_text=search_text(event), submission=None):
+        return None
+    if owes_record:
+        await _owe(tx, event)
+    return event.id
+
+
+async def revise_date(tx: Transaction, event: Event, details: Details, overridden: tuple[str, ...]) -> Event:
+    """Make a locked date of a series say this, and differ on purpose in these fields; unchanged ones make no revision."""
+    assert event.place_in_series is not None  # noqa: S101  # a date of a series
+    after = replace(
+        _with_details(event, details), place_in_series=replace(event.place_in_series, overridden=overridden)
+    )
+    return event if after == event else await _save(tx, after)
+
+
+async def call_date_off(tx: Transaction, event: Event, reason: str) -> Event:
+    """``cancel`` for a locked date of a series that the caller may change."""
+    if event.is_cancelled and event.status_reason == reason:
+        return event
+    if not event.is_cancelled:
+        await queries.set_status_before(tx, event.id, event.status)
+    return await _save(tx, replace(event, status=Status.CANCELLED, status_reason=reason))
+
+
+async def bring_date_back(tx: Transaction, event: Event) -> Event:
+    """``reinstate`` for a locked date of a series that the caller may change."""
+    if not event.is_cancelled:
+        return event
+    return await _save(tx, replace(event, status=await queries.status_before(tx, event.id), status_reason=""))
+
+
+async def remove_date(tx: Transaction, event: Event) -> Event:
+    """``delete`` for a locked date of a series that the caller may change."""
+    return await _delete(tx, event)
+
+
+async def leave_series(tx: Transaction, event: Event) -> None:
+    """The event stays, as one of its own."""
+    await _save(tx, replace(event, place_in_series=None, owes_record=True))
+
+
+async def let_owe_record(tx: Transaction, event: Event, *, owes_record: bool) -> None:
+    """Whether a date of a series is published, as its series' policy has it now."""
+    if event.owes_record is not owes_record:
+        await _save(tx, replace(event, owes_record=owes_record))
+
+
 async def revise(
     tx: Transaction, caller: Caller, slug: EventSlug, details: Details, *, expected_revision: int | None = None
 ) -> Event:
@@ -96,6 +161,11 @@ async def revise(
     after = _with_details(before, details)
     if after == before:
         return before
+    place = before.place_in_series
+    if place is not None:
+        # What is changed at one date is its own from now on.
+        own = {*place.overridden, *differing(details, details_in(before))}
+        after = replace(after, place_in_series=replace(place, overridden=tuple(sorted(own))))
     return await _save(tx, after)
 
 
@@ -142,7 +212,10 @@ async def take_values(tx: Transaction, caller: Caller, slug: EventSlug, values: 
 
 async def delete(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_revision: int | None = None) -> Event:
     """Take the event away: its address says that it is gone, its record is taken back."""
-    before = await _lock_own(tx, caller, slug, expected_revision)
+    return await _delete(tx, await _lock_own(tx, caller, slug, expected_revision))
+
+
+async def _delete(tx: Transaction, before: Event) -> Event:
     after = replace(before, deleted_at=tx.now, revision=before.revision + 1, updated_at=tx.now)
     await queries.update(tx, after, search_text="")
     await publications.owe_retraction(
@@ -219,10 +292,7 @@ async def keep_draft(tx: Transaction, token_hash: bytes, fields: str) -> Instant
 
 def new_slug(title: str) -> EventSlug:
     """An address that people can read, with a random part: titles repeat, and unlisted events must not be guessable."""
-    plain = unicodedata.normalize("NFKD", title).casefold()
-    words = regex.sub(r"[^\p{L}\p{N}]+", "-", regex.sub(r"\p{M}", "", plain)).strip("-")[:_SLUG_TITLE].strip("-")
-    noise = "".join(secrets.choice(_SLUG_ALPHABET) for _ in range(_SLUG_RANDOM))
-    return EventSlug(f"{words or 'event'}-{noise}")
+    return EventSlug(slugs.new_slug(title, otherwise="event"))
 
 
 def search_text(event: Event) -> str:
@@ -245,9 +315,9 @@ async def _lock_own(tx: Transaction, caller: Caller, slug: EventSlug, expected_r
     event = await queries.lock_by_slug(tx, slug)
     if event is None or event.deleted_at is not None:
         raise NotFound("There is no such event.")
-    if not rules.may_see(event, caller.user_id, is_invited=False):
+    if not await seeing.may_see(tx, event, caller.user_id, is_invited=False):
         raise NotFound("There is no such event.")
-    rules.must_be_editable(event, caller.user_id)
+    await seeing.must_be_editable(tx, event, caller.user_id)
     if expected_revision is not None and event.revision != expected_revision:
         raise PreconditionFailed("This event was changed since you opened it.")
     return event
@@ -287,7 +357,7 @@ def _new_event(now: Instant, title: str, author_id: UserId) -> Event:
         online_url_audience=Audience.ATTENDEES,
         links=(),
         capacity=None,
-        visibility=Visibility.PUBLIC,
+        own_visibility=Visibility.PUBLIC,
         author_id=author_id,
         origin=Origin.HERE,
         record_uri=None,
@@ -314,7 +384,7 @@ def _event_of_record(new: Event, uri: str, event: NetworkEvent) -> Event:
         record_did=uri.removeprefix("at://").split("/")[0],
         # What a public record says, everybody can read already.
         online_url_audience=Audience.EVERYONE,
-        visibility=Visibility.PUBLIC if event.is_discoverable else Visibility.UNLISTED,
+        own_visibility=Visibility.PUBLIC if event.is_discoverable else Visibility.UNLISTED,
         created_at=event.created_at,
     )
 
@@ -367,7 +437,7 @@ def _with_details(event: Event, details: Details) -> Event:
         online_url_audience=details.online_url_audience,
         links=details.links,
         capacity=details.capacity,
-        visibility=details.visibility,
+        own_visibility=details.visibility,
         # What owes no record waits for none.
         is_held=event.is_held and details.visibility is Visibility.PUBLIC,
     )

@@ -9,6 +9,7 @@ from groundwork.clock import Instant
 from groundwork.errors import InvalidForm, InvalidInput
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.events import actions, rules
+from openmeet.events.grouping import group_for
 from openmeet.events.model import MAX_KEY, Details, Event
 from openmeet.events.pages import publish_first
 from openmeet.events.publishing import is_held_at_first
@@ -31,11 +32,12 @@ async def create(request: Request) -> Response:
     key = request.headers.get("idempotency-key")
     if key is not None and not 1 <= len(key) <= MAX_KEY:
         raise InvalidInput("Idempotency-Key", f"A key has 1 to {MAX_KEY} characters.")
-    details = checked(await read_json(request, EventWanted), request.app.state.clock.now())
+    wanted = await read_json(request, EventWanted)
+    details = checked(wanted, request.app.state.clock.now())
     async with database_of(request).transaction() as tx:
-        event = await actions.create(
-            tx, caller, details, submission_key=key, is_held=await is_held_at_first(tx, caller.user_id, details)
-        )
+        group = await group_for(tx, wanted.group, caller.user_id)
+        is_held = await is_held_at_first(tx, caller.user_id, details, group)
+        event = await actions.create(tx, caller, details, submission_key=key, is_held=is_held, group=group)
     if event.is_held and await publish_first(request, event):
         async with database_of(request).reader() as reader:
             event = await by_id(reader, event.id) or event
@@ -64,6 +66,6 @@ OPERATIONS = (
         {201: EventShown},
         EventWanted,
         (IDEMPOTENCY_KEY,),
-        failures=(422,),
+        failures=(403, 404, 422),
     ),
 )

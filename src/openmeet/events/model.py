@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import NewType
 
 from groundwork.clock import HOUR, Instant
+from openmeet.groups.model import GroupId, GroupVisibility, PromotionLevel
 from openmeet.users.model import UserId
 
 EventId = NewType("EventId", str)
@@ -39,11 +40,19 @@ class Status(StrEnum):
 
 
 class Visibility(StrEnum):
-    """Who may see it. Unlisted: whoever has the address. Private: the host and those who are invited."""
+    """Who may see it. Unlisted: whoever has the address. Private: the host and those who are invited; in a group, its members."""
 
     PUBLIC = "public"
     UNLISTED = "unlisted"
     PRIVATE = "private"
+
+
+# What an event may be at most, by what its group is: the narrower of both, in every case.
+NARROWEST = {
+    GroupVisibility.PUBLIC: {one: one for one in Visibility},
+    GroupVisibility.UNLISTED: {one: one for one in Visibility} | {Visibility.PUBLIC: Visibility.UNLISTED},
+    GroupVisibility.PRIVATE: dict.fromkeys(Visibility, Visibility.PRIVATE),
+}
 
 
 class Audience(StrEnum):
@@ -139,11 +148,34 @@ class NetworkEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class PlaceInSeries:
+    """``original_date`` is the date's wall-clock time by the rule (``YYYY-MM-DDTHH:MM:SS``): its name, never changed by a move.
+
+    ``overridden``: fields of ``Details`` that differ from the series on purpose, sorted; a change of the series leaves them.
+    """
+
+    series_id: str
+    original_date: str
+    overridden: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GroupOfEvent:
+    """The group that an event belongs to, as far as that decides who sees it and whether it is published."""
+
+    id: GroupId
+    visibility: GroupVisibility
+    promotion_level: PromotionLevel
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
-    """An event as kept. ``starts_at`` is None for network events whose date is to be announced.
+    """An event as kept. ``own_visibility`` is what its host chose; its group may narrow it (``visibility``).
+     ``starts_at`` is None for network events whose date is to be announced.
 
     ``removed_at``: its record vanished from its author's repository. ``deleted_at``: its host deleted it here.
-    ``is_held``: not shown to others until its author's PDS has said yes (``publishing``). ``is_hidden``: the account
+    ``place_in_series``: which date of which series it is. ``owes_record``: a date that the series' policy does not publish
+    owes none. ``is_held``: not shown to others until its author's PDS has said yes (``publishing``). ``is_hidden``: the account
     whose repository has its record is deactivated, suspended, taken down or deleted; computed, never stored.
     """
 
@@ -165,7 +197,7 @@ class Event:
     online_url_audience: Audience
     links: tuple[Link, ...]
     capacity: int | None
-    visibility: Visibility
+    own_visibility: Visibility
     author_id: UserId
     origin: Origin
     record_uri: str | None
@@ -180,6 +212,14 @@ class Event:
     created_at: Instant
     updated_at: Instant
     is_hidden: bool = False
+    place_in_series: PlaceInSeries | None = None
+    owes_record: bool = True
+    group: GroupOfEvent | None = None
+
+    @property
+    def visibility(self) -> Visibility:
+        """Who may see it: the narrower of what its host chose and what its group is."""
+        return narrowed(self.own_visibility, self.group)
 
     @property
     def place(self) -> Venue:
@@ -203,3 +243,8 @@ class Event:
 
     def is_over(self, now: Instant) -> bool:
         return self.over_at is not None and self.over_at <= now
+
+
+def narrowed(chosen: Visibility, group: GroupOfEvent | None) -> Visibility:
+    """What an event is that its host wants to be so, in this group or in none."""
+    return chosen if group is None else NARROWEST[group.visibility][chosen]

@@ -12,10 +12,12 @@ from starlette.routing import Route
 from groundwork.clock import SECOND
 from groundwork.errors import InvalidForm
 from openmeet.events import actions, queries, rules
+from openmeet.events.grouping import group_for
 from openmeet.events.labels import LABELS
 from openmeet.events.model import MAX_KEY, Details, Event, Visibility
 from openmeet.events.publishing import CONSENT_PATH, PublishFirst, is_held_at_first
-from openmeet.events.submissions import pack, submission_of, unpack, values_of
+from openmeet.events.repeating import repeating_of
+from openmeet.events.submissions import more_in, pack, submission_of, unpack, values_of
 from openmeet.identities.actions import ask_once
 from openmeet.settings import Settings
 from openmeet.sign_in.rules import hash_token
@@ -50,44 +52,60 @@ async def show_new(request: Request) -> Response:
     zone = request.app.state.settings.time_zone
     country = ""
     kept = None
+    group = request.query_params.get("group", "")
     async with database_of(request).reader() as reader:
-        if draft_token:
+        if group and caller is not None:
+            await group_for(reader, group, caller.user_id)
+        if draft_token and not group:
             kept = await queries.draft(reader, hash_token(draft_token))
         if caller is not None:
             user = await by_id(reader, caller.user_id)
             zone = (user and user.time_zone) or zone
             country = await queries.latest_country(reader, caller.user_id)
     values = values_of(unpack(kept) if kept else rules.Submission(time_zone=zone, country=country))
+    if kept:
+        values |= more_in(kept, _repeating_fields(request))
     # One form makes one event, however often it is sent.
     values["submission"] = secrets.token_urlsafe(16)
+    values["group"] = group
     return new_page(request, Typed(values), was_draft=kept is not None)
 
 
 async def create(request: Request) -> Response:
     typed = await read_form(request)
     submission = submission_of(typed)
+    if typed.get("preview"):
+        return new_page(request, Typed({**values_of(submission), **typed}))
+    repeating = repeating_of(request)
     try:
         details = rules.check(submission)
+        again = repeating.check(typed, details) if repeating else None
+        if again is not None:
+            _must_be_outside_groups(typed)
         must_mean_the_past(request, typed, details, None)
     except InvalidForm as wrong:
         shown = {**values_of(submission), **typed, "past": past_key(submission)}
         return new_page(request, typed_again(shown, wrong), status=400)
     caller = caller_or_none(request)
     if caller is None:
-        return await _keep_draft(request, submission)
+        return await _keep_draft(request, submission, typed)
+    if repeating and again is not None:
+        return _forget_draft(await repeating.make(request, typed, details, again))
     draft_token = request.cookies.get(_DRAFT_COOKIE, "")
     async with database_of(request).transaction() as tx:
+        group = await group_for(tx, typed.get("group", ""), caller.user_id)
         try:
             event = await actions.create(
                 tx,
                 caller,
                 details,
                 submission_key=typed.get("submission", "")[:MAX_KEY] or None,
-                is_held=await is_held_at_first(tx, caller.user_id, details),
+                is_held=await is_held_at_first(tx, caller.user_id, details, group),
+                group=group,
             )
         except actions.AlreadyMade as made:
-            again = {**values_of(submission), "submission": secrets.token_urlsafe(16)}
-            return new_page(request, Typed(again, {"": _MADE_ALREADY.format(made.slug)}), status=422)
+            anew = {**values_of(submission), "submission": secrets.token_urlsafe(16), "group": typed.get("group", "")}
+            return new_page(request, Typed(anew, {"": _MADE_ALREADY.format(made.slug)}), status=422)
         is_asked = (
             request.app.state.asks_to_publish
             and event.visibility is Visibility.PUBLIC
@@ -98,9 +116,22 @@ async def create(request: Request) -> Response:
     is_shown = not event.is_held or await publish_first(request, event)
     here = f"/events/{event.slug}"
     following = f"{CONSENT_PATH}?{urlencode({'next': here})}" if is_asked else here
-    response = go(following, said="event_created" if is_shown else "event_held")
+    return _forget_draft(go(following, said="event_created" if is_shown else "event_held"))
+
+
+def _must_be_outside_groups(typed: Mapping[str, str]) -> None:
+    if typed.get("group"):
+        raise InvalidForm({"": "An event of a group cannot repeat yet. Make it once, or make it outside the group."})
+
+
+def _forget_draft(response: Response) -> Response:
     response.delete_cookie(_DRAFT_COOKIE, path="/", httponly=True, samesite="lax")
     return response
+
+
+def _repeating_fields(request: Request) -> tuple[str, ...]:
+    repeating = repeating_of(request)
+    return repeating.fields if repeating else ()
 
 
 def past_key(submission: rules.Submission) -> str:
@@ -121,10 +152,11 @@ async def publish_first(request: Request, event: Event) -> bool:
     return publish is not None and await publish(database_of(request), event.id)
 
 
-async def _keep_draft(request: Request, submission: rules.Submission) -> Response:
+async def _keep_draft(request: Request, submission: rules.Submission, typed: Mapping[str, str]) -> Response:
+    more = {name: typed[name] for name in _repeating_fields(request) if name in typed}
     token = request.cookies.get(_DRAFT_COOKIE) or secrets.token_urlsafe(32)
     async with database_of(request).transaction() as tx:
-        await actions.keep_draft(tx, hash_token(token), pack(submission))
+        await actions.keep_draft(tx, hash_token(token), pack(submission, more))
     response = go("/sign-up?next=/events/new", said="draft_kept")
     settings: Settings = request.app.state.settings
     response.set_cookie(
@@ -147,17 +179,35 @@ def new_page(request: Request, typed: Typed, *, was_draft: bool = False, status:
 
 
 def form_page(
-    request: Request, typed: Typed, *, event: Event | None, notice: str = "", was_draft: bool = False, status: int = 200
+    request: Request,
+    typed: Typed,
+    *,
+    event: Event | None,
+    notice: str = "",
+    was_draft: bool = False,
+    status: int = 200,
+    series_path: str = "",
 ) -> Response:
-    """The one form for events, new or edited."""
+    """The one form for events, new or edited. ``series_path``: a series is edited, at one of its dates."""
+    repeating = repeating_of(request) if event is None or series_path else None
+    asked = repeating.asked(typed.values, request.app.state.clock.now()) if repeating else None
     context = {
         "typed": typed,
         "event": event,
-        "labels": LABELS,
+        "labels": {**LABELS, **(repeating.labels if repeating else {})},
         "zones": ZONES,
         "countries": countries.offered(),
+        "in_group": bool(event.group if event else typed.value("group")),
         "notice": notice,
         "was_draft": was_draft,
-        "action": f"/events/{event.slug}/edit" if event else "/events/new",
+        "action": _action(event, series_path),
+        "series_path": series_path,
+        "repeats": asked,
     }
     return page(request, "events/form.html", context, status=status)
+
+
+def _action(event: Event | None, series_path: str) -> str:
+    if series_path:
+        return f"{series_path}/edit"
+    return f"/events/{event.slug}/edit" if event else "/events/new"

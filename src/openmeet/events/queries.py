@@ -11,20 +11,24 @@ from openmeet.events.model import (
     Event,
     EventId,
     EventSlug,
+    GroupOfEvent,
     Link,
     Mode,
     Origin,
+    PlaceInSeries,
     Status,
     Venue,
     Visibility,
 )
+from openmeet.groups.model import GroupId, GroupVisibility, PromotionLevel
 from openmeet.users.model import UserId
 
 _STORED = (
     "id, slug, title, description, starts_at, ends_at, starts_local, starts_text, ends_text, time_zone, mode, status,"
     " status_reason, venue_name, street, locality, region, country, postal_code, latitude, longitude, online_url,"
     " online_url_audience, links, capacity, visibility, author_id, origin, record_uri, record_cid, record_did, revision,"
-    " is_read_only, is_held, external_source, removed_at, deleted_at, created_at, updated_at"
+    " is_read_only, is_held, external_source, removed_at, deleted_at, created_at, updated_at, series_id, original_date,"
+    " overridden_fields, owes_record, group_id"
 )
 
 # The row stays, because answers of others refer to it; even its address had words of its title.
@@ -40,9 +44,28 @@ ERASE = """
 
 
 def columns_of(table: str) -> str:
-    """What ``event_of`` reads, of ``events`` under this name: its columns, and whether its repository is hidden."""
+    """What ``event_of`` reads, of ``events`` under this name: its columns, what its group is, whether its repository is hidden."""
     stored = ", ".join(f"{table}.{name.strip()}" for name in _STORED.split(","))
-    return f"{stored}, case when {is_hidden(table)} then 1 else 0 end as is_hidden"
+    of_group = ", ".join(
+        f"(select eg.{name} from groups eg where eg.id = {table}.group_id) as group_{name}"
+        for name in ("visibility", "promotion_level")
+    )
+    return f"{stored}, {of_group}, case when {is_hidden(table)} then 1 else 0 end as is_hidden"
+
+
+def is_public(table: str) -> str:
+    """The condition under which an event is public: its host chose so, and its group, if there is one, is public too."""
+    narrower = f"exists (select 1 from groups ng where ng.id = {table}.group_id and ng.visibility <> 'public')"
+    return f"{table}.visibility = 'public' and not {narrower}"
+
+
+def is_shut_out(table: str) -> str:
+    """The condition under which ``:user_id``, who answered, sees an event no more: private, of a group they are out of."""
+    return (
+        f"exists (select 1 from groups sg join group_members sm on sm.group_id = sg.id"
+        f" where sg.id = {table}.group_id and sg.deleted_at is null and sm.user_id = :user_id"
+        f" and sm.role in ('left', 'banned') and (sg.visibility = 'private' or {table}.visibility = 'private'))"
+    )
 
 
 def is_hidden(table: str) -> str:
@@ -83,7 +106,7 @@ def event_of(row: Row) -> Event:
         online_url_audience=Audience(row["online_url_audience"]),
         links=tuple(Link(link["uri"], link["name"]) for link in msgspec.json.decode(row["links"])),
         capacity=row["capacity"],
-        visibility=Visibility(row["visibility"]),
+        own_visibility=Visibility(row["visibility"]),
         author_id=UserId(row["author_id"]),
         origin=Origin(row["origin"]),
         record_uri=row["record_uri"],
@@ -98,6 +121,25 @@ def event_of(row: Row) -> Event:
         deleted_at=row["deleted_at"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
+        place_in_series=_place_in_series(row),
+        owes_record=bool(row["owes_record"]),
+        group=_group_of(row),
+    )
+
+
+def _group_of(row: Row) -> GroupOfEvent | None:
+    if row["group_id"] is None:
+        return None
+    return GroupOfEvent(
+        GroupId(row["group_id"]), GroupVisibility(row["group_visibility"]), PromotionLevel(row["group_promotion_level"])
+    )
+
+
+def _place_in_series(row: Row) -> PlaceInSeries | None:
+    if row["series_id"] is None:
+        return None
+    return PlaceInSeries(
+        row["series_id"], row["original_date"], tuple(filter(None, row["overridden_fields"].split(",")))
     )
 
 
@@ -158,14 +200,16 @@ async def status_before(reader: Reader, event_id: EventId) -> Status:
 
 
 async def insert(tx: Transaction, event: Event, *, search_text: str, submission: tuple[str, bytes] | None) -> bool:
-    """A new row, of a submission with this key and digest; False when this very submission has made one already, UniqueViolated when the record uri is known."""
+    """A new row, of a submission with this key and digest.
+
+    False when this very submission, or this date of a series, has one already; UniqueViolated when the record uri is known.
+    """
     values = _values(event, search_text)
     values["submission_key"], values["submission_digest"] = submission or (None, None)
     names = ", ".join(values)
     marks = ", ".join(f":{name}" for name in values)
-    made = await tx.execute(
-        f"insert into events ({names}) values ({marks}) on conflict (author_id, submission_key) do nothing", **values
-    )
+    taken = "series_id, original_date" if event.place_in_series else "author_id, submission_key"
+    made = await tx.execute(f"insert into events ({names}) values ({marks}) on conflict ({taken}) do nothing", **values)
     return made == 1
 
 
@@ -212,6 +256,19 @@ async def release(tx: Transaction, event_id: EventId) -> None:
     await tx.execute("update events set is_held = 0 where id = :id and is_held = 1", id=event_id)
 
 
+async def ids_in_group(reader: Reader, group_id: GroupId) -> list[EventId]:
+    """Events of a group that are not deleted."""
+    rows = await reader.fetch(
+        "select id from events where group_id = :group_id and deleted_at is null order by id", group_id=group_id
+    )
+    return [EventId(row["id"]) for row in rows]
+
+
+async def release_in_group(tx: Transaction, group_id: GroupId) -> None:
+    """Show to those who may see them the events of a group that owes the network nothing any more."""
+    await tx.execute("update events set is_held = 0 where group_id = :group_id and is_held = 1", group_id=group_id)
+
+
 async def put_draft(tx: Transaction, token_hash: bytes, fields: str, expires_at: Instant) -> None:
     await tx.execute(
         """
@@ -244,6 +301,7 @@ async def drop_expired_drafts(tx: Transaction) -> int:
 
 
 def _values(event: Event, search_text: str) -> dict[str, object]:
+    place = event.place_in_series
     links: list[Mapping[str, str]] = [{"uri": link.uri, "name": link.name} for link in event.links]
     return {
         "id": event.id,
@@ -273,7 +331,7 @@ def _values(event: Event, search_text: str) -> dict[str, object]:
         "online_url_audience": event.online_url_audience.value,
         "links": msgspec.json.encode(links).decode(),
         "capacity": event.capacity,
-        "visibility": event.visibility.value,
+        "visibility": event.own_visibility.value,
         "author_id": event.author_id,
         "origin": event.origin.value,
         "record_uri": event.record_uri,
@@ -288,4 +346,10 @@ def _values(event: Event, search_text: str) -> dict[str, object]:
         "deleted_at": event.deleted_at,
         "created_at": event.created_at,
         "updated_at": event.updated_at,
+        "series_id": place.series_id if place else None,
+        "original_date": place.original_date if place else None,
+        "is_modified_occurrence": int(bool(place and place.overridden)),
+        "overridden_fields": ",".join(place.overridden) if place else "",
+        "owes_record": int(event.owes_record),
+        "group_id": event.group.id if event.group else None,
     }

@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 
 from groundwork.clock import Instant
 from groundwork.errors import Forbidden, InvalidForm, InvalidInput, Refused
-from openmeet.events import wall_time
 from openmeet.events.model import (
     MAX_CAPACITY,
     MAX_DESCRIPTION,
@@ -24,6 +23,10 @@ from openmeet.events.model import (
     Venue,
     Visibility,
 )
+from openmeet.groups import rules as group_rules
+from openmeet.groups.model import INSIDE, Role
+from openmeet.groups.rules import Action
+from openmeet.recurrence import wall_time
 from openmeet.site.countries import known_code
 from openmeet.site.texts import one_line
 from openmeet.users.model import UserId
@@ -143,13 +146,35 @@ def is_web_address(text: str) -> bool:
     return parts.scheme in {"http", "https"} and bool(parts.hostname) and "@" not in parts.netloc
 
 
-def may_see(event: Event, viewer: UserId | None, *, is_invited: bool) -> bool:
-    """Whether the event exists for this person. ``is_invited``: has an attendance row other than rejected."""
+class Access(StrEnum):
+    """How somebody stands towards a private event by its group alone."""
+
+    INSIDE = "inside"  # members of its group
+    GUEST = "guest"  # never were in the group, or there is none: an invitation counts
+    SHUT_OUT = "shut_out"  # left, or were sent away: what they once answered lets them in no more
+
+
+def access_by(role: Role | None) -> Access:
+    """What a standing in the event's group means for seeing its private events."""
+    if role in INSIDE:
+        return Access.INSIDE
+    return Access.SHUT_OUT if role in {Role.LEFT, Role.BANNED} else Access.GUEST
+
+
+def may_see(event: Event, viewer: UserId | None, *, is_invited: bool, access: Access = Access.SHUT_OUT) -> bool:
+    """Whether the event exists for this person. ``is_invited``: has an attendance row other than rejected.
+
+    ``access`` counts for events of a group; who does not know it sees the narrowest (``seeing`` finds it out).
+    """
     if viewer == event.author_id:
         return True
     if event.is_held or event.is_hidden:
         return False
-    return event.visibility is not Visibility.PRIVATE or is_invited
+    if event.visibility is not Visibility.PRIVATE:
+        return True
+    if event.group is None:
+        return is_invited
+    return access is Access.INSIDE or (access is Access.GUEST and is_invited)
 
 
 def may_see_join_link(event: Event, viewer: UserId | None, *, is_going: bool) -> bool:
@@ -157,9 +182,12 @@ def may_see_join_link(event: Event, viewer: UserId | None, *, is_going: bool) ->
     return event.online_url_audience is Audience.EVERYONE or is_going or viewer == event.author_id
 
 
-def must_be_editable(event: Event, caller: UserId) -> None:
-    """Forbidden unless the caller hosts the event; Refused where it is only a copy of the network's."""
-    if caller != event.author_id:
+def must_be_editable(event: Event, caller: UserId, role: Role | None = None) -> None:
+    """Forbidden unless the caller hosts the event or runs its group; Refused where it is only a copy of the network's.
+
+    ``role``: how the caller stands in the event's group.
+    """
+    if caller != event.author_id and not group_rules.may(role, Action.EDIT_ANY_EVENT):
         raise Forbidden("Only the host of this event can change it.")
     if event.is_read_only:
         raise Refused("This event is kept elsewhere; change it where it was written.", name="ReadOnly")

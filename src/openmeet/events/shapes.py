@@ -34,7 +34,8 @@ class EventWanted(msgspec.Struct, forbid_unknown_fields=True):
     """The whole event as its host wants it; what is left out has its default.
 
     ``starts_local`` and ``ends_local`` are wall-clock times ``YYYY-MM-DDTHH:MM[:SS]`` in ``time_zone``, an IANA name;
-    a time that DST skips is refused, and so is a new start in the past without ``allow_past``.
+    a time that DST skips is refused, and so is a new start in the past without ``allow_past``. ``group``: the slug of the
+    group that a new event belongs to; it stays there.
     """
 
     title: str
@@ -48,6 +49,7 @@ class EventWanted(msgspec.Struct, forbid_unknown_fields=True):
     online_url_audience: AudienceName = "attendees"
     capacity: int | None = None
     visibility: VisibilityName = "public"
+    group: str = ""
     allow_past: bool = False
 
     def submission(self) -> Submission:
@@ -84,7 +86,7 @@ API_FIELDS = {
 class EventShown(msgspec.Struct, kw_only=True):
     """An event. ``starts_at`` is null while the date is to be announced.
 
-    ``online_url`` is null where there is none or the caller may not see it. ``is_draft``: nobody but the host sees it
+    ``visibility`` is what the host chose (``own_visibility``), narrowed by the event's group. ``online_url`` is null where there is none or the caller may not see it. ``is_draft``: nobody but the host sees it
     until the host's PDS has taken its record.
     """
 
@@ -104,6 +106,8 @@ class EventShown(msgspec.Struct, kw_only=True):
     online_url_audience: AudienceName
     capacity: int | None
     visibility: VisibilityName
+    own_visibility: VisibilityName
+    group_id: str | None
     host_id: str
     record_uri: str | None
     is_draft: bool
@@ -142,6 +146,8 @@ def shown_fields(event: Event, viewer: UserId | None, *, is_going: bool, public_
         "online_url_audience": event.online_url_audience.value,
         "capacity": event.capacity,
         "visibility": event.visibility.value,
+        "own_visibility": event.own_visibility.value,
+        "group_id": event.group.id if event.group else None,
         "host_id": event.author_id,
         "record_uri": event.record_uri,
         "is_draft": event.is_held,

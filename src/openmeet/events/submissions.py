@@ -1,13 +1,13 @@
 """Between what a form carries and ``rules.Submission``: both ways, for new forms, edits and drafts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 
 import msgspec
 
-from openmeet.events import wall_time
-from openmeet.events.model import Event
+from openmeet.events.model import Details, Event
 from openmeet.events.rules import Submission
+from openmeet.recurrence import wall_time
 
 FIELDS = tuple(field.name for field in fields(Submission))
 
@@ -22,8 +22,8 @@ def values_of(submission: Submission) -> dict[str, str]:
     return asdict(submission)
 
 
-def values_of_event(event: Event) -> dict[str, str]:
-    """What the edit form shows."""
+def values_of_event(event: Event | Details) -> dict[str, str]:
+    """What the edit form shows, also of a date that is computed only."""
     ends = "" if event.ends_at is None else _minutes(wall_time.local_of(event.ends_at, event.time_zone).isoformat())
     return values_of(
         Submission(
@@ -42,14 +42,20 @@ def values_of_event(event: Event) -> dict[str, str]:
             online_url=event.online_url,
             online_url_audience=event.online_url_audience.value,
             capacity="" if event.capacity is None else str(event.capacity),
-            visibility=event.visibility.value,
+            visibility=(event.own_visibility if isinstance(event, Event) else event.visibility).value,
         )
     )
 
 
-def pack(submission: Submission) -> str:
-    """A draft as text to keep."""
-    return msgspec.json.encode(submission).decode()
+def pack(submission: Submission, more: Mapping[str, str]) -> str:
+    """A draft as text to keep; ``more`` are fields of the same form that are no event's."""
+    return msgspec.json.encode({**more, **asdict(submission)}).decode()
+
+
+def more_in(text: str, names: Sequence[str]) -> dict[str, str]:
+    """The further fields of a draft that ``pack`` made."""
+    kept = msgspec.json.decode(text, type=dict[str, str])
+    return {name: kept[name] for name in names if name in kept}
 
 
 def unpack(text: str) -> Submission:

@@ -4,7 +4,7 @@ from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import NotFound, Refused
 from openmeet.attendance.actions import event_changed
 from openmeet.events import actions as events
-from openmeet.events import rules
+from openmeet.events import seeing
 from openmeet.events.model import Event, EventSlug
 from openmeet.events.queries import by_slug
 from openmeet.ingestion import conflicts
@@ -17,9 +17,9 @@ from openmeet.users.model import Caller
 async def merged(reader: Reader, caller: Caller, slug: EventSlug) -> tuple[Event, list[Conflict]]:
     """What was decided about the caller's event, newest first. Raises NotFound, Forbidden."""
     event = await by_slug(reader, slug)
-    if event is None or event.is_gone or not rules.may_see(event, caller.user_id, is_invited=False):
+    if event is None or event.is_gone or not await seeing.may_see(reader, event, caller.user_id, is_invited=False):
         raise NotFound("There is no such event.")
-    rules.must_be_editable(event, caller.user_id)
+    await seeing.must_be_editable(reader, event, caller.user_id)
     found = [] if event.record_uri is None else await conflicts.of_record(reader, event.record_uri)
     return event, found
 

@@ -1,13 +1,20 @@
-"""What people are told about."""
+"""What people are told about, and how they choose to hear of it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import time
 from enum import StrEnum
-from typing import NewType
+from typing import Final, NewType
 
 from groundwork.clock import Instant
 from openmeet.users.model import UserId
 
 NotificationId = NewType("NotificationId", str)
+NewsMailId = NewType("NewsMailId", str)
+
+# Kinds of mail as they are owed (``debts.deliveries``).
+NEWS_MAIL: Final = "news"  # its subject is a row of news_mails
+DIGEST_MAIL: Final = "digest"  # its subject is the day, in the person's zone
 
 
 class Kind(StrEnum):
@@ -19,6 +26,64 @@ class Kind(StrEnum):
     EVENT_DELETED = "event_deleted"
     MOVED_UP = "moved_up"
     NEW_ANSWER = "new_answer"
+    REMINDER = "reminder"
+    NEW_DATE = "new_date"
+
+
+class Topic(StrEnum):
+    """What people choose about: kinds that they think of as one."""
+
+    CHANGES = "changes"
+    WAITLIST = "waitlist"
+    REMINDERS = "reminders"
+    NEW_DATES = "new_dates"
+    ANSWERS = "answers"
+
+
+TOPICS: Mapping[Kind, Topic] = {
+    Kind.EVENT_CHANGED: Topic.CHANGES,
+    Kind.EVENT_CANCELLED: Topic.CHANGES,
+    Kind.EVENT_REINSTATED: Topic.CHANGES,
+    Kind.EVENT_DELETED: Topic.CHANGES,
+    Kind.MOVED_UP: Topic.WAITLIST,
+    Kind.NEW_ANSWER: Topic.ANSWERS,
+    Kind.REMINDER: Topic.REMINDERS,
+    Kind.NEW_DATE: Topic.NEW_DATES,
+}
+
+
+class Channel(StrEnum):
+    """Where news reach somebody."""
+
+    IN_APP = "in_app"
+    EMAIL = "email"
+    DIGEST = "digest"
+
+
+# What holds for whoever has chosen nothing: everything on the page and by mail, nothing twice.
+DEFAULTS: Mapping[Channel, bool] = {Channel.IN_APP: True, Channel.EMAIL: True, Channel.DIGEST: False}
+
+# When a digest is sent to whoever has not said when.
+DIGEST_HOUR: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """When somebody wants mail. ``quiet`` is (from, until) on the clock of ``time_zone``, perhaps across midnight."""
+
+    time_zone: str
+    quiet: tuple[time, time] | None = None
+    digest_hour: int = DIGEST_HOUR
+
+
+@dataclass(frozen=True, slots=True)
+class Addressee:
+    """How one person is told about one topic. ``has_address``: a confirmed e-mail address is known."""
+
+    user_id: UserId
+    has_address: bool
+    channels: frozenset[Channel]
+    hours: Hours
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +98,22 @@ class When:
 class Particulars:
     """What news say beside their subject, as it was then. ``answer`` is a status of attendance.
 
-    ``started`` and ``starts``: from when to when the event was moved; both or neither.
+    ``started`` and ``starts``: from when to when the event was moved; of a new date ``starts`` alone. ``was_at`` and ``is_at``: from where to
+    where, in words, empty where there is no place; both or neither. ``more``: how many further dates the same news are about.
     """
 
     person_id: UserId | None = None
     answer: str = ""
     started: When | None = None
     starts: When | None = None
+    was_at: str | None = None
+    is_at: str | None = None
+    more: int = 0
+
+    @property
+    def is_move(self) -> bool:
+        """Whether time or place changed."""
+        return self.starts is not None or self.is_at is not None
 
 
 NOTHING_MORE = Particulars()

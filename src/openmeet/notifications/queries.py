@@ -1,4 +1,4 @@
-"""All SQL of notifications."""
+"""The SQL of news themselves; ``preferences``, ``mails`` and ``links`` have that of their tables."""
 
 from collections.abc import Sequence
 
@@ -7,10 +7,14 @@ import msgspec
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.fresh_id import new_id
 from openmeet.notifications.model import Kind, Notification, NotificationId, Particulars
+from openmeet.notifications.preferences import AT_ONCE
 from openmeet.users.model import UserId
+
+COLUMNS = "id, user_id, kind, subject_id, particulars, created_at, read_at"
 
 
 def notification_of(row: Row) -> Notification:
+    """The model value of a row that has ``COLUMNS``."""
     return Notification(
         NotificationId(row["id"]),
         UserId(row["user_id"]),
@@ -23,42 +27,58 @@ def notification_of(row: Row) -> Notification:
 
 
 async def insert(
-    tx: Transaction, to: Sequence[UserId], kind: Kind, subject_id: str, revision: int, particulars: Particulars
-) -> None:
-    """Rows that exist already stay as they are: the same news is told once."""
+    tx: Transaction,
+    to: Sequence[tuple[UserId, bool]],
+    kind: Kind,
+    subject_id: str,
+    revision: int,
+    particulars: Particulars,
+) -> dict[UserId, NotificationId]:
+    """Tell each person (``True``: their page shows it); who had not been told before, and with which row."""
+    made = {user_id: NotificationId(new_id(tx.now)) for user_id, _ in to}
     await tx.execute_many(
         """
-        insert into notifications (id, user_id, kind, subject_id, subject_revision, particulars, created_at, read_at)
-        values (:id, :user_id, :kind, :subject_id, :revision, :particulars, :now, null)
+        insert into notifications (id, user_id, kind, subject_id, subject_revision, particulars, is_shown, created_at, read_at)
+        values (:id, :user_id, :kind, :subject_id, :revision, :particulars, :is_shown, :now, null)
             on conflict (user_id, kind, subject_id, subject_revision) do nothing
         """,
         [
             {
-                "id": new_id(tx.now),
+                "id": made[user_id],
                 "user_id": user_id,
                 "kind": kind.value,
                 "subject_id": subject_id,
                 "revision": revision,
                 "particulars": msgspec.json.encode(particulars).decode(),
+                "is_shown": int(is_shown),
                 "now": tx.now,
             }
-            for user_id in to
+            for user_id, is_shown in to
         ],
     )
+    fresh: dict[UserId, NotificationId] = {}
+    ids = list(made.values())
+    for start in range(0, len(ids), AT_ONCE):
+        rows = await tx.fetch(
+            "select id, user_id from notifications where id in :ids order by id", ids=ids[start : start + AT_ONCE]
+        )
+        fresh |= {UserId(row["user_id"]): NotificationId(row["id"]) for row in rows}
+    return fresh
 
 
 async def count_unread(reader: Reader, user_id: UserId) -> int:
     row = await reader.fetch_one(
-        "select count(*) as unread from notifications where user_id = :user_id and read_at is null", user_id=user_id
+        "select count(*) as unread from notifications where user_id = :user_id and read_at is null and is_shown = 1",
+        user_id=user_id,
     )
     return int(row["unread"]) if row else 0
 
 
 async def newest(reader: Reader, user_id: UserId, limit: int) -> list[Notification]:
+    """What the person's page shows, newest first."""
     rows = await reader.fetch(
-        """
-        select id, user_id, kind, subject_id, particulars, created_at, read_at
-          from notifications where user_id = :user_id
+        f"""
+        select {COLUMNS} from notifications where user_id = :user_id and is_shown = 1
          order by created_at desc, id desc limit :limit
         """,
         user_id=user_id,

@@ -16,10 +16,10 @@ from at_protocol.syntax.datetime import format_datetime, parse_datetime
 from at_protocol.syntax.tid import parse_tid, to_microseconds
 from groundwork.clock import DAY, Instant
 from openmeet.events.model import MAX_PLACE_PART, MAX_TITLE, Link, Mode, NetworkEvent, Status
-from openmeet.events.wall_time import FIRST_YEAR, LAST_YEAR, zone_names
 from openmeet.records.collections import ORIGIN_KEYS
 from openmeet.records.places import Places, is_followable, read_places
 from openmeet.records.reading import Notes, Unmappable, line_of, text_of, token_of
+from openmeet.recurrence.wall_time import FIRST_YEAR, LAST_YEAR, zone_names
 from openmeet.site.texts import one_line
 
 MAX_RECORD_BYTES: Final = 1_000_000

@@ -14,7 +14,6 @@ from at_protocol.data.model import Value
 from at_protocol.syntax.datetime import format_datetime
 from groundwork.clock import Instant
 from openmeet.events.model import NOWHERE, Audience, Event, Link, Mode, NetworkEvent, Status, Venue
-from openmeet.events.wall_time import zone_names
 from openmeet.records.collections import EVENT, ORIGIN_KEY, ORIGIN_KEYS
 from openmeet.records.event import EventRead, read_event
 from openmeet.records.own_entries import (
@@ -34,6 +33,7 @@ from openmeet.records.own_entries import (
     venue_note,
 )
 from openmeet.records.places import ADDRESS, GEO, entries_of, is_same_place, online_entry, without
+from openmeet.recurrence.wall_time import zone_names
 
 _MODE_WORDS = {Mode.IN_PERSON: "inperson", Mode.ONLINE: "virtual", Mode.HYBRID: "hybrid"}
 

@@ -33,6 +33,11 @@ def month(moment: datetime | date) -> str:
     return format_date(moment, "MMM", locale=LOCALE).rstrip(".")
 
 
+def month_name(moment: datetime | date) -> str:
+    """``July``."""
+    return format_date(moment, "LLLL", locale=LOCALE)
+
+
 def clock(moment: datetime) -> str:
     """``18:00``."""
     return format_time(moment, "HH:mm", locale=LOCALE)

@@ -1,0 +1,53 @@
+"""What happens by the clock: whoever goes to an event is reminded of it the day before."""
+
+from groundwork.clock import DAY, Instant
+from groundwork.database.transaction import Database, Reader, Transaction
+from openmeet.events.model import EventId
+from openmeet.events.queries import lock_for_update
+from openmeet.notifications.actions import tell
+from openmeet.notifications.model import Kind
+from openmeet.users.model import UserId
+
+# How long before the start a reminder is owed.
+AHEAD = DAY
+
+# The start is the revision: an event that is moved afterwards is reminded of once more, one that is not never is. Who answered
+# within the last day before the start knows of it.
+_UNREMINDED = """
+      from attendances a join events e on e.id = a.event_id join users u on u.id = a.user_id
+     where e.starts_at > :now and e.starts_at <= :until
+       and e.status <> 'cancelled' and e.deleted_at is null and e.removed_at is null
+       and a.status = 'attending' and a.answered_at <= e.starts_at - :ahead and u.kind = 'person'
+       and not exists (select 1 from notifications n
+                        where n.user_id = a.user_id and n.kind = 'reminder' and n.subject_id = a.event_id
+                          and n.subject_revision = e.starts_at)
+"""
+
+
+async def remind(db: Database) -> int:
+    """Owe every reminder that is due, each once; how many people it concerned. One transaction per event."""
+    async with db.reader() as reader:
+        rows = await reader.fetch(
+            f"select distinct e.id, e.starts_at {_UNREMINDED} order by e.starts_at, e.id", **_window(reader)
+        )
+    reminded = 0
+    for row in rows:
+        async with db.transaction() as tx:
+            reminded += await _remind_of(tx, EventId(row["id"]))
+    return reminded
+
+
+async def _remind_of(tx: Transaction, event_id: EventId) -> int:
+    event = await lock_for_update(tx, event_id)
+    if event is None or event.starts_at is None:
+        return 0
+    rows = await tx.fetch(
+        f"select a.user_id {_UNREMINDED} and e.id = :event_id order by a.user_id", event_id=event_id, **_window(tx)
+    )
+    people = [UserId(row["user_id"]) for row in rows]
+    await tell(tx, people, Kind.REMINDER, event_id, event.starts_at, starts_at=event.starts_at)
+    return len(people)
+
+
+def _window(reader: Reader) -> dict[str, int]:
+    return {"now": reader.now, "until": Instant(reader.now + AHEAD), "ahead": AHEAD}

@@ -1,0 +1,249 @@
+"""Groups as JSON: lists, one group, its coming events, making and changing it, getting in and out."""
+
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.database.transaction import Reader
+from groundwork.errors import InvalidInput
+from groundwork.http.json_bodies import json_response, read_json
+from openmeet.attendance import group_hosting
+from openmeet.browsing.api import EventList, events_page, paging
+from openmeet.browsing.group_queries import coming_in_group
+from openmeet.browsing.group_shapes import (
+    GroupList,
+    GroupShown,
+    GroupWanted,
+    Knock,
+    MembershipShown,
+    group_shown,
+    membership_shown,
+)
+from openmeet.groups import actions, queries, rules, submissions
+from openmeet.groups.model import INSIDE, MAX_KEY, Group, GroupId, GroupSlug, Role
+from openmeet.groups.queries import Listed
+from openmeet.groups.rules import Action
+from openmeet.site.etags import etag_of, expected_revision
+from openmeet.site.operations import Operation, Parameter
+from openmeet.tenants.edge import database_of
+from openmeet.users.edge import caller_of, caller_or_none
+
+DEFAULT_LIMIT = 30
+MAX_LIMIT = 100
+
+IF_MATCH = Parameter("If-Match", "The ETag of the version that is to be changed; without it the newest is", "header")
+_CURSOR = Parameter("cursor", "Where the page before ended")
+_LIMIT = Parameter("limit", f"How many per page, 1 to {MAX_LIMIT}", shape=int)
+
+
+async def list_groups(request: Request) -> Response:
+    caller = caller_or_none(request)
+    limit = limit_of(request)
+    words = request.query_params.get("q", "").split()
+    async with database_of(request).reader() as reader:
+        after = await _after(reader, request.query_params.get("cursor", ""))
+        found = await queries.listed(reader, words, caller.user_id if caller else None, after=after, limit=limit + 1)
+    return json_response(_list(request, found, limit))
+
+
+async def list_mine(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        found = await queries.of_user(reader, caller.user_id, limit=MAX_LIMIT)
+    return json_response(_list(request, found, MAX_LIMIT))
+
+
+async def create(request: Request) -> Response:
+    caller = caller_of(request)
+    key = request.headers.get("idempotency-key")
+    if key is not None and not 1 <= len(key) <= MAX_KEY:
+        raise InvalidInput("Idempotency-Key", f"A key has 1 to {MAX_KEY} characters.")
+    details = submissions.check((await read_json(request, GroupWanted)).submission())
+    async with database_of(request).transaction() as tx:
+        group = await actions.create(tx, caller, details, submission_key=key)
+        shown = await _shown(tx, request, group, Role.OWNER)
+    return json_response(shown, 201, {**etag_of(group.revision), "location": f"/api/groups/{quote(group.slug)}"})
+
+
+async def show(request: Request) -> Response:
+    caller = caller_or_none(request)
+    async with database_of(request).reader() as reader:
+        group, mine = await actions.visible(reader, slug_of(request), caller.user_id if caller else None)
+        shown = await _shown(reader, request, group, mine.role if mine else None)
+    return json_response(shown, headers=etag_of(group.revision))
+
+
+async def save(request: Request) -> Response:
+    caller = caller_of(request)
+    wanted = await read_json(request, GroupWanted)
+    async with database_of(request).transaction() as tx:
+        # Who may not see it must not learn from what is said about their body that it is there.
+        _, mine = await actions.visible(tx, slug_of(request), caller.user_id)
+        details = submissions.check(wanted.submission())
+        group = await group_hosting.revise(
+            tx, caller, slug_of(request), details, expected_revision=expected_revision(request)
+        )
+        shown = await _shown(tx, request, group, mine.role if mine else None)
+    return json_response(shown, headers=etag_of(group.revision))
+
+
+async def delete(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).transaction() as tx:
+        await actions.delete(tx, caller, slug_of(request), expected_revision=expected_revision(request))
+    return Response(status_code=204)
+
+
+async def list_events(request: Request) -> Response:
+    caller = caller_or_none(request)
+    after, limit = paging(request)
+    async with database_of(request).reader() as reader:
+        group, mine = await actions.visible(reader, slug_of(request), caller.user_id if caller else None)
+        is_member = rules.may(mine.role if mine else None, Action.VIEW)
+        found = await coming_in_group(reader, group.id, after, limit + 1, is_member=is_member)
+        return json_response(await events_page(reader, request, found, limit))
+
+
+async def join(request: Request) -> Response:
+    caller = caller_of(request)
+    answer = (await read_json(request, Knock)).answer
+    async with database_of(request).transaction() as tx:
+        mine = await actions.join(tx, caller, slug_of(request), answer)
+    return json_response(membership_shown(mine))
+
+
+async def leave(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).transaction() as tx:
+        await actions.leave(tx, caller, slug_of(request))
+    return Response(status_code=204)
+
+
+def slug_of(request: Request) -> GroupSlug:
+    """The group's address in the path."""
+    return GroupSlug(request.path_params["slug"])
+
+
+def limit_of(request: Request) -> int:
+    """How many are wanted; InvalidInput names ``limit``."""
+    text = request.query_params.get("limit", str(DEFAULT_LIMIT))
+    if not (text.isascii() and text.isdigit() and len(text) <= 6 and 1 <= int(text) <= MAX_LIMIT):
+        raise InvalidInput("limit", f"The limit is a whole number from 1 to {MAX_LIMIT}.")
+    return int(text)
+
+
+async def _after(reader: Reader, cursor: str) -> tuple[str, str] | None:
+    if not cursor:
+        return None
+    last = await queries.by_id(reader, GroupId(cursor))
+    if last is None:
+        raise InvalidInput("cursor", "This cursor was not made here; start again without one.", name="InvalidCursor")
+    return queries.search_text(last.details), last.id
+
+
+def _list(request: Request, found: list[Listed], limit: int) -> GroupList:
+    url = request.app.state.settings.public_url
+    shown = [group_shown(one.group, one.role, one.members, url) for one in found[:limit]]
+    return GroupList(shown, found[limit - 1].group.id if len(found) > limit else None)
+
+
+async def _shown(reader: Reader, request: Request, group: Group, role: Role | None) -> GroupShown:
+    counts = await queries.counts(reader, group.id)
+    members = sum(counts.get(one, 0) for one in INSIDE)
+    return group_shown(group, role, members, request.app.state.settings.public_url)
+
+
+OPERATIONS = (
+    Operation(
+        "GET",
+        "/api/groups",
+        "listGroups",
+        "Public groups, by name",
+        list_groups,
+        {200: GroupList},
+        parameters=(Parameter("q", "Words that all occur in name, place or description"), _CURSOR, _LIMIT),
+        needs_session=False,
+    ),
+    Operation(
+        "POST",
+        "/api/groups",
+        "createGroup",
+        "Make a group; the caller owns it",
+        create,
+        {201: GroupShown},
+        GroupWanted,
+        (Parameter("Idempotency-Key", "The same key again answers the group that was made the first time", "header"),),
+        failures=(422,),
+    ),
+    Operation(
+        "GET",
+        "/api/groups/{slug}",
+        "showGroup",
+        "One group; an address that it had before answers too",
+        show,
+        {200: GroupShown},
+        needs_session=False,
+        failures=(404,),
+    ),
+    Operation(
+        "PUT",
+        "/api/groups/{slug}",
+        "saveGroup",
+        "Replace what a group says; a new name gives a new address",
+        save,
+        {200: GroupShown},
+        GroupWanted,
+        (IF_MATCH,),
+        failures=(403, 404, 412),
+    ),
+    Operation(
+        "DELETE",
+        "/api/groups/{slug}",
+        "deleteGroup",
+        "Take the group away; its events stay with their hosts, and nobody sees more of them",
+        delete,
+        {204: None},
+        None,
+        (IF_MATCH,),
+        failures=(403, 404, 412),
+    ),
+    Operation(
+        "GET",
+        "/api/groups/{slug}/events",
+        "listGroupEvents",
+        "Coming events of a group: all for its members, the public ones for everybody else",
+        list_events,
+        {200: EventList},
+        parameters=(_CURSOR, _LIMIT),
+        needs_session=False,
+        failures=(404,),
+    ),
+    Operation(
+        "PUT",
+        "/api/groups/{slug}/membership",
+        "joinGroup",
+        "Get in, or ask to; the same again changes nothing",
+        join,
+        {200: MembershipShown},
+        Knock,
+        failures=(404, 422),
+    ),
+    Operation(
+        "DELETE",
+        "/api/groups/{slug}/membership",
+        "leaveGroup",
+        "Leave, or take one's request back",
+        leave,
+        {204: None},
+        failures=(403, 404, 422),
+    ),
+    Operation(
+        "GET",
+        "/api/my/groups",
+        "listMyGroups",
+        "Groups that the caller is in or asked to get into",
+        list_mine,
+        {200: GroupList},
+    ),
+)

@@ -1,0 +1,219 @@
+"""The people of a group as JSON, for those who run it: who they are, requests, roles, bans, links, hand-over."""
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.database.transaction import Reader, Transaction
+from groundwork.errors import InvalidInput, NotFound
+from groundwork.http.json_bodies import json_response, read_json
+from openmeet.browsing.group_shapes import (
+    Decision,
+    Heir,
+    LinkShown,
+    LinkWanted,
+    MemberList,
+    MembershipShown,
+    MemberShown,
+    RoleName,
+    RoleWanted,
+    membership_shown,
+)
+from openmeet.browsing.groups_api import MAX_LIMIT, limit_of, slug_of
+from openmeet.browsing.names import shown_names
+from openmeet.groups import actions, queries, rules, running, succession
+from openmeet.groups.model import INSIDE, GroupSlug, Invitation, MemberId, Membership, Role
+from openmeet.groups.rules import Action
+from openmeet.site.operations import Operation, Parameter
+from openmeet.site.times import iso
+from openmeet.tenants.edge import database_of
+from openmeet.users.edge import caller_of
+from openmeet.users.model import Caller, UserId
+
+Done = Callable[[Transaction, Caller, GroupSlug, UserId], Awaitable[Membership]]
+
+
+async def list_members(request: Request) -> Response:
+    caller = caller_of(request)
+    asked = request.query_params.get("role", "")
+    if asked and asked not in set(Role):
+        raise InvalidInput("role", "Choose one of: " + ", ".join(Role) + ".")
+    roles = (Role(asked),) if asked else INSIDE
+    limit = limit_of(request)
+    after = request.query_params.get("cursor", "")
+    async with database_of(request).reader() as reader:
+        group, mine = await actions.visible(reader, slug_of(request), caller.user_id)
+        role = mine.role if mine else None
+        rules.must_be_allowed(role, Action.SEE_MEMBERS)
+        if not set(roles) <= set(INSIDE):
+            rules.must_be_allowed(role, Action.APPROVE)
+        found = await queries.members(
+            reader, group.id, roles, after=MemberId(after) if after else None, limit=limit + 1
+        )
+        shown = await _shown(reader, found[:limit], with_answers=rules.may(role, Action.APPROVE))
+    return json_response(MemberList(shown, found[limit - 1].id if len(found) > limit else None))
+
+
+async def decide(request: Request) -> Response:
+    caller = caller_of(request)
+    wanted = await read_json(request, Decision)
+    if len(wanted.user_ids) > MAX_LIMIT:
+        raise InvalidInput("userIds", f"At most {MAX_LIMIT} requests at once.")
+    people = [UserId(one) for one in wanted.user_ids]
+    async with database_of(request).transaction() as tx:
+        decided = await running.decide(tx, caller, slug_of(request), people, lets_in=wanted.lets_in)
+        shown = await _shown(tx, decided, with_answers=True)
+    return json_response(MemberList(shown, None))
+
+
+async def change_role(request: Request) -> Response:
+    caller = caller_of(request)
+    wanted = Role((await read_json(request, RoleWanted)).role)
+    async with database_of(request).transaction() as tx:
+        saved = await running.change_role(tx, caller, slug_of(request), _person(request), wanted)
+    return json_response(membership_shown(saved))
+
+
+def _doing(act: Done) -> Callable[[Request], Awaitable[Response]]:
+    async def answer(request: Request) -> Response:
+        caller = caller_of(request)
+        async with database_of(request).transaction() as tx:
+            await act(tx, caller, slug_of(request), _person(request))
+        return Response(status_code=204)
+
+    return answer
+
+
+async def invite(request: Request) -> Response:
+    caller = caller_of(request)
+    uses = (await read_json(request, LinkWanted)).uses
+    async with database_of(request).transaction() as tx:
+        link = await running.invite_by_link(tx, caller, slug_of(request), uses=uses)
+    return json_response(_link(request, link), 201)
+
+
+async def accept(request: Request) -> Response:
+    caller = caller_of(request)
+    invitation_id = rules.invitation_in(request.app.state.code_key, request.path_params["token"])
+    if invitation_id is None:
+        raise NotFound("This invitation does not work any more.")
+    async with database_of(request).transaction() as tx:
+        _, mine = await running.accept(tx, caller, invitation_id)
+    return json_response(membership_shown(mine))
+
+
+async def hand_over(request: Request) -> Response:
+    caller = caller_of(request)
+    heir = UserId((await read_json(request, Heir)).user_id)
+    async with database_of(request).transaction() as tx:
+        await succession.hand_over(tx, caller, slug_of(request), heir)
+    return Response(status_code=204)
+
+
+def _person(request: Request) -> UserId:
+    return UserId(request.path_params["user_id"])
+
+
+def _link(request: Request, link: Invitation) -> LinkShown:
+    token = rules.token_of(request.app.state.code_key, link.id)
+    return LinkShown(link.id, token, link.uses_left, iso(link.expires_at))
+
+
+async def _shown(reader: Reader, people: Sequence[Membership], *, with_answers: bool) -> list[MemberShown]:
+    names = await shown_names(reader, [one.user_id for one in people])
+    return [
+        MemberShown(
+            one.user_id,
+            names[one.user_id],
+            one.role.value,
+            one.answer if with_answers else "",
+            iso(one.requested_at) if one.requested_at is not None else None,
+            iso(one.joined_at) if one.joined_at is not None else None,
+        )
+        for one in people
+    ]
+
+
+_PERSON = "/api/groups/{slug}/members/{user_id}"
+_BAN = "/api/groups/{slug}/bans/{user_id}"
+_FAILURES = (403, 404, 422)
+
+OPERATIONS = (
+    Operation(
+        "GET",
+        "/api/groups/{slug}/members",
+        "listMembers",
+        "Who is in a group, for its members; in another role, for those who decide",
+        list_members,
+        {200: MemberList},
+        parameters=(
+            Parameter("role", "Only people in this role", shape=RoleName),
+            Parameter("cursor", "Where the page before ended"),
+            Parameter("limit", f"How many per page, 1 to {MAX_LIMIT}", shape=int),
+        ),
+        failures=(403, 404),
+    ),
+    Operation(
+        "PUT",
+        _PERSON,
+        "changeRole",
+        "Give a member another role",
+        change_role,
+        {200: MembershipShown},
+        RoleWanted,
+        failures=_FAILURES,
+    ),
+    Operation(
+        "DELETE",
+        _PERSON,
+        "removeMember",
+        "Somebody is out, and may come back",
+        _doing(running.remove),
+        {204: None},
+        failures=_FAILURES,
+    ),
+    Operation(
+        "PUT", _BAN, "ban", "Somebody is out, and stays out", _doing(running.ban), {204: None}, failures=_FAILURES
+    ),
+    Operation("DELETE", _BAN, "unban", "They may come again", _doing(running.unban), {204: None}, failures=_FAILURES),
+    Operation(
+        "POST",
+        "/api/groups/{slug}/decisions",
+        "decideRequests",
+        "Approve or decline requests, several at once",
+        decide,
+        {200: MemberList},
+        Decision,
+        failures=(403, 404),
+    ),
+    Operation(
+        "POST",
+        "/api/groups/{slug}/invitations",
+        "inviteByLink",
+        "Make a link that lets people in",
+        invite,
+        {201: LinkShown},
+        LinkWanted,
+        failures=(403, 404),
+    ),
+    Operation(
+        "POST",
+        "/api/group-invitations/{token}",
+        "acceptInvitation",
+        "Say yes to an invitation",
+        accept,
+        {200: MembershipShown},
+        failures=(404, 422),
+    ),
+    Operation(
+        "PUT",
+        "/api/groups/{slug}/owner",
+        "handOver",
+        "Hand a group over to a member; the owner before stays an admin",
+        hand_over,
+        {204: None},
+        Heir,
+        failures=_FAILURES,
+    ),
+)

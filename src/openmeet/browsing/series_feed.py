@@ -1,0 +1,101 @@
+"""A series as a calendar file: one event with its rule, and one more for each date that differs or is cancelled.
+
+The link to join stands in no feed: whoever subscribes reads it for ever. The same series is the same bytes, so its tag holds.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from urllib.parse import quote, urlsplit
+
+from groundwork.clock import DAY, Instant
+from openmeet.calendars.writing import WrittenEvent, write_calendar
+from openmeet.events.differing import details_in, differing
+from openmeet.events.model import Details, Event, Mode, Venue, Visibility
+from openmeet.recurrence import expansion
+from openmeet.recurrence.pattern import Pattern
+from openmeet.recurrence.wall_time import local_of
+from openmeet.series.dates import details_of, original_of
+from openmeet.series.gathering import length_of
+from openmeet.series.model import Series, SeriesStatus
+
+# Dates that are over stand in the file this long: calendars keep what they have once read.
+PAST = 366 * DAY
+
+
+def feed_of(series: Series, stored: Sequence[Event], now: Instant, public_url: str) -> bytes:
+    """The file. ``stored``: every stored date, deleted ones too, which the file leaves out."""
+    recent = [event for event in stored if event.starts_at is not None and event.starts_at > now - PAST]
+    shown = [event for event in recent if not event.is_gone and event.visibility is not Visibility.PRIVATE]
+    hidden = [event for event in recent if event not in shown]
+    pattern = series.timing.pattern
+    names = {_original(event) for event in shown}
+    # A date that the rule does not name any more is added to it: an exception to nothing would not be shown.
+    foreign = {name for name in names if not expansion.is_date_of(pattern, name)}
+    whole = replace(
+        pattern,
+        left_out=tuple(sorted({*pattern.left_out, *map(_original, hidden)} - names)),
+        added=tuple(sorted({*pattern.added, *foreign})),
+    )
+    uid = f"{series.id}@{urlsplit(public_url).hostname}"
+    template = series.template
+    head = WrittenEvent(
+        uid=uid,
+        pattern=whole,
+        length=series.timing.length,
+        summary=template.title,
+        stamped_at=series.updated_at,
+        description=template.description,
+        location=_place(template.mode, template.venue),
+        url=f"{public_url}/series/{quote(series.slug)}",
+        is_cancelled=series.status is SeriesStatus.CANCELLED,
+        sequence=series.revision,
+    )
+    others = [
+        _exception(series, event, head, public_url)
+        for event in shown
+        if event.is_cancelled or differing(details_in(event), _usual(series, event))
+    ]
+    return write_calendar([head, *others], name=template.title)
+
+
+def tag_of(file: bytes) -> str:
+    """A strong entity tag."""
+    return f'"{hashlib.sha256(file).hexdigest()[:32]}"'
+
+
+def may_be_read(series: Series, *, is_host: bool) -> bool:
+    """Calendars fetch without a session: a private series has no feed but for its host."""
+    return is_host or series.template.visibility is not Visibility.PRIVATE
+
+
+def _exception(series: Series, event: Event, head: WrittenEvent, public_url: str) -> WrittenEvent:
+    details = details_in(event)
+    starts = local_of(details.starts_at, series.zone_name).replace(tzinfo=None)
+    return WrittenEvent(
+        uid=head.uid,
+        pattern=Pattern(starts, series.timing.pattern.zone_name),
+        length=length_of(event),
+        summary=details.title,
+        stamped_at=event.updated_at,
+        changes=_original(event),
+        description=details.description,
+        location=_place(details.mode, details.venue),
+        url=f"{public_url}/events/{quote(event.slug)}",
+        is_cancelled=event.is_cancelled,
+        sequence=max(event.revision, series.revision),
+    )
+
+
+def _usual(series: Series, event: Event) -> Details:
+    return details_of(series.template, series.timing, _original(event))
+
+
+def _original(event: Event) -> datetime:
+    assert event.place_in_series is not None  # noqa: S101  # a date of a series
+    return original_of(event.place_in_series.original_date)
+
+
+def _place(mode: Mode, venue: Venue) -> str:
+    return "Online" if mode is Mode.ONLINE else ", ".join(venue.lines)

@@ -1,0 +1,120 @@
+"""A series' page, its calendar file, and the addresses of dates that are not stored yet."""
+
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from groundwork.clock import DAY, Instant
+from groundwork.errors import InvalidInput, NotFound
+from openmeet.attendance.model import AttendanceStatus, Reply
+from openmeet.browsing import series_feed, series_view
+from openmeet.browsing.listing import tone_of
+from openmeet.browsing.names import shown_names
+from openmeet.recurrence.pattern import parse_date
+from openmeet.recurrence.wall_time import instant_of
+from openmeet.series import actions, agenda, queries
+from openmeet.series.dates import checked_name
+from openmeet.series.model import Series, SeriesSlug
+from openmeet.site import times
+from openmeet.site.frame import page
+from openmeet.tenants.edge import database_of
+from openmeet.users.edge import caller_or_none
+
+SHOWN = 12
+PAST_SHOWN = 20
+
+_AS_LONG_AS_ANYTHING = Instant(100 * 366 * DAY)
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/series/{slug}.ics", serve_feed, methods=["GET"]),
+        Route("/series/{slug}", show_series, methods=["GET"]),
+        Route("/series/{slug}/dates/{original_date}", open_date, methods=["GET"]),
+    ]
+
+
+async def show_series(request: Request) -> Response:
+    caller = caller_or_none(request)
+    viewer = caller.user_id if caller else None
+    async with database_of(request).reader() as reader:
+        series = await agenda.visible(reader, _slug(request), viewer)
+        coming = await agenda.coming(reader, series, viewer, limit=SHOWN + 1)
+        start = _start(request, series)
+        lines = coming
+        if start is not None:
+            end = Instant(start + _AS_LONG_AS_ANYTHING)
+            lines = await agenda.between(reader, series, viewer, start, end, limit=SHOWN + 1)
+        past = await agenda.past(reader, series, viewer, limit=PAST_SHOWN)
+        following = None if viewer is None else await queries.following(reader, series.id, viewer)
+        names = await shown_names(reader, [series.owner_id])
+        origin = None if series.split_from is None else await queries.by_id(reader, series.split_from)
+        behind = await queries.split_off(reader, series.id)
+        now = reader.now
+    soonest = series_view.next_of(coming)
+    more = ""
+    if len(lines) > SHOWN:
+        more = f"/series/{quote(series.slug)}?from={times.iso(lines[SHOWN].details.starts_at)}#dates"
+    mine = soonest.mine.status if soonest and soonest.mine else None
+    context = series_view.view_of(series, coming[:SHOWN], is_host=viewer == series.owner_id) | {
+        "host": names[series.owner_id],
+        "tone": tone_of(series.slug),
+        "rows": series_view.rows_of(series, lines[:SHOWN], now),
+        "past": series_view.rows_of(series, past, now),
+        "more": more,
+        "is_later": start is not None,
+        "soonest": soonest,
+        "soonest_when": series_view.when_words(soonest) if soonest else "",
+        "soonest_path": series_view.address_of(series, soonest) if soonest else "",
+        "is_going": mine is AttendanceStatus.ATTENDING,
+        "going": Reply.GOING.value,
+        "following": following,
+        "origin": None if origin is None or origin.deleted_at is not None else origin,
+        "behind": behind,
+    }
+    return page(request, "browsing/series.html", context)
+
+
+async def open_date(request: Request) -> Response:
+    """The page of a date: stored when it is opened, which is the named exception to "GET writes nothing"."""
+    caller = caller_or_none(request)
+    name = checked_name(request.path_params["original_date"])
+    async with database_of(request).transaction() as tx:
+        event = await actions.open_date(tx, _slug(request), name, viewer=caller.user_id if caller else None)
+    if event.is_gone:
+        raise NotFound("There is no such date.")
+    return RedirectResponse(f"/events/{quote(event.slug)}", 303)
+
+
+async def serve_feed(request: Request) -> Response:
+    caller = caller_or_none(request)
+    viewer = caller.user_id if caller else None
+    async with database_of(request).reader() as reader:
+        series = await agenda.visible(reader, _slug(request), viewer)
+        if not series_feed.may_be_read(series, is_host=viewer == series.owner_id):
+            raise NotFound("There is no such series.")
+        stored = [held.event for held in await queries.stored(reader, series.id)]
+        file = series_feed.feed_of(series, stored, reader.now, request.app.state.settings.public_url)
+    tag = series_feed.tag_of(file)
+    headers = {"etag": tag, "cache-control": "private, no-cache"}
+    if tag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    headers["content-disposition"] = f'inline; filename="{quote(series.slug)}.ics"'
+    return Response(file, headers=headers, media_type="text/calendar; charset=utf-8")
+
+
+def _slug(request: Request) -> SeriesSlug:
+    return SeriesSlug(request.path_params["slug"])
+
+
+def _start(request: Request, series: Series) -> Instant | None:
+    """Where the list begins when later dates were asked for; None for what comes next."""
+    text = request.query_params.get("from", "")
+    if not text:
+        return None
+    try:
+        return instant_of(parse_date(text, series.zone_name), series.zone_name)
+    except InvalidInput:
+        return None

@@ -1,0 +1,190 @@
+"""A series as its page shows it to one viewer: everything decided here, the template only places it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from markupsafe import Markup
+
+from groundwork.clock import DAY, Instant
+from groundwork.database.transaction import Reader
+from openmeet.attendance.model import AttendanceStatus
+from openmeet.browsing.listing import MINE_WORDS, STATUS_WORDS
+from openmeet.events.differing import ENDS, STARTS
+from openmeet.events.labels import LABELS
+from openmeet.events.model import Event, Mode
+from openmeet.recurrence.sentence import describe
+from openmeet.recurrence.wall_time import local_of
+from openmeet.series import agenda
+from openmeet.series.agenda import Line
+from openmeet.series.model import Series, SeriesStatus, Template
+from openmeet.series.storing import with_series
+from openmeet.site import times
+from openmeet.users.model import UserId
+
+_AHEAD = 100 * 366 * DAY
+
+_DIFFERS = {
+    STARTS: "Another time",
+    ENDS: "Another end",
+    "title": "",
+    "venue": "Another place",
+    "mode": "Held otherwise",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One date in the list. ``chips`` are pairs of words and tone."""
+
+    path: str
+    original_date: str
+    day: Markup | str
+    clock: str
+    title: str
+    chips: list[tuple[str, str]]
+    is_cancelled: bool
+    reason: str
+    is_next: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """The date before or behind another."""
+
+    path: str
+    when: str
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """The series that an event is a date of, as the event's page shows it."""
+
+    title: str
+    path: str
+    edit_path: str
+    sentence: str
+    before: Neighbour | None
+    behind: Neighbour | None
+
+
+async def within(reader: Reader, event: Event, viewer: UserId | None) -> Within | None:
+    """The series of an event with the dates around it; None for an event of its own, or where the series is not theirs to see."""
+    series = await with_series(reader, event)
+    if series is None or event.starts_at is None or event.place_in_series is None or series.deleted_at is not None:
+        return None
+    if not await agenda.may_see(reader, series, viewer):
+        return None
+    before = await agenda.before(reader, series, viewer, event.starts_at)
+    end = Instant(event.starts_at + _AHEAD)
+    behind = await agenda.between(reader, series, viewer, Instant(event.starts_at + 1), end, limit=1)
+    path = f"/series/{quote(series.slug)}"
+    return Within(
+        series.template.title,
+        path,
+        f"{path}/edit?date={event.place_in_series.original_date}",
+        describe(series.timing.pattern),
+        _neighbour(series, before) if before else None,
+        _neighbour(series, behind[0]) if behind else None,
+    )
+
+
+def _neighbour(series: Series, line: Line) -> Neighbour:
+    return Neighbour(address_of(series, line), when_words(line))
+
+
+def rows_of(series: Series, lines: Sequence[Line], now: Instant) -> list[Row]:
+    """The list of dates, in its order."""
+    return [_row(series, line, now) for line in lines]
+
+
+def view_of(series: Series, coming: Sequence[Line], *, is_host: bool) -> dict[str, object]:
+    """What the head of the page says."""
+    limited = [line for line in coming if line.event is not None and line.details.capacity is not None]
+    answered = [line for line in coming if line.mine is not None and line.mine.status is AttendanceStatus.ATTENDING]
+    open_ = [line for line in coming if line.event is not None and not line.is_cancelled]
+    free = [line for line in open_ if line.details.capacity is None]
+    free_answered = [line for line in free if line in answered]
+    return {
+        "series": series,
+        "address": f"/series/{quote(series.slug)}",
+        "sentence": describe(series.timing.pattern),
+        "zone_words": "UTC"
+        if series.zone_name == "UTC"
+        else f"{series.zone_name.rpartition('/')[2].replace('_', ' ')} time",
+        "place_lines": _place_lines(series.template),
+        "is_host": is_host,
+        "can_edit": is_host and not series.is_read_only,
+        "is_cancelled": series.status is SeriesStatus.CANCELLED,
+        "is_paused": series.status is SeriesStatus.PAUSED,
+        "limited": len(limited),
+        "can_answer_all": len(free_answered) < len(free),
+        "is_going_to_all": bool(open_) and len(answered) == len(open_),
+    }
+
+
+def next_of(coming: Sequence[Line]) -> Line | None:
+    """The next date that takes place."""
+    return next((line for line in coming if not line.is_cancelled), None)
+
+
+def address_of(series: Series, line: Line) -> str:
+    """Where a date has its page; for a computed one, where it gets one."""
+    if line.event is not None:
+        return f"/events/{quote(line.event.slug)}"
+    return f"/series/{quote(series.slug)}/dates/{line.original_date}"
+
+
+def when_words(line: Line) -> str:
+    """``Tue 3 March, 18:00``."""
+    starts = local_of(line.details.starts_at, line.details.time_zone)
+    return f"{times.short_day(starts)}, {times.clock(starts)}"
+
+
+def _place_lines(template: Template) -> list[str]:
+    if template.mode is Mode.ONLINE:
+        return ["Online"]
+    lines = list(template.venue.lines)
+    return [*lines, "and online"] if template.mode is Mode.HYBRID else lines
+
+
+def _row(series: Series, line: Line, now: Instant) -> Row:
+    details = line.details
+    starts = local_of(details.starts_at, details.time_zone)
+    clock = times.clock(starts)
+    if details.ends_at is not None:
+        clock += f"–{times.clock(local_of(details.ends_at, details.time_zone))}"
+    day = times.short_day(starts)
+    if starts.year != local_of(now, details.time_zone).year:
+        day += f" {starts.year}"
+    return Row(
+        path=address_of(series, line),
+        original_date=line.original_date,
+        day=times.time_tag(details.starts_at, day),
+        clock=clock,
+        title="" if details.title == series.template.title else details.title,
+        chips=list(_chips(line)),
+        is_cancelled=line.is_cancelled,
+        reason=line.event.status_reason if line.event is not None and line.is_cancelled else "",
+    )
+
+
+def _chips(line: Line) -> list[tuple[str, str]]:
+    event = line.event
+    found: list[tuple[str, str]] = []
+    if event is None:
+        return found
+    if STATUS_WORDS[event.status]:
+        found.append((STATUS_WORDS[event.status], "warn"))
+    for name in line.differs_in:
+        words = _DIFFERS.get(name, f"Own {LABELS.get(name, name).lower().rstrip('?')}" if name == "capacity" else "")
+        if words:
+            found.append((words, "plain"))
+    if line.mine is not None and MINE_WORDS[line.mine.status]:
+        found.append((MINE_WORDS[line.mine.status], "good"))
+    if event.capacity is not None:
+        taken = f"{line.counts.seats} of {event.capacity}"
+        found.append((f"Full: {taken}" if line.counts.seats >= event.capacity else f"{taken} places taken", "plain"))
+    elif line.counts.going:
+        found.append((f"{line.counts.going} going", "plain"))
+    return found

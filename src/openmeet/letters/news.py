@@ -1,0 +1,211 @@
+"""The mails with news: read the present, leave out what no longer holds, write text, HTML and calendar file."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+import jinja2
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Database, Transaction
+from groundwork.mail.contract import CalendarFile
+from openmeet.attendance import queries as attendance
+from openmeet.attendance.model import SEATED, Attendance, AttendanceStatus
+from openmeet.attendance.seeing import seen_by
+from openmeet.browsing.names import shown_names
+from openmeet.browsing.queries import events_by_ids
+from openmeet.calendars.of_event import written
+from openmeet.calendars.writing import CANCEL, PUBLISH, write_calendar
+from openmeet.debts.deliveries import Composer, Due, Letter
+from openmeet.events.model import Event, EventId
+from openmeet.events.rules import may_see_join_link
+from openmeet.letters.points import Point, points, when_words
+from openmeet.letters.stopping import DIGEST, TOPIC_WORDS
+from openmeet.notifications import links, mails, preferences
+from openmeet.notifications.links import Link, Purpose
+from openmeet.notifications.model import TOPICS, Channel, Kind, Notification, Topic
+from openmeet.users import queries as users
+from openmeet.users.model import User, UserId
+
+# Events in one digest; the page has them all.
+_MOST_EVENTS = 50
+
+# Who keeps the event in their calendar.
+_IN_CALENDAR = frozenset({*SEATED, AttendanceStatus.INTERESTED, AttendanceStatus.WAITLISTED, AttendanceStatus.PENDING})
+
+# What changes a calendar, or is why somebody would put the event there.
+_FOR_CALENDARS = frozenset(Kind) - {Kind.NEW_ANSWER, Kind.NEW_DATE}
+
+_TEMPLATES = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+    # HTML is escaped; in plain text the marks would be read.
+    autoescape=jinja2.select_autoescape(enabled_extensions=("html",), disabled_extensions=("txt",)),
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Letterhead:
+    """What every mail of a site has in common. ``key``: 32 secret bytes that the tokens in links are derived from."""
+
+    key: bytes
+    site_name: str
+    public_url: str
+
+    @property
+    def host(self) -> str:
+        return urlsplit(self.public_url).hostname or "localhost"
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """One event in a mail. ``url`` is empty where there is no page any more, ``answer_url`` where nothing can be answered."""
+
+    event: Event
+    title: str
+    points: list[Point]
+    when: str
+    place: tuple[str, ...]
+    url: str
+    join_url: str
+    answer_url: str
+
+
+def news_composer(head: Letterhead) -> Composer:
+    """The composer of ``NEWS_MAIL``: one event, or one change of a series, for one person."""
+
+    async def compose(db: Database, due: Due) -> Letter | None:
+        async with db.transaction() as tx:
+            news = await mails.close(tx, due.subject_id)
+            return await _letter(tx, head, UserId(due.person), news)
+
+    return compose
+
+
+def digest_composer(head: Letterhead) -> Composer:
+    """The composer of ``DIGEST_MAIL``: what happened in a day."""
+
+    async def compose(db: Database, due: Due) -> Letter | None:
+        async with db.transaction() as tx:
+            news = await mails.close_digest(tx, UserId(due.person), due.subject_id)
+            return await _letter(tx, head, UserId(due.person), news, is_digest=True)
+
+    return compose
+
+
+async def _letter(
+    tx: Transaction, head: Letterhead, user_id: UserId, news: list[Notification], *, is_digest: bool = False
+) -> Letter | None:
+    user = await users.by_id(tx, user_id)
+    if user is None or user.email is None:
+        return None
+    # Switched off since: then it is not sent, whatever waits.
+    chosen = await preferences.of_person(tx, user_id)
+    wanted = [one for one in news if chosen[TOPICS[one.kind]] & {Channel.EMAIL, Channel.DIGEST}]
+    stories = await _stories(tx, head, user, wanted, with_answer=not is_digest)
+    if not stories:
+        return None
+    first = stories[0]
+    topics = list(dict.fromkeys(point.topic for story in stories for point in story.points))
+    stops = [(f"Stop mail about {TOPIC_WORDS[topic]}", await _stop_url(tx, head, user_id, topic)) for topic in topics]
+    if is_digest:
+        stops = [("Stop the digest", await _stop_url(tx, head, user_id, DIGEST))]
+        subject = f"Your news from {head.site_name}"
+    else:
+        subject = f"{first.points[0].heading}: {first.title}"
+    context = {
+        "subject": subject,
+        "stories": stories[:_MOST_EVENTS],
+        "left_out": max(0, len(stories) - _MOST_EVENTS),
+        "stops": stops,
+        "site_name": head.site_name,
+        "site_url": head.public_url,
+        "name": _one_line(user.display_name),
+    }
+    mine = (await attendance.of_user(tx, user_id, [first.event.id])).get(first.event.id)
+    return Letter(
+        user.email,
+        subject,
+        _TEMPLATES.get_template("news.txt").render(context),
+        html=_TEMPLATES.get_template("news.html").render(context),
+        unsubscribe_url=stops[0][1],
+        calendar=None if is_digest else _calendar(head, first, mine, tx.now),
+    )
+
+
+async def _stories(
+    tx: Transaction, head: Letterhead, user: User, news: list[Notification], *, with_answer: bool
+) -> list[Story]:
+    """``with_answer``: a mail about one event has a link to answer it; a digest only leads to the pages."""
+    about: dict[EventId, list[Notification]] = {}
+    for one in news:
+        about.setdefault(EventId(one.subject_id), []).append(one)
+    events = await events_by_ids(tx, list(about))
+    seen = await seen_by(tx, list(events.values()), user.id)
+    events = {event_id: event for event_id, event in events.items() if event_id in seen}
+    mine = await attendance.of_user(tx, user.id, list(about))
+    names = await shown_names(tx, [one.particulars.person_id for one in news if one.particulars.person_id])
+    names = {user_id: _one_line(name) for user_id, name in names.items()}
+    found = []
+    for event_id, its_news in about.items():
+        event, answer = events.get(event_id), mine.get(event_id)
+        if event is None or not event.title:
+            continue
+        said = points(event, its_news, answer, names, tx.now)
+        if said:
+            found.append(await _story(tx, head, user, event, answer, said, with_answer=with_answer))
+    return found
+
+
+async def _story(
+    tx: Transaction,
+    head: Letterhead,
+    user: User,
+    event: Event,
+    mine: Attendance | None,
+    said: list[Point],
+    *,
+    with_answer: bool,
+) -> Story:
+    takes_place = not (event.is_gone or event.is_cancelled or event.is_over(tx.now))
+    is_going = mine is not None and mine.status in SEATED
+    answer_url = ""
+    if takes_place and with_answer and event.author_id != user.id:
+        token = await links.token_for(tx, head.key, Link(user.id, Purpose.ANSWER, event.id))
+        answer_url = f"{head.public_url}/mail/answer/{token}"
+    shows_link = takes_place and may_see_join_link(event, user.id, is_going=is_going)
+    return Story(
+        event=event,
+        title=_one_line(event.title),
+        points=said,
+        when=when_words(event),
+        place=tuple(_one_line(line) for line in event.place.lines),
+        url="" if event.is_gone else f"{head.public_url}/events/{quote(event.slug)}",
+        join_url=event.online_url if shows_link else "",
+        answer_url=answer_url,
+    )
+
+
+async def _stop_url(tx: Transaction, head: Letterhead, user_id: UserId, topic: Topic | str) -> str:
+    token = await links.token_for(tx, head.key, Link(user_id, Purpose.UNSUBSCRIBE, str(topic)))
+    return f"{head.public_url}/mail/stop/{token}"
+
+
+def _calendar(head: Letterhead, story: Story, mine: Attendance | None, now: Instant) -> CalendarFile | None:
+    """The event for the calendar of who goes there or might; for others a file would be noise."""
+    event = story.event
+    concerns = any(point.kind in _FOR_CALENDARS for point in story.points)
+    if not concerns or mine is None or mine.status not in _IN_CALENDAR or event.is_over(now):
+        return None
+    one = written(event, host=head.host, url=story.url)
+    if one is None:
+        return None
+    method = CANCEL if one.is_cancelled else PUBLISH
+    return CalendarFile(write_calendar([one], name=head.site_name, method=method), method)
+
+
+def _one_line(text: str) -> str:
+    """A title or name on a line of its own, however it was typed: what follows a line break would look like ours."""
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())

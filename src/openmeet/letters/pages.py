@@ -1,0 +1,131 @@
+"""Behind the links of mails: answering and stopping without signing in.
+
+The token is all the authority there is: no cookie is read, so nothing that another site sends along counts, and a mail program may
+post from anywhere (RFC 8058). Showing a page changes nothing, because mail servers open links before people do.
+"""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.database.transaction import Reader
+from groundwork.errors import InvalidInput, NotFound
+from openmeet.attendance import actions as attendance
+from openmeet.attendance.model import AttendanceStatus, Reply
+from openmeet.attendance.queries import find as answer_of
+from openmeet.attendance.rules import is_invited
+from openmeet.events.model import Event, EventId
+from openmeet.events.queries import by_id as event_by_id
+from openmeet.events.seeing import may_see
+from openmeet.letters.points import when_words
+from openmeet.letters.stopping import stop, stopped_words
+from openmeet.notifications import links
+from openmeet.notifications.links import Link, Purpose
+from openmeet.site.forms import read_form
+from openmeet.site.frame import page
+from openmeet.tenants.edge import database_of
+from openmeet.users.model import Caller
+from openmeet.users.queries import by_id as user_by_id
+
+_STANDS = {
+    AttendanceStatus.ATTENDING: "You are going.",
+    AttendanceStatus.ATTENDED: "You are going.",
+    AttendanceStatus.INTERESTED: "You are interested.",
+    AttendanceStatus.DECLINED: "You are not going.",
+    AttendanceStatus.WAITLISTED: "You are on the waitlist.",
+    AttendanceStatus.PENDING: "Your answer waits for the host.",
+}
+_MEANT = {
+    Reply.GOING: {AttendanceStatus.ATTENDING, AttendanceStatus.ATTENDED, AttendanceStatus.WAITLISTED},
+    Reply.INTERESTED: {AttendanceStatus.INTERESTED},
+    Reply.DECLINED: {AttendanceStatus.DECLINED},
+}
+_REPLIES = {Reply.GOING: "Going", Reply.INTERESTED: "Interested", Reply.DECLINED: "Not going"}
+
+# The address is the secret: no cache keeps the page, no search engine its address.
+_HEADERS = {"cache-control": "no-store", "x-robots-tag": "noindex, nofollow"}
+
+
+def routes() -> list[Route]:
+    """To be served without asking who the viewer is or where the form came from."""
+    return [
+        Route("/mail/answer/{token}", show_answer, methods=["GET"]),
+        Route("/mail/answer/{token}", answer, methods=["POST"]),
+        Route("/mail/stop/{token}", show_stop, methods=["GET"]),
+        Route("/mail/stop/{token}", stop_now, methods=["POST"]),
+    ]
+
+
+async def show_answer(request: Request) -> Response:
+    async with database_of(request).reader() as reader:
+        link, event = await _answerable(reader, request)
+        mine = await answer_of(reader, event.id, link.user_id)
+        return _answer_page(request, event, mine.status if mine else None, is_over=event.is_over(reader.now))
+
+
+async def answer(request: Request) -> Response:
+    """Answer as the person whose mail it was; the link is for this event alone."""
+    typed = await read_form(request)
+    try:
+        reply = Reply(typed.get("reply", ""))
+    except ValueError:
+        raise InvalidInput("reply", "Choose one of: going, interested, declined.") from None
+    async with database_of(request).transaction() as tx:
+        link, event = await _answerable(tx, request)
+        user = await user_by_id(tx, link.user_id)
+        if user is None:
+            raise NotFound(_WORTHLESS)
+        saved = await attendance.answer(tx, Caller(user.id, user.display_name), event.slug, reply)
+    return _answer_page(request, event, saved.status, is_over=False, is_new=True)
+
+
+async def show_stop(request: Request) -> Response:
+    async with database_of(request).reader() as reader:
+        link = await _link(reader, request, Purpose.UNSUBSCRIBE)
+    return _stop_page(request, link, is_stopped=False)
+
+
+async def stop_now(request: Request) -> Response:
+    """The one click: what is in the body does not matter, the answer is no redirect (RFC 8058, section 3.1)."""
+    async with database_of(request).transaction() as tx:
+        link = await _link(tx, request, Purpose.UNSUBSCRIBE)
+        await stop(tx, link)
+    return _stop_page(request, link, is_stopped=True)
+
+
+_WORTHLESS = "This link does not work any more. Open a newer mail, or sign in."
+
+
+async def _link(reader: Reader, request: Request, purpose: Purpose) -> Link:
+    found = await links.find(reader, request.path_params["token"], purpose)
+    if found is None:
+        raise NotFound(_WORTHLESS)
+    return found
+
+
+async def _answerable(reader: Reader, request: Request) -> tuple[Link, Event]:
+    link = await _link(reader, request, Purpose.ANSWER)
+    event = await event_by_id(reader, EventId(link.subject))
+    mine = None if event is None else await answer_of(reader, event.id, link.user_id)
+    if event is None or event.is_gone or not await may_see(reader, event, link.user_id, is_invited=is_invited(mine)):
+        raise NotFound("There is no such event any more.")
+    return link, event
+
+
+def _answer_page(
+    request: Request, event: Event, status: AttendanceStatus | None, *, is_over: bool, is_new: bool = False
+) -> Response:
+    context = {
+        "event": event,
+        "when": when_words(event),
+        "stands": _STANDS.get(status, "") if status else "",
+        "is_new": is_new,
+        "is_over": is_over,
+        "replies": [(reply.value, words, status in _MEANT[reply]) for reply, words in _REPLIES.items()],
+    }
+    return page(request, "letters/answer.html", context, headers=_HEADERS)
+
+
+def _stop_page(request: Request, link: Link, *, is_stopped: bool) -> Response:
+    context = {"what": stopped_words(link), "is_stopped": is_stopped}
+    return page(request, "letters/stop.html", context, headers=_HEADERS)

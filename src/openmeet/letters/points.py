@@ -1,0 +1,118 @@
+"""What news come down to when they are read now: one sentence per thing that still holds. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from groundwork.clock import Instant
+from openmeet.attendance.model import SEATED, Attendance, AttendanceStatus
+from openmeet.events.model import Event
+from openmeet.notifications.model import TOPICS, Kind, Notification, Topic
+from openmeet.recurrence import wall_time
+from openmeet.site import times
+from openmeet.users.model import UNNAMED, UserId
+
+# Names in a mail to a host; the page has them all.
+_MOST_NAMES = 20
+
+_ANSWERS: Mapping[str, str] = {
+    AttendanceStatus.ATTENDING: "is going",
+    AttendanceStatus.ATTENDED: "is going",
+    AttendanceStatus.INTERESTED: "is interested",
+    AttendanceStatus.DECLINED: "is not going",
+    AttendanceStatus.WAITLISTED: "is on the waitlist",
+    AttendanceStatus.PENDING: "would like to go",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One thing to say. ``heading`` stands before the event's title in the subject of the mail."""
+
+    kind: Kind
+    heading: str
+    sentences: tuple[str, ...]
+
+    @property
+    def topic(self) -> Topic:
+        return TOPICS[self.kind]
+
+
+def points(
+    event: Event, news: Sequence[Notification], mine: Attendance | None, names: Mapping[UserId, str], now: Instant
+) -> list[Point]:
+    """What of these news (oldest first, about this event) still holds, the weightiest first."""
+    kinds = {one.kind for one in news}
+    if event.is_gone:
+        gone = Point(Kind.EVENT_DELETED, "Removed", ("The host removed this event. It does not take place.",))
+        return [gone] if Kind.EVENT_DELETED in kinds else []
+    if event.is_cancelled:
+        return [_cancelled(event)] if Kind.EVENT_CANCELLED in kinds else []
+    found = []
+    if Kind.EVENT_REINSTATED in kinds:
+        found.append(Point(Kind.EVENT_REINSTATED, "Back on", ("It takes place after all.",)))
+    if not event.is_over(now):
+        found += _moves(event, news)
+        if Kind.MOVED_UP in kinds and mine is not None and mine.status in SEATED:
+            found.append(
+                Point(Kind.MOVED_UP, "You have a place", ("A place became free, and it is yours: you are going.",))
+            )
+        if Kind.REMINDER in kinds and mine is not None and mine.status in SEATED:
+            found.append(Point(Kind.REMINDER, "Coming up", ("You said that you are going. It is almost time.",)))
+        found += [_new_date(one) for one in news if one.kind is Kind.NEW_DATE][-1:]
+    return found + _answers(news, names)
+
+
+def when_words(event: Event) -> str:
+    """``Saturday 4 July 2026, 18:00–20:00, Berlin time (UTC+2)``."""
+    if event.starts_at is None:
+        return "The date is to be announced"
+    local = wall_time.local_of(event.starts_at, event.time_zone)
+    end = None if event.ends_at is None else wall_time.local_of(event.ends_at, event.time_zone)
+    return f"{times.span(local, end)}, {times.zone_words(local, event.time_zone)}"
+
+
+def _cancelled(event: Event) -> Point:
+    why = (f"The host writes: {event.status_reason}",) if event.status_reason else ()
+    return Point(Kind.EVENT_CANCELLED, "Cancelled", ("It does not take place.", *why))
+
+
+def _moves(event: Event, news: Sequence[Notification]) -> list[Point]:
+    """From where people last heard of it to where it is now; moved there and back is no move."""
+    changes = [one.particulars for one in news if one.kind is Kind.EVENT_CHANGED]
+    before = next((one.started for one in changes if one.started is not None), None)
+    was_at = next((one.was_at for one in changes if one.was_at is not None), None)
+    is_at = ", ".join(event.place.lines)
+    sentences = []
+    heading = "New place"
+    if before is not None and event.starts_at is not None and before.at != event.starts_at:
+        local = wall_time.local_of(before.at, before.time_zone)
+        was = f"{times.span(local, None)}, {times.zone_words(local, before.time_zone)}"
+        sentences.append(f"Until now it was on {was}.")
+        heading = "Moved"
+    if was_at is not None and was_at != is_at:
+        where = f"It takes place somewhere else now: {is_at}." if is_at else "It has no place to go to any more."
+        sentences.append(where + (f" Until now that was {was_at}." if was_at else ""))
+    return [Point(Kind.EVENT_CHANGED, heading, tuple(sentences))] if sentences else []
+
+
+def _new_date(one: Notification) -> Point:
+    more = one.particulars.more
+    further = f" There {'is one more new date' if more == 1 else f'are {more} more new dates'}." if more else ""
+    return Point(Kind.NEW_DATE, "New date", ("A series that you follow has a new date." + further,))
+
+
+def _answers(news: Sequence[Notification], names: Mapping[UserId, str]) -> list[Point]:
+    """Each person once, with what they said last."""
+    said: dict[UserId, str] = {}
+    for one in news:
+        about = one.particulars
+        if one.kind is Kind.NEW_ANSWER and about.person_id is not None:
+            said.pop(about.person_id, None)
+            said[about.person_id] = f"{names.get(about.person_id) or UNNAMED} {_ANSWERS.get(about.answer, 'answered')}."
+    if not said:
+        return []
+    sentences = list(said.values())
+    if len(sentences) > _MOST_NAMES:
+        sentences = [*sentences[:_MOST_NAMES], f"And {len(sentences) - _MOST_NAMES} more."]
+    heading = "New answer" if len(said) == 1 else f"{len(said)} new answers"
+    return [Point(Kind.NEW_ANSWER, heading, tuple(sentences))]

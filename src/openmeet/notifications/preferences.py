@@ -1,0 +1,98 @@
+"""What people chose to hear of, where and when: the SQL of preferences and hours. What nobody chose is a default."""
+
+from collections.abc import Mapping, Sequence
+from datetime import time
+
+from groundwork.database.transaction import Reader, Row, Transaction
+from openmeet.notifications.model import DEFAULTS, DIGEST_HOUR, Addressee, Channel, Hours, Topic
+from openmeet.users.model import UserId
+
+# How many people one statement is about: engines limit the number of parameters.
+AT_ONCE = 1000
+
+_HOURS = """
+    select u.id, u.email, u.time_zone as own_zone, h.time_zone, h.quiet_from, h.quiet_until, h.digest_hour
+      from users u left join notification_hours h on h.user_id = u.id
+     where u.id in :user_ids and u.kind = 'person' order by u.id
+"""
+
+
+async def addressees(reader: Reader, user_ids: Sequence[UserId], topic: Topic) -> list[Addressee]:
+    """How each of these people is told about the topic, in order of their ids; shadow accounts are told nothing."""
+    found: list[Addressee] = []
+    ordered = sorted(set(user_ids))
+    for start in range(0, len(ordered), AT_ONCE):
+        some = ordered[start : start + AT_ONCE]
+        chosen: dict[str, dict[Channel, bool]] = {}
+        for row in await reader.fetch(
+            "select user_id, channel, is_on from notification_preferences"
+            " where topic = :topic and user_id in :user_ids order by user_id, channel",
+            topic=topic.value,
+            user_ids=some,
+        ):
+            chosen.setdefault(row["user_id"], {})[Channel(row["channel"])] = bool(row["is_on"])
+        for row in await reader.fetch(_HOURS, user_ids=some):
+            choice = {**DEFAULTS, **chosen.get(row["id"], {})}
+            channels = frozenset(channel for channel, is_on in choice.items() if is_on)
+            found.append(Addressee(UserId(row["id"]), row["email"] is not None, channels, _hours_of(row)))
+    return found
+
+
+async def of_person(reader: Reader, user_id: UserId) -> dict[Topic, frozenset[Channel]]:
+    """Everything one person hears of, by topic."""
+    rows = await reader.fetch(
+        "select topic, channel, is_on from notification_preferences where user_id = :user_id order by topic, channel",
+        user_id=user_id,
+    )
+    chosen = {(row["topic"], row["channel"]): bool(row["is_on"]) for row in rows}
+    return {
+        topic: frozenset(channel for channel in Channel if chosen.get((topic.value, channel.value), DEFAULTS[channel]))
+        for topic in Topic
+    }
+
+
+async def hours(reader: Reader, user_id: UserId) -> Hours | None:
+    """When a person wants mail; None when there is no such person."""
+    rows = await reader.fetch(_HOURS, user_ids=[user_id])
+    return _hours_of(rows[0]) if rows else None
+
+
+async def put(tx: Transaction, user_id: UserId, chosen: Mapping[tuple[Topic, Channel], bool]) -> None:
+    await tx.execute_many(
+        """
+        insert into notification_preferences (user_id, topic, channel, is_on, updated_at)
+        values (:user_id, :topic, :channel, :is_on, :now)
+            on conflict (user_id, topic, channel) do update set is_on = excluded.is_on, updated_at = excluded.updated_at
+        """,
+        [
+            {"user_id": user_id, "topic": topic.value, "channel": channel.value, "is_on": int(is_on), "now": tx.now}
+            for (topic, channel), is_on in sorted(chosen.items())
+        ],
+    )
+
+
+async def put_hours(tx: Transaction, user_id: UserId, wanted: Hours) -> None:
+    start, end = (one.isoformat("minutes") for one in wanted.quiet) if wanted.quiet else (None, None)
+    await tx.execute(
+        """
+        insert into notification_hours (user_id, time_zone, quiet_from, quiet_until, digest_hour, updated_at)
+        values (:user_id, :time_zone, :quiet_from, :quiet_until, :digest_hour, :now)
+            on conflict (user_id) do update
+           set time_zone = excluded.time_zone, quiet_from = excluded.quiet_from, quiet_until = excluded.quiet_until,
+               digest_hour = excluded.digest_hour, updated_at = excluded.updated_at
+        """,
+        user_id=user_id,
+        time_zone=wanted.time_zone,
+        quiet_from=start,
+        quiet_until=end,
+        digest_hour=wanted.digest_hour,
+        now=tx.now,
+    )
+
+
+def _hours_of(row: Row) -> Hours:
+    zone = row["time_zone"] or row["own_zone"] or "UTC"
+    quiet = None
+    if row["quiet_from"] is not None:
+        quiet = (time.fromisoformat(row["quiet_from"]), time.fromisoformat(row["quiet_until"]))
+    return Hours(zone, quiet, DIGEST_HOUR if row["digest_hour"] is None else row["digest_hour"])

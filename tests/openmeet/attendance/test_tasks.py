@@ -1,0 +1,99 @@
+"""Reminders, on both engines."""
+
+import asyncio
+
+import pytest
+
+from groundwork.clock import DAY, HOUR, MINUTE
+from openmeet.attendance import actions, hosting
+from openmeet.attendance.model import Reply
+from openmeet.attendance.tasks import remind
+from openmeet.notifications.actions import choose
+from openmeet.notifications.model import Kind, Topic
+from openmeet.notifications.queries import newest
+from openmeet.users import actions as users
+from openmeet.users.model import Caller
+from tests.openmeet.site_under_test import details, event_by, person
+
+
+@pytest.fixture
+async def db(make_database):
+    return await make_database("openmeet")
+
+
+@pytest.fixture
+async def evening(db):
+    """Ben goes to Ana's event, Cleo is interested, Dora's answer came from a repository alone."""
+    async with db.transaction() as tx:
+        ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
+        event = await event_by(tx, ana)
+        await actions.answer(tx, ben, event.slug, Reply.GOING)
+        await actions.answer(tx, cleo, event.slug, Reply.INTERESTED)
+        await actions.answer(tx, Caller(await users.create_shadow(tx), "Dora"), event.slug, Reply.GOING)
+    return ana, ben, event
+
+
+async def reminders(db, who):
+    async with db.reader() as reader:
+        return [one.kind for one in await newest(reader, who.user_id, 50)].count(Kind.REMINDER)
+
+
+async def test_everybody_is_reminded_once(db, evening, clock):
+    """A day before, not earlier, not twice, also when several schedulers look at once; only who said that they go."""
+    _, ben, event = evening
+    clock.turn(event.starts_at - clock.now() - DAY - 1)
+    assert await remind(db) == 0
+    clock.turn(1)
+    assert await remind(db) == 1
+    assert await asyncio.gather(remind(db), remind(db)) == [0, 0]
+    assert await reminders(db, ben) == 1
+    clock.turn(HOUR)
+    assert await remind(db) == 0
+
+
+async def test_a_scheduler_that_was_away_reminds_late_but_not_afterwards(db, evening, clock):
+    _, ben, event = evening
+    clock.turn(event.starts_at - clock.now())
+    assert await remind(db) == 0
+    clock.turn(-MINUTE)
+    assert await remind(db) == 1
+    assert await reminders(db, ben) == 1
+
+
+async def test_what_was_moved_is_reminded_of_again(db, evening, clock):
+    ana, ben, event = evening
+    clock.turn(event.starts_at - clock.now() - DAY)
+    assert await remind(db) == 1
+    async with db.transaction() as tx:
+        await hosting.revise(tx, ana, event.slug, details(starts="2026-07-08T18:00", ends="2026-07-08T20:00"))
+    assert await remind(db) == 0
+    clock.turn(4 * DAY)
+    assert await remind(db) == 1
+    assert await reminders(db, ben) == 2
+
+
+async def test_nothing_reminds_of_what_was_called_off(db, evening, clock):
+    ana, _, event = evening
+    async with db.transaction() as tx:
+        await hosting.cancel(tx, ana, event.slug, "")
+    clock.turn(event.starts_at - clock.now() - HOUR)
+    assert await remind(db) == 0
+
+
+async def test_who_answered_in_the_last_day_knows(db, evening, clock):
+    _, _, event = evening
+    clock.turn(event.starts_at - clock.now() - HOUR)
+    async with db.transaction() as tx:
+        eve = await person(tx, "Eve")
+        await actions.answer(tx, eve, event.slug, Reply.GOING)
+    assert await remind(db) == 1
+    assert await reminders(db, eve) == 0
+
+
+async def test_who_wants_no_reminders_gets_none(db, evening, clock):
+    _, ben, event = evening
+    async with db.transaction() as tx:
+        await choose(tx, ben.user_id, {Topic.REMINDERS: frozenset()})
+    clock.turn(event.starts_at - clock.now() - HOUR)
+    await remind(db)
+    assert await reminders(db, ben) == 0

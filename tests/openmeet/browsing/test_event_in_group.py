@@ -1,0 +1,22 @@
+"""What the page of an event says about its group, and to whom."""
+
+import pytest
+
+from openmeet.events import actions, grouping
+from tests.openmeet.groups.people import group_by
+from tests.openmeet.site_under_test import details, person, sign_up, site_on
+
+
+@pytest.mark.parametrize(("visibility", "is_named"), [("public", True), ("private", False)])
+async def test_a_group_is_named_to_those_who_see_it(make_sqlite, clock, visibility, is_named):
+    """The event of a public group names it; that of a closed group is absent for strangers, and so is the name."""
+    site = site_on(await make_sqlite("openmeet"), clock)
+    async with site.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        group = await group_by(tx, ana, visibility=visibility)
+        event = await actions.create(tx, ana, details(), group=grouping.of_event(group))
+    async with site.browser() as browser:
+        await sign_up(browser, "ben@example.org", "Ben")
+        shown = await browser.get(f"/events/{event.slug}")
+        assert (shown.status_code == 200) is is_named
+        assert ("in Chess club" in shown.text) is is_named

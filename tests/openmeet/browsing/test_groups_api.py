@@ -1,0 +1,164 @@
+"""Groups as a client sees them, and a secret of members that a stranger looks for everywhere."""
+
+import json
+
+import pytest
+
+from openmeet.app import operations, pages
+from tests.openmeet.site_under_test import api_session, sign_up, site_on
+
+GROUP = {"name": "Chess club", "timeZone": "Europe/Berlin"}
+SECRET = "zugzwang"
+EVENT = {
+    "title": f"The {SECRET} evening",
+    "description": SECRET,
+    "starts_local": "2026-07-04T18:00",
+    "time_zone": "Europe/Berlin",
+    "venue": {"name": SECRET},
+    "online_url": f"https://{SECRET}.example/",
+}
+
+
+@pytest.fixture
+async def site(make_database, clock):
+    return site_on(await make_database("openmeet"), clock)
+
+
+@pytest.fixture
+async def client(site):
+    async with site.browser() as browser:
+        yield browser
+
+
+@pytest.fixture
+async def ana(client):
+    return await api_session(client, "ana@example.org", "Ana")
+
+
+@pytest.fixture
+async def ben(client):
+    return await api_session(client, "ben@example.org", "Ben")
+
+
+async def make(client, who, **changes: object) -> str:
+    answer = await client.post("/api/groups", json=GROUP | changes, headers=who)
+    assert answer.status_code == 201, answer.text
+    return answer.headers["location"]
+
+
+async def person_id(client, who) -> str:
+    return (await client.get("/api/me", headers=who)).json()["id"]
+
+
+async def test_a_group_is_made_changed_with_its_tag_and_found_at_both_addresses(client, ana):
+    path = await make(client, ana)
+    shown = await client.get(path)
+    assert (shown.json()["joinPolicy"], shown.json()["members"], shown.json()["ownerId"]) == ("open", 1, None)
+    tag = {"if-match": shown.headers["etag"]}
+    saved = await client.put(path, json=GROUP | {"name": "Go club"}, headers=ana | tag)
+    assert (saved.status_code, saved.json()["myRole"]) == (200, "owner")
+    assert (await client.get(path)).json()["slug"] == saved.json()["slug"] != path.rpartition("/")[2]
+    late = await client.put(path, json=GROUP, headers=ana | tag)
+    assert (late.status_code, late.headers["content-type"]) == (412, "application/problem+json")
+
+
+async def test_lists_go_on_at_their_cursor(client, ana):
+    for name in ("Bridge", "Chess", "Dominoes"):
+        await make(client, ana, name=name)
+    first = (await client.get("/api/groups?limit=2")).json()
+    rest = (await client.get(f"/api/groups?limit=2&cursor={first['cursor']}")).json()
+    assert [one["name"] for one in first["groups"] + rest["groups"]] == ["Bridge", "Chess", "Dominoes"]
+    assert rest["cursor"] is None
+    assert [one["name"] for one in (await client.get("/api/groups?q=chess")).json()["groups"]] == ["Chess"]
+
+
+async def test_asking_deciding_and_leaving(client, ana, ben):
+    path = await make(client, ana, joinPolicy="request", joinQuestion="Why us?")
+    assert (await client.put(f"{path}/membership", json={}, headers=ben)).status_code == 400
+    asked = await client.put(f"{path}/membership", json={"answer": "I play."}, headers=ben)
+    assert (asked.json()["role"], asked.json()["decidedBy"]) == ("pending", None)
+    waiting = (await client.get(f"{path}/members?role=pending", headers=ana)).json()["members"]
+    assert [(one["displayName"], one["answer"]) for one in waiting] == [("Ben", "I play.")]
+    decision = {"userIds": [waiting[0]["userId"]], "letsIn": True}
+    assert (await client.post(f"{path}/decisions", json=decision, headers=ben)).status_code == 403
+    assert (await client.post(f"{path}/decisions", json=decision, headers=ana)).json()["members"][0]["role"] == "member"
+    assert (await client.get(f"{path}/members?role=pending", headers=ben)).status_code == 403
+    assert [one["answer"] for one in (await client.get(f"{path}/members", headers=ben)).json()["members"]] == ["", ""]
+    assert (await client.delete(f"{path}/membership", headers=ben)).status_code == 204
+    assert (await client.delete(f"{path}/membership", headers=ana)).status_code == 422
+
+
+async def test_a_link_roles_bans_and_handing_over(client, ana, ben):
+    path = await make(client, ana, joinPolicy="invite", visibility="private")
+    assert (await client.get(path, headers=ben)).status_code == 404
+    link = (await client.post(f"{path}/invitations", json={"uses": 1}, headers=ana)).json()
+    assert (await client.post("/api/group-invitations/made.up", headers=ben)).status_code == 404
+    accepted = await client.post(f"/api/group-invitations/{link['token']}", headers=ben)
+    assert accepted.json()["role"] == "member"
+    them = await person_id(client, ben)
+    raised = await client.put(f"{path}/members/{them}", json={"role": "admin"}, headers=ana)
+    assert raised.json()["role"] == "admin"
+    assert (await client.put(f"{path}/owner", json={"userId": them}, headers=ana)).status_code == 204
+    assert (await client.get(path, headers=ben)).json()["myRole"] == "owner"
+    us = await person_id(client, ana)
+    assert (await client.put(f"{path}/bans/{us}", headers=ben)).status_code == 204
+    assert (await client.get(path, headers=ana)).status_code == 404
+    assert (await client.delete(f"{path}/bans/{us}", headers=ben)).status_code == 204
+    assert (await client.delete(path, headers=ben)).status_code == 204
+    assert (await client.get(path, headers=ben)).status_code == 404
+
+
+def addresses(event: str, group: str) -> list[str]:
+    """Every address of pages and API that is asked with GET, for this event and this group."""
+    paths = [route.path for route in pages() if "GET" in (route.methods or ())]
+    paths += [one.path for one in operations() if one.method == "GET"]
+    found = []
+    for path in paths:
+        slug = group if "groups" in path else event
+        filled = path.replace("{slug}", slug)
+        if "{" not in filled:
+            found.append(filled)
+    words = [f"/?q={SECRET}", f"/api/events?q={SECRET}", f"/api/groups?q={SECRET}", "/api/events?from=2020-01-01"]
+    return [*found, *words, f"/events/new?group={group}", "/my/events?which=past", "/api/my/events?which=waiting"]
+
+
+@pytest.mark.parametrize("was_member", [False, True], ids=["stranger", "sent away"])
+@pytest.mark.parametrize(
+    ("group_visibility", "event_visibility"),
+    [("private", "public"), ("private", "unlisted"), ("public", "private"), ("unlisted", "private")],
+    ids=["closed group", "closed group, by address", "members only", "members only, unlisted group"],
+)
+async def test_a_secret_of_members_is_nowhere_for_others(
+    site, client, ana, group_visibility, event_visibility, was_member
+):
+    """Whoever is not in the group, and whoever was sent away after answering, finds no word of it at any address."""
+    path = await make(client, ana, visibility=group_visibility)
+    group = path.rpartition("/")[2]
+    made = await client.post("/api/events", json=EVENT | {"group": group, "visibility": event_visibility}, headers=ana)
+    assert (made.status_code, made.json()["visibility"]) == (201, "private")
+    slug = made.json()["slug"]
+    async with site.browser() as browser:
+        await sign_up(browser, "cleo@example.org", "Cleo")
+        cleo = await api_session(browser, "cleo@example.org", "Cleo")
+        if was_member:
+            link = (await client.post(f"{path}/invitations", json={"uses": 1}, headers=ana)).json()
+            await browser.post(f"/api/group-invitations/{link['token']}", headers=cleo)
+            assert SECRET in (await browser.get(f"/events/{slug}")).text
+            assert SECRET in (await browser.get(f"{path}/events", headers=cleo)).text
+            await browser.put(f"/api/events/{slug}/answer", json={"reply": "going"}, headers=cleo)
+            await client.post(f"/api/events/{slug}/cancel", json={"reason": SECRET}, headers=ana)
+            them = await person_id(browser, cleo)
+            assert (await client.delete(f"{path}/members/{them}", headers=ana)).status_code == 204
+        asked = addresses(slug, group)
+        assert f"/events/{slug}" in asked
+        assert f"{path}/events" in asked
+        found = {}
+        for address in asked:
+            for who in ({}, cleo):
+                answer = await browser.get(address, headers=who)
+                assert answer.status_code < 500, address
+                # The slug has words of the title and is in the question, so an answer may repeat it.
+                said = answer.text.replace(slug, "").replace(f'value="{SECRET}"', "").replace(f"“{SECRET}”", "")
+                if SECRET in said:
+                    found[address] = said
+        assert found == {}, json.dumps(list(found))

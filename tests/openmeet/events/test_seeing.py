@@ -1,0 +1,174 @@
+"""Who sees an event of a group: the table in every cell, and what stays hidden however one asks."""
+
+import pytest
+
+from groundwork.errors import Forbidden, NotFound, Refused
+from openmeet.attendance import actions as attendance
+from openmeet.attendance import group_hosting, hosting
+from openmeet.attendance.model import Reply
+from openmeet.debts import publications
+from openmeet.events import actions, grouping, queries, rules, seeing
+from openmeet.events.model import GroupOfEvent, Visibility, narrowed
+from openmeet.events.rules import Access
+from openmeet.groups import actions as groups
+from openmeet.groups import running
+from openmeet.groups.model import GroupId, GroupVisibility, PromotionLevel, Role
+from openmeet.users.model import UserId
+from tests.openmeet.groups.people import details as group_details
+from tests.openmeet.groups.people import group_by, member
+from tests.openmeet.site_under_test import details, event_by, person
+
+PUBLIC, UNLISTED, PRIVATE = Visibility
+
+CELLS = {
+    (GroupVisibility.PUBLIC, PUBLIC): PUBLIC,
+    (GroupVisibility.PUBLIC, UNLISTED): UNLISTED,
+    (GroupVisibility.PUBLIC, PRIVATE): PRIVATE,
+    (GroupVisibility.UNLISTED, PUBLIC): UNLISTED,
+    (GroupVisibility.UNLISTED, UNLISTED): UNLISTED,
+    (GroupVisibility.UNLISTED, PRIVATE): PRIVATE,
+    (GroupVisibility.PRIVATE, PUBLIC): PRIVATE,
+    (GroupVisibility.PRIVATE, UNLISTED): PRIVATE,
+    (GroupVisibility.PRIVATE, PRIVATE): PRIVATE,
+}
+
+
+def of_group(visibility: GroupVisibility) -> GroupOfEvent:
+    return GroupOfEvent(GroupId("g"), visibility, PromotionLevel.PUBLIC)
+
+
+@pytest.mark.parametrize("chosen", Visibility)
+@pytest.mark.parametrize("visibility", GroupVisibility)
+def test_the_narrower_wins_in_every_cell(visibility, chosen):
+    assert narrowed(chosen, of_group(visibility)) is CELLS[visibility, chosen]
+    assert narrowed(chosen, None) is chosen
+
+
+@pytest.fixture
+async def db(make_database):
+    return await make_database("openmeet")
+
+
+async def event_in(tx, host, group, **typed: str):
+    return await actions.create(tx, host, details(**typed), group=grouping.of_event(group))
+
+
+@pytest.mark.parametrize("is_invited", [False, True], ids=["uninvited", "invited"])
+@pytest.mark.parametrize("role", [*Role, None])
+async def test_who_sees_an_event_for_members(make_sqlite, role, is_invited):
+    """Members do, whoever was invited and never was in the group does, those who are out do not."""
+    db = await make_sqlite("openmeet")
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_in(tx, ana, await group_by(tx, ana, visibility="private"))
+    inside = role in {Role.OWNER, Role.ADMIN, Role.MODERATOR, Role.MEMBER}
+    out = role in {Role.LEFT, Role.BANNED}
+    viewer = UserId("somebody")
+    is_seen = rules.may_see(event, viewer, is_invited=is_invited, access=rules.access_by(role))
+    assert is_seen is (inside or (is_invited and not out))
+    assert not rules.may_see(event, viewer, is_invited=True), "who does not ask for the standing sees the narrowest"
+
+
+@pytest.mark.parametrize("access", Access)
+async def test_outside_of_groups_an_invitation_is_what_counts(event_outside, access):
+    assert rules.may_see(event_outside, "ben", is_invited=True, access=access)
+    assert not rules.may_see(event_outside, "ben", is_invited=False, access=access)
+
+
+@pytest.fixture
+async def event_outside(make_sqlite):
+    db = await make_sqlite("openmeet")
+    async with db.transaction() as tx:
+        return await event_by(tx, await person(tx, "Ana"), visibility="private")
+
+
+async def test_what_is_read_is_what_the_group_is_now(db):
+    """The group's visibility is read with the event, so that no copy of it can be old."""
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        group = await group_by(tx, ana)
+        event = await event_in(tx, ana, group)
+        assert (await queries.by_id(tx, event.id)).visibility is PUBLIC
+        await group_hosting.revise(tx, ana, group.slug, group_details(visibility="private"))
+        after = await queries.by_id(tx, event.id)
+    assert (after.visibility, after.own_visibility) == (PRIVATE, PUBLIC)
+
+
+async def test_a_group_that_closes_has_its_records_looked_at_again(db):
+    async with db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        group = await group_by(tx, ana)
+        event = await event_in(tx, ana, group)
+        answer = await attendance.answer(tx, ben, event.slug, Reply.GOING)
+        await tx.execute("update publications set state = 'published'")
+        await group_hosting.revise(tx, ana, group.slug, group_details(visibility="private"))
+        for kind, subject in ((publications.Kind.EVENT, event.id), (publications.Kind.RSVP, answer.id)):
+            standing = (await publications.states(tx, kind, [subject]))[subject]
+            assert standing.state is publications.State.DUE
+
+
+async def test_who_leaves_sees_the_members_events_no_more(db):
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        group = await group_by(tx, ana, visibility="private")
+        ben = await member(tx, group, ana, "Ben")
+        event = await event_in(tx, ana, group)
+        await attendance.answer(tx, ben, event.slug, Reply.GOING)
+        assert await seeing.seen(tx, [event], ben.user_id, [event.id]) == [event]
+        await running.remove(tx, ana, group.slug, ben.user_id)
+        assert await seeing.seen(tx, [event], ben.user_id, [event.id]) == []
+    with pytest.raises(NotFound):
+        async with db.transaction() as tx:
+            await attendance.answer(tx, ben, event.slug, Reply.INTERESTED)
+
+
+@pytest.mark.parametrize("role", [Role.ADMIN, Role.MODERATOR, Role.MEMBER])
+async def test_admins_edit_events_of_others(db, role):
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        group = await group_by(tx, ana, visibility="private")
+        ben = await member(tx, group, ana, "Ben", role)
+        event = await event_in(tx, ana, group)
+    if role is not Role.ADMIN:
+        with pytest.raises(Forbidden):
+            async with db.transaction() as tx:
+                await hosting.cancel(tx, ben, event.slug, "rain")
+        return
+    async with db.transaction() as tx:
+        after = await hosting.revise(tx, ben, event.slug, details(title="Go"))
+        assert (after.title, after.author_id, after.group) == ("Go", ana.user_id, event.group)
+
+
+@pytest.mark.parametrize("role", [Role.MODERATOR, Role.MEMBER, None])
+async def test_who_may_make_events_in_a_group(db, role):
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        group = await group_by(tx, ana)
+        ben = await member(tx, group, ana, "Ben", role) if role else await person(tx, "Ben")
+        if role is Role.MODERATOR:
+            assert (await grouping.group_for(tx, group.slug, ben.user_id)).id == group.id
+            return
+        with pytest.raises(Forbidden):
+            await grouping.group_for(tx, group.slug, ben.user_id)
+
+
+async def test_events_outlive_their_group_and_nobody_sees_more_of_them(db):
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        group = await group_by(tx, ana, visibility="private")
+        ben = await member(tx, group, ana, "Ben")
+        event = await event_in(tx, ana, group)
+        await groups.delete(tx, ana, group.slug)
+        after = await queries.by_id(tx, event.id)
+        assert (after, after.visibility) == (event, PRIVATE)
+        assert not await seeing.may_see(tx, after, ben.user_id, is_invited=False)
+        assert await seeing.may_see(tx, after, ana.user_id, is_invited=False)
+
+
+async def test_the_same_form_outside_the_group_is_another_event(db):
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        group = grouping.of_event(await group_by(tx, ana))
+        await actions.create(tx, ana, details(), submission_key="k", group=group)
+        with pytest.raises(Refused):
+            await actions.create(tx, ana, details(), submission_key="k")

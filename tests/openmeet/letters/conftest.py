@@ -1,0 +1,123 @@
+"""A site whose mail goes through a real SMTP server, read back as a mail program reads it."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
+
+import pytest
+from aiosmtpd.smtp import SMTP
+
+from groundwork.clock import HandClock
+from groundwork.database.transaction import Database, Engine
+from groundwork.mail.address import EmailAddress
+from groundwork.mail.contract import Sender
+from groundwork.mail.smtp import SmtpMailer, SmtpServer
+from groundwork.outbox.pay import Paying, run_once
+from openmeet.debts.deliveries import mail_payer
+from openmeet.debts.kinds import Debt
+from openmeet.letters.news import Letterhead, digest_composer, news_composer
+from openmeet.notifications.model import DIGEST_MAIL, NEWS_MAIL
+from programs.publisher import sender
+from tests.databases import MakeDatabase
+from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, Site, site_on
+
+HEAD = Letterhead(CODE_KEY, "Town Events", ORIGIN)
+FROM = Sender("Town Events", EmailAddress("events@town.net"), EmailAddress("host@town.net"))
+
+
+@dataclass
+class Inbox:
+    """What the server took, and what it answers."""
+
+    received: list[EmailMessage] = field(default_factory=list)
+    raw: list[bytes] = field(default_factory=list)
+    reply: str = "250 OK"
+    hangs_up: bool = False
+
+    async def handle_DATA(self, server, _session, envelope) -> str:  # noqa: N802  # aiosmtpd's name
+        self.raw.append(envelope.content)
+        self.received.append(message_from_bytes(envelope.content, EmailMessage, policy=default))
+        if self.hangs_up:
+            server.transport.abort()
+        return self.reply
+
+
+@dataclass
+class Post:
+    """A site, its publisher and the server that takes its mail."""
+
+    site: Site
+    inbox: Inbox
+    mailer: SmtpMailer
+    engine: Engine
+
+    @property
+    def db(self) -> Database:
+        return self.site.db
+
+    async def deliver(self) -> list[EmailMessage]:
+        """Pay what is due; the mails that arrived, sorted by addressee."""
+        self.inbox.received.clear()
+        composers = {NEWS_MAIL: news_composer(HEAD), DIGEST_MAIL: digest_composer(HEAD)}
+        payer = mail_payer(self.db, composers, sender(self.mailer, ORIGIN))
+        while await run_once(self.db, {Debt.MAIL: Paying(payer)}):
+            pass
+        return sorted(self.inbox.received, key=lambda mail: str(mail["To"]))
+
+    async def contents(self) -> dict[str, list[str]]:
+        """Every row of every table."""
+        names = (
+            "select name from sqlite_master where type = 'table' order by name"
+            if self.engine == "sqlite"
+            else "select table_name as name from information_schema.tables where table_schema = current_schema()"
+        )
+        async with self.db.reader() as reader:
+            tables = [row["name"] for row in await reader.fetch(names)]
+            return {
+                table: sorted(
+                    str(tuple(row.values())) for row in map(dict, await reader.fetch(f"select * from {table}"))
+                )
+                for table in tables
+            }
+
+
+@pytest.fixture
+async def post(make_database: MakeDatabase, clock: HandClock, engine: Engine) -> AsyncIterator[Post]:
+    loop, inbox = asyncio.get_running_loop(), Inbox()
+    server = await loop.create_server(lambda: SMTP(inbox, hostname="test", loop=loop), "127.0.0.1", 0)
+    mailer = SmtpMailer(SmtpServer("127.0.0.1", server.sockets[0].getsockname()[1], uses_tls=False), FROM, clock)
+    yield Post(site_on(await make_database("openmeet"), clock), inbox, mailer, engine)
+    server.close()
+    await server.wait_closed()
+
+
+def text_of(mail: EmailMessage) -> str:
+    part = mail.get_body(("plain",))
+    assert part is not None
+    return str(part.get_content()).replace("\r\n", "\n")
+
+
+def html_of(mail: EmailMessage) -> str:
+    part = mail.get_body(("html",))
+    assert part is not None
+    return str(part.get_content())
+
+
+def links_of(mail: EmailMessage) -> set[str]:
+    """Every address in text, HTML and headers."""
+    everything = text_of(mail) + html_of(mail).replace("&amp;", "&") + str(mail["List-Unsubscribe"])
+    return set(re.findall(r"https?://[^\s\"<>]+", everything))
+
+
+def link_to(mail: EmailMessage, part: str) -> str:
+    """The path of the one link with this in it."""
+    (found,) = {link for link in links_of(mail) if part in link}
+    return found.removeprefix(ORIGIN)
+
+
+def calendar_of(mail: EmailMessage) -> EmailMessage | None:
+    return next((part for part in mail.iter_attachments() if part.get_content_type() == "text/calendar"), None)

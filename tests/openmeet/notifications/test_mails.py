@@ -1,0 +1,239 @@
+"""Which news become which mail; on both engines."""
+
+import asyncio
+from datetime import time
+
+import pytest
+
+from groundwork.clock import DAY, HOUR, MINUTE
+from groundwork.database.transaction import CheckViolated
+from openmeet.notifications import actions, links, mails, preferences
+from openmeet.notifications.links import Link, Purpose
+from openmeet.notifications.model import Channel, Hours, Kind, Particulars, Topic
+from openmeet.notifications.queries import count_unread, newest
+from openmeet.users import actions as users
+from tests.openmeet.site_under_test import person
+
+DEBTS = "select subject, state, due_at, revision from debts where kind = 'mail' order by due_at, subject"
+
+
+@pytest.fixture
+async def db(make_database):
+    return await make_database("openmeet")
+
+
+async def owed(db):
+    """(kind of mail, person, subject, due) of everything owed."""
+    async with db.reader() as reader:
+        return [(*row["subject"].split("\x1f"), row["due_at"]) for row in await reader.fetch(DEBTS)]
+
+
+async def close(db, mail_id):
+    async with db.transaction() as tx:
+        return [one.kind for one in await mails.close(tx, mail_id)]
+
+
+async def tell(db, who, kind, *, subject="tea", revision=1, particulars=None, starts_at=None):
+    async with db.transaction() as tx:
+        await actions.tell(
+            tx,
+            [one.user_id for one in who],
+            kind,
+            subject,
+            revision,
+            particulars or Particulars(),
+            starts_at=starts_at,
+        )
+
+
+@pytest.fixture
+async def ana(db):
+    async with db.transaction() as tx:
+        return await person(tx, "Ana")
+
+
+async def choose(db, who, topic, *channels: Channel):
+    async with db.transaction() as tx:
+        await actions.choose(tx, who.user_id, {topic: frozenset(channels)})
+
+
+async def test_news_about_one_subject_become_one_mail(db, ana, clock):
+    """Three news within half an hour are one debt, due when the first has waited that long."""
+    for revision in (1, 2, 3):
+        await tell(db, [ana], Kind.NEW_ANSWER, revision=revision)
+        clock.turn(10 * MINUTE - 1)
+    ((kind, who, mail_id, due_at),) = await owed(db)
+    assert (kind, who, due_at) == ("news", ana.user_id, clock.now() + 3)
+    assert await close(db, mail_id) == [Kind.NEW_ANSWER] * 3
+
+
+async def test_news_about_another_subject_are_another_mail(db, ana):
+    await tell(db, [ana], Kind.NEW_ANSWER, subject="tea")
+    await tell(db, [ana], Kind.NEW_ANSWER, subject="games")
+    assert len(await owed(db)) == 2
+
+
+async def test_the_same_news_again_owe_nothing(db, ana):
+    """Invariant 10: one mail per person, kind, subject and revision, however often it is told."""
+    for _ in range(3):
+        await tell(db, [ana, ana], Kind.EVENT_CANCELLED)
+        ((_, _, mail_id, _),) = await owed(db)
+        assert await close(db, mail_id) == [Kind.EVENT_CANCELLED]
+
+
+async def test_what_was_closed_says_the_same_again_and_later_news_are_another_mail(db, ana):
+    await tell(db, [ana], Kind.NEW_ANSWER, revision=1)
+    ((_, _, first, _),) = await owed(db)
+    assert await close(db, first) == [Kind.NEW_ANSWER]
+    await tell(db, [ana], Kind.REMINDER, revision=2)
+    assert await close(db, first) == [Kind.NEW_ANSWER]
+    (second,) = {one[2] for one in await owed(db)} - {first}
+    assert await close(db, second) == [Kind.REMINDER]
+
+
+async def test_what_is_urgent_leaves_at_once_and_takes_along_what_waits(db, ana, clock):
+    await tell(db, [ana], Kind.REMINDER)
+    ((_, _, waiting, _),) = await owed(db)
+    clock.turn(MINUTE)
+    await tell(db, [ana], Kind.EVENT_CANCELLED, revision=2)
+    urgent, late = await owed(db)
+    assert (urgent[3], late[2]) == (clock.now(), waiting)
+    assert await close(db, urgent[2]) == [Kind.REMINDER, Kind.EVENT_CANCELLED]
+    assert await close(db, waiting) == []
+
+
+async def test_news_that_wait_join_an_urgent_mail_that_has_not_left(db, ana):
+    await tell(db, [ana], Kind.EVENT_CANCELLED, revision=1)
+    await tell(db, [ana], Kind.EVENT_REINSTATED, revision=2)
+    ((_, _, mail_id, _),) = await owed(db)
+    assert await close(db, mail_id) == [Kind.EVENT_CANCELLED, Kind.EVENT_REINSTATED]
+
+
+async def test_quiet_hours_hold_what_can_wait(db, ana, clock):
+    async with db.transaction() as tx:
+        await actions.choose_hours(tx, ana.user_id, Hours("Europe/Berlin", (time(13), time(15))))
+    await tell(db, [ana], Kind.NEW_ANSWER)
+    ((_, _, _, due_at),) = await owed(db)
+    assert due_at == clock.now() + 2 * HOUR
+    await tell(db, [ana], Kind.EVENT_CANCELLED, subject="games")
+    assert [one[3] for one in await owed(db)] == [clock.now(), due_at]
+
+
+async def test_the_digest_collects_a_day(db, ana, clock):
+    """Several news about several subjects, one debt; the digest's contents are fixed when it is first paid."""
+    await choose(db, ana, Topic.ANSWERS, Channel.IN_APP, Channel.DIGEST)
+    await tell(db, [ana], Kind.NEW_ANSWER, subject="tea")
+    clock.turn(HOUR)
+    await tell(db, [ana], Kind.NEW_ANSWER, subject="games")
+    assert await owed(db) == [("digest", ana.user_id, "2026-03-02", clock.now() + 19 * HOUR)]
+    for _ in range(2):
+        async with db.transaction() as tx:
+            collected = await mails.close_digest(tx, ana.user_id, "2026-03-02")
+        assert [one.subject_id for one in collected] == ["tea", "games"]
+        await tell(db, [ana], Kind.NEW_ANSWER, subject="tea", revision=2)
+    async with db.transaction() as tx:
+        later = await mails.close_digest(tx, ana.user_id, "2026-03-03")
+    assert [one.subject_id for one in later] == ["tea"]
+
+
+async def test_shadow_accounts_and_people_without_an_address_are_owed_no_mail(db):
+    async with db.transaction() as tx:
+        shadow = await users.create_shadow(tx)
+        unreachable = await users.create_person(tx, display_name="Ben")
+        await actions.tell(tx, [shadow, unreachable], Kind.EVENT_CANCELLED, "tea", 1)
+        assert await newest(tx, shadow, 10) == []
+        assert [one.kind for one in await newest(tx, unreachable, 10)] == [Kind.EVENT_CANCELLED]
+    assert await owed(db) == []
+
+
+async def test_each_channel_is_switched_by_itself(db, ana):
+    await choose(db, ana, Topic.CHANGES, Channel.EMAIL)
+    await tell(db, [ana], Kind.EVENT_CANCELLED)
+    async with db.reader() as reader:
+        assert (await newest(reader, ana.user_id, 10), await count_unread(reader, ana.user_id)) == ([], 0)
+    assert len(await owed(db)) == 1
+    await choose(db, ana, Topic.CHANGES, Channel.IN_APP)
+    await tell(db, [ana], Kind.EVENT_CANCELLED, revision=2)
+    async with db.reader() as reader:
+        assert len(await newest(reader, ana.user_id, 10)) == 1
+    assert len(await owed(db)) == 1
+    await choose(db, ana, Topic.CHANGES)
+    await tell(db, [ana], Kind.EVENT_CANCELLED, subject="games")
+    assert len(await owed(db)) == 1
+
+
+async def test_stopping_mail_leaves_the_page_and_the_other_topics(db, ana):
+    async with db.transaction() as tx:
+        await actions.stop_mail(tx, ana.user_id, Topic.CHANGES)
+        chosen = await preferences.of_person(tx, ana.user_id)
+    assert chosen[Topic.CHANGES] == {Channel.IN_APP}
+    assert chosen[Topic.REMINDERS] == {Channel.IN_APP, Channel.EMAIL}
+
+
+async def test_a_small_change_is_told_and_not_mailed(db, ana):
+    await tell(db, [ana], Kind.EVENT_CHANGED)
+    assert await owed(db) == []
+    await tell(db, [ana], Kind.EVENT_CHANGED, revision=2, particulars=Particulars(was_at="Library", is_at="Café"))
+    assert len(await owed(db)) == 1
+
+
+async def test_many_at_once_about_one_subject_leave_one_open_mail(db, ana):
+    """Answers that arrive side by side, without a common lock, still join one mail and lose none of their news."""
+    await asyncio.gather(*(tell(db, [ana], Kind.NEW_ANSWER, revision=number) for number in range(8)))
+    found = [await close(db, mail_id) for _, _, mail_id, _ in await owed(db)]
+    assert max(found, key=len) == [Kind.NEW_ANSWER] * 8
+
+
+async def test_a_crowd_is_told_in_one_go(db, clock):
+    async with db.transaction() as tx:
+        crowd = [await person(tx, f"Guest {number}") for number in range(1005)]
+        await actions.tell(tx, [one.user_id for one in crowd], Kind.EVENT_CANCELLED, "tea", 1, starts_at=clock.now())
+    assert len({(who, mail_id) for _, who, mail_id, _ in await owed(db)}) == 1005
+
+
+async def test_mails_that_were_sent_are_forgotten_and_their_news_are_not(db, ana, clock):
+    await tell(db, [ana], Kind.EVENT_CANCELLED)
+    ((_, _, mail_id, _),) = await owed(db)
+    await close(db, mail_id)
+    clock.turn(DAY)
+    async with db.transaction() as tx:
+        assert await mails.forget_closed(tx, clock.now()) == 1
+        assert await mails.in_mail(tx, mail_id) == []
+        assert len(await newest(tx, ana.user_id, 10)) == 1
+
+
+async def test_new_dates_are_told_once_for_all(db, ana, clock):
+    async with db.transaction() as tx:
+        for _ in range(2):
+            await actions.tell_of_new_dates(tx, [ana.user_id], "tea", clock.now(), "UTC", more=3)
+        (news,) = await newest(tx, ana.user_id, 10)
+    assert (news.kind, news.particulars.more) == (Kind.NEW_DATE, 3)
+    assert len(await owed(db)) == 1
+
+
+async def test_a_link_is_the_same_until_it_is_revoked(db, ana):
+    link = Link(ana.user_id, Purpose.UNSUBSCRIBE, "changes")
+    async with db.transaction() as tx:
+        token = await links.token_for(tx, b"k" * 32, link)
+        assert await links.token_for(tx, b"k" * 32, link) == token
+        assert await links.find(tx, token, Purpose.UNSUBSCRIBE) == link
+        assert await links.find(tx, token, Purpose.ANSWER) is None
+        assert await links.find(tx, token + "A", Purpose.UNSUBSCRIBE) is None
+        assert await links.revoke_all(tx, ana.user_id) == 1
+        assert await links.find(tx, token, Purpose.UNSUBSCRIBE) is None
+        again = await links.token_for(tx, b"k" * 32, link)
+    assert again != token
+
+
+async def test_no_token_is_in_the_database(db, ana):
+    """Invariant 8: what is stored opens nothing."""
+    async with db.transaction() as tx:
+        token = await links.token_for(tx, b"k" * 32, Link(ana.user_id, Purpose.ANSWER, "tea"))
+        rows = await tx.fetch("select * from mail_links")
+    assert token not in str(rows)
+
+
+async def test_a_digest_and_a_mail_of_its_own_exclude_each_other(db, ana):
+    await tell(db, [ana], Kind.EVENT_CANCELLED)
+    with pytest.raises(CheckViolated):
+        await db.write(lambda writer: writer.execute("update notifications set is_for_digest = 1"))

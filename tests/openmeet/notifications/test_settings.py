@@ -1,0 +1,117 @@
+"""The page and the API of what one hears of; on both engines."""
+
+from datetime import time
+
+import pytest
+
+from openmeet.attendance import actions as attendance
+from openmeet.attendance.model import Reply
+from openmeet.notifications import links, preferences
+from openmeet.notifications.links import Link, Purpose
+from openmeet.notifications.model import Channel, Hours, Topic
+from openmeet.users.queries import by_email
+from tests.openmeet.site_under_test import api_session, event_by, inputs_of, person, sign_up, site_on
+
+FORM = {
+    "changes_in_app": "on",
+    "changes_mail": "digest",
+    "answers_mail": "email",
+    "time_zone": "Europe/Berlin",
+    "quiet_from": "22:00",
+    "quiet_until": "07:00",
+    "digest_hour": "18",
+}
+PATH, API = "/settings/notifications", "/api/notification-preferences"
+
+
+@pytest.fixture
+async def site(make_database, clock):
+    return site_on(await make_database("openmeet"), clock)
+
+
+async def chosen(site, email):
+    async with site.db.reader() as reader:
+        user = await by_email(reader, email)
+        return await preferences.of_person(reader, user.id), await preferences.hours(reader, user.id)
+
+
+async def test_what_is_chosen_is_kept_and_shown(site):
+    async with site.browser() as browser:
+        await sign_up(browser, "ana@example.org", "Ana")
+        fresh = await browser.get(PATH)
+        assert inputs_of(fresh.text)["changes_in_app"] == ""
+        assert (await browser.post(PATH, data=FORM)).status_code == 303
+        shown = await browser.get(PATH)
+    topics, hours = await chosen(site, "ana@example.org")
+    assert topics[Topic.CHANGES] == {Channel.IN_APP, Channel.DIGEST}
+    assert topics[Topic.ANSWERS] == {Channel.EMAIL}
+    assert topics[Topic.REMINDERS] == set()
+    assert hours == Hours("Europe/Berlin", (time(22), time(7)), 18)
+    assert 'value="22:00"' in shown.text
+    assert '<option value="18" selected>18:00</option>' in shown.text
+
+
+async def test_what_is_wrong_is_named_and_what_was_typed_stays(site):
+    async with site.browser() as browser:
+        await sign_up(browser, "ana@example.org", "Ana")
+        refused = await browser.post(PATH, data={**FORM, "quiet_until": ""})
+    assert refused.status_code == 400
+    assert "Fill in both times, or neither." in refused.text
+    assert 'value="22:00"' in refused.text
+    topics, _ = await chosen(site, "ana@example.org")
+    assert topics[Topic.CHANGES] == {Channel.IN_APP, Channel.EMAIL}
+
+
+async def test_old_links_are_made_worthless(site):
+    async with site.browser() as browser:
+        await sign_up(browser, "ana@example.org", "Ana")
+        async with site.db.transaction() as tx:
+            ana = await by_email(tx, "ana@example.org")
+            token = await links.token_for(tx, b"k" * 32, Link(ana.id, Purpose.UNSUBSCRIBE, "changes"))
+        assert (await browser.get(f"/mail/stop/{token}")).status_code == 200
+        assert (await browser.post(f"{PATH}/revoke-links")).status_code == 303
+        assert (await browser.get(f"/mail/stop/{token}")).status_code == 404
+
+
+async def test_strangers_and_foreign_forms_change_nothing(site):
+    async with site.browser() as browser:
+        assert (await browser.get(PATH)).status_code in {303, 401}
+        await sign_up(browser, "ana@example.org", "Ana")
+        foreign = await browser.post(PATH, data=FORM, headers={"origin": "https://evil.example"})
+        assert foreign.status_code == 403
+    assert (await chosen(site, "ana@example.org"))[0][Topic.ANSWERS] == {Channel.IN_APP, Channel.EMAIL}
+
+
+async def test_the_api_keeps_what_it_shows(site):
+    async with site.browser() as browser:
+        session = await api_session(browser, "ana@example.org", "Ana")
+        before = (await browser.get(API, headers=session)).json()
+        assert before["reminders"] == {"in_app": True, "mail": "at_once"}
+        wanted = {
+            **before,
+            "reminders": {"in_app": False, "mail": "digest"},
+            "quiet_from": "21:30",
+            "quiet_until": "08:00",
+        }
+        saved = await browser.put(API, json=wanted, headers=session)
+        assert (saved.status_code, saved.json()) == (200, wanted)
+        assert (await browser.get(API, headers=session)).json() == wanted
+        refused = await browser.put(API, json={**wanted, "digest_hour": 24}, headers=session)
+        assert refused.status_code == 400
+        assert (await browser.get(API)).status_code == 401
+
+
+async def test_the_api_lists_news(site, clock):
+    async with site.browser() as browser:
+        session = await api_session(browser, "ana@example.org", "Ana")
+        async with site.db.transaction() as tx:
+            ana = await by_email(tx, "ana@example.org")
+            ben = await person(tx, "Ben")
+            event = await event_by(tx, type(ben)(ana.id, "Ana"))
+            await attendance.answer(tx, ben, event.slug, Reply.GOING)
+        listed = (await browser.get("/api/notifications", headers=session)).json()
+        (item,) = listed["items"]
+        assert (listed["unread"], item["kind"], item["is_unread"]) == (1, "new_answer", True)
+        assert item["sentence"] == "Ben is going to Board games."
+        assert (await browser.post("/api/notifications/read", headers=session)).status_code == 204
+        assert (await browser.get("/api/notifications", headers=session)).json()["unread"] == 0
