@@ -6,14 +6,14 @@ VAR ?= var
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 2))')
 
 # What CI must have: a missing one fails the run there; elsewhere it is skipped and named in the closing list.
-CI_REQUIRES := postgresql rabbitmq redis chromium node compiler fixtures
+CI_REQUIRES := postgresql rabbitmq redis chromium node compiler reference nginx caddy fixtures
 export OPENMEET_CI_REQUIRES := $(CI_REQUIRES)
 
 .DEFAULT_GOAL := help
-.PHONY: help up test tour check bench soak format clean install install-dev
+.PHONY: help up test tour check bench bench-pds soak format clean install install-dev
 
 help:  ## Show the commands
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)$$/make \1\t\2/' | expand -t 14
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)$$/make \1\t\2/' | expand -t 20
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit("OpenMeet needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12 " ) if sys.version_info < (3, 11) else None'
@@ -54,6 +54,9 @@ format: install-dev
 
 bench: install-dev  ## Measure the hot paths
 	@$(BIN)/python -m tests.bench
+
+bench-pds: install-dev  ## Measure the PDS beside the reference PDS; writes docs/performance.md
+	@$(BIN)/python -m tests.bench.reference $(ARGS)
 
 soak: install-dev  ## The long scale of the long tests; writes docs/soak.md
 	@$(BIN)/python -m tests.soak

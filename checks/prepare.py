@@ -1,7 +1,7 @@
 """Before the tests: see what this machine has, install what can be installed, say what cannot.
 
-Debian's ``chromium`` is installed by apt where we are root and it is missing. Nothing else is installed outside the
-project's own folders.
+Debian's ``chromium`` (in CI also two web servers) is installed by apt where we are root and it is missing. Nothing else
+is installed outside the project's own folders. What cannot be had is an error with ``CI=true`` where the Makefile requires it, a sentence elsewhere.
 """
 
 import os
@@ -9,20 +9,42 @@ import shutil
 import subprocess
 import sys
 
+from checks import reference
 
-def chromium() -> None:
-    """Install Debian's chromium when we may and it is missing."""
-    if shutil.which("chromium") or not shutil.which("apt-get") or os.geteuid() != 0:
+
+def debian_packages() -> None:
+    """Install Debian's packages that are missing, when we may.
+
+    The reverse proxies only where nobody lives (CI): installing one starts a server on port 80.
+    """
+    wanted = {"chromium": "chromium"}
+    if os.environ.get("CI") == "true":
+        wanted |= {"nginx": "nginx-light", "caddy": "caddy"}
+    path = f"{os.environ.get('PATH', '')}:/usr/sbin"
+    missing = [package for program, package in wanted.items() if not shutil.which(program, path=path)]
+    if not missing or not shutil.which("apt-get") or os.geteuid() != 0:
         return
-    print("Installing chromium for the browser tests (once) …", flush=True)
+    print(f"Installing {', '.join(missing)} for the tests (once) …", flush=True)
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium"]
+    install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing]
     if subprocess.run(install, check=False, env=environment, **quiet).returncode:
         subprocess.run(["apt-get", "update", "-qq"], check=False, env=environment, **quiet)
         if subprocess.run(install, check=False, env=environment, **quiet).returncode:
-            print("chromium could not be installed; the browser tests will say so.", file=sys.stderr)
+            print(f"{', '.join(missing)} could not be installed; their tests will say so.", file=sys.stderr)
+
+
+def reference_pds() -> int:
+    """Install the reference PDS; the exit status."""
+    try:
+        reference.install()
+    except reference.CannotInstall as problem:
+        print(f"THE REFERENCE PDS COULD NOT BE INSTALLED; tests with it are skipped: {problem}", file=sys.stderr)
+        is_required = "reference" in os.environ.get("OPENMEET_CI_REQUIRES", "").split()
+        return 1 if os.environ.get("CI") == "true" and is_required else 0
+    return 0
 
 
 if __name__ == "__main__":
-    chromium()
+    debian_packages()
+    sys.exit(reference_pds())

@@ -11,7 +11,7 @@ from tests.parts import PARTS, is_here, is_required
 settings.register_profile("openmeet", deadline=None)
 settings.load_profile("openmeet")
 
-pytest_plugins = ["tests.databases"]
+pytest_plugins = ["tests.databases", "tests.buckets"]
 
 
 @pytest.fixture(scope="session")

@@ -7,16 +7,21 @@ apply (or None) and may be called several times: each call is another, independe
 PostgreSQL is the server on port 5432 (database ``test``) or, where none listens, the embedded one.
 """
 
+import asyncio
 import importlib
 import itertools
 import os
+import re
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
+import sqlalchemy
+import sqlalchemy.event
 
 from groundwork.clock import Clock, HandClock, Instant
 from groundwork.database.migrate import migrate
@@ -122,15 +127,89 @@ async def make_database(
 
 
 async def make_schema(url: str, schema: str, package: str | None) -> None:
-    """A new schema with the package's tables."""
-    if package is not None:
-        await migrate(url, schema, package)
-        return
+    """A new schema with the package's tables: the statements of its revisions in one go, because migrating takes seconds."""
+    statements = [] if package is None else await _statements(url, package)
     connection = await asyncpg.connect(url)
     try:
-        await connection.execute(f'create schema "{schema}"')
+        async with connection.transaction():
+            await connection.execute(f'create schema "{schema}"; set local search_path to "{schema}"')
+            for statement in statements:
+                await connection.execute(statement)
     finally:
         await connection.close()
+
+
+# Behind any number of comments.
+_CHANGE = re.compile(r"(\s*--[^\n]*\n)*\s*(create|alter|drop|insert|update|delete)\b", re.IGNORECASE)
+_known_statements: dict[str, list[str]] = {}
+
+
+async def _statements(url: str, package: str) -> list[str]:
+    """What migrating really sends, heard once per process."""
+    if package not in _known_statements:
+        heard: list[str] = []
+
+        def hear(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
+            if _CHANGE.match(statement) and not statement.startswith("create schema"):
+                heard.append(statement)
+
+        schema = f"t_{os.getpid()}_{next(_numbers)}"
+        sqlalchemy.event.listen(sqlalchemy.Engine, "before_cursor_execute", hear)
+        try:
+            await migrate(url, schema, package)
+        finally:
+            sqlalchemy.event.remove(sqlalchemy.Engine, "before_cursor_execute", hear)
+        await drop_schemas(url, [schema])
+        _known_statements[package] = heard
+    return _known_statements[package]
+
+
+class PostgresDatabases:
+    """Databases of this process for programs that name their schema themselves; used again, since making one takes long."""
+
+    def __init__(self, server: str) -> None:
+        self.server = server
+        self._made: list[str] = []
+        self._free: list[str] = []
+
+    async def borrow(self) -> str:
+        """The URL of a database without schemas of ours."""
+        if not self._free:
+            name = f"openmeet_tests_{os.getpid()}_{len(self._made)}"
+            # An earlier run with this process id may have been killed.
+            await self._run(f'drop database if exists "{name}" with (force)')
+            await self._run(f'create database "{name}"')
+            # Programs are killed here, PostgreSQL never is: nobody waits for its disk.
+            await self._run(f'alter database "{name}" set synchronous_commit = off')
+            self._made.append(name)
+            self._free.append(urlsplit(self.server)._replace(path=f"/{name}").geturl())
+        return self._free.pop()
+
+    async def give_back(self, url: str, schema: str) -> None:
+        """Whoever is still connected is cut off, as when a server goes."""
+        name = urlsplit(url).path[1:]
+        await self._run(f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}'")
+        await drop_schemas(url, [schema])
+        self._free.append(url)
+
+    async def drop_all(self) -> None:
+        for name in self._made:
+            await self._run(f'drop database if exists "{name}" with (force)')
+
+    async def _run(self, statement: str) -> None:
+        connection = await asyncpg.connect(self.server)
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+
+@pytest.fixture(scope="session")
+def postgres_databases(postgres_url: str) -> Iterator[PostgresDatabases]:
+    """Shared by the tests of a worker."""
+    databases = PostgresDatabases(postgres_url)
+    yield databases
+    asyncio.run(databases.drop_all())
 
 
 async def drop_schemas(url: str, schemas: Iterable[str]) -> None:

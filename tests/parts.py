@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from checks import reference
 
 ROOT = Path(__file__).parent.parent
 FIXTURES = Path(os.environ.get("OPENMEET_FIXTURES", ROOT.parent / "shared"))
@@ -51,9 +52,12 @@ PARTS = {
     "chromium": Part("the Chromium browser", "apt-get install chromium"),
     "node": Part("Node.js 20 or newer with npm", "apt-get install nodejs npm"),
     "compiler": Part("a C++ compiler and make", "apt-get install build-essential"),
+    "reference": Part("the reference PDS (it wants node and compiler)", "python -m checks.prepare"),
     "fixtures": Part("vectors and captured data beside the repository", "set OPENMEET_FIXTURES to their folder"),
     "strace": Part("strace", "apt-get install strace"),
     "curl": Part("curl", "apt-get install curl"),
+    "nginx": Part("the nginx web server", "apt-get install nginx-light"),
+    "caddy": Part("the Caddy web server", "apt-get install caddy"),
 }
 
 
@@ -73,12 +77,16 @@ def is_here(name: str) -> bool:
             return _node_is_recent()
         case "compiler":
             return shutil.which("g++") is not None and shutil.which("make") is not None
+        case "reference":
+            return reference.is_installed()
         case "fixtures":
             return (FIXTURES / "vectors").is_dir()
         case "strace":
             return shutil.which("strace") is not None
-        case "curl":
-            return shutil.which("curl") is not None
+        case "curl" | "caddy":
+            return shutil.which(name) is not None
+        case "nginx":
+            return shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin") is not None
         case _:
             raise KeyError(name)
 

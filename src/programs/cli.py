@@ -1,7 +1,8 @@
 """The ``openmeet`` command: a table of roles and nouns, and one import of whichever was chosen.
 
 Roles are plain names (``openmeet up``, ``openmeet event-processor``); operators' work is noun then verb (``openmeet records
-inspect``). Each module of the table has a Typer application named ``app``. Nothing else is imported here, so ``--help`` is
+inspect``). ``openmeet pds`` is both: alone it serves, with a verb (``openmeet pds account list``) it works on that server. Each
+module of the table has a Typer application named ``app``. Nothing else is imported here, so ``--help`` is
 quick and a role carries only what it needs. Exit status: 0 done, 1 refused, 2 misused.
 
 To add one: write the module, add its line. A test compares the table with what stands in ``programs/``.
@@ -14,6 +15,8 @@ from collections.abc import Mapping, Sequence
 from importlib import metadata
 from typing import Final
 
+from programs.commands.pds.verbs import VERBS as PDS_VERBS
+
 DONE: Final = 0
 REFUSED: Final = 1
 MISUSED: Final = 2
@@ -22,7 +25,7 @@ MISUSED: Final = 2
 ROLES: Final[Mapping[str, tuple[str, str]]] = {
     "up": ("programs.up", "The whole network on this machine, in one process"),
     "web": ("programs.web", "Pages and API of the events platform"),
-    "pds": ("programs.pds", "Aurora Locus, the Personal Data Server"),
+    "pds": ("programs.pds", "Aurora Locus, the Personal Data Server; with a verb, work on it"),
     "plc": ("programs.plc", "A did:plc directory for development"),
     "firehose-consumer": ("programs.firehose_consumer", "From event streams into the queue"),
     "event-processor": ("programs.event_processor", "From the queue into the database"),
@@ -31,13 +34,18 @@ ROLES: Final[Mapping[str, tuple[str, str]]] = {
 }
 
 NOUNS: Final[Mapping[str, tuple[str, str]]] = {
+    "calendar": ("programs.commands.calendar", "See what the importer understands of a calendar file"),
     "debts": ("programs.commands.debts", "What is owed outside and was given up"),
     "firehose": ("programs.commands.firehose", "Watch an event stream, verify captured frames"),
     "queue": ("programs.commands.queue", "What waits for the processor; dead letters"),
     "records": ("programs.commands.records", "Inspect how calendar records are understood"),
     "repo": ("programs.commands.repo", "Verify a repository file"),
+    "series": ("programs.commands.series", "See what a rule of recurring events means"),
     "sync": ("programs.commands.sync", "Sources, publications, what was not understood"),
 }
+
+# role -> its verbs, for roles that are also something to work on
+VERBS: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {"pds": PDS_VERBS}
 
 
 def help_text() -> str:
@@ -72,11 +80,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return DONE
     found = ROLES.get(chosen) or NOUNS.get(chosen)
     if found is None:
-        close = difflib.get_close_matches(chosen, [*ROLES, *NOUNS], n=1)
-        hint = f" Did you mean {close[0]}?" if close else ""
-        print(f"openmeet: there is no command {chosen!r}.{hint} Try: openmeet --help", file=sys.stderr)
-        return MISUSED
-    return _run(f"openmeet {chosen}", found[0], rest)
+        return _unknown("openmeet", chosen, [*ROLES, *NOUNS])
+    verbs = VERBS.get(chosen, {})
+    if rest and verbs and not rest[0].startswith("-"):
+        verb = verbs.get(rest[0])
+        if verb is None:
+            return _unknown(f"openmeet {chosen}", rest[0], list(verbs))
+        return _run(f"openmeet {chosen} {rest[0]}", verb[0], rest[1:])
+    status = _run(f"openmeet {chosen}", found[0], rest)
+    if verbs and "--help" in rest:
+        print(verbs_text(chosen, verbs))
+    return status
+
+
+def verbs_text(role: str, verbs: Mapping[str, tuple[str, str]]) -> str:
+    """What the help of a role says about its verbs."""
+    width = max(len(name) for name in verbs) + 2
+    lines = [f"Work on it (openmeet {role} VERB; VERB --help shows more):"]
+    return "\n".join([*lines, *(f"  {name:{width}}{what}" for name, (_, what) in verbs.items())])
+
+
+def _unknown(program: str, chosen: str, names: Sequence[str]) -> int:
+    close = difflib.get_close_matches(chosen, names, n=1)
+    hint = f" Did you mean {close[0]}?" if close else ""
+    print(f"{program}: there is no command {chosen!r}.{hint} Try: {program} --help", file=sys.stderr)
+    return MISUSED
 
 
 def _run(name: str, module: str, rest: list[str]) -> int:

@@ -5,11 +5,14 @@ from dataclasses import replace
 
 import typer
 
+from aurora_locus import reference_names
 from aurora_locus import settings as pds_settings
 from aurora_locus.app import open_server
 from groundwork.clock import SystemClock
+from groundwork.database.migrate import migrate_apart
 from groundwork.http.server import serve
 from groundwork.settings import read_file
+from groundwork.telemetry.logs import log
 from programs.command_line import SettingsFile, role
 from programs.running import VERSION, free_port, run_until_stopped, wait_for_stop
 
@@ -24,7 +27,12 @@ def main(settings_file: SettingsFile = None) -> None:
         # The public address of a development server names its port: it must be known before anything says it.
         settings = replace(settings, port=free_port(settings.bind_address))
 
+    unknown = reference_names.unknown(name for name, value in os.environ.items() if value)
+
     async def run() -> None:
+        if unknown:
+            log.warning("settings.not_used", names=[*map(reference_names.what_of, unknown)])
+        await migrate_apart(settings.database, "aurora_locus", "aurora_locus")
         async with open_server(settings, SystemClock(), version=VERSION) as server:
             serving = await serve(server.app, settings.bind_address, settings.port)
             typer.echo(f"Aurora Locus answers at {settings.url} (listening on {serving.url})")

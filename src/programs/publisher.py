@@ -9,7 +9,7 @@ from at_protocol.lexicon.catalog import Catalog
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.tid import TidClock
 from groundwork.mail.address import parse_address
-from groundwork.mail.contract import Mail
+from groundwork.mail.contract import Mail, Mailer
 from groundwork.outbox import pay
 from groundwork.outbox.bell import bell
 from groundwork.outbox.pay import Paying
@@ -17,12 +17,15 @@ from groundwork.queue.contract import Message
 from openmeet.debts.deliveries import Composer, Letter, Sender, mail_payer
 from openmeet.debts.kinds import Debt
 from openmeet.firehose import progress
+from openmeet.groups.letters import INVITATION_MAIL, SUCCESSION_MAIL, invitation_composer, succession_composer
 from openmeet.identities.custodial import Keeper, account_payer
 from openmeet.ingestion import dead_letters
 from openmeet.ingestion.backfill import backfill_payer
 from openmeet.ingestion.erasing import Erasing
 from openmeet.ingestion.fetching import subject_payer
 from openmeet.ingestion.refreshing import identity_payer
+from openmeet.letters.news import Letterhead, digest_composer, news_composer
+from openmeet.notifications.model import DIGEST_MAIL, NEWS_MAIL
 from openmeet.publication import payer
 from openmeet.publication.publisher import Publisher
 from openmeet.records.message import RecordMessage, encode
@@ -63,7 +66,7 @@ def payings(platform: Platform, keeper: Keeper) -> dict[str, Paying]:
     """Every kind of debt and how it is paid; a test compares the kinds with ``Debt``."""
     db, network, here = platform.db, platform.network, platform.here
     return {
-        Debt.MAIL: Paying(mail_payer(db, composers(platform), _send(platform))),
+        Debt.MAIL: Paying(mail_payer(db, composers(platform), sender(platform.mailer, platform.settings.public_url))),
         Debt.CUSTODIAL_ACCOUNT: Paying(account_payer(db, network, keeper)),
         Debt.REFRESH_IDENTITY: Paying(identity_payer(db, network, _erasing(platform))),
         Debt.FETCH_SUBJECT: Paying(subject_payer(db, network, here)),
@@ -83,15 +86,32 @@ def _erasing(platform: Platform) -> Erasing:
 
 def composers(platform: Platform) -> dict[str, Composer]:
     """Who writes which kind of mail."""
-    return {CODE_MAIL: code_composer(platform.code_key, platform.settings.site_name)}
+    name, url = platform.settings.site_name, platform.settings.public_url
+    head = Letterhead(platform.code_key, name, url)
+    return {
+        CODE_MAIL: code_composer(platform.code_key, name),
+        INVITATION_MAIL: invitation_composer(platform.code_key, name, url),
+        SUCCESSION_MAIL: succession_composer(name, url),
+        NEWS_MAIL: news_composer(head),
+        DIGEST_MAIL: digest_composer(head),
+    }
 
 
-def _send(platform: Platform) -> Sender:
-    host = urlsplit(platform.settings.public_url).hostname or "localhost"
+def sender(mailer: Mailer, public_url: str) -> Sender:
+    """Hands letters to the mailer; the right side of each Message-ID is the site's host."""
+    host = urlsplit(public_url).hostname or "localhost"
 
     async def send(letter: Letter, name: str) -> None:
-        await platform.mailer.send(
-            Mail(parse_address(letter.to), letter.subject, letter.text, message_id=f"<{name}@{host}>")
+        await mailer.send(
+            Mail(
+                parse_address(letter.to),
+                letter.subject,
+                letter.text,
+                message_id=f"<{name}@{host}>",
+                html=letter.html,
+                unsubscribe_url=letter.unsubscribe_url,
+                calendar=letter.calendar,
+            )
         )
 
     return send

@@ -9,9 +9,12 @@ from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Database
 from groundwork.outbox import owe
 from groundwork.telemetry.logs import log
+from openmeet.attendance import tasks as attendance
 from openmeet.events import tasks as events
 from openmeet.ingestion.tasks import reconcile
+from openmeet.notifications import tasks as notifications
 from openmeet.records import seen
+from openmeet.series.storing import roll_windows
 from openmeet.sign_in import tasks as sign_in
 from programs.platform import Platform
 from programs.worker import worker_role
@@ -31,8 +34,11 @@ class Chore:
 CHORES: dict[str, Chore] = {
     "expired_sign_ins": Chore(600, lambda platform: sign_in.forget_expired(platform.db)),
     "expired_drafts": Chore(3600, lambda platform: events.forget_expired_drafts(platform.db)),
+    "reminders": Chore(300, lambda platform: attendance.remind(platform.db)),
+    "sent_mails": Chore(3600, lambda platform: notifications.forget_sent_mails(platform.db)),
     "expired_parked_answers": Chore(3600, lambda platform: _expire_parked(platform.db)),
     "unread_repositories": Chore(3600, lambda platform: reconcile(platform.db)),
+    "series_windows": Chore(600, lambda platform: roll_windows(platform.db, platform.clock.now())),
     "paid_debts": Chore(3600, lambda platform: _forget_paid(platform.db)),
 }
 

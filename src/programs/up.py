@@ -5,6 +5,7 @@ What it makes it keeps in one folder, so that a second start finds everything as
 
 import contextlib
 import os
+import secrets
 import socket
 import sys
 import tempfile
@@ -20,7 +21,7 @@ import typer
 from starlette.types import ASGIApp
 
 from aurora_locus import settings as pds_settings
-from aurora_locus.accounts import creation, queries
+from aurora_locus.accounts import creation, queries, wishes
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.app import open_server
 from groundwork import private_file
@@ -54,7 +55,7 @@ class Ports:
     web: int
 
 
-# For `openmeet sync`, `openmeet queue` and the roles: `--settings var/settings.toml`.
+# For `openmeet sync`, `openmeet pds account` and the roles: `--settings var/settings.toml`.
 SETTINGS_FILE = "settings.toml"
 
 
@@ -132,14 +133,17 @@ async def network(folder: Path, ports: Ports, ready_file: Path | None = None) ->
         plc = await listen(directory, "plc", ports.plc)
         stack.push_async_callback(plc.stop)
 
-        pds_url = f"http://localhost:{ports.pds}"
-        pds = await stack.enter_async_context(open_server(_pds(folder, pds_url, plc.url, home), clock, version=VERSION))
+        uncounted = Secret(secrets.token_hex(16))  # known to the two of them, as long as they run
+        pds_wishes = replace(_pds(folder, ports.pds, plc.url, home), rate_limit_bypass_key=uncounted)
+        pds = await stack.enter_async_context(open_server(pds_wishes, clock, version=VERSION))
+        pds_url = pds_wishes.url
         pds_serving = await listen(pds.app, "pds", ports.pds)
         stack.push_async_callback(pds_serving.stop)
         await settle_in(pds.registry, home)
 
-        settings = checked(_platform(folder, ports, pds_url, plc.url, home))
-        keep_settings(settings, folder / SETTINGS_FILE)
+        wishes = replace(_platform(folder, ports, pds_url, plc.url, home), pds_rate_limit_bypass_key=uncounted)
+        settings = checked(wishes)
+        keep_settings(settings, pds_wishes, plc_settings, folder / SETTINGS_FILE)
         platform = await stack.enter_async_context(open_platform(settings, clock))
         await stack.enter_async_context(workers.running(platform))
         web = await listen(await site(platform), "web", ports.web)
@@ -168,11 +172,13 @@ async def listen(app: ASGIApp, name: str, port: int) -> Serving:
         raise Refused(f"{refused.why} Is another network running? Another port: --{name}-port.") from refused
 
 
-def _pds(folder: Path, url: str, plc_url: str, home: Household) -> pds_settings.Settings:
+def _pds(folder: Path, port: int, plc_url: str, home: Household) -> pds_settings.Settings:
     return pds_settings.checked(
         pds_settings.Settings(
             hostname="localhost",
-            public_url=url,
+            service_name="Aurora Locus",
+            port=port,
+            public_url=f"http://localhost:{port}",
             data_directory=folder / "pds",
             did_plc_url=plc_url,
             admin_password=Secret(home.admin_password),
@@ -205,27 +211,43 @@ async def settle_in(registry: Registry, home: Household) -> None:
             known = await queries.find_by_handle(reader, person.handle)
         if known is None:
             try:
-                await creation.create(registry, creation.Wish(person.handle, person.email, person.password))
+                await creation.create(registry, wishes.Wish(person.handle, person.email, person.password))
             except Refused as refused:
                 raise Refused(f"The account {person.handle} could not be made: {refused.why}") from refused
 
 
-def keep_settings(settings: Settings, path: Path) -> None:
-    """Write what the operator's commands need to work on this network; there is no secret in it."""
-    kept = {
-        "data_directory": str(settings.data_directory),
-        "public_url": settings.public_url,
-        "pds_url": settings.pds_url,
-        "pds_handle_domain": settings.pds_handle_domain,
-        "plc_url": settings.plc_url,
-        "firehose_urls": list(settings.firehose_urls),
-        "dev_mode": settings.dev_mode,
-        "dev_mailbox": settings.dev_mailbox,
-        "allow_private_addresses": settings.allow_private_addresses,
+def keep_settings(settings: Settings, pds: pds_settings.Settings, plc: PlcSettings, path: Path) -> None:
+    """Write what the operator's commands need to work on this network. The administrator's password is in it."""
+    tables: dict[str, dict[str, object]] = {
+        "openmeet": {
+            "data_directory": str(settings.data_directory),
+            "public_url": settings.public_url,
+            "pds_url": settings.pds_url,
+            "pds_handle_domain": settings.pds_handle_domain,
+            "plc_url": settings.plc_url,
+            "firehose_urls": list(settings.firehose_urls),
+            "dev_mode": settings.dev_mode,
+            "dev_mailbox": settings.dev_mailbox,
+            "allow_private_addresses": settings.allow_private_addresses,
+        },
+        "pds": {
+            "hostname": pds.hostname,
+            "port": pds.port,
+            "public_url": pds.public_url,
+            "data_directory": str(pds.data_directory),
+            "did_plc_url": pds.did_plc_url,
+            "admin_password": pds.admin_password.reveal(),
+            "dev_mode": pds.dev_mode,
+        },
+        "plc": {"port": plc.port, "data_directory": str(plc.data_directory)},
     }
-    # JSON's texts, lists and truth values are TOML's as well.
-    lines = [f"{name} = {msgspec.json.encode(value).decode()}" for name, value in kept.items()]
-    path.write_text("[openmeet]\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    # JSON's texts, numbers, lists and truth values are TOML's as well.
+    lines = [
+        line
+        for table, kept in tables.items()
+        for line in (f"[{table}]", *(f"{name} = {msgspec.json.encode(value).decode()}" for name, value in kept.items()))
+    ]
+    private_file.write(path, "\n".join([*lines, ""]).encode())
 
 
 def greeting(ready: Ready) -> str:
@@ -248,12 +270,15 @@ def greeting(ready: Ready) -> str:
     login = msgspec.json.encode({"identifier": ana.handle, "password": ana.password}).decode()
     width = max(len(person.handle) for person in ready.people) + 2
     people = "\n".join(f"  {person.handle:{width}}{person.password}" for person in ready.people)
+    command, kept = os.path.relpath(sys.argv[0]), os.path.relpath(ready.settings)
     call, json = f"curl -s {ready.pds}/xrpc/com.atproto", "-H 'Content-Type: application/json'"
     return f"""
 OpenMeet       {ready.openmeet}
   mailbox      {ready.openmeet}/dev/mail   (sign-in codes arrive here)
   API          {ready.openmeet}/api/openapi.json
 Aurora Locus   {ready.pds}
+  accounts     {ready.pds}/account   (sign in as {ana.handle})
+  operators    {ready.pds}/admin     (admin, {ready.admin_password})
 PLC directory  {ready.plc}
 
 Accounts on the PDS; handle and password also open a session in OpenMeet:
@@ -264,6 +289,8 @@ Open a session, create an event record, read it back:
   URI=$({call}.repo.createRecord {json} -H "Authorization: Bearer $TOKEN" -d '{record}' | sed -E 's/.*"uri":"([^"]+)".*/\\1/')
   {call}.repo.getRecord"?repo={ana.handle}&collection={collection}&rkey=${{URI##*/}}"
 
-For operators: {os.path.relpath(sys.argv[0])} sync status --settings {os.path.relpath(ready.settings)}
+For operators:
+  {command} sync status --settings {kept}
+  {command} pds account list --settings {kept}
 Ctrl-C stops it; a second start finds everything as it was.
 """

@@ -37,7 +37,7 @@ def run_worker(work: Work, what: str, settings_file: Path | None) -> None:
 
     async def run() -> None:
         async with open_platform(settings, SystemClock()) as platform, watched(platform), stopping() as stop:
-            say(f"{what} This one is at work for {settings.public_url}; Ctrl-C stops it.")
+            say(f"{what.removesuffix(' until stopped.')} for {settings.public_url}. Ctrl-C stops it.")
             await work(platform, stop)
 
     run_until_stopped(run)

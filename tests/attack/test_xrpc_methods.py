@@ -73,7 +73,7 @@ async def test_no_method_breaks(town: Town) -> None:
         {"authorization": "Bearer x.y.z"},
     ]
     wrong = []
-    for number, nsid in enumerate(sorted(table(town.pds.registry).methods)):
+    for number, nsid in enumerate(sorted(table(town.pds.registry, town.pds.labels).methods)):
         garbage = Garbage(SEED + number, known)
         for _ in range(ROUNDS):
             asked, answer = await _ask(town, garbage, nsid, callers)

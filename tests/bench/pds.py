@@ -130,7 +130,7 @@ async def make_accounts(registry: Registry, count: int, done: Callable[[int], No
             for number, (account, beginning) in enumerate(zip(some, begun, strict=True), first):
                 handle = parse_handle(f"person{number}.test")
                 hosting.create(w, beginning, Status.ACTIVE)
-                queries.insert(w, account.did, handle, email=None, password_hash=None, deactivated_at=None)
+                queries.insert(w, account.did, handle, email=None, password_hash=None)
                 registry.repositories.keys.make_current(w, account.did, account.key)
                 hosting.announce_creation(w, registry.repositories, handle, beginning)
 

@@ -28,6 +28,10 @@ async def up(tmp_path_factory: pytest.TempPathFactory):
         yield running
 
 
+def is_private(path: Path) -> bool:
+    return path.stat().st_mode & 0o077 == 0
+
+
 def names_in(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
@@ -56,6 +60,21 @@ async def title_here(up: Up, uri: str) -> str:
     return await eventually(look)
 
 
+async def test_the_settings_file_opens_the_operators_tools(up: Up):
+    """What was printed for operators works: on the platform's database, on the PDS's, and on the running PDS."""
+    kept = up.ready["settings"]
+    assert is_private(Path(kept))
+    for arguments, said in (
+        (("sync", "status"), up.pds.replace("http", "ws", 1)),
+        (("pds", "account", "list"), "ana.test"),
+        (("pds", "verify"), "Everything is whole."),
+    ):
+        command = [OPENMEET, *arguments, "--settings", kept]
+        done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert said in done.stdout
+
+
 async def test_everything_answers(up: Up):
     """Pages, API, PDS and directory answer as soon as the ready file is there."""
     addresses = (
@@ -65,6 +84,7 @@ async def test_everything_answers(up: Up):
         f"{up.openmeet}/health/ready",
         f"{up.pds}/xrpc/_health",
         f"{up.pds}/xrpc/com.atproto.server.describeServer",
+        f"{up.pds}/",
         f"{up.plc}/_health",
     )
     assert {url: (await get(url)).status_code for url in addresses} == dict.fromkeys(addresses, 200)

@@ -36,7 +36,7 @@ async def test_openmeet(opened: Opened) -> None:
 
 
 async def test_aurora_locus(opened: Opened) -> None:
-    assert served(opened.pds.app) == documented("Other addresses of Aurora Locus", OPERATORS)
+    assert served(opened.pds.app) == documented("Other addresses of Aurora Locus", "Pages of Aurora Locus", OPERATORS)
 
 
 async def test_plc_directory(opened: Opened) -> None:
@@ -44,7 +44,7 @@ async def test_plc_directory(opened: Opened) -> None:
 
 
 async def test_methods_with_their_kind_and_caller(opened: Opened) -> None:
-    methods = table(opened.pds.registry)
+    methods = table(opened.pds.registry, opened.pds.labels)
     in_code = {(one.nsid, one.kind, one.need.value) for one in methods.methods.values()}
     in_code |= {(nsid, "subscription", "nothing") for nsid in methods.subscriptions}
     assert in_code == {(bare(nsid), kind, need) for nsid, kind, need, _ in section(PAGE, "Methods of Aurora Locus")}

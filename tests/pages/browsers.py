@@ -20,6 +20,8 @@ from groundwork.telemetry.metrics import Metrics
 from openmeet.app import create_app
 from openmeet.debts.deliveries import Letter, mail_payer
 from openmeet.debts.kinds import Debt
+from openmeet.letters.news import Letterhead, digest_composer, news_composer
+from openmeet.notifications.model import DIGEST_MAIL, NEWS_MAIL
 from openmeet.settings import Settings
 from openmeet.sign_in.letters import code_composer
 from openmeet.sign_in.model import CODE_MAIL
@@ -50,7 +52,12 @@ class Town:
         async def send(letter: Letter, name: str) -> None:
             await self.box.send(Mail(parse_address(letter.to), letter.subject, letter.text, f"<{name}@openmeet.test>"))
 
-        composers = {CODE_MAIL: code_composer(CODE_KEY, "OpenMeet")}
+        head = Letterhead(CODE_KEY, "OpenMeet", self.url)
+        composers = {
+            CODE_MAIL: code_composer(CODE_KEY, "OpenMeet"),
+            NEWS_MAIL: news_composer(head),
+            DIGEST_MAIL: digest_composer(head),
+        }
         await pay.run_once(self.db, {Debt.MAIL: Paying(mail_payer(self.db, composers, send))})
 
 
@@ -125,7 +132,8 @@ async def small_targets(page: Page) -> list[str]:
           .filter((one) => {
             const box = one.getBoundingClientRect();
             const inText = one.closest('p, .prose, .skip, .event-card h3');
-            const labelled = one.matches('[type=radio]') && one.closest('label').getBoundingClientRect().height >= 43.5;
+            const label = one.matches('[type=radio], [type=checkbox]') && one.closest('label');
+            const labelled = label && label.getBoundingClientRect().height >= 43.5;
             return box.width && box.height && box.height < 43.5 && !inText && !labelled;
           })
           .map((one) => one.outerHTML.slice(0, 100))"""

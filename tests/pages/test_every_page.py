@@ -1,6 +1,8 @@
 """Every page at phone and desk width, in both colour schemes: nothing sideways, targets large enough, no complaint of
 the accessibility checker, nothing the content policy had to stop."""
 
+from datetime import datetime
+
 import pytest
 from axe_playwright_python.async_playwright import Axe
 
@@ -12,10 +14,17 @@ from openmeet.events import actions as events
 from openmeet.events.model import Event
 from openmeet.ingestion import conflicts
 from openmeet.ingestion.merge import Decision, Policy, Side, encode_edits
+from openmeet.notifications.links import Link, Purpose, token_for
+from openmeet.recurrence.pattern import pattern
+from openmeet.recurrence.rule import parse_rule
+from openmeet.series import actions as series
+from openmeet.series import attending
+from openmeet.series.model import SeriesSlug, Template, Timing
 from openmeet.sign_in import actions as sign_in
 from openmeet.sign_in.model import SessionKind
 from openmeet.users import actions as users
-from tests.openmeet.site_under_test import event_by, person
+from openmeet.users.model import Caller
+from tests.openmeet.site_under_test import CODE_KEY, event_by, person
 from tests.pages.browsers import DESK, PHONE, context, sideways, small_targets
 from tests.parts import needs
 
@@ -51,6 +60,9 @@ async def furnished(openmeet) -> tuple[str, dict[str, str]]:
         )
         await hosting.cancel(tx, ana, cancelled.slug, "The path is closed.")
         await merged_into(tx, open_event)
+        rehearsals = await series_by(tx, ana, ben)
+        stop = await token_for(tx, CODE_KEY, Link(ben.user_id, Purpose.UNSUBSCRIBE, "changes"))
+        answer = await token_for(tx, CODE_KEY, Link(ben.user_id, Purpose.ANSWER, open_event.id))
         session = await sign_in.open_session(tx, ana.user_id, SessionKind.BROWSER)
     paths = {
         "home": "/",
@@ -62,15 +74,33 @@ async def furnished(openmeet) -> tuple[str, dict[str, str]]:
         "cancel": f"/events/{open_event.slug}/cancel",
         "delete": f"/events/{open_event.slug}/delete",
         "what was merged": f"/events/{open_event.slug}/merged",
+        "series": f"/series/{rehearsals}",
+        "edit series": f"/series/{rehearsals}/edit",
+        "cancel series": f"/series/{rehearsals}/cancel",
+        "pause series": f"/series/{rehearsals}/pause",
+        "delete series": f"/series/{rehearsals}/delete",
         "my events": "/my/events?which=hosting",
         "my empty list": "/my/events?which=waiting",
         "news": "/notifications",
         "profile": "/settings/profile",
+        "what one hears of": "/settings/notifications",
+        "stop mail": f"/mail/stop/{stop}",
+        "answer from a mail": f"/mail/answer/{answer}",
         "welcome": "/welcome",
         "mailbox": "/dev/mail",
         "absent": "/nowhere",
     }
     return session.token, paths
+
+
+async def series_by(tx: Transaction, host: Caller, guest: Caller) -> SeriesSlug:
+    """A series with a cancelled date, one with a limit, answers and a reason."""
+    timing = Timing(pattern(datetime(2026, 2, 3, 19), "Europe/Berlin", parse_rule("FREQ=WEEKLY;BYDAY=TU,TH")), None)  # noqa: DTZ001  # wall time is naive
+    made = await series.create(tx, host, Template(LONG, "Bring a stand.", capacity=12), timing)
+    await attending.answer_all(tx, guest, made.slug, Reply.GOING)
+    locked = await series.lock_own(tx, host, made.slug)
+    await series.cancel_dates(tx, locked, ["2026-03-10T19:00:00"], "The hall is closed.")
+    return made.slug
 
 
 async def merged_into(tx: Transaction, event: Event) -> None:
@@ -92,7 +122,7 @@ async def merged_into(tx: Transaction, event: Event) -> None:
 async def test_pages_are_fit_to_be_used(browser, openmeet, size, scheme, signed_in):
     token, paths = await furnished(openmeet)
     if not signed_in:
-        paths = {name: paths[name] for name in ("home", "event", "cancelled event", "new", "absent")}
+        paths = {name: paths[name] for name in ("home", "event", "cancelled event", "series", "new", "absent")}
         paths |= {"sign in": "/sign-in", "sign up": "/sign-up", "code": "/sign-in/code?challenge=x"}
     found = []
     async with context(browser, openmeet, viewport=size, color_scheme=scheme) as opened:
@@ -114,7 +144,7 @@ async def test_text_at_200_percent_still_fits_a_phone(browser, openmeet):
     _, paths = await furnished(openmeet)
     async with context(browser, openmeet) as opened:
         page = await opened.new_page()
-        for name in ("home", "event", "new"):
+        for name in ("home", "event", "series", "new"):
             await page.goto(paths[name])
             await page.evaluate("document.documentElement.style.fontSize = '200%'")
             assert await sideways(page) <= 0, name

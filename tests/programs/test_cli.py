@@ -12,10 +12,12 @@ from tests.parts import ROOT
 
 import programs
 import programs.commands
+import programs.commands.pds
 from groundwork.errors import Refused
 from programs import cli
 
 TABLE = {**cli.ROLES, **cli.NOUNS}
+VERBS = {f"{role} {verb}": entry for role, verbs in cli.VERBS.items() for verb, entry in verbs.items()}
 
 
 def openmeet(*arguments: str, python: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
@@ -71,11 +73,14 @@ def test_a_misspelt_name_gets_a_hint(capsys):
     assert "Did you mean records?" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", TABLE)
+@pytest.mark.parametrize("name", [*TABLE, *VERBS])
 def test_every_entry_is_a_typer_application_with_help(name, capsys):
-    assert isinstance(importlib.import_module(TABLE[name][0]).app, typer.Typer)
-    assert cli.main([name, "--help"]) == 0
-    assert f"openmeet {name}" in capsys.readouterr().out
+    assert isinstance(importlib.import_module({**TABLE, **VERBS}[name][0]).app, typer.Typer)
+    assert cli.main([*name.split(), "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert f"openmeet {name}" in shown
+    # What looks like a name of one, ``did:key:``, is made a picture.
+    assert [character for character in shown if ord(character) >= 0x1F300] == []
 
 
 @pytest.mark.parametrize("name", cli.ROLES)
@@ -102,11 +107,12 @@ def test_every_application_has_an_entry():
     modules = [
         *(f"programs.{found.name}" for found in pkgutil.iter_modules(programs.__path__)),
         *(f"programs.commands.{found.name}" for found in pkgutil.iter_modules(programs.commands.__path__)),
+        *(f"programs.commands.pds.{found.name}" for found in pkgutil.iter_modules(programs.commands.pds.__path__)),
     ]
     applications = {
         name for name in modules if isinstance(getattr(importlib.import_module(name), "app", None), typer.Typer)
     }
-    assert applications == {module for module, _ in TABLE.values()}
+    assert applications == {module for module, _ in (*TABLE.values(), *VERBS.values())}
 
 
 def run_app(monkeypatch, command) -> int:
@@ -117,6 +123,28 @@ def run_app(monkeypatch, command) -> int:
     monkeypatch.setitem(sys.modules, module.__name__, module)
     monkeypatch.setattr(cli, "NOUNS", {"records": (module.__name__, "A sample")})
     return cli.main(["records"])
+
+
+def test_role_with_verbs_serves_alone_and_works_with_a_verb(monkeypatch, capsys):
+    """``openmeet pds`` serves; ``openmeet pds count`` counts; a misspelt verb serves nothing."""
+    module, role = types.ModuleType("programs.commands.pds.sample"), types.ModuleType("programs.sample_role")
+    module.app, role.app = typer.Typer(), typer.Typer()
+    module.app.command()(lambda: typer.echo("counted"))
+    role.app.command()(lambda: typer.echo("served"))
+    for one in (module, role):
+        monkeypatch.setitem(sys.modules, one.__name__, one)
+    monkeypatch.setattr(cli, "ROLES", {"pds": (role.__name__, "A sample")})
+    monkeypatch.setattr(cli, "VERBS", {"pds": {"count": (module.__name__, "Counts")}})
+    assert cli.main(["pds"]) == 0
+    assert capsys.readouterr().out == "served\n"
+    assert cli.main(["pds", "count"]) == 0
+    assert capsys.readouterr().out == "counted\n"
+    assert cli.main(["pds", "coutn"]) == 2
+    assert capsys.readouterr().err == (
+        "openmeet pds: there is no command 'coutn'. Did you mean count? Try: openmeet pds --help\n"
+    )
+    assert cli.main(["pds", "--help"]) == 0
+    assert "  count  Counts" in capsys.readouterr().out
 
 
 def test_done_is_0_and_a_refusal_is_1_with_its_sentence(monkeypatch, capsys):

@@ -25,6 +25,21 @@ class DidNotStart(AssertionError):
     """A program ended, or did not answer, before it was ready; what it printed is in the message."""
 
 
+async def wait_until_ready(process: asyncio.subprocess.Process, url: str, patience_seconds: float) -> bool:
+    """Whether the address answered 200 before the process ended or patience did."""
+    deadline = asyncio.get_running_loop().time() + patience_seconds
+    async with ClientSession(timeout=ClientTimeout(total=2)) as session:
+        while asyncio.get_running_loop().time() < deadline and process.returncode is None:
+            try:
+                async with session.get(url) as answer:
+                    if answer.status == 200:
+                        return True
+            except (ClientError, TimeoutError):
+                pass
+            await asyncio.sleep(0.05)
+    return False
+
+
 @dataclass
 class Program:
     """One role (``pds``, ``plc``, ``web`` …) with its environment; ``ready_url`` answers 200 when it is ready."""
@@ -45,25 +60,8 @@ class Program:
             self.process = await asyncio.create_subprocess_exec(
                 OPENMEET, self.role, *self.arguments, env={**inherited, **self.environment}, stdout=log, stderr=log
             )
-        if self.ready_url is not None:
-            await self._wait_until_ready(patience_seconds)
-
-    async def _wait_until_ready(self, patience_seconds: float) -> None:
-        assert self.process is not None
-        assert self.ready_url is not None
-        deadline = asyncio.get_running_loop().time() + patience_seconds
-        async with ClientSession(timeout=ClientTimeout(total=2)) as session:
-            while asyncio.get_running_loop().time() < deadline:
-                if self.process.returncode is not None:
-                    break
-                try:
-                    async with session.get(self.ready_url) as answer:
-                        if answer.status == 200:
-                            return
-                except (ClientError, TimeoutError):
-                    pass
-                await asyncio.sleep(0.05)
-        raise DidNotStart(f"{self.role} is not ready (exit {self.process.returncode}):\n{self.said()[-4000:]}")
+        if self.ready_url and not await wait_until_ready(self.process, self.ready_url, patience_seconds):
+            raise DidNotStart(f"{self.role} is not ready (exit {self.process.returncode}):\n{self.said()[-4000:]}")
 
     def said(self) -> str:
         """Everything it printed so far."""

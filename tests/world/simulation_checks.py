@@ -120,7 +120,8 @@ async def _owed(db: Database) -> list[tuple[Any, ...]]:
             f"select kind, subject_id, state, attempts, reason, uri from publications where state in {UNFINISHED}"
         )
         debts = await reader.fetch(
-            "select kind, subject, state, attempts, reason from debts where state in ('due', 'leased')"
+            # Nobody of this world reads mail, and no program here sends any.
+            "select kind, subject, state, attempts, reason from debts where state in ('due', 'leased') and kind <> 'mail'"
         )
     return [tuple(row) for row in [*publications, *debts]]
 

@@ -1,4 +1,4 @@
-"""docs/specifications.md claims nothing that no test shows."""
+"""docs/specs.md claims nothing that no test shows."""
 
 import re
 
@@ -7,7 +7,7 @@ import pytest
 from tests.ledgers.named_tests import ROOT, exists
 from tests.ledgers.tables import rows
 
-ROWS = rows("specifications.md")
+ROWS = rows("specs.md")
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])

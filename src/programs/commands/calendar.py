@@ -1,0 +1,145 @@
+"""``openmeet calendar inspect FILE.ics``: what the importer understands of a calendar file, component by component."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from groundwork.clock import SystemClock
+from groundwork.errors import InvalidInput, TooLarge
+from openmeet.calendars.model import ReadCalendar, ReadEvent
+from openmeet.calendars.reading import read_calendars
+from openmeet.recurrence.expansion import Occurrence, following
+from openmeet.recurrence.sentence import describe
+from openmeet.recurrence.wall_time import local_of
+from programs.command_line import AsJson, noun, print_json, say
+
+app = noun("Calendar files.")
+
+NEXT_DATES = 3
+
+
+@app.command()
+def inspect(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="An iCalendar file (.ics).")],
+    as_json: AsJson = False,
+) -> None:
+    """Show every event as it is understood, its next dates, and warnings about what was not. Exits with 1 for no calendar."""
+    try:
+        calendars = read_calendars(file.read_bytes())
+    except (InvalidInput, TooLarge) as refused:
+        if as_json:
+            print_json({"file": str(file), "refused": refused.why})
+        else:
+            say(f"{file}: {refused.why}", err=True)
+        raise typer.Exit(1) from None
+    if as_json:
+        print_json({"file": str(file), "calendars": [_calendar(calendar) for calendar in calendars]})
+        return
+    for calendar in calendars:
+        for line in lines_of(calendar):
+            say(line)
+
+
+def lines_of(calendar: ReadCalendar) -> Iterator[str]:
+    """A calendar for people."""
+    about = [calendar.zone_name or "no time zone of its own", f"{len(calendar.events)} events"]
+    if calendar.method:
+        about.append(calendar.method)
+    yield f"{calendar.name or 'A calendar without a name'} ({', '.join(about)})"
+    yield from (f"  WARNING {warning}" for warning in calendar.warnings)
+    for event in calendar.events:
+        yield f"{event.number:5}  {event.summary or '(no title)'}{_state(event)}"
+        yield f"       {_when(event)}"
+        if event.location:
+            yield f"       {' '.join(event.location.split())}"
+        if event.overrides is None and (event.pattern.rule or event.pattern.added):
+            yield f"       next {', '.join(_short(event, one) for one in _next(event)) or 'nothing, it is over'}"
+        yield from (f"       WARNING {warning}" for warning in event.warnings)
+    for number, name in calendar.others:
+        yield f"{number:5}  {name} is no event and was left out"
+
+
+def _state(event: ReadEvent) -> str:
+    words = []
+    if event.is_cancelled:
+        words.append("cancelled")
+    if event.is_tentative:
+        words.append("not certain")
+    if not event.has_own_uid:
+        words.append("without UID")
+    return f" ({', '.join(words)})" if words else ""
+
+
+def _when(event: ReadEvent) -> str:
+    zone = event.pattern.zone_name or "UTC"
+    words = describe(event.pattern)
+    if event.overrides is not None:
+        to = " and what follows" if event.overrides.and_following else ""
+        words = f"{words}, instead of {event.overrides.original:%Y-%m-%d %H:%M}{to}"
+    length = "" if event.length is None else f", {_length(event)}"
+    return f"{words} ({zone}{', as no zone is given' if event.is_floating else ''}){length}"
+
+
+def _length(event: ReadEvent) -> str:
+    assert event.length is not None  # noqa: S101  # asked where there is one
+    if event.pattern.is_all_day:
+        return f"{event.length.days} day{'' if event.length.days == 1 else 's'}"
+    minutes = round(event.length.total_seconds() / 60)
+    return f"{minutes // 60} h {minutes % 60:02} min"
+
+
+def _next(event: ReadEvent) -> list[Occurrence]:
+    return following(event.pattern, SystemClock().now(), NEXT_DATES)
+
+
+def _short(event: ReadEvent, one: Occurrence) -> str:
+    local = local_of(one.at, event.pattern.zone_name or "UTC")
+    return local.date().isoformat() if event.pattern.is_all_day else f"{local:%Y-%m-%d %H:%M}"
+
+
+def _calendar(calendar: ReadCalendar) -> dict[str, Any]:
+    return {
+        "name": calendar.name,
+        "timeZone": calendar.zone_name,
+        "description": calendar.description,
+        "color": calendar.color,
+        "method": calendar.method,
+        "zones": calendar.zones,
+        "events": [_event(event) for event in calendar.events],
+        "leftOut": [{"component": number, "kind": kind} for number, kind in calendar.others],
+        "warnings": calendar.warnings,
+    }
+
+
+def _event(event: ReadEvent) -> dict[str, Any]:
+    made = event.pattern
+    return {
+        "component": event.number,
+        "uid": event.uid,
+        "hasOwnUid": event.has_own_uid,
+        "starts": made.start.date().isoformat() if made.is_all_day else made.start.isoformat(),
+        "minutes": None if event.length is None else round(event.length.total_seconds() / 60),
+        "timeZone": made.zone_name,
+        "isFloating": event.is_floating,
+        "isAllDay": made.is_all_day,
+        "rule": None if made.rule is None else str(made.rule),
+        "sentence": describe(made),
+        "leftOut": [at.isoformat() for at in made.left_out],
+        "added": [at.isoformat() for at in made.added],
+        "overrides": None
+        if event.overrides is None
+        else {"original": event.overrides.original.isoformat(), "andFollowing": event.overrides.and_following},
+        "summary": event.summary,
+        "description": event.description,
+        "location": event.location,
+        "coordinates": event.coordinates,
+        "url": event.url,
+        "isCancelled": event.is_cancelled,
+        "isTentative": event.is_tentative,
+        "sequence": event.sequence,
+        "categories": event.categories,
+        "next": [_short(event, at) for at in _next(event)] if event.overrides is None else [],
+        "warnings": event.warnings,
+    }

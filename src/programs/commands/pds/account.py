@@ -1,0 +1,252 @@
+"""``openmeet pds account …``: accounts of the running server, over its administration API."""
+
+import secrets
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from groundwork.errors import Failure, InvalidInput, NotFound, Refused
+from programs.command_line import AsJson, SettingsFile, noun, print_json, say
+from programs.commands.pds.opening import bars
+from programs.commands.pds.reaching import Administration, ServerUrl, run_on_server
+
+app = noun("Accounts of a running Aurora Locus. Each act is noted in its audit log.")
+
+ADMIN = "com.atproto.admin"
+PAGE = 100
+
+Identifier = Annotated[str, typer.Argument(help="Handle, DID or e-mail address.")]
+Identifiers = Annotated[list[str], typer.Argument(help="Handles, DIDs or e-mail addresses.")]
+FromInput = Annotated[bool, typer.Option("--password-stdin", help="Read the password from the first line of input.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+
+
+@app.command()
+def create(
+    handle: Annotated[str, typer.Argument(help="The whole handle.")],
+    email: Annotated[str, typer.Argument(help="The owner's address.")],
+    password_stdin: FromInput = False,
+    settings_file: SettingsFile = None,
+    url: ServerUrl = "",
+    as_json: AsJson = False,
+) -> None:
+    """Make an account, without an invite; a password that is not given is made and shown once."""
+    password, is_made = _password(from_input=password_stdin)
+
+    async def act(server: Administration) -> None:
+        wish = {"handle": handle, "email": email, "password": password}
+        made = await server.procedure("com.atproto.server.createAccount", wish)
+        shown = {"did": made["did"], "handle": made["handle"]} | ({"password": password} if is_made else {})
+        if as_json:
+            print_json(shown)
+            return
+        for name, value in shown.items():
+            say(f"{name:10}{value}")
+
+    run_on_server(settings_file, url, act)
+
+
+@app.command("list")
+def list_accounts(
+    email: Annotated[str, typer.Option(help="Only those with this part in their address.")] = "",
+    settings_file: SettingsFile = None,
+    url: ServerUrl = "",
+    as_json: AsJson = False,
+) -> None:
+    """Every account, in the order of their DIDs."""
+
+    async def show(server: Administration) -> None:
+        found = [one async for one in _all(server, email)]
+        if as_json:
+            print_json(found)
+            return
+        for one in found:
+            say(f"{one['handle']:32} {one.get('email', '-'):32} {one['did']}")
+        if not found:
+            say("There is none.")
+
+    run_on_server(settings_file, url, show)
+
+
+@app.command()
+def show(
+    identifier: Identifier, settings_file: SettingsFile = None, url: ServerUrl = "", as_json: AsJson = False
+) -> None:
+    """One account and what was decided about it."""
+
+    async def look(server: Administration) -> None:
+        did = await _find(server, identifier)
+        account = await server.query(f"{ADMIN}.getAccountInfo", {"did": did})
+        decided = await server.query(f"{ADMIN}.getSubjectStatus", {"did": did})
+        hosting = await server.query("com.atproto.sync.getRepoStatus", {"did": did})
+        account["takedown"] = decided.get("takedown", {})
+        account["status"] = "active" if hosting["active"] else hosting.get("status", "inactive")
+        if as_json:
+            print_json(account)
+            return
+        for name in ("did", "handle", "email", "emailConfirmedAt", "status", "indexedAt", "invitesDisabled"):
+            if name in account:
+                say(f"{name:18}{account[name]}")
+        if account["takedown"].get("ref"):
+            say(f"{'taken down under':18}{account['takedown']['ref']}")
+        say(f"{'invites':18}{len(account.get('invites', []))}")
+
+    run_on_server(settings_file, url, look)
+
+
+@app.command()
+def reset_password(
+    identifier: Identifier,
+    password_stdin: FromInput = False,
+    letter: Annotated[
+        bool, typer.Option("--letter", help="Send its owner a code instead; nothing changes yet.")
+    ] = False,
+    settings_file: SettingsFile = None,
+    url: ServerUrl = "",
+    as_json: AsJson = False,
+) -> None:
+    """Give an account another password, made and shown once; every session of it ends."""
+    password, is_made = ("", False) if letter else _password(from_input=password_stdin)
+
+    async def act(server: Administration) -> None:
+        did = await _find(server, identifier)
+        shown: dict[str, object] = {"did": did}
+        if letter:
+            account = await server.query(f"{ADMIN}.getAccountInfo", {"did": did})
+            if "email" not in account:
+                raise Refused(f"{identifier} has no e-mail address.")
+            await server.procedure("com.atproto.server.requestPasswordReset", {"email": account["email"]})
+            shown["sent"] = True
+        else:
+            await server.procedure(f"{ADMIN}.updateAccountPassword", {"did": did, "password": password})
+            shown |= {"password": password} if is_made else {}
+        if as_json:
+            print_json(shown)
+        elif letter:
+            say("A letter with a code is on its way.")
+        else:
+            say(f"{identifier} has another password{f': {password}' if is_made else ''}")
+
+    run_on_server(settings_file, url, act)
+
+
+@app.command()
+def takedown(
+    identifiers: Identifiers,
+    reference: Annotated[str, typer.Option(help="The number of a case.")] = "",
+    settings_file: SettingsFile = None,
+    url: ServerUrl = "",
+    as_json: AsJson = False,
+) -> None:
+    """Show nothing of these accounts any more; their owners can still export and move away."""
+    decision = {"applied": True} | ({"ref": reference} if reference else {})
+    _each(identifiers, "taking down", settings_file, url, _decide(decision), as_json=as_json)
+
+
+@app.command()
+def restore(
+    identifiers: Identifiers, settings_file: SettingsFile = None, url: ServerUrl = "", as_json: AsJson = False
+) -> None:
+    """Lift the takedown of these accounts."""
+    _each(identifiers, "restoring", settings_file, url, _decide({"applied": False}), as_json=as_json)
+
+
+@app.command()
+def delete(
+    identifiers: Identifiers,
+    yes: Yes = False,
+    settings_file: SettingsFile = None,
+    url: ServerUrl = "",
+    as_json: AsJson = False,
+) -> None:
+    """Delete these accounts for good, with everything they have here."""
+    if not yes:
+        if not sys.stdin.isatty():
+            raise Refused("Nothing brings a deleted account back. Say --yes where nobody can be asked.")
+        typer.confirm(f"Delete {', '.join(identifiers)} for good?", abort=True)
+
+    async def act(server: Administration, did: str) -> None:
+        await server.procedure(f"{ADMIN}.deleteAccount", {"did": did})
+
+    _each(identifiers, "deleting", settings_file, url, act, as_json=as_json)
+
+
+def _decide(takedown: Mapping[str, object]) -> Callable[[Administration, str], Awaitable[None]]:
+    async def act(server: Administration, did: str) -> None:
+        subject = {"$type": f"{ADMIN}.defs#repoRef", "did": did}
+        await server.procedure(f"{ADMIN}.updateSubjectStatus", {"subject": subject, "takedown": takedown})
+
+    return act
+
+
+def _each(
+    identifiers: list[str],
+    what: str,
+    settings_file: Path | None,
+    url: str,
+    act: Callable[[Administration, str], Awaitable[None]],
+    *,
+    as_json: bool,
+) -> None:
+    """Do it to every account; those that fail are named at the end, and do not keep the others from it."""
+
+    async def run(server: Administration) -> None:
+        done: list[dict[str, str]] = []
+        failed: list[dict[str, str]] = []
+        async with bars(hidden=as_json or len(identifiers) == 1) as tell:
+            for number, identifier in enumerate(identifiers, 1):
+                try:
+                    did = await _find(server, identifier)
+                    await act(server, did)
+                    done.append({"account": identifier, "did": did})
+                except Failure as failure:
+                    failed.append({"account": identifier, "why": failure.why})
+                tell(what, number, len(identifiers))
+        if as_json:
+            print_json({"done": done, "failed": failed})
+        else:
+            say(f"{len(done)} done")
+            for one in failed:
+                say(f"{one['account']}: {one['why']}", err=True)
+        if failed:
+            raise typer.Exit(1)
+
+    run_on_server(settings_file, url, run)
+
+
+async def _find(server: Administration, identifier: str) -> str:
+    """The DID of an account, whatever its status. Raises NotFound."""
+    text = identifier.strip().lower()
+    if text.startswith("did:"):
+        return identifier.strip()
+    name, part = ("email", text) if "@" in text.lstrip("@") else ("handle", "")
+    wanted = text if name == "email" else text.removeprefix("@")
+    # Handles of accounts that are not active resolve nowhere: the administration's list has them all.
+    async for one in _all(server, part):
+        if one.get(name) == wanted:
+            return str(one["did"])
+    raise NotFound(f"There is no account {identifier} on this server.")
+
+
+async def _all(server: Administration, email: str) -> AsyncIterator[dict[str, Any]]:
+    cursor: dict[str, str] = {}
+    while True:
+        page = await server.query(f"{ADMIN}.searchAccounts", {"email": email, "limit": PAGE, **cursor})
+        for one in page["accounts"]:
+            yield one
+        if "cursor" not in page:
+            return
+        cursor = {"cursor": page["cursor"]}
+
+
+def _password(*, from_input: bool) -> tuple[str, bool]:
+    """The password, and whether it was made here. Passwords are no arguments: other people see those."""
+    if not from_input:
+        return secrets.token_urlsafe(15), True
+    line = sys.stdin.readline().rstrip("\r\n")
+    if not line:
+        raise InvalidInput("password", "There is no password in the first line of input.")
+    return line, False

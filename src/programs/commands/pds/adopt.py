@@ -1,0 +1,108 @@
+"""``openmeet pds adopt FOLDER``: take over the data folder of a stopped reference PDS."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from aurora_locus.adopting import adopt as adopting
+from aurora_locus.adopting.environment import read_environment, settings_for
+from aurora_locus.adopting.old_folder import locate
+from aurora_locus.adopting.survey import Progress as Tell
+from aurora_locus.adopting.survey import Survey
+from groundwork.clock import SystemClock
+from groundwork.errors import Refused
+from programs.command_line import AsJson, print_json, role, say
+from programs.running import run_command
+
+app = role()
+
+Old = Annotated[Path, typer.Argument(exists=True, file_okay=False, help="The reference PDS's data folder.")]
+Into = Annotated[
+    Path | None, typer.Option(file_okay=False, help="The new data folder: absent, or empty. Not needed for --dry-run.")
+]
+Environment = Annotated[
+    Path | None, typer.Option(dir_okay=False, help="The old environment file; without it pds.env in the folder.")
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Read and check everything, tell what would be lost, write nothing.")
+]
+
+
+@app.command()
+def main(
+    folder: Old, into: Into = None, environment: Environment = None, dry_run: DryRun = False, as_json: AsJson = False
+) -> None:
+    """Take over accounts, passwords, sessions, repositories, blobs, invites and the firehose's numbers, byte for byte.
+
+    The old folder is only read. Exits with 1 when something is damaged; nothing is then written.
+    """
+    if into is None and not dry_run:
+        raise typer.BadParameter("Name the new folder with --into, or look first with --dry-run.")
+    said = read_environment(environment or folder / "pds.env")
+    old = locate(folder.absolute(), said)
+    target = (into or folder.with_name(f"{folder.name}-adopted")).absolute()
+    settings = settings_for(said, os.environ, target)
+
+    async def work() -> None:
+        with _progress("looking", is_shown=not as_json) as progress:
+            found = await adopting.examine(old, said, progress)
+        if not as_json:
+            _tell(found)
+        if dry_run:
+            if as_json:
+                print_json(_document(found, None))
+            if found.damaged:
+                raise Refused("Mend what is damaged, or remove those accounts with the old server.")
+            return
+        with _progress("taking over", is_shown=not as_json) as progress:
+            await adopting.adopt(old, said, settings, SystemClock(), progress, found)
+        if as_json:
+            print_json(_document(found, target))
+            return
+        say(
+            f"\nEverything is in {target}, and was compared with what was read. {folder} is as it was; do not start it again."
+        )
+        say("Start with the old environment file, and these in place of its own:")
+        say(f"  PDS_DATA_DIRECTORY={target}\n  PDS_BLOBSTORE_DISK_LOCATION=")
+
+    run_command(work)
+
+
+def _document(found: Survey, target: Path | None) -> dict[str, object]:
+    return {
+        "counts": found.counts,
+        "last_number": found.last_number,
+        "damaged": found.damaged,
+        "lost": found.lost,
+        "into": None if target is None else str(target),
+    }
+
+
+def _tell(found: Survey) -> None:
+    for noun, count in found.counts.items():
+        say(f"{count:>12,}  {noun}")
+    say(f"{found.last_number:>12,}  is the firehose's last number")
+    for title, sentences in (("Will be lost or different:", found.lost), ("Damaged:", found.damaged)):
+        if sentences:
+            say(f"\n{title}")
+            for sentence in sentences:
+                say(f"  - {sentence}")
+
+
+@contextmanager
+def _progress(what: str, *, is_shown: bool) -> Iterator[Tell]:
+    """A bar on the error stream, so that output stays data."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not is_shown) as bar:
+        task = bar.add_task(what, total=None)
+
+        def tell(done: int, total: int, at: str) -> None:
+            bar.update(task, completed=done, total=total, description=f"{what} {at}".rstrip())
+
+        yield tell

@@ -1,0 +1,43 @@
+"""``openmeet pds backup``: make a backup now, beside the running server, and prove it."""
+
+from aurora_locus.blobs.place import open_store
+from aurora_locus.maintenance import backup as backups
+from aurora_locus.maintenance import configured
+from aurora_locus.settings import Settings
+from groundwork.clock import SystemClock, to_datetime
+from groundwork.database.transaction import Database
+from programs.command_line import AsJson, SettingsFile, print_json, role, say
+from programs.commands.pds.opening import bars
+from programs.commands.pds.reaching import run_on_database
+from programs.running import VERSION
+
+app = role()
+
+
+@app.command()
+def main(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
+    """Make an encrypted backup in the place of PDS_BACKUP_URL, and make a database from it to see that it is whole."""
+
+    async def run(db: Database, settings: Settings) -> None:
+        vault = await configured.vault(settings, make=True)
+        source = configured.source(settings, open_store(settings), version=VERSION)
+        async with bars(hidden=as_json) as tell:
+            made = await backups.take(db, source, vault, SystemClock(), progress=tell)
+        if as_json:
+            print_json(
+                {
+                    "id": made.id,
+                    "last_number": made.last_number,
+                    "rows": made.rows,
+                    "blobs": made.blobs,
+                    "bytes": made.bytes,
+                    "missing_blobs": made.missing,
+                }
+            )
+            return
+        say(f"{made.id}  {sum(made.rows.values())} rows, {made.blobs} blobs, {made.bytes} bytes written; proven.")
+        say(f"of {to_datetime(made.instant):%Y-%m-%d %H:%M:%S} UTC, up to event {made.last_number}")
+        for name in made.missing:
+            say(f"The blob {name} has no file.")
+
+    run_on_database(settings_file, run)

@@ -1,0 +1,78 @@
+"""``openmeet pds backups``: which there are, and how old the newest is."""
+
+from typing import Annotated
+
+import typer
+
+from aurora_locus.maintenance import configured, proof
+from aurora_locus.maintenance.manifest import Manifest, read_manifest
+from groundwork.clock import SystemClock, to_datetime
+from programs.command_line import AsJson, SettingsFile, print_json, role, say
+from programs.commands.pds.opening import bars
+from programs.commands.pds.reaching import read_settings
+from programs.running import run_command
+
+app = role()
+
+
+@app.command()
+def main(
+    prove: Annotated[
+        str, typer.Option(help="Make a database from this backup, open each of its blobs, and say what is wrong.")
+    ] = "",
+    source: Annotated[str, typer.Option("--from", help="Another place than PDS_BACKUP_URL.")] = "",
+    settings_file: SettingsFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the backups, or prove one of them again. Exits with 1 when something is wrong, or when there is none."""
+    settings = read_settings(settings_file)
+
+    async def run() -> None:
+        vault = await configured.vault(settings, url=source)
+        if prove:
+            async with bars(hidden=as_json) as tell:
+                scratch = settings.data_directory / "scratch"
+                report = await proof.prove(vault, await read_manifest(vault, prove), scratch, tell)
+            findings = [{"about": one.about, "what": one.what} for one in report.findings]
+            if as_json:
+                print_json({"id": prove, "ok": report.is_good, "findings": findings})
+            else:
+                for finding in report.findings:
+                    say(f"{finding.about}  {finding.what}")
+                say(f"{prove}: {'whole' if report.is_good else 'WRONG'}")
+            if not report.is_good:
+                raise typer.Exit(1)
+            return
+        found = [await read_manifest(vault, name) for name in await vault.ids()]
+        if as_json:
+            print_json([_as_json(one) for one in found])
+        else:
+            for one in found:
+                made = f"{to_datetime(one.instant):%Y-%m-%d %H:%M} UTC"
+                say(
+                    f"{one.id}  {made}  {sum(one.rows.values())} rows, {one.blobs} blobs, up to event {one.last_number}"
+                )
+            say(f"The newest is {_age(found[-1])} old." if found else "There is no backup.")
+        if not found:
+            raise typer.Exit(1)
+
+    run_command(run)
+
+
+def _age(newest: Manifest) -> str:
+    minutes = (SystemClock().now() - newest.made_at) // 60_000_000
+    if minutes < 120:
+        return f"{minutes} minutes"
+    return f"{minutes // 60} hours" if minutes < 48 * 60 else f"{minutes // 1440} days"
+
+
+def _as_json(one: Manifest) -> dict[str, object]:
+    return {
+        "id": one.id,
+        "made_at": to_datetime(one.instant).isoformat(),
+        "host": one.host,
+        "last_number": one.last_number,
+        "rows": sum(one.rows.values()),
+        "blobs": one.blobs,
+        "missing_blobs": one.missing,
+    }

@@ -1,0 +1,81 @@
+"""``openmeet pds check URL``: whether a PDS is well set up, looked at from outside; ours or anybody's.
+
+The checks are in ``programs.host_check``. The password of ``--account`` comes from the environment or is asked for, never
+from the command line, where other people of the machine could read it.
+"""
+
+import asyncio
+import os
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from groundwork.clock import SystemClock
+from programs.command_line import AsJson, print_json, role, say
+from programs.host_check.finding import Finding, Verdict
+from programs.host_check.target import PUBLIC_DIRECTORY, target
+from programs.host_check.walk import Wishes, examine
+
+app = role()
+
+PASSWORD_VARIABLE = "OPENMEET_CHECK_PASSWORD"  # noqa: S105  # a variable's name
+
+_MARKS = {Verdict.GOOD: "ok", Verdict.NOTE: "note", Verdict.WRONG: "WRONG", Verdict.SKIPPED: "–"}
+
+
+@app.command()
+def main(
+    url: Annotated[str, typer.Argument(help="The server: https://pds.example.org, or its name alone.")],
+    account: Annotated[
+        str | None, typer.Option(help="Look at this account (handle or DID) instead of the first ones listed.")
+    ] = None,
+    write: Annotated[
+        bool,
+        typer.Option(
+            "--write",
+            help=f"As --account, write a record, see it arrive, delete it. Password: {PASSWORD_VARIABLE}, or asked for.",
+        ),
+    ] = False,
+    relay: Annotated[str | None, typer.Option(help="Also ask this relay what it knows: https://bsky.network.")] = None,
+    plc: Annotated[str, typer.Option(help="The directory of did:plc identities.")] = PUBLIC_DIRECTORY,
+    as_json: AsJson = False,
+) -> None:
+    """Look at a server as relays, other servers and apps see it; say what is wrong and how to mend it.
+
+    Exits with 1 when anything is wrong.
+    """
+    if write and account is None:
+        raise typer.BadParameter("--write needs --account: the record is written as somebody.")
+    password = _password(account) if write and account is not None else None
+    findings = asyncio.run(_examine(url, Wishes(account, password, relay), plc, as_json=as_json))
+    wrong = sum(finding.verdict is Verdict.WRONG for finding in findings)
+    if as_json:
+        print_json({"url": url, "ok": not wrong, "findings": [asdict(finding) for finding in findings]})
+    else:
+        say("\nEverything is as it should be." if not wrong else f"\n{wrong} to mend.")
+    if wrong:
+        raise typer.Exit(1)
+
+
+def _password(account: str) -> str:
+    return os.environ.get(PASSWORD_VARIABLE) or str(typer.prompt(f"Password of {account}", hide_input=True))
+
+
+async def _examine(url: str, wishes: Wishes, plc: str, *, as_json: bool) -> list[Finding]:
+    findings: list[Finding] = []
+    async with target(url, SystemClock(), directory_url=plc) as host:
+        async for finding in examine(host, wishes):
+            findings.append(finding)
+            if not as_json:
+                for line in lines_of(finding):
+                    say(line)
+    return findings
+
+
+def lines_of(finding: Finding) -> list[str]:
+    """A finding for people."""
+    lines = [f"{_MARKS[finding.verdict]:6}{finding.about:16}  {finding.found}"]
+    if finding.mend is not None:
+        lines.append(f"{'':24}→ {finding.mend}")
+    return lines

@@ -1,0 +1,40 @@
+"""``openmeet pds export DID FILE.car``: a repository as a file."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from aurora_locus.repository.export import export as read_whole
+from aurora_locus.repository.repositories import Repositories
+from aurora_locus.settings import Settings
+from groundwork.errors import Refused
+from programs.command_line import SettingsFile, role, say
+from programs.commands.pds.opening import did_of, run_on_repositories
+
+app = role()
+
+
+@app.command()
+def main(
+    did: Annotated[str, typer.Argument(help="Whose repository.")],
+    file: Annotated[Path, typer.Argument(dir_okay=False, help="The CAR to write; it must not be there yet.")],
+    settings_file: SettingsFile = None,
+) -> None:
+    """Write a repository into a CAR. What it holds: openmeet repo verify FILE."""
+    whose = did_of(did)
+
+    async def run(repositories: Repositories, _settings: Settings) -> None:
+        size = 0
+        try:
+            with file.open("xb") as out:
+                async for chunk in read_whole(repositories, whose):
+                    size += out.write(chunk)
+        except FileExistsError:
+            raise Refused(f"{file} is there already.") from None
+        except BaseException:
+            file.unlink(missing_ok=True)
+            raise
+        say(f"{file}: {size} bytes")
+
+    run_on_repositories(settings_file, run)

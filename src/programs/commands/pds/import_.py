@@ -1,0 +1,43 @@
+"""``openmeet pds import DID FILE.car``: make a repository what a file says."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from aurora_locus.repository.import_car import import_repository
+from aurora_locus.repository.import_file import receive
+from aurora_locus.repository.repositories import Repositories
+from aurora_locus.settings import Settings
+from programs.command_line import SettingsFile, role, say
+from programs.commands.pds.opening import did_of, run_on_repositories
+
+app = role()
+
+_CHUNK_BYTES = 1 << 20
+
+
+@app.command()
+def main(
+    did: Annotated[str, typer.Argument(help="Whose repository; the account must be here.")],
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A CAR of this account's repository.")],
+    settings_file: SettingsFile = None,
+) -> None:
+    """Replace all of a repository by the file's records, in one commit, and announce it."""
+    whose = did_of(did)
+
+    async def run(repositories: Repositories, settings: Settings) -> None:
+        size = file.stat().st_size
+        folder = settings.data_directory / "scratch"
+        async with receive(folder, _chunks(file), max_bytes=max(size, 1), content_length=size) as received:
+            made = await import_repository(repositories, whose, received)
+        say("It is that already." if made is None else f"Imported as revision {made.rev}.")
+
+    run_on_repositories(settings_file, run)
+
+
+async def _chunks(file: Path) -> AsyncIterator[bytes]:
+    with file.open("rb") as source:
+        while chunk := source.read(_CHUNK_BYTES):
+            yield chunk

@@ -1,0 +1,84 @@
+"""``openmeet pds invite …``: invite codes of the running server, over its administration API."""
+
+from typing import Annotated, Any
+
+import typer
+
+from programs.command_line import AsJson, SettingsFile, noun, print_json, say
+from programs.commands.pds.reaching import Administration, ServerUrl, run_on_server
+
+app = noun("Invite codes of a running Aurora Locus.")
+
+PAGE = 500
+
+
+@app.command()
+def create(
+    count: Annotated[int, typer.Option(min=1, max=1000, help="How many codes.")] = 1,
+    uses: Annotated[int, typer.Option(min=1, help="How many accounts can be made with each.")] = 1,
+    account: Annotated[str, typer.Option("--for", help="DID of an account that may give them away.")] = "",
+    settings_file: SettingsFile = None,
+    url: ServerUrl = "",
+    as_json: AsJson = False,
+) -> None:
+    """Make codes; each is printed in a line."""
+
+    async def act(server: Administration) -> None:
+        wish: dict[str, object] = {"codeCount": count, "useCount": uses} | (
+            {"forAccounts": [account]} if account else {}
+        )
+        made = await server.procedure("com.atproto.server.createInviteCodes", wish)
+        codes = [code for one in made["codes"] for code in one["codes"]]
+        if as_json:
+            print_json(codes)
+            return
+        for code in codes:
+            say(code)
+
+    run_on_server(settings_file, url, act)
+
+
+@app.command("list")
+def list_codes(
+    by_usage: Annotated[bool, typer.Option("--by-usage", help="The most used first, not the newest.")] = False,
+    settings_file: SettingsFile = None,
+    url: ServerUrl = "",
+    as_json: AsJson = False,
+) -> None:
+    """Every code, for whom it was made, how often it was used."""
+
+    async def show(server: Administration) -> None:
+        codes: list[dict[str, Any]] = []
+        cursor: dict[str, str] = {}
+        while True:
+            asked = {"sort": "usage" if by_usage else "recent", "limit": PAGE, **cursor}
+            page = await server.query("com.atproto.admin.getInviteCodes", asked)
+            codes += page["codes"]
+            if "cursor" not in page:
+                break
+            cursor = {"cursor": page["cursor"]}
+        if as_json:
+            print_json(codes)
+            return
+        for one in codes:
+            standing = "disabled" if one["disabled"] else f"{len(one['uses'])} of {one['available']} used"
+            say(f"{one['code']:40} {standing:16} {one['forAccount']}")
+        if not codes:
+            say("There are no codes.")
+
+    run_on_server(settings_file, url, show)
+
+
+@app.command()
+def disable(
+    codes: Annotated[list[str], typer.Argument(help="The codes.")],
+    settings_file: SettingsFile = None,
+    url: ServerUrl = "",
+) -> None:
+    """Nobody can use these codes any more."""
+
+    async def act(server: Administration) -> None:
+        await server.procedure("com.atproto.admin.disableInviteCodes", {"codes": codes})
+        say(f"{len(codes)} disabled")
+
+    run_on_server(settings_file, url, act)

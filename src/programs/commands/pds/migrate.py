@@ -1,0 +1,164 @@
+"""``openmeet pds migrate in|out``: move an account between this server and another one, with everything that it has."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from at_network.did_resolver import DidResolver, DidSettings
+from at_network.handle_resolver import HandleResolver, HandleSettings
+from at_network.plc_client import PlcClient
+from at_protocol.failures import Malformed
+from at_protocol.syntax.did import parse_did
+from at_protocol.syntax.handle import parse_handle
+from aurora_locus.settings import Settings
+from groundwork.clock import SystemClock
+from groundwork.errors import Refused
+from groundwork.http.client import HttpClient
+from groundwork.http.reach import DEVELOPMENT, PUBLIC
+from programs import migration, migration_state
+from programs.command_line import SettingsFile, noun
+from programs.commands.pds.reaching import read_settings
+from programs.migration import Asked
+from programs.migration_state import MoveState
+from programs.running import VERSION, run_command
+
+app = noun(
+    "Move an account with all it has. Passwords are asked for, or read from OPENMEET_OLD_PASSWORD and OPENMEET_NEW_PASSWORD."
+)
+
+Who = Annotated[
+    str, typer.Argument(help="The account's handle or DID; left out where --state names a move that began.")
+]
+Handle = Annotated[str, typer.Option(help="The handle at the new server, in full.")]
+Email = Annotated[str, typer.Option(help="The e-mail address at the new server.")]
+InviteCode = Annotated[str, typer.Option(help="An invite code of the new server, where it wants one.")]
+RecoveryKey = Annotated[str, typer.Option(help="A did:key of yours, which shall rank before the new server's.")]
+DeleteAfter = Annotated[
+    int, typer.Option(min=0, help="Days after which the old server may delete its copy; 0: it keeps it, hidden.")
+]
+StateFile = Annotated[Path, typer.Option("--state", help="Where the move is noted, to go on with; no secret is in it.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Move although something did not come along.")]
+
+_STATE = Path("openmeet-move.json")
+
+
+@app.command("in")
+def move_in(
+    who: Who = "",
+    old: Annotated[str, typer.Option("--from", help="The old server; else where the identity says it is.")] = "",
+    handle: Handle = "",
+    email: Email = "",
+    new: Annotated[str, typer.Option("--to", help="The new server; else the one of the settings.")] = "",
+    invite_code: InviteCode = "",
+    recovery_key: RecoveryKey = "",
+    delete_after: DeleteAfter = 0,
+    state_file: StateFile = _STATE,
+    yes: Yes = False,
+    settings_file: SettingsFile = None,
+) -> None:
+    """Bring an account here. After a failure the same command, or --state alone, goes on where it stopped."""
+    settings = read_settings(settings_file)
+    state = _state(state_file, who, old, new or settings.url, handle, email)
+    _go(settings, state, state_file, invite_code, recovery_key, delete_after, is_confirmed=yes)
+
+
+@app.command("out")
+def move_out(
+    who: Who = "",
+    new: Annotated[str, typer.Option("--to", help="The new server, as https://pds.example.com.")] = "",
+    handle: Handle = "",
+    email: Email = "",
+    old: Annotated[str, typer.Option("--from", help="The old server; else the one of the settings.")] = "",
+    invite_code: InviteCode = "",
+    recovery_key: RecoveryKey = "",
+    delete_after: DeleteAfter = 0,
+    state_file: StateFile = _STATE,
+    yes: Yes = False,
+    settings_file: SettingsFile = None,
+) -> None:
+    """Take an account from here to another server, of whatever make."""
+    settings = read_settings(settings_file)
+    state = _state(state_file, who, old or settings.url, new, handle, email)
+    _go(settings, state, state_file, invite_code, recovery_key, delete_after, is_confirmed=yes)
+
+
+def _state(path: Path, who: str, old: str, new: str, handle: str, email: str) -> MoveState:
+    """What is asked for now, or was when the move began. Raises BadParameter for what is missing, Refused for another move."""
+    if path.exists():
+        state = migration_state.read(path)
+        if state.is_finished:
+            raise Refused(f"The move in {path} is done. For another one name another file with --state.")
+        if who and who.lower().removeprefix("@") not in {state.identifier, state.did}:
+            raise Refused(f"{path} has the move of {state.identifier}. For another one name another file with --state.")
+        state.handle, state.email = handle.lower().removeprefix("@") or state.handle, email or state.email
+        return state
+    for value, what, hint in (
+        (who, "whose account", "WHO"),
+        (new, "the new server", "--to"),
+        (handle, "the handle at the new server", "--handle"),
+        (email, "the e-mail address at the new server", "--email"),
+    ):
+        if not value:
+            raise typer.BadParameter(f"say {what}", param_hint=hint)
+    return MoveState(
+        who.lower().removeprefix("@"),
+        old.rstrip("/"),
+        new.rstrip("/"),
+        handle.lower().removeprefix("@"),
+        email,
+    )
+
+
+def _go(
+    settings: Settings,
+    state: MoveState,
+    path: Path,
+    invite_code: str,
+    recovery_key: str,
+    delete_after: int,
+    *,
+    is_confirmed: bool,
+) -> None:
+    async def work() -> None:
+        http = HttpClient(DEVELOPMENT if settings.dev_mode else PUBLIC, user_agent=f"openmeet/{VERSION}")
+        try:
+            state.old = state.old or await _server_of(http, settings, state.identifier)
+            asked = Asked(
+                invite_code or None,
+                recovery_key or None,
+                _in_days(delete_after) if delete_after else None,
+                is_confirmed,
+                path,
+                PlcClient(http, settings.did_plc_url),
+            )
+            await migration.run(http, state, asked)
+        finally:
+            await http.close()
+
+    run_command(work)
+
+
+async def _server_of(http: HttpClient, settings: Settings, identifier: str) -> str:
+    """Where the identity says that the account is. Raises Refused where it does not."""
+    clock = SystemClock()
+    dids = DidResolver(http, clock, DidSettings(settings.did_plc_url, is_development=settings.dev_mode))
+    handles = HandleResolver(http, dids, clock, HandleSettings(settings.dev_mode))
+    try:
+        did = (
+            parse_did(identifier) if identifier.startswith("did:") else await handles.resolve(parse_handle(identifier))
+        )
+        document = await dids.resolve(did)
+    except Malformed as error:
+        raise Refused(f"{identifier} is neither a handle nor a DID: {error.why}.") from None
+    finally:
+        await handles.close()
+        await dids.close()
+    if document.pds is None:
+        raise Refused(f"The identity of {identifier} names no server. Say which it is with --from.")
+    return document.pds
+
+
+def _in_days(days: int) -> str:
+    return (datetime.now(UTC) + timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%S.000Z")

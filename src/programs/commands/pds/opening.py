@@ -1,0 +1,83 @@
+"""Opening the repositories of a PDS without serving them: for work beside the server, or while it is stopped."""
+
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from at_protocol.failures import Malformed
+from at_protocol.syntax.did import Did, parse_did
+from aurora_locus.blobs.place import open_store
+from aurora_locus.blobs.uploads import Blobs, Limits
+from aurora_locus.keys.server_keys import sealing_keys
+from aurora_locus.keys.signing_keys import SigningKeys
+from aurora_locus.repository.repositories import Repositories
+from aurora_locus.sequencer.live import open_live
+from aurora_locus.settings import Settings
+from groundwork.clock import SystemClock
+from groundwork.database.transaction import Database
+from groundwork.errors import InvalidInput
+from groundwork.sealing import Sealer
+from programs.commands.pds.reaching import run_on_database
+
+
+def sealer_of(settings: Settings) -> Sealer:
+    """Opens and seals with the keys that the server itself has."""
+    return Sealer(list(sealing_keys(settings.sealing_keys.reveal(), settings.data_directory)))
+
+
+async def open_repositories(db: Database, settings: Settings) -> Repositories:
+    """The repositories, without clearing up what exports and imports of a server that may be running still need."""
+    blobs = Blobs(db, open_store(settings), Limits(settings.blob_upload_limit, settings.blob_quota))
+    keys = SigningKeys(db, sealer_of(settings))
+    live = await open_live(db)
+    return Repositories(
+        db,
+        live,
+        keys,
+        blobs,
+        SystemClock(),
+        clock_id=secrets.randbelow(1024),
+        node_cache_bytes=settings.node_cache,
+        json_cache_bytes=settings.record_cache,
+    )
+
+
+def run_on_repositories(settings_file: Path | None, work: Callable[[Repositories, Settings], Awaitable[None]]) -> None:
+    """Do an operator's work on the repositories themselves."""
+
+    async def run(db: Database, settings: Settings) -> None:
+        repositories = await open_repositories(db, settings)
+        try:
+            await work(repositories, settings)
+        finally:
+            await repositories.blobs.settle()
+
+    run_on_database(settings_file, run)
+
+
+def did_of(text: str) -> Did:
+    """The DID that was typed. Raises InvalidInput."""
+    try:
+        return parse_did(text)
+    except Malformed as wrong:
+        raise InvalidInput("did", f"This is not a DID: {wrong.why}.") from wrong
+
+
+@asynccontextmanager
+async def bars(*, hidden: bool) -> AsyncIterator[Callable[[str, int, int], None]]:
+    """A bar for each thing that is done, on standard error; nothing for programs."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description:14}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, disable=hidden or not console.is_terminal) as progress:
+        shown: dict[str, TaskID] = {}
+
+        def tell(what: str, done: int, of: int) -> None:
+            if what not in shown:
+                shown[what] = progress.add_task(what, total=of or None)
+            progress.update(shown[what], completed=done, total=of or None)
+
+        yield tell

@@ -1,0 +1,40 @@
+"""``openmeet pds quota DID``: how much room an account's blobs may take, and take."""
+
+from typing import Annotated
+
+import typer
+
+from aurora_locus.blobs import quotas
+from aurora_locus.settings import Settings
+from groundwork.database.transaction import Database
+from programs.command_line import AsJson, SettingsFile, print_json, role, say
+from programs.commands.pds.opening import did_of
+from programs.commands.pds.reaching import run_on_database
+
+app = role()
+
+
+@app.command()
+def main(
+    did: Annotated[str, typer.Argument(help="Whose.")],
+    max_bytes: Annotated[int | None, typer.Option("--set", min=0, help="A quota of its own, in bytes.")] = None,
+    reset: Annotated[bool, typer.Option("--reset", help="The server's quota again.")] = False,
+    settings_file: SettingsFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show an account's quota, or give it one of its own."""
+    if max_bytes is not None and reset:
+        raise typer.BadParameter("--set and --reset contradict each other.")
+    whose = did_of(did)
+
+    async def run(db: Database, settings: Settings) -> None:
+        if max_bytes is not None or reset:
+            await db.write(lambda w: quotas.set_quota(w, whose, max_bytes))
+        async with db.reader() as reader:
+            quota, stored = await quotas.standing(reader, whose, settings.blob_quota)
+        if as_json:
+            print_json({"did": whose, "quota_bytes": quota, "stored_bytes": stored})
+        else:
+            say(f"{stored} of {quota} bytes")
+
+    run_on_database(settings_file, run)

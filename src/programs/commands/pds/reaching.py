@@ -1,0 +1,136 @@
+"""How a verb reaches its Aurora Locus: over its administration API, or in its database.
+
+What changes accounts goes to the running server, whose caches and firehose must know of it, with the administration's
+password from the same settings. What only reads, or needs the server to be stopped, opens the database.
+"""
+
+import base64
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+import typer
+
+from at_network.xrpc_client import Parameters, XrpcClient
+from at_protocol.xrpc.errors import ErrorBody
+from aurora_locus import settings as pds_settings
+from aurora_locus.settings import Settings
+from groundwork.clock import SystemClock
+from groundwork.dangerous_starts import is_own_machine
+from groundwork.database.open_ import SQLITE, open_database, sqlite_path
+from groundwork.database.transaction import Database
+from groundwork.errors import Refused, RemoteFailed
+from groundwork.http.client import HttpClient
+from groundwork.http.reach import DEVELOPMENT
+from groundwork.settings import read_file
+from programs.running import VERSION, run_command
+
+ServerUrl = Annotated[
+    str,
+    typer.Option("--url", help="Where the server answers; without it on this machine, at the port of its settings."),
+]
+
+# Addresses that a server listens on and nobody can call.
+_EVERYWHERE = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - compared with, not listened on
+
+
+class Administration:
+    """The administration API of one running server."""
+
+    def __init__(self, http: HttpClient, url: str, password: str) -> None:
+        self.url = url
+        self.http = http
+        self.headers = {"authorization": "Basic " + base64.b64encode(f"admin:{password}".encode()).decode()}
+        self._xrpc = XrpcClient(http, SystemClock(), url, credentials=_Password(self.headers), timeout_seconds=60.0)
+
+    async def query(self, nsid: str, parameters: Parameters | None = None) -> dict[str, Any]:
+        """Raises Refused when nobody answers there, and what the server says."""
+        try:
+            return await self._xrpc.query(nsid, parameters)
+        except RemoteFailed as failure:
+            raise self._unreachable(failure) from None
+
+    async def procedure(self, nsid: str, body: Mapping[str, object] | None = None) -> dict[str, Any]:
+        """Raises Refused when nobody answers there, and what the server says."""
+        try:
+            return await self._xrpc.procedure(nsid, body)
+        except RemoteFailed as failure:
+            raise self._unreachable(failure) from None
+
+    def _unreachable(self, failure: RemoteFailed) -> Exception:
+        if failure.status is not None:
+            return failure
+        return Refused(f"No server answers at {self.url}. Start it (openmeet pds), or say where it is with --url.")
+
+
+class _Password:
+    """Basic credentials: the same with each call, nothing to learn or to renew."""
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        self._headers = headers
+
+    async def headers(self, _method: str, _url: str) -> Mapping[str, str]:
+        return self._headers
+
+    async def learn(self, _url: str, _headers: Mapping[str, str]) -> None:
+        return
+
+    async def renew(self, _refused: Mapping[str, str], _status: int, _error: ErrorBody) -> bool:
+        return False
+
+
+def read_settings(settings_file: Path | None) -> Settings:
+    """The settings that the server itself would start with. Raises SettingsRefused."""
+    return pds_settings.read(os.environ, read_file(settings_file).get("pds"))
+
+
+def run_on_server(settings_file: Path | None, url: str, work: Callable[[Administration], Awaitable[None]]) -> None:
+    """Do an operator's work through the running server. Raises Refused for a password that would travel in the clear."""
+    settings = read_settings(settings_file)
+    where = (url or _local_address(settings)).rstrip("/")
+    parts = urlsplit(where)
+    if parts.scheme != "https" and not is_own_machine(parts.hostname or ""):
+        raise Refused(
+            f"{where} would be told the administration's password unencrypted. Use https, or an address of this machine."
+        )
+
+    async def run() -> None:
+        http = HttpClient(DEVELOPMENT, user_agent=f"openmeet/{VERSION}")
+        try:
+            await work(Administration(http, where, settings.admin_password.reveal()))
+        finally:
+            await http.close()
+
+    run_command(run)
+
+
+def run_on_database(settings_file: Path | None, work: Callable[[Database, Settings], Awaitable[None]]) -> None:
+    """Do an operator's work in the server's database, as it is: nothing is migrated. Raises Refused where there is none."""
+    settings = read_settings(settings_file)
+
+    async def run() -> None:
+        async with open_existing(settings) as db:
+            await work(db, settings)
+
+    run_command(run)
+
+
+@asynccontextmanager
+async def open_existing(settings: Settings) -> AsyncIterator[Database]:
+    """The database of a server that has been started before. Raises Refused."""
+    if settings.database.startswith(SQLITE) and not sqlite_path(settings.database).exists():
+        why = f"There is no Aurora Locus at {sqlite_path(settings.database)}."
+        raise Refused(f"{why} Name its settings file with --settings, or set PDS_DATA_DIRECTORY.")
+    db = await open_database(settings.database, schema="aurora_locus", clock=SystemClock())
+    try:
+        yield db
+    finally:
+        await db.close()
+
+
+def _local_address(settings: Settings) -> str:
+    host = "127.0.0.1" if settings.bind_address in _EVERYWHERE else settings.bind_address
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"

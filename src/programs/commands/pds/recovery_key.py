@@ -1,0 +1,38 @@
+"""``openmeet pds recovery-key``: make a recovery key on one's own machine, or show the public part of one."""
+
+import secrets
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from at_protocol.crypto.did_key import format_did_key
+from at_protocol.crypto.p256 import PrivateKey
+from groundwork.errors import Refused
+from programs import recovery_file
+from programs.command_line import AsJson, print_json, role, say
+
+app = role()
+
+File = Annotated[Path, typer.Argument(dir_okay=False, help="The file; made when it is not there.")]
+Whose = Annotated[
+    str, typer.Option("--for", help="The identity (did:plc:…) that it is for, to be written into the file.")
+]
+Show = Annotated[bool, typer.Option("--show", help="Make none: show the public part of the key in the file.")]
+
+
+@app.command()
+def main(file: File, whose: Whose = "", show: Show = False, as_json: AsJson = False) -> None:
+    """Make a key pair; the private part stays in the file, the public part goes onto the page for recovery keys."""
+    if not show:
+        if file.exists():
+            raise Refused(f"{file} is there already; --show shows its public part.")
+        recovery_file.write(file, PrivateKey.from_random(secrets.token_bytes(48)), whose)
+    kept = recovery_file.read(file)
+    public = format_did_key(kept.key.public)
+    if as_json:
+        print_json({"file": str(file), "public_key": public, "identity": kept.identity})
+        return
+    say(public)
+    if not show:
+        say(f"The private key is in {file}: keep it offline, in more than one place.", err=True)

@@ -1,0 +1,56 @@
+"""What commands that work with a recovery key have in common: their options, their key, their way to the directory."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from at_network.plc_client import PlcClient
+from at_protocol.failures import Malformed
+from at_protocol.syntax.did import Did, is_plc, parse_did
+from groundwork.clock import SystemClock
+from groundwork.errors import Refused
+from groundwork.http.client import HttpClient
+from groundwork.http.reach import DEVELOPMENT, PUBLIC
+from programs import recovery_file
+from programs.recovery import Means
+from programs.running import VERSION, run_command
+
+PUBLIC_DIRECTORY: Final = "https://plc.directory"
+
+Identity = Annotated[str, typer.Argument(help="The identity (did:plc:…) that the key belongs to.")]
+KeyFile = Annotated[Path, typer.Option(exists=True, dir_okay=False, help="The file with the recovery key.")]
+Server = Annotated[str, typer.Option(help="The new server, as https://pds.example.com.")]
+Directory = Annotated[str, typer.Option(envvar="PDS_DID_PLC_URL", help=f"The directory; else {PUBLIC_DIRECTORY}.")]
+Development = Annotated[bool, typer.Option("--dev", help="Servers may be on this machine, and without https.")]
+
+
+def run_with_key(
+    identity: str, key_file: Path, plc_url: str, work: Callable[[Means], Awaitable[None]], *, dev: bool
+) -> None:
+    """Do some work as the holder of the key. Raises Refused for the key of another identity, and what ``work`` raises."""
+    did, kept = _did(identity), recovery_file.read(key_file)
+    if kept.identity is not None and kept.identity != did:
+        raise Refused(f"The key in {key_file} is that of {kept.identity}, not of {did}.")
+
+    async def run() -> None:
+        http = HttpClient(DEVELOPMENT if dev else PUBLIC, user_agent=f"openmeet/{VERSION}")
+        try:
+            await work(Means(http, SystemClock(), PlcClient(http, plc_url or PUBLIC_DIRECTORY), did, kept.key))
+        except Malformed as error:
+            raise Refused(f"{error.kind}: {error.why}.") from error
+        finally:
+            await http.close()
+
+    run_command(run)
+
+
+def _did(text: str) -> Did:
+    try:
+        did = parse_did(text)
+    except Malformed as error:
+        raise typer.BadParameter(f"{text}: {error.why}", param_hint="IDENTITY") from None
+    if not is_plc(did):
+        raise typer.BadParameter("only a did:plc has rotation keys", param_hint="IDENTITY")
+    return did

@@ -1,0 +1,57 @@
+"""``openmeet pds repair DID``: put a damaged repository in order and announce it."""
+
+from typing import Annotated
+
+import typer
+
+from aurora_locus.maintenance import integrity
+from aurora_locus.maintenance.repair import repair as put_in_order
+from aurora_locus.repository.repositories import Repositories
+from aurora_locus.settings import Settings
+from programs.command_line import AsJson, SettingsFile, print_json, role, say
+from programs.commands.pds.opening import did_of, run_on_repositories
+
+app = role()
+
+
+@app.command()
+def main(
+    did: Annotated[str, typer.Argument(help="Whose repository.")],
+    settings_file: SettingsFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Rebuild index and counts from the blocks, or the tree from the index where nodes are gone; sign it anew.
+
+    Names the records whose bytes are gone. Exits with 1 when something is still wrong then.
+    """
+    whose = did_of(did)
+
+    async def run(repositories: Repositories, _settings: Settings) -> None:
+        done = await put_in_order(repositories, whose)
+        report = await integrity.examine(repositories.db, integrity.in_store(repositories.blobs.store), only=whose)
+        findings = [one.what for one in report.findings]
+        if as_json:
+            print_json(
+                {
+                    "did": whose,
+                    "rev": done.rev,
+                    "records": done.records,
+                    "from": "tree" if done.from_tree else "index",
+                    "lost": list(done.lost),
+                    "missing_blobs": [str(cid) for cid in done.missing_blobs],
+                    "ok": report.is_good,
+                    "findings": findings,
+                }
+            )
+        else:
+            say(f"{done.records} records, taken from the {'tree' if done.from_tree else 'index'}; revision {done.rev}")
+            for path in done.lost:
+                say(f"lost: {path}")
+            for cid in done.missing_blobs:
+                say(f"The blob {cid} has no file; it can be uploaded again.")
+            for what in findings:
+                say(f"still wrong: {what}")
+        if not report.is_good:
+            raise typer.Exit(1)
+
+    run_on_repositories(settings_file, run)

@@ -1,0 +1,31 @@
+"""``openmeet pds request-crawl``: have the relays asked to read this server, now."""
+
+from urllib.parse import urlsplit
+
+import typer
+
+from programs.command_line import AsJson, SettingsFile, print_json, role, say
+from programs.commands.pds.reaching import Administration, ServerUrl, read_settings, run_on_server
+
+app = role()
+
+
+@app.command()
+def main(settings_file: SettingsFile = None, url: ServerUrl = "", as_json: AsJson = False) -> None:
+    """Ask every relay of the settings to read this server; at most once in twenty minutes."""
+    settings = read_settings(settings_file)
+    hostname = urlsplit(settings.url).netloc.lower()
+
+    async def ask(server: Administration) -> None:
+        await server.procedure("com.atproto.sync.requestCrawl", {"hostname": hostname})
+        standing = await server.http.get(f"{server.url}/admin/federation", headers=server.headers)
+        relays = standing.expect_ok().json()["relays"]
+        if as_json:
+            print_json({"hostname": hostname, "relays": relays})
+            return
+        for relay in relays:
+            say(f"{relay['url']}  {relay.get('problem') or 'asked'}")
+        if not relays:
+            typer.echo("There are no relays in the settings (PDS_FEDERATION_RELAY_URLS).")
+
+    run_on_server(settings_file, url, ask)

@@ -1,0 +1,68 @@
+"""``openmeet pds restore``: a PDS from a backup, in a place where there is none."""
+
+from typing import Annotated
+
+import typer
+
+from aurora_locus.maintenance import configured
+from aurora_locus.maintenance.manifest import read_manifest
+from aurora_locus.maintenance.restore import NUMBERS_LEFT_OUT
+from aurora_locus.maintenance.restore import restore as put_back
+from groundwork import private_file
+from groundwork.clock import SystemClock
+from programs.command_line import AsJson, SettingsFile, print_json, role, say
+from programs.commands.pds.opening import bars
+from programs.commands.pds.reaching import read_settings
+from programs.running import run_command
+
+app = role()
+
+
+@app.command()
+def main(
+    backup: Annotated[str, typer.Argument(help="Which one (openmeet pds backups); without it the newest.")] = "",
+    source: Annotated[str, typer.Option("--from", help="Another place than PDS_BACKUP_URL.")] = "",
+    numbers_left_out: Annotated[
+        int,
+        typer.Option(
+            min=1, help="How far above the backup event numbers go on; more than were given since it was made."
+        ),
+    ] = NUMBERS_LEFT_OUT,
+    settings_file: SettingsFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Restore into the empty place that the settings name; announces every repository when the server starts.
+
+    Interrupted it leaves nothing that a server would start on; run it again. Exits with 1 when anything is wrong.
+    """
+    settings = read_settings(settings_file)
+
+    async def run() -> None:
+        vault = await configured.vault(settings, url=source)
+        manifest = await read_manifest(vault, backup)
+        target = configured.target(settings)
+        async with bars(hidden=as_json) as tell:
+            done = await put_back(vault, manifest, target, SystemClock(), left_out=numbers_left_out, progress=tell)
+        if not target.sealing_keys:
+            private_file.write_once(settings.data_directory / "sealing.key", f"{done.sealing_keys}\n".encode("ascii"))
+        findings = [{"about": one.about, "what": one.what} for one in done.report.findings]
+        if as_json:
+            print_json(
+                {
+                    "id": manifest.id,
+                    "first_number": done.first_number,
+                    "repositories": done.announced,
+                    "blobs": done.blobs,
+                    "ok": done.report.is_good,
+                    "findings": findings,
+                }
+            )
+        else:
+            for finding in done.report.findings:
+                say(f"{finding.about}  {finding.what}")
+            say(f"Restored {manifest.id}: {done.announced} repositories, {done.blobs} blobs.")
+            say(f"Event numbers go on at {done.first_number}. Start the server: openmeet pds")
+        if not done.report.is_good:
+            raise typer.Exit(1)
+
+    run_command(run)

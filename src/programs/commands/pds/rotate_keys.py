@@ -1,0 +1,96 @@
+"""``openmeet pds rotate-keys …``: another key for an account's repository; secrets at rest under another key."""
+
+from functools import partial
+from typing import Annotated
+
+import typer
+
+from at_network.plc_client import PlcClient
+from at_protocol.crypto.did_key import format_did_key
+from at_protocol.crypto.k256 import PrivateKey as K256PrivateKey
+from aurora_locus.keys.server_keys import ROTATION_KEY, find_or_make
+from aurora_locus.maintenance import rotation
+from aurora_locus.maintenance.resealing import reseal
+from aurora_locus.settings import Settings
+from groundwork.database.transaction import Database
+from groundwork.errors import Refused
+from groundwork.http.client import HttpClient
+from groundwork.http.reach import DEVELOPMENT
+from programs.command_line import AsJson, SettingsFile, noun, print_json, say
+from programs.commands.pds.opening import bars, did_of, sealer_of
+from programs.commands.pds.reaching import Administration, ServerUrl, run_on_database, run_on_server
+from programs.running import VERSION
+
+app = noun("Other keys in place of old ones.")
+
+
+@app.command()
+def account(
+    did: Annotated[str, typer.Argument(help="Whose repository.")],
+    url: ServerUrl = "",
+    settings_file: SettingsFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a new signing key: in the directory, here, and announced (#identity, then #sync). The server must be running."""
+    whose = did_of(did)
+
+    async def run(server: Administration) -> None:
+        reserved = await server.procedure("com.atproto.server.reserveSigningKey", {})
+        key = str(reserved["signingKey"])
+        await server.procedure("com.atproto.admin.updateAccountSigningKey", {"did": whose, "signingKey": key})
+        if as_json:
+            print_json({"did": whose, "key": key})
+        else:
+            say(f"{whose} signs with {key} now.")
+
+    run_on_server(settings_file, url, run)
+
+
+@app.command()
+def sealing(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
+    """Seal everything under the first of PDS_SEALING_KEYS (or of sealing.key) that an older one still seals.
+
+    First put the new key before the old ones and start every server anew; when this has run, drop the old ones.
+    """
+
+    async def run(db: Database, settings: Settings) -> None:
+        seen, stale = await reseal(db, sealer_of(settings))
+        if as_json:
+            print_json({"sealed_values": seen, "resealed": stale})
+        else:
+            say(f"{stale} of {seen} sealed values were under an older key; none is any more.")
+
+    run_on_database(settings_file, run)
+
+
+@app.command()
+def server(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
+    """Make a new rotation key for the server, in every identity here; stop the server first, and start it afterwards.
+
+    It can be interrupted and run again. Recovery keys of owners stay where they are.
+    """
+
+    async def run(db: Database, settings: Settings) -> None:
+        if settings.plc_rotation_key_k256_private_key_hex:
+            raise Refused(
+                "The rotation key comes from PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX. This command"
+                " rotates keys that the server made and keeps itself."
+            )
+        sealer = sealer_of(settings)
+        old = K256PrivateKey.from_bytes(await find_or_make(db, sealer, ROTATION_KEY))
+        new = await rotation.next_key(db, sealer)
+        http = HttpClient(DEVELOPMENT, user_agent=f"openmeet/{VERSION}")
+        try:
+            directory = PlcClient(http, settings.did_plc_url)
+            async with bars(hidden=as_json) as tell:
+                done = await rotation.rotate(db, directory, old, new, partial(tell, "identities"))
+        finally:
+            await http.close()
+        await rotation.settle(db, sealer, new)
+        key = format_did_key(new.public)
+        if as_json:
+            print_json({"key": key, "changed": done.changed, "already": done.already, "others": done.others})
+        else:
+            say(f"{done.changed + done.already} identities name {key} now; {done.others} did not name the old key.")
+
+    run_on_database(settings_file, run)

@@ -1,0 +1,148 @@
+"""``openmeet pds sequence …``: the event log as it is stored, beside a running server or without one."""
+
+from datetime import UTC
+from typing import Annotated, Any
+
+import typer
+
+from at_protocol.failures import Malformed
+from at_protocol.sync import events
+from at_protocol.sync.frames import ErrorFrame
+from aurora_locus.sequencer import queries
+from aurora_locus.settings import Settings
+from groundwork.clock import Instant, to_datetime
+from groundwork.database.transaction import Database
+from groundwork.errors import NotFound
+from programs.command_line import AsJson, SettingsFile, noun, print_json, say
+from programs.commands.pds.opening import bars
+from programs.commands.pds.reaching import run_on_database
+
+app = noun("The numbered events of an Aurora Locus, as they are kept for the firehose.")
+
+PAGE = 500
+
+
+@app.command()
+def status(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
+    """The newest number, what was retired, how much is kept of each kind."""
+
+    async def show(db: Database, _settings: Settings) -> None:
+        found: dict[str, Any] = {
+            "head": await queries.head(db),
+            "retired_up_to": await queries.retired_up_to(db),
+            "kept": await queries.counts(db),
+        }
+        if as_json:
+            print_json(found)
+            return
+        say(f"head           {found['head']}")
+        say(f"retired up to  {found['retired_up_to']}")
+        for kind, (number, oldest) in found["kept"].items():
+            say(f"{kind:14} {number}, the oldest of {_moment(oldest)}")
+
+    run_on_database(settings_file, show)
+
+
+@app.command("list")
+def list_events(
+    after: Annotated[int | None, typer.Option(min=0, help="Begin behind this number; else with the last ones.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 20,
+    did: Annotated[str, typer.Option(help="Only of this account.")] = "",
+    settings_file: SettingsFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Events in a line each."""
+
+    async def show(db: Database, _settings: Settings) -> None:
+        rows = await queries.listed(db, after=after, did=did, limit=limit)
+        if as_json:
+            print_json(
+                [{"seq": one.seq, "kind": one.kind, "did": one.did, "at": one.at, "bytes": one.size} for one in rows]
+            )
+            return
+        for one in rows:
+            say(f"{one.seq:>10}  {_moment(one.at)}  {one.kind:9} {one.size:>8} bytes  {one.did}")
+        if not rows:
+            say("There are none.")
+
+    run_on_database(settings_file, show)
+
+
+@app.command("show")
+def show_event(
+    seq: Annotated[int, typer.Argument(help="Its number.")], settings_file: SettingsFile = None, as_json: AsJson = False
+) -> None:
+    """One event, decoded."""
+
+    async def show(db: Database, _settings: Settings) -> None:
+        found = await queries.page(db, seq - 1, 1)
+        if not found or found[0][0] != seq:
+            raise NotFound(f"There is no event {seq}: it was retired, purged with its account, or never made.")
+        message = events.read(found[0][1])
+        if message is None or isinstance(message, ErrorFrame):
+            raise NotFound(f"Event {seq} is of a kind that this version does not read.")
+        payload = {name: _readable(value) for name, value in events.to_payload(message).items()}
+        if as_json:
+            print_json({"kind": events.kind_of(message), "seq": seq, **payload})
+            return
+        say(events.kind_of(message))
+        for name, value in payload.items():
+            say(f"  {name:12} {value}")
+
+    run_on_database(settings_file, show)
+
+
+@app.command()
+def verify(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
+    """Read every event that is kept: each must be readable and carry its own number. Exits with 1 where one is not."""
+
+    async def look(db: Database, _settings: Settings) -> None:
+        head, position = await queries.head(db), await queries.retired_up_to(db)
+        first, read = position, 0
+        wrong: list[dict[str, Any]] = []
+        async with bars(hidden=as_json) as tell:
+            while page := await queries.page(db, position, PAGE):
+                for seq, frame in page:
+                    why = _problem(seq, frame)
+                    if why:
+                        wrong.append({"seq": seq, "why": why})
+                    position, read = seq, read + 1
+                tell("reading", position - first, head - first)
+        if as_json:
+            print_json({"read": read, "head": head, "wrong": wrong})
+        else:
+            say(f"{read} events read, {len(wrong)} wrong")
+            for one in wrong:
+                say(f"{one['seq']}: {one['why']}")
+        if wrong or position > head:
+            raise typer.Exit(1)
+
+    run_on_database(settings_file, look)
+
+
+def _problem(seq: int, frame: bytes) -> str:
+    try:
+        message = events.read(frame)
+    except Malformed as wrong:
+        return str(wrong)
+    if message is None or isinstance(message, ErrorFrame | events.InfoMessage):
+        return "is no event"
+    return "" if message.seq == seq else f"carries the number {message.seq}"
+
+
+def _readable(value: object) -> object:
+    match value:
+        case bytes():
+            return f"{len(value)} bytes"
+        case list():
+            return [_readable(one) for one in value]
+        case dict():
+            return {name: _readable(one) for name, one in value.items()}
+        case None | bool() | int() | str():
+            return value
+        case _:
+            return str(value)
+
+
+def _moment(instant: Instant) -> str:
+    return to_datetime(instant).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

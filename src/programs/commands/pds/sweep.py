@@ -1,0 +1,27 @@
+"""``openmeet pds sweep``: blobs that nobody refers to, files that nobody knows, files of what was taken down."""
+
+from aurora_locus.blobs.sweep import sweep_all
+from aurora_locus.repository.repositories import Repositories
+from aurora_locus.settings import Settings
+from groundwork.clock import SECOND
+from programs.command_line import AsJson, SettingsFile, print_json, role, say
+from programs.commands.pds.opening import run_on_repositories
+
+app = role()
+
+
+@app.command()
+def main(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
+    """Remove uploads without a record and files without a row, both older than an hour; move what was taken down."""
+
+    async def run(repositories: Repositories, settings: Settings) -> None:
+        now = repositories.clock.now()
+        swept = await sweep_all(repositories.blobs, now, round(settings.blob_grace * SECOND))
+        if as_json:
+            print_json({"uploads": swept.uploads, "files": swept.files, "orphans": swept.orphans, "moved": swept.moved})
+            return
+        say(f"{swept.uploads} uploads without a record removed")
+        say(f"{swept.files + swept.orphans} files removed, {swept.orphans} of them unknown")
+        say(f"{swept.moved} files moved into quarantine or back")
+
+    run_on_repositories(settings_file, run)

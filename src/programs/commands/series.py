@@ -1,0 +1,117 @@
+"""``openmeet series preview``: the dates that a rule makes and the sentence that says it, or why it is not taken. No database."""
+
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from openmeet.recurrence import expansion
+from openmeet.recurrence.choices import plain_choices
+from openmeet.recurrence.pattern import Pattern, parse_date, pattern
+from openmeet.recurrence.refusal import RuleRefused
+from openmeet.recurrence.rule import parse_rule
+from openmeet.recurrence.sentence import WEEKDAYS, describe
+from openmeet.recurrence.structured import to_json
+from openmeet.recurrence.wall_time import instant_of, instead_of, local_of
+from programs.command_line import AsJson, noun, print_json, say
+
+app = noun("Series of events.")
+
+FIRST_DATES = 10
+MOST_DATES = 5_000
+
+
+@app.command()
+def preview(
+    dtstart: Annotated[str, typer.Option(help="First date by the clock on the wall: 2026-11-24T18:00, or 2026-11-24.")],
+    timezone: Annotated[str, typer.Option(help="Time zone of that clock.")] = "UTC",
+    rrule: Annotated[str | None, typer.Option(help="Rule as RFC 5545 writes it; absent: single dates.")] = None,
+    exdate: Annotated[list[str] | None, typer.Option(help="A date left out; may be given several times.")] = None,
+    rdate: Annotated[list[str] | None, typer.Option(help="A date added; may be given several times.")] = None,
+    begin: Annotated[str | None, typer.Option("--from", help="Show dates from here; absent: from the start.")] = None,
+    end: Annotated[
+        str | None, typer.Option("--to", help=f"Up to here, not included; absent: the next {FIRST_DATES} dates.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a rule means. Exits with 1, a code and a sentence for one that is not taken."""
+    try:
+        made = _pattern(dtstart, timezone, rrule, exdate or [], rdate or [])
+        dates = _dates(made, begin, end)
+    except RuleRefused as refused:
+        _refuse(refused, dtstart, as_json=as_json)
+        raise typer.Exit(1) from None
+    if as_json:
+        print_json(
+            {
+                "sentence": describe(made),
+                "timezone": timezone,
+                "rule": None if made.rule is None else {"text": str(made.rule), **to_json(made.rule)},
+                "dates": [_as_json(made, one) for one in dates],
+            }
+        )
+        return
+    say(f"{describe(made)} ({timezone})")
+    for one in dates:
+        say(f"  {_as_text(made, one)}")
+    if not dates:
+        say("  no date in this window")
+
+
+def _pattern(dtstart: str, timezone: str, rrule: str | None, exdate: list[str], rdate: list[str]) -> Pattern:
+    rule = None if rrule is None else parse_rule(rrule)
+    # The zone is checked before dates are read in it.
+    pattern(datetime(2000, 1, 1), timezone)  # noqa: DTZ001  # wall time is naive
+    made = pattern(
+        parse_date(dtstart, timezone),
+        timezone,
+        rule,
+        left_out=[parse_date(text, timezone) for text in exdate],
+        added=[parse_date(text, timezone) for text in rdate],
+        is_all_day=len(dtstart) <= len("2026-11-24"),
+    )
+    expansion.check_occurs(made)
+    return made
+
+
+def _dates(made: Pattern, begin: str | None, end: str | None) -> list[expansion.Occurrence]:
+    zone = made.zone_name or "UTC"
+    start = instant_of(made.start if begin is None else parse_date(begin, zone), zone)
+    if end is None:
+        return expansion.following(made, start, FIRST_DATES)
+    return expansion.between(made, start, instant_of(parse_date(end, zone), zone), limit=MOST_DATES)
+
+
+def _as_text(made: Pattern, one: expansion.Occurrence) -> str:
+    local = local_of(one.at, made.zone_name or "UTC")
+    text = f"{WEEKDAYS[local.weekday()][:3]} {local.date().isoformat()}"
+    if made.is_all_day:
+        return text
+    text += f" {local:%H:%M} {local:%z}"
+    if instead_of(one.original, made.zone_name or "UTC") is not None:
+        text += f"  (there is no {one.original:%H:%M} that day: the clocks go forward)"
+    return text
+
+
+def _as_json(made: Pattern, one: expansion.Occurrence) -> dict[str, object]:
+    local = local_of(one.at, made.zone_name or "UTC")
+    return {
+        "original": one.original.date().isoformat() if made.is_all_day else one.original.isoformat(),
+        "starts": local.date().isoformat() if made.is_all_day else local.isoformat(),
+    }
+
+
+def _refuse(refused: RuleRefused, dtstart: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"refused": {"code": refused.code.value, "part": refused.part, "sentence": refused.why}})
+        return
+    say(f"{refused.code.value}: {refused.why}", err=True)
+    if refused.part in {"zone", "date"}:
+        return
+    try:
+        start = parse_date(dtstart, None)
+    except RuleRefused:
+        return
+    say("Rules that fit this start:", err=True)
+    for rule in plain_choices(start)[:4]:
+        say(f"  {rule!s:32}  {describe(pattern(start, None, rule))}", err=True)

@@ -1,0 +1,165 @@
+"""The server's address: name, certificate, health, description, headers for browsers."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from at_protocol.failures import Malformed
+from at_protocol.syntax.did import parse_did, web_host
+from groundwork.clock import SECOND
+from groundwork.errors import Failure, RemoteFailed, RemoteSlow
+from groundwork.http.reach import AddressRefused
+from programs.host_check.finding import Finding, good, note, skipped, wrong
+from programs.host_check.target import Target
+
+# Revisions and tokens further off than this are refused by others (sync specification: five minutes ahead).
+CLOCK_SECONDS = 60.0
+
+
+async def reachable(host: Target) -> AsyncIterator[Finding]:
+    """Whether the server answers at all, over TLS with a certificate that everybody trusts."""
+    about = "address"
+    try:
+        answer = await host.http.get(f"{host.url}/xrpc/_health")
+    except AddressRefused:
+        yield wrong(
+            about,
+            f"{host.host} does not lead to a public address, so no relay and no app can reach it.",
+            "Point the A and AAAA records of the name to the server's public address.",
+        )
+        return
+    except RemoteSlow:
+        yield wrong(about, f"{host.host} did not answer in time.", "Open ports 443 and 80 in the firewall.")
+        return
+    except RemoteFailed as failure:
+        yield wrong(
+            about,
+            f"{failure.why} Name, port or certificate do not work.",
+            "Check the DNS entry, that the reverse proxy listens on 443, and that its certificate is valid for this name: "
+            f"curl -v {host.url}/xrpc/_health",
+        )
+        return
+    if not answer.is_ok:
+        yield wrong(
+            about,
+            f"/xrpc/_health answers with status {answer.status}.",
+            "The reverse proxy answers, but not with the PDS behind it: check where it sends /xrpc/.",
+        )
+        return
+    body = answer.json()
+    version = body.get("version") if isinstance(body, dict) else None
+    yield good(about, f"answers, version {version or 'not told'}")
+    yield _clock(host, answer.headers.get("date"))
+
+
+def _clock(host: Target, date: str | None) -> Finding:
+    about = "clock"
+    try:
+        theirs = parsedate_to_datetime(date or "")
+    except ValueError:
+        return skipped(about, "the server tells no time in its answers")
+    ours = datetime.fromtimestamp(host.clock.now() / SECOND, UTC)
+    seconds = abs((theirs - ours).total_seconds())
+    if seconds > CLOCK_SECONDS:
+        return wrong(
+            about,
+            f"The server's clock and this machine's are {seconds:.0f} s apart.",
+            "Switch time synchronisation on (timedatectl set-ntp true) on whichever is wrong: others refuse what is signed "
+            "for the future.",
+        )
+    return good(about, f"right within {max(1, round(seconds))} s")
+
+
+async def described(host: Target) -> AsyncIterator[Finding]:
+    """describeServer, the server's own DID, and whether browsers may call it."""
+    about = "description"
+    try:
+        host.described = await host.xrpc.query("com.atproto.server.describeServer")
+    except Failure as failure:
+        yield wrong(about, failure.why, "Send everything below /xrpc/ to the PDS unchanged; is this host a PDS?")
+        return
+    domains = host.described.get("availableUserDomains")
+    names = ", ".join(map(str, domains)) if isinstance(domains, list) and domains else "none"
+    invite = "with an invite code" if host.described.get("inviteCodeRequired") else "without an invite code"
+    yield good(about, f"accounts {invite}, handles below {names}")
+    async for finding in _service_did(host):
+        yield finding
+    async for finding in _browsers(host):
+        yield finding
+
+
+async def _service_did(host: Target) -> AsyncIterator[Finding]:
+    about = "server's DID"
+    try:
+        did = parse_did(str(host.described.get("did")))
+        if did.startswith("did:web:") and web_host(did).lower() != host.host.lower():
+            yield note(about, f"{did} names another host than {host.host}")
+            return
+        document = await host.dids.resolve(did)
+    except Malformed as failure:
+        yield wrong(about, f"describeServer tells no DID: {failure.why}.", "Set the server's host name (PDS_HOSTNAME).")
+        return
+    except Failure as failure:
+        yield note(about, f"cannot be resolved, so nobody can call services of it: {failure.why}")
+        return
+    endpoint = document.pds
+    if endpoint is not None and endpoint.rstrip("/").lower() != host.url.lower():
+        yield wrong(
+            about,
+            f"{did} says that its server is {endpoint}, not {host.url}.",
+            "Set the public address of the server (PDS_PUBLIC_URL, PDS_HOSTNAME) to the one that others use.",
+        )
+        return
+    yield good(about, str(did))
+
+
+async def _browsers(host: Target) -> AsyncIterator[Finding]:
+    about = "browsers"
+    origin = "https://app.example.org"
+    try:
+        answer = await host.http.request(
+            "OPTIONS",
+            f"{host.url}/xrpc/com.atproto.server.createSession",
+            headers={
+                "origin": origin,
+                "access-control-request-method": "POST",
+                "access-control-request-headers": "authorization,content-type,dpop,atproto-proxy",
+            },
+        )
+    except Failure as failure:
+        yield wrong(about, failure.why, "Let the reverse proxy pass the method OPTIONS.")
+        return
+    if not answer.is_ok or answer.headers.get("access-control-allow-origin") not in {"*", origin}:
+        yield wrong(
+            about,
+            f"A web app may not call this server (OPTIONS answers {answer.status} without Access-Control-Allow-Origin).",
+            "Let the PDS answer OPTIONS itself; a reverse proxy must not drop or double its Access-Control headers.",
+        )
+        return
+    yield good(about, "web apps may call it")
+
+
+async def sign_in(host: Target) -> AsyncIterator[Finding]:
+    """The documents by which apps find out where people sign in."""
+    about = "sign-in"
+    try:
+        resource = (await host.http.get(f"{host.url}/.well-known/oauth-protected-resource")).expect_ok().json()
+        (issuer,) = resource["authorization_servers"]
+        found = (await host.http.get(f"{issuer}/.well-known/oauth-authorization-server")).expect_ok().json()
+        if found["issuer"] != issuer:
+            yield wrong(
+                about,
+                f"The authorization server at {issuer} calls itself {found['issuer']}.",
+                "Set the public address of the server (PDS_PUBLIC_URL) without a slash at the end.",
+            )
+            return
+    except (Failure, KeyError, TypeError, ValueError) as failure:
+        why = failure.why if isinstance(failure, Failure) else "The documents are not what they should be."
+        yield wrong(
+            about,
+            f"Apps cannot find out where people sign in: {why}",
+            "Let the reverse proxy send /.well-known/oauth-protected-resource and /.well-known/oauth-authorization-server "
+            "to the PDS, without redirects.",
+        )
+        return
+    yield good(about, f"by OAuth at {issuer}")

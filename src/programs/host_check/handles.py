@@ -1,0 +1,39 @@
+"""Handles below the server's own domains: every one needs a name, a certificate and an answer."""
+
+import secrets
+from collections.abc import AsyncIterator
+
+from groundwork.errors import Failure
+from programs.host_check.finding import Finding, good, skipped, wrong
+from programs.host_check.target import Target
+
+
+async def handle_domains(host: Target) -> AsyncIterator[Finding]:
+    """Ask for a handle that nobody has: the server itself must say so."""
+    domains = host.described.get("availableUserDomains")
+    for domain in domains if isinstance(domains, list) else []:
+        if isinstance(domain, str) and domain.startswith("."):
+            yield await _domain(host, domain)
+
+
+async def _domain(host: Target, domain: str) -> Finding:
+    about = f"handles *{domain}"
+    if host.is_own_machine or domain.endswith((".test", ".localhost")):
+        return skipped(about, "names of a development network are not on the internet")
+    handle = f"nobody-{secrets.token_hex(4)}{domain}"
+    try:
+        answer = await host.http.get(f"https://{handle}/.well-known/atproto-did")
+    except Failure as failure:
+        return wrong(
+            about,
+            f"New handles would not work: {failure.why}",
+            f"Point *{domain} to the server in DNS, and give the reverse proxy a certificate for it: a wildcard one, or one "
+            "made at the first visit (it asks /tls-check first).",
+        )
+    if answer.status == 404:
+        return good(about, "a handle that nobody has is denied, as it should be")
+    return wrong(
+        about,
+        f"{handle}, which nobody has, answers with status {answer.status}.",
+        f"Let the reverse proxy send /.well-known/atproto-did of *{domain} to the PDS with the Host header unchanged.",
+    )

@@ -1,0 +1,50 @@
+"""What relays say of the host: whether they read it, and how far they are."""
+
+from collections.abc import AsyncIterator
+
+from at_network.xrpc_client import XrpcClient
+from groundwork.errors import Failure, NotFound
+from programs.host_check.finding import Finding, good, note, skipped, wrong
+from programs.host_check.target import Target
+
+
+async def read_by(host: Target, relay: str) -> AsyncIterator[Finding]:
+    """Ask a relay for its status of this host (``com.atproto.sync.getHostStatus``)."""
+    about = "relay"
+    name = relay.partition("://")[2] or relay
+    if host.is_own_machine:
+        yield skipped(about, "a server on this machine cannot be read by relays")
+        return
+    try:
+        status = await XrpcClient(host.http, host.clock, relay).query(
+            "com.atproto.sync.getHostStatus", {"hostname": host.host}
+        )
+    except NotFound:
+        yield _unknown(about, name, host)
+        return
+    except Failure as failure:
+        if failure.name == "HostNotFound":
+            yield _unknown(about, name, host)
+            return
+        yield note(about, f"{name} does not tell: {failure.why}")
+        return
+    said = str(status.get("status", "active"))
+    told = f"{name} says {said}, read to {status.get('seq', '?')}, {status.get('accountCount', '?')} accounts"
+    if said in {"active", "idle"}:
+        yield good(about, told)
+    elif said == "throttled":
+        yield wrong(
+            about, told, "The relay limits how many accounts or events it takes from this host: write to its operators."
+        )
+    else:
+        yield wrong(about, told, _MEND.format(name=name, host=host.host))
+
+
+_MEND = (
+    "Ask it to read this host: openmeet request-crawl, or curl -X POST https://{name}/xrpc/com.atproto.sync.requestCrawl "
+    '-H "content-type: application/json" -d \'{{"hostname": "{host}"}}\''
+)
+
+
+def _unknown(about: str, name: str, host: Target) -> Finding:
+    return wrong(about, f"{name} does not know this host.", _MEND.format(name=name, host=host.host))

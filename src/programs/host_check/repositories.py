@@ -1,0 +1,111 @@
+"""Accounts of the server: enumerated, resolved both ways, and one repository read whole and verified."""
+
+from collections.abc import AsyncIterator
+
+from at_protocol.failures import Malformed
+from at_protocol.repo import car
+from at_protocol.repo.commit import verify_commit
+from at_protocol.repo.snapshot import read_snapshot
+from at_protocol.syntax.did import Did, parse_did
+from at_protocol.syntax.handle import parse_handle
+from groundwork.errors import Failure
+from programs.host_check.finding import Finding, good, note, skipped, wrong
+from programs.host_check.target import Target
+
+ACCOUNTS = 3
+MAX_REPOSITORY_BYTES = 200_000_000
+
+
+async def enumerated(host: Target) -> AsyncIterator[Finding]:
+    """listRepos: what relays read first."""
+    about = "accounts"
+    try:
+        page = await host.xrpc.query("com.atproto.sync.listRepos", {"limit": 100})
+    except Failure as failure:
+        yield wrong(
+            about,
+            f"Strangers may not list the accounts: {failure.why}",
+            "A relay needs com.atproto.sync.listRepos; on Aurora Locus set PDS_FEDERATION_ENABLED and "
+            "PDS_FEDERATION_CRAWL_ENABLED.",
+        )
+        return
+    repos = page.get("repos")
+    listed = [repo for repo in repos if isinstance(repo, dict)] if isinstance(repos, list) else []
+    active = [str(repo["did"]) for repo in listed if repo.get("active") is not False and "did" in repo]
+    if not host.accounts:
+        host.accounts = [parse_did(did) for did in active[:ACCOUNTS]]
+    more = " on the first page" if "cursor" in page else ""
+    yield good(about, f"{len(listed)} listed{more}, {len(active)} of them active")
+
+
+async def named(host: Target, identifier: str) -> AsyncIterator[Finding]:
+    """One account that the caller names instead of the first ones."""
+    try:
+        given = identifier.removeprefix("@")
+        did = parse_did(given) if given.startswith("did:") else await host.handles.resolve(parse_handle(given.lower()))
+    except Malformed as failure:
+        yield wrong(
+            "account", f"{identifier} is neither a handle nor a DID: {failure.why}.", "Give --account ana.example.org."
+        )
+        return
+    except Failure as failure:
+        yield wrong("account", f"{identifier} leads to no account: {failure.why}", _MEND_HANDLE)
+        return
+    host.accounts = [did]
+    yield good("account", f"{identifier} is {did}")
+
+
+async def accounts(host: Target) -> AsyncIterator[Finding]:
+    """Identity of some accounts, and the whole repository of the first."""
+    if not host.accounts:
+        yield skipped("identity", "there is no active account to look at")
+        yield skipped("repository", "there is no active account to look at")
+        return
+    for did in host.accounts:
+        yield await _identity(host, did)
+    yield await _repository(host, host.accounts[0])
+
+
+_MEND_HANDLE = "Set the TXT record _atproto.<handle> to did=<DID>, or answer /.well-known/atproto-did at the handle's name with the DID."
+
+
+async def _identity(host: Target, did: Did) -> Finding:
+    about = "identity"
+    try:
+        document = await host.dids.resolve(did)
+    except Failure as failure:
+        return wrong(
+            about, f"{did}: {failure.why}", "Is the directory the one that this server uses? Name it with --plc."
+        )
+    if document.pds is None or document.pds.rstrip("/").lower() != host.url.lower():
+        return wrong(
+            about,
+            f"{did} says that it lives at {document.pds}, not at {host.url}.",
+            "The account moved away, or the server's public address changed: its identity must be updated in the directory.",
+        )
+    if document.signing_key is None:
+        return wrong(about, f"{did} has no signing key that can be read.", "Update the identity with the server's key.")
+    try:
+        handle = await host.handles.verified_handle(document)
+    except Failure as failure:
+        return note(about, f"{did}: whether its handle is right cannot be told now: {failure.why}")
+    if handle == "handle.invalid":
+        return wrong(about, f"{did} claims the handle {document.handle}, which does not lead back to it.", _MEND_HANDLE)
+    return good(about, f"{handle} is {did}, and lives here")
+
+
+async def _repository(host: Target, did: Did) -> Finding:
+    about = "repository"
+    mend = "Run openmeet repo verify on an export, and openmeet pds verify on the server."
+    try:
+        answer = await host.xrpc.download("com.atproto.sync.getRepo", {"did": did}, max_bytes=MAX_REPOSITORY_BYTES)
+        snapshot = read_snapshot(car.read(answer.body))
+        document = await host.dids.resolve(did)
+        if document.signing_key is None:
+            return skipped(about, f"{did} has no key to verify its signature with")
+        verify_commit(snapshot.commit, did=did, key=document.signing_key)
+    except Malformed as failure:
+        return wrong(about, f"The repository of {did} is not right: {failure.why}.", mend)
+    except Failure as failure:
+        return wrong(about, f"The repository of {did} cannot be read: {failure.why}", mend)
+    return good(about, f"{did}: {len(snapshot.entries)} records, every hash and the signature are right")

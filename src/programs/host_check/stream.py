@@ -1,0 +1,148 @@
+"""The firehose, read as a relay reads it: from the beginning of its memory, each commit verified."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from dataclasses import dataclass, field
+
+from at_network.event_stream import SUBSCRIBE_REPOS, read_frames, stream_url
+from at_protocol.crypto.did_key import PublicKey
+from at_protocol.failures import Malformed
+from at_protocol.sync import events
+from at_protocol.sync.events import CommitMessage, InfoMessage, Message, Sequenced, SyncMessage
+from at_protocol.sync.frames import ErrorFrame
+from at_protocol.sync.verify import Reason, Refused, verify_commit_message, verify_sync_message
+from groundwork.errors import Failure, RemoteFailed
+from programs.host_check.finding import Finding, good, note, wrong
+from programs.host_check.target import Target
+
+FRAMES = 200
+# How long a frame is waited for, and all of them together.
+SILENCE_SECONDS = 3.0
+READING_SECONDS = 30.0
+
+_UPGRADE = (
+    "Let the reverse proxy pass WebSockets: the headers Upgrade and Connection, HTTP/1.1, and no time limit on a quiet "
+    "connection. Examples for nginx, Caddy and Traefik are in deploy/."
+)
+_ABOUT = "firehose"
+
+
+@dataclass
+class Seen:
+    """What the stream brought."""
+
+    frames: int = 0
+    verified: int = 0
+    first: int | None = None
+    last: int | None = None
+    wrong: list[str] = field(default_factory=list)
+
+
+async def firehose(host: Target) -> AsyncIterator[Finding]:
+    """Connect with cursor 0 and read."""
+    seen = Seen()
+    try:
+        async with aclosing(messages(host, cursor=0)) as stream:
+            async for message in stream:
+                seen.frames += 1
+                await _look(host, seen, message)
+                if seen.frames >= FRAMES or seen.wrong:
+                    break
+    except Malformed as failure:
+        seen.frames += 1
+        seen.wrong.append(f"cannot be read: {failure.why}.")
+    except RemoteFailed as failure:
+        yield _refused(failure)
+        return
+    except Failure as failure:
+        yield wrong(_ABOUT, failure.why, _UPGRADE)
+        return
+    if seen.wrong:
+        yield wrong(
+            _ABOUT,
+            f"Frame {seen.frames}: {seen.wrong[0]}",
+            "Relays drop such frames. Run openmeet pds verify on the server, or tell whoever writes its software.",
+        )
+    elif seen.last is None:
+        yield note(_ABOUT, f"connects, and was silent for {SILENCE_SECONDS:.0f} s: has anything been written here?")
+    else:
+        yield good(_ABOUT, f"{seen.frames} frames, {seen.first} to {seen.last}; {seen.verified} commits verified")
+
+
+async def messages(host: Target, cursor: int | None) -> AsyncGenerator[Message | ErrorFrame, None]:
+    """Messages until nothing came for ``SILENCE_SECONDS``, or for ``READING_SECONDS`` in all.
+
+    Raises Malformed for a frame that cannot be read; RemoteFailed and RemoteSlow as ``read_frames``.
+    """
+    url = stream_url(host.url, SUBSCRIBE_REPOS, {"cursor": cursor})
+    loop = asyncio.get_running_loop()
+    end = loop.time() + READING_SECONDS
+    async with aclosing(read_frames(host.http, url)) as frames:
+        while (left := end - loop.time()) > 0:
+            try:
+                async with asyncio.timeout(min(SILENCE_SECONDS, left)):
+                    frame = await anext(frames)
+            except (TimeoutError, StopAsyncIteration):
+                return
+            message = events.read(frame)
+            if message is not None:
+                yield message
+
+
+async def _look(host: Target, seen: Seen, message: Message | ErrorFrame) -> None:
+    match message:
+        case ErrorFrame():
+            seen.wrong.append(f"the stream ended with {message.error}: {message.message or 'without a word'}")
+            return
+        case InfoMessage():
+            return  # OutdatedCursor: its memory does not reach back to 0, and need not
+    if seen.last is not None and message.seq <= seen.last:
+        seen.wrong.append(f"number {message.seq} comes behind {seen.last}.")
+        return
+    seen.first, seen.last = seen.first or message.seq, message.seq
+    try:
+        await _verify(host, seen, message)
+    except Refused as refusal:
+        seen.wrong.append(f"number {message.seq} would be refused: {refusal}.")
+
+
+async def _verify(host: Target, seen: Seen, message: Sequenced) -> None:
+    match message:
+        case CommitMessage():
+            did = message.repo
+        case SyncMessage():
+            did = message.did
+        case _:
+            return
+    try:
+        key = (await host.dids.resolve(did)).signing_key
+    except Failure:
+        return  # who has left since need not resolve
+    if key is None:
+        return
+    now = host.clock.now()
+    try:
+        _verify_with(message, key, now)
+    except Refused as refusal:
+        if refusal.reason is Reason.BAD_SIGNATURE:
+            return  # signed before the key was changed: history, which says nothing against the server
+        raise
+    seen.verified += 1
+
+
+def _verify_with(message: CommitMessage | SyncMessage, key: PublicKey, now: int) -> None:
+    if isinstance(message, CommitMessage):
+        verify_commit_message(message, key, now_us=now)
+    else:
+        verify_sync_message(message, key, now_us=now)
+
+
+def _refused(failure: RemoteFailed) -> Finding:
+    if failure.status in {404, 501}:
+        return wrong(
+            _ABOUT,
+            f"There is none: {failure.why}",
+            "On Aurora Locus set PDS_FEDERATION_ENABLED and PDS_FEDERATION_FIREHOSE_ENABLED.",
+        )
+    return wrong(_ABOUT, f"No WebSocket came about: {failure.why}", _UPGRADE)

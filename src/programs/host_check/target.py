@@ -1,0 +1,69 @@
+"""The host that is looked at, and what the checks have learnt of it so far."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+from at_network.did_resolver import DidResolver, DidSettings
+from at_network.handle_resolver import HandleResolver, HandleSettings
+from at_network.xrpc_client import XrpcClient
+from at_protocol.syntax.did import Did
+from groundwork.clock import Clock
+from groundwork.dangerous_starts import is_own_machine
+from groundwork.errors import InvalidInput
+from groundwork.http.client import HttpClient
+from groundwork.http.reach import DEVELOPMENT, PUBLIC
+
+PUBLIC_DIRECTORY = "https://plc.directory"
+
+
+@dataclass
+class Target:
+    """Opened by ``async with``. ``url`` is an origin; ``described`` is the answer of describeServer when it came."""
+
+    url: str
+    host: str
+    is_own_machine: bool
+    clock: Clock
+    http: HttpClient
+    dids: DidResolver
+    handles: HandleResolver
+    described: Mapping[str, object] = field(default_factory=dict)
+    accounts: list[Did] = field(default_factory=list)
+
+    @property
+    def xrpc(self) -> XrpcClient:
+        return XrpcClient(self.http, self.clock, self.url)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.handles.close()
+        await self.dids.close()
+        await self.http.close()
+
+
+def target(address: str, clock: Clock, *, directory_url: str = PUBLIC_DIRECTORY) -> Target:
+    """A host by its address: a bare name means https. Raises InvalidInput for what is no origin.
+
+    Only a host on this very machine may be reached by plain http or at a private address.
+    """
+    text = address if "://" in address else f"https://{address}"
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path.strip("/") or parts.query:
+        raise InvalidInput("url", f"{address!r} is not the address of a server; write https://pds.example.org.")
+    here = is_own_machine(parts.hostname)
+    if parts.scheme == "http" and not here:
+        raise InvalidInput(
+            "url", f"{parts.hostname} is asked over https; only a server on this machine may go without."
+        )
+    url = f"{parts.scheme}://{parts.netloc}"
+    http = HttpClient(DEVELOPMENT if here else PUBLIC, user_agent="openmeet-pds-check")
+    dids = DidResolver(http, clock, DidSettings(directory_url, is_development=here))
+    handles = HandleResolver(http, dids, clock, HandleSettings(is_development=here, through_pds=(url,) if here else ()))
+    return Target(url, parts.netloc, here, clock, http, dids, handles)

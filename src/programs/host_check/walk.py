@@ -1,0 +1,57 @@
+"""All checks in their order. What stands on what failed before is left out, and said so."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+from programs.host_check import address, handles, relays, repositories, stream, writing
+from programs.host_check.finding import Finding, Verdict, skipped
+from programs.host_check.target import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What is looked at beyond the public side. With a password a record is written and deleted."""
+
+    account: str | None = None
+    password: str | None = field(default=None, repr=False)
+    relay: str | None = None
+
+
+async def examine(host: Target, wishes: Wishes) -> AsyncIterator[Finding]:
+    """Findings as they come."""
+    reached = False
+    async for finding in address.reachable(host):
+        reached = reached or (finding.about == "address" and finding.verdict is Verdict.GOOD)
+        yield finding
+    if not reached:
+        yield skipped("everything else", "the server cannot be reached")
+        return
+    async for finding in address.described(host):
+        yield finding
+    if not host.described:
+        yield skipped("everything else", "this is no PDS that answers")
+        return
+    async for finding in address.sign_in(host):
+        yield finding
+    async for finding in handles.handle_domains(host):
+        yield finding
+    async for finding in _accounts(host, wishes):
+        yield finding
+    async for finding in stream.firehose(host):
+        yield finding
+    if wishes.account is not None and wishes.password is not None:
+        async for finding in writing.record(host, wishes.account, wishes.password):
+            yield finding
+    if wishes.relay is not None:
+        async for finding in relays.read_by(host, wishes.relay):
+            yield finding
+
+
+async def _accounts(host: Target, wishes: Wishes) -> AsyncIterator[Finding]:
+    if wishes.account is not None:
+        async for finding in repositories.named(host, wishes.account):
+            yield finding
+    async for finding in repositories.enumerated(host):
+        yield finding
+    async for finding in repositories.accounts(host):
+        yield finding

@@ -1,0 +1,203 @@
+"""Moving an account as a person at a terminal does it: passwords asked for, progress shown, the token of the mail typed in.
+
+Secrets come from a prompt or the environment, never from arguments, which every user of a machine can read.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from at_network.migration import account, identity, moving, sides
+from at_network.migration import progress as steps
+from at_network.migration.progress import Outcome, Step, Tell
+from at_network.migration.sides import Side
+from at_network.plc_client import PlcClient
+from at_protocol.syntax.did import is_plc
+from groundwork.clock import SystemClock
+from groundwork.errors import NotSignedIn, Refused
+from groundwork.http.client import HttpClient
+from programs import migration_state
+from programs.command_line import say
+from programs.migration_state import MoveState
+
+OLD_PASSWORD: Final = "OPENMEET_OLD_PASSWORD"  # noqa: S105 - a variable's name
+NEW_PASSWORD: Final = "OPENMEET_NEW_PASSWORD"  # noqa: S105 - a variable's name
+FACTOR_TOKEN: Final = "OPENMEET_FACTOR_TOKEN"  # noqa: S105 - a variable's name
+PLC_TOKEN: Final = "OPENMEET_PLC_TOKEN"  # noqa: S105 - a variable's name
+
+_WORDS = {
+    Step.ACCOUNT: "account",
+    Step.REPOSITORY: "records",
+    Step.BLOBS: "blobs",
+    Step.PREFERENCES: "private",
+    Step.IDENTITY: "identity",
+    Step.ACTIVATION: "new server",
+    Step.DEACTIVATION: "old server",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What was asked for beside what is in the state file; codes and keys that are used once."""
+
+    invite_code: str | None
+    recovery_key: str | None
+    delete_after: str | None
+    is_confirmed: bool
+    state_file: Path
+    directory: PlcClient
+
+
+async def run(http: HttpClient, state: MoveState, asked: Asked) -> None:
+    """The whole move, or what is left of it. Raises Refused where the person is needed and nobody is at the terminal."""
+    clock = SystemClock()
+    old = await _sign_in(http, clock, state)
+    state.did = old.did
+    # Before anything is made anywhere: a place that cannot be written to is noticed now.
+    _keep(asked, state)
+    wanted = account.Wanted(
+        state.handle,
+        state.email,
+        secret(NEW_PASSWORD, f"Password at {state.new} (the new server)"),
+        asked.invite_code,
+        asked.recovery_key,
+    )
+    new, was_made = await account.arrive(http, clock, old, state.new, wanted)
+    say(f"{_WORDS[Step.ACCOUNT]:11}{'made' if was_made else 'found'} at {state.new} as {state.handle}; {old.did}")
+    with _shown() as tell:
+        move = moving.Move(old, new, asked.state_file.absolute().parent, asked.directory, tell)
+        outcome = await moving.bring(move)
+    _note(state, outcome)
+    _keep(asked, state)
+    _tell_of(outcome)
+    if not await identity.names_new_server(new):
+        _confirm(asked, state, outcome)
+    token = await _token(old, new, state)
+    with _shown() as tell:
+        move = moving.Move(old, new, move.folder, asked.directory, tell)
+        await moving.finish(move, token, delete_after=asked.delete_after)
+    state.is_finished = True
+    _keep(asked, state)
+    say(f"Done. {state.handle} is at {state.new} now; apps want to be signed in to anew, there.")
+
+
+async def _sign_in(http: HttpClient, clock: SystemClock, state: MoveState) -> Side:
+    password = secret(OLD_PASSWORD, f"Password of {state.identifier} at {state.old} (the old server)")
+    try:
+        return await sides.sign_in(http, clock, state.old, state.identifier, password)
+    except NotSignedIn as refused:
+        if refused.name != "AuthFactorTokenRequired":
+            raise
+        factor = secret(FACTOR_TOKEN, "Sign-in code that the old server has mailed")
+        return await sides.sign_in(http, clock, state.old, state.identifier, password, factor_token=factor)
+
+
+async def _token(old: Side, new: Side, state: MoveState) -> str | None:
+    """The token with which the old server signs; None where none is needed. Raises Refused where it must be fetched first."""
+    if await identity.names_new_server(new):
+        return None
+    if not is_plc(old.did):
+        wanted = msgspec.json.format(
+            msgspec.json.encode(identity.document_wanted(new, await identity.recommended(new))), indent=2
+        )
+        raise Refused(
+            f"Everything is at {state.new}. Now let the document of {old.did} say the following, then give the same command "
+            f"again:\n{wanted.decode()}"
+        )
+    given = os.environ.get(PLC_TOKEN)
+    if given:
+        return given
+    await identity.ask_for_token(old)
+    if not sys.stdin.isatty():
+        raise Refused(
+            f"Everything is at {state.new}. {state.old} has mailed a token for the identity: "
+            f"give the same command again with {PLC_TOKEN} set to it."
+        )
+    return str(typer.prompt(f"{state.old} has mailed a token for the identity. Token", err=True))
+
+
+def secret(variable: str, question: str) -> str:
+    """From the environment, or asked for without showing it. Raises Refused where nobody can be asked."""
+    given = os.environ.get(variable)
+    if given:
+        return given
+    if not sys.stdin.isatty():
+        raise Refused(f"{question}: set {variable}, or run this in a terminal.")
+    return str(typer.prompt(question, hide_input=True, err=True))
+
+
+def _confirm(asked: Asked, state: MoveState, outcome: Outcome) -> None:
+    """The last moment. Raises Refused for a no, and where something is missing and nobody has said that it does not matter."""
+    is_whole = not outcome.missing_blobs and not outcome.differences
+    if asked.is_confirmed or (is_whole and not sys.stdin.isatty()):
+        return
+    if not sys.stdin.isatty():
+        raise Refused("Not everything came along (see above). To move all the same, give the same command with --yes.")
+    what = "Everything is there" if is_whole else "Not everything came along (see above)"
+    if not typer.confirm(f"{what}. Make {state.new} the account's server?", default=is_whole, err=True):
+        raise Refused("Nothing was changed at the old server. The same command goes on from here.")
+
+
+def _keep(asked: Asked, state: MoveState) -> None:
+    try:
+        migration_state.write(asked.state_file, state)
+    except OSError as error:
+        raise Refused(
+            f"{asked.state_file} cannot be written: {error.strerror or error}. Name another with --state."
+        ) from error
+
+
+def _note(state: MoveState, outcome: Outcome) -> None:
+    state.records = outcome.records
+    state.blobs_brought += outcome.blobs_brought
+    state.missing_blobs = [str(cid) for cid in outcome.missing_blobs]
+    state.differences = list(outcome.differences)
+
+
+def _tell_of(outcome: Outcome) -> None:
+    for cid in outcome.missing_blobs:
+        say(f"           missing at the old server: {cid}")
+    for difference in outcome.differences:
+        say(f"           {difference}")
+
+
+@contextmanager
+def _shown() -> Iterator[Tell]:
+    """Bars on a terminal, and a line for each step that has ended, whoever reads."""
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description:10}"),
+        BarColumn(),
+        TextColumn("{task.fields[count]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+        yield _teller(bars)
+
+
+def _teller(bars: Progress) -> Callable[[steps.Progress], None]:
+    running: dict[Step, TaskID] = {}
+
+    def tell(one: steps.Progress) -> None:
+        word = _WORDS[one.step]
+        if one.is_complete:
+            if one.step in running:
+                bars.remove_task(running.pop(one.step))
+            say(f"{word:11}{one.note}")
+            return
+        task = running.get(one.step)
+        if task is None:
+            task = running[one.step] = bars.add_task(word, total=None, count="")
+        count = f"{one.done}/{one.total}" if one.step is Step.BLOBS else f"{one.done / 1e6:.1f} MB"
+        bars.update(task, completed=one.done, total=one.total or None, count=count)
+
+    return tell

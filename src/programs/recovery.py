@@ -1,0 +1,225 @@
+"""Moving an account with its recovery key while the server that it is on is gone, or says no.
+
+Source: did:plc specification (operations signed by any rotation key, recovery within 72 hours), the account migration guide
+("adversarial" migration). The directory is spoken to directly. Two operations are needed: the new server takes an account only from
+whoever signs with the identity's atproto key, which the old server has, so the recovery key becomes that key first; then the
+identity names what the new server recommends. Everything can be done again: what is done already is found and left.
+"""
+
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from at_network.bearer_session import BearerSession, FixedToken, create_session
+from at_network.migration.contents import missing_blobs
+from at_network.migration.sides import Side
+from at_network.plc_client import PlcClient
+from at_network.xrpc_client import XrpcClient
+from at_protocol.crypto.did_key import PrivateKey, format_did_key
+from at_protocol.data.cid import Cid
+from at_protocol.identity import plc_operation
+from at_protocol.identity.did_document import ATPROTO_KEY, PDS_SERVICE, PDS_TYPE, Service
+from at_protocol.identity.plc_operation import Operation
+from at_protocol.repo.car import MEDIA_TYPE
+from at_protocol.syntax.did import Did
+from at_protocol.syntax.nsid import Nsid
+from at_protocol.xrpc.service_auth import make_service_token
+from groundwork.clock import SECOND, Clock
+from groundwork.errors import Conflict, Failure, NotSignedIn, Refused, RemoteFailed, kind_of
+from groundwork.http.client import HttpClient
+from programs.account_file import AccountFile, check_repository, wanted_blobs
+
+# A repository of a hundred megabytes over a slow line, taken in before the answer.
+LONG_SECONDS = 600.0
+CREATE_ACCOUNT = Nsid("com.atproto.server.createAccount")
+_PREFERENCES = "app.bsky."
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The account as it shall be on the new server; ``service`` is that server's origin."""
+
+    service: str
+    handle: str
+    email: str
+    password: str
+    invite_code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What a recovery works with."""
+
+    http: HttpClient
+    clock: Clock
+    directory: PlcClient
+    did: Did
+    key: PrivateKey
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """The operation to build on. ``overrules`` newer ones that do not list the key: the directory takes that within 72 hours."""
+
+    operation: Operation
+    cid: Cid
+    overrules: int
+
+
+async def basis(means: Means) -> Basis:
+    """The newest operation under which this key may sign. Raises Refused when there is none."""
+    own = format_did_key(means.key.public)
+    log = await means.directory.log(means.did)
+    for overrules, newest in enumerate(reversed(log)):
+        if isinstance(newest, plc_operation.Tombstone):
+            continue
+        operation = plc_operation.normalised(newest)
+        if own in operation.rotation_keys:
+            return Basis(operation, plc_operation.cid_of(newest), overrules)
+    raise Refused(f"{own} is not, and never was, a rotation key of {means.did}. Is it the key of another identity?")
+
+
+def change(means: Means, present: Basis, **fields: Any) -> Operation:
+    """The signed operation that changes these fields of what is there."""
+    changed = replace(present.operation, **fields, prev=str(present.cid), sig=None)
+    signed = plc_operation.sign(changed, means.key)
+    plc_operation.check_limits(signed)
+    return signed
+
+
+async def point_at(
+    means: Means, *, service: str, signing_key: str, rotation_keys: tuple[str, ...], also_known_as: tuple[str, ...] = ()
+) -> Operation:
+    """The operation that says that the account is on ``service``; the recovery key stays first. Not yet submitted.
+
+    Without ``also_known_as`` the names stay as they are.
+    """
+    present = await basis(means)
+    own = format_did_key(means.key.public)
+    others = tuple(name for name in present.operation.also_known_as if not name.startswith("at://"))
+    return change(
+        means,
+        present,
+        rotation_keys=(own, *(key for key in rotation_keys if key != own)),
+        verification_methods={**present.operation.verification_methods, ATPROTO_KEY: signing_key},
+        services={**present.operation.services, PDS_SERVICE: Service(PDS_TYPE, service)},
+        also_known_as=(*also_known_as, *others) if also_known_as else present.operation.also_known_as,
+    )
+
+
+async def move(means: Means, wanted: Wanted, file: AccountFile | None, say: Say) -> Mapping[str, object]:
+    """Make the account on the new server, bring what the archive holds, and point the identity at it.
+
+    What the new server counts at the end (``checkAccountStatus``). Raises the failures of either server; all of it can be
+    started again with the same words.
+    """
+    client = await _open(means, wanted, say)
+    if file is not None:
+        await _bring(Side(wanted.service, means.did, client), file, say)
+    recommended = await client.query("com.atproto.identity.getRecommendedDidCredentials")
+    present = await basis(means)
+    operation = await point_at(means, **_recommended(recommended))
+    if _says_the_same(present.operation, operation):
+        say("identity   names the new server already")
+    else:
+        await means.directory.submit(means.did, operation)
+        say(f"identity   now names {wanted.service}; the recovery key stays its first rotation key")
+    await client.procedure("com.atproto.server.activateAccount")
+    status = await client.query("com.atproto.server.checkAccountStatus")
+    say(f"account    active as {wanted.handle}")
+    return status
+
+
+async def _open(means: Means, wanted: Wanted, say: Say) -> XrpcClient:
+    """A session of the account on the new server, which is made unless an earlier attempt made it."""
+    try:
+        tokens = await create_session(means.http, means.clock, wanted.service, means.did, wanted.password)
+        say(f"account    is at {wanted.service} already")
+    except NotSignedIn:
+        await _make(means, wanted, say)
+        tokens = await create_session(means.http, means.clock, wanted.service, means.did, wanted.password)
+    session = BearerSession(means.http, means.clock, wanted.service, tokens)
+    return XrpcClient(means.http, means.clock, wanted.service, credentials=session, timeout_seconds=LONG_SECONDS)
+
+
+async def _make(means: Means, wanted: Wanted, say: Say) -> None:
+    own = format_did_key(means.key.public)
+    present = await basis(means)
+    if present.overrules:
+        say(f"identity   {present.overrules} operations that took the key away will be overruled")
+    if present.overrules or present.operation.verification_methods.get(ATPROTO_KEY) != own:
+        methods = {**present.operation.verification_methods, ATPROTO_KEY: own}
+        await means.directory.submit(means.did, change(means, present, verification_methods=methods))
+        say("identity   speaks with the recovery key from now on")
+    described = await XrpcClient(means.http, means.clock, wanted.service).query("com.atproto.server.describeServer")
+    audience = described.get("did")
+    if not isinstance(audience, str):
+        raise RemoteFailed(f"{wanted.service} does not say which DID it has.")
+    token = make_service_token(
+        means.key,
+        issuer=means.did,
+        audience=audience,
+        method=CREATE_ACCOUNT,
+        now_seconds=means.clock.now() // SECOND,
+        token_id=secrets.token_hex(16),
+    )
+    wish = {"did": means.did, "handle": wanted.handle, "email": wanted.email, "password": wanted.password}
+    if wanted.invite_code:
+        wish["inviteCode"] = wanted.invite_code
+    client = XrpcClient(means.http, means.clock, wanted.service, credentials=FixedToken(token))
+    await client.procedure(CREATE_ACCOUNT, wish)
+    say(f"account    made at {wanted.service} as {wanted.handle}; nobody sees it yet")
+
+
+async def _bring(side: Side, file: AccountFile, say: Say) -> None:
+    """Repository, blobs and preferences of the archive, as far as they are not there."""
+    client = side.client
+    _, snapshot = check_repository(file)
+    status = await client.query("com.atproto.server.checkAccountStatus")
+    if status.get("activated") is True:
+        raise Conflict("The account is active on the new server already; its records there would be replaced.")
+    await client.upload("com.atproto.repo.importRepo", file.repository(), MEDIA_TYPE)
+    say(f"records    {len(snapshot.entries)} brought")
+    types = {blob.cid: blob.mime_type for blob in wanted_blobs(snapshot)}
+    brought = lost = 0
+    for cid in [cid async for cid in missing_blobs(side)]:
+        if cid not in file.blobs:
+            lost += 1
+            continue
+        with file.blob(cid) as entry:
+            await client.upload("com.atproto.repo.uploadBlob", entry.read(), types.get(cid, "application/octet-stream"))
+        brought += 1
+    say(f"blobs      {brought} brought" + (f", {lost} are not in the archive" if lost else ""))
+    preferences = [one for one in file.preferences if str(one.get("$type", "")).startswith(_PREFERENCES)]
+    if not preferences:
+        return
+    try:
+        await client.procedure("app.bsky.actor.putPreferences", {"preferences": preferences})
+        say(f"private    {len(preferences)} preferences brought")
+    except Failure as failure:
+        # A server that keeps none for this app is no reason to stay behind.
+        if kind_of(failure).worth_retrying:
+            raise
+        say(f"private    preferences stay in the archive: {failure.why}")
+
+
+def _recommended(answer: Mapping[str, object]) -> dict[str, Any]:
+    """The arguments of :func:`point_at` that a server recommends. Raises RemoteFailed."""
+    try:
+        keys, names = answer["rotationKeys"], answer["alsoKnownAs"]
+        method, service = answer["verificationMethods"], answer["services"]
+        return {
+            "service": service[PDS_SERVICE]["endpoint"],  # type: ignore[index]  # what is otherwise raises below
+            "signing_key": method[ATPROTO_KEY],  # type: ignore[index]
+            "rotation_keys": tuple(keys),  # type: ignore[arg-type]
+            "also_known_as": tuple(names),  # type: ignore[arg-type]
+        }
+    except (KeyError, TypeError):
+        raise RemoteFailed("The new server does not say what the identity should be.") from None
+
+
+def _says_the_same(one: Operation, other: Operation) -> bool:
+    return replace(one, prev=None, sig=None) == replace(other, prev=None, sig=None)

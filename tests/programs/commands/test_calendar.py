@@ -1,0 +1,54 @@
+"""``openmeet calendar inspect``: what was understood, and what was not."""
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.parts import fixture_path, needs
+from typer.testing import CliRunner, Result
+
+from programs.commands import calendar
+
+FILES = ("google-weekly-overrides", "outlook-custom-vtimezone", "apple-lf-allday-duration", "this-and-future")
+
+
+def _inspect(path: Path, *more: str) -> Result:
+    return CliRunner().invoke(calendar.app, ["inspect", str(path), *more])
+
+
+@needs("fixtures")
+def test_for_people() -> None:
+    result = _inspect(fixture_path("data/ics/google-weekly-overrides.ics"))
+    assert result.exit_code == 0
+    for said in (
+        "Riverside Ceilidh Band 🎻 (America/New_York, 3 events, PUBLISH)",
+        "Tuesday practice (cancelled)",
+        "Every Tuesday at 19:00, until 15 April 2025, except 18 March 2025 (America/New_York), 2 h 00 min",
+        "26 March 2025 at 20:00, instead of 2025-03-25 19:00",
+        "nothing, it is over",
+    ):
+        assert said in result.stdout
+
+
+@needs("fixtures")
+@pytest.mark.parametrize("name", FILES)
+def test_for_programs(name: str) -> None:
+    (found,) = json.loads(_inspect(fixture_path(f"data/ics/{name}.ics"), "--json").stdout)["calendars"]
+    assert found["events"]
+    assert all(event["sentence"] for event in found["events"])
+
+
+@needs("fixtures")
+def test_what_is_odd_is_said() -> None:
+    said = _inspect(fixture_path("data/ics/apple-lf-allday-duration.ics")).stdout
+    assert "(without UID)" in said
+    assert "(Europe/London, as no zone is given)" in said
+
+
+def test_what_is_no_calendar(tmp_path: Path) -> None:
+    file = tmp_path / "page.ics"
+    file.write_text("<html>")
+    for more in ((), ("--json",)):
+        result = _inspect(file, *more)
+        assert result.exit_code == 1
+        assert "BEGIN:VCALENDAR is missing" in result.output

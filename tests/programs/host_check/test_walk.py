@@ -1,0 +1,240 @@
+"""Every fault that a PDS can show to the outside, put before a real one; and what is said about it."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from starlette.responses import JSONResponse, PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from tests.databases import MakeDatabase
+from tests.world.processes import free_port
+from typer.testing import CliRunner
+
+from aurora_locus.app import open_server
+from aurora_locus.settings import Settings
+from groundwork.clock import SECOND, HandClock, Instant, SystemClock
+from groundwork.errors import InvalidInput
+from groundwork.http.server import serving
+from groundwork.telemetry.metrics import Metrics
+from plc_directory.app import create_app
+from plc_directory.store import Limits
+from programs.commands.pds import check
+from programs.host_check.finding import Finding, Verdict
+from programs.host_check.target import target
+from programs.host_check.walk import Wishes, examine
+
+PASSWORD = "a password for a moment"
+Change = Callable[[Message], Message]
+
+
+@dataclass
+class Faulty:
+    """A front before the server: answers instead of it, changes what it answers, or shuts WebSockets out."""
+
+    app: ASGIApp | None = None
+    instead: dict[str, ASGIApp] = field(default_factory=dict)
+    changes: dict[str, Change] = field(default_factory=dict)
+    passes_websockets: bool = True
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        assert self.app is not None
+        path = str(scope.get("path", "")).rpartition("/")[2]
+        if scope["type"] == "websocket" and not self.passes_websockets:
+            await send({"type": "websocket.close"})
+            return
+        instead = self.instead.get(f"{scope.get('method')} {path}") or self.instead.get(path)
+        if instead is not None:
+            await instead(scope, receive, send)
+            return
+        change = self.changes.get(path)
+
+        async def changed(message: Message) -> None:
+            await send(message if change is None else change(message))
+
+        await self.app(scope, receive, changed)
+
+
+@dataclass(frozen=True)
+class Host:
+    """A PDS on this machine, its front, and an account with some records."""
+
+    url: str
+    plc_url: str
+    front: Faulty
+    did: str
+
+    async def findings(self, **wishes: Any) -> dict[str, Finding]:
+        """By what they are about."""
+        async with target(self.url, SystemClock(), directory_url=self.plc_url) as host:
+            return {finding.about: finding async for finding in examine(host, Wishes(**wishes))}
+
+
+@asynccontextmanager
+async def open_host(make_sqlite: MakeDatabase, folder: Path, **changes: Any) -> AsyncIterator[Host]:
+    port, front = free_port(), Faulty()
+    url = f"http://localhost:{port}"
+    directory = create_app(
+        await make_sqlite("plc_directory"), Limits(0, 0, 0), Metrics("plc"), version="test", access_log=False
+    )
+    async with serving(directory) as plc:
+        settings = Settings(
+            **{
+                "dev_mode": True,
+                "public_url": url,
+                "data_directory": folder / "pds",
+                "did_plc_url": plc.url,
+                **changes,
+            }
+        )
+        async with (
+            open_server(settings, SystemClock(), version="test", access_log=False) as pds,
+            serving(front, port=port),
+        ):
+            front.app = pds.app
+            async with httpx.AsyncClient(base_url=f"{url}/xrpc/", trust_env=False) as http:
+                wish = {"handle": "ana.test", "email": "ana@example.org", "password": PASSWORD}
+                made = (await http.post("com.atproto.server.createAccount", json=wish)).json()
+                http.headers["authorization"] = f"Bearer {made['accessJwt']}"
+                for number in range(3):
+                    record = {"$type": "org.example.note", "text": f"note {number}"}
+                    body = {"repo": made["did"], "collection": "org.example.note", "record": record}
+                    assert (await http.post("com.atproto.repo.createRecord", json=body)).status_code == 200
+            yield Host(url, plc.url, front, made["did"])
+
+
+@pytest.fixture
+async def host(make_sqlite: MakeDatabase, tmp_path: Path) -> AsyncIterator[Host]:
+    async with open_host(make_sqlite, tmp_path) as opened:
+        yield opened
+
+
+def says(status: int) -> ASGIApp:
+    return PlainTextResponse("no", status_code=status)
+
+
+def says_json(value: Any) -> ASGIApp:
+    return JSONResponse(value)
+
+
+def flipped(message: Message) -> Message:
+    """One bit of the answer's last bytes is another one."""
+    body = message.get("body", b"")
+    return {**message, "body": body[:-1] + bytes([body[-1] ^ 1])} if body else message
+
+
+async def test_a_good_host_is_good(host: Host) -> None:
+    found = await host.findings(account="ana.test", password=PASSWORD)
+    assert {about for about, finding in found.items() if finding.verdict is Verdict.WRONG} == set()
+    assert "3 records, every hash and the signature are right" in found["repository"].found
+    assert "5 commits verified" in found["firehose"].found, "three notes, the empty repository's commit and #sync"
+    assert found["a record's way"].verdict is Verdict.GOOD
+    again = await host.findings()
+    assert "3 records" in again["repository"].found, "what was written to try is deleted again"
+
+
+@pytest.mark.parametrize(
+    ("put", "about", "words"),
+    [
+        pytest.param({"_health": says(502)}, "address", "status 502", id="proxy without a server"),
+        pytest.param({"com.atproto.server.describeServer": says(404)}, "description", "", id="no PDS"),
+        pytest.param({"OPTIONS com.atproto.server.createSession": says(405)}, "browsers", "OPTIONS", id="no CORS"),
+        pytest.param({"oauth-protected-resource": says(404)}, "sign-in", "404", id="no OAuth documents"),
+        pytest.param(
+            {"oauth-protected-resource": says_json({"authorization_servers": ["a", "b"]})},
+            "sign-in",
+            "not what they should be",
+            id="two authorization servers",
+        ),
+        pytest.param({"com.atproto.sync.listRepos": says(403)}, "accounts", "may not list", id="no enumeration"),
+        pytest.param({"com.atproto.sync.getRepo": says(500)}, "repository", "cannot be read", id="no repository"),
+        pytest.param(
+            {"com.atproto.sync.listRepos": says_json({"repos": [{"did": "did:plc:" + "a" * 24, "active": True}]})},
+            "identity",
+            "There is no identity",
+            id="an account nobody knows",
+        ),
+    ],
+)
+async def test_what_a_front_does_instead(host: Host, put: dict[str, ASGIApp], about: str, words: str) -> None:
+    host.front.instead |= put
+    finding = (await host.findings())[about]
+    assert finding.verdict is Verdict.WRONG
+    assert words in finding.found
+    assert finding.mend
+
+
+async def test_a_bit_of_a_repository(host: Host) -> None:
+    host.front.changes["com.atproto.sync.getRepo"] = flipped
+    finding = (await host.findings())["repository"]
+    assert finding.verdict is Verdict.WRONG
+    assert "is not right" in finding.found
+
+
+async def test_a_clock_that_is_an_hour_off(host: Host) -> None:
+    off = HandClock(Instant(SystemClock().now() - 3600 * SECOND))
+    async with target(host.url, off, directory_url=host.plc_url) as looked_at:
+        found = {finding.about: finding async for finding in examine(looked_at, Wishes())}
+    assert found["clock"].verdict is Verdict.WRONG
+    assert "3600 s apart" in found["clock"].found or "3599 s apart" in found["clock"].found
+
+
+async def test_websockets_that_do_not_pass(host: Host) -> None:
+    host.front.passes_websockets = False
+    finding = (await host.findings())["firehose"]
+    assert finding.verdict is Verdict.WRONG
+    assert "Upgrade" in (finding.mend or "")
+
+
+async def test_a_frame_that_was_changed(host: Host) -> None:
+    def change(message: Message) -> Message:
+        body = message.get("bytes") or b""
+        return {**message, "bytes": body.replace(b"org.example.note", b"org.example.nota")} if body else message
+
+    host.front.changes["com.atproto.sync.subscribeRepos"] = change
+    finding = (await host.findings())["firehose"]
+    assert finding.verdict is Verdict.WRONG
+    assert "would be refused" in finding.found or "cannot be read" in finding.found
+
+
+async def test_an_account_that_lives_elsewhere(make_sqlite: MakeDatabase, tmp_path: Path, host: Host) -> None:
+    async with open_host(make_sqlite, tmp_path / "other") as other:
+        listed = {"repos": [{"did": host.did, "active": True}]}
+        other.front.instead["com.atproto.sync.listRepos"] = says_json(listed)
+        async with target(other.url, SystemClock(), directory_url=host.plc_url) as looked_at:
+            found = {finding.about: finding async for finding in examine(looked_at, Wishes())}
+    assert found["identity"].verdict is Verdict.WRONG
+    assert "not at" in found["identity"].found
+
+
+async def test_a_password_that_is_wrong(host: Host) -> None:
+    finding = (await host.findings(account="ana.test", password="another"))["a record's way"]
+    assert finding.verdict is Verdict.WRONG
+    assert "cannot sign in" in finding.found
+
+
+async def test_relays_are_not_asked_about_this_machine(host: Host) -> None:
+    assert (await host.findings(relay="https://relay.invalid"))["relay"].verdict is Verdict.SKIPPED
+
+
+@pytest.mark.parametrize(
+    "address", ["ftp://pds.example.org", "http://pds.example.org", "https://pds.example.org/x", ""]
+)
+def test_what_is_no_server(address: str) -> None:
+    with pytest.raises(InvalidInput):
+        target(address, SystemClock())
+
+
+def test_the_command_exits_with_1_and_shows_how_to_mend() -> None:
+    said = CliRunner().invoke(check.app, [f"http://localhost:{free_port()}"])
+    assert said.exit_code == 1
+    assert "WRONG address" in said.stdout
+    assert "→" in said.stdout
+    assert "1 to mend." in said.stdout
+
+
+def test_writing_needs_an_account() -> None:
+    assert CliRunner().invoke(check.app, ["pds.example.org", "--write"]).exit_code == 2
