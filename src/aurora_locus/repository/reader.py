@@ -91,6 +91,8 @@ _REPOSITORIES_WITH = """
 
 _BLOCKS = "select cid, bytes from blocks where did = :did and cid in :cids"
 
+_BLOCKS_AFTER = "select cid, bytes from blocks where did = :did and cid > :cid order by cid limit :limit"
+
 # Goes through the whole repository; there is no index for it, because every write would pay for what few ask.
 _BLOCKS_SINCE = """
     select cid, bytes from blocks
@@ -234,6 +236,13 @@ async def load_raw_blocks(db: Database, did: Did, cids: Sequence[bytes]) -> dict
     async with db.reader() as reader:
         rows = await reader.fetch(_BLOCKS, did=did, cids=cids)
     return {row[0]: row[1] for row in rows}
+
+
+async def blocks_after(db: Database, did: Did, after: bytes, *, limit: int) -> list[tuple[bytes, bytes]]:
+    """Any blocks of a repository by the bytes of their CIDs, in their order, behind ``after``."""
+    async with db.reader() as reader:
+        rows = await reader.fetch(_BLOCKS_AFTER, did=did, cid=after, limit=limit)
+    return [(row[0], row[1]) for row in rows]
 
 
 async def blocks_since(db: Database, did: Did, rev: str, after: bytes, *, limit: int) -> list[tuple[Cid, bytes]]:

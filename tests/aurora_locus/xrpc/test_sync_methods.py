@@ -17,7 +17,7 @@ from at_protocol.repo.commit import parse_commit, verify_commit
 from at_protocol.repo.mst import Tree
 from at_protocol.repo.proof import verify_record_proof
 from at_protocol.sync import events, frames
-from aurora_locus.repository import hosting
+from aurora_locus.repository import export, hosting
 from aurora_locus.repository.model import Status
 from aurora_locus.repository.repositories import Repositories
 from aurora_locus.settings import Settings
@@ -55,6 +55,19 @@ async def test_whole_repository(stranger: Client, ada: Hosted):
     assert answer.headers["content-type"] == "application/vnd.ipld.car"
     assert len(contents(ada, answer.content)) == 700
     assert (await stranger.get(f"{SYNC}.getCheckout", did=ada.did)).content == answer.content
+
+
+@pytest.mark.parametrize("gulp", [0, 20_000])
+async def test_repository_larger_than_what_is_read_at_first(
+    stranger: Client, ada: Hosted, gulp: int, monkeypatch: pytest.MonkeyPatch
+):
+    """What the first gulp leaves out is looked up; the file is the same."""
+    for start in range(0, 700, 100):
+        await ada.write(*(ada.prepare(f"k{number}", {"n": number}) for number in range(start, start + 100)))
+    whole = await stranger.get(f"{SYNC}.getRepo", did=ada.did)
+    monkeypatch.setattr(export, "_GULP_BYTES", gulp)
+    monkeypatch.setattr(export, "_GULP_PAGE", 100)
+    assert (await stranger.get(f"{SYNC}.getRepo", did=ada.did)).content == whole.content
 
 
 async def test_empty_repository(stranger: Client, ada: Hosted):
