@@ -40,7 +40,7 @@ up: install  ## Start the whole network on this machine (ARGS="--web-port 8081" 
 
 test: install-dev check  ## Run the whole test suite, set-up included
 	@$(BIN)/python -m checks.prepare
-	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup
+	@$(BIN)/python -m checks.suite --workers $(WORKERS)
 
 tour: install-dev  ## Walk the product's main job on a throw-away network
 	@$(BIN)/python -m tests.tour
