@@ -176,7 +176,7 @@ def _api(operation: Operation) -> Route:
         for name in request.query_params:
             if name not in known:
                 takes = f"; this takes {', '.join(known)}." if known else "; this takes none."
-                raise InvalidInput(name, "There is no such parameter" + takes)
+                raise InvalidInput("", f"There is no parameter {name[:50]!r}" + takes)
         return await operation.answer(request)
 
     return Route(operation.path, answer, methods=[operation.method])

@@ -14,21 +14,21 @@ from tests.openmeet.site_under_test import api_session, site_on
 
 ROUNDS = 40
 
-_EVENT = {"title": "Board games", "starts_local": "2026-07-04T18:00", "time_zone": "Europe/Berlin"}
+_EVENT = {"title": "Board games", "startsLocal": "2026-07-04T18:00", "timeZone": "Europe/Berlin"}
 _TYPES = ("text/plain", "application/json; charset=utf-16", "", "application/x-www-form-urlencoded")
 _HOSTILE_HEADERS = ("If-Match", "Idempotency-Key", "Content-Encoding", "X-Forwarded-For", "Origin", "Cookie")
 
 # What a field of this name may well hold.
 _KNOWN = {
     "title": ["東京パーティー", "☃", "Board games"],
-    "starts_local": ["2026-07-04T18:00", "2026-03-29T02:30", "1900-01-01T00:00:00", "2200-12-31T23:59"],
-    "ends_local": ["2026-07-04T20:00", "2026-07-04T17:00"],
-    "time_zone": ["Europe/Berlin", "+14:00", "-23:59", "+24:00", "localtime", "UTC"],
+    "startsLocal": ["2026-07-04T18:00", "2026-03-29T02:30", "1900-01-01T00:00:00", "2200-12-31T23:59"],
+    "endsLocal": ["2026-07-04T20:00", "2026-07-04T17:00"],
+    "timeZone": ["Europe/Berlin", "+14:00", "-23:59", "+24:00", "localtime", "UTC"],
     "reply": ["going", "interested", "declined"],
     "visibility": ["public", "unlisted", "private"],
     "mode": ["online", "hybrid"],
-    "online_url": ["https://meet.example/a", "javascript:alert(1)"],
-    "display_name": ["Ada", "\u202eadA"],
+    "onlineUrl": ["https://meet.example/a", "javascript:alert(1)"],
+    "displayName": ["Ada", "\u202eadA"],
     "email": ["ada@example.org", "bad@", "a@ünï.example"],
     "which": ["going", "hosting", "waiting", "past"],
     "limit": ["1", "100"],
@@ -43,7 +43,7 @@ def _near(garbage: Garbage, kind: Any, name: str = "") -> Any:
         return garbage.anything()
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         return {
-            field.name: _near(garbage, field.type, field.name)
+            field.encode_name: _near(garbage, field.type, field.encode_name)
             for field in msgspec.structs.fields(kind)
             if garbage.is_hurt(0.97 if field.required else 0.5)
         }

@@ -48,7 +48,7 @@ async def test_a_zone_that_is_none_is_named(make_sqlite: MakeDatabase, clock: Ha
 async def test_an_event_in_any_script_is_made_and_found(make_sqlite: MakeDatabase, clock: HandClock) -> None:
     async with site_on(await make_sqlite("openmeet"), clock).browser() as browser:
         ada = await api_session(browser, "ada@example.org", "Ada")
-        body = {"title": "東京パーティー", "starts_local": "2026-07-04T18:00", "time_zone": "Asia/Tokyo"}
+        body = {"title": "東京パーティー", "startsLocal": "2026-07-04T18:00", "timeZone": "Asia/Tokyo"}
         made = await browser.post("/api/events", json=body, headers=ada)
         assert made.status_code == 201
         assert (await browser.get(made.headers["location"])).json()["title"] == "東京パーティー"
@@ -63,7 +63,7 @@ async def test_what_is_wrong_with_a_body_does_not_tell_that_a_private_event_exis
         event = await event_by(tx, await person(tx, "Host"), visibility="private")
     async with site.browser() as browser:
         ben = await api_session(browser, "ben@example.org", "Ben")
-        body = {"title": "", "starts_local": "", "time_zone": ""}
+        body = {"title": "", "startsLocal": "", "timeZone": ""}
         there = await browser.put(f"/api/events/{event.slug}", json=body, headers=ben)
         nowhere = await browser.put("/api/events/nowhere-22222", json=body, headers=ben)
     assert there.status_code == nowhere.status_code == 404

@@ -151,7 +151,7 @@ async def test_a_second_start_finds_everything(tmp_path: Path, record_property):
         page = await get(f"{up.pds}/xrpc/com.atproto.repo.listRecords", repo=did, collection=EVENT)
         assert [(one["uri"], one["cid"]) for one in page.json()["records"]] == [(uri, cid)]
         here = (await get(f"{up.openmeet}/api/events", q="Stays")).json()["events"]
-        assert [event["record_uri"] for event in here] == [uri], "once, not twice"
+        assert [event["recordUri"] for event in here] == [uri], "once, not twice"
         assert (await up.openmeet_session())["person"] == session["person"]
 
     second = await start_up(tmp_path, *options)

@@ -61,10 +61,10 @@ async def sign_up(browser: httpx.AsyncClient, email: str, name: str, *, next_pat
 
 async def api_session(browser: httpx.AsyncClient, email: str, name: str) -> dict[str, str]:
     """Headers of an API session opened by a code."""
-    asked = await browser.post("/api/session/code", json={"email": email, "display_name": name})
-    challenge = asked.json()["challenge_id"]
+    asked = await browser.post("/api/session/code", json={"email": email, "displayName": name})
+    challenge = asked.json()["challengeId"]
     opened = await browser.post(
-        "/api/session", json={"challenge_id": challenge, "code": rules.code_of(CODE_KEY, challenge)}
+        "/api/session", json={"challengeId": challenge, "code": rules.code_of(CODE_KEY, challenge)}
     )
     assert opened.status_code == 201, opened.text
     return {"authorization": f"Bearer {opened.json()['token']}"}

@@ -88,7 +88,7 @@ async def _events_here(stage: Stage, did: str) -> list[str]:
         while True:
             parameters = {"q": "Kill test", "limit": "100"} | ({"cursor": cursor} if cursor else {})
             page = (await http.get(f"{stage.openmeet_url}/api/events", params=parameters)).json()
-            found += [event["record_uri"] for event in page["events"] if did in event["record_uri"]]
+            found += [event["recordUri"] for event in page["events"] if did in event["recordUri"]]
             cursor = page.get("cursor")
             if not cursor:
                 return sorted(found)

@@ -244,4 +244,4 @@ async def _is_here(http: httpx.AsyncClient, stage: Stage, uri: str) -> bool:
     """Whether OpenMeet has an event of this record."""
     answer = await http.get(f"{stage.openmeet_url}/api/events", params={"uri": uri})
     answer.raise_for_status()
-    return any(event["record_uri"] == uri for event in answer.json()["events"])
+    return any(event["recordUri"] == uri for event in answer.json()["events"])

@@ -15,6 +15,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from groundwork.errors import NAMES_ANSWERED_WITH_400, Failure, InvalidForm, InvalidInput, TooMany, kind_of
+from groundwork.http.json_names import json_name
 
 Translations = Mapping[type[Exception], Callable[[Exception], Failure]]
 
@@ -85,18 +86,18 @@ def _of_failure(failure: Failure, request_id: str) -> Fault:
 
 
 def render_problem(_connection: HTTPConnection, fault: Fault) -> Response:
-    """RFC 9457 ``application/problem+json``, for JSON APIs of our own."""
+    """RFC 9457 ``application/problem+json``, for JSON APIs of our own; fields under the names that their clients use."""
     body: dict[str, object] = {
         "type": "about:blank",
         "title": fault.name,
         "status": fault.http_status,
         "detail": fault.why,
-        "request_id": fault.request_id,
+        "requestId": fault.request_id,
     }
     if fault.problems:
-        body["fields"] = dict(fault.problems)
+        body["fields"] = {json_name(name): why for name, why in fault.problems.items()}
     elif fault.field:
-        body["fields"] = {fault.field: fault.why}
+        body["fields"] = {json_name(fault.field): fault.why}
     headers = _with_challenge(fault, fault.http_status)
     return Response(msgspec.json.encode(body), fault.http_status, headers, "application/problem+json")
 

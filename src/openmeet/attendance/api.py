@@ -35,14 +35,14 @@ _REPLIES = {
 }
 
 
-class AnswerWanted(msgspec.Struct, forbid_unknown_fields=True):
+class AnswerWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """What the caller says; ``going`` to a full event means the end of its waitlist."""
 
     reply: ReplyName
 
 
-class AnswerShown(msgspec.Struct):
-    """Where the answer led. ``waiting_before``: people in the line before the caller; null when not waiting."""
+class AnswerShown(msgspec.Struct, rename="camel"):
+    """Where the answer led. ``waitingBefore``: people in the line before the caller; null when not waiting."""
 
     id: str
     status: StatusName

@@ -22,7 +22,7 @@ IF_MATCH = Parameter("If-Match", "The ETag of the version that is to be changed;
 _FAILURES = (403, 404, 412, 422)
 
 
-class Cancellation(msgspec.Struct, forbid_unknown_fields=True):
+class CancellationReason(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """Why it is called off; shown to everybody."""
 
     reason: str = ""
@@ -45,7 +45,7 @@ async def save(request: Request) -> Response:
 
 async def cancel(request: Request) -> Response:
     caller = caller_of(request)
-    reason = rules.check_reason((await read_json(request, Cancellation)).reason)
+    reason = rules.check_reason((await read_json(request, CancellationReason)).reason)
     async with database_of(request).transaction() as tx:
         event = await hosting.cancel(tx, caller, _slug(request), reason, expected_revision=expected_revision(request))
     return _shown(request, event)
@@ -92,7 +92,7 @@ OPERATIONS = (
         "Call the event off; it stays visible as cancelled",
         cancel,
         {200: EventShown},
-        Cancellation,
+        CancellationReason,
         (IF_MATCH,),
         failures=_FAILURES,
     ),

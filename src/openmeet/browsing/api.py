@@ -6,6 +6,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidInput, NotFound
 from groundwork.http.json_bodies import json_response
@@ -18,10 +19,11 @@ from openmeet.browsing.names import shown_names
 from openmeet.browsing.publishing_view import event_words
 from openmeet.browsing.queries import Mine, Position
 from openmeet.debts import publications
+from openmeet.debts.publications import Standing
 from openmeet.events import seeing
 from openmeet.events.model import Event, EventSlug
 from openmeet.events.queries import by_record_uri, by_slug
-from openmeet.events.shapes import EventShown, shown_fields
+from openmeet.events.shapes import EventShown, event_shown
 from openmeet.identities.queries import consent
 from openmeet.site.etags import etag_of
 from openmeet.site.operations import Operation, Parameter
@@ -35,7 +37,7 @@ MAX_LIMIT = 100
 MAX_ATTENDEES = 1000
 
 
-class CountsShown(msgspec.Struct):
+class CountsShown(msgspec.Struct, rename="camel"):
     """How many people said what; ``unconfirmed`` answers take no place yet."""
 
     going: int
@@ -44,7 +46,7 @@ class CountsShown(msgspec.Struct):
     unconfirmed: int
 
 
-class PublicationShown(msgspec.Struct):
+class PublicationShown(msgspec.Struct, rename="camel"):
     """How the event's record stands, for its host. ``state`` is one of docs/queues-and-debts.md, ``words`` is for people."""
 
     state: str
@@ -53,7 +55,7 @@ class PublicationShown(msgspec.Struct):
     changed_at: str | None
 
 
-class EventDetail(EventShown, kw_only=True):
+class EventDetail(EventShown, kw_only=True, rename="camel"):
     """An event with what belongs to other rooms."""
 
     host_name: str
@@ -62,15 +64,15 @@ class EventDetail(EventShown, kw_only=True):
     publication: PublicationShown | None
 
 
-class EventList(msgspec.Struct):
+class EventList(msgspec.Struct, rename="camel"):
     """A page of a list; ``cursor`` is null on the last."""
 
     events: list[EventDetail]
     cursor: str | None
 
 
-class AttendeeShown(msgspec.Struct):
-    """One person's answer. ``is_shadow``: known only by what their repository says."""
+class AttendeeShown(msgspec.Struct, rename="camel"):
+    """One person's answer. ``isShadow``: known only by what their repository says."""
 
     person_id: str
     display_name: str
@@ -79,7 +81,7 @@ class AttendeeShown(msgspec.Struct):
     answered_at: str
 
 
-class AttendeeList(msgspec.Struct):
+class AttendeeList(msgspec.Struct, rename="camel"):
     """Who answered, in the order of answers; those who wait in the order of the line."""
 
     counts: CountsShown
@@ -187,25 +189,33 @@ async def _details(reader: Reader, request: Request, events: list[Event]) -> lis
         answer = mine.get(event.id)
         count = counts[event.id]
         standing = standings.get(event.id)
-        fields = shown_fields(
+        shown = event_shown(
             event,
             viewer,
             is_going=answer is not None and answer.status in SEATED,
             public_url=request.app.state.settings.public_url,
-        ) | {
-            "host_name": names[event.author_id],
-            "counts": CountsShown(count.going, count.interested, count.waitlisted, count.unconfirmed),
-            "my_status": answer.status.value if answer else None,
-            "publication": standing
-            and PublicationShown(
-                standing.state.value,
-                event_words(event, standing, reader.now, has_agreed=has_agreed),
-                standing.uri,
-                iso(standing.changed_at) if standing.changed_at else None,
-            ),
-        }
-        found.append(msgspec.convert(fields, EventDetail, from_attributes=True))
+        )
+        found.append(
+            EventDetail(
+                **msgspec.structs.asdict(shown),
+                host_name=names[event.author_id],
+                counts=CountsShown(count.going, count.interested, count.waitlisted, count.unconfirmed),
+                my_status=answer.status.value if answer else None,
+                publication=_publication(event, standing, reader.now, has_agreed=has_agreed),
+            )
+        )
     return found
+
+
+def _publication(event: Event, standing: Standing | None, now: Instant, *, has_agreed: bool) -> PublicationShown | None:
+    if standing is None:
+        return None
+    return PublicationShown(
+        standing.state.value,
+        event_words(event, standing, now, has_agreed=has_agreed),
+        standing.uri,
+        iso(standing.changed_at) if standing.changed_at else None,
+    )
 
 
 def paging(request: Request) -> tuple[Position | None, int]:

@@ -112,7 +112,7 @@ async def hand_over(request: Request) -> Response:
 
 
 def _person(request: Request) -> UserId:
-    return UserId(request.path_params["user_id"])
+    return UserId(request.path_params["userId"])
 
 
 def _link(request: Request, link: Invitation) -> LinkShown:
@@ -135,8 +135,8 @@ async def _shown(reader: Reader, people: Sequence[Membership], *, with_answers: 
     ]
 
 
-_PERSON = "/api/groups/{slug}/members/{user_id}"
-_BAN = "/api/groups/{slug}/bans/{user_id}"
+_PERSON = "/api/groups/{slug}/members/{userId}"
+_BAN = "/api/groups/{slug}/bans/{userId}"
 _FAILURES = (403, 404, 422)
 
 OPERATIONS = (

@@ -7,7 +7,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from groundwork.http.json_bodies import json_response, read_json
+from groundwork.http.json_names import json_name
 from openmeet.browsing.merged_pages import CHOICES
+from openmeet.browsing.merged_view import FIELD_WORDS
 from openmeet.events.model import EventSlug
 from openmeet.events.shapes import EventShown, shown_to_host
 from openmeet.ingestion import reviewing
@@ -24,9 +26,11 @@ _NAMES: dict[Side, Literal["yours", "theirs", "both"]] = {
     Side.BOTH: "both",
 }
 
+_FIELDS = {json_name(name): name for name in FIELD_WORDS}
 
-class DecisionShown(msgspec.Struct):
-    """A field that was changed on both sides. ``theirs_rev`` names the version that it was merged with.
+
+class DecisionShown(msgspec.Struct, rename="camel"):
+    """A field that was changed on both sides. ``theirsRev`` names the version that it was merged with.
 
     ``result`` is what the rule chose, ``choice`` what the host did since; null while they have not.
     """
@@ -43,13 +47,13 @@ class DecisionShown(msgspec.Struct):
     decided_at: str
 
 
-class DecisionList(msgspec.Struct):
+class DecisionList(msgspec.Struct, rename="camel"):
     """Decisions about one event, newest first."""
 
     decisions: list[DecisionShown]
 
 
-class ChoiceWanted(msgspec.Struct, forbid_unknown_fields=True):
+class ChoiceWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """Which decision, and whose value shall stand."""
 
     field: str
@@ -64,7 +68,7 @@ async def list_decisions(request: Request) -> Response:
         DecisionList(
             [
                 DecisionShown(
-                    one.decision.field,
+                    json_name(one.decision.field),
                     one.theirs_rev,
                     one.decision.base,
                     one.decision.ours,
@@ -88,7 +92,7 @@ async def choose(request: Request) -> Response:
             tx,
             caller_of(request),
             EventSlug(request.path_params["slug"]),
-            field=wanted.field,
+            field=_FIELDS.get(wanted.field, ""),
             theirs_rev=wanted.theirs_rev,
             choice=CHOICES[wanted.keep],
         )

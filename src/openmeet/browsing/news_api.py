@@ -18,7 +18,7 @@ from openmeet.tenants.edge import database_of
 from openmeet.users.edge import caller_of
 
 
-class NewsShown(msgspec.Struct):
+class NewsShown(msgspec.Struct, rename="camel"):
     """One thing that one was told; ``sentence`` says it as the page does."""
 
     id: str
@@ -30,7 +30,7 @@ class NewsShown(msgspec.Struct):
     is_unread: bool
 
 
-class NewsPage(msgspec.Struct):
+class NewsPage(msgspec.Struct, rename="camel"):
     """The newest, and how many are unread."""
 
     items: list[NewsShown]

@@ -52,7 +52,7 @@ def checked(wanted: EventWanted, now: Instant, before: Event | None = None) -> D
     except InvalidForm as wrong:
         raise InvalidForm({API_FIELDS.get(name, name): why for name, why in wrong.problems.items()}) from None
     if not wanted.allow_past and rules.starts_in_the_past(details, before, now):
-        raise InvalidForm({"starts_local": "This start is over. Send allow_past: true if that is right."})
+        raise InvalidForm({"starts_local": "This start is over. Send allowPast: true if that is right."})
     return details
 
 

@@ -17,7 +17,7 @@ VisibilityName = Literal["public", "unlisted", "private"]
 AudienceName = Literal["attendees", "everyone"]
 
 
-class VenueShape(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+class VenueShape(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
     """A place. Coordinates are decimal degrees as text and are answered only."""
 
     name: str = ""
@@ -30,11 +30,11 @@ class VenueShape(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True)
     longitude: str = ""
 
 
-class EventWanted(msgspec.Struct, forbid_unknown_fields=True):
+class EventWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """The whole event as its host wants it; what is left out has its default.
 
-    ``starts_local`` and ``ends_local`` are wall-clock times ``YYYY-MM-DDTHH:MM[:SS]`` in ``time_zone``, an IANA name;
-    a time that DST skips is refused, and so is a new start in the past without ``allow_past``. ``group``: the slug of the
+    ``startsLocal`` and ``endsLocal`` are wall-clock times ``YYYY-MM-DDTHH:MM[:SS]`` in ``timeZone``, an IANA name;
+    a time that DST skips is refused, and so is a new start in the past without ``allowPast``. ``group``: the slug of the
     group that a new event belongs to; it stays there.
     """
 
@@ -74,7 +74,7 @@ class EventWanted(msgspec.Struct, forbid_unknown_fields=True):
         )
 
 
-# The form calls its fields by other names than the API; problems are reported under the names that were sent.
+# The form calls its fields by other names than the API; problems are reported under those that were sent (in lowerCamelCase).
 API_FIELDS = {
     "starts": "starts_local",
     "ends": "ends_local",
@@ -83,11 +83,11 @@ API_FIELDS = {
 }
 
 
-class EventShown(msgspec.Struct, kw_only=True):
-    """An event. ``starts_at`` is null while the date is to be announced.
+class EventShown(msgspec.Struct, rename="camel", kw_only=True):
+    """An event. ``startsAt`` is null while the date is to be announced.
 
-    ``visibility`` is what the host chose (``own_visibility``), narrowed by the event's group. ``online_url`` is null where there is none or the caller may not see it. ``is_draft``: nobody but the host sees it
-    until the host's PDS has taken its record.
+    ``visibility`` is what the host chose (``ownVisibility``), narrowed by the event's group. ``onlineUrl`` is null where there is none
+    or the caller may not see it. ``isDraft``: nobody but the host sees it until the host's PDS has taken its record.
     """
 
     slug: str
@@ -116,23 +116,23 @@ class EventShown(msgspec.Struct, kw_only=True):
     updated_at: str
 
 
-def shown_fields(event: Event, viewer: UserId | None, *, is_going: bool, public_url: str) -> dict[str, object]:
-    """The fields of ``EventShown`` as this viewer may see them."""
+def event_shown(event: Event, viewer: UserId | None, *, is_going: bool, public_url: str) -> EventShown:
+    """The event as this viewer may see it."""
     sees_link = rules.may_see_join_link(event, viewer, is_going=is_going)
     venue = event.venue if viewer == event.author_id else event.place
-    return {
-        "slug": event.slug,
-        "url": f"{public_url}/events/{quote(event.slug)}",
-        "title": event.title,
-        "description": event.description,
-        "starts_at": None if event.starts_at is None else iso(event.starts_at),
-        "ends_at": None if event.ends_at is None else iso(event.ends_at),
-        "starts_local": event.starts_local or None,
-        "time_zone": event.time_zone,
-        "mode": event.mode.value,
-        "status": event.status.value,
-        "status_reason": event.status_reason,
-        "venue": VenueShape(
+    return EventShown(
+        slug=event.slug,
+        url=f"{public_url}/events/{quote(event.slug)}",
+        title=event.title,
+        description=event.description,
+        starts_at=None if event.starts_at is None else iso(event.starts_at),
+        ends_at=None if event.ends_at is None else iso(event.ends_at),
+        starts_local=event.starts_local or None,
+        time_zone=event.time_zone,
+        mode=event.mode.value,
+        status=event.status.value,
+        status_reason=event.status_reason,
+        venue=VenueShape(
             name=venue.name,
             street=venue.street,
             postal_code=venue.postal_code,
@@ -142,23 +142,21 @@ def shown_fields(event: Event, viewer: UserId | None, *, is_going: bool, public_
             latitude=venue.latitude,
             longitude=venue.longitude,
         ),
-        "online_url": (event.online_url or None) if sees_link else None,
-        "online_url_audience": event.online_url_audience.value,
-        "capacity": event.capacity,
-        "visibility": event.visibility.value,
-        "own_visibility": event.own_visibility.value,
-        "group_id": event.group.id if event.group else None,
-        "host_id": event.author_id,
-        "record_uri": event.record_uri,
-        "is_draft": event.is_held,
-        "revision": event.revision,
-        "created_at": iso(event.created_at),
-        "updated_at": iso(event.updated_at),
-    }
+        online_url=(event.online_url or None) if sees_link else None,
+        online_url_audience=event.online_url_audience.value,
+        capacity=event.capacity,
+        visibility=event.visibility.value,
+        own_visibility=event.own_visibility.value,
+        group_id=event.group.id if event.group else None,
+        host_id=event.author_id,
+        record_uri=event.record_uri,
+        is_draft=event.is_held,
+        revision=event.revision,
+        created_at=iso(event.created_at),
+        updated_at=iso(event.updated_at),
+    )
 
 
 def shown_to_host(event: Event, public_url: str) -> EventShown:
     """The event as its host sees it, after an edit."""
-    return msgspec.convert(
-        shown_fields(event, event.author_id, is_going=False, public_url=public_url), EventShown, from_attributes=True
-    )
+    return event_shown(event, event.author_id, is_going=False, public_url=public_url)

@@ -27,15 +27,15 @@ _CHANNELS: dict[Mail, frozenset[Channel]] = {
 }
 
 
-class Choice(msgspec.Struct, forbid_unknown_fields=True):
+class Choice(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """About one topic: whether the list shows it, and how it is mailed."""
 
     in_app: bool
     mail: Mail
 
 
-class Preferences(msgspec.Struct, forbid_unknown_fields=True):
-    """All of it. Quiet hours are ``HH:MM`` on the clock of ``time_zone``, both or neither; ``digest_hour`` is 0 to 23."""
+class Preferences(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """All of it. Quiet hours are ``HH:MM`` on the clock of ``timeZone``, both or neither; ``digestHour`` is 0 to 23."""
 
     changes: Choice
     waitlist: Choice

@@ -122,7 +122,7 @@ async def open_date(request: Request) -> Response:
     viewer = _viewer(request)
     async with database_of(request).transaction() as tx:
         event = await actions.open_date(
-            tx, slug_of(request), checked_name(request.path_params["original_date"]), viewer=viewer
+            tx, slug_of(request), checked_name(request.path_params["originalDate"]), viewer=viewer
         )
         series = await agenda.visible(tx, slug_of(request), viewer)
         assert event.starts_at is not None  # noqa: S101  # a rule gave it one
@@ -253,7 +253,7 @@ OPERATIONS = (
     ),
     Operation(
         "POST",
-        "/api/series/{slug}/dates/{original_date}",
+        "/api/series/{slug}/dates/{originalDate}",
         "openSeriesDate",
         "The event of a date, stored if it was only computed",
         open_date,

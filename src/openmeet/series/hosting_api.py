@@ -39,7 +39,7 @@ from openmeet.users.edge import caller_of
 MAX_NAMED = 500
 
 _FAILURES = (403, 404, 412, 422)
-_KEEP_EVENTS = Parameter("keepEvents", "true: coming dates stay as events of their own", shape=bool)
+_KEEP_EVENTS = Parameter("keepEvents", "true: coming dates stay as events of their own", shape=bool, is_required=True)
 
 
 async def plan(request: Request) -> Response:

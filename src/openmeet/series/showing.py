@@ -4,6 +4,7 @@ from urllib.parse import quote
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
+from groundwork.http.json_names import json_name
 from openmeet.attendance import queries as attendance
 from openmeet.attendance.actions import CONCERNED
 from openmeet.events.differing import details_in, differing
@@ -87,7 +88,7 @@ def date_shown(series: Series, line: Line, now: Instant, public_url: str) -> Dat
         status=event.status.value if event else "scheduled",
         status_reason=event.status_reason if event else "",
         is_over=line.is_over(now),
-        differs_in=list(line.differs_in),
+        differs_in=list(map(json_name, line.differs_in)),
         capacity=details.capacity,
         going=line.counts.going,
         my_status=line.mine.status.value if line.mine else None,
@@ -151,8 +152,8 @@ def _change(one: Change) -> DateChange:
         slug=one.event.slug,
         starts_at=iso(before.starts_at),
         new_starts_at=iso(one.details.starts_at),
-        fields=list(differing(one.details, before)),
-        keeps_own=list(one.overridden),
+        fields=list(map(json_name, differing(one.details, before))),
+        keeps_own=list(map(json_name, one.overridden)),
         answers=one.answers,
     )
 

@@ -18,22 +18,22 @@ from openmeet.users.queries import by_id
 from openmeet.users.rules import check_name
 
 
-class CodeWanted(msgspec.Struct, forbid_unknown_fields=True):
-    """Who wants a code. ``display_name`` is used when the address is new here."""
+class CodeWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """Who wants a code. ``displayName`` is used when the address is new here."""
 
     email: str
     display_name: str = ""
 
 
-class CodeSent(msgspec.Struct):
+class CodeSent(msgspec.Struct, rename="camel"):
     """Answer the code with this challenge."""
 
     challenge_id: str
     expires_at: str
 
 
-class SessionWanted(msgspec.Struct, forbid_unknown_fields=True):
-    """Either ``challenge_id`` and ``code``, or ``handle`` and ``password``."""
+class SessionWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """Either ``challengeId`` and ``code``, or ``handle`` and ``password``."""
 
     challenge_id: str = ""
     code: str = ""
@@ -41,14 +41,14 @@ class SessionWanted(msgspec.Struct, forbid_unknown_fields=True):
     password: str = ""
 
 
-class SessionPerson(msgspec.Struct):
+class SessionPerson(msgspec.Struct, rename="camel"):
     """Whose session it is."""
 
     id: str
     display_name: str
 
 
-class SessionOpened(msgspec.Struct):
+class SessionOpened(msgspec.Struct, rename="camel"):
     """``token`` goes into ``Authorization: Bearer …``; it is shown this once."""
 
     token: str
@@ -88,7 +88,7 @@ async def open_session(request: Request) -> Response:
         async with db.transaction() as tx:
             session = await actions.open_session(tx, user_id, SessionKind.API)
     else:
-        raise InvalidInput("", "Send either challenge_id and code, or handle and password.")
+        raise InvalidInput("", "Send either challengeId and code, or handle and password.")
     async with db.reader() as reader:
         user = await by_id(reader, session.user_id)
     if user is None:

@@ -1,25 +1,54 @@
-"""The OpenAPI 3.1 document, made from the operations that the server really has and the types that it really uses."""
+"""The OpenAPI 3.1 document, made from the operations that the server really has and the types that it really uses.
+
+Whoever adds an operation gets the rest from it: parameters, answers, problems and examples. What cannot be known from the code
+alone (what a part of an address means, what a text looks like) stands in a table, and its absence is an error with a sentence.
+"""
 
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from openmeet.site.operations import Operation
+from openmeet.site.examples import NoExample, example_of
+from openmeet.site.operations import Operation, Parameter
 
 _PATH_PARAMETER = re.compile(r"\{(\w+)\}")
 _REFERENCES = "#/components/schemas/{name}"
 
-# What any operation may answer beside its own answers.
-_ALWAYS = (400, 500, 503)
+# Every part of an address that is not a fixed word.
+PATH_WORDS: Final = {
+    "slug": "Its name in addresses",
+    "originalDate": "A date of the series by its name: its wall-clock start by the rule, YYYY-MM-DDTHH:MM:SS",
+    "userId": "A person",
+    "token": "What an invitation's link ends with",
+}
+
+# What any operation may answer beside its own answers: unreadable, too large, too many, broken, away.
+_ALWAYS = (400, 413, 429, 500, 503)
+
+_PROBLEMS: Final = {
+    400: ("InvalidRequest", "Give the event a title."),
+    401: ("AuthenticationRequired", "Sign in first."),
+    403: ("Forbidden", "Only the host may do this."),
+    404: ("NotFound", "There is no such event."),
+    409: ("InvalidSwap", "It changed meanwhile."),
+    412: ("InvalidSwap", "This is not the newest version any more. Read it again, then change it."),
+    413: ("PayloadTooLarge", "The body is larger than is read here."),
+    422: ("EventOver", "This event is over."),
+    429: ("RateLimitExceeded", "Too many requests. Try again later."),
+    500: ("InternalServerError", "Something went wrong on our side. If you report it, quote 9f2c41d07b3e-17."),
+    502: ("UpstreamFailure", "pds.example answered with status 500."),
+    503: ("NotEnoughResources", "We cannot serve this at the moment. Try again soon."),
+    504: ("UpstreamTimeout", "pds.example did not answer in time."),
+}
 
 
-class Problem(msgspec.Struct):
-    """RFC 9457. ``fields`` maps the fields that are wrong to sentences."""
+class Problem(msgspec.Struct, rename="camel"):
+    """RFC 9457. ``title`` names the kind of failure, ``fields`` maps the fields that are wrong to sentences."""
 
     type: str
     title: str
@@ -42,10 +71,11 @@ def document(site_name: str, public_url: str, operations: Sequence[Operation]) -
         "info": {
             "title": f"{site_name} API",
             "version": "1",
-            "description": "Instants are RFC 3339 in UTC; `starts_local` is a wall-clock time in `time_zone`. "
-            "Failures are `application/problem+json`.",
+            "description": "Instants are RFC 3339 in UTC; `startsLocal` is a wall-clock time in `timeZone`. "
+            "Lists answer a `cursor` that leads to the next page. Failures are `application/problem+json`.",
         },
         "servers": [{"url": public_url}],
+        "tags": [{"name": tag} for tag in dict.fromkeys(map(_tag, operations))],
         "paths": paths,
         "components": {
             "schemas": components,
@@ -73,33 +103,68 @@ def _key(shape: Any) -> str:
     return repr(shape)
 
 
+def _tag(one: Operation) -> str:
+    return one.path.split("/")[2]
+
+
 def _operation(one: Operation, schema_of: dict[str, Any]) -> dict[str, Any]:
     responses: dict[str, Any] = {}
     for status, shape in one.answers.items():
         responses[str(status)] = {"description": HTTPStatus(status).phrase}
         if shape is not None:
-            responses[str(status)]["content"] = {"application/json": {"schema": schema_of[_key(shape)]}}
+            responses[str(status)]["content"] = {"application/json": _content(shape, schema_of)}
     failures = {*_ALWAYS, *one.failures, *((401,) if one.needs_session else ())}
     for status in sorted(failures):
         responses[str(status)] = {
             "description": HTTPStatus(status).phrase,
-            "content": {"application/problem+json": {"schema": schema_of[_key(Problem)]}},
+            "content": {"application/problem+json": {"schema": schema_of[_key(Problem)], "example": _problem(status)}},
         }
-    found: dict[str, Any] = {"operationId": one.name, "summary": one.summary, "responses": responses}
-    parameters = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-        for name in _PATH_PARAMETER.findall(one.path)
-    ] + [
-        {"name": each.name, "in": each.where, "description": each.what, "schema": schema_of[_key(each.shape)]}
-        for each in one.parameters
-    ]
+    found: dict[str, Any] = {
+        "operationId": one.name,
+        "summary": one.summary,
+        "tags": [_tag(one)],
+        "responses": responses,
+    }
+    parameters = [_in_path(name) for name in _PATH_PARAMETER.findall(one.path)]
+    parameters += [_parameter(each, schema_of) for each in one.parameters]
     if parameters:
         found["parameters"] = parameters
     if one.body is not None:
-        found["requestBody"] = {
-            "required": True,
-            "content": {"application/json": {"schema": schema_of[_key(one.body)]}},
-        }
+        found["requestBody"] = {"required": True, "content": {"application/json": _content(one.body, schema_of)}}
     # An empty requirement beside the session's says that a session is possible, not needed.
     found["security"] = [{"session": []}] if one.needs_session else [{}, {"session": []}]
     return found
+
+
+def _content(shape: Any, schema_of: dict[str, Any]) -> dict[str, Any]:
+    return {"schema": schema_of[_key(shape)], "example": example_of(shape)}
+
+
+def _in_path(name: str) -> dict[str, Any]:
+    if name not in PATH_WORDS:
+        raise NoExample(f"Say what {{{name}}} means in an address: PATH_WORDS in openmeet/site/openapi.py.")
+    return {
+        "name": name,
+        "in": "path",
+        "required": True,
+        "description": PATH_WORDS[name],
+        "schema": {"type": "string"},
+        "example": example_of(str, name),
+    }
+
+
+def _parameter(one: Parameter, schema_of: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "in": one.where,
+        "required": one.is_required,
+        "description": one.what,
+        "schema": schema_of[_key(one.shape)],
+        "example": example_of(one.shape, one.name),
+    }
+
+
+def _problem(status: int) -> dict[str, Any]:
+    title, why = _PROBLEMS[status]
+    found = {"type": "about:blank", "title": title, "status": status, "detail": why, "requestId": "9f2c41d07b3e-17"}
+    return found | ({"fields": {"title": why}} if status == HTTPStatus.BAD_REQUEST else {})

@@ -16,6 +16,7 @@ class Parameter:
     what: str
     where: str = "query"
     shape: Any = str  # whatever msgspec takes for a type
+    is_required: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from openmeet.users.edge import caller_of
 from openmeet.users.model import User
 
 
-class ProfileWanted(msgspec.Struct, forbid_unknown_fields=True):
+class ProfileWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """The whole profile; what is left out becomes empty."""
 
     display_name: str
@@ -22,7 +22,7 @@ class ProfileWanted(msgspec.Struct, forbid_unknown_fields=True):
     time_zone: str | None = None
 
 
-class ProfileShown(msgspec.Struct):
+class ProfileShown(msgspec.Struct, rename="camel"):
     """One's own profile; ``email`` is shown to oneself alone."""
 
     id: str

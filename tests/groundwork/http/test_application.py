@@ -38,7 +38,7 @@ from groundwork.telemetry.metrics import Metrics
 
 FAILURES = {
     "invalid": InvalidInput("name", "A name is needed."),
-    "form": InvalidForm({"name": "A name is needed.", "email": "That is no address."}),
+    "form": InvalidForm({"name": "A name is needed.", "home_town": "There is no such town."}),
     "signed-out": NotSignedIn("Sign in first."),
     "expired": NotSignedIn("The session has ended.", name="ExpiredToken"),
     "forbidden": Forbidden("Only hosts may do this."),
@@ -184,7 +184,7 @@ async def test_kind_decides_the_status(server: Serving, session, which, status, 
         assert response.headers["content-type"] == "application/problem+json"
         assert body["title"] == title
         assert body["detail"] == FAILURES[which].why
-        assert body["request_id"] == response.headers["x-request-id"]
+        assert body["requestId"] == response.headers["x-request-id"]
 
 
 @pytest.mark.parametrize(
@@ -205,10 +205,11 @@ async def test_xrpc_has_its_own_shape_and_statuses(server: Serving, session, whi
 
 
 async def test_form_problems_stand_beside_their_fields(server: Serving, session):
+    """Under the names that clients of a JSON API use."""
     async with session.get(f"{server.url}/fail/form") as response:
         assert json.loads(await response.read())["fields"] == {
             "name": "A name is needed.",
-            "email": "That is no address.",
+            "homeTown": "There is no such town.",
         }
 
 

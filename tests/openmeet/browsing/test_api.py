@@ -14,9 +14,9 @@ from tests.openmeet.site_under_test import api_session, site_on
 
 EVENT = {
     "title": "Board games",
-    "starts_local": "2026-07-04T18:00",
-    "ends_local": "2026-07-04T20:00",
-    "time_zone": "Europe/Berlin",
+    "startsLocal": "2026-07-04T18:00",
+    "endsLocal": "2026-07-04T20:00",
+    "timeZone": "Europe/Berlin",
     "venue": {"name": "Town library", "locality": "Berlin"},
 }
 
@@ -81,12 +81,12 @@ async def test_the_same_idempotency_key_with_another_body_is_refused(client, ana
 
 async def test_a_start_in_the_past_must_be_meant(client, ana):
     """Neither a new event nor an edit gets a start that is over by a slip; what has begun can still be edited."""
-    past = {"starts_local": "2025-07-04T18:00", "ends_local": None}
+    past = {"startsLocal": "2025-07-04T18:00", "endsLocal": None}
     refused = await client.post("/api/events", json=EVENT | past, headers=ana)
-    assert (refused.status_code, list(refused.json()["fields"])) == (400, ["starts_local"])
-    path = (await make(client, ana, **past, allow_past=True)).headers["location"]
+    assert (refused.status_code, list(refused.json()["fields"])) == (400, ["startsLocal"])
+    path = (await make(client, ana, **past, allowPast=True)).headers["location"]
     assert (await client.put(path, json=EVENT | past | {"title": "Chess"}, headers=ana)).status_code == 200
-    earlier = EVENT | past | {"starts_local": "2025-07-03T18:00"}
+    earlier = EVENT | past | {"startsLocal": "2025-07-03T18:00"}
     assert (await client.put(path, json=earlier, headers=ana)).status_code == 400
 
 
@@ -104,14 +104,14 @@ async def test_a_lost_update_is_refused(client, ana):
     ("change", "field"),
     [
         ({"title": ""}, "title"),
-        ({"ends_local": "2026-07-04T17:00"}, "ends_local"),
-        ({"starts_local": "2026-07-04T18:00Z"}, "starts_local"),
-        ({"time_zone": ""}, "time_zone"),
+        ({"endsLocal": "2026-07-04T17:00"}, "endsLocal"),
+        ({"startsLocal": "2026-07-04T18:00Z"}, "startsLocal"),
+        ({"timeZone": ""}, "timeZone"),
         ({"capacity": 0}, "capacity"),
         ({"capacity": "many"}, "capacity"),
         ({"mode": "telepathy"}, "mode"),
         ({"venue": {"name": "x" * 300}}, "venue.name"),
-        ({"online_url": "javascript:alert(1)"}, "online_url"),
+        ({"onlineUrl": "javascript:alert(1)"}, "onlineUrl"),
     ],
 )
 async def test_bad_input_names_its_field(client, ana, change, field):
@@ -164,7 +164,7 @@ async def test_answers_and_the_waitlist(client, ana, ben):
     path = made.headers["location"]
     assert (await client.put(f"{path}/answer", json={"reply": "going"}, headers=ana)).json()["status"] == "attending"
     waiting = (await client.put(f"{path}/answer", json={"reply": "confirmed"}, headers=ben)).json()
-    assert (waiting["status"], waiting["waiting_before"]) == ("waitlisted", 0)
+    assert (waiting["status"], waiting["waitingBefore"]) == ("waitlisted", 0)
     people = msgspec.json.decode((await client.get(f"{path}/attendees")).content, type=AttendeeList)
     assert [(one.display_name, one.status) for one in people.attendees] == [("Ana", "attending"), ("Ben", "waitlisted")]
     await client.put(f"{path}/answer", json={"reply": "declined"}, headers=ana)
@@ -172,15 +172,15 @@ async def test_answers_and_the_waitlist(client, ana, ben):
 
 
 async def test_the_join_link_is_for_people_who_go(client, ana, ben):
-    made = await make(client, ana, mode="online", online_url="https://meet.example/secret")
+    made = await make(client, ana, mode="online", onlineUrl="https://meet.example/secret")
     path = made.headers["location"]
-    assert (await client.get(path)).json()["online_url"] is None
-    assert (await client.get(path, headers=ben)).json()["online_url"] is None
+    assert (await client.get(path)).json()["onlineUrl"] is None
+    assert (await client.get(path, headers=ben)).json()["onlineUrl"] is None
     assert "meet.example" not in (await client.get("/api/events")).text
     assert (await client.get("/api/events?q=meet.example")).json()["events"] == []
     await client.put(f"{path}/answer", json={"reply": "going"}, headers=ben)
-    assert (await client.get(path, headers=ben)).json()["online_url"] == "https://meet.example/secret"
-    assert (await client.get(path, headers=ana)).json()["online_url"] == "https://meet.example/secret"
+    assert (await client.get(path, headers=ben)).json()["onlineUrl"] == "https://meet.example/secret"
+    assert (await client.get(path, headers=ana)).json()["onlineUrl"] == "https://meet.example/secret"
 
 
 async def test_cancel_bring_back_delete(client, ana, ben):
@@ -205,7 +205,7 @@ async def test_what_is_not_public_is_in_no_list_and_no_search(client, ana, visib
 
 async def test_pages_of_a_list_hold_every_event_once_in_order(client, ana):
     for hour in (9, 9, 9, 10, 11, 12, 13):
-        await make(client, ana, starts_local=f"2026-07-04T{hour:02}:00", ends_local=None)
+        await make(client, ana, startsLocal=f"2026-07-04T{hour:02}:00", endsLocal=None)
     seen, cursor = [], ""
     while True:
         page = msgspec.json.decode((await client.get(f"/api/events?limit=2&cursor={cursor}")).content, type=EventList)
@@ -283,18 +283,16 @@ async def test_my_events_by_what_i_have_to_do_with_them(client, ana, ben, clock)
 
 
 async def test_a_closed_session_does_not_work_any_more(client, ana):
-    assert (await client.get("/api/session", headers=ana)).json()["display_name"] == "Ana"
+    assert (await client.get("/api/session", headers=ana)).json()["displayName"] == "Ana"
     assert (await client.delete("/api/session", headers=ana)).status_code == 204
     assert (await client.get("/api/session", headers=ana)).status_code == 401
 
 
 async def test_the_profile_is_replaced(client, ana):
-    answer = await client.put("/api/me", json={"display_name": " Ana  B ", "time_zone": "Europe/Berlin"}, headers=ana)
-    assert answer.json()["display_name"] == "Ana B"
-    assert (await client.put("/api/me", json={"display_name": ""}, headers=ana)).status_code == 400
-    assert (
-        await client.put("/api/me", json={"display_name": "A", "time_zone": "Moon"}, headers=ana)
-    ).status_code == 400
+    answer = await client.put("/api/me", json={"displayName": " Ana  B ", "timeZone": "Europe/Berlin"}, headers=ana)
+    assert answer.json()["displayName"] == "Ana B"
+    assert (await client.put("/api/me", json={"displayName": ""}, headers=ana)).status_code == 400
+    assert (await client.put("/api/me", json={"displayName": "A", "timeZone": "Moon"}, headers=ana)).status_code == 400
 
 
 async def test_every_operation_is_documented_and_every_documented_one_answers(site, client):
@@ -321,4 +319,4 @@ async def test_every_reference_of_the_document_leads_somewhere(client):
 async def test_documented_failures_are_problems_with_a_request_id(client):
     answer = await client.get("/api/events/none")
     assert answer.status_code == 404
-    assert answer.json()["request_id"] == answer.headers["x-request-id"]
+    assert answer.json()["requestId"] == answer.headers["x-request-id"]

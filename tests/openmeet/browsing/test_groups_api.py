@@ -12,10 +12,10 @@ SECRET = "zugzwang"
 EVENT = {
     "title": f"The {SECRET} evening",
     "description": SECRET,
-    "starts_local": "2026-07-04T18:00",
-    "time_zone": "Europe/Berlin",
+    "startsLocal": "2026-07-04T18:00",
+    "timeZone": "Europe/Berlin",
     "venue": {"name": SECRET},
-    "online_url": f"https://{SECRET}.example/",
+    "onlineUrl": f"https://{SECRET}.example/",
 }
 
 

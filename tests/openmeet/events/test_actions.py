@@ -10,7 +10,7 @@ from groundwork.errors import Forbidden, NotFound, PreconditionFailed, Refused
 from openmeet.debts import publications
 from openmeet.events import actions, queries
 from openmeet.events.model import Mode, NetworkEvent, Status, Venue, Visibility
-from openmeet.events.shapes import shown_fields
+from openmeet.events.shapes import event_shown
 from openmeet.users import actions as users
 from tests.openmeet.site_under_test import details, event_by, person
 
@@ -242,7 +242,7 @@ async def test_an_address_from_before_it_was_online_is_found_and_told_to_nobody(
         event = await actions.revise(tx, ana, event.slug, details(mode="online"))
     assert "town library" not in actions.search_text(event)
     told = {
-        viewer.display_name: shown_fields(event, viewer.user_id, is_going=True, public_url="")["venue"].name
+        viewer.display_name: event_shown(event, viewer.user_id, is_going=True, public_url="").venue.name
         for viewer in (ana, ben)
     }
     assert told == {"Ana": "Town library", "Ben": ""}

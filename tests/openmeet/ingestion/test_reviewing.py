@@ -203,7 +203,7 @@ async def test_the_same_by_the_api(db: Database, clock: HandClock):
     async with site_on(db, clock).browser() as browser:
         listed = await browser.get(f"/api/events/{tea.slug}/decisions", headers=headers)
         (name,) = [one for one in listed.json()["decisions"] if one["field"] == "name"]
-        wanted = {"field": "name", "theirs_rev": name["theirs_rev"], "keep": "theirs"}
+        wanted = {"field": "name", "theirsRev": name["theirsRev"], "keep": "theirs"}
         chosen = await browser.post(f"/api/events/{tea.slug}/decisions", json=wanted, headers=headers)
         nobody = await browser.get(f"/api/events/{tea.slug}/decisions")
     assert (name["yours"], name["theirs"], name["result"], name["choice"]) == ("Ours", "Theirs", "yours", None)

@@ -86,17 +86,17 @@ async def test_the_api_keeps_what_it_shows(site):
     async with site.browser() as browser:
         session = await api_session(browser, "ana@example.org", "Ana")
         before = (await browser.get(API, headers=session)).json()
-        assert before["reminders"] == {"in_app": True, "mail": "at_once"}
+        assert before["reminders"] == {"inApp": True, "mail": "at_once"}
         wanted = {
             **before,
-            "reminders": {"in_app": False, "mail": "digest"},
-            "quiet_from": "21:30",
-            "quiet_until": "08:00",
+            "reminders": {"inApp": False, "mail": "digest"},
+            "quietFrom": "21:30",
+            "quietUntil": "08:00",
         }
         saved = await browser.put(API, json=wanted, headers=session)
         assert (saved.status_code, saved.json()) == (200, wanted)
         assert (await browser.get(API, headers=session)).json() == wanted
-        refused = await browser.put(API, json={**wanted, "digest_hour": 24}, headers=session)
+        refused = await browser.put(API, json={**wanted, "digestHour": 24}, headers=session)
         assert refused.status_code == 400
         assert (await browser.get(API)).status_code == 401
 
@@ -111,7 +111,7 @@ async def test_the_api_lists_news(site, clock):
             await attendance.answer(tx, ben, event.slug, Reply.GOING)
         listed = (await browser.get("/api/notifications", headers=session)).json()
         (item,) = listed["items"]
-        assert (listed["unread"], item["kind"], item["is_unread"]) == (1, "new_answer", True)
+        assert (listed["unread"], item["kind"], item["isUnread"]) == (1, "new_answer", True)
         assert item["sentence"] == "Ben is going to Board games."
         assert (await browser.post("/api/notifications/read", headers=session)).status_code == 204
         assert (await browser.get("/api/notifications", headers=session)).json()["unread"] == 0

@@ -176,7 +176,7 @@ async def test_a_far_date_is_stored_once_however_many_open_it(client, ana):
     path = f"/api/series/{made['slug']}/dates/2027-03-02T18:00"
     slugs = {answer.json()["slug"] for answer in await asyncio.gather(*(client.post(path) for _ in range(5)))}
     assert len(slugs) == 1
-    assert (await client.get(f"/api/events/{slugs.pop()}")).json()["starts_at"] == "2027-03-02T17:00:00Z"
+    assert (await client.get(f"/api/events/{slugs.pop()}")).json()["startsAt"] == "2027-03-02T17:00:00Z"
 
 
 @pytest.mark.parametrize("date", ["2027-03-03T18:00:00", "2126-03-05T18:00:00", "never"])
@@ -346,9 +346,9 @@ async def test_one_answer_for_every_date_says_what_became_of_each(client, ana, b
 
 EVENT = {
     "title": "Board games",
-    "starts_local": "2026-03-05T18:00",
-    "ends_local": "2026-03-05T20:00",
-    "time_zone": "Europe/Berlin",
+    "startsLocal": "2026-03-05T18:00",
+    "endsLocal": "2026-03-05T20:00",
+    "timeZone": "Europe/Berlin",
 }
 
 
@@ -375,7 +375,7 @@ async def test_an_event_becomes_one_more_date(client, ana):
     assert found[1]["differsIn"] == ["title"]
     other = (
         await client.post(
-            "/api/events", json=EVENT | {"starts_local": "2026-03-10T18:00", "ends_local": None}, headers=ana
+            "/api/events", json=EVENT | {"startsLocal": "2026-03-10T18:00", "endsLocal": None}, headers=ana
         )
     ).json()
     taken = await ask(client, ana, made, "events", {"event": other["slug"]})

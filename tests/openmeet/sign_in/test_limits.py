@@ -31,7 +31,7 @@ async def test_one_address_cannot_mail_many_strangers(site, clock):
 async def test_guessing_at_codes_ends(site):
     async with site.browser() as browser:
         statuses = {
-            (await browser.post("/api/session", json={"challenge_id": f"c{number}", "code": "000000"})).status_code
+            (await browser.post("/api/session", json={"challengeId": f"c{number}", "code": "000000"})).status_code
             for number in range(CODE_TRIES.points + 1)
         }
     assert statuses == {400, 429}

@@ -1,0 +1,134 @@
+"""An example for every shape of the JSON API, made from its type: what a text looks like follows from its field's name.
+
+A new field of text needs a line in ``TEXTS``, unless its name is there already: the document cannot be made without it. A shape
+whose fields exclude each other says ``EXAMPLE: ClassVar`` itself.
+"""
+
+from typing import Any, Final
+
+from msgspec import inspect
+
+_PERSON: Final = "0198a3c2-7b1e-7c40-9d5e-2f6a1b8c4d01"
+_THING: Final = "0198a3c5-11f0-7a9b-8c33-5e7d9f0a2b46"
+_AT: Final = "2027-03-02T17:00:00Z"
+_LATER: Final = "2027-03-09T17:00:00Z"
+_LOCAL: Final = "2027-03-02T18:00:00"
+_SLUG: Final = "board-games-k7x2p"
+
+TEXTS: Final = {
+    # Who.
+    **dict.fromkeys(("personId", "userId", "userIds", "ownerId", "hostId", "decidedBy"), _PERSON),
+    **dict.fromkeys(("displayName", "hostName"), "Ana"),
+    "email": "ana@example.org",
+    "handle": "ana.example",
+    "password": "correct horse battery",
+    "bio": "I bring the games.",
+    # Names that we give.
+    **dict.fromkeys(("id", "groupId", "challengeId", "cursor"), _THING),
+    **dict.fromkeys(("slug", "event", "continues", "continuedBy"), _SLUG),
+    "group": "board-gamers",
+    "url": f"https://meet.example/events/{_SLUG}",
+    **dict.fromkeys(
+        ("uri", "recordUri"), "at://did:plc:ewvi7nxzyoun6zhxrhs64oiz/community.lexicon.calendar.event/3lqw2jz5u7k2a"
+    ),
+    "theirsRev": "3lqw2jz5u7k2b",
+    "requestId": "9f2c41d07b3e-17",
+    "token": "pVx3lT0u0nV1m8Jw2Zb7",
+    "code": "123456",
+    "If-Match": '"3"',
+    "Idempotency-Key": "6f1d0c5e-8e0a-4c53-9f43-0a2b9c1d7e55",
+    # When.
+    **dict.fromkeys(
+        [
+            "startsAt",
+            "createdAt",
+            "updatedAt",
+            "answeredAt",
+            "decidedAt",
+            "changedAt",
+            "requestedAt",
+            "joinedAt",
+            "lastStartsAt",
+            "from",
+            "fromDate",
+        ],
+        _AT,
+    ),
+    **dict.fromkeys(("endsAt", "expiresAt", "newStartsAt", "next", "to", "toDate"), _LATER),
+    **dict.fromkeys(("startsLocal", "originalDate", "newOriginalDate", "betterStart", "dates"), _LOCAL),
+    **dict.fromkeys(("endsLocal", "exdates", "rdates", "insteadOf"), "2027-03-02T20:00:00"),
+    "timeZone": "Europe/Berlin",
+    "silentMonths": "2027-02",
+    "quietFrom": "22:00",
+    "quietUntil": "07:00",
+    # Where.
+    "street": "Breite Str. 30",
+    "postalCode": "10178",
+    "locality": "Berlin",
+    "region": "Berlin",
+    "country": "DE",
+    "latitude": "52.517",
+    "longitude": "13.402",
+    "onlineUrl": "https://talk.example/board-games",
+    # What is said.
+    "title": "Board games",
+    "name": "Town library",
+    "description": "Bring a game, or play one of ours.",
+    "q": "games",
+    **dict.fromkeys(("sentence", "sentenceBefore", "sentenceAfter"), "Every Tuesday at 18:00"),
+    **dict.fromkeys(("statusReason", "reason"), "The library is closed that day."),
+    **dict.fromkeys(("field", "fields", "differsIn", "keepsOwn"), "title"),
+    **dict.fromkeys(("before", "yours", "theirs"), "Board games"),
+    "kind": "event_changed",
+    "state": "published",
+    "words": "on your PDS ✓",
+    "joinQuestion": "Which game do you like best?",
+    "answer": "Carcassonne",
+    "refused": "EventOver",
+    "why": "This event is over.",
+    "which": "going",
+}
+
+VALUES: Final[dict[str, Any]] = {
+    "rule": "FREQ=WEEKLY;BYDAY=TU",
+    "recurrence": "FREQ=WEEKLY;BYDAY=TU",
+    "structured": {"frequency": "weekly", "byDay": [{"day": "tu"}]},
+}
+
+NUMBERS: Final = {"capacity": 12, "status": 404, "durationSeconds": 7200, "revision": 3, "digestHour": 18, "limit": 30}
+
+
+class NoExample(Exception):
+    """A field of text without a line in ``TEXTS``; a mistake of ours that no client can cause."""
+
+
+def example_of(shape: Any, name: str = "") -> Any:
+    """A value of this type as JSON would carry it. ``name``: of the field or parameter that holds it."""
+    return _of(inspect.type_info(shape), name)
+
+
+def _of(kind: inspect.Type, name: str) -> Any:
+    if name in VALUES:
+        return VALUES[name]
+    match kind:
+        case inspect.StructType():
+            own = getattr(kind.cls, "EXAMPLE", None)
+            return own or {field.encode_name: _of(field.type, field.encode_name) for field in kind.fields}
+        case inspect.UnionType():
+            return next(_of(one, name) for one in kind.types if not isinstance(one, inspect.NoneType))
+        case inspect.LiteralType():
+            return kind.values[0]
+        case inspect.EnumType():
+            return next(iter(kind.cls)).value
+        case inspect.BoolType():
+            return False
+        case inspect.IntType():
+            return NUMBERS.get(name, 1)
+        case inspect.ListType() | inspect.VarTupleType():
+            return [_of(kind.item_type, name)]
+        case inspect.DictType():
+            return {"title": "Give the event a title."}
+        case inspect.StrType() if name in TEXTS:
+            return TEXTS[name]
+        case _:
+            raise NoExample(f"Give {name!r} ({type(kind).__name__}) an example in openmeet/site/examples.py.")

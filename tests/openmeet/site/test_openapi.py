@@ -1,0 +1,106 @@
+"""The OpenAPI document: what a stranger's tool relies on. A failure here names what is to be added, and where."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from openmeet.app import operations
+from openmeet.site.examples import NoExample, example_of
+from openmeet.site.openapi import document
+
+CAMEL = re.compile(r"[a-z][a-zA-Z0-9]*")
+SEGMENT = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*|openapi\.json|\{[a-z][a-zA-Z0-9]*\}")
+
+
+@pytest.fixture(scope="module")
+def made() -> dict[str, Any]:
+    return document("OpenMeet", "https://meet.example", operations())
+
+
+def properties(schema: Any, where: str) -> Iterator[tuple[str, str]]:
+    """Every name of a property below a schema, with the place where it stands."""
+    match schema:
+        case dict():
+            for name in schema.get("properties", {}):
+                yield name, where
+            for key, inner in schema.items():
+                if key not in {"example", "examples", "enum", "default", "const"}:
+                    yield from properties(inner, f"{where}.{key}")
+        case list():
+            for inner in schema:
+                yield from properties(inner, where)
+
+
+def test_every_name_is_lower_camel_case(made):
+    """Properties, parameters and names of operations; a struct of the API says ``rename="camel"``."""
+    names = list(properties(made["components"]["schemas"], "schemas"))
+    for path, methods in made["paths"].items():
+        for method, one in methods.items():
+            where = f"{method} {path}"
+            names.append((one["operationId"], where))
+            names += [(each["name"], where) for each in one.get("parameters", []) if each["in"] != "header"]
+    assert len(names) > 100
+    wrong = [f"{name} ({where})" for name, where in names if not CAMEL.fullmatch(name)]
+    assert not wrong, 'not lowerCamelCase; give the struct rename="camel": ' + ", ".join(wrong)
+
+
+def test_every_address_is_of_words_and_dashes(made):
+    for path in made["paths"]:
+        assert all(SEGMENT.fullmatch(part) for part in path.removeprefix("/").split("/")), path
+
+
+def examples(made: dict[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    """Every example, with its place and the schema that it must fit."""
+    for path, methods in made["paths"].items():
+        for method, one in methods.items():
+            where = f"{method} {path}"
+            for each in one.get("parameters", []):
+                yield f"{where} {each['name']}", each["schema"], each["example"]
+            contents = [one["requestBody"]] if "requestBody" in one else []
+            for part in [*contents, *one["responses"].values()]:
+                for content in part.get("content", {}).values():
+                    yield where, content["schema"], content["example"]
+
+
+def test_every_body_answer_problem_and_parameter_has_an_example_that_validates(made):
+    """Examples are read by people and used by tools; one that does not fit its schema misleads both."""
+    wrong = []
+    found = list(examples(made))
+    for where, schema, example in found:
+        whole = {**schema, "components": made["components"]}
+        wrong += [f"{where}: {error.message}" for error in Draft202012Validator(whole).iter_errors(example)]
+    assert len(found) > 300
+    assert not wrong, "\n".join(wrong)
+
+
+def test_every_operation_says_what_it_needs_and_how_it_fails(made):
+    """A summary, a tag, security, and for every failure a problem document."""
+    for path, methods in made["paths"].items():
+        for method, one in methods.items():
+            where = f"{method} {path}"
+            assert one["summary"], where
+            assert one["tags"] == [path.split("/")[2]], where
+            assert one["security"] in ([{"session": []}], [{}, {"session": []}]), where
+            assert any(status.startswith("2") for status in one["responses"]), where
+            if {} not in one["security"]:
+                assert "401" in one["responses"], where
+            for status, answer in one["responses"].items():
+                assert answer["description"], where
+                if not status.startswith("2"):
+                    assert list(answer["content"]) == ["application/problem+json"], f"{where} {status}"
+            in_path = {each["name"] for each in one.get("parameters", []) if each["in"] == "path"}
+            assert in_path == set(re.findall(r"\{(\w+)\}", path)), where
+
+
+def test_no_two_shapes_share_a_name(made):
+    """Two structs of one name would be told apart by their modules, which no client should have to know."""
+    wrong = [name for name in made["components"]["schemas"] if "_" in name]
+    assert not wrong, "rename one of each: " + ", ".join(wrong)
+
+
+def test_a_field_without_an_example_is_an_error_that_says_where_to_add_it():
+    with pytest.raises(NoExample, match=r"'neverHeardOf'.*openmeet/site/examples\.py"):
+        example_of(str, "neverHeardOf")
