@@ -37,6 +37,7 @@ NOUNS: Final[Mapping[str, tuple[str, str]]] = {
     "calendar": ("programs.commands.calendar", "See what the importer understands of a calendar file"),
     "debts": ("programs.commands.debts", "What is owed outside and was given up"),
     "firehose": ("programs.commands.firehose", "Watch an event stream, verify captured frames"),
+    "legacy": ("programs.commands.legacy", "Bring in a database of the older model of recurring events"),
     "queue": ("programs.commands.queue", "What waits for the processor; dead letters"),
     "records": ("programs.commands.records", "Inspect how calendar records are understood"),
     "repo": ("programs.commands.repo", "Verify a repository file"),

@@ -296,6 +296,14 @@ async def allow_all_of(tx: Transaction, user_id: str) -> int:
     return await tx.execute(ALLOW_ALL_OF, user_id=user_id)
 
 
+async def forget_unsent(tx: Transaction, *, kind: Kind, subject_ids: Sequence[str]) -> None:
+    """Nothing was ever sent about these, and they are being taken away altogether."""
+    await tx.execute_many(
+        "delete from publications where kind = :kind and subject_id = :subject_id and uri is null",
+        [{"kind": kind.value, "subject_id": one} for one in subject_ids],
+    )
+
+
 async def reassign(tx: Transaction, *, from_user: str, to_user: str) -> None:
     """One person out of two rows: what either owed is owed by the one who stays."""
     await tx.execute(REASSIGN, from_user=from_user, to_user=to_user)

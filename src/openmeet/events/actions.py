@@ -109,6 +109,35 @@ async def create_date(
     return event.id
 
 
+async def bring_in(
+    tx: Transaction,
+    author_id: UserId,
+    details: Details,
+    *,
+    slug: EventSlug | None = None,
+    place: PlaceInSeries | None = None,
+    group: GroupOfEvent | None = None,
+    is_cancelled: bool = False,
+) -> Event | None:
+    """Store an event that was elsewhere before, under its address of then; None for a date that is stored already.
+
+    Nobody is told, and nothing is owed for it: what is over is never published, what is coming only once it is edited here.
+    """
+    new = _new_event(tx.now, details.title, author_id)
+    event = replace(
+        new,
+        slug=slug or new.slug,
+        own_visibility=details.visibility,
+        place_in_series=place,
+        group=group,
+        status=Status.CANCELLED if is_cancelled else new.status,
+    )
+    event = _with_details(event, details)
+    event = replace(event, owes_record=place is None and not event.is_over(tx.now))
+    is_new = await queries.insert(tx, event, search_text=search_text(event), submission=None)
+    return event if is_new else None
+
+
 async def revise_date(tx: Transaction, event: Event, details: Details, overridden: tuple[str, ...]) -> Event:
     """Make a locked date of a series say this, and differ on purpose in these fields; unchanged ones make no revision."""
     assert event.place_in_series is not None  # noqa: S101  # a date of a series

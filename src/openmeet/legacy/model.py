@@ -1,0 +1,224 @@
+"""The older database as values, and what is odd about it. Times are instants; its zoneless timestamps were UTC."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from groundwork.clock import Instant
+
+
+@dataclass(frozen=True, slots=True)
+class OldUser:
+    """A person. ``did`` is set where they came from the network."""
+
+    id: int
+    email: str | None
+    name: str
+    did: str | None
+    is_shadow: bool
+    is_deleted: bool
+    created_at: Instant | None
+
+
+@dataclass(frozen=True, slots=True)
+class OldGroup:
+    """A group; ``visibility`` is its own word, ``None`` where it said nothing."""
+
+    id: int
+    slug: str
+    name: str
+    description: str
+    visibility: str | None
+    requires_approval: bool
+    location: str
+    created_by: int | None
+    matrix_room_id: str | None
+    created_at: Instant | None
+
+
+@dataclass(frozen=True, slots=True)
+class OldMember:
+    """One person in one group; ``role`` is its own word."""
+
+    id: int
+    group_id: int
+    user_id: int
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
+class OldEvent:
+    """An event, a recurring one, a date of one, or a split point. ``rule`` is its own JSON, or text."""
+
+    id: int
+    slug: str
+    name: str
+    description: str
+    kind: str
+    starts_at: Instant | None
+    ends_at: Instant | None
+    online_url: str
+    location: str
+    latitude: str
+    longitude: str
+    capacity: int | None
+    status: str | None
+    visibility: str | None
+    user_id: int | None
+    group_id: int | None
+    matrix_room_id: str | None
+    source_type: str | None
+    source_id: str | None
+    source_url: str | None
+    created_at: Instant | None
+    zone: str | None = None
+    rule: Mapping[str, Any] | str | None = None
+    exceptions: tuple[str, ...] = ()
+    until: Instant | None = None
+    count: int | None = None
+    is_recurring: bool = False
+    is_all_day: bool = False
+    parent_id: int | None = None
+    is_exception: bool = False
+    original_at: Instant | None = None
+    is_split: bool = False
+
+    @property
+    def repeats(self) -> bool:
+        return self.is_recurring or self.rule is not None
+
+
+@dataclass(frozen=True, slots=True)
+class OldAnswer:
+    """What one person said to one event; ``status`` and ``role`` are its own words."""
+
+    id: int
+    event_id: int
+    user_id: int
+    status: str | None
+    role: str | None
+    source_id: str | None
+    created_at: Instant | None
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Which of the two late migrations the database has seen."""
+
+    has_recurrence: bool
+    has_split_points: bool
+
+    @property
+    def words(self) -> str:
+        if not self.has_recurrence:
+            return "without recurrence columns: every event stands alone"
+        return "with recurrence columns" + (" and split points" if self.has_split_points else ", without split points")
+
+
+@dataclass(slots=True)
+class Old:
+    """Everything that is brought in, in the order of its ids."""
+
+    shape: Shape
+    users: dict[int, OldUser] = field(default_factory=dict)
+    groups: dict[int, OldGroup] = field(default_factory=dict)
+    members: list[OldMember] = field(default_factory=list)
+    events: dict[int, OldEvent] = field(default_factory=dict)
+    answers: dict[int, list[OldAnswer]] = field(default_factory=dict)
+
+
+class Oddity(StrEnum):
+    """What a person should look at before bringing it in. The value is what reports for programs carry."""
+
+    NO_START = "no_start"
+    NO_HOST = "no_host"
+    NO_TITLE = "no_title"
+    CUT = "cut"
+    BAD_LINK = "bad_link"
+    ENDS_BEFORE_START = "ends_before_start"
+    BAD_CAPACITY = "bad_capacity"
+    OVER_CAPACITY = "over_capacity"
+    NO_VISIBILITY = "no_visibility"
+    NO_GROUP = "no_group"
+    DRAFT = "draft"
+    NO_ZONE = "no_zone"
+    UNKNOWN_ZONE = "unknown_zone"
+    RULE_REFUSED = "rule_refused"
+    COUNT_AND_UNTIL = "count_and_until"
+    NO_RULE = "no_rule"
+    ORPHAN = "orphan"
+    NESTED = "nested"
+    CIRCLE = "circle"
+    NO_ORIGINAL_DATE = "no_original_date"
+    SHIFTED = "shifted"
+    NOT_BY_RULE = "not_by_rule"
+    SAME_DATE_TWICE = "same_date_twice"
+    EXCEPTION_WITHOUT_DATE = "exception_without_date"
+    EXCEPTION_TAKES_PLACE = "exception_takes_place"
+    EXCEPTION_SAYS_THE_SAME = "exception_says_the_same"
+    SPLIT_AT_FIRST_DATE = "split_at_first_date"
+    SPLITS_OVERLAP = "splits_overlap"
+    SPLIT_WITHOUT_RULE = "split_without_rule"
+    ENDED_BY_SPLIT = "ended_by_split"
+    UNKNOWN_STATUS = "unknown_status"
+    ANSWERED_TWICE = "answered_twice"
+    NO_PERSON = "no_person"
+    NO_EVENT = "no_event"
+    EMAIL_TWICE = "email_twice"
+    SLUG_TWICE = "slug_twice"
+    ROOM_TWICE = "room_twice"
+
+
+WORDS: Mapping[Oddity, str] = {
+    Oddity.NO_START: "has no start; it is left out",
+    Oddity.NO_HOST: "has no host any more; it is left out",
+    Oddity.NO_TITLE: "has no title; it is called (untitled)",
+    Oddity.CUT: "says more than an event can hold; the rest is cut off",
+    Oddity.BAD_LINK: "has a link that no browser should follow; it is put into the description",
+    Oddity.ENDS_BEFORE_START: "ends before it starts, or a year later; the end is left out",
+    Oddity.BAD_CAPACITY: "has a number of places that cannot be; it has no limit now",
+    Oddity.OVER_CAPACITY: "has more people than places; they all keep theirs",
+    Oddity.NO_VISIBILITY: "does not say who may see it; only those with its address do now",
+    Oddity.NO_GROUP: "is of a group that is not here; it is private now",
+    Oddity.DRAFT: "was never published; it stays private",
+    Oddity.NO_ZONE: "has no time zone; the given one is taken",
+    Oddity.UNKNOWN_ZONE: "has a time zone that nobody knows; the given one is taken",
+    Oddity.RULE_REFUSED: "has a rule that is not taken; its dates stay, as dates without a rule",
+    Oddity.COUNT_AND_UNTIL: "ends by number and by date; the date is taken",
+    Oddity.NO_RULE: "has dates but no rule; they stay, as dates without a rule",
+    Oddity.ORPHAN: "is a date of something that is not here; it stands alone now",
+    Oddity.NESTED: "is a date of a date; it belongs to the whole now",
+    Oddity.CIRCLE: "is a date of itself; it stands alone now",
+    Oddity.NO_ORIGINAL_DATE: "does not say which date it was; its start is taken",
+    Oddity.SHIFTED: "is named by another time than its rule gives that day; the rule's is taken",
+    Oddity.NOT_BY_RULE: "is on a day that its rule does not name; it is added as a single date",
+    Oddity.SAME_DATE_TWICE: "is a date that is there already; it stands alone now",
+    Oddity.EXCEPTION_WITHOUT_DATE: "leaves out a date that its rule does not name; nothing is left out",
+    Oddity.EXCEPTION_TAKES_PLACE: "leaves out a date that has an event; the event stays",
+    Oddity.EXCEPTION_SAYS_THE_SAME: "is marked as changed and says what the others say; it stays marked",
+    Oddity.SPLIT_AT_FIRST_DATE: "begins where the whole begins; only the new rule is left",
+    Oddity.SPLITS_OVERLAP: "begins where another part begins; the newer one is taken, this stands alone now",
+    Oddity.SPLIT_WITHOUT_RULE: "begins a part without a rule; it has single dates",
+    Oddity.ENDED_BY_SPLIT: "went on behind the date where it was split; it ends before it now",
+    Oddity.UNKNOWN_STATUS: "has an answer in a word that nobody knows; it is left out",
+    Oddity.ANSWERED_TWICE: "was answered twice by one person; the newer answer is taken",
+    Oddity.NO_PERSON: "was answered by somebody who is not here; the answer is left out",
+    Oddity.NO_EVENT: "is about an event that is not brought in; it is left out",
+    Oddity.EMAIL_TWICE: "has an address that somebody else has, too; it stays with the older one",
+    Oddity.SLUG_TWICE: "has an address that something else has; it gets a new one",
+    Oddity.ROOM_TWICE: "has the chat room of another; both keep it",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Odd:
+    """Something odd about one row: ``subject`` is ``event 12`` or the like."""
+
+    what: Oddity
+    subject: str
+    detail: str = ""
+
+    @property
+    def sentence(self) -> str:
+        return f"{self.subject} {WORDS[self.what]}{f' ({self.detail})' if self.detail else ''}."

@@ -1,0 +1,275 @@
+"""All SQL of runs, and of which row became which."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import msgspec
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader, Transaction
+from groundwork.fresh_id import new_id
+
+
+class State(StrEnum):
+    """How far a run is."""
+
+    RUNNING = "running"
+    DONE = "done"
+    ROLLED_BACK = "rolled_back"
+
+
+class Kind(StrEnum):
+    """What a row was. ``KNOWN`` and ``KNOWN_EVENT``: who and what was here already, and stays."""
+
+    USER = "user"
+    KNOWN = "known"
+    GROUP = "group"
+    MEMBER = "member"
+    SERIES = "series"
+    EVENT = "event"
+    KNOWN_EVENT = "known_event"
+    ANSWER = "answer"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One source brought in; ``expected`` are the counts of its plan."""
+
+    id: str
+    source: str
+    zone: str
+    state: State
+    expected: Mapping[str, int]
+    started_at: Instant
+    finished_at: Instant | None
+
+
+# Values of one list in a statement.
+_AT_ONCE = 500
+
+_COLUMNS = "id, source, zone, state, expected, started_at, finished_at"
+
+
+async def run_of(reader: Reader, source: str) -> Run | None:
+    """The run of this source that was not rolled back."""
+    row = await reader.fetch_one(
+        f"select {_COLUMNS} from legacy_runs where source = :source and state <> 'rolled_back'", source=source
+    )
+    if row is None:
+        return None
+    return Run(
+        row["id"],
+        row["source"],
+        row["zone"],
+        State(row["state"]),
+        msgspec.json.decode(row["expected"]),
+        row["started_at"],
+        row["finished_at"],
+    )
+
+
+async def begin(tx: Transaction, source: str, zone: str, expected: Mapping[str, int]) -> None:
+    """A new run, or the one that there is, going on."""
+    await tx.execute(
+        """
+        insert into legacy_runs (id, source, zone, state, expected, started_at, finished_at)
+        values (:id, :source, :zone, 'running', :expected, :now, null)
+            on conflict (source) where state <> 'rolled_back'
+            do update set state = 'running', expected = excluded.expected
+        """,
+        id=new_id(tx.now),
+        source=source,
+        zone=zone,
+        expected=msgspec.json.encode(expected).decode(),
+        now=tx.now,
+    )
+
+
+async def set_state(tx: Transaction, run_id: str, state: State) -> None:
+    await tx.execute(
+        "update legacy_runs set state = :state, finished_at = :now where id = :id",
+        state=state.value,
+        now=tx.now,
+        id=run_id,
+    )
+
+
+async def known(reader: Reader, run_id: str, *kinds: Kind) -> dict[int, str]:
+    """Old ids to new ones, of rows that were brought in."""
+    rows = await reader.fetch(
+        "select old_id, new_id from legacy_rows where run_id = :run_id and kind in :kinds order by kind, old_id",
+        run_id=run_id,
+        kinds=[kind.value for kind in kinds],
+    )
+    return {row["old_id"]: row["new_id"] for row in rows}
+
+
+async def known_of(reader: Reader, run_id: str, kind: Kind, old_ids: Sequence[int]) -> frozenset[int]:
+    """Those of these old rows that were brought in."""
+    found: set[int] = set()
+    for start in range(0, len(old_ids), _AT_ONCE):
+        rows = await reader.fetch(
+            "select old_id from legacy_rows where run_id = :run_id and kind = :kind and old_id in :ids order by old_id",
+            run_id=run_id,
+            kind=kind.value,
+            ids=list(old_ids[start : start + _AT_ONCE]),
+        )
+        found |= {row["old_id"] for row in rows}
+    return frozenset(found)
+
+
+async def note(tx: Transaction, run_id: str, kind: Kind, pairs: Sequence[tuple[int, str]]) -> None:
+    """These old rows became these. UniqueViolated where another run of the same source was faster: the race is settled."""
+    await tx.execute_many(
+        "insert into legacy_rows (run_id, kind, old_id, new_id) values (:run_id, :kind, :old_id, :new_id)",
+        [{"run_id": run_id, "kind": kind.value, "old_id": old, "new_id": new} for old, new in pairs],
+    )
+
+
+async def last(reader: Reader, run_id: str, kind: Kind, limit: int) -> list[str]:
+    """Some new ids of a kind, the newest first: what a rollback takes next."""
+    rows = await reader.fetch(
+        "select new_id from legacy_rows where run_id = :run_id and kind = :kind order by old_id desc limit :limit",
+        run_id=run_id,
+        kind=kind.value,
+        limit=limit,
+    )
+    return [row["new_id"] for row in rows]
+
+
+async def forget(tx: Transaction, run_id: str, kind: Kind, new_ids: Sequence[str]) -> None:
+    """These rows were taken back."""
+    await tx.execute(
+        "delete from legacy_rows where run_id = :run_id and kind = :kind and new_id in :new_ids",
+        run_id=run_id,
+        kind=kind.value,
+        new_ids=list(new_ids),
+    )
+
+
+async def were_here(reader: Reader, run_id: str) -> int:
+    """How many of the people who were brought in have signed in since, or changed their profile."""
+    row = await reader.fetch_one(
+        """
+        select count(*) as found from legacy_rows r join users u on u.id = r.new_id
+         where r.run_id = :run_id and r.kind = 'user'
+           and (u.revision > 1 or exists (select 1 from sessions s where s.user_id = u.id))
+        """,
+        run_id=run_id,
+    )
+    return int(row["found"]) if row else 0
+
+
+async def changed_events(reader: Reader, run_id: str) -> int:
+    """How many events were edited since they were brought in."""
+    row = await reader.fetch_one(
+        """
+        select count(*) as found from legacy_rows r join events e on e.id = r.new_id
+         where r.run_id = :run_id and r.kind = 'event' and (e.revision > 1 or e.deleted_at is not null)
+        """,
+        run_id=run_id,
+    )
+    return int(row["found"]) if row else 0
+
+
+async def foreign_answers(reader: Reader, run_id: str) -> int:
+    """How many answers to what was brought in were given or changed here since."""
+    row = await reader.fetch_one(
+        """
+        select count(*) as found from attendances a
+         where (a.event_id in (select new_id from legacy_rows where run_id = :run_id and kind = 'event')
+                or a.event_id in (select e.id from events e join legacy_rows r on r.new_id = e.series_id
+                                   where r.run_id = :run_id and r.kind = 'series'))
+           and (a.revision > 1 or not exists (select 1 from legacy_rows k where k.run_id = :run_id
+                                                 and k.kind = 'answer' and k.new_id = a.id))
+        """,
+        run_id=run_id,
+    )
+    return int(row["found"]) if row else 0
+
+
+async def foreign_events(reader: Reader, run_id: str) -> int:
+    """How many events in groups that were brought in were made here since; dates that their series made itself do not count."""
+    row = await reader.fetch_one(
+        """
+        select count(*) as found from events e join legacy_rows g on g.new_id = e.group_id
+         where g.run_id = :run_id and g.kind = 'group'
+           and not exists (select 1 from legacy_rows k where k.run_id = :run_id and k.kind = 'event' and k.new_id = e.id)
+           and not exists (select 1 from legacy_rows k where k.run_id = :run_id and k.kind = 'series'
+                              and k.new_id = e.series_id)
+        """,
+        run_id=run_id,
+    )
+    return int(row["found"]) if row else 0
+
+
+async def published_events(reader: Reader, run_id: str) -> int:
+    """How many of its events and dates have been sent to a repository."""
+    row = await reader.fetch_one(
+        """
+        select count(*) as found from publications p join events e on e.id = p.subject_id
+         where p.kind = 'event' and p.uri is not null
+           and exists (select 1 from legacy_rows r where r.run_id = :run_id
+                          and (r.kind = 'event' and r.new_id = e.id or r.kind = 'series' and r.new_id = e.series_id))
+        """,
+        run_id=run_id,
+    )
+    return int(row["found"]) if row else 0
+
+
+async def found_counts(reader: Reader, run_id: str) -> dict[str, int]:
+    """What is really there of a run, by the names that ``Plan.counts`` uses; read from the rooms' tables, not from the run's."""
+    row = await reader.fetch_one(
+        """
+        select (select count(*) from legacy_rows r join users u on u.id = r.new_id
+                 where r.run_id = :run_id and r.kind in ('user', 'known')) as people,
+               (select count(*) from legacy_rows r join groups g on g.id = r.new_id
+                 where r.run_id = :run_id and r.kind = 'group') as groups,
+               (select count(*) from legacy_rows r join group_members m on m.id = r.new_id
+                 where r.run_id = :run_id and r.kind = 'member') as members,
+               count(*) as series,
+               count(s.split_from) as split_series,
+               count(s.matrix_room_id) as series_rooms
+          from legacy_rows r join event_series s on s.id = r.new_id where r.run_id = :run_id and r.kind = 'series'
+        """,
+        run_id=run_id,
+    )
+    events = await reader.fetch_one(
+        """
+        select count(e.series_id) as dates, count(*) - count(e.series_id) as singles,
+               coalesce(sum(e.is_modified_occurrence), 0) as modified,
+               coalesce(sum(case when e.status = 'cancelled' then 1 else 0 end), 0) as cancelled,
+               count(e.matrix_room_id) as rooms
+          from legacy_rows r join events e on e.id = r.new_id where r.run_id = :run_id and r.kind in ('event', 'known_event')
+        """,
+        run_id=run_id,
+    )
+    followers = await reader.fetch_one(
+        "select count(*) as found from event_series_followers f join legacy_rows r on r.new_id = f.series_id"
+        " where r.run_id = :run_id and r.kind = 'series'",
+        run_id=run_id,
+    )
+    answers = await reader.fetch(
+        "select a.status, count(*) as found from legacy_rows r join attendances a on a.id = r.new_id"
+        " where r.run_id = :run_id and r.kind = 'answer' group by a.status order by a.status",
+        run_id=run_id,
+    )
+    assert row is not None  # noqa: S101  # a count is always a row
+    assert events is not None  # noqa: S101
+    assert followers is not None  # noqa: S101
+    return {
+        "people": int(row["people"]),
+        "groups": int(row["groups"]),
+        "members": int(row["members"]),
+        "series": int(row["series"]),
+        "splitSeries": int(row["split_series"]),
+        "dates": int(events["dates"]),
+        "modifiedDates": int(events["modified"]),
+        "cancelledEvents": int(events["cancelled"]),
+        "singleEvents": int(events["singles"]),
+        "followers": int(followers["found"]),
+        "answers": sum(int(one["found"]) for one in answers),
+        **{f"answers:{one['status']}": int(one["found"]) for one in answers},
+        "rooms": int(events["rooms"]) + int(row["series_rooms"]),
+    }

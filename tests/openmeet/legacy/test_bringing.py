@@ -1,0 +1,235 @@
+"""An older database brought in, brought in again, interrupted, taken back; on both engines."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from groundwork.clock import HandClock
+from groundwork.database.transaction import Database, Transaction
+from groundwork.errors import NotFound, Refused
+from openmeet.attendance import actions as attendance
+from openmeet.attendance.model import Reply
+from openmeet.events.model import EventSlug, Status
+from openmeet.events.queries import by_slug
+from openmeet.legacy import queries
+from openmeet.legacy.analysis import analyse
+from openmeet.legacy.bringing import bring_in
+from openmeet.legacy.plan import Plan
+from openmeet.legacy.reading import Dump, Server, read_old
+from openmeet.legacy.report import differences
+from openmeet.legacy.rollback import roll_back
+from openmeet.series import queries as series_queries
+from openmeet.series.model import SeriesSlug
+from openmeet.users import actions as users
+from openmeet.users.model import Caller
+from openmeet.users.queries import by_email
+from tests.databases import MakeDatabase, drop_schemas
+from tests.openmeet.legacy.old_town import OldTown, date_of, event, load, old_town, weekly
+
+FIRST = datetime.fromisoformat("2025-03-04T18:00")
+WEEK = timedelta(weeks=1)
+SOURCE = "file:old.jsonl"
+TABLES = ("users", "events", "event_series", "event_series_followers", "attendances", "groups", "group_members")
+
+
+def quiet(_what: str, _done: int, _of: int) -> None:
+    return
+
+
+async def plan_of(town: OldTown, path: Path) -> Plan:
+    return analyse(await read_old(Dump(town.dump(path / "old.jsonl"))), "UTC")
+
+
+async def contents(db: Database) -> dict[str, int]:
+    async with db.reader() as reader:
+        found = {}
+        for table in (*TABLES, "notifications", "news_mails", "debts", "publications"):
+            row = await reader.fetch_one(f"select count(*) as found from {table}")
+            assert row is not None
+            found[table] = row["found"]
+        return found
+
+
+async def found(db: Database) -> dict[str, int]:
+    async with db.reader() as reader:
+        run = await queries.run_of(reader, SOURCE)
+        assert run is not None
+        return await queries.found_counts(reader, run.id)
+
+
+@pytest.fixture
+async def db(make_database: MakeDatabase, clock: HandClock) -> Database:
+    return await make_database("openmeet", clock=clock)
+
+
+async def test_everything_is_there_and_nobody_is_told(db: Database, tmp_path: Path) -> None:
+    """What is counted in the database afterwards is what the generator made; no mail, no notification, no record is owed."""
+    town = old_town(150, seed=7)
+    plan = await plan_of(town, tmp_path)
+    await bring_in(db, SOURCE, "UTC", plan, quiet)
+    assert differences(plan.counts(), await found(db)) == {}
+    there = await contents(db)
+    assert there["users"] == len(town.tables["users"])
+    assert there["attendances"] == town.answers
+    assert there["event_series_followers"] == town.followers
+    assert (there["notifications"], there["news_mails"], there["debts"]) == (0, 0, 0)
+    async with db.reader() as reader:
+        row = await reader.fetch_one(
+            "select count(*) as found from events where owes_record = 1 and series_id is not null and visibility = 'public'"
+        )
+    assert row is not None
+    assert row["found"] == 0
+
+
+async def test_again_changes_nothing(db: Database, tmp_path: Path) -> None:
+    plan = await plan_of(old_town(60, seed=2), tmp_path)
+    await bring_in(db, SOURCE, "UTC", plan, quiet)
+    before = await contents(db)
+    await bring_in(db, SOURCE, "UTC", plan, quiet)
+    assert await contents(db) == before
+
+
+class Stumbling:
+    """The database, which is killed just before its n-th commit."""
+
+    def __init__(self, db: Database, commits: int) -> None:
+        self._db = db
+        self._left = commits
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._db, name)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        async with self._db.transaction() as tx:
+            yield tx
+            self._left -= 1
+            if self._left == 0:
+                raise KeyboardInterrupt
+
+
+async def test_an_interrupted_run_goes_on(db: Database, tmp_path: Path) -> None:
+    """Killed before its second commit, then before the third of the rest, and so on, it ends with the same counts."""
+    plan = await plan_of(old_town(60, seed=4), tmp_path)
+    stumbled = 0
+    for commits in range(2, 40):
+        try:
+            await bring_in(cast("Database", Stumbling(db, commits)), SOURCE, "UTC", plan, quiet)
+        except KeyboardInterrupt:
+            stumbled += 1
+        else:
+            break
+    assert stumbled >= 3
+    assert differences(plan.counts(), await found(db)) == {}
+
+
+async def test_what_it_looks_like_afterwards(db: Database, tmp_path: Path) -> None:
+    """Addresses, rooms, status and who is waiting are as they were; the series is linked to what was split off it."""
+    town = old_town(0, people=4)
+    for table in ("events", "eventAttendees"):
+        town.tables[table].clear()
+    parent = weekly(town, FIRST, slug="practice", matrixRoomId="!series:old", userId=2)
+    off = date_of(town, parent, FIRST + WEEK, slug="practice-2", status="cancelled", matrixRoomId="!date:old")
+    for user in (3, 1):
+        town.answer(off, user, "waitlist")
+    date_of(
+        town, parent, FIRST + 2 * WEEK, slug="practice-new", name="New", isRecurring=True, recurrenceSplitPoint=True,
+        recurrenceRule={"freq": "WEEKLY"},
+    )  # fmt: skip
+    await bring_in(db, SOURCE, "UTC", await plan_of(town, tmp_path), quiet)
+    async with db.reader() as reader:
+        series = await series_queries.by_slug(reader, SeriesSlug("practice"))
+        behind = await series_queries.by_slug(reader, SeriesSlug("practice-new"))
+        first = await by_slug(reader, EventSlug("practice"))
+        second = await by_slug(reader, EventSlug("practice-2"))
+        host = await by_email(reader, "person2@old.example")
+        rooms = await reader.fetch(
+            "select matrix_room_id from event_series union select matrix_room_id from events order by 1"
+        )
+        line = await reader.fetch(
+            "select u.email from attendances a join users u on u.id = a.user_id order by waitlist_number"
+        )
+    assert series is not None
+    assert behind is not None
+    assert behind.split_from == series.id
+    assert host is not None
+    assert series.owner_id == host.id
+    assert first is not None
+    assert first.place_in_series is not None
+    assert first.place_in_series.series_id == series.id
+    assert second is not None
+    assert second.status is Status.CANCELLED
+    assert {row[0] for row in rows_with(rooms)} == {"!date:old", "!series:old"}
+    assert [row["email"] for row in line] == ["person3@old.example", "person1@old.example"]
+
+
+def rows_with(rows: object) -> list:
+    return [row for row in rows if row[0] is not None]  # type: ignore[attr-defined]
+
+
+async def test_who_is_here_already_stays_who_they_are(db: Database, tmp_path: Path) -> None:
+    """Somebody with the same address is that person; another event's address stays with it."""
+    async with db.transaction() as tx:
+        ana = await users.create_person(tx, display_name="Ana", email="person1@old.example")
+    town = old_town(0, people=2)
+    town.tables["events"].clear()
+    event(town, slug="shared", userId=1)
+    event(town, slug="shared", userId=2)
+    await bring_in(db, SOURCE, "UTC", await plan_of(town, tmp_path), quiet)
+    async with db.reader() as reader:
+        known = await by_email(reader, "person1@old.example")
+        rows = await reader.fetch("select author_id, slug from events order by created_at, id")
+    assert known is not None
+    assert (known.id, known.display_name) == (ana, "Ana")
+    assert rows[0]["author_id"] == ana
+    assert rows[0]["slug"] == "shared"
+    assert rows[1]["slug"] != "shared"
+
+
+async def test_a_run_can_be_taken_back(db: Database, tmp_path: Path) -> None:
+    """Nothing of it stays; it can be brought in once more."""
+    before = await contents(db)
+    plan = await plan_of(old_town(60, seed=5), tmp_path)
+    await bring_in(db, SOURCE, "UTC", plan, quiet)
+    staying = await roll_back(db, SOURCE, quiet)
+    assert (staying, await contents(db)) == (0, before)
+    await bring_in(db, SOURCE, "UTC", plan, quiet)
+    assert differences(plan.counts(), await found(db)) == {}
+
+
+async def test_what_people_built_upon_is_not_taken_back(db: Database, tmp_path: Path) -> None:
+    town = old_town(0, people=2)
+    town.tables["events"].clear()
+    event(town, slug="next-year", startDate="2027-01-05 18:00:00", endDate=None)
+    await bring_in(db, SOURCE, "UTC", await plan_of(town, tmp_path), quiet)
+    async with db.transaction() as tx:
+        ben = await users.create_person(tx, display_name="Ben", email="ben@example.org")
+        await attendance.answer(tx, Caller(ben, "Ben"), EventSlug("next-year"), Reply.GOING)
+    there = await contents(db)
+    with pytest.raises(Refused, match="1 answers were given"):
+        await roll_back(db, SOURCE, quiet)
+    assert await contents(db) == there
+    with pytest.raises(NotFound):
+        await roll_back(db, "file:another.jsonl", quiet)
+
+
+@pytest.mark.parametrize("without", [(), ("recurrenceSplitPoint",)], ids=["with_splits", "without_splits"])
+async def test_read_from_a_postgresql_server(postgres_url: str, tmp_path: Path, without: tuple[str, ...]) -> None:
+    """The same database, read from a server and from a dump, is the same plan; the server is only read."""
+    town = old_town(80, seed=9)
+    if without:
+        for row in town.tables["events"]:
+            row.pop("recurrenceSplitPoint")
+    schema = f"old_town_{tmp_path.name[-24:].replace('-', '_')}"
+    try:
+        await load(town, postgres_url, schema)
+        there = await read_old(Server(postgres_url, schema))
+    finally:
+        await drop_schemas(postgres_url, [schema])
+    here = await read_old(Dump(town.dump(tmp_path / "old.jsonl")))
+    assert there == here
+    assert there.shape.has_split_points is not bool(without)
