@@ -102,7 +102,7 @@ class _Inputs(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = dict(attrs)
         name = values.get("name")
-        if tag == "input" and name and (values.get("type") != "radio" or "checked" in values):
+        if tag == "input" and name and (values.get("type") not in {"radio", "checkbox"} or "checked" in values):
             self.found[name] = values.get("value") or ""
 
 

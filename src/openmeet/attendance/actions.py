@@ -229,10 +229,13 @@ def _move(before: Event | None, event: Event) -> Particulars:
     told = NOTHING_MORE
     if before.starts_at is not None and event.starts_at is not None and before.starts_at != event.starts_at:
         told = Particulars(
-            started=When(before.starts_at, before.time_zone), starts=When(event.starts_at, event.time_zone)
+            started=When(before.starts_at, before.time_zone, before.is_all_day),
+            starts=When(event.starts_at, event.time_zone, event.is_all_day),
         )
-    if before.place != event.place:
-        told = replace(told, was_at=", ".join(before.place.lines), is_at=", ".join(event.place.lines))
+    if before.exact_place != event.exact_place:
+        # What is kept with news is read by whoever is told: where exactly, the mail and the page say to those who may know.
+        was, now = ", ".join(before.place.lines), ", ".join(event.place.lines)
+        told = replace(told, is_near=True) if was == now else replace(told, was_at=was, is_at=now)
     return told
 
 

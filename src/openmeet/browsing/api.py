@@ -189,12 +189,9 @@ async def _details(reader: Reader, request: Request, events: list[Event]) -> lis
         answer = mine.get(event.id)
         count = counts[event.id]
         standing = standings.get(event.id)
-        shown = event_shown(
-            event,
-            viewer,
-            is_going=answer is not None and answer.status in SEATED,
-            public_url=request.app.state.settings.public_url,
-        )
+        is_going = answer is not None and answer.status in SEATED
+        private = await seeing.private_details_for(reader, event, viewer, is_going=is_going)
+        shown = event_shown(event, private, public_url=request.app.state.settings.public_url)
         found.append(
             EventDetail(
                 **msgspec.structs.asdict(shown),

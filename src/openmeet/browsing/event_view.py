@@ -4,17 +4,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from markupsafe import Markup
-
 from groundwork.clock import Instant
 from openmeet.attendance.model import SEATED, Attendance, AttendanceStatus, Counts, Reply
 from openmeet.attendance.queries import Attendee
 from openmeet.browsing.listing import MINE_WORDS, STATUS_WORDS, place_words, tone_of
-from openmeet.events import rules
+from openmeet.events import moments
 from openmeet.events.model import Event, Link, Mode, Visibility
+from openmeet.events.private_details import NOTHING_PRIVATE, PrivateDetails
+from openmeet.events.vocabulary import ACCESS_WORDS, CATEGORY_WORDS
+from openmeet.events.web_address import is_web_address
 from openmeet.groups.model import Group
 from openmeet.recurrence import wall_time
-from openmeet.site import times
+from openmeet.site import languages, times
 from openmeet.site.texts import summary_of
 from openmeet.users.model import Caller, UserId, UserKind
 
@@ -59,6 +60,16 @@ class People:
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """A picture: its address without a size."""
+
+    path: str
+    alt: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
 class ShownLink:
     uri: str
     name: str
@@ -96,12 +107,11 @@ def view_of(
     now: Instant,
     group: Group | None = None,
     may_edit_any: bool = False,
+    private: PrivateDetails = NOTHING_PRIVATE,
 ) -> dict[str, object]:
-    """The template's context, without what only the host and the publications know."""
+    """The template's context, without what only the host and the publications know. ``private``: what this viewer may know of it."""
     viewer = caller.user_id if caller else None
     is_host = viewer == event.author_id
-    is_going = mine is not None and mine.status in SEATED
-    sees_link = rules.may_see_join_link(event, viewer, is_going=is_going)
     can_answer = not event.is_cancelled and not event.is_over(now) and not event.is_held
     is_full = event.capacity is not None and counts.seats >= event.capacity
     return {
@@ -110,13 +120,15 @@ def view_of(
         "is_host": is_host,
         "can_edit": (is_host or may_edit_any) and not event.is_read_only,
         "group": group,
-        "summary": f"{_plain_when(event)} · {place_words(event)}. {summary_of(event.description)}".strip(),
+        "summary": f"{moments.start_words(event)} · {place_words(event)}. {summary_of(event.description)}".strip(),
         "tone": tone_of(event.slug),
         **_date(event),
         "is_over": event.is_over(now),
-        "place_lines": _place_lines(event),
-        "join_url": event.online_url if sees_link and rules.is_web_address(event.online_url) else "",
-        "has_hidden_link": bool(event.online_url) and not sees_link,
+        "place_lines": _place_lines(event, private),
+        "private": private,
+        "join_url": private.join_url if is_web_address(private.join_url) and event.mode is not Mode.IN_PERSON else "",
+        "join_from_words": _join_from_words(event, private),
+        **about_of(event),
         "links": [_shown(link) for link in event.links[:SHOWN_LINKS]],
         "chips": _chips(event, now),
         "counts": counts,
@@ -135,40 +147,51 @@ def _date(event: Event) -> dict[str, object]:
     if event.starts_at is None:
         return {"when": "", "zone_words": "", "starts_iso": "", "tile_month": "", "tile_day": ""}
     starts = wall_time.local_of(event.starts_at, event.time_zone)
-    ends = wall_time.local_of(event.ends_at, event.time_zone) if event.ends_at is not None else None
-    when = times.time_tag(event.starts_at, f"{times.day(starts)}, {times.clock(starts)}")
-    if ends is not None and event.ends_at is not None:
-        same_day = ends.date() == starts.date()
-        end_words = times.clock(ends) if same_day else f"{times.day(ends)}, {times.clock(ends)}"
-        when = when + ("–" if same_day else " – ") + times.time_tag(event.ends_at, end_words)
     return {
-        "when": when,
-        "zone_words": times.zone_words(starts, event.time_zone),
-        "starts_iso": times.iso(event.starts_at),
+        "when": moments.tagged(event),
+        "zone_words": moments.zone_words(event),
+        # A day is the same day for everybody.
+        "starts_iso": "" if event.is_all_day else times.iso(event.starts_at),
         "tile_month": times.month(starts),
         "tile_day": str(starts.day),
     }
 
 
-def _plain_when(event: Event) -> str:
-    if event.starts_at is None:
-        return "Date to be announced"
-    starts = wall_time.local_of(event.starts_at, event.time_zone)
-    return f"{times.span(starts, None)} {times.zone_words(starts, event.time_zone)}"
-
-
-def _place_lines(event: Event) -> list[str | Markup]:
+def _place_lines(event: Event, private: PrivateDetails) -> list[str]:
     if event.mode is Mode.ONLINE:
         return ["Online"]
-    lines: list[str | Markup] = list(event.venue.lines) or ["Place to be announced"]
+    lines = list(private.place.lines) or ["Place to be announced"]
+    if private.hides_place and not private.place.lines:
+        lines = ["A place that is shown to people who are going"]
     return [*lines, "and online"] if event.mode is Mode.HYBRID else lines
+
+
+def _join_from_words(event: Event, private: PrivateDetails) -> str:
+    """When the link will be shown to somebody who has to wait for it only."""
+    if private.join_from is None:
+        return ""
+    local = wall_time.local_of(private.join_from, event.time_zone)
+    return f"{times.span(local, None)} {times.zone_words(local, event.time_zone)}"
+
+
+def about_of(event: Event) -> dict[str, object]:
+    """What is said beside what, when and where, in words."""
+    shown = event.picture
+    return {
+        "picture": shown and Shown(f"/media/{shown.key}", shown.alt, shown.width, shown.height),
+        "price": event.tickets.price,
+        "ticket_url": event.tickets.url if is_web_address(event.tickets.url) else "",
+        "categories": [CATEGORY_WORDS[one] for one in event.categories],
+        "tags": event.tags,
+        "languages": [languages.name_of(code) for code in event.languages],
+        "access": [ACCESS_WORDS[one] for one in event.accessibility.features],
+        "access_note": event.accessibility.note,
+    }
 
 
 def _shown(link: Link) -> ShownLink:
     # `at:` addresses mean nothing to a browser; anything but http and https is shown as text.
-    return ShownLink(
-        link.uri, link.name, urlsplit(link.uri).scheme in {"http", "https"} and rules.is_web_address(link.uri)
-    )
+    return ShownLink(link.uri, link.name, urlsplit(link.uri).scheme in {"http", "https"} and is_web_address(link.uri))
 
 
 def _chips(event: Event, now: Instant) -> list[Chip]:
@@ -201,7 +224,7 @@ def _mine_hint(event: Event, mine: Attendance | None, waiting_before: int) -> st
 
 
 def _replies(event: Event, mine: Attendance | None, wanted: str, *, is_full: bool, waiting: int) -> list[ReplyButton]:
-    about = f"{event.title}, {_plain_when(event).partition(',')[0]}"
+    about = f"{event.title}, {moments.start_words(event).partition(',')[0]}"
     said = _REPLY_OF.get(mine.status) if mine else None
     going = "Going"
     if mine is not None and mine.status is AttendanceStatus.WAITLISTED:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from markupsafe import Markup
 
 from openmeet.attendance.model import NOBODY, Attendance, AttendanceStatus, Counts
+from openmeet.events import moments
 from openmeet.events.model import Event, EventId, Mode, Status
 from openmeet.recurrence import wall_time
 from openmeet.site import times
@@ -73,8 +74,9 @@ def tone_of(name: str) -> int:
 
 def place_words(event: Event) -> str:
     """Where it is, in one line."""
-    spot = ", ".join(part for part in (event.venue.name, event.venue.locality) if part)
-    spot = spot or (event.venue.lines[0] if event.venue.lines else "")
+    place = event.place
+    spot = ", ".join(part for part in (place.name, place.locality) if part)
+    spot = spot or (place.lines[0] if place.lines else "")
     match event.mode:
         case Mode.ONLINE:
             return "Online"
@@ -108,22 +110,15 @@ def _heading(event: Event) -> tuple[str, str]:
 
 
 def _card(event: Event, counts: Counts, mine: Attendance | None, sync: str) -> Card:
-    tag: Markup | str = "To be announced"
-    zone = month = day = ""
+    month = day = ""
     if event.starts_at is not None:
         starts = wall_time.local_of(event.starts_at, event.time_zone)
-        clock = times.clock(starts)
-        if event.ends_at is not None:
-            ends = wall_time.local_of(event.ends_at, event.time_zone)
-            clock += f"–{times.clock(ends)}" if ends.date() == starts.date() else f" – {times.short_day(ends)}"
-        tag = times.time_tag(event.starts_at, clock)
-        zone = times.zone_words(starts, event.time_zone)
         month, day = times.month(starts), str(starts.day)
     return Card(
         slug=event.slug,
         title=event.title,
-        time_tag=tag,
-        zone_words=zone,
+        time_tag=moments.tag_of_start(event, moments.clock_words(event)),
+        zone_words=moments.zone_words(event),
         place=place_words(event),
         tile_month=month,
         tile_day=day,

@@ -44,6 +44,8 @@ def _words(one: Notification, event: Event, names: Mapping[UserId, str]) -> tupl
     match one.kind:
         case Kind.EVENT_CHANGED if about.starts and about.started:
             return "", f" was moved to {_moment(about.starts)}; it was {_moment(about.started)}."
+        case Kind.EVENT_CHANGED if about.is_near:
+            return "", " takes place nearby now: its page says where to those who are going."
         case Kind.EVENT_CHANGED if about.is_at:
             return "", f" takes place somewhere else now: {about.is_at}."
         case Kind.EVENT_CHANGED:
@@ -68,9 +70,11 @@ def _words(one: Notification, event: Event, names: Mapping[UserId, str]) -> tupl
 
 
 def _start(event: Event) -> str:
-    return "" if event.starts_at is None else _moment(When(event.starts_at, event.time_zone))
+    return "" if event.starts_at is None else _moment(When(event.starts_at, event.time_zone, event.is_all_day))
 
 
 def _moment(when: When) -> str:
     local = wall_time.local_of(when.at, when.time_zone)
+    if when.is_day:
+        return times.day(local)
     return f"{times.span(local, None)} {times.zone_words(local, when.time_zone)}"

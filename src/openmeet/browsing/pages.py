@@ -9,10 +9,10 @@ from starlette.routing import Route
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, NotFound
 from openmeet.attendance import queries as attendance
-from openmeet.attendance.model import SHOWN, Attendance, AttendanceStatus, Reply
+from openmeet.attendance.model import SEATED, SHOWN, Attendance, AttendanceStatus, Reply
 from openmeet.attendance.rules import is_invited
 from openmeet.attendance.seeing import seen_by
-from openmeet.browsing import cursors, event_view, news_view, queries, searches
+from openmeet.browsing import cursors, event_view, linked_data, news_view, queries, searches
 from openmeet.browsing.listing import Day, days
 from openmeet.browsing.names import shown_names
 from openmeet.browsing.publishing_view import answer_sync, event_sync, event_words
@@ -216,7 +216,16 @@ async def _event_context(
         # Whose event somebody is invited to may be a group that is not theirs to see.
         group=group if group is not None and group_rules.may_see(group, role) else None,
         may_edit_any=group_rules.may(role, Action.EDIT_ANY_EVENT),
+        private=await seeing.private_details_for(
+            reader, event, viewer, is_going=mine is not None and mine.status in SEATED
+        ),
     )
+    public_url = request.app.state.settings.public_url
+    context |= {
+        "address": linked_data.address_of(event, public_url),
+        "public_url": public_url,
+        "json_ld": linked_data.json_ld(event, names[event.author_id], public_url),
+    }
     sync = await _sync_context(reader, event, caller, mine)
     series = await within(reader, event, caller.user_id if caller else None)
     return context | sync | {"series": series, "asks_to_publish": request.app.state.asks_to_publish}

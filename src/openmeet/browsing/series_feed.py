@@ -12,7 +12,7 @@ from urllib.parse import quote, urlsplit
 from groundwork.clock import DAY, Instant
 from openmeet.calendars.writing import WrittenEvent, write_calendar
 from openmeet.events.differing import details_in, differing
-from openmeet.events.model import Details, Event, Mode, Venue, Visibility
+from openmeet.events.model import Details, Event, Mode, Venue, Visibility, public_place
 from openmeet.recurrence import expansion
 from openmeet.recurrence.pattern import Pattern
 from openmeet.recurrence.wall_time import local_of
@@ -47,7 +47,7 @@ def feed_of(series: Series, stored: Sequence[Event], now: Instant, public_url: s
         summary=template.title,
         stamped_at=series.updated_at,
         description=template.description,
-        location=_place(template.mode, template.venue),
+        location=_place(template.mode, public_place(template.venue, template.place_audience)),
         url=f"{public_url}/series/{quote(series.slug)}",
         is_cancelled=series.status is SeriesStatus.CANCELLED,
         sequence=series.revision,
@@ -75,13 +75,13 @@ def _exception(series: Series, event: Event, head: WrittenEvent, public_url: str
     starts = local_of(details.starts_at, series.zone_name).replace(tzinfo=None)
     return WrittenEvent(
         uid=head.uid,
-        pattern=Pattern(starts, series.timing.pattern.zone_name),
+        pattern=Pattern(starts, series.timing.pattern.zone_name, is_all_day=details.is_all_day),
         length=length_of(event),
         summary=details.title,
         stamped_at=event.updated_at,
         changes=_original(event),
         description=details.description,
-        location=_place(details.mode, details.venue),
+        location=_place(details.mode, public_place(details.venue, details.place_audience)),
         url=f"{public_url}/events/{quote(event.slug)}",
         is_cancelled=event.is_cancelled,
         sequence=max(event.revision, series.revision),

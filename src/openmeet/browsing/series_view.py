@@ -12,7 +12,8 @@ from openmeet.attendance.model import AttendanceStatus
 from openmeet.browsing.listing import MINE_WORDS, STATUS_WORDS
 from openmeet.events.differing import ENDS, STARTS
 from openmeet.events.labels import LABELS
-from openmeet.events.model import Event, Mode
+from openmeet.events.model import Event, Mode, public_place
+from openmeet.events.moments import clock_words
 from openmeet.recurrence.sentence import describe
 from openmeet.recurrence.wall_time import local_of
 from openmeet.series import agenda
@@ -136,15 +137,16 @@ def address_of(series: Series, line: Line) -> str:
 
 
 def when_words(line: Line) -> str:
-    """``Tue 3 March, 18:00``."""
+    """``Tue 3 March, 18:00``; of a whole day the day alone."""
     starts = local_of(line.details.starts_at, line.details.time_zone)
-    return f"{times.short_day(starts)}, {times.clock(starts)}"
+    day = times.short_day(starts)
+    return day if line.details.is_all_day else f"{day}, {times.clock(starts)}"
 
 
 def _place_lines(template: Template) -> list[str]:
     if template.mode is Mode.ONLINE:
         return ["Online"]
-    lines = list(template.venue.lines)
+    lines = list(public_place(template.venue, template.place_audience).lines)
     return [*lines, "and online"] if template.mode is Mode.HYBRID else lines
 
 
@@ -152,7 +154,9 @@ def _row(series: Series, line: Line, now: Instant) -> Row:
     details = line.details
     starts = local_of(details.starts_at, details.time_zone)
     clock = times.clock(starts)
-    if details.ends_at is not None:
+    if details.is_all_day:
+        clock = clock_words(details)
+    elif details.ends_at is not None:
         clock += f"–{times.clock(local_of(details.ends_at, details.time_zone))}"
     day = times.short_day(starts)
     if starts.year != local_of(now, details.time_zone).year:

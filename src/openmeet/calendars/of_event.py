@@ -6,9 +6,10 @@ calendar that follows the series finds the date again. SEQUENCE is the event's r
 
 from datetime import timedelta
 
-from groundwork.clock import SECOND
+from groundwork.clock import DAY, SECOND
 from openmeet.calendars.writing import WrittenEvent
 from openmeet.events.model import Event, Status
+from openmeet.events.vocabulary import CATEGORY_WORDS
 from openmeet.recurrence.pattern import Pattern
 from openmeet.recurrence.wall_time import local_of, zone_names
 from openmeet.series.dates import original_of
@@ -20,27 +21,34 @@ def uid_of(event: Event, host: str) -> str:
     return f"{event.id if place is None else place.series_id}@{host}"
 
 
-def written(event: Event, *, host: str, url: str, description: str = "") -> WrittenEvent | None:
-    """The event as it stands; None while its date is to be announced."""
+def written(
+    event: Event, *, host: str, url: str, description: str = "", place: str | None = None
+) -> WrittenEvent | None:
+    """The event as it stands; None while its date is to be announced. ``place``: where, for a reader who may know more than all do."""
     if event.starts_at is None:
         return None
     # A fixed offset is no zone that a calendar could look up.
     zone = event.time_zone if event.time_zone in zone_names() else "UTC"
-    place = event.place_in_series
+    date = event.place_in_series
     length = None
     if event.ends_at is not None:
         length = timedelta(seconds=(event.ends_at - event.starts_at) // SECOND)
+        if event.is_all_day:
+            length = timedelta(days=round((event.ends_at - event.starts_at) / DAY))
     return WrittenEvent(
         uid=uid_of(event, host),
-        pattern=Pattern(local_of(event.starts_at, zone).replace(tzinfo=None, microsecond=0), zone),
+        pattern=Pattern(
+            local_of(event.starts_at, zone).replace(tzinfo=None, microsecond=0), zone, is_all_day=event.is_all_day
+        ),
         length=length,
         summary=event.title,
         stamped_at=event.updated_at,
-        changes=None if place is None else original_of(place.original_date),
+        changes=None if date is None else original_of(date.original_date),
         description=description,
-        location=", ".join(event.place.lines),
+        location=", ".join(event.place.lines) if place is None else place,
         url=url,
         is_cancelled=event.is_cancelled or event.is_gone,
         is_tentative=event.status in {Status.PLANNED, Status.POSTPONED},
         sequence=event.revision,
+        categories=(*(CATEGORY_WORDS[one] for one in event.categories), *event.tags),
     )

@@ -14,28 +14,28 @@ import msgspec
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Conflict, NotFound, PreconditionFailed, Refused
-from groundwork.fresh_id import new_id
 from openmeet.debts import publications
 from openmeet.events import queries, seeing
 from openmeet.events.differing import details_in, differing
 from openmeet.events.model import (
     NOWHERE,
-    Audience,
     Details,
     Event,
     EventId,
     EventSlug,
     GroupOfEvent,
-    Mode,
     NetworkEvent,
-    Origin,
     PlaceInSeries,
     Status,
-    Visibility,
 )
-from openmeet.recurrence import wall_time
-from openmeet.site import slugs
-from openmeet.site.texts import folded
+from openmeet.events.saying import (
+    blank_event,
+    event_of_record,
+    local_text,
+    search_text,
+    with_details,
+    with_record,
+)
 from openmeet.users.model import Caller, UserId
 
 # Long enough to sign up, find the mail, be interrupted and come back the next day.
@@ -76,9 +76,9 @@ async def create(
         earlier = await _made_before(tx, caller, submission_key, digest)
         if earlier:
             return earlier
-    new = _new_event(tx.now, details.title, caller.user_id)
+    new = blank_event(tx.now, details.title, caller.user_id)
     event = replace(new, own_visibility=details.visibility, is_held=is_held, group=group)
-    event = _with_details(event, details)
+    event = with_details(event, details)
     submission = (submission_key, digest) if submission_key else None
     is_new = await queries.insert(tx, event, search_text=search_text(event), submission=submission)
     if not is_new:
@@ -96,12 +96,12 @@ async def create_date(
 ) -> EventId | None:
     """Store a date of a series as an event; None where it is stored already."""
     event = replace(
-        _new_event(tx.now, details.title, author_id),
+        blank_event(tx.now, details.title, author_id),
         own_visibility=details.visibility,
         place_in_series=place,
         owes_record=owes_record,
     )
-    event = _with_details(event, details)
+    event = with_details(event, details)
     if not await queries.insert(tx, event, search_text=search_text(event), submission=None):
         return None
     if owes_record:
@@ -123,7 +123,7 @@ async def bring_in(
 
     Nobody is told, and nothing is owed for it: what is over is never published, what is coming only once it is edited here.
     """
-    new = _new_event(tx.now, details.title, author_id)
+    new = blank_event(tx.now, details.title, author_id)
     event = replace(
         new,
         slug=slug or new.slug,
@@ -132,7 +132,7 @@ async def bring_in(
         group=group,
         status=Status.CANCELLED if is_cancelled else new.status,
     )
-    event = _with_details(event, details)
+    event = with_details(event, details)
     event = replace(event, owes_record=place is None and not event.is_over(tx.now))
     is_new = await queries.insert(tx, event, search_text=search_text(event), submission=None)
     return event if is_new else None
@@ -141,9 +141,7 @@ async def bring_in(
 async def revise_date(tx: Transaction, event: Event, details: Details, overridden: tuple[str, ...]) -> Event:
     """Make a locked date of a series say this, and differ on purpose in these fields; unchanged ones make no revision."""
     assert event.place_in_series is not None  # noqa: S101  # a date of a series
-    after = replace(
-        _with_details(event, details), place_in_series=replace(event.place_in_series, overridden=overridden)
-    )
+    after = replace(with_details(event, details), place_in_series=replace(event.place_in_series, overridden=overridden))
     return event if after == event else await _save(tx, after)
 
 
@@ -187,7 +185,7 @@ async def revise(
     Raises NotFound, Forbidden, Refused (a network copy), PreconditionFailed (edited since ``expected_revision``).
     """
     before = await _lock_own(tx, caller, slug, expected_revision)
-    after = _with_details(before, details)
+    after = with_details(before, details)
     if after == before:
         return before
     place = before.place_in_series
@@ -233,7 +231,7 @@ async def take_values(tx: Transaction, caller: Caller, slug: EventSlug, values: 
         return before
     if after.starts_at is not None and after.ends_at is not None and after.ends_at < after.starts_at:
         raise Refused("The event would end before it starts. Decide about the other date, or edit both.", name="Dates")
-    after = replace(after, starts_local=_local_text(after.starts_at, after.time_zone))
+    after = replace(after, starts_local=local_text(after.starts_at, after.time_zone))
     if after.is_cancelled and not before.is_cancelled:
         await queries.set_status_before(tx, before.id, before.status)
     return await _save(tx, after)
@@ -267,11 +265,11 @@ async def apply_from_network(tx: Transaction, *, uri: str, cid: str, author_id: 
     row = await queries.by_record_uri(tx, uri)
     before = await queries.lock_for_update(tx, row.id) if row else None
     if before is None:
-        new = _event_of_record(_new_event(tx.now, event.name, author_id), uri, event)
-        after = _with_record(new, cid, event, tx.now)
+        new = event_of_record(blank_event(tx.now, event.name, author_id), uri, event)
+        after = with_record(new, cid, event, tx.now)
         await queries.insert(tx, after, search_text=search_text(after), submission=None)
         return after.id
-    after = _with_record(before, cid, event, tx.now)
+    after = with_record(before, cid, event, tx.now)
     if after.is_cancelled and not before.is_cancelled:
         await queries.set_status_before(tx, before.id, before.status)
     await queries.update(tx, after, search_text=search_text(after))
@@ -319,16 +317,6 @@ async def keep_draft(tx: Transaction, token_hash: bytes, fields: str) -> Instant
     return expires_at
 
 
-def new_slug(title: str) -> EventSlug:
-    """An address that people can read, with a random part: titles repeat, and unlisted events must not be guessable."""
-    return EventSlug(slugs.new_slug(title, otherwise="event"))
-
-
-def search_text(event: Event) -> str:
-    """What search looks at: title, description and place, folded, never the join link."""
-    return folded("\n".join((event.title, event.description, *event.place.lines)))
-
-
 async def _made_before(reader: Reader, caller: Caller, submission_key: str, digest: bytes) -> Event | None:
     found = await queries.by_submission(reader, caller.user_id, submission_key)
     if found is None:
@@ -363,120 +351,3 @@ async def _owe(tx: Transaction, event: Event) -> None:
     await publications.owe(
         tx, kind=publications.Kind.EVENT, subject_id=event.id, user_id=event.author_id, revision=event.revision
     )
-
-
-def _new_event(now: Instant, title: str, author_id: UserId) -> Event:
-    """An event that has an identity and an author, and says nothing yet."""
-    return Event(
-        id=EventId(new_id(now)),
-        slug=new_slug(title),
-        title="",
-        description="",
-        starts_at=None,
-        ends_at=None,
-        starts_local="",
-        starts_text="",
-        ends_text="",
-        time_zone="UTC",
-        mode=Mode.IN_PERSON,
-        status=Status.SCHEDULED,
-        status_reason="",
-        venue=NOWHERE,
-        online_url="",
-        online_url_audience=Audience.ATTENDEES,
-        links=(),
-        capacity=None,
-        own_visibility=Visibility.PUBLIC,
-        author_id=author_id,
-        origin=Origin.HERE,
-        record_uri=None,
-        record_cid=None,
-        record_did=None,
-        revision=1,
-        is_read_only=False,
-        is_held=False,
-        external_source=None,
-        removed_at=None,
-        deleted_at=None,
-        created_at=now,
-        updated_at=now,
-    )
-
-
-def _event_of_record(new: Event, uri: str, event: NetworkEvent) -> Event:
-    """What holds of an event for good because it came as a record."""
-    return replace(
-        new,
-        origin=Origin.NETWORK,
-        external_source="atproto",
-        record_uri=uri,
-        record_did=uri.removeprefix("at://").split("/")[0],
-        # What a public record says, everybody can read already.
-        online_url_audience=Audience.EVERYONE,
-        own_visibility=Visibility.PUBLIC if event.is_discoverable else Visibility.UNLISTED,
-        created_at=event.created_at,
-    )
-
-
-def _with_record(before: Event, cid: str, event: NetworkEvent, now: Instant) -> Event:
-    zone = event.time_zone if wall_time.is_zone(event.time_zone) else "UTC"
-    ends_at = event.ends_at
-    if ends_at is not None and (event.starts_at is None or ends_at < event.starts_at):
-        ends_at = None
-    return replace(
-        before,
-        title=event.name,
-        description=event.description,
-        starts_at=event.starts_at,
-        ends_at=ends_at,
-        starts_local=_local_text(event.starts_at, zone),
-        starts_text=event.starts_text,
-        ends_text=event.ends_text,
-        time_zone=zone,
-        mode=event.mode,
-        status=event.status,
-        status_reason=before.status_reason if event.status is Status.CANCELLED else "",
-        venue=event.venues[0] if event.venues else NOWHERE,
-        # A join link that only attendees see is in no record: its absence there says nothing.
-        online_url=event.online_url or (before.online_url if _keeps_join_link(before) else ""),
-        links=event.links,
-        record_cid=cid,
-        removed_at=None,
-        updated_at=now,
-    )
-
-
-def _with_details(event: Event, details: Details) -> Event:
-    if event.origin is Origin.NETWORK and details.visibility is not Visibility.PUBLIC and event.record_uri:
-        raise Refused("This event is a public record on the network; delete it to take it back.", name="PublicRecord")
-    # The original spelling of an instant is kept until the instant changes: another spelling would be another CID.
-    return replace(
-        event,
-        title=details.title,
-        description=details.description,
-        starts_at=details.starts_at,
-        ends_at=details.ends_at,
-        starts_local=details.starts_local,
-        starts_text=event.starts_text if details.starts_at == event.starts_at else "",
-        ends_text=event.ends_text if details.ends_at == event.ends_at else "",
-        time_zone=details.time_zone,
-        mode=details.mode,
-        venue=details.venue,
-        online_url=details.online_url,
-        online_url_audience=details.online_url_audience,
-        links=details.links,
-        capacity=details.capacity,
-        own_visibility=details.visibility,
-        # What owes no record waits for none.
-        is_held=event.is_held and details.visibility is Visibility.PUBLIC,
-    )
-
-
-def _keeps_join_link(event: Event) -> bool:
-    return event.online_url_audience is Audience.ATTENDEES
-
-
-def _local_text(instant: Instant | None, zone: str) -> str:
-    if instant is None:
-        return ""
-    return wall_time.local_of(instant, zone).replace(tzinfo=None).isoformat(timespec="seconds")

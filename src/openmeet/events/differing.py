@@ -3,11 +3,12 @@
 from dataclasses import fields
 from typing import Final
 
+from groundwork.clock import DAY
 from openmeet.events.model import Details, Event
 
 # When a date begins, and how long it takes: both follow from several fields of ``Details``.
 STARTS, ENDS = "starts", "ends"
-_TIMES: Final = frozenset({"starts_local", "time_zone", "starts_at", "ends_at"})
+_TIMES: Final = frozenset({"starts_local", "time_zone", "starts_at", "ends_at", "is_all_day"})
 
 # What a series repeats beside the times.
 REPEATED: Final = tuple(field.name for field in fields(Details) if field.name not in _TIMES)
@@ -21,6 +22,7 @@ def details_in(event: Event) -> Details:
         time_zone=event.time_zone,
         starts_at=event.starts_at,
         ends_at=event.ends_at,
+        is_all_day=event.is_all_day,
         visibility=event.own_visibility,
         **{name: getattr(event, name) for name in REPEATED if name != "visibility"},
     )
@@ -37,5 +39,8 @@ def differing(details: Details, usual: Details) -> tuple[str, ...]:
 
 
 def length_of(details: Details) -> int | None:
-    """Microseconds from start to end; None without an end."""
-    return None if details.ends_at is None else details.ends_at - details.starts_at
+    """Microseconds from start to end; None without an end. Whole days are counted, however long the clocks make them."""
+    if details.ends_at is None:
+        return None
+    length = details.ends_at - details.starts_at
+    return round(length / DAY) * DAY if details.is_all_day else length

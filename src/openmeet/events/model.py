@@ -5,6 +5,8 @@ from enum import StrEnum
 from typing import NewType
 
 from groundwork.clock import HOUR, Instant
+from openmeet.events.about import NO_TICKETS, NOT_SAID, Accessibility, Picture, Tickets
+from openmeet.events.vocabulary import Category
 from openmeet.groups.model import GroupId, GroupVisibility, PromotionLevel
 from openmeet.users.model import UserId
 
@@ -56,7 +58,7 @@ NARROWEST = {
 
 
 class Audience(StrEnum):
-    """Who gets to see the join link."""
+    """Who gets to see the join link, the exact address, the door instructions: each has its own."""
 
     ATTENDEES = "attendees"
     EVERYONE = "everyone"
@@ -87,6 +89,11 @@ class Venue:
         return self == NOWHERE
 
     @property
+    def area(self) -> "Venue":
+        """The place as far as it may be known where the exact address is not for everybody."""
+        return Venue(locality=self.locality, region=self.region, country=self.country)
+
+    @property
     def lines(self) -> tuple[str, ...]:
         """The place as people write it on an envelope, name first; no empty lines."""
         town = " ".join(part for part in (self.postal_code, self.locality) if part)
@@ -109,7 +116,9 @@ class Link:
 class Details:
     """What a host decides about an event, already checked by ``rules.check``.
 
-    ``starts_local`` and ``ends_local`` are wall-clock times ``YYYY-MM-DDTHH:MM:SS`` in ``time_zone``.
+    ``starts_local`` and ``ends_local`` are wall-clock times ``YYYY-MM-DDTHH:MM:SS`` in ``time_zone``. An event of whole days
+    (``is_all_day``) starts at midnight and ends at the midnight after its last day. ``online_url_from``: minutes before the
+    start from which those see the join link who may; None: at once.
     """
 
     title: str
@@ -125,6 +134,17 @@ class Details:
     links: tuple[Link, ...] = ()
     capacity: int | None = None
     visibility: Visibility = Visibility.PUBLIC
+    is_all_day: bool = False
+    place_audience: Audience = Audience.EVERYONE
+    online_url_from: int | None = None
+    door_note: str = ""
+    door_audience: Audience = Audience.ATTENDEES
+    picture: Picture | None = None
+    tickets: Tickets = NO_TICKETS
+    accessibility: Accessibility = NOT_SAID
+    categories: tuple[Category, ...] = ()
+    tags: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +196,9 @@ class Event:
     ``removed_at``: its record vanished from its author's repository. ``deleted_at``: its host deleted it here.
     ``place_in_series``: which date of which series it is. ``owes_record``: a date that the series' policy does not publish
     owes none. ``is_held``: not shown to others until its author's PDS has said yes (``publishing``). ``is_hidden``: the account
-    whose repository has its record is deactivated, suspended, taken down or deleted; computed, never stored.
+    whose repository has its record is deactivated, suspended, taken down or deleted; computed, never stored. ``is_draft``: its
+    host has not published it yet; a draft is held, too, so that whatever leaves out held events leaves it out. ``publish_at``:
+    when the clock does it. ``awaits_author``: somebody else has changed it since its author last agreed to what is published.
     """
 
     id: EventId
@@ -215,6 +237,20 @@ class Event:
     place_in_series: PlaceInSeries | None = None
     owes_record: bool = True
     group: GroupOfEvent | None = None
+    is_all_day: bool = False
+    place_audience: Audience = Audience.EVERYONE
+    online_url_from: int | None = None
+    door_note: str = ""
+    door_audience: Audience = Audience.ATTENDEES
+    picture: Picture | None = None
+    tickets: Tickets = NO_TICKETS
+    accessibility: Accessibility = NOT_SAID
+    categories: tuple[Category, ...] = ()
+    tags: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
+    is_draft: bool = False
+    publish_at: Instant | None = None
+    awaits_author: bool = False
 
     @property
     def visibility(self) -> Visibility:
@@ -222,9 +258,17 @@ class Event:
         return narrowed(self.own_visibility, self.group)
 
     @property
-    def place(self) -> Venue:
-        """Where people go to: nowhere when it is held online, whatever address the host keeps from before."""
+    def exact_place(self) -> Venue:
+        """Where people go to: nowhere when it is held online, whatever address the host keeps from before.
+
+        Not for everybody's eyes: who may see it ``private_details`` decides.
+        """
         return NOWHERE if self.mode is Mode.ONLINE else self.venue
+
+    @property
+    def place(self) -> Venue:
+        """``exact_place`` as far as everybody may know it."""
+        return public_place(self.exact_place, self.place_audience)
 
     @property
     def is_cancelled(self) -> bool:
@@ -243,6 +287,11 @@ class Event:
 
     def is_over(self, now: Instant) -> bool:
         return self.over_at is not None and self.over_at <= now
+
+
+def public_place(venue: Venue, audience: Audience) -> Venue:
+    """A place as far as everybody may know it."""
+    return venue if audience is Audience.EVERYONE else venue.area
 
 
 def narrowed(chosen: Visibility, group: GroupOfEvent | None) -> Visibility:

@@ -18,6 +18,7 @@ from openmeet.events.model import MAX_KEY, Details, Event, Visibility
 from openmeet.events.publishing import CONSENT_PATH, PublishFirst, is_held_at_first
 from openmeet.events.repeating import repeating_of
 from openmeet.events.submissions import more_in, pack, submission_of, unpack, values_of
+from openmeet.events.vocabulary import ACCESS_WORDS, CATEGORY_WORDS
 from openmeet.identities.actions import ask_once
 from openmeet.settings import Settings
 from openmeet.sign_in.rules import hash_token
@@ -32,6 +33,13 @@ from openmeet.users.queries import by_id
 _DRAFT_COOKIE = "openmeet_draft"
 _DRAFT_NOTICE = "Here is the event you began. Look it over, then create it."
 
+# When the link to join is shown, in minutes before the start.
+LINK_TIMES = (
+    ("", "At once"),
+    ("1440", "From a day before"),
+    ("60", "From an hour before"),
+    ("15", "From 15 minutes before"),
+)
 
 # Going back in the browser and changing the form: both events may be meant, or an edit of the first.
 _MADE_ALREADY = Markup(
@@ -203,6 +211,9 @@ def form_page(
         "action": _action(event, series_path),
         "series_path": series_path,
         "repeats": asked,
+        "access_words": [(one.value, words) for one, words in ACCESS_WORDS.items()],
+        "category_words": [(one.value, words) for one, words in CATEGORY_WORDS.items()],
+        "link_times": LINK_TIMES,
     }
     return page(request, "events/form.html", context, status=status)
 

@@ -6,6 +6,7 @@ import msgspec
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
+from openmeet.events.keeping import about_of, kept_about, topics_of
 from openmeet.events.model import (
     Audience,
     Event,
@@ -28,7 +29,8 @@ _STORED = (
     " status_reason, venue_name, street, locality, region, country, postal_code, latitude, longitude, online_url,"
     " online_url_audience, links, capacity, visibility, author_id, origin, record_uri, record_cid, record_did, revision,"
     " is_read_only, is_held, external_source, removed_at, deleted_at, created_at, updated_at, series_id, original_date,"
-    " overridden_fields, owes_record, group_id"
+    " overridden_fields, owes_record, group_id, is_all_day, place_audience, online_url_from, door_note, door_audience, about,"
+    " is_draft, publish_at, awaits_author"
 )
 
 # The row stays, because answers of others refer to it; even its address had words of its title.
@@ -37,7 +39,7 @@ ERASE = """
        set slug = id, title = '', description = '', starts_at = null, ends_at = null, over_at = null, starts_local = '',
            starts_text = '', ends_text = '', time_zone = 'UTC', status_reason = '', venue_name = '', street = '',
            locality = '', region = '', country = '', postal_code = '', latitude = '', longitude = '', online_url = '',
-           links = '[]', search_text = '', removed_at = coalesce(removed_at, :now), revision = revision + 1,
+           links = '[]', about = '{}', topics = '', picture_key = null, door_note = '', search_text = '', removed_at = coalesce(removed_at, :now), revision = revision + 1,
            updated_at = :now
      where record_did = :did and origin = 'network'
 """
@@ -124,6 +126,15 @@ def event_of(row: Row) -> Event:
         place_in_series=_place_in_series(row),
         owes_record=bool(row["owes_record"]),
         group=_group_of(row),
+        is_all_day=bool(row["is_all_day"]),
+        place_audience=Audience(row["place_audience"]),
+        online_url_from=row["online_url_from"],
+        door_note=row["door_note"],
+        door_audience=Audience(row["door_audience"]),
+        is_draft=bool(row["is_draft"]),
+        publish_at=row["publish_at"],
+        awaits_author=bool(row["awaits_author"]),
+        **about_of(row["about"]),
     )
 
 
@@ -253,7 +264,8 @@ async def erase_from(tx: Transaction, did: str) -> None:
 
 
 async def release(tx: Transaction, event_id: EventId) -> None:
-    await tx.execute("update events set is_held = 0 where id = :id and is_held = 1", id=event_id)
+    """Show a held event; a draft stays one, whatever its author's repository says."""
+    await tx.execute("update events set is_held = 0 where id = :id and is_held = 1 and is_draft = 0", id=event_id)
 
 
 async def ids_in_group(reader: Reader, group_id: GroupId) -> list[EventId]:
@@ -266,7 +278,9 @@ async def ids_in_group(reader: Reader, group_id: GroupId) -> list[EventId]:
 
 async def release_in_group(tx: Transaction, group_id: GroupId) -> None:
     """Show to those who may see them the events of a group that owes the network nothing any more."""
-    await tx.execute("update events set is_held = 0 where group_id = :group_id and is_held = 1", group_id=group_id)
+    await tx.execute(
+        "update events set is_held = 0 where group_id = :group_id and is_held = 1 and is_draft = 0", group_id=group_id
+    )
 
 
 async def put_draft(tx: Transaction, token_hash: bytes, fields: str, expires_at: Instant) -> None:
@@ -352,4 +366,15 @@ def _values(event: Event, search_text: str) -> dict[str, object]:
         "overridden_fields": ",".join(place.overridden) if place else "",
         "owes_record": int(event.owes_record),
         "group_id": event.group.id if event.group else None,
+        "is_all_day": int(event.is_all_day),
+        "place_audience": event.place_audience.value,
+        "online_url_from": event.online_url_from,
+        "door_note": event.door_note,
+        "door_audience": event.door_audience.value,
+        "about": kept_about(event),
+        "topics": topics_of(event),
+        "picture_key": event.picture.key if event.picture else None,
+        "is_draft": int(event.is_draft),
+        "publish_at": event.publish_at,
+        "awaits_author": int(event.awaits_author),
     }

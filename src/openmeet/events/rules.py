@@ -1,21 +1,20 @@
 """Decisions about one event: what may be written, who may see it, who may change it. Pure."""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TypeVar
-from urllib.parse import urlsplit
 
-from groundwork.clock import Instant
+from groundwork.clock import DAY, Instant
 from groundwork.errors import Forbidden, InvalidForm, InvalidInput, Refused
+from openmeet.events import whole_days
+from openmeet.events.about_rules import check_about, choice
 from openmeet.events.model import (
     MAX_CAPACITY,
     MAX_DESCRIPTION,
     MAX_PLACE_PART,
     MAX_REASON,
     MAX_TITLE,
-    MAX_URL,
     Audience,
     Details,
     Event,
@@ -23,6 +22,7 @@ from openmeet.events.model import (
     Venue,
     Visibility,
 )
+from openmeet.events.web_address import is_web_address
 from openmeet.groups import rules as group_rules
 from openmeet.groups.model import INSIDE, Role
 from openmeet.groups.rules import Action
@@ -31,20 +31,16 @@ from openmeet.site.countries import known_code
 from openmeet.site.texts import one_line
 from openmeet.users.model import UserId
 
-C = TypeVar("C", bound=StrEnum)
-
 # An event of more than a year is a typing error in the end's year far more often than an exhibition.
 LONGEST = timedelta(days=366)
-
-# Spaces, controls, and the marks that turn round how the rest of an address reads.
-_NOT_IN_ADDRESSES = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
 
 
 @dataclass(frozen=True, slots=True)
 class Submission:
     """An event as typed: every field is text, so that nothing typed is lost when something is wrong.
 
-    ``starts`` and ``ends`` are wall-clock times ``YYYY-MM-DDTHH:MM`` in ``time_zone``.
+    ``starts`` and ``ends`` are wall-clock times ``YYYY-MM-DDTHH:MM`` in ``time_zone``. With ``all_day`` they are days, the first and
+    the last one; a time of day beside them counts for nothing. Lists are separated by commas.
     """
 
     title: str = ""
@@ -63,6 +59,18 @@ class Submission:
     online_url_audience: str = Audience.ATTENDEES.value
     capacity: str = ""
     visibility: str = Visibility.PUBLIC.value
+    all_day: str = ""
+    place_audience: str = Audience.EVERYONE.value
+    online_url_from: str = ""
+    door_note: str = ""
+    door_audience: str = Audience.ATTENDEES.value
+    ticket_url: str = ""
+    price: str = ""
+    access: str = ""
+    access_note: str = ""
+    categories: str = ""
+    tags: str = ""
+    languages: str = ""
 
 
 def check(typed: Submission, before: Event | None = None) -> Details:
@@ -81,18 +89,21 @@ def check(typed: Submission, before: Event | None = None) -> Details:
     if not typed.starts:
         problems["starts"] = "Say when it starts."
     else:
-        starts = _local(typed.starts, "starts", problems)
+        starts = _local(typed.starts, "starts", problems, is_day=bool(typed.all_day))
     if typed.ends:
-        ends = _local(typed.ends, "ends", problems)
+        ends = _local(typed.ends, "ends", problems, is_day=bool(typed.all_day))
     if not typed.time_zone:
         problems["time_zone"] = "Say in which time zone these times are."
     elif not wall_time.is_zone(typed.time_zone):
         problems["time_zone"] = "We do not know this time zone; use a name like Europe/Berlin."
-    starts_at, ends_at = _instants(starts, ends, typed.time_zone, problems)
+    if typed.all_day:
+        starts_at, ends_at = _days(starts, ends, typed.time_zone, problems)
+    else:
+        starts_at, ends_at = _instants(starts, ends, typed.time_zone, problems)
 
-    mode = _choice(Mode, typed.mode, "mode", problems)
-    audience = _choice(Audience, typed.online_url_audience, "online_url_audience", problems)
-    visibility = _choice(Visibility, typed.visibility, "visibility", problems)
+    mode = choice(Mode, typed.mode, "mode", problems)
+    audience = choice(Audience, typed.online_url_audience, "online_url_audience", problems)
+    visibility = choice(Visibility, typed.visibility, "visibility", problems)
     for name in ("venue_name", "street", "postal_code", "locality", "region", "country"):
         if len(getattr(typed, name)) > MAX_PLACE_PART:
             problems[name] = f"At most {MAX_PLACE_PART} characters."
@@ -102,6 +113,7 @@ def check(typed: Submission, before: Event | None = None) -> Details:
     if online_url and not is_web_address(online_url):
         problems["online_url"] = "A link starts with https:// or http:// and names a host."
     capacity = _capacity(typed.capacity.strip(), problems)
+    about = check_about(asdict(typed), problems)
     if problems or starts is None or starts_at is None or mode is None or audience is None or visibility is None:
         raise InvalidForm(problems)
     return Details(
@@ -118,12 +130,19 @@ def check(typed: Submission, before: Event | None = None) -> Details:
         links=before.links if before else (),
         capacity=capacity,
         visibility=visibility,
+        is_all_day=bool(typed.all_day),
+        picture=before.picture if before else None,
+        **about,
     )
 
 
 def starts_in_the_past(details: Details, before: Event | None, now: Instant) -> bool:
     """Whether this start, chosen just now, is over: more often a slip in the year than a meeting to be recorded."""
-    return details.starts_at < now and (before is None or before.starts_at != details.starts_at)
+    begins = details.starts_at
+    if details.is_all_day and details.ends_at is not None:
+        # A day is not over while it lasts.
+        begins = Instant(min(details.ends_at, details.starts_at + DAY))
+    return begins < now and (before is None or before.starts_at != details.starts_at)
 
 
 def check_reason(text: str) -> str:
@@ -132,18 +151,6 @@ def check_reason(text: str) -> str:
     if len(reason) > MAX_REASON:
         raise InvalidForm({"reason": f"At most {MAX_REASON} characters."})
     return reason
-
-
-def is_web_address(text: str) -> bool:
-    """Whether a browser may be sent there: http or https with a host, no credentials, no control characters."""
-    if len(text) > MAX_URL or _NOT_IN_ADDRESSES.search(text):
-        return False
-    try:
-        parts = urlsplit(text)
-        _ = parts.port
-    except ValueError:
-        return False
-    return parts.scheme in {"http", "https"} and bool(parts.hostname) and "@" not in parts.netloc
 
 
 class Access(StrEnum):
@@ -177,11 +184,6 @@ def may_see(event: Event, viewer: UserId | None, *, is_invited: bool, access: Ac
     return access is Access.INSIDE or (access is Access.GUEST and is_invited)
 
 
-def may_see_join_link(event: Event, viewer: UserId | None, *, is_going: bool) -> bool:
-    """Whether the join link is shown: to attendees, unless the host said to everybody."""
-    return event.online_url_audience is Audience.EVERYONE or is_going or viewer == event.author_id
-
-
 def must_be_editable(event: Event, caller: UserId, role: Role | None = None) -> None:
     """Forbidden unless the caller hosts the event or runs its group; Refused where it is only a copy of the network's.
 
@@ -195,9 +197,10 @@ def must_be_editable(event: Event, caller: UserId, role: Role | None = None) -> 
         raise Refused("This event has been removed.", name="EventRemoved")
 
 
-def _local(text: str, field: str, problems: dict[str, str]) -> datetime | None:
+def _local(text: str, field: str, problems: dict[str, str], *, is_day: bool = False) -> datetime | None:
+    whole = f"{text.partition('T')[0]}T00:00" if is_day else text
     try:
-        return wall_time.parse_local(text, field)
+        return wall_time.parse_local(whole, field)
     except InvalidInput as wrong:
         problems[field] = wrong.why
         return None
@@ -225,6 +228,21 @@ def _instants(
     return starts_at, ends_at
 
 
+def _days(
+    first: datetime | None, last: datetime | None, time_zone: str, problems: dict[str, str]
+) -> tuple[Instant | None, Instant | None]:
+    """From the first midnight to the one after the last day; one day where no last one is said."""
+    if first is None or "time_zone" in problems:
+        return None, None
+    last = last or first
+    if last < first:
+        problems["ends"] = "The last day is before the first."
+    elif last - first > LONGEST:
+        problems["ends"] = "The event would take more than a year; check the end."
+    end = last.date() + timedelta(days=1)
+    return whole_days.midnight(first.date(), time_zone), whole_days.midnight(end, time_zone)
+
+
 def _is_country(country: str, before: Event | None) -> bool:
     """Nothing, or one that has a code; what a record of another app says may stay as it is."""
     if not country or known_code(country) is not None:
@@ -245,14 +263,6 @@ def _venue(typed: Submission, before: Event | None) -> Venue:
     if before is not None and replace(before.venue, latitude="", longitude="") == venue:
         return before.venue
     return venue
-
-
-def _choice(kind: type[C], text: str, field: str, problems: dict[str, str]) -> C | None:
-    try:
-        return kind(text)
-    except ValueError:
-        problems[field] = "Choose one of: " + ", ".join(member.value for member in kind) + "."
-        return None
 
 
 def _capacity(text: str, problems: dict[str, str]) -> int | None:

@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from groundwork.database.transaction import Reader
 from openmeet.events import rules
 from openmeet.events.model import Event, EventId
+from openmeet.events.private_details import PrivateDetails, private_details
 from openmeet.events.rules import access_by
 from openmeet.groups.queries import role_in, roles_in
 from openmeet.users.model import UserId
@@ -35,6 +36,11 @@ async def seen(
             access=access_by(roles.get(event.group.id) if event.group else None),
         )
     ]
+
+
+async def private_details_for(reader: Reader, event: Event, viewer: UserId | None, *, is_going: bool) -> PrivateDetails:
+    """What this person may know of the exact address, the link to join and the door. ``is_going``: has a confirmed place."""
+    return private_details(event, viewer, is_going=is_going, now=reader.now)
 
 
 async def must_be_editable(reader: Reader, event: Event, caller: UserId) -> None:

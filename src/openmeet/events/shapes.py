@@ -5,16 +5,15 @@ from urllib.parse import quote
 
 import msgspec
 
-from openmeet.events import rules
+from openmeet.events.about_shapes import AboutShown, AboutWanted, AudienceName, about_shown
 from openmeet.events.model import Event
+from openmeet.events.private_details import PrivateDetails, private_details
 from openmeet.events.rules import Submission
 from openmeet.site.times import iso
-from openmeet.users.model import UserId
 
 ModeName = Literal["in_person", "online", "hybrid"]
 StatusName = Literal["planned", "scheduled", "rescheduled", "postponed", "cancelled"]
 VisibilityName = Literal["public", "unlisted", "private"]
-AudienceName = Literal["attendees", "everyone"]
 
 
 class VenueShape(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
@@ -30,7 +29,7 @@ class VenueShape(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omi
     longitude: str = ""
 
 
-class EventWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+class EventWanted(AboutWanted, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """The whole event as its host wants it; what is left out has its default.
 
     ``startsLocal`` and ``endsLocal`` are wall-clock times ``YYYY-MM-DDTHH:MM[:SS]`` in ``timeZone``, an IANA name;
@@ -71,11 +70,13 @@ class EventWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
             online_url_audience=self.online_url_audience,
             capacity="" if self.capacity is None else str(self.capacity),
             visibility=self.visibility,
+            **self.typed(),
         )
 
 
 # The form calls its fields by other names than the API; problems are reported under those that were sent (in lowerCamelCase).
 API_FIELDS = {
+    "all_day": "is_all_day",
     "starts": "starts_local",
     "ends": "ends_local",
     "venue_name": "venue.name",
@@ -83,7 +84,7 @@ API_FIELDS = {
 }
 
 
-class EventShown(msgspec.Struct, rename="camel", kw_only=True):
+class EventShown(AboutShown, rename="camel", kw_only=True):
     """An event. ``startsAt`` is null while the date is to be announced.
 
     ``visibility`` is what the host chose (``ownVisibility``), narrowed by the event's group. ``onlineUrl`` is null where there is none
@@ -116,10 +117,9 @@ class EventShown(msgspec.Struct, rename="camel", kw_only=True):
     updated_at: str
 
 
-def event_shown(event: Event, viewer: UserId | None, *, is_going: bool, public_url: str) -> EventShown:
-    """The event as this viewer may see it."""
-    sees_link = rules.may_see_join_link(event, viewer, is_going=is_going)
-    venue = event.venue if viewer == event.author_id else event.place
+def event_shown(event: Event, private: PrivateDetails, *, public_url: str) -> EventShown:
+    """The event for somebody who may know this of its private details."""
+    venue = private.place
     return EventShown(
         slug=event.slug,
         url=f"{public_url}/events/{quote(event.slug)}",
@@ -142,7 +142,7 @@ def event_shown(event: Event, viewer: UserId | None, *, is_going: bool, public_u
             latitude=venue.latitude,
             longitude=venue.longitude,
         ),
-        online_url=(event.online_url or None) if sees_link else None,
+        online_url=private.join_url or None,
         online_url_audience=event.online_url_audience.value,
         capacity=event.capacity,
         visibility=event.visibility.value,
@@ -154,9 +154,11 @@ def event_shown(event: Event, viewer: UserId | None, *, is_going: bool, public_u
         revision=event.revision,
         created_at=iso(event.created_at),
         updated_at=iso(event.updated_at),
+        **about_shown(event, private, public_url),
     )
 
 
 def shown_to_host(event: Event, public_url: str) -> EventShown:
-    """The event as its host sees it, after an edit."""
-    return event_shown(event, event.author_id, is_going=False, public_url=public_url)
+    """The event as those who host it see it, after an edit."""
+    private = private_details(event, None, is_going=False, now=event.updated_at, runs=True)
+    return event_shown(event, private, public_url=public_url)

@@ -2,19 +2,31 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
+from enum import StrEnum
 
 import msgspec
 
+from openmeet.events import tags, whole_days
 from openmeet.events.model import Details, Event
 from openmeet.events.rules import Submission
+from openmeet.events.vocabulary import AccessFeature, Category
 from openmeet.recurrence import wall_time
+from openmeet.site import languages
 
 FIELDS = tuple(field.name for field in fields(Submission))
 
+# Lists that a form shows as boxes, each with a name of its own (``access.step_free``).
+_BOXES: Mapping[str, type[StrEnum]] = {"access": AccessFeature, "categories": Category}
+
 
 def submission_of(typed: Mapping[str, str]) -> Submission:
-    """What was posted; missing fields are empty, unknown ones are left out."""
-    return Submission(**{name: typed[name] for name in FIELDS if name in typed})
+    """What was posted; missing fields have their default, unknown ones are left out. Boxes that are ticked add up to lists."""
+    found = {name: typed[name] for name in FIELDS if name in typed}
+    for name, choices in _BOXES.items():
+        ticked = [one.value for one in choices if typed.get(f"{name}.{one.value}")]
+        if ticked:
+            found[name] = ",".join(ticked)
+    return Submission(**found)
 
 
 def values_of(submission: Submission) -> dict[str, str]:
@@ -24,7 +36,11 @@ def values_of(submission: Submission) -> dict[str, str]:
 
 def values_of_event(event: Event | Details) -> dict[str, str]:
     """What the edit form shows, also of a date that is computed only."""
-    ends = "" if event.ends_at is None else _minutes(wall_time.local_of(event.ends_at, event.time_zone).isoformat())
+    ends = ""
+    if event.ends_at is not None and event.is_all_day:
+        ends = f"{whole_days.last_day(event.ends_at, event.time_zone).isoformat()}T00:00"
+    elif event.ends_at is not None:
+        ends = _minutes(wall_time.local_of(event.ends_at, event.time_zone).isoformat())
     return values_of(
         Submission(
             title=event.title,
@@ -43,6 +59,18 @@ def values_of_event(event: Event | Details) -> dict[str, str]:
             online_url_audience=event.online_url_audience.value,
             capacity="" if event.capacity is None else str(event.capacity),
             visibility=(event.own_visibility if isinstance(event, Event) else event.visibility).value,
+            all_day="yes" if event.is_all_day else "",
+            place_audience=event.place_audience.value,
+            online_url_from="" if event.online_url_from is None else str(event.online_url_from),
+            door_note=event.door_note,
+            door_audience=event.door_audience.value,
+            ticket_url=event.tickets.url,
+            price=event.tickets.price,
+            access=",".join(event.accessibility.features),
+            access_note=event.accessibility.note,
+            categories=",".join(event.categories),
+            tags=tags.joined(event.tags),
+            languages=languages.joined(event.languages),
         )
     )
 

@@ -14,7 +14,8 @@ from openmeet.events.model import (
     Venue,
     Visibility,
 )
-from openmeet.events.rules import LONGEST, is_web_address
+from openmeet.events.rules import LONGEST
+from openmeet.events.web_address import is_web_address
 from openmeet.legacy.model import Odd, Oddity, Old, OldEvent, OldGroup
 from openmeet.recurrence.wall_time import local_of
 from openmeet.site.texts import one_line

@@ -18,7 +18,7 @@ from openmeet.calendars.of_event import written
 from openmeet.calendars.writing import CANCEL, PUBLISH, write_calendar
 from openmeet.debts.deliveries import Composer, Due, Letter
 from openmeet.events.model import Event, EventId
-from openmeet.events.rules import may_see_join_link
+from openmeet.events.seeing import private_details_for
 from openmeet.letters.points import Point, points, when_words
 from openmeet.letters.stopping import DIGEST, TOPIC_WORDS
 from openmeet.notifications import links, mails, preferences
@@ -68,6 +68,7 @@ class Story:
     points: list[Point]
     when: str
     place: tuple[str, ...]
+    door_note: str
     url: str
     join_url: str
     answer_url: str
@@ -175,15 +176,16 @@ async def _story(
     if takes_place and with_answer and event.author_id != user.id:
         token = await links.token_for(tx, head.key, Link(user.id, Purpose.ANSWER, event.id))
         answer_url = f"{head.public_url}/mail/answer/{token}"
-    shows_link = takes_place and may_see_join_link(event, user.id, is_going=is_going)
+    seen = await private_details_for(tx, event, user.id, is_going=is_going)
     return Story(
         event=event,
         title=_one_line(event.title),
         points=said,
         when=when_words(event),
-        place=tuple(_one_line(line) for line in event.place.lines),
+        place=tuple(_one_line(line) for line in seen.place.lines),
         url="" if event.is_gone else f"{head.public_url}/events/{quote(event.slug)}",
-        join_url=event.online_url if shows_link else "",
+        door_note=seen.door_note if takes_place and is_going else "",
+        join_url=seen.join_url if takes_place else "",
         answer_url=answer_url,
     )
 
@@ -199,7 +201,7 @@ def _calendar(head: Letterhead, story: Story, mine: Attendance | None, now: Inst
     concerns = any(point.kind in _FOR_CALENDARS for point in story.points)
     if not concerns or mine is None or mine.status not in _IN_CALENDAR or event.is_over(now):
         return None
-    one = written(event, host=head.host, url=story.url)
+    one = written(event, host=head.host, url=story.url, place=", ".join(story.place))
     if one is None:
         return None
     method = CANCEL if one.is_cancelled else PUBLISH

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from groundwork.clock import Instant
 from openmeet.attendance.model import SEATED, Attendance, AttendanceStatus
+from openmeet.events import moments
 from openmeet.events.model import Event
 from openmeet.notifications.model import TOPICS, Kind, Notification, Topic
 from openmeet.recurrence import wall_time
@@ -66,9 +67,7 @@ def when_words(event: Event) -> str:
     """``Saturday 4 July 2026, 18:00–20:00, Berlin time (UTC+2)``."""
     if event.starts_at is None:
         return "The date is to be announced"
-    local = wall_time.local_of(event.starts_at, event.time_zone)
-    end = None if event.ends_at is None else wall_time.local_of(event.ends_at, event.time_zone)
-    return f"{times.span(local, end)}, {times.zone_words(local, event.time_zone)}"
+    return ", ".join(filter(None, (moments.span_words(event), moments.zone_words(event))))
 
 
 def _cancelled(event: Event) -> Point:
@@ -87,11 +86,15 @@ def _moves(event: Event, news: Sequence[Notification]) -> list[Point]:
     if before is not None and event.starts_at is not None and before.at != event.starts_at:
         local = wall_time.local_of(before.at, before.time_zone)
         was = f"{times.span(local, None)}, {times.zone_words(local, before.time_zone)}"
+        if before.is_day:
+            was = times.day(local)
         sentences.append(f"Until now it was on {was}.")
         heading = "Moved"
     if was_at is not None and was_at != is_at:
         where = f"It takes place somewhere else now: {is_at}." if is_at else "It has no place to go to any more."
         sentences.append(where + (f" Until now that was {was_at}." if was_at else ""))
+    elif any(one.is_near for one in changes):
+        sentences.append("The exact place has changed.")
     return [Point(Kind.EVENT_CHANGED, heading, tuple(sentences))] if sentences else []
 
 

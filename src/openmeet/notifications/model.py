@@ -88,10 +88,11 @@ class Addressee:
 
 @dataclass(frozen=True, slots=True)
 class When:
-    """A moment and the zone that it is told in."""
+    """A moment and the zone that it is told in; ``is_day``: only its day is meant."""
 
     at: Instant
     time_zone: str
+    is_day: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,8 @@ class Particulars:
     """What news say beside their subject, as it was then. ``answer`` is a status of attendance.
 
     ``started`` and ``starts``: from when to when the event was moved; of a new date ``starts`` alone. ``was_at`` and ``is_at``: from where to
-    where, in words, empty where there is no place; both or neither. ``more``: how many further dates the same news are about.
+    where, in words, empty where there is no place; both or neither. ``is_near``: the exact place changed, in words that not
+    everybody may read. ``more``: how many further dates the same news are about.
     """
 
     person_id: UserId | None = None
@@ -109,11 +111,12 @@ class Particulars:
     was_at: str | None = None
     is_at: str | None = None
     more: int = 0
+    is_near: bool = False
 
     @property
     def is_move(self) -> bool:
         """Whether time or place changed."""
-        return self.starts is not None or self.is_at is not None
+        return self.starts is not None or self.is_at is not None or self.is_near
 
 
 NOTHING_MORE = Particulars()

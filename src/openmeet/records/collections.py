@@ -19,3 +19,7 @@ READ_IN_ORDER: tuple[Nsid, ...] = (EVENT, LEGACY_EVENT, RSVP, LEGACY_RSVP)
 
 ORIGIN_KEYS = own_spellings("origin", OWN_AUTHORITY)
 ORIGIN_KEY = ORIGIN_KEYS[0]
+
+# What our events say and the community's Lexicon has no field for.
+DETAILS_KEYS = own_spellings("eventDetails", OWN_AUTHORITY)
+DETAILS_KEY = DETAILS_KEYS[0]

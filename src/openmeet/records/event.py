@@ -16,7 +16,7 @@ from at_protocol.syntax.datetime import format_datetime, parse_datetime
 from at_protocol.syntax.tid import parse_tid, to_microseconds
 from groundwork.clock import DAY, Instant
 from openmeet.events.model import MAX_PLACE_PART, MAX_TITLE, Link, Mode, NetworkEvent, Status
-from openmeet.records.collections import ORIGIN_KEYS
+from openmeet.records.collections import DETAILS_KEYS, ORIGIN_KEYS
 from openmeet.records.places import Places, is_followable, read_places
 from openmeet.records.reading import Notes, Unmappable, line_of, text_of, token_of
 from openmeet.recurrence.wall_time import FIRST_YEAR, LAST_YEAR, zone_names
@@ -310,7 +310,7 @@ def moment_of_key(rkey: str) -> Instant | None:
 
 
 def _note_foreign_keys(record: Mapping[str, object], notes: Notes) -> None:
-    used = {"title", "text", "location", "preferences", *ORIGIN_KEYS}
+    used = {"title", "text", "location", "preferences", *ORIGIN_KEYS, *DETAILS_KEYS}
     for key, value in record.items():
         if key in _READ_KEYS or key in used:
             continue

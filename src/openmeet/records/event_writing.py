@@ -13,8 +13,9 @@ from at_protocol.data.cid import Cid
 from at_protocol.data.model import Value
 from at_protocol.syntax.datetime import format_datetime
 from groundwork.clock import Instant
-from openmeet.events.model import NOWHERE, Audience, Event, Link, Mode, NetworkEvent, Status, Venue
+from openmeet.events.model import NOWHERE, Audience, Event, Link, Mode, NetworkEvent, Status, Venue, public_place
 from openmeet.records.collections import EVENT, ORIGIN_KEY, ORIGIN_KEYS
+from openmeet.records.details import NOTHING_MORE, RecordDetails, details_in_record, put_details
 from openmeet.records.event import EventRead, read_event
 from openmeet.records.own_entries import (
     ALONE,
@@ -65,11 +66,16 @@ class Publishable:
     instance: str
     event_id: str
     revision: int
+    details: RecordDetails = NOTHING_MORE
 
 
 def publishable(event: Event, *, instance: str, page_url: str) -> Publishable:
     """Cut an event down to what may be written where everybody reads."""
-    is_shown = event.online_url_audience is Audience.EVERYONE and event.mode is not Mode.IN_PERSON
+    is_shown = (
+        event.online_url_audience is Audience.EVERYONE
+        and event.online_url_from is None
+        and event.mode is not Mode.IN_PERSON
+    )
     return Publishable(
         title=event.title,
         description=event.description,
@@ -78,13 +84,14 @@ def publishable(event: Event, *, instance: str, page_url: str) -> Publishable:
         time_zone=event.time_zone,
         mode=event.mode,
         status=event.status,
-        venue=event.venue,
+        venue=public_place(event.venue, event.place_audience),
         online_url=event.online_url if is_shown else "",
         created_at=event.created_at,
         page_url=page_url,
         instance=instance,
         event_id=event.id,
         revision=event.revision,
+        details=details_in_record(event),
     )
 
 
@@ -98,6 +105,7 @@ def write_event(ours: Publishable, previous: Mapping[str, Value] | None, earlier
         return _new(ours)
     record, entries, link = _edited(ours, previous, earlier)
     _put_page_name(record, ours, previous, earlier)
+    put_details(record, ours.details)
     if record == previous:
         return record
     record.setdefault("$type", EVENT)
@@ -187,6 +195,7 @@ def _new(ours: Publishable) -> dict[str, Value]:
         record["locations"] = locations
     if uris:
         record["uris"] = uris
+    put_details(record, ours.details)
     record[ORIGIN_KEY] = _mark(ours, ORIGIN_KEY)
     return record
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from at_protocol.data.model import Value
 from openmeet.events.model import MAX_PLACE_PART, Link, Venue
-from openmeet.events.rules import is_web_address
+from openmeet.events.web_address import is_web_address
 from openmeet.records.countries import code_of
 from openmeet.records.reading import Notes, line_of, text_of
 

@@ -15,6 +15,7 @@ from openmeet.events import actions as events
 from openmeet.events.differing import STARTS
 from openmeet.events.model import Event, EventId
 from openmeet.events.queries import lock_for_update
+from openmeet.events.saying import new_slug
 from openmeet.notifications.model import Kind
 from openmeet.recurrence import expansion
 from openmeet.recurrence.wall_time import instant_of
@@ -302,7 +303,7 @@ def _is_far(series: Series, original_date: str, now: Instant) -> bool:
 def _new(now: Instant, owner_id: UserId, template: Template, timing: Timing, policy: Policy) -> Series:
     return Series(
         id=SeriesId(new_id(now)),
-        slug=SeriesSlug(events.new_slug(template.title)),
+        slug=SeriesSlug(new_slug(template.title)),
         template=template,
         timing=timing,
         status=SeriesStatus.ACTIVE,

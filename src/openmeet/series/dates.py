@@ -7,6 +7,7 @@ from groundwork.clock import Instant
 from groundwork.errors import NotFound
 from openmeet.events.differing import ENDS, REPEATED, STARTS, length_of
 from openmeet.events.model import Details
+from openmeet.events.whole_days import end_after
 from openmeet.recurrence.wall_time import instant_of, local_of
 from openmeet.series.model import Template, Timing
 
@@ -39,7 +40,8 @@ def details_of(template: Template, timing: Timing, original: datetime) -> Detail
         starts_local=_local(starts_at, zone),
         time_zone=zone,
         starts_at=starts_at,
-        ends_at=_end(starts_at, timing.length),
+        ends_at=_end(starts_at, timing, zone),
+        is_all_day=timing.pattern.is_all_day,
         **{name: getattr(template, name) for name in REPEATED},
     )
 
@@ -58,13 +60,15 @@ def keeping(own: Details, usual: Details, overridden: tuple[str, ...]) -> Detail
         usual,
         starts_at=starts_at,
         starts_local=_local(starts_at, usual.time_zone),
-        ends_at=None if length is None else Instant(starts_at + length),
+        ends_at=None if length is None else end_after(starts_at, length, usual.time_zone, is_all_day=usual.is_all_day),
         **kept,
     )
 
 
-def _end(starts_at: Instant, length: timedelta | None) -> Instant | None:
-    return None if length is None else Instant(starts_at + length // _MICROSECOND)
+def _end(starts_at: Instant, timing: Timing, zone: str) -> Instant | None:
+    if timing.length is None:
+        return None
+    return end_after(starts_at, timing.length // _MICROSECOND, zone, is_all_day=timing.pattern.is_all_day)
 
 
 def _local(at: Instant, zone: str) -> str:

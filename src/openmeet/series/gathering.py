@@ -17,6 +17,7 @@ from openmeet.recurrence.wall_time import local_of
 from openmeet.series import actions, queries, storing
 from openmeet.series.dates import details_of, original_of, original_text, template_in
 from openmeet.series.model import Policy, Series, Timing
+from openmeet.series.wanted import length_in
 from openmeet.users.model import Caller
 
 
@@ -54,7 +55,14 @@ async def add(tx: Transaction, caller: Caller, series: Series, slug: EventSlug) 
     if expansion.is_date_of(known, original) or await queries.date_of(tx, series.id, name) is not None:
         raise Refused("The series has a date at that time already.", name="DateTaken")
     left_out = tuple(at for at in known.left_out if at != original)
-    added = pattern(known.start, known.zone_name, known.rule, left_out=left_out, added=(*known.added, original))
+    added = pattern(
+        known.start,
+        known.zone_name,
+        known.rule,
+        left_out=left_out,
+        added=(*known.added, original),
+        is_all_day=known.is_all_day,
+    )
     saved = await actions.save(tx, replace(series, timing=replace(series.timing, pattern=added)))
     await _place(tx, event, saved, name)
     await storing.publish_by_policy(tx, saved)
@@ -65,7 +73,7 @@ def length_of(event: Event) -> timedelta | None:
     """How long an event takes, as a series repeats it."""
     if event.starts_at is None or event.ends_at is None:
         return None
-    return timedelta(microseconds=event.ends_at - event.starts_at)
+    return length_in(details_in(event))
 
 
 async def _lock_free(tx: Transaction, caller: Caller, slug: EventSlug) -> Event:

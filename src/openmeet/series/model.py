@@ -6,7 +6,9 @@ from enum import StrEnum
 from typing import NewType
 
 from groundwork.clock import DAY, Instant
+from openmeet.events.about import NO_TICKETS, NOT_SAID, Accessibility, Picture, Tickets
 from openmeet.events.model import NOWHERE, Audience, Event, Link, Mode, Venue, Visibility
+from openmeet.events.vocabulary import Category
 from openmeet.recurrence.pattern import Pattern
 from openmeet.users.model import UserId
 
@@ -57,6 +59,16 @@ class Template:
     links: tuple[Link, ...] = ()
     capacity: int | None = None
     visibility: Visibility = Visibility.PUBLIC
+    place_audience: Audience = Audience.EVERYONE
+    online_url_from: int | None = None
+    door_note: str = ""
+    door_audience: Audience = Audience.ATTENDEES
+    picture: Picture | None = None
+    tickets: Tickets = NO_TICKETS
+    accessibility: Accessibility = NOT_SAID
+    categories: tuple[Category, ...] = ()
+    tags: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,7 +86,7 @@ def timing_typed(typed: Mapping[str, str], details: Details) -> Timing | None:
     rule = rule_typed(typed, start)
     if rule is None:
         return None
-    timing = Timing(pattern(start, details.time_zone, rule), length_in(details))
+    timing = Timing(pattern(start, details.time_zone, rule, is_all_day=details.is_all_day), length_in(details))
     try:
         meaning_of(timing, details.starts_at, 1)
     except RuleRefused as wrong:

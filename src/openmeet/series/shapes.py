@@ -5,7 +5,8 @@ from typing import Any, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from openmeet.events.shapes import AudienceName, ModeName, StatusName, VisibilityName
+from openmeet.events.about_shapes import AudienceName
+from openmeet.events.shapes import ModeName, StatusName, VisibilityName
 
 PolicyName = Literal["next", "window", "none"]
 SeriesStatusName = Literal["active", "paused", "cancelled"]

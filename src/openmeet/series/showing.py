@@ -8,7 +8,7 @@ from groundwork.http.json_names import json_name
 from openmeet.attendance import queries as attendance
 from openmeet.attendance.actions import CONCERNED
 from openmeet.events.differing import details_in, differing
-from openmeet.events.model import Audience, Venue
+from openmeet.events.model import Audience, Venue, public_place
 from openmeet.recurrence.sentence import describe
 from openmeet.recurrence.structured import to_json
 from openmeet.series import queries
@@ -37,7 +37,10 @@ async def shown(reader: Reader, series: Series, viewer: UserId | None, public_ur
     origin = None if series.split_from is None else await queries.by_id(reader, series.split_from)
     behind = await queries.split_off(reader, series.id)
     is_following = viewer is not None and await queries.following(reader, series.id, viewer) is not None
-    sees_link = viewer == series.owner_id or template.online_url_audience is Audience.EVERYONE
+    is_host = viewer == series.owner_id
+    # From when on the link is shown is counted from each date: a series has no such moment.
+    is_open = template.online_url_audience is Audience.EVERYONE and template.online_url_from is None
+    place = template.venue if is_host else public_place(template.venue, template.place_audience)
     return SeriesShown(
         slug=series.slug,
         url=f"{public_url}/series/{quote(series.slug)}",
@@ -52,8 +55,8 @@ async def shown(reader: Reader, series: Series, viewer: UserId | None, public_ur
         time_zone=series.zone_name,
         duration_seconds=None if series.timing.length is None else round(series.timing.length.total_seconds()),
         mode=template.mode.value,
-        venue=_place(template.venue),
-        online_url=(template.online_url or None) if sees_link else None,
+        venue=_place(place),
+        online_url=(template.online_url or None) if is_host or is_open else None,
         online_url_audience=template.online_url_audience.value,
         capacity=template.capacity,
         visibility=template.visibility.value,

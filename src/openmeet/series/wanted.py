@@ -7,12 +7,13 @@ from typing import Any
 
 from msgspec import UNSET
 
-from groundwork.clock import Instant
 from groundwork.errors import InvalidForm
 from openmeet.events import rules
+from openmeet.events.differing import length_of
 from openmeet.events.model import Details, Event
 from openmeet.events.rules import Submission
 from openmeet.events.submissions import values_of_event
+from openmeet.events.whole_days import end_after
 from openmeet.recurrence.pattern import Pattern, parse_date, pattern
 from openmeet.recurrence.refusal import FIELD, Code, RuleRefused
 from openmeet.recurrence.rule import Rule, parse_rule
@@ -66,13 +67,15 @@ def timing_of(details: Details, recurrence: RuleWanted, rdates: Sequence[str], e
         rule,
         left_out=dates_in(exdates, zone, "exdates"),
         added=added,
+        is_all_day=details.is_all_day,
     )
     return Timing(made, length_in(details))
 
 
 def length_in(details: Details) -> timedelta | None:
-    """From start to end; None without an end."""
-    return None if details.ends_at is None else timedelta(microseconds=details.ends_at - details.starts_at)
+    """From start to end, of whole days their number; None without an end."""
+    length = length_of(details)
+    return None if length is None else timedelta(microseconds=length)
 
 
 def untitled(wanted: TimingWanted) -> SeriesWanted:
@@ -135,10 +138,12 @@ def said_by(typed: Mapping[str, str], before: Details, event: Event | None) -> t
     said = _checked(Submission(**{**values, "ends": "" if keeps_length else values["ends"]}), event)
     if keeps_length:
         assert before.ends_at is not None  # noqa: S101  # asked a line above
-        said = replace(said, ends_at=Instant(said.starts_at + before.ends_at - before.starts_at))
-    # Nobody types links and coordinates: they stay, the latter while the place does.
+        length = length_of(before) or 0
+        said = replace(said, ends_at=end_after(said.starts_at, length, said.time_zone, is_all_day=said.is_all_day))
+    # Nobody types links, pictures and coordinates: they stay, the latter while the place does.
     is_same_place = replace(before.venue, latitude="", longitude="") == said.venue
-    said = replace(said, links=before.links, venue=before.venue if is_same_place else said.venue)
+    venue = before.venue if is_same_place else said.venue
+    said = replace(said, links=before.links, picture=before.picture, venue=venue)
     changed = {name for name in said.__dataclass_fields__ if getattr(said, name) != getattr(before, name)}
     if length_in(said) == length_in(before):
         changed.discard("ends_at")

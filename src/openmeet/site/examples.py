@@ -70,7 +70,15 @@ TEXTS: Final = {
     "latitude": "52.517",
     "longitude": "13.402",
     "onlineUrl": "https://talk.example/board-games",
+    "doorNote": "Ring at the blue door, second floor.",
+    **dict.fromkeys(("startsOn", "endsOn"), "2027-03-02"),
+    **dict.fromkeys(("ticketUrl", "smallUrl"), "https://tickets.example/board-games"),
     # What is said.
+    "price": "Free, or 5 € for those who can",
+    "accessNote": "The lift is behind the counter.",
+    "tags": "cooperative games",
+    "languages": "de",
+    "alt": "Six people around a table full of cards.",
     "title": "Board games",
     "name": "Town library",
     "description": "Bring a game, or play one of ours.",
@@ -95,7 +103,17 @@ VALUES: Final[dict[str, Any]] = {
     "structured": {"frequency": "weekly", "byDay": [{"day": "tu"}]},
 }
 
-NUMBERS: Final = {"capacity": 12, "status": 404, "durationSeconds": 7200, "revision": 3, "digestHour": 18, "limit": 30}
+NUMBERS: Final = {
+    "capacity": 12,
+    "onlineUrlFrom": 60,
+    "width": 1600,
+    "height": 900,
+    "status": 404,
+    "durationSeconds": 7200,
+    "revision": 3,
+    "digestHour": 18,
+    "limit": 30,
+}
 
 
 class NoExample(Exception):

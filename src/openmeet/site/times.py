@@ -74,6 +74,16 @@ def span(starts: datetime, ends: datetime | None) -> str:
     return f"{day(starts)}, {clock(starts)} – {day(ends)}, {clock(ends)}"
 
 
+def days(first: date, last: date) -> str:
+    """``Saturday 4 July 2026``, or both days where there are several."""
+    return day(first) if first == last else f"{day(first)} – {day(last)}"
+
+
+def day_tag(of: date, words: str) -> Markup:
+    """``<time datetime="2026-07-04">words</time>``."""
+    return Markup('<time datetime="{}">{}</time>').format(of.isoformat(), words)
+
+
 def time_tag(instant: Instant, words: str) -> Markup:
     """``<time datetime="…Z">words</time>``."""
     return Markup('<time datetime="{}">{}</time>').format(iso(instant), words)

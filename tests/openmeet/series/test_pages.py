@@ -188,7 +188,7 @@ async def test_the_scope_is_asked_after_the_edit_with_its_consequences(ana, ben,
     described = re.search(r'<textarea name="description" hidden>\n(.*?)</textarea>', asked.text, re.DOTALL)
     assert described is not None
     chosen = inputs_of(asked.text) | {"scope": "following", "description": described[1]}
-    chosen.pop("is_silent"), chosen.pop("drop_single_changes", None)
+    chosen.pop("is_silent", None), chosen.pop("drop_single_changes", None)
     done = await ana.post(f"{path}/edit", data=chosen)
     assert done.status_code == 303, done.text
     assert done.headers["location"] != path

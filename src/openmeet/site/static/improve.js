@@ -53,6 +53,26 @@ for (const place of document.querySelectorAll("[data-your-time]")) {
   }
 }
 
+// What takes whole days needs no clocks beside the days; what was typed in them comes back with them.
+for (const part of document.querySelectorAll("[data-days-for]")) {
+  const box = document.getElementById(part.dataset.daysFor);
+  const place = () => {
+    for (const input of part.querySelectorAll("input")) {
+      const [day, clock] = input.value.split("T");
+      if (box.checked && input.type !== "date") {
+        input.dataset.clock = clock ?? "";
+        input.type = "date";
+        input.value = day;
+      } else if (!box.checked && input.type === "date") {
+        input.type = "datetime-local";
+        input.value = day && `${day}T${input.dataset.clock || "00:00"}`;
+      }
+    }
+  };
+  box?.addEventListener("change", place);
+  if (box) place();
+}
+
 // Fields that do not apply to the chosen option step aside; what was typed in them stays.
 for (const part of document.querySelectorAll("[data-shown-for]")) {
   const options = document.getElementsByName(part.dataset.shownFor);

@@ -1,0 +1,148 @@
+"""What an event says beside what, when and where, as JSON, in and out: bases of ``shapes``."""
+
+from typing import Any, Literal
+
+import msgspec
+
+from openmeet.events import moments
+from openmeet.events.model import Event
+from openmeet.events.private_details import PrivateDetails
+
+AudienceName = Literal["attendees", "everyone"]
+CategoryName = Literal[
+    "arts",
+    "books",
+    "business",
+    "community",
+    "crafts",
+    "dance",
+    "faith",
+    "family",
+    "film",
+    "food",
+    "games",
+    "health",
+    "languages",
+    "learning",
+    "music",
+    "outdoors",
+    "politics",
+    "science",
+    "sports",
+    "technology",
+]
+AccessName = Literal[
+    "step_free",
+    "accessible_toilet",
+    "parking",
+    "seating",
+    "hearing_loop",
+    "sign_language",
+    "captions",
+    "quiet_room",
+    "assistance_dogs",
+    "companion_free",
+]
+
+
+class AboutWanted(msgspec.Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """``isAllDay``: the start and the end are days, the first and the last. ``onlineUrlFrom``: minutes before the start."""
+
+    is_all_day: bool = False
+    place_audience: AudienceName = "everyone"
+    online_url_from: int | None = None
+    door_note: str = ""
+    door_audience: AudienceName = "attendees"
+    ticket_url: str = ""
+    price: str = ""
+    access: list[AccessName] = []
+    access_note: str = ""
+    categories: list[CategoryName] = []
+    tags: list[str] = []
+    languages: list[str] = []
+
+    def typed(self) -> dict[str, str]:
+        """Fields of ``rules.Submission`` for them."""
+        return {
+            "all_day": "yes" if self.is_all_day else "",
+            "place_audience": self.place_audience,
+            "online_url_from": "" if self.online_url_from is None else str(self.online_url_from),
+            "door_note": self.door_note,
+            "door_audience": self.door_audience,
+            "ticket_url": self.ticket_url,
+            "price": self.price,
+            "access": ",".join(self.access),
+            "access_note": self.access_note,
+            "categories": ",".join(self.categories),
+            "tags": ",".join(self.tags),
+            "languages": ",".join(self.languages),
+        }
+
+
+class PictureShown(msgspec.Struct, rename="camel"):
+    """A picture: two sizes of it, and what is on it in words."""
+
+    url: str
+    small_url: str
+    alt: str
+    width: int
+    height: int
+
+
+class AboutShown(msgspec.Struct, kw_only=True, rename="camel"):
+    """``startsOn`` and ``endsOn`` are the first and the last day of what takes whole days, else null.
+
+    ``venue`` and ``doorNote`` are what the caller may see: ``hidesPlace``, ``hidesLink`` and ``hidesDoor`` say that there is more.
+    """
+
+    is_all_day: bool
+    starts_on: str | None
+    ends_on: str | None
+    place_audience: AudienceName
+    hides_place: bool
+    online_url_from: int | None
+    hides_link: bool
+    door_note: str | None
+    door_audience: AudienceName
+    hides_door: bool
+    picture: PictureShown | None
+    ticket_url: str | None
+    price: str
+    access: list[AccessName]
+    access_note: str
+    categories: list[CategoryName]
+    tags: list[str]
+    languages: list[str]
+
+
+def about_shown(event: Event, private: PrivateDetails, public_url: str) -> dict[str, Any]:
+    """The fields of ``AboutShown``."""
+    days = moments.days_of(event)
+    shown = event.picture
+    return {
+        "is_all_day": event.is_all_day,
+        "starts_on": days and days[0].isoformat(),
+        "ends_on": days and days[1].isoformat(),
+        "place_audience": event.place_audience.value,
+        "hides_place": private.hides_place,
+        "online_url_from": event.online_url_from,
+        "hides_link": private.hides_link,
+        "door_note": private.door_note or None,
+        "door_audience": event.door_audience.value,
+        "hides_door": private.hides_door,
+        "picture": shown
+        and PictureShown(
+            f"{public_url}/media/{shown.key}/large",
+            f"{public_url}/media/{shown.key}/small",
+            shown.alt,
+            shown.width,
+            shown.height,
+        ),
+        "ticket_url": event.tickets.url or None,
+        "price": event.tickets.price,
+        "access": [one.value for one in event.accessibility.features],
+        "access_note": event.accessibility.note,
+        "categories": [one.value for one in event.categories],
+        "tags": list(event.tags),
+        "languages": list(event.languages),
+    }

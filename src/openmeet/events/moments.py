@@ -1,0 +1,91 @@
+"""When an event is, in words: with a time of day and its zone, or as days where it takes whole ones. Pure."""
+
+from datetime import date
+
+from markupsafe import Markup
+
+from groundwork.clock import Instant
+from openmeet.events import whole_days
+from openmeet.events.model import Details, Event
+from openmeet.recurrence import wall_time
+from openmeet.site import times
+
+TO_BE_ANNOUNCED = "Date to be announced"
+
+
+def days_of(event: Event | Details) -> tuple[date, date] | None:
+    """The first and the last day of what takes whole days; None for everything else."""
+    if not event.is_all_day or event.starts_at is None:
+        return None
+    first = whole_days.first_day(event.starts_at, event.time_zone)
+    return first, first if event.ends_at is None else whole_days.last_day(event.ends_at, event.time_zone)
+
+
+def span_words(event: Event | Details) -> str:
+    """``Saturday 4 July 2026, 18:00–20:00``; ``Saturday 4 July 2026 – Sunday 5 July 2026``; without the zone."""
+    if event.starts_at is None:
+        return TO_BE_ANNOUNCED
+    days = days_of(event)
+    if days is not None:
+        return times.days(*days)
+    starts = wall_time.local_of(event.starts_at, event.time_zone)
+    return times.span(starts, None if event.ends_at is None else wall_time.local_of(event.ends_at, event.time_zone))
+
+
+def start_words(event: Event | Details) -> str:
+    """When it starts, with the zone: ``Saturday 4 July 2026, 18:00 Berlin time (UTC+2)``; a day needs none."""
+    if event.starts_at is None:
+        return TO_BE_ANNOUNCED
+    days = days_of(event)
+    if days is not None:
+        return times.days(*days)
+    starts = wall_time.local_of(event.starts_at, event.time_zone)
+    return f"{times.span(starts, None)} {times.zone_words(starts, event.time_zone)}"
+
+
+def zone_words(event: Event | Details) -> str:
+    """The zone beside a time of day; nothing beside days."""
+    if event.starts_at is None or event.is_all_day:
+        return ""
+    return times.zone_words(wall_time.local_of(event.starts_at, event.time_zone), event.time_zone)
+
+
+def clock_words(event: Event | Details) -> str:
+    """Under the heading of a day: ``18:00–20:00``, ``18:00 – Sun 5 July``, ``All day``, ``Until Sun 5 July``."""
+    if event.starts_at is None:
+        return "To be announced"
+    days = days_of(event)
+    if days is not None:
+        return "All day" if days[0] == days[1] else f"Until {times.short_day(days[1])}"
+    starts = wall_time.local_of(event.starts_at, event.time_zone)
+    words = times.clock(starts)
+    if event.ends_at is not None:
+        ends = wall_time.local_of(event.ends_at, event.time_zone)
+        words += f"–{times.clock(ends)}" if ends.date() == starts.date() else f" – {times.short_day(ends)}"
+    return words
+
+
+def tagged(event: Event | Details) -> Markup | str:
+    """``span_words`` with ``<time>`` around each end."""
+    if event.starts_at is None:
+        return ""
+    days = days_of(event)
+    if days is not None:
+        first = times.day_tag(days[0], times.day(days[0]))
+        return first if days[0] == days[1] else first + " – " + times.day_tag(days[1], times.day(days[1]))
+    starts = wall_time.local_of(event.starts_at, event.time_zone)
+    when = times.time_tag(event.starts_at, f"{times.day(starts)}, {times.clock(starts)}")
+    if event.ends_at is None:
+        return when
+    ends = wall_time.local_of(event.ends_at, event.time_zone)
+    is_same_day = ends.date() == starts.date()
+    words = times.clock(ends) if is_same_day else f"{times.day(ends)}, {times.clock(ends)}"
+    return when + ("–" if is_same_day else " – ") + times.time_tag(event.ends_at, words)
+
+
+def tag_of_start(event: Event | Details, words: str) -> Markup | str:
+    """``<time>`` around words about the start: an instant, or a day."""
+    if event.starts_at is None:
+        return words
+    days = days_of(event)
+    return times.time_tag(Instant(event.starts_at), words) if days is None else times.day_tag(days[0], words)

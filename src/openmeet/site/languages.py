@@ -1,0 +1,59 @@
+"""Languages: what people type for them, and the short codes (BCP 47, primary subtags) that are kept."""
+
+from collections.abc import Sequence
+from functools import cache
+
+from babel import Locale
+
+# The languages in which names of languages are understood, beside each language's own name for itself.
+_UNDERSTOOD = ("en", "es", "fr", "de")
+
+# Codes in the table that are no language: undetermined, several, none.
+_NO_LANGUAGES = frozenset({"und", "mul", "zxx", "mis", "root"})
+
+# Languages whose own name for themselves is understood.
+_BY_OWN_NAME = (
+    "ar bg bn ca cs cy da de el en es et eu fa fi fr ga gl gu he hi hr hu hy id is it ja ka kn ko lt lv mk ml mr ms mt nb"
+    " nl pa pl pt ro ru sk sl sq sr sv sw ta te th tr uk ur uz vi zh zu"
+)
+
+
+def _names_in(language: str) -> dict[str, str]:
+    return {
+        code: name
+        for code, name in Locale(language).languages.items()
+        if code.isalpha() and code.islower() and 2 <= len(code) <= 3 and code not in _NO_LANGUAGES
+    }
+
+
+@cache
+def _names() -> dict[str, str]:
+    return _names_in(_UNDERSTOOD[0])
+
+
+@cache
+def _codes() -> dict[str, str]:
+    codes: dict[str, str] = {}
+    for code in _BY_OWN_NAME.split():
+        own = Locale(code).get_language_name(code)
+        if own:
+            codes[own.casefold()] = code
+    for language in reversed(_UNDERSTOOD):
+        codes.update((name.casefold(), code) for code, name in _names_in(language).items())
+    codes.update((code, code) for code in _names())
+    return codes
+
+
+def known_code(text: str) -> str | None:
+    """The code of a language, typed as code or as name; None where we know none by that."""
+    return _codes().get(text.strip().casefold())
+
+
+def name_of(code: str) -> str:
+    """``German`` for ``de``; the code itself where it has no name."""
+    return _names().get(code, code)
+
+
+def joined(codes: Sequence[str]) -> str:
+    """Names as a form shows them."""
+    return ", ".join(name_of(code) for code in codes)

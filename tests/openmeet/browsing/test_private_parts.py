@@ -1,0 +1,157 @@
+"""Secrets planted in what only some may see of a public event are looked for in every place that shows events.
+
+With a positive control: the same probe finds each of them once it is for everybody, or the one who looks is going.
+"""
+
+import json
+import re
+
+import pytest
+
+from openmeet.attendance import actions as attendance
+from openmeet.attendance.model import Reply
+from openmeet.events import actions as events
+from openmeet.users.model import Caller
+from tests.openmeet.site_under_test import api_session, details, event_by, person, sign_up, site_on
+
+STREET, FLAT, DOOR, LINK = "Geheimgasse 7", "Flat of Ana", "Ring thrice", "https://join.example/s3cret"
+SECRETS = {"street": STREET, "flat": FLAT, "door": DOOR, "link": LINK}
+
+EVENT = {
+    "title": "Tea for many",
+    "mode": "hybrid",
+    "venue_name": FLAT,
+    "street": STREET,
+    "locality": "Wien",
+    "country": "AT",
+    "door_note": DOOR,
+    "online_url": LINK,
+    "place_audience": "attendees",
+}
+FOR_EVERYBODY = {"place_audience": "everyone", "door_audience": "everyone", "online_url_audience": "everyone"}
+
+
+@pytest.fixture
+async def site(make_sqlite, clock):
+    return site_on(await make_sqlite("openmeet"), clock)
+
+
+async def found_by(browser, slug, headers=None) -> dict[str, set[str]]:
+    """Which secrets each address gives away."""
+    addresses = (
+        f"/events/{slug}",
+        "/",
+        "/?q=tea",
+        f"/api/events/{slug}",
+        "/api/events",
+        f"/api/events?q={STREET.split(maxsplit=1)[0]}",
+        f"/?q={FLAT.split(maxsplit=1)[0]}",
+        f"/api/events/{slug}/attendees",
+        "/api/openapi.json",
+    )
+    found = {}
+    for address in addresses:
+        answer = await browser.get(address, headers=headers or {})
+        assert answer.status_code == 200, address
+        given = {name for name, secret in SECRETS.items() if secret in answer.text.replace("&#39;", "'")}
+        if given:
+            found[address] = given
+    return found
+
+
+async def test_nobody_who_is_not_going_finds_them(site):
+    async with site.db.transaction() as tx:
+        event = await event_by(tx, await person(tx, "Ana"), **EVENT)
+        row = await tx.fetch_one("select search_text from events where id = :id", id=event.id)
+    assert "geheimgasse" not in row["search_text"]
+    async with site.browser() as stranger:
+        assert await found_by(stranger, event.slug) == {}
+        page = (await stranger.get(f"/events/{event.slug}")).text
+    assert "Wien" in page
+    assert "The exact address is shown to people who are going." in page
+    assert "The link to join is shown to people who are going." in page
+
+
+async def test_the_same_probe_finds_them_for_everybody(site):
+    async with site.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana, **EVENT)
+        await events.revise(tx, ana, event.slug, details(**EVENT | FOR_EVERYBODY))
+    async with site.browser() as stranger:
+        found = await found_by(stranger, event.slug)
+    assert found[f"/events/{event.slug}"] == set(SECRETS)
+    assert found[f"/api/events/{event.slug}"] == set(SECRETS)
+    assert "street" in found["/api/events?q=Geheimgasse"]
+
+
+async def test_who_is_going_finds_them_on_the_page_and_by_the_api(site):
+    async with site.db.transaction() as tx:
+        event = await event_by(tx, await person(tx, "Ana"), **EVENT)
+    async with site.browser() as guest:
+        await sign_up(guest, "ben@example.org", "Ben")
+        assert await found_by(guest, event.slug) == {}
+        await guest.post(f"/events/{event.slug}/answer", data={"reply": "interested"})
+        assert await found_by(guest, event.slug) == {}
+        await guest.post(f"/events/{event.slug}/answer", data={"reply": "going"})
+        found = await found_by(guest, event.slug)
+        assert found[f"/events/{event.slug}"] == set(SECRETS)
+        assert "/" not in found
+    async with site.browser() as client:
+        headers = await api_session(client, "ben@example.org", "Ben")
+        shown = (await client.get(f"/api/events/{event.slug}", headers=headers)).json()
+    assert (shown["onlineUrl"], shown["doorNote"], shown["venue"]["street"]) == (LINK, DOOR, STREET)
+    assert not (shown["hidesPlace"])
+    assert not (shown["hidesLink"])
+    assert not (shown["hidesDoor"])
+
+
+async def test_who_waits_for_a_place_waits_for_the_address(site):
+    async with site.db.transaction() as tx:
+        ana, cleo = await person(tx, "Ana"), await person(tx, "Cleo")
+        event = await event_by(tx, ana, **EVENT, capacity="1")
+        await attendance.answer(tx, cleo, event.slug, Reply.GOING)
+    async with site.browser() as guest:
+        await sign_up(guest, "ben@example.org", "Ben")
+        await guest.post(f"/events/{event.slug}/answer", data={"reply": "going"})
+        assert await found_by(guest, event.slug) == {}
+
+
+def json_ld_of(page: str) -> dict:
+    (block,) = re.findall(r'<script type="application/ld\+json">(.*?)</script>', page, re.DOTALL)
+    return json.loads(block)
+
+
+async def test_machines_read_what_everybody_knows_whoever_looks(site):
+    """The block and the card of a page that the host looks at say no more than that of a stranger."""
+    hostile = "</script><script>alert(1)</script> & <b>"
+    async with site.browser() as host:
+        await sign_up(host, "ana@example.org", "Ana")
+        async with site.db.transaction() as tx:
+            (row,) = await tx.fetch("select id from users")
+            event = await event_by(tx, Caller(row["id"], "Ana"), **EVENT | {"title": hostile, "description": hostile})
+        page = (await host.get(f"/events/{event.slug}")).text
+    assert STREET in page
+    head = page.partition("</head>")[0]
+    assert [secret for secret in SECRETS.values() if secret in head] == []
+    data = json_ld_of(page)
+    assert data["name"] == hostile
+    assert data["location"][0]["address"] == {
+        "@type": "PostalAddress",
+        "addressLocality": "Wien",
+        "addressCountry": "AT",
+    }
+    assert data["location"][1] == {"@type": "VirtualLocation", "url": f"http://openmeet.test/events/{event.slug}"}
+    assert "<script>alert" not in page
+
+
+@pytest.mark.parametrize("visibility", ["unlisted", "private"])
+async def test_what_is_not_public_has_no_card(site, visibility):
+    async with site.browser() as host:
+        await sign_up(host, "ana@example.org", "Ana")
+        async with site.db.transaction() as tx:
+            (row,) = await tx.fetch("select id from users")
+            event = await event_by(tx, Caller(row["id"], "Ana"), **EVENT | {"visibility": visibility})
+        head = (await host.get(f"/events/{event.slug}")).text.partition("</head>")[0]
+    assert "og:" not in head
+    assert "ld+json" not in head
+    assert "noindex" in head

@@ -1,0 +1,11 @@
+"""An event as a value, for rules that need no database."""
+
+from groundwork.clock import Instant
+from openmeet.events.model import Event
+from openmeet.events.saying import blank_event
+from openmeet.users.model import UserId
+
+
+def an_event() -> Event:
+    """One that says nothing yet."""
+    return blank_event(Instant(0), "Nothing", UserId("nobody"))

@@ -1,0 +1,148 @@
+"""What an event says beside what, when and where: judged as typed, kept, and found again as it was."""
+
+import unicodedata
+from datetime import date
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from groundwork.clock import DAY
+from groundwork.errors import InvalidForm
+from openmeet.events import actions, moments, queries, rules, tags
+from openmeet.events.differing import details_in, length_of
+from openmeet.events.labels import LABELS
+from openmeet.events.model import Audience
+from openmeet.events.rules import Submission
+from openmeet.events.submissions import FIELDS, submission_of, values_of_event
+from openmeet.events.vocabulary import ACCESS_WORDS, CATEGORY_WORDS, AccessFeature, Category
+from tests.openmeet.site_under_test import details, person
+
+EVERYTHING = {
+    "place_audience": "attendees",
+    "online_url_from": "60",
+    "door_note": "Ring twice.\nSecond floor.",
+    "door_audience": "everyone",
+    "ticket_url": "https://tickets.example/42",
+    "price": "5 € at the door",
+    "access": "step_free,quiet_room",
+    "access_note": "The lift takes one wheelchair.",
+    "categories": "games,learning",
+    "tags": "#Chess, cooperative  games, chess",
+    "languages": "English, Deutsch, fr",
+}
+
+
+def problems_of(**typed: str) -> dict[str, str]:
+    with pytest.raises(InvalidForm) as wrong:
+        details(**typed)
+    return wrong.value.problems
+
+
+async def test_everything_that_was_said_is_kept_as_it_was_said(make_database):
+    """The row gives back the details that went in, and the form what was typed, tidied."""
+    db = await make_database("openmeet")
+    said = details(**EVERYTHING)
+    async with db.transaction() as tx:
+        event = await actions.create(tx, await person(tx, "Ana"), said)
+        found = await queries.by_id(tx, event.id)
+        row = await tx.fetch_one("select topics from events where id = :id", id=event.id)
+    assert details_in(found) == said
+    assert found.tags == ("chess", "cooperative games")
+    assert found.languages == ("en", "de", "fr")
+    assert row["topics"] == (
+        "|category:games|category:learning|tag:chess|tag:cooperative games|language:en|language:de|language:fr"
+        "|access:step_free|access:quiet_room|"
+    )
+    assert rules.check(Submission(**values_of_event(found)), found) == said
+
+
+def test_boxes_of_a_form_add_up_to_lists():
+    typed = {"access": "", "access.step_free": "yes", "access.captions": "yes", "categories": ""}
+    submission = submission_of(typed)
+    assert (submission.access, submission.categories) == ("step_free,captions", "")
+
+
+@pytest.mark.parametrize(
+    ("field", "text"),
+    [
+        ("ticket_url", "javascript:alert(1)"),
+        ("price", "x" * 121),
+        ("access", "step_free,levitation"),
+        ("access_note", "x" * 2_001),
+        ("categories", "games,music,film,food"),
+        ("categories", "gossip"),
+        ("tags", ",".join(f"tag {number}" for number in range(11))),
+        ("tags", "x" * 41),
+        ("languages", "Klingonese"),
+        ("languages", "en,de,fr,es,it,pl,tr,ar,uk"),
+        ("door_note", "x" * 2_001),
+        ("door_audience", "cats"),
+        ("place_audience", ""),
+        ("online_url_from", "-5"),
+        ("online_url_from", "99999"),
+    ],
+)
+def test_what_is_wrong_is_said_at_its_field(field, text):
+    assert list(problems_of(**{field: text})) == [field]
+
+
+def test_closed_lists_have_words_for_every_value():
+    assert set(CATEGORY_WORDS) == set(Category)
+    assert set(ACCESS_WORDS) == set(AccessFeature)
+    assert set(FIELDS) <= set(LABELS)
+
+
+@given(st.text(max_size=60))
+def test_a_tag_has_one_spelling(text):
+    """Normalising what is normal already changes nothing; a form shows a tag so that it is read back the same."""
+    tag = tags.normalised(text)
+    assert tags.normalised(tag) == tag
+    assert unicodedata.is_normalized("NFKC", tag)
+    if tag and len(tag) <= tags.MAX_TAG:
+        assert tags.tags_in(tags.joined((tag,))) == (tag,)
+
+
+def test_whole_days_last_from_midnight_to_the_midnight_after():
+    said = details(all_day="yes", starts="2026-07-04T18:00", ends="2026-07-05")
+    assert said.starts_local == "2026-07-04T00:00:00"
+    assert said.ends_at - said.starts_at == 2 * DAY
+    assert moments.days_of(said) == (date(2026, 7, 4), date(2026, 7, 5))
+    assert moments.span_words(said) == "Saturday 4 July 2026 – Sunday 5 July 2026"
+    assert moments.clock_words(said) == "Until Sun 5 July"
+    assert moments.zone_words(said) == ""
+
+
+def test_one_day_needs_no_end():
+    said = details(all_day="yes", starts="2026-07-04", ends="")
+    assert moments.days_of(said) == (date(2026, 7, 4), date(2026, 7, 4))
+    assert moments.clock_words(said) == "All day"
+
+
+@pytest.mark.parametrize(("day", "hours"), [("2026-03-29", 23), ("2026-10-25", 25), ("2026-07-04", 24)])
+def test_a_day_is_a_day_however_long_the_clocks_make_it(day, hours):
+    said = details(all_day="yes", starts=day, ends="")
+    assert (said.ends_at - said.starts_at) * 24 // DAY == hours
+    assert length_of(said) == DAY
+
+
+def test_a_day_that_begins_at_no_midnight_is_no_mistake():
+    """In Beirut the clocks go forward at midnight: the day begins at one o'clock, and is that day."""
+    said = details(all_day="yes", starts="2026-03-29", ends="", time_zone="Asia/Beirut")
+    assert moments.days_of(said) == (date(2026, 3, 29), date(2026, 3, 29))
+
+
+def test_the_last_day_is_not_before_the_first():
+    assert "ends" in problems_of(all_day="yes", starts="2026-07-04", ends="2026-07-03")
+
+
+def test_today_is_not_over(clock):
+    """A whole day that has begun may still be chosen without a second thought, unlike an hour that has."""
+    said = details(all_day="yes", starts="2026-07-04", ends="")
+    assert not rules.starts_in_the_past(said, None, said.starts_at + DAY // 2)
+    assert rules.starts_in_the_past(said, None, said.starts_at + 2 * DAY)
+
+
+def test_who_sees_the_address_is_everybody_and_who_gets_in_is_told_to_attendees_unless_said_otherwise():
+    said = details()
+    assert (said.place_audience, said.door_audience) == (Audience.EVERYONE, Audience.ATTENDEES)

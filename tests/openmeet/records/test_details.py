@@ -1,0 +1,100 @@
+"""What our events say beyond the community's Lexicon, in records: written by key, private parts never, foreign keys kept."""
+
+from dataclasses import replace
+
+from at_protocol.data import cbor
+from at_protocol.lexicon.catalog import Catalog
+from at_protocol.lexicon.validate import validate_record
+from openmeet.events.about import Accessibility, Tickets
+from openmeet.events.model import Audience, Mode, Venue
+from openmeet.events.vocabulary import AccessFeature, Category
+from openmeet.records.collections import DETAILS_KEY, EVENT
+from openmeet.records.details import NOTHING_MORE, RecordDetails, read_details
+from openmeet.records.event_writing import owes_nothing, publishable, write_event
+from tests.openmeet.events.events_of_nobody import an_event
+from tests.openmeet.records.test_event_writing import OURS
+
+SAID = RecordDetails(
+    is_all_day=True,
+    tickets=Tickets("https://tickets.example", "5 €"),
+    accessibility=Accessibility((AccessFeature.STEP_FREE,), "One step at the back door."),
+    categories=(Category.GAMES,),
+    tags=("chess",),
+    languages=("de", "en"),
+)
+
+
+def test_what_is_said_reads_back_and_the_record_is_valid():
+    record = write_event(replace(OURS, details=SAID), None)
+    validate_record(Catalog(), EVENT, record)
+    cbor.encode(record)
+    assert read_details(record) == SAID
+
+
+def test_who_says_nothing_more_writes_nothing_more():
+    assert DETAILS_KEY not in write_event(OURS, None)
+
+
+def test_an_edit_keeps_what_others_put_there():
+    """Our keys change, a foreign key of the same object and its order stay (invariant 6)."""
+    record = write_event(replace(OURS, details=SAID), None)
+    record[DETAILS_KEY] = {"seatColour": "red", **record[DETAILS_KEY]}
+    edited = write_event(replace(OURS, details=replace_tags(SAID, ("go",))), record)
+    assert edited[DETAILS_KEY] == {**record[DETAILS_KEY], "tags": ["go"]}
+    emptied = write_event(replace(OURS, details=NOTHING_MORE), edited)
+    assert emptied[DETAILS_KEY] == {"seatColour": "red", "$type": DETAILS_KEY}
+
+
+def test_the_same_details_owe_nothing():
+    record = write_event(replace(OURS, details=SAID), None)
+    assert owes_nothing(replace(OURS, details=SAID), record)
+    assert not owes_nothing(replace(OURS, details=replace_tags(SAID, ())), record)
+
+
+def test_nonsense_under_our_name_is_read_as_nothing():
+    for nonsense in (None, 7, [], {"tags": "chess", "accessibility": [1], "isAllDay": "yes", "price": {}}):
+        assert read_details({DETAILS_KEY: nonsense}) == NOTHING_MORE
+
+
+def test_what_is_for_some_people_only_is_in_no_record():
+    """Address, door and link leave nothing in the bytes; the same event for everybody does (the probe finds them then)."""
+    secrets = {
+        "street": "Geheimgasse 7",
+        "door": "Ring thrice",
+        "link": "https://join.example/s3cret",
+        "name": "Ana's flat",
+    }
+    event = replace(
+        an_event(),
+        mode=Mode.HYBRID,
+        venue=Venue(
+            name=secrets["name"],
+            street=secrets["street"],
+            locality="Wien",
+            country="AT",
+            latitude="48.2",
+            longitude="16.3",
+        ),
+        door_note=secrets["door"],
+        online_url=secrets["link"],
+        place_audience=Audience.ATTENDEES,
+    )
+    assert found_in(event, secrets) == set()
+    timed = replace(event, online_url_audience=Audience.EVERYONE, online_url_from=60)
+    assert found_in(timed, secrets) == set()
+    open_to_all = replace(event, online_url_audience=Audience.EVERYONE, place_audience=Audience.EVERYONE)
+    assert found_in(open_to_all, secrets) == {"street", "link", "name"}
+
+
+def found_in(event, secrets):
+    record = write_event(publishable(event, instance="https://meet.example", page_url="https://meet.example/e"), None)
+    body = cbor.encode(record)
+    assert b"Wien" in body
+    assert (b"48.2" in body) is (event.place_audience is Audience.EVERYONE)
+    return {name for name, secret in secrets.items() if secret.encode() in body}
+
+
+def replace_tags(details: RecordDetails, tags: tuple[str, ...]) -> RecordDetails:
+    return RecordDetails(
+        details.is_all_day, details.tickets, details.accessibility, details.categories, tags, details.languages
+    )
