@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 
-from groundwork.clock import HandClock
+from groundwork.clock import Clock
 from groundwork.database.transaction import Database, Transaction
 from groundwork.http.application import Application
 from groundwork.telemetry.metrics import Metrics
@@ -33,7 +33,7 @@ class Site:
 
     app: Application
     db: Database
-    clock: HandClock
+    clock: Clock
 
     @asynccontextmanager
     async def browser(self) -> AsyncIterator[httpx.AsyncClient]:
@@ -43,7 +43,7 @@ class Site:
             yield client
 
 
-def site_on(db: Database, clock: HandClock, **changes: object) -> Site:
+def site_on(db: Database, clock: Clock, **changes: object) -> Site:
     """The site on this database."""
     settings = replace(Settings(), public_url=ORIGIN, **changes)
     app = create_app(settings, Tenants(Tenant("default", db)), Metrics("openmeet"), code_key=CODE_KEY, clock=clock)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from groundwork.telemetry.logs import LogFormat, configure
+from tests.attack import api_contract
 from tests.journeys import pds_storm, worker_storm
 from tests.parts import ROOT
 from tests.soak.ledger import Row, record
@@ -24,6 +25,7 @@ from tests.world.simulation import simulate
 
 OPERATIONS = 10_000
 KILLS = 40
+EXAMPLES = 100
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,9 @@ PARTS = (
         lambda folder, seed: simulate(folder, seed=seed, operations=OPERATIONS),
     ),
     Part("pds", f"{KILLS} kills", lambda folder, seed: pds_storm.storm(folder, kills=KILLS, seed=seed)),
+    Part(
+        "api", f"{EXAMPLES} requests of each operation", lambda folder, seed: api_contract.soak(folder, seed, EXAMPLES)
+    ),
     Part("workers", f"{KILLS} kills", lambda folder, seed: worker_storm.storm(folder, kills=KILLS, seed=seed)),
 )
 

@@ -1,0 +1,16 @@
+"""Every operation does what its documentation says, asked by a tool that knows nothing else of it."""
+
+from groundwork.clock import HandClock
+from openmeet.app import operations
+from tests.attack.api_contract import hold
+from tests.attack.garbage import SEED
+from tests.databases import MakeDatabase
+from tests.openmeet.site_under_test import site_on
+
+# ``python -m tests.soak --only api`` asks longer.
+EXAMPLES = 6
+
+
+async def test_no_operation_answers_what_it_does_not_announce(make_sqlite: MakeDatabase, clock: HandClock) -> None:
+    site = site_on(await make_sqlite("openmeet"), clock)
+    assert await hold(site, first_seed=SEED, examples=EXAMPLES) == len(operations())
