@@ -16,6 +16,9 @@ from groundwork.rate_limit.contract import Counters
 from groundwork.rate_limit.in_process import InProcessCounters
 from groundwork.telemetry.health import Check
 from groundwork.telemetry.metrics import Metrics
+from openmeet.access import api as access_api
+from openmeet.access import pages as access_pages
+from openmeet.access.edge import admit
 from openmeet.attendance import api as attendance_api
 from openmeet.attendance import hosting_api, hosting_pages
 from openmeet.attendance import pages as attendance_pages
@@ -37,7 +40,7 @@ from openmeet.series.making import REPEATING
 from openmeet.settings import Settings
 from openmeet.sign_in import api as sign_in_api
 from openmeet.sign_in import pages as sign_in_pages
-from openmeet.sign_in.edge import identify_by_cookie, identify_by_token
+from openmeet.sign_in.edge import identify_by_cookie
 from openmeet.sign_in.passwords import PasswordSignIn
 from openmeet.site import openapi, static_files
 from openmeet.site.faults import render_page
@@ -109,6 +112,7 @@ def pages() -> list[Route]:
     return [
         *sign_in_pages.routes(),
         *users_pages.routes(),
+        *access_pages.routes(),
         *notifications_pages.routes(),
         *events_pages.routes(),
         *hosting_pages.routes(),
@@ -125,6 +129,7 @@ def operations() -> list[Operation]:
     """Every operation of the JSON API, in the order of its documentation."""
     return [
         *sign_in_api.OPERATIONS,
+        *access_api.OPERATIONS,
         *users_api.OPERATIONS,
         *notifications_api.OPERATIONS,
         *news_api.OPERATIONS,
@@ -171,7 +176,7 @@ def _api(operation: Operation) -> Route:
     known = [parameter.name for parameter in operation.parameters if parameter.where == "query"]
 
     async def answer(request: Request) -> Response:
-        await identify_by_token(request)
+        await admit(request, operation)
         # A misspelt filter that is passed over answers more than was asked for.
         for name in request.query_params:
             if name not in known:

@@ -41,6 +41,11 @@ class Settings:
     )
     metrics_token: Secret = setting(Secret(""), what="Lets public addresses read /metrics as a bearer token")
 
+    api_requests_per_minute: int = setting(
+        600,
+        what="How often one token or session may ask the JSON API in a minute, one address four times that; 0: no limit",
+    )
+
     dev_mode: bool = setting(default=False, what="Loosens what gets in the way on a laptop")
     dev_mailbox: bool = setting(
         default=False, what="Keeps mail in a folder and shows it at /dev/mail, to this machine only"

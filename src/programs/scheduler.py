@@ -9,6 +9,7 @@ from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Database
 from groundwork.outbox import owe
 from groundwork.telemetry.logs import log
+from openmeet.access import tasks as access
 from openmeet.attendance import tasks as attendance
 from openmeet.events import tasks as events
 from openmeet.ingestion.tasks import reconcile
@@ -33,6 +34,7 @@ class Chore:
 
 CHORES: dict[str, Chore] = {
     "expired_sign_ins": Chore(600, lambda platform: sign_in.forget_expired(platform.db)),
+    "old_access": Chore(3600, lambda platform: access.forget_old_access(platform.db)),
     "expired_drafts": Chore(3600, lambda platform: events.forget_expired_drafts(platform.db)),
     "reminders": Chore(300, lambda platform: attendance.remind(platform.db)),
     "sent_mails": Chore(3600, lambda platform: notifications.forget_sent_mails(platform.db)),

@@ -12,5 +12,5 @@ EXAMPLES = 6
 
 
 async def test_no_operation_answers_what_it_does_not_announce(make_sqlite: MakeDatabase, clock: HandClock) -> None:
-    site = site_on(await make_sqlite("openmeet"), clock)
+    site = site_on(await make_sqlite("openmeet"), clock, api_requests_per_minute=0)
     assert await hold(site, first_seed=SEED, examples=EXAMPLES) == len(operations())

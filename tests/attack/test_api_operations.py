@@ -91,7 +91,7 @@ async def _ask(
 
 async def test_no_operation_breaks(make_database: MakeDatabase, clock: HandClock) -> None:
     print(f"seed {SEED}")
-    site = site_on(await make_database("openmeet"), clock)
+    site = site_on(await make_database("openmeet"), clock, api_requests_per_minute=0)
     async with site.browser() as browser:
         ada = await api_session(browser, "ada@example.org", "Ada")
         ben = await api_session(browser, "ben@example.org", "Ben")

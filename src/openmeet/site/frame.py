@@ -56,6 +56,7 @@ SAID = {
     "answers_confirmed": "They have a place now.",
     "profile_saved": "Your profile is saved.",
     "notifications_saved": "Saved. It holds from now on.",
+    "token_revoked": "Revoked. It opens nothing any more.",
     "links_revoked": "Links in mails that you have already open nothing any more.",
     "welcome": "Welcome! Others now see you by this name.",
     "publishing_on": "Your public events and answers will be published under your handle.",

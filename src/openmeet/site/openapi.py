@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from openmeet.site.examples import NoExample, example_of
 from openmeet.site.operations import Operation, Parameter
+from openmeet.site.scopes import SCOPE_WORDS, area_of, scope_of
 
 _PATH_PARAMETER = re.compile(r"\{(\w+)\}")
 _REFERENCES = "#/components/schemas/{name}"
@@ -25,6 +26,7 @@ PATH_WORDS: Final = {
     "originalDate": "A date of the series by its name: its wall-clock start by the rule, YYYY-MM-DDTHH:MM:SS",
     "userId": "A person",
     "token": "What an invitation's link ends with",
+    "id": "Its identifier",
 }
 
 # What any operation may answer beside its own answers: unreadable, too large, too many, broken, away.
@@ -75,11 +77,18 @@ def document(site_name: str, public_url: str, operations: Sequence[Operation]) -
             "Lists answer a `cursor` that leads to the next page. Failures are `application/problem+json`.",
         },
         "servers": [{"url": public_url}],
-        "tags": [{"name": tag} for tag in dict.fromkeys(map(_tag, operations))],
+        "tags": [{"name": tag} for tag in dict.fromkeys(map(area_of, operations))],
         "paths": paths,
         "components": {
             "schemas": components,
-            "securitySchemes": {"session": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {
+                "session": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "A session, as POST /api/session opens it",
+                },
+                "token": {"type": "http", "scheme": "bearer", "description": _token_words()},
+            },
         },
     }
 
@@ -103,17 +112,14 @@ def _key(shape: Any) -> str:
     return repr(shape)
 
 
-def _tag(one: Operation) -> str:
-    return one.path.split("/")[2]
-
-
 def _operation(one: Operation, schema_of: dict[str, Any]) -> dict[str, Any]:
     responses: dict[str, Any] = {}
     for status, shape in one.answers.items():
         responses[str(status)] = {"description": HTTPStatus(status).phrase}
         if shape is not None:
             responses[str(status)]["content"] = {"application/json": _content(shape, schema_of)}
-    failures = {*_ALWAYS, *one.failures, *((401,) if one.needs_session else ())}
+    # A token that does not work, or lacks a scope, is refused also where nobody needs one.
+    failures = {*_ALWAYS, 401, 403, *one.failures}
     for status in sorted(failures):
         responses[str(status)] = {
             "description": HTTPStatus(status).phrase,
@@ -122,7 +128,7 @@ def _operation(one: Operation, schema_of: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {
         "operationId": one.name,
         "summary": one.summary,
-        "tags": [_tag(one)],
+        "tags": [area_of(one)],
         "responses": responses,
     }
     parameters = [_in_path(name) for name in _PATH_PARAMETER.findall(one.path)]
@@ -131,9 +137,15 @@ def _operation(one: Operation, schema_of: dict[str, Any]) -> dict[str, Any]:
         found["parameters"] = parameters
     if one.body is not None:
         found["requestBody"] = {"required": True, "content": {"application/json": _content(one.body, schema_of)}}
-    # An empty requirement beside the session's says that a session is possible, not needed.
-    found["security"] = [{"session": []}] if one.needs_session else [{}, {"session": []}]
+    found["security"] = _security(one)
     return found
+
+
+def _security(one: Operation) -> list[dict[str, list[str]]]:
+    """An empty requirement beside the others says that nobody needs one; a token's names its scope (OpenAPI 3.1, section 4.8.30)."""
+    scope = scope_of(one)
+    nobody: list[dict[str, list[str]]] = [] if one.needs_session else [{}]
+    return [*nobody, {"session": []}, *([{"token": [scope.value]}] if scope else [])]
 
 
 def _content(shape: Any, schema_of: dict[str, Any]) -> dict[str, Any]:
@@ -162,6 +174,11 @@ def _parameter(one: Parameter, schema_of: dict[str, Any]) -> dict[str, Any]:
         "schema": schema_of[_key(one.shape)],
         "example": example_of(one.shape, one.name),
     }
+
+
+def _token_words() -> str:
+    scopes = "; ".join(f"`{scope}`: {words}" for scope, words in SCOPE_WORDS.items())
+    return f"A token that its person made for a program, limited to scopes. {scopes}."
 
 
 def _problem(status: int) -> dict[str, Any]:

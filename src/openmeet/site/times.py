@@ -89,6 +89,11 @@ def time_tag(instant: Instant, words: str) -> Markup:
     return Markup('<time datetime="{}">{}</time>').format(iso(instant), words)
 
 
+def date_words(instant: Instant) -> str:
+    """``4 July 2026``: where a day is near enough and the zone does not matter."""
+    return format_date(to_datetime(instant), "d MMMM y", locale=LOCALE)
+
+
 def ago(instant: Instant, now: Instant) -> str:
     """``3 hours ago``, ``in 2 days``; within a minute ``just now``, because nobody counts seconds of the past."""
     apart = to_datetime(instant) - to_datetime(now)

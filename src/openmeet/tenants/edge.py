@@ -5,6 +5,8 @@ from starlette.requests import HTTPConnection
 from groundwork.database.transaction import Database
 from openmeet.tenants.model import Tenant, Tenants
 
+_JOINED = "openmeet.joined_database"
+
 
 def tenant_of(connection: HTTPConnection) -> Tenant:
     """The tenant whose site is being asked."""
@@ -13,5 +15,11 @@ def tenant_of(connection: HTTPConnection) -> Tenant:
 
 
 def database_of(connection: HTTPConnection) -> Database:
-    """The database of that tenant."""
-    return tenant_of(connection).database
+    """The database of that tenant; while the request is carried out in one transaction, that."""
+    joined: Database | None = connection.scope.get(_JOINED)
+    return joined or tenant_of(connection).database
+
+
+def join(connection: HTTPConnection, database: Database | None) -> None:
+    """From now on this request's database is this one; None: its tenant's again."""
+    connection.scope[_JOINED] = database
