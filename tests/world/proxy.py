@@ -11,6 +11,10 @@ from aiohttp import ClientConnectionResetError, ClientSession, WSMsgType, web
 HOP_BY_HOP = frozenset({"host", "connection", "transfer-encoding", "content-length", "content-encoding", "keep-alive"})
 
 
+# Of the event loop, until what a client has written is a request here: accepted, read, parsed, handed on.
+_ROUNDS_THROUGH_SOCKETS = 20
+
+
 def never(_request: web.Request) -> bool:
     return False
 
@@ -31,6 +35,7 @@ class LossyProxy:
     twists: Callable[[web.Request, web.Response], web.Response | None] = as_it_is
     url: str = ""
     lost: int = 0
+    _busy: int = field(default=0, repr=False)
     _runner: web.AppRunner | None = field(default=None, repr=False)
     _session: ClientSession | None = field(default=None, repr=False)
 
@@ -51,6 +56,20 @@ class LossyProxy:
             await self._session.close()
 
     async def _forward(self, request: web.Request) -> web.StreamResponse:
+        self._busy += 1
+        try:
+            return await self._forward_now(request)
+        finally:
+            self._busy -= 1
+
+    async def quiet(self) -> None:
+        """Wait until whatever was sent has been acted on, also where the sender has gone: nothing is in the sockets."""
+        idle = 0
+        while idle < _ROUNDS_THROUGH_SOCKETS:
+            await asyncio.sleep(0)
+            idle = 0 if self._busy else idle + 1
+
+    async def _forward_now(self, request: web.Request) -> web.StreamResponse:
         assert self._session is not None
         if request.headers.get("Upgrade", "").lower() == "websocket":
             return await self._forward_socket(request, self._session)

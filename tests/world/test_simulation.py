@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.world.simulation import Report, Wrong, simulate
+from tests.world.simulation import simulate
 
 OPERATIONS = 3000
 SHORT = 300
@@ -13,7 +13,7 @@ SHORT = 300
 @pytest.mark.parametrize("seed", [2026])
 async def test_everything_agrees_in_the_end(tmp_path: Path, seed: int):
     """3,000 operations of people and programs, with faults; every invariant of the simulation holds."""
-    report = await simulate_twice_at_most(tmp_path, seed=seed, operations=OPERATIONS)
+    report = await simulate(tmp_path, seed=seed, operations=OPERATIONS)
     assert report.lost_replies > 10, "else nothing went wrong"
     assert report.conflicts > 0, "else nobody edited the same thing on both sides"
 
@@ -26,20 +26,4 @@ async def test_everything_agrees_in_the_end(tmp_path: Path, seed: int):
 @pytest.mark.parametrize("seed", [5, 6, 8, 12, 17])
 async def test_what_was_wrong_once(tmp_path: Path, seed: int):
     """Seeds that found something; the comment says what."""
-    await simulate_twice_at_most(tmp_path, seed=seed, operations=SHORT)
-
-
-async def simulate_twice_at_most(folder: Path, *, seed: int, operations: int) -> Report:
-    """A seed fixes the operations, not what sockets and threads do between them.
-
-    KNOWN DEFECT: about once in ten runs of all seeds one answer disagrees in the end, and agrees when the seed is run again. It is
-    not understood yet; until then one disagreement is printed, and a second one of the same seed fails.
-    """
-    first, second = folder / "first", folder / "second"
-    first.mkdir()
-    try:
-        return await simulate(first, seed=seed, operations=operations)
-    except Wrong as wrong:
-        print(f"seed {seed} disagreed once: {str(wrong)[:500]}")
-    second.mkdir()
-    return await simulate(second, seed=seed, operations=operations)
+    await simulate(tmp_path, seed=seed, operations=SHORT)

@@ -98,6 +98,32 @@ async def apply_from_network(
     return saved
 
 
+async def stand_again(
+    tx: Transaction, attendance_id: AttendanceId, status: AttendanceStatus, *, answered_at: Instant
+) -> None:
+    """What was answered here at that instant had given way to another word, and counts after all: it is owed again.
+
+    Seats may have been given since: who said to go takes a place where there is one.
+    """
+    known = await queries.by_id(tx, attendance_id)
+    event = await lock_for_update(tx, known.event_id) if known else None
+    mine = await queries.by_id(tx, attendance_id)
+    if event is None or mine is None:
+        return
+    taken = await queries.seats_taken(tx, event.id)
+    status = rules.status_from_network(event, mine, rules.said_by(status), taken=taken, is_shadow=False)
+    if mine.status is status:
+        place = mine.waitlist_number
+        saved = await queries.change(
+            tx, mine.id, status, waitlist_number=place, source=Source.HERE, answered_at=answered_at
+        )
+    else:
+        saved = await _put(tx, event, mine.user_id, mine, status, source=Source.HERE, answered_at=answered_at)
+    await _owe(tx, saved, edited_at=answered_at)
+    if rules.frees_seat(mine.status, status):
+        await _fill_seats(tx, event)
+
+
 async def withdraw_from_network(tx: Transaction, *, record_uri: str) -> AttendanceId | None:
     """An RSVP record was deleted: that very answer becomes ``declined``, no other (invariant 9). None when unknown."""
     known = await queries.by_record_uri(tx, record_uri)
@@ -305,7 +331,12 @@ async def _fill_seats(tx: Transaction, event: Event) -> None:
         )
 
 
-async def _owe(tx: Transaction, saved: Attendance) -> None:
+async def _owe(tx: Transaction, saved: Attendance, *, edited_at: Instant | None = None) -> None:
     await publications.owe(
-        tx, kind=publications.Kind.RSVP, subject_id=saved.id, user_id=saved.user_id, revision=saved.revision
+        tx,
+        kind=publications.Kind.RSVP,
+        subject_id=saved.id,
+        user_id=saved.user_id,
+        revision=saved.revision,
+        edited_at=edited_at,
     )

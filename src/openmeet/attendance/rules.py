@@ -76,6 +76,17 @@ def status_from_network(
             assert_never(answer)
 
 
+def said_by(status: AttendanceStatus) -> NetworkAnswer:
+    """The word behind a status; where the host has the last word (seats, approval), what the person had said."""
+    match status:
+        case AttendanceStatus.DECLINED:
+            return NetworkAnswer.NOT_GOING
+        case AttendanceStatus.INTERESTED:
+            return NetworkAnswer.INTERESTED
+        case _:
+            return NetworkAnswer.GOING
+
+
 def frees_seat(before: AttendanceStatus | None, after: AttendanceStatus) -> bool:
     """Whether somebody who waits may move up after this change."""
     return before in SEATED and after not in SEATED

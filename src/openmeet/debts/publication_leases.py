@@ -212,9 +212,10 @@ ATTACH = """
      where kind = :kind and subject_id = :subject_id and uri is null
 """
 
+# What was sent last is history: the same bytes again are not our echo, somebody has gone back to them.
 ADOPT = f"""
     update publications
-       set base_cid = :cid, base_body = :body, base_rev = :rev, edits = null, merged = null,
+       set base_cid = :cid, base_body = :body, base_rev = :rev, edits = null, merged = null, chosen_cid = null,
            sent_revision = revision, was_merged = 1, reason = '', leased_until = null, due_at = :now, changed_at = :now,
            state = case when is_recalled = 1 then 'due' else 'published' end
      where uri = :uri and state in ({GRAPH.sql_sources_of(State.PUBLISHED)})

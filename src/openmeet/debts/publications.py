@@ -149,7 +149,7 @@ _DUE_NOW = sql_literals(DUE_ON_NEW_REVISION)
 
 OWE = f"""
     insert into publications (kind, subject_id, user_id, state, revision, due_at, edited_at, changed_at)
-    values (:kind, :subject_id, :user_id, 'due', :revision, :now, :now, :now)
+    values (:kind, :subject_id, :user_id, 'due', :revision, :now, :edited_at, :now)
     on conflict (kind, subject_id) do update
        set revision = excluded.revision, user_id = excluded.user_id,
            state = case when publications.state in ({_DUE_NOW}) then 'due' else publications.state end,
@@ -219,14 +219,25 @@ COUNT = "select kind, state, count(*) as n, min(due_at) as oldest from publicati
 REASSIGN = "update publications set user_id = :to_user where user_id = :from_user"
 
 
-async def owe(tx: Transaction, *, kind: Kind, subject_id: str, user_id: str, revision: int) -> None:
+async def owe(
+    tx: Transaction, *, kind: Kind, subject_id: str, user_id: str, revision: int, edited_at: Instant | None = None
+) -> None:
     """Promise that the repository of ``user_id`` will agree with this revision; the payer decides how.
 
     Call it with every edit of something that might be published, also when it must now vanish: what to do (publish,
     take back, nothing) is decided from the present when the debt is paid. Older or equal revisions change nothing.
+    ``edited_at``: where an earlier edit is owed again, when that was made.
     """
     tx.after_commit(ring)
-    await tx.execute(OWE, kind=kind, subject_id=subject_id, user_id=user_id, revision=revision, now=tx.now)
+    await tx.execute(
+        OWE,
+        kind=kind,
+        subject_id=subject_id,
+        user_id=user_id,
+        revision=revision,
+        now=tx.now,
+        edited_at=tx.now if edited_at is None else edited_at,
+    )
 
 
 async def owe_retraction(

@@ -245,6 +245,7 @@ async def _put_answer(
         precedence="" if read is None else read.precedence,
     )
     if not is_newest:
+        await _reconsider(tx, message, known)
         return Outcome.ECHO if is_echo else Outcome.KNOWN
     if is_echo:
         return Outcome.ECHO
@@ -272,13 +273,27 @@ async def _put_answer(
         subject_uri=str(read.subject),
         event_id=event_id,
         read=None if message.cid is None else (message.cid, read),
+        after_rev="" if known is None else known.rev,
     )
     return Outcome.APPLIED
+
+
+async def _reconsider(tx: Transaction, message: RecordMessage, known: Seen | None) -> None:
+    """A read has brought this very version before, or its deletion: now it is known when that was made."""
+    if known is None or known.cid != message.cid or known.rev <= message.rev or known.subject_uri is None:
+        return
+    event_id = await _event_id(tx, known.subject_uri)
+    if event_id is not None:
+        await answers.reconsider(
+            tx, uri=message.uri, did=message.did, rev=message.rev, subject_uri=known.subject_uri, event_id=event_id
+        )
 
 
 async def _delete(tx: Transaction, message: RecordMessage, known: Seen | None, owned: Publication | None) -> Outcome:
     subject_uri = None if known is None else known.subject_uri
     if not await seen.put(tx, message, standing=Standing.TOMBSTONE, subject_uri=subject_uri):
+        if message.collection in RSVPS:
+            await _reconsider(tx, message, known)
         return Outcome.KNOWN
     if owned is None and (known is None or known.standing is Standing.TOMBSTONE):
         return Outcome.KNOWN
@@ -289,7 +304,13 @@ async def _delete(tx: Transaction, message: RecordMessage, known: Seen | None, o
     else:
         event_id = None if subject_uri is None else await _event_id(tx, subject_uri)
         await answers.withdraw(
-            tx, uri=message.uri, did=message.did, rev=message.rev, subject_uri=subject_uri, event_id=event_id
+            tx,
+            uri=message.uri,
+            did=message.did,
+            rev=message.rev,
+            subject_uri=subject_uri,
+            event_id=event_id,
+            after_rev="" if known is None else known.rev,
         )
     return Outcome.APPLIED
 

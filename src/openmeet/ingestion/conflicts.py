@@ -8,9 +8,9 @@ from openmeet.ingestion.merge import Decision, Policy, Side
 
 PUT = """
     insert into conflicts (uri, field, theirs_rev, base, ours, theirs, ours_revision, policy, result, decided_at,
-                           reviewed_at, ours_values, theirs_values)
+                           reviewed_at, ours_values, theirs_values, after_rev)
     values (:uri, :field, :theirs_rev, :base, :ours, :theirs, :ours_revision, :policy, :result, :now, null,
-            :ours_values, :theirs_values)
+            :ours_values, :theirs_values, :after_rev)
         on conflict (uri, field, theirs_rev) do nothing
 """
 
@@ -26,6 +26,15 @@ REVIEWED = """
     update conflicts set reviewed_at = :now, choice = :choice
      where uri = :uri and field = :field and theirs_rev = :theirs_rev
 """
+
+# A read had brought theirs as of a later rev than that of the commit which made it.
+YIELDED = """
+    select theirs_rev, ours, ours_revision from conflicts
+     where uri = :uri and field = :field and result = 'theirs' and theirs_rev > :rev and after_rev < :rev
+     order by theirs_rev desc limit 1
+"""
+
+TURN = "update conflicts set result = :result where uri = :uri and field = :field and theirs_rev = :theirs_rev"
 
 ERASE = "delete from conflicts where substr(uri, 1, length(:prefix)) = :prefix"
 
@@ -43,10 +52,25 @@ class Conflict:
     choice: Side | None
 
 
+@dataclass(frozen=True, slots=True)
+class Yielded:
+    """What gave way here to a version that was read as of ``theirs_rev``."""
+
+    theirs_rev: str
+    ours: str
+    ours_revision: int
+
+
 async def keep(
-    tx: Transaction, *, uri: str, theirs_rev: str, ours_revision: int, decisions: tuple[Decision, ...]
+    tx: Transaction,
+    *,
+    uri: str,
+    theirs_rev: str,
+    ours_revision: int,
+    decisions: tuple[Decision, ...],
+    after_rev: str = "",
 ) -> None:
-    """Write down each decision; the same message again writes nothing."""
+    """Write down each decision; the same message again writes nothing. ``after_rev``: what was known of it before."""
     for decision in decisions:
         await tx.execute(
             PUT,
@@ -61,6 +85,7 @@ async def keep(
             result=decision.result.value,
             ours_values=decision.ours_values,
             theirs_values=decision.theirs_values,
+            after_rev=after_rev,
             now=tx.now,
         )
 
@@ -94,6 +119,17 @@ async def count(reader: Reader, uri: str) -> int:
     """How many decisions about one record there are."""
     row = await reader.fetch_one(COUNT, uri=uri)
     return 0 if row is None else int(row["n"])
+
+
+async def yielded(tx: Transaction, *, uri: str, field: str, rev: str) -> Yielded | None:
+    """The decision for a version that was in fact made by the commit ``rev``, where it was known only later."""
+    row = await tx.fetch_one(YIELDED, uri=uri, field=field, rev=rev)
+    return None if row is None else Yielded(row["theirs_rev"], row["ours"], row["ours_revision"])
+
+
+async def turn(tx: Transaction, *, uri: str, field: str, theirs_rev: str, result: Side) -> None:
+    """The decision was made on a time that was not true: it is this one."""
+    await tx.execute(TURN, uri=uri, field=field, theirs_rev=theirs_rev, result=result.value)
 
 
 async def mark_reviewed(tx: Transaction, conflict: Conflict, choice: Side) -> None:
