@@ -51,7 +51,7 @@ class Publisher:
 
     @property
     def dns(self) -> Dns:
-        return Dns(("127.0.0.1", self.names.port), timeout_seconds=1)
+        return Dns(("127.0.0.1", self.names.port), timeout_seconds=30)
 
     def publish(self, document: dict[str, Any]) -> None:
         self.records[document["id"]] = document

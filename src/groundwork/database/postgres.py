@@ -55,8 +55,17 @@ _RETRIES = 3
 _RETRY_SECONDS = 0.005
 # Waiting longer for a connection than a person waits for a page helps nobody.
 _ACQUIRE_SECONDS = 10.0
+_ROLLBACK_SECONDS = 2.0
 
 _TOO_LONG = "the transaction was open for too long; nothing was saved"
+
+
+# How a connection ends that is of no more use.
+_LOST = (DatabaseUnavailable, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+
+
+class _Stale(DatabaseUnavailable):
+    """A connection of the pool that was closed while nobody used it."""
 
 
 class _PlainConnection(asyncpg.Connection):
@@ -128,7 +137,8 @@ class PostgresTransaction:
             except TimeoutError:
                 # asyncpg has cancelled the statement; its locks go now, not when the block ends.
                 why = self._doom(self._too_long(_TOO_LONG))
-                await self._connection.execute("rollback")
+                with contextlib.suppress(*_LOST):
+                    await self._connection.execute("rollback", timeout=_ROLLBACK_SECONDS)
                 raise why from None
             except Exception as failure:  # noqa: BLE001 - kept and raised again: it dooms the transaction
                 raise self._doom(meaning(failure)) from None
@@ -224,6 +234,15 @@ class PostgresDatabase:
             return value
 
     async def _connect(self, begin: str) -> Connection:
+        """A connection in a new transaction; those that the server has closed since they were used are left out."""
+        for _ in range(self._pool.get_max_size()):
+            try:
+                return await self._connect_once(begin)
+            except _Stale:
+                continue  # nothing was done on it, and it has left the pool
+        return await self._connect_once(begin)
+
+    async def _connect_once(self, begin: str) -> Connection:
         try:
             connection = await self._pool.acquire(timeout=_ACQUIRE_SECONDS)
         except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as failure:
@@ -231,15 +250,18 @@ class PostgresDatabase:
         try:
             await connection.execute(begin)
         except BaseException as failure:
-            # A connection that the server has closed belongs to the pool again and cannot be terminated once more.
-            with contextlib.suppress(asyncpg.InterfaceError):
-                connection.terminate()
-            await self._pool.release(connection)
-            if isinstance(failure, asyncpg.InternalClientError):
-                # The server is just closing this connection; asyncpg has heard it and not yet drawn the conclusion.
-                raise DatabaseUnavailable("the connection to the database was closed") from failure
-            raise meaning(failure) from failure
+            await self._drop(connection)
+            understood = meaning(failure)
+            if isinstance(understood, DatabaseUnavailable):
+                raise _Stale(understood.why) from failure
+            raise understood from failure
         return connection
+
+    async def _drop(self, connection: Connection) -> None:
+        """Out of the pool. One that is gone already belongs to the pool again and cannot be terminated once more."""
+        with contextlib.suppress(asyncpg.InterfaceError):
+            connection.terminate()
+        await self._pool.release(connection)
 
     def _finish(self, transaction: PostgresTransaction, connection: Connection, *, commit: bool) -> asyncio.Task[None]:
         """End the transaction in a task of its own, which survives the caller."""
@@ -255,21 +277,24 @@ class PostgresDatabase:
                 await _commit(connection)
                 run_calls(transaction.calls)
             else:
-                await connection.execute("rollback")
-        except (DatabaseUnavailable, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as failure:
-            # A connection that is already gone belongs to the pool again and cannot be terminated once more.
-            with contextlib.suppress(asyncpg.InterfaceError):
-                connection.terminate()
+                # Behind a statement that was cancelled: whether the server ever says so is not waited for without end.
+                await connection.execute("rollback", timeout=_ROLLBACK_SECONDS)
+        except _LOST as failure:
+            await self._drop(connection)
             if commit:
                 raise meaning(failure) from failure
-        finally:
+        except BaseException:
+            # Nobody knows what it is doing: it must not serve anybody else.
+            await self._drop(connection)
+            raise
+        else:
             await self._pool.release(connection)
 
 
 async def _commit(connection: Connection) -> None:
     try:
         status = await connection.execute("commit")
-    except (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError) as failure:
+    except (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError, asyncpg.PostgresConnectionError) as failure:
         raise DatabaseUnavailable(
             "the connection was lost during the commit; whether it happened is unknown"
         ) from failure
@@ -324,6 +349,9 @@ def meaning(failure: BaseException) -> BaseException:
             translated = InvalidInput("", UNSTORABLE_NUMBER)
         case asyncpg.NumericValueOutOfRangeError():
             translated = InvalidInput("", UNSTORABLE_NUMBER)
+        case asyncpg.InternalClientError():
+            # The server is just closing this connection; asyncpg has heard it and not yet drawn the conclusion.
+            translated = DatabaseUnavailable("the connection to the database was lost")
         case asyncpg.InterfaceError() if "closed" in str(failure) or "released" in str(failure):
             translated = DatabaseUnavailable("the connection to the database was lost")
         case _:

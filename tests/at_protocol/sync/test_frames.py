@@ -57,13 +57,13 @@ def test_captured_frame_at_a_glance(number):
 
 @needs("fixtures")
 def test_a_core_glances_at_20000_frames_a_second():
-    """Measured far above that; this bound is for a busy machine."""
+    """Measured far above that, and in the time of this thread alone: what else the machine does is no matter."""
     data = captured.frames()
-    started = time.perf_counter()
+    started = time.thread_time()
     for _ in range(20):
         for frame in data:
             frames.glance(frame)
-    assert 20 * len(data) / (time.perf_counter() - started) > 20_000
+    assert 20 * len(data) / (time.thread_time() - started) > 20_000
 
 
 MESSAGES = [

@@ -401,7 +401,7 @@ async def test_a_handle_that_the_network_cannot_tell_is_as_the_app_view_saw_it(
         names.is_failing = True
         town = await open_the_town(bsky_app_view_url=stranger.url, bsky_app_view_did="did:web:view.example.org")
         resolver = town.pds.registry.network.resolve_handle.__self__
-        resolver._dns = Dns(("127.0.0.1", names.port), timeout_seconds=1)
+        resolver._dns = Dns(("127.0.0.1", names.port), timeout_seconds=30)
         resolve = "/xrpc/com.atproto.identity.resolveHandle?handle=ben.localhost-without-a-server.org"
         refused(await town.http.get(resolve), 502, "UpstreamFailure")
         stranger.answer("com.atproto.identity.resolveHandle", {"did": "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"})

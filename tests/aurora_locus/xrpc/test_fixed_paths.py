@@ -1,6 +1,7 @@
 """The addresses of a PDS that are no methods of accounts: health, proofs, what the server says of itself."""
 
 import asyncio
+import contextlib
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -31,18 +32,24 @@ async def test_health(town: Town) -> None:
 async def locked(url: str, server: str | None) -> AsyncIterator[None]:
     """An SQLite file that somebody else writes to for ever; a PostgreSQL database that takes nobody in."""
     if server is None:
-        file = sqlite3.connect(url.removeprefix("sqlite://"))
-        file.execute("begin immediate")
-        yield
-        file.close()
+        with contextlib.closing(sqlite3.connect(url.removeprefix("sqlite://"))) as file:
+            file.execute("begin immediate")
+            yield
         return
     name = url.rsplit("/", 1)[1]
     connection = await asyncpg.connect(server)
-    await connection.execute(f'alter database "{name}" allow_connections false')
-    await connection.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = $1", name)
-    yield
-    await connection.execute(f'alter database "{name}" allow_connections true')
-    await connection.close()
+    try:
+        await connection.execute(f'alter database "{name}" allow_connections false')
+        async with asyncio.timeout(30):
+            # To terminate is to send a signal; until it is heard a connection still answers.
+            while await connection.fetch(  # noqa: ASYNC110 - a server that tells nobody
+                "select pg_terminate_backend(pid) from pg_stat_activity where datname = $1", name
+            ):
+                await asyncio.sleep(0.01)
+        yield
+    finally:
+        await connection.execute(f'alter database "{name}" allow_connections true')
+        await connection.close()
 
 
 async def test_health_with_a_locked_database_is_bad_and_not_waited_for(

@@ -63,14 +63,16 @@ async def test_a_schema_has_a_harmless_name(schema, postgres_url, clock: HandClo
         await open_database(postgres_url, schema=schema, clock=clock)
 
 
-def crosswise(first: int, second: int, runs: list[int]):
-    """Lock two rows in an order, with a pause between in which the other side locks the second."""
+def crosswise(first: int, second: int, locked: set[int], runs: list[int]):
+    """Lock two rows in an order; the second is asked for when the other side has locked it."""
 
     def work(writer: Writer) -> None:
         runs.append(first)
         writer.execute("set local deadlock_timeout = '20ms'")
         writer.execute("update t set b = b + 1 where a = :a", a=first)
-        writer.fetch("select pg_sleep(0.05)")
+        locked.add(first)
+        while second not in locked:
+            writer.fetch("select 1")  # the other side goes on meanwhile
         writer.execute("update t set b = b + 1 where a = :a", a=second)
 
     return work
@@ -81,7 +83,8 @@ async def test_a_write_that_lost_a_deadlock_is_run_again(make_database):
     await db.write(lambda writer: writer.execute(TABLE))
     await db.write(lambda writer: writer.execute("insert into t (a, b) values (1, 0), (2, 0)"))
     runs: list[int] = []
-    await asyncio.gather(db.write(crosswise(1, 2, runs)), db.write(crosswise(2, 1, runs)))
+    locked: set[int] = set()
+    await asyncio.gather(db.write(crosswise(1, 2, locked, runs)), db.write(crosswise(2, 1, locked, runs)))
     assert len(runs) > 2
     async with db.reader() as reader:
         assert [row["b"] for row in await reader.fetch("select b from t order by a")] == [2, 2]
@@ -117,6 +120,34 @@ async def test_a_lost_connection_is_replaced(make_database):
         await suicide()
     async with db.reader() as reader:
         assert await reader.fetch("select a from t") == []
+
+
+async def test_connections_that_the_server_closed_meanwhile_are_left_out(make_database, postgres_url: str):
+    """After a restart of the server nobody meets what the pool kept from before."""
+    db = await make_database()
+    await db.write(lambda writer: writer.execute(TABLE))
+    all_open = asyncio.Barrier(3)
+
+    async def own_connection() -> int:
+        async with db.transaction() as tx:
+            row = await tx.fetch_one("select pg_backend_pid() as pid")
+            await all_open.wait()
+        assert row is not None
+        return int(row["pid"])
+
+    pids = await asyncio.gather(*(own_connection() for _ in range(3)))
+    assert len(set(pids)) == 3
+    server = await asyncpg.connect(postgres_url)
+    try:
+        async with asyncio.timeout(30):
+            while await server.fetch(  # noqa: ASYNC110 - a server that tells nobody
+                "select pg_terminate_backend(pid) from pg_stat_activity where pid = any($1::int[])", pids
+            ):
+                await asyncio.sleep(0.01)
+    finally:
+        await server.close()
+    for _ in range(3):
+        await db.write(lambda writer: writer.execute("update t set b = 1"))
 
 
 async def test_a_server_that_is_not_there(clock: HandClock):

@@ -15,6 +15,7 @@ from tests.databases import MakeDatabase
 from tests.parts import ROOT
 
 from groundwork.clock import SystemClock
+from groundwork.database import sqlite_writer
 from groundwork.database.migrate import migrate
 from groundwork.database.sqlite import open_sqlite
 from groundwork.database.sqlite_contents import copy_file
@@ -22,7 +23,9 @@ from groundwork.database.transaction import DatabaseUnavailable, UniqueViolated,
 
 
 @pytest.fixture
-async def db(make_sqlite: MakeDatabase):
+async def db(make_sqlite: MakeDatabase, monkeypatch: pytest.MonkeyPatch):
+    # Groups end after a few milliseconds, which on a busy machine pass before their second member comes.
+    monkeypatch.setattr(sqlite_writer, "GROUP_SECONDS", 30.0)
     database = await make_sqlite()
     await database.write(lambda writer: writer.execute("create table t (a bigint primary key, b text)"))
     return database
