@@ -20,13 +20,14 @@ from openmeet.access import api as access_api
 from openmeet.access import pages as access_pages
 from openmeet.access.edge import admit
 from openmeet.attendance import api as attendance_api
-from openmeet.attendance import hosting_api, hosting_pages
+from openmeet.attendance import draft_api, hosting_api, hosting_pages
 from openmeet.attendance import pages as attendance_pages
 from openmeet.browsing import api as browsing_api
 from openmeet.browsing import groups_api, members_api, merged_api, merged_pages, news_api
 from openmeet.browsing import pages as browsing_pages
 from openmeet.browsing import series_pages as series_browsing_pages
 from openmeet.events import api as events_api
+from openmeet.events import draft_pages
 from openmeet.events import pages as events_pages
 from openmeet.events.publishing import CONSENT_PATH, PublishFirst
 from openmeet.letters import pages as letters_pages
@@ -115,6 +116,7 @@ def pages() -> list[Route]:
         *access_pages.routes(),
         *notifications_pages.routes(),
         *events_pages.routes(),
+        *draft_pages.routes(),
         *hosting_pages.routes(),
         *attendance_pages.routes(),
         *browsing_pages.routes(),
@@ -136,6 +138,7 @@ def operations() -> list[Operation]:
         *browsing_api.OPERATIONS,
         *events_api.OPERATIONS,
         *hosting_api.OPERATIONS,
+        *draft_api.OPERATIONS,
         *attendance_api.OPERATIONS,
         *series_api.OPERATIONS,
         *series_hosting_api.OPERATIONS,

@@ -11,6 +11,7 @@ from groundwork.outbox import owe
 from groundwork.telemetry.logs import log
 from openmeet.access import tasks as access
 from openmeet.attendance import tasks as attendance
+from openmeet.events import drafts
 from openmeet.events import tasks as events
 from openmeet.ingestion.tasks import reconcile
 from openmeet.notifications import tasks as notifications
@@ -36,6 +37,7 @@ CHORES: dict[str, Chore] = {
     "expired_sign_ins": Chore(600, lambda platform: sign_in.forget_expired(platform.db)),
     "old_access": Chore(3600, lambda platform: access.forget_old_access(platform.db)),
     "expired_drafts": Chore(3600, lambda platform: events.forget_expired_drafts(platform.db)),
+    "scheduled_events": Chore(30, lambda platform: drafts.publish_due(platform.db)),
     "reminders": Chore(300, lambda platform: attendance.remind(platform.db)),
     "sent_mails": Chore(3600, lambda platform: notifications.forget_sent_mails(platform.db)),
     "expired_parked_answers": Chore(3600, lambda platform: _expire_parked(platform.db)),

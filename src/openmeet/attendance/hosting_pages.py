@@ -7,8 +7,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from groundwork.errors import InvalidForm, NotFound, PreconditionFailed
+from groundwork.errors import InvalidForm, NotFound, PreconditionFailed, Refused
 from openmeet.attendance import actions, hosting, queries
+from openmeet.attendance.unpublishing import unpublish
 from openmeet.debts import publications
 from openmeet.events import actions as events
 from openmeet.events import rules, seeing
@@ -41,6 +42,7 @@ def routes() -> list[Route]:
         Route("/events/{slug}/delete", show_delete, methods=["GET"]),
         Route("/events/{slug}/delete", delete, methods=["POST"]),
         Route("/events/{slug}/confirm", confirm, methods=["POST"]),
+        Route("/events/{slug}/to-draft", make_draft, methods=["POST"]),
         Route("/events/{slug}/publish", publish_again, methods=["POST"]),
         Route("/events/{slug}/unpublish", take_back, methods=["POST"]),
     ]
@@ -48,6 +50,8 @@ def routes() -> list[Route]:
 
 async def show_edit(request: Request) -> Response:
     event, _ = await _own(request)
+    if event.is_draft:
+        return go(f"/events/{event.slug}/draft")
     return form_page(request, Typed({**values_of_event(event), "revision": str(event.revision)}), event=event)
 
 
@@ -120,6 +124,13 @@ async def delete(request: Request) -> Response:
     return go("/my/events", said="event_deleted")
 
 
+async def make_draft(request: Request) -> Response:
+    """Nobody but its hosts sees it any more, as long as nobody has answered."""
+    async with database_of(request).transaction() as tx:
+        event = await unpublish(tx, caller_of(request), _slug(request))
+    return go(f"/events/{event.slug}/draft", said="event_unpublished")
+
+
 async def confirm(request: Request) -> Response:
     slug = _slug(request)
     async with database_of(request).transaction() as tx:
@@ -130,6 +141,8 @@ async def confirm(request: Request) -> Response:
 async def publish_again(request: Request) -> Response:
     """The one button of a promise that waits: try now, and say what came of it."""
     event, _ = await _own(request)
+    if event.is_draft:
+        raise Refused("A draft is published from its form.", name="Draft")
     async with database_of(request).transaction() as tx:
         await publications.try_again(tx, kind=publications.Kind.EVENT, subject_id=event.id)
     is_published = await publish_first(request, event)

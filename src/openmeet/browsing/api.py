@@ -88,7 +88,7 @@ class AttendeeList(msgspec.Struct, rename="camel"):
     attendees: list[AttendeeShown]
 
 
-MineName = Literal["going", "hosting", "waiting", "past"]
+MineName = Literal["going", "hosting", "drafts", "waiting", "past"]
 
 _CURSOR = Parameter("cursor", "Where the page before ended")
 _LIMIT = Parameter("limit", f"Events per page, 1 to {MAX_LIMIT}", shape=int)

@@ -120,6 +120,7 @@ def view_of(
         "is_host": is_host,
         "can_edit": (is_host or may_edit_any) and not event.is_read_only,
         "group": group,
+        "publish_at_words": _publish_at_words(event),
         "summary": f"{moments.start_words(event)} · {place_words(event)}. {summary_of(event.description)}".strip(),
         "tone": tone_of(event.slug),
         **_date(event),
@@ -174,6 +175,13 @@ def _join_from_words(event: Event, private: PrivateDetails) -> str:
     return f"{times.span(local, None)} {times.zone_words(local, event.time_zone)}"
 
 
+def _publish_at_words(event: Event) -> str:
+    if event.publish_at is None:
+        return ""
+    local = wall_time.local_of(event.publish_at, event.time_zone)
+    return f"{times.span(local, None)} {times.zone_words(local, event.time_zone)}"
+
+
 def about_of(event: Event) -> dict[str, object]:
     """What is said beside what, when and where, in words."""
     shown = event.picture
@@ -196,6 +204,8 @@ def _shown(link: Link) -> ShownLink:
 
 def _chips(event: Event, now: Instant) -> list[Chip]:
     found = []
+    if event.is_draft:
+        found.append(Chip("Draft", "warn"))
     if STATUS_WORDS[event.status]:
         found.append(Chip(STATUS_WORDS[event.status], "warn"))
     if event.is_over(now) and not event.is_cancelled:

@@ -116,7 +116,7 @@ def _card(event: Event, counts: Counts, mine: Attendance | None, sync: str) -> C
         month, day = times.month(starts), str(starts.day)
     return Card(
         slug=event.slug,
-        title=event.title,
+        title=event.title or "Untitled draft",
         time_tag=moments.tag_of_start(event, moments.clock_words(event)),
         zone_words=moments.zone_words(event),
         place=place_words(event),
@@ -124,7 +124,7 @@ def _card(event: Event, counts: Counts, mine: Attendance | None, sync: str) -> C
         tile_day=day,
         tone=tone_of(event.slug),
         is_cancelled=event.is_cancelled,
-        badge=STATUS_WORDS[event.status],
+        badge="Draft" if event.is_draft else STATUS_WORDS[event.status],
         going=counts.going,
         is_full=event.capacity is not None and counts.seats >= event.capacity,
         mine="" if mine is None else MINE_WORDS[mine.status],

@@ -42,6 +42,7 @@ _TABS = {
     Mine.GOING: "Going",
     Mine.HOSTING: "Hosting",
     Mine.WAITING: "Waiting",
+    Mine.DRAFTS: "Drafts",
     Mine.PAST: "Past",
 }
 
@@ -58,6 +59,12 @@ _EMPTY = {
         "text": "Events you make stand here, with who is coming.",
         "path": "/events/new",
         "action": "Make an event",
+    },
+    Mine.DRAFTS: {
+        "heading": "You have no drafts",
+        "text": "Events that you have begun and not published yet stand here.",
+        "path": "/events/new",
+        "action": "Begin one",
     },
     Mine.WAITING: {
         "heading": "You are on no waitlist",
@@ -222,6 +229,7 @@ async def _event_context(
     )
     public_url = request.app.state.settings.public_url
     context |= {
+        "may_unpublish": not event.is_draft and not await attendance.ids_of_event(reader, event.id),
         "address": linked_data.address_of(event, public_url),
         "public_url": public_url,
         "json_ld": linked_data.json_ld(event, names[event.author_id], public_url),

@@ -42,6 +42,7 @@ class Mine(StrEnum):
 
     GOING = "going"
     HOSTING = "hosting"
+    DRAFTS = "drafts"
     WAITING = "waiting"
     PAST = "past"
 
@@ -83,7 +84,9 @@ async def coming(reader: Reader, wanted: Wanted, after: Position | None, limit: 
 async def mine(reader: Reader, user_id: UserId, which: Mine, after: Position | None, limit: int) -> list[Event]:
     """One person's events. What is past is listed latest first, everything else soonest first, undated last."""
     clauses = [_belongs_to(which), *_SHOWN_AS_MINE]
-    values: dict[str, object] = {"user_id": user_id, "now": reader.now, "limit": limit}
+    values: dict[str, object] = {"user_id": user_id, "limit": limit}
+    if which is not Mine.DRAFTS:
+        values["now"] = reader.now
     key, down = f"coalesce(e.starts_at, {_UNDATED})", which is Mine.PAST
     if after is not None:
         clauses.append(f"({key}, e.id) {'<' if down else '>'} (cast(:after_start as bigint), :after_id)")
@@ -142,13 +145,15 @@ def _belongs_to(which: Mine) -> str:
     coming_up = "(e.over_at is null or e.over_at > :now)"
     match which:
         case Mine.HOSTING:
-            return f"{_HOSTING} and {coming_up}"
+            return f"{_HOSTING} and {coming_up} and e.is_draft = 0"
+        case Mine.DRAFTS:
+            return f"{_HOSTING} and e.is_draft = 1"
         case Mine.GOING:
             return f"{answered} and {coming_up}"
         case Mine.WAITING:
             return f"{waiting} and {coming_up}"
         case Mine.PAST:
-            return f"({_HOSTING} or {answered} or {waiting}) and e.over_at <= :now"
+            return f"({_HOSTING} or {answered} or {waiting}) and e.over_at <= :now and e.is_draft = 0"
         case _:
             assert_never(which)
 

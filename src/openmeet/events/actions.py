@@ -15,7 +15,7 @@ from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Conflict, NotFound, PreconditionFailed, Refused
 from openmeet.debts import publications
-from openmeet.events import queries, seeing
+from openmeet.events import draft_queries, queries, seeing
 from openmeet.events.differing import details_in, differing
 from openmeet.events.model import (
     NOWHERE,
@@ -28,6 +28,7 @@ from openmeet.events.model import (
     PlaceInSeries,
     Status,
 )
+from openmeet.events.rules import Submission
 from openmeet.events.saying import (
     blank_event,
     event_of_record,
@@ -36,6 +37,7 @@ from openmeet.events.saying import (
     with_details,
     with_record,
 )
+from openmeet.events.submissions import pack, values_of_event
 from openmeet.users.model import Caller, UserId
 
 # Long enough to sign up, find the mail, be interrupted and come back the next day.
@@ -63,6 +65,7 @@ async def create(
     submission_key: str | None = None,
     is_held: bool = False,
     group: GroupOfEvent | None = None,
+    is_draft: bool = False,
 ) -> Event:
     """A new event of the caller. The same ``submission_key`` again returns the event made the first time.
 
@@ -77,17 +80,22 @@ async def create(
         if earlier:
             return earlier
     new = blank_event(tx.now, details.title, caller.user_id)
-    event = replace(new, own_visibility=details.visibility, is_held=is_held, group=group)
+    held = is_held or is_draft
+    event = replace(new, own_visibility=details.visibility, is_draft=is_draft, is_held=held, group=group)
     event = with_details(event, details)
     submission = (submission_key, digest) if submission_key else None
-    is_new = await queries.insert(tx, event, search_text=search_text(event), submission=submission)
+    text = "" if is_draft else search_text(event)
+    is_new = await queries.insert(tx, event, search_text=text, submission=submission)
     if not is_new:
         # The same form sent twice at the same moment: the other request was first.
         earlier = await _made_before(tx, caller, submission_key or "", digest)
         if earlier is None:
             raise Conflict("This event is being made already. Try again.")
         return earlier
-    await _owe(tx, event)
+    if is_draft:
+        await draft_queries.put_fields(tx, event.id, pack(Submission(**values_of_event(event)), {}))
+    else:
+        await owe_look(tx, event)
     return event
 
 
@@ -105,7 +113,7 @@ async def create_date(
     if not await queries.insert(tx, event, search_text=search_text(event), submission=None):
         return None
     if owes_record:
-        await _owe(tx, event)
+        await owe_look(tx, event)
     return event.id
 
 
@@ -184,7 +192,7 @@ async def revise(
 
     Raises NotFound, Forbidden, Refused (a network copy), PreconditionFailed (edited since ``expected_revision``).
     """
-    before = await _lock_own(tx, caller, slug, expected_revision)
+    before = await lock_hosted(tx, caller, slug, expected_revision)
     after = with_details(before, details)
     if after == before:
         return before
@@ -200,7 +208,9 @@ async def cancel(
     tx: Transaction, caller: Caller, slug: EventSlug, reason: str, *, expected_revision: int | None = None
 ) -> Event:
     """Call the event off; it stays visible with the reason. Cancelling again changes the reason."""
-    before = await _lock_own(tx, caller, slug, expected_revision)
+    before = await lock_hosted(tx, caller, slug, expected_revision)
+    if before.is_draft:
+        raise Refused("Nobody knows of a draft: delete it instead.", name="Draft")
     if before.is_cancelled and before.status_reason == reason:
         return before
     if not before.is_cancelled:
@@ -210,7 +220,7 @@ async def cancel(
 
 async def reinstate(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_revision: int | None = None) -> Event:
     """Bring a cancelled event back as it was."""
-    before = await _lock_own(tx, caller, slug, expected_revision)
+    before = await lock_hosted(tx, caller, slug, expected_revision)
     if not before.is_cancelled:
         return before
     status = await queries.status_before(tx, before.id)
@@ -222,7 +232,7 @@ async def take_values(tx: Transaction, caller: Caller, slug: EventSlug, values: 
 
     Values that are there already make no revision. Raises as ``revise``, and Refused where the dates would not fit.
     """
-    before = await _lock_own(tx, caller, slug, None)
+    before = await lock_hosted(tx, caller, slug, None)
     own = {_OWN_NAMES.get(name, name): value for name, value in values.items() if name != "venues"}
     if "venues" in values:
         own["venue"] = values["venues"][0] if values["venues"] else NOWHERE
@@ -239,7 +249,7 @@ async def take_values(tx: Transaction, caller: Caller, slug: EventSlug, values: 
 
 async def delete(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_revision: int | None = None) -> Event:
     """Take the event away: its address says that it is gone, its record is taken back."""
-    return await _delete(tx, await _lock_own(tx, caller, slug, expected_revision))
+    return await _delete(tx, await lock_hosted(tx, caller, slug, expected_revision))
 
 
 async def _delete(tx: Transaction, before: Event) -> Event:
@@ -328,7 +338,8 @@ async def _made_before(reader: Reader, caller: Caller, submission_key: str, dige
     return event
 
 
-async def _lock_own(tx: Transaction, caller: Caller, slug: EventSlug, expected_revision: int | None) -> Event:
+async def lock_hosted(tx: Transaction, caller: Caller, slug: EventSlug, expected_revision: int | None) -> Event:
+    """The event, locked, if the caller may change it. Raises NotFound, Forbidden, Refused, PreconditionFailed."""
     event = await queries.lock_by_slug(tx, slug)
     if event is None or event.deleted_at is not None:
         raise NotFound("There is no such event.")
@@ -342,12 +353,16 @@ async def _lock_own(tx: Transaction, caller: Caller, slug: EventSlug, expected_r
 
 async def _save(tx: Transaction, after: Event) -> Event:
     saved = replace(after, revision=after.revision + 1, updated_at=tx.now)
-    await queries.update(tx, saved, search_text=search_text(saved))
-    await _owe(tx, saved)
+    await queries.update(tx, saved, search_text="" if saved.is_draft else search_text(saved))
+    if saved.is_draft:
+        await draft_queries.put_fields(tx, saved.id, pack(Submission(**values_of_event(saved)), {}))
+    else:
+        await owe_look(tx, saved)
     return saved
 
 
-async def _owe(tx: Transaction, event: Event) -> None:
+async def owe_look(tx: Transaction, event: Event) -> None:
+    """The author's repository is owed a look at this revision."""
     await publications.owe(
         tx, kind=publications.Kind.EVENT, subject_id=event.id, user_id=event.author_id, revision=event.revision
     )

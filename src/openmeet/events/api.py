@@ -1,5 +1,7 @@
 """Making an event by the API."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -29,28 +31,43 @@ IDEMPOTENCY_KEY = Parameter(
 
 async def create(request: Request) -> Response:
     caller = caller_of(request)
-    key = request.headers.get("idempotency-key")
-    if key is not None and not 1 <= len(key) <= MAX_KEY:
-        raise InvalidInput("Idempotency-Key", f"A key has 1 to {MAX_KEY} characters.")
+    key = key_of(request)
     wanted = await read_json(request, EventWanted)
     details = checked(wanted, request.app.state.clock.now())
     async with database_of(request).transaction() as tx:
         group = await group_for(tx, wanted.group, caller.user_id)
         is_held = await is_held_at_first(tx, caller.user_id, details, group)
-        event = await actions.create(tx, caller, details, submission_key=key, is_held=is_held, group=group)
-    if event.is_held and await publish_first(request, event):
+        event = await actions.create(
+            tx, caller, details, submission_key=key, is_held=is_held, group=group, is_draft=wanted.is_draft
+        )
+    if event.is_held and not event.is_draft and await publish_first(request, event):
         async with database_of(request).reader() as reader:
             event = await by_id(reader, event.id) or event
     shown = shown_to_host(event, request.app.state.settings.public_url)
     return json_response(shown, 201, {**etag_of(event.revision), "location": f"/api/events/{quote(event.slug)}"})
 
 
-def checked(wanted: EventWanted, now: Instant, before: Event | None = None) -> Details:
-    """``rules.check``, with problems under the names that the API uses; a start that is over must be meant."""
+def key_of(request: Request) -> str | None:
+    """The key that a client sends so that the same request makes one thing; InvalidInput for one that is none."""
+    key = request.headers.get("idempotency-key")
+    if key is not None and not 1 <= len(key) <= MAX_KEY:
+        raise InvalidInput("Idempotency-Key", f"A key has 1 to {MAX_KEY} characters.")
+    return key
+
+
+@contextmanager
+def in_api_names() -> Iterator[None]:
+    """Problems of a form under the names that the API uses."""
     try:
-        details = rules.check(wanted.submission(), before)
+        yield
     except InvalidForm as wrong:
         raise InvalidForm({API_FIELDS.get(name, name): why for name, why in wrong.problems.items()}) from None
+
+
+def checked(wanted: EventWanted, now: Instant, before: Event | None = None) -> Details:
+    """``rules.check``, with problems under the names that the API uses; a start that is over must be meant."""
+    with in_api_names():
+        details = rules.check(wanted.submission(), before)
     if not wanted.allow_past and rules.starts_in_the_past(details, before, now):
         raise InvalidForm({"starts_local": "This start is over. Send allowPast: true if that is right."})
     return details

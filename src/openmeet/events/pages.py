@@ -11,13 +11,13 @@ from starlette.routing import Route
 
 from groundwork.clock import SECOND
 from groundwork.errors import InvalidForm
-from openmeet.events import actions, queries, rules
+from openmeet.events import actions, copying, drafts, queries, rules
 from openmeet.events.grouping import group_for
 from openmeet.events.labels import LABELS
-from openmeet.events.model import MAX_KEY, Details, Event, Visibility
+from openmeet.events.model import MAX_KEY, Details, Event, EventSlug, Visibility
 from openmeet.events.publishing import CONSENT_PATH, PublishFirst, is_held_at_first
 from openmeet.events.repeating import repeating_of
-from openmeet.events.submissions import more_in, pack, submission_of, unpack, values_of
+from openmeet.events.submissions import more_in, pack, submission_of, unpack, values_of, values_of_event
 from openmeet.events.vocabulary import ACCESS_WORDS, CATEGORY_WORDS
 from openmeet.identities.actions import ask_once
 from openmeet.settings import Settings
@@ -27,7 +27,7 @@ from openmeet.site.forms import Typed, read_form, typed_again
 from openmeet.site.frame import go, page
 from openmeet.site.zones import ZONES
 from openmeet.tenants.edge import database_of
-from openmeet.users.edge import caller_or_none
+from openmeet.users.edge import caller_of, caller_or_none
 from openmeet.users.queries import by_id
 
 _DRAFT_COOKIE = "openmeet_draft"
@@ -51,6 +51,7 @@ def routes() -> list[Route]:
     return [
         Route("/events/new", show_new, methods=["GET"]),
         Route("/events/new", create, methods=["POST"]),
+        Route("/events/{slug}/duplicate", show_copy, methods=["GET"]),
     ]
 
 
@@ -84,6 +85,8 @@ async def create(request: Request) -> Response:
     submission = submission_of(typed)
     if typed.get("preview"):
         return new_page(request, Typed({**values_of(submission), **typed}))
+    if typed.get("save") == "draft" and caller_or_none(request) is not None:
+        return await _begin_draft(request, submission, typed)
     repeating = repeating_of(request)
     try:
         details = rules.check(submission)
@@ -102,6 +105,7 @@ async def create(request: Request) -> Response:
     draft_token = request.cookies.get(_DRAFT_COOKIE, "")
     async with database_of(request).transaction() as tx:
         group = await group_for(tx, typed.get("group", ""), caller.user_id)
+        details = await copying.with_what_nobody_types(tx, details, typed.get("copy_of", ""), caller)
         try:
             event = await actions.create(
                 tx,
@@ -160,8 +164,41 @@ async def publish_first(request: Request, event: Event) -> bool:
     return publish is not None and await publish(database_of(request), event.id)
 
 
+async def _begin_draft(request: Request, submission: rules.Submission, typed: Mapping[str, str]) -> Response:
+    """Keep what was typed as a draft of the caller's, right or wrong, and go on with it there."""
+    caller = caller_of(request)
+    token = request.cookies.get(_DRAFT_COOKIE, "")
+    async with database_of(request).transaction() as tx:
+        event = await drafts.begin(
+            tx,
+            caller,
+            submission,
+            kept_more(request, typed),
+            submission_key=typed.get("submission", "")[:MAX_KEY] or None,
+            group=await group_for(tx, typed.get("group", ""), caller.user_id),
+        )
+        if token:
+            await queries.drop_draft(tx, hash_token(token))
+    return _forget_draft(go(f"/events/{event.slug}/draft", said="draft_saved"))
+
+
+def kept_more(request: Request, typed: Mapping[str, str]) -> dict[str, str]:
+    """The fields of the form that a draft keeps beside the event's own."""
+    return {name: typed[name] for name in _repeating_fields(request) if name in typed}
+
+
+async def show_copy(request: Request) -> Response:
+    """The form for a new event that says what another one says, but for its dates."""
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        event = await copying.to_be_copied(reader, EventSlug(request.path_params["slug"]), caller)
+    values = values_of_event(event) | {"starts": "", "ends": ""}
+    values |= {"submission": secrets.token_urlsafe(16), "group": "", "copy_of": event.slug}
+    return form_page(request, Typed(values), event=None, notice=f"A copy of “{event.title}”. Say when it starts.")
+
+
 async def _keep_draft(request: Request, submission: rules.Submission, typed: Mapping[str, str]) -> Response:
-    more = {name: typed[name] for name in _repeating_fields(request) if name in typed}
+    more = kept_more(request, typed)
     token = request.cookies.get(_DRAFT_COOKIE) or secrets.token_urlsafe(32)
     async with database_of(request).transaction() as tx:
         await actions.keep_draft(tx, hash_token(token), pack(submission, more))
@@ -197,7 +234,8 @@ def form_page(
     series_path: str = "",
 ) -> Response:
     """The one form for events, new or edited. ``series_path``: a series is edited, at one of its dates."""
-    repeating = repeating_of(request) if event is None or series_path else None
+    is_new = event is None or event.is_draft
+    repeating = repeating_of(request) if is_new or series_path else None
     asked = repeating.asked(typed.values, request.app.state.clock.now()) if repeating else None
     context = {
         "typed": typed,
@@ -208,6 +246,8 @@ def form_page(
         "in_group": bool(event.group if event else typed.value("group")),
         "notice": notice,
         "was_draft": was_draft,
+        "is_new": is_new and not series_path,
+        "is_draft": event is not None and event.is_draft,
         "action": _action(event, series_path),
         "series_path": series_path,
         "repeats": asked,
@@ -221,4 +261,6 @@ def form_page(
 def _action(event: Event | None, series_path: str) -> str:
     if series_path:
         return f"{series_path}/edit"
-    return f"/events/{event.slug}/edit" if event else "/events/new"
+    if event is None:
+        return "/events/new"
+    return f"/events/{event.slug}/draft" if event.is_draft else f"/events/{event.slug}/edit"

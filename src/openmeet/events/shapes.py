@@ -34,7 +34,7 @@ class EventWanted(AboutWanted, kw_only=True, rename="camel", forbid_unknown_fiel
 
     ``startsLocal`` and ``endsLocal`` are wall-clock times ``YYYY-MM-DDTHH:MM[:SS]`` in ``timeZone``, an IANA name;
     a time that DST skips is refused, and so is a new start in the past without ``allowPast``. ``group``: the slug of the
-    group that a new event belongs to; it stays there.
+    group that a new event belongs to; it stays there. ``isDraft``: a new event is not published yet.
     """
 
     title: str
@@ -50,6 +50,7 @@ class EventWanted(AboutWanted, kw_only=True, rename="camel", forbid_unknown_fiel
     visibility: VisibilityName = "public"
     group: str = ""
     allow_past: bool = False
+    is_draft: bool = False
 
     def submission(self) -> Submission:
         """The same as a form would bring, so that one set of rules judges both."""
@@ -88,7 +89,8 @@ class EventShown(AboutShown, rename="camel", kw_only=True):
     """An event. ``startsAt`` is null while the date is to be announced.
 
     ``visibility`` is what the host chose (``ownVisibility``), narrowed by the event's group. ``onlineUrl`` is null where there is none
-    or the caller may not see it. ``isDraft``: nobody but the host sees it until the host's PDS has taken its record.
+    or the caller may not see it. ``isDraft``: nobody but its hosts sees it: they have not published it
+    (``publishesAt``: when the clock does), or the host's PDS has not taken its record yet (``awaitsRepository``).
     """
 
     slug: str
@@ -112,6 +114,8 @@ class EventShown(AboutShown, rename="camel", kw_only=True):
     host_id: str
     record_uri: str | None
     is_draft: bool
+    publishes_at: str | None
+    awaits_repository: bool
     revision: int
     created_at: str
     updated_at: str
@@ -151,6 +155,8 @@ def event_shown(event: Event, private: PrivateDetails, *, public_url: str) -> Ev
         host_id=event.author_id,
         record_uri=event.record_uri,
         is_draft=event.is_held,
+        publishes_at=None if event.publish_at is None else iso(event.publish_at),
+        awaits_repository=event.is_held and not event.is_draft,
         revision=event.revision,
         created_at=iso(event.created_at),
         updated_at=iso(event.updated_at),

@@ -71,6 +71,8 @@ async def decide(reader: Reader, owed: Publication) -> Decision:
             event = await event_queries.by_id(reader, EventId(owed.subject_id))
             if event is None or event.deleted_at is not None:
                 return Hold("The event was deleted.")
+            if event.is_draft:
+                return Hold("It is a draft.")
             if event.is_read_only:
                 return Leave("The event is kept elsewhere; nothing is written there.")
             if event.removed_at is not None:

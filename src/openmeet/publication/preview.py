@@ -17,7 +17,7 @@ from openmeet.users.model import UserId
 
 NEWEST_PUBLIC = f"""
     select id from events
-     where author_id = :user_id and {is_public("events")} and deleted_at is null and removed_at is null
+     where author_id = :user_id and {is_public("events")} and deleted_at is null and removed_at is null and is_draft = 0
      order by created_at desc, id desc limit 1
 """
 
@@ -25,7 +25,7 @@ NEWEST_PUBLIC = f"""
 # What `eligibility` lets through once they agree.
 COUNTS = f"""
     select (select count(*) from events
-             where author_id = :user_id and {is_public("events")} and is_read_only = 0
+             where author_id = :user_id and {is_public("events")} and is_read_only = 0 and is_draft = 0
                and deleted_at is null and removed_at is null) as events,
            (select count(*) from attendances a join events e on e.id = a.event_id
              where a.user_id = :user_id and a.status in :told and e.deleted_at is null and e.removed_at is null

@@ -50,6 +50,8 @@ TEXTS: Final = {
             "requestedAt",
             "joinedAt",
             "lastStartsAt",
+            "publishAt",
+            "publishesAt",
             "from",
             "fromDate",
         ],

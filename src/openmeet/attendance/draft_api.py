@@ -1,0 +1,167 @@
+"""Publishing a draft, now or by the clock, making an event a draft again, and copying one, as JSON."""
+
+from typing import ClassVar
+from urllib.parse import quote
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from at_protocol.failures import Malformed
+from at_protocol.syntax.datetime import parse_datetime
+from groundwork.clock import Instant
+from groundwork.database.transaction import Transaction
+from groundwork.errors import InvalidForm, NotFound
+from groundwork.http.json_bodies import json_response, read_json
+from openmeet.attendance.hosting_api import IF_MATCH
+from openmeet.attendance.unpublishing import unpublish
+from openmeet.events import actions, copying, draft_queries, drafts, rules, seeing
+from openmeet.events.api import IDEMPOTENCY_KEY, in_api_names, key_of
+from openmeet.events.grouping import group_of_copy
+from openmeet.events.model import Event, EventSlug
+from openmeet.events.pages import publish_first
+from openmeet.events.publishing import is_held_at_first
+from openmeet.events.queries import by_id, by_slug
+from openmeet.events.shapes import EventShown, shown_to_host
+from openmeet.events.submissions import unpack, values_of_event
+from openmeet.site.etags import etag_of, expected_revision
+from openmeet.site.operations import Operation
+from openmeet.tenants.edge import database_of
+from openmeet.users.edge import caller_of
+
+
+class Publication(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """When: at once without ``publishAt``, else at that instant, by the clock."""
+
+    publish_at: str | None = None
+
+
+class Copy(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """When the copy is: wall-clock times in the zone of the event. With ``isDraft`` it is not published yet."""
+
+    EXAMPLE: ClassVar[dict[str, object]] = {"startsLocal": "2027-03-09T18:00", "endsLocal": None, "isDraft": True}
+
+    starts_local: str
+    ends_local: str | None = None
+    is_draft: bool = False
+    allow_past: bool = False
+
+
+async def publish(request: Request) -> Response:
+    caller = caller_of(request)
+    at = _instant((await read_json(request, Publication)).publish_at)
+    async with database_of(request).transaction() as tx:
+        before = await _visible(tx, request)
+        typed = unpack(await draft_queries.fields(tx, before.id))
+        with in_api_names():
+            details = rules.check(typed, before) if before.is_draft else None
+        revision = expected_revision(request)
+        if details is None or at is None:
+            event = before
+            if details is not None:
+                event = await drafts.publish(tx, caller, before.slug, details, expected_revision=revision)
+            else:
+                await actions.lock_hosted(tx, caller, before.slug, revision)
+        else:
+            if at <= tx.now or at >= details.starts_at:
+                raise InvalidForm({"publishAt": "Choose a moment that lies ahead, and before the event starts."})
+            event = await drafts.keep(tx, caller, before.slug, typed, {}, publish_at=at, expected_revision=revision)
+    return await _answer(request, event)
+
+
+async def make_draft(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        event = await unpublish(tx, caller_of(request), _slug(request), expected_revision=expected_revision(request))
+    return await _answer(request, event)
+
+
+async def duplicate(request: Request) -> Response:
+    caller = caller_of(request)
+    key = key_of(request)
+    wanted = await read_json(request, Copy)
+    async with database_of(request).transaction() as tx:
+        event = await copying.to_be_copied(tx, _slug(request), caller)
+        typed = values_of_event(event) | {"starts": wanted.starts_local, "ends": wanted.ends_local or ""}
+        with in_api_names():
+            details = rules.check(rules.Submission(**typed))
+            if not wanted.allow_past and rules.starts_in_the_past(details, None, tx.now):
+                raise InvalidForm({"starts": "This start is over. Send allowPast: true if that is right."})
+        details = await copying.with_what_nobody_types(tx, details, event.slug, caller)
+        # Who may not make events in its group makes one of their own.
+        group = await group_of_copy(tx, event, caller.user_id)
+        is_held = await is_held_at_first(tx, caller.user_id, details, group)
+        made = await actions.create(
+            tx, caller, details, submission_key=key, is_held=is_held, group=group, is_draft=wanted.is_draft
+        )
+    return await _answer(request, made, status=201)
+
+
+def _instant(text: str | None) -> Instant | None:
+    if text is None:
+        return None
+    try:
+        return Instant(parse_datetime(text))
+    except Malformed:
+        raise InvalidForm({"publishAt": "Write an instant like 2027-03-02T17:00:00Z."}) from None
+
+
+def _slug(request: Request) -> EventSlug:
+    return EventSlug(request.path_params["slug"])
+
+
+async def _visible(tx: Transaction, request: Request) -> Event:
+    event = await by_slug(tx, _slug(request))
+    if (
+        event is None
+        or event.is_gone
+        or not await seeing.may_see(tx, event, caller_of(request).user_id, is_invited=False)
+    ):
+        raise NotFound("There is no such event.")
+    return event
+
+
+async def _answer(request: Request, event: Event, *, status: int = 200) -> Response:
+    if event.is_held and not event.is_draft and await publish_first(request, event):
+        async with database_of(request).reader() as reader:
+            event = await by_id(reader, event.id) or event
+    headers = etag_of(event.revision)
+    if status == 201:
+        headers = {**headers, "location": f"/api/events/{quote(event.slug)}"}
+    return json_response(shown_to_host(event, request.app.state.settings.public_url), status, headers)
+
+
+OPERATIONS = (
+    Operation(
+        "POST",
+        "/api/events/{slug}/publish",
+        "publishEvent",
+        "Publish a draft, now or by the clock; what is published stays so",
+        publish,
+        {200: EventShown},
+        Publication,
+        (IF_MATCH,),
+        failures=(403, 404, 412, 422),
+    ),
+    Operation(
+        "POST",
+        "/api/events/{slug}/unpublish",
+        "unpublishEvent",
+        "Make the event a draft again, while nobody has answered",
+        make_draft,
+        {200: EventShown},
+        None,
+        (IF_MATCH,),
+        failures=(403, 404, 412, 422),
+    ),
+    Operation(
+        "POST",
+        "/api/events/{slug}/duplicate",
+        "duplicateEvent",
+        "Make a new event that says the same, on another date and without answers",
+        duplicate,
+        {201: EventShown},
+        Copy,
+        (IDEMPOTENCY_KEY,),
+        failures=(403, 404, 422),
+    ),
+)

@@ -1,0 +1,225 @@
+"""Drafts: nothing typed is lost, nobody else sees them, and they become events by hand or by the clock."""
+
+import pytest
+
+from groundwork.clock import HOUR
+from groundwork.database.transaction import CheckViolated
+from groundwork.errors import Forbidden, NotFound, Refused
+from openmeet.attendance import actions as attendance
+from openmeet.attendance.model import Reply
+from openmeet.attendance.unpublishing import unpublish
+from openmeet.debts import publications
+from openmeet.events import actions, drafts, queries
+from openmeet.events.rules import Submission
+from tests.openmeet.site_under_test import api_session, details, event_by, inputs_of, person, sign_up, site_on
+
+TYPED = {
+    "title": "Board games",
+    "starts": "2026-07-04T18:00",
+    "time_zone": "Europe/Berlin",
+    "mode": "in_person",
+    "visibility": "public",
+    "online_url_audience": "attendees",
+}
+FULL = Submission(title="Board games", starts="2026-07-04T18:00", time_zone="Europe/Berlin")
+
+
+@pytest.fixture
+async def db(make_database):
+    return await make_database("openmeet")
+
+
+@pytest.fixture
+async def site(make_sqlite, clock):
+    return site_on(await make_sqlite("openmeet"), clock)
+
+
+@pytest.fixture
+async def browser(site):
+    async with site.browser() as client:
+        await sign_up(client, "ana@example.org", "Ana")
+        yield client
+
+
+async def standing_of(reader, event):
+    return (await publications.states(reader, publications.Kind.EVENT, [event.id]))[event.id]
+
+
+async def test_half_an_event_is_a_draft_and_comes_back_as_it_was_typed(browser):
+    """Even what is wrong is kept, and the page says nothing of it until it is published."""
+    form = inputs_of((await browser.get("/events/new")).text)
+    saved = await browser.post(
+        "/events/new", data=form | {"title": "", "starts": "soon", "capacity": "many", "save": "draft"}
+    )
+    assert saved.status_code == 303
+    page = (await browser.get(saved.headers["location"])).text
+    assert inputs_of(page)["starts"] == "soon"
+    assert inputs_of(page)["capacity"] == "many"
+    assert "Error" not in page
+    refused = await browser.post(saved.headers["location"], data=inputs_of(page) | {"time_zone": "UTC"})
+    assert refused.status_code == 400
+    assert "Give the event a title." in refused.text
+    listed = (await browser.get("/my/events?which=drafts")).text
+    assert "Untitled draft" in listed
+
+
+async def test_a_draft_is_published_from_its_form(browser, site):
+    form = inputs_of((await browser.get("/events/new")).text)
+    saved = await browser.post("/events/new", data=form | TYPED | {"save": "draft"})
+    path = saved.headers["location"]
+    async with site.browser() as stranger:
+        hidden = await stranger.get(path.removesuffix("/draft"))
+        assert hidden.status_code == 404
+        assert "Board games" not in (await stranger.get("/")).text
+    made = await browser.post(path, data=inputs_of((await browser.get(path)).text) | TYPED | {"title": "Chess"})
+    assert made.headers["location"] == path.removesuffix("/draft")
+    async with site.browser() as stranger:
+        assert "Chess" in (await stranger.get("/")).text
+    again = await browser.get(path)
+    assert again.headers["location"].endswith("/edit")
+
+
+async def test_a_draft_owes_no_record_and_a_published_one_does(db):
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        draft = await drafts.begin(tx, ana, FULL, {})
+        before = await standing_of(tx, draft)
+        kept = await drafts.keep(tx, ana, draft.slug, FULL, {})
+        event = await drafts.publish(tx, ana, draft.slug, details())
+        after = await standing_of(tx, draft)
+        shown = await queries.by_slug(tx, draft.slug)
+    assert before.revision == 0 or before.state is publications.State.WITHHELD
+    assert (kept.is_draft, kept.is_held, kept.revision) == (True, True, 2)
+    assert (after.state, after.revision) == (publications.State.DUE, event.revision)
+    assert (shown.is_draft, shown.is_held, shown.title) == (False, False, "Board games")
+
+
+async def test_nothing_but_publishing_shows_a_draft(db):
+    """What lets held events go, in any room, leaves drafts where they are; the row itself refuses the rest."""
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        draft = await drafts.begin(tx, ana, FULL, {})
+        await actions.release(tx, draft.id)
+        await actions.note_record(tx, draft.id, uri="at://did:plc:a/c/r", cid="bafy", did="did:plc:a")
+        found = await queries.by_id(tx, draft.id)
+    assert (found.is_draft, found.is_held) == (True, True)
+    with pytest.raises(CheckViolated):
+        async with db.transaction() as tx:
+            await tx.execute("update events set is_held = 0 where id = :id", id=draft.id)
+
+
+async def test_others_neither_see_nor_publish_it(db):
+    async with db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        draft = await drafts.begin(tx, ana, FULL, {})
+        with pytest.raises(NotFound):
+            await drafts.publish(tx, ben, draft.slug, details())
+        with pytest.raises(NotFound):
+            await attendance.answer(tx, ben, draft.slug, Reply.GOING)
+        event = await event_by(tx, ana)
+        with pytest.raises(Forbidden):
+            await drafts.keep(tx, ben, event.slug, FULL, {})
+        with pytest.raises(Refused, match="published already"):
+            await drafts.keep(tx, ana, event.slug, FULL, {})
+
+
+async def test_the_clock_publishes_it_at_its_time_and_once(db, clock):
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        draft = await drafts.begin(tx, ana, FULL, {})
+        await drafts.keep(tx, ana, draft.slug, FULL, {}, publish_at=tx.now + HOUR)
+    assert await drafts.publish_due(db) == 0
+    clock.turn(HOUR)
+    assert [await drafts.publish_due(db), await drafts.publish_due(db)] == [1, 0]
+    async with db.reader() as reader:
+        event = await queries.by_id(reader, draft.id)
+        standing = await standing_of(reader, draft)
+    assert (event.is_draft, event.publish_at, event.title) == (False, None, "Board games")
+    assert standing.state is publications.State.DUE
+
+
+async def test_what_is_over_by_then_stays_a_draft_and_says_why(browser, site, clock):
+    form = inputs_of((await browser.get("/events/new")).text)
+    saved = await browser.post("/events/new", data=form | TYPED | {"save": "draft"})
+    path = saved.headers["location"]
+    later = inputs_of((await browser.get(path)).text) | TYPED | {"save": "later", "publish_at": "2026-07-04T17:00"}
+    scheduled = await browser.post(path, data=later)
+    assert scheduled.headers["location"] == path.removesuffix("/draft")
+    assert (
+        "It is published by itself on Saturday 4 July 2026, 17:00"
+        in (await browser.get(scheduled.headers["location"])).text
+    )
+    clock.turn(2 * 366 * 24 * HOUR)
+    await sign_up(browser, "ana@example.org", "Ana")
+    assert await drafts.publish_due(site.db) == 0
+    assert "It was not published by itself. Its start is over." in (await browser.get(path)).text
+
+
+@pytest.mark.parametrize("moment", ["", "yesterday", "2020-01-01T10:00", "2026-07-04T18:00"])
+async def test_a_time_to_publish_lies_between_now_and_the_start(browser, moment):
+    form = inputs_of((await browser.get("/events/new")).text)
+    saved = await browser.post("/events/new", data=form | TYPED | {"save": "draft"})
+    page = inputs_of((await browser.get(saved.headers["location"])).text)
+    answer = await browser.post(saved.headers["location"], data=page | TYPED | {"save": "later", "publish_at": moment})
+    assert answer.status_code == 400
+    assert 'id="publish_at-problem"' in answer.text
+
+
+async def test_an_event_is_a_draft_again_only_while_nobody_has_answered(db):
+    async with db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        event = await event_by(tx, ana)
+        draft = await unpublish(tx, ana, event.slug)
+        again = await drafts.publish(tx, ana, draft.slug, details())
+        await attendance.answer(tx, ben, event.slug, Reply.INTERESTED)
+        with pytest.raises(Refused, match="answered"):
+            await unpublish(tx, ana, event.slug)
+    assert (draft.is_draft, draft.slug) == (True, event.slug)
+    assert (again.is_draft, again.title, again.revision) == (False, event.title, 3)
+
+
+async def test_a_copy_says_everything_but_the_dates(browser):
+    """Also what is for some people only; it is an event of its own, with an address of its own."""
+    form = inputs_of((await browser.get("/events/new")).text)
+    made = await browser.post("/events/new", data=form | TYPED | {"door_note": "Ring twice", "tags": "chess"})
+    page = (await browser.get(f"{made.headers['location']}/duplicate")).text
+    asked = inputs_of(page)
+    assert (asked["title"], asked["starts"], asked["tags"]) == ("Board games", "", "chess")
+    assert "Ring twice" in page
+    copied = await browser.post("/events/new", data=asked | TYPED | {"starts": "2026-08-01T18:00"})
+    assert copied.status_code == 303
+    assert copied.headers["location"] != made.headers["location"]
+
+
+async def test_a_stranger_copies_nothing(site, browser):
+    form = inputs_of((await browser.get("/events/new")).text)
+    made = await browser.post("/events/new", data=form | TYPED)
+    async with site.browser() as stranger:
+        await sign_up(stranger, "ben@example.org", "Ben")
+        assert (await stranger.get(f"{made.headers['location']}/duplicate")).status_code == 403
+
+
+async def test_the_whole_life_of_a_draft_by_the_api(site):
+    async with site.browser() as client:
+        headers = await api_session(client, "ana@example.org", "Ana")
+        wanted = {"title": "Chess", "startsLocal": "2026-07-04T18:00", "timeZone": "Europe/Berlin", "isDraft": True}
+        made = await client.post("/api/events", json=wanted, headers=headers)
+        assert (made.status_code, made.json()["isDraft"], made.json()["awaitsRepository"]) == (201, True, False)
+        path = made.headers["location"]
+        assert (await client.get(path)).status_code == 404
+        mine = (await client.get("/api/my/events?which=drafts", headers=headers)).json()
+        assert [one["title"] for one in mine["events"]] == ["Chess"]
+        later = await client.post(f"{path}/publish", json={"publishAt": "2026-07-04T10:00:00Z"}, headers=headers)
+        assert later.json()["publishesAt"] == "2026-07-04T10:00:00Z"
+        too_late = await client.post(f"{path}/publish", json={"publishAt": "2026-07-04T20:00:00Z"}, headers=headers)
+        assert (too_late.status_code, list(too_late.json()["fields"])) == (400, ["publishAt"])
+        old = await client.post(f"{path}/publish", json={}, headers=headers | {"if-match": '"1"'})
+        assert old.status_code == 412
+        shown = await client.post(f"{path}/publish", json={}, headers=headers)
+        assert (shown.json()["isDraft"], shown.json()["publishesAt"]) == (False, None)
+        assert (await client.get(path)).status_code == 200
+        copy = await client.post(f"{path}/duplicate", json={"startsLocal": "2026-08-01T18:00"}, headers=headers)
+        assert (copy.status_code, copy.json()["startsAt"]) == (201, "2026-08-01T16:00:00Z")
+        back = await client.post(f"{path}/unpublish", headers=headers)
+        assert back.json()["isDraft"]
+        assert (await client.get(path)).status_code == 404
