@@ -37,6 +37,7 @@ from openmeet.series import api as series_api
 from openmeet.series import edit_pages as series_edit_pages
 from openmeet.series import hosting_api as series_hosting_api
 from openmeet.series import pages as series_pages
+from openmeet.series import people_api as series_people_api
 from openmeet.series.making import REPEATING
 from openmeet.settings import Settings
 from openmeet.sign_in import api as sign_in_api
@@ -142,6 +143,7 @@ def operations() -> list[Operation]:
         *attendance_api.OPERATIONS,
         *series_api.OPERATIONS,
         *series_hosting_api.OPERATIONS,
+        *series_people_api.OPERATIONS,
         *groups_api.OPERATIONS,
         *members_api.OPERATIONS,
         *merged_api.OPERATIONS,

@@ -16,7 +16,7 @@ from openmeet.events import tasks as events
 from openmeet.ingestion.tasks import reconcile
 from openmeet.notifications import tasks as notifications
 from openmeet.records import seen
-from openmeet.series.storing import roll_windows
+from openmeet.series import tasks as series
 from openmeet.sign_in import tasks as sign_in
 from programs.platform import Platform
 from programs.worker import worker_role
@@ -42,7 +42,9 @@ CHORES: dict[str, Chore] = {
     "sent_mails": Chore(3600, lambda platform: notifications.forget_sent_mails(platform.db)),
     "expired_parked_answers": Chore(3600, lambda platform: _expire_parked(platform.db)),
     "unread_repositories": Chore(3600, lambda platform: reconcile(platform.db)),
-    "series_windows": Chore(600, lambda platform: roll_windows(platform.db, platform.clock.now())),
+    "series_windows": Chore(600, lambda platform: series.roll_windows(platform.db, platform.clock.now())),
+    "completed_dates": Chore(300, lambda platform: series.complete_dates(platform.db)),
+    "expired_undos": Chore(600, lambda platform: series.forget_undos(platform.db)),
     "paid_debts": Chore(3600, lambda platform: _forget_paid(platform.db)),
 }
 

@@ -18,7 +18,7 @@ from openmeet.notifications.links import Link, Purpose, token_for
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
 from openmeet.series import actions as series
-from openmeet.series import attending
+from openmeet.series import attending, calling_off
 from openmeet.series.model import SeriesSlug, Template, Timing
 from openmeet.sign_in import actions as sign_in
 from openmeet.sign_in.model import SessionKind
@@ -99,7 +99,7 @@ async def series_by(tx: Transaction, host: Caller, guest: Caller) -> SeriesSlug:
     made = await series.create(tx, host, Template(LONG, "Bring a stand.", capacity=12), timing)
     await attending.answer_all(tx, guest, made.slug, Reply.GOING)
     locked = await series.lock_own(tx, host, made.slug)
-    await series.cancel_dates(tx, locked, ["2026-03-10T19:00:00"], "The hall is closed.")
+    await calling_off.cancel_dates(tx, locked, ["2026-03-10T19:00:00"], "The hall is closed.")
     return made.slug
 
 

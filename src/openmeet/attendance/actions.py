@@ -1,6 +1,6 @@
 """Answering, withdrawing, moving up. Every function that counts seats holds the lock on the event's row."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from groundwork.clock import Instant
@@ -21,6 +21,7 @@ from openmeet.events.queries import by_id as event_by_id
 from openmeet.events.queries import lock_by_slug, lock_for_update
 from openmeet.events.seeing import may_see
 from openmeet.notifications import actions as notifications
+from openmeet.notifications.actions import Telling
 from openmeet.notifications.model import NOTHING_MORE, Kind, Particulars, When
 from openmeet.users.model import Caller, UserId, UserKind
 from openmeet.users.queries import by_id as user_by_id
@@ -38,11 +39,14 @@ CONCERNED = (
 )
 
 
-async def answer(tx: Transaction, caller: Caller, slug: EventSlug, reply: Reply) -> Attendance:
+async def answer(
+    tx: Transaction, caller: Caller, slug: EventSlug, reply: Reply, *, tells_host: bool = True
+) -> Attendance:
     """Record the caller's reply; the host hears of it, the caller's repository is owed a record.
 
-    A full event puts the caller at the end of the waitlist. The same reply again changes nothing. Raises NotFound (no
-    such event, or not theirs to see) and Refused (cancelled, over, removed).
+    A full event puts the caller at the end of the waitlist. The same reply again changes nothing. ``tells_host`` False: the
+    host knows, because it was given long ago. Raises NotFound (no such event, or not theirs to see) and Refused (cancelled,
+    over, removed).
     """
     event = await lock_by_slug(tx, slug)
     mine = None if event is None else await queries.find(tx, event.id, caller.user_id)
@@ -56,7 +60,7 @@ async def answer(tx: Transaction, caller: Caller, slug: EventSlug, reply: Reply)
         return mine
     saved = await _put(tx, event, caller.user_id, mine, status, source=Source.HERE, answered_at=tx.now)
     await _owe(tx, saved)
-    if event.author_id != caller.user_id:
+    if tells_host and event.author_id != caller.user_id:
         await _tell_host(tx, event, saved)
     await _fill_seats(tx, event)
     return saved
@@ -195,24 +199,40 @@ async def event_changed(tx: Transaction, event: Event, kind: Kind, *, before: Ev
     await _fill_seats(tx, event)
 
 
-async def dates_changed(tx: Transaction, changed: Sequence[tuple[Event | None, Event]], kind: Kind) -> int:
-    """Several dates of one series changed at once: everybody concerned is told once, of their earliest; how many were.
+async def dates_changed(
+    tx: Transaction,
+    changed: Sequence[tuple[Event | None, Event]],
+    kind: Kind,
+    *,
+    also: Collection[UserId] = (),
+    tells: bool = True,
+) -> frozenset[UserId]:
+    """Several dates of one series changed at once: everybody concerned is told once, of their earliest; who was.
 
-    ``changed`` are pairs of before and after; seats that this made free are given.
+    ``changed`` are pairs of before and after, whose rows are locked; seats that this made free are given. ``also``: others who
+    hear of it, of the earliest date. ``tells`` False: the host chose to stay silent.
     """
     events = {after.id: (before, after) for before, after in changed}
     about: dict[UserId, EventId] = {}
-    for user_id, event_id in await queries.people_of_dates(tx, list(events), CONCERNED):
-        if user_id != events[event_id][1].author_id:
+    if tells and events:
+        for user_id, event_id in await queries.people_of_dates(tx, list(events), CONCERNED):
             about.setdefault(user_id, event_id)
-    for event_id, (before, after) in events.items():
-        told = [user_id for user_id, its in about.items() if its == event_id]
-        await notifications.tell(
-            tx, told, kind, event_id, after.revision, _move(before, after), starts_at=_earlier_start(before, after)
-        )
+        earliest = min((after for _, after in events.values()), key=lambda one: (one.starts_at or 0, one.id))
+        for user_id in also:
+            about.setdefault(user_id, earliest.id)
+    people: dict[EventId, list[UserId]] = {}
+    for user_id, event_id in about.items():
+        if user_id != events[event_id][1].author_id:
+            people.setdefault(event_id, []).append(user_id)
+    await notifications.tell_each(tx, kind, [_telling(told, *events[event_id]) for event_id, told in people.items()])
+    for before, after in events.values():
         if before is None or before.capacity != after.capacity or before.status is not after.status:
             await _fill_seats(tx, after)
-    return len(about)
+    return frozenset(user_id for told in people.values() for user_id in told)
+
+
+def _telling(told: Sequence[UserId], before: Event | None, after: Event) -> Telling:
+    return Telling(told, after.id, after.revision, _move(before, after), _earlier_start(before, after))
 
 
 async def decide_records_anew(tx: Transaction, event_id: EventId) -> None:

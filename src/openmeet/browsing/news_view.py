@@ -64,6 +64,13 @@ def _words(one: Notification, event: Event, names: Mapping[UserId, str]) -> tupl
             return f"{name or 'Somebody'} {_ANSWERS.get(about.answer, 'answered')} ", "."
         case Kind.REMINDER:
             return "Coming up: ", f", {_start(event)}." if event.starts_at else "."
+        case Kind.SERIES_PAUSED:
+            return "The series of ", f" is paused{': ' + about.said if about.said else '.'}"
+        case Kind.SERIES_RESUMED:
+            return "The series of ", " goes on."
+        case Kind.SERIES_OFFERED:
+            name = names.get(about.person_id) if about.person_id else None
+            return f"{name or 'Somebody'} would like to hand over to you the series of ", "."
         case Kind.NEW_DATE:
             more = f" and {about.more} more" if about.more else ""
             return "New in a series that you follow: ", f"{', ' + _moment(about.starts) if about.starts else ''}{more}."

@@ -14,7 +14,7 @@ from openmeet.browsing.listing import tone_of
 from openmeet.browsing.names import shown_names
 from openmeet.recurrence.pattern import parse_date
 from openmeet.recurrence.wall_time import instant_of
-from openmeet.series import actions, agenda, queries
+from openmeet.series import actions, agenda, following, queries
 from openmeet.series.dates import checked_name
 from openmeet.series.model import Series, SeriesSlug
 from openmeet.site import times
@@ -48,7 +48,7 @@ async def show_series(request: Request) -> Response:
             end = Instant(start + _AS_LONG_AS_ANYTHING)
             lines = await agenda.between(reader, series, viewer, start, end, limit=SHOWN + 1)
         past = await agenda.past(reader, series, viewer, limit=PAST_SHOWN)
-        following = None if viewer is None else await queries.following(reader, series.id, viewer)
+        follows = None if viewer is None else await following.following(reader, series.id, viewer)
         names = await shown_names(reader, [series.owner_id])
         origin = None if series.split_from is None else await queries.by_id(reader, series.split_from)
         behind = await queries.split_off(reader, series.id)
@@ -70,7 +70,7 @@ async def show_series(request: Request) -> Response:
         "soonest_path": series_view.address_of(series, soonest) if soonest else "",
         "is_going": mine is AttendanceStatus.ATTENDING,
         "going": Reply.GOING.value,
-        "following": following,
+        "following": follows,
         "origin": None if origin is None or origin.deleted_at is not None else origin,
         "behind": behind,
     }

@@ -240,6 +240,18 @@ async def owe(
     )
 
 
+async def owe_many(tx: Transaction, *, kind: Kind, owed: Sequence[tuple[str, str, int]]) -> None:
+    """``owe`` for many: (subject, whose repository, revision)."""
+    tx.after_commit(ring)
+    await tx.execute_many(
+        OWE,
+        [
+            {"kind": kind, "subject_id": subject_id, "user_id": user_id, "revision": revision, "now": tx.now}
+            for subject_id, user_id, revision in owed
+        ],
+    )
+
+
 async def owe_retraction(
     tx: Transaction, *, kind: Kind, subject_id: str, user_id: str, revision: int, record: tuple[str, str] | None = None
 ) -> None:

@@ -99,24 +99,6 @@ async def create(
     return event
 
 
-async def create_date(
-    tx: Transaction, author_id: UserId, details: Details, place: PlaceInSeries, *, owes_record: bool
-) -> EventId | None:
-    """Store a date of a series as an event; None where it is stored already."""
-    event = replace(
-        blank_event(tx.now, details.title, author_id),
-        own_visibility=details.visibility,
-        place_in_series=place,
-        owes_record=owes_record,
-    )
-    event = with_details(event, details)
-    if not await queries.insert(tx, event, search_text=search_text(event), submission=None):
-        return None
-    if owes_record:
-        await owe_look(tx, event)
-    return event.id
-
-
 async def bring_in(
     tx: Transaction,
     author_id: UserId,
@@ -144,45 +126,6 @@ async def bring_in(
     event = replace(event, owes_record=place is None and not event.is_over(tx.now))
     is_new = await queries.insert(tx, event, search_text=search_text(event), submission=None)
     return event if is_new else None
-
-
-async def revise_date(tx: Transaction, event: Event, details: Details, overridden: tuple[str, ...]) -> Event:
-    """Make a locked date of a series say this, and differ on purpose in these fields; unchanged ones make no revision."""
-    assert event.place_in_series is not None  # noqa: S101  # a date of a series
-    after = replace(with_details(event, details), place_in_series=replace(event.place_in_series, overridden=overridden))
-    return event if after == event else await _save(tx, after)
-
-
-async def call_date_off(tx: Transaction, event: Event, reason: str) -> Event:
-    """``cancel`` for a locked date of a series that the caller may change."""
-    if event.is_cancelled and event.status_reason == reason:
-        return event
-    if not event.is_cancelled:
-        await queries.set_status_before(tx, event.id, event.status)
-    return await _save(tx, replace(event, status=Status.CANCELLED, status_reason=reason))
-
-
-async def bring_date_back(tx: Transaction, event: Event) -> Event:
-    """``reinstate`` for a locked date of a series that the caller may change."""
-    if not event.is_cancelled:
-        return event
-    return await _save(tx, replace(event, status=await queries.status_before(tx, event.id), status_reason=""))
-
-
-async def remove_date(tx: Transaction, event: Event) -> Event:
-    """``delete`` for a locked date of a series that the caller may change."""
-    return await _delete(tx, event)
-
-
-async def leave_series(tx: Transaction, event: Event) -> None:
-    """The event stays, as one of its own."""
-    await _save(tx, replace(event, place_in_series=None, owes_record=True))
-
-
-async def let_owe_record(tx: Transaction, event: Event, *, owes_record: bool) -> None:
-    """Whether a date of a series is published, as its series' policy has it now."""
-    if event.owes_record is not owes_record:
-        await _save(tx, replace(event, owes_record=owes_record))
 
 
 async def revise(
@@ -249,10 +192,11 @@ async def take_values(tx: Transaction, caller: Caller, slug: EventSlug, values: 
 
 async def delete(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_revision: int | None = None) -> Event:
     """Take the event away: its address says that it is gone, its record is taken back."""
-    return await _delete(tx, await lock_hosted(tx, caller, slug, expected_revision))
+    return await take_away(tx, await lock_hosted(tx, caller, slug, expected_revision))
 
 
-async def _delete(tx: Transaction, before: Event) -> Event:
+async def take_away(tx: Transaction, before: Event) -> Event:
+    """``delete`` for a locked event that the caller may change."""
     after = replace(before, deleted_at=tx.now, revision=before.revision + 1, updated_at=tx.now)
     await queries.update(tx, after, search_text="")
     await publications.owe_retraction(

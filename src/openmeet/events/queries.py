@@ -1,6 +1,6 @@
 """All SQL of events and drafts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -198,6 +198,23 @@ async def lock_for_update(tx: Transaction, event_id: EventId) -> Event | None:
     return event_of(row) if row else None
 
 
+async def lock_dates(tx: Transaction, series_id: str) -> list[Event]:
+    """Every stored date of a series whose row is locked, locked too, in the order of their ids; deleted ones are among them."""
+    rows = await tx.fetch(
+        f"update events set id = id where id in (select id from events where series_id = :series_id order by id)"
+        f" returning {COLUMNS}",
+        series_id=series_id,
+    )
+    return sorted(map(event_of, rows), key=lambda event: event.id)
+
+
+async def lock_series_of(tx: Transaction, slug: EventSlug) -> None:
+    """Lock the series that an event is a date of, if it is one: before the event, as everybody does who locks both."""
+    await tx.execute(
+        "update event_series set id = id where id = (select series_id from events where slug = :slug)", slug=slug
+    )
+
+
 async def lock_by_slug(tx: Transaction, slug: EventSlug) -> Event | None:
     """``lock_for_update``, found by its address."""
     row = await tx.fetch_one(f"update events set id = id where slug = :slug returning {COLUMNS}", slug=slug)
@@ -208,6 +225,14 @@ async def status_before(reader: Reader, event_id: EventId) -> Status:
     """The status to go back to when a cancelled event is reinstated."""
     row = await reader.fetch_one("select status_before from events where id = :id", id=event_id)
     return Status(row["status_before"]) if row and row["status_before"] else Status.SCHEDULED
+
+
+async def statuses_before(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventId, Status]:
+    """``status_before`` of several events."""
+    if not event_ids:
+        return {}
+    rows = await reader.fetch("select id, status_before from events where id in :ids order by id", ids=list(event_ids))
+    return {EventId(row["id"]): Status(row["status_before"] or Status.SCHEDULED) for row in rows}
 
 
 async def insert(tx: Transaction, event: Event, *, search_text: str, submission: tuple[str, bytes] | None) -> bool:
@@ -224,19 +249,47 @@ async def insert(tx: Transaction, event: Event, *, search_text: str, submission:
     return made == 1
 
 
+async def insert_dates(tx: Transaction, events: Sequence[tuple[Event, str]]) -> None:
+    """New rows for dates of a series, each with its search text; UniqueViolated where one is stored already."""
+    if not events:
+        return
+    rows = [
+        {**_values(event, search_text), "submission_key": None, "submission_digest": None}
+        for event, search_text in events
+    ]
+    names = ", ".join(rows[0])
+    marks = ", ".join(f":{name}" for name in rows[0])
+    await tx.execute_many(f"insert into events ({names}) values ({marks})", rows)
+
+
 async def update(tx: Transaction, event: Event, *, search_text: str) -> None:
     """Write every column of a row that the caller has locked, except its identity."""
-    values = _values(event, search_text)
-    fixed = {"id", "slug", "author_id", "origin", "created_at", "status_before"}
-    sets = ", ".join(f"{name} = :{name}" for name in values if name not in fixed)
-    await tx.execute(
-        f"update events set {sets} where id = :id",
-        **{name: values[name] for name in values if name not in fixed or name == "id"},
-    )
+    await update_many(tx, [(event, search_text)])
+
+
+async def update_many(tx: Transaction, events: Sequence[tuple[Event, str]]) -> None:
+    """``update`` for several events, each with its search text."""
+    if not events:
+        return
+    fixed = {"slug", "author_id", "origin", "created_at", "status_before"}
+    rows = [
+        {name: value for name, value in _values(event, search_text).items() if name not in fixed}
+        for event, search_text in events
+    ]
+    sets = ", ".join(f"{name} = :{name}" for name in rows[0] if name != "id")
+    await tx.execute_many(f"update events set {sets} where id = :id", rows)
 
 
 async def set_status_before(tx: Transaction, event_id: EventId, status: Status) -> None:
-    await tx.execute("update events set status_before = :status where id = :id", status=status.value, id=event_id)
+    await set_statuses_before(tx, [(event_id, status)])
+
+
+async def set_statuses_before(tx: Transaction, statuses: Sequence[tuple[EventId, Status]]) -> None:
+    """Note what these events go back to when they are reinstated: each is being cancelled, by itself as far as is known here."""
+    await tx.execute_many(
+        "update events set status_before = :status, is_cancelled_with_series = 0 where id = :id",
+        [{"status": status.value, "id": event_id} for event_id, status in statuses],
+    )
 
 
 async def set_record(tx: Transaction, event_id: EventId, uri: str, cid: str, did: str) -> None:
@@ -266,6 +319,22 @@ async def erase_from(tx: Transaction, did: str) -> None:
 async def release(tx: Transaction, event_id: EventId) -> None:
     """Show a held event; a draft stays one, whatever its author's repository says."""
     await tx.execute("update events set is_held = 0 where id = :id and is_held = 1 and is_draft = 0", id=event_id)
+
+
+async def without_record(reader: Reader, events: Sequence[Event]) -> list[Event]:
+    """Those of these events that stand in nobody's repository and are not on their way to one."""
+    if not events:
+        return []
+    rows = await reader.fetch(
+        "select subject_id from publications where kind = 'event' and uri is not null and subject_id in :ids",
+        ids=[event.id for event in events],
+    )
+    sent = {row["subject_id"] for row in rows}
+    return [event for event in events if event.record_uri is None and event.id not in sent]
+
+
+async def set_author(tx: Transaction, event_id: EventId, author_id: UserId) -> None:
+    await tx.execute("update events set author_id = :author_id where id = :id", author_id=author_id, id=event_id)
 
 
 async def ids_in_group(reader: Reader, group_id: GroupId) -> list[EventId]:

@@ -144,7 +144,7 @@ class _Bringer:
             owner = self._people[part.old.user_id or 0]
             made = await series.insert(tx, owner, part.template, part.timing, Policy.NONE)
             if part.is_cancelled:
-                made = await series.save(tx, replace(made, status=SeriesStatus.CANCELLED))
+                made = await series_queries.save(tx, replace(made, status=SeriesStatus.CANCELLED))
             await brought_series.note(
                 tx,
                 made.id,

@@ -34,7 +34,13 @@ _MOST_EVENTS = 50
 _IN_CALENDAR = frozenset({*SEATED, AttendanceStatus.INTERESTED, AttendanceStatus.WAITLISTED, AttendanceStatus.PENDING})
 
 # What changes a calendar, or is why somebody would put the event there.
-_FOR_CALENDARS = frozenset(Kind) - {Kind.NEW_ANSWER, Kind.NEW_DATE}
+_FOR_CALENDARS = frozenset(Kind) - {
+    Kind.NEW_ANSWER,
+    Kind.NEW_DATE,
+    Kind.SERIES_PAUSED,
+    Kind.SERIES_RESUMED,
+    Kind.SERIES_OFFERED,
+}
 
 _TEMPLATES = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),

@@ -47,8 +47,8 @@ def points(
         gone = Point(Kind.EVENT_DELETED, "Removed", ("The host removed this event. It does not take place.",))
         return [gone] if Kind.EVENT_DELETED in kinds else []
     if event.is_cancelled:
-        return [_cancelled(event)] if Kind.EVENT_CANCELLED in kinds else []
-    found = []
+        return [_cancelled(event)] if Kind.EVENT_CANCELLED in kinds else _of_series(news, names)
+    found = _of_series(news, names)
     if Kind.EVENT_REINSTATED in kinds:
         found.append(Point(Kind.EVENT_REINSTATED, "Back on", ("It takes place after all.",)))
     if not event.is_over(now):
@@ -102,6 +102,26 @@ def _new_date(one: Notification) -> Point:
     more = one.particulars.more
     further = f" There {'is one more new date' if more == 1 else f'are {more} more new dates'}." if more else ""
     return Point(Kind.NEW_DATE, "New date", ("A series that you follow has a new date." + further,))
+
+
+def _of_series(news: Sequence[Notification], names: Mapping[UserId, str]) -> list[Point]:
+    """What became of the series that the event is a date of; paused and let go on again is no news."""
+    found = []
+    status = [one for one in news if one.kind in {Kind.SERIES_PAUSED, Kind.SERIES_RESUMED}]
+    if status and (len(status) == 1 or status[0].kind is status[-1].kind):
+        last = status[-1]
+        if last.kind is Kind.SERIES_PAUSED:
+            why = (f"The host writes: {last.particulars.said}",) if last.particulars.said else ()
+            words = "The series is paused: there are no new dates for now. Dates that stand already stay."
+            found.append(Point(last.kind, "Series paused", (words, *why)))
+        else:
+            found.append(Point(last.kind, "The series goes on", ("The series makes new dates again.",)))
+    for one in [one for one in news if one.kind is Kind.SERIES_OFFERED][-1:]:
+        person = one.particulars.person_id
+        name = (names.get(person) if person else None) or UNNAMED
+        words = f"{name} would like to hand this series over to you. Say yes or no on its page."
+        found.append(Point(one.kind, "A series for you", (words,)))
+    return found
 
 
 def _answers(news: Sequence[Notification], names: Mapping[UserId, str]) -> list[Point]:

@@ -1,6 +1,7 @@
 """Telling people: on their page, by mail, in a digest, as each has chosen."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Transaction
@@ -21,6 +22,26 @@ from openmeet.notifications.model import (
 from openmeet.users.model import UserId
 
 
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """News about one subject for these people. ``starts_at`` as for ``tell``."""
+
+    to: Sequence[UserId]
+    subject_id: str
+    revision: int
+    particulars: Particulars = NOTHING_MORE
+    starts_at: Instant | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """One person who is told, and by which kind of mail."""
+
+    addressee: Addressee
+    channel: Channel | None
+    telling: Telling
+
+
 async def tell(
     tx: Transaction,
     to: Sequence[UserId],
@@ -36,27 +57,52 @@ async def tell(
     ``starts_at``: when the event starts (of a moved one, the earlier of the two): what is near is mailed at once. The caller
     holds the lock on the subject's row.
     """
-    if not to:
+    await tell_each(tx, kind, [Telling(to, subject_id, revision, particulars, starts_at)])
+
+
+async def tell_each(tx: Transaction, kind: Kind, tellings: Sequence[Telling]) -> None:
+    """``tell`` about several subjects, in as many statements as about one. A person is told of one subject at most."""
+    people = [user_id for one in tellings for user_id in one.to]
+    if not people:
         return
-    addressees = await preferences.addressees(tx, to, TOPICS[kind])
-    mailed = {one.user_id: rules.channel_of_mail(one) for one in addressees if rules.is_mailed(kind, particulars)}
-    told = [one for one in addressees if Channel.IN_APP in one.channels or mailed.get(one.user_id)]
+    addressees = {one.user_id: one for one in await preferences.addressees(tx, people, TOPICS[kind])}
+    told: list[_Told] = []
+    for one in tellings:
+        is_mailed = rules.is_mailed(kind, one.particulars)
+        for addressee in (addressees[user_id] for user_id in dict.fromkeys(one.to) if user_id in addressees):
+            channel = rules.channel_of_mail(addressee) if is_mailed else None
+            if Channel.IN_APP in addressee.channels or channel:
+                told.append(_Told(addressee, channel, one))
     fresh = await queries.insert(
-        tx, [(one.user_id, Channel.IN_APP in one.channels) for one in told], kind, subject_id, revision, particulars
+        tx,
+        kind,
+        [
+            queries.News(
+                one.addressee.user_id,
+                one.telling.subject_id,
+                one.telling.revision,
+                one.telling.particulars,
+                Channel.IN_APP in one.addressee.channels,
+            )
+            for one in told
+        ],
     )
-    new = [(one, fresh[one.user_id], mailed.get(one.user_id)) for one in told if one.user_id in fresh]
-    is_urgent = rules.is_urgent(kind, particulars, starts_at, tx.now)
+    new = [(one, fresh[one.addressee.user_id]) for one in told if one.addressee.user_id in fresh]
     await mails.add(
         tx,
-        subject_id,
         [
-            Waiting(one.user_id, news, rules.mail_due_at(one.hours, tx.now, urgent=is_urgent))
-            for one, news, channel in new
-            if channel is Channel.EMAIL
+            Waiting(
+                one.addressee.user_id,
+                one.telling.subject_id,
+                news,
+                rules.mail_due_at(one.addressee.hours, tx.now, urgent=_is_urgent(kind, one.telling, tx.now)),
+            )
+            for one, news in new
+            if one.channel is Channel.EMAIL
         ],
     )
     await mails.add_to_digests(
-        tx, [_digest(one, news, tx.now) for one, news, channel in new if channel is Channel.DIGEST]
+        tx, [_digest(one.addressee, news, tx.now) for one, news in new if one.channel is Channel.DIGEST]
     )
 
 
@@ -92,6 +138,10 @@ async def choose_hours(tx: Transaction, user_id: UserId, hours: Hours) -> None:
 async def stop_mail(tx: Transaction, user_id: UserId, topic: Topic) -> None:
     """No more mail about a topic, neither at once nor in a digest; the page still tells."""
     await preferences.put(tx, user_id, {(topic, Channel.EMAIL): False, (topic, Channel.DIGEST): False})
+
+
+def _is_urgent(kind: Kind, one: Telling, now: Instant) -> bool:
+    return rules.is_urgent(kind, one.particulars, one.starts_at, now)
 
 
 def _digest(one: Addressee, news: NotificationId, now: Instant) -> tuple[UserId, NotificationId, str, Instant]:

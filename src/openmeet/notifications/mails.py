@@ -23,6 +23,7 @@ class Waiting:
     """News that are to be mailed to one person not later than ``due_at``."""
 
     user_id: UserId
+    subject: str
     notification_id: NotificationId
     due_at: Instant
 
@@ -30,8 +31,8 @@ class Waiting:
 # Writing what is there already takes the lock on either engine, and answers with what is true now.
 _LOCK_OPEN = """
     update news_mails set due_at = due_at
-     where subject = :subject and closed_at is null and user_id in :user_ids
-    returning id, user_id, due_at
+     where subject in :subjects and closed_at is null and user_id in :user_ids
+    returning id, user_id, subject, due_at
 """
 
 _OPEN = """
@@ -41,17 +42,28 @@ _OPEN = """
 """
 
 
-async def add(tx: Transaction, subject: str, news: Sequence[Waiting]) -> None:
-    """Put these news, one per person, into the open mail about the subject, or owe one. What cannot wait takes the rest along."""
+# Mails are about what their news are about.
+_PUT_INTO_OPEN = """
+    update notifications
+       set mail_id = (select m.id from news_mails m where m.user_id = notifications.user_id
+                         and m.subject = notifications.subject_id and m.closed_at is null)
+     where id in :ids
+"""
+
+
+async def add(tx: Transaction, news: Sequence[Waiting]) -> None:
+    """Put these news, one per person, into the open mails about their subjects, or owe some. What cannot wait takes the rest along."""
     for start in range(0, len(news), AT_ONCE):
-        await _add(tx, subject, news[start : start + AT_ONCE])
+        await _add(tx, news[start : start + AT_ONCE])
 
 
-async def _add(tx: Transaction, subject: str, news: Sequence[Waiting]) -> None:
-    people = [one.user_id for one in news]
-    rows = await tx.fetch(_LOCK_OPEN, subject=subject, user_ids=people)
-    known = {row["user_id"]: (row["id"], row["due_at"]) for row in rows}
-    late = {one.user_id: known[one.user_id][0] for one in news if known.get(one.user_id, ("", 0))[1] > one.due_at}
+async def _add(tx: Transaction, news: Sequence[Waiting]) -> None:
+    known = await _lock_open(tx, news)
+    late = {
+        one.user_id: known[one.user_id][0]
+        for one in news
+        if one.user_id in known and known[one.user_id][1] > one.due_at
+    }
     await tx.execute_many(
         "update news_mails set closed_at = :now where id = :id", [{"id": one, "now": tx.now} for one in late.values()]
     )
@@ -59,22 +71,27 @@ async def _add(tx: Transaction, subject: str, news: Sequence[Waiting]) -> None:
     await tx.execute_many(
         _OPEN,
         [
-            {"id": mail_id, "user_id": user_id, "subject": subject, "due_at": one.due_at, "now": tx.now}
+            {"id": mail_id, "user_id": user_id, "subject": one.subject, "due_at": one.due_at, "now": tx.now}
             for user_id, (mail_id, one) in fresh.items()
         ],
     )
-    rows = await tx.fetch(_LOCK_OPEN, subject=subject, user_ids=people)
-    mail_of = {row["user_id"]: row["id"] for row in rows}
+    mail_of = {user_id: mail_id for user_id, (mail_id, _) in (await _lock_open(tx, news)).items()}
     await tx.execute_many(
         "update notifications set mail_id = :mail_id where mail_id = :late",
         [{"mail_id": mail_of[user_id], "late": mail_id} for user_id, mail_id in late.items()],
     )
     await tx.execute_many("delete from news_mails where id = :id", [{"id": one} for one in late.values()])
-    await tx.execute_many(
-        "update notifications set mail_id = :mail_id where id = :id",
-        [{"mail_id": mail_of[one.user_id], "id": one.notification_id} for one in news],
-    )
+    await tx.execute(_PUT_INTO_OPEN, ids=[one.notification_id for one in news])
     await owe_mails(tx, NEWS_MAIL, [(user_id, mail_of[user_id], one.due_at) for user_id, (_, one) in fresh.items()])
+
+
+async def _lock_open(tx: Transaction, news: Sequence[Waiting]) -> dict[UserId, tuple[str, Instant]]:
+    """The open mail of each person about their subject, and when it is due."""
+    about = {one.user_id: one.subject for one in news}
+    rows = await tx.fetch(_LOCK_OPEN, subjects=sorted(set(about.values())), user_ids=list(about))
+    return {
+        UserId(row["user_id"]): (row["id"], row["due_at"]) for row in rows if about[row["user_id"]] == row["subject"]
+    }
 
 
 async def add_to_digests(tx: Transaction, digests: Sequence[tuple[UserId, NotificationId, str, Instant]]) -> None:

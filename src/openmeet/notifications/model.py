@@ -28,6 +28,9 @@ class Kind(StrEnum):
     NEW_ANSWER = "new_answer"
     REMINDER = "reminder"
     NEW_DATE = "new_date"
+    SERIES_PAUSED = "series_paused"
+    SERIES_RESUMED = "series_resumed"
+    SERIES_OFFERED = "series_offered"
 
 
 class Topic(StrEnum):
@@ -49,6 +52,9 @@ TOPICS: Mapping[Kind, Topic] = {
     Kind.NEW_ANSWER: Topic.ANSWERS,
     Kind.REMINDER: Topic.REMINDERS,
     Kind.NEW_DATE: Topic.NEW_DATES,
+    Kind.SERIES_PAUSED: Topic.CHANGES,
+    Kind.SERIES_RESUMED: Topic.CHANGES,
+    Kind.SERIES_OFFERED: Topic.ANSWERS,
 }
 
 
@@ -102,6 +108,7 @@ class Particulars:
     ``started`` and ``starts``: from when to when the event was moved; of a new date ``starts`` alone. ``was_at`` and ``is_at``: from where to
     where, in words, empty where there is no place; both or neither. ``is_near``: the exact place changed, in words that not
     everybody may read. ``more``: how many further dates the same news are about.
+    ``said``: why a series is paused, in its host's words.
     """
 
     person_id: UserId | None = None
@@ -112,6 +119,7 @@ class Particulars:
     is_at: str | None = None
     more: int = 0
     is_near: bool = False
+    said: str = ""
 
     @property
     def is_move(self) -> bool:

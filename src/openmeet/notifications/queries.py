@@ -1,6 +1,7 @@
 """The SQL of news themselves; ``preferences``, ``mails`` and ``links`` have that of their tables."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import msgspec
 
@@ -26,16 +27,23 @@ def notification_of(row: Row) -> Notification:
     )
 
 
-async def insert(
-    tx: Transaction,
-    to: Sequence[tuple[UserId, bool]],
-    kind: Kind,
-    subject_id: str,
-    revision: int,
-    particulars: Particulars,
-) -> dict[UserId, NotificationId]:
-    """Tell each person (``True``: their page shows it); who had not been told before, and with which row."""
-    made = {user_id: NotificationId(new_id(tx.now)) for user_id, _ in to}
+@dataclass(frozen=True, slots=True)
+class News:
+    """What one person is told about one revision of a subject. ``is_shown``: their page shows it."""
+
+    user_id: UserId
+    subject_id: str
+    revision: int
+    particulars: Particulars
+    is_shown: bool
+
+
+async def insert(tx: Transaction, kind: Kind, news: Sequence[News]) -> dict[UserId, NotificationId]:
+    """Tell each person, each of one subject: who had not been told before, and with which row."""
+    made = {one.user_id: NotificationId(new_id(tx.now)) for one in news}
+    written: dict[Particulars, str] = {}
+    for particulars in {one.particulars for one in news}:
+        written[particulars] = msgspec.json.encode(particulars).decode()
     await tx.execute_many(
         """
         insert into notifications (id, user_id, kind, subject_id, subject_revision, particulars, is_shown, created_at, read_at)
@@ -44,16 +52,16 @@ async def insert(
         """,
         [
             {
-                "id": made[user_id],
-                "user_id": user_id,
+                "id": made[one.user_id],
+                "user_id": one.user_id,
                 "kind": kind.value,
-                "subject_id": subject_id,
-                "revision": revision,
-                "particulars": msgspec.json.encode(particulars).decode(),
-                "is_shown": int(is_shown),
+                "subject_id": one.subject_id,
+                "revision": one.revision,
+                "particulars": written[one.particulars],
+                "is_shown": int(one.is_shown),
                 "now": tx.now,
             }
-            for user_id, is_shown in to
+            for one in news
         ],
     )
     fresh: dict[UserId, NotificationId] = {}

@@ -1,5 +1,6 @@
 """The dates of a series in a window of time, stored and computed together, as one viewer may see them."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -9,9 +10,13 @@ from groundwork.errors import NotFound
 from openmeet.attendance import queries as attendance
 from openmeet.attendance.model import NOBODY, Attendance, Counts
 from openmeet.attendance.rules import is_invited
-from openmeet.events import rules
+from openmeet.events import rules, seeing
 from openmeet.events.differing import details_in
-from openmeet.events.model import Details, Event, Visibility
+from openmeet.events.model import Details, Event, EventId, Visibility
+from openmeet.events.rules import Access
+from openmeet.groups import rules as group_rules
+from openmeet.groups.queries import role_in
+from openmeet.groups.rules import Action
 from openmeet.recurrence import expansion
 from openmeet.recurrence.wall_time import instant_of
 from openmeet.series import queries
@@ -52,10 +57,7 @@ class Line:
 
 
 async def visible(reader: Reader, slug: SeriesSlug, viewer: UserId | None) -> Series:
-    """The series, if this person may see it: private ones are for the host and those with an answer to any date.
-
-    Raises NotFound, for absent and hidden alike.
-    """
+    """The series, if this person may see it. Raises NotFound, for absent and hidden alike."""
     series = await queries.by_slug(reader, slug)
     if series is None or series.deleted_at is not None or not await may_see(reader, series, viewer):
         raise NotFound("There is no such series.")
@@ -63,10 +65,24 @@ async def visible(reader: Reader, slug: SeriesSlug, viewer: UserId | None) -> Se
 
 
 async def may_see(reader: Reader, series: Series, viewer: UserId | None) -> bool:
-    """Whether the series exists for this person."""
-    if viewer == series.owner_id or series.template.visibility is not Visibility.PRIVATE:
+    """Whether the series exists for this person: private ones for its host, the members of its group, and those invited to a date."""
+    if viewer == series.owner_id or series.visibility is not Visibility.PRIVATE:
         return True
-    return viewer is not None and await queries.is_invited_to_any(reader, series.id, viewer)
+    if viewer is None:
+        return False
+    if series.group is not None:
+        access = rules.access_by(await role_in(reader, series.group.id, viewer))
+        if access is not Access.GUEST:
+            return access is Access.INSIDE
+    return await queries.is_invited_to_any(reader, series.id, viewer)
+
+
+async def may_edit(reader: Reader, series: Series, viewer: UserId | None) -> bool:
+    """Whether this person may change it: its host, and who may change events of others in its group."""
+    if viewer is None or viewer == series.owner_id:
+        return viewer is not None
+    group_id = None if series.group is None else series.group.id
+    return group_rules.may(await role_in(reader, group_id, viewer), Action.EDIT_ANY_EVENT)
 
 
 async def between(
@@ -78,7 +94,7 @@ async def between(
     """
     held = await queries.stored_between(reader, series.id, start, end, limit)
     mine = await attendance.of_user(reader, viewer, [event.id for event in held]) if viewer else {}
-    seen = [event for event in held if rules.may_see(event, viewer, is_invited=is_invited(mine.get(event.id)))]
+    seen = await _seen(reader, held, viewer, mine)
     counts = await attendance.counts(reader, [event.id for event in seen])
     lines = [
         Line(event.place_in_series.original_date, details_in(event), event, counts[event.id], mine.get(event.id))
@@ -136,8 +152,13 @@ async def past(reader: Reader, series: Series, viewer: UserId | None, *, limit: 
     counts = await attendance.counts(reader, [event.id for event in held])
     return [
         Line(event.place_in_series.original_date, details_in(event), event, counts[event.id], mine.get(event.id))
-        for event in held
-        if event.place_in_series is not None
-        and event.is_over(reader.now)
-        and rules.may_see(event, viewer, is_invited=is_invited(mine.get(event.id)))
+        for event in await _seen(reader, held, viewer, mine)
+        if event.place_in_series is not None and event.is_over(reader.now)
     ]
+
+
+async def _seen(
+    reader: Reader, held: Sequence[Event], viewer: UserId | None, mine: Mapping[EventId, Attendance]
+) -> list[Event]:
+    invited = {event_id for event_id, answer in mine.items() if is_invited(answer)}
+    return await seeing.seen(reader, held, viewer, invited)

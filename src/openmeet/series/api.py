@@ -13,6 +13,7 @@ from groundwork.http.json_bodies import json_response, read_json
 from openmeet.attendance.model import Reply
 from openmeet.events.api import IDEMPOTENCY_KEY
 from openmeet.events.differing import details_in
+from openmeet.events.grouping import group_for
 from openmeet.events.model import MAX_KEY, Event, EventSlug
 from openmeet.recurrence.pattern import parse_date
 from openmeet.recurrence.refusal import RuleRefused
@@ -61,8 +62,9 @@ async def create(request: Request) -> Response:
     first = wanted.first_of(body)
     timing = wanted.timing_of(first, body.recurrence, body.rdates, body.exdates)
     async with database_of(request).transaction() as tx:
+        group = await group_for(tx, body.group or "", caller.user_id)
         series = await actions.create(
-            tx, caller, template_in(first), timing, policy=Policy(body.publish), submission_key=key
+            tx, caller, template_in(first), timing, policy=Policy(body.publish), submission_key=key, group=group
         )
         return await answer(request, tx, series, status=201)
 
@@ -173,7 +175,7 @@ async def answer_all(request: Request) -> Response:
 
 async def answer(request: Request, tx: Transaction, series: Series, *, status: int = 200) -> Response:
     """The series as its host sees it, with its tag."""
-    shown = await showing.shown(tx, series, series.owner_id, request.app.state.settings.public_url)
+    shown = await showing.shown(tx, series, caller_of(request).user_id, request.app.state.settings.public_url)
     headers = {**etag_of(series.revision), "location": f"/api/series/{quote(series.slug)}"}
     return json_response(shown, status, headers)
 

@@ -1,15 +1,21 @@
-"""One answer for every coming date of a series. Dates with a limit are answered like any other, each on its own."""
+"""One answer for every coming date of a series, and for those that come into being later.
+
+Dates with a limit are answered like any other, each on its own.
+"""
 
 from dataclasses import dataclass
 
 from groundwork.database.transaction import Transaction
 from groundwork.errors import NotFound, Refused
 from openmeet.attendance import actions as attendance
-from openmeet.attendance.model import AttendanceStatus, Reply
+from openmeet.attendance.model import SEATED, AttendanceStatus, Reply
+from openmeet.attendance.queries import of_user
 from openmeet.events.model import Event
-from openmeet.series import agenda, queries
-from openmeet.series.model import SeriesSlug
+from openmeet.series import agenda, following, queries
+from openmeet.series.model import Series, SeriesSlug
 from openmeet.users.model import Caller
+
+_GOING = (*SEATED, AttendanceStatus.WAITLISTED, AttendanceStatus.PENDING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +33,17 @@ async def answer_all(
 ) -> list[Outcome]:
     """The caller's reply to every stored date that is still to come, in order. Raises NotFound.
 
-    ``skips_limited``: dates with a limited number of places are left to be answered one by one.
+    Who goes to all goes to later dates, too, until they say otherwise (``stop``); any other reply ends that. ``skips_limited``: dates
+    with a limited number of places are left to be answered one by one.
     """
-    await agenda.visible(tx, slug, caller.user_id)
-    # Several events are locked below: the series' lock keeps this from meeting a change of the same dates halfway.
-    series = await queries.lock_by_slug(tx, slug)
-    if series is None or series.deleted_at is not None:
-        raise NotFound("There is no such series.")
+    series = await _lock(tx, caller, slug)
+    if reply is Reply.GOING:
+        await following.go_to_all(tx, series.id, caller.user_id, with_limited=not skips_limited)
+    else:
+        await following.go_no_more(tx, series.id, caller.user_id)
     outcomes = []
-    for held in await queries.stored(tx, series.id):
-        event = held.event
-        if event.is_gone or event.is_over(tx.now) or (skips_limited and event.capacity is not None):
+    for event in await _coming(tx, series):
+        if skips_limited and event.capacity is not None:
             continue
         try:
             mine = await attendance.answer(tx, caller, event.slug, reply)
@@ -48,3 +54,31 @@ async def answer_all(
         else:
             outcomes.append(Outcome(event, mine.status))
     return outcomes
+
+
+async def stop(tx: Transaction, caller: Caller, slug: SeriesSlug, *, withdraws: bool) -> int:
+    """The caller goes to no later dates by themselves. ``withdraws``: nor to those there are; how many that was. Raises NotFound."""
+    series = await _lock(tx, caller, slug)
+    await following.go_no_more(tx, series.id, caller.user_id)
+    if not withdraws:
+        return 0
+    coming = await _coming(tx, series)
+    mine = await of_user(tx, caller.user_id, [event.id for event in coming])
+    going = [event for event in coming if event.id in mine and mine[event.id].status in _GOING]
+    for event in going:
+        await attendance.answer(tx, caller, event.slug, Reply.DECLINED)
+    return len(going)
+
+
+async def _lock(tx: Transaction, caller: Caller, slug: SeriesSlug) -> Series:
+    """Several events are locked below: the series' lock keeps this from meeting a change of the same dates halfway."""
+    await agenda.visible(tx, slug, caller.user_id)
+    series = await queries.lock_by_slug(tx, slug)
+    if series is None or series.deleted_at is not None:
+        raise NotFound("There is no such series.")
+    return series
+
+
+async def _coming(tx: Transaction, series: Series) -> list[Event]:
+    held = [one.event for one in await queries.stored(tx, series.id)]
+    return [event for event in held if not event.is_gone and not event.is_over(tx.now)]

@@ -62,6 +62,8 @@ async def dates_of(reader: Reader, series_ids: Sequence[SeriesId]) -> list[str]:
 async def erase(tx: Transaction, series_ids: Sequence[SeriesId]) -> None:
     """Take series back that were brought in; their dates are gone already."""
     named = [{"id": one} for one in series_ids]
-    await tx.execute_many("delete from event_series_followers where series_id = :id", named)
+    for table in ("followers", "answers", "offers", "undos"):
+        await tx.execute_many(f"delete from event_series_{table} where series_id = :id", named)
+    await tx.execute_many("update event_series_undos set made = null where made = :id", named)
     await tx.execute_many("update event_series set split_from = null where split_from = :id", named)
     await tx.execute_many("delete from event_series where id = :id", named)

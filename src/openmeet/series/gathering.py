@@ -6,15 +6,15 @@ from datetime import timedelta
 
 from groundwork.database.transaction import Transaction
 from groundwork.errors import Forbidden, NotFound, Refused
-from openmeet.events import actions as events
-from openmeet.events import rules
+from openmeet.events import owing, seeing
+from openmeet.events.dates import revise_dates
 from openmeet.events.differing import details_in, differing
 from openmeet.events.model import Event, EventSlug
-from openmeet.events.queries import lock_by_slug
+from openmeet.events.queries import lock_by_slug, lock_for_update
 from openmeet.recurrence import expansion
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.wall_time import local_of
-from openmeet.series import actions, queries, storing
+from openmeet.series import actions, queries, storing, telling
 from openmeet.series.dates import details_of, original_of, original_text, template_in
 from openmeet.series.model import Policy, Series, Timing
 from openmeet.series.wanted import length_in
@@ -36,7 +36,7 @@ async def begin_with(
     event = await _lock_free(tx, caller, slug)
     timing = repeating(event)
     expansion.check_occurs(timing.pattern)
-    series = await actions.insert(tx, caller.user_id, template_in(details_in(event)), timing, policy)
+    series = await actions.insert(tx, event.author_id, template_in(details_in(event)), timing, policy, event.group)
     await _place(tx, event, series, original_text(timing.pattern.start))
     await storing.store_window(tx, series)
     return await actions.reread(tx, series.id)
@@ -48,6 +48,9 @@ async def add(tx: Transaction, caller: Caller, series: Series, slug: EventSlug) 
     Raises NotFound, Forbidden and Refused (``DateTaken`` where the series has a date at that time).
     """
     event = await _lock_free(tx, caller, slug)
+    if event.group != series.group:
+        # Its other dates would be for others to see than this one.
+        raise Refused("The series and the event belong to different groups.", name="OtherGroup")
     assert event.starts_at is not None  # noqa: S101  # checked above
     original = local_of(event.starts_at, series.zone_name).replace(tzinfo=None, microsecond=0)
     name = original_text(original)
@@ -63,9 +66,10 @@ async def add(tx: Transaction, caller: Caller, series: Series, slug: EventSlug) 
         added=(*known.added, original),
         is_all_day=known.is_all_day,
     )
-    saved = await actions.save(tx, replace(series, timing=replace(series.timing, pattern=added)))
-    await _place(tx, event, saved, name)
-    await storing.publish_by_policy(tx, saved)
+    saved = await queries.save(tx, replace(series, timing=replace(series.timing, pattern=added)))
+    placed = await _place(tx, event, saved, name)
+    await owing.owe_by_policy(tx, saved.id)
+    await telling.of_new_dates(tx, saved, [placed])
     return await actions.reread(tx, series.id)
 
 
@@ -78,14 +82,11 @@ def length_of(event: Event) -> timedelta | None:
 
 async def _lock_free(tx: Transaction, caller: Caller, slug: EventSlug) -> Event:
     event = await lock_by_slug(tx, slug)
-    if event is None or event.is_gone or not rules.may_see(event, caller.user_id, is_invited=False):
+    if event is None or event.is_gone or not await seeing.may_see(tx, event, caller.user_id, is_invited=False):
         raise NotFound("There is no such event.")
     if event.author_id != caller.user_id:
         raise Forbidden("Only the host can do this.")
-    rules.must_be_editable(event, caller.user_id)
-    if event.group is not None:
-        # Its dates would be out of the group, for others to see than itself.
-        raise Refused("Events of a group cannot be put into a series yet.", name="EventOfGroup")
+    await seeing.must_be_editable(tx, event, caller.user_id)
     if event.place_in_series is not None:
         raise Refused("This event is a date of a series already.", name="InSeries")
     if event.starts_at is None:
@@ -93,8 +94,11 @@ async def _lock_free(tx: Transaction, caller: Caller, slug: EventSlug) -> Event:
     return event
 
 
-async def _place(tx: Transaction, event: Event, series: Series, name: str) -> None:
+async def _place(tx: Transaction, event: Event, series: Series, name: str) -> Event:
     usual = details_of(series.template, series.timing, original_of(name))
     await queries.place(tx, [(event.id, series.id, name)])
-    placed = await actions.lock_event(tx, event.id)
-    await events.revise_date(tx, placed, details_in(placed), differing(details_in(placed), usual))
+    placed = await lock_for_update(tx, event.id)
+    assert placed is not None  # noqa: S101  # locked already
+    own = details_in(placed)
+    (revised,) = await revise_dates(tx, [(placed, own, differing(own, usual))])
+    return revised

@@ -13,7 +13,7 @@ from openmeet.attendance.hosting_api import IF_MATCH
 from openmeet.events.differing import details_in
 from openmeet.events.model import EventSlug
 from openmeet.events.rules import check_reason
-from openmeet.series import actions, agenda, gathering, queries, showing, storing, wanted
+from openmeet.series import actions, agenda, calling_off, gathering, queries, showing, storing, undoing, wanted
 from openmeet.series.api import answer, slug_of
 from openmeet.series.dates import checked_name, original_text
 from openmeet.series.editing import plan_of, usual_at
@@ -27,6 +27,7 @@ from openmeet.series.shapes import (
     EditDone,
     EditWanted,
     EventAdded,
+    ExtraDate,
     Reason,
     Reinstatement,
     SeriesShown,
@@ -70,10 +71,10 @@ async def cancel(request: Request) -> Response:
         series = await _own(request, tx)
         names = await _named(tx, series, body.dates, body.from_date, body.to_date)
         if names is None:
-            coming = len(await actions.coming(tx, series))
-            series = await actions.cancel(tx, series, reason)
-            return await _changed(request, tx, series, coming)
-        return await _changed(request, tx, series, await actions.cancel_dates(tx, series, names, reason))
+            series, count = await calling_off.cancel(tx, series, reason, tells=not body.is_silent)
+            return await _changed(request, tx, series, count)
+        count = await calling_off.cancel_dates(tx, series, names, reason, tells=not body.is_silent)
+        return await _changed(request, tx, series, count)
 
 
 async def reinstate(request: Request) -> Response:
@@ -82,27 +83,49 @@ async def reinstate(request: Request) -> Response:
         series = await _own(request, tx)
         names = await _named(tx, series, body.dates, body.from_date, body.to_date)
         if names is None:
-            coming = len(await actions.coming(tx, series))
-            return await _changed(request, tx, await actions.resume(tx, series), coming)
-        return await _changed(request, tx, series, await actions.reinstate_dates(tx, series, names))
+            series, count = await actions.resume(tx, series)
+            return await _changed(request, tx, series, count)
+        count = await calling_off.reinstate_dates(tx, series, names, tells=not body.is_silent)
+        return await _changed(request, tx, series, count)
 
 
 async def pause(request: Request) -> Response:
-    reason = check_reason((await read_json(request, Reason)).reason)
+    body = await read_json(request, Reason)
+    reason = check_reason(body.reason)
     async with database_of(request).transaction() as tx:
-        return await answer(request, tx, await actions.pause(tx, await _own(request, tx), reason))
+        series = await actions.pause(tx, await _own(request, tx), reason, tells=not body.is_silent)
+        return await answer(request, tx, series)
 
 
 async def resume(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
-        return await answer(request, tx, await actions.resume(tx, await _own(request, tx)))
+        series, _ = await actions.resume(tx, await _own(request, tx))
+        return await answer(request, tx, series)
 
 
 async def remove(request: Request) -> Response:
-    names = _few((await read_json(request, DatesNamed)).dates)
+    body = await read_json(request, DatesNamed)
+    names = _few(body.dates)
+    async with database_of(request).transaction() as tx:
+        series = await calling_off.remove_dates(tx, await _own(request, tx), names, tells=not body.is_silent)
+        return await answer(request, tx, series)
+
+
+async def add_date(request: Request) -> Response:
+    body = await read_json(request, ExtraDate)
     async with database_of(request).transaction() as tx:
         series = await _own(request, tx)
-        return await answer(request, tx, await actions.remove_dates(tx, series, names))
+        (at,) = wanted.dates_in([body.starts_local], series.zone_name, "startsLocal")
+        await calling_off.add_date(tx, series, original_text(at), tells=not body.is_silent)
+        return await answer(request, tx, await actions.reread(tx, series.id))
+
+
+async def undo(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        series = await actions.lock_for_undo(
+            tx, caller_of(request), slug_of(request), expected_revision=expected_revision(request)
+        )
+        return await answer(request, tx, await undoing.undo(tx, series))
 
 
 async def add(request: Request) -> Response:
@@ -252,6 +275,28 @@ OPERATIONS = (
         remove,
         {200: SeriesShown},
         DatesNamed,
+        (IF_MATCH,),
+        failures=_FAILURES,
+    ),
+    Operation(
+        "POST",
+        "/api/series/{slug}/dates",
+        "addSeriesDate",
+        "One more date, beside those of the rule",
+        add_date,
+        {200: SeriesShown},
+        ExtraDate,
+        (IF_MATCH,),
+        failures=_FAILURES,
+    ),
+    Operation(
+        "POST",
+        "/api/series/{slug}/undo",
+        "undoSeries",
+        "Take back what was done last, within ten minutes; the series that it was done to",
+        undo,
+        {200: SeriesShown},
+        None,
         (IF_MATCH,),
         failures=_FAILURES,
     ),

@@ -7,7 +7,7 @@ from typing import NewType
 
 from groundwork.clock import DAY, Instant
 from openmeet.events.about import NO_TICKETS, NOT_SAID, Accessibility, Picture, Tickets
-from openmeet.events.model import NOWHERE, Audience, Event, Link, Mode, Venue, Visibility
+from openmeet.events.model import NOWHERE, Audience, Event, GroupOfEvent, Link, Mode, Venue, Visibility, narrowed
 from openmeet.events.vocabulary import Category
 from openmeet.recurrence.pattern import Pattern
 from openmeet.users.model import UserId
@@ -98,6 +98,12 @@ class Series:
     deleted_at: Instant | None
     created_at: Instant
     updated_at: Instant
+    group: GroupOfEvent | None = None
+
+    @property
+    def visibility(self) -> Visibility:
+        """Who may see it: the narrower of what its host chose and what its group is."""
+        return narrowed(self.template.visibility, self.group)
 
     @property
     def zone_name(self) -> str:
@@ -118,3 +124,21 @@ class Follower:
 
     user_id: UserId
     notifications_enabled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Going:
+    """Somebody who goes to every date, also to those that come into being later. ``with_limited``: to those with a limit, too."""
+
+    user_id: UserId
+    with_limited: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A series is offered to somebody, who has not said yes or no."""
+
+    series_id: SeriesId
+    from_id: UserId
+    to_id: UserId
+    created_at: Instant

@@ -13,7 +13,7 @@ from openmeet.attendance.actions import CONCERNED
 from openmeet.attendance.model import Reply
 from openmeet.events.rules import check_reason
 from openmeet.recurrence.wall_time import local_of
-from openmeet.series import actions, agenda, attending, queries
+from openmeet.series import actions, agenda, attending, calling_off, queries
 from openmeet.series.agenda import Line
 from openmeet.series.dates import checked_name
 from openmeet.series.model import Series, SeriesSlug
@@ -80,9 +80,9 @@ async def cancel(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         series = await actions.lock_own(tx, caller_of(request), _slug(request))
         if is_all:
-            await actions.cancel(tx, series, reason)
+            await calling_off.cancel(tx, series, reason)
         else:
-            await actions.cancel_dates(tx, series, names, reason)
+            await calling_off.cancel_dates(tx, series, names, reason)
     return go(_path(series), said="series_cancelled" if is_all else "dates_cancelled")
 
 

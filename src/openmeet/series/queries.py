@@ -1,6 +1,7 @@
 """All SQL of series and their followers, and reading the dates that are stored as events."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -8,14 +9,14 @@ import msgspec
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
-from openmeet.events.model import Event, EventId
+from openmeet.events.model import Event, EventId, GroupOfEvent
 from openmeet.events.queries import COLUMNS as EVENT_COLUMNS
 from openmeet.events.queries import event_of
+from openmeet.groups.model import GroupId, GroupVisibility, PromotionLevel
 from openmeet.recurrence.pattern import Pattern, format_dates, parse_date, parse_dates
 from openmeet.recurrence.rule import format_rule, parse_rule
 from openmeet.series.dates import original_text
 from openmeet.series.model import (
-    Follower,
     Held,
     Policy,
     Series,
@@ -30,17 +31,21 @@ from openmeet.users.model import UserId
 COLUMNS = (
     "id, slug, name, description, time_zone, recurrence_rule, recurrence_exceptions, recurrence_dates, starts_local,"
     " is_all_day, duration, template, status, status_reason, publication_policy, user_id, split_from, is_read_only,"
-    " revision, stored_until, deleted_at, created_at, updated_at"
+    " revision, stored_until, deleted_at, created_at, updated_at, group_id, "
+    + ", ".join(
+        f"(select sg.{name} from groups sg where sg.id = event_series.group_id) as group_{name}"
+        for name in ("visibility", "promotion_level")
+    )
 )
 
 # Answers that a change of the rule must not lose; a refusal or a plain invitation is none.
 _COUNTED = "('attending', 'interested', 'pending', 'waitlisted', 'attended')"
 
 
-def series_of(row: Row) -> Series:
-    """The model value of a row that has ``COLUMNS``."""
+def pattern_of(row: Row | Mapping[str, Any]) -> Pattern:
+    """When a series meets, of a row or of what ``values_of`` says."""
     zone = row["time_zone"]
-    pattern = Pattern(
+    return Pattern(
         parse_date(row["starts_local"], zone),
         zone,
         parse_rule(row["recurrence_rule"]) if row["recurrence_rule"] else None,
@@ -48,6 +53,11 @@ def series_of(row: Row) -> Series:
         tuple(parse_dates(row["recurrence_dates"], zone)),
         is_all_day=bool(row["is_all_day"]),
     )
+
+
+def series_of(row: Row) -> Series:
+    """The model value of a row that has ``COLUMNS``."""
+    pattern = pattern_of(row)
     length = None if row["duration"] is None else timedelta(seconds=row["duration"])
     rest = msgspec.json.decode(row["template"])
     template = msgspec.convert({**rest, "title": row["name"], "description": row["description"]}, Template)
@@ -67,6 +77,13 @@ def series_of(row: Row) -> Series:
         deleted_at=row["deleted_at"],
         created_at=Instant(row["created_at"]),
         updated_at=Instant(row["updated_at"]),
+        group=None
+        if row["group_id"] is None
+        else GroupOfEvent(
+            GroupId(row["group_id"]),
+            GroupVisibility(row["group_visibility"]),
+            PromotionLevel(row["group_promotion_level"]),
+        ),
     )
 
 
@@ -117,7 +134,7 @@ async def lock_by_slug(tx: Transaction, slug: SeriesSlug) -> Series | None:
 
 async def insert(tx: Transaction, series: Series, *, submission_key: str | None) -> bool:
     """A new row; False when this very submission has made one already."""
-    values = {**_values(series), "submission_key": submission_key}
+    values = {**values_of(series), "submission_key": submission_key}
     names, marks = ", ".join(values), ", ".join(f":{name}" for name in values)
     made = await tx.execute(
         f"insert into event_series ({names}) values ({marks}) on conflict (user_id, submission_key) do nothing",
@@ -128,13 +145,35 @@ async def insert(tx: Transaction, series: Series, *, submission_key: str | None)
 
 async def update(tx: Transaction, series: Series) -> None:
     """Write every column of a row that the caller has locked, except its identity."""
-    values = _values(series)
+    values = values_of(series)
     fixed = {"id", "slug", "created_at", "split_from"}
     sets = ", ".join(f"{name} = :{name}" for name in values if name not in fixed)
     await tx.execute(
         f"update event_series set {sets} where id = :id",
         **{name: value for name, value in values.items() if name not in fixed or name == "id"},
     )
+
+
+async def save(tx: Transaction, after: Series) -> Series:
+    """The next revision of a locked series."""
+    saved = replace(after, revision=after.revision + 1, updated_at=tx.now)
+    await update(tx, saved)
+    return saved
+
+
+async def restore(tx: Transaction, series: Series, values: Mapping[str, Any]) -> None:
+    """Make a locked row say what ``values_of`` said of it once; its revision grows."""
+    kept = {name: value for name, value in values.items() if name not in {"id", "slug", "created_at", "stored_until"}}
+    kept |= {"revision": series.revision + 1, "updated_at": tx.now}
+    sets = ", ".join(f"{name} = :{name}" for name in kept)
+    await tx.execute(f"update event_series set {sets} where id = :id", **kept, id=series.id)
+
+
+async def revisions(reader: Reader, series_ids: Sequence[SeriesId]) -> dict[SeriesId, int]:
+    rows = await reader.fetch(
+        "select id, revision from event_series where id in :ids order by id", ids=list(series_ids)
+    )
+    return {SeriesId(row["id"]): row["revision"] for row in rows}
 
 
 async def behind_window(reader: Reader, until: Instant, limit: int) -> list[SeriesId]:
@@ -148,10 +187,33 @@ async def behind_window(reader: Reader, until: Instant, limit: int) -> list[Seri
     return [SeriesId(row["id"]) for row in rows]
 
 
-async def stored_names(reader: Reader, series_id: SeriesId) -> frozenset[str]:
-    """Names of the dates that are stored, deleted ones too: those are not made again."""
-    rows = await reader.fetch("select original_date from events where series_id = :id", id=series_id)
+async def stored_names(reader: Reader, series_id: SeriesId, *, since: str = "") -> frozenset[str]:
+    """Names, from one on, of the dates that are stored, deleted ones too: those are not made again."""
+    rows = await reader.fetch(
+        "select original_date from events where series_id = :id and original_date >= :since", id=series_id, since=since
+    )
     return frozenset(row["original_date"] for row in rows)
+
+
+async def with_dates_to_complete(reader: Reader, limit: int) -> list[SeriesId]:
+    """Series that have dates which are over, and are not known to be."""
+    rows = await reader.fetch(
+        "select distinct series_id from events where series_id is not null and completed_at is null and over_at <= :now"
+        " order by series_id limit :limit",
+        now=reader.now,
+        limit=limit,
+    )
+    return [SeriesId(row["series_id"]) for row in rows]
+
+
+async def complete_dates(tx: Transaction, series_id: SeriesId) -> int:
+    """Note that the dates of a locked series that are over are completed."""
+    return await tx.execute(
+        "update events set completed_at = :now"
+        " where series_id = :series_id and completed_at is null and over_at <= :now",
+        series_id=series_id,
+        now=tx.now,
+    )
 
 
 async def stored(reader: Reader, series_id: SeriesId) -> list[Held]:
@@ -162,6 +224,11 @@ async def stored(reader: Reader, series_id: SeriesId) -> list[Held]:
         id=series_id,
     )
     return [Held(event_of(row), row["answers"]) for row in rows]
+
+
+async def set_stored_until(tx: Transaction, series_id: SeriesId, until: Instant) -> None:
+    """How far the dates are stored by the clock; no revision of the series."""
+    await tx.execute("update event_series set stored_until = :until where id = :id", until=until, id=series_id)
 
 
 async def stored_between(reader: Reader, series_id: SeriesId, start: Instant, end: Instant, limit: int) -> list[Event]:
@@ -198,17 +265,6 @@ async def is_invited_to_any(reader: Reader, series_id: SeriesId, user_id: UserId
         user_id=user_id,
     )
     return row is not None
-
-
-async def following(reader: Reader, series_id: SeriesId, user_id: UserId) -> Follower | None:
-    """How somebody follows the series; None where they do not."""
-    row = await reader.fetch_one(
-        "select user_id, notifications_enabled from event_series_followers"
-        " where series_id = :series_id and user_id = :user_id",
-        series_id=series_id,
-        user_id=user_id,
-    )
-    return Follower(UserId(row["user_id"]), bool(row["notifications_enabled"])) if row else None
 
 
 async def split_off(reader: Reader, series_id: SeriesId) -> list[Series]:
@@ -248,6 +304,22 @@ async def forget_places(tx: Transaction, event_ids: Sequence[EventId]) -> None:
     )
 
 
+async def mark_cancelled_with_series(tx: Transaction, event_ids: Sequence[EventId]) -> None:
+    """These dates were called off because their series was: they come back with it."""
+    await tx.execute_many(
+        "update events set is_cancelled_with_series = 1 where id = :id", [{"id": one} for one in event_ids]
+    )
+
+
+async def cancelled_with_series(reader: Reader, series_id: SeriesId) -> frozenset[str]:
+    """Ids of the dates that were called off with the series, and not one by one."""
+    rows = await reader.fetch(
+        "select id from events where series_id = :id and is_cancelled_with_series = 1 and status = 'cancelled'",
+        id=series_id,
+    )
+    return frozenset(row["id"] for row in rows)
+
+
 async def add_override(tx: Transaction, event_id: EventId, field: str) -> None:
     """The date differs in this field on purpose from now on, beside those it differs in already."""
     row = await tx.fetch_one("select overridden_fields from events where id = :id", id=event_id)
@@ -259,55 +331,8 @@ async def add_override(tx: Transaction, event_id: EventId, field: str) -> None:
     )
 
 
-async def follow(tx: Transaction, series_id: SeriesId, user_id: UserId, *, notifies: bool) -> None:
-    await tx.execute(
-        """
-        insert into event_series_followers (series_id, user_id, notifications_enabled, created_at, updated_at)
-        values (:series_id, :user_id, :notifies, :now, :now)
-            on conflict (series_id, user_id)
-            do update set notifications_enabled = excluded.notifications_enabled, updated_at = excluded.updated_at
-        """,
-        series_id=series_id,
-        user_id=user_id,
-        notifies=int(notifies),
-        now=tx.now,
-    )
-
-
-async def unfollow(tx: Transaction, series_id: SeriesId, user_id: UserId) -> bool:
-    """True when the person followed it."""
-    gone = await tx.execute(
-        "delete from event_series_followers where series_id = :series_id and user_id = :user_id",
-        series_id=series_id,
-        user_id=user_id,
-    )
-    return gone == 1
-
-
-async def followers(reader: Reader, series_id: SeriesId) -> list[Follower]:
-    rows = await reader.fetch(
-        "select user_id, notifications_enabled from event_series_followers where series_id = :series_id"
-        " order by created_at, user_id",
-        series_id=series_id,
-    )
-    return [Follower(UserId(row["user_id"]), bool(row["notifications_enabled"])) for row in rows]
-
-
-async def copy_followers(tx: Transaction, from_id: SeriesId, to_id: SeriesId) -> None:
-    """Who follows a series follows the half that was split off it."""
-    await tx.execute(
-        """
-        insert into event_series_followers (series_id, user_id, notifications_enabled, created_at, updated_at)
-        select :to_id, user_id, notifications_enabled, created_at, :now from event_series_followers
-         where series_id = :from_id
-        """,
-        from_id=from_id,
-        to_id=to_id,
-        now=tx.now,
-    )
-
-
-def _values(series: Series) -> dict[str, Any]:
+def values_of(series: Series) -> dict[str, Any]:
+    """Every column of a series' row, by its name."""
     pattern, template = series.timing.pattern, series.template
     rest = msgspec.to_builtins(template)
     return {
@@ -334,4 +359,5 @@ def _values(series: Series) -> dict[str, Any]:
         "deleted_at": series.deleted_at,
         "created_at": series.created_at,
         "updated_at": series.updated_at,
+        "group_id": None if series.group is None else series.group.id,
     }

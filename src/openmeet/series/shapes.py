@@ -45,7 +45,10 @@ class TimingWanted(msgspec.Struct, kw_only=True, rename="camel", forbid_unknown_
 
 
 class SeriesWanted(TimingWanted, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """A series as its host wants it: what each date says, and when they are. ``publish``: which dates become records."""
+    """A series as its host wants it: what each date says, and when they are. ``publish``: which dates become records.
+
+    ``group``: the slug of the group that it belongs to; nobody sees more of it than of the group.
+    """
 
     title: str
     description: str = ""
@@ -56,6 +59,7 @@ class SeriesWanted(TimingWanted, kw_only=True, rename="camel", forbid_unknown_fi
     capacity: int | None = None
     visibility: VisibilityName = "public"
     publish: PolicyName = "next"
+    group: str | None = None
 
 
 class SeriesFromEvent(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
@@ -100,6 +104,13 @@ class Preview(msgspec.Struct, rename="camel"):
     better_start: str | None
 
 
+class UndoShown(msgspec.Struct, rename="camel"):
+    """What the host did last, which can be taken back until then."""
+
+    act: str
+    until: str
+
+
 class SeriesShown(msgspec.Struct, kw_only=True, rename="camel"):
     """A series. ``sentence`` says the rule in words, ``rule`` as RFC 5545 does, ``structured`` as an object."""
 
@@ -127,7 +138,12 @@ class SeriesShown(msgspec.Struct, kw_only=True, rename="camel"):
     host_id: str
     continues: str | None
     continued_by: list[str]
+    group_id: str | None
+    can_edit: bool
+    can_undo: UndoShown | None
     is_following: bool
+    notifies: bool
+    is_going_to_all: bool
     is_read_only: bool
     revision: int
     created_at: str
@@ -163,6 +179,13 @@ class DateShown(msgspec.Struct, kw_only=True, rename="camel"):
     going: int
     my_status: AnswerStatusName | None
     revision: int | None
+
+
+class ExtraDate(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """One more date beside those of the rule: its wall-clock start in the series' zone."""
+
+    starts_local: str
+    is_silent: bool = False
 
 
 class DateList(msgspec.Struct, rename="camel"):
@@ -255,6 +278,7 @@ class DatesNamed(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """Dates by their names."""
 
     dates: list[str]
+    is_silent: bool = False
 
 
 class Cancellation(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
@@ -264,6 +288,7 @@ class Cancellation(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     dates: list[str] | None = None
     from_date: str | None = None
     to_date: str | None = None
+    is_silent: bool = False
 
 
 class Reinstatement(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
@@ -272,12 +297,14 @@ class Reinstatement(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     dates: list[str] | None = None
     from_date: str | None = None
     to_date: str | None = None
+    is_silent: bool = False
 
 
 class Reason(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """Why; shown to everybody."""
 
     reason: str = ""
+    is_silent: bool = False
 
 
 class Changed(msgspec.Struct, rename="camel"):
@@ -321,3 +348,51 @@ class AnswersShown(msgspec.Struct, rename="camel"):
     """Every date that was answered, in order."""
 
     dates: list[AnswerOutcome]
+
+
+class FollowerShown(msgspec.Struct, rename="camel"):
+    """Somebody who follows the series; ``notifies``: and wants to hear of it."""
+
+    user_id: str
+    name: str
+    notifies: bool
+
+
+class FollowerList(msgspec.Struct, rename="camel"):
+    """A page of followers, and how many there are."""
+
+    followers: list[FollowerShown]
+    count: int
+    next_cursor: str | None
+
+
+class Withdrawn(msgspec.Struct, rename="camel"):
+    """From how many dates the caller withdrew."""
+
+    withdrawn: int
+
+
+class HeirShown(msgspec.Struct, rename="camel"):
+    """Somebody who is part of the series."""
+
+    user_id: str
+    name: str
+
+
+class HeirList(msgspec.Struct, rename="camel"):
+    """To whom the series can be offered, by name."""
+
+    people: list[HeirShown]
+
+
+class OfferWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """Who is to host the series."""
+
+    user_id: str
+
+
+class OfferShown(msgspec.Struct, rename="camel"):
+    """Who has been offered the series, and when."""
+
+    user_id: str
+    created_at: str

@@ -11,7 +11,7 @@ from openmeet.events.differing import details_in, differing
 from openmeet.events.model import Audience, Venue, public_place
 from openmeet.recurrence.sentence import describe
 from openmeet.recurrence.structured import to_json
-from openmeet.series import queries
+from openmeet.series import agenda, following, queries, undoing
 from openmeet.series.agenda import Line
 from openmeet.series.dates import original_text
 from openmeet.series.model import Held, Scope, Series, Timing
@@ -26,6 +26,7 @@ from openmeet.series.shapes import (
     Place,
     Preview,
     SeriesShown,
+    UndoShown,
 )
 from openmeet.site.times import iso
 from openmeet.users.model import UserId
@@ -36,8 +37,11 @@ async def shown(reader: Reader, series: Series, viewer: UserId | None, public_ur
     template, pattern = series.template, series.timing.pattern
     origin = None if series.split_from is None else await queries.by_id(reader, series.split_from)
     behind = await queries.split_off(reader, series.id)
-    is_following = viewer is not None and await queries.following(reader, series.id, viewer) is not None
-    is_host = viewer == series.owner_id
+    follows = None if viewer is None else await following.following(reader, series.id, viewer)
+    going = None if viewer is None else await following.going_of(reader, series.id, viewer)
+    can_edit = not series.is_read_only and await agenda.may_edit(reader, series, viewer)
+    undo = await undoing.open_undo(reader, series) if can_edit else None
+    is_host = can_edit or viewer == series.owner_id
     # From when on the link is shown is counted from each date: a series has no such moment.
     is_open = template.online_url_audience is Audience.EVERYONE and template.online_url_from is None
     place = template.venue if is_host else public_place(template.venue, template.place_audience)
@@ -59,14 +63,19 @@ async def shown(reader: Reader, series: Series, viewer: UserId | None, public_ur
         online_url=(template.online_url or None) if is_host or is_open else None,
         online_url_audience=template.online_url_audience.value,
         capacity=template.capacity,
-        visibility=template.visibility.value,
+        visibility=series.visibility.value,
         publish=series.policy.value,
         status=series.status.value,
         status_reason=series.status_reason,
         host_id=series.owner_id,
         continues=None if origin is None or origin.deleted_at is not None else origin.slug,
         continued_by=[one.slug for one in behind],
-        is_following=is_following,
+        group_id=None if series.group is None else series.group.id,
+        can_edit=can_edit,
+        can_undo=None if undo is None else UndoShown(undo.act, iso(undo.expires_at)),
+        is_following=follows is not None,
+        notifies=follows is not None and follows.notifications_enabled,
+        is_going_to_all=going is not None,
         is_read_only=series.is_read_only,
         revision=series.revision,
         created_at=iso(series.created_at),

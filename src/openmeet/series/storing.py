@@ -4,21 +4,20 @@ Storing is idempotent under concurrency: the pair of series and date is unique i
 lock on the series.
 """
 
-from dataclasses import replace
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 from groundwork.clock import Instant
-from groundwork.database.transaction import Database, Reader, Transaction
+from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import NotFound
-from openmeet.events import actions as events
-from openmeet.events.model import Event, PlaceInSeries, Visibility
+from openmeet.events import owing
+from openmeet.events.dates import create_dates
+from openmeet.events.model import Event, PlaceInSeries
 from openmeet.recurrence import expansion
-from openmeet.series import queries
+from openmeet.recurrence.wall_time import local_of
+from openmeet.series import queries, standing
 from openmeet.series.dates import details_of, original_of, original_text
 from openmeet.series.model import WINDOW, WINDOW_LEAST, WINDOW_MOST, Policy, Series, SeriesId, SeriesStatus
-
-# Series that one round of the scheduler looks at, each in a transaction of its own.
-ROUND = 500
 
 
 async def vivify(tx: Transaction, series: Series, original_date: str) -> Event:
@@ -32,27 +31,37 @@ async def vivify(tx: Transaction, series: Series, original_date: str) -> Event:
         raise NotFound("There is no such date.") from None
     if series.deleted_at is not None or not expansion.is_date_of(series.timing.pattern, original):
         raise NotFound("This series has no such date.")
-    await _store(tx, series, original)
-    made = await queries.date_of(tx, series.id, original_date)
-    assert made is not None  # noqa: S101  # stored a line above, under the lock
+    (made,) = await store(tx, series, [original])
     return made
 
 
-async def store_window(tx: Transaction, series: Series) -> list[str]:
-    """Store the dates of a locked, active series that come into the window; the names of the new ones."""
+async def store(tx: Transaction, series: Series, originals: Sequence[datetime]) -> list[Event]:
+    """Dates of a locked series become events, and whoever goes to all of it goes there. They are not stored yet."""
+    made = await create_dates(
+        tx,
+        series.owner_id,
+        [
+            (details_of(series.template, series.timing, one), PlaceInSeries(series.id, original_text(one)))
+            for one in originals
+        ],
+        owes_record=series.policy is Policy.WINDOW,
+        group=series.group,
+    )
+    await standing.go_to_new_dates(tx, series, made)
+    return made
+
+
+async def store_window(tx: Transaction, series: Series) -> list[Event]:
+    """Store the dates of a locked, active series that come into the window; the new ones."""
     if series.status is not SeriesStatus.ACTIVE or series.deleted_at is not None:
         return []
-    until = Instant(tx.now + WINDOW)
     ahead = window(series, tx.now)
-    known = await queries.stored_names(tx, series.id)
-    made = []
-    for one in ahead:
-        name = original_text(one.original)
-        if name not in known:
-            await _store(tx, series, one.original)
-            made.append(name)
-    await queries.update(tx, replace(series, stored_until=until))
-    await publish_by_policy(tx, series)
+    # Names are wall-clock times: an instant's differs from it by less than two days.
+    since = original_text(local_of(tx.now, series.zone_name).replace(tzinfo=None) - timedelta(days=2))
+    known = await queries.stored_names(tx, series.id, since=since)
+    made = await store(tx, series, [one.original for one in ahead if original_text(one.original) not in known])
+    await queries.set_stored_until(tx, series.id, Instant(tx.now + WINDOW))
+    await owing.owe_by_policy(tx, series.id)
     return made
 
 
@@ -61,64 +70,6 @@ def window(series: Series, now: Instant) -> list[expansion.Occurrence]:
     ahead = expansion.following(series.timing.pattern, now, WINDOW_MOST)
     near = sum(one.at < now + WINDOW for one in ahead)
     return ahead[: max(near, WINDOW_LEAST)]
-
-
-async def roll_windows(db: Database, now: Instant) -> tuple[int, int]:
-    """One round of the scheduler: how many series were looked at, and how many dates were stored.
-
-    A series is looked at again when a day of its window has passed, not at every round.
-    """
-    due = Instant(now + WINDOW - WINDOW // 61)
-    async with db.reader() as reader:
-        waiting = await queries.behind_window(reader, due, ROUND)
-    stored = 0
-    for series_id in waiting:
-        stored += await _roll(db, series_id)
-    return len(waiting), stored
-
-
-async def _roll(db: Database, series_id: SeriesId) -> int:
-    async with db.transaction() as tx:
-        series = await queries.lock(tx, series_id)
-        return 0 if series is None else len(await store_window(tx, series))
-
-
-async def publish_by_policy(tx: Transaction, series: Series) -> None:
-    """See that exactly those dates owe a record which the series' policy publishes. What was published stays as history."""
-    coming = [
-        held.event
-        for held in await queries.stored(tx, series.id)
-        if not held.event.is_gone and not held.event.is_over(tx.now)
-    ]
-    chosen = chosen_by(series, coming)
-    for event in coming:
-        wanted = event.id in chosen
-        if wanted is not event.owes_record and not (event.record_uri is not None and not wanted and _stays(series)):
-            await events.let_owe_record(tx, event, owes_record=wanted)
-
-
-def chosen_by(series: Series, coming: list[Event]) -> frozenset[str]:
-    """Ids of the coming dates that are published. ``next``: the first that takes place."""
-    match series.policy:
-        case Policy.NONE:
-            return frozenset()
-        case Policy.WINDOW:
-            return frozenset(event.id for event in coming)
-        case Policy.NEXT:
-            return frozenset([event.id for event in coming if not event.is_cancelled][:1])
-
-
-def _stays(series: Series) -> bool:
-    """Whether a date that is no longer the next one keeps its record: all but those of a series that publishes nothing."""
-    return series.policy is not Policy.NONE
-
-
-async def _store(tx: Transaction, series: Series, original: datetime) -> None:
-    details = details_of(series.template, series.timing, original)
-    owes = series.policy is Policy.WINDOW or details.visibility is not Visibility.PUBLIC
-    await events.create_date(
-        tx, series.owner_id, details, PlaceInSeries(series.id, original_text(original)), owes_record=owes
-    )
 
 
 async def with_series(reader: Reader, event: Event) -> Series | None:

@@ -24,7 +24,7 @@ TEXTS: Final = {
     "password": "correct horse battery",
     "bio": "I bring the games.",
     # Names that we give.
-    **dict.fromkeys(("id", "groupId", "challengeId", "cursor"), _THING),
+    **dict.fromkeys(("id", "groupId", "challengeId", "cursor", "nextCursor"), _THING),
     **dict.fromkeys(("slug", "event", "continues", "continuedBy"), _SLUG),
     "group": "board-gamers",
     "url": f"https://meet.example/events/{_SLUG}",
@@ -57,7 +57,7 @@ TEXTS: Final = {
         ],
         _AT,
     ),
-    **dict.fromkeys(("endsAt", "expiresAt", "revokedAt", "newStartsAt", "next", "to", "toDate"), _LATER),
+    **dict.fromkeys(("endsAt", "expiresAt", "until", "revokedAt", "newStartsAt", "next", "to", "toDate"), _LATER),
     **dict.fromkeys(("startsLocal", "originalDate", "newOriginalDate", "betterStart", "dates"), _LOCAL),
     **dict.fromkeys(("endsLocal", "exdates", "rdates", "insteadOf"), "2027-03-02T20:00:00"),
     "timeZone": "Europe/Berlin",
@@ -98,6 +98,7 @@ TEXTS: Final = {
     "refused": "EventOver",
     "why": "This event is over.",
     "which": "going",
+    "act": "the edit",
 }
 
 VALUES: Final[dict[str, Any]] = {

@@ -20,7 +20,7 @@ from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.refusal import RuleRefused
 from openmeet.recurrence.rule import parse_rule
 from openmeet.recurrence.wall_time import instant_of
-from openmeet.series import actions, queries, storing
+from openmeet.series import actions, calling_off, following, queries, storing, tasks
 from openmeet.series.dates import details_of, original_text
 from openmeet.series.model import WINDOW_MOST, Policy, Series, SeriesStatus, Template, Timing
 from openmeet.series.plan import moved, plan_all, plan_following, plan_one
@@ -99,10 +99,10 @@ async def test_a_far_date_becomes_an_event_once_however_many_open_it(db: Databas
 async def test_the_window_moves_with_the_clock_and_is_looked_at_once_a_day(db: Database, clock: HandClock) -> None:
     async with db.transaction() as tx:
         _, series = await begin(tx)
-    assert await storing.roll_windows(db, clock.now()) == (0, 0)
+    assert await tasks.roll_windows(db, clock.now()) == (0, 0)
     clock.turn(14 * DAY)
-    assert await storing.roll_windows(db, clock.now()) == (1, 2)
-    assert await storing.roll_windows(db, clock.now()) == (0, 0)
+    assert await tasks.roll_windows(db, clock.now()) == (1, 2)
+    assert await tasks.roll_windows(db, clock.now()) == (0, 0)
     async with db.transaction() as tx:
         assert len(await dates(tx, series)) == 11
 
@@ -111,10 +111,10 @@ async def test_the_next_date_owes_a_record_and_then_the_one_behind_it(db: Databa
     async with db.transaction() as tx:
         ana, series = await begin(tx)
         assert [event.owes_record for event in await dates(tx, series)] == [True, *[False] * 8]
-        await actions.cancel_dates(tx, await locked(tx, ana, series), ["2026-11-24T18:00:00"], "ill")
+        await calling_off.cancel_dates(tx, await locked(tx, ana, series), ["2026-11-24T18:00:00"], "ill")
         assert [event.owes_record for event in await dates(tx, series)][:3] == [False, True, False]
     clock.turn(14 * DAY)
-    await storing.roll_windows(db, clock.now())
+    await tasks.roll_windows(db, clock.now())
     async with db.transaction() as tx:
         chosen = [event.place_in_series.original_date for event in await dates(tx, series) if event.owes_record]
     assert chosen[-1] == "2026-12-08T18:00:00"
@@ -285,7 +285,7 @@ async def test_this_and_following_makes_two_linked_series(db: Database) -> None:
         assert [event.title for event in await dates(tx, behind)] == ["Winter practice"] * 5
         assert [event.id for event in (*await dates(tx, first), *await dates(tx, behind))] == [one.id for one in before]
         assert await find_attendance(tx, before[5].id, ben.user_id) is not None
-        assert [follower.user_id for follower in await queries.followers(tx, behind.id)] == [ben.user_id]
+        assert [follower.user_id for follower in await following.followers(tx, behind.id)] == [ben.user_id]
         for series_ in (first, behind):
             assert [event.owes_record for event in await dates(tx, series_)].count(True) == 1
 
@@ -322,19 +322,22 @@ async def test_cancel_one_a_range_and_all_and_bring_them_back(db: Database) -> N
         for event in found[:3]:
             await attendance.answer(tx, ben, event.slug, Reply.GOING)
         series = await locked(tx, ana, series)
-        assert await actions.cancel_dates(tx, series, names(found)[:2], "hall closed") == 2
+        assert await calling_off.cancel_dates(tx, series, names(found)[:2], "hall closed") == 2
         assert [event.status for event in await dates(tx, series)][:3] == [Status.CANCELLED] * 2 + [Status.SCHEDULED]
         assert len(await notifications.newest(tx, ben.user_id, 10)) == 1, "told once for both"
-        assert await actions.cancel_dates(tx, series, names(found)[:2], "hall closed") == 0
-        assert await actions.cancel_dates(tx, series, ["2027-06-01T18:00:00"], "away") == 1, "stored to be cancelled"
-        assert await actions.reinstate_dates(tx, series, names(found)[:1]) == 1
-        stopped = await actions.cancel(tx, series, "no trainer")
+        assert await calling_off.cancel_dates(tx, series, names(found)[:2], "hall closed") == 0
+        assert await calling_off.cancel_dates(tx, series, ["2027-06-01T18:00:00"], "away") == 1, (
+            "stored to be cancelled"
+        )
+        assert await calling_off.reinstate_dates(tx, series, names(found)[:1]) == 1
+        stopped, _ = await calling_off.cancel(tx, series, "no trainer")
         assert stopped.status is SeriesStatus.CANCELLED
         assert all(event.is_cancelled for event in await dates(tx, series))
         assert await storing.store_window(tx, stopped) == []
-        on = await actions.resume(tx, stopped)
+        on, back = await actions.resume(tx, stopped)
         assert on.status is SeriesStatus.ACTIVE
-        assert not any(event.is_cancelled for event in await dates(tx, series))
+        cancelled = [event.starts_local[:10] for event in await dates(tx, series) if event.is_cancelled]
+        assert (back, cancelled) == (8, ["2026-12-01", "2027-06-01"]), "those called off one by one stay so"
 
 
 async def test_pause_makes_no_new_dates(db: Database, clock: HandClock) -> None:
@@ -342,7 +345,7 @@ async def test_pause_makes_no_new_dates(db: Database, clock: HandClock) -> None:
         ana, series = await begin(tx)
         await actions.pause(tx, await locked(tx, ana, series), "summer")
     clock.turn(30 * DAY)
-    assert await storing.roll_windows(db, clock.now()) == (0, 0)
+    assert await tasks.roll_windows(db, clock.now()) == (0, 0)
     async with db.transaction() as tx:
         assert len(await dates(tx, series)) == 9
         await actions.resume(tx, await locked(tx, ana, series))
@@ -352,12 +355,12 @@ async def test_pause_makes_no_new_dates(db: Database, clock: HandClock) -> None:
 async def test_a_date_that_was_removed_does_not_come_back(db: Database, clock: HandClock) -> None:
     async with db.transaction() as tx:
         ana, series = await begin(tx)
-        series = await actions.remove_dates(tx, await locked(tx, ana, series), ["2026-12-22T18:00:00"])
+        series = await calling_off.remove_dates(tx, await locked(tx, ana, series), ["2026-12-22T18:00:00"])
         assert "2026-12-22T18:00:00" not in names(await dates(tx, series))
         with pytest.raises(NotFound):
             await actions.open_date(tx, series.slug, "2027-01-05T18:30:00")
     clock.turn(14 * DAY)
-    await storing.roll_windows(db, clock.now())
+    await tasks.roll_windows(db, clock.now())
     async with db.transaction() as tx:
         assert "2026-12-22T18:00:00" not in names(await dates(tx, series))
 

@@ -22,7 +22,7 @@ from openmeet.events import actions as events
 from openmeet.events.differing import details_in
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
-from openmeet.series import actions, queries
+from openmeet.series import actions, calling_off, queries
 from openmeet.series.model import Template, Timing
 from openmeet.series.plan import moved, plan_all, plan_following
 from tests.databases import sqlite_url
@@ -181,9 +181,9 @@ class Histories(RuleBasedStateMachine):
             series = await self._locked(tx, half)
             name = (await self._event(tx, week)).place_in_series.original_date
             if off:
-                await actions.cancel_dates(tx, series, [name], "ill")
+                await calling_off.cancel_dates(tx, series, [name], "ill")
             else:
-                await actions.reinstate_dates(tx, series, [name])
+                await calling_off.reinstate_dates(tx, series, [name])
 
         self.run(work)
         self.model[week].is_off = off

@@ -1,0 +1,157 @@
+"""The people of a series as JSON: who follows it, who goes to all of it, who gets it next."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.errors import InvalidInput, NotFound
+from groundwork.http.json_bodies import json_response, read_json
+from openmeet.series import actions, agenda, attending, following, handing_over, queries
+from openmeet.series.api import answer, slug_of
+from openmeet.series.shapes import (
+    FollowerList,
+    FollowerShown,
+    HeirList,
+    HeirShown,
+    OfferShown,
+    OfferWanted,
+    SeriesShown,
+    Withdrawn,
+)
+from openmeet.site.operations import Operation, Parameter
+from openmeet.site.times import iso
+from openmeet.tenants.edge import database_of
+from openmeet.users.edge import caller_of
+from openmeet.users.model import UNNAMED, UserId
+
+MAX_LIMIT = 200
+
+_CURSOR = Parameter("cursor", "nextCursor of the page before")
+_LIMIT = Parameter("limit", f"People per page, 1 to {MAX_LIMIT}", shape=int)
+_WITHDRAW = Parameter("withdraw", "true: withdraw from every coming date, too", shape=bool)
+
+
+async def list_followers(request: Request) -> Response:
+    caller = caller_of(request)
+    limit = _limit(request)
+    async with database_of(request).transaction() as tx:
+        series = await actions.lock_own(tx, caller, slug_of(request))
+        after = UserId(request.query_params.get("cursor", ""))
+        found = await following.named_followers(tx, series.id, after=after, limit=limit + 1)
+        count = await following.count_followers(tx, series.id)
+    shown = [FollowerShown(one.user_id, name or UNNAMED, one.notifications_enabled) for one, name in found[:limit]]
+    return json_response(FollowerList(shown, count, shown[-1].user_id if len(found) > limit else None))
+
+
+async def stop_going(request: Request) -> Response:
+    caller = caller_of(request)
+    wish = request.query_params.get("withdraw", "false")
+    if wish not in {"true", "false"}:
+        raise InvalidInput("withdraw", "Say true or false.")
+    async with database_of(request).transaction() as tx:
+        count = await attending.stop(tx, caller, slug_of(request), withdraws=wish == "true")
+    return json_response(Withdrawn(count))
+
+
+async def list_heirs(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).transaction() as tx:
+        series = await actions.lock_own(tx, caller, slug_of(request))
+        found = await handing_over.candidates(tx, series)
+    return json_response(HeirList([HeirShown(user_id, name or UNNAMED) for user_id, name in found]))
+
+
+async def offer(request: Request) -> Response:
+    caller = caller_of(request)
+    body = await read_json(request, OfferWanted)
+    async with database_of(request).transaction() as tx:
+        series = await actions.lock_own(tx, caller, slug_of(request))
+        made = await handing_over.offer(tx, caller, series, UserId(body.user_id))
+    return json_response(OfferShown(made.to_id, iso(made.created_at)))
+
+
+async def drop_offer(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).transaction() as tx:
+        await agenda.visible(tx, slug_of(request), caller.user_id)
+        series = await queries.lock_by_slug(tx, slug_of(request))
+        if series is None or not await handing_over.take_back(tx, caller, series):
+            raise NotFound("There is no such offer.")
+    return Response(status_code=204)
+
+
+async def accept(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).transaction() as tx:
+        await agenda.visible(tx, slug_of(request), caller.user_id)
+        series = await queries.lock_by_slug(tx, slug_of(request))
+        if series is None:
+            raise NotFound("There is no such series.")
+        return await answer(request, tx, await handing_over.accept(tx, caller, series))
+
+
+def _limit(request: Request) -> int:
+    text = request.query_params.get("limit", "50")
+    if not (text.isascii() and text.isdigit()) or not 1 <= int(text[:6]) <= MAX_LIMIT:
+        raise InvalidInput("limit", f"The limit is a number from 1 to {MAX_LIMIT}.")
+    return int(text)
+
+
+OPERATIONS = (
+    Operation(
+        "GET",
+        "/api/series/{slug}/followers",
+        "listSeriesFollowers",
+        "Who follows the series, for its host",
+        list_followers,
+        {200: FollowerList},
+        parameters=(_CURSOR, _LIMIT),
+        failures=(403, 404, 422),
+    ),
+    Operation(
+        "DELETE",
+        "/api/series/{slug}/answer",
+        "stopGoingToSeries",
+        "Go to no later dates by oneself; with withdraw, to none that there are either",
+        stop_going,
+        {200: Withdrawn},
+        parameters=(_WITHDRAW,),
+        failures=(404,),
+    ),
+    Operation(
+        "GET",
+        "/api/series/{slug}/heirs",
+        "listSeriesHeirs",
+        "To whom the host can offer the series",
+        list_heirs,
+        {200: HeirList},
+        failures=(403, 404, 422),
+    ),
+    Operation(
+        "PUT",
+        "/api/series/{slug}/offer",
+        "offerSeries",
+        "Offer the series to another host",
+        offer,
+        {200: OfferShown},
+        OfferWanted,
+        failures=(403, 404, 422),
+    ),
+    Operation(
+        "DELETE",
+        "/api/series/{slug}/offer",
+        "dropSeriesOffer",
+        "Take the offer back, or do not take it",
+        drop_offer,
+        {204: None},
+        failures=(404,),
+    ),
+    Operation(
+        "POST",
+        "/api/series/{slug}/accept",
+        "acceptSeries",
+        "Host the series that one was offered",
+        accept,
+        {200: SeriesShown},
+        failures=(404,),
+    ),
+)

@@ -1,0 +1,63 @@
+"""What happens to series by the clock: their windows move, and dates that are over are completed."""
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Database
+from openmeet.events import owing
+from openmeet.series import queries, storing, telling, undos
+from openmeet.series.model import WINDOW, SeriesId
+
+# Series that one round looks at, each in a transaction of its own.
+ROUND = 500
+
+
+async def roll_windows(db: Database, now: Instant) -> tuple[int, int]:
+    """One round of the scheduler: how many series were looked at, and how many dates were stored.
+
+    A series is looked at again when a day of its window has passed, not at every round.
+    """
+    due = Instant(now + WINDOW - WINDOW // 61)
+    looked_at = stored = 0
+    while True:
+        async with db.reader() as reader:
+            waiting = await queries.behind_window(reader, due, ROUND)
+        for series_id in waiting:
+            stored += await _roll(db, series_id)
+        looked_at += len(waiting)
+        if len(waiting) < ROUND:
+            return looked_at, stored
+
+
+async def complete_dates(db: Database) -> int:
+    """Note of dates that are over that they are; where a policy publishes the next one, that is the next now. How many."""
+    completed = 0
+    while True:
+        async with db.reader() as reader:
+            waiting = await queries.with_dates_to_complete(reader, ROUND)
+        for series_id in waiting:
+            completed += await _complete(db, series_id)
+        if len(waiting) < ROUND:
+            return completed
+
+
+async def forget_undos(db: Database) -> int:
+    """Drop what can be undone no more."""
+    async with db.transaction() as tx:
+        return await undos.forget_expired(tx)
+
+
+async def _roll(db: Database, series_id: SeriesId) -> int:
+    async with db.transaction() as tx:
+        series = await queries.lock(tx, series_id)
+        if series is None:
+            return 0
+        made = await storing.store_window(tx, series)
+        await telling.of_new_dates(tx, series, made)
+        return len(made)
+
+
+async def _complete(db: Database, series_id: SeriesId) -> int:
+    async with db.transaction() as tx:
+        await queries.lock(tx, series_id)
+        completed = await queries.complete_dates(tx, series_id)
+        await owing.owe_by_policy(tx, series_id)
+        return completed

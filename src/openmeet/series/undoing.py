@@ -1,0 +1,228 @@
+"""Taking back what was just done to a series, for ten minutes: what it was is kept beside what it became.
+
+An act is kept as the rows that it changed, as they were, with a digest of what they said afterwards. It is taken back whole or not
+at all: where anything was changed since, or somebody answered a date that would go, it is refused and says which.
+"""
+
+import hashlib
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+import msgspec
+
+from groundwork.clock import MINUTE
+from groundwork.database.transaction import Reader, Transaction
+from groundwork.errors import Refused
+from openmeet.attendance.actions import decide_records_anew
+from openmeet.events import owing
+from openmeet.events.actions import take_away
+from openmeet.events.dates import restore_dates, revise_dates
+from openmeet.events.differing import details_in, differing
+from openmeet.events.model import Details, Event, EventId
+from openmeet.notifications.model import Kind
+from openmeet.recurrence import expansion
+from openmeet.recurrence.pattern import Pattern
+from openmeet.recurrence.wall_time import local_of
+from openmeet.series import following, queries, storing, telling, undos
+from openmeet.series.dates import details_of, keeping, original_of
+from openmeet.series.model import Series, SeriesId, SeriesStatus
+from openmeet.series.undos import Kept, KeptDate, Known, Undo
+from openmeet.site import times
+from openmeet.users.model import UserId
+
+# Long enough to see on the page what one has done; short enough that few have made plans by it.
+UNDONE_FOR = 10 * MINUTE
+
+
+class Act(StrEnum):
+    """What can be taken back, in words that follow "Undo:"."""
+
+    EDIT = "the edit"
+    SPLIT = "the edit of this and following dates"
+    CANCEL_DATES = "the cancellation"
+    CANCEL = "the cancellation of the series"
+    REINSTATE_DATES = "bringing dates back"
+    RESUME = "letting the series go on"
+    PAUSE = "the pause"
+    REMOVE_DATES = "removing dates"
+    ADD_DATE = "the extra date"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A locked series and all its stored dates before an act."""
+
+    series: Series
+    dates: dict[EventId, Known]
+
+
+async def look(tx: Transaction, series: Series) -> Look:
+    """Before an act: remember how things are."""
+    return Look(series, await undos.known_dates(tx, [series.id]))
+
+
+async def keep(
+    tx: Transaction, before: Look, act: Act, *, made: SeriesId | None = None, is_silent: bool = False
+) -> None:
+    """After it: keep what is needed to take it back. ``made``: the series that it made."""
+    ids = [before.series.id] if made is None else [before.series.id, made]
+    after = await undos.known_dates(tx, ids, also=list(before.dates))
+    changed = [
+        KeptDate(known, digest_of(after[event_id]))
+        for event_id, known in before.dates.items()
+        if digest_of(after[event_id]) != digest_of(known)
+    ]
+    revisions = await queries.revisions(tx, ids)
+    kept = Kept(queries.values_of(before.series), {str(one): revisions[one] for one in ids}, changed)
+    await undos.insert(tx, before.series.id, made, act.value, kept, is_silent=is_silent, expires_at=tx.now + UNDONE_FOR)
+
+
+async def open_undo(reader: Reader, series: Series) -> Undo | None:
+    """What can be taken back of a series now: its newest act, if that is not too long ago and nothing was changed since."""
+    found = await undos.newest(reader, series.id)
+    if found is None or found.expires_at <= reader.now or found.kept.revisions.get(series.id) != series.revision:
+        return None
+    return found
+
+
+async def undo(tx: Transaction, series: Series) -> Series:
+    """Take back the newest act of a locked series that the caller may change; the same people hear of it.
+
+    ``series`` is the one that the act was about, not the one that it made. Raises Refused: ``NothingToUndo``, ``ChangedSince``,
+    ``AnsweredSince``.
+    """
+    found = await undos.newest(tx, series.id)
+    if found is None or found.expires_at <= tx.now:
+        raise Refused(
+            "There is nothing to undo: that works for ten minutes after a change, and once.", name="NothingToUndo"
+        )
+    made = None if found.made is None else await queries.lock(tx, found.made)
+    for one in (series, made):
+        if one is not None and found.kept.revisions[one.id] != one.revision:
+            raise Refused(
+                "The series was changed again since. Only the last change can be undone.", name="ChangedSince"
+            )
+    old = {one.known.event.id: one for one in found.kept.dates}
+    ids = [series.id] if made is None else [series.id, made.id]
+    now = await undos.known_dates(tx, ids, also=list(old))
+    for event_id, date in old.items():
+        if digest_of(now[event_id]) != date.digest:
+            raise Refused(f"{_day(date.known.event)} was changed since; undo would lose that.", name="ChangedSince")
+    newer = [
+        one
+        for event_id, one in now.items()
+        if event_id not in old and one.event.created_at >= found.created_at and not one.event.is_gone
+    ]
+    staying = _staying(
+        queries.pattern_of(found.kept.series), newer, taken={_name(one.known.event) for one in old.values()}
+    )
+    await queries.restore(tx, series, found.kept.series)
+    restored = await queries.by_id(tx, series.id)
+    assert restored is not None  # noqa: S101  # rows of series are never deleted
+    if made is not None:
+        await following.copy_all(tx, made.id, series.id)
+        await queries.update(tx, replace(made, deleted_at=tx.now, revision=made.revision + 1, updated_at=tx.now))
+    await _take_away(tx, [one.event for one in newer if one.event not in staying])
+    await queries.place(
+        tx,
+        [(one.known.event.id, series.id, _name(one.known.event)) for one in old.values()]
+        + [(event.id, series.id, _name(event)) for event in staying],
+    )
+    pairs = await _restore(tx, [(now[event_id].event, one.known) for event_id, one in old.items()])
+    await revise_dates(tx, [_as_usual(restored, event) for event in staying])
+    await _tell(tx, restored, pairs, is_silent=found.is_silent)
+    if series.status is SeriesStatus.PAUSED and not found.is_silent:
+        await telling.of_status(tx, restored, Kind.SERIES_RESUMED, "")
+    await undos.note_undone(tx, found.id)
+    await storing.store_window(tx, restored)
+    await owing.owe_by_policy(tx, restored.id)
+    return restored
+
+
+def digest_of(known: Known) -> str:
+    """What a date says, as far as a host decides it."""
+    event = known.event
+    said = (
+        None if event.starts_at is None else details_in(event),
+        event.place_in_series,
+        event.status,
+        event.status_reason,
+        event.deleted_at,
+    )
+    return hashlib.sha256(msgspec.json.encode(said)).hexdigest()[:32]
+
+
+def _staying(pattern: Pattern, newer: Sequence[Known], *, taken: Collection[str]) -> list[Event]:
+    """Of the dates that the act, or somebody since, has stored, those that the series names, as it is again; the others go.
+
+    Raises Refused where somebody answered one that would go.
+    """
+    staying = []
+    for one in newer:
+        name = _name(one.event)
+        if name not in taken and expansion.is_date_of(pattern, original_of(name)):
+            staying.append(one.event)
+        elif one.answers:
+            raise Refused(
+                f"Somebody has answered {_day(one.event)} since, which was no date before: undo would lose that.",
+                name="AnsweredSince",
+            )
+    return staying
+
+
+async def _take_away(tx: Transaction, dates: Sequence[Event]) -> None:
+    for event in dates:
+        await take_away(tx, event)
+        await decide_records_anew(tx, event.id)
+    await queries.forget_places(tx, [event.id for event in dates])
+
+
+async def _restore(tx: Transaction, wanted: Sequence[tuple[Event, Known]]) -> list[tuple[Event, Event]]:
+    """Pairs of what each date said until now and what it says again."""
+    after = await restore_dates(tx, [(now, known.event, known.status_before) for now, known in wanted])
+    await queries.mark_cancelled_with_series(
+        tx, [known.event.id for _, known in wanted if known.is_cancelled_with_series and known.event.is_cancelled]
+    )
+    pairs = [(now, again) for (now, _), again in zip(wanted, after, strict=True)]
+    for now, again in pairs:
+        if now.visibility is not again.visibility or now.is_gone is not again.is_gone:
+            await decide_records_anew(tx, again.id)
+    return pairs
+
+
+async def _tell(tx: Transaction, series: Series, pairs: Sequence[tuple[Event, Event]], *, is_silent: bool) -> None:
+    groups: dict[Kind, list[tuple[Event | None, Event]]] = {}
+    for before, after in pairs:
+        groups.setdefault(_kind(before, after), []).append((before, after))
+    told: frozenset[UserId] = frozenset()
+    for kind, its in groups.items():
+        told |= await telling.of_changes(tx, series, its, kind, tells=not is_silent, but=told)
+
+
+def _kind(before: Event, after: Event) -> Kind:
+    if after.is_cancelled and not before.is_cancelled:
+        return Kind.EVENT_CANCELLED
+    if (before.is_cancelled and not after.is_cancelled) or (before.is_gone and not after.is_gone):
+        return Kind.EVENT_REINSTATED
+    return Kind.EVENT_CHANGED
+
+
+def _as_usual(series: Series, event: Event) -> tuple[Event, Details, tuple[str, ...]]:
+    """A date that follows the series again, but for what it has of its own."""
+    place = event.place_in_series
+    assert place is not None  # noqa: S101  # a date of a series
+    usual = details_of(series.template, series.timing, original_of(place.original_date))
+    details = keeping(details_in(event), usual, place.overridden)
+    placed = replace(event, place_in_series=replace(place, series_id=series.id))
+    return placed, details, differing(details, usual)
+
+
+def _name(event: Event) -> str:
+    assert event.place_in_series is not None  # noqa: S101  # a date of a series
+    return event.place_in_series.original_date
+
+
+def _day(event: Event) -> str:
+    assert event.starts_at is not None  # noqa: S101  # a rule gave it one
+    return times.short_day(local_of(event.starts_at, event.time_zone))

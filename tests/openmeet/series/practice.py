@@ -1,0 +1,87 @@
+"""A weekly practice in Berlin, and what tests ask of it. The clock is turned to Friday 20 November 2026, noon there."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from groundwork.database.transaction import Reader, Transaction
+from openmeet.attendance import actions as attendance
+from openmeet.attendance.model import AttendanceStatus, Reply
+from openmeet.attendance.queries import find
+from openmeet.events.model import Event
+from openmeet.notifications import queries as notifications
+from openmeet.notifications.model import Kind
+from openmeet.recurrence.pattern import pattern
+from openmeet.recurrence.rule import parse_rule
+from openmeet.recurrence.wall_time import instant_of
+from openmeet.series import actions, queries
+from openmeet.series.model import Series, Template, Timing
+from openmeet.series.plan import moved, plan_all, plan_following
+from openmeet.users.model import Caller
+from tests.openmeet.site_under_test import person
+
+ZONE = "Europe/Berlin"
+FIRST = datetime.fromisoformat("2026-11-24T18:00")
+WEEKLY = "FREQ=WEEKLY;BYDAY=TU"
+NOW = instant_of(datetime.fromisoformat("2026-11-20T12:00"), ZONE)
+
+
+def weekly(rule: str = WEEKLY, start: datetime = FIRST) -> Timing:
+    return Timing(pattern(start, ZONE, parse_rule(rule)), timedelta(hours=2))
+
+
+async def begin(tx: Transaction, rule: str = WEEKLY, **more: object) -> tuple[Caller, Series]:
+    ana = await person(tx, "Ana")
+    return ana, await actions.create(tx, ana, Template("Practice", **more), weekly(rule))
+
+
+async def dates(reader: Reader, series: Series) -> list[Event]:
+    """The stored dates that are there, in order."""
+    return [held.event for held in await queries.stored(reader, series.id) if not held.event.is_gone]
+
+
+def names(events: Sequence[Event]) -> list[str]:
+    return [event.place_in_series.original_date for event in events if event.place_in_series]
+
+
+async def locked(tx: Transaction, caller: Caller, series: Series) -> Series:
+    return await actions.lock_own(tx, caller, series.slug)
+
+
+async def go(tx: Transaction, who: Caller, event: Event, reply: Reply = Reply.GOING) -> None:
+    await attendance.answer(tx, who, event.slug, reply)
+
+
+async def status_of(reader: Reader, event: Event, who: Caller) -> AttendanceStatus | None:
+    found = await find(reader, event.id, who.user_id)
+    return found.status if found else None
+
+
+async def heard(reader: Reader, who: Caller) -> list[Kind]:
+    """What somebody was told, the oldest first."""
+    return [one.kind for one in reversed(await notifications.newest(reader, who.user_id, 100))]
+
+
+async def retitle(tx: Transaction, series: Series, title: str, *, tells: bool = True) -> Series:
+    template = replace(series.template, title=title)
+    held = await queries.stored(tx, series.id)
+    return await actions.apply(tx, series, plan_all(series, template, series.timing, held, tx.now), tells=tells)
+
+
+async def move(tx: Transaction, series: Series, by: timedelta, *, tells: bool = True) -> Series:
+    start = series.timing.pattern.start
+    timing = moved(series.timing, start, start + by, series.timing.length)
+    held = await queries.stored(tx, series.id)
+    return await actions.apply(tx, series, plan_all(series, series.template, timing, held, tx.now), tells=tells)
+
+
+async def re_rule(tx: Transaction, series: Series, rule: str) -> Series:
+    timing = weekly(rule, series.timing.pattern.start)
+    held = await queries.stored(tx, series.id)
+    return await actions.apply(tx, series, plan_all(series, series.template, timing, held, tx.now))
+
+
+async def split(tx: Transaction, series: Series, at: str, title: str) -> Series:
+    template = replace(series.template, title=title)
+    held = await queries.stored(tx, series.id)
+    return await actions.apply(tx, series, plan_following(series, at, template, None, held, tx.now))

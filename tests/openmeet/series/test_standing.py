@@ -1,0 +1,104 @@
+"""Going to every date, also to those that come into being later; on both engines."""
+
+import asyncio
+
+import pytest
+
+from groundwork.clock import DAY, HandClock
+from groundwork.database.transaction import Database
+from openmeet.attendance.model import AttendanceStatus, Reply
+from openmeet.notifications.model import Kind
+from openmeet.series import actions, attending, following, tasks
+from tests.openmeet.series.practice import begin, dates, go, heard, locked, split, status_of
+from tests.openmeet.site_under_test import person
+
+GOING, WAITING, NOT_GOING = AttendanceStatus.ATTENDING, AttendanceStatus.WAITLISTED, AttendanceStatus.DECLINED
+
+
+async def test_who_goes_to_all_goes_to_later_dates_and_the_host_is_not_told_again(
+    practice_db: Database, clock: HandClock
+) -> None:
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx)
+        ben = await person(tx, "Ben")
+        outcomes = await attending.answer_all(tx, ben, series.slug, Reply.GOING)
+        assert [one.status for one in outcomes] == [GOING] * 9
+        told = len(await heard(tx, ana))
+        far = await actions.open_date(tx, series.slug, "2027-11-23T18:00:00")
+        assert await status_of(tx, far, ben) is GOING
+    clock.turn(7 * DAY)
+    await tasks.roll_windows(practice_db, clock.now())
+    async with practice_db.transaction() as tx:
+        found = await dates(tx, series)
+        assert len(found) == 11
+        assert {await status_of(tx, event, ben) for event in found} == {GOING}
+        assert await heard(tx, ana) == [Kind.NEW_ANSWER] * told
+
+
+async def test_limits_are_exact_and_who_said_so_first_comes_first(practice_db: Database) -> None:
+    async with practice_db.transaction() as tx:
+        _, series = await begin(tx, capacity=2)
+        people = [await person(tx, name) for name in ("Ben", "Cleo", "Dan")]
+        careful = await person(tx, "Eve")
+        for one in people:
+            await attending.answer_all(tx, one, series.slug, Reply.GOING)
+        assert await attending.answer_all(tx, careful, series.slug, Reply.GOING, skips_limited=True) == []
+        far = await actions.open_date(tx, series.slug, "2027-11-23T18:00:00")
+        assert [await status_of(tx, far, one) for one in (*people, careful)] == [GOING, GOING, WAITING, None]
+
+
+async def test_many_who_open_a_date_at_once_make_each_answer_once(practice_db: Database) -> None:
+    async with practice_db.transaction() as tx:
+        _, series = await begin(tx, capacity=1)
+        people = [await person(tx, name) for name in ("Ben", "Cleo")]
+        for one in people:
+            await attending.answer_all(tx, one, series.slug, Reply.GOING)
+
+    async def open_it() -> str:
+        async with practice_db.transaction() as tx:
+            return (await actions.open_date(tx, series.slug, "2027-11-23T18:00:00")).id
+
+    assert len(set(await asyncio.gather(*(open_it() for _ in range(8))))) == 1
+    async with practice_db.reader() as reader:
+        rows = await reader.fetch(
+            "select a.status from attendances a join events e on e.id = a.event_id"
+            " where e.original_date = '2027-11-23T18:00:00' order by a.status"
+        )
+    assert [row["status"] for row in rows] == ["attending", "waitlisted"]
+
+
+@pytest.mark.parametrize("withdraws", [True, False])
+async def test_it_ends_with_one_click(practice_db: Database, *, withdraws: bool) -> None:
+    async with practice_db.transaction() as tx:
+        _, series = await begin(tx)
+        ben = await person(tx, "Ben")
+        found = await dates(tx, series)
+        await go(tx, ben, found[1], Reply.INTERESTED)
+        await attending.answer_all(tx, ben, series.slug, Reply.GOING)
+        assert await attending.stop(tx, ben, series.slug, withdraws=withdraws) == (9 if withdraws else 0)
+        assert await status_of(tx, found[0], ben) is (NOT_GOING if withdraws else GOING)
+        far = await actions.open_date(tx, series.slug, "2027-11-23T18:00:00")
+        assert await status_of(tx, far, ben) is None
+
+
+async def test_a_date_declined_by_itself_stays_so_and_any_other_answer_to_all_ends_it(practice_db: Database) -> None:
+    async with practice_db.transaction() as tx:
+        _, series = await begin(tx)
+        ben = await person(tx, "Ben")
+        await attending.answer_all(tx, ben, series.slug, Reply.GOING)
+        found = await dates(tx, series)
+        await go(tx, ben, found[2], Reply.DECLINED)
+        await actions.open_date(tx, series.slug, "2027-11-23T18:00:00")
+        assert await status_of(tx, found[2], ben) is NOT_GOING
+        await attending.answer_all(tx, ben, series.slug, Reply.INTERESTED)
+        assert await following.going_of(tx, series.id, ben.user_id) is None
+
+
+async def test_who_goes_to_all_goes_to_the_half_that_is_split_off(practice_db: Database) -> None:
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx)
+        ben = await person(tx, "Ben")
+        await attending.answer_all(tx, ben, series.slug, Reply.GOING)
+        behind = await split(tx, await locked(tx, ana, series), "2026-12-15T18:00:00", "Winter practice")
+        far = await actions.open_date(tx, behind.slug, "2027-11-23T18:00:00")
+        assert (far.title, await status_of(tx, far, ben)) == ("Winter practice", GOING)

@@ -1,0 +1,223 @@
+"""Taking back what was just done to a series, whole or not at all; on both engines."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from groundwork.clock import DAY, MINUTE, HandClock
+from groundwork.database.transaction import Database, Reader, Transaction
+from groundwork.errors import Refused
+from openmeet.attendance import hosting
+from openmeet.attendance.model import Reply
+from openmeet.events.differing import details_in
+from openmeet.notifications.model import Kind
+from openmeet.series import actions, attending, calling_off, following, queries, tasks, undoing
+from openmeet.series.model import Series, SeriesStatus
+from tests.openmeet.series.practice import (
+    begin,
+    dates,
+    go,
+    heard,
+    locked,
+    move,
+    names,
+    re_rule,
+    retitle,
+    split,
+    status_of,
+)
+from tests.openmeet.site_under_test import person
+
+SECOND, FOURTH = "2026-12-01T18:00:00", "2026-12-15T18:00:00"
+
+Act = Callable[[Transaction, Series], Awaitable[object]]
+
+
+async def picture(reader: Reader, series: Series) -> tuple[object, ...]:
+    """Everything that a host sees of a series."""
+    now = await queries.by_id(reader, series.id)
+    assert now is not None
+    seen = [
+        (one.id, details_in(one), one.place_in_series, one.status, one.status_reason)
+        for one in await dates(reader, now)
+    ]
+    return (now.template, now.timing, now.status, now.status_reason, now.deleted_at, seen)
+
+
+ACTS: dict[str, Act] = {
+    "retitle": lambda tx, series: retitle(tx, series, "Rehearsal"),
+    "move": lambda tx, series: move(tx, series, timedelta(hours=1)),
+    "move by a day": lambda tx, series: move(tx, series, timedelta(days=1)),
+    "rule with fewer dates": lambda tx, series: re_rule(tx, series, "FREQ=WEEKLY;INTERVAL=2;BYDAY=TU"),
+    "rule with more dates": lambda tx, series: re_rule(tx, series, "FREQ=WEEKLY;BYDAY=TU,TH"),
+    "split": lambda tx, series: split(tx, series, FOURTH, "Winter practice"),
+    "cancel dates": lambda tx, series: calling_off.cancel_dates(tx, series, [SECOND, FOURTH], "ill"),
+    "cancel": lambda tx, series: calling_off.cancel(tx, series, "no trainer"),
+    "pause": lambda tx, series: actions.pause(tx, series, "summer"),
+    "remove": lambda tx, series: calling_off.remove_dates(tx, series, [SECOND]),
+    "extra date": lambda tx, series: calling_off.add_date(tx, series, "2026-12-03T19:00:00"),
+}
+
+
+@pytest.mark.parametrize("act", ACTS)
+async def test_everything_is_as_it_was(practice_db: Database, act: str) -> None:
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx)
+        ben = await person(tx, "Ben")
+        for event in (await dates(tx, series))[:2]:
+            await go(tx, ben, event)
+        before = await picture(tx, series)
+    async with practice_db.transaction() as tx:
+        await ACTS[act](tx, await locked(tx, ana, series))
+        assert await picture(tx, series) != before
+    async with practice_db.transaction() as tx:
+        await undoing.undo(tx, await locked(tx, ana, series))
+        assert await picture(tx, series) == before
+        assert [await status_of(tx, event, ben) for event in (await dates(tx, series))[:2]] == ["attending"] * 2
+        with pytest.raises(Refused) as refused:
+            await undoing.undo(tx, await locked(tx, ana, series))
+        assert refused.value.name in {"NothingToUndo", "ChangedSince"}
+        rows = await tx.fetch("select count(*) as n from events where owes_record = 1 and deleted_at is null")
+        assert rows[0]["n"] == 1, "one date is published, as before"
+
+
+async def test_resuming_is_undone_too(practice_db: Database) -> None:
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx)
+        await calling_off.cancel_dates(tx, await locked(tx, ana, series), [SECOND], "ill")
+        await calling_off.cancel(tx, await locked(tx, ana, series), "no trainer")
+        before = await picture(tx, series)
+        await actions.resume(tx, await locked(tx, ana, series))
+        await undoing.undo(tx, await locked(tx, ana, series))
+        assert await picture(tx, series) == before
+        again, count = await actions.resume(tx, await locked(tx, ana, series))
+        assert (again.status, count) == (SeriesStatus.ACTIVE, 8)
+        assert [event.is_cancelled for event in await dates(tx, series)] == [False, True, *[False] * 7]
+
+
+async def test_the_same_people_hear_of_it_unless_the_act_was_silent(practice_db: Database) -> None:
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx)
+        ben, cleo = await person(tx, "Ben"), await person(tx, "Cleo")
+        await go(tx, ben, (await dates(tx, series))[1])
+        await actions.follow(tx, cleo, series.slug)
+        await calling_off.cancel_dates(tx, await locked(tx, ana, series), [SECOND], "ill")
+        await undoing.undo(tx, await locked(tx, ana, series))
+        for who in (ben, cleo):
+            assert await heard(tx, who) == [Kind.EVENT_CANCELLED, Kind.EVENT_REINSTATED]
+        await move(tx, await locked(tx, ana, series), timedelta(hours=1), tells=False)
+        await undoing.undo(tx, await locked(tx, ana, series))
+        assert len(await heard(tx, ben)) == 2
+
+
+async def test_after_ten_minutes_it_is_too_late(practice_db: Database, clock: HandClock) -> None:
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx)
+        await retitle(tx, await locked(tx, ana, series), "Rehearsal")
+    clock.turn(10 * MINUTE)
+    async with practice_db.transaction() as tx:
+        with pytest.raises(Refused) as refused:
+            await undoing.undo(tx, await locked(tx, ana, series))
+        assert refused.value.name == "NothingToUndo"
+    assert await tasks.forget_undos(practice_db) == 1
+
+
+async def test_a_later_edit_of_one_date_is_not_lost(practice_db: Database) -> None:
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx)
+        await retitle(tx, await locked(tx, ana, series), "Rehearsal")
+        second = (await dates(tx, series))[1]
+        await hosting.revise(tx, ana, second.slug, replace(details_in(second), description="With the band"))
+        with pytest.raises(Refused) as refused:
+            await undoing.undo(tx, await locked(tx, ana, series))
+    assert refused.value.name == "ChangedSince"
+    assert "Tue 1 December was changed since" in refused.value.why
+
+
+async def test_only_the_last_act_is_undone(practice_db: Database) -> None:
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx)
+        await retitle(tx, await locked(tx, ana, series), "Rehearsal")
+        await actions.pause(tx, await locked(tx, ana, series), "summer")
+        after = await undoing.undo(tx, await locked(tx, ana, series))
+        assert (after.template.title, after.status) == ("Rehearsal", SeriesStatus.ACTIVE)
+        assert await undoing.open_undo(tx, after) is None
+        with pytest.raises(Refused) as refused:
+            await undoing.undo(tx, await locked(tx, ana, series))
+        assert refused.value.name == "ChangedSince"
+
+
+async def test_an_answer_to_a_date_that_would_go_is_not_lost(practice_db: Database) -> None:
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx)
+        ben, cleo = await person(tx, "Ben"), await person(tx, "Cleo")
+        await attending.answer_all(tx, cleo, series.slug, Reply.GOING)
+        await calling_off.add_date(tx, await locked(tx, ana, series), "2026-12-03T19:00:00")
+        extra = next(event for event in await dates(tx, series) if event.starts_local == "2026-12-03T19:00:00")
+        assert await status_of(tx, extra, cleo) == "attending"
+        await go(tx, ben, extra)
+        with pytest.raises(Refused) as refused:
+            await undoing.undo(tx, await locked(tx, ana, series))
+        assert refused.value.name == "AnsweredSince"
+        await go(tx, ben, extra, Reply.DECLINED)
+        await undoing.undo(tx, await locked(tx, ana, series))
+        assert "2026-12-03T19:00:00" not in names(await dates(tx, series))
+
+
+async def test_a_split_undone_keeps_dates_opened_and_people_who_came_since(practice_db: Database) -> None:
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx)
+        ben = await person(tx, "Ben")
+        behind = await split(tx, await locked(tx, ana, series), FOURTH, "Winter practice")
+        far = await actions.open_date(tx, behind.slug, "2027-11-23T18:00:00")
+        await go(tx, ben, far)
+        await actions.follow(tx, ben, behind.slug)
+        await undoing.undo(tx, await locked(tx, ana, series))
+        found = await dates(tx, series)
+        assert [event.title for event in found] == ["Practice"] * 10
+        assert (found[-1].id, await status_of(tx, found[-1], ben)) == (far.id, "attending")
+        assert [one.user_id for one in await following.followers(tx, series.id)] == [ben.user_id]
+        gone = await queries.by_id(tx, behind.id)
+        assert gone is not None
+        assert gone.deleted_at is not None
+
+
+async def test_an_act_on_the_half_that_was_split_off_comes_first(practice_db: Database) -> None:
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx)
+        behind = await split(tx, await locked(tx, ana, series), FOURTH, "Winter practice")
+        await retitle(tx, await locked(tx, ana, behind), "Ice practice")
+        with pytest.raises(Refused) as refused:
+            await undoing.undo(tx, await locked(tx, ana, series))
+        assert refused.value.name == "ChangedSince"
+
+
+async def test_a_date_cancelled_by_itself_makes_the_next_one_owe_the_record(practice_db: Database) -> None:
+    """On its event's page, as in the series: the next that takes place is published."""
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx)
+        first = (await dates(tx, series))[0]
+        after = await hosting.cancel(tx, ana, first.slug, "ill")
+        assert [event.owes_record for event in await dates(tx, series)] == [False, True, *[False] * 7]
+        assert after.revision == (await dates(tx, series))[0].revision
+        await hosting.reinstate(tx, ana, first.slug)
+        assert [event.owes_record for event in await dates(tx, series)][:2] == [True, False]
+        await hosting.delete(tx, ana, first.slug)
+        assert [event.owes_record for event in await dates(tx, series)][:2] == [True, False]
+
+
+async def test_a_date_that_is_over_is_completed_and_the_next_owes_the_record(
+    practice_db: Database, clock: HandClock
+) -> None:
+    async with practice_db.transaction() as tx:
+        await begin(tx)
+    assert await tasks.complete_dates(practice_db) == 0
+    clock.turn(5 * DAY)
+    assert await tasks.complete_dates(practice_db) == 1
+    assert await tasks.complete_dates(practice_db) == 0
+    async with practice_db.reader() as reader:
+        rows = await reader.fetch("select completed_at, owes_record from events order by starts_at limit 2")
+        assert (rows[0]["completed_at"], rows[1]["completed_at"]) == (clock.now(), None)
+        assert rows[1]["owes_record"] == 1
