@@ -5,10 +5,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
+from starlette.types import Scope
 
 from groundwork.clock import Clock, SystemClock
 from groundwork.errors import InvalidInput, NotFound
-from groundwork.http.application import Application
+from groundwork.http.application import JSON_BODY_BYTES, Application
 from groundwork.http.faults import by_path, render_problem
 from groundwork.http.operations import operations_routes
 from groundwork.http.security_headers import page_headers
@@ -26,6 +27,7 @@ from openmeet.browsing import api as browsing_api
 from openmeet.browsing import groups_api, members_api, merged_api, merged_pages, news_api
 from openmeet.browsing import pages as browsing_pages
 from openmeet.browsing import series_pages as series_browsing_pages
+from openmeet.calendars.components import MAX_BYTES
 from openmeet.events import api as events_api
 from openmeet.events import draft_pages
 from openmeet.events import pages as events_pages
@@ -33,6 +35,9 @@ from openmeet.events.publishing import CONSENT_PATH, PublishFirst
 from openmeet.letters import pages as letters_pages
 from openmeet.notifications import api as notifications_api
 from openmeet.notifications import pages as notifications_pages
+from openmeet.personal_calendar import api as calendar_api
+from openmeet.personal_calendar import pages as calendar_pages
+from openmeet.personal_calendar.fetching import Outgoing
 from openmeet.series import api as series_api
 from openmeet.series import edit_pages as series_edit_pages
 from openmeet.series import hosting_api as series_hosting_api
@@ -57,6 +62,10 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 API_PREFIX = "/api/"
 
+# Where files arrive: what a calendar may have, and the form or JSON around it.
+FILE_PATHS = frozenset({"/api/me/calendars"})
+FILE_BYTES = MAX_BYTES + 1_000_000
+
 _UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
@@ -71,10 +80,12 @@ def create_app(
     counters: Counters | None = None,
     clock: Clock | None = None,
     more_pages: Sequence[Route] = (),
+    outgoing: Outgoing | None = None,
     checks: dict[str, Check] | None = None,
 ) -> Application:
     """The whole site. ``code_key``: 32 secret bytes that e-mail codes are derived from.
 
+    ``outgoing``: what fetches addresses that people give; without it nothing is fetched.
     ``more_pages`` are pages of the same kind that need more than a database (``programs/`` makes them).
     """
     routes: list[BaseRoute] = [
@@ -85,6 +96,7 @@ def create_app(
         *(_api(operation) for operation in operations()),
         Route(f"{API_PREFIX}openapi.json", openapi.serve(settings.site_name, settings.public_url, operations())),
         *letters_pages.routes(),
+        *calendar_pages.open_routes(),
         *(_page(route) for route in (*pages(), *more_pages, Route("/{path:path}", absent, methods=["GET"]))),
     ]
     app = Application(
@@ -94,6 +106,7 @@ def create_app(
             {API_PREFIX: render_problem, "/health/": render_problem, "/metrics": render_problem}, render_page
         ),
         headers=page_headers(is_https=settings.is_https),
+        body_limit=_body_limit,
         trusted_proxy_hops=settings.trusted_proxy_hops,
     )
     app.state.settings = settings
@@ -103,6 +116,7 @@ def create_app(
     app.state.password_sign_in = password_sign_in
     app.state.publish_first = publish_first
     app.state.repeating = REPEATING
+    app.state.outgoing = outgoing
     app.state.counters = counters or InProcessCounters()
     app.state.clock = clock or SystemClock()
     app.state.asks_to_publish = any(route.path == CONSENT_PATH for route in more_pages)
@@ -125,6 +139,7 @@ def pages() -> list[Route]:
         *series_edit_pages.routes(),
         *series_browsing_pages.routes(),
         *merged_pages.routes(),
+        *calendar_pages.routes(),
     ]
 
 
@@ -147,6 +162,7 @@ def operations() -> list[Operation]:
         *groups_api.OPERATIONS,
         *members_api.OPERATIONS,
         *merged_api.OPERATIONS,
+        *calendar_api.OPERATIONS,
     ]
 
 
@@ -158,6 +174,11 @@ def ready(tenant: Tenant) -> Check:
             await reader.fetch_one("select 1")
 
     return check
+
+
+def _body_limit(scope: Scope) -> int:
+    """Whole calendars are larger than what anybody writes by hand."""
+    return FILE_BYTES if scope["path"] in FILE_PATHS else JSON_BODY_BYTES
 
 
 async def absent(_request: Request) -> Response:

@@ -15,6 +15,8 @@ from openmeet.events import drafts
 from openmeet.events import tasks as events
 from openmeet.ingestion.tasks import reconcile
 from openmeet.notifications import tasks as notifications
+from openmeet.personal_calendar import tasks as calendars
+from openmeet.personal_calendar.fetching import Outgoing
 from openmeet.records import seen
 from openmeet.series import tasks as series
 from openmeet.sign_in import tasks as sign_in
@@ -45,6 +47,8 @@ CHORES: dict[str, Chore] = {
     "series_windows": Chore(600, lambda platform: series.roll_windows(platform.db, platform.clock.now())),
     "completed_dates": Chore(300, lambda platform: series.complete_dates(platform.db)),
     "expired_undos": Chore(600, lambda platform: series.forget_undos(platform.db)),
+    "subscribed_calendars": Chore(300, lambda platform: _read_calendars(platform, platform.settings.time_zone)),
+    "running_calendars": Chore(3600, lambda platform: calendars.roll(platform.db, platform.settings.time_zone)),
     "paid_debts": Chore(3600, lambda platform: _forget_paid(platform.db)),
 }
 
@@ -52,6 +56,11 @@ CHORES: dict[str, Chore] = {
 async def _expire_parked(db: Database) -> int:
     async with db.transaction() as tx:
         return await seen.expire_parked(tx)
+
+
+async def _read_calendars(platform: Platform, zone: str) -> int:
+    outgoing = Outgoing(platform.network.http, platform.network.sealer)
+    return await calendars.refresh_due(platform.db, outgoing, zone)
 
 
 async def _forget_paid(db: Database) -> int:

@@ -16,6 +16,7 @@ from openmeet.events.model import EventId
 from openmeet.identities import pages as consent
 from openmeet.identities.connecting import sign_in_with_password
 from openmeet.identities.model import Preview
+from openmeet.personal_calendar.fetching import Outgoing
 from openmeet.publication.payer import pay_now
 from openmeet.publication.preview import preview
 from openmeet.site import mailbox
@@ -67,6 +68,7 @@ async def site(platform: Platform) -> Application:
         password_sign_in=with_password,
         publish_first=publish_first,
         more_pages=await _more_pages(platform),
+        outgoing=Outgoing(platform.network.http, platform.network.sealer),
     )
 
 

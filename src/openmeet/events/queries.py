@@ -164,6 +164,16 @@ async def by_id(reader: Reader, event_id: EventId) -> Event | None:
     return event_of(row) if row else None
 
 
+async def several(reader: Reader, event_ids: Sequence[EventId]) -> list[Event]:
+    """These events, by start."""
+    if not event_ids:
+        return []
+    rows = await reader.fetch(
+        f"select {COLUMNS} from events where id in :ids order by starts_at, id", ids=list(event_ids)
+    )
+    return [event_of(row) for row in rows]
+
+
 async def by_record_uri(reader: Reader, uri: str) -> Event | None:
     row = await reader.fetch_one(f"select {COLUMNS} from events where record_uri = :uri", uri=uri)
     return event_of(row) if row else None

@@ -90,6 +90,14 @@ TEXTS: Final = {
     **dict.fromkeys(("statusReason", "reason"), "The library is closed that day."),
     **dict.fromkeys(("field", "fields", "differsIn", "keepsOwn"), "title"),
     **dict.fromkeys(("before", "yours", "theirs"), "Board games"),
+    # Calendars.
+    "place": "Town library, Berlin",
+    "calendar": "Choir",
+    "host": "calendar.example",
+    "problem": "calendar.example did not answer in time.",
+    "fetchedAt": _AT,
+    "nextFetchAt": _LATER,
+    "ics": "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nEND:VCALENDAR\r\n",
     "kind": "event_changed",
     "state": "published",
     "words": "on your PDS ✓",
@@ -117,6 +125,7 @@ NUMBERS: Final = {
     "revision": 3,
     "expiresInDays": 90,
     "digestHour": 18,
+    "dates": 12,
     "limit": 30,
 }
 

@@ -47,7 +47,7 @@ AREAS: Final = {
 }
 
 # Operations for sessions alone, by the first word of their address.
-FOR_SESSIONS: Final = frozenset({"session", "tokens"})
+FOR_SESSIONS: Final = frozenset({"session", "tokens", "calendar-feed"})
 
 EXCEPTIONS: Final = {
     "putAnswer": Scope.ANSWERS,
@@ -58,6 +58,7 @@ EXCEPTIONS: Final = {
     "previewSeries": Scope.READ,
     # A date that is opened is stored; nobody but its reader notices.
     "openSeriesDate": Scope.READ,
+    "checkConflicts": Scope.READ,
 }
 
 

@@ -1,0 +1,79 @@
+"""The calendar file of one person's events, for the calendar program of their choice, and the token that opens it.
+
+The link to join stands in no feed. The token is derived from the server's key and a serial, and only its hash is stored (invariant 8):
+the settings page can show the same address again, a copy of the database opens nothing, a new serial makes the old one worthless.
+"""
+
+import base64
+import hashlib
+import hmac
+
+from groundwork.clock import DAY, Instant
+from groundwork.database.transaction import Reader, Transaction
+from openmeet.calendars.of_event import written
+from openmeet.calendars.writing import write_calendar
+from openmeet.events.model import EventId
+from openmeet.events.queries import several
+from openmeet.personal_calendar import queries
+from openmeet.personal_calendar.entries import own
+from openmeet.personal_calendar.model import Kind
+from openmeet.users.model import UserId
+
+PAST = 92 * DAY
+AHEAD = 366 * DAY
+MOST = 2_000
+
+# What somebody only thinks of is not in their calendar yet.
+_IN_FEED = frozenset({Kind.HOSTING, Kind.GOING, Kind.WAITING})
+
+
+async def file_of(reader: Reader, user_id: UserId, *, name: str, public_url: str, host: str) -> bytes:
+    """The file. The same events are the same bytes."""
+    now = reader.now
+    listed = [
+        entry
+        for entry in await own(reader, user_id, Instant(now - PAST), Instant(now + AHEAD))
+        if entry.kind in _IN_FEED
+    ][:MOST]
+    events = await several(reader, [EventId(entry.key) for entry in listed])
+    files = [
+        written(event, host=host, url=f"{public_url}/events/{event.slug}", description=event.description)
+        for event in events
+    ]
+    return write_calendar([one for one in files if one is not None], name=name)
+
+
+def tag_of(file: bytes) -> str:
+    """A strong entity tag."""
+    return f'"{hashlib.sha256(file).hexdigest()[:32]}"'
+
+
+async def open_feed(tx: Transaction, key: bytes, user_id: UserId) -> str:
+    """The token of the person's one feed, which works from now on."""
+    return await _with_serial(tx, key, user_id, await queries.feed_serial(tx, user_id))
+
+
+async def renew_feed(tx: Transaction, key: bytes, user_id: UserId) -> str:
+    """Another token; the one before opens nothing any more."""
+    return await _with_serial(tx, key, user_id, await queries.feed_serial(tx, user_id) + 1)
+
+
+async def close_feed(tx: Transaction, user_id: UserId) -> None:
+    """No token opens this calendar."""
+    await queries.set_feed(tx, user_id, await queries.feed_serial(tx, user_id) + 1, None)
+
+
+async def owner_of(reader: Reader, token: str) -> UserId | None:
+    """Whose calendar it is."""
+    return await queries.feed_owner(reader, _hash(token))
+
+
+async def _with_serial(tx: Transaction, key: bytes, user_id: UserId, serial: int) -> str:
+    digest = hmac.digest(key, b"calendar feed\x00" + f"{user_id}\n{serial}".encode(), hashlib.sha256)
+    token = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+    await queries.set_feed(tx, user_id, serial, _hash(token))
+    return token
+
+
+def _hash(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()

@@ -1,0 +1,232 @@
+"""My calendar, the calendars subscribed to, and the feed for other programs."""
+
+from datetime import date
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader
+from groundwork.errors import Failure, InvalidForm, InvalidInput, NotFound, Unavailable
+from openmeet.personal_calendar import actions, feed, queries
+from openmeet.personal_calendar.entries import all_of
+from openmeet.personal_calendar.fetching import Outgoing, checked_url
+from openmeet.personal_calendar.model import MOST_CALENDARS, CalendarId, Health, Subscribed
+from openmeet.personal_calendar.tasks import refresh
+from openmeet.personal_calendar.view import View, day_named, shown, window_of
+from openmeet.recurrence.wall_time import is_zone, local_of
+from openmeet.site import times
+from openmeet.site.forms import EMPTY, Typed, read_form, typed_again
+from openmeet.site.frame import go, page
+from openmeet.tenants.edge import database_of
+from openmeet.users.edge import caller_of
+from openmeet.users.model import Caller, UserId
+from openmeet.users.queries import by_id
+
+SETTINGS = "/settings/calendars"
+
+# The address is the secret: no shared cache keeps the file, no search engine its address.
+_PRIVATE = {"cache-control": "private, no-cache", "x-robots-tag": "noindex, nofollow"}
+_HEALTH_WORDS = {
+    Health.FILE: "from a file; it does not change by itself",
+    Health.FRESH: "read again every few hours",
+    Health.FAILING: "could not be read the last time; we try again",
+    Health.GIVEN_UP: "could not be read for a long time; it is not tried any more",
+}
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/my/calendar", show_calendar, methods=["GET"]),
+        Route(SETTINGS, show_settings, methods=["GET"]),
+        Route(SETTINGS, add, methods=["POST"]),
+        Route(f"{SETTINGS}/feed", change_feed, methods=["POST"]),
+        Route(f"{SETTINGS}/{{calendar_id}}", change, methods=["POST"]),
+    ]
+
+
+def open_routes() -> list[Route]:
+    """To be served without asking who the viewer is: calendar programs have no session."""
+    return [Route("/calendar/{token}.ics", serve_feed, methods=["GET"])]
+
+
+async def show_calendar(request: Request) -> Response:
+    caller = caller_of(request)
+    try:
+        view = View(request.query_params.get("view", View.MONTH.value))
+    except ValueError:
+        view = View.MONTH
+    async with database_of(request).reader() as reader:
+        zone = await zone_of(request, reader, caller.user_id)
+        today = local_of(reader.now, zone).date()
+        on = day_named(request.query_params.get("on", ""), today)
+        _, _, start, end = window_of(view, on, zone)
+        entries = await all_of(reader, caller.user_id, start, end)
+        calendars = await queries.of_person(reader, caller.user_id)
+    seen = shown(view, on, today, zone, entries)
+    context = {
+        "shown": seen,
+        "views": [(one.value, one.value.capitalize(), _path(one, on)) for one in View],
+        "before": _path(view, seen.before),
+        "behind": _path(view, seen.behind),
+        "today": _path(view, today),
+        "zone_words": times.zone_words(local_of(start, zone), zone),
+        "week_days": [(day.words.split(" ")[0], day.words[:3]) for day in seen.days[:7]],
+        "has_calendars": bool(calendars),
+        "failing": [one.name for one in calendars if one.health in {Health.FAILING, Health.GIVEN_UP}],
+    }
+    return page(request, "personal_calendar/calendar.html", context)
+
+
+async def show_settings(request: Request) -> Response:
+    return await _settings(request, caller_of(request), EMPTY)
+
+
+async def add(request: Request) -> Response:
+    """Subscribe to an address; what is wrong with it stands at the field."""
+    caller = caller_of(request)
+    typed = await read_form(request)
+    async with database_of(request).reader() as reader:
+        zone, now = await zone_of(request, reader, caller.user_id), reader.now
+    try:
+        outgoing = outgoing_of(request)
+        offered = await actions.look(outgoing, checked_url(typed.get("url", "")), now, zone)
+        async with database_of(request).transaction() as tx:
+            _, is_new = await actions.subscribe(tx, caller.user_id, offered, typed.get("name", ""), outgoing)
+    except InvalidForm as wrong:
+        return await _settings(request, caller, typed_again(typed, wrong), status=400)
+    except Failure as failure:
+        # Whatever is wrong with an address is said at the address: not there, no calendar, too slow, one too many.
+        return await _settings(request, caller, typed_again(typed, InvalidForm({"url": failure.why})), status=400)
+    return go(SETTINGS, said="calendar_added" if is_new else "calendar_known")
+
+
+async def change(request: Request) -> Response:
+    """Rename it, say whether it takes time, read it now, or take it away."""
+    caller = caller_of(request)
+    typed = await read_form(request)
+    calendar_id = CalendarId(request.path_params["calendar_id"])
+    match typed.get("act", ""):
+        case "remove":
+            async with database_of(request).transaction() as tx:
+                await actions.remove(tx, caller.user_id, calendar_id)
+            return go(SETTINGS, said="calendar_removed")
+        case "refresh":
+            await refresh_now(request, caller.user_id, calendar_id)
+            return go(SETTINGS, said="calendar_read")
+        case "save":
+            try:
+                async with database_of(request).transaction() as tx:
+                    await actions.edit(
+                        tx, caller.user_id, calendar_id, name=typed.get("name", ""), is_busy="is_busy" in typed
+                    )
+            except InvalidForm as wrong:
+                problem = InvalidForm({f"name-{calendar_id}": wrong.problems["name"]})
+                values = {**typed, f"name-{calendar_id}": typed.get("name", "")}
+                return await _settings(request, caller, typed_again(values, problem), status=400)
+            return go(SETTINGS, said="calendar_saved")
+        case _:
+            raise InvalidInput("act", "Choose one of: save, refresh, remove.")
+
+
+async def change_feed(request: Request) -> Response:
+    """Make the secret address, another one, or none."""
+    caller = caller_of(request)
+    typed = await read_form(request)
+    act = typed.get("act", "")
+    async with database_of(request).transaction() as tx:
+        match act:
+            case "open":
+                await feed.open_feed(tx, request.app.state.code_key, caller.user_id)
+            case "renew":
+                await feed.renew_feed(tx, request.app.state.code_key, caller.user_id)
+            case "close":
+                await feed.close_feed(tx, caller.user_id)
+            case _:
+                raise InvalidInput("act", "Choose one of: open, renew, close.")
+    return go(SETTINGS, said={"open": "feed_open", "renew": "feed_renewed", "close": "feed_closed"}[act])
+
+
+async def serve_feed(request: Request) -> Response:
+    settings = request.app.state.settings
+    async with database_of(request).reader() as reader:
+        user_id = await feed.owner_of(reader, request.path_params["token"])
+        user = None if user_id is None else await by_id(reader, user_id)
+        if user is None:
+            raise NotFound("This calendar has no such address any more.")
+        file = await feed.file_of(
+            reader,
+            user.id,
+            name=f"{user.display_name or 'My events'} · {settings.site_name}",
+            public_url=settings.public_url,
+            host=settings.public_host,
+        )
+    headers = {**_PRIVATE, "etag": feed.tag_of(file)}
+    if request.headers.get("if-none-match") == headers["etag"]:
+        return Response(status_code=304, headers=headers)
+    return Response(file, media_type="text/calendar; charset=utf-8", headers=headers)
+
+
+async def refresh_now(request: Request, user_id: UserId, calendar_id: CalendarId) -> None:
+    """Read a calendar again because its owner asks. Raises NotFound."""
+    async with database_of(request).reader() as reader:
+        address = await queries.address(reader, user_id, calendar_id)
+        zone = await zone_of(request, reader, user_id)
+    if address is None:
+        raise NotFound("You have no such calendar.")
+    await refresh(database_of(request), outgoing_of(request), address, zone)
+
+
+def outgoing_of(request: Request) -> Outgoing:
+    """What fetches calendars; Unavailable on a site that was started without."""
+    found: Outgoing | None = request.app.state.outgoing
+    if found is None:
+        raise Unavailable("This site reads no other calendars at the moment.")
+    return found
+
+
+async def zone_of(request: Request, reader: Reader, user_id: UserId) -> str:
+    """The person's zone, or the site's."""
+    user = await by_id(reader, user_id)
+    zone = user.time_zone if user is not None and user.time_zone else str(request.app.state.settings.time_zone)
+    return zone if is_zone(zone) else "UTC"
+
+
+def _path(view: View, on: date) -> str:
+    return f"/my/calendar?view={view.value}&on={on.isoformat()}"
+
+
+async def _settings(request: Request, caller: Caller, typed: Typed, *, status: int = 200) -> Response:
+    async with database_of(request).transaction() as tx:
+        calendars = await queries.of_person(tx, caller.user_id)
+        token = ""
+        if await queries.has_feed(tx, caller.user_id):
+            token = await feed.open_feed(tx, request.app.state.code_key, caller.user_id)
+        now = tx.now
+    public_url = request.app.state.settings.public_url
+    context = {
+        "typed": typed,
+        "calendars": [_shown(one, now) for one in calendars],
+        "most": MOST_CALENDARS,
+        "feed_url": f"{public_url}/calendar/{quote(token)}.ics" if token else "",
+        "can_read": request.app.state.outgoing is not None,
+        "with_publishing": request.app.state.asks_to_publish,
+    }
+    return page(request, "personal_calendar/settings.html", context, status=status)
+
+
+def _shown(one: Subscribed, now: Instant) -> dict[str, object]:
+    return {
+        "id": one.id,
+        "name": one.name,
+        "host": one.host,
+        "is_file": one.health is Health.FILE,
+        "is_failing": one.health in {Health.FAILING, Health.GIVEN_UP},
+        "health": _HEALTH_WORDS[one.health],
+        "problem": one.problem,
+        "dates": one.dates,
+        "read": "" if one.fetched_at is None else times.ago(one.fetched_at, now),
+        "is_busy": one.is_busy,
+    }
