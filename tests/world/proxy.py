@@ -1,4 +1,7 @@
-"""A proxy before a server that can lose replies: the request arrives and is acted on, the answer never comes back."""
+"""A proxy before a server that can lose replies: the request arrives and is acted on, the answer never comes back.
+
+It can also keep requests on their way: whoever sent one gives up, and it arrives later, when much else has happened.
+"""
 
 import asyncio
 import contextlib
@@ -23,18 +26,31 @@ def as_it_is(_request: web.Request, _answer: web.Response) -> web.Response | Non
     return None
 
 
+@dataclass(frozen=True)
+class OnItsWay:
+    """A request that has been sent and has not arrived."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
 @dataclass
 class LossyProxy:
     """Forwards everything to ``upstream``; where ``loses(request)`` is true the reply is dropped and counted.
 
+    Where ``delays(request)`` is true the sender hears that the connection broke, and the request waits for ``deliver``.
     ``twists(request, answer)`` may put another answer in the place of the upstream's, None leaves it.
     """
 
     upstream: str
     loses: Callable[[web.Request], bool] = never
+    delays: Callable[[web.Request], bool] = never
     twists: Callable[[web.Request, web.Response], web.Response | None] = as_it_is
     url: str = ""
     lost: int = 0
+    on_their_way: list[OnItsWay] = field(default_factory=list)
     _busy: int = field(default=0, repr=False)
     _runner: web.AppRunner | None = field(default=None, repr=False)
     _session: ClientSession | None = field(default=None, repr=False)
@@ -75,6 +91,11 @@ class LossyProxy:
             return await self._forward_socket(request, self._session)
         headers = {name: value for name, value in request.headers.items() if name.lower() not in HOP_BY_HOP}
         body = await request.read()
+        if self.delays(request):
+            self.on_their_way.append(OnItsWay(request.method, request.raw_path, headers, body))
+            assert request.transport is not None
+            request.transport.abort()
+            raise asyncio.CancelledError
         answer = await self._session.request(
             request.method, self.upstream + request.raw_path, headers=headers, data=body or None, allow_redirects=False
         )
@@ -88,6 +109,19 @@ class LossyProxy:
         kept = {n: v for n, v in answer.headers.items() if n.lower() not in HOP_BY_HOP - {"content-encoding"}}
         reply = web.Response(status=answer.status, headers=kept, body=content)
         return self.twists(request, reply) or reply
+
+    async def deliver(self) -> list[int]:
+        """What is on its way arrives, in the order of sending; the statuses that nobody hears of."""
+        assert self._session is not None
+        arriving, self.on_their_way = self.on_their_way, []
+        statuses: list[int] = []
+        for one in arriving:
+            async with self._session.request(
+                one.method, self.upstream + one.path, headers=one.headers, data=one.body or None, allow_redirects=False
+            ) as answer:
+                await answer.read()
+                statuses.append(answer.status)
+        return statuses
 
     async def _forward_socket(self, request: web.Request, session: ClientSession) -> web.WebSocketResponse:
         down = web.WebSocketResponse(max_msg_size=0)

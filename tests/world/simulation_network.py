@@ -197,7 +197,8 @@ class Town:
         self.faults.victim = task if chance.random() < 0.6 else None
         with contextlib.suppress(asyncio.CancelledError):
             await task
-        # What it had sent arrives before its lease is over: the clock stands still.
+        # What it had sent arrives before its lease is over: the clock stands still. What arrives much later is told in
+        # tests/openmeet/publication/test_late.py.
         await self.proxy.quiet()
         self.faults.clear()
 

@@ -17,7 +17,7 @@ class Publication:
     """One promise as its payer sees it.
 
     ``chosen_*``: what was fixed for the send in flight (or the last one); ``base_*``: the last version that we and the
-    PDS agreed on. ``edits`` and ``merged``: see ``ingestion.merge``. ``rounds``: swap conflicts since the last edit.
+    PDS agreed on. What was fixed before the last, and may still arrive, the table keeps by its CID. ``edits`` and ``merged``: see ``ingestion.merge``. ``rounds``: swap conflicts since the last edit.
     """
 
     kind: Kind
@@ -104,9 +104,12 @@ FIND_BY_URI = f"select {COLUMNS} from publications where uri = :uri"
 
 OWNED_AMONG = "select uri from publications where uri in :uris"
 
+# A request that nobody answered may arrive much later: until something is agreed on, what it would write is remembered.
 FIX = """
     update publications
-       set did = :did, uri = :uri, chosen_cid = :cid, chosen_body = :body, chosen_revision = :revision,
+       set earlier_cids = case when chosen_cid is null or chosen_cid = coalesce(base_cid, '') or chosen_cid = :cid
+                               then earlier_cids else earlier_cids || ' ' || chosen_cid end,
+           did = :did, uri = :uri, chosen_cid = :cid, chosen_body = :body, chosen_revision = :revision,
            writes = case when writes_since > :an_hour_ago then writes + 1 else 1 end,
            writes_since = case when writes_since > :an_hour_ago then writes_since else :now end
      where kind = :kind and subject_id = :subject_id and lease = :lease and state = 'sending' and is_recalled = 0
@@ -121,7 +124,7 @@ CONFIRM = f"""
     update publications
        set state = case when revision > :revision or is_recalled = 1 then 'due' else 'published' end,
            sent_revision = :revision, base_cid = :cid, base_body = :body, base_rev = :rev, edits = null, merged = null,
-           was_merged = case when merged is null then 0 else 1 end,
+           earlier_cids = '', was_merged = case when merged is null then 0 else 1 end,
            due_at = :now, changed_at = :now, attempts = 0, rounds = 0, reason = '', leased_until = null
      where {_HELD} and state = 'sending' and (base_rev is null or cast(:rev as text) >= base_rev)
 """
@@ -131,10 +134,21 @@ SETTLE_BY_ECHO = f"""
     update publications
        set state = case when revision > chosen_revision or is_recalled = 1 then 'due' else 'published' end,
            sent_revision = chosen_revision, base_cid = chosen_cid, base_body = chosen_body, base_rev = :rev,
+           earlier_cids = '',
            was_merged = case when merged is null then 0 else 1 end, edits = null, merged = null,
            due_at = :now, changed_at = :now, attempts = 0, rounds = 0, reason = '', leased_until = null
      where uri = :uri and chosen_cid = :cid and (base_rev is null or base_rev < :rev)
        and state in ({GRAPH.sql_sources_of(State.PUBLISHED)})
+"""
+
+# The same of an earlier send, which arrived after a later one had been fixed: what is owed since is still owed.
+SETTLE_BY_LATE_ECHO = """
+    update publications
+       set base_cid = :cid, base_body = :body, base_rev = :rev, edits = null, merged = null,
+           state = case when state in ('retrying', 'published') then 'due' else state end,
+           due_at = :now, changed_at = :now
+     where uri = :uri and (base_rev is null or base_rev < :rev) and state <> 'retracting'
+       and earlier_cids || ' ' like '% ' || cast(:cid as text) || ' %'
 """
 
 # An echo of a write that is settled already, read again at a later rev: only the rev moves.
@@ -149,7 +163,7 @@ MOVE = f"""
 
 RETRACTED = f"""
     update publications
-       set state = case when revision > :revision then 'due' else 'retracted' end, sent_revision = :revision,
+       set earlier_cids = '', state = case when revision > :revision then 'due' else 'retracted' end, sent_revision = :revision,
            uri = null, chosen_cid = null, chosen_body = null, chosen_revision = null,
            base_cid = null, base_body = null, base_rev = null, edits = null, merged = null, was_merged = 0,
            due_at = :now, changed_at = :now, attempts = 0, rounds = 0, reason = '', leased_until = null
@@ -170,7 +184,7 @@ START_RETRACTING = f"update publications set state = 'retracting', changed_at = 
 # The record is gone from the repository, and not by us: whatever was owed, there is no base any more.
 LOSE = f"""
     update publications
-       set state = case when cast(:is_owed as integer) = 1 then 'due' else 'retracted' end, uri = null, chosen_cid = null, chosen_body = null, chosen_revision = null,
+       set earlier_cids = '', state = case when cast(:is_owed as integer) = 1 then 'due' else 'retracted' end, uri = null, chosen_cid = null, chosen_body = null, chosen_revision = null,
            base_cid = null, base_body = null, base_rev = null, edits = null, merged = null, was_merged = 0,
            sent_revision = case when cast(:is_owed as integer) = 1 then sent_revision else revision end,
            due_at = :now, changed_at = :now, leased_until = null, reason = :reason,
@@ -199,7 +213,7 @@ GIVE_UP_REVISION = f"""
 # Whoever pays at this moment holds an older lease: its answer changes nothing any more.
 ERASE = """
     update publications
-       set state = 'retracted', did = null, uri = null, chosen_cid = null, chosen_body = null, chosen_revision = null,
+       set earlier_cids = '', state = 'retracted', did = null, uri = null, chosen_cid = null, chosen_body = null, chosen_revision = null,
            base_cid = null, base_body = null, base_rev = null, edits = null, merged = null, was_merged = 0,
            sent_revision = revision, changed_at = :now, lease = lease + 1, leased_until = null, attempts = 0, rounds = 0,
            reason = 'The account was deleted.'
@@ -215,7 +229,7 @@ ATTACH = """
 # What was sent last is history: the same bytes again are not our echo, somebody has gone back to them.
 ADOPT = f"""
     update publications
-       set base_cid = :cid, base_body = :body, base_rev = :rev, edits = null, merged = null, chosen_cid = null,
+       set base_cid = :cid, base_body = :body, base_rev = :rev, edits = null, merged = null, chosen_cid = null, earlier_cids = '',
            sent_revision = revision, was_merged = 1, reason = '', leased_until = null, due_at = :now, changed_at = :now,
            state = case when is_recalled = 1 then 'due' else 'published' end
      where uri = :uri and state in ({GRAPH.sql_sources_of(State.PUBLISHED)})
@@ -302,9 +316,11 @@ async def confirm(tx: Transaction, held: Publication, *, revision: int, cid: str
     )
 
 
-async def settle_by_echo(tx: Transaction, *, uri: str, cid: str, rev: str) -> bool:
+async def settle_by_echo(tx: Transaction, *, uri: str, cid: str, rev: str, body: bytes) -> bool:
     """A message of the network shows our own bytes under our own key: the send arrived, whatever its answer was."""
     if await tx.execute(SETTLE_BY_ECHO, uri=uri, cid=cid, rev=rev, now=tx.now) == 1:
+        return True
+    if await tx.execute(SETTLE_BY_LATE_ECHO, uri=uri, cid=cid, rev=rev, body=body, now=tx.now) == 1:
         return True
     return await tx.execute(TOUCH_BASE, uri=uri, cid=cid, rev=rev) == 1
 

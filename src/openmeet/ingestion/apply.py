@@ -142,8 +142,10 @@ async def _apply_one(tx: Transaction, here: Here, batch: _Batch, reading: _Readi
     is_echo = False
     if owned is not None:
         await lock_row_of(tx, owned.kind, owned.subject_id)
-    if owned is not None and message.cid is not None:
-        is_echo = await publication_leases.settle_by_echo(tx, uri=message.uri, cid=message.cid, rev=message.rev)
+    if owned is not None and message.cid is not None and message.body is not None:
+        is_echo = await publication_leases.settle_by_echo(
+            tx, uri=message.uri, cid=message.cid, rev=message.rev, body=message.body
+        )
         if is_echo:
             owned = await _note_record(tx, message)
     if message.body is None:

@@ -118,7 +118,7 @@ async def test_echo(db: Database, state: State):
     """Our own bytes under our own key settle every state from which the graph leads to published."""
     async with db.transaction() as tx:
         await place(tx, state)
-        settled = await leases.settle_by_echo(tx, uri=URI, cid="new", rev="3bbbbbbbbbbbb")
+        settled = await leases.settle_by_echo(tx, uri=URI, cid="new", rev="3bbbbbbbbbbbb", body=b"bytes")
     assert settled is GRAPH.allows(state, State.PUBLISHED)
     assert await state_of(db) is (State.PUBLISHED if settled else state)
 
@@ -130,8 +130,8 @@ async def test_echo_counts_by_content_and_rev(db: Database, cid: str, rev: str):
     """CID and uri must match, and the rev must be greater than that of the last settled write."""
     async with db.transaction() as tx:
         await place(tx, State.SENDING)
-        assert not await leases.settle_by_echo(tx, uri=URI, cid=cid, rev=rev)
-        assert not await leases.settle_by_echo(tx, uri=URI + "x", cid="new", rev="3bbbbbbbbbbbb")
+        assert not await leases.settle_by_echo(tx, uri=URI, cid=cid, rev=rev, body=b"bytes")
+        assert not await leases.settle_by_echo(tx, uri=URI + "x", cid="new", rev="3bbbbbbbbbbbb", body=b"bytes")
     assert await state_of(db) is State.SENDING
 
 

@@ -1,15 +1,21 @@
-"""Times that are known late: whose word was last is a matter of when commits were made, not of when they were heard of."""
+"""What is known late, and what arrives late.
+
+Whose word was last is a matter of when commits were made, not of when they were heard of. And no wait is long enough to be
+sure that a request which nobody answered will not be acted on any more.
+"""
 
 from typing import Any
 
 import pytest
+from aiohttp import web
 
-from groundwork.clock import HOUR, SECOND
+from groundwork.clock import HOUR, MINUTE, SECOND
 from openmeet.attendance.model import Reply
 from openmeet.records.collections import EVENT, RSVP
 from openmeet.users.model import Caller
 from tests.openmeet.publication.test_recalls import delete, edit, records, settle
 from tests.openmeet.town import Town
+from tests.world.proxy import never
 
 
 @pytest.fixture
@@ -131,3 +137,55 @@ async def test_going_back_to_our_very_bytes_is_an_answer(town: Town, cleo: Calle
     (again,) = await records(town, RSVP)
     assert again["cid"] == ours["cid"]
     assert await said(town) == (["going"], ["attending"])
+
+
+def is_put(request: web.Request) -> bool:
+    return request.path.endswith(("putRecord", "applyWrites"))
+
+
+async def send_into_the_void(town: Town) -> None:
+    """What is owed is sent; it does not arrive, and the connection breaks."""
+    before = len(town.proxy.on_their_way)
+    town.proxy.delays = is_put
+    await town.pay()
+    town.proxy.delays = never
+    assert len(town.proxy.on_their_way) > before
+    town.clock.turn(MINUTE)
+
+
+@pytest.fixture
+async def slow_pds(town: Town, cleo: Caller) -> None:
+    """Her PDS is reached through a line on which requests can stay for long."""
+    async with town.db.transaction() as tx:
+        await tx.execute("update repository_sessions set pds_url = :url", url=town.proxy.url)
+
+
+@pytest.mark.usefixtures("slow_pds")
+@pytest.mark.parametrize("times", [2, 3])
+async def test_an_earlier_answer_that_arrives_late_is_no_answer_of_her_app(town: Town, cleo: Caller, times: int):
+    """The first of several sends is acted on when the next has been tried: it is younger there than her last word here."""
+    event = await town.event(cleo)
+    await settle(town, cleo)
+    for reply in (Reply.GOING, Reply.INTERESTED, Reply.DECLINED)[-times:]:
+        await town.answer(cleo, event.slug, reply)
+        await send_into_the_void(town)
+    assert await town.proxy.deliver() == [200] + [400] * (times - 1)
+    await settle(town, cleo)
+    assert await said(town) == (["notgoing"], ["declined"])
+
+
+@pytest.mark.usefixtures("slow_pds")
+async def test_an_earlier_title_that_arrives_late_is_no_edit_of_her_app(town: Town, cleo: Caller):
+    """She had renamed it and thought better of it; what never arrived is not merged with the name that stands."""
+    event = await town.event(cleo, title="Tea")
+    await settle(town, cleo)
+    for typed in ({"title": "Coffee"}, {"title": "Tea", "description": "With biscuits"}):
+        await town.revise(cleo, event.slug, **typed)
+        await send_into_the_void(town)
+    assert await town.proxy.deliver() == [200, 400]
+    await settle(town, cleo)
+    async with town.db.reader() as reader:
+        rows = await reader.fetch("select title from events")
+        merged = await reader.fetch("select field from conflicts")
+    (record,) = await records(town, EVENT)
+    assert ([row["title"] for row in rows], record["value"]["name"], merged) == (["Tea"], "Tea", [])
