@@ -24,7 +24,7 @@ from openmeet.attendance import api as attendance_api
 from openmeet.attendance import draft_api, hosting_api, hosting_pages
 from openmeet.attendance import pages as attendance_pages
 from openmeet.browsing import api as browsing_api
-from openmeet.browsing import groups_api, members_api, merged_api, merged_pages, news_api
+from openmeet.browsing import co_hosts_api, co_hosts_pages, groups_api, members_api, merged_api, merged_pages, news_api
 from openmeet.browsing import pages as browsing_pages
 from openmeet.browsing import series_pages as series_browsing_pages
 from openmeet.calendars.components import MAX_BYTES
@@ -134,6 +134,7 @@ def pages() -> list[Route]:
         *draft_pages.routes(),
         *hosting_pages.routes(),
         *attendance_pages.routes(),
+        *co_hosts_pages.routes(),
         *browsing_pages.routes(),
         *series_pages.routes(),
         *series_edit_pages.routes(),
@@ -156,6 +157,7 @@ def operations() -> list[Operation]:
         *hosting_api.OPERATIONS,
         *draft_api.OPERATIONS,
         *attendance_api.OPERATIONS,
+        *co_hosts_api.OPERATIONS,
         *series_api.OPERATIONS,
         *series_hosting_api.OPERATIONS,
         *series_people_api.OPERATIONS,

@@ -16,6 +16,8 @@ from groundwork.outbox.pay import Paying
 from groundwork.queue.contract import Message
 from openmeet.debts.deliveries import Composer, Letter, Sender, mail_payer
 from openmeet.debts.kinds import Debt
+from openmeet.events.co_hosts import CO_HOST_MAIL
+from openmeet.events.host_letters import co_host_composer
 from openmeet.firehose import progress
 from openmeet.groups.letters import INVITATION_MAIL, SUCCESSION_MAIL, invitation_composer, succession_composer
 from openmeet.identities.custodial import Keeper, account_payer
@@ -92,6 +94,7 @@ def composers(platform: Platform) -> dict[str, Composer]:
         CODE_MAIL: code_composer(platform.code_key, name),
         INVITATION_MAIL: invitation_composer(platform.code_key, name, url),
         SUCCESSION_MAIL: succession_composer(name, url),
+        CO_HOST_MAIL: co_host_composer(platform.code_key, name, url),
         NEWS_MAIL: news_composer(head),
         DIGEST_MAIL: digest_composer(head),
     }

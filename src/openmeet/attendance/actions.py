@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Transaction
-from groundwork.errors import Forbidden, NotFound, Refused
+from groundwork.errors import NotFound, Refused
 from openmeet.attendance import queries, rules
 from openmeet.attendance.model import (
     Attendance,
@@ -16,10 +16,11 @@ from openmeet.attendance.model import (
     Source,
 )
 from openmeet.debts import publications
+from openmeet.events.hosting_rules import Act
 from openmeet.events.model import Event, EventId, EventSlug
 from openmeet.events.queries import by_id as event_by_id
 from openmeet.events.queries import lock_by_slug, lock_for_update
-from openmeet.events.seeing import may_see
+from openmeet.events.seeing import may_see, must_be_allowed
 from openmeet.notifications import actions as notifications
 from openmeet.notifications.actions import Telling
 from openmeet.notifications.model import NOTHING_MORE, Kind, Particulars, When
@@ -295,8 +296,7 @@ async def _lock_hosted(tx: Transaction, caller: Caller, slug: EventSlug) -> Even
     event = await lock_by_slug(tx, slug)
     if event is None or not await may_see(tx, event, caller.user_id, is_invited=False):
         raise NotFound("There is no such event.")
-    if event.author_id != caller.user_id:
-        raise Forbidden("Only the host can do this.")
+    await must_be_allowed(tx, event, caller.user_id, Act.DECIDE_ANSWERS)
     return event
 
 

@@ -13,6 +13,7 @@ from openmeet.attendance.unpublishing import unpublish
 from openmeet.debts import publications
 from openmeet.events import actions as events
 from openmeet.events import rules, seeing
+from openmeet.events.hosting_rules import Act
 from openmeet.events.model import Event, EventSlug
 from openmeet.events.pages import form_page, must_mean_the_past, past_key, publish_first
 from openmeet.events.queries import by_slug
@@ -114,7 +115,7 @@ async def reinstate(request: Request) -> Response:
 
 
 async def show_delete(request: Request) -> Response:
-    event, told = await _own(request)
+    event, told = await _own(request, Act.DELETE)
     return page(request, "attendance/delete.html", {"event": event, "told": told, "typed": EMPTY})
 
 
@@ -140,10 +141,11 @@ async def confirm(request: Request) -> Response:
 
 async def publish_again(request: Request) -> Response:
     """The one button of a promise that waits: try now, and say what came of it."""
-    event, _ = await _own(request)
+    event, _ = await _own(request, Act.PUBLISH_RECORD)
     if event.is_draft:
         raise Refused("A draft is published from its form.", name="Draft")
     async with database_of(request).transaction() as tx:
+        event = await events.agree_to_record(tx, caller_of(request), event.slug)
         await publications.try_again(tx, kind=publications.Kind.EVENT, subject_id=event.id)
     is_published = await publish_first(request, event)
     async with database_of(request).transaction() as tx:
@@ -157,7 +159,7 @@ async def publish_again(request: Request) -> Response:
 
 async def take_back(request: Request) -> Response:
     """The event stays here as it is; its record is deleted, and stays so until the host wants it back."""
-    event, _ = await _own(request)
+    event, _ = await _own(request, Act.PUBLISH_RECORD)
     async with database_of(request).transaction() as tx:
         await publications.recall(tx, kind=publications.Kind.EVENT, subject_id=event.id)
     return go(f"/events/{event.slug}", said="taken_back")
@@ -181,13 +183,13 @@ def _slug(request: Request) -> EventSlug:
     return EventSlug(request.path_params["slug"])
 
 
-async def _own(request: Request) -> tuple[Event, int]:
+async def _own(request: Request, act: Act = Act.EDIT) -> tuple[Event, int]:
     """The event that the caller hosts, and how many people a change of it concerns."""
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         event = await by_slug(reader, _slug(request))
         if event is None or event.is_gone or not await seeing.may_see(reader, event, caller.user_id, is_invited=False):
             raise NotFound("There is no such event.")
-        await seeing.must_be_editable(reader, event, caller.user_id)
+        await seeing.must_be_editable(reader, event, caller.user_id, act)
         concerned = await queries.people_to_tell(reader, event.id, actions.CONCERNED)
     return event, len([user_id for user_id in concerned if user_id != caller.user_id])

@@ -5,6 +5,7 @@ from groundwork.errors import Refused
 from openmeet.attendance import queries
 from openmeet.events import drafts
 from openmeet.events.actions import lock_hosted
+from openmeet.events.hosting_rules import Act
 from openmeet.events.model import Event, EventSlug
 from openmeet.users.model import Caller
 
@@ -14,7 +15,7 @@ async def unpublish(tx: Transaction, caller: Caller, slug: EventSlug, *, expecte
 
     Raises NotFound, Forbidden, PreconditionFailed and Refused (``Answered``, ``InSeries``, a copy of the network's).
     """
-    event = await lock_hosted(tx, caller, slug, expected_revision)
+    event = await lock_hosted(tx, caller, slug, expected_revision, Act.PUBLISH_DRAFT)
     if event.is_draft:
         return event
     if event.place_in_series is not None:

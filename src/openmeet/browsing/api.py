@@ -20,8 +20,9 @@ from openmeet.browsing.publishing_view import event_words
 from openmeet.browsing.queries import Mine, Position
 from openmeet.debts import publications
 from openmeet.debts.publications import Standing
-from openmeet.events import seeing
+from openmeet.events import host_queries, seeing
 from openmeet.events.model import Event, EventSlug
+from openmeet.events.private_details import private_details
 from openmeet.events.queries import by_record_uri, by_slug
 from openmeet.events.shapes import EventShown, event_shown
 from openmeet.identities.queries import consent
@@ -55,10 +56,18 @@ class PublicationShown(msgspec.Struct, rename="camel"):
     changed_at: str | None
 
 
+class HostShown(msgspec.Struct, rename="camel"):
+    """Somebody who hosts the event beside its author."""
+
+    person_id: str
+    display_name: str
+
+
 class EventDetail(EventShown, kw_only=True, rename="camel"):
     """An event with what belongs to other rooms."""
 
     host_name: str
+    co_hosts: list[HostShown]
     counts: CountsShown
     my_status: StatusName | None
     publication: PublicationShown | None
@@ -180,7 +189,10 @@ async def _details(reader: Reader, request: Request, events: list[Event]) -> lis
     ids = [event.id for event in events]
     counts = await attendance.counts(reader, ids)
     mine = await attendance.of_user(reader, viewer, ids) if viewer else {}
-    names = await shown_names(reader, [event.author_id for event in events])
+    beside = await host_queries.beside_authors(reader, ids)
+    others = [user_id for several in beside.values() for user_id in several]
+    names = await shown_names(reader, [*(event.author_id for event in events), *others])
+    run = await seeing.run_among(reader, events, viewer)
     own = [event.id for event in events if event.author_id == viewer]
     standings = await publications.states(reader, publications.Kind.EVENT, own)
     has_agreed = viewer is not None and (await consent(reader, viewer)).is_given
@@ -190,12 +202,13 @@ async def _details(reader: Reader, request: Request, events: list[Event]) -> lis
         count = counts[event.id]
         standing = standings.get(event.id)
         is_going = answer is not None and answer.status in SEATED
-        private = await seeing.private_details_for(reader, event, viewer, is_going=is_going)
+        private = private_details(event, viewer, is_going=is_going, now=reader.now, runs=event.id in run)
         shown = event_shown(event, private, public_url=request.app.state.settings.public_url)
         found.append(
             EventDetail(
                 **msgspec.structs.asdict(shown),
                 host_name=names[event.author_id],
+                co_hosts=[HostShown(user_id, names[user_id]) for user_id in beside.get(event.id, ())],
                 counts=CountsShown(count.going, count.interested, count.waitlisted, count.unconfirmed),
                 my_status=answer.status.value if answer else None,
                 publication=_publication(event, standing, reader.now, has_agreed=has_agreed),

@@ -8,7 +8,8 @@ from groundwork.clock import Instant
 from openmeet.attendance.model import SEATED, Attendance, AttendanceStatus, Counts, Reply
 from openmeet.attendance.queries import Attendee
 from openmeet.browsing.listing import MINE_WORDS, STATUS_WORDS, place_words, tone_of
-from openmeet.events import moments
+from openmeet.events import hosting_rules, moments
+from openmeet.events.hosting_rules import Act, Standing
 from openmeet.events.model import Event, Link, Mode, Visibility
 from openmeet.events.private_details import NOTHING_PRIVATE, PrivateDetails
 from openmeet.events.vocabulary import ACCESS_WORDS, CATEGORY_WORDS
@@ -106,8 +107,9 @@ def view_of(
     wanted: str,
     now: Instant,
     group: Group | None = None,
-    may_edit_any: bool = False,
     private: PrivateDetails = NOTHING_PRIVATE,
+    co_hosts: Sequence[str] = (),
+    standing: Standing = Standing.NOBODY,
 ) -> dict[str, object]:
     """The template's context, without what only the host and the publications know. ``private``: what this viewer may know of it."""
     viewer = caller.user_id if caller else None
@@ -118,7 +120,11 @@ def view_of(
         "event": event,
         "host": host,
         "is_host": is_host,
-        "can_edit": (is_host or may_edit_any) and not event.is_read_only,
+        "co_hosts": co_hosts,
+        "is_co_host": standing is Standing.CO_HOST,
+        "can_edit": hosting_rules.may(standing, Act.EDIT) and not event.is_read_only,
+        "can_cancel": hosting_rules.may(standing, Act.CANCEL) and not event.is_read_only,
+        "can_delete": hosting_rules.may(standing, Act.DELETE) and not event.is_read_only,
         "group": group,
         "publish_at_words": _publish_at_words(event),
         "summary": f"{moments.start_words(event)} · {place_words(event)}. {summary_of(event.description)}".strip(),

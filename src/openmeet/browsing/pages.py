@@ -19,12 +19,12 @@ from openmeet.browsing.publishing_view import answer_sync, event_sync, event_wor
 from openmeet.browsing.queries import Mine, Wanted
 from openmeet.browsing.series_view import within
 from openmeet.debts import publications
-from openmeet.events import seeing
+from openmeet.events import host_queries, seeing
+from openmeet.events.host_model import CoHostState
 from openmeet.events.model import Event, EventId, EventSlug, Visibility
 from openmeet.events.queries import by_slug
 from openmeet.groups import queries as groups
 from openmeet.groups import rules as group_rules
-from openmeet.groups.rules import Action
 from openmeet.identities.queries import consent
 from openmeet.ingestion import conflicts
 from openmeet.notifications import actions as notifications
@@ -201,7 +201,9 @@ async def _event_context(
 ) -> dict[str, object]:
     counts = (await attendance.counts(reader, [event.id]))[event.id]
     attendees = await attendance.attendees(reader, event.id, SHOWN, limit=event_view.SHOWN_PEOPLE)
-    names = await shown_names(reader, [event.author_id, *(one.user_id for one in attendees)])
+    hosting = await host_queries.of_event(reader, event.id, [CoHostState.ACCEPTED])
+    beside = [one.user_id for one in hosting if one.user_id is not None]
+    names = await shown_names(reader, [event.author_id, *beside, *(one.user_id for one in attendees)])
     waiting_before = 0
     if mine is not None and mine.waitlist_number is not None:
         waiting_before = await attendance.waiting_before(reader, event.id, mine.waitlist_number)
@@ -222,7 +224,8 @@ async def _event_context(
         now=reader.now,
         # Whose event somebody is invited to may be a group that is not theirs to see.
         group=group if group is not None and group_rules.may_see(group, role) else None,
-        may_edit_any=group_rules.may(role, Action.EDIT_ANY_EVENT),
+        co_hosts=[names[user_id] for user_id in beside],
+        standing=await seeing.standing_of(reader, event, viewer),
         private=await seeing.private_details_for(
             reader, event, viewer, is_going=mine is not None and mine.status in SEATED
         ),

@@ -8,6 +8,7 @@ from typing import assert_never
 
 from groundwork.clock import DAY, Instant, from_datetime
 from groundwork.database.transaction import Reader
+from openmeet.events.host_queries import HOSTED_BESIDE
 from openmeet.events.model import Event, EventId
 from openmeet.events.queries import COLUMNS, columns_of, event_of, is_hidden, is_public, is_shut_out
 from openmeet.site.texts import folded
@@ -130,7 +131,7 @@ async def events_by_ids(reader: Reader, event_ids: Sequence[EventId]) -> dict[Ev
     return {event.id: event for event in map(event_of, rows)}
 
 
-_HOSTING = "e.author_id = :user_id"
+_HOSTING = f"(e.author_id = :user_id or e.id in ({HOSTED_BESIDE}))"
 _SHOWN_AS_MINE = (
     "e.deleted_at is null",
     "e.removed_at is null",

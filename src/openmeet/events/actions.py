@@ -17,6 +17,7 @@ from groundwork.errors import Conflict, NotFound, PreconditionFailed, Refused
 from openmeet.debts import publications
 from openmeet.events import draft_queries, queries, seeing
 from openmeet.events.differing import details_in, differing
+from openmeet.events.hosting_rules import Act
 from openmeet.events.model import (
     NOWHERE,
     Details,
@@ -144,30 +145,30 @@ async def revise(
         # What is changed at one date is its own from now on.
         own = {*place.overridden, *differing(details, details_in(before))}
         after = replace(after, place_in_series=replace(place, overridden=tuple(sorted(own))))
-    return await _save(tx, after)
+    return await _save(tx, after, caller)
 
 
 async def cancel(
     tx: Transaction, caller: Caller, slug: EventSlug, reason: str, *, expected_revision: int | None = None
 ) -> Event:
     """Call the event off; it stays visible with the reason. Cancelling again changes the reason."""
-    before = await lock_hosted(tx, caller, slug, expected_revision)
+    before = await lock_hosted(tx, caller, slug, expected_revision, Act.CANCEL)
     if before.is_draft:
         raise Refused("Nobody knows of a draft: delete it instead.", name="Draft")
     if before.is_cancelled and before.status_reason == reason:
         return before
     if not before.is_cancelled:
         await queries.set_status_before(tx, before.id, before.status)
-    return await _save(tx, replace(before, status=Status.CANCELLED, status_reason=reason))
+    return await _save(tx, replace(before, status=Status.CANCELLED, status_reason=reason), caller)
 
 
 async def reinstate(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_revision: int | None = None) -> Event:
     """Bring a cancelled event back as it was."""
-    before = await lock_hosted(tx, caller, slug, expected_revision)
+    before = await lock_hosted(tx, caller, slug, expected_revision, Act.CANCEL)
     if not before.is_cancelled:
         return before
     status = await queries.status_before(tx, before.id)
-    return await _save(tx, replace(before, status=status, status_reason=""))
+    return await _save(tx, replace(before, status=status, status_reason=""), caller)
 
 
 async def take_values(tx: Transaction, caller: Caller, slug: EventSlug, values: Mapping[str, Any]) -> Event:
@@ -187,12 +188,12 @@ async def take_values(tx: Transaction, caller: Caller, slug: EventSlug, values: 
     after = replace(after, starts_local=local_text(after.starts_at, after.time_zone))
     if after.is_cancelled and not before.is_cancelled:
         await queries.set_status_before(tx, before.id, before.status)
-    return await _save(tx, after)
+    return await _save(tx, after, caller)
 
 
 async def delete(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_revision: int | None = None) -> Event:
     """Take the event away: its address says that it is gone, its record is taken back."""
-    return await take_away(tx, await lock_hosted(tx, caller, slug, expected_revision))
+    return await take_away(tx, await lock_hosted(tx, caller, slug, expected_revision, Act.DELETE))
 
 
 async def take_away(tx: Transaction, before: Event) -> Event:
@@ -282,21 +283,33 @@ async def _made_before(reader: Reader, caller: Caller, submission_key: str, dige
     return event
 
 
-async def lock_hosted(tx: Transaction, caller: Caller, slug: EventSlug, expected_revision: int | None) -> Event:
+async def lock_hosted(
+    tx: Transaction, caller: Caller, slug: EventSlug, expected_revision: int | None, act: Act = Act.EDIT
+) -> Event:
     """The event, locked, if the caller may change it. Raises NotFound, Forbidden, Refused, PreconditionFailed."""
     event = await queries.lock_by_slug(tx, slug)
     if event is None or event.deleted_at is not None:
         raise NotFound("There is no such event.")
     if not await seeing.may_see(tx, event, caller.user_id, is_invited=False):
         raise NotFound("There is no such event.")
-    await seeing.must_be_editable(tx, event, caller.user_id)
+    await seeing.must_be_editable(tx, event, caller.user_id, act)
     if expected_revision is not None and event.revision != expected_revision:
         raise PreconditionFailed("This event was changed since you opened it.")
     return event
 
 
-async def _save(tx: Transaction, after: Event) -> Event:
-    saved = replace(after, revision=after.revision + 1, updated_at=tx.now)
+async def agree_to_record(tx: Transaction, caller: Caller, slug: EventSlug) -> Event:
+    """The author has what others changed published from their repository. Raises NotFound, Forbidden, Refused."""
+    event = await lock_hosted(tx, caller, slug, None, Act.PUBLISH_RECORD)
+    return await _save(tx, event) if event.awaits_author else event
+
+
+async def _save(tx: Transaction, after: Event, by: Caller | None = None) -> Event:
+    """``by``: who did it, where that may be somebody else than the author: their edit holds here at once, and the author's
+    repository gets it once the author says so (or edits it, too).
+    """
+    is_authors = by is None or by.user_id == after.author_id
+    saved = replace(after, revision=after.revision + 1, updated_at=tx.now, awaits_author=not is_authors)
     await queries.update(tx, saved, search_text="" if saved.is_draft else search_text(saved))
     if saved.is_draft:
         await draft_queries.put_fields(tx, saved.id, pack(Submission(**values_of_event(saved)), {}))

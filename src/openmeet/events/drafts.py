@@ -13,6 +13,7 @@ from groundwork.errors import InvalidForm, Refused
 from openmeet.debts import publications
 from openmeet.events import draft_queries, queries, rules
 from openmeet.events.actions import lock_hosted, owe_look
+from openmeet.events.hosting_rules import Act
 from openmeet.events.model import MAX_DESCRIPTION, MAX_TITLE, Details, Event, EventId, EventSlug, GroupOfEvent
 from openmeet.events.publishing import is_held_at_first
 from openmeet.events.saying import blank_event, search_text, with_details
@@ -67,7 +68,8 @@ async def keep(
 
     Raises NotFound, Forbidden, Refused (``NotADraft``), PreconditionFailed.
     """
-    before = await _lock_draft(tx, caller, slug, expected_revision)
+    act = Act.EDIT if publish_at is None else Act.PUBLISH_DRAFT
+    before = await _lock_draft(tx, caller, slug, expected_revision, act)
     after = replace(_with_typed(before, typed), publish_at=publish_at, revision=before.revision + 1, updated_at=tx.now)
     await queries.update(tx, after, search_text="")
     await draft_queries.put_fields(tx, after.id, pack(typed, more))
@@ -81,7 +83,7 @@ async def publish(
 
     Raises NotFound, Forbidden, Refused (``NotADraft``), PreconditionFailed.
     """
-    before = await _lock_draft(tx, caller, slug, expected_revision)
+    before = await _lock_draft(tx, caller, slug, expected_revision, Act.PUBLISH_DRAFT)
     return await _publish(tx, before, details)
 
 
@@ -143,8 +145,10 @@ async def _publish(tx: Transaction, before: Event, details: Details) -> Event:
     return after
 
 
-async def _lock_draft(tx: Transaction, caller: Caller, slug: EventSlug, expected_revision: int | None) -> Event:
-    event = await lock_hosted(tx, caller, slug, expected_revision)
+async def _lock_draft(
+    tx: Transaction, caller: Caller, slug: EventSlug, expected_revision: int | None, act: Act = Act.EDIT
+) -> Event:
+    event = await lock_hosted(tx, caller, slug, expected_revision, act)
     if not event.is_draft:
         raise Refused("This event is published already.", name="NotADraft")
     return event

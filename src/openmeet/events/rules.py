@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from groundwork.clock import DAY, Instant
-from groundwork.errors import Forbidden, InvalidForm, InvalidInput, Refused
+from groundwork.errors import InvalidForm, InvalidInput, Refused
 from openmeet.events import whole_days
 from openmeet.events.about_rules import check_about, choice
 from openmeet.events.model import (
@@ -23,9 +23,7 @@ from openmeet.events.model import (
     Visibility,
 )
 from openmeet.events.web_address import is_web_address
-from openmeet.groups import rules as group_rules
 from openmeet.groups.model import INSIDE, Role
-from openmeet.groups.rules import Action
 from openmeet.recurrence import wall_time
 from openmeet.site.countries import known_code
 from openmeet.site.texts import one_line
@@ -168,14 +166,26 @@ def access_by(role: Role | None) -> Access:
     return Access.SHUT_OUT if role in {Role.LEFT, Role.BANNED} else Access.GUEST
 
 
-def may_see(event: Event, viewer: UserId | None, *, is_invited: bool, access: Access = Access.SHUT_OUT) -> bool:
+def may_see(
+    event: Event,
+    viewer: UserId | None,
+    *,
+    is_invited: bool,
+    access: Access = Access.SHUT_OUT,
+    is_co_host: bool = False,
+) -> bool:
     """Whether the event exists for this person. ``is_invited``: has an attendance row other than rejected.
 
-    ``access`` counts for events of a group; who does not know it sees the narrowest (``seeing`` finds it out).
+    ``access`` counts for events of a group, ``is_co_host`` for drafts and private ones, too; who does not know them sees the
+    narrowest (``seeing`` finds it out).
     """
     if viewer == event.author_id:
         return True
-    if event.is_held or event.is_hidden:
+    if event.is_hidden:
+        return False
+    if is_co_host:
+        return True
+    if event.is_held:
         return False
     if event.visibility is not Visibility.PRIVATE:
         return True
@@ -184,13 +194,8 @@ def may_see(event: Event, viewer: UserId | None, *, is_invited: bool, access: Ac
     return access is Access.INSIDE or (access is Access.GUEST and is_invited)
 
 
-def must_be_editable(event: Event, caller: UserId, role: Role | None = None) -> None:
-    """Forbidden unless the caller hosts the event or runs its group; Refused where it is only a copy of the network's.
-
-    ``role``: how the caller stands in the event's group.
-    """
-    if caller != event.author_id and not group_rules.may(role, Action.EDIT_ANY_EVENT):
-        raise Forbidden("Only the host of this event can change it.")
+def must_be_changeable(event: Event) -> None:
+    """Refused where it is only a copy of the network's, or gone."""
     if event.is_read_only:
         raise Refused("This event is kept elsewhere; change it where it was written.", name="ReadOnly")
     if event.is_gone:

@@ -1,4 +1,4 @@
-"""Who sees an event: THE place that asks how a person stands in the event's group, and then ``rules`` (invariant 3).
+"""Who sees an event, and who may do what with it: THE place that asks how a person stands towards it (invariant 3).
 
 Lists choose in their statements, by ``queries.is_public`` and ``queries.is_shut_out``, which say the same.
 """
@@ -6,18 +6,27 @@ Lists choose in their statements, by ``queries.is_public`` and ``queries.is_shut
 from collections.abc import Collection, Sequence
 
 from groundwork.database.transaction import Reader
-from openmeet.events import rules
+from openmeet.events import hosting_rules, rules
+from openmeet.events.host_queries import hosted_among
+from openmeet.events.hosting_rules import Act, Standing
 from openmeet.events.model import Event, EventId
 from openmeet.events.private_details import PrivateDetails, private_details
 from openmeet.events.rules import access_by
+from openmeet.groups import rules as group_rules
 from openmeet.groups.queries import role_in, roles_in
+from openmeet.groups.rules import Action
 from openmeet.users.model import UserId
 
 
 async def may_see(reader: Reader, event: Event, viewer: UserId | None, *, is_invited: bool) -> bool:
     """Whether the event exists for this person. ``is_invited``: has an attendance row other than rejected."""
+    if rules.may_see(event, viewer, is_invited=is_invited):
+        return True
     role = await role_in(reader, event.group.id if event.group else None, viewer)
-    return rules.may_see(event, viewer, is_invited=is_invited, access=access_by(role))
+    if rules.may_see(event, viewer, is_invited=is_invited, access=access_by(role)):
+        return True
+    is_co_host = viewer is not None and bool(await hosted_among(reader, viewer, [event.id]))
+    return rules.may_see(event, viewer, is_invited=is_invited, is_co_host=is_co_host)
 
 
 async def seen(
@@ -26,6 +35,7 @@ async def seen(
     """Those of several events that exist for this person, in their order. ``invited``: where ``is_invited`` holds."""
     groups = [event.group.id for event in events if event.group is not None]
     roles = {} if viewer is None else await roles_in(reader, groups, viewer)
+    hosted = set() if viewer is None else await hosted_among(reader, viewer, [event.id for event in events])
     return [
         event
         for event in events
@@ -34,15 +44,50 @@ async def seen(
             viewer,
             is_invited=event.id in invited,
             access=access_by(roles.get(event.group.id) if event.group else None),
+            is_co_host=event.id in hosted,
         )
     ]
 
 
+async def standing_of(reader: Reader, event: Event, viewer: UserId | None) -> Standing:
+    """How this person stands among those who host the event."""
+    if viewer is None:
+        return Standing.NOBODY
+    if viewer == event.author_id:
+        return Standing.AUTHOR
+    if await hosted_among(reader, viewer, [event.id]):
+        return Standing.CO_HOST
+    role = await role_in(reader, event.group.id if event.group else None, viewer)
+    return Standing.GROUP if group_rules.may(role, Action.EDIT_ANY_EVENT) else Standing.NOBODY
+
+
+async def run_among(reader: Reader, events: Sequence[Event], viewer: UserId | None) -> set[EventId]:
+    """Which of these events this person hosts, or runs the group of: they see all of them."""
+    if viewer is None:
+        return set()
+    groups = [event.group.id for event in events if event.group is not None]
+    roles = await roles_in(reader, groups, viewer)
+    found = await hosted_among(reader, viewer, [event.id for event in events])
+    return found | {
+        event.id
+        for event in events
+        if event.author_id == viewer
+        or (event.group is not None and group_rules.may(roles.get(event.group.id), Action.EDIT_ANY_EVENT))
+    }
+
+
 async def private_details_for(reader: Reader, event: Event, viewer: UserId | None, *, is_going: bool) -> PrivateDetails:
     """What this person may know of the exact address, the link to join and the door. ``is_going``: has a confirmed place."""
-    return private_details(event, viewer, is_going=is_going, now=reader.now)
+    runs = bool(await run_among(reader, [event], viewer))
+    return private_details(event, viewer, is_going=is_going, now=reader.now, runs=runs)
 
 
-async def must_be_editable(reader: Reader, event: Event, caller: UserId) -> None:
-    """Forbidden unless the caller hosts the event or runs its group; Refused where it is only a copy of the network's."""
-    rules.must_be_editable(event, caller, await role_in(reader, event.group.id if event.group else None, caller))
+async def must_be_allowed(reader: Reader, event: Event, caller: UserId, act: Act) -> None:
+    """Forbidden unless the caller's standing allows it."""
+    hosting_rules.must_be_allowed(await standing_of(reader, event, caller), act)
+
+
+async def must_be_editable(reader: Reader, event: Event, caller: UserId, act: Act = Act.EDIT) -> None:
+    """Forbidden unless the caller may do this to the event; Refused where it is only a copy of the network's, or gone."""
+    await must_be_allowed(reader, event, caller, act)
+    rules.must_be_changeable(event)

@@ -87,6 +87,8 @@ async def decide(reader: Reader, owed: Publication) -> Decision:
                 return Hold("You have not agreed to publishing.")
             if owed.is_recalled:
                 return Hold(_RECALLED)
+            if event.awaits_author:
+                return Leave("Somebody who hosts it, too, changed it; its author has not said yes to that yet.")
             if event.record_uri is not None and parse_at_uri(event.record_uri).collection != EVENT:
                 return Leave("Records of this older collection are read, not written.")
             identity = await _identity(reader, UserId(owed.user_id), owed.did or event.record_did)

@@ -87,6 +87,8 @@ async def _lock_free(tx: Transaction, caller: Caller, slug: EventSlug) -> Event:
     if event.author_id != caller.user_id:
         raise Forbidden("Only the host can do this.")
     await seeing.must_be_editable(tx, event, caller.user_id)
+    if event.is_draft:
+        raise Refused("This event is a draft; publish it first.", name="Draft")
     if event.place_in_series is not None:
         raise Refused("This event is a date of a series already.", name="InSeries")
     if event.starts_at is None:

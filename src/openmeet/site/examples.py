@@ -19,7 +19,7 @@ TEXTS: Final = {
     # Who.
     **dict.fromkeys(("personId", "userId", "userIds", "ownerId", "hostId", "decidedBy"), _PERSON),
     **dict.fromkeys(("displayName", "hostName"), "Ana"),
-    "email": "ana@example.org",
+    **dict.fromkeys(("email", "whom"), "ana@example.org"),
     "handle": "ana.example",
     "password": "correct horse battery",
     "bio": "I bring the games.",
@@ -51,6 +51,7 @@ TEXTS: Final = {
             "joinedAt",
             "lastStartsAt",
             "publishAt",
+            "invitedAt",
             "publishesAt",
             "from",
             "fromDate",

@@ -109,7 +109,7 @@ async def test_my_lists_page_by_page(db, clock):
     async with db.reader() as reader:
         assert await titles(reader, Mine.GOING) == ["On day 1", "On day 2", "On day 3"]
         assert await titles(reader, Mine.HOSTING) == await titles(reader, Mine.WAITING) == []
-        assert list((await queries.counts_of_mine(reader, ben.user_id)).values()) == [3, 0, 0, 0]
+        assert [count for count in (await queries.counts_of_mine(reader, ben.user_id)).values() if count] == [3]
     clock.turn(365 * DAY)
     async with db.reader() as reader:
         assert await titles(reader, Mine.PAST) == ["On day 3", "On day 2", "On day 1"]

@@ -1,0 +1,180 @@
+"""Who hosts an event beside its author, as JSON."""
+
+from typing import Literal
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.database.transaction import Reader
+from groundwork.errors import NotFound
+from groundwork.http.json_bodies import json_response, read_json
+from openmeet.browsing.names import shown_names
+from openmeet.events import co_hosts, host_queries, hosting_rules, queries, seeing
+from openmeet.events.host_model import CoHost, CoHostId, CoHostState
+from openmeet.events.hosting_rules import Act
+from openmeet.events.model import EventSlug
+from openmeet.site.operations import Operation
+from openmeet.site.times import iso
+from openmeet.tenants.edge import database_of
+from openmeet.users.edge import caller_of
+from openmeet.users.model import UserId
+
+CoHostStateName = Literal["invited", "accepted", "declined", "left", "removed"]
+
+
+class CoHostWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """``whom``: an e-mail address, or the handle of somebody who has signed in here."""
+
+    whom: str
+
+
+class CoHostShown(msgspec.Struct, rename="camel"):
+    """One invitation. ``personId`` is null while nobody has taken it; ``email`` is of one that went by mail."""
+
+    id: str
+    person_id: str | None
+    display_name: str
+    email: str | None
+    state: CoHostStateName
+    invited_at: str
+    expires_at: str
+
+
+class CoHostList(msgspec.Struct, rename="camel"):
+    """Everybody who was ever asked, in that order."""
+
+    co_hosts: list[CoHostShown]
+
+
+async def list_co_hosts(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        event = await queries.by_slug(reader, _slug(request))
+        if event is None or event.is_gone or not await seeing.may_see(reader, event, caller.user_id, is_invited=False):
+            raise NotFound("There is no such event.")
+        await seeing.must_be_allowed(reader, event, caller.user_id, Act.SEE)
+        found = await host_queries.of_event(reader, event.id, list(CoHostState))
+        return json_response(CoHostList(await _shown(reader, found)))
+
+
+async def invite(request: Request) -> Response:
+    caller = caller_of(request)
+    whom = (await read_json(request, CoHostWanted)).whom
+    async with database_of(request).transaction() as tx:
+        one = await co_hosts.invite(tx, caller, _slug(request), whom)
+        (shown,) = await _shown(tx, [one])
+    return json_response(shown, 201)
+
+
+async def remove(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        await co_hosts.remove(tx, caller_of(request), _slug(request), CoHostId(request.path_params["id"]))
+    return Response(status_code=204)
+
+
+async def leave(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        await co_hosts.leave(tx, caller_of(request), _slug(request))
+    return Response(status_code=204)
+
+
+async def accept(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        await co_hosts.accept(tx, caller_of(request), _invitation(request))
+    return Response(status_code=204)
+
+
+async def decline(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        await co_hosts.decline(tx, caller_of(request), _invitation(request))
+    return Response(status_code=204)
+
+
+async def _shown(reader: Reader, found: list[CoHost]) -> list[CoHostShown]:
+    people: list[UserId] = [one.user_id for one in found if one.user_id is not None]
+    names = await shown_names(reader, people)
+    return [
+        CoHostShown(
+            one.id,
+            one.user_id,
+            names[one.user_id] if one.user_id is not None else "",
+            one.email,
+            one.state.value,
+            iso(one.created_at),
+            iso(one.expires_at),
+        )
+        for one in found
+    ]
+
+
+def _invitation(request: Request) -> CoHostId:
+    found = hosting_rules.invitation_in(request.app.state.code_key, request.path_params["token"])
+    if found is None:
+        raise NotFound("This invitation does not work any more.")
+    return found
+
+
+def _slug(request: Request) -> EventSlug:
+    return EventSlug(request.path_params["slug"])
+
+
+_FAILURES = (403, 404)
+
+OPERATIONS = (
+    Operation(
+        "GET",
+        "/api/events/{slug}/co-hosts",
+        "listCoHosts",
+        "Who was asked to host the event, for its hosts",
+        list_co_hosts,
+        {200: CoHostList},
+        failures=_FAILURES,
+    ),
+    Operation(
+        "POST",
+        "/api/events/{slug}/co-hosts",
+        "inviteCoHost",
+        "Ask somebody to host the event, too",
+        invite,
+        {201: CoHostShown},
+        CoHostWanted,
+        failures=(403, 404, 422, 429),
+    ),
+    Operation(
+        "DELETE",
+        "/api/events/{slug}/co-hosts/{id}",
+        "removeCoHost",
+        "Take a co-host away, or an invitation back",
+        remove,
+        {204: None},
+        failures=_FAILURES,
+    ),
+    Operation(
+        "POST",
+        "/api/events/{slug}/co-hosts/leave",
+        "leaveCoHosts",
+        "Host the event no more",
+        leave,
+        {204: None},
+        failures=_FAILURES,
+    ),
+    Operation(
+        "POST",
+        "/api/co-hosting/{token}/accept",
+        "acceptCoHosting",
+        "Say yes to an invitation to host",
+        accept,
+        {204: None},
+        failures=(404, 422),
+    ),
+    Operation(
+        "POST",
+        "/api/co-hosting/{token}/decline",
+        "declineCoHosting",
+        "Say no to an invitation to host",
+        decline,
+        {204: None},
+        failures=(404,),
+    ),
+)

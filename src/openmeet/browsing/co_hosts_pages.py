@@ -1,0 +1,132 @@
+"""Who hosts an event beside its author: the list, inviting, taking away, and the page where the invited person says yes or no."""
+
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.database.transaction import Reader
+from groundwork.errors import InvalidForm, NotFound, Refused
+from openmeet.browsing.co_hosts_view import HostLine, lines_of
+from openmeet.browsing.names import shown_names
+from openmeet.events import co_hosts, host_queries, hosting_rules, moments, queries, seeing
+from openmeet.events.host_model import CoHost, CoHostId, CoHostState
+from openmeet.events.hosting_rules import Act
+from openmeet.events.model import Event, EventId, EventSlug
+from openmeet.site.forms import EMPTY, Typed, read_form, typed_again
+from openmeet.site.frame import go, page
+from openmeet.tenants.edge import database_of
+from openmeet.users.edge import caller_of, caller_or_none
+
+# The address is the secret: no cache keeps the page, no search engine its address.
+_HEADERS = {"cache-control": "no-store", "x-robots-tag": "noindex, nofollow"}
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/events/{slug}/hosts", show, methods=["GET"]),
+        Route("/events/{slug}/hosts", invite, methods=["POST"]),
+        Route("/events/{slug}/hosts/leave", leave, methods=["POST"]),
+        Route("/events/{slug}/hosts/{co_host}/remove", remove, methods=["POST"]),
+        Route("/co-hosting/{token}", show_invitation, methods=["GET"]),
+        Route("/co-hosting/{token}", answer, methods=["POST"]),
+    ]
+
+
+async def show(request: Request) -> Response:
+    return await _list(request, EMPTY)
+
+
+async def invite(request: Request) -> Response:
+    typed = await read_form(request)
+    try:
+        async with database_of(request).transaction() as tx:
+            await co_hosts.invite(tx, caller_of(request), _slug(request), typed.get("whom", ""))
+    except InvalidForm as wrong:
+        return await _list(request, typed_again(typed, wrong), status=400)
+    except Refused as refused:
+        return await _list(request, Typed(typed, {"whom": refused.why}), status=422)
+    return go(f"/events/{quote(_slug(request))}/hosts", said="co_host_invited")
+
+
+async def leave(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        await co_hosts.leave(tx, caller_of(request), _slug(request))
+    return go("/my/events", said="co_host_left")
+
+
+async def remove(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        await co_hosts.remove(tx, caller_of(request), _slug(request), CoHostId(request.path_params["co_host"]))
+    return go(f"/events/{quote(_slug(request))}/hosts", said="co_host_removed")
+
+
+async def show_invitation(request: Request) -> Response:
+    async with database_of(request).reader() as reader:
+        one, event = await _invitation(reader, request)
+        names = await shown_names(reader, [one.invited_by, event.author_id])
+    caller = caller_or_none(request)
+    context = {
+        "event": event,
+        "when": moments.start_words(event),
+        "by": names[one.invited_by],
+        "is_signed_in": caller is not None,
+        "allowed": [words for act, words in _MAY.items() if hosting_rules.may(hosting_rules.Standing.CO_HOST, act)],
+    }
+    return page(request, "browsing/co_hosting.html", context, headers=_HEADERS)
+
+
+async def answer(request: Request) -> Response:
+    caller = caller_of(request)
+    typed = await read_form(request)
+    async with database_of(request).transaction() as tx:
+        one, _ = await _invitation(tx, request)
+        if typed.get("answer") == "yes":
+            event = await co_hosts.accept(tx, caller, one.id)
+            return go(f"/events/{quote(event.slug)}", said="co_host_accepted")
+        await co_hosts.decline(tx, caller, one.id)
+    return go("/my/events", said="co_host_declined")
+
+
+_MAY = {
+    Act.EDIT: "change what it says, where and when it is",
+    Act.CANCEL: "cancel it and bring it back",
+    Act.DECIDE_ANSWERS: "decide about answers",
+    Act.MESSAGE: "write to those who answered",
+}
+
+
+async def _list(request: Request, typed: Typed, *, status: int = 200) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        event = await queries.by_slug(reader, _slug(request))
+        if event is None or event.is_gone or not await seeing.may_see(reader, event, caller.user_id, is_invited=False):
+            raise NotFound("There is no such event.")
+        standing = await seeing.standing_of(reader, event, caller.user_id)
+        hosting_rules.must_be_allowed(standing, Act.SEE)
+        found = await host_queries.of_event(reader, event.id, list(CoHostState))
+        names = await shown_names(reader, [event.author_id, *(one.user_id for one in found if one.user_id is not None)])
+        lines: list[HostLine] = lines_of(found, names, reader.now, request.app.state.code_key)
+    context = {
+        "event": event,
+        "author": names[event.author_id],
+        "lines": lines,
+        "typed": typed,
+        "may_choose": hosting_rules.may(standing, Act.CHOOSE_HOSTS),
+        "may_leave": hosting_rules.may(standing, Act.LEAVE),
+    }
+    return page(request, "browsing/co_hosts.html", context, status=status)
+
+
+async def _invitation(reader: Reader, request: Request) -> tuple[CoHost, Event]:
+    invitation_id = hosting_rules.invitation_in(request.app.state.code_key, request.path_params["token"])
+    one = await host_queries.by_id(reader, invitation_id) if invitation_id else None
+    event = await queries.by_id(reader, EventId(one.event_id)) if one else None
+    if one is None or event is None or event.is_gone or not one.is_open(reader.now):
+        raise NotFound("This invitation does not work any more.")
+    return one, event
+
+
+def _slug(request: Request) -> EventSlug:
+    return EventSlug(request.path_params["slug"])

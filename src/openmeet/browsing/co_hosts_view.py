@@ -1,0 +1,50 @@
+"""Co-hosts as their list shows them. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from groundwork.clock import Instant
+from openmeet.events.host_model import CoHost, CoHostState
+from openmeet.events.hosting_rules import token_of
+from openmeet.users.model import UserId
+
+_WORDS = {
+    CoHostState.INVITED: "invited",
+    CoHostState.ACCEPTED: "hosts it, too",
+    CoHostState.DECLINED: "said no",
+    CoHostState.LEFT: "left",
+    CoHostState.REMOVED: "taken away",
+}
+_OPEN = frozenset({CoHostState.INVITED, CoHostState.ACCEPTED})
+
+
+@dataclass(frozen=True, slots=True)
+class HostLine:
+    """One person. ``path``: where they say yes or no, to be passed on by the host; ``may_go``: can be taken away."""
+
+    id: str
+    name: str
+    words: str
+    is_host: bool
+    may_go: bool
+    path: str
+
+
+def lines_of(found: Sequence[CoHost], names: Mapping[UserId, str], now: Instant, key: bytes) -> list[HostLine]:
+    """Those who host first, then those who were asked."""
+    ordered = sorted(
+        found, key=lambda one: (one.state is not CoHostState.ACCEPTED, one.state is not CoHostState.INVITED)
+    )
+    return [
+        HostLine(
+            one.id,
+            names[one.user_id] if one.user_id is not None else one.email or "",
+            "invited, but the invitation is over"
+            if one.state is CoHostState.INVITED and not one.is_open(now)
+            else _WORDS[one.state],
+            one.state is CoHostState.ACCEPTED,
+            one.state in _OPEN,
+            f"/co-hosting/{token_of(key, one.id)}" if one.is_open(now) else "",
+        )
+        for one in ordered
+    ]

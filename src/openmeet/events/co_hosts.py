@@ -1,0 +1,152 @@
+"""Hosting together: somebody is invited, says yes or no, leaves, or is sent away. Who invites holds the lock on the event."""
+
+from dataclasses import replace
+
+from groundwork.clock import DAY, Instant
+from groundwork.database.transaction import Transaction
+from groundwork.errors import Forbidden, InvalidForm, NotFound, Refused, TooMany
+from groundwork.fresh_id import new_id
+from openmeet.debts.deliveries import owe_mail
+from openmeet.events import host_queries, queries, seeing
+from openmeet.events.host_model import INVITATION_LIFE, MAX_CO_HOSTS, MAX_MAILS_A_DAY, CoHost, CoHostId, CoHostState
+from openmeet.events.hosting_rules import Act
+from openmeet.events.model import Event, EventId, EventSlug
+from openmeet.identities import queries as identities
+from openmeet.sign_in.rules import check_email
+from openmeet.users import queries as users
+from openmeet.users.model import Caller, UserId, UserKind
+
+CO_HOST_MAIL = "co_host_invitation"
+
+_GONE = "This invitation does not work any more."
+
+
+async def invite(tx: Transaction, caller: Caller, slug: EventSlug, whom: str) -> CoHost:
+    """Invite by mail address, or by the handle of somebody who has signed in here.
+
+    Raises NotFound, Forbidden, InvalidForm (``whom``), Refused (``TooManyHosts``, ``AlreadyHost``), TooMany.
+    """
+    event = await _lock(tx, caller, slug, Act.CHOOSE_HOSTS)
+    text = whom.strip()
+    if not text:
+        raise InvalidForm({"whom": "Write an e-mail address, or the handle of somebody who has been here."})
+    standing = [CoHostState.INVITED, CoHostState.ACCEPTED]
+    if len(await host_queries.of_event(tx, event.id, standing)) >= MAX_CO_HOSTS:
+        raise Refused(f"An event has at most {MAX_CO_HOSTS} co-hosts.", name="TooManyHosts")
+    if "@" in text.lstrip("@"):
+        return await _by_mail(tx, caller, event, text)
+    return await _by_handle(tx, caller, event, text.removeprefix("@").lower())
+
+
+async def accept(tx: Transaction, caller: Caller, invitation_id: CoHostId) -> Event:
+    """Say yes; once more changes nothing. Raises NotFound (taken back, over, somebody else's) and Refused (the author's own)."""
+    one, event = await _open(tx, caller, invitation_id)
+    if event.author_id == caller.user_id:
+        raise Refused("You host this event already.", name="AlreadyHost")
+    if one.state is CoHostState.ACCEPTED:
+        return event
+    earlier = await host_queries.of_person(tx, event.id, caller.user_id)
+    if earlier is not None and earlier.id != one.id:
+        # Invited twice, by handle and by mail: one row says how this person stands.
+        await host_queries.delete(tx, earlier.id)
+    await host_queries.put(tx, replace(one, user_id=caller.user_id, state=CoHostState.ACCEPTED, decided_at=tx.now))
+    return event
+
+
+async def decline(tx: Transaction, caller: Caller, invitation_id: CoHostId) -> Event:
+    """Say no. Raises NotFound."""
+    one, event = await _open(tx, caller, invitation_id)
+    if one.state is CoHostState.INVITED:
+        await host_queries.put(tx, replace(one, state=CoHostState.DECLINED, decided_at=tx.now))
+    return event
+
+
+async def leave(tx: Transaction, caller: Caller, slug: EventSlug) -> None:
+    """Host it no more. Raises NotFound, Forbidden."""
+    event = await _lock(tx, caller, slug, Act.LEAVE)
+    mine = await host_queries.of_person(tx, event.id, caller.user_id)
+    if mine is None:
+        raise Forbidden("You do not host this event.")
+    await host_queries.put(tx, replace(mine, state=CoHostState.LEFT, decided_at=tx.now))
+
+
+async def remove(tx: Transaction, caller: Caller, slug: EventSlug, co_host_id: CoHostId) -> None:
+    """Take an invitation back, or a co-host away. Raises NotFound, Forbidden."""
+    event = await _lock(tx, caller, slug, Act.CHOOSE_HOSTS)
+    one = await host_queries.by_id(tx, co_host_id)
+    if one is None or one.event_id != event.id or one.state not in {CoHostState.INVITED, CoHostState.ACCEPTED}:
+        raise NotFound("This event has no such co-host.")
+    await host_queries.put(tx, replace(one, state=CoHostState.REMOVED, decided_at=tx.now))
+
+
+async def _by_mail(tx: Transaction, caller: Caller, event: Event, text: str) -> CoHost:
+    try:
+        email = check_email(text)
+    except InvalidForm as wrong:
+        raise InvalidForm({"whom": wrong.why}) from None
+    if await host_queries.mailed_since(tx, event.id, Instant(tx.now - DAY)) >= MAX_MAILS_A_DAY:
+        raise TooMany(f"At most {MAX_MAILS_A_DAY} invitations by mail a day.", after_seconds=24 * 3600)
+    # Whether the address has an account here is nobody's business: the row knows no person before a yes.
+    one = _new(tx.now, caller.user_id, event, None, email)
+    await host_queries.put(tx, one)
+    await owe_mail(tx, kind=CO_HOST_MAIL, person=one.id, subject_id=one.id)
+    return one
+
+
+async def _by_handle(tx: Transaction, caller: Caller, event: Event, handle: str) -> CoHost:
+    people = [one.user_id for one in await identities.by_handle(tx, handle)]
+    user = await users.by_id(tx, people[0]) if people else None
+    if user is None or user.kind is UserKind.SHADOW:
+        raise InvalidForm({"whom": "Nobody with this handle has signed in here yet. Invite them by e-mail."})
+    if user.id == event.author_id:
+        raise Refused("They host this event already.", name="AlreadyHost")
+    known = await host_queries.of_person(tx, event.id, user.id)
+    if known is not None and known.state is CoHostState.ACCEPTED:
+        raise Refused("They host this event already.", name="AlreadyHost")
+    if known is not None and known.state is CoHostState.DECLINED:
+        raise Refused(
+            "They said no. Talk to them, and invite them by e-mail if they changed their mind.", name="Declined"
+        )
+    fresh = _new(tx.now, caller.user_id, event, user.id, None)
+    one = fresh if known is None else replace(fresh, id=known.id, created_at=known.created_at, email=known.email)
+    await host_queries.put(tx, one)
+    if user.email is not None:
+        await owe_mail(
+            tx, kind=CO_HOST_MAIL, person=user.id, subject_id=one.id, revision=1 if known is None else int(tx.now)
+        )
+    return one
+
+
+def _new(now: Instant, by: UserId, event: Event, user_id: UserId | None, email: str | None) -> CoHost:
+    return CoHost(
+        id=CoHostId(new_id(now)),
+        event_id=event.id,
+        user_id=user_id,
+        email=email,
+        state=CoHostState.INVITED,
+        invited_by=by,
+        created_at=now,
+        expires_at=Instant(now + INVITATION_LIFE),
+        decided_at=None,
+    )
+
+
+async def _open(tx: Transaction, caller: Caller, invitation_id: CoHostId) -> tuple[CoHost, Event]:
+    one = await host_queries.by_id(tx, invitation_id)
+    event = await queries.lock_for_update(tx, EventId(one.event_id)) if one else None
+    one = await host_queries.by_id(tx, invitation_id)
+    if one is None or event is None or event.is_gone:
+        raise NotFound(_GONE)
+    is_theirs = one.user_id is None or one.user_id == caller.user_id
+    is_said = one.state is CoHostState.ACCEPTED and one.user_id == caller.user_id
+    if not is_theirs or not (one.is_open(tx.now) or is_said):
+        raise NotFound(_GONE)
+    return one, event
+
+
+async def _lock(tx: Transaction, caller: Caller, slug: EventSlug, act: Act) -> Event:
+    event = await queries.lock_by_slug(tx, slug)
+    if event is None or event.is_gone or not await seeing.may_see(tx, event, caller.user_id, is_invited=False):
+        raise NotFound("There is no such event.")
+    await seeing.must_be_allowed(tx, event, caller.user_id, act)
+    return event

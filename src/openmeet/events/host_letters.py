@@ -1,0 +1,38 @@
+"""The letter that invites somebody to host an event; composed when it is sent."""
+
+from groundwork.database.transaction import Database
+from openmeet.debts.deliveries import Composer, Due, Letter
+from openmeet.events import host_queries, moments
+from openmeet.events.host_model import CoHostId
+from openmeet.events.hosting_rules import token_of
+from openmeet.events.model import EventId
+from openmeet.events.queries import by_id
+from openmeet.users.model import UNNAMED
+from openmeet.users.queries import by_id as user_by_id
+
+
+def co_host_composer(key: bytes, site_name: str, public_url: str) -> Composer:
+    """The composer of ``CO_HOST_MAIL``; says nothing when the invitation was decided, taken back or is over."""
+
+    async def compose(db: Database, due: Due) -> Letter | None:
+        async with db.reader() as reader:
+            one = await host_queries.by_id(reader, CoHostId(due.subject_id))
+            if one is None or not one.is_open(reader.now):
+                return None
+            event = await by_id(reader, EventId(one.event_id))
+            host = await user_by_id(reader, one.invited_by)
+            invited = None if one.user_id is None else await user_by_id(reader, one.user_id)
+        address = one.email or (invited and invited.email)
+        if event is None or event.is_gone or not address:
+            return None
+        name = " ".join(((host and host.display_name) or UNNAMED).split())
+        title = event.title or "an event"
+        return Letter(
+            address,
+            f"{name} asks you to host {title} together",
+            f"{name} asks you to host an event together on {site_name}:\n\n{title}\n{moments.start_words(event)}\n\n"
+            f"Look at it, and say yes or no:\n{public_url}/co-hosting/{token_of(key, one.id)}\n\n"
+            "You host nothing before you say yes; if you do nothing, you hear nothing more of this.\n",
+        )
+
+    return compose

@@ -1,0 +1,86 @@
+"""Who may do what with an event: THE table of those who host it. Pure."""
+
+import hashlib
+import hmac
+import re
+from enum import StrEnum
+from typing import Final
+
+from groundwork.errors import Forbidden
+from openmeet.events.host_model import CoHostId
+
+
+class Standing(StrEnum):
+    """How somebody stands towards an event, apart from any answer of theirs."""
+
+    AUTHOR = "author"
+    CO_HOST = "co_host"
+    GROUP = "group"  # runs the group that it belongs to
+    NOBODY = "nobody"
+
+
+class Act(StrEnum):
+    """Everything that this allows or forbids."""
+
+    SEE = "see"  # also a draft, a private event, the exact address, the link and the door
+    EDIT = "edit"
+    CANCEL = "cancel"
+    DECIDE_ANSWERS = "decide_answers"
+    MESSAGE = "message"
+    PUBLISH_DRAFT = "publish_draft"
+    LEAVE = "leave"
+    DELETE = "delete"
+    CHOOSE_HOSTS = "choose_hosts"
+    PUBLISH_RECORD = "publish_record"  # and take it back: it stands in the author's repository
+
+
+# What is not named here is forbidden. Those who run a group see what its events let them see; editing shows them the rest.
+ALLOWED: Final[dict[Standing, frozenset[Act]]] = {
+    Standing.AUTHOR: frozenset(Act) - {Act.LEAVE},
+    Standing.CO_HOST: frozenset({Act.SEE, Act.EDIT, Act.CANCEL, Act.DECIDE_ANSWERS, Act.MESSAGE, Act.LEAVE}),
+    Standing.GROUP: frozenset({Act.EDIT, Act.CANCEL, Act.DELETE}),
+    Standing.NOBODY: frozenset(),
+}
+
+_WORDS: Final = {
+    Act.SEE: "see all of this event",
+    Act.EDIT: "change this event",
+    Act.CANCEL: "cancel this event",
+    Act.DECIDE_ANSWERS: "decide about answers to this event",
+    Act.MESSAGE: "write to those who answered this event",
+    Act.PUBLISH_DRAFT: "publish this draft",
+    Act.LEAVE: "leave the hosts of this event",
+    Act.DELETE: "delete this event",
+    Act.CHOOSE_HOSTS: "choose who hosts this event",
+    Act.PUBLISH_RECORD: "publish this event from its author's repository",
+}
+
+_TOKEN = re.compile(r"([0-9a-f-]{36})\.([0-9a-f]{32})")
+
+
+def may(standing: Standing, act: Act) -> bool:
+    """Whether this standing allows it."""
+    return act in ALLOWED[standing]
+
+
+def must_be_allowed(standing: Standing, act: Act) -> None:
+    """Forbidden, in words, unless the standing allows it."""
+    if not may(standing, act):
+        if act is Act.EDIT:
+            raise Forbidden("Only those who host this event can change it.")
+        raise Forbidden(f"You may not {_WORDS[act]}.")
+
+
+def token_of(key: bytes, invitation_id: CoHostId) -> str:
+    """What an invitation's link carries: derived from the installation's key, so that no copy is at rest (invariant 8)."""
+    proof = hmac.new(key, b"co-host invitation\x00" + invitation_id.encode(), hashlib.sha256).hexdigest()
+    return f"{invitation_id}.{proof[:32]}"
+
+
+def invitation_in(key: bytes, token: str) -> CoHostId | None:
+    """The invitation that a link stands for; None where it was made up."""
+    found = _TOKEN.fullmatch(token)
+    if found is None:
+        return None
+    invitation_id = CoHostId(found[1])
+    return invitation_id if hmac.compare_digest(token_of(key, invitation_id), token) else None

@@ -1,0 +1,264 @@
+"""Hosting together: by invitation only, with a table of what a co-host may do, and never through the author's repository."""
+
+import asyncio
+from itertools import product
+
+import pytest
+
+from groundwork.errors import Forbidden, InvalidForm, NotFound, Refused, TooMany
+from openmeet.attendance import hosting
+from openmeet.browsing import queries as browsing
+from openmeet.browsing.queries import Mine
+from openmeet.debts import publication_leases, publications
+from openmeet.debts.deliveries import Due
+from openmeet.events import actions, co_hosts, drafts, host_queries, hosting_rules, seeing
+from openmeet.events.host_letters import co_host_composer
+from openmeet.events.host_model import INVITATION_LIFE, CoHostState
+from openmeet.events.hosting_rules import ALLOWED, Act, Standing
+from openmeet.events.rules import Submission
+from openmeet.identities import queries as identities
+from openmeet.identities.actions import agree
+from openmeet.identities.model import IdentityKind
+from openmeet.publication.eligibility import Leave, decide
+from openmeet.users import actions as users
+from openmeet.users.model import Caller
+from tests.openmeet.site_under_test import CODE_KEY, api_session, details, event_by, person, sign_up, site_on
+
+
+@pytest.fixture
+async def db(make_database):
+    return await make_database("openmeet")
+
+
+@pytest.fixture
+async def site(make_sqlite, clock):
+    return site_on(await make_sqlite("openmeet"), clock)
+
+
+async def hosting_together(tx, *, draft: bool = False, **typed: str):
+    """Ana's event that Ben hosts, too."""
+    ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+    if draft:
+        event = await drafts.begin(tx, ana, Submission(title="Board games"), {})
+    else:
+        event = await event_by(tx, ana, **typed)
+    one = await co_hosts.invite(tx, ana, event.slug, "ben@example.org")
+    await co_hosts.accept(tx, ben, one.id)
+    return ana, ben, event
+
+
+def test_the_table_gives_nobody_anything_and_a_co_host_no_power_over_the_event_itself():
+    assert ALLOWED[Standing.NOBODY] == frozenset()
+    assert ALLOWED[Standing.CO_HOST].isdisjoint({Act.DELETE, Act.CHOOSE_HOSTS, Act.PUBLISH_RECORD, Act.PUBLISH_DRAFT})
+    for standing, act in product(Standing, Act):
+        if hosting_rules.may(standing, act):
+            hosting_rules.must_be_allowed(standing, act)
+        else:
+            with pytest.raises(Forbidden):
+                hosting_rules.must_be_allowed(standing, act)
+
+
+async def test_who_is_invited_hosts_nothing_before_the_yes(db):
+    async with db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        event = await event_by(tx, ana, visibility="private")
+        one = await co_hosts.invite(tx, ana, event.slug, "ben@example.org")
+        with pytest.raises(NotFound):
+            await actions.revise(tx, ben, event.slug, details(title="Mine"))
+        assert not await seeing.may_see(tx, event, ben.user_id, is_invited=False)
+        await co_hosts.accept(tx, ben, one.id)
+        await co_hosts.accept(tx, ben, one.id)
+        changed = await actions.revise(tx, ben, event.slug, details(title="Ours", visibility="private"))
+        hosted = await browsing.mine(tx, ben.user_id, Mine.HOSTING, None, 10)
+    assert changed.title == "Ours"
+    assert [one.title for one in hosted] == ["Ours"]
+
+
+async def test_what_a_co_host_may_and_may_not(db):
+    async with db.transaction() as tx:
+        _, ben, event = await hosting_together(tx)
+        await hosting.cancel(tx, ben, event.slug, "Rain")
+        back = await hosting.reinstate(tx, ben, event.slug)
+        assert not back.is_cancelled
+        for forbidden in (
+            actions.delete(tx, ben, event.slug),
+            co_hosts.invite(tx, ben, event.slug, "eve@example.org"),
+            actions.agree_to_record(tx, ben, event.slug),
+        ):
+            with pytest.raises(Forbidden):
+                await forbidden
+
+
+async def test_a_draft_is_written_together_and_published_by_its_author(db):
+    async with db.transaction() as tx:
+        ana, ben, draft = await hosting_together(tx, draft=True)
+        await drafts.keep(tx, ben, draft.slug, Submission(title="Chess"), {})
+        with pytest.raises(Forbidden):
+            await drafts.publish(tx, ben, draft.slug, details())
+        with pytest.raises(Forbidden):
+            await drafts.keep(tx, ben, draft.slug, Submission(title="Chess"), {}, publish_at=tx.now + 1)
+        event = await drafts.publish(tx, ana, draft.slug, details())
+    assert not event.is_draft
+
+
+async def test_who_left_or_was_taken_away_is_out(db):
+    async with db.transaction() as tx:
+        ana, ben, event = await hosting_together(tx, visibility="private")
+        await co_hosts.leave(tx, ben, event.slug)
+        with pytest.raises(NotFound):
+            await actions.revise(tx, ben, event.slug, details(visibility="private"))
+        again = await co_hosts.invite(tx, ana, event.slug, "ben@example.org")
+        await co_hosts.accept(tx, ben, again.id)
+        (standing,) = await host_queries.of_event(tx, event.id, [CoHostState.ACCEPTED])
+        await co_hosts.remove(tx, ana, event.slug, standing.id)
+        assert not await seeing.may_see(tx, event, ben.user_id, is_invited=False)
+        with pytest.raises(NotFound):
+            await co_hosts.accept(tx, ben, again.id)
+
+
+async def test_an_invitation_that_is_over_or_somebody_elses_opens_nothing(db, clock):
+    async with db.transaction() as tx:
+        ana, ben, eve = await person(tx, "Ana"), await person(tx, "Ben"), await person(tx, "Eve")
+        event = await event_by(tx, ana)
+        await identities.insert(
+            tx, "did:plc:ben", ben.user_id, IdentityKind.CONNECTED, handle="ben.test", pds_url="", is_default=True
+        )
+        by_handle = await co_hosts.invite(tx, ana, event.slug, "@ben.test")
+        with pytest.raises(NotFound):
+            await co_hosts.accept(tx, eve, by_handle.id)
+        by_mail = await co_hosts.invite(tx, ana, event.slug, "eve@example.org")
+    clock.turn(INVITATION_LIFE)
+    async with db.transaction() as tx:
+        for somebody, one in ((ben, by_handle), (eve, by_mail)):
+            with pytest.raises(NotFound):
+                await co_hosts.accept(tx, somebody, one.id)
+
+
+async def test_who_is_known_by_a_record_only_is_not_invited(db):
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana)
+        shadow = await users.create_shadow(tx)
+        await identities.insert(
+            tx, "did:plc:shade", shadow, IdentityKind.SHADOW, handle="shade.test", pds_url="", is_default=False
+        )
+        with pytest.raises(InvalidForm) as wrong:
+            await co_hosts.invite(tx, ana, event.slug, "shade.test")
+        with pytest.raises(InvalidForm):
+            await co_hosts.invite(tx, ana, event.slug, "")
+    assert "signed in here" in wrong.value.problems["whom"]
+
+
+async def test_a_co_hosts_edit_holds_here_and_waits_for_the_author_on_the_network(db):
+    """Decided from the present: nothing is sent through the author's repository before they say so (invariant 5)."""
+    async with db.transaction() as tx:
+        ana, ben, event = await hosting_together(tx)
+        await agree(tx, ana.user_id, handle="ana.test")
+        changed = await actions.revise(tx, ben, event.slug, details(title="By Ben"))
+        owed = await publication_leases.find(tx, publications.Kind.EVENT, event.id)
+        decided = await decide(tx, owed)
+        agreed = await actions.agree_to_record(tx, ana, event.slug)
+        after = await decide(tx, await publication_leases.find(tx, publications.Kind.EVENT, event.id))
+    assert (changed.title, changed.awaits_author) == ("By Ben", True)
+    assert isinstance(decided, Leave)
+    assert (agreed.awaits_author, agreed.revision) == (False, changed.revision + 1)
+    assert not isinstance(after, Leave)
+
+
+async def test_the_authors_own_edit_is_a_yes(db):
+    async with db.transaction() as tx:
+        ana, ben, event = await hosting_together(tx)
+        await actions.revise(tx, ben, event.slug, details(title="By Ben"))
+        mine = await actions.revise(tx, ana, event.slug, details(title="By Ana"))
+    assert not mine.awaits_author
+
+
+async def test_twenty_at_once_are_never_more_than_there_may_be(db):
+    """The event's row is locked before they are counted."""
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana)
+        for number in range(15):
+            await co_hosts.invite(tx, ana, event.slug, f"host{number}@example.org")
+
+    async def invite(number: int) -> bool:
+        try:
+            async with db.transaction() as tx:
+                await co_hosts.invite(tx, ana, event.slug, f"late{number}@example.org")
+        except (Refused, TooMany):
+            return False
+        return True
+
+    done = await asyncio.gather(*(invite(number) for number in range(8)))
+    assert sum(done) == 5
+
+
+async def test_the_letter_says_what_it_is_about_and_nothing_once_it_is_decided(db):
+    compose = co_host_composer(CODE_KEY, "OpenMeet", "https://meet.example")
+    async with db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        event = await event_by(tx, ana)
+        one = await co_hosts.invite(tx, ana, event.slug, "Ben@Example.org")
+    due = Due(co_hosts.CO_HOST_MAIL, one.id, one.id, 1)
+    letter = await compose(db, due)
+    assert letter.to == "ben@example.org"
+    assert "Board games" in letter.subject
+    assert f"/co-hosting/{hosting_rules.token_of(CODE_KEY, one.id)}" in letter.text
+    async with db.transaction() as tx:
+        await co_hosts.decline(tx, ben, one.id)
+    assert await compose(db, due) is None
+
+
+async def test_the_whole_way_by_pages(site):
+    async with site.browser() as ana, site.browser() as ben, site.browser() as eve:
+        await sign_up(ana, "ana@example.org", "Ana")
+        async with site.db.transaction() as tx:
+            (row,) = await tx.fetch("select id from users")
+            event = await event_by(tx, Caller(row["id"], "Ana"), street="Geheimgasse 7", place_audience="attendees")
+        hosts = f"/events/{event.slug}/hosts"
+        wrong = await ana.post(hosts, data={"whom": "nobody.test"})
+        assert (wrong.status_code, 'value="nobody.test"' in wrong.text) == (400, True)
+        assert (await ana.post(hosts, data={"whom": "ben@example.org"})).status_code == 303
+        async with site.db.reader() as reader:
+            (one,) = await host_queries.of_event(reader, event.id, [CoHostState.INVITED])
+        path = f"/co-hosting/{hosting_rules.token_of(CODE_KEY, one.id)}"
+        assert path in (await ana.get(hosts)).text
+        asked = (await ben.get(path)).text
+        assert "Sign in to answer" in asked
+        await sign_up(ben, "ben@example.org", "Ben")
+        await sign_up(eve, "eve@example.org", "Eve")
+        assert (await eve.get(hosts)).status_code == 403
+        assert (await eve.get(f"{path[:-1]}x")).status_code == 404
+        assert "Geheimgasse" not in (await ben.get(f"/events/{event.slug}")).text
+        assert (await ben.post(path, data={"answer": "yes"})).headers["location"] == f"/events/{event.slug}"
+        page = (await ben.get(f"/events/{event.slug}")).text
+        assert "Geheimgasse" in page
+        assert "You host this, too" in page
+        assert "and <strong>Ben</strong>" in (await eve.get(f"/events/{event.slug}")).text
+        edit = await ben.get(f"/events/{event.slug}/edit")
+        assert edit.status_code == 200
+        assert (await ben.get(f"/events/{event.slug}/delete")).status_code == 403
+        assert (await ben.post(f"/events/{event.slug}/unpublish")).status_code == 403
+        assert (await ben.post(f"{hosts}/leave")).status_code == 303
+        assert (await ben.get(f"/events/{event.slug}/edit")).status_code == 403
+
+
+async def test_the_whole_way_by_the_api(site):
+    async with site.browser() as client:
+        ana = await api_session(client, "ana@example.org", "Ana")
+        ben = await api_session(client, "ben@example.org", "Ben")
+        wanted = {"title": "Chess", "startsLocal": "2026-07-04T18:00", "timeZone": "Europe/Berlin"}
+        path = (await client.post("/api/events", json=wanted, headers=ana)).headers["location"]
+        asked = await client.post(f"{path}/co-hosts", json={"whom": "ben@example.org"}, headers=ana)
+        assert (asked.status_code, asked.json()["state"], asked.json()["personId"]) == (201, "invited", None)
+        token = hosting_rules.token_of(CODE_KEY, asked.json()["id"])
+        assert (await client.post(f"/api/co-hosting/{token}/accept", headers=ben)).status_code == 204
+        shown = (await client.get(path)).json()
+        assert [one["displayName"] for one in shown["coHosts"]] == ["Ben"]
+        saved = await client.put(path, json=wanted | {"title": "Go"}, headers=ben)
+        assert (saved.status_code, saved.json()["title"]) == (200, "Go")
+        assert (await client.delete(path, headers=ben)).status_code == 403
+        listed = (await client.get(f"{path}/co-hosts", headers=ana)).json()["coHosts"]
+        assert (await client.delete(f"{path}/co-hosts/{listed[0]['id']}", headers=ben)).status_code == 403
+        assert (await client.delete(f"{path}/co-hosts/{listed[0]['id']}", headers=ana)).status_code == 204
+        assert (await client.put(path, json=wanted, headers=ben)).status_code == 403
