@@ -20,6 +20,7 @@ from groundwork.telemetry.metrics import Metrics
 from openmeet.access import api as access_api
 from openmeet.access import pages as access_pages
 from openmeet.access.edge import admit
+from openmeet.access.repeating import once
 from openmeet.attendance import api as attendance_api
 from openmeet.attendance import draft_api, hosting_api, hosting_pages
 from openmeet.attendance import pages as attendance_pages
@@ -50,6 +51,7 @@ from openmeet.sign_in import pages as sign_in_pages
 from openmeet.sign_in.edge import identify_by_cookie
 from openmeet.sign_in.passwords import PasswordSignIn
 from openmeet.site import openapi, static_files
+from openmeet.site.etags import answer_unless_known
 from openmeet.site.faults import render_page
 from openmeet.site.forms import must_be_ours
 from openmeet.site.frame import environment
@@ -210,6 +212,9 @@ def _api(operation: Operation) -> Route:
             if name not in known:
                 takes = f"; this takes {', '.join(known)}." if known else "; this takes none."
                 raise InvalidInput("", f"There is no parameter {name[:50]!r}" + takes)
-        return await operation.answer(request)
+        if operation.method == "GET":
+            return answer_unless_known(request, await operation.answer(request))
+        found = await (once(request, operation.answer) if operation.takes_key else operation.answer(request))
+        return await operation.afterwards(request, found) if operation.afterwards else found
 
     return Route(operation.path, answer, methods=[operation.method])

@@ -6,17 +6,19 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from groundwork.database.transaction import Reader
+from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import NotFound
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.attendance import actions, queries
 from openmeet.attendance.model import Attendance, Reply
 from openmeet.events.model import EventSlug
-from openmeet.events.queries import by_slug
+from openmeet.events.queries import by_slug, lock_by_slug
+from openmeet.site.etags import IF_MATCH, etag_of, must_match
 from openmeet.site.operations import Operation
 from openmeet.site.times import iso
 from openmeet.tenants.edge import database_of
 from openmeet.users.edge import caller_of
+from openmeet.users.model import Caller
 
 StatusName = Literal["attending", "interested", "declined", "pending", "waitlisted", "invited", "rejected", "attended"]
 
@@ -55,9 +57,10 @@ async def put_answer(request: Request) -> Response:
     caller = caller_of(request)
     reply = _REPLIES[(await read_json(request, AnswerWanted)).reply]
     async with database_of(request).transaction() as tx:
+        await _must_match(request, tx, caller)
         saved = await actions.answer(tx, caller, EventSlug(request.path_params["slug"]), reply)
         waiting = await _waiting_before(tx, saved)
-    return json_response(_shown(saved, waiting))
+    return json_response(_shown(saved, waiting), headers=etag_of(saved.revision))
 
 
 async def show_answer(request: Request) -> Response:
@@ -68,7 +71,15 @@ async def show_answer(request: Request) -> Response:
         if mine is None:
             raise NotFound("You have not answered any such event.")
         waiting = await _waiting_before(reader, mine)
-    return json_response(_shown(mine, waiting))
+    return json_response(_shown(mine, waiting), headers=etag_of(mine.revision))
+
+
+async def _must_match(request: Request, tx: Transaction, caller: Caller) -> None:
+    """What ``If-Match`` names is one's answer as it was read; the event's lock keeps it so."""
+    if "if-match" in request.headers:
+        event = await lock_by_slug(tx, EventSlug(request.path_params["slug"]))
+        mine = await queries.find(tx, event.id, caller.user_id) if event else None
+        must_match(request, mine.revision if mine else None)
 
 
 async def _waiting_before(reader: Reader, mine: Attendance) -> int | None:
@@ -90,7 +101,8 @@ OPERATIONS = (
         put_answer,
         {200: AnswerShown},
         AnswerWanted,
-        failures=(404, 422),
+        (IF_MATCH,),
+        failures=(404, 412, 422),
     ),
     Operation(
         "GET",

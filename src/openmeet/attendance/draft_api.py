@@ -1,7 +1,6 @@
 """Publishing a draft, now or by the clock, making an event a draft again, and copying one, as JSON."""
 
 from typing import ClassVar
-from urllib.parse import quote
 
 import msgspec
 from starlette.requests import Request
@@ -12,19 +11,17 @@ from at_protocol.syntax.datetime import parse_datetime
 from groundwork.clock import Instant
 from groundwork.database.transaction import Transaction
 from groundwork.errors import InvalidForm, NotFound
-from groundwork.http.json_bodies import json_response, read_json
-from openmeet.attendance.hosting_api import IF_MATCH
+from groundwork.http.json_bodies import read_json
 from openmeet.attendance.unpublishing import unpublish
 from openmeet.events import actions, copying, draft_queries, drafts, rules, seeing
-from openmeet.events.api import IDEMPOTENCY_KEY, in_api_names, key_of
+from openmeet.events.api import in_api_names, publish_afterwards, to_host
 from openmeet.events.grouping import group_of_copy
 from openmeet.events.model import Event, EventSlug
-from openmeet.events.pages import publish_first
 from openmeet.events.publishing import is_held_at_first
-from openmeet.events.queries import by_id, by_slug
-from openmeet.events.shapes import EventShown, shown_to_host
+from openmeet.events.queries import by_slug
+from openmeet.events.shapes import EventShown
 from openmeet.events.submissions import unpack, values_of_event
-from openmeet.site.etags import etag_of, expected_revision
+from openmeet.site.etags import IF_MATCH, expected_revision
 from openmeet.site.operations import Operation
 from openmeet.tenants.edge import database_of
 from openmeet.users.edge import caller_of
@@ -66,18 +63,17 @@ async def publish(request: Request) -> Response:
             if at <= tx.now or at >= details.starts_at:
                 raise InvalidForm({"publishAt": "Choose a moment that lies ahead, and before the event starts."})
             event = await drafts.keep(tx, caller, before.slug, typed, {}, publish_at=at, expected_revision=revision)
-    return await _answer(request, event)
+    return to_host(request, event)
 
 
 async def make_draft(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         event = await unpublish(tx, caller_of(request), _slug(request), expected_revision=expected_revision(request))
-    return await _answer(request, event)
+    return to_host(request, event)
 
 
 async def duplicate(request: Request) -> Response:
     caller = caller_of(request)
-    key = key_of(request)
     wanted = await read_json(request, Copy)
     async with database_of(request).transaction() as tx:
         event = await copying.to_be_copied(tx, _slug(request), caller)
@@ -90,10 +86,8 @@ async def duplicate(request: Request) -> Response:
         # Who may not make events in its group makes one of their own.
         group = await group_of_copy(tx, event, caller.user_id)
         is_held = await is_held_at_first(tx, caller.user_id, details, group)
-        made = await actions.create(
-            tx, caller, details, submission_key=key, is_held=is_held, group=group, is_draft=wanted.is_draft
-        )
-    return await _answer(request, made, status=201)
+        made = await actions.create(tx, caller, details, is_held=is_held, group=group, is_draft=wanted.is_draft)
+    return to_host(request, made, 201)
 
 
 def _instant(text: str | None) -> Instant | None:
@@ -120,16 +114,6 @@ async def _visible(tx: Transaction, request: Request) -> Event:
     return event
 
 
-async def _answer(request: Request, event: Event, *, status: int = 200) -> Response:
-    if event.is_held and not event.is_draft and await publish_first(request, event):
-        async with database_of(request).reader() as reader:
-            event = await by_id(reader, event.id) or event
-    headers = etag_of(event.revision)
-    if status == 201:
-        headers = {**headers, "location": f"/api/events/{quote(event.slug)}"}
-    return json_response(shown_to_host(event, request.app.state.settings.public_url), status, headers)
-
-
 OPERATIONS = (
     Operation(
         "POST",
@@ -141,6 +125,7 @@ OPERATIONS = (
         Publication,
         (IF_MATCH,),
         failures=(403, 404, 412, 422),
+        afterwards=publish_afterwards,
     ),
     Operation(
         "POST",
@@ -161,7 +146,7 @@ OPERATIONS = (
         duplicate,
         {201: EventShown},
         Copy,
-        (IDEMPOTENCY_KEY,),
         failures=(403, 404, 422),
+        afterwards=publish_afterwards,
     ),
 )

@@ -12,12 +12,10 @@ from openmeet.events.api import checked
 from openmeet.events.model import Event, EventSlug
 from openmeet.events.queries import by_slug
 from openmeet.events.shapes import EventShown, EventWanted, shown_to_host
-from openmeet.site.etags import etag_of, expected_revision
-from openmeet.site.operations import Operation, Parameter
+from openmeet.site.etags import IF_MATCH, etag_of, expected_revision
+from openmeet.site.operations import Operation
 from openmeet.tenants.edge import database_of
 from openmeet.users.edge import caller_of
-
-IF_MATCH = Parameter("If-Match", "The ETag of the version that is to be changed; without it the newest is", "header")
 
 _FAILURES = (403, 404, 412, 422)
 

@@ -21,10 +21,10 @@ from openmeet.browsing.group_shapes import (
     membership_shown,
 )
 from openmeet.groups import actions, queries, rules, submissions
-from openmeet.groups.model import INSIDE, MAX_KEY, Group, GroupId, GroupSlug, Role
+from openmeet.groups.model import INSIDE, Group, GroupId, GroupSlug, Role
 from openmeet.groups.queries import Listed
 from openmeet.groups.rules import Action
-from openmeet.site.etags import etag_of, expected_revision
+from openmeet.site.etags import IF_MATCH, etag_of, expected_revision
 from openmeet.site.operations import Operation, Parameter
 from openmeet.tenants.edge import database_of
 from openmeet.users.edge import caller_of, caller_or_none
@@ -32,7 +32,6 @@ from openmeet.users.edge import caller_of, caller_or_none
 DEFAULT_LIMIT = 30
 MAX_LIMIT = 100
 
-IF_MATCH = Parameter("If-Match", "The ETag of the version that is to be changed; without it the newest is", "header")
 _CURSOR = Parameter("cursor", "Where the page before ended")
 _LIMIT = Parameter("limit", f"How many per page, 1 to {MAX_LIMIT}", shape=int)
 
@@ -56,12 +55,9 @@ async def list_mine(request: Request) -> Response:
 
 async def create(request: Request) -> Response:
     caller = caller_of(request)
-    key = request.headers.get("idempotency-key")
-    if key is not None and not 1 <= len(key) <= MAX_KEY:
-        raise InvalidInput("Idempotency-Key", f"A key has 1 to {MAX_KEY} characters.")
     details = submissions.check((await read_json(request, GroupWanted)).submission())
     async with database_of(request).transaction() as tx:
-        group = await actions.create(tx, caller, details, submission_key=key)
+        group = await actions.create(tx, caller, details)
         shown = await _shown(tx, request, group, Role.OWNER)
     return json_response(shown, 201, {**etag_of(group.revision), "location": f"/api/groups/{quote(group.slug)}"})
 
@@ -173,7 +169,6 @@ OPERATIONS = (
         create,
         {201: GroupShown},
         GroupWanted,
-        (Parameter("Idempotency-Key", "The same key again answers the group that was made the first time", "header"),),
         failures=(422,),
     ),
     Operation(

@@ -2,57 +2,61 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from urllib.parse import quote
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
 from groundwork.clock import Instant
-from groundwork.errors import InvalidForm, InvalidInput
+from groundwork.errors import InvalidForm
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.events import actions, rules
 from openmeet.events.grouping import group_for
-from openmeet.events.model import MAX_KEY, Details, Event
+from openmeet.events.model import Details, Event, EventSlug
 from openmeet.events.pages import publish_first
 from openmeet.events.publishing import is_held_at_first
-from openmeet.events.queries import by_id
+from openmeet.events.queries import by_id, by_slug
 from openmeet.events.shapes import API_FIELDS, EventShown, EventWanted, shown_to_host
 from openmeet.site.etags import etag_of
-from openmeet.site.operations import Operation, Parameter
+from openmeet.site.operations import Operation
 from openmeet.tenants.edge import database_of
 from openmeet.users.edge import caller_of
-
-IDEMPOTENCY_KEY = Parameter(
-    "Idempotency-Key",
-    "The same key again answers the event that was made the first time; with another body it is refused",
-    "header",
-)
 
 
 async def create(request: Request) -> Response:
     caller = caller_of(request)
-    key = key_of(request)
     wanted = await read_json(request, EventWanted)
     details = checked(wanted, request.app.state.clock.now())
     async with database_of(request).transaction() as tx:
         group = await group_for(tx, wanted.group, caller.user_id)
         is_held = await is_held_at_first(tx, caller.user_id, details, group)
-        event = await actions.create(
-            tx, caller, details, submission_key=key, is_held=is_held, group=group, is_draft=wanted.is_draft
-        )
-    if event.is_held and not event.is_draft and await publish_first(request, event):
-        async with database_of(request).reader() as reader:
-            event = await by_id(reader, event.id) or event
+        event = await actions.create(tx, caller, details, is_held=is_held, group=group, is_draft=wanted.is_draft)
+    return to_host(request, event, 201)
+
+
+def to_host(request: Request, event: Event, status: int = 200) -> Response:
+    """The event as its host sees it, with its tag; where it is new, with its address."""
     shown = shown_to_host(event, request.app.state.settings.public_url)
-    return json_response(shown, 201, {**etag_of(event.revision), "location": f"/api/events/{quote(event.slug)}"})
+    address = {"location": f"/api/events/{quote(event.slug)}"} if status == HTTPStatus.CREATED else {}
+    return json_response(shown, status, {**etag_of(event.revision), **address})
 
 
-def key_of(request: Request) -> str | None:
-    """The key that a client sends so that the same request makes one thing; InvalidInput for one that is none."""
-    key = request.headers.get("idempotency-key")
-    if key is not None and not 1 <= len(key) <= MAX_KEY:
-        raise InvalidInput("Idempotency-Key", f"A key has 1 to {MAX_KEY} characters.")
-    return key
+async def publish_afterwards(request: Request, response: Response) -> Response:
+    """An author who publishes first: their PDS is asked once the effect is durable, and the answer says what came of it.
+
+    For operations that answer an event: ``Operation(afterwards=publish_afterwards)``.
+    """
+    made = msgspec.json.decode(bytes(response.body), type=EventShown)
+    if not made.awaits_repository:
+        return response
+    async with database_of(request).reader() as reader:
+        event = await by_slug(reader, EventSlug(made.slug))
+    if event is None or not event.is_held or event.is_draft or not await publish_first(request, event):
+        return response
+    async with database_of(request).reader() as reader:
+        return to_host(request, await by_id(reader, event.id) or event, response.status_code)
 
 
 @contextmanager
@@ -82,7 +86,7 @@ OPERATIONS = (
         create,
         {201: EventShown},
         EventWanted,
-        (IDEMPOTENCY_KEY,),
         failures=(403, 404, 422),
+        afterwards=publish_afterwards,
     ),
 )

@@ -11,6 +11,7 @@ from groundwork.errors import NotFound
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.notifications import actions, preferences, rules
 from openmeet.notifications.model import Channel, Topic
+from openmeet.site.etags import IF_MATCH, must_match_shown
 from openmeet.site.operations import Operation
 from openmeet.site.zones import ZONES
 from openmeet.tenants.edge import database_of
@@ -66,6 +67,7 @@ async def save(request: Request) -> Response:
     hours = rules.check_hours(typed, frozenset(ZONES))
     chosen: dict[Topic, Choice] = {topic: getattr(wanted, topic.value) for topic in Topic}
     async with database_of(request).transaction() as tx:
+        must_match_shown(request, await _shown(tx, caller.user_id))
         await actions.choose(
             tx,
             caller.user_id,
@@ -101,6 +103,14 @@ def _choice(channels: frozenset[Channel]) -> Choice:
 OPERATIONS = (
     Operation("GET", PATH, "showNotificationPreferences", "What one hears of, and how", show, {200: Preferences}),
     Operation(
-        "PUT", PATH, "saveNotificationPreferences", "Replace what one hears of", save, {200: Preferences}, Preferences
+        "PUT",
+        PATH,
+        "saveNotificationPreferences",
+        "Replace what one hears of",
+        save,
+        {200: Preferences},
+        Preferences,
+        (IF_MATCH,),
+        failures=(412,),
     ),
 )

@@ -11,10 +11,9 @@ from groundwork.database.transaction import Transaction
 from groundwork.errors import InvalidInput, NotFound
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.attendance.model import Reply
-from openmeet.events.api import IDEMPOTENCY_KEY
 from openmeet.events.differing import details_in
 from openmeet.events.grouping import group_for
-from openmeet.events.model import MAX_KEY, Event, EventSlug
+from openmeet.events.model import Event, EventSlug
 from openmeet.recurrence.pattern import parse_date
 from openmeet.recurrence.refusal import RuleRefused
 from openmeet.recurrence.wall_time import instant_of
@@ -55,17 +54,12 @@ _LIMIT = Parameter("limit", f"Dates per answer, 1 to {MAX_DATES}", shape=int)
 
 async def create(request: Request) -> Response:
     caller = caller_of(request)
-    key = request.headers.get("idempotency-key")
-    if key is not None and not 1 <= len(key) <= MAX_KEY:
-        raise InvalidInput("Idempotency-Key", f"A key has 1 to {MAX_KEY} characters.")
     body = await read_json(request, SeriesWanted)
     first = wanted.first_of(body)
     timing = wanted.timing_of(first, body.recurrence, body.rdates, body.exdates)
     async with database_of(request).transaction() as tx:
         group = await group_for(tx, body.group or "", caller.user_id)
-        series = await actions.create(
-            tx, caller, template_in(first), timing, policy=Policy(body.publish), submission_key=key, group=group
-        )
+        series = await actions.create(tx, caller, template_in(first), timing, policy=Policy(body.publish), group=group)
         return await answer(request, tx, series, status=201)
 
 
@@ -219,7 +213,6 @@ OPERATIONS = (
         create,
         {201: SeriesShown},
         SeriesWanted,
-        (IDEMPOTENCY_KEY,),
         failures=(422,),
     ),
     Operation(
@@ -231,6 +224,7 @@ OPERATIONS = (
         {200: Preview},
         TimingWanted,
         needs_session=False,
+        changes_nothing=True,
     ),
     Operation(
         "GET",

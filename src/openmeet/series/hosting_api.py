@@ -9,7 +9,6 @@ from starlette.responses import Response
 from groundwork.database.transaction import Transaction
 from groundwork.errors import InvalidInput, PreconditionFailed
 from groundwork.http.json_bodies import json_response, read_json
-from openmeet.attendance.hosting_api import IF_MATCH
 from openmeet.events.differing import details_in
 from openmeet.events.model import EventSlug
 from openmeet.events.rules import check_reason
@@ -32,7 +31,7 @@ from openmeet.series.shapes import (
     Reinstatement,
     SeriesShown,
 )
-from openmeet.site.etags import etag_of, expected_revision
+from openmeet.site.etags import IF_MATCH, etag_of, expected_revision
 from openmeet.site.operations import Operation, Parameter
 from openmeet.tenants.edge import database_of
 from openmeet.users.edge import caller_of
@@ -211,6 +210,7 @@ OPERATIONS = (
         EditWanted,
         (IF_MATCH,),
         failures=_FAILURES,
+        changes_nothing=True,
     ),
     Operation(
         "POST",

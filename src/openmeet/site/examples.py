@@ -35,7 +35,7 @@ TEXTS: Final = {
     "requestId": "9f2c41d07b3e-17",
     "token": "pVx3lT0u0nV1m8Jw2Zb7",
     "code": "123456",
-    "If-Match": '"3"',
+    **dict.fromkeys(("If-Match", "If-None-Match"), '"3-9f2c41d07b3e55a1"'),
     "Idempotency-Key": "6f1d0c5e-8e0a-4c53-9f43-0a2b9c1d7e55",
     # When.
     **dict.fromkeys(

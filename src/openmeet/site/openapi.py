@@ -13,6 +13,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from openmeet.site.etags import IF_NONE_MATCH
 from openmeet.site.examples import NoExample, example_of
 from openmeet.site.operations import Operation, Parameter
 from openmeet.site.scopes import SCOPE_WORDS, area_of, scope_of
@@ -31,6 +32,20 @@ PATH_WORDS: Final = {
 
 # What any operation may answer beside its own answers: unreadable, too large, too many, broken, away.
 _ALWAYS = (400, 413, 429, 500, 503)
+
+IDEMPOTENCY_KEY: Final = Parameter(
+    "Idempotency-Key",
+    "A key of your own for this one request: sent again with it within a day, it is answered as the first time and has no second"
+    " effect; another request with it is refused",
+    "header",
+)
+
+_ETAG: Final = {
+    "description": "Names this answer: for If-None-Match, and for If-Match where it can be edited",
+    "required": True,
+    "schema": {"type": "string"},
+    "example": '"3-9f2c41d07b3e55a1"',
+}
 
 _PROBLEMS: Final = {
     400: ("InvalidRequest", "Give the event a title."),
@@ -62,7 +77,7 @@ class Problem(msgspec.Struct, rename="camel"):
 
 def document(site_name: str, public_url: str, operations: Sequence[Operation]) -> dict[str, Any]:
     """The document as a JSON value."""
-    shapes = [Problem, *(shape for one in operations for shape in _shapes(one))]
+    shapes = [Problem, str, *(shape for one in operations for shape in _shapes(one))]
     schemas, components = msgspec.json.schema_components(shapes, ref_template=_REFERENCES)
     schema_of = dict(zip(map(_key, shapes), schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
@@ -118,8 +133,11 @@ def _operation(one: Operation, schema_of: dict[str, Any]) -> dict[str, Any]:
         responses[str(status)] = {"description": HTTPStatus(status).phrase}
         if shape is not None:
             responses[str(status)]["content"] = {"application/json": _content(shape, schema_of)}
+        if one.method == "GET":
+            responses[str(status)]["headers"] = {"ETag": _ETAG}
+            responses["304"] = {"description": "It is as If-None-Match says", "headers": {"ETag": _ETAG}}
     # A token that does not work, or lacks a scope, is refused also where nobody needs one.
-    failures = {*_ALWAYS, 401, 403, *one.failures}
+    failures = {*_ALWAYS, 401, 403, *one.failures, *((409, 422) if one.takes_key else ())}
     for status in sorted(failures):
         responses[str(status)] = {
             "description": HTTPStatus(status).phrase,
@@ -132,7 +150,7 @@ def _operation(one: Operation, schema_of: dict[str, Any]) -> dict[str, Any]:
         "responses": responses,
     }
     parameters = [_in_path(name) for name in _PATH_PARAMETER.findall(one.path)]
-    parameters += [_parameter(each, schema_of) for each in one.parameters]
+    parameters += [_parameter(each, schema_of) for each in (*one.parameters, *_headers(one))]
     if parameters:
         found["parameters"] = parameters
     if one.body is not None:
@@ -150,6 +168,13 @@ def _security(one: Operation) -> list[dict[str, list[str]]]:
 
 def _content(shape: Any, schema_of: dict[str, Any]) -> dict[str, Any]:
     return {"schema": schema_of[_key(shape)], "example": example_of(shape)}
+
+
+def _headers(one: Operation) -> list[Parameter]:
+    """What every operation of its kind takes."""
+    if one.method == "GET":
+        return [IF_NONE_MATCH]
+    return [IDEMPOTENCY_KEY] if one.takes_key else []
 
 
 def _in_path(name: str) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """How people come to be and what they change about themselves."""
 
 from groundwork.database.transaction import Transaction
-from groundwork.errors import Conflict, NotFound
+from groundwork.errors import Conflict, NotFound, PreconditionFailed
 from groundwork.fresh_id import new_id
 from openmeet.users import queries
 from openmeet.users.model import User, UserId, UserKind
@@ -37,11 +37,20 @@ async def blank_shadow(tx: Transaction, user_id: UserId) -> None:
     await queries.blank_shadow(tx, user_id)
 
 
-async def edit_profile(tx: Transaction, user_id: UserId, profile: Profile) -> User:
-    """Replace name, text and zone of one's own profile."""
+async def edit_profile(
+    tx: Transaction, user_id: UserId, profile: Profile, *, expected_revision: int | None = None
+) -> User:
+    """Replace name, text and zone of one's own profile. PreconditionFailed when it was edited since ``expected_revision``."""
     user = await queries.update_profile(
-        tx, user_id, display_name=profile.display_name, bio=profile.bio, time_zone=profile.time_zone
+        tx,
+        user_id,
+        display_name=profile.display_name,
+        bio=profile.bio,
+        time_zone=profile.time_zone,
+        expected_revision=expected_revision,
     )
-    if user is None:
+    if user is not None:
+        return user
+    if await queries.by_id(tx, user_id) is None:
         raise NotFound("There is no such person.")
-    return user
+    raise PreconditionFailed("Your profile was changed since you read it. Read it again, then change it.")

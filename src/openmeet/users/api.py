@@ -6,6 +6,7 @@ from starlette.responses import Response
 
 from groundwork.errors import NotFound
 from groundwork.http.json_bodies import json_response, read_json
+from openmeet.site.etags import IF_MATCH, etag_of, expected_revision
 from openmeet.site.operations import Operation
 from openmeet.site.zones import ZONES
 from openmeet.tenants.edge import database_of
@@ -38,7 +39,7 @@ async def show_me(request: Request) -> Response:
         user = await queries.by_id(reader, caller.user_id)
     if user is None:
         raise NotFound("There is no such person.")
-    return json_response(_shown(user))
+    return json_response(_shown(user), headers=etag_of(user.revision))
 
 
 async def save_me(request: Request) -> Response:
@@ -51,8 +52,8 @@ async def save_me(request: Request) -> Response:
         known_zones=frozenset(ZONES),
     )
     async with database_of(request).transaction() as tx:
-        user = await actions.edit_profile(tx, caller.user_id, profile)
-    return json_response(_shown(user))
+        user = await actions.edit_profile(tx, caller.user_id, profile, expected_revision=expected_revision(request))
+    return json_response(_shown(user), headers=etag_of(user.revision))
 
 
 def _shown(user: User) -> ProfileShown:
@@ -61,5 +62,15 @@ def _shown(user: User) -> ProfileShown:
 
 OPERATIONS = (
     Operation("GET", "/api/me", "showMe", "One's own profile", show_me, {200: ProfileShown}),
-    Operation("PUT", "/api/me", "saveMe", "Replace one's own profile", save_me, {200: ProfileShown}, ProfileWanted),
+    Operation(
+        "PUT",
+        "/api/me",
+        "saveMe",
+        "Replace one's own profile",
+        save_me,
+        {200: ProfileShown},
+        ProfileWanted,
+        (IF_MATCH,),
+        failures=(412,),
+    ),
 )

@@ -73,17 +73,25 @@ async def blank_shadow(tx: Transaction, user_id: UserId) -> None:
 
 
 async def update_profile(
-    tx: Transaction, user_id: UserId, *, display_name: str, bio: str, time_zone: str | None
+    tx: Transaction,
+    user_id: UserId,
+    *,
+    display_name: str,
+    bio: str,
+    time_zone: str | None,
+    expected_revision: int | None,
 ) -> User | None:
+    """The person afterwards; None where there is no such person, or another revision than the expected one."""
     row = await tx.fetch_one(
         f"""
         update users
            set display_name = :display_name, bio = :bio, time_zone = :time_zone, revision = revision + 1,
                updated_at = :now
-         where id = :id
+         where id = :id and revision = coalesce(cast(:expected as bigint), revision)
         returning {COLUMNS}
         """,
         id=user_id,
+        expected=expected_revision,
         display_name=display_name,
         bio=bio,
         time_zone=time_zone,

@@ -74,7 +74,7 @@ async def test_a_series_made_is_read_back(client, ana):
     assert (shown["durationSeconds"], shown["publish"], shown["status"]) == (7200, "next", "active")
     read = await client.get(made.headers["location"])
     assert read.json() == shown | {"canEdit": False}
-    assert read.headers["etag"] == made.headers["etag"]
+    assert read.headers["etag"].startswith(made.headers["etag"][:-1] + "-")
     assert [one["slug"] for one in (await client.get("/api/series", headers=ana)).json()["series"]] == [shown["slug"]]
 
 
