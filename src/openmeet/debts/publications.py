@@ -246,7 +246,14 @@ async def owe_many(tx: Transaction, *, kind: Kind, owed: Sequence[tuple[str, str
     await tx.execute_many(
         OWE,
         [
-            {"kind": kind, "subject_id": subject_id, "user_id": user_id, "revision": revision, "now": tx.now}
+            {
+                "kind": kind,
+                "subject_id": subject_id,
+                "user_id": user_id,
+                "revision": revision,
+                "now": tx.now,
+                "edited_at": tx.now,
+            }
             for subject_id, user_id, revision in owed
         ],
     )
