@@ -21,6 +21,7 @@ from openmeet.personal_calendar.fetching import checked_url
 from openmeet.personal_calendar.model import WIDEST, CalendarId, Entry, Span, Subscribed
 from openmeet.personal_calendar.pages import outgoing_of, refresh_now, zone_of
 from openmeet.recurrence.wall_time import FIRST_YEAR, LAST_YEAR
+from openmeet.site.etags import IF_MATCH, must_match_shown
 from openmeet.site.operations import Operation, Parameter
 from openmeet.site.times import iso
 from openmeet.tenants.edge import database_of
@@ -183,6 +184,9 @@ async def edit(request: Request) -> Response:
     caller = caller_of(request)
     wanted = await read_json(request, SubscriptionEdit)
     async with database_of(request).transaction() as tx:
+        before = await queries.find(tx, caller.user_id, _id(request))
+        if before is not None:
+            must_match_shown(request, _subscribed(before))
         saved = await actions.edit(tx, caller.user_id, _id(request), name=wanted.name, is_busy=wanted.is_busy)
     return json_response(_subscribed(saved))
 
@@ -340,6 +344,7 @@ OPERATIONS = (
         check,
         {200: ConflictsShown},
         ConflictsWanted,
+        changes_nothing=True,
     ),
     Operation(
         "GET",
@@ -358,6 +363,7 @@ OPERATIONS = (
         {201: SubscribedShown, 200: SubscribedShown},
         SubscriptionWanted,
         failures=(413, 422, 502, 504),
+        is_idempotent=True,
     ),
     Operation(
         "GET",
@@ -376,7 +382,8 @@ OPERATIONS = (
         edit,
         {200: SubscribedShown},
         SubscriptionEdit,
-        failures=(404,),
+        (IF_MATCH,),
+        failures=(404, 412),
     ),
     Operation(
         "DELETE",
@@ -395,6 +402,7 @@ OPERATIONS = (
         read_again,
         {200: SubscribedShown},
         failures=(404,),
+        is_idempotent=True,
     ),
     Operation(
         "GET", "/api/calendar-feed", "showMyFeed", "The secret address of one's own events", show_feed, {200: FeedShown}

@@ -36,10 +36,12 @@ class Operation:
     failures: tuple[int, ...] = field(default=())
     # A POST that only computes: there is nothing to repeat.
     changes_nothing: bool = False
+    # It asks other servers before it changes anything, so that it cannot be one transaction; the same again has no second effect.
+    is_idempotent: bool = False
     # What goes over the network on account of it, once the effect is durable; may answer otherwise than the effect did.
     afterwards: Callable[[Request, Response], Awaitable[Response]] | None = None
 
     @property
     def takes_key(self) -> bool:
         """Whether a request that is sent twice with one ``Idempotency-Key`` is carried out once."""
-        return self.method != "GET" and self.needs_session and not self.changes_nothing
+        return self.method != "GET" and self.needs_session and not (self.changes_nothing or self.is_idempotent)
