@@ -25,7 +25,24 @@ from openmeet.attendance import api as attendance_api
 from openmeet.attendance import draft_api, hosting_api, hosting_pages
 from openmeet.attendance import pages as attendance_pages
 from openmeet.browsing import api as browsing_api
-from openmeet.browsing import co_hosts_api, co_hosts_pages, groups_api, members_api, merged_api, merged_pages, news_api
+from openmeet.browsing import (
+    co_hosts_api,
+    co_hosts_pages,
+    group_door_pages,
+    group_doors_api,
+    group_life_api,
+    group_members_pages,
+    group_pages,
+    group_settings_pages,
+    group_talk_pages,
+    groups_api,
+    members_api,
+    merged_api,
+    merged_pages,
+    news_api,
+    ownership_api,
+    ownership_pages,
+)
 from openmeet.browsing import pages as browsing_pages
 from openmeet.browsing import series_pages as series_browsing_pages
 from openmeet.calendars.components import MAX_BYTES
@@ -126,7 +143,7 @@ def create_app(
 
 
 def pages() -> list[Route]:
-    """Every page of the rooms. ``/events/new`` stands before ``/events/{slug}``."""
+    """Every page of the rooms. ``/events/new`` stands before ``/events/{slug}``, and so it is with groups."""
     return [
         *sign_in_pages.routes(),
         *users_pages.routes(),
@@ -143,6 +160,12 @@ def pages() -> list[Route]:
         *series_browsing_pages.routes(),
         *merged_pages.routes(),
         *calendar_pages.routes(),
+        *group_door_pages.routes(),
+        *group_settings_pages.routes(),
+        *group_members_pages.routes(),
+        *group_talk_pages.routes(),
+        *ownership_pages.routes(),
+        *group_pages.routes(),
     ]
 
 
@@ -165,6 +188,9 @@ def operations() -> list[Operation]:
         *series_people_api.OPERATIONS,
         *groups_api.OPERATIONS,
         *members_api.OPERATIONS,
+        *group_doors_api.OPERATIONS,
+        *group_life_api.OPERATIONS,
+        *ownership_api.OPERATIONS,
         *merged_api.OPERATIONS,
         *calendar_api.OPERATIONS,
     ]

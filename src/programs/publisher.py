@@ -19,7 +19,13 @@ from openmeet.debts.kinds import Debt
 from openmeet.events.co_hosts import CO_HOST_MAIL
 from openmeet.events.host_letters import co_host_composer
 from openmeet.firehose import progress
-from openmeet.groups.letters import INVITATION_MAIL, SUCCESSION_MAIL, invitation_composer, succession_composer
+from openmeet.groups.letters import (
+    INVITATION_MAIL,
+    LAST_CALL_MAIL,
+    SUCCESSION_MAIL,
+    invitation_composer,
+    succession_composer,
+)
 from openmeet.identities.custodial import Keeper, account_payer
 from openmeet.ingestion import dead_letters
 from openmeet.ingestion.backfill import backfill_payer
@@ -95,6 +101,7 @@ def composers(platform: Platform) -> dict[str, Composer]:
         INVITATION_MAIL: invitation_composer(platform.code_key, name, url),
         SUCCESSION_MAIL: succession_composer(name, url),
         CO_HOST_MAIL: co_host_composer(platform.code_key, name, url),
+        LAST_CALL_MAIL: succession_composer(name, url),
         NEWS_MAIL: news_composer(head),
         DIGEST_MAIL: digest_composer(head),
     }

@@ -11,8 +11,10 @@ from groundwork.outbox import owe
 from groundwork.telemetry.logs import log
 from openmeet.access import tasks as access
 from openmeet.attendance import tasks as attendance
+from openmeet.attendance.telling_groups import tell_of_new_events
 from openmeet.events import drafts
 from openmeet.events import tasks as events
+from openmeet.groups import tasks as groups
 from openmeet.ingestion.tasks import reconcile
 from openmeet.notifications import tasks as notifications
 from openmeet.personal_calendar import tasks as calendars
@@ -42,6 +44,8 @@ CHORES: dict[str, Chore] = {
     "scheduled_events": Chore(30, lambda platform: drafts.publish_due(platform.db)),
     "reminders": Chore(300, lambda platform: attendance.remind(platform.db)),
     "sent_mails": Chore(3600, lambda platform: notifications.forget_sent_mails(platform.db)),
+    "group_successions": Chore(3600, lambda platform: groups.pass_on(platform.db)),
+    "group_events": Chore(120, lambda platform: tell_of_new_events(platform.db)),
     "expired_parked_answers": Chore(3600, lambda platform: _expire_parked(platform.db)),
     "unread_repositories": Chore(3600, lambda platform: reconcile(platform.db)),
     "series_windows": Chore(600, lambda platform: series.roll_windows(platform.db, platform.clock.now())),

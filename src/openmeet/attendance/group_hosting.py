@@ -4,8 +4,11 @@ from groundwork.database.transaction import Transaction
 from openmeet.attendance import queries
 from openmeet.debts import publications
 from openmeet.events import queries as events
+from openmeet.events.grouping import of_event
+from openmeet.events.model import Visibility
+from openmeet.events.promotion import Reach, reach
 from openmeet.groups import actions as groups
-from openmeet.groups.model import Group, GroupDetails, GroupSlug, GroupVisibility, PromotionLevel
+from openmeet.groups.model import Group, GroupDetails, GroupSlug
 from openmeet.users.model import Caller
 
 
@@ -17,7 +20,7 @@ async def revise(
     was = (before.details.visibility, before.details.promotion_level)
     if was == (details.visibility, details.promotion_level):
         return after
-    if details.visibility is not GroupVisibility.PUBLIC or details.promotion_level is not PromotionLevel.PUBLIC:
+    if reach(Visibility.PUBLIC, of_event(after)) is Reach.NOTHING:
         await events.release_in_group(tx, after.id)
     event_ids = await events.ids_in_group(tx, after.id)
     await publications.look_again(tx, kind=publications.Kind.EVENT, subject_ids=event_ids)

@@ -6,6 +6,7 @@ from groundwork.clock import Instant
 from groundwork.errors import Refused
 from openmeet.attendance.model import SEATED, Attendance, AttendanceStatus, NetworkAnswer, Reply
 from openmeet.events.model import Event, Origin, Visibility
+from openmeet.events.promotion import BY_LEVEL, Reach
 
 
 def is_invited(mine: Attendance | None) -> bool:
@@ -19,12 +20,12 @@ def has_free_seat(event: Event, taken: int) -> bool:
 
 
 def may_answers_be_public(event: Event) -> bool:
-    """Whether answers to the event may stand where everybody reads: only to public ones.
+    """Whether answers to the event may stand where everybody reads: only to public ones, whose group does not hold them back.
 
     An event of somebody else's repository is public with its record, also where that asks not to be listed.
     """
     if event.visibility is Visibility.PUBLIC:
-        return True
+        return event.group is None or BY_LEVEL[event.group.promotion_level] is Reach.FULL
     return event.visibility is Visibility.UNLISTED and event.origin is Origin.NETWORK and event.record_uri is not None
 
 

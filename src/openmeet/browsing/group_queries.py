@@ -1,31 +1,124 @@
-"""Events of one group, as members and as strangers find them listed."""
+"""Events of one group, as members and as strangers find them listed; and those of the DIDs that it follows."""
 
+from collections.abc import Sequence
+
+from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from openmeet.browsing.queries import Position
 from openmeet.events.model import Event
 from openmeet.events.queries import COLUMNS, event_of, is_hidden, is_public
 from openmeet.groups.model import GroupId
+from openmeet.users.model import UserId
+
+_LISTED = (
+    "is_held = 0",
+    "removed_at is null",
+    "deleted_at is null",
+    "starts_at is not null",
+    f"not {is_hidden('events')}",
+)
+
+_OF_GROUP = "group_id = :group_id"
+# Who sees the group sees what is public in it: an unlisted group has no other list.
+_FOR_STRANGERS = "group_id = :group_id and visibility = 'public'"
+_FOLLOWED = (
+    "record_did in (select gf.did from group_follows gf where gf.group_id = :group_id)"
+    f" and (group_id is null or group_id <> :group_id) and {is_public('events')}"
+)
+
+
+def _own(*, is_member: bool) -> str:
+    return _OF_GROUP if is_member else _FOR_STRANGERS
 
 
 async def coming_in_group(
     reader: Reader, group_id: GroupId, after: Position | None, limit: int, *, is_member: bool
 ) -> list[Event]:
-    """Events of a group that are not over, by start: all of them for members, the public ones for everybody else."""
-    clauses = [
-        "group_id = :group_id",
-        "is_held = 0",
-        "removed_at is null",
-        "deleted_at is null",
-        "over_at > :now",
-        f"not {is_hidden('events')}",
-    ]
+    """Events of a group that are not over, by start: all of them for members, the public ones for everybody else who sees it."""
+    return await _coming(reader, group_id, _own(is_member=is_member), after, limit)
+
+
+async def followed_in_group(reader: Reader, group_id: GroupId, after: Position | None, limit: int) -> list[Event]:
+    """Public events of those whom a group follows, that are not over, by start."""
+    return await _coming(reader, group_id, _FOLLOWED, after, limit)
+
+
+async def shown_in_group(
+    reader: Reader, group_id: GroupId, after: Position | None, limit: int, *, is_member: bool
+) -> list[Event]:
+    """Both together."""
+    return await _coming(reader, group_id, f"({_own(is_member=is_member)} or {_FOLLOWED})", after, limit)
+
+
+async def past_in_group(
+    reader: Reader, group_id: GroupId, before: Position | None, limit: int, *, is_member: bool
+) -> list[Event]:
+    """Events of a group that are over, the latest first."""
+    clauses = [_own(is_member=is_member), *_LISTED, "over_at <= :now"]
     values: dict[str, object] = {"group_id": group_id, "now": reader.now, "limit": limit}
-    if not is_member:
-        clauses.append(is_public("events"))
+    if before is not None:
+        clauses.append("(starts_at, id) < (:before_start, :before_id)")
+        values |= {"before_start": before.starts_at, "before_id": before.event_id}
+    return await _events(reader, clauses, "starts_at desc, id desc", values)
+
+
+async def between_in_group(
+    reader: Reader, group_id: GroupId, start: Instant, end: Instant, limit: int, *, is_member: bool
+) -> list[Event]:
+    """Own and followed events that start within this time, by start."""
+    clauses = [f"({_own(is_member=is_member)} or {_FOLLOWED})", *_LISTED, "starts_at >= :start", "starts_at < :end"]
+    values: dict[str, object] = {"group_id": group_id, "start": start, "end": end, "limit": limit}
+    return await _events(reader, clauses, "starts_at, id", values)
+
+
+async def newest_in_group(reader: Reader, group_id: GroupId, limit: int, *, is_member: bool) -> list[Event]:
+    """Own events in the order in which they were made, the newest first."""
+    values: dict[str, object] = {"group_id": group_id, "limit": limit}
+    return await _events(reader, [_own(is_member=is_member), *_LISTED], "created_at desc, id desc", values)
+
+
+async def effect_of_deleting(reader: Reader, group_id: GroupId) -> tuple[int, int]:
+    """How many coming events a group has, and how many of them only its members see."""
+    row = await reader.fetch_one(
+        "select count(*) as coming, coalesce(sum(case when e.visibility = 'private' or g.visibility = 'private' then 1"
+        " else 0 end), 0) as inner_ones from events e join groups g on g.id = e.group_id where e.group_id = :group_id"
+        " and e.deleted_at is null and e.removed_at is null and e.is_draft = 0 and e.over_at > :now",
+        group_id=group_id,
+        now=reader.now,
+    )
+    return (int(row["coming"]), int(row["inner_ones"])) if row else (0, 0)
+
+
+async def _coming(reader: Reader, group_id: GroupId, which: str, after: Position | None, limit: int) -> list[Event]:
+    clauses = [which, *_LISTED, "over_at > :now"]
+    values: dict[str, object] = {"group_id": group_id, "now": reader.now, "limit": limit}
     if after is not None:
         clauses.append("(starts_at, id) > (:after_start, :after_id)")
         values |= {"after_start": after.starts_at, "after_id": after.event_id}
+    return await _events(reader, clauses, "starts_at, id", values)
+
+
+async def _events(reader: Reader, clauses: Sequence[str], order: str, values: dict[str, object]) -> list[Event]:
     rows = await reader.fetch(
-        f"select {COLUMNS} from events where {' and '.join(clauses)} order by starts_at, id limit :limit", **values
+        f"select {COLUMNS} from events where {' and '.join(clauses)} order by {order} limit :limit", **values
     )
     return [event_of(row) for row in rows]
+
+
+async def next_of_groups(reader: Reader, group_ids: Sequence[GroupId], viewer: UserId | None) -> dict[GroupId, Instant]:
+    """When each of these groups has its next event that the viewer may see listed."""
+    if not group_ids:
+        return {}
+    inside = (
+        "exists (select 1 from group_members m where m.group_id = events.group_id and m.user_id = :viewer"
+        " and m.role in ('owner', 'admin', 'moderator', 'member'))"
+    )
+    rows = await reader.fetch(
+        f"select group_id, min(starts_at) as next_at from events where group_id in :ids and {' and '.join(_LISTED)}"
+        f" and over_at > :now and status <> 'cancelled' and (visibility = 'public' or {inside})"
+        " group by group_id order by group_id",
+        ids=list(dict.fromkeys(group_ids)),
+        now=reader.now,
+        viewer=viewer or "",
+    )
+    return {GroupId(row["group_id"]): row["next_at"] for row in rows}

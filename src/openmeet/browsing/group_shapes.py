@@ -6,7 +6,7 @@ from urllib.parse import quote
 import msgspec
 
 from openmeet.groups.model import INSIDE, Group, Membership, Role
-from openmeet.groups.submissions import GroupSubmission
+from openmeet.groups.submissions import ON, GroupSubmission
 from openmeet.site.times import iso
 
 RoleName = Literal["owner", "admin", "moderator", "member", "pending", "declined", "left", "banned"]
@@ -19,7 +19,8 @@ LevelName = Literal["private", "members", "public"]
 class GroupWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     """The whole group as those who run it want it; what is left out has its default.
 
-    ``promotionLevel``: how much of its events the network gets. As yet ``members`` is treated as ``private``.
+    ``promotionLevel``: how much of its public events the network gets: nothing, name and time with a link, or everything.
+    ``syncEnabled``: whether the group itself may be published.
     """
 
     name: str
@@ -31,10 +32,12 @@ class GroupWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     join_question: str = ""
     visibility: VisibilityName = "public"
     promotion_level: LevelName = "public"
+    sync_enabled: bool = False
 
     def submission(self) -> GroupSubmission:
         """The same as a form would bring, so that one set of rules judges both."""
-        return GroupSubmission(**{name: getattr(self, name) for name in self.__struct_fields__})
+        texts = {name: getattr(self, name) for name in self.__struct_fields__ if name != "sync_enabled"}
+        return GroupSubmission(**texts, sync_enabled=ON if self.sync_enabled else "")
 
 
 class GroupShown(msgspec.Struct, rename="camel"):
@@ -52,6 +55,7 @@ class GroupShown(msgspec.Struct, rename="camel"):
     join_question: str
     visibility: VisibilityName
     promotion_level: LevelName
+    sync_enabled: bool
     members: int
     my_role: RoleName | None
     owner_id: str | None
@@ -115,27 +119,6 @@ class Decision(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     lets_in: bool
 
 
-class LinkWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """How many people the link lets in."""
-
-    uses: int = 1
-
-
-class LinkShown(msgspec.Struct, rename="camel"):
-    """A door: ``token`` goes to ``POST /api/group-invitations/{token}``, by the invited person."""
-
-    id: str
-    token: str
-    uses_left: int
-    expires_at: str
-
-
-class Heir(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """Somebody who is in the group."""
-
-    user_id: str
-
-
 def group_shown(group: Group, role: Role | None, members: int, public_url: str) -> GroupShown:
     """The group as somebody with this standing sees it."""
     details = group.details
@@ -152,6 +135,7 @@ def group_shown(group: Group, role: Role | None, members: int, public_url: str) 
         join_question=details.join_question,
         visibility=details.visibility.value,
         promotion_level=details.promotion_level.value,
+        sync_enabled=details.sync_enabled,
         members=members,
         my_role=role.value if role else None,
         owner_id=group.owner_id if role in INSIDE else None,

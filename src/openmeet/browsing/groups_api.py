@@ -20,9 +20,9 @@ from openmeet.browsing.group_shapes import (
     group_shown,
     membership_shown,
 )
-from openmeet.groups import actions, queries, rules, submissions
+from openmeet.groups import actions, listing, queries, rules, submissions
+from openmeet.groups.listing import Listed
 from openmeet.groups.model import INSIDE, Group, GroupId, GroupSlug, Role
-from openmeet.groups.queries import Listed
 from openmeet.groups.rules import Action
 from openmeet.site.etags import IF_MATCH, etag_of, expected_revision
 from openmeet.site.operations import Operation, Parameter
@@ -42,14 +42,14 @@ async def list_groups(request: Request) -> Response:
     words = request.query_params.get("q", "").split()
     async with database_of(request).reader() as reader:
         after = await _after(reader, request.query_params.get("cursor", ""))
-        found = await queries.listed(reader, words, caller.user_id if caller else None, after=after, limit=limit + 1)
+        found = await listing.listed(reader, words, caller.user_id if caller else None, after=after, limit=limit + 1)
     return json_response(_list(request, found, limit))
 
 
 async def list_mine(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        found = await queries.of_user(reader, caller.user_id, limit=MAX_LIMIT)
+        found = await listing.of_user(reader, caller.user_id, limit=MAX_LIMIT)
     return json_response(_list(request, found, MAX_LIMIT))
 
 

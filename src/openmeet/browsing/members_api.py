@@ -1,4 +1,4 @@
-"""The people of a group as JSON, for those who run it: who they are, requests, roles, bans, links, hand-over."""
+"""The people of a group as JSON, for those who run it: who they are, requests, roles, bans."""
 
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -6,13 +6,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from groundwork.database.transaction import Reader, Transaction
-from groundwork.errors import InvalidInput, NotFound
+from groundwork.errors import InvalidInput
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.browsing.group_shapes import (
     Decision,
-    Heir,
-    LinkShown,
-    LinkWanted,
     MemberList,
     MembershipShown,
     MemberShown,
@@ -22,8 +19,8 @@ from openmeet.browsing.group_shapes import (
 )
 from openmeet.browsing.groups_api import MAX_LIMIT, limit_of, slug_of
 from openmeet.browsing.names import shown_names
-from openmeet.groups import actions, queries, rules, running, succession
-from openmeet.groups.model import INSIDE, GroupSlug, Invitation, MemberId, Membership, Role
+from openmeet.groups import actions, queries, rules, running
+from openmeet.groups.model import INSIDE, GroupSlug, MemberId, Membership, Role
 from openmeet.groups.rules import Action
 from openmeet.site.operations import Operation, Parameter
 from openmeet.site.times import iso
@@ -85,39 +82,8 @@ def _doing(act: Done) -> Callable[[Request], Awaitable[Response]]:
     return answer
 
 
-async def invite(request: Request) -> Response:
-    caller = caller_of(request)
-    uses = (await read_json(request, LinkWanted)).uses
-    async with database_of(request).transaction() as tx:
-        link = await running.invite_by_link(tx, caller, slug_of(request), uses=uses)
-    return json_response(_link(request, link), 201)
-
-
-async def accept(request: Request) -> Response:
-    caller = caller_of(request)
-    invitation_id = rules.invitation_in(request.app.state.code_key, request.path_params["token"])
-    if invitation_id is None:
-        raise NotFound("This invitation does not work any more.")
-    async with database_of(request).transaction() as tx:
-        _, mine = await running.accept(tx, caller, invitation_id)
-    return json_response(membership_shown(mine))
-
-
-async def hand_over(request: Request) -> Response:
-    caller = caller_of(request)
-    heir = UserId((await read_json(request, Heir)).user_id)
-    async with database_of(request).transaction() as tx:
-        await succession.hand_over(tx, caller, slug_of(request), heir)
-    return Response(status_code=204)
-
-
 def _person(request: Request) -> UserId:
     return UserId(request.path_params["userId"])
-
-
-def _link(request: Request, link: Invitation) -> LinkShown:
-    token = rules.token_of(request.app.state.code_key, link.id)
-    return LinkShown(link.id, token, link.uses_left, iso(link.expires_at))
 
 
 async def _shown(reader: Reader, people: Sequence[Membership], *, with_answers: bool) -> list[MemberShown]:
@@ -186,34 +152,5 @@ OPERATIONS = (
         {200: MemberList},
         Decision,
         failures=(403, 404),
-    ),
-    Operation(
-        "POST",
-        "/api/groups/{slug}/invitations",
-        "inviteByLink",
-        "Make a link that lets people in",
-        invite,
-        {201: LinkShown},
-        LinkWanted,
-        failures=(403, 404),
-    ),
-    Operation(
-        "POST",
-        "/api/group-invitations/{token}",
-        "acceptInvitation",
-        "Say yes to an invitation",
-        accept,
-        {200: MembershipShown},
-        failures=(404, 422),
-    ),
-    Operation(
-        "PUT",
-        "/api/groups/{slug}/owner",
-        "handOver",
-        "Hand a group over to a member; the owner before stays an admin",
-        hand_over,
-        {204: None},
-        Heir,
-        failures=_FAILURES,
     ),
 )

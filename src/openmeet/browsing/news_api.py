@@ -5,11 +5,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from groundwork.http.json_bodies import json_response
-from openmeet.attendance.seeing import seen_by
-from openmeet.browsing import news_view, queries
-from openmeet.browsing.names import shown_names
+from openmeet.browsing import news_view
 from openmeet.browsing.pages import NEWS_SHOWN
-from openmeet.events.model import EventId
 from openmeet.notifications import actions
 from openmeet.notifications.queries import count_unread, newest
 from openmeet.site import times
@@ -19,7 +16,7 @@ from openmeet.users.edge import caller_of
 
 
 class NewsShown(msgspec.Struct, rename="camel"):
-    """One thing that one was told; ``sentence`` says it as the page does."""
+    """One thing that one was told; ``sentence`` says it as the page does, ``path`` is what it is about."""
 
     id: str
     kind: str
@@ -28,6 +25,7 @@ class NewsShown(msgspec.Struct, rename="camel"):
     sentence: str
     created_at: str
     is_unread: bool
+    path: str
 
 
 class NewsPage(msgspec.Struct, rename="camel"):
@@ -41,20 +39,21 @@ async def show(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         news = await newest(reader, caller.user_id, NEWS_SHOWN)
-        events = await queries.events_by_ids(reader, [EventId(one.subject_id) for one in news])
-        seen = await seen_by(reader, list(events.values()), caller.user_id)
-        names = await shown_names(reader, [one.particulars.person_id for one in news if one.particulars.person_id])
-        unread, now = await count_unread(reader, caller.user_id), reader.now
-    shown = []
-    for one in news:
-        event = events.get(EventId(one.subject_id))
-        if event is None or event.is_hidden or not event.title or event.id not in seen:
-            continue
-        item = news_view.item_of(one, event, names, now)
-        sentence = f"{item.before}{item.title}{item.after}"
-        shown.append(
-            NewsShown(one.id, one.kind, item.slug, item.title, sentence, times.iso(one.created_at), item.is_unread)
+        items = await news_view.items(reader, news, caller.user_id)
+        unread = await count_unread(reader, caller.user_id)
+    shown = [
+        NewsShown(
+            one.id,
+            one.kind,
+            item.slug,
+            item.title,
+            f"{item.before}{item.title}{item.after}",
+            times.iso(one.created_at),
+            item.is_unread,
+            item.path,
         )
+        for one, item in items
+    ]
     return json_response(NewsPage(shown, unread))
 
 

@@ -1,12 +1,19 @@
 """News in words: who answered what, what an event was moved from and to, why it is cancelled."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from groundwork.clock import Instant
+from groundwork.database.transaction import Reader
 from openmeet.attendance.model import AttendanceStatus
-from openmeet.events.model import Event
-from openmeet.notifications.model import Kind, Notification, When
+from openmeet.attendance.seeing import seen_by
+from openmeet.browsing import group_news
+from openmeet.browsing.group_news import Said
+from openmeet.browsing.names import shown_names
+from openmeet.browsing.queries import events_by_ids
+from openmeet.events.model import Event, EventId
+from openmeet.notifications.model import OF_GROUPS, Kind, Notification, When
 from openmeet.recurrence import wall_time
 from openmeet.site import times
 from openmeet.users.model import UserId
@@ -23,7 +30,10 @@ _ANSWERS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class NewsItem:
-    """One line: what stands before and after the event's title, which is the link."""
+    """One line: what stands before and after the title of the event or the name of the group, which is the link to ``path``.
+
+    ``slug`` is that of the event or group.
+    """
 
     before: str
     after: str
@@ -31,12 +41,40 @@ class NewsItem:
     title: str
     when: str
     is_unread: bool
+    path: str
 
 
 def item_of(one: Notification, event: Event, names: Mapping[UserId, str], now: Instant) -> NewsItem:
     """What a person reads of it; ``names`` has those of the people whom news are about."""
     before, after = _words(one, event, names)
-    return NewsItem(before, after, event.slug, event.title, times.ago(one.created_at, now), one.read_at is None)
+    path = f"/events/{quote(event.slug)}"
+    return NewsItem(before, after, event.slug, event.title, times.ago(one.created_at, now), one.read_at is None, path)
+
+
+async def items(reader: Reader, news: Sequence[Notification], viewer: UserId) -> list[tuple[Notification, NewsItem]]:
+    """What a person reads of these news, in their order; what is not theirs to see any more is left out."""
+    events = await events_by_ids(reader, [EventId(one.subject_id) for one in news if one.kind not in OF_GROUPS])
+    seen = await seen_by(reader, list(events.values()), viewer)
+    names = await shown_names(reader, [one.particulars.person_id for one in news if one.particulars.person_id])
+    of_groups = await group_news.facts_of(reader, news, viewer)
+    found = []
+    for one in news:
+        if one.kind in OF_GROUPS:
+            said = group_news.said(one, of_groups)
+            if said is not None:
+                found.append((one, _item_of_group(one, said, reader.now)))
+            continue
+        event = events.get(EventId(one.subject_id))
+        if event is None or event.is_hidden or not event.title or event.id not in seen:
+            continue
+        found.append((one, item_of(one, event, names, reader.now)))
+    return found
+
+
+def _item_of_group(one: Notification, said: Said, now: Instant) -> NewsItem:
+    group = said.group
+    when = times.ago(one.created_at, now)
+    return NewsItem(said.before, said.after, group.slug, group.details.name, when, one.read_at is None, said.path)
 
 
 def _words(one: Notification, event: Event, names: Mapping[UserId, str]) -> tuple[str, str]:
@@ -74,6 +112,10 @@ def _words(one: Notification, event: Event, names: Mapping[UserId, str]) -> tupl
         case Kind.NEW_DATE:
             more = f" and {about.more} more" if about.more else ""
             return "New in a series that you follow: ", f"{', ' + _moment(about.starts) if about.starts else ''}{more}."
+        case Kind.GROUP_EVENT:
+            return "New in a group of yours: ", f", {_start(event)}." if event.starts_at else "."
+        case _:
+            raise ValueError(f"not about an event: {one.kind}")
 
 
 def _start(event: Event) -> str:

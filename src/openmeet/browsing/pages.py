@@ -11,7 +11,6 @@ from groundwork.errors import InvalidForm, NotFound
 from openmeet.attendance import queries as attendance
 from openmeet.attendance.model import SEATED, SHOWN, Attendance, AttendanceStatus, Reply
 from openmeet.attendance.rules import is_invited
-from openmeet.attendance.seeing import seen_by
 from openmeet.browsing import cursors, event_view, linked_data, news_view, queries, searches
 from openmeet.browsing.listing import Day, days
 from openmeet.browsing.names import shown_names
@@ -21,7 +20,7 @@ from openmeet.browsing.series_view import within
 from openmeet.debts import publications
 from openmeet.events import host_queries, seeing
 from openmeet.events.host_model import CoHostState
-from openmeet.events.model import Event, EventId, EventSlug, Visibility
+from openmeet.events.model import Event, EventSlug, Visibility
 from openmeet.events.queries import by_slug
 from openmeet.groups import queries as groups
 from openmeet.groups import rules as group_rules
@@ -165,18 +164,8 @@ async def show_news(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         news = await newest(reader, caller.user_id, NEWS_SHOWN)
-        events = await queries.events_by_ids(reader, [EventId(one.subject_id) for one in news])
-        people = [one.particulars.person_id for one in news if one.particulars.person_id]
-        names = await shown_names(reader, people)
-        seen = await seen_by(reader, list(events.values()), caller.user_id)
-        now = reader.now
-    items = []
-    for one in news:
-        event = events.get(EventId(one.subject_id))
-        if event is None or event.is_hidden or not event.title or event.id not in seen:
-            continue
-        items.append(news_view.item_of(one, event, names, now))
-    response = page(request, "browsing/notifications.html", {"items": items})
+        items = await news_view.items(reader, news, caller.user_id)
+    response = page(request, "browsing/notifications.html", {"items": [item for _, item in items]})
     # Seeing the list is reading it: the named exception to "GET writes nothing", and doing it twice changes nothing.
     async with database_of(request).transaction() as tx:
         await notifications.mark_all_read(tx, caller.user_id)

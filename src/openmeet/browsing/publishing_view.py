@@ -6,7 +6,8 @@ from groundwork.clock import Instant
 from openmeet.attendance.model import Attendance
 from openmeet.attendance.rules import may_answers_be_public
 from openmeet.debts.publications import Standing, State
-from openmeet.events.model import Event, Visibility
+from openmeet.events.model import Event
+from openmeet.events.promotion import Reach, reach
 from openmeet.records.rsvp import token_for
 from openmeet.site import times
 
@@ -53,7 +54,7 @@ def answer_sync(mine: Attendance, event: Event, standing: Standing, now: Instant
 
 
 def _is_public(event: Event) -> bool:
-    return event.visibility is Visibility.PUBLIC
+    return reach(event.own_visibility, event.group) is not Reach.NOTHING
 
 
 def _sync_of(standing: Standing, now: Instant, *, has_agreed: bool, is_public: bool) -> Sync:

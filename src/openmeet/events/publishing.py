@@ -8,8 +8,8 @@ no record is shown at once, and so is every later edit.
 from collections.abc import Awaitable, Callable
 
 from groundwork.database.transaction import Database, Reader
-from openmeet.events.model import Details, EventId, GroupOfEvent, Visibility, narrowed
-from openmeet.groups.model import PromotionLevel
+from openmeet.events.model import Details, EventId, GroupOfEvent
+from openmeet.events.promotion import Reach, reach
 from openmeet.identities import queries as identities
 from openmeet.identities.model import IdentityKind
 from openmeet.users.model import UserId
@@ -25,9 +25,7 @@ async def is_held_at_first(
     reader: Reader, author_id: UserId, details: Details, group: GroupOfEvent | None = None
 ) -> bool:
     """Whether a new event waits for its author's PDS: public, agreed to, and the repository is their own."""
-    if narrowed(details.visibility, group) is not Visibility.PUBLIC:
-        return False
-    if group is not None and group.promotion_level is not PromotionLevel.PUBLIC:
+    if reach(details.visibility, group) is Reach.NOTHING:
         return False
     if not (await identities.consent(reader, author_id)).is_given:
         return False

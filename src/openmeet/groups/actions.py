@@ -1,15 +1,34 @@
 """What people do with a group and their own place in it. Every action locks the group first: standings change one at a time."""
 
+import re
 from dataclasses import replace
+from typing import Final
 
 from groundwork.database.transaction import Reader, Transaction
-from groundwork.errors import Conflict, NotFound, PreconditionFailed, Refused
+from groundwork.errors import Conflict, InvalidForm, NotFound, PreconditionFailed, Refused
 from groundwork.fresh_id import new_id
-from openmeet.groups import doors, queries, rules
-from openmeet.groups.model import Act, Group, GroupDetails, GroupId, GroupSlug, Membership, Role
+from openmeet.groups import doors, queries, rules, telling
+from openmeet.groups.model import (
+    MAX_ADDRESS,
+    Act,
+    Group,
+    GroupDetails,
+    GroupId,
+    GroupSlug,
+    GroupVisibility,
+    Keeping,
+    Membership,
+    Role,
+)
 from openmeet.groups.rules import Action
 from openmeet.site.slugs import new_slug, words_of
 from openmeet.users.model import Caller, UserId
+
+_ADDRESS: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+# What a made address ends in (``site.slugs``); a chosen one looks otherwise, so that both can be told apart.
+_MADE: Final = re.compile(r"-[23456789abcdefghjkmnpqrstuvwxyz]{5}\Z")
+# Words that stand in this place in addresses of pages.
+_TAKEN_WORDS: Final = frozenset({"new", "invitations", "mine"})
 
 
 async def create(tx: Transaction, caller: Caller, details: GroupDetails, *, submission_key: str | None = None) -> Group:
@@ -24,8 +43,9 @@ async def create(tx: Transaction, caller: Caller, details: GroupDetails, *, subm
         latitude="",
         longitude="",
         owner_id=caller.user_id,
-        backup_admin_did=None,
+        keeping=Keeping(),
         succession=None,
+        offer=None,
         revision=1,
         deleted_at=None,
         created_at=tx.now,
@@ -84,13 +104,17 @@ async def edit(
 ) -> tuple[Group, Group]:
     """Replace what the group says; before and after. A new name gives a new address, the old one leads there.
 
+    An address that was chosen stays as long as the group is public; then it gets one that nobody guesses.
     Who sees its events may follow: ``attendance.group_hosting`` calls this and sees to that. Raises as ``lock_for``.
     """
     before, _ = await lock_for(tx, caller, slug, Action.EDIT_GROUP, expected_revision=expected_revision)
     if before.details == details:
         return before, before
     after = replace(before, details=details, revision=before.revision + 1, updated_at=tx.now)
-    is_renamed = words_of(details.name, otherwise="group") != words_of(before.details.name, otherwise="group")
+    if _is_made(before):
+        is_renamed = words_of(details.name, otherwise="group") != words_of(before.details.name, otherwise="group")
+    else:
+        is_renamed = details.visibility is not GroupVisibility.PUBLIC
     if is_renamed:
         await queries.keep_slug(tx, before.slug, before.id)
         after = replace(after, slug=GroupSlug(new_slug(details.name, otherwise="group")))
@@ -98,14 +122,41 @@ async def edit(
     if is_moved:
         after = replace(after, latitude="", longitude="")
     await queries.update(tx, after)
+    await doors.log(tx, after.id, caller.user_id, Act.EDITED, by=caller.user_id)
     return before, after
+
+
+async def choose_address(tx: Transaction, caller: Caller, slug: GroupSlug, wanted: str) -> Group:
+    """Give a public group an address of one's choice; the one before leads there. Raises NotFound, Forbidden, Refused, InvalidForm."""
+    group, _ = await lock_for(tx, caller, slug, Action.EDIT_GROUP)
+    if group.details.visibility is not GroupVisibility.PUBLIC:
+        # A chosen word can be guessed, and that it is taken would tell of the group.
+        raise Refused("Only a public group has an address of its choice: others must not be guessed.", name="NotPublic")
+    address = GroupSlug(wanted.strip().lower())
+    if address == group.slug:
+        return group
+    if not 3 <= len(address) <= MAX_ADDRESS or not _ADDRESS.fullmatch(address) or address in _TAKEN_WORDS:
+        raise InvalidForm({"address": f"3 to {MAX_ADDRESS} letters a to z, digits and single hyphens between them."})
+    if _MADE.search(address) is not None or await queries.is_slug_taken(tx, address, by_others_than=group.id):
+        raise InvalidForm({"address": "This address is not free. Choose another."})
+    await queries.keep_slug(tx, group.slug, group.id)
+    after = replace(group, slug=address, revision=group.revision + 1, updated_at=tx.now)
+    await queries.update(tx, after)
+    await doors.log(tx, group.id, caller.user_id, Act.ADDRESS_CHANGED, by=caller.user_id, note=address)
+    return after
 
 
 async def delete(tx: Transaction, caller: Caller, slug: GroupSlug, *, expected_revision: int | None = None) -> Group:
     """The group is there for nobody any more. Its events stay with their hosts, and nobody sees more of them than before."""
     group, _ = await lock_for(tx, caller, slug, Action.DELETE, expected_revision=expected_revision)
+    return await take_away(tx, group, by=caller.user_id)
+
+
+async def take_away(tx: Transaction, group: Group, *, by: UserId) -> Group:
+    """``delete`` for a locked group."""
     gone = replace(group, deleted_at=tx.now, updated_at=tx.now, revision=group.revision + 1)
     await queries.update(tx, gone)
+    await doors.log(tx, group.id, by, Act.DELETED, by=by)
     return gone
 
 
@@ -128,7 +179,9 @@ async def join(tx: Transaction, caller: Caller, slug: GroupSlug, answer: str = "
             decided_by=None,
             decided_at=None,
         )
-        return await put(tx, standing, after, Act.ASKED, by=caller.user_id, before=before)
+        asked = await put(tx, standing, after, Act.ASKED, by=caller.user_id, before=before)
+        await telling.of_request(tx, group, asked)
+        return asked
     standing = mine or queries.new_membership(tx.now, group.id, caller.user_id, after)
     return await put(tx, replace(standing, joined_at=tx.now), after, Act.JOINED, by=caller.user_id, before=before)
 
@@ -161,3 +214,8 @@ async def put(
     await queries.put_member(tx, saved)
     await doors.log(tx, saved.group_id, saved.user_id, act, by=by, before=before, after=after)
     return saved
+
+
+def _is_made(group: Group) -> bool:
+    """Whether the address was made from the name."""
+    return _MADE.search(group.slug) is not None

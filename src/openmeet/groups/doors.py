@@ -1,4 +1,4 @@
-"""All SQL of what stands around memberships: invitations, the log of roles, followed DIDs, when somebody was last here."""
+"""All SQL of what stands around memberships: invitations, the log, followed DIDs."""
 
 from collections.abc import Sequence
 
@@ -8,18 +8,23 @@ from groundwork.fresh_id import new_id
 from openmeet.groups.model import Act, GroupId, Invitation, InvitationId, Logged, Role
 from openmeet.users.model import UserId
 
-_INVITATION = "id, group_id, email, invited_by, uses_left, expires_at, revoked_at, created_at"
-_LOGGED = "id, user_id, acted_by, act, role_before, role_after, created_at"
+_INVITATION = "id, group_id, email, invited_by, uses, uses_left, expires_at, revoked_at, declined_at, created_at"
+LOGGED = "id, user_id, acted_by, act, role_before, role_after, created_at, note"
+
+
+# What the log notes beside things that nobody did at that moment: they are no trace of anybody.
+BY_CLOCK = "by the clock"
 
 
 async def insert_invitation(tx: Transaction, invitation: Invitation) -> None:
     await tx.execute(
         f"insert into group_invitations ({_INVITATION})"
-        " values (:id, :group_id, :email, :invited_by, :uses_left, :expires_at, null, :created_at)",
+        " values (:id, :group_id, :email, :invited_by, :uses, :uses_left, :expires_at, null, null, :created_at)",
         id=invitation.id,
         group_id=invitation.group_id,
         email=invitation.email,
         invited_by=invitation.invited_by,
+        uses=invitation.uses,
         uses_left=invitation.uses_left,
         expires_at=invitation.expires_at,
         created_at=invitation.created_at,
@@ -35,7 +40,7 @@ async def open_invitations(reader: Reader, group_id: GroupId) -> list[Invitation
     """Those that still let somebody in, the newest first."""
     rows = await reader.fetch(
         f"select {_INVITATION} from group_invitations where group_id = :group_id and revoked_at is null"
-        " and uses_left > 0 and expires_at > :now order by created_at desc, id desc",
+        " and declined_at is null and uses_left > 0 and expires_at > :now order by created_at desc, id desc",
         group_id=group_id,
         now=reader.now,
     )
@@ -58,7 +63,7 @@ async def use_invitation(tx: Transaction, invitation_id: InvitationId) -> bool:
     return (
         await tx.execute(
             "update group_invitations set uses_left = uses_left - 1"
-            " where id = :id and uses_left > 0 and revoked_at is null and expires_at > :now",
+            " where id = :id and uses_left > 0 and revoked_at is null and declined_at is null and expires_at > :now",
             id=invitation_id,
             now=tx.now,
         )
@@ -79,6 +84,44 @@ async def revoke_invitation(tx: Transaction, group_id: GroupId, invitation_id: I
     )
 
 
+async def decline_invitation(tx: Transaction, invitation_id: InvitationId) -> bool:
+    """The addressee of a mail says no; False where it is over anyway."""
+    return (
+        await tx.execute(
+            "update group_invitations set declined_at = :now where id = :id and email is not null"
+            " and declined_at is null and revoked_at is null and uses_left > 0",
+            id=invitation_id,
+            now=tx.now,
+        )
+        == 1
+    )
+
+
+async def written_to(reader: Reader, group_id: GroupId, emails: Sequence[str]) -> set[str]:
+    """Those of these addresses that have an open invitation of the group, or said no to one."""
+    if not emails:
+        return set()
+    rows = await reader.fetch(
+        "select distinct email from group_invitations where group_id = :group_id and email in :emails and"
+        " (declined_at is not null or revoked_at is null and uses_left > 0 and expires_at > :now) order by email",
+        group_id=group_id,
+        emails=list(emails),
+        now=reader.now,
+    )
+    return {row["email"] for row in rows}
+
+
+async def is_inside_with(reader: Reader, group_id: GroupId, email: str) -> bool:
+    """Whether somebody with this address is in the group, or was banned from it: neither is written to."""
+    row = await reader.fetch_one(
+        "select 1 as found from group_members m join users u on u.id = m.user_id where m.group_id = :group_id"
+        " and u.email = :email and m.role in ('owner', 'admin', 'moderator', 'member', 'banned')",
+        group_id=group_id,
+        email=email,
+    )
+    return row is not None
+
+
 async def log(
     tx: Transaction,
     group_id: GroupId,
@@ -86,14 +129,15 @@ async def log(
     act: Act,
     *,
     by: UserId,
-    before: Role | None,
-    after: Role | None,
+    before: Role | None = None,
+    after: Role | None = None,
+    note: str = "",
 ) -> None:
-    """Write down what happened to somebody's standing; lines are only added."""
+    """Write down what was done, to whom and by whom; lines are only added."""
     await tx.execute(
         """
-        insert into group_roles_log (id, group_id, user_id, acted_by, act, role_before, role_after, created_at)
-        values (:id, :group_id, :user_id, :by, :act, :before, :after, :now)
+        insert into group_roles_log (id, group_id, user_id, acted_by, act, role_before, role_after, note, created_at)
+        values (:id, :group_id, :user_id, :by, :act, :before, :after, :note, :now)
         """,
         id=new_id(tx.now),
         group_id=group_id,
@@ -102,50 +146,31 @@ async def log(
         act=act.value,
         before=before.value if before else None,
         after=after.value if after else None,
+        note=note,
         now=tx.now,
     )
 
 
-async def logged(reader: Reader, group_id: GroupId, *, limit: int) -> list[Logged]:
-    """The newest lines of the log, the newest first."""
+async def logged(reader: Reader, group_id: GroupId, *, limit: int, before: str | None = None) -> list[Logged]:
+    """Lines of the log, the newest first; ``before``: the id of the last one seen."""
+    older = (
+        ""
+        if before is None
+        else " and (created_at, id) < (select created_at, id from group_roles_log where id = :before)"
+    )
     rows = await reader.fetch(
-        f"select {_LOGGED} from group_roles_log where group_id = :group_id order by created_at desc, id desc"
+        f"select {LOGGED} from group_roles_log where group_id = :group_id{older} order by created_at desc, id desc"
         " limit :limit",
         group_id=group_id,
         limit=limit,
+        **({} if before is None else {"before": before}),
     )
-    return [_logged_of(row) for row in rows]
+    return [logged_of(row) for row in rows]
 
 
-async def last_change_of_owner(reader: Reader, group_id: GroupId) -> Logged | None:
-    """The line about who was owner before the present one, if they lost it to a take-over; None after a willing change."""
-    row = await reader.fetch_one(
-        f"select {_LOGGED} from group_roles_log where group_id = :group_id and role_before = 'owner'"
-        " order by created_at desc, id desc limit 1",
-        group_id=group_id,
-    )
-    found = _logged_of(row) if row else None
-    return found if found is not None and found.act is Act.TAKEN_OVER else None
-
-
-async def last_seen(reader: Reader, user_id: UserId) -> Instant:
-    """The newest trace of a person that is kept anyway: signing in, reading news, changing their profile, acting in a group."""
-    row = await reader.fetch_one(
-        """
-        select max(at) as at from (
-          select updated_at as at from users where id = :user_id
-          union all select created_at from sessions where user_id = :user_id
-          union all select read_at from notifications where user_id = :user_id and read_at is not null
-          union all select created_at from group_roles_log where acted_by = :user_id
-        ) as traces
-        """,
-        user_id=user_id,
-    )
-    return Instant(row["at"]) if row and row["at"] is not None else Instant(0)
-
-
-async def follow(tx: Transaction, group_id: GroupId, did: str, by: UserId) -> None:
-    await tx.execute(
+async def follow(tx: Transaction, group_id: GroupId, did: str, by: UserId) -> bool:
+    """False where the group follows it already."""
+    made = await tx.execute(
         "insert into group_follows (group_id, did, followed_by, created_at) values (:group_id, :did, :by, :now)"
         " on conflict (group_id, did) do nothing",
         group_id=group_id,
@@ -153,10 +178,15 @@ async def follow(tx: Transaction, group_id: GroupId, did: str, by: UserId) -> No
         by=by,
         now=tx.now,
     )
+    return made == 1
 
 
-async def unfollow(tx: Transaction, group_id: GroupId, did: str) -> None:
-    await tx.execute("delete from group_follows where group_id = :group_id and did = :did", group_id=group_id, did=did)
+async def unfollow(tx: Transaction, group_id: GroupId, did: str) -> bool:
+    """False where the group does not follow it."""
+    gone = await tx.execute(
+        "delete from group_follows where group_id = :group_id and did = :did", group_id=group_id, did=did
+    )
+    return gone == 1
 
 
 async def followed(reader: Reader, group_id: GroupId) -> Sequence[str]:
@@ -173,14 +203,17 @@ def _invitation_of(row: Row) -> Invitation:
         group_id=GroupId(row["group_id"]),
         email=row["email"],
         invited_by=UserId(row["invited_by"]),
+        uses=row["uses"],
         uses_left=row["uses_left"],
         expires_at=row["expires_at"],
         revoked_at=row["revoked_at"],
+        declined_at=row["declined_at"],
         created_at=row["created_at"],
     )
 
 
-def _logged_of(row: Row) -> Logged:
+def logged_of(row: Row) -> Logged:
+    """The model value of a row that has ``LOGGED``."""
     return Logged(
         id=row["id"],
         user_id=UserId(row["user_id"]),
@@ -189,4 +222,5 @@ def _logged_of(row: Row) -> Logged:
         before=Role(row["role_before"]) if row["role_before"] else None,
         after=Role(row["role_after"]) if row["role_after"] else None,
         created_at=row["created_at"],
+        note=row["note"],
     )

@@ -1,14 +1,20 @@
 """Mail about groups: an invitation, and the news that somebody wants to take over. Composed when it is sent."""
 
+from urllib.parse import quote
+
+from groundwork.clock import Instant
 from groundwork.database.transaction import Database
 from openmeet.debts.deliveries import Composer, Due, Letter
 from openmeet.groups import doors, queries, rules
 from openmeet.groups.model import GroupId, InvitationId
+from openmeet.recurrence.wall_time import local_of
+from openmeet.site import times
 from openmeet.users.model import UNNAMED, UserId
 from openmeet.users.queries import by_id
 
 INVITATION_MAIL = "group_invitation"
 SUCCESSION_MAIL = "group_succession"
+LAST_CALL_MAIL = "group_last_call"
 
 
 def invitation_composer(key: bytes, site_name: str, public_url: str) -> Composer:
@@ -23,22 +29,26 @@ def invitation_composer(key: bytes, site_name: str, public_url: str) -> Composer
             host = await by_id(reader, invitation.invited_by)
             if group is None or group.deleted_at is not None:
                 return None
+            if await doors.is_inside_with(reader, group.id, invitation.email):
+                return None
         name = (host and host.display_name) or UNNAMED
         token = rules.token_of(key, invitation.id)
         return Letter(
             invitation.email,
             f"{name} invites you to {group.details.name}",
             f"{name} invites you to the group {group.details.name} on {site_name}.\n\n"
-            f"Look at it, and say yes if you like:\n{public_url}/groups/invitations/{token}\n\n"
+            f"Look at it, and say yes or no:\n{public_url}/groups/invitations/{token}\n\n"
             "The link works once, for two weeks. You are in no group before you say yes; if you do nothing, you hear"
-            " nothing more of this.\n",
+            " nothing more of this. Say no there, and the group never writes to this address again.\n",
         )
 
     return compose
 
 
 def succession_composer(site_name: str, public_url: str) -> Composer:
-    """The composer of ``SUCCESSION_MAIL``; says nothing when nobody asks any more, or the owner has no address."""
+    """The composer of ``SUCCESSION_MAIL`` and ``LAST_CALL_MAIL``; says nothing when nobody is to take over any more, or the owner
+    has no address.
+    """
 
     async def compose(db: Database, due: Due) -> Letter | None:
         async with db.reader() as reader:
@@ -50,13 +60,22 @@ def succession_composer(site_name: str, public_url: str) -> Composer:
         if owner is None or owner.email is None or owner.id != group.owner_id:
             return None
         name = (asking and asking.display_name) or UNNAMED
+        is_last = due.kind == LAST_CALL_MAIL
+        ends_at = Instant(group.succession.asked_at + group.keeping.wait)
+        day = times.day(local_of(ends_at, group.details.time_zone))
+        by_whom = (
+            f"{name}, whom you named for this, is to take over."
+            if group.keeping.backup_admin_id == group.succession.successor_id
+            else f"{name}, who is in it, asks to take over."
+        )
         return Letter(
             owner.email,
-            f"{name} asks to take over {group.details.name}",
-            f"You own the group {group.details.name} on {site_name} and have not been there for a while. {name}, an admin"
-            " of it, asks to take over.\n\n"
-            f"If you want to keep it, sign in and say no:\n{public_url}/groups/{group.slug}/ownership\n\n"
-            "If you do nothing, it passes on to them after the waiting time. You stay an admin, and can take it back.\n",
+            f"Last call: {group.details.name} passes on to {name}"
+            if is_last
+            else f"{name} is to take over {group.details.name}",
+            f"You own the group {group.details.name} on {site_name} and have not been there for a while. {by_whom}\n\n"
+            f"If you want to keep it, sign in and say so:\n{public_url}/groups/{quote(group.slug)}/ownership\n\n"
+            f"If you do nothing, it passes on to them on {day}. You stay an admin, and can take it back.\n",
         )
 
     return compose

@@ -11,6 +11,7 @@ GroupId = NewType("GroupId", str)
 GroupSlug = NewType("GroupSlug", str)
 MemberId = NewType("MemberId", str)
 InvitationId = NewType("InvitationId", str)
+AnnouncementId = NewType("AnnouncementId", str)
 
 MAX_NAME = 120
 MAX_DESCRIPTION = 20_000
@@ -20,10 +21,22 @@ MAX_ANSWER = 1_000
 MAX_KEY = 200
 
 # A link is passed on; two weeks are long enough to be found in a chat and short enough to be forgotten about.
-INVITATION_LIFE = 14 * DAY
+INVITATION_DAYS, MAX_LINK_DAYS = 14, 90
+INVITATION_LIFE = INVITATION_DAYS * DAY
 MAX_USES = 200
 # Letters to strangers in our name: what a group of people who know each other needs, and little to spammers.
 MAX_MAILS_A_DAY = 30
+MAX_ADDRESS = 48
+MAX_ANNOUNCEMENT = 5_000
+# Each is a mail to everybody who is in: more in a day is noise, or somebody else's hands.
+MAX_ANNOUNCEMENTS_A_DAY = 10
+MAX_FOLLOWED = 200
+
+# In days: how long an owner must have been away before the group may pass on, and how long they then have to say no.
+ABSENCE_DAYS, SHORTEST_ABSENCE, LONGEST_ABSENCE = 90, 60, 730
+WAIT_DAYS, SHORTEST_WAIT, LONGEST_WAIT = 14, 7, 90
+# The second letter to an owner goes out this long before the time is over.
+REMINDED_BEFORE = 3 * DAY
 
 
 class JoinPolicy(StrEnum):
@@ -70,7 +83,7 @@ RUNNING = (Role.OWNER, Role.ADMIN, Role.MODERATOR)
 
 
 class Act(StrEnum):
-    """What the log of roles calls a change."""
+    """What the log calls what was done."""
 
     CREATED = "created"
     JOINED = "joined"
@@ -88,6 +101,20 @@ class Act(StrEnum):
     SUCCESSION_STOPPED = "succession_stopped"
     TAKEN_OVER = "taken_over"
     TAKEN_BACK = "taken_back"
+    OWNERSHIP_OFFERED = "ownership_offered"
+    OFFER_ENDED = "offer_ended"
+    SUCCESSION_ARRANGED = "succession_arranged"
+    PASSED_ON = "passed_on"  # the owner's account is gone
+    EDITED = "edited"
+    ADDRESS_CHANGED = "address_changed"
+    LINK_MADE = "link_made"
+    INVITED = "invited"  # by mail
+    INVITATION_REVOKED = "invitation_revoked"
+    DID_FOLLOWED = "did_followed"
+    DID_UNFOLLOWED = "did_unfollowed"
+    ANNOUNCED = "announced"
+    ANNOUNCEMENT_REMOVED = "announcement_removed"
+    DELETED = "deleted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +130,44 @@ class GroupDetails:
     join_question: str = ""
     visibility: GroupVisibility = GroupVisibility.PUBLIC
     promotion_level: PromotionLevel = PromotionLevel.PUBLIC
+    sync_enabled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Succession:
-    """An admin has asked to take over from an owner who is not there."""
+    """Somebody is to take over from an owner who is not there. ``reminded_at``: when the owner got the second letter."""
 
     successor_id: UserId
     asked_at: Instant
+    reminded_at: Instant | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """The owner wants somebody else to own the group; it is theirs when they say yes."""
+
+    heir_id: UserId
+    offered_at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """What the owner arranged for the time when they are not there. ``backup_admin_did``: how the network knows that person."""
+
+    backup_admin_id: UserId | None = None
+    backup_admin_did: str | None = None
+    absence_days: int = ABSENCE_DAYS
+    wait_days: int = WAIT_DAYS
+
+    @property
+    def absence(self) -> int:
+        """In microseconds."""
+        return self.absence_days * DAY
+
+    @property
+    def wait(self) -> int:
+        """In microseconds."""
+        return self.wait_days * DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +180,9 @@ class Group:
     latitude: str
     longitude: str
     owner_id: UserId
-    backup_admin_did: str | None
+    keeping: Keeping
     succession: Succession | None
+    offer: Offer | None
     revision: int
     deleted_at: Instant | None
     created_at: Instant
@@ -154,24 +212,26 @@ class Membership:
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
-    """A door that opens ``uses_left`` times until ``expires_at``; by mail it opens once."""
+    """A door that opens ``uses`` times until ``expires_at``; by mail it opens once, unless the addressee says no."""
 
     id: InvitationId
     group_id: GroupId
     email: str | None
     invited_by: UserId
+    uses: int
     uses_left: int
     expires_at: Instant
     revoked_at: Instant | None
+    declined_at: Instant | None
     created_at: Instant
 
     def is_open(self, now: Instant) -> bool:
-        return self.revoked_at is None and self.uses_left > 0 and now < self.expires_at
+        return self.revoked_at is None and self.declined_at is None and self.uses_left > 0 and now < self.expires_at
 
 
 @dataclass(frozen=True, slots=True)
 class Logged:
-    """One line of the log of roles."""
+    """One line of the log. ``note``: what it was about where that is no person, never an e-mail address."""
 
     id: str
     user_id: UserId
@@ -180,3 +240,16 @@ class Logged:
     before: Role | None
     after: Role | None
     created_at: Instant
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """What those who run a group tell everybody who is in it."""
+
+    id: AnnouncementId
+    group_id: GroupId
+    author_id: UserId
+    text: str
+    created_at: Instant
+    removed_at: Instant | None

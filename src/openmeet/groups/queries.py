@@ -1,21 +1,21 @@
 """All SQL of groups and of who belongs to them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.fresh_id import new_id
 from openmeet.groups.model import (
-    INSIDE,
     Group,
     GroupDetails,
     GroupId,
     GroupSlug,
     GroupVisibility,
     JoinPolicy,
+    Keeping,
     MemberId,
     Membership,
+    Offer,
     PromotionLevel,
     Role,
     Succession,
@@ -25,7 +25,8 @@ from openmeet.users.model import UserId
 
 _NAMES = (
     "id, slug, name, description, locality, country, latitude, longitude, time_zone, join_policy, join_question,"
-    " visibility, promotion_level, owner_id, backup_admin_did, successor_id, succession_asked_at, revision, deleted_at,"
+    " visibility, promotion_level, sync_enabled, owner_id, backup_admin_id, backup_admin_did, absence_days, wait_days,"
+    " successor_id, succession_asked_at, succession_reminded_at, heir_id, heir_offered_at, revision, deleted_at,"
     " created_at, updated_at"
 )
 COLUMNS = ", ".join(f"g.{name.strip()}" for name in _NAMES.split(","))
@@ -35,24 +36,9 @@ MEMBER_COLUMNS = (
     " revision"
 )
 
-_INSIDE = [role.value for role in INSIDE]
-
-# More words than anybody searches for; each is one `like` over the same rows.
-_MAX_WORDS = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """A group in a list: how many are in it, and how the viewer stands."""
-
-    group: Group
-    members: int
-    role: Role | None
-
 
 def group_of(row: Row) -> Group:
     """The model value of a row that has ``COLUMNS``."""
-    asked = row["succession_asked_at"]
     return Group(
         id=GroupId(row["id"]),
         slug=GroupSlug(row["slug"]),
@@ -66,17 +52,30 @@ def group_of(row: Row) -> Group:
             join_question=row["join_question"],
             visibility=GroupVisibility(row["visibility"]),
             promotion_level=PromotionLevel(row["promotion_level"]),
+            sync_enabled=bool(row["sync_enabled"]),
         ),
         latitude=row["latitude"],
         longitude=row["longitude"],
         owner_id=UserId(row["owner_id"]),
-        backup_admin_did=row["backup_admin_did"],
-        succession=None if asked is None else Succession(UserId(row["successor_id"]), asked),
+        keeping=Keeping(
+            None if row["backup_admin_id"] is None else UserId(row["backup_admin_id"]),
+            row["backup_admin_did"],
+            row["absence_days"],
+            row["wait_days"],
+        ),
+        succession=_succession_of(row),
+        offer=None if row["heir_id"] is None else Offer(UserId(row["heir_id"]), row["heir_offered_at"]),
         revision=row["revision"],
         deleted_at=row["deleted_at"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
     )
+
+
+def _succession_of(row: Row) -> Succession | None:
+    if row["successor_id"] is None:
+        return None
+    return Succession(UserId(row["successor_id"]), row["succession_asked_at"], row["succession_reminded_at"])
 
 
 def member_of(row: Row) -> Membership:
@@ -236,6 +235,26 @@ async def members(
     return [member_of(row) for row in rows]
 
 
+async def by_ids(reader: Reader, group_ids: Sequence[GroupId]) -> dict[GroupId, Group]:
+    if not group_ids:
+        return {}
+    rows = await reader.fetch(
+        f"select {COLUMNS} from groups g where g.id in :ids order by g.id", ids=list(dict.fromkeys(group_ids))
+    )
+    return {one.id: one for one in map(group_of, rows)}
+
+
+async def is_slug_taken(reader: Reader, slug: GroupSlug, *, by_others_than: GroupId) -> bool:
+    """Whether a group has, or had, this address."""
+    row = await reader.fetch_one(
+        "select 1 as taken from groups where slug = :slug and id <> :id"
+        " union all select 1 from group_slugs where slug = :slug and group_id <> :id",
+        slug=slug,
+        id=by_others_than,
+    )
+    return row is not None
+
+
 async def counts(reader: Reader, group_id: GroupId) -> dict[Role, int]:
     """How many people stand how."""
     rows = await reader.fetch(
@@ -245,61 +264,13 @@ async def counts(reader: Reader, group_id: GroupId) -> dict[Role, int]:
     return {Role(row["role"]): int(row["people"]) for row in rows}
 
 
-async def listed(
-    reader: Reader, words: Sequence[str], viewer: UserId | None, *, after: tuple[str, str] | None, limit: int
-) -> list[Listed]:
-    """Public groups whose text has all these words, by name. ``after``: folded text and id of the last one seen."""
-    clauses = ["g.deleted_at is null", "g.visibility = 'public'"]
-    values: dict[str, object] = {"viewer": viewer or "", "limit": limit, "inside": _INSIDE}
-    for number, word in enumerate(words[:_MAX_WORDS]):
-        clauses.append(f"g.search_text like :word{number} escape '!'")
-        values[f"word{number}"] = f"%{_literally(folded(word))}%"
-    if after is not None:
-        clauses.append("(g.search_text, g.id) > (:after_text, :after_id)")
-        values |= {"after_text": after[0], "after_id": after[1]}
-    return await _listed(reader, " and ".join(clauses), values)
-
-
-async def of_user(reader: Reader, user_id: UserId, *, limit: int) -> list[Listed]:
-    """Groups that a person is in or has asked to get into, by name."""
-    mine = (
-        "exists (select 1 from group_members o where o.group_id = g.id and o.user_id = :viewer and o.role in :standing)"
-    )
-    values: dict[str, object] = {
-        "viewer": user_id,
-        "limit": limit,
-        "inside": _INSIDE,
-        "standing": [*_INSIDE, Role.PENDING.value],
-    }
-    return await _listed(reader, f"g.deleted_at is null and {mine}", values)
-
-
 def search_text(details: GroupDetails) -> str:
     """What search looks at and lists are ordered by: name first, folded."""
     return folded(f"{details.name}\n{details.locality}\n{details.description}")
 
 
-async def _listed(reader: Reader, clause: str, values: dict[str, object]) -> list[Listed]:
-    rows = await reader.fetch(
-        f"""
-        select {COLUMNS}, m.role as my_role,
-               (select count(*) from group_members c where c.group_id = g.id and c.role in :inside) as people
-          from groups g left join group_members m on m.group_id = g.id and m.user_id = :viewer
-         where {clause}
-         order by g.search_text, g.id limit :limit
-        """,
-        **values,
-    )
-    return [Listed(group_of(row), int(row["people"]), Role(row["my_role"]) if row["my_role"] else None) for row in rows]
-
-
-def _literally(word: str) -> str:
-    """``%`` and ``_`` are characters here, not wildcards."""
-    return word.replace("!", "!!").replace("%", "!%").replace("_", "!_")
-
-
 def _values(group: Group) -> dict[str, object]:
-    details, asked = group.details, group.succession
+    details, asked, offer, keeping = group.details, group.succession, group.offer, group.keeping
     return {
         "id": group.id,
         "slug": group.slug,
@@ -314,10 +285,17 @@ def _values(group: Group) -> dict[str, object]:
         "join_question": details.join_question,
         "visibility": details.visibility.value,
         "promotion_level": details.promotion_level.value,
+        "sync_enabled": int(details.sync_enabled),
         "owner_id": group.owner_id,
-        "backup_admin_did": group.backup_admin_did,
+        "backup_admin_id": keeping.backup_admin_id,
+        "backup_admin_did": keeping.backup_admin_did,
+        "absence_days": keeping.absence_days,
+        "wait_days": keeping.wait_days,
         "successor_id": asked.successor_id if asked else None,
         "succession_asked_at": asked.asked_at if asked else None,
+        "succession_reminded_at": asked.reminded_at if asked else None,
+        "heir_id": offer.heir_id if offer else None,
+        "heir_offered_at": offer.offered_at if offer else None,
         "search_text": search_text(details),
         "revision": group.revision,
         "deleted_at": group.deleted_at,

@@ -35,6 +35,7 @@ class Action(StrEnum):
     REMOVE = "remove"
     BAN = "ban"
     SEE_LOG = "see_log"
+    ANNOUNCE = "announce"
     EDIT_ANY_EVENT = "edit_any_event"
     CHANGE_ROLE = "change_role"
     EDIT_GROUP = "edit_group"
@@ -44,7 +45,8 @@ class Action(StrEnum):
     DELETE = "delete"
 
 
-_MEMBER: Final = frozenset({Action.VIEW, Action.SEE_MEMBERS, Action.POST, Action.LEAVE})
+# Whoever is in may ask to take over from an owner who is not there: `succession` lets those who rank highest.
+_MEMBER: Final = frozenset({Action.VIEW, Action.SEE_MEMBERS, Action.POST, Action.LEAVE, Action.TAKE_OVER})
 _MODERATOR: Final = _MEMBER | {
     Action.CREATE_EVENT,
     Action.INVITE,
@@ -52,13 +54,13 @@ _MODERATOR: Final = _MEMBER | {
     Action.REMOVE,
     Action.BAN,
     Action.SEE_LOG,
+    Action.ANNOUNCE,
 }
 _ADMIN: Final = _MODERATOR | {
     Action.EDIT_ANY_EVENT,
     Action.CHANGE_ROLE,
     Action.EDIT_GROUP,
     Action.FOLLOW,
-    Action.TAKE_OVER,
 }
 # Who owns a group hands it over before leaving it: no group is without an owner.
 _OWNER: Final = (_ADMIN | {Action.TRANSFER, Action.DELETE}) - {Action.LEAVE, Action.TAKE_OVER}
@@ -87,6 +89,7 @@ _WORDS: Final = {
     Action.REMOVE: "remove people from this group",
     Action.BAN: "ban people from this group",
     Action.SEE_LOG: "see what was done in this group",
+    Action.ANNOUNCE: "write to everybody in this group",
     Action.EDIT_ANY_EVENT: "change events of others in this group",
     Action.CHANGE_ROLE: "give roles in this group",
     Action.EDIT_GROUP: "change this group",

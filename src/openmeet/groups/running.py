@@ -1,20 +1,27 @@
 """What those who run a group do about the standing of others: requests, roles, removal, invitations, follows."""
 
+import re
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Final
 
-from at_protocol.syntax.did import parse_did
+from at_protocol.syntax.did import Did, parse_did
 from groundwork.clock import DAY, Instant
-from groundwork.database.transaction import Transaction
+from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import InvalidForm, NotFound, Refused, TooMany
 from groundwork.fresh_id import new_id
+from groundwork.outbox.owe import owe
 from openmeet.debts.deliveries import owe_mail
-from openmeet.groups import doors, queries, rules
+from openmeet.debts.kinds import Debt
+from openmeet.groups import doors, queries, rules, telling
 from openmeet.groups.actions import lock_for, put
 from openmeet.groups.letters import INVITATION_MAIL
 from openmeet.groups.model import (
     INSIDE,
+    INVITATION_DAYS,
     INVITATION_LIFE,
+    MAX_FOLLOWED,
+    MAX_LINK_DAYS,
     MAX_MAILS_A_DAY,
     MAX_USES,
     Act,
@@ -26,8 +33,22 @@ from openmeet.groups.model import (
     Role,
 )
 from openmeet.groups.rules import Action
+from openmeet.identities.actions import person_for_did
 from openmeet.sign_in.rules import check_email
 from openmeet.users.model import Caller, UserId
+
+_WORTHLESS: Final = "This invitation does not work any more."
+_BETWEEN_ADDRESSES: Final = re.compile(r"[\s,;]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Mails:
+    """What becomes of pasted addresses: those that get a mail, those that have one already, those that are none."""
+
+    fresh: tuple[str, ...]
+    known: tuple[str, ...]
+    wrong: tuple[str, ...]
+    left_today: int
 
 
 async def decide(
@@ -50,7 +71,9 @@ async def decide(
             decided_at=tx.now,
             joined_at=tx.now if lets_in else asking.joined_at,
         )
-        decided.append(await put(tx, standing, role, act, by=caller.user_id, before=Role.PENDING))
+        saved = await put(tx, standing, role, act, by=caller.user_id, before=Role.PENDING)
+        await telling.of_decision(tx, group, saved)
+        decided.append(saved)
     return decided
 
 
@@ -88,29 +111,78 @@ async def change_role(tx: Transaction, caller: Caller, slug: GroupSlug, user_id:
     if theirs.role is wanted:
         return theirs
     rules.must_rank_above(mine, theirs.role)
-    return await _decide(tx, caller, theirs, wanted, Act.ROLE_CHANGED)
+    saved = await _decide(tx, caller, theirs, wanted, Act.ROLE_CHANGED)
+    await telling.of_role(tx, group, saved, theirs.role)
+    return saved
 
 
-async def invite_by_link(tx: Transaction, caller: Caller, slug: GroupSlug, *, uses: int = MAX_USES) -> Invitation:
+async def invite_by_link(
+    tx: Transaction, caller: Caller, slug: GroupSlug, *, uses: int = MAX_USES, days: int = INVITATION_DAYS
+) -> Invitation:
     """A link that lets in whoever opens it and says yes, so many times. Raises NotFound, Forbidden, InvalidForm."""
     group, _ = await lock_for(tx, caller, slug, Action.INVITE)
+    problems = {}
     if not 1 <= uses <= MAX_USES:
-        raise InvalidForm({"uses": f"A link lets in 1 to {MAX_USES} people."})
-    return await _invite(tx, caller, group, email=None, uses=uses)
+        problems["uses"] = f"A link lets in 1 to {MAX_USES} people."
+    if not 1 <= days <= MAX_LINK_DAYS:
+        problems["days"] = f"A link works for 1 to {MAX_LINK_DAYS} days."
+    if problems:
+        raise InvalidForm(problems)
+    invitation = await _invite(tx, caller, group, email=None, uses=uses, life=days * DAY)
+    await doors.log(tx, group.id, caller.user_id, Act.LINK_MADE, by=caller.user_id)
+    return invitation
 
 
-async def invite_by_mail(tx: Transaction, caller: Caller, slug: GroupSlug, address: str) -> Invitation:
-    """A letter with a link that works once; it is owed, and sent behind the request. Raises TooMany beside the above."""
+async def check_mails(reader: Reader, group: Group, text: str) -> Mails:
+    """What would be sent to the addresses in a text, and what would not; nothing is. Raises InvalidForm where there are none.
+
+    Whether somebody is in the group already is not said: an address is nobody's business. They get no mail.
+    """
+    found: dict[str, None] = {}
+    wrong: dict[str, None] = {}
+    for word in _BETWEEN_ADDRESSES.split(text):
+        if not word:
+            continue
+        try:
+            found[check_email(word.strip("<>\"'()"))] = None
+        except InvalidForm:
+            # What stands before an address in angle brackets is a name.
+            if "@" in word:
+                wrong[word] = None
+    if not found and not wrong:
+        raise InvalidForm({"emails": "Paste the addresses of those you want to invite."})
+    known = await doors.written_to(reader, group.id, list(found))
+    sent = await doors.mails_since(reader, group.id, Instant(reader.now - DAY))
+    return Mails(
+        fresh=tuple(one for one in found if one not in known),
+        known=tuple(one for one in found if one in known),
+        wrong=tuple(wrong),
+        left_today=max(0, MAX_MAILS_A_DAY - sent),
+    )
+
+
+async def invite_by_mail(tx: Transaction, caller: Caller, slug: GroupSlug, text: str) -> Mails:
+    """A letter to each of these addresses with a link that works once; owed, and sent behind the request.
+
+    Who has one already, or said no to one, gets none. Raises NotFound, Forbidden, InvalidForm, TooMany.
+    """
     group, _ = await lock_for(tx, caller, slug, Action.INVITE)
-    email = check_email(address)
-    if await doors.mails_since(tx, group.id, Instant(tx.now - DAY)) >= MAX_MAILS_A_DAY:
+    mails = await check_mails(tx, group, text)
+    if mails.wrong:
+        raise InvalidForm({"emails": "These are no e-mail addresses: " + ", ".join(mails.wrong[:10]) + "."})
+    if len(mails.fresh) > mails.left_today:
         raise TooMany(
-            f"A group sends at most {MAX_MAILS_A_DAY} invitations by mail a day. Pass on a link instead.",
+            f"A group sends at most {MAX_MAILS_A_DAY} invitations by mail a day; {mails.left_today} are left today."
+            " Pass on a link instead.",
             after_seconds=24 * 3600,
         )
-    invitation = await _invite(tx, caller, group, email=email, uses=1)
-    await owe_mail(tx, kind=INVITATION_MAIL, person=invitation.id, subject_id=invitation.id)
-    return invitation
+    for email in mails.fresh:
+        invitation = await _invite(tx, caller, group, email=email, uses=1, life=INVITATION_LIFE)
+        await owe_mail(tx, kind=INVITATION_MAIL, person=invitation.id, subject_id=invitation.id)
+    if mails.fresh:
+        count = str(len(mails.fresh))
+        await doors.log(tx, group.id, caller.user_id, Act.INVITED, by=caller.user_id, note=count)
+    return mails
 
 
 async def revoke(tx: Transaction, caller: Caller, slug: GroupSlug, invitation_id: InvitationId) -> None:
@@ -118,6 +190,30 @@ async def revoke(tx: Transaction, caller: Caller, slug: GroupSlug, invitation_id
     group, _ = await lock_for(tx, caller, slug, Action.INVITE)
     if not await doors.revoke_invitation(tx, group.id, invitation_id):
         raise NotFound("There is no such invitation.")
+    await doors.log(tx, group.id, caller.user_id, Act.INVITATION_REVOKED, by=caller.user_id)
+
+
+def named_by(key: bytes, token: str) -> InvitationId:
+    """The invitation that a link stands for. Raises NotFound where it was made up."""
+    found = rules.invitation_in(key, token)
+    if found is None:
+        raise NotFound(_WORTHLESS)
+    return found
+
+
+async def open_door(reader: Reader, invitation_id: InvitationId | None) -> tuple[Invitation, Group]:
+    """An invitation that still lets somebody in, and where to. Raises NotFound."""
+    invitation = await doors.invitation(reader, invitation_id) if invitation_id else None
+    group = await queries.by_id(reader, invitation.group_id) if invitation else None
+    if invitation is None or group is None or group.deleted_at is not None or not invitation.is_open(reader.now):
+        raise NotFound(_WORTHLESS)
+    return invitation, group
+
+
+async def decline(tx: Transaction, invitation_id: InvitationId) -> None:
+    """The addressee of a mail says no: the group writes to this address no more. Raises NotFound."""
+    if not await doors.decline_invitation(tx, invitation_id):
+        raise NotFound(_WORTHLESS)
 
 
 async def accept(tx: Transaction, caller: Caller, invitation_id: InvitationId) -> tuple[Group, Membership]:
@@ -128,14 +224,14 @@ async def accept(tx: Transaction, caller: Caller, invitation_id: InvitationId) -
     invitation = await doors.invitation(tx, invitation_id)
     group = await queries.lock(tx, invitation.group_id) if invitation else None
     if invitation is None or group is None or group.deleted_at is not None:
-        raise NotFound("This invitation does not work any more.")
+        raise NotFound(_WORTHLESS)
     mine = await queries.find_member(tx, group.id, caller.user_id)
     before = mine.role if mine else None
     after = rules.role_after_accepting(before)
     if mine is not None and after is before:
         return group, mine
     if not await doors.use_invitation(tx, invitation_id):
-        raise NotFound("This invitation does not work any more.")
+        raise NotFound(_WORTHLESS)
     standing = replace(
         mine or queries.new_membership(tx.now, group.id, caller.user_id, after),
         joined_at=tx.now,
@@ -145,20 +241,32 @@ async def accept(tx: Transaction, caller: Caller, invitation_id: InvitationId) -
     return group, await put(tx, standing, after, Act.ACCEPTED, by=caller.user_id, before=before)
 
 
-async def follow(tx: Transaction, caller: Caller, slug: GroupSlug, text: str) -> None:
-    """Public events of this DID appear in the group. Raises NotFound, Forbidden, InvalidForm."""
+async def follow(tx: Transaction, caller: Caller, slug: GroupSlug, text: str) -> Did:
+    """Public events of this DID appear in the group; its repository is read. Raises NotFound, Forbidden, InvalidForm, Refused."""
     group, _ = await lock_for(tx, caller, slug, Action.FOLLOW)
     try:
         did = parse_did(text.strip())
     except ValueError:
         raise InvalidForm({"did": "A DID looks like did:plc:… or did:web:…"}) from None
+    if did.split(":")[1] not in {"plc", "web"}:
+        raise InvalidForm({"did": "A DID looks like did:plc:… or did:web:…"})
+    followed = await doors.followed(tx, group.id)
+    if did in followed:
+        return did
+    if len(followed) >= MAX_FOLLOWED:
+        raise Refused(f"A group follows at most {MAX_FOLLOWED} others.", name="FollowsEnough")
     await doors.follow(tx, group.id, did, caller.user_id)
+    await person_for_did(tx, did)
+    await owe(tx, Debt.BACKFILL, did, int(tx.now))
+    await doors.log(tx, group.id, caller.user_id, Act.DID_FOLLOWED, by=caller.user_id, note=did)
+    return did
 
 
 async def unfollow(tx: Transaction, caller: Caller, slug: GroupSlug, did: str) -> None:
-    """Its events appear no more. Raises NotFound, Forbidden."""
+    """Its events appear no more; once more changes nothing. Raises NotFound, Forbidden."""
     group, _ = await lock_for(tx, caller, slug, Action.FOLLOW)
-    await doors.unfollow(tx, group.id, did)
+    if await doors.unfollow(tx, group.id, did):
+        await doors.log(tx, group.id, caller.user_id, Act.DID_UNFOLLOWED, by=caller.user_id, note=did)
 
 
 async def _below(tx: Transaction, caller: Caller, slug: GroupSlug, user_id: UserId, action: Action) -> Membership:
@@ -178,15 +286,19 @@ async def _decide(tx: Transaction, caller: Caller, theirs: Membership, after: Ro
     return await put(tx, standing, after, act, by=caller.user_id, before=theirs.role)
 
 
-async def _invite(tx: Transaction, caller: Caller, group: Group, *, email: str | None, uses: int) -> Invitation:
+async def _invite(
+    tx: Transaction, caller: Caller, group: Group, *, email: str | None, uses: int, life: int
+) -> Invitation:
     invitation = Invitation(
         id=InvitationId(new_id(tx.now)),
         group_id=group.id,
         email=email,
         invited_by=caller.user_id,
+        uses=uses,
         uses_left=uses,
-        expires_at=Instant(tx.now + INVITATION_LIFE),
+        expires_at=Instant(tx.now + life),
         revoked_at=None,
+        declined_at=None,
         created_at=tx.now,
     )
     await doors.insert_invitation(tx, invitation)

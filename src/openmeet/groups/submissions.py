@@ -37,7 +37,11 @@ class GroupSubmission:
     join_question: str = ""
     visibility: str = GroupVisibility.PUBLIC.value
     promotion_level: str = PromotionLevel.PUBLIC.value
+    sync_enabled: str = ""
 
+
+# What a ticked box sends.
+ON = "on"
 
 FIELDS = tuple(field.name for field in fields(GroupSubmission))
 
@@ -54,7 +58,8 @@ def values_of(submission: GroupSubmission) -> dict[str, str]:
 
 def values_of_group(group: Group) -> dict[str, str]:
     """What the form of an existing group shows."""
-    return {name: str(getattr(group.details, name)) for name in FIELDS}
+    texts = {name: str(getattr(group.details, name)) for name in FIELDS}
+    return texts | {"sync_enabled": ON if group.details.sync_enabled else ""}
 
 
 def check(typed: GroupSubmission) -> GroupDetails:
@@ -94,6 +99,7 @@ def check(typed: GroupSubmission) -> GroupDetails:
         join_question=question,
         visibility=visibility,
         promotion_level=level,
+        sync_enabled=typed.sync_enabled == ON,
     )
 
 

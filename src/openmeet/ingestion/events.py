@@ -16,6 +16,7 @@ from openmeet.debts.publications import Kind, State
 from openmeet.events import actions as events
 from openmeet.events import queries as event_queries
 from openmeet.events.model import Event, EventId, NetworkEvent
+from openmeet.events.promotion import Reach, reach_of
 from openmeet.identities import actions as identities
 from openmeet.ingestion import conflicts
 from openmeet.ingestion.merge import (
@@ -141,7 +142,7 @@ async def _join(
         uri=version.uri,
         cid=version.cid,
         author_id=event.author_id,
-        event=_without_own_links(with_local_values(event, ours_before, merged.event), here),
+        event=_without_own_links(_kept_at_home(event, with_local_values(event, ours_before, merged.event)), here),
     )
     if owned.is_pending:
         await publication_leases.remember_merge(
@@ -156,6 +157,19 @@ async def _join(
         )
     else:
         await publication_leases.adopt(tx, uri=version.uri, cid=version.cid, body=version.body, rev=version.rev)
+
+
+def _kept_at_home(event: Event, merged: NetworkEvent) -> NetworkEvent:
+    """What a record says in place of what its group does not let out cannot change what is kept here."""
+    if reach_of(event) is not Reach.MINIMAL:
+        return merged
+    return replace(
+        merged,
+        description=event.description,
+        venues=() if event.venue.is_empty else (event.venue,),
+        online_url=event.online_url,
+        links=event.links,
+    )
 
 
 def moment_of_rev(rev: str, now: Instant) -> Instant:

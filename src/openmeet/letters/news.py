@@ -12,6 +12,7 @@ from groundwork.mail.contract import CalendarFile
 from openmeet.attendance import queries as attendance
 from openmeet.attendance.model import SEATED, Attendance, AttendanceStatus
 from openmeet.attendance.seeing import seen_by
+from openmeet.browsing import group_news
 from openmeet.browsing.names import shown_names
 from openmeet.browsing.queries import events_by_ids
 from openmeet.calendars.of_event import written
@@ -19,11 +20,12 @@ from openmeet.calendars.writing import CANCEL, PUBLISH, write_calendar
 from openmeet.debts.deliveries import Composer, Due, Letter
 from openmeet.events.model import Event, EventId
 from openmeet.events.seeing import private_details_for
+from openmeet.groups.model import GroupId
 from openmeet.letters.points import Point, points, when_words
 from openmeet.letters.stopping import DIGEST, TOPIC_WORDS
 from openmeet.notifications import links, mails, preferences
 from openmeet.notifications.links import Link, Purpose
-from openmeet.notifications.model import TOPICS, Channel, Kind, Notification, Topic
+from openmeet.notifications.model import OF_GROUPS, TOPICS, Channel, Kind, Notification, Topic
 from openmeet.users import queries as users
 from openmeet.users.model import User, UserId
 
@@ -40,6 +42,8 @@ _FOR_CALENDARS = frozenset(Kind) - {
     Kind.SERIES_PAUSED,
     Kind.SERIES_RESUMED,
     Kind.SERIES_OFFERED,
+    Kind.GROUP_EVENT,
+    *OF_GROUPS,
 }
 
 _TEMPLATES = jinja2.Environment(
@@ -67,9 +71,9 @@ class Letterhead:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """One event in a mail. ``url`` is empty where there is no page any more, ``answer_url`` where nothing can be answered."""
+    """One event in a mail, or one group. ``url`` is empty where there is no page any more, ``answer_url`` where nothing can be answered."""
 
-    event: Event
+    event: Event | None
     title: str
     points: list[Point]
     when: str
@@ -112,6 +116,7 @@ async def _letter(
     chosen = await preferences.of_person(tx, user_id)
     wanted = [one for one in news if chosen[TOPICS[one.kind]] & {Channel.EMAIL, Channel.DIGEST}]
     stories = await _stories(tx, head, user, wanted, with_answer=not is_digest)
+    stories += await _stories_of_groups(tx, head, user, wanted)
     if not stories:
         return None
     first = stories[0]
@@ -131,7 +136,8 @@ async def _letter(
         "site_url": head.public_url,
         "name": _one_line(user.display_name),
     }
-    mine = (await attendance.of_user(tx, user_id, [first.event.id])).get(first.event.id)
+    about = [first.event.id] if first.event else []
+    mine = next(iter((await attendance.of_user(tx, user_id, about)).values()), None)
     return Letter(
         user.email,
         subject,
@@ -148,6 +154,8 @@ async def _stories(
     """``with_answer``: a mail about one event has a link to answer it; a digest only leads to the pages."""
     about: dict[EventId, list[Notification]] = {}
     for one in news:
+        if one.kind in OF_GROUPS:
+            continue
         about.setdefault(EventId(one.subject_id), []).append(one)
     events = await events_by_ids(tx, list(about))
     seen = await seen_by(tx, list(events.values()), user.id)
@@ -164,6 +172,23 @@ async def _stories(
         if said:
             found.append(await _story(tx, head, user, event, answer, said, with_answer=with_answer))
     return found
+
+
+async def _stories_of_groups(tx: Transaction, head: Letterhead, user: User, news: list[Notification]) -> list[Story]:
+    """One per group, with what still holds."""
+    facts = await group_news.facts_of(tx, news, user.id)
+    found: dict[GroupId, Story] = {}
+    for one in news:
+        said = group_news.said(one, facts) if one.kind in OF_GROUPS and group_news.still_holds(one, facts) else None
+        if said is None:
+            continue
+        name = _one_line(said.group.details.name)
+        # What a person wrote stands below the sentence, whole.
+        behind = ":" if said.text else said.after
+        point = Point(one.kind, said.heading, (_one_line(f"{said.before}{name}{behind}"),), said.text)
+        story = found.setdefault(said.group.id, Story(None, name, [], "", (), "", head.public_url + said.path, "", ""))
+        story.points.append(point)
+    return list(found.values())
 
 
 async def _story(
@@ -204,6 +229,8 @@ async def _stop_url(tx: Transaction, head: Letterhead, user_id: UserId, topic: T
 def _calendar(head: Letterhead, story: Story, mine: Attendance | None, now: Instant) -> CalendarFile | None:
     """The event for the calendar of who goes there or might; for others a file would be noise."""
     event = story.event
+    if event is None:
+        return None
     concerns = any(point.kind in _FOR_CALENDARS for point in story.points)
     if not concerns or mine is None or mine.status not in _IN_CALENDAR or event.is_over(now):
         return None

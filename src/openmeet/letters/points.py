@@ -32,6 +32,7 @@ class Point:
     kind: Kind
     heading: str
     sentences: tuple[str, ...]
+    text: str = ""  # what a person wrote, with its line breaks
 
     @property
     def topic(self) -> Topic:
@@ -59,6 +60,8 @@ def points(
             )
         if Kind.REMINDER in kinds and mine is not None and mine.status in SEATED:
             found.append(Point(Kind.REMINDER, "Coming up", ("You said that you are going. It is almost time.",)))
+        if Kind.GROUP_EVENT in kinds:
+            found.append(Point(Kind.GROUP_EVENT, "New event", ("A group of yours has a new event.",)))
         found += [_new_date(one) for one in news if one.kind is Kind.NEW_DATE][-1:]
     return found + _answers(news, names)
 

@@ -17,6 +17,10 @@ TOPIC_WORDS: Mapping[Topic, str] = {
     Topic.REMINDERS: "what is coming up",
     Topic.NEW_DATES: "new dates of series you follow",
     Topic.ANSWERS: "answers to your events",
+    Topic.GROUP_EVENTS: "new events of your groups",
+    Topic.ANNOUNCEMENTS: "what is announced in your groups",
+    Topic.REQUESTS: "requests to get into groups that you run",
+    Topic.MEMBERSHIP: "your place in groups",
 }
 
 

@@ -24,13 +24,14 @@ from openmeet.users.model import UserId
 
 @dataclass(frozen=True, slots=True)
 class Telling:
-    """News about one subject for these people. ``starts_at`` as for ``tell``."""
+    """News about one subject for these people. ``starts_at`` and ``bundle`` as for ``tell``."""
 
     to: Sequence[UserId]
     subject_id: str
     revision: int
     particulars: Particulars = NOTHING_MORE
     starts_at: Instant | None = None
+    bundle: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +52,14 @@ async def tell(
     particulars: Particulars = NOTHING_MORE,
     *,
     starts_at: Instant | None = None,
+    bundle: str = "",
 ) -> None:
     """Tell each of these people once about this revision of the subject; the same call again tells nobody.
 
     ``starts_at``: when the event starts (of a moved one, the earlier of the two): what is near is mailed at once. The caller
-    holds the lock on the subject's row.
+    holds the lock on the subject's row. ``bundle``: what the mail is about in which these news wait, where that is not the subject.
     """
-    await tell_each(tx, kind, [Telling(to, subject_id, revision, particulars, starts_at)])
+    await tell_each(tx, kind, [Telling(to, subject_id, revision, particulars, starts_at, bundle)])
 
 
 async def tell_each(tx: Transaction, kind: Kind, tellings: Sequence[Telling]) -> None:
@@ -93,7 +95,7 @@ async def tell_each(tx: Transaction, kind: Kind, tellings: Sequence[Telling]) ->
         [
             Waiting(
                 one.addressee.user_id,
-                one.telling.subject_id,
+                one.telling.bundle or one.telling.subject_id,
                 news,
                 rules.mail_due_at(one.addressee.hours, tx.now, urgent=_is_urgent(kind, one.telling, tx.now)),
             )

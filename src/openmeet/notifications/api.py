@@ -43,6 +43,10 @@ class Preferences(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     reminders: Choice
     new_dates: Choice
     answers: Choice
+    group_events: Choice
+    announcements: Choice
+    requests: Choice
+    membership: Choice
     time_zone: str
     digest_hour: int
     quiet_from: str | None = None

@@ -18,7 +18,7 @@ DIGEST_MAIL: Final = "digest"  # its subject is the day, in the person's zone
 
 
 class Kind(StrEnum):
-    """The occasions. The subject of each is an event."""
+    """The occasions. The subject of each is an event, unless it stands in ``OF_GROUPS``."""
 
     EVENT_CHANGED = "event_changed"
     EVENT_CANCELLED = "event_cancelled"
@@ -31,6 +31,17 @@ class Kind(StrEnum):
     SERIES_PAUSED = "series_paused"
     SERIES_RESUMED = "series_resumed"
     SERIES_OFFERED = "series_offered"
+    GROUP_EVENT = "group_event"
+    JOIN_REQUEST = "join_request"
+    JOIN_DECIDED = "join_decided"
+    ROLE_CHANGED = "role_changed"
+    OWNERSHIP = "ownership"
+    ANNOUNCEMENT = "announcement"
+
+
+# Kinds that are about a group: their subject is a standing in it, what was announced, or the group itself, and their particulars
+# name the group.
+OF_GROUPS = frozenset({Kind.JOIN_REQUEST, Kind.JOIN_DECIDED, Kind.ROLE_CHANGED, Kind.OWNERSHIP, Kind.ANNOUNCEMENT})
 
 
 class Topic(StrEnum):
@@ -41,6 +52,10 @@ class Topic(StrEnum):
     REMINDERS = "reminders"
     NEW_DATES = "new_dates"
     ANSWERS = "answers"
+    GROUP_EVENTS = "group_events"
+    ANNOUNCEMENTS = "announcements"
+    REQUESTS = "requests"
+    MEMBERSHIP = "membership"
 
 
 TOPICS: Mapping[Kind, Topic] = {
@@ -55,6 +70,12 @@ TOPICS: Mapping[Kind, Topic] = {
     Kind.SERIES_PAUSED: Topic.CHANGES,
     Kind.SERIES_RESUMED: Topic.CHANGES,
     Kind.SERIES_OFFERED: Topic.ANSWERS,
+    Kind.GROUP_EVENT: Topic.GROUP_EVENTS,
+    Kind.ANNOUNCEMENT: Topic.ANNOUNCEMENTS,
+    Kind.JOIN_REQUEST: Topic.REQUESTS,
+    Kind.JOIN_DECIDED: Topic.MEMBERSHIP,
+    Kind.ROLE_CHANGED: Topic.MEMBERSHIP,
+    Kind.OWNERSHIP: Topic.MEMBERSHIP,
 }
 
 
@@ -103,7 +124,7 @@ class When:
 
 @dataclass(frozen=True, slots=True)
 class Particulars:
-    """What news say beside their subject, as it was then. ``answer`` is a status of attendance.
+    """What news say beside their subject, as it was then. ``answer`` is a status of attendance, in news of groups a role or a step.
 
     ``started`` and ``starts``: from when to when the event was moved; of a new date ``starts`` alone. ``was_at`` and ``is_at``: from where to
     where, in words, empty where there is no place; both or neither. ``is_near``: the exact place changed, in words that not
@@ -120,6 +141,7 @@ class Particulars:
     more: int = 0
     is_near: bool = False
     said: str = ""
+    group_id: str | None = None
 
     @property
     def is_move(self) -> bool:

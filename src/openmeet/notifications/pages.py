@@ -23,6 +23,14 @@ _TOPICS = (
     (Topic.REMINDERS, "Reminders", "The day before an event that you go to."),
     (Topic.NEW_DATES, "New dates", "A series that you follow has a new date."),
     (Topic.ANSWERS, "Answers", "Somebody answers to an event that you host."),
+    (Topic.GROUP_EVENTS, "Events of groups", "A group that you are in, or follow, has a new event."),
+    (Topic.ANNOUNCEMENTS, "Announcements", "Those who run a group that you are in write to everybody in it."),
+    (
+        Topic.MEMBERSHIP,
+        "Your place in groups",
+        "Your request is decided, you get another role, a group is offered to you.",
+    ),
+    (Topic.REQUESTS, "Requests", "Somebody asks to get into a group that you run."),
 )
 _MAIL = (("email", "Mail as it happens"), ("digest", "Mail in the daily digest"), ("", "No mail"))
 

@@ -29,7 +29,7 @@ def is_urgent(kind: Kind, particulars: Particulars, starts_at: Instant | None, n
     Answers to a host never are, and a reminder has all of that day to arrive.
     """
     match kind:
-        case Kind.NEW_ANSWER | Kind.REMINDER | Kind.NEW_DATE | Kind.SERIES_OFFERED:
+        case Kind.NEW_ANSWER | Kind.REMINDER | Kind.NEW_DATE | Kind.SERIES_OFFERED | Kind.GROUP_EVENT:
             return False
         case Kind.EVENT_CANCELLED | Kind.EVENT_DELETED:
             return True

@@ -11,7 +11,7 @@ from openmeet.debts.publication_leases import Publication
 from openmeet.debts.publications import Kind
 from openmeet.events import queries as event_queries
 from openmeet.events.model import Event, EventId, Visibility
-from openmeet.groups.model import PromotionLevel
+from openmeet.events.promotion import Reach, reach_of
 from openmeet.identities import queries as identity_queries
 from openmeet.identities.model import Identity
 from openmeet.records.collections import EVENT
@@ -79,10 +79,10 @@ async def decide(reader: Reader, owed: Publication) -> Decision:
                 return Leave("The record was deleted in the repository.")
             if event.visibility is not Visibility.PUBLIC:
                 return Hold("Only public events are published.")
-            if event.group is not None and event.group.promotion_level is not PromotionLevel.PUBLIC:
-                return Hold("Its group keeps its events off the network.")
             if not event.owes_record:
                 return Hold("Of this series another date is published.")
+            if reach_of(event) is Reach.NOTHING:
+                return Hold("Its group keeps its events off the network.")
             if not consent.is_given:
                 return Hold("You have not agreed to publishing.")
             if owed.is_recalled:

@@ -14,6 +14,7 @@ from at_protocol.data.model import Value
 from at_protocol.syntax.datetime import format_datetime
 from groundwork.clock import Instant
 from openmeet.events.model import NOWHERE, Audience, Event, Link, Mode, NetworkEvent, Status, Venue, public_place
+from openmeet.events.promotion import Reach, reach_of
 from openmeet.records.collections import EVENT, ORIGIN_KEY, ORIGIN_KEYS
 from openmeet.records.details import NOTHING_MORE, RecordDetails, details_in_record, put_details
 from openmeet.records.event import EventRead, read_event
@@ -35,6 +36,9 @@ from openmeet.records.own_entries import (
 )
 from openmeet.records.places import ADDRESS, GEO, entries_of, is_same_place, online_entry, without
 from openmeet.recurrence.wall_time import zone_names
+
+# Instead of a description, where a group promotes no more than name, time and link.
+NOTE = "More about it on its page: {}"
 
 _MODE_WORDS = {Mode.IN_PERSON: "inperson", Mode.ONLINE: "virtual", Mode.HYBRID: "hybrid"}
 
@@ -70,7 +74,8 @@ class Publishable:
 
 
 def publishable(event: Event, *, instance: str, page_url: str) -> Publishable:
-    """Cut an event down to what may be written where everybody reads."""
+    """Cut an event down to what may be written where everybody reads; of a group that promotes little, to the least."""
+    is_minimal = reach_of(event) is Reach.MINIMAL
     is_shown = (
         event.online_url_audience is Audience.EVERYONE
         and event.online_url_from is None
@@ -78,20 +83,20 @@ def publishable(event: Event, *, instance: str, page_url: str) -> Publishable:
     )
     return Publishable(
         title=event.title,
-        description=event.description,
+        description=NOTE.format(page_url) if is_minimal else event.description,
         starts_at=event.starts_at,
         ends_at=event.ends_at,
         time_zone=event.time_zone,
         mode=event.mode,
         status=event.status,
-        venue=public_place(event.venue, event.place_audience),
-        online_url=event.online_url if is_shown else "",
+        venue=NOWHERE if is_minimal else public_place(event.venue, event.place_audience),
+        online_url=event.online_url if is_shown and not is_minimal else "",
         created_at=event.created_at,
         page_url=page_url,
         instance=instance,
         event_id=event.id,
         revision=event.revision,
-        details=details_in_record(event),
+        details=RecordDetails(is_all_day=event.is_all_day) if is_minimal else details_in_record(event),
     )
 
 

@@ -28,6 +28,9 @@ PATH_WORDS: Final = {
     "userId": "A person",
     "token": "What an invitation's link ends with",
     "id": "Its identifier",
+    "invitation": "The id of an invitation",
+    "announcement": "The id of an announcement",
+    "did": "A DID",
 }
 
 # What any operation may answer beside its own answers: unreadable, too large, too many, broken, away.

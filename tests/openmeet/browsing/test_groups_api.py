@@ -98,7 +98,9 @@ async def test_a_link_roles_bans_and_handing_over(client, ana, ben):
     them = await person_id(client, ben)
     raised = await client.put(f"{path}/members/{them}", json={"role": "admin"}, headers=ana)
     assert raised.json()["role"] == "admin"
-    assert (await client.put(f"{path}/owner", json={"userId": them}, headers=ana)).status_code == 204
+    offered = await client.put(f"{path}/ownership/offer", json={"userId": them}, headers=ana)
+    assert offered.json()["offeredTo"] == them
+    assert (await client.post(f"{path}/ownership/acceptance", headers=ben)).status_code == 200
     assert (await client.get(path, headers=ben)).json()["myRole"] == "owner"
     us = await person_id(client, ana)
     assert (await client.put(f"{path}/bans/{us}", headers=ben)).status_code == 204

@@ -7,16 +7,15 @@ import pytest
 from groundwork.clock import DAY
 from groundwork.errors import Forbidden, InvalidForm, NotFound, PreconditionFailed, Refused, TooMany
 from openmeet.debts.deliveries import Due
-from openmeet.groups import actions, doors, queries, running, succession
-from openmeet.groups.letters import INVITATION_MAIL, SUCCESSION_MAIL, invitation_composer, succession_composer
+from openmeet.groups import actions, doors, listing, queries, running
+from openmeet.groups.letters import INVITATION_MAIL, invitation_composer
 from openmeet.groups.model import MAX_MAILS_A_DAY, Act, Role
 from openmeet.groups.rules import invitation_in
-from openmeet.groups.succession import Patience
 from tests.openmeet.groups.people import details, group_by, member, role, standing
 from tests.openmeet.site_under_test import person
 
-PATIENCE = Patience()
 KEY = b"k" * 32
+DID = "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"
 
 
 @pytest.fixture
@@ -165,7 +164,9 @@ async def test_an_invitation_ends(db, clock, how):
 async def test_an_invitation_by_mail_is_owed_and_carries_a_link_that_works(db):
     ana, group = await club(db)
     async with db.transaction() as tx:
-        invitation = await running.invite_by_mail(tx, ana, group.slug, "ben@example.org")
+        mails = await running.invite_by_mail(tx, ana, group.slug, "Ben <ben@example.org>, BEN@example.org")
+        assert mails.fresh == ("ben@example.org",)
+        (invitation,) = await doors.open_invitations(tx, group.id)
         owed = await tx.fetch("select subject from debts where kind = 'mail' order by subject")
     assert [row["subject"].split("\x1f")[0] for row in owed] == [INVITATION_MAIL]
     due = Due(INVITATION_MAIL, invitation.id, invitation.id, 1)
@@ -181,11 +182,57 @@ async def test_an_invitation_by_mail_is_owed_and_carries_a_link_that_works(db):
 async def test_a_group_is_no_mail_cannon(db):
     ana, group = await club(db)
     async with db.transaction() as tx:
-        for number in range(MAX_MAILS_A_DAY):
-            await running.invite_by_mail(tx, ana, group.slug, f"p{number}@example.org")
+        many = " ".join(f"p{number}@example.org" for number in range(MAX_MAILS_A_DAY))
+        await running.invite_by_mail(tx, ana, group.slug, many)
     with pytest.raises(TooMany):
         async with db.transaction() as tx:
             await running.invite_by_mail(tx, ana, group.slug, "more@example.org")
+
+
+async def test_an_address_is_written_to_once_and_never_after_a_no(db, clock):
+    """Pasted again nobody gets a second letter; who said no gets none when the first is over either."""
+    ana, group = await club(db)
+    async with db.transaction() as tx:
+        await running.invite_by_mail(tx, ana, group.slug, "ben@example.org; cleo@example.org")
+        letters = {one.email: one for one in await doors.open_invitations(tx, group.id)}
+        again = await running.invite_by_mail(tx, ana, group.slug, "ben@example.org dan@example.org")
+        assert (again.fresh, again.known) == (("dan@example.org",), ("ben@example.org",))
+        await running.decline(tx, letters["ben@example.org"].id)
+        await running.revoke(tx, ana, group.slug, letters["cleo@example.org"].id)
+    for over in letters.values():
+        with pytest.raises(NotFound):
+            async with db.transaction() as tx:
+                await running.decline(tx, over.id)
+    clock.turn(15 * DAY)
+    async with db.transaction() as tx:
+        later = await running.check_mails(tx, group, "ben@example.org cleo@example.org nonsense@ @")
+    assert (later.fresh, later.known, later.wrong) == (("cleo@example.org",), ("ben@example.org",), ("nonsense@", "@"))
+
+
+async def test_who_is_in_already_gets_no_letter_and_nobody_is_told_so(db):
+    """The letter is left unwritten; the preview says the same as for a stranger's address."""
+    ana, group = await club(db)
+    await someone(db, group, ana, "Ben")
+    async with db.transaction() as tx:
+        assert (await running.invite_by_mail(tx, ana, group.slug, "ben@example.org")).fresh == ("ben@example.org",)
+        (invitation,) = await doors.open_invitations(tx, group.id)
+    due = Due(INVITATION_MAIL, invitation.id, invitation.id, 1)
+    assert await invitation_composer(KEY, "Town", "https://town.example")(db, due) is None
+
+
+async def test_a_link_lasts_as_long_as_was_said(db, clock):
+    ana, group = await club(db)
+    ben = await stranger(db)
+    async with db.transaction() as tx:
+        link = await running.invite_by_link(tx, ana, group.slug, uses=3, days=2)
+        assert (link.uses, link.uses_left, link.expires_at) == (3, 3, tx.now + 2 * DAY)
+        with pytest.raises(NotFound):
+            # A link has no addressee who could decline for everybody else.
+            await running.decline(tx, link.id)
+    clock.turn(2 * DAY)
+    with pytest.raises(NotFound):
+        async with db.transaction() as tx:
+            await running.accept(tx, ben, link.id)
 
 
 async def test_banned_people_stay_out_until_they_are_not(db):
@@ -203,27 +250,6 @@ async def test_banned_people_stay_out_until_they_are_not(db):
         assert (await actions.join(tx, ben, group.slug)).role is Role.MEMBER
 
 
-async def test_the_owner_stays_until_handing_over(db):
-    ana, group = await club(db)
-    ben = await someone(db, group, ana, "Ben")
-    with pytest.raises(Refused):
-        async with db.transaction() as tx:
-            await actions.leave(tx, ana, group.slug)
-    async with db.transaction() as tx:
-        after = await succession.hand_over(tx, ana, group.slug, ben.user_id)
-        assert after.owner_id == ben.user_id
-        assert (await role(tx, group, ana), await role(tx, group, ben)) == (Role.ADMIN, Role.OWNER)
-        await actions.leave(tx, ana, group.slug)
-
-
-async def test_a_group_is_handed_to_nobody_outside(db):
-    ana, group = await club(db)
-    ben = await stranger(db)
-    with pytest.raises(NotFound):
-        async with db.transaction() as tx:
-            await succession.hand_over(tx, ana, group.slug, ben.user_id)
-
-
 async def test_admins_do_not_touch_their_equals(db):
     ana, group = await club(db)
     ben = await someone(db, group, ana, "Ben", Role.ADMIN)
@@ -236,51 +262,6 @@ async def test_admins_do_not_touch_their_equals(db):
         with pytest.raises(Forbidden):
             async with db.transaction() as tx:
                 await act(tx)
-
-
-async def test_an_absent_owner_holds_no_group_hostage(db, clock):
-    """Asked after the absence, taken over after the wait, logged, and taken back by the owner before."""
-    ana, group = await club(db)
-    ben = await someone(db, group, ana, "Ben", Role.ADMIN)
-    with pytest.raises(Refused):
-        async with db.transaction() as tx:
-            await succession.ask(tx, ben, group.slug, PATIENCE)
-    clock.turn(90 * DAY)
-    async with db.transaction() as tx:
-        await succession.ask(tx, ben, group.slug, PATIENCE)
-    letter = await succession_composer("Town", "https://town.example")(
-        db, Due(SUCCESSION_MAIL, ana.user_id, group.id, 2)
-    )
-    assert letter.to == "ana@example.org"
-    clock.turn(13 * DAY)
-    with pytest.raises(Refused):
-        async with db.transaction() as tx:
-            await succession.take_over(tx, ben, group.slug, PATIENCE)
-    clock.turn(DAY)
-    async with db.transaction() as tx:
-        assert (await succession.take_over(tx, ben, group.slug, PATIENCE)).owner_id == ben.user_id
-        assert await role(tx, group, ana) is Role.ADMIN
-    async with db.transaction() as tx:
-        assert (await succession.take_back(tx, ana, group.slug)).owner_id == ana.user_id
-        assert await role(tx, group, ben) is Role.ADMIN
-    with pytest.raises(Refused):
-        async with db.transaction() as tx:
-            await succession.take_back(tx, ben, group.slug)
-    assert Act.TAKEN_OVER in await acts(db, group)
-    assert Act.TAKEN_BACK in await acts(db, group)
-
-
-async def test_an_owner_who_says_no_keeps_the_group(db, clock):
-    ana, group = await club(db)
-    ben = await someone(db, group, ana, "Ben", Role.ADMIN)
-    clock.turn(90 * DAY)
-    async with db.transaction() as tx:
-        await succession.ask(tx, ben, group.slug, PATIENCE)
-        await succession.stop(tx, ana, group.slug)
-    clock.turn(20 * DAY)
-    with pytest.raises(Refused):
-        async with db.transaction() as tx:
-            await succession.take_over(tx, ben, group.slug, PATIENCE)
 
 
 async def test_a_new_name_gives_a_new_address_and_the_old_one_leads_there(db):
@@ -307,8 +288,8 @@ async def test_private_groups_are_absent_for_strangers(db):
             async with db.transaction() as tx:
                 await act(tx)
     async with db.reader() as reader:
-        assert await queries.listed(reader, [], ben.user_id, after=None, limit=10) == []
-        assert [one.role for one in await queries.of_user(reader, ana.user_id, limit=10)] == [Role.OWNER]
+        assert await listing.listed(reader, [], ben.user_id, after=None, limit=10) == []
+        assert [one.role for one in await listing.of_user(reader, ana.user_id, limit=10)] == [Role.OWNER]
 
 
 async def test_lists_count_members_and_find_words(db):
@@ -317,11 +298,11 @@ async def test_lists_count_members_and_find_words(db):
     async with db.transaction() as tx:
         await group_by(tx, ana, name="Zither players")
     async with db.reader() as reader:
-        found = await queries.listed(reader, ["chess"], ana.user_id, after=None, limit=10)
+        found = await listing.listed(reader, ["chess"], ana.user_id, after=None, limit=10)
         assert [(one.group.slug, one.members, one.role) for one in found] == [(group.slug, 2, Role.OWNER)]
-        (first, second) = await queries.listed(reader, [], None, after=None, limit=10)
+        (first, second) = await listing.listed(reader, [], None, after=None, limit=10)
         after = (queries.search_text(first.group.details), first.group.id)
-        assert await queries.listed(reader, [], None, after=after, limit=10) == [second]
+        assert await listing.listed(reader, [], None, after=after, limit=10) == [second]
 
 
 async def test_followed_accounts(db):
@@ -336,3 +317,64 @@ async def test_followed_accounts(db):
     with pytest.raises(InvalidForm):
         async with db.transaction() as tx:
             await running.follow(tx, ana, group.slug, "not a did")
+
+
+async def test_an_address_is_chosen_by_public_groups_only_and_never_twice(db):
+    """Old addresses lead on and are nobody else's; a group that hides gets one that cannot be guessed."""
+    ana, group = await club(db)
+    async with db.transaction() as tx:
+        chosen = await actions.choose_address(tx, ana, group.slug, "Chess-Club")
+        assert chosen.slug == "chess-club"
+        assert (await queries.by_slug(tx, group.slug)) == chosen
+        renamed = (await actions.edit(tx, ana, chosen.slug, details(name="Go club")))[1]
+        assert renamed.slug == "chess-club"
+        other = await group_by(tx, ana, name="Other")
+        await actions.choose_address(tx, ana, "chess-club", "go-club")
+    for taken in ("chess-club", "go-club", "new", "a", "-x-", "caf\u00e9", "go-club-abcde"):
+        with pytest.raises(InvalidForm):
+            async with db.transaction() as tx:
+                await actions.choose_address(tx, ana, other.slug, taken)
+    async with db.transaction() as tx:
+        hidden = (await actions.edit(tx, ana, "go-club", details(name="Go club", visibility="unlisted")))[1]
+        assert hidden.slug.startswith("go-club-")
+        with pytest.raises(Refused):
+            await actions.choose_address(tx, ana, hidden.slug, "go-players")
+
+
+async def test_the_log_says_what_was_done_and_holds_no_address(db):
+    ana, group = await club(db)
+    async with db.transaction() as tx:
+        await actions.edit(tx, ana, group.slug, details(name="Go club"))
+        link = await running.invite_by_link(tx, ana, group.slug)
+        await running.revoke(tx, ana, group.slug, link.id)
+        await running.invite_by_mail(tx, ana, group.slug, "ben@example.org cleo@example.org")
+        await running.follow(tx, ana, group.slug, DID)
+        await running.unfollow(tx, ana, group.slug, DID)
+        await running.unfollow(tx, ana, group.slug, DID)
+        lines = await doors.logged(tx, group.id, limit=50)
+        older = await doors.logged(tx, group.id, limit=2, before=lines[1].id)
+    assert [(line.act, line.note) for line in reversed(lines)] == [
+        (Act.CREATED, ""),
+        (Act.EDITED, ""),
+        (Act.LINK_MADE, ""),
+        (Act.INVITATION_REVOKED, ""),
+        (Act.INVITED, "2"),
+        (Act.DID_FOLLOWED, DID),
+        (Act.DID_UNFOLLOWED, DID),
+    ]
+    assert older == lines[2:4]
+
+
+async def test_who_is_followed_is_read(db):
+    """A DID that nobody knew is met, and its repository is owed a read; nonsense is refused at the field."""
+    ana, group = await club(db)
+    async with db.transaction() as tx:
+        await running.follow(tx, ana, group.slug, f" {DID} ")
+        await running.follow(tx, ana, group.slug, DID)
+        owed = await tx.fetch("select kind, subject from debts where kind = 'backfill' order by kind")
+        assert [row["subject"] for row in owed] == [DID]
+        assert await doors.followed(tx, group.id) == [DID]
+    for wrong in ("ana.example", "did:key:zabc", ""):
+        with pytest.raises(InvalidForm):
+            async with db.transaction() as tx:
+                await running.follow(tx, ana, group.slug, wrong)

@@ -16,6 +16,7 @@ from openmeet.groups.model import (
     GroupVisibility,
     InvitationId,
     JoinPolicy,
+    Keeping,
     Logged,
     Role,
     Succession,
@@ -46,7 +47,8 @@ TABLE = {
     Action.CHANGE_ROLE: "oa",
     Action.EDIT_GROUP: "oa",
     Action.FOLLOW: "oa",
-    Action.TAKE_OVER: "a",
+    Action.TAKE_OVER: "ami",
+    Action.ANNOUNCE: "oam",
     Action.TRANSFER: "o",
     Action.DELETE: "o",
 }
@@ -64,7 +66,9 @@ LETTERS = {
 
 
 def group(**typed: str) -> Group:
-    return Group(GroupId("g"), GroupSlug("chess"), details(**typed), "", "", ANA, None, None, 1, None, NOW, NOW)
+    return Group(
+        GroupId("g"), GroupSlug("chess"), details(**typed), "", "", ANA, Keeping(), None, None, 1, None, NOW, NOW
+    )
 
 
 @pytest.mark.parametrize("action", Action)

@@ -1,0 +1,231 @@
+"""Groups as people find them: the list, one group, getting in and out, following, its events and feeds."""
+
+import hashlib
+from urllib.parse import quote, urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader
+from groundwork.errors import InvalidForm, InvalidInput
+from openmeet.browsing import cursors, group_feed, group_queries, group_view, month_grid
+from openmeet.browsing.group_edge import Seen, context_of, elsewhere, path_of, see, slug_of
+from openmeet.browsing.group_queries import between_in_group, past_in_group, shown_in_group
+from openmeet.browsing.queries import position_of
+from openmeet.groups import actions, following, listing, queries
+from openmeet.groups.model import GroupId, Role
+from openmeet.groups.rules import Action
+from openmeet.recurrence.wall_time import local_of
+from openmeet.site.forms import EMPTY, Typed, read_form, typed_again
+from openmeet.site.frame import go, page
+from openmeet.tenants.edge import database_of
+from openmeet.users.edge import caller_of, caller_or_none
+
+PAGE_SIZE = 30
+MOST_IN_A_MONTH = 500
+MAX_QUERY = 200
+
+_JOINED = {Role.PENDING: "group_asked"}
+
+
+def routes() -> list[Route]:
+    """``{slug}.ics`` and ``{slug}.atom`` stand before ``{slug}``."""
+    return [
+        Route("/groups", show_groups, methods=["GET"]),
+        Route("/groups/{slug}.ics", serve_calendar, methods=["GET"]),
+        Route("/groups/{slug}.atom", serve_atom, methods=["GET"]),
+        Route("/groups/{slug}", show_group, methods=["GET"]),
+        Route("/groups/{slug}/events", show_events, methods=["GET"]),
+        Route("/groups/{slug}/join", join, methods=["POST"]),
+        Route("/groups/{slug}/leave", leave, methods=["POST"]),
+        Route("/groups/{slug}/follow", follow, methods=["POST"]),
+        Route("/groups/{slug}/notifications", switch_notifications, methods=["POST"]),
+    ]
+
+
+async def show_groups(request: Request) -> Response:
+    caller = caller_or_none(request)
+    is_mine = request.query_params.get("which") == "mine"
+    words = request.query_params.get("q", "").strip()[:MAX_QUERY]
+    viewer = caller_of(request).user_id if is_mine else caller.user_id if caller else None
+    async with database_of(request).reader() as reader:
+        if is_mine and viewer is not None:
+            found = await listing.of_user(reader, viewer, limit=group_view.MOST_OF_ONE)
+            followed = await listing.followed_by(reader, viewer, limit=group_view.MOST_OF_ONE)
+        else:
+            after = await _after(reader, request.query_params.get("after", ""))
+            found = await listing.listed(reader, words.split(), viewer, after=after, limit=PAGE_SIZE + 1)
+            followed = []
+        nexts = await group_queries.next_of_groups(reader, [one.group.id for one in (*found, *followed)], viewer)
+    more = ""
+    if not is_mine and len(found) > PAGE_SIZE:
+        asked = {"q": words} if words else {}
+        more = "/groups?" + urlencode({**asked, "after": found[PAGE_SIZE - 1].group.id})
+        found = found[:PAGE_SIZE]
+    context = {
+        "found": group_view.cards_of(found, nexts),
+        "followed": group_view.cards_of(followed, nexts),
+        "words": words,
+        "more": more,
+        "is_mine": is_mine,
+        "is_later": bool(request.query_params.get("after")),
+    }
+    return page(request, "browsing/groups.html", context)
+
+
+async def _after(reader: Reader, cursor: str) -> tuple[str, str] | None:
+    """Where a page begins; what was made up begins at the start."""
+    last = await queries.by_id(reader, GroupId(cursor)) if cursor else None
+    return None if last is None else (queries.search_text(last.details), last.id)
+
+
+async def show_group(request: Request) -> Response:
+    async with database_of(request).reader() as reader:
+        seen = await see(reader, request)
+        moved = elsewhere(request, seen.group)
+        if moved is not None:
+            return moved
+        context = await group_view.view_of(reader, seen, EMPTY)
+    return page(request, "browsing/group.html", context)
+
+
+async def show_events(request: Request) -> Response:
+    is_month = request.query_params.get("view") == "month"
+    is_past = request.query_params.get("view") == "past"
+    position = cursors.unpack(request.query_params.get("after", ""))
+    async with database_of(request).reader() as reader:
+        seen = await see(reader, request)
+        moved = elsewhere(request, seen.group)
+        if moved is not None:
+            return moved
+        context = context_of(seen, f"{seen.path}/events") | {
+            "view": "month" if is_month else "past" if is_past else "list",
+            "can_make": seen.may(Action.CREATE_EVENT),
+            "days": [],
+            "more": "",
+            "month": None,
+            "is_later": position is not None,
+            "has_feed": group_feed_is_open(seen),
+        }
+        if is_month:
+            context["month"] = await _month(reader, request, seen)
+        else:
+            is_member = seen.may(Action.VIEW)
+            reading = past_in_group if is_past else shown_in_group
+            found = await reading(reader, seen.group.id, position, PAGE_SIZE + 1, is_member=is_member)
+            context["days"] = await group_view.days_of(reader, seen, found[:PAGE_SIZE])
+            if len(found) > PAGE_SIZE:
+                asked = {"view": "past"} if is_past else {}
+                cursor = cursors.pack(position_of(found[PAGE_SIZE - 1]))
+                context["more"] = f"{seen.path}/events?" + urlencode({**asked, "after": cursor})
+    return page(request, "browsing/group_events.html", context)
+
+
+async def _month(reader: Reader, request: Request, seen: Seen) -> object:
+    today = local_of(reader.now, seen.group.details.time_zone).date()
+    first = month_grid.first_of(request.query_params.get("month", ""), today)
+    start, end = month_grid.bounds_of(first)
+    found = await between_in_group(reader, seen.group.id, start, end, MOST_IN_A_MONTH, is_member=seen.may(Action.VIEW))
+    return month_grid.month_of(first, today, group_view.entries_of(seen.group, found))
+
+
+def group_feed_is_open(seen: Seen) -> bool:
+    """Whether programs that do not sign in may read the group's feeds."""
+    return seen.group.details.visibility.value != "private"
+
+
+async def serve_calendar(request: Request) -> Response:
+    async with database_of(request).reader() as reader:
+        seen = await see(reader, request)
+        moved = elsewhere(request, seen.group)
+        if moved is not None:
+            return moved
+        start, end = Instant(reader.now - group_feed.PAST), Instant(reader.now + group_feed.AHEAD)
+        found = await between_in_group(
+            reader, seen.group.id, start, end, group_feed.MOST, is_member=seen.may(Action.VIEW)
+        )
+    file = group_feed.calendar_of(seen.group, found, request.app.state.settings.public_url)
+    return _file(request, file, "text/calendar; charset=utf-8", f"{quote(seen.group.slug)}.ics")
+
+
+async def serve_atom(request: Request) -> Response:
+    async with database_of(request).reader() as reader:
+        seen = await see(reader, request)
+        moved = elsewhere(request, seen.group)
+        if moved is not None:
+            return moved
+        found = await group_queries.newest_in_group(
+            reader, seen.group.id, group_feed.NEWEST, is_member=seen.may(Action.VIEW)
+        )
+    file = group_feed.atom_of(seen.group, found, request.app.state.settings.public_url)
+    return _file(request, file, "application/atom+xml; charset=utf-8", "")
+
+
+def _file(request: Request, file: bytes, media_type: str, name: str) -> Response:
+    """The file, or that it is the one the client has. What members read depends on the session: no shared cache keeps it."""
+    tag = f'"{hashlib.sha256(file).hexdigest()[:32]}"'
+    headers = {"etag": tag, "cache-control": "private, no-cache"}
+    if tag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    if name:
+        headers["content-disposition"] = f'inline; filename="{name}"'
+    return Response(file, headers=headers, media_type=media_type)
+
+
+async def join(request: Request) -> Response:
+    caller = caller_or_none(request)
+    if caller is None:
+        return go(f"/sign-in?next={quote(f'/groups/{quote(slug_of(request))}', safe='')}")
+    typed = await read_form(request)
+    try:
+        async with database_of(request).transaction() as tx:
+            mine = await actions.join(tx, caller, slug_of(request), typed.get("answer", ""))
+            group, _ = await actions.visible(tx, slug_of(request), caller.user_id)
+    except InvalidForm as wrong:
+        return await _again(request, typed_again(typed, wrong))
+    return go(path_of(group), said=_JOINED.get(mine.role, "group_joined"))
+
+
+async def _again(request: Request, typed: Typed) -> Response:
+    async with database_of(request).reader() as reader:
+        context = await group_view.view_of(reader, await see(reader, request), typed)
+    return page(request, "browsing/group.html", context, status=400)
+
+
+async def leave(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).transaction() as tx:
+        group, before = await actions.visible(tx, slug_of(request), caller.user_id)
+        await actions.leave(tx, caller, group.slug)
+    was_asking = before is not None and before.role is Role.PENDING
+    is_seen = group.details.visibility.value != "private"
+    return go(path_of(group) if is_seen else "/groups?which=mine", said="group_unasked" if was_asking else "group_left")
+
+
+async def follow(request: Request) -> Response:
+    caller = caller_or_none(request)
+    if caller is None:
+        return go(f"/sign-in?next={quote(f'/groups/{quote(slug_of(request))}', safe='')}")
+    wish = (await read_form(request)).get("follow", "")
+    if wish not in {"yes", "no"}:
+        raise InvalidInput("follow", "Choose one of: yes, no.")
+    async with database_of(request).transaction() as tx:
+        group, _ = await actions.visible(tx, slug_of(request), caller.user_id)
+        if wish == "yes":
+            await following.follow(tx, caller, group.slug)
+        else:
+            await following.unfollow(tx, caller, group.slug)
+    return go(path_of(group), said="group_followed" if wish == "yes" else "group_unfollowed")
+
+
+async def switch_notifications(request: Request) -> Response:
+    caller = caller_of(request)
+    wish = (await read_form(request)).get("notifications", "")
+    if wish not in {"on", "off"}:
+        raise InvalidInput("notifications", "Choose one of: on, off.")
+    async with database_of(request).transaction() as tx:
+        await actions.set_notifications(tx, caller, slug_of(request), enabled=wish == "on")
+        group, _ = await actions.visible(tx, slug_of(request), caller.user_id)
+    return go(path_of(group), said="group_loud" if wish == "on" else "group_quiet")

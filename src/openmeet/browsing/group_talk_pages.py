@@ -1,0 +1,48 @@
+"""Announcing something to everybody in a group, and taking it away again."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.errors import InvalidForm, TooMany
+from openmeet.browsing import group_view
+from openmeet.browsing.group_edge import path_of, see, slug_of
+from openmeet.groups import actions, announcements
+from openmeet.groups.model import MAX_KEY, AnnouncementId
+from openmeet.site.forms import read_form, typed_again
+from openmeet.site.frame import go, page
+from openmeet.tenants.edge import database_of
+from openmeet.users.edge import caller_of
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/groups/{slug}/announcements", announce, methods=["POST"]),
+        Route("/groups/{slug}/announcements/{announcement}/remove", remove, methods=["POST"]),
+    ]
+
+
+async def announce(request: Request) -> Response:
+    caller = caller_of(request)
+    typed = await read_form(request)
+    key = typed.get("submission", "")[:MAX_KEY]
+    try:
+        async with database_of(request).transaction() as tx:
+            await announcements.announce(
+                tx, caller, slug_of(request), typed.get("text", ""), submission_key=key or None
+            )
+            group, _ = await actions.visible(tx, slug_of(request), caller.user_id)
+    except (InvalidForm, TooMany) as wrong:
+        problem = wrong if isinstance(wrong, InvalidForm) else InvalidForm({"text": wrong.why})
+        async with database_of(request).reader() as reader:
+            context = await group_view.view_of(reader, await see(reader, request), typed_again(typed, problem))
+        return page(request, "browsing/group.html", context, status=400 if wrong is problem else 429)
+    return go(path_of(group) + "#announcements", said="announced")
+
+
+async def remove(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).transaction() as tx:
+        await announcements.remove(tx, caller, slug_of(request), AnnouncementId(request.path_params["announcement"]))
+        group, _ = await actions.visible(tx, slug_of(request), caller.user_id)
+    return go(path_of(group), said="announcement_removed")

@@ -1,0 +1,283 @@
+"""Who owns a group, and how that passes on; on both engines."""
+
+import asyncio
+from contextlib import suppress
+
+import pytest
+
+from groundwork.clock import DAY
+from groundwork.errors import Forbidden, InvalidForm, NotFound, Refused
+from openmeet.debts.deliveries import Due
+from openmeet.groups import actions, doors, queries, running, succession
+from openmeet.groups.letters import LAST_CALL_MAIL, SUCCESSION_MAIL, succession_composer
+from openmeet.groups.model import Act, Role
+from openmeet.groups.tasks import pass_on
+from tests.openmeet.groups.people import group_by, member, role
+from tests.openmeet.site_under_test import person
+
+
+@pytest.fixture
+async def db(make_database):
+    return await make_database("openmeet")
+
+
+@pytest.fixture
+async def club(db):
+    """Ana owns it, Ben is an admin, Cleo a moderator, Dan a member."""
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        group = await group_by(tx, ana)
+        ben = await member(tx, group, ana, "Ben", Role.ADMIN)
+        cleo = await member(tx, group, ana, "Cleo", Role.MODERATOR)
+        dan = await member(tx, group, ana, "Dan")
+    return group, ana, ben, cleo, dan
+
+
+async def does(db, act, *args: object, **more: object):
+    async with db.transaction() as tx:
+        return await act(tx, *args, **more)
+
+
+async def owner_of(db, group):
+    async with db.reader() as reader:
+        found = await queries.by_id(reader, group.id)
+        owners = await reader.fetch(
+            "select user_id from group_members where group_id = :id and role = 'owner' order by user_id", id=group.id
+        )
+    assert [row["user_id"] for row in owners] == [found.owner_id]
+    return found.owner_id
+
+
+async def acts(db, group):
+    async with db.reader() as reader:
+        return [line.act for line in reversed(await doors.logged(reader, group.id, limit=90))]
+
+
+async def letters(db):
+    """Kinds of the letters that are owed to owners, in the order of their debts."""
+    async with db.reader() as reader:
+        rows = await reader.fetch("select subject from debts where kind = 'mail' order by due_at, subject")
+    kinds = [row["subject"].split("\x1f")[0] for row in rows]
+    return [kind for kind in kinds if kind in {SUCCESSION_MAIL, LAST_CALL_MAIL}]
+
+
+async def test_a_group_is_owned_by_whom_it_is_offered_to_once_they_say_yes(db, club):
+    group, ana, ben, cleo, _ = club
+    with pytest.raises(Refused):
+        await does(db, actions.leave, ana, group.slug)
+    await does(db, succession.offer, ana, group.slug, ben.user_id)
+    with pytest.raises(Refused):
+        await does(db, succession.accept_offer, cleo, group.slug)
+    assert await owner_of(db, group) == ana.user_id
+    await does(db, succession.accept_offer, ben, group.slug)
+    assert await owner_of(db, group) == ben.user_id
+    async with db.reader() as reader:
+        assert await role(reader, group, ana) is Role.ADMIN
+    await does(db, actions.leave, ana, group.slug)
+    assert [act for act in await acts(db, group) if act.name.startswith(("OWN", "HAND"))] == [
+        Act.OWNERSHIP_OFFERED,
+        Act.HANDED_OVER,
+        Act.HANDED_OVER,
+    ]
+
+
+@pytest.mark.parametrize("how", ["declined", "taken back", "left", "to somebody else"])
+async def test_an_offer_ends(db, club, how):
+    group, ana, ben, cleo, _ = club
+    await does(db, succession.offer, ana, group.slug, ben.user_id)
+    match how:
+        case "declined":
+            await does(db, succession.end_offer, ben, group.slug)
+        case "taken back":
+            await does(db, succession.end_offer, ana, group.slug)
+        case "left":
+            await does(db, actions.leave, ben, group.slug)
+        case _:
+            await does(db, succession.offer, ana, group.slug, cleo.user_id)
+    with pytest.raises((Refused, NotFound)):
+        await does(db, succession.accept_offer, ben, group.slug)
+    assert await owner_of(db, group) == ana.user_id
+
+
+async def test_offers_go_to_people_inside_and_come_from_the_owner(db, club):
+    group, ana, ben, cleo, _ = club
+    async with db.transaction() as tx:
+        eve = await person(tx, "Eve")
+    with pytest.raises(NotFound):
+        await does(db, succession.offer, ana, group.slug, eve.user_id)
+    with pytest.raises(Forbidden):
+        await does(db, succession.offer, ben, group.slug, cleo.user_id)
+    with pytest.raises(Refused):
+        await does(db, succession.offer, ana, group.slug, ana.user_id)
+    await does(db, succession.offer, ana, group.slug, ben.user_id)
+    with pytest.raises(Forbidden):
+        await does(db, succession.end_offer, cleo, group.slug)
+
+
+async def test_the_backup_admin_takes_over_by_the_clock(db, club, clock):
+    """After the absence the owner gets a letter, three days before the end another; then the group passes on, all in the log."""
+    group, ana, _, cleo, _ = club
+    await does(db, succession.arrange, ana, group.slug, cleo.user_id, absence_days=60, wait_days=7)
+    clock.turn(59 * DAY)
+    assert await pass_on(db) == 0
+    clock.turn(1 * DAY)
+    assert await pass_on(db) == 1
+    assert await pass_on(db) == 0
+    assert await letters(db) == [SUCCESSION_MAIL]
+    clock.turn(4 * DAY)
+    await pass_on(db)
+    await pass_on(db)
+    assert await letters(db) == [SUCCESSION_MAIL, LAST_CALL_MAIL]
+    assert await owner_of(db, group) == ana.user_id
+    clock.turn(3 * DAY)
+    assert await pass_on(db) == 1
+    assert await owner_of(db, group) == cleo.user_id
+    assert await pass_on(db) == 0
+    assert (await acts(db, group))[-3:] == [Act.SUCCESSION_ASKED, Act.TAKEN_OVER, Act.TAKEN_OVER]
+    await does(db, succession.take_back, ana, group.slug)
+    assert await owner_of(db, group) == ana.user_id
+    with pytest.raises(Refused):
+        await does(db, succession.take_back, cleo, group.slug)
+
+
+async def test_a_letter_to_the_owner_says_by_whom_until_when_and_how_to_keep_it(db, club, clock):
+    group, ana, _, cleo, _ = club
+    await does(db, succession.arrange, ana, group.slug, cleo.user_id, absence_days=60, wait_days=7)
+    clock.turn(60 * DAY)
+    await pass_on(db)
+    compose = succession_composer("Town", "https://town.example")
+    letter = await compose(db, Due(SUCCESSION_MAIL, ana.user_id, group.id, 3))
+    assert letter.to == "ana@example.org"
+    assert letter.subject == "Cleo is to take over Chess club"
+    assert f"https://town.example/groups/{group.slug}/ownership" in letter.text
+    assert "Thursday 7 May 2026" in letter.text
+    last = await compose(db, Due(LAST_CALL_MAIL, ana.user_id, group.id, 3))
+    assert last.subject == "Last call: Chess club passes on to Cleo"
+    await does(db, succession.stop, ana, group.slug)
+    assert await compose(db, Due(LAST_CALL_MAIL, ana.user_id, group.id, 3)) is None
+
+
+async def test_an_owner_who_is_seen_keeps_the_group(db, club, clock):
+    """Any trace after the first letter ends it by the clock: nobody has to press a button in time."""
+    group, ana, _, cleo, _ = club
+    await does(db, succession.arrange, ana, group.slug, cleo.user_id, absence_days=60, wait_days=7)
+    clock.turn(60 * DAY)
+    await pass_on(db)
+    clock.turn(DAY)
+    await does(db, actions.set_notifications, ana, group.slug, enabled=False)
+    async with db.transaction() as tx:
+        await tx.execute("update users set updated_at = :now where id = :id", now=tx.now, id=ana.user_id)
+    clock.turn(30 * DAY)
+    assert await pass_on(db) == 1
+    assert await owner_of(db, group) == ana.user_id
+    assert (await acts(db, group))[-1] is Act.SUCCESSION_STOPPED
+
+
+async def test_a_backup_admin_who_left_takes_over_nothing(db, club, clock):
+    group, ana, _, cleo, _ = club
+    await does(db, succession.arrange, ana, group.slug, cleo.user_id, absence_days=60, wait_days=7)
+    clock.turn(60 * DAY)
+    await pass_on(db)
+    await does(db, actions.leave, cleo, group.slug)
+    clock.turn(30 * DAY)
+    await pass_on(db)
+    assert await owner_of(db, group) == ana.user_id
+    assert await pass_on(db) == 0
+
+
+async def test_what_the_clock_does_is_no_trace_of_the_successor(db, club, clock):
+    """Who is named next in one group is not seen in their own by being named."""
+    group, ana, _, cleo, dan = club
+    async with db.transaction() as tx:
+        own = await group_by(tx, cleo, name="Readers")
+        link = await running.invite_by_link(tx, cleo, own.slug)
+        await running.accept(tx, dan, link.id)
+        await succession.arrange(tx, cleo, own.slug, dan.user_id, absence_days=60, wait_days=7)
+        await succession.arrange(tx, ana, group.slug, cleo.user_id, absence_days=60, wait_days=7)
+    clock.turn(60 * DAY)
+    assert await pass_on(db) == 2
+    clock.turn(7 * DAY)
+    await pass_on(db)
+    assert await owner_of(db, own) == dan.user_id
+
+
+async def test_without_a_backup_whoever_ranks_highest_asks(db, club, clock):
+    group, _, ben, cleo, dan = club
+    with pytest.raises(Refused) as refused:
+        await does(db, succession.ask, ben, group.slug)
+    assert refused.value.name == "OwnerIsHere"
+    clock.turn(90 * DAY)
+    with pytest.raises(Refused) as refused:
+        await does(db, succession.ask, cleo, group.slug)
+    assert refused.value.name == "NotNextInLine"
+    await does(db, actions.leave, ben, group.slug)
+    await does(db, actions.leave, cleo, group.slug)
+    first = await does(db, succession.ask, dan, group.slug)
+    clock.turn(DAY)
+    assert await does(db, succession.ask, dan, group.slug) == first
+    clock.turn(12 * DAY)
+    with pytest.raises(Refused):
+        await does(db, succession.take_over, dan, group.slug)
+    clock.turn(DAY)
+    await does(db, succession.take_over, dan, group.slug)
+    assert await owner_of(db, group) == dan.user_id
+
+
+async def test_an_owner_who_says_no_keeps_the_group(db, club, clock):
+    group, ana, ben, _, _ = club
+    clock.turn(90 * DAY)
+    await does(db, succession.ask, ben, group.slug)
+    await does(db, succession.stop, ana, group.slug)
+    clock.turn(20 * DAY)
+    with pytest.raises(Refused):
+        await does(db, succession.take_over, ben, group.slug)
+
+
+@pytest.mark.parametrize(
+    ("absence", "wait", "field"), [(59, 14, "absence_days"), (731, 14, "absence_days"), (90, 6, "wait_days")]
+)
+async def test_an_arrangement_has_bounds(db, club, absence, wait, field):
+    group, ana, ben, _, _ = club
+    with pytest.raises(InvalidForm) as wrong:
+        await does(db, succession.arrange, ana, group.slug, ben.user_id, absence_days=absence, wait_days=wait)
+    assert list(wrong.value.problems) == [field]
+    with pytest.raises(Forbidden):
+        await does(db, succession.arrange, ben, group.slug, ben.user_id, absence_days=60, wait_days=7)
+
+
+async def test_an_account_that_goes_leaves_every_group_with_an_owner(db, club):
+    """What they owned passes to the backup admin, else to the highest and longest; alone they take the group along."""
+    group, ana, ben, _, dan = club
+    async with db.transaction() as tx:
+        alone = await group_by(tx, ana, name="Alone")
+        other = await group_by(tx, ben, name="Other")
+        await actions.join(tx, ana, other.slug)
+        await succession.arrange(tx, ana, group.slug, dan.user_id, absence_days=60, wait_days=7)
+    await does(db, succession.depart, ana.user_id)
+    await does(db, succession.depart, ana.user_id)
+    assert await owner_of(db, group) == dan.user_id
+    async with db.reader() as reader:
+        assert (await queries.by_id(reader, alone.id)).deleted_at is not None
+        assert [await role(reader, one, ana) for one in (group, other)] == [Role.LEFT, Role.LEFT]
+    await does(db, succession.depart, dan.user_id)
+    assert await owner_of(db, group) == ben.user_id
+
+
+async def test_owner_and_heir_at_the_same_moment_leave_one_owner(db, club):
+    """Accepting, offering to another, leaving and going away all at once: there is one owner who is in, whatever wins."""
+    group, ana, ben, cleo, _ = club
+    await does(db, succession.offer, ana, group.slug, ben.user_id)
+
+    async def attempt(act, *args: object):
+        with suppress(Refused, NotFound, Forbidden):
+            await does(db, act, *args)
+
+    await asyncio.gather(
+        attempt(succession.accept_offer, ben, group.slug),
+        attempt(succession.offer, ana, group.slug, cleo.user_id),
+        attempt(actions.leave, ana, group.slug),
+        attempt(actions.leave, ben, group.slug),
+        attempt(succession.depart, cleo.user_id),
+        attempt(running.remove, ana, group.slug, ben.user_id),
+    )
+    assert await owner_of(db, group) in {ana.user_id, ben.user_id}
