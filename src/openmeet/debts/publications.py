@@ -176,12 +176,13 @@ STATES = """
       from publications where kind = :kind and subject_id in ({})
 """
 
+# What is being taken back at this moment is taken back first, and then decided anew.
 TRY_AGAIN = """
-    update publications set state = 'due', due_at = :now, changed_at = :now, attempts = 0, rounds = 0, writes = 0,
+    update publications set state = case when state = 'retracting' then state else 'due' end, due_at = :now, changed_at = :now, attempts = 0, rounds = 0, writes = 0,
            reason = '', is_recalled = 0
      where kind = :kind and subject_id = :subject_id
        and (state in ('withheld', 'waiting', 'due', 'retrying', 'blocked', 'refused', 'conflicted')
-            or (state = 'retracted' and is_recalled = 1))
+            or (state in ('retracting', 'retracted') and is_recalled = 1))
 """
 
 TRY_ALL_OF = """

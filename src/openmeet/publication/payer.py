@@ -119,14 +119,16 @@ async def _publish(publisher: Publisher, held: Publication, decision: PublishEve
 
 
 async def _start_over(publisher: Publisher, held: Publication) -> None:
-    """It may be public again. Whether the delete has happened decides from where; its echo must find the answer here."""
-    gone = None
-    if held.uri is not None:
-        gone = await writing.absence(publisher, parse_at_uri(held.uri))
-    if gone is None:
+    """It may be public again. What stands there decides from where; the echo of the delete must find the answer here."""
+    there = None if held.uri is None else await writing.what_is_there(publisher, parse_at_uri(held.uri))
+    if there is not None and there.cid is None:
+        await settling.forget(publisher, held, there)
+    elif there is not None and there.cid in {held.base_cid, held.chosen_cid}:
+        # A delete that nobody answered may still be on its way, and would look like somebody else's.
+        await _take_back(publisher, held)
+    else:
         await settling.give_back(publisher, held, State.DUE, reason="")
         return
-    await settling.forget(publisher, held, gone)
     async with publisher.db.transaction() as tx:
         await look_again(tx, kind=held.kind, subject_ids=[held.subject_id])
 
@@ -142,18 +144,26 @@ async def _hold(publisher: Publisher, held: Publication, why: str) -> None:
     async with publisher.db.transaction() as tx:
         if not await leases.start_retracting(tx, held):
             return
-        identity = await identity_queries.find(tx, held.did)
-    taking_back = leases.as_retracting(held)
+    await _take_back(publisher, leases.as_retracting(held))
+
+
+async def _take_back(publisher: Publisher, taking_back: Publication) -> None:
+    """Delete the record of a row that says it is being taken back."""
+    if taking_back.uri is None or taking_back.did is None:
+        return
+    uri = parse_at_uri(taking_back.uri)
+    async with publisher.db.reader() as reader:
+        identity = await identity_queries.find(reader, taking_back.did)
     if identity is None or not identity.can_write:
         await settling.give_back(publisher, taking_back, State.BLOCKED, reason="Sign in with the account it is in.")
         return
     try:
         client = await open_repository(publisher.db, publisher.network, identity)
         try:
-            rev = await delete_record(client, parse_at_uri(held.uri))
+            rev = await delete_record(client, uri, expected=taking_back.base_cid)
         except NotSignedIn as refused:
             await _session_refused(publisher.db, identity, refused)
-        gone = await writing.absence(publisher, parse_at_uri(held.uri), rev)
+        gone = await writing.absence(publisher, uri, rev)
     except NotSignedIn as refused:
         await settling.give_back(publisher, taking_back, State.BLOCKED, reason=refused.why)
     except Failure as failure:

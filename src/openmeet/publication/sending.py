@@ -9,7 +9,7 @@ from at_protocol.data.cid import Cid
 from at_protocol.data.model import Value
 from at_protocol.failures import Malformed
 from at_protocol.syntax.at_uri import AtUri
-from groundwork.errors import NotFound, Refused, RemoteFailed
+from groundwork.errors import Conflict, NotFound, Refused, RemoteFailed
 
 _APPLY = "com.atproto.repo.applyWrites"
 
@@ -103,11 +103,27 @@ async def apply_writes(
     return Applied(tuple(cid if isinstance(cid, str) else None for cid in found), _rev(answer))
 
 
-async def delete_record(client: XrpcClient, uri: AtUri) -> str | None:
-    """Delete a record; the rev of the commit, None when there was nothing to delete."""
+async def delete_record(client: XrpcClient, uri: AtUri, *, expected: str | None) -> str | None:
+    """Delete a record, whatever it says; the rev of the commit, None when there was nothing to delete.
+
+    ``expected``: the CID that it most likely has. Each call names one: a delete that arrives late must not meet what was
+    written in its place.
+    """
+    if expected is None:
+        current = await get_record(client, uri)
+        expected = None if current is None else current.cid
+    try:
+        return await _delete(client, uri, expected)
+    except Conflict:
+        current = await get_record(client, uri)
+        return None if current is None else await _delete(client, uri, current.cid)
+
+
+async def _delete(client: XrpcClient, uri: AtUri, swap: str | None) -> str | None:
+    wanted = {} if swap is None else {"swapRecord": swap}
     answer = await client.procedure(
         "com.atproto.repo.deleteRecord",
-        {"repo": uri.authority, "collection": str(uri.collection), "rkey": str(uri.rkey)},
+        {"repo": uri.authority, "collection": str(uri.collection), "rkey": str(uri.rkey), **wanted},
     )
     return _rev(answer)
 

@@ -91,8 +91,13 @@ async def absence(publisher: Publisher, uri: AtUri, rev: str | None = None) -> R
         return RecordMessage(
             did, uri.collection, uri.rkey, parse_tid(rev), Operation.DELETE, None, None, is_verified=True
         )
-    message = _message_of(uri, await _prove(uri, publisher))
+    message = await what_is_there(publisher, uri)
     return message if message.cid is None else None
+
+
+async def what_is_there(publisher: Publisher, uri: AtUri) -> RecordMessage:
+    """The record, or that there is none, proven and as a message of the rev of the repository's newest commit."""
+    return _message_of(uri, await _prove(uri, publisher))
 
 
 async def write(

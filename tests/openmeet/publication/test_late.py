@@ -11,6 +11,7 @@ from aiohttp import web
 
 from groundwork.clock import HOUR, MINUTE, SECOND
 from openmeet.attendance.model import Reply
+from openmeet.debts.publications import Kind, recall, try_again
 from openmeet.records.collections import EVENT, RSVP
 from openmeet.users.model import Caller
 from tests.openmeet.publication.test_recalls import delete, edit, records, settle
@@ -189,3 +190,70 @@ async def test_an_earlier_title_that_arrives_late_is_no_edit_of_her_app(town: To
         merged = await reader.fetch("select field from conflicts")
     (record,) = await records(town, EVENT)
     assert ([row["title"] for row in rows], record["value"]["name"], merged) == (["Tea"], "Tea", [])
+
+
+def is_delete(request: web.Request) -> bool:
+    return request.path.endswith(("deleteRecord", "applyWrites"))
+
+
+async def write_something(town: Town, cleo: Caller) -> None:
+    """Her session is fresh again: what is sent from now on is not refused when it arrives a few minutes later."""
+    await town.event(cleo, title="Something else", visibility="public")
+    await town.pay()
+
+
+async def take_back_into_the_void(town: Town) -> None:
+    town.proxy.delays = is_delete
+    await town.pay()
+    town.proxy.delays = never
+    assert town.proxy.on_their_way
+    town.clock.turn(2 * MINUTE)
+
+
+async def pay_all(town: Town) -> None:
+    """Whatever is due in the next minutes; sessions last longer."""
+    for _ in range(4):
+        await town.pay()
+        town.clock.turn(MINUTE)
+
+
+@pytest.mark.usefixtures("slow_pds")
+async def test_a_delete_that_arrives_late_does_not_remove_what_is_public_again(town: Town, cleo: Caller):
+    """Unlisted and public again before the delete is acted on: that was ours, and not somebody who deleted the event."""
+    event = await town.event(cleo)
+    await settle(town, cleo)
+    await write_something(town, cleo)
+    await town.revise(cleo, event.slug, visibility="unlisted")
+    await take_back_into_the_void(town)
+    await town.revise(cleo, event.slug, visibility="public")
+    await pay_all(town)
+    assert await town.proxy.deliver() == [400], "the record that it names has gone"
+    await settle(town, cleo)
+    async with town.db.reader() as reader:
+        rows = await reader.fetch("select removed_at, record_uri from events")
+    assert {row["record_uri"] for row in rows} == {record["uri"] for record in await records(town, EVENT)}
+    assert [row["removed_at"] for row in rows] == [None, None]
+
+
+@pytest.mark.usefixtures("slow_pds")
+async def test_a_delete_that_arrives_late_spares_the_answer_that_was_written_since(town: Town, cleo: Caller):
+    """Taken back and published again: the answer has the same key, and is another record."""
+    ana = await town.person()
+    event = await town.event(ana)
+    answer = await town.answer(cleo, event.slug)
+    await settle(town, cleo)
+    await settle(town, ana)
+    await settle(town, cleo)
+    (before,) = await records(town, RSVP)
+    await write_something(town, cleo)
+    async with town.db.transaction() as tx:
+        await recall(tx, kind=Kind.RSVP, subject_id=answer.id)
+    await take_back_into_the_void(town)
+    async with town.db.transaction() as tx:
+        await try_again(tx, kind=Kind.RSVP, subject_id=answer.id)
+    await pay_all(town)
+    assert await town.proxy.deliver() == [400]
+    await settle(town, cleo)
+    (after,) = await records(town, RSVP)
+    assert (after["uri"], after["cid"] != before["cid"]) == (before["uri"], True)
+    assert await said(town) == (["going"], ["attending"])
