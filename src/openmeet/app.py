@@ -22,7 +22,15 @@ from openmeet.access import pages as access_pages
 from openmeet.access.edge import admit
 from openmeet.access.repeating import once
 from openmeet.attendance import api as attendance_api
-from openmeet.attendance import draft_api, hosting_api, hosting_pages
+from openmeet.attendance import (
+    attendees_pages,
+    draft_api,
+    hosting_api,
+    hosting_pages,
+    joining_api,
+    joining_pages,
+    managing_api,
+)
 from openmeet.attendance import pages as attendance_pages
 from openmeet.browsing import api as browsing_api
 from openmeet.browsing import (
@@ -46,10 +54,14 @@ from openmeet.browsing import (
 from openmeet.browsing import pages as browsing_pages
 from openmeet.browsing import series_pages as series_browsing_pages
 from openmeet.calendars.components import MAX_BYTES
+from openmeet.check_in import api as check_in_api
+from openmeet.check_in import pages as check_in_pages
 from openmeet.events import api as events_api
 from openmeet.events import draft_pages
 from openmeet.events import pages as events_pages
 from openmeet.events.publishing import CONSENT_PATH, PublishFirst
+from openmeet.guests import api as guests_api
+from openmeet.guests import pages as guests_pages
 from openmeet.letters import pages as letters_pages
 from openmeet.notifications import api as notifications_api
 from openmeet.notifications import pages as notifications_pages
@@ -154,6 +166,10 @@ def pages() -> list[Route]:
         *hosting_pages.routes(),
         *attendance_pages.routes(),
         *co_hosts_pages.routes(),
+        *joining_pages.routes(),
+        *attendees_pages.routes(),
+        *check_in_pages.routes(),
+        *guests_pages.routes(),
         *browsing_pages.routes(),
         *series_pages.routes(),
         *series_edit_pages.routes(),
@@ -183,6 +199,10 @@ def operations() -> list[Operation]:
         *draft_api.OPERATIONS,
         *attendance_api.OPERATIONS,
         *co_hosts_api.OPERATIONS,
+        *joining_api.OPERATIONS,
+        *managing_api.OPERATIONS,
+        *check_in_api.OPERATIONS,
+        *guests_api.OPERATIONS,
         *series_api.OPERATIONS,
         *series_hosting_api.OPERATIONS,
         *series_people_api.OPERATIONS,

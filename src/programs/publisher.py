@@ -26,6 +26,8 @@ from openmeet.groups.letters import (
     invitation_composer,
     succession_composer,
 )
+from openmeet.guests.letters import guest_composer
+from openmeet.guests.model import GUEST_MAIL
 from openmeet.identities.custodial import Keeper, account_payer
 from openmeet.ingestion import dead_letters
 from openmeet.ingestion.backfill import backfill_payer
@@ -102,6 +104,7 @@ def composers(platform: Platform) -> dict[str, Composer]:
         SUCCESSION_MAIL: succession_composer(name, url),
         CO_HOST_MAIL: co_host_composer(platform.code_key, name, url),
         LAST_CALL_MAIL: succession_composer(name, url),
+        GUEST_MAIL: guest_composer(platform.code_key, name, url),
         NEWS_MAIL: news_composer(head),
         DIGEST_MAIL: digest_composer(head),
     }

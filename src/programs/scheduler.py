@@ -15,6 +15,7 @@ from openmeet.attendance.telling_groups import tell_of_new_events
 from openmeet.events import drafts
 from openmeet.events import tasks as events
 from openmeet.groups import tasks as groups
+from openmeet.guests import actions as guests
 from openmeet.ingestion.tasks import reconcile
 from openmeet.notifications import tasks as notifications
 from openmeet.personal_calendar import tasks as calendars
@@ -43,6 +44,8 @@ CHORES: dict[str, Chore] = {
     "expired_drafts": Chore(3600, lambda platform: events.forget_expired_drafts(platform.db)),
     "scheduled_events": Chore(30, lambda platform: drafts.publish_due(platform.db)),
     "reminders": Chore(300, lambda platform: attendance.remind(platform.db)),
+    "ended_offers": Chore(60, lambda platform: attendance.end_offers(platform.db)),
+    "expired_guest_answers": Chore(3600, lambda platform: guests.forget_expired(platform.db)),
     "sent_mails": Chore(3600, lambda platform: notifications.forget_sent_mails(platform.db)),
     "group_successions": Chore(3600, lambda platform: groups.pass_on(platform.db)),
     "group_events": Chore(120, lambda platform: tell_of_new_events(platform.db)),

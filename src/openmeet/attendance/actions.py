@@ -3,32 +3,37 @@
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from groundwork.clock import Instant
-from groundwork.database.transaction import Transaction
+from groundwork.clock import DAY, Instant
+from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import NotFound, Refused
-from openmeet.attendance import queries, rules
+from openmeet.attendance import joining_queries, line, placing, queries, rules
+from openmeet.attendance.joining import DEFAULT, ForeignAnswers, Joining, particulars
 from openmeet.attendance.model import (
+    NO_WISHES,
+    AnswerMode,
     Attendance,
     AttendanceId,
     AttendanceStatus,
     NetworkAnswer,
     Reply,
     Source,
+    Through,
+    Wishes,
 )
+from openmeet.attendance.rules import Standing
+from openmeet.attendance.transitions import OF_RECORD, OF_REPLY, TABLE, Act, Outcome
 from openmeet.debts import publications
-from openmeet.events.hosting_rules import Act
-from openmeet.events.model import Event, EventId, EventSlug
+from openmeet.events.model import Event, EventId, EventSlug, Mode
 from openmeet.events.queries import by_id as event_by_id
 from openmeet.events.queries import lock_by_slug, lock_for_update
-from openmeet.events.seeing import may_see, must_be_allowed
+from openmeet.events.seeing import may_see
+from openmeet.groups.model import INSIDE
+from openmeet.groups.queries import role_in
 from openmeet.notifications import actions as notifications
 from openmeet.notifications.actions import Telling
 from openmeet.notifications.model import NOTHING_MORE, Kind, Particulars, When
 from openmeet.users.model import Caller, UserId, UserKind
 from openmeet.users.queries import by_id as user_by_id
-
-# More than any line is long; bounds what one transaction does.
-MAX_AT_ONCE = 10_000
 
 # Who hears that an event changed, is cancelled or comes back.
 CONCERNED = (
@@ -41,13 +46,20 @@ CONCERNED = (
 
 
 async def answer(
-    tx: Transaction, caller: Caller, slug: EventSlug, reply: Reply, *, tells_host: bool = True
+    tx: Transaction,
+    caller: Caller,
+    slug: EventSlug,
+    reply: Reply,
+    wishes: Wishes = NO_WISHES,
+    *,
+    through: Through = Through.PAGE,
+    tells_host: bool = True,
 ) -> Attendance:
     """Record the caller's reply; the host hears of it, the caller's repository is owed a record.
 
-    A full event puts the caller at the end of the waitlist. The same reply again changes nothing. ``tells_host`` False: the
-    host knows, because it was given long ago. Raises NotFound (no such event, or not theirs to see) and Refused (cancelled,
-    over, removed).
+    A full event puts the caller at the end of the waitlist; who was offered a place takes it. The same reply again changes
+    nothing. ``tells_host`` False: the host knows, because it was given long ago. Raises NotFound (no such event, or not theirs to see), Refused (cancelled, over, closed, removed, no place for
+    more people) and InvalidForm (what the host asks is missing or wrong).
     """
     event = await lock_by_slug(tx, slug)
     mine = None if event is None else await queries.find(tx, event.id, caller.user_id)
@@ -55,15 +67,39 @@ async def answer(
         raise NotFound("There is no such event.")
     if event.is_gone:
         raise Refused("This event has been removed.", name="EventRemoved")
-    taken = await queries.seats_taken(tx, event.id)
-    status = rules.status_for(event, mine, reply, taken=taken, now=tx.now)
-    if mine is not None and mine.status is status:
+    joining = await joining_queries.of_event(tx, event)
+    act = OF_REPLY[reply]
+    standing = Standing(
+        is_host=event.author_id == caller.user_id, is_member=await is_member(tx, event, joining, caller.user_id)
+    )
+    rules.must_be_open(event, joining, mine, act, standing, tx.now)
+    said = particulars(event, joining, mine, wishes, is_going=act is Act.GOING)
+    room = act is Act.GOING and await placing.has_room(tx, event, joining, mine, said)
+    # Offers that ended just now may have moved this very answer.
+    mine = mine if mine is None or mine.offered_until is None else await queries.by_id(tx, mine.id)
+    decided = rules.decide(event, joining, mine, act, standing=standing, has_room=room, now=tx.now)
+    placing.must_keep_seat(mine, decided, said, room=room)
+    if mine is not None and not placing.changed(mine, decided, said):
         return mine
-    saved = await _put(tx, event, caller.user_id, mine, status, source=Source.HERE, answered_at=tx.now)
-    await _owe(tx, saved)
-    if tells_host and event.author_id != caller.user_id:
+    saved = await placing.put(
+        tx,
+        event,
+        caller.user_id,
+        mine,
+        decided,
+        said,
+        source=Source.HERE,
+        through=through,
+        actor_id=caller.user_id,
+        answered_at=mine.answered_at if mine and mine.status is decided.status else tx.now,
+    )
+    if mine is None or mine.status is not saved.status or mine.is_private is not saved.is_private:
+        await placing.owe(tx, saved)
+    if tells_host and event.author_id != caller.user_id and (mine is None or mine.status is not saved.status):
         await _tell_host(tx, event, saved)
-    await _fill_seats(tx, event)
+    if placing.frees(mine, saved):
+        await line.fill(tx, event, joining)
+        return await queries.by_id(tx, saved.id) or saved
     return saved
 
 
@@ -85,21 +121,43 @@ async def apply_from_network(
     if event is None or user is None:
         raise NotFound("There is no such event or person.")
     mine = await queries.find(tx, event_id, user_id)
-    # Without a limit nobody needs to know how many there are.
-    taken = 0 if event.capacity is None else await queries.seats_taken(tx, event_id)
-    status = rules.status_from_network(event, mine, answer, taken=taken, is_shadow=user.kind is UserKind.SHADOW)
-    if mine is not None and mine.status is status:
+    joining = await joining_queries.of_event(tx, event)
+    act = OF_RECORD[answer]
+    is_in_group = await is_member(tx, event, joining, user_id, always=user.kind is UserKind.SHADOW)
+    is_foreign = user.kind is UserKind.SHADOW and not is_in_group
+    standing = Standing(is_host=event.author_id == user_id, is_member=is_in_group, is_foreign=is_foreign)
+    said = replace(placing.as_said(mine), mode=_mode(event, mine))
+    asks_for_room = TABLE[act][mine.status if mine else None] in {Outcome.SEAT, Outcome.CLEAR_UP}
+    # An answer that takes no place anyway does not count seats: there may be very many.
+    is_apart = is_foreign and joining.foreign_on(event) is not ForeignAnswers.COUNT
+    room = asks_for_room and not is_apart and await placing.has_room(tx, event, joining, mine, said)
+    if mine is not None and mine.offered_until is not None:
+        mine = await queries.by_id(tx, mine.id)
+    decided = rules.decide(event, joining, mine, act, standing=standing, has_room=room, now=tx.now)
+    if mine is not None and (mine.status, mine.pending_for) == (decided.status, decided.pending_for):
         saved = mine
     else:
-        saved = await _put(
-            tx, event, user_id, mine, status, source=Source.NETWORK, answered_at=first_seen, record_uri=record_uri
+        saved = await placing.put(
+            tx,
+            event,
+            user_id,
+            mine,
+            decided,
+            said,
+            source=Source.NETWORK,
+            through=Through.NETWORK,
+            actor_id=None,
+            answered_at=first_seen,
+            record_uri=record_uri,
         )
-        if event.author_id != user_id:
+        if is_apart and saved.status is AttendanceStatus.PENDING:
+            await _tell_of_foreign(tx, event)
+        elif event.author_id != user_id:
             await _tell_host(tx, event, saved)
     if saved.record_uri != record_uri:
         await queries.set_record(tx, saved.id, record_uri)
-    if mine is not None and rules.frees_seat(mine.status, status):
-        await _fill_seats(tx, event)
+    if placing.frees(mine, saved):
+        await line.fill(tx, event, joining)
     return saved
 
 
@@ -115,18 +173,26 @@ async def stand_again(
     mine = await queries.by_id(tx, attendance_id)
     if event is None or mine is None:
         return
-    taken = await queries.seats_taken(tx, event.id)
-    status = rules.status_from_network(event, mine, rules.said_by(status), taken=taken, is_shadow=False)
-    if mine.status is status:
-        place = mine.waitlist_number
-        saved = await queries.change(
-            tx, mine.id, status, waitlist_number=place, source=Source.HERE, answered_at=answered_at
-        )
-    else:
-        saved = await _put(tx, event, mine.user_id, mine, status, source=Source.HERE, answered_at=answered_at)
-    await _owe(tx, saved, edited_at=answered_at)
-    if rules.frees_seat(mine.status, status):
-        await _fill_seats(tx, event)
+    joining = await joining_queries.of_event(tx, event)
+    act, said = OF_RECORD[rules.said_by(status)], placing.as_said(mine)
+    room = act is Act.NETWORK_GOING and await placing.has_room(tx, event, joining, mine, said)
+    mine = await queries.by_id(tx, attendance_id) or mine
+    decided = rules.decide(event, joining, mine, act, standing=Standing(), has_room=room, now=tx.now)
+    saved = await placing.put(
+        tx,
+        event,
+        mine.user_id,
+        mine,
+        decided,
+        said,
+        source=Source.HERE,
+        through=Through.NETWORK,
+        actor_id=None,
+        answered_at=answered_at,
+    )
+    await placing.owe(tx, saved, edited_at=answered_at)
+    if placing.frees(mine, saved):
+        await line.fill(tx, event, joining)
 
 
 async def withdraw_from_network(tx: Transaction, *, record_uri: str) -> AttendanceId | None:
@@ -137,9 +203,7 @@ async def withdraw_from_network(tx: Transaction, *, record_uri: str) -> Attendan
     if event is None or mine is None:
         return None
     await queries.set_record(tx, mine.id, None)
-    if mine.status is not AttendanceStatus.DECLINED:
-        await _put(tx, event, mine.user_id, mine, AttendanceStatus.DECLINED, source=Source.NETWORK, answered_at=tx.now)
-        await _fill_seats(tx, event)
+    await _gone(tx, event, mine)
     return mine.id
 
 
@@ -155,31 +219,32 @@ async def erase_from(tx: Transaction, did: str) -> None:
             continue
         if user.kind is UserKind.SHADOW:
             await queries.delete(tx, one.id)
+            await line.fill(tx, event, await joining_queries.of_event(tx, event))
         else:
             await queries.set_record(tx, one.id, None)
-            if one.source is Source.HERE:
-                continue
-            await _put(tx, event, user.id, one, AttendanceStatus.DECLINED, source=Source.NETWORK, answered_at=tx.now)
-        await _fill_seats(tx, event)
+            if one.source is not Source.HERE:
+                await _gone(tx, event, one)
 
 
-async def confirm(tx: Transaction, caller: Caller, slug: EventSlug) -> int:
-    """The host gives a place to the answers that take none yet, in order of arrival.
-
-    Returns how many were seated; the others, where seats ran out, join the waitlist in the same order.
-    """
-    event = await _lock_hosted(tx, caller, slug)
-    pending = await queries.attendees(tx, event.id, [AttendanceStatus.PENDING], limit=MAX_AT_ONCE)
-    taken = await queries.seats_taken(tx, event.id)
-    free = len(pending) if event.capacity is None else max(0, event.capacity - taken)
-    seated, waiting = pending[:free], pending[free:]
-    number = await queries.next_waitlist_number(tx, event.id)
-    await queries.change_many(
+async def _gone(tx: Transaction, event: Event, mine: Attendance) -> None:
+    """The record that this answer came from is no more."""
+    decided = rules.decide(event, DEFAULT, mine, Act.NETWORK_GONE, standing=Standing(), has_room=False, now=tx.now)
+    if decided.status is mine.status:
+        return
+    saved = await placing.put(
         tx,
-        [(one.attendance_id, AttendanceStatus.ATTENDING, None) for one in seated]
-        + [(one.attendance_id, AttendanceStatus.WAITLISTED, number + place) for place, one in enumerate(waiting)],
+        event,
+        mine.user_id,
+        mine,
+        decided,
+        placing.as_said(mine),
+        source=Source.NETWORK,
+        through=Through.NETWORK,
+        actor_id=None,
+        answered_at=tx.now,
     )
-    return len(seated)
+    if placing.frees(mine, saved):
+        await line.fill(tx, event, await joining_queries.of_event(tx, event))
 
 
 async def event_changed(tx: Transaction, event: Event, kind: Kind, *, before: Event | None = None) -> None:
@@ -197,7 +262,7 @@ async def event_changed(tx: Transaction, event: Event, kind: Kind, *, before: Ev
         _move(before, event),
         starts_at=_earlier_start(before, event),
     )
-    await _fill_seats(tx, event)
+    await line.fill(tx, event, await joining_queries.of_event(tx, event))
 
 
 async def dates_changed(
@@ -228,7 +293,7 @@ async def dates_changed(
     await notifications.tell_each(tx, kind, [_telling(told, *events[event_id]) for event_id, told in people.items()])
     for before, after in events.values():
         if before is None or before.capacity != after.capacity or before.status is not after.status:
-            await _fill_seats(tx, after)
+            await line.fill(tx, after, await joining_queries.of_event(tx, after))
     return frozenset(user_id for told in people.values() for user_id in told)
 
 
@@ -292,71 +357,30 @@ def _earlier_start(before: Event | None, event: Event) -> Instant | None:
     return min(starts, default=None)
 
 
-async def _lock_hosted(tx: Transaction, caller: Caller, slug: EventSlug) -> Event:
-    event = await lock_by_slug(tx, slug)
-    if event is None or not await may_see(tx, event, caller.user_id, is_invited=False):
-        raise NotFound("There is no such event.")
-    await must_be_allowed(tx, event, caller.user_id, Act.DECIDE_ANSWERS)
-    return event
+def _mode(event: Event, mine: Attendance | None) -> AnswerMode | None:
+    """Records do not say how somebody takes part."""
+    if event.mode is not Mode.HYBRID:
+        return None
+    return (mine.mode if mine else None) or AnswerMode.IN_PERSON
 
 
-async def _put(
-    tx: Transaction,
-    event: Event,
-    user_id: UserId,
-    mine: Attendance | None,
-    status: AttendanceStatus,
-    *,
-    source: Source,
-    answered_at: Instant,
-    record_uri: str | None = None,
-) -> Attendance:
-    """``record_uri`` is of a first answer; a known one's is set by itself."""
-    number = await queries.next_waitlist_number(tx, event.id) if status is AttendanceStatus.WAITLISTED else None
-    if mine is None:
-        return await queries.insert(
-            tx,
-            event.id,
-            user_id,
-            status,
-            waitlist_number=number,
-            source=source,
-            record_uri=record_uri,
-            answered_at=answered_at,
-        )
-    return await queries.change(tx, mine.id, status, waitlist_number=number, source=source, answered_at=answered_at)
+async def is_member(reader: Reader, event: Event, joining: Joining, user_id: UserId, *, always: bool = False) -> bool:
+    """Whether somebody is in the event's group; asked only where that matters, or ``always``."""
+    if event.group is None or not (joining.is_members_only or always):
+        return False
+    return await role_in(reader, event.group.id, user_id) in INSIDE
 
 
-async def _fill_seats(tx: Transaction, event: Event) -> None:
-    """Give free seats to those who wait, first come first; nobody moves up on an event that will not happen."""
-    if event.is_cancelled or event.is_gone or event.is_over(tx.now):
-        return
-    taken = await queries.seats_taken(tx, event.id)
-    # Without a limit the whole line gets in.
-    free = MAX_AT_ONCE if event.capacity is None else event.capacity - taken
-    if free <= 0:
-        return
-    for waiting in await queries.first_waiting(tx, event.id, free):
-        seated = await queries.change(
-            tx,
-            waiting.id,
-            AttendanceStatus.ATTENDING,
-            waitlist_number=None,
-            source=waiting.source,
-            answered_at=waiting.answered_at,
-        )
-        await _owe(tx, seated)
-        await notifications.tell(
-            tx, [seated.user_id], Kind.MOVED_UP, event.id, seated.revision, starts_at=event.starts_at
-        )
-
-
-async def _owe(tx: Transaction, saved: Attendance, *, edited_at: Instant | None = None) -> None:
-    await publications.owe(
-        tx,
-        kind=publications.Kind.RSVP,
-        subject_id=saved.id,
-        user_id=saved.user_id,
-        revision=saved.revision,
-        edited_at=edited_at,
+async def _tell_of_foreign(tx: Transaction, event: Event) -> None:
+    """One notice, however many there are: while it is unread there is no other, and afterwards one a day."""
+    day = tx.now // DAY
+    told = await tx.fetch_one(
+        "select 1 as found from notifications where user_id = :user_id and kind = :kind and subject_id = :event_id"
+        " and (read_at is null or subject_revision >= :day)",
+        user_id=event.author_id,
+        kind=Kind.FOREIGN_ANSWERS.value,
+        event_id=event.id,
+        day=day,
     )
+    if told is None:
+        await notifications.tell(tx, [event.author_id], Kind.FOREIGN_ANSWERS, event.id, day)

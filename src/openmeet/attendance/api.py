@@ -9,8 +9,8 @@ from starlette.responses import Response
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import NotFound
 from groundwork.http.json_bodies import json_response, read_json
-from openmeet.attendance import actions, queries
-from openmeet.attendance.model import Attendance, Reply
+from openmeet.attendance import actions, history, line, queries
+from openmeet.attendance.model import AnswerMode, Attendance, Change, Reply, Through, Wishes
 from openmeet.events.model import EventSlug
 from openmeet.events.queries import by_slug, lock_by_slug
 from openmeet.site.etags import IF_MATCH, etag_of, must_match
@@ -21,6 +21,8 @@ from openmeet.users.edge import caller_of
 from openmeet.users.model import Caller
 
 StatusName = Literal["attending", "interested", "declined", "pending", "waitlisted", "invited", "rejected", "attended"]
+ModeName = Literal["in_person", "online"]
+ThroughName = Literal["page", "api", "mail", "network", "host", "clock"]
 
 # Words of older clients beside ours.
 ReplyName = Literal["going", "interested", "declined", "attending", "confirmed", "maybe", "cancelled", "waitlist"]
@@ -37,41 +39,129 @@ _REPLIES = {
 }
 
 
-class AnswerWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """What the caller says; ``going`` to a full event means the end of its waitlist."""
+class QuestionAnswered(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """What somebody says to one of the host's questions."""
+
+    question_id: str
+    answer: str
+
+
+class AnswerWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """What the caller says; ``going`` to a full event means the end of its waitlist, and takes a place that is offered.
+
+    ``party``: how many come, the caller included; ``mode``: how they take part, of an event that is held in both ways. What is
+    left out stays as it is.
+    """
 
     reply: ReplyName
+    party: int | None = None
+    mode: ModeName | None = None
+    guest_names: list[str] | None = None
+    answers: list[QuestionAnswered] | None = None
+    is_private: bool | None = None
 
 
 class AnswerShown(msgspec.Struct, rename="camel"):
-    """Where the answer led. ``waitingBefore``: people in the line before the caller; null when not waiting."""
+    """Where the answer led. ``waitingBefore``: people in the line before the caller; null when not waiting.
+
+    ``offeredUntil``: a place is held for the caller until then; null where none is. ``pendingFor``: why a pending answer takes no
+    place yet.
+    """
 
     id: str
     status: StatusName
     waiting_before: int | None
     record_uri: str | None
     answered_at: str
+    party: int
+    mode: ModeName | None
+    guest_names: list[str]
+    answers: list[QuestionAnswered]
+    is_private: bool
+    offered_until: str | None
+    pending_for: Literal["approval", "apart", "unclear"] | None
+
+
+class ChangeShown(msgspec.Struct, rename="camel"):
+    """One thing that became of an answer. ``actorId`` is null for what nobody here did: records and the clock."""
+
+    status: StatusName
+    status_before: StatusName | None
+    party: int
+    mode: ModeName | None
+    is_offered: bool
+    through: ThroughName
+    actor_id: str | None
+    changed_at: str
+
+
+class History(msgspec.Struct, rename="camel"):
+    """Everything that became of one answer, oldest first."""
+
+    changes: list[ChangeShown]
 
 
 async def put_answer(request: Request) -> Response:
     caller = caller_of(request)
-    reply = _REPLIES[(await read_json(request, AnswerWanted)).reply]
+    wanted = await read_json(request, AnswerWanted)
     async with database_of(request).transaction() as tx:
+        slug = EventSlug(request.path_params["slug"])
         await _must_match(request, tx, caller)
-        saved = await actions.answer(tx, caller, EventSlug(request.path_params["slug"]), reply)
+        saved = await actions.answer(tx, caller, slug, reply_of(wanted.reply), _wishes(wanted), through=Through.API)
         waiting = await _waiting_before(tx, saved)
-    return json_response(_shown(saved, waiting), headers=etag_of(saved.revision))
+        return json_response(_shown(saved, waiting, tx), headers=etag_of(saved.revision))
 
 
 async def show_answer(request: Request) -> Response:
-    caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        event = await by_slug(reader, EventSlug(request.path_params["slug"]))
-        mine = await queries.find(reader, event.id, caller.user_id) if event else None
-        if mine is None:
-            raise NotFound("You have not answered any such event.")
+        mine = await _mine(reader, request)
         waiting = await _waiting_before(reader, mine)
-    return json_response(_shown(mine, waiting), headers=etag_of(mine.revision))
+        return json_response(_shown(mine, waiting, reader), headers=etag_of(mine.revision))
+
+
+async def show_history(request: Request) -> Response:
+    async with database_of(request).reader() as reader:
+        mine = await _mine(reader, request)
+        changes = await history.of_answer(reader, mine.id)
+    return json_response(History([change_shown(one) for one in changes]))
+
+
+def reply_of(name: ReplyName) -> Reply:
+    """What a word means."""
+    return _REPLIES[name]
+
+
+def change_shown(one: Change) -> ChangeShown:
+    """A line of the history as JSON."""
+    return ChangeShown(
+        one.after.value,
+        one.before.value if one.before else None,
+        one.party,
+        one.mode.value if one.mode else None,
+        one.is_offered,
+        one.through.value,
+        one.actor_id,
+        iso(one.changed_at),
+    )
+
+
+async def _mine(reader: Reader, request: Request) -> Attendance:
+    caller = caller_of(request)
+    event = await by_slug(reader, EventSlug(request.path_params["slug"]))
+    mine = await queries.find(reader, event.id, caller.user_id) if event else None
+    if mine is None:
+        raise NotFound("You have not answered any such event.")
+    return mine
+
+
+def _wishes(wanted: AnswerWanted) -> Wishes:
+    return Wishes(
+        party=wanted.party,
+        mode=AnswerMode(wanted.mode) if wanted.mode else None,
+        guest_names=None if wanted.guest_names is None else tuple(wanted.guest_names),
+        replies=None if wanted.answers is None else {one.question_id: one.answer for one in wanted.answers},
+        is_private=wanted.is_private,
+    )
 
 
 async def _must_match(request: Request, tx: Transaction, caller: Caller) -> None:
@@ -83,13 +173,25 @@ async def _must_match(request: Request, tx: Transaction, caller: Caller) -> None
 
 
 async def _waiting_before(reader: Reader, mine: Attendance) -> int | None:
-    if mine.waitlist_number is None:
-        return None
-    return await queries.waiting_before(reader, mine.event_id, mine.waitlist_number)
+    return None if mine.waitlist_number is None else await line.before(reader, mine)
 
 
-def _shown(mine: Attendance, waiting: int | None) -> AnswerShown:
-    return AnswerShown(mine.id, mine.status.value, waiting, mine.record_uri, iso(mine.answered_at))
+def _shown(mine: Attendance, waiting: int | None, reader: Reader) -> AnswerShown:
+    until = mine.offered_until
+    return AnswerShown(
+        mine.id,
+        mine.status.value,
+        waiting,
+        mine.record_uri,
+        iso(mine.answered_at),
+        mine.party,
+        mine.mode.value if mine.mode else None,
+        list(mine.guest_names),
+        [QuestionAnswered(name, text) for name, text in mine.replies.items()],
+        mine.is_private,
+        iso(until) if until is not None and mine.has_offer(reader.now) else None,
+        mine.pending_for.value if mine.pending_for else None,
+    )
 
 
 OPERATIONS = (
@@ -111,6 +213,15 @@ OPERATIONS = (
         "The caller's own answer",
         show_answer,
         {200: AnswerShown},
+        failures=(404,),
+    ),
+    Operation(
+        "GET",
+        "/api/events/{slug}/answer/history",
+        "showAnswerHistory",
+        "What became of the caller's answer",
+        show_history,
+        {200: History},
         failures=(404,),
     ),
 )

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import InvalidForm, NotFound, PreconditionFailed, Refused
-from openmeet.attendance import actions, hosting, queries
+from openmeet.attendance import actions, hosting, managing, queries
 from openmeet.attendance.unpublishing import unpublish
 from openmeet.debts import publications
 from openmeet.events import actions as events
@@ -135,7 +135,7 @@ async def make_draft(request: Request) -> Response:
 async def confirm(request: Request) -> Response:
     slug = _slug(request)
     async with database_of(request).transaction() as tx:
-        await actions.confirm(tx, caller_of(request), slug)
+        await managing.confirm(tx, caller_of(request), slug)
     return go(f"/events/{slug}", said="answers_confirmed")
 
 

@@ -1,6 +1,7 @@
 """What somebody said to an event, and where that leaves them."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NewType
 
@@ -9,6 +10,11 @@ from openmeet.events.model import EventId
 from openmeet.users.model import UserId
 
 AttendanceId = NewType("AttendanceId", str)
+
+# People in one answer, the one who gives it included: a coach load is several answers.
+MOST_IN_PARTY = 20
+MAX_GUEST_NAME = 100
+MAX_REPLY = 1_000
 
 
 class AttendanceStatus(StrEnum):
@@ -48,7 +54,33 @@ class Source(StrEnum):
     NETWORK = "network"
 
 
-# Who holds a seat. Everything that counts seats counts these.
+class Through(StrEnum):
+    """By what an answer was changed, for its history."""
+
+    PAGE = "page"
+    API = "api"
+    MAIL = "mail"
+    NETWORK = "network"
+    HOST = "host"
+    CLOCK = "clock"
+
+
+class AnswerMode(StrEnum):
+    """Where somebody takes part in an event that is held in both ways."""
+
+    IN_PERSON = "in_person"
+    ONLINE = "online"
+
+
+class PendingFor(StrEnum):
+    """Why an answer takes no place yet: the host approves answers here, it is foreign, or it is a word we do not know."""
+
+    APPROVAL = "approval"
+    APART = "apart"
+    UNCLEAR = "unclear"
+
+
+# Who holds a seat. Beside these, an offered seat is held until the offer ends.
 SEATED = (AttendanceStatus.ATTENDING, AttendanceStatus.ATTENDED)
 
 # Whose answer everybody sees who sees the event.
@@ -57,7 +89,13 @@ SHOWN = (*SEATED, AttendanceStatus.INTERESTED, AttendanceStatus.WAITLISTED, Atte
 
 @dataclass(frozen=True, slots=True)
 class Attendance:
-    """One person's place at one event. ``waitlist_number`` orders those who wait; smaller came first."""
+    """One person's place at one event. ``waitlist_number`` orders those who wait; smaller came first.
+
+    ``party``: how many people come, this one included; ``guest_names`` has the others, where they were named. ``mode`` is
+    None where the event is not held in both ways. ``offered_until``: the seat that is held for somebody who waits, until they
+    say yes. ``approved_at``: the host wants them there, so that no approval is asked for again. ``is_private``: only hosts
+    see who it is, and nothing is published. ``replies``: to the event's questions, by their ids.
+    """
 
     id: AttendanceId
     event_id: EventId
@@ -69,14 +107,59 @@ class Attendance:
     record_uri: str | None
     created_at: Instant
     answered_at: Instant
+    party: int = 1
+    mode: AnswerMode | None = None
+    offered_until: Instant | None = None
+    pending_for: PendingFor | None = None
+    approved_at: Instant | None = None
+    is_private: bool = False
+    guest_names: tuple[str, ...] = ()
+    replies: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_seated(self) -> bool:
+        return self.status in SEATED
+
+    def has_offer(self, now: Instant) -> bool:
+        """Whether a seat is held for them that they may take."""
+        return self.offered_until is not None and now < self.offered_until
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What somebody says beside yes or no; None leaves it as it is."""
+
+    party: int | None = None
+    mode: AnswerMode | None = None
+    guest_names: tuple[str, ...] | None = None
+    replies: Mapping[str, str] | None = None
+    is_private: bool | None = None
+
+
+NO_WISHES = Wishes()
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One line of the history: who made what of an answer, when and by what. ``actor_id`` is None for clock and network."""
+
+    attendance_id: AttendanceId
+    actor_id: UserId | None
+    through: Through
+    before: AttendanceStatus | None
+    after: AttendanceStatus
+    party: int
+    mode: AnswerMode | None
+    is_offered: bool
+    changed_at: Instant
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many people said what to one event, without those whose account is not active at the moment.
+    """How many people said what to one event, parties counted in full, without those whose account is not active at the moment.
 
-    ``unconfirmed``: network answers that take no place yet. ``seats``: places held, also by people who are hidden: they
-    are theirs again when the account is.
+    ``unconfirmed``: answers that take no place yet. ``seats``: places held, also by people who are hidden: they are theirs
+    again when the account is; ``offered`` ones are among them. ``online``: of those going, how many take part online.
     """
 
     going: int = 0
@@ -84,6 +167,8 @@ class Counts:
     waitlisted: int = 0
     unconfirmed: int = 0
     seats: int = 0
+    offered: int = 0
+    online: int = 0
 
 
 NOBODY = Counts()

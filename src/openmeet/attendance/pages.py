@@ -1,20 +1,30 @@
-"""Answering from the event's page: one tap. Whoever is not signed in signs in and comes back to finish it."""
+"""Answering from the event's page: one tap. Whoever is not signed in signs in and comes back to finish it.
 
-from urllib.parse import quote
+Where the host asks for more than yes or no, the answer has a page of its own; there stand its history and who sees it, too.
+"""
+
+from urllib.parse import quote, urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
-from groundwork.errors import InvalidInput, NotFound
-from openmeet.attendance import actions, queries
+from groundwork.errors import InvalidForm, InvalidInput, NotFound
+from openmeet.attendance import actions, answer_form, history, joining_queries, line, queries
+from openmeet.attendance.history_view import lines_of
+from openmeet.attendance.joining import Joining
 from openmeet.attendance.model import Attendance, AttendanceStatus, Reply
+from openmeet.attendance.rules import is_invited
+from openmeet.attendance.standing_words import stands_words
+from openmeet.attendance.transitions import OF_REPLY
 from openmeet.debts import publications
-from openmeet.events.model import EventSlug
+from openmeet.events.model import Event, EventSlug
 from openmeet.events.queries import by_slug
-from openmeet.site.forms import read_form
-from openmeet.site.frame import go
+from openmeet.events.seeing import may_see
+from openmeet.identities.names import shown_names
+from openmeet.site.forms import Typed, read_form, typed_again
+from openmeet.site.frame import go, page
 from openmeet.tenants.edge import database_of
 from openmeet.users.edge import caller_of, caller_or_none
 
@@ -24,15 +34,35 @@ _SAID = {
     AttendanceStatus.WAITLISTED: "waitlisted",
     AttendanceStatus.INTERESTED: "interested",
     AttendanceStatus.DECLINED: "declined",
+    AttendanceStatus.PENDING: "asked_host",
+}
+
+# What brings back an answer; who gave none before takes this one back.
+_UNDOES = {
+    AttendanceStatus.ATTENDING: Reply.GOING,
+    AttendanceStatus.WAITLISTED: Reply.GOING,
+    AttendanceStatus.PENDING: Reply.GOING,
+    AttendanceStatus.INTERESTED: Reply.INTERESTED,
 }
 
 
 def routes() -> list[Route]:
     return [
+        Route("/events/{slug}/answer", show, methods=["GET"]),
         Route("/events/{slug}/answer", answer, methods=["POST"]),
         Route("/events/{slug}/answer/publish", publish, methods=["POST"]),
         Route("/events/{slug}/answer/unpublish", take_back, methods=["POST"]),
     ]
+
+
+async def show(request: Request) -> Response:
+    """One's answer with everything the host asks, and what became of it so far."""
+    caller_of(request)
+    async with database_of(request).reader() as reader:
+        event, mine, joining = await _seen(reader, request)
+        asked = {name: request.query_params[name] for name in ("party", "mode") if name in request.query_params}
+        typed = Typed({**answer_form.values_of(mine), **asked})
+        return await _page(reader, request, event, mine, joining, typed, reply=request.query_params.get("reply", ""))
 
 
 async def answer(request: Request) -> Response:
@@ -46,9 +76,25 @@ async def answer(request: Request) -> Response:
     if caller is None:
         back = quote(f"/events/{quote(slug)}?reply={reply.value}", safe="")
         return go(f"/sign-in?next={back}")
-    async with database_of(request).transaction() as tx:
-        saved = await actions.answer(tx, caller, slug, reply)
-    return go(f"/events/{slug}", said=_SAID.get(saved.status, ""))
+    async with database_of(request).reader() as reader:
+        event, mine, joining = await _seen(reader, request)
+    try:
+        wishes = answer_form.wishes_of(typed, answer_form.fields_of(event, joining, mine))
+        async with database_of(request).transaction() as tx:
+            saved = await actions.answer(tx, caller, slug, reply, wishes)
+    except InvalidForm as wrong:
+        if answer_form.WHOLE not in typed:
+            # One tap on the event's page, and the host asks for more: that is no mistake.
+            asked = {name: typed[name] for name in ("reply", "party", "mode") if typed.get(name)}
+            return go(f"/events/{quote(slug)}/answer?{urlencode(asked)}")
+        async with database_of(request).reader() as reader:
+            again = typed_again(typed, wrong)
+            return await _page(reader, request, event, mine, joining, again, reply=reply.value, status=400)
+    undo = _UNDOES.get(mine.status, Reply.DECLINED) if mine else Reply.DECLINED
+    has_changed = mine is None or mine.status is not saved.status
+    # Sending the same again is no news, and there is nothing to undo.
+    query = f"?undo={undo.value}" if has_changed and OF_REPLY[undo] is not OF_REPLY[reply] else ""
+    return go(f"/events/{quote(slug)}{query}", said=_SAID.get(saved.status, "") if has_changed else "answer_kept")
 
 
 async def publish(request: Request) -> Response:
@@ -67,6 +113,44 @@ async def take_back(request: Request) -> Response:
         mine = await _own_answer(tx, request, slug)
         await publications.recall(tx, kind=publications.Kind.RSVP, subject_id=mine.id)
     return go(f"/events/{slug}", said="taken_back")
+
+
+async def _page(
+    reader: Reader,
+    request: Request,
+    event: Event,
+    mine: Attendance | None,
+    joining: Joining,
+    typed: Typed,
+    *,
+    reply: str,
+    status: int = 200,
+) -> Response:
+    changes = [] if mine is None else await history.of_answer(reader, mine.id)
+    names = await shown_names(reader, [one.actor_id for one in changes if one.actor_id])
+    takes_answers = not (event.is_cancelled or event.is_gone or event.is_over(reader.now))
+    context = {
+        "event": event,
+        "mine": mine,
+        "fields": answer_form.fields_of(event, joining, mine),
+        "typed": typed,
+        "wanted": reply if reply in set(Reply) else "",
+        "takes_answers": takes_answers,
+        "stands": stands_words(event, mine, await line.before(reader, mine) if mine else 0, reader.now),
+        "history": lines_of(changes, names, caller_of(request).user_id, event.time_zone),
+        "needs_approval": joining.needs_approval and (mine is None or mine.approved_at is None),
+    }
+    return page(request, "attendance/answer.html", context, status=status)
+
+
+async def _seen(reader: Reader, request: Request) -> tuple[Event, Attendance | None, Joining]:
+    """The event that the caller sees, their answer, and what the host asks."""
+    caller = caller_of(request)
+    event = await by_slug(reader, EventSlug(request.path_params["slug"]))
+    mine = await queries.find(reader, event.id, caller.user_id) if event else None
+    if event is None or event.is_gone or not await may_see(reader, event, caller.user_id, is_invited=is_invited(mine)):
+        raise NotFound("There is no such event.")
+    return event, mine, await joining_queries.of_event(reader, event)
 
 
 async def _own_answer(reader: Reader, request: Request, slug: EventSlug) -> Attendance:

@@ -1,24 +1,34 @@
-"""All SQL of answers."""
+"""The SQL of answers; ``line`` has that of the waitlist's order, ``history`` and ``joining_queries`` that of their tables."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
-from groundwork.fresh_id import new_id
 from openmeet.attendance.model import (
     NOBODY,
+    AnswerMode,
     Attendance,
     AttendanceId,
     AttendanceStatus,
     Counts,
+    PendingFor,
     Source,
 )
+from openmeet.attendance.seating import Held
 from openmeet.events.model import EventId
 from openmeet.groups.model import GroupId
 from openmeet.users.model import UserId, UserKind
 
-COLUMNS = "id, event_id, user_id, status, waitlist_number, source, revision, record_uri, created_at, answered_at"
+COLUMNS = (
+    "id, event_id, user_id, status, waitlist_number, source, revision, record_uri, created_at, answered_at, party, mode,"
+    " offered_until, pending_for, approved_at, is_private, guest_names, replies"
+)
+
+# Who holds seats; an index has the same words.
+_HOLDS = "(status in ('attending', 'attended') or offered_until is not null)"
 
 # The answer stands in the repository of an account that is not active (deactivated, suspended, taken down, deleted): it
 # is shown and counted nowhere, and stays as it is.
@@ -27,10 +37,13 @@ _IS_HIDDEN = """exists (
             where i.user_id = a.user_id and i.status <> 'active'
               and substr(a.record_uri, 1, length(i.did) + 6) = 'at://' || i.did || '/')"""
 
+# Somebody without an account who gave an address.
+_IS_GUEST = "exists (select 1 from guests g where g.user_id = a.user_id)"
+
 
 @dataclass(frozen=True, slots=True)
 class Attendee:
-    """One person of an event's list, with the name to show."""
+    """One person of an event's list, with the name to show. ``is_guest``: answered by e-mail, without an account."""
 
     attendance_id: AttendanceId
     user_id: UserId
@@ -39,6 +52,15 @@ class Attendee:
     status: AttendanceStatus
     source: Source
     answered_at: Instant
+    party: int = 1
+    mode: AnswerMode | None = None
+    pending_for: PendingFor | None = None
+    is_private: bool = False
+    is_guest: bool = False
+    offered_until: Instant | None = None
+    guest_names: tuple[str, ...] = ()
+    invited_as: str = ""
+    place: int = 0
 
 
 def attendance_of(row: Row) -> Attendance:
@@ -54,6 +76,14 @@ def attendance_of(row: Row) -> Attendance:
         record_uri=row["record_uri"],
         created_at=row["created_at"],
         answered_at=row["answered_at"],
+        party=row["party"],
+        mode=AnswerMode(row["mode"]) if row["mode"] else None,
+        offered_until=row["offered_until"],
+        pending_for=PendingFor(row["pending_for"]) if row["pending_for"] else None,
+        approved_at=row["approved_at"],
+        is_private=bool(row["is_private"]),
+        guest_names=tuple(msgspec.json.decode(row["guest_names"])),
+        replies=msgspec.json.decode(row["replies"]),
     )
 
 
@@ -92,110 +122,130 @@ async def by_record_uri(reader: Reader, uri: str) -> Attendance | None:
 
 
 async def seats_taken(reader: Reader, event_id: EventId) -> int:
-    """Seats held, also by people who are hidden at the moment; only meaningful for a decision while the event's row is locked."""
-    row = await reader.fetch_one(
-        "select count(*) as taken from attendances where event_id = :event_id and status in ('attending', 'attended')",
-        event_id=event_id,
-    )
-    return int(row["taken"]) if row else 0
+    """Seats held or offered, also by people who are hidden at the moment."""
+    return (await held(reader, event_id)).total
 
 
-async def next_waitlist_number(reader: Reader, event_id: EventId) -> int:
-    """The end of the line. The event's row is locked, so nobody else takes the same number."""
-    row = await reader.fetch_one(
-        "select coalesce(max(waitlist_number), 0) + 1 as number from attendances where event_id = :event_id",
-        event_id=event_id,
-    )
-    return int(row["number"]) if row else 1
-
-
-async def first_waiting(reader: Reader, event_id: EventId, limit: int) -> list[Attendance]:
+async def held(reader: Reader, event_id: EventId) -> Held:
+    """Seats held or offered, by how their people take part; for a decision the event's row is locked."""
     rows = await reader.fetch(
-        f"""
-        select {COLUMNS} from attendances
-         where event_id = :event_id and status = 'waitlisted'
-         order by waitlist_number limit :limit
-        """,
+        f"select mode, cast(sum(party) as bigint) as taken from attendances where event_id = :event_id and {_HOLDS}"
+        " group by mode order by mode",
         event_id=event_id,
+    )
+    return Held({AnswerMode(row["mode"]) if row["mode"] else None: int(row["taken"]) for row in rows})
+
+
+async def in_order(
+    reader: Reader,
+    event_id: EventId,
+    statuses: Sequence[AttendanceStatus],
+    ids: Sequence[AttendanceId] | None,
+    *,
+    limit: int,
+) -> list[Attendance]:
+    """Answers of an event in these statuses, in order of arrival; only these, where ids are given.
+
+    Without those of accounts that are not active at the moment.
+    """
+    rows = await reader.fetch(
+        f"select {COLUMNS} from attendances a where event_id = :event_id and status in :wanted and not {_IS_HIDDEN}"
+        f" {'' if ids is None else 'and id in :ids'} order by answered_at, id limit :limit",
+        event_id=event_id,
+        wanted=[status.value for status in statuses],
         limit=limit,
+        **({} if ids is None else {"ids": [*ids] or [AttendanceId("")]}),
     )
     return [attendance_of(row) for row in rows]
 
 
-async def waiting_before(reader: Reader, event_id: EventId, waitlist_number: int) -> int:
-    """How many people are in the line before this number."""
-    row = await reader.fetch_one(
-        """
-        select count(*) as before from attendances
-         where event_id = :event_id and status = 'waitlisted' and waitlist_number < :number
-        """,
-        event_id=event_id,
-        number=waitlist_number,
+async def without_ears(reader: Reader, user_ids: Sequence[UserId]) -> set[UserId]:
+    """Those of these people who can be told nothing: known only by a DID, or by a name that a host wrote down."""
+    if not user_ids:
+        return set()
+    rows = await reader.fetch(
+        "select u.id from users u left join guests g on g.user_id = u.id"
+        " where u.id in :user_ids and u.kind = 'shadow' and g.email is null order by u.id",
+        user_ids=list(user_ids),
     )
-    return int(row["before"]) if row else 0
+    return {UserId(row["id"]) for row in rows}
 
 
-async def insert(
-    tx: Transaction,
-    event_id: EventId,
-    user_id: UserId,
-    status: AttendanceStatus,
-    *,
-    waitlist_number: int | None,
-    source: Source,
-    record_uri: str | None,
-    answered_at: Instant,
-) -> Attendance:
+async def insert(tx: Transaction, new: Attendance) -> Attendance:
     """A first answer; UniqueViolated when the person has one or the record belongs to another."""
     row = await tx.fetch_one(
         f"""
-        insert into attendances (id, event_id, user_id, status, waitlist_number, source, revision, record_uri,
-                                 created_at, answered_at)
-        values (:id, :event_id, :user_id, :status, :waitlist_number, :source, 1, :record_uri, :now, :answered_at)
+        insert into attendances (id, event_id, user_id, revision, record_uri, created_at, {", ".join(_DECIDED)})
+        values (:id, :event_id, :user_id, 1, :record_uri, :created_at, {", ".join(f":{name}" for name in _DECIDED)})
         returning {COLUMNS}
         """,
-        id=new_id(tx.now),
-        event_id=event_id,
-        user_id=user_id,
-        status=status.value,
-        waitlist_number=waitlist_number,
-        source=source.value,
-        record_uri=record_uri,
-        now=tx.now,
-        answered_at=answered_at,
+        id=new.id,
+        event_id=new.event_id,
+        user_id=new.user_id,
+        record_uri=new.record_uri,
+        created_at=new.created_at,
+        **_values(new),
     )
     if row is None:
         raise RuntimeError("insert … returning gave no row")
     return attendance_of(row)
 
 
-async def change(
-    tx: Transaction,
-    attendance_id: AttendanceId,
-    status: AttendanceStatus,
-    *,
-    waitlist_number: int | None,
-    source: Source,
-    answered_at: Instant,
-) -> Attendance:
-    """Another status for a known answer; the revision grows."""
+async def save(tx: Transaction, changed: Attendance) -> Attendance:
+    """What was decided anew about a known answer; the revision grows."""
     row = await tx.fetch_one(
         f"""
-        update attendances
-           set status = :status, waitlist_number = :waitlist_number, source = :source, answered_at = :answered_at,
-               revision = revision + 1
+        update attendances set {", ".join(f"{name} = :{name}" for name in _DECIDED)}, revision = revision + 1
          where id = :id
         returning {COLUMNS}
         """,
-        id=attendance_id,
-        status=status.value,
-        waitlist_number=waitlist_number,
-        source=source.value,
-        answered_at=answered_at,
+        id=changed.id,
+        **_values(changed),
     )
     if row is None:
         raise RuntimeError("the attendance vanished while its event was locked")
     return attendance_of(row)
+
+
+async def save_many(tx: Transaction, changed: Sequence[Attendance]) -> None:
+    """``save`` for many, whose events' rows are locked."""
+    await tx.execute_many(
+        f"update attendances set {', '.join(f'{name} = :{name}' for name in _DECIDED)}, revision = revision + 1 where id = :id",
+        [{"id": one.id, **_values(one)} for one in changed],
+    )
+
+
+_DECIDED = (
+    "status",
+    "waitlist_number",
+    "source",
+    "answered_at",
+    "party",
+    "mode",
+    "offered_until",
+    "pending_for",
+    "approved_at",
+    "is_private",
+    "guest_names",
+    "replies",
+)
+
+
+def _values(one: Attendance) -> dict[str, object]:
+    return {
+        "status": one.status.value,
+        "waitlist_number": one.waitlist_number,
+        "source": one.source.value,
+        "answered_at": one.answered_at,
+        "party": one.party,
+        "mode": one.mode.value if one.mode else None,
+        "offered_until": one.offered_until,
+        "pending_for": one.pending_for.value if one.pending_for else None,
+        "approved_at": one.approved_at,
+        "is_private": int(one.is_private),
+        "guest_names": msgspec.json.encode(one.guest_names).decode(),
+        "replies": msgspec.json.encode(dict(one.replies)).decode(),
+    }
 
 
 async def erasable(reader: Reader, did: str) -> list[Attendance]:
@@ -217,64 +267,70 @@ async def delete(tx: Transaction, attendance_id: AttendanceId) -> None:
     await tx.execute("delete from attendances where id = :id", id=attendance_id)
 
 
-async def change_many(tx: Transaction, decided: Sequence[tuple[AttendanceId, AttendanceStatus, int | None]]) -> None:
-    """Another status and waitlist number for known answers, whose events' rows are locked; each revision grows."""
-    await tx.execute_many(
-        """
-        update attendances set status = :status, waitlist_number = :waitlist_number, revision = revision + 1
-         where id = :id
-        """,
-        [
-            {"id": attendance_id, "status": status.value, "waitlist_number": number}
-            for attendance_id, status, number in decided
-        ],
-    )
-
-
 async def set_record(tx: Transaction, attendance_id: AttendanceId, record_uri: str | None) -> None:
     await tx.execute(
         "update attendances set record_uri = :record_uri where id = :id", record_uri=record_uri, id=attendance_id
     )
 
 
+async def set_invited_as(tx: Transaction, attendance_id: AttendanceId, address: str) -> None:
+    """The address that a host wrote: it stands for the person in lists until they have answered themselves."""
+    await tx.execute("update attendances set invited_as = :address where id = :id", address=address, id=attendance_id)
+
+
 async def attendees(
-    reader: Reader, event_id: EventId, statuses: Sequence[AttendanceStatus], *, limit: int
+    reader: Reader, event_id: EventId, statuses: Sequence[AttendanceStatus], *, limit: int, with_private: bool = False
 ) -> list[Attendee]:
     """People of an event in these statuses, first answer first, those who wait in the order of the line.
 
-    Without those whose account is not active at the moment.
+    Without those whose account is not active at the moment, and, but for hosts (``with_private``), without those who
+    do not want to be seen: guests without an account among them.
     """
+    seen = "" if with_private else f"and a.is_private = 0 and not {_IS_GUEST}"
     rows = await reader.fetch(
         f"""
-        select a.id, a.user_id, u.display_name, u.kind, a.status, a.source, a.answered_at
+        select a.id, a.user_id, u.display_name, u.kind, a.status, a.source, a.answered_at, a.party, a.mode, a.pending_for,
+               a.is_private, a.offered_until, a.guest_names, a.invited_as, coalesce(a.waitlist_number, 0) as place,
+               case when {_IS_GUEST} then 1 else 0 end as is_guest
           from attendances a join users u on u.id = a.user_id
-         where a.event_id = :event_id and a.status in :wanted and not {_IS_HIDDEN}
+         where a.event_id = :event_id and a.status in :wanted and not {_IS_HIDDEN} {seen}
          order by coalesce(a.waitlist_number, 0), a.answered_at, a.id limit :limit
         """,
         event_id=event_id,
         limit=limit,
         wanted=[status.value for status in statuses],
     )
-    return [
-        Attendee(
-            AttendanceId(row["id"]),
-            UserId(row["user_id"]),
-            row["display_name"],
-            UserKind(row["kind"]),
-            AttendanceStatus(row["status"]),
-            Source(row["source"]),
-            row["answered_at"],
-        )
-        for row in rows
-    ]
+    return [attendee_of(row) for row in rows]
+
+
+def attendee_of(row: Row) -> Attendee:
+    """One row of a list."""
+    return Attendee(
+        AttendanceId(row["id"]),
+        UserId(row["user_id"]),
+        row["display_name"],
+        UserKind(row["kind"]),
+        AttendanceStatus(row["status"]),
+        Source(row["source"]),
+        row["answered_at"],
+        row["party"],
+        AnswerMode(row["mode"]) if row["mode"] else None,
+        PendingFor(row["pending_for"]) if row["pending_for"] else None,
+        bool(row["is_private"]),
+        bool(row["is_guest"]),
+        row["offered_until"],
+        tuple(msgspec.json.decode(row["guest_names"])),
+        row["invited_as"] or "",
+        row["place"],
+    )
 
 
 async def people_to_tell(reader: Reader, event_id: EventId, statuses: Sequence[AttendanceStatus]) -> list[UserId]:
     """Who answered so and can be told: people known only by their DID read nothing here."""
     rows = await reader.fetch(
-        """
+        f"""
         select a.user_id from attendances a join users u on u.id = a.user_id
-         where a.event_id = :event_id and a.status in :wanted and u.kind = 'person' order by a.user_id
+         where a.event_id = :event_id and a.status in :wanted and (u.kind = 'person' or {_IS_GUEST}) order by a.user_id
         """,
         event_id=event_id,
         wanted=[status.value for status in statuses],
@@ -289,9 +345,10 @@ async def people_of_dates(
     if not event_ids:
         return []
     rows = await reader.fetch(
-        """
+        f"""
         select a.user_id, a.event_id from attendances a join users u on u.id = a.user_id join events e on e.id = a.event_id
-         where a.event_id in :events and a.status in :wanted and u.kind = 'person' order by e.starts_at, e.id, a.user_id
+         where a.event_id in :events and a.status in :wanted and (u.kind = 'person' or {_IS_GUEST})
+         order by e.starts_at, e.id, a.user_id
         """,
         events=list(event_ids),
         wanted=[status.value for status in statuses],
@@ -307,25 +364,24 @@ async def counts(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventId, 
     rows = await reader.fetch(
         f"""
         select event_id,
-               sum(case when status in ('attending', 'attended') then shown else 0 end) as going,
-               sum(case when status = 'interested' then shown else 0 end) as interested,
-               sum(case when status = 'waitlisted' then shown else 0 end) as waitlisted,
-               sum(case when status = 'pending' then shown else 0 end) as unconfirmed,
-               sum(case when status in ('attending', 'attended') then 1 else 0 end) as seats
-          from (select a.event_id, a.status, case when {_IS_HIDDEN} then 0 else 1 end as shown
+               cast(sum(case when status in ('attending', 'attended') then shown else 0 end) as bigint) as going,
+               cast(sum(case when status = 'interested' then shown else 0 end) as bigint) as interested,
+               cast(sum(case when status = 'waitlisted' then shown else 0 end) as bigint) as waitlisted,
+               cast(sum(case when status = 'pending' then shown else 0 end) as bigint) as unconfirmed,
+               cast(sum(case when {_HOLDS} then party else 0 end) as bigint) as seats,
+               cast(sum(case when offered_until is not null then party else 0 end) as bigint) as offered,
+               cast(sum(case when status in ('attending', 'attended') and mode = 'online' then shown else 0 end) as bigint)
+                 as online
+          from (select a.event_id, a.status, a.party, a.mode, a.offered_until,
+                       case when {_IS_HIDDEN} then 0 else a.party end as shown
                   from attendances a where a.event_id in :wanted) as counted
          group by event_id order by event_id
         """,
         wanted=list(found),
     )
     for row in rows:
-        found[EventId(row["event_id"])] = Counts(
-            int(row["going"]),
-            int(row["interested"]),
-            int(row["waitlisted"]),
-            int(row["unconfirmed"]),
-            int(row["seats"]),
-        )
+        names = ("going", "interested", "waitlisted", "unconfirmed", "seats", "offered", "online")
+        found[EventId(row["event_id"])] = Counts(**{name: int(row[name]) for name in names})
     return found
 
 

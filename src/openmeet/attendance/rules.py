@@ -1,22 +1,41 @@
-"""What an answer leads to: seats, the waitlist, answers that take no place yet. Pure."""
+"""Where an answer leads: ``transitions`` says what follows, here the event's settings and its places are asked. Pure."""
 
+from dataclasses import dataclass
 from typing import assert_never
 
 from groundwork.clock import Instant
-from groundwork.errors import Refused
-from openmeet.attendance.model import SEATED, Attendance, AttendanceStatus, NetworkAnswer, Reply
+from groundwork.errors import NotFound, Refused
+from openmeet.attendance import seating
+from openmeet.attendance.joining import ForeignAnswers, Joining
+from openmeet.attendance.model import Attendance, AttendanceStatus, NetworkAnswer, PendingFor
+from openmeet.attendance.transitions import TABLE, Act, Outcome
 from openmeet.events.model import Event, Origin, Visibility
 from openmeet.events.promotion import BY_LEVEL, Reach
+
+# What needs to know whether there is room.
+ASKS_FOR_ROOM = frozenset({Outcome.SEAT, Outcome.ADMIT, Outcome.DOOR, Outcome.CLEAR_UP, Outcome.TAKE, Outcome.KEEP})
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How somebody stands towards the event. ``is_foreign``: never signed in here, is no member, was not invited."""
+
+    is_host: bool = False
+    is_member: bool = False
+    is_foreign: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A status, and why it is pending where it is."""
+
+    status: AttendanceStatus
+    pending_for: PendingFor | None = None
 
 
 def is_invited(mine: Attendance | None) -> bool:
     """Whether somebody's row at an event lets them see it, private as it may be (``events.rules.may_see``)."""
     return mine is not None and mine.status is not AttendanceStatus.REJECTED
-
-
-def has_free_seat(event: Event, taken: int) -> bool:
-    """Whether one more person can be seated; events without a limit always have room."""
-    return event.capacity is None or taken < event.capacity
 
 
 def may_answers_be_public(event: Event) -> bool:
@@ -29,52 +48,67 @@ def may_answers_be_public(event: Event) -> bool:
     return event.visibility is Visibility.UNLISTED and event.origin is Origin.NETWORK and event.record_uri is not None
 
 
-def status_for(event: Event, mine: Attendance | None, reply: Reply, *, taken: int, now: Instant) -> AttendanceStatus:
-    """Where an answer given here leads. ``taken``: seats held by anybody, the person included.
-
-    Withdrawing is always possible; everything else needs an event that will happen. Raises Refused.
-    """
-    if reply is Reply.DECLINED:
-        return AttendanceStatus.DECLINED
+def must_be_open(
+    event: Event, joining: Joining, mine: Attendance | None, act: Act, standing: Standing, now: Instant
+) -> None:
+    """Refused where the event takes no such answer. Withdrawing is always possible, and who is in stays in."""
+    if act is Act.DECLINE:
+        return
     if event.is_cancelled:
         raise Refused("This event is cancelled.", name="EventCancelled")
     if event.is_over(now):
         raise Refused("This event is over.", name="EventOver")
-    if mine is not None and mine.status is AttendanceStatus.REJECTED:
-        raise Refused("The host has declined your answer to this event.", name="AnswerRejected")
-    if reply is Reply.INTERESTED:
-        return AttendanceStatus.INTERESTED
-    if mine is not None and (mine.status in SEATED or mine.status is AttendanceStatus.WAITLISTED):
-        return mine.status
-    return AttendanceStatus.ATTENDING if has_free_seat(event, taken) else AttendanceStatus.WAITLISTED
+    if act is Act.INTERESTED or standing.is_host or (mine is not None and (mine.is_seated or mine.has_offer(now))):
+        return
+    if joining.is_members_only and event.group is not None and not standing.is_member:
+        raise Refused("Only members of its group can come to this event.", name="MembersOnly")
+    closes_at = seating.closes_at(event, joining)
+    if closes_at is not None and closes_at <= now:
+        raise Refused("The time to answer is over.", name="AnswersClosed")
 
 
-def status_from_network(
-    event: Event, mine: Attendance | None, answer: NetworkAnswer, *, taken: int, is_shadow: bool
-) -> AttendanceStatus:
-    """Where an RSVP record leads.
-
-    On an event with a limit the ``going`` of somebody who never signed in here takes no place: it is ``pending`` and
-    shown apart. Who has a seat or a place in the line keeps it when the same answer comes again.
-    """
-    match answer:
-        case NetworkAnswer.NOT_GOING:
-            return AttendanceStatus.DECLINED
-        case NetworkAnswer.INTERESTED:
-            return AttendanceStatus.INTERESTED
-        case NetworkAnswer.OTHER:
-            return AttendanceStatus.PENDING
-        case NetworkAnswer.GOING:
-            kept = (*SEATED, AttendanceStatus.WAITLISTED, AttendanceStatus.REJECTED)
-            if mine is not None and mine.status in kept:
-                return mine.status
-            if event.capacity is None:
-                return AttendanceStatus.ATTENDING
-            if is_shadow:
-                return AttendanceStatus.PENDING
-            return AttendanceStatus.ATTENDING if has_free_seat(event, taken) else AttendanceStatus.WAITLISTED
+def decide(
+    event: Event,
+    joining: Joining,
+    mine: Attendance | None,
+    act: Act,
+    *,
+    standing: Standing,
+    has_room: bool,
+    now: Instant,
+) -> Decided:
+    """Where this leads. ``has_room``: for the whole party, without passing anybody who waits. Raises Refused, NotFound."""
+    outcome = TABLE[act][mine.status if mine else None]
+    as_it_is = Decided(mine.status, mine.pending_for) if mine else None
+    match outcome:
+        case Outcome.KEEP if as_it_is is not None:
+            return as_it_is
+        case Outcome.TAKE if mine is not None and as_it_is is not None:
+            return Decided(AttendanceStatus.ATTENDING) if mine.has_offer(now) or has_room else as_it_is
+        case Outcome.CLEAR_UP if as_it_is is not None and as_it_is.pending_for is not PendingFor.UNCLEAR:
+            return as_it_is
+        case Outcome.SEAT | Outcome.CLEAR_UP:
+            apart = _pending_for(event, joining, mine, act, standing, now)
+            return Decided(AttendanceStatus.PENDING, apart) if apart else _placed(has_room=has_room)
+        case Outcome.ADMIT:
+            return _placed(has_room=has_room)
+        case Outcome.DOOR:
+            if not has_room:
+                raise Refused("There is no free place. Raise the limit first.", name="EventFull")
+            return Decided(AttendanceStatus.ATTENDING)
+        case Outcome.PENDING:
+            return Decided(AttendanceStatus.PENDING, PendingFor.UNCLEAR)
+        case Outcome.ATTENDING | Outcome.INTERESTED | Outcome.DECLINED | Outcome.INVITED | Outcome.REJECTED:
+            return Decided(AttendanceStatus(outcome.value))
+        case Outcome.TURNED_DOWN:
+            raise Refused("The host has declined your answer to this event.", name="AnswerRejected")
+        case Outcome.IS_THERE:
+            raise Refused("You are checked in at this event.", name="CheckedIn")
+        case Outcome.NO_ANSWER | Outcome.BACK | Outcome.KEEP | Outcome.TAKE:
+            # BACK is decided from the history, by ``managing``; nobody keeps or takes what they do not have.
+            raise NotFound("There is no such answer.")
         case _:
-            assert_never(answer)
+            assert_never(outcome)
 
 
 def said_by(status: AttendanceStatus) -> NetworkAnswer:
@@ -88,6 +122,24 @@ def said_by(status: AttendanceStatus) -> NetworkAnswer:
             return NetworkAnswer.GOING
 
 
-def frees_seat(before: AttendanceStatus | None, after: AttendanceStatus) -> bool:
-    """Whether somebody who waits may move up after this change."""
-    return before in SEATED and after not in SEATED
+def _placed(*, has_room: bool) -> Decided:
+    return Decided(AttendanceStatus.ATTENDING if has_room else AttendanceStatus.WAITLISTED)
+
+
+def _pending_for(
+    event: Event, joining: Joining, mine: Attendance | None, act: Act, standing: Standing, now: Instant
+) -> PendingFor | None:
+    """Why an answer takes no place before somebody has decided; None where nobody needs to."""
+    if standing.is_host or (mine is not None and mine.approved_at is not None):
+        return None
+    if act is not Act.GOING:
+        # What a person here is refused, a record is not: it is there, and shown apart.
+        closes_at = seating.closes_at(event, joining)
+        is_closed = closes_at is not None and closes_at <= now
+        shuts_out = joining.is_members_only and event.group is not None and not standing.is_member
+        policy = joining.foreign_on(event) if standing.is_foreign else ForeignAnswers.COUNT
+        if policy is ForeignAnswers.APART or is_closed or shuts_out:
+            return PendingFor.APART
+        if policy is ForeignAnswers.APPROVE:
+            return PendingFor.APPROVAL
+    return PendingFor.APPROVAL if joining.needs_approval else None

@@ -1,7 +1,8 @@
-"""What happens by the clock: whoever goes to an event is reminded of it the day before."""
+"""What happens by the clock: whoever goes to an event is reminded of it the day before; offers that nobody took end."""
 
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Database, Reader, Transaction
+from openmeet.attendance import joining_queries, line
 from openmeet.events.model import EventId
 from openmeet.events.queries import lock_for_update
 from openmeet.notifications.actions import tell
@@ -17,7 +18,8 @@ _UNREMINDED = """
       from attendances a join events e on e.id = a.event_id join users u on u.id = a.user_id
      where e.starts_at > :now and e.starts_at <= :until
        and e.status <> 'cancelled' and e.deleted_at is null and e.removed_at is null
-       and a.status = 'attending' and a.answered_at <= e.starts_at - :ahead and u.kind = 'person'
+       and a.status = 'attending' and a.answered_at <= e.starts_at - :ahead
+       and (u.kind = 'person' or exists (select 1 from guests g where g.user_id = u.id and g.email is not null))
        and not exists (select 1 from notifications n
                         where n.user_id = a.user_id and n.kind = 'reminder' and n.subject_id = a.event_id
                           and n.subject_revision = e.starts_at)
@@ -35,6 +37,20 @@ async def remind(db: Database) -> int:
         async with db.transaction() as tx:
             reminded += await _remind_of(tx, EventId(row["id"]))
     return reminded
+
+
+async def end_offers(db: Database) -> int:
+    """Give seats that were offered in vain to the next in line; how many offers ended. One transaction per event."""
+    async with db.reader() as reader:
+        ended = await line.ended_offers(reader)
+    count = 0
+    for event_id in ended:
+        async with db.transaction() as tx:
+            event = await lock_for_update(tx, event_id)
+            if event is not None:
+                count += await line.end_offers(tx, event)
+                await line.fill(tx, event, await joining_queries.of_event(tx, event))
+    return count
 
 
 async def _remind_of(tx: Transaction, event_id: EventId) -> int:

@@ -10,12 +10,12 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidInput, NotFound
 from groundwork.http.json_bodies import json_response
+from openmeet.attendance import joining_queries, managing
 from openmeet.attendance import queries as attendance
 from openmeet.attendance.api import StatusName
 from openmeet.attendance.model import SEATED, SHOWN
 from openmeet.attendance.rules import is_invited
-from openmeet.browsing import cursors, queries, searches
-from openmeet.browsing.names import shown_names
+from openmeet.browsing import cursors, event_view, queries, searches
 from openmeet.browsing.publishing_view import event_words
 from openmeet.browsing.queries import Mine, Position
 from openmeet.debts import publications
@@ -25,6 +25,7 @@ from openmeet.events.model import Event, EventSlug
 from openmeet.events.private_details import private_details
 from openmeet.events.queries import by_record_uri, by_slug
 from openmeet.events.shapes import EventShown, event_shown
+from openmeet.identities.names import shown_names
 from openmeet.identities.queries import consent
 from openmeet.site.etags import etag_of
 from openmeet.site.operations import Operation, Parameter
@@ -149,7 +150,15 @@ async def list_attendees(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         event = await _visible(reader, request, caller)
         counts = (await attendance.counts(reader, [event.id]))[event.id]
-        people = await attendance.attendees(reader, event.id, SHOWN, limit=MAX_ATTENDEES)
+        joining = await joining_queries.of_event(reader, event)
+        mine = None if caller is None else await attendance.find(reader, event.id, caller.user_id)
+        is_hosting = await managing.may_host(reader, event, caller)
+        sees_list = is_hosting or event_view.sees_who_comes(joining, is_going=mine is not None and mine.is_seated)
+        people = (
+            await attendance.attendees(reader, event.id, SHOWN, limit=MAX_ATTENDEES, with_private=is_hosting)
+            if sees_list
+            else []
+        )
         names = await shown_names(reader, [one.user_id for one in people])
     return json_response(
         AttendeeList(
@@ -158,7 +167,7 @@ async def list_attendees(request: Request) -> Response:
                 AttendeeShown(
                     one.user_id,
                     names[one.user_id],
-                    one.kind is UserKind.SHADOW,
+                    one.kind is UserKind.SHADOW and not one.is_guest,
                     one.status.value,
                     iso(one.answered_at),
                 )

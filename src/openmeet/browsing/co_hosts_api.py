@@ -9,11 +9,11 @@ from starlette.responses import Response
 from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound
 from groundwork.http.json_bodies import json_response, read_json
-from openmeet.browsing.names import shown_names
 from openmeet.events import co_hosts, host_queries, hosting_rules, queries, seeing
 from openmeet.events.host_model import CoHost, CoHostId, CoHostState
 from openmeet.events.hosting_rules import Act
 from openmeet.events.model import EventSlug
+from openmeet.identities.names import shown_names
 from openmeet.site.operations import Operation
 from openmeet.site.times import iso
 from openmeet.tenants.edge import database_of

@@ -9,11 +9,11 @@ from starlette.routing import Route
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, NotFound, Refused
 from openmeet.browsing.co_hosts_view import HostLine, lines_of
-from openmeet.browsing.names import shown_names
 from openmeet.events import co_hosts, host_queries, hosting_rules, moments, queries, seeing
 from openmeet.events.host_model import CoHost, CoHostId, CoHostState
 from openmeet.events.hosting_rules import Act
 from openmeet.events.model import Event, EventId, EventSlug
+from openmeet.identities.names import shown_names
 from openmeet.site.forms import EMPTY, Typed, read_form, typed_again
 from openmeet.site.frame import go, page
 from openmeet.tenants.edge import database_of

@@ -5,8 +5,11 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from groundwork.clock import Instant
+from openmeet.attendance import answer_form, seating
+from openmeet.attendance.joining import DEFAULT, Joining, ListAudience
 from openmeet.attendance.model import SEATED, Attendance, AttendanceStatus, Counts, Reply
 from openmeet.attendance.queries import Attendee
+from openmeet.attendance.standing_words import before_words, offer_words, pending_words
 from openmeet.browsing.listing import MINE_WORDS, STATUS_WORDS, place_words, tone_of
 from openmeet.events import hosting_rules, moments
 from openmeet.events.hosting_rules import Act, Standing
@@ -17,6 +20,7 @@ from openmeet.events.web_address import is_web_address
 from openmeet.groups.model import Group
 from openmeet.recurrence import wall_time
 from openmeet.site import languages, times
+from openmeet.site.forms import Typed
 from openmeet.site.texts import summary_of
 from openmeet.users.model import Caller, UserId, UserKind
 
@@ -48,6 +52,8 @@ class Person:
     tone: int
     is_you: bool
     from_network: bool
+    guests: int = 0
+    is_private: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +87,7 @@ _GROUPS = (
     ("Going", SEATED),
     ("Interested", (AttendanceStatus.INTERESTED,)),
     ("On the waitlist", (AttendanceStatus.WAITLISTED,)),
-    ("Answered from elsewhere, no place yet", (AttendanceStatus.PENDING,)),
+    ("No place yet: the host decides", (AttendanceStatus.PENDING,)),
 )
 
 _REPLY_OF = {
@@ -110,12 +116,16 @@ def view_of(
     private: PrivateDetails = NOTHING_PRIVATE,
     co_hosts: Sequence[str] = (),
     standing: Standing = Standing.NOBODY,
+    joining: Joining = DEFAULT,
+    is_hosting: bool = False,
+    undo: str = "",
 ) -> dict[str, object]:
     """The template's context, without what only the host and the publications know. ``private``: what this viewer may know of it."""
     viewer = caller.user_id if caller else None
     is_host = viewer == event.author_id
     can_answer = not event.is_cancelled and not event.is_over(now) and not event.is_held
     is_full = event.capacity is not None and counts.seats >= event.capacity
+    sees_list = is_hosting or sees_who_comes(joining, is_going=mine is not None and mine.is_seated)
     return {
         "event": event,
         "host": host,
@@ -141,11 +151,20 @@ def view_of(
         "counts": counts,
         "mine": mine,
         "mine_words": MINE_WORDS[mine.status] if mine else "",
-        "mine_hint": _mine_hint(event, mine, waiting_before),
+        "mine_hint": _mine_hint(event, mine, waiting_before, now),
         "can_answer": can_answer,
         "wanted": wanted,
         "replies": _replies(event, mine, wanted, is_full=is_full, waiting=counts.waitlisted),
-        "people": _people(attendees, names, counts, viewer, is_host=is_host),
+        "people": _people(attendees, names, counts, viewer, is_host=is_hosting) if sees_list else [],
+        "sees_list": sees_list,
+        "list_audience": joining.list_audience.value,
+        "is_hosting": is_hosting,
+        "fields": answer_form.fields_of(event, joining, mine),
+        "typed": Typed(answer_form.values_of(mine)),
+        "takes_guests": can_answer and joining.takes_guests and event.visibility is not Visibility.PRIVATE,
+        "undo": undo if mine is not None and can_answer else "",
+        "limits": seating.limits_of(event, joining),
+        "closes": _closes(event, joining, now),
         "record_uri": event.record_uri,
     }
 
@@ -226,14 +245,40 @@ def _chips(event: Event, now: Instant) -> list[Chip]:
     return found
 
 
-def _mine_hint(event: Event, mine: Attendance | None, waiting_before: int) -> str:
+def sees_who_comes(joining: Joining, *, is_going: bool) -> bool:
+    """Whether the names of those who come are shown to somebody who does not host the event."""
+    match joining.list_audience:
+        case ListAudience.EVERYONE:
+            return True
+        case ListAudience.ATTENDEES:
+            return is_going
+        case ListAudience.HOSTS:
+            return False
+
+
+def _closes(event: Event, joining: Joining, now: Instant) -> str:
+    """Until when answers are taken, in words; empty where there is no deadline of its own."""
+    at = seating.closes_at(event, joining)
+    if at is None or event.is_over(now):
+        return ""
+    local = wall_time.local_of(at, event.time_zone)
+    return f"{'Answers were taken' if at <= now else 'Answer'} until {times.span(local, None)}."
+
+
+def _mine_hint(event: Event, mine: Attendance | None, waiting_before: int, now: Instant) -> str:
     if mine is None:
         return ""
     if mine.status is AttendanceStatus.WAITLISTED:
-        before = "You are the next" if waiting_before == 0 else f"{waiting_before} before you"
-        return f"{before}. You move up by yourself when a place becomes free."
+        before = before_words(waiting_before)
+        offer = offer_words(event, mine, now)
+        return (
+            offer
+            or f"{before[0].upper()}{before[1:]}. When a place becomes free it is held for you, and you hear of it."
+        )
     if mine.status is AttendanceStatus.PENDING:
-        return "This event has a limit; the host gives places to answers from other apps."
+        return pending_words(mine)
+    if mine.party > 1 and mine.is_seated:
+        return f"You come as {mine.party} people."
     if mine.status is AttendanceStatus.DECLINED and not event.is_cancelled:
         return "You said that you are not going."
     return ""
@@ -243,11 +288,17 @@ def _replies(event: Event, mine: Attendance | None, wanted: str, *, is_full: boo
     about = f"{event.title}, {moments.start_words(event).partition(',')[0]}"
     said = _REPLY_OF.get(mine.status) if mine else None
     going = "Going"
-    if mine is not None and mine.status is AttendanceStatus.WAITLISTED:
+    if mine is not None and mine.offered_until is not None:
+        going = "Take the place"
+    elif mine is not None and mine.status is AttendanceStatus.WAITLISTED:
         going = "On the waitlist"
+    elif mine is not None and mine.status is AttendanceStatus.PENDING:
+        going = "Asked to come"
     elif is_full and said is not Reply.GOING:
         going = f"Join waitlist, {waiting} before you" if waiting else "Join waitlist"
     buttons = ((Reply.GOING, going), (Reply.INTERESTED, "Interested"), (Reply.DECLINED, "Not going"))
+    if mine is not None and mine.offered_until is not None:
+        said = None
     main = said.value if said else wanted or Reply.GOING.value
     return [
         ReplyButton(
@@ -268,12 +319,21 @@ def _people(
     found = []
     for (words, statuses), total in zip(_GROUPS, totals, strict=True):
         people = [_person(one, names[one.user_id], viewer) for one in attendees if one.status in statuses]
-        if people:
+        more = max(0, total - sum(1 + person.guests for person in people))
+        if people or more:
             is_pending = AttendanceStatus.PENDING in statuses
-            found.append(People(words, people, max(0, total - len(people)), can_confirm=is_host and is_pending))
+            found.append(People(words, people, more, can_confirm=is_host and is_pending))
     return found
 
 
 def _person(one: Attendee, name: str, viewer: UserId | None) -> Person:
     initial = next((char for char in name if char.isalnum()), "·").upper()
-    return Person(name, initial, tone_of(one.user_id), one.user_id == viewer, one.kind is UserKind.SHADOW)
+    return Person(
+        name,
+        initial,
+        tone_of(one.user_id),
+        one.user_id == viewer,
+        one.kind is UserKind.SHADOW and not one.is_guest,
+        one.party - 1,
+        one.is_private,
+    )

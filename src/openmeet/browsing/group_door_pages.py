@@ -13,11 +13,11 @@ from openmeet.browsing.group_doors_api import invitation_of
 from openmeet.browsing.group_edge import context_of, elsewhere, path_of, see, slug_of
 from openmeet.browsing.group_view import VISIBILITY_WORDS, day_words, initial_of
 from openmeet.browsing.listing import tone_of
-from openmeet.browsing.names import shown_names
 from openmeet.groups import actions, doors, queries, rules, running
 from openmeet.groups.model import INSIDE, INVITATION_DAYS, MAX_LINK_DAYS, MAX_MAILS_A_DAY, MAX_USES, InvitationId
 from openmeet.groups.rules import Action
 from openmeet.groups.running import Mails
+from openmeet.identities.names import shown_names
 from openmeet.site.forms import Typed, read_form, typed_again
 from openmeet.site.frame import go, page
 from openmeet.tenants.edge import database_of

@@ -8,11 +8,11 @@ from groundwork.errors import InvalidInput
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.browsing.group_shapes import MembershipShown, membership_shown
 from openmeet.browsing.groups_api import slug_of
-from openmeet.browsing.names import shown_names
 from openmeet.groups import actions, doors, rules, running
 from openmeet.groups.model import INVITATION_DAYS, Invitation, InvitationId
 from openmeet.groups.rules import Action
 from openmeet.groups.running import Mails
+from openmeet.identities.names import shown_names
 from openmeet.site.operations import Operation
 from openmeet.site.times import iso
 from openmeet.tenants.edge import database_of

@@ -9,10 +9,10 @@ from openmeet.browsing.api import EventList, events_page, paging
 from openmeet.browsing.group_queries import followed_in_group
 from openmeet.browsing.group_shapes import MembershipShown, membership_shown
 from openmeet.browsing.groups_api import MAX_LIMIT, limit_of, slug_of
-from openmeet.browsing.names import shown_names
 from openmeet.groups import actions, announcements, doors, following, rules, running
 from openmeet.groups.model import Announcement, AnnouncementId
 from openmeet.groups.rules import Action
+from openmeet.identities.names import shown_names
 from openmeet.site.operations import Operation, Parameter
 from openmeet.site.times import iso
 from openmeet.tenants.edge import database_of

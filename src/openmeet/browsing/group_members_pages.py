@@ -10,10 +10,10 @@ from starlette.routing import Route
 from groundwork.errors import InvalidForm, InvalidInput
 from openmeet.browsing.group_edge import Seen, context_of, elsewhere, path_of, see, slug_of
 from openmeet.browsing.group_view import PersonShown, day_words, person_of
-from openmeet.browsing.names import shown_names
 from openmeet.groups import actions, queries, rules, running
 from openmeet.groups.model import INSIDE, MemberId, Membership, Role
 from openmeet.groups.rules import Action
+from openmeet.identities.names import shown_names
 from openmeet.site.forms import EMPTY, Typed, read_form, typed_again
 from openmeet.site.frame import go, page
 from openmeet.tenants.edge import database_of

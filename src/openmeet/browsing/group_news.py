@@ -6,12 +6,12 @@ from typing import Final
 from urllib.parse import quote
 
 from groundwork.database.transaction import Reader
-from openmeet.browsing.names import shown_names
 from openmeet.groups import announcements, rules
 from openmeet.groups.model import Announcement, AnnouncementId, Group, GroupId, MemberId, Membership, Role
 from openmeet.groups.people import members_by_ids
 from openmeet.groups.queries import by_ids, roles_in
 from openmeet.groups.rules import Action
+from openmeet.identities.names import shown_names
 from openmeet.notifications.model import OF_GROUPS, Kind, Notification
 from openmeet.site.texts import summary_of
 from openmeet.users.model import UserId

@@ -11,11 +11,11 @@ from groundwork.errors import Conflict, InvalidForm, PreconditionFailed, Refused
 from openmeet.attendance import group_hosting
 from openmeet.browsing.group_edge import Seen, context_of, elsewhere, path_of, see, slug_of
 from openmeet.browsing.group_queries import effect_of_deleting
-from openmeet.browsing.names import shown_names
 from openmeet.groups import actions, doors, running, submissions
 from openmeet.groups.model import MAX_KEY, GroupVisibility, Role
 from openmeet.groups.rules import Action
 from openmeet.groups.submissions import GroupSubmission, submission_of, values_of, values_of_group
+from openmeet.identities.names import shown_names
 from openmeet.identities.queries import by_handle, find
 from openmeet.site import countries
 from openmeet.site.etags import revision_in_form

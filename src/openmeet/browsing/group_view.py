@@ -17,12 +17,12 @@ from openmeet.browsing.group_feed import is_own
 from openmeet.browsing.group_news import ROLE_WORDS
 from openmeet.browsing.group_queries import past_in_group, shown_in_group
 from openmeet.browsing.listing import Day, days, tone_of
-from openmeet.browsing.names import shown_names
 from openmeet.events.model import Event
 from openmeet.groups import announcements, following, queries
 from openmeet.groups.listing import Listed
 from openmeet.groups.model import INSIDE, Announcement, Group, GroupId, GroupVisibility, JoinPolicy, Membership, Role
 from openmeet.groups.rules import Action
+from openmeet.identities.names import shown_names
 from openmeet.recurrence.wall_time import local_of
 from openmeet.site import times
 from openmeet.site.forms import Typed

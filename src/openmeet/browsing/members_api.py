@@ -18,10 +18,10 @@ from openmeet.browsing.group_shapes import (
     membership_shown,
 )
 from openmeet.browsing.groups_api import MAX_LIMIT, limit_of, slug_of
-from openmeet.browsing.names import shown_names
 from openmeet.groups import actions, queries, rules, running
 from openmeet.groups.model import INSIDE, GroupSlug, MemberId, Membership, Role
 from openmeet.groups.rules import Action
+from openmeet.identities.names import shown_names
 from openmeet.site.operations import Operation, Parameter
 from openmeet.site.times import iso
 from openmeet.tenants.edge import database_of

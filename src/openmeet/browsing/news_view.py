@@ -10,9 +10,9 @@ from openmeet.attendance.model import AttendanceStatus
 from openmeet.attendance.seeing import seen_by
 from openmeet.browsing import group_news
 from openmeet.browsing.group_news import Said
-from openmeet.browsing.names import shown_names
 from openmeet.browsing.queries import events_by_ids
 from openmeet.events.model import Event, EventId
+from openmeet.identities.names import shown_names
 from openmeet.notifications.model import OF_GROUPS, Kind, Notification, When
 from openmeet.recurrence import wall_time
 from openmeet.site import times
@@ -100,6 +100,16 @@ def _words(one: Notification, event: Event, names: Mapping[UserId, str]) -> tupl
         case Kind.NEW_ANSWER:
             name = names.get(about.person_id) if about.person_id else None
             return f"{name or 'Somebody'} {_ANSWERS.get(about.answer, 'answered')} ", "."
+        case Kind.SEAT_OFFERED:
+            return "A place became free, and it is held for you: say whether you come to ", "."
+        case Kind.ANSWER_APPROVED:
+            return "The host said yes: you are going to ", "."
+        case Kind.ANSWER_DECLINED:
+            return "The host has no place for you at ", "."
+        case Kind.INVITED:
+            return "You are invited to ", "."
+        case Kind.FOREIGN_ANSWERS:
+            return "People who were never here answered by other apps, and wait for you to confirm them: ", "."
         case Kind.REMINDER:
             return "Coming up: ", f", {_start(event)}." if event.starts_at else "."
         case Kind.SERIES_PAUSED:

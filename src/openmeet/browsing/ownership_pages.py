@@ -12,7 +12,6 @@ from groundwork.errors import InvalidForm, InvalidInput, Refused
 from openmeet.browsing.group_edge import Seen, context_of, elsewhere, path_of, see, slug_of
 from openmeet.browsing.group_log import line_of
 from openmeet.browsing.group_view import passes_on_words
-from openmeet.browsing.names import shown_names
 from openmeet.groups import absence, doors, people, rules, succession
 from openmeet.groups.model import (
     LONGEST_ABSENCE,
@@ -24,6 +23,7 @@ from openmeet.groups.model import (
     Role,
 )
 from openmeet.groups.rules import Action
+from openmeet.identities.names import shown_names
 from openmeet.site.forms import EMPTY, Typed, read_form, typed_again
 from openmeet.site.frame import go, page
 from openmeet.tenants.edge import database_of

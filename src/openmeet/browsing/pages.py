@@ -8,12 +8,12 @@ from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, NotFound
+from openmeet.attendance import joining_queries, line, managing
 from openmeet.attendance import queries as attendance
 from openmeet.attendance.model import SEATED, SHOWN, Attendance, AttendanceStatus, Reply
 from openmeet.attendance.rules import is_invited
 from openmeet.browsing import cursors, event_view, linked_data, news_view, queries, searches
 from openmeet.browsing.listing import Day, days
-from openmeet.browsing.names import shown_names
 from openmeet.browsing.publishing_view import answer_sync, event_sync, event_words
 from openmeet.browsing.queries import Mine, Wanted
 from openmeet.browsing.series_view import within
@@ -24,6 +24,7 @@ from openmeet.events.model import Event, EventSlug, Visibility
 from openmeet.events.queries import by_slug
 from openmeet.groups import queries as groups
 from openmeet.groups import rules as group_rules
+from openmeet.identities.names import shown_names
 from openmeet.identities.queries import consent
 from openmeet.ingestion import conflicts
 from openmeet.notifications import actions as notifications
@@ -189,13 +190,15 @@ async def _event_context(
     reader: Reader, request: Request, event: Event, caller: Caller | None, mine: Attendance | None
 ) -> dict[str, object]:
     counts = (await attendance.counts(reader, [event.id]))[event.id]
-    attendees = await attendance.attendees(reader, event.id, SHOWN, limit=event_view.SHOWN_PEOPLE)
+    joining = await joining_queries.of_event(reader, event)
+    is_hosting = await managing.may_host(reader, event, caller)
+    attendees = await attendance.attendees(
+        reader, event.id, SHOWN, limit=event_view.SHOWN_PEOPLE, with_private=is_hosting
+    )
     hosting = await host_queries.of_event(reader, event.id, [CoHostState.ACCEPTED])
     beside = [one.user_id for one in hosting if one.user_id is not None]
     names = await shown_names(reader, [event.author_id, *beside, *(one.user_id for one in attendees)])
-    waiting_before = 0
-    if mine is not None and mine.waitlist_number is not None:
-        waiting_before = await attendance.waiting_before(reader, event.id, mine.waitlist_number)
+    waiting_before = 0 if mine is None else await line.before(reader, mine)
     asked = request.query_params.get("reply", "")
     viewer = caller.user_id if caller else None
     group = await groups.by_id(reader, event.group.id) if event.group else None
@@ -218,6 +221,9 @@ async def _event_context(
         private=await seeing.private_details_for(
             reader, event, viewer, is_going=mine is not None and mine.status in SEATED
         ),
+        joining=joining,
+        is_hosting=is_hosting,
+        undo=undo if (undo := request.query_params.get("undo", "")) in set(Reply) else "",
     )
     public_url = request.app.state.settings.public_url
     context |= {

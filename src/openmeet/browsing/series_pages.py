@@ -11,7 +11,7 @@ from groundwork.errors import InvalidInput, NotFound
 from openmeet.attendance.model import AttendanceStatus, Reply
 from openmeet.browsing import series_feed, series_view
 from openmeet.browsing.listing import tone_of
-from openmeet.browsing.names import shown_names
+from openmeet.identities.names import shown_names
 from openmeet.recurrence.pattern import parse_date
 from openmeet.recurrence.wall_time import instant_of
 from openmeet.series import actions, agenda, following, queries

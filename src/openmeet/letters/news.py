@@ -13,7 +13,6 @@ from openmeet.attendance import queries as attendance
 from openmeet.attendance.model import SEATED, Attendance, AttendanceStatus
 from openmeet.attendance.seeing import seen_by
 from openmeet.browsing import group_news
-from openmeet.browsing.names import shown_names
 from openmeet.browsing.queries import events_by_ids
 from openmeet.calendars.of_event import written
 from openmeet.calendars.writing import CANCEL, PUBLISH, write_calendar
@@ -21,11 +20,13 @@ from openmeet.debts.deliveries import Composer, Due, Letter
 from openmeet.events.model import Event, EventId
 from openmeet.events.seeing import private_details_for
 from openmeet.groups.model import GroupId
+from openmeet.identities.names import shown_names
 from openmeet.letters.points import Point, points, when_words
 from openmeet.letters.stopping import DIGEST, TOPIC_WORDS
 from openmeet.notifications import links, mails, preferences
 from openmeet.notifications.links import Link, Purpose
 from openmeet.notifications.model import OF_GROUPS, TOPICS, Channel, Kind, Notification, Topic
+from openmeet.users import guests
 from openmeet.users import queries as users
 from openmeet.users.model import User, UserId
 
@@ -39,6 +40,8 @@ _IN_CALENDAR = frozenset({*SEATED, AttendanceStatus.INTERESTED, AttendanceStatus
 _FOR_CALENDARS = frozenset(Kind) - {
     Kind.NEW_ANSWER,
     Kind.NEW_DATE,
+    Kind.FOREIGN_ANSWERS,
+    Kind.ANSWER_DECLINED,
     Kind.SERIES_PAUSED,
     Kind.SERIES_RESUMED,
     Kind.SERIES_OFFERED,
@@ -110,7 +113,9 @@ async def _letter(
     tx: Transaction, head: Letterhead, user_id: UserId, news: list[Notification], *, is_digest: bool = False
 ) -> Letter | None:
     user = await users.by_id(tx, user_id)
-    if user is None or user.email is None:
+    guest = await guests.find(tx, user_id)
+    address = guest.email if guest else user.email if user else None
+    if user is None or address is None:
         return None
     # Switched off since: then it is not sent, whatever waits.
     chosen = await preferences.of_person(tx, user_id)
@@ -139,7 +144,7 @@ async def _letter(
     about = [first.event.id] if first.event else []
     mine = next(iter((await attendance.of_user(tx, user_id, about)).values()), None)
     return Letter(
-        user.email,
+        address,
         subject,
         _TEMPLATES.get_template("news.txt").render(context),
         html=_TEMPLATES.get_template("news.html").render(context),

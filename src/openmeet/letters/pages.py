@@ -9,11 +9,16 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
-from groundwork.errors import InvalidInput, NotFound
+from groundwork.errors import InvalidForm, InvalidInput, NotFound
 from openmeet.attendance import actions as attendance
-from openmeet.attendance.model import AttendanceStatus, Reply
+from openmeet.attendance.answer_form import fields_of, values_of, wishes_of
+from openmeet.attendance.joining_queries import of_event as joining_of
+from openmeet.attendance.line import before
+from openmeet.attendance.model import Attendance, AttendanceStatus, Reply, Through
 from openmeet.attendance.queries import find as answer_of
 from openmeet.attendance.rules import is_invited
+from openmeet.attendance.standing_words import stands_words
+from openmeet.check_in.pages import ticket_page
 from openmeet.events.model import Event, EventId
 from openmeet.events.queries import by_id as event_by_id
 from openmeet.events.seeing import may_see
@@ -21,20 +26,12 @@ from openmeet.letters.points import when_words
 from openmeet.letters.stopping import stop, stopped_words
 from openmeet.notifications import links
 from openmeet.notifications.links import Link, Purpose
-from openmeet.site.forms import read_form
+from openmeet.site.forms import Typed, read_form, typed_again
 from openmeet.site.frame import page
 from openmeet.tenants.edge import database_of
 from openmeet.users.model import Caller
 from openmeet.users.queries import by_id as user_by_id
 
-_STANDS = {
-    AttendanceStatus.ATTENDING: "You are going.",
-    AttendanceStatus.ATTENDED: "You are going.",
-    AttendanceStatus.INTERESTED: "You are interested.",
-    AttendanceStatus.DECLINED: "You are not going.",
-    AttendanceStatus.WAITLISTED: "You are on the waitlist.",
-    AttendanceStatus.PENDING: "Your answer waits for the host.",
-}
 _MEANT = {
     Reply.GOING: {AttendanceStatus.ATTENDING, AttendanceStatus.ATTENDED, AttendanceStatus.WAITLISTED},
     Reply.INTERESTED: {AttendanceStatus.INTERESTED},
@@ -51,6 +48,7 @@ def routes() -> list[Route]:
     return [
         Route("/mail/answer/{token}", show_answer, methods=["GET"]),
         Route("/mail/answer/{token}", answer, methods=["POST"]),
+        Route("/mail/ticket/{token}", show_ticket, methods=["GET"]),
         Route("/mail/stop/{token}", show_stop, methods=["GET"]),
         Route("/mail/stop/{token}", stop_now, methods=["POST"]),
     ]
@@ -60,23 +58,43 @@ async def show_answer(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         link, event = await _answerable(reader, request)
         mine = await answer_of(reader, event.id, link.user_id)
-        return _answer_page(request, event, mine.status if mine else None, is_over=event.is_over(reader.now))
+        return await _answer_page(reader, request, event, mine)
 
 
 async def answer(request: Request) -> Response:
-    """Answer as the person whose mail it was; the link is for this event alone."""
+    """Answer as the person whose mail it was; the link is for this event alone. What the host asks beside is asked here, too."""
     typed = await read_form(request)
     try:
         reply = Reply(typed.get("reply", ""))
     except ValueError:
         raise InvalidInput("reply", "Choose one of: going, interested, declined.") from None
-    async with database_of(request).transaction() as tx:
-        link, event = await _answerable(tx, request)
-        user = await user_by_id(tx, link.user_id)
-        if user is None:
-            raise NotFound(_WORTHLESS)
-        saved = await attendance.answer(tx, Caller(user.id, user.display_name), event.slug, reply)
-    return _answer_page(request, event, saved.status, is_over=False, is_new=True)
+    try:
+        async with database_of(request).transaction() as tx:
+            link, event = await _answerable(tx, request)
+            user = await user_by_id(tx, link.user_id)
+            if user is None:
+                raise NotFound(_WORTHLESS)
+            mine = await answer_of(tx, event.id, link.user_id)
+            wishes = wishes_of(typed, fields_of(event, await joining_of(tx, event), mine))
+            caller = Caller(user.id, user.display_name)
+            saved = await attendance.answer(tx, caller, event.slug, reply, wishes, through=Through.MAIL)
+            return await _answer_page(tx, request, event, saved, is_new=True)
+    except InvalidForm as wrong:
+        async with database_of(request).reader() as reader:
+            link, event = await _answerable(reader, request)
+            mine = await answer_of(reader, event.id, link.user_id)
+            return await _answer_page(reader, request, event, mine, typed=typed_again(typed, wrong), status=400)
+
+
+async def show_ticket(request: Request) -> Response:
+    """The ticket of whoever has the link: guests have no other way to it."""
+    async with database_of(request).reader() as reader:
+        link, event = await _answerable(reader, request)
+        mine = await answer_of(reader, event.id, link.user_id)
+        user = await user_by_id(reader, link.user_id)
+    if user is None or mine is None or not mine.is_seated:
+        raise NotFound("There is no ticket for this answer.")
+    return ticket_page(request, event, mine.id, user.display_name, mine.party)
 
 
 async def show_stop(request: Request) -> Response:
@@ -112,18 +130,32 @@ async def _answerable(reader: Reader, request: Request) -> tuple[Link, Event]:
     return link, event
 
 
-def _answer_page(
-    request: Request, event: Event, status: AttendanceStatus | None, *, is_over: bool, is_new: bool = False
+async def _answer_page(
+    reader: Reader,
+    request: Request,
+    event: Event,
+    mine: Attendance | None,
+    *,
+    is_new: bool = False,
+    typed: Typed | None = None,
+    status: int = 200,
 ) -> Response:
+    fields = fields_of(event, await joining_of(reader, event), mine)
+    has_offer = mine is not None and mine.has_offer(reader.now)
+    words = _REPLIES | ({Reply.GOING: "Take the place"} if has_offer else {})
+    said = mine.status if mine is not None and not has_offer else None
     context = {
         "event": event,
         "when": when_words(event),
-        "stands": _STANDS.get(status, "") if status else "",
+        "stands": stands_words(event, mine, await before(reader, mine) if mine else 0, reader.now),
         "is_new": is_new,
-        "is_over": is_over,
-        "replies": [(reply.value, words, status in _MEANT[reply]) for reply, words in _REPLIES.items()],
+        "is_over": event.is_over(reader.now),
+        "replies": [(reply.value, text, said in _MEANT[reply]) for reply, text in words.items()],
+        "fields": fields,
+        "typed": typed or Typed(values_of(mine)),
+        "ticket": f"/mail/ticket/{request.path_params['token']}" if mine is not None and mine.is_seated else "",
     }
-    return page(request, "letters/answer.html", context, headers=_HEADERS)
+    return page(request, "letters/answer.html", context, status=status, headers=_HEADERS)
 
 
 def _stop_page(request: Request, link: Link, *, is_stopped: bool) -> Response:

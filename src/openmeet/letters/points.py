@@ -58,12 +58,22 @@ def points(
             found.append(
                 Point(Kind.MOVED_UP, "You have a place", ("A place became free, and it is yours: you are going.",))
             )
+        found += _decisions(event, kinds, mine, now)
         if Kind.REMINDER in kinds and mine is not None and mine.status in SEATED:
             found.append(Point(Kind.REMINDER, "Coming up", ("You said that you are going. It is almost time.",)))
         if Kind.GROUP_EVENT in kinds:
             found.append(Point(Kind.GROUP_EVENT, "New event", ("A group of yours has a new event.",)))
         found += [_new_date(one) for one in news if one.kind is Kind.NEW_DATE][-1:]
+        if Kind.FOREIGN_ANSWERS in kinds:
+            found.append(_FOREIGN)
     return found + _answers(news, names)
+
+
+_FOREIGN = Point(
+    Kind.FOREIGN_ANSWERS,
+    "Answers from elsewhere",
+    ("People who were never here answered by other apps. They take no place before you confirm them.",),
+)
 
 
 def when_words(event: Event) -> str:
@@ -71,6 +81,29 @@ def when_words(event: Event) -> str:
     if event.starts_at is None:
         return "The date is to be announced"
     return ", ".join(filter(None, (moments.span_words(event), moments.zone_words(event))))
+
+
+def _decisions(event: Event, kinds: set[Kind], mine: Attendance | None, now: Instant) -> list[Point]:
+    """What the host, or somebody's leaving, decided about one's own place, as far as it still stands so."""
+    if mine is None:
+        return []
+    found = []
+    if Kind.SEAT_OFFERED in kinds and mine.offered_until is not None and mine.has_offer(now):
+        until = wall_time.local_of(mine.offered_until, event.time_zone)
+        seats = "A place is" if mine.party == 1 else f"{mine.party} places are"
+        when = f"{times.span(until, None)}, {times.zone_words(until, event.time_zone)}"
+        words = f"{seats} yours if you say so until {when}. After that the next in the line is asked."
+        found.append(Point(Kind.SEAT_OFFERED, "A place for you", (words,)))
+    if Kind.ANSWER_APPROVED in kinds and mine.is_seated:
+        found.append(Point(Kind.ANSWER_APPROVED, "You are in", ("The host said yes: you are going.",)))
+    elif Kind.ANSWER_APPROVED in kinds and mine.status is AttendanceStatus.WAITLISTED:
+        words = "The host said yes. It is full at the moment, and you are on the waitlist."
+        found.append(Point(Kind.ANSWER_APPROVED, "On the waitlist", (words,)))
+    if Kind.ANSWER_DECLINED in kinds and mine.status is AttendanceStatus.REJECTED:
+        found.append(Point(Kind.ANSWER_DECLINED, "No place", ("The host has no place for you at this event.",)))
+    if Kind.INVITED in kinds and mine.status is AttendanceStatus.INVITED:
+        found.append(Point(Kind.INVITED, "Invitation", ("The host invites you. Say whether you come.",)))
+    return found
 
 
 def _cancelled(event: Event) -> Point:

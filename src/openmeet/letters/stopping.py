@@ -13,7 +13,7 @@ DIGEST: Final = "digest"
 
 TOPIC_WORDS: Mapping[Topic, str] = {
     Topic.CHANGES: "changed and cancelled events",
-    Topic.WAITLIST: "places that become free",
+    Topic.WAITLIST: "places that become free, and what hosts decide",
     Topic.REMINDERS: "what is coming up",
     Topic.NEW_DATES: "new dates of series you follow",
     Topic.ANSWERS: "answers to your events",

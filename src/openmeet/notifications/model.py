@@ -37,6 +37,11 @@ class Kind(StrEnum):
     ROLE_CHANGED = "role_changed"
     OWNERSHIP = "ownership"
     ANNOUNCEMENT = "announcement"
+    SEAT_OFFERED = "seat_offered"
+    ANSWER_APPROVED = "answer_approved"
+    ANSWER_DECLINED = "answer_declined"
+    INVITED = "invited"
+    FOREIGN_ANSWERS = "foreign_answers"
 
 
 # Kinds that are about a group: their subject is a standing in it, what was announced, or the group itself, and their particulars
@@ -76,6 +81,11 @@ TOPICS: Mapping[Kind, Topic] = {
     Kind.JOIN_DECIDED: Topic.MEMBERSHIP,
     Kind.ROLE_CHANGED: Topic.MEMBERSHIP,
     Kind.OWNERSHIP: Topic.MEMBERSHIP,
+    Kind.SEAT_OFFERED: Topic.WAITLIST,
+    Kind.ANSWER_APPROVED: Topic.WAITLIST,
+    Kind.ANSWER_DECLINED: Topic.WAITLIST,
+    Kind.INVITED: Topic.WAITLIST,
+    Kind.FOREIGN_ANSWERS: Topic.ANSWERS,
 }
 
 

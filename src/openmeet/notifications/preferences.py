@@ -11,14 +11,18 @@ from openmeet.users.model import UserId
 AT_ONCE = 1000
 
 _HOURS = """
-    select u.id, u.email, u.time_zone as own_zone, h.time_zone, h.quiet_from, h.quiet_until, h.digest_hour
-      from users u left join notification_hours h on h.user_id = u.id
-     where u.id in :user_ids and u.kind = 'person' order by u.id
+    select u.id, coalesce(u.email, g.email) as email, u.time_zone as own_zone, h.time_zone, h.quiet_from, h.quiet_until,
+           h.digest_hour
+      from users u left join notification_hours h on h.user_id = u.id left join guests g on g.user_id = u.id
+     where u.id in :user_ids and (u.kind = 'person' or g.email is not null) order by u.id
 """
 
 
 async def addressees(reader: Reader, user_ids: Sequence[UserId], topic: Topic) -> list[Addressee]:
-    """How each of these people is told about the topic, in order of their ids; shadow accounts are told nothing."""
+    """How each of these people is told about the topic, in order of their ids; shadow accounts are told nothing.
+
+    Guests who gave an address are.
+    """
     found: list[Addressee] = []
     ordered = sorted(set(user_ids))
     for start in range(0, len(ordered), AT_ONCE):

@@ -24,14 +24,22 @@ def is_mailed(kind: Kind, particulars: Particulars) -> bool:
 
 
 def is_urgent(kind: Kind, particulars: Particulars, starts_at: Instant | None, now: Instant) -> bool:
-    """Whether somebody could travel in vain: it does not take place, it moved, or it starts within a day.
+    """Whether somebody could travel in vain: it does not take place, it moved, or it starts within a day; or lose a place.
 
     Answers to a host never are, and a reminder has all of that day to arrive.
     """
     match kind:
-        case Kind.NEW_ANSWER | Kind.REMINDER | Kind.NEW_DATE | Kind.SERIES_OFFERED | Kind.GROUP_EVENT:
+        case (
+            Kind.NEW_ANSWER
+            | Kind.REMINDER
+            | Kind.NEW_DATE
+            | Kind.SERIES_OFFERED
+            | Kind.GROUP_EVENT
+            | Kind.FOREIGN_ANSWERS
+        ):
             return False
-        case Kind.EVENT_CANCELLED | Kind.EVENT_DELETED:
+        # An offer runs out: half an hour of it is worth more than a bundle.
+        case Kind.EVENT_CANCELLED | Kind.EVENT_DELETED | Kind.SEAT_OFFERED:
             return True
         case Kind.EVENT_CHANGED if particulars.is_move:
             return True

@@ -106,6 +106,8 @@ async def _decide_rsvp(reader: Reader, owed: Publication, *, agreed: bool) -> De
         return Hold("The event was deleted.")
     if not may_answers_be_public(event):
         return Hold("Answers to events that are not public are never published.")
+    if attendance.is_private:
+        return Hold("You keep it private that you go there.")
     if not agreed:
         return Hold("You have not agreed to publishing.")
     if owed.is_recalled:

@@ -31,7 +31,8 @@ COUNTS = f"""
                and is_draft = 0
                and deleted_at is null and removed_at is null) as events,
            (select count(*) from attendances a join events e on e.id = a.event_id
-             where a.user_id = :user_id and a.status in :told and e.deleted_at is null and e.removed_at is null
+             where a.user_id = :user_id and a.status in :told and a.is_private = 0
+               and e.deleted_at is null and e.removed_at is null
                and ({is_public("e")} and not {is_cut_down("e")} and (e.record_uri is not null or e.author_id = :user_id)
                     or e.visibility = 'unlisted' and e.origin = 'network' and e.record_uri is not null)) as answers,
            (select count(*) from publications

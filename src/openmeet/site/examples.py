@@ -17,7 +17,7 @@ _SLUG: Final = "board-games-k7x2p"
 
 TEXTS: Final = {
     # Who.
-    **dict.fromkeys(("personId", "userId", "userIds", "ownerId", "hostId", "decidedBy"), _PERSON),
+    **dict.fromkeys(("personId", "actorId", "userId", "userIds", "ownerId", "hostId", "decidedBy"), _PERSON),
     **dict.fromkeys(("displayName", "hostName"), "Ana"),
     **dict.fromkeys(("email", "whom"), "ana@example.org"),
     "handle": "ana.example",
@@ -33,7 +33,20 @@ TEXTS: Final = {
     "known": "cleo@example.org",
     "wrong": "dan@",
     # Names that we give.
-    **dict.fromkeys(("id", "groupId", "challengeId", "cursor", "nextCursor", "invitation", "announcement"), _THING),
+    **dict.fromkeys(
+        (
+            "id",
+            "attendanceId",
+            "attendanceIds",
+            "groupId",
+            "challengeId",
+            "cursor",
+            "nextCursor",
+            "invitation",
+            "announcement",
+        ),
+        _THING,
+    ),
     **dict.fromkeys(("slug", "event", "continues", "continuedBy"), _SLUG),
     "group": "board-gamers",
     "url": f"https://meet.example/events/{_SLUG}",
@@ -46,6 +59,14 @@ TEXTS: Final = {
     "address": "board-gamers",
     "roleBefore": "member",
     "roleAfter": "moderator",
+    "ticketCode": "7KQM-4T2P-9XAB",
+    "scanUrl": f"https://meet.example/events/{_SLUG}/check-in?code=7KQM-4T2P-9XAB",
+    "questionId": "q2f6a1b8c4d01",
+    "question": "What do you eat?",
+    "choices": "Everything",
+    "guestNames": "Ben",
+    "offeredUntil": _LATER,
+    "csv": '"Name","Answer"\r\n"Ana","going"\r\n',
     "token": "pVx3lT0u0nV1m8Jw2Zb7",
     "code": "123456",
     **dict.fromkeys(("If-Match", "If-None-Match"), '"3-9f2c41d07b3e55a1"'),

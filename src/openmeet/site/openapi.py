@@ -31,6 +31,7 @@ PATH_WORDS: Final = {
     "invitation": "The id of an invitation",
     "announcement": "The id of an announcement",
     "did": "A DID",
+    "attendanceId": "An answer to the event",
 }
 
 # What any operation may answer beside its own answers: unreadable, too large, too many, broken, away.

@@ -52,6 +52,7 @@ FOR_SESSIONS: Final = frozenset({"session", "tokens", "calendar-feed"})
 EXCEPTIONS: Final = {
     "putAnswer": Scope.ANSWERS,
     "answerSeries": Scope.ANSWERS,
+    "askToConfirmAnswer": Scope.ANSWERS,
     "followSeries": Scope.ANSWERS,
     "unfollowSeries": Scope.ANSWERS,
     # It changes nothing.

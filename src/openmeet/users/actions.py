@@ -3,13 +3,19 @@
 from groundwork.database.transaction import Transaction
 from groundwork.errors import Conflict, NotFound, PreconditionFailed
 from groundwork.fresh_id import new_id
-from openmeet.users import queries
+from openmeet.users import guests, queries
 from openmeet.users.model import User, UserId, UserKind
 from openmeet.users.rules import Profile
 
 
 async def create_person(tx: Transaction, *, display_name: str = "", email: str | None = None) -> UserId:
-    """A person who signed in. ``email`` must be lower-cased and proven; who has it already is that person."""
+    """A person who signed in. ``email`` must be lower-cased and proven; who has it already is that person.
+
+    Who answered by e-mail as a guest before is that guest from then on.
+    """
+    guest = await guests.become_person(tx, email, display_name) if email else None
+    if guest is not None:
+        return guest
     user_id = UserId(new_id(tx.now))
     if await queries.insert(tx, user_id, UserKind.PERSON, display_name=display_name, email=email):
         return user_id

@@ -6,7 +6,7 @@ import pytest
 
 from groundwork.clock import DAY, Instant
 from groundwork.errors import Forbidden, NotFound, Refused
-from openmeet.attendance import actions, hosting, queries
+from openmeet.attendance import actions, hosting, line, managing, queries
 from openmeet.attendance.model import AttendanceStatus, Counts, NetworkAnswer, Reply
 from openmeet.debts import publications
 from openmeet.notifications.model import Kind
@@ -74,7 +74,7 @@ async def test_double_click_is_one_answer(db):
 async def test_the_last_place_goes_to_exactly_one_of_many(db):
     """Invariant 4: however many ask at once, never more confirmed attendees than places."""
     async with db.transaction() as tx:
-        ana, *guests = await people(tx, 25)
+        ana, *guests = await people(tx, 201)
         event = await event_by(tx, ana, capacity="3")
 
     async def reply(guest):
@@ -84,9 +84,9 @@ async def test_the_last_place_goes_to_exactly_one_of_many(db):
     await asyncio.gather(*(reply(guest) for guest in guests))
     async with db.reader() as reader:
         found = await counts(reader, event)
-        line = await queries.first_waiting(reader, event.id, 100)
-    assert found == Counts(going=3, waitlisted=21, seats=3)
-    assert len({one.waitlist_number for one in line}) == 21
+        waiting = await line.waiting(reader, event.id, 100)
+    assert found == Counts(going=3, waitlisted=197, seats=3)
+    assert len({one.waitlist_number for one in waiting}) == 100
 
 
 async def test_many_leaving_at_once_never_oversell_and_never_leave_a_seat_empty(db):
@@ -105,19 +105,20 @@ async def test_many_leaving_at_once_never_oversell_and_never_leave_a_seat_empty(
     )
     async with db.reader() as reader:
         found = await counts(reader, event)
-    assert (found.going, found.waitlisted) == (4, 4)
+    assert (found.seats, found.going + found.waitlisted) == (4, 8)
 
 
-async def test_who_waits_longest_moves_up_first_and_is_told(db):
+async def test_who_waits_longest_is_offered_the_place_and_told(db):
     async with db.transaction() as tx:
         ana, ben, cleo, dora = await people(tx, 4)
         event = await event_by(tx, ana, capacity="1")
         for guest in (ben, cleo, dora):
             await actions.answer(tx, guest, event.slug, GOING)
         await actions.answer(tx, ben, event.slug, DECLINED)
-        assert await status(tx, event, cleo) is ATTENDING
+        assert await line.waiting(tx, event.id, 10) == [await queries.find(tx, event.id, dora.user_id)]
+        assert [one.kind for one in await newest(tx, cleo.user_id, 10)] == [Kind.SEAT_OFFERED]
+        assert (await actions.answer(tx, cleo, event.slug, GOING)).status is ATTENDING
         assert await status(tx, event, dora) is WAITLISTED
-        assert [one.kind for one in await newest(tx, cleo.user_id, 10)] == [Kind.MOVED_UP]
 
 
 async def test_who_leaves_and_comes_back_stands_at_the_end(db):
@@ -128,8 +129,8 @@ async def test_who_leaves_and_comes_back_stands_at_the_end(db):
             await actions.answer(tx, guest, event.slug, GOING)
         await actions.answer(tx, cleo, event.slug, DECLINED)
         await actions.answer(tx, cleo, event.slug, GOING)
-        line = [one.user_id for one in await queries.first_waiting(tx, event.id, 10)]
-    assert line == [dora.user_id, cleo.user_id]
+        waiting = [one.user_id for one in await line.waiting(tx, event.id, 10)]
+    assert waiting == [dora.user_id, cleo.user_id]
 
 
 async def test_a_raised_limit_lets_people_move_up(db):
@@ -139,7 +140,7 @@ async def test_a_raised_limit_lets_people_move_up(db):
         for guest in (ben, cleo, dora):
             await actions.answer(tx, guest, event.slug, GOING)
         await hosting.revise(tx, ana, event.slug, details(capacity="2"))
-        assert await counts(tx, event) == Counts(going=2, waitlisted=1, seats=2)
+        assert await counts(tx, event) == Counts(going=1, waitlisted=2, seats=2, offered=1)
         await hosting.revise(tx, ana, event.slug, details())
         assert await counts(tx, event) == Counts(going=3, seats=3)
 
@@ -221,8 +222,8 @@ async def test_on_an_event_with_a_limit_a_strangers_answer_takes_no_place_until_
         saved = await from_network(tx, event, await users.create_shadow(tx), NetworkAnswer.GOING)
         assert saved.status is PENDING
         with pytest.raises(Forbidden):
-            await actions.confirm(tx, ben, event.slug)
-        assert await actions.confirm(tx, ana, event.slug) == 1
+            await managing.confirm(tx, ben, event.slug)
+        assert await managing.confirm(tx, ana, event.slug) == 1
         assert await counts(tx, event) == Counts(going=1, seats=1)
 
 
@@ -233,8 +234,8 @@ async def test_confirming_seats_those_who_came_first_and_lines_up_the_others(db)
         strangers = [await users.create_shadow(tx) for _ in range(4)]
         for stranger in strangers:
             await from_network(tx, event, stranger, NetworkAnswer.GOING, uri=f"{RECORD}-{stranger}")
-        assert await actions.confirm(tx, ana, event.slug) == 2
-        assert await actions.confirm(tx, ana, event.slug) == 0
+        assert await managing.confirm(tx, ana, event.slug) == 2
+        assert await managing.confirm(tx, ana, event.slug) == 0
         rows = [await queries.find(tx, event.id, stranger) for stranger in strangers]
     assert [(row.status, row.waitlist_number, row.revision) for row in rows] == [
         (ATTENDING, None, 2),
@@ -282,7 +283,7 @@ async def test_a_seat_freed_from_the_network_goes_to_who_waits(db):
         await from_network(tx, event, ben.user_id, NetworkAnswer.GOING)
         await actions.answer(tx, cleo, event.slug, GOING)
         await from_network(tx, event, ben.user_id, NetworkAnswer.NOT_GOING)
-        assert await status(tx, event, cleo) is ATTENDING
+        assert (await queries.find(tx, event.id, cleo.user_id)).has_offer(tx.now)
 
 
 async def test_an_unknown_word_is_kept_and_counted_nowhere(db):

@@ -169,7 +169,10 @@ async def test_answers_and_the_waitlist(client, ana, ben):
     people = msgspec.json.decode((await client.get(f"{path}/attendees")).content, type=AttendeeList)
     assert [(one.display_name, one.status) for one in people.attendees] == [("Ana", "attending"), ("Ben", "waitlisted")]
     await client.put(f"{path}/answer", json={"reply": "declined"}, headers=ana)
-    assert (await client.get(f"{path}/answer", headers=ben)).json()["status"] == "attending"
+    offered = (await client.get(f"{path}/answer", headers=ben)).json()
+    assert (offered["status"], offered["offeredUntil"][:10]) == ("waitlisted", "2026-03-02")
+    taken = await client.put(f"{path}/answer", json={"reply": "going"}, headers=ben)
+    assert taken.json()["status"] == "attending"
 
 
 async def test_the_join_link_is_for_people_who_go(client, ana, ben):

@@ -7,6 +7,7 @@ from groundwork.database.transaction import Database
 from groundwork.errors import NotFound
 from groundwork.outbox import owe as outbox
 from openmeet.attendance import actions as attendance
+from openmeet.attendance import managing
 from openmeet.attendance import queries as answers
 from openmeet.attendance.model import AttendanceStatus, Counts, Reply
 from openmeet.browsing import queries as browsing
@@ -128,7 +129,7 @@ async def test_hidden_answers_are_confirmed_by_nobody(db: Database):
     await say(db, 6, "suspended")
     async with db.transaction() as tx:
         host = Caller(tea.author_id, "Host")
-        assert await attendance.confirm(tx, host, tea.slug) == 1
+        assert await managing.confirm(tx, host, tea.slug) == 1
 
 
 async def test_who_is_away_is_asked_about_once_a_day(db: Database, clock: HandClock):

@@ -172,7 +172,7 @@ async def test_erasing_twice_is_erasing_once(db: Database, engine: Engine):
 
 
 async def test_the_seat_of_a_deleted_account_is_free(db: Database):
-    """Unlike a hidden one, which is reserved: who waited moves up."""
+    """Unlike a hidden one, which is reserved: who waited is offered it."""
     tea, people = await full_house(db)
     await take(db, rsvp(0, "one", 1, URI), rsvp(1, "one", 2, URI))
     async with db.transaction() as tx:
@@ -180,7 +180,7 @@ async def test_the_seat_of_a_deleted_account_is_free(db: Database):
     assert late.status is AttendanceStatus.WAITLISTED
     await erase(db, 0)
     after = await statuses(db)
-    assert after[people[3].user_id] == "attending"
+    assert after[people[3].user_id] == "offered"
     assert after[people[0].user_id] == "declined"
 
 

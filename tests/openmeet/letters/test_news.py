@@ -131,7 +131,7 @@ async def test_a_removed_event_is_named_and_has_no_page(post, evening):
     assert calendar(mail)[1]["METHOD"] == "CANCEL"
 
 
-async def test_moving_up_is_mailed_while_it_is_true(post):
+async def test_an_offered_place_is_mailed_while_it_is_true(post):
     async with post.db.transaction() as tx:
         ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
         event = await event_by(tx, ana, capacity="1")
@@ -140,7 +140,7 @@ async def test_moving_up_is_mailed_while_it_is_true(post):
             await attendance.answer(tx, guest, event.slug, reply)
         post.site.clock.turn(HOUR)
     mails = {mail["To"]: mail for mail in await post.deliver()}
-    assert mails["cleo@example.org"]["Subject"] == "You have a place: Board games"
+    assert mails["cleo@example.org"]["Subject"] == "A place for you: Board games"
     assert "Ben is not going." in text_of(mails["ana@example.org"])
 
 

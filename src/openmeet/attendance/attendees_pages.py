@@ -1,0 +1,192 @@
+"""The host's list of answers: who comes, who waits, who needs a decision; several decided at once; the list as a file."""
+
+from collections.abc import Sequence
+from urllib.parse import quote, urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.errors import InvalidForm, InvalidInput, NotFound, Refused, TooMany
+from openmeet.attendance import answer_form, history, joining_queries, lists, managing, queries, table_file
+from openmeet.attendance.history_view import lines_of
+from openmeet.attendance.lists import Wanted
+from openmeet.attendance.model import AttendanceId, AttendanceStatus
+from openmeet.events.model import EventSlug
+from openmeet.identities.names import shown_names
+from openmeet.site.forms import EMPTY, Typed, read_form
+from openmeet.site.frame import go, page
+from openmeet.tenants.edge import database_of
+from openmeet.users.edge import caller_of
+
+PAGE_SIZE = 100
+
+_S = AttendanceStatus
+_TABS = {
+    "going": ("Going", (_S.ATTENDING, _S.ATTENDED)),
+    "asking": ("Need a decision", (_S.PENDING,)),
+    "waiting": ("Waiting", (_S.WAITLISTED,)),
+    "interested": ("Interested", (_S.INTERESTED, _S.INVITED)),
+    "out": ("Not coming", (_S.DECLINED, _S.REJECTED)),
+}
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/events/{slug}/attendees", show, methods=["GET"]),
+        Route("/events/{slug}/attendees", decide, methods=["POST"]),
+        Route("/events/{slug}/attendees/add", add, methods=["POST"]),
+        Route("/events/{slug}/attendees/invite", invite, methods=["POST"]),
+        Route("/events/{slug}/attendees/restore", restore, methods=["POST"]),
+        Route("/events/{slug}/attendees.csv", table, methods=["GET"]),
+        Route("/events/{slug}/attendees/{attendance_id}", show_one, methods=["GET"]),
+    ]
+
+
+async def show(request: Request) -> Response:
+    return await _page(request, EMPTY)
+
+
+async def decide(request: Request) -> Response:
+    """Yes, no or out, for the ticked ones, or yes for all who need a decision."""
+    caller, slug = caller_of(request), _slug(request)
+    async with request.form(max_files=0, max_fields=PAGE_SIZE + 10) as form:
+        ids = [AttendanceId(str(one)) for one in form.getlist("who")]
+        act, tab = str(form.get("act", "")), str(form.get("tab", ""))
+    async with database_of(request).transaction() as tx:
+        if act == "approve_all":
+            await managing.approve(tx, caller, slug)
+        elif act == "approve" and ids:
+            await managing.approve(tx, caller, slug, ids)
+        elif act == "remove" and ids:
+            await managing.remove(tx, caller, slug, ids)
+        elif act not in {"approve", "remove"}:
+            raise InvalidInput("act", "Choose one of: approve, remove, approve_all.")
+    if not ids and act != "approve_all":
+        return await _page(request, Typed({}, {"": "Tick somebody first."}), status=400)
+    removed = {"removed": ids[0]} if act == "remove" and len(ids) == 1 else {}
+    return go(_back(slug, tab=tab, **removed), said="answers_sorted")
+
+
+async def add(request: Request) -> Response:
+    caller, slug = caller_of(request), _slug(request)
+    typed = await read_form(request)
+    try:
+        async with database_of(request).transaction() as tx:
+            event = await managing.hosted(tx, caller, slug)
+            joining = await joining_queries.of_event(tx, event)
+            wishes = answer_form.wishes_of(typed, answer_form.fields_of(event, joining, None))
+            await managing.add(tx, caller, slug, typed.get("name", ""), party=wishes.party or 1, mode=wishes.mode)
+    except InvalidForm as wrong:
+        return await _page(request, Typed(typed, wrong.problems), status=400)
+    except Refused as refused:
+        return await _page(request, Typed(typed, {"name": refused.why}), status=422)
+    return go(_back(slug), said="attendee_added")
+
+
+async def invite(request: Request) -> Response:
+    caller, slug = caller_of(request), _slug(request)
+    typed = await read_form(request)
+    try:
+        async with database_of(request).transaction() as tx:
+            await managing.invite(tx, caller, slug, typed.get("email", ""))
+    except InvalidForm as wrong:
+        return await _page(request, Typed(typed, wrong.problems), status=400)
+    except (Refused, TooMany) as refused:
+        return await _page(request, Typed(typed, {"email": refused.why}), status=422)
+    return go(_back(slug, tab="interested"), said="attendee_invited")
+
+
+async def restore(request: Request) -> Response:
+    caller, slug = caller_of(request), _slug(request)
+    typed = await read_form(request)
+    async with database_of(request).transaction() as tx:
+        await managing.restore(tx, caller, slug, AttendanceId(typed.get("who", "")))
+    return go(_back(slug, tab=typed.get("tab", "")), said="attendee_restored")
+
+
+async def table(request: Request) -> Response:
+    """The list as a file that spreadsheets open; nothing in it can be a formula."""
+    async with database_of(request).reader() as reader:
+        event = await managing.hosted(reader, caller_of(request), _slug(request))
+        text = await table_file.written(reader, event)
+    headers = {
+        "content-disposition": f'attachment; filename="attendees-{quote(event.slug)}.csv"',
+        "cache-control": "no-store",
+        "x-content-type-options": "nosniff",
+    }
+    return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
+
+
+async def show_one(request: Request) -> Response:
+    """One answer with what was said, and its history."""
+    caller = caller_of(request)
+    attendance_id = AttendanceId(request.path_params["attendance_id"])
+    async with database_of(request).reader() as reader:
+        event = await managing.hosted(reader, caller, _slug(request))
+        mine = await queries.by_id(reader, attendance_id)
+        found = await lists.by_ids(reader, event.id, [attendance_id])
+        if mine is None or not found:
+            raise NotFound("There is no such answer.")
+        changes = await history.of_answer(reader, attendance_id)
+        actors = [one.actor_id for one in changes if one.actor_id]
+        names = await shown_names(reader, [found[0].user_id, *actors])
+        joining = await joining_queries.of_event(reader, event)
+    one = lists.shown(found[0], names)
+    asked = {question.id: question.words for question in joining.questions}
+    context = {
+        "event": event,
+        "one": one,
+        "replies": [(asked.get(name, "An earlier question"), text) for name, text in mine.replies.items()],
+        "history": lines_of(changes, names, caller.user_id, event.time_zone),
+        "modes": answer_form.MODE_WORDS,
+    }
+    return page(request, "attendance/attendee.html", context)
+
+
+async def _page(request: Request, typed: Typed, *, status: int = 200) -> Response:
+    caller, slug = caller_of(request), _slug(request)
+    asked = request.query_params
+    tab = asked.get("tab", "")
+    q = asked.get("q", "").strip()
+    after = lists.unpack(asked.get("after", ""))
+    async with database_of(request).reader() as reader:
+        event = await managing.hosted(reader, caller, slug)
+        numbers = await lists.by_status(reader, event.id)
+        if tab not in _TABS:
+            tab = "asking" if numbers[_S.PENDING] else "going"
+        statuses: Sequence[AttendanceStatus] = tuple(_S) if q else _TABS[tab][1]
+        rows = await lists.managed(reader, event.id, Wanted(statuses, q), after, PAGE_SIZE + 1)
+        removed = asked.get("removed", "")
+        undone = await lists.by_ids(reader, event.id, [AttendanceId(removed)] if removed else [])
+        names = await shown_names(reader, [one.user_id for one in (*rows, *undone)])
+        counts = (await queries.counts(reader, [event.id]))[event.id]
+        joining = await joining_queries.of_event(reader, event)
+    shown = rows[:PAGE_SIZE]
+    more = urlencode({"tab": tab, "q": q, "after": lists.pack(shown[-1])}) if len(rows) > PAGE_SIZE else ""
+    gone = [one for one in undone if one.status is _S.REJECTED]
+    context = {
+        "event": event,
+        "tabs": [
+            (name, words, sum(numbers[one] for one in of), name == tab and not q) for name, (words, of) in _TABS.items()
+        ],
+        "tab": tab,
+        "q": q,
+        "people": [lists.shown(one, names) for one in shown],
+        "more": more,
+        "counts": counts,
+        "removed": lists.shown(gone[0], names) if gone else None,
+        "typed": typed,
+        "fields": answer_form.fields_of(event, joining, None),
+        "modes": answer_form.MODE_WORDS,
+    }
+    return page(request, "attendance/attendees.html", context, status=status)
+
+
+def _back(slug: EventSlug, **asked: str) -> str:
+    query = urlencode({name: value for name, value in asked.items() if value})
+    return f"/events/{quote(slug)}/attendees" + (f"?{query}" if query else "")
+
+
+def _slug(request: Request) -> EventSlug:
+    return EventSlug(request.path_params["slug"])

@@ -1,0 +1,107 @@
+"""What became of an answer, line by line: rows are only added. Shown to hosts and to the person."""
+
+from collections.abc import Sequence
+
+from groundwork.database.transaction import Reader, Row, Transaction
+from groundwork.fresh_id import new_id
+from openmeet.attendance.model import AnswerMode, Attendance, AttendanceId, AttendanceStatus, Change, Through
+from openmeet.events.model import EventId
+from openmeet.users.model import UserId
+
+_INSERT = """
+    insert into attendance_changes (id, attendance_id, event_id, actor_id, through, before_status, after_status, party, mode,
+                                    is_offered, changed_at)
+    values (:id, :attendance_id, :event_id, :actor_id, :through, :before, :after, :party, :mode, :is_offered, :now)
+"""
+
+COLUMNS = "attendance_id, actor_id, through, before_status, after_status, party, mode, is_offered, changed_at"
+
+
+async def keep(
+    tx: Transaction, before: Attendance | None, after: Attendance, *, through: Through, actor_id: UserId | None
+) -> None:
+    """One more line."""
+    await tx.execute(_INSERT, **_values(tx, before, after, through, actor_id))
+
+
+async def keep_many(
+    tx: Transaction,
+    before: Sequence[Attendance],
+    after: Sequence[Attendance],
+    *,
+    through: Through,
+    actor_id: UserId | None = None,
+) -> None:
+    """One more line for each of several answers."""
+    await tx.execute_many(
+        _INSERT, [_values(tx, old, new, through, actor_id) for old, new in zip(before, after, strict=True)]
+    )
+
+
+async def of_answer(reader: Reader, attendance_id: AttendanceId) -> list[Change]:
+    """Everything that happened to one answer, oldest first."""
+    rows = await reader.fetch(
+        f"select {COLUMNS} from attendance_changes where attendance_id = :attendance_id order by id",
+        attendance_id=attendance_id,
+    )
+    return [_change_of(row) for row in rows]
+
+
+async def newest_into(reader: Reader, attendance_id: AttendanceId, status: AttendanceStatus) -> Change | None:
+    """The last change that led to this status."""
+    row = await reader.fetch_one(
+        f"select {COLUMNS} from attendance_changes where attendance_id = :attendance_id and after_status = :status"
+        " order by id desc limit 1",
+        attendance_id=attendance_id,
+        status=status.value,
+    )
+    return _change_of(row) if row else None
+
+
+async def forget(tx: Transaction, attendance_id: AttendanceId) -> None:
+    """The person is erased, and what they did with them."""
+    await tx.execute("delete from attendance_changes where attendance_id = :attendance_id", attendance_id=attendance_id)
+
+
+async def count_since(reader: Reader, event_id: EventId, through: Through, since: int) -> int:
+    """How many changes of an event came by this since then."""
+    row = await reader.fetch_one(
+        "select count(*) as n from attendance_changes where event_id = :event_id and through = :through"
+        " and changed_at >= :since",
+        event_id=event_id,
+        through=through.value,
+        since=since,
+    )
+    return int(row["n"]) if row else 0
+
+
+def _values(
+    tx: Transaction, before: Attendance | None, after: Attendance, through: Through, actor_id: UserId | None
+) -> dict[str, object]:
+    return {
+        "id": new_id(tx.now),
+        "attendance_id": after.id,
+        "event_id": after.event_id,
+        "actor_id": actor_id,
+        "through": through.value,
+        "before": before.status.value if before else None,
+        "after": after.status.value,
+        "party": after.party,
+        "mode": after.mode.value if after.mode else None,
+        "is_offered": int(after.offered_until is not None),
+        "now": tx.now,
+    }
+
+
+def _change_of(row: Row) -> Change:
+    return Change(
+        attendance_id=AttendanceId(row["attendance_id"]),
+        actor_id=UserId(row["actor_id"]) if row["actor_id"] else None,
+        through=Through(row["through"]),
+        before=AttendanceStatus(row["before_status"]) if row["before_status"] else None,
+        after=AttendanceStatus(row["after_status"]),
+        party=row["party"],
+        mode=AnswerMode(row["mode"]) if row["mode"] else None,
+        is_offered=bool(row["is_offered"]),
+        changed_at=row["changed_at"],
+    )

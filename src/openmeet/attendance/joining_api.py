@@ -1,0 +1,163 @@
+"""How people get into an event, as JSON."""
+
+from typing import Literal
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.errors import NotFound
+from groundwork.http.json_bodies import json_response, read_json
+from openmeet.attendance import joining_queries, managing, queries
+from openmeet.attendance.joining import Joining, JoiningSubmission, check, question_id
+from openmeet.attendance.rules import is_invited
+from openmeet.events import seeing
+from openmeet.events.model import EventSlug
+from openmeet.events.queries import by_slug
+from openmeet.site.etags import etag_of, expected_revision
+from openmeet.site.operations import Operation, Parameter
+from openmeet.tenants.edge import database_of
+from openmeet.users.edge import caller_of, caller_or_none
+
+PATH = "/api/events/{slug}/joining"
+
+
+class QuestionAsked(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """Something everybody who comes is asked. Without ``choices`` the answer is a free text; ``questionId`` is ours to give."""
+
+    question: str
+    choices: list[str] = []
+    is_required: bool = False
+    question_id: str | None = None
+
+
+class JoiningShown(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """Who can come and how. Limits of the two ways count where the event is held in both; null is no limit.
+
+    ``closesHoursBefore``: when answers end before the start; null is never. ``foreignAnswers``: what answers from other apps lead to,
+    of people who never signed in here, are no members and were not invited; null is what fits.
+    """
+
+    limit_in_person: int | None = None
+    limit_online: int | None = None
+    needs_approval: bool = False
+    closes_hours_before: int | None = None
+    max_party: int = 1
+    asks_names: bool = False
+    is_members_only: bool = False
+    list_audience: Literal["everyone", "attendees", "hosts"] = "everyone"
+    foreign_answers: Literal["count", "need_approval", "apart"] | None = None
+    takes_guests: bool = True
+    questions: list[QuestionAsked] = []
+
+
+async def show(request: Request) -> Response:
+    """For everybody who sees the event: clients ask by it what the host asks."""
+    caller = caller_or_none(request)
+    async with database_of(request).reader() as reader:
+        event = await by_slug(reader, _slug(request))
+        mine = await queries.find(reader, event.id, caller.user_id) if event and caller else None
+        viewer = caller.user_id if caller else None
+        if (
+            event is None
+            or event.is_gone
+            or not await seeing.may_see(reader, event, viewer, is_invited=is_invited(mine))
+        ):
+            raise NotFound("There is no such event.")
+        joining = await joining_queries.of_event(reader, event)
+        own = await joining_queries.of_subject(reader, event.id)
+    return json_response(_shown(joining), headers=etag_of(own.revision if own else 0))
+
+
+async def save(request: Request) -> Response:
+    caller = caller_of(request)
+    wanted = await read_json(request, JoiningShown)
+    async with database_of(request).transaction() as tx:
+        event = await managing.hosted(tx, caller, _slug(request))
+        settings = check(_submission(wanted), is_in_group=event.group is not None)
+        saved = await managing.change_joining(
+            tx,
+            caller,
+            event.slug,
+            settings,
+            for_series=request.query_params.get("scope") == "series",
+            expected_revision=expected_revision(request),
+        )
+        own = await joining_queries.of_subject(tx, event.id)
+    return json_response(_shown(saved), headers=etag_of(own.revision if own else 0))
+
+
+def _submission(wanted: JoiningShown) -> JoiningSubmission:
+    return JoiningSubmission(
+        limit_in_person=_text(wanted.limit_in_person),
+        limit_online=_text(wanted.limit_online),
+        needs_approval="yes" if wanted.needs_approval else "",
+        closes_hours_before=_text(wanted.closes_hours_before),
+        max_party=str(wanted.max_party),
+        asks_names="yes" if wanted.asks_names else "",
+        is_members_only="yes" if wanted.is_members_only else "",
+        list_audience=wanted.list_audience,
+        foreign_answers=wanted.foreign_answers or "",
+        takes_guests="yes" if wanted.takes_guests else "",
+        questions=[
+            (
+                one.question_id or question_id(),
+                one.question,
+                "\n".join(one.choices),
+                "yes" if one.is_required else "",
+            )
+            for one in wanted.questions
+        ],
+    )
+
+
+def _shown(joining: Joining) -> JoiningShown:
+    return JoiningShown(
+        joining.limit_in_person,
+        joining.limit_online,
+        joining.needs_approval,
+        joining.closes_hours_before,
+        joining.max_party,
+        joining.asks_names,
+        joining.is_members_only,
+        joining.list_audience.value,
+        joining.foreign_answers.value if joining.foreign_answers else None,
+        joining.takes_guests,
+        [QuestionAsked(one.words, list(one.choices), one.is_required, one.id) for one in joining.questions],
+    )
+
+
+def _text(number: int | None) -> str:
+    return "" if number is None else str(number)
+
+
+def _slug(request: Request) -> EventSlug:
+    return EventSlug(request.path_params["slug"])
+
+
+OPERATIONS = (
+    Operation(
+        "GET",
+        PATH,
+        "showJoining",
+        "Who can come to an event, and what they are asked",
+        show,
+        {200: JoiningShown},
+        needs_session=False,
+        failures=(404,),
+    ),
+    Operation(
+        "PUT",
+        PATH,
+        "saveJoining",
+        "Replace who can come, and what they are asked",
+        save,
+        {200: JoiningShown},
+        JoiningShown,
+        (
+            Parameter("scope", "Of this event, or of every date of its series", shape=Literal["event", "series"]),
+            Parameter("If-Match", "The ETag of the settings that are to be replaced", "header"),
+        ),
+        failures=(403, 404, 412),
+    ),
+)

@@ -1,0 +1,179 @@
+"""The line: who waits, who is offered a seat, what becomes of offers. Every writing function here holds the event's lock."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from groundwork.database.transaction import Reader, Transaction
+from openmeet.attendance import history, queries, seating
+from openmeet.attendance.joining import Joining
+from openmeet.attendance.model import AnswerMode, Attendance, AttendanceStatus, Through
+from openmeet.attendance.seating import Limits
+from openmeet.attendance.transitions import TABLE, Act
+from openmeet.debts import publications
+from openmeet.events.model import Event, EventId
+from openmeet.notifications import actions as notifications
+from openmeet.notifications.model import Kind
+from openmeet.users.model import UserId
+
+# More than any line is long; bounds what one transaction does.
+MAX_AT_ONCE = 10_000
+
+# How far back in the line somebody is looked for who may pass bigger parties.
+_LOOKED_AT = 500
+
+_MODE = "coalesce(mode, 'in_person')"
+
+
+async def fill(tx: Transaction, event: Event, joining: Joining) -> int:
+    """Give free seats to those who wait, in their order; how many moved.
+
+    Where seats are few they are offered, and held until the offer ends; who cannot be asked (known only by a DID) has them at
+    once, and so has everybody where there is no limit any more. Nobody moves up on an event that will not happen.
+    """
+    if event.is_cancelled or event.is_gone or event.is_over(tx.now):
+        return 0
+    limits = seating.limits_of(event, joining)
+    if limits.is_open:
+        line = await waiting(tx, event.id, MAX_AT_ONCE, with_offered=True)
+        if line:
+            await _seat(tx, event, line)
+        return len(line)
+    held = await queries.held(tx, event.id)
+    if limits.total is not None and held.total >= limits.total:
+        return 0
+    lines = [await waiting(tx, event.id, _LOOKED_AT, mode) for mode in (AnswerMode if limits.of_mode else (None,))]
+    chosen = seating.next_up(limits, held, seating.first_of(lines), lets_past=seating.is_last_call(event, tx.now))
+    if not chosen:
+        return 0
+    silent = await queries.without_ears(tx, [one.user_id for one in chosen])
+    await _seat(tx, event, [one for one in chosen if one.user_id in silent])
+    await _offer(tx, event, [one for one in chosen if one.user_id not in silent])
+    # Whoever stands behind the last one looked at may fit as well.
+    return len(chosen) + (await fill(tx, event, joining) if len(chosen) >= _LOOKED_AT else 0)
+
+
+async def end_offers(tx: Transaction, event: Event) -> int:
+    """Offers that nobody took in time end: their people leave the line, unheard; how many. ``fill`` comes next."""
+    rows = await tx.fetch(
+        f"select {queries.COLUMNS} from attendances where event_id = :event_id and offered_until <= :now order by id",
+        event_id=event.id,
+        now=tx.now,
+    )
+    late = [queries.attendance_of(row) for row in rows]
+    if late:
+        status = AttendanceStatus(TABLE[Act.LAPSE][AttendanceStatus.WAITLISTED])
+        ended = [replace(one, status=status, waitlist_number=None, offered_until=None) for one in late]
+        await queries.save_many(tx, ended)
+        await history.keep_many(tx, late, ended, through=Through.CLOCK)
+    return len(late)
+
+
+async def ended_offers(reader: Reader) -> list[EventId]:
+    """Events with offers that have ended."""
+    rows = await reader.fetch(
+        "select distinct event_id from attendances where offered_until <= :now order by event_id", now=reader.now
+    )
+    return [EventId(row["event_id"]) for row in rows]
+
+
+async def dates_with_lines(reader: Reader, series_id: str) -> list[EventId]:
+    """Coming dates of a series for which somebody waits."""
+    rows = await reader.fetch(
+        "select e.id from events e where e.series_id = :series_id and e.deleted_at is null and e.over_at > :now"
+        " and exists (select 1 from attendances a where a.event_id = e.id and a.status = 'waitlisted') order by e.id",
+        series_id=series_id,
+        now=reader.now,
+    )
+    return [EventId(row["id"]) for row in rows]
+
+
+async def first(tx: Transaction, event_id: EventId, limits: Limits) -> list[Attendance]:
+    """Who is next, of each way of taking part that has a line of its own."""
+    lines = [await waiting(tx, event_id, 1, mode) for mode in (AnswerMode if limits.of_mode else (None,))]
+    return seating.first_of(lines)
+
+
+async def waiting(
+    reader: Reader, event_id: EventId, limit: int, mode: AnswerMode | None = None, *, with_offered: bool = False
+) -> list[Attendance]:
+    """The line, first come first; of one way of taking part, or of all. Who was offered a seat is not in it any more."""
+    rows = await reader.fetch(
+        f"""
+        select {queries.COLUMNS} from attendances
+         where event_id = :event_id and status = 'waitlisted'
+           {"" if with_offered else "and offered_until is null"} {f"and {_MODE} = :mode" if mode else ""}
+         order by waitlist_number limit :limit
+        """,
+        event_id=event_id,
+        limit=limit,
+        **({"mode": mode.value} if mode else {}),
+    )
+    return [queries.attendance_of(row) for row in rows]
+
+
+async def before(reader: Reader, mine: Attendance) -> int:
+    """How many people are in the line before this one; 0 for who does not wait."""
+    if mine.waitlist_number is None:
+        return 0
+    row = await reader.fetch_one(
+        """
+        select cast(coalesce(sum(party), 0) as bigint) as people from attendances
+         where event_id = :event_id and status = 'waitlisted' and offered_until is null and waitlist_number < :number
+        """,
+        event_id=mine.event_id,
+        number=mine.waitlist_number,
+    )
+    return int(row["people"]) if row else 0
+
+
+async def last_number(reader: Reader, event_id: EventId) -> int:
+    """The end of the line. The event's row is locked, so nobody else takes the next number."""
+    return await _number(reader, event_id, "max")
+
+
+async def first_number(reader: Reader, event_id: EventId) -> int:
+    """The head of the line."""
+    return await _number(reader, event_id, "min")
+
+
+async def _number(reader: Reader, event_id: EventId, which: str) -> int:
+    row = await reader.fetch_one(
+        f"select coalesce({which}(waitlist_number), 0) as number from attendances where event_id = :event_id",
+        event_id=event_id,
+    )
+    return int(row["number"]) if row else 0
+
+
+async def _seat(tx: Transaction, event: Event, line: Sequence[Attendance]) -> None:
+    """These have their seats, and hear of it."""
+    if not line:
+        return
+    status = AttendanceStatus(TABLE[Act.MOVE_UP][AttendanceStatus.WAITLISTED])
+    seated = [replace(one, status=status, waitlist_number=None, offered_until=None) for one in line]
+    await queries.save_many(tx, seated)
+    await history.keep_many(tx, line, seated, through=Through.CLOCK)
+    for one in seated:
+        await publications.owe(
+            tx, kind=publications.Kind.RSVP, subject_id=one.id, user_id=one.user_id, revision=one.revision + 1
+        )
+    await _tell(tx, event, seated, Kind.MOVED_UP)
+
+
+async def _offer(tx: Transaction, event: Event, line: Sequence[Attendance]) -> None:
+    """Seats are held for these until they say yes, or too long nothing."""
+    if not line:
+        return
+    until = seating.offer_until(event, tx.now)
+    offered = [replace(one, offered_until=until) for one in line]
+    await queries.save_many(tx, offered)
+    await history.keep_many(tx, line, offered, through=Through.CLOCK)
+    await _tell(tx, event, offered, Kind.SEAT_OFFERED)
+
+
+async def _tell(tx: Transaction, event: Event, people: Sequence[Attendance], kind: Kind) -> None:
+    """One news per person and occasion: several offers to one person are several."""
+    by_revision: dict[int, list[UserId]] = {}
+    for one in people:
+        by_revision.setdefault(one.revision + 1, []).append(one.user_id)
+    for revision, to in by_revision.items():
+        await notifications.tell(tx, to, kind, event.id, revision, starts_at=event.starts_at)

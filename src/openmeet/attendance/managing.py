@@ -1,0 +1,316 @@
+"""What a host does about answers: approve, decline, remove and bring back, add, invite, check in. Locks the event's row first."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from groundwork.clock import DAY, Instant
+from groundwork.database.transaction import Reader, Transaction
+from groundwork.errors import InvalidForm, NotFound, PreconditionFailed, Refused, TooMany
+from openmeet.attendance import history, joining_queries, line, placing, queries, rules
+from openmeet.attendance.joining import DEFAULT, Joining, Said, particulars
+from openmeet.attendance.model import (
+    AnswerMode,
+    Attendance,
+    AttendanceId,
+    AttendanceStatus,
+    PendingFor,
+    Source,
+    Through,
+    Wishes,
+)
+from openmeet.attendance.rules import Decided, Standing
+from openmeet.attendance.transitions import TABLE, Act, Outcome
+from openmeet.events import seeing
+from openmeet.events.hosting_rules import Act as HostAct
+from openmeet.events.hosting_rules import may
+from openmeet.events.model import Event, EventSlug
+from openmeet.events.queries import by_slug, lock_by_slug, lock_for_update
+from openmeet.notifications import actions as notifications
+from openmeet.notifications.model import Kind
+from openmeet.sign_in.rules import check_email
+from openmeet.site.texts import one_line
+from openmeet.users import guests
+from openmeet.users.model import MAX_NAME, Caller, UserId
+from openmeet.users.queries import by_email
+
+# A host who writes to more people than this in a day has another purpose.
+MAX_INVITATIONS_A_DAY = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Sorted:
+    """What became of several answers."""
+
+    seated: int = 0
+    waiting: int = 0
+    removed: int = 0
+
+
+async def hosted(reader: Reader, caller: Caller, slug: EventSlug) -> Event:
+    """The event, for whoever hosts it. Raises NotFound, and Forbidden for those who only see it."""
+    return await _theirs(reader, caller, await by_slug(reader, slug))
+
+
+async def lock_hosted(tx: Transaction, caller: Caller, slug: EventSlug) -> Event:
+    """``hosted``, locked."""
+    return await _theirs(tx, caller, await lock_by_slug(tx, slug))
+
+
+async def may_host(reader: Reader, event: Event, caller: Caller | None) -> bool:
+    """Whether somebody looks after the answers to an event: its author and co-hosts."""
+    if caller is None:
+        return False
+    return may(await seeing.standing_of(reader, event, caller.user_id), HostAct.DECIDE_ANSWERS)
+
+
+async def confirm(tx: Transaction, caller: Caller, slug: EventSlug) -> int:
+    """Approve everybody who asked or wrote from elsewhere; how many got a place."""
+    return (await approve(tx, caller, slug)).seated
+
+
+async def approve(
+    tx: Transaction, caller: Caller, slug: EventSlug, ids: Sequence[AttendanceId] | None = None
+) -> Sorted:
+    """The host lets these in (None: all who wait for that), in the order in which they came; where seats end, into the line.
+
+    Who said something that nobody understands is let in by name only.
+    """
+    event = await lock_hosted(tx, caller, slug)
+    joining = await joining_queries.of_event(tx, event)
+    found = await _chosen(tx, event, ids, Act.APPROVE)
+    if ids is None:
+        waits = (PendingFor.APPROVAL, PendingFor.APART, None)
+        found = [one for one in found if one.status is AttendanceStatus.PENDING and one.pending_for in waits]
+    seated: list[Attendance] = []
+    waiting: list[Attendance] = []
+    for one in found:
+        room = await placing.has_room(tx, event, joining, one, placing.as_said(one))
+        saved = await _apply(tx, event, one, Act.APPROVE, caller, has_room=room, is_approved=True)
+        (seated if saved.is_seated else waiting).append(saved)
+    await _tell(tx, event, [*seated, *waiting], Kind.ANSWER_APPROVED)
+    if waiting:
+        await line.fill(tx, event, joining)
+    return Sorted(len(seated), len(waiting))
+
+
+async def remove(tx: Transaction, caller: Caller, slug: EventSlug, ids: Sequence[AttendanceId]) -> Sorted:
+    """The host says no to these, whatever they had; their seats go to those who wait. ``restore`` takes it back."""
+    event = await lock_hosted(tx, caller, slug)
+    gone = []
+    for one in await _chosen(tx, event, ids, Act.REMOVE):
+        if one.user_id == event.author_id:
+            raise Refused("You host this event. To stay away yourself, say that you are not going.", name="NotYourself")
+        gone.append(await _apply(tx, event, one, Act.REMOVE, caller))
+    await _tell(tx, event, gone, Kind.ANSWER_DECLINED)
+    if gone:
+        await line.fill(tx, event, await joining_queries.of_event(tx, event))
+    return Sorted(removed=len(gone))
+
+
+async def restore(tx: Transaction, caller: Caller, slug: EventSlug, attendance_id: AttendanceId) -> Attendance:
+    """Somebody whom the host removed stands as before; where their seat is taken meanwhile, at the head of the line."""
+    event = await lock_hosted(tx, caller, slug)
+    mine = await _one(tx, event, attendance_id)
+    if mine.status is not AttendanceStatus.REJECTED:
+        return mine
+    joining = await joining_queries.of_event(tx, event)
+    removal = await history.newest_into(tx, mine.id, AttendanceStatus.REJECTED)
+    before = (removal and removal.before) or AttendanceStatus.DECLINED
+    status, first = before, None
+    if before in {AttendanceStatus.ATTENDING, AttendanceStatus.ATTENDED, AttendanceStatus.WAITLISTED}:
+        limits_are_kept = await placing.has_room(tx, event, joining, mine, placing.as_said(mine))
+        if before is AttendanceStatus.WAITLISTED or not limits_are_kept:
+            status, first = AttendanceStatus.WAITLISTED, await line.first_number(tx, event.id) - 1
+    pending_for = PendingFor.APPROVAL if status is AttendanceStatus.PENDING else None
+    back = replace(mine, status=status, waitlist_number=first, pending_for=pending_for)
+    saved = await queries.save(tx, back)
+    await history.keep(tx, mine, saved, through=Through.HOST, actor_id=caller.user_id)
+    await placing.owe(tx, saved)
+    await line.fill(tx, event, joining)
+    return await queries.by_id(tx, saved.id) or saved
+
+
+async def add(
+    tx: Transaction, caller: Caller, slug: EventSlug, name: str, *, party: int = 1, mode: AnswerMode | None = None
+) -> Attendance:
+    """Somebody who said yes in another way comes, by name. Raises Refused (``EventFull``), InvalidForm."""
+    event = await lock_hosted(tx, caller, slug)
+    shown = _checked_name(name)
+    joining = await joining_queries.of_event(tx, event)
+    wide = replace(DEFAULT, max_party=max(party, joining.max_party))
+    said = particulars(event, wide, None, Wishes(party=party, mode=mode), is_going=True)
+    room = await placing.has_room(tx, event, joining, None, said)
+    decided = rules.decide(event, joining, None, Act.ADD, standing=Standing(), has_room=room, now=tx.now)
+    user_id = await guests.make(tx, display_name=shown, email=None)
+    private = replace(said, is_private=True)
+    return await _put(tx, event, user_id, None, decided, private, caller)
+
+
+async def invite(tx: Transaction, caller: Caller, slug: EventSlug, address: str) -> Attendance:
+    """Somebody gets one letter that asks whether they come; whether the address is known here, nobody learns."""
+    event = await lock_hosted(tx, caller, slug)
+    if event.is_gone or event.is_cancelled or event.is_over(tx.now):
+        raise Refused("This event takes no answers any more.", name="EventOver")
+    email = check_email(address)
+    if await history.count_since(tx, event.id, Through.HOST, Instant(tx.now - DAY)) >= MAX_INVITATIONS_A_DAY:
+        raise TooMany(
+            f"An event sends at most {MAX_INVITATIONS_A_DAY} invitations a day. Pass on its address instead.",
+            after_seconds=24 * 3600,
+        )
+    known = await by_email(tx, email)
+    user_id = known.id if known else await guests.find_or_make(tx, email=email, display_name="")
+    mine = await queries.find(tx, event.id, user_id)
+    said = replace(placing.as_said(mine), is_private=mine.is_private if mine else known is None)
+    decided = rules.decide(event, DEFAULT, mine, Act.INVITE, standing=Standing(), has_room=False, now=tx.now)
+    if mine is not None and mine.status is decided.status:
+        return mine
+    saved = await _put(tx, event, user_id, mine, decided, said, caller, is_approved=True)
+    await queries.set_invited_as(tx, saved.id, email)
+    await _tell(tx, event, [saved], Kind.INVITED)
+    return saved
+
+
+async def check_in(tx: Transaction, caller: Caller, slug: EventSlug, attendance_id: AttendanceId) -> Attendance:
+    """Somebody is there, with their party; twice is once. Raises Refused (full, turned down), NotFound."""
+    event = await lock_hosted(tx, caller, slug)
+    if event.is_cancelled or event.is_gone:
+        raise Refused("This event is cancelled.", name="EventCancelled")
+    mine = await _one(tx, event, attendance_id)
+    if mine.status is AttendanceStatus.ATTENDED:
+        return mine
+    joining = await joining_queries.of_event(tx, event)
+    room = await placing.has_room(tx, event, joining, mine, placing.as_said(mine))
+    if mine.status is AttendanceStatus.REJECTED:
+        raise Refused("You have declined this answer. Bring it back first.", name="AnswerRejected")
+    rules.decide(event, joining, mine, Act.CHECK_IN, standing=Standing(), has_room=room, now=tx.now)
+    there = Decided(AttendanceStatus.ATTENDED)
+    saved = await _put(tx, event, mine.user_id, mine, there, placing.as_said(mine), caller)
+    if placing.frees(mine, saved):
+        await line.fill(tx, event, joining)
+    return saved
+
+
+async def undo_check_in(tx: Transaction, caller: Caller, slug: EventSlug, attendance_id: AttendanceId) -> Attendance:
+    """It was somebody else: they are expected as before."""
+    event = await lock_hosted(tx, caller, slug)
+    mine = await _one(tx, event, attendance_id)
+    if mine.status is not AttendanceStatus.ATTENDED:
+        return mine
+    return await _apply(tx, event, mine, Act.UNDO_CHECK_IN, caller)
+
+
+async def change_joining(
+    tx: Transaction,
+    caller: Caller,
+    slug: EventSlug,
+    wanted: Joining,
+    *,
+    for_series: bool = False,
+    expected_revision: int | None = None,
+) -> Joining:
+    """Replace how people get in, of this event or of every date of its series without settings of its own.
+
+    Whoever fits now moves up. ``expected_revision``: of the event's own settings, 0 where it has none. Raises PreconditionFailed.
+    """
+    event = await lock_hosted(tx, caller, slug)
+    own = await joining_queries.of_subject(tx, event.id)
+    if expected_revision is not None and expected_revision != (own.revision if own else 0):
+        raise PreconditionFailed("Somebody else saved these settings meanwhile.")
+    if not for_series or event.place_in_series is None:
+        saved = await joining_queries.put(tx, event.id, wanted)
+        await line.fill(tx, event, saved)
+        return saved
+    await joining_queries.forget(tx, event.id)
+    saved = await joining_queries.put(tx, event.place_in_series.series_id, wanted)
+    for event_id in await line.dates_with_lines(tx, event.place_in_series.series_id):
+        date = await lock_for_update(tx, event_id)
+        if date is not None:
+            await line.fill(tx, date, await joining_queries.of_event(tx, date))
+    return saved
+
+
+async def _theirs(reader: Reader, caller: Caller, event: Event | None) -> Event:
+    if event is None or not await seeing.may_see(reader, event, caller.user_id, is_invited=False):
+        raise NotFound("There is no such event.")
+    await seeing.must_be_allowed(reader, event, caller.user_id, HostAct.DECIDE_ANSWERS)
+    return event
+
+
+async def _one(tx: Transaction, event: Event, attendance_id: AttendanceId) -> Attendance:
+    found = await queries.by_id(tx, attendance_id)
+    if found is None or found.event_id != event.id:
+        raise NotFound("There is no such answer.")
+    return found
+
+
+async def _chosen(tx: Transaction, event: Event, ids: Sequence[AttendanceId] | None, act: Act) -> list[Attendance]:
+    """Answers to this event, in order of arrival, that the act changes at all; those decided meanwhile are left out.
+
+    NotFound where one that is named is none of this event's.
+    """
+    if ids is not None and len(ids) == 1:
+        await _one(tx, event, ids[0])
+    statuses = [status for status in AttendanceStatus if TABLE[act][status] is not Outcome.KEEP]
+    return await queries.in_order(tx, event.id, statuses, ids, limit=line.MAX_AT_ONCE)
+
+
+async def _apply(
+    tx: Transaction,
+    event: Event,
+    mine: Attendance,
+    act: Act,
+    caller: Caller,
+    *,
+    has_room: bool = False,
+    is_approved: bool = False,
+) -> Attendance:
+    decided = rules.decide(event, DEFAULT, mine, act, standing=Standing(), has_room=has_room, now=tx.now)
+    said = placing.as_said(mine)
+    return await _put(tx, event, mine.user_id, mine, decided, said, caller, is_approved=is_approved)
+
+
+async def _put(
+    tx: Transaction,
+    event: Event,
+    user_id: UserId,
+    mine: Attendance | None,
+    decided: Decided,
+    said: Said,
+    caller: Caller,
+    *,
+    is_approved: bool = False,
+) -> Attendance:
+    saved = await placing.put(
+        tx,
+        event,
+        user_id,
+        mine,
+        decided,
+        said,
+        source=mine.source if mine else Source.HERE,
+        through=Through.HOST,
+        actor_id=caller.user_id,
+        answered_at=mine.answered_at if mine else tx.now,
+        is_approved=is_approved,
+    )
+    await placing.owe(tx, saved)
+    return saved
+
+
+async def _tell(tx: Transaction, event: Event, people: Sequence[Attendance], kind: Kind) -> None:
+    """Each of them hears what the host decided; who runs the event knows."""
+    by_revision: dict[int, list[Attendance]] = {}
+    for one in people:
+        by_revision.setdefault(one.revision, []).append(one)
+    for revision, some in by_revision.items():
+        to = [one.user_id for one in some if one.user_id != event.author_id]
+        await notifications.tell(tx, to, kind, event.id, revision, starts_at=event.starts_at)
+
+
+def _checked_name(text: str) -> str:
+    name = one_line(text)
+    if not name:
+        raise InvalidForm({"name": "Write the name."})
+    if len(name) > MAX_NAME:
+        raise InvalidForm({"name": f"A name has at most {MAX_NAME} characters."})
+    return name

@@ -1,0 +1,244 @@
+"""What a host does about answers, as JSON."""
+
+from typing import Literal
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.errors import InvalidInput, NotFound
+from groundwork.http.json_bodies import json_response, read_json
+from openmeet.attendance import history, lists, managing, queries, table_file
+from openmeet.attendance.api import History, ModeName, StatusName, change_shown
+from openmeet.attendance.lists import Wanted
+from openmeet.attendance.model import AnswerMode, AttendanceId, AttendanceStatus
+from openmeet.attendance.queries import Attendee
+from openmeet.events.model import EventSlug
+from openmeet.identities.names import shown_names
+from openmeet.site.operations import Operation, Parameter
+from openmeet.site.times import iso
+from openmeet.tenants.edge import database_of
+from openmeet.users.edge import caller_of
+
+DEFAULT_LIMIT = 100
+MAX_LIMIT = 500
+
+_BASE = "/api/events/{slug}/attendances"
+
+
+class ManagedShown(msgspec.Struct, rename="camel"):
+    """One answer as hosts see it. ``displayName`` of somebody invited by an address is that address until they answered."""
+
+    id: str
+    display_name: str
+    status: StatusName
+    party: int
+    guest_names: list[str]
+    mode: ModeName | None
+    pending_for: Literal["approval", "apart", "unclear"] | None
+    is_guest: bool
+    is_private: bool
+    offered_until: str | None
+    answered_at: str
+
+
+class ManagedList(msgspec.Struct, rename="camel"):
+    """A page of the list; ``cursor`` is null on the last."""
+
+    attendances: list[ManagedShown]
+    cursor: str | None
+
+
+class AdditionWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """Somebody by name, who comes; or by address, who is invited. One of both."""
+
+    display_name: str | None = None
+    email: str | None = None
+    party: int = 1
+    mode: ModeName | None = None
+
+
+class DecisionWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """Yes or no to several at once; ``attendanceIds`` null with ``approve`` means all who need a decision."""
+
+    decision: Literal["approve", "remove"]
+    attendance_ids: list[str] | None = None
+
+
+class DecidedShown(msgspec.Struct, rename="camel"):
+    """What became of them; those decided meanwhile are not among them."""
+
+    seated: int
+    waiting: int
+    removed: int
+
+
+async def list_managed(request: Request) -> Response:
+    asked = request.query_params
+    limit = asked.get("limit", str(DEFAULT_LIMIT))
+    if not (limit.isascii() and limit.isdigit() and len(limit) <= 6 and 1 <= int(limit) <= MAX_LIMIT):
+        raise InvalidInput("limit", f"The limit is a whole number from 1 to {MAX_LIMIT}.")
+    status = asked.get("status", "")
+    if status and status not in set(AttendanceStatus):
+        raise InvalidInput("status", "Choose one of: " + ", ".join(AttendanceStatus) + ".")
+    statuses = (AttendanceStatus(status),) if status else tuple(AttendanceStatus)
+    after = lists.unpack(asked.get("cursor", ""))
+    async with database_of(request).reader() as reader:
+        event = await managing.hosted(reader, caller_of(request), _slug(request))
+        rows = await lists.managed(
+            reader, event.id, Wanted(statuses, asked.get("q", "").strip()), after, int(limit) + 1
+        )
+        names = await shown_names(reader, [one.user_id for one in rows])
+    page = rows[: int(limit)]
+    cursor = lists.pack(page[-1]) if len(rows) > len(page) else None
+    return json_response(ManagedList([_shown(one, lists.shown(one, names)) for one in page], cursor))
+
+
+async def add(request: Request) -> Response:
+    caller, wanted = caller_of(request), await read_json(request, AdditionWanted)
+    if (wanted.display_name is None) is (wanted.email is None):
+        raise InvalidInput("displayName", "Give a name, or an address.")
+    async with database_of(request).transaction() as tx:
+        if wanted.email is not None:
+            saved = await managing.invite(tx, caller, _slug(request), wanted.email)
+        else:
+            mode = AnswerMode(wanted.mode) if wanted.mode else None
+            name = wanted.display_name or ""
+            saved = await managing.add(tx, caller, _slug(request), name, party=wanted.party, mode=mode)
+        (one,) = await lists.by_ids(tx, saved.event_id, [saved.id])
+        names = await shown_names(tx, [one.user_id])
+    return json_response(_shown(one, lists.shown(one, names)), 201)
+
+
+async def decide(request: Request) -> Response:
+    caller, wanted = caller_of(request), await read_json(request, DecisionWanted)
+    ids = None if wanted.attendance_ids is None else [AttendanceId(one) for one in wanted.attendance_ids]
+    async with database_of(request).transaction() as tx:
+        if wanted.decision == "approve":
+            done = await managing.approve(tx, caller, _slug(request), ids)
+        elif ids is None:
+            raise InvalidInput("attendanceIds", "Say who is to be removed.")
+        else:
+            done = await managing.remove(tx, caller, _slug(request), ids)
+    return json_response(DecidedShown(done.seated, done.waiting, done.removed))
+
+
+async def restore(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).transaction() as tx:
+        saved = await managing.restore(tx, caller, _slug(request), _id(request))
+        (one,) = await lists.by_ids(tx, saved.event_id, [saved.id])
+        names = await shown_names(tx, [one.user_id])
+    return json_response(_shown(one, lists.shown(one, names)))
+
+
+async def show_history(request: Request) -> Response:
+    async with database_of(request).reader() as reader:
+        event = await managing.hosted(reader, caller_of(request), _slug(request))
+        mine = await queries.by_id(reader, _id(request))
+        if mine is None or mine.event_id != event.id:
+            raise NotFound("There is no such answer.")
+        changes = await history.of_answer(reader, mine.id)
+    return json_response(History([change_shown(one) for one in changes]))
+
+
+async def export(request: Request) -> Response:
+    async with database_of(request).reader() as reader:
+        event = await managing.hosted(reader, caller_of(request), _slug(request))
+        return json_response(TableShown(await table_file.written(reader, event)))
+
+
+class TableShown(msgspec.Struct, rename="camel"):
+    """The list as CSV (RFC 4180), safe to be opened by spreadsheets."""
+
+    csv: str
+
+
+def _shown(one: Attendee, words: lists.Line) -> ManagedShown:
+    return ManagedShown(
+        one.attendance_id,
+        words.name,
+        one.status.value,
+        one.party,
+        list(one.guest_names),
+        one.mode.value if one.mode else None,
+        one.pending_for.value if one.pending_for else None,
+        one.is_guest,
+        one.is_private,
+        None if one.offered_until is None else iso(one.offered_until),
+        iso(one.answered_at),
+    )
+
+
+def _slug(request: Request) -> EventSlug:
+    return EventSlug(request.path_params["slug"])
+
+
+def _id(request: Request) -> AttendanceId:
+    return AttendanceId(request.path_params["attendanceId"])
+
+
+OPERATIONS = (
+    Operation(
+        "GET",
+        _BASE,
+        "listAttendances",
+        "Every answer, for hosts: also of those who do not want to be seen",
+        list_managed,
+        {200: ManagedList},
+        parameters=(
+            Parameter("status", "One status only", shape=StatusName),
+            Parameter("q", "Part of a name or handle"),
+            Parameter("cursor", "Where the page before ended"),
+            Parameter("limit", f"Answers per page, 1 to {MAX_LIMIT}", shape=int),
+        ),
+        failures=(403, 404),
+    ),
+    Operation(
+        "POST",
+        _BASE,
+        "addAttendance",
+        "Add somebody by name, or invite somebody by address",
+        add,
+        {201: ManagedShown},
+        AdditionWanted,
+        failures=(403, 404, 422, 429),
+    ),
+    Operation(
+        "POST",
+        f"{_BASE}/decisions",
+        "decideAttendances",
+        "Yes or no to several answers at once",
+        decide,
+        {200: DecidedShown},
+        DecisionWanted,
+        failures=(403, 404, 422),
+    ),
+    Operation(
+        "GET",
+        f"{_BASE}/table",
+        "exportAttendances",
+        "Every answer as CSV",
+        export,
+        {200: TableShown},
+        failures=(403, 404),
+    ),
+    Operation(
+        "POST",
+        f"{_BASE}/{{attendanceId}}/restore",
+        "restoreAttendance",
+        "Bring back whom the host removed",
+        restore,
+        {200: ManagedShown},
+        failures=(403, 404),
+    ),
+    Operation(
+        "GET",
+        f"{_BASE}/{{attendanceId}}/history",
+        "showAttendanceHistory",
+        "What became of an answer, for hosts",
+        show_history,
+        {200: History},
+        failures=(403, 404),
+    ),
+)

@@ -1,0 +1,154 @@
+"""How a decision about an answer is written: places counted, the row, its history, what is owed. The event's row is locked."""
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Transaction
+from groundwork.errors import Refused
+from groundwork.fresh_id import new_id
+from openmeet.attendance import history, line, queries, seating
+from openmeet.attendance.joining import Joining, Said
+from openmeet.attendance.model import (
+    Attendance,
+    AttendanceId,
+    AttendanceStatus,
+    Source,
+    Through,
+)
+from openmeet.attendance.rules import Decided
+from openmeet.debts import publications
+from openmeet.events.model import Event
+from openmeet.users.model import UserId
+
+
+async def has_room(tx: Transaction, event: Event, joining: Joining, mine: Attendance | None, said: Said) -> bool:
+    """Whether the whole party can sit down now without passing anybody who waits; one's own seats are not in one's way.
+
+    Offers that have ended are taken back first: their seats are for the first in the line.
+    """
+    limits = seating.limits_of(event, joining)
+    if limits.is_open:
+        return True
+    if await line.end_offers(tx, event):
+        await line.fill(tx, event, joining)
+    held = await queries.held(tx, event.id)
+    own = mine is not None and (mine.is_seated or mine.offered_until is not None)
+    if mine is not None and own:
+        held = held.plus(-mine.party, mine.mode)
+        if said.party <= mine.party and said.mode is mine.mode:
+            return True
+    if not seating.fits(limits, held, said.party, said.mode):
+        return False
+    lets_past = seating.is_last_call(event, tx.now)
+    return lets_past or seating.passes_nobody(limits, held, await line.first(tx, event.id, limits), said.mode)
+
+
+def changed(mine: Attendance | None, decided: Decided, said: Said) -> bool:
+    """Whether there is anything to write."""
+    return mine is None or (
+        mine.status,
+        mine.pending_for,
+        mine.party,
+        mine.mode,
+        mine.guest_names,
+        dict(mine.replies),
+        mine.is_private,
+    ) != (
+        decided.status,
+        decided.pending_for,
+        said.party,
+        said.mode,
+        said.guest_names,
+        dict(said.replies),
+        said.is_private,
+    )
+
+
+def must_keep_seat(mine: Attendance | None, decided: Decided, said: Said, *, room: bool) -> None:
+    """Refused where somebody who has a seat wants more, or another one, than there is: they keep what they have."""
+    if mine is None or room or not decided.status == mine.status == AttendanceStatus.ATTENDING:
+        return
+    if said.party > mine.party or said.mode is not mine.mode:
+        raise Refused(
+            "There are not enough free places for that. You keep the place that you have.", name="NotEnoughPlaces"
+        )
+
+
+async def put(
+    tx: Transaction,
+    event: Event,
+    user_id: UserId,
+    mine: Attendance | None,
+    decided: Decided,
+    said: Said,
+    *,
+    source: Source,
+    through: Through,
+    actor_id: UserId | None,
+    answered_at: Instant,
+    record_uri: str | None = None,
+    is_approved: bool = False,
+) -> Attendance:
+    """Write what was decided. Whoever comes into the line, or asks for more while in it, stands at its end.
+
+    ``record_uri`` is of a first answer; a known one's is set by itself.
+    """
+    number = None
+    if decided.status is AttendanceStatus.WAITLISTED:
+        keeps = mine is not None and mine.waitlist_number is not None
+        if mine is not None and keeps and said.party <= mine.party and said.mode is mine.mode:
+            number = mine.waitlist_number
+        else:
+            number = await line.last_number(tx, event.id) + 1
+    approved_at = mine.approved_at if mine else None
+    offered_until = mine.offered_until if mine and number is not None and number == mine.waitlist_number else None
+    after = Attendance(
+        id=mine.id if mine else AttendanceId(new_id(tx.now)),
+        event_id=event.id,
+        user_id=user_id,
+        status=decided.status,
+        waitlist_number=number,
+        source=source,
+        revision=mine.revision if mine else 1,
+        record_uri=record_uri,
+        created_at=mine.created_at if mine else tx.now,
+        answered_at=answered_at,
+        party=said.party,
+        mode=said.mode,
+        offered_until=offered_until,
+        pending_for=decided.pending_for,
+        approved_at=approved_at if approved_at is not None or not is_approved else tx.now,
+        is_private=said.is_private,
+        guest_names=said.guest_names,
+        replies=said.replies,
+    )
+    saved = await (queries.insert(tx, after) if mine is None else queries.save(tx, after))
+    if mine is None or (mine.status, mine.party, mine.mode) != (saved.status, saved.party, saved.mode):
+        await history.keep(tx, mine, saved, through=through, actor_id=actor_id)
+    return saved
+
+
+def as_said(mine: Attendance | None) -> Said:
+    """What stands there, for an act that changes the status alone."""
+    if mine is None:
+        return Said(1, None, (), {}, is_private=False)
+    return Said(mine.party, mine.mode, mine.guest_names, mine.replies, mine.is_private)
+
+
+async def owe(tx: Transaction, saved: Attendance, *, edited_at: Instant | None = None) -> None:
+    """The person's repository is owed a look. ``edited_at``: when it was said, where that was not now."""
+    await publications.owe(
+        tx,
+        kind=publications.Kind.RSVP,
+        subject_id=saved.id,
+        user_id=saved.user_id,
+        revision=saved.revision,
+        edited_at=edited_at,
+    )
+
+
+def frees(before: Attendance | None, after: Attendance) -> bool:
+    """Whether somebody who waits may move up after this change: seats were freed, or the line is another one."""
+    if before is None or before.revision == after.revision:
+        return False
+    held = before.party if before.is_seated or before.offered_until is not None else 0
+    holds = after.party if after.is_seated or after.offered_until is not None else 0
+    return holds < held or before.mode is not after.mode or before.status is AttendanceStatus.WAITLISTED

@@ -1,0 +1,122 @@
+"""Check-in and tickets as JSON."""
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.database.transaction import Transaction
+from groundwork.errors import InvalidInput
+from groundwork.http.json_bodies import json_response, read_json
+from openmeet.attendance import lists, managing
+from openmeet.attendance.api import StatusName
+from openmeet.attendance.model import Attendance, AttendanceId
+from openmeet.check_in import actions, codes, queries, tickets
+from openmeet.events.model import EventSlug
+from openmeet.identities.names import shown_names
+from openmeet.site.operations import Operation
+from openmeet.tenants.edge import database_of
+from openmeet.users.edge import caller_of
+
+_PATH = "/api/events/{slug}/check-ins"
+
+
+class CheckInWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """Who is there: by the code of a ticket, or by the row of the list. One of both."""
+
+    ticket_code: str | None = None
+    attendance_id: str | None = None
+
+
+class CheckInShown(msgspec.Struct, rename="camel"):
+    """How they stand now, and how many people are there of those expected."""
+
+    attendance_id: str
+    display_name: str
+    status: StatusName
+    party: int
+    people_there: int
+    people_expected: int
+
+
+class TicketShown(msgspec.Struct, rename="camel"):
+    """What the caller shows at the door; ``scanUrl`` is what the picture on the page says."""
+
+    ticket_code: str
+    scan_url: str
+    party: int
+
+
+async def check_in(request: Request) -> Response:
+    caller, wanted = caller_of(request), await read_json(request, CheckInWanted)
+    if (wanted.ticket_code is None) is (wanted.attendance_id is None):
+        raise InvalidInput("ticketCode", "Give a ticket's code, or the id of an answer.")
+    async with database_of(request).transaction() as tx:
+        event = await managing.hosted(tx, caller, _slug(request))
+        if wanted.attendance_id is not None:
+            who = AttendanceId(wanted.attendance_id)
+        else:
+            who = await actions.of_code(tx, request.app.state.code_key, event, wanted.ticket_code or "")
+        saved = await managing.check_in(tx, caller, event.slug, who)
+        shown = await _shown(tx, saved)
+    return json_response(shown)
+
+
+async def undo(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).transaction() as tx:
+        who = AttendanceId(request.path_params["attendanceId"])
+        shown = await _shown(tx, await managing.undo_check_in(tx, caller, _slug(request), who))
+    return json_response(shown)
+
+
+async def show_ticket(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        event, mine = await actions.own(reader, caller, _slug(request))
+    code = codes.code_of(request.app.state.code_key, mine.id)
+    address = tickets.address_of(request.app.state.settings.public_url, event.slug, code)
+    return json_response(TicketShown(code, address, mine.party))
+
+
+async def _shown(tx: Transaction, saved: Attendance) -> CheckInShown:
+    (one,) = await lists.by_ids(tx, saved.event_id, [saved.id])
+    names = await shown_names(tx, [saved.user_id])
+    counts = await queries.counts(tx, saved.event_id)
+    name = lists.shown(one, names).name
+    return CheckInShown(saved.id, name, saved.status.value, saved.party, counts.there, counts.expected)
+
+
+def _slug(request: Request) -> EventSlug:
+    return EventSlug(request.path_params["slug"])
+
+
+OPERATIONS = (
+    Operation(
+        "POST",
+        _PATH,
+        "checkIn",
+        "Somebody is there; twice is once",
+        check_in,
+        {200: CheckInShown},
+        CheckInWanted,
+        failures=(403, 404, 422),
+    ),
+    Operation(
+        "DELETE",
+        f"{_PATH}/{{attendanceId}}",
+        "undoCheckIn",
+        "It was somebody else: they are expected as before",
+        undo,
+        {200: CheckInShown},
+        failures=(403, 404),
+    ),
+    Operation(
+        "GET",
+        "/api/events/{slug}/ticket",
+        "showTicket",
+        "The caller's own ticket",
+        show_ticket,
+        {200: TicketShown},
+        failures=(404,),
+    ),
+)

@@ -1,0 +1,37 @@
+"""What the door asks about answers."""
+
+from dataclasses import dataclass
+
+from groundwork.database.transaction import Reader
+from openmeet.attendance.model import AttendanceId
+from openmeet.events.model import EventId
+
+
+@dataclass(frozen=True, slots=True)
+class DoorCounts:
+    """People who are there, and who are expected in all."""
+
+    there: int
+    expected: int
+
+
+async def candidates(reader: Reader, event_id: EventId, tail: str) -> list[AttendanceId]:
+    """Answers to an event whose identifiers end so."""
+    rows = await reader.fetch(
+        "select id from attendances where event_id = :event_id and substr(id, 32) = :tail order by id",
+        event_id=event_id,
+        tail=tail,
+    )
+    return [AttendanceId(row["id"]) for row in rows]
+
+
+async def counts(reader: Reader, event_id: EventId) -> DoorCounts:
+    row = await reader.fetch_one(
+        """
+        select cast(coalesce(sum(case when status = 'attended' then party else 0 end), 0) as bigint) as there,
+               cast(coalesce(sum(party), 0) as bigint) as expected
+          from attendances where event_id = :event_id and status in ('attending', 'attended')
+        """,
+        event_id=event_id,
+    )
+    return DoorCounts(int(row["there"]), int(row["expected"])) if row else DoorCounts(0, 0)

@@ -1,0 +1,46 @@
+"""The letter with the link: composed when it is sent, from the present."""
+
+from groundwork.database.transaction import Database
+from openmeet.attendance.model import Reply
+from openmeet.debts.deliveries import Composer, Due, Letter
+from openmeet.events.queries import by_id
+from openmeet.guests import queries, rules
+from openmeet.guests.model import GuestAnswerId
+from openmeet.recurrence import wall_time
+from openmeet.site import times
+from openmeet.site.texts import one_line
+
+_SAYS = {
+    Reply.GOING: "You said that you are going to",
+    Reply.INTERESTED: "You said that you are interested in",
+    Reply.DECLINED: "You said that you are not going to",
+}
+
+
+def guest_composer(key: bytes, site_name: str, public_url: str) -> Composer:
+    """The composer of ``GUEST_MAIL``; says nothing when the answer was confirmed, is over, or its event gone."""
+
+    async def compose(db: Database, due: Due) -> Letter | None:
+        async with db.reader() as reader:
+            asked = await queries.find(reader, GuestAnswerId(due.subject_id))
+            if asked is None or asked.used_at is not None or asked.expires_at <= reader.now:
+                return None
+            event = await by_id(reader, asked.event_id)
+        if event is None or event.is_gone or event.is_cancelled:
+            return None
+        title = one_line(event.title)
+        when = ""
+        if event.starts_at is not None:
+            local = wall_time.local_of(event.starts_at, event.time_zone)
+            when = f"\n{times.span(local, None)}, {times.zone_words(local, event.time_zone)}"
+        return Letter(
+            asked.email,
+            f"Confirm your answer: {title}",
+            f"{_SAYS[asked.saying.reply]} {title}.{when}\n\n"
+            f"Confirm it here:\n{public_url}/answers/confirm/{rules.token_of(key, asked.id)}\n\n"
+            "The link works for a day. Nothing is kept of an answer that is not confirmed.\n\n"
+            f"If it was not you who answered on {site_name}, somebody mistyped their address: there is nothing you need"
+            " to do.\n",
+        )
+
+    return compose

@@ -1,0 +1,259 @@
+"""What a host does about answers; on both engines."""
+
+import csv
+import io
+
+import pytest
+
+from groundwork.errors import Forbidden, InvalidForm, NotFound, PreconditionFailed, Refused
+from openmeet.attendance import actions, history, joining_queries, lists, managing, queries, table_file
+from openmeet.attendance.joining import Joining, JoiningSubmission, Question, check
+from openmeet.attendance.lists import Wanted
+from openmeet.attendance.model import AttendanceStatus, Counts, Reply, Through, Wishes
+from openmeet.notifications.model import Kind
+from openmeet.notifications.queries import newest
+from openmeet.users import actions as users
+from openmeet.users import guests
+from openmeet.users.model import UNNAMED, UserKind
+from openmeet.users.queries import by_id
+from tests.openmeet.site_under_test import event_by, person
+
+GOING = Reply.GOING
+S = AttendanceStatus
+
+
+@pytest.fixture
+async def db(make_database):
+    return await make_database("openmeet")
+
+
+@pytest.fixture
+async def full(db):
+    """Ana's event with one place: Ben has it, Cleo waits."""
+    async with db.transaction() as tx:
+        ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
+        event = await event_by(tx, ana, capacity="1")
+        await actions.answer(tx, ben, event.slug, GOING)
+        await actions.answer(tx, cleo, event.slug, GOING)
+    return ana, ben, cleo, event
+
+
+async def of(reader, event, who):
+    return await queries.find(reader, event.id, who.user_id)
+
+
+async def told(reader, who):
+    return [one.kind for one in await newest(reader, who.user_id, 50)]
+
+
+async def test_who_is_removed_hears_of_it_and_stays_out(db, full):
+    ana, ben, cleo, event = full
+    async with db.transaction() as tx:
+        mine = await of(tx, event, ben)
+        assert await managing.remove(tx, ana, event.slug, [mine.id]) == managing.Sorted(removed=1)
+        assert Kind.ANSWER_DECLINED in await told(tx, ben)
+        assert (await of(tx, event, cleo)).has_offer(tx.now)
+        with pytest.raises(Refused):
+            await actions.answer(tx, ben, event.slug, GOING)
+
+
+async def test_undo_brings_back_the_seat_or_the_head_of_the_line(db, full):
+    ana, ben, cleo, event = full
+    async with db.transaction() as tx:
+        seat, wait = await of(tx, event, ben), await of(tx, event, cleo)
+        await managing.remove(tx, ana, event.slug, [wait.id])
+        await managing.restore(tx, ana, event.slug, wait.id)
+        assert (await of(tx, event, cleo)).status is S.WAITLISTED
+        await managing.remove(tx, ana, event.slug, [seat.id])
+        # Cleo was offered the seat meanwhile: nobody takes it from her, and Ben is the next.
+        back = await managing.restore(tx, ana, event.slug, seat.id)
+        assert (back.status, (await of(tx, event, cleo)).has_offer(tx.now)) == (S.WAITLISTED, True)
+        await actions.answer(tx, cleo, event.slug, Reply.DECLINED)
+        assert (await of(tx, event, ben)).has_offer(tx.now)
+
+
+async def test_undo_at_once_is_as_if_nothing_was(db):
+    async with db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        event = await event_by(tx, ana, capacity="1")
+        mine = await actions.answer(tx, ben, event.slug, GOING)
+        await managing.remove(tx, ana, event.slug, [mine.id])
+        assert (await managing.restore(tx, ana, event.slug, mine.id)).status is S.ATTENDING
+        lines = await history.of_answer(tx, mine.id)
+    assert [(one.before, one.after, one.through) for one in lines] == [
+        (None, S.ATTENDING, Through.PAGE),
+        (S.ATTENDING, S.REJECTED, Through.HOST),
+        (S.REJECTED, S.ATTENDING, Through.HOST),
+    ]
+    assert {one.actor_id for one in lines} == {ana.user_id, ben.user_id}
+
+
+async def test_adding_by_name_needs_a_place(db, full):
+    ana, _, _, event = full
+    async with db.transaction() as tx:
+        with pytest.raises(Refused) as full_up:
+            await managing.add(tx, ana, event.slug, "Grandma")
+        assert full_up.value.name == "EventFull"
+
+
+async def test_who_is_added_is_seen_by_hosts_alone(db):
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana)
+        await managing.add(tx, ana, event.slug, "Grandma", party=2)
+        with pytest.raises(InvalidForm):
+            await managing.add(tx, ana, event.slug, " ")
+        assert await queries.attendees(tx, event.id, list(S), limit=9) == []
+        (one,) = await lists.managed(tx, event.id, Wanted(list(S), "GRAND"), None, 9)
+        assert (one.display_name, one.party, one.is_guest) == ("Grandma", 2, True)
+        assert (await queries.counts(tx, [event.id]))[event.id] == Counts(going=2, seats=2)
+
+
+async def test_an_invitation_tells_nothing_about_the_address(db):
+    """Known or not: the host sees the address that they wrote, until the person has answered."""
+    async with db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        event = await event_by(tx, ana, visibility="private")
+        for address in ("Ben@example.org", "stranger@example.org", "ben@example.org"):
+            await managing.invite(tx, ana, event.slug, address)
+        rows = await lists.managed(tx, event.id, Wanted(list(S)), None, 9)
+        names = dict.fromkeys([one.user_id for one in rows], UNNAMED)
+        shown = [lists.shown(one, names) for one in rows]
+        assert [(one.name, one.status) for one in shown] == [
+            ("ben@example.org", S.INVITED),
+            ("stranger@example.org", S.INVITED),
+        ]
+        assert Kind.INVITED in await told(tx, ben)
+        # Invited means wanted: nobody is asked for approval then.
+        await joining_queries.put(tx, event.id, Joining(needs_approval=True))
+        assert (await actions.answer(tx, ben, event.slug, GOING)).status is S.ATTENDING
+
+
+async def test_a_guest_who_signs_up_is_the_same_person(db):
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana)
+        invited = await managing.invite(tx, ana, event.slug, "eve@example.org")
+        user_id = await users.create_person(tx, display_name="Eve", email="eve@example.org")
+        assert user_id == invited.user_id
+        assert await guests.find(tx, user_id) is None
+        user = await by_id(tx, user_id)
+    assert (user.kind, user.display_name, user.email) == (UserKind.PERSON, "Eve", "eve@example.org")
+
+
+async def test_check_in_counts_and_can_be_undone(db, full):
+    ana, ben, cleo, event = full
+    async with db.transaction() as tx:
+        seat, wait = await of(tx, event, ben), await of(tx, event, cleo)
+        assert (await managing.check_in(tx, ana, event.slug, seat.id)).status is S.ATTENDED
+        again = await managing.check_in(tx, ana, event.slug, seat.id)
+        assert again.revision == (await of(tx, event, ben)).revision
+        with pytest.raises(Refused):
+            await managing.check_in(tx, ana, event.slug, wait.id)
+        with pytest.raises(Refused):
+            await actions.answer(tx, ben, event.slug, Reply.DECLINED)
+        assert (await managing.undo_check_in(tx, ana, event.slug, seat.id)).status is S.ATTENDING
+        with pytest.raises(NotFound):
+            await managing.check_in(tx, ana, event.slug, "nobody")
+
+
+async def test_only_hosts_may(db, full):
+    ana, ben, _, event = full
+    async with db.transaction() as tx:
+        mine = await of(tx, event, ben)
+        other = await event_by(tx, ana, visibility="private")
+    attempts = (
+        lambda tx: managing.approve(tx, ben, event.slug),
+        lambda tx: managing.remove(tx, ben, event.slug, [mine.id]),
+        lambda tx: managing.restore(tx, ben, event.slug, mine.id),
+        lambda tx: managing.add(tx, ben, event.slug, "Eve"),
+        lambda tx: managing.invite(tx, ben, event.slug, "eve@example.org"),
+        lambda tx: managing.check_in(tx, ben, event.slug, mine.id),
+        lambda tx: managing.change_joining(tx, ben, event.slug, Joining()),
+    )
+    for attempt in attempts:
+        with pytest.raises(Forbidden):
+            async with db.transaction() as tx:
+                await attempt(tx)
+    with pytest.raises(NotFound):
+        async with db.transaction() as tx:
+            await managing.approve(tx, ben, other.slug)
+    with pytest.raises(NotFound):
+        async with db.transaction() as tx:
+            await managing.remove(tx, ana, other.slug, [mine.id])
+
+
+async def test_who_wants_to_be_private_is_counted_and_not_shown(db):
+    async with db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        event = await event_by(tx, ana)
+        await actions.answer(tx, ben, event.slug, GOING, Wishes(is_private=True))
+        assert await queries.attendees(tx, event.id, list(S), limit=9) == []
+        assert len(await queries.attendees(tx, event.id, list(S), limit=9, with_private=True)) == 1
+        assert (await queries.counts(tx, [event.id]))[event.id].going == 1
+        await actions.answer(tx, ben, event.slug, GOING, Wishes(is_private=False))
+        assert len(await queries.attendees(tx, event.id, list(S), limit=9)) == 1
+
+
+async def test_no_cell_of_the_file_is_a_formula(db):
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana)
+        await joining_queries.put(tx, event.id, Joining(max_party=2, questions=(Question("q1", "=1+1"),)))
+        evil = type(ana)(await users.create_person(tx, display_name='=HYPERLINK("http://x")'), "")
+        wishes = Wishes(party=2, guest_names=("@SUM(A1)",), replies={"q1": "+1;DROP\n-2"})
+        await actions.answer(tx, evil, event.slug, GOING, wishes)
+        text = await table_file.written(tx, event)
+    head, row = list(csv.reader(io.StringIO(text)))
+    assert (head[0], head[-1], row[0]) == ("Name", "'=1+1", '\'=HYPERLINK("http://x")')
+    assert not any(cell.startswith(("=", "+", "-", "@", "\t", "\r")) for cell in (*head, *row))
+
+
+async def test_pages_of_the_list_meet(db):
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana, capacity="3")
+        for number in range(7):
+            await actions.answer(tx, await person(tx, f"P{number}"), event.slug, GOING)
+        found, after = [], None
+        while rows := await lists.managed(tx, event.id, Wanted(list(S)), after, 2):
+            found += [one.display_name for one in rows]
+            after = lists.unpack(lists.pack(rows[-1]))
+    assert found == [f"P{number}" for number in range(7)]
+
+
+async def test_settings_of_somebody_else_are_not_overwritten(db):
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana)
+        await managing.change_joining(tx, ana, event.slug, Joining(max_party=3), expected_revision=0)
+        with pytest.raises(PreconditionFailed):
+            await managing.change_joining(tx, ana, event.slug, Joining(), expected_revision=0)
+        assert (await joining_queries.of_event(tx, event)).max_party == 3
+
+
+def test_every_wrong_setting_is_named():
+    typed = JoiningSubmission(
+        limit_in_person="0",
+        limit_online="many",
+        closes_hours_before="-1",
+        max_party="21",
+        is_members_only="yes",
+        list_audience="cats",
+        foreign_answers="dogs",
+        questions=[("q1", "", "a\nb", ""), ("q2", "Diet?", "one", ""), ("q3", "x" * 201, "", "")],
+    )
+    with pytest.raises(InvalidForm) as wrong:
+        check(typed, is_in_group=False)
+    assert set(wrong.value.problems) == {
+        "limit_in_person",
+        "limit_online",
+        "closes_hours_before",
+        "max_party",
+        "is_members_only",
+        "list_audience",
+        "foreign_answers",
+        "question_1",
+        "choices_2",
+        "question_3",
+    }

@@ -1,0 +1,233 @@
+"""Offers, parties, ways of taking part and deadlines; on both engines."""
+
+import asyncio
+import random
+
+import pytest
+
+from groundwork.clock import DAY, HOUR, MINUTE
+from groundwork.errors import InvalidForm, Refused
+from openmeet.attendance import actions, hosting, joining_queries, line, managing, queries, seating
+from openmeet.attendance.joining import Joining, Question
+from openmeet.attendance.model import AnswerMode, AttendanceStatus, Counts, Reply, Wishes
+from openmeet.attendance.tasks import end_offers
+from openmeet.notifications.model import Kind
+from openmeet.notifications.queries import newest
+from tests.openmeet.site_under_test import details, event_by, person
+
+GOING, DECLINED = Reply.GOING, Reply.DECLINED
+S = AttendanceStatus
+
+
+@pytest.fixture
+async def db(make_database):
+    return await make_database("openmeet")
+
+
+async def people(tx, count):
+    return [await person(tx, f"Person {number}") for number in range(count)]
+
+
+async def says(tx, who, event, reply=GOING, **wishes: object):
+    return await actions.answer(tx, who, event.slug, reply, Wishes(**wishes))
+
+
+async def stands(reader, event, who):
+    """Status, or ``offered``."""
+    found = await queries.find(reader, event.id, who.user_id)
+    return "offered" if found.offered_until else found.status.value
+
+
+async def counts(reader, event):
+    return (await queries.counts(reader, [event.id]))[event.id]
+
+
+async def test_an_offer_that_nobody_takes_goes_to_the_next(db, clock):
+    """A day, then the next in line is asked; who let it pass is told nothing false, and may still come later."""
+    async with db.transaction() as tx:
+        ana, ben, cleo, dora = await people(tx, 4)
+        event = await event_by(tx, ana, capacity="1")
+        for who in (ben, cleo, dora):
+            await says(tx, who, event)
+        await says(tx, ben, event, DECLINED)
+    clock.turn(DAY - 1)
+    assert await end_offers(db) == 0
+    clock.turn(1)
+    assert await asyncio.gather(end_offers(db), end_offers(db)) in ([1, 0], [0, 1])
+    async with db.transaction() as tx:
+        assert [await stands(tx, event, who) for who in (cleo, dora)] == ["invited", "offered"]
+        assert (await says(tx, dora, event)).status is S.ATTENDING
+        assert (await says(tx, cleo, event)).status is S.WAITLISTED
+        assert Kind.SEAT_OFFERED in [one.kind for one in await newest(tx, dora.user_id, 9)]
+
+
+async def test_an_answer_finds_that_an_offer_has_ended(db, clock):
+    """Also where no scheduler runs: the seat is the next one's, not whoever answers by chance."""
+    async with db.transaction() as tx:
+        ana, ben, cleo, dora, eve = await people(tx, 5)
+        event = await event_by(tx, ana, capacity="1")
+        for who in (ben, cleo, dora):
+            await says(tx, who, event)
+        await says(tx, ben, event, DECLINED)
+    clock.turn(DAY)
+    async with db.transaction() as tx:
+        assert (await says(tx, eve, event)).status is S.WAITLISTED
+        assert (await says(tx, cleo, event)).status is S.WAITLISTED
+        assert await stands(tx, event, dora) == "offered"
+
+
+async def test_an_offered_seat_is_not_free(db):
+    async with db.transaction() as tx:
+        ana, ben, cleo, dora = await people(tx, 4)
+        event = await event_by(tx, ana, capacity="1")
+        await says(tx, ben, event)
+        await says(tx, cleo, event)
+        await says(tx, ben, event, DECLINED)
+        assert (await says(tx, dora, event)).status is S.WAITLISTED
+        assert await counts(tx, event) == Counts(waitlisted=2, seats=1, offered=1)
+        assert await line.before(tx, await queries.find(tx, event.id, dora.user_id)) == 0
+
+
+async def test_offers_are_shorter_close_to_the_start(db, clock):
+    async with db.transaction() as tx:
+        (ana,) = await people(tx, 1)
+        event = await event_by(tx, ana)
+    lives = {10 * DAY: DAY, 2 * DAY: DAY, DAY: DAY // 2, HOUR: 30 * MINUTE, MINUTE: 30 * MINUTE, -HOUR: 30 * MINUTE}
+    for left, life in lives.items():
+        now = type(event.starts_at)(event.starts_at - left)
+        assert seating.offer_until(event, now) - now == life, left
+    last = type(event.starts_at)(event.over_at - MINUTE)
+    assert seating.offer_until(event, last) == event.over_at
+
+
+async def test_a_party_stays_together_and_is_not_passed(db, clock):
+    """Both or none; on the last day an empty seat goes to whoever fits."""
+    async with db.transaction() as tx:
+        ana, ben, cleo, couple, dora = await people(tx, 5)
+        event = await event_by(tx, ana, capacity="2")
+        await joining_queries.put(tx, event.id, Joining(max_party=3))
+        for who in (ben, cleo):
+            await says(tx, who, event)
+        await says(tx, couple, event, party=2)
+        await says(tx, dora, event)
+        await says(tx, ben, event, DECLINED)
+        assert [await stands(tx, event, who) for who in (couple, dora)] == ["waitlisted", "waitlisted"]
+        await says(tx, cleo, event, DECLINED)
+        assert [await stands(tx, event, who) for who in (couple, dora)] == ["offered", "waitlisted"]
+        assert await counts(tx, event) == Counts(waitlisted=3, seats=2, offered=2)
+        with pytest.raises(InvalidForm):
+            await says(tx, couple, event, party=4)
+        assert (await says(tx, couple, event, party=2)).status is S.ATTENDING
+        with pytest.raises(Refused) as more:
+            await says(tx, couple, event, party=3)
+        assert (more.value.name, (await counts(tx, event)).going) == ("NotEnoughPlaces", 2)
+        # Fewer come than were expected: the seat is free.
+        await says(tx, couple, event, party=1)
+        assert await stands(tx, event, dora) == "offered"
+
+
+async def test_on_the_last_day_who_fits_may_pass(db, clock):
+    async with db.transaction() as tx:
+        ana, ben, couple, dora = await people(tx, 4)
+        event = await event_by(tx, ana, capacity="1")
+        await joining_queries.put(tx, event.id, Joining(max_party=2))
+        for who, party in ((ben, 1), (couple, 2), (dora, 1)):
+            await says(tx, who, event, party=party)
+    clock.turn(event.starts_at - clock.now() - DAY)
+    async with db.transaction() as tx:
+        await says(tx, ben, event, DECLINED)
+        assert [await stands(tx, event, who) for who in (couple, dora)] == ["waitlisted", "offered"]
+
+
+async def test_each_way_of_taking_part_has_its_limit(db):
+    """A full room keeps nobody out who joins online; changing takes a free place there, or the end of that line."""
+    async with db.transaction() as tx:
+        ana, ben, cleo, dora, eve = await people(tx, 5)
+        event = await event_by(tx, ana, mode="hybrid", online_url="https://meet.example/x")
+        await joining_queries.put(tx, event.id, Joining(limit_in_person=1, limit_online=2))
+        room, screen = AnswerMode.IN_PERSON, AnswerMode.ONLINE
+        assert (await says(tx, ben, event)).mode is room
+        assert (await says(tx, cleo, event, mode=room)).status is S.WAITLISTED
+        assert (await says(tx, dora, event, mode=screen)).status is S.ATTENDING
+        assert (await counts(tx, event)).online == 1
+        # Who waits for the room may look on meanwhile, and leaves that line.
+        assert (await says(tx, cleo, event, mode=screen)).status in {S.ATTENDING, S.WAITLISTED}
+        assert await stands(tx, event, cleo) in {"attending", "offered"}
+        with pytest.raises(Refused):
+            await says(tx, dora, event, mode=room)
+        assert (await says(tx, eve, event, mode=room)).status is S.WAITLISTED
+        await says(tx, ben, event, DECLINED)
+        assert await stands(tx, event, eve) == "offered"
+
+
+async def test_questions_deadline_and_approval(db, clock):
+    async with db.transaction() as tx:
+        ana, ben, cleo = await people(tx, 3)
+        event = await event_by(tx, ana)
+        asked = (Question("q1", "Diet?", ("none", "vegan"), is_required=True), Question("q2", "Anything else?"))
+        wanted = Joining(needs_approval=True, closes_hours_before=24, max_party=2, asks_names=True, questions=asked)
+        await joining_queries.put(tx, event.id, wanted)
+        with pytest.raises(InvalidForm) as missing:
+            await says(tx, ben, event, party=2)
+        assert set(missing.value.problems) == {"q1", "guest_names"}
+        with pytest.raises(InvalidForm):
+            await says(tx, ben, event, replies={"q1": "meat"})
+        saved = await says(tx, ben, event, party=2, guest_names=("Tom",), replies={"q1": "vegan"})
+        assert (saved.status, saved.replies, saved.guest_names) == (S.PENDING, {"q1": "vegan"}, ("Tom",))
+        assert await managing.approve(tx, ana, event.slug, [saved.id]) == managing.Sorted(1, 0)
+        assert await stands(tx, event, ben) == "attending"
+        # Whom the host wants is not asked about twice.
+        await says(tx, ben, event, DECLINED)
+        assert (await says(tx, ben, event)).status is S.ATTENDING
+    clock.turn(event.starts_at - clock.now() - DAY)
+    async with db.transaction() as tx:
+        with pytest.raises(Refused) as late:
+            await says(tx, cleo, event, replies={"q1": "none"})
+        assert late.value.name == "AnswersClosed"
+        assert (await says(tx, ben, event, DECLINED)).status is S.DECLINED
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_in_any_order_places_are_exact(make_sqlite, clock, seed):
+    """Never more than there are; the first of each line never waits while enough seats for their party are free."""
+    chance = random.Random(seed)
+    db = await make_sqlite("openmeet")
+    async with db.transaction() as tx:
+        ana, *crowd = await people(tx, 9)
+        event = await event_by(tx, ana, capacity="6", mode="hybrid", online_url="https://meet.example/x")
+        joining = await joining_queries.put(tx, event.id, Joining(limit_in_person=4, limit_online=4, max_party=3))
+    total, limit = 6, 4
+    for step in range(60):
+        async with db.transaction() as tx:
+            who, act = chance.choice(crowd), chance.random()
+            try:
+                if act < 0.75:
+                    reply = chance.choice((GOING, GOING, GOING, DECLINED, Reply.INTERESTED))
+                    await says(tx, who, event, reply, party=chance.randint(1, 3), mode=chance.choice(list(AnswerMode)))
+                elif act < 0.85 and (mine := await queries.find(tx, event.id, who.user_id)):
+                    act = managing.restore if mine.status is S.REJECTED else managing.remove
+                    await act(tx, ana, event.slug, mine.id if act is managing.restore else [mine.id])
+            except Refused:
+                pass
+        if act == 0 or chance.random() < 0.15:
+            clock.turn(DAY)
+            await end_offers(db)
+        async with db.reader() as reader:
+            held = await queries.held(reader, event.id)
+            waits = await line.waiting(reader, event.id, 99)
+        limits = seating.limits_of(event, joining)
+        where = f"seed {seed} step {step}"
+        assert held.total <= total, where
+        assert all(held.of(mode) <= limit for mode in AnswerMode), where
+        if waits:
+            assert not seating.fits(limits, held, waits[0].party, waits[0].mode), where
+
+
+async def test_a_changed_limit_offers_what_is_free(db):
+    async with db.transaction() as tx:
+        ana, ben, cleo = await people(tx, 3)
+        event = await event_by(tx, ana, capacity="1")
+        await says(tx, ben, event)
+        await says(tx, cleo, event)
+        await hosting.revise(tx, ana, event.slug, details(capacity="2"))
+        assert await stands(tx, event, cleo) == "offered"

@@ -1,0 +1,171 @@
+"""Answering by e-mail, without an account."""
+
+import re
+
+import pytest
+
+from groundwork.clock import DAY
+from openmeet.attendance import queries
+from openmeet.attendance.model import AttendanceStatus
+from openmeet.debts.deliveries import due_of
+from openmeet.guests import actions, rules
+from openmeet.guests.letters import guest_composer
+from openmeet.guests.model import GUEST_MAIL
+from openmeet.users import guests
+from openmeet.users.queries import by_email
+from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, event_by, h1_of, person, sign_up, site_on
+
+S = AttendanceStatus
+
+
+@pytest.fixture
+async def site(make_sqlite, clock):
+    return site_on(await make_sqlite("openmeet"), clock)
+
+
+@pytest.fixture
+async def event(site):
+    async with site.db.transaction() as tx:
+        return await event_by(tx, await person(tx, "Ana"), capacity="2")
+
+
+async def letters(site):
+    """Letters to guests that are owed, composed now."""
+    compose = guest_composer(CODE_KEY, "OpenMeet", ORIGIN)
+    async with site.db.reader() as reader:
+        rows = await reader.fetch("select kind, subject, revision from debts where kind = 'mail' order by subject")
+    found = []
+    for row in rows:
+        kind, person_id, subject_id = row["subject"].split("\x1f")
+        if kind == GUEST_MAIL:
+            due = due_of(type("Row", (), {"subject": row["subject"], "revision": row["revision"]})())
+            assert (due.person, due.subject_id) == (person_id, subject_id)
+            found.append(await compose(site.db, due))
+    return [one for one in found if one]
+
+
+async def ask(browser, event, email="eve@example.org", **typed: str):
+    fields = {"email": email, "display_name": "Eve", "reply": "going", **typed}
+    return await browser.post(f"/events/{event.slug}/guest-answer", data=fields)
+
+
+def link_in(letter):
+    return re.search(rf"{ORIGIN}(/answers/confirm/\S+)", letter.text)[1]
+
+
+async def answers(site, event):
+    async with site.db.reader() as reader:
+        return await queries.attendees(reader, event.id, list(S), limit=9, with_private=True)
+
+
+async def test_a_link_confirms_and_another_one_changes(site, event):
+    """Opening the link changes nothing; the button does; afterwards the answer has a page of its own, without signing in."""
+    async with site.browser() as browser:
+        assert (await ask(browser, event)).status_code == 303
+        assert await answers(site, event) == []
+        (letter,) = await letters(site)
+        path = link_in(letter)
+        shown = await browser.get(path)
+        assert (shown.status_code, h1_of(shown.text)) == (200, "Confirm your answer")
+        assert await answers(site, event) == []
+        confirmed = await browser.post(path)
+        (one,) = await answers(site, event)
+        assert (one.display_name, one.status, one.is_guest, one.is_private) == ("Eve", S.ATTENDING, True, True)
+        mine = confirmed.headers["location"]
+        assert "You are going." in (await browser.get(mine)).text
+        ticket = re.search(r'href="(/mail/ticket/[^"]+)"', (await browser.get(mine)).text)[1]
+        assert "<svg" in (await browser.get(ticket)).text
+        await browser.post(mine, data={"reply": "declined"})
+        assert [one.status for one in await answers(site, event)] == [S.DECLINED]
+        # The first link once more shows the answer, and does not give it again.
+        assert (await browser.post(path)).headers["location"] == mine
+        assert [one.status for one in await answers(site, event)] == [S.DECLINED]
+
+
+async def test_known_and_unknown_addresses_are_treated_alike(site, event):
+    async with site.browser() as browser:
+        unknown = await ask(browser, event)
+        known = await ask(browser, event, email="ana@example.org")
+    assert (unknown.status_code, unknown.headers["location"]) == (known.status_code, known.headers["location"])
+    first, second = await letters(site)
+    assert {first.to, second.to} == {"eve@example.org", "ana@example.org"}
+    strip = re.compile(r"/confirm/\S+")
+    assert strip.sub("", first.text) == strip.sub("", second.text)
+
+
+async def test_whoever_has_an_account_answers_as_themselves(site, event):
+    async with site.browser() as browser:
+        await ask(browser, event, email="ana@example.org", display_name="Not Ana")
+        (letter,) = await letters(site)
+        await browser.post(link_in(letter))
+    (one,) = await answers(site, event)
+    assert (one.display_name, one.is_guest) == ("Ana", False)
+
+
+async def test_who_signs_up_later_finds_their_answer(site, event):
+    async with site.browser() as browser:
+        await ask(browser, event)
+        (letter,) = await letters(site)
+        await browser.post(link_in(letter))
+        await sign_up(browser, "eve@example.org", "Eve")
+        page = (await browser.get(f"/events/{event.slug}/answer")).text
+    assert "You are going." in page
+    async with site.db.reader() as reader:
+        user = await by_email(reader, "eve@example.org")
+        assert await guests.by_email(reader, "eve@example.org") is None
+        assert (await queries.find(reader, event.id, user.id)).is_private
+
+
+async def test_links_end_and_made_up_ones_open_nothing(site, event, clock):
+    async with site.browser() as browser:
+        await ask(browser, event)
+        (letter,) = await letters(site)
+        path = link_in(letter)
+        assert (await browser.post(path[:-1] + ("0" if path[-1] != "0" else "1"))).status_code == 404
+        assert (await browser.get("/answers/confirm/nonsense")).status_code == 404
+        clock.turn(DAY)
+        assert (await browser.post(path)).status_code == 404
+    assert await letters(site) == []
+    assert await actions.forget_expired(site.db) == 1
+    assert await answers(site, event) == []
+
+
+async def test_an_address_gets_few_letters_and_a_client_sends_few(site, event):
+    async with site.browser() as browser:
+        asked = [(await ask(browser, event)).status_code for _ in range(6)]
+        others = [(await ask(browser, event, email=f"e{n}@example.org")).status_code for n in range(16)]
+    assert asked == [303] * 5 + [429]
+    assert others == [303] * 14 + [429] * 2
+
+
+async def test_what_was_typed_stays_when_something_is_wrong(site, event):
+    async with site.browser() as browser:
+        answer = await ask(browser, event, email="nonsense", display_name="Eve Long")
+    assert answer.status_code == 400
+    assert 'value="nonsense"' in answer.text
+    assert 'value="Eve Long"' in answer.text
+
+
+async def test_private_events_and_those_without_guests_take_none(site):
+    async with site.db.transaction() as tx:
+        hidden = await event_by(tx, await person(tx, "Ana"), visibility="private")
+    async with site.browser() as browser:
+        assert (await ask(browser, hidden)).status_code == 404
+
+
+async def test_api(site, event):
+    async with site.browser() as browser:
+        body = {"email": "eve@example.org", "displayName": "Eve", "reply": "going"}
+        asked = await browser.post(f"/api/events/{event.slug}/guest-answers", json=body)
+        assert asked.status_code == 202
+        (letter,) = await letters(site)
+        await browser.post(link_in(letter))
+    assert [one.status for one in await answers(site, event)] == [S.ATTENDING]
+
+
+def test_tokens_are_for_one_answer():
+    one, other = "019f2da4-c180-70b1-a9a8-01d1e6ab3cc1", "019f2da4-c180-70b1-a9a8-01d1e6ab3cc2"
+    token = rules.token_of(CODE_KEY, one)
+    assert rules.answer_in(CODE_KEY, token) == one
+    assert rules.answer_in(CODE_KEY, token.replace(one, other)) is None
+    assert rules.answer_in(b"x" * 32, token) is None
