@@ -31,6 +31,7 @@ from aurora_locus.accounts.second_factors.model import FactorKeys
 from aurora_locus.accounts.service_callers import ServiceCallers
 from aurora_locus.accounts.session_tokens import SessionTokens
 from aurora_locus.administration import federation_status
+from aurora_locus.administration.figures import BlobFigures
 from aurora_locus.administration.office import Office
 from aurora_locus.blobs.place import open_store
 from aurora_locus.blobs.uploads import Blobs, Limits
@@ -42,6 +43,7 @@ from aurora_locus.federation.jetstream import Jetstream
 from aurora_locus.federation.opening import open_proxying
 from aurora_locus.federation.relay_accounts import AccountGauges, keep_asking
 from aurora_locus.federation.standing import standing
+from aurora_locus.federation.stream_places import StreamPlaces
 from aurora_locus.federation.watching import Gauges, watch
 from aurora_locus.identity.network import Network
 from aurora_locus.keys import server_keys
@@ -185,6 +187,8 @@ async def open_server(
             authenticate,
             network,
             crawling,
+            # In development, and where the operator counts nothing, everybody may come from one address.
+            StreamPlaces(is_limited=settings.rate_limits_enabled and not settings.dev_mode),
             proxying,
             authorization.nonces.newest,
             gate=gate,
@@ -213,8 +217,9 @@ async def open_server(
 
         pages.attach(app, site, registry)
         app.state.authorization = authorization
+        app.state.streams = host.streams
         app.state.ask_both_ways = handles.ask_both_ways
-        app.state.office = Office(settings, registry, labels, crawling, federation)
+        app.state.office = Office(settings, registry, labels, crawling, federation, BlobFigures(registry))
 
         mailer = _mailer(settings, clock)
         if mailer is not None:
@@ -295,6 +300,7 @@ async def _open_registry(
         needs_invite=settings.needs_invite,
         confirms_email=settings.confirms_email,
         hosts_did_web=settings.did_web_accounts,
+        reserved_names=frozenset(name.strip().lower() for name in settings.reserved_names),
         earning=Earning(settings.invite_interval * 1000, Instant(settings.invite_epoch * 1000)),
     )
 
@@ -324,7 +330,7 @@ def _application(
             *operators,
             WebSocketRoute(
                 JETSTREAM,
-                Jetstream(host.db, host.repositories.live, is_served=host.settings.serves_firehose),
+                Jetstream(host.db, host.repositories.live, host.streams, is_served=host.settings.serves_firehose),
             ),
         ],
         metrics,

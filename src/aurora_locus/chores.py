@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from aurora_locus.accounts import deletion, email_tokens, residence, sessions
+from aurora_locus.accounts import deletion, email_tokens, residence, sessions, signing_key_change
 from aurora_locus.accounts.browser_sessions import sweep as sweep_browsers
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.second_factors import challenges
@@ -76,6 +76,8 @@ async def keep_house(settings: Settings, registry: Registry, authorization: Auth
         "events": retire,
         "uploads": sweep,
         "files": walk,
+        "exports": repositories.keep_exports,
+        "imports that were cut off": repositories.sweep_imports,
         "what nobody waits for": forget,
         "deletions": delete,
         "suspensions": resume,
@@ -100,6 +102,7 @@ async def keep_identities(registry: Registry) -> None:
         left = 1
         try:
             left = await plc_updates.mend(registry.plc, patience=patience)
+            await signing_key_change.mend(registry)
             if left == 0:
                 patience = plc_updates.PATIENCE
                 await residence.go_round(registry)

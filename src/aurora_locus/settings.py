@@ -56,6 +56,10 @@ class Settings:
     service_handle_domains: tuple[str, ...] = setting(
         (".test",), what="Domains (beginning with a dot) under which people get handles."
     )
+    reserved_names: tuple[str, ...] = setting(
+        (),
+        what="Names that nobody may take under those domains, beside those that never can be taken (admin, mail, www …).",
+    )
     did_plc_url: str = setting("http://127.0.0.1:2582", what="PLC directory.")
     invite_required: bool | None = setting(
         None, what="Whether creating an account takes an invite code; unset: yes, except in dev mode."
@@ -105,6 +109,10 @@ class Settings:
     backup_s3_secret_access_key: Secret = setting(Secret(""), what="The secret of that key.")
     backup_s3_force_path_style: bool = setting(
         default=False, what="Whether that bucket stands in the path of addresses, not in their host."
+    )
+    migrate_without_backup: bool = setting(
+        default=False,
+        what="Let the tables of a PostgreSQL database change although no place of backups is set: after one by hand.",
     )
     blob_upload_limit: Bytes = setting(5 * 1024 * 1024, what="Largest blob.")
     blob_quota: Bytes = setting(5 * 1024 * 1024 * 1024, what="All blobs of one account together.")

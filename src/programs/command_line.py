@@ -34,6 +34,11 @@ def print_json(value: object) -> None:
     typer.echo(msgspec.json.encode(value))
 
 
+def counted(number: int, one: str, many: str = "") -> str:
+    """A number with its noun; ``many`` where an s does not make the plural."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
 def say(text: str, *, err: bool = False) -> None:
     """Print what strangers may have had a hand in: their control characters would act on the terminal.
 

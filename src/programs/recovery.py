@@ -13,7 +13,7 @@ from typing import Any
 
 from at_network.bearer_session import BearerSession, FixedToken, create_session
 from at_network.migration.contents import missing_blobs
-from at_network.migration.sides import Side
+from at_network.migration.sides import Side, describe
 from at_network.plc_client import PlcClient
 from at_network.xrpc_client import XrpcClient
 from at_protocol.crypto.did_key import PrivateKey, format_did_key
@@ -29,6 +29,7 @@ from groundwork.clock import SECOND, Clock
 from groundwork.errors import Conflict, Failure, NotSignedIn, Refused, RemoteFailed, kind_of
 from groundwork.http.client import HttpClient
 from programs.account_file import AccountFile, check_repository, wanted_blobs
+from programs.command_line import counted
 
 # A repository of a hundred megabytes over a slow line, taken in before the answer.
 LONG_SECONDS = 600.0
@@ -149,19 +150,16 @@ async def _make(means: Means, wanted: Wanted, say: Say) -> None:
     own = format_did_key(means.key.public)
     present = await basis(means)
     if present.overrules:
-        say(f"identity   {present.overrules} operations that took the key away will be overruled")
+        say(f"identity   {counted(present.overrules, 'operation')} that took the key away will be overruled")
     if present.overrules or present.operation.verification_methods.get(ATPROTO_KEY) != own:
         methods = {**present.operation.verification_methods, ATPROTO_KEY: own}
         await means.directory.submit(means.did, change(means, present, verification_methods=methods))
         say("identity   speaks with the recovery key from now on")
-    described = await XrpcClient(means.http, means.clock, wanted.service).query("com.atproto.server.describeServer")
-    audience = described.get("did")
-    if not isinstance(audience, str):
-        raise RemoteFailed(f"{wanted.service} does not say which DID it has.")
+    there = await describe(means.http, means.clock, wanted.service)
     token = make_service_token(
         means.key,
         issuer=means.did,
-        audience=audience,
+        audience=there.did,
         method=CREATE_ACCOUNT,
         now_seconds=means.clock.now() // SECOND,
         token_id=secrets.token_hex(16),

@@ -1,14 +1,16 @@
 """The two servers of a move, each with a session of the account."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from at_network.bearer_session import BearerSession, SessionTokens, create_session
 from at_network.xrpc_client import XrpcClient
 from at_protocol.failures import Malformed
+from at_protocol.identity.did_document import DidDocument
 from at_protocol.syntax.did import Did, parse_did
 from groundwork.clock import Clock
-from groundwork.errors import Refused, RemoteFailed
+from groundwork.errors import NotFound, Refused, RemoteFailed, RemoteSlow
 from groundwork.http.client import HttpClient
 
 # A repository of a hundred megabytes over a slow line, taken in before the answer comes.
@@ -58,20 +60,42 @@ def with_session(http: HttpClient, clock: Clock, origin: str, tokens: SessionTok
     return Side(origin.rstrip("/"), tokens.did, client)
 
 
-async def describe(http: HttpClient, clock: Clock, origin: str) -> Destination:
-    """What the server says of itself. Raises RemoteFailed where nothing of a PDS answers."""
+Resolve = Callable[[Did], Awaitable[DidDocument]]
+
+
+async def describe(http: HttpClient, clock: Clock, origin: str, resolve: Resolve | None = None) -> Destination:
+    """What the server says of itself, believed only as far as its DID is its own: a token made for another's would let the
+    server act there as whoever wants to move. Raises RemoteFailed where nothing of a PDS answers, or it names another.
+    """
     told = await XrpcClient(http, clock, origin).query("com.atproto.server.describeServer")
     domains = told.get("availableUserDomains")
     try:
         did = parse_did(str(told.get("did")))
     except Malformed:
         raise RemoteFailed(f"{origin} does not say which DID it has: is it a PDS?") from None
+    if not (names_host(did, origin) or (resolve is not None and await leads_to(resolve, did, origin))):
+        raise RemoteFailed(f"{origin} says that it is {did}, which is another server.")
     return Destination(
         origin.rstrip("/"),
         did,
         tuple(str(domain) for domain in domains) if isinstance(domains, list) else (),
         told.get("inviteCodeRequired") is True,
     )
+
+
+def names_host(did: Did, origin: str) -> bool:
+    """Whether this is the did:web of the server's host. Without TLS, in development, everything is."""
+    parts = urlsplit(origin)
+    return parts.scheme == "http" or did == f"did:web:{parts.netloc.lower().replace(':', '%3A')}"
+
+
+async def leads_to(resolve: Resolve, did: Did, origin: str) -> bool:
+    """Whether the document of this DID names the server as its place."""
+    try:
+        document = await resolve(did)
+    except (NotFound, RemoteFailed, RemoteSlow):
+        return False
+    return document.pds == origin.rstrip("/").lower()
 
 
 async def status(side: Side) -> Mapping[str, object]:

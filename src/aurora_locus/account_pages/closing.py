@@ -17,6 +17,7 @@ from aurora_locus.repository.model import Status
 from aurora_locus.site.forms import posted
 from aurora_locus.site.frame import go, page
 from groundwork.clock import DAY, Instant
+from groundwork.database.transaction import Writer
 from groundwork.errors import Failure, InvalidInput
 from groundwork.http.forms import EMPTY, Typed
 
@@ -63,9 +64,13 @@ async def _deactivate(request: Request, account: Account, days: int | None) -> N
     registry = edge.registry_of(request)
     delete_after = None if days is None else Instant(registry.clock.now() + days * DAY)
     server: AuthorizationServer = request.app.state.authorization
-    async with registry.db.transaction() as tx:
-        await authorization.revoke_sessions_of(server, tx, account.did)
-    await registry.db.write(lambda w: activation.deactivate(w, registry.repositories, account.did, delete_after))
+
+    def work(w: Writer) -> None:
+        # Apps were let in to an account that others can see.
+        authorization.revoke_sessions_of(server, w, account.did)
+        activation.deactivate(w, registry.repositories, account.did, delete_after)
+
+    await registry.db.write(work)
     # Who hides an account may just have moved it: now is the moment to see where it lives.
     await residence.look(registry, account.did)
 

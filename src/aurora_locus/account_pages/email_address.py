@@ -59,7 +59,11 @@ async def _act(request: Request, account: Account, form: dict[str, str]) -> Resp
             return go(PATH, said="mail_sent")
         case "change":
             await email_changes.update(
-                registry, account.did, form.get("email", "").strip(), form.get(TOKEN, "").strip() or None
+                registry,
+                account.did,
+                form.get("email", "").strip(),
+                form.get(TOKEN, "").strip() or None,
+                is_proven=True,
             )
             return go(PATH, said="email_changed")
         case _:

@@ -1,4 +1,4 @@
-"""Everything in one file, to keep or to take elsewhere."""
+"""Everything in one file, to keep or to take elsewhere: also for the owner of an account that the host has closed."""
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -21,7 +21,7 @@ def routes() -> list[Route]:
 
 async def show_export(request: Request) -> Response:
     """What will be in it, and about how large it will be."""
-    registry, account = edge.registry_of(request), edge.proven_account_of(request)
+    registry, account = edge.registry_of(request), edge.proven_account_of(request, even_if_closed=True)
     async with registry.db.reader() as reader:
         storage = await holdings.measure(reader, account.did)
     return page(request, "account_pages/export.html", {"account": account, "storage": storage})
@@ -30,7 +30,7 @@ async def show_export(request: Request) -> Response:
 async def send_export(request: Request) -> Response:
     """The file, made while it is sent: it has no length before its end."""
     registry = edge.registry_of(request)
-    account = await own_account(request, edge.proven_account_of(request).did)
+    account = await own_account(request, edge.proven_account_of(request, even_if_closed=True).did)
     await count(request, account.did, EXPORT)
     name = archive.file_name(account, registry.clock.now())
     headers = {"content-disposition": f'attachment; filename="{name}"', "cache-control": "no-store"}

@@ -38,7 +38,9 @@ async def create(registry: Registry, wish: Wish, did_web: Did | None = None) -> 
 
     Raises InvalidInput or Refused with the Lexicons' names; see the module.
     """
-    handle = require_registrable(wish.handle, registry.handle_domains, is_development=registry.is_development)
+    handle = require_registrable(
+        wish.handle, registry.handle_domains, is_development=registry.is_development, reserved=registry.reserved_names
+    )
     asked = wishes.particulars(registry, wish)
     async with registry.db.reader() as reader:
         invite = await wishes.invite_of(registry, reader, wish)

@@ -5,9 +5,10 @@ from aurora_locus.accounts import confirming, email_tokens, queries
 from aurora_locus.accounts.email_tokens import Purpose, Verdict
 from aurora_locus.accounts.model import Account
 from aurora_locus.accounts.registry import Registry
+from aurora_locus.accounts.second_factors import checking
 from aurora_locus.accounts.second_factors import queries as second_factors
 from groundwork.database.transaction import UniqueViolated, Writer
-from groundwork.errors import Forbidden, InvalidInput, Refused
+from groundwork.errors import Forbidden, InvalidInput, NotSignedIn, Refused
 from groundwork.mail.address import parse_address
 
 
@@ -55,16 +56,28 @@ async def confirm(registry: Registry, did: Did, typed_email: str, token: str) ->
     email_tokens.require_good(verdict)
 
 
-async def update(registry: Registry, did: Did, typed_email: str, token: str | None) -> None:
-    """Change the address; the new one is unconfirmed, and what was asked for before is void.
+async def needs_token(registry: Registry, account: Account) -> bool:
+    """Whether a session alone cannot change the address. The protocol lets it change one that was never confirmed, so that
+    whoever mistyped it can mend that; an account with a second factor shows that instead.
+    """
+    return account.email_confirmed_at is not None or (await checking.find(registry, account.did)).are_set
 
-    Raises InvalidInput (``TokenRequired`` where the present address is confirmed), Refused for an address that another
-    account has, NotSignedIn for the token.
+
+async def update(registry: Registry, did: Did, typed_email: str, token: str | None, *, is_proven: bool = False) -> None:
+    """Change the address; the new one is unconfirmed, and what was asked for before is void, codes by e-mail included.
+
+    ``token`` is what the present address got; for one that is not confirmed a code of the second factor, where there is one,
+    unless whoever asks has just shown it (``is_proven``). Raises InvalidInput (``TokenRequired``), Refused for an address that
+    another account has, NotSignedIn for the token, RateLimited.
     """
     try:
         email = parse_address(typed_email).lower()
     except ValueError as error:
         raise InvalidInput("email", str(error)) from None
+
+    account = await find_account(registry, did)
+    if account.email_confirmed_at is None and not is_proven and await needs_token(registry, account):
+        await _require_factor(registry, did, token)
 
     def work(w: Writer) -> Verdict:
         verdict = Verdict.GOOD
@@ -74,6 +87,8 @@ async def update(registry: Registry, did: Did, typed_email: str, token: str | No
         if verdict is Verdict.GOOD:
             queries.set_email(w, did, email)
             email_tokens.drop_all(w, did)
+            checking.end_mail(w, did)
+            w.after_commit(lambda: registry.repositories.forget_head(did))
         return verdict
 
     try:
@@ -96,9 +111,20 @@ async def ask_mail_code(registry: Registry, did: Did, token: str | None, *, is_w
         if not is_wanted:
             given = email_tokens.require_token(token)
             verdict = email_tokens.spend(w, registry.email_tokens, did, Purpose.UPDATE_EMAIL, given)
+        if verdict is Verdict.GOOD and is_wanted:
+            second_factors.set_mail(w, did, is_on=True)
+        elif verdict is Verdict.GOOD:
+            checking.end_mail(w, did)
         if verdict is Verdict.GOOD:
-            second_factors.set_mail(w, did, is_on=is_wanted)
             w.after_commit(lambda: registry.repositories.forget_head(did))
         return verdict
 
     email_tokens.require_good(await registry.db.write(work))
+
+
+async def _require_factor(registry: Registry, did: Did, token: str | None) -> None:
+    if not token:
+        why = "This account has a second factor: give one of its codes, or a recovery code, as the token."
+        raise InvalidInput("token", why, name="TokenRequired")
+    if not await checking.take_code(registry, did, token):
+        raise NotSignedIn(checking.WRONG, name="InvalidToken")

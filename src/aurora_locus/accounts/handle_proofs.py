@@ -17,7 +17,9 @@ async def require_own(registry: Registry, did: Did, text: str) -> Handle:
     """
     handle = require_usable(text, is_development=registry.is_development)
     if is_under(handle, registry.handle_domains):
-        return require_registrable(handle, registry.handle_domains, is_development=registry.is_development)
+        return require_registrable(
+            handle, registry.handle_domains, is_development=registry.is_development, reserved=registry.reserved_names
+        )
     try:
         named = await registry.network.refresh_handle(handle)
     except NotFound:

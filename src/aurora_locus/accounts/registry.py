@@ -43,6 +43,7 @@ class Registry:
     confirms_email: bool
     earning: Earning
     hosts_did_web: bool
+    reserved_names: frozenset[str] = frozenset()
     renames: Locks = field(default_factory=Locks)
 
     @property

@@ -1,27 +1,17 @@
-"""Changing an account's handle: in the directory, here, and on the firehose, all of them or none.
-
-As with a new account the operation is stored before it is sent; what fails in between is put right in the directory, now
-or at the next start (``identity.plc_updates``).
-"""
-
-import asyncio
-import contextlib
-from collections.abc import Callable
+"""Changing an account's handle: in the directory, here, and on the firehose, all of them or none (``identity_change``)."""
 
 from at_protocol.identity.plc_operation import Operation
 from at_protocol.syntax.did import Did, is_plc
 from at_protocol.syntax.handle import Handle
 from aurora_locus.accounts import handle_proofs, queries
+from aurora_locus.accounts.identity_change import Note, carry_out, to_its_end
 from aurora_locus.accounts.model import Account
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.identity import plc_updates
 from aurora_locus.identity.handles import taken
 from aurora_locus.sequencer import log
 from groundwork.database.transaction import UniqueViolated, Writer
-from groundwork.errors import Conflict, Forbidden, RemoteFailed, RemoteSlow
-
-# Told the old and the new handle in the transaction that makes the change true here.
-Note = Callable[[Writer, str, str], None]
+from groundwork.errors import Conflict, Forbidden
 
 
 def _nothing(_w: Writer, _before: str, _after: str) -> None:
@@ -34,14 +24,7 @@ async def rename(registry: Registry, did: Did, wanted: str, note: Note = _nothin
     Raises InvalidInput and Refused with the Lexicons' names (``identity.handles``), Conflict when two changes race.
     """
     handle = await handle_proofs.require_own(registry, did, wanted)
-    renaming = asyncio.create_task(_rename(registry, did, handle, note))
-    try:
-        await asyncio.shield(renaming)
-    except asyncio.CancelledError:
-        # As in ``creation``: what has begun is ended properly although nobody waits for it.
-        with contextlib.suppress(Exception):
-            await renaming
-        raise
+    await to_its_end(_rename(registry, did, handle, note))
 
 
 async def _rename(registry: Registry, did: Did, handle: Handle, note: Note) -> None:
@@ -58,18 +41,7 @@ async def _rename(registry: Registry, did: Did, handle: Handle, note: Note) -> N
             if is_plc(did)
             else None
         )
-        if operation is None:
-            await _store(registry, account, handle, None, note)
-            return
-        await plc_updates.intend(registry.db, did, operation)
-        try:
-            await registry.directory.submit(did, operation)
-            await _store(registry, account, handle, operation, note)
-        except (RemoteFailed, RemoteSlow):
-            raise  # the directory is in trouble: `plc_updates.mend` looks later
-        except Exception:
-            await plc_updates.give_up(registry.plc, did, operation)
-            raise
+        await carry_out(registry, did, operation, lambda: _store(registry, account, handle, operation, note))
 
 
 async def _store(registry: Registry, account: Account, handle: Handle, operation: Operation | None, note: Note) -> None:

@@ -1,19 +1,16 @@
-"""Changing the key that signs an account's repository: in the directory, here, and on the firehose, all of them or none.
+"""Changing the key that signs an account's repository: in the directory, here, and on the firehose, all of them or none
+(``identity_change``).
 
-As with a handle (``renaming``) the operation is stored before it is sent, and what fails in between is put right. Afterwards
-the repository is signed anew with an empty commit that is told as the state that it is. A crash in between leaves a head of
-the old key until the next write; `openmeet pds repair` signs it anew.
+Afterwards the repository is signed anew with an empty commit that is told as the state that it is. The transaction that makes
+the key current notes that this is due, so that a crash in between leaves nothing undone: :func:`mend` does it at the next start.
 """
-
-import asyncio
-import contextlib
-from collections.abc import Callable
 
 from at_protocol.crypto.did_key import format_did_key
 from at_protocol.crypto.k256 import PrivateKey
 from at_protocol.identity.plc_operation import Operation
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import queries
+from aurora_locus.accounts.identity_change import Note, carry_out, to_its_end
 from aurora_locus.accounts.model import Account
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.identity import plc_updates
@@ -21,24 +18,31 @@ from aurora_locus.repository import commit
 from aurora_locus.repository.model import Status
 from aurora_locus.sequencer import log
 from groundwork.database.transaction import Writer
-from groundwork.errors import NotFound, Refused, RemoteFailed, RemoteSlow
+from groundwork.errors import NotFound, Refused
 
-# Told the old and the new did:key in the transaction that makes the change true here.
-Note = Callable[[Writer, str, str], None]
+_OWE = "insert into signatures_due (did, due_at) values (:did, :now) on conflict (did) do nothing"
+# An account that is hidden by now is signed anew when it is shown: its next commit is the first that anybody sees.
+_FIND_DUE = """
+    select s.did from signatures_due s join repositories r on r.did = s.did where r.status = 'active' order by s.due_at, s.did
+"""
+_SETTLE = "delete from signatures_due where did = :did"
 
 
 async def change(registry: Registry, did: Did, key: PrivateKey, note: Note) -> None:
     """Give the account this key. Raises NotFound, RemoteFailed, Refused (no did:plc, not active, identity not ours)."""
     if not did.startswith("did:plc:"):
         raise Refused("Only the directory of did:plc can be told another key; this identity is its owner's to change.")
-    changing = asyncio.create_task(_change(registry, did, key, note))
-    try:
-        await asyncio.shield(changing)
-    except asyncio.CancelledError:
-        # As in ``renaming``: what has begun is ended properly although nobody waits for it.
-        with contextlib.suppress(Exception):
-            await changing
-        raise
+    await to_its_end(_change(registry, did, key, note))
+
+
+async def mend(registry: Registry) -> int:
+    """Sign anew what a crash left signed with the key before; how many repositories."""
+    async with registry.db.reader() as reader:
+        due = [Did(row["did"]) for row in await reader.fetch(_FIND_DUE)]
+    for did in due:
+        async with registry.renames.hold(did):
+            await _sign_anew(registry, did)
+    return len(due)
 
 
 async def _change(registry: Registry, did: Did, key: PrivateKey, note: Note) -> None:
@@ -52,19 +56,13 @@ async def _change(registry: Registry, did: Did, key: PrivateKey, note: Note) -> 
             raise Refused("Only an active account's key is changed.", name="InvalidRequest")
         new = format_did_key(key.public)
         operation = await plc_updates.new_signing_key(registry.directory, registry.rotation_key, did, new)
-        if operation is None:
-            await _store(registry, account, key, None, note)
-        else:
-            await plc_updates.intend(registry.db, did, operation)
-            try:
-                await registry.directory.submit(did, operation)
-                await _store(registry, account, key, operation, note)
-            except (RemoteFailed, RemoteSlow):
-                raise  # the directory is in trouble: `plc_updates.mend` looks later
-            except Exception:
-                await plc_updates.give_up(registry.plc, did, operation)
-                raise
+        await carry_out(registry, did, operation, lambda: _store(registry, account, key, operation, note))
+        await _sign_anew(registry, did)
+
+
+async def _sign_anew(registry: Registry, did: Did) -> None:
     await commit.recommit(registry.repositories, did, as_sync=True)
+    await registry.db.write(lambda w: w.execute(_SETTLE, did=did))
 
 
 async def _store(
@@ -78,6 +76,7 @@ async def _store(
             plc_updates.settle(w, did, operation)
         if before != format_did_key(key.public):
             keys.make_current(w, did, key)
+        w.execute(_OWE, did=did, now=w.now)
         note(w, before, format_did_key(key.public))
         log.append_identity(w, registry.repositories.live, did, account.handle)
 

@@ -1,6 +1,10 @@
-"""Numbers for the operators' pages; each statement is one page's, and cheap enough for it."""
+"""Numbers for the operators' pages; each statement is one page's, and cheap enough for it. What goes through every blob is not:
+it is counted at most once a minute, however many pages show it (:class:`BlobFigures`).
+"""
 
+import asyncio
 from dataclasses import dataclass
+from typing import Any
 
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle
@@ -10,7 +14,7 @@ from aurora_locus.moderation import reports
 from aurora_locus.moderation.reports import State
 from aurora_locus.repository.model import Status
 from aurora_locus.sequencer import queries as sequence
-from groundwork.clock import DAY, Instant
+from groundwork.clock import DAY, MINUTE, Instant
 from groundwork.database.transaction import Reader
 from groundwork.outbox import owe
 from groundwork.outbox.owe import DebtState
@@ -32,6 +36,10 @@ _LARGEST = """
      order by 4 desc, b.did
      limit :limit
 """
+# So old may numbers be that an operator looks at.
+KEPT = MINUTE
+LARGEST = 25
+
 _LAST_BACKUP = "select max(ended_at) from backups where state = 'done'"
 _SEARCH = """
     select a.did, a.handle, a.email, r.status, a.created_at
@@ -49,6 +57,59 @@ _HELD = {
     "blobs": "select count(*) from blobs where did = :did",
     "blob_bytes": "select cast(coalesce(sum(size), 0) as bigint) from blobs where did = :did",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Blobs:
+    """All blobs together, and the accounts that have most: ``did``, ``handle``, ``n``, ``bytes`` and ``quota`` (or None)."""
+
+    counted_at: Instant
+    number: int
+    bytes: int
+    temporary: int
+    taken_down: int
+    largest: list[dict[str, Any]]
+
+
+class BlobFigures:
+    """The count of all blobs, kept for a while. One per server."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._kept: Blobs | None = None
+        self._counting = asyncio.Lock()
+
+    async def read(self, *, fresh: bool = False) -> Blobs:
+        """As it was a minute ago at the most; ``fresh``: now, after an act that changed it."""
+        async with self._counting:
+            kept, now = self._kept, self._registry.clock.now()
+            if kept is None or fresh or not kept.counted_at <= now < kept.counted_at + KEPT:
+                kept = self._kept = await self._count(now)
+            return kept
+
+    async def _count(self, now: Instant) -> Blobs:
+        async with self._registry.db.reader() as reader:
+            row = await reader.fetch_one(_BLOBS)
+            largest = await reader.fetch(_LARGEST, limit=LARGEST)
+        if row is None:
+            raise LookupError("a count has a row")
+        return Blobs(
+            now,
+            int(row["n"]),
+            int(row["bytes"]),
+            int(row["temporary"]),
+            int(row["taken_down"]),
+            [
+                {
+                    "did": one["did"],
+                    "handle": one["handle"],
+                    "n": int(one["n"]),
+                    "bytes": int(one["bytes"]),
+                    "quota": None if one["quota"] is None else int(one["quota"]),
+                }
+                for one in largest
+            ],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +143,13 @@ class Found:
     created_at: Instant
 
 
-async def dashboard(registry: Registry) -> Dashboard:
+async def dashboard(registry: Registry, blobs: Blobs) -> Dashboard:
     """Everything of the first page."""
     now = registry.clock.now()
     head = await sequence.head(registry.db)
     a_day_ago = await sequence.position_at(registry.db, Instant(now - DAY))
     async with registry.db.reader() as reader:
         accounts = {row["status"]: int(row["n"]) for row in await reader.fetch(_ACCOUNTS)}
-        blobs = await reader.fetch_one(_BLOBS)
         waiting = await owe.waiting(reader)
         backup = await reader.fetch_one(_LAST_BACKUP)
         return Dashboard(
@@ -99,8 +159,8 @@ async def dashboard(registry: Registry) -> Dashboard:
             max(0, head - a_day_ago) if head else 0,
             head,
             await reports.counts(reader),
-            0 if blobs is None else int(blobs["n"]),
-            0 if blobs is None else int(blobs["bytes"]),
+            blobs.number,
+            blobs.bytes,
             sum(n for _, state, n, _ in waiting if state is not DebtState.GIVEN_UP),
             sum(n for _, state, n, _ in waiting if state is DebtState.GIVEN_UP),
             None if backup is None or backup[0] is None else Instant(backup[0]),
@@ -132,24 +192,6 @@ async def held(reader: Reader, did: Did) -> dict[str, int]:
         more = {"now": reader.now} if ":now" in sql else {}
         found[name] = await _number(reader, sql, did=did, **more)
     return found
-
-
-async def storage(reader: Reader, default_quota: int, limit: int) -> tuple[dict[str, int], list[dict[str, object]]]:
-    """All blobs together, and the accounts that have most, each with its quota."""
-    row = await reader.fetch_one(_BLOBS)
-    names = ("n", "bytes", "temporary", "taken_down")
-    total = {name: 0 if row is None else int(row[name]) for name in names}
-    largest = [
-        {
-            "did": one["did"],
-            "handle": one["handle"],
-            "n": int(one["n"]),
-            "bytes": int(one["bytes"]),
-            "quota": default_quota if one["quota"] is None else int(one["quota"]),
-        }
-        for one in await reader.fetch(_LARGEST, limit=limit)
-    ]
-    return total, largest
 
 
 async def _number(reader: Reader, sql: str, **values: object) -> int:

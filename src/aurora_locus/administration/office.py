@@ -7,6 +7,7 @@ from typing import Any
 from starlette.requests import HTTPConnection
 
 from aurora_locus.accounts.registry import Registry
+from aurora_locus.administration.figures import BlobFigures
 from aurora_locus.federation.crawl_requests import CrawlRequests
 from aurora_locus.moderation.labels import Labels
 from aurora_locus.settings import Settings
@@ -21,6 +22,7 @@ class Office:
     labels: Labels
     crawling: CrawlRequests
     standing: Callable[[], Awaitable[dict[str, Any]]]
+    blobs: BlobFigures
 
 
 def office_of(connection: HTTPConnection) -> Office:

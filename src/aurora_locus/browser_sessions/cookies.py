@@ -1,4 +1,4 @@
-"""The two cookies of a browser.
+"""The cookies of a browser: two that identify it and its session, and one that opens nothing but says who has signed in on it.
 
 Over https their names begin with ``__Host-``: browsers then take them from this host alone and only when they are Secure
 (RFC 6265bis, section 4.1.3.2), so that a page on somebody's handle below our domain cannot plant any. Lax: who comes by a
@@ -12,11 +12,15 @@ from starlette.responses import Response
 
 from aurora_locus.accounts.browser_sessions import REMEMBERED
 from aurora_locus.site.frame import site_of
-from groundwork.clock import SECOND
+from groundwork.clock import DAY, SECOND
 from groundwork.http.application import add_header
 
 BROWSER = "aurora_browser"
 SESSION = "aurora_session"
+KNOWN = "aurora_known"
+
+# As long as browsers keep any (RFC 6265bis, section 5.5).
+_KNOWN_FOR = 400 * DAY
 
 _FORM = re.compile(r"[A-Za-z0-9_-]{22}")
 _CHANGES = "aurora_locus.cookies"
@@ -29,8 +33,8 @@ def read(connection: HTTPConnection, name: str) -> str:
 
 
 def change(connection: HTTPConnection, name: str, value: str, *, stays: bool = False) -> None:
-    """Give the browser another value with this request's answer; empty takes it away. ``stays``: for a week, otherwise until
-    the browser is closed. The last change counts.
+    """Give the browser another value with this request's answer; empty takes it away. ``stays``: for a week (``KNOWN`` for a
+    year), otherwise until the browser is closed. The last change counts.
     """
     connection.scope.setdefault(_CHANGES, {})[name] = (value, stays)
 
@@ -42,7 +46,7 @@ def send(connection: HTTPConnection) -> None:
         response.set_cookie(
             _full_name(connection, name),
             value,
-            max_age=0 if not value else REMEMBERED // SECOND if stays else None,
+            max_age=0 if not value else _lasting(name) // SECOND if stays else None,
             path="/",
             secure=site_of(connection).is_https,
             httponly=True,
@@ -50,6 +54,10 @@ def send(connection: HTTPConnection) -> None:
         )
     for value in response.headers.getlist("set-cookie"):
         add_header(connection, "set-cookie", value)
+
+
+def _lasting(name: str) -> int:
+    return _KNOWN_FOR if name == KNOWN else REMEMBERED
 
 
 def _full_name(connection: HTTPConnection, name: str) -> str:

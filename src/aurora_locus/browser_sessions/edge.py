@@ -1,6 +1,9 @@
 """Who is signed in on the browser that asks: noted once per request, asked for by pages, changed by signing in and out."""
 
+import hmac
+from base64 import urlsafe_b64encode
 from dataclasses import dataclass
+from hashlib import sha256
 
 from starlette.requests import HTTPConnection
 
@@ -9,12 +12,13 @@ from aurora_locus.accounts import browser_sessions
 from aurora_locus.accounts.browser_sessions import GRACE, ROTATION, Browser, Origin, SignedIn
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.browser_sessions import cookies
+from aurora_locus.repository.model import OF_THE_HOST
 from aurora_locus.site import forms
-from aurora_locus.site.faults import PROOF_NEEDED
+from aurora_locus.site.faults import CLOSED, PROOF_NEEDED
 from aurora_locus.site.frame import Face, Shown, mark_as_page, shown_of, site_of
 from groundwork.clock import MINUTE, Instant
 from groundwork.database.transaction import Writer
-from groundwork.errors import NotSignedIn
+from groundwork.errors import Forbidden, NotSignedIn
 from groundwork.http.application import client_address
 
 # How long what needs the password is open after it was shown.
@@ -55,19 +59,25 @@ def account_or_none(connection: HTTPConnection) -> SignedIn | None:
     return visit_of(connection).chosen
 
 
-def account_of(connection: HTTPConnection) -> SignedIn:
-    """The same. Raises NotSignedIn, which leads to the sign-in page and back."""
+def account_of(connection: HTTPConnection, *, even_if_closed: bool = False) -> SignedIn:
+    """The same. Raises NotSignedIn, which leads to the sign-in page and back, and Forbidden (``AccountTakedown``) for one that
+    the host has closed, unless the page is one that its owner still has.
+    """
     found = account_or_none(connection)
     if found is None:
         raise NotSignedIn("Sign in first.", name="AuthMissing")
+    if found.status in OF_THE_HOST and not even_if_closed:
+        raise Forbidden(
+            "This account has been taken down. What is left to you is to take your things with you.", name=CLOSED
+        )
     return found
 
 
-def proven_account_of(connection: HTTPConnection) -> SignedIn:
+def proven_account_of(connection: HTTPConnection, *, even_if_closed: bool = False) -> SignedIn:
     """The same, for what needs the password shown lately. Raises NotSignedIn, which leads to the page that asks for it, and
     back. Call it on the page with the form and on its POST.
     """
-    account = account_of(connection)
+    account = account_of(connection, even_if_closed=even_if_closed)
     if account.proven_at + PROOF_LASTS < registry_of(connection).clock.now():
         raise NotSignedIn("Show once more that it is you.", name=PROOF_NEEDED)
     return account
@@ -136,6 +146,16 @@ def csrf_token(connection: HTTPConnection) -> str:
     return forms.token_for(site_of(connection).csrf_key, browser_of(connection))
 
 
+def has_signed_in_here(connection: HTTPConnection, did: Did) -> bool:
+    """Whether this browser was the account's before. It opens nothing; it only keeps strangers' guesses from counting here."""
+    return hmac.compare_digest(cookies.read(connection, cookies.KNOWN), _mark(connection, did))
+
+
+def _mark(connection: HTTPConnection, did: Did) -> str:
+    mac = hmac.digest(site_of(connection).csrf_key, f"known\n{did}".encode(), sha256)
+    return urlsafe_b64encode(mac[: browser_sessions.ID_BYTES]).decode().rstrip("=")
+
+
 async def sign_in(connection: HTTPConnection, did: Did, valid_after: Instant, *, remember: bool) -> SignedIn:
     """Sign an account in on this browser and make it the chosen one; everything about the session is new afterwards.
 
@@ -150,16 +170,17 @@ async def sign_in(connection: HTTPConnection, did: Did, valid_after: Instant, *,
 
     browser_id, session_id = await registry.db.write(work)
     visit.browser_id, visit.id_hash = browser_id, browser_sessions.hash_of(browser_id)
+    cookies.change(connection, cookies.KNOWN, _mark(connection, did), stays=True)
     async with registry.db.reader() as reader:
         accounts = await browser_sessions.signed_in(reader, visit.id_hash)
     _note(connection, accounts, did)
     _send(connection, browser_id, session_id)
-    return account_of(connection)
+    return account_of(connection, even_if_closed=True)
 
 
 async def note_proof(connection: HTTPConnection) -> None:
     """The owner of the chosen account has just shown the password (and second factor). Raises NotSignedIn."""
-    visit, account = visit_of(connection), account_of(connection)
+    visit, account = visit_of(connection), account_of(connection, even_if_closed=True)
     if visit.id_hash is not None:
         id_hash, did = visit.id_hash, account.did
         await registry_of(connection).db.write(lambda w: browser_sessions.note_proof(w, id_hash, did))

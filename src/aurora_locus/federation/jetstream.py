@@ -17,6 +17,7 @@ from at_protocol.failures import Malformed
 from at_protocol.sync import events, frames
 from at_protocol.sync.jetstream_writing import Line, lines_of
 from aurora_locus.federation.jetstream_wishes import Wishes, is_time, parse_cursor, parse_update, parse_wishes
+from aurora_locus.federation.stream_places import StreamPlaces
 from aurora_locus.sequencer import queries
 from aurora_locus.sequencer.live import Live
 from aurora_locus.sequencer.patience import read_patiently
@@ -37,14 +38,21 @@ _BAD_MESSAGE = Refusal("InvalidRequest", "The message is no options_update.")
 
 
 class Jetstream:
-    """The WebSocket endpoint; bad wishes are refused with 400 before the upgrade."""
+    """The WebSocket endpoint; bad wishes are refused with 400 before the upgrade, too many streams with 429."""
 
-    def __init__(self, db: Database, live: Live, *, is_served: bool) -> None:
+    def __init__(self, db: Database, live: Live, places: StreamPlaces, *, is_served: bool) -> None:
         self._db = db
         self._live = live
+        self._places = places
         self._is_served = is_served
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        client = scope.get("client")
+        peer = client[0] if client else ""
+        with self._places.held(peer):
+            await self._answer(scope, receive, send, peer)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, peer: str) -> None:
         await receive()  # websocket.connect
         if not self._is_served:
             await _refuse(send, 501, "MethodNotImplemented", "This server has no such stream.")
@@ -57,9 +65,8 @@ class Jetstream:
             await _refuse(send, 400, "InvalidRequest", error.why if isinstance(error, Malformed) else str(error))
             return
         await send({"type": "websocket.accept"})
-        client = scope.get("client")
         reader = _Reader(send, wishes, waits=_one(query, "requireHello") == "true")
-        await _serve(self._db, self._live, cursor, client[0] if client else "", reader, receive)
+        await _serve(self._db, self._live, cursor, peer, reader, receive)
 
 
 class _Reader:

@@ -4,7 +4,7 @@ Syntax is the protocol's business, this is policy: under one of the server's own
 characters that is not reserved; names under other domains must be proven by resolution first.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from at_protocol.failures import Malformed
 from at_protocol.syntax.handle import Handle, parse_handle
@@ -53,8 +53,11 @@ def require_usable(text: str, *, is_development: bool) -> Handle:
     return handle
 
 
-def require_registrable(text: str, domains: Sequence[str], *, is_development: bool) -> Handle:
-    """The handle in its normal form if it may be registered under ``domains`` (each begins with a dot).
+def require_registrable(
+    text: str, domains: Sequence[str], *, is_development: bool, reserved: Collection[str] = ()
+) -> Handle:
+    """The handle in its normal form if it may be registered under ``domains`` (each begins with a dot). ``reserved``
+    are words of the operator's, beside ours.
 
     Raises InvalidInput or Refused with the Lexicons' names: ``InvalidHandle``, ``HandleNotAvailable``,
     ``UnsupportedDomain``.
@@ -71,7 +74,7 @@ def require_registrable(text: str, domains: Sequence[str], *, is_development: bo
     if not MIN_LABEL <= len(label) <= MAX_LABEL:
         why = f"The name before {domain} has {MIN_LABEL} to {MAX_LABEL} characters."
         raise InvalidInput("handle", why, name="InvalidHandle")
-    if label in RESERVED:
+    if label in RESERVED or label in reserved:
         raise Refused("This handle is reserved.", name="HandleNotAvailable")
     return handle
 

@@ -31,7 +31,11 @@ _PAGE = 250
 _NODES_AT_ONCE = 100
 
 _KEY = "select did_key from signing_keys where did = :did and state = 'current'"
-_BLOCK_USES = "select cid, uses from blocks where did = :did and cid > :cid order by cid limit :limit"
+# Blocks of an import that is under way are not the repository's yet.
+_BLOCK_USES = """
+    select cid, uses, case when rev in (select i.rev from imports i where i.did = :did) then 1 else 0 end as is_staged
+      from blocks where did = :did and cid > :cid order by cid limit :limit
+"""
 _REFERENCES = """
     select collection, rkey, cid from blob_references
      where did = :did and (collection, rkey, cid) > (:collection, :rkey, :cid)
@@ -268,8 +272,8 @@ class _Look:
             async with self._db.reader() as found:
                 rows = await found.fetch(_BLOCK_USES, did=self._head.did, cid=after, limit=5000)
             for row in rows:
-                # What nothing uses waits for an export to end, or belongs to an import that is running.
-                wrong += row["uses"] != 0 and self._uses.get(Cid(row["cid"]), 0) != row["uses"]
+                # What nothing uses waits for an export to end.
+                wrong += row["uses"] != 0 and not row["is_staged"] and self._uses.get(Cid(row["cid"]), 0) != row["uses"]
             if len(rows) < 5000:
                 break
             after = rows[-1]["cid"]

@@ -24,6 +24,12 @@ from groundwork.telemetry.metrics import Metrics
 _LOOK_SECONDS = 60.0
 _AFTER_FAILURE_SECONDS = 3600
 
+_WITHOUT_BACKUP = (
+    "The tables of the database have to change (revision {present} to {wanted}), and nothing would bring back what they hold. Set "
+    "PDS_BACKUP_URL and PDS_BACKUP_PASSPHRASE, so that a backup is made first; or make one yourself (pg_dump) and start once "
+    "with PDS_MIGRATE_WITHOUT_BACKUP=true."
+)
+
 # Copies of an SQLite file from before its tables changed, where no place of backups is set.
 _COPIES_KEPT = 2
 
@@ -102,7 +108,8 @@ def _is_due(last: history.Backup | None, newest: history.Backup | None, settings
 async def before_migrating(settings: Settings, store: Callable[[], BlobStore], clock: Clock, *, version: str) -> None:
     """Before tables with something in them change: a backup, or where no place is set a copy of the SQLite file.
 
-    Raises SettingsRefused where the database was used by a newer program, whose rows this one does not understand.
+    Raises SettingsRefused where there is neither (PostgreSQL without a place of backups), and where the database was used by a
+    newer program, whose rows this one does not understand.
     """
     present = await current_revision(settings.database, SCHEMA, PACKAGE)
     wanted = head(versions_folder(PACKAGE))
@@ -118,6 +125,8 @@ async def before_migrating(settings: Settings, store: Callable[[], BlobStore], c
         made = await backup.take(None, configured.source(settings, store(), version=version), vault, clock)
         log.info("backup.made", backup=made.id, before=wanted)
     elif settings.database.startswith(POSTGRES):
+        if not settings.migrate_without_backup:
+            raise SettingsRefused([_WITHOUT_BACKUP.format(present=present, wanted=wanted)])
         log.warning("migration.without_backup", revision=present, wanted=wanted)
     else:
         await asyncio.to_thread(_copy, settings, present)

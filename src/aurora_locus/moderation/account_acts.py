@@ -14,6 +14,7 @@ from aurora_locus.accounts import (
 from aurora_locus.accounts.email_tokens import Purpose
 from aurora_locus.accounts.passwords import require_acceptable
 from aurora_locus.accounts.registry import Registry
+from aurora_locus.accounts.second_factors import checking
 from aurora_locus.blobs import quotas
 from aurora_locus.moderation import audit_log, operators
 from aurora_locus.moderation.roles import Act, Deed
@@ -95,6 +96,8 @@ async def change_email(registry: Registry, deed: Deed, did: Did, typed: str) -> 
         audit_log.append(w, deed, Act.CHANGE_EMAIL, did, after=_CHANGED)
         queries.set_email(w, did, email)
         email_tokens.drop_all(w, did)
+        # Nobody has shown yet to read what goes there.
+        checking.end_mail(w, did)
         w.after_commit(lambda: registry.repositories.forget_head(did))
 
     try:

@@ -69,13 +69,13 @@ LEAST: Final[Mapping[Act, Role]] = {
     Act.CREATE_CODES: Role.ADMIN,
     Act.CREATE_ACCOUNT: Role.ADMIN,
     Act.SEND_RESET: Role.ADMIN,
-    Act.CHANGE_EMAIL: Role.ADMIN,
     Act.CHANGE_HANDLE: Role.ADMIN,
     Act.SET_QUOTA: Role.ADMIN,
     Act.DELETE: Role.ADMIN,
     Act.REQUEST_CRAWL: Role.ADMIN,
     Act.SWEEP_BLOBS: Role.ADMIN,
-    # Whoever sets a password or a key is that account from then on.
+    # Whoever sets a password or a key is that account from then on; so is whoever reads the mail that resets the password.
+    Act.CHANGE_EMAIL: Role.SUPERADMIN,
     Act.SET_PASSWORD: Role.SUPERADMIN,
     Act.CHANGE_SIGNING_KEY: Role.SUPERADMIN,
     Act.MANAGE_OPERATORS: Role.SUPERADMIN,

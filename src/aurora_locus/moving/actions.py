@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from at_network.bearer_session import BearerSession, FixedToken, SessionTokens, create_session
+from at_network.migration.sides import describe
 from at_network.xrpc_client import XrpcClient
 from at_protocol.crypto.did_key import format_did_key
 from at_protocol.identity import plc_operation
@@ -148,27 +149,28 @@ async def _tokens(mover: Mover, did: Did) -> SessionTokens:
 
 async def _account_there(mover: Mover, did: Did, target: str, wanted: Wanted) -> SessionTokens:
     registry = mover.registry
-    server = XrpcClient(mover.http, registry.clock, target, timeout_seconds=PATIENCE_SECONDS)
     try:
-        described = await server.query("com.atproto.server.describeServer")
-    except (RemoteFailed, Refused, NotFound, InvalidInput):
-        raise InvalidInput("target", f"At {target} there is no server that takes accounts in.") from None
-    audience = described.get("did")
-    if not isinstance(audience, str):
-        raise InvalidInput("target", f"{target} does not say which DID it has.")
+        there = await describe(mover.http, registry.clock, target, registry.network.resolve_did)
+    except (RemoteFailed, Refused, NotFound, InvalidInput) as failure:
+        why = (
+            failure.why
+            if isinstance(failure, RemoteFailed)
+            else f"At {target} there is no server that takes accounts in."
+        )
+        raise InvalidInput("target", why) from None
     try:
         return await create_session(mover.http, registry.clock, target, did, wanted.password)
     except NotSignedIn:
         pass  # the usual case: there is no account yet
     key = await registry.repositories.keys.signing_key(did)
-    wish = Wish(audience, Nsid(CREATE_ACCOUNT), None)
+    wish = Wish(there.did, Nsid(CREATE_ACCOUNT), None)
     credentials = FixedToken(service_tokens.make(key, did, wish, registry.clock.now()))
     body = {"did": did, "handle": wanted.handle, "email": wanted.email, "password": wanted.password}
     if wanted.invite_code:
         body["inviteCode"] = wanted.invite_code
-    there = XrpcClient(mover.http, registry.clock, target, credentials=credentials, timeout_seconds=PATIENCE_SECONDS)
+    server = XrpcClient(mover.http, registry.clock, target, credentials=credentials, timeout_seconds=PATIENCE_SECONDS)
     try:
-        await there.procedure(CREATE_ACCOUNT, body)
+        await server.procedure(CREATE_ACCOUNT, body)
     except Failure as failure:
         field = _FIELDS.get(failure.name or "")
         if field is None:

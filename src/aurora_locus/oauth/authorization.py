@@ -18,7 +18,7 @@ from aurora_locus.oauth.model import AuthorizationRequest, ConnectedApp, Request
 from aurora_locus.oauth.server import AuthorizationServer
 from aurora_locus.repository.model import Status
 from groundwork.clock import MINUTE, Instant
-from groundwork.database.transaction import Reader, Transaction
+from groundwork.database.transaction import Reader, Transaction, Writer
 from groundwork.errors import Forbidden, InvalidInput, Refused
 
 INACTIVITY = 5 * MINUTE
@@ -152,11 +152,11 @@ async def revoke_session(server: AuthorizationServer, tx: Transaction, did: Did,
     return ended
 
 
-async def revoke_sessions_of(server: AuthorizationServer, tx: Transaction, did: Did) -> int:
+def revoke_sessions_of(server: AuthorizationServer, w: Writer, did: Did) -> int:
     """End every session of this account and forget what it agreed to: each app has to ask again. How many sessions."""
-    ended = await sessions.end_all(tx, did)
-    await grants.forget(tx, did)
-    tx.after_commit(lambda: server.standings.forget_account(did))
+    ended = sessions.end_all_now(w, did)
+    grants.forget(w, did)
+    w.after_commit(lambda: server.standings.forget_account(did))
     return ended
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from at_protocol.oauth.client_id import ClientId
 from at_protocol.syntax.did import Did
-from groundwork.database.transaction import Reader, Transaction
+from groundwork.database.transaction import Reader, Transaction, Writer
 
 _FIND = "select asked_scope, scope from oauth_grants where did = :did and client_id = :client_id"
 _REMEMBER = """
@@ -47,6 +47,6 @@ async def remember(
     )
 
 
-async def forget(tx: Transaction, did: Did) -> None:
+def forget(w: Writer, did: Did) -> None:
     """Every app has to ask again."""
-    await tx.execute(_FORGET, did=did)
+    w.execute(_FORGET, did=did)

@@ -123,13 +123,8 @@ async def end(tx: Transaction, did: Did, session_id: str) -> bool:
     return await tx.execute(_END_OWN, id=session_id, did=did) == 1
 
 
-async def end_all(tx: Transaction, did: Did) -> int:
-    """End all of this account's; how many."""
-    return await tx.execute(_END_ALL, did=did)
-
-
 def end_all_now(w: Writer, did: Did) -> int:
-    """The same within a write."""
+    """End all of this account's; how many."""
     return w.execute(_END_ALL, did=did)
 
 

@@ -147,11 +147,10 @@ async def _store(
         frame=events.encode_unsequenced(message),
         is_told_as_sync=is_told_as_sync,
     )
-    keep_removed = repositories.is_exporting(head.did)
     await make_durable(
         repositories,
         Head(head.did, head.status, made.cid, rev, made.data),
-        lambda w: writer.store(w, repositories.live, changeset, keep_removed=keep_removed),
+        lambda w: writer.store(w, repositories.live, changeset, keeps=repositories.keeps_removed),
     )
     return Committed(made.cid, rev)
 

@@ -22,7 +22,7 @@ from aurora_locus.blobs import quotas, removals
 from aurora_locus.repository import writer
 from aurora_locus.repository.model import Status
 from aurora_locus.repository.repositories import Repositories
-from aurora_locus.repository.statuses import not_hosted
+from aurora_locus.repository.statuses import import_running, not_hosted
 from aurora_locus.sequencer import log
 from groundwork.clock import Instant
 from groundwork.database.transaction import Writer
@@ -34,8 +34,11 @@ _HEAD_BLOCK = """
 _BLOBS = "select cid from blobs where did = :did"
 _REMOVE = tuple(
     f"delete from {table} where did = :did"
-    for table in ("records", "record_takedowns", "blocks", "blob_references", "blobs")
+    for table in ("imports", "records", "record_takedowns", "blocks", "blob_references", "blobs")
 )
+
+# Index rows of an import that is under way are there already; see ``import_car``.
+_IMPORTS = "select 1 from imports where did = :did"
 
 _FORGET = "delete from repositories where did = :did"
 
@@ -80,8 +83,13 @@ def set_status(w: Writer, repositories: Repositories, did: Did, status: Status) 
 
 
 def activate(w: Writer, repositories: Repositories, did: Did, handle: Handle | None) -> None:
-    """Make active and announce account, identity and sync: what was committed while inactive is told by the last."""
+    """Make active and announce account, identity and sync: what was committed while inactive is told by the last.
+
+    Raises Unavailable while its content is being brought in.
+    """
     _set_status(w, repositories, did, Status.ACTIVE)
+    if w.fetch_one(_IMPORTS, did=did) is not None:
+        raise import_running(did)
     row = w.fetch_one(_HEAD_BLOCK, did=did)
     if row is None:
         raise Misuse(f"the head of {did} has no block")

@@ -1,22 +1,26 @@
 """Bring a whole repository in from its file (``com.atproto.repo.importRepo``): all of it or nothing, as one commit.
 
-The blocks are laid down beforehand in short transactions, where nothing finds them; one transaction then moves the head
-and the index. What an import that failed has laid down is taken back at once, after a crash at the next start.
+The blocks are laid down beforehand in short transactions, where nothing finds them, and so are the index rows of new paths
+where the repository is deactivated, as that of a person who moves in is: nobody is shown its index meanwhile
+(``import_running``). One transaction then moves the head and changes the rest of the index, which must fit the two
+seconds of a transaction and is therefore bounded. What an import that failed has laid down is taken back at once, after a
+crash at the next start or by the clock (``import_sweep``).
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from at_protocol.crypto.did_key import PrivateKey
 from at_protocol.data.cid import Cid
 from at_protocol.failures import Malformed
+from at_protocol.repo.change import Change
 from at_protocol.repo.commit import Commit, sign_commit
 from at_protocol.repo.mst import EMPTY_ROOT
 from at_protocol.repo.node import EMPTY_NODE, links_of
 from at_protocol.syntax import tid
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.tid import Tid
-from aurora_locus.repository import import_writer, reader
+from aurora_locus.repository import import_sweep, import_writer, reader
 from aurora_locus.repository.commit import make_durable
 from aurora_locus.repository.import_file import ImportFile
 from aurora_locus.repository.import_plan import Held, Plan, plan_import
@@ -27,20 +31,25 @@ from aurora_locus.repository.statuses import require_visible
 from aurora_locus.repository.writer import StaleHead
 from groundwork.clock import MINUTE
 from groundwork.database.transaction import Database, TransactionTooLong
-from groundwork.errors import InvalidInput, Unavailable
+from groundwork.errors import InvalidInput, TooLarge, Unavailable
 
 # What consumers tolerate as the difference of two clocks.
 _AHEAD = 5 * MINUTE
 _BLOCKS_PER_STATEMENT = 250
 _STAGED_BYTES = 2 * 1024 * 1024
 _STAGED_BLOCKS = 2000
+_STAGED_RECORDS = 5000
+
+# Rows of the index that the last transaction changes: half of what PostgreSQL on two shared cores does in its two seconds.
+IN_ONE_STEP = 60_000
 
 
 async def import_repository(repositories: Repositories, did: Did, file: ImportFile) -> Committed | None:
     """Make the repository what the file says; None when it is that already.
 
     A deactivated account's import is told to nobody, an active one's as ``#sync``. Raises InvalidInput for a file that is
-    not a whole repository of this account, Refused for one that was taken down; nothing is then changed.
+    not a whole repository of this account, TooLarge for one that changes more at once than can be done at once, Refused for
+    an account that was taken down; nothing is then changed.
     """
     async with repositories.locks.hold(did):
         repositories.forget_head(did)
@@ -84,21 +93,39 @@ async def _held(db: Database, head: Head) -> Held:
     return Held(head.data, nodes, await reader.all_entries(db, head.did))
 
 
+def _in_last_step(head: Head, plan: Plan) -> Sequence[Change]:
+    """The changes of the index that cannot be laid down beforehand. Raises TooLarge."""
+    is_hidden = head.status is Status.DEACTIVATED
+    changes = [change for change in plan.changes if change.before is not None] if is_hidden else plan.changes
+    if len(changes) + sum(map(len, plan.blobs.values())) <= IN_ONE_STEP:
+        return changes
+    how = (
+        "Bring it in parts: first an older, smaller copy of the repository, then this one, of which then only the difference is stored."
+        if is_hidden
+        else "Deactivate the account first (deactivateAccount): then any number of new records can be brought in. Activate it afterwards."
+    )
+    raise TooLarge(f"This would change {len(changes)} records at once; at most {IN_ONE_STEP} can. {how}")
+
+
 async def _store(
     repositories: Repositories, head: Head, plan: Plan, file: ImportFile, key: PrivateKey, previous: Tid
 ) -> Committed:
+    last_step = _in_last_step(head, plan)
     did, rev, db = head.did, repositories.next_rev(previous), repositories.db
     made = sign_commit(key, did=did, rev=rev, data=plan.commit.data)
-    keep_removed = repositories.is_exporting(did)
     try:
-        await db.write(lambda w: import_writer.begin(w, made))
+        await db.write(lambda w: import_writer.begin(w, head, made))
         batches = _batches(plan, file)
         while batch := await asyncio.to_thread(next, batches, None):
             await db.write(lambda w, batch=batch: import_writer.stage(w, made, batch))  # type: ignore[misc]  # a default binds it now
+        for rows in _rows_beforehand(plan, last_step):
+            await db.write(lambda w, rows=rows: import_writer.stage_records(w, made, rows))  # type: ignore[misc]  # a default binds it now
         await make_durable(
             repositories,
             Head(did, head.status, made.cid, rev, made.data),
-            lambda w: import_writer.store(w, repositories.live, head, made, plan, keep_removed=keep_removed),
+            lambda w: import_writer.store(
+                w, repositories.live, head, made, plan, last_step, keeps=repositories.keeps_removed
+            ),
         )
     except TransactionTooLong:
         await _take_back(repositories, made)
@@ -118,23 +145,37 @@ async def _store(
 
 async def _take_back(repositories: Repositories, made: Commit) -> None:
     """Remove what was laid down, unless it has become the repository (the caller hung up during the last transaction)."""
-    repositories.forget_head(made.did)
-    if (await repositories.head(made.did)).commit != made.cid:
-        await asyncio.shield(repositories.when_not_exporting(made.did, lambda w: import_writer.unstage(w, made)))
+    did, rev = made.did, made.rev
+    repositories.forget_head(did)
+    if rev is None:
+        raise AssertionError
+    if (await repositories.head(did)).commit != made.cid:
+        await asyncio.shield(
+            repositories.when_not_exporting(did, lambda: import_sweep.sweep(repositories.db, did, rev))
+        )
 
 
-def _batches(plan: Plan, file: ImportFile) -> Iterator[list[tuple[Cid, bytes]]]:
-    """The blocks that are new here, a few megabytes at a time."""
-    batch: list[tuple[Cid, bytes]] = []
+def _batches(plan: Plan, file: ImportFile) -> Iterator[list[tuple[Cid, bytes, int]]]:
+    """The blocks that are new here with their uses, a few megabytes at a time."""
+    batch: list[tuple[Cid, bytes, int]] = []
     size = 0
-    for cid in plan.staged:
+    for cid, uses in plan.staged.items():
         block = EMPTY_NODE if cid == EMPTY_ROOT else file.find(cid)
         if block is None:
             raise AssertionError(cid)
-        batch.append((cid, block))
+        batch.append((cid, block, uses))
         size += len(block)
         if size >= _STAGED_BYTES or len(batch) >= _STAGED_BLOCKS:
             yield batch
             batch, size = [], 0
     if batch:
         yield batch
+
+
+def _rows_beforehand(plan: Plan, last_step: Sequence[Change]) -> Iterator[Sequence[Change]]:
+    """The index rows that the last step leaves out, a short transaction's worth at a time."""
+    if last_step is plan.changes:
+        return
+    new = [change for change in plan.changes if change.before is None]
+    for start in range(0, len(new), _STAGED_RECORDS):
+        yield new[start : start + _STAGED_RECORDS]

@@ -36,8 +36,8 @@ class Held:
 class Plan:
     """How the repository becomes the file's. ``blobs`` are those that each changed record refers to, by path.
 
-    ``staged`` are the blocks that are not here yet, each once. ``more_uses`` counts, for blocks of records that are here
-    already or stand under several new paths, the uses beyond the first.
+    ``staged`` are the blocks that are not here yet, with how often each is used; ``more_uses`` counts the new uses of those
+    that are here.
     """
 
     commit: Commit
@@ -45,7 +45,7 @@ class Plan:
     removed_nodes: Sequence[Cid]
     changes: Sequence[Change]
     blobs: Mapping[str, tuple[BlobRef, ...]]
-    staged: Sequence[Cid]
+    staged: Mapping[Cid, int]
     more_uses: Mapping[Cid, int]
 
 
@@ -82,8 +82,8 @@ def plan_import(did: Did, roots: Sequence[Cid], find: Find, held: Held) -> Plan:
         removed_nodes=[cid for cid in held.nodes if cid not in nodes],
         changes=changes,
         blobs=blobs,
-        staged=[cid for cid in uses if cid not in here],
-        more_uses={cid: more for cid, count in uses.items() if (more := count if cid in here else count - 1)},
+        staged={cid: count for cid, count in uses.items() if cid not in here},
+        more_uses={cid: count for cid, count in uses.items() if cid in here},
     )
 
 

@@ -13,28 +13,34 @@ from aurora_locus.blobs.references import add_imported_references, collect, drop
 from aurora_locus.repository import writer
 from aurora_locus.repository.import_plan import Plan
 from aurora_locus.repository.model import Head, Status
-from aurora_locus.repository.writer import StaleHead
+from aurora_locus.repository.writer import Keeps, StaleHead
 from aurora_locus.sequencer import log
 from aurora_locus.sequencer.live import Live
 from groundwork.database.transaction import Writer
+from groundwork.errors import Unavailable
 
 _ROWS_AT_ONCE = 5000
 
-# Staged blocks are marked by a rev above the repository's. One that an export still needs, unused, is taken over.
-_STAGE = """
-    insert into blocks (did, cid, bytes, rev, uses) values (:did, :cid, :bytes, :rev, 1)
-    on conflict (did, cid) do update set rev = excluded.rev, uses = 1 where blocks.uses = 0
+# Holds the row until the commit: an activation waits for it and then sees the import, or has been first and is seen.
+_FIND_AS_PLANNED = "update repositories set rev = rev where did = :did and head = :expected and status = :status"
+_BEGIN = """
+    insert into imports (did, rev, touched_at, is_abandoned) values (:did, :rev, :now, 0) on conflict (did) do nothing
 """
-# The commit comes first and stays unused until the end: unused blocks are looked for at each start.
-_STAGE_COMMIT = "insert into blocks (did, cid, bytes, rev, uses) values (:did, :cid, :bytes, :rev, 0)"
-_USE_COMMIT = "update blocks set uses = 1 where did = :did and cid = :cid and uses = 0"
+_GO_ON = "update imports set touched_at = :now where did = :did and rev = :rev and is_abandoned = 0"
+_END = "delete from imports where did = :did and rev = :rev and is_abandoned = 0"
+
+# What is laid down is marked by a rev above the repository's. A block that an export still needs, unused, is taken over.
+_STAGE = """
+    insert into blocks (did, cid, bytes, rev, uses) values (:did, :cid, :bytes, :rev, :uses)
+    on conflict (did, cid) do update set rev = excluded.rev, uses = excluded.uses where blocks.uses = 0
+"""
 _USE_MORE = "update blocks set uses = uses + :more, rev = :rev where did = :did and cid = :cid"
-_UNSTAGE = "delete from blocks where did = :did and rev = :rev"
 
 # A statement for many rows: one for each would take four times as long.
 _RECORDS_AT_ONCE = 500
-_PUT_RECORDS = """
-    insert into records (did, collection, rkey, cid, rev, takedown_ref) values {rows}
+_ADD_RECORDS = "insert into records (did, collection, rkey, cid, rev, takedown_ref) values {rows}"
+_PUT_RECORDS = f"""
+    {_ADD_RECORDS}
     on conflict (did, collection, rkey) do update set cid = excluded.cid, rev = excluded.rev
 """
 
@@ -45,26 +51,47 @@ _MOVE_HEAD = """
 """
 
 
-def begin(w: Writer, made: Commit) -> None:
-    """Lay down the commit that will be the head. What is staged after it is garbage until :func:`store` has run."""
-    w.execute(_STAGE_COMMIT, did=made.did, cid=bytes(made.cid), bytes=made.block, rev=made.rev)
+def begin(w: Writer, before: Head, made: Commit) -> None:
+    """Note that an import is under way, and lay down the commit that will be the head.
 
-
-def stage(w: Writer, made: Commit, blocks: Iterable[tuple[Cid, bytes]]) -> None:
-    """Lay down blocks that are not here yet."""
+    Raises StaleHead when the repository is no longer as it was, Unavailable while another import of it is under way or swept.
+    """
     did, rev = made.did, made.rev
-    w.execute_many(_STAGE, [{"did": did, "cid": bytes(cid), "bytes": block, "rev": rev} for cid, block in blocks])
+    if w.execute(_FIND_AS_PLANNED, did=did, expected=bytes(before.commit), status=before.status.value) != 1:
+        raise StaleHead
+    if w.execute(_BEGIN, did=did, rev=rev, now=w.now) != 1:
+        raise Unavailable(f"The repository {did} is being brought in already. Try again in a few minutes.")
+    w.execute(_STAGE, did=did, cid=bytes(made.cid), bytes=made.block, rev=rev, uses=1)
 
 
-def unstage(w: Writer, made: Commit) -> None:
-    """Take back what was laid down. No export may be running that needs some of it."""
-    w.execute(_UNSTAGE, did=made.did, rev=made.rev)
+def stage(w: Writer, made: Commit, blocks: Iterable[tuple[Cid, bytes, int]]) -> None:
+    """Lay down blocks that are not here yet, each with the number of its uses. Raises StaleHead when given up meanwhile."""
+    did, rev = made.did, made.rev
+    _go_on(w, made)
+    w.execute_many(
+        _STAGE,
+        [{"did": did, "cid": bytes(cid), "bytes": block, "rev": rev, "uses": uses} for cid, block, uses in blocks],
+    )
 
 
-def store(w: Writer, live: Live, before: Head, made: Commit, plan: Plan, *, keep_removed: bool) -> list[Cid]:
+def stage_records(w: Writer, made: Commit, changes: Sequence[Change]) -> None:
+    """Lay down index rows of new paths, for a repository that nobody is shown. Raises StaleHead when given up meanwhile."""
+    _go_on(w, made)
+    _write_records(w, _ADD_RECORDS, made, changes)
+
+
+def _go_on(w: Writer, made: Commit) -> None:
+    if w.execute(_GO_ON, did=made.did, rev=made.rev, now=w.now) != 1:
+        raise StaleHead
+
+
+def store(
+    w: Writer, live: Live, before: Head, made: Commit, plan: Plan, changes: Sequence[Change], *, keeps: Keeps
+) -> list[Cid]:
     """Turn the repository into what the plan says, under the commit made for it; the blobs whose files are to go.
 
-    Raises StaleHead when the repository, or what was staged, is no longer as it was.
+    ``changes`` are those whose index rows were not laid down beforehand. Raises StaleHead when the repository, or what was
+    laid down, is no longer as it was.
     """
     did, rev = before.did, made.rev
     if rev is None:
@@ -78,27 +105,27 @@ def store(w: Writer, live: Live, before: Head, made: Commit, plan: Plan, *, keep
         expected=bytes(before.commit),
         status=before.status.value,
     )
-    # Where another process, starting, took what is staged here for garbage, the commit is gone with it.
-    if moved != 1 or w.execute(_USE_COMMIT, did=did, cid=bytes(made.cid)) != 1:
+    # Where another process took what was laid down for garbage, the row of the import says so.
+    if moved != 1 or w.execute(_END, did=did, rev=rev) != 1:
         raise StaleHead
     for rows in _portions({"did": did, "cid": bytes(c), "more": n, "rev": rev} for c, n in plan.more_uses.items()):
         w.execute_many(_USE_MORE, rows)
-    collected = _store_index(w, did, rev, plan)
-    removed = [change.before for change in plan.changes if change.before is not None]
-    writer.remove_blocks(w, did, [before.commit, *plan.removed_nodes], removed, keep_removed=keep_removed)
+    collected = _store_index(w, did, made, plan, changes)
+    removed = [change.before for change in changes if change.before is not None]
+    writer.remove_blocks(w, did, [before.commit, *plan.removed_nodes], removed, keep_removed=keeps(w, did))
     if before.status is Status.ACTIVE:
         # Far more than a commit message can carry: consumers are told to fetch the repository again.
         log.append_sync(w, live, made)
     return collected
 
 
-def _store_index(w: Writer, did: Did, rev: Tid, plan: Plan) -> list[Cid]:
+def _store_index(w: Writer, did: Did, made: Commit, plan: Plan, changes: Sequence[Change]) -> list[Cid]:
     dropped: list[bytes] = []
-    for change in plan.changes:
+    for change in changes:
         if change.before is not None:
             dropped += drop_references(w, did, *parse_path(change.path))
-    _put_records(w, did, rev, [change for change in plan.changes if change.after is not None])
-    for rows in _portions(_key(did, change.path) for change in plan.changes if change.after is None):
+    _write_records(w, _PUT_RECORDS, made, [change for change in changes if change.after is not None])
+    for rows in _portions(_key(did, change.path) for change in changes if change.after is None):
         w.execute_many(writer.REMOVE_RECORD, rows)
     for rows in _portions(
         {**_key(did, path), "cid": bytes(blob.cid)} for path, blobs in plan.blobs.items() for blob in blobs
@@ -107,16 +134,16 @@ def _store_index(w: Writer, did: Did, rev: Tid, plan: Plan) -> list[Cid]:
     return collect(w, did, dropped)
 
 
-def _put_records(w: Writer, did: Did, rev: Tid, changes: Sequence[Change]) -> None:
+def _write_records(w: Writer, statement: str, made: Commit, changes: Sequence[Change]) -> None:
     for start in range(0, len(changes), _RECORDS_AT_ONCE):
-        values: dict[str, object] = {"did": did, "rev": rev}
+        values: dict[str, object] = {"did": made.did, "rev": Tid(str(made.rev))}
         rows = []
         for number, change in enumerate(changes[start : start + _RECORDS_AT_ONCE]):
             collection, _, rkey = change.path.partition("/")
             values |= {f"c{number}": collection, f"k{number}": rkey, f"v{number}": bytes(change.after or b"")}
             decided = writer.DECIDED.format(collection=f"c{number}", rkey=f"k{number}")
             rows.append(f"(:did, :c{number}, :k{number}, :v{number}, :rev, {decided})")
-        w.execute(_PUT_RECORDS.format(rows=", ".join(rows)), **values)
+        w.execute(statement.format(rows=", ".join(rows)), **values)
 
 
 def _key(did: Did, path: str) -> dict[str, Any]:

@@ -104,10 +104,13 @@ _BLOCKS_SINCE = """
 _ENTRIES = """
     select collection, rkey, cid from records
      where did = :did and (collection, rkey) > (:collection, :rkey)
+       and rev not in (select i.rev from imports i where i.did = :did)
      order by collection, rkey
      limit :limit
 """
 _ENTRIES_AT_ONCE = 5000
+
+_IMPORTS = "select 1 from imports where did = :did"
 
 _COUNT_REPOSITORIES = "select count(*) from repositories where status <> 'deleted'"
 
@@ -253,7 +256,9 @@ async def blocks_since(db: Database, did: Did, rev: str, after: bytes, *, limit:
 
 
 async def all_entries(db: Database, did: Did) -> dict[str, Cid]:
-    """Every path of a repository with its record's address, those taken down included; read in pages."""
+    """Every path of a repository with its record's address, those taken down included, those of an import that is under way
+    left out; read in pages.
+    """
     entries: dict[str, Cid] = {}
     collection = rkey = ""
     while True:
@@ -264,6 +269,11 @@ async def all_entries(db: Database, did: Did) -> dict[str, Cid]:
             entries[f"{collection}/{rkey}"] = Cid(row["cid"])
         if len(rows) < _ENTRIES_AT_ONCE:
             return entries
+
+
+async def is_importing(db: Database, did: Did) -> bool:
+    """Whether index rows of a state to come may be there."""
+    return await db.read(lambda r: r.fetch_one(_IMPORTS, did=did)) is not None
 
 
 async def count_repositories(db: Database) -> int:

@@ -59,12 +59,11 @@ async def rebuild(repositories: Repositories, head: Head, whole: Whole) -> Commi
     key = await repositories.keys.signing_key(head.did)
     rev = repositories.next_rev(tid.parse_tid(head.rev))
     made = sign_commit(key, did=head.did, rev=rev, data=whole.root)
-    keep_removed = repositories.is_exporting(head.did)
     try:
         await make_durable(
             repositories,
             Head(head.did, head.status, made.cid, rev, made.data),
-            lambda w: _store(w, repositories, head, made, whole, keep_removed=keep_removed),
+            lambda w: _store(w, repositories, head, made, whole),
         )
     except StaleHead:
         raise Unavailable(f"The repository {head.did} was written meanwhile; try again.") from None
@@ -73,9 +72,7 @@ async def rebuild(repositories: Repositories, head: Head, whole: Whole) -> Commi
     return Committed(made.cid, rev)
 
 
-def _store(
-    w: Writer, repositories: Repositories, head: Head, made: Commit, whole: Whole, *, keep_removed: bool
-) -> list[Cid]:
+def _store(w: Writer, repositories: Repositories, head: Head, made: Commit, whole: Whole) -> list[Cid]:
     did = head.did
     moved = w.execute(
         _MOVE_HEAD,
@@ -88,7 +85,7 @@ def _store(
     )
     if moved != 1:
         raise StaleHead
-    _write_blocks(w, made, whole, keep_removed=keep_removed)
+    _write_blocks(w, made, whole, keep_removed=repositories.keeps_removed(w, did))
     _write_index(w, did, str(made.rev), whole)
     if head.status is Status.ACTIVE:
         log.append_sync(w, repositories.live, made)

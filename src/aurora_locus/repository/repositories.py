@@ -1,8 +1,9 @@
 """The repositories of this process: what is kept in memory about them, all of it bounded and all of it forgettable."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from uuid import uuid4
 
 from cachetools import LRUCache
 
@@ -11,13 +12,13 @@ from at_protocol.syntax.did import Did
 from at_protocol.syntax.tid import Tid, TidClock
 from aurora_locus.blobs.uploads import Blobs
 from aurora_locus.keys.signing_keys import SigningKeys
-from aurora_locus.repository import reader, writer
+from aurora_locus.repository import export_pins, import_sweep, reader, writer
 from aurora_locus.repository.json_forms import JsonForms
 from aurora_locus.repository.model import Head
 from aurora_locus.repository.nodes import NodeCache
 from aurora_locus.repository.statuses import not_hosted
 from aurora_locus.sequencer.live import Live
-from groundwork.clock import Clock
+from groundwork.clock import Clock, Instant
 from groundwork.database.transaction import Database, Writer
 
 _CACHED_HEADS = 4096
@@ -48,12 +49,14 @@ class Repositories:
         # What strangers read: a crawler must not push the writers' nodes out.
         self.read_nodes = NodeCache(node_cache_bytes // 4)
         self.json_forms = JsonForms(json_cache_bytes)
+        # An SQLite file has no other server.
+        self._is_shared = db.engine != "sqlite"
         self._record_keys = TidClock(clock_id)
         self._clock_id = clock_id
         self._heads: LRUCache[Did, Head] = LRUCache(_CACHED_HEADS)
         self._changes = 0
-        self._exports: dict[Did, int] = {}
-        self._after_exports: dict[Did, list[Callable[[Writer], None]]] = {}
+        self._exports: dict[Did, set[str]] = {}
+        self._after_exports: dict[Did, list[Callable[[], Awaitable[None]]]] = {}
         self._listeners: list[Callable[[Did], None]] = []
         # Another process has written this repository, or changed its account.
         live.when_foreign(self.forget_head)
@@ -100,39 +103,77 @@ class Repositories:
         """While True, blocks of this repository must stay."""
         return did in self._exports
 
+    def keeps_removed(self, w: Writer, did: Did) -> bool:
+        """The same inside a transaction that has moved the head, for exports of other processes as well."""
+        return did in self._exports or (self._is_shared and export_pins.is_pinned(w, did))
+
     @asynccontextmanager
     async def exporting(self, did: Did) -> AsyncIterator[Head]:
         """Give the head and keep everything below it readable for the block, whatever is committed meanwhile."""
+        export = uuid4().hex
         # Under the lock, so that the head is not one whose blocks a commit is removing at this moment.
         async with self.locks.hold(did):
-            head = await self.head(did)
-            self._exports[did] = self._exports.get(did, 0) + 1
+            if self._is_shared:
+                await self.db.write(lambda w: export_pins.pin(w, did, export))
+                self.forget_head(did)
+            try:
+                head = await self.head(did)
+            except BaseException:
+                await asyncio.shield(self._unpin(did, export))
+                raise
+            self._exports.setdefault(did, set()).add(export)
         try:
             yield head
         finally:
             # A reader that hung up must not keep the blocks either: the end is not cancelled with its request.
-            await asyncio.shield(self._end_export(did))
+            await asyncio.shield(self._end_export(did, export))
 
-    async def _end_export(self, did: Did) -> None:
+    async def _end_export(self, did: Did, export: str) -> None:
         async with self.locks.hold(did):
-            if self._exports[did] > 1:
-                self._exports[did] -= 1
+            others = self._exports[did] - {export}
+            if others:
+                self._exports[did] = others
+                await self._unpin(did, export)
                 return
             try:
-                await self.db.write(lambda w: writer.collect_unused(w, did))
+                if self._is_shared:
+                    await self._unpin(did, export)
+                else:
+                    await self.db.write(lambda w: writer.collect_unused(w, did))
                 for work in self._after_exports.pop(did, ()):
-                    await self.db.write(work)
+                    await work()
             finally:
                 del self._exports[did]
 
-    async def when_not_exporting(self, did: Did, work: Callable[[Writer], None]) -> None:
+    async def _unpin(self, did: Did, export: str) -> None:
+        if self._is_shared:
+            await self.db.write(lambda w: export_pins.unpin(w, did, export))
+
+    async def keep_exports(self) -> None:
+        """Tell other processes that the exports of this one go on, and clear up after those that have ended with theirs."""
+        if not self._is_shared:
+            return
+        running = [export for exports in self._exports.values() for export in exports]
+        await self.db.write(lambda w: export_pins.touch(w, running))
+        for export, did in await self.db.write(export_pins.silent):
+            await self.db.write(lambda w, did=did, export=export: export_pins.unpin(w, did, export))  # type: ignore[misc]  # defaults bind now
+
+    async def sweep_imports(self) -> None:
+        """Take back what imports left whose process has ended, and what this one could not take back at once."""
+        await import_sweep.abandon(self.db, Instant(self.clock.now() - import_sweep.ABANDONED_AFTER))
+        for did, rev in await import_sweep.abandoned(self.db):
+            async with self.locks.hold(did):
+                if not self.is_exporting(did):
+                    await import_sweep.sweep(self.db, did, rev)
+
+    async def when_not_exporting(self, did: Did, work: Callable[[], Awaitable[None]]) -> None:
         """Remove blocks now, or where exports of the repository may need them, when the last one has ended. The caller
         holds the lock.
         """
         if self.is_exporting(did):
             self._after_exports.setdefault(did, []).append(work)
         else:
-            await self.db.write(work)
+            await work()
 
 
 async def open_repositories(
@@ -147,8 +188,13 @@ async def open_repositories(
     json_cache_bytes: int = 8 << 20,
 ) -> Repositories:
     """Clear up what exports and imports of a stopped process left, then serve. ``clock_id`` (0 to 1023) marks this process's TIDs."""
+    # An SQLite file has no other server; on PostgreSQL others may be importing at this moment.
+    is_alone = db.engine == "sqlite"
+    await import_sweep.abandon(db, clock.now() if is_alone else Instant(clock.now() - import_sweep.ABANDONED_AFTER))
+    for did, rev in await import_sweep.abandoned(db):
+        await import_sweep.sweep(db, did, rev)
     for did in await db.write(writer.with_unused):
-        await db.write(lambda w, did=did: writer.collect_left(w, did))  # type: ignore[misc]  # a default binds it now
+        await db.write(lambda w, did=did: writer.collect_unused(w, did))  # type: ignore[misc]  # a default binds it now
     return Repositories(
         db,
         live,

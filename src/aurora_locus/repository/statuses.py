@@ -6,7 +6,7 @@ Inactive repositories are shown to nobody but their owner and the host; the four
 
 from at_protocol.syntax.did import Did
 from aurora_locus.repository.model import Head, Status
-from groundwork.errors import NotFound, Refused
+from groundwork.errors import NotFound, Refused, Unavailable
 
 _REFUSALS = {
     Status.DEACTIVATED: ("RepoDeactivated", "This repository has been deactivated by its owner."),
@@ -19,6 +19,11 @@ _REFUSALS = {
 def not_hosted(did: Did) -> NotFound:
     """The refusal of a repository that is not here."""
     return NotFound(f"There is no repository of {did} on this server.", name="RepoNotFound")
+
+
+def import_running(did: Did) -> Unavailable:
+    """The refusal to show a repository of which a part of the next state is laid down already."""
+    return Unavailable(f"The repository of {did} is being brought in at this moment. Try again in a minute.")
 
 
 def require_visible(head: Head, *, reader_is_owner: bool = False) -> None:

@@ -4,7 +4,7 @@ Order matters: the head first, because it refuses (a stale head, an inactive rep
 the event last, because its number is taken under the lock that orders commits.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from at_protocol.data.blob_ref import BlobRef
@@ -49,10 +49,9 @@ _REMOVE_NODE = "delete from blocks where did = :did and cid = :cid and uses = 1"
 _RELEASE = "update blocks set uses = uses - 1 where did = :did and cid = :cid"
 _REMOVE_UNUSED = "delete from blocks where did = :did and cid = :cid and uses = 0"
 _COLLECT_UNUSED = "delete from blocks where did = :did and uses = 0"
-_COLLECT_STAGED = """
-    delete from blocks where did = :did and rev > (select p.rev from repositories p where p.did = :did)
+_FIND_UNUSED = """
+    select distinct did from blocks where uses = 0 and did not in (select p.did from export_pins p)
 """
-_FIND_UNUSED = "select distinct did from blocks where uses = 0"
 
 _CREATE = """
     insert into repositories (did, status, head, rev, data, created_at)
@@ -62,6 +61,10 @@ _CREATE = """
            created_at = excluded.created_at
      where repositories.status = 'deleted'
 """
+
+
+# Whether blocks that a repository no longer uses must stay; asked when its row has been changed.
+Keeps = Callable[[Writer, Did], bool]
 
 
 class StaleHead(Exception):
@@ -95,10 +98,10 @@ class Changeset:
     is_told_as_sync: bool = False
 
 
-def store(w: Writer, live: Live, changes: Changeset, *, keep_removed: bool) -> list[Cid]:
+def store(w: Writer, live: Live, changes: Changeset, *, keeps: Keeps) -> list[Cid]:
     """Make the commit; returns the blobs whose files are to be removed once it is durable.
 
-    ``keep_removed``: an export of the repository is running. Raises StaleHead.
+    ``keeps`` tells whether an export of the repository is running. Raises StaleHead.
     """
     did, commit = changes.before.did, changes.commit
     expected = bytes(changes.before.commit)
@@ -109,7 +112,7 @@ def store(w: Writer, live: Live, changes: Changeset, *, keep_removed: bool) -> l
         raise StaleHead
     _put_blocks(w, did, changes.rev, [*changes.nodes.items(), *_record_blocks(changes)])
     collected = _store_index(w, did, changes)
-    remove_blocks(w, did, changes.removed_nodes, changes.removed_records, keep_removed=keep_removed)
+    remove_blocks(w, did, changes.removed_nodes, changes.removed_records, keep_removed=keeps(w, did))
     if changes.is_told_as_sync:
         log.append_sync(w, live, commit)
     else:
@@ -187,16 +190,10 @@ def insert_repository(w: Writer, did: Did, status: str, commit: Commit, blocks: 
 
 
 def collect_unused(w: Writer, did: Did) -> None:
-    """Remove the blocks that were kept for exports; none may be running."""
+    """Remove the blocks that were kept for exports; none may be running, anywhere."""
     w.execute(_COLLECT_UNUSED, did=did)
-
-
-def collect_left(w: Writer, did: Did) -> None:
-    """The same after a stop, when an import may have been cut off as well: what it laid down has a rev above the head's."""
-    w.execute(_COLLECT_UNUSED, did=did)
-    w.execute(_COLLECT_STAGED, did=did)
 
 
 def with_unused(w: Writer) -> list[Did]:
-    """Repositories with such blocks: exports and imports that a stopped process did not finish."""
+    """Repositories with such blocks: exports that a stopped process did not finish."""
     return [Did(row["did"]) for row in w.fetch(_FIND_UNUSED)]

@@ -55,7 +55,7 @@ async def change(request: Request) -> Response:
             )
             return enrolment.shown_once(request, codes) if codes else go(PATH, said="mail_on")
         case "mail-off":
-            await registry.db.write(lambda w: _without(w, did, lambda: queries.set_mail(w, did, is_on=False)))
+            await registry.db.write(lambda w: checking.end_mail(w, did))
             return go(PATH, said="mail_off")
         case "remove-passkey":
             credential_id = _bytes_of(form.get("passkey", ""))

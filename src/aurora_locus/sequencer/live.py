@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextvars import Context
 from typing import Protocol
 
+from at_protocol.sync import events
 from at_protocol.syntax.did import Did
 from aurora_locus.sequencer import queries
 from aurora_locus.sequencer.patience import read_patiently
@@ -67,6 +68,11 @@ class Live:
             # What is being read may have begun too early to see it.
             self._look_again = True
 
+    @property
+    def is_catching_up(self) -> bool:
+        """Whether what other processes wrote is being read at this moment."""
+        return self._catching_up is not None
+
     def when_foreign(self, call: Callable[[Did], None]) -> None:
         """Call this with each account of which something was announced that this process did not announce itself."""
         self._foreign.append(call)
@@ -84,14 +90,24 @@ class Live:
         try:
             while (page := await self._next_page()) or self._look_again:
                 self._look_again = False
+                deletes = False
                 for seq, did, frame in page:
                     if seq > self.ring.head:  # announced while this page was being read
                         self.ring.append(seq, frame)
+                        deletes = deletes or _is_deletion(frame)
                         for call in self._foreign:
                             call(did)
+                if deletes:
+                    await self._forget_purged()
                 self._wake_soon()
         finally:
             self._catching_up = None
+
+    async def _forget_purged(self) -> None:
+        """Another process has deleted an account: what was announced about it before is told to nobody any more."""
+        first, last = self.ring.floor, self.ring.head
+        here = await read_patiently(lambda: queries.numbers(self._db, first, last))
+        self.ring.forget({number for number in self.ring.numbers() if first < number <= last} - here)
 
     async def _next_page(self) -> list[tuple[int, Did, bytes]]:
         while True:
@@ -117,6 +133,13 @@ class Live:
         for listener in tuple(self.listeners):
             if listener.is_live and listener.position < floor:
                 listener.expel()
+
+
+def _is_deletion(frame: bytes) -> bool:
+    if b"#account" not in frame:  # decoding every frame of a busy neighbour would be work for nothing
+        return False
+    message = events.read(frame)
+    return isinstance(message, events.AccountMessage) and message.status == "deleted"
 
 
 async def open_live(db: Database, *, max_frames: int = 10_000, max_bytes: int = 64 << 20) -> Live:

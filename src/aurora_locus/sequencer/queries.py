@@ -18,6 +18,7 @@ _LISTED = """
     select seq, kind, did, sequenced_at, length(frame) as size from events
      where {clauses} order by seq {direction} limit :limit
 """
+_NUMBERS = "select seq from events where seq > :after and seq <= :up_to"
 _PAGE = "select seq, frame from events where seq > :position order by seq limit :limit"
 
 
@@ -47,6 +48,13 @@ async def page_with_accounts(db: Database, position: int, limit: int) -> list[tu
     async with db.reader() as reader:
         rows = await reader.fetch(_PAGE_WITH_ACCOUNTS, position=position, limit=limit)
     return [(row[0], Did(row[1]), row[2]) for row in rows]
+
+
+async def numbers(db: Database, after: int, up_to: int) -> set[int]:
+    """Which numbers of a stretch are kept."""
+    async with db.reader() as reader:
+        rows = await reader.fetch(_NUMBERS, after=after, up_to=up_to)
+    return {row[0] for row in rows}
 
 
 @dataclass(frozen=True, slots=True)

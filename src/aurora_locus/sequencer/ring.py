@@ -56,6 +56,10 @@ class Ring:
         start = max(bisect_right(self._numbers, position), self._dropped)
         return list(zip(self._numbers[start : start + limit], self._frames[start : start + limit], strict=True))
 
+    def numbers(self) -> list[int]:
+        """Of every frame that is here."""
+        return self._numbers[self._dropped :]
+
     def forget(self, numbers: AbstractSet[int]) -> None:
         """Remove frames that were purged from the log (an account was deleted)."""
         kept = [index for index in range(self._dropped, len(self._numbers)) if self._numbers[index] not in numbers]

@@ -111,7 +111,9 @@ def any_passkey(connection: HTTPConnection) -> str:
     return passkeys.request_options(party_of(connection), (), registry_of(connection).clock.now())
 
 
-async def enter_by_passkey(connection: HTTPConnection, answer: str, *, remember: bool) -> SignedIn:
+async def enter_by_passkey(
+    connection: HTTPConnection, answer: str, *, remember: bool, even_if_closed: bool = False
+) -> SignedIn:
     """Sign in with nothing but a passkey: the device knows who holds it, so this is two factors at once.
 
     Raises InvalidForm, and NotSignedIn (``AccountTakedown``) for an account that its host has closed.
@@ -122,7 +124,7 @@ async def enter_by_passkey(connection: HTTPConnection, answer: str, *, remember:
         account = None if did is None else await queries.find(reader, did)
     if account is None:
         raise InvalidForm({"identifier": "This passkey is not known here, or its answer came too late. Try again."})
-    if account.status in OF_THE_HOST:
+    if account.status in OF_THE_HOST and not even_if_closed:
         raise NotSignedIn("This account has been taken down.", name="AccountTakedown")
     return await edge.sign_in(connection, account.did, account.tokens_valid_after, remember=remember)
 

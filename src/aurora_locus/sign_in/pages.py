@@ -10,8 +10,10 @@ from at_protocol.syntax.did import Did
 from aurora_locus.accounts.second_factors import checking
 from aurora_locus.browser_sessions import edge
 from aurora_locus.browser_sessions.routes import show, take
+from aurora_locus.repository.model import OF_THE_HOST
 from aurora_locus.sign_in import email_pages, factor_step, reset_pages, sign_up_pages
 from aurora_locus.sign_in.attempts import check_password
+from aurora_locus.site.faults import EXPORT
 from aurora_locus.site.forms import posted
 from aurora_locus.site.frame import go, page
 from groundwork.clock import Instant
@@ -53,9 +55,13 @@ async def sign_in(request: Request) -> Response:
     next_path = local_path(form.get("next", ""), AFTER)
     try:
         if form.get("passkey"):
-            await factor_step.enter_by_passkey(request, form["passkey"], remember="remember" in form)
-            return go(next_path, said="signed_in")
-        account = await check_password(request, form.get("identifier", ""), form.get("password", ""))
+            await factor_step.enter_by_passkey(
+                request, form["passkey"], remember="remember" in form, even_if_closed=True
+            )
+            return _signed_in(request, next_path)
+        account = await check_password(
+            request, form.get("identifier", ""), form.get("password", ""), even_if_closed=True
+        )
     except InvalidForm as wrong:
         return _form(request, typed_again(form, wrong), next_path, status=400)
     except NotSignedIn as closed:
@@ -65,7 +71,7 @@ async def sign_in(request: Request) -> Response:
     entered = await factor_step.enter(request, account, remember="remember" in form)
     if isinstance(entered, str):
         return go(f"/sign-in/factor?{urlencode({'ticket': entered, 'next': next_path})}")
-    return go(next_path, said="signed_in")
+    return _signed_in(request, next_path)
 
 
 async def show_factor(request: Request) -> Response:
@@ -88,14 +94,14 @@ async def take_factor(request: Request) -> Response:
     except InvalidForm as wrong:
         return await _factor(request, typed_again(form, wrong), text, next_path, status=400)
     await edge.sign_in(request, did, Instant(ticket.valid_after), remember=ticket.remember)
-    return go(next_path, said="signed_in")
+    return _signed_in(request, next_path)
 
 
 async def show_accounts(request: Request) -> Response:
     """The accounts on this browser."""
-    edge.account_of(request)
+    chosen = edge.account_of(request, even_if_closed=True)
     next_path = local_path(request.query_params.get("next", ""), AFTER)
-    context = {"accounts": edge.accounts_of(request), "chosen": edge.account_of(request), "next_path": next_path}
+    context = {"accounts": edge.accounts_of(request), "chosen": chosen, "next_path": next_path}
     return page(request, "sign_in/accounts.html", context)
 
 
@@ -111,13 +117,13 @@ async def choose_account(request: Request) -> Response:
 
 async def show_proof(request: Request) -> Response:
     """Asks for the password, and the second factor, of somebody who is signed in already."""
-    edge.account_of(request)
+    edge.account_of(request, even_if_closed=True)
     return await _proof(request, EMPTY, local_path(request.query_params.get("next", ""), AFTER))
 
 
 async def prove(request: Request) -> Response:
     """Check them."""
-    account, form = edge.account_of(request), posted(request)
+    account, form = edge.account_of(request, even_if_closed=True), posted(request)
     next_path = local_path(form.get("next", ""), AFTER)
     factors = await checking.find(edge.registry_of(request), account.did)
     try:
@@ -126,7 +132,7 @@ async def prove(request: Request) -> Response:
             return go(f"/sign-in/again?{urlencode({'next': next_path})}", said="letter_sent")
         # The passkey of somebody who is signed in is two factors by itself.
         if not (factors.passkeys and form.get("passkey")):
-            await check_password(request, account.did, form.get("password", ""))
+            await check_password(request, account.did, form.get("password", ""), even_if_closed=True)
         if factors.are_set:
             await factor_step.take_factor(request, account.did, form)
     except InvalidForm as wrong:
@@ -143,6 +149,12 @@ async def sign_out(request: Request) -> Response:
     everybody = account is None or "everybody" in posted(request)
     await edge.sign_out(request, None if everybody or account is None else account.did)
     return go("/sign-in/accounts" if edge.accounts_of(request) else "/sign-in", said="signed_out")
+
+
+def _signed_in(request: Request, next_path: str) -> Response:
+    """On to where they wanted to be; the owner of an account that the host has closed to the one page that is left."""
+    is_closed = edge.account_of(request, even_if_closed=True).status in OF_THE_HOST
+    return go(EXPORT if is_closed else next_path, said="signed_in")
 
 
 def _form(
@@ -165,7 +177,7 @@ async def _factor(request: Request, typed: Typed, text: str, next_path: str, *, 
 
 
 async def _proof(request: Request, typed: Typed, next_path: str, *, status: int = 200) -> Response:
-    account = edge.account_of(request)
+    account = edge.account_of(request, even_if_closed=True)
     view = await factor_step.view_of(request, account.did)
     context = {"typed": typed, "fields": {"next": next_path}, "account": account, **view}
     return page(request, "sign_in/again.html", context, status=status)

@@ -10,9 +10,12 @@ from groundwork.http.faults import Fault, Renderer, render_problem
 
 # The name of a failure that showing the password once more mends.
 PROOF_NEEDED = "ProofNeeded"
+# The name of the refusal of an account that the host has closed: its owner has one page left.
+CLOSED = "AccountTakedown"
 
 SIGN_IN = "/sign-in"
 PROVE = "/sign-in/again"
+EXPORT = "/account/export"
 
 _HEADINGS = {
     400: "That could not be read",
@@ -29,7 +32,7 @@ _HEADINGS = {
     503: "We cannot serve this at the moment",
     504: "Another server took too long",
 }
-_HEADINGS_BY_NAME = {"PageTooOld": "This page is too old"}
+_HEADINGS_BY_NAME = {"PageTooOld": "This page is too old", CLOSED: "This account is closed"}
 
 
 def render_as_page(connection: HTTPConnection, fault: Fault) -> Response:
@@ -43,6 +46,7 @@ def render_as_page(connection: HTTPConnection, fault: Fault) -> Response:
         "status": fault.http_status,
         "request_id": fault.request_id,
         "again": here(connection) if fault.name == "PageTooOld" else "",
+        "export": EXPORT if fault.name == CLOSED else "",
     }
     return page(connection, "site/fault.html", context, status=fault.http_status, headers=fault.headers)
 

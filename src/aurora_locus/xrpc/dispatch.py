@@ -4,13 +4,12 @@ Parameters and JSON bodies are decoded and checked here, once, by the Lexicon of
 raised, the application around this turns them into answers. This is the hot path of every write: one function, no layers.
 """
 
-from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, HTTPConnection
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from at_protocol.data import json_form
@@ -20,21 +19,18 @@ from at_protocol.lexicon.document import ProcedureType
 from at_protocol.lexicon.validate import validate_input
 from at_protocol.syntax.nsid import parse_nsid
 from at_protocol.xrpc.parameters import decode_parameters
-from aurora_locus.accounts.limits import network_of
 from aurora_locus.oauth.callers import is_app
+from aurora_locus.xrpc.bodies import stream, whole
 from aurora_locus.xrpc.elsewhere import Elsewhere
 from aurora_locus.xrpc.gate import Allowance
 from aurora_locus.xrpc.host import Host
 from aurora_locus.xrpc.method import JSON_BODY_BYTES, WRITE_BODY_BYTES, Answer, Call, Method, Outcome
 from aurora_locus.xrpc.permissions import require
-from groundwork.errors import InvalidInput, TooMany
+from groundwork.errors import InvalidInput
 from groundwork.http.application import add_header, add_headers_late, name_route
 from groundwork.http.compression import MIN_BYTES, accepts_gzip, fold
 
 PREFIX = "/xrpc/"
-
-# A reader needs one or two; each can have the whole log read for it from the beginning.
-STREAMS_OF_AN_ADDRESS = 200
 
 # Route of what other services answer, in metrics and logs: what strangers call their methods is no closed set.
 _ELSEWHERE = "elsewhere"
@@ -73,12 +69,11 @@ def dispatcher(host: Host, table: Table) -> ASGIApp:
     gate = host.gate
     methods = table.methods
     catalog = host.catalog
-    streams: Counter[str] = Counter()
 
     async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
         nsid = scope["path"].removeprefix(PREFIX).rstrip("/")
         if scope["type"] == "websocket":
-            await _subscribe(host, table.subscriptions.get(nsid), streams, scope, receive, send)
+            await _subscribe(host, table.subscriptions.get(nsid), scope, receive, send)
             return
         method = methods.get(nsid)
         if method is None and nsid in table.subscriptions:
@@ -104,33 +99,26 @@ def dispatcher(host: Host, table: Table) -> ASGIApp:
         _check_verb(method, scope["method"])
         caller = await host.authenticate(method.need, nsid, headers, scope)
         require(method.need, nsid, caller)
-        stream = _stream(receive)
+        body_stream = stream(receive)
         body: Any = None
         try:
             parameters = _parameters(catalog, method, scope["query_string"])
             if method.kind == "procedure":
                 if not method.raw_body:
-                    body = _json_input(catalog, nsid, headers, await _whole(receive))
-            elif _has_body(headers) and await _whole(receive):
+                    body = _json_input(catalog, nsid, headers, await whole(receive))
+            elif _has_body(headers) and await whole(receive):
                 raise InvalidInput("", "A query has no body.")
         except Malformed as error:
             raise InvalidInput("", _sentence(error)) from None
-        call = Call(host, parameters, body, caller, headers, stream, peer, allowance)
+        call = Call(host, parameters, body, caller, headers, body_stream, peer, allowance)
         accepted = headers.get(b"accept-encoding")
         await _send(send, await method.run(call), is_head=scope["method"] == "HEAD", accepted=accepted)
 
     return dispatch
 
 
-async def _subscribe(
-    host: Host,
-    subscription: Subscription | None,
-    streams: Counter[str],
-    scope: Scope,
-    receive: Receive,
-    send: Send,
-) -> None:
-    """``streams`` counts the open ones by address. Raises TooMany."""
+async def _subscribe(host: Host, subscription: Subscription | None, scope: Scope, receive: Receive, send: Send) -> None:
+    """Raises TooMany."""
     if subscription is None or not host.settings.serves_firehose:
         body = _ENCODER.encode({"error": "MethodNotImplemented", "message": "This server has no such stream."})
         headers = [(b"content-type", _JSON)]
@@ -138,19 +126,8 @@ async def _subscribe(
         await send({"type": "websocket.http.response.body", "body": body})
         return
     client = scope.get("client")
-    network = network_of(client[0] if client else "")
-    # In development, and where the operator counts nothing, everybody may come from one address.
-    is_limited = host.settings.rate_limits_enabled and not host.settings.dev_mode
-    if is_limited and streams[network] >= STREAMS_OF_AN_ADDRESS:
-        why = f"One address has at most {STREAMS_OF_AN_ADDRESS} streams open. Close one first."
-        raise TooMany(why, after_seconds=60)
-    streams[network] += 1
-    try:
+    with host.streams.held(client[0] if client else ""):
         await subscription(host, scope, receive, send)
-    finally:
-        streams[network] -= 1
-        if not streams[network]:
-            del streams[network]
 
 
 def _not_implemented(nsid: str) -> Answer:
@@ -199,29 +176,6 @@ def _json_input(catalog: Catalog, nsid: str, headers: Mapping[bytes, bytes], bod
 
 def _sentence(error: Malformed) -> str:
     return f"{error.why[:1].upper()}{error.why[1:]}."
-
-
-async def _stream(receive: Receive) -> AsyncIterator[bytes]:
-    """The body as it comes."""
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
-        yield message.get("body", b"")
-        if not message.get("more_body", False):
-            return
-
-
-async def _whole(receive: Receive) -> bytes:
-    """The whole body; it nearly always comes in one message."""
-    chunks = []
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
-        chunks.append(message.get("body", b""))
-        if not message.get("more_body", False):
-            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 async def _send(send: Send, outcome: Outcome, *, is_head: bool, accepted: bytes | None = None) -> None:

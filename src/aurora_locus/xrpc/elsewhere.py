@@ -22,6 +22,7 @@ from aurora_locus.read_after_write.author import Pictures
 from aurora_locus.read_after_write.completing import GZIP, Completing, as_asked_for
 from aurora_locus.read_after_write.views import VIEWS
 from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.bodies import whole
 from aurora_locus.xrpc.gate import PASSED_ON, Allowance
 from aurora_locus.xrpc.host import Host
 from aurora_locus.xrpc.method import Answer
@@ -78,7 +79,7 @@ class Elsewhere:
         if self.host.gate is not None:
             await self.host.gate.spend(allowance, [(PASSED_ON, did)])
         service = await self.proxying.find(wanted)
-        body = await _whole(receive)
+        body = await whole(receive)
         if body and scope["method"] != "POST":
             raise InvalidInput("", "A query has no body.")
         query: bytes = scope["query_string"]
@@ -148,14 +149,3 @@ def shown(reply: Reply, hung_up: "asyncio.Future[None]") -> Answer:
 async def _hang_up(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
-
-
-async def _whole(receive: Receive) -> bytes:
-    chunks = []
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
-        chunks.append(message.get("body", b""))
-        if not message.get("more_body", False):
-            return b"".join(chunks)

@@ -7,6 +7,7 @@ from at_network.lexicon_resolver import LexiconResolver
 from at_protocol.lexicon.catalog import Catalog
 from aurora_locus.federation.crawl_requests import CrawlRequests
 from aurora_locus.federation.proxying import Proxying
+from aurora_locus.federation.stream_places import StreamPlaces
 from aurora_locus.identity.network import Network
 from aurora_locus.repository.learning import Learning
 from aurora_locus.repository.repositories import Repositories
@@ -29,6 +30,7 @@ class Host:
     authenticate: Authenticate
     network: Network
     crawling: CrawlRequests
+    streams: StreamPlaces
     # None: nobody else is asked for anything.
     proxying: Proxying | None = None
     # For the next proof of an app (RFC 9449 section 8.2); None where no app is let in.

@@ -6,8 +6,9 @@ from at_protocol.data.cid import Cid
 from at_protocol.failures import Malformed
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import queries as accounts
-from aurora_locus.repository.model import Head
-from aurora_locus.repository.statuses import require_visible
+from aurora_locus.repository import reader
+from aurora_locus.repository.model import Head, Status
+from aurora_locus.repository.statuses import import_running, require_visible
 from aurora_locus.xrpc.method import Call
 from groundwork.errors import Forbidden, InvalidInput, NotFound
 
@@ -32,9 +33,11 @@ async def own_repository(call: Call, repo: str) -> Did:
 
 
 async def visible_head(call: Call, did: Did) -> Head:
-    """The head of a repository that the caller may read. Raises NotFound, Refused."""
+    """The head of a repository that the caller may read. Raises NotFound, Refused, Unavailable while it is brought in."""
     head = await call.host.repositories.head(did)
     require_visible(head, reader_is_owner=call.caller is not None and call.caller.may_see(did))
+    if head.status is not Status.ACTIVE and await reader.is_importing(call.host.db, did):
+        raise import_running(did)
     return head
 
 

@@ -17,6 +17,12 @@ XRPC_EXPOSED = (
     "Retry-After",
     "atproto-repo-rev",
     "atproto-content-labelers",
+    "atproto-upstream-lag",
+    # Of files, in part or whole.
+    "Accept-Ranges",
+    "Content-Disposition",
+    "Content-Range",
+    "ETag",
 )
 
 

@@ -24,6 +24,7 @@ _OF_HTTP = {
     400: ("InvalidRequest", "The request cannot be read."),
     404: ("NotFound", "There is nothing at this address."),
     405: ("MethodNotAllowed", "This address does not answer to that method."),
+    408: ("RequestTimeout", "The body came too slowly. Send it over a faster line."),
     414: ("InvalidRequest", "The address is too long."),
     415: ("UnsupportedMediaType", "The body is in an encoding that is not understood here."),
     426: ("InvalidRequest", "This address speaks WebSocket only."),

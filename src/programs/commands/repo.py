@@ -18,7 +18,7 @@ from at_protocol.repo import car
 from at_protocol.repo.commit import Commit, verify_commit
 from at_protocol.repo.snapshot import Snapshot, read_snapshot
 from programs.account_file import AccountFile, check_blobs, check_repository, is_archive, open_account_file
-from programs.command_line import AsJson, noun, print_json, say
+from programs.command_line import AsJson, counted, noun, print_json, say
 
 app = noun("Repositories as files.")
 
@@ -120,7 +120,7 @@ def note_belongings(report: Report, file: AccountFile, snapshot: Snapshot) -> No
     told = f"; {missing} missing there already" if missing else ""
     told += f"; {withheld} withheld by the host" if withheld else ""
     report.note(
-        f"blobs      {len(file.blobs)} with {size} bytes, every hash is right{told}",
+        f"blobs      {len(file.blobs):,} with {counted(size, 'byte')}, every hash is right{told}",
         blobs=len(file.blobs),
         blob_bytes=size,
         missing_blobs=missing,
@@ -160,7 +160,7 @@ def note_snapshot(report: Report, file: car.Car, snapshot: Snapshot) -> None:
     )
     collections = Counter(path.partition("/")[0] for path in snapshot.entries)
     report.note(
-        f"records    {len(snapshot.entries)} in {len(collections)} collections",
+        f"records    {len(snapshot.entries):,} in {counted(len(collections), 'collection')}",
         records=len(snapshot.entries),
         collections=dict(collections),
     )

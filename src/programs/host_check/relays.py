@@ -29,7 +29,7 @@ async def read_by(host: Target, relay: str) -> AsyncIterator[Finding]:
         yield note(about, f"{name} does not tell: {failure.why}")
         return
     said = str(status.get("status", "active"))
-    told = f"{name} says {said}, read to {status.get('seq', '?')}, {status.get('accountCount', '?')} accounts"
+    told = f"{name} says {said}, read to {status.get('seq', '?')}, accounts: {status.get('accountCount', '?')}"
     if said in {"active", "idle"}:
         yield good(about, told)
     elif said == "throttled":

@@ -9,6 +9,7 @@ from at_protocol.repo.snapshot import read_snapshot
 from at_protocol.syntax.did import Did, parse_did
 from at_protocol.syntax.handle import parse_handle
 from groundwork.errors import Failure
+from programs.command_line import counted
 from programs.host_check.finding import Finding, good, note, skipped, wrong
 from programs.host_check.target import Target
 
@@ -108,4 +109,4 @@ async def _repository(host: Target, did: Did) -> Finding:
         return wrong(about, f"The repository of {did} is not right: {failure.why}.", mend)
     except Failure as failure:
         return wrong(about, f"The repository of {did} cannot be read: {failure.why}", mend)
-    return good(about, f"{did}: {len(snapshot.entries)} records, every hash and the signature are right")
+    return good(about, f"{did}: {counted(len(snapshot.entries), 'record')}, every hash and the signature are right")

@@ -8,6 +8,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from aurora_locus.federation import stream_places
 from groundwork.clock import HOUR, MINUTE
 from tests.aurora_locus.conftest import OpenTown
 from tests.aurora_locus.town import SERVER, Person, Town
@@ -182,3 +183,20 @@ async def test_server_that_serves_no_firehose_serves_no_stream(open_the_town: Op
         async with subscribe(town):
             pass
     assert refused.value.response.status_code == 501
+
+
+async def test_streams_of_one_address_are_counted_together(
+    open_the_town: OpenTown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of both kinds: each can have the whole log read for it."""
+    monkeypatch.setattr(stream_places, "STREAMS_OF_AN_ADDRESS", 2)
+    town = await open_the_town()
+    host = town.pds.app.state.streams
+    monkeypatch.setattr(host, "_is_limited", True)  # in development nobody is counted
+    firehose = f"{town.url.replace('http', 'ws')}/xrpc/com.atproto.sync.subscribeRepos"
+    async with subscribe(town), connect(firehose):
+        for refused in (subscribe(town), connect(firehose)):
+            with pytest.raises(InvalidStatus) as answer:
+                async with refused:
+                    pass
+            assert answer.value.response.status_code == 429

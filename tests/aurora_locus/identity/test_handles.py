@@ -59,3 +59,9 @@ def test_test_handles_are_for_development() -> None:
 def test_reserved_names_are_written_as_handles_are() -> None:
     assert all(name == name.lower() and "." not in name for name in RESERVED)
     assert {"admin", "www", "xrpc", "pds", "at"} <= RESERVED
+
+
+def test_words_of_the_operator_are_reserved_too() -> None:
+    with pytest.raises(Refused) as refused:
+        require_registrable("townhall.test", DOMAINS, is_development=True, reserved={"townhall"})
+    assert refused.value.name == "HandleNotAvailable"

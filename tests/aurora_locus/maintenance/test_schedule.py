@@ -1,6 +1,7 @@
 """Backups by the clock, and before the tables change; keys at rest; what is due and what is too old."""
 
 import ast
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -151,8 +152,6 @@ async def test_an_older_program_refuses_a_newer_database(place: Place, clock: Ha
     [({"backup_url": ""}, "PDS_BACKUP_URL"), ({"backup_passphrase": Secret("")}, "PDS_BACKUP_PASSPHRASE")],
 )
 async def test_what_is_not_set_is_named(tmp_path: Path, changes: dict[str, object], named: str):
-    from dataclasses import replace  # for this test alone
-
     with pytest.raises(SettingsRefused, match=named):
         await configured.vault(replace(settings_for("", tmp_path), **changes), make=True)
 
@@ -213,3 +212,14 @@ def test_whatever_is_sealed_is_resealed():
     }
     assert sealing == known
     assert len(known) == len(resealing.SEALED)
+
+
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
+async def test_without_a_place_postgresql_is_not_changed(place: Place, clock: HandClock, tmp_path: Path):
+    """There is no file to copy: the start is refused with what to set; whoever has a backup of their own says so."""
+    await migrate(place.url, SCHEMA, PACKAGE, to="0003")
+    settings = settings_for(place.url, tmp_path, backups=False)
+    with pytest.raises(SettingsRefused, match=r"PDS_BACKUP_URL.*PDS_MIGRATE_WITHOUT_BACKUP=true"):
+        await schedule.before_migrating(settings, lambda: open_store(settings), clock, version="test")
+    willing = replace(settings, migrate_without_backup=True)
+    await schedule.before_migrating(willing, lambda: open_store(willing), clock, version="test")

@@ -6,6 +6,8 @@ import httpx
 import pytest
 
 from at_protocol.crypto.did_key import format_did_key
+from aurora_locus.accounts import signing_key_change
+from aurora_locus.maintenance.integrity import examine
 from aurora_locus.moderation import subject_acts
 from aurora_locus.moderation.roles import Deed, Operator, Role
 from aurora_locus.moderation.subject_acts import Wish
@@ -339,3 +341,25 @@ async def test_used_token_opens_nothing_again(open_the_town: OpenTown) -> None:
         token = service_token(town, service.did, service.key, STATUS)
         assert named(await town.stranger.bearing(token).get(STATUS, did=ana.did)) == (200, "")
         assert named(await town.stranger.bearing(token).get(STATUS, did=ana.did)) == (401, "BadJwt")
+
+
+async def test_crash_between_key_and_signature_is_mended(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The key is current and the head still signed with the one before: the next start signs it anew, once."""
+    ana = await town.sign_up("ana")
+    await write_note(ana)
+    new = (await town.stranger.post(f"{SERVER}.reserveSigningKey", {})).json()["signingKey"]
+
+    async def dies(*_arguments: object) -> None:
+        raise LookupError("the process was killed here")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(signing_key_change, "_sign_anew", dies)
+        failed = await town.administration.post(f"{ADMIN}.updateAccountSigningKey", {"did": ana.did, "signingKey": new})
+        assert failed.status_code == 500
+    head = await town.pds.registry.repositories.head(ana.did)
+    assert await signing_key_change.mend(town.pds.registry) == 1
+    assert (await town.pds.registry.repositories.head(ana.did)).rev > head.rev
+    assert (await town.announced(ana.did))[-2:] == ["identity ana.test", "sync"]
+    report = await examine(town.db, None, only=ana.did)
+    assert report.findings == []
+    assert await signing_key_change.mend(town.pds.registry) == 0

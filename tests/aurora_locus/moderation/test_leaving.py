@@ -2,8 +2,11 @@
 
 import httpx
 
+from aurora_locus.browser_sessions.edge import PROOF_LASTS
+from groundwork.clock import SECOND
 from tests.aurora_locus.moderation.deciding import account, decide, take_down, write_note
 from tests.aurora_locus.town import IDENTITY, SERVER, Person, Town
+from tests.aurora_locus.visitor import token_in, visitor
 
 
 def named(answer: httpx.Response) -> tuple[int, str]:
@@ -70,3 +73,38 @@ async def test_asking_for_it_is_nothing_special_otherwise(town: Town) -> None:
     await decide(town, account(ana), takedown=False)
     back = town.person(await sign_in(town, ana))
     assert await write_note(back)
+
+
+async def test_who_was_taken_down_saves_everything_on_the_page_too(town: Town) -> None:
+    """Signing in leads to the one page that is left; every other says why, and where that page is."""
+    ana = await town.sign_up("ana")
+    await write_note(ana)
+    await take_down(town, ana)
+    browser = visitor(town)
+    signed_in = await browser.sign_in("ana", next="/account/password")
+    assert (signed_in.status_code, signed_in.headers["location"]) == (303, "/account/export?said=signed_in")
+    archive = await browser.send("/account/export", {})
+    assert (archive.status_code, archive.headers["content-type"]) == (200, "application/zip")
+    for path in ("/account", "/account/password", "/account/email", "/account/delete", "/account/deactivate"):
+        closed = await browser.get(path)
+        assert closed.status_code == 403, path
+        assert "taken down" in closed.text
+        assert 'href="/account/export"' in closed.text
+    token = token_in(await browser.get("/account/export"))
+    hidden = await browser.post("/account/deactivate", {"csrf": token, "act": "activate"})
+    assert hidden.status_code == 403
+    assert await account_status(town, ana) == "takendown"
+    # The proof of the password lasts no longer than anybody else's.
+    town.clock.turn(PROOF_LASTS + SECOND)
+    assert (await browser.get("/account/export")).headers["location"].startswith("/sign-in/again")
+    again = await browser.send("/sign-in/again", {"password": "password of ana", "next": "/account/export"})
+    assert again.headers["location"] == "/account/export"
+    assert (await browser.get("/account/export")).status_code == 200
+    await browser.http.aclose()
+
+
+async def account_status(town: Town, person: Person) -> str:
+    async with town.db.reader() as reader:
+        row = await reader.fetch_one("select status from repositories where did = :did", did=person.did)
+    assert row is not None
+    return str(row["status"])

@@ -24,7 +24,7 @@ MAY = {
     Act.CREATE_CODES: "admin superadmin",
     Act.CREATE_ACCOUNT: "admin superadmin",
     Act.SEND_RESET: "admin superadmin",
-    Act.CHANGE_EMAIL: "admin superadmin",
+    Act.CHANGE_EMAIL: "superadmin",
     Act.CHANGE_HANDLE: "admin superadmin",
     Act.SET_QUOTA: "admin superadmin",
     Act.DELETE: "admin superadmin",

@@ -5,10 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from at_protocol.repo import car
+from at_protocol.repo.snapshot import read_snapshot
 from aurora_locus.maintenance.manifest import SCHEMA
+from aurora_locus.repository import hosting
+from aurora_locus.repository.export import export
 from aurora_locus.repository.repositories import Repositories
 from aurora_locus.sequencer import waking
-from groundwork.clock import HandClock
+from groundwork.clock import HOUR, HandClock
 from groundwork.database.transaction import Database
 from tests.aurora_locus.conftest import assemble
 from tests.aurora_locus.hosted import Hosted, frames_after
@@ -52,3 +56,57 @@ async def test_another_process_is_heard(
         await asyncio.gather(*awake, return_exceptions=True)
     stored = await frames_after(db)
     assert [frame for frame in stored if frame[0] > before] == repositories.live.ring.after(before, 100)
+
+
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
+async def test_export_of_one_process_survives_commits_of_another(
+    repositories: Repositories, ada: Hosted, db: Database, clock: HandClock, tmp_path: Path
+):
+    """It is of the root it began with; when it has ended, nothing of that is left. Of a process that died the pin goes."""
+    other = await assemble(db, clock, tmp_path)
+    theirs = Hosted(other, ada.did, ada.key)
+    for number in range(300):
+        await ada.create(f"k{number:03}")
+    chunks = export(repositories, ada.did)
+    first = await anext(chunks)
+    other.forget_head(ada.did)
+    for number in range(0, 300, 3):
+        await theirs.delete(f"k{number:03}")
+    data = first + b"".join([chunk async for chunk in chunks])
+    assert len(read_snapshot(car.read(data)).entries) == 300
+    assert await unused(db) == 0
+
+    dead = export(repositories, ada.did)
+    await anext(dead)
+    await theirs.delete("k001")
+    assert await unused(db) > 0
+    await other.keep_exports()
+    assert await unused(db) > 0
+    clock.turn(2 * HOUR)
+    await other.keep_exports()
+    assert await unused(db) == 0
+    await dead.aclose()
+
+
+async def unused(db: Database) -> int:
+    async with db.reader() as reader:
+        row = await reader.fetch_one("select count(*) from blocks where uses = 0")
+    assert row is not None
+    return int(row[0])
+
+
+async def test_deletion_by_another_process_is_forgotten_here(
+    repositories: Repositories, ada: Hosted, ben: Hosted, db: Database, clock: HandClock, tmp_path: Path
+):
+    """What was announced about the account before is told to nobody any more, by either."""
+    other = await assemble(db, clock, tmp_path)
+    await ada.create("mine")
+    await ben.create("his")
+    before = repositories.live.ring.head
+    await db.write(lambda w: hosting.remove(w, other, ada.did))
+    repositories.live.look()
+    async with asyncio.timeout(30):
+        await repositories.live.wait(before)
+        while repositories.live.is_catching_up:  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.01)
+    assert repositories.live.ring.after(repositories.live.ring.floor, 100) == await frames_after(db)

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from aurora_locus.accounts.limits import SIGN_IN, WRONG_PASSWORDS
+from aurora_locus.accounts.limits import SIGN_IN, WRONG_PASSWORDS, key_of_identifier
 from aurora_locus.accounts.sessions import LEAST_SECONDS_OF_REFUSAL
 from groundwork.clock import MINUTE
 from tests.aurora_locus.town import Town, together
@@ -87,6 +87,26 @@ async def test_tries_are_counted_together_with_the_methods(open_the_town) -> Non
     assert (await browser.post("/sign-in", form)).status_code == 400
     assert WRONG_PASSWORDS.points > SIGN_IN.points
     await browser.http.aclose()
+
+
+async def test_guesses_of_strangers_do_not_lock_the_owner_out(town: Town) -> None:
+    """On a browser that was theirs before they still sign in, after their own number of tries not either."""
+    object.__setattr__(town.pds.registry, "is_development", False)
+    await town.sign_up("ada")
+    owner, stranger = visitor(town), visitor(town)
+    await owner.sign_in("ada")
+    await owner.send("/sign-out", {"everybody": ""}, page="/account")
+    assert not await owner.is_signed_in()
+    counters, now = town.pds.registry.counters, town.clock.now()
+    await counters.add(WRONG_PASSWORDS, key_of_identifier("ada.test"), WRONG_PASSWORDS.points, now)
+    assert (await stranger.sign_in("ada")).status_code == 429
+    assert (await owner.sign_in("ada")).status_code == 303
+    # It is the account's mark, not the browser's: somebody else's account is counted as ever.
+    await town.sign_up("eva")
+    await counters.add(WRONG_PASSWORDS, key_of_identifier("eva.test"), WRONG_PASSWORDS.points, now)
+    assert (await owner.sign_in("eva")).status_code == 429
+    for browser in (owner, stranger):
+        await browser.http.aclose()
 
 
 async def test_delicate_pages_ask_for_the_password_again(town: Town, browser: Visitor) -> None:

@@ -21,6 +21,7 @@ from aurora_locus.accounts.model import Scope
 from aurora_locus.accounts.service_callers import ServiceCallers
 from aurora_locus.accounts.session_tokens import SessionTokens
 from aurora_locus.federation.crawl_requests import CrawlRequests
+from aurora_locus.federation.stream_places import StreamPlaces
 from aurora_locus.identity.network import Network
 from aurora_locus.repository.repositories import Repositories
 from aurora_locus.settings import Settings
@@ -123,6 +124,7 @@ def open_host(repositories: Repositories, clock: Clock, people: dict[Did, Hosted
             memory=Path("unused"),
             count=lambda _outcome: None,
         ),
+        streams=StreamPlaces(is_limited=False),
     )
 
 

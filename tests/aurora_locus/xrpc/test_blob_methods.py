@@ -95,7 +95,7 @@ async def test_browser_is_told_to_download(as_ada: Client, stranger: Client, ada
         ("bytes=-5", 206, PNG[-5:]),
         ("bytes=0-999999", 206, PNG),
         ("bytes=99999-", 416, b""),
-        ("bytes=5-3", 416, b""),
+        ("bytes=5-3", 200, PNG),
         ("lines=1-2", 200, PNG),
     ],
 )

@@ -133,34 +133,57 @@ async def test_server_that_takes_nothing_in(open_the_town: OpenTown):
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 async def test_few_imports_at_once_and_the_others_wait(town: Town, monkeypatch: pytest.MonkeyPatch):
-    """Who waits too long is told so; the turns of those who hang up are free again."""
+    """Who waits too long is told so; the turns of those who hang up are free again. Slow senders hold up senders alone."""
+    monkeypatch.setattr(import_repo_method, "RECEIVED_AT_ONCE", 2)
     people = [await town.sign_up(name) for name in ("ada", "ben", "eva")]
     await write(people[0], "one", text="1")
     data = await repository(people[0])
-    begun, go_on = asyncio.Semaphore(0), asyncio.Event()
+    go_on = asyncio.Event()
 
     async def slowly() -> Any:
         yield data[:50]
-        begun.release()
         await go_on.wait()
         yield data[50:]
 
-    slow = [asyncio.create_task(import_repo(person, slowly())) for person in people[: import_repo_method.AT_ONCE]]
-    for _ in slow:
-        await begun.acquire()
-    # What was sent may still be on its way: until both have their turns there is one left.
-    turns = import_repo_method._turns
-    while not (taken := turns.get(town.pds.registry.repositories)) or not taken.locked():  # noqa: ASYNC110 - it tells nobody
+    turns = import_repo_method.turns_of(town.pds.registry.repositories)
+    slow = [asyncio.create_task(import_repo(person, slowly())) for person in people[:2]]
+    while not turns.receiving.locked():  # noqa: ASYNC110 - it tells nobody
         await asyncio.sleep(0.01)
+    assert not turns.storing.locked()
     monkeypatch.setattr(import_repo_method, "PATIENCE_SECONDS", 0.05)
     last = await import_repo(people[-1], data)
     assert (last.status_code, last.json()["error"]) == (503, "NotEnoughResources")
+    # Nor does an account send two at a time.
+    second = await import_repo(people[0], data)
+    assert (second.status_code, second.json()["error"]) == (503, "NotEnoughResources")
     monkeypatch.setattr(import_repo_method, "PATIENCE_SECONDS", 30)
     waiting = asyncio.create_task(import_repo(people[0], data))
     go_on.set()
     assert (await slow[0]).status_code == 200
     await asyncio.gather(*slow)
     assert (await waiting).status_code == 200
+    assert not turns.receiving.locked()
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+async def test_sender_that_is_too_slow_loses_its_turn(town: Town, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(import_repo_method, "GRACE_SECONDS", 0.05)
+    ada = await town.sign_up("ada")
+    data = await repository(ada)
+    turn = import_repo_method.turns_of(town.pds.registry.repositories).of_account(ada.did)
+
+    async def slowly() -> Any:
+        yield data[:50]
+        for is_waited_for in (True, False):  # the server takes the turn, and takes it back
+            while turn.locked() is not is_waited_for:  # noqa: ASYNC110 - it tells nobody
+                await asyncio.sleep(0.01)
+        yield data[50:]
+
+    before = await repository(ada)
+    answer = await import_repo(ada, slowly())
+    assert (answer.status_code, answer.json()["error"]) == (408, "RequestTimeout")
+    assert await repository(ada) == before
+    assert (await import_repo(ada, data)).status_code == 200
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)

@@ -238,3 +238,7 @@ def test_the_command_exits_with_1_and_shows_how_to_mend() -> None:
 
 def test_writing_needs_an_account() -> None:
     assert CliRunner().invoke(check.app, ["pds.example.org", "--write"]).exit_code == 2
+    # Nobody sits there who could be asked.
+    unasked = CliRunner().invoke(check.app, ["pds.example.org", "--write", "--account", "ana.example.org"])
+    assert unasked.exit_code == 2
+    assert check.PASSWORD_VARIABLE in unasked.output

@@ -87,6 +87,13 @@ async def require(registry: Registry, proof: Proof, token: str | None) -> None:
     raise NotSignedIn(why, name=FACTOR_WANTED)
 
 
+def end_mail(w: Writer, did: Did) -> None:
+    """Ask for no code by e-mail any more; with the last factor its recovery codes go too."""
+    queries.set_mail(w, did, is_on=False)
+    if not queries.are_set(w, did):
+        recovery_codes.remove(w, did)
+
+
 async def count_try(registry: Registry, did: Did) -> None:
     """Count one try, right or wrong. Raises RateLimited."""
     limits = [(effective(registry, limit), did) for limit in SECOND_FACTOR]

@@ -22,7 +22,7 @@ async def show_dashboard(request: Request) -> Response:
     behind = await lags(registry.db, live, registry.clock)
     lag_events, lag_seconds = worst(behind)
     context = {
-        "figures": await figures.dashboard(registry),
+        "figures": await figures.dashboard(registry, await office_of(request).blobs.read()),
         "subscribers": len(behind),
         "lag_events": lag_events,
         "lag_seconds": round(lag_seconds, 1),

@@ -7,7 +7,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from aurora_locus.administration import figures
 from aurora_locus.administration.office import office_of
 from aurora_locus.administration.pages.edge import admin_page, deed_of, do, registry_of, see
 from aurora_locus.blobs.sweep import sweep
@@ -21,7 +20,6 @@ from groundwork.http.forms import EMPTY, Typed, typed_again
 from groundwork.settings import Secret, describe
 
 PAGE = 50
-LARGEST = 25
 
 
 def routes() -> list[Route]:
@@ -82,6 +80,7 @@ async def sweep_blobs(request: Request) -> Response:
         await office.registry.db.write(lambda w: audit_log.append(w, deed, Act.SWEEP_BLOBS, "uploads"))
         grace = round(office.settings.blob_grace * SECOND)
         await sweep(office.registry.repositories.blobs, office.registry.clock.now(), grace)
+        await office.blobs.read(fresh=True)
     except InvalidInput as wrong:
         return await _storage(request, typed_again({}, wrong), status=400)
     return go("/admin/storage", said="done")
@@ -89,11 +88,8 @@ async def sweep_blobs(request: Request) -> Response:
 
 async def _storage(request: Request, typed: Typed, *, status: int = 200) -> Response:
     office = office_of(request)
-    async with office.registry.db.reader() as reader:
-        total, largest = await figures.storage(reader, office.settings.blob_quota, LARGEST)
     context = {
-        "total": total,
-        "largest": largest,
+        "blobs": await office.blobs.read(),
         "quota": office.settings.blob_quota,
         "limit": office.settings.blob_upload_limit,
         "grace_hours": round(office.settings.blob_grace / 3600, 1),

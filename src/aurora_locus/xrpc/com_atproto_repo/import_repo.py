@@ -1,18 +1,24 @@
-"""Bring the caller's whole repository in, as a file from another server."""
+"""Bring the caller's whole repository in, as a file from another server.
+
+Two queues: a few files are received at once, one of an account, each at no less than a least pace, so that slow senders hold
+up slow senders at the most; fewer still are checked and stored at once.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
+
+from starlette.exceptions import HTTPException
 
 from at_protocol.repo.car import MEDIA_TYPE
+from at_protocol.syntax.did import Did
 from aurora_locus.repository.import_car import import_repository
 from aurora_locus.repository.import_file import receive
 from aurora_locus.repository.model import Status
 from aurora_locus.repository.repositories import Repositories
 from aurora_locus.repository.statuses import require_visible
 from aurora_locus.xrpc.authentication import Need
-from aurora_locus.xrpc.host import Host
 from aurora_locus.xrpc.method import Call, procedure
 from groundwork.errors import InvalidInput, Refused, Unavailable
 
@@ -21,8 +27,29 @@ _NO_MORE_THAN = 10 * 1024**3
 
 # Checking a file takes a processor, storing it the writer: more at once would only make each slower, and everybody else.
 AT_ONCE = 2
+# While a file comes it costs its index in memory: 200 bytes for each block.
+RECEIVED_AT_ONCE = 6
 PATIENCE_SECONDS = 60.0
-_turns: WeakKeyDictionary[Repositories, asyncio.Semaphore] = WeakKeyDictionary()
+
+# A line that is slower than this would take more than half an hour for what the limit allows at first.
+LEAST_BYTES_PER_SECOND = 50_000
+GRACE_SECONDS = 30.0
+
+
+class Turns:
+    """Who may send a file, and whose file is being stored."""
+
+    def __init__(self) -> None:
+        self.receiving = asyncio.Semaphore(RECEIVED_AT_ONCE)
+        self.storing = asyncio.Semaphore(AT_ONCE)
+        self._accounts: WeakValueDictionary[Did, asyncio.Lock] = WeakValueDictionary()
+
+    def of_account(self, did: Did) -> asyncio.Lock:
+        """An account sends one file at a time."""
+        return self._accounts.setdefault(did, asyncio.Lock())
+
+
+_turns: WeakKeyDictionary[Repositories, Turns] = WeakKeyDictionary()
 
 
 async def import_repo(call: Call) -> None:
@@ -37,30 +64,54 @@ async def import_repo(call: Call) -> None:
     head = await host.repositories.head(call.did)
     if head.status is not Status.DEACTIVATED:
         require_visible(head)  # before megabytes are received in vain
-    async with _turn(host):
-        await _import(call)
+    turns = turns_of(host.repositories)
+    async with _turn(turns.of_account(call.did)), _turn(turns.receiving):
+        await _import(call, turns.storing)
 
 
-async def _import(call: Call) -> None:
+async def _import(call: Call, storing: asyncio.Semaphore) -> None:
     host = call.host
     folder = host.settings.data_directory / "imports"
     length = call.header("content-length")
-    async with receive(
-        folder,
-        call.stream,
-        max_bytes=host.settings.import_limit,
-        content_length=int(length) if length is not None and length.isdigit() else None,
-    ) as file:
+    async with (
+        receive(
+            folder,
+            _paced(call.stream),
+            max_bytes=host.settings.import_limit,
+            content_length=int(length) if length is not None and length.isdigit() else None,
+        ) as file,
+        _turn(storing),
+    ):
         await import_repository(host.repositories, call.did, file)
 
 
+def turns_of(repositories: Repositories) -> Turns:
+    """The queues of one server."""
+    return _turns.setdefault(repositories, Turns())
+
+
+async def _paced(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The body, as long as it comes at the least pace. Raises HTTPException (408)."""
+    loop = asyncio.get_running_loop()
+    begun, size = loop.time(), 0
+    try:
+        while True:
+            async with asyncio.timeout_at(begun + GRACE_SECONDS + size / LEAST_BYTES_PER_SECOND):
+                chunk = await anext(body, None)
+            if chunk is None:
+                return
+            size += len(chunk)
+            yield chunk
+    except TimeoutError:
+        raise HTTPException(408) from None
+
+
 @asynccontextmanager
-async def _turn(host: Host) -> AsyncIterator[None]:
-    """One of the few imports at a time; others wait with their files unsent. Raises Unavailable when it takes too long."""
-    turns = _turns.setdefault(host.repositories, asyncio.Semaphore(AT_ONCE))
+async def _turn(queue: asyncio.Semaphore | asyncio.Lock) -> AsyncIterator[None]:
+    """One of the few at a time; others wait with their files unsent. Raises Unavailable when it takes too long."""
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
-            await turns.acquire()
+            await queue.acquire()
     except TimeoutError:
         raise Unavailable(
             "This server is taking in as many repositories as it can at once. Try again in a few minutes."
@@ -68,7 +119,7 @@ async def _turn(host: Host) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        turns.release()
+        queue.release()
 
 
 METHOD = procedure(

@@ -16,9 +16,9 @@ async def run(registry: Registry, call: Call) -> Outcome:
     delete_after = None if text is None else Instant(parse_datetime(text))
 
     def work(w: Writer) -> None:
-        activation.deactivate(w, registry.repositories, did, delete_after)
-        # Apps were let in to an account that others can see.
+        # Apps were let in to an account that others can see. Announcing is the transaction's last act.
         sessions.end_all_now(w, did)
+        activation.deactivate(w, registry.repositories, did, delete_after)
 
     await registry.db.write(work)
     # The last step of a move: now is the moment to see where the account lives.

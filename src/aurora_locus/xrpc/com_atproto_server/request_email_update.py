@@ -1,4 +1,6 @@
-"""Ask what changing the address takes: a token sent to a confirmed address, nothing for one that is not confirmed."""
+"""Ask what changing the address takes: a token sent to a confirmed address; for one that is not confirmed a code of the second
+factor, where there is one, else nothing.
+"""
 
 from aurora_locus.accounts import email_changes
 from aurora_locus.accounts.email_tokens import Purpose
@@ -10,6 +12,6 @@ async def run(registry: Registry, call: Call) -> Outcome:
     """Raises Refused where nothing can be sent."""
     account = await email_changes.find_account(registry, call.did)
     if account.email_confirmed_at is None:
-        return {"tokenRequired": False}
+        return {"tokenRequired": await email_changes.needs_token(registry, account)}
     await email_changes.ask(registry, account, Purpose.UPDATE_EMAIL)
     return {"tokenRequired": True}

@@ -45,15 +45,19 @@ async def get_blob(call: Call) -> Answer:
 
 
 def _range(header: str | None, size: int) -> tuple[int, int, int]:
-    """Status, first byte and end of what was asked for. One range only; anything else is answered whole (RFC 9110 14.2)."""
+    """Status, first byte and end of what was asked for. One range only; anything else, a range that ends before it begins
+    included, is no range and is answered whole (RFC 9110 14.1.1, 14.2).
+    """
     match = _RANGE.fullmatch(header or "")
     if match is None or match[1] == match[2] == "":
         return 200, 0, size
     if not match[1]:
         start, end = max(0, size - int(match[2])), size
     else:
+        if match[2] and int(match[2]) < int(match[1]):
+            return 200, 0, size
         start, end = int(match[1]), min(size, int(match[2]) + 1 if match[2] else size)
-    if start >= size or start >= end:
+    if start >= size:
         return 416, 0, 0
     return 206, start, end
 

@@ -44,12 +44,12 @@ def main(
     """
     if into is None and not dry_run:
         raise typer.BadParameter("Name the new folder with --into, or look first with --dry-run.")
-    said = read_environment(environment or folder / "pds.env")
-    old = locate(folder.absolute(), said)
-    target = (into or folder.with_name(f"{folder.name}-adopted")).absolute()
-    settings = settings_for(said, os.environ, target)
 
     async def work() -> None:
+        said = _environment(folder, environment)
+        old = locate(folder.absolute(), said)
+        target = (into or folder.with_name(f"{folder.name}-adopted")).absolute()
+        settings = settings_for(said, os.environ, target)
         with _progress("looking", is_shown=not as_json) as progress:
             found = await adopting.examine(old, said, progress)
         if not as_json:
@@ -72,6 +72,17 @@ def main(
         say(f"  PDS_DATA_DIRECTORY={target}\n  PDS_BLOBSTORE_DISK_LOCATION=")
 
     run_command(work)
+
+
+def _environment(folder: Path, given: Path | None) -> dict[str, str]:
+    """Raises Refused, with what was expected where there is nothing of a PDS."""
+    usual = folder / "pds.env"
+    if given is None and not usual.exists():
+        why = "it has no environment file pds.env (name it with --environment where it is elsewhere)"
+        if not (folder / "account.sqlite").exists():
+            why = "it has neither account.sqlite nor pds.env"
+        raise Refused(f"{folder} is not the data folder of a reference PDS: {why}.")
+    return read_environment(given or usual)
 
 
 def _document(found: Survey, target: Path | None) -> dict[str, object]:

@@ -6,7 +6,7 @@ from aurora_locus.maintenance import configured
 from aurora_locus.settings import Settings
 from groundwork.clock import SystemClock, to_datetime
 from groundwork.database.transaction import Database
-from programs.command_line import AsJson, SettingsFile, print_json, role, say
+from programs.command_line import AsJson, SettingsFile, counted, print_json, role, say
 from programs.commands.pds.opening import bars
 from programs.commands.pds.reaching import run_on_database
 from programs.running import VERSION
@@ -35,7 +35,9 @@ def main(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
                 }
             )
             return
-        say(f"{made.id}  {sum(made.rows.values())} rows, {made.blobs} blobs, {made.bytes} bytes written; proven.")
+        say(
+            f"{made.id}  {counted(sum(made.rows.values()), 'row')}, {counted(made.blobs, 'blob')}, {counted(made.bytes, 'byte')} written; proven."
+        )
         say(f"of {to_datetime(made.instant):%Y-%m-%d %H:%M:%S} UTC, up to event {made.last_number}")
         for name in made.missing:
             say(f"The blob {name} has no file.")

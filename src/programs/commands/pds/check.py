@@ -6,6 +6,7 @@ from the command line, where other people of the machine could read it.
 
 import asyncio
 import os
+import sys
 from dataclasses import asdict
 from typing import Annotated
 
@@ -59,7 +60,14 @@ def main(
 
 
 def _password(account: str) -> str:
-    return os.environ.get(PASSWORD_VARIABLE) or str(typer.prompt(f"Password of {account}", hide_input=True))
+    given = os.environ.get(PASSWORD_VARIABLE)
+    if given:
+        return given
+    if not sys.stdin.isatty():
+        raise typer.BadParameter(
+            f"--write needs the account's password, and nobody can be asked here: set {PASSWORD_VARIABLE}."
+        )
+    return str(typer.prompt(f"Password of {account}", hide_input=True))
 
 
 async def _examine(url: str, wishes: Wishes, plc: str, *, as_json: bool) -> list[Finding]:

@@ -8,7 +8,7 @@ from aurora_locus.maintenance import integrity
 from aurora_locus.maintenance.repair import repair as put_in_order
 from aurora_locus.repository.repositories import Repositories
 from aurora_locus.settings import Settings
-from programs.command_line import AsJson, SettingsFile, print_json, role, say
+from programs.command_line import AsJson, SettingsFile, counted, print_json, role, say
 from programs.commands.pds.opening import did_of, run_on_repositories
 
 app = role()
@@ -44,7 +44,9 @@ def main(
                 }
             )
         else:
-            say(f"{done.records} records, taken from the {'tree' if done.from_tree else 'index'}; revision {done.rev}")
+            say(
+                f"{counted(done.records, 'record')}, taken from the {'tree' if done.from_tree else 'index'}; revision {done.rev}"
+            )
             for path in done.lost:
                 say(f"lost: {path}")
             for cid in done.missing_blobs:

@@ -7,7 +7,7 @@ import typer
 from at_protocol.crypto.did_key import parse_did_key
 from at_protocol.failures import Malformed
 from at_protocol.identity import plc_operation
-from programs.command_line import AsJson, print_json, role, say
+from programs.command_line import AsJson, counted, print_json, role, say
 from programs.commands.pds.recovery_options import Development, Directory, Identity, KeyFile, Server, run_with_key
 from programs.recovery import Means, basis, point_at
 
@@ -63,6 +63,6 @@ def main(
             return
         say(f"{means.did} is at {to.rstrip('/')} (operation {cid})")
         if overrules:
-            say(f"{overrules} newer operations, which did not list the key, are void.")
+            say(f"{counted(overrules, 'newer operation')} that did not list the key: void.")
 
     run_with_key(identity, key_file, plc_url, work, dev=dev)

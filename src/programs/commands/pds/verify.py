@@ -10,7 +10,7 @@ from aurora_locus.maintenance.integrity import Report
 from aurora_locus.repository import reader
 from aurora_locus.settings import Settings
 from groundwork.database.transaction import Database
-from programs.command_line import AsJson, SettingsFile, print_json, role, say
+from programs.command_line import AsJson, SettingsFile, counted, print_json, role, say
 from programs.commands.pds.opening import bars, did_of
 from programs.commands.pds.reaching import run_on_database
 
@@ -59,6 +59,6 @@ def show(report: Report, *, as_json: bool) -> None:
             say(f"{one.about}  {one.what}")
         for name, number in counts.items():
             say(f"{name.replace('_', ' '):14}{number}")
-        say("Everything is whole." if report.is_good else f"{len(report.findings)} things are wrong.")
+        say("Everything is whole." if report.is_good else f"{counted(len(report.findings), 'thing')} wrong.")
     if not report.is_good:
         raise typer.Exit(1)

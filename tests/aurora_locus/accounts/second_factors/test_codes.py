@@ -185,3 +185,36 @@ async def test_apps_turn_codes_by_mail_on_and_off(town: Town, ada: Person) -> No
     assert off.status_code == 200
     assert (await ada.get(f"{SERVER}.getSession")).json()["emailAuthFactor"] is False
     assert (await sign_in(town)).status_code == 200
+
+
+async def test_unconfirmed_address_of_an_account_with_a_second_factor_takes_a_code(town: Town, ada: Person) -> None:
+    """A stolen session is not enough: the session has the password's power, the code has not travelled with it."""
+    secret = await set_up(town, ada.did)
+    change = {"email": "thief@example.org"}
+    assert (await ada.post(f"{SERVER}.requestEmailUpdate")).json() == {"tokenRequired": True}
+    bare = await ada.post(f"{SERVER}.updateEmail", change)
+    assert (bare.status_code, bare.json()["error"]) == (400, "TokenRequired")
+    wrong = await ada.post(f"{SERVER}.updateEmail", {**change, "token": "000000"})
+    assert (wrong.status_code, wrong.json()["error"]) == (400, "InvalidToken")
+    assert (await ada.get(f"{SERVER}.getSession")).json()["email"] == "ada@example.org"
+    good = await ada.post(f"{SERVER}.updateEmail", {"email": "new@example.org", "token": code(town, secret)})
+    assert good.status_code == 200, good.text
+    assert (await ada.get(f"{SERVER}.getSession")).json()["email"] == "new@example.org"
+
+
+async def test_codes_by_mail_end_with_the_address_that_they_went_to(town: Town, ada: Person) -> None:
+    """Nobody has shown yet to read the new one: asking for its codes would shut the owner out."""
+    address = {"email": "ada@example.org"}
+    await ada.post(f"{SERVER}.requestEmailConfirmation")
+    await ada.post(f"{SERVER}.confirmEmail", {**address, "token": await newest_token(town, "ada@example.org")})
+    await ada.post(f"{SERVER}.updateEmail", {**address, "emailAuthFactor": True})
+    await ada.post(f"{SERVER}.requestEmailUpdate")
+    token = await newest_token(town, "ada@example.org")
+    assert (await ada.post(f"{SERVER}.updateEmail", {"email": "new@example.org", "token": token})).status_code == 200
+    session = (await ada.get(f"{SERVER}.getSession")).json()
+    assert (session["email"], session["emailConfirmed"], session["emailAuthFactor"]) == (
+        "new@example.org",
+        False,
+        False,
+    )
+    assert (await sign_in(town)).status_code == 200

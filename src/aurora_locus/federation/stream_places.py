@@ -1,0 +1,34 @@
+"""How many streams one address may have open: of every kind together, because each can have the whole log read for it."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from aurora_locus.accounts.limits import network_of
+from groundwork.errors import TooMany
+
+# A reader needs one or two.
+STREAMS_OF_AN_ADDRESS = 200
+
+
+class StreamPlaces:
+    """The open streams of one server, counted by the network of their readers."""
+
+    def __init__(self, *, is_limited: bool) -> None:
+        self._is_limited = is_limited
+        self._open: Counter[str] = Counter()
+
+    @contextmanager
+    def held(self, address: str) -> Iterator[None]:
+        """A place for the length of the block. Raises TooMany."""
+        network = network_of(address)
+        if self._is_limited and self._open[network] >= STREAMS_OF_AN_ADDRESS:
+            why = f"One address has at most {STREAMS_OF_AN_ADDRESS} streams open. Close one first."
+            raise TooMany(why, after_seconds=60)
+        self._open[network] += 1
+        try:
+            yield
+        finally:
+            self._open[network] -= 1
+            if not self._open[network]:
+                del self._open[network]

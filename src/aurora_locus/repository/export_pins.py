@@ -1,0 +1,50 @@
+"""Exports as other processes on the same database see them: while one runs, blocks below its root stay.
+
+On PostgreSQL several servers share a database, so an export notes itself there. Its row and every commit hold the row of the
+repository for a moment, so each export either begins after a commit, at the new root, or is seen by it. On SQLite the server
+is alone and knows its exports without a row.
+"""
+
+from at_protocol.syntax.did import Did
+from aurora_locus.repository.writer import collect_unused
+from groundwork.clock import HOUR, Instant
+from groundwork.database.transaction import Writer
+
+# A process says of its exports that they go on whenever it keeps house; silent for so long it has died.
+SILENCE = HOUR
+
+_HOLD = "update repositories set rev = rev where did = :did"
+_PIN = "insert into export_pins (id, did, touched_at) values (:id, :did, :now)"
+_UNPIN = "delete from export_pins where id = :id"
+_FIND = "select 1 from export_pins where did = :did"
+_TOUCH = "update export_pins set touched_at = :now where id = :id"
+_SILENT = "select id, did from export_pins where touched_at <= :before"
+
+
+def pin(w: Writer, did: Did, export: str) -> None:
+    """An export of this repository begins; its head is to be read after this."""
+    w.execute(_HOLD, did=did)
+    w.execute(_PIN, id=export, did=did, now=w.now)
+
+
+def unpin(w: Writer, did: Did, export: str) -> None:
+    """It has ended; with the last one what was kept for them goes."""
+    w.execute(_HOLD, did=did)
+    w.execute(_UNPIN, id=export)
+    if not is_pinned(w, did):
+        collect_unused(w, did)
+
+
+def is_pinned(w: Writer, did: Did) -> bool:
+    """Whether an export runs anywhere. Ask after the repository's row was changed in this transaction."""
+    return w.fetch_one(_FIND, did=did) is not None
+
+
+def touch(w: Writer, exports: list[str]) -> None:
+    """They still run."""
+    w.execute_many(_TOUCH, [{"id": export, "now": w.now} for export in exports])
+
+
+def silent(w: Writer) -> list[tuple[str, Did]]:
+    """Exports whose process has died."""
+    return [(row["id"], Did(row["did"])) for row in w.fetch(_SILENT, before=Instant(w.now - SILENCE))]

@@ -1,0 +1,29 @@
+"""Bodies of requests, bounded already where they come from."""
+
+from collections.abc import AsyncIterator
+
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive
+
+
+async def stream(receive: Receive) -> AsyncIterator[bytes]:
+    """The body as it comes."""
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        yield message.get("body", b"")
+        if not message.get("more_body", False):
+            return
+
+
+async def whole(receive: Receive) -> bytes:
+    """The whole body; it nearly always comes in one message."""
+    chunks = []
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunks.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            return chunks[0] if len(chunks) == 1 else b"".join(chunks)

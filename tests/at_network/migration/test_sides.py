@@ -1,0 +1,42 @@
+"""A server is believed about its DID only as far as it is its own: tokens are made for whoever has it."""
+
+import pytest
+
+from at_network.migration.sides import leads_to, names_host
+from at_protocol.identity.did_document import DidDocument, Service, build_did_document, parse_did_document
+from at_protocol.syntax.did import Did
+from groundwork.errors import NotFound
+
+
+@pytest.mark.parametrize(
+    ("did", "origin", "is_its_own"),
+    [
+        ("did:web:pds.example.com", "https://pds.example.com", True),
+        ("did:web:pds.example.com%3A8443", "https://pds.example.com:8443", True),
+        ("did:web:pds.example.com", "https://PDS.example.com", True),
+        ("did:web:bank.example.com", "https://pds.example.com", False),
+        ("did:web:pds.example.com", "https://pds.example.com:8443", False),
+        ("did:web:example.com", "https://pds.example.com", False),
+        ("did:plc:ewvi7nxzyoun6zhxrhs64oiz", "https://pds.example.com", False),
+        ("did:web:anything", "http://127.0.0.1:3000", True),
+    ],
+)
+def test_did_of_the_host_is_its_own(did: str, origin: str, is_its_own: bool) -> None:
+    """Without TLS, which is development, everything is."""
+    assert names_host(Did(did), origin) is is_its_own
+
+
+async def test_other_dids_must_lead_back() -> None:
+    """A server may have a DID of another name, whose document says where it is."""
+    did = Did("did:plc:ewvi7nxzyoun6zhxrhs64oiz")
+    services = {"atproto_pds": Service("AtprotoPersonalDataServer", "https://pds.example.com")}
+    document = build_did_document(did, also_known_as=[], verification_methods={}, services=services)
+
+    async def resolve(asked: Did) -> DidDocument:
+        if asked != did:
+            raise NotFound("There is no such identity.", name="DidNotFound")
+        return parse_did_document(document, did)
+
+    assert await leads_to(resolve, did, "https://pds.example.com")
+    assert not await leads_to(resolve, did, "https://thief.example.com")
+    assert not await leads_to(resolve, Did("did:web:bank.example.com"), "https://bank.example.com")
