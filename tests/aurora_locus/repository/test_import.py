@@ -1,8 +1,7 @@
 """A repository from its file: all of it or nothing, checked whole, signed anew."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,90 +11,36 @@ from at_protocol.data import cbor
 from at_protocol.data.cid import Cid
 from at_protocol.data.model import Value
 from at_protocol.repo import car
-from at_protocol.repo.build import build
-from at_protocol.repo.change import Change
-from at_protocol.repo.commit import Commit, parse_commit, sign_commit, verify_commit
-from at_protocol.repo.snapshot import Snapshot, read_snapshot
+from at_protocol.repo.commit import parse_commit, sign_commit
+from at_protocol.repo.snapshot import read_snapshot
 from at_protocol.sync import events
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.record_key import RecordKey
-from at_protocol.syntax.tid import Tid, from_microseconds
+from at_protocol.syntax.tid import from_microseconds
 from aurora_locus.blobs import queries as blobs
 from aurora_locus.blobs.uploads import upload
-from aurora_locus.repository import hosting, import_car, import_sweep, import_writer, reader
+from aurora_locus.repository import hosting, reader
 from aurora_locus.repository.export import export
-from aurora_locus.repository.import_car import import_repository
 from aurora_locus.repository.import_file import receive
-from aurora_locus.repository.model import Committed, Head, Status
+from aurora_locus.repository.model import Status
 from aurora_locus.repository.repositories import Repositories
-from aurora_locus.repository.writer import StaleHead
-from groundwork.clock import HOUR, MINUTE, HandClock
-from groundwork.database.transaction import Database, Writer
-from groundwork.errors import Failure, InvalidInput, Refused, TooLarge, Unavailable
-from tests.aurora_locus.conftest import assemble
+from groundwork.clock import HOUR, HandClock
+from groundwork.database.transaction import Writer
+from groundwork.errors import Failure, InvalidInput, Refused, TooLarge
 from tests.aurora_locus.hosted import NOTE, Hosted, messages
+from tests.aurora_locus.repository.importing import (
+    ELSEWHERE,
+    bring,
+    file_of,
+    mover,
+    notes,
+    pieces,
+    require_consistent,
+    stored_blocks,
+)
 from tests.parts import fixture_path, needs
 
-ELSEWHERE = PrivateKey.from_random(bytes(range(64)))
-
-
-async def pieces(data: bytes, size: int = 1000) -> AsyncIterator[bytes]:
-    for start in range(0, len(data), size):
-        yield data[start : start + size]
-
-
-async def bring(person: Hosted, data: bytes, folder: Path, limit: int = 10_000_000) -> Committed | None:
-    async with receive(folder, pieces(data), max_bytes=limit, content_length=None) as file:
-        return await import_repository(person.repositories, person.did, file)
-
-
-def file_of(did: Did, records: Mapping[str, Value], rev: Tid, *, without: tuple[Cid, ...] = ()) -> bytes:
-    """An export of another server: records by path."""
-    blocks = {path: cbor.encode(value) for path, value in records.items()}
-    tree = build(sorted((path, Cid.for_cbor(block)) for path, block in blocks.items()))
-    commit = sign_commit(ELSEWHERE, did=did, rev=rev, data=tree.root)
-    sections = {
-        commit.cid: commit.block,
-        **tree.blocks,
-        **{Cid.for_cbor(block): block for block in blocks.values()},
-    }
-    return b"".join(car.write([commit.cid], [(cid, block) for cid, block in sections.items() if cid not in without]))
-
-
-def notes(*names: str, text: str = "imported") -> dict[str, Value]:
-    return {f"{NOTE}/{name}": {"$type": NOTE, "text": f"{text} {name}"} for name in names}
-
-
-async def exported(person: Hosted) -> Snapshot:
-    data = b"".join([chunk async for chunk in export(person.repositories, person.did)])
-    snapshot = read_snapshot(car.read(data))
-    key = await person.repositories.keys.signing_key(person.did)
-    verify_commit(snapshot.commit, did=person.did, key=key.public)
-    return snapshot
-
-
-async def stored_blocks(db: Database, did: Did) -> dict[Cid, int]:
-    async with db.reader() as r:
-        rows = await r.fetch("select cid, uses from blocks where did = :did", did=did)
-    return {Cid(row[0]): row[1] for row in rows}
-
-
-async def require_consistent(person: Hosted) -> Snapshot:
-    """Index, tree and blocks agree; nothing is left over."""
-    snapshot = await exported(person)
-    db = person.repositories.db
-    assert await reader.all_entries(db, person.did) == snapshot.entries
-    uses = dict.fromkeys((snapshot.commit.cid, *snapshot.nodes), 1)
-    for cid in snapshot.entries.values():
-        uses[cid] = uses.get(cid, 0) + 1
-    assert await stored_blocks(db, person.did) == uses
-    return snapshot
-
-
-@pytest.fixture
-async def mover(repositories: Repositories) -> Hosted:
-    """An account that is being moved here: deactivated, its repository empty."""
-    return await Hosted.make(repositories, "mover", Status.DEACTIVATED)
+__all__ = ["mover"]
 
 
 async def move_in(repositories: Repositories, did: Did) -> Hosted:
@@ -317,153 +262,6 @@ async def test_nothing_of_a_file_stays_on_the_disk(mover: Hosted, clock: HandClo
     folder = tmp_path / "imports"
     await bring(mover, file_of(mover.did, notes("a"), from_microseconds(clock.now(), 3)), folder)
     assert list(folder.iterdir()) == []
-
-
-async def test_interrupted_import_leaves_the_state_before(
-    mover: Hosted, clock: HandClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    """Cut off between laying down blocks and moving the head: nothing is visible, nothing is left."""
-    await bring(mover, file_of(mover.did, notes("kept"), from_microseconds(clock.now(), 3)), tmp_path)
-    before = await require_consistent(mover)
-    real = import_writer.store
-    monkeypatch.setattr(import_writer, "store", _fails)
-    with pytest.raises(LookupError):
-        await bring(mover, file_of(mover.did, notes("a"), from_microseconds(clock.now(), 3)), tmp_path)
-    assert await require_consistent(mover) == before
-    monkeypatch.setattr(import_writer, "store", real)
-    await bring(mover, file_of(mover.did, notes("a"), from_microseconds(clock.now(), 3)), tmp_path)
-    assert set((await require_consistent(mover)).entries) == {f"{NOTE}/a"}
-
-
-async def test_what_a_crash_left_is_collected_at_the_next_start(
-    db: Database, mover: Hosted, clock: HandClock, tmp_path: Path
-):
-    """Blocks were laid down and the process died: the repository is the one before, and nothing else is stored."""
-    await bring(mover, file_of(mover.did, notes("kept"), from_microseconds(clock.now(), 3)), tmp_path)
-    before = await require_consistent(mover)
-    head = await mover.repositories.head(mover.did)
-    made = sign_commit(mover.key, did=mover.did, rev=mover.repositories.next_rev(head.rev), data=head.data)
-    await cut_off(mover, head, made)
-    clock.turn(3 * MINUTE)  # on PostgreSQL another process might be at it
-    again = await assemble(db, clock, tmp_path)
-    assert await require_consistent(Hosted(again, mover.did, mover.key)) == before
-    await bring(
-        Hosted(again, mover.did, mover.key), file_of(mover.did, notes("b"), made.rev or before.commit.rev), tmp_path
-    )
-
-
-async def cut_off(mover: Hosted, head: Head, made: Commit) -> None:
-    """What an import has laid down whose process was killed before its last step."""
-    block = cbor.encode({"$type": NOTE})
-    change = Change(f"{NOTE}/new", None, Cid.for_cbor(block))
-    db = mover.repositories.db
-    await db.write(lambda w: import_writer.begin(w, head, made))
-    await db.write(lambda w: import_writer.stage(w, made, [(Cid.for_cbor(block), block, 1)]))
-    await db.write(lambda w: import_writer.stage_records(w, made, [change]))
-
-
-async def test_what_a_crash_left_is_swept_by_the_clock(mover: Hosted, clock: HandClock, tmp_path: Path):
-    """By another process that goes on running, page by page; an import that is alive is let alone, whoever sweeps."""
-    await bring(mover, file_of(mover.did, notes("kept"), from_microseconds(clock.now(), 3)), tmp_path)
-    repositories = mover.repositories
-    before = await require_consistent(mover)
-    head = await repositories.head(mover.did)
-    made = sign_commit(mover.key, did=mover.did, rev=repositories.next_rev(head.rev), data=head.data)
-    await cut_off(mover, head, made)
-    await repositories.sweep_imports()
-    assert len(await stored_blocks(repositories.db, mover.did)) == 5
-    clock.turn(3 * MINUTE)
-    await repositories.sweep_imports()
-    assert await require_consistent(mover) == before
-
-
-async def test_import_that_was_given_up_lays_nothing_more_down(mover: Hosted, clock: HandClock):
-    repositories = mover.repositories
-    head = await repositories.head(mover.did)
-    made = sign_commit(mover.key, did=mover.did, rev=repositories.next_rev(head.rev), data=head.data)
-    await cut_off(mover, head, made)
-    clock.turn(3 * MINUTE)
-    await repositories.sweep_imports()
-    with pytest.raises(StaleHead):
-        await repositories.db.write(lambda w: import_writer.stage_records(w, made, []))
-
-
-async def test_account_is_not_shown_while_its_content_comes(mover: Hosted):
-    """Index rows of the next state are there already: activating waits, and after the import it does not."""
-    repositories = mover.repositories
-    head = await repositories.head(mover.did)
-    made = sign_commit(mover.key, did=mover.did, rev=repositories.next_rev(head.rev), data=head.data)
-    await cut_off(mover, head, made)
-    with pytest.raises(Unavailable):
-        await repositories.db.write(lambda w: hosting.activate(w, repositories, mover.did, None))
-    assert (await repositories.head(mover.did)).status is Status.DEACTIVATED
-    await import_sweep.sweep(repositories.db, mover.did, Tid(str(made.rev)))
-    await repositories.db.write(lambda w: hosting.activate(w, repositories, mover.did, None))
-
-
-async def test_import_begun_while_the_account_was_shown_does_not_begin(ada: Hosted):
-    """Between the plan and its beginning the account was activated: nothing is laid down where everybody looks."""
-    head = replace(await ada.repositories.head(ada.did), status=Status.DEACTIVATED)
-    made = sign_commit(ada.key, did=ada.did, rev=ada.repositories.next_rev(head.rev), data=head.data)
-    with pytest.raises(StaleHead):
-        await ada.repositories.db.write(lambda w: import_writer.begin(w, head, made))
-
-
-async def test_large_imports_of_hidden_accounts_need_no_large_last_step(
-    mover: Hosted, clock: HandClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    """New records are laid down beforehand, in portions; what the last step does at once has a limit, which is told."""
-    monkeypatch.setattr(import_car, "IN_ONE_STEP", 50)
-    monkeypatch.setattr(import_car, "_STAGED_RECORDS", 30)
-    monkeypatch.setattr(import_sweep, "_ROWS_AT_ONCE", 30)
-    names = [f"k{number:03}" for number in range(200)]
-    await bring(mover, file_of(mover.did, notes(*names), from_microseconds(clock.now(), 3)), tmp_path)
-    before = await require_consistent(mover)
-    assert len(before.entries) == 200
-    others = notes(*names[:10], *(f"m{number:03}" for number in range(150)))
-    with pytest.raises(TooLarge, match="190 records at once; at most 50"):
-        await bring(mover, file_of(mover.did, others, from_microseconds(clock.now(), 3)), tmp_path)
-    assert await require_consistent(mover) == before
-    more = notes(*names[10:], *(f"m{number:03}" for number in range(150)))
-    real = import_writer.store
-    monkeypatch.setattr(import_writer, "store", _fails)
-    with pytest.raises(LookupError):
-        await bring(mover, file_of(mover.did, more, from_microseconds(clock.now(), 3)), tmp_path)
-    assert await require_consistent(mover) == before
-    monkeypatch.setattr(import_writer, "store", real)
-    await bring(mover, file_of(mover.did, more, from_microseconds(clock.now(), 3)), tmp_path)
-    assert len((await require_consistent(mover)).entries) == 340
-
-
-async def test_shown_accounts_are_told_to_hide_first(
-    ada: Hosted, clock: HandClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(import_car, "IN_ONE_STEP", 50)
-    many = notes(*(f"k{number:03}" for number in range(51)))
-    with pytest.raises(TooLarge, match="Deactivate the account first"):
-        await bring(ada, file_of(ada.did, many, from_microseconds(clock.now(), 3)), tmp_path)
-    await require_consistent(ada)
-
-
-def _fails(*_arguments: object, **_options: object) -> list[Cid]:
-    raise LookupError
-
-
-async def test_failed_import_takes_nothing_from_an_export_that_runs(
-    mover: Hosted, clock: HandClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    names = [f"k{number:03}" for number in range(300)]
-    await bring(mover, file_of(mover.did, notes(*names), from_microseconds(clock.now(), 3)), tmp_path)
-    chunks = export(mover.repositories, mover.did)
-    first = await anext(chunks)
-    clock.turn(HOUR)
-    await bring(mover, file_of(mover.did, notes("a"), from_microseconds(clock.now(), 3)), tmp_path)
-    monkeypatch.setattr(import_writer, "store", _fails)
-    with pytest.raises(LookupError):
-        await bring(mover, file_of(mover.did, notes(*names), from_microseconds(clock.now(), 3)), tmp_path)
-    data = first + b"".join([chunk async for chunk in chunks])
-    assert len(read_snapshot(car.read(data)).entries) == 300
-    assert len((await require_consistent(mover)).entries) == 1
 
 
 async def test_caller_who_hangs_up_is_no_harm(mover: Hosted, clock: HandClock, tmp_path: Path):

@@ -91,8 +91,9 @@ async def test_tries_are_counted_together_with_the_methods(open_the_town) -> Non
 
 async def test_guesses_of_strangers_do_not_lock_the_owner_out(town: Town) -> None:
     """On a browser that was theirs before they still sign in, after their own number of tries not either."""
-    object.__setattr__(town.pds.registry, "is_development", False)
     await town.sign_up("ada")
+    await town.sign_up("eva")
+    object.__setattr__(town.pds.registry, "is_development", False)
     owner, stranger = visitor(town), visitor(town)
     await owner.sign_in("ada")
     await owner.send("/sign-out", {"everybody": ""}, page="/account")
@@ -102,7 +103,6 @@ async def test_guesses_of_strangers_do_not_lock_the_owner_out(town: Town) -> Non
     assert (await stranger.sign_in("ada")).status_code == 429
     assert (await owner.sign_in("ada")).status_code == 303
     # It is the account's mark, not the browser's: somebody else's account is counted as ever.
-    await town.sign_up("eva")
     await counters.add(WRONG_PASSWORDS, key_of_identifier("eva.test"), WRONG_PASSWORDS.points, now)
     assert (await owner.sign_in("eva")).status_code == 429
     for browser in (owner, stranger):

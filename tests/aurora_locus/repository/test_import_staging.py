@@ -1,0 +1,173 @@
+"""What an import lays down beforehand: found by nobody, swept when the import comes to nothing."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from at_protocol.data import cbor
+from at_protocol.data.cid import Cid
+from at_protocol.repo import car
+from at_protocol.repo.change import Change
+from at_protocol.repo.commit import Commit, sign_commit
+from at_protocol.repo.snapshot import read_snapshot
+from at_protocol.syntax.tid import Tid, from_microseconds
+from aurora_locus.repository import hosting, import_car, import_sweep, import_writer
+from aurora_locus.repository.export import export
+from aurora_locus.repository.model import Head, Status
+from aurora_locus.repository.writer import StaleHead
+from groundwork.clock import HOUR, MINUTE, HandClock
+from groundwork.database.transaction import Database
+from groundwork.errors import TooLarge, Unavailable
+from tests.aurora_locus.conftest import assemble
+from tests.aurora_locus.hosted import NOTE, Hosted
+from tests.aurora_locus.repository.importing import bring, file_of, mover, notes, require_consistent, stored_blocks
+
+__all__ = ["mover"]
+
+
+def fails(*_arguments: object, **_options: object) -> list[Cid]:
+    raise LookupError
+
+
+async def test_interrupted_import_leaves_the_state_before(
+    mover: Hosted, clock: HandClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Cut off between laying down blocks and moving the head: nothing is visible, nothing is left."""
+    await bring(mover, file_of(mover.did, notes("kept"), from_microseconds(clock.now(), 3)), tmp_path)
+    before = await require_consistent(mover)
+    real = import_writer.store
+    monkeypatch.setattr(import_writer, "store", fails)
+    with pytest.raises(LookupError):
+        await bring(mover, file_of(mover.did, notes("a"), from_microseconds(clock.now(), 3)), tmp_path)
+    assert await require_consistent(mover) == before
+    monkeypatch.setattr(import_writer, "store", real)
+    await bring(mover, file_of(mover.did, notes("a"), from_microseconds(clock.now(), 3)), tmp_path)
+    assert set((await require_consistent(mover)).entries) == {f"{NOTE}/a"}
+
+
+async def test_what_a_crash_left_is_collected_at_the_next_start(
+    db: Database, mover: Hosted, clock: HandClock, tmp_path: Path
+):
+    """Blocks were laid down and the process died: the repository is the one before, and nothing else is stored."""
+    await bring(mover, file_of(mover.did, notes("kept"), from_microseconds(clock.now(), 3)), tmp_path)
+    before = await require_consistent(mover)
+    head = await mover.repositories.head(mover.did)
+    made = sign_commit(mover.key, did=mover.did, rev=mover.repositories.next_rev(head.rev), data=head.data)
+    await cut_off(mover, head, made)
+    clock.turn(3 * MINUTE)  # on PostgreSQL another process might be at it
+    again = await assemble(db, clock, tmp_path)
+    assert await require_consistent(Hosted(again, mover.did, mover.key)) == before
+    await bring(
+        Hosted(again, mover.did, mover.key), file_of(mover.did, notes("b"), made.rev or before.commit.rev), tmp_path
+    )
+
+
+async def cut_off(mover: Hosted, head: Head, made: Commit) -> None:
+    """What an import has laid down whose process was killed before its last step."""
+    block = cbor.encode({"$type": NOTE})
+    change = Change(f"{NOTE}/new", None, Cid.for_cbor(block))
+    db = mover.repositories.db
+    await db.write(lambda w: import_writer.begin(w, head, made))
+    await db.write(lambda w: import_writer.stage(w, made, [(Cid.for_cbor(block), block, 1)]))
+    await db.write(lambda w: import_writer.stage_records(w, made, [change]))
+
+
+async def test_what_a_crash_left_is_swept_by_the_clock(mover: Hosted, clock: HandClock, tmp_path: Path):
+    """By another process that goes on running, page by page; an import that is alive is let alone, whoever sweeps."""
+    await bring(mover, file_of(mover.did, notes("kept"), from_microseconds(clock.now(), 3)), tmp_path)
+    repositories = mover.repositories
+    before = await require_consistent(mover)
+    head = await repositories.head(mover.did)
+    made = sign_commit(mover.key, did=mover.did, rev=repositories.next_rev(head.rev), data=head.data)
+    await cut_off(mover, head, made)
+    await repositories.sweep_imports()
+    assert len(await stored_blocks(repositories.db, mover.did)) == 5
+    clock.turn(3 * MINUTE)
+    await repositories.sweep_imports()
+    assert await require_consistent(mover) == before
+
+
+async def test_import_that_was_given_up_lays_nothing_more_down(mover: Hosted, clock: HandClock):
+    repositories = mover.repositories
+    head = await repositories.head(mover.did)
+    made = sign_commit(mover.key, did=mover.did, rev=repositories.next_rev(head.rev), data=head.data)
+    await cut_off(mover, head, made)
+    clock.turn(3 * MINUTE)
+    await repositories.sweep_imports()
+    with pytest.raises(StaleHead):
+        await repositories.db.write(lambda w: import_writer.stage_records(w, made, []))
+
+
+async def test_account_is_not_shown_while_its_content_comes(mover: Hosted):
+    """Index rows of the next state are there already: activating waits, and after the import it does not."""
+    repositories = mover.repositories
+    head = await repositories.head(mover.did)
+    made = sign_commit(mover.key, did=mover.did, rev=repositories.next_rev(head.rev), data=head.data)
+    await cut_off(mover, head, made)
+    with pytest.raises(Unavailable):
+        await repositories.db.write(lambda w: hosting.activate(w, repositories, mover.did, None))
+    assert (await repositories.head(mover.did)).status is Status.DEACTIVATED
+    await import_sweep.sweep(repositories.db, mover.did, Tid(str(made.rev)))
+    await repositories.db.write(lambda w: hosting.activate(w, repositories, mover.did, None))
+
+
+async def test_import_begun_while_the_account_was_shown_does_not_begin(ada: Hosted):
+    """Between the plan and its beginning the account was activated: nothing is laid down where everybody looks."""
+    head = replace(await ada.repositories.head(ada.did), status=Status.DEACTIVATED)
+    made = sign_commit(ada.key, did=ada.did, rev=ada.repositories.next_rev(head.rev), data=head.data)
+    with pytest.raises(StaleHead):
+        await ada.repositories.db.write(lambda w: import_writer.begin(w, head, made))
+
+
+async def test_large_imports_of_hidden_accounts_need_no_large_last_step(
+    mover: Hosted, clock: HandClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """New records are laid down beforehand, in portions; what the last step does at once has a limit, which is told."""
+    monkeypatch.setattr(import_car, "IN_ONE_STEP", 50)
+    monkeypatch.setattr(import_car, "_STAGED_RECORDS", 30)
+    monkeypatch.setattr(import_sweep, "_ROWS_AT_ONCE", 30)
+    names = [f"k{number:03}" for number in range(200)]
+    await bring(mover, file_of(mover.did, notes(*names), from_microseconds(clock.now(), 3)), tmp_path)
+    before = await require_consistent(mover)
+    assert len(before.entries) == 200
+    others = notes(*names[:10], *(f"m{number:03}" for number in range(150)))
+    with pytest.raises(TooLarge, match="190 records at once; at most 50"):
+        await bring(mover, file_of(mover.did, others, from_microseconds(clock.now(), 3)), tmp_path)
+    assert await require_consistent(mover) == before
+    more = notes(*names[10:], *(f"m{number:03}" for number in range(150)))
+    real = import_writer.store
+    monkeypatch.setattr(import_writer, "store", fails)
+    with pytest.raises(LookupError):
+        await bring(mover, file_of(mover.did, more, from_microseconds(clock.now(), 3)), tmp_path)
+    assert await require_consistent(mover) == before
+    monkeypatch.setattr(import_writer, "store", real)
+    await bring(mover, file_of(mover.did, more, from_microseconds(clock.now(), 3)), tmp_path)
+    assert len((await require_consistent(mover)).entries) == 340
+
+
+async def test_shown_accounts_are_told_to_hide_first(
+    ada: Hosted, clock: HandClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(import_car, "IN_ONE_STEP", 50)
+    many = notes(*(f"k{number:03}" for number in range(51)))
+    with pytest.raises(TooLarge, match="Deactivate the account first"):
+        await bring(ada, file_of(ada.did, many, from_microseconds(clock.now(), 3)), tmp_path)
+    await require_consistent(ada)
+
+
+async def test_failed_import_takes_nothing_from_an_export_that_runs(
+    mover: Hosted, clock: HandClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    names = [f"k{number:03}" for number in range(300)]
+    await bring(mover, file_of(mover.did, notes(*names), from_microseconds(clock.now(), 3)), tmp_path)
+    chunks = export(mover.repositories, mover.did)
+    first = await anext(chunks)
+    clock.turn(HOUR)
+    await bring(mover, file_of(mover.did, notes("a"), from_microseconds(clock.now(), 3)), tmp_path)
+    monkeypatch.setattr(import_writer, "store", fails)
+    with pytest.raises(LookupError):
+        await bring(mover, file_of(mover.did, notes(*names), from_microseconds(clock.now(), 3)), tmp_path)
+    data = first + b"".join([chunk async for chunk in chunks])
+    assert len(read_snapshot(car.read(data)).entries) == 300
+    assert len((await require_consistent(mover)).entries) == 1
