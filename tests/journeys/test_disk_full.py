@@ -16,6 +16,7 @@ from at_protocol.syntax.did import parse_did
 from tests.journeys.servers import Account, Servers, running_servers
 from tests.journeys.strangers import read_repository
 from tests.journeys.stream import read_commits, whole_stream
+from tests.world.processes import DidNotStart
 
 pytestmark = pytest.mark.xdist_group("pds")
 
@@ -138,3 +139,30 @@ async def _all_is_one(servers: Servers, account: Account, http: httpx.AsyncClien
     assert announced.known.rev == held.rev
     listed = await servers.query("com.atproto.repo.listRecords", repo=account.did, collection=NOTE, limit="100")
     assert {one["uri"].rpartition(f"{account.did}/")[2]: one["cid"] for one in listed.json()["records"]} == held.records
+
+
+def remount(folder: Path, how: str) -> None:
+    subprocess.run(["mount", "-o", f"remount,{how}", str(folder)], check=True)
+
+
+async def test_a_read_only_disk_is_told_at_the_start(tmp_path: Path):
+    """As after an error of the disk: the server does not start and says why; when it can be written again all is there."""
+    with small_disk(tmp_path / "pds"):
+        async with running_servers(tmp_path) as servers, httpx.AsyncClient(timeout=30, trust_env=False) as http:
+            account = await servers.account("ana")
+            uri = (await write(http, account, "before")).json()["uri"]
+            await servers.pds.kill()
+            remount(tmp_path / "pds", "ro")
+            try:
+                said = servers.pds.said()
+                with pytest.raises(DidNotStart):
+                    await servers.pds.start()
+                told = servers.pds.said().removeprefix(said)
+                assert "read-only" in told.lower()
+                assert "Traceback" not in told
+            finally:
+                remount(tmp_path / "pds", "rw")
+            await servers.pds.start()
+            listed = await servers.query("com.atproto.repo.listRecords", repo=account.did, collection=NOTE)
+            assert [record["uri"] for record in listed.json()["records"]] == [uri]
+            assert (await write(http, account, "after")).status_code == 200

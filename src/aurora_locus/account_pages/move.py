@@ -5,7 +5,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from aurora_locus.account_pages.answering import TOKEN, count, own_account, refused
-from aurora_locus.accounts import email_changes, holdings, own_identity
+from aurora_locus.accounts import email_changes, holdings, own_identity, web_identities
 from aurora_locus.accounts.email_tokens import Purpose
 from aurora_locus.accounts.limits import MOVE, REQUEST_SIGNATURE
 from aurora_locus.accounts.model import Account
@@ -91,7 +91,7 @@ async def _context(request: Request, account: Account) -> dict[str, object]:
         "account": account,
         "move": move,
         "held": held,
-        "is_plc": own_identity.is_plc(account.did),
+        "can_move": own_identity.is_plc(account.did) or web_identities.is_ours(registry, account.did),
         "sends_mail": registry.sends_mail,
         "now": registry.clock.now(),
     }

@@ -40,6 +40,10 @@ class Claim:
 async def claim_of(registry: Registry, did: Did) -> Claim:
     """Raises Refused for an identity that has ended, NotFound, RemoteFailed and RemoteSlow as whoever keeps it answers."""
     if web_identities.is_ours(registry, did):
+        async with registry.db.reader() as reader:
+            there = await web_identities.destination(reader, did)
+        if there is not None:
+            return Claim(there.pds, there.signing_key, None)
         # What we serve follows from what we have.
         own = await registry.repositories.keys.signing_key(did)
         return Claim(registry.url, format_did_key(own.public), None)

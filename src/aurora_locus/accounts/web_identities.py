@@ -2,10 +2,12 @@
 ``ana.town.example``, where the operator allows it (``PDS_DID_WEB_ACCOUNTS``).
 
 Source: did:web method; atproto DID specification. Nobody can change such an identity but who has the domain, so it is never
-given to anybody else, not after its account is deleted either, and it cannot move away without this server's help. A handle may
-change as any other; the DID, and the name in it, stay.
+given to anybody else, not after its account is deleted either. An account that moves away takes it along: this server goes on
+serving the document, which then names the other server and its key, for as long as it stands. A handle may change as any other;
+the DID, and the name in it, stay.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 from at_protocol.crypto.did_key import format_did_key
@@ -17,8 +19,36 @@ from aurora_locus.accounts import queries
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.identity.handles import is_under
 from aurora_locus.repository.model import Status
-from groundwork.database.transaction import Reader
+from groundwork.database.transaction import Reader, Writer
 from groundwork.errors import NotFound, Refused
+
+_FIND_DESTINATION = "select pds, signing_key, handle from web_destinations where did = :did"
+_POINT = """
+    insert into web_destinations (did, pds, signing_key, handle, changed_at)
+    values (:did, :pds, :signing_key, :handle, :now)
+    on conflict (did) do update
+       set pds = excluded.pds, signing_key = excluded.signing_key, handle = excluded.handle, changed_at = excluded.changed_at
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where an identity of ours lives that has moved away, and the did:key that signs for it there."""
+
+    pds: str
+    signing_key: str
+    handle: str
+
+
+async def destination(reader: Reader, did: Did) -> Destination | None:
+    """None for one that lives here."""
+    row = await reader.fetch_one(_FIND_DESTINATION, did=did)
+    return None if row is None else Destination(row["pds"], row["signing_key"], row["handle"])
+
+
+def point_elsewhere(w: Writer, did: Did, there: Destination) -> None:
+    """From now on the document names another server."""
+    w.execute(_POINT, did=did, pds=there.pds, signing_key=there.signing_key, handle=there.handle, now=w.now)
 
 
 def is_ours(registry: Registry, did: Did) -> bool:
@@ -49,16 +79,23 @@ async def require_new(reader: Reader, did: Did, handle: Handle) -> None:
 async def document(registry: Registry, host: str) -> dict[str, Any]:
     """The document of ``did:web:<host>``. Raises NotFound where no account here has it, or not yet."""
     did = of_handle(Handle(host))
-    account = None
+    account = there = None
     if is_ours(registry, did):
         async with registry.db.reader() as reader:
+            there = await destination(reader, did)
             account = await queries.find(reader, did)
+    if there is not None:
+        return _document(did, there.handle, there.signing_key, there.pds)
     if account is None or account.status is Status.DELETED or account.awaits is not None:
         raise NotFound("No account here has this identity.")
     key = await registry.repositories.keys.signing_key(did)
+    return _document(did, account.handle, format_did_key(key.public), registry.url)
+
+
+def _document(did: Did, handle: str, key: str, pds: str) -> dict[str, Any]:
     return build_did_document(
         did,
-        also_known_as=[f"at://{account.handle}"],
-        verification_methods={ATPROTO_KEY: format_did_key(key.public)},
-        services={PDS_SERVICE: Service(PDS_TYPE, registry.url)},
+        also_known_as=[f"at://{handle}"],
+        verification_methods={ATPROTO_KEY: key},
+        services={PDS_SERVICE: Service(PDS_TYPE, pds)},
     )

@@ -15,7 +15,7 @@ from aurora_locus.moderation import audit_log
 from aurora_locus.moderation.roles import ADMINISTRATION, Act, Deed, Operator, Role
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Reader, Row, UniqueViolated, Writer
-from groundwork.errors import Forbidden, InvalidInput, NotFound, NotSignedIn, Refused
+from groundwork.errors import InvalidInput, NotFound, NotSignedIn, Refused
 
 # Names that the audit log has for others: no operator may be taken for them.
 RESERVED = frozenset({ADMINISTRATION.name, "clock"})
@@ -53,13 +53,6 @@ async def find_by_did(reader: Reader, did: Did) -> Operator | None:
     """The operator who is this account, unless disabled."""
     row = await reader.fetch_one(_BY_DID, did=did)
     return None if row is None else _known(row).operator
-
-
-def require_not_above(w: Writer, by: Operator, did: Did) -> None:
-    """Raise Forbidden for the account of an operator with a higher role: whoever gets into it has that role."""
-    row = w.fetch_one(_BY_DID, did=did)
-    if row is not None and by.may_less_than(Role(row["role"])):
-        raise Forbidden(f"This is the account of an operator with the role {row['role']}; {by.name} has {by.role}.")
 
 
 async def find(reader: Reader, name: str) -> Operator | None:

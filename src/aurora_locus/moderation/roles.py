@@ -95,10 +95,6 @@ class Operator:
         """Whether the role suffices."""
         return _RANKS[self.role] >= _RANKS[LEAST[act]]
 
-    def may_less_than(self, role: Role) -> bool:
-        """Whether the role is above this operator's."""
-        return _RANKS[self.role] < _RANKS[role]
-
     def require(self, act: Act) -> None:
         """Raise Forbidden, naming the role that is needed."""
         if not self.may(act):

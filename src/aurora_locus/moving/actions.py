@@ -12,12 +12,12 @@ from at_protocol.crypto.did_key import format_did_key
 from at_protocol.identity import plc_operation
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.nsid import Nsid
-from aurora_locus.accounts import own_identity, service_tokens
+from aurora_locus.accounts import own_identity, service_tokens, web_identities
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.service_tokens import CREATE_ACCOUNT, Wish
 from aurora_locus.debts import Debt
 from aurora_locus.identity.plc_requests import parse_submitted
-from aurora_locus.moving import moves
+from aurora_locus.moving import moves, web_moves
 from aurora_locus.moving.moves import Stage
 from groundwork.errors import Failure, InvalidInput, NotFound, NotSignedIn, Refused, RemoteFailed
 from groundwork.http.client import HttpClient
@@ -54,7 +54,8 @@ async def begin(mover: Mover, did: Did, wanted: Wanted) -> None:
     Raises InvalidInput for what was typed (fields ``target``, ``handle``, ``email``, ``password``), Refused and the other server's
     own words; RemoteFailed and RemoteSlow where it does not answer.
     """
-    own_identity.require_plc(did)
+    if not web_identities.is_ours(mover.registry, did):
+        own_identity.require_plc(did)
     target = _origin(wanted.target, is_development=mover.registry.is_development)
     if target == mover.registry.url:
         raise InvalidInput("target", "Your account is on this server already.")
@@ -71,7 +72,8 @@ async def begin(mover: Mover, did: Did, wanted: Wanted) -> None:
 
 
 async def finish(mover: Mover, did: Did, token: str | None) -> None:
-    """Sign the operation that names the other server, and owe the rest; uses up the code of the mail.
+    """Sign the operation that names the other server (of a did:web that we serve: fix what its document will say), and owe the
+    rest; uses up the code of the mail.
 
     Keys that are the owner's own stay, and stay first. Raises Refused before everything is copied, InvalidInput
     (``TokenRequired``), NotSignedIn for the code, and what the other server says.
@@ -84,6 +86,11 @@ async def finish(mover: Mover, did: Did, token: str | None) -> None:
     recommended = await (await client(mover, move.did, move.target)).query(
         "com.atproto.identity.getRecommendedDidCredentials"
     )
+    if web_identities.is_ours(registry, did):
+        there = web_moves.destination_of(move, recommended)
+        await web_moves.spend_code(registry, did, token)
+        await _signed(mover, did, web_moves.kept(there))
+        return
     present = (await own_identity.newest(registry, did)).operation
     ours = format_did_key(registry.rotation_key.public)
     theirs = recommended.get("rotationKeys")
@@ -93,9 +100,13 @@ async def finish(mover: Mover, did: Did, token: str | None) -> None:
     names = ("alsoKnownAs", "verificationMethods", "services")
     wishes = {**{name: recommended[name] for name in names if name in recommended}, "rotationKeys": [*own, *theirs]}
     operation = await own_identity.signed(registry, did, wishes, token)
-    async with registry.db.transaction() as tx:
-        text = msgspec.json.encode(plc_operation.to_json(operation)).decode()
-        revision = await moves.signed(tx, did, text)
+    await _signed(mover, did, msgspec.json.encode(plc_operation.to_json(operation)).decode())
+
+
+async def _signed(mover: Mover, did: Did, what: str) -> None:
+    """Keep what the last step will make true, and owe that step."""
+    async with mover.registry.db.transaction() as tx:
+        revision = await moves.signed(tx, did, what)
         if revision is None:
             raise Refused("This move was given up meanwhile.")
         await owe.owe(tx, Debt.MOVE, did, revision)
@@ -118,7 +129,10 @@ async def give_up(mover: Mover, did: Did) -> None:
         move = await moves.find(reader, did)
     if move is None:
         return
-    if move.stage is Stage.FINISHING:
+    if move.stage is Stage.FINISHING and web_identities.is_ours(mover.registry, did):
+        if await web_moves.is_pointed(mover.registry, move):
+            raise Refused("The identity names the other server already: the move cannot be given up any more.")
+    elif move.stage is Stage.FINISHING:
         operation = parse_submitted(msgspec.json.decode(move.operation or "{}"))
         if (await own_identity.newest(mover.registry, did)).cid == plc_operation.cid_of(operation):
             raise Refused("The identity names the other server already: the move cannot be given up any more.")

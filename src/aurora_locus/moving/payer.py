@@ -16,16 +16,16 @@ from at_protocol.data.cid import Cid
 from at_protocol.identity import plc_operation
 from at_protocol.repo.car import MEDIA_TYPE
 from at_protocol.syntax.did import Did
-from aurora_locus.accounts import activation, own_identity, preferences, residence
+from aurora_locus.accounts import activation, own_identity, preferences, residence, web_identities
 from aurora_locus.blobs import queries as blobs
 from aurora_locus.blobs.uploads import object_name
 from aurora_locus.identity.plc_requests import parse_submitted
-from aurora_locus.moving import moves
+from aurora_locus.moving import moves, web_moves
 from aurora_locus.moving.actions import Mover, client
 from aurora_locus.moving.moves import Move, Stage
 from aurora_locus.repository.export import export
 from groundwork.database.transaction import Writer
-from groundwork.errors import Failure, NotFound, kind_of
+from groundwork.errors import Failure, InvalidInput, NotFound, Refused, RemoteSlow, kind_of
 from groundwork.outbox.owe import Debt
 from groundwork.outbox.pay import Payer
 
@@ -138,10 +138,6 @@ async def _send_blob(mover: Mover, there: Side, cid: Cid) -> bool:
     return True
 
 
-async def _nobody(_total: int, _sent: int, _lost: int) -> bool:
-    return True
-
-
 async def _send_preferences(mover: Mover, move: Move, there: XrpcClient) -> None:
     async with mover.registry.db.reader() as reader:
         kept = await preferences.read(reader, move.did, _PREFERENCES, has_full_access=True)
@@ -155,18 +151,40 @@ async def _send_preferences(mover: Mover, move: Move, there: XrpcClient) -> None
             raise
 
 
+async def _activate(mover: Mover, there: Side) -> None:
+    """Have the account shown there. Raises RemoteSlow while that server still has the document as it was before."""
+    try:
+        await there.client.procedure("com.atproto.server.activateAccount")
+    except (InvalidInput, Refused) as refused:
+        if not web_identities.is_ours(mover.registry, there.did):
+            raise
+        raise RemoteSlow(f"{refused.why} It is asked again in a moment.") from None
+
+
+async def _send_newest(mover: Mover, there: Side) -> None:
+    """What was written here while the code was awaited: afterwards this server writes no more for the account."""
+    await _send_repository(mover, there)
+    # Without asking how many there are: a server that is asked for the account's status looks at the identity, and may not
+    # look again in the next moment, when it matters.
+    for cid in [cid async for cid in missing_blobs(there)]:
+        await _send_blob(mover, there, cid)
+
+
 async def _finish(mover: Mover, move: Move) -> None:
     registry, did = mover.registry, move.did
     there = await _side(mover, move)
-    operation = parse_submitted(msgspec.json.decode(move.operation or "{}"))
-    if (await own_identity.newest(registry, did)).cid != plc_operation.cid_of(operation):
-        # What was written here while the code was awaited: afterwards this server writes no more for the account.
-        await _send_repository(mover, there)
-        await _send_blobs(mover, there, _nobody)
-        document = plc_operation.to_json(operation)
-        await there.client.procedure("com.atproto.identity.submitPlcOperation", {"operation": document})
+    if web_identities.is_ours(registry, did):
+        if not await web_moves.is_pointed(registry, move):
+            await _send_newest(mover, there)
+            await web_moves.point(registry, move)
+    else:
+        operation = parse_submitted(msgspec.json.decode(move.operation or "{}"))
+        if (await own_identity.newest(registry, did)).cid != plc_operation.cid_of(operation):
+            await _send_newest(mover, there)
+            document = plc_operation.to_json(operation)
+            await there.client.procedure("com.atproto.identity.submitPlcOperation", {"operation": document})
     registry.network.doubt_did(did)
-    await there.client.procedure("com.atproto.server.activateAccount")
+    await _activate(mover, there)
 
     def hide(w: Writer) -> None:
         activation.deactivate(w, registry.repositories, did, None)

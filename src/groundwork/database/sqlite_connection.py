@@ -102,6 +102,16 @@ def run(connection: sqlite3.Connection, sql: str, parameters: Mapping[str, objec
     return connection.execute(statement.text, parameters)
 
 
+# What an operator can mend, in words.
+_IN_WORDS = {
+    sqlite3.SQLITE_FULL: "the disk is full",
+    sqlite3.SQLITE_READONLY: "its file or disk is read-only",
+    sqlite3.SQLITE_CANTOPEN: "its file cannot be opened",
+    sqlite3.SQLITE_CORRUPT: "its file is damaged",
+    sqlite3.SQLITE_NOTADB: "its file is no SQLite database",
+}
+
+
 def _require_fitting(statement: statements.Statement, parameters: Mapping[str, object]) -> None:
     if parameters.keys() != statement.wanted:
         statement.check(parameters)
@@ -136,7 +146,8 @@ def meaning(failure: BaseException) -> BaseException:
     elif code == sqlite3.SQLITE_INTERRUPT:
         translated = TransactionTooLong("the database took too long; nothing was saved")
     elif code in _STORE_FAULTS:
-        translated = DatabaseUnavailable(f"the database cannot be used at the moment ({name or failure})")
+        why = _IN_WORDS.get(code, str(name or failure))
+        translated = DatabaseUnavailable(f"the database cannot be used at the moment ({why})")
     else:
         return failure
     translated.__cause__ = failure

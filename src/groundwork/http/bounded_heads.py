@@ -1,9 +1,11 @@
-"""An end to how long a request's head may be: uvicorn's parser itself takes any number of megabytes into memory.
+"""An end to how long a request's head may be, and how long it may take: uvicorn's parser itself takes any number of megabytes
+into memory, and waits for ever for the rest of a request ("slow loris").
 
 Counted are bytes that came without any progress that the parser tells of: the request line, headers, trailers. A body
-is bounded elsewhere (``bodies``), piece by piece as it comes.
+is bounded elsewhere (``bodies``), piece by piece as it comes; here it must come at a least pace while somebody waits for it.
 """
 
+import asyncio
 from typing import Final
 
 from groundwork.http.joined_writes import JoiningProtocol
@@ -11,33 +13,100 @@ from groundwork.http.joined_writes import JoiningProtocol
 # Cookies, tokens and proofs together stay below 16 KiB; what arrives in one read may go beyond by that read.
 MAX_HEAD_BYTES: Final = 64 * 1024
 
-_REFUSAL: Final = (
+# A head fits a few packets. A body over a telephone's bad line comes at some kilobytes a second.
+HEAD_SECONDS = 30.0
+BODY_SECONDS = 60.0
+LEAST_BODY_BYTES_PER_SECOND = 1000
+# How often a connection is looked at: so much longer than it says may things take.
+LOOK_SECONDS = 10.0
+
+_TOO_LONG: Final = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
     b"content-type: text/plain; charset=utf-8\r\nconnection: close\r\n\r\n"
     b"The headers are too long."
 )
+_TOO_SLOW: Final = (
+    b"HTTP/1.1 408 Request Timeout\r\n"
+    b"content-type: text/plain; charset=utf-8\r\nconnection: close\r\n\r\n"
+    b"The request came too slowly."
+)
 
 
 class BoundedHeads(JoiningProtocol):
-    """The protocol of one connection, refusing heads without end."""
+    """The protocol of one connection, refusing heads without end and requests that never come to one."""
 
     _without_progress = 0
+    _looking: asyncio.TimerHandle | None = None
+    # When the request that is on its way began: the connection, its head or, from there on, its body.
+    _began_at = 0.0
+    _body_bytes = 0
+    _has_begun = False
+    _is_arriving = True
+    _is_body = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._began_at = self.loop.time()
+        self._looking = self.loop.call_later(LOOK_SECONDS, self._look)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_looking()
+        super().connection_lost(exc)
+
+    def handle_websocket_upgrade(self) -> None:
+        self._stop_looking()
+        super().handle_websocket_upgrade()
 
     def data_received(self, data: bytes) -> None:
         self._without_progress += len(data)
         super().data_received(data)
         if self._without_progress > MAX_HEAD_BYTES and not self.transport.is_closing():
-            self.transport.write(_REFUSAL)
+            self.transport.write(_TOO_LONG)
             self.transport.close()
+
+    def on_message_begin(self) -> None:
+        self._has_begun = self._is_arriving = True
+        self._is_body = False
+        self._began_at = self.loop.time()
+        super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         self._without_progress = 0
+        self._is_body, self._body_bytes = True, 0
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         self._without_progress = 0
+        self._body_bytes += len(body)
         super().on_body(body)
 
     def on_message_complete(self) -> None:
         self._without_progress = 0
+        self._is_arriving = False
         super().on_message_complete()
+
+    def _look(self) -> None:
+        now = self.loop.time()
+        if self.transport.is_closing():
+            return
+        if self._is_arriving and self._is_late(now):
+            # Who has sent nothing at all is not told anything: browsers open connections for later.
+            if self._has_begun and not (self._is_body and self.cycle.response_started):
+                self.transport.write(_TOO_SLOW)
+            self.transport.close()
+            return
+        self._looking = self.loop.call_later(LOOK_SECONDS, self._look)
+
+    def _is_late(self, now: float) -> bool:
+        if not self._is_body:
+            return now - self._began_at > HEAD_SECONDS
+        if self.flow.read_paused or self.cycle.waiting_for_100_continue:
+            # Nobody has asked for the rest yet: that is not the sender's slowness.
+            self._began_at, self._body_bytes = now, 0
+            return False
+        return now - self._began_at > BODY_SECONDS + self._body_bytes / LEAST_BODY_BYTES_PER_SECOND
+
+    def _stop_looking(self) -> None:
+        if self._looking is not None:
+            self._looking.cancel()
+            self._looking = None

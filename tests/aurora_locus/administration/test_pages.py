@@ -254,19 +254,17 @@ async def test_refused_password_of_an_operator_changes_nothing_else(town: Town) 
 
 
 @sqlite_only
-async def test_no_operator_gets_into_the_account_of_a_higher_one(town: Town) -> None:
-    """A password reset to an address of one's own would make a superadmin of every admin."""
-    ana, ben = await town.sign_up("ana"), await town.sign_up("ben")
+async def test_no_admin_gets_into_an_account(town: Town) -> None:
+    """A password reset to an address of one's own would open every account, and make a superadmin of every admin."""
+    ana = await town.sign_up("ana")
     await employ(town, "ana", Role.SUPERADMIN, did=ana.did)
     await employ(town, "mo", Role.ADMIN)
-    mine = {"email": "mo@example.org"}
     async with at_work(town, "mo", PASSWORD) as mo:
-        refused = await act(mo, ana.did, "change-email", **mine)
-        assert refused.status_code == 403
-        assert "an operator with the role superadmin; mo has admin" in refused.text
-        assert (await ana.get("com.atproto.server.getSession")).json()["email"] == "ana@example.org"
-        assert (await act(mo, ben.did, "change-email", **mine)).status_code == 303
-        assert (await ben.get("com.atproto.server.getSession")).json()["email"] == "mo@example.org"
+        token = token_in(await mo.get(f"/admin/accounts/{ana.did}/change-handle"))
+        wish = {"csrf": token, "reason": "because", "sure": "yes", "email": "mo@example.org"}
+        assert (await mo.get(f"/admin/accounts/{ana.did}/change-email")).status_code == 403
+        assert (await mo.post(f"/admin/accounts/{ana.did}/change-email", wish)).status_code == 403
+    assert (await ana.get("com.atproto.server.getSession")).json()["email"] == "ana@example.org"
     async with at_work(town) as admin:
         assert (await act(admin, ana.did, "change-email", email="ana@example.net")).status_code == 303
 

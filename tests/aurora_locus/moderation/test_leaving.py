@@ -81,7 +81,7 @@ async def test_who_was_taken_down_saves_everything_on_the_page_too(town: Town) -
     await write_note(ana)
     await take_down(town, ana)
     browser = visitor(town)
-    signed_in = await browser.sign_in("ana", next="/account/password")
+    signed_in = await browser.sign_in("ana", next="/account/password", remember="yes")
     assert (signed_in.status_code, signed_in.headers["location"]) == (303, "/account/export")
     archive = await browser.send("/account/export", {})
     assert (archive.status_code, archive.headers["content-type"]) == (200, "application/zip")

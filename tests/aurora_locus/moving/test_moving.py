@@ -10,12 +10,16 @@ from typing import Any
 
 import pytest
 
+from at_network.did_resolver import DidResolver
 from at_protocol.crypto.did_key import format_did_key
 from at_protocol.crypto.p256 import PrivateKey
+from at_protocol.identity.did_document import DidDocument, parse_did_document
+from at_protocol.syntax.did import Did
+from aurora_locus.accounts import deletion
 from aurora_locus.accounts.credentials import MAX_AGE
 from aurora_locus.moving import moves
 from aurora_locus.moving.moves import Move, Stage
-from groundwork.clock import HOUR, HandClock
+from groundwork.clock import HOUR, MINUTE, HandClock
 from tests.aurora_locus.accounts.test_archive import PICTURE, furnish, write
 from tests.aurora_locus.mailbox import newest_token
 from tests.aurora_locus.town import SERVER, Person, Town, open_town
@@ -65,17 +69,20 @@ class Leaving:
 
 
 @asynccontextmanager
-async def leaving(url: str, make_sqlite: MakeDatabase, clock: HandClock, folder: Path) -> AsyncIterator[Leaving]:
+async def leaving(
+    url: str, make_sqlite: MakeDatabase, clock: HandClock, folder: Path, *, did: Did | None = None, **settings: Any
+) -> AsyncIterator[Leaving]:
     plc = await make_sqlite("plc_directory")
     new_url = f"sqlite://{folder / 'new.db'}"
     async with (
-        open_town(url, plc, clock, folder / "old") as old,
+        open_town(url, plc, clock, folder / "old", **settings) as old,
         open_town(
             new_url, plc, clock, folder / "new", hostname="new.localhost", service_handle_domains=(".new.test",)
         ) as new,
     ):
         # Each is where it says that it is: the servers speak to each other.
-        ada = await old.sign_up("ada", recoveryKey=format_did_key(RECOVERY.public))
+        wish = {"recoveryKey": format_did_key(RECOVERY.public)} if did is None else {"did": did}
+        ada = await old.sign_up("ada", **wish)
         await furnish(old, ada)
         browser = visitor(old)
         await browser.sign_in("ada")
@@ -210,6 +217,48 @@ async def test_the_session_on_the_other_server_is_sealed(ada: Leaving) -> None:
     await ada.browser.sign_in("ada")
     assert (await ada.give_code()).status_code == 303
     await ada.until(Stage.DONE)
+
+
+async def test_an_identity_that_we_serve_moves_too(
+    make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its document goes on being served here, and names the other server and its key; also when the account is deleted."""
+    ada_did = Did("did:web:ada.test")
+    asked, towns = DidResolver._fetch, []
+
+    async def fetch(self: DidResolver, did: Did) -> DidDocument:
+        """The host of the name, which the other server would find by DNS."""
+        return parse_did_document(await document(), did) if did == ada_did else await asked(self, did)
+
+    async def document() -> Any:
+        return (await towns[0].http.get("/.well-known/did.json", headers={"host": "ada.test"})).json()
+
+    monkeypatch.setattr(DidResolver, "_fetch", fetch)
+    old = f"sqlite://{tmp_path / 'old.db'}"
+    async with leaving(old, make_sqlite, clock, tmp_path, did=ada_did, did_web_accounts=True) as ada:
+        towns.append(ada.old)
+        answer = await ada.begin()
+        assert answer.status_code == 303, problems_in(answer)
+        await ada.until(Stage.WAITING)
+        assert (await document())["service"][0]["serviceEndpoint"] == ada.old.settings.url
+        wrong = await ada.browser.send("/account/move", {"act": "finish", "token": "AAAAA-AAAAA"})
+        assert "wrong" in problems_in(wrong)["token"]
+        clock.turn(MINUTE)  # a document that was read a moment ago is not read again
+        assert (await ada.give_code()).status_code == 303
+        await ada.until(Stage.DONE)
+        there = ada.new.person(await ada.new.sign_in("ada.new.test", PASSWORD))
+        status = (await there.get(f"{SERVER}.checkAccountStatus")).json()
+        assert (there.did, status["activated"], status["validDid"]) == (ada_did, True, True)
+        moved = await document()
+        assert moved["service"][0]["serviceEndpoint"] == ada.new.settings.url
+        assert moved["alsoKnownAs"] == ["at://ada.new.test"]
+        key = await ada.new.pds.registry.repositories.keys.signing_key(ada_did)
+        assert moved["verificationMethod"][0]["publicKeyMultibase"] == format_did_key(key.public).removeprefix(
+            "did:key:"
+        )
+        assert (await ada.old.announced(ada_did))[-2:] == ["identity ada.new.test", "account deactivated"]
+        await deletion.delete_by_host(ada.old.pds.registry, ada_did, lambda _w: None)
+        assert await document() == moved
 
 
 @needs("reference")

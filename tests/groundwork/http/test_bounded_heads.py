@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
+from groundwork.http import bounded_heads
 from groundwork.http.bounded_heads import MAX_HEAD_BYTES
 from groundwork.http.server import serving
 
@@ -70,3 +71,75 @@ async def test_large_bodies_and_many_requests_on_one_connection_are_fine() -> No
                 yield b"z" * 70_000
 
         assert (await http.post("/", content=pieces())).text == "7000000"
+
+
+class Collecting(asyncio.Protocol):
+    """Keeps what arrived, also before a reset."""
+
+    def __init__(self) -> None:
+        self.received = bytearray()
+        self.is_over = False
+
+    def data_received(self, data: bytes) -> None:
+        self.received += data
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.is_over = True
+
+
+@pytest.mark.parametrize(
+    ("sent", "answer"),
+    [
+        (b"", b""),
+        (b"GET / HTTP/1.1\r\nhost: x\r\nx: ", b"HTTP/1.1 408 "),
+        (b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nabc", b"HTTP/1.1 408 "),
+        (b"GET / HTTP/1.1\r\nhost: x\r\n\r\nGET / HTTP/1.1\r\nho", b"HTTP/1.1 200 "),
+    ],
+    ids=["nothing", "half a head", "half a body", "half a second request"],
+)
+async def test_requests_that_never_come_to_an_end_are_let_go(
+    sent: bytes, answer: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One byte now and then holds no connection either."""
+    for name in ("HEAD_SECONDS", "BODY_SECONDS", "LOOK_SECONDS"):
+        monkeypatch.setattr(bounded_heads, name, 0.05)
+    async with serving(_echo_length) as server, asyncio.timeout(30):
+        loop = asyncio.get_running_loop()
+        transport, collecting = await loop.create_connection(Collecting, "127.0.0.1", server.port)
+        transport.write(sent)
+        while not collecting.is_over:
+            await asyncio.sleep(0.02)
+            if sent:
+                transport.write(b"a")
+    received = bytes(collecting.received)
+    assert received.startswith(answer)
+    assert bool(received) is bool(answer)
+
+
+async def test_who_waits_to_be_asked_for_a_body_is_not_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that reads the body late, and a sender that waits for it, as ``Expect: 100-continue`` has it."""
+    for name in ("HEAD_SECONDS", "BODY_SECONDS", "LOOK_SECONDS"):
+        monkeypatch.setattr(bounded_heads, name, 0.05)
+    looks = 0
+    look = bounded_heads.BoundedHeads._look
+
+    def counted(protocol: bounded_heads.BoundedHeads) -> None:
+        nonlocal looks
+        looks += 1
+        look(protocol)
+
+    monkeypatch.setattr(bounded_heads.BoundedHeads, "_look", counted)
+
+    async def late(scope: Scope, receive: Receive, send: Send) -> None:
+        while looks < 5:  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.01)
+        await _echo_length(scope, receive, send)
+
+    async with serving(late) as server, asyncio.timeout(30):
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(b"POST / HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 3\r\n\r\n")
+        assert (await reader.readline()).startswith(b"HTTP/1.1 100 ")
+        writer.write(b"abc")
+        answer = await reader.readuntil(b"\r\n\r\n3")
+        writer.close()
+    assert b"HTTP/1.1 200 " in answer

@@ -1,5 +1,5 @@
 """Imports that are under way, so that what they lay down is neither shown nor, after a crash, kept; exports that other
-processes run, so that what they read stays; repositories that are to be signed with another key.
+processes run, so that what they read stays; repositories that are to be signed with another key; where identities live whose documents we serve and whose accounts moved.
 """
 
 from groundwork.database.revision import apply
@@ -36,9 +36,21 @@ create table signatures_due (
 );
 """
 
+# accounts: outlives the account, because nobody else can serve the document.
+DESTINATIONS = """
+create table web_destinations (
+    did         text   not null primary key,
+    pds         text   not null,
+    signing_key text   not null,
+    handle      text   not null,
+    changed_at  bigint not null
+);
+"""
+
 
 def upgrade() -> None:
     """Nothing is changed for code of the release before."""
     apply(IMPORTS)
     apply(EXPORTS)
     apply(SIGNATURES)
+    apply(DESTINATIONS)
