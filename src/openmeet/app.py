@@ -63,6 +63,8 @@ from openmeet.events.publishing import CONSENT_PATH, PublishFirst
 from openmeet.guests import api as guests_api
 from openmeet.guests import pages as guests_pages
 from openmeet.letters import pages as letters_pages
+from openmeet.messages import api as messages_api
+from openmeet.messages import pages as messages_pages
 from openmeet.notifications import api as notifications_api
 from openmeet.notifications import pages as notifications_pages
 from openmeet.personal_calendar import api as calendar_api
@@ -166,6 +168,7 @@ def pages() -> list[Route]:
         *hosting_pages.routes(),
         *attendance_pages.routes(),
         *co_hosts_pages.routes(),
+        *messages_pages.routes(),
         *joining_pages.routes(),
         *attendees_pages.routes(),
         *check_in_pages.routes(),
@@ -199,6 +202,7 @@ def operations() -> list[Operation]:
         *draft_api.OPERATIONS,
         *attendance_api.OPERATIONS,
         *co_hosts_api.OPERATIONS,
+        *messages_api.OPERATIONS,
         *joining_api.OPERATIONS,
         *managing_api.OPERATIONS,
         *check_in_api.OPERATIONS,

@@ -17,6 +17,7 @@ from openmeet.events import tasks as events
 from openmeet.groups import tasks as groups
 from openmeet.guests import actions as guests
 from openmeet.ingestion.tasks import reconcile
+from openmeet.messages import actions as messages
 from openmeet.notifications import tasks as notifications
 from openmeet.personal_calendar import tasks as calendars
 from openmeet.personal_calendar.fetching import Outgoing
@@ -43,6 +44,7 @@ CHORES: dict[str, Chore] = {
     "old_access": Chore(3600, lambda platform: access.forget_old_access(platform.db)),
     "expired_drafts": Chore(3600, lambda platform: events.forget_expired_drafts(platform.db)),
     "scheduled_events": Chore(30, lambda platform: drafts.publish_due(platform.db)),
+    "scheduled_messages": Chore(30, lambda platform: messages.send_due(platform.db)),
     "reminders": Chore(300, lambda platform: attendance.remind(platform.db)),
     "ended_offers": Chore(60, lambda platform: attendance.end_offers(platform.db)),
     "expired_guest_answers": Chore(3600, lambda platform: guests.forget_expired(platform.db)),

@@ -100,6 +100,9 @@ def _words(one: Notification, event: Event, names: Mapping[UserId, str]) -> tupl
         case Kind.NEW_ANSWER:
             name = names.get(about.person_id) if about.person_id else None
             return f"{name or 'Somebody'} {_ANSWERS.get(about.answer, 'answered')} ", "."
+        case Kind.HOST_MESSAGE:
+            name = names.get(about.person_id) if about.person_id else None
+            return f"{name or 'The host'} writes about ", f": {about.said}"
         case Kind.SEAT_OFFERED:
             return "A place became free, and it is held for you: say whether you come to ", "."
         case Kind.ANSWER_APPROVED:

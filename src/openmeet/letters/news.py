@@ -45,6 +45,7 @@ _FOR_CALENDARS = frozenset(Kind) - {
     Kind.SERIES_PAUSED,
     Kind.SERIES_RESUMED,
     Kind.SERIES_OFFERED,
+    Kind.HOST_MESSAGE,
     Kind.GROUP_EVENT,
     *OF_GROUPS,
 }

@@ -48,7 +48,8 @@ def points(
         gone = Point(Kind.EVENT_DELETED, "Removed", ("The host removed this event. It does not take place.",))
         return [gone] if Kind.EVENT_DELETED in kinds else []
     if event.is_cancelled:
-        return [_cancelled(event)] if Kind.EVENT_CANCELLED in kinds else _of_series(news, names)
+        said = [_cancelled(event)] if Kind.EVENT_CANCELLED in kinds else _of_series(news, names)
+        return said + _messages(news, names)
     found = _of_series(news, names)
     if Kind.EVENT_REINSTATED in kinds:
         found.append(Point(Kind.EVENT_REINSTATED, "Back on", ("It takes place after all.",)))
@@ -66,7 +67,7 @@ def points(
         found += [_new_date(one) for one in news if one.kind is Kind.NEW_DATE][-1:]
         if Kind.FOREIGN_ANSWERS in kinds:
             found.append(_FOREIGN)
-    return found + _answers(news, names)
+    return found + _messages(news, names) + _answers(news, names)
 
 
 _FOREIGN = Point(
@@ -158,6 +159,20 @@ def _of_series(news: Sequence[Notification], names: Mapping[UserId, str]) -> lis
         words = f"{name} would like to hand this series over to you. Say yes or no on its page."
         found.append(Point(one.kind, "A series for you", (words,)))
     return found
+
+
+def _messages(news: Sequence[Notification], names: Mapping[UserId, str]) -> list[Point]:
+    """What hosts wrote, each word of it: a later message takes none back."""
+    return [
+        Point(
+            Kind.HOST_MESSAGE,
+            "Message from the host",
+            (f"{names.get(one.particulars.person_id or UserId('')) or UNNAMED} writes:",),
+            one.particulars.said,
+        )
+        for one in news
+        if one.kind is Kind.HOST_MESSAGE
+    ]
 
 
 def _answers(news: Sequence[Notification], names: Mapping[UserId, str]) -> list[Point]:

@@ -17,6 +17,7 @@ TOPIC_WORDS: Mapping[Topic, str] = {
     Topic.REMINDERS: "what is coming up",
     Topic.NEW_DATES: "new dates of series you follow",
     Topic.ANSWERS: "answers to your events",
+    Topic.MESSAGES: "messages of hosts",
     Topic.GROUP_EVENTS: "new events of your groups",
     Topic.ANNOUNCEMENTS: "what is announced in your groups",
     Topic.REQUESTS: "requests to get into groups that you run",

@@ -31,6 +31,7 @@ class Kind(StrEnum):
     SERIES_PAUSED = "series_paused"
     SERIES_RESUMED = "series_resumed"
     SERIES_OFFERED = "series_offered"
+    HOST_MESSAGE = "host_message"
     GROUP_EVENT = "group_event"
     JOIN_REQUEST = "join_request"
     JOIN_DECIDED = "join_decided"
@@ -57,6 +58,7 @@ class Topic(StrEnum):
     REMINDERS = "reminders"
     NEW_DATES = "new_dates"
     ANSWERS = "answers"
+    MESSAGES = "messages"
     GROUP_EVENTS = "group_events"
     ANNOUNCEMENTS = "announcements"
     REQUESTS = "requests"
@@ -75,6 +77,7 @@ TOPICS: Mapping[Kind, Topic] = {
     Kind.SERIES_PAUSED: Topic.CHANGES,
     Kind.SERIES_RESUMED: Topic.CHANGES,
     Kind.SERIES_OFFERED: Topic.ANSWERS,
+    Kind.HOST_MESSAGE: Topic.MESSAGES,
     Kind.GROUP_EVENT: Topic.GROUP_EVENTS,
     Kind.ANNOUNCEMENT: Topic.ANNOUNCEMENTS,
     Kind.JOIN_REQUEST: Topic.REQUESTS,

@@ -22,6 +22,7 @@ _TOPICS = (
     (Topic.WAITLIST, "Waitlist", "A place becomes free for you."),
     (Topic.REMINDERS, "Reminders", "The day before an event that you go to."),
     (Topic.NEW_DATES, "New dates", "A series that you follow has a new date."),
+    (Topic.MESSAGES, "Messages", "The host of an event that you answered writes to you."),
     (Topic.ANSWERS, "Answers", "Somebody answers to an event that you host."),
     (Topic.GROUP_EVENTS, "Events of groups", "A group that you are in, or follow, has a new event."),
     (Topic.ANNOUNCEMENTS, "Announcements", "Those who run a group that you are in write to everybody in it."),

@@ -17,6 +17,7 @@ _SLUG: Final = "board-games-k7x2p"
 
 TEXTS: Final = {
     # Who.
+    **dict.fromkeys(("personId", "userId", "userIds", "ownerId", "hostId", "decidedBy", "authorId"), _PERSON),
     **dict.fromkeys(("personId", "actorId", "userId", "userIds", "ownerId", "hostId", "decidedBy"), _PERSON),
     **dict.fromkeys(("displayName", "hostName"), "Ana"),
     **dict.fromkeys(("email", "whom"), "ana@example.org"),
@@ -85,6 +86,8 @@ TEXTS: Final = {
             "joinedAt",
             "lastStartsAt",
             "publishAt",
+            "sendAt",
+            "sentAt",
             "invitedAt",
             "publishesAt",
             "from",
@@ -157,6 +160,7 @@ VALUES: Final[dict[str, Any]] = {
 }
 
 NUMBERS: Final = {
+    "recipients": 12,
     "capacity": 12,
     "onlineUrlFrom": 60,
     "width": 1600,

@@ -1,0 +1,144 @@
+"""Writing to those who answered, now or at a set time. Who sends holds the lock on the event's row."""
+
+from collections.abc import Iterable
+
+from groundwork.clock import DAY, Instant
+from groundwork.database.transaction import Database, Reader, Transaction
+from groundwork.errors import NotFound, Refused, TooMany
+from groundwork.fresh_id import new_id
+from groundwork.telemetry.logs import log
+from openmeet.attendance import queries as attendance
+from openmeet.events import seeing
+from openmeet.events.hosting_rules import Act
+from openmeet.events.model import Event, EventId, EventSlug
+from openmeet.events.queries import by_slug, lock_by_slug, lock_for_update
+from openmeet.messages import queries
+from openmeet.messages.model import MAX_A_DAY, Addressees, Message, MessageId, MessageState
+from openmeet.messages.rules import check, statuses_of
+from openmeet.notifications import actions as notifications
+from openmeet.notifications.model import Kind, Particulars
+from openmeet.users.model import Caller, UserId
+
+# Messages that one round of the scheduler sends.
+ROUND = 50
+
+
+async def hosted(reader: Reader, caller: Caller, slug: EventSlug) -> Event:
+    """The event, if the caller may write to those who answered. Raises NotFound, Forbidden."""
+    return await _checked(reader, caller, await by_slug(reader, slug))
+
+
+async def counts(reader: Reader, event: Event) -> dict[Addressees, int]:
+    """To how many people a message would go, by whom it is for."""
+    return {one: len(await recipients(reader, event, [one], event.author_id)) for one in Addressees}
+
+
+async def recipients(reader: Reader, event: Event, addressees: Iterable[Addressees], author_id: UserId) -> list[UserId]:
+    """Each of them once, without the writer; people known by a record only read nothing here."""
+    found = await attendance.people_to_tell(reader, event.id, statuses_of(addressees))
+    return [user_id for user_id in dict.fromkeys(found) if user_id != author_id]
+
+
+async def write(
+    tx: Transaction,
+    caller: Caller,
+    slug: EventSlug,
+    text: str,
+    addressees: Iterable[str],
+    *,
+    send_at: Instant | None = None,
+    submission_key: str | None = None,
+) -> Message:
+    """Send it, or have the clock do it. The same ``submission_key`` again returns the message made the first time.
+
+    Raises NotFound, Forbidden, InvalidForm, TooMany, Refused (``NotPublished``, ``Nobody``).
+    """
+    event = await _checked(tx, caller, await lock_by_slug(tx, slug))
+    if submission_key:
+        earlier = await queries.by_submission(tx, event.id, submission_key)
+        if earlier is not None:
+            return earlier
+    plain, whom = check(text, addressees, send_at, tx.now)
+    if event.is_held:
+        raise Refused("Nobody has seen this event yet.", name="NotPublished")
+    if await queries.written_since(tx, event.id, Instant(tx.now - DAY)) >= MAX_A_DAY:
+        raise TooMany(f"An event sends at most {MAX_A_DAY} messages a day.", after_seconds=24 * 3600)
+    if send_at is None and not await recipients(tx, event, whom, caller.user_id):
+        raise Refused("There is nobody whom this would reach.", name="Nobody")
+    one = Message(
+        id=MessageId(new_id(tx.now)),
+        event_id=event.id,
+        number=await queries.last_number(tx, event.id) + 1,
+        author_id=caller.user_id,
+        addressees=whom,
+        text=plain,
+        state=MessageState.SCHEDULED,
+        send_at=tx.now if send_at is None else send_at,
+        sent_at=None,
+        recipients=0,
+        created_at=tx.now,
+    )
+    await queries.insert(tx, one, submission_key)
+    if send_at is None:
+        await _send(tx, event, one)
+    return await queries.by_id(tx, one.id) or one
+
+
+async def call_off(tx: Transaction, caller: Caller, slug: EventSlug, message_id: MessageId) -> Message:
+    """A message that waits is not sent. Raises NotFound, Forbidden, Refused (``Sent``)."""
+    event = await _checked(tx, caller, await lock_by_slug(tx, slug))
+    one = await queries.by_id(tx, message_id)
+    if one is None or one.event_id != event.id:
+        raise NotFound("This event has no such message.")
+    if one.state is MessageState.SENT:
+        raise Refused("It was sent already.", name="Sent")
+    await queries.settle(tx, one.id, MessageState.CALLED_OFF, 0)
+    return await queries.by_id(tx, one.id) or one
+
+
+async def send_due(db: Database) -> int:
+    """One round of the scheduler: messages whose time has come, each in a transaction of its own; how many were sent."""
+    async with db.reader() as reader:
+        due = await queries.due(reader, ROUND)
+    sent = 0
+    for message_id in due:
+        async with db.transaction() as tx:
+            sent += await _send_due(tx, message_id)
+    return sent
+
+
+async def _send_due(tx: Transaction, message_id: MessageId) -> bool:
+    known = await queries.by_id(tx, message_id)
+    event = await lock_for_update(tx, EventId(known.event_id)) if known else None
+    one = await queries.by_id(tx, message_id)
+    if one is None or event is None or one.state is not MessageState.SCHEDULED:
+        return False
+    if event.is_gone or event.is_cancelled or event.is_held:
+        # What was written for an event that takes place would be wrong now.
+        await queries.settle(tx, one.id, MessageState.CALLED_OFF, 0)
+        return False
+    return await _send(tx, event, one)
+
+
+async def _send(tx: Transaction, event: Event, one: Message) -> bool:
+    to = await recipients(tx, event, one.addressees, one.author_id)
+    if not await queries.settle(tx, one.id, MessageState.SENT, len(to)):
+        return False
+    await notifications.tell(
+        tx,
+        to,
+        Kind.HOST_MESSAGE,
+        event.id,
+        one.number,
+        Particulars(person_id=one.author_id, said=one.text),
+        starts_at=event.starts_at,
+    )
+    log.info("message.sent", event_id=event.id, message=one.id, recipients=len(to))
+    return True
+
+
+async def _checked(reader: Reader, caller: Caller, event: Event | None) -> Event:
+    if event is None or event.is_gone or not await seeing.may_see(reader, event, caller.user_id, is_invited=False):
+        raise NotFound("There is no such event.")
+    await seeing.must_be_allowed(reader, event, caller.user_id, Act.MESSAGE)
+    return event
