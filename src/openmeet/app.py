@@ -21,6 +21,8 @@ from openmeet.access import api as access_api
 from openmeet.access import pages as access_pages
 from openmeet.access.edge import admit
 from openmeet.access.repeating import once
+from openmeet.arriving import api as arriving_api
+from openmeet.arriving import pages as arriving_pages
 from openmeet.attendance import api as attendance_api
 from openmeet.attendance import (
     attendees_pages,
@@ -96,7 +98,7 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 API_PREFIX = "/api/"
 
 # Where files arrive: what a calendar may have, and the form or JSON around it.
-FILE_PATHS = frozenset({"/api/me/calendars"})
+FILE_PATHS = frozenset({"/api/me/calendars", "/api/imports", "/import"})
 FILE_BYTES = MAX_BYTES + 1_000_000
 
 _UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -185,6 +187,7 @@ def pages() -> list[Route]:
         *group_talk_pages.routes(),
         *ownership_pages.routes(),
         *group_pages.routes(),
+        *arriving_pages.routes(),
     ]
 
 
@@ -217,6 +220,7 @@ def operations() -> list[Operation]:
         *ownership_api.OPERATIONS,
         *merged_api.OPERATIONS,
         *calendar_api.OPERATIONS,
+        *arriving_api.OPERATIONS,
     ]
 
 

@@ -14,6 +14,8 @@ from groundwork.outbox import pay
 from groundwork.outbox.bell import bell
 from groundwork.outbox.pay import Paying
 from groundwork.queue.contract import Message
+from openmeet.arriving.letters import invitation_composer as arrival_composer
+from openmeet.arriving.people import ARRIVAL_MAIL
 from openmeet.debts.deliveries import Composer, Letter, Sender, mail_payer
 from openmeet.debts.kinds import Debt
 from openmeet.events.co_hosts import CO_HOST_MAIL
@@ -105,6 +107,7 @@ def composers(platform: Platform) -> dict[str, Composer]:
         CO_HOST_MAIL: co_host_composer(platform.code_key, name, url),
         LAST_CALL_MAIL: succession_composer(name, url),
         GUEST_MAIL: guest_composer(platform.code_key, name, url),
+        ARRIVAL_MAIL: arrival_composer(platform.code_key, name, url),
         NEWS_MAIL: news_composer(head),
         DIGEST_MAIL: digest_composer(head),
     }

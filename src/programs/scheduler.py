@@ -10,6 +10,7 @@ from groundwork.database.transaction import Database
 from groundwork.outbox import owe
 from groundwork.telemetry.logs import log
 from openmeet.access import tasks as access
+from openmeet.arriving import queries as arrivals
 from openmeet.attendance import tasks as attendance
 from openmeet.attendance.telling_groups import tell_of_new_events
 from openmeet.events import drafts
@@ -56,6 +57,7 @@ CHORES: dict[str, Chore] = {
     "series_windows": Chore(600, lambda platform: series.roll_windows(platform.db, platform.clock.now())),
     "completed_dates": Chore(300, lambda platform: series.complete_dates(platform.db)),
     "expired_undos": Chore(600, lambda platform: series.forget_undos(platform.db)),
+    "old_imports": Chore(3600, lambda platform: _forget_imports(platform.db)),
     "subscribed_calendars": Chore(300, lambda platform: _read_calendars(platform, platform.settings.time_zone)),
     "running_calendars": Chore(3600, lambda platform: calendars.roll(platform.db, platform.settings.time_zone)),
     "paid_debts": Chore(3600, lambda platform: _forget_paid(platform.db)),
@@ -70,6 +72,11 @@ async def _expire_parked(db: Database) -> int:
 async def _read_calendars(platform: Platform, zone: str) -> int:
     outgoing = Outgoing(platform.network.http, platform.network.sealer)
     return await calendars.refresh_due(platform.db, outgoing, zone)
+
+
+async def _forget_imports(db: Database) -> int:
+    async with db.transaction() as tx:
+        return await arrivals.forget_old(tx)
 
 
 async def _forget_paid(db: Database) -> int:

@@ -134,6 +134,18 @@ TEXTS: Final = {
     **dict.fromkeys(("statusReason", "reason"), "The library is closed that day."),
     **dict.fromkeys(("field", "fields", "differsIn", "keepsOwn"), "title"),
     **dict.fromkeys(("before", "yours", "theirs"), "Board games"),
+    # What arrives from elsewhere.
+    "csv": "name,email\r\nAna,ana@example.org\r\n",
+    "uid": "choir-practice@calendar.example",
+    "when": "Every Tuesday at 18:00",
+    **dict.fromkeys(("warnings", "leftOut"), "The time zone 'Custom' is unknown; the calendar's is taken."),
+    "events": "choir-practice@calendar.example",
+    "made": "/events/board-games-k7x2p",
+    "service": "Luma",
+    "status": "approved",
+    "header": "email",
+    "columns": "email",
+    "message": "We have moved here. Come along!",
     # Calendars.
     "place": "Town library, Berlin",
     "calendar": "Choir",
@@ -171,6 +183,8 @@ NUMBERS: Final = {
     "expiresInDays": 90,
     "digestHour": 18,
     "dates": 12,
+    **dict.fromkeys(("changes", "known", "newPeople", "knownPeople", "people", "expectedPeople"), 12),
+    "line": 2,
     "limit": 30,
 }
 

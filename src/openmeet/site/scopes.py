@@ -39,6 +39,7 @@ AREAS: Final = {
     "series": Scope.SERIES,
     "groups": Scope.GROUPS,
     "group-invitations": Scope.GROUPS,
+    "imports": Scope.EVENTS,
     "me": Scope.PROFILE,
     "my": Scope.PROFILE,
     "notifications": Scope.PROFILE,

@@ -1,0 +1,264 @@
+"""Bringing things in by the API: what arrives is answered as it was understood, and brought in by a second request."""
+
+from typing import Literal
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.errors import InvalidInput, NotFound
+from groundwork.http.json_bodies import json_response, read_json
+from openmeet.arriving import events, people, queries
+from openmeet.arriving.arriving import arrive
+from openmeet.arriving.guest_list import understand_list
+from openmeet.arriving.model import Import, ImportId, What
+from openmeet.personal_calendar.pages import zone_of
+from openmeet.site.operations import Operation
+from openmeet.tenants.edge import database_of
+from openmeet.users.edge import caller_of
+from openmeet.users.model import Caller
+
+
+class ImportWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """Events: ``ics`` or ``url``. People of an ``event`` or a ``group`` of the caller's: ``csv``, with ``columns`` by meaning."""
+
+    ics: str | None = None
+    url: str | None = None
+    csv: str | None = None
+    event: str | None = None
+    group: str | None = None
+    columns: dict[str, str] = {}
+
+
+class FoundEvent(msgspec.Struct, rename="camel"):
+    """One event as it was understood; ``changes`` counts single dates that differ. Only ``new`` ones are brought in."""
+
+    uid: str
+    title: str
+    when: str
+    time_zone: str
+    recurrence: str
+    changes: int
+    is_cancelled: bool
+    standing: Literal["new", "known", "own"]
+    warnings: list[str]
+
+
+class FoundPerson(msgspec.Struct, rename="camel"):
+    """One line of a list; ``problem`` says why it is left out."""
+
+    line: int
+    name: str
+    email: str
+    status: str
+    problem: str
+
+
+class FoundPeople(msgspec.Struct, rename="camel"):
+    """A list as it was understood; ``service`` is who exported it, where that can be told."""
+
+    service: str
+    header: list[str]
+    columns: dict[str, str]
+    new_people: int
+    known_people: int
+    rows: list[FoundPerson]
+
+
+class OutcomeShown(msgspec.Struct, rename="camel"):
+    """What bringing in did. ``made`` are paths of drafts and series."""
+
+    made: list[str]
+    known: int
+    left_out: list[str]
+    new_people: int
+
+
+class ImportShown(msgspec.Struct, rename="camel"):
+    """Something that arrived; ``outcome`` is null until it was brought in."""
+
+    id: str
+    what: Literal["events", "guests", "members"]
+    events: list[FoundEvent]
+    people: FoundPeople | None
+    warnings: list[str]
+    outcome: OutcomeShown | None
+
+
+class Confirmation(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """``events``: UIDs of those that are wanted; null for all new ones."""
+
+    events: list[str] | None = None
+
+
+class InvitationsWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """``expectedPeople``: how many the host was shown; where there are others now, nothing is sent."""
+
+    expected_people: int
+    message: str = ""
+
+
+class InvitationsSent(msgspec.Struct, rename="camel"):
+    """How many people get the letter."""
+
+    people: int
+
+
+async def create(request: Request) -> Response:
+    caller = caller_of(request)
+    wanted = await read_json(request, ImportWanted)
+    is_list = wanted.csv is not None
+    if sum(one is not None for one in (wanted.ics, wanted.url, wanted.csv)) != 1:
+        raise InvalidInput("ics", "Send one of ics, url and csv.")
+    if is_list is not ((wanted.event is None) != (wanted.group is None)):
+        raise InvalidInput("event", "A list of people is of one event or one group; events are of neither.")
+    target = None
+    if is_list:
+        what, slug = (What.GUESTS, wanted.event) if wanted.event else (What.MEMBERS, wanted.group)
+        async with database_of(request).transaction() as tx:
+            target = await people.target_of(tx, caller, what, slug or "")
+    content = (wanted.csv or wanted.ics or "").encode()
+    import_id = await arrive(request, caller, target, url=wanted.url or "", content=content, name="")
+    if wanted.columns:
+        async with database_of(request).transaction() as tx:
+            await queries.choose_columns(tx, import_id, wanted.columns)
+    return await _answer(request, caller, import_id, 201)
+
+
+async def show(request: Request) -> Response:
+    caller = caller_of(request)
+    return await _answer(request, caller, _id(request), 200)
+
+
+async def confirm(request: Request) -> Response:
+    caller = caller_of(request)
+    wanted = await read_json(request, Confirmation)
+    arrived = await _import(request, caller)
+    if arrived.what is What.EVENTS:
+        async with database_of(request).reader() as reader:
+            zone = await zone_of(request, reader, caller.user_id)
+        chosen = None if wanted.events is None else frozenset(wanted.events)
+        host = request.app.state.settings.public_host
+        await events.bring_in(database_of(request), caller, arrived.id, chosen, zone, host)
+    else:
+        await people.keep(database_of(request), caller, arrived.id)
+    return await _answer(request, caller, arrived.id, 200)
+
+
+async def invite(request: Request) -> Response:
+    """Send the one letter to everybody on the list of this import's event or group who has none yet."""
+    caller = caller_of(request)
+    wanted = await read_json(request, InvitationsWanted)
+    arrived = await _import(request, caller)
+    if arrived.what is What.EVENTS:
+        raise NotFound("This import brings no people.")
+    async with database_of(request).transaction() as tx:
+        target = await people.target_by_id(tx, caller, arrived.what, arrived.target)
+        _, sent = await people.invite(
+            tx, caller, target.what, target.slug, message=wanted.message, expected=wanted.expected_people
+        )
+    return json_response(InvitationsSent(sent))
+
+
+async def _answer(request: Request, caller: Caller, import_id: ImportId, status: int) -> Response:
+    async with database_of(request).reader() as reader:
+        arrived = await queries.find(reader, caller.user_id, import_id)
+        zone = await zone_of(request, reader, caller.user_id)
+    if arrived is None:
+        raise NotFound("There is no such import any more.")
+    headers = {"location": f"/api/imports/{import_id}"} if status == 201 else None
+    return json_response(await _shown(request, caller, arrived, zone), status, headers)
+
+
+async def _shown(request: Request, caller: Caller, arrived: Import, zone: str) -> ImportShown:
+    made = ImportShown(arrived.id, arrived.what.value, [], None, [], None)
+    if arrived.outcome is not None:
+        said = arrived.outcome
+        made.outcome = OutcomeShown(
+            said.get("made", []), int(said.get("known", 0)), said.get("left_out", []), int(said.get("new", 0))
+        )
+        return made
+    if arrived.what is What.EVENTS:
+        whole = await events.understood(arrived, zone)
+        async with database_of(request).reader() as reader:
+            host = request.app.state.settings.public_host
+            known = await events.standings(reader, caller.user_id, whole.events, host)
+        made.warnings = list(whole.warnings)
+        made.events = [
+            FoundEvent(
+                event.uid,
+                event.typed.title,
+                event.when,
+                event.typed.time_zone,
+                event.rule,
+                len(event.changes),
+                event.is_cancelled,
+                known[event.uid].value,
+                list(event.warnings),
+            )
+            for event in whole.events
+        ]
+        return made
+    found = understand_list(arrived.content, arrived.columns)
+    async with database_of(request).reader() as reader:
+        fresh, listed = await people.new_rows(reader, arrived, found)
+    made.warnings = list(found.warnings)
+    rows = [FoundPerson(row.line, row.name, row.email, row.status, row.problem) for row in found.rows]
+    columns = {column.value: name for column, name in found.columns.items()}
+    made.people = FoundPeople(found.service, list(found.header), columns, len(fresh), listed, rows)
+    return made
+
+
+async def _import(request: Request, caller: Caller) -> Import:
+    async with database_of(request).reader() as reader:
+        found = await queries.find(reader, caller.user_id, _id(request))
+    if found is None:
+        raise NotFound("There is no such import any more.")
+    return found
+
+
+def _id(request: Request) -> ImportId:
+    return ImportId(request.path_params["id"])
+
+
+OPERATIONS = (
+    Operation(
+        "POST",
+        "/api/imports",
+        "createImport",
+        "Look at a calendar, the page of an event, or a list of people; nothing is made of it yet",
+        create,
+        {201: ImportShown},
+        ImportWanted,
+        failures=(403, 404, 413, 422, 502, 504),
+    ),
+    Operation(
+        "GET",
+        "/api/imports/{id}",
+        "showImport",
+        "What arrived, as it was understood, or what became of it",
+        show,
+        {200: ImportShown},
+        failures=(404,),
+    ),
+    Operation(
+        "POST",
+        "/api/imports/{id}/confirm",
+        "confirmImport",
+        "Bring it in: events as drafts, people onto a list that gets no mail; again changes nothing",
+        confirm,
+        {200: ImportShown},
+        Confirmation,
+        failures=(403, 404, 422),
+    ),
+    Operation(
+        "POST",
+        "/api/imports/{id}/invitations",
+        "inviteImported",
+        "Send one letter to everybody on the list who has none yet",
+        invite,
+        {200: InvitationsSent},
+        InvitationsWanted,
+        failures=(403, 404, 412, 422),
+    ),
+)

@@ -1,0 +1,103 @@
+"""A calendar file as events that can be brought in: one per UID, with its rule and the dates that differ. Pure, bounded."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from openmeet.arriving.model import MOST_EVENTS, Change, Found, Understood
+from openmeet.calendars.instances import masters
+from openmeet.calendars.model import ReadEvent
+from openmeet.calendars.reading import read_calendars
+from openmeet.events.model import MAX_DESCRIPTION, MAX_PLACE_PART, MAX_TITLE, Mode
+from openmeet.events.rules import Submission
+from openmeet.events.web_address import is_web_address
+from openmeet.recurrence.pattern import format_dates
+from openmeet.recurrence.sentence import describe
+from openmeet.site.texts import one_line
+
+
+def understand(data: bytes, zone: str) -> Understood:
+    """The events of a file. ``zone`` is that of times without one. Raises InvalidInput and TooLarge."""
+    calendars = read_calendars(data)
+    events = [event for calendar in calendars for event in calendar.events]
+    by_uid: dict[str, list[ReadEvent]] = {}
+    for event in events:
+        by_uid.setdefault(event.uid, []).append(event)
+    chosen = masters(events)
+    warnings = [warning for calendar in calendars for warning in calendar.warnings]
+    warnings += [
+        f"{name} ({number}) is no event and was left out." for calendar in calendars for number, name in calendar.others
+    ]
+    if len(chosen) > MOST_EVENTS:
+        warnings.insert(
+            0, f"It has {len(chosen):,} events; the first {MOST_EVENTS} are taken. Bring in the rest in parts."
+        )
+    return Understood(
+        next((calendar.name for calendar in calendars if calendar.name), ""),
+        tuple(_found(master, by_uid[master.uid], zone) for master in chosen[:MOST_EVENTS]),
+        tuple(warnings),
+    )
+
+
+def _found(master: ReadEvent, group: Sequence[ReadEvent], zone: str) -> Found:
+    pattern = master.pattern
+    repeats = bool(pattern.rule or pattern.added) and master.overrides is None
+    newest: dict[datetime, ReadEvent] = {}
+    for event in sorted(group, key=lambda one: one.sequence):
+        if repeats and event.overrides is not None:
+            newest[event.overrides.original] = event
+    length = master.length
+    return Found(
+        uid=master.uid,
+        typed=submission_of(master, zone),
+        when=describe(pattern) if repeats else _when(master),
+        rule="" if pattern.rule is None or not repeats else str(pattern.rule),
+        left_out=format_dates(pattern.left_out, is_all_day=pattern.is_all_day) if repeats else "",
+        added=format_dates(pattern.added, is_all_day=pattern.is_all_day) if repeats else "",
+        minutes=None if length is None else round(length / timedelta(minutes=1)),
+        is_cancelled=master.is_cancelled,
+        changes=tuple(_changes(newest, zone)),
+        warnings=master.warnings,
+    )
+
+
+def _changes(newest: dict[datetime, ReadEvent], zone: str) -> Iterable[Change]:
+    for original, event in sorted(newest.items()):
+        assert event.overrides is not None  # noqa: S101  # chosen by it
+        yield Change(
+            original.isoformat(timespec="seconds"),
+            submission_of(event, zone),
+            event.is_cancelled,
+            event.overrides.and_following,
+        )
+
+
+def submission_of(event: ReadEvent, zone: str) -> Submission:
+    """An event as its form would have it typed."""
+    pattern = event.pattern
+    starts, length = pattern.start, event.length
+    ends = ""
+    if pattern.is_all_day:
+        # The form names the last day, a file the day behind it.
+        last = starts + max(length or timedelta(days=1), timedelta(days=1)) - timedelta(days=1)
+        ends = last.isoformat(timespec="minutes")
+    elif length is not None:
+        ends = (starts + length).isoformat(timespec="minutes")
+    place = one_line(event.location)
+    is_link = is_web_address(place)
+    return Submission(
+        title=one_line(event.summary)[:MAX_TITLE],
+        starts=starts.isoformat(timespec="minutes"),
+        ends=ends,
+        time_zone=pattern.zone_name or zone,
+        description=event.description[:MAX_DESCRIPTION],
+        mode=(Mode.ONLINE if is_link or place.lower() == "online" else Mode.IN_PERSON).value,
+        venue_name="" if is_link or place.lower() == "online" else place[:MAX_PLACE_PART],
+        # What a file says in one line too long for a name goes on beside it.
+        street="" if is_link else place[MAX_PLACE_PART : 2 * MAX_PLACE_PART],
+        online_url=place if is_link else "",
+        all_day="yes" if pattern.is_all_day else "",
+    )
+
+
+def _when(event: ReadEvent) -> str:
+    return describe(event.pattern)

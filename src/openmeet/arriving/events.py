@@ -1,0 +1,160 @@
+"""Bringing in events: drafts, or series that only their host sees, each in a transaction of its own; known ones are passed over."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from groundwork.database.transaction import Database, Reader, Transaction
+from groundwork.errors import Failure, InvalidForm, InvalidInput, NotFound, Refused
+from openmeet.arriving import queries
+from openmeet.arriving.calendar_file import understand
+from openmeet.arriving.event_page import understand_page
+from openmeet.arriving.model import Change, Found, Import, ImportId, Medium, Outcome, Standing, Understood
+from openmeet.events import drafts
+from openmeet.events.model import Details, Visibility
+from openmeet.events.rules import Submission, check
+from openmeet.recurrence.pattern import parse_dates, pattern
+from openmeet.recurrence.rule import parse_rule
+from openmeet.series import actions as series
+from openmeet.series import calling_off, storing
+from openmeet.series import queries as series_queries
+from openmeet.series.dates import details_of, original_of, template_in
+from openmeet.series.model import Held, Policy, Series, Timing
+from openmeet.series.plan import plan_following, plan_one
+from openmeet.users.model import Caller, UserId
+
+
+async def understood(arrived: Import, zone: str) -> Understood:
+    """What it says; read beside the event loop, because a large file takes seconds."""
+    if arrived.medium is Medium.PAGE:
+        return await asyncio.to_thread(understand_page, arrived.content, arrived.source, zone)
+    return await asyncio.to_thread(understand, arrived.content, zone)
+
+
+async def standings(reader: Reader, user_id: UserId, events: Sequence[Found], host: str) -> Mapping[str, Standing]:
+    """Which of these are new, by UID. A UID of ours leads to the person's own event or series, if it is still there."""
+    uids = [event.uid for event in events]
+    known = await queries.known_uids(reader, user_id, uids)
+    ours = {uid.removesuffix(f"@{host}"): uid for uid in uids if uid.endswith(f"@{host}")}
+    own = {ours[one] for one in await queries.own_ids(reader, user_id, list(ours))}
+    return {uid: Standing.OWN if uid in own else Standing.KNOWN if uid in known else Standing.NEW for uid in uids}
+
+
+async def bring_in(
+    db: Database, caller: Caller, import_id: ImportId, chosen: frozenset[str] | None, zone: str, host: str
+) -> Outcome:
+    """Bring in the events of an import, or the chosen ones by UID. Again, or twice at once: nothing changes.
+
+    Raises NotFound (no such import, or forgotten).
+    """
+    async with db.reader() as reader:
+        arrived = await queries.find(reader, caller.user_id, import_id)
+    if arrived is None:
+        raise NotFound("There is no such import any more.")
+    if arrived.outcome is not None:
+        return Outcome(**arrived.outcome)
+    whole = await understood(arrived, zone)
+    wanted = [event for event in whole.events if chosen is None or event.uid in chosen]
+    async with db.reader() as reader:
+        known = await standings(reader, caller.user_id, wanted, host)
+    outcome = Outcome()
+    for event in wanted:
+        if known[event.uid] is not Standing.NEW:
+            outcome.known += 1
+            continue
+        try:
+            async with db.transaction() as tx:
+                path = await _event(tx, caller, event)
+                is_first = await queries.note_event(tx, caller.user_id, event.uid, path)
+                if not is_first:
+                    raise _Known  # noqa: TRY301  # what was made in this transaction must not stay
+            outcome.made.append(path)
+        except _Known:
+            outcome.known += 1
+        except Failure as failure:
+            outcome.left_out.append(f"{event.typed.title or 'An event without a title'}: {failure.why}")
+    async with db.transaction() as tx:
+        await queries.finish(
+            tx, import_id, {"made": outcome.made, "known": outcome.known, "left_out": outcome.left_out}
+        )
+    return outcome
+
+
+class _Known(Exception):  # no failure: somebody else was faster
+    pass
+
+
+async def _event(tx: Transaction, caller: Caller, found: Found) -> str:
+    """The path of what was made of it."""
+    if not found.repeats:
+        event = await drafts.begin(tx, caller, found.typed, {})
+        return f"/events/{event.slug}"
+    made = await _series(tx, caller, found)
+    return f"/series/{made.slug}"
+
+
+async def _series(tx: Transaction, caller: Caller, found: Found) -> Series:
+    # Nobody but its host sees it before they say otherwise.
+    details = _checked(replace(found.typed, visibility=Visibility.PRIVATE.value))
+    zone = details.time_zone
+    made = pattern(
+        datetime.fromisoformat(details.starts_local),
+        zone,
+        parse_rule(found.rule) if found.rule else None,
+        left_out=parse_dates(found.left_out, zone),
+        added=parse_dates(found.added, zone),
+        is_all_day=details.is_all_day,
+    )
+    length = None if found.minutes is None else timedelta(minutes=found.minutes)
+    whole = await series.create(tx, caller, template_in(details), Timing(made, length), policy=Policy.NONE)
+    if found.is_cancelled:
+        locked = await series_queries.lock(tx, whole.id)
+        assert locked is not None  # noqa: S101  # made above
+        whole, _ = await calling_off.cancel(tx, locked, "", tells=False)
+    first, last = whole, whole
+    for change in found.changes:
+        last = await _change(tx, last, change)
+    return first
+
+
+async def _change(tx: Transaction, whole: Series, change: Change) -> Series:
+    """One date that differs, or is off; or everything from there on. The series that later changes are about."""
+    locked = await series_queries.lock(tx, whole.id)
+    assert locked is not None  # noqa: S101  # made in this transaction
+    try:
+        event = await storing.vivify(tx, locked, change.original)
+    except NotFound:
+        # An exception to a date that the rule does not name is an exception to nothing.
+        return whole
+    if change.is_cancelled and not change.and_following:
+        await calling_off.cancel_dates(tx, locked, [change.original], "", tells=False)
+        return whole
+    details = _checked(replace(change.typed, visibility=Visibility.PRIVATE.value))
+    stored = await series_queries.stored(tx, locked.id)
+    held = next(one for one in stored if one.event.id == event.id)
+    if change.and_following:
+        return await _following(tx, locked, change, details, stored)
+    await series.apply(tx, locked, plan_one(locked, held, details), tells=False)
+    return whole
+
+
+async def _following(
+    tx: Transaction, whole: Series, change: Change, details: Details, stored: Sequence[Held]
+) -> Series:
+    usual = details_of(whole.template, whole.timing, original_of(change.original))
+    if details.starts_at != usual.starts_at:
+        # A file that moves what follows says nothing of the rule: the words are taken, the days stay.
+        details = replace(details, starts_at=usual.starts_at, starts_local=usual.starts_local, ends_at=usual.ends_at)
+    try:
+        plan = plan_following(whole, change.original, template_in(details), None, stored, tx.now)
+    except Refused:
+        return whole
+    return await series.apply(tx, whole, plan, tells=False)
+
+
+def _checked(typed: Submission) -> Details:
+    try:
+        return check(typed)
+    except InvalidForm as wrong:
+        raise InvalidInput("file", " ".join(wrong.problems.values())) from None

@@ -1,0 +1,60 @@
+"""The one letter to somebody on a list. Composed when it is sent, with the words that the host has read before."""
+
+from groundwork.database.transaction import Database
+from groundwork.errors import NotFound
+from openmeet.arriving.model import PersonId, Stage
+from openmeet.arriving.people import shown, token_of
+from openmeet.debts.deliveries import Composer, Due, Letter
+from openmeet.events.model import Event
+from openmeet.groups.model import Group
+from openmeet.recurrence.wall_time import local_of
+from openmeet.site import times
+from openmeet.users.model import UNNAMED
+from openmeet.users.queries import by_id
+
+
+def invitation_composer(key: bytes, site_name: str, public_url: str) -> Composer:
+    """The composer of ``ARRIVAL_MAIL``; says nothing to who has answered, or where there is nothing to come to any more."""
+
+    async def compose(db: Database, due: Due) -> Letter | None:
+        person_id = PersonId(due.subject_id)
+        async with db.reader() as reader:
+            try:
+                person, event, group = await shown(reader, person_id)
+            except NotFound:
+                return None
+            host = await by_id(reader, person.invited_by)
+        if person.stage is not Stage.INVITED or host is None:
+            return None
+        link = f"{public_url}/arrivals/{token_of(key, person_id)}"
+        return Letter(
+            person.email,
+            subject_of(host.display_name, event, group),
+            text_of(host.display_name, event, group, person.message, site_name, link),
+        )
+
+    return compose
+
+
+def subject_of(host: str, event: Event | None, group: Group | None) -> str:
+    """What the letter is called."""
+    return f"{host or UNNAMED} invites you to {title_of(event, group)}"
+
+
+def text_of(host: str, event: Event | None, group: Group | None, message: str, site_name: str, link: str) -> str:
+    """The whole letter; the host has seen it so, with another link."""
+    when = ""
+    if event is not None and event.starts_at is not None:
+        when = f"{times.span(local_of(event.starts_at, event.time_zone), None)} ({event.time_zone})\n"
+    said = f"\n{message}\n" if message else ""
+    kind = "the group " if group is not None else ""
+    return (
+        f"{host or UNNAMED} invites you to {kind}{title_of(event, group)} on {site_name}.\n{when}{said}\n"
+        f"Look at it, and say yes or no:\n{link}\n\n"
+        f"Your address was on a list that {host or UNNAMED} brought along. This is the only letter: you are on no list of guests or"
+        " members before you say yes, and if you do nothing, you hear nothing more of this.\n"
+    )
+
+
+def title_of(event: Event | None, group: Group | None) -> str:
+    return event.title if event is not None else group.details.name if group is not None else ""

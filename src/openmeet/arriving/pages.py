@@ -1,0 +1,298 @@
+"""Bringing things in: a file, an address, a list; looked at before anything is done."""
+
+from collections.abc import Mapping
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.database.transaction import Reader
+from groundwork.errors import Failure, InvalidForm, InvalidInput, NotFound, PreconditionFailed
+from openmeet.arriving import events, people, queries
+from openmeet.arriving.arriving import arrive
+from openmeet.arriving.guest_list import understand_list
+from openmeet.arriving.letters import subject_of, text_of
+from openmeet.arriving.model import Column, Import, ImportId, Stage, Standing, What
+from openmeet.arriving.people import Target
+from openmeet.arriving.uploads import read_upload
+from openmeet.events.model import EventId
+from openmeet.events.queries import by_id as event_by_id
+from openmeet.groups.model import GroupId
+from openmeet.groups.queries import by_id as group_by_id
+from openmeet.personal_calendar.pages import zone_of
+from openmeet.site.forms import EMPTY, Typed, read_form, typed_again
+from openmeet.site.frame import go, page
+from openmeet.tenants.edge import database_of
+from openmeet.users.edge import caller_of, caller_or_none
+from openmeet.users.model import Caller
+
+# People of a list that are shown before it is brought in; the counts are of all.
+SHOWN_ROWS = 50
+
+_STANDINGS = {
+    Standing.NEW: "",
+    Standing.KNOWN: "You brought this in before; it stays as it is here",
+    Standing.OWN: "This is yours already",
+}
+_COLUMNS = {
+    Column.EMAIL: "E-mail address",
+    Column.NAME: "Name",
+    Column.FIRST_NAME: "First name",
+    Column.LAST_NAME: "Last name",
+    Column.STATUS: "How they answered there",
+}
+# The address is the secret: no cache keeps the page, no search engine its address.
+_PRIVATE = {"cache-control": "no-store", "x-robots-tag": "noindex, nofollow"}
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/import", show_start, methods=["GET"]),
+        Route("/import", start, methods=["POST"]),
+        Route("/import/{import_id}", show, methods=["GET"]),
+        Route("/import/{import_id}", bring, methods=["POST"]),
+        Route("/import/lists/{what}/{slug}", show_list, methods=["GET"]),
+        Route("/import/lists/{what}/{slug}", send, methods=["POST"]),
+        Route("/arrivals/{token}", show_invitation, methods=["GET"]),
+        Route("/arrivals/{token}", answer, methods=["POST"]),
+    ]
+
+
+async def show_start(request: Request) -> Response:
+    caller = caller_of(request)
+    what, slug = _list_of(request.query_params)
+    target = await _target(request, caller, what, slug) if slug else None
+    return _start(request, target, EMPTY)
+
+
+async def start(request: Request) -> Response:
+    """Keep what arrived, and show it; what is wrong with it stands at its field."""
+    caller = caller_of(request)
+    typed, content, name = await read_upload(request)
+    what, slug = _list_of(typed)
+    target = await _target(request, caller, what, slug) if slug else None
+    try:
+        import_id = await arrive(request, caller, target, url=typed.get("url", "").strip(), content=content, name=name)
+    except InvalidForm as wrong:
+        return _start(request, target, typed_again(typed, wrong), status=400)
+    except Failure as failure:
+        at = "url" if typed.get("url", "").strip() and not content else "file"
+        return _start(request, target, typed_again(typed, InvalidForm({at: failure.why})), status=400)
+    return go(f"/import/{import_id}")
+
+
+async def show(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        arrived = await _import(reader, request, caller)
+        zone = await zone_of(request, reader, caller.user_id)
+    if arrived.what is What.EVENTS:
+        return await _show_events(request, caller, arrived, zone)
+    return await _show_people(request, caller, arrived)
+
+
+async def bring(request: Request) -> Response:
+    """Bring it in; of a list first other columns, if that was the button."""
+    caller = caller_of(request)
+    typed = await read_form(request, max_fields=600)
+    async with database_of(request).reader() as reader:
+        arrived = await _import(reader, request, caller)
+        zone = await zone_of(request, reader, caller.user_id)
+    here = f"/import/{arrived.id}"
+    if arrived.what is What.EVENTS:
+        chosen = frozenset(name.removeprefix("event-") for name in typed if name.startswith("event-"))
+        host = request.app.state.settings.public_host
+        uids = await _uids(arrived, zone, chosen)
+        await events.bring_in(database_of(request), caller, arrived.id, uids, zone, host)
+        return go(here, said="brought_in")
+    if typed.get("act") == "columns":
+        chosen_columns = {column.value: typed.get(column.value, "") for column in _COLUMNS}
+        async with database_of(request).transaction() as tx:
+            await queries.choose_columns(tx, arrived.id, chosen_columns)
+        return go(here)
+    target, _, _ = await people.keep(database_of(request), caller, arrived.id)
+    return go(_list_path(target), said="people_kept")
+
+
+async def show_list(request: Request) -> Response:
+    return await _list(request, caller_of(request), EMPTY)
+
+
+async def send(request: Request) -> Response:
+    """Invite everybody who waits on the list, once; the number that was shown is the number that is meant."""
+    caller = caller_of(request)
+    typed = await read_form(request)
+    what, slug = _what(request), request.path_params["slug"]
+    if typed.get("act") == "preview":
+        return await _list(request, caller, Typed(typed))
+    expected = typed.get("expected", "")
+    try:
+        async with database_of(request).transaction() as tx:
+            target, _ = await people.invite(
+                tx,
+                caller,
+                what,
+                slug,
+                message=typed.get("message", ""),
+                expected=int(expected) if expected.isascii() and expected.isdigit() and len(expected) < 9 else -1,
+            )
+    except InvalidForm as wrong:
+        return await _list(request, caller, typed_again(typed, wrong), status=400)
+    except PreconditionFailed as failed:
+        return await _list(request, caller, typed_again(typed, InvalidForm({"message": failed.why})), status=412)
+    return go(_list_path(target), said="people_invited")
+
+
+async def show_invitation(request: Request) -> Response:
+    """What somebody is invited to; changes nothing, because mail servers open links before people do."""
+    return await _invitation(request)
+
+
+async def answer(request: Request) -> Response:
+    """Yes needs a person who is signed in; no does not."""
+    typed = await read_form(request)
+    person_id = people.person_in(request.app.state.code_key, request.path_params["token"])
+    if typed.get("act") == "no":
+        async with database_of(request).transaction() as tx:
+            await people.decline(tx, person_id)
+        return await _invitation(request)
+    if typed.get("act") != "yes":
+        raise InvalidInput("act", "Choose one of: yes, no.")
+    caller = caller_of(request)
+    async with database_of(request).transaction() as tx:
+        path = await people.accept(tx, caller, person_id)
+    return go(path, said="going" if path.startswith("/events/") else "joined")
+
+
+async def _import(reader: Reader, request: Request, caller: Caller) -> Import:
+    found = await queries.find(reader, caller.user_id, ImportId(request.path_params["import_id"]))
+    if found is None:
+        raise NotFound("There is no such import any more.")
+    return found
+
+
+async def _uids(arrived: Import, zone: str, numbers: frozenset[str]) -> frozenset[str]:
+    if arrived.outcome is not None:
+        return frozenset()
+    whole = await events.understood(arrived, zone)
+    return frozenset(event.uid for number, event in enumerate(whole.events) if str(number) in numbers)
+
+
+async def _show_events(request: Request, caller: Caller, arrived: Import, zone: str) -> Response:
+    context: dict[str, object] = {"arrived": arrived, "outcome": arrived.outcome}
+    if arrived.outcome is None:
+        whole = await events.understood(arrived, zone)
+        host = request.app.state.settings.public_host
+        async with database_of(request).reader() as reader:
+            known = await events.standings(reader, caller.user_id, whole.events, host)
+        context |= {
+            "name": whole.name or arrived.source,
+            "warnings": whole.warnings,
+            "events": [
+                {
+                    "number": number,
+                    "title": event.typed.title or "(no title)",
+                    "when": event.when,
+                    "zone": event.typed.time_zone,
+                    "place": event.typed.venue_name or ("Online" if event.typed.online_url else ""),
+                    "repeats": event.repeats,
+                    "changes": len(event.changes),
+                    "is_cancelled": event.is_cancelled,
+                    "standing": _STANDINGS[known[event.uid]],
+                    "is_new": known[event.uid] is Standing.NEW,
+                    "warnings": event.warnings,
+                }
+                for number, event in enumerate(whole.events)
+            ],
+            "new": sum(standing is Standing.NEW for standing in known.values()),
+        }
+    return page(request, "arriving/events.html", context)
+
+
+async def _show_people(request: Request, caller: Caller, arrived: Import) -> Response:
+    async with database_of(request).transaction() as tx:
+        target = await people.target_by_id(tx, caller, arrived.what, arrived.target)
+        if arrived.outcome is not None:
+            return go(_list_path(target))
+        found = understand_list(arrived.content, arrived.columns)
+        fresh, known = await people.new_rows(tx, arrived, found)
+    context = {
+        "arrived": arrived,
+        "target": target,
+        "found": found,
+        "rows": found.rows[:SHOWN_ROWS],
+        "more": max(0, len(found.rows) - SHOWN_ROWS),
+        "new": len(fresh),
+        "known": known,
+        "left_out": sum(bool(row.problem) for row in found.rows),
+        "columns": [(column.value, words, found.columns.get(column, "")) for column, words in _COLUMNS.items()],
+    }
+    return page(request, "arriving/people.html", context)
+
+
+async def _list(request: Request, caller: Caller, typed: Typed, *, status: int = 200) -> Response:
+    settings = request.app.state.settings
+    async with database_of(request).transaction() as tx:
+        target = await people.target_of(tx, caller, _what(request), request.path_params["slug"])
+        counts = await queries.stages(tx, target.what, target.id)
+        waiting = await queries.waiting(tx, target.what, target.id, SHOWN_ROWS)
+        event = await event_by_id(tx, EventId(target.id)) if target.what is What.GUESTS else None
+        group = await group_by_id(tx, GroupId(target.id)) if target.what is What.MEMBERS else None
+    link = f"{settings.public_url}/arrivals/…"
+    context = {
+        "typed": typed,
+        "target": target,
+        "waiting": waiting,
+        "count": counts.get(Stage.KEPT, 0),
+        "counts": {stage.value: counts.get(stage, 0) for stage in Stage},
+        "subject": subject_of(caller.display_name, event, group),
+        "letter": text_of(caller.display_name, event, group, typed.value("message"), settings.site_name, link),
+    }
+    return page(request, "arriving/list.html", context, status=status)
+
+
+async def _invitation(request: Request) -> Response:
+    person_id = people.person_in(request.app.state.code_key, request.path_params["token"])
+    async with database_of(request).reader() as reader:
+        person, event, group = await people.shown(reader, person_id)
+    context = {
+        "person": person,
+        "event": event,
+        "group": group,
+        "message": person.message,
+        "stage": person.stage.value,
+        "is_known": caller_or_none(request) is not None,
+        "sign_in": f"/sign-in?next={quote(request.url.path)}",
+    }
+    return page(request, "arriving/invitation.html", context, headers=_PRIVATE)
+
+
+async def _target(request: Request, caller: Caller, what: What, slug: str) -> Target:
+    async with database_of(request).transaction() as tx:
+        return await people.target_of(tx, caller, what, slug)
+
+
+def _start(request: Request, target: Target | None, typed: Typed, *, status: int = 200) -> Response:
+    context = {"target": target, "typed": typed, "can_fetch": request.app.state.outgoing is not None}
+    return page(request, "arriving/start.html", context, status=status)
+
+
+def _list_of(given: Mapping[str, str]) -> tuple[What, str]:
+    if given.get("group"):
+        return What.MEMBERS, given["group"]
+    return What.GUESTS, given.get("event", "")
+
+
+def _what(request: Request) -> What:
+    try:
+        what = What(request.path_params["what"])
+    except ValueError:
+        what = What.EVENTS
+    if what is What.EVENTS:
+        raise NotFound("There is no such list.")
+    return what
+
+
+def _list_path(target: Target) -> str:
+    return f"/import/lists/{target.what.value}/{quote(target.slug)}"
