@@ -67,7 +67,6 @@ TEXTS: Final = {
     "choices": "Everything",
     "guestNames": "Ben",
     "offeredUntil": _LATER,
-    "csv": '"Name","Answer"\r\n"Ana","going"\r\n',
     "token": "pVx3lT0u0nV1m8Jw2Zb7",
     "code": "123456",
     **dict.fromkeys(("If-Match", "If-None-Match"), '"3-9f2c41d07b3e55a1"'),
