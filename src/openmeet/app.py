@@ -73,10 +73,13 @@ from openmeet.personal_calendar import api as calendar_api
 from openmeet.personal_calendar import pages as calendar_pages
 from openmeet.personal_calendar.fetching import Outgoing
 from openmeet.series import api as series_api
+from openmeet.series import dates_pages as series_dates_pages
 from openmeet.series import edit_pages as series_edit_pages
+from openmeet.series import gathering_pages as series_gathering_pages
 from openmeet.series import hosting_api as series_hosting_api
 from openmeet.series import pages as series_pages
 from openmeet.series import people_api as series_people_api
+from openmeet.series import people_pages as series_people_pages
 from openmeet.series.making import REPEATING
 from openmeet.settings import Settings
 from openmeet.sign_in import api as sign_in_api
@@ -177,6 +180,9 @@ def pages() -> list[Route]:
         *guests_pages.routes(),
         *browsing_pages.routes(),
         *series_pages.routes(),
+        *series_dates_pages.routes(),
+        *series_people_pages.routes(),
+        *series_gathering_pages.routes(),
         *series_edit_pages.routes(),
         *series_browsing_pages.routes(),
         *merged_pages.routes(),

@@ -79,6 +79,12 @@ async def furnished(openmeet) -> tuple[str, dict[str, str]]:
         "cancel series": f"/series/{rehearsals}/cancel",
         "pause series": f"/series/{rehearsals}/pause",
         "delete series": f"/series/{rehearsals}/delete",
+        "dates of a series": f"/series/{rehearsals}/manage",
+        "add an event to a series": f"/series/{rehearsals}/add-event",
+        "followers of a series": f"/series/{rehearsals}/followers",
+        "hand a series over": f"/series/{rehearsals}/hand-over",
+        "repeat an event": f"/events/{open_event.slug}/repeat",
+        "my series": "/my/series",
         "my events": "/my/events?which=hosting",
         "my empty list": "/my/events?which=waiting",
         "news": "/notifications",
@@ -98,6 +104,7 @@ async def series_by(tx: Transaction, host: Caller, guest: Caller) -> SeriesSlug:
     timing = Timing(pattern(datetime(2026, 2, 3, 19), "Europe/Berlin", parse_rule("FREQ=WEEKLY;BYDAY=TU,TH")), None)  # noqa: DTZ001  # wall time is naive
     made = await series.create(tx, host, Template(LONG, "Bring a stand.", capacity=12), timing)
     await attending.answer_all(tx, guest, made.slug, Reply.GOING)
+    await series.follow(tx, guest, made.slug)
     locked = await series.lock_own(tx, host, made.slug)
     await calling_off.cancel_dates(tx, locked, ["2026-03-10T19:00:00"], "The hall is closed.")
     return made.slug

@@ -67,7 +67,7 @@ def tag_of(file: bytes) -> str:
 
 def may_be_read(series: Series, *, is_host: bool) -> bool:
     """Calendars fetch without a session: a private series has no feed but for its host."""
-    return is_host or series.template.visibility is not Visibility.PRIVATE
+    return is_host or series.visibility is not Visibility.PRIVATE
 
 
 def _exception(series: Series, event: Event, head: WrittenEvent, public_url: str) -> WrittenEvent:

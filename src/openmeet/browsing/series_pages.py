@@ -14,7 +14,7 @@ from openmeet.browsing.listing import tone_of
 from openmeet.identities.names import shown_names
 from openmeet.recurrence.pattern import parse_date
 from openmeet.recurrence.wall_time import instant_of
-from openmeet.series import actions, agenda, following, queries
+from openmeet.series import actions, agenda, following, handing_over, queries, undoing
 from openmeet.series.dates import checked_name
 from openmeet.series.model import Series, SeriesSlug
 from openmeet.site import times
@@ -50,6 +50,10 @@ async def show_series(request: Request) -> Response:
         past = await agenda.past(reader, series, viewer, limit=PAST_SHOWN)
         follows = None if viewer is None else await following.following(reader, series.id, viewer)
         names = await shown_names(reader, [series.owner_id])
+        going = None if viewer is None else await following.going_of(reader, series.id, viewer)
+        can_edit = not series.is_read_only and await agenda.may_edit(reader, series, viewer)
+        undo = await undoing.open_undo(reader, series) if can_edit else None
+        offer = await handing_over.offered(reader, series.id) if viewer else None
         origin = None if series.split_from is None else await queries.by_id(reader, series.split_from)
         behind = await queries.split_off(reader, series.id)
         now = reader.now
@@ -71,6 +75,10 @@ async def show_series(request: Request) -> Response:
         "is_going": mine is AttendanceStatus.ATTENDING,
         "going": Reply.GOING.value,
         "following": follows,
+        "is_standing": going is not None,
+        "can_edit": can_edit,
+        "undo": None if undo is None else series_view.undo_of(undo, series),
+        "is_offered_to_me": offer is not None and offer.to_id == viewer,
         "origin": None if origin is None or origin.deleted_at is not None else origin,
         "behind": behind,
     }

@@ -20,6 +20,7 @@ from openmeet.series import agenda
 from openmeet.series.agenda import Line
 from openmeet.series.model import Series, SeriesStatus, Template
 from openmeet.series.storing import with_series
+from openmeet.series.undos import Undo
 from openmeet.site import times
 from openmeet.users.model import UserId
 
@@ -101,11 +102,8 @@ def rows_of(series: Series, lines: Sequence[Line], now: Instant) -> list[Row]:
 
 def view_of(series: Series, coming: Sequence[Line], *, is_host: bool) -> dict[str, object]:
     """What the head of the page says."""
-    limited = [line for line in coming if line.event is not None and line.details.capacity is not None]
-    answered = [line for line in coming if line.mine is not None and line.mine.status is AttendanceStatus.ATTENDING]
-    open_ = [line for line in coming if line.event is not None and not line.is_cancelled]
-    free = [line for line in open_ if line.details.capacity is None]
-    free_answered = [line for line in free if line in answered]
+    limited = [line for line in coming if line.details.capacity is not None and not line.is_cancelled]
+    waiting = [line for line in coming if line.mine is not None and line.mine.status is AttendanceStatus.WAITLISTED]
     return {
         "series": series,
         "address": f"/series/{quote(series.slug)}",
@@ -115,13 +113,32 @@ def view_of(series: Series, coming: Sequence[Line], *, is_host: bool) -> dict[st
         else f"{series.zone_name.rpartition('/')[2].replace('_', ' ')} time",
         "place_lines": _place_lines(series.template),
         "is_host": is_host,
-        "can_edit": is_host and not series.is_read_only,
         "is_cancelled": series.status is SeriesStatus.CANCELLED,
         "is_paused": series.status is SeriesStatus.PAUSED,
         "limited": len(limited),
-        "can_answer_all": len(free_answered) < len(free),
-        "is_going_to_all": bool(open_) and len(answered) == len(open_),
+        "limited_words": _few(limited),
+        "waiting": len(waiting),
     }
+
+
+def _few(lines: Sequence[Line]) -> str:
+    """The first of them in words: ``Tue 3 March, Tue 10 March and 4 more``."""
+    named = [times.short_day(local_of(line.details.starts_at, line.details.time_zone)) for line in lines[:3]]
+    more = len(lines) - len(named)
+    return ", ".join(named) + (f" and {more} more" if more else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Undoable:
+    """What the host did last, and until when it can be taken back."""
+
+    act: str
+    until: str
+
+
+def undo_of(undo: Undo, series: Series) -> Undoable:
+    """The button to take it back, in words."""
+    return Undoable(undo.act, times.clock(local_of(undo.expires_at, series.zone_name)))
 
 
 def next_of(coming: Sequence[Line]) -> Line | None:

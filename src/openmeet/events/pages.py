@@ -1,7 +1,7 @@
 """A new event, also before signing in: what was typed is kept as a draft and comes back afterwards."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from urllib.parse import urlencode
 
 from markupsafe import Markup
@@ -84,15 +84,15 @@ async def create(request: Request) -> Response:
     typed = await read_form(request)
     submission = submission_of(typed)
     if typed.get("preview"):
-        return new_page(request, Typed({**values_of(submission), **typed}))
+        shown = {**values_of(submission), **typed}
+        preview = repeating_of(request)
+        return new_page(request, Typed(shown), clashes=await preview.clashes(request, shown) if preview else ())
     if typed.get("save") == "draft" and caller_or_none(request) is not None:
         return await _begin_draft(request, submission, typed)
     repeating = repeating_of(request)
     try:
         details = rules.check(submission)
         again = repeating.check(typed, details) if repeating else None
-        if again is not None:
-            _must_be_outside_groups(typed)
         must_mean_the_past(request, typed, details, None)
     except InvalidForm as wrong:
         shown = {**values_of(submission), **typed, "past": past_key(submission)}
@@ -129,11 +129,6 @@ async def create(request: Request) -> Response:
     here = f"/events/{event.slug}"
     following = f"{CONSENT_PATH}?{urlencode({'next': here})}" if is_asked else here
     return _forget_draft(go(following, said="event_created" if is_shown else "event_held"))
-
-
-def _must_be_outside_groups(typed: Mapping[str, str]) -> None:
-    if typed.get("group"):
-        raise InvalidForm({"": "An event of a group cannot repeat yet. Make it once, or make it outside the group."})
 
 
 def _forget_draft(response: Response) -> Response:
@@ -216,11 +211,12 @@ async def _keep_draft(request: Request, submission: rules.Submission, typed: Map
     return response
 
 
-def new_page(request: Request, typed: Typed, *, was_draft: bool = False, status: int = 200) -> Response:
+def new_page(
+    request: Request, typed: Typed, *, was_draft: bool = False, status: int = 200, clashes: Sequence[str] = ()
+) -> Response:
     """The form for a new event."""
-    return form_page(
-        request, typed, event=None, notice=_DRAFT_NOTICE if was_draft else "", was_draft=was_draft, status=status
-    )
+    notice = _DRAFT_NOTICE if was_draft else ""
+    return form_page(request, typed, event=None, notice=notice, was_draft=was_draft, status=status, clashes=clashes)
 
 
 def form_page(
@@ -232,8 +228,11 @@ def form_page(
     was_draft: bool = False,
     status: int = 200,
     series_path: str = "",
+    clashes: Sequence[str] = (),
 ) -> Response:
-    """The one form for events, new or edited. ``series_path``: a series is edited, at one of its dates."""
+    """The one form for events, new or edited. ``series_path``: a series is edited, at one of its dates. ``clashes``: what the viewer has
+    on at each of the dates that are previewed.
+    """
     is_new = event is None or event.is_draft
     repeating = repeating_of(request) if is_new or series_path else None
     asked = repeating.asked(typed.values, request.app.state.clock.now()) if repeating else None
@@ -251,6 +250,7 @@ def form_page(
         "action": _action(event, series_path),
         "series_path": series_path,
         "repeats": asked,
+        "clashes": clashes,
         "access_words": [(one.value, words) for one, words in ACCESS_WORDS.items()],
         "category_words": [(one.value, words) for one, words in CATEGORY_WORDS.items()],
         "link_times": LINK_TIMES,

@@ -14,7 +14,7 @@ from openmeet.events.model import Details
 @dataclass(frozen=True, slots=True)
 class Repeating:
     """``asked``: what the form shows for what was typed so far. ``check``: how the event comes again, None where it happens once;
-    raises InvalidForm. ``make`` makes it, and answers. ``fields``: what a draft keeps beside the event's own.
+    raises InvalidForm. ``make`` makes it, and answers. ``clashes``: what the caller has on at each of the dates that are shown. ``fields``: what a draft keeps beside the event's own.
     """
 
     fields: tuple[str, ...]
@@ -22,6 +22,7 @@ class Repeating:
     asked: Callable[[Mapping[str, str], Instant], Any]
     check: Callable[[Mapping[str, str], Details], Any | None]
     make: Callable[[Request, Mapping[str, str], Details, Any], Awaitable[Response]]
+    clashes: Callable[[Request, Mapping[str, str]], Awaitable[list[str]]]
 
 
 def repeating_of(request: Request) -> Repeating | None:

@@ -1,6 +1,6 @@
 """Editing a series: first what shall be different, then how far that reaches, with the consequences of each answer."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import quote
@@ -17,7 +17,7 @@ from openmeet.events.model import Details, Event
 from openmeet.events.pages import form_page
 from openmeet.events.submissions import FIELDS, submission_of, values_of, values_of_event
 from openmeet.recurrence.sentence import describe
-from openmeet.series import actions, agenda, queries, repeats_form, showing, storing, wanted
+from openmeet.series import actions, agenda, clashes, queries, repeats_form, showing, storing, wanted
 from openmeet.series.dates import checked_name, original_text
 from openmeet.series.editing import Edit, Rewritten, plan_of, usual_at
 from openmeet.series.model import Held, Scope, Series, SeriesSlug
@@ -85,7 +85,8 @@ async def save(request: Request) -> Response:
         name = checked_name(typed.get("date", ""))
         event = await queries.date_of(tx, series.id, name)
         if typed.get("preview") or typed.get("back"):
-            return _form(request, series, Typed(shown), event)
+            marks = await clashes.in_form(request, shown, but=series.id)
+            return _form(request, series, Typed(shown), event, marks=marks)
         before = usual_at(series, name) if event is None else details_in(event)
         try:
             edit = _edit(typed, series, before, event)
@@ -250,8 +251,16 @@ def _number(count: int, one: str, many: str = "") -> str:
     return f"{count} {one if count == 1 else many or one + 's'}"
 
 
-def _form(request: Request, series: Series, typed: Typed, event: Event | None, *, status: int = 200) -> Response:
-    return form_page(request, typed, event=event, status=status, series_path=_path(series))
+def _form(
+    request: Request,
+    series: Series,
+    typed: Typed,
+    event: Event | None,
+    *,
+    status: int = 200,
+    marks: Sequence[str] = (),
+) -> Response:
+    return form_page(request, typed, event=event, status=status, series_path=_path(series), clashes=marks)
 
 
 async def _date(request: Request, tx: Transaction, series: Series) -> str:

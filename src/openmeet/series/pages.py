@@ -10,10 +10,10 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm
 from openmeet.attendance import queries as attendance
 from openmeet.attendance.actions import CONCERNED
-from openmeet.attendance.model import Reply
+from openmeet.attendance.model import AttendanceStatus, Reply
 from openmeet.events.rules import check_reason
 from openmeet.recurrence.wall_time import local_of
-from openmeet.series import actions, agenda, attending, calling_off, queries
+from openmeet.series import actions, agenda, attending, calling_off, following, queries
 from openmeet.series.agenda import Line
 from openmeet.series.dates import checked_name
 from openmeet.series.model import Series, SeriesSlug
@@ -44,22 +44,32 @@ def routes() -> list[Route]:
 
 
 async def follow(request: Request) -> Response:
+    """Yes, in silence, or no more."""
     caller, slug = caller_of(request), _slug(request)
     wish = (await read_form(request)).get("follow", "yes")
     async with database_of(request).transaction() as tx:
         if wish == "no":
             await actions.unfollow(tx, caller, slug)
         else:
-            await actions.follow(tx, caller, slug)
-    return go(f"/series/{quote(slug)}", said="unfollowed" if wish == "no" else "followed")
+            await actions.follow(tx, caller, slug, notifies=wish != "silent")
+    said = {"no": "unfollowed", "silent": "follow_silent"}.get(wish, "followed")
+    return go(f"/series/{quote(slug)}", said=said)
 
 
 async def answer_all(request: Request) -> Response:
+    """Going to every date from now on, or no more; dates with limited places only where that was ticked."""
     caller, slug = caller_of(request), _slug(request)
+    typed = await read_form(request)
     async with database_of(request).transaction() as tx:
-        # Places are limited where they are: those dates are answered one by one, in the list.
-        await attending.answer_all(tx, caller, slug, Reply.GOING, skips_limited=True)
-    return go(f"/series/{quote(slug)}", said="going_to_all")
+        if typed.get("reply") in {"stop", "withdraw"}:
+            withdraws = typed["reply"] == "withdraw"
+            await attending.stop(tx, caller, slug, withdraws=withdraws)
+            return go(f"/series/{quote(slug)}", said="not_going_to_any" if withdraws else "not_going_to_later")
+        with_limited = bool(typed.get("with_limited"))
+        outcomes = await attending.answer_all(tx, caller, slug, Reply.GOING, skips_limited=not with_limited)
+    is_waiting = any(one.status is AttendanceStatus.WAITLISTED for one in outcomes)
+    said = "going_to_all_waiting" if is_waiting else "going_to_all" if with_limited else "going_to_all_unlimited"
+    return go(f"/series/{quote(slug)}", said=said)
 
 
 async def show_cancel(request: Request) -> Response:
@@ -79,10 +89,11 @@ async def cancel(request: Request) -> Response:
         return await _ask_cancel(request, typed_again(typed, wrong), status=400)
     async with database_of(request).transaction() as tx:
         series = await actions.lock_own(tx, caller_of(request), _slug(request))
+        tells = not typed.get("is_silent")
         if is_all:
-            await calling_off.cancel(tx, series, reason)
+            await calling_off.cancel(tx, series, reason, tells=tells)
         else:
-            await calling_off.cancel_dates(tx, series, names, reason)
+            await calling_off.cancel_dates(tx, series, names, reason, tells=tells)
     return go(_path(series), said="series_cancelled" if is_all else "dates_cancelled")
 
 
@@ -101,7 +112,7 @@ async def pause(request: Request) -> Response:
         return page(request, "series/pause.html", again, status=400)
     async with database_of(request).transaction() as tx:
         series = await actions.lock_own(tx, caller_of(request), _slug(request))
-        await actions.pause(tx, series, reason)
+        await actions.pause(tx, series, reason, tells=not typed.get("is_silent"))
     return go(_path(series), said="series_paused")
 
 
@@ -156,7 +167,8 @@ async def _told(reader: Reader, series: Series) -> int:
     held = [held.event for held in await queries.stored(reader, series.id)]
     coming = [event.id for event in held if not event.is_gone and not event.is_over(reader.now)]
     people = await attendance.people_of_dates(reader, coming, CONCERNED)
-    return len({user_id for user_id, _ in people if user_id != series.owner_id})
+    to = {user_id for user_id, _ in people} | set(await following.to_tell(reader, series))
+    return len(to - {series.owner_id})
 
 
 def _when(line: Line) -> str:

@@ -117,6 +117,16 @@ async def of_owner(reader: Reader, owner_id: UserId) -> list[Series]:
     return [series_of(row) for row in rows]
 
 
+async def followed_by(reader: Reader, user_id: UserId) -> list[Series]:
+    """Series that somebody follows and that were not deleted, the one followed last first."""
+    rows = await reader.fetch(
+        f"select {COLUMNS} from event_series where deleted_at is null and id in"
+        " (select series_id from event_series_followers where user_id = :user_id) order by created_at desc, id desc",
+        user_id=user_id,
+    )
+    return [series_of(row) for row in rows]
+
+
 async def lock(tx: Transaction, series_id: SeriesId) -> Series | None:
     """The series, locked until the transaction ends: whoever stores, moves or counts its dates holds this lock.
 
@@ -318,6 +328,21 @@ async def cancelled_with_series(reader: Reader, series_id: SeriesId) -> frozense
         id=series_id,
     )
     return frozenset(row["id"] for row in rows)
+
+
+async def events_to_add(reader: Reader, author_id: UserId, group_id: str | None, *, limit: int) -> list[Event]:
+    """A person's coming events that are dates of no series, in this group or in none."""
+    in_group = "group_id is null" if group_id is None else "group_id = :group_id"
+    rows = await reader.fetch(
+        f"select {EVENT_COLUMNS} from events where author_id = :author_id and series_id is null and {in_group}"
+        " and starts_at > :now and deleted_at is null and removed_at is null and is_read_only = 0 and is_draft = 0"
+        " order by starts_at, id limit :limit",
+        author_id=author_id,
+        now=reader.now,
+        limit=limit,
+        **({} if group_id is None else {"group_id": group_id}),
+    )
+    return [event_of(row) for row in rows]
 
 
 async def add_override(tx: Transaction, event_id: EventId, field: str) -> None:

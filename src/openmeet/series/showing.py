@@ -138,13 +138,14 @@ async def consequences(reader: Reader, series: Series, plan: Plan) -> Consequenc
     """What the plan does, counted."""
     changed = plan.dates_changed
     told = await attendance.people_of_dates(reader, [one.event.id for one in changed], CONCERNED)
+    followers = set(await following.to_tell(reader, series)) if changed or plan.vanishing else set()
     return Consequences(
         scope=plan.scope.value,
         dates_changed=len(changed),
         dates_unchanged=len(plan.changes) - len(changed),
         answers_kept=plan.answers_kept,
         single_changes_kept=0 if plan.scope is Scope.THIS else plan.single_changes_kept,
-        people_told=len({user_id for user_id, _ in told if user_id != series.owner_id}),
+        people_told=len(({user_id for user_id, _ in told} | followers) - {series.owner_id}),
         changes=[_change(one) for one in changed],
         stranded=[_touched(held) for held in plan.stranded],
         vanishing=[_touched(Held(event, 0)) for event in plan.vanishing],

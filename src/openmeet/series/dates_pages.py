@@ -1,0 +1,215 @@
+"""Single dates of a series, for its host: called off, brought back, taken out, added; what that does is said before it is done."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.database.transaction import Reader, Transaction
+from groundwork.errors import InvalidForm, InvalidInput, Refused
+from openmeet.attendance import queries as attendance
+from openmeet.attendance.actions import CONCERNED
+from openmeet.events.rules import check_reason
+from openmeet.recurrence.wall_time import instead_of, local_of, parse_local
+from openmeet.series import actions, agenda, calling_off, following, undoing
+from openmeet.series.agenda import Line
+from openmeet.series.dates import checked_name, original_text
+from openmeet.series.model import Series, SeriesSlug
+from openmeet.site import times
+from openmeet.site.forms import EMPTY, Typed, read_form, typed_again
+from openmeet.site.frame import go, page
+from openmeet.tenants.edge import database_of
+from openmeet.users.edge import caller_of
+from openmeet.users.model import UserId
+
+# Dates that the page offers one by one; a range reaches further.
+OFFERED = 30
+
+_DATE = "date_"
+
+
+class Act(StrEnum):
+    """What can be done to chosen dates."""
+
+    CANCEL = "cancel"
+    REINSTATE = "reinstate"
+    REMOVE = "remove"
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """One date to tick."""
+
+    field: str
+    name: str
+    words: str
+    chips: tuple[tuple[str, str], ...]
+    is_cancelled: bool
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/series/{slug}/manage", show, methods=["GET"]),
+        Route("/series/{slug}/manage", change, methods=["POST"]),
+        Route("/series/{slug}/extra-date", add, methods=["POST"]),
+        Route("/series/{slug}/undo", undo, methods=["POST"]),
+    ]
+
+
+async def show(request: Request) -> Response:
+    return await _page(request, EMPTY)
+
+
+async def change(request: Request) -> Response:
+    """First what it does, then, once that is confirmed, the deed."""
+    typed = await read_form(request)
+    async with database_of(request).transaction() as tx:
+        series = await actions.lock_own(tx, caller_of(request), _slug(request))
+        try:
+            act, names = await _chosen(tx, series, typed)
+            reason = check_reason(typed.get("reason", ""))
+        except InvalidForm as wrong:
+            return await _page(request, typed_again(typed, wrong), tx=tx, status=400)
+        if not typed.get("confirmed"):
+            return await _confirm(request, tx, series, act, names, typed)
+        tells = not typed.get("is_silent")
+        match act:
+            case Act.CANCEL:
+                await calling_off.cancel_dates(tx, series, names, reason, tells=tells)
+            case Act.REINSTATE:
+                await calling_off.reinstate_dates(tx, series, names, tells=tells)
+            case Act.REMOVE:
+                await calling_off.remove_dates(tx, series, names, tells=tells)
+    return go(f"{_path(series)}", said=_SAID[act])
+
+
+async def add(request: Request) -> Response:
+    typed = await read_form(request)
+    async with database_of(request).transaction() as tx:
+        series = await actions.lock_own(tx, caller_of(request), _slug(request))
+        try:
+            local = parse_local(typed.get("extra", ""), "extra")
+            skipped = instead_of(local, series.zone_name)
+            if skipped is not None:
+                raise InvalidInput("extra", f"There is no such time on that day; write {times.clock(skipped)}.")  # noqa: TRY301  # said beside the field, as the others
+            await calling_off.add_date(tx, series, original_text(local), tells=not typed.get("is_silent"))
+        except (InvalidInput, Refused) as wrong:
+            again = typed_again(typed, InvalidForm({"extra": wrong.why}))
+            return await _page(request, again, tx=tx, status=400)
+    return go(_path(series), said="date_added")
+
+
+async def undo(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        series = await actions.lock_for_undo(tx, caller_of(request), _slug(request))
+        restored = await undoing.undo(tx, series)
+    return go(_path(restored), said="series_undone")
+
+
+_SAID = {Act.CANCEL: "dates_cancelled", Act.REINSTATE: "dates_reinstated", Act.REMOVE: "dates_removed"}
+
+_WORDS = {
+    Act.CANCEL: (
+        "Cancel these dates?",
+        "They stay visible, struck through, and you can bring them back.",
+        "Cancel them",
+    ),
+    Act.REINSTATE: ("Bring these dates back?", "They take place as they were planned.", "Bring them back"),
+    Act.REMOVE: (
+        "Remove these dates for good?",
+        "Their pages are gone, and the rule leaves them out from now on. Answers to them are gone, too.",
+        "Remove them",
+    ),
+}
+
+
+async def _chosen(tx: Transaction, series: Series, typed: Mapping[str, str]) -> tuple[Act, list[str]]:
+    """What shall be done, and to which dates: those that were ticked, and those from one to another. Raises InvalidForm."""
+    wish = typed.get("act", "")
+    if wish not in set(Act):
+        raise InvalidForm({"dates": "Say what shall happen to the dates."})
+    names = {checked_name(name.removeprefix(_DATE)) for name in typed if name.startswith(_DATE)}
+    first, last = typed.get("first", ""), typed.get("last", "")
+    if bool(first) is not bool(last):
+        raise InvalidForm({"last" if first else "first": "A range has a first and a last date."})
+    if first and first > last:
+        raise InvalidForm({"last": "The last date comes before the first."})
+    if first:
+        names |= set(await agenda.names_between(tx, series, first, last))
+    if not names:
+        raise InvalidForm({"dates": "Choose dates first."})
+    return Act(wish), sorted(names)
+
+
+async def _confirm(
+    request: Request, tx: Transaction, series: Series, act: Act, names: list[str], typed: Mapping[str, str]
+) -> Response:
+    heading, lead, button = _WORDS[act]
+    told, answers = await _concerned(tx, series, names)
+    context = {
+        "series": series,
+        "address": _path(series),
+        "act": act.value,
+        "heading": heading,
+        "lead": lead,
+        "button": button,
+        "fields": [(f"{_DATE}{name}", _day_words(name)) for name in names],
+        "told": told,
+        "answers": answers,
+        "asks_reason": act is Act.CANCEL,
+        "typed": Typed(dict(typed)),
+    }
+    return page(request, "series/confirm_dates.html", context)
+
+
+async def _concerned(reader: Reader, series: Series, names: list[str]) -> tuple[int, int]:
+    """How many people would hear of it, and how many answers these dates have."""
+    events = [event.id for event in await agenda.stored_of(reader, series, names)]
+    people = await attendance.people_of_dates(reader, events, CONCERNED)
+    to: set[UserId] = {user_id for user_id, _ in people} | set(await following.to_tell(reader, series))
+    return len(to - {series.owner_id}), len(people)
+
+
+async def _page(request: Request, typed: Typed, *, tx: Transaction | None = None, status: int = 200) -> Response:
+    if tx is None:
+        async with database_of(request).transaction() as own:
+            return await _page(request, typed, tx=own, status=status)
+    caller = caller_of(request)
+    series = await actions.lock_own(tx, caller, _slug(request))
+    lines = await agenda.coming(tx, series, series.owner_id, limit=OFFERED)
+    context = {
+        "series": series,
+        "address": _path(series),
+        "offered": [_offered(line) for line in lines],
+        "typed": typed,
+        "zone_words": series.zone_name.replace("_", " "),
+    }
+    return page(request, "series/manage.html", context, status=status)
+
+
+def _offered(line: Line) -> Offered:
+    chips = []
+    if line.is_cancelled:
+        chips.append(("Cancelled", "warn"))
+    if line.counts.going:
+        chips.append((f"{line.counts.going} going", "plain"))
+    starts = local_of(line.details.starts_at, line.details.time_zone)
+    words = f"{times.short_day(starts)} {starts.year}, {times.clock(starts)}"
+    return Offered(f"{_DATE}{line.original_date}", line.original_date, words, tuple(chips), line.is_cancelled)
+
+
+def _day_words(name: str) -> str:
+    at = parse_local(name, "date")
+    return f"{times.short_day(at)} {at.year}, {times.clock(at)}"
+
+
+def _path(series: Series) -> str:
+    return f"/series/{quote(series.slug)}"
+
+
+def _slug(request: Request) -> SeriesSlug:
+    return SeriesSlug(request.path_params["slug"])

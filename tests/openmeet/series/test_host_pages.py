@@ -1,0 +1,241 @@
+"""What a host does to single dates and to a series as a whole, on pages without a script; on both engines."""
+
+import re
+
+import httpx
+import pytest
+
+from groundwork.clock import MINUTE, HandClock
+from openmeet.series import queries
+from openmeet.series.model import Series
+from tests.databases import MakeDatabase
+from tests.openmeet.site_under_test import Site, inputs_of, sign_up, site_on
+
+FORM = {
+    "title": "Practice",
+    "starts": "2026-03-03T18:00",
+    "ends": "2026-03-03T20:00",
+    "time_zone": "Europe/Berlin",
+    "mode": "in_person",
+    "visibility": "public",
+    "online_url_audience": "attendees",
+}
+WEEKLY = FORM | {"repeats": "FREQ=WEEKLY;BYDAY=TU", "ends_how": "never", "submission": "k"}
+FIRST, SECOND, THIRD, FOURTH = (f"2026-03-{day}T18:00:00" for day in ("03", "10", "17", "24"))
+
+
+@pytest.fixture
+async def site(make_database: MakeDatabase, clock: HandClock) -> Site:
+    return site_on(await make_database("openmeet"), clock)
+
+
+@pytest.fixture
+async def ana(site: Site):
+    async with site.browser() as browser:
+        await sign_up(browser, "ana@example.org", "Ana")
+        yield browser
+
+
+@pytest.fixture
+async def ben(site: Site):
+    async with site.browser() as browser:
+        await sign_up(browser, "ben@example.org", "Ben")
+        yield browser
+
+
+async def made(browser: httpx.AsyncClient, **changes: str) -> str:
+    """The path of a new series, or of an event where it does not repeat."""
+    answer = await browser.post("/events/new", data=WEEKLY | changes)
+    assert answer.status_code == 303, answer.text
+    return answer.headers["location"]
+
+
+async def dates(site: Site, series: Series) -> dict[str, str]:
+    """Names and statuses of the stored dates that are there."""
+    async with site.db.reader() as reader:
+        held = [one.event for one in await queries.stored(reader, series.id)]
+    return {
+        event.place_in_series.original_date: event.status.value
+        for event in held
+        if event.place_in_series and not event.is_gone
+    }
+
+
+async def series_at(site: Site, path: str) -> Series:
+    async with site.db.reader() as reader:
+        found = await queries.by_slug(reader, path.removeprefix("/series/"))  # type: ignore[arg-type]
+    assert found is not None
+    return found
+
+
+async def confirmed(browser: httpx.AsyncClient, path: str, typed: dict[str, str], **more: str) -> str:
+    """Do it in both steps; the text of the question."""
+    asked = await browser.post(f"{path}/manage", data=typed)
+    assert asked.status_code == 200, asked.text
+    done = await browser.post(f"{path}/manage", data=inputs_of(asked.text) | more)
+    assert done.status_code == 303, done.text
+    return asked.text
+
+
+async def test_dates_are_cancelled_brought_back_and_removed_after_the_effect_was_said(site, ana, ben) -> None:
+    path = await made(ana)
+    series = await series_at(site, path)
+    page = await ana.get(f"{path}/manage")
+    assert f'name="date_{SECOND}"' in page.text
+    await ben.get(f"{path}/dates/{SECOND}")
+    await ben.post(f"{path}/answer", data={"reply": "going"})
+    await ben.post(f"{path}/follow", data={"follow": "yes"})
+    asked = await confirmed(ana, path, {"act": "cancel", f"date_{SECOND}": "yes"}, reason="The hall is closed")
+    assert "They have 1 answer." in asked
+    assert "1 person hears" in asked
+    assert (await dates(site, series))[SECOND] == "cancelled"
+    assert "The hall is closed" in (await ana.get(path)).text
+    await confirmed(ana, path, {"act": "reinstate", "first": FIRST, "last": THIRD})
+    assert set((await dates(site, series)).values()) == {"scheduled"}
+    await confirmed(ana, path, {"act": "remove", f"date_{THIRD}": "yes"})
+    assert THIRD not in await dates(site, series)
+
+
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [
+        ({"act": "cancel"}, "Choose dates first."),
+        ({"act": "burn", f"date_{FIRST}": "yes"}, "Say what shall happen"),
+        ({"act": "cancel", "first": FIRST}, "A range has a first and a last date."),
+        ({"act": "cancel", "first": SECOND, "last": FIRST}, "The last date comes before the first."),
+    ],
+    ids=["none", "no act", "half a range", "backwards"],
+)
+async def test_what_is_missing_stands_beside_its_field(ana, typed, sentence) -> None:
+    path = await made(ana)
+    answer = await ana.post(f"{path}/manage", data=typed)
+    assert answer.status_code == 400
+    assert sentence in answer.text
+
+
+async def test_an_extra_date(site, ana) -> None:
+    path = await made(ana)
+    wrong = await ana.post(f"{path}/extra-date", data={"extra": FIRST[:16]})
+    assert wrong.status_code == 400
+    assert "has a date at that time already" in wrong.text
+    assert inputs_of(wrong.text)["extra"] == FIRST[:16]
+    assert (await ana.post(f"{path}/extra-date", data={"extra": "2026-03-05T19:00"})).status_code == 303
+    assert "2026-03-05T19:00:00" in await dates(site, await series_at(site, path))
+
+
+async def test_undo_stands_on_the_page_for_ten_minutes_and_for_the_host_alone(site, ana, ben, clock) -> None:
+    path = await made(ana)
+    await confirmed(ana, path, {"act": "cancel", f"date_{SECOND}": "yes"})
+    assert "You can undo the cancellation until 13:10" in (await ana.get(path)).text
+    assert "You can undo" not in (await ben.get(path)).text
+    assert (await ben.post(f"{path}/undo")).status_code == 403
+    assert (await ana.post(f"{path}/undo")).status_code == 303
+    assert (await dates(site, await series_at(site, path)))[SECOND] == "scheduled"
+    assert "You can undo" not in (await ana.get(path)).text
+    await confirmed(ana, path, {"act": "cancel", f"date_{SECOND}": "yes"})
+    clock.turn(11 * MINUTE)
+    assert "You can undo" not in (await ana.get(path)).text
+    late = await ana.post(f"{path}/undo")
+    assert (late.status_code, "There is nothing to undo" in late.text) == (422, True)
+
+
+async def test_undo_of_a_split_stands_on_the_half_that_was_made(site, ana) -> None:
+    path = await made(ana)
+    shown = (await ana.get(f"{path}/edit", params={"date": THIRD})).text
+    typed = inputs_of(shown) | {"title": "Spring practice", "time_zone": "Europe/Berlin", "scope": "following"}
+    typed |= {"repeats": "FREQ=WEEKLY;BYDAY=TU", "ends_how": "never"}
+    split = await ana.post(f"{path}/edit", data=typed)
+    behind = split.headers["location"]
+    assert behind != path, split.text
+    assert "You can undo the edit of this and following dates" in (await ana.get(behind)).text
+    undone = await ana.post(f"{behind}/undo")
+    assert undone.headers["location"] == path
+    assert (await ana.get(behind)).status_code == 404
+    assert len(await dates(site, await series_at(site, path))) == 9
+
+
+async def test_going_to_all_says_what_is_limited_and_ends_with_one_click(site, ana, ben) -> None:
+    path = await made(ana, capacity="1")
+    page = (await ben.get(path)).text
+    assert "Dates with limited places, too" in page
+    assert "9 dates: Tue 3 March, Tue 10 March, Tue 17 March and 6 more" in page
+    await ana.post(f"{path}/answer", data={"reply": "going", "with_limited": "yes"})
+    waiting = await ben.post(f"{path}/answer", data={"reply": "going", "with_limited": "yes"})
+    shown = (await ben.get(waiting.headers["location"])).text
+    assert "Where it is full you are on the waitlist" in shown
+    assert "On the waitlist of 9 dates" in shown
+    await ben.post(f"{path}/answer", data={"reply": "withdraw"})
+    assert "Going to all" in (await ben.get(path)).text
+
+
+async def test_following_in_silence_and_the_list_of_followers(ana, ben) -> None:
+    path = await made(ana)
+    await ben.post(f"{path}/follow", data={"follow": "yes"})
+    await ben.post(f"{path}/follow", data={"follow": "silent"})
+    assert "You follow this series in silence." in (await ben.get(path)).text
+    assert "Practice" in (await ben.get("/my/series")).text
+    shown = (await ana.get(f"{path}/followers")).text
+    assert "1 person follows" in shown
+    assert re.search(r"Ben\s*<span[^>]*>in silence", shown)
+    assert (await ben.get(f"{path}/followers")).status_code == 403
+
+
+async def test_an_event_comes_again_at_its_old_address(site, ana) -> None:
+    event = await made(ana, repeats="", submission="one")
+    assert event.startswith("/events/")
+    assert "Let it come again" in (await ana.get(event)).text
+    preview = await ana.post(f"{event}/repeat", data={"repeats": "FREQ=WEEKLY;BYDAY=TU", "preview": "yes"})
+    assert "<strong>Every Tuesday at 18:00</strong>" in preview.text
+    nothing = await ana.post(f"{event}/repeat", data={"repeats": ""})
+    assert (nothing.status_code, "Choose how often" in nothing.text) == (400, True)
+    done = await ana.post(f"{event}/repeat", data={"repeats": "FREQ=WEEKLY;BYDAY=TU", "ends_how": "never"})
+    path = done.headers["location"]
+    assert path.startswith("/series/")
+    assert FIRST in await dates(site, await series_at(site, path))
+    assert (await ana.get(event)).status_code == 200
+
+
+async def test_an_event_joins_a_series(site, ana) -> None:
+    path = await made(ana)
+    other = await made(ana, repeats="", submission="two", title="Concert", starts="2026-03-06T20:00", ends="")
+    page = (await ana.get(f"{path}/add-event")).text
+    assert "Concert" in page
+    assert (await ana.post(f"{path}/add-event", data={})).status_code == 400
+    added = await ana.post(f"{path}/add-event", data={"event": other.removeprefix("/events/")})
+    assert added.status_code == 303
+    assert "2026-03-06T20:00:00" in await dates(site, await series_at(site, path))
+
+
+async def test_the_preview_marks_what_one_has_on_already(ana, ben) -> None:
+    await made(ana, repeats="", submission="three", title="Dentist", starts="2026-03-10T19:00", ends="2026-03-10T19:30")
+    shown = (await ana.post("/events/new", data=WEEKLY | {"preview": "yes"})).text
+    assert "Tue 10 March 2026, 18:00 <span" in shown
+    assert shown.count("You have: Dentist") == 1
+    assert "You have:" not in (await ben.post("/events/new", data=WEEKLY | {"preview": "yes"})).text
+
+
+async def test_a_series_is_handed_over_with_a_yes(site, ana, ben) -> None:
+    path = await made(ana)
+    await ben.post(f"{path}/follow", data={"follow": "yes"})
+    page = (await ana.get(f"{path}/hand-over")).text
+    found = re.search(r'<option value="([^"]+)">Ben</option>', page)
+    assert found is not None
+    assert (await ana.post(f"{path}/hand-over", data={"to": ""})).status_code == 400
+    assert (await ana.post(f"{path}/hand-over", data={"to": found[1]})).status_code == 303
+    assert "would like to hand this series over to you" in (await ben.get(path)).text
+    assert "Offered to you" in (await ben.get("/my/series")).text
+    assert (await ana.post(f"{path}/hand-over/answer", data={"wish": "yes"})).status_code == 404
+    assert (await ben.post(f"{path}/hand-over/answer", data={"wish": "yes"})).status_code == 303
+    assert "You host this series" in (await ben.get(path)).text
+    assert (await ana.get(f"{path}/edit")).status_code == 403
+    async with site.db.reader() as reader:
+        rows = await reader.fetch("select distinct author_id from events")
+    assert [row["author_id"] for row in rows] == [found[1]]
+
+
+@pytest.mark.parametrize("where", ["manage", "followers", "hand-over", "add-event"])
+async def test_hosts_pages_are_for_hosts(ana, ben, where) -> None:
+    path = await made(ana)
+    assert (await ben.get(f"{path}/{where}")).status_code == 403
+    private = await made(ana, visibility="private", submission="private")
+    assert (await ben.get(f"{private}/{where}")).status_code == 404
