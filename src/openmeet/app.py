@@ -71,6 +71,7 @@ from openmeet.notifications import api as notifications_api
 from openmeet.notifications import pages as notifications_pages
 from openmeet.personal_calendar import api as calendar_api
 from openmeet.personal_calendar import pages as calendar_pages
+from openmeet.personal_calendar.conflicts import conflicts
 from openmeet.personal_calendar.fetching import Outgoing
 from openmeet.series import api as series_api
 from openmeet.series import dates_pages as series_dates_pages
@@ -154,6 +155,7 @@ def create_app(
     app.state.password_sign_in = password_sign_in
     app.state.publish_first = publish_first
     app.state.repeating = REPEATING
+    app.state.conflicts = conflicts
     app.state.outgoing = outgoing
     app.state.counters = counters or InProcessCounters()
     app.state.clock = clock or SystemClock()

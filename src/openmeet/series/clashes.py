@@ -1,8 +1,9 @@
-"""What somebody has on already at the times of dates to be: events that they go to or host."""
+"""What somebody has on already at the times of dates to be: in their calendar, whose room stands above this one and is bound by the app."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Protocol
 
 from starlette.requests import Request
 
@@ -10,23 +11,11 @@ from groundwork.clock import HOUR, Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidInput
 from openmeet.recurrence.wall_time import parse_local
-from openmeet.series import repeats_form
+from openmeet.series import queries, repeats_form
+from openmeet.series.model import SeriesId
 from openmeet.tenants.edge import database_of
 from openmeet.users.edge import caller_or_none
 from openmeet.users.model import UserId
-
-# What overlaps one of them is looked for among so many of a person's events; nobody has more in the next dates of a series.
-_MOST = 500
-
-_ON = """
-    select e.title, e.starts_at, e.over_at from events e
-     where e.starts_at < :end and e.over_at > :start and e.status <> 'cancelled'
-       and e.deleted_at is null and e.removed_at is null
-       and (e.author_id = :user_id or exists (select 1 from attendances a where a.event_id = e.id and a.user_id = :user_id
-                                                 and a.status in ('attending', 'waitlisted', 'pending')))
-       and (e.series_id is null or e.series_id <> :but)
-     order by e.starts_at, e.id limit :most
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,52 +23,42 @@ class Time:
     """When a date to be begins and ends."""
 
     starts_at: Instant
-    ends_at: Instant | None
+    ends_at: Instant
+
+
+class Entry(Protocol):
+    """A line of somebody's calendar; ``key`` is the id of an event of ours."""
 
     @property
-    def over_at(self) -> Instant:
-        return self.ends_at or Instant(self.starts_at + HOUR)
+    def key(self) -> str: ...
+
+    @property
+    def title(self) -> str: ...
 
 
-async def clashes(reader: Reader, user_id: UserId, dates: Sequence[Time], *, but: str = "") -> list[str]:
-    """For each of these dates the title of an event that overlaps it, empty where there is none. ``but``: a series that is edited."""
-    if not dates:
-        return []
-    rows = await reader.fetch(
-        _ON,
-        user_id=user_id,
-        start=min(one.starts_at for one in dates),
-        end=max(one.over_at for one in dates),
-        but=but,
-        most=_MOST,
-    )
-    return [
-        next(
-            (row["title"] for row in rows if row["starts_at"] < one.over_at and row["over_at"] > one.starts_at),
-            "",
-        )
-        for one in dates
-    ]
+# For each of these times what takes the person's time then, in order.
+Conflicts = Callable[[Reader, UserId, Sequence[Time]], Awaitable[Sequence[Sequence[Entry]]]]
 
 
-async def in_form(request: Request, typed: Mapping[str, str], *, but: str = "") -> list[str]:
-    """``clashes`` of the dates that a form previews, for whoever is signed in."""
+async def in_form(request: Request, typed: Mapping[str, str], *, but: SeriesId | None = None) -> list[str]:
+    """For each date that a form previews what its viewer has on then, empty for nothing. ``but``: the series that is edited."""
     caller = caller_or_none(request)
     meaning = repeats_form.asked(typed, request.app.state.clock.now()).meaning
     if caller is None or meaning is None:
         return []
-    length = _length(typed)
-    times = [
-        Time(one.at, None if length is None else Instant(one.at + length // timedelta(microseconds=1)))
-        for one in meaning.dates
-    ]
+    length = _length(typed) // timedelta(microseconds=1) or HOUR
+    times = [Time(one.at, Instant(one.at + length)) for one in meaning.dates]
+    conflicts: Conflicts = request.app.state.conflicts
     async with database_of(request).reader() as reader:
-        return await clashes(reader, caller.user_id, times, but=but)
+        own = set() if but is None else {held.event.id for held in await queries.stored(reader, but)}
+        found = await conflicts(reader, caller.user_id, times)
+    return [next((entry.title for entry in some if entry.key not in own), "") for some in found]
 
 
-def _length(typed: Mapping[str, str]) -> timedelta | None:
+def _length(typed: Mapping[str, str]) -> timedelta:
+    """As long as each date takes, by what was typed; nothing where that is no end."""
     try:
         length = parse_local(typed.get("ends", ""), "ends") - parse_local(typed.get("starts", ""), "starts")
     except InvalidInput:
-        return None
-    return length if length > timedelta() else None
+        return timedelta()
+    return max(length, timedelta())
