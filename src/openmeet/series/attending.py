@@ -41,12 +41,13 @@ async def answer_all(
         await following.go_to_all(tx, series.id, caller.user_id, with_limited=not skips_limited)
     else:
         await following.go_no_more(tx, series.id, caller.user_id)
-    outcomes = []
+    outcomes: list[Outcome] = []
     for event in await _coming(tx, series):
         if skips_limited and event.capacity is not None:
             continue
         try:
-            mine = await attendance.answer(tx, caller, event.slug, reply)
+            # The host hears of it once, not for each date.
+            mine = await attendance.answer(tx, caller, event.slug, reply, tells_host=not outcomes)
         except NotFound:
             continue  # a date that is not theirs to see
         except Refused as refused:

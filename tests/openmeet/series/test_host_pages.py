@@ -86,7 +86,7 @@ async def test_dates_are_cancelled_brought_back_and_removed_after_the_effect_was
     await ben.post(f"{path}/answer", data={"reply": "going"})
     await ben.post(f"{path}/follow", data={"follow": "yes"})
     asked = await confirmed(ana, path, {"act": "cancel", f"date_{SECOND}": "yes"}, reason="The hall is closed")
-    assert "They have 1 answer." in asked
+    assert "1 answer so far." in asked
     assert "1 person hears" in asked
     assert (await dates(site, series))[SECOND] == "cancelled"
     assert "The hall is closed" in (await ana.get(path)).text
