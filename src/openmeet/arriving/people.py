@@ -23,8 +23,10 @@ from openmeet.arriving.model import (
     What,
 )
 from openmeet.attendance import actions as attendance
+from openmeet.attendance import brought
 from openmeet.attendance import queries as attendances
-from openmeet.attendance.model import AttendanceStatus, Reply, Source
+from openmeet.attendance.brought import Given
+from openmeet.attendance.model import AttendanceStatus, Reply
 from openmeet.debts.deliveries import owe_mail
 from openmeet.events.actions import lock_hosted
 from openmeet.events.model import Event, EventId, EventSlug
@@ -206,15 +208,6 @@ async def _to_event(tx: Transaction, caller: Caller, person: Person) -> str:
         raise Forbidden("The host has decided otherwise.")
     if mine is None:
         # A private event is there for those who are invited.
-        await attendances.insert(
-            tx,
-            event.id,
-            caller.user_id,
-            AttendanceStatus.INVITED,
-            waitlist_number=None,
-            source=Source.HERE,
-            record_uri=None,
-            answered_at=tx.now,
-        )
+        await brought.put(tx, [Given(event.id, caller.user_id, AttendanceStatus.INVITED, tx.now)])
     await attendance.answer(tx, caller, event.slug, Reply.GOING)
     return f"/events/{event.slug}"
