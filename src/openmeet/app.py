@@ -52,6 +52,8 @@ from openmeet.browsing import (
     news_api,
     ownership_api,
     ownership_pages,
+    webhooks_api,
+    webhooks_pages,
 )
 from openmeet.browsing import pages as browsing_pages
 from openmeet.browsing import series_pages as series_browsing_pages
@@ -188,6 +190,7 @@ def pages() -> list[Route]:
         *series_edit_pages.routes(),
         *series_browsing_pages.routes(),
         *merged_pages.routes(),
+        *webhooks_pages.routes(),
         *calendar_pages.routes(),
         *group_door_pages.routes(),
         *group_settings_pages.routes(),
@@ -227,6 +230,7 @@ def operations() -> list[Operation]:
         *group_life_api.OPERATIONS,
         *ownership_api.OPERATIONS,
         *merged_api.OPERATIONS,
+        *webhooks_api.OPERATIONS,
         *calendar_api.OPERATIONS,
         *arriving_api.OPERATIONS,
     ]

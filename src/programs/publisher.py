@@ -16,6 +16,7 @@ from groundwork.outbox.pay import Paying
 from groundwork.queue.contract import Message
 from openmeet.arriving.letters import invitation_composer as arrival_composer
 from openmeet.arriving.people import ARRIVAL_MAIL
+from openmeet.browsing.webhook_view import webhook_view
 from openmeet.debts.deliveries import Composer, Letter, Sender, mail_payer
 from openmeet.debts.kinds import Debt
 from openmeet.events.co_hosts import CO_HOST_MAIL
@@ -43,6 +44,9 @@ from openmeet.publication.publisher import Publisher
 from openmeet.records.message import RecordMessage, encode
 from openmeet.sign_in.letters import code_composer
 from openmeet.sign_in.model import CODE_MAIL
+from openmeet.webhooks.letters import off_composer
+from openmeet.webhooks.model import OFF_MAIL
+from openmeet.webhooks.sending import RETRY, webhook_payer
 from programs.platform import Platform, keeper_of
 from programs.worker import worker_role
 
@@ -80,6 +84,9 @@ def payings(platform: Platform, keeper: Keeper) -> dict[str, Paying]:
     return {
         Debt.MAIL: Paying(mail_payer(db, composers(platform), sender(platform.mailer, platform.settings.public_url))),
         Debt.CUSTODIAL_ACCOUNT: Paying(account_payer(db, network, keeper)),
+        Debt.WEBHOOK: Paying(
+            webhook_payer(db, network.http, network.sealer, webhook_view(platform.settings.public_url)), policy=RETRY
+        ),
         Debt.REFRESH_IDENTITY: Paying(identity_payer(db, network, _erasing(platform))),
         Debt.FETCH_SUBJECT: Paying(subject_payer(db, network, here)),
         # A repository may be large: one at a time, with a lease as long as reading one takes.
@@ -103,6 +110,7 @@ def composers(platform: Platform) -> dict[str, Composer]:
     return {
         CODE_MAIL: code_composer(platform.code_key, name),
         INVITATION_MAIL: invitation_composer(platform.code_key, name, url),
+        OFF_MAIL: off_composer(name, url),
         SUCCESSION_MAIL: succession_composer(name, url),
         CO_HOST_MAIL: co_host_composer(platform.code_key, name, url),
         LAST_CALL_MAIL: succession_composer(name, url),

@@ -25,6 +25,7 @@ from openmeet.personal_calendar.fetching import Outgoing
 from openmeet.records import seen
 from openmeet.series import tasks as series
 from openmeet.sign_in import tasks as sign_in
+from openmeet.webhooks import tasks as webhooks
 from programs.platform import Platform
 from programs.worker import worker_role
 
@@ -43,6 +44,7 @@ class Chore:
 CHORES: dict[str, Chore] = {
     "expired_sign_ins": Chore(600, lambda platform: sign_in.forget_expired(platform.db)),
     "old_access": Chore(3600, lambda platform: access.forget_old_access(platform.db)),
+    "old_deliveries": Chore(3600, lambda platform: webhooks.forget_old_deliveries(platform.db)),
     "expired_drafts": Chore(3600, lambda platform: events.forget_expired_drafts(platform.db)),
     "scheduled_events": Chore(30, lambda platform: drafts.publish_due(platform.db)),
     "scheduled_messages": Chore(30, lambda platform: messages.send_due(platform.db)),

@@ -7,6 +7,8 @@ from groundwork.fresh_id import new_id
 from openmeet.attendance.model import AnswerMode, Attendance, AttendanceId, AttendanceStatus, Change, Through
 from openmeet.events.model import EventId
 from openmeet.users.model import UserId
+from openmeet.webhooks.actions import Different, happened
+from openmeet.webhooks.model import Happening
 
 _INSERT = """
     insert into attendance_changes (id, attendance_id, event_id, actor_id, through, before_status, after_status, party, mode,
@@ -22,6 +24,7 @@ async def keep(
 ) -> None:
     """One more line."""
     await tx.execute(_INSERT, **_values(tx, before, after, through, actor_id))
+    await _tell_listeners(tx, [after])
 
 
 async def keep_many(
@@ -35,6 +38,28 @@ async def keep_many(
     """One more line for each of several answers."""
     await tx.execute_many(
         _INSERT, [_values(tx, old, new, through, actor_id) for old, new in zip(before, after, strict=True)]
+    )
+    await _tell_listeners(tx, after)
+
+
+async def _tell_listeners(tx: Transaction, answers: Sequence[Attendance]) -> None:
+    """Whoever asked to be told of answers hears of these: they concern who answered, the host, and the event's group."""
+    if not answers:
+        return
+    rows = await tx.fetch(
+        "select id, author_id, group_id from events where id in :ids", ids=sorted({one.event_id for one in answers})
+    )
+    events = {row["id"]: row for row in rows}
+    await happened(
+        tx,
+        Happening.ANSWER,
+        [
+            Different(
+                one.id, (UserId(events[one.event_id]["author_id"]), one.user_id), events[one.event_id]["group_id"]
+            )
+            for one in answers
+            if one.event_id in events
+        ],
     )
 
 

@@ -18,6 +18,7 @@ from openmeet.debts import publications
 from openmeet.events import draft_queries, queries, seeing
 from openmeet.events.differing import details_in, differing
 from openmeet.events.hosting_rules import Act
+from openmeet.events.listeners import tell_listeners
 from openmeet.events.model import (
     NOWHERE,
     Details,
@@ -200,6 +201,7 @@ async def take_away(tx: Transaction, before: Event) -> Event:
     """``delete`` for a locked event that the caller may change."""
     after = replace(before, deleted_at=tx.now, revision=before.revision + 1, updated_at=tx.now)
     await queries.update(tx, after, search_text="")
+    await tell_listeners(tx, [after])
     await publications.owe_retraction(
         tx,
         kind=publications.Kind.EVENT,
@@ -319,7 +321,8 @@ async def _save(tx: Transaction, after: Event, by: Caller | None = None) -> Even
 
 
 async def owe_look(tx: Transaction, event: Event) -> None:
-    """The author's repository is owed a look at this revision."""
+    """The author's repository is owed a look at this revision; whoever listens hears that it is different."""
+    await tell_listeners(tx, [event])
     await publications.owe(
         tx, kind=publications.Kind.EVENT, subject_id=event.id, user_id=event.author_id, revision=event.revision
     )

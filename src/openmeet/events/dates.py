@@ -7,6 +7,7 @@ from groundwork.database.transaction import Transaction
 from openmeet.debts import publications
 from openmeet.events import queries
 from openmeet.events.differing import details_in
+from openmeet.events.listeners import tell_listeners
 from openmeet.events.model import Details, Event, GroupOfEvent, PlaceInSeries, Status
 from openmeet.events.saying import blank_event, search_text, with_details
 from openmeet.users.model import UserId
@@ -35,6 +36,7 @@ async def create_dates(
         for details, place in dates
     ]
     await queries.insert_dates(tx, [(event, search_text(event)) for event in made])
+    await tell_listeners(tx, made)
     if owes_record:
         await publications.owe_many(
             tx,
@@ -135,6 +137,7 @@ async def let_owe_records(tx: Transaction, dates: Sequence[Event]) -> None:
 
 async def _save_all(tx: Transaction, saved: Sequence[Event]) -> None:
     await queries.update_many(tx, [(event, search_text(event)) for event in saved])
+    await tell_listeners(tx, saved)
     await publications.owe_many(
         tx, kind=publications.Kind.EVENT, owed=[(event.id, event.author_id, event.revision) for event in saved]
     )

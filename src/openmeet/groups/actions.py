@@ -23,6 +23,8 @@ from openmeet.groups.model import (
 from openmeet.groups.rules import Action
 from openmeet.site.slugs import new_slug, words_of
 from openmeet.users.model import Caller, UserId
+from openmeet.webhooks.actions import Different, happened
+from openmeet.webhooks.model import Happening
 
 _ADDRESS: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 # What a made address ends in (``site.slugs``); a chosen one looks otherwise, so that both can be told apart.
@@ -213,6 +215,8 @@ async def put(
     saved = replace(standing, role=after, revision=standing.revision + (0 if before is None else 1))
     await queries.put_member(tx, saved)
     await doors.log(tx, saved.group_id, saved.user_id, act, by=by, before=before, after=after)
+    subject = Different(f"{saved.group_id}/{saved.user_id}", (saved.user_id,), saved.group_id)
+    await happened(tx, Happening.MEMBERSHIP, [subject])
     return saved
 
 

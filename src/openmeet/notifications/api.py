@@ -47,6 +47,7 @@ class Preferences(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     announcements: Choice
     requests: Choice
     membership: Choice
+    messages: Choice
     time_zone: str
     digest_hour: int
     quiet_from: str | None = None

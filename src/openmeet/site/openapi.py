@@ -32,6 +32,7 @@ PATH_WORDS: Final = {
     "announcement": "The id of an announcement",
     "did": "A DID",
     "attendanceId": "An answer to the event",
+    "deliveryId": "The identifier of a message",
 }
 
 # What any operation may answer beside its own answers: unreadable, too large, too many, broken, away.

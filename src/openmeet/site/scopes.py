@@ -37,6 +37,7 @@ SCOPE_WORDS: Final = {
 AREAS: Final = {
     "events": Scope.EVENTS,
     "series": Scope.SERIES,
+    "co-hosting": Scope.EVENTS,
     "groups": Scope.GROUPS,
     "group-invitations": Scope.GROUPS,
     "imports": Scope.EVENTS,

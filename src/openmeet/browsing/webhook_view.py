@@ -1,0 +1,105 @@
+"""What the owner of a webhook may see of a subject at this moment: THE place that decides what leaves in a message (invariant 3).
+
+A person's own address hears of events that they host and of their own answers and memberships; a group's address of what belongs to the
+group, while its owner runs it. The words are those of the JSON API.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from groundwork.database.transaction import Reader
+from openmeet.attendance import queries as attendance
+from openmeet.attendance.model import AttendanceId
+from openmeet.attendance.rules import is_invited
+from openmeet.events import queries as events
+from openmeet.events import seeing
+from openmeet.events.model import Event, EventId
+from openmeet.events.shapes import event_shown
+from openmeet.groups import queries as groups
+from openmeet.groups import rules as group_rules
+from openmeet.groups.model import GroupId
+from openmeet.groups.rules import Action
+from openmeet.identities.names import shown_names
+from openmeet.site.times import iso
+from openmeet.users.model import UserId
+from openmeet.webhooks.model import Delivery, Happening, Webhook
+from openmeet.webhooks.sending import View
+
+
+def webhook_view(public_url: str) -> View:
+    """What fills messages."""
+
+    async def view(reader: Reader, webhook: Webhook, delivery: Delivery) -> Mapping[str, Any] | None:
+        if webhook.group_id is not None and not await _runs(reader, webhook):
+            return None
+        match delivery.kind:
+            case Happening.EVENT:
+                return await _event(reader, webhook, EventId(delivery.subject_id), public_url)
+            case Happening.ANSWER:
+                return await _answer(reader, webhook, AttendanceId(delivery.subject_id))
+            case Happening.MEMBERSHIP:
+                group_id, _, user_id = delivery.subject_id.partition("/")
+                return await _membership(reader, webhook, GroupId(group_id), UserId(user_id))
+            case Happening.PING:
+                return {}
+
+    return view
+
+
+async def _runs(reader: Reader, webhook: Webhook) -> bool:
+    group_id = GroupId(webhook.group_id) if webhook.group_id else None
+    return group_rules.may(await groups.role_in(reader, group_id, webhook.user_id), Action.EDIT_GROUP)
+
+
+async def _concerns(reader: Reader, webhook: Webhook, event: Event) -> bool:
+    """Whether the event is the group's, or one that the owner hosts."""
+    if webhook.group_id is not None:
+        return event.group is not None and event.group.id == webhook.group_id
+    return event.id in await seeing.run_among(reader, [event], webhook.user_id)
+
+
+async def _event(reader: Reader, webhook: Webhook, event_id: EventId, public_url: str) -> Mapping[str, Any] | None:
+    event = await events.by_id(reader, event_id)
+    if event is None or event.is_draft or not await _concerns(reader, webhook, event):
+        return None
+    if event.is_gone:
+        return {"slug": event.slug, "isGone": True}
+    mine = await attendance.find(reader, event.id, webhook.user_id)
+    if not await seeing.may_see(reader, event, webhook.user_id, is_invited=is_invited(mine)):
+        return None
+    private = await seeing.private_details_for(reader, event, webhook.user_id, is_going=False)
+    shown: dict[str, Any] = msgspec.to_builtins(event_shown(event, private, public_url=public_url))
+    return shown | {"isGone": False}
+
+
+async def _answer(reader: Reader, webhook: Webhook, attendance_id: AttendanceId) -> Mapping[str, Any] | None:
+    answer = await attendance.by_id(reader, attendance_id)
+    event = await events.by_id(reader, answer.event_id) if answer else None
+    if answer is None or event is None or event.is_gone:
+        return None
+    is_own = webhook.group_id is None and answer.user_id == webhook.user_id
+    if not is_own and not await _concerns(reader, webhook, event):
+        return None
+    if not await seeing.may_see(reader, event, webhook.user_id, is_invited=is_own and is_invited(answer)):
+        return None
+    names = await shown_names(reader, [answer.user_id])
+    return {
+        "event": event.slug,
+        "personId": answer.user_id,
+        "displayName": names[answer.user_id],
+        "status": answer.status.value,
+        "answeredAt": iso(answer.answered_at),
+    }
+
+
+async def _membership(reader: Reader, webhook: Webhook, group_id: GroupId, user_id: UserId) -> Mapping[str, Any] | None:
+    group = await groups.by_id(reader, group_id)
+    member = await groups.find_member(reader, group_id, user_id)
+    if group is None or group.deleted_at is not None or member is None:
+        return None
+    if webhook.group_id != group_id and not (webhook.group_id is None and user_id == webhook.user_id):
+        return None
+    names = await shown_names(reader, [user_id])
+    return {"group": group.slug, "userId": user_id, "displayName": names[user_id], "role": member.role.value}

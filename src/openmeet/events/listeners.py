@@ -1,0 +1,21 @@
+"""Whoever asked to be told of events hears that one is different; called wherever one is written."""
+
+from collections.abc import Sequence
+
+from groundwork.database.transaction import Transaction
+from openmeet.events.model import Event
+from openmeet.webhooks.actions import Different, happened
+from openmeet.webhooks.model import Happening
+
+
+async def tell_listeners(tx: Transaction, events: Sequence[Event]) -> None:
+    """It concerns the author and the group; drafts are nobody else's, and no news."""
+    await happened(
+        tx,
+        Happening.EVENT,
+        [
+            Different(event.id, (event.author_id,), event.group.id if event.group else None)
+            for event in events
+            if not event.is_draft
+        ],
+    )

@@ -1,0 +1,370 @@
+"""Webhooks: a real address hears, signed, what its owner may see, however often it takes, and nothing else."""
+
+import base64
+import hashlib
+import hmac
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
+from http import HTTPStatus
+from typing import Any
+
+import httpx
+import pytest
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.clock import DAY, HandClock
+from groundwork.database.transaction import Database
+from groundwork.http.application import Application
+from groundwork.http.client import HttpClient
+from groundwork.http.reach import DEVELOPMENT, PUBLIC
+from groundwork.http.server import serve
+from groundwork.outbox import pay
+from groundwork.outbox.owe import debt_of
+from groundwork.outbox.pay import Paying
+from groundwork.sealing import Sealer
+from groundwork.telemetry.metrics import Metrics
+from openmeet.browsing.webhook_view import webhook_view
+from openmeet.debts.deliveries import due_of
+from openmeet.debts.kinds import Debt
+from openmeet.personal_calendar.fetching import Outgoing
+from openmeet.webhooks.letters import off_composer
+from openmeet.webhooks.model import MAX_TRIES, OFF_MAIL
+from openmeet.webhooks.sending import RETRY, webhook_payer
+from openmeet.webhooks.tasks import forget_old_deliveries
+from tests.databases import MakeDatabase
+from tests.openmeet.site_under_test import ORIGIN, Site, api_session, sign_up, site_on
+
+EVENT = {"title": "Board games", "startsLocal": "2026-07-04T18:00", "timeZone": "Europe/Berlin"}
+ALL = ["event.changed", "answer.changed", "membership.changed"]
+
+
+@dataclass
+class Receiver:
+    """Somebody else's server: keeps what it is sent, answers as it is told."""
+
+    url: str = ""
+    status: int = 200
+    heard: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+
+    async def hear(self, request: Request) -> Response:
+        self.heard.append((dict(request.headers), await request.body()))
+        return Response(status_code=self.status)
+
+    def messages(self) -> list[dict[str, Any]]:
+        return [json.loads(body) for _, body in self.heard]
+
+
+@dataclass
+class Stage:
+    """The site, somebody else's server, and the worker between them."""
+
+    site: Site
+    receiver: Receiver
+    http: HttpClient
+    sealer: Sealer
+    clock: HandClock
+
+    async def deliver(self, http: HttpClient | None = None) -> None:
+        """Send everything that is due, until nothing is."""
+        payer = webhook_payer(self.site.db, http or self.http, self.sealer, webhook_view(ORIGIN))
+        while await pay.run_once(self.site.db, {Debt.WEBHOOK: Paying(payer, policy=RETRY)}):
+            pass
+
+
+@pytest.fixture
+async def stage(make_database: MakeDatabase, clock: HandClock) -> AsyncIterator[Stage]:
+    receiver = Receiver()
+    app = Application([Route("/hook", receiver.hear, methods=["POST"])], Metrics("receiver"), access_log=False)
+    serving = await serve(app, "127.0.0.1", 0)
+    receiver.url = f"{serving.url}/hook"
+    http, sealer = HttpClient(DEVELOPMENT), Sealer([b"s" * 32])
+    site = site_on(await make_database("openmeet"), clock, allow_private_addresses=True, api_requests_per_minute=0)
+    site.app.state.outgoing = Outgoing(http, sealer)
+    yield Stage(site, receiver, http, sealer, clock)
+    await http.close()
+    await serving.stop()
+
+
+@pytest.fixture
+async def client(stage: Stage) -> AsyncIterator[httpx.AsyncClient]:
+    async with stage.site.browser() as browser:
+        yield browser
+
+
+@pytest.fixture
+async def ana(client: httpx.AsyncClient) -> dict[str, str]:
+    return await api_session(client, "ana@example.org", "Ana")
+
+
+@pytest.fixture
+async def ben(client: httpx.AsyncClient) -> dict[str, str]:
+    return await api_session(client, "ben@example.org", "Ben")
+
+
+async def registered(client: httpx.AsyncClient, stage: Stage, who: dict[str, str], **changes: object) -> dict[str, Any]:
+    made = await client.post("/api/webhooks", json={"url": stage.receiver.url, "kinds": ALL} | changes, headers=who)
+    assert made.status_code == HTTPStatus.CREATED, made.text
+    found: dict[str, Any] = made.json()
+    return found
+
+
+async def deliveries(client: httpx.AsyncClient, who: dict[str, str], webhook: dict[str, Any]) -> list[dict[str, Any]]:
+    found = await client.get(f"/api/webhooks/{webhook['id']}/deliveries", headers=who)
+    listed: list[dict[str, Any]] = found.json()["deliveries"]
+    return listed
+
+
+async def rows(db: Database, sql: str) -> list[Any]:
+    async with db.reader() as reader:
+        return list(await reader.fetch(sql))
+
+
+async def test_a_message_is_signed_as_standard_webhooks_says(stage, client, ana):
+    """Computed here from the text of the specification: HMAC-SHA256 over id, timestamp and body, with the secret's bytes."""
+    webhook = await registered(client, stage, ana)
+    await client.post("/api/events", json=EVENT, headers=ana)
+    await stage.deliver()
+    ((headers, body),) = stage.receiver.heard
+    secret = base64.b64decode(webhook["secret"].removeprefix("whsec_"))
+    signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+    expected = base64.b64encode(hmac.new(secret, signed, hashlib.sha256).digest()).decode()
+    assert headers["webhook-signature"] == f"v1,{expected}"
+    assert int(headers["webhook-timestamp"]) == stage.clock.now() // 1_000_000
+    message = json.loads(body)
+    assert (message["type"], message["data"]["title"], message["data"]["isGone"]) == (
+        "event.changed",
+        "Board games",
+        False,
+    )
+
+
+async def test_events_answers_and_the_end_are_told_as_they_are_when_sent(stage, client, ana, ben):
+    """Two changes before the first is sent are one message; what comes after is another."""
+    await registered(client, stage, ana)
+    path = (await client.post("/api/events", json=EVENT, headers=ana)).headers["location"]
+    await client.put(path, json=EVENT | {"title": "Chess"}, headers=ana)
+    await stage.deliver()
+    await client.put(f"{path}/answer", json={"reply": "going"}, headers=ben)
+    await stage.deliver()
+    await client.delete(path, headers=ana)
+    await stage.deliver()
+    told = [
+        (one["type"], one["data"].get("title") or one["data"].get("status") or one["data"]["isGone"])
+        for one in stage.receiver.messages()
+    ]
+    assert told == [("event.changed", "Chess"), ("answer.changed", "attending"), ("event.changed", True)]
+
+
+async def test_what_does_not_concern_one_is_not_told(stage, client, ana, ben):
+    """Ben's address hears of his answer, and of nothing else of Ana's event: not even that it is changed or deleted."""
+    await registered(client, stage, ben)
+    path = (await client.post("/api/events", json=EVENT, headers=ana)).headers["location"]
+    await client.put(f"{path}/answer", json={"reply": "going"}, headers=ana)
+    await client.put(f"{path}/answer", json={"reply": "going"}, headers=ben)
+    await client.put(path, json=EVENT | {"title": "Secret"}, headers=ana)
+    await stage.deliver()
+    assert [(one["type"], one["data"]["displayName"]) for one in stage.receiver.messages()] == [
+        ("answer.changed", "Ben")
+    ]
+
+
+async def test_what_became_private_meanwhile_is_not_told(stage, client, ana, ben):
+    """Decided when it is sent: between happening and sending the host hid the event from whoever answered, or it was deleted."""
+    webhook = await registered(client, stage, ben)
+    path = (await client.post("/api/events", json=EVENT, headers=ana)).headers["location"]
+    await client.put(f"{path}/answer", json={"reply": "going"}, headers=ben)
+    await client.delete(path, headers=ana)
+    await stage.deliver()
+    assert stage.receiver.heard == []
+    assert [one["state"] for one in await deliveries(client, ben, webhook)] == ["dropped"]
+
+
+async def test_a_group_is_told_about_while_its_owner_runs_it(stage, client, ana, ben):
+    """Events and people of the group; after Ana handed it over and left, her address hears nothing of it."""
+    group = (
+        await client.post("/api/groups", json={"name": "Players", "timeZone": "Europe/Berlin"}, headers=ana)
+    ).json()
+    path = f"/api/groups/{group['slug']}"
+    refused = await client.post(
+        "/api/webhooks", json={"url": stage.receiver.url, "kinds": ALL, "group": group["slug"]}, headers=ben
+    )
+    assert refused.status_code == HTTPStatus.FORBIDDEN
+    await registered(client, stage, ana, group=group["slug"])
+    await client.put(f"{path}/membership", json={}, headers=ben)
+    await client.post("/api/events", json=EVENT | {"group": group["slug"], "visibility": "private"}, headers=ana)
+    await client.post("/api/events", json=EVENT | {"title": "Elsewhere"}, headers=ana)
+    await stage.deliver()
+    assert {(one["type"], one["data"].get("title") or one["data"]["role"]) for one in stage.receiver.messages()} == {
+        ("membership.changed", "member"),
+        ("event.changed", "Board games"),
+    }
+    stage.receiver.heard.clear()
+    me = (await client.get("/api/me", headers=ben)).json()["id"]
+    await client.put(f"{path}/ownership/offer", json={"userId": me}, headers=ana)
+    await client.post(f"{path}/ownership/acceptance", headers=ben)
+    await client.delete(f"{path}/membership", headers=ana)
+    await stage.deliver()
+    assert stage.receiver.heard == []
+
+
+async def test_a_failure_is_tried_again_under_the_same_identifier(stage, client, ana):
+    webhook = await registered(client, stage, ana)
+    await client.post("/api/events", json=EVENT, headers=ana)
+    stage.receiver.status = 500
+    await stage.deliver()
+    assert [one["why"] for one in await deliveries(client, ana, webhook)] == ["The address answered with status 500."]
+    assert (await client.get(f"/api/webhooks/{webhook['id']}", headers=ana)).json()["failingSince"] is not None
+    stage.receiver.status = 200
+    stage.clock.turn(DAY // 4)
+    await stage.deliver()
+    ids = {headers["webhook-id"] for headers, _ in stage.receiver.heard}
+    assert (len(stage.receiver.heard), len(ids)) == (2, 1)
+    (one,) = await deliveries(client, ana, webhook)
+    assert (one["state"], one["tries"], one["status"]) == ("arrived", 2, 200)
+    assert (await client.get(f"/api/webhooks/{webhook['id']}", headers=ana)).json()["failingSince"] is None
+
+
+async def test_one_message_is_given_up_after_a_day_and_can_be_sent_again(stage, client, ana):
+    webhook = await registered(client, stage, ana)
+    await client.post("/api/events", json=EVENT, headers=ana)
+    stage.receiver.status = 500
+    for _ in range(MAX_TRIES):
+        await stage.deliver()
+        stage.clock.turn(RETRY.longest_seconds * 1_000_000 // 4)
+    await stage.deliver()
+    (one,) = await deliveries(client, ana, webhook)
+    assert one["state"] in {"failed", "waiting"}
+    while one["state"] == "waiting":
+        stage.clock.turn(DAY // 4)
+        await stage.deliver()
+        (one,) = await deliveries(client, ana, webhook)
+    assert (one["state"], one["tries"]) == ("failed", MAX_TRIES)
+
+
+async def test_an_address_that_fails_for_days_is_switched_off_and_its_owner_is_told(stage, client, ana):
+    webhook = await registered(client, stage, ana)
+    stage.receiver.status = 500
+    for day in range(5):
+        await client.post("/api/events", json=EVENT | {"title": f"Day {day}"}, headers=ana)
+        await stage.deliver()
+        stage.clock.turn(DAY)
+    shown = (await client.get(f"/api/webhooks/{webhook['id']}", headers=ana)).json()
+    assert (shown["isOn"], shown["offWhy"]) == (False, "The address answered with status 500.")
+    owed = [due_of(debt_of(row)) for row in await rows(stage.site.db, "select * from debts where kind = 'mail'")]
+    (due,) = [one for one in owed if one.kind == OFF_MAIL]
+    letter = await off_composer("OpenMeet", ORIGIN)(stage.site.db, due)
+    assert letter is not None
+    assert (letter.to, "127.0.0.1" in letter.subject) == ("ana@example.org", True)
+    stage.receiver.heard.clear()
+    await client.post("/api/events", json=EVENT, headers=ana)
+    await stage.deliver()
+    assert stage.receiver.heard == [], "off means off"
+
+
+async def test_gone_means_gone(stage, client, ana):
+    """410 says that the address wants nothing any more."""
+    webhook = await registered(client, stage, ana)
+    await client.post("/api/events", json=EVENT, headers=ana)
+    stage.receiver.status = 410
+    await stage.deliver()
+    assert (await client.get(f"/api/webhooks/{webhook['id']}", headers=ana)).json()["isOn"] is False
+
+
+async def test_switched_on_again_what_was_missed_can_be_sent_again(stage, client, ana):
+    webhook = await registered(client, stage, ana)
+    path = f"/api/webhooks/{webhook['id']}"
+    await client.post("/api/events", json=EVENT, headers=ana)
+    stage.receiver.status = 410
+    await stage.deliver()
+    stage.receiver.status = 200
+    (one,) = await deliveries(client, ana, webhook)
+    again = f"{path}/deliveries/{one['id']}/resend"
+    assert (await client.post(again, headers=ana)).status_code == HTTPStatus.UNPROCESSABLE_ENTITY
+    on = await client.put(path, json={"url": stage.receiver.url, "kinds": ALL, "isOn": True}, headers=ana)
+    assert (on.json()["isOn"], on.json()["offWhy"]) == (True, "")
+    assert (await client.post(again, headers=ana)).status_code == HTTPStatus.ACCEPTED
+    await stage.deliver()
+    assert [one["state"] for one in await deliveries(client, ana, webhook)] == ["arrived"]
+
+
+async def test_nothing_leads_into_the_private_network(stage, client, ana):
+    """Refused when it is registered, and again when a name turns out to lead inside (invariant 7)."""
+    stage.site.app.state.settings = replace(stage.site.app.state.settings, allow_private_addresses=False)
+    for url in (
+        "http://example.org/",
+        "https://127.0.0.1/",
+        "https://[::1]/",
+        "https://example.org:8443/",
+        "https://a:b@example.org/",
+        "nonsense",
+        "",
+    ):
+        refused = await client.post("/api/webhooks", json={"url": url, "kinds": ALL}, headers=ana)
+        assert (refused.status_code, list(refused.json()["fields"])) == (400, ["url"]), url
+    webhook = await registered(client, stage, ana, url="https://localhost/hook")
+    await client.post("/api/events", json=EVENT, headers=ana)
+    http = HttpClient(PUBLIC)
+    await stage.deliver(http)
+    await http.close()
+    (one,) = await deliveries(client, ana, webhook)
+    assert "does not lead to a public address" in one["why"]
+
+
+async def test_a_secret_is_shown_once_and_kept_sealed(stage, client, ana):
+    webhook = await registered(client, stage, ana)
+    secret = base64.b64decode(webhook["secret"].removeprefix("whsec_"))
+    (row,) = await rows(stage.site.db, "select * from webhooks")
+    assert secret not in bytes(row["sealed_secret"])
+    shown = (await client.get(f"/api/webhooks/{webhook['id']}", headers=ana)).text
+    assert "secret" not in shown + (await client.get("/api/webhooks", headers=ana)).text
+
+
+async def test_somebody_elses_webhook_is_not_there(stage, client, ana, ben):
+    webhook = await registered(client, stage, ana)
+    path = f"/api/webhooks/{webhook['id']}"
+    for method, address in (("GET", path), ("DELETE", path), ("POST", f"{path}/ping"), ("GET", f"{path}/deliveries")):
+        assert (await client.request(method, address, headers=ben)).status_code == HTTPStatus.NOT_FOUND
+
+
+async def test_the_list_of_deliveries_has_pages_and_an_end(stage, client, ana):
+    webhook = await registered(client, stage, ana)
+    for _ in range(5):
+        await client.post(f"/api/webhooks/{webhook['id']}/ping", headers=ana)
+        stage.clock.turn(1_000_000)
+    await stage.deliver()
+    seen: list[str] = []
+    cursor = ""
+    while True:
+        path = f"/api/webhooks/{webhook['id']}/deliveries?limit=2&cursor={cursor}"
+        page = (await client.get(path, headers=ana)).json()
+        seen += [one["id"] for one in page["deliveries"]]
+        if page["cursor"] is None:
+            break
+        cursor = page["cursor"]
+    assert len(seen) == len(set(seen)) == 5
+    assert seen == sorted(seen, reverse=True)
+    stage.clock.turn(31 * DAY)
+    assert await forget_old_deliveries(stage.site.db) == 5
+
+
+async def test_the_page_registers_tries_switches_and_removes(stage, client):
+    await sign_up(client, "ana@example.org", "Ana")
+    path = "/settings/webhooks"
+    refused = await client.post(path, data={"url": "ftp://example.org", "kind_event": "on"})
+    assert (refused.status_code, "ftp://example.org" in refused.text) == (400, True)
+    made = await client.post(path, data={"url": stage.receiver.url, "kind_event": "on", "group": ""})
+    assert (made.status_code, "whsec_" in made.text) == (200, True)
+    (row,) = await rows(stage.site.db, "select id from webhooks")
+    one = f"{path}/{row['id']}"
+    assert (await client.post(one, data={"do": "ping"})).status_code == HTTPStatus.SEE_OTHER
+    await stage.deliver()
+    assert [message["type"] for message in stage.receiver.messages()] == ["ping"]
+    assert "arrived" in (await client.get(one)).text
+    await client.post(one, data={"do": "off"})
+    assert "You switched it off." in (await client.get(path)).text
+    assert (await client.post(one, data={"do": "ping"})).status_code == HTTPStatus.UNPROCESSABLE_ENTITY
+    await client.post(one, data={"do": "remove"})
+    assert await rows(stage.site.db, "select id from webhooks") == []
