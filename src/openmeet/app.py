@@ -7,6 +7,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import Scope
 
+from groundwork.blobstore.contract import BlobStore
 from groundwork.clock import Clock, SystemClock
 from groundwork.errors import InvalidInput, NotFound
 from groundwork.http.application import JSON_BODY_BYTES, Application
@@ -61,12 +62,14 @@ from openmeet.calendars.components import MAX_BYTES
 from openmeet.check_in import api as check_in_api
 from openmeet.check_in import pages as check_in_pages
 from openmeet.events import api as events_api
-from openmeet.events import draft_pages
+from openmeet.events import draft_pages, picture_api, picture_pages
 from openmeet.events import pages as events_pages
 from openmeet.events.publishing import CONSENT_PATH, PublishFirst
 from openmeet.guests import api as guests_api
 from openmeet.guests import pages as guests_pages
 from openmeet.letters import pages as letters_pages
+from openmeet.media import pages as media_pages
+from openmeet.media.model import MAX_UPLOAD_BYTES
 from openmeet.messages import api as messages_api
 from openmeet.messages import pages as messages_pages
 from openmeet.notifications import api as notifications_api
@@ -122,10 +125,12 @@ def create_app(
     clock: Clock | None = None,
     more_pages: Sequence[Route] = (),
     outgoing: Outgoing | None = None,
+    pictures: BlobStore | None = None,
     checks: dict[str, Check] | None = None,
 ) -> Application:
     """The whole site. ``code_key``: 32 secret bytes that e-mail codes are derived from.
 
+    ``pictures``: where pictures are kept; without it none can be put up.
     ``outgoing``: what fetches addresses that people give; without it nothing is fetched.
     ``more_pages`` are pages of the same kind that need more than a database (``programs/`` makes them).
     """
@@ -134,6 +139,7 @@ def create_app(
             metrics, checks or {"database": ready(tenants.default)}, metrics_token=settings.metrics_token.reveal()
         ),
         *static_files.routes(),
+        *media_pages.routes(),
         *(_api(operation) for operation in operations()),
         Route(f"{API_PREFIX}openapi.json", openapi.serve(settings.site_name, settings.public_url, operations())),
         *letters_pages.routes(),
@@ -154,6 +160,7 @@ def create_app(
     app.state.tenants = tenants
     app.state.templates = environment(settings.site_name)
     app.state.code_key = code_key
+    app.state.pictures = pictures
     app.state.password_sign_in = password_sign_in
     app.state.publish_first = publish_first
     app.state.repeating = REPEATING
@@ -174,6 +181,7 @@ def pages() -> list[Route]:
         *notifications_pages.routes(),
         *events_pages.routes(),
         *draft_pages.routes(),
+        *picture_pages.routes(),
         *hosting_pages.routes(),
         *attendance_pages.routes(),
         *co_hosts_pages.routes(),
@@ -214,6 +222,7 @@ def operations() -> list[Operation]:
         *events_api.OPERATIONS,
         *hosting_api.OPERATIONS,
         *draft_api.OPERATIONS,
+        *picture_api.OPERATIONS,
         *attendance_api.OPERATIONS,
         *co_hosts_api.OPERATIONS,
         *messages_api.OPERATIONS,
@@ -247,8 +256,12 @@ def ready(tenant: Tenant) -> Check:
 
 
 def _body_limit(scope: Scope) -> int:
-    """Whole calendars are larger than what anybody writes by hand."""
-    return FILE_BYTES if scope["path"] in FILE_PATHS else JSON_BODY_BYTES
+    """Whole calendars and pictures are larger than what anybody writes by hand."""
+    path = scope["path"]
+    if path.endswith("/picture") and path.startswith(("/events/", "/api/events/")):
+        # Base64 adds a third, the form or JSON around it a little.
+        return MAX_UPLOAD_BYTES * 4 // 3 + 100_000
+    return FILE_BYTES if path in FILE_PATHS else JSON_BODY_BYTES
 
 
 async def absent(_request: Request) -> Response:

@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 
 from at_network.did_resolver import DidResolver, DidSettings
 from at_network.handle_resolver import HandleResolver, HandleSettings
+from groundwork.blobstore.contract import BlobStore
+from groundwork.blobstore.open_ import open_folder
 from groundwork.clock import Clock, SystemClock
 from groundwork.dangerous_starts import dangers_of
 from groundwork.database.migrate import migrate
@@ -50,6 +52,7 @@ class Platform:
     queue: Queue
     network: Network
     mailer: Mailer
+    pictures: BlobStore
     metrics: Metrics
     code_key: bytes
     here: Here
@@ -127,6 +130,7 @@ async def open_platform(settings: Settings, clock: Clock) -> AsyncIterator[Platf
             queue=queue,
             network=network,
             mailer=mailer,
+            pictures=open_folder(settings.data_directory / "media"),
             metrics=Metrics("openmeet"),
             code_key=hmac.digest(keys[0], b"openmeet/sign_in/codes", hashlib.sha256),
             here=Here(

@@ -18,6 +18,7 @@ from openmeet.events import tasks as events
 from openmeet.groups import tasks as groups
 from openmeet.guests import actions as guests
 from openmeet.ingestion.tasks import reconcile
+from openmeet.media import actions as media
 from openmeet.messages import actions as messages
 from openmeet.notifications import tasks as notifications
 from openmeet.personal_calendar import tasks as calendars
@@ -62,6 +63,7 @@ CHORES: dict[str, Chore] = {
     "old_imports": Chore(3600, lambda platform: _forget_imports(platform.db)),
     "subscribed_calendars": Chore(300, lambda platform: _read_calendars(platform, platform.settings.time_zone)),
     "running_calendars": Chore(3600, lambda platform: calendars.roll(platform.db, platform.settings.time_zone)),
+    "unused_pictures": Chore(3600, lambda platform: media.forget_unused(platform.db, platform.pictures)),
     "paid_debts": Chore(3600, lambda platform: _forget_paid(platform.db)),
 }
 

@@ -65,6 +65,7 @@ async def site(platform: Platform) -> Application:
         platform.tenants,
         platform.metrics,
         code_key=platform.code_key,
+        pictures=platform.pictures,
         password_sign_in=with_password,
         publish_first=publish_first,
         more_pages=await _more_pages(platform),

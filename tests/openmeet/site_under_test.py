@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 
+from groundwork.blobstore.contract import BlobStore
 from groundwork.clock import Clock
 from groundwork.database.transaction import Database, Transaction
 from groundwork.http.application import Application
@@ -43,10 +44,11 @@ class Site:
             yield client
 
 
-def site_on(db: Database, clock: Clock, **changes: object) -> Site:
+def site_on(db: Database, clock: Clock, *, pictures: BlobStore | None = None, **changes: object) -> Site:
     """The site on this database."""
     settings = replace(Settings(), public_url=ORIGIN, **changes)
-    app = create_app(settings, Tenants(Tenant("default", db)), Metrics("openmeet"), code_key=CODE_KEY, clock=clock)
+    tenants = Tenants(Tenant("default", db))
+    app = create_app(settings, tenants, Metrics("openmeet"), code_key=CODE_KEY, clock=clock, pictures=pictures)
     return Site(app, db, clock)
 
 

@@ -300,6 +300,11 @@ async def lock_hosted(
     return event
 
 
+async def save_edit(tx: Transaction, caller: Caller, after: Event) -> Event:
+    """Keep what somebody who may has made of a locked event."""
+    return await _save(tx, after, caller)
+
+
 async def agree_to_record(tx: Transaction, caller: Caller, slug: EventSlug) -> Event:
     """The author has what others changed published from their repository. Raises NotFound, Forbidden, Refused."""
     event = await lock_hosted(tx, caller, slug, None, Act.PUBLISH_RECORD)

@@ -17,7 +17,6 @@ _SLUG: Final = "board-games-k7x2p"
 
 TEXTS: Final = {
     # Who.
-    **dict.fromkeys(("personId", "userId", "userIds", "ownerId", "hostId", "decidedBy", "authorId"), _PERSON),
     **dict.fromkeys(("personId", "actorId", "userId", "userIds", "ownerId", "hostId", "decidedBy"), _PERSON),
     **dict.fromkeys(("displayName", "hostName"), "Ana"),
     **dict.fromkeys(("email", "whom"), "ana@example.org"),

@@ -71,6 +71,8 @@ SAID = {
     "message_sent": "Your message is sent.",
     "message_scheduled": "Your message waits for its time.",
     "message_called_off": "It is not sent.",
+    "picture_saved": "The picture is up.",
+    "picture_removed": "The picture is gone.",
     "going_to_all": "You are going to every date, also to those that are added later.",
     "going_to_all_waiting": "You are going, also to dates that are added later. Where it is full you are on the waitlist: see the list.",
     "going_to_all_unlimited": "You are going, also to dates that are added later. Dates with limited places you answer one by one.",

@@ -1,0 +1,210 @@
+"""Pictures: made anew of whatever was sent, bounded, served as nothing else, forgotten when nothing shows them."""
+
+import base64
+import io
+import struct
+import zlib
+
+import pytest
+from PIL import Image
+
+from groundwork.blobstore.open_ import open_folder
+from groundwork.clock import DAY
+from groundwork.errors import InvalidForm, NotFound, TooLarge, TooMany
+from openmeet.events import actions as events
+from openmeet.events import pictures
+from openmeet.events.about import Picture
+from openmeet.events.rules import Submission, check
+from openmeet.events.submissions import values_of_event
+from openmeet.media import actions
+from openmeet.media.model import MAX_UPLOAD_BYTES, SIDES, Size, blob_key
+from openmeet.media.preparing import prepare
+from openmeet.users.model import Caller
+from tests.openmeet.site_under_test import api_session, event_by, person, sign_up, site_on
+
+
+def picture(kind: str = "PNG", size: tuple[int, int] = (80, 60), mode: str = "RGB", **more: object) -> bytes:
+    out = io.BytesIO()
+    Image.new(mode, size, "red" if mode == "RGB" else None).save(out, kind, **more)
+    return out.getvalue()
+
+
+def opened(body: bytes) -> Image.Image:
+    made = Image.open(io.BytesIO(body))
+    made.load()
+    return made
+
+
+def huge(width: int, height: int) -> bytes:
+    """A PNG of a few bytes that says it is this large."""
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    chunk = struct.pack(">I", len(head)) + b"IHDR" + head + struct.pack(">I", zlib.crc32(b"IHDR" + head))
+    return b"\x89PNG\r\n\x1a\n" + chunk
+
+
+@pytest.fixture
+def store(tmp_path):
+    return open_folder(tmp_path / "media")
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF"])
+def test_whatever_is_sent_becomes_two_jpegs(kind):
+    made = prepare(picture(kind, (2400, 1200)))
+    large, small = (opened(made.bodies[size]) for size in (Size.LARGE, Size.SMALL))
+    assert {large.format, small.format} == {"JPEG"}
+    assert (large.size, small.size) == ((1600, 800), (640, 320))
+    assert (made.width, made.height) == large.size
+
+
+def test_small_ones_stay_small():
+    assert opened(prepare(picture(size=(80, 60))).bodies[Size.LARGE]).size == (80, 60)
+
+
+def test_where_it_was_taken_is_not_kept_but_which_way_is_up():
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned
+    exif[0x010F] = "Secret Camera"
+    exif.get_ifd(0x8825)[1] = "N"
+    body = picture("JPEG", (80, 60), exif=exif, comment=b"by Ana")
+    assert b"Secret Camera" in body
+    made = prepare(body).bodies[Size.LARGE]
+    assert opened(made).size == (60, 80)
+    assert not opened(made).getexif()
+    assert b"Secret" not in made
+    assert b"by Ana" not in made
+
+
+def test_what_is_seen_through_stands_on_white():
+    made = opened(prepare(picture("PNG", mode="RGBA")).bodies[Size.LARGE])
+    assert made.mode == "RGB"
+    assert min(made.getpixel((10, 10))) > 250
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"not a picture",
+        b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>",
+        picture()[:40],
+        picture("JPEG")[:200],
+        picture("BMP"),
+        picture("TIFF"),
+        huge(100_000, 100_000),
+        huge(8_000, 8_000),
+        huge(5_000, 10),
+        b"GIF89a" + b"\xff" * 200,
+    ],
+)
+def test_what_is_no_picture_or_a_bomb_is_refused_in_words(body):
+    with pytest.raises(InvalidForm) as wrong:
+        prepare(body)
+    assert list(wrong.value.problems) == ["picture"]
+
+
+def test_what_was_hidden_behind_a_picture_is_gone():
+    made = prepare(picture("GIF") + b"<script>alert(1)</script>")
+    assert b"<script>" not in b"".join(made.bodies.values())
+
+
+async def test_there_are_limits(make_sqlite, store, clock):
+    db = await make_sqlite("openmeet")
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+    with pytest.raises(TooLarge):
+        await actions.keep(db, store, ana.user_id, b"x" * (MAX_UPLOAD_BYTES + 1))
+    async with db.transaction() as tx:
+        for number in range(actions.MAX_A_DAY):
+            await tx.execute(
+                "insert into pictures (key, user_id, width, height, size, created_at) values (:key, :id, 1, 1, 1, :now)",
+                key=f"{number:032x}",
+                id=ana.user_id,
+                now=tx.now,
+            )
+    with pytest.raises(TooMany):
+        await actions.keep(db, store, ana.user_id, picture())
+
+
+async def test_what_nothing_shows_is_forgotten_after_a_while_and_nothing_else(make_database, store, clock):
+    """What an event, a copy of it or a series shows stays."""
+    db = await make_database("openmeet")
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana)
+    shown, made = await actions.keep(db, store, ana.user_id, picture())
+    unused, _ = await actions.keep(db, store, ana.user_id, picture())
+    async with db.transaction() as tx:
+        saved = await pictures.put(tx, ana, event.slug, Picture(shown, "Red", made.width, made.height))
+        typed = Submission(**values_of_event(saved) | {"title": "Chess"})
+        again = await events.revise(tx, ana, event.slug, check(typed, saved))
+    assert again.picture == saved.picture
+    assert await actions.forget_unused(db, store) == 0
+    clock.turn(actions.UNUSED_FOR + DAY)
+    assert await actions.forget_unused(db, store) == 1
+    for size in SIDES:
+        assert await store.size(blob_key(shown, size)) > 0
+        with pytest.raises(NotFound):
+            await store.size(blob_key(unused, size))
+
+
+async def test_by_pages(make_sqlite, store, clock):
+    site = site_on(await make_sqlite("openmeet"), clock, pictures=store)
+    async with site.browser() as ana, site.browser() as eve:
+        await sign_up(ana, "ana@example.org", "Ana")
+        await sign_up(eve, "eve@example.org", "Eve")
+        async with site.db.transaction() as tx:
+            (row,) = await tx.fetch("select id from users where display_name = 'Ana'")
+            event = await event_by(tx, Caller(row["id"], "Ana"))
+        path = f"/events/{event.slug}/picture"
+        file = {"picture": ("a.png", picture(size=(700, 500)), "image/png")}
+        assert (await eve.post(path, files=file, data={"alt": "Red"})).status_code == 403
+        unsaid = await ana.post(path, files=file, data={"alt": " "})
+        assert (unsaid.status_code, 'id="alt-problem"' in unsaid.text) == (400, True)
+        wrong = await ana.post(path, files={"picture": ("a.png", b"nonsense", "image/png")}, data={"alt": "Red <b>"})
+        assert wrong.status_code == 400
+        assert 'id="picture-problem"' in wrong.text
+        assert "Red &lt;b&gt;" in wrong.text
+        assert (await ana.post(path, files=file, data={"alt": "A red square"})).status_code == 303
+        page = (await eve.get(f"/events/{event.slug}")).text
+        assert 'alt="A red square"' in page
+        assert 'property="og:image"' in page
+        async with site.db.reader() as reader:
+            (kept,) = await reader.fetch("select key from pictures")
+        for size in Size:
+            shown = await eve.get(f"/media/{kept['key']}/{size.value}")
+            assert (shown.status_code, shown.headers["content-type"]) == (200, "image/jpeg")
+            assert shown.headers["x-content-type-options"] == "nosniff"
+            assert "default-src 'none'" in shown.headers["content-security-policy"]
+            assert "immutable" in shown.headers["cache-control"]
+            assert opened(shown.content).format == "JPEG"
+            same = await eve.get(f"/media/{kept['key']}/{size.value}", headers={"if-none-match": shown.headers["etag"]})
+            assert same.status_code == 304
+        for strange in ("x/large", f"{kept['key']}/huge", "..%2f..%2fsealing.key/large", f"{'0' * 32}/large"):
+            assert (await eve.get(f"/media/{strange}")).status_code == 404
+        other = await ana.post(path, files={"picture": ("", b"", "")}, data={"alt": "Other words"})
+        assert other.status_code == 303
+        assert 'alt="Other words"' in (await eve.get(f"/events/{event.slug}")).text
+        assert (await ana.post(f"{path}/remove")).status_code == 303
+        assert "event-picture" not in (await eve.get(f"/events/{event.slug}")).text
+
+
+async def test_by_the_api(make_sqlite, store, clock):
+    site = site_on(await make_sqlite("openmeet"), clock, pictures=store)
+    async with site.browser() as client:
+        ana = await api_session(client, "ana@example.org", "Ana")
+        eve = await api_session(client, "eve@example.org", "Eve")
+        wanted = {"title": "Chess", "startsLocal": "2026-07-04T18:00", "timeZone": "Europe/Berlin"}
+        path = (await client.post("/api/events", json=wanted, headers=ana)).headers["location"]
+        body = {"image": base64.b64encode(picture(size=(900, 700))).decode(), "alt": "A red square"}
+        assert (await client.put(f"{path}/picture", json=body, headers=eve)).status_code == 403
+        shown = (await client.put(f"{path}/picture", json=body, headers=ana)).json()["picture"]
+        assert (shown["alt"], shown["width"], shown["height"]) == ("A red square", 900, 700)
+        assert (await client.get(shown["smallUrl"])).status_code == 200
+        stale = await client.put(f"{path}/picture", json=body, headers=ana | {"if-match": '"1"'})
+        assert stale.status_code == 412
+        wrong = await client.put(f"{path}/picture", json=body | {"image": "AAAA"}, headers=ana)
+        assert (wrong.status_code, list(wrong.json()["fields"])) == (400, ["picture"])
+        kept = await client.put(path, json=wanted | {"title": "Go"}, headers=ana)
+        assert kept.json()["picture"] == shown
+        gone = await client.delete(f"{path}/picture", headers=ana)
+        assert gone.json()["picture"] is None
