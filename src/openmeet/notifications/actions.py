@@ -98,6 +98,7 @@ async def tell_each(tx: Transaction, kind: Kind, tellings: Sequence[Telling]) ->
                 one.telling.bundle or one.telling.subject_id,
                 news,
                 rules.mail_due_at(one.addressee.hours, tx.now, urgent=_is_urgent(kind, one.telling, tx.now)),
+                is_bundled=bool(one.telling.bundle),
             )
             for one, news in new
             if one.channel is Channel.EMAIL

@@ -20,12 +20,13 @@ from openmeet.users.model import UserId
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """News that are to be mailed to one person not later than ``due_at``."""
+    """News that are to be mailed to one person not later than ``due_at``. ``is_bundled``: ``subject`` is another than theirs."""
 
     user_id: UserId
     subject: str
     notification_id: NotificationId
     due_at: Instant
+    is_bundled: bool = False
 
 
 # Writing what is there already takes the lock on either engine, and answers with what is true now.
@@ -42,7 +43,7 @@ _OPEN = """
 """
 
 
-# Mails are about what their news are about.
+# Mails are about what their news are about, unless these are bundled.
 _PUT_INTO_OPEN = """
     update notifications
        set mail_id = (select m.id from news_mails m where m.user_id = notifications.user_id
@@ -81,7 +82,13 @@ async def _add(tx: Transaction, news: Sequence[Waiting]) -> None:
         [{"mail_id": mail_of[user_id], "late": mail_id} for user_id, mail_id in late.items()],
     )
     await tx.execute_many("delete from news_mails where id = :id", [{"id": one} for one in late.values()])
-    await tx.execute(_PUT_INTO_OPEN, ids=[one.notification_id for one in news])
+    alone = [one.notification_id for one in news if not one.is_bundled]
+    if alone:
+        await tx.execute(_PUT_INTO_OPEN, ids=alone)
+    await tx.execute_many(
+        "update notifications set mail_id = :mail_id where id = :id",
+        [{"mail_id": mail_of[one.user_id], "id": one.notification_id} for one in news if one.is_bundled],
+    )
     await owe_mails(tx, NEWS_MAIL, [(user_id, mail_of[user_id], one.due_at) for user_id, (_, one) in fresh.items()])
 
 
