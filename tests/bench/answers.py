@@ -15,6 +15,7 @@ from groundwork.database.open_ import open_database
 from groundwork.database.transaction import Database
 from openmeet.attendance import actions, queries
 from openmeet.attendance.model import Reply
+from openmeet.attendance.turns import in_turn
 from openmeet.events import actions as events
 from openmeet.events.model import EventSlug
 from openmeet.events.rules import Submission, check
@@ -90,5 +91,5 @@ async def _answered(db: Database) -> float:
 
 async def _says(db: Database, some: Sequence[Caller], slug: EventSlug) -> None:
     for one in some:
-        async with db.transaction() as tx:
+        async with in_turn(db, slug) as tx:
             await actions.answer(tx, one, slug, Reply.GOING)

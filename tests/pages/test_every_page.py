@@ -8,10 +8,13 @@ from axe_playwright_python.async_playwright import Axe
 
 from groundwork.database.transaction import Transaction
 from openmeet.attendance import actions as attendance
-from openmeet.attendance import hosting
-from openmeet.attendance.model import NetworkAnswer, Reply
+from openmeet.attendance import hosting, managing
+from openmeet.attendance.joining import Joining, Question
+from openmeet.attendance.model import NetworkAnswer, Reply, Wishes
 from openmeet.events import actions as events
 from openmeet.events.model import Event
+from openmeet.guests import actions as guests
+from openmeet.guests.rules import token_of
 from openmeet.ingestion import conflicts
 from openmeet.ingestion.merge import Decision, Policy, Side, encode_edits
 from openmeet.notifications.links import Link, Purpose, token_for
@@ -30,6 +33,7 @@ from tests.parts import needs
 
 pytestmark = needs("chromium")
 
+QUESTIONS = (Question("q1", "What do you eat?", ("Everything", "Vegan"), is_required=True), Question("q2", "W" * 90))
 LONG = "An evening with an unusually long title, Donaudampfschifffahrtsgesellschaftskapitän included"
 
 
@@ -47,8 +51,14 @@ async def furnished(openmeet) -> tuple[str, dict[str, str]]:
             description="# Hi\n\n- a",
         )
         cancelled = await event_by(tx, ana, title="Morning run")
+        cafe = await event_by(tx, ben, title="Repair café")
+        asked = Joining(limit_online=1, max_party=3, asks_names=True, needs_approval=True, questions=QUESTIONS)
+        await managing.change_joining(tx, ana, open_event.slug, asked)
+        said = Wishes(party=1, replies={"q1": "Everything"}, is_private=True)
+        await attendance.answer(tx, ana, open_event.slug, Reply.GOING, said)
         for who in (ben, cleo):
-            await attendance.answer(tx, who, open_event.slug, Reply.GOING)
+            await attendance.answer(tx, who, open_event.slug, Reply.GOING, said)
+        dora = await managing.invite(tx, ana, open_event.slug, "dora@example.org")
         shadow = await users.create_shadow(tx, display_name="carla.example.org")
         await attendance.apply_from_network(
             tx,
@@ -63,6 +73,9 @@ async def furnished(openmeet) -> tuple[str, dict[str, str]]:
         rehearsals = await series_by(tx, ana, ben)
         stop = await token_for(tx, CODE_KEY, Link(ben.user_id, Purpose.UNSUBSCRIBE, "changes"))
         answer = await token_for(tx, CODE_KEY, Link(ben.user_id, Purpose.ANSWER, open_event.id))
+        guest = await guests.ask(
+            tx, cafe.slug, email="eve@example.org", display_name="Eve", reply=Reply.GOING, wishes=Wishes()
+        )
         session = await sign_in.open_session(tx, ana.user_id, SessionKind.BROWSER)
     paths = {
         "home": "/",
@@ -72,6 +85,15 @@ async def furnished(openmeet) -> tuple[str, dict[str, str]]:
         "new": "/events/new",
         "edit": f"/events/{open_event.slug}/edit",
         "cancel": f"/events/{open_event.slug}/cancel",
+        "one's answer": f"/events/{open_event.slug}/answer",
+        "answers and places": f"/events/{open_event.slug}/joining",
+        "attendees": f"/events/{open_event.slug}/attendees",
+        "nobody found": f"/events/{open_event.slug}/attendees?q=zzz",
+        "one attendee": f"/events/{open_event.slug}/attendees/{dora.id}",
+        "door": f"/events/{open_event.slug}/check-in",
+        "ticket": f"/events/{open_event.slug}/ticket",
+        "confirm as guest": f"/answers/confirm/{token_of(CODE_KEY, guest.id)}",
+        "answer as guest": f"/events/{open_event.slug}/guest-answer",
         "delete": f"/events/{open_event.slug}/delete",
         "what was merged": f"/events/{open_event.slug}/merged",
         "series": f"/series/{rehearsals}",
@@ -129,7 +151,10 @@ async def merged_into(tx: Transaction, event: Event) -> None:
 async def test_pages_are_fit_to_be_used(browser, openmeet, size, scheme, signed_in):
     token, paths = await furnished(openmeet)
     if not signed_in:
-        paths = {name: paths[name] for name in ("home", "event", "cancelled event", "series", "new", "absent")}
+        paths = {
+            name: paths[name]
+            for name in ("home", "event", "cancelled event", "series", "new", "answer as guest", "absent")
+        }
         paths |= {"sign in": "/sign-in", "sign up": "/sign-up", "code": "/sign-in/code?challenge=x"}
     found = []
     async with context(browser, openmeet, viewport=size, color_scheme=scheme) as opened:

@@ -52,7 +52,8 @@ class SqliteTransaction:
         return touched
 
     async def execute_many(self, sql: str, rows: Sequence[Mapping[str, object]], /) -> None:
-        await self._ask(Verb.EXECUTE_MANY, sql, rows)
+        if rows:
+            await self._ask(Verb.EXECUTE_MANY, sql, rows)
 
     def after_commit(self, call: Callable[[], None], /) -> None:
         self._member.calls.append(call)

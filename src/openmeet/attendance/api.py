@@ -11,6 +11,7 @@ from groundwork.errors import NotFound
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.attendance import actions, history, line, queries
 from openmeet.attendance.model import AnswerMode, Attendance, Change, Reply, Through, Wishes
+from openmeet.attendance.turns import in_turn
 from openmeet.events.model import EventSlug
 from openmeet.events.queries import by_slug, lock_by_slug
 from openmeet.site.etags import IF_MATCH, etag_of, must_match
@@ -104,8 +105,8 @@ class History(msgspec.Struct, rename="camel"):
 async def put_answer(request: Request) -> Response:
     caller = caller_of(request)
     wanted = await read_json(request, AnswerWanted)
-    async with database_of(request).transaction() as tx:
-        slug = EventSlug(request.path_params["slug"])
+    slug = EventSlug(request.path_params["slug"])
+    async with in_turn(database_of(request), slug) as tx:
         await _must_match(request, tx, caller)
         saved = await actions.answer(tx, caller, slug, reply_of(wanted.reply), _wishes(wanted), through=Through.API)
         waiting = await _waiting_before(tx, saved)

@@ -18,6 +18,7 @@ from openmeet.attendance.model import Attendance, AttendanceStatus, Reply
 from openmeet.attendance.rules import is_invited
 from openmeet.attendance.standing_words import stands_words
 from openmeet.attendance.transitions import OF_REPLY
+from openmeet.attendance.turns import in_turn
 from openmeet.debts import publications
 from openmeet.events.model import Event, EventSlug
 from openmeet.events.queries import by_slug
@@ -80,7 +81,7 @@ async def answer(request: Request) -> Response:
         event, mine, joining = await _seen(reader, request)
     try:
         wishes = answer_form.wishes_of(typed, answer_form.fields_of(event, joining, mine))
-        async with database_of(request).transaction() as tx:
+        async with in_turn(database_of(request), slug) as tx:
             saved = await actions.answer(tx, caller, slug, reply, wishes)
     except InvalidForm as wrong:
         if answer_form.WHOLE not in typed:

@@ -286,7 +286,12 @@ async def attendees(
     Without those whose account is not active at the moment, and, but for hosts (``with_private``), without those who
     do not want to be seen: guests without an account among them.
     """
-    seen = "" if with_private else f"and a.is_private = 0 and not {_IS_GUEST}"
+    # Who asked to come and was not let in yet is nobody's to know.
+    seen = (
+        ""
+        if with_private
+        else f"and a.is_private = 0 and not {_IS_GUEST} and coalesce(a.pending_for, '') <> 'approval'"
+    )
     rows = await reader.fetch(
         f"""
         select a.id, a.user_id, u.display_name, u.kind, a.status, a.source, a.answered_at, a.party, a.mode, a.pending_for,

@@ -130,7 +130,9 @@ def _pending_for(
     event: Event, joining: Joining, mine: Attendance | None, act: Act, standing: Standing, now: Instant
 ) -> PendingFor | None:
     """Why an answer takes no place before somebody has decided; None where nobody needs to."""
-    if standing.is_host or (mine is not None and mine.approved_at is not None):
+    if standing.is_host or (
+        mine is not None and (mine.approved_at is not None or mine.status is AttendanceStatus.INVITED)
+    ):
         return None
     if act is not Act.GOING:
         # What a person here is refused, a record is not: it is there, and shown apart.

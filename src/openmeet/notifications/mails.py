@@ -76,7 +76,8 @@ async def _add(tx: Transaction, news: Sequence[Waiting]) -> None:
             for user_id, (mail_id, one) in fresh.items()
         ],
     )
-    mail_of = {user_id: mail_id for user_id, (mail_id, _) in (await _lock_open(tx, news)).items()}
+    now_open = await _lock_open(tx, news) if fresh else known
+    mail_of = {user_id: mail_id for user_id, (mail_id, _) in now_open.items()}
     await tx.execute_many(
         "update notifications set mail_id = :mail_id where mail_id = :late",
         [{"mail_id": mail_of[user_id], "late": mail_id} for user_id, mail_id in late.items()],

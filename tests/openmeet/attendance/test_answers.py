@@ -8,6 +8,7 @@ from groundwork.clock import DAY, Instant
 from groundwork.errors import Forbidden, NotFound, Refused
 from openmeet.attendance import actions, hosting, line, managing, queries
 from openmeet.attendance.model import AttendanceStatus, Counts, NetworkAnswer, Reply
+from openmeet.attendance.turns import in_turn
 from openmeet.debts import publications
 from openmeet.notifications.model import Kind
 from openmeet.notifications.queries import newest
@@ -74,7 +75,7 @@ async def test_double_click_is_one_answer(db):
 async def test_the_last_place_goes_to_exactly_one_of_many(db):
     """Invariant 4: however many ask at once, never more confirmed attendees than places."""
     async with db.transaction() as tx:
-        ana, *guests = await people(tx, 201)
+        ana, *guests = await people(tx, 25)
         event = await event_by(tx, ana, capacity="3")
 
     async def reply(guest):
@@ -85,8 +86,25 @@ async def test_the_last_place_goes_to_exactly_one_of_many(db):
     async with db.reader() as reader:
         found = await counts(reader, event)
         waiting = await line.waiting(reader, event.id, 100)
-    assert found == Counts(going=3, waitlisted=197, seats=3)
-    assert len({one.waitlist_number for one in waiting}) == 100
+    assert found == Counts(going=3, waitlisted=21, seats=3)
+    assert len({one.waitlist_number for one in waiting}) == 21
+
+
+async def test_two_hundred_at_once_get_every_place_and_no_more(db):
+    """As requests do it: whoever waits for their turn holds no connection, and the line is in the order of arrival."""
+    async with db.transaction() as tx:
+        ana, *guests = await people(tx, 201)
+        event = await event_by(tx, ana, capacity="150")
+
+    async def reply(guest):
+        async with in_turn(db, event.slug) as tx:
+            return await actions.answer(tx, guest, event.slug, GOING)
+
+    saved = await asyncio.gather(*(reply(guest) for guest in guests))
+    async with db.reader() as reader:
+        found = await counts(reader, event)
+    assert found == Counts(going=150, waitlisted=50, seats=150)
+    assert sorted(one.waitlist_number for one in saved if one.waitlist_number) == list(range(1, 51))
 
 
 async def test_many_leaving_at_once_never_oversell_and_never_leave_a_seat_empty(db):

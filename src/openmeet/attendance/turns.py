@@ -1,0 +1,29 @@
+"""Few at a time: answers to one event that arrive together wait here, and not each with a connection in hand.
+
+The event's row is locked anyway, so nothing is lost by it; but a rush at one event must not use up the connections that everybody
+else needs, nor make anybody who came early wait behind somebody who came late. Between processes the row's lock decides.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from weakref import WeakValueDictionary
+
+from groundwork.database.transaction import Database, Transaction
+from openmeet.events.model import EventSlug
+
+# One has the event's row; the others are about to begin, or to be told that theirs is durable.
+AT_ONCE = 4
+
+_turns: WeakValueDictionary[tuple[int, str], asyncio.Semaphore] = WeakValueDictionary()
+
+
+@asynccontextmanager
+async def in_turn(db: Database, slug: EventSlug) -> AsyncIterator[Transaction]:
+    """A transaction about the answers to one event, when those who came before are done."""
+    name = (id(db), slug)
+    turn = _turns.get(name)
+    if turn is None:
+        turn = _turns[name] = asyncio.Semaphore(AT_ONCE)
+    async with turn, db.transaction() as tx:
+        yield tx
