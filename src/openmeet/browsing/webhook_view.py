@@ -16,6 +16,7 @@ from openmeet.attendance.rules import is_invited
 from openmeet.events import queries as events
 from openmeet.events import seeing
 from openmeet.events.model import Event, EventId
+from openmeet.events.private_details import private_details
 from openmeet.events.shapes import event_shown
 from openmeet.groups import queries as groups
 from openmeet.groups import rules as group_rules
@@ -69,7 +70,8 @@ async def _event(reader: Reader, webhook: Webhook, event_id: EventId, public_url
     mine = await attendance.find(reader, event.id, webhook.user_id)
     if not await seeing.may_see(reader, event, webhook.user_id, is_invited=is_invited(mine)):
         return None
-    private = await seeing.private_details_for(reader, event, webhook.user_id, is_going=False)
+    # What leaves the house is what everybody may know, whoever registered the address: it is copied, kept and passed on.
+    private = private_details(event, None, is_going=False, now=reader.now)
     shown: dict[str, Any] = msgspec.to_builtins(event_shown(event, private, public_url=public_url))
     return shown | {"isGone": False}
 

@@ -8,10 +8,15 @@ import re
 
 import pytest
 
+from groundwork.clock import Instant
 from openmeet.attendance import actions as attendance
 from openmeet.attendance.model import Reply
+from openmeet.browsing.webhook_view import webhook_view
+from openmeet.calendars.of_event import written
+from openmeet.calendars.writing import write_calendar
 from openmeet.events import actions as events
 from openmeet.users.model import Caller
+from openmeet.webhooks.model import Delivery, DeliveryId, DeliveryState, Happening, Webhook, WebhookId
 from tests.openmeet.site_under_test import api_session, details, event_by, person, sign_up, site_on
 
 STREET, FLAT, DOOR, LINK = "Geheimgasse 7", "Flat of Ana", "Ring thrice", "https://join.example/s3cret"
@@ -155,3 +160,40 @@ async def test_what_is_not_public_has_no_card(site, visibility):
     assert "og:" not in head
     assert "ld+json" not in head
     assert "noindex" in head
+
+
+async def leaving(db, event, owner) -> dict[str, set[str]]:
+    """Which secrets stand in what leaves the house by itself: calendar files, webhooks, mails to people who are not going."""
+    hook = Webhook(
+        WebhookId("w"), owner.user_id, None, "https://x.example", frozenset(Happening), b"", None, "", 1, Instant(0)
+    )
+    delivery = Delivery(
+        DeliveryId("d"),
+        hook.id,
+        Happening.EVENT,
+        event.id,
+        DeliveryState.SENDING,
+        0,
+        None,
+        "",
+        Instant(0),
+        None,
+        1,
+    )
+    async with db.reader() as reader:
+        message = await webhook_view("https://meet.example")(reader, hook, delivery)
+    file = write_calendar([written(event, host="meet.example", url="https://meet.example/e")], name="Events")
+    texts = {"webhook": json.dumps(message, ensure_ascii=False), "calendar": file.decode().replace("\r\n ", "")}
+    return {place: {name for name, secret in SECRETS.items() if secret in text} for place, text in texts.items()}
+
+
+async def test_what_leaves_by_itself_says_what_everybody_knows(make_database):
+    """Also to an address of the host's own: what is sent is kept and passed on."""
+    db = await make_database("openmeet")
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana, **EVENT)
+        shared = await event_by(tx, ana, **EVENT | FOR_EVERYBODY)
+    assert await leaving(db, event, ana) == {"webhook": set(), "calendar": set()}
+    found = await leaving(db, shared, ana)
+    assert found == {"webhook": set(SECRETS), "calendar": {"street", "flat"}}

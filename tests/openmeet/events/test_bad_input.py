@@ -1,0 +1,157 @@
+"""Whatever is typed: an event, or sentences at the fields that are wrong; never anything else, and nothing half done."""
+
+from dataclasses import fields
+
+import pytest
+import regex
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from groundwork.errors import InvalidForm
+from openmeet.events import rules
+from openmeet.events.model import Audience, Details, Mode, Visibility
+from openmeet.events.rules import Submission
+from openmeet.events.saying import new_slug
+from openmeet.events.submissions import FIELDS, pack, unpack, values_of_event
+from openmeet.site.texts import html_of
+from tests.openmeet.site_under_test import inputs_of, sign_up, site_on
+
+NASTY = st.sampled_from(
+    [
+        "<script>alert(1)</script>",
+        "javascript:alert(1)",
+        "https://user:secret@host/",
+        "https://[::1",
+        "\u202egnihsihp",
+        "\u0000",
+        "''; drop table events; --",
+        "{{ 7 * 7 }}",
+        "%s%n%x",
+        "٢٠٢٦-٠٧-٠٤",
+        "2026-02-30T10:00",
+        "0001-01-01T00:00",
+        "9999-12-31T23:59",
+        "2026-03-29T02:30",
+        "Europe/Atlantis",
+        "+25:00",
+        "../../etc/passwd",
+        "１２",
+        "-1",
+        "1e9",
+        "99999999",
+        "x" * 30_000,
+        "é" * 201,
+        ",,,,",
+        "everyone",
+        "yes",
+    ]
+)
+ANYTHING = NASTY | st.text(max_size=60)
+TIMES = st.datetimes().map(lambda at: at.isoformat()) | st.dates().map(lambda day: day.isoformat()) | ANYTHING
+
+# Mostly what a form really sends, so that some of it becomes an event.
+LIKELY = {
+    "title": st.text(max_size=60) | NASTY,
+    "starts": st.just("2026-07-04T18:00") | TIMES,
+    "ends": st.just("") | TIMES,
+    "time_zone": st.sampled_from(["Europe/Berlin", "UTC", "Asia/Kathmandu", "+05:30", "America/St_Johns"]) | ANYTHING,
+    "description": ANYTHING,
+    "mode": st.sampled_from([mode.value for mode in Mode]) | ANYTHING,
+    "visibility": st.sampled_from([one.value for one in Visibility]) | ANYTHING,
+    "all_day": st.sampled_from(["", "yes"]),
+    "capacity": st.just("") | ANYTHING,
+    "country": st.sampled_from(["", "DE", "France"]) | ANYTHING,
+    "online_url_from": st.sampled_from(["", "0", "60"]) | ANYTHING,
+    "access": st.sampled_from(["", "step_free,captions"]) | ANYTHING,
+    "categories": st.sampled_from(["", "games"]) | ANYTHING,
+    "languages": st.sampled_from(["", "de, English"]) | ANYTHING,
+    **{
+        name: st.sampled_from([one.value for one in Audience]) | ANYTHING
+        for name in ("online_url_audience", "place_audience", "door_audience")
+    },
+}
+RIGHT = {"title": "Tea", "starts": "2026-07-04T18:00", "time_zone": "Europe/Berlin"}
+
+# At most a few fields away from what is right: else everything is refused for the first of them.
+TYPED = st.sets(st.sampled_from(FIELDS), max_size=4).flatmap(
+    lambda names: st.fixed_dictionaries({name: LIKELY.get(name, ANYTHING) for name in sorted(names)}).map(
+        lambda odd: RIGHT | odd
+    )
+)
+
+
+def judged(typed: dict[str, str]) -> Details | dict[str, str]:
+    """The event, or what is wrong by field; anything else that is raised is a bug."""
+    try:
+        return rules.check(Submission(**typed))
+    except InvalidForm as wrong:
+        return wrong.problems
+
+
+@settings(max_examples=150, deadline=None)
+@given(TYPED)
+def test_it_is_an_event_or_each_problem_stands_at_a_field(typed):
+    """And an event is typed again as it was: editing without changing anything changes nothing."""
+    details = judged(typed)
+    if not isinstance(details, Details):
+        assert set(details) <= set(FIELDS)
+        assert all(details.values())
+        return
+    assert details.ends_at is None or details.ends_at >= details.starts_at
+    again = rules.check(Submission(**values_of_event(details)))
+    differing = [one.name for one in fields(Details) if getattr(again, one.name) != getattr(details, one.name)]
+    assert differing == []
+
+
+@given(TYPED)
+@settings(max_examples=50, deadline=None)
+def test_a_draft_keeps_every_character(typed):
+    assert unpack(pack(Submission(**typed), {})) == Submission(**typed)
+
+
+@given(st.text(max_size=80))
+def test_an_address_has_letters_digits_and_hyphens_of_whatever_script(title):
+    slug = new_slug(title)
+    assert regex.fullmatch(r"[\p{L}\p{N}-]+", slug)
+    assert len(slug) <= 60
+    assert slug not in {"new", "drafts"}
+    assert not slug.startswith("-")
+
+
+@pytest.mark.parametrize(
+    ("title", "begins"),
+    [
+        ("Čaj o páté", "caj-o-pate-"),
+        ("お茶の時間", "お茶の時間-"),
+        ("شاي في الحديقة", "شاي-في-الحديقة-"),
+        ("Чай в парке", "чаи-в-парке-"),
+        ("🎉🎉🎉", "event-"),
+        ("<script>", "script-"),
+        ("a/../b?c#d", "a-b-c-d-"),
+    ],
+)
+def test_addresses_of_titles_in_every_script(title, begins):
+    assert new_slug(title).startswith(begins)
+
+
+@given(NASTY | st.text(alphabet="<>\"'&[]()!`*_-=:/ script onerror javascript", max_size=80))
+def test_no_description_runs_anything(text):
+    html = html_of(text)
+    assert "<script" not in html.lower()
+    assert not regex.search(r"<[^>]*\son\w+\s*=", html, regex.IGNORECASE)
+    assert not regex.search(r'href="\s*javascript:', html, regex.IGNORECASE)
+
+
+async def test_an_event_in_any_script_has_a_page_that_is_found(make_sqlite, clock):
+    site = site_on(await make_sqlite("openmeet"), clock)
+    async with site.browser() as browser:
+        await sign_up(browser, "ana@example.org", "Ana")
+        for title in ("お茶の時間", "شاي في الحديقة", '<b>Tea</b> & "cake"'):
+            form = inputs_of((await browser.get("/events/new")).text)
+            typed = {"title": title, "starts": "2026-07-04T18:00", "time_zone": "UTC", "description": title}
+            made = await browser.post("/events/new", data=form | typed)
+            assert made.status_code == 303
+            assert made.headers["location"].isascii()
+            page = await browser.get(made.headers["location"])
+            assert page.status_code == 200
+            assert "<b>Tea" not in page.text
