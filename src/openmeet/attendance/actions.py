@@ -73,7 +73,9 @@ async def answer(
         is_host=event.author_id == caller.user_id, is_member=await is_member(tx, event, joining, caller.user_id)
     )
     rules.must_be_open(event, joining, mine, act, standing, tx.now)
-    said = particulars(event, joining, mine, wishes, is_going=act is Act.GOING)
+    said = particulars(
+        event, joining, mine or await _said_before(tx, event, joining, caller), wishes, is_going=act is Act.GOING
+    )
     room = act is Act.GOING and await placing.has_room(tx, event, joining, mine, said)
     # Offers that ended just now may have moved this very answer.
     mine = mine if mine is None or mine.offered_until is None else await queries.by_id(tx, mine.id)
@@ -369,6 +371,14 @@ async def is_member(reader: Reader, event: Event, joining: Joining, user_id: Use
     if event.group is None or not (joining.is_members_only or always):
         return False
     return await role_in(reader, event.group.id, user_id) in INSIDE
+
+
+async def _said_before(reader: Reader, event: Event, joining: Joining, caller: Caller) -> Attendance | None:
+    """What somebody said to another date of the same series beside yes: nobody is asked the same thing every week."""
+    if event.place_in_series is None:
+        return None
+    found = await queries.latest_in_series(reader, event.place_in_series.series_id, caller.user_id)
+    return found and replace(found, party=min(found.party, joining.max_party))
 
 
 async def _tell_of_foreign(tx: Transaction, event: Event) -> None:

@@ -12,6 +12,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Transaction
 from groundwork.errors import InvalidForm, NotFound
 from groundwork.http.json_bodies import read_json
+from openmeet.attendance import joining_queries
 from openmeet.attendance.unpublishing import unpublish
 from openmeet.events import actions, copying, draft_queries, drafts, rules, seeing
 from openmeet.events.api import in_api_names, publish_afterwards, to_host
@@ -87,6 +88,8 @@ async def duplicate(request: Request) -> Response:
         group = await group_of_copy(tx, event, caller.user_id)
         is_held = await is_held_at_first(tx, caller.user_id, details, group)
         made = await actions.create(tx, caller, details, is_held=is_held, group=group, is_draft=wanted.is_draft)
+        # How people get in is part of what is copied.
+        await joining_queries.copy(tx, event.id, made.id)
     return to_host(request, made, 201)
 
 

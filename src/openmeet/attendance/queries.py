@@ -136,6 +136,19 @@ async def held(reader: Reader, event_id: EventId) -> Held:
     return Held({AnswerMode(row["mode"]) if row["mode"] else None: int(row["taken"]) for row in rows})
 
 
+async def latest_in_series(reader: Reader, series_id: str, user_id: UserId) -> Attendance | None:
+    """One person's latest answer to any date of a series of which they said that they come."""
+    names = ", ".join(f"a.{name.strip()}" for name in COLUMNS.split(","))
+    row = await reader.fetch_one(
+        f"select {names} from attendances a join events e on e.id = a.event_id"
+        " where e.series_id = :series_id and a.user_id = :user_id"
+        " and a.status in ('attending', 'attended', 'waitlisted', 'pending') order by a.answered_at desc, a.id desc limit 1",
+        series_id=series_id,
+        user_id=user_id,
+    )
+    return attendance_of(row) if row else None
+
+
 async def in_order(
     reader: Reader,
     event_id: EventId,

@@ -10,6 +10,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Transaction
 from groundwork.errors import Forbidden, NotFound, PreconditionFailed, Refused
 from groundwork.fresh_id import new_id
+from openmeet.attendance import joining_queries
 from openmeet.attendance.actions import decide_records_anew
 from openmeet.events import owing
 from openmeet.events.actions import take_away
@@ -247,6 +248,7 @@ async def _target(tx: Transaction, series: Series, plan: Plan) -> Series:
             )
             await queries.insert(tx, behind, submission_key=None)
             await following.copy_all(tx, series.id, behind.id)
+            await joining_queries.copy(tx, series.id, behind.id)
             return behind
 
 

@@ -10,7 +10,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Transaction
 from groundwork.errors import InvalidInput, NotFound
 from groundwork.http.json_bodies import json_response, read_json
-from openmeet.attendance.model import Reply
+from openmeet.attendance.model import Reply, Through
 from openmeet.events.differing import details_in
 from openmeet.events.grouping import group_for
 from openmeet.events.model import Event, EventSlug
@@ -149,7 +149,7 @@ async def answer_all(request: Request) -> Response:
     body = await read_json(request, AnswerAll)
     async with database_of(request).transaction() as tx:
         outcomes = await attending.answer_all(
-            tx, caller, slug_of(request), Reply(body.reply), skips_limited=body.skip_limited
+            tx, caller, slug_of(request), Reply(body.reply), skips_limited=body.skip_limited, through=Through.API
         )
     return json_response(
         AnswersShown(

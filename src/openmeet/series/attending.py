@@ -6,9 +6,9 @@ Dates with a limit are answered like any other, each on its own.
 from dataclasses import dataclass
 
 from groundwork.database.transaction import Transaction
-from groundwork.errors import NotFound, Refused
+from groundwork.errors import InvalidForm, NotFound, Refused
 from openmeet.attendance import actions as attendance
-from openmeet.attendance.model import SEATED, AttendanceStatus, Reply
+from openmeet.attendance.model import SEATED, AttendanceStatus, Reply, Through
 from openmeet.attendance.queries import of_user
 from openmeet.events.model import Event
 from openmeet.series import agenda, following, queries
@@ -29,7 +29,13 @@ class Outcome:
 
 
 async def answer_all(
-    tx: Transaction, caller: Caller, slug: SeriesSlug, reply: Reply, *, skips_limited: bool = False
+    tx: Transaction,
+    caller: Caller,
+    slug: SeriesSlug,
+    reply: Reply,
+    *,
+    skips_limited: bool = False,
+    through: Through = Through.PAGE,
 ) -> list[Outcome]:
     """The caller's reply to every stored date that is still to come, in order. Raises NotFound.
 
@@ -47,11 +53,15 @@ async def answer_all(
             continue
         try:
             # The host hears of it once, not for each date.
-            mine = await attendance.answer(tx, caller, event.slug, reply, tells_host=not outcomes)
+            mine = await attendance.answer(tx, caller, event.slug, reply, through=through, tells_host=not outcomes)
         except NotFound:
             continue  # a date that is not theirs to see
         except Refused as refused:
             outcomes.append(Outcome(event, None, refused.name or "Refused", refused.why))
+        except InvalidForm:
+            outcomes.append(
+                Outcome(event, None, "AnswerNeeded", "The host asks something. Answer on the page of this date.")
+            )
         else:
             outcomes.append(Outcome(event, mine.status))
     return outcomes

@@ -7,7 +7,7 @@ said that they go to all.
 from collections.abc import Sequence
 
 from groundwork.database.transaction import Transaction
-from groundwork.errors import Forbidden, NotFound, Refused
+from groundwork.errors import Forbidden, InvalidForm, NotFound, Refused
 from openmeet.attendance import actions as attendance
 from openmeet.attendance.model import Reply
 from openmeet.events.model import Event
@@ -27,5 +27,5 @@ async def go_to_new_dates(tx: Transaction, series: Series, made: Sequence[Event]
                 continue
             try:
                 await attendance.answer(tx, Caller(one.user_id, ""), event.slug, Reply.GOING, tells_host=False)
-            except (NotFound, Forbidden, Refused):
-                continue  # out of the group, or the date takes no such answer: theirs to see on its page
+            except (NotFound, Forbidden, Refused, InvalidForm):
+                continue  # out of the group, or the date takes no such answer, or asks first: theirs to see on its page

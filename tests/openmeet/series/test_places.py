@@ -1,0 +1,72 @@
+"""How people get into the dates of a series, and their answers, through splits; on both engines."""
+
+from dataclasses import replace
+
+import pytest
+
+from groundwork.clock import HandClock
+from groundwork.database.transaction import Database
+from openmeet.attendance import actions as attendance
+from openmeet.attendance import joining_queries, managing
+from openmeet.attendance import queries as answers
+from openmeet.attendance.joining import Joining, Question
+from openmeet.attendance.model import AttendanceStatus, Reply, Wishes
+from openmeet.events.model import Event
+from openmeet.series import actions, attending, queries
+from openmeet.series.plan import plan_following
+from tests.databases import MakeDatabase
+from tests.openmeet.series.test_actions import NOW, begin, dates, locked
+from tests.openmeet.site_under_test import person
+
+DIET = Question("q1", "What do you eat?", ("Everything", "Vegan"), is_required=True)
+
+
+@pytest.fixture
+async def db(make_database: MakeDatabase, clock: HandClock) -> Database:
+    clock.turn(NOW - clock.now())
+    return await make_database("openmeet")
+
+
+async def test_settings_of_a_series_hold_for_its_dates_and_go_with_a_split(db: Database) -> None:
+    """But for a date with settings of its own. Answers, with all that was said, stay where they are."""
+    async with db.transaction() as tx:
+        ana, series = await begin(tx)
+        ben = await person(tx, "Ben")
+        first, second, third, *_ = await dates(tx, series)
+        await managing.change_joining(tx, ana, second.slug, Joining(max_party=5))
+        await managing.change_joining(tx, ana, first.slug, Joining(max_party=2, questions=(DIET,)), for_series=True)
+        joining = await joining_queries.of_events(tx, [first, second, third])
+        assert [joining[one.id].max_party for one in (first, second, third)] == [2, 5, 2]
+        said = Wishes(party=2, replies={"q1": "Vegan"})
+        mine = await attendance.answer(tx, ben, third.slug, Reply.GOING, said)
+    async with db.transaction() as tx:
+        held = await queries.stored(tx, series.id)
+        series = await locked(tx, ana, series)
+        plan = plan_following(series, original_of(third), replace(series.template, title="Winter"), None, held, tx.now)
+        behind = await actions.apply(tx, series, plan)
+        moved = (await dates(tx, behind))[0]
+        assert moved.id == third.id
+        assert (await joining_queries.of_event(tx, moved)).questions == (DIET,)
+        assert await answers.by_id(tx, mine.id) == mine
+
+
+def original_of(event: Event) -> str:
+    assert event.place_in_series is not None
+    return event.place_in_series.original_date
+
+
+async def test_what_was_said_once_counts_for_every_date(db: Database) -> None:
+    """Who goes to all is asked what the host asks at the first date alone; before that no date takes the answer."""
+    async with db.transaction() as tx:
+        ana, series = await begin(tx)
+        ben = await person(tx, "Ben")
+        first, *_ = await dates(tx, series)
+        await managing.change_joining(tx, ana, first.slug, Joining(max_party=2, questions=(DIET,)), for_series=True)
+        refused = await attending.answer_all(tx, ben, series.slug, Reply.GOING)
+        assert {one.refused for one in refused} == {"AnswerNeeded"}
+        said = Wishes(party=2, replies={"q1": "Vegan"}, is_private=True)
+        await attendance.answer(tx, ben, first.slug, Reply.GOING, said)
+        taken = await attending.answer_all(tx, ben, series.slug, Reply.GOING)
+        mine = [await answers.find(tx, one.event.id, ben.user_id) for one in taken]
+    assert {one.status for one in taken} == {AttendanceStatus.ATTENDING}
+    assert {(one.party, one.replies["q1"], one.is_private) for one in mine} == {(2, "Vegan", True)}
