@@ -6,6 +6,7 @@ from openmeet.events import actions as events
 from openmeet.events import owing
 from openmeet.events.model import Details, Event, EventSlug
 from openmeet.events.queries import by_id, lock_by_slug, lock_series_of
+from openmeet.notifications import actions as notifications
 from openmeet.notifications.model import Kind
 from openmeet.users.model import Caller
 
@@ -54,6 +55,9 @@ async def _lock(tx: Transaction, slug: EventSlug) -> Event | None:
 async def _tell(tx: Transaction, before: Event | None, event: Event, kind: Kind) -> Event:
     if before is None or before.revision != event.revision:
         await event_changed(tx, event, kind, before=before)
+        if event.awaits_author:
+            # Somebody else did it: its author hears of it, and decides about the record.
+            await notifications.tell(tx, [event.author_id], kind, event.id, event.revision, starts_at=event.starts_at)
         await owing.owe_around(tx, event.slug)
         # Where that was about this very date, its revision has grown once more.
         return await by_id(tx, event.id) or event

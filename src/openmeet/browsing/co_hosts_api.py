@@ -9,6 +9,7 @@ from starlette.responses import Response
 from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound
 from groundwork.http.json_bodies import json_response, read_json
+from openmeet.browsing.co_hosts_view import asked_of
 from openmeet.events import co_hosts, host_queries, hosting_rules, queries, seeing
 from openmeet.events.host_model import CoHost, CoHostId, CoHostState
 from openmeet.events.hosting_rules import Act
@@ -47,6 +48,21 @@ class CoHostList(msgspec.Struct, rename="camel"):
     co_hosts: list[CoHostShown]
 
 
+class AskedShown(msgspec.Struct, rename="camel"):
+    """An invitation to host an event, which waits for a yes or no; ``token`` says which."""
+
+    token: str
+    title: str
+    host_name: str
+    expires_at: str
+
+
+class AskedList(msgspec.Struct, rename="camel"):
+    """The oldest first."""
+
+    invitations: list[AskedShown]
+
+
 async def list_co_hosts(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
@@ -56,6 +72,13 @@ async def list_co_hosts(request: Request) -> Response:
         await seeing.must_be_allowed(reader, event, caller.user_id, Act.SEE)
         found = await host_queries.of_event(reader, event.id, list(CoHostState))
         return json_response(CoHostList(await _shown(reader, found)))
+
+
+async def list_asked(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        found = await asked_of(reader, caller.user_id, request.app.state.code_key)
+    return json_response(AskedList([AskedShown(one.token, one.title, one.by, iso(one.expires_at)) for one in found]))
 
 
 async def invite(request: Request) -> Response:
@@ -158,6 +181,14 @@ OPERATIONS = (
         leave,
         {204: None},
         failures=_FAILURES,
+    ),
+    Operation(
+        "GET",
+        "/api/my/co-hosting",
+        "listMyCoHosting",
+        "What the caller is asked to host",
+        list_asked,
+        {200: AskedList},
     ),
     Operation(
         "POST",

@@ -1,11 +1,16 @@
-"""Co-hosts as their list shows them. Pure."""
+"""Co-hosts as their list shows them, and what somebody is asked to host."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from groundwork.clock import Instant
+from groundwork.database.transaction import Reader
+from openmeet.browsing.queries import events_by_ids
+from openmeet.events import host_queries
 from openmeet.events.host_model import CoHost, CoHostState
 from openmeet.events.hosting_rules import token_of
+from openmeet.events.model import EventId
+from openmeet.identities.names import shown_names
 from openmeet.users.model import UserId
 
 _WORDS = {
@@ -47,4 +52,30 @@ def lines_of(found: Sequence[CoHost], names: Mapping[UserId, str], now: Instant,
             f"/co-hosting/{token_of(key, one.id)}" if one.is_open(now) else "",
         )
         for one in ordered
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class AskedToHost:
+    """An invitation that somebody has not decided about."""
+
+    token: str
+    title: str
+    by: str
+    expires_at: Instant
+
+    @property
+    def path(self) -> str:
+        return f"/co-hosting/{self.token}"
+
+
+async def asked_of(reader: Reader, user_id: UserId, key: bytes) -> list[AskedToHost]:
+    """What this person is asked to host, the oldest invitation first."""
+    found = await host_queries.waiting_for(reader, user_id)
+    events = await events_by_ids(reader, [EventId(one.event_id) for one in found])
+    names = await shown_names(reader, [one.invited_by for one in found])
+    return [
+        AskedToHost(token_of(key, one.id), event.title or "an event", names[one.invited_by], one.expires_at)
+        for one in found
+        if (event := events.get(EventId(one.event_id))) is not None and not event.is_gone
     ]

@@ -12,7 +12,7 @@ from openmeet.attendance import joining_queries, line, managing
 from openmeet.attendance import queries as attendance
 from openmeet.attendance.model import SEATED, SHOWN, Attendance, AttendanceStatus, Reply
 from openmeet.attendance.rules import is_invited
-from openmeet.browsing import cursors, event_view, linked_data, news_view, queries, searches
+from openmeet.browsing import co_hosts_view, cursors, event_view, linked_data, news_view, queries, searches
 from openmeet.browsing.listing import Day, days
 from openmeet.browsing.publishing_view import answer_sync, event_sync, event_words
 from openmeet.browsing.queries import Mine, Wanted
@@ -147,6 +147,7 @@ async def show_mine(request: Request) -> Response:
         which = Mine(asked) if asked in set(Mine) else first
         found = await queries.mine(reader, caller.user_id, which, after, PAGE_SIZE + 1)
         groups = await _groups(reader, caller, found[:PAGE_SIZE], with_sync=True)
+        asked_to_host = await co_hosts_view.asked_of(reader, caller.user_id, request.app.state.code_key)
     more = ""
     if len(found) > PAGE_SIZE:
         cursor = cursors.pack(queries.position_of(found[PAGE_SIZE - 1]))
@@ -157,6 +158,7 @@ async def show_mine(request: Request) -> Response:
         "which": which.value,
         "tabs": [{"value": tab.value, "words": words, "count": counts[tab]} for tab, words in _TABS.items()],
         "empty": _EMPTY[which],
+        "asked_to_host": asked_to_host,
     }
     return page(request, "browsing/my_events.html", context)
 

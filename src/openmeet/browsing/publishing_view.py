@@ -1,6 +1,6 @@
 """How the record of an event or an answer stands, as its owner sees it: one chip with words, and one next step."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from groundwork.clock import Instant
 from openmeet.attendance.model import Attendance
@@ -38,12 +38,17 @@ class Sync:
 
 def event_words(event: Event, standing: Standing, now: Instant, *, has_agreed: bool) -> str:
     """The chip of an event in a list. ``has_agreed``: its owner's consent to publishing."""
+    if _waits_for_its_author(event, standing, has_agreed=has_agreed):
+        return _CHANGED_BY_OTHERS
     return standing.words(now, is_allowed=has_agreed and _is_public(event))
 
 
 def event_sync(event: Event, standing: Standing, now: Instant, *, has_agreed: bool) -> Sync:
     """How an event's record stands; what owes nothing is "only here"."""
-    return _sync_of(standing, now, has_agreed=has_agreed, is_public=_is_public(event))
+    found = _sync_of(standing, now, has_agreed=has_agreed, is_public=_is_public(event))
+    if _waits_for_its_author(event, standing, has_agreed=has_agreed):
+        return replace(found, words=_CHANGED_BY_OTHERS, tone="warn")
+    return found
 
 
 def answer_sync(mine: Attendance, event: Event, standing: Standing, now: Instant, *, has_agreed: bool) -> Sync:
@@ -51,6 +56,14 @@ def answer_sync(mine: Attendance, event: Event, standing: Standing, now: Instant
     has_words = token_for(mine.status) is not None or standing.uri is not None
     is_public = may_answers_be_public(event) and has_words
     return _sync_of(standing, now, has_agreed=has_agreed, is_public=is_public)
+
+
+_CHANGED_BY_OTHERS = "changed by a co-host: waiting for you to publish it"
+
+
+def _waits_for_its_author(event: Event, standing: Standing, *, has_agreed: bool) -> bool:
+    """Whether the repository has, or would have, an older version than the one that a co-host made."""
+    return event.awaits_author and has_agreed and _is_public(event) and not standing.is_recalled
 
 
 def _is_public(event: Event) -> bool:

@@ -262,3 +262,27 @@ async def test_the_whole_way_by_the_api(site):
         assert (await client.delete(f"{path}/co-hosts/{listed[0]['id']}", headers=ben)).status_code == 403
         assert (await client.delete(f"{path}/co-hosts/{listed[0]['id']}", headers=ana)).status_code == 204
         assert (await client.put(path, json=wanted, headers=ben)).status_code == 403
+
+
+async def test_who_is_asked_by_handle_reads_it_among_their_events(site):
+    async with site.browser() as client, site.browser() as ben:
+        ana = await api_session(client, "ana@example.org", "Ana")
+        await sign_up(ben, "ben@example.org", "Ben")
+        async with site.db.transaction() as tx:
+            (row,) = await tx.fetch("select id from users where display_name = 'Ben'")
+            await identities.insert(
+                tx, "did:plc:ben", row["id"], IdentityKind.CONNECTED, handle="ben.test", pds_url="", is_default=True
+            )
+        wanted = {"title": "Chess", "startsLocal": "2026-07-04T18:00", "timeZone": "Europe/Berlin"}
+        path = (await client.post("/api/events", json=wanted, headers=ana)).headers["location"]
+        await client.post(f"{path}/co-hosts", json={"whom": "@Ben.test"}, headers=ana)
+        page = (await ben.get("/my/events")).text
+        assert "asks you to host “Chess” together" in page
+        headers = await api_session(client, "ben@example.org", "Ben")
+        (asked,) = (await client.get("/api/my/co-hosting", headers=headers)).json()["invitations"]
+        assert (asked["title"], asked["hostName"]) == ("Chess", "Ana")
+        assert (await client.post(f"/api/co-hosting/{asked['token']}/accept", headers=headers)).status_code == 204
+        assert (await client.get("/api/my/co-hosting", headers=headers)).json() == {"invitations": []}
+        await client.post(f"{path}/cancel", json={"reason": "Rain"}, headers=headers)
+        news = (await client.get("/api/notifications", headers=ana)).json()["items"]
+        assert [one["kind"] for one in news] == ["event_cancelled"]
