@@ -9,6 +9,7 @@ from aurora_locus.accounts import archive, holdings
 from aurora_locus.accounts.limits import EXPORT
 from aurora_locus.browser_sessions import edge
 from aurora_locus.browser_sessions.routes import show, take
+from aurora_locus.repository.model import OF_THE_HOST
 from aurora_locus.site.frame import page
 
 PATH = "/account/export"
@@ -22,9 +23,10 @@ def routes() -> list[Route]:
 async def show_export(request: Request) -> Response:
     """What will be in it, and about how large it will be."""
     registry, account = edge.registry_of(request), edge.proven_account_of(request, even_if_closed=True)
+    is_closed = account.status in OF_THE_HOST
     async with registry.db.reader() as reader:
         storage = await holdings.measure(reader, account.did)
-    return page(request, "account_pages/export.html", {"account": account, "storage": storage})
+    return page(request, "account_pages/export.html", {"account": account, "storage": storage, "is_closed": is_closed})
 
 
 async def send_export(request: Request) -> Response:

@@ -8,7 +8,8 @@ crash at the next start or by the clock (``import_sweep``).
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 from at_protocol.crypto.did_key import PrivateKey
 from at_protocol.data.cid import Cid
@@ -30,15 +31,19 @@ from aurora_locus.repository.repositories import Repositories
 from aurora_locus.repository.statuses import require_visible
 from aurora_locus.repository.writer import StaleHead
 from groundwork.clock import MINUTE
-from groundwork.database.transaction import Database, TransactionTooLong
+from groundwork.database.transaction import Database, TransactionTooLong, Writer
 from groundwork.errors import InvalidInput, TooLarge, Unavailable
+
+T = TypeVar("T")
 
 # What consumers tolerate as the difference of two clocks.
 _AHEAD = 5 * MINUTE
 _BLOCKS_PER_STATEMENT = 250
 _STAGED_BYTES = 2 * 1024 * 1024
 _STAGED_BLOCKS = 2000
-_STAGED_RECORDS = 5000
+_STAGED_RECORDS = 2000
+# Fewer at once are not tried where a busy database took too long for more.
+_STAGED_AT_LEAST = 50
 
 # Rows of the index that the last transaction changes: half of what PostgreSQL on two shared cores does in its two seconds.
 IN_ONE_STEP = 60_000
@@ -117,9 +122,9 @@ async def _store(
         await db.write(lambda w: import_writer.begin(w, head, made))
         batches = _batches(plan, file)
         while batch := await asyncio.to_thread(next, batches, None):
-            await db.write(lambda w, batch=batch: import_writer.stage(w, made, batch))  # type: ignore[misc]  # a default binds it now
+            await _lay_down(db, batch, lambda w, blocks: import_writer.stage(w, made, blocks))
         for rows in _rows_beforehand(plan, last_step):
-            await db.write(lambda w, rows=rows: import_writer.stage_records(w, made, rows))  # type: ignore[misc]  # a default binds it now
+            await _lay_down(db, rows, lambda w, changes: import_writer.stage_records(w, made, changes))
         await make_durable(
             repositories,
             Head(did, head.status, made.cid, rev, made.data),
@@ -141,6 +146,18 @@ async def _store(
         await _take_back(repositories, made)
         raise
     return Committed(made.cid, rev)
+
+
+async def _lay_down(db: Database, rows: Sequence[T], write: Callable[[Writer, Sequence[T]], None]) -> None:
+    """In one transaction, or by halves where that took a busy database too long. Raises TransactionTooLong."""
+    try:
+        await db.write(lambda w: write(w, rows))
+    except TransactionTooLong:
+        if len(rows) <= _STAGED_AT_LEAST:
+            raise
+        middle = len(rows) // 2
+        await _lay_down(db, rows[:middle], write)
+        await _lay_down(db, rows[middle:], write)
 
 
 async def _take_back(repositories: Repositories, made: Commit) -> None:

@@ -12,7 +12,7 @@ from groundwork.database.transaction import Database, Writer
 # A step of an import that is alive takes two seconds at the most.
 ABANDONED_AFTER = 2 * MINUTE
 
-_ROWS_AT_ONCE = 5000
+_ROWS_AT_ONCE = 2000
 
 _ABANDON = "update imports set is_abandoned = 1 where did = :did and rev = :rev"
 _ABANDON_OLD = "update imports set is_abandoned = 1 where is_abandoned = 0 and touched_at <= :before"

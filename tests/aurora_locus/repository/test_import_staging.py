@@ -1,5 +1,6 @@
 """What an import lays down beforehand: found by nobody, swept when the import comes to nothing."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from aurora_locus.repository.export import export
 from aurora_locus.repository.model import Head, Status
 from aurora_locus.repository.writer import StaleHead
 from groundwork.clock import HOUR, MINUTE, HandClock
-from groundwork.database.transaction import Database
+from groundwork.database.transaction import Database, TransactionTooLong, Writer
 from groundwork.errors import TooLarge, Unavailable
 from tests.aurora_locus.conftest import assemble
 from tests.aurora_locus.hosted import NOTE, Hosted
@@ -144,6 +145,26 @@ async def test_large_imports_of_hidden_accounts_need_no_large_last_step(
     monkeypatch.setattr(import_writer, "store", real)
     await bring(mover, file_of(mover.did, more, from_microseconds(clock.now(), 3)), tmp_path)
     assert len((await require_consistent(mover)).entries) == 340
+
+
+async def test_busy_database_is_given_less_at_once(
+    mover: Hosted, clock: HandClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """What takes a transaction too long beforehand is laid down by halves; nothing is lost or laid down twice."""
+    portions: list[int] = []
+    real = import_writer.stage_records
+
+    def slow(w: Writer, made: Commit, changes: Sequence[Change]) -> None:
+        portions.append(len(changes))
+        real(w, made, changes)
+        if len(changes) > 60:
+            raise TransactionTooLong("the transaction was open for too long")
+
+    monkeypatch.setattr(import_writer, "stage_records", slow)
+    names = [f"k{number:03}" for number in range(200)]
+    await bring(mover, file_of(mover.did, notes(*names), from_microseconds(clock.now(), 3)), tmp_path)
+    assert portions == [200, 100, 50, 50, 100, 50, 50]
+    assert len((await require_consistent(mover)).entries) == 200
 
 
 async def test_shown_accounts_are_told_to_hide_first(
