@@ -1,8 +1,8 @@
 """Exports as other processes on the same database see them: while one runs, blocks below its root stay.
 
-On PostgreSQL several servers share a database, so an export notes itself there. Its row and every commit hold the row of the
-repository for a moment, so each export either begins after a commit, at the new root, or is seen by it. On SQLite the server
-is alone and knows its exports without a row.
+On PostgreSQL several servers share a database, so an export notes itself there; so does an operator's at the command line.
+Its row and every commit hold the row of the repository for a moment, so each export either begins after a commit, at the new
+root, or is seen by it. The server of an SQLite file knows its own exports without a row.
 """
 
 from at_protocol.syntax.did import Did
@@ -31,6 +31,11 @@ def unpin(w: Writer, did: Did, export: str) -> None:
     """It has ended; with the last one what was kept for them goes."""
     w.execute(_HOLD, did=did)
     w.execute(_UNPIN, id=export)
+    collect(w, did)
+
+
+def collect(w: Writer, did: Did) -> None:
+    """Remove what was kept for exports, unless there is another one."""
     if not is_pinned(w, did):
         collect_unused(w, did)
 

@@ -38,6 +38,7 @@ class Repositories:
         clock_id: int,
         node_cache_bytes: int,
         json_cache_bytes: int = 8 << 20,
+        pins_exports: bool | None = None,
     ) -> None:
         self.db = db
         self.clock = clock
@@ -49,8 +50,9 @@ class Repositories:
         # What strangers read: a crawler must not push the writers' nodes out.
         self.read_nodes = NodeCache(node_cache_bytes // 4)
         self.json_forms = JsonForms(json_cache_bytes)
-        # An SQLite file has no other server.
-        self._is_shared = db.engine != "sqlite"
+        # Beside the server of an SQLite file there are operators at the command line, no more: it must see their exports, which are
+        # pinned; nobody needs to see its own.
+        self._pins = db.engine != "sqlite" if pins_exports is None else pins_exports
         self._record_keys = TidClock(clock_id)
         self._clock_id = clock_id
         self._heads: LRUCache[Did, Head] = LRUCache(_CACHED_HEADS)
@@ -105,7 +107,7 @@ class Repositories:
 
     def keeps_removed(self, w: Writer, did: Did) -> bool:
         """The same inside a transaction that has moved the head, for exports of other processes as well."""
-        return did in self._exports or (self._is_shared and export_pins.is_pinned(w, did))
+        return did in self._exports or export_pins.is_pinned(w, did)
 
     @asynccontextmanager
     async def exporting(self, did: Did) -> AsyncIterator[Head]:
@@ -113,7 +115,7 @@ class Repositories:
         export = uuid4().hex
         # Under the lock, so that the head is not one whose blocks a commit is removing at this moment.
         async with self.locks.hold(did):
-            if self._is_shared:
+            if self._pins:
                 await self.db.write(lambda w: export_pins.pin(w, did, export))
                 self.forget_head(did)
             try:
@@ -136,24 +138,22 @@ class Repositories:
                 await self._unpin(did, export)
                 return
             try:
-                if self._is_shared:
+                if self._pins:
                     await self._unpin(did, export)
                 else:
-                    await self.db.write(lambda w: writer.collect_unused(w, did))
+                    await self.db.write(lambda w: export_pins.collect(w, did))
                 for work in self._after_exports.pop(did, ()):
                     await work()
             finally:
                 del self._exports[did]
 
     async def _unpin(self, did: Did, export: str) -> None:
-        if self._is_shared:
+        if self._pins:
             await self.db.write(lambda w: export_pins.unpin(w, did, export))
 
     async def keep_exports(self) -> None:
         """Tell other processes that the exports of this one go on, and clear up after those that have ended with theirs."""
-        if not self._is_shared:
-            return
-        running = [export for exports in self._exports.values() for export in exports]
+        running = [export for exports in self._exports.values() for export in exports] if self._pins else []
         await self.db.write(lambda w: export_pins.touch(w, running))
         for export, did in await self.db.write(export_pins.silent):
             await self.db.write(lambda w, did=did, export=export: export_pins.unpin(w, did, export))  # type: ignore[misc]  # defaults bind now

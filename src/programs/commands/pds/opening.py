@@ -43,6 +43,8 @@ async def open_repositories(db: Database, settings: Settings) -> Repositories:
         clock_id=secrets.randbelow(1024),
         node_cache_bytes=settings.node_cache,
         json_cache_bytes=settings.record_cache,
+        # The server must see them.
+        pins_exports=True,
     )
 
 
