@@ -140,7 +140,7 @@ DAMAGES: dict[str, tuple[Any, str]] = {
     "a picture changed": (lambda path: _rewritten(path, _another_picture), "not those that its name says"),
     "no picture": (
         lambda path: _rewritten(path, lambda one, content: None if one.filename.startswith("blobs/") else content),
-        "the summary tells of 1 blobs",
+        "the summary tells of 1 blob with",
     ),
     "of somebody else": (lambda path: _rewritten(path, _somebody_else), "not that of"),
     "a flipped bit": (
