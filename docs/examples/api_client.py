@@ -1,0 +1,34 @@
+"""Make an event by OpenMeet's API, answer to it, find it again, call it off.
+
+    python docs/examples/api_client.py http://127.0.0.1:8080 TOKEN
+
+The token is made on the site, under Settings → API; it needs the scopes read, events:write and answers:write.
+"""
+
+import asyncio
+import sys
+
+from openmeet_client.client import OpenMeet
+from openmeet_client.model import NewEvent, Venue
+from openmeet_client.problems import Problem
+
+
+async def main(url: str, token: str) -> None:
+    async with OpenMeet(url, token) as api:
+        wanted = NewEvent("Board games", "2031-03-04T18:00", "Europe/Berlin", venue=Venue(name="Town library"))
+        event = await api.events.create(wanted)
+        print(event.url)
+        print((await api.answers.give(event.slug, "going")).status)
+        async for found in api.events.coming(q="board games"):
+            going = found.counts.going if found.counts else 0
+            print(f"{found.title}, {found.starts_at}, {going} going")
+        cancelled = await api.events.cancel(event.slug, "The library is closed.", if_match=event.revision)
+        print(cancelled.status)
+        try:
+            await api.events.save(event.slug, wanted, if_match=event.revision)
+        except Problem as problem:
+            print(problem.detail)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))

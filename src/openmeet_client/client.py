@@ -1,0 +1,175 @@
+"""The client: one server, one token, and what can be done there by noun."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from types import TracebackType
+from typing import Self
+from urllib.parse import quote
+
+from openmeet_client.model import (
+    Answer,
+    DatePage,
+    Event,
+    EventPage,
+    Group,
+    GroupPage,
+    Membership,
+    NewEvent,
+    NewGroup,
+    NewSeries,
+    Reply,
+    Series,
+    SeriesDate,
+)
+from openmeet_client.transport import TRIES, Query, Transport
+
+
+class OpenMeet:
+    """``async with OpenMeet(url, token) as api``. Without a token only what everybody sees can be read."""
+
+    def __init__(
+        self,
+        base_url: str,
+        token: str | None = None,
+        *,
+        tries: int = TRIES,
+        timeout_seconds: float = 30.0,
+        wait: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._transport = Transport(base_url, token, tries=tries, timeout_seconds=timeout_seconds, wait=wait)
+        self.events = Events(self._transport)
+        self.answers = Answers(self._transport)
+        self.series = AllSeries(self._transport)
+        self.groups = Groups(self._transport)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        await self._transport.close()
+
+
+class Events:
+    """Single events. ``if_match``: a revision; an edit of an event that was changed since raises Changed."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    async def coming(
+        self, *, q: str | None = None, first_day: str | None = None, last_day: str | None = None, per_page: int = 100
+    ) -> AsyncIterator[Event]:
+        """Coming public events, soonest first, all pages; days are ``YYYY-MM-DD``, both included."""
+        query: Query = {"q": q, "from": first_day, "to": last_day, "limit": per_page}
+        async for page in self._transport.pages("/api/events", EventPage, lambda page: page.cursor, query):
+            for event in page.events:
+                yield event
+
+    async def mine(self, which: str = "going", *, per_page: int = 100) -> AsyncIterator[Event]:
+        """Those that one hosts, goes to or waits for: ``hosting``, ``going``, ``waiting``, ``past``."""
+        query: Query = {"which": which, "limit": per_page}
+        async for page in self._transport.pages("/api/my/events", EventPage, lambda page: page.cursor, query):
+            for event in page.events:
+                yield event
+
+    async def get(self, slug: str) -> Event:
+        return await self._transport.get(_event(slug), Event)
+
+    async def create(self, wanted: NewEvent) -> Event:
+        return await self._transport.change("POST", "/api/events", Event, wanted)
+
+    async def save(self, slug: str, wanted: NewEvent, *, if_match: int | None = None) -> Event:
+        """Replace what the host decides."""
+        return await self._transport.change("PUT", _event(slug), Event, wanted, if_match=if_match)
+
+    async def cancel(self, slug: str, reason: str = "", *, if_match: int | None = None) -> Event:
+        path = f"{_event(slug)}/cancel"
+        return await self._transport.change("POST", path, Event, {"reason": reason}, if_match=if_match)
+
+    async def reinstate(self, slug: str, *, if_match: int | None = None) -> Event:
+        return await self._transport.change("POST", f"{_event(slug)}/reinstate", Event, if_match=if_match)
+
+    async def delete(self, slug: str, *, if_match: int | None = None) -> None:
+        await self._transport.act("DELETE", _event(slug), if_match=if_match)
+
+
+class Answers:
+    """One's own answers."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    async def give(self, slug: str, reply: Reply) -> Answer:
+        """``going`` to a full event means the end of its waitlist."""
+        return await self._transport.change("PUT", f"{_event(slug)}/answer", Answer, {"reply": reply})
+
+    async def get(self, slug: str) -> Answer:
+        return await self._transport.get(f"{_event(slug)}/answer", Answer)
+
+
+class AllSeries:
+    """Events that come again."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    async def create(self, wanted: NewSeries) -> Series:
+        return await self._transport.change("POST", "/api/series", Series, wanted)
+
+    async def get(self, slug: str) -> Series:
+        return await self._transport.get(_series(slug), Series)
+
+    async def dates(self, slug: str, *, limit: int = 30) -> list[SeriesDate]:
+        """The coming dates, stored and computed ones."""
+        return (await self._transport.get(f"{_series(slug)}/dates", DatePage, {"limit": limit})).dates
+
+    async def follow(self, slug: str, *, notifies: bool = True) -> None:
+        await self._transport.act("PUT", f"{_series(slug)}/follow", {"notifies": notifies})
+
+    async def delete(self, slug: str, *, keep_events: bool, if_match: int | None = None) -> None:
+        """``keep_events``: coming dates stay as events of their own."""
+        query = {"keepEvents": "true" if keep_events else "false"}
+        await self._transport.act("DELETE", _series(slug), query=query, if_match=if_match)
+
+
+class Groups:
+    """People who meet."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    async def all(self, *, q: str | None = None, per_page: int = 100) -> AsyncIterator[Group]:
+        """Public groups by name, all pages."""
+        query: Query = {"q": q, "limit": per_page}
+        async for page in self._transport.pages("/api/groups", GroupPage, lambda page: page.cursor, query):
+            for group in page.groups:
+                yield group
+
+    async def get(self, slug: str) -> Group:
+        return await self._transport.get(_group(slug), Group)
+
+    async def create(self, wanted: NewGroup) -> Group:
+        return await self._transport.change("POST", "/api/groups", Group, wanted)
+
+    async def join(self, slug: str, answer: str = "") -> Membership:
+        return await self._transport.change("PUT", f"{_group(slug)}/membership", Membership, {"answer": answer})
+
+    async def leave(self, slug: str) -> None:
+        await self._transport.act("DELETE", f"{_group(slug)}/membership")
+
+
+def _event(slug: str) -> str:
+    return f"/api/events/{quote(slug, safe='')}"
+
+
+def _series(slug: str) -> str:
+    return f"/api/series/{quote(slug, safe='')}"
+
+
+def _group(slug: str) -> str:
+    return f"/api/groups/{quote(slug, safe='')}"

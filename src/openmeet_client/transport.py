@@ -1,0 +1,110 @@
+"""Requests: signed with the token, repeated with one key when an answer is lost, their problems raised."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any, Final, TypeVar
+
+import aiohttp
+import msgspec
+
+from openmeet_client.problems import NoAnswer, problem_of
+
+T = TypeVar("T")
+
+TRIES: Final = 4
+_FIRST_WAIT_SECONDS: Final = 0.5
+_LONGEST_WAIT_SECONDS: Final = 30.0
+_WORTH_RETRYING: Final = frozenset({429, 502, 503, 504})
+_NO_CONTENT: Final = 204
+
+Query = Mapping[str, str | int | None]
+
+
+class Transport:
+    """One server and one token. ``wait`` sleeps between tries."""
+
+    def __init__(
+        self,
+        base_url: str,
+        token: str | None,
+        *,
+        tries: int = TRIES,
+        timeout_seconds: float = 30.0,
+        wait: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._base = base_url.rstrip("/")
+        self._tries = tries
+        self._wait = wait
+        self._session = aiohttp.ClientSession(
+            headers={"authorization": f"Bearer {token}"} if token else {},
+            timeout=aiohttp.ClientTimeout(total=timeout_seconds),
+        )
+
+    async def close(self) -> None:
+        await self._session.close()
+
+    async def get(self, path: str, shape: type[T], query: Query | None = None) -> T:
+        """What stands there. Raises Problem and NoAnswer, as everything here does."""
+        body, _ = await self._ask("GET", path, None, query, {})
+        return msgspec.json.decode(body, type=shape)
+
+    async def change(
+        self, method: str, path: str, shape: type[T], body: object = None, *, if_match: int | None = None
+    ) -> T:
+        """One effect, however often it has to be sent. ``if_match``: only while this revision is the newest."""
+        found, _ = await self._ask(method, path, body, None, _headers(if_match))
+        return msgspec.json.decode(found, type=shape)
+
+    async def act(
+        self, method: str, path: str, body: object = None, *, query: Query | None = None, if_match: int | None = None
+    ) -> None:
+        """The same where there is nothing to be read in the answer."""
+        await self._ask(method, path, body, query, _headers(if_match))
+
+    async def pages(
+        self, path: str, shape: type[T], next_of: Callable[[T], str | None], query: Query | None = None
+    ) -> AsyncIterator[T]:
+        """Every page of a list, one after the other."""
+        cursor: str | None = None
+        while True:
+            page = await self.get(path, shape, {**(query or {}), "cursor": cursor})
+            yield page
+            cursor = next_of(page)
+            if cursor is None:
+                return
+
+    async def _ask(
+        self, method: str, path: str, body: object, query: Query | None, headers: Mapping[str, str]
+    ) -> tuple[bytes, int]:
+        sent: dict[str, Any] = {"params": {name: value for name, value in (query or {}).items() if value is not None}}
+        sent["headers"] = dict(headers)
+        if body is not None:
+            sent["data"] = msgspec.json.encode(body)
+            sent["headers"]["content-type"] = "application/json"
+        if method != "GET":
+            # The same key with every try: the server carries it out once.
+            sent["headers"]["idempotency-key"] = str(uuid.uuid4())
+        lost = "The server did not answer."
+        for number in range(self._tries):
+            is_last = number + 1 == self._tries
+            wait = min(_LONGEST_WAIT_SECONDS, _FIRST_WAIT_SECONDS * 2**number)
+            try:
+                async with self._session.request(method, self._base + path, **sent) as response:
+                    found = await response.read()
+            except (aiohttp.ClientError, TimeoutError) as failure:
+                lost = str(failure) or lost
+            else:
+                if response.status < 400:  # no failure
+                    return found, response.status
+                if is_last or response.status not in _WORTH_RETRYING:
+                    raise problem_of(response.status, found)
+                asked = response.headers.get("retry-after", "")
+                wait = float(asked) if asked.isdigit() else wait
+            if not is_last:
+                await self._wait(wait)
+        raise NoAnswer(lost)
+
+
+def _headers(if_match: int | None) -> dict[str, str]:
+    return {} if if_match is None else {"if-match": f'"{if_match}"'}

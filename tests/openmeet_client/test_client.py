@@ -1,0 +1,173 @@
+"""The Python client against a real site over real sockets: nouns, pages, lost answers, problems."""
+
+import sys
+from asyncio.subprocess import PIPE, create_subprocess_exec
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from starlette.types import Message, Receive, Scope, Send
+
+from groundwork.clock import HandClock
+from groundwork.http.server import serve
+from openmeet_client import problems
+from openmeet_client.client import OpenMeet
+from openmeet_client.model import NewEvent, NewGroup, NewSeries
+from tests.databases import MakeDatabase
+from tests.openmeet.site_under_test import Site, api_session, site_on
+
+ROOT = Path(__file__).parents[2]
+EVENT = NewEvent("Board games", "2026-07-04T18:00", "Europe/Berlin", ends_local="2026-07-04T20:00")
+
+
+@dataclass
+class Weather:
+    """What stands between the client and the site: loses answers after they had their effect, or answers that it is too busy."""
+
+    site: Site
+    losing: int = 0
+    busy: int = 0
+    asked: int = 0
+    waits: list[float] = field(default_factory=list)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.asked += 1
+        if self.busy:
+            self.busy -= 1
+            await send({"type": "http.response.start", "status": 503, "headers": [(b"retry-after", b"7")]})
+            await send({"type": "http.response.body", "body": b"{}"})
+            return
+        if not self.losing:
+            await self.site.app(scope, receive, send)
+            return
+        self.losing -= 1
+
+        async def nowhere(_message: Message) -> None:
+            pass
+
+        await self.site.app(scope, receive, nowhere)
+        # A body that ends before it is whole: the connection breaks.
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"9")]})
+        await send({"type": "http.response.body", "body": b"{", "more_body": True})
+
+    async def wait(self, seconds: float) -> None:
+        self.waits.append(seconds)
+
+
+@pytest.fixture
+async def weather(make_sqlite: MakeDatabase, clock: HandClock) -> Weather:
+    return Weather(site_on(await make_sqlite("openmeet"), clock))
+
+
+@pytest.fixture
+async def url(weather: Weather) -> AsyncIterator[str]:
+    serving = await serve(weather, "127.0.0.1", 0)
+    yield serving.url
+    await serving.stop()
+
+
+async def client_of(weather: Weather, url: str, name: str) -> OpenMeet:
+    async with weather.site.browser() as browser:
+        session = await api_session(browser, f"{name.lower()}@example.org", name)
+    return OpenMeet(url, session["authorization"].removeprefix("Bearer "), wait=weather.wait)
+
+
+@pytest.fixture
+async def ana(weather: Weather, url: str) -> AsyncIterator[OpenMeet]:
+    async with await client_of(weather, url, "Ana") as api:
+        yield api
+
+
+async def test_events_and_answers(weather: Weather, url: str, ana: OpenMeet):
+    made = await ana.events.create(EVENT)
+    assert (made.title, made.starts_at, made.revision) == ("Board games", "2026-07-04T16:00:00Z", 1)
+    assert (await ana.answers.give(made.slug, "going")).status == "attending"
+    async with await client_of(weather, url, "Ben") as ben:
+        await ben.answers.give(made.slug, "interested")
+        read = await ben.events.get(made.slug)
+    assert read.counts is not None
+    assert (read.counts.going, read.counts.interested, read.my_status) == (1, 1, "interested")
+    assert (await ana.events.cancel(made.slug, "Rain")).status_reason == "Rain"
+    assert (await ana.events.reinstate(made.slug)).status == "scheduled"
+    await ana.events.delete(made.slug)
+    with pytest.raises(problems.NotFound):
+        await ana.events.get(made.slug)
+
+
+async def test_pages_follow_each_other(ana: OpenMeet):
+    made = {(await ana.events.create(EVENT)).slug for _ in range(5)}
+    assert {event.slug async for event in ana.events.coming(per_page=2)} == made
+    assert len([event async for event in ana.events.mine("hosting", per_page=2)]) == 5
+
+
+async def test_series_and_groups(ana: OpenMeet):
+    series = await ana.series.create(NewSeries("Board games", "2026-07-07T18:00", "Europe/Berlin", "FREQ=WEEKLY"))
+    assert "Tuesday" in series.sentence
+    assert (await ana.series.get(series.slug)).rule == "FREQ=WEEKLY"
+    assert [one.original_date for one in await ana.series.dates(series.slug, limit=2)] == [
+        "2026-07-07T18:00:00",
+        "2026-07-14T18:00:00",
+    ]
+    await ana.series.follow(series.slug)
+    await ana.series.delete(series.slug, keep_events=False)
+    group = await ana.groups.create(NewGroup("Players", "Europe/Berlin"))
+    assert [one.my_role async for one in ana.groups.all(q="players", per_page=1)] == [group.my_role] == ["owner"]
+
+
+async def test_a_lost_answer_is_asked_for_again_and_has_one_effect(weather: Weather, ana: OpenMeet):
+    """The server made the event and nobody heard of it: sent again with the same key it is not made twice."""
+    weather.losing = 2
+    made = await ana.events.create(EVENT)
+    assert (weather.asked, len(weather.waits)) == (3, 2)
+    assert [event.slug async for event in ana.events.mine("hosting")] == [made.slug]
+
+
+async def test_a_server_that_is_busy_is_asked_when_it_says(weather: Weather, ana: OpenMeet):
+    weather.busy = 2
+    await ana.events.create(EVENT)
+    assert weather.waits == [7.0, 7.0]
+
+
+async def test_after_some_tries_it_gives_up(weather: Weather, ana: OpenMeet):
+    weather.losing = 100
+    with pytest.raises(problems.NoAnswer):
+        await ana.events.create(EVENT)
+    assert weather.asked == 4
+    weather.losing, weather.busy = 0, 100
+    with pytest.raises(problems.Problem) as raised:
+        await ana.events.get("x")
+    assert raised.value.status == 503
+
+
+async def test_problems_are_exceptions_with_the_servers_words(weather: Weather, url: str, ana: OpenMeet):
+    with pytest.raises(problems.Invalid) as invalid:
+        await ana.events.create(NewEvent("", "2026-07-04T18:00", "Europe/Berlin"))
+    assert (list(invalid.value.fields), bool(invalid.value.request_id)) == (["title"], True)
+    made = await ana.events.create(EVENT)
+    await ana.events.save(made.slug, EVENT, if_match=made.revision)
+    with pytest.raises(problems.Changed):
+        await ana.events.delete(made.slug, if_match=made.revision - 1)
+    async with await client_of(weather, url, "Ben") as ben:
+        with pytest.raises(problems.Forbidden):
+            await ben.events.delete(made.slug)
+    async with OpenMeet(url, "nonsense", wait=weather.wait) as stranger:
+        with pytest.raises(problems.NotSignedIn):
+            await stranger.events.get(made.slug)
+    await ana.events.cancel(made.slug)
+    with pytest.raises(problems.Refused):
+        await ana.answers.give(made.slug, "going")
+
+
+async def test_the_example_runs_as_it_stands(weather: Weather, url: str):
+    async with weather.site.browser() as browser:
+        session = await api_session(browser, "ana@example.org", "Ana")
+        scopes = ["read", "events:write", "answers:write"]
+        made = await browser.post("/api/tokens", json={"name": "Example", "scopes": scopes}, headers=session)
+    script = ROOT / "docs/examples/api_client.py"
+    running = await create_subprocess_exec(sys.executable, script, url, made.json()["token"], stdout=PIPE, stderr=PIPE)
+    said, complaints = await running.communicate()
+    lines = said.decode().splitlines()
+    assert running.returncode == 0, complaints.decode()
+    assert lines[1:4] == ["attending", "Board games, 2031-03-04T17:00:00Z, 1 going", "cancelled"]
+    assert len(lines) == 5
