@@ -224,3 +224,8 @@ def logged_of(row: Row) -> Logged:
         created_at=row["created_at"],
         note=row["note"],
     )
+
+
+async def forget_did(tx: Transaction, did: str) -> None:
+    await tx.execute("delete from group_follows where did = :did", did=did)
+    await tx.execute("update groups set backup_admin_did = null where backup_admin_did = :did", did=did)

@@ -269,6 +269,11 @@ async def unfollow(tx: Transaction, caller: Caller, slug: GroupSlug, did: str) -
         await doors.log(tx, group.id, caller.user_id, Act.DID_UNFOLLOWED, by=caller.user_id, note=did)
 
 
+async def forget_did(tx: Transaction, did: str) -> None:
+    """The account behind a DID is gone: no group follows it or names it as its next owner's."""
+    await doors.forget_did(tx, did)
+
+
 async def _below(tx: Transaction, caller: Caller, slug: GroupSlug, user_id: UserId, action: Action) -> Membership:
     """The standing of somebody about whom the caller may decide, in the group that is locked by it."""
     group, mine = await lock_for(tx, caller, slug, action)

@@ -2,7 +2,8 @@
 
 Raw records, what was agreed with the repository, conflicts, answers, early arrivals, dead messages, names: gone. What
 remains is a keyed hash of each uri with its rev (``records.erased``). Events and answers of people who have an account
-here are theirs and stay, without the record that is gone; what was only ever known from the repository is blanked.
+here are theirs and stay, without the record that is gone; what was only ever known from the repository is blanked. Whom
+nobody can sign in as any more leaves every group, and what they owned passes on.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -15,9 +16,14 @@ from groundwork.telemetry.logs import log
 from openmeet.attendance import actions as attendance
 from openmeet.debts import publication_leases
 from openmeet.events import actions as events
+from openmeet.groups import running as groups
+from openmeet.groups import succession
 from openmeet.identities import actions as identities
+from openmeet.identities import queries as identity_queries
 from openmeet.ingestion import conflicts
 from openmeet.records import erased, seen
+from openmeet.users import queries as users
+from openmeet.users.model import UserId
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,4 +51,14 @@ async def erase_here(tx: Transaction, keys: Sequence[bytes], did: Did) -> None:
     await publication_leases.erase(tx, did)
     await attendance.erase_from(tx, did)
     await events.erase_from(tx, did)
+    behind = await identity_queries.find(tx, did)
     await identities.erase(tx, did)
+    await groups.forget_did(tx, did)
+    if behind is not None and await _is_out_of_reach(tx, behind.user_id):
+        await succession.depart(tx, behind.user_id)
+
+
+async def _is_out_of_reach(tx: Transaction, user_id: UserId) -> bool:
+    """Whether nobody can sign in as this person any more: no other DID, no e-mail address."""
+    person = await users.by_id(tx, user_id)
+    return (person is None or person.email is None) and not await identity_queries.of_user(tx, user_id)

@@ -164,3 +164,65 @@ async def test_a_secret_of_members_is_nowhere_for_others(
                 if SECRET in said:
                     found[address] = said
         assert found == {}, json.dumps(list(found))
+
+
+async def test_announcing_following_and_the_switch(client, ana, ben):
+    path = await make(client, ana)
+    said = await client.post(f"{path}/announcements", json={"text": "Bring boards."}, headers=ana)
+    assert (said.status_code, said.json()["authorName"]) == (201, "Ana")
+    assert (await client.get(f"{path}/announcements", headers=ben)).status_code == 403
+    followed = await client.put(f"{path}/following", json={"enabled": True}, headers=ben)
+    assert followed.json() == {"followers": 1, "isFollowing": True}
+    assert (await client.delete(f"{path}/following", headers=ben)).status_code == 204
+    await client.put(f"{path}/membership", json={}, headers=ben)
+    first = (await client.get(f"{path}/announcements?limit=1", headers=ben)).json()
+    assert ([one["text"] for one in first["announcements"]], first["cursor"]) == (["Bring boards."], None)
+    assert (
+        await client.put(f"{path}/membership/notifications", json={"enabled": False}, headers=ben)
+    ).status_code == 200
+    assert (await client.delete(f"{path}/announcements/{said.json()['id']}", headers=ana)).status_code == 204
+    assert (await client.delete(f"{path}/announcements/{said.json()['id']}", headers=ana)).status_code == 404
+
+
+async def test_invitations_by_mail_are_previewed_listed_revoked_and_declined(client, ana, ben):
+    path = await make(client, ana, joinPolicy="invite")
+    wanted = {"emails": ["cleo@example.org", "dan@"], "isPreview": True}
+    seen = (await client.post(f"{path}/mail-invitations", json=wanted, headers=ana)).json()
+    assert (seen["fresh"], seen["wrong"], seen["isSent"]) == (["cleo@example.org"], ["dan@"], False)
+    assert (
+        await client.post(f"{path}/mail-invitations", json=wanted | {"isPreview": False}, headers=ana)
+    ).status_code == 400
+    sent = await client.post(f"{path}/mail-invitations", json={"emails": ["cleo@example.org"]}, headers=ana)
+    assert (sent.status_code, sent.json()["isSent"]) == (200, True)
+    link = (await client.post(f"{path}/invitations", json={"uses": 3, "days": 2}, headers=ana)).json()
+    listed = (await client.get(f"{path}/invitations", headers=ana)).json()["invitations"]
+    assert [(one["email"], one["token"] is None) for one in listed] == [(None, False), ("cleo@example.org", True)]
+    door = f"/api/group-invitations/{link['token']}"
+    opened = (await client.get(door)).json()
+    assert (opened["groupName"], opened["invitedByName"], opened["isByMail"]) == ("Chess club", "Ana", False)
+    assert (await client.delete(door)).status_code == 404, "a link has no addressee who could say no"
+    assert (await client.delete(f"{path}/invitations/{link['id']}", headers=ana)).status_code == 204
+    assert (await client.post(door, headers=ben)).status_code == 404
+
+
+async def test_ownership_and_the_log(client, ana, ben):
+    path = await make(client, ana)
+    await client.put(f"{path}/membership", json={}, headers=ben)
+    them = await person_id(client, ben)
+    wrong = await client.put(
+        f"{path}/ownership/arrangement", json={"backupAdminId": them, "absenceDays": 1, "waitDays": 14}, headers=ana
+    )
+    assert (wrong.status_code, "absenceDays" in wrong.text) == (400, True)
+    arranged = {"backupAdminId": them, "absenceDays": 60, "waitDays": 7}
+    assert (await client.put(f"{path}/ownership/arrangement", json=arranged, headers=ana)).json()[
+        "arrangement"
+    ] == arranged
+    assert (await client.get(f"{path}/ownership", headers=ben)).json()["arrangement"] is None
+    await client.put(f"{path}/ownership/offer", json={"userId": them}, headers=ana)
+    assert (await client.delete(f"{path}/ownership/offer", headers=ben)).json()["offeredTo"] is None
+    moved = (await client.put(f"{path}/address", json={"address": "chess"}, headers=ana)).json()["slug"]
+    assert (moved, (await client.get(path)).json()["slug"]) == ("chess", "chess")
+    newest = (await client.get("/api/groups/chess/log?limit=2", headers=ana)).json()
+    assert [one["act"] for one in newest["lines"]] == ["address_changed", "offer_ended"]
+    older = (await client.get(f"/api/groups/chess/log?limit=9&cursor={newest['cursor']}", headers=ana)).json()
+    assert [one["act"] for one in older["lines"]] == ["ownership_offered", "succession_arranged", "joined", "created"]

@@ -12,6 +12,9 @@ from openmeet.groups import actions, doors, queries, running, succession
 from openmeet.groups.letters import LAST_CALL_MAIL, SUCCESSION_MAIL, succession_composer
 from openmeet.groups.model import Act, Role
 from openmeet.groups.tasks import pass_on
+from openmeet.identities import queries as identities
+from openmeet.identities.model import IdentityKind
+from openmeet.ingestion.erasing import erase_here
 from tests.openmeet.groups.people import group_by, member, role
 from tests.openmeet.site_under_test import person
 
@@ -281,3 +284,20 @@ async def test_owner_and_heir_at_the_same_moment_leave_one_owner(db, club):
         attempt(running.remove, ana, group.slug, ben.user_id),
     )
     assert await owner_of(db, group) in {ana.user_id, ben.user_id}
+
+
+@pytest.mark.parametrize("reachable", [False, True], ids=["known by the DID alone", "with an e-mail address"])
+async def test_an_owner_whose_repository_is_deleted_keeps_what_they_can_still_sign_in_for(db, club, reachable):
+    """Signed in with AT Protocol and deleted there, their groups pass on at once; with another way in they stay theirs."""
+    group, ana, ben, _, _ = club
+    did = "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"
+    async with db.transaction() as tx:
+        await identities.insert(
+            tx, did, ana.user_id, IdentityKind.CONNECTED, handle="ana.example", pds_url="https://pds", is_default=True
+        )
+        await running.follow(tx, ana, group.slug, did)
+        if not reachable:
+            await tx.execute("update users set email = null where id = :id", id=ana.user_id)
+        await erase_here(tx, [b"k" * 32], did)
+        assert await doors.followed(tx, group.id) == []
+    assert await owner_of(db, group) == (ana.user_id if reachable else ben.user_id)
