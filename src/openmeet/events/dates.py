@@ -25,7 +25,7 @@ async def create_dates(
     made = [
         with_details(
             replace(
-                blank_event(tx.now, details.title, author_id),
+                blank_event(tx.now, _address_words(details, place), author_id),
                 own_visibility=details.visibility,
                 place_in_series=place,
                 owes_record=owes_record,
@@ -133,6 +133,11 @@ async def let_owe_records(tx: Transaction, dates: Sequence[Event]) -> None:
         tx,
         [replace(one, owes_record=not one.owes_record, revision=one.revision + 1, updated_at=tx.now) for one in dates],
     )
+
+
+def _address_words(details: Details, place: PlaceInSeries) -> str:
+    """Words for a date's address: with its day, because all dates of a series have one title, and addresses are unique."""
+    return f"{details.title[:30]} {place.original_date[:10]}"
 
 
 async def _save_all(tx: Transaction, saved: Sequence[Event]) -> None:

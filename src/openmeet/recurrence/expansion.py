@@ -12,19 +12,19 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import lru_cache
-from itertools import islice, takewhile
+from functools import cache, lru_cache
+from itertools import count, islice, takewhile
 from typing import Final
 
 from cachetools import LRUCache
 from dateutil.rrule import DAILY, MONTHLY, WEEKLY, YEARLY, rrule
 from dateutil.rrule import weekday as dateutil_weekday
 
-from groundwork.clock import Instant
+from groundwork.clock import Instant, from_datetime, to_datetime
 from openmeet.recurrence.pattern import Pattern
 from openmeet.recurrence.refusal import Code, RuleRefused
 from openmeet.recurrence.rule import Rule, Weekday
-from openmeet.recurrence.wall_time import instant_of, local_of
+from openmeet.recurrence.wall_time import instant_of, local_of, zone
 
 HORIZON_YEARS: Final = 100
 
@@ -49,15 +49,17 @@ def between(pattern: Pattern, start: Instant, end: Instant, *, limit: int | None
     found: list[Occurrence] = []
     if end <= start:
         return found
-    year = max(_year(start), pattern.start.year - 1)
+    year = first_year = max(_year(start), pattern.start.year - 1)
     last_year = min(_year(Instant(end - 1)), year + HORIZON_YEARS, _LAST.year)
+    token = _token(pattern)
     while year <= last_year and (limit is None or len(found) < limit):
         # A year at a time, unless many are asked for at once: then in one sweep.
-        block = _years(pattern, year, last_year if limit is None else min(year + 1, last_year))
-        for occurrences in block:
-            first, behind = bisect_left(occurrences, start, key=_at), bisect_left(occurrences, end, key=_at)
+        for occurrences in _years(pattern, token, year, last_year if limit is None else min(year + 1, last_year)):
+            # Only at its ends a window cuts through a year.
+            first = bisect_left(occurrences, start, key=_at) if year == first_year else 0
+            behind = bisect_left(occurrences, end, key=_at) if year == last_year else len(occurrences)
             found += occurrences[first:behind]
-        year += len(block)
+            year += 1
     return found if limit is None else found[:limit]
 
 
@@ -116,32 +118,45 @@ def last_of(pattern: Pattern) -> Occurrence | None:
 def clear() -> None:
     """Forget what was computed: for measurements."""
     _kept.clear()
+    _tokens.clear()
     _counted.cache_clear()
 
 
-# (pattern, year of the instant in UTC) -> its occurrences. Bounded by their number, because a year has one or thousands of them;
-# one takes about 130 bytes, so all together stay below 30 MB. An empty year counts as one.
-_kept: LRUCache[tuple[Pattern, int], tuple[Occurrence, ...]] = LRUCache(200_000, getsizeof=lambda kept: len(kept) + 1)
+# (token of a pattern, year of the instant in UTC) -> its occurrences. Bounded by their number, because a year has one or thousands of
+# them; one takes about 130 bytes, so all together stay below 30 MB. An empty year counts as one.
+_kept: LRUCache[tuple[int, int], tuple[Occurrence, ...]] = LRUCache(200_000, getsizeof=lambda kept: len(kept) + 1)
+
+# A pattern is long to hash: that is done once for each question, not once for each year.
+_tokens: LRUCache[Pattern, int] = LRUCache(50_000)
+_next_token = count()
 
 
-def _years(pattern: Pattern, first: int, last: int) -> list[tuple[Occurrence, ...]]:
+def _token(pattern: Pattern) -> int:
+    """A number that stands for this pattern and no other, also after it was forgotten."""
+    known = _tokens.get(pattern)
+    if known is None:
+        known = _tokens[pattern] = next(_next_token)
+    return known
+
+
+def _years(pattern: Pattern, token: int, first: int, last: int) -> list[tuple[Occurrence, ...]]:
     known: list[tuple[Occurrence, ...]] = []
     for year in range(first, last + 1):
-        occurrences = _kept.get((pattern, year))
+        occurrences = _kept.get((token, year))
         if occurrences is None:
             break
         known.append(occurrences)
     missing = first + len(known)
     if missing > last:
         return known
-    computed: dict[int, list[Occurrence]] = {year: [] for year in range(missing, last + 1)}
-    for occurrence in _occurrences(pattern, missing, last):
-        year = _year(occurrence.at)
-        if year in computed:
-            computed[year].append(occurrence)
-    for year, found in computed.items():
-        _kept[pattern, year] = tuple(found)
-        known.append(tuple(found))
+    computed = _occurrences(pattern, missing, last)
+    start = bisect_left(computed, _begin(missing), key=_at)
+    for year in range(missing, last + 1):
+        end = bisect_left(computed, _begin(year + 1), lo=start, key=_at)
+        occurrences = tuple(computed[start:end])
+        _kept[token, year] = occurrences
+        known.append(occurrences)
+        start = end
     return known
 
 
@@ -159,8 +174,9 @@ def _occurrences(pattern: Pattern, first: int, last: int) -> list[Occurrence]:
     originals += [at for at in pattern.added if start <= at < end]
     left_out = {_instant(pattern, at) for at in pattern.left_out}
     found: dict[Instant, datetime] = {}
+    local = zone(pattern.zone_name or "UTC")
     for original in sorted(originals):
-        at = _instant(pattern, original)
+        at = from_datetime(original.replace(tzinfo=local))
         if at not in left_out:
             found.setdefault(at, original)
     return [Occurrence(at, original) for at, original in sorted(found.items())]
@@ -179,7 +195,8 @@ def _counted(pattern: Pattern) -> tuple[datetime, ...]:
 
 def _by_rule(pattern: Pattern, rule: Rule, start: datetime, end: datetime) -> Iterator[datetime]:
     """Dates of a rule without COUNT in ``[start, end)`` by the wall clock, its own start included if it fits."""
-    computed = _expander(rule, _anchor(pattern.start, rule, start), pattern.start)
+    anchor = _anchor(pattern.start, rule, start)
+    computed = _stepping(rule, anchor) if _is_plain(rule) else iter(_expander(rule, anchor, pattern.start))
     dates = takewhile(lambda at: at < end, (at for at in computed if at >= start and at >= pattern.start))
     until = rule.until
     if until is None:
@@ -202,6 +219,32 @@ def _anchor(first: datetime, rule: Rule, window: datetime) -> datetime:
     step *= rule.interval
     # One step earlier than needed: a week begins before its first day.
     return first + timedelta(days=max(0, days // step - 1) * step)
+
+
+def _is_plain(rule: Rule) -> bool:
+    """Whether it says no more than "every so many days", or weeks on these weekdays: nearly all rules of people."""
+    return rule == Rule(
+        rule.freq, rule.interval, until=rule.until, by_day=rule.by_day, week_start=rule.week_start
+    ) and (rule.freq == "WEEKLY" or (rule.freq == "DAILY" and not rule.by_day))
+
+
+def _stepping(rule: Rule, anchor: datetime) -> Iterator[datetime]:
+    """What the library says of a plain rule, in a tenth of its time."""
+    if rule.freq == "DAILY":
+        week, days = anchor, [0]
+        step = timedelta(days=rule.interval)
+    else:
+        since = (anchor.weekday() - rule.week_start) % 7
+        week = anchor - timedelta(days=since)
+        days = sorted({(day.day - rule.week_start) % 7 for day in rule.by_day} or {since})
+        step = timedelta(weeks=rule.interval)
+    offsets = [timedelta(days=day) for day in days]
+    while week < _LAST:
+        for offset in offsets:
+            at = week + offset
+            if at >= anchor:
+                yield at
+        week += step
 
 
 def _expander(rule: Rule, anchor: datetime, first: datetime) -> rrule:
@@ -232,8 +275,15 @@ def _instant(pattern: Pattern, local: datetime) -> Instant:
     return instant_of(local, pattern.zone_name or "UTC")
 
 
+@cache
+def _begin(year: int) -> Instant:
+    """When a year begins in UTC."""
+    return instant_of(datetime(year, 1, 1), "UTC")  # noqa: DTZ001  # read in UTC
+
+
 def _year(at: Instant) -> int:
-    return local_of(at, "UTC").year
+    """The year of an instant in UTC."""
+    return to_datetime(at).year
 
 
 def _at(occurrence: Occurrence) -> Instant:

@@ -1,13 +1,17 @@
 """What happens to series by the clock: their windows move, and dates that are over are completed."""
 
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database
 from openmeet.events import owing
 from openmeet.series import queries, storing, telling, undos
 from openmeet.series.model import WINDOW, SeriesId
 
-# Series that one round looks at, each in a transaction of its own.
+# Series that one round looks at, each in a transaction of its own, and how many of those are under way at once.
 ROUND = 500
+AT_A_TIME = 8
 
 
 async def roll_windows(db: Database, now: Instant) -> tuple[int, int]:
@@ -20,8 +24,7 @@ async def roll_windows(db: Database, now: Instant) -> tuple[int, int]:
     while True:
         async with db.reader() as reader:
             waiting = await queries.behind_window(reader, due, ROUND)
-        for series_id in waiting:
-            stored += await _roll(db, series_id)
+        stored += sum(await _each(waiting, lambda series_id: _roll(db, series_id)))
         looked_at += len(waiting)
         if len(waiting) < ROUND:
             return looked_at, stored
@@ -33,8 +36,7 @@ async def complete_dates(db: Database) -> int:
     while True:
         async with db.reader() as reader:
             waiting = await queries.with_dates_to_complete(reader, ROUND)
-        for series_id in waiting:
-            completed += await _complete(db, series_id)
+        completed += sum(await _each(waiting, lambda series_id: _complete(db, series_id)))
         if len(waiting) < ROUND:
             return completed
 
@@ -43,6 +45,25 @@ async def forget_undos(db: Database) -> int:
     """Drop what can be undone no more."""
     async with db.transaction() as tx:
         return await undos.forget_expired(tx)
+
+
+async def _each(waiting: Sequence[SeriesId], work: Callable[[SeriesId], Awaitable[int]]) -> list[int]:
+    """A few at a time, so that they share commits. One that fails keeps no other from its turn; then its failure is raised."""
+    done: list[int] = []
+    failures: list[Exception] = []
+    queue = iter(waiting)
+
+    async def take() -> None:
+        for series_id in queue:
+            try:
+                done.append(await work(series_id))
+            except Exception as failure:  # noqa: BLE001  # raised below, once the others had their turn
+                failures.append(failure)
+
+    await asyncio.gather(*(take() for _ in range(AT_A_TIME)))
+    if failures:
+        raise failures[0]
+    return done
 
 
 async def _roll(db: Database, series_id: SeriesId) -> int:

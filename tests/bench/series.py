@@ -1,0 +1,180 @@
+"""Series: expanding a rule, moving ten thousand windows by a week, one edit that reaches five hundred dates."""
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from time import perf_counter
+
+from dateutil.rrule import rrulestr
+from dateutil.tz import gettz
+
+from groundwork.clock import DAY, HandClock, Instant
+from groundwork.database.migrate import migrate
+from groundwork.database.open_ import open_database
+from groundwork.database.transaction import Database
+from groundwork.fresh_id import new_id
+from openmeet.events.dates import create_dates
+from openmeet.events.model import PlaceInSeries
+from openmeet.recurrence import expansion
+from openmeet.recurrence.pattern import pattern
+from openmeet.recurrence.rule import parse_rule
+from openmeet.recurrence.wall_time import instant_of
+from openmeet.series import actions, queries, storing, tasks
+from openmeet.series.dates import details_of, original_text
+from openmeet.series.model import Series, SeriesId, SeriesSlug, Template, Timing
+from openmeet.series.plan import plan_all
+from openmeet.users.actions import create_person
+from openmeet.users.model import Caller
+from tests.bench.figure import Figure, Peer, check
+from tests.bench.loop import run
+from tests.bench.timing import progress, rates
+
+ZONE = "Europe/Berlin"
+FIRST = datetime(2026, 11, 24, 18)  # noqa: DTZ001  # wall time is naive here
+NOW = instant_of(datetime(2026, 11, 20, 12), ZONE)  # noqa: DTZ001
+RULE = "FREQ=WEEKLY;BYDAY=TU"
+TEN_YEARS = Instant(NOW + 3653 * DAY)
+
+SERIES = 10_000
+DATES = 500
+PEOPLE = 5_000
+
+
+def measure() -> Iterator[Figure]:
+    yield from _expansion()
+    with tempfile.TemporaryDirectory(prefix="openmeet-bench-") as folder:
+        yield run(_rolling(Path(folder)))
+        yield run(_propagating(Path(folder)))
+
+
+def _weekly() -> Timing:
+    return Timing(pattern(FIRST, ZONE, parse_rule(RULE)), timedelta(hours=2))
+
+
+def _expansion() -> Iterator[Figure]:
+    known = _weekly().pattern
+    zone = gettz(ZONE)
+
+    def cold() -> None:
+        expansion.clear()
+        check(len(expansion.between(known, NOW, TEN_YEARS)) == 522, "the rule has other dates")
+
+    def cached() -> None:
+        expansion.between(known, NOW, TEN_YEARS)
+
+    def peer() -> None:
+        # What the library does for the same answer: naive times, each put into the zone.
+        dates = rrulestr(RULE, dtstart=FIRST).between(FIRST, FIRST + timedelta(days=3650), inc=True)
+        check(len([one.replace(tzinfo=zone).timestamp() for one in dates]) == 522, "the peer has other dates")
+
+    cold_rate, peer_rate = rates(cold, peer)
+    (cached_rate,) = rates(cached)
+    yield Figure(
+        "a weekly rule over ten years, cold",
+        1e3 / cold_rate,
+        "ms",
+        2,
+        less_is_better=True,
+        peer=Peer("dateutil alone", 1e3 / peer_rate),
+    )
+    yield Figure("the same again", 1e6 / cached_rate, "µs", 20, less_is_better=True)
+
+
+async def _opened(folder: Path, name: str) -> tuple[Database, HandClock, Caller]:
+    url = f"sqlite://{folder / name}"
+    await migrate(url, "", "openmeet")
+    clock = HandClock(NOW)
+    db = await open_database(url, clock=clock)
+    async with db.transaction() as tx:
+        host = Caller(await create_person(tx, display_name="Ana", email="ana@example.org"), "Ana")
+    return db, clock, host
+
+
+async def _rolling(folder: Path) -> Figure:
+    """Each series has its two months and needs one date more."""
+    progress(f"making {SERIES:,} series")
+    db, clock, host = await _opened(folder, "rolling.db")
+    async with db.transaction() as tx:
+        first = await actions.create(tx, host, Template("Practice"), _weekly())
+        known = [held.event.place_in_series for held in await queries.stored(tx, first.id)]
+    names = [datetime.fromisoformat(place.original_date) for place in known if place]
+    for start in range(1, SERIES, 500):
+        made = [_copy(first, number) for number in range(start, min(start + 500, SERIES))]
+        async with db.transaction() as tx:
+            values = [{**queries.values_of(one), "submission_key": None} for one in made]
+            marks = ", ".join(f":{name}" for name in values[0])
+            await tx.execute_many(f"insert into event_series ({', '.join(values[0])}) values ({marks})", values)
+        for part in range(0, len(made), 100):
+            async with db.transaction() as tx:
+                dates = [
+                    (details_of(one.template, one.timing, at), PlaceInSeries(one.id, original_text(at)))
+                    for one in made[part : part + 100]
+                    for at in names
+                ]
+                await create_dates(tx, host.user_id, dates, owes_record=False)
+    clock.turn(7 * DAY)
+    progress(f"rolling {SERIES:,} windows")
+    begun = perf_counter()
+    looked_at, stored = await tasks.roll_windows(db, clock.now())
+    taken = perf_counter() - begun
+    check((looked_at, stored) == (SERIES, SERIES), f"{looked_at} series were looked at, {stored} dates stored")
+    await db.close()
+    return Figure(f"rolling the windows of {SERIES:,} series", taken, "s", 30, less_is_better=True)
+
+
+def _copy(first: Series, number: int) -> Series:
+    template = replace(first.template, title=f"Practice {number}")
+    slug = SeriesSlug(f"practice-{number}")
+    return replace(first, id=SeriesId(new_id(NOW)), slug=slug, template=template, stored_until=NOW)
+
+
+async def _propagating(folder: Path) -> Figure:
+    """Another place for every date: everybody who goes to one of them is told, each by one mail."""
+    progress(f"{PEOPLE:,} people go to {DATES} dates")
+    db, _, host = await _opened(folder, "propagating.db")
+    async with db.transaction() as tx:
+        daily = Timing(pattern(FIRST, ZONE, parse_rule("FREQ=DAILY")), timedelta(hours=2))
+        series = await actions.create(tx, host, Template("Practice"), daily)
+        held = await queries.stored(tx, series.id)
+        ahead = expansion.following(series.timing.pattern, NOW, DATES)[len(held) :]
+        await storing.store(tx, series, [one.original for one in ahead])
+        events = [held.event.id for held in await queries.stored(tx, series.id)]
+    for start in range(0, PEOPLE, 1_000):
+        async with db.transaction() as tx:
+            people = [
+                {"id": new_id(NOW), "name": f"Guest {number}", "email": f"guest{number}@example.org", "now": NOW}
+                for number in range(start, start + 1_000)
+            ]
+            await tx.execute_many(
+                "insert into users (id, kind, display_name, email, bio, time_zone, revision, created_at, updated_at)"
+                " values (:id, 'person', :name, :email, '', null, 1, :now, :now)",
+                people,
+            )
+            await tx.execute_many(
+                "insert into attendances (id, event_id, user_id, status, source, revision, created_at, answered_at)"
+                " values (:id, :event_id, :user_id, 'attending', 'here', 1, :now, :now)",
+                [
+                    {"id": new_id(NOW), "event_id": events[number % DATES], "user_id": one["id"], "now": NOW}
+                    for number, one in enumerate(people)
+                ],
+            )
+    progress("one edit of all dates")
+    begun = perf_counter()
+    async with db.transaction() as tx:
+        series = await actions.lock_own(tx, host, series.slug)
+        template = replace(
+            series.template, title="Rehearsal", venue=replace(series.template.venue, name="The new hall")
+        )
+        plan = plan_all(series, template, series.timing, await queries.stored(tx, series.id), tx.now)
+        check(len(plan.dates_changed) == DATES, f"{len(plan.dates_changed)} dates change")
+        await actions.apply(tx, series, plan)
+    taken = perf_counter() - begun
+    async with db.reader() as reader:
+        owed = await reader.fetch("select count(*) from news_mails where closed_at is null")
+    check(owed[0][0] == PEOPLE, f"{owed[0][0]} mails are owed to {PEOPLE} people")
+    await db.close()
+    return Figure(
+        f"one edit of {DATES} dates with {PEOPLE:,} people, a mail owed to each", taken, "s", 1, less_is_better=True
+    )
