@@ -29,8 +29,16 @@ class Waiting:
     is_bundled: bool = False
 
 
+_FIND_OPEN = """
+    select id, user_id, subject from news_mails where closed_at is null and user_id in :user_ids order by id
+"""
+
 # Writing what is there already takes the lock on either engine, and answers with what is true now.
 _LOCK_OPEN = """
+    update news_mails set due_at = due_at where id in :ids and closed_at is null returning id, user_id, due_at
+"""
+
+_OPEN = """
     update news_mails set due_at = due_at
      where subject in :subjects and closed_at is null and user_id in :user_ids
     returning id, user_id, subject, due_at
@@ -96,10 +104,10 @@ async def _add(tx: Transaction, news: Sequence[Waiting]) -> None:
 async def _lock_open(tx: Transaction, news: Sequence[Waiting]) -> dict[UserId, tuple[str, Instant]]:
     """The open mail of each person about their subject, and when it is due."""
     about = {one.user_id: one.subject for one in news}
-    rows = await tx.fetch(_LOCK_OPEN, subjects=sorted(set(about.values())), user_ids=list(about))
-    return {
-        UserId(row["user_id"]): (row["id"], row["due_at"]) for row in rows if about[row["user_id"]] == row["subject"]
-    }
+    found = await tx.fetch(_FIND_OPEN, user_ids=list(about))
+    ids = [row["id"] for row in found if about[row["user_id"]] == row["subject"]]
+    rows = await tx.fetch(_LOCK_OPEN, ids=ids) if ids else []
+    return {UserId(row["user_id"]): (row["id"], row["due_at"]) for row in rows}
 
 
 async def add_to_digests(tx: Transaction, digests: Sequence[tuple[UserId, NotificationId, str, Instant]]) -> None:

@@ -1,14 +1,17 @@
 """Histories of edits at random, against a plain model that imports nothing of ours.
 
-The model knows a weekly meeting as a list of weeks: for each its day and hour, title, whether it is called off, and who goes.
+The model knows a weekly meeting as a list of weeks: for each its day, hour and zone, title, whether it is called off, and who goes;
+which weeks a half begins with, who goes to all of it, and how everything was before the last act.
 """
 
 import asyncio
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -16,13 +19,14 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from groundwork.clock import HandClock, Instant
 from groundwork.database.open_ import open_database
 from groundwork.database.transaction import Database
+from groundwork.errors import Refused
 from openmeet.attendance import actions as attendance
 from openmeet.attendance.model import Reply
 from openmeet.events import actions as events
 from openmeet.events.differing import details_in
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
-from openmeet.series import actions, calling_off, queries
+from openmeet.series import actions, attending, calling_off, queries, undoing
 from openmeet.series.model import Template, Timing
 from openmeet.series.plan import moved, plan_all, plan_following
 from tests.databases import sqlite_url
@@ -31,7 +35,9 @@ from tests.openmeet.site_under_test import person
 # 2026-11-20 12:00 UTC and the Tuesday after it, without a word of ours.
 NOW_US = 1_795_176_000_000_000
 FIRST = datetime(2026, 11, 24, 18)  # noqa: DTZ001
+SECOND = 1_000_000
 WEEKS = 8
+MOST_WEEKS = 9
 WORDS = st.sampled_from(["Practice", "Rehearsal", "Concert", "Picnic"])
 
 
@@ -43,7 +49,22 @@ class Week:
     title: str
     own_title: bool = False
     is_off: bool = False
+    is_off_with_all: bool = False
+    zone: str = "Europe/Berlin"
     going: set[str] = field(default_factory=set)
+
+
+@dataclass
+class Past:
+    """How it was before the last act: the lists of the machine, and the series that the act was about."""
+
+    model: list[Week]
+    halves: list[int]
+    titles: list[str]
+    series: list[Any]
+    is_off: list[bool]
+    standing: list[set[str]]
+    about: Any
 
 
 class Histories(RuleBasedStateMachine):
@@ -56,6 +77,9 @@ class Histories(RuleBasedStateMachine):
         # Where each half begins, as numbers of weeks, and what its dates say unless they say otherwise.
         self.halves = [0]
         self.titles = ["Practice"]
+        self.is_off = [False]
+        self.standing: list[set[str]] = [set()]
+        self.past: Past | None = None
         self.clock = HandClock(Instant(NOW_US))
         self.db: Database = self.loop.run_until_complete(self._open())
 
@@ -70,7 +94,14 @@ class Histories(RuleBasedStateMachine):
             self.series = [(await actions.create(tx, self.host, Template("Practice"), timing)).id]
         return db
 
+    def remember(self, half: int) -> None:
+        """An act on this half begins: it can be undone, and nothing before it."""
+        lists = (self.model, self.halves, self.titles, self.series, self.is_off, self.standing)
+        self.past = Past(*deepcopy(lists), self.series[half])
+
     def run(self, work: Any) -> Any:
+        self.clock.turn(SECOND)
+
         async def inside() -> Any:
             async with self.db.transaction() as tx:
                 return await work(tx)
@@ -94,7 +125,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(week=st.integers(0, WEEKS - 1), name=st.sampled_from(["Ben", "Cleo", "Dan"]), yes=st.booleans())
     def answer(self, week: int, name: str, yes: bool) -> None:
-        if self.model[week].is_off:
+        if week >= len(self.model) or self.model[week].is_off:
             return
         reply = Reply.GOING if yes else Reply.DECLINED
 
@@ -106,6 +137,11 @@ class Histories(RuleBasedStateMachine):
 
     @rule(week=st.integers(0, WEEKS - 1), title=WORDS)
     def retitle_one(self, week: int, title: str) -> None:
+        if week >= len(self.model):
+            return
+        # It would be lost with an undo, which is refused then: a test of its own.
+        self.past = None
+
         async def work(tx: Any) -> None:
             event = await self._event(tx, week)
             await events.revise(tx, self.host, event.slug, replace(details_in(event), title=title))
@@ -117,6 +153,7 @@ class Histories(RuleBasedStateMachine):
     @rule(week=st.integers(0, WEEKS - 1), title=WORDS)
     def retitle_all(self, week: int, title: str) -> None:
         half = self.half_of(week)
+        self.remember(half)
 
         async def work(tx: Any) -> None:
             series = await self._locked(tx, half)
@@ -131,9 +168,10 @@ class Histories(RuleBasedStateMachine):
 
     @rule(week=st.integers(0, WEEKS - 1), title=WORDS)
     def retitle_following(self, week: int, title: str) -> None:
-        if week in self.halves:
+        if week in self.halves or week >= len(self.model):
             return
         half = self.half_of(week)
+        self.remember(half)
 
         async def work(tx: Any) -> Any:
             series = await self._locked(tx, half)
@@ -149,6 +187,8 @@ class Histories(RuleBasedStateMachine):
         self.halves.insert(half + 1, week)
         self.titles.insert(half + 1, title)
         self.series.insert(half + 1, behind)
+        self.is_off.insert(half + 1, self.is_off[half])
+        self.standing.insert(half + 1, set(self.standing[half]))
 
     @rule(week=st.integers(0, WEEKS - 1), hours=st.sampled_from([-1, 1, 24, -24]))
     def move_all(self, week: int, hours: int) -> None:
@@ -157,6 +197,7 @@ class Histories(RuleBasedStateMachine):
         # Into the past, or out of its week, is another question.
         if any(not self._is_in_its_week(number, shift) for number in self._numbers(half)):
             return
+        self.remember(half)
 
         async def work(tx: Any) -> None:
             series = await self._locked(tx, half)
@@ -175,7 +216,10 @@ class Histories(RuleBasedStateMachine):
 
     @rule(week=st.integers(0, WEEKS - 1), off=st.booleans())
     def call_off(self, week: int, off: bool) -> None:
+        if week >= len(self.model):
+            return
         half = self.half_of(week)
+        self.remember(half)
 
         async def work(tx: Any) -> None:
             series = await self._locked(tx, half)
@@ -186,10 +230,126 @@ class Histories(RuleBasedStateMachine):
                 await calling_off.reinstate_dates(tx, series, [name])
 
         self.run(work)
-        self.model[week].is_off = off
+        if off != self.model[week].is_off:
+            self.model[week].is_off, self.model[week].is_off_with_all = off, False
+
+    @rule(week=st.integers(0, WEEKS - 1), off=st.booleans())
+    def call_all_off(self, week: int, off: bool) -> None:
+        half = self.half_of(week)
+        if off is self.is_off[half]:
+            return
+        self.remember(half)
+
+        async def work(tx: Any) -> None:
+            series = await self._locked(tx, half)
+            await (calling_off.cancel(tx, series, "no trainer") if off else actions.resume(tx, series))
+
+        self.run(work)
+        self.is_off[half] = off
+        for meeting in self._weeks(half):
+            if off and not meeting.is_off:
+                meeting.is_off = meeting.is_off_with_all = True
+            elif not off and meeting.is_off_with_all:
+                meeting.is_off = meeting.is_off_with_all = False
+
+    @rule(week=st.integers(0, WEEKS - 1), zone=st.sampled_from(["Europe/Berlin", "America/New_York"]))
+    def move_zone(self, week: int, zone: str) -> None:
+        half = self.half_of(week)
+        self.remember(half)
+
+        async def work(tx: Any) -> None:
+            series = await self._locked(tx, half)
+            timing = replace(series.timing, pattern=replace(series.timing.pattern, zone_name=zone))
+            held = await queries.stored(tx, series.id)
+            await actions.apply(tx, series, plan_all(series, series.template, timing, held, tx.now))
+
+        self.run(work)
+        for meeting in self._weeks(half):
+            meeting.zone = zone
+            self._follow(meeting, self.titles[half])
+
+    @rule(more=st.booleans())
+    def another_count(self, more: bool) -> None:
+        """The last half gets one date more, or one less: that goes only if nobody answered it and it says nothing of its own."""
+        half = len(self.halves) - 1
+        last = self.model[-1]
+        if len(self._numbers(half)) < 2 or self.is_off[half] or (more and len(self.model) >= MOST_WEEKS):
+            return
+        if not more and (last.going or last.own_title or last.is_off):
+            return
+        count = len(self._numbers(half)) + (1 if more else -1)
+        self.remember(half)
+
+        async def work(tx: Any) -> None:
+            series = await self._locked(tx, half)
+            known = series.timing.pattern
+            assert known.rule is not None
+            timing = replace(series.timing, pattern=replace(known, rule=replace(known.rule, count=count, until=None)))
+            held = await queries.stored(tx, series.id)
+            await actions.apply(tx, series, plan_all(series, series.template, timing, held, tx.now))
+
+        self.run(work)
+        for meeting in self._weeks(half):
+            self._follow(meeting, self.titles[half])
+        if more:
+            fresh = Week(last.starts + timedelta(weeks=1), self.titles[half], zone=last.zone)
+            fresh.going = set(self.standing[half])
+            self.model.append(fresh)
+        else:
+            self.model.pop()
+
+    @rule(week=st.integers(0, WEEKS - 1), name=st.sampled_from(["Ben", "Cleo", "Dan"]), yes=st.booleans())
+    def answer_all(self, week: int, name: str, yes: bool) -> None:
+        half = self.half_of(week)
+
+        async def work(tx: Any) -> None:
+            series = await queries.by_id(tx, self.series[half])
+            assert series is not None
+            if yes:
+                await attending.answer_all(tx, self.people[name], series.slug, Reply.GOING)
+            else:
+                await attending.stop(tx, self.people[name], series.slug, withdraws=True)
+
+        self.run(work)
+        (self.standing[half].add if yes else self.standing[half].discard)(name)
+        for meeting in self._weeks(half):
+            if not yes:
+                meeting.going.discard(name)
+            elif not meeting.is_off:
+                meeting.going.add(name)
+
+    @precondition(lambda self: self.past is not None)
+    @rule()
+    def undo(self) -> None:
+        past = self.past
+        assert past is not None
+        half = self.series.index(past.about)
+        gone = self.model[len(past.model) :]
+        loses = any(meeting.going - self.standing[half] for meeting in gone)
+
+        async def work(tx: Any) -> None:
+            series = await queries.lock(tx, past.about)
+            assert series is not None
+            if loses:
+                with pytest.raises(Refused, match="Somebody has answered"):
+                    await undoing.undo(tx, series)
+            else:
+                await undoing.undo(tx, series)
+
+        self.run(work)
+        if loses:
+            return
+        # Who answered meanwhile keeps their answer; who goes to all of the half that is gone goes to all of the other.
+        for before, now in zip(past.model, self.model, strict=False):
+            before.going = now.going
+        standing = [set(one) for one in self.standing]
+        if len(past.halves) < len(self.halves):
+            standing[half] |= standing.pop(half + 1)
+        self.model, self.halves, self.titles, self.series = past.model, past.halves, past.titles, past.series
+        self.is_off, self.standing, self.past = past.is_off, standing, None
 
     def _numbers(self, half: int) -> range:
-        end = self.halves[half + 1] if half + 1 < len(self.halves) else WEEKS
+        end = self.halves[half + 1] if half + 1 < len(self.halves) else len(self.model)
         return range(self.halves[half], end)
 
     def _weeks(self, half: int) -> list[Week]:
@@ -219,10 +379,12 @@ class Histories(RuleBasedStateMachine):
                     )
                     event = held.event
                     names = {row["display_name"] for row in rows}
-                    found.append((event.starts_local, event.title, event.is_cancelled, names))
+                    found.append((event.starts_local, event.time_zone, event.title, event.is_cancelled, names))
             return found
 
-        assert self.run(work) == [(week.starts.isoformat(), week.title, week.is_off, week.going) for week in self.model]
+        assert self.run(work) == [
+            (week.starts.isoformat(), week.zone, week.title, week.is_off, week.going) for week in self.model
+        ]
 
     def teardown(self) -> None:
         if hasattr(self, "db"):

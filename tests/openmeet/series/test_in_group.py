@@ -1,0 +1,111 @@
+"""Series of groups: who sees them, who may change them, what their dates are; on both engines."""
+
+import pytest
+
+from groundwork.database.transaction import Database, Transaction
+from groundwork.errors import Forbidden, NotFound, Refused
+from openmeet.events import grouping
+from openmeet.events.model import Visibility
+from openmeet.groups import queries as groups
+from openmeet.groups.model import Role
+from openmeet.notifications.model import Kind
+from openmeet.series import actions, agenda, calling_off, following, gathering, handing_over
+from openmeet.series.model import Series, Template
+from openmeet.users.model import Caller
+from tests.openmeet.groups.people import group_by
+from tests.openmeet.series.practice import begin, dates, heard, locked, weekly
+from tests.openmeet.site_under_test import person
+
+
+async def series_in(tx: Transaction, visibility: str) -> tuple[Caller, Series]:
+    """A weekly series of Ana in her group."""
+    ana = await person(tx, "Ana")
+    group = grouping.of_event(await group_by(tx, ana, visibility=visibility))
+    return ana, await actions.create(tx, ana, Template("Practice"), weekly(), group=group)
+
+
+async def join(tx: Transaction, series: Series, name: str, role: Role) -> Caller:
+    assert series.group is not None
+    who = await person(tx, name)
+    await groups.put_member(tx, groups.new_membership(tx.now, series.group.id, who.user_id, role))
+    return who
+
+
+@pytest.mark.parametrize(
+    ("visibility", "effective"),
+    [("public", Visibility.PUBLIC), ("unlisted", Visibility.UNLISTED), ("private", Visibility.PRIVATE)],
+)
+async def test_dates_belong_to_the_group_and_are_as_visible(
+    practice_db: Database, visibility: str, effective: Visibility
+) -> None:
+    async with practice_db.transaction() as tx:
+        _, series = await series_in(tx, visibility)
+        member, stranger = await join(tx, series, "Ben", Role.MEMBER), await person(tx, "Cleo")
+        assert series.visibility is effective
+        assert {event.visibility for event in await dates(tx, series)} == {effective}
+        assert await agenda.may_see(tx, series, member.user_id)
+        is_open = effective is not Visibility.PRIVATE
+        assert await agenda.may_see(tx, series, stranger.user_id) is is_open
+        assert await agenda.may_see(tx, series, None) is is_open
+        far = await actions.open_date(tx, series.slug, "2027-11-23T18:00:00", viewer=member.user_id)
+        assert far.group == series.group
+
+
+@pytest.mark.parametrize("role", [role for role in Role if role is not Role.OWNER])
+async def test_who_may_change_it_is_in_the_groups_table(practice_db: Database, role: Role) -> None:
+    async with practice_db.transaction() as tx:
+        _, series = await series_in(tx, "private")
+        ben = await join(tx, series, "Ben", role)
+        if role is Role.ADMIN:
+            assert (await locked(tx, ben, series)).id == series.id
+        else:
+            refused = Forbidden if role in {Role.MODERATOR, Role.MEMBER} else NotFound
+            with pytest.raises(refused):
+                await locked(tx, ben, series)
+
+
+async def test_followers_hear_of_a_private_series_while_they_are_in_the_group(practice_db: Database) -> None:
+    async with practice_db.transaction() as tx:
+        ana, series = await series_in(tx, "private")
+        ben, cleo = await join(tx, series, "Ben", Role.MEMBER), await join(tx, series, "Cleo", Role.MEMBER)
+        for one in (ben, cleo):
+            await actions.follow(tx, one, series.slug)
+        assert series.group is not None
+        await tx.execute(
+            "update group_members set role = 'left' where group_id = :id and user_id = :user_id",
+            id=series.group.id,
+            user_id=cleo.user_id,
+        )
+        await calling_off.cancel_dates(tx, await locked(tx, ana, series), ["2026-12-01T18:00:00"], "ill")
+        assert (await heard(tx, ben), await heard(tx, cleo)) == ([Kind.EVENT_CANCELLED], [])
+
+
+async def test_events_join_series_of_their_own_group_only(practice_db: Database) -> None:
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx)
+        other = await person(tx, "Olga")
+        group = grouping.of_event(await group_by(tx, ana, visibility="private"))
+        inside = await actions.create(tx, ana, Template("Rehearsal"), weekly(), group=group)
+        (date, *_) = await dates(tx, inside)
+        await actions.delete(tx, await locked(tx, ana, inside), keeps_events=True)
+        with pytest.raises(Refused) as refused:
+            await gathering.add(tx, ana, await locked(tx, ana, series), date.slug)
+        assert refused.value.name == "OtherGroup"
+        with pytest.raises(NotFound):
+            await gathering.add(tx, other, series, date.slug)
+
+
+async def test_it_is_offered_to_those_who_may_host_in_the_group(practice_db: Database) -> None:
+    async with practice_db.transaction() as tx:
+        ana, series = await series_in(tx, "private")
+        member, moderator = await join(tx, series, "Ben", Role.MEMBER), await join(tx, series, "Mia", Role.MODERATOR)
+        await actions.follow(tx, member, series.slug)
+        assert [name for _, name in await handing_over.candidates(tx, series)] == ["Mia"]
+        with pytest.raises(Refused):
+            await handing_over.offer(tx, ana, await locked(tx, ana, series), member.user_id)
+        await handing_over.offer(tx, ana, await locked(tx, ana, series), moderator.user_id)
+        assert await heard(tx, moderator) == [Kind.SERIES_OFFERED]
+        taken = await handing_over.accept(tx, moderator, await locked(tx, ana, series))
+        assert taken.owner_id == moderator.user_id
+        assert {event.author_id for event in await dates(tx, series)} == {moderator.user_id}
+        assert ana.user_id in {one.user_id for one in await following.followers(tx, series.id)}

@@ -1,0 +1,107 @@
+"""Undoing, extra dates, followers, standing answers and offers, as a client of the JSON API; on both engines."""
+
+import httpx
+import pytest
+
+from groundwork.clock import HandClock
+from tests.databases import MakeDatabase
+from tests.openmeet.site_under_test import Site, api_session, site_on
+
+PRACTICE = {
+    "title": "Practice",
+    "startsLocal": "2026-03-03T18:00",
+    "endsLocal": "2026-03-03T20:00",
+    "timeZone": "Europe/Berlin",
+    "recurrence": "FREQ=WEEKLY;BYDAY=TU",
+}
+SECOND = "2026-03-10T18:00:00"
+
+
+@pytest.fixture
+async def site(make_database: MakeDatabase, clock: HandClock) -> Site:
+    return site_on(await make_database("openmeet"), clock)
+
+
+@pytest.fixture
+async def client(site: Site):
+    async with site.browser() as browser:
+        yield browser
+
+
+@pytest.fixture
+async def ana(client: httpx.AsyncClient) -> dict[str, str]:
+    return await api_session(client, "ana@example.org", "Ana")
+
+
+@pytest.fixture
+async def ben(client: httpx.AsyncClient) -> dict[str, str]:
+    return await api_session(client, "ben@example.org", "Ben")
+
+
+@pytest.fixture
+async def path(client: httpx.AsyncClient, ana: dict[str, str]) -> str:
+    made = await client.post("/api/series", json=PRACTICE, headers=ana)
+    assert made.status_code == 201, made.text
+    return made.headers["location"]
+
+
+async def test_what_was_done_last_can_be_undone_and_is_shown_to_who_may(client, ana, ben, path) -> None:
+    assert (await client.get(path, headers=ana)).json()["canUndo"] is None
+    await client.post(f"{path}/cancel", json={"dates": [SECOND], "reason": "ill"}, headers=ana)
+    offered = (await client.get(path, headers=ana)).json()["canUndo"]
+    assert offered == {"act": "the cancellation", "until": "2026-03-01T12:10:00Z"}
+    assert (await client.get(path, headers=ben)).json()["canUndo"] is None
+    assert (await client.post(f"{path}/undo", headers=ben)).status_code == 403
+    undone = await client.post(f"{path}/undo", headers=ana)
+    assert (undone.status_code, undone.json()["canUndo"]) == (200, None)
+    dates = (await client.get(f"{path}/dates")).json()["dates"]
+    assert {one["status"] for one in dates} == {"scheduled"}
+    again = await client.post(f"{path}/undo", headers=ana)
+    assert (again.status_code, again.json()["title"]) == (422, "NothingToUndo")
+
+
+async def test_an_extra_date_is_taken_once(client, ana, path) -> None:
+    wanted = {"startsLocal": "2026-03-05T19:00"}
+    added = await client.post(f"{path}/dates", json=wanted, headers=ana)
+    assert (added.status_code, added.json()["rdates"]) == (200, ["2026-03-05T19:00:00"])
+    twice = await client.post(f"{path}/dates", json=wanted, headers=ana)
+    assert (twice.status_code, twice.json()["title"]) == (422, "DateTaken")
+    wrong = await client.post(f"{path}/dates", json={"startsLocal": "soon"}, headers=ana)
+    assert wrong.status_code == 400
+
+
+async def test_followers_come_in_pages(client, ana, ben, path) -> None:
+    cleo = await api_session(client, "cleo@example.org", "Cleo")
+    for who in (ben, cleo):
+        await client.put(f"{path}/follow", json={"notifies": who is ben}, headers=who)
+    first = (await client.get(f"{path}/followers", params={"limit": 1}, headers=ana)).json()
+    assert (first["count"], [one["name"] for one in first["followers"]]) == (2, ["Ben"])
+    rest = await client.get(f"{path}/followers", params={"limit": 1, "cursor": first["nextCursor"]}, headers=ana)
+    assert [(one["name"], one["notifies"]) for one in rest.json()["followers"]] == [("Cleo", False)]
+    assert rest.json()["nextCursor"] is None
+    assert (await client.get(f"{path}/followers", headers=ben)).status_code == 403
+
+
+async def test_going_to_all_stands_until_it_is_withdrawn(client, ben, path) -> None:
+    await client.put(f"{path}/answer", json={"reply": "going"}, headers=ben)
+    assert (await client.get(path, headers=ben)).json()["isGoingToAll"] is True
+    far = await client.post(f"{path}/dates/2027-03-02T18:00:00", headers=ben)
+    assert far.json()["myStatus"] == "attending"
+    gone = await client.delete(f"{path}/answer", params={"withdraw": "true"}, headers=ben)
+    assert gone.json() == {"withdrawn": 10}
+    assert (await client.get(path, headers=ben)).json()["isGoingToAll"] is False
+
+
+async def test_an_offer_is_for_one_person(client, ana, ben, path) -> None:
+    cleo = await api_session(client, "cleo@example.org", "Cleo")
+    for who in (ben, cleo):
+        await client.put(f"{path}/follow", json={}, headers=who)
+    people = (await client.get(f"{path}/heirs", headers=ana)).json()["people"]
+    assert [one["name"] for one in people] == ["Ben", "Cleo"]
+    assert (await client.put(f"{path}/offer", json={"userId": "nobody"}, headers=ana)).status_code == 422
+    assert (await client.put(f"{path}/offer", json={"userId": people[0]["userId"]}, headers=ana)).status_code == 200
+    assert (await client.post(f"{path}/accept", headers=cleo)).status_code == 404
+    assert (await client.delete(f"{path}/offer", headers=cleo)).status_code == 404
+    taken = await client.post(f"{path}/accept", headers=ben)
+    assert (taken.status_code, taken.json()["canEdit"]) == (200, True)
+    assert (await client.get(path, headers=ana)).json()["canEdit"] is False
