@@ -7,7 +7,7 @@ from groundwork.database.transaction import Reader, Transaction
 from openmeet.attendance import history, queries, seating
 from openmeet.attendance.joining import Joining
 from openmeet.attendance.model import AnswerMode, Attendance, AttendanceStatus, Through
-from openmeet.attendance.seating import Limits
+from openmeet.attendance.seating import Held, Limits
 from openmeet.attendance.transitions import TABLE, Act
 from openmeet.debts import publications
 from openmeet.events.model import Event, EventId
@@ -39,6 +39,9 @@ async def fill(tx: Transaction, event: Event, joining: Joining) -> int:
             await _seat(tx, event, line)
         return len(line)
     held = await queries.held(tx, event.id)
+    if seating.are_exceeded(limits, held):
+        await _take_back(tx, event, limits, held)
+        return 0
     if limits.total is not None and held.total >= limits.total:
         return 0
     lines = [await waiting(tx, event.id, _LOOKED_AT, mode) for mode in (AnswerMode if limits.of_mode else (None,))]
@@ -168,6 +171,26 @@ async def _offer(tx: Transaction, event: Event, line: Sequence[Attendance]) -> N
     await queries.save_many(tx, offered)
     await history.keep_many(tx, line, offered, through=Through.CLOCK)
     await _tell(tx, event, offered, Kind.SEAT_OFFERED)
+
+
+async def _take_back(tx: Transaction, event: Event, limits: Limits, held: Held) -> None:
+    """There are fewer places than before: who was offered one that is none any more waits again, where they stood."""
+    rows = await tx.fetch(
+        f"select {queries.COLUMNS} from attendances where event_id = :event_id and offered_until is not null"
+        " order by waitlist_number desc",
+        event_id=event.id,
+    )
+    before = []
+    for one in (queries.attendance_of(row) for row in rows):
+        fewer = held.plus(-one.party, one.mode)
+        if not seating.are_exceeded(limits, held):
+            break
+        before.append(one)
+        held = fewer
+    if before:
+        after = [replace(one, offered_until=None) for one in before]
+        await queries.save_many(tx, after)
+        await history.keep_many(tx, before, after, through=Through.HOST)
 
 
 async def _tell(tx: Transaction, event: Event, people: Sequence[Attendance], kind: Kind) -> None:

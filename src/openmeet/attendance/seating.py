@@ -70,6 +70,13 @@ def fits(limits: Limits, held: Held, party: int, mode: AnswerMode | None) -> boo
     return limit is None or held.of(how) + party <= limit
 
 
+def are_exceeded(limits: Limits, held: Held) -> bool:
+    """Whether more is held than there is, because a limit was lowered."""
+    if limits.total is not None and held.total > limits.total:
+        return True
+    return any(held.of(mode) > limit for mode, limit in limits.of_mode.items())
+
+
 def is_last_call(event: Event, now: Instant) -> bool:
     """Whether the start is so near that an empty seat would stay empty."""
     return event.starts_at is not None and event.starts_at - now <= LAST_CALL

@@ -231,3 +231,19 @@ async def test_a_changed_limit_offers_what_is_free(db):
         await says(tx, cleo, event)
         await hosting.revise(tx, ana, event.slug, details(capacity="2"))
         assert await stands(tx, event, cleo) == "offered"
+
+
+async def test_a_lowered_limit_takes_offers_back_and_no_seat(db):
+    """Who has a seat keeps it; who was only offered one waits again at the head, and it cannot be taken any more."""
+    async with db.transaction() as tx:
+        ana, ben, cleo, dora, eve = await people(tx, 5)
+        event = await event_by(tx, ana, capacity="2")
+        for who in (ben, cleo, dora, eve):
+            await says(tx, who, event)
+        await says(tx, cleo, event, DECLINED)
+        assert await stands(tx, event, dora) == "offered"
+        await hosting.revise(tx, ana, event.slug, details(capacity="1"))
+        assert await counts(tx, event) == Counts(going=1, waitlisted=2, seats=1)
+        assert (await says(tx, dora, event)).status is S.WAITLISTED
+        await says(tx, ben, event, DECLINED)
+        assert [await stands(tx, event, who) for who in (dora, eve)] == ["offered", "waitlisted"]

@@ -5,13 +5,18 @@ import re
 import pytest
 
 from groundwork.clock import DAY
-from openmeet.attendance import queries
+from openmeet.attendance import hosting, queries
 from openmeet.attendance.model import AttendanceStatus
-from openmeet.debts.deliveries import due_of
+from openmeet.debts import publication_leases
+from openmeet.debts.deliveries import Due, due_of
+from openmeet.debts.publications import Kind
 from openmeet.guests import actions, rules
 from openmeet.guests.letters import guest_composer
 from openmeet.guests.model import GUEST_MAIL
+from openmeet.letters.news import Letterhead, news_composer
+from openmeet.publication import eligibility
 from openmeet.users import guests
+from openmeet.users.model import Caller
 from openmeet.users.queries import by_email
 from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, event_by, h1_of, person, sign_up, site_on
 
@@ -114,6 +119,26 @@ async def test_who_signs_up_later_finds_their_answer(site, event):
         user = await by_email(reader, "eve@example.org")
         assert await guests.by_email(reader, "eve@example.org") is None
         assert (await queries.find(reader, event.id, user.id)).is_private
+
+
+async def test_a_guest_hears_that_it_is_cancelled_and_nothing_of_them_is_published(site, event):
+    async with site.browser() as browser:
+        await ask(browser, event)
+        (letter,) = await letters(site)
+        await browser.post(link_in(letter))
+    async with site.db.transaction() as tx:
+        (one,) = await queries.attendees(tx, event.id, [S.ATTENDING], limit=9, with_private=True)
+        await hosting.cancel(tx, Caller(event.author_id, "Ana"), event.slug, "Rain")
+        row = await tx.fetch_one(
+            "select subject, revision from debts where kind = 'mail' and subject like :about", about=f"%{one.user_id}%"
+        )
+    compose = news_composer(Letterhead(CODE_KEY, "OpenMeet", ORIGIN))
+    kind, person_id, subject_id = row["subject"].split("\x1f")
+    news = await compose(site.db, Due(kind, person_id, subject_id, row["revision"]))
+    assert (news.to, news.subject) == ("eve@example.org", "Cancelled: Board games")
+    async with site.db.reader() as reader:
+        owed = await publication_leases.find(reader, Kind.RSVP, one.attendance_id)
+        assert isinstance(await eligibility.decide(reader, owed), eligibility.Hold)
 
 
 async def test_links_end_and_made_up_ones_open_nothing(site, event, clock):
