@@ -3,6 +3,7 @@
 from typing import Any, Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from openmeet.events import moments
 from openmeet.events.model import Event
@@ -77,6 +78,51 @@ class AboutWanted(msgspec.Struct, kw_only=True, rename="camel", forbid_unknown_f
             "tags": ",".join(self.tags),
             "languages": ",".join(self.languages),
         }
+
+
+_LISTS = frozenset({"access", "categories", "tags", "languages"})
+
+
+class AboutEdit(msgspec.Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """The same where only some of it changes; what is left out stays."""
+
+    place_audience: AudienceName | UnsetType = UNSET
+    online_url_from: int | UnsetType | None = UNSET
+    door_note: str | UnsetType = UNSET
+    door_audience: AudienceName | UnsetType = UNSET
+    ticket_url: str | UnsetType = UNSET
+    price: str | UnsetType = UNSET
+    access: list[AccessName] | UnsetType = UNSET
+    access_note: str | UnsetType = UNSET
+    categories: list[CategoryName] | UnsetType = UNSET
+    tags: list[str] | UnsetType = UNSET
+    languages: list[str] | UnsetType = UNSET
+
+    def typed(self) -> dict[str, str]:
+        """Fields of ``rules.Submission`` that were sent."""
+        sent = {name: getattr(self, name) for name in AboutEdit.__struct_fields__}
+        return {
+            name: ",".join(value) if name in _LISTS else "" if value is None else str(value)
+            for name, value in sent.items()
+            if value is not UNSET
+        }
+
+
+class SaidOfDates(msgspec.Struct, kw_only=True, rename="camel"):
+    """What every date of a series says, unless it says otherwise. ``doorNote`` is for its host."""
+
+    is_all_day: bool
+    place_audience: AudienceName
+    online_url_from: int | None
+    door_note: str | None
+    door_audience: AudienceName
+    ticket_url: str | None
+    price: str
+    access: list[AccessName]
+    access_note: str
+    categories: list[CategoryName]
+    tags: list[str]
+    languages: list[str]
 
 
 class PictureShown(msgspec.Struct, rename="camel"):

@@ -5,7 +5,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from openmeet.events.about_shapes import AudienceName
+from openmeet.events.about_shapes import AboutEdit, AboutWanted, AudienceName, SaidOfDates
 from openmeet.events.shapes import ModeName, StatusName, VisibilityName
 
 PolicyName = Literal["next", "window", "none"]
@@ -44,12 +44,19 @@ class TimingWanted(msgspec.Struct, kw_only=True, rename="camel", forbid_unknown_
     exdates: list[str] = []
 
 
-class SeriesWanted(TimingWanted, kw_only=True, rename="camel", forbid_unknown_fields=True):
+class SeriesWanted(AboutWanted, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """A series as its host wants it: what each date says, and when they are. ``publish``: which dates become records.
 
     ``group``: the slug of the group that it belongs to; nobody sees more of it than of the group.
     """
 
+    # The fields of ``TimingWanted``: a struct has one base.
+    starts_local: str
+    ends_local: str | None = None
+    time_zone: str
+    recurrence: RuleWanted = None
+    rdates: list[str] = msgspec.field(default_factory=list)
+    exdates: list[str] = msgspec.field(default_factory=list)
     title: str
     description: str = ""
     mode: ModeName = "in_person"
@@ -111,7 +118,7 @@ class UndoShown(msgspec.Struct, rename="camel"):
     until: str
 
 
-class SeriesShown(msgspec.Struct, kw_only=True, rename="camel"):
+class SeriesShown(SaidOfDates, kw_only=True, rename="camel"):
     """A series. ``sentence`` says the rule in words, ``rule`` as RFC 5545 does, ``structured`` as an object."""
 
     slug: str
@@ -195,7 +202,7 @@ class DateList(msgspec.Struct, rename="camel"):
     next: str | None
 
 
-class EditWanted(msgspec.Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+class EditWanted(AboutEdit, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """What shall be different, and how far that reaches. Fields that are left out stay.
 
     ``originalDate`` names the date that was edited: needed for ``this`` and ``following``, and where times change. ``recurrence``

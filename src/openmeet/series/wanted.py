@@ -103,6 +103,7 @@ def first_of(wanted: SeriesWanted) -> Details:
             online_url_audience=wanted.online_url_audience,
             capacity="" if wanted.capacity is None else str(wanted.capacity),
             visibility=wanted.visibility,
+            **wanted.typed(),
         ),
         None,
     )
@@ -172,7 +173,7 @@ def _typed(wanted: EditWanted) -> dict[str, str]:
             found[_TIMES.get(name, name)] = "" if value is None else str(value)
     if wanted.venue is not UNSET:
         found |= _place_of(wanted.venue)
-    return found
+    return found | wanted.typed()
 
 
 def _place_of(place: Any) -> dict[str, str]:
