@@ -7,6 +7,9 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 
 from groundwork.database.transaction import Transaction
+from groundwork.sealing import Sealer
+from openmeet.access import actions as access
+from openmeet.access.model import TokenWanted
 from openmeet.attendance import actions as attendance
 from openmeet.attendance import hosting, managing
 from openmeet.attendance.joining import Joining, Question
@@ -25,8 +28,11 @@ from openmeet.series import attending, calling_off
 from openmeet.series.model import SeriesSlug, Template, Timing
 from openmeet.sign_in import actions as sign_in
 from openmeet.sign_in.model import SessionKind
+from openmeet.site.scopes import Scope
 from openmeet.users import actions as users
 from openmeet.users.model import Caller
+from openmeet.webhooks import actions as webhooks
+from openmeet.webhooks.model import HAPPENING_WORDS
 from tests.openmeet.site_under_test import CODE_KEY, event_by, person
 from tests.pages.browsers import DESK, PHONE, context, sideways, small_targets
 from tests.parts import needs
@@ -54,6 +60,11 @@ async def furnished(openmeet) -> tuple[str, dict[str, str]]:
         cafe = await event_by(tx, ben, title="Repair café")
         asked = Joining(limit_online=1, max_party=3, asks_names=True, needs_approval=True, questions=QUESTIONS)
         await managing.change_joining(tx, ana, open_event.slug, asked)
+        await access.make(tx, ana, TokenWanted("The club's website, and its newsletter", frozenset(Scope), None))
+        address = "https://club.example/a/rather/long/address/that/nobody/would/type/by/hand"
+        kinds = frozenset(HAPPENING_WORDS)
+        webhook, _ = await webhooks.register(tx, ana, Sealer([CODE_KEY]), url=address, kinds=kinds, group_id=None)
+        await webhooks.ping(tx, webhook)
         said = Wishes(party=1, replies={"q1": "Everything"}, is_private=True)
         await attendance.answer(tx, ana, open_event.slug, Reply.GOING, said)
         for who in (ben, cleo):
@@ -112,6 +123,9 @@ async def furnished(openmeet) -> tuple[str, dict[str, str]]:
         "news": "/notifications",
         "profile": "/settings/profile",
         "what one hears of": "/settings/notifications",
+        "tokens": "/settings/tokens",
+        "webhooks": "/settings/webhooks",
+        "a webhook": f"/settings/webhooks/{webhook.id}",
         "stop mail": f"/mail/stop/{stop}",
         "answer from a mail": f"/mail/answer/{answer}",
         "welcome": "/welcome",
