@@ -18,7 +18,7 @@ from openmeet.groups import rules as group_rules
 from openmeet.groups.queries import role_in
 from openmeet.groups.rules import Action
 from openmeet.recurrence import expansion
-from openmeet.recurrence.wall_time import instant_of
+from openmeet.recurrence.wall_time import instant_of, local_of
 from openmeet.series import queries
 from openmeet.series.dates import checked_name, details_of, original_of, original_text
 from openmeet.series.model import Series, SeriesSlug, SeriesStatus
@@ -26,6 +26,9 @@ from openmeet.users.model import UserId
 
 # A date further ahead than this cannot be opened: each that is opened is stored, and a robot follows every link.
 OPENED_AHEAD = 5 * 366 * DAY
+
+# Nothing of ours began before: what lies further back is not read from the calendar, which ends somewhere.
+_EARLIEST = Instant(0)
 
 # More than eight days hold: several dates a day are possible.
 _MOST_BACK = 1_000
@@ -102,7 +105,9 @@ async def between(
         if event.place_in_series is not None
     ]
     if series.status is SeriesStatus.ACTIVE:
-        known = await queries.stored_names(reader, series.id)
+        # Names are wall-clock times: an instant's differs from it by less than two days.
+        since = local_of(max(start, _EARLIEST), series.zone_name).replace(tzinfo=None) - timedelta(days=2)
+        known = await queries.stored_names(reader, series.id, since=original_text(since))
         computed = expansion.between(series.timing.pattern, start, end, limit=limit + len(known))
         lines += [
             Line(original_text(one.original), details_of(series.template, series.timing, one.original))

@@ -37,7 +37,8 @@ NOW_US = 1_795_176_000_000_000
 FIRST = datetime(2026, 11, 24, 18)  # noqa: DTZ001
 SECOND = 1_000_000
 WEEKS = 8
-MOST_WEEKS = 9
+# Two months ahead, less a day for zones: a date behind that is not stored at once.
+STORED_UNTIL = datetime(2027, 1, 19)  # noqa: DTZ001
 WORDS = st.sampled_from(["Practice", "Rehearsal", "Concert", "Picnic"])
 
 
@@ -273,7 +274,8 @@ class Histories(RuleBasedStateMachine):
         """The last half gets one date more, or one less: that goes only if nobody answered it and it says nothing of its own."""
         half = len(self.halves) - 1
         last = self.model[-1]
-        if len(self._numbers(half)) < 2 or self.is_off[half] or (more and len(self.model) >= MOST_WEEKS):
+        is_far = last.starts + timedelta(weeks=1) >= STORED_UNTIL
+        if len(self._numbers(half)) < 2 or self.is_off[half] or (more and is_far):
             return
         if not more and (last.going or last.own_title or last.is_off):
             return
