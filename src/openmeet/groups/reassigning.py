@@ -1,0 +1,73 @@
+"""Two people turn out to be one: what the one is in groups becomes the other's.
+
+Who stays gets the more trusted of both standings, and a ban of either: nobody comes back by being merged. Only an owner stays owner,
+because no group is without one.
+"""
+
+from dataclasses import replace
+from typing import Final
+
+from groundwork.database.transaction import Transaction
+from openmeet.groups import doors, people, queries
+from openmeet.groups.model import Act, Membership, Role
+from openmeet.users.model import UserId
+from openmeet.users.reassigning import hand_over, hand_over_unique
+
+# The first that either has is what stays.
+_ORDER: Final = (
+    Role.OWNER,
+    Role.BANNED,
+    Role.ADMIN,
+    Role.MODERATOR,
+    Role.MEMBER,
+    Role.PENDING,
+    Role.LEFT,
+    Role.DECLINED,
+)
+
+_NAMED: Final = (
+    ("groups", "owner_id"),
+    ("groups", "created_by"),
+    ("groups", "successor_id"),
+    ("groups", "backup_admin_id"),
+    ("groups", "heir_id"),
+    ("group_members", "decided_by"),
+    ("group_invitations", "invited_by"),
+    ("group_roles_log", "user_id"),
+    ("group_roles_log", "acted_by"),
+    ("group_follows", "followed_by"),
+    ("group_announcements", "author_id"),
+    ("group_announcements", "removed_by"),
+)
+
+
+async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> int:
+    """Everything of groups that names the one names the other; how many standings were merged."""
+    merged = 0
+    for theirs in await people.standings_of(tx, from_user):
+        await queries.lock(tx, theirs.group_id)
+        mine = await queries.find_member(tx, theirs.group_id, to_user)
+        if mine is not None:
+            await _merge(tx, theirs, mine)
+            merged += 1
+    await hand_over_unique(tx, "group_members", "user_id", ("group_id",), from_user, to_user)
+    await hand_over_unique(tx, "group_followers", "user_id", ("group_id",), from_user, to_user)
+    # A key protects one person's form from being sent twice: it protects nobody's any more.
+    await tx.execute("update groups set submission_key = null where created_by = :user_id", user_id=from_user)
+    for table, column in _NAMED:
+        await hand_over(tx, table, column, from_user, to_user)
+    return merged
+
+
+async def _merge(tx: Transaction, theirs: Membership, mine: Membership) -> None:
+    role = min(theirs.role, mine.role, key=_ORDER.index)
+    # First out, then up: the database lets there be one owner at any moment.
+    await tx.execute("delete from group_members where id = :id", id=theirs.id)
+    if role is mine.role:
+        return
+    joined = [one.joined_at for one in (theirs, mine) if one.joined_at is not None]
+    stays = replace(mine, role=role, joined_at=min(joined, default=None), revision=mine.revision + 1)
+    await queries.put_member(tx, stays)
+    await doors.log(
+        tx, mine.group_id, mine.user_id, Act.ROLE_CHANGED, by=mine.user_id, before=mine.role, after=role, note="merged"
+    )

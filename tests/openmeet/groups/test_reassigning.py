@@ -1,0 +1,82 @@
+"""Two people who are one, in groups; on both engines."""
+
+import pytest
+
+from openmeet.groups import actions, announcements, following, queries, running, succession
+from openmeet.groups.model import Role
+from openmeet.groups.reassigning import reassign
+from tests.openmeet.groups.people import group_by, member, role
+from tests.openmeet.site_under_test import person
+
+
+@pytest.fixture
+async def db(make_database):
+    return await make_database("openmeet")
+
+
+async def test_nothing_names_the_one_any_more(db, engine):
+    """Every column that refers to people is looked through: the merged person stands in none of a group's tables."""
+    async with db.transaction() as tx:
+        old, ana, ben = [await person(tx, name) for name in ("Old", "Ana", "Ben")]
+        own = await group_by(tx, old, name="Own")
+        await announcements.announce(tx, old, own.slug, "Hello")
+        await running.invite_by_link(tx, old, own.slug)
+        await running.follow(tx, old, own.slug, "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa")
+        bens = await group_by(tx, ben, name="Of Ben")
+        await following.follow(tx, old, bens.slug)
+        await following.follow(tx, ana, bens.slug)
+        await actions.join(tx, old, bens.slug)
+        await succession.arrange(tx, ben, bens.slug, old.user_id, absence_days=60, wait_days=7)
+        await succession.offer(tx, ben, bens.slug, old.user_id)
+        assert await reassign(tx, old.user_id, ana.user_id) == 0
+        assert await reassign(tx, old.user_id, ana.user_id) == 0
+        assert (await queries.by_id(tx, own.id)).owner_id == ana.user_id
+        assert [await role(tx, one, ana) for one in (own, bens)] == [Role.OWNER, Role.MEMBER]
+        listing = (
+            'select m.name as name, f."from" as column from sqlite_master m, pragma_foreign_key_list(m.name) f'
+            " where m.type = 'table' and f.\"table\" = 'users' order by 1, 2"
+            if engine == "sqlite"
+            else "select c.conrelid::regclass::text as name, a.attname as column from pg_constraint c"
+            " join pg_attribute a on a.attrelid = c.conrelid and a.attnum = c.conkey[1]"
+            " where c.contype = 'f' and c.confrelid = 'users'::regclass order by 1, 2"
+        )
+        columns = [(row["name"], row["column"]) for row in await tx.fetch(listing)]
+        ours = [(table, column) for table, column in columns if table.rpartition(".")[2].startswith("group")]
+        assert len(ours) >= 14
+        for table, column in ours:
+            found = await tx.fetch_one(f"select count(*) as rows from {table} where {column} = :id", id=old.user_id)
+            assert found["rows"] == 0, (table, column)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "stays"),
+    [
+        (Role.OWNER, Role.MEMBER, Role.OWNER),
+        (Role.ADMIN, Role.MEMBER, Role.ADMIN),
+        (Role.MEMBER, Role.MODERATOR, Role.MODERATOR),
+        (Role.BANNED, Role.ADMIN, Role.BANNED),
+        (Role.MEMBER, Role.BANNED, Role.BANNED),
+        (Role.MEMBER, Role.LEFT, Role.MEMBER),
+    ],
+)
+async def test_the_more_trusted_standing_stays_and_a_ban_does(db, one, other, stays):
+    async with db.transaction() as tx:
+        owner = await person(tx, "Olga")
+        group = await group_by(tx, owner)
+        old = owner if one is Role.OWNER else await member(tx, group, owner, "Old")
+        ana = await member(tx, group, owner, "Ana")
+        for who, wanted in ((old, one), (ana, other)):
+            match wanted:
+                case Role.BANNED:
+                    await running.ban(tx, owner, group.slug, who.user_id)
+                case Role.LEFT:
+                    await actions.leave(tx, who, group.slug)
+                case Role.ADMIN | Role.MODERATOR:
+                    await running.change_role(tx, owner, group.slug, who.user_id, wanted)
+                case _:
+                    pass
+        assert await reassign(tx, old.user_id, ana.user_id) == 1
+        assert await role(tx, group, ana) is stays
+        assert await role(tx, group, old) is None
+        found = await queries.by_id(tx, group.id)
+        assert await role(tx, group, type(ana)(found.owner_id, "")) is Role.OWNER
