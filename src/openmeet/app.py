@@ -98,6 +98,7 @@ from openmeet.site.faults import render_page
 from openmeet.site.forms import must_be_ours
 from openmeet.site.frame import environment
 from openmeet.site.operations import Operation
+from openmeet.takeout import pages as takeout_pages
 from openmeet.tenants.model import Tenant, Tenants
 from openmeet.users import api as users_api
 from openmeet.users import pages as users_pages
@@ -207,6 +208,7 @@ def pages() -> list[Route]:
         *ownership_pages.routes(),
         *group_pages.routes(),
         *arriving_pages.routes(),
+        *takeout_pages.routes(),
     ]
 
 
@@ -242,6 +244,7 @@ def operations() -> list[Operation]:
         *webhooks_api.OPERATIONS,
         *calendar_api.OPERATIONS,
         *arriving_api.OPERATIONS,
+        *takeout_pages.OPERATIONS,
     ]
 
 

@@ -36,7 +36,9 @@ ROLES: Final[Mapping[str, tuple[str, str]]] = {
 NOUNS: Final[Mapping[str, tuple[str, str]]] = {
     "calendar": ("programs.commands.calendar", "See what the importer understands of a calendar file"),
     "debts": ("programs.commands.debts", "What is owed outside and was given up"),
+    "export": ("programs.commands.export", "A whole site, or one person's data, as a file"),
     "firehose": ("programs.commands.firehose", "Watch an event stream, verify captured frames"),
+    "import": ("programs.commands.import_", "Take in what export wrote"),
     "legacy": ("programs.commands.legacy", "Bring in a database of the older model of recurring events"),
     "queue": ("programs.commands.queue", "What waits for the processor; dead letters"),
     "records": ("programs.commands.records", "Inspect how calendar records are understood"),

@@ -27,6 +27,7 @@ SUBJECTS = (
     Subject("ingest", "Calendar records applied to the database", has_pure=True),
     Subject("answers", "Answers to one event with limited places", has_pure=False),
     Subject("series", "Events that come again", has_pure=False),
+    Subject("calendar", "One person's calendar among many events", has_pure=False),
     Subject("writes", "Writing to the PDS over HTTP", has_pure=True),
     Subject("firehose", "The PDS's firehose", has_pure=False),
     Subject("export", "A large repository sent by the PDS", has_pure=False),

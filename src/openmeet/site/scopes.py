@@ -49,7 +49,7 @@ AREAS: Final = {
 }
 
 # Operations for sessions alone, by the first word of their address.
-FOR_SESSIONS: Final = frozenset({"session", "tokens", "calendar-feed"})
+FOR_SESSIONS: Final = frozenset({"session", "tokens", "calendar-feed", "takeout"})
 
 EXCEPTIONS: Final = {
     "putAnswer": Scope.ANSWERS,

@@ -1,0 +1,95 @@
+"""What of every table belongs to a person: a test requires that each table which refers to people stands here.
+
+``OWN`` is exported and taken in elsewhere; ``TOLD`` is exported, for the person to read, and not taken in; ``NOT_THEIRS`` is neither, each
+with its reason. The order of ``OWN`` is one in which rows find what they refer to.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Rows of a table ``where`` they are the person's. ``needs``: columns with the table whose row must be there to take one in;
+
+    ``lets_go``: columns that are emptied where that row is not there; ``without``: columns that leave nobody's hands.
+    """
+
+    table: str
+    where: str
+    needs: Mapping[str, str]
+    lets_go: Mapping[str, str]
+    without: tuple[str, ...] = ()
+
+
+def _part(
+    table: str,
+    where: str,
+    needs: Mapping[str, str] | None = None,
+    lets_go: Mapping[str, str] | None = None,
+    without: tuple[str, ...] = (),
+) -> Part:
+    return Part(table, where, needs or {}, lets_go or {}, without)
+
+
+OWN: Final = (
+    _part("users", "id = :id"),
+    _part(
+        "groups",
+        "owner_id = :id and deleted_at is null",
+        {"owner_id": "users", "created_by": "users"},
+        {"successor_id": "users", "heir_id": "users", "backup_admin_id": "users"},
+    ),
+    _part("event_series", "user_id = :id", {"user_id": "users"}, {"split_from": "event_series", "group_id": "groups"}),
+    _part(
+        "events",
+        "author_id = :id and origin = 'here'",
+        {"author_id": "users", "series_id": "event_series"},
+        {"group_id": "groups"},
+    ),
+    _part("attendances", "user_id = :id", {"user_id": "users", "event_id": "events"}),
+    _part("event_series_followers", "user_id = :id", {"user_id": "users", "series_id": "event_series"}),
+    _part("event_series_answers", "user_id = :id", {"user_id": "users", "series_id": "event_series"}),
+    _part("group_members", "user_id = :id", {"user_id": "users", "group_id": "groups"}, {"decided_by": "users"}),
+    _part("group_followers", "user_id = :id", {"user_id": "users", "group_id": "groups"}),
+    _part("notification_preferences", "user_id = :id", {"user_id": "users"}),
+    _part("notification_hours", "user_id = :id", {"user_id": "users"}),
+    _part("imported_events", "user_id = :id", {"user_id": "users"}),
+)
+
+TOLD: Final = (
+    _part("identities", "user_id = :id"),
+    _part("consents", "user_id = :id"),
+    _part("event_hosts", "user_id = :id"),
+    _part("event_messages", "author_id = :id"),
+    _part("group_announcements", "author_id = :id"),
+    _part(
+        "attendance_changes", "attendance_id in (select id from attendances where user_id = :id)", without=("actor_id",)
+    ),
+    _part("notifications", "user_id = :id"),
+    _part("pictures", "user_id = :id"),
+    _part("chat_messages", "user_id = :id", without=("removed_by",)),
+    _part("chat_members", "user_id = :id"),
+    _part("webhooks", "user_id = :id", without=("sealed_secret",)),
+    _part("api_tokens", "user_id = :id", without=("token_hash",)),
+    _part("subscribed_calendars", "user_id = :id", without=("url_sealed", "digest", "content")),
+)
+
+NOT_THEIRS: Final[Mapping[str, str]] = {
+    "sessions": "browsers that are signed in here",
+    "calendar_feeds": "the hash of an address that works here alone",
+    "mail_links": "hashes of links that work here alone",
+    "idempotency_keys": "answers to programs, kept for a day",
+    "imports": "files that were looked at, kept for a week",
+    "imported_people": "other people's addresses",
+    "subscribed_dates": "computed from calendars that others keep",
+    "news_mails": "which news went into which mail",
+    "publications": "what this site owes to the person's repository",
+    "custodial_accounts": "the key to an account that is taken over on its own page",
+    "event_series_offers": "offers between two people",
+    "group_follows": "the group's, whoever added it",
+    "group_invitations": "the group's, whoever made it",
+    "group_roles_log": "the group's memory of what was done in it",
+    "guests": "answers without an account, until they are claimed",
+}

@@ -1,0 +1,71 @@
+"""``openmeet export``: a whole site, or one person's data, as a file that ``openmeet import`` takes in elsewhere."""
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from groundwork.clock import SystemClock
+from groundwork.errors import NotFound, Refused
+from openmeet.takeout.person import document
+from openmeet.takeout.tenant import write
+from openmeet.users.queries import by_email
+from programs.command_line import SettingsFile, role, say
+from programs.platform import Platform, read_settings_of_installation, run_on_platform
+from programs.running import run_command
+
+app = role()
+
+To = Annotated[Path, typer.Argument(help="The file to write; it must not be there yet.", dir_okay=False)]
+Person = Annotated[str, typer.Option("--person", help="Only what belongs to the person with this e-mail address.")]
+
+
+@app.command()
+def export(to: To, person: Person = "", settings_file: SettingsFile = None) -> None:
+    """Write everything of the site, or of one person. The file is its owner's alone to read."""
+    if to.exists():
+        raise Refused(f"{to} is there already; choose another name.")
+    if person:
+        _person(to, person, settings_file)
+    else:
+        _site(to, settings_file)
+
+
+def _person(to: Path, email: str, settings_file: Path | None) -> None:
+    async def act(platform: Platform) -> None:
+        async with platform.db.reader() as reader:
+            user = await by_email(reader, email.strip().lower())
+        if user is None:
+            raise NotFound(f"Nobody has the address {email}.")
+        found = await document(platform.db, user.id, platform.settings.public_url)
+        _new_file(to).write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=1))
+        say(f"{to}: everything of {user.display_name or email}")
+
+    run_on_platform(settings_file, act)
+
+
+def _site(to: Path, settings_file: Path | None) -> None:
+    settings = read_settings_of_installation(settings_file)
+    rows = 0
+
+    def tell(_table: str, count: int) -> None:
+        nonlocal rows
+        rows += count
+
+    async def act() -> None:
+        url, schema = settings.tenant_database_url, settings.database_schema or "public"
+        with tempfile.TemporaryDirectory(dir=to.parent) as scratch, _new_file(to).open("ab") as file:
+            schema = "" if url.startswith("sqlite") else schema
+            async for line in write(url, schema, Path(scratch), SystemClock().now(), settings.public_url, tell):
+                file.write(line)
+        say(f"{to}: {rows:,} rows")
+
+    run_command(act)
+
+
+def _new_file(path: Path) -> Path:
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    return path

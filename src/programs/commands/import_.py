@@ -1,0 +1,68 @@
+"""``openmeet import``: take in what ``openmeet export`` wrote: a whole site into an empty database, or one person's data."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from groundwork.errors import InvalidInput
+from openmeet.takeout.person import take_in
+from openmeet.takeout.tenant import lines_of, load
+from programs.command_line import SettingsFile, role, say
+from programs.platform import Platform, read_platform_settings, run_on_platform
+from programs.running import run_command
+
+app = role()
+
+# One person's document is read whole.
+MAX_DOCUMENT = 500_000_000
+
+From = Annotated[Path, typer.Argument(help="The file that `openmeet export` wrote.", exists=True, dir_okay=False)]
+
+
+@app.command()
+def import_(source: From, settings_file: SettingsFile = None) -> None:
+    """Take in a site (the database that the settings name must be empty) or a person. Which it is the file says."""
+    person = _person_in(source)
+    if person is None:
+        _site(source, settings_file)
+        return
+
+    async def act(platform: Platform) -> None:
+        taken, left = await take_in(platform.db, person)
+        say(", ".join(f"{count:,} {table}" for table, count in taken.items() if count))
+        for table, count in left.items():
+            if count:
+                say(f"left out: {count:,} of {table}, because what they refer to is not here")
+
+    run_on_platform(settings_file, act)
+
+
+def _site(source: Path, settings_file: Path | None) -> None:
+    settings = read_platform_settings(settings_file)
+    url = settings.tenant_database_url
+    schema = "" if url.startswith("sqlite") else settings.database_schema or "public"
+
+    async def act() -> None:
+        settings.data_directory.mkdir(parents=True, exist_ok=True)
+        counts = await load(lines_of(source), url, schema, lambda _table, _rows: None)
+        say(f"{sum(counts.values()):,} rows in {len(counts)} tables. People sign in again; start the site as usual.")
+
+    run_command(act)
+
+
+def _person_in(source: Path) -> dict[str, Any] | None:
+    """The document, if it is one person's; None for a site's lines, of which only the first is looked at."""
+    with source.open("rb") as file:
+        beginning = file.read(300)
+        if b'"kind":"tenant"' in beginning.replace(b" ", b""):
+            return None
+        text = beginning + file.read(MAX_DOCUMENT)
+    try:
+        found = msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        found = None
+    if not isinstance(found, dict):
+        raise InvalidInput("file", "This is no export.")
+    return found

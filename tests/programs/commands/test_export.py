@@ -1,0 +1,40 @@
+"""``openmeet export`` and ``openmeet import``: a site and a person, as an operator takes them along."""
+
+import json
+from pathlib import Path
+
+from tests.openmeet.legacy.old_town import old_town
+from typer.testing import CliRunner, Result
+
+from programs.commands import export, import_, legacy
+
+
+def settings(folder: Path, name: str) -> str:
+    """The settings of an installation of this name."""
+    file = folder / f"{name}.toml"
+    file.write_text(f'[openmeet]\ndata_directory = "{folder / name}"\ndev_mode = true\ndev_mailbox = true\n')
+    return str(file)
+
+
+def run(app: object, *arguments: str) -> Result:
+    return CliRunner().invoke(app, arguments)  # type: ignore[arg-type]
+
+
+def test_a_site_and_a_person(tmp_path: Path) -> None:
+    """What was exported is taken in elsewhere; a file that is there is not written over; a site that is there neither."""
+    here, there, third = (settings(tmp_path, name) for name in ("here", "there", "third"))
+    dump = str(old_town(20, seed=3).dump(tmp_path / "old.jsonl"))
+    assert run(legacy.app, "import", dump, "--settings", here).exit_code == 0
+    site, person = str(tmp_path / "site.jsonl"), str(tmp_path / "person.json")
+    exported = run(export.app, site, "--settings", here)
+    assert exported.exit_code == 0, exported.output
+    assert Path(site).stat().st_mode & 0o077 == 0
+    assert run(export.app, site, "--settings", here).exit_code == 1
+    taken = run(import_.app, site, "--settings", there)
+    assert taken.exit_code == 0, taken.output
+    assert run(import_.app, site, "--settings", there).exit_code == 1
+    assert run(export.app, person, "--person", "person1@old.example", "--settings", there).exit_code == 0
+    assert json.loads(Path(person).read_text())["person"]["email"] == "person1@old.example"
+    brought = run(import_.app, person, "--settings", third)
+    assert brought.exit_code == 0, brought.output
+    assert "1 users" in brought.output
