@@ -50,16 +50,16 @@ async def publish(request: Request) -> Response:
     at = _instant((await read_json(request, Publication)).publish_at)
     async with database_of(request).transaction() as tx:
         before = await _visible(tx, request)
+        revision = expected_revision(request)
+        if not before.is_draft:
+            # It is published already, and stays so.
+            await actions.lock_hosted(tx, caller, before.slug, revision)
+            return to_host(request, before)
         typed = unpack(await draft_queries.fields(tx, before.id))
         with in_api_names():
-            details = rules.check(typed, before) if before.is_draft else None
-        revision = expected_revision(request)
-        if details is None or at is None:
-            event = before
-            if details is not None:
-                event = await drafts.publish(tx, caller, before.slug, details, expected_revision=revision)
-            else:
-                await actions.lock_hosted(tx, caller, before.slug, revision)
+            details = rules.check(typed, before)
+        if at is None:
+            event = await drafts.publish(tx, caller, before.slug, details, expected_revision=revision)
         else:
             if at <= tx.now or at >= details.starts_at:
                 raise InvalidForm({"publishAt": "Choose a moment that lies ahead, and before the event starts."})

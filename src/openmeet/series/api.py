@@ -213,7 +213,7 @@ OPERATIONS = (
         create,
         {201: SeriesShown},
         SeriesWanted,
-        failures=(422,),
+        failures=(403, 404, 422),
     ),
     Operation(
         "POST",

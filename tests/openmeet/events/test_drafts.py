@@ -223,3 +223,12 @@ async def test_the_whole_life_of_a_draft_by_the_api(site):
         back = await client.post(f"{path}/unpublish", headers=headers)
         assert back.json()["isDraft"]
         assert (await client.get(path)).status_code == 404
+
+
+async def test_what_was_never_a_draft_is_published_already(site):
+    async with site.browser() as client:
+        headers = await api_session(client, "ana@example.org", "Ana")
+        wanted = {"title": "Chess", "startsLocal": "2026-07-04T18:00", "timeZone": "Europe/Berlin"}
+        path = (await client.post("/api/events", json=wanted, headers=headers)).headers["location"]
+        again = await client.post(f"{path}/publish", json={}, headers=headers)
+        assert (again.status_code, again.json()["revision"]) == (200, 1)
