@@ -85,7 +85,7 @@ async def test_answering_in_one_tap_and_changing_ones_mind(browser, openmeet, sc
         await page.get_by_text("Nobody yet").wait_for()
 
 
-async def test_a_full_event_puts_people_on_the_waitlist_and_moves_them_up(browser, openmeet):
+async def test_a_full_event_puts_people_on_the_waitlist_and_offers_them_a_place(browser, openmeet):
     async with openmeet.db.transaction() as tx:
         greta = await person(tx, "Greta Guest")
         event = await event_by(tx, await person(tx, "Hanna Host"), capacity="1")
@@ -99,9 +99,11 @@ async def test_a_full_event_puts_people_on_the_waitlist_and_moves_them_up(browse
         async with openmeet.db.transaction() as tx:
             await attendance.answer(tx, greta, event.slug, Reply.DECLINED)
         await page.reload()
+        await page.get_by_text("A place is held for you until").wait_for()
+        await page.get_by_role("button", name="Take the place: Board games").click()
         await page.get_by_role("heading", name="You are going").wait_for()
         await page.get_by_role("link", name="News 1 unread").click()
-        assert await page.get_by_text("A place became free: you are going to").is_visible()
+        assert await page.get_by_text("A place became free, and it is held for you").is_visible()
 
 
 @SCRIPT
