@@ -6,6 +6,7 @@ from datetime import datetime
 import pytest
 from axe_playwright_python.async_playwright import Axe
 
+from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Transaction
 from groundwork.sealing import Sealer
 from openmeet.access import actions as access
@@ -15,11 +16,14 @@ from openmeet.attendance import hosting, managing
 from openmeet.attendance.joining import Joining, Question
 from openmeet.attendance.model import NetworkAnswer, Reply, Wishes
 from openmeet.events import actions as events
+from openmeet.events import co_hosts, drafts, hosting_rules
 from openmeet.events.model import Event
+from openmeet.events.rules import Submission
 from openmeet.guests import actions as guests
 from openmeet.guests.rules import token_of
 from openmeet.ingestion import conflicts
 from openmeet.ingestion.merge import Decision, Policy, Side, encode_edits
+from openmeet.messages import actions as messages
 from openmeet.notifications.links import Link, Purpose, token_for
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
@@ -55,7 +59,18 @@ async def furnished(openmeet) -> tuple[str, dict[str, str]]:
             mode="hybrid",
             online_url="https://meet.example/x",
             description="# Hi\n\n- a",
+            door_note="Ring twice",
+            price="5 €",
+            ticket_url="https://tickets.example/with/a/long/path",
+            access="step_free,quiet_room",
+            access_note="One step.",
+            categories="games,community",
+            tags="cooperative games, beginners",
+            languages="en,de",
         )
+        draft = await drafts.begin(tx, ana, Submission(title="Not yet", starts="2027-01-01T10:00"), {})
+        asked_to_host = await co_hosts.invite(tx, ana, open_event.slug, "somebody.with.a.long.name@example.org")
+        await messages.write(tx, ana, open_event.slug, "See you.", ["going"], send_at=Instant(tx.now + DAY))
         cancelled = await event_by(tx, ana, title="Morning run")
         cafe = await event_by(tx, ben, title="Repair café")
         asked = Joining(limit_online=1, max_party=3, asks_names=True, needs_approval=True, questions=QUESTIONS)
@@ -96,6 +111,13 @@ async def furnished(openmeet) -> tuple[str, dict[str, str]]:
         "new": "/events/new",
         "edit": f"/events/{open_event.slug}/edit",
         "cancel": f"/events/{open_event.slug}/cancel",
+        "draft": f"/events/{draft.slug}",
+        "draft's form": f"/events/{draft.slug}/draft",
+        "copy": f"/events/{open_event.slug}/duplicate",
+        "hosts": f"/events/{open_event.slug}/hosts",
+        "asked to host": f"/co-hosting/{hosting_rules.token_of(CODE_KEY, asked_to_host.id)}",
+        "messages": f"/events/{open_event.slug}/messages",
+        "picture": f"/events/{open_event.slug}/picture",
         "one's answer": f"/events/{open_event.slug}/answer",
         "answers and places": f"/events/{open_event.slug}/joining",
         "attendees": f"/events/{open_event.slug}/attendees",
