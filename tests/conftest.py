@@ -1,7 +1,9 @@
 """Shared by all tests: the event loop, the closing list of parts that are not here."""
 
 import os
+from typing import Any
 
+import jinja2
 import pytest
 from hypothesis import settings
 
@@ -10,6 +12,20 @@ from tests.parts import PARTS, is_here, is_required
 # How long an example takes is no fact about the code: machines are shared.
 settings.register_profile("openmeet", deadline=None)
 settings.load_profile("openmeet")
+
+_compile = jinja2.Environment.compile
+_compiled: dict[tuple[object, ...], Any] = {}
+
+
+def _compile_once(self: jinja2.Environment, source: Any, name: Any = None, filename: Any = None, **how: Any) -> Any:
+    """Each test opens servers of its own, and a server compiles its templates: the same code each time."""
+    key = (source, name, filename, self.autoescape, self.trim_blocks, self.lstrip_blocks, *sorted(how.items()))
+    if key not in _compiled:
+        _compiled[key] = _compile(self, source, name, filename, **how)
+    return _compiled[key]
+
+
+jinja2.Environment.compile = _compile_once  # type: ignore[method-assign]  # the same, remembered
 
 pytest_plugins = ["tests.databases", "tests.buckets"]
 

@@ -28,6 +28,7 @@ from groundwork.database.migrate import migrate
 from groundwork.database.open_ import open_database
 from groundwork.database.transaction import Database, Engine
 from tests.parts import is_here
+from tests.postgres_schemas import Emptied
 
 SERVER = "postgresql://postgres@127.0.0.1:5432/test"
 
@@ -108,22 +109,28 @@ async def make_database(
         yield make_sqlite
         return
     url: str = request.getfixturevalue("postgres_url")
-    opened: dict[str, Database | None] = {}
+    emptied: Emptied = request.getfixturevalue("emptied_schemas")
+    schemas: dict[str, str | None] = {}
+    opened: list[Database] = []
     hands = clock
 
     async def make(package: str | None = None, *, clock: Clock | None = None, **settings: float) -> Database:
-        schema = f"t_{os.getpid()}_{next(_numbers)}"
-        opened[schema] = None
-        await make_schema(url, schema, package)
-        database = await open_database(url, schema=schema, clock=clock or hands, **settings)
-        opened[schema] = database
-        return database
+        if package is None:
+            schema = f"t_{os.getpid()}_own_{next(_numbers)}"
+            schemas[schema] = None
+            await make_schema(url, schema, None)
+        else:
+            schema = await emptied.borrow(url, package)
+            schemas[schema] = package
+        opened.append(await open_database(url, schema=schema, clock=clock or hands, **settings))
+        return opened[-1]
 
     yield make
-    for database in opened.values():
-        if database is not None:
-            await database.close()
-    await drop_schemas(url, opened)
+    for database in opened:
+        await database.close()
+    for schema, package in schemas.items():
+        if package is None or not await emptied.give_back(url, schema, package):
+            await drop_schemas(url, [schema])
 
 
 async def make_schema(url: str, schema: str, package: str | None) -> None:
@@ -132,6 +139,8 @@ async def make_schema(url: str, schema: str, package: str | None) -> None:
     connection = await asyncpg.connect(url)
     try:
         async with connection.transaction():
+            # An earlier run with this process id may have been killed.
+            await connection.execute(f'drop schema if exists "{schema}" cascade')
             await connection.execute(f'create schema "{schema}"; set local search_path to "{schema}"')
             for statement in statements:
                 await connection.execute(statement)
@@ -167,13 +176,14 @@ async def _statements(url: str, package: str) -> list[str]:
 class PostgresDatabases:
     """Databases of this process for programs that name their schema themselves; used again, since making one takes long."""
 
-    def __init__(self, server: str) -> None:
+    def __init__(self, server: str, emptied: Emptied) -> None:
         self.server = server
+        self._emptied = emptied
         self._made: list[str] = []
         self._free: list[str] = []
 
-    async def borrow(self) -> str:
-        """The URL of a database without schemas of ours."""
+    async def borrow(self, package: str) -> str:
+        """The URL of a database with a schema of this name, as the package's revisions leave it."""
         if not self._free:
             name = f"openmeet_tests_{os.getpid()}_{len(self._made)}"
             # An earlier run with this process id may have been killed.
@@ -183,13 +193,16 @@ class PostgresDatabases:
             await self._run(f'alter database "{name}" set synchronous_commit = off')
             self._made.append(name)
             self._free.append(urlsplit(self.server)._replace(path=f"/{name}").geturl())
-        return self._free.pop()
+        url = self._free.pop()
+        await self._emptied.ready(url, package, package)
+        return url
 
-    async def give_back(self, url: str, schema: str) -> None:
+    async def give_back(self, url: str, package: str) -> None:
         """Whoever is still connected is cut off, as when a server goes."""
         name = urlsplit(url).path[1:]
         await self._run(f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}'")
-        await drop_schemas(url, [schema])
+        if not await self._emptied.empty(url, package):
+            await drop_schemas(url, [package])
         self._free.append(url)
 
     async def drop_all(self) -> None:
@@ -205,9 +218,19 @@ class PostgresDatabases:
 
 
 @pytest.fixture(scope="session")
-def postgres_databases(postgres_url: str) -> Iterator[PostgresDatabases]:
+def emptied_schemas(postgres_url: str) -> Iterator[Emptied]:
     """Shared by the tests of a worker."""
-    databases = PostgresDatabases(postgres_url)
+    emptied = Emptied(make_schema)
+    yield emptied
+    for url, schema in emptied.all():
+        if url == postgres_url:
+            asyncio.run(drop_schemas(url, [schema]))
+
+
+@pytest.fixture(scope="session")
+def postgres_databases(postgres_url: str, emptied_schemas: Emptied) -> Iterator[PostgresDatabases]:
+    """Shared by the tests of a worker."""
+    databases = PostgresDatabases(postgres_url, emptied_schemas)
     yield databases
     asyncio.run(databases.drop_all())
 

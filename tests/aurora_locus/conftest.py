@@ -18,7 +18,7 @@ from groundwork.database.transaction import Database, Engine
 from groundwork.sealing import Sealer
 from tests.aurora_locus.hosted import Hosted
 from tests.aurora_locus.town import Town, open_town
-from tests.databases import MakeDatabase, PostgresDatabases, make_schema, sqlite_url
+from tests.databases import MakeDatabase, PostgresDatabases, sqlite_url
 
 _numbers = itertools.count(1)
 
@@ -68,8 +68,7 @@ async def pds_url(
         yield await sqlite_url(tmp_path, sqlite_templates, "aurora_locus")
         return
     databases: PostgresDatabases = request.getfixturevalue("postgres_databases")
-    url = await databases.borrow()
-    await make_schema(url, "aurora_locus", "aurora_locus")
+    url = await databases.borrow("aurora_locus")
     yield url
     await databases.give_back(url, "aurora_locus")
 

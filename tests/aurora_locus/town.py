@@ -28,6 +28,7 @@ from groundwork.telemetry.metrics import Metrics
 from plc_directory.app import create_app
 from plc_directory.store import Limits
 from tests.aurora_locus.hosted import messages
+from tests.plain_http import NO_TLS
 
 CATALOG = Catalog()
 NOBODY = Did("")
@@ -71,17 +72,17 @@ class Directory:
 
     async def log(self, did: str) -> list[dict[str, Any]]:
         """Every operation of an identity; empty when there is none."""
-        async with httpx.AsyncClient(base_url=self.url, trust_env=False) as http:
+        async with httpx.AsyncClient(verify=NO_TLS, base_url=self.url, trust_env=False) as http:
             answer = await http.get(f"/{did}/log")
         return list(answer.json()) if answer.status_code == 200 else []
 
     async def document(self, did: str) -> httpx.Response:
-        async with httpx.AsyncClient(base_url=self.url, trust_env=False) as http:
+        async with httpx.AsyncClient(verify=NO_TLS, base_url=self.url, trust_env=False) as http:
             return await http.get(f"/{did}")
 
     async def living(self) -> set[str]:
         """The identities that have not ended."""
-        async with httpx.AsyncClient(base_url=self.url, trust_env=False) as http:
+        async with httpx.AsyncClient(verify=NO_TLS, base_url=self.url, trust_env=False) as http:
             lines = (await http.get("/export", params={"after": 0})).text.splitlines()
         living: dict[str, bool] = {}
         for line in map(msgspec.json.decode, lines):
@@ -220,7 +221,7 @@ async def open_town(
         async with (
             open_server(settings, clock, version="test", access_log=False) as pds,
             serving(pds.app) as served,
-            httpx.AsyncClient(base_url=served.url, trust_env=False, timeout=20) as http,
+            httpx.AsyncClient(verify=NO_TLS, base_url=served.url, trust_env=False, timeout=20) as http,
         ):
             yield Town(pds, directory, http, clock, settings)
 

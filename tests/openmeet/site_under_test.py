@@ -23,6 +23,7 @@ from openmeet.sign_in import rules
 from openmeet.tenants.model import Tenant, Tenants
 from openmeet.users import actions as users
 from openmeet.users.model import Caller
+from tests.plain_http import NO_TLS
 
 CODE_KEY = b"k" * 32
 ORIGIN = "http://openmeet.test"
@@ -40,7 +41,9 @@ class Site:
     async def browser(self) -> AsyncIterator[httpx.AsyncClient]:
         """A browser with its own cookies; redirects are not followed by themselves."""
         transport = httpx.ASGITransport(app=self.app, raise_app_exceptions=True, client=("127.0.0.1", 5000))
-        async with httpx.AsyncClient(transport=transport, base_url=ORIGIN, headers={"origin": ORIGIN}) as client:
+        async with httpx.AsyncClient(
+            verify=NO_TLS, transport=transport, base_url=ORIGIN, headers={"origin": ORIGIN}
+        ) as client:
             yield client
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from atproto import Client, models
 
+from tests.tour.dates import in_weeks
 from tests.tour.narrator import Narrator
 from tests.tour.people import EVENT, RSVP, Cast, answer_the_question, create_event, exported_dids, query
 from tests.tour.stage import Stage
@@ -78,7 +79,12 @@ async def steps(stage: Stage, tell: Narrator, cast: Cast) -> Stranger:
     tell.expect(record["value"]["subject"]["uri"] == cast.event_uri, f"his answer is in his repository, {emil_did}")
 
     other, _ = await create_event(
-        cast.dora, tell, title="Winter picnic", starts="2027-02-20T12:00", ends="2027-02-20T14:00", venue_name="Park"
+        cast.dora,
+        tell,
+        title="Winter picnic",
+        starts=in_weeks(14, "12:00"),
+        ends=in_weeks(14, "14:00"),
+        venue_name="Park",
     )
 
     async def others_record() -> Any:

@@ -14,6 +14,7 @@ from at_protocol.repo.proof import verify_record_proof
 from at_protocol.sync import events
 from at_protocol.sync.events import CommitMessage
 from at_protocol.syntax.did import parse_did
+from tests.tour.dates import in_weeks
 from tests.tour.narrator import Narrator
 from tests.tour.stage import Stage
 from tests.tour.watching import eventually, frames_of
@@ -107,7 +108,7 @@ async def steps(stage: Stage, tell: Narrator) -> Cast:
 
 async def _publishes(stage: Stage, tell: Narrator, cast: Cast) -> None:
     cast.event_page, question = await create_event(
-        cast.dora, tell, title="Lantern walk", starts="2027-02-12T18:00", ends="2027-02-12T20:00",
+        cast.dora, tell, title="Lantern walk", starts=in_weeks(12, "18:00"), ends=in_weeks(12, "20:00"),
         venue_name="Old mill", locality="Potsdam", country="DE",
     )  # fmt: skip
     tell.expect(await exported_dids(stage) == set(), "still no identity: she has not been asked yet")
@@ -144,7 +145,12 @@ async def _publishes(stage: Stage, tell: Narrator, cast: Cast) -> None:
 
 async def _does_not_publish(stage: Stage, tell: Narrator, cast: Cast) -> None:
     path, question = await create_event(
-        cast.emil, tell, title="Repair café", starts="2027-02-13T14:00", ends="2027-02-13T17:00", venue_name="Workshop"
+        cast.emil,
+        tell,
+        title="Repair café",
+        starts=in_weeks(13, "14:00"),
+        ends=in_weeks(13, "17:00"),
+        venue_name="Workshop",
     )
     await answer_the_question(question, cast.emil, tell, "no")
     home = await cast.emil.open("/")

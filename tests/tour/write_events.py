@@ -12,6 +12,8 @@ from pathlib import Path
 
 import httpx
 
+from tests.tour.dates import in_weeks
+
 COLLECTION = "community.lexicon.calendar.event"
 PATIENCE_SECONDS = 60.0
 
@@ -25,7 +27,7 @@ def main(url: str, did: str, token: str, count: str, log: str) -> int:
                 "$type": COLLECTION,
                 "name": f"Kill test {done:03}",
                 "createdAt": "2026-11-20T12:00:00Z",
-                "startsAt": "2027-06-01T12:00:00Z",
+                "startsAt": in_weeks(26, "12:00:00Z"),
             }
             try:
                 answer = http.post(

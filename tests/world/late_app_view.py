@@ -19,6 +19,7 @@ from at_protocol.syntax import tid
 from at_protocol.syntax.datetime import format_datetime
 from groundwork.clock import SECOND, Clock
 from groundwork.http.server import serving
+from tests.plain_http import NO_TLS
 
 POST = "app.bsky.feed.post"
 
@@ -40,7 +41,7 @@ class LateAppView:
         return tid.from_microseconds(self.clock.now() - self.lag_seconds * SECOND, 0)
 
     async def _posts(self, did: str) -> list[dict[str, Any]]:
-        async with httpx.AsyncClient(base_url=self.pds_url, trust_env=False) as http:
+        async with httpx.AsyncClient(verify=NO_TLS, base_url=self.pds_url, trust_env=False) as http:
             answer = await http.get("/xrpc/com.atproto.repo.listRecords", params={"repo": did, "collection": POST})
         shown = []
         for record in answer.json()["records"]:

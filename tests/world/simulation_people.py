@@ -13,6 +13,7 @@ import httpx
 from at_protocol.syntax.tid import parse_tid, to_microseconds
 from groundwork.clock import MINUTE, HandClock
 from openmeet.users.model import Caller
+from tests.plain_http import NO_TLS
 from tests.world.oracle import EVENT, RSVP
 from tests.world.simulation_network import HANDLE_DOMAIN
 
@@ -43,7 +44,7 @@ class Application:
 
     @classmethod
     async def sign_up(cls, pds_url: str, clock: HandClock, name: str) -> "Application":
-        http = httpx.AsyncClient(base_url=f"{pds_url}/xrpc", timeout=20, trust_env=False)
+        http = httpx.AsyncClient(verify=NO_TLS, base_url=f"{pds_url}/xrpc", timeout=20, trust_env=False)
         body = {"handle": name + HANDLE_DOMAIN, "email": f"{name}@example.net", "password": PASSWORD}
         made = await http.post("/com.atproto.server.createAccount", json=body)
         assert made.status_code == 200, made.text

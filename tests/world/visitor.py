@@ -7,6 +7,8 @@ from urllib.parse import urljoin, urlsplit
 
 import httpx
 
+from tests.plain_http import NO_TLS
+
 
 @dataclass
 class Form:
@@ -109,7 +111,7 @@ class Visitor:
     """One person's browser."""
 
     def __init__(self, base_url: str) -> None:
-        self.http = httpx.AsyncClient(base_url=base_url, follow_redirects=True, timeout=30)
+        self.http = httpx.AsyncClient(verify=NO_TLS, base_url=base_url, follow_redirects=True, timeout=30)
         self.http.headers["origin"] = base_url
 
     async def __aenter__(self) -> Self:

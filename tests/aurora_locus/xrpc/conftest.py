@@ -41,6 +41,7 @@ from groundwork.rate_limit.open_ import EMBEDDED, open_counters
 from groundwork.settings import Secret
 from groundwork.telemetry.metrics import Metrics
 from tests.aurora_locus.hosted import CATALOG, Hosted
+from tests.plain_http import NO_TLS
 
 TOKENS = SessionTokens(b"k" * 32, "did:web:localhost")
 
@@ -149,7 +150,7 @@ async def served(repositories: Repositories, clock: Clock, ada: Hosted, ben: Hos
 
 @pytest.fixture
 async def http(served: str) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=served, trust_env=False) as client:
+    async with httpx.AsyncClient(verify=NO_TLS, base_url=served, trust_env=False) as client:
         yield client
 
 

@@ -302,7 +302,9 @@ async def test_unknown_stream(served: str):
 
 
 async def test_leaving_subscribers_are_forgotten(served: str, ada: Hosted):
-    async with connect(address(served)):
+    async with connect(address(served)), asyncio.timeout(30):
+        while not ada.repositories.live.listeners:  # noqa: ASYNC110 -- it is one a moment after the handshake
+            await asyncio.sleep(0)
         await ada.create("a")
         assert len(ada.repositories.live.listeners) == 1
     async with asyncio.timeout(30):

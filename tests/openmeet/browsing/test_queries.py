@@ -113,7 +113,8 @@ async def test_my_lists_page_by_page(db, clock):
     clock.turn(365 * DAY)
     async with db.reader() as reader:
         assert await titles(reader, Mine.PAST) == ["On day 3", "On day 2", "On day 1"]
-        assert list((await queries.counts_of_mine(reader, ben.user_id)).values()) == [0, 0, 0, 3]
+        counts = await queries.counts_of_mine(reader, ben.user_id)
+        assert {which: count for which, count in counts.items() if count} == {Mine.PAST: 3}
 
 
 async def test_events_of_news_come_in_one_statement(db):

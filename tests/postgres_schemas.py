@@ -1,0 +1,132 @@
+"""PostgreSQL schemas with a package's tables that tests use one after another.
+
+To make one takes half a second and to drop it as long as a test; to empty it a few milliseconds. What a test leaves behind is
+removed row by row, what the revisions had put there is put back; a schema in which anything but rows has changed is dropped.
+"""
+
+import io
+import itertools
+import os
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+import asyncpg
+
+_numbers = itertools.count(1)
+
+# What the schema holds (tables, functions), what belongs to its tables (indexes, constraints, triggers, defaults) and their
+# columns, all by number, so that what was made anew is something else. Catalogs may be large: each part is found by an index.
+_SHAPE = """
+with own as (
+    select classid, objid from pg_depend
+     where refclassid = 'pg_namespace'::regclass and refobjid = (select oid from pg_namespace where nspname = $1)
+), tables as (
+    select objid from own where classid = 'pg_class'::regclass
+)
+select md5(concat(
+    (select string_agg(concat(classid, ':', objid), ',' order by classid, objid) from own),
+    (select string_agg(concat(classid, ':', objid, ':', refobjid, ':', refobjsubid), ','
+                       order by classid, objid, refobjid, refobjsubid)
+       from pg_depend where refclassid = 'pg_class'::regclass and refobjid in (select objid from tables)),
+    (select string_agg(concat(attrelid, ':', attnum, ':', attname, ':', atttypid, ':', attnotnull), ','
+                       order by attrelid, attnum)
+       from pg_attribute where attrelid in (select objid from tables) and attnum > 0)))
+"""
+_TABLES = """
+select c.relname
+  from pg_namespace n
+  join pg_depend d on d.refclassid = 'pg_namespace'::regclass and d.refobjid = n.oid and d.classid = 'pg_class'::regclass
+  join pg_class c on c.oid = d.objid and c.relkind = 'r'
+ where n.nspname = $1 order by c.relname
+"""
+
+
+@dataclass(frozen=True)
+class _Fresh:
+    """A schema as its revisions leave it: its shape, its tables, and the rows of those that have some."""
+
+    shape: str
+    tables: tuple[str, ...]
+    rows: dict[str, bytes]
+
+
+@dataclass
+class Emptied:
+    """The schemas of one process that were emptied and may be used again, by database and package."""
+
+    make: Callable[[str, str, str], Awaitable[None]]
+    _fresh: dict[tuple[str, str], _Fresh] = field(default_factory=dict)
+    _free: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+
+    async def borrow(self, url: str, package: str) -> str:
+        """The name of a schema with the package's tables and nothing of any test."""
+        free = self._free.setdefault((url, package), [])
+        if free:
+            return free.pop()
+        schema = f"t_{os.getpid()}_{next(_numbers)}"
+        await self.ready(url, schema, package)
+        return schema
+
+    async def give_back(self, url: str, schema: str, package: str) -> bool:
+        """Empty it for the next; False where it is not what it was, and must be dropped."""
+        if not await self.empty(url, schema):
+            return False
+        self._free[url, package].append(schema)
+        return True
+
+    async def ready(self, url: str, schema: str, package: str) -> None:
+        """See to it that this schema is there, as the package's revisions leave it."""
+        if (url, schema) in self._fresh:
+            return
+        await self.make(url, schema, package)
+        connection = await asyncpg.connect(url, server_settings={"jit": "off"})
+        try:
+            self._fresh[url, schema] = await _look(connection, schema)
+        finally:
+            await connection.close()
+
+    async def empty(self, url: str, schema: str) -> bool:
+        """Leave in it what was there at first; False where it has got another shape."""
+        fresh = self._fresh[url, schema]
+        connection = await asyncpg.connect(url, server_settings={"jit": "off"})
+        try:
+            async with connection.transaction():
+                if await connection.fetchval(_SHAPE, schema) == fresh.shape:
+                    await _put_back(connection, schema, fresh)
+                    return True
+        finally:
+            await connection.close()
+        del self._fresh[url, schema]
+        return False
+
+    def all(self) -> list[tuple[str, str]]:
+        """(url, schema) of all that must be dropped in the end."""
+        return list(self._fresh)
+
+
+async def _look(connection: asyncpg.Connection, schema: str) -> _Fresh:
+    tables = tuple(row["relname"] for row in await connection.fetch(_TABLES, schema))
+    rows: dict[str, bytes] = {}
+    for table in await _filled(connection, schema, tables):
+        copied = io.BytesIO()
+        await connection.copy_from_table(table, schema_name=schema, output=copied, format="binary")
+        rows[table] = copied.getvalue()
+    return _Fresh(await connection.fetchval(_SHAPE, schema), tables, rows)
+
+
+async def _put_back(connection: asyncpg.Connection, schema: str, fresh: _Fresh) -> None:
+    # No foreign key, no trigger that forbids to remove what is only added.
+    await connection.execute("set local session_replication_role = replica")
+    for table in await _filled(connection, schema, fresh.tables):
+        await connection.execute(f'delete from "{schema}"."{table}"')
+    for table, rows in fresh.rows.items():
+        await connection.copy_to_table(table, schema_name=schema, source=io.BytesIO(rows), format="binary")
+
+
+async def _filled(connection: asyncpg.Connection, schema: str, tables: tuple[str, ...]) -> list[str]:
+    if not tables:
+        return []
+    question = " union all ".join(
+        f'select \'{table}\' as name where exists (select 1 from "{schema}"."{table}")' for table in tables
+    )
+    return [row["name"] for row in await connection.fetch(question)]
