@@ -7,6 +7,7 @@ from groundwork.database.transaction import Reader
 from openmeet.browsing.queries import Position
 from openmeet.events.model import Event
 from openmeet.events.queries import COLUMNS, event_of, is_hidden, is_public
+from openmeet.groups.doors import followed
 from openmeet.groups.model import GroupId
 from openmeet.users.model import UserId
 
@@ -21,10 +22,8 @@ _LISTED = (
 _OF_GROUP = "group_id = :group_id"
 # Who sees the group sees what is public in it: an unlisted group has no other list.
 _FOR_STRANGERS = "group_id = :group_id and visibility = 'public'"
-_FOLLOWED = (
-    "record_did in (select gf.did from group_follows gf where gf.group_id = :group_id)"
-    f" and (group_id is null or group_id <> :group_id) and {is_public('events')}"
-)
+# The DIDs are looked up first: beside a list of them the index of repositories is used, beside a question for them it is not.
+_FOLLOWED = f"record_did in :dids and (group_id is null or group_id <> :group_id) and {is_public('events')}"
 
 
 def _own(*, is_member: bool) -> str:
@@ -40,7 +39,8 @@ async def coming_in_group(
 
 async def followed_in_group(reader: Reader, group_id: GroupId, after: Position | None, limit: int) -> list[Event]:
     """Public events of those whom a group follows, that are not over, by start."""
-    return await _coming(reader, group_id, _FOLLOWED, after, limit)
+    dids = list(await followed(reader, group_id))
+    return await _coming(reader, group_id, _FOLLOWED, after, limit, dids=dids) if dids else []
 
 
 async def shown_in_group(
@@ -70,7 +70,11 @@ async def between_in_group(
     values: dict[str, object] = {"group_id": group_id, "start": start, "end": end, "limit": limit}
     within = [*_LISTED, "starts_at >= :start", "starts_at < :end"]
     own = await _events(reader, [_own(is_member=is_member), *within], "starts_at, id", values)
-    return _together(own, await _events(reader, [_FOLLOWED, *within], "starts_at, id", values), limit)
+    dids = list(await followed(reader, group_id))
+    if not dids:
+        return own
+    theirs = await _events(reader, [_FOLLOWED, *within], "starts_at, id", {**values, "dids": dids})
+    return _together(own, theirs, limit)
 
 
 async def newest_in_group(reader: Reader, group_id: GroupId, limit: int, *, is_member: bool) -> list[Event]:
@@ -95,9 +99,11 @@ def _together(own: Sequence[Event], followed: Sequence[Event], limit: int) -> li
     return sorted([*own, *followed], key=lambda event: (event.starts_at or 0, event.id))[:limit]
 
 
-async def _coming(reader: Reader, group_id: GroupId, which: str, after: Position | None, limit: int) -> list[Event]:
+async def _coming(
+    reader: Reader, group_id: GroupId, which: str, after: Position | None, limit: int, **more: object
+) -> list[Event]:
     clauses = [which, *_LISTED, "over_at > :now"]
-    values: dict[str, object] = {"group_id": group_id, "now": reader.now, "limit": limit}
+    values: dict[str, object] = {"group_id": group_id, "now": reader.now, "limit": limit, **more}
     if after is not None:
         clauses.append("(starts_at, id) > (:after_start, :after_id)")
         values |= {"after_start": after.starts_at, "after_id": after.event_id}

@@ -1,0 +1,83 @@
+"""The names of the schema that people look for, with their defaults; and that lists of groups use their indexes."""
+
+import pytest
+
+from groundwork.clock import DAY, Instant
+from groundwork.database.transaction import CheckViolated
+from openmeet.browsing import group_queries as listing
+from openmeet.groups import running
+from tests.openmeet.groups.people import group_by
+from tests.openmeet.site_under_test import person
+
+GROUPS = "name slug description external_id external_cid external_source sync_enabled promotion_level backup_admin_did"
+MEMBERS = "group_id user_id role external_id external_did sync_enabled notifications_enabled"
+
+
+@pytest.fixture
+async def db(make_database):
+    return await make_database("openmeet")
+
+
+async def columns(tx, engine, table: str) -> dict[str, str | None]:
+    """Names and defaults."""
+    if engine == "sqlite":
+        rows = await tx.fetch("select name, dflt_value as filled from pragma_table_info(:table)", table=table)
+    else:
+        rows = await tx.fetch(
+            "select column_name as name, column_default as filled from information_schema.columns"
+            " where table_schema = current_schema() and table_name = :table",
+            table=table,
+        )
+    return {row["name"]: row["filled"] for row in rows}
+
+
+async def test_names_and_defaults(db, engine):
+    async with db.transaction() as tx:
+        groups = await columns(tx, engine, "groups")
+        members = await columns(tx, engine, "group_members")
+    assert set(GROUPS.split()) <= groups.keys()
+    assert set(MEMBERS.split()) <= members.keys()
+    assert (groups["sync_enabled"], groups["absence_days"], groups["wait_days"]) == ("0", "90", "14")
+    assert (members["sync_enabled"], members["notifications_enabled"]) == ("0", "1")
+
+
+@pytest.mark.parametrize(
+    ("column", "wrong"),
+    [("promotion_level", "'loud'"), ("absence_days", "59"), ("wait_days", "6"), ("sync_enabled", "2")],
+)
+async def test_the_database_refuses_what_no_group_can_be(db, column, wrong):
+    async with db.transaction() as tx:
+        await group_by(tx, await person(tx, "Ana"))
+    with pytest.raises(CheckViolated):
+        async with db.transaction() as tx:
+            await tx.execute(f"update groups set {column} = {wrong}")
+
+
+class Explaining:
+    """Reads as a transaction does, and keeps the plan of each question."""
+
+    def __init__(self, tx) -> None:
+        self.tx, self.now, self.plans = tx, tx.now, []
+
+    async def fetch(self, sql: str, /, **parameters: object):
+        self.plans += [row[0] for row in await self.tx.fetch(f"explain {sql}", **parameters)]
+        return await self.tx.fetch(sql, **parameters)
+
+
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
+async def test_lists_of_a_group_find_its_events_by_index(db):
+    """On an empty table the planner is free to choose among indexes; walking all events it shuns only where one would do."""
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        group = await group_by(tx, ana)
+        await running.follow(tx, ana, group.slug, "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa")
+        await tx.execute("set local enable_seqscan = off")
+        asking = Explaining(tx)
+        await listing.shown_in_group(asking, group.id, None, 30, is_member=True)
+        await listing.shown_in_group(asking, group.id, None, 30, is_member=False)
+        await listing.between_in_group(asking, group.id, tx.now, Instant(tx.now + 30 * DAY), 500, is_member=False)
+        await listing.past_in_group(asking, group.id, None, 30, is_member=True)
+    plans = "\n".join(asking.plans)
+    assert plans.count("on events ") + plans.count("on events_of") >= 6
+    assert "events_of_group_by_start" in plans
+    assert "Seq Scan on events" not in plans
