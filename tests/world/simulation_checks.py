@@ -44,15 +44,18 @@ def expect(holds: object, what: str) -> None:
 
 @dataclass
 class Seats:
-    """Looked at after every operation: never more than there are, nobody waits beside a free seat (invariant 4)."""
+    """Looked at after every operation: never more than there are, nobody waits beside a free seat (invariant 4).
+
+    A seat that is offered is not free.
+    """
 
     seated: dict[str, int] = field(default_factory=dict)
 
     async def look(self, db: Database) -> None:
         question = """
             select e.id, e.capacity, e.status, e.removed_at, e.deleted_at,
-                   sum(case when a.status in ('attending', 'attended') then 1 else 0 end) as seated,
-                   sum(case when a.status = 'waitlisted' then 1 else 0 end) as waiting
+                   sum(case when a.status in ('attending', 'attended') or a.offered_until is not null then 1 else 0 end) as seated,
+                   sum(case when a.status = 'waitlisted' and a.offered_until is null then 1 else 0 end) as waiting
               from events e join attendances a on a.event_id = e.id
              where e.capacity is not null
              group by e.id, e.capacity, e.status, e.removed_at, e.deleted_at
