@@ -1,7 +1,8 @@
-"""How every role runs: logs configured, one event loop (uvloop where there is one), a clean stop on Ctrl-C or SIGTERM."""
+"""How every role runs: logs configured, one event loop (uvloop where there is one), a clean stop on Ctrl-C or SIGTERM, bounded."""
 
 import asyncio
 import ctypes
+import faulthandler
 import gc
 import os
 import signal
@@ -24,6 +25,10 @@ VERSION = metadata.version("openmeet")
 # mallopt(3): from this size on a block is the system's own, and stays so.
 _M_MMAP_THRESHOLD = -3
 _LARGE_BYTES = 4 << 20
+
+# A process that was asked to stop ends within this time whatever its clients, its threads and the network do. Longer than
+# servers give to requests that run; shorter than the 30 seconds after which a service manager kills without a word.
+STOP_SECONDS = 25.0
 
 
 def run_until_stopped(work: Callable[[], Awaitable[None]]) -> None:
@@ -81,14 +86,20 @@ def run_command(work: Callable[[], Awaitable[None]]) -> None:
 
 
 @asynccontextmanager
-async def stopping() -> AsyncIterator[asyncio.Event]:
-    """An event that SIGINT and SIGTERM set; a second signal ends the process at once, for who cannot wait."""
+async def stopping(within_seconds: float = STOP_SECONDS) -> AsyncIterator[asyncio.Event]:
+    """An event that SIGINT and SIGTERM set; a second signal ends the process at once, for who cannot wait.
+
+    From the first signal on the process has ``within_seconds`` to live. Where that is not enough it says what each
+    thread was doing and ends with status 1: as after a crash, nothing that was acknowledged is lost.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
 
     def asked(number: int) -> None:
         if stop.is_set():
             os._exit(128 + number)
+        # In C, on a thread of its own: neither a blocked loop nor a thread that interpreters wait for at exit holds it up.
+        faulthandler.dump_traceback_later(within_seconds, exit=True)
         stop.set()
 
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -83,7 +83,7 @@ class Program:
             self.process.kill()
             await self.process.wait()
 
-    async def stop(self, patience_seconds: float = 10) -> int:
+    async def stop(self, patience_seconds: float = 30) -> int:
         """Ask it to stop as Ctrl-C does and return its exit status; killed when it takes too long."""
         if self.process is None:
             return 0

@@ -2,7 +2,8 @@
 
 ``serve`` returns when the socket listens, with the port that was bound (port 0 picks a free one). Nothing here touches
 signals: ``programs/`` decides when to stop. Stopping is graceful: no new connections, WebSockets get 1012 (service
-restart), running requests may finish within the grace time.
+restart), running requests may finish within the grace time. What a client holds open beyond it (half an upload, a download or
+a stream that nobody reads) is cut off: no client decides how long a stop takes.
 """
 
 import asyncio
@@ -23,6 +24,11 @@ _TICK_SECONDS = 1.0
 # request can meet a closing socket.
 KEEP_ALIVE_SECONDS = 75
 
+# Whoever stops containers kills them after ten seconds: before that, what was acknowledged is said and files are closed.
+GRACE_SECONDS = 5.0
+# For what was cancelled to let go of what it holds.
+_LETTING_GO_SECONDS = 2.0
+
 
 class Serving:
     """A listening server."""
@@ -41,6 +47,11 @@ class Serving:
         shown = f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{shown}:{self.port}"
 
+    @property
+    def connections(self) -> int:
+        """How many clients are connected."""
+        return len(self._server.server_state.connections)
+
     async def stop(self) -> None:
         """Stop gracefully; returns when all connections are closed. May be called twice."""
         self._stopping.set()
@@ -56,6 +67,12 @@ class Serving:
             except TimeoutError:
                 continue
         await self._server.shutdown(sockets=[self._listener])
+        # uvicorn cancels what ran beyond the grace time, and leaves its sockets to whoever is at their other end.
+        state = self._server.server_state
+        for connection in list(state.connections):
+            connection.transport.abort()
+        if state.tasks:
+            await asyncio.wait(set(state.tasks), timeout=_LETTING_GO_SECONDS)
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -80,7 +97,7 @@ async def serve(
     host: str,
     port: int,
     *,
-    grace_seconds: float = 10,
+    grace_seconds: float = GRACE_SECONDS,
     websocket_message_bytes: int = 1024 * 1024,
 ) -> Serving:
     """Listen and serve in the background. Raises ``Refused`` with a sentence when the port cannot be had."""

@@ -1,0 +1,97 @@
+"""Stopping a server is bounded: clients that hold a connection open are cut off when the grace time is over."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+from starlette.types import Receive, Scope, Send
+
+from groundwork.http.server import Serving, serve
+
+PIECE = b"x" * 65536
+
+UPGRADE = (
+    b"GET /stream HTTP/1.1\r\nhost: pds.test\r\nconnection: upgrade\r\nupgrade: websocket\r\n"
+    b"sec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+)
+HOLDING_REQUESTS = {
+    "half an upload": b"POST /upload HTTP/1.1\r\nhost: pds.test\r\ncontent-length: 1000\r\n\r\nhalf",
+    "half a head": b"POST /upload HTTP/1.1\r\nhost: pds",
+    "a download nobody reads": b"GET /download HTTP/1.1\r\nhost: pds.test\r\n\r\n",
+    "a stream nobody reads": UPGRADE,
+}
+
+
+class Held:
+    """An application that gives and takes without end, and knows who is being served."""
+
+    def __init__(self) -> None:
+        self.running = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.running += 1
+        try:
+            await self._serve(scope, receive, send)
+        finally:
+            self.running -= 1
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        match scope["path"]:
+            case "/upload":
+                while (message := await receive())["type"] == "http.request" and message.get("more_body"):
+                    continue
+            case "/download":
+                await send({"type": "http.response.start", "status": 200, "headers": []})
+                while True:
+                    await send({"type": "http.response.body", "body": PIECE, "more_body": True})
+            case _:
+                await receive()
+                await send({"type": "websocket.accept"})
+                while True:
+                    await send({"type": "websocket.send", "bytes": PIECE})
+
+
+@asynccontextmanager
+async def connected(serving: Serving, request: bytes) -> AsyncIterator[asyncio.StreamReader]:
+    """A client that says this, and from then on neither reads nor writes until it is looked at."""
+    # A small limit: the reader stops taking from the socket almost at once.
+    reader, writer = await asyncio.open_connection(serving.host, serving.port, limit=1024)
+    try:
+        writer.write(request)
+        await writer.drain()
+        yield reader
+    finally:
+        writer.transport.abort()
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    while not holds():  # noqa: ASYNC110 - the state of a server has no event to wait for
+        await asyncio.sleep(0.01)
+
+
+async def within(what: Awaitable[object]) -> None:
+    async with asyncio.timeout(30):
+        await what
+
+
+@pytest.mark.parametrize("request_", HOLDING_REQUESTS.values(), ids=HOLDING_REQUESTS)
+async def test_who_holds_a_connection_does_not_hold_up_the_stop(request_: bytes) -> None:
+    app = Held()
+    serving = await serve(app, "127.0.0.1", 0, grace_seconds=1)
+    async with connected(serving, request_) as reader:
+        if b"host: pds.test" in request_:
+            await within(until(lambda: app.running == 1))
+        await within(serving.stop())
+        assert app.running == 0, "what it ran for the client was left running"
+        # Before anybody reads what was still under way: that would let a connection end by itself.
+        await within(until(lambda: serving.connections == 0))
+        await within(_read_to_the_end(reader))
+
+
+async def _read_to_the_end(reader: asyncio.StreamReader) -> None:
+    try:
+        while await reader.read(len(PIECE)):
+            continue
+    except ConnectionResetError:
+        return
