@@ -15,6 +15,7 @@ from at_protocol.syntax.did import Did
 from groundwork.database.transaction import Transaction
 from openmeet.attendance import actions as attendance
 from openmeet.attendance import queries as attendance_queries
+from openmeet.attendance import rules as attendance_rules
 from openmeet.attendance.model import Attendance, AttendanceId, AttendanceStatus, Source
 from openmeet.debts import publication_leases
 from openmeet.debts.publication_leases import Publication
@@ -34,6 +35,9 @@ from openmeet.users.model import UserId
 
 _FIELD = "answer"
 _DELETED = "deleted"
+
+# A person's word that no repository is told of: nothing of it is owed, and still it may be the last one.
+_UNTOLD = {AttendanceStatus.PENDING, AttendanceStatus.WAITLISTED}
 
 
 async def derive(
@@ -153,14 +157,15 @@ async def _gives_way(tx: Transaction, owned: Publication, mine: Attendance, effe
         # not count any more, ours is uncovered.
         is_anothers = mine.source is Source.NETWORK and mine.record_uri != effective.uri
         return is_anothers and not owned.is_pending
-    if not owned.is_pending:
+    read = _read(effective)
+    is_untold = mine.source is Source.HERE and mine.status in _UNTOLD
+    if not owned.is_pending and not (is_untold and read.answer is not attendance_rules.said_by(mine.status)):
         if is_own_record and effective.cid is not None and effective.body is not None:
             await publication_leases.adopt(
                 tx, uri=effective.uri, cid=effective.cid, body=effective.body, rev=effective.rev
             )
         return True
     side = most_recent(_facts(tx, owned, effective.rev, effective.cid or ""))
-    read = _read(effective)
     await conflicts.keep(
         tx,
         uri=effective.uri,
@@ -169,7 +174,12 @@ async def _gives_way(tx: Transaction, owned: Publication, mine: Attendance, effe
         decisions=(Decision(_FIELD, "", mine.status.value, read.answer.value, Policy.LATEST_ANSWER, side),),
         after_rev=after_rev,
     )
-    if side is Side.THEIRS and is_own_record and effective.cid is not None and effective.body is not None:
+    if (
+        (side is Side.THEIRS or not owned.is_pending)
+        and is_own_record
+        and effective.cid is not None
+        and effective.body is not None
+    ):
         await publication_leases.adopt(tx, uri=effective.uri, cid=effective.cid, body=effective.body, rev=effective.rev)
     elif side is Side.THEIRS:
         await publication_leases.give_up_revision(tx, owned)

@@ -105,6 +105,27 @@ async def test_what_was_said_here_since_is_not_undone(town: Town, cleo: Caller):
     assert await said(town) == (["going"], ["attending"])
 
 
+@pytest.mark.parametrize(("is_later_here", "end"), [(True, "waitlisted"), (False, "interested")])
+async def test_waiting_for_a_place_is_a_word_although_no_repository_is_told(
+    town: Town, cleo: Caller, is_later_here: bool, end: str
+):
+    """Nothing of it is owed; what her app said before it, and is heard of after it, does not undo it."""
+    event = await town.event(cleo, capacity="1")
+    await town.answer(cleo, event.slug, Reply.DECLINED)
+    await settle(town, cleo)
+    await town.answer(await town.person("Ben"), event.slug, Reply.GOING)
+    (record,) = await records(town, RSVP)
+    if is_later_here:
+        await her_app(town, record, "interested")
+    await town.answer(cleo, event.slug, Reply.GOING)
+    if not is_later_here:
+        await her_app(town, record, "interested")
+    await town.pay()
+    await town.ingest()
+    await settle(town, cleo)
+    assert await said(town) == (["interested"], [end, "attending"])
+
+
 async def test_deleting_another_record_uncovers_ours(town: Town, cleo: Caller):
     """Her app had written an answer of its own, which counted over the one from here; then it deletes it."""
     event = await town.event(cleo)
