@@ -3,6 +3,7 @@
 import asyncio
 import tempfile
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Final
@@ -91,5 +92,4 @@ async def _answered(db: Database) -> float:
 
 async def _says(db: Database, some: Sequence[Caller], slug: EventSlug) -> None:
     for one in some:
-        async with in_turn(db, slug) as tx:
-            await actions.answer(tx, one, slug, Reply.GOING)
+        await in_turn(db, slug, partial(actions.answer, caller=one, slug=slug, reply=Reply.GOING))

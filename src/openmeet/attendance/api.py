@@ -106,11 +106,14 @@ async def put_answer(request: Request) -> Response:
     caller = caller_of(request)
     wanted = await read_json(request, AnswerWanted)
     slug = EventSlug(request.path_params["slug"])
-    async with in_turn(database_of(request), slug) as tx:
+
+    async def work(tx: Transaction) -> Response:
         await _must_match(request, tx, caller)
         saved = await actions.answer(tx, caller, slug, reply_of(wanted.reply), _wishes(wanted), through=Through.API)
         waiting = await _waiting_before(tx, saved)
         return json_response(_shown(saved, waiting, tx), headers=etag_of(saved.revision))
+
+    return await in_turn(database_of(request), slug, work)
 
 
 async def show_answer(request: Request) -> Response:

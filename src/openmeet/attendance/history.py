@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.fresh_id import new_id
 from openmeet.attendance.model import AnswerMode, Attendance, AttendanceId, AttendanceStatus, Change, Through
-from openmeet.events.model import EventId
+from openmeet.events.model import Event, EventId
 from openmeet.users.model import UserId
 from openmeet.webhooks.actions import Different, happened
 from openmeet.webhooks.model import Happening
@@ -20,11 +20,18 @@ COLUMNS = "attendance_id, actor_id, through, before_status, after_status, party,
 
 
 async def keep(
-    tx: Transaction, before: Attendance | None, after: Attendance, *, through: Through, actor_id: UserId | None
+    tx: Transaction,
+    event: Event,
+    before: Attendance | None,
+    after: Attendance,
+    *,
+    through: Through,
+    actor_id: UserId | None,
 ) -> None:
-    """One more line."""
+    """One more line of an answer to this event."""
     await tx.execute(_INSERT, **_values(tx, before, after, through, actor_id))
-    await _tell_listeners(tx, [after])
+    group_id = event.group.id if event.group else None
+    await happened(tx, Happening.ANSWER, [Different(after.id, (event.author_id, after.user_id), group_id)])
 
 
 async def keep_many(

@@ -124,7 +124,7 @@ async def restore(tx: Transaction, caller: Caller, slug: EventSlug, attendance_i
     pending_for = PendingFor.APPROVAL if status is AttendanceStatus.PENDING else None
     back = replace(mine, status=status, waitlist_number=first, pending_for=pending_for)
     saved = await queries.save(tx, back)
-    await history.keep(tx, mine, saved, through=Through.HOST, actor_id=caller.user_id)
+    await history.keep(tx, event, mine, saved, through=Through.HOST, actor_id=caller.user_id)
     await placing.owe(tx, saved)
     await line.fill(tx, event, joining)
     return await queries.by_id(tx, saved.id) or saved

@@ -81,8 +81,7 @@ async def answer(request: Request) -> Response:
         event, mine, joining = await _seen(reader, request)
     try:
         wishes = answer_form.wishes_of(typed, answer_form.fields_of(event, joining, mine))
-        async with in_turn(database_of(request), slug) as tx:
-            saved = await actions.answer(tx, caller, slug, reply, wishes)
+        saved = await in_turn(database_of(request), slug, lambda tx: actions.answer(tx, caller, slug, reply, wishes))
     except InvalidForm as wrong:
         if answer_form.WHOLE not in typed:
             # One tap on the event's page, and the host asks for more: that is no mistake.

@@ -4,7 +4,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Transaction
 from groundwork.errors import Refused
 from groundwork.fresh_id import new_id
-from openmeet.attendance import history, line, queries, seating
+from openmeet.attendance import history, line, places, queries, seating
 from openmeet.attendance.joining import Joining, Said
 from openmeet.attendance.model import (
     Attendance,
@@ -27,9 +27,12 @@ async def has_room(tx: Transaction, event: Event, joining: Joining, mine: Attend
     limits = seating.limits_of(event, joining)
     if limits.is_open:
         return True
-    if await line.end_offers(tx, event):
+    now = await places.of_event(tx, event.id)
+    if now.has_late_offers:
+        await line.end_offers(tx, event)
         await line.fill(tx, event, joining)
-    held = await queries.held(tx, event.id)
+        now = await places.of_event(tx, event.id)
+    held = now.held
     own = mine is not None and (mine.is_seated or mine.offered_until is not None)
     if mine is not None and own:
         held = held.plus(-mine.party, mine.mode)
@@ -37,7 +40,7 @@ async def has_room(tx: Transaction, event: Event, joining: Joining, mine: Attend
             return True
     if not seating.fits(limits, held, said.party, said.mode):
         return False
-    lets_past = seating.is_last_call(event, tx.now)
+    lets_past = seating.is_last_call(event, tx.now) or not now.is_waited_for
     return lets_past or seating.passes_nobody(limits, held, await line.first(tx, event.id, limits), said.mode)
 
 
@@ -122,7 +125,7 @@ async def put(
     )
     saved = await (queries.insert(tx, after) if mine is None else queries.save(tx, after))
     if mine is None or (mine.status, mine.party, mine.mode) != (saved.status, saved.party, saved.mode):
-        await history.keep(tx, mine, saved, through=through, actor_id=actor_id)
+        await history.keep(tx, event, mine, saved, through=through, actor_id=actor_id)
     return saved
 
 

@@ -28,7 +28,7 @@ COLUMNS = (
 )
 
 # Who holds seats; an index has the same words.
-_HOLDS = "(status in ('attending', 'attended') or offered_until is not null)"
+HOLDS = "(status in ('attending', 'attended') or offered_until is not null)"
 
 # The answer stands in the repository of an account that is not active (deactivated, suspended, taken down, deleted): it
 # is shown and counted nowhere, and stays as it is.
@@ -129,7 +129,7 @@ async def seats_taken(reader: Reader, event_id: EventId) -> int:
 async def held(reader: Reader, event_id: EventId) -> Held:
     """Seats held or offered, by how their people take part; for a decision the event's row is locked."""
     rows = await reader.fetch(
-        f"select mode, cast(sum(party) as bigint) as taken from attendances where event_id = :event_id and {_HOLDS}"
+        f"select mode, cast(sum(party) as bigint) as taken from attendances where event_id = :event_id and {HOLDS}"
         " group by mode order by mode",
         event_id=event_id,
     )
@@ -386,7 +386,7 @@ async def counts(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventId, 
                cast(sum(case when status = 'interested' then shown else 0 end) as bigint) as interested,
                cast(sum(case when status = 'waitlisted' then shown else 0 end) as bigint) as waitlisted,
                cast(sum(case when status = 'pending' then shown else 0 end) as bigint) as unconfirmed,
-               cast(sum(case when {_HOLDS} then party else 0 end) as bigint) as seats,
+               cast(sum(case when {HOLDS} then party else 0 end) as bigint) as seats,
                cast(sum(case when offered_until is not null then party else 0 end) as bigint) as offered,
                cast(sum(case when status in ('attending', 'attended') and mode = 'online' then shown else 0 end) as bigint)
                  as online

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import time
+from itertools import groupby
+from operator import itemgetter
 
 from groundwork.database.transaction import Reader, Row, Transaction
 from openmeet.notifications.model import DEFAULTS, DIGEST_HOUR, Addressee, Channel, Hours, Topic
@@ -17,6 +19,15 @@ _HOURS = """
      where u.id in :user_ids and (u.kind = 'person' or g.email is not null) order by u.id
 """
 
+# The same, once for each channel about which somebody chose something, or once.
+_ADDRESSEES = """
+    select u.id, coalesce(u.email, g.email) as email, u.time_zone as own_zone, h.time_zone, h.quiet_from, h.quiet_until,
+           h.digest_hour, p.channel, p.is_on
+      from users u left join notification_hours h on h.user_id = u.id left join guests g on g.user_id = u.id
+      left join notification_preferences p on p.user_id = u.id and p.topic = :topic
+     where u.id in :user_ids and (u.kind = 'person' or g.email is not null) order by u.id, p.channel
+"""
+
 
 async def addressees(reader: Reader, user_ids: Sequence[UserId], topic: Topic) -> list[Addressee]:
     """How each of these people is told about the topic, in order of their ids; shadow accounts are told nothing.
@@ -27,18 +38,13 @@ async def addressees(reader: Reader, user_ids: Sequence[UserId], topic: Topic) -
     ordered = sorted(set(user_ids))
     for start in range(0, len(ordered), AT_ONCE):
         some = ordered[start : start + AT_ONCE]
-        chosen: dict[str, dict[Channel, bool]] = {}
-        for row in await reader.fetch(
-            "select user_id, channel, is_on from notification_preferences"
-            " where topic = :topic and user_id in :user_ids order by user_id, channel",
-            topic=topic.value,
-            user_ids=some,
-        ):
-            chosen.setdefault(row["user_id"], {})[Channel(row["channel"])] = bool(row["is_on"])
-        for row in await reader.fetch(_HOURS, user_ids=some):
-            choice = {**DEFAULTS, **chosen.get(row["id"], {})}
-            channels = frozenset(channel for channel, is_on in choice.items() if is_on)
-            found.append(Addressee(UserId(row["id"]), row["email"] is not None, channels, _hours_of(row)))
+        rows = await reader.fetch(_ADDRESSEES, user_ids=some, topic=topic.value)
+        for user_id, own in groupby(rows, key=itemgetter("id")):
+            of_person = list(own)
+            chosen = {Channel(row["channel"]): bool(row["is_on"]) for row in of_person if row["channel"] is not None}
+            channels = frozenset(channel for channel, is_on in {**DEFAULTS, **chosen}.items() if is_on)
+            first = of_person[0]
+            found.append(Addressee(UserId(user_id), first["email"] is not None, channels, _hours_of(first)))
     return found
 
 

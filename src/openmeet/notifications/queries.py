@@ -11,6 +11,12 @@ from openmeet.notifications.model import Kind, Notification, NotificationId, Par
 from openmeet.notifications.preferences import AT_ONCE
 from openmeet.users.model import UserId
 
+_INSERT = """
+    insert into notifications (id, user_id, kind, subject_id, subject_revision, particulars, is_shown, created_at, read_at)
+    values (:id, :user_id, :kind, :subject_id, :revision, :particulars, :is_shown, :now, null)
+        on conflict (user_id, kind, subject_id, subject_revision) do nothing
+"""
+
 COLUMNS = "id, user_id, kind, subject_id, particulars, created_at, read_at"
 
 
@@ -44,33 +50,31 @@ async def insert(tx: Transaction, kind: Kind, news: Sequence[News]) -> dict[User
     written: dict[Particulars, str] = {}
     for particulars in {one.particulars for one in news}:
         written[particulars] = msgspec.json.encode(particulars).decode()
-    await tx.execute_many(
-        """
-        insert into notifications (id, user_id, kind, subject_id, subject_revision, particulars, is_shown, created_at, read_at)
-        values (:id, :user_id, :kind, :subject_id, :revision, :particulars, :is_shown, :now, null)
-            on conflict (user_id, kind, subject_id, subject_revision) do nothing
-        """,
-        [
-            {
-                "id": made[one.user_id],
-                "user_id": one.user_id,
-                "kind": kind.value,
-                "subject_id": one.subject_id,
-                "revision": one.revision,
-                "particulars": written[one.particulars],
-                "is_shown": int(one.is_shown),
-                "now": tx.now,
-            }
-            for one in news
-        ],
-    )
+    rows = [
+        {
+            "id": made[one.user_id],
+            "user_id": one.user_id,
+            "kind": kind.value,
+            "subject_id": one.subject_id,
+            "revision": one.revision,
+            "particulars": written[one.particulars],
+            "is_shown": int(one.is_shown),
+            "now": tx.now,
+        }
+        for one in news
+    ]
+    if len(rows) == 1:
+        # A host hears of every answer, while the event is locked: one statement says both.
+        new = await tx.fetch_one(f"{_INSERT} returning id", **rows[0])
+        return made if new is not None else {}
+    await tx.execute_many(_INSERT, rows)
     fresh: dict[UserId, NotificationId] = {}
     ids = list(made.values())
     for start in range(0, len(ids), AT_ONCE):
-        rows = await tx.fetch(
+        found = await tx.fetch(
             "select id, user_id from notifications where id in :ids order by id", ids=ids[start : start + AT_ONCE]
         )
-        fresh |= {UserId(row["user_id"]): NotificationId(row["id"]) for row in rows}
+        fresh |= {UserId(row["user_id"]): NotificationId(row["id"]) for row in found}
     return fresh
 
 

@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from groundwork.clock import Instant
-from groundwork.database.transaction import Database
+from groundwork.database.one_hop import in_one_hop
+from groundwork.database.transaction import Database, Transaction
 from openmeet.events import owing
 from openmeet.series import queries, storing, telling, undos
 from openmeet.series.model import WINDOW, SeriesId
@@ -67,7 +68,7 @@ async def _each(waiting: Sequence[SeriesId], work: Callable[[SeriesId], Awaitabl
 
 
 async def _roll(db: Database, series_id: SeriesId) -> int:
-    async with db.transaction() as tx:
+    async def work(tx: Transaction) -> int:
         series = await queries.lock(tx, series_id)
         if series is None:
             return 0
@@ -75,10 +76,14 @@ async def _roll(db: Database, series_id: SeriesId) -> int:
         await telling.of_new_dates(tx, series, made)
         return len(made)
 
+    return await in_one_hop(db, work)
+
 
 async def _complete(db: Database, series_id: SeriesId) -> int:
-    async with db.transaction() as tx:
+    async def work(tx: Transaction) -> int:
         await queries.lock(tx, series_id)
         completed = await queries.complete_dates(tx, series_id)
         await owing.owe_by_policy(tx, series_id)
         return completed
+
+    return await in_one_hop(db, work)

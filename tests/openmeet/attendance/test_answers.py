@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from groundwork.clock import DAY, Instant
-from groundwork.errors import Forbidden, NotFound, Refused
+from groundwork.errors import Forbidden, InvalidForm, NotFound, Refused
 from openmeet.attendance import actions, hosting, line, managing, queries
-from openmeet.attendance.model import AttendanceStatus, Counts, NetworkAnswer, Reply
+from openmeet.attendance.model import AttendanceStatus, Counts, NetworkAnswer, Reply, Wishes
 from openmeet.attendance.turns import in_turn
 from openmeet.debts import publications
 from openmeet.notifications.model import Kind
@@ -17,6 +17,7 @@ from tests.openmeet.site_under_test import details, event_by, person
 
 GOING, INTERESTED, DECLINED = Reply.GOING, Reply.INTERESTED, Reply.DECLINED
 ATTENDING, WAITLISTED, PENDING = AttendanceStatus.ATTENDING, AttendanceStatus.WAITLISTED, AttendanceStatus.PENDING
+MOST_STATEMENTS = 10
 RECORD = "at://did:plc:abc/community.lexicon.calendar.rsvp/3k"
 
 
@@ -97,14 +98,54 @@ async def test_two_hundred_at_once_get_every_place_and_no_more(db):
         event = await event_by(tx, ana, capacity="150")
 
     async def reply(guest):
-        async with in_turn(db, event.slug) as tx:
-            return await actions.answer(tx, guest, event.slug, GOING)
+        return await in_turn(db, event.slug, lambda tx: actions.answer(tx, guest, event.slug, GOING))
 
     saved = await asyncio.gather(*(reply(guest) for guest in guests))
     async with db.reader() as reader:
         found = await counts(reader, event)
     assert found == Counts(going=150, waitlisted=50, seats=150)
     assert sorted(one.waitlist_number for one in saved if one.waitlist_number) == list(range(1, 51))
+
+
+async def test_who_is_refused_in_a_rush_is_refused_alone(db):
+    """Answers that wait together and share a commit share no failure."""
+    async with db.transaction() as tx:
+        ana, *guests = await people(tx, 21)
+        event = await event_by(tx, ana, capacity="30")
+
+    async def reply(guest, party):
+        return await in_turn(
+            db, event.slug, lambda tx: actions.answer(tx, guest, event.slug, GOING, Wishes(party=party))
+        )
+
+    said = await asyncio.gather(
+        *(reply(guest, 99 if number % 2 else 1) for number, guest in enumerate(guests)), return_exceptions=True
+    )
+    assert [isinstance(one, InvalidForm) for one in said] == [bool(number % 2) for number in range(20)]
+    async with db.reader() as reader:
+        assert await counts(reader, event) == Counts(going=10, seats=10)
+
+
+async def test_an_answer_holds_the_event_for_few_statements(db, monkeypatch):
+    """Everybody else waits for each of them; a new one here wants a reason."""
+    async with db.transaction() as tx:
+        ana, ben, eve = await people(tx, 3)
+        event = await event_by(tx, ana, capacity="5")
+        await actions.answer(tx, eve, event.slug, GOING)
+    async with db.transaction() as tx:
+        asked = []
+        for verb in ("fetch", "fetch_one", "execute"):
+            real = getattr(type(tx), verb)
+
+            async def counting(self, sql, /, _real=real, **parameters: object):
+                asked.append(sql)
+                return await _real(self, sql, **parameters)
+
+            monkeypatch.setattr(type(tx), verb, counting)
+        await actions.answer(tx, ben, event.slug, GOING)
+        # ``fetch_one`` is made of ``fetch`` on one engine: the same text twice in a row is one statement.
+        count = sum(one != other for one, other in zip(asked, ["", *asked], strict=False))
+    assert count <= MOST_STATEMENTS
 
 
 async def test_many_leaving_at_once_never_oversell_and_never_leave_a_seat_empty(db):
