@@ -154,8 +154,10 @@ async def _seen(reader: Reader, request: Request) -> tuple[Event, Attendance | N
 
 
 async def _own_answer(reader: Reader, request: Request, slug: EventSlug) -> Attendance:
+    # Before the event is looked for: nobody learns by what they are asked whether it is there.
+    caller = caller_of(request)
     event = await by_slug(reader, slug)
-    mine = None if event is None else await queries.find(reader, event.id, caller_of(request).user_id)
+    mine = None if event is None else await queries.find(reader, event.id, caller.user_id)
     if mine is None:
         raise NotFound("You have not answered to such an event.")
     return mine

@@ -1,0 +1,1 @@
+"""Nothing of what is private reaches anybody whom it is not for."""

@@ -1,0 +1,171 @@
+"""Walks wherever one can look: every page, every operation of the API, every search, with the addresses of what is there."""
+
+import re
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import httpx
+
+from openmeet.app import operations
+from openmeet.site.examples import example_of
+from tests.openmeet.privacy.planting import ABSENT, NOBODY, Planted, Viewer
+from tests.openmeet.site_under_test import Site
+
+_PARAMETER = re.compile(r"\{(\w+)(?::path)?\}")
+_OTHERWISE = "0198a3c5-11f0-7a9b-8c33-5e7d9f0a2b46"
+
+
+@dataclass(frozen=True)
+class Place:
+    """A route as the server knows it."""
+
+    method: str
+    path: str
+
+    @property
+    def is_api(self) -> bool:
+        return self.path.startswith("/api/")
+
+
+def places(site: Site) -> list[Place]:
+    """Every route of the running application: one that is added is looked at, too."""
+    found = []
+    for route in site.app.routes:
+        for method in sorted(getattr(route, "methods", None) or ()):
+            if method != "HEAD":
+                found.append(Place(method, route.path))  # noqa: PERF401  # two loops read better than one
+    return found
+
+
+def addresses(place: Place, town: Planted, viewer: Viewer) -> Iterator[tuple[str, str]]:
+    """The addresses of a route, each with the slug that whoever asks knows already."""
+    names = _PARAMETER.findall(place.path)
+    if not names:
+        yield place.path, ""
+        return
+    words = [word for word in place.path.split("/") if word and "{" not in word]
+    known = next((word for word in words if word in town.addresses), "")
+    for values in list(town.known_to(viewer, known)) or [{}]:
+        filled = {name: values.get(name, _OTHERWISE) for name in names}
+        if "what" in filled:
+            filled["what"] = "event"
+        yield _PARAMETER.sub(lambda one: filled[one.group(1)], place.path), values.get("slug", "")  # noqa: B023  # used at once
+
+
+@asynccontextmanager
+async def looking_as(site: Site, town: Planted, viewer: Viewer) -> AsyncIterator[httpx.AsyncClient]:
+    """A browser and a program of this viewer in one."""
+    async with site.browser() as client:
+        if viewer is not NOBODY:
+            browser, program = town.tokens[viewer]
+            client.cookies.set("openmeet_session", browser)
+            client.headers["authorization"] = f"Bearer {program}"
+        yield client
+
+
+@dataclass
+class Look:
+    """What was found where; what was answered by each route for each slug: the status, and a problem's sentence."""
+
+    found: dict[str, set[str]] = field(default_factory=dict)
+    answers: dict[tuple[Place, str], tuple[int, str]] = field(default_factory=dict)
+
+    @property
+    def secrets(self) -> set[str]:
+        return set().union(*self.found.values()) if self.found else set()
+
+    def note(self, town: Planted, place: Place, asked: str, known: str, answer: httpx.Response) -> None:
+        # Who asked for an address may read it again, in a link or the way back from signing in.
+        text = answer.text + "\n".join(f"{name}: {value}" for name, value in answer.headers.items())
+        secrets = town.found_in(text.replace("\r\n ", "").replace(known, "") if known else text)
+        problem = answer.headers.get("content-type") == "application/problem+json"
+        self.answers[place, known] = (answer.status_code, answer.json()["detail"] if problem else "")
+        if secrets:
+            self.found.setdefault(f"{place.method} {asked}", set()).update(secrets)
+
+    def beyond(self, meant: set[str]) -> dict[str, set[str]]:
+        """What leaks: where something was found that is not meant for who looked."""
+        return {asked: secrets - meant for asked, secrets in self.found.items() if secrets - meant}
+
+    def broken(self) -> list[tuple[Place, str]]:
+        return [asked for asked, (status, _) in self.answers.items() if status >= 500]
+
+    def unlike_absent(self, town: Planted) -> list[tuple[Place, str]]:
+        """Where something hidden is answered otherwise than something that is not there."""
+        return [
+            (place, slug)
+            for (place, slug), answer in self.answers.items()
+            if slug in town.hidden and answer != self.answers[place, ABSENT]
+        ]
+
+
+async def look_everywhere(site: Site, town: Planted, viewer: Viewer) -> Look:
+    """Every GET there is."""
+    look = Look()
+    async with looking_as(site, town, viewer) as client:
+        for place in places(site):
+            if place.method != "GET":
+                continue
+            for address, known in addresses(place, town, viewer):
+                look.note(town, place, address, known, await client.get(address))
+    return look
+
+
+async def try_everything(site: Site, town: Planted, viewer: Viewer) -> Look:
+    """Every route that changes something, as somebody who may not: with the example of its documentation, or a filled form."""
+    look = Look()
+    async with looking_as(site, town, viewer) as client:
+        for place in places(site):
+            if place.method == "GET" or place in _OWN_SESSION:
+                continue
+            for address, known in addresses(place, town, viewer):
+                if place.is_api:
+                    answer = await client.request(place.method, address, json=_body(place), headers=_ANY_VERSION)
+                else:
+                    answer = await client.post(address, data=_FORM)
+                look.note(town, place, address, known, answer)
+    return look
+
+
+async def search(site: Site, viewer: Viewer, town: Planted, word: str) -> list[str]:
+    """What each search answers to a word, without the word itself: what it found, and in which number."""
+    async with looking_as(site, town, viewer) as client:
+        answers = [await client.get(f"{path}?q={word}") for path in _SEARCHES]
+    assert {answer.status_code for answer in answers} == {200}
+    return [re.sub(word, "", answer.text, flags=re.IGNORECASE) for answer in answers]
+
+
+_SEARCHES = ("/", "/api/events", "/groups", "/api/groups")
+
+# After these nobody is signed in any more.
+_OWN_SESSION = {Place("DELETE", "/api/session"), Place("POST", "/sign-out")}
+
+_ANY_VERSION = {"if-match": "*"}
+
+_FORM = {
+    "reply": "interested",
+    "text": "Hello",
+    "name": "Somebody",
+    "display_name": "Somebody",
+    "email": "somebody@example.org",
+    "mails": "somebody@example.org",
+    "whom": "somebody@example.org",
+    "title": "Something else",
+    "starts": "2026-07-04T18:00",
+    "time_zone": "Europe/Berlin",
+    "reason": "Because",
+    "q": "a",
+    "answer": "yes",
+    "scope": "all",
+    "confirmed": "yes",
+}
+
+_SHAPES = {(one.method, one.path): one.body for one in operations()}
+
+
+def _body(place: Place) -> object:
+    shape = _SHAPES.get((place.method, place.path))
+    body = {} if shape is None else example_of(shape)
+    # A confirmed place would let them see what they are not to see yet.
+    return body | {"reply": "interested"} if isinstance(body, dict) and "reply" in body else body

@@ -1,0 +1,289 @@
+"""A town full of secrets: marked words in everything that is not for everybody, each with those whom it is for.
+
+A secret is one word that stands nowhere else (``Zqtitlezq``). Ana hosts. The guest goes to her public event and was invited to the
+private one; the member is in her groups, without any right; the former member was, answered there, and was removed.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from groundwork.clock import DAY, Instant
+from groundwork.database.transaction import Transaction
+from groundwork.sealing import Sealer
+from openmeet.access import actions as access
+from openmeet.access.model import TokenWanted
+from openmeet.attendance import actions as attendance
+from openmeet.attendance import hosting, managing
+from openmeet.attendance.joining import Joining, Question
+from openmeet.attendance.model import Reply, Wishes
+from openmeet.events import actions as events
+from openmeet.events import co_hosts, drafts, grouping
+from openmeet.events.model import Details, Event, GroupOfEvent, Visibility
+from openmeet.events.rules import Submission
+from openmeet.groups import actions as groups
+from openmeet.groups import announcements, running
+from openmeet.guests import actions as guests
+from openmeet.messages import actions as messages
+from openmeet.recurrence.pattern import pattern
+from openmeet.recurrence.rule import parse_rule
+from openmeet.series import actions as series
+from openmeet.series.model import Template, Timing
+from openmeet.sign_in import actions as sign_in
+from openmeet.sign_in.model import SessionKind
+from openmeet.site.scopes import Scope
+from openmeet.users import actions as users
+from openmeet.users.model import Caller
+from openmeet.webhooks import actions as webhooks
+from openmeet.webhooks.model import Happening
+from tests.openmeet.groups.people import group_by, member
+from tests.openmeet.site_under_test import CODE_KEY, details
+
+
+class Viewer(StrEnum):
+    """Who looks."""
+
+    NOBODY = "nobody"
+    STRANGER = "stranger"
+    MEMBER = "member"
+    FORMER = "former"
+    GUEST = "guest"
+    HOST = "host"
+
+
+NOBODY, STRANGER, MEMBER, FORMER, GUEST, HOST = Viewer
+EVERYBODY = frozenset(Viewer)
+# A slug that nothing has.
+ABSENT = "nothing-has-this-slug"
+
+
+@dataclass
+class Planted:
+    """What was planted for whom, the viewers' tokens, and what stands for the parameters of addresses."""
+
+    for_whom: dict[str, frozenset[Viewer]] = field(default_factory=dict)
+    tokens: dict[Viewer, tuple[str, str]] = field(default_factory=dict)  # of a browser, of a program
+    callers: dict[Viewer, Caller] = field(default_factory=dict)
+    # By the first word of an address: the values of its parameters, one set for each thing that is there.
+    addresses: dict[str, list[dict[str, str]]] = field(default_factory=dict)
+    # Whoever has these addresses sees what is behind them, so that only those walk there who were told.
+    told: dict[str, frozenset[Viewer]] = field(default_factory=dict)
+    # Slugs of what does not exist for strangers.
+    hidden: set[str] = field(default_factory=set)
+
+    def secret(self, name: str, *for_whom: Viewer, host: bool = True) -> str:
+        """A new marked word; it is for the host, too, unless that is said otherwise."""
+        assert name.isalpha()
+        assert name not in self.for_whom
+        self.for_whom[name] = frozenset((HOST, *for_whom) if host else for_whom)
+        return f"Zq{name}zq"
+
+    def found_in(self, text: str) -> set[str]:
+        """Which secrets stand in a text, however it writes capitals."""
+        folded = text.casefold()
+        return {name for name in self.for_whom if f"zq{name}zq" in folded}
+
+    def meant_for(self, viewer: Viewer) -> set[str]:
+        return {name for name, whom in self.for_whom.items() if viewer in whom}
+
+    def known_to(self, viewer: Viewer, first_word: str) -> Iterator[dict[str, str]]:
+        """The parameters with which this viewer walks."""
+        for values in self.addresses.get(first_word, []):
+            if viewer in self.told.get(values.get("slug", ""), EVERYBODY):
+                yield values
+
+
+async def plant(tx: Transaction, *, is_open: bool = False) -> Planted:
+    """The town. ``is_open``: the same words in things that are for everybody, of those that can be."""
+    town = Planted()
+    await _people(tx, town)
+    await _public_event(tx, town, is_open=is_open)
+    await _events_for_few(tx, town, is_open=is_open)
+    await _groups(tx, town, is_open=is_open)
+    await _own_things(tx, town)
+    for known in town.addresses.values():
+        # What has a secret for its name is not for everybody.
+        town.hidden |= {values["slug"] for values in known if "zq" in values.get("slug", "")}
+    for word in ("events", "series", "groups"):
+        # The same otherwise as the last one, so that the slug is the only difference.
+        town.addresses[word].append({**town.addresses[word][-1], "slug": ABSENT})
+    if is_open:
+        town.told = {}
+    return town
+
+
+async def _people(tx: Transaction, town: Planted) -> None:
+    for viewer in (STRANGER, FORMER, GUEST, HOST, MEMBER):
+        address = town.secret(f"mailof{viewer}", viewer, host=False)
+        user_id = await users.create_person(tx, display_name=viewer.title(), email=f"{address.lower()}@example.org")
+        town.callers[viewer] = Caller(user_id, viewer.title())
+        browser = await sign_in.open_session(tx, user_id, SessionKind.BROWSER)
+        program = await sign_in.open_session(tx, user_id, SessionKind.API)
+        town.tokens[viewer] = (browser.token, program.token)
+
+
+async def _public_event(tx: Transaction, town: Planted, *, is_open: bool) -> None:
+    """Everybody may know of it; not where exactly, how to join, who asked what of whom."""
+    ana, guest = town.callers[HOST], town.callers[GUEST]
+    audience = "everyone" if is_open else "attendees"
+    event = await events.create(
+        tx,
+        ana,
+        details(
+            title="Open tea",
+            mode="hybrid",
+            venue_name=town.secret("venue", GUEST),
+            street=town.secret("street", GUEST),
+            country="DE",
+            door_note=town.secret("door", GUEST),
+            online_url=f"https://join.example/{town.secret('link', GUEST)}",
+            place_audience=audience,
+            door_audience=audience,
+            online_url_audience=audience,
+        ),
+    )
+    questions = (Question("q1", "What do you eat?"),)
+    await managing.change_joining(tx, ana, event.slug, Joining(max_party=3, asks_names=True, questions=questions))
+    wishes = Wishes(2, None, (town.secret("companion", GUEST),), {"q1": town.secret("reply", GUEST)}, None)
+    answer = await attendance.answer(tx, guest, event.slug, Reply.GOING, wishes)
+    await attendance.answer(tx, town.callers[MEMBER], event.slug, Reply.INTERESTED)
+    hidden = await users.create_person(tx, display_name=town.secret("shyname"), email="shy@example.org")
+    await attendance.answer(tx, Caller(hidden, "Shy"), event.slug, Reply.GOING, Wishes(is_private=True))
+    asked = await guests.ask(
+        tx,
+        event.slug,
+        email=f"{town.secret('guestmail', host=False).lower()}@example.org",
+        display_name=town.secret("guestname"),
+        reply=Reply.GOING,
+        wishes=Wishes(),
+    )
+    await guests.confirm(tx, asked.id)
+    await managing.add(tx, ana, event.slug, town.secret("addedname"))
+    invited = await managing.invite(tx, ana, event.slug, f"{town.secret('invitedmail').lower()}@example.org")
+    host_asked = await co_hosts.invite(tx, ana, event.slug, f"{town.secret('cohostmail').lower()}@example.org")
+    await messages.write(tx, ana, event.slug, town.secret("message", GUEST), ["going"])
+    later = Instant(tx.now + DAY)
+    waiting = await messages.write(tx, ana, event.slug, town.secret("latermessage"), ["going"], send_at=later)
+    _event_address(
+        town,
+        event,
+        attendance_id=answer.id,
+        attendanceId=invited.id,
+        co_host=host_asked.id,
+        message=waiting.id,
+        id=waiting.id,
+    )
+    town.addresses["answers"] = [{"token": asked.id}]
+    town.addresses["co-hosting"] = [{"token": host_asked.id}]
+
+
+async def _events_for_few(tx: Transaction, town: Planted, *, is_open: bool) -> None:
+    ana, guest = town.callers[HOST], town.callers[GUEST]
+    private = await events.create(tx, ana, _typed(town, "private", "public" if is_open else "private", GUEST))
+    await managing.invite(tx, ana, private.slug, "zqmailofguestzq@example.org")
+    await attendance.answer(tx, guest, private.slug, Reply.GOING)
+    await hosting.cancel(tx, ana, private.slug, town.secret("reason", GUEST))
+    _event_address(town, private)
+
+    unlisted = await events.create(tx, ana, _typed(town, "unlisted", "public" if is_open else "unlisted"))
+    _event_address(town, unlisted, told=[HOST])
+
+    typed = Submission(title=town.secret("drafttitle"), description=town.secret("drafttext"), starts="2027-01-01T10:00")
+    _event_address(town, await drafts.begin(tx, ana, typed, {}))
+    await _series(tx, town, "rehearsal", is_open=is_open)
+
+
+async def _groups(tx: Transaction, town: Planted, *, is_open: bool) -> None:
+    """One that only its members know, one that everybody knows and whose door is watched."""
+    ana = town.callers[HOST]
+    for name, visibility in (("club", "private"), ("choir", "public")):
+        is_secret = visibility == "private"
+        meant = (MEMBER,)
+        group = await group_by(
+            tx,
+            ana,
+            name=town.secret(f"{name}name", *meant) if is_secret else "Open choir",
+            description=town.secret(f"{name}text", *meant) if is_secret else "We sing.",
+            visibility="public" if is_open else visibility,
+            join_policy="request",
+            join_question="Why?",
+        )
+        for viewer in (MEMBER, FORMER):
+            link = await running.invite_by_link(tx, ana, group.slug, uses=1)
+            await running.accept(tx, town.callers[viewer], link.id)
+        told = await announcements.announce(tx, ana, group.slug, town.secret(f"{name}news", *meant))
+        of_group = grouping.of_event(group)
+        own = "public" if is_secret or is_open else "private"
+        event = await events.create(tx, ana, _typed(town, f"{name}event", own, *meant), group=of_group)
+        await attendance.answer(tx, town.callers[FORMER], event.slug, Reply.INTERESTED)
+        _event_address(town, event)
+        if is_secret:
+            await _series(tx, town, f"{name}series", *meant, group=of_group, is_open=is_open)
+        await running.remove(tx, ana, group.slug, town.callers[FORMER].user_id)
+        await running.invite_by_mail(tx, ana, group.slug, f"{town.secret(f'{name}mail').lower()}@example.org")
+        asking = await users.create_person(tx, display_name=f"Asking {name}", email=f"{name}@example.org")
+        if not is_secret:
+            answer = town.secret(f"{name}answer")
+            await groups.join(tx, Caller(asking, "Asking"), group.slug, answer)
+        inside = await member(tx, group, ana, town.secret(f"{name}person", MEMBER) if is_secret else "Bass")
+        link = await running.invite_by_link(tx, ana, group.slug, uses=1)
+        town.addresses.setdefault("groups", []).append(
+            {
+                "slug": group.slug,
+                "userId": inside.user_id,
+                "announcement": told.id,
+                "invitation": link.id,
+                "token": link.id,
+                "did": "did:plc:ewvi7nxzyoun6zhxrhs64oiz",
+            }
+        )
+
+
+async def _own_things(tx: Transaction, town: Planted) -> None:
+    ana = town.callers[HOST]
+    await access.make(tx, ana, TokenWanted(town.secret("tokenname"), frozenset(Scope), None))
+    address = f"https://hook.example/{town.secret('hook')}"
+    webhook, _ = await webhooks.register(
+        tx, ana, Sealer([CODE_KEY]), url=address, kinds=frozenset(Happening), group_id=None
+    )
+    town.addresses["webhooks"] = [{"id": webhook.id, "deliveryId": webhook.id}]
+
+
+async def _series(
+    tx: Transaction, town: Planted, name: str, *meant: Viewer, group: GroupOfEvent | None = None, is_open: bool
+) -> None:
+    timing = Timing(pattern(datetime(2026, 3, 3, 19), "Europe/Berlin", parse_rule("FREQ=WEEKLY")), None)  # noqa: DTZ001  # wall time is naive
+    template = Template(
+        town.secret(f"{name}title", *meant),
+        town.secret(f"{name}text", *meant),
+        visibility=Visibility.PUBLIC if is_open else Visibility.PRIVATE,
+        door_note=town.secret(f"{name}door"),
+    )
+    made = await series.create(tx, town.callers[HOST], template, timing, group=group)
+    stored = await series.open_date(tx, made.slug, "2026-03-10T19:00:00", viewer=town.callers[HOST].user_id)
+    town.addresses.setdefault("series", []).append(
+        {"slug": made.slug, "original_date": "2026-03-17T19:00:00", "originalDate": "2026-03-17T19:00:00"}
+    )
+    if group is None:
+        _event_address(town, stored)
+
+
+def _typed(town: Planted, name: str, visibility: str, *meant: Viewer) -> Details:
+    """An event that says a secret wherever it can say something."""
+    return details(
+        title=town.secret(f"{name}title", *meant),
+        description=town.secret(f"{name}text", *meant),
+        venue_name=town.secret(f"{name}venue", *meant),
+        locality=town.secret(f"{name}town", *meant),
+        country="DE",
+        tags=town.secret(f"{name}tag", *meant).lower(),
+        price=town.secret(f"{name}price", *meant),
+        visibility=visibility,
+    )
+
+
+def _event_address(town: Planted, event: Event, *, told: list[Viewer] | None = None, **more: str) -> None:
+    town.addresses.setdefault("events", []).append({"slug": event.slug, **more})
+    if told is not None:
+        town.told[event.slug] = frozenset(told)

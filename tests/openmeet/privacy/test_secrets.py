@@ -1,0 +1,95 @@
+"""Secrets planted in everything that is not for everybody are looked for wherever somebody can look (invariant 3).
+
+Each viewer finds exactly what is meant for them: less would mean that the probe is blind, more that something leaks.
+"""
+
+import io
+import logging
+import re
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from groundwork.settings import Secret
+from groundwork.telemetry.logs import configure
+from tests.databases import MakeDatabase
+from tests.openmeet.privacy.looking import look_everywhere, search, try_everything
+from tests.openmeet.privacy.planting import FORMER, MEMBER, NOBODY, STRANGER, Viewer, plant
+from tests.openmeet.site_under_test import site_on
+
+
+@pytest.fixture
+async def site(make_sqlite: MakeDatabase, clock):
+    db = await make_sqlite("openmeet")
+    return site_on(db, clock, api_requests_per_minute=0, metrics_token=Secret("for metrics"))
+
+
+@pytest.fixture
+def logged() -> Iterator[io.StringIO]:
+    """All that is logged, from the chattiest level on."""
+    stream, root = io.StringIO(), logging.getLogger()
+    before = root.handlers[:]
+    configure(level="debug", stream=stream)
+    yield stream
+    root.handlers[:] = before
+    structlog.reset_defaults()
+
+
+async def test_each_finds_what_is_meant_for_them_and_nothing_else(site, logged):
+    async with site.db.transaction() as tx:
+        town = await plant(tx)
+    for viewer in Viewer:
+        look = await look_everywhere(site, town, viewer)
+        meant = town.meant_for(viewer)
+        assert look.beyond(meant) == {}, f"{viewer} finds what is not for them"
+        assert meant - look.secrets == set(), f"{viewer} does not find what is for them"
+        assert look.broken() == []
+        if viewer in {NOBODY, STRANGER}:
+            assert look.unlike_absent(town) == [], f"{viewer} learns that something is there"
+    async with site.browser() as operator:
+        metrics = await operator.get("/metrics", headers={"authorization": "Bearer for metrics"})
+    # What operators read says what was asked for, by route, and nothing of what is in it, whoever asked.
+    assert "/events/{slug}" in metrics.text
+    assert "/events/{slug}" in logged.getvalue()
+    assert town.found_in(metrics.text + logged.getvalue()) == set()
+
+
+async def test_the_same_probe_finds_them_where_they_are_for_everybody(site):
+    async with site.db.transaction() as tx:
+        town = await plant(tx, is_open=True)
+    look = await look_everywhere(site, town, NOBODY)
+    assert {"venue", "street", "door", "link", "reason", "clubname", "clubtext", "rehearsaltext"} <= look.secrets
+    for event in ("private", "unlisted", "clubevent", "choirevent"):
+        assert {f"{event}{part}" for part in ("title", "text", "venue", "town", "tag", "price")} <= look.secrets
+    found = {re.sub(r"zq[^/.]*", "…", asked): secrets for asked, secrets in look.found.items()}
+    for place in ("/", "/api/events", "/groups/….ics", "/groups/….atom", "/series/….ics", "/groups/…", "/api/series/…"):
+        assert found[f"GET {place}"], place
+
+
+@pytest.mark.parametrize("viewer", [NOBODY, STRANGER, FORMER, MEMBER])
+async def test_what_they_may_not_do_tells_them_nothing(site, logged, viewer):
+    """Neither what they try is answered with it, nor do they see more afterwards."""
+    async with site.db.transaction() as tx:
+        town = await plant(tx)
+    tried = await try_everything(site, town, viewer)
+    assert tried.broken() == []
+    assert tried.beyond(town.meant_for(viewer)) == {}
+    if viewer in {NOBODY, STRANGER}:
+        assert tried.unlike_absent(town) == []
+    if viewer is STRANGER:
+        after = await look_everywhere(site, town, viewer)
+        assert after.beyond(town.meant_for(viewer)) == {}
+    assert town.found_in(logged.getvalue()) == set()
+
+
+@pytest.mark.parametrize("viewer", [NOBODY, FORMER])
+async def test_no_search_confirms_a_guess(site, viewer):
+    """Searching for a hidden word answers what searching for nonsense answers, also in numbers."""
+    async with site.db.transaction() as tx:
+        town = await plant(tx)
+    nothing = await search(site, viewer, town, "zqnosuchwordzq")
+    hidden = set(town.for_whom) - town.meant_for(viewer)
+    told = {name for name in hidden if await search(site, viewer, town, f"zq{name}zq") != nothing}
+    assert told == set()
+    assert await search(site, viewer, town, "tea") != nothing, "the probe sees nothing"

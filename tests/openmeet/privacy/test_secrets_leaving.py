@@ -1,0 +1,166 @@
+"""What leaves the house by itself (mails, messages of webhooks, records on the network) carries no secret to whom it is not for."""
+
+from collections import defaultdict
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
+from types import SimpleNamespace
+
+import msgspec
+import pytest
+
+from groundwork.clock import DAY, Instant
+from groundwork.mail.address import EmailAddress
+from groundwork.mail.contract import Sender
+from groundwork.mail.folder import FolderMailbox
+from groundwork.outbox.pay import Paying, run_once
+from openmeet.attendance import hosting
+from openmeet.browsing.webhook_view import webhook_view
+from openmeet.debts.deliveries import mail_payer
+from openmeet.debts.kinds import Debt
+from openmeet.events.model import EventSlug
+from openmeet.events.queries import by_slug
+from openmeet.identities import actions as identities
+from openmeet.webhooks.model import Delivery, DeliveryId, DeliveryState, Happening, Webhook, WebhookId
+from programs.publisher import composers, sender
+from tests.openmeet.privacy.planting import FORMER, GUEST, HOST, MEMBER, STRANGER, Planted, plant
+from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, Site, details, site_on
+from tests.openmeet.town import town
+
+__all__ = ["town"]
+
+FROM = Sender("Town Events", EmailAddress("events@town.net"), EmailAddress("host@town.net"))
+SIGNED_UP = (STRANGER, MEMBER, FORMER, GUEST, HOST)
+
+
+async def mails(site: Site, planted: Planted, folder) -> dict[str, set[str]]:
+    """Everything that is owed, sent; the secrets in the mails to each address."""
+    mailbox = FolderMailbox(folder, FROM, site.clock)
+    head = SimpleNamespace(settings=site.app.state.settings, code_key=CODE_KEY)
+    payer = mail_payer(site.db, composers(head), sender(mailbox, ORIGIN))
+    while await run_once(site.db, {Debt.MAIL: Paying(payer)}):
+        pass
+    found = defaultdict(set)
+    for file in folder.glob("*.eml"):
+        mail = message_from_bytes(file.read_bytes(), EmailMessage, policy=default)
+        parts = [str(part.get_content()) for part in mail.walk() if not part.is_multipart()]
+        # Calendar files break their lines anywhere.
+        text = "\n".join([*map(str, mail.values()), *parts]).replace("\r\n ", "").replace("\n ", "")
+        found[str(mail["To"])] |= planted.found_in(text)
+    return found
+
+
+async def test_mails_say_to_each_what_is_meant_for_them(make_sqlite, clock, tmp_path):
+    site = site_on(await make_sqlite("openmeet"), clock)
+    async with site.db.transaction() as tx:
+        planted = await plant(tx)
+        ana = planted.callers[HOST]
+        public, *others = [await by_slug(tx, EventSlug(one["slug"])) for one in planted.addresses["events"]]
+        # Everything changes, so that everybody hears of it who hears of anything.
+        moved = details(
+            title="Open tea",
+            mode="hybrid",
+            venue_name=planted.secret("newvenue", GUEST),
+            street=planted.secret("newstreet", GUEST),
+            door_note=planted.secret("newdoor", GUEST),
+            online_url=f"https://join.example/{planted.secret('newlink', GUEST)}",
+            place_audience="attendees",
+        )
+        await hosting.revise(tx, ana, public.slug, moved)
+        for event in others:
+            if event is not None and not (event.is_draft or event.is_cancelled):
+                await hosting.cancel(tx, ana, event.slug, "Rain")
+    clock.turn(DAY)
+    found = await mails(site, planted, tmp_path / "mail")
+    for viewer in SIGNED_UP:
+        theirs = found.pop(f"zqmailof{viewer}zq@example.org", set())
+        assert theirs - planted.meant_for(viewer) == set(), f"a mail tells {viewer} what is not for them"
+        if viewer in {GUEST, MEMBER}:
+            assert theirs >= {GUEST: {"newvenue", "newstreet", "newlink", "message"}, MEMBER: {"clubnews"}}[viewer]
+    # Those without an account: what they said themselves, and what it is that they are asked or go to.
+    going = {"newvenue", "newstreet", "newdoor", "newlink", "message"}
+    assert found.pop("zqguestmailzq@example.org") == going | {"guestmail", "guestname"}
+    assert found.pop("shy@example.org") == going | {"shyname"}
+    assert found.pop("zqclubmailzq@example.org") == {"clubmail", "clubname"}
+    for name in ("invitedmail", "cohostmail", "choirmail"):
+        assert found.pop(f"zq{name}zq@example.org") == {name}
+    assert found == {}
+
+
+async def test_webhooks_tell_each_what_is_meant_for_everybody(make_sqlite, clock):
+    db = await make_sqlite("openmeet")
+    async with db.transaction() as tx:
+        planted = await plant(tx)
+        subjects = [(Happening.EVENT, row["id"]) for row in await tx.fetch("select id from events order by id")]
+        subjects += [(Happening.ANSWER, row["id"]) for row in await tx.fetch("select id from attendances order by id")]
+        subjects += [
+            (Happening.MEMBERSHIP, f"{row['group_id']}/{row['user_id']}")
+            for row in await tx.fetch("select group_id, user_id from group_members order by id")
+        ]
+    found = {}
+    for viewer in SIGNED_UP:
+        hook = Webhook(
+            WebhookId("w"),
+            planted.callers[viewer].user_id,
+            None,
+            "https://x.example",
+            frozenset(Happening),
+            b"",
+            None,
+            "",
+            1,
+            Instant(0),
+        )
+        found[viewer] = set()
+        for kind, subject in subjects:
+            delivery = Delivery(
+                DeliveryId("d"), hook.id, kind, subject, DeliveryState.SENDING, 0, None, "", Instant(0), None, 1
+            )
+            async with db.reader() as reader:
+                said = await webhook_view(ORIGIN)(reader, hook, delivery)
+            found[viewer] |= planted.found_in(msgspec.json.encode(said).decode())
+    # Of what they host, and of their own answers and memberships: by the address, which has words of the title.
+    assert found[STRANGER] == set()
+    assert found[MEMBER] == {"clubname"}
+    assert found[FORMER] == {"clubname"}, "that they are out of it"
+    assert found[GUEST] == {"privatetitle"}
+    # Also what goes to the host's own address says of a public event no more than everybody knows.
+    assert {"privatetext", "unlistedtext", "clubeventtext", "guestname"} <= found[HOST]
+    assert found[HOST] & {"venue", "street", "door", "link", "reply", "companion", "guestmail"} == set()
+
+
+# Of the public event the network may have the time and the town; of a text that is for everybody, all.
+ON_THE_NETWORK = {
+    "venue",
+    "street",
+    "link",
+    "privatetitle",
+    "privatetext",
+    "unlistedtitle",
+    "clubeventtext",
+    "rehearsaltext",
+}
+
+
+@pytest.mark.parametrize("is_open", [False, True], ids=["for few", "for everybody"])
+async def test_the_network_gets_what_everybody_may_know(town, is_open):
+    async with town.db.transaction() as tx:
+        planted = await plant(tx, is_open=is_open)
+        for viewer in SIGNED_UP:
+            await identities.agree(tx, planted.callers[viewer].user_id, handle=f"the-{viewer}.town.test")
+    await town.pay_debts()
+    while await town.pay():
+        pass
+    text = ""
+    for viewer in SIGNED_UP:
+        did = (await town.identity(planted.callers[viewer].user_id)).did
+        answer = await town.network.http.request("GET", f"{town.pds_url}/xrpc/com.atproto.sync.getRepo?did={did}")
+        # The blocks of a repository hold their texts as they are.
+        text += answer.body.decode("utf-8", "replace")
+    published = planted.found_in(text)
+    assert "Open tea" in text
+    if is_open:
+        assert published >= ON_THE_NETWORK
+        assert published & {"reply", "companion", "shyname", "guestname", "guestmail", "message", "drafttitle"} == set()
+    else:
+        assert published == set()
