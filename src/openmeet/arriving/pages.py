@@ -16,6 +16,7 @@ from openmeet.arriving.letters import subject_of, text_of
 from openmeet.arriving.model import Column, Import, ImportId, Stage, Standing, What
 from openmeet.arriving.people import Target
 from openmeet.arriving.uploads import read_upload
+from openmeet.events import moments
 from openmeet.events.model import EventId
 from openmeet.events.queries import by_id as event_by_id
 from openmeet.groups.model import GroupId
@@ -260,6 +261,8 @@ async def _invitation(request: Request) -> Response:
         "person": person,
         "event": event,
         "group": group,
+        "when": moments.tagged(event) if event else "",
+        "zone_words": moments.zone_words(event) if event else "",
         "message": person.message,
         "stage": person.stage.value,
         "is_known": caller_or_none(request) is not None,

@@ -14,6 +14,7 @@ from openmeet.attendance.model import SEATED, SHOWN, Attendance, AttendanceStatu
 from openmeet.attendance.rules import is_invited
 from openmeet.browsing import co_hosts_view, cursors, event_view, linked_data, news_view, queries, searches
 from openmeet.browsing.listing import Day, days
+from openmeet.browsing.meanwhile import meanwhile
 from openmeet.browsing.publishing_view import answer_sync, event_sync, event_words
 from openmeet.browsing.queries import Mine, Wanted
 from openmeet.browsing.series_view import within
@@ -236,7 +237,16 @@ async def _event_context(
     }
     sync = await _sync_context(reader, event, caller, mine)
     series = await within(reader, event, caller.user_id if caller else None)
-    return context | sync | {"series": series, "asks_to_publish": request.app.state.asks_to_publish}
+    says_no = mine is not None and mine.status is AttendanceStatus.DECLINED
+    return (
+        context
+        | sync
+        | {
+            "series": series,
+            "meanwhile": [] if says_no else await meanwhile(reader, event, viewer),
+            "asks_to_publish": request.app.state.asks_to_publish,
+        }
+    )
 
 
 async def _sync_context(

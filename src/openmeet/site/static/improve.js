@@ -6,7 +6,7 @@ document.querySelector("[data-focus]")?.focus();
 // A status that stands in the page from the start is announced by no screen reader: put in anew, it is.
 addEventListener("load", () => {
   for (const place of document.querySelectorAll("[role=status]")) {
-    const said = place.firstElementChild;
+    const said = place.querySelector(".said-inside > p") ?? place.firstElementChild;
     if (said) setTimeout(() => said.replaceWith(said.cloneNode(true)), 100);
   }
 });
