@@ -182,7 +182,12 @@ async def _uids(arrived: Import, zone: str, numbers: frozenset[str]) -> frozense
 
 async def _show_events(request: Request, caller: Caller, arrived: Import, zone: str) -> Response:
     context: dict[str, object] = {"arrived": arrived, "outcome": arrived.outcome}
-    if arrived.outcome is None:
+    if arrived.outcome is not None:
+        paths = arrived.outcome["made"]
+        async with database_of(request).reader() as reader:
+            titles = await queries.titles(reader, caller.user_id, [path.split("/")[2] for path in paths])
+        context["made"] = [(path, titles[slug]) for path in paths if (slug := path.split("/")[2]) in titles]
+    else:
         whole = await events.understood(arrived, zone)
         host = request.app.state.settings.public_host
         async with database_of(request).reader() as reader:

@@ -225,3 +225,15 @@ def _person(row: DatabaseRow) -> Person:
         UserId(row["invited_by"]),
         None if row["invited_at"] is None else Instant(row["invited_at"]),
     )
+
+
+async def titles(reader: Reader, user_id: UserId, slugs: Sequence[str]) -> dict[str, str]:
+    """What somebody's own events and series are called, by slug; those that are gone are left out."""
+    rows = await reader.fetch(
+        "select slug, title from events where author_id = :user_id and slug in :slugs and deleted_at is null"
+        " union all select slug, name from event_series where user_id = :user_id and slug in :slugs and deleted_at is null"
+        " order by 1",
+        user_id=user_id,
+        slugs=list(slugs),
+    )
+    return {row["slug"]: row["title"] for row in rows}

@@ -43,6 +43,8 @@ async def register(request: Request) -> Response:
     typed = await read_form(request)
     try:
         kinds = [kind.value for kind in HAPPENING_WORDS if _field(kind.value) in typed]
+        if not kinds:
+            raise InvalidForm({"kinds": "Tick at least one."})  # noqa: TRY301  # the rule names kinds as the API does
         url, wanted = rules.check_url(typed.get("url", ""), reach_of(request)), rules.check_kinds(kinds)
         async with database_of(request).transaction() as tx:
             made, secret = await registered(tx, request, url, wanted, typed.get("group", ""))

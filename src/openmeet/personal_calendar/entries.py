@@ -13,7 +13,7 @@ from openmeet.users.model import UserId
 
 _EVENT = (
     "e.id, e.slug, e.title, e.mode, e.venue_name, e.locality, e.starts_at, e.ends_at, e.over_at, e.time_zone, e.status,"
-    " e.is_all_day, e.place_audience"
+    " e.is_all_day, e.place_audience, e.is_draft"
 )
 _IN_WINDOW = "e.starts_at < :end and e.over_at > :start and e.deleted_at is null and e.removed_at is null"
 
@@ -112,6 +112,7 @@ def _own(row: Row, why: str) -> Entry:
         is_all_day=bool(row["is_all_day"]),
         is_cancelled=row["status"] == Status.CANCELLED.value,
         slug=row["slug"],
+        is_draft=bool(row["is_draft"]),
     )
 
 

@@ -67,11 +67,17 @@ class Entry:
     is_cancelled: bool
     slug: str = ""
     calendar: str = ""
+    is_draft: bool = False
 
     @property
     def is_busy(self) -> bool:
-        """Whole days of other calendars are birthdays and holidays: one can meet on them."""
-        return self.kind in BUSY and not self.is_cancelled and not (self.is_all_day and self.kind is Kind.SUBSCRIBED)
+        """Whole days of other calendars are birthdays and holidays: one can meet on them. A draft is no plan yet."""
+        return (
+            self.kind in BUSY
+            and not self.is_cancelled
+            and not self.is_draft
+            and not (self.is_all_day and self.kind is Kind.SUBSCRIBED)
+        )
 
 
 @dataclass(frozen=True, slots=True)

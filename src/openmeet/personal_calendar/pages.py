@@ -188,9 +188,10 @@ def outgoing_of(request: Request) -> Outgoing:
 
 
 async def zone_of(request: Request, reader: Reader, user_id: UserId) -> str:
-    """The person's zone, or the site's."""
+    """The zone that the person chose, else that of the event they made or answered last, else the site's."""
     user = await by_id(reader, user_id)
-    zone = user.time_zone if user is not None and user.time_zone else str(request.app.state.settings.time_zone)
+    chosen = user.time_zone if user is not None else ""
+    zone = chosen or await queries.zone_of_newest(reader, user_id) or str(request.app.state.settings.time_zone)
     return zone if is_zone(zone) else "UTC"
 
 

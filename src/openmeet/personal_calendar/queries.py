@@ -296,6 +296,27 @@ async def feed_owner(reader: Reader, token_hash: bytes) -> UserId | None:
     return UserId(row["user_id"]) if row else None
 
 
+NEWEST_ZONES = (
+    """
+    select time_zone from events where author_id = :user_id and deleted_at is null
+     order by created_at desc, id desc limit 1
+    """,
+    """
+    select e.time_zone from attendances a join events e on e.id = a.event_id
+     where a.user_id = :user_id order by a.created_at desc, a.id desc limit 1
+    """,
+)
+
+
+async def zone_of_newest(reader: Reader, user_id: UserId) -> str:
+    """The zone of the event that the person made last, or else answered last; empty where there is none."""
+    for statement in NEWEST_ZONES:
+        row = await reader.fetch_one(statement, user_id=user_id)
+        if row is not None:
+            return str(row["time_zone"])
+    return ""
+
+
 _ADDRESS = "id, user_id, url_sealed, etag, last_modified, failures, content, health"
 
 

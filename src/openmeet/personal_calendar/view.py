@@ -156,7 +156,7 @@ def _line(entry: Entry, day: date, zone: str, overlaps: str) -> Line:
         when=_when(entry, day, zone),
         iso=times.iso(entry.starts_at),
         place=entry.place,
-        chip=WORDS.get(entry.kind, entry.calendar),
+        chip="Your draft" if entry.is_draft else WORDS.get(entry.kind, entry.calendar),
         kind=entry.kind.value,
         is_cancelled=entry.is_cancelled,
         overlaps=overlaps,

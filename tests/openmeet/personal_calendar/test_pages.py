@@ -8,7 +8,7 @@ from groundwork.clock import HandClock
 from openmeet.personal_calendar.fetching import Outgoing
 from tests.databases import MakeDatabase
 from tests.openmeet.personal_calendar.test_calendar import CHOIR, Elsewhere, elsewhere, outgoing
-from tests.openmeet.site_under_test import Site, api_session, h1_of, sign_up, site_on
+from tests.openmeet.site_under_test import Site, api_session, h1_of, inputs_of, sign_up, site_on
 
 __all__ = ["elsewhere", "outgoing"]
 
@@ -127,3 +127,18 @@ async def test_what_cannot_be_asked(site: Site, params: dict[str, str]) -> None:
     async with site.browser() as browser:
         ana = await api_session(browser, "ana@example.org", "Ana")
         assert (await browser.get("/api/me/calendar", params=params, headers=ana)).status_code == 400
+
+
+async def test_without_a_zone_of_ones_own_the_newest_event_says_it_and_drafts_overlap_nothing(site: Site) -> None:
+    typed = {"starts": "2026-07-04T18:00", "ends": "2026-07-04T20:00", "mode": "in_person", "visibility": "public"}
+    async with site.browser() as browser:
+        await sign_up(browser, "ana@example.org", "Ana")
+        for title, more in (("Choir", {}), ("Half an idea", {"save": "draft"})):
+            form = inputs_of((await browser.get("/events/new")).text)
+            sent = form | typed | {"title": title, "time_zone": "Europe/Berlin"} | more
+            assert (await browser.post("/events/new", data=sent)).status_code == 303
+        day = (await browser.get("/my/calendar?view=week&on=2026-07-04")).text
+        assert "Times are in Berlin time (UTC+2)" in day
+        assert day.count("18:00–20:00") == 2
+        assert "Your draft" in day
+        assert "Overlaps with" not in day
