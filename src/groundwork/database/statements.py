@@ -128,6 +128,11 @@ def _with_slots(statement: Statement, sizes: tuple[int, ...]) -> tuple[str, tupl
     return "".join(text), tuple(slots)
 
 
+def renamed(sql: str, ending: str) -> str:
+    """The same statement with parameters whose names have this ending."""
+    return _TOKENS.sub(lambda match: f"{match[0]}{ending}" if match["name"] or match["list"] else match[0], sql)
+
+
 def split(script: str) -> Iterator[str]:
     """The statements of a script, cut at semicolons outside strings and comments; empty ones are left out."""
     done = 0

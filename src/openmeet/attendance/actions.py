@@ -94,8 +94,9 @@ async def answer(
         through=through,
         actor_id=caller.user_id,
         answered_at=mine.answered_at if mine and mine.status is decided.status else tx.now,
+        owes_first=True,
     )
-    if mine is None or mine.status is not saved.status or mine.is_private is not saved.is_private:
+    if mine is not None and (mine.status is not saved.status or mine.is_private is not saved.is_private):
         await placing.owe(tx, saved)
     if tells_host and event.author_id != caller.user_id and (mine is None or mine.status is not saved.status):
         await _tell_host(tx, event, saved)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from groundwork.database.together import Write, execute_together
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.fresh_id import new_id
 from openmeet.attendance.model import AnswerMode, Attendance, AttendanceId, AttendanceStatus, Change, Through
@@ -27,9 +28,10 @@ async def keep(
     *,
     through: Through,
     actor_id: UserId | None,
+    along: Sequence[Write] = (),
 ) -> None:
-    """One more line of an answer to this event."""
-    await tx.execute(_INSERT, **_values(tx, before, after, through, actor_id))
+    """One more line of an answer to this event, written together with what goes ``along``."""
+    await execute_together(tx, [*along, Write(_INSERT, _values(tx, before, after, through, actor_id))])
     group_id = event.group.id if event.group else None
     await happened(tx, Happening.ANSWER, [Different(after.id, (event.author_id, after.user_id), group_id)])
 

@@ -1,6 +1,7 @@
 """How a decision about an answer is written: places counted, the row, its history, what is owed. The event's row is locked."""
 
 from groundwork.clock import Instant
+from groundwork.database.together import Write, execute_together
 from groundwork.database.transaction import Transaction
 from groundwork.errors import Refused
 from groundwork.fresh_id import new_id
@@ -89,10 +90,11 @@ async def put(
     answered_at: Instant,
     record_uri: str | None = None,
     is_approved: bool = False,
+    owes_first: bool = False,
 ) -> Attendance:
     """Write what was decided. Whoever comes into the line, or asks for more while in it, stands at its end.
 
-    ``record_uri`` is of a first answer; a known one's is set by itself.
+    ``record_uri`` is of a first answer; a known one's is set by itself. ``owes_first``: a first answer is owed to the repository.
     """
     number = None
     if decided.status is AttendanceStatus.WAITLISTED:
@@ -123,8 +125,12 @@ async def put(
         guest_names=said.guest_names,
         replies=said.replies,
     )
-    saved = await (queries.insert(tx, after) if mine is None else queries.save(tx, after))
-    if mine is None or (mine.status, mine.party, mine.mode) != (saved.status, saved.party, saved.mode):
+    if mine is None:
+        along = [queries.inserting(after), *([_owing(tx, after)] if owes_first else [])]
+        await history.keep(tx, event, None, after, through=through, actor_id=actor_id, along=along)
+        return after
+    saved = await queries.save(tx, after)
+    if (mine.status, mine.party, mine.mode) != (saved.status, saved.party, saved.mode):
         await history.keep(tx, event, mine, saved, through=through, actor_id=actor_id)
     return saved
 
@@ -138,7 +144,11 @@ def as_said(mine: Attendance | None) -> Said:
 
 async def owe(tx: Transaction, saved: Attendance, *, edited_at: Instant | None = None) -> None:
     """The person's repository is owed a look. ``edited_at``: when it was said, where that was not now."""
-    await publications.owe(
+    await execute_together(tx, [_owing(tx, saved, edited_at)])
+
+
+def _owing(tx: Transaction, saved: Attendance, edited_at: Instant | None = None) -> Write:
+    return publications.owing(
         tx,
         kind=publications.Kind.RSVP,
         subject_id=saved.id,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import msgspec
 
 from groundwork.clock import Instant
+from groundwork.database.together import Write
 from groundwork.database.transaction import Reader, Row, Transaction
 from openmeet.attendance.model import (
     NOBODY,
@@ -184,24 +185,19 @@ async def without_ears(reader: Reader, user_ids: Sequence[UserId]) -> set[UserId
     return {UserId(row["id"]) for row in rows}
 
 
-async def insert(tx: Transaction, new: Attendance) -> Attendance:
+def inserting(new: Attendance) -> Write:
     """A first answer; UniqueViolated when the person has one or the record belongs to another."""
-    row = await tx.fetch_one(
-        f"""
-        insert into attendances (id, event_id, user_id, revision, record_uri, created_at, {", ".join(_DECIDED)})
-        values (:id, :event_id, :user_id, 1, :record_uri, :created_at, {", ".join(f":{name}" for name in _DECIDED)})
-        returning {COLUMNS}
-        """,
-        id=new.id,
-        event_id=new.event_id,
-        user_id=new.user_id,
-        record_uri=new.record_uri,
-        created_at=new.created_at,
-        **_values(new),
+    return Write(
+        _INSERT,
+        {
+            "id": new.id,
+            "event_id": new.event_id,
+            "user_id": new.user_id,
+            "record_uri": new.record_uri,
+            "created_at": new.created_at,
+            **_values(new),
+        },
     )
-    if row is None:
-        raise RuntimeError("insert … returning gave no row")
-    return attendance_of(row)
 
 
 async def save(tx: Transaction, changed: Attendance) -> Attendance:
@@ -242,6 +238,12 @@ _DECIDED = (
     "guest_names",
     "replies",
 )
+
+
+_INSERT = f"""
+    insert into attendances (id, event_id, user_id, revision, record_uri, created_at, {", ".join(_DECIDED)})
+    values (:id, :event_id, :user_id, 1, :record_uri, :created_at, {", ".join(f":{name}" for name in _DECIDED)})
+"""
 
 
 def _values(one: Attendance) -> dict[str, object]:

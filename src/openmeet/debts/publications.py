@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from groundwork.clock import MINUTE, SECOND, Instant
+from groundwork.database.together import Write, execute_together
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.outbox.bell import ring
 from groundwork.outbox.states import Graph, sql_literals
@@ -229,15 +230,27 @@ async def owe(
     take back, nothing) is decided from the present when the debt is paid. Older or equal revisions change nothing.
     ``edited_at``: where an earlier edit is owed again, when that was made.
     """
+    await execute_together(
+        tx,
+        [owing(tx, kind=kind, subject_id=subject_id, user_id=user_id, revision=revision, edited_at=edited_at)],
+    )
+
+
+def owing(
+    tx: Transaction, *, kind: Kind, subject_id: str, user_id: str, revision: int, edited_at: Instant | None = None
+) -> Write:
+    """``owe`` as a part of what is written together."""
     tx.after_commit(ring)
-    await tx.execute(
+    return Write(
         OWE,
-        kind=kind,
-        subject_id=subject_id,
-        user_id=user_id,
-        revision=revision,
-        now=tx.now,
-        edited_at=tx.now if edited_at is None else edited_at,
+        {
+            "kind": kind,
+            "subject_id": subject_id,
+            "user_id": user_id,
+            "revision": revision,
+            "now": tx.now,
+            "edited_at": tx.now if edited_at is None else edited_at,
+        },
     )
 
 

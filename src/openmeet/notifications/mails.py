@@ -39,12 +39,6 @@ _LOCK_OPEN = """
 """
 
 _OPEN = """
-    update news_mails set due_at = due_at
-     where subject in :subjects and closed_at is null and user_id in :user_ids
-    returning id, user_id, subject, due_at
-"""
-
-_OPEN = """
     insert into news_mails (id, user_id, subject, due_at, closed_at, created_at)
     values (:id, :user_id, :subject, :due_at, null, :now)
         on conflict (user_id, subject) where closed_at is null do nothing

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from groundwork.clock import DAY, Instant
+from groundwork.database.together import execute_together
 from groundwork.errors import NotFound, Refused
 from groundwork.fresh_id import new_id
 from openmeet.attendance import actions, history, line, managing, queries
@@ -56,7 +57,8 @@ async def stands_so(tx, event, who, status) -> Attendance | None:
     row = Attendance(
         AttendanceId(new_id(now)), event.id, who.user_id, status, number, Source.HERE, 1, None, now, Instant(now - DAY)
     )
-    return await queries.insert(tx, row)
+    await execute_together(tx, [queries.inserting(row)])
+    return row
 
 
 async def do(tx, act: Act, host, who, event, mine) -> None:

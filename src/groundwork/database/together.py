@@ -1,0 +1,39 @@
+"""Several writes at once: one round trip where the server is another program, which matters while others wait for a lock.
+
+PostgreSQL takes them as one statement (``with … as (insert …)``), whose parts all see the rows from before it and may not
+change the same row; a part that fails undoes all. SQLite is asked in turn: it has no way to go.
+"""
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from groundwork.database import statements
+from groundwork.database.postgres import PostgresTransaction
+from groundwork.database.transaction import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A statement that changes rows, and its parameters."""
+
+    sql: str
+    parameters: Mapping[str, object]
+
+
+async def execute_together(tx: Transaction, writes: Sequence[Write]) -> None:
+    """Do all of these, none of which depends on what another did."""
+    if not isinstance(tx, PostgresTransaction) or len(writes) < 2:
+        for one in writes:
+            await tx.execute(one.sql, **one.parameters)
+        return
+    parameters = {
+        f"{name}_{number}": value for number, one in enumerate(writes) for name, value in one.parameters.items()
+    }
+    await tx.execute(_joined(tuple(one.sql for one in writes)), **parameters)
+
+
+@functools.lru_cache(maxsize=256)
+def _joined(parts: tuple[str, ...]) -> str:
+    named = (f"write_{number} as ({statements.renamed(one, f'_{number}')})" for number, one in enumerate(parts))
+    return f"with {', '.join(named)} select 1"
