@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 
 from at_protocol.data.model import MAX_INTEGER
 from at_protocol.failures import Malformed
@@ -28,8 +28,10 @@ from groundwork.http.json_bodies import json_response, parse_json
 from groundwork.http.operations import operations_routes
 from groundwork.telemetry.metrics import Metrics
 from plc_directory import store
+from plc_directory.export_stream import SEND_SECONDS, ExportStream
+from plc_directory.lines import sequenced, timed
 from plc_directory.settings import PlcSettings
-from plc_directory.store import Exported, Limits
+from plc_directory.store import Limits
 
 MAX_EXPORT = 1000
 
@@ -51,8 +53,17 @@ async def open_directory(
 Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
-def create_app(db: Database, limits: Limits, metrics: Metrics, *, version: str, access_log: bool = True) -> Application:
+def create_app(
+    db: Database,
+    limits: Limits,
+    metrics: Metrics,
+    *,
+    version: str,
+    access_log: bool = True,
+    stream_send_seconds: float = SEND_SECONDS,
+) -> Application:
     """The directory over its database."""
+    stream = ExportStream(db, send_seconds=stream_send_seconds)
 
     async def look() -> None:
         async with db.reader() as reader:
@@ -63,6 +74,7 @@ def create_app(db: Database, limits: Limits, metrics: Metrics, *, version: str, 
             *operations_routes(metrics, {"database": look}),
             Route("/_health", _health(version)),
             Route("/export", _export),
+            WebSocketRoute("/export/stream", stream.serve),
             Route("/{did}", _document, methods=["GET", "HEAD"]),
             Route("/{did}", _submit, methods=["POST"]),
             Route("/{did}/data", _data),
@@ -78,6 +90,7 @@ def create_app(db: Database, limits: Limits, metrics: Metrics, *, version: str, 
     )
     app.state.db = db
     app.state.limits = limits
+    app.state.stream = stream
     return app
 
 
@@ -168,6 +181,7 @@ async def _submit(request: Request) -> Response:
     if isinstance(operation, Tombstone):
         await _registered(request)
     await store.submit(request.app.state.db, did, operation, request.app.state.limits)
+    request.app.state.stream.announce()
     return Response(status_code=200)
 
 
@@ -176,10 +190,10 @@ async def _export(request: Request) -> Response:
     after = request.query_params.get("after", "")
     async with request.app.state.db.reader() as reader:
         if after.isascii() and after.isdigit():
-            lines = [_sequenced(line) for line in await store.export_after_seq(reader, _number(after), count)]
+            lines = [sequenced(line) for line in await store.export_after_seq(reader, _number(after), count)]
         else:
             since = Instant(parse_datetime(after)) if after else Instant(0)
-            lines = [_timed(line) for line in await store.export_after_time(reader, since, count)]
+            lines = [timed(line) for line in await store.export_after_time(reader, since, count)]
     return Response(b"\n".join(map(msgspec.json.encode, lines)), media_type="application/jsonlines")
 
 
@@ -194,24 +208,3 @@ def _count(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 4 and 1 <= int(text) <= MAX_EXPORT):
         raise InvalidInput("count", f"count is a number from 1 to {MAX_EXPORT}.")
     return int(text)
-
-
-def _sequenced(line: Exported) -> dict[str, object]:
-    return {
-        "type": "sequenced_op",
-        "operation": line.operation,
-        "did": line.did,
-        "cid": line.cid,
-        "createdAt": format_datetime(line.created_at),
-        "seq": line.seq,
-    }
-
-
-def _timed(line: Exported) -> dict[str, object]:
-    return {
-        "did": line.did,
-        "operation": line.operation,
-        "cid": line.cid,
-        "nullified": line.nullified,
-        "createdAt": format_datetime(line.created_at),
-    }

@@ -26,6 +26,7 @@ _INSERT = """
     insert into operations (seq, did, cid, operation, created_at) values (:seq, :did, :cid, :operation, :created_at)
 """
 _NULLIFY = "update operations set nullified = 1 where did = :did and cid = :cid"
+_LAST = "select last from sequence where id = 1"
 _BY_SEQ = """
     select seq, did, cid, operation, created_at, nullified from operations where seq > :after order by seq limit :count
 """
@@ -110,6 +111,13 @@ def _require_patience(log: Sequence[Entry], now: Instant, limits: Limits) -> Non
     ):
         if limit and sum(entry.created_at > now - span for entry in log) >= limit:
             raise Refused(f"Too many operations of this DID in the last {word} (at most {limit}).")
+
+
+async def last_number(reader: Reader) -> int:
+    """The number of the newest operation; 0 before the first."""
+    row = await reader.fetch_one(_LAST)
+    assert row is not None, "the migrations have run"  # noqa: S101 - a row that the migration inserts
+    return int(row["last"])
 
 
 async def export_after_seq(reader: Reader, after: int, count: int) -> list[Exported]:

@@ -1,0 +1,154 @@
+"""``/export/stream``: the export as a WebSocket, one operation a message, first what came after a cursor and then what comes.
+
+Source: did:plc method 0.3, "HTTP API" (``protocol/identity.md``, section 4). Nothing is queued for a subscriber: each is fed from the
+database, a page at a time, as fast as it reads, so that it meets every number in order and its slowness costs a page. An
+operation that this process accepts wakes everybody; one that another process on the same database accepts is found by looking.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+from starlette.types import Receive, Send
+from starlette.websockets import WebSocket
+
+from at_protocol.data.model import MAX_INTEGER
+from groundwork.clock import DAY, Instant
+from groundwork.database.transaction import Database
+from plc_directory import store
+from plc_directory.lines import sequenced
+from plc_directory.store import Exported
+
+# How far back a cursor may lead; whoever was away for longer catches up with /export.
+WINDOW = 7 * DAY
+
+_PAGE = 200
+_LOOK_SECONDS = 5.0
+# What a subscriber has to accept a message, and then to accept the reason why it is cut off.
+SEND_SECONDS = 30.0
+_FAREWELL_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Farewell:
+    """Why the stream ends, as the socket's close reason. RFC 6455 7.4.1: 1008, the policy of the endpoint was violated."""
+
+    reason: str
+    code: int = 1008
+
+
+FUTURE_CURSOR = Farewell("FutureCursor")
+OUTDATED_CURSOR = Farewell("OutdatedCursor")
+TOO_SLOW = Farewell("ConsumerTooSlow")
+
+
+class ExportStream:
+    """Everybody who reads the stream of this process."""
+
+    def __init__(self, db: Database, *, send_seconds: float = SEND_SECONDS) -> None:
+        self._db = db
+        self._send_seconds = send_seconds
+        self._news = asyncio.Event()
+        self.subscribers = 0
+
+    def announce(self) -> None:
+        """An operation was accepted."""
+        self._news.set()
+        self._news = asyncio.Event()
+
+    async def serve(self, socket: WebSocket) -> None:
+        """Serve one subscriber until either side ends it; a cursor that is none is refused before the upgrade."""
+        await socket.receive()
+        cursor = _parse(socket.query_params.get("cursor"))
+        if isinstance(cursor, str):
+            await _refuse(socket.send, cursor)
+            return
+        self.subscribers += 1
+        try:
+            await socket.accept()
+            await self._serve(socket, cursor)
+        finally:
+            self.subscribers -= 1
+
+    async def _serve(self, socket: WebSocket, cursor: int | None) -> None:
+        feeding = asyncio.create_task(self._feed(socket, cursor))
+        gone = asyncio.create_task(_until_gone(socket.receive))
+        try:
+            await asyncio.wait({feeding, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if gone.done():
+                return
+            farewell = feeding.result()
+            # Who stopped reading may never accept this; the connection is then cut.
+            async with asyncio.timeout(min(_FAREWELL_SECONDS, self._send_seconds)):
+                await socket.close(farewell.code, farewell.reason)
+        except TimeoutError:
+            return
+        finally:
+            feeding.cancel()
+            gone.cancel()
+            await asyncio.gather(feeding, gone, return_exceptions=True)
+
+    async def _feed(self, socket: WebSocket, cursor: int | None) -> Farewell:
+        position = await self._begin(cursor)
+        if isinstance(position, Farewell):
+            return position
+        while True:
+            # Before the page is read: what is accepted from here on wakes us, or stands in the page.
+            news = self._news
+            page = await self._page(position)
+            try:
+                for line in page:
+                    async with asyncio.timeout(self._send_seconds):
+                        await socket.send_text(msgspec.json.encode(sequenced(line)).decode())
+                    position = line.seq
+            except TimeoutError:
+                return TOO_SLOW
+            if len(page) < _PAGE:
+                await _heard(news)
+
+    async def _begin(self, cursor: int | None) -> int | Farewell:
+        """The number after which reading begins; no cursor is from now on."""
+        async with self._db.reader() as reader:
+            last = await store.last_number(reader)
+            if cursor is None:
+                return last
+            if cursor > last:
+                return FUTURE_CURSOR
+            missed = await store.export_after_seq(reader, cursor, 1)
+            now = reader.now
+        return OUTDATED_CURSOR if missed and missed[0].created_at < Instant(now - WINDOW) else cursor
+
+    async def _page(self, after: int) -> Sequence[Exported]:
+        async with self._db.reader() as reader:
+            return await store.export_after_seq(reader, after, _PAGE)
+
+
+async def _heard(news: asyncio.Event) -> None:
+    try:
+        async with asyncio.timeout(_LOOK_SECONDS):
+            await news.wait()
+    except TimeoutError:
+        return  # Time to look what other processes have accepted.
+
+
+def _parse(text: str | None) -> int | str | None:
+    """The cursor, None where none is given, or a sentence about what is wrong with it."""
+    if text is None:
+        return None
+    # More than 19 digits are no number of an operation, and int() refuses thousands of them.
+    if not (text.isascii() and text.isdigit() and len(text) <= 19) or int(text) > MAX_INTEGER:
+        return "cursor is the number of an operation: a whole number, zero or above."
+    return int(text)
+
+
+async def _refuse(send: Send, why: str) -> None:
+    headers = [(b"content-type", b"application/json")]
+    await send({"type": "websocket.http.response.start", "status": 400, "headers": headers})
+    await send({"type": "websocket.http.response.body", "body": msgspec.json.encode({"message": why})})
+
+
+async def _until_gone(receive: Receive) -> None:
+    """Read and drop whatever the subscriber sends, until it disconnects."""
+    while (await receive())["type"] != "websocket.disconnect":
+        continue

@@ -1,0 +1,27 @@
+"""A line of the export, in the two forms that the public directory gives it (did:plc method 0.3, "HTTP API")."""
+
+from at_protocol.syntax.datetime import format_datetime
+from plc_directory.store import Exported
+
+
+def sequenced(line: Exported) -> dict[str, object]:
+    """The present form: with a number to go on from."""
+    return {
+        "type": "sequenced_op",
+        "operation": line.operation,
+        "did": line.did,
+        "cid": line.cid,
+        "createdAt": format_datetime(line.created_at),
+        "seq": line.seq,
+    }
+
+
+def timed(line: Exported) -> dict[str, object]:
+    """The older form, ordered by time alone."""
+    return {
+        "did": line.did,
+        "operation": line.operation,
+        "cid": line.cid,
+        "nullified": line.nullified,
+        "createdAt": format_datetime(line.created_at),
+    }

@@ -1,0 +1,151 @@
+"""The export as a stream: everything after a cursor, in order, once, and then what comes."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from at_protocol.identity import plc_operation
+from at_protocol.syntax.did import Did
+from groundwork.clock import DAY, HandClock
+from groundwork.database.transaction import Writer
+from groundwork.http.server import Serving, serving
+from groundwork.telemetry.metrics import Metrics
+from plc_directory.app import create_app
+from plc_directory.store import Limits
+from tests.databases import MakeDatabase
+from tests.plc_directory.test_app import genesis
+
+INSERT = """
+    insert into operations (seq, did, cid, operation, created_at) values (:seq, :did, 'cid', :operation, :now)
+"""
+
+
+class Directory:
+    """A directory, and the names that were registered there."""
+
+    def __init__(self, server: Serving, http: httpx.AsyncClient) -> None:
+        self._server = server
+        self._http = http
+
+    async def register(self, *names: str) -> list[Did]:
+        made = []
+        for name in names:
+            first = genesis(f"{name}.test")
+            made.append(plc_operation.did_of(first))
+            answer = await self._http.post(f"/{made[-1]}", json=plc_operation.to_json(first))
+            assert answer.status_code == 200
+        return made
+
+    async def lines(self, after: int) -> list[dict[str, Any]]:
+        text = (await self._http.get("/export", params={"after": after})).text
+        return [msgspec.json.decode(line) for line in text.split("\n")]
+
+    def stream(self, query: str = "", **options: Any) -> connect:
+        return connect(f"{self._server.url.replace('http', 'ws')}/export/stream{query}", **options)
+
+
+@pytest.fixture
+async def directory(make_database: MakeDatabase, clock: HandClock) -> AsyncIterator[Directory]:
+    db = await make_database("plc_directory", clock=clock)
+    app = create_app(db, Limits(), Metrics("plc"), version="test", access_log=False)
+    async with serving(app) as server, httpx.AsyncClient(base_url=server.url) as http:
+        yield Directory(server, http)
+
+
+async def take(socket: ClientConnection, count: int) -> list[dict[str, Any]]:
+    async with asyncio.timeout(30):
+        return [msgspec.json.decode(await socket.recv()) for _ in range(count)]
+
+
+async def farewell(socket: ClientConnection) -> tuple[int, str]:
+    with pytest.raises(ConnectionClosed) as closed:
+        await asyncio.wait_for(socket.recv(), 30)
+    assert closed.value.rcvd is not None
+    return closed.value.rcvd.code, closed.value.rcvd.reason
+
+
+async def test_what_came_and_what_comes(directory: Directory) -> None:
+    """The same lines as the paged export, with neither gap nor repetition where the past meets the present."""
+    await directory.register("a", "b", "c")
+    async with directory.stream("?cursor=1") as socket:
+        old = await take(socket, 2)
+        await directory.register("d")
+        new = await take(socket, 1)
+    assert old + new == await directory.lines(after=1)
+    assert [line["seq"] for line in old + new] == [2, 3, 4]
+
+
+async def test_without_a_cursor_it_begins_now(directory: Directory) -> None:
+    """Told by what is registered until one arrives: nobody says when a subscription has begun."""
+    await directory.register("old")
+    made: list[Did] = []
+    async with directory.stream() as socket:
+        receiving = asyncio.create_task(take(socket, 1))
+        while not receiving.done():
+            made += await directory.register(f"new{len(made)}")
+        (line,) = await receiving
+    assert line["did"] in made
+
+
+async def test_a_cursor_at_the_end_waits(directory: Directory) -> None:
+    await directory.register("a")
+    async with directory.stream("?cursor=1") as socket:
+        made = await directory.register("b")
+        assert [line["did"] for line in await take(socket, 1)] == made
+
+
+async def test_a_cursor_of_the_future(directory: Directory) -> None:
+    await directory.register("a")
+    async with directory.stream("?cursor=2") as socket:
+        assert await farewell(socket) == (1008, "FutureCursor")
+
+
+async def test_a_cursor_of_long_ago(directory: Directory, clock: HandClock) -> None:
+    """Seven days back: what was missed counts, not where one was."""
+    await directory.register("a")
+    clock.turn(7 * DAY)
+    async with directory.stream("?cursor=0") as socket:
+        assert [line["seq"] for line in await take(socket, 1)] == [1]
+    clock.turn(1)
+    async with directory.stream("?cursor=0") as socket:
+        assert await farewell(socket) == (1008, "OutdatedCursor")
+    made = await directory.register("b")
+    async with directory.stream("?cursor=1") as socket:
+        assert [line["did"] for line in await take(socket, 1)] == made
+
+
+@pytest.mark.parametrize("cursor", ["", "-1", "abc", "1.0", str(2**63), "9" * 5000])
+async def test_nonsense_is_refused_before_the_upgrade(directory: Directory, cursor: str) -> None:
+    with pytest.raises(InvalidStatus) as refused:
+        await directory.stream(f"?cursor={cursor}")
+    assert refused.value.response.status_code == 400
+
+
+async def test_who_does_not_read_is_cut_off(make_database: MakeDatabase, clock: HandClock) -> None:
+    """What nobody reads fills the sockets between them; from then on a subscriber has its time to accept a message."""
+    db = await make_database("plc_directory", clock=clock)
+    large = msgspec.json.encode({"padding": "x" * 4_000_000}).decode()
+
+    def write(w: Writer) -> None:
+        for seq in range(1, 7):
+            w.execute(INSERT, seq=seq, did=f"did:plc:{seq}", operation=large, now=w.now)
+        w.execute("update sequence set last = 6")
+
+    await db.write(write)
+    app = create_app(db, Limits(), Metrics("plc"), version="test", access_log=False, stream_send_seconds=0.2)
+    stream = app.state.stream
+    async with (
+        serving(app) as server,
+        connect(f"{server.url.replace('http', 'ws')}/export/stream?cursor=0", max_size=None, max_queue=1) as socket,
+        asyncio.timeout(30),
+    ):
+        while stream.subscribers:  # noqa: ASYNC110 - the state of a server has no event to wait for
+            await asyncio.sleep(0.05)
+        with pytest.raises(ConnectionClosed):
+            await take(socket, 7)
