@@ -9,7 +9,7 @@ import httpx
 
 from openmeet.app import operations
 from openmeet.site.examples import example_of
-from tests.openmeet.privacy.planting import ABSENT, NOBODY, Planted, Viewer
+from tests.openmeet.privacy.planted import ABSENT, NOBODY, Planted, Viewer
 from tests.openmeet.site_under_test import Site
 
 _PARAMETER = re.compile(r"\{(\w+)(?::path)?\}")

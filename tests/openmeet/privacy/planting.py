@@ -1,13 +1,6 @@
-"""A town full of secrets: marked words in everything that is not for everybody, each with those whom it is for.
+"""A town full of secrets: marked words in everything that is not for everybody (``planted`` says who looks for them)."""
 
-A secret is one word that stands nowhere else (``Zqtitlezq``). Ana hosts. The guest goes to her public event and was invited to the
-private one; the member is in her groups, without any right; the former member was, answered there, and was removed.
-"""
-
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Transaction
@@ -19,13 +12,15 @@ from openmeet.attendance import hosting, managing
 from openmeet.attendance.joining import Joining, Question
 from openmeet.attendance.model import Reply, Wishes
 from openmeet.events import actions as events
-from openmeet.events import co_hosts, drafts, grouping
+from openmeet.events import co_hosts, drafts, grouping, pictures
+from openmeet.events.about import Picture
 from openmeet.events.model import Details, Event, GroupOfEvent, Visibility
 from openmeet.events.rules import Submission
 from openmeet.groups import actions as groups
 from openmeet.groups import announcements, running
 from openmeet.guests import actions as guests
 from openmeet.messages import actions as messages
+from openmeet.personal_calendar import feed
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
 from openmeet.series import actions as series
@@ -38,60 +33,8 @@ from openmeet.users.model import Caller
 from openmeet.webhooks import actions as webhooks
 from openmeet.webhooks.model import Happening
 from tests.openmeet.groups.people import group_by, member
+from tests.openmeet.privacy.planted import ABSENT, FORMER, GUEST, HOST, MEMBER, STRANGER, Planted, Viewer
 from tests.openmeet.site_under_test import CODE_KEY, details
-
-
-class Viewer(StrEnum):
-    """Who looks."""
-
-    NOBODY = "nobody"
-    STRANGER = "stranger"
-    MEMBER = "member"
-    FORMER = "former"
-    GUEST = "guest"
-    HOST = "host"
-
-
-NOBODY, STRANGER, MEMBER, FORMER, GUEST, HOST = Viewer
-EVERYBODY = frozenset(Viewer)
-# A slug that nothing has.
-ABSENT = "nothing-has-this-slug"
-
-
-@dataclass
-class Planted:
-    """What was planted for whom, the viewers' tokens, and what stands for the parameters of addresses."""
-
-    for_whom: dict[str, frozenset[Viewer]] = field(default_factory=dict)
-    tokens: dict[Viewer, tuple[str, str]] = field(default_factory=dict)  # of a browser, of a program
-    callers: dict[Viewer, Caller] = field(default_factory=dict)
-    # By the first word of an address: the values of its parameters, one set for each thing that is there.
-    addresses: dict[str, list[dict[str, str]]] = field(default_factory=dict)
-    # Whoever has these addresses sees what is behind them, so that only those walk there who were told.
-    told: dict[str, frozenset[Viewer]] = field(default_factory=dict)
-    # Slugs of what does not exist for strangers.
-    hidden: set[str] = field(default_factory=set)
-
-    def secret(self, name: str, *for_whom: Viewer, host: bool = True) -> str:
-        """A new marked word; it is for the host, too, unless that is said otherwise."""
-        assert name.isalpha()
-        assert name not in self.for_whom
-        self.for_whom[name] = frozenset((HOST, *for_whom) if host else for_whom)
-        return f"Zq{name}zq"
-
-    def found_in(self, text: str) -> set[str]:
-        """Which secrets stand in a text, however it writes capitals."""
-        folded = text.casefold()
-        return {name for name in self.for_whom if f"zq{name}zq" in folded}
-
-    def meant_for(self, viewer: Viewer) -> set[str]:
-        return {name for name, whom in self.for_whom.items() if viewer in whom}
-
-    def known_to(self, viewer: Viewer, first_word: str) -> Iterator[dict[str, str]]:
-        """The parameters with which this viewer walks."""
-        for values in self.addresses.get(first_word, []):
-            if viewer in self.told.get(values.get("slug", ""), EVERYBODY):
-                yield values
 
 
 async def plant(tx: Transaction, *, is_open: bool = False) -> Planted:
@@ -121,6 +64,8 @@ async def _people(tx: Transaction, town: Planted) -> None:
         browser = await sign_in.open_session(tx, user_id, SessionKind.BROWSER)
         program = await sign_in.open_session(tx, user_id, SessionKind.API)
         town.tokens[viewer] = (browser.token, program.token)
+        town.feeds[viewer] = await feed.open_feed(tx, CODE_KEY, user_id)
+    town.addresses["calendar"] = []
 
 
 async def _public_event(tx: Transaction, town: Planted, *, is_open: bool) -> None:
@@ -181,6 +126,10 @@ async def _public_event(tx: Transaction, town: Planted, *, is_open: bool) -> Non
 async def _events_for_few(tx: Transaction, town: Planted, *, is_open: bool) -> None:
     ana, guest = town.callers[HOST], town.callers[GUEST]
     private = await events.create(tx, ana, _typed(town, "private", "public" if is_open else "private", GUEST))
+    picture = Picture("a" * 64, town.secret("alt", GUEST), 1200, 630)
+    await pictures.put(tx, ana, private.slug, picture)
+    questions = (Question("q1", town.secret("question", GUEST)),)
+    await managing.change_joining(tx, ana, private.slug, Joining(questions=questions))
     await managing.invite(tx, ana, private.slug, "zqmailofguestzq@example.org")
     await attendance.answer(tx, guest, private.slug, Reply.GOING)
     await hosting.cancel(tx, ana, private.slug, town.secret("reason", GUEST))
@@ -207,7 +156,7 @@ async def _groups(tx: Transaction, town: Planted, *, is_open: bool) -> None:
             description=town.secret(f"{name}text", *meant) if is_secret else "We sing.",
             visibility="public" if is_open else visibility,
             join_policy="request",
-            join_question="Why?",
+            join_question=town.secret("clubquestion", *meant) if is_secret else "Why?",
         )
         for viewer in (MEMBER, FORMER):
             link = await running.invite_by_link(tx, ana, group.slug, uses=1)
@@ -279,6 +228,8 @@ def _typed(town: Planted, name: str, visibility: str, *meant: Viewer) -> Details
         country="DE",
         tags=town.secret(f"{name}tag", *meant).lower(),
         price=town.secret(f"{name}price", *meant),
+        ticket_url=f"https://tickets.example/{town.secret(f'{name}tickets', *meant)}",
+        access_note=town.secret(f"{name}access", *meant),
         visibility=visibility,
     )
 

@@ -15,7 +15,8 @@ from groundwork.settings import Secret
 from groundwork.telemetry.logs import configure
 from tests.databases import MakeDatabase
 from tests.openmeet.privacy.looking import look_everywhere, search, try_everything
-from tests.openmeet.privacy.planting import FORMER, MEMBER, NOBODY, STRANGER, Viewer, plant
+from tests.openmeet.privacy.planted import FORMER, HOST, MEMBER, NOBODY, STRANGER, Viewer
+from tests.openmeet.privacy.planting import plant
 from tests.openmeet.site_under_test import site_on
 
 
@@ -47,6 +48,11 @@ async def test_each_finds_what_is_meant_for_them_and_nothing_else(site, logged):
         assert look.broken() == []
         if viewer in {NOBODY, STRANGER}:
             assert look.unlike_absent(town) == [], f"{viewer} learns that something is there"
+        if viewer is HOST:
+            in_calendar = look.found[f"GET /calendar/{town.feeds[HOST]}.ics"]
+            assert in_calendar >= {"unlistedtitle", "clubeventtitle"}
+            # Calendars are copied to other places, so that even one's own says what everybody knows.
+            assert in_calendar & {"venue", "street", "door", "link"} == set()
     async with site.browser() as operator:
         metrics = await operator.get("/metrics", headers={"authorization": "Bearer for metrics"})
     # What operators read says what was asked for, by route, and nothing of what is in it, whoever asked.
@@ -59,9 +65,11 @@ async def test_the_same_probe_finds_them_where_they_are_for_everybody(site):
     async with site.db.transaction() as tx:
         town = await plant(tx, is_open=True)
     look = await look_everywhere(site, town, NOBODY)
-    assert {"venue", "street", "door", "link", "reason", "clubname", "clubtext", "rehearsaltext"} <= look.secrets
+    assert {"venue", "street", "door", "link", "reason", "alt", "clubname", "clubtext", "rehearsaltext"} <= look.secrets
     for event in ("private", "unlisted", "clubevent", "choirevent"):
-        assert {f"{event}{part}" for part in ("title", "text", "venue", "town", "tag", "price")} <= look.secrets
+        assert {
+            f"{event}{part}" for part in ("title", "text", "venue", "town", "tag", "price", "tickets", "access")
+        } <= look.secrets
     found = {re.sub(r"zq[^/.]*", "…", asked): secrets for asked, secrets in look.found.items()}
     for place in ("/", "/api/events", "/groups/….ics", "/groups/….atom", "/series/….ics", "/groups/…", "/api/series/…"):
         assert found[f"GET {place}"], place

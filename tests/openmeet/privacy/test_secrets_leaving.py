@@ -23,7 +23,8 @@ from openmeet.events.queries import by_slug
 from openmeet.identities import actions as identities
 from openmeet.webhooks.model import Delivery, DeliveryId, DeliveryState, Happening, Webhook, WebhookId
 from programs.publisher import composers, sender
-from tests.openmeet.privacy.planting import FORMER, GUEST, HOST, MEMBER, STRANGER, Planted, plant
+from tests.openmeet.privacy.planted import FORMER, GUEST, HOST, MEMBER, STRANGER, Planted
+from tests.openmeet.privacy.planting import plant
 from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, Site, details, site_on
 from tests.openmeet.town import town
 

@@ -1,0 +1,68 @@
+"""Secrets and those whom they are for.
+
+A secret is one word that stands nowhere else (``Zqtitlezq``). Ana hosts. The guest goes to her public event and was invited to the
+private one; the member is in her groups, without any right; the former member was, answered there, and was removed.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from openmeet.users.model import Caller
+
+
+class Viewer(StrEnum):
+    """Who looks."""
+
+    NOBODY = "nobody"
+    STRANGER = "stranger"
+    MEMBER = "member"
+    FORMER = "former"
+    GUEST = "guest"
+    HOST = "host"
+
+
+NOBODY, STRANGER, MEMBER, FORMER, GUEST, HOST = Viewer
+EVERYBODY = frozenset(Viewer)
+# A slug that nothing has.
+ABSENT = "nothing-has-this-slug"
+
+
+@dataclass
+class Planted:
+    """What was planted for whom, the viewers' tokens, and what stands for the parameters of addresses."""
+
+    for_whom: dict[str, frozenset[Viewer]] = field(default_factory=dict)
+    tokens: dict[Viewer, tuple[str, str]] = field(default_factory=dict)  # of a browser, of a program
+    callers: dict[Viewer, Caller] = field(default_factory=dict)
+    # By the first word of an address: the values of its parameters, one set for each thing that is there.
+    addresses: dict[str, list[dict[str, str]]] = field(default_factory=dict)
+    # Whoever has these addresses sees what is behind them, so that only those walk there who were told.
+    told: dict[str, frozenset[Viewer]] = field(default_factory=dict)
+    # Slugs of what does not exist for strangers.
+    hidden: set[str] = field(default_factory=set)
+    # The secret address of one's own calendar.
+    feeds: dict[Viewer, str] = field(default_factory=dict)
+
+    def secret(self, name: str, *for_whom: Viewer, host: bool = True) -> str:
+        """A new marked word; it is for the host, too, unless that is said otherwise."""
+        assert name.isalpha()
+        assert name not in self.for_whom
+        self.for_whom[name] = frozenset((HOST, *for_whom) if host else for_whom)
+        return f"Zq{name}zq"
+
+    def found_in(self, text: str) -> set[str]:
+        """Which secrets stand in a text, however it writes capitals."""
+        folded = text.casefold()
+        return {name for name in self.for_whom if f"zq{name}zq" in folded}
+
+    def meant_for(self, viewer: Viewer) -> set[str]:
+        return {name for name, whom in self.for_whom.items() if viewer in whom}
+
+    def known_to(self, viewer: Viewer, first_word: str) -> Iterator[dict[str, str]]:
+        """The parameters with which this viewer walks."""
+        if first_word == "calendar" and viewer in self.feeds:
+            yield {"token": self.feeds[viewer]}
+        for values in self.addresses.get(first_word, []):
+            if viewer in self.told.get(values.get("slug", ""), EVERYBODY):
+                yield values
