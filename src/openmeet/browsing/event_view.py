@@ -150,7 +150,7 @@ def view_of(
         "chips": _chips(event, now),
         "counts": counts,
         "mine": mine,
-        "mine_words": MINE_WORDS[mine.status] if mine else "",
+        "mine_words": _mine_words(mine, now),
         "mine_hint": _mine_hint(event, mine, waiting_before, now),
         "can_answer": can_answer,
         "wanted": wanted,
@@ -263,6 +263,12 @@ def _closes(event: Event, joining: Joining, now: Instant) -> str:
         return ""
     local = wall_time.local_of(at, event.time_zone)
     return f"{'Answers were taken' if at <= now else 'Answer'} until {times.span(local, None)}."
+
+
+def _mine_words(mine: Attendance | None, now: Instant) -> str:
+    if mine is None:
+        return ""
+    return "A place is held for you" if mine.has_offer(now) else MINE_WORDS[mine.status]
 
 
 def _mine_hint(event: Event, mine: Attendance | None, waiting_before: int, now: Instant) -> str:
