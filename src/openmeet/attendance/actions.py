@@ -6,7 +6,7 @@ from dataclasses import replace
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import NotFound, Refused
-from openmeet.attendance import joining_queries, line, placing, queries, rules
+from openmeet.attendance import beginning, joining_queries, line, placing, queries, rules
 from openmeet.attendance.joining import DEFAULT, ForeignAnswers, Joining, particulars
 from openmeet.attendance.model import (
     NO_WISHES,
@@ -62,12 +62,14 @@ async def answer(
     more people) and InvalidForm (what the host asks is missing or wrong).
     """
     event = await lock_by_slug(tx, slug)
-    mine = None if event is None else await queries.find(tx, event.id, caller.user_id)
-    if event is None or not await may_see(tx, event, caller.user_id, is_invited=rules.is_invited(mine)):
+    if event is None:
+        raise NotFound("There is no such event.")
+    begun = await beginning.of_answer(tx, event, caller.user_id)
+    mine, joining = begun.mine, begun.joining
+    if not await may_see(tx, event, caller.user_id, is_invited=rules.is_invited(mine)):
         raise NotFound("There is no such event.")
     if event.is_gone:
         raise Refused("This event has been removed.", name="EventRemoved")
-    joining = await joining_queries.of_event(tx, event)
     act = OF_REPLY[reply]
     standing = Standing(
         is_host=event.author_id == caller.user_id, is_member=await is_member(tx, event, joining, caller.user_id)
@@ -95,6 +97,7 @@ async def answer(
         actor_id=caller.user_id,
         answered_at=mine.answered_at if mine and mine.status is decided.status else tx.now,
         owes_first=True,
+        is_heard=begun.is_heard,
     )
     if mine is not None and (mine.status is not saved.status or mine.is_private is not saved.is_private):
         await placing.owe(tx, saved)

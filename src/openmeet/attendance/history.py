@@ -29,9 +29,12 @@ async def keep(
     through: Through,
     actor_id: UserId | None,
     along: Sequence[Write] = (),
+    is_heard: bool = True,
 ) -> None:
-    """One more line of an answer to this event, written together with what goes ``along``."""
+    """One more line of an answer to this event, written together with what goes ``along``; ``is_heard`` as in ``placing.put``."""
     await execute_together(tx, [*along, Write(_INSERT, _values(tx, before, after, through, actor_id))])
+    if not is_heard:
+        return
     group_id = event.group.id if event.group else None
     await happened(tx, Happening.ANSWER, [Different(after.id, (event.author_id, after.user_id), group_id)])
 

@@ -8,7 +8,7 @@ from groundwork.database.transaction import Reader, Row, Transaction
 from openmeet.attendance.joining import DEFAULT, ForeignAnswers, Joining, ListAudience, Question
 from openmeet.events.model import Event, EventId
 
-_COLUMNS = (
+COLUMNS = (
     "subject_id, limit_in_person, limit_online, needs_approval, closes_hours_before, max_party, asks_names, is_members_only,"
     " list_audience, foreign_answers, takes_guests, questions, revision"
 )
@@ -23,13 +23,22 @@ async def of_events(reader: Reader, events: Sequence[Event]) -> dict[EventId, Jo
     """The settings of several events in one statement."""
     if not events:
         return {}
-    subjects = {event.id for event in events} | {
-        event.place_in_series.series_id for event in events if event.place_in_series
-    }
     rows = await reader.fetch(
-        f"select {_COLUMNS} from joining_settings where subject_id in :subjects order by subject_id",
-        subjects=sorted(subjects),
+        f"select {COLUMNS} from joining_settings where subject_id in :subjects order by subject_id",
+        subjects=subjects_of(events),
     )
+    return holding_each(events, rows)
+
+
+def subjects_of(events: Sequence[Event]) -> list[str]:
+    """Whose settings may hold for these events: their own, and those of their series."""
+    return sorted(
+        {event.id for event in events} | {event.place_in_series.series_id for event in events if event.place_in_series}
+    )
+
+
+def holding_each(events: Sequence[Event], rows: Sequence[Row]) -> dict[EventId, Joining]:
+    """Which of these settings hold for each event."""
     found = {row["subject_id"]: _joining_of(row) for row in rows}
     return {
         event.id: found.get(event.id)
@@ -42,7 +51,7 @@ async def of_events(reader: Reader, events: Sequence[Event]) -> dict[EventId, Jo
 async def of_subject(reader: Reader, subject_id: str) -> Joining | None:
     """The settings of this event or series itself."""
     row = await reader.fetch_one(
-        f"select {_COLUMNS} from joining_settings where subject_id = :subject_id", subject_id=subject_id
+        f"select {COLUMNS} from joining_settings where subject_id = :subject_id", subject_id=subject_id
     )
     return _joining_of(row) if row else None
 
@@ -51,7 +60,7 @@ async def put(tx: Transaction, subject_id: str, wanted: Joining) -> Joining:
     """Replace the settings of an event or a series; the revision grows."""
     row = await tx.fetch_one(
         f"""
-        insert into joining_settings ({_COLUMNS}, updated_at)
+        insert into joining_settings ({COLUMNS}, updated_at)
         values (:subject_id, :limit_in_person, :limit_online, :needs_approval, :closes_hours_before, :max_party, :asks_names,
                 :is_members_only, :list_audience, :foreign_answers, :takes_guests, :questions, 1, :now)
             on conflict (subject_id) do update
@@ -61,7 +70,7 @@ async def put(tx: Transaction, subject_id: str, wanted: Joining) -> Joining:
                is_members_only = excluded.is_members_only, list_audience = excluded.list_audience,
                foreign_answers = excluded.foreign_answers, takes_guests = excluded.takes_guests,
                questions = excluded.questions, revision = joining_settings.revision + 1, updated_at = excluded.updated_at
-        returning {_COLUMNS}
+        returning {COLUMNS}
         """,
         subject_id=subject_id,
         limit_in_person=wanted.limit_in_person,

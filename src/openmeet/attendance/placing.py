@@ -91,10 +91,12 @@ async def put(
     record_uri: str | None = None,
     is_approved: bool = False,
     owes_first: bool = False,
+    is_heard: bool = True,
 ) -> Attendance:
     """Write what was decided. Whoever comes into the line, or asks for more while in it, stands at its end.
 
     ``record_uri`` is of a first answer; a known one's is set by itself. ``owes_first``: a first answer is owed to the repository.
+    ``is_heard`` False: nobody wants messages to an address of theirs.
     """
     number = None
     if decided.status is AttendanceStatus.WAITLISTED:
@@ -127,11 +129,11 @@ async def put(
     )
     if mine is None:
         along = [queries.inserting(after), *([_owing(tx, after)] if owes_first else [])]
-        await history.keep(tx, event, None, after, through=through, actor_id=actor_id, along=along)
+        await history.keep(tx, event, None, after, through=through, actor_id=actor_id, along=along, is_heard=is_heard)
         return after
     saved = await queries.save(tx, after)
     if (mine.status, mine.party, mine.mode) != (saved.status, saved.party, saved.mode):
-        await history.keep(tx, event, mine, saved, through=through, actor_id=actor_id)
+        await history.keep(tx, event, mine, saved, through=through, actor_id=actor_id, is_heard=is_heard)
     return saved
 
 

@@ -50,11 +50,12 @@ async def insert(tx: Transaction, kind: Kind, news: Sequence[News]) -> dict[User
     written: dict[Particulars, str] = {}
     for particulars in {one.particulars for one in news}:
         written[particulars] = msgspec.json.encode(particulars).decode()
+    kind_name = kind.value
     rows = [
         {
             "id": made[one.user_id],
             "user_id": one.user_id,
-            "kind": kind.value,
+            "kind": kind_name,
             "subject_id": one.subject_id,
             "revision": one.revision,
             "particulars": written[one.particulars],

@@ -10,6 +10,9 @@ from openmeet.webhooks.model import Delivery, DeliveryId, DeliveryState, Happeni
 _COLUMNS = "id, user_id, group_id, url, kinds, sealed_secret, failing_since, off_why, revision, created_at"
 _DELIVERY = "id, webhook_id, kind, subject_id, state, tries, status, why, created_at, settled_at, revision"
 
+# Whether any address is on, whoever's: for statements that would rather not ask whose.
+IS_ANY_ON = "exists (select 1 from webhooks where off_why = '')"
+
 
 def _instant(value: int | None) -> Instant | None:
     return None if value is None else Instant(value)

@@ -17,7 +17,7 @@ from tests.openmeet.site_under_test import details, event_by, person
 
 GOING, INTERESTED, DECLINED = Reply.GOING, Reply.INTERESTED, Reply.DECLINED
 ATTENDING, WAITLISTED, PENDING = AttendanceStatus.ATTENDING, AttendanceStatus.WAITLISTED, AttendanceStatus.PENDING
-MOST_STATEMENTS = 10
+MOST_STATEMENTS = 8
 RECORD = "at://did:plc:abc/community.lexicon.calendar.rsvp/3k"
 
 
