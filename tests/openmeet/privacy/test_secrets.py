@@ -92,8 +92,9 @@ async def test_what_they_may_not_do_tells_them_nothing(site, logged, viewer):
 
 
 @pytest.mark.parametrize("viewer", [NOBODY, FORMER])
-async def test_no_search_confirms_a_guess(site, viewer):
-    """Searching for a hidden word answers what searching for nonsense answers, also in numbers."""
+async def test_no_search_confirms_a_guess(make_database, clock, viewer):
+    """Searching for a hidden word answers what searching for nonsense answers, also in numbers; each engine has its own search."""
+    site = site_on(await make_database("openmeet"), clock, api_requests_per_minute=0)
     async with site.db.transaction() as tx:
         town = await plant(tx)
     nothing = await search(site, viewer, town, "zqnosuchwordzq")
