@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
 
 from groundwork.clock import Instant
-from groundwork.database.transaction import Database, Row, Transaction, Writer, mark_open
+from groundwork.database.transaction import Database, Engine, Row, Transaction, Writer, mark_open
 
 T = TypeVar("T")
 
@@ -17,14 +17,19 @@ T = TypeVar("T")
 class _AtOnce:
     """The ``Transaction`` over a ``Writer``: nothing here suspends."""
 
-    __slots__ = ("_writer",)
+    __slots__ = ("_engine", "_writer")
 
-    def __init__(self, writer: Writer) -> None:
+    def __init__(self, writer: Writer, engine: Engine) -> None:
         self._writer = writer
+        self._engine = engine
 
     @property
     def now(self) -> Instant:
         return self._writer.now
+
+    @property
+    def engine(self) -> Engine:
+        return self._engine
 
     async def fetch(self, sql: str, /, **parameters: object) -> Sequence[Row]:
         return self._writer.fetch(sql, **parameters)
@@ -48,7 +53,7 @@ async def in_one_hop(db: Database, work: Callable[[Transaction], Coroutine[Any, 
     ``work`` may await its transaction's verbs and nothing else (RuntimeError), and must bear being called again, as with
     ``Database.write``. It runs on another thread: what it touches besides the transaction is its own.
     """
-    return await db.write(lambda writer: _drive(work(_AtOnce(writer))))
+    return await db.write(lambda writer: _drive(work(_AtOnce(writer, db.engine))))
 
 
 def _drive(running: Coroutine[Any, Any, T]) -> T:

@@ -93,6 +93,10 @@ class PostgresTransaction:
     def now(self) -> Instant:
         return self._now
 
+    @property
+    def engine(self) -> Engine:
+        return "postgresql"
+
     async def fetch(self, sql: str, /, **parameters: object) -> Sequence[Row]:
         text, values = _bind(sql, parameters)
         rows: list[Row] = await self._run(lambda seconds: self._connection.fetch(text, *values, timeout=seconds))

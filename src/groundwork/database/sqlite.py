@@ -39,6 +39,10 @@ class SqliteTransaction:
     def now(self) -> Instant:
         return self._now
 
+    @property
+    def engine(self) -> Engine:
+        return "sqlite"
+
     async def fetch(self, sql: str, /, **parameters: object) -> Sequence[sqlite3.Row]:
         rows: list[sqlite3.Row] = await self._ask(Verb.FETCH, sql, parameters)
         return rows

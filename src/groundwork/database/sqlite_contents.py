@@ -14,7 +14,7 @@ from pathlib import Path
 
 from groundwork import private_file
 from groundwork.database.sqlite_connection import meaning
-from groundwork.database.table_order import COUNTER_PREFIX, ROWS_AT_ONCE, Rows, Table, in_order
+from groundwork.database.table_order import COUNTER_PREFIX, DERIVED_PREFIX, ROWS_AT_ONCE, Rows, Table, in_order
 
 # Between two looks at whether anybody still waits.
 _PAGES_AT_ONCE = 4096
@@ -82,7 +82,7 @@ def tables_of(connection: sqlite3.Connection) -> list[Table]:
     names = [
         row[0]
         for row in connection.execute("select name from sqlite_master where type = 'table'")
-        if not row[0].startswith(("sqlite_", COUNTER_PREFIX))
+        if not row[0].startswith(("sqlite_", COUNTER_PREFIX, DERIVED_PREFIX))
     ]
     columns = {name: [row[1] for row in connection.execute(f'pragma table_info("{name}")')] for name in names}
     references = [(name, row[2]) for name in names for row in connection.execute(f'pragma foreign_key_list("{name}")')]

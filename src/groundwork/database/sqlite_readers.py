@@ -18,7 +18,7 @@ from typing import Any
 
 from groundwork.clock import Clock, Instant
 from groundwork.database import sqlite_connection as driver
-from groundwork.database.transaction import DatabaseUnavailable, ReadTooLong, TransactionTooLong
+from groundwork.database.transaction import DatabaseUnavailable, Engine, ReadTooLong, TransactionTooLong
 
 # Virtual machine steps between two looks at whether anybody still waits, about a millisecond.
 _STEPS_BETWEEN_CHECKS = 50_000
@@ -91,6 +91,10 @@ class SqliteReader:
     @property
     def now(self) -> Instant:
         return self._now
+
+    @property
+    def engine(self) -> Engine:
+        return "sqlite"
 
     async def fetch(self, sql: str, /, **parameters: object) -> Sequence[sqlite3.Row]:
         if self._over is not None:

@@ -13,6 +13,9 @@ ROWS_AT_ONCE = 1000
 # Where Alembic counts, one table per package.
 COUNTER_PREFIX = "alembic_version"
 
+# Tables of one engine alone, filled by triggers on those that are kept: an index for searches.
+DERIVED_PREFIX = "search_"
+
 
 @dataclass(frozen=True, slots=True)
 class Table:

@@ -15,7 +15,7 @@ from openmeet.attendance import queries as attendance
 from openmeet.attendance.api import StatusName
 from openmeet.attendance.model import SEATED, SHOWN
 from openmeet.attendance.rules import is_invited
-from openmeet.browsing import cursors, event_view, queries, searches
+from openmeet.browsing import cursors, event_view, finding, queries, searches
 from openmeet.browsing.publishing_view import event_words
 from openmeet.browsing.queries import Mine, Position
 from openmeet.debts import publications
@@ -25,6 +25,7 @@ from openmeet.events.model import Event, EventSlug
 from openmeet.events.private_details import private_details
 from openmeet.events.queries import by_record_uri, by_slug
 from openmeet.events.shapes import EventShown, event_shown
+from openmeet.events.vocabulary import AccessFeature, Category
 from openmeet.identities.names import shown_names
 from openmeet.identities.queries import consent
 from openmeet.site.etags import etag_of
@@ -98,6 +99,9 @@ class AttendeeList(msgspec.Struct, rename="camel"):
     attendees: list[AttendeeShown]
 
 
+ModeName = Literal["in_person", "online"]
+SourceName = Literal["all", "openmeet", "bluesky", "atproto"]
+GroupsName = Literal["mine"]
 MineName = Literal["going", "hosting", "drafts", "waiting", "past"]
 
 _CURSOR = Parameter("cursor", "Where the page before ended")
@@ -108,11 +112,14 @@ async def list_events(request: Request) -> Response:
     uri = request.query_params.get("uri", "")
     if uri:
         return await _list_by_uri(request, uri)
-    wanted = searches.wanted_of({name: request.query_params.get(name, "") for name in ("q", "from", "to")})
+    caller = caller_or_none(request)
+    typed = {name: request.query_params.get(name, "") for name in searches.FIELDS}
+    wanted = searches.wanted_of(typed, caller.user_id if caller else None)
     after, limit = paging(request)
     async with database_of(request).reader() as reader:
-        found = await queries.coming(reader, wanted, after, limit + 1)
-        return json_response(await events_page(reader, request, found, limit))
+        found = await finding.coming(reader, wanted, after, limit + 1)
+        cursor = cursors.pack(finding.position_in(wanted, found[limit - 1])) if len(found) > limit else None
+        return json_response(EventList(await _details(reader, request, found[:limit]), cursor))
 
 
 async def _list_by_uri(request: Request, uri: str) -> Response:
@@ -250,14 +257,23 @@ OPERATIONS = (
         "GET",
         "/api/events",
         "listEvents",
-        "Coming public events, soonest first",
+        "Coming public events, soonest first; with words, those with them in the title before the others",
         list_events,
         {200: EventList},
         parameters=(
-            Parameter("q", "Words that all occur in title, description or place"),
+            Parameter("q", "Words, or beginnings of words, that all occur in title, description, tags or place"),
             Parameter("from", "First day, YYYY-MM-DD, in each event's own time zone"),
             Parameter("to", "Last day, YYYY-MM-DD, included"),
             Parameter("uri", "The at-uri of a record: only the event that it stands for, whenever that is"),
+            Parameter("category", "What it is about", shape=Category),
+            Parameter("tag", "One tag"),
+            Parameter("language", "A language that is spoken: its name or its code"),
+            Parameter("access", "What there is for people who need it", shape=AccessFeature),
+            Parameter("mode", "How people take part; what is held both ways is in either", shape=ModeName),
+            Parameter("source", "Where it was first written; bluesky is another name for atproto", shape=SourceName),
+            Parameter("near", "A point: latitude, longitude in degrees, like 52.52,13.40"),
+            Parameter("within", f"Kilometres around that point, 1 to {searches.MAX_WITHIN}", shape=int),
+            Parameter("groups", "mine: events of the caller's groups, those for members too", shape=GroupsName),
             _CURSOR,
             _LIMIT,
         ),

@@ -12,17 +12,18 @@ from openmeet.attendance import joining_queries, line, managing
 from openmeet.attendance import queries as attendance
 from openmeet.attendance.model import SEATED, SHOWN, Attendance, AttendanceStatus, Reply
 from openmeet.attendance.rules import is_invited
-from openmeet.browsing import co_hosts_view, cursors, event_view, linked_data, news_view, queries, searches
+from openmeet.browsing import co_hosts_view, cursors, event_view, finding, linked_data, news_view, queries, searches
 from openmeet.browsing.listing import Day, days
 from openmeet.browsing.meanwhile import meanwhile
 from openmeet.browsing.publishing_view import answer_sync, event_sync, event_words
-from openmeet.browsing.queries import Mine, Wanted
+from openmeet.browsing.queries import Mine
 from openmeet.browsing.series_view import within
 from openmeet.debts import publications
 from openmeet.events import host_queries, seeing
 from openmeet.events.host_model import CoHostState
 from openmeet.events.model import Event, EventSlug, Visibility
 from openmeet.events.queries import by_slug
+from openmeet.events.vocabulary import ACCESS_WORDS, CATEGORY_WORDS, AccessFeature, Category
 from openmeet.groups import queries as groups
 from openmeet.groups import rules as group_rules
 from openmeet.identities.names import shown_names
@@ -92,29 +93,38 @@ def routes() -> list[Route]:
 
 
 async def show_home(request: Request) -> Response:
-    typed = {name: request.query_params.get(name, "") for name in ("q", "from", "to")}
+    typed = {name: request.query_params.get(name, "") for name in searches.FIELDS}
     caller = caller_or_none(request)
     after = cursors.unpack(request.query_params.get("after", ""))
-    groups: list[Day] = []
+    groups: list[list[Day]] = []
     more = ""
     shown = Typed(typed)
     async with database_of(request).reader() as reader:
         try:
-            wanted: Wanted | None = searches.wanted_of(typed)
+            wanted: finding.Wanted | None = searches.wanted_of(typed, caller.user_id if caller else None)
         except InvalidForm as wrong:
             wanted, shown = None, typed_again(typed, wrong)
         if wanted is not None:
-            found = await queries.coming(reader, wanted, after, PAGE_SIZE + 1)
-            groups = await _groups(reader, caller, found[:PAGE_SIZE])
+            found = await finding.coming(reader, wanted, after, PAGE_SIZE + 1)
+            # Each part of the answer has its days; the second begins anew with the soonest.
+            for part in (0, 1):
+                some = [event for event in found[:PAGE_SIZE] if finding.position_in(wanted, event).part == part]
+                groups.append(await _groups(reader, caller, some))
             if len(found) > PAGE_SIZE:
-                asked = {name: value for name, value in typed.items() if value}
-                cursor = cursors.pack(queries.position_of(found[PAGE_SIZE - 1]))
-                more = "/?" + urlencode({**asked, "after": cursor})
+                cursor = cursors.pack(finding.position_in(wanted, found[PAGE_SIZE - 1]))
+                more = "/?" + searches.asked_again(typed, after=cursor)
     context = {
         "typed": shown,
-        "groups": groups,
+        "parts_found": groups,
+        "is_found": any(groups),
         "more": more,
         "is_search": any(typed.values()),
+        "is_narrowed": any(typed[name] for name in searches.FIELDS[3:]),
+        "empty": searches.empty_of(typed) if wanted is not None and not any(groups) else None,
+        "categories": [(one.value, CATEGORY_WORDS[one]) for one in Category],
+        "access_features": [(one.value, ACCESS_WORDS[one]) for one in AccessFeature],
+        "modes": list(searches.MODE_WORDS.items()),
+        "sources": list(searches.SOURCE_WORDS.items()),
         "is_later": after is not None,
         "is_answered": wanted is not None,
     }

@@ -2,40 +2,24 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from typing import assert_never
 
-from groundwork.clock import DAY, Instant, from_datetime
+from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from openmeet.events.host_queries import HOSTED_BESIDE
 from openmeet.events.model import Event, EventId
-from openmeet.events.queries import COLUMNS, columns_of, event_of, is_hidden, is_public, is_shut_out
-from openmeet.site.texts import folded
+from openmeet.events.queries import COLUMNS, columns_of, event_of, is_hidden, is_shut_out
 from openmeet.users.model import UserId
-
-# More words than anybody searches for; each is one `like` over the same rows.
-MAX_WORDS = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a page of a list ended: the last event's start and id."""
+    """Where a page of a list ended: the last event's start and id, and which part of a search's answer it stood in."""
 
     starts_at: Instant
     event_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What somebody looks for among public events; words must all occur.
-
-    ``first`` and ``last`` are days, both included, on which it starts where it takes place: those of the lists' headings.
-    """
-
-    words: tuple[str, ...] = ()
-    first: date | None = None
-    last: date | None = None
+    part: int = 0
 
 
 class Mine(StrEnum):
@@ -46,40 +30,6 @@ class Mine(StrEnum):
     DRAFTS = "drafts"
     WAITING = "waiting"
     PAST = "past"
-
-
-async def coming(reader: Reader, wanted: Wanted, after: Position | None, limit: int) -> list[Event]:
-    """Public events that are not over, by start. A ``first`` in the past shows past events too: it was asked for."""
-    clauses = [
-        is_public("events"),
-        "is_held = 0",
-        "removed_at is null",
-        "deleted_at is null",
-        "starts_at is not null",
-        f"not {is_hidden('events')}",
-    ]
-    values: dict[str, object] = {"limit": limit}
-    # The day of a wall clock has no index; that of UTC, a day wider (no zone is further off), narrows by the start's.
-    if wanted.first is None:
-        clauses.append("over_at > :now")
-        values["now"] = reader.now
-    else:
-        clauses += ["starts_at >= :since", "starts_local >= :first"]
-        values |= {"since": _midnight(wanted.first) - DAY, "first": wanted.first.isoformat()}
-    if wanted.last is not None:
-        following = wanted.last + timedelta(days=1)
-        clauses += ["starts_at < :until", "starts_local < :following"]
-        values |= {"until": _midnight(following) + DAY, "following": following.isoformat()}
-    for number, word in enumerate(wanted.words[:MAX_WORDS]):
-        clauses.append(f"search_text like :word{number} escape '!'")
-        values[f"word{number}"] = f"%{_literally(folded(word))}%"
-    if after is not None:
-        clauses.append("(starts_at, id) > (:after_start, :after_id)")
-        values |= {"after_start": after.starts_at, "after_id": after.event_id}
-    rows = await reader.fetch(
-        f"select {COLUMNS} from events where {' and '.join(clauses)} order by starts_at, id limit :limit", **values
-    )
-    return [event_of(row) for row in rows]
 
 
 async def mine(reader: Reader, user_id: UserId, which: Mine, after: Position | None, limit: int) -> list[Event]:
@@ -163,15 +113,6 @@ def _belongs_to(which: Mine) -> str:
 _UNDATED = 9_000_000_000_000_000_000
 
 
-def position_of(event: Event) -> Position:
+def position_of(event: Event, part: int = 0) -> Position:
     """The cursor behind this event."""
-    return Position(Instant(_UNDATED) if event.starts_at is None else event.starts_at, event.id)
-
-
-def _midnight(day: date) -> Instant:
-    return from_datetime(datetime.combine(day, time(), UTC))
-
-
-def _literally(word: str) -> str:
-    """``%`` and ``_`` are characters here, not wildcards."""
-    return word.replace("!", "!!").replace("%", "!%").replace("_", "!_")
+    return Position(Instant(_UNDATED) if event.starts_at is None else event.starts_at, event.id, part)

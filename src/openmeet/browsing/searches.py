@@ -1,17 +1,52 @@
-"""What was typed into the search form or query string, as ``queries.Wanted``. Pure."""
+"""What was typed into the search form or query string, as ``finding.Wanted``; and why nothing was found. Pure."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
+from typing import Final
+from urllib.parse import urlencode
 
 from groundwork.errors import InvalidForm
-from openmeet.browsing.queries import MAX_WORDS, Wanted
+from openmeet.browsing.finding import Near, Source, Wanted
+from openmeet.events.finding_words import MAX_WORDS, wanted_words
+from openmeet.events.model import Mode
+from openmeet.events.tags import normalised
+from openmeet.events.vocabulary import ACCESS_WORDS, CATEGORY_WORDS, AccessFeature, Category
 from openmeet.recurrence import wall_time
+from openmeet.site import languages
+from openmeet.users.model import UserId
 
 MAX_QUERY = 200
+MAX_WITHIN: Final = 500
+WITHIN: Final = 25
+_MAX_TOPIC: Final = 40
+
+# Every name of the form and of the query string, in the order of the form.
+FIELDS: Final = (
+    "q", "from", "to", "category", "tag", "language", "access", "mode", "source", "near", "within", "groups",
+)  # fmt: skip
+MODE_WORDS: Final = {Mode.IN_PERSON.value: "In person", Mode.ONLINE.value: "Online"}
+SOURCE_WORDS: Final = {
+    Source.ALL.value: "Everywhere",
+    Source.OPENMEET.value: "Made here",
+    Source.ATPROTO.value: "From AT Protocol",
+}
+# Another name for the same, for clients that know it by that.
+_ALIASES: Final = {"bluesky": Source.ATPROTO.value}
 
 
-def wanted_of(typed: Mapping[str, str]) -> Wanted:
-    """``q``, ``from`` and ``to``; days are those of each event's own zone, ``to`` included. InvalidForm names the fields."""
+@dataclass(frozen=True, slots=True)
+class Empty:
+    """Why a search found nothing, in words, and the one next step."""
+
+    heading: str
+    text: str
+    path: str
+    action: str
+
+
+def wanted_of(typed: Mapping[str, str], viewer: UserId | None = None) -> Wanted:
+    """Days are those of each event's own zone, ``to`` included. InvalidForm names the fields."""
     problems: dict[str, str] = {}
     query = typed.get("q", "").strip()
     if len(query) > MAX_QUERY:
@@ -20,9 +55,118 @@ def wanted_of(typed: Mapping[str, str]) -> Wanted:
     last = _day(typed, "to", problems)
     if first and last and last < first:
         problems["to"] = "This day is before the first one."
+    mode = _chosen(typed, "mode", MODE_WORDS, problems)
+    source = _chosen(
+        {"source": _ALIASES.get(_of(typed, "source"), _of(typed, "source"))}, "source", SOURCE_WORDS, problems
+    )
+    wanted = Wanted(
+        words=tuple(query.split()[:MAX_WORDS]),
+        first=first,
+        last=last,
+        topics=_topics(typed, problems),
+        mode=Mode(mode) if mode else None,
+        source=Source(source) if source else Source.ALL,
+        near=_near(typed, problems),
+        of_groups_of=_groups(typed, viewer, problems),
+    )
     if problems:
         raise InvalidForm(problems)
-    return Wanted(tuple(query.split()[:MAX_WORDS]), first, last)
+    return wanted
+
+
+def asked_again(typed: Mapping[str, str], **changes: str) -> str:
+    """The query string of the same search, with these fields otherwise."""
+    fields = {name: typed.get(name, "").strip() for name in FIELDS} | changes
+    return urlencode({name: value for name, value in fields.items() if value})
+
+
+def empty_of(typed: Mapping[str, str]) -> Empty:
+    """What to say where this search, which was understood, found nothing."""
+    query = _of(typed, "q")
+    if query and not wanted_words(query):
+        return Empty(
+            "Nothing to look for",
+            f"“{query}” has no letters or digits. Type a word.",
+            "/",
+            "Show everything that is coming up",
+        )
+    near = _of(typed, "near")
+    within = int(_of(typed, "within") or WITHIN)
+    if near and within < MAX_WITHIN:
+        wider = min(MAX_WITHIN, within * 4)
+        path = "/?" + asked_again(typed, within=str(wider))
+        return Empty("Nothing that near", f"No event that fits is within {within} km.", path, f"Look within {wider} km")
+    if _of(typed, "from") or _of(typed, "to"):
+        path = "/?" + asked_again(typed, **{"from": "", "to": ""})
+        return Empty(
+            "Nothing on these days", "No event that fits starts between these dates.", path, "Look at all coming dates"
+        )
+    narrowing = [name for name in FIELDS if name not in {"q", "within"} and _of(typed, name)]
+    if narrowing:
+        path = "/?" + asked_again(typed, **dict.fromkeys([*narrowing, "within"], ""))
+        return Empty("The filters leave nothing", "No coming event fits all of them.", path, "Look without the filters")
+    return Empty(
+        "Nothing matches",
+        f"No coming event has “{query}” in its title, text, tags or place. Fewer words may help.",
+        "/",
+        "Show everything that is coming up",
+    )
+
+
+def _of(typed: Mapping[str, str], name: str) -> str:
+    return typed.get(name, "").strip()
+
+
+def _chosen(typed: Mapping[str, str], name: str, offered: Mapping[str, str], problems: dict[str, str]) -> str:
+    value = _of(typed, name)
+    if value and value not in offered:
+        problems[name] = "Choose one of: " + ", ".join(offered) + "."
+        return ""
+    return value
+
+
+def _topics(typed: Mapping[str, str], problems: dict[str, str]) -> tuple[str, ...]:
+    category = _chosen(typed, "category", {one.value: CATEGORY_WORDS[one] for one in Category}, problems)
+    access = _chosen(typed, "access", {one.value: ACCESS_WORDS[one] for one in AccessFeature}, problems)
+    tag, language = _of(typed, "tag"), languages.known_code(_of(typed, "language")[:100])
+    if tag and not normalised(tag):
+        problems["tag"] = "A tag has letters or digits."
+    if len(tag) > _MAX_TOPIC:
+        problems["tag"] = f"A tag has at most {_MAX_TOPIC} characters."
+    if _of(typed, "language") and not language:
+        problems["language"] = "Write the language like English, Deutsch or fr."
+    named = {"category": category, "tag": normalised(tag), "language": language, "access": access}
+    return tuple(f"{kind}:{value}" for kind, value in named.items() if value)
+
+
+def _near(typed: Mapping[str, str], problems: dict[str, str]) -> Near | None:
+    within = _of(typed, "within")
+    if within and not (within.isascii() and within.isdigit() and len(within) <= 6 and 1 <= int(within) <= MAX_WITHIN):
+        problems["within"] = f"A whole number of kilometres from 1 to {MAX_WITHIN}."
+    text = _of(typed, "near")
+    if not text:
+        return None
+    try:
+        latitude, longitude = map(float, text.split(","))
+    except ValueError:
+        latitude = longitude = float("nan")
+    # What is no number is not within anything either.
+    if not (abs(latitude) <= 90 and abs(longitude) <= 180):
+        problems["near"] = "Write latitude and longitude in degrees, like 52.52, 13.40."
+    if "near" in problems or "within" in problems:
+        return None
+    return Near(latitude, longitude, int(within or WITHIN))
+
+
+def _groups(typed: Mapping[str, str], viewer: UserId | None, problems: dict[str, str]) -> UserId | None:
+    asked = _of(typed, "groups")
+    if not asked:
+        return None
+    if asked != "mine":
+        problems["groups"] = "Choose one of: mine."
+    elif viewer is None:
+        problems["groups"] = "Sign in to look in your groups."
+    return viewer
 
 
 def _day(typed: Mapping[str, str], name: str, problems: dict[str, str]) -> date | None:

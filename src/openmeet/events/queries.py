@@ -6,6 +6,7 @@ import msgspec
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
+from openmeet.events.finding_words import words_of
 from openmeet.events.keeping import about_of, kept_about, topics_of
 from openmeet.events.model import (
     Audience,
@@ -21,7 +22,8 @@ from openmeet.events.model import (
     Venue,
     Visibility,
 )
-from openmeet.groups.model import GroupId, GroupVisibility, PromotionLevel
+from openmeet.events.places_found import spot_of
+from openmeet.groups.model import INSIDE, GroupId, GroupVisibility, PromotionLevel
 from openmeet.users.model import UserId
 
 _STORED = (
@@ -39,7 +41,8 @@ ERASE = """
        set slug = id, title = '', description = '', starts_at = null, ends_at = null, over_at = null, starts_local = '',
            starts_text = '', ends_text = '', time_zone = 'UTC', status_reason = '', venue_name = '', street = '',
            locality = '', region = '', country = '', postal_code = '', latitude = '', longitude = '', online_url = '',
-           links = '[]', about = '{}', topics = '', picture_key = null, door_note = '', search_text = '', removed_at = coalesce(removed_at, :now), revision = revision + 1,
+           links = '[]', about = '{}', topics = '', picture_key = null, door_note = '', search_text = '',
+           search_words = '', place_x = null, place_y = null, place_z = null, removed_at = coalesce(removed_at, :now), revision = revision + 1,
            updated_at = :now
      where record_did = :did and origin = 'network'
 """
@@ -53,6 +56,15 @@ def columns_of(table: str) -> str:
         for name in ("visibility", "promotion_level")
     )
     return f"{stored}, {of_group}, case when {is_hidden(table)} then 1 else 0 end as is_hidden"
+
+
+def is_of_own_group(table: str) -> str:
+    """The condition under which an event is of a group that ``:user_id`` is in: its members see all of its events."""
+    inside = ", ".join(f"'{role.value}'" for role in sorted(INSIDE))
+    return (
+        f"exists (select 1 from groups og join group_members om on om.group_id = og.id where og.id = {table}.group_id"
+        f" and og.deleted_at is null and om.user_id = :user_id and om.role in ({inside}))"
+    )
 
 
 def is_public(table: str) -> str:
@@ -320,7 +332,9 @@ async def forget_record(tx: Transaction, event_id: EventId) -> None:
 
 async def erase_from(tx: Transaction, did: str) -> None:
     """Blank events that are known from this repository alone; those made here only lose their record."""
-    await tx.execute(ERASE, did=did, now=tx.now)
+    if await tx.execute(ERASE, did=did, now=tx.now) and tx.engine == "sqlite":
+        # FTS5 only marks words as gone until it merges what it has written.
+        await tx.execute("insert into search_index (search_index) values ('optimize')")
     await tx.execute(
         "update events set record_uri = null, record_cid = null, record_did = null where record_did = :did", did=did
     )
@@ -395,6 +409,7 @@ async def drop_expired_drafts(tx: Transaction) -> int:
 
 def _values(event: Event, search_text: str) -> dict[str, object]:
     place = event.place_in_series
+    x, y, z = spot_of(event) or (None, None, None)
     links: list[Mapping[str, str]] = [{"uri": link.uri, "name": link.name} for link in event.links]
     return {
         "id": event.id,
@@ -435,6 +450,10 @@ def _values(event: Event, search_text: str) -> dict[str, object]:
         "is_held": int(event.is_held),
         "external_source": event.external_source,
         "search_text": search_text,
+        "search_words": words_of(event.title, search_text),
+        "place_x": x,
+        "place_y": y,
+        "place_z": z,
         "removed_at": event.removed_at,
         "deleted_at": event.deleted_at,
         "created_at": event.created_at,

@@ -7,8 +7,9 @@ import pytest
 from groundwork.clock import DAY
 from openmeet.attendance import actions as attendance
 from openmeet.attendance.model import Reply
-from openmeet.browsing import cursors, queries
-from openmeet.browsing.queries import Mine, Wanted
+from openmeet.browsing import cursors, finding, queries
+from openmeet.browsing.finding import Wanted
+from openmeet.browsing.queries import Mine
 from openmeet.events import actions as events
 from openmeet.notifications.queries import newest
 from tests.openmeet.events.test_actions import FROM_NETWORK, URI
@@ -22,9 +23,9 @@ async def db(make_database):
 
 async def all_of(reader, wanted, *, limit=2):
     seen, after = [], None
-    while page := await queries.coming(reader, wanted, after, limit):
+    while page := await finding.coming(reader, wanted, after, limit):
         seen += page
-        after = cursors.unpack(cursors.pack(queries.position_of(page[-1])))
+        after = cursors.unpack(cursors.pack(finding.position_in(wanted, page[-1])))
     return [event.title for event in seen]
 
 

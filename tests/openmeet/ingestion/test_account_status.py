@@ -11,7 +11,8 @@ from openmeet.attendance import managing
 from openmeet.attendance import queries as answers
 from openmeet.attendance.model import AttendanceStatus, Counts, Reply
 from openmeet.browsing import queries as browsing
-from openmeet.browsing.queries import Mine, Wanted
+from openmeet.browsing.finding import Wanted, coming
+from openmeet.browsing.queries import Mine
 from openmeet.debts.kinds import Debt
 from openmeet.events import rules
 from openmeet.events.model import Event
@@ -58,11 +59,11 @@ async def test_events_of_an_inactive_author_are_in_no_list(db: Database, status:
     assert hidden.is_hidden
     assert not rules.may_see(hidden, None, is_invited=True)
     async with db.reader() as reader:
-        assert await browsing.coming(reader, Wanted(), None, 10) == []
+        assert await coming(reader, Wanted(), None, 10) == []
     await say(db, 1, "active")
     assert await event_at(db, TEA) == before
     async with db.reader() as reader:
-        assert await browsing.coming(reader, Wanted(), None, 10) == [before]
+        assert await coming(reader, Wanted(), None, 10) == [before]
 
 
 async def test_hidden_event_is_in_nobodys_list_but_its_authors(db: Database):

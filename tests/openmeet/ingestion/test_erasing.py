@@ -52,7 +52,7 @@ async def everything(db: Database, engine: Engine) -> dict[str, list[Mapping[str
     """All rows of all tables."""
     found: dict[str, list[Mapping[str, object]]] = {}
     listing = (
-        "select name from sqlite_master where type = 'table' order by name"
+        "select name from sqlite_master where type = 'table' and name <> 'search_index' order by name"
         if engine == "sqlite"
         else "select table_name as name from information_schema.tables where table_schema = current_schema() order by 1"
     )

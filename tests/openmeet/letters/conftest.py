@@ -71,7 +71,7 @@ class Post:
     async def contents(self) -> dict[str, list[str]]:
         """Every row of every table."""
         names = (
-            "select name from sqlite_master where type = 'table' order by name"
+            "select name from sqlite_master where type = 'table' and name <> 'search_index' order by name"
             if self.engine == "sqlite"
             else "select table_name as name from information_schema.tables where table_schema = current_schema()"
         )

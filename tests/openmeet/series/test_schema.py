@@ -48,6 +48,7 @@ class Explaining:
     def __init__(self, tx: Transaction) -> None:
         self.tx = tx
         self.now = tx.now
+        self.engine = tx.engine
         self.plans: list[str] = []
 
     async def fetch(self, sql: str, /, **parameters: object) -> list[Row]:

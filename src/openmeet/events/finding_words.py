@@ -1,0 +1,102 @@
+"""The words that an event is found by, and those that somebody looks for, in one form for both engines. Pure.
+
+Neither engine's own cutting of texts into words is used: they differ, and neither knows scripts without spaces. A word is
+written with ASCII letters and digits; every other character is ``_``, its number in hexadecimal, ``_``: so no engine folds,
+cuts or obeys it, and the beginning of a word is still the beginning of its form. A word of the title stands a second time
+with ``t=`` before it.
+"""
+
+import unicodedata
+from collections.abc import Iterator
+
+from openmeet.site.texts import folded
+
+# More words than anybody searches for.
+MAX_WORDS = 8
+# Longer words are cut, in texts and in what is looked for alike. PostgreSQL takes 2,046 bytes; a character has 9 at most.
+_MAX_WORD = 60
+# PostgreSQL's ``tsvector`` holds 1 MB; twice nine bytes for each character of a script without spaces stay below it.
+_MAX_TEXT = 40_000
+
+TITLE = "t="
+
+# Scripts that put no spaces between words: pairs of characters stand for words.
+_UNSPACED = (
+    (0x0E00, 0x0EFF),  # Thai, Lao
+    (0x1000, 0x109F),  # Myanmar
+    (0x1780, 0x17FF),  # Khmer
+    (0x2E80, 0x2FDF),  # radicals
+    (0x3005, 0x3007),
+    (0x3040, 0x30FF),  # kana
+    (0x3400, 0x9FFF),  # ideographs
+    (0xF900, 0xFAFF),
+    (0x20000, 0x3FFFF),
+)
+# They choose how the character before is drawn.
+_VARIATIONS = range(0xFE00, 0xFE10)
+
+
+def words_of(title: str, text: str) -> str:
+    """The column ``search_words``: each word once, between spaces. ``text`` is folded and has the title's words, too."""
+    plain = dict.fromkeys(_indexed(text))
+    titled = dict.fromkeys(f"{TITLE}{word}" for word in _indexed(folded(title)))
+    return "".join(f" {word}" for word in (*plain, *titled)) + " " if plain else ""
+
+
+def wanted_words(query: str) -> tuple[str, ...]:
+    """What to look for: each is the beginning of a word that must occur. Empty where the query has nothing but signs."""
+    found = dict.fromkeys(form for run in _runs(folded(query)) for form in _asked(run))
+    return tuple(found)[:MAX_WORDS]
+
+
+def is_in_title(title: str, wanted: tuple[str, ...]) -> bool:
+    """Whether all that is looked for stands in the title: those events come first."""
+    words = list(_indexed(folded(title)))
+    return all(any(word.startswith(one) for word in words) for one in wanted)
+
+
+def _indexed(text: str) -> Iterator[str]:
+    for run in _runs(text[:_MAX_TEXT]):
+        if _is_unspaced(run[0]):
+            # The last character alone is a word, too, so that each is found by itself.
+            yield from (_form(run[at : at + 2]) for at in range(len(run)))
+        else:
+            yield _form(run)
+
+
+def _asked(run: str) -> Iterator[str]:
+    if _is_unspaced(run[0]) and len(run) > 1:
+        yield from (_form(run[at : at + 2]) for at in range(len(run) - 1))
+    else:
+        yield _form(run)
+
+
+def _runs(text: str) -> Iterator[str]:
+    """Stretches of letters and digits of one kind of script; a sign like an emoji is one by itself."""
+    run = ""
+    for char in text:
+        kind = unicodedata.category(char)
+        # Joiners, direction marks and soft hyphens are not seen, so they part nothing.
+        if kind == "Cf" or ord(char) in _VARIATIONS:
+            continue
+        if kind[0] in "LNM":
+            if run and _is_unspaced(run[0]) is not _is_unspaced(char):
+                yield run
+                run = ""
+            run += char
+            continue
+        if run:
+            yield run
+            run = ""
+        if kind == "So":
+            yield char
+    if run:
+        yield run
+
+
+def _is_unspaced(char: str) -> bool:
+    return any(first <= ord(char) <= last for first, last in _UNSPACED)
+
+
+def _form(word: str) -> str:
+    return "".join(char if char.isascii() and char.isalnum() else f"_{ord(char):x}_" for char in word[:_MAX_WORD])
