@@ -11,11 +11,12 @@ from typing import Final
 
 from groundwork.clock import DAY, Instant, from_datetime
 from groundwork.database.transaction import Engine, Reader
+from groundwork.database.words import TITLE, is_in_title, wanted_words
+from groundwork.points import chord, spot
 from openmeet.browsing.queries import Position, position_of
-from openmeet.events.finding_words import TITLE, is_in_title, wanted_words
 from openmeet.events.model import Event, Mode, Origin
-from openmeet.events.places_found import chord, spot
 from openmeet.events.queries import columns_of, event_of, is_hidden, is_of_own_group, is_public
+from openmeet.site.texts import folded
 from openmeet.users.model import UserId
 
 # Up to so many events with the words, SQLite reads those and sorts them; more are met soon enough in the order of starts.
@@ -59,13 +60,13 @@ class Wanted:
 
 def position_in(wanted: Wanted, event: Event) -> Position:
     """The cursor behind this event of ``coming``."""
-    forms = wanted_words(" ".join(wanted.words))
-    return position_of(event, 1 if forms and not is_in_title(event.title, forms) else 0)
+    forms = wanted_words(folded(" ".join(wanted.words)))
+    return position_of(event, 1 if forms and not is_in_title(folded(event.title), forms) else 0)
 
 
 async def coming(reader: Reader, wanted: Wanted, after: Position | None, limit: int) -> list[Event]:
     """Events that are not over. A ``first`` in the past shows past events too: it was asked for."""
-    forms = wanted_words(" ".join(wanted.words))
+    forms = wanted_words(folded(" ".join(wanted.words)))
     if not wanted.words:
         return await _part(reader, wanted, (), (), after, limit)
     if not forms:

@@ -6,14 +6,15 @@ from datetime import date
 from typing import Final
 from urllib.parse import urlencode
 
+from groundwork.database.words import MAX_WORDS, wanted_words
 from groundwork.errors import InvalidForm
 from openmeet.browsing.finding import Near, Source, Wanted
-from openmeet.events.finding_words import MAX_WORDS, wanted_words
 from openmeet.events.model import Mode
 from openmeet.events.tags import normalised
 from openmeet.events.vocabulary import ACCESS_WORDS, CATEGORY_WORDS, AccessFeature, Category
 from openmeet.recurrence import wall_time
 from openmeet.site import languages
+from openmeet.site.texts import folded
 from openmeet.users.model import UserId
 
 MAX_QUERY = 200
@@ -83,7 +84,7 @@ def asked_again(typed: Mapping[str, str], **changes: str) -> str:
 def empty_of(typed: Mapping[str, str]) -> Empty:
     """What to say where this search, which was understood, found nothing."""
     query = _of(typed, "q")
-    if query and not wanted_words(query):
+    if query and not wanted_words(folded(query)):
         return Empty(
             "Nothing to look for",
             f"“{query}” has no letters or digits. Type a word.",

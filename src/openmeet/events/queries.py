@@ -6,7 +6,8 @@ import msgspec
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
-from openmeet.events.finding_words import words_of
+from groundwork.database.words import words_of
+from groundwork.points import spot_in
 from openmeet.events.keeping import about_of, kept_about, topics_of
 from openmeet.events.model import (
     Audience,
@@ -22,8 +23,8 @@ from openmeet.events.model import (
     Venue,
     Visibility,
 )
-from openmeet.events.places_found import spot_of
 from openmeet.groups.model import INSIDE, GroupId, GroupVisibility, PromotionLevel
+from openmeet.site.texts import folded
 from openmeet.users.model import UserId
 
 _STORED = (
@@ -409,7 +410,7 @@ async def drop_expired_drafts(tx: Transaction) -> int:
 
 def _values(event: Event, search_text: str) -> dict[str, object]:
     place = event.place_in_series
-    x, y, z = spot_of(event) or (None, None, None)
+    x, y, z = spot_in(event.place.latitude, event.place.longitude) or (None, None, None)
     links: list[Mapping[str, str]] = [{"uri": link.uri, "name": link.name} for link in event.links]
     return {
         "id": event.id,
@@ -450,7 +451,7 @@ def _values(event: Event, search_text: str) -> dict[str, object]:
         "is_held": int(event.is_held),
         "external_source": event.external_source,
         "search_text": search_text,
-        "search_words": words_of(event.title, search_text),
+        "search_words": words_of(folded(event.title), search_text),
         "place_x": x,
         "place_y": y,
         "place_z": z,

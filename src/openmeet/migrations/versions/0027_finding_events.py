@@ -1,6 +1,6 @@
 """Events are found by words and near a point.
 
-The words stand in a column, in one form for both engines (``events.finding_words``); FTS5 and a GIN index look into it. On
+The words stand in a column, in one form for both engines (``groundwork.database.words``); FTS5 and a GIN index look into it. On
 SQLite triggers keep the index, so that whatever writes an event, in whichever way, keeps it in the same transaction. FTS5
 counts in numbers that a ``vacuum`` must not change, hence the table of numbers.
 """
@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from alembic import op
 
 from groundwork.database.revision import apply, engine
-from openmeet.events.finding_words import words_of
-from openmeet.events.places_found import spot_in
+from groundwork.database.words import words_of
+from groundwork.points import spot_in
 
 revision = "0027"
 down_revision = "0026"
@@ -61,7 +61,7 @@ SQLITE = (
 )
 
 _NEXT = sa.text(
-    "select id, title, search_text, latitude, longitude, mode, place_audience from events where id > :after order by id limit 500"
+    "select id, search_text, latitude, longitude, mode, place_audience from events where id > :after order by id limit 500"
 )
 _FILL = sa.text("update events set search_words = :words, place_x = :x, place_y = :y, place_z = :z where id = :id")
 
@@ -81,6 +81,13 @@ def upgrade() -> None:
 
 
 def _found_by(row: sa.Row[tuple[str, ...]]) -> dict[str, str | int | None]:
+    # The text begins with the title, in a line of its own.
     is_told = row.mode != "online" and row.place_audience == "everyone"
     x, y, z = (spot_in(row.latitude, row.longitude) if is_told else None) or (None, None, None)
-    return {"id": row.id, "words": words_of(row.title, row.search_text), "x": x, "y": y, "z": z}
+    return {
+        "id": row.id,
+        "words": words_of(row.search_text.partition("\n")[0], row.search_text),
+        "x": x,
+        "y": y,
+        "z": z,
+    }

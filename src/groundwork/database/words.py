@@ -1,4 +1,4 @@
-"""The words that an event is found by, and those that somebody looks for, in one form for both engines. Pure.
+"""The words that something is found by, and those that somebody looks for, in one form for both engines. Pure.
 
 Neither engine's own cutting of texts into words is used: they differ, and neither knows scripts without spaces. A word is
 written with ASCII letters and digits; every other character is ``_``, its number in hexadecimal, ``_``: so no engine folds,
@@ -8,8 +8,6 @@ with ``t=`` before it.
 
 import unicodedata
 from collections.abc import Iterator
-
-from openmeet.site.texts import folded
 
 # More words than anybody searches for.
 MAX_WORDS = 8
@@ -37,21 +35,21 @@ _VARIATIONS = range(0xFE00, 0xFE10)
 
 
 def words_of(title: str, text: str) -> str:
-    """The column ``search_words``: each word once, between spaces. ``text`` is folded and has the title's words, too."""
+    """The column ``search_words``: each word once, between spaces. Both are folded; ``text`` has the title's words, too."""
     plain = dict.fromkeys(_indexed(text))
-    titled = dict.fromkeys(f"{TITLE}{word}" for word in _indexed(folded(title)))
+    titled = dict.fromkeys(f"{TITLE}{word}" for word in _indexed(title))
     return "".join(f" {word}" for word in (*plain, *titled)) + " " if plain else ""
 
 
 def wanted_words(query: str) -> tuple[str, ...]:
-    """What to look for: each is the beginning of a word that must occur. Empty where the query has nothing but signs."""
-    found = dict.fromkeys(form for run in _runs(folded(query)) for form in _asked(run))
+    """What to look for in a folded query: each is the beginning of a word that must occur. Empty where the query has nothing but signs."""
+    found = dict.fromkeys(form for run in _runs(query) for form in _asked(run))
     return tuple(found)[:MAX_WORDS]
 
 
 def is_in_title(title: str, wanted: tuple[str, ...]) -> bool:
-    """Whether all that is looked for stands in the title: those events come first."""
-    words = list(_indexed(folded(title)))
+    """Whether all that is looked for stands in the folded title: what has it there comes first."""
+    words = list(_indexed(title))
     return all(any(word.startswith(one) for word in words) for one in wanted)
 
 

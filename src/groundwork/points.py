@@ -1,4 +1,4 @@
-"""Where an event is, for searches near a point: metres from the Earth's centre along three axes. Pure.
+"""Where something is, for searches near a point: metres from the Earth's centre along three axes. Pure.
 
 The straight line between two such points grows with the way over the ground, also across the date line and at the poles,
 and needs nothing of an engine but multiplication.
@@ -7,16 +7,9 @@ and needs nothing of an engine but multiplication.
 import math
 from typing import Final
 
-from openmeet.events.model import Event
-
 EARTH: Final = 6_371_000
 
 Spot = tuple[int, int, int]
-
-
-def spot_of(event: Event) -> Spot | None:
-    """The place as far as everybody may know it; None where that is not a point."""
-    return spot_in(event.place.latitude, event.place.longitude)
 
 
 def spot_in(latitude: str, longitude: str) -> Spot | None:
