@@ -1,6 +1,6 @@
 """``/export/stream``: the export as a WebSocket, one operation a message, first what came after a cursor and then what comes.
 
-Source: did:plc method 0.3, "HTTP API" (``protocol/identity.md``, section 4). Nothing is queued for a subscriber: each is fed from the
+Source: did:plc method 0.3, "HTTP API". Nothing is queued for a subscriber: each is fed from the
 database, a page at a time, as fast as it reads, so that it meets every number in order and its slowness costs a page. An
 operation that this process accepts wakes everybody; one that another process on the same database accepts is found by looking.
 """
