@@ -14,7 +14,7 @@ from at_network.did_resolver import DidResolver, DidSettings
 from at_network.handle_resolver import HandleResolver, HandleSettings
 from at_network.lexicon_resolver import LexiconResolver
 from at_network.plc_client import PlcClient
-from at_protocol.crypto.did_key import PrivateKey
+from at_protocol.crypto.did_key import PrivateKey, parse_did_key
 from at_protocol.crypto.k256 import PrivateKey as K256PrivateKey
 from at_protocol.failures import Malformed
 from at_protocol.identity.did_document import PDS_SERVICE
@@ -299,6 +299,7 @@ async def _open_registry(
         is_development=settings.dev_mode,
         needs_invite=settings.needs_invite,
         confirms_email=settings.confirms_email,
+        operators_key=parse_did_key(settings.recovery_did_key) if settings.recovery_did_key else None,
         hosts_did_web=settings.did_web_accounts,
         reserved_names=frozenset(name.strip().lower() for name in settings.reserved_names),
         earning=Earning(settings.invite_interval * 1000, Instant(settings.invite_epoch * 1000)),

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from at_protocol.crypto.did_key import parse_did_key
 from at_protocol.failures import Malformed
 from at_protocol.identity.did_document import host_url
 from at_protocol.syntax.did import parse_did
@@ -78,6 +79,10 @@ class Settings:
     jwt_secret: Secret = setting(Secret(""), what="Key of session tokens; empty: made at the first start, kept sealed.")
     plc_rotation_key_k256_private_key_hex: Secret = setting(
         Secret(""), what="The server's PLC rotation key; empty: made at the first start, kept sealed."
+    )
+    recovery_did_key: str = setting(
+        "",
+        what="A did:key of the operator's own, kept elsewhere; new identities get it before the server's rotation key.",
     )
     sealing_keys: Secret = setting(
         Secret(""),
@@ -290,6 +295,8 @@ def _service_problems(settings: Settings) -> list[str]:
             problems.append(f"PDS_{name.upper()}_URL is {url!r}, which is not https://host and nothing more.")
         if did and not _is_did(did):
             problems.append(f"PDS_{name.upper()}_DID is {did!r}, which is not a DID.")
+    if settings.recovery_did_key and not _is_did_key(settings.recovery_did_key):
+        problems.append(f"PDS_RECOVERY_DID_KEY is {settings.recovery_did_key!r}, which is not a did:key.")
     for address in settings.rate_limit_bypass_ips:
         try:
             ipaddress.ip_network(address, strict=False)
@@ -302,6 +309,14 @@ def _service_problems(settings: Settings) -> list[str]:
     if pattern and pattern.count("%s") != 3:  # size, DID and CID
         problems.append("PDS_BSKY_APP_VIEW_CDN_URL_PATTERN must have three %s: for size, DID and CID.")
     return problems
+
+
+def _is_did_key(text: str) -> bool:
+    try:
+        parse_did_key(text)
+    except Malformed:
+        return False
+    return True
 
 
 def _is_did(text: str) -> bool:

@@ -50,6 +50,7 @@ def test_public_server():
         ({"PDS_BLOB_UPLOAD_LIMIT": "lots"}, "PDS_BLOB_UPLOAD_LIMIT"),
         ({"PDS_FIREHOSE_RETENTION": "3"}, "PDS_FIREHOSE_RETENTION"),
         ({"PDS_PORT": "http"}, "PDS_PORT"),
+        ({"PDS_RECOVERY_DID_KEY": "did:key:zQ3shnone"}, "PDS_RECOVERY_DID_KEY"),
         (
             {"PDS_BLOBSTORE_S3_BUCKET": "b", "PDS_BLOBSTORE_DISK_LOCATION": "/b"},
             "PDS_BLOBSTORE_S3_BUCKET and PDS_BLOBSTORE_DISK_LOCATION",

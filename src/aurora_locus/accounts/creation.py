@@ -55,7 +55,7 @@ async def create(registry: Registry, wish: Wish, did_web: Did | None = None) -> 
     if did_web is None:
         operation = plc_updates.genesis(
             rotation_key=registry.rotation_key,
-            recovery=asked.recovery,
+            recovery=[key for key in (asked.recovery, registry.operators_key) if key is not None],
             signing=signing.public,
             handle=handle,
             pds=registry.url,

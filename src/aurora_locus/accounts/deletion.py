@@ -68,7 +68,7 @@ def _remove(w: Writer, registry: Registry, did: Did) -> None:
     repositories = registry.repositories
     waiting = queries.waiting(w, did)
     if waiting is not None and waiting.awaits == Awaits.CONFIRMATION:
-        plc_updates.end_own(w, did, registry.rotation_key)
+        plc_updates.end_own(w, did, registry.own_keys)
     queries.remove(w, did)
     invites.disable_of(w, did)
     plc_updates.forget_settled(w, did)

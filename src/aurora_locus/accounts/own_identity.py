@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from at_protocol.crypto.did_key import format_did_key
 from at_protocol.data.cid import Cid
 from at_protocol.identity import plc_operation
 from at_protocol.identity.plc_operation import Operation, Tombstone
@@ -40,7 +41,11 @@ async def account_of(registry: Registry, did: Did) -> Account:
 async def hosting_of(registry: Registry, account: Account) -> Hosting:
     """What the identity must say as long as the account is hosted here."""
     key = await registry.repositories.keys.signing_key(account.did)
-    return Hosting(registry.rotation_key.public, key.public, account.handle, registry.url, account.recovery_key)
+    operators = registry.operators_key
+    recovery = [] if account.recovery_key is None else [account.recovery_key]
+    if operators is not None:
+        recovery.append(format_did_key(operators))
+    return Hosting(registry.rotation_key.public, key.public, account.handle, registry.url, recovery)
 
 
 def is_plc(did: Did) -> bool:

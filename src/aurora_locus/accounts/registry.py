@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from at_protocol.crypto.did_key import PrivateKey
+from at_protocol.crypto.did_key import PrivateKey, PublicKey
 from aurora_locus.accounts.earned_invites import Earning
 from aurora_locus.accounts.email_tokens import EmailTokens
 from aurora_locus.accounts.passwords import Passwords
@@ -36,6 +36,7 @@ class Registry:
     network: Network
     counters: Counters
     rotation_key: PrivateKey
+    operators_key: PublicKey | None
     url: str
     handle_domains: Sequence[str]
     is_development: bool
@@ -45,6 +46,11 @@ class Registry:
     hosts_did_web: bool
     reserved_names: frozenset[str] = frozenset()
     renames: Locks = field(default_factory=Locks)
+
+    @property
+    def own_keys(self) -> list[PublicKey]:
+        """Rotation keys that the server or its operator holds."""
+        return [key for key in (self.operators_key, self.rotation_key.public) if key is not None]
 
     @property
     def plc(self) -> Means:

@@ -88,7 +88,7 @@ def _recovery(registry: Registry, text: str | None) -> PublicKey | None:
         key = parse_did_key(text)
     except Malformed as error:
         raise InvalidInput("recoveryKey", f"The recovery key is not a did:key: {error.why}.") from error
-    if key == registry.rotation_key.public:
+    if key in registry.own_keys:
         raise InvalidInput("recoveryKey", "The recovery key is this server's own; give one that you hold.")
     return key
 

@@ -5,7 +5,7 @@ mail. What is *submitted* through this server keeps the account hosted here: our
 server, the account's handle.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,7 +29,7 @@ class Hosting:
     signing_key: PublicKey
     handle: Handle
     pds: str
-    recovery_key: str | None = None
+    recovery_keys: Sequence[str] = ()
 
 
 def recommended(hosting: Hosting, *, is_plc: bool) -> dict[str, Any]:
@@ -41,9 +41,9 @@ def recommended(hosting: Hosting, *, is_plc: bool) -> dict[str, Any]:
     }
     if not is_plc:
         return credentials
-    # A key that the owner holds ranks before ours, so that they can always undo what we do.
-    owners = [] if hosting.recovery_key is None else [hosting.recovery_key]
-    return {"rotationKeys": [*owners, format_did_key(hosting.rotation_key)], **credentials}
+    # A key that the owner holds ranks before ours, so that they can always undo what we do; the operator's stands between.
+    keys = dict.fromkeys((*hosting.recovery_keys, format_did_key(hosting.rotation_key)))
+    return {"rotationKeys": [*keys], **credentials}
 
 
 def signed_change(newest: Operation, prev: Cid, wishes: Mapping[str, Any], key: PrivateKey) -> Operation:

@@ -6,6 +6,7 @@ is put right. A first operation ends with a tombstone, because nobody holds the 
 or key ends with those that the account has here. After that it is *abandoned*.
 """
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -79,10 +80,11 @@ class Means:
 
 
 def genesis(
-    *, rotation_key: PrivateKey, recovery: PublicKey | None, signing: PublicKey, handle: Handle, pds: str
+    *, rotation_key: PrivateKey, recovery: Sequence[PublicKey], signing: PublicKey, handle: Handle, pds: str
 ) -> Operation:
-    """The signed first operation of a new account; a person's recovery key ranks before the server's."""
-    keys = (rotation_key.public,) if recovery is None else (recovery, rotation_key.public)
+    """The signed first operation of a new account; keys to recover it with, strongest first, rank before the server's."""
+    # A person may have named the operator's key themselves; none stands there twice.
+    keys = tuple(dict.fromkeys((*recovery, rotation_key.public)))
     unsigned = plc_operation.account_operation(rotation_keys=keys, signing_key=signing, handle=handle, pds=pds)
     return plc_operation.sign(unsigned, rotation_key)
 
@@ -105,10 +107,10 @@ def forget_settled(w: Writer, did: Did) -> None:
     w.execute(_FORGET_SETTLED, did=did)
 
 
-def end_own(w: Writer, did: Did, rotation_key: PrivateKey) -> None:
+def end_own(w: Writer, did: Did, ours: Collection[PublicKey]) -> None:
     """Have :func:`mend` end the identity of an account that goes without ever having been shown.
 
-    Only one that nobody has built on and nobody but us holds a key of; any other is its owner's to keep.
+    Only one that nobody has built on and nobody but us (server and operator) holds a key of; any other is its owner's to keep.
     """
     rows = w.fetch(_SENT, did=did)
     if len(rows) != 1:
@@ -116,7 +118,7 @@ def end_own(w: Writer, did: Did, rotation_key: PrivateKey) -> None:
     operation = plc_operation.parse_operation(msgspec.json.decode(rows[0]["operation"]))
     if not isinstance(operation, Operation) or operation.prev is not None:
         return
-    if operation.rotation_keys == (format_did_key(rotation_key.public),):
+    if set(operation.rotation_keys) <= {format_did_key(key) for key in ours}:
         w.execute(_END_SENT, did=did, cid=rows[0]["cid"])
 
 

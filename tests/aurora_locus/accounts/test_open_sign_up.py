@@ -7,10 +7,10 @@ import pytest
 
 from at_protocol.crypto.did_key import format_did_key
 from at_protocol.crypto.k256 import PrivateKey
-from aurora_locus.accounts import confirming, creation, deletion
+from aurora_locus.accounts import confirming, creation, deletion, own_identity
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.wishes import Awaits, Wish
-from aurora_locus.identity import plc_updates
+from aurora_locus.identity import plc_requests, plc_updates
 from aurora_locus.settings import Settings, read
 from groundwork.clock import DAY
 from groundwork.settings import SettingsRefused
@@ -74,6 +74,25 @@ async def test_identity_with_a_key_of_its_owner_outlives_the_account(town: Town,
     assert await deletion.delete_forgotten(town.pds.registry) == 1
     await plc_updates.mend(town.pds.registry.plc, patience=0)
     assert await town.directory.living() == {made.did}
+
+
+async def test_operators_recovery_key_stands_between_and_keeps_nothing_alive(town: Town, in_public: Registry) -> None:
+    """Behind the person's key and before the server's; an identity that only server and operator hold goes with its account."""
+    mine, operators = PrivateKey(bytes([7]) * 32).public, PrivateKey(bytes([8]) * 32).public
+    registry = replace(in_public, operators_key=operators)
+    kept = await creation.create(registry, replace(WISH, recovery_key=format_did_key(mine)))
+    (operation,) = await town.directory.log(kept.did)
+    keys = [format_did_key(key) for key in (mine, operators, registry.rotation_key.public)]
+    assert operation["rotationKeys"] == keys
+    account = await own_identity.account_of(registry, kept.did)
+    hosting = await own_identity.hosting_of(registry, account)
+    assert plc_requests.recommended(hosting, is_plc=True)["rotationKeys"] == keys
+
+    await creation.create(registry, Wish("ben.test", "ben@example.org", "password of ben"))
+    town.clock.turn(confirming.PATIENCE + DAY)
+    assert await deletion.delete_forgotten(registry) == 2
+    await plc_updates.mend(registry.plc, patience=0)
+    assert await town.directory.living() == {kept.did}
 
 
 async def test_invited_and_made_by_the_host_are_shown_at_once(town: Town, in_public: Registry) -> None:

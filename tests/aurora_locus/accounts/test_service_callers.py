@@ -1,5 +1,6 @@
 """Accounts that speak through another server: their token, its single use, and a key that changed."""
 
+import hmac
 from dataclasses import replace
 from typing import Any
 
@@ -98,6 +99,21 @@ async def test_wrong_claims(town: Town, changes: dict[str, Any], error: str) -> 
     ana = await town.sign_up("ana")
     answer = await upload(town, token_of(town, ana, await own_key(town, ana), **changes))
     assert (answer.status_code, answer.json()["error"]) == (401, error)
+    assert await town.count("blobs") == 0
+
+
+@pytest.mark.parametrize("algorithm", ["none", "HS256", "ES256"])
+async def test_algorithm_is_that_of_the_key(town: Town, algorithm: str) -> None:
+    """Unsigned, or signed with what everybody knows (the public key) as a secret: neither is a signature."""
+    ana = await town.sign_up("ana")
+    key = await own_key(town, ana)
+    _, claims, good = token_of(town, ana, key).split(".")
+    head = base64url.encode(f'{{"typ":"JWT","alg":"{algorithm}"}}'.encode())
+    public = format_did_key(key.public).encode()
+    secret = base64url.encode(hmac.digest(public, f"{head}.{claims}".encode(), "sha256"))
+    signature = {"none": "", "HS256": secret, "ES256": good}[algorithm]
+    answer = await upload(town, f"{head}.{claims}.{signature}")
+    assert answer.status_code == 401
     assert await town.count("blobs") == 0
 
 
