@@ -37,8 +37,12 @@ class Claim:
     rotation_keys: Sequence[str] | None
 
 
+class Ended(Refused):
+    """The identity is no more: nobody can write in its name, and nobody follows what is written."""
+
+
 async def claim_of(registry: Registry, did: Did) -> Claim:
-    """Raises Refused for an identity that has ended, NotFound, RemoteFailed and RemoteSlow as whoever keeps it answers."""
+    """Raises Ended for an identity that has ended, NotFound, RemoteFailed and RemoteSlow as whoever keeps it answers."""
     if web_identities.is_ours(registry, did):
         async with registry.db.reader() as reader:
             there = await web_identities.destination(reader, did)
@@ -53,7 +57,7 @@ async def claim_of(registry: Registry, did: Did) -> Claim:
         return Claim(document.pds, None if key is None else format_did_key(key), None)
     newest = await registry.directory.last(did)
     if isinstance(newest, Tombstone):
-        raise Refused("This identity has ended in the directory.")
+        raise Ended("This identity has ended in the directory.")
     operation = plc_operation.normalised(newest)
     service = operation.services.get(PDS_SERVICE)
     return Claim(
@@ -110,10 +114,26 @@ async def note(registry: Registry, did: Did, claim: Claim) -> bool:
     return is_elsewhere
 
 
+async def note_end(registry: Registry, did: Did) -> None:
+    """Hide an account whose identity has ended. Its owner can still export; a stronger key may bring the identity back."""
+
+    def work(w: Writer) -> None:
+        queries.set_looked_at(w, did)
+        if queries.waiting(w, did) is None and queries.is_shown(w, did):
+            queries.set_deactivated(w, did, w.now, None)
+            if queries.host_decision(w, did) is None:
+                hosting.set_status(w, registry.repositories, did, Status.DEACTIVATED)
+
+    await registry.db.write(work)
+
+
 async def look(registry: Registry, did: Did) -> bool:
     """Ask and note; whether the account lives elsewhere. What cannot be told now is not noted, and is no failure."""
     try:
         claim = await claim_of(registry, did)
+    except Ended:
+        await note_end(registry, did)
+        return False
     except Failure as failure:
         log.info("identity.not_looked_at", did=did, kind=type(failure).__name__)
         return False
@@ -128,6 +148,9 @@ async def go_round(registry: Registry) -> int:
     for did in due:
         try:
             claim = await claim_of(registry, did)
+        except Ended:
+            await note_end(registry, did)
+            continue
         except Failure as failure:
             # The directory is away, or the host of a did:web: its turn comes again.
             log.info("identity.not_looked_at", did=did, kind=type(failure).__name__)

@@ -285,6 +285,22 @@ async def test_directory_that_is_away_moves_nobody(town: Town) -> None:
     assert (await ana.get(SESSION)).json()["active"] is True
 
 
+async def test_account_whose_identity_ended_is_hidden(town: Town) -> None:
+    """It writes no more, and is not shown again as long as the identity is none."""
+    ana = await town.sign_up("ana")
+    directory, key = town.pds.registry.directory, town.pds.registry.rotation_key
+    newest = await directory.last(ana.did)
+    await directory.submit(ana.did, plc_operation.sign(plc_operation.Tombstone(str(plc_operation.cid_of(newest))), key))
+    town.clock.turn(residence.LOOKED_AT_EVERY)
+    assert await residence.go_round(town.pds.registry) == 0
+    record = {"repo": ana.did, "collection": "org.example.note", "record": {"text": "from nobody"}}
+    assert (await ana.post("com.atproto.repo.createRecord", record)).status_code == 400
+    assert (await ana.get(SESSION)).json()["active"] is False
+    assert (await town.announced(ana.did))[-1] == "account deactivated"
+    assert (await ana.post(ACTIVATE)).status_code == 400
+    assert (await ana.get(SESSION)).json()["active"] is False
+
+
 async def test_host_may_show_an_account_that_waits(town: Town, vera: Traveller) -> None:
     """And its owner may hide it afterwards as any other."""
     person = await vera.arrive()
