@@ -1,5 +1,8 @@
 """Every operation does what its documentation says, asked by a tool that knows nothing else of it."""
 
+from pathlib import Path
+
+from groundwork.blobstore.disk import DiskBlobStore
 from groundwork.clock import HandClock
 from openmeet.app import operations
 from tests.attack.api_contract import hold
@@ -11,6 +14,9 @@ from tests.openmeet.site_under_test import site_on
 EXAMPLES = 6
 
 
-async def test_no_operation_answers_what_it_does_not_announce(make_sqlite: MakeDatabase, clock: HandClock) -> None:
-    site = site_on(await make_sqlite("openmeet"), clock, api_requests_per_minute=0)
+async def test_no_operation_answers_what_it_does_not_announce(
+    make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path
+) -> None:
+    pictures = DiskBlobStore(tmp_path / "pictures")
+    site = site_on(await make_sqlite("openmeet"), clock, pictures=pictures, api_requests_per_minute=0)
     assert await hold(site, first_seed=SEED, examples=EXAMPLES) == len(operations())

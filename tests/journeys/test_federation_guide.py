@@ -75,5 +75,5 @@ async def test_every_command_does_what_the_guide_says(places: dict[str, str], tm
     assert did is not None, output
     assert f'"did":"{did[1]}"' in output.replace(" ", ""), "the handle leads to the DID"
     assert f"identity  {did[1]}" in re.sub(r" +", "  ", output), "the account was announced"
-    assert "records    1 in 1 collections" in output
+    assert "records    1 in 1 collection\n" in output
     assert "ana.car: good" in output
