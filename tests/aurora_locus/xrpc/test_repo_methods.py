@@ -261,11 +261,12 @@ async def test_verbs_paths_and_content_types(http: httpx.AsyncClient, as_ada: Cl
 
 
 async def test_any_origin_may_call(http: httpx.AsyncClient, stranger: Client, ada: Hosted):
-    preflight = await http.options(
-        f"/xrpc/{REPO}.createRecord",
-        headers={"origin": "https://app.example", "access-control-request-method": "POST"},
-    )
-    assert preflight.headers["access-control-allow-origin"] == "*"
+    asks = {"origin": "https://app.example", "access-control-request-method": "POST"}
+    # Also where nothing is: a script must be able to read that there is no such method.
+    for nsid in (f"{REPO}.createRecord", "com.example.unknown"):
+        preflight = await http.options(f"/xrpc/{nsid}", headers=asks)
+        assert preflight.is_success
+        assert preflight.headers["access-control-allow-origin"] == "*"
     answer = await stranger.get(f"{REPO}.listRecords", repo=ada.did, collection=NOTE)
     assert answer.headers["access-control-allow-origin"] == "*"
 
