@@ -19,7 +19,7 @@ from openmeet.events.queries import columns_of, event_of, is_hidden, is_of_own_g
 from openmeet.site.texts import folded
 from openmeet.users.model import UserId
 
-# Up to so many events with the words, SQLite reads those and sorts them; more are met soon enough in the order of starts.
+# Up to so many events with the words are read and sorted; more are met soon enough in the order of starts.
 _FEW: Final = 1_000
 
 
@@ -91,20 +91,18 @@ async def _part(
         clauses.append("(e.starts_at, e.id) > (:after_start, :after_id)")
         values |= {"after_start": after.starts_at, "after_id": after.event_id}
     source = "events e"
-    if forms and reader.engine == "postgresql":
-        clauses.append(f"{_VECTOR} @@ cast(cast(:forms as text) as tsquery)")
-        values["forms"] = _query_of(forms, "postgresql")
-    elif forms and await _are_few(reader, forms):
-        source = _LOOKED_UP
-        values["forms"] = _query_of(forms, "sqlite")
+    at = "strpos" if reader.engine == "postgresql" else "instr"
+    if forms and await _are_few(reader, forms):
+        values["forms"] = _query_of(forms, reader.engine)
+        if reader.engine == "postgresql":
+            clauses.append(f"{_VECTOR} @@ cast(cast(:forms as text) as tsquery)")
+        else:
+            source = _LOOKED_UP
     else:
-        clauses += [f"instr(e.search_words, :form{number}) > 0" for number in range(len(forms))]
+        clauses += [f"{at}(e.search_words, :form{number}) > 0" for number in range(len(forms))]
         values |= {f"form{number}": f" {form}" for number, form in enumerate(forms)}
-    if without and reader.engine == "postgresql":
-        clauses.append(f"not ({_VECTOR} @@ cast(cast(:without as text) as tsquery))")
-        values["without"] = _query_of(without, "postgresql")
-    elif without:
-        absent = " and ".join(f"instr(e.search_words, :without{number}) > 0" for number in range(len(without)))
+    if without:
+        absent = " and ".join(f"{at}(e.search_words, :without{number}) > 0" for number in range(len(without)))
         clauses.append(f"not ({absent})")
         values |= {f"without{number}": f" {form}" for number, form in enumerate(without)}
     rows = await reader.fetch(
@@ -167,9 +165,14 @@ _LOOKED_UP = """
 
 
 async def _are_few(reader: Reader, forms: tuple[str, ...]) -> bool:
+    matching = (
+        f"events e where {_VECTOR} @@ cast(cast(:forms as text) as tsquery)"
+        if reader.engine == "postgresql"
+        else "search_index where search_index match :forms"
+    )
     row = await reader.fetch_one(
-        "select count(*) as number from (select 1 from search_index where search_index match :forms limit :most)",
-        forms=_query_of(forms, "sqlite"),
+        f"select count(*) as number from (select 1 from {matching} limit :most) met",
+        forms=_query_of(forms, reader.engine),
         most=_FEW + 1,
     )
     return row is not None and row["number"] <= _FEW
