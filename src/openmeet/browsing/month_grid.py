@@ -42,6 +42,11 @@ class Month(Generic[T]):
     after: str
     weeks: tuple[tuple[Day[T], ...], ...]
 
+    @property
+    def is_bare(self) -> bool:
+        """Nothing is on: a phone, which shows days with something on them, would show nothing at all."""
+        return not any(day.items for week in self.weeks for day in week if not day.is_other)
+
 
 def first_of(text: str, today: date) -> date:
     """The first day of the month ``YYYY-MM``; of the present one for what is no month that we know."""

@@ -345,6 +345,8 @@ async def test_events_in_list_month_and_feeds_with_those_of_whom_it_follows(site
         assert "network" in theirs, which
     assert "Saturday 4 July 2026" in await text_of(ben, f"{path}/events?view=month&month=2026-07")
     assert "1 event" in await text_of(ben, f"{path}/events?view=month&month=2026-07")
+    assert "Nothing is on in" not in await text_of(ben, f"{path}/events?view=month&month=2026-07")
+    assert "Nothing is on in August 2026" in await text_of(ben, f"{path}/events?view=month&month=2026-08")
     async with site.browser() as anybody:
         feed = await anybody.get(f"{path}.ics")
         summaries = [str(entry["SUMMARY"]) for entry in icalendar.Calendar.from_ical(feed.content).walk("VEVENT")]
