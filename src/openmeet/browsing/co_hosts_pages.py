@@ -112,6 +112,7 @@ async def _list(request: Request, typed: Typed, *, status: int = 200) -> Respons
         "event": event,
         "author": names[event.author_id],
         "lines": lines,
+        "public_url": request.app.state.settings.public_url,
         "typed": typed,
         "may_choose": hosting_rules.may(standing, Act.CHOOSE_HOSTS),
         "may_leave": hosting_rules.may(standing, Act.LEAVE),

@@ -37,7 +37,7 @@ LABELS = {
     "visibility": "Who sees it",
     "promotion_level": "What the network gets of its events",
     "address": "Address",
-    "did": "DID or handle",
+    "did": "Whom?",
 }
 
 _CHANGED_MEANWHILE = Markup(
