@@ -53,6 +53,9 @@ async def in_one_hop(db: Database, work: Callable[[Transaction], Coroutine[Any, 
     ``work`` may await its transaction's verbs and nothing else (RuntimeError), and must bear being called again, as with
     ``Database.write``. It runs on another thread: what it touches besides the transaction is its own.
     """
+    if db.is_one_transaction:
+        async with db.transaction() as tx:
+            return await work(tx)
     return await db.write(lambda writer: _drive(work(_AtOnce(writer, db.engine))))
 
 

@@ -175,6 +175,10 @@ class PostgresDatabase:
         self._finishing: set[asyncio.Task[None]] = set()
 
     @property
+    def is_one_transaction(self) -> bool:
+        return False
+
+    @property
     def engine(self) -> Engine:
         return "postgresql"
 

@@ -102,6 +102,10 @@ class SqliteDatabase:
         self._short_reads = short_reads
 
     @property
+    def is_one_transaction(self) -> bool:
+        return False
+
+    @property
     def engine(self) -> Engine:
         return "sqlite"
 

@@ -98,6 +98,11 @@ class Database(Protocol):
     @property
     def engine(self) -> Engine: ...
 
+    @property
+    def is_one_transaction(self) -> bool:
+        """Whether everything asked of it happens in one transaction, which somebody else began and will end."""
+        ...
+
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
         """Open a transaction; leaving the block returns after the commit is durable. An exception rolls it back."""
         ...

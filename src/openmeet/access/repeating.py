@@ -71,6 +71,10 @@ class _Joined:
     def engine(self) -> Engine:
         return self._db.engine
 
+    @property
+    def is_one_transaction(self) -> bool:
+        return True
+
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         try:
