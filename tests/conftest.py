@@ -5,6 +5,7 @@ from typing import Any
 
 import jinja2
 import pytest
+import structlog
 from hypothesis import settings
 
 from tests.parts import PARTS, is_here, is_required
@@ -42,6 +43,12 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     missing = [name for name in PARTS if is_required(name) and not is_here(name)]
     if missing:
         pytest.exit("CI requires parts that are not here: " + ", ".join(missing), returncode=1)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown() -> None:
+    """A program that a test ran in this process has configured logs for a stream that ends with the test."""
+    structlog.reset_defaults()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

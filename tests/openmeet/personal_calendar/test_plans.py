@@ -9,9 +9,10 @@ from openmeet.personal_calendar.model import WIDEST
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import person
 
-# By which index each question is answered. Which one PostgreSQL takes for keys depends on how many rows there are: any will do here.
+# By which index each question is answered. Which one PostgreSQL takes for keys or for an
+# author depends on how many rows there are: any will do here.
 QUESTIONS = {
-    "hosting": (entries.HOSTING, {"sqlite": "events_by_author", "postgresql": "events_by_author"}),
+    "hosting": (entries.HOSTING, {"sqlite": "events_by_author", "postgresql": "author"}),
     "answers": (entries.ANSWERS, {"sqlite": "attendances_by_user", "postgresql": "attendances_by_user"}),
     "answered": (entries.ANSWERED, {"sqlite": "sqlite_autoindex_events_1", "postgresql": "on events e"}),
     "subscribed": (
