@@ -36,8 +36,6 @@ SET_STATE = """
 
 LIST_SOURCES = "select url, cursor, state, reason, changed_at, seen_at from sources order by url"
 
-RESET = "update sources set cursor = :cursor, state = 'following', reason = '', changed_at = :now where url = :url"
-
 KNOWN = "select did, rev, data, is_active, status from verified_repositories where did = :did"
 
 PUT_KNOWN = """
@@ -162,11 +160,6 @@ async def erase(tx: Transaction, did: str) -> None:
 async def set_state(tx: Transaction, url: str, state: SourceState, reason: str) -> None:
     """A source fails, or has stopped for a person to look."""
     await tx.execute(SET_STATE, url=url, state=state.value, reason=reason, now=tx.now)
-
-
-async def reset_cursor(tx: Transaction, url: str, cursor: int | None) -> None:
-    """An operator decides where to read on."""
-    await tx.execute(RESET, url=url, cursor=cursor, now=tx.now)
 
 
 async def sources(reader: Reader) -> list[Source]:

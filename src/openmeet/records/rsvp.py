@@ -9,7 +9,6 @@ from at_protocol.data.model import Value
 from at_protocol.failures import Malformed
 from at_protocol.syntax.at_uri import AtUri, normal_uri, parse_at_uri
 from at_protocol.syntax.datetime import format_datetime, parse_datetime
-from at_protocol.syntax.did import Did
 from at_protocol.syntax.tid import ALPHABET, Tid, parse_tid
 from groundwork.clock import Instant
 from openmeet.attendance.model import AttendanceStatus, NetworkAnswer
@@ -132,11 +131,6 @@ def record_key_for(subject: AtUri) -> Tid:
 def has_durable_subject(read: RsvpRead) -> bool:
     """Whether the subject names a DID already."""
     return read.subject.authority.startswith("did:")
-
-
-def with_authority(subject: AtUri, did: Did) -> AtUri:
-    """The subject of a sloppy record once its handle is resolved."""
-    return AtUri(did, subject.collection, subject.rkey)
 
 
 def token_for(status: AttendanceStatus) -> str | None:

@@ -1,5 +1,7 @@
 """A calendar is read by its person's indexes, however many events others have; on both engines."""
 
+import re
+
 import pytest
 
 from groundwork.clock import DAY
@@ -9,10 +11,10 @@ from openmeet.personal_calendar.model import WIDEST
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import person
 
-# By which index each question is answered. Which one PostgreSQL takes for keys or for an
+# By which index each question is answered, or by which of its columns. Which one PostgreSQL takes for keys or for an
 # author depends on how many rows there are: any will do here.
 QUESTIONS = {
-    "hosting": (entries.HOSTING, {"sqlite": "events_by_author", "postgresql": "author"}),
+    "hosting": (entries.HOSTING, {"sqlite": "events_by_author", "postgresql": r"Index Cond: \(+author_id = "}),
     "answers": (entries.ANSWERS, {"sqlite": "attendances_by_user", "postgresql": "attendances_by_user"}),
     "answered": (entries.ANSWERED, {"sqlite": "sqlite_autoindex_events_1", "postgresql": "on events e"}),
     "subscribed": (
@@ -50,7 +52,7 @@ async def test_no_question_walks_through_everybodys_events(db: Database, questio
             "only_busy": 0,
         }
         plan = await plan_of(tx, db.engine, sql, parameters)
-    assert index[db.engine] in plan
+    assert re.search(index[db.engine], plan)
     walked = (
         "Seq Scan on events",
         "Seq Scan on attendances",
