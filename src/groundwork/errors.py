@@ -49,6 +49,10 @@ class NotFound(Failure):
     """There is no such thing, or the caller must not learn that there is."""
 
 
+class Gone(NotFound):
+    """What everybody could see was here, and is not any more: no secret, unlike what is absent or hidden."""
+
+
 class Conflict(Failure):
     """The thing changed since the caller last saw it."""
 
@@ -88,7 +92,18 @@ class RemoteSlow(Failure):
 
 
 class Unavailable(Failure):
-    """We cannot serve this at the moment (store or broker away); trying again later is right."""
+    """We cannot serve this at the moment (store or broker away); trying again later is right, ``after_seconds`` where it is known."""
+
+    def __init__(
+        self,
+        why: str,
+        *,
+        after_seconds: float | None = None,
+        name: str | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(why, name=name, headers=headers)
+        self.after_seconds = after_seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +123,7 @@ KINDS: dict[type[Failure], Kind] = {
     NotSignedIn: Kind(401, 401, "AuthenticationRequired", worth_retrying=False),
     Forbidden: Kind(403, 403, "Forbidden", worth_retrying=False),
     NotFound: Kind(404, 400, "NotFound", worth_retrying=False),
+    Gone: Kind(410, 400, "NotFound", worth_retrying=False),
     PreconditionFailed: Kind(412, 400, "InvalidSwap", worth_retrying=True),
     Conflict: Kind(409, 400, "InvalidSwap", worth_retrying=True),
     Refused: Kind(422, 400, "InvalidRequest", worth_retrying=False),

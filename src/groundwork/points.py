@@ -4,10 +4,16 @@ The straight line between two such points grows with the way over the ground, al
 and needs nothing of an engine but multiplication.
 """
 
+import itertools
 import math
 from typing import Final
 
 EARTH: Final = 6_371_000
+
+# Cells of a grid in space, as indexes have them: wide ones for wide searches. Half the grid's width makes coordinates positive.
+HALF: Final = 6_553_600
+WIDE: Final = 262_144
+NARROW: Final = 65_536
 
 Spot = tuple[int, int, int]
 
@@ -34,3 +40,20 @@ def spot(latitude: float, longitude: float) -> Spot:
 def chord(metres: float) -> int:
     """The straight line, in metres, below a way over the ground."""
     return math.ceil(2 * EARTH * math.sin(min(metres / (2 * EARTH), math.pi / 2)))
+
+
+def cells(centre: Spot, line: int, width: int) -> list[tuple[int, int, int]]:
+    """The cells of this width that hold a point of the ground within a straight line of ``centre``."""
+    ranges = [range((axis - line + HALF) // width, (axis + line + HALF) // width + 1) for axis in centre]
+    found = []
+    for cell in itertools.product(ranges[0], ranges[1], ranges[2]):
+        bounds = [(number * width - HALF, (number + 1) * width - HALF) for number in cell]
+        nearest = math.hypot(
+            *(max(low - axis, 0, axis - high) for (low, high), axis in zip(bounds, centre, strict=True))
+        )
+        inside = math.hypot(*(max(low, 0, -high) for low, high in bounds))
+        outside = math.hypot(*(max(abs(low), abs(high)) for low, high in bounds))
+        # Rounded coordinates stand up to a metre beside the ground.
+        if nearest <= line and inside <= EARTH + 1 and outside >= EARTH - 1:
+            found.append(cell)
+    return found

@@ -3,7 +3,7 @@
 - Connections have an empty search path of their own; every transaction begins with ``set local search_path`` to its
   schema, in the same round trip as BEGIN, so a forgotten schema finds nothing instead of another tenant's rows.
 - A transaction is READ COMMITTED: races are settled by constraints and row locks. A reader is REPEATABLE READ, READ
-  ONLY. There are no savepoints: a statement that fails dooms its transaction.
+  ONLY. A statement that fails dooms its transaction, or the part of it that is in a savepoint of its own.
 - ``write`` runs its function again, up to three times, when the transaction lost a deadlock or serialization; an
   interactive transaction raises TransactionConflict, since its block cannot be run again from here.
 - A connection lost during COMMIT leaves unknown whether it happened; DatabaseUnavailable then says so.
@@ -60,6 +60,8 @@ _ROLLBACK_SECONDS = 2.0
 _TOO_LONG = "the transaction was open for too long; nothing was saved"
 
 
+_PART_ENDED = RuntimeError("this part of the transaction has ended")
+
 # How a connection ends that is of no more use.
 _LOST = (DatabaseUnavailable, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
@@ -78,15 +80,19 @@ class _PlainConnection(asyncpg.Connection):
 class PostgresTransaction:
     """The ``Transaction`` (or ``Reader``) of one block."""
 
-    def __init__(self, connection: Connection, now: Instant, limit_seconds: float, too_long: type[Exception]) -> None:
+    def __init__(self, connection: Connection, clock: Clock, limit_seconds: float, too_long: type[Exception]) -> None:
         self._connection = connection
-        self._now = now
+        self._clock = clock
+        self._now = clock.now()
         self._too_long = too_long
         self._loop = asyncio.get_running_loop()
         self._deadline = self._loop.time() + limit_seconds
         self._timer = self._loop.call_at(self._deadline, self._expire)
         self._turn = asyncio.Lock()
+        self._has_parts = False
         self.calls: list[Callable[[], None]] = []
+        # Rows (table, column, value) that this transaction is known to have locked.
+        self.held: set[tuple[str, str, str]] = set()
         self.failure: BaseException | None = None
 
     @property
@@ -122,6 +128,32 @@ class PostgresTransaction:
 
     def after_commit(self, call: Callable[[], None], /) -> None:
         self.calls.append(call)
+
+    @asynccontextmanager
+    async def part(self) -> AsyncIterator["PostgresTransaction"]:
+        """A part in a savepoint of its own: what fails in it is undone alone, and raised.
+
+        Where the failure is of the whole transaction (too long, connection lost), this one has it, too.
+        """
+        await self.execute("release savepoint part; savepoint part" if self._has_parts else "savepoint part")
+        self._has_parts = True
+        part = PostgresTransaction(self._connection, self._clock, self._deadline - self._loop.time(), self._too_long)
+        part._turn = self._turn
+        part.held |= self.held
+        try:
+            yield part
+            if part.failure is not None:
+                raise part.failure  # noqa: TRY301 - it was caught and passed over inside: undone all the same
+        except BaseException:
+            if isinstance(part.failure, (self._too_long, DatabaseUnavailable)):
+                self._doom(part.failure)
+            part.end(_PART_ENDED)
+            if self.failure is None:
+                await self.execute("rollback to savepoint part")
+            raise
+        part.end(_PART_ENDED)
+        self.calls += part.calls
+        self.held = part.held
 
     def end(self, why: BaseException) -> None:
         """Refuse everything from now on with ``why``, unless an earlier failure is known."""
@@ -186,7 +218,7 @@ class PostgresDatabase:
     async def transaction(self) -> AsyncIterator[PostgresTransaction]:
         require_none_open()
         connection = await self._connect(self._begin)
-        transaction = PostgresTransaction(connection, self._clock.now(), self._transaction_seconds, TransactionTooLong)
+        transaction = PostgresTransaction(connection, self._clock, self._transaction_seconds, TransactionTooLong)
         mark = mark_open()
         try:
             yield transaction
@@ -209,7 +241,7 @@ class PostgresDatabase:
     async def reader(self) -> AsyncIterator[PostgresTransaction]:
         require_none_open()
         connection = await self._connect(self._begin_read)
-        reader = PostgresTransaction(connection, self._clock.now(), self._reader_seconds, ReadTooLong)
+        reader = PostgresTransaction(connection, self._clock, self._reader_seconds, ReadTooLong)
         try:
             yield reader
         finally:
@@ -396,6 +428,12 @@ async def open_postgres(
             server_settings={
                 "search_path": "",
                 "timezone": "UTC",
+                # Statements here take milliseconds; compiling one, or starting processes for it, takes hundreds, and
+                # the planner begins with that where it believes that much will be read.
+                "jit": "off",
+                "max_parallel_workers_per_gather": "0",
+                # With the usual 4 MB a search for what many have forgets which rows those are, and reads whole pages.
+                "work_mem": "32MB",
                 # The last resort for a process that hangs with a transaction open.
                 "idle_in_transaction_session_timeout": str(int(max(transaction_seconds, reader_seconds) * 2000)),
             },

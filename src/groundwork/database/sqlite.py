@@ -29,9 +29,9 @@ _ENDED = RuntimeError("this transaction's block has ended")
 class SqliteTransaction:
     """The ``Transaction`` of one block: each verb is one hop to the writer thread."""
 
-    def __init__(self, member: Interactive, now: Instant) -> None:
+    def __init__(self, member: Interactive) -> None:
         self._member = member
-        self._now = now
+        self._now = Instant(0)
         self._pending: set[asyncio.Future[Any]] = set()
         self.failure: BaseException | None = None
 
@@ -62,6 +62,10 @@ class SqliteTransaction:
     def after_commit(self, call: Callable[[], None], /) -> None:
         self._member.calls.append(call)
 
+    def begin(self, now: Instant) -> None:
+        """The writer thread has opened it; by now it may have given it up already, where the loop was busy for long."""
+        self._now = now
+
     def end(self, why: BaseException) -> None:
         """Refuse everything from now on with ``why``, unless an earlier failure is known."""
         why = self._doom(why)
@@ -87,7 +91,8 @@ class SqliteTransaction:
             self._doom(RuntimeError("a statement of this transaction was cancelled"))
             raise
         except Exception as failure:
-            self._doom(failure)
+            # Others that asked at the same time are answered by nobody where the whole transaction was lost.
+            self.end(failure)
             raise
         finally:
             self._pending.discard(answer)
@@ -120,10 +125,10 @@ class SqliteDatabase:
             transaction.end(TransactionTooLong("the transaction was open for too long; nothing was saved"))
 
         member = Interactive(opened, done, too_long)
-        transaction = SqliteTransaction(member, Instant(0))
+        transaction = SqliteTransaction(member)
         self._writer.put(member)
         try:
-            transaction = SqliteTransaction(member, await opened)
+            transaction.begin(await opened)
         except BaseException:
             # Cancelled while waiting for its turn: the writer thread skips it, or finds this if it has just begun.
             member.asks.put(Ask(Verb.ROLLBACK, "", None, done))

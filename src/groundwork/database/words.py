@@ -3,20 +3,27 @@
 Neither engine's own cutting of texts into words is used: they differ, and neither knows scripts without spaces. A word is
 written with ASCII letters and digits; every other character is ``_``, its number in hexadecimal, ``_``: so no engine folds,
 cuts or obeys it, and the beginning of a word is still the beginning of its form. A word of the title stands a second time
-with ``t=`` before it.
+with ``t=`` before it; what something is chosen by as a whole (its category, a tag) stands with ``k=`` before it.
 """
 
+import functools
 import unicodedata
 from collections.abc import Iterator
 
 # More words than anybody searches for.
 MAX_WORDS = 8
+# Of the first so many beginnings of one or two letters each looks through much; more of them narrow little.
+_MAX_SHORT = 4
+_SHORT = 2
 # Longer words are cut, in texts and in what is looked for alike. PostgreSQL takes 2,046 bytes; a character has 9 at most.
 _MAX_WORD = 60
 # PostgreSQL's ``tsvector`` holds 1 MB; twice nine bytes for each character of a script without spaces stay below it.
 _MAX_TEXT = 40_000
 
 TITLE = "t="
+_TOPIC = "k="
+# Letters with which marked words begin, too.
+_MARKS = frozenset({TITLE[0], _TOPIC[0]})
 
 # Scripts that put no spaces between words: pairs of characters stand for words.
 _UNSPACED = (
@@ -30,21 +37,55 @@ _UNSPACED = (
     (0xF900, 0xFAFF),
     (0x20000, 0x3FFFF),
 )
+_FIRST_UNSPACED = chr(_UNSPACED[0][0])
 # They choose how the character before is drawn.
 _VARIATIONS = range(0xFE00, 0xFE10)
 
 
-def words_of(title: str, text: str) -> str:
-    """The column ``search_words``: each word once, between spaces. Both are folded; ``text`` has the title's words, too."""
+# All dates of a series say the same, and are written together.
+@functools.lru_cache(maxsize=4)
+def words_of(title: str, text: str, topics: tuple[str, ...] = ()) -> str:
+    """The column ``search_words``: each word once, between spaces. Both are folded; ``text`` has the title's words, too.
+
+    Without a text it is empty: what is not to be found has none.
+    """
+    if not text:
+        return ""
     plain = dict.fromkeys(_indexed(text))
     titled = dict.fromkeys(f"{TITLE}{word}" for word in _indexed(title))
-    return "".join(f" {word}" for word in (*plain, *titled)) + " " if plain else ""
+    found = (*plain, *titled, *map(topic_word, topics))
+    return "".join(f" {word}" for word in found) + " " if found else ""
+
+
+def topic_word(topic: str) -> str:
+    """What is looked for as a whole, like ``category:music``."""
+    return f"{_TOPIC}{_form(topic)}"
 
 
 def wanted_words(query: str) -> tuple[str, ...]:
-    """What to look for in a folded query: each is the beginning of a word that must occur. Empty where the query has nothing but signs."""
-    found = dict.fromkeys(form for run in _runs(query) for form in _asked(run))
-    return tuple(found)[:MAX_WORDS]
+    """What to look for in a folded query: each is the beginning of a word that must occur. Empty where the query has nothing but signs.
+
+    Of beginnings of one or two letters those after the fourth are passed over, like words after the eighth.
+    """
+    found = list(dict.fromkeys(form for run in _runs(query) for form in _asked(run)))[:MAX_WORDS]
+    short = [form for form in found if len(form) <= _SHORT]
+    return tuple(form for form in found if form not in short[_MAX_SHORT:])
+
+
+def has_beginning(words: str, form: str) -> bool:
+    """Whether one of the words of a text in ``search_words`` begins so; a mark before a word is none."""
+    return f" {form}" in (_without_mark(words, form) if form in _MARKS else words)
+
+
+def _without_mark(words: str, letter: str) -> str:
+    return words.replace(f" {letter}=", " =")
+
+
+def beginning_clause(column: str, at: str, parameter: str, form: str) -> str:
+    """``has_beginning`` in SQL; ``at`` is the engine's function for a position, the parameter has a space before the form."""
+    # The letter is one of two, and ours: nothing that was typed stands in the statement.
+    text = f"replace({column}, ' {form}=', ' =')" if form in _MARKS else column
+    return f"{at}({text}, :{parameter}) > 0"
 
 
 def is_in_title(title: str, wanted: tuple[str, ...]) -> bool:
@@ -93,7 +134,8 @@ def _runs(text: str) -> Iterator[str]:
 
 
 def _is_unspaced(char: str) -> bool:
-    return any(first <= ord(char) <= last for first, last in _UNSPACED)
+    # Most of what is written comes before the first of them.
+    return char >= _FIRST_UNSPACED and any(first <= ord(char) <= last for first, last in _UNSPACED)
 
 
 def _form(word: str) -> str:

@@ -241,9 +241,11 @@ class HttpClient:
         connect_seconds: float = TOTAL_SECONDS,
         max_message_bytes: int = 5 * 1024 * 1024,
         heartbeat_seconds: float | None = 30.0,
+        is_deflated: bool = False,
     ) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
         """Open a WebSocket through the same guard. Iterate over it for messages; leaving the block closes it.
 
+        ``is_deflated``: permessage-deflate is offered; ``max_message_bytes`` holds for what comes out of it.
         ``RemoteFailed`` carries the HTTP status when the server answered without upgrading.
         """
         target = check_target(url, SOCKETS, self._reach)
@@ -255,7 +257,7 @@ class HttpClient:
                     headers=headers,
                     max_msg_size=max_message_bytes,
                     heartbeat=heartbeat_seconds,
-                    compress=0,
+                    compress=15 if is_deflated else 0,
                     # Closing waits for the peer, which may never answer.
                     timeout=aiohttp.ClientWSTimeout(ws_close=2.0),
                 )
@@ -304,13 +306,19 @@ def _refuse_inside_transaction() -> None:
         raise NetworkInsideTransaction("no call to another server while a database transaction is open")
 
 
+class AnswerTooLarge(RemoteFailed):
+    """The answer went on behind what the caller reads of it."""
+
+
 async def _pieces(response: aiohttp.ClientResponse, at: URL, max_bytes: int) -> AsyncIterator[bytes]:
     left = max_bytes
     async for piece in response.content.iter_any():
         left -= len(piece)
         if left < 0:
             response.close()
-            raise RemoteFailed(f"{at.host} sent more than the {max_bytes} bytes that are read.", status=response.status)
+            raise AnswerTooLarge(
+                f"{at.host} sent more than the {max_bytes} bytes that are read.", status=response.status
+            )
         yield piece
 
 

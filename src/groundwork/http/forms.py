@@ -1,7 +1,8 @@
 """HTML forms: reading what was posted, refusing what another site posted, the problems beside the fields.
 
 A form of another origin is refused before its body is read: browsers send ``Sec-Fetch-Site`` or ``Origin`` with every
-POST. A request with neither comes from no browser and carries no cookie that a browser would have added.
+POST. A request with neither comes from no browser and carries no cookie that a browser would have added. An origin is scheme, host
+and port (RFC 6454, section 4); ``null`` is nobody's, and one in plain http is not that of a site in https.
 """
 
 from collections.abc import Mapping
@@ -11,6 +12,8 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 
 from groundwork.errors import Forbidden, InvalidForm, InvalidInput
+
+_USUAL_PORTS = {"http": 80, "https": 443}
 
 # Longer than any text we accept; the body limit of the server bounds the whole.
 MAX_FIELDS = 100
@@ -43,22 +46,35 @@ EMPTY = Typed()
 
 def must_be_ours(request: Request, public_url: str) -> None:
     """Forbidden when the request was made by a page of another origin."""
-    if request.headers.get("sec-fetch-site", "") in {"same-origin", "none"}:
+    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
+    if site in {"same-origin", "none"} or (site is None and origin is None):
         return
-    origin = request.headers.get("origin")
-    if origin is None and "sec-fetch-site" not in request.headers:
-        return
-    # Behind a proxy the public address is the truth; on a laptop the same server answers to several names.
-    if origin is not None and (origin == public_url or _host_of(origin) == request.headers.get("host")):
+    if origin is not None and _is_ours(origin, public_url, request.headers.get("host", "")):
         return
     raise Forbidden("This form was sent from another site. Open the page here and send it again.")
 
 
-def _host_of(origin: str) -> str:
+def _is_ours(origin: str, public_url: str, host: str) -> bool:
+    """Behind a proxy, which may name host and port otherwise, the public address is the truth; on a laptop the same server
+
+    answers to several names.
+    """
+    theirs, ours = _origin(origin), _origin(public_url)
+    if theirs is None or theirs == ours:
+        return theirs is not None
+    scheme, _, _ = theirs
+    is_weaker = scheme == "http" and ours is not None and ours[0] == "https"
+    return not is_weaker and theirs == _origin(f"{scheme}://{host}")
+
+
+def _origin(url: str) -> tuple[str, str, int] | None:
+    """Scheme, host and port, the usual one where none is named; None for ``null`` and whatever else is no address of the web."""
     try:
-        return urlsplit(origin).netloc
-    except ValueError:
-        return ""
+        parts = urlsplit(url)
+        port = parts.port or _USUAL_PORTS[parts.scheme]
+    except (KeyError, ValueError):
+        return None
+    return (parts.scheme, parts.hostname, port) if parts.hostname else None
 
 
 async def read_form(request: Request, *, max_fields: int = MAX_FIELDS) -> dict[str, str]:

@@ -17,6 +17,7 @@ from starlette.responses import Response
 from groundwork.errors import InvalidInput
 
 T = TypeVar("T")
+S = TypeVar("S", bound=msgspec.Struct)
 
 MAX_DEPTH = 128
 
@@ -122,12 +123,25 @@ def _alternatives(types: list[msgspec.inspect.Type]) -> list[msgspec.inspect.Typ
     return [one for each in types for one in (each.types if isinstance(each, msgspec.inspect.UnionType) else (each,))]
 
 
-async def read_json(request: Request, shape: type[T]) -> T:
-    """The body as ``shape``; it must be declared as JSON, so that a form of another site cannot post here."""
+async def read_json(request: Request, shape: type[T], *, is_optional: bool = False) -> T:
+    """The body as ``shape``; it must be declared as JSON, so that a form of another site cannot post here.
+
+    ``is_optional``: no body is an object without fields.
+    """
+    if is_optional and not await request.body():
+        return shape_json({}, shape)
     declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if declared != "application/json" and not declared.endswith("+json"):
         raise InvalidInput("", "The body must be JSON, sent as application/json.", name="InvalidRequest")
     return shape_json(parse_json(await request.body()), shape)
+
+
+async def keeping(request: Request, wanted: S, now: Mapping[str, object]) -> S:
+    """``wanted``, with those fields of ``now`` that the body leaves out as they are: no replace opens by silence what was closed."""
+    sent = parse_json(await request.body())
+    names = dict(zip(wanted.__struct_fields__, wanted.__struct_encode_fields__, strict=True))
+    left_out = {field: value for field, value in now.items() if isinstance(sent, dict) and names[field] not in sent}
+    return msgspec.structs.replace(wanted, **left_out)
 
 
 def json_response(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

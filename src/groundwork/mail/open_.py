@@ -1,10 +1,11 @@
-"""Opens a mailer by URL: ``folder:/abs/path`` (development), ``smtp://…`` or ``smtps://…``."""
+"""Opens a mailer by URL: ``folder:/abs/path`` (development), ``smtp://…`` or ``smtps://…``; nothing, where nothing is sent."""
 
 from pathlib import Path
 
 from groundwork.clock import Clock
 from groundwork.mail.contract import Mailer, Sender
 from groundwork.mail.folder import FolderMailbox
+from groundwork.mail.nowhere import NoMailer
 from groundwork.mail.smtp import SmtpMailer, parse_smtp_url
 
 FOLDER = "folder:"
@@ -14,4 +15,6 @@ def open_mailer(url: str, sender: Sender, clock: Clock) -> Mailer:
     """The mailer that a URL names; ValueError with a sentence when it names none."""
     if url.startswith(FOLDER):
         return FolderMailbox(Path(url.removeprefix(FOLDER)), sender, clock)
+    if not url:
+        return NoMailer()
     return SmtpMailer(parse_smtp_url(url), sender, clock)

@@ -4,11 +4,13 @@ Owing the same revision twice is one debt; owing a newer one makes the row due a
 The table is created by the migrations of each server that owes something.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from groundwork.clock import Instant
+from groundwork.database.for_each import for_each
+from groundwork.database.together import Write
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.outbox.bell import ring
 
@@ -36,14 +38,39 @@ class Debt:
     lease: int
 
 
-OWE = """
-    insert into debts (kind, subject, revision, state, due_at, attempts, reason, lease, leased_until, owed_at)
-    values (:kind, :subject, :revision, 'due', :due_at, 0, '', 0, null, :now)
+_INTO = "insert into debts (kind, subject, revision, state, due_at, attempts, reason, lease, leased_until, owed_at)"
+_IF_NEWER = """
     on conflict (kind, subject) do update
        set revision = excluded.revision,
            state = case when debts.state = 'leased' then 'leased' else 'due' end,
            due_at = excluded.due_at, attempts = 0, reason = '', owed_at = excluded.owed_at
      where excluded.revision > debts.revision
+"""
+OWE = f"""
+    {_INTO}
+    select cast(:kind as text), given.subject, given.revision, 'due', given.due_at, 0, '', 0, null, cast(:now as bigint)
+      from each(subject text, revision bigint, due_at bigint) as given where 1 = 1
+    {_IF_NEWER}
+"""
+OWE_ONE = f"{_INTO} values (:kind, :subject, :revision, 'due', :due_at, 0, '', 0, null, :now) {_IF_NEWER}"
+
+# Two who ask in the same instant, or by clocks that differ, have asked twice.
+OWE_AGAIN = f"""
+    {_INTO}
+    select cast(:kind as text), given.subject, cast(:now as bigint), 'due', cast(:due_at as bigint), 0, '', 0, null,
+           cast(:now as bigint)
+      from each(subject text) as given where 1 = 1
+    on conflict (kind, subject) do update
+       set revision = case when excluded.revision > debts.revision then excluded.revision else debts.revision + 1 end,
+           state = case when debts.state = 'leased' then 'leased' else 'due' end,
+           due_at = excluded.due_at, attempts = 0, reason = '', owed_at = excluded.owed_at
+"""
+
+# What somebody is paying at this moment is settled under its name.
+RENAME = """
+    update debts set subject = :after
+     where kind = :kind and subject = :before and state = 'due'
+       and not exists (select 1 from debts k where k.kind = :kind and k.subject = :after)
 """
 
 COLUMNS = "kind, subject, revision, state, attempts, due_at, reason, lease"
@@ -61,7 +88,10 @@ WAKE = """
      where kind = :kind and subject = :subject and state in ('due', 'given_up')
 """
 
-FORGET = "delete from debts where kind = :kind and subject = :subject"
+FORGET = """
+    delete from debts
+     where kind = :kind and subject = :subject and revision <= coalesce(cast(:revision as bigint), revision)
+"""
 
 FORGET_PAID = "delete from debts where state = 'paid' and owed_at < :before"
 
@@ -70,22 +100,36 @@ COUNT = "select kind, state, count(*) as n, min(due_at) as oldest from debts whe
 
 async def owe(tx: Transaction, kind: str, subject: str, revision: int = 1, *, due_at: Instant | None = None) -> None:
     """Promise to pay; due now unless ``due_at`` says later. Settled revisions are not owed again."""
-    await tx.execute(
-        OWE, kind=str(kind), subject=subject, revision=revision, due_at=tx.now if due_at is None else due_at, now=tx.now
-    )
-    tx.after_commit(ring)
+    await owe_many(tx, kind, [(subject, revision, tx.now if due_at is None else due_at)])
 
 
 async def owe_many(tx: Transaction, kind: str, owed: Sequence[tuple[str, int, Instant]]) -> None:
     """``owe`` for many (subject, revision, due_at) in one go; in order of subjects, so that two who owe do not block each other."""
-    await tx.execute_many(
-        OWE,
-        [
-            {"kind": str(kind), "subject": subject, "revision": revision, "due_at": due_at, "now": tx.now}
-            for subject, revision, due_at in sorted(owed)
-        ],
-    )
+    newest: dict[str, tuple[int, Instant]] = {}
+    for subject, revision, due_at in sorted(owed):
+        newest[subject] = (revision, due_at)
+    rows = [
+        {"subject": subject, "revision": revision, "due_at": due_at} for subject, (revision, due_at) in newest.items()
+    ]
+    if rows:
+        await for_each(tx, OWE, rows, kind=str(kind), now=tx.now)
+        tx.after_commit(ring)
+
+
+async def owe_again(tx: Transaction, kind: str, subjects: Iterable[str]) -> None:
+    """Owe what depends on the present alone (asking, reading): due now, and once more where somebody is paying it already."""
+    rows = [{"subject": subject} for subject in sorted(set(subjects))]
+    if rows:
+        await for_each(tx, OWE_AGAIN, rows, kind=str(kind), now=tx.now, due_at=tx.now)
+        tx.after_commit(ring)
+
+
+def owing(tx: Transaction, kind: str, subject: str, revision: int, *, due_at: Instant) -> Write:
+    """``owe``, to be written together with what it is about."""
     tx.after_commit(ring)
+    return Write(
+        OWE_ONE, {"kind": str(kind), "subject": subject, "revision": revision, "due_at": due_at, "now": tx.now}
+    )
 
 
 async def find(reader: Reader, kind: str, subject: str) -> Debt | None:
@@ -110,9 +154,14 @@ async def wake(tx: Transaction, kind: str, subject: str) -> bool:
     return await tx.execute(WAKE, kind=str(kind), subject=subject, now=tx.now) == 1
 
 
-async def forget(tx: Transaction, kind: str, subject: str) -> bool:
-    """Drop a debt: what it was about is gone, or a person decided against it."""
-    return await tx.execute(FORGET, kind=str(kind), subject=subject) == 1
+async def rename_many(tx: Transaction, kind: str, subjects: Sequence[tuple[str, str]]) -> None:
+    """What was owed about one subject is owed about another (before, after), unless that has a debt already."""
+    await tx.execute_many(RENAME, [{"kind": str(kind), "before": before, "after": after} for before, after in subjects])
+
+
+async def forget(tx: Transaction, kind: str, subject: str, *, revision: int | None = None) -> bool:
+    """Drop a debt: what it was about is gone, or a person decided against it. ``revision``: not if a newer one is owed."""
+    return await tx.execute(FORGET, kind=str(kind), subject=subject, revision=revision) == 1
 
 
 async def forget_paid(tx: Transaction, before: Instant) -> int:

@@ -45,11 +45,11 @@ LEASE = f"""
     returning {COLUMNS}
 """
 
-# A newer revision was owed while this one was being paid: due again at once.
+# A newer revision was owed while this one was being paid: due again, when that says.
 SETTLE = """
     update debts
        set state = case when revision > :revision then 'due' else 'paid' end,
-           due_at = :now, attempts = 0, reason = '', leased_until = null
+           due_at = case when revision > :revision then due_at else :now end, attempts = 0, reason = '', leased_until = null
      where kind = :kind and subject = :subject and lease = :lease and state = 'leased'
 """
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from groundwork.errors import Failure, TooMany, kind_of
+from groundwork.errors import Failure, TooMany, Unavailable, kind_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +32,8 @@ def wait_seconds(
 
 
 def asked_seconds(failure: Failure) -> float | None:
-    """What the other side asked us to wait, where it did."""
-    return failure.after_seconds if isinstance(failure, TooMany) else None
+    """What the other side asked us to wait, or how long it is not to be asked, where that is known."""
+    return failure.after_seconds if isinstance(failure, TooMany | Unavailable) else None
 
 
 def is_worth_retrying(failure: Failure) -> bool:

@@ -19,8 +19,11 @@ async def open_embedded(database_url: str, schema: str, clock: Clock, *, max_wai
     return EmbeddedQueue(database, clock, max_waiting=max_waiting)
 
 
-async def open_queue(url: str, *, database_url: str, schema: str, clock: Clock, max_waiting: int = 1_000_000) -> Queue:
-    """The queue that a URL names; ``database_url`` and ``schema`` say where an embedded one keeps its tables.
+async def open_queue(
+    url: str, *, database_url: str, schema: str, clock: Clock, max_waiting: int = 1_000_000, name: str = "openmeet"
+) -> Queue:
+    """The queue that a URL names; ``database_url`` and ``schema`` say where an embedded one keeps its tables, ``name`` what it
+    is called on a broker.
 
     ``amqp://user:password@host/vhost`` connects when the queue is first used. ValueError: not such a URL, or the library
     for it is not installed.
@@ -33,6 +36,6 @@ async def open_queue(url: str, *, database_url: str, schema: str, clock: Clock, 
             rabbitmq = importlib.import_module("groundwork.queue.rabbitmq")
         except ModuleNotFoundError as missing:
             raise ValueError("amqp:// needs the extra: pip install 'openmeet[rabbitmq]'") from missing
-        queue: Queue = rabbitmq.RabbitQueue(url, clock, max_waiting=max_waiting)
+        queue: Queue = rabbitmq.RabbitQueue(url, clock, name=name, max_waiting=max_waiting)
         return queue
     raise ValueError("a queue's URL is embedded: or begins with amqp:// or amqps://")

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import contextvars
+import time
 
 import pytest
 from tests.databases import MakeDatabase
@@ -72,6 +73,21 @@ async def test_a_transaction_whose_statement_is_endless_is_rolled_back(db):
         await run()
     await db.write(insert(2))
     assert await rows(db) == [2]
+
+
+async def test_a_transaction_that_was_given_up_before_its_block_began_says_so(make_sqlite: MakeDatabase):
+    """The loop is held up for longer than the limit just when the writer opens it; then nobody is there to answer it."""
+    db = await make_sqlite(transaction_seconds=0.02)
+
+    async def use() -> None:
+        async with db.transaction() as tx:
+            await tx.fetch("select 1")
+
+    using = asyncio.create_task(use())
+    await asyncio.sleep(0)
+    time.sleep(0.5)  # noqa: ASYNC251 - meant: the loop hears of the opening and of the end at once
+    with pytest.raises(TransactionTooLong):
+        await asyncio.wait_for(using, 10)
 
 
 async def test_a_plain_function_has_the_same_limit(db):

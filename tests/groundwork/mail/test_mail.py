@@ -8,7 +8,7 @@ import pytest
 from aiosmtpd.smtp import SMTP
 
 from groundwork.clock import SECOND, HandClock, Instant
-from groundwork.errors import NotFound, Refused, RemoteFailed, RemoteSlow
+from groundwork.errors import NotFound, Refused, RemoteFailed, RemoteSlow, Unavailable
 from groundwork.mail.address import EmailAddress, parse_address
 from groundwork.mail.contract import Mail, Sender, compose
 from groundwork.mail.folder import FolderMailbox
@@ -117,6 +117,11 @@ async def test_the_mailbox_is_opened_by_url_and_survives_a_restart(tmp_path):
     await open_mailer(url, SENDER, HandClock(NOW)).send(MAIL)
     again = open_mailer(url, SENDER, HandClock(NOW))
     assert len(await again.newest()) == 1
+
+
+async def test_where_no_server_is_named_nothing_counts_as_sent():
+    with pytest.raises(Unavailable, match="No mail server"):
+        await open_mailer("", SENDER, HandClock(NOW)).send(MAIL)
 
 
 # --- a real SMTP server

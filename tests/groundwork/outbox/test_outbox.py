@@ -3,7 +3,7 @@
 import pytest
 from tests.databases import MakeDatabase
 
-from groundwork.clock import HOUR, SECOND, HandClock
+from groundwork.clock import HOUR, SECOND, HandClock, Instant
 from groundwork.database.transaction import Database
 from groundwork.errors import Refused, RemoteFailed, TooMany
 from groundwork.outbox import owe as outbox
@@ -67,6 +67,41 @@ async def test_revision_owed_while_paying_is_not_lost(db: Database):
         await owe(db, revision=2)
 
     await run_once(db, {"kind": Paying(pay)})
+    assert (await found(db)).state is DebtState.DUE
+
+
+async def test_what_is_owed_for_later_while_paying_waits_until_then(db: Database, clock: HandClock):
+    """A payer that has to come back says when, by owing it once more."""
+    await owe(db)
+    later = Instant(clock.now() + HOUR)
+
+    async def pay(debt: Debt) -> None:
+        async with db.transaction() as tx:
+            await outbox.owe(tx, "kind", debt.subject, debt.revision + 1, due_at=later)
+
+    assert await run_once(db, {"kind": Paying(pay)}) == 1
+    assert await run_once(db, {"kind": Paying(pay)}) == 0
+    assert ((await found(db)).state, (await found(db)).due_at) == (DebtState.DUE, later)
+
+
+async def test_asked_again_in_the_same_instant_while_paying_is_paid_again(db: Database):
+    """By clocks that stand, or stand differently: whoever asks last is answered by a payment that begins after that."""
+
+    async def ask() -> None:
+        async with db.transaction() as tx:
+            await outbox.owe_again(tx, "kind", ["s", "s"])
+
+    paid: list[int] = []
+
+    async def pay(debt: Debt) -> None:
+        paid.append(debt.revision)
+        if len(paid) == 1:
+            await ask()
+
+    await ask()
+    assert [await run_once(db, {"kind": Paying(pay)}) for _ in range(3)] == [1, 1, 0]
+    assert paid == [paid[0], paid[0] + 1]
+    await ask()
     assert (await found(db)).state is DebtState.DUE
 
 

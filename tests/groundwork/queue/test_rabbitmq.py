@@ -7,13 +7,14 @@ from collections.abc import AsyncIterator, Callable
 
 import aio_pika
 import pytest
-from aio_pika.abc import AbstractIncomingMessage
+from aio_pika.abc import AbstractIncomingMessage, ExchangeType
+from aio_pika.exceptions import ChannelPreconditionFailed
 from tests.groundwork.queue.conftest import BROKER
 from tests.parts import needs
 
-from groundwork.clock import HandClock
+from groundwork.clock import SECOND, HandClock
 from groundwork.queue.contract import DeadLetter, Delivery, Message, QueueUnavailable
-from groundwork.queue.rabbitmq import RabbitQueue
+from groundwork.queue.rabbitmq import DELIVERY_LIMIT, PREFETCH, RabbitQueue
 
 pytestmark = needs("rabbitmq")
 
@@ -138,3 +139,105 @@ async def test_a_broker_that_is_away_is_unavailable(clock: HandClock):
     with pytest.raises(QueueUnavailable):
         await queue.depth()
     await queue.close()
+
+
+async def test_the_queues_are_what_they_are_said_to_be(worker):
+    """A broker lets nobody declare a queue or an exchange otherwise than it is: so each property is asked for by its opposite."""
+    queue = worker()
+    await queue.depth()
+    name = queue._queue_names()[0]
+    otherwise: dict[str, dict[str, object]] = {
+        name: {
+            "x-queue-type": "classic",
+            "x-single-active-consumer": False,
+            "x-dead-letter-exchange": "another",
+            "x-dead-letter-strategy": "at-most-once",
+            "x-overflow": "drop-head",
+            "x-max-length": 7,
+            "x-delivery-limit": 7,
+        },
+        f"{queue._name}.dead": {"x-queue-type": "classic"},
+    }
+    dead = {"x-queue-type": "quorum"}
+    connection = await aio_pika.connect(BROKER)
+    try:
+        for each, properties in otherwise.items():
+            known = queue._queue_arguments() if each == name else dead
+            for argument, value in properties.items():
+                with pytest.raises(ChannelPreconditionFailed, match=argument):
+                    async with await connection.channel() as channel:
+                        await channel.declare_queue(each, durable=True, arguments={**known, argument: value})
+        for exchange in (queue._name, f"{queue._name}.dead"):
+            with pytest.raises(ChannelPreconditionFailed, match="type"):
+                async with await connection.channel() as channel:
+                    await channel.declare_exchange(exchange, ExchangeType.DIRECT, durable=True)
+    finally:
+        await connection.close()
+
+
+async def test_a_worker_is_given_no_more_than_it_can_hold(worker):
+    """Behind ``PREFETCH`` unacknowledged messages of a queue the broker keeps the rest for whoever comes next."""
+    first, second = worker(), worker()
+    more = 20
+    await first.publish([Message("event.create", "did:plc:a", b"%d" % n, str(n)) for n in range(PREFETCH + more)])
+    await take(first, 1)
+    # Another process sees at the broker what nobody holds.
+    async with asyncio.timeout(20):
+        while True:
+            waiting = (await second.depth()).waiting
+            if (waiting, len(first._held)) == (more, PREFETCH):
+                break
+            assert waiting >= more, "the worker was given more"
+            await asyncio.sleep(0.01)
+
+
+async def test_what_is_handed_out_too_often_is_a_dead_letter_with_a_reason(worker):
+    """Each worker that takes it dies of it: the broker itself gives it up, and says why."""
+    queue = worker()
+    await queue.publish([message(1)])
+    connection = await aio_pika.connect(BROKER)
+    channel = await connection.channel()
+    given_back = 0
+
+    async def give_back(received: AbstractIncomingMessage) -> None:
+        nonlocal given_back
+        given_back += 1
+        await received.nack(requeue=True)
+
+    for name in queue._queue_names():
+        consumed = await channel.get_queue(name)
+        await consumed.consume(give_back)
+    letters: list[DeadLetter] = []
+    async with asyncio.timeout(30):
+        while not letters:
+            letters = await queue.dead_letters(10)
+            await asyncio.sleep(0.01)
+    await connection.close()
+    assert given_back >= DELIVERY_LIMIT
+    assert (letters[0].message, letters[0].reason) == (message(1), "the broker gave up: delivery_limit")
+
+
+async def test_publishing_is_over_when_the_broker_has_confirmed(worker):
+    """What was published before the publisher died without a word is there: nothing waits in the process."""
+    first, second = worker(), worker()
+    await first.publish([message(n) for n in range(50)])
+    await first._connection.close()
+    assert sum(len(numbers) for numbers in (await everything(second, 50)).values()) == 50
+
+
+async def test_a_message_that_waits_for_its_next_try_survives_its_worker(worker, clock: HandClock):
+    """The pause is the worker's, the message the broker's: another worker gets it when the first has gone."""
+    first, second = worker(), worker()
+    await first.publish([message(1)])
+    (held,) = await take(first, 1)
+    await first.retry(held, 60, "The database was away.")
+    assert await first.lease(1, 30) == []
+    clock.turn(59 * SECOND)
+    assert await first.lease(1, 30) == []
+    clock.turn(SECOND)
+    (again,) = await take(first, 1)
+    assert (again.message, again.attempts) == (message(1), 1)
+    await first.retry(again, 60, "The database was away.")
+    await first.close()
+    (inherited,) = await take(second, 1)
+    assert inherited.message == message(1)

@@ -1,0 +1,58 @@
+"""One statement for many rows: what a batch does to a table, in one round trip and one plan.
+
+The rows stand in the statement as a table, ``each(uri text, rev text) as given``: the columns that it has, with PostgreSQL's
+types, and its name. PostgreSQL gets an array for each column. SQLite, to which there is no way to go, is asked for one row after
+the other, so a statement must mean the same either way: what it does to one row does not depend on the others.
+"""
+
+import functools
+import re
+from collections.abc import Mapping, Sequence
+
+from groundwork.database.transaction import Reader, Row
+
+_EACH = re.compile(r"\beach\((?P<columns>[^()]*)\)\s+as\s+(?P<name>[a-z_]+)")
+
+
+async def for_each(
+    reader: Reader, sql: str, rows: Sequence[Mapping[str, object]], /, **shared: object
+) -> Sequence[Row]:
+    """What the statement returns for these rows, in no order; ``shared`` are parameters that are the same for all.
+
+    ``insert … select … from each(…)`` needs a ``where`` before ``on conflict``: SQLite would take it for a join's.
+    """
+    if not rows:
+        return []
+    if reader.engine == "sqlite":
+        text = _for_one(sql)
+        return [found for row in rows for found in await reader.fetch(text, **row, **shared)]
+    text, names = _for_many(sql)
+    return await reader.fetch(text, **{name: [row[name] for row in rows] for name in names}, **shared)
+
+
+def inserting(table: str, columns: Mapping[str, str]) -> str:
+    """``insert into`` a table from rows that have these columns (name to type)."""
+    names = ", ".join(columns)
+    typed = ", ".join(f"{name} {kind}" for name, kind in columns.items())
+    return f"insert into {table} ({names}) select {names} from each({typed}) as given where 1 = 1"
+
+
+@functools.lru_cache(maxsize=256)
+def _for_many(sql: str) -> tuple[str, tuple[str, ...]]:
+    found = _EACH.search(sql)
+    if found is None:
+        raise ValueError("the statement names no table of rows: each(column type, …) as name")
+    columns = [column.split() for column in found["columns"].split(",")]
+    arrays = ", ".join(f"cast(:{name} as {kind}[])" for name, kind in columns)
+    names = tuple(name for name, _ in columns)
+    table = f"unnest({arrays}) as {found['name']} ({', '.join(names)})"
+    return sql[: found.start()] + table + sql[found.end() :], names
+
+
+@functools.lru_cache(maxsize=256)
+def _for_one(sql: str) -> str:
+    found = _EACH.search(sql)
+    if found is None:
+        raise ValueError("the statement names no table of rows: each(column type, …) as name")
+    values = ", ".join(f":{name} as {name}" for name, _ in (column.split() for column in found["columns"].split(",")))
+    return f"{sql[: found.start()]}(select {values}) as {found['name']}{sql[found.end() :]}"

@@ -1,0 +1,70 @@
+"""Columns of sealed values brought under the newest sealing key, so that an older one can be dropped."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from groundwork.database.transaction import Database, Writer
+from groundwork.sealing import CannotUnseal, Sealer
+
+_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A column of sealed values: the column that names the row, and what its value was sealed for."""
+
+    table: str
+    name: str
+    column: str
+    purpose: Callable[[str], str]
+
+
+async def reseal(
+    db: Database, sealer: Sealer, columns: Sequence[Sealed], *, passes_over_lost: bool = False
+) -> tuple[int, int]:
+    """Seal again what another key than the newest sealed; how many values there are, how many were stale.
+
+    May be run again at any time, and beside programs that know both keys. Raises CannotUnseal for a value whose key is gone,
+    unless such values are passed over.
+    """
+    seen = stale = 0
+    for kind in columns:
+        after = ""
+        while True:
+            keys, resealed = await db.write(lambda w, k=kind, a=after: _page(w, sealer, k, a, passes_over_lost))  # type: ignore[misc]  # defaults bind now
+            seen += len(keys)
+            stale += resealed
+            if len(keys) < _AT_ONCE:
+                break
+            after = keys[-1]
+    return seen, stale
+
+
+def _page(w: Writer, sealer: Sealer, kind: Sealed, after: str, passes_over_lost: bool) -> tuple[list[str], int]:
+    table, name, column = kind.table, kind.name, kind.column
+    rows = w.fetch(
+        f"select {name} as name, {column} as sealed from {table}"
+        f" where {name} > :after and {column} is not null order by {name} limit :limit",
+        after=after,
+        limit=_AT_ONCE,
+    )
+    resealed = 0
+    for row in rows:
+        if not sealer.is_stale(row["sealed"]):
+            continue
+        sealed_for = kind.purpose(row["name"])
+        try:
+            fresh = sealer.seal(sealer.unseal(row["sealed"], sealed_for), sealed_for)
+        except CannotUnseal:
+            if passes_over_lost:
+                continue
+            raise
+        resealed += 1
+        w.execute(
+            # Another process may have given the row a new value since.
+            f"update {table} set {column} = :fresh where {name} = :name and {column} = :sealed",
+            fresh=fresh,
+            name=row["name"],
+            sealed=row["sealed"],
+        )
+    return [row["name"] for row in rows], resealed

@@ -1,0 +1,185 @@
+"""Groups of work that share a transaction of PostgreSQL: each fails alone, and nobody's is lost with another's."""
+
+import asyncio
+from contextvars import ContextVar
+
+import pytest
+from tests.groundwork.database.visits import INSERT, db, kept, visit
+
+from groundwork.database.row_lock import hold
+from groundwork.database.transaction import (
+    DatabaseUnavailable,
+    Engine,
+    Transaction,
+    TransactionTooLong,
+    transaction_is_open,
+)
+from groundwork.database.turns import in_turn
+
+__all__ = ["db"]
+
+who: ContextVar[str] = ContextVar("who", default="nobody")
+
+
+@pytest.fixture
+def engine() -> Engine:
+    """Only this one, here."""
+    return "postgresql"
+
+
+async def test_work_is_done_in_the_name_of_who_brought_it(db):
+    """What the caller's context says holds inside, and that a transaction is open; neither does for anybody else."""
+
+    async def work(_tx: Transaction) -> tuple[str, bool]:
+        return who.get(), transaction_is_open()
+
+    async def bring(name: str) -> tuple[tuple[str, bool], bool]:
+        who.set(name)
+        return await in_turn(db, "hall", work), transaction_is_open()
+
+    names = [f"person {number}" for number in range(5)]
+    assert await asyncio.gather(*map(bring, names)) == [((name, True), False) for name in names]
+
+
+async def test_who_waits_together_shares_a_transaction(db):
+    async def work(tx: Transaction) -> int:
+        row = await tx.fetch_one("select cast(txid_current() as bigint) as number")
+        return int(row["number"]) if row else 0
+
+    numbers = await asyncio.gather(*(in_turn(db, "hall", work) for _ in range(30)))
+    assert len(set(numbers)) < 30
+
+
+async def test_the_row_is_asked_for_once_and_again_after_an_undone_part(db):
+    """A savepoint that is rolled back gives its locks back."""
+
+    async def fails(tx: Transaction) -> None:
+        await hold(tx, "places", "name", "hall")
+        raise LookupError
+
+    async def holds(tx: Transaction) -> bool:
+        had = ("places", "name", "hall") in tx.held  # type: ignore[attr-defined]
+        await hold(tx, "places", "name", "hall")
+        return had
+
+    said = await asyncio.gather(
+        *(in_turn(db, "hall", work) for work in (fails, holds, holds, fails, holds)), return_exceptions=True
+    )
+    assert [one for one in said if isinstance(one, bool)] == [False, True, True]
+
+
+async def test_a_held_row_is_nobody_elses(db):
+    """Another transaction waits until the first has ended, and then sees what it left."""
+    order: list[str] = []
+
+    is_held = asyncio.Event()
+
+    async def second() -> int:
+        await is_held.wait()
+        async with db.transaction() as tx:
+            await hold(tx, "places", "name", "hall")
+            order.append("second")
+            row = await tx.fetch_one("select taken from places where name = 'hall'")
+        return int(row["taken"]) if row else 0
+
+    waiting = asyncio.create_task(second())
+    async with db.transaction() as tx:
+        await hold(tx, "places", "name", "hall")
+        is_held.set()
+        while not await tx.fetch("select 1 from pg_locks where not granted and pid <> pg_backend_pid()"):
+            pass
+        await tx.execute("update places set taken = 7 where name = 'hall'")
+        order.append("first")
+    assert (await waiting, order) == (7, ["first", "second"])
+
+
+async def test_neighbours_of_what_took_too_long_are_kept(make_database):
+    """Its transaction is lost, and they are done again."""
+    db = await make_database(transaction_seconds=1.0)
+    async with db.transaction() as tx:
+        await tx.execute("create table visits (id bigint primary key, note text not null)")
+
+    def note(number: int):
+        async def work(tx: Transaction) -> int:
+            return await tx.execute(INSERT, id=number, note="")
+
+        return work
+
+    async def sleeps(tx: Transaction) -> None:
+        await tx.execute(INSERT, id=100, note="")
+        await tx.fetch("select pg_sleep(60)")
+
+    works = [note(0), note(1), sleeps, note(2)]
+    said = await asyncio.gather(*(in_turn(db, "hall", work) for work in works), return_exceptions=True)
+    async with db.reader() as reader:
+        rows = await reader.fetch("select id from visits order by id")
+    assert [row["id"] for row in rows] == [0, 1, 2]
+    assert [type(one) for one in said] == [int, int, TransactionTooLong, int]
+
+
+async def test_neighbours_of_a_lost_connection_are_kept(db):
+    async def kills(tx: Transaction) -> None:
+        await visit(100)(tx)
+        await tx.fetch("select pg_terminate_backend(pg_backend_pid())")
+
+    works = [visit(0), visit(1), kills, visit(2)]
+    said = await asyncio.gather(*(in_turn(db, "hall", work) for work in works), return_exceptions=True)
+    assert isinstance(said[2], DatabaseUnavailable)
+    assert sorted([said[0], said[1], said[3]]) == [1, 2, 3]
+    assert await kept(db) == ([0, 1, 2], 3)
+
+
+async def test_who_loses_a_deadlock_is_done_again(db):
+    """Nobody else in the group notices."""
+    runs: list[int] = []
+    other_has_roof, part_has_hall = asyncio.Event(), asyncio.Event()
+
+    async def crosses(tx: Transaction) -> None:
+        runs.append(1)
+        await tx.execute("set local deadlock_timeout = '20ms'")
+        await tx.execute("update places set taken = taken + 1 where name = 'hall'")
+        part_has_hall.set()
+        if len(runs) == 1:
+            await other_has_roof.wait()
+        await tx.execute("update places set taken = taken + 1 where name = 'roof'")
+        await tx.execute(INSERT, id=50, note="")
+
+    async def other() -> None:
+        async with db.transaction() as tx:
+            await tx.execute("set local deadlock_timeout = '10s'")
+            await tx.execute("update places set taken = taken + 1 where name = 'roof'")
+            other_has_roof.set()
+            await part_has_hall.wait()
+            await tx.execute("update places set taken = taken + 1 where name = 'hall'")
+
+    async def note(tx: Transaction) -> int:
+        return await tx.execute(INSERT, id=51, note="")
+
+    await asyncio.gather(other(), in_turn(db, "hall", crosses), in_turn(db, "hall", note))
+    assert (await kept(db), len(runs)) == (([50, 51], 2), 2)
+
+
+async def test_who_has_gone_before_their_turn_is_left_out(db):
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(tx: Transaction) -> int:
+        begun.set()
+        await go_on.wait()
+        return await visit(0)(tx)
+
+    first = asyncio.create_task(in_turn(db, "hall", slow))
+    await begun.wait()
+    gone = asyncio.create_task(in_turn(db, "hall", visit(1)))
+    last = asyncio.create_task(in_turn(db, "hall", visit(2)))
+    await asyncio.sleep(0)
+    gone.cancel()
+    go_on.set()
+    assert [await first, await last] == [1, 2]
+    assert gone.cancelled()
+    assert await kept(db) == ([0, 2], 2)
+
+
+async def test_an_unreachable_database_is_said_to_everybody(db):
+    await db.close()
+    said = await asyncio.gather(*(in_turn(db, "hall", visit(number)) for number in range(3)), return_exceptions=True)
+    assert [type(one) for one in said] == [DatabaseUnavailable] * 3
