@@ -17,6 +17,8 @@ from at_protocol.syntax.did import Did, parse_did
 from at_protocol.syntax.nsid import Nsid
 
 LIFETIME_SECONDS: Final = 60
+# Nobody of ours issues, or takes, one that is good for longer.
+MAX_LIFETIME_SECONDS: Final = 60 * 60
 MAX_CLOCK_SKEW_SECONDS: Final = 60
 
 ACCOUNT_KEY: Final = "#atproto"
