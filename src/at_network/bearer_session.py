@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
+from at_network.circuits import Circuits
 from at_network.xrpc_client import XrpcClient
 from at_protocol.failures import Malformed
 from at_protocol.syntax.did import Did, parse_did
@@ -95,17 +96,21 @@ async def create_session(
     password: str,
     *,
     factor_token: str | None = None,
+    circuits: Circuits | None = None,
 ) -> SessionTokens:
     """Sign in. Raises NotSignedIn (``AuthenticationRequired``, ``AuthFactorTokenRequired``) and Refused."""
     body = {"identifier": identifier, "password": password}
     if factor_token is not None:
         body["authFactorToken"] = factor_token
-    return _tokens(await XrpcClient(http, clock, service).procedure("com.atproto.server.createSession", body))
+    client = XrpcClient(http, clock, service, circuits=circuits)
+    return _tokens(await client.procedure("com.atproto.server.createSession", body))
 
 
-async def refresh_session(http: HttpClient, clock: Clock, service: str, tokens: SessionTokens) -> SessionTokens:
+async def refresh_session(
+    http: HttpClient, clock: Clock, service: str, tokens: SessionTokens, *, circuits: Circuits | None = None
+) -> SessionTokens:
     """The next pair of tokens. Raises NotSignedIn where the refresh token no longer counts."""
-    client = XrpcClient(http, clock, service, credentials=FixedToken(tokens.refresh))
+    client = XrpcClient(http, clock, service, credentials=FixedToken(tokens.refresh), circuits=circuits)
     fresh = _tokens(await client.procedure("com.atproto.server.refreshSession"))
     if fresh.did != tokens.did:
         raise NotSignedIn("The server answered with another account's session.", name="InvalidToken")

@@ -10,6 +10,7 @@ import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import TypeVar
 from urllib.parse import urlencode
 
 from aiohttp import ClientWebSocketResponse, WSCloseCode, WSMsgType
@@ -18,6 +19,8 @@ from at_protocol.xrpc.parameters import Parameter, encode_parameters
 from groundwork.clock import SECOND, Clock
 from groundwork.errors import Failure, RemoteFailed, RemoteSlow
 from groundwork.http.client import HttpClient
+
+T = TypeVar("T")
 
 SUBSCRIBE_REPOS = "com.atproto.sync.subscribeRepos"
 # A frame has at most 5 MB, and who reads it says so of a larger one; but a connection that broke off at it would meet the
@@ -79,11 +82,12 @@ async def read_frames(http: HttpClient, url: str) -> AsyncGenerator[bytes, None]
                 continue
             if message.type is WSMsgType.TEXT:
                 raise RemoteFailed("The stream sent text; its frames are binary.")
-            _raise_unless_ended(socket)
+            raise_unless_ended(socket)
             return
 
 
-def _raise_unless_ended(socket: ClientWebSocketResponse) -> None:
+def raise_unless_ended(socket: ClientWebSocketResponse) -> None:
+    """Nothing where the server closed the connection in order. Raises RemoteFailed and RemoteSlow where it did not."""
     error = socket.exception()
     if isinstance(error, TimeoutError):
         raise RemoteSlow("The stream's server no longer answers.") from error
@@ -115,15 +119,35 @@ async def follow(
     (None: closed in order) and the wait that follows. A caller that reads an error frame which waiting cannot mend
     (``FutureCursor``) stops iterating.
     """
+
+    def connect() -> AsyncGenerator[bytes, None]:
+        return read_frames(http, stream_url(service, nsid, {"cursor": position()}))
+
+    again = reconnecting(clock, connect, backoff=backoff, on_lost=on_lost, sleep=sleep, chance=chance)
+    async with aclosing(again) as frames:
+        async for frame in frames:
+            yield frame
+
+
+async def reconnecting(
+    clock: Clock,
+    connect: Callable[[], AsyncGenerator[T, None]],
+    *,
+    backoff: Backoff | None = None,
+    on_lost: Callable[[Failure | None, float], None] = lambda _failure, _seconds: None,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    chance: Callable[[], float] = random.random,
+) -> AsyncGenerator[T, None]:
+    """What one connection after the other yields, without end; ``connect`` is asked for each. See ``follow``."""
     policy = backoff or Backoff()
     failures = 0
     while True:
         opened_at = clock.now()
         failure: Failure | None = None
         try:
-            async with aclosing(read_frames(http, stream_url(service, nsid, {"cursor": position()}))) as frames:
-                async for frame in frames:
-                    yield frame
+            async with aclosing(connect()) as messages:
+                async for message in messages:
+                    yield message
         except (RemoteFailed, RemoteSlow) as lost:
             failure = lost
         failures = failures_after(failures, (clock.now() - opened_at) / SECOND, policy)

@@ -4,11 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
+from cachetools import LRUCache
+
 from groundwork.clock import SECOND, Instant, from_datetime
 
 # A server that asks for more is not obeyed to the letter: the work would look dead.
 MAX_PAUSE_SECONDS = 3600.0
 DEFAULT_PAUSE_SECONDS = 60.0
+_MAX_ACCOUNTS = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +21,22 @@ class Pace:
     limit: int
     remaining: int
     resets_at: Instant
+
+
+class Paces:
+    """What servers said last about the budget of each account's writes; shared by all calls of a program.
+
+    Kept apart by account, because that is how servers count writes.
+    """
+
+    def __init__(self) -> None:
+        self._known: LRUCache[tuple[str, str], Pace] = LRUCache(_MAX_ACCOUNTS)
+
+    def of(self, service: str, account: str) -> Pace | None:
+        return self._known.get((service, account))
+
+    def note(self, service: str, account: str, pace: Pace) -> None:
+        self._known[service, account] = pace
 
 
 def read_pace(headers: Mapping[str, str]) -> Pace | None:

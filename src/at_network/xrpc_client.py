@@ -13,18 +13,26 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from at_network.pacing import Pace, read_pace
+from at_network.circuits import Circuits
+from at_network.pacing import Pace, Paces, pause_seconds, read_pace
 from at_network.xrpc_failures import failure_of
 from at_protocol.xrpc.errors import ErrorBody, read_error
 from at_protocol.xrpc.parameters import Parameter, encode_parameters
-from groundwork.clock import Clock
-from groundwork.errors import RemoteFailed
-from groundwork.http.client import ANSWER_BYTES, TOTAL_SECONDS, Answer, HttpClient, StreamedAnswer
+from groundwork.clock import SECOND, Clock, Instant
+from groundwork.errors import Failure, RemoteFailed, TooMany
+from groundwork.http.client import ANSWER_BYTES, TOTAL_SECONDS, Answer, AnswerTooLarge, HttpClient, StreamedAnswer
+from groundwork.telemetry import tracing
 
 # A page of a hundred records of moderate size.
 MAX_JSON_BYTES = 10 * 1024 * 1024
 # Enough for a fresh DPoP nonce and a refreshed token in one call.
 _ATTEMPTS = 3
+# What a write costs of an account's hourly budget (Bluesky's servers and the reference PDS, "Rate Limits").
+_COSTS = {
+    "com.atproto.repo.createRecord": 3,
+    "com.atproto.repo.putRecord": 2,
+    "com.atproto.repo.applyWrites": 3,
+}
 # Errors have to fit into the limit of the answer that was hoped for, however small that is.
 _MIN_BYTES = 64 * 1024
 
@@ -59,16 +67,30 @@ class XrpcClient:
         credentials: Credentials | None = None,
         proxy_to: str | None = None,
         timeout_seconds: float = TOTAL_SECONDS,
+        paces: Paces | None = None,
+        circuits: Circuits | None = None,
+        account: str = "",
     ) -> None:
-        """``service`` is an origin (``https://pds.example.com``), ``proxy_to`` a ``did#service`` that it shall ask for us."""
+        """``service`` is an origin (``https://pds.example.com``), ``proxy_to`` a ``did#service`` that it shall ask for us.
+
+        ``paces``: what is known of the budget of ``account`` there. A procedure that would exceed it is not sent but raises
+        TooMany with the time to wait, as the server would. ``circuits``: which servers are asked at all; of another one every call
+        raises ``NotAsked`` at once.
+        """
         self.service = service.rstrip("/")
-        self.pace: Pace | None = None
-        """What the last answer said about its rate limit; see ``pacing.pause_seconds``."""
+        self._paces = Paces() if paces is None else paces
+        self._circuits = Circuits(clock) if circuits is None else circuits
+        self._account = account
         self._http = http
         self._clock = clock
         self._credentials = credentials
         self._proxy_to = proxy_to
         self._timeout_seconds = timeout_seconds
+
+    @property
+    def pace(self) -> Pace | None:
+        """What the last answer to a procedure said about its rate limit; see ``pacing.pause_seconds``."""
+        return self._paces.of(self.service, self._account)
 
     async def query(self, nsid: str, parameters: Parameters | None = None) -> dict[str, object]:
         """The JSON object that a query answers with."""
@@ -112,6 +134,7 @@ class XrpcClient:
         """An answer read piece by piece (``getRepo``, large blobs); credentials are sent but not renewed."""
         url = self._url(nsid, parameters)
         headers = await self._headers("GET", url)
+        self._circuits.check(self.service)
         async with self._http.stream("GET", url, headers=headers, max_bytes=max(max_bytes, _MIN_BYTES)) as answer:
             if not 200 <= answer.status < 300:
                 body = b""
@@ -134,24 +157,42 @@ class XrpcClient:
         max_bytes: int,
     ) -> Answer:
         url = self._url(nsid, parameters)
+        is_write = method == "POST"
+        pause = pause_seconds(self.pace, self._clock.now(), cost=_COSTS.get(nsid, 1)) if is_write else 0.0
+        if pause > 0:
+            raise TooMany(f"{self._host} takes no more writes of this account for now.", after_seconds=pause)
         attempt = 1
         while True:
-            proof = await self._headers(method, url)
-            answer = await self._http.request(
-                method,
-                url,
-                headers={**headers, **proof},
-                body=content() if callable(content) else content,
-                timeout_seconds=self._timeout_seconds,
-                max_bytes=max(max_bytes, _MIN_BYTES),
-            )
-            self.pace = read_pace(answer.headers) or self.pace
+            proof = await self._headers(method, url)  # where a token is refreshed for it, that call tries the circuit
+            self._circuits.check(self.service)
+            body = content() if callable(content) else content
+            try:
+                answer = await self._http.request(
+                    method,
+                    url,
+                    headers={**headers, **tracing.request_headers(), **proof},
+                    body=body,
+                    timeout_seconds=self._timeout_seconds,
+                    max_bytes=max(max_bytes, _MIN_BYTES),
+                )
+            except AnswerTooLarge:
+                raise
+            except Failure as unanswered:
+                self._circuits.note(self.service, unanswered)
+                raise
+            pace = read_pace(answer.headers) if is_write else None
+            if pace is not None:
+                self._paces.note(self.service, self._account, pace)
             if self._credentials is not None:
                 await self._credentials.learn(url, answer.headers)
             if answer.is_ok:
+                self._circuits.note(self.service, None)
                 return answer
             error = read_error(answer.status, answer.body)
             failure = failure_of(self._host, answer.status, error, answer.headers, self._clock.now())
+            self._circuits.note(self.service, failure, account=self._account)
+            if isinstance(failure, TooMany):
+                self._wait(failure)
             if (
                 self._credentials is None
                 or attempt == _ATTEMPTS
@@ -160,6 +201,13 @@ class XrpcClient:
             ):
                 raise failure
             attempt += 1
+
+    def _wait(self, failure: TooMany) -> None:
+        """Also where no header stated a bucket: nothing more of this account until then."""
+        now = self._clock.now()
+        resets_at = Instant(now + int(failure.after_seconds * SECOND))
+        limit = 0 if self.pace is None else self.pace.limit
+        self._paces.note(self.service, self._account, Pace(limit, 0, resets_at))
 
     async def _headers(self, method: str, url: str) -> dict[str, str]:
         headers = {} if self._credentials is None else dict(await self._credentials.headers(method, url))

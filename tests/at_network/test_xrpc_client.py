@@ -13,7 +13,7 @@ from at_network.bearer_session import (
     delete_session,
     refresh_session,
 )
-from at_network.pacing import Pace
+from at_network.pacing import Pace, Paces
 from at_network.xrpc_client import XrpcClient
 from at_protocol.syntax.did import parse_did
 from groundwork.clock import SECOND
@@ -185,8 +185,28 @@ async def test_lost_answer_is_not_sent_again(client, server):
 async def test_rate_limit_is_told(client, server, clock):
     headers = {"RateLimit-Limit": "5000", "RateLimit-Remaining": "12", "RateLimit-Reset": "1700000060"}
     server.answer = lambda _request: web.json_response({}, headers=headers)
-    await client.query("com.example.get")
+    await client.procedure("com.example.do")
     assert client.pace == Pace(5000, 12, clock.now() + 60 * SECOND)
+
+
+async def test_write_beyond_the_limit_is_not_sent(server, url, http, clock):
+    """What one client was told holds for every other of the same account, and for no other account."""
+    headers = {"RateLimit-Limit": "5000", "RateLimit-Remaining": "2", "RateLimit-Reset": "1700000060"}
+    server.answer = lambda _request: web.json_response({}, headers=headers)
+    paces = Paces()
+
+    def of(account: str) -> XrpcClient:
+        return XrpcClient(http, clock, url, paces=paces, account=account)
+
+    await of("ana").procedure("com.atproto.repo.putRecord", {})
+    with pytest.raises(TooMany) as failure:
+        await of("ana").procedure("com.atproto.repo.createRecord", {})
+    assert failure.value.after_seconds == 60.0
+    await of("ana").query("com.example.get")
+    await of("bob").procedure("com.atproto.repo.createRecord", {})
+    clock.turn(60 * SECOND)
+    await of("ana").procedure("com.atproto.repo.createRecord", {})
+    assert len(server.requests) == 4
 
 
 async def test_too_many(client, server):

@@ -1,0 +1,158 @@
+"""Which servers are asked at all: one that fails again and again is left alone for a while, whoever wants something of it.
+
+A circuit is *closed* while calls go through; *open* once several in a row have failed: nothing is asked until ``open_until``;
+then *half open*: one call tries, and closes it or opens it for twice as long. A server that answers two accounts with 429 is
+left alone until the time that it states: then it is not about one account's writes (those are kept by ``pacing``).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Final
+
+from groundwork.clock import MINUTE, SECOND, Clock, Instant
+from groundwork.errors import Failure, RemoteFailed, RemoteSlow, TooMany, Unavailable
+
+OPENS_AFTER: Final = 5
+FIRST_PAUSE: Final = 30 * SECOND
+LONGEST_PAUSE: Final = 15 * MINUTE
+# Servers count calls by address in windows of five minutes (the reference PDS, "Rate Limits"); hours are for accounts.
+LONGEST_BUSY: Final = 5 * MINUTE
+# Who tries may die of it; then somebody else does.
+_TRY_LASTS: Final = MINUTE
+_NEVER: Final = Instant(0)
+
+
+class CircuitState(StrEnum):
+    """How a server stands."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half_open"
+
+
+class NotAsked(Unavailable):
+    """The circuit is open: the call was not made. ``after_seconds`` says when one may be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Circuit:
+    """Of one server. ``failures`` in a row; ``pauses`` since it last worked; ``open_until`` None while closed."""
+
+    service: str
+    failures: int = 0
+    pauses: int = 0
+    open_until: Instant | None = None
+    reason: str = ""
+    changed_at: Instant = _NEVER
+
+    def state(self, now: Instant) -> CircuitState:
+        if self.open_until is None:
+            return CircuitState.CLOSED
+        return CircuitState.OPEN if now < self.open_until else CircuitState.HALF_OPEN
+
+
+class Circuits:
+    """What a program knows of the servers that it calls; shared by all its calls."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        # Only of servers of which something failed since they last worked.
+        self._known: dict[str, Circuit] = {}
+        self._changed: set[str] = set()
+        self._trying_until: dict[str, Instant] = {}
+        self._busy: dict[str, dict[str, Instant]] = {}
+
+    def of(self, service: str) -> Circuit:
+        return self._known.get(service, Circuit(service))
+
+    def state_of(self, service: str) -> CircuitState:
+        return self.of(service).state(self._clock.now())
+
+    def may_try(self, service: str) -> bool:
+        """Whether it is half open, and nobody tries at this moment."""
+        now = self._clock.now()
+        return self.state_of(service) is CircuitState.HALF_OPEN and now >= self._trying_until.get(service, now)
+
+    def open_ones(self) -> list[str]:
+        """The servers that are not asked now."""
+        now = self._clock.now()
+        return [one.service for one in self._known.values() if one.state(now) is CircuitState.OPEN]
+
+    def check(self, service: str) -> None:
+        """Before a call. Raises NotAsked where it is not to be made; where the circuit is half open, this call tries."""
+        circuit = self._known.get(service)
+        if circuit is None or circuit.open_until is None:
+            return
+        now = self._clock.now()
+        again_at = circuit.open_until
+        if now >= again_at:
+            again_at = self._trying_until.get(service, now)
+            if now >= again_at:
+                self._trying_until[service] = Instant(now + _TRY_LASTS)
+                return
+        host = service.partition("://")[2]
+        raise NotAsked(f"{host} does not answer; it is asked again soon.", after_seconds=(again_at - now) / SECOND)
+
+    def note(self, service: str, failure: Failure | None, *, account: str = "") -> None:
+        """After a call: None where the server answered, with whatever it had to say about the call itself."""
+        match failure:
+            case TooMany():
+                self._note_busy(service, account, failure)
+            case RemoteSlow():
+                self._note_failed(service, failure.why)
+            case RemoteFailed() if failure.status is None or failure.status >= 500:
+                self._note_failed(service, failure.why)
+            case _:
+                self._note_worked(service)
+
+    def adopt(self, others: Sequence[Circuit]) -> None:
+        """What other programs of this installation have found out: the later word about each server counts."""
+        for one in others:
+            if one.service not in self._changed and one.changed_at > self.of(one.service).changed_at:
+                self._known[one.service] = one
+        told = {one.service for one in others}
+        # Somebody else's try closed it.
+        for service in [*self._known]:
+            if service not in told and service not in self._changed and self._known[service].open_until is not None:
+                del self._known[service]
+
+    def take_changed(self) -> list[Circuit]:
+        """Those that opened or closed since this was asked last."""
+        changed, self._changed = self._changed, set()
+        return [self.of(service) for service in sorted(changed)]
+
+    def _note_worked(self, service: str) -> None:
+        known = self._known.pop(service, None)
+        self._trying_until.pop(service, None)
+        if known is not None and known.open_until is not None:
+            self._changed.add(service)
+
+    def _note_failed(self, service: str, why: str) -> None:
+        now, known = self._clock.now(), self.of(service)
+        state = known.state(now)
+        if state is CircuitState.OPEN:
+            return  # it was on its way when the circuit opened
+        failed = replace(known, failures=known.failures + 1, reason=why, changed_at=now)
+        self._known[service] = failed
+        if state is CircuitState.HALF_OPEN or failed.failures >= OPENS_AFTER:
+            pause = min(FIRST_PAUSE * 2 ** min(failed.pauses, 10), LONGEST_PAUSE)
+            self._open(failed, Instant(now + pause))
+
+    def _note_busy(self, service: str, account: str, failure: TooMany) -> None:
+        """Of one account it is that account's budget; of two, or of nobody's, it is the server's."""
+        now = self._clock.now()
+        until = Instant(now + int(failure.after_seconds * SECOND))
+        is_trying = self.state_of(service) is CircuitState.HALF_OPEN
+        told = {who: at for who, at in self._busy.get(service, {}).items() if at > now}
+        self._busy[service] = {**told, account: until}
+        if not account or is_trying or len(self._busy[service]) > 1:
+            known = replace(self.of(service), reason=failure.why, changed_at=now)
+            until = min(until, Instant(now + LONGEST_BUSY))
+            if known.open_until is None or until > known.open_until:
+                self._open(known, until)
+
+    def _open(self, circuit: Circuit, until: Instant) -> None:
+        self._known[circuit.service] = replace(circuit, open_until=until, pauses=circuit.pauses + 1)
+        self._trying_until.pop(circuit.service, None)
+        self._changed.add(circuit.service)

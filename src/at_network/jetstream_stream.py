@@ -1,0 +1,81 @@
+"""Lines of a Jetstream server as they come: JSON texts, deflated by the socket or packed with zstd.
+
+Source: Jetstream documentation. zstd needs the dictionary that the server was built with, which the operator gives; without
+one permessage-deflate is offered. What a line says is ``at_protocol.sync.jetstream``'s business.
+"""
+
+import importlib
+from collections.abc import AsyncGenerator, Callable
+from pathlib import Path
+
+from aiohttp import WSMsgType
+
+from at_network.event_stream import CONNECT_SECONDS, HEARTBEAT_SECONDS, raise_unless_ended
+from groundwork.errors import Refused, RemoteFailed
+from groundwork.http.client import HttpClient
+
+PATH = "/subscribe"
+# A record has at most 1 MB of CBOR; as JSON, with bytes in base64 and text escaped, not more than this.
+MAX_LINE_BYTES = 8_000_000
+
+Unpack = Callable[[bytes], bytes]
+
+
+def subscribe_url(service: str, query: str) -> str:
+    """``wss://host/subscribe?…`` of a server given by origin, ``http`` or ``ws`` spelling."""
+    scheme, _, rest = service.rstrip("/").partition("://")
+    return f"{({'https': 'wss', 'http': 'ws'}).get(scheme, scheme)}://{rest}{PATH}" + (f"?{query}" if query else "")
+
+
+async def read_lines(http: HttpClient, url: str, unpack: Unpack | None = None) -> AsyncGenerator[str | bytes, None]:
+    """The lines of one connection until the server closes it; with ``unpack`` they are asked for packed.
+
+    Raises RemoteFailed (no connection, a status instead of a socket, a line over 8 MB or that cannot be unpacked, a
+    connection that broke) and RemoteSlow.
+    """
+    if unpack is not None:
+        url += ("&" if "?" in url else "?") + "compress=true"
+    async with http.websocket(
+        url,
+        connect_seconds=CONNECT_SECONDS,
+        max_message_bytes=MAX_LINE_BYTES + 1,
+        heartbeat_seconds=HEARTBEAT_SECONDS,
+        is_deflated=unpack is None,
+    ) as socket:
+        while True:
+            message = await socket.receive()
+            if message.type is WSMsgType.TEXT:
+                yield message.data
+            elif message.type is WSMsgType.BINARY:
+                if unpack is None:
+                    raise RemoteFailed("The stream sent packed lines that nobody asked for.")
+                yield unpack(message.data)
+            else:
+                raise_unless_ended(socket)
+                return
+
+
+def unpacker(dictionary: Path) -> Unpack:
+    """Unpacks lines with the operator's dictionary. Raises Refused where the extra or the file is missing."""
+    try:
+        # The library is an extra: without it everything but this works.
+        zstandard = importlib.import_module("zstandard")
+    except ModuleNotFoundError as missing:
+        raise Refused("A Jetstream dictionary needs the extra: pip install 'openmeet[jetstream]'.") from missing
+    try:
+        known = zstandard.ZstdCompressionDict(dictionary.read_bytes())
+    except OSError as error:
+        raise Refused(f"The Jetstream dictionary {dictionary} cannot be read: {error.strerror}.") from error
+    decompressor = zstandard.ZstdDecompressor(dict_data=known)
+
+    def unpack(packed: bytes) -> bytes:
+        try:
+            # A frame says how large it will be, and is believed: it must not say a gigabyte.
+            if zstandard.frame_content_size(packed) > MAX_LINE_BYTES:
+                raise RemoteFailed(f"The stream sent a line of more than {MAX_LINE_BYTES} bytes.")
+            unpacked: bytes = decompressor.decompress(packed, max_output_size=MAX_LINE_BYTES)
+        except zstandard.ZstdError as wrong:
+            raise RemoteFailed("The stream sent a line that the dictionary does not unpack.") from wrong
+        return unpacked
+
+    return unpack

@@ -1,0 +1,240 @@
+"""What a client asks of an authorization server: push a request, spend a code, refresh, revoke. One try each.
+
+Source: RFC 9126 (PAR), RFC 6749 sections 4.1.3 and 6, RFC 7009, with a DPoP proof (RFC 9449) on every request and, for
+clients that have a key, an assertion (RFC 7523). A request is sent a second time only when the server refused it for want of
+its nonce: then nothing was done, and proof and assertion are made anew. Whether a refresh arrived whose answer was lost
+cannot be known; it is never repeated here.
+"""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlencode, urlsplit
+
+from cachetools import LRUCache
+
+from at_network.circuits import Circuits
+from at_network.pacing import retry_after_seconds
+from at_protocol.crypto.did_key import PrivateKey, format_multikey
+from at_protocol.failures import Malformed
+from at_protocol.oauth.client_assertion import ASSERTION_TYPE, make_assertion
+from at_protocol.oauth.dpop import make_proof
+from at_protocol.oauth.permissions import ATPROTO
+from at_protocol.oauth.server_metadata import ServerMetadata
+from at_protocol.syntax.did import Did, parse_did
+from at_protocol.xrpc.errors import read_error
+from groundwork.clock import SECOND, Clock
+from groundwork.errors import Failure, NotSignedIn, Refused, RemoteFailed, TooMany
+from groundwork.http.client import Answer, HttpClient
+
+USE_NONCE = "use_dpop_nonce"
+INVALID_GRANT = "invalid_grant"
+
+# Signing in waits for a person's browser, refreshing for a lease: neither for longer than this.
+_TIMEOUT_SECONDS = 10.0
+_MAX_ORIGINS = 10_000
+_MAX_TOKEN_LENGTH = 16_384
+_TOKEN_ID_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Who we are: our address, and for a confidential client the key that says so."""
+
+    client_id: str
+    key_id: str = ""
+    key: PrivateKey | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What a server let somebody have; secrets, so neither prints. ``expires_in_seconds`` of the access token, if said."""
+
+    did: Did
+    scope: str
+    access: str = field(repr=False)
+    refresh: str = field(repr=False)
+    expires_in_seconds: int | None
+
+
+class Nonces:
+    """The newest nonce of each server. They carry no secret, and a server takes some older ones: none is ever kept back."""
+
+    def __init__(self) -> None:
+        self._newest: LRUCache[str, str] = LRUCache(_MAX_ORIGINS)
+
+    def newest(self, url: str) -> str | None:
+        return self._newest.get(_origin(url))
+
+    def learn(self, url: str, headers: Mapping[str, str]) -> None:
+        """Note what an answer brought."""
+        nonce = headers.get("dpop-nonce")
+        if nonce:
+            self._newest[_origin(url)] = nonce
+
+
+@dataclass(frozen=True, slots=True)
+class OAuthCalls:
+    """Asks authorization servers in the name of one client.
+
+    ``circuits``: which servers are asked at all. A refresh is a program's call, and is not made where the circuit is open; whatever a
+    person waits for is tried. How the server took each call is noted of all.
+    """
+
+    http: HttpClient
+    clock: Clock
+    nonces: Nonces
+    circuits: Circuits | None = None
+
+    async def push(self, server: ServerMetadata, client: Client, key: PrivateKey, parameters: Mapping[str, str]) -> str:
+        """Push an authorization request; the ``request_uri`` to send a browser with."""
+        answer = await self._post(server, server.par_endpoint, client, key, parameters)
+        found = answer.get("request_uri")
+        if not isinstance(found, str) or not found:
+            raise RemoteFailed(f"{_host(server)} did not take the request down.")
+        return found
+
+    async def exchange(
+        self,
+        server: ServerMetadata,
+        client: Client,
+        key: PrivateKey,
+        *,
+        code: str,
+        verifier: str,
+        redirect_uri: str,
+    ) -> Tokens:
+        """Spend a code."""
+        form = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "code_verifier": verifier,
+            "redirect_uri": redirect_uri,
+        }
+        return _tokens(server, await self._post(server, server.token_endpoint, client, key, form))
+
+    async def refresh(self, server: ServerMetadata, client: Client, key: PrivateKey, refresh: str) -> Tokens:
+        """The next tokens; the refresh token is spent.
+
+        Raises NotSignedIn (``invalid_grant``) when the session is over, NotAsked where the server is left alone: nothing was spent.
+        """
+        if self.circuits is not None:
+            self.circuits.check(server.issuer)
+        form = {"grant_type": "refresh_token", "refresh_token": refresh}
+        return _tokens(server, await self._post(server, server.token_endpoint, client, key, form))
+
+    async def revoke(self, server: ServerMetadata, client: Client, key: PrivateKey, token: str) -> None:
+        """End the session of a token; a server without such an endpoint lets it run out."""
+        if server.revocation_endpoint is not None:
+            await self._post(server, server.revocation_endpoint, client, key, {"token": token})
+
+    async def _post(
+        self, server: ServerMetadata, url: str, client: Client, key: PrivateKey, form: Mapping[str, str]
+    ) -> Mapping[str, object]:
+        try:
+            answer = await self._answered(server, url, client, key, form)
+        except Failure as failure:
+            self._note(server, key, failure)
+            raise
+        self._note(server, key, None)
+        return _members(answer)
+
+    async def _answered(
+        self, server: ServerMetadata, url: str, client: Client, key: PrivateKey, form: Mapping[str, str]
+    ) -> Answer:
+        is_second = False
+        while True:
+            nonce = self.nonces.newest(url)
+            answer = await self.http.request(
+                "POST",
+                url,
+                headers={
+                    "content-type": "application/x-www-form-urlencoded",
+                    "accept": "application/json",
+                    "dpop": make_proof(
+                        key, method="POST", url=url, token_id=_token_id(), now_seconds=self._now(), nonce=nonce
+                    ),
+                },
+                body=urlencode({**form, **self._authentication(server, client)}).encode(),
+                timeout_seconds=_TIMEOUT_SECONDS,
+            )
+            self.nonces.learn(url, answer.headers)
+            if answer.is_ok:
+                return answer
+            name = read_error(answer.status, answer.body).name
+            if name == USE_NONCE and not is_second and self.nonces.newest(url) != nonce:
+                is_second = True
+                continue
+            raise self._refusal(server, answer, name)
+
+    def _note(self, server: ServerMetadata, key: PrivateKey, failure: Failure | None) -> None:
+        """Each session has a key of its own, so that one that asks too often speaks for itself alone."""
+        if self.circuits is not None:
+            self.circuits.note(server.issuer, failure, account=format_multikey(key.public))
+
+    def _authentication(self, server: ServerMetadata, client: Client) -> dict[str, str]:
+        said = {"client_id": client.client_id}
+        if client.key is not None:
+            said["client_assertion_type"] = ASSERTION_TYPE
+            said["client_assertion"] = make_assertion(
+                client.key,
+                key_id=client.key_id,
+                client_id=client.client_id,
+                issuer=server.issuer,
+                token_id=_token_id(),
+                now_seconds=self._now(),
+            )
+        return said
+
+    def _refusal(self, server: ServerMetadata, answer: Answer, name: str) -> Failure:
+        """OAuth's words are for programs, so a person is told which server said no and by what name."""
+        why = f"{_host(server)} says no ({name})."
+        if answer.status == 429:
+            return TooMany(why, after_seconds=retry_after_seconds(answer.headers, self.clock.now()), name=name)
+        if answer.status >= 500 or answer.status < 400:
+            return RemoteFailed(f"{_host(server)} answered with status {answer.status}.", status=answer.status)
+        return NotSignedIn(why, name=name) if name == INVALID_GRANT else Refused(why, name=name)
+
+    def _now(self) -> int:
+        return self.clock.now() // SECOND
+
+
+def _tokens(server: ServerMetadata, answer: Mapping[str, object]) -> Tokens:
+    access, scope, subject = answer.get("access_token"), answer.get("scope"), answer.get("sub")
+    refresh, expires_in = answer.get("refresh_token", ""), answer.get("expires_in")
+    kind = answer.get("token_type")
+    if not (isinstance(access, str) and isinstance(scope, str) and isinstance(subject, str)):
+        raise RemoteFailed(f"{_host(server)} did not answer with tokens.")
+    if not isinstance(refresh, str) or not access or len(access) + len(refresh) > _MAX_TOKEN_LENGTH:
+        raise RemoteFailed(f"{_host(server)} did not answer with tokens.")
+    if not isinstance(kind, str) or kind.lower() != "dpop" or ATPROTO not in scope.split():
+        raise RemoteFailed(f"{_host(server)} gave tokens of another kind than were asked for.")
+    try:
+        did = parse_did(subject)
+    except Malformed:
+        raise RemoteFailed(f"{_host(server)} does not say whose tokens these are.") from None
+    # JSON numbers may be whole floats; anything else is as if it had not been said.
+    seconds = int(expires_in) if isinstance(expires_in, int | float) and 0 < expires_in < 10**9 else None
+    return Tokens(did, scope, access, refresh, seconds)
+
+
+def _members(answer: Answer) -> Mapping[str, object]:
+    if not answer.body:
+        return {}
+    found = answer.json()
+    if not isinstance(found, dict):
+        raise RemoteFailed("The answer is no JSON object.", status=answer.status)
+    return found
+
+
+def _token_id() -> str:
+    return secrets.token_urlsafe(_TOKEN_ID_BYTES)
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _host(server: ServerMetadata) -> str:
+    return server.issuer.partition("://")[2]

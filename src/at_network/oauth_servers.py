@@ -1,0 +1,109 @@
+"""Which authorization server lets people in at a PDS, and where its endpoints are (RFC 9728, RFC 8414, atproto OAuth profile).
+
+Both documents are believed as they stand at their well-known address: status 200, JSON, no redirect. A name that a document
+gives itself must be the one it was fetched from; an authorization server that says which PDSes it guards must name this one.
+"""
+
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+from at_network.lookup_cache import Lifetimes, LookupCache
+from at_protocol.failures import Malformed
+from at_protocol.oauth.server_metadata import (
+    RESOURCE_PATH,
+    SERVER_PATH,
+    ServerMetadata,
+    check_issuer,
+    parse_resource,
+    parse_server,
+)
+from groundwork.clock import Clock
+from groundwork.errors import NotFound, RemoteFailed
+from groundwork.http.client import HttpClient
+
+# Five minutes is what servers let these documents be kept (section 1 of the profile).
+_LIFETIMES = Lifetimes(fresh_seconds=300, hard_seconds=600)
+_MAX_SERVERS = 10_000
+
+
+class OAuthServers:
+    """The documents of servers, kept for minutes. Open one per program; ``close`` it before the HTTP client."""
+
+    def __init__(self, http: HttpClient, clock: Clock, *, is_development: bool = False) -> None:
+        """``is_development`` lets servers be on plain http."""
+        self._http = http
+        self._is_development = is_development
+        self._issuers: LookupCache[str, str] = LookupCache(
+            self._fetch_issuer, clock, host_of=_host, lifetimes=_LIFETIMES, max_entries=_MAX_SERVERS
+        )
+        self._servers: LookupCache[str, ServerMetadata] = LookupCache(
+            self._fetch_server, clock, host_of=_host, lifetimes=_LIFETIMES, max_entries=_MAX_SERVERS
+        )
+
+    async def guarding(self, pds: str) -> ServerMetadata:
+        """The authorization server of a PDS (an origin).
+
+        Raises NotFound (``NoOAuth``: the server offers no such sign-in), RemoteFailed (its documents break the profile, or it
+        is away) and RemoteSlow.
+        """
+        server = await self.at(await self.issuer_of(pds))
+        if server.protected_resources is not None and pds not in server.protected_resources:
+            raise RemoteFailed(f"{_host(server.issuer)} does not say that it guards {_host(pds)}.", name="WrongIssuer")
+        return server
+
+    async def issuer_of(self, pds: str) -> str:
+        """The one authorization server that a PDS names; raises as ``guarding``."""
+        return await self._issuers.get(pds)
+
+    async def at(self, issuer: str) -> ServerMetadata:
+        """What an authorization server says of itself; raises as ``guarding``."""
+        return await self._servers.get(issuer)
+
+    async def at_address(self, origin: str) -> ServerMetadata:
+        """The authorization server that somebody means by an address: that of the PDS there, or the one that stands there."""
+        try:
+            return await self.guarding(origin)
+        except NotFound:
+            return await self.at(origin)
+
+    def doubt(self, pds: str) -> None:
+        """Ask the PDS again before its authorization server is believed."""
+        self._issuers.doubt(pds)
+
+    async def close(self) -> None:
+        await self._issuers.close()
+        await self._servers.close()
+
+    async def _fetch_issuer(self, pds: str) -> str:
+        document = await self._document(pds, RESOURCE_PATH)
+        try:
+            return parse_resource(document, pds, is_development=self._is_development)
+        except Malformed as wrong:
+            raise RemoteFailed(f"{_host(pds)} cannot be signed in at: its document's {wrong.why}.") from None
+
+    async def _fetch_server(self, issuer: str) -> ServerMetadata:
+        try:
+            check_issuer(issuer, is_development=self._is_development)
+            document = await self._document(issuer, SERVER_PATH)
+            server = parse_server(document, issuer, is_development=self._is_development)
+        except Malformed as wrong:
+            raise RemoteFailed(f"{_host(issuer)} cannot be signed in at: its document's {wrong.why}.") from None
+        # Tokens and passwords go there: in the clear only between programs of one machine.
+        for address in (server.authorization_endpoint, server.token_endpoint, server.par_endpoint):
+            if urlsplit(address).scheme != "https" and not self._is_development:
+                raise RemoteFailed(f"{_host(issuer)} cannot be signed in at: it is not secure.")
+        return server
+
+    async def _document(self, origin: str, path: str) -> object:
+        answer = await self._http.get(f"{origin}{path}")
+        if answer.status == HTTPStatus.NOT_FOUND:
+            raise NotFound(f"{_host(origin)} does not let apps be signed in with.", name="NoOAuth")
+        kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if answer.status != HTTPStatus.OK or kind != "application/json":
+            raise RemoteFailed(f"{_host(origin)} does not answer as a server of accounts.", status=answer.status)
+        document: object = answer.json()
+        return document
+
+
+def _host(origin: str) -> str:
+    return origin.partition("://")[2] or origin

@@ -1,0 +1,118 @@
+"""Callers who bring a service token: an account that speaks through another server.
+
+Order: what the token says of itself (``at_protocol.xrpc.service_auth``) → the issuer's document → the signature, once more
+with a freshly asked document if that names another key → used for the first time. Only a token that passed everything is
+remembered, so that nobody can use up a token that they cannot sign.
+"""
+
+import hashlib
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass
+
+from at_protocol.crypto import jwt
+from at_protocol.crypto.did_key import PublicKey
+from at_protocol.failures import Malformed
+from at_protocol.identity.did_document import DidDocument
+from at_protocol.syntax.did import Did
+from at_protocol.syntax.nsid import Nsid
+from at_protocol.xrpc.service_auth import (
+    MAX_CLOCK_SKEW_SECONDS,
+    MAX_LIFETIME_SECONDS,
+    BadServiceToken,
+    ServiceToken,
+    check_signature,
+    read_service_token,
+)
+from groundwork.cache.contract import Cache
+from groundwork.clock import SECOND, Clock
+from groundwork.errors import Failure, InvalidInput, NotFound, NotSignedIn
+
+Resolve = Callable[[Did], Awaitable[DidDocument]]
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceCallers:
+    """Reads service tokens for one server. ``audiences`` are its names; ``refresh`` asks past the cache of ``resolve``."""
+
+    audiences: Collection[str]
+    resolve: Resolve
+    refresh: Resolve
+    seen: Cache
+    clock: Clock
+
+    async def read(self, text: str, method: str, *, allow_labeler: bool = False) -> Did:
+        """Who signed this token for this method of ours, just now and for the first time.
+
+        ``allow_labeler``: the issuer may speak as a labeler (``did#atproto_labeler``), with its key for labels.
+        Raises NotSignedIn with the error's name; RemoteFailed or RemoteSlow when the issuer's key cannot be known.
+        """
+        now_seconds = self.clock.now() // SECOND
+        try:
+            token = read_service_token(
+                text,
+                audiences=self.audiences,
+                method=Nsid(method),
+                now_seconds=now_seconds,
+                allow_labeler=allow_labeler,
+            )
+            _require_an_end(token, now_seconds)
+            await self._check_signature(token)
+        except BadServiceToken as refused:
+            raise _refused(refused.name, refused.why) from None
+        lifetime = token.expires_at - now_seconds + 1
+        if not await self.seen.put_if_absent(_name_of(token), b"", ttl_seconds=lifetime):
+            raise _refused("BadJwt", "used before")
+        return token.issuer
+
+    async def _check_signature(self, token: ServiceToken) -> None:
+        known = await self._key(self.resolve, token)
+        try:
+            _check(token, known)
+        except BadServiceToken:
+            fresh = await self._key(self.refresh, token)
+            if fresh == known:
+                raise
+            _check(token, fresh)
+
+    async def _key(self, ask: Resolve, token: ServiceToken) -> PublicKey | None:
+        try:
+            document = await ask(token.issuer)
+        except (NotFound, InvalidInput) as failure:
+            raise BadServiceToken("BadJwtIss", token.issuer, _lower(failure)) from None
+        return document.key(token.key_id.removeprefix("#"))
+
+
+def is_service_token(text: str) -> bool:
+    """Whether this says of itself that it is one: it names a method, or who signed it and no scope. Session tokens don't."""
+    try:
+        claims = jwt.read(text).claims
+    except Malformed:
+        return False
+    return "lxm" in claims or ("iss" in claims and "scope" not in claims)
+
+
+def _check(token: ServiceToken, key: PublicKey | None) -> None:
+    if key is None:
+        raise BadServiceToken("BadJwtSignature", token.issuer, "the issuer has no such key")
+    check_signature(token, key)
+
+
+def _require_an_end(token: ServiceToken, now_seconds: int) -> None:
+    # What is remembered must be forgotten one day.
+    if token.expires_at > now_seconds + MAX_LIFETIME_SECONDS + MAX_CLOCK_SKEW_SECONDS:
+        raise BadServiceToken("BadJwt", token.expires_at, "valid for longer than an hour")
+
+
+def _name_of(token: ServiceToken) -> str:
+    # A token without an identifier is told apart by what was signed; its signature would not do, because whoever has it
+    # can write the same one in another way.
+    what = token.unverified.signed if token.token_id is None else f"{token.issuer} {token.token_id}".encode()
+    return f"service_token:{hashlib.sha256(what).hexdigest()}"
+
+
+def _refused(name: str, why: str) -> NotSignedIn:
+    return NotSignedIn(f"This service token cannot be used here: {why}.", name=name)
+
+
+def _lower(failure: Failure) -> str:
+    return f"{failure.why[:1].lower()}{failure.why[1:].rstrip('.')}"

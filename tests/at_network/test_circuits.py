@@ -1,0 +1,113 @@
+"""When a server that fails is left alone, and when it is asked again."""
+
+import pytest
+
+from at_network.circuits import FIRST_PAUSE, LONGEST_BUSY, LONGEST_PAUSE, OPENS_AFTER, Circuits, CircuitState, NotAsked
+from groundwork.clock import HOUR, MINUTE, SECOND, HandClock, Instant
+from groundwork.errors import NotFound, RemoteFailed, RemoteSlow, TooMany
+
+HERE, THERE = "https://a.example", "https://b.example"
+SLOW = RemoteSlow("a.example did not answer in time.")
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    return HandClock(Instant(1_772_366_400_000_000))
+
+
+@pytest.fixture
+def circuits(clock: HandClock) -> Circuits:
+    return Circuits(clock)
+
+
+def fail(circuits: Circuits, times: int = OPENS_AFTER) -> None:
+    for _ in range(times):
+        circuits.note(HERE, SLOW)
+
+
+def test_it_opens_after_several_failures_in_a_row_and_for_this_server_alone(circuits: Circuits):
+    fail(circuits, OPENS_AFTER - 1)
+    circuits.note(HERE, None)
+    fail(circuits, OPENS_AFTER - 1)
+    circuits.check(HERE)
+    fail(circuits, 1)
+    with pytest.raises(NotAsked) as refused:
+        circuits.check(HERE)
+    assert refused.value.after_seconds == FIRST_PAUSE / SECOND
+    circuits.check(THERE)
+    assert circuits.open_ones() == [HERE]
+
+
+@pytest.mark.parametrize(
+    "answer", [None, NotFound("nothing"), RemoteFailed("odd", status=404)], ids=["well", "no", "odd"]
+)
+def test_whoever_answers_is_not_away(circuits: Circuits, answer: Exception | None):
+    fail(circuits, OPENS_AFTER - 1)
+    circuits.note(HERE, answer)  # type: ignore[arg-type]
+    fail(circuits, OPENS_AFTER - 1)
+    assert circuits.state_of(HERE) is CircuitState.CLOSED
+
+
+def test_one_call_tries_when_it_is_half_open(circuits: Circuits, clock: HandClock):
+    fail(circuits)
+    clock.turn(FIRST_PAUSE)
+    assert circuits.state_of(HERE) is CircuitState.HALF_OPEN
+    circuits.check(HERE)
+    with pytest.raises(NotAsked):
+        circuits.check(HERE)
+    circuits.note(HERE, None)
+    assert circuits.state_of(HERE) is CircuitState.CLOSED
+
+
+def test_pauses_grow_up_to_a_bound(circuits: Circuits, clock: HandClock):
+    fail(circuits)
+    pauses = []
+    for _ in range(8):
+        until = circuits.of(HERE).open_until
+        assert until is not None
+        pauses.append((until - clock.now()) // SECOND)
+        clock.turn(until - clock.now())
+        circuits.check(HERE)
+        circuits.note(HERE, SLOW)
+    assert pauses == [30, 60, 120, 240, 480, 900, 900, LONGEST_PAUSE // SECOND]
+
+
+def test_a_call_that_never_came_back_does_not_keep_others_from_trying(circuits: Circuits, clock: HandClock):
+    fail(circuits)
+    clock.turn(FIRST_PAUSE)
+    circuits.check(HERE)
+    clock.turn(MINUTE)
+    circuits.check(HERE)
+
+
+def test_a_limit_of_one_account_is_not_that_of_the_server(circuits: Circuits, clock: HandClock):
+    circuits.note(HERE, TooMany("slower", after_seconds=60), account="did:plc:a")
+    circuits.note(HERE, TooMany("slower", after_seconds=60), account="did:plc:a")
+    assert circuits.state_of(HERE) is CircuitState.CLOSED
+    circuits.note(HERE, TooMany("slower", after_seconds=90), account="did:plc:b")
+    assert circuits.of(HERE).open_until == clock.now() + 90 * SECOND
+    clock.turn(2 * MINUTE)
+    circuits.note(HERE, None)
+    circuits.note(HERE, TooMany("slower", after_seconds=7200), account="did:plc:a")
+    clock.turn(3 * HOUR)
+    circuits.note(HERE, TooMany("slower", after_seconds=60), account="did:plc:b")
+    assert circuits.state_of(HERE) is CircuitState.CLOSED, "that of the first was over"
+    circuits.note(HERE, TooMany("slower", after_seconds=7200))
+    assert circuits.of(HERE).open_until == clock.now() + LONGEST_BUSY, (
+        "nobody's limit is the server's, and lasts minutes"
+    )
+
+
+def test_programs_tell_each_other(clock: HandClock):
+    one, other = Circuits(clock), Circuits(clock)
+    fail(one)
+    told = one.take_changed()
+    assert [circuit.service for circuit in told] == [HERE]
+    other.adopt(told)
+    assert other.open_ones() == [HERE]
+    clock.turn(FIRST_PAUSE)
+    other.check(HERE)
+    other.note(HERE, None)
+    assert [circuit.open_until for circuit in other.take_changed()] == [None]
+    one.adopt([])
+    assert one.state_of(HERE) is CircuitState.CLOSED
