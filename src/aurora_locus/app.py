@@ -14,6 +14,7 @@ from at_network.did_resolver import DidResolver, DidSettings
 from at_network.handle_resolver import HandleResolver, HandleSettings
 from at_network.lexicon_resolver import LexiconResolver
 from at_network.plc_client import PlcClient
+from at_network.service_callers import ServiceCallers
 from at_protocol.crypto.did_key import PrivateKey, parse_did_key
 from at_protocol.crypto.k256 import PrivateKey as K256PrivateKey
 from at_protocol.failures import Malformed
@@ -28,7 +29,6 @@ from aurora_locus.accounts.letters import mail_payer
 from aurora_locus.accounts.passwords import Passwords
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.second_factors.model import FactorKeys
-from aurora_locus.accounts.service_callers import ServiceCallers
 from aurora_locus.accounts.session_tokens import SessionTokens
 from aurora_locus.administration import federation_status
 from aurora_locus.administration.figures import BlobFigures
@@ -45,6 +45,7 @@ from aurora_locus.federation.relay_accounts import AccountGauges, keep_asking
 from aurora_locus.federation.standing import standing
 from aurora_locus.federation.stream_places import StreamPlaces
 from aurora_locus.federation.watching import Gauges, watch
+from aurora_locus.identity import plc_updates
 from aurora_locus.identity.network import Network
 from aurora_locus.keys import server_keys
 from aurora_locus.keys.signing_keys import SigningKeys
@@ -235,7 +236,8 @@ async def open_server(
             keep_house(settings, registry, authorization, clock), name="pds housekeeping"
         )
         stack.push_async_callback(_end, housekeeping)
-        identities = asyncio.create_task(keep_identities(registry), name="pds identities")
+        left_over = await plc_updates.left_by_a_crash(db)
+        identities = asyncio.create_task(keep_identities(registry, left_over), name="pds identities")
         stack.push_async_callback(_end, identities)
         watching = asyncio.create_task(
             watch(db, live, clock, crawling, Gauges(metrics), is_automatic=settings.announces_itself),

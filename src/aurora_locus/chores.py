@@ -1,8 +1,10 @@
 """What nobody waits for, done by the clock: what ran out is swept, what a crash left is finished."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
+from at_protocol.identity.plc_operation import Operation
+from at_protocol.syntax.did import Did
 from aurora_locus.accounts import deletion, email_tokens, residence, sessions, signing_key_change
 from aurora_locus.accounts.browser_sessions import sweep as sweep_browsers
 from aurora_locus.accounts.registry import Registry
@@ -22,6 +24,8 @@ from groundwork.telemetry.logs import log
 
 # Often enough that nothing piles up, seldom enough to cost nothing.
 HOUSEKEEPING_SECONDS = 600.0
+# Whoever has waited for the start comes first.
+FIRST_ROUND_SECONDS = 30.0
 # Once a day every file of a blob is looked at.
 ROUNDS_PER_WALK = 144
 
@@ -82,6 +86,7 @@ async def keep_house(settings: Settings, registry: Registry, authorization: Auth
         "deletions": delete,
         "suspensions": resume,
     }
+    await asyncio.sleep(FIRST_ROUND_SECONDS)
     while True:
         for name, chore in chores.items():
             try:
@@ -91,20 +96,20 @@ async def keep_house(settings: Settings, registry: Registry, authorization: Auth
         await asyncio.sleep(HOUSEKEEPING_SECONDS)
 
 
-async def keep_identities(registry: Registry) -> None:
+async def keep_identities(registry: Registry, from_crash: Sequence[tuple[Did, Operation]]) -> None:
     """Finish or undo what a crash left in the directory, and see who has moved away.
 
     A directory that is down when we start is asked again soon, then ever more seldom.
     """
-    # What is unfinished at start nobody is busy with.
-    patience, pause = 0, FIRST_RETRY_SECONDS
+    rows: Sequence[tuple[Did, Operation]] | None = from_crash
+    pause = FIRST_RETRY_SECONDS
     while True:
         left = 1
         try:
-            left = await plc_updates.mend(registry.plc, patience=patience)
+            left = await plc_updates.mend(registry.plc, rows)
             await signing_key_change.mend(registry)
             if left == 0:
-                patience = plc_updates.PATIENCE
+                rows = None
                 await residence.go_round(registry)
         except Exception as error:  # noqa: BLE001 - an edge: a round that fails must not end those that follow
             log.error("chore.failed", chore="identities", exc_info=error)

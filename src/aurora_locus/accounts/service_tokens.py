@@ -10,13 +10,12 @@ from at_protocol.crypto.did_key import PrivateKey
 from at_protocol.failures import Malformed
 from at_protocol.syntax.did import Did, parse_did
 from at_protocol.syntax.nsid import Nsid
-from at_protocol.xrpc.service_auth import LIFETIME_SECONDS, make_service_token
+from at_protocol.xrpc.service_auth import LIFETIME_SECONDS, MAX_LIFETIME_SECONDS, make_service_token
 from aurora_locus.accounts.model import Scope
 from aurora_locus.repository.model import Status
 from groundwork.clock import SECOND, Instant
 from groundwork.errors import Forbidden, InvalidInput, NotSignedIn
 
-MAX_LIFETIME_SECONDS = 60 * 60
 # A token that is good for every method is dangerous in proportion to its life.
 MAX_LIFETIME_WITHOUT_METHOD_SECONDS = 60
 

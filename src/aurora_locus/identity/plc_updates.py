@@ -147,19 +147,36 @@ async def give_up(means: Means, did: Did, operation: Operation) -> bool:
     return True
 
 
-async def mend(means: Means, *, patience: int = PATIENCE) -> int:
-    """Give up what nobody will finish: at start everything that is unfinished, later what is older than ``patience``.
-
-    Returns how many operations are still unfinished then: the directory is away, or must be looked at once more.
-    """
-    async with means.db.reader() as reader:
+async def unfinished(db: Database, *, patience: int = PATIENCE) -> list[tuple[Did, Operation]]:
+    """What was intended at least ``patience`` ago, and has neither become true nor been put right; oldest first."""
+    async with db.reader() as reader:
         rows = await reader.fetch(_UNFINISHED, created_by=reader.now - patience)
-    left = 0
+    found = []
     for row in rows:
         operation = plc_operation.parse_operation(msgspec.json.decode(row["operation"]))
         if not isinstance(operation, Operation):
             raise Misuse("only regular operations are intended")
-        left += not await give_up(means, Did(row["did"]), operation)
+        found.append((Did(row["did"]), operation))
+    return found
+
+
+async def left_by_a_crash(db: Database) -> list[tuple[Did, Operation]]:
+    """What nobody is busy with any more, asked before this process serves anybody.
+
+    A SQLite file has one process, and that was not us: everything. With PostgreSQL others may be signing people up just
+    now; what is theirs is known by its age alone.
+    """
+    return await unfinished(db, patience=0 if db.engine == "sqlite" else PATIENCE)
+
+
+async def mend(means: Means, rows: Sequence[tuple[Did, Operation]] | None = None) -> int:
+    """Give up what nobody will finish: these, or what is older than ``PATIENCE``.
+
+    Returns how many operations are still unfinished then: the directory is away, or must be looked at once more.
+    """
+    left = 0
+    for did, operation in await unfinished(means.db) if rows is None else rows:
+        left += not await give_up(means, did, operation)
     return left
 
 

@@ -193,7 +193,7 @@ async def open_repositories(
     await import_sweep.abandon(db, clock.now() if is_alone else Instant(clock.now() - import_sweep.ABANDONED_AFTER))
     for did, rev in await import_sweep.abandoned(db):
         await import_sweep.sweep(db, did, rev)
-    for did in await db.write(writer.with_unused):
+    for did in await db.read(writer.with_unused):
         await db.write(lambda w, did=did: writer.collect_unused(w, did))  # type: ignore[misc]  # a default binds it now
     return Repositories(
         db,

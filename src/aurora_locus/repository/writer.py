@@ -19,7 +19,7 @@ from aurora_locus.blobs.references import add_references, collect, drop_referenc
 from aurora_locus.repository.model import Head
 from aurora_locus.sequencer import log
 from aurora_locus.sequencer.live import Live
-from groundwork.database.transaction import Writer
+from groundwork.database.transaction import PlainReader, Writer
 from groundwork.errors import Conflict
 
 _MOVE_HEAD = """
@@ -194,6 +194,6 @@ def collect_unused(w: Writer, did: Did) -> None:
     w.execute(_COLLECT_UNUSED, did=did)
 
 
-def with_unused(w: Writer) -> list[Did]:
+def with_unused(reader: PlainReader) -> list[Did]:
     """Repositories with such blocks: exports that a stopped process did not finish."""
-    return [Did(row["did"]) for row in w.fetch(_FIND_UNUSED)]
+    return [Did(row["did"]) for row in reader.fetch(_FIND_UNUSED)]

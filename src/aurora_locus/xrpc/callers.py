@@ -5,12 +5,12 @@ from dataclasses import replace
 
 from starlette.types import Scope as Request
 
+from at_network.service_callers import ServiceCallers, is_service_token
 from at_protocol.crypto import jwt
 from at_protocol.failures import Malformed
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts.credentials import BASIC, Administration, Credentials, Session
 from aurora_locus.accounts.model import Account, Scope
-from aurora_locus.accounts.service_callers import ServiceCallers, is_service_token
 from aurora_locus.accounts.wishes import Awaits
 from aurora_locus.moderation.roles import ADMINISTRATION, Operator, Role
 from aurora_locus.oauth.access_tokens import Access

@@ -99,10 +99,10 @@ async def test_stops_cleanly_while_people_listen(program: Program) -> None:
         session.ws_connect(f"{url}/xrpc/com.atproto.sync.subscribeRepos?cursor=0") as stream,
     ):
         assert (await sign_up(program)).status_code == 200
-        first = await stream.receive(timeout=30)
+        first = await stream.receive(timeout=90)
         assert first.type is WSMsgType.BINARY
         stopping = asyncio.create_task(program.stop())
-        while (await stream.receive(timeout=30)).type is WSMsgType.BINARY:
+        while (await stream.receive(timeout=90)).type is WSMsgType.BINARY:
             continue
         # "Service restart": the subscriber comes back with its cursor.
         assert stream.close_code == 1012

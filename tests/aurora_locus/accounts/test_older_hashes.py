@@ -13,6 +13,11 @@ OF_REFERENCE = (
 )
 
 
+@pytest.fixture(autouse=True)
+def cost_of_passwords() -> None:
+    """What the server really uses: here it is the subject."""
+
+
 async def stored(town: Town) -> str:
     async with town.db.reader() as reader:
         row = await reader.fetch_one("select password_hash from accounts")

@@ -61,7 +61,10 @@ async def test_who_never_confirms_is_removed_with_the_identity(town: Town, in_pu
     made = await creation.create(in_public, WISH)
     town.clock.turn(confirming.PATIENCE + DAY)
     assert await deletion.delete_forgotten(town.pds.registry) == 1
-    assert await plc_updates.mend(town.pds.registry.plc, patience=0) == 0
+    assert (
+        await plc_updates.mend(town.pds.registry.plc, await plc_updates.unfinished(town.pds.registry.db, patience=0))
+        == 0
+    )
     assert await town.announced(made.did) == []
     assert (await town.directory.log(made.did))[-1]["type"] == "plc_tombstone"
     await town.sign_up("ana")
@@ -72,7 +75,7 @@ async def test_identity_with_a_key_of_its_owner_outlives_the_account(town: Town,
     made = await creation.create(in_public, replace(WISH, recovery_key=mine))
     town.clock.turn(confirming.PATIENCE + DAY)
     assert await deletion.delete_forgotten(town.pds.registry) == 1
-    await plc_updates.mend(town.pds.registry.plc, patience=0)
+    await plc_updates.mend(town.pds.registry.plc, await plc_updates.unfinished(town.pds.registry.db, patience=0))
     assert await town.directory.living() == {made.did}
 
 
@@ -91,7 +94,7 @@ async def test_operators_recovery_key_stands_between_and_keeps_nothing_alive(tow
     await creation.create(registry, Wish("ben.test", "ben@example.org", "password of ben"))
     town.clock.turn(confirming.PATIENCE + DAY)
     assert await deletion.delete_forgotten(registry) == 2
-    await plc_updates.mend(registry.plc, patience=0)
+    await plc_updates.mend(registry.plc, await plc_updates.unfinished(registry.db, patience=0))
     assert await town.directory.living() == {kept.did}
 
 

@@ -11,6 +11,7 @@ from aurora_locus.accounts import creation
 from aurora_locus.accounts.wishes import Wish
 from aurora_locus.identity import plc_updates
 from groundwork.clock import MINUTE
+from groundwork.database.transaction import Engine
 from groundwork.errors import Unavailable
 from tests.aurora_locus.conftest import OpenTown
 from tests.aurora_locus.town import SERVER, Town, statuses, together
@@ -136,7 +137,7 @@ async def test_operation_that_has_not_arrived_yet_is_looked_for_again(town: Town
     await town.ask_to_sign_up("ana")
     town.directory.is_down = False
     registry = town.pds.registry
-    await plc_updates.mend(registry.plc, patience=0)
+    await plc_updates.mend(registry.plc, await plc_updates.unfinished(registry.db, patience=0))
     assert await town.operation_states() == ["ending"]
 
 
@@ -151,13 +152,39 @@ async def test_sign_up_that_is_still_running_is_left_alone(town: Town) -> None:
     assert await town.directory.living() == {ana.did}
 
 
+async def test_sign_up_right_after_the_start_is_not_taken_for_what_a_crash_left(town: Town) -> None:
+    """The first round looks at what was there before anybody was served, however long it takes."""
+    registry = town.pds.registry
+    left_over = await plc_updates.left_by_a_crash(registry.db)
+
+    async def sweep() -> None:
+        await plc_updates.mend(registry.plc, left_over)
+
+    town.directory.on_submit = sweep
+    ana = await town.sign_up("ana")
+    assert await town.directory.living() == {ana.did}
+
+
+async def test_process_that_starts_leaves_the_sign_ups_of_others_alone(town: Town, engine: Engine) -> None:
+    """On PostgreSQL a second process may start while the first is busy; a SQLite file has one process alone."""
+    registry = town.pds.registry
+    seen: list[int] = []
+
+    async def start() -> None:
+        seen.append(len(await plc_updates.left_by_a_crash(registry.db)))
+
+    town.directory.on_submit = start
+    await town.sign_up("ana")
+    assert seen == [0 if engine == "postgresql" else 1]
+
+
 async def test_sign_up_that_was_given_up_meanwhile_makes_no_account(town: Town) -> None:
     """Another process starts and takes it for its own from before a crash: the database decides who was first."""
     registry = town.pds.registry
 
     async def sweep() -> None:
         town.directory.on_submit = None
-        await plc_updates.mend(registry.plc, patience=0)
+        await plc_updates.mend(registry.plc, await plc_updates.unfinished(registry.db, patience=0))
 
     town.directory.on_submit = sweep
     with pytest.raises(Unavailable):

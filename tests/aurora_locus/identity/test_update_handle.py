@@ -90,7 +90,7 @@ async def test_crash_between_directory_and_database_is_put_right(town: Town) -> 
     await plc_updates.intend(registry.db, ana.did, operation)
     await registry.directory.submit(ana.did, operation)
     told = len(await town.announced(ana.did))
-    assert await plc_updates.mend(registry.plc, patience=0) == 0
+    assert await plc_updates.mend(registry.plc, await plc_updates.unfinished(registry.db, patience=0)) == 0
     assert await directory_says(town, ana) == ["at://ana.test"]
     # Others may have read the document while it had the other handle.
     assert (await town.announced(ana.did))[told:] == ["identity ana.test"]

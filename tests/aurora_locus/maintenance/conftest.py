@@ -1,6 +1,5 @@
 """A PDS whose database has an address, and room for another beside it."""
 
-import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -16,6 +15,7 @@ from groundwork.database.open_ import open_database
 from groundwork.database.transaction import Database, Engine
 from tests.aurora_locus.conftest import assemble
 from tests.aurora_locus.maintenance.vaults import Place, _numbers
+from tests.left_databases import name_of_own
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ async def place(request: pytest.FixtureRequest, engine: Engine, tmp_path: Path) 
         yield Place(f"sqlite://{tmp_path / 'here.db'}", f"sqlite://{tmp_path / 'there.db'}")
         return
     server: str = request.getfixturevalue("postgres_url")
-    names = [f"m_{os.getpid()}_{next(_numbers)}" for _ in range(2)]
+    names = [name_of_own("kept", next(_numbers)) for _ in range(2)]
     connection = await asyncpg.connect(server)
     try:
         for name in names:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from at_protocol.lexicon.catalog import Catalog
 from at_protocol.syntax.did import Did
 from aurora_locus.xrpc.authentication import Need
 from aurora_locus.xrpc.permissions import NEEDS
@@ -189,3 +190,26 @@ async def test_sets_of_permissions_are_asked_for_by_name(town: Town) -> None:
     unknown = "atproto include:com.example.sets.nothing"
     answer = await replace(app, client_id=localhost_id(unknown), scope=unknown).push()
     assert named(answer) == (400, "invalid_scope")
+
+
+async def test_our_own_sets_are_known_here(town: Town) -> None:
+    """An events app that asks for them may call every query at the service it names, and write what the set says."""
+    ana = await town.sign_up("ana")
+    service, own = "did:web:events.example.com#openmeet", "openmeet.lexicon"
+    catalog = Catalog()
+    queries = [name for name in catalog.names() if name.startswith(f"{own}.") and catalog.find_method(name)]
+    sets = f"include:{own}.authRead?aud={service.replace('#', '%23')}"
+    reading = await allowed(town, ana.did, f"atproto {sets}")
+    ask = f"{SERVER}.getServiceAuth"
+    assert len(queries) == 8
+    for name in queries:
+        assert await reading.get(ask, aud=service, lxm=name) == (200, ""), name
+    assert await reading.get(ask, aud="did:web:other.example.com#openmeet", lxm=queries[0]) == MISSING
+    assert await reading.get(ask, aud=service, lxm=f"{own}.somethingElse") == MISSING
+    assert await reading.write("createRecord", f"{own}.series") == MISSING
+    managing = await allowed(town, ana.did, f"atproto {sets.replace('authRead', 'authManage')}")
+    assert await managing.get(ask, aud=service, lxm=queries[0]) == (200, "")
+    for collection in ("series", "group", "groupAcceptance", "groupEvent", "groupMembership"):
+        # Its Lexicon refuses this record; the permission does not.
+        assert (await managing.write("createRecord", f"{own}.{collection}"))[1] == "InvalidRequest"
+    assert await managing.write("createRecord", NOTE) == MISSING

@@ -9,6 +9,7 @@ import httpx
 import pytest
 from starlette.routing import Mount
 
+from at_network.service_callers import ServiceCallers
 from at_protocol.crypto.did_key import format_multikey
 from at_protocol.data import json_form
 from at_protocol.identity.did_document import DidDocument, parse_did_document
@@ -18,7 +19,6 @@ from at_protocol.syntax.handle import Handle
 from aurora_locus.accounts import queries as accounts
 from aurora_locus.accounts.credentials import Credentials
 from aurora_locus.accounts.model import Scope
-from aurora_locus.accounts.service_callers import ServiceCallers
 from aurora_locus.accounts.session_tokens import SessionTokens
 from aurora_locus.federation.crawl_requests import CrawlRequests
 from aurora_locus.federation.stream_places import StreamPlaces

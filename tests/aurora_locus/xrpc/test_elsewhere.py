@@ -298,9 +298,9 @@ async def test_whoever_hangs_up_ends_the_call(ana: Person, town: Town, stranger:
 
     stranger.answers[THING] = answering
     call = asyncio.ensure_future(ask(ana, THING, f"{stranger.did}#notes"))
-    await asyncio.wait_for(arrived.wait(), 10)
+    await asyncio.wait_for(arrived.wait(), 60)
     call.cancel()
-    await asyncio.wait_for(ended.wait(), 10)
+    await asyncio.wait_for(ended.wait(), 60)
 
 
 async def test_head_asks_with_head(ana: Person, stranger: Stranger) -> None:
@@ -323,7 +323,7 @@ async def test_one_account_has_so_many_calls_at_a_time(
     stranger.answers[THING] = answering
     calls = [asyncio.ensure_future(ask(ana, THING, f"{stranger.did}#notes")) for _ in range(2)]
     for _ in calls:
-        await asyncio.wait_for(arrived.acquire(), 10)
+        await asyncio.wait_for(arrived.acquire(), 60)
     refused(await ask(ana, THING, f"{stranger.did}#notes"), 429, "RateLimitExceeded")
     release.set()
     assert [answer.status_code for answer in await asyncio.gather(*calls)] == [200, 200]
