@@ -6,9 +6,11 @@ Every default serves the laptop. What must not meet a public host name is in ``d
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
+from at_protocol.lexicon.authority import OWN_AUTHORITY
 from groundwork.dangerous_starts import Danger, is_own_machine
 from groundwork.settings import Secret, setting
 
@@ -25,6 +27,9 @@ class Settings:
     port: int = setting(8080, what="The port to listen on; 0 picks a free one")
     operations_port: int = setting(0, what="The port on which a worker answers /health and /metrics; 0: none")
     trusted_proxy_hops: int = setting(0, what="How many proxies of yours stand in front")
+    moderators: tuple[str, ...] = setting(
+        (), what="E-mail addresses or DIDs of people who moderate, besides those named by openmeet moderation name"
+    )
     time_zone: str = setting("UTC", what="The zone of people who have not chosen one, as an IANA name")
 
     data_directory: Path = setting(Path("var/openmeet"), what="Where files are kept: databases, keys, mail")
@@ -35,15 +40,28 @@ class Settings:
     )
     network_database_schema: str = setting("", what="The PostgreSQL schema of the network database; empty: public")
     broker_url: str = setting("embedded:", what="The broker between consumer and processor: embedded: or amqp://…")
+    broker_name: str = setting("openmeet", what="What exchange and queues are called there; one per installation")
+    cache_url: str = setting(
+        "embedded:", what="The cache that processes share: embedded: (each its own) or redis://host:port/number"
+    )
 
     sealing_keys: Secret = setting(
         Secret(""), what="base64url keys of 32 bytes, newest first; empty: made at the first start and kept in a file"
+    )
+    operators: tuple[str, ...] = setting(
+        (), what="Who sees /operating: e-mail addresses or DIDs of people with an account on the site"
     )
     metrics_token: Secret = setting(Secret(""), what="Lets public addresses read /metrics as a bearer token")
 
     api_requests_per_minute: int = setting(
         600,
         what="How often one token or session may ask the JSON API in a minute, one address four times that; 0: no limit",
+    )
+
+    addresses_kept_days: int = setting(
+        90,
+        what="For how many days after the last event they answered, or after their invitation ended, addresses of people without"
+        " an account are kept; 0: for good",
     )
 
     dev_mode: bool = setting(default=False, what="Loosens what gets in the way on a laptop")
@@ -72,6 +90,25 @@ class Settings:
     relays_from_the_start: bool = setting(
         default=False, what="Reads a relay met for the first time from the beginning of its memory, not from now on"
     )
+    relay_checks: Literal["full", "light"] = setting(
+        "full",
+        what="What is checked of a relay's commits: full, or light: signatures, but not that nothing was left out",
+    )
+    jetstream_urls: tuple[str, ...] = setting(
+        (),
+        what="WebSocket addresses of Jetstream servers to listen to; what they say is unsigned, and gives way to proofs",
+    )
+    lexicon_authority: str = setting(
+        OWN_AUTHORITY,
+        what="The name, like org.example.events, under which `openmeet lexicon publish` publishes our Lexicons",
+    )
+    accept_bare_audience: bool = setting(
+        default=True,
+        what="Takes service tokens made out to the site's DID alone, as older PDSes write them, not only to did#openmeet",
+    )
+    jetstream_dictionary: Path | None = setting(
+        None, what="The zstd dictionary of those servers; none: their streams are deflated"
+    )
     allow_private_addresses: bool = setting(
         default=False, what="Lets calls to strangers' addresses reach the private network, for development networks"
     )
@@ -95,8 +132,8 @@ class Settings:
         return urlsplit(self.public_url).hostname or ""
 
 
-def contradictions(settings: Settings) -> list[str]:
-    """What cannot be right on any machine; one sentence each."""
+def contradictions(settings: Settings, *, sends_mail: bool = True) -> list[str]:
+    """What cannot be right on any machine; one sentence each. ``sends_mail``: not of commands that send none."""
     found = []
     for name, value in (
         ("PUBLIC_URL", settings.public_url),
@@ -108,7 +145,11 @@ def contradictions(settings: Settings) -> list[str]:
             found.append(f"{PREFIX}{name} must be http(s)://host[:port] without a path or a slash at the end.")
     found += [
         f"{PREFIX}{name} must be ws(s)://host[:port] without a path: {url} is not."
-        for name, urls in (("FIREHOSE_URLS", settings.firehose_urls), ("RELAY_URLS", settings.relay_urls))
+        for name, urls in (
+            ("FIREHOSE_URLS", settings.firehose_urls),
+            ("RELAY_URLS", settings.relay_urls),
+            ("JETSTREAM_URLS", settings.jetstream_urls),
+        )
         for url in urls
         if not _is_stream(url, may_be_behind_a_proxy=name == "FIREHOSE_URLS")
     ]
@@ -119,10 +160,12 @@ def contradictions(settings: Settings) -> list[str]:
         found.append(f"{PREFIX}TIME_ZONE must be an IANA time zone such as Europe/Berlin.")
     if settings.mail_url and settings.dev_mailbox:
         found.append(f"{PREFIX}MAIL_URL and {PREFIX}DEV_MAILBOX are both set: mail is either sent or shown here.")
-    if not settings.mail_url and not settings.dev_mailbox:
+    if sends_mail and not settings.mail_url and not settings.dev_mailbox:
         found.append(f"{PREFIX}MAIL_URL is not set: nobody could get a sign-in code. Set it, or {PREFIX}DEV_MAILBOX.")
     if not 0 <= settings.port <= 65_535:
         found.append(f"{PREFIX}PORT must be between 0 and 65535.")
+    if settings.addresses_kept_days < 0:
+        found.append(f"{PREFIX}ADDRESSES_KEPT_DAYS cannot be negative.")
     if settings.trusted_proxy_hops < 0:
         found.append(f"{PREFIX}TRUSTED_PROXY_HOPS cannot be negative.")
     return found
