@@ -5,6 +5,7 @@ from groundwork.database.transaction import Reader, Row, Transaction
 from openmeet.access.model import ApiToken, TokenId
 from openmeet.access.rules import scopes_in, scopes_text
 from openmeet.users.model import Caller, UserId
+from openmeet.users.reassigning import hand_over, hand_over_unique
 
 _COLUMNS = "id, user_id, name, scopes, created_at, expires_at, last_used_at, revoked_at"
 
@@ -113,7 +114,6 @@ async def drop_ended(tx: Transaction, before: Instant) -> int:
 
 
 async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
-    """A person's tokens go where the person goes."""
-    await tx.execute(
-        "update api_tokens set user_id = :to_user where user_id = :from_user", to_user=to_user, from_user=from_user
-    )
+    """A person's tokens go where the person goes, and what their programs were answered."""
+    await hand_over(tx, "api_tokens", "user_id", from_user, to_user)
+    await hand_over_unique(tx, "idempotency_keys", "user_id", ("request_key",), from_user, to_user)

@@ -25,7 +25,7 @@ from groundwork.outbox.pay import Payer
 from openmeet.identities import actions, queries
 from openmeet.identities.model import CustodialAccount
 from openmeet.identities.network import Network
-from openmeet.identities.sessions import seal_password, seal_tokens, unseal_password
+from openmeet.identities.sessions import new_password_session, seal_password, unseal_password
 from openmeet.site.texts import folded
 from openmeet.users.model import UserId
 
@@ -86,9 +86,8 @@ async def make_account(db: Database, network: Network, keeper: Keeper, user_id: 
         return
     tokens, handle = await _ask(network, keeper, account)
     async with db.transaction() as tx:
-        await actions.account_made(
-            tx, user_id, tokens.did, handle=handle, pds_url=keeper.pds_url, sealed=seal_tokens(network, tokens)
-        )
+        session = new_password_session(network, keeper.pds_url, tokens)
+        await actions.account_made(tx, user_id, tokens.did, handle=handle, session=session)
 
 
 async def _fix(db: Database, network: Network, keeper: Keeper, user_id: UserId) -> CustodialAccount | None:
@@ -141,7 +140,7 @@ async def _session_if_made(
 
 
 async def _invite(http: HttpClient, clock: Clock, keeper: Keeper) -> str:
-    client = XrpcClient(http, clock, keeper.pds_url, credentials=_Admin(keeper.admin_authorization))
+    client = XrpcClient(http, clock, keeper.pds_url, credentials=Admin(keeper.admin_authorization))
     answer = await client.procedure("com.atproto.server.createInviteCode", {"useCount": 1})
     code = answer.get("code")
     if not isinstance(code, str):
@@ -170,7 +169,7 @@ def admin_authorization(password: str) -> str:
     return "Basic " + base64.b64encode(f"admin:{password}".encode()).decode() if password else ""
 
 
-class _Admin:
+class Admin:
     """Credentials of the service itself; they cannot be renewed."""
 
     def __init__(self, authorization: str) -> None:

@@ -7,6 +7,9 @@ from at_protocol.syntax.did import Did
 from groundwork.clock import Instant
 from openmeet.users.model import UserId
 
+# Of ``Identity.status``: everything else hides what the account wrote, and nothing is written for it.
+ACTIVE = "active"
+
 
 class IdentityKind(StrEnum):
     """Connected: the person signed in with it. Custodial: kept for them after they agreed. Shadow: seen, unclaimed."""
@@ -63,15 +66,49 @@ class CustodialAccount:
     did: Did | None
 
 
+class SessionKind(StrEnum):
+    """How the tokens were had: with a password of the account, or by OAuth (bound to a key of ours)."""
+
+    PASSWORD = "password"  # noqa: S105 - a kind of session
+    OAUTH = "oauth"
+
+
 @dataclass(frozen=True, slots=True)
-class SealedSession:
-    """Tokens of a repository as stored. ``version`` grows with each refresh and guards it."""
+class NewSession:
+    """What a sign-in left us with. ``issuer``, ``client_id``, ``client_key_id`` and the scopes are empty without OAuth.
+
+    ``asked_scope`` is what the person was asked for, ``scope`` what they granted: what is in the first alone they refused.
+    """
 
     did: Did
+    kind: SessionKind
     pds_url: str
     sealed: bytes
+    issuer: str = ""
+    client_id: str = ""
+    client_key_id: str = ""
+    scope: str = ""
+    asked_scope: str = ""
+    access_ends_at: Instant | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SealedSession:
+    """Tokens of a repository as stored. ``version`` grows with each refresh and guards it; no two sessions share one."""
+
+    did: Did
+    kind: SessionKind
+    pds_url: str
+    sealed: bytes
+    issuer: str
+    client_id: str
+    client_key_id: str
+    scope: str
+    asked_scope: str
+    access_ends_at: Instant | None
     version: int
     needs_login: bool
+    refreshed_at: Instant
 
 
 @dataclass(frozen=True, slots=True)

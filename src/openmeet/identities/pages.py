@@ -4,7 +4,7 @@ What is shown before the yes: the record, the handle, and the words "anyone can 
 routes need the PDS that keeps repositories, so ``programs/`` makes them.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -12,15 +12,18 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from at_network.xrpc_client import XrpcClient
+from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidInput, NotFound, Refused
 from groundwork.outbox.owe import Debt as OwedDebt
 from groundwork.outbox.owe import DebtState, find
 from openmeet.debts.kinds import Debt
-from openmeet.identities import actions, queries
+from openmeet.identities import actions, preferences, queries
 from openmeet.identities.custodial import Keeper, check_handle, suggest_handle
 from openmeet.identities.model import Consent, Identity, Preview
 from openmeet.identities.network import Network
+from openmeet.identities.preferences import DeclinedAs, Preferences, UseShown, WaitingAs
+from openmeet.site import times
 from openmeet.site.forms import Typed, local_path, read_form, typed_again
 from openmeet.site.frame import go, page
 from openmeet.tenants.edge import database_of
@@ -39,6 +42,9 @@ class _State:
     consent: Consent
     identity: Identity | None
     owed: OwedDebt | None
+    wishes: Preferences
+    uses: Sequence[UseShown]
+    now: Instant
 
     @property
     def is_being_made(self) -> bool:
@@ -91,10 +97,42 @@ def routes(network: Network, keeper: Keeper, preview: PreviewOf, wake: Wake = la
         wake()
         return go(following, said="publishing_on")
 
+    async def save_records(request: Request) -> Response:
+        caller = caller_of(request)
+        typed = await read_form(request)
+        async with database_of(request).transaction() as tx:
+            await preferences.change(tx, caller.user_id, _wanted(typed))
+        wake()
+        return go("/settings/publishing", said="record_preferences_saved")
+
     return [
         Route("/settings/publishing", show, methods=["GET"]),
         Route("/settings/publishing", answer, methods=["POST"]),
+        Route("/settings/publishing/records", save_records, methods=["POST"]),
     ]
+
+
+def _wanted(typed: Mapping[str, str]) -> Preferences:
+    """What the form of preferences says; whatever it does not know is as usual."""
+    is_unsaid = typed.get("declined_as") == DeclinedAs.NOTHING.value
+    shows_waiting = typed.get("waiting_as") == WaitingAs.INTERESTED.value
+    return Preferences(
+        writes_events=typed.get("writes_events") == "yes",
+        writes_answers=typed.get("writes_answers") == "yes",
+        declined_as=DeclinedAs.NOTHING if is_unsaid else DeclinedAs.NOT_GOING,
+        waiting_as=WaitingAs.INTERESTED if shows_waiting else WaitingAs.NOTHING,
+        lets_co_hosts_publish=typed.get("lets_co_hosts_publish") == "yes",
+    )
+
+
+def _records_typed(wanted: Preferences) -> dict[str, str]:
+    return {
+        "writes_events": "yes" if wanted.writes_events else "",
+        "writes_answers": "yes" if wanted.writes_answers else "",
+        "declined_as": wanted.declined_as.value,
+        "waiting_as": wanted.waiting_as.value,
+        "lets_co_hosts_publish": "yes" if wanted.lets_co_hosts_publish else "",
+    }
 
 
 async def _state(reader: Reader, caller: Caller) -> _State:
@@ -103,6 +141,9 @@ async def _state(reader: Reader, caller: Caller) -> _State:
         await queries.consent(reader, caller.user_id),
         mine[0] if mine else None,
         await find(reader, Debt.CUSTODIAL_ACCOUNT, caller.user_id),
+        await preferences.of_user(reader, caller.user_id),
+        await preferences.uses_shown(reader, caller.user_id),
+        reader.now,
     )
 
 
@@ -136,6 +177,8 @@ def _show(
         "identity": state.identity,
         "is_being_made": state.is_being_made,
         "problem": state.problem,
+        "records": Typed(_records_typed(state.wishes)),
+        "uses": [(one, times.ago(one.at, state.now)) for one in state.uses],
         "would": would,
         "domain": keeper.handle_domain,
         "next_path": local_path(request.query_params.get("next", typed.value("next")), ""),

@@ -1,7 +1,10 @@
-"""All SQL of identities, sessions, consents and custodial accounts."""
+"""All SQL of identities, consents and custodial accounts."""
+
+from collections.abc import Collection, Mapping, Sequence
 
 from at_protocol.syntax.did import Did
 from groundwork.clock import Instant
+from groundwork.database.for_each import for_each
 from groundwork.database.transaction import Reader, Row, Transaction
 from openmeet.identities.model import (
     NOT_ASKED,
@@ -9,7 +12,6 @@ from openmeet.identities.model import (
     CustodialAccount,
     Identity,
     IdentityKind,
-    SealedSession,
 )
 from openmeet.users.model import UserId
 
@@ -23,10 +25,10 @@ OF_USERS = (
     f"select {COLUMNS} from identities where user_id in :user_ids order by user_id, is_default desc, created_at, did"
 )
 
-OF_PERSON_WITH = f"""
+OF_PEOPLE_WITH = f"""
     select {COLUMNS} from identities
-     where user_id = (select user_id from identities where did = :did)
-     order by is_default desc, created_at, did
+     where user_id in (select user_id from identities where did in :dids)
+     order by user_id, is_default desc, created_at, did
 """
 
 BY_HANDLE = f"select {COLUMNS} from identities where handle = :handle order by did"
@@ -37,6 +39,15 @@ INSERT = f"""
     values (:did, :user_id, :kind, :handle, '', :pds_url, 'active', :is_default, null, :now, :now)
         on conflict (did) do nothing
     returning {COLUMNS}
+"""
+
+INSERT_SHADOWS = """
+    insert into identities (did, user_id, kind, handle, display_name, pds_url, status, is_default, checked_at,
+                            created_at, updated_at)
+    select given.did, given.user_id, 'shadow', '', '', '', 'active', 1, null, cast(:now as bigint), cast(:now as bigint)
+      from each(did text, user_id text) as given where 1 = 1
+        on conflict (did) do nothing
+    returning did
 """
 
 CONNECT = """
@@ -52,10 +63,23 @@ TAKE_OVER = """
      where did = :did and kind = 'shadow'
 """
 
+NOTE_PROVEN = "update identities set handle = :handle, pds_url = :pds_url, updated_at = :now where did = :did"
+
+CLAIM = "update identities set kind = 'connected', updated_at = :now where did = :did and kind = 'shadow'"
+
 UPDATE_FROM_NETWORK = """
     update identities
        set handle = :handle, pds_url = :pds_url, status = :status, checked_at = :now, updated_at = :now
      where did = :did
+"""
+
+# The account stays the person's; it is theirs alone from now on.
+RELEASE = "update identities set kind = 'connected', updated_at = :now where did = :did and kind = 'custodial'"
+
+MAKE_DEFAULT = """
+    update identities set is_default = case when did = :did then 1 else 0 end, updated_at = :now
+     where user_id = :user_id and exists (select 1 from identities mine
+                                           where mine.did = :did and mine.user_id = :user_id and mine.kind <> 'shadow')
 """
 
 DELETE_SESSION = "delete from repository_sessions where did = :did"
@@ -69,25 +93,6 @@ FORGET_CONSENT = """
 """
 
 NAME = "update identities set display_name = :display_name, updated_at = :now where did = :did"
-
-PUT_SESSION = """
-    insert into repository_sessions (did, pds_url, sealed, version, needs_login, updated_at)
-    values (:did, :pds_url, :sealed, 1, 0, :now)
-        on conflict (did) do update
-       set pds_url = excluded.pds_url, sealed = excluded.sealed, version = repository_sessions.version + 1,
-           needs_login = 0, updated_at = excluded.updated_at
-"""
-
-SESSION = "select did, pds_url, sealed, version, needs_login from repository_sessions where did = :did"
-
-REPLACE_SESSION = """
-    update repository_sessions set sealed = :sealed, version = version + 1, needs_login = 0, updated_at = :now
-     where did = :did and version = :version
-"""
-
-NEEDS_LOGIN = """
-    update repository_sessions set needs_login = 1, updated_at = :now where did = :did and version = :version
-"""
 
 CONSENT = "select publishing, asked_at, answered_at, handle, revision from consents where user_id = :user_id"
 
@@ -118,6 +123,12 @@ PUT_ACCOUNT = """
 
 ACCOUNT_MADE = "update custodial_accounts set did = :did where user_id = :user_id and did is null"
 
+# People whose account is gone: nobody can sign in as them any more, by an address or by a DID.
+DEPARTED = (
+    "select u.id from users u where u.kind = 'person' and u.email is null"
+    " and not exists (select 1 from identities i where i.user_id = u.id)"
+)
+
 
 async def find(reader: Reader, did: str) -> Identity | None:
     row = await reader.fetch_one(FIND, did=did)
@@ -131,7 +142,18 @@ async def of_user(reader: Reader, user_id: UserId) -> list[Identity]:
 
 async def of_person_with(reader: Reader, did: str) -> list[Identity]:
     """All DIDs of the person who has this one; empty where nobody has."""
-    return [_identity(row) for row in await reader.fetch(OF_PERSON_WITH, did=did)]
+    return (await of_people_with(reader, [did])).get(did, [])
+
+
+async def of_people_with(reader: Reader, dids: Collection[str]) -> dict[str, list[Identity]]:
+    """The same for several; those whom nobody has are missing."""
+    if not dids:
+        return {}
+    rows = await reader.fetch(OF_PEOPLE_WITH, dids=sorted(dids))
+    of_user: dict[UserId, list[Identity]] = {}
+    for one in map(_identity, rows):
+        of_user.setdefault(one.user_id, []).append(one)
+    return {one.did: found for found in of_user.values() for one in found if one.did in dids}
 
 
 async def of_users(reader: Reader, user_ids: list[UserId]) -> dict[UserId, list[Identity]]:
@@ -145,6 +167,18 @@ async def of_users(reader: Reader, user_ids: list[UserId]) -> dict[UserId, list[
 
 async def by_handle(reader: Reader, handle: str) -> list[Identity]:
     return [_identity(row) for row in await reader.fetch(BY_HANDLE, handle=handle)]
+
+
+async def people_by_handles(reader: Reader, handles: Sequence[str]) -> list[UserId]:
+    """Who has signed in here and has one of these handles, as their server says and as they say."""
+    if not handles:
+        return []
+    rows = await reader.fetch(
+        "select distinct i.user_id from identities i join users u on u.id = i.user_id and u.kind = 'person'"
+        " where i.handle in :handles order by i.user_id",
+        handles=list(handles),
+    )
+    return [UserId(row["user_id"]) for row in rows]
 
 
 async def insert(
@@ -164,6 +198,12 @@ async def insert(
     return None if row is None else _identity(row)
 
 
+async def insert_shadows(tx: Transaction, owners: Mapping[str, UserId]) -> set[str]:
+    """DIDs that were met for the first time, in their order; without those that somebody has already."""
+    rows = [{"did": did, "user_id": user_id} for did, user_id in sorted(owners.items())]
+    return {row["did"] for row in await for_each(tx, INSERT_SHADOWS, rows, now=tx.now)}
+
+
 async def connect(
     tx: Transaction, did: str, kind: IdentityKind, *, handle: str, pds_url: str, is_default: bool
 ) -> None:
@@ -179,6 +219,16 @@ async def take_over(
     await tx.execute(TAKE_OVER, did=did, user_id=user_id, kind=kind.value, handle=handle, pds_url=pds_url, now=tx.now)
 
 
+async def note_proven(tx: Transaction, did: str, *, handle: str, pds_url: str) -> None:
+    """Somebody proved that they hold this DID; whose it is here is decided elsewhere."""
+    await tx.execute(NOTE_PROVEN, did=did, handle=handle, pds_url=pds_url, now=tx.now)
+
+
+async def claim(tx: Transaction, did: str) -> None:
+    """A DID met on the network is one that its person signs in with, from now on."""
+    await tx.execute(CLAIM, did=did, now=tx.now)
+
+
 async def update_from_network(tx: Transaction, did: str, *, handle: str, pds_url: str, status: str) -> None:
     await tx.execute(UPDATE_FROM_NETWORK, did=did, handle=handle, pds_url=pds_url, status=status, now=tx.now)
 
@@ -187,34 +237,22 @@ async def set_display_name(tx: Transaction, did: str, display_name: str) -> None
     await tx.execute(NAME, did=did, display_name=display_name, now=tx.now)
 
 
+async def release_custodial(tx: Transaction, did: str) -> None:
+    """We keep it no more, and forget its password."""
+    await tx.execute(RELEASE, did=did, now=tx.now)
+    await tx.execute(DELETE_ACCOUNT, did=did)
+
+
+async def make_default(tx: Transaction, user_id: UserId, did: str) -> bool:
+    """New records of a person go to this DID of theirs. False when it is none they can write with."""
+    return await tx.execute(MAKE_DEFAULT, user_id=user_id, did=did, now=tx.now) > 0
+
+
 async def delete(tx: Transaction, did: str, user_id: UserId) -> None:
     """Forget a DID with its session; a consent that was about it alone ends with it."""
     for statement in (DELETE_SESSION, DELETE_ACCOUNT, DELETE):
         await tx.execute(statement, did=did)
     await tx.execute(FORGET_CONSENT, user_id=user_id)
-
-
-async def put_session(tx: Transaction, did: str, *, pds_url: str, sealed: bytes) -> None:
-    """A fresh sign-in replaces whatever there was."""
-    await tx.execute(PUT_SESSION, did=did, pds_url=pds_url, sealed=sealed, now=tx.now)
-
-
-async def session(reader: Reader, did: str) -> SealedSession | None:
-    row = await reader.fetch_one(SESSION, did=did)
-    if row is None:
-        return None
-    return SealedSession(
-        Did(row["did"]), row["pds_url"], bytes(row["sealed"]), row["version"], bool(row["needs_login"])
-    )
-
-
-async def replace_session(tx: Transaction, before: SealedSession, sealed: bytes) -> bool:
-    """Compare and set: False when another worker refreshed it first, whose tokens are the living ones."""
-    return await tx.execute(REPLACE_SESSION, did=before.did, version=before.version, sealed=sealed, now=tx.now) == 1
-
-
-async def set_needs_login(tx: Transaction, before: SealedSession) -> bool:
-    return await tx.execute(NEEDS_LOGIN, did=before.did, version=before.version, now=tx.now) == 1
 
 
 async def consent(reader: Reader, user_id: UserId) -> Consent:
@@ -279,3 +317,14 @@ def _identity(row: Row) -> Identity:
 
 def _instant(value: int | None) -> Instant | None:
     return None if value is None else Instant(value)
+
+
+async def count_shadows(reader: Reader) -> tuple[int, int]:
+    """How many people are known by their DID alone, and how many who were once have come."""
+    row = await reader.fetch_one(
+        """
+        select (select count(*) from identities where kind = 'shadow') as unclaimed,
+               (select count(*) from users where claimed_at is not null) as claimed
+        """
+    )
+    return (0, 0) if row is None else (int(row["unclaimed"]), int(row["claimed"]))

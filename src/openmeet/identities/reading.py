@@ -14,12 +14,15 @@ from at_protocol.repo.proof import Proven, verify_record_proof
 from at_protocol.repo.snapshot import Snapshot, read_snapshot
 from at_protocol.syntax.did import Did
 from groundwork.errors import Failure, NotFound, Refused, RemoteFailed
+from groundwork.http.client import AnswerTooLarge
 from openmeet.identities.network import Network
 
 # A record of 1 MB and the nodes on the way to it.
 MAX_PROOF_BYTES = 3_000_000
 # A repository of a hundred thousand records; larger ones belong to robots.
 MAX_REPOSITORY_BYTES = 200_000_000
+# Ten thousand records: nearly everybody's. What is larger is asked for once more, in its turn.
+SMALL_REPOSITORY_BYTES = 16_000_000
 
 DELETED = "deleted"
 _INACTIVE = frozenset({"RepoTakendown", "RepoSuspended", "RepoDeactivated"})
@@ -42,7 +45,7 @@ async def prove_record(network: Network, did: Did, collection: str, rkey: str) -
     """
     path = f"{collection}/{rkey}"
     document = await network.dids.resolve(did)
-    client = XrpcClient(network.http, network.clock, _pds_of(document))
+    client = XrpcClient(network.http, network.clock, _pds_of(document), circuits=network.circuits)
     try:
         answer = await client.download(
             "com.atproto.sync.getRecord",
@@ -62,13 +65,26 @@ async def prove_record(network: Network, did: Did, collection: str, rkey: str) -
 
 
 async def download_repository(network: Network, did: Did) -> Snapshot:
-    """The whole repository, verified. Raises NotFound (none, or not served now), RemoteFailed, RemoteSlow."""
+    """The whole repository, verified. Raises NotFound (none, or not served now), RemoteFailed, RemoteSlow, AnswerTooLarge.
+
+    Several are read side by side, but of large ones one at a time: they stand in memory whole.
+    """
+    try:
+        return await _download(network, did, SMALL_REPOSITORY_BYTES)
+    except AnswerTooLarge:
+        async with network.large_reads:
+            return await _download(network, did, MAX_REPOSITORY_BYTES)
+
+
+async def _download(network: Network, did: Did, max_bytes: int) -> Snapshot:
     document = await network.dids.resolve(did)
-    client = XrpcClient(network.http, network.clock, _pds_of(document), timeout_seconds=120.0)
+    client = XrpcClient(
+        network.http, network.clock, _pds_of(document), timeout_seconds=120.0, circuits=network.circuits
+    )
     reader = car.Reader()
     blocks: dict[Cid, bytes] = {}
     try:
-        async with client.stream("com.atproto.sync.getRepo", {"did": did}, max_bytes=MAX_REPOSITORY_BYTES) as answer:
+        async with client.stream("com.atproto.sync.getRepo", {"did": did}, max_bytes=max_bytes) as answer:
             async for piece in answer.pieces():
                 blocks.update(reader.feed(piece))
             reader.finish()
@@ -94,7 +110,7 @@ async def account_status(network: Network, did: Did, pds: str) -> AccountStatus:
     Raises RemoteFailed and RemoteSlow. A 404 without the protocol's name for it is a proxy's or a wrong host's, and says
     nothing about the account.
     """
-    client = XrpcClient(network.http, network.clock, pds)
+    client = XrpcClient(network.http, network.clock, pds, circuits=network.circuits)
     try:
         answer = await client.query("com.atproto.sync.getRepoStatus", {"did": did})
     except NotFound as absent:

@@ -1,110 +1,291 @@
-"""Acting in a person's repository: their session, unsealed, refreshed under compare-and-set.
+"""Sessions of repositories: sealed at rest, and refreshed by one worker at a time.
 
-One session per DID. A refresh token counts once, so the new pair is stored before it is used, and only if nobody else
-stored one since; the loser of that race starts over with the winner's tokens. A custodial account signs in again by
-itself; everybody else is asked to (``NotSignedIn``).
+A refresh token counts once. Whoever wants to spend one takes the row's lease first, in a short transaction of its own, and
+stores what comes of it by compare-and-set of the row's version; everybody else waits and finds the new tokens there. What
+has been sent is stored even if the one who asked for it has gone. A process that dies between the server's answer and the
+store has spent the token of a session: its lease ends, the next one tries the old token, and where the server allows no
+second use the person signs in again. Nothing else is lost by it.
+
+A session that is over is marked so; a custodial account signs in again by itself, everybody else is asked to
+(``NotSignedIn``). A server that is away ends no session.
 """
+
+import asyncio
+import base64
+import secrets
+import time
+from dataclasses import dataclass, field
 
 import msgspec
 
-from at_network.bearer_session import BearerSession, SessionTokens, create_session
-from at_network.xrpc_client import XrpcClient
-from at_protocol.syntax.did import Did
+from at_network.bearer_session import SessionTokens, create_session, refresh_session
+from at_network.oauth_client import INVALID_GRANT
+from at_protocol.crypto import p256
+from groundwork.clock import SECOND, Instant
 from groundwork.database.transaction import Database
-from groundwork.errors import NotSignedIn, Unavailable
+from groundwork.errors import Failure, NotFound, NotSignedIn, Unavailable
 from groundwork.sealing import CannotUnseal
-from openmeet.identities import queries
-from openmeet.identities.model import CustodialAccount, Identity, IdentityKind, SealedSession
+from groundwork.telemetry.logs import log
+from openmeet.identities import client_keys, credentials_cache, queries, session_queries
+from openmeet.identities.credentials_cache import Credentials
+from openmeet.identities.model import (
+    CustodialAccount,
+    Identity,
+    IdentityKind,
+    NewSession,
+    SealedSession,
+    SessionKind,
+)
 from openmeet.identities.network import Network
 
 SIGN_IN_AGAIN = "Sign in again with this account, so that we may publish for you."
 
+# What servers call a session that is over, also to a token that was had a moment ago.
+_ENDED = frozenset({"AuthMissing", "AuthenticationRequired", "ExpiredToken", "InvalidToken", "invalid_token"})
 
-async def open_repository(db: Database, network: Network, identity: Identity) -> XrpcClient:
-    """A client that acts for the DID on its PDS. Raises NotSignedIn where the person has to sign in again.
+# Longer than a refresh can take: two lookups, two requests of ten seconds each, and the store.
+LEASE_SECONDS = 60
+# Who finds the lease taken waits for the tokens of its holder this long, looking this often.
+_WAIT_SECONDS = 25.0
+_LOOK_SECONDS = 0.05
+# Between the lease and the sending nothing slow stands; a process that was stopped there must not send any more.
+_SEND_WITHIN_SECONDS = 30.0
 
-    Calls with it raise what ``XrpcClient`` raises; on NotSignedIn tell ``note_refused``.
-    """
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """An unsealed session. ``key`` is what OAuth tokens are bound to."""
+
+    stored: SealedSession
+    access: str = field(repr=False)
+    refresh: str = field(repr=False)
+    key: p256.PrivateKey | None = field(repr=False)
+
+
+async def open_session(db: Database, network: Network, identity: Identity) -> Session:
+    """The session in which we act for a DID. Raises NotSignedIn where its person has to sign in (again)."""
     async with db.reader() as reader:
-        stored = await queries.session(reader, identity.did)
+        stored = await session_queries.find(reader, identity.did)
         account = await queries.custodial_account(reader, identity.user_id)
-    if stored is None or stored.needs_login:
-        if identity.kind is not IdentityKind.CUSTODIAL or account is None or account.did != identity.did:
-            raise NotSignedIn(SIGN_IN_AGAIN)
-        stored = await _sign_in_custodial(db, network, identity, account)
-    tokens = unseal_tokens(network, stored)
-    session = BearerSession(network.http, network.clock, stored.pds_url, tokens, keep=_Keeper(db, network, stored).keep)
-    return XrpcClient(network.http, network.clock, stored.pds_url, credentials=session)
+    if stored is not None and not stored.needs_login:
+        kept = await credentials_cache.get(network, identity.user_id, identity.did, stored.version)
+        if kept is not None:
+            key = p256.PrivateKey(kept.key) if kept.key else None
+            return Session(stored, kept.access_jwt, kept.refresh_jwt, key)
+        try:
+            session = unseal(network, stored)
+        except CannotUnseal:
+            log.warning("session.sealed_with_lost_key", did=identity.did)
+        else:
+            await _keep_at_hand(network, identity, session)
+            return session
+    if identity.kind is not IdentityKind.CUSTODIAL or account is None or account.did != identity.did:
+        raise NotSignedIn(SIGN_IN_AGAIN)
+    return await _sign_in_custodial(db, network, identity, account)
 
 
-async def note_refused(db: Database, did: Did) -> None:
-    """The PDS no longer knows the session: the next use needs a login (a custodial account's is made by itself)."""
+async def renew(db: Database, network: Network, identity: Identity, session: Session) -> Session:
+    """The session with fresh tokens: those that somebody else has got since, or new ones.
+
+    Raises NotSignedIn (it is over), Unavailable (somebody is at it and does not end), and what the server fails with.
+    """
+    lease = secrets.token_urlsafe(12)
+    patience = time.monotonic() + _WAIT_SECONDS
+    while True:
+        async with db.transaction() as tx:
+            stored = await session_queries.find(tx, identity.did)
+            if stored is None or stored.needs_login:
+                raise NotSignedIn(SIGN_IN_AGAIN)
+            if stored.version != session.stored.version:
+                return _unsealed(network, stored)
+            until = Instant(tx.now + LEASE_SECONDS * SECOND)
+            if await session_queries.take_lease(tx, stored, lease, until=until):
+                break
+        if time.monotonic() > patience:
+            raise Unavailable("Another worker is refreshing this session.")
+        await asyncio.sleep(_LOOK_SECONDS)
+    task = asyncio.create_task(_spend(db, network, identity, session, lease))
+    # Once sent, the answer must be stored: whoever asked may hang up, the token is spent all the same.
+    network.refreshing.add(task)
+    task.add_done_callback(lambda done: _part_with(network, done))
+    return await asyncio.shield(task)
+
+
+def _part_with(network: Network, done: "asyncio.Task[Session]") -> None:
+    network.refreshing.discard(done)
+    # Where nobody waits any more nobody else looks at what it failed with, and the loop would call that a defect.
+    if not done.cancelled():
+        done.exception()
+
+
+async def note_refused(db: Database, network: Network, identity: Identity, refused: NotSignedIn) -> None:
+    """The PDS no longer knows the session: the next use needs a login (a custodial account's is made by itself).
+
+    A refusal that is about something else (a proof, say) ends no session.
+    """
+    if refused.name not in _ENDED:
+        return
+    async with db.reader() as reader:
+        stored = await session_queries.find(reader, identity.did)
+    if stored is not None:
+        await end(db, network, identity, stored)
+
+
+async def end(db: Database, network: Network, identity: Identity, session: SealedSession) -> None:
+    """The server no longer knows this session: the next use needs a login."""
     async with db.transaction() as tx:
-        stored = await queries.session(tx, did)
-        if stored is not None:
-            await queries.set_needs_login(tx, stored)
+        await session_queries.set_needs_login(tx, session)
+    await credentials_cache.drop(network, identity.user_id)
 
 
-def seal_tokens(network: Network, tokens: SessionTokens) -> bytes:
-    """Both tokens as they are stored, bound to their DID."""
-    return network.sealer.seal(msgspec.json.encode([tokens.access, tokens.refresh]), _purpose(tokens.did))
+def seal(network: Network, did: str, access: str, refresh: str, key: p256.PrivateKey | None = None) -> bytes:
+    """Tokens as they are stored, bound to tenant and DID."""
+    parts = [access, refresh, base64.b64encode(key.to_bytes()).decode() if key is not None else ""]
+    return network.sealer.seal(msgspec.json.encode(parts), purpose_of(network.tenant, did))
 
 
-def unseal_tokens(network: Network, stored: SealedSession) -> SessionTokens:
-    """The tokens of a stored session; NotSignedIn when they were sealed with a key that is gone."""
-    try:
-        access, refresh = msgspec.json.decode(
-            network.sealer.unseal(stored.sealed, _purpose(stored.did)), type=tuple[str, str]
-        )
-    except CannotUnseal:
-        raise NotSignedIn(SIGN_IN_AGAIN) from None
-    return SessionTokens(stored.did, access, refresh)
+def new_password_session(network: Network, pds_url: str, tokens: SessionTokens) -> NewSession:
+    """A session that a password opened, ready to be stored."""
+    sealed = seal(network, tokens.did, tokens.access, tokens.refresh)
+    return NewSession(tokens.did, SessionKind.PASSWORD, pds_url, sealed)
+
+
+def unseal(network: Network, stored: SealedSession) -> Session:
+    """The tokens of a stored session; raises CannotUnseal when they were sealed with a key that is gone."""
+    parts = msgspec.json.decode(
+        network.sealer.unseal(stored.sealed, purpose_of(network.tenant, stored.did)), type=list[str]
+    )
+    access, refresh, key = parts
+    return Session(stored, access, refresh, p256.PrivateKey(base64.b64decode(key)) if key else None)
 
 
 def seal_password(network: Network, user_id: str, password: str) -> bytes:
     """The password of a custodial account as it is stored."""
-    return network.sealer.seal(password.encode(), _password_purpose(user_id))
+    return network.sealer.seal(password.encode(), password_purpose_of(user_id))
 
 
 def unseal_password(network: Network, account: CustodialAccount) -> str:
-    return network.sealer.unseal(account.sealed_password, _password_purpose(account.user_id)).decode()
+    return network.sealer.unseal(account.sealed_password, password_purpose_of(account.user_id)).decode()
 
 
-async def _sign_in_custodial(
-    db: Database, network: Network, identity: Identity, account: CustodialAccount
-) -> SealedSession:
+def purpose_of(tenant: str, did: str) -> str:
+    """What the tokens of a DID are sealed for."""
+    return f"openmeet/repository_session/{tenant}/{did}"
+
+
+def password_purpose_of(user_id: str) -> str:
+    """What the password of a kept account is sealed for."""
+    return f"openmeet/custodial_password/{user_id}"
+
+
+async def _spend(db: Database, network: Network, identity: Identity, session: Session, lease: str) -> Session:
+    """Ask for new tokens under the lease, and store them."""
+    started = time.monotonic()
+    try:
+        fresh = await _ask(db, network, session, before=started + _SEND_WITHIN_SECONDS)
+    except NotSignedIn as refused:
+        await end(db, network, identity, session.stored)
+        log.info("session.ended", did=identity.did, reason=refused.name)
+        raise NotSignedIn(SIGN_IN_AGAIN, name=refused.name) from refused
+    except Failure:
+        async with db.transaction() as tx:
+            await session_queries.release(tx, session.stored, lease)
+        raise
+    async with db.transaction() as tx:
+        is_stored = await session_queries.replace(
+            tx,
+            session.stored,
+            lease,
+            sealed=seal(network, identity.did, fresh.access, fresh.refresh, session.key),
+            scope=fresh.scope,
+            access_ends_at=fresh.access_ends_at,
+        )
+        stored = await session_queries.find(tx, identity.did)
+    if not is_stored or stored is None:
+        raise Unavailable("This session was replaced while it was refreshed; the newer one counts.")
+    renewed = Session(stored, fresh.access, fresh.refresh, session.key)
+    await _keep_at_hand(network, identity, renewed)
+    return renewed
+
+
+@dataclass(frozen=True, slots=True)
+class _Fresh:
+    access: str = field(repr=False)
+    refresh: str = field(repr=False)
+    scope: str
+    access_ends_at: Instant | None
+
+
+async def _ask(db: Database, network: Network, session: Session, *, before: float) -> _Fresh:
+    stored = session.stored
+    if session.key is None:
+        _still_in_time(before)
+        old = SessionTokens(stored.did, session.access, session.refresh)
+        tokens = await refresh_session(network.http, network.clock, stored.pds_url, old, circuits=network.circuits)
+        return _Fresh(tokens.access, tokens.refresh, "", None)
+    if not session.refresh:
+        raise NotSignedIn(SIGN_IN_AGAIN, name="NoRefreshToken")
+    await _check_residence(network, stored)
+    client = await client_keys.client_of_session(db, network, client_id=stored.client_id, key_id=stored.client_key_id)
+    server = await network.servers.at(stored.issuer)
+    _still_in_time(before)
+    granted = await network.oauth.refresh(server, client, session.key, session.refresh)
+    if granted.did != stored.did:
+        raise NotSignedIn("The server answered for another account.", name=INVALID_GRANT)
+    # A server that does not rotate refresh tokens sends none.
+    refresh = granted.refresh or session.refresh
+    return _Fresh(granted.access, refresh, granted.scope, access_end(network, granted.expires_in_seconds))
+
+
+async def _check_residence(network: Network, stored: SealedSession) -> None:
+    """An account that has moved is let in by another server: no token of the old one is sent anywhere then.
+
+    The document is asked for anew; one that is kept counts only while nobody answers.
+    """
+    network.dids.doubt(stored.did)
+    try:
+        document = await network.dids.resolve(stored.did)
+    except NotFound as gone:
+        raise NotSignedIn("This identity is closed.", name="IdentityGone") from gone
+    if document.pds != stored.pds_url or await network.servers.issuer_of(document.pds) != stored.issuer:
+        raise NotSignedIn("This account has moved.", name="AccountMoved")
+
+
+def access_end(network: Network, seconds: int | None) -> Instant | None:
+    """When an access token ends that lives so long from now."""
+    return None if seconds is None else Instant(network.clock.now() + seconds * SECOND)
+
+
+def _still_in_time(before: float) -> None:
+    if time.monotonic() > before:
+        raise Unavailable("Refreshing this session took too long to begin.")
+
+
+async def _sign_in_custodial(db: Database, network: Network, identity: Identity, account: CustodialAccount) -> Session:
     tokens = await create_session(
-        network.http, network.clock, identity.pds_url, identity.did, unseal_password(network, account)
+        network.http,
+        network.clock,
+        identity.pds_url,
+        identity.did,
+        unseal_password(network, account),
+        circuits=network.circuits,
     )
     async with db.transaction() as tx:
-        await queries.put_session(tx, identity.did, pds_url=identity.pds_url, sealed=seal_tokens(network, tokens))
-        stored = await queries.session(tx, identity.did)
+        await session_queries.put(tx, new_password_session(network, identity.pds_url, tokens))
+        stored = await session_queries.find(tx, identity.did)
     if stored is None:
         raise Unavailable("The session could not be stored.")
-    return stored
+    return Session(stored, tokens.access, tokens.refresh, None)
 
 
-class _Keeper:
-    """Stores each new pair of tokens over the pair it came from."""
-
-    def __init__(self, db: Database, network: Network, stored: SealedSession) -> None:
-        self._db = db
-        self._network = network
-        self._stored = stored
-
-    async def keep(self, tokens: SessionTokens) -> None:
-        sealed = seal_tokens(self._network, tokens)
-        async with self._db.transaction() as tx:
-            if not await queries.replace_session(tx, self._stored, sealed):
-                raise Unavailable("Another worker has refreshed this session; its tokens are the ones that count.")
-        self._stored = SealedSession(
-            self._stored.did, self._stored.pds_url, sealed, self._stored.version + 1, needs_login=False
-        )
+async def _keep_at_hand(network: Network, identity: Identity, session: Session) -> None:
+    key = session.key.to_bytes() if session.key is not None else b""
+    kept = Credentials(identity.did, identity.handle, session.access, session.refresh, session.stored.version, key)
+    await credentials_cache.put(network, identity.user_id, kept)
 
 
-def _purpose(did: str) -> str:
-    return f"openmeet/repository_session/{did}"
-
-
-def _password_purpose(user_id: str) -> str:
-    return f"openmeet/custodial_password/{user_id}"
+def _unsealed(network: Network, stored: SealedSession) -> Session:
+    try:
+        return unseal(network, stored)
+    except CannotUnseal:
+        raise NotSignedIn(SIGN_IN_AGAIN) from None

@@ -65,9 +65,15 @@ async def ask_for_code(tx: Transaction, email: str, *, display_name: str = "", n
 
 
 async def answer_code(
-    tx: Transaction, key: bytes, challenge_id: ChallengeId, typed: str, kind: SessionKind
+    tx: Transaction,
+    key: bytes,
+    challenge_id: ChallengeId,
+    typed: str,
+    kind: SessionKind,
+    *,
+    time_zone: str | None = None,
 ) -> Answered:
-    """Open a session when the code is right; a newcomer becomes a person at this moment.
+    """Open a session when the code is right; a newcomer becomes a person at this moment, in this time zone.
 
     A wrong code is an outcome, not a failure, so that the transaction which counts the try is committed.
     """
@@ -80,12 +86,26 @@ async def answer_code(
     await queries.use_challenge(tx, challenge_id)
     user = await by_email(tx, challenge.email)
     if user is None:
-        user_id = await users.create_person(tx, display_name=challenge.display_name, email=challenge.email)
+        user_id = await users.create_person(
+            tx, display_name=challenge.display_name, email=challenge.email, time_zone=time_zone
+        )
     else:
         user_id = user.id
     session = await open_session(tx, user_id, kind)
     is_unnamed = not challenge.display_name if user is None else not user.display_name
     return Answered(session, is_new=is_unnamed, next_path=challenge.next_path)
+
+
+async def prove_address(tx: Transaction, key: bytes, challenge_id: ChallengeId, typed: str) -> tuple[str, Answered]:
+    """The address whose code this is, used up without opening a session; empty when the code was wrong, which is counted."""
+    challenge = await queries.challenge(tx, challenge_id)
+    tried = await queries.take_try(tx, challenge_id)
+    if challenge is None or tried is None:
+        return "", Answered(None)
+    if not rules.is_right(key, challenge, typed, tx.now):
+        return "", Answered(None, tries_left=tried.attempts_left)
+    await queries.use_challenge(tx, challenge_id)
+    return challenge.email, Answered(None)
 
 
 async def open_session(tx: Transaction, user_id: UserId, kind: SessionKind) -> Session:
@@ -95,6 +115,11 @@ async def open_session(tx: Transaction, user_id: UserId, kind: SessionKind) -> S
     expires_at = Instant(tx.now + life)
     await queries.insert_session(tx, rules.hash_token(token), user_id, kind, expires_at)
     return Session(token, user_id, expires_at)
+
+
+async def close_sessions_of(tx: Transaction, user_id: UserId) -> int:
+    """Everybody who is signed in as this person, in browsers and programs, is not any more; how many."""
+    return await queries.drop_sessions_of(tx, user_id)
 
 
 async def close_session(tx: Transaction, token: str) -> None:

@@ -8,14 +8,16 @@ of another site cannot use the API, and a stolen API token opens no page.
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
-from groundwork.clock import SECOND
+from groundwork.clock import DAY, SECOND, Instant
 from groundwork.errors import NotSignedIn
+from openmeet.moderation.moderators import is_moderator
 from openmeet.notifications.queries import count_unread
 from openmeet.settings import Settings
 from openmeet.sign_in import queries, rules
 from openmeet.sign_in.model import SESSION_LIFE, Session, SessionKind
 from openmeet.site.frame import Viewer, set_viewer
 from openmeet.tenants.edge import database_of
+from openmeet.users import queries as users
 from openmeet.users.edge import set_caller
 
 _COOKIE = "openmeet_session"
@@ -32,11 +34,14 @@ async def identify_by_cookie(connection: HTTPConnection) -> None:
     if not token:
         return
     async with database_of(connection).reader() as reader:
-        found = await queries.caller(reader, rules.hash_token(token), SessionKind.BROWSER)
+        found = await queries.holder(reader, rules.hash_token(token), SessionKind.BROWSER)
         if found is not None:
-            caller, _ = found
+            caller = found.caller
             set_caller(connection, caller)
-            set_viewer(connection, Viewer(caller.display_name, await count_unread(reader, caller.user_id)))
+            unread = await count_unread(reader, caller.user_id)
+            moderates = await is_moderator(reader, caller.user_id, connection.app.state.settings.moderators)
+            set_viewer(connection, Viewer(caller.display_name, unread, moderates=moderates))
+    await _note_presence(connection, found)
 
 
 async def identify_by_token(connection: HTTPConnection) -> None:
@@ -46,10 +51,22 @@ async def identify_by_token(connection: HTTPConnection) -> None:
     if not token:
         return
     async with database_of(connection).reader() as reader:
-        found = await queries.caller(reader, rules.hash_token(token), SessionKind.API)
+        found = await queries.holder(reader, rules.hash_token(token), SessionKind.API)
+    await _note_presence(connection, found)
     if found is None:
         raise NotSignedIn("This token is unknown or has expired. Open a new session.", name="InvalidToken")
-    set_caller(connection, found[0])
+    set_caller(connection, found.caller)
+
+
+async def _note_presence(connection: HTTPConnection, found: queries.Holder | None) -> None:
+    """Once a day, whatever they do here: an owner who only reads is not absent (``groups.succession``)."""
+    if found is None:
+        return
+    now = connection.app.state.clock.now()
+    today = Instant(now - now % DAY)
+    if found.seen_at is None or found.seen_at < today:
+        async with database_of(connection).transaction() as tx:
+            await users.note_seen(tx, found.caller.user_id, today)
 
 
 def bearer_of(connection: HTTPConnection) -> str:

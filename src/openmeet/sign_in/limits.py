@@ -12,6 +12,9 @@ from groundwork.rate_limit.contract import Limit, spend
 CODES = Limit("codes", 20, 600)
 # Tries of codes are limited per code; this bounds guessing at many codes at once.
 CODE_TRIES = Limit("code_tries", 60, 600)
+# On the way to another server and back: each asks several servers.
+DEPARTURES = Limit("departures", 30, 300)
+RETURNS = Limit("returns", 60, 300)
 PASSWORDS = Limit("passwords", 30, 300)
 # Whatever address it comes from: somebody else's handle cannot be tried for ever.
 PASSWORDS_OF_ONE = Limit("passwords_of_one", 10, 300)

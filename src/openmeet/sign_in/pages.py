@@ -7,14 +7,19 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import InvalidForm, InvalidInput, NotFound, NotSignedIn, RemoteFailed, RemoteSlow, TooMany
+from openmeet.identities.naming import FIELD
 from openmeet.sign_in import actions, edge, limits, rules
 from openmeet.sign_in.model import ChallengeId, SessionKind
+from openmeet.sign_in.network import Finished, finish_click
+from openmeet.sign_in.network_pages import signed_in, start_page
 from openmeet.sign_in.passwords import PasswordSignIn
 from openmeet.site.forms import EMPTY, Typed, local_path, read_form, typed_again
 from openmeet.site.frame import go, page
+from openmeet.site.zones import ZONES
 from openmeet.tenants.edge import database_of
 from openmeet.users import actions as users
 from openmeet.users.edge import caller_of, caller_or_none
+from openmeet.users.model import Caller, UserId
 from openmeet.users.queries import by_id
 from openmeet.users.rules import Profile, check_name
 
@@ -39,14 +44,14 @@ async def show_sign_in(request: Request) -> Response:
     # Whoever is signed in may have to show their handle's password once more, for their repository.
     if caller_or_none(request) and not request.query_params.get("again"):
         return go(next_path)
-    return _start(request, EMPTY, next_path, is_new=False)
+    return start_page(request, Typed({FIELD: request.query_params.get(FIELD, "")}), next_path, is_new=False)
 
 
 async def show_sign_up(request: Request) -> Response:
     next_path = local_path(request.query_params.get("next", "/"))
     if caller_or_none(request):
         return go(next_path)
-    return _start(request, EMPTY, next_path, is_new=True)
+    return start_page(request, EMPTY, next_path, is_new=True)
 
 
 async def ask_code(request: Request) -> Response:
@@ -67,47 +72,50 @@ async def answer_code(request: Request) -> Response:
     await limits.spend_on(request, limits.CODE_TRIES)
     async with database_of(request).transaction() as tx:
         answered = await actions.answer_code(
-            tx, request.app.state.code_key, challenge_id, typed.get("code", ""), SessionKind.BROWSER
+            tx,
+            request.app.state.code_key,
+            challenge_id,
+            typed.get("code", ""),
+            SessionKind.BROWSER,
+            # Nobody typed it: one that is not known is no mistake of theirs.
+            time_zone=zone if (zone := typed.get("time_zone", "")) in ZONES else None,
         )
     if answered.session is None:
         return _code_page(request, typed_again(typed, actions.wrong_code(answered)), challenge_id, status=400)
+    following = await _finished(request, answered.session.user_id, answered.next_path)
     if answered.is_new:
-        response = go("/welcome?" + urlencode({"next": answered.next_path}))
-    else:
-        response = go(answered.next_path, said="signed_in")
-    edge.set_cookie(request, response, answered.session)
-    return response
+        finished = Finished("/welcome?" + urlencode({"next": following.path}), said="")
+        return signed_in(request, answered.session, finished)
+    return signed_in(request, answered.session, following)
 
 
 async def sign_in_with_handle(request: Request) -> Response:
     typed = await read_form(request)
     next_path = local_path(typed.get("next", "/"))
-    identifier = typed.get("identifier", "").strip().removeprefix("@")
+    handle = typed.get("handle", "").strip().removeprefix("@")
     password = typed.get("password", "")
-    shown = {"identifier": identifier}
+    shown = {"handle": handle}
     problems = {}
-    if not identifier:
-        problems["identifier"] = "Write your handle."
+    if not handle:
+        problems["handle"] = "Write your handle."
     if not password:
         problems["password"] = "Write your password."  # noqa: S105  # a sentence
     sign_in: PasswordSignIn | None = request.app.state.password_sign_in
     if problems or sign_in is None:
-        return _start(request, Typed(shown, problems), next_path, is_new=False, status=400)
+        return start_page(request, Typed(shown, problems), next_path, is_new=False, status=400)
     await limits.spend_on(request, limits.PASSWORDS)
-    await limits.spend_on(request, limits.PASSWORDS_OF_ONE, identifier.lower())
+    await limits.spend_on(request, limits.PASSWORDS_OF_ONE, handle.lower())
     try:
-        user_id = await sign_in(database_of(request), identifier, password)
+        user_id = await sign_in(database_of(request), handle, password)
     except NotSignedIn as refused:
-        return _start(request, Typed(shown, {"password": refused.why}), next_path, is_new=False, status=401)
+        return start_page(request, Typed(shown, {"password": refused.why}), next_path, is_new=False, status=401)
     except (InvalidInput, NotFound) as wrong:
-        return _start(request, Typed(shown, {"identifier": wrong.why}), next_path, is_new=False, status=400)
+        return start_page(request, Typed(shown, {"handle": wrong.why}), next_path, is_new=False, status=400)
     except (RemoteFailed, RemoteSlow) as away:
-        return _start(request, Typed(shown, {"identifier": away.why}), next_path, is_new=False, status=502)
+        return start_page(request, Typed(shown, {"handle": away.why}), next_path, is_new=False, status=502)
     async with database_of(request).transaction() as tx:
         session = await actions.open_session(tx, user_id, SessionKind.BROWSER)
-    response = go(next_path, said="signed_in")
-    edge.set_cookie(request, response, session)
-    return response
+    return signed_in(request, session, await _finished(request, user_id, next_path))
 
 
 async def show_welcome(request: Request) -> Response:
@@ -131,7 +139,9 @@ async def choose_name(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         user = await by_id(tx, caller.user_id)
         if user is not None:
-            await users.edit_profile(tx, caller.user_id, Profile(name, user.bio, user.time_zone))
+            await users.edit_profile(
+                tx, caller.user_id, Profile(name, user.bio, user.time_zone, user.shows_about, user.shows_groups)
+            )
     return go(next_path, said="welcome")
 
 
@@ -160,25 +170,22 @@ async def _ask(request: Request, *, is_new: bool) -> Response:
         except InvalidForm as wrong:
             problems |= wrong.problems
     if problems:
-        return _start(request, Typed(typed, problems), next_path, is_new=is_new, status=400)
+        return start_page(request, Typed(typed, problems), next_path, is_new=is_new, status=400)
     try:
         await limits.spend_on(request, limits.CODES)
         async with database_of(request).transaction() as tx:
             challenge = await actions.ask_for_code(tx, email, display_name=name, next_path=next_path)
     except TooMany as limit:
-        return _start(request, Typed(typed, {"email": limit.why}), next_path, is_new=is_new, status=429)
+        return start_page(request, Typed(typed, {"email": limit.why}), next_path, is_new=is_new, status=429)
     return go("/sign-in/code?" + urlencode({"challenge": challenge.id}))
 
 
-def _start(request: Request, typed: Typed, next_path: str, *, is_new: bool, status: int = 200) -> Response:
-    context = {
-        "typed": typed,
-        "next_path": next_path,
-        "is_new": is_new,
-        "with_password": request.app.state.password_sign_in is not None,
-        "is_again": bool(request.query_params.get("again")),
-    }
-    return page(request, "sign_in/start.html", context, status=status)
+async def _finished(request: Request, user_id: UserId, next_path: str) -> Finished:
+    """What was clicked before signing in is done; where to go now."""
+    async with database_of(request).reader() as reader:
+        user = await by_id(reader, user_id)
+    caller = Caller(user_id, user.display_name if user else "")
+    return await finish_click(request, database_of(request), caller, next_path)
 
 
 def _code_page(request: Request, typed: Typed, challenge: str, *, status: int = 200) -> Response:

@@ -1,5 +1,7 @@
 """All SQL of challenges and sessions."""
 
+from dataclasses import dataclass
+
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
 from openmeet.sign_in.model import Challenge, ChallengeId, SessionKind
@@ -87,11 +89,20 @@ async def insert_session(
     )
 
 
-async def caller(reader: Reader, token_hash: bytes, kind: SessionKind) -> tuple[Caller, Instant] | None:
-    """Who holds this token, and until when; None when it is unknown, over, or of the other kind."""
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Whose a session is, until when it works, and the day on which they were last noted to be here."""
+
+    caller: Caller
+    expires_at: Instant
+    seen_at: Instant | None
+
+
+async def holder(reader: Reader, token_hash: bytes, kind: SessionKind) -> Holder | None:
+    """Who holds this token; None when it is unknown, over, or of the other kind."""
     row = await reader.fetch_one(
         """
-        select u.id, u.display_name, s.expires_at
+        select u.id, u.display_name, u.seen_at, s.expires_at
           from sessions s join users u on u.id = s.user_id
          where s.token_hash = :token_hash and s.kind = :kind and s.expires_at > :now
         """,
@@ -99,11 +110,18 @@ async def caller(reader: Reader, token_hash: bytes, kind: SessionKind) -> tuple[
         kind=kind.value,
         now=reader.now,
     )
-    return (Caller(UserId(row["id"]), row["display_name"]), Instant(row["expires_at"])) if row else None
+    if row is None:
+        return None
+    caller = Caller(UserId(row["id"]), row["display_name"])
+    return Holder(caller, Instant(row["expires_at"]), None if row["seen_at"] is None else Instant(row["seen_at"]))
 
 
 async def drop_session(tx: Transaction, token_hash: bytes) -> None:
     await tx.execute("delete from sessions where token_hash = :token_hash", token_hash=token_hash)
+
+
+async def drop_sessions_of(tx: Transaction, user_id: UserId) -> int:
+    return await tx.execute("delete from sessions where user_id = :user_id", user_id=user_id)
 
 
 async def drop_expired(tx: Transaction, challenges_before: Instant) -> int:

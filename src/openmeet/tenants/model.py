@@ -4,14 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from groundwork.database.transaction import Database
+from openmeet.flags.switchboard import Switchboard
 
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """One community: its name in metrics and file names, and the database that holds everything of it."""
+    """One community: its name in metrics and file names, the database that holds everything of it, and its flags."""
 
     name: str
     database: Database
+    flags: Switchboard = field(default_factory=Switchboard)
 
 
 @dataclass(frozen=True, slots=True)

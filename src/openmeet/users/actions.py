@@ -8,7 +8,9 @@ from openmeet.users.model import User, UserId, UserKind
 from openmeet.users.rules import Profile
 
 
-async def create_person(tx: Transaction, *, display_name: str = "", email: str | None = None) -> UserId:
+async def create_person(
+    tx: Transaction, *, display_name: str = "", email: str | None = None, time_zone: str | None = None
+) -> UserId:
     """A person who signed in. ``email`` must be lower-cased and proven; who has it already is that person.
 
     Who answered by e-mail as a guest before is that guest from then on.
@@ -17,7 +19,7 @@ async def create_person(tx: Transaction, *, display_name: str = "", email: str |
     if guest is not None:
         return guest
     user_id = UserId(new_id(tx.now))
-    if await queries.insert(tx, user_id, UserKind.PERSON, display_name=display_name, email=email):
+    if await queries.insert(tx, user_id, UserKind.PERSON, display_name=display_name, email=email, time_zone=time_zone):
         return user_id
     # Two codes of one newcomer answered at the same moment.
     known = await queries.by_email(tx, email or "")
@@ -33,6 +35,13 @@ async def create_shadow(tx: Transaction, *, display_name: str = "") -> UserId:
     return user_id
 
 
+async def create_shadows(tx: Transaction, number: int) -> list[UserId]:
+    """So many people whose names nobody knows."""
+    made = [UserId(new_id(tx.now)) for _ in range(number)]
+    await queries.insert_shadows(tx, made)
+    return made
+
+
 async def claim_shadow(tx: Transaction, user_id: UserId, *, display_name: str = "") -> bool:
     """The owner of a shadow's DID signed in: the same row is a person now. False when it was one already."""
     return await queries.claim(tx, user_id, display_name) == 1
@@ -46,13 +55,15 @@ async def blank_shadow(tx: Transaction, user_id: UserId) -> None:
 async def edit_profile(
     tx: Transaction, user_id: UserId, profile: Profile, *, expected_revision: int | None = None
 ) -> User:
-    """Replace name, text and zone of one's own profile. PreconditionFailed when it was edited since ``expected_revision``."""
+    """Replace one's own profile. PreconditionFailed when it was edited since ``expected_revision``."""
     user = await queries.update_profile(
         tx,
         user_id,
         display_name=profile.display_name,
         bio=profile.bio,
         time_zone=profile.time_zone,
+        shows_about=profile.shows_about,
+        shows_groups=profile.shows_groups,
         expected_revision=expected_revision,
     )
     if user is not None:

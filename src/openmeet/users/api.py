@@ -21,16 +21,23 @@ class ProfileWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     display_name: str
     bio: str = ""
     time_zone: str | None = None
+    shows_about: bool = False
+    shows_groups: bool = False
 
 
 class ProfileShown(msgspec.Struct, rename="camel"):
-    """One's own profile; ``email`` is shown to oneself alone."""
+    """One's own profile; ``email`` is shown to oneself alone.
+
+    ``showsAbout``, ``showsGroups``: whether the page that everybody sees of a host has the ``bio``, and the public groups they are in.
+    """
 
     id: str
     display_name: str
     bio: str
     time_zone: str | None
     email: str | None
+    shows_about: bool
+    shows_groups: bool
 
 
 async def show_me(request: Request) -> Response:
@@ -50,6 +57,8 @@ async def save_me(request: Request) -> Response:
         bio=wanted.bio,
         time_zone=wanted.time_zone or "",
         known_zones=frozenset(ZONES),
+        shows_about=wanted.shows_about,
+        shows_groups=wanted.shows_groups,
     )
     async with database_of(request).transaction() as tx:
         user = await actions.edit_profile(tx, caller.user_id, profile, expected_revision=expected_revision(request))
@@ -57,7 +66,9 @@ async def save_me(request: Request) -> Response:
 
 
 def _shown(user: User) -> ProfileShown:
-    return ProfileShown(user.id, user.display_name, user.bio, user.time_zone, user.email)
+    return ProfileShown(
+        user.id, user.display_name, user.bio, user.time_zone, user.email, user.shows_about, user.shows_groups
+    )
 
 
 OPERATIONS = (

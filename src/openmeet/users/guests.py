@@ -6,6 +6,7 @@ on, so what they answered is theirs at once. An address belongs to a person or t
 
 from dataclasses import dataclass
 
+from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Conflict
 from groundwork.fresh_id import new_id
@@ -61,6 +62,21 @@ async def find_or_make(tx: Transaction, *, email: str, display_name: str) -> Use
     return known
 
 
+async def forget_addresses(tx: Transaction, before: Instant) -> int:
+    """Those of guests all of whose events were over by then; what they answered stays, under their name. How many were forgotten.
+
+    An event without a date counts from the answer.
+    """
+    return await tx.execute(
+        """
+        update guests set email = null where email is not null and created_at <= :before and not exists (
+          select 1 from attendances a join events e on e.id = a.event_id
+           where a.user_id = guests.user_id and coalesce(e.ends_at, e.starts_at, a.answered_at) > :before)
+        """,
+        before=before,
+    )
+
+
 async def become_person(tx: Transaction, email: str, display_name: str) -> UserId | None:
     """Whoever proved this address signs up: the guest is that person now. None where there is no such guest."""
     known = await by_email(tx, email)
@@ -70,7 +86,7 @@ async def become_person(tx: Transaction, email: str, display_name: str) -> UserI
     await tx.execute(
         """
         update users
-           set kind = 'person', email = :email, revision = revision + 1, updated_at = :now,
+           set kind = 'person', email = :email, claimed_at = :now, revision = revision + 1, updated_at = :now,
                display_name = case when :name = '' then display_name else :name end
          where id = :id and kind = 'shadow'
         """,

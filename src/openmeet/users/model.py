@@ -24,7 +24,10 @@ class UserKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """One person. ``email`` is None for people who came with a DID alone."""
+    """One person. ``email`` is None for people who came with a DID alone.
+
+    ``shows_about`` and ``shows_groups``: whether everybody reads their ``bio``, and in which public groups they are.
+    """
 
     id: UserId
     kind: UserKind
@@ -34,6 +37,8 @@ class User:
     time_zone: str | None
     revision: int
     created_at: Instant
+    shows_about: bool = False
+    shows_groups: bool = False
 
 
 @dataclass(frozen=True, slots=True)

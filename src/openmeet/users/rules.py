@@ -18,6 +18,8 @@ class Profile:
     display_name: str
     bio: str
     time_zone: str | None
+    shows_about: bool = False
+    shows_groups: bool = False
 
 
 def check_name(text: str) -> str:
@@ -30,7 +32,15 @@ def check_name(text: str) -> str:
     return name
 
 
-def check_profile(*, display_name: str, bio: str, time_zone: str, known_zones: frozenset[str]) -> Profile:
+def check_profile(
+    *,
+    display_name: str,
+    bio: str,
+    time_zone: str,
+    known_zones: frozenset[str],
+    shows_about: bool = False,
+    shows_groups: bool = False,
+) -> Profile:
     """What was typed, as a profile; InvalidForm lists every field that is wrong."""
     problems: dict[str, str] = {}
     name = ""
@@ -45,4 +55,4 @@ def check_profile(*, display_name: str, bio: str, time_zone: str, known_zones: f
         problems["time_zone"] = "Choose a time zone from the list."
     if problems:
         raise InvalidForm(problems)
-    return Profile(name, text, time_zone or None)
+    return Profile(name, text, time_zone or None, shows_about, shows_groups)

@@ -13,7 +13,19 @@ from openmeet.access.model import MAX_TOKENS
 from openmeet.access.tasks import forget_old_access
 from openmeet.app import operations
 from openmeet.site.operations import Operation
-from openmeet.site.scopes import AREAS, EXCEPTIONS, FOR_SESSIONS, SCOPE_WORDS, Scope, area_of, scope_of
+from openmeet.site.scopes import (
+    AREAS,
+    EXCEPTIONS,
+    FOR_OPERATORS,
+    FOR_SERVICES,
+    FOR_SESSIONS,
+    SCOPE_WORDS,
+    SERVICE_WORDS,
+    Scope,
+    ServiceScope,
+    area_of,
+    scope_of,
+)
 from openmeet.users.model import Caller, UserId
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import Site, api_session, h1_of, inputs_of, sign_up, site_on
@@ -54,12 +66,14 @@ def as_bearer(made: httpx.Response) -> dict[str, str]:
 def test_every_operation_has_its_scope():
     """An address that begins with a new word is open to no token before somebody decides."""
     for one in operations():
-        assert area_of(one) in {*AREAS, *FOR_SESSIONS}, (
+        assert one.name in FOR_SERVICES or area_of(one) in {*AREAS, *FOR_SESSIONS}, (
             f"{one.name}: say which scope changes {area_of(one)!r} in AREAS of openmeet/site/scopes.py"
         )
     names = {one.name for one in operations()}
     assert set(EXCEPTIONS) <= names, f"no such operations: {set(EXCEPTIONS) - names}"
     assert set(SCOPE_WORDS) == set(Scope)
+    assert set(FOR_SERVICES) <= names, f"no such operations: {set(FOR_SERVICES) - names}"
+    assert set(SERVICE_WORDS) == set(ServiceScope)
 
 
 def test_a_word_without_a_line_is_open_to_no_token():
@@ -79,7 +93,11 @@ async def test_each_scope_opens_what_the_table_says_and_nothing_else(client, ana
             answer = await client.request(one.method, path, headers=headers)
             needed = scope_of(one)
             title = answer.json().get("title") if answer.content else None
-            if needed is None:
+            if one.name in FOR_OPERATORS and scope is not Scope.OPERATING:
+                is_right = (answer.status_code, title) == (403, "InsufficientScope")
+            elif one.name in FOR_SERVICES:
+                is_right = (answer.status_code, title) == (403, "Forbidden")
+            elif needed is None:
                 is_right = (answer.status_code, title) == (403, "SessionNeeded")
             elif needed is scope:
                 is_right = title not in {"SessionNeeded", "InsufficientScope", "AuthenticationRequired"}

@@ -7,7 +7,7 @@ from groundwork.errors import InvalidInput
 from openmeet.debts.kinds import Debt
 from openmeet.identities import actions, queries
 from openmeet.identities.custodial import check_handle, mail_domain_of, suggest_handle
-from openmeet.identities.model import IdentityKind
+from openmeet.identities.model import IdentityKind, NewSession, SessionKind
 from openmeet.users import queries as users
 from openmeet.users.model import UserKind
 from tests.databases import MakeDatabase
@@ -20,6 +20,10 @@ HANDLE = "ana.town.test"
 @pytest.fixture
 async def db(make_database: MakeDatabase) -> Database:
     return await make_database("openmeet")
+
+
+def session(sealed: bytes) -> NewSession:
+    return NewSession(did(1), SessionKind.PASSWORD, "https://pds.example", sealed)
 
 
 async def debts(db: Database, kind: Debt) -> list[str]:
@@ -88,25 +92,9 @@ async def test_frames_faster_than_the_answer_make_no_second_person(db: Database)
         ana = await person(tx, "Ana")
         await actions.agree(tx, ana.user_id, handle=HANDLE)
         await actions.person_for_did(tx, did(1))
-        await actions.account_made(
-            tx, ana.user_id, did(1), handle=HANDLE, pds_url="https://pds.example", sealed=b"sealed"
-        )
+        await actions.account_made(tx, ana.user_id, did(1), handle=HANDLE, session=session(b"sealed"))
         mine = await queries.of_user(tx, ana.user_id)
     assert [(one.did, one.kind) for one in mine] == [(did(1), IdentityKind.CUSTODIAL)]
-
-
-async def test_session_is_replaced_by_who_compared_it_last(db: Database):
-    """Two workers refresh at once: the loser's tokens are not stored over the winner's."""
-    async with db.transaction() as tx:
-        await actions.connect(tx, did(1), handle=HANDLE, pds_url="https://pds.example")
-        await queries.put_session(tx, did(1), pds_url="https://pds.example", sealed=b"one")
-        before = await queries.session(tx, did(1))
-        assert before is not None
-        assert await queries.replace_session(tx, before, b"winner")
-        assert not await queries.replace_session(tx, before, b"loser")
-        after = await queries.session(tx, did(1))
-    assert after is not None
-    assert (after.sealed, after.version) == (b"winner", before.version + 1)
 
 
 @pytest.mark.parametrize("name", ["Ana", "Ängström Ö.", "李小龍", "", "x", "A" * 80, "--", "Ana  of   Vienna"])

@@ -1,6 +1,7 @@
 """Codes by e-mail and the sessions that follow; on both engines."""
 
 import asyncio
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -19,7 +20,7 @@ from openmeet.sign_in.model import (
     SessionKind,
 )
 from openmeet.users.queries import by_email
-from tests.openmeet.site_under_test import CODE_KEY
+from tests.openmeet.site_under_test import CODE_KEY, site_on
 
 EMAIL = "ana@example.org"
 
@@ -52,9 +53,9 @@ async def test_the_right_code_makes_a_person_and_a_session(db):
     answered = await answer(db, challenge, right(challenge))
     async with db.reader() as reader:
         user = await by_email(reader, EMAIL)
-        found = await queries.caller(reader, rules.hash_token(answered.session.token), SessionKind.BROWSER)
+        found = await queries.holder(reader, rules.hash_token(answered.session.token), SessionKind.BROWSER)
     assert user.display_name == "Ana"
-    assert found[0].user_id == user.id
+    assert found.caller.user_id == user.id
     assert (answered.next_path, answered.is_new) == ("/events/new", False)
 
 
@@ -110,8 +111,8 @@ async def test_a_session_token_of_one_kind_does_not_work_as_the_other(db):
     challenge = await ask(db)
     session = (await answer(db, challenge, right(challenge), SessionKind.API)).session
     async with db.reader() as reader:
-        assert await queries.caller(reader, rules.hash_token(session.token), SessionKind.BROWSER) is None
-        assert await queries.caller(reader, rules.hash_token(session.token), SessionKind.API) is not None
+        assert await queries.holder(reader, rules.hash_token(session.token), SessionKind.BROWSER) is None
+        assert await queries.holder(reader, rules.hash_token(session.token), SessionKind.API) is not None
 
 
 async def test_a_session_ends(db, clock):
@@ -119,7 +120,7 @@ async def test_a_session_ends(db, clock):
     session = (await answer(db, challenge, right(challenge))).session
     clock.turn(SESSION_LIFE)
     async with db.reader() as reader:
-        assert await queries.caller(reader, rules.hash_token(session.token), SessionKind.BROWSER) is None
+        assert await queries.holder(reader, rules.hash_token(session.token), SessionKind.BROWSER) is None
     assert await tasks.forget_expired(db) == 2
 
 
@@ -192,3 +193,17 @@ def test_spaces_and_hyphens_in_a_code_do_not_matter(clock):
     code = rules.code_of(CODE_KEY, challenge.id)
     assert rules.is_right(CODE_KEY, challenge, f"{code[:3]} {code[3:]}", now)
     assert not rules.is_right(CODE_KEY, challenge, "", now)
+
+
+@pytest.mark.parametrize(("said", "kept"), [("Europe/Lisbon", "Europe/Lisbon"), ("Mars/Olympus", None)])
+async def test_a_newcomer_has_the_zone_of_their_browser_and_keeps_what_they_chose_since(make_sqlite, clock, said, kept):
+    site = site_on(await make_sqlite("openmeet"), clock)
+    for zone in (said, "Asia/Tokyo"):
+        async with site.browser() as browser:
+            asked = await browser.post("/sign-up", data={"email": EMAIL, "display_name": "Ana", "next": "/"})
+            (challenge,) = parse_qs(urlsplit(asked.headers["location"]).query)["challenge"]
+            code = rules.code_of(CODE_KEY, challenge)
+            sent = {"challenge": challenge, "code": code, "time_zone": zone}
+            assert (await browser.post("/sign-in/code", data=sent)).status_code == 303
+        async with site.db.reader() as reader:
+            assert (await by_email(reader, EMAIL)).time_zone == kept

@@ -43,7 +43,7 @@ async def test_a_handles_password_cannot_be_tried_for_ever(site):
 
     site.app.state.password_sign_in = no
     async with site.browser() as browser:
-        typed = {"identifier": "Ana.example.org", "password": "guess"}
+        typed = {"handle": "Ana.example.org", "password": "guess"}
         statuses = [
             (await browser.post("/sign-in/handle", data=typed)).status_code for _ in range(PASSWORDS_OF_ONE.points + 1)
         ]

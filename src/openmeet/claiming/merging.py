@@ -1,0 +1,104 @@
+"""One person out of two rows, in the caller's transaction: locked, handed over room by room, and the other row goes.
+
+The order of locks is everybody's: events before the people who answer them, groups before the people in them. Once both people are
+locked no row can begin to refer to either; whoever tries meanwhile (a message of the network about the one who goes) waits, finds
+them gone, and starts over with who they are now.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from groundwork.database.transaction import Transaction, TransactionConflict
+from groundwork.telemetry.logs import log
+from openmeet.access import actions as access
+from openmeet.alerts import reassigning as alerts
+from openmeet.arriving import reassigning as arriving
+from openmeet.attendance import reassigning as attendance
+from openmeet.attendance import welcoming
+from openmeet.chat import queries as chat
+from openmeet.claiming import queries
+from openmeet.claiming.model import Holding
+from openmeet.debts import publications
+from openmeet.events import reassigning as events
+from openmeet.groups import people as group_people
+from openmeet.groups import queries as group_queries
+from openmeet.groups import reassigning as groups
+from openmeet.identities import reassigning as identities
+from openmeet.legacy import reassigning as legacy
+from openmeet.media import reassigning as media
+from openmeet.messages import reassigning as messages
+from openmeet.moderation import reassigning as moderation
+from openmeet.notifications import reassigning as notifications
+from openmeet.people import reassigning as people
+from openmeet.personal_calendar import reassigning as personal_calendar
+from openmeet.series import detections
+from openmeet.series import reassigning as series
+from openmeet.sign_in import reassigning as sign_in
+from openmeet.users import reassigning as users
+from openmeet.users.model import UserId
+from openmeet.webhooks import actions as webhooks
+
+Reassign = Callable[[Transaction, UserId, UserId], Awaitable[Any]]
+
+
+async def _publications(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
+    await publications.reassign(tx, from_user=from_user, to_user=to_user)
+
+
+# Every room that knows people. News come first: whom hosts were told about follows from the answers that are still the other's.
+# The people themselves come last.
+ROOMS: Final[tuple[Reassign, ...]] = (
+    notifications.reassign,
+    attendance.reassign,
+    groups.reassign,
+    series.reassign,
+    detections.reassign,
+    events.reassign,
+    messages.reassign,
+    chat.reassign,
+    media.reassign,
+    personal_calendar.reassign,
+    alerts.reassign,
+    people.reassign,
+    arriving.reassign,
+    legacy.reassign,
+    access.reassign,
+    webhooks.reassign,
+    _publications,
+    moderation.reassign,
+    identities.reassign,
+    sign_in.reassign,
+    queries.reassign,
+    users.reassign,
+)
+
+
+async def merge(tx: Transaction, from_user: UserId, to_user: UserId) -> tuple[Holding, ...]:
+    """Everything of ``from_user`` is ``to_user``'s, and ``from_user`` is no more; what it was.
+
+    Somebody who is gone already has nothing left to join. Raises TransactionConflict (somebody changed it meanwhile: again),
+    Refused (``TwoRepositories``).
+    """
+    if from_user == to_user or not await _lock(tx, from_user, to_user):
+        return ()
+    joined = await queries.holdings(tx, from_user)
+    for reassign in ROOMS:
+        await reassign(tx, from_user, to_user)
+    await welcoming.welcome(tx, to_user)
+    log.info("people.joined", holdings={one.key: one.number for one in joined})
+    return joined
+
+
+async def _lock(tx: Transaction, from_user: UserId, to_user: UserId) -> bool:
+    """False where one of the two is not there (any more)."""
+    answered = await attendance.lock_shared(tx, from_user, to_user)
+    in_groups = sorted(one.group_id for one in await group_people.standings_of(tx, from_user))
+    for group_id in in_groups:
+        await group_queries.lock(tx, group_id)
+    if not await users.lock_both(tx, from_user, to_user):
+        return False
+    if await attendance.events_of_both(tx, from_user, to_user) != answered:
+        raise TransactionConflict("an answer came while two people were being joined")
+    if sorted(one.group_id for one in await group_people.standings_of(tx, from_user)) != in_groups:
+        raise TransactionConflict("a membership changed while two people were being joined")
+    return True

@@ -1,0 +1,43 @@
+"""All SQL of sign-ins under way: each works once."""
+
+from dataclasses import dataclass
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader, Transaction
+
+INSERT = """
+    insert into authorizations (state_hash, sealed, created_at, expires_at, used_at)
+    values (:state_hash, :sealed, :now, :expires_at, null)
+"""
+FIND = "select sealed, expires_at from authorizations where state_hash = :state_hash and used_at is null"
+USE = """
+    update authorizations set used_at = :now where state_hash = :state_hash and used_at is null and expires_at > :now
+"""
+# Kept a day longer than it works, so that whoever comes late is told that they are late.
+FORGET = "delete from authorizations where expires_at <= :before or used_at is not null"
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """A sign-in that was begun and not finished."""
+
+    sealed: bytes
+    is_over: bool
+
+
+async def insert(tx: Transaction, state_hash: bytes, sealed: bytes, *, expires_at: Instant) -> None:
+    await tx.execute(INSERT, state_hash=state_hash, sealed=sealed, expires_at=expires_at, now=tx.now)
+
+
+async def find(reader: Reader, state_hash: bytes) -> Remembered | None:
+    row = await reader.fetch_one(FIND, state_hash=state_hash)
+    return None if row is None else Remembered(bytes(row["sealed"]), row["expires_at"] <= reader.now)
+
+
+async def use(tx: Transaction, state_hash: bytes) -> bool:
+    """Use it up: of two who come back with one state, one hears yes."""
+    return await tx.execute(USE, state_hash=state_hash, now=tx.now) == 1
+
+
+async def forget_old(tx: Transaction, before: Instant) -> int:
+    return await tx.execute(FORGET, before=before)

@@ -1,0 +1,52 @@
+"""Ending sessions: at the server that opened them, and here. The server's word is asked for, never waited for long."""
+
+import asyncio
+
+from at_network.bearer_session import SessionTokens, delete_session
+from groundwork.database.transaction import Database
+from groundwork.errors import Failure, RemoteSlow
+from groundwork.sealing import CannotUnseal
+from groundwork.telemetry.logs import log
+from openmeet.identities import client_keys, credentials_cache, session_queries, sessions
+from openmeet.identities.model import SealedSession
+from openmeet.identities.network import Network
+from openmeet.users.model import UserId
+
+# Best effort: a server that is away lets its tokens run out by themselves.
+REVOKE_SECONDS = 5.0
+
+
+async def end_all(db: Database, network: Network, user_id: UserId) -> int:
+    """Sign a person's repositories out: revoked where they are, forgotten here. How many there were."""
+    async with db.transaction() as tx:
+        ended = await session_queries.of_user(tx, user_id)
+        for session in ended:
+            await session_queries.delete(tx, session.did)
+    await credentials_cache.drop(network, user_id)
+    await asyncio.gather(*(give_back(db, network, session) for session in ended))
+    return len(ended)
+
+
+async def give_back(db: Database, network: Network, ended: SealedSession) -> None:
+    """Have a session's server end it. Failing is noted; nothing here depends on it."""
+    try:
+        async with asyncio.timeout(REVOKE_SECONDS):
+            await _revoke(db, network, ended)
+    except TimeoutError:
+        log.warning("session.not_revoked", did=ended.did, reason=RemoteSlow.__name__)
+    except Failure as failure:
+        log.warning("session.not_revoked", did=ended.did, reason=failure.name, why=failure.why)
+
+
+async def _revoke(db: Database, network: Network, ended: SealedSession) -> None:
+    try:
+        session = sessions.unseal(network, ended)
+    except CannotUnseal:
+        return  # nobody can use what nobody can read
+    if session.key is None:
+        tokens = SessionTokens(ended.did, session.access, session.refresh)
+        await delete_session(network.http, network.clock, ended.pds_url, tokens)
+        return
+    client = await client_keys.client_of_session(db, network, client_id=ended.client_id, key_id=ended.client_key_id)
+    server = await network.servers.at(ended.issuer)
+    await network.oauth.revoke(server, client, session.key, session.refresh or session.access)

@@ -1,0 +1,152 @@
+"""Signing in brings everything of one's repository, seen on a page while it comes, whatever the PDS does meanwhile."""
+
+import time
+
+import pytest
+
+from at_network.xrpc_client import XrpcClient
+from at_protocol.syntax.did import parse_did
+from groundwork.clock import MINUTE
+from groundwork.database.one_hop import in_one_hop
+from groundwork.http.server import serve
+from openmeet.attendance import actions as attendance
+from openmeet.attendance.model import Reply
+from openmeet.claiming import actions as claiming
+from openmeet.events.queries import by_record_uri
+from openmeet.identities.connecting import sign_in_with_password
+from openmeet.ingestion import backfill, first_reads
+from openmeet.ingestion.first_reads import Stage
+from openmeet.users.model import UserId
+from tests.openmeet.ingestion.network import event_value, rsvp_value
+from tests.openmeet.site_under_test import signed_in, site_on
+from tests.openmeet.town import Town, town
+from tests.world.oracle import EVENT, RSVP
+
+__all__ = ["town"]
+
+
+async def fill(client: XrpcClient, did: str, number: int, *, words: str = "Evening") -> None:
+    """So many events, written by another app."""
+    for start in range(0, number, 200):
+        writes = [
+            {
+                "$type": "com.atproto.repo.applyWrites#create",
+                "collection": EVENT,
+                "rkey": f"e{index}",
+                "value": event_value(f"{words} {index}", startsAt=f"2026-06-{index % 28 + 1:02}T18:00:00Z"),
+            }
+            for index in range(start, min(start + 200, number))
+        ]
+        await client.procedure("com.atproto.repo.applyWrites", {"repo": did, "writes": writes})
+
+
+async def did_of(client: XrpcClient) -> str:
+    return str((await client.query("com.atproto.server.getSession"))["did"])
+
+
+async def signs_in(town: Town, name: str = "dora") -> UserId:
+    async def arrive(tx, did, handle, pds_url):
+        return (await claiming.sign_in_with_did(tx, did, handle=handle, pds_url=pds_url)).user_id
+
+    return await sign_in_with_password(
+        town.db, town.network, identifier=f"{name}.town.test", password="a long password", arrive=arrive
+    )
+
+
+async def how_far(town: Town, user_id: UserId) -> tuple[Stage, int, int]:
+    async with town.db.reader() as reader:
+        (one,) = await first_reads.of_person(reader, user_id)
+    return one.stage, one.applied, one.total
+
+
+async def test_everything_of_the_repository_is_here_after_signing_in(town: Town) -> None:
+    """Once, with what was answered here before kept."""
+    await town.account("dora")
+    client = await town.stranger("dora")
+    did = await did_of(client)
+    await fill(client, did, 250)
+    await client.procedure(
+        "com.atproto.repo.createRecord",
+        {
+            "repo": did,
+            "collection": RSVP,
+            "record": {**rsvp_value(f"at://{did}/{EVENT}/e1"), "createdAt": "2026-01-01T00:00:00Z"},
+        },
+    )
+    user_id = await signs_in(town)
+    assert await how_far(town, user_id) == (Stage.WAITING, 0, 0)
+    began = time.perf_counter()
+    await town.pay_debts()
+    print(f"read 251 records in {time.perf_counter() - began:.2f} s")
+    assert await how_far(town, user_id) == (Stage.DONE, 251, 251)
+    ben = await town.person("Ben", agrees=False)
+    async with town.db.transaction() as tx:
+        tea = await by_record_uri(tx, f"at://{did}/{EVENT}/e2")
+        await attendance.answer(tx, ben, tea.slug, Reply.GOING)
+    assert await signs_in(town) == user_id
+    await town.pay_debts()
+    async with town.db.reader() as reader:
+        rows = await reader.fetch("select author_id, count(*) as n from events group by author_id")
+        going = await reader.fetch("select user_id from attendances where status = 'attending' order by user_id")
+    assert [(row["author_id"], row["n"]) for row in rows] == [(user_id, 250)]
+    assert {row["user_id"] for row in going} == {user_id, ben.user_id}
+
+
+async def test_a_pds_that_dies_in_between_is_asked_again(town: Town) -> None:
+    """The page says that it waits and why; nothing is lost and nothing doubled when the PDS is back."""
+    await town.account("dora")
+    client = await town.stranger("dora")
+    await fill(client, await did_of(client), 30)
+    user_id = await signs_in(town)
+    async with signed_in(site_on(town.db, town.clock), user_id) as browser:
+        assert "/my/reading" in (await browser.get("/my/events")).text
+        await town.pds_serving.stop()
+        await town.pay_debts()
+        assert (await how_far(town, user_id))[0] is Stage.DELAYED
+        shown = (await browser.get("/my/reading")).text
+        assert 'http-equiv="refresh"' in shown
+        assert "does not answer" in shown
+        back = await serve(town.pds.app, "127.0.0.1", town.pds_serving.port)
+        try:
+            town.clock.turn(30 * MINUTE)
+            await town.pay_debts()
+        finally:
+            await back.stop()
+        shown = (await browser.get("/my/reading")).text
+        assert "30 records of your calendar are here" in shown
+        assert 'http-equiv="refresh"' not in shown
+        assert "/my/reading" not in (await browser.get("/my/events")).text
+
+
+async def test_what_was_applied_before_a_crash_is_neither_lost_nor_doubled(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker dies between two batches; whoever takes the debt next goes on."""
+    await town.account("dora")
+    client = await town.stranger("dora")
+    did = await did_of(client)
+    await fill(client, did, 30)
+    user_id = await signs_in(town)
+    monkeypatch.setattr(backfill, "BATCH", 10)
+    monkeypatch.setattr(backfill, "in_one_hop", dying_after(2))
+    with pytest.raises(KeyboardInterrupt):
+        await backfill.backfill(town.db, town.network, town.processor.here, parse_did(did))
+    assert await how_far(town, user_id) == (Stage.APPLYING, 20, 30)
+    monkeypatch.setattr(backfill, "in_one_hop", in_one_hop)
+    await backfill.backfill(town.db, town.network, town.processor.here, parse_did(did))
+    assert await how_far(town, user_id) == (Stage.DONE, 30, 30)
+    async with town.db.reader() as reader:
+        row = await reader.fetch_one("select count(*) as n from events where author_id = :id", id=user_id)
+    assert row["n"] == 30
+
+
+def dying_after(number: int):
+    """``in_one_hop`` of a process that is killed before it begins one transaction more."""
+    done = iter(range(number))
+
+    async def run(db, work):
+        if next(done, None) is None:
+            raise KeyboardInterrupt
+        return await in_one_hop(db, work)
+
+    return run

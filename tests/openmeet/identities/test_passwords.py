@@ -1,0 +1,36 @@
+"""Signing in with a password, by somebody who has granted something by OAuth already."""
+
+import pytest
+
+from openmeet.identities import queries, session_queries
+from openmeet.identities.model import NewSession, SessionKind
+from tests.openmeet.town import Town
+
+
+@pytest.mark.parametrize(
+    ("is_over", "at_another_server", "kept"),
+    [
+        (False, False, SessionKind.OAUTH),
+        (True, False, SessionKind.PASSWORD),
+        (False, True, SessionKind.PASSWORD),
+    ],
+)
+async def test_what_was_granted_is_not_exchanged_for_full_access(
+    town: Town, is_over: bool, at_another_server: bool, kept: SessionKind
+):
+    """While the grant lives; one that is over, or that another server gave, gives way."""
+    cleo = await town.connected()
+    async with town.db.transaction() as tx:
+        (identity,) = await queries.of_user(tx, cleo.user_id)
+        pds = "https://old.example" if at_another_server else town.pds_url
+        await session_queries.put(tx, NewSession(identity.did, SessionKind.OAUTH, pds, b"sealed", scope="atproto"))
+        granted = await session_queries.find(tx, identity.did)
+        assert granted is not None
+        if is_over:
+            await session_queries.set_needs_login(tx, granted)
+    assert (await town.connected_as("cleo")).user_id == cleo.user_id
+    async with town.db.reader() as reader:
+        stands = await session_queries.find(reader, identity.did)
+    assert stands is not None
+    assert stands.kind is kept
+    assert not stands.needs_login

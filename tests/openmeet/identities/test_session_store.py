@@ -1,0 +1,233 @@
+"""Sessions as they are stored: one lease, one winner; a cache that holds nothing readable and is believed for nothing."""
+
+import asyncio
+import gc
+import os
+
+import pytest
+from redis.asyncio import Redis
+
+from groundwork.cache.contract import Cache
+from groundwork.cache.open_ import open_cache
+from groundwork.clock import SECOND, Instant
+from groundwork.database.transaction import Database
+from groundwork.errors import NotSignedIn
+from groundwork.sealing import Sealer
+from openmeet.identities import actions, agents, credentials_cache, queries, session_queries, sessions
+from openmeet.identities.credentials_cache import Credentials
+from openmeet.identities.model import Identity, NewSession, SealedSession, SessionKind
+from openmeet.identities.network import Network
+from tests.databases import MakeDatabase
+from tests.openmeet.identities.strangers import network_of_nobody
+from tests.openmeet.ingestion.network import did
+from tests.parts import needs
+
+PDS = "https://pds.example"
+REDIS = os.environ.get("OPENMEET_TEST_REDIS", "redis://127.0.0.1:6379/0")
+
+
+@pytest.fixture
+async def db(make_database: MakeDatabase) -> Database:
+    return await make_database("openmeet")
+
+
+@pytest.fixture(params=["embedded:", pytest.param(REDIS, marks=needs("redis"))])
+async def cache(request, clock):
+    cache = open_cache(request.param, prefix=f"test-{os.getpid()}", clock=clock)
+    yield cache
+    await cache.close()
+
+
+@pytest.fixture
+async def network(clock, cache):
+    async with network_of_nobody(clock, cache) as network:
+        yield network
+
+
+async def connected(db: Database, network: Network) -> Identity:
+    async with db.transaction() as tx:
+        await actions.connect(tx, did(1), handle="ana.town.test", pds_url=PDS)
+        sealed = sessions.seal(network, did(1), "an access token", "a refresh token")
+        await session_queries.put(tx, NewSession(did(1), SessionKind.PASSWORD, PDS, sealed))
+        found = await queries.find(tx, did(1))
+    assert found is not None
+    return found
+
+
+async def stored(db: Database) -> SealedSession:
+    async with db.reader() as reader:
+        found = await session_queries.find(reader, did(1))
+    assert found is not None
+    return found
+
+
+async def lease(db: Database, before: SealedSession, name: str) -> bool:
+    async with db.transaction() as tx:
+        return await session_queries.take_lease(tx, before, name, until=Instant(tx.now + 60 * SECOND))
+
+
+async def replace(db: Database, before: SealedSession, name: str) -> bool:
+    async with db.transaction() as tx:
+        return await session_queries.replace(
+            tx, before, name, sealed=name.encode(), scope="atproto", access_ends_at=None
+        )
+
+
+async def test_one_refreshes_at_a_time_and_only_what_it_leased(db: Database, network: Network, clock):
+    """A lease is one worker's until it ends; whoever lost it stores nothing; a version that is past cannot be leased."""
+    await connected(db, network)
+    before = await stored(db)
+    assert await lease(db, before, "first")
+    assert not await lease(db, before, "second")
+    clock.turn(60 * SECOND)
+    assert await lease(db, before, "second")
+    assert not await replace(db, before, "first")
+    assert await replace(db, before, "second")
+    assert not await replace(db, before, "second")
+    assert not await lease(db, before, "third")
+    after = await stored(db)
+    assert (after.sealed, after.version) == (b"second", before.version + 1)
+
+
+async def test_new_sign_in_ends_every_lease(db: Database, network: Network):
+    """Tokens of a session that was replaced meanwhile are not stored over those of the newer one."""
+    await connected(db, network)
+    before = await stored(db)
+    assert await lease(db, before, "old")
+    await connected(db, network)
+    assert not await replace(db, before, "old")
+    assert (await stored(db)).version > before.version
+
+
+async def test_session_made_again_has_no_version_of_the_one_before(db: Database, network: Network, clock):
+    """What somebody still holds of an ended session is not taken for the new one."""
+    await connected(db, network)
+    before = await stored(db)
+    async with db.transaction() as tx:
+        await session_queries.delete(tx, did(1))
+    clock.turn(SECOND)
+    await connected(db, network)
+    assert (await stored(db)).version != before.version
+
+
+async def test_tokens_open_for_their_tenant_and_did_alone(db: Database, network: Network, clock):
+    """A row copied to another person's or another tenant's opens for nobody; and no token stands in it."""
+    identity = await connected(db, network)
+    row = await stored(db)
+    assert b"token" not in row.sealed
+    assert sessions.unseal(network, row).access == "an access token"
+    async with network_of_nobody(clock, network.cache, tenant="another") as other:
+        with pytest.raises(NotSignedIn):
+            await sessions.open_session(db, other, identity)
+    async with network_of_nobody(clock, network.cache, sealer=Sealer([b"y" * 32])) as other:
+        with pytest.raises(NotSignedIn):
+            await agents.agent_for(db, other, identity)
+
+
+async def test_key_is_rotated_under_open_sessions(db: Database, network: Network, clock):
+    """With a new key in front everything still opens, and what is stored from then on needs the new one alone."""
+    identity = await connected(db, network)
+    async with network_of_nobody(clock, network.cache, sealer=Sealer([b"n" * 32, bytes(32)])) as rotated:
+        session = await sessions.open_session(db, rotated, identity)
+        assert session.refresh == "a refresh token"
+        assert not rotated.sealer.is_stale(sessions.seal(rotated, identity.did, "a", "b"))
+
+
+async def test_cache_holds_what_the_contract_says_and_nothing_readable(db: Database, network: Network, cache: Cache):
+    """Under the user's key stands ciphertext; inside are did, handle and both tokens. For an hour at most."""
+    identity = await connected(db, network)
+    await agents.agent_for_user(db, network, identity.user_id)
+    kept = await cache.get(f"bluesky:credentials:{identity.user_id}")
+    assert kept is not None
+    for word in (b"token", identity.did.encode(), b"ana", b"Jwt"):
+        assert word not in kept
+    opened = network.sealer.unseal(kept, f"default:bluesky:credentials:{identity.user_id}")
+    for word in (b'"did"', b'"handle"', b'"accessJwt":"an access token"', b'"refreshJwt":"a refresh token"'):
+        assert word in opened
+    assert credentials_cache.TTL_SECONDS <= 3600
+
+
+async def test_cache_is_believed_for_the_stored_version_alone(db: Database, network: Network, cache: Cache):
+    """What a stale or strange cache says changes nothing; what a lost one does not say is read from the row."""
+    identity = await connected(db, network)
+    row = await stored(db)
+    old = Credentials(identity.did, identity.handle, "stale", "stale", row.version - 1)
+    await credentials_cache.put(network, identity.user_id, old)
+    assert (await sessions.open_session(db, network, identity)).access == "an access token"
+    await cache.put(f"bluesky:credentials:{identity.user_id}", b"put there by a stranger", ttl_seconds=60)
+    assert (await sessions.open_session(db, network, identity)).access == "an access token"
+    await cache.delete(f"bluesky:credentials:{identity.user_id}")
+    assert (await sessions.open_session(db, network, identity)).access == "an access token"
+
+
+async def test_signed_out_is_signed_out_whatever_the_cache_says(db: Database, network: Network, cache: Cache):
+    identity = await connected(db, network)
+    await sessions.open_session(db, network, identity)
+    async with db.transaction() as tx:
+        await session_queries.delete(tx, identity.did)
+    assert await cache.get(f"bluesky:credentials:{identity.user_id}") is not None
+    with pytest.raises(NotSignedIn):
+        await agents.agent_for_user(db, network, identity.user_id)
+
+
+async def test_cache_that_is_away_costs_nothing(db: Database, clock):
+    """Without Redis people publish as before."""
+    away = open_cache("redis://127.0.0.1:1/0", prefix="x", clock=clock)
+    async with network_of_nobody(clock, away) as network:
+        identity = await connected(db, network)
+        assert (await sessions.open_session(db, network, identity)).access == "an access token"
+    await away.close()
+
+
+async def test_nobody_acts_for_an_account_that_is_not_active(db: Database, network: Network):
+    """A deactivated account's session is not used; it is there again when the account is."""
+    identity = await connected(db, network)
+    for status, is_open in (("deactivated", False), ("active", True)):
+        async with db.transaction() as tx:
+            await queries.update_from_network(tx, identity.did, handle="ana.town.test", pds_url=PDS, status=status)
+        if is_open:
+            await agents.agent_for_user(db, network, identity.user_id)
+        else:
+            with pytest.raises(NotSignedIn, match="deactivated"):
+                await agents.agent_for_user(db, network, identity.user_id)
+
+
+@needs("redis")
+async def test_what_stands_in_redis(db: Database, clock):
+    """Looked at from outside: one key per tenant and user, unreadable, gone within an hour; without it everybody stays signed in."""
+    tenant = f"town-{os.getpid()}"
+    cache = open_cache(REDIS, prefix=tenant, clock=clock)
+    redis = Redis.from_url(REDIS)
+    async with network_of_nobody(clock, cache, tenant=tenant) as network:
+        identity = await connected(db, network)
+        await agents.agent_for_user(db, network, identity.user_id)
+        (key,) = [key async for key in redis.scan_iter(match=f"{tenant}:*")]
+        assert key.decode() == f"{tenant}:bluesky:credentials:{identity.user_id}"
+        assert 0 < await redis.pttl(key) <= 3_600_000
+        assert b"token" not in await redis.get(key)
+        await redis.delete(key)
+        assert (await sessions.open_session(db, network, identity)).refresh == "a refresh token"
+        assert await redis.exists(key), "read from the row, and at hand again"
+        await redis.delete(key)
+    await redis.aclose()
+    await cache.close()
+
+
+async def test_who_hangs_up_leaves_nothing_behind(db: Database, network: Network):
+    """The server cannot be reached, and nobody waits for that any more: no defect, and the session can be refreshed again."""
+    identity = await connected(db, network)
+    session = await sessions.open_session(db, network, identity)
+    heard: list[dict[str, object]] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _loop, context: heard.append(context))
+    asking = asyncio.create_task(sessions.renew(db, network, identity, session))
+    while not network.refreshing:  # noqa: ASYNC110 - it rings no bell
+        await asyncio.sleep(0)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    while network.refreshing:  # noqa: ASYNC110 - it rings no bell
+        await asyncio.sleep(0)
+    gc.collect()
+    assert heard == []
+    assert await lease(db, await stored(db), "next")

@@ -1,0 +1,116 @@
+"""A site in front of a real PDS, people with accounts there, and the walk through its pages."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+
+from groundwork.cache.in_process import InProcessCache
+from groundwork.database.transaction import Database
+from groundwork.http.application import Application
+from groundwork.telemetry.metrics import Metrics
+from openmeet.app import create_app
+from openmeet.identities import queries, session_queries
+from openmeet.identities.model import Identity, SealedSession
+from openmeet.identities.network import Network
+from openmeet.identities.oauth_app import OAuthApp, app_of
+from openmeet.settings import Settings
+from openmeet.tenants.model import Tenant, Tenants
+from tests.openmeet.site_under_test import CODE_KEY
+from tests.openmeet.town import Town
+from tests.plain_http import NO_TLS
+from tests.witnesses.consent import allow
+
+# The loopback client of the profile: servers compare everything of it but the port.
+ORIGIN = "http://127.0.0.1:8080"
+PASSWORD = "a long password"
+
+
+@dataclass
+class Door:
+    """The site with its database, and the town behind it."""
+
+    town: Town
+    db: Database
+    network: Network
+    app: Application
+
+    @property
+    def origin(self) -> str:
+        assert self.network.app is not None
+        return self.network.app.origin
+
+    @asynccontextmanager
+    async def browser(self) -> AsyncIterator[httpx.AsyncClient]:
+        """A browser with its own cookies; redirects are not followed by themselves."""
+        transport = httpx.ASGITransport(app=self.app, raise_app_exceptions=True, client=("127.0.0.1", 5000))
+        async with httpx.AsyncClient(
+            verify=NO_TLS, transport=transport, base_url=self.origin, headers={"origin": self.origin}
+        ) as client:
+            yield client
+
+    async def leave(self, browser: httpx.AsyncClient, identifier: str, *, next_path: str = "/") -> str:
+        """Say who one is; where the site sends one."""
+        answer = await browser.post("/sign-in/network", data={"identifier": identifier, "next": next_path})
+        assert answer.status_code == 200, answer.text
+        return where_of(answer)
+
+    async def let_in(
+        self,
+        browser: httpx.AsyncClient,
+        name: str,
+        *,
+        typed: str = "",
+        next_path: str = "/",
+        without: str = "",
+    ) -> httpx.Response:
+        """Sign in at the PDS and come back; the site's answer."""
+        where = await self.leave(browser, typed or f"{name}.town.test", next_path=next_path)
+        back = await allow(where, f"{name}.town.test", PASSWORD, without=without)
+        return await browser.get(back)
+
+    async def identity(self, name: str) -> Identity:
+        async with self.db.reader() as reader:
+            (found,) = await queries.by_handle(reader, f"{name}.town.test")
+        return found
+
+    async def session(self, name: str) -> SealedSession | None:
+        identity = await self.identity(name)
+        async with self.db.reader() as reader:
+            return await session_queries.find(reader, identity.did)
+
+    async def stored(self, name: str) -> SealedSession:
+        found = await self.session(name)
+        assert found is not None
+        return found
+
+
+def where_of(answer: httpx.Response) -> str:
+    """The address that the page in between leads to."""
+    (found,) = re.findall(r'http-equiv="refresh" content="0; url=([^"]+)"', answer.text)
+    return found.replace("&amp;", "&")
+
+
+def state_of(back: str) -> str:
+    (state,) = parse_qs(urlsplit(back).query)["state"]
+    return state
+
+
+def door_to(town: Town, db: Database, *, app: OAuthApp | None = None, **changes: object) -> Door:
+    """A site on this database that is let in at the town's PDS, as the loopback client or as ``app``."""
+    client = app or app_of(ORIGIN, "Meet")
+    assert client is not None
+    network = replace(town.network, app=client, cache=InProcessCache(town.clock), **changes)
+    settings = replace(Settings(), public_url=client.origin, dev_mode=True)
+    site = create_app(
+        settings,
+        Tenants(Tenant("default", db)),
+        Metrics("openmeet"),
+        code_key=CODE_KEY,
+        clock=town.clock,
+        network=network,
+    )
+    return Door(town, db, network, site)

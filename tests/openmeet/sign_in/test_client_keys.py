@@ -1,0 +1,100 @@
+"""The site as a confidential client: what it serves about itself, and keys that are rotated under open sessions."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from at_protocol.oauth.client_id import parse_client_id
+from at_protocol.oauth.client_metadata import parse_client_metadata
+from groundwork.clock import DAY, HOUR, MINUTE
+from groundwork.errors import NotSignedIn
+from groundwork.http.server import serve
+from groundwork.sealing import Sealer
+from openmeet.identities import agents, client_keys
+from openmeet.identities.oauth_app import OAuthApp, app_of
+from tests.databases import MakeDatabase
+from tests.openmeet.sign_in.doorway import Door, door_to
+from tests.openmeet.town import Town
+from tests.world.processes import free_port
+
+
+@pytest.fixture
+async def served(town: Town, make_database: MakeDatabase) -> AsyncIterator[Door]:
+    """A site that the PDS can ask about itself, as it would be on https."""
+    port = free_port()
+    app = OAuthApp(f"http://127.0.0.1:{port}", "Meet", is_confidential=True)
+    door = door_to(town, await make_database("openmeet", clock=town.clock), app=app)
+    serving = await serve(door.app, "127.0.0.1", port)
+    yield door
+    await door.network.settle()
+    await serving.stop()
+
+
+async def key_ids(door: Door) -> list[str]:
+    async with door.browser() as browser:
+        keys = (await browser.get("/jwks.json")).json()["keys"]
+    assert all(set(key) == {"crv", "kty", "x", "y", "kid", "use", "alg"} for key in keys), "a secret is served"
+    return [key["kid"] for key in keys]
+
+
+async def act(door: Door) -> None:
+    agent = await agents.agent_for(door.db, door.network, await door.identity("ana"))
+    await agent.query("com.atproto.server.getSession")
+
+
+def test_document_is_what_the_profile_asks_for():
+    """Read by the parser that our own server uses; every address below the one origin."""
+    app = app_of("https://meet.example", "Meet")
+    assert app is not None
+    client_id = parse_client_id("https://meet.example/client-metadata.json")
+    read = parse_client_metadata(app.document(), client_id)
+    assert read.is_confidential
+    assert read.redirect_uris == ("https://meet.example/sign-in/callback",)
+    assert read.jwks_uri == "https://meet.example/jwks.json"
+    assert app_of("http://meet.example", "Meet") is None
+    laptop = app_of("http://127.0.0.1:8080", "Meet")
+    assert laptop is not None
+    assert parse_client_id(laptop.client_id).startswith("http://localhost?")
+
+
+async def test_laptop_serves_no_document(door: Door):
+    async with door.browser() as browser:
+        assert (await browser.get("/client-metadata.json")).status_code == 404
+        assert (await browser.get("/jwks.json")).status_code == 404
+
+
+async def test_keys_are_rotated_under_open_sessions(served: Door):
+    """A new key is served before it is used; a session keeps the key that it began with; a key that nobody needs goes."""
+    await served.town.account("ana")
+    async with served.browser() as browser:
+        assert (await browser.get("/client-metadata.json")).json()["client_id"].endswith("/client-metadata.json")
+        (first,) = await key_ids(served)
+        await served.let_in(browser, "ana")
+        assert (await served.stored("ana")).client_key_id == first
+        served.town.clock.turn(91 * DAY)
+        assert await client_keys.rotate_when_due(served.db, served.network)
+        assert not await client_keys.rotate_when_due(served.db, served.network)
+        second = (await key_ids(served))[0]
+        assert await key_ids(served) == [second, first]
+        # A day for the access token, and the session is in use all the while: here it has slept too long.
+        await served.let_in(browser, "ana")
+        assert (await served.stored("ana")).client_key_id == first
+        served.town.clock.turn(20 * MINUTE)
+        await act(served)
+        served.town.clock.turn(HOUR)
+        await served.let_in(browser, "ana")
+        await served.network.settle()
+        assert (await served.stored("ana")).client_key_id == second
+        served.town.clock.turn(20 * MINUTE)
+        await act(served)
+        assert await key_ids(served) == [second, first]
+        served.town.clock.turn(2 * DAY)
+        await client_keys.rotate_when_due(served.db, served.network)
+        assert await key_ids(served) == [second]
+    # Keys that nobody can open any more are as good as gone: others are made, and old sessions end.
+    async with served.db.transaction() as tx:
+        await tx.execute("update client_keys set sealed = :lost", lost=Sealer([b"l" * 32]).seal(b"k" * 32, "lost"))
+    assert second not in await key_ids(served)
+    served.town.clock.turn(20 * MINUTE)
+    with pytest.raises(NotSignedIn):
+        await act(served)

@@ -1,0 +1,223 @@
+"""One's accounts on their page: connected beside an e-mail address, switched, disconnected, followed when they move."""
+
+from dataclasses import replace
+
+import httpx
+
+from groundwork.clock import DAY
+from groundwork.database.resealing import reseal
+from groundwork.sealing import Sealer
+from openmeet.debts import publications
+from openmeet.debts.publications import Kind, Standing, State
+from openmeet.events import actions as events
+from openmeet.events.model import Event
+from openmeet.identities import actions, agents, queries, session_queries, sessions, tasks
+from openmeet.identities.following import follow
+from openmeet.identities.model import IdentityKind
+from openmeet.ingestion import refreshing
+from openmeet.publication import rounds
+from openmeet.publication.publisher import Publisher
+from openmeet.users.model import Caller, UserId
+from programs.resealing import sealed_columns
+from tests.openmeet.sign_in.doorway import PASSWORD, Door, where_of
+from tests.openmeet.site_under_test import sign_up
+from tests.openmeet.town import details
+from tests.witnesses.consent import allow
+
+HERE = "/settings/identity"
+
+
+async def link(door: Door, browser: httpx.AsyncClient, name: str) -> httpx.Response:
+    asked = await browser.post(f"{HERE}/link", data={"identifier": f"{name}.town.test"})
+    assert asked.status_code == 200, asked.text
+    return await browser.get(await allow(where_of(asked), f"{name}.town.test", PASSWORD))
+
+
+async def agreed(door: Door, user_id: UserId) -> Caller:
+    """Somebody who said yes to publishing."""
+    async with door.db.transaction() as tx:
+        await actions.agree(tx, user_id, handle="ana.town.test")
+    return Caller(user_id, "Ana")
+
+
+async def new_event(door: Door, host: Caller) -> Event:
+    async with door.db.transaction() as tx:
+        return await events.create(tx, host, details())
+
+
+async def standing_of(door: Door, event: Event) -> Standing:
+    async with door.db.reader() as reader:
+        return (await publications.states(reader, Kind.EVENT, [event.id]))[event.id]
+
+
+def publisher_of(door: Door) -> Publisher:
+    return replace(door.town.publisher, db=door.db, network=door.network)
+
+
+async def test_accounts_are_connected_switched_and_disconnected(door_on_each: Door):
+    """The newest is used for new records; one that is let go is signed out at its server and forgotten here."""
+    door = door_on_each
+    for name in ("ana", "work"):
+        await door.town.account(name)
+    async with door.browser() as browser:
+        await sign_up(browser, "ana@example.org", "Ana")
+        assert "No account is connected" in (await browser.get(HERE)).text
+        for name in ("ana", "work"):
+            back = await link(door, browser, name)
+            assert (back.status_code, back.headers["location"]) == (303, HERE)
+        ana, work = await door.identity("ana"), await door.identity("work")
+        assert ana.user_id == work.user_id
+        assert (ana.is_default, work.is_default) == (False, True)
+        await browser.post(f"{HERE}/switch", data={"did": ana.did})
+        assert (await door.identity("ana")).is_default
+        agent = await agents.agent_for_user(door.db, door.network, ana.user_id)
+        assert (await agent.query("com.atproto.server.getSession"))["did"] == ana.did
+        gone = await browser.post(f"{HERE}/unlink", data={"did": ana.did})
+        assert gone.status_code == 303
+        assert (await door.identity("work")).is_default
+        page = (await browser.get(HERE)).text
+        assert ("work.town.test" in page, "ana.town.test" in page) == (True, False)
+        # Somebody else's account cannot be touched.
+        assert (await browser.post(f"{HERE}/unlink", data={"did": ana.did})).status_code == 404
+        assert (await browser.post(f"{HERE}/switch", data={"did": ana.did})).status_code == 404
+
+
+async def test_only_way_in_is_not_disconnected(door: Door):
+    await door.town.account("ana")
+    async with door.browser() as browser:
+        await door.let_in(browser, "ana")
+        refused = await browser.post(f"{HERE}/unlink", data={"did": (await door.identity("ana")).did})
+        assert (refused.status_code, "only way you have to sign in" in refused.text) == (422, True)
+        assert await door.session("ana") is not None
+
+
+async def test_account_of_somebody_here_waits_for_their_yes(door: Door):
+    """Linking what another row of this site has leads to the question whether both are one person."""
+    await door.town.account("ana")
+    async with door.browser() as first, door.browser() as second:
+        await door.let_in(first, "ana")
+        await sign_up(second, "bob@example.org", "Bob")
+        back = await link(door, second, "ana")
+        assert back.headers["location"].startswith("/settings/join/")
+        # Not before: another person's records are not written by this one.
+        identity = await door.identity("ana")
+        async with door.db.reader() as reader:
+            (bob,) = await reader.fetch("select id from users where email = 'bob@example.org'")
+        assert identity.user_id != bob["id"]
+
+
+async def test_what_is_not_allowed_waits_and_goes_out_once_it_is(door: Door):
+    """An event of somebody who unticked events: blocked with a sentence, due again after they allowed it."""
+    await door.town.account("ana")
+    async with door.browser() as browser:
+        await door.let_in(browser, "ana", without="repo:community.lexicon.calendar.event")
+        ana = await door.identity("ana")
+        caller = await agreed(door, ana.user_id)
+        publisher = publisher_of(door)
+        event = await new_event(door, caller)
+        await rounds.run_once(publisher)
+        standing = await standing_of(door, event)
+        assert (standing.state, standing.reason) == (State.BLOCKED, "You have not allowed this at your server.")
+        asked = await browser.post(f"{HERE}/permit", data={"did": ana.did, "feature": "calendar"})
+        await browser.get(await allow(where_of(asked), "ana.town.test", PASSWORD))
+        await rounds.run_once(publisher)
+        assert (await standing_of(door, event)).state is State.PUBLISHED
+
+
+async def test_sessions_are_kept_alive_while_they_are_needed(door_on_each: Door):
+    """Of people who publish: refreshed daily, for as long as their server allows. What is over is known to be, and is forgotten."""
+    door = door_on_each
+    for name in ("ana", "bob"):
+        await door.town.account(name)
+        async with door.browser() as browser:
+            await door.let_in(browser, name)
+    ana = await door.identity("ana")
+    async with door.db.transaction() as tx:
+        await actions.agree(tx, ana.user_id, handle=ana.handle)
+    assert await tasks.keep_alive(door.db, door.network) == 0
+    before = {name: (await door.stored(name)).version for name in ("ana", "bob")}
+    door.town.clock.turn(13 * DAY)  # a public client's refresh token lives 14 days
+    assert await tasks.keep_alive(door.db, door.network) == 1
+    assert await tasks.keep_alive(door.db, door.network) == 0
+    after = {name: (await door.stored(name)).version for name in ("ana", "bob")}
+    assert after == {"ana": before["ana"] + 1, "bob": before["bob"]}
+    agent = await agents.agent_for(door.db, door.network, ana)
+    assert (await agent.query("com.atproto.server.getSession"))["did"] == ana.did
+    await tasks.forget_over(door.db)
+    door.town.clock.turn(2 * DAY)  # the whole session of a public client ends after 14 days, whoever refreshes it
+    assert await tasks.keep_alive(door.db, door.network) == 0
+    assert (await door.stored("ana")).needs_login
+    door.town.clock.turn(180 * DAY)
+    await tasks.forget_over(door.db)
+    assert (await door.session("ana"), await door.session("bob")) == (None, None)
+
+
+async def test_old_seals_are_renewed(door_on_each: Door):
+    """After a rotation every session is sealed with the newest key, so that the one before can be dropped."""
+    door = door_on_each
+    await door.town.account("ana")
+    async with door.browser() as browser:
+        await door.let_in(browser, "ana")
+    rotated = replace(door.network, sealer=Sealer([b"n" * 32, bytes(32)]))
+    columns = sealed_columns(rotated.tenant)
+    assert await reseal(door.db, rotated.sealer, columns) == (1, 1)
+    assert await reseal(door.db, rotated.sealer, columns) == (1, 0)
+    alone = replace(door.network, sealer=Sealer([b"n" * 32]))
+    assert sessions.unseal(alone, await door.stored("ana")).key is not None
+
+
+async def test_every_sealed_column_is_among_them(door_on_each: Door):
+    """A column that is named for being sealed, and is not sealed anew, would be lost with its key."""
+    door = door_on_each
+    known = {(one.table, one.column) for one in sealed_columns("any")}
+    found = set()
+    async with door.db.reader() as reader:
+        if door.db.engine == "sqlite":
+            rows = await reader.fetch(
+                "select m.name as t, c.name as c from sqlite_schema m, pragma_table_info(m.name) c where m.type = 'table'"
+            )
+        else:
+            rows = await reader.fetch(
+                "select table_name as t, column_name as c from information_schema.columns"
+                " where table_schema = current_schema()"
+            )
+        found = {(row["t"], row["c"]) for row in rows if "sealed" in row["c"]}
+    assert found - known == {("authorizations", "sealed")}, "they last ten minutes"
+    assert known <= found
+
+
+async def test_account_that_rests_publishes_when_it_is_back(door: Door):
+    """``#account``: deactivated, nothing is sent for it; active again, what waited goes out."""
+    await door.town.account("ana")
+    async with door.browser() as browser:
+        await door.let_in(browser, "ana")
+    ana = await door.identity("ana")
+    caller = await agreed(door, ana.user_id)
+    stranger = await door.town.stranger("ana")
+    await stranger.procedure("com.atproto.server.deactivateAccount", {})
+    assert await refreshing.refresh(door.db, door.network, ana.did) == "deactivated"
+    event = await new_event(door, caller)
+    await rounds.run_once(publisher_of(door))
+    assert (await standing_of(door, event)).state is State.BLOCKED
+    await stranger.procedure("com.atproto.server.activateAccount")
+    await refreshing.refresh(door.db, door.network, ana.did)
+    assert (await standing_of(door, event)).state is State.DUE
+    async with door.browser() as browser:  # its server ended our session with all others
+        await door.let_in(browser, "ana")
+    await rounds.run_once(publisher_of(door))
+    assert (await standing_of(door, event)).state is State.PUBLISHED
+
+
+async def test_kept_account_that_was_taken_along_is_kept_no_more(door: Door):
+    """A custodial account that lives elsewhere by now: its password is forgotten and never sent to the new server."""
+    ana = await door.town.person("Ana")
+    town = door.town
+    identity = await town.identity(ana.user_id)
+    async with town.db.transaction() as tx:
+        await follow(tx, identity, pds_url="https://elsewhere.example", status="active")
+        after = await queries.find(tx, identity.did)
+        session = await session_queries.find(tx, identity.did)
+        account = await queries.custodial_account(tx, ana.user_id)
+    assert after is not None
+    assert session is not None
+    assert (after.kind, account, session.needs_login) == (IdentityKind.CONNECTED, None, True)

@@ -1,0 +1,297 @@
+"""Signing in by one's own server: the way there, the way back, and what can go wrong on it."""
+
+import base64
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import pytest
+
+from groundwork.clock import MINUTE
+from groundwork.errors import Forbidden, NotSignedIn, RemoteSlow
+from openmeet.identities import agents, session_queries, sessions
+from openmeet.identities.model import IdentityKind, SessionKind
+from openmeet.identities.permissions import Feature, Standing, standing
+from tests.openmeet.sign_in.doorway import Door, state_of, where_of
+from tests.openmeet.site_under_test import event_by, person
+from tests.witnesses.consent import allow
+
+EVENT = "community.lexicon.calendar.event"
+
+
+def an_event() -> dict[str, object]:
+    return {"$type": EVENT, "name": "Tea", "createdAt": "2026-03-01T12:00:00Z", "startsAt": "2026-04-01T17:00:00Z"}
+
+
+@pytest.mark.parametrize("way", ["handle", "at handle", "did", "server"])
+async def test_is_let_in_however_they_say_who_they_are(door: Door, way: str):
+    """By handle, DID or the address of the PDS: the same person, with a session that is bound to a key of ours."""
+    await door.town.account("ana")
+    did = (await door.town.network.handles.identify("ana.town.test")).did  # type: ignore[arg-type]
+    typed = {"handle": "ana.town.test", "at handle": " @Ana.Town.Test\u200b", "did": did, "server": door.town.pds_url}
+    async with door.browser() as browser:
+        back = await door.let_in(browser, "ana", typed=typed[way], next_path="/settings/profile")
+        assert (back.status_code, back.headers["location"]) == (303, "/settings/profile")
+        assert "ana.town.test" in (await browser.get("/settings/identity")).text
+    identity = await door.identity("ana")
+    assert (identity.did, identity.kind, identity.pds_url) == (did, IdentityKind.CONNECTED, door.town.pds_url)
+    session = await door.stored("ana")
+    assert (session.kind, session.issuer) == (SessionKind.OAUTH, door.town.pds_url)
+    assert standing(session, Feature.CALENDAR) is Standing.GRANTED
+    assert standing(session, Feature.SERIES) is Standing.NOT_ASKED
+
+
+async def test_agent_writes_refreshes_and_writes_again(door_on_each: Door):
+    """Proofs with nonces from the first request on; when the token ends it is replaced before it is used."""
+    door = door_on_each
+    await door.town.account("ana")
+    async with door.browser() as browser:
+        await door.let_in(browser, "ana")
+    identity = await door.identity("ana")
+    agent = await agents.agent_for_user(door.db, door.network, identity.user_id)
+    before = await door.stored("ana")
+    made = await agent.procedure(
+        "com.atproto.repo.createRecord", {"repo": identity.did, "collection": EVENT, "record": an_event()}
+    )
+    door.town.clock.turn(20 * MINUTE)  # the token is over, and the nonce with it
+    await agent.procedure(
+        "com.atproto.repo.createRecord", {"repo": identity.did, "collection": EVENT, "record": an_event()}
+    )
+    after = await door.stored("ana")
+    assert after.version == before.version + 1
+    assert (await door.town.record(str(made["uri"])))["name"] == "Tea"
+    # What was not asked for is not there.
+    with pytest.raises(Forbidden):
+        await agent.procedure(
+            "com.atproto.repo.createRecord",
+            {"repo": identity.did, "collection": "org.example.note", "record": {"$type": "org.example.note"}},
+        )
+
+
+async def test_answer_begun_before_signing_in_is_given(door_on_each: Door):
+    """The click that started it is finished, and only a click: an address that somebody sent does nothing."""
+    door = door_on_each
+    await door.town.account("ana")
+    async with door.db.transaction() as tx:
+        event = await event_by(tx, await person(tx, "Host"))
+    async with door.browser() as browser:
+        asked = await browser.post(f"/events/{event.slug}/answer", data={"reply": "going"})
+        (next_path,) = parse_qs(urlsplit(asked.headers["location"]).query)["next"]
+        back = await door.let_in(browser, "ana", next_path=next_path)
+        assert back.headers["location"] == f"/events/{event.slug}"
+        assert "You are going" in (await browser.get(f"/events/{event.slug}")).text
+    await door.town.account("bob")
+    async with door.browser() as browser:
+        back = await door.let_in(browser, "bob", next_path=f"/events/{event.slug}?reply=going")
+        assert back.headers["location"] == f"/events/{event.slug}?reply=going"
+    async with door.db.reader() as reader:
+        rows = await reader.fetch("select user_id from attendances where status = 'attending'")
+    assert [row["user_id"] for row in rows] == [(await door.identity("ana")).user_id]
+
+
+async def test_api_answers_the_address_and_redirects_browsers(door: Door):
+    """``/api/auth/login-bsky``: programs are told where to go, browsers are sent; the way back is the same."""
+    await door.town.account("ana")
+    async with door.browser() as browser:
+        told = await browser.get("/api/auth/login-bsky", params={"handle": "ana.town.test", "next": "/my/events"})
+        posted = await browser.post("/api/auth/login-bsky", json={"handle": "ana.town.test"})
+        sent = await browser.get(
+            "/api/auth/login-bsky", params={"handle": "ana.town.test"}, headers={"accept": "text/html,*/*"}
+        )
+        assert (told.status_code, posted.status_code, sent.status_code) == (200, 200, 303)
+        for where in (told.json()["url"], posted.json()["url"], sent.headers["location"]):
+            assert where.startswith(f"{door.town.pds_url}/oauth/authorize?")
+            assert set(parse_qs(urlsplit(where).query)) == {"client_id", "request_uri"}
+        back = await browser.get(await allow(told.json()["url"], "ana.town.test", "a long password"))
+        assert back.headers["location"] == "/my/events"
+        wrong = await browser.get("/api/auth/login-bsky", params={"handle": "ana@example.org"})
+        assert (wrong.status_code, list(wrong.json()["fields"])) == (400, ["handle"])
+
+
+async def test_names_that_lead_nowhere_say_so(door: Door):
+    async with door.browser() as browser:
+        for typed, status, words in (
+            ("nobody.town.test", 400, "Nobody goes by nobody.town.test"),
+            ("", 400, "Write your handle"),
+            ("ana@example.org", 400, "This is an e-mail address"),
+            ("not a handle", 400, "Write your handle, like"),
+            ("did:web:localhost", 400, "No identity can live at localhost."),
+            ("did:example:1", 400, "only did:plc and did:web are supported"),
+            ("did:plc:ewvi7nxzyoun6zhxrhs64oiz", 400, "There is no account did:plc:"),
+            ("http://127.0.0.1:1", 502, "127.0.0.1 cannot be reached"),
+        ):
+            answer = await browser.post("/sign-in/network", data={"identifier": typed})
+            assert (answer.status_code, words in answer.text) == (status, True), typed
+            assert "openmeet_session" not in answer.headers.get("set-cookie", "")
+
+
+async def test_pds_that_is_down_says_so(door: Door):
+    """Somebody's server is away: the page says that, keeps what was typed, and nothing is remembered."""
+    await door.town.account("ana")
+    await door.network.handles.identify("ana.town.test")  # type: ignore[arg-type]
+    door.network.servers._http = _Down()  # type: ignore[assignment]
+    async with door.browser() as browser:
+        answer = await browser.post("/sign-in/network", data={"identifier": "ana.town.test"})
+    assert answer.status_code == 502
+    assert "did not answer in time" in answer.text
+    assert 'value="ana.town.test"' in answer.text
+    async with door.db.reader() as reader:
+        assert await reader.fetch("select 1 from authorizations") == []
+
+
+class _Down:
+    """A client whose every question runs out of time."""
+
+    async def get(self, url: str) -> object:
+        raise RemoteSlow(f"{urlsplit(url).hostname} did not answer in time.")
+
+
+async def test_no_is_an_answer(door: Door):
+    """Who does not allow it is told so quietly, and nobody is made."""
+    await door.town.account("ana")
+    async with door.browser() as browser:
+        where = await door.leave(browser, "ana.town.test")
+        back = await browser.get(await allow(where, "ana.town.test", "a long password", step="deny"))
+        assert back.status_code == 400
+        assert "You said no, and that is fine" in back.text
+        assert (await browser.get("/settings/identity")).status_code == 303
+    async with door.db.reader() as reader:
+        assert await reader.fetch("select 1 from users") == []
+
+
+async def test_way_back_is_this_browsers_once_and_in_time(door_on_each: Door):
+    """A state of another browser, one that was used, one that is unknown and one that is over let nobody in."""
+    door = door_on_each
+    await door.town.account("ana")
+    async with door.browser() as browser, door.browser() as other:
+        where = await door.leave(browser, "ana.town.test")
+        back = await allow(where, "ana.town.test", "a long password")
+        stolen = await other.get(back)
+        assert (stolen.status_code, "Another browser began this" in stolen.text) == (400, True)
+        assert (await browser.get(back)).status_code == 303
+        again = await browser.get(back)
+        assert (again.status_code, "This sign-in is over" in again.text) == (400, True)
+        unknown = await browser.get("/sign-in/callback?" + urlencode({"state": "x", "iss": "y", "code": "z"}))
+        assert (unknown.status_code, "This sign-in is over" in unknown.text) == (400, True)
+        where = await door.leave(browser, "ana.town.test")
+        back = await allow(where, "ana.town.test", "a long password")
+        door.town.clock.turn(11 * MINUTE)
+        late = await browser.get(back)
+        assert (late.status_code, "That took too long" in late.text) == (400, True)
+
+
+@pytest.mark.parametrize("issuer", ["https://evil.example", ""])
+async def test_answer_of_another_server_is_not_used(door: Door, issuer: str):
+    """Mix-up: a code that comes with another issuer, or none, goes nowhere; the state is used up by it."""
+    await door.town.account("ana")
+    async with door.browser() as browser:
+        where = await door.leave(browser, "ana.town.test")
+        back = await allow(where, "ana.town.test", "a long password")
+        parts = {name: values[0] for name, values in parse_qs(urlsplit(back).query).items()}
+        forged = {**parts, "iss": issuer}
+        answer = await browser.get("/sign-in/callback?" + urlencode(forged))
+        assert (answer.status_code, "We stopped this sign-in" in answer.text) == (400, True)
+        assert (await browser.get(back)).status_code == 400
+    async with door.db.reader() as reader:
+        assert await reader.fetch("select 1 from users") == []
+
+
+async def test_code_of_another_sign_in_is_refused(door: Door):
+    """A code spent with the state of another sign-in: its challenge and key are not the code's."""
+    await door.town.account("ana")
+    async with door.browser() as browser:
+        first = await allow(await door.leave(browser, "ana.town.test"), "ana.town.test", "a long password")
+        second = await door.leave(browser, "ana.town.test")
+        other = await allow(second, "ana.town.test", "a long password")
+        parts = {name: values[0] for name, values in parse_qs(urlsplit(other).query).items()}
+        answer = await browser.get("/sign-in/callback?" + urlencode({**parts, "state": state_of(first)}))
+        assert (answer.status_code, "did not let us in" in answer.text) == (400, True)
+
+
+async def test_less_than_asked_is_enough(door: Door):
+    """Somebody unticks events: they are in, and what they refused is known as refused."""
+    await door.town.account("ana")
+    async with door.browser() as browser:
+        assert (await door.let_in(browser, "ana", without=f"repo:{EVENT}")).status_code == 303
+        session = await door.stored("ana")
+        assert standing(session, Feature.CALENDAR) is Standing.REFUSED
+        page = (await browser.get("/settings/identity")).text
+        assert "You said no. Everything else works without it." in page
+        # Offered again, and allowed this time.
+        asked = await browser.post(
+            "/settings/identity/permit", data={"did": session.did, "feature": "series", "next": "/my/events"}
+        )
+        back = await browser.get(await allow(where_of(asked), "ana.town.test", "a long password"))
+        assert back.headers["location"] == "/my/events"
+    session = await door.stored("ana")
+    assert standing(session, Feature.CALENDAR) is Standing.GRANTED
+    assert standing(session, Feature.SERIES) is Standing.GRANTED
+    assert standing(session, Feature.GROUPS) is Standing.NOT_ASKED
+
+
+async def test_signing_out_everywhere_ends_it_at_the_server(door: Door):
+    """Our session is revoked where it was opened, the row is gone, the browser is signed out; so is every other."""
+    await door.town.account("ana")
+    async with door.browser() as browser, door.browser() as other:
+        await door.let_in(browser, "ana")
+        await door.let_in(other, "ana")
+        identity = await door.identity("ana")
+        agent = await agents.agent_for(door.db, door.network, identity)
+        await agent.query("com.atproto.server.getSession")
+        await door.network.settle()
+        out = await browser.post("/settings/identity/sign-out-everywhere")
+        assert out.headers["location"] == "/"
+        for each in (browser, other):
+            assert (await each.get("/settings/identity")).status_code == 303
+    assert await door.session("ana") is None
+    door.town.clock.turn(3_000_000)  # servers look at a session's standing every two seconds
+    with pytest.raises(NotSignedIn):
+        await agent.query("com.atproto.server.getSession")
+
+
+async def test_neither_database_nor_log_opens_a_repository(door_on_each: Door, capsys: pytest.CaptureFixture[str]):
+    """Tokens, keys, verifiers, codes and states stand in no row and no line, while a sign-in is under way and after it."""
+    door = door_on_each
+    await door.town.account("ana")
+    async with door.browser() as browser:
+        under_way = await door.leave(browser, "ana.town.test")
+        back = await door.let_in(browser, "ana")
+        assert back.status_code == 303
+        returned = await allow(under_way, "ana.town.test", "a long password")
+        cookie = browser.cookies["openmeet_authorizing"]
+        web = browser.cookies["openmeet_session"]
+    identity = await door.identity("ana")
+    session = await sessions.open_session(door.db, door.network, identity)
+    session = await sessions.renew(door.db, door.network, identity, session)
+    assert session.key is not None
+    code = parse_qs(urlsplit(returned).query)["code"][0]
+    secrets = [session.access, session.refresh, code, state_of(returned), cookie, web]
+    secrets += [base64.b64encode(session.key.to_bytes()).decode(), repr(session.key.to_bytes())]
+    rows = []
+    async with door.db.reader() as reader:
+        for table in ("repository_sessions", "authorizations", "client_keys", "sessions", "identities", "debts"):
+            rows += [
+                repr([bytes(v) if isinstance(v, memoryview) else v for v in row])
+                for row in await reader.fetch(f"select * from {table}")
+            ]
+    printed = capsys.readouterr()
+    everything = "\n".join([*rows, printed.out, printed.err])
+    assert "/sign-in/callback" in everything
+    assert identity.did in everything
+    assert [secret for secret in secrets if secret in everything] == []
+
+
+async def test_newer_session_ends_the_one_before(door: Door):
+    """Who signs in again has one session at their server, not two."""
+    await door.town.account("ana")
+    async with door.browser() as browser:
+        await door.let_in(browser, "ana")
+        identity = await door.identity("ana")
+        agent = await agents.agent_for(door.db, door.network, identity)
+        async with door.browser() as other:
+            await door.let_in(other, "ana")
+        await door.network.settle()
+    door.town.clock.turn(3_000_000)
+    # The old token is refused, and the agent goes on with the newer session.
+    await agent.query("com.atproto.server.getSession")
+    async with door.db.reader() as reader:
+        found = await session_queries.find(reader, identity.did)
+    assert found is not None

@@ -1,0 +1,144 @@
+"""The production form of signing in, over real https: the site is a confidential client, the PDS asks it for its keys.
+
+Site and PDS are https origins with a certificate each of an authority made for the test, which every client of ours must find
+by itself, as it finds the machine's. Ports are what production has not: there both stand on 443.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from groundwork.clock import DAY, HOUR, MINUTE, HandClock
+from groundwork.http.server import serve
+from openmeet.debts.publications import Kind, State
+from openmeet.identities import actions as identities
+from openmeet.identities import agents, client_keys
+from openmeet.identities.oauth_app import app_of
+from openmeet.users.model import Caller
+from tests.databases import MakeDatabase
+from tests.openmeet.sign_in.doorway import PASSWORD, Door, door_to
+from tests.openmeet.town import open_town
+from tests.tls import Certificate, make_certificate, tls_before
+from tests.witnesses.consent import allow
+from tests.world.processes import free_port
+
+
+@dataclass
+class Street:
+    """A PDS behind TLS, and what makes sites behind TLS that stand in front of it."""
+
+    door: Door
+    stack: AsyncExitStack
+
+    async def open(self, certificate: Certificate) -> Door:
+        """The site on an https origin of its own, with this certificate."""
+        port, inner = free_port(), free_port()
+        app = app_of(f"https://127.0.0.1:{port}", "Meet")
+        assert app is not None
+        assert app.is_confidential
+        made = door_to(self.door.town, self.door.db, app=app)
+        serving = await serve(made.app, "127.0.0.1", inner)
+        self.stack.push_async_callback(serving.stop)
+        self.stack.push_async_callback(made.network.settle)
+        await self.stack.enter_async_context(tls_before(inner, certificate, on=port))
+        return made
+
+
+@pytest.fixture
+async def believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Certificate:
+    """The certificate that this machine's programs believe."""
+    made = make_certificate(tmp_path / "believed", "localhost", "127.0.0.1")
+    monkeypatch.setenv("SSL_CERT_FILE", str(made.chain))
+    return made
+
+
+@pytest.fixture
+async def street(
+    make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path, believed: Certificate
+) -> AsyncIterator[Street]:
+    async with AsyncExitStack() as stack:
+        port, inner = free_port(), free_port()
+        await stack.enter_async_context(tls_before(inner, believed, on=port))
+        db = await make_sqlite("openmeet", clock=clock)
+        town = await stack.enter_async_context(
+            open_town(db, make_sqlite, clock, tmp_path, pds_port=inner, public_url=f"https://localhost:{port}")
+        )
+        await town.account("ana")
+        yield Street(door_to(town, db), stack)
+
+
+@asynccontextmanager
+async def browser_at(door: Door, certificate: Certificate) -> AsyncIterator[httpx.AsyncClient]:
+    """A browser that comes by TLS, too."""
+    async with httpx.AsyncClient(
+        base_url=door.origin,
+        verify=certificate.trusting(),
+        headers={"origin": door.origin},
+        timeout=30,
+        trust_env=False,
+    ) as browser:
+        yield browser
+
+
+async def agreed_at_the_pds(where: str, certificate: Certificate) -> str:
+    return await allow(where, "ana.town.test", PASSWORD, trust=certificate.trusting())
+
+
+async def test_signing_in_publishing_and_new_keys_over_https(street: Street, believed: Certificate):
+    """A key that comes into use while somebody signs in harms nobody: each session keeps the key that it began with."""
+    door = await street.open(believed)
+    clock = door.town.clock
+    async with browser_at(door, believed) as browser:
+        document = (await browser.get("/client-metadata.json")).json()
+        assert document["client_id"] == f"{door.origin}/client-metadata.json"
+        assert document["token_endpoint_auth_method"] == "private_key_jwt"
+        (first,) = (await browser.get("/jwks.json")).json()["keys"]
+        assert "d" not in first
+        # The second key comes into use between the request that Ana's browser carries and the code that it brings back.
+        clock.turn(HOUR)
+        await client_keys.add(door.db, door.network)
+        clock.turn(HOUR - MINUTE)
+        where = await door.leave(browser, "ana.town.test")
+        clock.turn(2 * MINUTE)
+        back = await agreed_at_the_pds(where, believed)
+        assert back.startswith(f"{door.origin}/sign-in/callback?")
+        assert (await browser.get(back)).status_code == 303
+        assert (await door.stored("ana")).client_key_id == first["kid"]
+        # Refreshed and published with it, over https, though a newer key signs for whoever comes now.
+        clock.turn(20 * MINUTE)
+        ana = await door.identity("ana")
+        async with door.db.transaction() as tx:
+            await identities.agree(tx, ana.user_id, handle=ana.handle)
+        event = await door.town.event(Caller(ana.user_id, "Ana"))
+        await door.town.pay()
+        published = await door.town.standing(Kind.EVENT, event.id)
+        assert published.state is State.PUBLISHED
+        await door.town.listen(ana.user_id)
+        assert await door.town.standing(Kind.EVENT, event.id) == published
+        back = await agreed_at_the_pds(await door.leave(browser, "ana.town.test"), believed)
+        assert (await browser.get(back)).status_code == 303
+        second = (await door.stored("ana")).client_key_id
+        assert second != first["kid"]
+        # Nobody needs the first any more: it goes, and Ana's session lives on by the second.
+        clock.turn(2 * DAY)
+        await client_keys.rotate_when_due(door.db, door.network)
+        assert [key["kid"] for key in (await browser.get("/jwks.json")).json()["keys"]] == [second]
+        agent = await agents.agent_for(door.db, door.network, await door.identity("ana"))
+        assert (await agent.query("com.atproto.server.getSession"))["did"] == ana.did
+
+
+async def test_a_site_whose_certificate_nobody_believes_is_nobody(street: Street, tmp_path: Path):
+    """The PDS does not read its document, so it lets nobody in there; the person is told, and nothing is kept."""
+    strange = make_certificate(tmp_path / "strange", "127.0.0.1")
+    door = await street.open(strange)
+    async with browser_at(door, strange) as browser:
+        asked = await browser.post("/sign-in/network", data={"identifier": "ana.town.test", "next": "/"})
+    assert asked.status_code in {422, 502}
+    assert "http-equiv" not in asked.text
+    async with door.db.reader() as reader:
+        for table in ("repository_sessions", "identities"):
+            assert await reader.fetch(f"select 1 as one from {table}") == []

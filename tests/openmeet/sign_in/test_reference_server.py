@@ -1,0 +1,58 @@
+"""The reference PDS lets its people in here: its own pages in a real browser, its tokens, its nonces, its refusals."""
+
+import pytest
+from playwright.async_api import expect
+
+from at_network.oauth_client import Client
+from groundwork.errors import NotSignedIn
+from openmeet.identities import agents, leaving, session_queries, sessions
+from openmeet.identities.permissions import Feature, Standing, standing
+from tests.openmeet.far import Far, allow, far
+from tests.openmeet.site_under_test import event_by, person
+from tests.pages.browsers import chromium
+from tests.parts import needs
+
+__all__ = ["far"]
+
+pytestmark = needs("reference", "chromium")
+
+EVENT = "community.lexicon.calendar.event"
+
+
+async def test_somebody_of_the_reference_is_let_in_by_a_click(far: Far):
+    """Going, signed out, on a phone: to their server, yes there, back here, going. Then we write, refresh, and leave."""
+    await far.pds.sign_up("ana")
+    async with far.db.transaction() as tx:
+        event = await event_by(tx, await person(tx, "Host"), starts="2099-07-04T18:00", ends="2099-07-04T20:00")
+    async with chromium() as browser, far.phone(browser) as page:
+        await page.goto(f"/events/{event.slug}")
+        await page.locator("button[value=going]").first.click()
+        await page.get_by_label("Handle", exact=True).first.fill("ana.test")
+        await page.get_by_role("button", name="Continue at your server").click()
+        await allow(page)
+        await expect(page).to_have_url(f"{far.url}/events/{event.slug}")
+        await expect(page.get_by_text("You are going").first).to_be_visible()
+    ana = await far.identity("ana")
+    async with far.db.reader() as reader:
+        stored = await session_queries.find(reader, ana.did)
+    assert stored is not None
+    assert standing(stored, Feature.CALENDAR) is Standing.GRANTED
+    agent = await agents.agent_for(far.db, far.network, ana)
+    record = {"$type": EVENT, "name": "Tea", "createdAt": "2026-03-01T12:00:00Z"}
+    wish = {"repo": ana.did, "collection": EVENT, "record": record}
+    assert str((await agent.procedure("com.atproto.repo.createRecord", wish))["uri"]).startswith(f"at://{ana.did}/")
+    assert agent.pace is not None, "it says how much more may be written"
+    session = await sessions.open_session(far.db, far.network, ana)
+    renewed = await sessions.renew(far.db, far.network, ana, session)
+    assert renewed.access != session.access
+    # Signed out here, it is over there.
+    await leaving.end_all(far.db, far.network, ana.user_id)
+    with pytest.raises(NotSignedIn):
+        await agents.agent_for(far.db, far.network, ana)
+    with pytest.raises(NotSignedIn):
+        await far.network.oauth.refresh(
+            await far.network.servers.at(stored.issuer),
+            Client(stored.client_id),
+            renewed.key or pytest.fail("no key"),
+            renewed.refresh,
+        )

@@ -1,0 +1,131 @@
+"""Several real processes with one session: one refresh between them; and one that dies when the token is spent."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from groundwork.clock import MINUTE, SECOND
+from groundwork.database.open_ import open_database
+from openmeet.identities import agents
+from tests.databases import sqlite_url
+from tests.openmeet.sign_in.doorway import Door, door_to
+from tests.openmeet.town import Town
+from tests.parts import ROOT
+
+PATIENCE_SECONDS = 120
+
+
+@dataclass
+class Shared:
+    """A site whose database other processes can open."""
+
+    door: Door
+    url: str
+    schema: str
+
+    @asynccontextmanager
+    async def worker(self, did: str, fault: str = "none") -> AsyncIterator[asyncio.subprocess.Process]:
+        """A process that is about to act for the DID."""
+        clock, plc = self.door.town.clock, self.door.network.dids._settings.directory_url
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", "tests.openmeet.identities.refresher", self.url, self.schema, plc, str(clock.now()), did, fault),
+            cwd=ROOT,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        try:
+            yield process
+        finally:
+            if process.returncode is None:
+                process.kill()
+            await process.wait()
+
+
+async def line_of(process: asyncio.subprocess.Process) -> str:
+    assert process.stdout is not None
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while line := (await process.stdout.readline()).decode():
+            if line.startswith("said "):  # the rest is its log
+                return line.removeprefix("said ").strip()
+    return ""
+
+
+def tell(process: asyncio.subprocess.Process) -> None:
+    assert process.stdin is not None
+    process.stdin.write(b"go\n")
+
+
+@pytest.fixture
+async def shared(request, engine, town: Town, tmp_path: Path, sqlite_templates: Path) -> AsyncIterator[Shared]:
+    if engine == "sqlite":
+        url, schema = await sqlite_url(tmp_path, sqlite_templates, "openmeet"), ""
+    else:
+        url = request.getfixturevalue("postgres_url")
+        emptied = request.getfixturevalue("emptied_schemas")
+        schema = await emptied.borrow(url, "openmeet")
+    db = await open_database(url, schema=schema, clock=town.clock)
+    door = door_to(town, db)
+    yield Shared(door, url, schema)
+    await door.network.settle()
+    await db.close()
+    if engine != "sqlite":
+        await emptied.give_back(url, schema, "openmeet")
+
+
+async def test_one_refresh_token_is_spent_once(shared: Shared):
+    """Three processes whose token has ended come at the same moment: one refreshes, all act, the session lives on."""
+    door = shared.door
+    await door.town.account("ana")
+    async with door.browser() as browser:
+        await door.let_in(browser, "ana")
+    before = await door.stored("ana")
+    door.town.clock.turn(20 * MINUTE)
+    async with (
+        shared.worker(before.did) as first,
+        shared.worker(before.did) as second,
+        shared.worker(before.did) as third,
+    ):
+        workers = (first, second, third)
+        assert [await line_of(each) for each in workers] == ["ready"] * 3
+        for each in workers:
+            tell(each)
+        assert [await line_of(each) for each in workers] == [before.did] * 3
+    assert (await door.stored("ana")).version == before.version + 1
+    # Had a token been spent twice, the server would have ended the session.
+    door.town.clock.turn(20 * MINUTE)
+    agent = await agents.agent_for(door.db, door.network, await door.identity("ana"))
+    assert (await agent.query("com.atproto.server.getSession"))["did"] == before.did
+
+
+async def test_process_that_dies_with_a_spent_token_costs_a_sign_in(shared: Shared):
+    """The server has answered, nothing is stored: who comes next finds the session over, says so, and loses nothing else."""
+    door = shared.door
+    await door.town.account("ana")
+    async with door.browser() as browser:
+        await door.let_in(browser, "ana")
+        before = await door.stored("ana")
+        door.town.clock.turn(20 * MINUTE)
+        async with shared.worker(before.did, "dies") as dying:
+            assert await line_of(dying) == "ready"
+            tell(dying)
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                assert await dying.wait() == 9
+        left = await door.stored("ana")
+        assert (left.version, left.sealed, left.needs_login) == (before.version, before.sealed, False)
+        door.town.clock.turn(61 * SECOND)  # the lease of the dead is over
+        async with shared.worker(before.did) as heir:
+            assert await line_of(heir) == "ready"
+            tell(heir)
+            assert (await line_of(heir)).split() == ["NotSignedIn", "invalid_grant"]
+        assert (await door.stored("ana")).needs_login
+        # Nobody is logged out of the site by it, and the page says what to do.
+        assert "Sign in there again" in (await browser.get("/settings/identity")).text
+        await door.let_in(browser, "ana")
+    agent = await agents.agent_for(door.db, door.network, await door.identity("ana"))
+    assert (await agent.query("com.atproto.server.getSession"))["did"] == before.did

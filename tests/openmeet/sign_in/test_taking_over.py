@@ -1,0 +1,65 @@
+"""A repository that was kept for somebody becomes theirs: their password opens it, ours does not, and publishing goes on."""
+
+import pytest
+from starlette.routing import Route
+
+from at_network.bearer_session import create_session
+from groundwork.errors import NotSignedIn
+from openmeet.app import _page as as_page
+from openmeet.debts.publications import Kind, State
+from openmeet.identities import queries, sessions, taking_over_pages
+from openmeet.identities.model import IdentityKind
+from openmeet.publication import rounds
+from openmeet.sign_in import actions as sign_in
+from openmeet.sign_in.model import SessionKind
+from tests.openmeet.sign_in.doorway import Door, door_to
+from tests.openmeet.town import Town
+from tests.witnesses.consent import allow
+
+PATH = "/settings/identity/take-over"
+NEW = "a password of her own"
+
+
+@pytest.fixture
+async def kept(town: Town) -> Door:
+    door = door_to(town, town.db)
+    routes = [as_page(route) for route in taking_over_pages.routes(door.network, town.keeper)]
+    # Where `programs/` puts them: before the route that takes every other address.
+    door.app.router.routes[:0] = routes
+    assert all(isinstance(route, Route) for route in routes)
+    return door
+
+
+async def test_kept_repository_becomes_theirs(kept: Door):
+    town = kept.town
+    ana = await town.person("Ana")
+    identity = await town.identity(ana.user_id)
+    async with kept.db.transaction() as tx:
+        account = await queries.custodial_account(tx, ana.user_id)
+        opened = await sign_in.open_session(tx, ana.user_id, SessionKind.BROWSER)
+    assert account is not None
+    ours = sessions.unseal_password(kept.network, account)
+    async with kept.browser() as browser:
+        browser.cookies.set("openmeet_session", opened.token)
+        assert "ana@example.org" in (await browser.get(PATH)).text
+        for typed in ({"password": "short", "again": "short"}, {"password": NEW, "again": "another one"}):
+            assert (await browser.post(PATH, data=typed)).status_code == 400
+        done = await browser.post(PATH, data={"password": NEW, "again": NEW})
+        assert (done.status_code, done.headers["location"]) == (303, "/settings/identity")
+        with pytest.raises(NotSignedIn):
+            await create_session(town.network.http, town.clock, town.pds_url, identity.did, ours)
+        tokens = await create_session(town.network.http, town.clock, town.pds_url, "ana@example.org", NEW)
+        assert tokens.did == identity.did
+        after = await town.identity(ana.user_id)
+        assert (after.did, after.kind) == (identity.did, IdentityKind.CONNECTED)
+        async with kept.db.reader() as reader:
+            assert await queries.custodial_account(reader, ana.user_id) is None
+        # What is to be published waits until she lets us in, and then goes out.
+        event = await town.event(ana)
+        await rounds.run_once(town.publisher)
+        assert (await town.standing(Kind.EVENT, event.id)).state is State.BLOCKED
+        where = await kept.leave(browser, "ana.town.test")
+        assert (await browser.get(await allow(where, "ana.town.test", NEW))).status_code == 303
+        await rounds.run_once(town.publisher)
+        assert (await town.standing(Kind.EVENT, event.id)).state is State.PUBLISHED
+        assert (await browser.get(PATH)).status_code == 404

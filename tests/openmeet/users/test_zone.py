@@ -1,0 +1,38 @@
+"""Whoever came without a time zone is asked for it, once, and reads times of events in the events' own zones meanwhile."""
+
+import pytest
+
+from groundwork.clock import HandClock
+from openmeet.letters.points import when_words
+from openmeet.users.queries import by_id
+from tests.databases import MakeDatabase
+from tests.openmeet.site_under_test import Site, event_by, person, signed_in, site_on
+
+ASKED = "Which time zone are you in?"
+
+
+@pytest.fixture
+async def site(make_database: MakeDatabase, clock: HandClock) -> Site:
+    return site_on(await make_database("openmeet"), clock)
+
+
+async def test_who_has_no_zone_is_asked_until_they_say(site: Site) -> None:
+    """The rest of the profile stays; what is no zone is refused; mails name the event's zone in any case."""
+    async with site.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        await tx.execute("update users set bio = 'Plays chess' where id = :id", id=ana.user_id)
+        event = await event_by(tx, ana)
+    assert when_words(event).endswith("Berlin time (UTC+2)")
+    async with signed_in(site, ana.user_id) as browser:
+        assert ASKED in (await browser.get("/my/events")).text
+        assert "Not chosen yet" in (await browser.get("/settings/profile")).text
+        wrong = await browser.post("/settings/time-zone", data={"time_zone": "Nowhere", "next": "/my/events"})
+        assert wrong.status_code == 400
+        said = {"time_zone": "America/Lima", "next": "/my/events"}
+        assert (await browser.post("/settings/time-zone", data=said)).headers["location"] == "/my/events"
+        assert ASKED not in (await browser.get("/my/events")).text
+        assert "Not chosen yet" not in (await browser.get("/settings/profile")).text
+    async with site.db.reader() as reader:
+        user = await by_id(reader, ana.user_id)
+    assert user is not None
+    assert (user.time_zone, user.bio, user.display_name) == ("America/Lima", "Plays chess", "Ana")
