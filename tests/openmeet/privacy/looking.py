@@ -139,7 +139,11 @@ async def search(site: Site, viewer: Viewer, town: Planted, word: str) -> list[s
 _SEARCHES = ("/", "/api/events", "/groups", "/api/groups")
 
 # After these nobody is signed in any more.
-_OWN_SESSION = {Place("DELETE", "/api/session"), Place("POST", "/sign-out")}
+_OWN_SESSION = {
+    Place("DELETE", "/api/session"),
+    Place("POST", "/sign-out"),
+    Place("POST", "/settings/identity/sign-out-everywhere"),
+}
 
 _ANY_VERSION = {"if-match": "*"}
 

@@ -1,7 +1,7 @@
 """Secrets and those whom they are for.
 
 A secret is one word that stands nowhere else (``Zqtitlezq``). Ana hosts. The guest goes to her public event and was invited to the
-private one; the member is in her groups, without any right; the former member was, answered there, and was removed.
+private one; the member is in her groups, without any right; the former member was, answered there, and was removed. Whom she blocks is in her groups, too, and was invited to what she hosts (``withholding``).
 """
 
 from collections.abc import Iterator
@@ -19,10 +19,11 @@ class Viewer(StrEnum):
     MEMBER = "member"
     FORMER = "former"
     GUEST = "guest"
+    BLOCKED = "blocked"
     HOST = "host"
 
 
-NOBODY, STRANGER, MEMBER, FORMER, GUEST, HOST = Viewer
+NOBODY, STRANGER, MEMBER, FORMER, GUEST, BLOCKED, HOST = Viewer
 EVERYBODY = frozenset(Viewer)
 # A slug that nothing has.
 ABSENT = "nothing-has-this-slug"
@@ -33,6 +34,8 @@ class Planted:
     """What was planted for whom, the viewers' tokens, and what stands for the parameters of addresses."""
 
     for_whom: dict[str, frozenset[Viewer]] = field(default_factory=dict)
+    # How what is no word is recognised.
+    marks: dict[str, str] = field(default_factory=dict)
     tokens: dict[Viewer, tuple[str, str]] = field(default_factory=dict)  # of a browser, of a program
     callers: dict[Viewer, Caller] = field(default_factory=dict)
     # By the first word of an address: the values of its parameters, one set for each thing that is there.
@@ -51,10 +54,17 @@ class Planted:
         self.for_whom[name] = frozenset((HOST, *for_whom) if host else for_whom)
         return f"Zq{name}zq"
 
+    def secret_number(self, name: str, number: str, *for_whom: Viewer) -> str:
+        """The same of what can be a number only: one with so many digits that it stands nowhere by chance."""
+        assert len(number) >= 8
+        self.secret(name, *for_whom)
+        self.marks[name] = number
+        return number
+
     def found_in(self, text: str) -> set[str]:
         """Which secrets stand in a text, however it writes capitals."""
         folded = text.casefold()
-        return {name for name in self.for_whom if f"zq{name}zq" in folded}
+        return {name for name in self.for_whom if self.marks.get(name, f"zq{name}zq") in folded}
 
     def meant_for(self, viewer: Viewer) -> set[str]:
         return {name for name, whom in self.for_whom.items() if viewer in whom}

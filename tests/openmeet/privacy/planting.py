@@ -13,12 +13,13 @@ from openmeet.attendance.joining import Joining, Question
 from openmeet.attendance.model import Reply, Wishes
 from openmeet.events import actions as events
 from openmeet.events import co_hosts, drafts, grouping, pictures
-from openmeet.events.about import Picture
 from openmeet.events.model import Details, Event, GroupOfEvent, Visibility
 from openmeet.events.rules import Submission
 from openmeet.groups import actions as groups
 from openmeet.groups import announcements, running
+from openmeet.groups import pictures as group_pictures
 from openmeet.guests import actions as guests
+from openmeet.media.model import Picture
 from openmeet.messages import actions as messages
 from openmeet.personal_calendar import feed
 from openmeet.recurrence.pattern import pattern
@@ -33,7 +34,7 @@ from openmeet.users.model import Caller
 from openmeet.webhooks import actions as webhooks
 from openmeet.webhooks.model import Happening
 from tests.openmeet.groups.people import group_by, member
-from tests.openmeet.privacy.planted import ABSENT, FORMER, GUEST, HOST, MEMBER, STRANGER, Planted, Viewer
+from tests.openmeet.privacy.planted import ABSENT, BLOCKED, FORMER, GUEST, HOST, MEMBER, STRANGER, Planted, Viewer
 from tests.openmeet.site_under_test import CODE_KEY, details
 
 
@@ -45,9 +46,7 @@ async def plant(tx: Transaction, *, is_open: bool = False) -> Planted:
     await _events_for_few(tx, town, is_open=is_open)
     await _groups(tx, town, is_open=is_open)
     await _own_things(tx, town)
-    for known in town.addresses.values():
-        # What has a secret for its name is not for everybody.
-        town.hidden |= {values["slug"] for values in known if "zq" in values.get("slug", "")}
+    _note_hidden(town)
     for word in ("events", "series", "groups"):
         # The same otherwise as the last one, so that the slug is the only difference.
         town.addresses[word].append({**town.addresses[word][-1], "slug": ABSENT})
@@ -57,7 +56,7 @@ async def plant(tx: Transaction, *, is_open: bool = False) -> Planted:
 
 
 async def _people(tx: Transaction, town: Planted) -> None:
-    for viewer in (STRANGER, FORMER, GUEST, HOST, MEMBER):
+    for viewer in (STRANGER, FORMER, GUEST, BLOCKED, HOST, MEMBER):
         address = town.secret(f"mailof{viewer}", viewer, host=False)
         user_id = await users.create_person(tx, display_name=viewer.title(), email=f"{address.lower()}@example.org")
         town.callers[viewer] = Caller(user_id, viewer.title())
@@ -81,6 +80,9 @@ async def _public_event(tx: Transaction, town: Planted, *, is_open: bool) -> Non
             venue_name=town.secret("venue", GUEST),
             street=town.secret("street", GUEST),
             country="DE",
+            point=", ".join(
+                (town.secret_number("north", "52.517391", GUEST), town.secret_number("east", "13.402746", GUEST))
+            ),
             door_note=town.secret("door", GUEST),
             online_url=f"https://join.example/{town.secret('link', GUEST)}",
             place_audience=audience,
@@ -161,6 +163,8 @@ async def _groups(tx: Transaction, town: Planted, *, is_open: bool) -> None:
         for viewer in (MEMBER, FORMER):
             link = await running.invite_by_link(tx, ana, group.slug, uses=1)
             await running.accept(tx, town.callers[viewer], link.id)
+        alt = town.secret(f"{name}alt", *meant) if is_secret else "Singers."
+        await group_pictures.put(tx, ana, group.slug, Picture(name.ljust(32, "0"), alt, 1200, 630))
         told = await announcements.announce(tx, ana, group.slug, town.secret(f"{name}news", *meant))
         of_group = grouping.of_event(group)
         own = "public" if is_secret or is_open else "private"
@@ -238,3 +242,10 @@ def _event_address(town: Planted, event: Event, *, told: list[Viewer] | None = N
     town.addresses.setdefault("events", []).append({"slug": event.slug, **more})
     if told is not None:
         town.told[event.slug] = frozenset(told)
+
+
+def _note_hidden(town: Planted) -> None:
+    """What has a secret for its name is not for everybody."""
+    for known in town.addresses.values():
+        # The end of a slug is made of random letters, among which a mark stands by chance.
+        town.hidden |= {values["slug"] for values in known if town.found_in(values.get("slug", ""))}

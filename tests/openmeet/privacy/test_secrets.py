@@ -17,6 +17,7 @@ from tests.databases import MakeDatabase
 from tests.openmeet.privacy.looking import look_everywhere, search, try_everything
 from tests.openmeet.privacy.planted import FORMER, HOST, MEMBER, NOBODY, STRANGER, Viewer
 from tests.openmeet.privacy.planting import plant
+from tests.openmeet.privacy.withholding import keep_away, withhold
 from tests.openmeet.site_under_test import site_on
 
 
@@ -40,6 +41,10 @@ def logged() -> Iterator[io.StringIO]:
 async def test_each_finds_what_is_meant_for_them_and_nothing_else(site, logged):
     async with site.db.transaction() as tx:
         town = await plant(tx)
+    async with site.db.transaction() as tx:
+        await withhold(tx, town)
+    async with site.db.transaction() as tx:
+        await keep_away(tx, town)
     for viewer in Viewer:
         look = await look_everywhere(site, town, viewer)
         meant = town.meant_for(viewer)
@@ -52,7 +57,7 @@ async def test_each_finds_what_is_meant_for_them_and_nothing_else(site, logged):
             in_calendar = look.found[f"GET /calendar/{town.feeds[HOST]}.ics"]
             assert in_calendar >= {"unlistedtitle", "clubeventtitle"}
             # Calendars are copied to other places, so that even one's own says what everybody knows.
-            assert in_calendar & {"venue", "street", "door", "link"} == set()
+            assert in_calendar & {"venue", "street", "north", "east", "door", "link"} == set()
     async with site.browser() as operator:
         metrics = await operator.get("/metrics", headers={"authorization": "Bearer for metrics"})
     # What operators read says what was asked for, by route, and nothing of what is in it, whoever asked.
@@ -64,14 +69,43 @@ async def test_each_finds_what_is_meant_for_them_and_nothing_else(site, logged):
 async def test_the_same_probe_finds_them_where_they_are_for_everybody(site):
     async with site.db.transaction() as tx:
         town = await plant(tx, is_open=True)
+    async with site.db.transaction() as tx:
+        await withhold(tx, town, is_open=True)
     look = await look_everywhere(site, town, NOBODY)
-    assert {"venue", "street", "door", "link", "reason", "alt", "clubname", "clubtext", "rehearsaltext"} <= look.secrets
+    assert {
+        "venue",
+        "street",
+        "north",
+        "east",
+        "door",
+        "link",
+        "reason",
+        "alt",
+        "clubname",
+        "clubtext",
+        "clubalt",
+        "rehearsaltext",
+    } <= look.secrets
     for event in ("private", "unlisted", "clubevent", "choirevent"):
         assert {
             f"{event}{part}" for part in ("title", "text", "venue", "town", "tag", "price", "tickets", "access")
         } <= look.secrets
+    for name in ("hidden", "waiting", "ofhiddengroup"):
+        assert {f"{name}{part}" for part in ("title", "text", "venue", "tag")} <= look.secrets
+    assert {"hiddengroupname", "hiddengrouptext"} <= look.secrets
     found = {re.sub(r"zq[^/.]*", "…", asked): secrets for asked, secrets in look.found.items()}
-    for place in ("/", "/api/events", "/groups/….ics", "/groups/….atom", "/series/….ics", "/groups/…", "/api/series/…"):
+    for place in (
+        "/",
+        "/api/events",
+        "/groups/….ics",
+        "/groups/….atom",
+        "/groups/….json",
+        "/series/….ics",
+        "/series/….atom",
+        "/series/….json",
+        "/groups/…",
+        "/api/series/…",
+    ):
         assert found[f"GET {place}"], place
 
 
@@ -80,6 +114,8 @@ async def test_what_they_may_not_do_tells_them_nothing(site, logged, viewer):
     """Neither what they try is answered with it, nor do they see more afterwards."""
     async with site.db.transaction() as tx:
         town = await plant(tx)
+    async with site.db.transaction() as tx:
+        await withhold(tx, town)
     tried = await try_everything(site, town, viewer)
     assert tried.broken() == []
     assert tried.beyond(town.meant_for(viewer)) == {}

@@ -1,0 +1,61 @@
+"""Who runs this site: whom the setting names, by e-mail address or DID. To everybody else its pages do not exist."""
+
+from dataclasses import dataclass
+
+from starlette.requests import Request
+
+from groundwork.database.transaction import Reader
+from groundwork.errors import Forbidden, NotFound
+from openmeet.access.edge import is_by_service
+from openmeet.tenants.edge import database_of
+from openmeet.users.edge import caller_of
+from openmeet.users.model import Caller, UserId
+
+NAMED = """
+    select email as name from users where id = :user_id and email in :named
+    union all
+    select did from identities where user_id = :user_id and did in :named and kind <> 'shadow'
+    order by 1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """``named``: what the setting calls them, which they cannot change."""
+
+    caller: Caller
+    named: str
+
+    def __str__(self) -> str:
+        return f"{self.caller.display_name} ({self.named})"
+
+
+async def operator_of(request: Request) -> Operator:
+    """The operator who asks. Raises NotSignedIn, and NotFound for everybody else."""
+    caller = caller_of(request)
+    named: tuple[str, ...] = request.app.state.settings.operators
+    async with database_of(request).reader() as reader:
+        found = await named_as(reader, caller.user_id, named)
+    if found is None:
+        raise NotFound("There is nothing at this address.")
+    return Operator(caller, found)
+
+
+async def must_be_of_the_site(request: Request) -> None:
+    """A service, whose credential the edge has looked at, or an operator. Raises NotSignedIn, and Forbidden for everybody else."""
+    if is_by_service(request):
+        return
+    try:
+        await operator_of(request)
+    except NotFound:
+        # The documentation of the API says what is at this address: there is nothing to hide.
+        raise Forbidden("This is for who runs this site, and for services with a credential that they made.") from None
+
+
+async def named_as(reader: Reader, user_id: UserId, named: tuple[str, ...]) -> str | None:
+    """What the setting, whose value is ``named``, calls them; None where it does not."""
+    if not named:
+        return None
+    wanted = [one.lower() if "@" in one else one for one in named]
+    row = await reader.fetch_one(NAMED, user_id=user_id, named=wanted)
+    return None if row is None else str(row["name"])

@@ -1,0 +1,106 @@
+"""``/operating``: how the synchronisation stands and what needs a person, for whom the operator's setting names."""
+
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from openmeet.administration import trouble
+from openmeet.administration.operators import operator_of
+from openmeet.administration.standing import standing
+from openmeet.debts.publications import Kind
+from openmeet.ingestion import dead_letters, discrepancies
+from openmeet.ingestion.api import engines_of
+from openmeet.ingestion.comparing import Discrepancy
+from openmeet.site.forms import read_form
+from openmeet.site.frame import go, page
+from openmeet.tenants.edge import database_of
+
+PATH: Final = "/operating"
+LETTERS: Final = f"{PATH}/dead-letters"
+
+DISAGREEMENT_WORDS: Final = {
+    Discrepancy.RECORD_MISSING: "A record there was not known here",
+    Discrepancy.RECORD_DIFFERS: "There and here had different versions",
+    Discrepancy.RECORD_GONE: "A record known here is not there",
+    Discrepancy.PUBLICATION_LOST: "What was published is not there",
+    Discrepancy.PUBLICATION_DIFFERS: "What was published has been changed there",
+    Discrepancy.ROW_MISSING: "A record without its event or answer here",
+    Discrepancy.ROW_WITHOUT_RECORD: "An event or answer here whose record nobody knows",
+}
+
+RECORD_WORDS: Final = {
+    Kind.EVENT: "Records of events",
+    Kind.RSVP: "Records of answers",
+    Kind.SERIES: "Records of series",
+    Kind.GROUP: "Records of groups",
+    Kind.FORMER_GROUP: "Records that groups had before",
+    Kind.FORMER_EVENT: "Records that events had before",
+    Kind.FORMER_SERIES: "Records that series had before",
+    Kind.MEMBERSHIP: "Records of members, that they are in a group",
+    Kind.ACCEPTANCE: "Records of groups, that somebody is a member",
+    Kind.GROUP_EVENT: "Records of groups, that an event is theirs",
+}
+
+
+def routes() -> list[Route]:
+    return [
+        Route(PATH, show, methods=["GET"]),
+        Route(LETTERS, show_letters, methods=["GET"]),
+        Route(LETTERS, settle_letters, methods=["POST"]),
+        Route(f"{LETTERS}/{{id}}", show_letter, methods=["GET"]),
+    ]
+
+
+async def show(request: Request) -> Response:
+    await operator_of(request)
+    engines, db = engines_of(request), database_of(request)
+    found = await standing(db, engines)
+    async with db.reader() as reader:
+        servers = await trouble.failing_servers(reader)
+        conflicts = await trouble.open_conflicts(reader)
+        disagreements = await discrepancies.newest(reader, trouble.SHOWN)
+    return page(
+        request,
+        "administration/operating.html",
+        {
+            "standing": found,
+            "now": found.now,
+            "servers": servers,
+            "conflicts": conflicts,
+            "disagreements": disagreements,
+            "disagreement_words": DISAGREEMENT_WORDS,
+            "record_words": RECORD_WORDS,
+        },
+    )
+
+
+async def show_letters(request: Request) -> Response:
+    await operator_of(request)
+    letters, following = await trouble.letters_of(
+        engines_of(request).queue, after=request.query_params.get("after", "")
+    )
+    async with database_of(request).reader() as reader:
+        now = reader.now
+    return page(request, "administration/letters.html", {"letters": letters, "following": following, "now": now})
+
+
+async def show_letter(request: Request) -> Response:
+    await operator_of(request)
+    opened = await trouble.open_letter(engines_of(request).queue, request.path_params["id"])
+    async with database_of(request).reader() as reader:
+        now = reader.now
+    return page(request, "administration/letter.html", {"letter": opened.letter, "content": opened.content, "now": now})
+
+
+async def settle_letters(request: Request) -> Response:
+    """Deliver again, or forget: one of them, or all that the page showed."""
+    await operator_of(request)
+    typed, queue = await read_form(request), engines_of(request).queue
+    chosen = [one for one in typed.get("letters", "").split() if one]
+    if typed.get("do") == "discard":
+        await dead_letters.discard(queue, chosen)
+        return go(LETTERS, said="letters_forgotten")
+    await dead_letters.retry(queue, chosen)
+    return go(LETTERS, said="letters_delivered")

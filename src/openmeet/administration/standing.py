@@ -1,0 +1,98 @@
+"""How the synchronisation stands: read from where it is kept, at the moment of asking."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from groundwork.clock import SECOND, Instant
+from groundwork.database.transaction import Database, Reader
+from groundwork.outbox import owe
+from groundwork.queue.contract import Depth
+from openmeet.debts import publication_counts
+from openmeet.firehose import progress
+from openmeet.firehose.progress import SourceState
+from openmeet.ingestion import conflicts
+from openmeet.ingestion.api import Engines
+from openmeet.records import seen
+
+REJECTED_SHOWN = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class SourceStanding:
+    """``quiet_seconds``: since something of it was last behind confirmed messages; None where nothing ever was."""
+
+    url: str
+    state: SourceState
+    reason: str
+    cursor: int | None
+    quiet_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """So many of a kind in a state; ``oldest_at`` is when the first of them was due."""
+
+    kind: str
+    state: str
+    number: int
+    oldest_at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Everything about both directions in one value. ``rejected``: frames kept for inspection, counted to 1,000."""
+
+    now: Instant
+    sources: Sequence[SourceStanding]
+    rejected: int
+    queue: Depth
+    records: dict[str, int]
+    publications: Sequence[Owed]
+    debts: Sequence[Owed]
+    open_conflicts: int
+
+    def heard_at(self, source: SourceStanding) -> Instant:
+        """When something of a source was last taken over; now where nothing ever was."""
+        return Instant(self.now - round((source.quiet_seconds or 0.0) * SECOND))
+
+    @property
+    def queue_age_seconds(self) -> float:
+        """How long the oldest message has waited; 0 where none does, or nobody knows."""
+        return 0.0 if self.queue.oldest_at is None else max(0.0, (self.now - self.queue.oldest_at) / SECOND)
+
+
+async def standing(db: Database, engines: Engines) -> Standing:
+    """Raises Unavailable where the broker or a database is away."""
+    depth = await engines.queue.depth()
+    async with engines.installation.reader() as reader:
+        sources = await _sources(reader)
+        rejected = len(await progress.rejected(reader, limit=REJECTED_SHOWN))
+    async with db.reader() as reader:
+        return Standing(
+            now=reader.now,
+            sources=sources,
+            rejected=rejected,
+            queue=depth,
+            records={kind.value: number for kind, number in (await seen.counts(reader)).items()},
+            publications=[
+                Owed(kind.value, state.value, number, oldest)
+                for kind, state, number, oldest in await publication_counts.counts(reader)
+            ],
+            debts=[
+                Owed(kind, state.value, number, oldest) for kind, state, number, oldest in await owe.waiting(reader)
+            ],
+            open_conflicts=await conflicts.count_open(reader),
+        )
+
+
+async def _sources(reader: Reader) -> list[SourceStanding]:
+    return [
+        SourceStanding(
+            one.url,
+            one.state,
+            one.reason,
+            one.cursor,
+            None if one.seen_at is None else max(0.0, (reader.now - one.seen_at) / SECOND),
+        )
+        for one in await progress.sources(reader)
+    ]

@@ -1,0 +1,153 @@
+"""Authors of the network whom nobody here knows: since when each was met, on which host, how much of theirs came lately. SQL.
+
+Nothing here walks through a table: an author is one row, and how many came from one host within some time is read from an
+index, as far as the limit goes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from groundwork.clock import HOUR, Instant
+from groundwork.database.transaction import Reader, Row, Transaction
+
+# Within this time is "at once".
+WINDOW = HOUR
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """``counted``: how many events came within the last ``WINDOW``, these included. ``is_new``: met just now."""
+
+    did: str
+    host: str
+    first_seen_at: Instant
+    counted: int
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Came:
+    """So many events of one DID came together. ``host``: as ``rules.host_of`` has it."""
+
+    did: str
+    host: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A newcomer who waits for time. ``host``: as ``rules.host_of`` has it, empty where nobody has asked yet."""
+
+    did: str
+    host: str
+    first_seen_at: Instant
+    counted: int
+
+
+async def meet(tx: Transaction, came: Sequence[Came]) -> list[Author]:
+    """Events of these DIDs have come: each is met, or met again. In the order of DIDs, so that two never wait for each other."""
+    ordered = sorted(came, key=lambda one: one.did)
+    fresh = {one.did for one in ordered} - set(await _seen(tx, [one.did for one in ordered]))
+    await tx.execute_many(
+        """
+        insert into network_authors (did, host, first_seen_at, counted, counted_from)
+        values (:did, :host, :now, :number, :now)
+            on conflict (did) do update
+           set counted = case when network_authors.counted_from > :since then network_authors.counted else 0 end + excluded.counted,
+               counted_from = case when network_authors.counted_from > :since then network_authors.counted_from else :now end
+        """,
+        [
+            {"did": one.did, "host": one.host, "number": one.number, "now": tx.now, "since": Instant(tx.now - WINDOW)}
+            for one in ordered
+        ],
+    )
+    await _meet_hosts(tx, sorted({one.host for one in ordered if one.did in fresh}))
+    known = await _seen(tx, [one.did for one in ordered])
+    return [
+        Author(one.did, row["host"], row["first_seen_at"], int(row["counted"]), one.did in fresh)
+        for one in ordered
+        if (row := known.get(one.did)) is not None
+    ]
+
+
+async def _seen(reader: Reader, dids: Sequence[str]) -> dict[str, Row]:
+    if not dids:
+        return {}
+    rows = await reader.fetch(
+        "select did, host, first_seen_at, counted from network_authors where did in :dids order by did", dids=list(dids)
+    )
+    return {row["did"]: row for row in rows}
+
+
+async def counted_of(reader: Reader, did: str) -> int:
+    """How many events of this author came within the ``WINDOW`` in which they came last."""
+    row = await reader.fetch_one("select counted from network_authors where did = :did", did=did)
+    return 0 if row is None else int(row["counted"])
+
+
+async def note_host(tx: Transaction, did: str, host: str) -> bool:
+    """The DID's document was read: this is its host. False where it is nobody whom we wait to know."""
+    known = await tx.execute("update network_authors set host = :host where did = :did", did=did, host=host)
+    if known:
+        await _meet_hosts(tx, [host])
+    return known == 1
+
+
+async def _meet_hosts(tx: Transaction, hosts: Sequence[str]) -> None:
+    await tx.execute_many(
+        "insert into network_hosts (host, first_seen_at) values (:host, :now) on conflict (host) do nothing",
+        [{"host": host, "now": tx.now} for host in hosts],
+    )
+
+
+async def due(reader: Reader, waiting_since: Instant, limit: int) -> list[Waiting]:
+    """Newcomers who have waited long enough, the first one first; an hour where nobody could say yet on which host they are."""
+    rows = await reader.fetch(
+        """
+        select n.did, n.host, n.first_seen_at, n.counted
+          from moderation_states w join network_authors n on n.did = w.subject
+         where w.state = 'arrival' and w.since <= :waiting_since and (n.host <> '' or w.since <= :at_last) order by w.since, w.subject limit :limit
+        """,
+        waiting_since=waiting_since,
+        at_last=min(waiting_since, Instant(reader.now - WINDOW)),
+        limit=limit,
+    )
+    return [Waiting(row["did"], row["host"], row["first_seen_at"], int(row["counted"])) for row in rows]
+
+
+async def met_around(reader: Reader, host: str, at: Instant, limit: int) -> tuple[int, int]:
+    """How many authors of a host were met within ``WINDOW`` of a moment, and how much came of them; counted up to ``limit`` authors."""
+    row = await reader.fetch_one(
+        """
+        select count(*) as authors, coalesce(sum(counted), 0) as events from (
+          select counted from network_authors where host = :host and first_seen_at between :since and :until limit :limit
+        ) met
+        """,
+        host=host,
+        since=Instant(at - WINDOW),
+        until=Instant(at + WINDOW),
+        limit=limit,
+    )
+    return (int(row["authors"]), int(row["events"])) if row else (0, 0)
+
+
+async def new_hosts_around(reader: Reader, host: str, at: Instant, limit: int) -> int:
+    """Where this host was met within ``WINDOW`` of a moment: how many were; else 0. Counted up to ``limit``."""
+    around = "first_seen_at between :since and :until"
+    row = await reader.fetch_one(
+        f"select count(*) as hosts from (select 1 from network_hosts where {around} limit :limit) met"
+        f" where exists (select 1 from network_hosts where host = :host and {around})",
+        host=host,
+        since=Instant(at - WINDOW),
+        until=Instant(at + WINDOW),
+        limit=limit,
+    )
+    return int(row["hosts"]) if row else 0
+
+
+async def forget(tx: Transaction, did: str) -> None:
+    """The account is gone; what a moderator decided about its DID stays."""
+    await tx.execute("delete from network_authors where did = :did", did=did)
+    await tx.execute(
+        "delete from moderation_states where subject = :did and state in ('arrival', 'burst', 'trusted')", did=did
+    )

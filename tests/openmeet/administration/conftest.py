@@ -1,0 +1,54 @@
+"""The site with what the synchronisation runs on, an operator's browser and somebody else's."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import httpx
+import pytest
+
+from groundwork.clock import HandClock
+from groundwork.database.transaction import Database
+from groundwork.queue.contract import Message
+from groundwork.queue.embedded import EmbeddedQueue
+from openmeet.ingestion import processor
+from openmeet.ingestion.api import Engines
+from openmeet.ingestion.processor import Processor
+from tests.databases import MakeDatabase
+from tests.openmeet.ingestion.network import HERE, counted, did
+from tests.openmeet.site_under_test import sign_up, site_on
+
+OPERATOR = "olga@example.org"
+
+
+@dataclass
+class Bench:
+    """``client`` is the operator's browser, ``stranger`` that of somebody with an account."""
+
+    db: Database
+    installation: Database
+    queue: EmbeddedQueue
+    client: httpx.AsyncClient
+    stranger: httpx.AsyncClient
+    clock: HandClock
+
+    async def bury(self, body: bytes = b"\xffnonsense") -> None:
+        """A message that nobody can read becomes a dead letter."""
+        await self.queue.publish([Message("event.create", did(1), body, "x")])
+        await self.work()
+
+    async def work(self) -> None:
+        while await processor.run_once(Processor(self.db, self.queue, HERE, counted(), self.clock)):
+            pass
+
+
+@pytest.fixture
+async def bench(make_database: MakeDatabase, make_sqlite: MakeDatabase, clock: HandClock) -> AsyncIterator[Bench]:
+    db = await make_database("openmeet", clock=clock)
+    queue = EmbeddedQueue(await make_sqlite("groundwork.queue", clock=clock), clock)
+    installation = await make_sqlite("openmeet.firehose", clock=clock)
+    site = site_on(db, clock, operators=(OPERATOR.upper(), str(did(3))))
+    site.app.state.engines = Engines(installation, queue, HERE)
+    async with site.browser() as client, site.browser() as stranger:
+        await sign_up(client, OPERATOR, "Olga")
+        await sign_up(stranger, "ana@example.org", "Ana")
+        yield Bench(db, installation, queue, client, stranger, clock)

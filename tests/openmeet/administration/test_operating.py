@@ -1,0 +1,195 @@
+"""The operator's pages: for whom the setting names, and to nobody else; every part shows what is so, and acts."""
+
+from http import HTTPStatus
+
+from groundwork.queue.contract import Message
+from openmeet.access import services
+from openmeet.administration.pages import RECORD_WORDS
+from openmeet.debts.publications import Kind
+from openmeet.firehose import progress
+from openmeet.firehose.progress import SourceState
+from openmeet.ingestion import discrepancies
+from openmeet.ingestion.comparing import Discrepancy, Found
+from openmeet.ingestion.three_way import encode_edits
+from openmeet.records.message import encode
+from openmeet.site.scopes import Scope, ServiceScope
+from tests.openmeet.administration.conftest import OPERATOR, Bench
+from tests.openmeet.ingestion.network import did, event
+from tests.openmeet.site_under_test import api_session, h1_of, sign_up
+
+PAGES = ("/operating", "/operating/dead-letters", "/operating/dead-letters/1")
+
+
+async def test_nobody_else_sees_that_there_is_anything(bench: Bench):
+    """To a person with an account the pages are absent like any other address; who is nobody is asked to sign in."""
+    await bench.bury()
+    for path in PAGES:
+        assert (await bench.client.get(path)).status_code == HTTPStatus.OK, path
+        hidden, absent = await bench.stranger.get(path), await bench.stranger.get("/nowhere")
+        assert hidden.status_code == HTTPStatus.NOT_FOUND
+        assert h1_of(hidden.text) == h1_of(absent.text)
+        bench.stranger.cookies.clear()
+        assert (await bench.stranger.get(path)).status_code in {303, 401}
+        await sign_up(bench.stranger, "ana@example.org", "Ana")
+    form = {"letters": "1", "do": "discard"}
+    assert (await bench.stranger.post("/operating/dead-letters", data=form)).status_code == HTTPStatus.NOT_FOUND
+    assert (await bench.queue.depth()).dead == 1
+
+
+async def test_a_quiet_site_says_so(bench: Bench):
+    shown = await bench.client.get("/operating")
+    assert shown.status_code == HTTPStatus.OK
+    for sentence in ("None is set.", "None was given up.", "Every server takes what it is sent.", "found none"):
+        assert sentence in shown.text
+
+
+async def test_everything_that_needs_somebody_is_there(bench: Bench):
+    """A source that fails, a message given up, a server that is away, a conflict, a disagreement."""
+    await bench.bury()
+    async with bench.installation.transaction() as tx:
+        await progress.add_source(tx, "wss://pds.example", cursor=7)
+        await progress.set_state(tx, "wss://pds.example", SourceState.FAILING, "It broke off.")
+    uri = f"at://{did(4)}/community.lexicon.calendar.event/tea"
+    async with bench.db.transaction() as tx:
+        await discrepancies.note(tx, did(4), [], [Found(uri, Discrepancy.ROW_MISSING)])
+        await tx.execute(
+            """
+            insert into conflicts (uri, field, theirs_rev, base, ours, theirs, ours_revision, policy, result, decided_at,
+                                   ours_values, theirs_values)
+            values (:uri, 'starts_at', 'r', 'a', 'b', 'c', 1, 'origin wins', 'theirs', :now, :value, :value)
+            """,
+            uri=uri,
+            value=encode_edits({"starts_at": None}),
+            now=tx.now,
+        )
+        await tx.execute(
+            """
+            insert into identities (did, user_id, kind, handle, display_name, pds_url, status, is_default, created_at,
+                                    updated_at)
+            select :did, id, 'connected', 'o.example', '', 'https://pds.away.example', 'active', 1, :now, :now
+              from users where email = :email
+            """,
+            did=did(4),
+            email=OPERATOR,
+            now=tx.now,
+        )
+        await tx.execute(
+            """
+            insert into pds_circuits (service, failures, pauses, open_until, reason, changed_at)
+            values ('https://pds.away.example', 9, 1, :until, 'pds.away.example cannot be reached.', :now)
+            """,
+            until=tx.now + 60_000_000,
+            now=tx.now,
+        )
+        await tx.execute(
+            """
+            insert into publications (kind, subject_id, user_id, state, revision, attempts, reason, due_at, edited_at,
+                                      changed_at)
+            select 'event', 'x', id, 'retrying', 1, 6, 'pds.away.example cannot be reached.', :now, :now, :now
+              from users where email = :email
+            """,
+            email=OPERATOR,
+            now=tx.now,
+        )
+    shown = (await bench.client.get("/operating")).text
+    for words in (
+        "It broke off.",
+        "1 given up",
+        "https://pds.away.example",
+        "not asked (circuit open)",
+        "pds.away.example cannot be reached.",
+        "repository’s version stands",
+        "A record without its event or answer here",
+        "stands",
+        uri,
+    ):
+        assert words in shown, words
+
+
+async def test_records_are_named_for_what_they_are(bench: Bench):
+    async with bench.db.transaction() as tx:
+        for kind in Kind:
+            await tx.execute(
+                """
+                insert into publications (kind, subject_id, user_id, state, revision, attempts, reason, due_at, edited_at,
+                                          changed_at)
+                select :kind, 'x', id, 'due', 1, 0, '', :now, :now, :now from users where email = :email
+                """,
+                kind=kind.value,
+                email=OPERATOR,
+                now=tx.now,
+            )
+    shown = (await bench.client.get("/operating")).text
+    assert len(set(RECORD_WORDS.values())) == len(Kind)
+    for kind in Kind:
+        assert f"{RECORD_WORDS[kind]}, due" in shown, kind
+
+
+async def test_a_letter_is_looked_at_and_delivered_again(bench: Bench):
+    """What was wrong is mended, the message is delivered again, and is applied."""
+    message = event(5, "tea", 1)
+    await bench.queue.publish([Message(message.routing_key, message.did, encode(message), message.message_id)])
+    (held,) = await bench.queue.lease(1, 60)
+    await bench.queue.bury(held, "The database was away.")
+    listed = await bench.client.get("/operating/dead-letters")
+    assert message.uri in listed.text
+    (letter,) = await bench.queue.dead_letters(1)
+    opened = await bench.client.get(f"/operating/dead-letters/{letter.letter_id}")
+    assert "The database was away." in opened.text
+    assert "Tea" in opened.text
+    form = {"letters": letter.letter_id, "do": "retry"}
+    assert (await bench.client.post("/operating/dead-letters", data=form)).status_code == HTTPStatus.SEE_OTHER
+    await bench.work()
+    assert (await bench.queue.depth()).dead == 0
+    async with bench.db.reader() as reader:
+        rows = await reader.fetch("select record_uri from events")
+    assert [row["record_uri"] for row in rows] == [message.uri]
+    assert (await bench.client.get(f"/operating/dead-letters/{letter.letter_id}")).status_code == HTTPStatus.NOT_FOUND
+
+
+async def test_one_letter_is_forgotten_and_the_others_stay(bench: Bench):
+    await bench.bury()
+    await bench.bury()
+    first, _ = await bench.queue.dead_letters(5)
+    form = {"letters": first.letter_id, "do": "discard"}
+    assert (await bench.client.post("/operating/dead-letters", data=form)).status_code == HTTPStatus.SEE_OTHER
+    assert (await bench.queue.depth()).dead == 1
+
+
+async def test_a_did_may_be_named_as_well(bench: Bench):
+    async with bench.db.transaction() as tx:
+        await tx.execute(
+            """
+            insert into identities (did, user_id, kind, handle, display_name, pds_url, status, is_default, created_at,
+                                    updated_at)
+            select :did, id, 'connected', '', '', '', 'active', 1, :now, :now from users where email = 'ana@example.org'
+            """,
+            did=did(3),
+            now=tx.now,
+        )
+    assert (await bench.stranger.get("/operating")).status_code == HTTPStatus.OK
+
+
+async def test_operators_read_how_it_stands_with_a_session_or_token_of_their_own(bench: Bench):
+    """By the scope and the setting together: a token without the scope, and whoever is no operator, get nothing."""
+    olga = await api_session(bench.client, OPERATOR, "Olga")
+    ana = await api_session(bench.stranger, "ana@example.org", "Ana")
+
+    async def token(who: dict[str, str], scope: Scope) -> dict[str, str]:
+        made = await bench.client.post("/api/tokens", json={"name": "A watch", "scopes": [scope]}, headers=who)
+        assert made.status_code == HTTPStatus.CREATED, made.text
+        return {"authorization": f"Bearer {made.json()['token']}"}
+
+    reading, operating = await token(olga, Scope.READ), await token(olga, Scope.OPERATING)
+    not_hers = await token(ana, Scope.OPERATING)
+    async with bench.db.transaction() as tx:
+        _, service = await services.make(tx, name="A watch", scopes=[ServiceScope.STATUS])
+    watch = {"authorization": f"Bearer {service}"}
+    for path in ("/api/sync/status", "/api/sync/flags", "/api/sync/flags/changes"):
+        seen = [
+            (await bench.client.get(path, headers=who)).status_code
+            for who in (olga, operating, watch, reading, ana, not_hers, {"authorization": "Bearer oms_x"}, {})
+        ]
+        assert seen == [200, 200, 200, 403, 403, 403, 401, 401], path
+    switched = await bench.client.put("/api/sync/flags/events-in", json={"isOn": False, "why": "x"}, headers=operating)
+    assert switched.status_code == HTTPStatus.FORBIDDEN

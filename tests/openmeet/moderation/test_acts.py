@@ -1,0 +1,110 @@
+"""What moderators decide: each act can be taken back once, and of two at the same time one counts; on both engines."""
+
+import asyncio
+
+import pytest
+
+from groundwork.errors import Conflict, Refused
+from openmeet.moderation import acts, log, reports, standing
+from openmeet.moderation.model import Act, Outcome, Reason, State, Subject, Thing
+from tests.openmeet.site_under_test import person
+
+EVENT = Subject(Thing.EVENT, "0198a3c5-11f0-7a9b-8c33-5e7d9f0a2b46")
+DID = Subject(Thing.DID, "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa")
+HOST = Subject(Thing.HOST, "https://pds.example")
+
+
+async def state(reader, subject):
+    known = await standing.of(reader, subject.id)
+    return known.state if known else State.SHOWN
+
+
+@pytest.mark.parametrize(
+    ("subject", "before", "after", "act", "back"),
+    [
+        (EVENT, State.SHOWN, State.HIDDEN, Act.HIDE, Act.SHOW),
+        (DID, State.SHOWN, State.HIDDEN, Act.BLOCK, Act.UNBLOCK),
+        (HOST, State.SHOWN, State.HIDDEN, Act.BLOCK, Act.UNBLOCK),
+        (DID, State.BURST, State.HIDDEN, Act.BLOCK, Act.HOLD),
+        (DID, State.ARRIVAL, State.TRUSTED, Act.RELEASE, Act.HOLD),
+        (EVENT, State.BURST, State.TRUSTED, Act.RELEASE, Act.HOLD),
+        (Subject(Thing.PERSON, "somebody"), State.FIRST_EVENT, State.TRUSTED, Act.RELEASE, Act.HOLD),
+    ],
+)
+async def test_every_act_is_taken_back_once_and_both_are_in_the_log(db, subject, before, after, act, back):
+    async with db.transaction() as tx:
+        mo = await person(tx, "Mo")
+        await standing.hold(tx, [subject] if before is not State.SHOWN else [], before)
+        step = await acts.decide(tx, mo.user_id, subject, after, "because")
+        assert await state(tx, subject) is after
+        undone = await acts.undo(tx, mo.user_id, step.act_id, "a mistake")
+        assert (undone.before, undone.after) == (after, before)
+        assert await state(tx, subject) is before
+        with pytest.raises(Refused, match="taken back already"):
+            await acts.undo(tx, mo.user_id, step.act_id, "")
+        found = [(one.act, one.undoes) for one in await log.newest(tx, limit=9)]
+        assert found == [(back, step.act_id), (act, None)]
+        # Taking back is an act, too.
+        assert (await acts.undo(tx, mo.user_id, undone.act_id, "")).after is after
+
+
+async def test_what_was_decided_since_is_not_overwritten(db):
+    async with db.transaction() as tx:
+        mo = await person(tx, "Mo")
+        first = await acts.decide(tx, mo.user_id, DID, State.HIDDEN, "spam")
+        await acts.decide(tx, mo.user_id, DID, State.TRUSTED, "no spam")
+        with pytest.raises(Conflict):
+            await acts.undo(tx, mo.user_id, first.act_id, "")
+        with pytest.raises(Refused, match="nothing to do"):
+            await acts.decide(tx, mo.user_id, DID, State.TRUSTED, "again")
+
+
+async def test_two_at_the_same_moment_decide_once(db):
+    async with db.transaction() as tx:
+        moderators = [await person(tx, f"Mo {number}") for number in range(6)]
+
+    async def decide(one):
+        async with db.transaction() as tx:
+            return await acts.decide(tx, one.user_id, DID, State.HIDDEN, "spam")
+
+    done = await asyncio.gather(*map(decide, moderators), return_exceptions=True)
+    assert sum(not isinstance(one, BaseException) for one in done) == 1
+    assert {type(one) for one in done if isinstance(one, BaseException)} <= {Conflict, Refused}
+    async with db.reader() as reader:
+        assert len(await log.newest(reader, limit=9)) == 1
+
+
+async def test_reports_are_bundled_closed_by_an_act_and_open_again_when_it_is_taken_back(db):
+    async with db.transaction() as tx:
+        mo, ana, ben = [await person(tx, name) for name in ("Mo", "Ana", "Ben")]
+        await reports.put(tx, ana.user_id, EVENT, Reason.SPAM, "")
+        await reports.put(tx, ana.user_id, EVENT, Reason.HATE, "look at the text")
+        await reports.put(tx, ben.user_id, EVENT, Reason.SPAM, "")
+        (bundle,) = await reports.bundles(tx, after=None, limit=9)
+        assert (bundle.subject, bundle.number) == (EVENT, 2)
+        step = await acts.decide(tx, mo.user_id, EVENT, State.HIDDEN, "hate")
+        assert await reports.bundles(tx, after=None, limit=9) == []
+        assert [one.outcome for one in await reports.of_person(tx, ana.user_id, 9)] == [Outcome.ACTED]
+        # Reported again meanwhile: that one stands, and there is no second.
+        await reports.put(tx, ben.user_id, EVENT, Reason.SPAM, "still")
+        await acts.undo(tx, mo.user_id, step.act_id, "")
+        assert [bundle.number for bundle in await reports.bundles(tx, after=None, limit=9)] == [2]
+        dismissed = await acts.dismiss(tx, mo.user_id, EVENT, "nothing wrong")
+        with pytest.raises(Refused, match="Nothing is reported"):
+            await acts.dismiss(tx, mo.user_id, EVENT, "")
+        await acts.undo(tx, mo.user_id, dismissed, "")
+        assert await reports.count_open(tx) == 1
+        assert (await reports.open_by(tx, ana.user_id, EVENT.id)).words == "look at the text"
+
+
+async def test_one_open_report_per_person_and_thing_however_often_at_once(db):
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+
+    async def report(number):
+        async with db.transaction() as tx:
+            await reports.put(tx, ana.user_id, EVENT, Reason.OTHER, str(number))
+
+    await asyncio.gather(*map(report, range(8)))
+    async with db.reader() as reader:
+        assert len(await reports.of_person(reader, ana.user_id, 99)) == 1

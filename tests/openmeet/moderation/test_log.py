@@ -1,0 +1,104 @@
+"""The audit log: written with the act or not at all, and by nobody changed."""
+
+import pytest
+
+from openmeet.moderation import acts, log, policy, standing
+from openmeet.moderation.log import Line
+from openmeet.moderation.model import Act, Policy, State, Subject, Thing
+from tests.openmeet.site_under_test import person
+
+DID = Subject(Thing.DID, "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa")
+
+
+async def blocked(db):
+    async with db.transaction() as tx:
+        mo = await person(tx, "Mo")
+        return mo, await acts.decide(tx, mo.user_id, DID, State.HIDDEN, "spam")
+
+
+async def entries(db):
+    async with db.reader() as reader:
+        return await log.newest(reader, limit=50)
+
+
+async def test_an_act_is_noted_with_who_and_why_and_what_changed(db):
+    mo, step = await blocked(db)
+    (entry,) = await entries(db)
+    assert (entry.id, entry.actor_id, entry.act, entry.subject) == (step.act_id, mo.user_id, Act.BLOCK, DID)
+    assert (entry.before, entry.after, entry.reason, entry.undoes) == ("shown", "hidden", "spam", None)
+
+
+@pytest.mark.parametrize(
+    "tampering",
+    [
+        "update moderation_log set actor_id = 'nobody'",
+        "delete from moderation_log",
+        "delete from moderation_log where 1 = 0 or act = 'block'",
+    ],
+)
+async def test_nobody_changes_or_removes_a_line(db, tampering):
+    """Not even whoever has the database's password: the database refuses."""
+    await blocked(db)
+    before = await entries(db)
+    with pytest.raises(Exception, match="append-only"):
+        async with db.transaction() as tx:
+            await tx.execute(tampering)
+    assert await entries(db) == before != []
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+async def test_replacing_a_line_is_refused_as_well(db):
+    """SQLite's way to remove a row without a trigger for removals."""
+    await blocked(db)
+    with pytest.raises(Exception, match="append-only"):
+        async with db.transaction() as tx:
+            await tx.execute(
+                "insert or replace into moderation_log select id, at, 'x', act, thing, subject, before_state, after_state,"
+                " reason, undoes from moderation_log"
+            )
+    assert [entry.act for entry in await entries(db)] == [Act.BLOCK]
+
+
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
+async def test_emptying_the_log_is_refused_as_well(db):
+    await blocked(db)
+    with pytest.raises(Exception, match="append-only"):
+        async with db.transaction() as tx:
+            await tx.execute("truncate moderation_log")
+
+
+async def test_what_was_decided_and_its_line_come_together(db):
+    """An act that fails afterwards leaves neither."""
+
+    async def fail():
+        async with db.transaction() as tx:
+            mo = await person(tx, "Mo")
+            await acts.decide(tx, mo.user_id, DID, State.HIDDEN, "spam")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await fail()
+    assert await entries(db) == []
+    async with db.reader() as reader:
+        assert await standing.of(reader, DID.id) is None
+
+
+async def test_lists_are_read_page_by_page(db):
+    async with db.transaction() as tx:
+        await log.add(tx, None, [Line(Act.HIDE, Subject(Thing.EVENT, str(number))) for number in range(5)])
+    async with db.reader() as reader:
+        first = await log.newest(reader, limit=3)
+        rest = await log.newest(reader, before=(first[-1].at, first[-1].id), limit=3)
+        assert len({entry.id for entry in (*first, *rest)}) == 5
+        assert [entry.subject.id for entry in await log.newest(reader, subject="3", limit=9)] == ["3"]
+
+
+async def test_a_policy_is_changed_with_a_line_and_taken_back(db):
+    async with db.transaction() as tx:
+        mo = await person(tx, "Mo")
+        assert await policy.current(tx) == Policy()
+        await policy.change(tx, Policy(holds_first_events=True, most_events_of_author=5), by=mo.user_id)
+        (entry,) = await log.newest(tx, limit=9)
+        await acts.undo(tx, mo.user_id, entry.id, "")
+        back = await policy.current(tx)
+        assert (back.holds_first_events, back.most_events_of_author, back.revision) == (False, 30, 2)

@@ -1,0 +1,106 @@
+"""Asks every query for other apps about everything there is, as an anonymous caller or with a token of a viewer's DID."""
+
+from collections.abc import Iterator, Mapping
+
+from at_protocol.lexicon.authority import own_name
+from at_protocol.syntax.did import Did
+from groundwork.database.transaction import Transaction
+from openmeet.xrpc.dispatch import QUERIES
+from tests.openmeet.ingestion.network import message, rev, rsvp_value
+from tests.openmeet.ingestion.view import take
+from tests.openmeet.privacy.looking import Look, Place
+from tests.openmeet.privacy.planted import ABSENT, Planted, Viewer
+from tests.openmeet.site_under_test import ORIGIN, Site
+from tests.openmeet.xrpc.asking import People
+from tests.world.oracle import RSVP, Change
+
+HOSTS_REPOSITORY = "did:plc:ewvi7nxzyoun6zhxrhs64oiz"
+_CID = "bafyreidfayvfuwqa7qlnopdjiqrxzs6blmoeu4rujcjtnci5beludirz2a"
+
+# What each query is asked about: the kind of thing behind its one parameter.
+_ABOUT = {
+    "getEvent": [("uri", "events")],
+    "listAnswers": [("event", "events")],
+    "listSeriesEvents": [("series", "series")],
+    "getGroup": [("uri", "groups")],
+    "listGroupEvents": [("group", "groups")],
+    "resolveUri": [("uri", "events"), ("uri", "series"), ("uri", "groups")],
+}
+_LISTS: dict[str, list[Mapping[str, str]]] = {
+    "listEvents": [
+        {},
+        {"since": "2020-01-01T00:00:00Z", "limit": "100"},
+        {"q": "zq"},
+        {"latitude": "52.5", "longitude": "13.4", "within": "500"},
+    ],
+    "listActorEvents": [{"actor": HOSTS_REPOSITORY, "limit": "100"}],
+}
+
+
+async def put_records(tx: Transaction) -> dict[str, str]:
+    """Everything gets a record, also what would have none: its uri by the slug. What has one is asked for by that, too."""
+    await tx.execute(
+        f"update events set record_uri = '{_record('community.lexicon.calendar.event')}' || id, record_cid = :cid,"
+        " record_did = :did",
+        cid=_CID,
+        did=HOSTS_REPOSITORY,
+    )
+    await tx.execute(f"update event_series set record_uri = '{_record(own_name('series'))}' || id")
+    await tx.execute(f"update attendances set record_uri = '{_record('community.lexicon.calendar.rsvp')}' || id")
+    await tx.execute(f"update groups set external_id = '{_record(own_name('group'))}' || id")
+    rows = await tx.fetch("select slug, external_id as record_uri from groups order by id")
+    rows += await tx.fetch("select slug, record_uri from events order by id")
+    rows += await tx.fetch("select slug, record_uri from event_series order by id")
+    return {row["slug"]: row["record_uri"] for row in rows} | {ABSENT: f"{_record('org.example.nothing')}nothing"}
+
+
+async def answer_everything(site: Site, author: Did) -> int:
+    """Somebody writes, in another app, an answer to every record of an event; to how many."""
+    async with site.db.reader() as reader:
+        rows = await reader.fetch("select record_uri from events where record_uri is not null order by id")
+    about = [row["record_uri"] for row in rows]
+    for word in ("notgoing", "going"):
+        changes = [
+            Change(author, RSVP, f"{word}{number}", rev(number), rsvp_value(uri, word))
+            for number, uri in enumerate(about)
+        ]
+        await take(site.db, *map(message, changes))
+    return len(about)
+
+
+def _record(collection: str) -> str:
+    return f"at://{HOSTS_REPOSITORY}/{collection}/"
+
+
+async def ask_everything(
+    site: Site, town: Planted, viewer: Viewer, people: People, dids: Mapping[Viewer, Did], records: Mapping[str, str]
+) -> Look:
+    """Every query about everything whose address this viewer knows."""
+    look = Look()
+    async with site.browser() as client:
+        for query in QUERIES:
+            for place, parameters, known in _questions(query.name, town, viewer, records):
+                token = people.token(dids[viewer], query.name) if viewer in dids else ""
+                headers = {"authorization": f"Bearer {token}"} if token else {}
+                answer = await client.get(f"/xrpc/{own_name(query.name)}", params=parameters, headers=headers)
+                look.note(town, place, f"{query.name}?{dict(parameters)}", known, answer)
+                if answer.status_code >= 400:
+                    look.answers[place, known] = (answer.status_code, answer.text)
+    return look
+
+
+def _questions(
+    name: str, town: Planted, viewer: Viewer, records: Mapping[str, str]
+) -> Iterator[tuple[Place, Mapping[str, str], str]]:
+    """What is asked of a query: where that is noted, the parameters, the slug that is known already."""
+    for parameters in _LISTS.get(name, ()):
+        yield Place("GET", f"{name} {sorted(parameters)}"), parameters, ""
+    for parameter, room in _ABOUT.get(name, ()):
+        for values in town.known_to(viewer, room):
+            slug = values["slug"]
+            yield Place("GET", f"{name} page {room}"), {parameter: f"{ORIGIN}/{room}/{slug}"}, slug
+            if slug in records:
+                yield Place("GET", f"{name} record {room}"), {parameter: records[slug]}, slug
+
+
+assert _ABOUT.keys() | _LISTS.keys() == {query.name for query in QUERIES}, "a query that nobody probes"

@@ -1,0 +1,99 @@
+"""In the town full of secrets: queries for other apps tell each what is meant for them, and nobody else."""
+
+import pytest
+
+from openmeet.users.model import Caller
+from tests.openmeet.privacy.looking import look_everywhere
+from tests.openmeet.privacy.planted import FORMER, HOST, MEMBER, NOBODY, STRANGER, Viewer
+from tests.openmeet.privacy.planting import plant
+from tests.openmeet.privacy.questions import answer_everything, ask_everything, put_records
+from tests.openmeet.privacy.withholding import keep_away, withhold
+from tests.openmeet.site_under_test import site_on
+from tests.openmeet.xrpc.asking import People
+
+
+@pytest.fixture
+def people(clock):
+    return People(clock)
+
+
+@pytest.fixture
+async def site(make_sqlite, clock, people):
+    return site_on(await make_sqlite("openmeet"), clock, service_callers=people.callers(), api_requests_per_minute=0)
+
+
+async def test_each_is_told_what_is_meant_for_them_and_nothing_else(site, people):
+    async with site.db.transaction() as tx:
+        town = await plant(tx)
+    async with site.db.transaction() as tx:
+        await withhold(tx, town)
+    async with site.db.transaction() as tx:
+        await keep_away(tx, town)
+        records = await put_records(tx)
+        dids = {viewer: await people.connect(tx, caller) for viewer, caller in town.callers.items()}
+    found = {}
+    for viewer in Viewer:
+        look = await ask_everything(site, town, viewer, people, dids, records)
+        assert look.beyond(town.meant_for(viewer)) == {}, f"{viewer} is told what is not for them"
+        assert look.broken() == []
+        if viewer in {NOBODY, STRANGER}:
+            assert look.unlike_absent(town) == [], f"{viewer} learns that something is there"
+        found[viewer] = look.secrets
+    assert found[NOBODY] == set()
+    assert found[MEMBER] >= {"clubname", "clubtext", "clubeventtitle", "choireventtitle"}
+    assert found[HOST] >= {"privatetitle", "venue", "link", "unlistedtitle", "clubeventtitle"}
+
+
+@pytest.mark.parametrize("viewer", [STRANGER, FORMER])
+async def test_an_answer_written_elsewhere_opens_nothing(site, people, viewer):
+    """Everybody may write records: about every event that has one, also those that are for few."""
+    async with site.db.transaction() as tx:
+        town = await plant(tx)
+        records = await put_records(tx)
+        dids = {viewer: await people.connect(tx, town.callers[viewer])}
+    assert await answer_everything(site, dids[viewer]) > 5
+    for look in (
+        await ask_everything(site, town, viewer, people, dids, records),
+        await look_everywhere(site, town, viewer),
+    ):
+        assert look.beyond(town.meant_for(viewer)) == {}
+        assert look.broken() == []
+        if viewer is STRANGER:
+            assert look.unlike_absent(town) == []
+
+
+async def test_somebody_unknown_here_is_told_what_nobody_is_told(site, people):
+    """Also a DID of a shadow, whose holder never signed in."""
+    async with site.db.transaction() as tx:
+        town = await plant(tx)
+        records = await put_records(tx)
+        shadow = await people.connect(tx, Caller(town.callers[HOST].user_id, ""))
+        await tx.execute("update identities set kind = 'shadow' where did = :did", did=shadow)
+    for did in (people.account("unknown"), shadow):
+        look = await ask_everything(site, town, STRANGER, people, {STRANGER: did}, records)
+        assert look.beyond(set()) == {}
+        assert look.broken() == []
+
+
+async def test_the_same_probe_finds_them_where_they_are_for_everybody(site, people):
+    async with site.db.transaction() as tx:
+        town = await plant(tx, is_open=True)
+    async with site.db.transaction() as tx:
+        await withhold(tx, town, is_open=True)
+        records = await put_records(tx)
+    look = await ask_everything(site, town, NOBODY, people, {}, records)
+    assert {
+        "venue",
+        "street",
+        "north",
+        "east",
+        "link",
+        "reason",
+        "clubname",
+        "clubtext",
+        "rehearsaltext",
+    } <= look.secrets
+    for event in ("private", "unlisted", "clubevent", "choirevent", "hidden", "waiting", "ofhiddengroup"):
+        assert {f"{event}{part}" for part in ("title", "text", "venue", "tag")} <= look.secrets
+    for asked in ("listEvents?{}", "listActorEvents", "getEvent", "listSeriesEvents", "listGroupEvents", "getGroup"):
+        assert any(where.startswith(f"GET {asked}") for where in look.found), asked

@@ -1,0 +1,112 @@
+"""Where one person asks another to do something together: whoever keeps the other away, neither is asked. On both engines."""
+
+import pytest
+
+from groundwork.database.transaction import Database, Transaction
+from groundwork.errors import Refused
+from openmeet.attendance import managing
+from openmeet.browsing import queries as browsing
+from openmeet.browsing.queries import Mine
+from openmeet.debts.deliveries import Due
+from openmeet.events import co_hosts
+from openmeet.events.host_letters import co_host_composer
+from openmeet.groups import actions as groups
+from openmeet.groups import running, succession
+from openmeet.groups.letters import INVITATION_MAIL, invitation_composer
+from openmeet.identities import queries as identities
+from openmeet.identities.model import IdentityKind
+from openmeet.notifications.queries import newest
+from openmeet.safety import actions as safety
+from openmeet.series import actions as series
+from openmeet.series import following, handing_over
+from openmeet.series.model import Template
+from openmeet.users.model import Caller
+from tests.openmeet.groups.people import group_by
+from tests.openmeet.series.practice import weekly
+from tests.openmeet.site_under_test import CODE_KEY, event_by, person
+
+LETTERHEAD = (CODE_KEY, "OpenMeet", "https://meet.example")
+DID = "did:plc:bbbbbbbbbbbbbbbbbbbbbbbb"
+WHO = pytest.mark.parametrize("who", ["Ana", "Ben"])
+
+
+async def _two(tx: Transaction) -> tuple[Caller, Caller]:
+    return await person(tx, "Ana"), await person(tx, "Ben")
+
+
+async def _part(tx: Transaction, who: str, ana: Caller, ben: Caller) -> None:
+    """``who`` of them keeps the other away."""
+    one, other = (ana, ben) if who == "Ana" else (ben, ana)
+    await safety.block(tx, one, other.user_id)
+
+
+@WHO
+async def test_nobody_is_asked_to_host_together(db: Database, who: str) -> None:
+    async with db.transaction() as tx:
+        ana, ben = await _two(tx)
+        event = await event_by(tx, ana)
+        await identities.insert(
+            tx, DID, ben.user_id, IdentityKind.CONNECTED, handle="ben.example", pds_url="", is_default=True
+        )
+        earlier = await co_hosts.invite(tx, ana, event.slug, "ben@example.org")
+        await _part(tx, who, ana, ben)
+        with pytest.raises(Refused, match="cannot be asked"):
+            await co_hosts.invite(tx, ana, event.slug, "@ben.example")
+        with pytest.raises(Refused, match="You cannot host"):
+            await co_hosts.accept(tx, ben, earlier.id)
+        by_mail = await co_hosts.invite(tx, ana, event.slug, "ben@example.org")
+    assert await co_host_composer(*LETTERHEAD)(db, Due("", by_mail.id, by_mail.id, 1)) is None
+    async with db.transaction() as tx:
+        other = await co_hosts.invite(tx, ana, event.slug, "cleo@example.org")
+    assert await co_host_composer(*LETTERHEAD)(db, Due("", other.id, other.id, 1)) is not None
+
+
+@WHO
+async def test_a_letter_that_invites_into_a_group_is_not_written(db: Database, who: str) -> None:
+    async with db.transaction() as tx:
+        ana, ben = await _two(tx)
+        group = await group_by(tx, ana)
+        await running.invite_by_mail(tx, ana, group.slug, "ben@example.org")
+        row = await tx.fetch_one("select id from group_invitations where email = :email", email="ben@example.org")
+        assert row is not None
+    due = Due(INVITATION_MAIL, row["id"], row["id"], 1)
+    assert await invitation_composer(*LETTERHEAD)(db, due) is not None
+    async with db.transaction() as tx:
+        await _part(tx, who, ana, ben)
+    assert await invitation_composer(*LETTERHEAD)(db, due) is None
+
+
+@WHO
+async def test_nothing_is_handed_over_between_them(db: Database, who: str) -> None:
+    async with db.transaction() as tx:
+        ana, ben = await _two(tx)
+        group = await group_by(tx, ana)
+        await groups.join(tx, ben, group.slug)
+        practice = await series.create(tx, ana, Template("Practice"), weekly())
+        await following.follow(tx, practice.id, ben.user_id, notifies=True)
+        assert [name for _, name in await handing_over.candidates(tx, practice)] == ["Ben"]
+        await _part(tx, who, ana, ben)
+        with pytest.raises(Refused, match="cannot offer"):
+            await succession.offer(tx, ana, group.slug, ben.user_id)
+        with pytest.raises(Refused, match="cannot name"):
+            await succession.arrange(tx, ana, group.slug, ben.user_id, absence_days=90, wait_days=14)
+        assert await handing_over.candidates(tx, practice) == []
+        with pytest.raises(Refused, match="follows it"):
+            await handing_over.offer(tx, ana, practice, ben.user_id)
+
+
+@WHO
+async def test_an_invitation_reaches_nobody_who_keeps_the_host_away(db: Database, who: str) -> None:
+    """Whether the address is known here the host learns neither way: the row is made, and shown to no one."""
+    async with db.transaction() as tx:
+        ana, ben = await _two(tx)
+        event = await event_by(tx, ana)
+        await _part(tx, who, ana, ben)
+        if who == "Ben":
+            await managing.invite(tx, ana, event.slug, "ben@example.org")
+        assert await newest(tx, ben.user_id, 9) == []
+        assert await browsing.mine(tx, ben.user_id, Mine.WAITING, None, 9) == []
+        assert (await browsing.counts_of_mine(tx, ben.user_id))[Mine.WAITING] == 0
+        cleo = await person(tx, "Cleo")
+        await managing.invite(tx, ana, event.slug, "cleo@example.org")
+        assert len(await browsing.mine(tx, cleo.user_id, Mine.WAITING, None, 9)) == 1

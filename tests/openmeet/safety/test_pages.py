@@ -1,0 +1,111 @@
+"""The way from somebody's name to keeping them away: for hosts and for members of a group, by links on pages."""
+
+import re
+
+import httpx
+import pytest
+
+from groundwork.clock import HandClock
+from tests.databases import MakeDatabase
+from tests.openmeet.site_under_test import Site, sign_up, site_on
+
+EVENT = {
+    "title": "Board games",
+    "starts": "2026-07-04T18:00",
+    "time_zone": "Europe/Berlin",
+    "mode": "in_person",
+    "visibility": "public",
+    "submission": "k",
+}
+
+
+@pytest.fixture
+async def site(make_database: MakeDatabase, clock: HandClock) -> Site:
+    return site_on(await make_database("openmeet"), clock)
+
+
+def ways_to_keep_away(html: str) -> list[str]:
+    return re.findall(r'href="(/people/[^"]+/report)"', html)
+
+
+async def page_of_only_attendee(host: httpx.AsyncClient, event: str, tab: str) -> str:
+    (path,) = set(
+        re.findall(rf'href="({event}/attendees/[0-9a-f-]+)"', (await host.get(f"{event}/attendees?tab={tab}")).text)
+    )
+    return (await host.get(path)).text
+
+
+async def test_a_host_blocks_somebody_who_answered_from_the_page_of_their_answer(site: Site) -> None:
+    async with site.browser() as ana, site.browser() as ben:
+        await sign_up(ana, "ana@example.org", "Ana")
+        await sign_up(ben, "ben@example.org", "Ben")
+        event = (await ana.post("/events/new", data=EVENT)).headers["location"]
+        await ben.post(f"{event}/answer", data={"reply": "going"})
+        (away,) = ways_to_keep_away(await page_of_only_attendee(ana, event, "going"))
+        shown = (await ana.get(away)).text
+        assert "Keep Ben away" in shown
+        (subject,) = set(re.findall(r'name="subject" value="([^"]+)"', shown))
+        blocked = await ana.post("/settings/safety", data={"act": "block", "subject": subject, "next": away})
+        assert blocked.status_code == 303, blocked.text
+        assert "Ben" in (await ana.get("/settings/safety")).text
+        assert "Nobody yet" in (await ana.get(f"{event}/attendees?tab=going")).text
+
+
+async def test_an_invited_address_leads_to_nobody_before_they_answer_also_after_a_no(site: Site) -> None:
+    async with site.browser() as ana, site.browser() as ben:
+        await sign_up(ana, "ana@example.org", "Ana")
+        await sign_up(ben, "ben@example.org", "Benjamin")
+        event = (await ana.post("/events/new", data=EVENT)).headers["location"]
+        await ana.post(f"{event}/attendees/invite", data={"email": "ben@example.org"})
+        shown = await page_of_only_attendee(ana, event, "interested")
+        assert "ben@example.org" in shown
+        assert ways_to_keep_away(shown) == []
+        (who,) = set(re.findall(r'name="who" value="([^"]+)"', shown))
+        await ana.post(f"{event}/attendees", data={"who": who, "act": "remove"})
+        for gone in (
+            (await ana.get(f"{event}/attendees?tab=out")).text,
+            (await ana.get(f"{event}/attendees/{who}")).text,
+            (await ana.get(f"{event}/attendees.csv")).text,
+        ):
+            assert "Benjamin" not in gone
+            assert ways_to_keep_away(gone) == []
+        assert who in (await ana.get(f"{event}/attendees?tab=out&q=ben@")).text
+        assert who not in (await ana.get(f"{event}/attendees?tab=out&q=Benjamin")).text
+
+
+async def test_members_keep_each_other_away_from_the_list_of_members(site: Site) -> None:
+    async with site.browser() as ana, site.browser() as ben:
+        await sign_up(ana, "ana@example.org", "Ana")
+        await sign_up(ben, "ben@example.org", "Ben")
+        group = {
+            "name": "Chess",
+            "join_policy": "open",
+            "visibility": "public",
+            "promotion_level": "public",
+            "time_zone": "UTC",
+        }
+        made = await ana.post("/groups/new", data={**group, "submission": "k"})
+        assert made.status_code == 303, made.text
+        path = made.headers["location"]
+        await ben.post(f"{path}/join", data={"answer": ""})
+        listed = await ben.get(f"{path}/members")
+        (away,) = ways_to_keep_away(listed.text)
+        assert "Keep Ana away" in (await ben.get(away)).text
+        (away,) = ways_to_keep_away((await ana.get(f"{path}/members")).text)
+        assert "Keep Ben away" in (await ana.get(away)).text
+
+
+async def test_who_reported_something_is_told_what_happens_next_and_what_they_can_do(site: Site) -> None:
+    async with site.browser() as ana, site.browser() as ben:
+        await sign_up(ana, "ana@example.org", "Ana")
+        await sign_up(ben, "ben@example.org", "Ben")
+        event = (await ana.post("/events/new", data=EVENT)).headers["location"]
+        sent = await ben.post(f"{event}/report", data={"reason": "spam", "words": "An ad."})
+        assert (sent.status_code, sent.headers["location"]) == (303, f"{event}/report?sent=yes")
+        shown = (await ben.get(sent.headers["location"])).text
+        assert "What happens next" in shown
+        assert 'href="/settings/safety"' in shown
+        assert "Block Ana" in shown
+        assert "An ad." in shown, "what was written can be changed"
+        before = (await ana.get(f"{event}/report?sent=yes")).text
+        assert "What happens next" not in before, "only who reported it is thanked"

@@ -1,0 +1,178 @@
+"""Reporting, keeping away, not hearing of: what each does and what it does not; on both engines."""
+
+import pytest
+
+from groundwork.errors import NotFound, Refused
+from openmeet.attendance import actions as attendance
+from openmeet.attendance import managing
+from openmeet.attendance import queries as answers
+from openmeet.attendance.model import AttendanceStatus, NetworkAnswer, Reply
+from openmeet.groups import actions as groups
+from openmeet.groups import announcements, running
+from openmeet.identities import actions as identities
+from openmeet.moderation import reports
+from openmeet.moderation.model import Reason, Subject, Thing
+from openmeet.moderation.reassigning import reassign
+from openmeet.notifications.queries import newest
+from openmeet.safety import actions
+from tests.openmeet.groups.people import group_by, member
+from tests.openmeet.site_under_test import event_by, person
+
+GOING = Reply.GOING
+DID = "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"
+
+
+async def people(tx, *names: str):
+    return [await person(tx, name) for name in names]
+
+
+async def status(reader, event, who):
+    return (await answers.find(reader, event.id, who.user_id)).status
+
+
+async def kinds(reader, who):
+    return [one.kind.value for one in await newest(reader, who.user_id, 50)]
+
+
+async def test_who_is_blocked_loses_their_place_to_the_next_and_cannot_come_back(db):
+    """Their answer ends, the next in line is asked, nobody is told why; unblocked they may answer again, behind everybody."""
+    async with db.transaction() as tx:
+        ana, ben, cleo = await people(tx, "Ana", "Ben", "Cleo")
+        event = await event_by(tx, ana, capacity="1")
+        await attendance.answer(tx, ben, event.slug, GOING)
+        await attendance.answer(tx, cleo, event.slug, GOING)
+        assert await status(tx, event, cleo) is AttendanceStatus.WAITLISTED
+        assert await actions.block(tx, ana, ben.user_id)
+        assert not await actions.block(tx, ana, ben.user_id)
+        assert await status(tx, event, ben) is AttendanceStatus.DECLINED
+        next_one = await answers.find(tx, event.id, cleo.user_id)
+        assert next_one.offered_until is not None or next_one.status is AttendanceStatus.ATTENDING
+        assert await kinds(tx, ben) == []
+        for reply in (GOING, Reply.INTERESTED):
+            with pytest.raises(Refused, match="cannot answer"):
+                await attendance.answer(tx, ben, event.slug, reply)
+        await attendance.answer(tx, ben, event.slug, Reply.DECLINED)
+        await actions.unblock(tx, ana, ben.user_id)
+        await attendance.answer(tx, ben, event.slug, GOING)
+        assert await status(tx, event, ben) is AttendanceStatus.WAITLISTED
+
+
+async def test_what_is_over_and_what_others_host_stays(db, clock):
+    async with db.transaction() as tx:
+        ana, ben, cleo = await people(tx, "Ana", "Ben", "Cleo")
+        over, other = (
+            await event_by(tx, ana, starts="2026-03-02T18:00", ends="2026-03-02T20:00"),
+            await event_by(tx, cleo),
+        )
+        for event in (over, other):
+            await attendance.answer(tx, ben, event.slug, GOING)
+    clock.turn(30 * 24 * 3600 * 1_000_000)
+    async with db.transaction() as tx:
+        await actions.block(tx, ana, ben.user_id)
+        assert [await status(tx, event, ben) for event in (over, other)] == [AttendanceStatus.ATTENDING] * 2
+
+
+async def test_a_record_of_somebody_blocked_takes_no_place(db):
+    async with db.transaction() as tx:
+        (ana,) = await people(tx, "Ana")
+        event = await event_by(tx, ana)
+        ben = await identities.person_for_did(tx, DID)
+        await actions.block(tx, ana, ben)
+        saved = await attendance.apply_from_network(
+            tx,
+            event_id=event.id,
+            user_id=ben,
+            record_uri=f"at://{DID}/community.lexicon.calendar.rsvp/a",
+            answer=NetworkAnswer.GOING,
+            first_seen=tx.now,
+        )
+        assert saved.status is AttendanceStatus.DECLINED
+
+
+async def test_who_is_blocked_gets_into_no_group_of_theirs_by_any_door(db):
+    async with db.transaction() as tx:
+        ana, ben = await people(tx, "Ana", "Ben")
+        group = await group_by(tx, ana)
+        link = await running.invite_by_link(tx, ana, group.slug, uses=1)
+        await actions.block(tx, ana, ben.user_id)
+        with pytest.raises(Refused, match="cannot join"):
+            await groups.join(tx, ben, group.slug)
+        with pytest.raises(Refused, match="cannot join"):
+            await running.accept(tx, ben, link.id)
+        await actions.unblock(tx, ana, ben.user_id)
+        await groups.join(tx, ben, group.slug)
+
+
+async def test_nobody_is_written_to_by_whom_they_keep_away_but_always_told_what_concerns_them(db):
+    """Announcements and answers of somebody blocked or muted are not told; that one's own event is cancelled is."""
+    async with db.transaction() as tx:
+        ana, ben, cleo = await people(tx, "Ana", "Ben", "Cleo")
+        group = await group_by(tx, ana)
+        inside = await member(tx, group, ana, "Dan")
+        await tx.execute("delete from notifications")
+        await actions.mute(tx, inside, Subject(Thing.GROUP, group.id))
+        await announcements.announce(tx, ana, group.slug, "Hello")
+        assert await kinds(tx, inside) == []
+        await actions.unmute(tx, inside, Subject(Thing.GROUP, group.id))
+        await announcements.announce(tx, ana, group.slug, "Hello again")
+        assert await kinds(tx, inside) == ["announcement"]
+        event = await event_by(tx, ben)
+        await actions.mute(tx, ben, Subject(Thing.PERSON, cleo.user_id))
+        await attendance.answer(tx, cleo, event.slug, GOING)
+        assert await kinds(tx, ben) == []
+        await attendance.answer(tx, inside, event.slug, GOING)
+        assert await kinds(tx, ben) == ["new_answer"]
+        await actions.mute(tx, cleo, Subject(Thing.PERSON, ben.user_id))
+        from_host = await managing.invite(tx, ben, event.slug, "ana@example.org")
+        assert await kinds(tx, ana) == ["invited"]
+        assert from_host.user_id == ana.user_id
+
+
+async def test_nobody_reports_what_is_theirs_or_what_they_do_not_see(db):
+    async with db.transaction() as tx:
+        ana, ben = await people(tx, "Ana", "Ben")
+        event, private = await event_by(tx, ana), await event_by(tx, ana, visibility="private")
+        group = await group_by(tx, ana, visibility="private")
+        await actions.report(tx, ben, Thing.EVENT, event.slug, Reason.SPAM, "")
+        with pytest.raises(Refused, match="yours"):
+            await actions.report(tx, ana, Thing.EVENT, event.slug, Reason.SPAM, "")
+        for thing, slug in ((Thing.EVENT, private.slug), (Thing.GROUP, group.slug), (Thing.PERSON, "nobody")):
+            with pytest.raises(NotFound):
+                await actions.report(tx, ben, thing, slug, Reason.SPAM, "")
+        with pytest.raises(Refused, match="yourself"):
+            await actions.block(tx, ana, ana.user_id)
+        with pytest.raises(NotFound):
+            await actions.mute(tx, ben, Subject(Thing.GROUP, group.id))
+
+
+async def test_two_who_are_one_keep_away_whom_either_did(db):
+    async with db.transaction() as tx:
+        old, ana, ben, cleo = await people(tx, "Old", "Ana", "Ben", "Cleo")
+        await actions.block(tx, old, ben.user_id)
+        await actions.block(tx, ana, ben.user_id)
+        await actions.block(tx, cleo, old.user_id)
+        await actions.block(tx, old, ana.user_id)
+        await actions.mute(tx, old, Subject(Thing.PERSON, cleo.user_id))
+        event = await event_by(tx, ben)
+        for host in (old, ana):
+            await event_by(tx, host)
+        for who in (old, ana):
+            await actions.report(tx, who, Thing.EVENT, event.slug, Reason.SPAM, who.display_name)
+        await actions.report(tx, cleo, Thing.PERSON, old.user_id, Reason.ABUSE, "")
+        await actions.report(tx, cleo, Thing.PERSON, ana.user_id, Reason.ABUSE, "")
+        await reassign(tx, old.user_id, ana.user_id)
+        blocks = await tx.fetch("select user_id, blocked_id from person_blocks order by user_id, blocked_id")
+        assert {(row["user_id"], row["blocked_id"]) for row in blocks} == {
+            (ana.user_id, ben.user_id),
+            (cleo.user_id, ana.user_id),
+        }
+        assert {one.subject.id for one in await reports.bundles(tx, after=None, limit=9)} == {event.id, ana.user_id}
+        assert [one.number for one in await reports.bundles(tx, after=None, limit=9)] == [1, 1]
+        columns = [
+            ("person_blocks", "user_id"),
+            ("person_blocks", "blocked_id"),
+            ("mutes", "user_id"),
+            ("reports", "reporter_id"),
+        ]
+        for table, column in columns:
+            assert await tx.fetch(f"select 1 as one from {table} where {column} = :id", id=old.user_id) == []
