@@ -1,6 +1,10 @@
 """All SQL of rooms and messages."""
 
+from collections.abc import Mapping
+
+from groundwork.database.for_each import for_each
 from groundwork.database.transaction import Transaction
+from groundwork.fresh_id import new_id
 
 
 async def reassign(tx: Transaction, from_user: str, to_user: str) -> None:
@@ -16,3 +20,46 @@ async def reassign(tx: Transaction, from_user: str, to_user: str) -> None:
     await tx.execute("update chat_members set user_id = :to_user where user_id = :from_user", **people)
     await tx.execute("update chat_messages set user_id = :to_user where user_id = :from_user", **people)
     await tx.execute("update chat_messages set removed_by = :to_user where removed_by = :from_user", **people)
+
+
+async def open_for_event(tx: Transaction, event_id: str, *, name: str) -> None:
+    """The room in which people talk about an event; there is one, however often it is opened."""
+    await open_for_events(tx, {event_id: name})
+
+
+async def open_for_events(tx: Transaction, names: Mapping[str, str]) -> None:
+    """The same for several events."""
+    await for_each(
+        tx,
+        """
+        insert into chat_rooms (id, event_id, name, revision, created_at, updated_at)
+        select given.id, given.event_id, given.name, 1, cast(:now as bigint), cast(:now as bigint)
+          from each(id text, event_id text, name text) as given where 1 = 1 on conflict (event_id) do nothing
+        """,
+        [{"id": new_id(tx.now), "event_id": event_id, "name": name} for event_id, name in names.items()],
+        now=tx.now,
+    )
+
+
+async def erase_about(tx: Transaction, did: str) -> None:
+    """A repository was deleted: rooms of events that came from it say nothing of them any more."""
+    await tx.execute(
+        "update chat_rooms set name = '', closed_at = coalesce(closed_at, :now), revision = revision + 1, updated_at = :now"
+        " where name <> '' and event_id in (select id from events where record_did = :did and origin = 'network')",
+        did=did,
+        now=tx.now,
+    )
+
+
+async def erase_of(tx: Transaction, user_id: str) -> None:
+    """Nobody can sign in as this person any more: what they said is taken back, its place stays, and they are in no room."""
+    await tx.execute(
+        """
+        update chat_messages
+           set body = '', removed_at = coalesce(removed_at, :now), external_id = null, revision = revision + 1, updated_at = :now
+         where user_id = :user_id and body <> ''
+        """,
+        user_id=user_id,
+        now=tx.now,
+    )
+    await tx.execute("delete from chat_members where user_id = :user_id", user_id=user_id)

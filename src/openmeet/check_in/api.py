@@ -1,5 +1,7 @@
 """Check-in and tickets as JSON."""
 
+from typing import ClassVar
+
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,6 +16,7 @@ from openmeet.check_in import actions, codes, queries, tickets
 from openmeet.events.model import EventSlug
 from openmeet.identities.names import shown_names
 from openmeet.site.operations import Operation
+from openmeet.site.times import iso
 from openmeet.tenants.edge import database_of
 from openmeet.users.edge import caller_of
 
@@ -23,12 +26,17 @@ _PATH = "/api/events/{slug}/check-ins"
 class CheckInWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     """Who is there: by the code of a ticket, or by the row of the list. One of both."""
 
+    EXAMPLE: ClassVar[dict[str, object]] = {"ticketCode": "7KQM-4T2P-9XAB"}
+
     ticket_code: str | None = None
     attendance_id: str | None = None
 
 
 class CheckInShown(msgspec.Struct, rename="camel"):
-    """How they stand now, and how many people are there of those expected."""
+    """How they stand now, and how many people are there of those expected.
+
+    ``thereSince`` is older than the request where the same ticket was shown before, which ``isRepeated`` says.
+    """
 
     attendance_id: str
     display_name: str
@@ -36,6 +44,8 @@ class CheckInShown(msgspec.Struct, rename="camel"):
     party: int
     people_there: int
     people_expected: int
+    there_since: str | None
+    is_repeated: bool
 
 
 class TicketShown(msgspec.Struct, rename="camel"):
@@ -56,8 +66,9 @@ async def check_in(request: Request) -> Response:
             who = AttendanceId(wanted.attendance_id)
         else:
             who = await actions.of_code(tx, request.app.state.code_key, event, wanted.ticket_code or "")
+        before = await queries.there_since(tx, who)
         saved = await managing.check_in(tx, caller, event.slug, who)
-        shown = await _shown(tx, saved)
+        shown = await _shown(tx, saved, is_repeated=before is not None)
     return json_response(shown)
 
 
@@ -78,12 +89,22 @@ async def show_ticket(request: Request) -> Response:
     return json_response(TicketShown(code, address, mine.party))
 
 
-async def _shown(tx: Transaction, saved: Attendance) -> CheckInShown:
+async def _shown(tx: Transaction, saved: Attendance, *, is_repeated: bool = False) -> CheckInShown:
     (one,) = await lists.by_ids(tx, saved.event_id, [saved.id])
     names = await shown_names(tx, [saved.user_id])
     counts = await queries.counts(tx, saved.event_id)
     name = lists.shown(one, names).name
-    return CheckInShown(saved.id, name, saved.status.value, saved.party, counts.there, counts.expected)
+    since = await queries.there_since(tx, saved.id)
+    return CheckInShown(
+        saved.id,
+        name,
+        saved.status.value,
+        saved.party,
+        counts.there,
+        counts.expected,
+        None if since is None else iso(since),
+        is_repeated,
+    )
 
 
 def _slug(request: Request) -> EventSlug:
@@ -95,7 +116,7 @@ OPERATIONS = (
         "POST",
         _PATH,
         "checkIn",
-        "Somebody is there; twice is once",
+        "Somebody is there; twice is once. From a day before the start until a week after the end",
         check_in,
         {200: CheckInShown},
         CheckInWanted,
@@ -105,7 +126,7 @@ OPERATIONS = (
         "DELETE",
         f"{_PATH}/{{attendanceId}}",
         "undoCheckIn",
-        "It was somebody else: they are expected as before",
+        "It was somebody else: they stand as before",
         undo,
         {200: CheckInShown},
         failures=(403, 404),

@@ -7,11 +7,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import InvalidForm, Refused
-from openmeet.attendance import lists, managing
+from openmeet.attendance import door, lists, managing
 from openmeet.attendance.lists import Wanted
 from openmeet.attendance.model import AttendanceId, AttendanceStatus
 from openmeet.check_in import actions, codes, queries, tickets
 from openmeet.events.model import Event, EventSlug
+from openmeet.events.moments import join_from_words
+from openmeet.events.private_details import PrivateDetails
+from openmeet.events.seeing import private_details_for
 from openmeet.identities.names import shown_names
 from openmeet.recurrence import wall_time
 from openmeet.site import times
@@ -54,12 +57,15 @@ async def check_in(request: Request) -> Response:
             chosen = typed.get("attendance", "")
             code = typed.get("code", "")
             attendance_id = AttendanceId(chosen) if chosen else await actions.of_code(tx, key, event, code)
+            since = await queries.there_since(tx, attendance_id)
             saved = await managing.check_in(tx, caller, slug, attendance_id)
     except InvalidForm as wrong:
         return await _door(request, Typed(typed, wrong.problems), status=400)
     except Refused as refused:
         return await _door(request, Typed(typed, {"": refused.why}), status=422)
     query = {"done": saved.id, "q": typed.get("q", "")}
+    if since is not None:
+        return go(f"/events/{quote(slug)}/check-in?{urlencode(query | {'again': '1'})}")
     return go(f"/events/{quote(slug)}/check-in?{urlencode(query)}", said="checked_in")
 
 
@@ -77,11 +83,14 @@ async def show_ticket(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         event, mine = await actions.own(reader, caller, _slug(request))
-    return ticket_page(request, event, mine.id, caller.display_name, mine.party)
+        private = await private_details_for(reader, event, caller.user_id, is_going=mine.is_seated)
+    return ticket_page(request, event, mine.id, caller.display_name, mine.party, private)
 
 
-def ticket_page(request: Request, event: Event, attendance_id: AttendanceId, name: str, party: int) -> Response:
-    """One ticket, for whoever holds it."""
+def ticket_page(
+    request: Request, event: Event, attendance_id: AttendanceId, name: str, party: int, private: PrivateDetails
+) -> Response:
+    """One ticket, for whoever holds it. ``private``: what they may know of place, link and door."""
     code = codes.code_of(request.app.state.code_key, attendance_id)
     when = ""
     if event.starts_at is not None:
@@ -93,6 +102,8 @@ def ticket_page(request: Request, event: Event, attendance_id: AttendanceId, nam
         "code": code,
         "picture": tickets.picture_of(address),
         "when": when,
+        "private": private,
+        "join_from_words": join_from_words(event, private),
         "name": name,
         "party": party,
     }
@@ -105,7 +116,7 @@ async def _door(request: Request, typed: Typed, *, code: str = "", status: int =
     key: bytes = request.app.state.code_key
     async with database_of(request).reader() as reader:
         event = await managing.hosted(reader, caller, _slug(request))
-        counts = await queries.counts(reader, event.id)
+        counts, now = await queries.counts(reader, event.id), reader.now
         statuses = (*_EXPECTED, *_OTHERS) if q else _EXPECTED
         rows = await lists.managed(reader, event.id, Wanted(statuses, q), None, _SHOWN)
         done = request.query_params.get("done", "")
@@ -117,16 +128,20 @@ async def _door(request: Request, typed: Typed, *, code: str = "", status: int =
                 typed = Typed({"code": code}, wrong.problems)
         asked = [one for one in (holder, done) if one]
         single = await lists.by_ids(reader, event.id, [AttendanceId(one) for one in asked])
+        since = await queries.there_since(reader, AttendanceId(holder or done))
         names = await shown_names(reader, [one.user_id for one in (*rows, *single)])
         people = [lists.shown(one, names) for one in rows]
         by_id = {one.attendance_id: lists.shown(one, names) for one in single}
     context = {
         "event": event,
+        "closed": door.closed_words(event, now),
         "counts": counts,
         "people": people,
         "is_cut": len(rows) == _SHOWN,
         "holder": by_id.get(AttendanceId(holder)),
         "done": by_id.get(AttendanceId(done)),
+        "is_again": bool(request.query_params.get("again")),
+        "since": "" if since is None else times.clock(wall_time.local_of(since, event.time_zone)),
         "q": q,
         "typed": typed if typed.values or typed.problems else Typed({"code": code, "q": q}),
     }

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from openmeet.attendance.model import AttendanceId
 from openmeet.events.model import EventId
@@ -35,3 +36,16 @@ async def counts(reader: Reader, event_id: EventId) -> DoorCounts:
         event_id=event_id,
     )
     return DoorCounts(int(row["there"]), int(row["expected"])) if row else DoorCounts(0, 0)
+
+
+async def there_since(reader: Reader, attendance_id: AttendanceId) -> Instant | None:
+    """When whoever is checked in was so; None for others."""
+    row = await reader.fetch_one(
+        """
+        select max(c.changed_at) as since
+          from attendances a join attendance_changes c on c.attendance_id = a.id and c.after_status = 'attended'
+         where a.id = :id and a.status = 'attended'
+        """,
+        id=attendance_id,
+    )
+    return None if row is None or row["since"] is None else Instant(row["since"])

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from groundwork.clock import Instant
+from groundwork.database.together import Write
 from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import InvalidInput, RemoteSlow
 from groundwork.mail.contract import CalendarFile
@@ -61,10 +62,24 @@ async def owe_mail(tx: Transaction, *, kind: str, person: str, subject_id: str, 
     await owe.owe(tx, Debt.MAIL, _name(kind, person, subject_id), revision)
 
 
+def owing_mail(tx: Transaction, *, kind: str, person: str, subject_id: str, revision: int, due_at: Instant) -> Write:
+    """``owe_mail``, to be written together with what it is about, and due later."""
+    return owe.owing(tx, Debt.MAIL, _name(kind, person, subject_id), revision, due_at=due_at)
+
+
 async def owe_mails(tx: Transaction, kind: str, owed: Sequence[tuple[str, str, Instant]]) -> None:
     """Promise mails to many: (person, subject, when it is due). What was promised before stays as it is."""
     await owe.owe_many(
         tx, Debt.MAIL, [(_name(kind, person, subject_id), 1, due_at) for person, subject_id, due_at in owed]
+    )
+
+
+async def readdress(tx: Transaction, owed: Sequence[tuple[str, str]], *, from_person: str, to_person: str) -> None:
+    """Mails (kind, subject) that wait for one person are owed to another; what is owed to that one already stays once."""
+    await owe.rename_many(
+        tx,
+        Debt.MAIL,
+        [(_name(kind, from_person, subject_id), _name(kind, to_person, subject_id)) for kind, subject_id in owed],
     )
 
 

@@ -9,6 +9,15 @@ class Debt(StrEnum):
     MAIL = "mail"  # a row of deliveries
     CUSTODIAL_ACCOUNT = "custodial_account"  # a user who said yes
     REFRESH_IDENTITY = "refresh_identity"  # a DID marked stale by a hint
-    FETCH_SUBJECT = "fetch_subject"  # the at-uri of an event that parked answers wait for
+    FETCH_SUBJECT = "fetch_subject"  # the at-uri of an event that parked answers wait for, be it that it is here and opened to more people
+    WAITING_ANSWERS = "waiting_answers"  # a person who has got in somewhere, with whatever answers of theirs wait
+    PROVE_RECORD = "prove_record"  # the at-uri of a record of which something unsigned says otherwise than is known
     WEBHOOK = "webhook"  # a message to an address that somebody registered
     BACKFILL = "backfill"  # a DID whose repository is read whole
+    DETECT_SERIES = "detect_series"  # a person among whose single events there may be a series
+    FREED_SEATS = "freed_seats"  # an event whose line one transaction did not serve
+    STANDING_ANSWERS = "standing_answers"  # a new date of a series to whose every date a crowd goes
+    SERIES_NEWS = "series_news"  # what a crowd is yet to be told of an act on a series
+    EVENT_NEWS = "event_news"  # what a crowd is yet to be told of a change of one event
+    RECONCILE = "reconcile"  # a DID whose repository is compared with everything kept about it
+    LATE_CREATE = "late_create"  # the at-uri of a record that was given up while a create of it had no answer

@@ -1,14 +1,17 @@
 """What the payer does to a publication: take it, fix what will be sent, note the answer.
 
 Every statement carries the lease number, so the answer of a payer whose lease ended changes nothing, and the states
-from which the graph lets it move. Record key, CID and bytes are stored *before* anything is sent.
+from which the graph lets it move. Record key, CID and bytes are stored *before* anything is sent. What a decision depends on
+may change while it is carried out: ``looks_again`` says so, until the row is leased next, and what settles leaves it due.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from groundwork.clock import HOUR, SECOND, Instant
+from groundwork.clock import HOUR, Instant
 from groundwork.database.transaction import Reader, Row, Transaction
+from openmeet.debts import doubts
+from openmeet.debts.doubts import Sent
 from openmeet.debts.publications import GRAPH, Kind, State
 
 
@@ -58,46 +61,6 @@ COLUMNS = """kind, subject_id, user_id, state, revision, sent_revision, did, uri
     chosen_revision, base_cid, base_body, base_rev, edits, merged, rounds, attempts, lease, edited_at, reason,
     is_recalled"""
 
-_READY = """(
-        (state in ('due', 'retrying', 'waiting') and due_at <= :now)
-        or (state = 'retracting' and due_at <= :now and leased_until is null)
-        or (state in ('sending', 'retracting') and leased_until <= :now))"""
-
-# Retractions go before everything else. The guard stands outside too: see groundwork/outbox/pay.py. A row whose
-# uri another row of the same repository is sending is no concern here: one row per record.
-LEASE = f"""
-    update publications
-       set state = case when state = 'retracting' then 'retracting' else 'sending' end,
-           lease = lease + 1, leased_until = :until
-     where {_READY}
-       and (kind, subject_id) in (
-           select kind, subject_id from publications where {_READY}
-            order by case when state = 'retracting' then 0 else 1 end, due_at, kind, subject_id limit :limit)
-    returning {COLUMNS}
-"""
-
-# More of the same people that may go out in one call: what was never sent, and what must vanish; not what failed before.
-_ALIKE = f"""{_READY} and attempts = 0 and (state = 'retracting' or (state = 'due' and uri is null))"""
-
-LEASE_ALIKE = f"""
-    update publications
-       set state = case when state = 'retracting' then 'retracting' else 'sending' end,
-           lease = lease + 1, leased_until = :until
-     where {_ALIKE}
-       and (kind, subject_id) in (
-           select kind, subject_id from publications where {_ALIKE} and user_id in :user_ids
-            order by case when state = 'retracting' then 0 else 1 end, due_at, kind, subject_id limit :limit)
-    returning {COLUMNS}
-"""
-
-LEASE_ONE = f"""
-    update publications
-       set state = case when state = 'retracting' then 'retracting' else 'sending' end,
-           lease = lease + 1, leased_until = :until
-     where kind = :kind and subject_id = :subject_id and {_READY}
-    returning {COLUMNS}
-"""
-
 FIND = f"select {COLUMNS} from publications where kind = :kind and subject_id = :subject_id"
 
 FIND_BY_URI = f"select {COLUMNS} from publications where uri = :uri"
@@ -122,17 +85,20 @@ _HELD = "kind = :kind and subject_id = :subject_id and lease = :lease and state 
 # row is settled already and this changes nothing.
 CONFIRM = f"""
     update publications
-       set state = case when revision > :revision or is_recalled = 1 then 'due' else 'published' end,
+       set state = case when revision > :revision or is_recalled = 1 or looks_again = 1 then 'due' else 'published' end,
            sent_revision = :revision, base_cid = :cid, base_body = :body, base_rev = :rev, edits = null, merged = null,
            earlier_cids = '', was_merged = case when merged is null then 0 else 1 end,
            due_at = :now, changed_at = :now, attempts = 0, rounds = 0, reason = '', leased_until = null
      where {_HELD} and state = 'sending' and (base_rev is null or cast(:rev as text) >= base_rev)
 """
 
+# What is due, or waits for a login, may have to vanish: hearing of the record decides nothing of that (invariant 3).
+_TO_BE_DECIDED = "(state in ('due', 'blocked') or (state = 'sending' and looks_again = 1))"
+
 # The echo: CID and uri match what was chosen, and its rev is greater than that of the last settled write.
 SETTLE_BY_ECHO = f"""
     update publications
-       set state = case when revision > chosen_revision or is_recalled = 1 then 'due' else 'published' end,
+       set state = case when revision > chosen_revision or is_recalled = 1 or {_TO_BE_DECIDED} then 'due' else 'published' end,
            sent_revision = chosen_revision, base_cid = chosen_cid, base_body = chosen_body, base_rev = :rev,
            earlier_cids = '',
            was_merged = case when merged is null then 0 else 1 end, edits = null, merged = null,
@@ -141,14 +107,19 @@ SETTLE_BY_ECHO = f"""
        and state in ({GRAPH.sql_sources_of(State.PUBLISHED)})
 """
 
-# The same of an earlier send, which arrived after a later one had been fixed: what is owed since is still owed.
+# The same of an earlier send, which arrived after a later one had been fixed: what is owed since is still owed. Where nothing
+# is agreed on, it may be of a time before the key was given up: that of an answer comes again. And where the same bytes are
+# agreed on again, it may be what we said in between.
 SETTLE_BY_LATE_ECHO = """
     update publications
        set base_cid = :cid, base_body = :body, base_rev = :rev, edits = null, merged = null,
            state = case when state in ('retrying', 'published') then 'due' else state end,
            due_at = :now, changed_at = :now
      where uri = :uri and (base_rev is null or base_rev < :rev) and state <> 'retracting'
-       and earlier_cids || ' ' like '% ' || cast(:cid as text) || ' %'
+       and (earlier_cids || ' ' like '% ' || cast(:cid as text) || ' %'
+            or (base_cid is null and exists (select 1 from creates_in_doubt d where d.uri = :uri and d.cid = :cid))
+            or exists (select 1 from updates_in_doubt d
+                        where d.uri = :uri and d.cid = :cid and d.instead_of = publications.base_cid))
 """
 
 # An echo of a write that is settled already, read again at a later rev: only the rev moves.
@@ -156,11 +127,14 @@ TOUCH_BASE = "update publications set base_rev = :rev where uri = :uri and base_
 
 MOVE = f"""
     update publications
-       set state = :state, due_at = :due_at, changed_at = :now, reason = :reason, leased_until = null,
+       set state = case when looks_again = 1 and cast(:is_decided as integer) = 1 then 'due' else cast(:state as text) end,
+           due_at = case when looks_again = 1 and cast(:is_decided as integer) = 1 then cast(:now as bigint) else cast(:due_at as bigint) end,
+           changed_at = :now, reason = :reason, leased_until = null,
            attempts = attempts + :failed, rounds = rounds + :round
      where {_HELD} and state in (:from_a, :from_b)
 """
 
+# No mark is heeded here: who forgets the record decides about it anew in the same transaction (``settling.forget``).
 RETRACTED = f"""
     update publications
        set earlier_cids = '', state = case when revision > :revision then 'due' else 'retracted' end, sent_revision = :revision,
@@ -172,7 +146,7 @@ RETRACTED = f"""
 
 LEAVE = f"""
     update publications
-       set state = case when revision > :revision then 'due' when uri is null then 'withheld' else 'published' end,
+       set state = case when revision > :revision or looks_again = 1 then 'due' when uri is null then 'withheld' else 'published' end,
            sent_revision = :revision, due_at = :now, changed_at = :now, attempts = 0, reason = '', leased_until = null
      where {_HELD} and state = 'sending'
 """
@@ -226,49 +200,29 @@ ATTACH = """
      where kind = :kind and subject_id = :subject_id and uri is null
 """
 
-# What was sent last is history: the same bytes again are not our echo, somebody has gone back to them.
+# What was sent last is history: the same bytes again are not our echo, somebody has gone back to them. A promise that was left
+# alone before its subject had a record stays withheld.
 ADOPT = f"""
     update publications
        set base_cid = :cid, base_body = :body, base_rev = :rev, edits = null, merged = null, chosen_cid = null, earlier_cids = '',
            sent_revision = revision, was_merged = 1, reason = '', leased_until = null, due_at = :now, changed_at = :now,
-           state = case when is_recalled = 1 then 'due' else 'published' end
-     where uri = :uri and state in ({GRAPH.sql_sources_of(State.PUBLISHED)})
+           state = case when state = 'withheld' then state
+                        when is_recalled = 1 or {_TO_BE_DECIDED} then 'due' else 'published' end
+     where uri = :uri
+       and (state in ({GRAPH.sql_sources_of(State.PUBLISHED)}) or (state = 'withheld' and sent_revision = revision))
 """
-
-
-async def take(tx: Transaction, *, limit: int, seconds: float) -> list[Publication]:
-    """Lease what is due, retractions first."""
-    rows = await tx.fetch(LEASE, now=tx.now, until=tx.now + int(seconds * SECOND), limit=limit)
-    return [_publication(row) for row in rows]
-
-
-async def take_alike(tx: Transaction, held: Sequence[Publication], *, limit: int, seconds: float) -> list[Publication]:
-    """Lease more of the same people that can go out together with what is held."""
-    user_ids = sorted({one.user_id for one in held})
-    if not user_ids:
-        return []
-    rows = await tx.fetch(LEASE_ALIKE, now=tx.now, until=tx.now + int(seconds * SECOND), limit=limit, user_ids=user_ids)
-    return [_publication(row) for row in rows]
-
-
-async def take_one(tx: Transaction, *, kind: Kind, subject_id: str, seconds: float) -> Publication | None:
-    """Lease this one if it is due: a request that pays its own debt at once."""
-    row = await tx.fetch_one(
-        LEASE_ONE, kind=kind, subject_id=subject_id, now=tx.now, until=tx.now + int(seconds * SECOND)
-    )
-    return None if row is None else _publication(row)
 
 
 async def find(reader: Reader, kind: Kind, subject_id: str) -> Publication | None:
     """The promise about a subject."""
     row = await reader.fetch_one(FIND, kind=kind, subject_id=subject_id)
-    return None if row is None else _publication(row)
+    return None if row is None else publication_of(row)
 
 
 async def find_by_uri(reader: Reader, uri: str) -> Publication | None:
     """The promise whose record this is; None for records that are not ours to write."""
     row = await reader.fetch_one(FIND_BY_URI, uri=uri)
-    return None if row is None else _publication(row)
+    return None if row is None else publication_of(row)
 
 
 async def owned_among(reader: Reader, uris: Sequence[str]) -> set[str]:
@@ -278,9 +232,11 @@ async def owned_among(reader: Reader, uris: Sequence[str]) -> set[str]:
     return {row["uri"] for row in await reader.fetch(OWNED_AMONG, uris=list(uris))}
 
 
-async def fix(tx: Transaction, held: Publication, *, did: str, uri: str, cid: str, body: bytes) -> int | None:
+async def fix(tx: Transaction, held: Publication, sent: Sent, *, did: str, body: bytes) -> int | None:
     """Store what will be sent. Returns the writes of this record in the past hour without a local edit, this one
     included; None when the lease is no longer ours and nothing may be sent.
+
+    The write is in doubt from now on, until it is answered.
     """
     row = await tx.fetch_one(
         FIX,
@@ -288,14 +244,17 @@ async def fix(tx: Transaction, held: Publication, *, did: str, uri: str, cid: st
         subject_id=held.subject_id,
         lease=held.lease,
         did=did,
-        uri=uri,
-        cid=cid,
+        uri=sent.uri,
+        cid=sent.cid,
         body=body,
         revision=held.revision,
         now=tx.now,
         an_hour_ago=tx.now - HOUR,
     )
-    return None if row is None else int(row["writes"])
+    if row is None:
+        return None
+    await doubts.remember(tx, sent, did=did)
+    return int(row["writes"])
 
 
 async def confirm(tx: Transaction, held: Publication, *, revision: int, cid: str, body: bytes, rev: str) -> bool:
@@ -337,8 +296,10 @@ async def move(
 ) -> bool:
     """Give the row back in another state; False when the lease is no longer ours.
 
+    What only waits for another try stays as it is; a state that was decided on is left due where it is to be decided anew.
     Raises ImpossibleMove when the graph does not list the move.
     """
+    waits = failed or round_ or state is State.RETRACTING
     leased_as = State.RETRACTING if held.state is State.RETRACTING else State.SENDING
     GRAPH.require(leased_as, state)
     moved = await tx.execute(
@@ -352,6 +313,7 @@ async def move(
         now=tx.now,
         failed=int(failed),
         round=int(round_),
+        is_decided=int(not waits),
         from_a=leased_as,
         from_b=State.RETRACTING,
     )
@@ -386,9 +348,9 @@ async def start_retracting(tx: Transaction, held: Publication) -> bool:
     )
 
 
-async def retracted(tx: Transaction, held: Publication) -> bool:
-    """The PDS no longer holds the record; a later publication of an event gets a new key."""
-    return (
+async def retracted(tx: Transaction, held: Publication, *, is_gone: bool) -> bool:
+    """The PDS no longer holds the record; a later publication of an event gets a new key. ``is_gone``: see ``doubts.watch``."""
+    is_settled = (
         await tx.execute(
             RETRACTED,
             kind=held.kind,
@@ -399,6 +361,9 @@ async def retracted(tx: Transaction, held: Publication) -> bool:
         )
         == 1
     )
+    if is_settled and held.uri is not None:
+        await doubts.watch(tx, held.uri, is_gone=is_gone)
+    return is_settled
 
 
 async def lose(tx: Transaction, *, uri: str, rev: str, reason: str, is_owed: bool = False) -> bool:
@@ -406,12 +371,16 @@ async def lose(tx: Transaction, *, uri: str, rev: str, reason: str, is_owed: boo
 
     ``is_owed``: the edit has been made already, after the deletion, and a new record is due.
     """
-    return await tx.execute(LOSE, uri=uri, rev=rev, reason=reason, is_owed=int(is_owed), now=tx.now) == 1
+    is_lost = await tx.execute(LOSE, uri=uri, rev=rev, reason=reason, is_owed=int(is_owed), now=tx.now) == 1
+    if is_lost:
+        await doubts.watch(tx, uri, is_gone=True)
+    return is_lost
 
 
 async def erase(tx: Transaction, did: str) -> None:
     """The account is gone, and every record with it: nothing is owed there, and no copy of what was sent stays."""
     await tx.execute(ERASE, did=did, now=tx.now)
+    await doubts.erase(tx, did)
 
 
 async def give_up_revision(tx: Transaction, owned: Publication) -> None:
@@ -443,7 +412,8 @@ def as_retracting(held: Publication) -> Publication:
     return replace(held, state=State.RETRACTING)
 
 
-def _publication(row: Row) -> Publication:
+def publication_of(row: Row) -> Publication:
+    """A row of ``COLUMNS`` as a value."""
     return Publication(
         Kind(row["kind"]),
         row["subject_id"],

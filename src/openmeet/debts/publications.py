@@ -4,7 +4,7 @@ A room owes with ``owe`` in the transaction of the edit; the page reads ``states
 record key is kept by ``publication_leases``. Revisions decide what is still owed, never clocks.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -13,13 +13,27 @@ from groundwork.database.together import Write, execute_together
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.outbox.bell import ring
 from groundwork.outbox.states import Graph, sql_literals
+from groundwork.telemetry import tracing
+from groundwork.telemetry.logs import request_id
 
 
 class Kind(StrEnum):
-    """Whose record: of an event (subject: event id) or of an answer (subject: attendance id)."""
+    """Whose record: of an event (subject: event id), of an answer (attendance id), of a series (series id)."""
 
     EVENT = "event"
     RSVP = "rsvp"
+    SERIES = "series"
+    GROUP = "group"  # group id
+    FORMER_GROUP = "former_group"  # the uri of a record that a group had before: it says where the group went on
+    FORMER_EVENT = "former_event"  # the uri of a record that an event had before: it says where the event went on
+    FORMER_SERIES = "former_series"  # the same of a series
+    MEMBERSHIP = "membership"  # membership id: what the member says
+    ACCEPTANCE = "acceptance"  # membership id: what the group says
+    GROUP_EVENT = "group_event"  # event id: that it is the group's
+
+
+# What a record of before says follows from what went on from it: whoever looks at the one looks at the other.
+FORMER_OF: Mapping[Kind, Kind] = {Kind.EVENT: Kind.FORMER_EVENT, Kind.SERIES: Kind.FORMER_SERIES}
 
 
 class State(StrEnum):
@@ -37,6 +51,9 @@ class State(StrEnum):
     RETRACTING = "retracting"
     RETRACTED = "retracted"
 
+
+# Why a row waits while publishing its kind is switched off here (``flags``).
+SWITCHED_OFF = "Publishing is switched off on this site."
 
 _S = State
 
@@ -108,6 +125,8 @@ class Standing:
                 return "waiting for your PDS"
             case State.PUBLISHED:
                 return "changed elsewhere, merged" if self.was_merged else "on your PDS ✓"
+            case State.RETRYING if self.reason == SWITCHED_OFF:
+                return "waiting: publishing is switched off on this site"
             case State.RETRYING:
                 return f"waiting for your PDS, next try {_in_words(self.due_at - now)}"
             case State.BLOCKED:
@@ -186,10 +205,19 @@ TRY_AGAIN = """
             or (state in ('retracting', 'retracted') and is_recalled = 1))
 """
 
-TRY_ALL_OF = """
-    update publications set state = 'due', due_at = :now, changed_at = :now, attempts = 0, reason = ''
+# Whoever pays at this moment may have decided before what changes now: the mark sees to it that they leave the row due.
+_LEASED = "state in ('sending', 'retracting')"
+_DUE_OR_MARKED = f"""state = case when {_LEASED} then state else 'due' end,
+           due_at = case when {_LEASED} then due_at else :now end,
+           changed_at = case when {_LEASED} then changed_at else :now end,
+           looks_again = case when {_LEASED} then 1 else looks_again end"""
+
+TRY_ALL_OF = f"""
+    update publications
+       set {_DUE_OR_MARKED},
+           attempts = case when {_LEASED} then attempts else 0 end, reason = case when {_LEASED} then reason else '' end
      where user_id = :user_id
-       and (state in ('withheld', 'waiting', 'retrying', 'blocked') or (state = 'retracted' and was_lost = 0))
+       and (state in ('withheld', 'waiting', 'retrying', 'blocked') or {_LEASED} or (state = 'retracted' and was_lost = 0))
 """
 
 # Whatever is on its way may still arrive, or come back as an echo or with somebody's edit: the mark sees to it that it is
@@ -207,16 +235,27 @@ RECALL = f"{_RECALL} where kind = :kind and subject_id = :subject_id"
 
 ALLOW_ALL_OF = "update publications set is_recalled = 0 where user_id = :user_id and is_recalled = 1"
 
-LOOK_AGAIN = """
-    update publications set state = 'due', due_at = :now, changed_at = :now
-     where kind = :kind and subject_id in :subject_ids
-       and (state in ('withheld', 'waiting', 'published') or (state = 'retracted' and was_lost = 0)
-            or (uri is not null and state in ('retrying', 'refused', 'conflicted')))
+_DECIDED = f"""(state in ('withheld', 'waiting', 'published') or {_LEASED} or (state = 'retracted' and was_lost = 0)
+            or (uri is not null and state in ('retrying', 'refused', 'conflicted')))"""
+_LOOK_AGAIN = f"""
+    update publications set {_DUE_OR_MARKED}, writes = case when cast(:is_edit as integer) = 1 then 0 else writes end
+     where kind = :kind and subject_id {{}} and {_DECIDED}
 """
+LOOK_AGAIN = _LOOK_AGAIN.format("in :subject_ids")
+LOOK_AGAIN_AT_ALL_OF = f"update publications set {_DUE_OR_MARKED} where user_id = :user_id and {_DECIDED}"
+LOOK_AGAIN_AT_KIND = f"""
+    update publications set {_DUE_OR_MARKED}
+     where kind = :kind and (state in ('withheld', 'waiting', 'published') or {_LEASED})
+"""
+_OF_FORMER = "select f.uri from former_records f where f.kind = :subject_kind and f.subject_id in"
 # Engines bound the parameters of one statement; SQLite's bound is the lowest, at 32,766.
 _AT_A_TIME = 1000
 
-COUNT = "select kind, state, count(*) as n, min(due_at) as oldest from publications group by kind, state"
+WAKE_SWITCHED_OFF = f"""
+    update publications
+       set due_at = case when {_LEASED} then due_at else :now end, looks_again = case when {_LEASED} then 1 else looks_again end
+     where kind in :kinds and ((state = 'retrying' and reason = :reason) or {_LEASED})
+"""
 
 REASSIGN = "update publications set user_id = :to_user where user_id = :from_user"
 
@@ -234,6 +273,8 @@ async def owe(
         tx,
         [owing(tx, kind=kind, subject_id=subject_id, user_id=user_id, revision=revision, edited_at=edited_at)],
     )
+    if revision > 1:
+        await _look_at_former(tx, kind, "(:subject_id)", subject_id=subject_id)
 
 
 def owing(
@@ -241,6 +282,11 @@ def owing(
 ) -> Write:
     """``owe`` as a part of what is written together."""
     tx.after_commit(ring)
+    # From here on one record can be followed by its subject: to the PDS and back (``record.published``, ``record.came_back``).
+    request = request_id.get()
+    tx.after_commit(
+        lambda: tracing.note("record.owed", subject_id, kind=kind.value, revision=revision, request_id=request or None)
+    )
     return Write(
         OWE,
         {
@@ -256,6 +302,11 @@ def owing(
 
 async def owe_many(tx: Transaction, *, kind: Kind, owed: Sequence[tuple[str, str, int]]) -> None:
     """``owe`` for many: (subject, whose repository, revision)."""
+    await owe_edits(tx, kind=kind, owed=[(*one, tx.now) for one in owed])
+
+
+async def owe_edits(tx: Transaction, *, kind: Kind, owed: Sequence[tuple[str, str, int, Instant]]) -> None:
+    """``owe_many`` of edits that were made earlier: when, too."""
     tx.after_commit(ring)
     await tx.execute_many(
         OWE,
@@ -266,11 +317,14 @@ async def owe_many(tx: Transaction, *, kind: Kind, owed: Sequence[tuple[str, str
                 "user_id": user_id,
                 "revision": revision,
                 "now": tx.now,
-                "edited_at": tx.now,
+                "edited_at": edited_at,
             }
-            for subject_id, user_id, revision in owed
+            for subject_id, user_id, revision, edited_at in owed
         ],
     )
+    edited = [subject_id for subject_id, _, revision, _ in owed if revision > 1]
+    for start in range(0, len(edited), _AT_A_TIME):
+        await _look_at_former(tx, kind, ":some", some=edited[start : start + _AT_A_TIME])
 
 
 async def owe_retraction(
@@ -280,13 +334,38 @@ async def owe_retraction(
 
     ``record``: DID and uri of a record that was not written from here, and must go all the same.
     """
+    records = {} if record is None else {subject_id: record}
+    await owe_retractions(tx, kind=kind, owed=[(subject_id, user_id, revision)], records=records)
+
+
+async def owe_retractions(
+    tx: Transaction, *, kind: Kind, owed: Sequence[tuple[str, str, int]], records: Mapping[str, tuple[str, str]]
+) -> None:
+    """``owe_retraction`` for many: (subject, whose repository, revision); ``records`` by subject, where there is one."""
     tx.after_commit(ring)
-    moved = await tx.execute(RETRACT, kind=kind, subject_id=subject_id, revision=revision, now=tx.now)
-    if not moved:
-        await owe(tx, kind=kind, subject_id=subject_id, user_id=user_id, revision=revision)
-        if record is not None:
-            did, uri = record
-            await tx.execute(TAKE_ON, kind=kind, subject_id=subject_id, did=did, uri=uri)
+    await tx.execute_many(
+        RETRACT,
+        [
+            {"kind": kind, "subject_id": subject_id, "revision": revision, "now": tx.now}
+            for subject_id, _, revision in owed
+        ],
+    )
+    # Of what is being taken back by now this revision is known, and nothing changes.
+    await owe_many(tx, kind=kind, owed=owed)
+    await tx.execute_many(
+        TAKE_ON,
+        [
+            {"kind": kind, "subject_id": subject_id, "did": did, "uri": uri}
+            for subject_id, (did, uri) in records.items()
+        ],
+    )
+
+
+async def _look_at_former(tx: Transaction, kind: Kind, chosen: str, **parameters: object) -> None:
+    """What these subjects became, or let out, decides about the records that they had before."""
+    if kind in FORMER_OF:
+        former = _LOOK_AGAIN.format(f"in ({_OF_FORMER} {chosen})")
+        await tx.execute(former, kind=FORMER_OF[kind], subject_kind=kind, is_edit=1, now=tx.now, **parameters)
 
 
 async def states(reader: Reader, kind: Kind, subject_ids: Sequence[str]) -> dict[str, Standing]:
@@ -312,21 +391,60 @@ async def wake_all_of(tx: Transaction, user_id: str) -> int:
     return await tx.execute(TRY_ALL_OF, user_id=user_id, now=tx.now)
 
 
-async def look_again(tx: Transaction, *, kind: Kind, subject_ids: Sequence[str]) -> None:
+async def wake_switched_off(tx: Transaction, kind: Kind) -> int:
+    """Publishing this kind is switched on again: what waited for that is due now; how many."""
+    tx.after_commit(ring)
+    kinds = [kind, FORMER_OF.get(kind, kind)]
+    return await tx.execute(WAKE_SWITCHED_OFF, kinds=kinds, reason=SWITCHED_OFF, now=tx.now)
+
+
+async def look_again(tx: Transaction, *, kind: Kind, subject_ids: Sequence[str], is_edit: bool = False) -> None:
     """What these depend on has changed: what was decided about them is decided anew, by the payer.
 
-    Also of what the PDS did not take or somebody disagrees about: an earlier version of it may have to vanish.
+    Also of what the PDS did not take or somebody disagrees about: an earlier version of it may have to vanish. ``is_edit``: a
+    person has changed that, so that it counts as no write without an edit.
     """
     tx.after_commit(ring)
     for start in range(0, len(subject_ids), _AT_A_TIME):
         some = list(subject_ids[start : start + _AT_A_TIME])
-        await tx.execute(LOOK_AGAIN, kind=kind, subject_ids=some, now=tx.now)
+        await tx.execute(LOOK_AGAIN, kind=kind, subject_ids=some, is_edit=int(is_edit), now=tx.now)
+        await _look_at_former(tx, kind, ":some", some=some)
+
+
+async def look_again_where(tx: Transaction, *, kind: Kind, chosen: str, **parameters: object) -> None:
+    """``look_again`` at very many, however many they are one statement: ``chosen`` is a subselect of ours that names them."""
+    tx.after_commit(ring)
+    await tx.execute(_LOOK_AGAIN.format(f"in ({chosen})"), kind=kind, is_edit=0, now=tx.now, **parameters)
+    await _look_at_former(tx, kind, f"({chosen})", **parameters)
+
+
+async def look_again_at_all_of(tx: Transaction, user_id: str) -> None:
+    """``look_again`` for everything of a person: they want their records otherwise."""
+    tx.after_commit(ring)
+    await tx.execute(LOOK_AGAIN_AT_ALL_OF, user_id=user_id, now=tx.now)
+
+
+async def look_again_at_all(tx: Transaction, kind: Kind) -> None:
+    """``look_again`` for every record of a kind: it is switched on."""
+    tx.after_commit(ring)
+    await tx.execute(LOOK_AGAIN_AT_KIND, kind=kind, now=tx.now)
 
 
 async def recall(tx: Transaction, *, kind: Kind, subject_id: str) -> bool:
     """The person takes this one back from the network; it is not sent again until ``try_again``, or a new yes to all."""
     tx.after_commit(ring)
     return await tx.execute(RECALL, kind=kind, subject_id=subject_id, now=tx.now) == 1
+
+
+async def recall_record(
+    tx: Transaction, *, kind: Kind, subject_id: str, user_id: str, revision: int, record: tuple[str, str]
+) -> None:
+    """``recall`` of a record (DID and uri) that was not written from here, and about which nothing may have been promised yet."""
+    await owe(tx, kind=kind, subject_id=subject_id, user_id=user_id, revision=revision)
+    did, uri = record
+    await tx.execute(TAKE_ON, kind=kind, subject_id=subject_id, did=did, uri=uri)
+    await recall(tx, kind=kind, subject_id=subject_id)
+    await look_again(tx, kind=kind, subject_ids=[subject_id])
 
 
 async def recall_all_of(tx: Transaction, user_id: str) -> int:
@@ -353,11 +471,17 @@ async def reassign(tx: Transaction, *, from_user: str, to_user: str) -> None:
     await tx.execute(REASSIGN, from_user=from_user, to_user=to_user)
 
 
-async def counts(reader: Reader) -> list[tuple[Kind, State, int, Instant]]:
-    """(kind, state, how many, oldest due) for metrics and the operator's page."""
-    return [
-        (Kind(row["kind"]), State(row["state"]), row["n"], Instant(row["oldest"])) for row in await reader.fetch(COUNT)
-    ]
+async def promised_among(reader: Reader, kind: Kind, subject_ids: Sequence[str]) -> frozenset[str]:
+    """Those of these subjects about which anything was ever promised."""
+    found: set[str] = set()
+    for start in range(0, len(subject_ids), _AT_A_TIME):
+        rows = await reader.fetch(
+            "select subject_id from publications where kind = :kind and subject_id in :ids order by subject_id",
+            kind=kind,
+            ids=list(subject_ids[start : start + _AT_A_TIME]),
+        )
+        found.update(row["subject_id"] for row in rows)
+    return frozenset(found)
 
 
 def _standing(row: Row) -> Standing:

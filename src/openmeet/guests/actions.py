@@ -7,8 +7,9 @@ from groundwork.fresh_id import new_id
 from openmeet.attendance import actions as attendance
 from openmeet.attendance import joining_queries
 from openmeet.attendance import queries as answers
-from openmeet.attendance.joining import Joining, particulars
+from openmeet.attendance.joining import Joining
 from openmeet.attendance.model import Attendance, Reply, Through, Wishes
+from openmeet.attendance.particulars import particulars
 from openmeet.attendance.rules import Standing, must_be_open
 from openmeet.attendance.transitions import OF_REPLY
 from openmeet.debts.deliveries import owe_mail
@@ -17,7 +18,16 @@ from openmeet.events.queries import by_id as event_by_id
 from openmeet.events.queries import by_slug
 from openmeet.events.seeing import may_see
 from openmeet.guests import queries
-from openmeet.guests.model import GUEST_MAIL, LETTERS_PER_HOUR, LINK_LIFE, GuestAnswer, GuestAnswerId, Saying
+from openmeet.guests.model import (
+    GUEST_CONFIRMED_MAIL,
+    GUEST_MAIL,
+    LETTERS_PER_HOUR,
+    LINK_LIFE,
+    GuestAnswer,
+    GuestAnswerId,
+    Saying,
+)
+from openmeet.site.faults import WORTHLESS_LINK
 from openmeet.users import guests
 from openmeet.users.model import Caller, User
 from openmeet.users.queries import by_email
@@ -72,7 +82,7 @@ async def waiting(reader: Reader, answer_id: GuestAnswerId) -> tuple[GuestAnswer
     asked = await queries.find(reader, answer_id)
     event = await event_by_id(reader, asked.event_id) if asked else None
     if asked is None or asked.expires_at <= reader.now or event is None or event.is_gone:
-        raise NotFound(WORTHLESS)
+        raise NotFound(WORTHLESS, name=WORTHLESS_LINK)
     return asked, event
 
 
@@ -96,7 +106,11 @@ async def confirm(tx: Transaction, answer_id: GuestAnswerId) -> tuple[Event, Use
     if known is None:
         # Who has no account is nobody's to show, whatever the form of another client says.
         wishes = Wishes(wishes.party, wishes.mode, wishes.guest_names, wishes.replies, is_private=True)
-    saved = await attendance.answer(tx, caller, event.slug, asked.saying.reply, wishes, through=Through.MAIL)
+    saved = await attendance.answer(
+        tx, caller, event.slug, asked.saying.reply, wishes, through=Through.MAIL, is_single=known is not None
+    )
+    if known is None and asked.saying.reply is not Reply.DECLINED:
+        await owe_mail(tx, kind=GUEST_CONFIRMED_MAIL, person=user_id, subject_id=event.id, revision=saved.revision)
     await queries.use(tx, answer_id)
     return event, known, saved
 

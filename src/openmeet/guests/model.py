@@ -12,6 +12,9 @@ GuestAnswerId = NewType("GuestAnswerId", str)
 # A kind of mail as it is owed; its subject is the answer.
 GUEST_MAIL: Final = "guest_answer"
 
+# What the guest keeps of it once it is confirmed; its person is the guest, its subject the event.
+GUEST_CONFIRMED_MAIL: Final = "guest_confirmed"
+
 # Long enough to find the mail the next morning.
 LINK_LIFE: Final = DAY
 

@@ -19,6 +19,7 @@ from openmeet.recurrence import wall_time
 from openmeet.sign_in.limits import spend_on
 from openmeet.sign_in.rules import check_email
 from openmeet.site import times
+from openmeet.site.faults import WORTHLESS_LINK
 from openmeet.site.forms import Typed, read_form
 from openmeet.site.frame import go, page
 from openmeet.tenants.edge import database_of
@@ -108,7 +109,7 @@ async def confirm(request: Request) -> Response:
 def _answer_id(request: Request) -> GuestAnswerId:
     found = rules.answer_in(request.app.state.code_key, request.path_params["token"])
     if found is None:
-        raise NotFound(actions.WORTHLESS)
+        raise NotFound(actions.WORTHLESS, name=WORTHLESS_LINK)
     return found
 
 

@@ -1,40 +1,38 @@
 """The mails with news: read the present, leave out what no longer holds, write text, HTML and calendar file."""
 
 from dataclasses import dataclass
-from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
-import jinja2
-
-from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Transaction
 from groundwork.mail.contract import CalendarFile
+from openmeet.alerts import queries as alerts
 from openmeet.attendance import queries as attendance
-from openmeet.attendance.model import SEATED, Attendance, AttendanceStatus
+from openmeet.attendance.model import SEATED, Attendance
 from openmeet.attendance.seeing import seen_by
 from openmeet.browsing import group_news
 from openmeet.browsing.queries import events_by_ids
-from openmeet.calendars.of_event import written
-from openmeet.calendars.writing import CANCEL, PUBLISH, write_calendar
+from openmeet.calendars.of_event import geo_of
 from openmeet.debts.deliveries import Composer, Due, Letter
 from openmeet.events.model import Event, EventId
 from openmeet.events.seeing import private_details_for
 from openmeet.groups.model import GroupId
 from openmeet.identities.names import shown_names
+from openmeet.letters.entries import IN_CALENDAR, file_of
+from openmeet.letters.letterhead import Letterhead
 from openmeet.letters.points import Point, points, when_words
-from openmeet.letters.stopping import DIGEST, TOPIC_WORDS
+from openmeet.letters.stopping import DIGEST, TOPIC_WORDS, search_subject
+from openmeet.letters.templating import TEMPLATES
 from openmeet.notifications import links, mails, preferences
 from openmeet.notifications.links import Link, Purpose
 from openmeet.notifications.model import OF_GROUPS, TOPICS, Channel, Kind, Notification, Topic
+from openmeet.recurrence import wall_time
+from openmeet.site import times
 from openmeet.users import guests
 from openmeet.users import queries as users
 from openmeet.users.model import User, UserId
 
 # Events in one digest; the page has them all.
 _MOST_EVENTS = 50
-
-# Who keeps the event in their calendar.
-_IN_CALENDAR = frozenset({*SEATED, AttendanceStatus.INTERESTED, AttendanceStatus.WAITLISTED, AttendanceStatus.PENDING})
 
 # What changes a calendar, or is why somebody would put the event there.
 _FOR_CALENDARS = frozenset(Kind) - {
@@ -47,30 +45,12 @@ _FOR_CALENDARS = frozenset(Kind) - {
     Kind.SERIES_OFFERED,
     Kind.HOST_MESSAGE,
     Kind.GROUP_EVENT,
+    Kind.MENTION,
+    Kind.MODERATED,
+    Kind.SEARCH_FIND,
+    Kind.HOST_EVENT,
     *OF_GROUPS,
 }
-
-_TEMPLATES = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-    # HTML is escaped; in plain text the marks would be read.
-    autoescape=jinja2.select_autoescape(enabled_extensions=("html",), disabled_extensions=("txt",)),
-    undefined=jinja2.StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Letterhead:
-    """What every mail of a site has in common. ``key``: 32 secret bytes that the tokens in links are derived from."""
-
-    key: bytes
-    site_name: str
-    public_url: str
-
-    @property
-    def host(self) -> str:
-        return urlsplit(self.public_url).hostname or "localhost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +62,12 @@ class Story:
     points: list[Point]
     when: str
     place: tuple[str, ...]
+    point: tuple[float, float] | None
     door_note: str
     url: str
     join_url: str
     answer_url: str
+    answer_words: str = "Change your answer"
 
 
 def news_composer(head: Letterhead) -> Composer:
@@ -121,6 +103,10 @@ async def _letter(
     # Switched off since: then it is not sent, whatever waits.
     chosen = await preferences.of_person(tx, user_id)
     wanted = [one for one in news if chosen[TOPICS[one.kind]] & {Channel.EMAIL, Channel.DIGEST}]
+    searches = await alerts.those_on(
+        tx, user_id, {one.particulars.search_id for one in wanted if one.particulars.search_id}
+    )
+    wanted = [one for one in wanted if one.particulars.search_id is None or one.particulars.search_id in searches]
     stories = await _stories(tx, head, user, wanted, with_answer=not is_digest)
     stories += await _stories_of_groups(tx, head, user, wanted)
     if not stories:
@@ -132,7 +118,10 @@ async def _letter(
         stops = [("Stop the digest", await _stop_url(tx, head, user_id, DIGEST))]
         subject = f"Your news from {head.site_name}"
     else:
-        subject = f"{first.points[0].heading}: {first.title}"
+        subject = subject_of(first)
+    for one in searches.values():
+        name = one_line(one.name)
+        stops.append((f"Stop looking for “{name}”", await _stop_url(tx, head, user_id, search_subject(one.id))))
     context = {
         "subject": subject,
         "stories": stories[:_MOST_EVENTS],
@@ -140,18 +129,32 @@ async def _letter(
         "stops": stops,
         "site_name": head.site_name,
         "site_url": head.public_url,
-        "name": _one_line(user.display_name),
+        "name": one_line(user.display_name),
+        "has_account": guest is None,
     }
     about = [first.event.id] if first.event else []
     mine = next(iter((await attendance.of_user(tx, user_id, about)).values()), None)
     return Letter(
         address,
         subject,
-        _TEMPLATES.get_template("news.txt").render(context),
-        html=_TEMPLATES.get_template("news.html").render(context),
+        TEMPLATES.get_template("news.txt").render(context),
+        html=TEMPLATES.get_template("news.html").render(context),
         unsubscribe_url=stops[0][1],
-        calendar=None if is_digest else _calendar(head, first, mine, tx.now),
+        calendar=None if is_digest else await _calendar(tx, head, first, mine, user_id),
     )
+
+
+def subject_of(story: Story) -> str:
+    """The subject of the mail that begins with this story."""
+    return f"{story.points[0].heading}: {story.title}{_which_date(story)}"
+
+
+def _which_date(story: Story) -> str:
+    """`` (Tue 6 January)`` behind the title of a date of a series: the title alone is that of every date."""
+    event = story.event
+    if event is None or event.starts_at is None or event.place_in_series is None:
+        return ""
+    return f" ({times.short_day(wall_time.local_of(event.starts_at, event.time_zone))})"
 
 
 async def _stories(
@@ -168,7 +171,7 @@ async def _stories(
     events = {event_id: event for event_id, event in events.items() if event_id in seen}
     mine = await attendance.of_user(tx, user.id, list(about))
     names = await shown_names(tx, [one.particulars.person_id for one in news if one.particulars.person_id])
-    names = {user_id: _one_line(name) for user_id, name in names.items()}
+    names = {user_id: one_line(name) for user_id, name in names.items()}
     found = []
     for event_id, its_news in about.items():
         event, answer = events.get(event_id), mine.get(event_id)
@@ -188,11 +191,13 @@ async def _stories_of_groups(tx: Transaction, head: Letterhead, user: User, news
         said = group_news.said(one, facts) if one.kind in OF_GROUPS and group_news.still_holds(one, facts) else None
         if said is None:
             continue
-        name = _one_line(said.group.details.name)
+        name = one_line(said.group.details.name)
         # What a person wrote stands below the sentence, whole.
         behind = ":" if said.text else said.after
-        point = Point(one.kind, said.heading, (_one_line(f"{said.before}{name}{behind}"),), said.text)
-        story = found.setdefault(said.group.id, Story(None, name, [], "", (), "", head.public_url + said.path, "", ""))
+        point = Point(one.kind, said.heading, (one_line(f"{said.before}{name}{behind}"),), said.text)
+        story = found.setdefault(
+            said.group.id, Story(None, name, [], "", (), None, "", head.public_url + said.path, "", "")
+        )
         story.points.append(point)
     return list(found.values())
 
@@ -216,15 +221,24 @@ async def _story(
     seen = await private_details_for(tx, event, user.id, is_going=is_going)
     return Story(
         event=event,
-        title=_one_line(event.title),
+        title=one_line(event.title),
         points=said,
         when=when_words(event),
-        place=tuple(_one_line(line) for line in seen.place.lines),
+        place=tuple(one_line(line) for line in seen.place.lines),
+        point=geo_of(seen.place),
         url="" if event.is_gone else f"{head.public_url}/events/{quote(event.slug)}",
         door_note=seen.door_note if takes_place and is_going else "",
         join_url=seen.join_url if takes_place else "",
         answer_url=answer_url,
+        answer_words=_answer_words(said, mine),
     )
+
+
+def _answer_words(said: list[Point], mine: Attendance | None) -> str:
+    """What the link to answer is for: a place that is held wants to be taken."""
+    if mine is None or all(point.kind is not Kind.SEAT_OFFERED for point in said):
+        return "Change your answer"
+    return "Take the place" if mine.party == 1 else f"Take the {mine.party} places"
 
 
 async def _stop_url(tx: Transaction, head: Letterhead, user_id: UserId, topic: Topic | str) -> str:
@@ -232,21 +246,19 @@ async def _stop_url(tx: Transaction, head: Letterhead, user_id: UserId, topic: T
     return f"{head.public_url}/mail/stop/{token}"
 
 
-def _calendar(head: Letterhead, story: Story, mine: Attendance | None, now: Instant) -> CalendarFile | None:
+async def _calendar(
+    tx: Transaction, head: Letterhead, story: Story, mine: Attendance | None, user_id: UserId
+) -> CalendarFile | None:
     """The event for the calendar of who goes there or might; for others a file would be noise."""
     event = story.event
     if event is None:
         return None
     concerns = any(point.kind in _FOR_CALENDARS for point in story.points)
-    if not concerns or mine is None or mine.status not in _IN_CALENDAR or event.is_over(now):
+    if not concerns or mine is None or mine.status not in IN_CALENDAR or event.is_over(tx.now):
         return None
-    one = written(event, host=head.host, url=story.url, place=", ".join(story.place))
-    if one is None:
-        return None
-    method = CANCEL if one.is_cancelled else PUBLISH
-    return CalendarFile(write_calendar([one], name=head.site_name, method=method), method)
+    return await file_of(tx, head, event, user_id)
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
     """A title or name on a line of its own, however it was typed: what follows a line break would look like ours."""
     return " ".join("".join(char if char.isprintable() else " " for char in text).split())

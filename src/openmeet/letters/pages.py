@@ -20,16 +20,19 @@ from openmeet.attendance.rules import is_invited
 from openmeet.attendance.standing_words import stands_words
 from openmeet.check_in.pages import ticket_page
 from openmeet.events.model import Event, EventId
+from openmeet.events.moments import join_from_words
+from openmeet.events.private_details import PrivateDetails
 from openmeet.events.queries import by_id as event_by_id
-from openmeet.events.seeing import may_see
+from openmeet.events.seeing import may_see, private_details_for
 from openmeet.letters.points import when_words
 from openmeet.letters.stopping import stop, stopped_words
 from openmeet.notifications import links
 from openmeet.notifications.links import Link, Purpose
+from openmeet.site.faults import WORTHLESS_LINK
 from openmeet.site.forms import Typed, read_form, typed_again
 from openmeet.site.frame import page
 from openmeet.tenants.edge import database_of
-from openmeet.users.model import Caller
+from openmeet.users.model import Caller, UserId
 from openmeet.users.queries import by_id as user_by_id
 
 _MEANT = {
@@ -58,7 +61,7 @@ async def show_answer(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         link, event = await _answerable(reader, request)
         mine = await answer_of(reader, event.id, link.user_id)
-        return await _answer_page(reader, request, event, mine)
+        return await _answer_page(reader, request, event, link.user_id, mine)
 
 
 async def answer(request: Request) -> Response:
@@ -73,17 +76,18 @@ async def answer(request: Request) -> Response:
             link, event = await _answerable(tx, request)
             user = await user_by_id(tx, link.user_id)
             if user is None:
-                raise NotFound(_WORTHLESS)
+                raise NotFound(_WORTHLESS, name=WORTHLESS_LINK)
             mine = await answer_of(tx, event.id, link.user_id)
             wishes = wishes_of(typed, fields_of(event, await joining_of(tx, event), mine))
             caller = Caller(user.id, user.display_name)
             saved = await attendance.answer(tx, caller, event.slug, reply, wishes, through=Through.MAIL)
-            return await _answer_page(tx, request, event, saved, is_new=True)
+            return await _answer_page(tx, request, event, link.user_id, saved, is_new=True)
     except InvalidForm as wrong:
         async with database_of(request).reader() as reader:
             link, event = await _answerable(reader, request)
             mine = await answer_of(reader, event.id, link.user_id)
-            return await _answer_page(reader, request, event, mine, typed=typed_again(typed, wrong), status=400)
+            again = typed_again(typed, wrong)
+            return await _answer_page(reader, request, event, link.user_id, mine, typed=again, status=400)
 
 
 async def show_ticket(request: Request) -> Response:
@@ -92,9 +96,10 @@ async def show_ticket(request: Request) -> Response:
         link, event = await _answerable(reader, request)
         mine = await answer_of(reader, event.id, link.user_id)
         user = await user_by_id(reader, link.user_id)
+        private = await _shown_to(reader, event, link.user_id, mine)
     if user is None or mine is None or not mine.is_seated:
         raise NotFound("There is no ticket for this answer.")
-    return ticket_page(request, event, mine.id, user.display_name, mine.party)
+    return ticket_page(request, event, mine.id, user.display_name, mine.party, private)
 
 
 async def show_stop(request: Request) -> Response:
@@ -111,13 +116,13 @@ async def stop_now(request: Request) -> Response:
     return _stop_page(request, link, is_stopped=True)
 
 
-_WORTHLESS = "This link does not work any more. Open a newer mail, or sign in."
+_WORTHLESS = "It is too old, or it was cut off on its way. Open it from the newest mail, or sign in and find the event under My events."
 
 
 async def _link(reader: Reader, request: Request, purpose: Purpose) -> Link:
     found = await links.find(reader, request.path_params["token"], purpose)
     if found is None:
-        raise NotFound(_WORTHLESS)
+        raise NotFound(_WORTHLESS, name=WORTHLESS_LINK)
     return found
 
 
@@ -134,28 +139,38 @@ async def _answer_page(
     reader: Reader,
     request: Request,
     event: Event,
+    user_id: UserId,
     mine: Attendance | None,
     *,
     is_new: bool = False,
     typed: Typed | None = None,
     status: int = 200,
 ) -> Response:
-    fields = fields_of(event, await joining_of(reader, event), mine)
+    joining = await joining_of(reader, event)
+    fields = fields_of(event, joining, mine)
     has_offer = mine is not None and mine.has_offer(reader.now)
+    private = await _shown_to(reader, event, user_id, mine)
     words = _REPLIES | ({Reply.GOING: "Take the place"} if has_offer else {})
     said = mine.status if mine is not None and not has_offer else None
     context = {
         "event": event,
         "when": when_words(event),
-        "stands": stands_words(event, mine, await before(reader, mine) if mine else 0, reader.now),
+        "stands": stands_words(event, joining, mine, await before(reader, mine) if mine else 0, reader.now),
         "is_new": is_new,
         "is_over": event.is_over(reader.now),
         "replies": [(reply.value, text, said in _MEANT[reply]) for reply, text in words.items()],
         "fields": fields,
         "typed": typed or Typed(values_of(mine)),
+        "private": private,
+        "join_from_words": join_from_words(event, private),
         "ticket": f"/mail/ticket/{request.path_params['token']}" if mine is not None and mine.is_seated else "",
     }
     return page(request, "letters/answer.html", context, status=status, headers=_HEADERS)
+
+
+async def _shown_to(reader: Reader, event: Event, user_id: UserId, mine: Attendance | None) -> PrivateDetails:
+    """Place, link and door, for the person whose link it is: guests have no other page that shows them."""
+    return await private_details_for(reader, event, user_id, is_going=mine is not None and mine.is_seated)
 
 
 def _stop_page(request: Request, link: Link, *, is_stopped: bool) -> Response:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from groundwork.clock import Instant
 from openmeet.attendance.model import SEATED, Attendance, AttendanceStatus
-from openmeet.events import moments
+from openmeet.events import handing_over, moments
 from openmeet.events.model import Event
 from openmeet.notifications.model import TOPICS, Kind, Notification, Topic
 from openmeet.recurrence import wall_time
@@ -45,25 +45,39 @@ def points(
     """What of these news (oldest first, about this event) still holds, the weightiest first."""
     kinds = {one.kind for one in news}
     if event.is_gone:
-        gone = Point(Kind.EVENT_DELETED, "Removed", ("The host removed this event. It does not take place.",))
+        others = _others(news, Kind.EVENT_DELETED, "Other dates are removed, too")
+        what = "The host removed this event." if event.deleted_at else "This event was removed where it was kept."
+        words = (f"{what} It does not take place.", *others, *_rule(news, Kind.EVENT_DELETED))
+        gone = Point(Kind.EVENT_DELETED, "Removed", words)
         return [gone] if Kind.EVENT_DELETED in kinds else []
     if event.is_cancelled:
-        said = [_cancelled(event)] if Kind.EVENT_CANCELLED in kinds else _of_series(news, names)
+        said = [_cancelled(event, news)] if Kind.EVENT_CANCELLED in kinds else _of_series(news, names)
         return said + _messages(news, names)
-    found = _of_series(news, names)
+    found = [*_moderated(event, news), *_of_series(news, names)]
     if Kind.EVENT_REINSTATED in kinds:
-        found.append(Point(Kind.EVENT_REINSTATED, "Back on", ("It takes place after all.",)))
+        others = _others(news, Kind.EVENT_REINSTATED, "Other dates take place after all, too")
+        found.append(Point(Kind.EVENT_REINSTATED, "Back on", ("It takes place after all.", *others)))
     if not event.is_over(now):
         found += _moves(event, news)
         if Kind.MOVED_UP in kinds and mine is not None and mine.status in SEATED:
             found.append(
                 Point(Kind.MOVED_UP, "You have a place", ("A place became free, and it is yours: you are going.",))
             )
-        found += _decisions(event, kinds, mine, now)
+        found += _decisions(
+            event,
+            kinds,
+            mine,
+            now,
+            more=max((one.particulars.more for one in news if one.kind is Kind.INVITED), default=0),
+        )
         if Kind.REMINDER in kinds and mine is not None and mine.status in SEATED:
             found.append(Point(Kind.REMINDER, "Coming up", ("You said that you are going. It is almost time.",)))
+        found += [_mention(one, names) for one in news if one.kind is Kind.MENTION][-1:]
         if Kind.GROUP_EVENT in kinds:
             found.append(Point(Kind.GROUP_EVENT, "New event", ("A group of yours has a new event.",)))
+        if Kind.HOST_EVENT in kinds:
+            found.append(Point(Kind.HOST_EVENT, "New event", ("Somebody whom you follow has a new event.",)))
+        found += [_find(one) for one in news if one.kind is Kind.SEARCH_FIND][-1:]
         found += [_new_date(one) for one in news if one.kind is Kind.NEW_DATE][-1:]
         if Kind.FOREIGN_ANSWERS in kinds:
             found.append(_FOREIGN)
@@ -77,6 +91,21 @@ _FOREIGN = Point(
 )
 
 
+def _moderated(event: Event, news: Sequence[Notification]) -> list[Point]:
+    """What a moderator decided last, as far as it still stands so."""
+    decided = [one.particulars for one in news if one.kind is Kind.MODERATED][-1:]
+    is_hidden = bool(decided) and decided[0].answer == "hidden"
+    if not decided or is_hidden is not event.is_hidden:
+        return []
+    if is_hidden:
+        words = (
+            "A moderator of this site has hidden it: nobody but you sees it.",
+            "Answer to this mail if that is a mistake.",
+        )
+        return [Point(Kind.MODERATED, "Hidden", words, decided[0].said)]
+    return [Point(Kind.MODERATED, "Shown to others", ("A moderator has decided that it is shown to others.",))]
+
+
 def when_words(event: Event) -> str:
     """``Saturday 4 July 2026, 18:00–20:00, Berlin time (UTC+2)``."""
     if event.starts_at is None:
@@ -84,32 +113,67 @@ def when_words(event: Event) -> str:
     return ", ".join(filter(None, (moments.span_words(event), moments.zone_words(event))))
 
 
-def _decisions(event: Event, kinds: set[Kind], mine: Attendance | None, now: Instant) -> list[Point]:
-    """What the host, or somebody's leaving, decided about one's own place, as far as it still stands so."""
+def _decisions(event: Event, kinds: set[Kind], mine: Attendance | None, now: Instant, *, more: int) -> list[Point]:
+    """What the host, or somebody's leaving, decided about one's own place, as far as it still stands so.
+
+    ``more``: to how many further dates of its series they are invited.
+    """
     if mine is None:
         return []
     found = []
+    is_waiting = mine.status is AttendanceStatus.WAITLISTED and not mine.has_offer(now)
+    # Offered and withdrawn before the mail left: they were never told of that place.
+    if Kind.SEAT_WITHDRAWN in kinds and Kind.SEAT_OFFERED not in kinds and is_waiting:
+        found.append(Point(Kind.SEAT_WITHDRAWN, "No place after all", _WITHDRAWN))
     if Kind.SEAT_OFFERED in kinds and mine.offered_until is not None and mine.has_offer(now):
         until = wall_time.local_of(mine.offered_until, event.time_zone)
         seats = "A place is" if mine.party == 1 else f"{mine.party} places are"
         when = f"{times.span(until, None)}, {times.zone_words(until, event.time_zone)}"
         words = f"{seats} yours if you say so until {when}. After that the next in the line is asked."
         found.append(Point(Kind.SEAT_OFFERED, "A place for you", (words,)))
-    if Kind.ANSWER_APPROVED in kinds and mine.is_seated:
+    if Kind.ANSWER_APPROVED in kinds and Kind.MOVED_UP not in kinds and mine.is_seated:
         found.append(Point(Kind.ANSWER_APPROVED, "You are in", ("The host said yes: you are going.",)))
-    elif Kind.ANSWER_APPROVED in kinds and mine.status is AttendanceStatus.WAITLISTED:
+    elif Kind.ANSWER_APPROVED in kinds and is_waiting:
         words = "The host said yes. It is full at the moment, and you are on the waitlist."
         found.append(Point(Kind.ANSWER_APPROVED, "On the waitlist", (words,)))
     if Kind.ANSWER_DECLINED in kinds and mine.status is AttendanceStatus.REJECTED:
         found.append(Point(Kind.ANSWER_DECLINED, "No place", ("The host has no place for you at this event.",)))
     if Kind.INVITED in kinds and mine.status is AttendanceStatus.INVITED:
-        found.append(Point(Kind.INVITED, "Invitation", ("The host invites you. Say whether you come.",)))
+        found.append(
+            Point(Kind.INVITED, "Invitation", ("The host invites you. Say whether you come.", *_of_series_too(more)))
+        )
     return found
 
 
-def _cancelled(event: Event) -> Point:
+_WITHDRAWN = (
+    "A place was held for you. The host has lowered the number of places since, and it is none any more.",
+    "You are on the waitlist, where you stood before, and hear from us when a place becomes free.",
+)
+
+
+def _of_series_too(more: int) -> tuple[str, ...]:
+    if not more:
+        return ()
+    dates = "one more date" if more == 1 else f"{more} more dates"
+    return (f"You are invited to {dates} of this series, too, and to those that are made later.",)
+
+
+def _cancelled(event: Event, news: Sequence[Notification]) -> Point:
     why = (f"The host writes: {event.status_reason}",) if event.status_reason else ()
-    return Point(Kind.EVENT_CANCELLED, "Cancelled", ("It does not take place.", *why))
+    others = _others(news, Kind.EVENT_CANCELLED, "Other dates are cancelled, too")
+    return Point(Kind.EVENT_CANCELLED, "Cancelled", ("It does not take place.", *others, *why))
+
+
+def _others(news: Sequence[Notification], kind: Kind, words: str) -> tuple[str, ...]:
+    """When the further dates are that the newest of these news are about; nothing where there are none."""
+    newest = next((one.particulars for one in reversed(news) if one.kind is kind), None)
+    return (f"{words}: {moments.others_words(newest)}.",) if newest is not None and newest.others else ()
+
+
+def _rule(news: Sequence[Notification], kind: Kind) -> tuple[str, ...]:
+    """How their series comes again, as the newest of these news say; nothing where none is about that."""
+    said = [moments.rule_words(one.particulars) for one in news if one.kind is kind and one.particulars.rule]
+    return tuple(said[-1:])
 
 
 def _moves(event: Event, news: Sequence[Notification]) -> list[Point]:
@@ -132,13 +196,26 @@ def _moves(event: Event, news: Sequence[Notification]) -> list[Point]:
         sentences.append(where + (f" Until now that was {was_at}." if was_at else ""))
     elif any(one.is_near for one in changes):
         sentences.append("The exact place has changed.")
+    if sentences:
+        sentences.extend(_others(news, Kind.EVENT_CHANGED, "Other dates changed, too, and are now on"))
+        sentences.extend(_rule(news, Kind.EVENT_CHANGED))
     return [Point(Kind.EVENT_CHANGED, heading, tuple(sentences))] if sentences else []
+
+
+def _mention(one: Notification, names: Mapping[UserId, str]) -> Point:
+    name = names.get(one.particulars.person_id or UserId("")) or UNNAMED
+    return Point(one.kind, "You are mentioned", (f"{name} mentions you in what the event says.",))
+
+
+def _find(one: Notification) -> Point:
+    return Point(Kind.SEARCH_FIND, "You look for this", (f"It fits a search that you keep: {one.particulars.said}.",))
 
 
 def _new_date(one: Notification) -> Point:
     more = one.particulars.more
     further = f" There {'is one more new date' if more == 1 else f'are {more} more new dates'}." if more else ""
-    return Point(Kind.NEW_DATE, "New date", ("A series that you follow has a new date." + further,))
+    words = ("A series that you follow has a new date." + further, *_rule([one], Kind.NEW_DATE))
+    return Point(Kind.NEW_DATE, "New date", words)
 
 
 def _of_series(news: Sequence[Notification], names: Mapping[UserId, str]) -> list[Point]:
@@ -156,23 +233,26 @@ def _of_series(news: Sequence[Notification], names: Mapping[UserId, str]) -> lis
     for one in [one for one in news if one.kind is Kind.SERIES_OFFERED][-1:]:
         person = one.particulars.person_id
         name = (names.get(person) if person else None) or UNNAMED
+        is_event = one.particulars.answer == handing_over.EVENT
         words = f"{name} would like to hand this series over to you. Say yes or no on its page."
-        found.append(Point(one.kind, "A series for you", (words,)))
+        if is_event:
+            words = f"{name} would like to hand this event over to you. Say yes or no where its hosts are listed."
+        found.append(Point(one.kind, "An event for you" if is_event else "A series for you", (words,)))
     return found
 
 
 def _messages(news: Sequence[Notification], names: Mapping[UserId, str]) -> list[Point]:
     """What hosts wrote, each word of it: a later message takes none back."""
     return [
-        Point(
-            Kind.HOST_MESSAGE,
-            "Message from the host",
-            (f"{names.get(one.particulars.person_id or UserId('')) or UNNAMED} writes:",),
-            one.particulars.said,
-        )
+        host_message(names.get(one.particulars.person_id or UserId("")) or UNNAMED, one.particulars.said)
         for one in news
         if one.kind is Kind.HOST_MESSAGE
     ]
+
+
+def host_message(name: str, text: str) -> Point:
+    """What a host of that name wrote."""
+    return Point(Kind.HOST_MESSAGE, "Message from the host", (f"{name} writes:",), text)
 
 
 def _answers(news: Sequence[Notification], names: Mapping[UserId, str]) -> list[Point]:

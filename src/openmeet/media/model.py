@@ -13,6 +13,7 @@ MAX_PIXELS: Final = 50_000_000
 # The smallest common limit of records' pictures, so that each could stand in one.
 MAX_STORED_BYTES: Final = 1_000_000
 CONTENT_TYPE: Final = "image/jpeg"
+MAX_ALT: Final = 1_000
 
 
 class Size(StrEnum):
@@ -23,6 +24,16 @@ class Size(StrEnum):
 
 
 SIDES: Final = {Size.LARGE: 1600, Size.SMALL: 640}
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture that was made here of what somebody sent; ``key`` names it in the store, ``alt`` says what is on it."""
+
+    key: str
+    alt: str
+    width: int
+    height: int
 
 
 @dataclass(frozen=True, slots=True)

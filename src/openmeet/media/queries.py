@@ -31,12 +31,13 @@ async def sent_since(reader: Reader, user_id: str, since: Instant) -> int:
 
 
 async def unused(reader: Reader, before: Instant, limit: int) -> list[PictureKey]:
-    """Pictures older than this that no event and no series shows."""
+    """Pictures older than this that no event, no series and no group shows."""
     rows = await reader.fetch(
         """
         select p.key from pictures p
          where p.created_at < :before
            and not exists (select 1 from events e where e.picture_key = p.key)
+           and not exists (select 1 from groups g where g.picture_key = p.key)
            and not exists (select 1 from event_series s where s.template like '%"' || p.key || '"%')
          order by p.created_at, p.key limit :limit
         """,
@@ -48,3 +49,11 @@ async def unused(reader: Reader, before: Instant, limit: int) -> list[PictureKey
 
 async def delete(tx: Transaction, key: PictureKey) -> None:
     await tx.execute("delete from pictures where key = :key", key=key)
+
+
+async def size_of_own(reader: Reader, key: PictureKey, user_id: str) -> tuple[int, int] | None:
+    """Width and height of a picture that this person has sent; None for any other."""
+    row = await reader.fetch_one(
+        "select width, height from pictures where key = :key and user_id = :user_id", key=key, user_id=user_id
+    )
+    return None if row is None else (row["width"], row["height"])

@@ -13,8 +13,8 @@ from openmeet.events.hosting_rules import Act
 from openmeet.events.model import Event, EventId, EventSlug
 from openmeet.events.queries import by_slug, lock_by_slug, lock_for_update
 from openmeet.messages import queries
-from openmeet.messages.model import MAX_A_DAY, Addressees, Message, MessageId, MessageState
-from openmeet.messages.rules import check, statuses_of
+from openmeet.messages.model import MAX_A_DAY, Addressees, Message, MessageId, MessageState, Recipients
+from openmeet.messages.rules import check, plain_of, statuses_of
 from openmeet.notifications import actions as notifications
 from openmeet.notifications.model import Kind, Particulars
 from openmeet.users.model import Caller, UserId
@@ -23,20 +23,32 @@ from openmeet.users.model import Caller, UserId
 ROUND = 50
 
 
+class AlreadyWritten(Refused):
+    """The key has made a message already, in other words or to others: neither answer would be what was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This form has made another message already; it stands below. Send this once more to write a second one.",
+            name="KeyReused",
+        )
+
+
 async def hosted(reader: Reader, caller: Caller, slug: EventSlug) -> Event:
     """The event, if the caller may write to those who answered. Raises NotFound, Forbidden."""
     return await _checked(reader, caller, await by_slug(reader, slug))
 
 
-async def counts(reader: Reader, event: Event) -> dict[Addressees, int]:
+async def counts(reader: Reader, event: Event, writer: UserId) -> dict[Addressees, int]:
     """To how many people a message would go, by whom it is for."""
-    return {one: len(await recipients(reader, event, [one], event.author_id)) for one in Addressees}
+    return {one: len((await recipients(reader, event, [one], writer)).reached) for one in Addressees}
 
 
-async def recipients(reader: Reader, event: Event, addressees: Iterable[Addressees], author_id: UserId) -> list[UserId]:
-    """Each of them once, without the writer; people known by a record only read nothing here."""
-    found = await attendance.people_to_tell(reader, event.id, statuses_of(addressees))
-    return [user_id for user_id in dict.fromkeys(found) if user_id != author_id]
+async def recipients(reader: Reader, event: Event, addressees: Iterable[Addressees], writer: UserId) -> Recipients:
+    """Each of them once, without the writer."""
+    answered = await attendance.people_who_said(reader, event.id, statuses_of(addressees))
+    people = [user_id for user_id in answered if user_id != writer]
+    reached = await notifications.reached(reader, people, Kind.HOST_MESSAGE)
+    return Recipients(tuple(reached), len(people) - len(reached))
 
 
 async def write(
@@ -51,11 +63,14 @@ async def write(
 ) -> Message:
     """Send it, or have the clock do it. The same ``submission_key`` again returns the message made the first time.
 
-    Raises NotFound, Forbidden, InvalidForm, TooMany, Refused (``NotPublished``, ``Nobody``).
+    Raises NotFound, Forbidden, InvalidForm, TooMany, Refused (``NotPublished``, ``Nobody``), AlreadyWritten.
     """
+    addressees = list(addressees)
     event = await _checked(tx, caller, await lock_by_slug(tx, slug))
     if submission_key:
         earlier = await queries.by_submission(tx, event.id, submission_key)
+        if earlier is not None and (earlier.text, {*earlier.addressees}) != (plain_of(text), {*addressees}):
+            raise AlreadyWritten
         if earlier is not None:
             return earlier
     plain, whom = check(text, addressees, send_at, tx.now)
@@ -63,7 +78,7 @@ async def write(
         raise Refused("Nobody has seen this event yet.", name="NotPublished")
     if await queries.written_since(tx, event.id, Instant(tx.now - DAY)) >= MAX_A_DAY:
         raise TooMany(f"An event sends at most {MAX_A_DAY} messages a day.", after_seconds=24 * 3600)
-    if send_at is None and not await recipients(tx, event, whom, caller.user_id):
+    if send_at is None and not (await recipients(tx, event, whom, caller.user_id)).reached:
         raise Refused("There is nobody whom this would reach.", name="Nobody")
     one = Message(
         id=MessageId(new_id(tx.now)),
@@ -121,7 +136,7 @@ async def _send_due(tx: Transaction, message_id: MessageId) -> bool:
 
 
 async def _send(tx: Transaction, event: Event, one: Message) -> bool:
-    to = await recipients(tx, event, one.addressees, one.author_id)
+    to = (await recipients(tx, event, one.addressees, one.author_id)).reached
     if not await queries.settle(tx, one.id, MessageState.SENT, len(to)):
         return False
     await notifications.tell(

@@ -33,9 +33,10 @@ class MessageWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 
 class MessagePreview(msgspec.Struct, rename="camel"):
-    """To how many people it would go now."""
+    """To how many people it would go now. ``unreached``: others who answered so, but gave no address, or hear of no messages."""
 
     recipients: int
+    unreached: int
 
 
 class MessageShown(msgspec.Struct, rename="camel"):
@@ -70,8 +71,8 @@ async def preview(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         event = await actions.hosted(reader, caller, _slug(request))
         _, whom = check(wanted.text, wanted.addressees, _instant(wanted.send_at), reader.now)
-        reached = await actions.recipients(reader, event, whom, caller.user_id)
-    return json_response(MessagePreview(len(reached)))
+        found = await actions.recipients(reader, event, whom, caller.user_id)
+    return json_response(MessagePreview(len(found.reached), found.unreached))
 
 
 async def write(request: Request) -> Response:

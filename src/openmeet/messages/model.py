@@ -28,7 +28,8 @@ class Addressees(StrEnum):
 
 
 STATUSES: Final = {
-    Addressees.GOING: (AttendanceStatus.ATTENDING,),
+    # Who was checked in early, while others are on their way, is told of the other door as well.
+    Addressees.GOING: (AttendanceStatus.ATTENDING, AttendanceStatus.ATTENDED),
     Addressees.INTERESTED: (AttendanceStatus.INTERESTED,),
     Addressees.WAITING: (AttendanceStatus.WAITLISTED, AttendanceStatus.PENDING),
     # Whoever was checked in.
@@ -59,3 +60,14 @@ class Message:
     sent_at: Instant | None
     recipients: int
     created_at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class Recipients:
+    """Who answered so and would hear of a message, and how many others would not.
+
+    Those were only named by a host, are known by a record only, or want to hear of no messages.
+    """
+
+    reached: tuple[UserId, ...]
+    unreached: int

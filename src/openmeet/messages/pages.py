@@ -1,6 +1,7 @@
 """Writing to those who answered: the form, how many it would reach, what was sent."""
 
 import secrets
+from typing import Protocol
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -8,6 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.clock import Instant
+from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, InvalidInput, Refused, TooMany
 from openmeet.events.model import MAX_KEY, Event, EventSlug
 from openmeet.messages import actions, queries
@@ -19,6 +21,16 @@ from openmeet.site.forms import Typed, read_form, typed_again
 from openmeet.site.frame import go, page
 from openmeet.tenants.edge import database_of
 from openmeet.users.edge import caller_of
+from openmeet.users.model import UserId
+
+
+class ShowMail(Protocol):
+    """The mail as it will look; the room of mails knows (``letters.previewing``)."""
+
+    async def __call__(
+        self, reader: Reader, event: Event, writer: UserId, text: str, *, public_url: str, is_going: bool
+    ) -> object: ...
+
 
 LABELS = {"addressees": "To whom?", "text": "Message", "send_at": "Send at"}
 WORDS = {
@@ -74,7 +86,8 @@ async def write(request: Request) -> Response:
         return await _form(request, typed_again(typed, wrong), status=400)
     except (Refused, TooMany) as refused:
         status = 429 if isinstance(refused, TooMany) else 422
-        return await _form(request, Typed(typed, {"": refused.why}), status=status)
+        anew = {"submission": secrets.token_urlsafe(16)} if isinstance(refused, actions.AlreadyWritten) else {}
+        return await _form(request, Typed({**typed, **anew}, {"": refused.why}), status=status)
     said = "message_sent" if one.state is MessageState.SENT else "message_scheduled"
     return go(f"/events/{quote(_slug(request))}/messages", said=said)
 
@@ -91,10 +104,20 @@ async def _preview(request: Request, typed: dict[str, str], chosen: list[str], s
     async with database_of(request).reader() as reader:
         event = await actions.hosted(reader, caller, _slug(request))
         text, whom = check(typed.get("text", ""), chosen, send_at, reader.now)
-        reached = len(await actions.recipients(reader, event, whom, caller.user_id))
+        found = await actions.recipients(reader, event, whom, caller.user_id)
+        show: ShowMail = request.app.state.message_mail
+        mail = await show(
+            reader,
+            event,
+            caller.user_id,
+            text,
+            public_url=request.app.state.settings.public_url,
+            is_going=bool({Addressees.GOING, Addressees.ATTENDED} & set(whom)),
+        )
     preview = {
-        "text": text,
-        "reached": reached,
+        "mail": mail,
+        "reached": len(found.reached),
+        "unreached": found.unreached,
         "whom": ", ".join(WORDS[one] for one in whom),
         "at": "" if send_at is None else _when(send_at, event),
     }
@@ -105,8 +128,9 @@ async def _form(
     request: Request, typed: Typed, *, preview: dict[str, object] | None = None, status: int = 200
 ) -> Response:
     async with database_of(request).reader() as reader:
-        event = await actions.hosted(reader, caller_of(request), _slug(request))
-        counts = await actions.counts(reader, event)
+        caller = caller_of(request)
+        event = await actions.hosted(reader, caller, _slug(request))
+        counts = await actions.counts(reader, event, caller.user_id)
         written = await queries.of_event(reader, event.id)
     context = {
         "event": event,

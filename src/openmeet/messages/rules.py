@@ -11,7 +11,7 @@ from openmeet.messages.model import LONGEST_AHEAD, MAX_TEXT, STATUSES, Addressee
 def check(text: str, asked: Iterable[str], send_at: Instant | None, now: Instant) -> tuple[str, tuple[Addressees, ...]]:
     """The text and the addressees as they are kept. Raises InvalidForm (``text``, ``addressees``, ``send_at``)."""
     problems: dict[str, str] = {}
-    plain = text.replace("\r\n", "\n").strip()
+    plain = plain_of(text)
     if not plain:
         problems["text"] = "Write something."
     elif len(plain) > MAX_TEXT:
@@ -31,6 +31,11 @@ def check(text: str, asked: Iterable[str], send_at: Instant | None, now: Instant
     return plain, found
 
 
+def plain_of(text: str) -> str:
+    """What was typed, as it is kept."""
+    return text.replace("\r\n", "\n").strip()
+
+
 def statuses_of(addressees: Iterable[Addressees]) -> list[AttendanceStatus]:
     """The answers of those whom a message is for."""
-    return [status for one in addressees for status in STATUSES[one]]
+    return list(dict.fromkeys(status for one in addressees for status in STATUSES[one]))

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from groundwork.clock import Instant
-from groundwork.database.transaction import Transaction
+from groundwork.database.together import Write
+from groundwork.database.transaction import Reader, Transaction
 from openmeet.notifications import mails, preferences, queries, rules
 from openmeet.notifications.mails import Waiting
 from openmeet.notifications.model import (
@@ -14,7 +15,6 @@ from openmeet.notifications.model import (
     Channel,
     Hours,
     Kind,
-    NotificationId,
     Particulars,
     Topic,
     When,
@@ -24,7 +24,11 @@ from openmeet.users.model import UserId
 
 @dataclass(frozen=True, slots=True)
 class Telling:
-    """News about one subject for these people. ``starts_at`` and ``bundle`` as for ``tell``."""
+    """News about one subject for these people. ``starts_at`` and ``bundle`` as for ``tell``.
+
+    ``sources``: persons and groups that they come from, beside those that the particulars name: who blocks or mutes one of them, or is
+    blocked by one, is not told.
+    """
 
     to: Sequence[UserId]
     subject_id: str
@@ -32,6 +36,7 @@ class Telling:
     particulars: Particulars = NOTHING_MORE
     starts_at: Instant | None = None
     bundle: str = ""
+    sources: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,10 @@ class _Told:
     addressee: Addressee
     channel: Channel | None
     telling: Telling
+
+    @property
+    def about(self) -> tuple[UserId, str, int]:
+        return self.addressee.user_id, self.telling.subject_id, self.telling.revision
 
 
 async def tell(
@@ -53,21 +62,27 @@ async def tell(
     *,
     starts_at: Instant | None = None,
     bundle: str = "",
+    sources: Sequence[str] = (),
 ) -> None:
     """Tell each of these people once about this revision of the subject; the same call again tells nobody.
 
     ``starts_at``: when the event starts (of a moved one, the earlier of the two): what is near is mailed at once. The caller
     holds the lock on the subject's row. ``bundle``: what the mail is about in which these news wait, where that is not the subject.
+    ``sources``: see ``Telling``.
     """
-    await tell_each(tx, kind, [Telling(to, subject_id, revision, particulars, starts_at, bundle)])
+    await tell_each(tx, kind, [Telling(to, subject_id, revision, particulars, starts_at, bundle, sources)])
 
 
 async def tell_each(tx: Transaction, kind: Kind, tellings: Sequence[Telling]) -> None:
-    """``tell`` about several subjects, in as many statements as about one. A person is told of one subject at most."""
+    """``tell`` about several subjects, in as many statements as about one. A person is told of one subject at most.
+
+    What comes from somebody whom one may keep away (``rules.sources_of``) is told one subject at a time.
+    """
     people = [user_id for one in tellings for user_id in one.to]
     if not people:
         return
-    addressees = {one.user_id: one for one in await preferences.addressees(tx, people, TOPICS[kind])}
+    sources = {source for one in tellings for source in rules.sources_of(kind, one.particulars, one.sources)}
+    addressees = {one.user_id: one for one in await preferences.addressees(tx, people, TOPICS[kind], sources)}
     told: list[_Told] = []
     for one in tellings:
         is_mailed = rules.is_mailed(kind, one.particulars)
@@ -75,38 +90,66 @@ async def tell_each(tx: Transaction, kind: Kind, tellings: Sequence[Telling]) ->
             channel = rules.channel_of_mail(addressee) if is_mailed else None
             if Channel.IN_APP in addressee.channels or channel:
                 told.append(_Told(addressee, channel, one))
-    fresh = await queries.insert(
-        tx,
-        kind,
-        [
-            queries.News(
-                one.addressee.user_id,
-                one.telling.subject_id,
-                one.telling.revision,
-                one.telling.particulars,
-                Channel.IN_APP in one.addressee.channels,
-            )
-            for one in told
-        ],
-    )
-    new = [(one, fresh[one.addressee.user_id]) for one in told if one.addressee.user_id in fresh]
-    await mails.add(
+    known = await queries.told(tx, kind, [one.about for one in told])
+    fresh = [one for one in told if one.about not in known]
+    mail_of = await mails.for_news(
         tx,
         [
             Waiting(
                 one.addressee.user_id,
                 one.telling.bundle or one.telling.subject_id,
-                news,
-                rules.mail_due_at(one.addressee.hours, tx.now, urgent=_is_urgent(kind, one.telling, tx.now)),
+                rules.mail_due_at(
+                    one.addressee.hours,
+                    tx.now,
+                    urgent=_is_urgent(kind, one.telling, tx.now),
+                    waits=rules.waits_for(kind),
+                ),
                 is_bundled=bool(one.telling.bundle),
             )
-            for one, news in new
+            for one in fresh
             if one.channel is Channel.EMAIL
         ],
     )
-    await mails.add_to_digests(
-        tx, [_digest(one.addressee, news, tx.now) for one, news in new if one.channel is Channel.DIGEST]
+    await queries.insert(
+        tx,
+        kind,
+        [
+            queries.News(
+                *one.about,
+                one.telling.particulars,
+                Channel.IN_APP in one.addressee.channels,
+                mail_of.get(one.addressee.user_id),
+                is_for_digest=one.channel is Channel.DIGEST,
+            )
+            for one in fresh
+        ],
     )
+    digests = [one.addressee for one in fresh if one.channel is Channel.DIGEST]
+    await mails.owe_digests(tx, [(one.user_id, *rules.next_digest(one.hours, tx.now)) for one in digests])
+
+
+async def telling(
+    tx: Transaction, to: Sequence[UserId], kind: Kind, subject_id: str, revision: int, particulars: Particulars
+) -> Sequence[Write] | None:
+    """``tell``, to be written together with what these few are told of; None where there is more to it than that.
+
+    Of news that are not urgent, which join the mail that waits.
+    """
+    writes: list[Write] = []
+    sources = rules.sources_of(kind, particulars, ())
+    for one in await preferences.addressees(tx, to, TOPICS[kind], sources):
+        channel = rules.channel_of_mail(one) if rules.is_mailed(kind, particulars) else None
+        mail_id = None
+        if channel is Channel.EMAIL:
+            due_at = rules.mail_due_at(one.hours, tx.now, urgent=False)
+            mail_id = await mails.hold_open(tx, one.user_id, subject_id, due_at)
+        if channel is not None and mail_id is None:
+            return None
+        is_shown = Channel.IN_APP in one.channels
+        if is_shown or mail_id is not None:
+            news = queries.News(one.user_id, subject_id, revision, particulars, is_shown, mail_id)
+            writes.append(queries.inserting(tx, kind, news))
+    return writes
 
 
 async def tell_of_new_dates(
@@ -117,6 +160,16 @@ async def tell_of_new_dates(
     One call per change of a series is one mail per person. The caller holds the lock on the series' row.
     """
     await tell(tx, to, Kind.NEW_DATE, event_id, 1, Particulars(starts=When(starts_at, time_zone), more=more))
+
+
+async def reached(reader: Reader, people: Sequence[UserId], kind: Kind) -> list[UserId]:
+    """Those of these people whom news of this kind would reach, on their page or by mail, in their order."""
+    reachable = {
+        one.user_id
+        for one in await preferences.addressees(reader, people, TOPICS[kind])
+        if Channel.IN_APP in one.channels or rules.channel_of_mail(one)
+    }
+    return [one for one in people if one in reachable]
 
 
 async def mark_all_read(tx: Transaction, user_id: UserId) -> None:
@@ -145,8 +198,3 @@ async def stop_mail(tx: Transaction, user_id: UserId, topic: Topic) -> None:
 
 def _is_urgent(kind: Kind, one: Telling, now: Instant) -> bool:
     return rules.is_urgent(kind, one.particulars, one.starts_at, now)
-
-
-def _digest(one: Addressee, news: NotificationId, now: Instant) -> tuple[UserId, NotificationId, str, Instant]:
-    day, at = rules.next_digest(one.hours, now)
-    return one.user_id, news, day, at

@@ -15,6 +15,7 @@ from openmeet.site.etags import IF_MATCH, must_match_shown
 from openmeet.site.operations import Operation
 from openmeet.site.zones import ZONES
 from openmeet.tenants.edge import database_of
+from openmeet.users import queries as users
 from openmeet.users.edge import caller_of
 from openmeet.users.model import UserId
 
@@ -36,7 +37,7 @@ class Choice(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 
 class Preferences(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """All of it. Quiet hours are ``HH:MM`` on the clock of ``timeZone``, both or neither; ``digestHour`` is 0 to 23."""
+    """All of it. ``ownAnswers`` are mailed at once or not at all, and stand in no list. Quiet hours are ``HH:MM`` on the clock of ``timeZone``, both or neither; ``digestHour`` is 0 to 23."""
 
     changes: Choice
     waitlist: Choice
@@ -48,6 +49,10 @@ class Preferences(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     requests: Choice
     membership: Choice
     messages: Choice
+    mentions: Choice
+    searches: Choice
+    hosts: Choice
+    own_answers: Choice
     time_zone: str
     digest_hour: int
     quiet_from: str | None = None
@@ -72,6 +77,7 @@ async def save(request: Request) -> Response:
     hours = rules.check_hours(typed, frozenset(ZONES))
     chosen: dict[Topic, Choice] = {topic: getattr(wanted, topic.value) for topic in Topic}
     async with database_of(request).transaction() as tx:
+        await users.lock(tx, caller.user_id)
         must_match_shown(request, await _shown(tx, caller.user_id))
         await actions.choose(
             tx,

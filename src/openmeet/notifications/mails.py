@@ -12,7 +12,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.fresh_id import new_id
 from openmeet.debts.deliveries import owe_mails
-from openmeet.notifications.model import DIGEST_MAIL, NEWS_MAIL, Notification, NotificationId
+from openmeet.notifications.model import DIGEST_MAIL, NEWS_MAIL, Notification
 from openmeet.notifications.preferences import AT_ONCE
 from openmeet.notifications.queries import COLUMNS, notification_of
 from openmeet.users.model import UserId
@@ -24,7 +24,6 @@ class Waiting:
 
     user_id: UserId
     subject: str
-    notification_id: NotificationId
     due_at: Instant
     is_bundled: bool = False
 
@@ -44,23 +43,30 @@ _OPEN = """
         on conflict (user_id, subject) where closed_at is null do nothing
 """
 
-
-# Mails are about what their news are about, unless these are bundled.
-_PUT_INTO_OPEN = """
-    update notifications
-       set mail_id = (select m.id from news_mails m where m.user_id = notifications.user_id
-                         and m.subject = notifications.subject_id and m.closed_at is null)
-     where id in :ids
+_HOLD_OPEN = """
+    update news_mails set due_at = due_at
+     where user_id = :user_id and subject = :subject and closed_at is null and due_at <= :due_at returning id
 """
 
 
-async def add(tx: Transaction, news: Sequence[Waiting]) -> None:
-    """Put these news, one per person, into the open mails about their subjects, or owe some. What cannot wait takes the rest along."""
+async def hold_open(tx: Transaction, user_id: UserId, subject: str, due_at: Instant) -> str | None:
+    """The open mail to a person about this subject, if there is one that leaves by then; it stays open until the transaction ends."""
+    row = await tx.fetch_one(_HOLD_OPEN, user_id=user_id, subject=subject, due_at=due_at)
+    return row["id"] if row else None
+
+
+async def for_news(tx: Transaction, news: Sequence[Waiting]) -> dict[UserId, str]:
+    """The open mail for each of these news, one per person: that about their subject, or another that is owed from now on.
+
+    What cannot wait takes along what waited. The mails are locked, and the news are not in them yet.
+    """
+    found: dict[UserId, str] = {}
     for start in range(0, len(news), AT_ONCE):
-        await _add(tx, news[start : start + AT_ONCE])
+        found |= await _for_news(tx, news[start : start + AT_ONCE])
+    return found
 
 
-async def _add(tx: Transaction, news: Sequence[Waiting]) -> None:
+async def _for_news(tx: Transaction, news: Sequence[Waiting]) -> dict[UserId, str]:
     known = await _lock_open(tx, news)
     late = {
         one.user_id: known[one.user_id][0]
@@ -78,38 +84,41 @@ async def _add(tx: Transaction, news: Sequence[Waiting]) -> None:
             for user_id, (mail_id, one) in fresh.items()
         ],
     )
-    now_open = await _lock_open(tx, news) if fresh else known
-    mail_of = {user_id: mail_id for user_id, (mail_id, _) in now_open.items()}
+    mail_of = {user_id: mail_id for user_id, (mail_id, _) in {**known, **fresh}.items()}
+    now_open = await _find_open(tx, [one for _, one in fresh.values()]) if fresh else {}
+    # Whoever does not hold the lock on the subject may have opened one in the same moment: then it is that one.
+    others = [one for user_id, (mail_id, one) in fresh.items() if now_open.get(user_id) != mail_id]
+    if others:
+        mail_of |= await _for_news(tx, others)
     await tx.execute_many(
         "update notifications set mail_id = :mail_id where mail_id = :late",
         [{"mail_id": mail_of[user_id], "late": mail_id} for user_id, mail_id in late.items()],
     )
     await tx.execute_many("delete from news_mails where id = :id", [{"id": one} for one in late.values()])
-    alone = [one.notification_id for one in news if not one.is_bundled]
-    if alone:
-        await tx.execute(_PUT_INTO_OPEN, ids=alone)
-    await tx.execute_many(
-        "update notifications set mail_id = :mail_id where id = :id",
-        [{"mail_id": mail_of[one.user_id], "id": one.notification_id} for one in news if one.is_bundled],
+    await owe_mails(
+        tx,
+        NEWS_MAIL,
+        [(user_id, mail_id, one.due_at) for user_id, (mail_id, one) in fresh.items() if one not in others],
     )
-    await owe_mails(tx, NEWS_MAIL, [(user_id, mail_of[user_id], one.due_at) for user_id, (_, one) in fresh.items()])
+    return mail_of
 
 
 async def _lock_open(tx: Transaction, news: Sequence[Waiting]) -> dict[UserId, tuple[str, Instant]]:
     """The open mail of each person about their subject, and when it is due."""
-    about = {one.user_id: one.subject for one in news}
-    found = await tx.fetch(_FIND_OPEN, user_ids=list(about))
-    ids = [row["id"] for row in found if about[row["user_id"]] == row["subject"]]
+    ids = list((await _find_open(tx, news)).values())
     rows = await tx.fetch(_LOCK_OPEN, ids=ids) if ids else []
     return {UserId(row["user_id"]): (row["id"], row["due_at"]) for row in rows}
 
 
-async def add_to_digests(tx: Transaction, digests: Sequence[tuple[UserId, NotificationId, str, Instant]]) -> None:
-    """Keep news (person, news, day, when it is sent) for the digest of that day."""
-    await tx.execute_many(
-        "update notifications set is_for_digest = 1 where id = :id", [{"id": one} for _, one, _, _ in digests]
-    )
-    await owe_mails(tx, DIGEST_MAIL, [(user_id, day, due_at) for user_id, _, day, due_at in digests])
+async def _find_open(tx: Transaction, news: Sequence[Waiting]) -> dict[UserId, str]:
+    about = {one.user_id: one.subject for one in news}
+    found = await tx.fetch(_FIND_OPEN, user_ids=list(about))
+    return {UserId(row["user_id"]): row["id"] for row in found if about[row["user_id"]] == row["subject"]}
+
+
+async def owe_digests(tx: Transaction, digests: Sequence[tuple[UserId, str, Instant]]) -> None:
+    """(person, day, when it is sent): the digest of that day, which says what waits for it then."""
+    await owe_mails(tx, DIGEST_MAIL, digests)
 
 
 async def close(tx: Transaction, mail_id: str) -> list[Notification]:

@@ -39,15 +39,32 @@ class Kind(StrEnum):
     OWNERSHIP = "ownership"
     ANNOUNCEMENT = "announcement"
     SEAT_OFFERED = "seat_offered"
+    SEAT_WITHDRAWN = "seat_withdrawn"
     ANSWER_APPROVED = "answer_approved"
     ANSWER_DECLINED = "answer_declined"
     INVITED = "invited"
     FOREIGN_ANSWERS = "foreign_answers"
+    MENTION = "mention"
+    GROUP_MENTION = "group_mention"
+    MODERATED = "moderated"
+    GROUP_MODERATED = "group_moderated"
+    SEARCH_FIND = "search_find"
+    HOST_EVENT = "host_event"
 
 
 # Kinds that are about a group: their subject is a standing in it, what was announced, or the group itself, and their particulars
 # name the group.
-OF_GROUPS = frozenset({Kind.JOIN_REQUEST, Kind.JOIN_DECIDED, Kind.ROLE_CHANGED, Kind.OWNERSHIP, Kind.ANNOUNCEMENT})
+OF_GROUPS = frozenset(
+    {
+        Kind.JOIN_REQUEST,
+        Kind.JOIN_DECIDED,
+        Kind.ROLE_CHANGED,
+        Kind.OWNERSHIP,
+        Kind.ANNOUNCEMENT,
+        Kind.GROUP_MENTION,
+        Kind.GROUP_MODERATED,
+    }
+)
 
 
 class Topic(StrEnum):
@@ -63,6 +80,10 @@ class Topic(StrEnum):
     ANNOUNCEMENTS = "announcements"
     REQUESTS = "requests"
     MEMBERSHIP = "membership"
+    MENTIONS = "mentions"
+    SEARCHES = "searches"
+    HOSTS = "hosts"
+    OWN_ANSWERS = "own_answers"
 
 
 TOPICS: Mapping[Kind, Topic] = {
@@ -85,10 +106,17 @@ TOPICS: Mapping[Kind, Topic] = {
     Kind.ROLE_CHANGED: Topic.MEMBERSHIP,
     Kind.OWNERSHIP: Topic.MEMBERSHIP,
     Kind.SEAT_OFFERED: Topic.WAITLIST,
+    Kind.SEAT_WITHDRAWN: Topic.WAITLIST,
     Kind.ANSWER_APPROVED: Topic.WAITLIST,
     Kind.ANSWER_DECLINED: Topic.WAITLIST,
     Kind.INVITED: Topic.WAITLIST,
     Kind.FOREIGN_ANSWERS: Topic.ANSWERS,
+    Kind.MENTION: Topic.MENTIONS,
+    Kind.GROUP_MENTION: Topic.MENTIONS,
+    Kind.MODERATED: Topic.CHANGES,
+    Kind.GROUP_MODERATED: Topic.MEMBERSHIP,
+    Kind.SEARCH_FIND: Topic.SEARCHES,
+    Kind.HOST_EVENT: Topic.HOSTS,
 }
 
 
@@ -100,8 +128,21 @@ class Channel(StrEnum):
     DIGEST = "digest"
 
 
-# What holds for whoever has chosen nothing: everything on the page and by mail, nothing twice.
-DEFAULTS: Mapping[Channel, bool] = {Channel.IN_APP: True, Channel.EMAIL: True, Channel.DIGEST: False}
+# What holds for whoever has chosen nothing: everything on the page and by mail, nothing twice. What concerns nobody's plans yet
+# can wait for the digest.
+_DEFAULTS: Mapping[Channel, bool] = {Channel.IN_APP: True, Channel.EMAIL: True, Channel.DIGEST: False}
+# What one did oneself is no news: the mail is for what it carries.
+_BY_MAIL: Mapping[Channel, bool] = {Channel.IN_APP: False, Channel.EMAIL: True, Channel.DIGEST: False}
+BY_MAIL_ALONE: Final = frozenset({Topic.OWN_ANSWERS})
+_IN_DIGEST: Mapping[Channel, bool] = {Channel.IN_APP: True, Channel.EMAIL: False, Channel.DIGEST: True}
+
+
+def defaults_of(topic: Topic) -> Mapping[Channel, bool]:
+    """Where news of this topic reach whoever has chosen nothing about it."""
+    if topic in BY_MAIL_ALONE:
+        return _BY_MAIL
+    return _IN_DIGEST if topic in {Topic.SEARCHES, Topic.HOSTS} else _DEFAULTS
+
 
 # When a digest is sent to whoever has not said when.
 DIGEST_HOUR: Final = 8
@@ -141,8 +182,11 @@ class Particulars:
 
     ``started`` and ``starts``: from when to when the event was moved; of a new date ``starts`` alone. ``was_at`` and ``is_at``: from where to
     where, in words, empty where there is no place; both or neither. ``is_near``: the exact place changed, in words that not
-    everybody may read. ``more``: how many further dates the same news are about.
-    ``said``: why a series is paused, in its host's words.
+    everybody may read. ``more``: how many further dates the same news are about,
+    ``others``: when the next of these are (moved ones: are now).
+    ``said``: why a series is paused, in its host's words; or why something is hidden, in a moderator's (``answer``: hidden, shown);
+    or what a kept search (``search_id``) is called; or which parts of an event changed beside time and place. ``rule``: how a series
+    comes again from now on, in words, where the act was about that.
     """
 
     person_id: UserId | None = None
@@ -152,9 +196,12 @@ class Particulars:
     was_at: str | None = None
     is_at: str | None = None
     more: int = 0
+    others: tuple[When, ...] = ()
     is_near: bool = False
     said: str = ""
     group_id: str | None = None
+    search_id: str | None = None
+    rule: str = ""
 
     @property
     def is_move(self) -> bool:

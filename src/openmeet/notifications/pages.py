@@ -6,7 +6,7 @@ from starlette.routing import Route
 
 from groundwork.errors import InvalidForm, NotFound
 from openmeet.notifications import actions, links, preferences, rules
-from openmeet.notifications.model import Channel, Hours, Topic
+from openmeet.notifications.model import BY_MAIL_ALONE, Channel, Hours, Topic
 from openmeet.site.forms import Typed, read_form, typed_again
 from openmeet.site.frame import go, page
 from openmeet.site.zones import ZONES
@@ -18,22 +18,50 @@ PATH = "/settings/notifications"
 
 # A row of the table each: the topic in words, and when it comes.
 _TOPICS = (
-    (Topic.CHANGES, "Changes", "An event you answered is moved, cancelled, back on or removed."),
-    (Topic.WAITLIST, "Waitlist", "A place becomes free for you."),
-    (Topic.REMINDERS, "Reminders", "The day before an event that you go to."),
-    (Topic.NEW_DATES, "New dates", "A series that you follow has a new date."),
-    (Topic.MESSAGES, "Messages", "The host of an event that you answered writes to you."),
-    (Topic.ANSWERS, "Answers", "Somebody answers to an event that you host."),
-    (Topic.GROUP_EVENTS, "Events of groups", "A group that you are in, or follow, has a new event."),
-    (Topic.ANNOUNCEMENTS, "Announcements", "Those who run a group that you are in write to everybody in it."),
     (
-        Topic.MEMBERSHIP,
-        "Your place in groups",
-        "Your request is decided, you get another role, a group is offered to you.",
+        "Events you go to",
+        (
+            (Topic.CHANGES, "Changes", "An event you answered is moved, cancelled, back on or removed."),
+            (
+                Topic.OWN_ANSWERS,
+                "Your answers",
+                "You say that you go: where and when, with an entry for your calendar.",
+            ),
+            (Topic.REMINDERS, "Reminders", "The day before an event that you go to."),
+            (Topic.WAITLIST, "Waitlist", "A place becomes free for you."),
+            (Topic.MESSAGES, "Messages", "The host of an event that you answered writes to you."),
+            (Topic.MENTIONS, "Mentions", "Somebody writes your @handle in an event or a group of yours."),
+        ),
     ),
-    (Topic.REQUESTS, "Requests", "Somebody asks to get into a group that you run."),
+    (
+        "What you host and run",
+        (
+            (Topic.ANSWERS, "Answers", "Somebody answers to an event that you host."),
+            (Topic.REQUESTS, "Requests", "Somebody asks to get into a group that you run."),
+        ),
+    ),
+    (
+        "Groups you are in",
+        (
+            (Topic.GROUP_EVENTS, "Their events", "A group that you are in, or follow, has a new event."),
+            (Topic.ANNOUNCEMENTS, "Announcements", "Those who run a group that you are in write to everybody in it."),
+            (
+                Topic.MEMBERSHIP,
+                "Your place",
+                "Your request is decided, you get another role, a group is offered to you.",
+            ),
+        ),
+    ),
+    (
+        "What you follow",
+        (
+            (Topic.NEW_DATES, "New dates", "A series that you follow has a new date."),
+            (Topic.HOSTS, "People", "Somebody whom you follow has a new public event."),
+            (Topic.SEARCHES, "Searches", "An event is new, or changed, so that it fits a search that you keep."),
+        ),
+    ),
 )
-_MAIL = (("email", "Mail as it happens"), ("digest", "Mail in the daily digest"), ("", "No mail"))
+_MAIL = (("email", "At once"), ("digest", "Daily"), ("", "None"))
 
 
 def routes() -> list[Route]:
@@ -106,6 +134,7 @@ async def _show(request: Request, typed: Typed, *, status: int = 200) -> Respons
         "typed": typed,
         "topics": _TOPICS,
         "mail": _MAIL,
+        "by_mail_alone": BY_MAIL_ALONE,
         "zones": ZONES,
         "email": user.email if user else None,
         "with_publishing": request.app.state.asks_to_publish,

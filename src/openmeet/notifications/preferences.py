@@ -1,12 +1,13 @@
 """What people chose to hear of, where and when: the SQL of preferences and hours. What nobody chose is a default."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import time
 from itertools import groupby
 from operator import itemgetter
 
 from groundwork.database.transaction import Reader, Row, Transaction
-from openmeet.notifications.model import DEFAULTS, DIGEST_HOUR, Addressee, Channel, Hours, Topic
+from openmeet.moderation.distance import is_unwilling
+from openmeet.notifications.model import DIGEST_HOUR, Addressee, Channel, Hours, Topic, defaults_of
 from openmeet.users.model import UserId
 
 # How many people one statement is about: engines limit the number of parameters.
@@ -22,28 +23,36 @@ _HOURS = """
 # The same, once for each channel about which somebody chose something, or once.
 _ADDRESSEES = """
     select u.id, coalesce(u.email, g.email) as email, u.time_zone as own_zone, h.time_zone, h.quiet_from, h.quiet_until,
-           h.digest_hour, p.channel, p.is_on
+           h.digest_hour, p.channel, p.is_on, u.kind
       from users u left join notification_hours h on h.user_id = u.id left join guests g on g.user_id = u.id
       left join notification_preferences p on p.user_id = u.id and p.topic = :topic
-     where u.id in :user_ids and (u.kind = 'person' or g.email is not null) order by u.id, p.channel
+     where u.id in :user_ids and (u.kind = 'person' or g.email is not null) {willing} order by u.id, p.channel
 """
+_WILLING = f"and not {is_unwilling('u.id')}"
 
 
-async def addressees(reader: Reader, user_ids: Sequence[UserId], topic: Topic) -> list[Addressee]:
+async def addressees(
+    reader: Reader, user_ids: Sequence[UserId], topic: Topic, sources: Collection[str] = ()
+) -> list[Addressee]:
     """How each of these people is told about the topic, in order of their ids; shadow accounts are told nothing.
 
-    Guests who gave an address are.
+    Guests who gave an address are. ``sources``: persons and groups from whom it comes; who keeps one away is told nothing.
     """
     found: list[Addressee] = []
+    statement = _ADDRESSEES.format(willing=_WILLING if sources else "")
+    values = {"sources": sorted(sources)} if sources else {}
     ordered = sorted(set(user_ids))
     for start in range(0, len(ordered), AT_ONCE):
         some = ordered[start : start + AT_ONCE]
-        rows = await reader.fetch(_ADDRESSEES, user_ids=some, topic=topic.value)
+        rows = await reader.fetch(statement, user_ids=some, topic=topic.value, **values)
         for user_id, own in groupby(rows, key=itemgetter("id")):
             of_person = list(own)
             chosen = {Channel(row["channel"]): bool(row["is_on"]) for row in of_person if row["channel"] is not None}
-            channels = frozenset(channel for channel, is_on in {**DEFAULTS, **chosen}.items() if is_on)
+            channels = frozenset(channel for channel, is_on in {**defaults_of(topic), **chosen}.items() if is_on)
             first = of_person[0]
+            if first["kind"] != "person":
+                # Nobody signs in as a guest: mail is all that reaches them.
+                channels -= {Channel.IN_APP}
             found.append(Addressee(UserId(user_id), first["email"] is not None, channels, _hours_of(first)))
     return found
 
@@ -56,7 +65,9 @@ async def of_person(reader: Reader, user_id: UserId) -> dict[Topic, frozenset[Ch
     )
     chosen = {(row["topic"], row["channel"]): bool(row["is_on"]) for row in rows}
     return {
-        topic: frozenset(channel for channel in Channel if chosen.get((topic.value, channel.value), DEFAULTS[channel]))
+        topic: frozenset(
+            channel for channel in Channel if chosen.get((topic.value, channel.value), defaults_of(topic)[channel])
+        )
         for topic in Topic
     }
 

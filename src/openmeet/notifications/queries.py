@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from groundwork.database.together import Write
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.fresh_id import new_id
 from openmeet.notifications.model import Kind, Notification, NotificationId, Particulars
@@ -12,9 +13,15 @@ from openmeet.notifications.preferences import AT_ONCE
 from openmeet.users.model import UserId
 
 _INSERT = """
-    insert into notifications (id, user_id, kind, subject_id, subject_revision, particulars, is_shown, created_at, read_at)
-    values (:id, :user_id, :kind, :subject_id, :revision, :particulars, :is_shown, :now, null)
+    insert into notifications (id, user_id, kind, subject_id, subject_revision, particulars, is_shown, is_for_digest,
+                               created_at, read_at, mail_id)
+    values (:id, :user_id, :kind, :subject_id, :revision, :particulars, :is_shown, :is_for_digest, :now, null, :mail_id)
         on conflict (user_id, kind, subject_id, subject_revision) do nothing
+"""
+
+_TOLD = """
+    select user_id, subject_id, subject_revision from notifications
+     where kind = :kind and user_id in :user_ids and subject_id in :subject_ids order by id
 """
 
 COLUMNS = "id, user_id, kind, subject_id, particulars, created_at, read_at"
@@ -35,48 +42,60 @@ def notification_of(row: Row) -> Notification:
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """What one person is told about one revision of a subject. ``is_shown``: their page shows it."""
+    """What one person is told about one revision of a subject. ``is_shown``: their page shows it.
+
+    ``mail_id``: the mail that it goes into, which is open and locked; ``is_for_digest``: it waits for the next digest.
+    """
 
     user_id: UserId
     subject_id: str
     revision: int
     particulars: Particulars
     is_shown: bool
+    mail_id: str | None = None
+    is_for_digest: bool = False
 
 
-async def insert(tx: Transaction, kind: Kind, news: Sequence[News]) -> dict[UserId, NotificationId]:
-    """Tell each person, each of one subject: who had not been told before, and with which row."""
-    made = {one.user_id: NotificationId(new_id(tx.now)) for one in news}
-    written: dict[Particulars, str] = {}
-    for particulars in {one.particulars for one in news}:
-        written[particulars] = msgspec.json.encode(particulars).decode()
-    kind_name = kind.value
-    rows = [
-        {
-            "id": made[one.user_id],
-            "user_id": one.user_id,
-            "kind": kind_name,
-            "subject_id": one.subject_id,
-            "revision": one.revision,
-            "particulars": written[one.particulars],
-            "is_shown": int(one.is_shown),
-            "now": tx.now,
-        }
-        for one in news
-    ]
-    if len(rows) == 1:
-        # A host hears of every answer, while the event is locked: one statement says both.
-        new = await tx.fetch_one(f"{_INSERT} returning id", **rows[0])
-        return made if new is not None else {}
-    await tx.execute_many(_INSERT, rows)
-    fresh: dict[UserId, NotificationId] = {}
-    ids = list(made.values())
-    for start in range(0, len(ids), AT_ONCE):
-        found = await tx.fetch(
-            "select id, user_id from notifications where id in :ids order by id", ids=ids[start : start + AT_ONCE]
+async def told(tx: Transaction, kind: Kind, about: Sequence[tuple[UserId, str, int]]) -> set[tuple[UserId, str, int]]:
+    """Those of these (person, subject, revision) of which the person was told before. Each subject's row is locked."""
+    found: set[tuple[UserId, str, int]] = set()
+    for start in range(0, len(about), AT_ONCE):
+        some = about[start : start + AT_ONCE]
+        rows = await tx.fetch(
+            _TOLD,
+            kind=kind.value,
+            user_ids=[user_id for user_id, _, _ in some],
+            subject_ids=sorted({subject_id for _, subject_id, _ in some}),
         )
-        fresh |= {UserId(row["user_id"]): NotificationId(row["id"]) for row in found}
-    return fresh
+        found |= {(UserId(row["user_id"]), row["subject_id"], row["subject_revision"]) for row in rows}
+    return found
+
+
+async def insert(tx: Transaction, kind: Kind, news: Sequence[News]) -> None:
+    """Tell each person; who was told already is not told again."""
+    written = {one: msgspec.json.encode(one).decode() for one in {one.particulars for one in news}}
+    kind_name = kind.value
+    await tx.execute_many(_INSERT, [_values(tx, kind_name, one, written[one.particulars]) for one in news])
+
+
+def inserting(tx: Transaction, kind: Kind, news: News) -> Write:
+    """``insert`` of one, as a part of what is written together."""
+    return Write(_INSERT, _values(tx, kind.value, news, msgspec.json.encode(news.particulars).decode()))
+
+
+def _values(tx: Transaction, kind_name: str, one: News, particulars: str) -> dict[str, object]:
+    return {
+        "id": new_id(tx.now),
+        "user_id": one.user_id,
+        "kind": kind_name,
+        "subject_id": one.subject_id,
+        "revision": one.revision,
+        "particulars": particulars,
+        "is_shown": int(one.is_shown),
+        "is_for_digest": int(one.is_for_digest),
+        "now": tx.now,
+        "mail_id": one.mail_id,
+    }
 
 
 async def count_unread(reader: Reader, user_id: UserId) -> int:

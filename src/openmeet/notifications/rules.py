@@ -1,7 +1,7 @@
 """Which news are mailed, how soon, and what a person may choose. Pure."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import time, timedelta
 
 from groundwork.clock import DAY, MINUTE, Instant
@@ -18,13 +18,40 @@ NEAR = DAY
 _HOUR_AND_MINUTE = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
 
 
+# What somebody wants or does; whoever keeps them away is not told. What concerns one's own answers, roles and groups is always told.
+_OF_SOMEBODY = frozenset(
+    {
+        Kind.NEW_ANSWER,
+        Kind.HOST_MESSAGE,
+        Kind.GROUP_EVENT,
+        Kind.ANNOUNCEMENT,
+        Kind.JOIN_REQUEST,
+        Kind.INVITED,
+        Kind.SERIES_OFFERED,
+        Kind.MENTION,
+        Kind.GROUP_MENTION,
+        Kind.SEARCH_FIND,
+        Kind.HOST_EVENT,
+    }
+)
+
+
+def sources_of(kind: Kind, particulars: Particulars, others: Sequence[str]) -> set[str]:
+    """The persons and groups from whom such news come, where one may want to hear nothing of them."""
+    if kind not in _OF_SOMEBODY:
+        return set()
+    named = (particulars.person_id, particulars.group_id)
+    return {*others, *(source for source in named if source is not None)}
+
+
 def is_mailed(kind: Kind, particulars: Particulars) -> bool:
     """Whether the news are worth a mail: a corrected description is not, another time or place is."""
     return kind is not Kind.EVENT_CHANGED or particulars.is_move
 
 
 def is_urgent(kind: Kind, particulars: Particulars, starts_at: Instant | None, now: Instant) -> bool:
-    """Whether somebody could travel in vain: it does not take place, it moved, or it starts within a day; or lose a place.
+    """Whether somebody could travel in vain, or stay at home in vain: it is off, or on again, it moved, or it starts within a
+    day; or lose a place.
 
     Answers to a host never are, and a reminder has all of that day to arrive.
     """
@@ -36,10 +63,15 @@ def is_urgent(kind: Kind, particulars: Particulars, starts_at: Instant | None, n
             | Kind.SERIES_OFFERED
             | Kind.GROUP_EVENT
             | Kind.FOREIGN_ANSWERS
+            | Kind.MODERATED
+            | Kind.SEARCH_FIND
+            | Kind.HOST_EVENT
         ):
             return False
-        # An offer runs out: half an hour of it is worth more than a bundle.
-        case Kind.EVENT_CANCELLED | Kind.EVENT_DELETED | Kind.SEAT_OFFERED:
+        # An offer runs out: half an hour of it is worth more than a bundle. So is that it is none any more.
+        case Kind.SEAT_OFFERED | Kind.SEAT_WITHDRAWN:
+            return True
+        case Kind.EVENT_CANCELLED | Kind.EVENT_REINSTATED | Kind.EVENT_DELETED:
             return True
         case Kind.EVENT_CHANGED if particulars.is_move:
             return True
@@ -54,9 +86,14 @@ def channel_of_mail(addressee: Addressee) -> Channel | None:
     return next((one for one in (Channel.EMAIL, Channel.DIGEST) if one in addressee.channels), None)
 
 
-def mail_due_at(hours: Hours, now: Instant, *, urgent: bool) -> Instant:
-    """When the mail with these news leaves."""
-    return now if urgent else after_quiet(hours, Instant(now + BUNDLED_FOR))
+def waits_for(kind: Kind) -> int:
+    """How long such news wait for more of their sort, in microseconds: what a host sends now leaves now, but wakes nobody."""
+    return 0 if kind is Kind.HOST_MESSAGE else BUNDLED_FOR
+
+
+def mail_due_at(hours: Hours, now: Instant, *, urgent: bool, waits: int = BUNDLED_FOR) -> Instant:
+    """When the mail with these news leaves; ``waits`` in microseconds."""
+    return now if urgent else after_quiet(hours, Instant(now + waits))
 
 
 def after_quiet(hours: Hours, at: Instant) -> Instant:

@@ -39,7 +39,9 @@ OWN: Final = (
         "groups",
         "owner_id = :id and deleted_at is null",
         {"owner_id": "users", "created_by": "users"},
-        {"successor_id": "users", "heir_id": "users", "backup_admin_id": "users"},
+        {"successor_id": "users", "heir_id": "users", "backup_admin_id": "users", "account_id": "users"},
+        # Elsewhere they are other records, in whatever repository.
+        ("external_id", "external_cid", "external_source"),
     ),
     _part("event_series", "user_id = :id", {"user_id": "users"}, {"split_from": "event_series", "group_id": "groups"}),
     _part(
@@ -51,10 +53,24 @@ OWN: Final = (
     _part("attendances", "user_id = :id", {"user_id": "users", "event_id": "events"}),
     _part("event_series_followers", "user_id = :id", {"user_id": "users", "series_id": "event_series"}),
     _part("event_series_answers", "user_id = :id", {"user_id": "users", "series_id": "event_series"}),
-    _part("group_members", "user_id = :id", {"user_id": "users", "group_id": "groups"}, {"decided_by": "users"}),
+    _part(
+        "group_members",
+        "user_id = :id",
+        {"user_id": "users", "group_id": "groups"},
+        {"decided_by": "users"},
+        ("external_id", "external_did", "network_role"),
+    ),
     _part("group_followers", "user_id = :id", {"user_id": "users", "group_id": "groups"}),
     _part("notification_preferences", "user_id = :id", {"user_id": "users"}),
     _part("notification_hours", "user_id = :id", {"user_id": "users"}),
+    _part("record_preferences", "user_id = :id", {"user_id": "users"}),
+    _part("person_followers", "user_id = :id", {"user_id": "users", "followed_id": "users"}),
+    _part("saved_searches", "user_id = :id", {"user_id": "users"}),
+    _part(
+        "saved_search_keys",
+        "search_id in (select id from saved_searches where user_id = :id)",
+        {"search_id": "saved_searches"},
+    ),
     _part("imported_events", "user_id = :id", {"user_id": "users"}),
 )
 
@@ -62,6 +78,7 @@ TOLD: Final = (
     _part("identities", "user_id = :id"),
     _part("consents", "user_id = :id"),
     _part("event_hosts", "user_id = :id"),
+    _part("co_host_publications", "author_id = :id or co_host_id = :id"),
     _part("event_messages", "author_id = :id"),
     _part("group_announcements", "author_id = :id"),
     _part(
@@ -73,10 +90,14 @@ TOLD: Final = (
     _part("chat_members", "user_id = :id"),
     _part("webhooks", "user_id = :id", without=("sealed_secret",)),
     _part("api_tokens", "user_id = :id", without=("token_hash",)),
+    _part("person_blocks", "user_id = :id"),
+    _part("mutes", "user_id = :id"),
+    _part("reports", "reporter_id = :id", without=("closed_by_act",)),
     _part("subscribed_calendars", "user_id = :id", without=("url_sealed", "digest", "content")),
 )
 
 NOT_THEIRS: Final[Mapping[str, str]] = {
+    "claims": "which rows of this site turned out to be one person",
     "sessions": "browsers that are signed in here",
     "calendar_feeds": "the hash of an address that works here alone",
     "mail_links": "hashes of links that work here alone",
@@ -87,9 +108,12 @@ NOT_THEIRS: Final[Mapping[str, str]] = {
     "news_mails": "which news went into which mail",
     "publications": "what this site owes to the person's repository",
     "custodial_accounts": "the key to an account that is taken over on its own page",
+    "series_detections": "what was found among events that are there, and is found again",
+    "event_series_invitations": "what hosts want to be asked of later dates; what was asked stands with the answers",
     "event_series_offers": "offers between two people",
     "group_follows": "the group's, whoever added it",
     "group_invitations": "the group's, whoever made it",
     "group_roles_log": "the group's memory of what was done in it",
+    "moderators": "a task at this site",
     "guests": "answers without an account, until they are claimed",
 }

@@ -30,11 +30,18 @@ LEFT_OUT: Final[Mapping[str, str]] = {
     "idempotency_keys": "answers to programs that are kept for a day",
     "event_drafts": "what somebody typed before they signed in, kept for a week",
     "imports": "files that were looked at and not brought in",
+    "client_keys": "what this installation signs with; another has its own",
+    "new_events": "events that searches have yet to be compared with, noted again as they are taken in",
+    "authorizations": "sign-ins under way: they last ten minutes",
     "repository_sessions": "keys to people's repositories: they sign in there again",
 }
 
 # Tables whose rows refer to rows of the same table: written in an order in which each finds its other.
-OWN_PARENTS: Final[Mapping[str, str]] = {"chat_messages": "reply_to", "event_series": "split_from"}
+OWN_PARENTS: Final[Mapping[str, str]] = {
+    "chat_messages": "reply_to",
+    "event_series": "split_from",
+    "moderation_log": "undoes",
+}
 
 Tell = Callable[[str, int], None]
 

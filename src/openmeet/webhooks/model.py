@@ -25,14 +25,18 @@ class Happening(StrEnum):
     """What an address can be told of. Each says that something is different now, and shows how it is."""
 
     EVENT = "event.changed"
+    SERIES = "series.changed"
     ANSWER = "answer.changed"
+    GROUP = "group.changed"
     MEMBERSHIP = "membership.changed"
     PING = "ping"
 
 
 HAPPENING_WORDS: Final = {
     Happening.EVENT: "An event is made, changed, cancelled, brought back or deleted",
+    Happening.SERIES: "A series is made, changed, paused, cancelled, brought back or deleted",
     Happening.ANSWER: "Somebody answers, or their answer changes",
+    Happening.GROUP: "A group is made, changed or deleted",
     Happening.MEMBERSHIP: "Somebody joins a group, asks to, leaves, or has another role",
 }
 

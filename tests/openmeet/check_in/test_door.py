@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openmeet.attendance import actions, joining_queries, queries
+from groundwork.clock import DAY, MINUTE
+from groundwork.errors import Refused
+from openmeet.attendance import actions, joining_queries, managing, queries
 from openmeet.attendance.joining import Joining, Question
 from openmeet.attendance.model import AttendanceStatus, Reply
 from openmeet.check_in import codes
@@ -15,6 +17,9 @@ from openmeet.events.queries import by_slug
 from tests.openmeet.site_under_test import CODE_KEY, api_session, event_by, person, sign_up, site_on
 
 S = AttendanceStatus
+
+# The clock stands at 13:00 of this day.
+TODAY = {"starts": "2026-03-01T18:00", "ends": "2026-03-01T20:00"}
 
 
 @pytest.fixture
@@ -28,7 +33,7 @@ async def made(browser, site, **typed: str):
     async with site.db.transaction() as tx:
         row = await tx.fetch_one("select id from users where email = 'ana@example.org'")
         host = type(await person(tx, "Somebody"))(row["id"], "Ana")
-        event = await event_by(tx, host, **typed)
+        event = await event_by(tx, host, **{**TODAY, **typed})
     return host, event
 
 
@@ -53,12 +58,56 @@ async def test_by_code_by_list_and_back(site):
         done = await browser.post(path, data={"code": code.lower().replace("-", " ")})
         after = (await browser.get(done.headers["location"])).text
         assert "<strong>1</strong> of 2" in after
+        site.clock.turn(MINUTE)
+        again = await browser.post(path, data={"code": code})
+        assert "<strong>before</strong>, at 13:00" in (await browser.get(again.headers["location"])).text
+        assert "<strong>Checked in already</strong>, at 13:00" in (await browser.get(f"{path}?code={code}")).text
         await browser.post(path, data={"attendance": cleo.id})
         assert "<strong>2</strong> of 2" in (await browser.get(path)).text
         await browser.post(f"{path}/undo", data={"attendance": ben.id})
         assert "<strong>1</strong> of 2" in (await browser.get(f"{path}?q=cle")).text
         wrong = await browser.post(path, data={"code": "0000-0000-0000"})
         assert (wrong.status_code, "This is no ticket of this event." in wrong.text) == (400, True)
+
+
+async def test_the_door_is_open_around_the_event_and_no_sooner(site):
+    """Who is checked in cannot say no any more; weeks before the event that would bind whoever was clicked by mistake."""
+    async with site.browser() as browser:
+        host, event = await made(browser, site, starts="2026-03-08T18:00", ends="2026-03-08T20:00")
+        (ben,) = await coming(site, event, "Ben")
+        path, opens = f"/events/{event.slug}/check-in", event.starts_at - DAY
+        words = "Check-in opens a day before the start: Saturday 7 March 2026, 18:00, Berlin time (UTC+1)."
+        door = (await browser.get(path)).text
+        assert words in door
+        assert 'name="attendance"' not in door
+        early = await browser.post(path, data={"attendance": ben.id})
+        assert (early.status_code, words in early.text) == (422, True)
+        async with site.db.transaction() as tx:
+            with pytest.raises(Refused, match=re.escape(words)):
+                await managing.check_in(tx, host, event.slug, ben.id)
+        site.clock.turn(opens - site.clock.now())
+        assert words not in (await browser.get(path)).text
+        assert (await browser.post(path, data={"attendance": ben.id})).status_code == 303
+        # A mistake is mended at any time.
+        site.clock.turn(12 * DAY)
+        assert (await browser.post(f"{path}/undo", data={"attendance": ben.id})).status_code == 303
+        late = await browser.post(path, data={"attendance": ben.id})
+        assert (late.status_code, "Check-in closed a week after the end: Sunday 15 March" in late.text) == (422, True)
+        assert "<strong>0</strong> of 1" in late.text
+
+
+async def test_who_was_checked_in_by_mistake_stands_as_before(site):
+    """Not with a place that they never had."""
+    async with site.browser() as browser:
+        host, event = await made(browser, site, capacity="2")
+        async with site.db.transaction() as tx:
+            people = {name: await person(tx, name) for name in ("Ben", "Cleo", "Dora")}
+            for name, reply in (("Ben", Reply.GOING), ("Cleo", Reply.INTERESTED), ("Dora", Reply.DECLINED)):
+                mine = await actions.answer(tx, people[name], event.slug, reply)
+                if reply is not Reply.GOING:
+                    assert (await managing.check_in(tx, host, event.slug, mine.id)).status is S.ATTENDED
+                    assert (await managing.undo_check_in(tx, host, event.slug, mine.id)).status is mine.status
+            assert await queries.seats_taken(tx, event.id) == 1
 
 
 async def test_a_ticket_is_for_its_holder_and_the_door_for_hosts(site):
@@ -80,7 +129,7 @@ async def test_a_ticket_is_for_its_holder_and_the_door_for_hosts(site):
 async def test_hosts_pages_do_what_they_say(site):
     """Settings, an answer with everything the host asks, the list, a removal with its undo, an addition, the file."""
     async with site.browser() as browser, site.browser() as guest:
-        _, event = await made(browser, site, capacity="5")
+        _, event = await made(browser, site, capacity="5", starts="2026-07-04T18:00", ends="2026-07-04T20:00")
         path = f"/events/{event.slug}"
         settings = {
             "max_party": "3",
@@ -142,7 +191,7 @@ async def test_api(site):
     async with site.browser() as client:
         ana = await api_session(client, "ana@example.org", "Ana")
         ben = await api_session(client, "ben@example.org", "Ben")
-        body = {"title": "Tea", "startsLocal": "2026-07-04T18:00:00", "timeZone": "Europe/Berlin", "capacity": 3}
+        body = {"title": "Tea", "startsLocal": "2026-03-01T18:00:00", "timeZone": "Europe/Berlin", "capacity": 3}
         path = (await client.post("/api/events", json=body, headers=ana)).headers["location"]
         wanted = {"maxParty": 2, "questions": [{"question": "Diet?", "isRequired": True}]}
         settings = await client.put(f"{path}/joining", json=wanted, headers=ana)
@@ -160,12 +209,26 @@ async def test_api(site):
         ticket = (await client.get(f"{path}/ticket", headers=ben)).json()
         there = await client.post(f"{path}/check-ins", json={"ticketCode": ticket["ticketCode"]}, headers=ana)
         assert (there.json()["peopleThere"], there.json()["peopleExpected"]) == (2, 2)
+        (listed,) = (await client.get(f"{path}/attendances", headers=ana)).json()["attendances"]
+        assert listed["checkedInAt"] == there.json()["thereSince"]
+        assert listed["answers"] == [{"questionId": name, "question": "Diet?", "answer": "none"}]
+        assert listed["personId"] == (await client.get("/api/me", headers=ben)).json()["id"]
         back = await client.delete(f"{path}/check-ins/{answer['id']}", headers=ana)
         assert back.json()["status"] == "attending"
         assert (await client.post(f"{path}/check-ins", json={"ticketCode": "x"}, headers=ana)).status_code == 400
         added = await client.post(f"{path}/attendances", json={"displayName": "Grandma"}, headers=ana)
         full = await client.post(f"{path}/attendances", json={"displayName": "Grandpa"}, headers=ana)
         assert (added.status_code, full.status_code) == (201, 422)
+        (listed, _) = (await client.get(f"{path}/attendances", headers=ana)).json()["attendances"]
+        assert listed["checkedInAt"] is None
+        # Whose an invited address is nobody is told, by their id neither.
+        invited = await client.post(f"{path}/attendances", json={"email": "cleo@example.org"}, headers=ana)
+        assert (invited.json()["displayName"], invited.json()["personId"]) == ("cleo@example.org", None)
+        await client.post(
+            f"{path}/attendances/decisions",
+            json={"decision": "remove", "attendanceIds": [invited.json()["id"]]},
+            headers=ana,
+        )
         page = (await client.get(f"{path}/attendances?limit=1", headers=ana)).json()
         rest = (await client.get(f"{path}/attendances?limit=1&cursor={page['cursor']}", headers=ana)).json()
         assert [one["displayName"] for one in page["attendances"] + rest["attendances"]] == ["Ben", "Grandma"]

@@ -5,19 +5,29 @@ import re
 import pytest
 
 from groundwork.clock import DAY
+from openmeet.attendance import actions as attendance
 from openmeet.attendance import hosting, queries
-from openmeet.attendance.model import AttendanceStatus
+from openmeet.attendance.model import AttendanceStatus, Reply, Wishes
 from openmeet.debts import publication_leases
 from openmeet.debts.deliveries import Due, due_of
 from openmeet.debts.publications import Kind
+from openmeet.events import co_hosts, host_queries
+from openmeet.events.host_model import CoHostState
+from openmeet.flags.switchboard import Switchboard
+from openmeet.groups import doors, running
 from openmeet.guests import actions, rules
 from openmeet.guests.letters import guest_composer
 from openmeet.guests.model import GUEST_MAIL
-from openmeet.letters.news import Letterhead, news_composer
+from openmeet.guests.tasks import forget_addresses
+from openmeet.letters.answered import confirmed_composer
+from openmeet.letters.letterhead import Letterhead
+from openmeet.letters.news import news_composer
 from openmeet.publication import eligibility
 from openmeet.users import guests
 from openmeet.users.model import Caller
 from openmeet.users.queries import by_email
+from openmeet.users.queries import by_id as user_by_id
+from tests.openmeet.groups.people import group_by
 from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, event_by, h1_of, person, sign_up, site_on
 
 S = AttendanceStatus
@@ -87,6 +97,43 @@ async def test_a_link_confirms_and_another_one_changes(site, event):
         assert [one.status for one in await answers(site, event)] == [S.DECLINED]
 
 
+async def test_a_guest_is_told_where_to_go_once_it_is_sure_that_they_come(site, clock):
+    """On the pages behind their link and in a letter; who only waits for a place is not."""
+    secret = {"place_audience": "attendees", "street": "Geheimgasse 7", "door_note": "Ring twice"}
+    online = {"mode": "hybrid", "online_url": "https://meet.example/room", "door_audience": "attendees"}
+    compose = confirmed_composer(Letterhead(CODE_KEY, "OpenMeet", ORIGIN))
+    async with site.db.transaction() as tx:
+        event = await event_by(tx, await person(tx, "Ana"), capacity="1", **secret, **online)
+    shown = {}
+    for who in ("eve", "fay"):
+        async with site.browser() as browser:
+            await ask(browser, event, email=f"{who}@example.org")
+            letter = next(one for one in await letters(site) if one.to == f"{who}@example.org")
+            mine = (await browser.post(link_in(letter))).headers["location"]
+            async with site.db.reader() as reader:
+                rows = await reader.fetch("select subject, revision from debts where subject like 'guest_confirmed%'")
+                known = await guests.by_email(reader, f"{who}@example.org")
+            owed = [due_of(type("Row", (), dict(row))()) for row in rows]
+            (due,) = [one for one in owed if one.person == known]
+            shown[who] = [(await browser.get(mine)).text, await compose(site.db, due)]
+            if who == "eve":
+                ticket = re.search(r'href="(/mail/ticket/[^"]+)"', shown[who][0])[1]
+                shown[who].append((await browser.get(ticket)).text)
+    page, letter, ticket = shown["eve"]
+    secrets = ("Geheimgasse 7", "Ring twice", "https://meet.example/room")
+    for text in (page, letter.text, ticket):
+        assert [secret for secret in secrets if secret not in text] == []
+    assert b"Geheimgasse 7" in letter.calendar.content
+    assert "/mail/answer/" in letter.text
+    page, letter = shown["fay"]
+    for text in (page, letter.text, letter.calendar.content.decode()):
+        assert [secret for secret in secrets if secret in text] == []
+    assert "You are on the waitlist" in letter.text
+    async with site.db.transaction() as tx:
+        await hosting.cancel(tx, Caller(event.author_id, "Ana"), event.slug, "Rain")
+    assert await compose(site.db, due) is None
+
+
 async def test_known_and_unknown_addresses_are_treated_alike(site, event):
     async with site.browser() as browser:
         unknown = await ask(browser, event)
@@ -130,15 +177,16 @@ async def test_a_guest_hears_that_it_is_cancelled_and_nothing_of_them_is_publish
         (one,) = await queries.attendees(tx, event.id, [S.ATTENDING], limit=9, with_private=True)
         await hosting.cancel(tx, Caller(event.author_id, "Ana"), event.slug, "Rain")
         row = await tx.fetch_one(
-            "select subject, revision from debts where kind = 'mail' and subject like :about", about=f"%{one.user_id}%"
+            "select subject, revision from debts where subject like :about", about=f"news%{one.user_id}%"
         )
     compose = news_composer(Letterhead(CODE_KEY, "OpenMeet", ORIGIN))
     kind, person_id, subject_id = row["subject"].split("\x1f")
     news = await compose(site.db, Due(kind, person_id, subject_id, row["revision"]))
     assert (news.to, news.subject) == ("eve@example.org", "Cancelled: Board games")
+    assert "/settings/" not in news.text + news.html, "whoever has no account has no settings"
     async with site.db.reader() as reader:
         owed = await publication_leases.find(reader, Kind.RSVP, one.attendance_id)
-        assert isinstance(await eligibility.decide(reader, owed), eligibility.Hold)
+        assert isinstance(await eligibility.decide(reader, owed, Switchboard()), eligibility.Hold)
 
 
 async def test_links_end_and_made_up_ones_open_nothing(site, event, clock):
@@ -194,3 +242,53 @@ def test_tokens_are_for_one_answer():
     assert rules.answer_in(CODE_KEY, token) == one
     assert rules.answer_in(CODE_KEY, token.replace(one, other)) is None
     assert rules.answer_in(b"x" * 32, token) is None
+
+
+async def test_addresses_are_forgotten_when_they_are_of_no_use_any_more(make_database, clock):
+    """Answers stay under their names, for the host; who has a later event is kept, and so is who said no to a group."""
+    db = await make_database("openmeet")
+    async with db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Other Ben")
+        event = await event_by(tx, ana)
+        later = await event_by(tx, ana, starts="2026-12-04T18:00", ends="2026-12-04T20:00")
+        people = {}
+        for name, at in (("Eve", [event]), ("Fay", [event, later])):
+            email = f"{name.lower()}@example.org"
+            people[name] = await guests.find_or_make(tx, email=email, display_name=name)
+            for one in at:
+                caller = Caller(people[name], name)
+                await attendance.answer(tx, caller, one.slug, Reply.GOING, Wishes(is_private=True))
+        group = await group_by(tx, ana)
+        await running.invite_by_mail(tx, ana, group.slug, "gus@example.org, hal@example.org")
+        no, _ = sorted(await doors.open_invitations(tx, group.id), key=lambda one: one.email == "gus@example.org")
+        await doors.decline_invitation(tx, no.id)
+        await co_hosts.invite(tx, ana, event.slug, "ida@example.org")
+        yes = await co_hosts.invite(tx, ana, event.slug, "other.ben@example.org")
+        await co_hosts.accept(tx, ben, yes.id)
+
+    async def known() -> set[str]:
+        async with db.reader() as reader:
+            rows = [
+                *await reader.fetch("select email from guests order by user_id"),
+                *await reader.fetch("select email from group_invitations order by id"),
+                *await reader.fetch("select email from event_hosts order by id"),
+            ]
+        return {row["email"].split("@")[0] for row in rows if row["email"]}
+
+    everybody = {"eve", "fay", "gus", "hal", "ida", "other.ben"}
+    assert await forget_addresses(db, 90) == 0
+    assert await known() == everybody
+    clock.turn(event.ends_at + 89 * DAY - clock.now())
+    assert await forget_addresses(db, 0) == 0
+    await forget_addresses(db, 90)
+    assert await known() == {"eve", "fay", "hal"}
+    clock.turn(2 * DAY)
+    assert await forget_addresses(db, 90) == 1
+    assert await known() == {"fay", "hal"}
+    async with db.reader() as reader:
+        kept = await queries.find(reader, event.id, people["Eve"])
+        assert kept.status is S.ATTENDING
+        assert (await user_by_id(reader, people["Eve"])).display_name == "Eve"
+        assert [one.user_id for one in await host_queries.of_event(reader, event.id, list(CoHostState))] == [
+            ben.user_id
+        ]

@@ -17,12 +17,19 @@ from groundwork.mail.address import EmailAddress
 from groundwork.mail.contract import Sender
 from groundwork.mail.smtp import SmtpMailer, SmtpServer
 from groundwork.outbox.pay import Paying, run_once
+from openmeet.attendance.entry_letters import ANSWERED_MAIL, WITHDRAWN_MAIL
 from openmeet.debts.deliveries import mail_payer
 from openmeet.debts.kinds import Debt
-from openmeet.letters.news import Letterhead, digest_composer, news_composer
+from openmeet.letters.answered import answered_composer
+from openmeet.letters.letterhead import Letterhead
+from openmeet.letters.news import digest_composer, news_composer
+from openmeet.letters.whole_series import series_composer
+from openmeet.letters.withdrawn import withdrawn_composer
 from openmeet.notifications.model import DIGEST_MAIL, NEWS_MAIL
+from openmeet.series.entry_letters import SERIES_ANSWERED_MAIL, SERIES_WITHDRAWN_MAIL
 from programs.publisher import sender
 from tests.databases import MakeDatabase
+from tests.openmeet.every_row import every_row
 from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, Site, site_on
 
 HEAD = Letterhead(CODE_KEY, "Town Events", ORIGIN)
@@ -62,7 +69,14 @@ class Post:
     async def deliver(self) -> list[EmailMessage]:
         """Pay what is due; the mails that arrived, sorted by addressee."""
         self.inbox.received.clear()
-        composers = {NEWS_MAIL: news_composer(HEAD), DIGEST_MAIL: digest_composer(HEAD)}
+        composers = {
+            NEWS_MAIL: news_composer(HEAD),
+            DIGEST_MAIL: digest_composer(HEAD),
+            ANSWERED_MAIL: answered_composer(HEAD),
+            WITHDRAWN_MAIL: withdrawn_composer(HEAD),
+            SERIES_ANSWERED_MAIL: series_composer(HEAD, is_end=False),
+            SERIES_WITHDRAWN_MAIL: series_composer(HEAD, is_end=True),
+        }
         payer = mail_payer(self.db, composers, sender(self.mailer, ORIGIN))
         while await run_once(self.db, {Debt.MAIL: Paying(payer)}):
             pass
@@ -70,19 +84,7 @@ class Post:
 
     async def contents(self) -> dict[str, list[str]]:
         """Every row of every table."""
-        names = (
-            "select name from sqlite_master where type = 'table' and name <> 'search_index' order by name"
-            if self.engine == "sqlite"
-            else "select table_name as name from information_schema.tables where table_schema = current_schema()"
-        )
-        async with self.db.reader() as reader:
-            tables = [row["name"] for row in await reader.fetch(names)]
-            return {
-                table: sorted(
-                    str(tuple(row.values())) for row in map(dict, await reader.fetch(f"select * from {table}"))
-                )
-                for table in tables
-            }
+        return await every_row(self.db, self.engine)
 
 
 @pytest.fixture

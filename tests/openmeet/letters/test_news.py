@@ -2,20 +2,26 @@
 
 import re
 from dataclasses import replace
+from datetime import timedelta
 
 import icalendar
 import pytest
 
 from groundwork.clock import DAY, HOUR, MINUTE
 from openmeet.attendance import actions as attendance
-from openmeet.attendance import hosting
+from openmeet.attendance import hosting, joining_queries, managing
+from openmeet.attendance.joining import Joining
 from openmeet.attendance.model import Reply
 from openmeet.attendance.tasks import remind
+from openmeet.browsing.news_view import items
+from openmeet.events.model import Visibility
 from openmeet.events.queries import by_slug
 from openmeet.notifications import actions as notifications
 from openmeet.notifications.model import Channel, Topic
+from openmeet.notifications.queries import newest
 from openmeet.users import actions as users
 from tests.openmeet.letters.conftest import calendar_of, html_of, links_of, text_of
+from tests.openmeet.series.practice import begin, dates, locked, move
 from tests.openmeet.site_under_test import details, event_by, person
 
 GOING, DECLINED = Reply.GOING, Reply.DECLINED
@@ -111,6 +117,16 @@ async def test_a_cancellation_takes_the_event_out_of_calendars(post, evening):
     assert new["SEQUENCE"] > old["SEQUENCE"]
 
 
+async def test_the_subject_tells_the_dates_of_a_series_apart(post):
+    async with post.db.transaction() as tx:
+        ana, series = await begin(tx)
+        first = (await dates(tx, series))[0]
+        await attendance.answer(tx, await person(tx, "Ben"), first.slug, GOING)
+        await hosting.cancel(tx, ana, first.slug, "")
+    mail = next(one for one in await post.deliver() if one["To"] == "ben@example.org")
+    assert mail["Subject"] == "Cancelled: Practice (Tue 24 November)"
+
+
 async def test_cancelled_and_back_on_is_one_mail_with_what_is_true(post, evening):
     ana, *_, event = evening
     await cancel(post, ana, event)
@@ -141,7 +157,55 @@ async def test_an_offered_place_is_mailed_while_it_is_true(post):
         post.site.clock.turn(HOUR)
     mails = {mail["To"]: mail for mail in await post.deliver()}
     assert mails["cleo@example.org"]["Subject"] == "A place for you: Board games"
+    assert "Take the place: http" in text_of(mails["cleo@example.org"])
+    assert ">Take the place</a>" in html_of(mails["cleo@example.org"])
     assert "Ben is not going." in text_of(mails["ana@example.org"])
+
+
+async def test_a_place_that_is_withdrawn_is_mailed_to_whom_it_was_offered(post):
+    """At once, as the offer was: else somebody plans with a place that is none."""
+    async with post.db.transaction() as tx:
+        ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
+        event = await event_by(tx, ana, capacity="1")
+        for guest in (ben, cleo):
+            await attendance.answer(tx, guest, event.slug, GOING)
+        await hosting.revise(tx, ana, event.slug, details(capacity="2"))
+    assert "A place for you: Board games" in [one["Subject"] for one in await post.deliver()]
+    await revise(post, ana, event, capacity="1")
+    mail = next(one for one in await post.deliver() if one["To"] == "cleo@example.org")
+    assert mail["Subject"] == "No place after all: Board games"
+    for words in (text_of(mail), html_of(mail)):
+        assert "The host has lowered the number of places since" in words
+        assert "You are on the waitlist" in words
+
+
+async def test_an_offer_that_never_left_is_not_taken_back_by_mail(post):
+    async with post.db.transaction() as tx:
+        ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
+        event = await event_by(tx, ana, capacity="1")
+        for guest in (ben, cleo):
+            await attendance.answer(tx, guest, event.slug, GOING)
+        for capacity in ("2", "1"):
+            await hosting.revise(tx, ana, event.slug, details(capacity=capacity))
+    assert "cleo@example.org" not in [one["To"] for one in await post.deliver()]
+
+
+async def test_who_is_let_in_and_offered_a_place_is_not_told_that_it_is_full(post):
+    """The host approves while all is taken, and raises the limit a minute later: one mail, with what is true."""
+    async with post.db.transaction() as tx:
+        ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
+        event = await event_by(tx, ana, capacity="1")
+        await attendance.answer(tx, ben, event.slug, GOING)
+        await joining_queries.put(tx, event.id, Joining(needs_approval=True))
+        asked = await attendance.answer(tx, cleo, event.slug, GOING)
+        await managing.approve(tx, ana, event.slug, [asked.id])
+        (news,) = await newest(tx, cleo.user_id, 9)
+        (shown,) = await items(tx, [news], cleo.user_id)
+        await hosting.revise(tx, ana, event.slug, details(capacity="2"))
+    assert shown[1].before == "The host said yes. It is full, and you are on the waitlist for "
+    mail = next(one for one in await post.deliver() if one["To"] == "cleo@example.org")
+    assert mail["Subject"] == "A place for you: Board games"
+    assert "full" not in text_of(mail)
 
 
 async def test_answers_are_bundled_for_the_host(post, evening):
@@ -322,3 +386,38 @@ async def test_a_reminder_that_waited_for_a_cancellation_says_that(post, evening
     mails = await post.deliver()
     post.site.clock.turn(HOUR)
     assert [mail["Subject"] for mail in (*mails, *await post.deliver())] == ["Cancelled: Board games"] * 2
+
+
+async def test_an_invitation_to_a_series_is_one_letter_that_names_the_other_dates(post):
+    async with post.db.transaction() as tx:
+        ana, series = await begin(tx, "FREQ=WEEKLY;COUNT=30", visibility=Visibility.PRIVATE)
+        first = (await dates(tx, series))[0]
+        await managing.invite(tx, ana, first.slug, "eve@example.org", for_series=True)
+    post.site.clock.turn(HOUR)
+    (mail,) = await post.deliver()
+    assert "You are invited to one more date of this series, too" in " ".join(text_of(mail).split())
+    assert any("/mail/answer/" in link for link in links_of(mail))
+
+
+async def test_one_mail_names_all_dates_that_were_moved_with_one(post):
+    async with post.db.transaction() as tx:
+        ana, series = await begin(tx)
+        ben = await person(tx, "Ben")
+        for event in await dates(tx, series):
+            await attendance.answer(tx, ben, event.slug, GOING)
+    post.site.clock.turn(HOUR)
+    await post.deliver()
+    async with post.db.transaction() as tx:
+        await move(tx, await locked(tx, ana, series), timedelta(hours=2))
+    post.site.clock.turn(HOUR)
+    (mail,) = await post.deliver()
+    assert mail["To"] == "ben@example.org"
+    assert "Until now it was on Tuesday 24 November 2026, 18:00" in text_of(mail)
+    assert "are now on: Tuesday 1 December 2026, 20:00." in " ".join(text_of(mail).split())
+    # There and back within the half hour is no news of the others either.
+    async with post.db.transaction() as tx:
+        await move(tx, await locked(tx, ana, series), timedelta(hours=2))
+    async with post.db.transaction() as tx:
+        await move(tx, await locked(tx, ana, series), timedelta(hours=-2))
+    post.site.clock.turn(HOUR)
+    assert await post.deliver() == []

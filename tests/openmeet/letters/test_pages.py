@@ -23,7 +23,8 @@ async def evening(post):
         await attendance.answer(tx, ben, event.slug, Reply.GOING)
         await hosting.revise(tx, ana, event.slug, details(starts="2026-07-05T19:00", ends="2026-07-05T21:00"))
     post.site.clock.turn(HOUR)
-    to_ana, to_ben = await post.deliver()
+    # Beside these Ben gets the entry of his answer.
+    to_ana, to_ben = [mail for mail in await post.deliver() if mail["Subject"] != "Your answer: Board games"]
     return ben, event, to_ana, to_ben
 
 

@@ -13,11 +13,10 @@ from groundwork.clock import DAY
 from groundwork.errors import InvalidForm, NotFound, TooLarge, TooMany
 from openmeet.events import actions as events
 from openmeet.events import pictures
-from openmeet.events.about import Picture
 from openmeet.events.rules import Submission, check
 from openmeet.events.submissions import values_of_event
 from openmeet.media import actions
-from openmeet.media.model import MAX_UPLOAD_BYTES, SIDES, Size, blob_key
+from openmeet.media.model import MAX_UPLOAD_BYTES, SIDES, Picture, Size, blob_key
 from openmeet.media.preparing import prepare
 from openmeet.users.model import Caller
 from tests.openmeet.site_under_test import api_session, event_by, person, sign_up, site_on
@@ -188,13 +187,24 @@ async def test_by_pages(make_sqlite, store, clock):
         assert "event-picture" not in (await eve.get(f"/events/{event.slug}")).text
 
 
-async def test_by_the_api(make_sqlite, store, clock):
+@pytest.mark.parametrize(
+    ("collection", "wanted", "change"),
+    [
+        (
+            "/api/events",
+            {"title": "Chess", "startsLocal": "2026-07-04T18:00", "timeZone": "Europe/Berlin"},
+            {"title": "Go"},
+        ),
+        ("/api/groups", {"name": "Chess club", "timeZone": "Europe/Berlin"}, {"description": "We meet."}),
+    ],
+    ids=["event", "group"],
+)
+async def test_by_the_api(make_sqlite, store, clock, collection: str, wanted: dict[str, str], change: dict[str, str]):
     site = site_on(await make_sqlite("openmeet"), clock, pictures=store)
     async with site.browser() as client:
         ana = await api_session(client, "ana@example.org", "Ana")
         eve = await api_session(client, "eve@example.org", "Eve")
-        wanted = {"title": "Chess", "startsLocal": "2026-07-04T18:00", "timeZone": "Europe/Berlin"}
-        path = (await client.post("/api/events", json=wanted, headers=ana)).headers["location"]
+        path = (await client.post(collection, json=wanted, headers=ana)).headers["location"]
         body = {"image": base64.b64encode(picture(size=(900, 700))).decode(), "alt": "A red square"}
         assert (await client.put(f"{path}/picture", json=body, headers=eve)).status_code == 403
         shown = (await client.put(f"{path}/picture", json=body, headers=ana)).json()["picture"]
@@ -204,7 +214,7 @@ async def test_by_the_api(make_sqlite, store, clock):
         assert stale.status_code == 412
         wrong = await client.put(f"{path}/picture", json=body | {"image": "AAAA"}, headers=ana)
         assert (wrong.status_code, list(wrong.json()["fields"])) == (400, ["picture"])
-        kept = await client.put(path, json=wanted | {"title": "Go"}, headers=ana)
+        kept = await client.put(path, json=wanted | change, headers=ana)
         assert kept.json()["picture"] == shown
         gone = await client.delete(f"{path}/picture", headers=ana)
         assert gone.json()["picture"] is None

@@ -1,24 +1,28 @@
 """Messages of hosts: to those they are for and to nobody else, once, now or by the clock."""
 
 import asyncio
+import re
 
 import pytest
 
 from groundwork.clock import DAY, HOUR
 from groundwork.errors import Forbidden, InvalidForm, Refused, TooMany
 from openmeet.attendance import actions as attendance
-from openmeet.attendance import hosting
-from openmeet.attendance.model import NetworkAnswer, Reply
+from openmeet.attendance import hosting, managing
+from openmeet.attendance.model import AttendanceStatus, NetworkAnswer, Reply
 from openmeet.debts.deliveries import Due
-from openmeet.letters.news import Letterhead, news_composer
+from openmeet.letters.letterhead import Letterhead
+from openmeet.letters.news import news_composer
 from openmeet.messages import actions, queries
 from openmeet.messages.model import MAX_A_DAY, Addressees, MessageState
 from openmeet.messages.rules import statuses_of
-from openmeet.notifications.model import NEWS_MAIL, Kind
+from openmeet.notifications import actions as notifications
+from openmeet.notifications.model import NEWS_MAIL, Kind, Topic
 from openmeet.notifications.queries import newest
 from openmeet.users import actions as users
 from openmeet.users.model import Caller
-from tests.openmeet.site_under_test import CODE_KEY, api_session, event_by, inputs_of, person, sign_up, site_on
+from openmeet.users.queries import by_email
+from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, api_session, event_by, inputs_of, person, sign_up, site_on
 
 TEXT = "Please use the back door.\nBring a torch."
 
@@ -76,26 +80,44 @@ async def test_it_reaches_those_it_is_for_and_the_preview_counts_them(db, addres
     async with db.transaction() as tx:
         event, people = await town(tx)
         whom = [Addressees(one) for one in addressees]
-        counted = await actions.recipients(tx, event, whom, people["Ana"].user_id)
+        counted = (await actions.recipients(tx, event, whom, people["Ana"].user_id)).reached
         sent = await actions.write(tx, people["Ana"], event.slug, TEXT, addressees)
         found = await told(tx, people)
     assert (len(counted), sent.recipients, sent.state) == (len(reached), len(reached), MessageState.SENT)
     assert found == reached
 
 
-async def test_who_was_there_is_told_apart(db):
+async def test_who_cannot_be_reached_is_counted_apart(db):
+    """Neither a name that the host wrote down, nor somebody known by a record, nor who wants to hear of no messages."""
+    async with db.transaction() as tx:
+        event, people = await town(tx, capacity="3")
+        await managing.add(tx, people["Ana"], event.slug, "Old Tom")
+        await notifications.choose(tx, people["Ida"].user_id, {Topic.MESSAGES: frozenset()})
+        whom = [Addressees.GOING, Addressees.INTERESTED]
+        found = await actions.recipients(tx, event, whom, people["Ana"].user_id)
+        counts = await actions.counts(tx, event, people["Ana"].user_id)
+        with pytest.raises(Refused, match="nobody"):
+            await actions.write(tx, people["Ana"], event.slug, TEXT, ["interested"])
+        sent = await actions.write(tx, people["Ana"], event.slug, TEXT, ["going", "interested"])
+    assert (len(found.reached), found.unreached, sent.recipients) == (2, 3, 2)
+    assert counts == {one: 2 if one is Addressees.GOING else 0 for one in Addressees}
+
+
+@pytest.mark.parametrize("addressees", [["attended"], ["going"], ["going", "attended"]])
+async def test_who_is_there_is_among_those_going_and_can_be_told_apart(db, addressees):
+    """Checked in early, they hear of the other room as those do who are on their way; once."""
     async with db.transaction() as tx:
         event, people = await town(tx)
         await tx.execute("update attendances set status = 'attended' where status = 'attending'")
-        with pytest.raises(Refused, match="nobody"):
-            await actions.write(tx, people["Ana"], event.slug, TEXT, ["going"])
-        await actions.write(tx, people["Ana"], event.slug, TEXT, ["attended"])
+        sent = await actions.write(tx, people["Ana"], event.slug, TEXT, addressees)
+        assert sent.recipients == 1
         assert await told(tx, people) == {"Gil"}
 
 
-def test_no_two_kinds_of_addressees_share_an_answer():
+def test_only_who_is_there_stands_in_two_kinds_of_addressees():
     every = [status for one in Addressees for status in statuses_of([one])]
-    assert len(every) == len(set(every))
+    assert [one for one in set(every) if every.count(one) > 1] == [AttendanceStatus.ATTENDED]
+    assert sorted(set(every)) == sorted(statuses_of(Addressees))
 
 
 async def test_one_message_is_one_mail_with_all_its_words(db):
@@ -107,6 +129,8 @@ async def test_one_message_is_one_mail_with_all_its_words(db):
         mails = await tx.fetch(
             "select id from news_mails where user_id = :user_id order by id", user_id=people["Gil"].user_id
         )
+        with pytest.raises(actions.AlreadyWritten):
+            await actions.write(tx, people["Ana"], event.slug, "Bring two torches.", ["going"], submission_key="k")
     assert first == again
     (mail,) = mails
     letter = await compose(db, Due(NEWS_MAIL, people["Gil"].user_id, mail["id"], 1))
@@ -212,6 +236,44 @@ async def test_the_page_shows_how_many_before_anything_is_sent(site):
         assert "Ana writes about" in (await gil.get("/notifications")).text
 
 
+async def test_the_preview_is_the_mail_that_is_sent_then(site):
+    """Word for word the article of the mail; its links are only shown."""
+    async with site.browser() as ana, site.browser() as gil:
+        await sign_up(ana, "ana@example.org", "Ana")
+        async with site.db.transaction() as tx:
+            (row,) = await tx.fetch("select id from users")
+            event = await event_by(
+                tx, Caller(row["id"], "Ana"), door_note="Ring twice", mode="hybrid", online_url="https://meet.example/x"
+            )
+        await sign_up(gil, "gil@example.org", "Gil")
+        await gil.post(f"/events/{event.slug}/answer", data={"reply": "going"})
+        path = f"/events/{event.slug}/messages"
+        form = inputs_of((await ana.get(path)).text) | {"text": "Bring <cups>.\n\nAna"}
+        shown = (await ana.post(path, data=form | {"step": "preview"})).text
+        assert (await ana.post(path, data=form | {"step": "send"})).status_code == 303
+    letter = await last_letter(site, "gil@example.org")
+    assert words_of(article_of(shown)) == words_of(article_of(letter.html))
+    assert f"<strong>{letter.subject}</strong>" in shown
+    assert "<a " not in article_of(shown)
+
+
+def article_of(html):
+    return html.partition("<article>")[2].partition("</article>")[0]
+
+
+def words_of(html):
+    return " ".join(re.sub("<[^>]+>", " ", html).split())
+
+
+async def last_letter(site, address):
+    """The newest mail that is owed to this address, composed as the publisher does."""
+    compose = news_composer(Letterhead(CODE_KEY, "OpenMeet", ORIGIN))
+    async with site.db.reader() as reader:
+        user = await by_email(reader, address)
+        rows = await reader.fetch("select id from news_mails where user_id = :id order by id desc", id=user.id)
+    return await compose(site.db, Due(NEWS_MAIL, user.id, rows[0]["id"], 1))
+
+
 async def test_the_whole_way_by_the_api(site):
     async with site.browser() as client:
         ana = await api_session(client, "ana@example.org", "Ana")
@@ -221,7 +283,7 @@ async def test_the_whole_way_by_the_api(site):
         await client.put(f"{path}/answer", json={"reply": "going"}, headers=gil)
         message = {"text": TEXT, "addressees": ["going", "waiting"]}
         preview = await client.post(f"{path}/messages/preview", json=message, headers=ana)
-        assert preview.json() == {"recipients": 1}
+        assert preview.json() == {"recipients": 1, "unreached": 0}
         wrong = await client.post(f"{path}/messages", json=message | {"sendAt": "2020-01-01T00:00:00Z"}, headers=ana)
         assert (wrong.status_code, list(wrong.json()["fields"])) == (400, ["sendAt"])
         later = await client.post(f"{path}/messages", json=message | {"sendAt": "2026-07-04T10:00:00Z"}, headers=ana)

@@ -240,3 +240,36 @@ async def test_a_digest_and_a_mail_of_its_own_exclude_each_other(db, ana):
     await tell(db, [ana], Kind.EVENT_CANCELLED)
     with pytest.raises(CheckViolated):
         await db.write(lambda writer: writer.execute("update notifications set is_for_digest = 1"))
+
+
+CHOICES = {
+    "page": frozenset({Channel.IN_APP}),
+    "mail": frozenset({Channel.EMAIL}),
+    "digest": frozenset({Channel.DIGEST}),
+    "page and mail": frozenset({Channel.IN_APP, Channel.EMAIL}),
+    "nowhere": frozenset[Channel](),
+}
+
+
+async def test_every_kind_goes_where_each_person_wants_it(db):
+    """All kinds by all choices: on the page, as a mail, in the digest; a shadow account and who chose nothing of it get none."""
+    async with db.transaction() as tx:
+        people = {name: await person(tx, name) for name in CHOICES}
+        shadow = await users.create_shadow(tx)
+        for name, who in people.items():
+            await actions.choose(tx, who.user_id, dict.fromkeys(Topic, CHOICES[name]))
+    by_id = {who.user_id: name for name, who in people.items()}
+    told = {}
+    for kind in Kind:
+        async with db.transaction() as tx:
+            # A move is mailed whatever else of a change is not.
+            await actions.tell(tx, [*by_id, shadow], kind, f"about {kind}", 1, Particulars(is_near=True))
+            rows = await tx.fetch(
+                "select user_id, is_shown, is_for_digest, mail_id from notifications where kind = :kind order by user_id",
+                kind=kind.value,
+            )
+        told[kind] = {
+            by_id[row["user_id"]]: (row["is_shown"], row["is_for_digest"], row["mail_id"] is not None) for row in rows
+        }
+    expected = {"page": (1, 0, False), "mail": (0, 0, True), "digest": (0, 1, False), "page and mail": (1, 0, True)}
+    assert told == dict.fromkeys(Kind, expected)

@@ -27,8 +27,7 @@ def at(text: str) -> Instant:
         (Kind.EVENT_DELETED, NOTHING_MORE, 30 * DAY, True),
         (Kind.EVENT_CHANGED, MOVED, 30 * DAY, True),
         (Kind.EVENT_CHANGED, ELSEWHERE, 30 * DAY, True),
-        (Kind.EVENT_REINSTATED, NOTHING_MORE, 30 * DAY, False),
-        (Kind.EVENT_REINSTATED, NOTHING_MORE, 23 * HOUR, True),
+        (Kind.EVENT_REINSTATED, NOTHING_MORE, 30 * DAY, True),
         (Kind.MOVED_UP, NOTHING_MORE, DAY, False),
         (Kind.MOVED_UP, NOTHING_MORE, DAY - 1, True),
         (Kind.MOVED_UP, NOTHING_MORE, -1, False),
@@ -75,6 +74,9 @@ def test_urgent_mail_leaves_in_the_night_and_other_mail_after_half_an_hour():
     assert rules.mail_due_at(NIGHT, night, urgent=True) == night
     assert rules.mail_due_at(NIGHT, night, urgent=False) == at("2026-03-02T06:00")
     assert rules.mail_due_at(NIGHT, NOW, urgent=False) == NOW + 30 * MINUTE
+    message = rules.waits_for(Kind.HOST_MESSAGE)
+    assert rules.mail_due_at(NIGHT, NOW, urgent=False, waits=message) == NOW
+    assert rules.mail_due_at(NIGHT, night, urgent=False, waits=message) == at("2026-03-02T06:00")
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The page and the API of what one hears of; on both engines."""
 
+import asyncio
 from datetime import time
 
 import pytest
@@ -60,6 +61,20 @@ async def test_what_is_wrong_is_named_and_what_was_typed_stays(site):
     assert 'value="22:00"' in refused.text
     topics, _ = await chosen(site, "ana@example.org")
     assert topics[Topic.CHANGES] == {Channel.IN_APP, Channel.EMAIL}
+
+
+async def test_of_edits_of_one_version_at_once_one_is_done(site):
+    """What If-Match names is compared under a lock: nobody's choice is overwritten unseen."""
+    async with site.browser() as browser:
+        headers = await api_session(browser, "ana@example.org", "Ana")
+        read = await browser.get(API, headers=headers)
+        headers["if-match"] = read.headers["etag"]
+        wanted = [{**read.json(), "digestHour": hour} for hour in range(10, 16)]
+        answers = await asyncio.gather(*(browser.put(API, json=one, headers=headers) for one in wanted))
+        del headers["if-match"]
+        now = (await browser.get(API, headers=headers)).json()
+    assert sorted(one.status_code for one in answers) == [200, *[412] * 5]
+    assert now["digestHour"] == next(one.json()["digestHour"] for one in answers if one.status_code == 200)
 
 
 async def test_old_links_are_made_worthless(site):

@@ -29,7 +29,11 @@ from groundwork.telemetry.metrics import Metrics
 from openmeet.browsing.webhook_view import webhook_view
 from openmeet.debts.deliveries import due_of
 from openmeet.debts.kinds import Debt
+from openmeet.events import co_hosts
+from openmeet.events.model import EventSlug
 from openmeet.personal_calendar.fetching import Outgoing
+from openmeet.users.model import Caller
+from openmeet.users.queries import by_email
 from openmeet.webhooks.letters import off_composer
 from openmeet.webhooks.model import MAX_TRIES, OFF_MAIL
 from openmeet.webhooks.sending import RETRY, webhook_payer
@@ -208,6 +212,69 @@ async def test_a_group_is_told_about_while_its_owner_runs_it(stage, client, ana,
     await client.delete(f"{path}/membership", headers=ana)
     await stage.deliver()
     assert stage.receiver.heard == []
+
+
+async def test_series_and_groups_are_told_with_their_end(stage, client, ana):
+    """As strangers see them: the link to join stays here, whoever registered the address."""
+    kinds = ["series.changed", "group.changed"]
+    await registered(client, stage, ana, kinds=kinds)
+    weekly = EVENT | {"recurrence": "FREQ=WEEKLY", "mode": "online", "onlineUrl": "https://talk.example/secret-room"}
+    path = (await client.post("/api/series", json=weekly, headers=ana)).headers["location"]
+    await stage.deliver()
+    await client.post(f"{path}/cancel", json={"reason": "Rain"}, headers=ana)
+    await stage.deliver()
+    await client.delete(f"{path}?keepEvents=false", headers=ana)
+    await stage.deliver()
+    group = {"name": "Players", "timeZone": "Europe/Berlin"}
+    address = (await client.post("/api/groups", json=group, headers=ana)).headers["location"]
+    await client.put(address, json=group | {"description": "We play."}, headers=ana)
+    await stage.deliver()
+    found = (await client.get("/api/my/groups", headers=ana)).json()
+    (mine,) = found["groups"]
+    await client.delete(f"/api/groups/{mine['slug']}", headers=ana)
+    await stage.deliver()
+    told = [
+        (one["type"], one["data"]["isGone"], one["data"].get("sentence") or one["data"].get("description"))
+        for one in stage.receiver.messages()
+    ]
+    assert told == [
+        ("series.changed", False, "Every Saturday at 18:00"),
+        ("series.changed", False, "Every Saturday at 18:00"),
+        ("series.changed", True, None),
+        ("group.changed", False, "We play."),
+        ("group.changed", True, None),
+    ]
+    assert stage.receiver.messages()[1]["data"]["status"] == "cancelled"
+    assert not any(b"secret-room" in body for _, body in stage.receiver.heard)
+
+
+async def test_who_attends_privately_is_told_of_and_not_named(stage, client, ana, ben):
+    """Their host reads the name on the page; an address elsewhere does not. One's own answer is one's own to be told of."""
+    await registered(client, stage, ana)
+    await registered(client, stage, ben)
+    path = (await client.post("/api/events", json=EVENT, headers=ana)).headers["location"]
+    await client.put(f"{path}/answer", json={"reply": "going", "isPrivate": True}, headers=ben)
+    await stage.deliver()
+    told = [one["data"] for one in stage.receiver.messages() if one["type"] == "answer.changed"]
+    assert sorted((one["displayName"] or "", one["isPrivate"], one["status"]) for one in told) == [
+        ("", True, "attending"),
+        ("Ben", True, "attending"),
+    ]
+    assert sum(one["personId"] is None for one in told) == 1
+
+
+async def test_who_hosts_it_too_is_told_of_events_and_answers(stage, client, ana, ben):
+    await registered(client, stage, ben)
+    path = (await client.post("/api/events", json=EVENT, headers=ana)).headers["location"]
+    async with stage.site.db.transaction() as tx:
+        author, other = await by_email(tx, "ana@example.org"), await by_email(tx, "ben@example.org")
+        slug = EventSlug(path.rpartition("/")[2])
+        one = await co_hosts.invite(tx, Caller(author.id, "Ana"), slug, "ben@example.org")
+        await co_hosts.accept(tx, Caller(other.id, "Ben"), one.id)
+    await client.put(path, json=EVENT | {"title": "Chess"}, headers=ana)
+    await client.put(f"{path}/answer", json={"reply": "going"}, headers=ana)
+    await stage.deliver()
+    assert {one["type"] for one in stage.receiver.messages()} == {"event.changed", "answer.changed"}
 
 
 async def test_a_failure_is_tried_again_under_the_same_identifier(stage, client, ana):

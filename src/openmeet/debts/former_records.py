@@ -1,0 +1,123 @@
+"""Records that an event or a series had before it changed hands: each uri leads for good to what goes on.
+
+The promise about such a record is one of its own (``Kind.FORMER_EVENT``, ``Kind.FORMER_SERIES``), whose subject is the uri.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader, Row, Transaction
+from openmeet.debts.publications import FORMER_OF, Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Former:
+    """``kind`` is that of what goes on. ``is_authors``: written in another app by who had it then, and theirs to delete.
+
+    ``is_there``: the repository has it still, as far as is known.
+    """
+
+    uri: str
+    kind: Kind
+    subject_id: str
+    is_authors: bool
+    is_there: bool
+    created_at: Instant
+
+
+_COLUMNS = "uri, kind, subject_id, is_authors, is_there, created_at"
+
+
+async def note(tx: Transaction, kind: Kind, subject_id: str, uri: str, *, is_authors: bool) -> None:
+    """What goes on had its record here until now."""
+    await tx.execute(
+        f"insert into former_records ({_COLUMNS}) values (:uri, :kind, :subject_id, :is_authors, 1, :now)"
+        " on conflict (uri) do update set is_there = 1, created_at = excluded.created_at",
+        uri=uri,
+        kind=kind,
+        subject_id=subject_id,
+        is_authors=int(is_authors),
+        now=tx.now,
+    )
+
+
+async def find(reader: Reader, uri: str) -> Former | None:
+    """What is known of a record of before; None of every other record."""
+    row = await reader.fetch_one(f"select {_COLUMNS} from former_records where uri = :uri", uri=uri)
+    return None if row is None else _former_of(row)
+
+
+async def subjects(reader: Reader, kind: Kind, uris: Collection[str]) -> dict[str, str]:
+    """What went on from these records, by uri; those that were nobody's record before are missing."""
+    if not uris:
+        return {}
+    rows = await reader.fetch(
+        "select uri, subject_id from former_records where kind = :kind and uri in :uris", kind=kind, uris=sorted(uris)
+    )
+    return {row["uri"]: row["subject_id"] for row in rows}
+
+
+async def among(reader: Reader, uris: Collection[str]) -> set[str]:
+    """Which of these are records of before, of anything."""
+    if not uris:
+        return set()
+    return {
+        row["uri"] for row in await reader.fetch("select uri from former_records where uri in :uris", uris=sorted(uris))
+    }
+
+
+async def of(reader: Reader, kind: Kind, subject_id: str) -> list[Former]:
+    """Every record that this had before, the first one first."""
+    rows = await reader.fetch(
+        f"select {_COLUMNS} from former_records where kind = :kind and subject_id = :id order by created_at, uri",
+        kind=kind,
+        id=subject_id,
+    )
+    return [_former_of(row) for row in rows]
+
+
+async def hand_on(tx: Transaction, kind: Kind, dropped: str, kept: str) -> None:
+    """Two turned out to be one: whatever either had before leads to the one that goes on."""
+    await tx.execute(
+        "update former_records set subject_id = :kept where kind = :kind and subject_id = :dropped",
+        kind=kind,
+        kept=kept,
+        dropped=dropped,
+    )
+
+
+async def drop(tx: Transaction, uri: str) -> None:
+    """It is no record of before: what has it stands there (again)."""
+    await tx.execute("delete from former_records where uri = :uri", uri=uri)
+
+
+async def note_gone(tx: Transaction, uri: str) -> Former | None:
+    """The repository has it no more. Its uri leads on all the same; no record names it."""
+    changed = await tx.execute("update former_records set is_there = 0 where uri = :uri and is_there = 1", uri=uri)
+    return await find(tx, uri) if changed else None
+
+
+async def forget_of(tx: Transaction, did: str) -> list[Former]:
+    """The repository is gone with its account: nothing leads on from there, and nothing names it."""
+    rows = await tx.fetch(
+        f"delete from former_records where uri >= :first and uri < :behind returning {_COLUMNS}",
+        first=f"at://{did}/",
+        behind=f"at://{did}0",
+    )
+    await tx.execute_many(
+        "delete from publications where kind = :kind and subject_id = :uri",
+        [{"kind": FORMER_OF[Kind(row["kind"])], "uri": row["uri"]} for row in rows],
+    )
+    return sorted(map(_former_of, rows), key=lambda one: one.uri)
+
+
+def _former_of(row: Row) -> Former:
+    return Former(
+        row["uri"],
+        Kind(row["kind"]),
+        row["subject_id"],
+        bool(row["is_authors"]),
+        bool(row["is_there"]),
+        Instant(row["created_at"]),
+    )

@@ -1,0 +1,352 @@
+"""Moderation as JSON: the queue, what stands how, acts and taking them back, the log, the site's policy."""
+
+from typing import Literal
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.errors import InvalidInput
+from groundwork.http.json_bodies import json_response, read_json
+from openmeet.desk import acting
+from openmeet.desk.edge import moderator_of, position_of, subject_of
+from openmeet.moderation import acts, log, policy, reports, standing
+from openmeet.moderation.model import Act, ActId, Entry, Policy, Reason, State, Thing
+from openmeet.safety import subjects
+from openmeet.site.etags import IF_MATCH, etag_of, expected_revision
+from openmeet.site.operations import Operation, Parameter
+from openmeet.site.times import iso
+from openmeet.tenants.edge import database_of
+
+_PAGE = 50
+_MOST_REPORTS = 500
+_AFTER = {"hide": State.HIDDEN, "show": State.SHOWN, "trust": State.TRUSTED}
+_CURSOR = Parameter("cursor", "Where the page before ended")
+
+
+class SaidShown(msgspec.Struct, rename="camel"):
+    """One report. Who made it is for moderators alone."""
+
+    reporter_id: str
+    reason: Reason
+    words: str
+    created_at: str
+
+
+class ReportedThing(msgspec.Struct, rename="camel"):
+    """One thing with everything that is reported about it."""
+
+    thing: Thing
+    subject_id: str
+    title: str
+    state: State
+    reports: list[SaidShown]
+
+
+class QueueShown(msgspec.Struct, rename="camel"):
+    """A page, what waits longest first; ``cursor`` is null on the last."""
+
+    entries: list[ReportedThing]
+    cursor: str | None
+
+
+class StandingShown(msgspec.Struct, rename="camel"):
+    """How a subject stands: ``id``, DID, or the origin of a PDS. ``reason`` is what those whose it is are told."""
+
+    thing: Thing
+    subject_id: str
+    title: str
+    state: State
+    reason: str
+    since: str
+
+
+class StandingList(msgspec.Struct, rename="camel"):
+    """A page, the oldest first; ``cursor`` is null on the last."""
+
+    subjects: list[StandingShown]
+    cursor: str | None
+
+
+class ActWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """``hide`` hides an event, series or group and blocks a person, DID or host; ``show`` ends that; ``trust`` releases what waits;
+
+    ``dismiss`` closes what is reported. Hiding needs a ``reason`` (at most 500 characters): whose it is reads it.
+    """
+
+    act: Literal["hide", "show", "trust", "dismiss"]
+    thing: Thing
+    subject_id: str
+    reason: str = ""
+
+
+class ActMade(msgspec.Struct, rename="camel"):
+    """The line of the log."""
+
+    id: str
+
+
+class WaitingWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """Newcomers who came too much at once, on one host (``bsky.network``) or on all."""
+
+    act: Literal["accept", "block"]
+    host: str = ""
+    reason: str = ""
+
+
+class WaitingDecided(msgspec.Struct, rename="camel"):
+    """How many were decided about; at most 200 in one request."""
+
+    number: int
+
+
+class ModerationLine(msgspec.Struct, rename="camel"):
+    """A line of the log. ``actorId`` is null where a rule or a command did it; ``undoes`` names the line that it takes back."""
+
+    id: str
+    at: str
+    actor_id: str | None
+    act: Act
+    thing: Thing
+    subject_id: str
+    before: str
+    after: str
+    reason: str
+    undoes: str | None
+
+
+class LogShown(msgspec.Struct, rename="camel"):
+    """A page, the newest first; ``cursor`` is null on the last."""
+
+    entries: list[ModerationLine]
+    cursor: str | None
+
+
+class PolicyWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """What waits before it is shown; see the page of the site's rules."""
+
+    holds_first_events: bool
+    new_account_days: int
+    new_author_minutes: int
+    most_events_of_author: int
+    most_authors_of_host: int
+    most_events_of_host: int
+    most_new_hosts: int
+
+
+class PolicyShown(PolicyWanted, rename="camel"):
+    """The same, with its revision; 0 while nobody has changed it."""
+
+    revision: int
+
+
+async def show_queue(request: Request) -> Response:
+    async with database_of(request).reader() as reader:
+        await moderator_of(reader, request)
+        found = await reports.bundles(
+            reader, after=position_of(request.query_params.get("cursor", "")), limit=_PAGE + 1
+        )
+        shown = [one.subject for one in found[:_PAGE]]
+        meant = await subjects.described(reader, shown)
+        stand = await standing.of_each(reader, [subject.id for subject in shown])
+        said = await reports.open_about(reader, [subject.id for subject in shown], _MOST_REPORTS)
+    entries = [
+        ReportedThing(
+            subject.thing,
+            subject.id,
+            meant[subject.id].title,
+            stand[subject.id].state if subject.id in stand else State.SHOWN,
+            [
+                SaidShown(one.reporter_id, one.reason, one.words, iso(one.created_at))
+                for one in said
+                if one.subject == subject
+            ],
+        )
+        for subject in shown
+    ]
+    cursor = f"{found[_PAGE - 1].since}:{found[_PAGE - 1].subject.id}" if len(found) > _PAGE else None
+    return json_response(QueueShown(entries, cursor))
+
+
+async def list_subjects(request: Request) -> Response:
+    asked = request.query_params.get("state", State.HIDDEN.value)
+    if asked not in set(State) - {State.SHOWN}:
+        raise InvalidInput("state", "One of: " + ", ".join(one.value for one in State if one is not State.SHOWN) + ".")
+    async with database_of(request).reader() as reader:
+        await moderator_of(reader, request)
+        after = position_of(request.query_params.get("cursor", ""))
+        found = await standing.listed(reader, [State(asked)], after=after, limit=_PAGE + 1)
+        meant = await subjects.described(reader, [one.subject for one in found])
+    shown = [
+        StandingShown(
+            one.subject.thing, one.subject.id, meant[one.subject.id].title, one.state, one.reason, iso(one.since)
+        )
+        for one in found[:_PAGE]
+    ]
+    cursor = f"{found[_PAGE - 1].since}:{found[_PAGE - 1].subject.id}" if len(found) > _PAGE else None
+    return json_response(StandingList(shown, cursor))
+
+
+async def act(request: Request) -> Response:
+    wanted = await read_json(request, ActWanted)
+    subject = subject_of(wanted.thing, wanted.subject_id)
+    async with database_of(request).transaction() as tx:
+        moderator = await moderator_of(tx, request)
+        if wanted.act == "dismiss":
+            act_id = await acts.dismiss(tx, moderator.user_id, subject, wanted.reason)
+        else:
+            act_id = (await acting.decide(tx, moderator, subject, _AFTER[wanted.act], wanted.reason)).act_id
+    return json_response(ActMade(act_id), 201)
+
+
+async def undo(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        moderator = await moderator_of(tx, request)
+        await acting.undo(tx, moderator, ActId(request.path_params["id"]))
+    return Response(status_code=204)
+
+
+async def decide_waiting(request: Request) -> Response:
+    wanted = await read_json(request, WaitingWanted)
+    after = State.TRUSTED if wanted.act == "accept" else State.HIDDEN
+    async with database_of(request).transaction() as tx:
+        moderator = await moderator_of(tx, request)
+        number = await acting.decide_waiting(tx, moderator, after, host=wanted.host, reason=wanted.reason)
+    return json_response(WaitingDecided(number))
+
+
+async def show_log(request: Request) -> Response:
+    async with database_of(request).reader() as reader:
+        await moderator_of(reader, request)
+        before = position_of(request.query_params.get("cursor", ""))
+        subject = request.query_params.get("subject") or None
+        found = await log.newest(reader, subject=subject, before=before, limit=_PAGE + 1)
+    cursor = f"{found[_PAGE - 1].at}:{found[_PAGE - 1].id}" if len(found) > _PAGE else None
+    return json_response(LogShown(list(map(_entry, found[:_PAGE])), cursor))
+
+
+async def show_policy(request: Request) -> Response:
+    async with database_of(request).reader() as reader:
+        await moderator_of(reader, request)
+        current = await policy.current(reader)
+    return json_response(_policy(current), headers=etag_of(current.revision))
+
+
+async def put_policy(request: Request) -> Response:
+    wanted = Policy(**msgspec.structs.asdict(await read_json(request, PolicyWanted)))
+    expected = expected_revision(request)
+    async with database_of(request).transaction() as tx:
+        moderator = await moderator_of(tx, request)
+        saved = await policy.change(tx, wanted, by=moderator.user_id, expected_revision=expected)
+    return json_response(_policy(saved), headers=etag_of(saved.revision))
+
+
+def _policy(one: Policy) -> PolicyShown:
+    return PolicyShown(
+        holds_first_events=one.holds_first_events,
+        new_account_days=one.new_account_days,
+        new_author_minutes=one.new_author_minutes,
+        most_events_of_author=one.most_events_of_author,
+        most_authors_of_host=one.most_authors_of_host,
+        most_events_of_host=one.most_events_of_host,
+        most_new_hosts=one.most_new_hosts,
+        revision=one.revision,
+    )
+
+
+def _entry(one: Entry) -> ModerationLine:
+    return ModerationLine(
+        id=one.id,
+        at=iso(one.at),
+        actor_id=one.actor_id,
+        act=one.act,
+        thing=one.subject.thing,
+        subject_id=one.subject.id,
+        before=one.before,
+        after=one.after,
+        reason=one.reason,
+        undoes=one.undoes,
+    )
+
+
+OPERATIONS = (
+    Operation(
+        "GET",
+        "/api/moderation/queue",
+        "listReportedThings",
+        "What people reported, bundled by thing; for moderators",
+        show_queue,
+        {200: QueueShown},
+        parameters=(_CURSOR,),
+        failures=(403,),
+    ),
+    Operation(
+        "GET",
+        "/api/moderation/subjects",
+        "listWithheld",
+        "What is hidden, blocked or waits; for moderators",
+        list_subjects,
+        {200: StandingList},
+        parameters=(Parameter("state", "How it stands, ``hidden`` unless said", shape=State), _CURSOR),
+        failures=(403,),
+    ),
+    Operation(
+        "POST",
+        "/api/moderation/acts",
+        "moderate",
+        "Hide, block, show again, trust, or dismiss what is reported",
+        act,
+        {201: ActMade},
+        ActWanted,
+        failures=(403, 404, 409, 422),
+    ),
+    Operation(
+        "DELETE",
+        "/api/moderation/acts/{id}",
+        "undoModeration",
+        "Take an act back: another line of the log, and all is as before it",
+        undo,
+        {204: None},
+        failures=(403, 404, 409, 422),
+    ),
+    Operation(
+        "POST",
+        "/api/moderation/waiting",
+        "decideWaiting",
+        "Show or block newcomers of the network who came too much at once",
+        decide_waiting,
+        {200: WaitingDecided},
+        WaitingWanted,
+        failures=(403,),
+    ),
+    Operation(
+        "GET",
+        "/api/moderation/log",
+        "listModerationLog",
+        "What was done, and by whom; for moderators",
+        show_log,
+        {200: LogShown},
+        parameters=(Parameter("subject", "Only about this subject"), _CURSOR),
+        failures=(403,),
+    ),
+    Operation(
+        "GET",
+        "/api/moderation/policy",
+        "getModerationPolicy",
+        "What waits before it is shown",
+        show_policy,
+        {200: PolicyShown},
+        failures=(403,),
+    ),
+    Operation(
+        "PUT",
+        "/api/moderation/policy",
+        "putModerationPolicy",
+        "Change what waits before it is shown",
+        put_policy,
+        {200: PolicyShown},
+        PolicyWanted,
+        parameters=(IF_MATCH,),
+        failures=(403, 412),
+    ),
+)

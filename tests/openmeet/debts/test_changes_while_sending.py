@@ -1,0 +1,120 @@
+"""What a decision depends on changes while a payer carries it out: whatever the payer finds, the row is decided anew."""
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from groundwork.clock import HOUR, MINUTE
+from groundwork.database.transaction import Database, Transaction
+from openmeet.debts import publication_leases as leases
+from openmeet.debts import publication_taking, publications
+from openmeet.debts.publication_leases import Publication
+from openmeet.debts.publications import SWITCHED_OFF, Kind, State
+from openmeet.users import actions as users
+from openmeet.users.model import UserId
+from tests.databases import MakeDatabase
+
+DID = "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"
+URI = f"at://{DID}/community.lexicon.calendar.event/3mqdau33ozs2n"
+REV, LATER = "3aaaaaaaaaaaa", "3bbbbbbbbbbbb"
+KIND = Kind.EVENT
+
+Change = Callable[[Transaction, UserId], Awaitable[object]]
+Outcome = Callable[[Transaction, Publication], Awaitable[object]]
+
+CHANGES: dict[str, Change] = {
+    "of it": lambda tx, _: publications.look_again(tx, kind=KIND, subject_ids=["e"]),
+    "of all of a person": publications.look_again_at_all_of,
+    "of all of a kind": lambda tx, _: publications.look_again_at_all(tx, KIND),
+    "a selection": lambda tx, _: publications.look_again_where(tx, kind=KIND, chosen="select 'e'"),
+    "a new yes": publications.wake_all_of,
+    "switched on": lambda tx, _: publications.wake_switched_off(tx, KIND),
+}
+
+
+def _confirm(tx: Transaction, held: Publication) -> Awaitable[object]:
+    return leases.confirm(tx, held, revision=1, cid="new", body=b"\xa0", rev=LATER)
+
+
+def _move(state: State, reason: str = "") -> Outcome:
+    return lambda tx, held: leases.move(tx, held, state, reason=reason, due_at=tx.now + HOUR)
+
+
+OUTCOMES: dict[str, Outcome] = {
+    "confirmed": _confirm,
+    "echoed": lambda tx, _: leases.settle_by_echo(tx, uri=URI, cid="new", rev=LATER, body=b"\xa0"),
+    "adopted": lambda tx, _: leases.adopt(tx, uri=URI, cid="theirs", body=b"\xa0", rev=LATER),
+    "left": leases.leave,
+    "withheld": _move(State.WITHHELD),
+    "waiting": _move(State.WAITING),
+    "refused": _move(State.REFUSED),
+    "blocked": _move(State.BLOCKED),
+    "conflicted": _move(State.CONFLICTED),
+    "switched off": _move(State.RETRYING, SWITCHED_OFF),
+}
+
+
+async def _leased(tx: Transaction) -> tuple[UserId, Publication]:
+    user_id = await users.create_person(tx, display_name="Ana")
+    await publications.owe(tx, kind=KIND, subject_id="e", user_id=user_id, revision=1)
+    (held,) = await publication_taking.take(tx, limit=1, seconds=60)
+    await tx.execute(
+        "update publications set uri = :uri, did = :did, base_rev = :rev, base_cid = 'old', base_body = :body,"
+        " chosen_cid = 'new', chosen_revision = 1, chosen_body = :body",
+        uri=URI,
+        did=DID,
+        rev=REV,
+        body=b"\xa0",
+    )
+    found = await leases.find(tx, KIND, "e")
+    assert found is not None
+    assert found.lease == held.lease
+    return user_id, found
+
+
+async def _leased_again(db: Database) -> Publication | None:
+    async with db.transaction() as tx:
+        found = await publication_taking.take(tx, limit=1, seconds=60)
+        return found[0] if found else None
+
+
+@pytest.fixture
+async def database(make_database: MakeDatabase) -> Database:
+    return await make_database("openmeet")
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("outcome", OUTCOMES)
+async def test_a_change_while_it_is_sent_is_looked_at(database: Database, change: str, outcome: str):
+    async with database.transaction() as tx:
+        user_id, held = await _leased(tx)
+    async with database.transaction() as tx:
+        await CHANGES[change](tx, user_id)
+    async with database.transaction() as tx:
+        assert await OUTCOMES[outcome](tx, held)
+    assert await _leased_again(database) is not None
+
+
+@pytest.mark.parametrize("outcome", OUTCOMES)
+async def test_nothing_is_looked_at_twice(database: Database, outcome: str):
+    """The mark is of one lease: the next payer decides from what is, and nothing is owed after."""
+    async with database.transaction() as tx:
+        user_id, held = await _leased(tx)
+        await publications.look_again_at_all_of(tx, user_id)
+        await OUTCOMES[outcome](tx, held)
+    again = await _leased_again(database)
+    assert again is not None
+    async with database.transaction() as tx:
+        await leases.leave(tx, again)
+    assert await _leased_again(database) is None
+
+
+async def test_a_failed_try_waits_for_its_time(database: Database):
+    """The server is away: that something changed makes nobody ask it sooner, and the next try looks anyway."""
+    async with database.transaction() as tx:
+        user_id, held = await _leased(tx)
+        await publications.look_again_at_all_of(tx, user_id)
+        assert await leases.move(tx, held, State.RETRYING, due_at=tx.now + MINUTE, failed=True)
+        standing = (await publications.states(tx, KIND, ["e"]))["e"]
+    assert standing.state is State.RETRYING
+    assert await _leased_again(database) is None

@@ -1,0 +1,44 @@
+"""What waits for a moderator is written to no repository; what is there already stays as it is while it is hidden."""
+
+from openmeet.debts.publications import Kind
+from openmeet.desk import acting
+from openmeet.moderation import policy
+from openmeet.moderation.model import Policy, State, Subject, Thing
+from openmeet.users.model import Caller
+from tests.openmeet.town import Town, town
+
+__all__ = ["town"]
+
+
+async def decide(town: Town, moderator: Caller, thing: Thing, subject: str, state: State) -> None:
+    async with town.db.transaction() as tx:
+        await acting.decide(tx, moderator, Subject(thing, subject), state, "because")
+
+
+async def test_a_first_event_is_published_when_a_moderator_has_released_it(town: Town):
+    mo = await town.person("Mo", agrees=False)
+    async with town.db.transaction() as tx:
+        await policy.change(tx, Policy(holds_first_events=True), by=mo.user_id)
+    ana = await town.person("Ana")
+    event = await town.event(ana)
+    await town.pay()
+    assert (await town.standing(Kind.EVENT, event.id)).state == "withheld"
+    await decide(town, mo, Thing.PERSON, ana.user_id, State.TRUSTED)
+    await town.pay()
+    assert (await town.standing(Kind.EVENT, event.id)).state == "published"
+
+
+async def test_a_record_stays_while_its_event_is_hidden_here_and_follows_when_it_is_shown_again(town: Town):
+    mo, ana = await town.person("Mo", agrees=False), await town.person("Ana")
+    event = await town.event(ana)
+    await town.pay()
+    async with town.db.reader() as reader:
+        row = await reader.fetch_one("select record_uri from events where id = :id", id=event.id)
+    await decide(town, mo, Thing.EVENT, event.id, State.HIDDEN)
+    await town.revise(ana, event.slug, title="Another title")
+    await town.pay()
+    assert (await town.record(row["record_uri"]))["name"] == "Tea in the park"
+    await decide(town, mo, Thing.EVENT, event.id, State.SHOWN)
+    await town.revise(ana, event.slug, title="A third title")
+    await town.pay()
+    assert (await town.record(row["record_uri"]))["name"] == "A third title"

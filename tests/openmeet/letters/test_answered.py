@@ -1,0 +1,176 @@
+"""Whoever has an account and says that they go gets the entry for their calendar by mail, unless they want none."""
+
+import re
+from datetime import date
+
+import icalendar
+import pytest
+
+from groundwork.clock import HOUR, MINUTE
+from openmeet.attendance import actions as attendance
+from openmeet.attendance import hosting
+from openmeet.attendance.model import Reply
+from openmeet.notifications import actions as notifications
+from openmeet.notifications.model import Topic
+from openmeet.series import attending
+from tests.openmeet.letters.conftest import Post, calendar_of, text_of
+from tests.openmeet.series.practice import begin, dates
+from tests.openmeet.site_under_test import event_by, person
+
+
+@pytest.fixture
+async def evening(post: Post):
+    async with post.db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        return ana, ben, await event_by(tx, ana)
+
+
+async def say(post: Post, who, event, reply: Reply = Reply.GOING) -> None:
+    async with post.db.transaction() as tx:
+        await attendance.answer(tx, who, event.slug, reply)
+
+
+async def to_ben(post: Post):
+    return [one for one in await post.deliver() if one["To"] == "ben@example.org"]
+
+
+async def test_going_brings_the_entry_once(post: Post, evening) -> None:
+    """Where and when, the way to change it, and a file that the later mails about the event renew."""
+    ana, ben, event = evening
+    await say(post, ben, event)
+    await say(post, ben, event)
+    assert await to_ben(post) == []
+    post.site.clock.turn(5 * MINUTE)
+    (mail,) = await to_ben(post)
+    assert mail["Subject"] == "Your answer: Board games"
+    assert "You are going." in text_of(mail)
+    assert "Saturday 4 July 2026, 18:00–20:00, Berlin time (UTC+2)" in text_of(mail)
+    (first,) = icalendar.Calendar.from_ical(calendar_of(mail).get_content()).walk("VEVENT")
+    assert (str(first["UID"]), first["STATUS"]) == (f"{event.id}@openmeet.test", "CONFIRMED")
+    async with post.db.transaction() as tx:
+        await hosting.cancel(tx, ana, event.slug, "")
+    (mail,) = await to_ben(post)
+    (last,) = icalendar.Calendar.from_ical(calendar_of(mail).get_content()).walk("VEVENT")
+    assert (last["UID"], last["STATUS"]) == (first["UID"], "CANCELLED")
+
+
+async def test_saying_no_takes_the_entry_away_and_yes_brings_it_back(post: Post, evening) -> None:
+    """METHOD:CANCEL under the same name with a higher SEQUENCE; then as high and later (RFC 5546, section 2.1.5)."""
+    _, ben, event = evening
+    entries = []
+    for reply in (Reply.GOING, Reply.DECLINED, Reply.GOING, Reply.DECLINED):
+        await say(post, ben, event, reply)
+        assert await to_ben(post) == []
+        post.site.clock.turn(5 * MINUTE)
+        (mail,) = await to_ben(post)
+        read = icalendar.Calendar.from_ical(calendar_of(mail).get_content())
+        (entry,) = read.walk("VEVENT")
+        entries.append((read["METHOD"], entry["STATUS"], entry["SEQUENCE"], entry["DTSTAMP"].dt, entry["UID"]))
+    assert [one[:3] for one in entries] == [
+        ("PUBLISH", "CONFIRMED", 1),
+        ("CANCEL", "CANCELLED", 2),
+        ("PUBLISH", "CONFIRMED", 2),
+        ("CANCEL", "CANCELLED", 3),
+    ]
+    assert entries[1][3] < entries[2][3]
+    assert len({one[4] for one in entries}) == 1
+    assert mail["Subject"] == "You are not going: Board games"
+    assert "takes the entry out of your calendar" in text_of(mail)
+
+
+@pytest.mark.parametrize("reply", [Reply.DECLINED, Reply.INTERESTED])
+async def test_what_was_taken_back_meanwhile_is_not_mailed(post: Post, evening, reply: Reply) -> None:
+    _, ben, event = evening
+    await say(post, ben, event)
+    await say(post, ben, event, reply)
+    post.site.clock.turn(HOUR)
+    assert await to_ben(post) == []
+    await say(post, ben, event)
+    post.site.clock.turn(5 * MINUTE)
+    assert len(await to_ben(post)) == 1
+
+
+async def test_it_is_switched_off_by_the_settings_and_by_its_own_link(post: Post, evening) -> None:
+    ana, ben, event = evening
+    await say(post, ben, event)
+    post.site.clock.turn(5 * MINUTE)
+    (mail,) = await to_ben(post)
+    async with post.site.browser() as browser:
+        (link,) = re.findall(r"/mail/stop/\S+", text_of(mail))
+        await browser.post(link)
+    async with post.db.transaction() as tx:
+        other, third = await event_by(tx, ana, title="Chess"), await event_by(tx, ana, title="Go")
+    await say(post, ben, other)
+    post.site.clock.turn(5 * MINUTE)
+    assert await to_ben(post) == []
+    async with post.db.transaction() as tx:
+        await notifications.choose(tx, ben.user_id, {Topic.OWN_ANSWERS: frozenset()})
+    await say(post, ben, third)
+    post.site.clock.turn(5 * MINUTE)
+    assert await to_ben(post) == []
+
+
+async def test_hosts_get_none(post: Post, evening) -> None:
+    """They have it in the calendar anyway."""
+    ana, _, event = evening
+    await say(post, ana, event)
+    async with post.db.transaction() as tx:
+        cleo, series = await begin(tx)
+        await attending.answer_all(tx, cleo, series.slug, Reply.GOING)
+    post.site.clock.turn(5 * MINUTE)
+    assert await post.deliver() == []
+
+
+async def test_going_to_a_whole_series_is_one_mail_with_every_entry(post: Post) -> None:
+    """And going to none of it any more one that ends them all; what was taken back at once is not mailed."""
+    async with post.db.transaction() as tx:
+        ben = await person(tx, "Ben")
+        _, series = await begin(tx)
+        held = await dates(tx, series)
+        await attending.answer_all(tx, ben, series.slug, Reply.GOING)
+        await attending.stop(tx, ben, series.slug, withdraws=True)
+    post.site.clock.turn(5 * MINUTE)
+    assert await to_ben(post) == []
+    seen = []
+    for goes in (True, False):
+        async with post.db.transaction() as tx:
+            if goes:
+                await attending.answer_all(tx, ben, series.slug, Reply.GOING)
+                await attending.answer_all(tx, ben, series.slug, Reply.GOING)
+            else:
+                await attending.stop(tx, ben, series.slug, withdraws=True)
+        post.site.clock.turn(5 * MINUTE)
+        (mail,) = await to_ben(post)
+        assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+        read = icalendar.Calendar.from_ical(calendar_of(mail).get_content())
+        entries = read.walk("VEVENT")
+        assert {str(one["UID"]) for one in entries} == {f"{series.id}@openmeet.test"}
+        assert [one["RECURRENCE-ID"].dt.date() for one in entries] == [_day_of(one) for one in held]
+        assert {one["STATUS"] for one in entries} == ({"CONFIRMED"} if goes else {"CANCELLED"})
+        assert text_of(mail).count("\n- ") == (len(held) if goes else 0)
+        seen.append((read["METHOD"], mail["Subject"], max(one["SEQUENCE"] for one in entries)))
+    assert [one[:2] for one in seen] == [
+        ("PUBLISH", "Your answers: Practice"),
+        ("CANCEL", "You are not going: Practice"),
+    ]
+    assert seen[0][2] < seen[1][2]
+
+
+async def test_saying_no_to_one_date_of_a_series_ends_that_entry_alone(post: Post) -> None:
+    async with post.db.transaction() as tx:
+        ben = await person(tx, "Ben")
+        _, series = await begin(tx)
+        first, *_ = await dates(tx, series)
+        await attending.answer_all(tx, ben, series.slug, Reply.GOING)
+    post.site.clock.turn(HOUR)
+    assert len(await to_ben(post)) == 1
+    await say(post, ben, first, Reply.DECLINED)
+    post.site.clock.turn(5 * MINUTE)
+    (mail,) = await to_ben(post)
+    read = icalendar.Calendar.from_ical(calendar_of(mail).get_content())
+    (entry,) = read.walk("VEVENT")
+    assert (read["METHOD"], entry["RECURRENCE-ID"].dt.date()) == ("CANCEL", _day_of(first))
+
+
+def _day_of(event) -> date:
+    return date.fromisoformat(event.place_in_series.original_date[:10])

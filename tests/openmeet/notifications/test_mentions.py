@@ -1,0 +1,127 @@
+"""Who is mentioned hears of it, where they have to do with it anyway; on both engines."""
+
+import pytest
+
+from groundwork.clock import HOUR, MINUTE
+from openmeet.attendance import actions as attendance
+from openmeet.attendance import hosting
+from openmeet.attendance.model import Reply
+from openmeet.attendance.telling_groups import tell_of_new_events
+from openmeet.events import actions as events
+from openmeet.events.grouping import of_event
+from openmeet.groups import announcements
+from openmeet.identities import queries as identities
+from openmeet.identities.mentions import MOST, handles_in
+from openmeet.identities.model import IdentityKind
+from openmeet.notifications import actions as notifications
+from openmeet.notifications.model import Channel, Kind, Topic
+from openmeet.notifications.queries import newest
+from tests.openmeet.groups.people import group_by, member
+from tests.openmeet.site_under_test import api_session, details, event_by, person, site_on
+
+
+@pytest.fixture
+async def db(make_database):
+    return await make_database("openmeet")
+
+
+async def named(tx, who):
+    """Somebody gets a handle: their name below ``town.test``."""
+    name = who.display_name.lower()
+    await identities.insert(
+        tx,
+        f"did:plc:{name}",
+        who.user_id,
+        IdentityKind.CONNECTED,
+        handle=f"{name}.town.test",
+        pds_url="",
+        is_default=True,
+    )
+    return who
+
+
+async def heard(reader, who) -> list[Kind]:
+    return [one.kind for one in reversed(await newest(reader, who.user_id, 20))]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Thanks @Ana.Town.test!", ("ana.town.test",)),
+        ("(@ana.town.test, @ben.town.test.) and @ana.town.test", ("ana.town.test", "ben.town.test")),
+        ("Write to ana@town.test or https://town.test/@ana.town.test", ("ana.town.test",)),
+        ("@ana is no handle, and neither is @-a.test nor @a..test", ()),
+        ("", ()),
+    ],
+)
+def test_handles_are_found_and_addresses_of_mail_are_none(text, found):
+    assert handles_in(text) == found
+
+
+def test_who_names_very_many_means_nobody_in_particular():
+    assert len(handles_in(" ".join(f"@u{number}.test" for number in range(5_000)))) == MOST
+
+
+def test_hostile_text_takes_no_time():
+    assert handles_in("@" * 200_000) == ()
+    assert handles_in("@" + "a." * 100_000) == ()
+    assert handles_in("@" + "a" * 200_000 + ".test") == ()
+
+
+async def test_an_edit_tells_who_answered_once_and_no_stranger(db):
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        ben, cleo = await named(tx, await person(tx, "Ben")), await named(tx, await person(tx, "Cleo"))
+        event = await event_by(tx, ana)
+        await attendance.answer(tx, ben, event.slug, Reply.GOING)
+        words = "@ben.town.test brings the board, @cleo.town.test may know nothing of it."
+        await hosting.revise(tx, ana, event.slug, details(description=words))
+        await hosting.revise(tx, ana, event.slug, details(description=words + " And a cake."))
+        assert (await heard(tx, ben)).count(Kind.MENTION) == 1
+        assert await heard(tx, cleo) == []
+        (one,) = [news for news in await newest(tx, ben.user_id, 20) if news.kind is Kind.MENTION]
+    assert one.particulars.person_id == ana.user_id
+
+
+async def test_a_new_event_of_a_group_and_an_announcement_name_people_of_the_group(db, clock):
+    """Instead of the news that everybody gets; who wants to hear of no mentions gets those."""
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        group = await group_by(tx, ana)
+        ben, cleo, dan = [await named(tx, await member(tx, group, ana, name)) for name in ("Ben", "Cleo", "Dan")]
+        eve = await named(tx, await person(tx, "Eve"))
+        await notifications.choose(tx, dan.user_id, {Topic.MENTIONS: frozenset[Channel]()})
+        words = "With @ben.town.test, @dan.town.test and @eve.town.test"
+        await events.create(tx, ana, details(description=words), group=of_event(group))
+        await announcements.announce(tx, ana, group.slug, words)
+    clock.turn(10 * MINUTE)
+    await tell_of_new_events(db)
+    async with db.reader() as reader:
+        assert set(await heard(reader, ben)) >= {Kind.MENTION, Kind.GROUP_MENTION}
+        for who in (cleo, dan):
+            found = set(await heard(reader, who))
+            assert found >= {Kind.GROUP_EVENT, Kind.ANNOUNCEMENT}
+            assert not found & {Kind.MENTION, Kind.GROUP_MENTION}
+        assert not {Kind.GROUP_EVENT, Kind.ANNOUNCEMENT} & set(await heard(reader, ben))
+        assert await heard(reader, eve) == []
+
+
+async def test_it_stands_on_the_page_and_in_the_api(make_sqlite, clock):
+    site = site_on(await make_sqlite("openmeet"), clock)
+    async with site.browser() as client:
+        ana = await api_session(client, "ana@example.org", "Ana")
+        ben = await api_session(client, "ben@example.org", "Ben")
+        async with site.db.transaction() as tx:
+            (row,) = await tx.fetch("select id from users where display_name = 'Ben'")
+            await identities.insert(
+                tx, "did:plc:ben", row["id"], IdentityKind.CONNECTED, handle="ben.test", pds_url="", is_default=True
+            )
+        wanted = {"title": "Chess", "startsLocal": "2026-07-04T18:00", "timeZone": "Europe/Berlin"}
+        path = (await client.post("/api/events", json=wanted, headers=ana)).headers["location"]
+        await client.put(f"{path}/answer", json={"reply": "going"}, headers=ben)
+        clock.turn(HOUR)
+        await client.put(path, json=wanted | {"description": "@ben.test brings the clock"}, headers=ana)
+        items = (await client.get("/api/notifications", headers=ben)).json()["items"]
+        assert "mention" in [one["kind"] for one in items]
+        chosen = (await client.get("/api/notification-preferences", headers=ben)).json()
+        assert chosen["mentions"] == {"inApp": True, "mail": "at_once"}
