@@ -1,6 +1,6 @@
 """Bringing things in by the API: what arrives is answered as it was understood, and brought in by a second request."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import msgspec
 from starlette.requests import Request
@@ -21,6 +21,8 @@ from openmeet.users.model import Caller
 
 class ImportWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """Events: ``ics`` or ``url``. People of an ``event`` or a ``group`` of the caller's: ``csv``, with ``columns`` by meaning."""
+
+    EXAMPLE: ClassVar[dict[str, object]] = {"ics": "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nEND:VCALENDAR\r\n"}
 
     ics: str | None = None
     url: str | None = None
@@ -55,7 +57,10 @@ class FoundPerson(msgspec.Struct, rename="camel"):
 
 
 class FoundPeople(msgspec.Struct, rename="camel"):
-    """A list as it was understood; ``service`` is who exported it, where that can be told."""
+    """A list as it was understood; ``service`` is who exported it, where that can be told.
+
+    ``byName``: how many of the new people have no address; they stand on the list, and get no mail.
+    """
 
     service: str
     header: list[str]
@@ -63,6 +68,7 @@ class FoundPeople(msgspec.Struct, rename="camel"):
     new_people: int
     known_people: int
     rows: list[FoundPerson]
+    by_name: int
 
 
 class OutcomeShown(msgspec.Struct, rename="camel"):
@@ -86,9 +92,13 @@ class ImportShown(msgspec.Struct, rename="camel"):
 
 
 class Confirmation(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """``events``: UIDs of those that are wanted; null for all new ones."""
+    """``events``: UIDs of those that are wanted; null for all new ones.
+
+    ``timeZone``: of events that name none, or one that is unknown; null where what was shown is right.
+    """
 
     events: list[str] | None = None
+    time_zone: str | None = None
 
 
 class InvitationsWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
@@ -132,11 +142,14 @@ async def show(request: Request) -> Response:
 
 async def confirm(request: Request) -> Response:
     caller = caller_of(request)
-    wanted = await read_json(request, Confirmation)
+    wanted = await read_json(request, Confirmation, is_optional=True)
     arrived = await _import(request, caller)
     if arrived.what is What.EVENTS:
         async with database_of(request).reader() as reader:
             zone = await zone_of(request, reader, caller.user_id)
+        if wanted.time_zone is not None and arrived.outcome is None:
+            async with database_of(request).transaction() as tx:
+                await events.choose_zone(tx, arrived, wanted.time_zone)
         chosen = None if wanted.events is None else frozenset(wanted.events)
         host = request.app.state.settings.public_host
         await events.bring_in(database_of(request), caller, arrived.id, chosen, zone, host)
@@ -205,7 +218,9 @@ async def _shown(request: Request, caller: Caller, arrived: Import, zone: str) -
     made.warnings = list(found.warnings)
     rows = [FoundPerson(row.line, row.name, row.email, row.status, row.problem) for row in found.rows]
     columns = {column.value: name for column, name in found.columns.items()}
-    made.people = FoundPeople(found.service, list(found.header), columns, len(fresh), listed, rows)
+    made.people = FoundPeople(
+        found.service, list(found.header), columns, len(fresh), listed, rows, sum(not row.email for row in fresh)
+    )
     return made
 
 
@@ -249,6 +264,7 @@ OPERATIONS = (
         confirm,
         {200: ImportShown},
         Confirmation,
+        body_is_optional=True,
         failures=(403, 404, 422),
     ),
     Operation(

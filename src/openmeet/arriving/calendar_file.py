@@ -1,12 +1,14 @@
 """A calendar file as events that can be brought in: one per UID, with its rule and the dates that differ. Pure, bounded."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from openmeet.arriving.model import MOST_EVENTS, Change, Found, Understood
 from openmeet.calendars.instances import masters
 from openmeet.calendars.model import ReadEvent
 from openmeet.calendars.reading import read_calendars
+from openmeet.events.map_points import coordinate_of, point_text
 from openmeet.events.model import MAX_DESCRIPTION, MAX_PLACE_PART, MAX_TITLE, Mode
 from openmeet.events.rules import Submission
 from openmeet.events.web_address import is_web_address
@@ -15,10 +17,17 @@ from openmeet.recurrence.sentence import describe
 from openmeet.site.texts import one_line
 
 
-def understand(data: bytes, zone: str) -> Understood:
-    """The events of a file. ``zone`` is that of times without one. Raises InvalidInput and TooLarge."""
+def understand(data: bytes, zone: str, *, is_chosen: bool = False) -> Understood:
+    """The events of a file. ``zone`` is that of times without one. Raises InvalidInput and TooLarge.
+
+    ``is_chosen``: somebody said so having seen what there is; then it is that of unknown zones, too, whatever offset these name.
+    """
     calendars = read_calendars(data)
-    events = [event for calendar in calendars for event in calendar.events]
+    events = [
+        _in_zone(event, zone) if is_chosen and (event.unknown_zone or event.is_floating) else event
+        for calendar in calendars
+        for event in calendar.events
+    ]
     by_uid: dict[str, list[ReadEvent]] = {}
     for event in events:
         by_uid.setdefault(event.uid, []).append(event)
@@ -36,6 +45,11 @@ def understand(data: bytes, zone: str) -> Understood:
         tuple(_found(master, by_uid[master.uid], zone) for master in chosen[:MOST_EVENTS]),
         tuple(warnings),
     )
+
+
+def _in_zone(event: ReadEvent, zone: str) -> ReadEvent:
+    """The same wall-clock times in another zone."""
+    return replace(event, pattern=replace(event.pattern, zone_name=zone))
 
 
 def _found(master: ReadEvent, group: Sequence[ReadEvent], zone: str) -> Found:
@@ -56,8 +70,17 @@ def _found(master: ReadEvent, group: Sequence[ReadEvent], zone: str) -> Found:
         minutes=None if length is None else round(length / timedelta(minutes=1)),
         is_cancelled=master.is_cancelled,
         changes=tuple(_changes(newest, zone)),
-        warnings=master.warnings,
+        warnings=(*_doubts_about_zones(group, zone), *master.warnings),
+        has_guessed_zone=any(event.unknown_zone or event.is_floating for event in group),
     )
+
+
+def _doubts_about_zones(group: Sequence[ReadEvent], zone: str) -> Iterable[str]:
+    """Each unknown zone once, with the one in whose place its times are read."""
+    unknown = {event.unknown_zone: event.pattern.zone_name or zone for event in group if event.unknown_zone}
+    for name, taken in unknown.items():
+        words = taken.replace("_", " ")
+        yield f"Its time zone ‘{name}’ is unknown: its times are read as {words} time. Choose another if that is wrong."
 
 
 def _changes(newest: dict[datetime, ReadEvent], zone: str) -> Iterable[Change]:
@@ -94,9 +117,17 @@ def submission_of(event: ReadEvent, zone: str) -> Submission:
         venue_name="" if is_link or place.lower() == "online" else place[:MAX_PLACE_PART],
         # What a file says in one line too long for a name goes on beside it.
         street="" if is_link else place[MAX_PLACE_PART : 2 * MAX_PLACE_PART],
+        point=_point(event),
         online_url=place if is_link else "",
         all_day="yes" if pattern.is_all_day else "",
     )
+
+
+def _point(event: ReadEvent) -> str:
+    if event.coordinates is None:
+        return ""
+    north, east = event.coordinates
+    return point_text(coordinate_of(north, 90) or "", coordinate_of(east, 180) or "")
 
 
 def _when(event: ReadEvent) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from groundwork.errors import InvalidInput
 from groundwork.http.json_bodies import parse_json
 from openmeet.arriving.model import MOST_EVENTS, Found, Understood
+from openmeet.events.map_points import coordinate_of, point_text
 from openmeet.events.model import MAX_DESCRIPTION, MAX_PLACE_PART, MAX_TITLE, Mode
 from openmeet.events.rules import Submission
 from openmeet.events.web_address import is_web_address
@@ -178,7 +179,15 @@ def _venue(place: object) -> dict[str, str]:
             "region": _text(address.get("addressRegion")),
             "country": _text(country) if known_code(one_line(_text(country))) else "",
         }
-    return {name: one_line(text)[:MAX_PLACE_PART] for name, text in found.items()}
+    return {name: one_line(text)[:MAX_PLACE_PART] for name, text in found.items()} | {"point": _point(place.get("geo"))}
+
+
+def _point(geo: object) -> str:
+    """Of GeoCoordinates, numbers or text; empty where they are no place on a map."""
+    if not isinstance(geo, Mapping):
+        return ""
+    latitude, longitude = coordinate_of(geo.get("latitude"), 90), coordinate_of(geo.get("longitude"), 180)
+    return "" if latitude is None or longitude is None else point_text(latitude, longitude)
 
 
 def _is(value: object, *kinds: str) -> bool:

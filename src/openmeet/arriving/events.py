@@ -10,12 +10,13 @@ from groundwork.errors import Failure, InvalidForm, InvalidInput, NotFound, Refu
 from openmeet.arriving import queries
 from openmeet.arriving.calendar_file import understand
 from openmeet.arriving.event_page import understand_page
-from openmeet.arriving.model import Change, Found, Import, ImportId, Medium, Outcome, Standing, Understood
+from openmeet.arriving.model import ZONE, Change, Found, Import, ImportId, Medium, Outcome, Standing, Understood
 from openmeet.events import drafts
 from openmeet.events.model import Details, Visibility
 from openmeet.events.rules import Submission, check
 from openmeet.recurrence.pattern import parse_dates, pattern
 from openmeet.recurrence.rule import parse_rule
+from openmeet.recurrence.wall_time import is_zone
 from openmeet.series import actions as series
 from openmeet.series import calling_off, storing
 from openmeet.series import queries as series_queries
@@ -26,10 +27,12 @@ from openmeet.users.model import Caller, UserId
 
 
 async def understood(arrived: Import, zone: str) -> Understood:
-    """What it says; read beside the event loop, because a large file takes seconds."""
+    """What it says; read beside the event loop, because a large file takes seconds. ``zone``: where none was chosen for it."""
+    chosen = arrived.columns.get(ZONE, "")
+    zone = chosen or zone
     if arrived.medium is Medium.PAGE:
         return await asyncio.to_thread(understand_page, arrived.content, arrived.source, zone)
-    return await asyncio.to_thread(understand, arrived.content, zone)
+    return await asyncio.to_thread(understand, arrived.content, zone, is_chosen=bool(chosen))
 
 
 async def standings(reader: Reader, user_id: UserId, events: Sequence[Found], host: str) -> Mapping[str, Standing]:
@@ -39,6 +42,13 @@ async def standings(reader: Reader, user_id: UserId, events: Sequence[Found], ho
     ours = {uid.removesuffix(f"@{host}"): uid for uid in uids if uid.endswith(f"@{host}")}
     own = {ours[one] for one in await queries.own_ids(reader, user_id, list(ours))}
     return {uid: Standing.OWN if uid in own else Standing.KNOWN if uid in known else Standing.NEW for uid in uids}
+
+
+async def choose_zone(tx: Transaction, arrived: Import, zone: str) -> None:
+    """The time zone of those of its events that name none, or none that is known. Raises InvalidForm (``time_zone``)."""
+    if not is_zone(zone):
+        raise InvalidForm({ZONE: "Write a time zone like Europe/Berlin."})
+    await queries.choose_columns(tx, arrived.id, {ZONE: zone})
 
 
 async def bring_in(

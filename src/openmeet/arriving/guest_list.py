@@ -1,8 +1,8 @@
 """A list of people as Luma, Meetup and Eventbrite export it, or anybody's: columns found by their names, or as chosen. Pure.
 
 Luma names its columns ``api_id, name, first_name, last_name, email, …, approval_status``; Eventbrite ``Order #, First Name, Last Name,
-Email, …, Attendee Status``; Meetup ``Name, User ID, Title, Event Host, RSVP, …`` with tabs and without addresses, for which nothing
-can be done here: its rows are shown and left out. An address that stands twice is one person.
+Email, …, Attendee Status``; Meetup ``Name, User ID, Title, Event Host, RSVP, …`` with tabs and without addresses: people who have
+none stand on the list by their names, and get no mail. An address that stands twice is one person, and so is a name without one.
 """
 
 import csv
@@ -44,7 +44,10 @@ def understand_list(data: bytes, chosen: Mapping[str, str] | None = None) -> Peo
         raise InvalidInput("file", "This is no list of people: its first line should name the columns.")
     columns = _columns(header, chosen)
     if Column.EMAIL not in columns:
-        warnings.append("No column with e-mail addresses was found: nobody can be invited. Choose the column below.")
+        warnings.append(
+            "No column with e-mail addresses was found: people are put on the list by their names, and get no mail."
+            " If there is one, choose it below."
+        )
     rows = tuple(_rows(table, header, columns, warnings))
     return People(_service(header), header, columns, rows, tuple(warnings))
 
@@ -128,9 +131,11 @@ def _row(line: int, cells: list[str], places: Mapping[Column, int], seen: set[st
         email = check_email(email) if email else ""
     except (InvalidForm, InvalidInput):
         problem = "is no e-mail address"
-    if not email:
-        problem = "has no e-mail address"
-    elif not problem and email in seen:
+    # An address has an @, which keeps it apart from names.
+    known_by = email or name
+    if not known_by:
+        problem = problem or "has no e-mail address and no name"
+    elif not problem and known_by in seen:
         problem = "stands in the list twice"
-    seen.add(email)
+    seen.add(known_by)
     return Row(line, name, email[:320], said.get(Column.STATUS, "")[:100], said.get(Column.NOTE, "")[:200], problem)

@@ -26,11 +26,13 @@ def invitation_composer(key: bytes, site_name: str, public_url: str) -> Composer
             host = await by_id(reader, person.invited_by)
         if person.stage is not Stage.INVITED or host is None:
             return None
-        link = f"{public_url}/arrivals/{token_of(key, person_id)}"
+        token = token_of(key, person_id)
         return Letter(
             person.email,
             subject_of(host.display_name, event, group),
-            text_of(host.display_name, event, group, person.message, site_name, link),
+            text_of(host.display_name, event, group, person.message, site_name, f"{public_url}/arrivals/{token}"),
+            # A no to this is a no to every further letter of that sort.
+            unsubscribe_url=f"{public_url}/mail/decline/list/{token}",
         )
 
     return compose

@@ -18,6 +18,7 @@ MOST_EVENTS = 500
 MOST_PEOPLE = 20_000
 MAX_CSV = 5_000_000
 MAX_MESSAGE = 1_000
+ZONE = "time_zone"
 
 
 class What(StrEnum):
@@ -38,7 +39,10 @@ class Medium(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """Something that arrived. ``target`` is the id of the event or group whose people these are; ``columns`` as chosen."""
+    """Something that arrived. ``target`` is the id of the event or group whose people these are; ``columns`` as chosen.
+
+    Of events the one that is chosen is ``ZONE``: the time zone of those that name none that is known.
+    """
 
     id: ImportId
     user_id: UserId
@@ -72,7 +76,10 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One event as it was understood. ``rule`` and the dates are RFC 5545 text; empty for a single event."""
+    """One event as it was understood. ``rule`` and the dates are RFC 5545 text; empty for a single event.
+
+    ``has_guessed_zone``: no zone was said, or one that nobody knows; the one that it has was chosen for it.
+    """
 
     uid: str
     typed: Submission
@@ -84,6 +91,7 @@ class Found:
     is_cancelled: bool = False
     changes: tuple[Change, ...] = ()
     warnings: tuple[str, ...] = ()
+    has_guessed_zone: bool = False
 
     @property
     def repeats(self) -> bool:
@@ -112,7 +120,7 @@ class Column(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One person of a list. ``problem`` says why they are left out."""
+    """One person of a list; ``email`` is empty of who is known by name alone. ``problem`` says why they are left out."""
 
     line: int
     name: str
@@ -135,6 +143,11 @@ class People:
     @property
     def usable(self) -> list[Row]:
         return [row for row in self.rows if not row.problem]
+
+    @property
+    def named(self) -> list[Row]:
+        """Those of ``usable`` without an address: they stand on the list, and nobody can write to them."""
+        return [row for row in self.usable if not row.email]
 
 
 class Stage(StrEnum):

@@ -13,7 +13,7 @@ from openmeet.arriving import events, people, queries
 from openmeet.arriving.arriving import arrive
 from openmeet.arriving.guest_list import understand_list
 from openmeet.arriving.letters import subject_of, text_of
-from openmeet.arriving.model import Column, Import, ImportId, Stage, Standing, What
+from openmeet.arriving.model import ZONE, Column, Import, ImportId, Stage, Standing, What
 from openmeet.arriving.people import Target
 from openmeet.arriving.uploads import read_upload
 from openmeet.events import moments
@@ -22,6 +22,7 @@ from openmeet.events.queries import by_id as event_by_id
 from openmeet.groups.model import GroupId
 from openmeet.groups.queries import by_id as group_by_id
 from openmeet.personal_calendar.pages import zone_of
+from openmeet.recurrence.wall_time import zone_names
 from openmeet.site.forms import EMPTY, Typed, read_form, typed_again
 from openmeet.site.frame import go, page
 from openmeet.tenants.edge import database_of
@@ -101,6 +102,13 @@ async def bring(request: Request) -> Response:
         arrived = await _import(reader, request, caller)
         zone = await zone_of(request, reader, caller.user_id)
     here = f"/import/{arrived.id}"
+    if arrived.what is What.EVENTS and typed.get("act") == "zone":
+        try:
+            async with database_of(request).transaction() as tx:
+                await events.choose_zone(tx, arrived, typed.get(ZONE, ""))
+        except InvalidForm as wrong:
+            return await _show_events(request, caller, arrived, zone, typed_again(typed, wrong), status=400)
+        return go(f"{here}#zone")
     if arrived.what is What.EVENTS:
         chosen = frozenset(name.removeprefix("event-") for name in typed if name.startswith("event-"))
         host = request.app.state.settings.public_host
@@ -150,6 +158,27 @@ async def show_invitation(request: Request) -> Response:
     return await _invitation(request)
 
 
+def open_routes() -> list[Route]:
+    """What mail programs post to, from anywhere and without cookies: the token is all the authority there is (RFC 8058)."""
+    return [
+        Route("/mail/decline/list/{token}", show_instead, methods=["GET"]),
+        Route("/mail/decline/list/{token}", decline_by_mail, methods=["POST"]),
+    ]
+
+
+async def show_instead(request: Request) -> Response:
+    """Who opens it in a browser is asked first."""
+    return go(f"/arrivals/{quote(request.path_params['token'])}")
+
+
+async def decline_by_mail(request: Request) -> Response:
+    """The one click: what is in the body does not matter, the answer is no redirect."""
+    person_id = people.person_in(request.app.state.code_key, request.path_params["token"])
+    async with database_of(request).transaction() as tx:
+        await people.decline(tx, person_id)
+    return Response("You hear nothing more of this.\n", media_type="text/plain")
+
+
 async def answer(request: Request) -> Response:
     """Yes needs a person who is signed in; no does not."""
     typed = await read_form(request)
@@ -180,7 +209,9 @@ async def _uids(arrived: Import, zone: str, numbers: frozenset[str]) -> frozense
     return frozenset(event.uid for number, event in enumerate(whole.events) if str(number) in numbers)
 
 
-async def _show_events(request: Request, caller: Caller, arrived: Import, zone: str) -> Response:
+async def _show_events(
+    request: Request, caller: Caller, arrived: Import, zone: str, typed: Typed = EMPTY, *, status: int = 200
+) -> Response:
     context: dict[str, object] = {"arrived": arrived, "outcome": arrived.outcome}
     if arrived.outcome is not None:
         paths = arrived.outcome["made"]
@@ -195,6 +226,9 @@ async def _show_events(request: Request, caller: Caller, arrived: Import, zone: 
         context |= {
             "name": whole.name or arrived.source,
             "warnings": whole.warnings,
+            "guessed": sum(event.has_guessed_zone for event in whole.events),
+            "typed": typed if typed.problems else Typed({ZONE: arrived.columns.get(ZONE, "") or zone}),
+            "zones": sorted(zone_names()),
             "events": [
                 {
                     "number": number,
@@ -213,7 +247,7 @@ async def _show_events(request: Request, caller: Caller, arrived: Import, zone: 
             ],
             "new": sum(standing is Standing.NEW for standing in known.values()),
         }
-    return page(request, "arriving/events.html", context)
+    return page(request, "arriving/events.html", context, status=status)
 
 
 async def _show_people(request: Request, caller: Caller, arrived: Import) -> Response:
@@ -232,6 +266,7 @@ async def _show_people(request: Request, caller: Caller, arrived: Import) -> Res
         "new": len(fresh),
         "known": known,
         "left_out": sum(bool(row.problem) for row in found.rows),
+        "named": sum(not row.email for row in fresh),
         "columns": [(column.value, words, found.columns.get(column, "")) for column, words in _COLUMNS.items()],
     }
     return page(request, "arriving/people.html", context)
@@ -243,6 +278,7 @@ async def _list(request: Request, caller: Caller, typed: Typed, *, status: int =
         target = await people.target_of(tx, caller, _what(request), request.path_params["slug"])
         counts = await queries.stages(tx, target.what, target.id)
         waiting = await queries.waiting(tx, target.what, target.id, SHOWN_ROWS)
+        names, named = await queries.names(tx, target.what, target.id, SHOWN_ROWS)
         event = await event_by_id(tx, EventId(target.id)) if target.what is What.GUESTS else None
         group = await group_by_id(tx, GroupId(target.id)) if target.what is What.MEMBERS else None
     link = f"{settings.public_url}/arrivals/…"
@@ -250,6 +286,8 @@ async def _list(request: Request, caller: Caller, typed: Typed, *, status: int =
         "typed": typed,
         "target": target,
         "waiting": waiting,
+        "names": names,
+        "named": named,
         "count": counts.get(Stage.KEPT, 0),
         "counts": {stage.value: counts.get(stage, 0) for stage in Stage},
         "subject": subject_of(caller.display_name, event, group),

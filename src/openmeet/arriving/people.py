@@ -81,10 +81,12 @@ async def target_by_id(tx: Transaction, caller: Caller, what: What, target_id: s
 
 
 async def new_rows(reader: Reader, arrived: Import, people: People) -> tuple[list[Row], int]:
-    """Usable rows whose people are not on the list yet, and how many are on it."""
-    usable = people.usable
-    known = await queries.listed(reader, arrived.what, arrived.target, [row.email for row in usable])
-    return [row for row in usable if row.email not in known], len(known)
+    """Usable rows whose people are not on the list yet, by address or else by name, and how many are on it."""
+    addresses = [row.email for row in people.usable if row.email]
+    known = await queries.listed(reader, arrived.what, arrived.target, addresses)
+    names = await queries.listed_names(reader, arrived.what, arrived.target, [row.name for row in people.named])
+    fresh = [row for row in people.usable if (row.email not in known if row.email else row.name not in names)]
+    return fresh, len(known) + len(names)
 
 
 async def keep(db: Database, caller: Caller, import_id: ImportId) -> tuple[Target, int, int]:
@@ -98,7 +100,8 @@ async def keep(db: Database, caller: Caller, import_id: ImportId) -> tuple[Targe
             return target, int(arrived.outcome["new"]), int(arrived.outcome["known"])
         people = understand_list(arrived.content, arrived.columns)
         rows, known = await new_rows(tx, arrived, people)
-        await queries.keep_people(tx, arrived.what, arrived.target, rows, caller.user_id)
+        await queries.keep_people(tx, arrived.what, arrived.target, [row for row in rows if row.email], caller.user_id)
+        await queries.keep_names(tx, arrived.what, arrived.target, [row for row in rows if not row.email])
         await queries.finish(tx, import_id, {"new": len(rows), "known": known})
     return target, len(rows), known
 

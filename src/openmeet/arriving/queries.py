@@ -155,6 +155,45 @@ async def keep_people(tx: Transaction, what: What, target: str, rows: Sequence[R
     )
 
 
+async def keep_names(tx: Transaction, what: What, target: str, rows: Sequence[Row]) -> None:
+    """Put people on a list of whom nothing is known but the name."""
+    await tx.execute_many(
+        "insert into imported_names (what, target, name, status, created_at) values (:what, :target, :name, :status, :now)"
+        " on conflict (what, target, name) do nothing",
+        [{"what": what.value, "target": target, "name": row.name, "status": row.status, "now": tx.now} for row in rows],
+    )
+
+
+async def listed_names(reader: Reader, what: What, target: str, names: Sequence[str]) -> frozenset[str]:
+    """Those of these names that are on the list already."""
+    found: set[str] = set()
+    for start in range(0, len(names), _AT_ONCE):
+        rows = await reader.fetch(
+            "select name from imported_names where what = :what and target = :target and name in :names order by name",
+            what=what.value,
+            target=target,
+            names=list(names[start : start + _AT_ONCE]),
+        )
+        found |= {row["name"] for row in rows}
+    return frozenset(found)
+
+
+async def names(reader: Reader, what: What, target: str, limit: int) -> tuple[list[str], int]:
+    """People of a list who are known by name alone, in order; and how many there are."""
+    rows = await reader.fetch(
+        "select name from imported_names where what = :what and target = :target order by name limit :limit",
+        what=what.value,
+        target=target,
+        limit=limit,
+    )
+    row = await reader.fetch_one(
+        "select count(*) as found from imported_names where what = :what and target = :target",
+        what=what.value,
+        target=target,
+    )
+    return [one["name"] for one in rows], int(row["found"]) if row else 0
+
+
 async def listed(reader: Reader, what: What, target: str, emails: Sequence[str]) -> frozenset[str]:
     """Those of these addresses that are on the list already."""
     found: set[str] = set()

@@ -19,7 +19,7 @@ class ReadEvent:
     """One VEVENT. ``uid`` is made from the content where the file gives none, the same at every reading.
 
     ``pattern`` has start, zone, rule and dates; ``is_floating`` says that the file named no zone and the calendar's was
-    taken. ``length`` is None where the file gives no end; of a whole-day event it counts days.
+    taken. ``unknown_zone``: the name of a zone that is no known place, whose times are only guessed to be those of the pattern's. ``length`` is None where the file gives no end; of a whole-day event it counts days.
     """
 
     number: int
@@ -27,6 +27,7 @@ class ReadEvent:
     has_own_uid: bool
     pattern: Pattern
     is_floating: bool
+    unknown_zone: str
     length: timedelta | None
     overrides: Named | None
     summary: str
@@ -51,6 +52,8 @@ class ReadCalendar:
     color: str | None = None
     method: str | None = None
     zones: dict[str, str] = field(default_factory=dict)
+    # Zones of the file that change their clocks by rules of their own, or say no offset: what stands in ``zones`` is a guess.
+    guessed_zones: set[str] = field(default_factory=set)
     events: list[ReadEvent] = field(default_factory=list)
     # Number and kind of components that are no events: VTODO, VJOURNAL …
     others: list[tuple[int, str]] = field(default_factory=list)

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from groundwork.clock import DAY, SECOND
 from openmeet.calendars.writing import WrittenEvent
-from openmeet.events.model import Event, Status
+from openmeet.events.model import Event, Status, Venue
 from openmeet.events.vocabulary import CATEGORY_WORDS
 from openmeet.recurrence.pattern import Pattern
 from openmeet.recurrence.wall_time import local_of, zone_names
@@ -21,10 +21,28 @@ def uid_of(event: Event, host: str) -> str:
     return f"{event.id if place is None else place.series_id}@{host}"
 
 
+def geo_of(venue: Venue) -> tuple[float, float] | None:
+    """The point of a place as GEO has it: six decimals at most (RFC 5545, section 3.8.1.6)."""
+    if not (venue.latitude and venue.longitude):
+        return None
+    north, east = (round(float(degrees), 6) for degrees in (venue.latitude, venue.longitude))
+    # Python writes smaller numbers with an exponent, which GEO does not know; they are within eleven metres of zero.
+    return (north if abs(north) >= 0.0001 else 0.0, east if abs(east) >= 0.0001 else 0.0)
+
+
 def written(
-    event: Event, *, host: str, url: str, description: str = "", place: str | None = None
+    event: Event,
+    *,
+    host: str,
+    url: str,
+    description: str = "",
+    place: str | None = None,
+    point: tuple[float, float] | None = None,
 ) -> WrittenEvent | None:
-    """The event as it stands; None while its date is to be announced. ``place``: where, for a reader who may know more than all do."""
+    """The event as it stands; None while its date is to be announced.
+
+    ``place`` and its ``point``: where, for a reader who may know more than all do.
+    """
     if event.starts_at is None:
         return None
     # A fixed offset is no zone that a calendar could look up.
@@ -46,6 +64,7 @@ def written(
         changes=None if date is None else original_of(date.original_date),
         description=description,
         location=", ".join(event.place.lines) if place is None else place,
+        coordinates=geo_of(event.place) if place is None else point,
         url=url,
         is_cancelled=event.is_cancelled or event.is_gone,
         is_tentative=event.status in {Status.PLANNED, Status.POSTPONED},

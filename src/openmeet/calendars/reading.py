@@ -16,7 +16,7 @@ from icalendar.prop import vBroken, vDDDLists
 
 from openmeet.calendars.components import Component, read_components
 from openmeet.calendars.model import Named, ReadCalendar, ReadEvent
-from openmeet.calendars.zones import known_zone, zone_for, zones_of
+from openmeet.calendars.zones import bare_zone, known_zone, zone_for, zones_of
 from openmeet.recurrence.expansion import check_occurs
 from openmeet.recurrence.pattern import Pattern, parse_date, pattern
 from openmeet.recurrence.refusal import Code, RuleRefused
@@ -53,7 +53,7 @@ def _calendar(component: Component) -> ReadCalendar:
         method=(_text(component, "METHOD") or "").upper() or None,
     )
     calendar.zone_name = known_zone(_text(component, "X-WR-TIMEZONE") or _text(component, "TIMEZONE-ID") or "")
-    calendar.zones = zones_of(component, calendar.warnings)
+    calendar.zones, calendar.guessed_zones = zones_of(component, calendar.warnings)
     for inside in component.inside:
         if inside.name == "VEVENT":
             try:
@@ -82,7 +82,7 @@ def _event(component: Component, calendar: ReadCalendar) -> ReadEvent:
     if not isinstance(event, Event):
         raise _Left("it is not what it says to be.")
     doubts = [f"{name or 'A line'} cannot be read: {why}." for name, why in event.errors]
-    start, zone_name, is_floating, is_all_day = _start(event, calendar, doubts)
+    start, zone_name, is_floating, is_all_day = _start(event, calendar)
     rule = _rule(event, doubts)
     made = _pattern(event, start, zone_name, rule, calendar, doubts, is_all_day=is_all_day)
     summary = _clean(str(_first(event, "SUMMARY") or ""), one_line=True)
@@ -97,6 +97,7 @@ def _event(component: Component, calendar: ReadCalendar) -> ReadEvent:
         has_own_uid=bool(uid),
         pattern=made,
         is_floating=is_floating,
+        unknown_zone=_unknown_zone(event, calendar),
         length=_length(event, made, calendar, doubts),
         overrides=_override(event, zone_name, calendar),
         summary=summary[:MAX_TEXT],
@@ -128,21 +129,30 @@ def _raw(value: Any) -> str:
     return bytes(value.to_ical()).decode()
 
 
-def _start(event: Event, calendar: ReadCalendar, doubts: list[str]) -> tuple[datetime, str | None, bool, bool]:
+def _start(event: Event, calendar: ReadCalendar) -> tuple[datetime, str | None, bool, bool]:
     """Wall-clock time, zone, whether the file left the zone open, whether it is a whole day."""
     value = _first(event, "DTSTART")
     if value is None:
         raise _Left("it has no start (DTSTART).")
     raw = _raw(value)
     is_all_day = "T" not in raw
-    zone_name, is_floating = _zone(value, calendar, doubts)
+    zone_name, is_floating = _zone(value, calendar)
     try:
         return parse_date(raw, zone_name), zone_name, is_floating, is_all_day
     except RuleRefused as refused:
         raise _Left(refused.why) from None
 
 
-def _zone(value: Any, calendar: ReadCalendar, doubts: list[str]) -> tuple[str | None, bool]:
+def _unknown_zone(event: Event, calendar: ReadCalendar) -> str:
+    """The zone of the start, where it is no known place; empty where it is, where there is none, and for whole days."""
+    value = _first(event, "DTSTART")
+    tzid = bare_zone(str(value.params.get("TZID") or ""))
+    if not tzid or "T" not in _raw(value):
+        return ""
+    return tzid[:60] if zone_for(tzid, calendar.zones) is None or tzid in calendar.guessed_zones else ""
+
+
+def _zone(value: Any, calendar: ReadCalendar) -> tuple[str | None, bool]:
     raw, tzid = _raw(value), value.params.get("TZID")
     if raw.endswith("Z"):
         return "UTC", False
@@ -150,8 +160,7 @@ def _zone(value: Any, calendar: ReadCalendar, doubts: list[str]) -> tuple[str | 
         return calendar.zone_name, "T" in raw
     found = zone_for(str(tzid), calendar.zones)
     if found is None:
-        doubts.append(f"The time zone {str(tzid)[:60]!r} is unknown; the calendar's is taken.")
-        return calendar.zone_name or "UTC", True
+        return calendar.zone_name, "T" in raw
     return found, False
 
 
@@ -197,7 +206,7 @@ def _dates(
     for value in _all(event, name):
         if not isinstance(value, vDDDLists):
             continue  # said among the errors
-        own, _ = _zone(value, calendar, []) if value.params.get("TZID") else (zone_name, False)
+        own, _ = _zone(value, calendar) if value.params.get("TZID") else (zone_name, False)
         for piece in _raw(value).split(","):
             text = piece.partition("/")[0]  # of a period only the start
             try:
@@ -223,7 +232,7 @@ def _override(event: Event, zone_name: str | None, calendar: ReadCalendar) -> Na
     value = _first(event, "RECURRENCE-ID")
     if value is None or not hasattr(value, "params"):
         return None
-    own, _ = _zone(value, calendar, [])
+    own, _ = _zone(value, calendar)
     try:
         original = parse_date(_raw(value), own)
     except RuleRefused:
@@ -238,7 +247,7 @@ def _length(event: Event, made: Pattern, calendar: ReadCalendar, doubts: list[st
     length: timedelta | None = None
     if end is not None and hasattr(end, "params"):
         raw = _raw(end)
-        own, _ = _zone(end, calendar, doubts) if "T" in raw else (made.zone_name, False)
+        own, _ = _zone(end, calendar) if "T" in raw else (made.zone_name, False)
         try:
             until = parse_date(raw, own)
         except RuleRefused as refused:

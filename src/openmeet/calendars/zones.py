@@ -14,31 +14,37 @@ from openmeet.recurrence.wall_time import is_zone, zone_names
 _OFFSET = re.compile(r"([+-])([0-9]{2})([0-9]{2})(?:[0-9]{2})?")
 
 
-def zones_of(calendar: Component, warnings: list[str]) -> dict[str, str]:
-    """TZID -> zone, for every VTIMEZONE of a calendar. One that is no known place gets the offset of its standard time."""
+def zones_of(calendar: Component, warnings: list[str]) -> tuple[dict[str, str], set[str]]:
+    """TZID -> zone, for every VTIMEZONE of a calendar, and those that are only guessed.
+
+    One that is no known place gets the offset of its standard time.
+    """
     found: dict[str, str] = {}
+    guessed: set[str] = set()
     for component in calendar.inside:
         if component.name != "VTIMEZONE":
             continue
-        tzid = _unquoted(component.value("TZID") or "")
+        tzid = bare_zone(component.value("TZID") or "")
         known = known_zone(tzid) or known_zone(component.value("X-LIC-LOCATION") or "")
         if known is None:
             offsets = _offsets(component)
             if not offsets:
-                warnings.append(f"The time zone {tzid[:60]!r} says no offset; its times are read as UTC.")
+                warnings.append(f"The time zone {tzid[:60]!r} says no offset.")
+                guessed.add(tzid)
                 continue
             known = offsets[0]
             if len(set(offsets)) > 1:
+                guessed.add(tzid)
                 warnings.append(
                     f"The time zone {tzid[:60]!r} is no known place and changes its clocks; its times are read with {known}."
                 )
         found[tzid] = known
-    return found
+    return found, guessed
 
 
 def known_zone(name: str) -> str | None:
     """The IANA name behind a TZID as programs write it: itself, Windows' own, or with a prefix such as ``/mozilla.org/…/``."""
-    bare = _unquoted(name)
+    bare = bare_zone(name)
     if bare in zone_names():
         return bare
     if bare in WINDOWS_TO_OLSON:
@@ -53,7 +59,7 @@ def known_zone(name: str) -> str | None:
 
 def zone_for(tzid: str, zones: Mapping[str, str]) -> str | None:
     """The zone for a TZID of a property: the file's own definition first, else a known name."""
-    bare = _unquoted(tzid)
+    bare = bare_zone(tzid)
     return zones.get(bare) or known_zone(bare)
 
 
@@ -69,5 +75,6 @@ def _offsets(component: Component) -> Sequence[str]:
     return [*found["STANDARD"][-1:], *found["DAYLIGHT"][-1:]]
 
 
-def _unquoted(text: str) -> str:
+def bare_zone(text: str) -> str:
+    """A TZID without the quotes and spaces that some programs write around it."""
     return text.strip().strip('"').strip()

@@ -18,8 +18,8 @@ from openmeet.attendance.brought import Given
 from openmeet.events import actions as events
 from openmeet.events import brought as brought_events
 from openmeet.events.brought import Before
+from openmeet.events.by_record import find as find_by_record
 from openmeet.events.model import EventId, EventSlug, GroupOfEvent, PlaceInSeries
-from openmeet.events.queries import by_record_uri
 from openmeet.groups.model import GroupId
 from openmeet.groups.queries import by_id as group_by_id
 from openmeet.identities.actions import person_for_did
@@ -189,7 +189,7 @@ class _Bringer:
         old = one.old
         record = _record(old)
         if record is not None:
-            here = await by_record_uri(tx, record[0])
+            here = await find_by_record(tx, record[0])
             if here is not None:
                 return Kind.KNOWN_EVENT, here.id
         place = None if series_id is None else PlaceInSeries(series_id, one.name, one.overridden)
@@ -222,7 +222,9 @@ class _Bringer:
         group = None if group_id is None else await group_by_id(tx, GroupId(group_id))
         if group is None:
             return None
-        return GroupOfEvent(group.id, group.details.visibility, group.details.promotion_level)
+        return GroupOfEvent(
+            group.id, group.details.visibility, group.details.promotion_level, group.details.announces_events
+        )
 
     async def _answers(self, given: Sequence[tuple[EventId, Answer]]) -> None:
         async with self._db.reader() as reader:

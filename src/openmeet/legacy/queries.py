@@ -273,3 +273,14 @@ async def found_counts(reader: Reader, run_id: str) -> dict[str, int]:
         **{f"answers:{one['status']}": int(one["found"]) for one in answers},
         "rooms": int(events["rooms"]) + int(row["series_rooms"]),
     }
+
+
+async def count_series(reader: Reader) -> int:
+    """How many series were brought in and not taken back."""
+    row = await reader.fetch_one(
+        """
+        select count(*) as n from legacy_rows r join legacy_runs u on u.id = r.run_id
+         where r.kind = 'series' and u.state <> 'rolled_back'
+        """
+    )
+    return 0 if row is None else int(row["n"])

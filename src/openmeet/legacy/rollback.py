@@ -113,6 +113,7 @@ async def _erase_series(tx: Transaction, ids: Sequence[str]) -> None:
     named = [SeriesId(one) for one in ids]
     # The dates that the series made itself since.
     await _erase_events(tx, await series.dates_of(tx, named))
+    await publications.forget_unsent(tx, kind=publications.Kind.SERIES, subject_ids=ids)
     await series.erase(tx, named)
 
 

@@ -2,7 +2,7 @@
 
 import re
 from datetime import datetime
-from typing import Literal
+from typing import ClassVar, Literal
 from urllib.parse import quote
 
 import msgspec
@@ -102,6 +102,11 @@ class SubscribedPage(msgspec.Struct, rename="camel"):
 class SubscriptionWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """An address, ``https:`` or ``webcal:``, or the text of a file."""
 
+    EXAMPLE: ClassVar[dict[str, object]] = {
+        "ics": "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nEND:VCALENDAR\r\n",
+        "name": "Choir",
+    }
+
     url: str | None = None
     ics: str | None = None
     name: str = ""
@@ -140,7 +145,7 @@ async def check(request: Request) -> Response:
         raise InvalidInput("spans", f"Ask about 1 to {MOST_SPANS} times at once.")
     spans = [_span(one, number) for number, one in enumerate(wanted.spans)]
     async with database_of(request).reader() as reader:
-        apart = await queries.event_id(reader, wanted.event) if wanted.event else None
+        apart = await queries.itself(reader, wanted.event) if wanted.event else None
         found = await conflicts(reader, caller.user_id, spans, apart_from=apart)
     return json_response(ConflictsShown([[_entry(entry) for entry in one] for one in found]))
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from openmeet.personal_calendar.entries import all_of
-from openmeet.personal_calendar.model import WIDEST, Entry, Span
+from openmeet.personal_calendar.model import WIDEST, Entry, Itself, Span
 from openmeet.users.model import UserId
 
 # Dates of a series that one question asks about.
@@ -13,7 +13,7 @@ MOST_SPANS = 100
 
 
 async def conflicts(
-    reader: Reader, user_id: UserId, spans: Sequence[Span], *, apart_from: str | None = None
+    reader: Reader, user_id: UserId, spans: Sequence[Span], *, apart_from: Itself | None = None
 ) -> list[list[Entry]]:
     """For each span what overlaps it and takes the person's time, in order. ``apart_from``: an event that is itself no conflict.
 
@@ -36,7 +36,7 @@ async def conflicts(
                 entry
                 for entry in entries
                 if entry.is_busy
-                and entry.key != apart_from
+                and not (apart_from is not None and apart_from.is_entry(entry))
                 and entry.starts_at < ends
                 and max(entry.ends_at, Instant(entry.starts_at + 1)) > span.starts_at
             ]

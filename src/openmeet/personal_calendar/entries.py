@@ -6,8 +6,8 @@ Events that the person may not see any more are not there (left groups, hidden r
 
 from groundwork.clock import HOUR, Instant
 from groundwork.database.transaction import Reader, Row
+from openmeet.events.conditions import is_hidden, is_shut_out
 from openmeet.events.model import Audience, Mode, Status
-from openmeet.events.queries import is_hidden, is_shut_out
 from openmeet.personal_calendar.model import WIDEST, Entry, Kind
 from openmeet.users.model import UserId
 
@@ -16,6 +16,11 @@ _EVENT = (
     " e.is_all_day, e.place_audience, e.is_draft"
 )
 _IN_WINDOW = "e.starts_at < :end and e.over_at > :start and e.deleted_at is null and e.removed_at is null"
+# The same of events that are looked up by their keys. Nothing added is no column of an index: PostgreSQL would rather read the starts of
+# a quarter of all events than the rows of a few hundred, twenty times as slow among a million.
+_IN_WINDOW_BY_KEY = (
+    "e.starts_at + 0 < :end and e.over_at + 0 > :start and e.deleted_at is null and e.removed_at is null"
+)
 
 # Keys of one question.
 _AT_ONCE = 1_000
@@ -34,7 +39,7 @@ ANSWERS = """
 """
 ANSWERED = f"""
     select {_EVENT} from events e
-     where e.id in :ids and e.starts_at >= :earliest and {_IN_WINDOW}
+     where e.id in :ids and e.starts_at + 0 >= :earliest and {_IN_WINDOW_BY_KEY}
        and (e.is_held = 0 or e.author_id = :user_id) and not {is_hidden("e")} and not {is_shut_out("e")}
      order by e.starts_at, e.id
 """

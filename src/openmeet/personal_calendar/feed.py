@@ -7,6 +7,7 @@ the settings page can show the same address again, a copy of the database opens 
 import base64
 import hashlib
 import hmac
+from dataclasses import replace
 
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader, Transaction
@@ -36,11 +37,14 @@ async def file_of(reader: Reader, user_id: UserId, *, name: str, public_url: str
         if entry.kind in _IN_FEED
     ][:MOST]
     events = await several(reader, [EventId(entry.key) for entry in listed])
-    files = [
-        written(event, host=host, url=f"{public_url}/events/{event.slug}", description=event.description)
-        for event in events
-    ]
-    return write_calendar([one for one in files if one is not None], name=name)
+    waiting = {entry.key for entry in listed if entry.kind is Kind.WAITING}
+    files = []
+    for event in events:
+        one = written(event, host=host, url=f"{public_url}/events/{event.slug}", description=event.description)
+        if one is not None:
+            # Whether somebody has a place is not sure before they have one (RFC 5545, section 3.8.1.11).
+            files.append(replace(one, is_tentative=one.is_tentative or event.id in waiting))
+    return write_calendar(files, name=name)
 
 
 def tag_of(file: bytes) -> str:

@@ -39,6 +39,12 @@ def _warnings(calendars: Sequence[ReadCalendar]) -> list[str]:
         found += [
             f"{event.summary or 'An event'}: {warning}" for event in calendar.events for warning in event.warnings
         ]
+        found += [
+            f"{event.summary or 'An event'}: its time zone {event.unknown_zone!r} is unknown; its times are read as"
+            f" {event.pattern.zone_name or 'yours'}."
+            for event in calendar.events
+            if event.unknown_zone
+        ]
     return found
 
 

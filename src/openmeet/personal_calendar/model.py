@@ -81,6 +81,24 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Itself:
+    """An event that is no conflict of its own: neither its entry, nor its copy in a calendar subscribed to.
+
+    A feed of this site, or a calendar that took one in, says the same title and start; UIDs are not kept, and some programs give
+    their own.
+    """
+
+    event_id: str
+    title: str
+    starts_at: Instant | None
+
+    def is_entry(self, entry: Entry) -> bool:
+        """Whether this line of a calendar is that event."""
+        is_copy = entry.kind is Kind.SUBSCRIBED and (entry.title, entry.starts_at) == (self.title, self.starts_at)
+        return entry.key == self.event_id or is_copy
+
+
+@dataclass(frozen=True, slots=True)
 class Subscribed:
     """A calendar of another place. ``host`` is where it is, the address itself is sealed; ``problem`` is a sentence."""
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
-from openmeet.personal_calendar.model import CalendarId, Health, ReadDate, Subscribed
+from openmeet.personal_calendar.model import CalendarId, Health, Itself, ReadDate, Subscribed
 from openmeet.users.model import UserId
 
 _COLUMNS = (
@@ -254,10 +254,10 @@ async def note_failed(
     )
 
 
-async def event_id(reader: Reader, slug: str) -> str | None:
+async def itself(reader: Reader, slug: str) -> Itself | None:
     """The event at this address, as calendars name it; whether the person may see it does not matter for what is no conflict."""
-    row = await reader.fetch_one("select id from events where slug = :slug", slug=slug)
-    return row["id"] if row else None
+    row = await reader.fetch_one("select id, title, starts_at from events where slug = :slug", slug=slug)
+    return Itself(row["id"], row["title"], row["starts_at"]) if row else None
 
 
 async def feed_serial(tx: Transaction, user_id: UserId) -> int:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import assert_never
 
 from groundwork.clock import Instant
-from openmeet.personal_calendar.model import Entry, Kind
+from openmeet.personal_calendar.model import Entry, Itself, Kind
 from openmeet.recurrence.wall_time import FIRST_YEAR, LAST_YEAR, instant_of, local_of
 from openmeet.site import times
 
@@ -183,6 +183,10 @@ def _overlaps(entries: Sequence[Entry]) -> Mapping[str, str]:
             continue
         open_ = [other for other in open_ if other.ends_at > entry.starts_at]
         for other in open_:
+            if any(
+                Itself(one.key, one.title, one.starts_at).is_entry(two) for one, two in ((entry, other), (other, entry))
+            ):
+                continue
             found.setdefault(entry.key, other.title or "(no title)")
             found.setdefault(other.key, entry.title or "(no title)")
         open_.append(entry)

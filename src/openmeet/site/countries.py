@@ -55,6 +55,12 @@ def _codes() -> dict[str, str]:
     return codes
 
 
+@cache
+def name_of(country: str) -> str:
+    """What people call the country that two letters stand for; anything else is what it is."""
+    return _names_in(_LANGUAGES[0]).get(country, country)
+
+
 def known_code(country: str) -> str | None:
     """The two letters of a country, typed as code or as name; None where we know none by that."""
     return _codes().get(country.strip().casefold())

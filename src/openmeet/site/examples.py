@@ -16,13 +16,19 @@ _LOCAL: Final = "2027-03-02T18:00:00"
 _SLUG: Final = "board-games-k7x2p"
 
 TEXTS: Final = {
+    "flag": "events-in",
+    # Moderation.
+    **dict.fromkeys(("subject", "subjectId", "undoes"), _THING),
+    "reporterId": _PERSON,
+    **dict.fromkeys(("at", "since", "thereSince"), _AT),
+    **dict.fromkeys(("before", "after"), "hidden"),
     # Who.
     **dict.fromkeys(("personId", "actorId", "userId", "userIds", "ownerId", "hostId", "decidedBy"), _PERSON),
     **dict.fromkeys(("displayName", "hostName"), "Ana"),
     **dict.fromkeys(("email", "whom"), "ana@example.org"),
     "handle": "ana.example",
     "password": "correct horse battery",
-    "bio": "I bring the games.",
+    **dict.fromkeys(("bio", "about"), "I bring the games."),
     **dict.fromkeys(
         ("authorId", "actedBy", "offeredTo", "successorId", "backupAdminId", "invitedBy"),
         _PERSON,
@@ -32,6 +38,7 @@ TEXTS: Final = {
     **dict.fromkeys(("emails", "fresh"), "ben@example.org"),
     "known": "cleo@example.org",
     "wrong": "dan@",
+    "unread": "Emil Berg",
     # Names that we give.
     **dict.fromkeys(
         (
@@ -47,12 +54,14 @@ TEXTS: Final = {
         ),
         _THING,
     ),
-    **dict.fromkeys(("slug", "event", "continues", "continuedBy"), _SLUG),
-    "group": "board-gamers",
+    **dict.fromkeys(("slug", "event", "events", "continues", "continuedBy"), _SLUG),
+    **dict.fromkeys(("group", "groups"), "board-gamers"),
     "url": f"https://meet.example/events/{_SLUG}",
     **dict.fromkeys(
-        ("uri", "recordUri"), "at://did:plc:ewvi7nxzyoun6zhxrhs64oiz/community.lexicon.calendar.event/3lqw2jz5u7k2a"
+        ("uri", "recordUri", "sourceId"),
+        "at://did:plc:ewvi7nxzyoun6zhxrhs64oiz/community.lexicon.calendar.event/3lqw2jz5u7k2a",
     ),
+    "nextTryAt": _AT,
     "theirsRev": "3lqw2jz5u7k2b",
     "requestId": "9f2c41d07b3e-17",
     "path": f"/events/{_SLUG}",
@@ -65,6 +74,7 @@ TEXTS: Final = {
     "question": "What do you eat?",
     "choices": "Everything",
     "guestNames": "Ben",
+    "checkedInAt": _LATER,
     "offeredUntil": _LATER,
     "secret": "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
     "deliveryId": _THING,
@@ -101,7 +111,9 @@ TEXTS: Final = {
     **dict.fromkeys(
         ("endsAt", "expiresAt", "until", "revokedAt", "passesOnAt", "newStartsAt", "next", "to", "toDate"), _LATER
     ),
-    **dict.fromkeys(("startsLocal", "originalDate", "newOriginalDate", "betterStart", "dates"), _LOCAL),
+    **dict.fromkeys(
+        ("startsLocal", "originalDate", "newOriginalDate", "betterStart", "dates", "exdatesWithoutDate"), _LOCAL
+    ),
     **dict.fromkeys(("endsLocal", "exdates", "rdates", "insteadOf"), "2027-03-02T20:00:00"),
     "timeZone": "Europe/Berlin",
     "silentMonths": "2027-02",
@@ -130,6 +142,7 @@ TEXTS: Final = {
     "languages": "de",
     "alt": "Six people around a table full of cards.",
     "title": "Board games",
+    "query": "q=jazz&near=52.52%2C13.40&within=25",
     "name": "Town library",
     "groupName": "Board gamers",
     "groupDescription": "We play on Tuesdays.",
@@ -145,7 +158,9 @@ TEXTS: Final = {
     "csv": "name,email\r\nAna,ana@example.org\r\n",
     "uid": "choir-practice@calendar.example",
     "when": "Every Tuesday at 18:00",
-    **dict.fromkeys(("warnings", "leftOut"), "The time zone 'Custom' is unknown; the calendar's is taken."),
+    **dict.fromkeys(
+        ("warnings", "leftOut"), "Its time zone ‘Custom’ is unknown: its times are read as Europe/Berlin time."
+    ),
     "events": "choir-practice@calendar.example",
     "made": "/events/board-games-k7x2p",
     "service": "Luma",
@@ -180,6 +195,7 @@ VALUES: Final[dict[str, Any]] = {
 
 NUMBERS: Final = {
     "recipients": 12,
+    "unreached": 1,
     "capacity": 12,
     "onlineUrlFrom": 60,
     "width": 1600,
@@ -188,6 +204,8 @@ NUMBERS: Final = {
     "durationSeconds": 7200,
     "revision": 3,
     "expiresInDays": 90,
+    "absenceDays": 90,
+    "waitDays": 14,
     "digestHour": 18,
     "dates": 12,
     **dict.fromkeys(("changes", "known", "newPeople", "knownPeople", "people", "expectedPeople"), 12),

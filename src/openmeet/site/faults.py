@@ -8,6 +8,11 @@ from starlette.responses import RedirectResponse, Response
 from groundwork.http.faults import Fault
 from openmeet.site.frame import page
 
+# The name of a failure about a link of a letter: broken, used up, or too old.
+WORTHLESS_LINK = "WorthlessLink"
+# And of one about something that whoever asks sees, and that has no page yet.
+TOO_FAR_AHEAD = "TooFarAhead"
+
 _HEADINGS = {
     400: "That could not be read",
     401: "Please sign in",
@@ -15,7 +20,7 @@ _HEADINGS = {
     404: "There is nothing here",
     405: "This address does something else",
     409: "Somebody was faster",
-    410: "This was here once",
+    410: "This is not here any more",
     412: "It changed meanwhile",
     413: "That is too much at once",
     422: "That is not possible",
@@ -34,6 +39,11 @@ def render_page(connection: HTTPConnection, fault: Fault) -> Response:
         return RedirectResponse(f"/sign-in?next={quote(here, safe='')}", 303)
     heading = _HEADINGS.get(fault.http_status, "That did not work")
     why = fault.why if fault.http_status != 404 else "It may never have existed, or it is not shown to you."
+    if fault.name == WORTHLESS_LINK:
+        # Whoever has a link knows that there was something: what helps is how they come to a good one.
+        heading, why = "This link does not work", fault.why
+    if fault.name == TOO_FAR_AHEAD:
+        heading, why = "Not yet", fault.why
     return page(
         connection,
         "site/fault.html",

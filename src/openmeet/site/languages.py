@@ -40,13 +40,19 @@ def _codes() -> dict[str, str]:
             codes[own.casefold()] = code
     for language in reversed(_UNDERSTOOD):
         codes.update((name.casefold(), code) for code, name in _names_in(language).items())
-    codes.update((code, code) for code in _names())
     return codes
+
+
+def is_code(text: str) -> bool:
+    """Whether this is the code of a language, as it is kept."""
+    return text in _names()
 
 
 def known_code(text: str) -> str | None:
     """The code of a language, typed as code or as name; None where we know none by that."""
-    return _codes().get(text.strip().casefold())
+    typed = text.strip().casefold()
+    # Names in all languages are many tables, which take a moment to read.
+    return typed if is_code(typed) else _codes().get(typed)
 
 
 def name_of(code: str) -> str:

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from openmeet.site.etags import IF_NONE_MATCH
 from openmeet.site.examples import NoExample, example_of
 from openmeet.site.operations import Operation, Parameter
-from openmeet.site.scopes import SCOPE_WORDS, area_of, scope_of
+from openmeet.site.scopes import FOR_OPERATORS, FOR_SERVICES, SCOPE_WORDS, SERVICE_WORDS, area_of, scope_of
 
 _PATH_PARAMETER = re.compile(r"\{(\w+)\}")
 _REFERENCES = "#/components/schemas/{name}"
@@ -31,8 +31,10 @@ PATH_WORDS: Final = {
     "invitation": "The id of an invitation",
     "announcement": "The id of an announcement",
     "did": "A DID",
+    "flag": "A part of the synchronisation, by its name",
     "attendanceId": "An answer to the event",
     "deliveryId": "The identifier of a message",
+    "subjectId": "A person or a group",
 }
 
 # What any operation may answer beside its own answers: unreadable, too large, too many, broken, away.
@@ -58,6 +60,7 @@ _PROBLEMS: Final = {
     403: ("Forbidden", "Only the host may do this."),
     404: ("NotFound", "There is no such event."),
     409: ("InvalidSwap", "It changed meanwhile."),
+    410: ("NotFound", "This event was removed. Its host deleted it."),
     412: ("InvalidSwap", "This is not the newest version any more. Read it again, then change it."),
     413: ("PayloadTooLarge", "The body is larger than is read here."),
     422: ("EventOver", "This event is over."),
@@ -94,7 +97,8 @@ def document(site_name: str, public_url: str, operations: Sequence[Operation]) -
             "title": f"{site_name} API",
             "version": "1",
             "description": "Instants are RFC 3339 in UTC; `startsLocal` is a wall-clock time in `timeZone`. "
-            "Lists answer a `cursor` that leads to the next page. Failures are `application/problem+json`.",
+            "Lists answer a `cursor` that leads to the next page. Failures are `application/problem+json`. "
+            "`If-Match` on an edit is a condition: with it 412 where somebody was faster, without it the newest version is changed.",
         },
         "servers": [{"url": public_url}],
         "tags": [{"name": tag} for tag in dict.fromkeys(map(area_of, operations))],
@@ -108,6 +112,7 @@ def document(site_name: str, public_url: str, operations: Sequence[Operation]) -
                     "description": "A session, as POST /api/session opens it",
                 },
                 "token": {"type": "http", "scheme": "bearer", "description": _token_words()},
+                "service": {"type": "http", "scheme": "bearer", "description": _service_words()},
             },
         },
     }
@@ -159,16 +164,22 @@ def _operation(one: Operation, schema_of: dict[str, Any]) -> dict[str, Any]:
     if parameters:
         found["parameters"] = parameters
     if one.body is not None:
-        found["requestBody"] = {"required": True, "content": {"application/json": _content(one.body, schema_of)}}
+        found["requestBody"] = {
+            "required": not one.body_is_optional,
+            "content": {"application/json": _content(one.body, schema_of)},
+        }
     found["security"] = _security(one)
     return found
 
 
 def _security(one: Operation) -> list[dict[str, list[str]]]:
     """An empty requirement beside the others says that nobody needs one; a token's names its scope (OpenAPI 3.1, section 4.8.30)."""
+    services = [{"service": [FOR_SERVICES[one.name].value]}] if one.name in FOR_SERVICES else []
+    if services and one.name not in FOR_OPERATORS:
+        return services
     scope = scope_of(one)
     nobody: list[dict[str, list[str]]] = [] if one.needs_session else [{}]
-    return [*nobody, {"session": []}, *([{"token": [scope.value]}] if scope else [])]
+    return [*nobody, *services, {"session": []}, *([{"token": [scope.value]}] if scope else [])]
 
 
 def _content(shape: Any, schema_of: dict[str, Any]) -> dict[str, Any]:
@@ -209,6 +220,13 @@ def _parameter(one: Parameter, schema_of: dict[str, Any]) -> dict[str, Any]:
 def _token_words() -> str:
     scopes = "; ".join(f"`{scope}`: {words}" for scope, words in SCOPE_WORDS.items())
     return f"A token that its person made for a program, limited to scopes. {scopes}."
+
+
+def _service_words() -> str:
+    scopes = "; ".join(f"`{scope}`: {words}" for scope, words in SERVICE_WORDS.items())
+    return (
+        f"A credential that the operator made for a program of the installation (`openmeet services make`). {scopes}."
+    )
 
 
 def _problem(status: int) -> dict[str, Any]:

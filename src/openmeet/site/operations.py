@@ -40,6 +40,8 @@ class Operation:
     is_idempotent: bool = False
     # What goes over the network on account of it, once the effect is durable; may answer otherwise than the effect did.
     afterwards: Callable[[Request, Response], Awaitable[Response]] | None = None
+    # No body is one without fields.
+    body_is_optional: bool = False
 
     @property
     def takes_key(self) -> bool:

@@ -5,20 +5,24 @@ import unicodedata
 
 import regex
 
-# Without look-alikes; five of them make 33 million addresses per title.
+# Without look-alikes; five of them make 28 million addresses per title, eight so many that a title may come a million times.
 _ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
-_RANDOM = 5
+SHORT = 5
+LONG = 8
 _LONGEST = 48
 
 
 def words_of(title: str, *, otherwise: str) -> str:
     """The title's words with hyphens between them; ``otherwise`` where it has no letter or digit."""
     plain = unicodedata.normalize("NFKD", title).casefold()
-    words = regex.sub(r"[^\p{L}\p{N}]+", "-", regex.sub(r"\p{M}", "", plain)).strip("-")[:_LONGEST].strip("-")
-    return words or otherwise
+    # An accent on a Latin letter may go; elsewhere a mark is a part of the letter (й, ガ) or a vowel (हि, กี).
+    plain = unicodedata.normalize("NFC", regex.sub(r"(?<=\p{Latin})\p{M}+", "", plain))
+    # Behind anything but a letter it is a part of a sign (☀️, 1️⃣, ¨), and signs are left out.
+    plain = regex.sub(r"(?<!\p{L}\p{M}*)\p{M}+", "", plain)
+    return regex.sub(r"[^\p{L}\p{N}\p{M}]+", "-", plain).strip("-")[:_LONGEST].strip("-") or otherwise
 
 
-def new_slug(title: str, *, otherwise: str) -> str:
+def new_slug(title: str, *, otherwise: str, random: int = SHORT) -> str:
     """The words, with a random part: titles repeat, and what is unlisted must not be guessable."""
-    noise = "".join(secrets.choice(_ALPHABET) for _ in range(_RANDOM))
+    noise = "".join(secrets.choice(_ALPHABET) for _ in range(random))
     return f"{words_of(title, otherwise=otherwise)}-{noise}"

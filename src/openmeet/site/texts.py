@@ -28,6 +28,9 @@ _KEPT = 128
 
 _TREACHEROUS = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069\ufeff]")
 
+# Fillers of Hangul and the empty pattern of Braille: letters and signs by their kind, and blank.
+_BLANK = frozenset("\u115f\u1160\u3164\uffa0\u2800")
+
 # A host's first character, so that nothing but marks is no address.
 _ADDRESS = re.compile(r"https?://[^\W_][^\s<>\"`]*")
 _LAST_MARKS = frozenset(".,;:!?'*_]}…")
@@ -39,6 +42,9 @@ _markdown = MarkdownIt("commonmark", {"html": False, "breaks": True}).disable(["
 
 _TAGS = {"p", "br", "em", "strong", "ul", "ol", "li", "a", "code", "pre", "blockquote", "hr", "h3", "h4", "h5", "h6"}
 
+# Their bullets, numbers or line stand on the side on which their own words begin; the style sheet sees to words alone.
+_WITH_A_SIDE = frozenset({"bullet_list_open", "ordered_list_open", "blockquote_open"})
+
 
 @lru_cache(maxsize=_KEPT)
 def html_of(text: str) -> Markup:
@@ -46,16 +52,19 @@ def html_of(text: str) -> Markup:
     if len(text) > _MAX_MARKDOWN or text.count("[") > _MAX_BRACKETS or text.count("\n") > _MAX_LINES:
         return _plain(text)
     tokens = _markdown.parse(text)
+    is_mixed = any(unicodedata.bidirectional(char) in {"R", "AL"} for char in text)
     for token in tokens:
         if token.type == "inline":
             token.children = _linked(token.children or [])
         if token.type in {"heading_open", "heading_close"}:
             token.tag = f"h{min(int(token.tag[1]) + _DEEPER, _DEEPEST)}"
+        if is_mixed and token.type in _WITH_A_SIDE:
+            token.attrSet("dir", "auto")
     rendered = _markdown.renderer.render(tokens, _markdown.options, {})
     clean = nh3.clean(
         rendered,
         tags=_TAGS,
-        attributes={"a": {"href"}, "ol": {"start"}},
+        attributes={"a": {"href"}, "ol": {"start", "dir"}, "ul": {"dir"}, "blockquote": {"dir"}},
         url_schemes={"http", "https", "mailto"},
         # Hosts' links say nothing about us and must not get a handle on this window.
         link_rel="nofollow ugc noopener",
@@ -70,6 +79,11 @@ def one_line(text: str) -> str:
     the weak direction marks stay, because languages and emoji need them.
     """
     return " ".join(_TREACHEROUS.sub("", text).split())
+
+
+def is_visible(text: str) -> bool:
+    """Whether anything of it shows: letters, digits, marks and signs do, spaces and characters that only format do not."""
+    return any(char not in _BLANK and unicodedata.category(char)[0] in "LNPS" for char in text)
 
 
 def folded(text: str) -> str:

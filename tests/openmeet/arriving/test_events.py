@@ -11,7 +11,7 @@ from openmeet.arriving import queries
 from openmeet.arriving.calendar_file import understand
 from openmeet.arriving.events import bring_in
 from openmeet.arriving.model import ImportId, Medium, Outcome, What
-from openmeet.browsing.series_feed import feed_of
+from openmeet.browsing.series_feed import calendar_of
 from openmeet.calendars.instances import instances
 from openmeet.calendars.of_event import written
 from openmeet.calendars.reading import read_calendars
@@ -167,7 +167,7 @@ async def exported(tx: Transaction, series: Series) -> bytes:
     """The feed, with what its host alone sees."""
     stored = [held.event for held in await series_queries.stored(tx, series.id)]
     open_ = [_opened(event) for event in stored]
-    return feed_of(series, open_, tx.now, URL)
+    return calendar_of(series, open_, tx.now, URL)
 
 
 def _opened(event: Event) -> Event:

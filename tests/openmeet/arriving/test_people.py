@@ -194,6 +194,18 @@ async def test_the_whole_way_in_a_browser(make_sqlite: MakeDatabase, clock: Hand
         accepted = await guest.post(link, data={"act": "yes"})
         assert (accepted.status_code, accepted.headers["location"]) == (303, f"/events/{event.slug}")
         assert (await guest.get("/arrivals/made-up")).status_code == 404
+    async with site.browser() as program:
+        async with site.db.reader() as reader:
+            rows = await reader.fetch("select id from imported_people where stage = 'invited' order by email")
+        token = people.token_of(CODE_KEY, rows[0]["id"])
+        link = f"/mail/decline/list/{token}"
+        assert (await program.get(link)).headers["location"] == f"/arrivals/{token}"
+        # One click in a mail program is a no (RFC 8058): from nowhere, without cookies, answered without a redirect.
+        stopped = await program.post(link, data={"List-Unsubscribe": "One-Click"}, headers={"origin": ""})
+        assert stopped.status_code == 200
+        async with site.db.reader() as reader:
+            after = await reader.fetch("select id from imported_people where stage = 'invited' order by email")
+        assert [row["id"] for row in after] == [row["id"] for row in rows[1:]]
 
 
 async def test_the_api(make_sqlite: MakeDatabase, clock: HandClock) -> None:
@@ -209,7 +221,7 @@ async def test_the_api(make_sqlite: MakeDatabase, clock: HandClock) -> None:
         assert (await browser.get(path, headers=ben)).status_code == 404
         done = (await browser.post(f"{path}/confirm", json={}, headers=ana)).json()["outcome"]
         assert (len(done["made"]), done["known"]) == (1, 0)
-        assert (await browser.post(f"{path}/confirm", json={}, headers=ana)).json()["outcome"] == done
+        assert (await browser.post(f"{path}/confirm", headers=ana)).json()["outcome"] == done
         again = await browser.post("/api/imports", json={"ics": ics}, headers=ana)
         assert again.json()["events"][0]["standing"] == "known"
         for body in ({}, {"ics": ics, "csv": "email"}, {"csv": "email\na@example.org"}, {"ics": "x"}):

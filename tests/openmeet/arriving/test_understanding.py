@@ -50,11 +50,24 @@ def test_a_list_of_eventbrite(encoding: str) -> None:
 
 
 def test_a_list_of_meetup_has_no_addresses() -> None:
-    """That is said, and nobody of it is kept."""
+    """That is said; they are known by their names."""
     found = understand_list(MEETUP.encode())
-    assert (found.service, found.usable) == ("Meetup", [])
-    assert found.rows[0].problem == "has no e-mail address"
+    assert found.service == "Meetup"
+    assert [(row.name, row.email, row.status, row.problem) for row in found.named] == [("Ana S.", "", "Yes", "")]
     assert "No column with e-mail addresses" in found.warnings[0]
+    assert "get no mail" in found.warnings[0]
+
+
+def test_who_has_no_address_is_known_by_name_once() -> None:
+    """Neither name nor address is nobody; a name twice without an address is one person, and never one with an address."""
+    found = understand_list(b"Name,Email,Table\nAna,,1\nAna,,2\nAna,ana@example.org,1\n,,1\n ,,2\nBen,no address,1\n")
+    assert [(row.name, row.email) for row in found.usable] == [("Ana", ""), ("Ana", "ana@example.org")]
+    assert {row.line: row.problem for row in found.rows if row.problem} == {
+        3: "stands in the list twice",
+        5: "has no e-mail address and no name",
+        6: "has no e-mail address and no name",
+        7: "is no e-mail address",
+    }
 
 
 def test_columns_can_be_chosen() -> None:
@@ -101,6 +114,7 @@ EVENT = {
             "postalCode": "10178",
             "addressCountry": "DE",
         },
+        "geo": {"@type": "GeoCoordinates", "latitude": 52.51, "longitude": "13.4"},
     },
 }
 
@@ -112,7 +126,8 @@ def test_the_page_of_an_event(node: object) -> None:
     details = check(found.typed)
     assert (details.starts_local, details.time_zone) == ("2027-03-02T18:00:00", "Europe/Berlin")
     assert details.ends_at == details.starts_at + 2 * 3_600_000_000
-    assert details.venue.lines == ("Church", "Main Street 1", "10178 Berlin", "DE")
+    assert (details.venue.latitude, details.venue.longitude) == ("52.51", "13.4")
+    assert details.venue.lines == ("Church", "Main Street 1", "10178 Berlin", "Germany")
     assert details.description == "Come.\nSing along."
     assert found.uid == "page:https://choir.example/2027#2027-03-02T18:00"
 

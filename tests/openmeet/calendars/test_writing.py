@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 
 from groundwork.clock import Instant
 from openmeet.calendars.instances import instances
+from openmeet.calendars.of_event import geo_of
 from openmeet.calendars.reading import read_calendars
 from openmeet.calendars.vtimezone import vtimezone
 from openmeet.calendars.writing import CANCEL, PUBLISH, WrittenEvent, write_calendar
+from openmeet.events.model import Venue
 from openmeet.recurrence import expansion
 from openmeet.recurrence.pattern import Pattern, pattern
 from openmeet.recurrence.rule import parse_rule
@@ -190,3 +192,15 @@ def test_onsets_are_written_in_the_clock_before_the_change() -> None:
         "TZOFFSETFROM:+0100",
         "TZOFFSETTO:+0200",
     ]
+
+
+@pytest.mark.parametrize(
+    ("latitude", "longitude", "geo"),
+    [
+        ("52.5173912345", "-0.5", (52.517391, -0.5)),
+        ("0.00001", "-0.00009", (0.0, 0.0)),
+        ("", "", None),
+    ],
+)
+def test_a_point_is_written_with_six_decimals_and_never_an_exponent(latitude, longitude, geo):
+    assert geo_of(Venue(latitude=latitude, longitude=longitude)) == geo

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from datetime import date
 
 import pytest
 from starlette.applications import Starlette
@@ -20,11 +21,11 @@ from groundwork.sealing import Sealer
 from openmeet.attendance import actions as attendance
 from openmeet.attendance.model import Reply
 from openmeet.events import actions as events
-from openmeet.personal_calendar import actions, feed, queries, tasks
+from openmeet.personal_calendar import actions, feed, queries, tasks, view
 from openmeet.personal_calendar.conflicts import conflicts
 from openmeet.personal_calendar.entries import all_of
 from openmeet.personal_calendar.fetching import Outgoing, checked_url
-from openmeet.personal_calendar.model import MOST_FAILURES, REFRESH_EVERY, Health, Kind, Span
+from openmeet.personal_calendar.model import MOST_FAILURES, REFRESH_EVERY, Health, Itself, Kind, Span
 from openmeet.users.model import Caller
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import event_by, person
@@ -162,8 +163,35 @@ async def test_what_overlaps(db: Database) -> None:
         ]
         found = await conflicts(tx, ben.user_id, spans)
         assert [[one.title for one in each] for each in found] == [[], ["Tea"], [], []]
-        itself = await conflicts(tx, ben.user_id, spans[1:2], apart_from=tea.id)
+        itself = await conflicts(tx, ben.user_id, spans[1:2], apart_from=Itself(tea.id, tea.title, tea.starts_at))
     assert itself == [[]]
+
+
+async def test_a_copy_in_a_calendar_subscribed_to_is_no_conflict(db: Database) -> None:
+    async with db.transaction() as tx:
+        ana, _ = await people(tx)
+        practice = await event_by(
+            tx,
+            ana,
+            title="Choir practice",
+            starts="2026-03-07T18:00",
+            ends="2026-03-07T20:00",
+            time_zone="Europe/Berlin",
+        )
+        offered = await actions.look_into(CHOIR.format(extra="").encode(), tx.now, "UTC")
+        await actions.subscribe(tx, ana.user_id, offered, "", None)
+        assert practice.starts_at is not None
+        at = [Span(practice.starts_at, Instant(practice.starts_at + HOUR))]
+        for itself, left in (
+            (Itself(practice.id, practice.title, practice.starts_at), []),
+            (Itself(practice.id, "Chess", practice.starts_at), ["Choir practice"]),
+        ):
+            found = await conflicts(tx, ana.user_id, at, apart_from=itself)
+            assert [[one.title for one in each] for each in found] == [left]
+    async with db.reader() as reader:
+        entries = await all_of(reader, ana.user_id, START, END)
+    shown = view.shown(view.View.AGENDA, date(2026, 3, 7), date(2026, 3, 7), "Europe/Berlin", entries)
+    assert {line.overlaps for day in shown.days for line in day.lines if line.title == "Choir practice"} == {""}
 
 
 async def test_a_calendar_of_another_place(db: Database, elsewhere: Elsewhere, outgoing: Outgoing) -> None:
@@ -275,6 +303,19 @@ def test_what_is_no_address(text: str) -> None:
 
 def test_webcal_means_https() -> None:
     assert checked_url(" webcal://a.example/b.ics ") == "https://a.example/b.ics"
+
+
+async def test_what_one_waits_for_is_tentative_in_the_feed(db: Database) -> None:
+    async with db.transaction() as tx:
+        ana, ben = await people(tx)
+        full = await event_by(tx, ana, title="Full", capacity="1")
+        await attendance.answer(tx, ana, full.slug, Reply.GOING)
+        await attendance.answer(tx, ben, full.slug, Reply.GOING)
+        status = []
+        for who in (ben, ana):
+            file = await feed.file_of(tx, who.user_id, name="", public_url="https://m.example", host="m.example")
+            status += [line for line in file.decode().splitlines() if line.startswith("STATUS")]
+    assert status == ["STATUS:TENTATIVE", "STATUS:CONFIRMED"]
 
 
 async def test_the_feed_has_a_secret_address_that_can_be_changed(db: Database) -> None:

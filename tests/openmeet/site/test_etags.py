@@ -69,6 +69,19 @@ async def test_a_first_answer_matches_nothing(client, ana):
     assert answer.status_code == HTTPStatus.PRECONDITION_FAILED
 
 
+async def test_without_a_condition_the_newest_version_is_changed(client, ana):
+    path = (await client.post("/api/events", json=EVENT, headers=ana)).headers["location"]
+    for title in ("Chess", "Go"):
+        assert (await client.put(path, json=EVENT | {"title": title}, headers=ana)).json()["title"] == title
+
+
+def test_no_operation_demands_a_condition():
+    """Decision 0054: what some demanded and others did not, no client could know."""
+    for one in operations():
+        assert HTTPStatus.PRECONDITION_REQUIRED not in one.failures
+        assert not any(each.name == "If-Match" and each.is_required for each in one.parameters), one.name
+
+
 def test_whatever_can_be_read_and_edited_takes_a_condition():
     """A PUT, PATCH or DELETE of an address that answers GET says IF_MATCH and 412 (``site.etags``)."""
     readable = {one.path for one in operations() if one.method == "GET"}

@@ -1,5 +1,7 @@
 """The site answers at all."""
 
+import re
+
 import pytest
 
 from tests.openmeet.site_under_test import h1_of, sign_up, site_on
@@ -39,6 +41,16 @@ async def test_an_absent_page_is_404_in_the_frame(site):
         answer = await browser.get("/nowhere")
     assert answer.status_code == 404
     assert h1_of(answer.text) == "There is nothing here"
+
+
+@pytest.mark.parametrize(
+    "path", ["/mail/answer/cut", "/mail/ticket/cut", "/mail/stop/cut", "/answers/confirm/cut", "/co-hosting/cut"]
+)
+async def test_a_broken_link_of_a_letter_says_how_to_go_on(site, path):
+    async with site.browser() as browser:
+        answer = await browser.get(path)
+    assert (answer.status_code, h1_of(answer.text)) == (404, "This link does not work")
+    assert re.search("newest mail|once more|new one", answer.text)
 
 
 async def test_a_form_of_another_site_is_refused(site):

@@ -99,11 +99,23 @@ def test_the_next_path_stays_on_this_site(text, path):
         {"origin": "null"},
         {"sec_fetch_site": "cross-site"},
         {"sec_fetch_site": "same-site", "origin": "https://other.openmeet.test"},
+        {"sec_fetch_site": "same-site"},
+        {"sec_fetch_site": "cross-site", "origin": "null"},
+        {"sec_fetch_site": "same-site", "origin": "https://openmeet.test:8443"},
+        {"sec_fetch_site": "cross-site", "origin": "http://openmeet.test"},
+        {"origin": "http://openmeet.test"},
+        {"origin": "https://openmeet.test.evil.test"},
+        {"origin": "https://openmeet.test@evil.test"},
+        {"origin": "https://openmeet.test:port"},
+        {"origin": "https://"},
+        {"origin": ""},
+        {"host": "", "origin": "null"},
+        {"host": "", "origin": "https://"},
     ],
 )
 def test_a_form_from_elsewhere_is_refused(headers):
     with pytest.raises(Forbidden):
-        forms.must_be_ours(request(host="openmeet.test", **headers), "https://openmeet.test")
+        forms.must_be_ours(request(**{"host": "openmeet.test", **headers}), "https://openmeet.test")
 
 
 @pytest.mark.parametrize(
@@ -113,10 +125,35 @@ def test_a_form_from_elsewhere_is_refused(headers):
         {"origin": "https://openmeet.test"},
         {"sec_fetch_site": "same-origin", "origin": "null"},
         {"sec_fetch_site": "none"},
+        # A proxy names another host, or leaves the port away, or says the usual one.
+        {"host": "127.0.0.1:8080", "origin": "https://openmeet.test"},
+        {"host": "openmeet.test:443", "origin": "https://openmeet.test"},
+        {"origin": "https://openmeet.test:443"},
+        {"host": "other.test", "origin": "https://other.test", "sec_fetch_site": "same-site"},
+        {"host": "other.test:443", "origin": "https://other.test"},
     ],
 )
 def test_a_form_of_ours_is_taken(headers):
-    forms.must_be_ours(request(host="openmeet.test", **headers), "https://openmeet.test")
+    forms.must_be_ours(request(**{"host": "openmeet.test", **headers}), "https://openmeet.test")
+
+
+@pytest.mark.parametrize(
+    ("public_url", "host", "origin", "is_taken"),
+    [
+        ("https://openmeet.test:8443/", "openmeet.test", "https://openmeet.test:8443", True),
+        ("https://openmeet.test:8443/", "openmeet.test", "https://openmeet.test:9443", False),
+        ("http://127.0.0.1:8080", "localhost:8080", "http://localhost:8080", True),
+        ("http://127.0.0.1:8080", "localhost:8080", "http://localhost:9090", False),
+        ("HTTPS://OpenMeet.test", "inside:1", "https://openmeet.test", True),
+    ],
+)
+def test_ports_are_part_of_an_origin(public_url, host, origin, is_taken):
+    sent = request(host=host, origin=origin)
+    if is_taken:
+        forms.must_be_ours(sent, public_url)
+    else:
+        with pytest.raises(Forbidden):
+            forms.must_be_ours(sent, public_url)
 
 
 def test_if_match_names_a_revision():

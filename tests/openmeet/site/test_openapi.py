@@ -10,6 +10,7 @@ from jsonschema import Draft202012Validator
 from openmeet.app import operations
 from openmeet.site.examples import NoExample, example_of
 from openmeet.site.openapi import document
+from openmeet.site.scopes import FOR_OPERATORS, FOR_SERVICES
 
 CAMEL = re.compile(r"[a-z][a-zA-Z0-9]*")
 SEGMENT = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*|openapi\.json|\{[a-z][a-zA-Z0-9]*\}")
@@ -83,7 +84,11 @@ def test_every_operation_says_what_it_needs_and_how_it_fails(made):
             where = f"{method} {path}"
             assert one["summary"], where
             assert one["tags"] == [path.split("/")[2]], where
-            assert {"session": []} in one["security"], where
+            if one["operationId"] in FOR_SERVICES:
+                assert one["security"][0] == {"service": [FOR_SERVICES[one["operationId"]]]}, where
+                assert len(one["security"]) == (3 if one["operationId"] in FOR_OPERATORS else 1), where
+            else:
+                assert {"session": []} in one["security"], where
             assert any(status.startswith("2") for status in one["responses"]), where
             assert {"401", "403"} <= set(one["responses"]), "a bad token is refused everywhere"
             for status, answer in one["responses"].items():

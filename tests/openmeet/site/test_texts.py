@@ -104,3 +104,11 @@ def test_what_is_code_or_no_web_address_is_no_link(text: str) -> None:
 
 def test_a_link_is_not_linked_again() -> None:
     assert html_of("[https://example.org](https://example.net)").count("<a") == 1
+
+
+def test_bullets_and_numbers_stand_where_the_words_of_their_list_begin() -> None:
+    shown = html_of("- شاي\n- قهوة\n\n> مرحبا\n\n1. tea")
+    assert (
+        shown.count('<ul dir="auto">') == shown.count('<ol dir="auto">') == shown.count('<blockquote dir="auto">') == 1
+    )
+    assert "dir" not in html_of("- tea\n\n1. coffee\n\n> hello")

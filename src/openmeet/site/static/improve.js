@@ -35,10 +35,34 @@ addEventListener("pageshow", () => {
   }
 });
 
+// A page that makes something carries a key, so that sending it twice makes one thing. No cache keeps the page: going back fetches it
+// anew, with what was typed and another key. The history of this tab remembers the key that belongs to what was typed.
+for (const key of document.querySelectorAll("input[data-key-kept]")) {
+  const kept = history.state?.submission;
+  const [visit] = performance.getEntriesByType("navigation");
+  if (kept && visit?.type === "back_forward") key.value = kept;
+  else history.replaceState({ ...history.state, submission: key.value }, "");
+}
+
+// Who signs up has the zone of their browser, until they choose another.
+for (const input of document.querySelectorAll("input[data-zone-here]")) {
+  input.value = Intl.DateTimeFormat().resolvedOptions().timeZone ?? "";
+}
+
 // A new event starts out in the zone of whoever makes it.
 for (const select of document.querySelectorAll("select[data-guess-zone]")) {
   const here = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  if (select.value === "UTC" && [...select.options].some((option) => option.value === here)) select.value = here;
+  if (select.value !== "UTC" || ![...select.options].some((option) => option.value === here)) continue;
+  select.value = here;
+  select.closest("details").open = false;
+  const state = select.closest("details")?.querySelector(".fold-state");
+  if (state) state.textContent = here.replaceAll("_", " ");
+}
+
+// The summary of a folded part says what was set when the page came: once something in it is changed, only that.
+for (const fold of document.querySelectorAll(".fold")) {
+  const state = fold.querySelector(":scope > summary .fold-state");
+  if (state) fold.addEventListener("change", () => { state.textContent = "Changed, not saved yet"; });
 }
 
 // Beside a time in another zone stands what that is on the reader's own clock.
@@ -82,4 +106,42 @@ for (const part of document.querySelectorAll("[data-shown-for]")) {
   };
   for (const option of options) option.addEventListener("change", place);
   place();
+}
+
+// Who stands at the place need not look up its numbers. Browsers tell them to pages with a lock only.
+for (const part of document.querySelectorAll("[data-here-for]")) {
+  if (!navigator.geolocation || !isSecureContext) continue;
+  const input = document.getElementById(part.dataset.hereFor);
+  const said = part.querySelector("[role=status]");
+  part.hidden = false;
+  part.querySelector("button").addEventListener("click", () => {
+    said.textContent = "Looking …";
+    navigator.geolocation.getCurrentPosition(
+      ({ coords }) => {
+        input.value = `${coords.latitude.toFixed(5)}, ${coords.longitude.toFixed(5)}`;
+        said.textContent = "That is where you are.";
+      },
+      () => {
+        said.textContent = "Your browser does not say where you are. Write the numbers, or paste a link.";
+      },
+      { enableHighAccuracy: true, timeout: 15_000 },
+    );
+  });
+}
+
+// What is there to be passed on is copied by one tap.
+for (const input of document.querySelectorAll("[data-copied-by]")) {
+  const button = document.getElementById(input.dataset.copiedBy);
+  if (!button || !navigator.clipboard) continue;
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    const said = button.parentElement.querySelector("[role=status]");
+    try {
+      await navigator.clipboard.writeText(input.value);
+      said.textContent = "Copied.";
+    } catch {
+      input.select();
+      said.textContent = "Your browser does not let us copy it. It is selected: copy it yourself.";
+    }
+  });
 }
