@@ -1,4 +1,4 @@
-"""What an event says beside what, when and where: tickets, accessibility, a picture; and how much of it there may be."""
+"""What an event says beside what, when and where: tickets, accessibility; and how much of it there may be."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,6 @@ MAX_LANGUAGES = 8
 MAX_CATEGORIES = 3
 # When the join link may be shown at the earliest: a week before the start is as good as at once.
 MAX_MINUTES_BEFORE = 7 * 24 * 60
-MAX_ALT = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +27,6 @@ class Accessibility:
 
     features: tuple[AccessFeature, ...] = ()
     note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """A picture that was made here of what somebody sent; ``key`` names it in the store, ``alt`` says what is on it."""
-
-    key: str
-    alt: str
-    width: int
-    height: int
 
 
 NO_TICKETS = Tickets()

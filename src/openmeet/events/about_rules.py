@@ -2,8 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any
 
 from groundwork.errors import InvalidInput
 from openmeet.events import tags
@@ -21,9 +20,8 @@ from openmeet.events.model import Audience
 from openmeet.events.vocabulary import AccessFeature, Category
 from openmeet.events.web_address import is_web_address
 from openmeet.site import languages
+from openmeet.site.choices import C, choice
 from openmeet.site.texts import one_line
-
-C = TypeVar("C", bound=StrEnum)
 
 
 def check_about(typed: Mapping[str, str], problems: dict[str, str]) -> dict[str, Any]:
@@ -48,15 +46,6 @@ def check_about(typed: Mapping[str, str], problems: dict[str, str]) -> dict[str,
         "tags": _tags(typed["tags"], problems),
         "languages": _languages(typed["languages"], problems),
     }
-
-
-def choice(kind: type[C], text: str, field: str, problems: dict[str, str]) -> C | None:
-    """One of a closed list; None with a problem for anything else."""
-    try:
-        return kind(text)
-    except ValueError:
-        problems[field] = "Choose one of: " + ", ".join(member.value for member in kind) + "."
-        return None
 
 
 def _several(kind: type[C], text: str, field: str, problems: dict[str, str]) -> tuple[C, ...]:

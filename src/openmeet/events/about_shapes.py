@@ -8,6 +8,7 @@ from msgspec import UNSET, UnsetType
 from openmeet.events import moments
 from openmeet.events.model import Event
 from openmeet.events.private_details import PrivateDetails
+from openmeet.media.shapes import PictureShown, picture_shown
 
 AudienceName = Literal["attendees", "everyone"]
 CategoryName = Literal[
@@ -125,16 +126,6 @@ class SaidOfDates(msgspec.Struct, kw_only=True, rename="camel"):
     languages: list[str]
 
 
-class PictureShown(msgspec.Struct, rename="camel"):
-    """A picture: two sizes of it, and what is on it in words."""
-
-    url: str
-    small_url: str
-    alt: str
-    width: int
-    height: int
-
-
 class AboutShown(msgspec.Struct, kw_only=True, rename="camel"):
     """``startsOn`` and ``endsOn`` are the first and the last day of what takes whole days, else null.
 
@@ -164,7 +155,6 @@ class AboutShown(msgspec.Struct, kw_only=True, rename="camel"):
 def about_shown(event: Event, private: PrivateDetails, public_url: str) -> dict[str, Any]:
     """The fields of ``AboutShown``."""
     days = moments.days_of(event)
-    shown = event.picture
     return {
         "is_all_day": event.is_all_day,
         "starts_on": days and days[0].isoformat(),
@@ -176,14 +166,7 @@ def about_shown(event: Event, private: PrivateDetails, public_url: str) -> dict[
         "door_note": private.door_note or None,
         "door_audience": event.door_audience.value,
         "hides_door": private.hides_door,
-        "picture": shown
-        and PictureShown(
-            f"{public_url}/media/{shown.key}/large",
-            f"{public_url}/media/{shown.key}/small",
-            shown.alt,
-            shown.width,
-            shown.height,
-        ),
+        "picture": picture_shown(event.picture, public_url),
         "ticket_url": event.tickets.url or None,
         "price": event.tickets.price,
         "access": [one.value for one in event.accessibility.features],

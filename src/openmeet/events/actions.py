@@ -5,19 +5,23 @@ nothing back. Who attends is a matter of the room above: it tells attendees and 
 """
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
 
 from groundwork.clock import DAY, Instant
+from groundwork.database.row_lock import hold_each
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Conflict, NotFound, PreconditionFailed, Refused
 from openmeet.debts import publications
-from openmeet.events import draft_queries, queries, seeing
+from openmeet.events import by_record, draft_queries, kept_forms, owners, queries, seeing
+from openmeet.events.attributing import owe_attribution
 from openmeet.events.differing import details_in, differing
+from openmeet.events.first_looks import look_first
 from openmeet.events.hosting_rules import Act
+from openmeet.events.lending import waits_for_author
 from openmeet.events.listeners import tell_listeners
 from openmeet.events.model import (
     NOWHERE,
@@ -29,6 +33,7 @@ from openmeet.events.model import (
     NetworkEvent,
     PlaceInSeries,
     Status,
+    Visibility,
 )
 from openmeet.events.rules import Submission
 from openmeet.events.saying import (
@@ -75,7 +80,8 @@ async def create(
     ``is_held``: nobody else sees it until its author's PDS has said yes (``release`` ends that). ``group``: of
     ``grouping.group_for``, which knows who may.
     """
-    said = msgspec.json.encode(details) + (group.id.encode() if group else b"")
+    # Each sending of the same file is another picture.
+    said = msgspec.json.encode(replace(details, picture=None)) + (group.id.encode() if group else b"")
     digest = hashlib.sha256(said).digest()
     if submission_key:
         earlier = await _made_before(tx, caller, submission_key, digest)
@@ -208,7 +214,7 @@ async def take_away(tx: Transaction, before: Event) -> Event:
         subject_id=after.id,
         user_id=after.author_id,
         revision=after.revision,
-        record=(after.record_did, after.record_uri) if after.record_did and after.record_uri else None,
+        record=(await owners.records_of(tx, [after])).get(after.id),
     )
     return after
 
@@ -219,18 +225,43 @@ async def apply_from_network(tx: Transaction, *, uri: str, cid: str, author_id: 
     Only fields that a record carries change. What the host chose here stays: visibility of an event known already,
     capacity, who sees the join link.
     """
-    row = await queries.by_record_uri(tx, uri)
-    before = await queries.lock_for_update(tx, row.id) if row else None
-    if before is None:
-        new = event_of_record(blank_event(tx.now, event.name, author_id), uri, event)
-        after = with_record(new, cid, event, tx.now)
-        await queries.insert(tx, after, search_text=search_text(after), submission=None)
-        return after.id
-    after = with_record(before, cid, event, tx.now)
-    if after.is_cancelled and not before.is_cancelled:
-        await queries.set_status_before(tx, before.id, before.status)
-    await queries.update(tx, after, search_text=search_text(after))
+    await hold_each(tx, "events", "record_uri", [uri])
+    known = await by_record.events_with(tx, [uri])
+    ((_, after),) = await apply_each_from_network(tx, [RecordRead(uri, cid, author_id, event)], known)
     return after.id
+
+
+@dataclass(frozen=True, slots=True)
+class RecordRead:
+    """What a record says. ``author_id``: of an event that is not known yet."""
+
+    uri: str
+    cid: str
+    author_id: UserId
+    event: NetworkEvent
+
+
+async def apply_each_from_network(
+    tx: Transaction, records: Sequence[RecordRead], known: Mapping[str, Event]
+) -> list[tuple[Event | None, Event]]:
+    """``apply_from_network`` for different records; each event as it was (None: it was not), and as it is.
+
+    ``known``: the events of these records that are there, by uri; their rows are locked.
+    """
+    changed: list[tuple[Event | None, Event]] = []
+    for one in records:
+        before = known.get(one.uri)
+        new = before or event_of_record(blank_event(tx.now, one.event.name, one.author_id), one.uri, one.event)
+        changed.append((before, with_record(new, one.cid, one.event, tx.now)))
+    await queries.insert_each(tx, [(after, search_text(after)) for before, after in changed if before is None])
+    called_off = [
+        (before.id, before.status)
+        for before, after in changed
+        if before is not None and after.is_cancelled and not before.is_cancelled
+    ]
+    await queries.set_statuses_before(tx, called_off)
+    await queries.update_many(tx, [(after, search_text(after)) for before, after in changed if before is not None])
+    return changed
 
 
 async def remove_from_network(tx: Transaction, *, uri: str) -> EventId | None:
@@ -249,12 +280,14 @@ async def note_record(tx: Transaction, event_id: EventId, *, uri: str, cid: str,
     before = await queries.by_id(tx, event_id)
     await queries.set_record(tx, event_id, uri, cid, did)
     await queries.release(tx, event_id)
+    await owe_attribution(tx, event_id)
     return before is not None and before.record_uri != uri
 
 
 async def forget_record(tx: Transaction, event_id: EventId) -> None:
     """The event has no record any more: it was taken back."""
     await queries.forget_record(tx, event_id)
+    await owe_attribution(tx, event_id)
 
 
 async def erase_from(tx: Transaction, did: str) -> None:
@@ -270,7 +303,7 @@ async def release(tx: Transaction, event_id: EventId) -> None:
 async def keep_draft(tx: Transaction, token_hash: bytes, fields: str) -> Instant:
     """Keep what somebody typed before signing in; returns when it is forgotten."""
     expires_at = Instant(tx.now + DRAFT_LIFE)
-    await queries.put_draft(tx, token_hash, fields, expires_at)
+    await kept_forms.put(tx, token_hash, fields, expires_at)
     return expires_at
 
 
@@ -311,12 +344,34 @@ async def agree_to_record(tx: Transaction, caller: Caller, slug: EventSlug) -> E
     return await _save(tx, event) if event.awaits_author else event
 
 
+async def let_record_go(tx: Transaction, caller: Caller, slug: EventSlug) -> Event:
+    """The author's yes to the separate question: the record that they wrote elsewhere is deleted, and the event stays here.
+
+    Raises NotFound, Forbidden, and Refused (``NoRecord``) where it came from no record, or is as public as that (``PublicEvent``).
+    """
+    event = await lock_hosted(tx, caller, slug, None, Act.PUBLISH_RECORD)
+    if not event.is_record_of_author or event.record_did is None or event.record_uri is None:
+        raise Refused("There is no record of this event that was written elsewhere.", name="NoRecord")
+    if event.visibility is Visibility.PUBLIC:
+        raise Refused("The event is public here. Choose who may see it first.", name="PublicEvent")
+    await publications.recall_record(
+        tx,
+        kind=publications.Kind.EVENT,
+        subject_id=event.id,
+        user_id=event.author_id,
+        revision=event.revision,
+        record=(event.record_did, event.record_uri),
+    )
+    return event
+
+
 async def _save(tx: Transaction, after: Event, by: Caller | None = None) -> Event:
     """``by``: who did it, where that may be somebody else than the author: their edit holds here at once, and the author's
-    repository gets it once the author says so (or edits it, too).
+    repository gets it once the author says so (or edits it, too), or at once where they let co-hosts publish.
     """
-    is_authors = by is None or by.user_id == after.author_id
-    saved = replace(after, revision=after.revision + 1, updated_at=tx.now, awaits_author=not is_authors)
+    saved = replace(after, revision=after.revision + 1, updated_at=tx.now)
+    awaits = by is not None and await waits_for_author(tx, saved, by.user_id)
+    saved = replace(saved, awaits_author=awaits)
     await queries.update(tx, saved, search_text="" if saved.is_draft else search_text(saved))
     if saved.is_draft:
         await draft_queries.put_fields(tx, saved.id, pack(Submission(**values_of_event(saved)), {}))
@@ -327,6 +382,7 @@ async def _save(tx: Transaction, after: Event, by: Caller | None = None) -> Even
 
 async def owe_look(tx: Transaction, event: Event) -> None:
     """The author's repository is owed a look at this revision; whoever listens hears that it is different."""
+    await look_first(tx, event)
     await tell_listeners(tx, [event])
     await publications.owe(
         tx, kind=publications.Kind.EVENT, subject_id=event.id, user_id=event.author_id, revision=event.revision

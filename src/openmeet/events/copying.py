@@ -1,12 +1,19 @@
-"""A new event that says what another one says: everything but its dates, its answers and its address."""
+"""A new event that says what another one says: everything but its dates, its answers and its address.
 
+How people get into it is kept by the room of answers, which stands above this one: the site hands in how that is copied.
+"""
+
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from groundwork.database.transaction import Reader
+from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import NotFound
 from openmeet.events import queries, seeing
 from openmeet.events.model import Details, Event, EventSlug
 from openmeet.users.model import Caller
+
+# Copies how people get into an event, for the event or series with this id.
+CopyJoining = Callable[[Transaction, Event, str], Awaitable[None]]
 
 
 async def to_be_copied(reader: Reader, slug: EventSlug, caller: Caller) -> Event:
@@ -18,15 +25,8 @@ async def to_be_copied(reader: Reader, slug: EventSlug, caller: Caller) -> Event
     return event
 
 
-async def with_what_nobody_types(reader: Reader, details: Details, copy_of: str, caller: Caller) -> Details:
-    """Details of a copy as they were typed, with the picture, the links and the coordinates of what was copied."""
-    if not copy_of:
+def with_what_nobody_types(details: Details, original: Event | None) -> Details:
+    """Details of a copy as they were typed, with the picture and the links of what was copied."""
+    if original is None:
         return details
-    event = await to_be_copied(reader, EventSlug(copy_of), caller)
-    is_same_place = replace(event.venue, latitude="", longitude="") == details.venue
-    return replace(
-        details,
-        picture=event.picture,
-        links=event.links,
-        venue=event.venue if is_same_place else details.venue,
-    )
+    return replace(details, picture=details.picture or original.picture, links=original.links)

@@ -11,7 +11,7 @@ from starlette.routing import Route
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, InvalidInput, NotFound, PreconditionFailed
-from openmeet.events import draft_queries, drafts, queries, rules, seeing
+from openmeet.events import draft_queries, drafts, landing, queries, rules, seeing
 from openmeet.events.model import Details, Event, EventSlug, Visibility
 from openmeet.events.pages import form_page, kept_more, must_mean_the_past, past_key, publish_first
 from openmeet.events.publishing import CONSENT_PATH
@@ -93,7 +93,9 @@ async def _publish(request: Request, draft: Event, typed: Mapping[str, str], det
     repeating = repeating_of(request)
     again = repeating.check(typed, details) if repeating and draft.group is None else None
     if repeating and again is not None:
-        response = await repeating.make(request, {**typed, "submission": draft.id}, details, again)
+        response = await repeating.make(
+            request, {**typed, "submission": draft.id, "copy_of": draft.slug}, details, again
+        )
         async with database_of(request).transaction() as tx:
             await drafts.drop(tx, draft)
         return response
@@ -106,10 +108,11 @@ async def _publish(request: Request, draft: Event, typed: Mapping[str, str], det
             and event.visibility is Visibility.PUBLIC
             and await ask_once(tx, event.author_id)
         )
+        said = await landing.said_of_event(tx, event)
     is_shown = not event.is_held or await publish_first(request, event)
     here = f"/events/{quote(event.slug)}"
     following = f"{CONSENT_PATH}?{urlencode({'next': here})}" if is_asked else here
-    return go(following, said="event_created" if is_shown else "event_held")
+    return go(following, said=said if is_shown else "event_held")
 
 
 def _checked(request: Request, typed: Mapping[str, str], event: Event) -> Details:

@@ -36,13 +36,19 @@ async def begin(
     *,
     submission_key: str | None = None,
     group: GroupOfEvent | None = None,
+    copy_of: Event | None = None,
 ) -> Event:
-    """A new draft of the caller. ``more``: fields of the form that are no event's. The same key again gives the same draft."""
+    """A new draft of the caller. ``more``: fields of the form that are no event's. The same key again gives the same draft.
+
+    ``copy_of``: the event whose picture, links and place it has, as far as the form does not say otherwise.
+    """
     if submission_key:
         earlier = await queries.by_submission(tx, caller.user_id, submission_key)
         if earlier is not None and earlier[0].is_draft:
             return await keep(tx, caller, earlier[0].slug, typed, more)
     new = replace(blank_event(tx.now, typed.title, caller.user_id), is_draft=True, is_held=True, group=group)
+    if copy_of is not None:
+        new = replace(new, picture=copy_of.picture, links=copy_of.links, venue=copy_of.venue)
     event = _with_typed(new, typed)
     # The same form sent once more as an event is another thing: it has no digest to be compared with.
     is_new = await queries.insert(

@@ -1,9 +1,9 @@
 """Making an event in a group: who may, and what the group makes of it."""
 
-from groundwork.database.transaction import Reader
-from openmeet.events.model import Event, GroupOfEvent
+from groundwork.database.transaction import Reader, Transaction
+from openmeet.events.model import Event, EventId, GroupOfEvent
 from openmeet.groups import actions, rules
-from openmeet.groups.model import Group, GroupSlug
+from openmeet.groups.model import Group, GroupId, GroupSlug
 from openmeet.groups.queries import role_in
 from openmeet.groups.rules import Action
 from openmeet.users.model import UserId
@@ -26,4 +26,21 @@ async def group_of_copy(reader: Reader, event: Event, caller: UserId) -> GroupOf
 
 def of_event(group: Group) -> GroupOfEvent:
     """What an event needs to know of its group."""
-    return GroupOfEvent(group.id, group.details.visibility, group.details.promotion_level)
+    return GroupOfEvent(
+        group.id, group.details.visibility, group.details.promotion_level, group.details.announces_events
+    )
+
+
+async def set_network_group(tx: Transaction, event_id: EventId, group_id: GroupId | None) -> None:
+    """The group of an event from the network, as the network has it; what people here gave it stays."""
+    await tx.execute(
+        "update events set group_id = :group_id where id = :id and origin = 'network'"
+        " and (group_id is null or group_id in (select id from groups where is_read_only = 1))",
+        id=event_id,
+        group_id=group_id,
+    )
+
+
+async def leave_network_group(tx: Transaction, group_id: GroupId) -> None:
+    """The group is gone from the network: its events are nobody's."""
+    await tx.execute("update events set group_id = null where group_id = :id and origin = 'network'", id=group_id)

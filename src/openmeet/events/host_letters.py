@@ -7,12 +7,16 @@ from openmeet.events.host_model import CoHostId
 from openmeet.events.hosting_rules import token_of
 from openmeet.events.model import EventId
 from openmeet.events.queries import by_id
+from openmeet.moderation.distance import apart, apart_from_address
 from openmeet.users.model import UNNAMED
 from openmeet.users.queries import by_id as user_by_id
 
 
 def co_host_composer(key: bytes, site_name: str, public_url: str) -> Composer:
-    """The composer of ``CO_HOST_MAIL``; says nothing when the invitation was decided, taken back or is over."""
+    """The composer of ``CO_HOST_MAIL``; says nothing when the invitation was decided, taken back or is over, or
+
+    either keeps the other away.
+    """
 
     async def compose(db: Database, due: Due) -> Letter | None:
         async with db.reader() as reader:
@@ -21,16 +25,25 @@ def co_host_composer(key: bytes, site_name: str, public_url: str) -> Composer:
                 return None
             event = await by_id(reader, EventId(one.event_id))
             host = await user_by_id(reader, one.invited_by)
+            if await apart_from_address(reader, one.invited_by, one.email or ""):
+                return None
+            if one.user_id is not None and await apart(reader, one.invited_by, one.user_id):
+                return None
             invited = None if one.user_id is None else await user_by_id(reader, one.user_id)
         address = one.email or (invited and invited.email)
         if event is None or event.is_gone or not address:
             return None
         name = " ".join(((host and host.display_name) or UNNAMED).split())
         title = event.title or "an event"
+        reach = (
+            "\nThis is for every coming date of the series, also for those that are made later."
+            if one.is_for_series
+            else ""
+        )
         return Letter(
             address,
             f"{name} asks you to host {title} together",
-            f"{name} asks you to host an event together on {site_name}:\n\n{title}\n{moments.start_words(event)}\n\n"
+            f"{name} asks you to host an event together on {site_name}:\n\n{title}\n{moments.start_words(event)}{reach}\n\n"
             f"Look at it, and say yes or no:\n{public_url}/co-hosting/{token_of(key, one.id)}\n\n"
             "You host nothing before you say yes; if you do nothing, you hear nothing more of this.\n",
         )

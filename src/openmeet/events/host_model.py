@@ -26,7 +26,10 @@ class CoHostState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CoHost:
-    """One invitation and what became of it. ``user_id`` is None while only a mail address is known."""
+    """One invitation and what became of it. ``user_id`` is None while only a mail address is known.
+
+    ``is_for_series``: of all dates of the event's series, also of those that come into being later; each has a row of its own.
+    """
 
     id: CoHostId
     event_id: str
@@ -37,6 +40,7 @@ class CoHost:
     created_at: Instant
     expires_at: Instant
     decided_at: Instant | None
+    is_for_series: bool = False
 
     def is_open(self, now: Instant) -> bool:
         return self.state is CoHostState.INVITED and now < self.expires_at

@@ -4,11 +4,12 @@ from collections.abc import Collection, Sequence
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
+from groundwork.fresh_id import new_id
 from openmeet.events.host_model import CoHost, CoHostId, CoHostState
 from openmeet.events.model import EventId
 from openmeet.users.model import UserId
 
-_COLUMNS = "id, event_id, user_id, email, state, invited_by, created_at, expires_at, decided_at"
+_COLUMNS = "id, event_id, user_id, email, state, invited_by, created_at, expires_at, decided_at, is_for_series"
 
 # Events that ``:user_id`` hosts beside their authors, for lists.
 HOSTED_BESIDE = "select h.event_id from event_hosts h where h.user_id = :user_id and h.state = 'accepted'"
@@ -25,6 +26,7 @@ def _co_host_of(row: Row) -> CoHost:
         created_at=row["created_at"],
         expires_at=row["expires_at"],
         decided_at=row["decided_at"],
+        is_for_series=bool(row["is_for_series"]),
     )
 
 
@@ -67,11 +69,14 @@ async def beside_authors(reader: Reader, event_ids: Collection[EventId]) -> dict
 
 
 async def waiting_for(reader: Reader, user_id: UserId) -> list[CoHost]:
-    """Invitations that this person has not decided about."""
+    """Invitations to this person, or to the address of their account, that they have not decided about."""
     rows = await reader.fetch(
         f"""
         select {_COLUMNS} from event_hosts
-         where user_id = :user_id and state = 'invited' and expires_at > :now order by created_at, id
+         where (user_id = :user_id
+                or (user_id is null and email = (select u.email from users u where u.id = :user_id)))
+           and state = 'invited' and expires_at > :now
+         order by created_at, id
         """,
         user_id=user_id,
         now=reader.now,
@@ -108,9 +113,12 @@ async def put(tx: Transaction, one: CoHost) -> None:
     await tx.execute(
         f"""
         insert into event_hosts ({_COLUMNS})
-        values (:id, :event_id, :user_id, :email, :state, :invited_by, :created_at, :expires_at, :decided_at)
+        values (:id, :event_id, :user_id, :email, :state, :invited_by, :created_at, :expires_at, :decided_at,
+                :is_for_series)
             on conflict (id) do update set user_id = excluded.user_id, state = excluded.state,
-               expires_at = excluded.expires_at, decided_at = excluded.decided_at, invited_by = excluded.invited_by
+               expires_at = excluded.expires_at, decided_at = excluded.decided_at, invited_by = excluded.invited_by,
+               is_for_series = excluded.is_for_series,
+               offered_at = case when excluded.state = 'accepted' then event_hosts.offered_at else null end
         """,
         id=one.id,
         event_id=one.event_id,
@@ -121,6 +129,128 @@ async def put(tx: Transaction, one: CoHost) -> None:
         created_at=one.created_at,
         expires_at=one.expires_at,
         decided_at=one.decided_at,
+        is_for_series=int(one.is_for_series),
+    )
+
+
+async def of_series(reader: Reader, series_id: str) -> list[CoHost]:
+    """Who hosts all dates of a series: one row for each person, of any date."""
+    rows = await reader.fetch(
+        f"""
+        select {_COLUMNS} from event_hosts where id in (
+          select min(h.id) from event_hosts h join events e on e.id = h.event_id
+           where e.series_id = :series_id and h.is_for_series = 1 and h.state = 'accepted' group by h.user_id)
+         order by id
+        """,
+        series_id=series_id,
+    )
+    return [_co_host_of(row) for row in rows]
+
+
+async def put_on(tx: Transaction, hosts: Sequence[CoHost], event_ids: Sequence[EventId]) -> None:
+    """Each of these people hosts each of these events, too; whoever left or said no to one of them does not."""
+    await tx.execute_many(
+        f"""
+        insert into event_hosts ({_COLUMNS})
+        values (:id, :event_id, :user_id, null, 'accepted', :invited_by, :created_at, :expires_at, :now, 1)
+            on conflict (event_id, user_id) do update
+           set is_for_series = 1, decided_at = coalesce(event_hosts.decided_at, excluded.decided_at),
+               state = case when event_hosts.state = 'invited' then 'accepted' else event_hosts.state end
+        """,
+        [
+            {
+                "id": new_id(tx.now),
+                "event_id": event_id,
+                "user_id": one.user_id,
+                "invited_by": one.invited_by,
+                "created_at": one.created_at,
+                "expires_at": one.expires_at,
+                "now": tx.now,
+            }
+            for one in hosts
+            for event_id in event_ids
+        ],
+    )
+
+
+async def end_in_series(tx: Transaction, series_id: str, user_id: UserId, state: CoHostState) -> None:
+    """Somebody hosts no date of the series any more on account of having hosted all of them."""
+    await tx.execute(
+        "update event_hosts set state = :state, decided_at = :now where user_id = :user_id and is_for_series = 1"
+        " and state = 'accepted' and event_id in (select id from events where series_id = :series_id)",
+        state=state.value,
+        now=tx.now,
+        user_id=user_id,
+        series_id=series_id,
+    )
+
+
+async def hosts_series(reader: Reader, series_id: str, user_id: UserId) -> bool:
+    """Whether somebody hosts a date of the series beside its author."""
+    row = await reader.fetch_one(
+        "select 1 as found from event_hosts h join events e on e.id = h.event_id"
+        " where h.user_id = :user_id and h.state = 'accepted' and e.series_id = :series_id limit 1",
+        user_id=user_id,
+        series_id=series_id,
+    )
+    return row is not None
+
+
+async def offer(tx: Transaction, event_id: EventId, to: CoHostId | None) -> None:
+    """The event is offered to this co-host, to nobody else any more; None: to nobody."""
+    await tx.execute(
+        "update event_hosts set offered_at = null where event_id = :id and offered_at is not null", id=event_id
+    )
+    if to is not None:
+        await tx.execute("update event_hosts set offered_at = :now where id = :id", now=tx.now, id=to)
+
+
+async def offered(reader: Reader, event_id: EventId) -> CoHost | None:
+    """The co-host whom the event is offered to."""
+    row = await reader.fetch_one(
+        f"select {_COLUMNS} from event_hosts where event_id = :id and offered_at is not null and state = 'accepted'",
+        id=event_id,
+    )
+    return _co_host_of(row) if row else None
+
+
+async def longest_beside(reader: Reader, event_id: EventId) -> UserId | None:
+    """Who has hosted the event for longest, beside its author; shadow accounts never do."""
+    row = await reader.fetch_one(
+        "select h.user_id from event_hosts h join users u on u.id = h.user_id and u.kind = 'person'"
+        " where h.event_id = :id and h.state = 'accepted' order by h.decided_at, h.id limit 1",
+        id=event_id,
+    )
+    return UserId(row["user_id"]) if row else None
+
+
+async def author_instead(tx: Transaction, event_ids: Sequence[EventId], author_id: UserId) -> None:
+    """Who owns these events hosts them no more beside their owner."""
+    await tx.execute(
+        "delete from event_hosts where user_id = :author_id and event_id in :ids",
+        author_id=author_id,
+        ids=list(event_ids),
+    )
+
+
+async def end_all_of(tx: Transaction, user_id: UserId) -> None:
+    """Somebody hosts nothing any more, and is asked nothing any more."""
+    await tx.execute(
+        "update event_hosts set state = 'left', decided_at = :now, offered_at = null"
+        " where user_id = :user_id and state in ('invited', 'accepted')",
+        user_id=user_id,
+        now=tx.now,
+    )
+
+
+async def forget_addresses(tx: Transaction, before: Instant) -> int:
+    """Those of invitations that had ended by then: who said yes is known otherwise, of others nothing is kept."""
+    gone = await tx.execute(
+        "delete from event_hosts where user_id is null and coalesce(decided_at, expires_at) <= :before", before=before
+    )
+    return gone + await tx.execute(
+        "update event_hosts set email = null where email is not null and user_id is not null and decided_at <= :before",
+        before=before,
     )
 
 

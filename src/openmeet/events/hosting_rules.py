@@ -31,6 +31,7 @@ class Act(StrEnum):
     LEAVE = "leave"
     DELETE = "delete"
     CHOOSE_HOSTS = "choose_hosts"
+    HAND_OVER = "hand_over"
     PUBLISH_RECORD = "publish_record"  # and take it back: it stands in the author's repository
 
 
@@ -52,6 +53,7 @@ _WORDS: Final = {
     Act.LEAVE: "leave the hosts of this event",
     Act.DELETE: "delete this event",
     Act.CHOOSE_HOSTS: "choose who hosts this event",
+    Act.HAND_OVER: "hand this event over",
     Act.PUBLISH_RECORD: "publish this event from its author's repository",
 }
 

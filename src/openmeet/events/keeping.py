@@ -4,9 +4,10 @@ from typing import Any
 
 import msgspec
 
-from openmeet.events.about import NO_TICKETS, NOT_SAID, Accessibility, Picture, Tickets
+from openmeet.events.about import NO_TICKETS, NOT_SAID, Accessibility, Tickets
 from openmeet.events.model import Event
 from openmeet.events.vocabulary import Category
+from openmeet.media.model import Picture
 
 
 class _Kept(msgspec.Struct, omit_defaults=True):
@@ -31,13 +32,11 @@ def about_of(text: str) -> dict[str, Any]:
     return msgspec.structs.asdict(msgspec.json.decode(text, type=_Kept))
 
 
-def topics_of(event: Event) -> str:
-    """The column ``topics``: what filters look for, each between bars (``|category:music|tag:board games|``)."""
-    words = [
+def topics_of(event: Event) -> tuple[str, ...]:
+    """What filters look for, like ``category:music`` and ``tag:board games``."""
+    return (
         *(f"category:{one.value}" for one in event.categories),
         *(f"tag:{tag}" for tag in event.tags),
         *(f"language:{code}" for code in event.languages),
         *(f"access:{one.value}" for one in event.accessibility.features),
-    ]
-    # A bar in a tag would end it for whoever searches.
-    return "".join(f"|{word.replace('|', ' ')}" for word in words) + "|" if words else ""
+    )

@@ -13,6 +13,7 @@ LABELS = {
     "locality": "Town",
     "region": "State or region",
     "country": "Country",
+    "point": "Point on the map",
     "online_url": "Link to join",
     "online_url_audience": "Who sees the link to join?",
     "capacity": "Number of places",
@@ -30,6 +31,4 @@ LABELS = {
     "tags": "Tags",
     "languages": "Languages",
     "publish_at": "Publish on",
-    "picture": "Picture",
-    "alt": "What is in the picture?",
 }

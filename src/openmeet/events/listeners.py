@@ -3,18 +3,20 @@
 from collections.abc import Sequence
 
 from groundwork.database.transaction import Transaction
+from openmeet.events.host_queries import beside_authors
 from openmeet.events.model import Event
 from openmeet.webhooks.actions import Different, happened
 from openmeet.webhooks.model import Happening
 
 
 async def tell_listeners(tx: Transaction, events: Sequence[Event]) -> None:
-    """It concerns the author and the group; drafts are nobody else's, and no news."""
+    """It concerns the hosts and the group; drafts are nobody else's, and no news."""
+    beside = await beside_authors(tx, [event.id for event in events])
     await happened(
         tx,
         Happening.EVENT,
         [
-            Different(event.id, (event.author_id,), event.group.id if event.group else None)
+            Different(event.id, (event.author_id, *beside.get(event.id, ())), event.group.id if event.group else None)
             for event in events
             if not event.is_draft
         ],

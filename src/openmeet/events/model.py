@@ -5,9 +5,11 @@ from enum import StrEnum
 from typing import NewType
 
 from groundwork.clock import HOUR, Instant
-from openmeet.events.about import NO_TICKETS, NOT_SAID, Accessibility, Picture, Tickets
+from openmeet.events.about import NO_TICKETS, NOT_SAID, Accessibility, Tickets
 from openmeet.events.vocabulary import Category
 from openmeet.groups.model import GroupId, GroupVisibility, PromotionLevel
+from openmeet.media.model import Picture
+from openmeet.site.countries import name_of
 from openmeet.users.model import UserId
 
 EventId = NewType("EventId", str)
@@ -94,10 +96,15 @@ class Venue:
         return Venue(locality=self.locality, region=self.region, country=self.country)
 
     @property
+    def is_country_alone(self) -> bool:
+        """Nowhere that anybody could go to. Forms offer the country of one's last event, so that it often comes without a place."""
+        return bool(self.country) and self == Venue(country=self.country)
+
+    @property
     def lines(self) -> tuple[str, ...]:
         """The place as people write it on an envelope, name first; no empty lines."""
         town = " ".join(part for part in (self.postal_code, self.locality) if part)
-        last = ", ".join(part for part in (self.region, self.country) if part)
+        last = ", ".join(part for part in (self.region, name_of(self.country)) if part)
         return tuple(line for line in (self.name, self.street, town, last) if line)
 
 
@@ -149,7 +156,11 @@ class Details:
 
 @dataclass(frozen=True, slots=True)
 class NetworkEvent:
-    """An event as a record tells it, mapped but not judged. ``starts_text`` and ``ends_text`` are verbatim."""
+    """An event as a record tells it, mapped but not judged. ``starts_text`` and ``ends_text`` are verbatim.
+
+    ``is_all_day``: an installation of ours wrote that days are meant, and the times are whole days of the zone. What comes after it
+    is what such installations say of an event beyond the calendar Lexicon.
+    """
 
     name: str
     description: str
@@ -165,6 +176,12 @@ class NetworkEvent:
     links: tuple[Link, ...]
     is_discoverable: bool
     created_at: Instant
+    is_all_day: bool = False
+    tickets: Tickets = NO_TICKETS
+    accessibility: Accessibility = NOT_SAID
+    categories: tuple[Category, ...] = ()
+    tags: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,11 +198,38 @@ class PlaceInSeries:
 
 @dataclass(frozen=True, slots=True)
 class GroupOfEvent:
-    """The group that an event belongs to, as far as that decides who sees it and whether it is published."""
+    """The group that an event belongs to, as far as that decides who sees it and whether it is published.
+
+    ``announces_events``: its owner lets the network know of events for members only.
+    """
 
     id: GroupId
     visibility: GroupVisibility
     promotion_level: PromotionLevel
+    announces_events: bool = False
+
+
+class Detail(StrEnum):
+    """How much a record says. Minimal: name, time, whether it takes place, and a note with the link to its page."""
+
+    FULL = "full"
+    MINIMAL = "minimal"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordSettings:
+    """What the host decides about the event's record. ``is_announced``: although only those who are invited may see it.
+
+    ``takes_answers``: answers to it are published by those who give them.
+    """
+
+    is_wanted: bool = True
+    detail: Detail = Detail.FULL
+    is_announced: bool = False
+    takes_answers: bool = True
+
+
+USUAL_RECORD = RecordSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +240,8 @@ class Event:
     ``removed_at``: its record vanished from its author's repository. ``deleted_at``: its host deleted it here.
     ``place_in_series``: which date of which series it is. ``owes_record``: a date that the series' policy does not publish
     owes none. ``is_held``: not shown to others until its author's PDS has said yes (``publishing``). ``is_hidden``: the account
-    whose repository has its record is deactivated, suspended, taken down or deleted; computed, never stored. ``is_draft``: its
+    whose repository has its record is deactivated, suspended, taken down or deleted, or it is withheld (``moderation``); computed,
+    never stored. ``is_draft``: its
     host has not published it yet; a draft is held, too, so that whatever leaves out held events leaves it out. ``publish_at``:
     when the clock does it. ``awaits_author``: somebody else has changed it since its author last agreed to what is published.
     """
@@ -251,6 +296,7 @@ class Event:
     is_draft: bool = False
     publish_at: Instant | None = None
     awaits_author: bool = False
+    record: RecordSettings = USUAL_RECORD
 
     @property
     def visibility(self) -> Visibility:
@@ -275,8 +321,18 @@ class Event:
         return self.status is Status.CANCELLED
 
     @property
+    def is_record_of_author(self) -> bool:
+        """Whether it came from a record that its author wrote in another app, and that is still there."""
+        return self.origin is Origin.NETWORK and self.record_uri is not None
+
+    @property
     def is_gone(self) -> bool:
         return self.removed_at is not None or self.deleted_at is not None
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether nothing of it is left, because the account that it came from was deleted."""
+        return self.removed_at is not None and self.record_uri is None and not self.title
 
     @property
     def over_at(self) -> Instant | None:

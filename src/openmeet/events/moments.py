@@ -7,6 +7,8 @@ from markupsafe import Markup
 from groundwork.clock import Instant
 from openmeet.events import whole_days
 from openmeet.events.model import Details, Event
+from openmeet.events.private_details import PrivateDetails
+from openmeet.notifications.model import Particulars
 from openmeet.recurrence import wall_time
 from openmeet.site import times
 
@@ -89,3 +91,26 @@ def tag_of_start(event: Event | Details, words: str) -> Markup | str:
         return words
     days = days_of(event)
     return times.time_tag(Instant(event.starts_at), words) if days is None else times.day_tag(days[0], words)
+
+
+def others_words(about: Particulars) -> str:
+    """``Wednesday 13 January 2027, 20:00; Wednesday 20 January 2027, 20:00; and 3 more``: the further dates that news are about."""
+    named = []
+    for one in about.others:
+        local = wall_time.local_of(one.at, one.time_zone)
+        named.append(times.day(local) if one.is_day else times.span(local, None))
+    left = about.more - len(named)
+    return "; ".join([*named, *([f"and {left} more"] if left > 0 else [])])
+
+
+def rule_words(about: Particulars) -> str:
+    """``From now on: every second Tuesday at 18:00.``; empty where the news are about no rule."""
+    return f"From now on: {about.rule[:1].lower()}{about.rule[1:]}." if about.rule else ""
+
+
+def join_from_words(event: Event, private: PrivateDetails) -> str:
+    """When the link to join will be shown to somebody who has to wait for it only; empty for anybody else."""
+    if private.join_from is None:
+        return ""
+    local = wall_time.local_of(private.join_from, event.time_zone)
+    return f"{times.span(local, None)} {times.zone_words(local, event.time_zone)}"

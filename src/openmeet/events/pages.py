@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from urllib.parse import urlencode
 
 from markupsafe import Markup
@@ -10,8 +11,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.clock import SECOND
+from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import InvalidForm
-from openmeet.events import actions, copying, drafts, queries, rules
+from openmeet.events import actions, copying, drafts, kept_forms, landing, new_picture, pictures, queries, rules
+from openmeet.events.form_words import fold_words
 from openmeet.events.grouping import group_for
 from openmeet.events.labels import LABELS
 from openmeet.events.model import MAX_KEY, Details, Event, EventSlug, Visibility
@@ -20,14 +23,16 @@ from openmeet.events.repeating import repeating_of
 from openmeet.events.submissions import more_in, pack, submission_of, unpack, values_of, values_of_event
 from openmeet.events.vocabulary import ACCESS_WORDS, CATEGORY_WORDS
 from openmeet.identities.actions import ask_once
+from openmeet.media.model import MAX_UPLOAD_BYTES, Picture
 from openmeet.settings import Settings
 from openmeet.sign_in.rules import hash_token
 from openmeet.site import countries
-from openmeet.site.forms import Typed, read_form, typed_again
+from openmeet.site.forms import Typed, typed_again
 from openmeet.site.frame import go, page
 from openmeet.site.zones import ZONES
 from openmeet.tenants.edge import database_of
 from openmeet.users.edge import caller_of, caller_or_none
+from openmeet.users.model import Caller
 from openmeet.users.queries import by_id
 
 _DRAFT_COOKIE = "openmeet_draft"
@@ -66,38 +71,43 @@ async def show_new(request: Request) -> Response:
         if group and caller is not None:
             await group_for(reader, group, caller.user_id)
         if draft_token and not group:
-            kept = await queries.draft(reader, hash_token(draft_token))
+            kept = await kept_forms.find(reader, hash_token(draft_token))
         if caller is not None:
             user = await by_id(reader, caller.user_id)
             zone = (user and user.time_zone) or zone
-            country = await queries.latest_country(reader, caller.user_id)
+            country = countries.name_of(await queries.latest_country(reader, caller.user_id))
     values = values_of(unpack(kept) if kept else rules.Submission(time_zone=zone, country=country))
     if kept:
         values |= more_in(kept, _repeating_fields(request))
     # One form makes one event, however often it is sent.
     values["submission"] = secrets.token_urlsafe(16)
     values["group"] = group
-    return new_page(request, Typed(values), was_draft=kept is not None)
+    # A known zone may be another than the event's, but an unknown one is wrong for nearly everybody.
+    asks_zone = zone == "UTC" and kept is None
+    return new_page(request, Typed(values), was_draft=kept is not None, asks_zone=asks_zone)
 
 
 async def create(request: Request) -> Response:
-    typed = await read_form(request)
+    typed, body = await new_picture.read(request)
     submission = submission_of(typed)
+    caller = caller_or_none(request)
+    sent = await new_picture.take(request, caller, typed, body) if caller is not None else new_picture.Sent()
+    typed[new_picture.KEPT] = sent.kept
     if typed.get("preview"):
         shown = {**values_of(submission), **typed}
         preview = repeating_of(request)
-        return new_page(request, Typed(shown), clashes=await preview.clashes(request, shown) if preview else ())
-    if typed.get("save") == "draft" and caller_or_none(request) is not None:
-        return await _begin_draft(request, submission, typed)
+        clashes = await preview.clashes(request, shown) if preview else ()
+        return new_page(request, Typed(shown, sent.problems), clashes=clashes)
+    if typed.get("save") == "draft" and caller is not None and not sent.problems:
+        return await _begin_draft(request, submission, typed, sent.picture)
     repeating = repeating_of(request)
     try:
-        details = rules.check(submission)
+        details = replace(_checked(submission, sent), picture=sent.picture)
         again = repeating.check(typed, details) if repeating else None
         must_mean_the_past(request, typed, details, None)
     except InvalidForm as wrong:
         shown = {**values_of(submission), **typed, "past": past_key(submission)}
         return new_page(request, typed_again(shown, wrong), status=400)
-    caller = caller_or_none(request)
     if caller is None:
         return await _keep_draft(request, submission, typed)
     if repeating and again is not None:
@@ -105,7 +115,8 @@ async def create(request: Request) -> Response:
     draft_token = request.cookies.get(_DRAFT_COOKIE, "")
     async with database_of(request).transaction() as tx:
         group = await group_for(tx, typed.get("group", ""), caller.user_id)
-        details = await copying.with_what_nobody_types(tx, details, typed.get("copy_of", ""), caller)
+        original = await copied(tx, typed, caller)
+        details = copying.with_what_nobody_types(details, original)
         try:
             event = await actions.create(
                 tx,
@@ -118,17 +129,31 @@ async def create(request: Request) -> Response:
         except actions.AlreadyMade as made:
             anew = {**values_of(submission), "submission": secrets.token_urlsafe(16), "group": typed.get("group", "")}
             return new_page(request, Typed(anew, {"": _MADE_ALREADY.format(made.slug)}), status=422)
+        await copy_joining(request, tx, original, event.id)
         is_asked = (
             request.app.state.asks_to_publish
             and event.visibility is Visibility.PUBLIC
             and await ask_once(tx, caller.user_id)
         )
         if draft_token:
-            await queries.drop_draft(tx, hash_token(draft_token))
+            await kept_forms.drop(tx, hash_token(draft_token))
+        arrived = await landing.said_of_event(tx, event)
     is_shown = not event.is_held or await publish_first(request, event)
+    said = "event_held" if not is_shown else arrived if event.revision == 1 else "made_before"
     here = f"/events/{event.slug}"
     following = f"{CONSENT_PATH}?{urlencode({'next': here})}" if is_asked else here
-    return _forget_draft(go(following, said="event_created" if is_shown else "event_held"))
+    return _forget_draft(go(following, said=said))
+
+
+def _checked(submission: rules.Submission, sent: new_picture.Sent) -> Details:
+    """InvalidForm names what is wrong with the picture beside everything else."""
+    try:
+        details = rules.check(submission)
+    except InvalidForm as wrong:
+        raise InvalidForm({**wrong.problems, **sent.problems}) from None
+    if sent.problems:
+        raise InvalidForm(sent.problems)
+    return details
 
 
 def _forget_draft(response: Response) -> Response:
@@ -159,11 +184,14 @@ async def publish_first(request: Request, event: Event) -> bool:
     return publish is not None and await publish(database_of(request), event.id)
 
 
-async def _begin_draft(request: Request, submission: rules.Submission, typed: Mapping[str, str]) -> Response:
+async def _begin_draft(
+    request: Request, submission: rules.Submission, typed: Mapping[str, str], picture: Picture | None
+) -> Response:
     """Keep what was typed as a draft of the caller's, right or wrong, and go on with it there."""
     caller = caller_of(request)
     token = request.cookies.get(_DRAFT_COOKIE, "")
     async with database_of(request).transaction() as tx:
+        original = await copied(tx, typed, caller)
         event = await drafts.begin(
             tx,
             caller,
@@ -171,10 +199,27 @@ async def _begin_draft(request: Request, submission: rules.Submission, typed: Ma
             kept_more(request, typed),
             submission_key=typed.get("submission", "")[:MAX_KEY] or None,
             group=await group_for(tx, typed.get("group", ""), caller.user_id),
+            copy_of=original,
         )
+        await copy_joining(request, tx, original, event.id)
+        if picture is not None:
+            await pictures.put(tx, caller, event.slug, picture)
         if token:
-            await queries.drop_draft(tx, hash_token(token))
+            await kept_forms.drop(tx, hash_token(token))
     return _forget_draft(go(f"/events/{event.slug}/draft", said="draft_saved"))
+
+
+async def copied(reader: Reader, typed: Mapping[str, str], caller: Caller) -> Event | None:
+    """What the form is a copy of; None where it is none. Raises NotFound, Forbidden."""
+    slug = typed.get("copy_of", "")
+    return await copying.to_be_copied(reader, EventSlug(slug), caller) if slug else None
+
+
+async def copy_joining(request: Request, tx: Transaction, original: Event | None, made: str) -> None:
+    """How people get into the original is how they get into what was made of it."""
+    if original is not None:
+        copy: copying.CopyJoining = request.app.state.copy_joining
+        await copy(tx, original, made)
 
 
 def kept_more(request: Request, typed: Mapping[str, str]) -> dict[str, str]:
@@ -212,11 +257,26 @@ async def _keep_draft(request: Request, submission: rules.Submission, typed: Map
 
 
 def new_page(
-    request: Request, typed: Typed, *, was_draft: bool = False, status: int = 200, clashes: Sequence[str] = ()
+    request: Request,
+    typed: Typed,
+    *,
+    was_draft: bool = False,
+    status: int = 200,
+    clashes: Sequence[str] = (),
+    asks_zone: bool = False,
 ) -> Response:
     """The form for a new event."""
     notice = _DRAFT_NOTICE if was_draft else ""
-    return form_page(request, typed, event=None, notice=notice, was_draft=was_draft, status=status, clashes=clashes)
+    return form_page(
+        request,
+        typed,
+        event=None,
+        notice=notice,
+        was_draft=was_draft,
+        status=status,
+        clashes=clashes,
+        asks_zone=asks_zone,
+    )
 
 
 def form_page(
@@ -229,8 +289,9 @@ def form_page(
     status: int = 200,
     series_path: str = "",
     clashes: Sequence[str] = (),
+    asks_zone: bool = False,
 ) -> Response:
-    """The one form for events, new or edited. ``series_path``: a series is edited, at one of its dates. ``clashes``: what the viewer has
+    """The one form for events, new or edited. ``asks_zone``: nobody has said one yet. ``series_path``: a series is edited, at one of its dates. ``clashes``: what the viewer has
     on at each of the dates that are previewed.
     """
     is_new = event is None or event.is_draft
@@ -239,7 +300,7 @@ def form_page(
     context = {
         "typed": typed,
         "event": event,
-        "labels": {**LABELS, **(repeating.labels if repeating else {})},
+        "labels": {**LABELS, **new_picture.LABELS, **(repeating.labels if repeating else {})},
         "zones": ZONES,
         "countries": countries.offered(),
         "in_group": bool(event.group if event else typed.value("group")),
@@ -254,6 +315,14 @@ def form_page(
         "access_words": [(one.value, words) for one, words in ACCESS_WORDS.items()],
         "category_words": [(one.value, words) for one, words in CATEGORY_WORDS.items()],
         "link_times": LINK_TIMES,
+        "states": fold_words(typed.values),
+        "asks_zone": asks_zone,
+        "takes_picture": event is None
+        and not series_path
+        and caller_or_none(request) is not None
+        and request.app.state.pictures is not None,
+        "megabytes": MAX_UPLOAD_BYTES // 1_000_000,
+        "has_picture": event is not None and event.picture is not None,
     }
     return page(request, "events/form.html", context, status=status)
 

@@ -1,36 +1,23 @@
 """An event's picture, as JSON."""
 
-from typing import ClassVar
-
-import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
 from groundwork.errors import NotFound
 from groundwork.http.json_bodies import read_json
 from openmeet.events import pictures, queries, seeing
-from openmeet.events.about import Picture
 from openmeet.events.api import to_host
 from openmeet.events.model import EventSlug
 from openmeet.events.shapes import EventShown
 from openmeet.media import actions as media
 from openmeet.media.edge import store_of
+from openmeet.media.model import Picture
+from openmeet.media.shapes import PictureWanted
+from openmeet.media.words import check_alt
 from openmeet.site.etags import IF_MATCH, expected_revision
 from openmeet.site.operations import Operation
 from openmeet.tenants.edge import database_of
 from openmeet.users.edge import caller_of
-
-
-class PictureWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """``image``: a JPEG, PNG, WebP or GIF in base64; it is made anew. ``alt``: what is in it, in words."""
-
-    EXAMPLE: ClassVar[dict[str, str]] = {
-        "image": "R0lGODdhAQABAIEAAP///wAAAAAAAAAAACwAAAAAAQABAAAIBAABBAQAOw==",
-        "alt": "A white square.",
-    }
-
-    image: bytes
-    alt: str
 
 
 async def put_picture(request: Request) -> Response:
@@ -43,7 +30,7 @@ async def put_picture(request: Request) -> Response:
         if event is None or event.is_gone or not await seeing.may_see(reader, event, caller.user_id, is_invited=False):
             raise NotFound("There is no such event.")
         await seeing.must_be_editable(reader, event, caller.user_id)
-    alt = pictures.check_alt(wanted.alt)
+    alt = check_alt(wanted.alt)
     key, made = await media.keep(db, store_of(request), caller.user_id, wanted.image)
     async with db.transaction() as tx:
         saved = await pictures.put(

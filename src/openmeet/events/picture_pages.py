@@ -2,19 +2,18 @@
 
 from urllib.parse import quote
 
-from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from groundwork.errors import InvalidForm, InvalidInput, NotFound, Refused, TooLarge, TooMany
+from groundwork.errors import InvalidForm, NotFound, Refused, TooLarge, TooMany
 from openmeet.events import pictures, queries, seeing
-from openmeet.events.about import Picture
-from openmeet.events.labels import LABELS
 from openmeet.events.model import Event, EventSlug
 from openmeet.media import actions as media
 from openmeet.media.edge import store_of
-from openmeet.media.model import MAX_UPLOAD_BYTES
+from openmeet.media.model import Picture
+from openmeet.media.uploads import form_of, sent
+from openmeet.media.words import check_alt
 from openmeet.site.forms import Typed, typed_again
 from openmeet.site.frame import go, page
 from openmeet.tenants.edge import database_of
@@ -37,10 +36,10 @@ async def show(request: Request) -> Response:
 async def save(request: Request) -> Response:
     event = await _editable(request)
     caller = caller_of(request)
-    body, alt_text = await _sent(request)
+    body, alt_text = await sent(request)
     typed = {"alt": alt_text}
     try:
-        alt = pictures.check_alt(alt_text)
+        alt = check_alt(alt_text)
         if not body:
             return await _describe(request, event, alt)
         key, made = await media.keep(database_of(request), store_of(request), caller.user_id, body)
@@ -70,20 +69,6 @@ async def _describe(request: Request, event: Event, alt: str) -> Response:
     return go(f"/events/{quote(event.slug)}", said="picture_saved")
 
 
-async def _sent(request: Request) -> tuple[bytes, str]:
-    """The bytes of the one file, none where none was chosen, and the words beside it."""
-    declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if declared != "multipart/form-data":
-        raise InvalidInput("", "A form with a file was expected.")
-    async with request.form(max_files=1, max_fields=5) as form:
-        sent, alt = form.get("picture"), form.get("alt", "")
-        body = await sent.read(MAX_UPLOAD_BYTES + 1) if isinstance(sent, UploadFile) else b""
-    text = alt if isinstance(alt, str) else ""
-    if "\x00" in text:
-        raise InvalidInput("", "The form contains a character that cannot be kept.")
-    return body, text
-
-
 async def _editable(request: Request) -> Event:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
@@ -95,5 +80,6 @@ async def _editable(request: Request) -> Event:
 
 
 def _form(request: Request, event: Event, typed: Typed, *, status: int = 200) -> Response:
-    context = {"event": event, "typed": typed, "labels": LABELS, "megabytes": MAX_UPLOAD_BYTES // 1_000_000}
+    address = f"/events/{quote(event.slug)}"
+    context = {"event": event, **form_of(event.picture, address, back=address, typed=typed)}
     return page(request, "events/picture.html", context, status=status)

@@ -3,22 +3,11 @@
 from dataclasses import replace
 
 from groundwork.database.transaction import Transaction
-from groundwork.errors import InvalidForm, Refused
-from openmeet.events.about import MAX_ALT, Picture
+from groundwork.errors import Refused
 from openmeet.events.actions import lock_hosted, save_edit
 from openmeet.events.model import Event, EventSlug
-from openmeet.site.texts import one_line
+from openmeet.media.model import Picture
 from openmeet.users.model import Caller
-
-
-def check_alt(text: str) -> str:
-    """What is in the picture, in words: who does not see it has nothing else. Raises InvalidForm (``alt``)."""
-    alt = one_line(text)
-    if not alt:
-        raise InvalidForm({"alt": "Say what is in the picture, for people who do not see it."})
-    if len(alt) > MAX_ALT:
-        raise InvalidForm({"alt": f"At most {MAX_ALT:,} characters."})
-    return alt
 
 
 async def put(

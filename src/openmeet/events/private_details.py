@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from groundwork.clock import MINUTE, Instant
 from openmeet.events.model import NOWHERE, Audience, Event, Mode, Venue
+from openmeet.events.web_address import is_web_address
 from openmeet.users.model import UserId
 
 
@@ -22,6 +23,11 @@ class PrivateDetails:
     hides_link: bool = False
     hides_door: bool = False
     join_from: Instant | None = None
+
+    @property
+    def web_link(self) -> str:
+        """The link to join where a browser may follow it; empty for none."""
+        return self.join_url if is_web_address(self.join_url) else ""
 
 
 NOTHING_PRIVATE = PrivateDetails()

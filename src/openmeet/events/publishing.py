@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable
 from groundwork.database.transaction import Database, Reader
 from openmeet.events.model import Details, EventId, GroupOfEvent
 from openmeet.events.promotion import Reach, reach
+from openmeet.flags import queries as flags
+from openmeet.flags.model import Flag
 from openmeet.identities import queries as identities
 from openmeet.identities.model import IdentityKind
 from openmeet.users.model import UserId
@@ -28,6 +30,8 @@ async def is_held_at_first(
     if reach(details.visibility, group) is Reach.NOTHING:
         return False
     if not (await identities.consent(reader, author_id)).is_given:
+        return False
+    if Flag.EVENTS_OUT not in await flags.switches(reader):
         return False
     writable = [one for one in await identities.of_user(reader, author_id) if one.can_write]
     return bool(writable) and writable[0].kind is IdentityKind.CONNECTED

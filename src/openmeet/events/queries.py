@@ -1,16 +1,19 @@
-"""All SQL of events and drafts."""
+"""All SQL of events; ``kept_forms`` has that of forms which somebody did not finish."""
 
+import re
 from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from groundwork.clock import Instant
+from groundwork.database.for_each import for_each, inserting
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.database.words import words_of
 from groundwork.points import spot_in
+from openmeet.events.conditions import is_hidden
 from openmeet.events.keeping import about_of, kept_about, topics_of
 from openmeet.events.model import (
     Audience,
+    Detail,
     Event,
     EventId,
     EventSlug,
@@ -19,11 +22,12 @@ from openmeet.events.model import (
     Mode,
     Origin,
     PlaceInSeries,
+    RecordSettings,
     Status,
     Venue,
     Visibility,
 )
-from openmeet.groups.model import INSIDE, GroupId, GroupVisibility, PromotionLevel
+from openmeet.groups.model import GroupId, GroupVisibility, PromotionLevel
 from openmeet.site.texts import folded
 from openmeet.users.model import UserId
 
@@ -33,7 +37,7 @@ _STORED = (
     " online_url_audience, links, capacity, visibility, author_id, origin, record_uri, record_cid, record_did, revision,"
     " is_read_only, is_held, external_source, removed_at, deleted_at, created_at, updated_at, series_id, original_date,"
     " overridden_fields, owes_record, group_id, is_all_day, place_audience, online_url_from, door_note, door_audience, about,"
-    " is_draft, publish_at, awaits_author"
+    " is_draft, publish_at, awaits_author, record_wanted, record_detail, record_announced, record_answers"
 )
 
 # The row stays, because answers of others refer to it; even its address had words of its title.
@@ -42,7 +46,7 @@ ERASE = """
        set slug = id, title = '', description = '', starts_at = null, ends_at = null, over_at = null, starts_local = '',
            starts_text = '', ends_text = '', time_zone = 'UTC', status_reason = '', venue_name = '', street = '',
            locality = '', region = '', country = '', postal_code = '', latitude = '', longitude = '', online_url = '',
-           links = '[]', about = '{}', topics = '', picture_key = null, door_note = '', search_text = '',
+           links = '[]', about = '{}', picture_key = null, door_note = '', search_text = '',
            search_words = '', place_x = null, place_y = null, place_z = null, removed_at = coalesce(removed_at, :now), revision = revision + 1,
            updated_at = :now
      where record_did = :did and origin = 'network'
@@ -54,38 +58,9 @@ def columns_of(table: str) -> str:
     stored = ", ".join(f"{table}.{name.strip()}" for name in _STORED.split(","))
     of_group = ", ".join(
         f"(select eg.{name} from groups eg where eg.id = {table}.group_id) as group_{name}"
-        for name in ("visibility", "promotion_level")
+        for name in ("visibility", "promotion_level", "announces_events")
     )
     return f"{stored}, {of_group}, case when {is_hidden(table)} then 1 else 0 end as is_hidden"
-
-
-def is_of_own_group(table: str) -> str:
-    """The condition under which an event is of a group that ``:user_id`` is in: its members see all of its events."""
-    inside = ", ".join(f"'{role.value}'" for role in sorted(INSIDE))
-    return (
-        f"exists (select 1 from groups og join group_members om on om.group_id = og.id where og.id = {table}.group_id"
-        f" and og.deleted_at is null and om.user_id = :user_id and om.role in ({inside}))"
-    )
-
-
-def is_public(table: str) -> str:
-    """The condition under which an event is public: its host chose so, and its group, if there is one, is public too."""
-    narrower = f"exists (select 1 from groups ng where ng.id = {table}.group_id and ng.visibility <> 'public')"
-    return f"{table}.visibility = 'public' and not {narrower}"
-
-
-def is_shut_out(table: str) -> str:
-    """The condition under which ``:user_id``, who answered, sees an event no more: private, of a group they are out of."""
-    return (
-        f"exists (select 1 from groups sg join group_members sm on sm.group_id = sg.id"
-        f" where sg.id = {table}.group_id and sg.deleted_at is null and sm.user_id = :user_id"
-        f" and sm.role in ('left', 'banned') and (sg.visibility = 'private' or {table}.visibility = 'private'))"
-    )
-
-
-def is_hidden(table: str) -> str:
-    """The condition under which nobody but its author sees an event: the account with its record is not active."""
-    return f"exists (select 1 from identities i where i.did = {table}.record_did and i.status <> 'active')"
 
 
 COLUMNS = columns_of("events")
@@ -147,6 +122,7 @@ def event_of(row: Row) -> Event:
         is_draft=bool(row["is_draft"]),
         publish_at=row["publish_at"],
         awaits_author=bool(row["awaits_author"]),
+        record=record_settings_of(row),
         **about_of(row["about"]),
     )
 
@@ -155,8 +131,31 @@ def _group_of(row: Row) -> GroupOfEvent | None:
     if row["group_id"] is None:
         return None
     return GroupOfEvent(
-        GroupId(row["group_id"]), GroupVisibility(row["group_visibility"]), PromotionLevel(row["group_promotion_level"])
+        GroupId(row["group_id"]),
+        GroupVisibility(row["group_visibility"]),
+        PromotionLevel(row["group_promotion_level"]),
+        announces_events=bool(row["group_announces_events"]),
     )
+
+
+def record_settings_of(row: Row) -> RecordSettings:
+    """Of a row of an event or a series."""
+    return RecordSettings(
+        is_wanted=bool(row["record_wanted"]),
+        detail=Detail(row["record_detail"]),
+        is_announced=bool(row["record_announced"]),
+        takes_answers=bool(row["record_answers"]),
+    )
+
+
+def record_columns(settings: RecordSettings) -> dict[str, object]:
+    """The same as columns."""
+    return {
+        "record_wanted": int(settings.is_wanted),
+        "record_detail": settings.detail.value,
+        "record_announced": int(settings.is_announced),
+        "record_answers": int(settings.takes_answers),
+    }
 
 
 def _place_in_series(row: Row) -> PlaceInSeries | None:
@@ -231,6 +230,14 @@ async def lock_dates(tx: Transaction, series_id: str) -> list[Event]:
     return sorted(map(event_of, rows), key=lambda event: event.id)
 
 
+async def lock_several(tx: Transaction, event_ids: Sequence[EventId]) -> None:
+    """These events, locked too, in the order of their ids; of a series whose row is locked."""
+    await tx.execute(
+        "update events set id = id where id in (select id from events where id in :ids order by id)",
+        ids=list(event_ids),
+    )
+
+
 async def lock_series_of(tx: Transaction, slug: EventSlug) -> None:
     """Lock the series that an event is a date of, if it is one: before the event, as everybody does who locks both."""
     await tx.execute(
@@ -272,17 +279,21 @@ async def insert(tx: Transaction, event: Event, *, search_text: str, submission:
     return made == 1
 
 
-async def insert_dates(tx: Transaction, events: Sequence[tuple[Event, str]]) -> None:
-    """New rows for dates of a series, each with its search text; UniqueViolated where one is stored already."""
+async def insert_each(tx: Transaction, events: Sequence[tuple[Event, str]]) -> None:
+    """New rows, each with its search text; UniqueViolated where a date of a series or a record has one already."""
     if not events:
         return
-    rows = [
-        {**_values(event, search_text), "submission_key": None, "submission_digest": None}
-        for event, search_text in events
-    ]
-    names = ", ".join(rows[0])
-    marks = ", ".join(f":{name}" for name in rows[0])
-    await tx.execute_many(f"insert into events ({names}) values ({marks})", rows)
+    rows = [_values(event, search_text) for event, search_text in events]
+    await for_each(tx, inserting("events", {name: _type_of(name) for name in rows[0]}), rows)
+
+
+_NUMBERS = re.compile(
+    r"is_.*|.*_at|place_.|capacity|revision|online_url_from|owes_record|awaits_author|record_(wanted|announced|answers)"
+)
+
+
+def _type_of(column: str) -> str:
+    return "bigint" if _NUMBERS.fullmatch(column) else "text"
 
 
 async def update(tx: Transaction, event: Event, *, search_text: str) -> None:
@@ -303,16 +314,29 @@ async def update_many(tx: Transaction, events: Sequence[tuple[Event, str]]) -> N
     await tx.execute_many(f"update events set {sets} where id = :id", rows)
 
 
+async def save_owing(tx: Transaction, events: Sequence[Event]) -> None:
+    """The next revisions of locked rows, which differ from those before in whether they owe a record, and in nothing else."""
+    await tx.execute_many(
+        "update events set owes_record = :owes, revision = :revision, updated_at = :at where id = :id",
+        [
+            {"owes": int(one.owes_record), "revision": one.revision, "at": one.updated_at, "id": one.id}
+            for one in events
+        ],
+    )
+
+
 async def set_status_before(tx: Transaction, event_id: EventId, status: Status) -> None:
     await set_statuses_before(tx, [(event_id, status)])
 
 
 async def set_statuses_before(tx: Transaction, statuses: Sequence[tuple[EventId, Status]]) -> None:
     """Note what these events go back to when they are reinstated: each is being cancelled, by itself as far as is known here."""
-    await tx.execute_many(
-        "update events set status_before = :status, is_cancelled_with_series = 0 where id = :id",
-        [{"status": status.value, "id": event_id} for event_id, status in statuses],
-    )
+    for status in sorted({status for _, status in statuses}):
+        await tx.execute(
+            "update events set status_before = :status, is_cancelled_with_series = 0 where id in :ids",
+            status=status.value,
+            ids=[event_id for event_id, before in statuses if before is status],
+        )
 
 
 async def set_record(tx: Transaction, event_id: EventId, uri: str, cid: str, did: str) -> None:
@@ -325,10 +349,25 @@ async def set_record(tx: Transaction, event_id: EventId, uri: str, cid: str, did
     )
 
 
+async def raise_revision(tx: Transaction, event_id: EventId, revision: int) -> None:
+    """Somebody has seen this revision of the event: the next one is greater."""
+    await tx.execute(
+        "update events set revision = :revision where id = :id and revision < :revision", id=event_id, revision=revision
+    )
+
+
 async def forget_record(tx: Transaction, event_id: EventId) -> None:
     await tx.execute(
         "update events set record_uri = null, record_cid = null, record_did = null where id = :id", id=event_id
     )
+
+
+async def erasable(reader: Reader, did: str) -> dict[EventId, str]:
+    """Events that are known from this repository alone, with the uris of their records."""
+    rows = await reader.fetch(
+        "select id, record_uri from events where record_did = :did and origin = 'network' order by id", did=did
+    )
+    return {EventId(row["id"]): row["record_uri"] for row in rows}
 
 
 async def erase_from(tx: Transaction, did: str) -> None:
@@ -346,22 +385,6 @@ async def release(tx: Transaction, event_id: EventId) -> None:
     await tx.execute("update events set is_held = 0 where id = :id and is_held = 1 and is_draft = 0", id=event_id)
 
 
-async def without_record(reader: Reader, events: Sequence[Event]) -> list[Event]:
-    """Those of these events that stand in nobody's repository and are not on their way to one."""
-    if not events:
-        return []
-    rows = await reader.fetch(
-        "select subject_id from publications where kind = 'event' and uri is not null and subject_id in :ids",
-        ids=[event.id for event in events],
-    )
-    sent = {row["subject_id"] for row in rows}
-    return [event for event in events if event.record_uri is None and event.id not in sent]
-
-
-async def set_author(tx: Transaction, event_id: EventId, author_id: UserId) -> None:
-    await tx.execute("update events set author_id = :author_id where id = :id", author_id=author_id, id=event_id)
-
-
 async def ids_in_group(reader: Reader, group_id: GroupId) -> list[EventId]:
     """Events of a group that are not deleted."""
     rows = await reader.fetch(
@@ -375,37 +398,6 @@ async def release_in_group(tx: Transaction, group_id: GroupId) -> None:
     await tx.execute(
         "update events set is_held = 0 where group_id = :group_id and is_held = 1 and is_draft = 0", group_id=group_id
     )
-
-
-async def put_draft(tx: Transaction, token_hash: bytes, fields: str, expires_at: Instant) -> None:
-    await tx.execute(
-        """
-        insert into event_drafts (token_hash, fields, created_at, expires_at)
-        values (:token_hash, :fields, :now, :expires_at)
-            on conflict (token_hash) do update set fields = excluded.fields, expires_at = excluded.expires_at
-        """,
-        token_hash=token_hash,
-        fields=fields,
-        now=tx.now,
-        expires_at=expires_at,
-    )
-
-
-async def draft(reader: Reader, token_hash: bytes) -> str | None:
-    row = await reader.fetch_one(
-        "select fields from event_drafts where token_hash = :token_hash and expires_at > :now",
-        token_hash=token_hash,
-        now=reader.now,
-    )
-    return str(row["fields"]) if row else None
-
-
-async def drop_draft(tx: Transaction, token_hash: bytes) -> None:
-    await tx.execute("delete from event_drafts where token_hash = :token_hash", token_hash=token_hash)
-
-
-async def drop_expired_drafts(tx: Transaction) -> int:
-    return await tx.execute("delete from event_drafts where expires_at <= :now", now=tx.now)
 
 
 def _values(event: Event, search_text: str) -> dict[str, object]:
@@ -451,7 +443,7 @@ def _values(event: Event, search_text: str) -> dict[str, object]:
         "is_held": int(event.is_held),
         "external_source": event.external_source,
         "search_text": search_text,
-        "search_words": words_of(folded(event.title), search_text),
+        "search_words": words_of(folded(event.title), search_text, topics_of(event)),
         "place_x": x,
         "place_y": y,
         "place_z": z,
@@ -471,9 +463,9 @@ def _values(event: Event, search_text: str) -> dict[str, object]:
         "door_note": event.door_note,
         "door_audience": event.door_audience.value,
         "about": kept_about(event),
-        "topics": topics_of(event),
         "picture_key": event.picture.key if event.picture else None,
         "is_draft": int(event.is_draft),
         "publish_at": event.publish_at,
         "awaits_author": int(event.awaits_author),
+        **record_columns(event.record),
     }

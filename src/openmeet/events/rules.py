@@ -1,14 +1,15 @@
 """Decisions about one event: what may be written, who may see it, who may change it. Pure."""
 
 import re
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from groundwork.clock import DAY, Instant
 from groundwork.errors import InvalidForm, InvalidInput, Refused
 from openmeet.events import whole_days
-from openmeet.events.about_rules import check_about, choice
+from openmeet.events.about_rules import check_about
+from openmeet.events.map_points import point_in
 from openmeet.events.model import (
     MAX_CAPACITY,
     MAX_DESCRIPTION,
@@ -25,8 +26,9 @@ from openmeet.events.model import (
 from openmeet.events.web_address import is_web_address
 from openmeet.groups.model import INSIDE, Role
 from openmeet.recurrence import wall_time
+from openmeet.site.choices import choice
 from openmeet.site.countries import known_code
-from openmeet.site.texts import one_line
+from openmeet.site.texts import is_visible, one_line
 from openmeet.users.model import UserId
 
 # An event of more than a year is a typing error in the end's year far more often than an exhibition.
@@ -38,7 +40,7 @@ class Submission:
     """An event as typed: every field is text, so that nothing typed is lost when something is wrong.
 
     ``starts`` and ``ends`` are wall-clock times ``YYYY-MM-DDTHH:MM`` in ``time_zone``. With ``all_day`` they are days, the first and
-    the last one; a time of day beside them counts for nothing. Lists are separated by commas.
+    the last one; a time of day beside them counts for nothing. Lists are separated by commas. ``point`` is whatever ``map_points.point_in`` reads.
     """
 
     title: str = ""
@@ -53,6 +55,7 @@ class Submission:
     locality: str = ""
     region: str = ""
     country: str = ""
+    point: str = ""
     online_url: str = ""
     online_url_audience: str = Audience.ATTENDEES.value
     capacity: str = ""
@@ -75,7 +78,7 @@ def check(typed: Submission, before: Event | None = None) -> Details:
     """What was typed, as an event. InvalidForm lists every field that is wrong. ``before``: what is being edited."""
     problems: dict[str, str] = {}
     title = one_line(typed.title)
-    if not title:
+    if not is_visible(title):
         problems["title"] = "Give the event a title."
     elif len(title) > MAX_TITLE:
         problems["title"] = f"A title has at most {MAX_TITLE} characters; this one has {len(title)}."
@@ -107,12 +110,26 @@ def check(typed: Submission, before: Event | None = None) -> Details:
             problems[name] = f"At most {MAX_PLACE_PART} characters."
     if "country" not in problems and not _is_country(one_line(typed.country), before):
         problems["country"] = "We do not know this country. Choose one from the list, or leave it empty."
+    point = point_in(typed.point) if typed.point.strip() else ("", "")
+    if point is None:
+        problems["point"] = (
+            "We find no point in this. Write it like 52.52, 13.405 (latitude first), or paste a link from a map that has"
+            " such numbers in it."
+        )
     online_url = typed.online_url.strip()
     if online_url and not is_web_address(online_url):
         problems["online_url"] = "A link starts with https:// or http:// and names a host."
     capacity = _capacity(typed.capacity.strip(), problems)
     about = check_about(asdict(typed), problems)
-    if problems or starts is None or starts_at is None or mode is None or audience is None or visibility is None:
+    if (
+        problems
+        or starts is None
+        or starts_at is None
+        or mode is None
+        or audience is None
+        or visibility is None
+        or point is None
+    ):
         raise InvalidForm(problems)
     return Details(
         title=title,
@@ -122,7 +139,7 @@ def check(typed: Submission, before: Event | None = None) -> Details:
         ends_at=ends_at,
         description=description,
         mode=mode,
-        venue=_venue(typed, before),
+        venue=_venue(typed, point),
         online_url=online_url,
         online_url_audience=audience,
         links=before.links if before else (),
@@ -173,11 +190,12 @@ def may_see(
     is_invited: bool,
     access: Access = Access.SHUT_OUT,
     is_co_host: bool = False,
+    is_kept_away: bool = False,
 ) -> bool:
     """Whether the event exists for this person. ``is_invited``: has an attendance row other than rejected.
 
     ``access`` counts for events of a group, ``is_co_host`` for drafts and private ones, too; who does not know them sees the
-    narrowest (``seeing`` finds it out).
+    narrowest (``seeing`` finds it out). ``is_kept_away``: its author keeps them away, and they do not run its group.
     """
     if viewer == event.author_id:
         return True
@@ -189,6 +207,8 @@ def may_see(
         return False
     if event.visibility is not Visibility.PRIVATE:
         return True
+    if is_kept_away:
+        return False
     if event.group is None:
         return is_invited
     return access is Access.INSIDE or (access is Access.GUEST and is_invited)
@@ -203,9 +223,8 @@ def must_be_changeable(event: Event) -> None:
 
 
 def _local(text: str, field: str, problems: dict[str, str], *, is_day: bool = False) -> datetime | None:
-    whole = f"{text.partition('T')[0]}T00:00" if is_day else text
     try:
-        return wall_time.parse_local(whole, field)
+        return wall_time.parse_local(whole_days.at_midnight(text) if is_day else text, field)
     except InvalidInput as wrong:
         problems[field] = wrong.why
         return None
@@ -255,19 +274,17 @@ def _is_country(country: str, before: Event | None) -> bool:
     return before is not None and before.venue.country == country
 
 
-def _venue(typed: Submission, before: Event | None) -> Venue:
-    venue = Venue(
+def _venue(typed: Submission, point: tuple[str, str]) -> Venue:
+    return Venue(
         name=one_line(typed.venue_name),
         street=one_line(typed.street),
         locality=one_line(typed.locality),
         region=one_line(typed.region),
         country=one_line(typed.country),
         postal_code=one_line(typed.postal_code),
+        latitude=point[0],
+        longitude=point[1],
     )
-    # Nobody types coordinates: they came with the place and stay while the place does.
-    if before is not None and replace(before.venue, latitude="", longitude="") == venue:
-        return before.venue
-    return venue
 
 
 def _capacity(text: str, problems: dict[str, str]) -> int | None:

@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 from groundwork.clock import Instant
-from groundwork.errors import Refused
 from groundwork.fresh_id import new_id
 from openmeet.events.model import (
     NOWHERE,
@@ -66,6 +65,8 @@ def event_of_record(new: Event, uri: str, event: NetworkEvent) -> Event:
     """What holds of an event for good because it came as a record."""
     return replace(
         new,
+        # Strangers may send one title very often, and nobody tries again for each of a batch.
+        slug=EventSlug(slugs.new_slug(event.name, otherwise="event", random=slugs.LONG)),
         origin=Origin.NETWORK,
         external_source="atproto",
         record_uri=uri,
@@ -96,11 +97,20 @@ def with_record(before: Event, cid: str, event: NetworkEvent, now: Instant) -> E
         status=event.status,
         status_reason=before.status_reason if event.status is Status.CANCELLED else "",
         venue=event.venues[0] if event.venues else NOWHERE,
-        is_all_day=before.is_all_day
-        and (event.starts_at, ends_at, zone) == (before.starts_at, before.ends_at, before.time_zone),
+        is_all_day=event.is_all_day
+        or (
+            before.origin is Origin.HERE
+            and before.is_all_day
+            and (event.starts_at, ends_at, zone) == (before.starts_at, before.ends_at, before.time_zone)
+        ),
         # A join link that only attendees see is in no record: its absence there says nothing.
         online_url=event.online_url or (before.online_url if _keeps_join_link(before) else ""),
         links=event.links,
+        tickets=event.tickets,
+        accessibility=event.accessibility,
+        categories=event.categories,
+        tags=event.tags,
+        languages=event.languages,
         record_cid=cid,
         removed_at=None,
         updated_at=now,
@@ -108,8 +118,6 @@ def with_record(before: Event, cid: str, event: NetworkEvent, now: Instant) -> E
 
 
 def with_details(event: Event, details: Details) -> Event:
-    if event.origin is Origin.NETWORK and details.visibility is not Visibility.PUBLIC and event.record_uri:
-        raise Refused("This event is a public record on the network; delete it to take it back.", name="PublicRecord")
     # The original spelling of an instant is kept until the instant changes: another spelling would be another CID.
     return replace(
         event,
@@ -128,6 +136,10 @@ def with_details(event: Event, details: Details) -> Event:
         links=details.links,
         capacity=details.capacity,
         own_visibility=details.visibility,
+        # Who is told of it was agreed to for what it was.
+        record=event.record
+        if details.visibility is event.own_visibility
+        else replace(event.record, is_announced=False),
         # What owes no record waits for none; a draft waits for its host.
         is_held=event.is_held and (details.visibility is Visibility.PUBLIC or event.is_draft),
         is_all_day=details.is_all_day,

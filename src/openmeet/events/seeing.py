@@ -1,32 +1,46 @@
 """Who sees an event, and who may do what with it: THE place that asks how a person stands towards it (invariant 3).
 
-Lists choose in their statements, by ``queries.is_public`` and ``queries.is_shut_out``, which say the same.
+Lists choose in their statements, by ``conditions.is_public`` and ``conditions.is_shut_out``, which say the same.
 """
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from groundwork.database.transaction import Reader
 from openmeet.events import hosting_rules, rules
 from openmeet.events.host_queries import hosted_among
 from openmeet.events.hosting_rules import Act, Standing
-from openmeet.events.model import Event, EventId
+from openmeet.events.model import Event, EventId, Visibility
 from openmeet.events.private_details import PrivateDetails, private_details
 from openmeet.events.rules import access_by
 from openmeet.groups import rules as group_rules
 from openmeet.groups.queries import role_in, roles_in
 from openmeet.groups.rules import Action
+from openmeet.moderation.distance import blockers_of, has_blocked
 from openmeet.users.model import UserId
 
 
 async def may_see(reader: Reader, event: Event, viewer: UserId | None, *, is_invited: bool) -> bool:
     """Whether the event exists for this person. ``is_invited``: has an attendance row other than rejected."""
-    if rules.may_see(event, viewer, is_invited=is_invited):
+    # Who stands outside sees what everybody sees; only where that is not enough anything is asked.
+    if rules.may_see(event, viewer, is_invited=False):
         return True
     role = await role_in(reader, event.group.id if event.group else None, viewer)
-    if rules.may_see(event, viewer, is_invited=is_invited, access=access_by(role)):
+    is_kept_away = not group_rules.may(role, Action.EDIT_ANY_EVENT) and await has_blocked(
+        reader, event.author_id, viewer
+    )
+    if rules.may_see(event, viewer, is_invited=is_invited, access=access_by(role), is_kept_away=is_kept_away):
         return True
     is_co_host = viewer is not None and bool(await hosted_among(reader, viewer, [event.id]))
-    return rules.may_see(event, viewer, is_invited=is_invited, is_co_host=is_co_host)
+    return rules.may_see(event, viewer, is_invited=False, is_co_host=is_co_host)
+
+
+async def may_answer_from_network(reader: Reader, event: Event, user_id: UserId) -> bool:
+    """Whether the event exists for somebody without the answer that their record gives.
+
+    What moderators hide is seen by nobody for the time being, whoever answered: answers to it count as to any other.
+    """
+    return await may_see(reader, replace(event, is_hidden=False), user_id, is_invited=False)
 
 
 async def seen(
@@ -36,6 +50,8 @@ async def seen(
     groups = [event.group.id for event in events if event.group is not None]
     roles = {} if viewer is None else await roles_in(reader, groups, viewer)
     hosted = set() if viewer is None else await hosted_among(reader, viewer, [event.id for event in events])
+    authors = {event.author_id for event in events if event.visibility is Visibility.PRIVATE}
+    blockers = await blockers_of(reader, authors, viewer)
     return [
         event
         for event in events
@@ -45,6 +61,8 @@ async def seen(
             is_invited=event.id in invited,
             access=access_by(roles.get(event.group.id) if event.group else None),
             is_co_host=event.id in hosted,
+            is_kept_away=event.author_id in blockers
+            and not group_rules.may(roles.get(event.group.id) if event.group else None, Action.EDIT_ANY_EVENT),
         )
     ]
 

@@ -6,6 +6,7 @@ from urllib.parse import quote
 import msgspec
 
 from openmeet.events.about_shapes import AboutShown, AboutWanted, AudienceName, about_shown
+from openmeet.events.map_points import point_text
 from openmeet.events.model import Event
 from openmeet.events.private_details import PrivateDetails, private_details
 from openmeet.events.rules import Submission
@@ -17,7 +18,7 @@ VisibilityName = Literal["public", "unlisted", "private"]
 
 
 class VenueShape(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
-    """A place. Coordinates are decimal degrees as text and are answered only."""
+    """A place. Coordinates are decimal degrees as text, both or neither; near searches find the place by them."""
 
     name: str = ""
     street: str = ""
@@ -67,6 +68,7 @@ class EventWanted(AboutWanted, kw_only=True, rename="camel", forbid_unknown_fiel
             locality=self.venue.locality,
             region=self.venue.region,
             country=self.venue.country,
+            point=point_text(self.venue.latitude, self.venue.longitude),
             online_url=self.online_url,
             online_url_audience=self.online_url_audience,
             capacity="" if self.capacity is None else str(self.capacity),
@@ -82,6 +84,7 @@ API_FIELDS = {
     "ends": "ends_local",
     "venue_name": "venue.name",
     **{name: f"venue.{name}" for name in ("street", "postal_code", "locality", "region", "country")},
+    "point": "venue.latitude",
 }
 
 

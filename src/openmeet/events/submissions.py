@@ -7,6 +7,7 @@ from enum import StrEnum
 import msgspec
 
 from openmeet.events import tags, whole_days
+from openmeet.events.map_points import point_text
 from openmeet.events.model import Details, Event
 from openmeet.events.rules import Submission
 from openmeet.events.vocabulary import AccessFeature, Category
@@ -55,6 +56,7 @@ def values_of_event(event: Event | Details) -> dict[str, str]:
             locality=event.venue.locality,
             region=event.venue.region,
             country=event.venue.country,
+            point=point_text(event.venue.latitude, event.venue.longitude),
             online_url=event.online_url,
             online_url_audience=event.online_url_audience.value,
             capacity="" if event.capacity is None else str(event.capacity),

@@ -15,6 +15,11 @@ def midnight(day: date, zone: str) -> Instant:
     return wall_time.instant_of(datetime.combine(day, time()), zone)
 
 
+def at_midnight(text: str) -> str:
+    """A typed day, with a time of day or without, as the wall-clock time at which it begins. What is no day stays none."""
+    return f"{text.partition('T')[0]}T00:00"
+
+
 def first_day(starts_at: Instant, zone: str) -> date:
     """The day that begins at this instant."""
     return wall_time.local_of(starts_at, zone).date()
@@ -23,6 +28,13 @@ def first_day(starts_at: Instant, zone: str) -> date:
 def last_day(ends_at: Instant, zone: str) -> date:
     """The last day of what ends at this instant, a midnight."""
     return (wall_time.local_of(ends_at, zone) - timedelta(microseconds=1)).date()
+
+
+def are_whole(starts_at: Instant, ends_at: Instant | None, zone: str) -> bool:
+    """Whether the times are what whole days of the zone are kept as: whoever moves one to an hour means the hour."""
+    if starts_at != midnight(first_day(starts_at, zone), zone):
+        return False
+    return ends_at is None or (ends_at > starts_at and ends_at == midnight(first_day(ends_at, zone), zone))
 
 
 def end_after(starts_at: Instant, length: int, zone: str, *, is_all_day: bool) -> Instant:

@@ -46,14 +46,21 @@ async def test_everything_that_was_said_is_kept_as_it_was_said(make_database):
     async with db.transaction() as tx:
         event = await actions.create(tx, await person(tx, "Ana"), said)
         found = await queries.by_id(tx, event.id)
-        row = await tx.fetch_one("select topics from events where id = :id", id=event.id)
+        row = await tx.fetch_one("select search_words from events where id = :id", id=event.id)
     assert details_in(found) == said
     assert found.tags == ("chess", "cooperative games")
     assert found.languages == ("en", "de", "fr")
-    assert row["topics"] == (
-        "|category:games|category:learning|tag:chess|tag:cooperative games|language:en|language:de|language:fr"
-        "|access:step_free|access:quiet_room|"
-    )
+    assert [word for word in row["search_words"].split() if word.startswith("k=")] == [
+        "k=category_3a_games",
+        "k=category_3a_learning",
+        "k=tag_3a_chess",
+        "k=tag_3a_cooperative_20_games",
+        "k=language_3a_en",
+        "k=language_3a_de",
+        "k=language_3a_fr",
+        "k=access_3a_step_5f_free",
+        "k=access_3a_quiet_5f_room",
+    ]
     assert rules.check(Submission(**values_of_event(found)), found) == said
 
 

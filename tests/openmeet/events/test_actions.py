@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from groundwork.clock import Instant
-from groundwork.errors import Forbidden, NotFound, PreconditionFailed, Refused
+from groundwork.errors import Forbidden, NotFound, PreconditionFailed
 from openmeet.debts import publications
 from openmeet.events import actions, queries
 from openmeet.events.model import Mode, NetworkEvent, Status, Venue, Visibility
@@ -206,13 +206,13 @@ async def test_an_edit_that_leaves_the_start_keeps_its_original_spelling(db):
     assert moved.starts_text == ""
 
 
-async def test_a_public_record_cannot_be_made_private_by_an_edit(db):
+async def test_an_edit_may_narrow_here_what_stays_a_public_record(db):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         await actions.apply_from_network(tx, uri=URI, cid="cid1", author_id=ana.user_id, event=FROM_NETWORK)
         event = await queries.by_record_uri(tx, URI)
-        with pytest.raises(Refused):
-            await actions.revise(tx, ana, event.slug, details(visibility="private"))
+        narrowed = await actions.revise(tx, ana, event.slug, details(visibility="private"))
+    assert (narrowed.visibility, narrowed.record_uri) == (Visibility.PRIVATE, URI)
 
 
 def test_an_address_is_readable_and_cannot_be_guessed():

@@ -1,13 +1,18 @@
 """Hosting together: by invitation only, with a table of what a co-host may do, and never through the author's repository."""
 
 import asyncio
+import re
 from itertools import product
 
 import pytest
 
+from groundwork.clock import MINUTE
 from groundwork.errors import Forbidden, InvalidForm, NotFound, Refused, TooMany
+from openmeet.attendance import actions as attendance
 from openmeet.attendance import hosting
+from openmeet.attendance.model import Reply
 from openmeet.browsing import queries as browsing
+from openmeet.browsing.co_hosts_view import asked_of
 from openmeet.browsing.queries import Mine
 from openmeet.debts import publication_leases, publications
 from openmeet.debts.deliveries import Due
@@ -16,13 +21,17 @@ from openmeet.events.host_letters import co_host_composer
 from openmeet.events.host_model import INVITATION_LIFE, CoHostState
 from openmeet.events.hosting_rules import ALLOWED, Act, Standing
 from openmeet.events.rules import Submission
+from openmeet.flags.switchboard import Switchboard
 from openmeet.identities import queries as identities
 from openmeet.identities.actions import agree
 from openmeet.identities.model import IdentityKind
+from openmeet.notifications.model import Kind
+from openmeet.notifications.queries import newest
 from openmeet.publication.eligibility import Leave, decide
+from openmeet.safety import actions as safety
 from openmeet.users import actions as users
 from openmeet.users.model import Caller
-from tests.openmeet.site_under_test import CODE_KEY, api_session, details, event_by, person, sign_up, site_on
+from tests.openmeet.site_under_test import CODE_KEY, api_session, details, event_by, h1_of, person, sign_up, site_on
 
 
 @pytest.fixture
@@ -134,6 +143,45 @@ async def test_an_invitation_that_is_over_or_somebody_elses_opens_nothing(db, cl
                 await co_hosts.accept(tx, somebody, one.id)
 
 
+async def test_a_link_that_is_passed_on_makes_nobody_a_host_and_tells_nobody_of_a_private_event(site):
+    async with site.browser() as client, site.browser() as ben, site.browser() as eve, site.browser() as nobody:
+        ana = await api_session(client, "ana@example.org", "Ana")
+        wanted = {"title": "Surprise party", "startsLocal": "2026-07-04T18:00", "timeZone": "Europe/Berlin"}
+        path = (await client.post("/api/events", json=wanted | {"visibility": "private"}, headers=ana)).headers[
+            "location"
+        ]
+        asked = await client.post(f"{path}/co-hosts", json={"whom": "ben@example.org"}, headers=ana)
+        token = hosting_rules.token_of(CODE_KEY, asked.json()["id"])
+        link = f"/co-hosting/{token}"
+        await sign_up(eve, "eve@example.org", "Eve")
+        for stranger in (eve, nobody):
+            shown = (await stranger.get(link)).text
+            assert "Host an event together?" in shown
+            assert "Surprise" not in shown
+            assert "4 July" not in shown
+        for said in ("yes", "no"):
+            assert (await eve.post(link, data={"answer": said})).status_code == 403
+        headers = await api_session(client, "eve@example.org", "Eve")
+        assert (await client.post(f"/api/co-hosting/{token}/accept", headers=headers)).status_code == 403
+        assert (await client.get("/api/my/co-hosting", headers=headers)).json() == {"invitations": []}
+        # Whoever signs up with the address has proved it, and finds the invitation without the mail, too.
+        await sign_up(ben, "ben@example.org", "Ben")
+        assert "asks you to host “Surprise party” together" in (await ben.get("/my/events")).text
+        assert "Host “Surprise party” together?" in (await ben.get(link)).text
+        assert (await ben.post(link, data={"answer": "yes"})).status_code == 303
+        assert (await ben.get(f"{path.removeprefix('/api')}/edit")).status_code == 200
+
+
+async def test_an_invitation_by_mail_from_somebody_kept_away_is_not_listed(db):
+    async with db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        event = await event_by(tx, ana)
+        await co_hosts.invite(tx, ana, event.slug, "ben@example.org")
+        assert [one.title for one in await asked_of(tx, ben.user_id, CODE_KEY)] == ["Board games"]
+        await safety.block(tx, ben, ana.user_id)
+        assert await asked_of(tx, ben.user_id, CODE_KEY) == []
+
+
 async def test_who_is_known_by_a_record_only_is_not_invited(db):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
@@ -156,13 +204,35 @@ async def test_a_co_hosts_edit_holds_here_and_waits_for_the_author_on_the_networ
         await agree(tx, ana.user_id, handle="ana.test")
         changed = await actions.revise(tx, ben, event.slug, details(title="By Ben"))
         owed = await publication_leases.find(tx, publications.Kind.EVENT, event.id)
-        decided = await decide(tx, owed)
+        decided = await decide(tx, owed, Switchboard())
         agreed = await actions.agree_to_record(tx, ana, event.slug)
-        after = await decide(tx, await publication_leases.find(tx, publications.Kind.EVENT, event.id))
+        after = await decide(tx, await publication_leases.find(tx, publications.Kind.EVENT, event.id), Switchboard())
     assert (changed.title, changed.awaits_author) == ("By Ben", True)
     assert isinstance(decided, Leave)
     assert (agreed.awaits_author, agreed.revision) == (False, changed.revision + 1)
     assert not isinstance(after, Leave)
+
+
+async def test_all_hosts_hear_of_answers_and_of_what_the_others_did(db, clock):
+    """Nobody of what they did themselves, and nobody who left."""
+    async with db.transaction() as tx:
+        ana, ben, event = await hosting_together(tx)
+        dan, gil = await person(tx, "Dan"), await person(tx, "Gil")
+        gone = await co_hosts.invite(tx, ana, event.slug, "dan@example.org")
+        await co_hosts.accept(tx, dan, gone.id)
+        await co_hosts.leave(tx, dan, event.slug)
+        await attendance.answer(tx, gil, event.slug, Reply.GOING)
+    clock.turn(MINUTE)
+    async with db.transaction() as tx:
+        await attendance.answer(tx, ben, event.slug, Reply.GOING)
+        await hosting.cancel(tx, ben, event.slug, "Rain")
+        heard = [
+            {(news.kind, news.particulars.person_id) for news in await newest(tx, one.user_id, 20)}
+            for one in (ana, ben, dan, gil)
+        ]
+    bens, gils = ((Kind.NEW_ANSWER, who.user_id) for who in (ben, gil))
+    cancelled = (Kind.EVENT_CANCELLED, None)
+    assert heard == [{cancelled, bens, gils}, {gils}, set(), {cancelled}]
 
 
 async def test_the_authors_own_edit_is_a_yes(db):
@@ -234,7 +304,9 @@ async def test_the_whole_way_by_pages(site):
         page = (await ben.get(f"/events/{event.slug}")).text
         assert "Geheimgasse" in page
         assert "You host this, too" in page
-        assert "and <strong>Ben</strong>" in (await eve.get(f"/events/{event.slug}")).text
+        seen = (await eve.get(f"/events/{event.slug}")).text
+        (leads_to,) = re.findall(r'and <a href="(/people/[^"]+)"><strong>Ben</strong></a>', seen)
+        assert h1_of((await eve.get(leads_to)).text) == "Ben"
         edit = await ben.get(f"/events/{event.slug}/edit")
         assert edit.status_code == 200
         assert (await ben.get(f"/events/{event.slug}/delete")).status_code == 403

@@ -1,15 +1,21 @@
 """Drafts: nothing typed is lost, nobody else sees them, and they become events by hand or by the clock."""
 
+from dataclasses import replace
+
 import pytest
 
 from groundwork.clock import HOUR
 from groundwork.database.transaction import CheckViolated
 from groundwork.errors import Forbidden, NotFound, Refused
 from openmeet.attendance import actions as attendance
+from openmeet.attendance import joining_queries
+from openmeet.attendance.joining import Joining, Question
 from openmeet.attendance.model import Reply
 from openmeet.attendance.unpublishing import unpublish
 from openmeet.debts import publications
 from openmeet.events import actions, drafts, queries
+from openmeet.events.model import EventSlug
+from openmeet.events.queries import by_slug
 from openmeet.events.rules import Submission
 from tests.openmeet.site_under_test import api_session, details, event_by, inputs_of, person, sign_up, site_on
 
@@ -189,6 +195,71 @@ async def test_a_copy_says_everything_but_the_dates(browser):
     copied = await browser.post("/events/new", data=asked | TYPED | {"starts": "2026-08-01T18:00"})
     assert copied.status_code == 303
     assert copied.headers["location"] != made.headers["location"]
+
+
+@pytest.mark.parametrize("way", ["once", "draft", "weekly"])
+async def test_a_copy_lets_people_in_as_the_original_does(site, browser, way):
+    """Made at once, by way of a draft, or as a series: approval, limits and questions come along."""
+    form = inputs_of((await browser.get("/events/new")).text)
+    path = (await browser.post("/events/new", data=form | TYPED)).headers["location"]
+    async with site.db.transaction() as tx:
+        original = await by_slug(tx, EventSlug(path.rpartition("/")[2]))
+        asked = Joining(needs_approval=True, max_party=3, questions=(Question("q1", "What do you eat?"),))
+        await joining_queries.put(tx, original.id, asked)
+    again = inputs_of((await browser.get(f"{path}/duplicate")).text) | TYPED | {"starts": "2026-08-01T18:00"}
+    if way == "draft":
+        kept = await browser.post("/events/new", data=again | {"save": "draft"})
+        draft = kept.headers["location"]
+        made = await browser.post(draft, data=inputs_of((await browser.get(draft)).text) | again | {"save": "publish"})
+    else:
+        more = {"repeats": "FREQ=WEEKLY"} if way == "weekly" else {}
+        made = await browser.post("/events/new", data=again | more)
+    assert made.status_code == 303, made.text
+    async with site.db.reader() as reader:
+        slug = made.headers["location"].rpartition("/")[2]
+        if way == "weekly":
+            (row,) = await reader.fetch("select id from event_series")
+            found = await joining_queries.of_subject(reader, row["id"])
+        else:
+            found = await joining_queries.of_event(reader, await by_slug(reader, EventSlug(slug)))
+    assert found == replace(asked, revision=1)
+
+
+async def test_the_form_of_a_copy_that_comes_again_leaves_what_was_set_meanwhile(site, browser):
+    form = inputs_of((await browser.get("/events/new")).text)
+    path = (await browser.post("/events/new", data=form | TYPED)).headers["location"]
+    async with site.db.transaction() as tx:
+        original = await by_slug(tx, EventSlug(path.rpartition("/")[2]))
+        await joining_queries.put(tx, original.id, Joining(max_party=3))
+    again = inputs_of((await browser.get(f"{path}/duplicate")).text) | TYPED | {"starts": "2026-08-01T18:00"}
+    made = [(await browser.post("/events/new", data=again)).headers["location"]]
+    async with site.db.transaction() as tx:
+        copy = await by_slug(tx, EventSlug(made[0].rpartition("/")[2]))
+        chosen = await joining_queries.put(tx, copy.id, Joining(max_party=7))
+    made.append((await browser.post("/events/new", data=again)).headers["location"])
+    assert made[0] == made[1]
+    async with site.db.reader() as reader:
+        assert await joining_queries.of_event(reader, copy) == chosen
+
+
+async def test_a_copy_of_a_date_has_what_holds_for_its_series(site):
+    """Settings of a series hold for its dates; a copy stands alone, so they become its own."""
+    async with site.browser() as client:
+        headers = await api_session(client, "ana@example.org", "Ana")
+        wanted = {"title": "Chess", "startsLocal": "2026-07-04T18:00", "timeZone": "Europe/Berlin"}
+        weekly = {**wanted, "recurrence": "FREQ=WEEKLY"}
+        series = await client.post("/api/series", json=weekly, headers=headers)
+        assert series.status_code == 201, series.text
+        async with site.db.transaction() as tx:
+            (row,) = await tx.fetch("select id from event_series")
+            await joining_queries.put(tx, row["id"], Joining(needs_approval=True))
+            date = await tx.fetch_one("select slug from events order by starts_at limit 1")
+        made = await client.post(
+            f"/api/events/{date['slug']}/duplicate", json={"startsLocal": "2026-08-01T18:00"}, headers=headers
+        )
+        async with site.db.reader() as reader:
+            copy = await by_slug(reader, EventSlug(made.json()["slug"]))
+            assert (await joining_queries.of_event(reader, copy)).needs_approval
 
 
 async def test_a_stranger_copies_nothing(site, browser):

@@ -1,15 +1,18 @@
 """How much of an event the network gets: every cell of group level, what the group and the event are, and what its host holds back."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
 from openmeet.attendance.rules import may_answers_be_public
 from openmeet.events import actions, promotion
+from openmeet.events.conditions import is_public
 from openmeet.events.grouping import of_event
-from openmeet.events.model import GroupOfEvent, Visibility
-from openmeet.events.promotion import Reach, reach, reach_of
-from openmeet.events.queries import by_id
+from openmeet.events.model import Detail, GroupOfEvent, RecordSettings, Visibility
+from openmeet.events.promotion import Circle, Reach, reach, reach_of
+from openmeet.events.queries import by_id, record_columns
+from openmeet.events.saying import blank_event
 from openmeet.groups.model import GroupId, GroupVisibility, PromotionLevel
 from openmeet.records.event_writing import publishable, write_event
 from tests.openmeet.groups.people import group_by
@@ -17,38 +20,99 @@ from tests.openmeet.site_under_test import details, person
 
 NOTHING, MINIMAL, FULL = Reach.NOTHING, Reach.MINIMAL, Reach.FULL
 
-# Written out by hand: level of the group and what the group is, for an event that is public, unlisted, private.
+# Written out by hand: what the group lets out and who may see the group (None: in no group), for events that are public,
+# unlisted and private. In a private group everything is for members only.
 TABLE = {
-    (None, None): (FULL, NOTHING, NOTHING),
-    (PromotionLevel.PUBLIC, GroupVisibility.PUBLIC): (FULL, NOTHING, NOTHING),
-    (PromotionLevel.PUBLIC, GroupVisibility.UNLISTED): (NOTHING, NOTHING, NOTHING),
-    (PromotionLevel.PUBLIC, GroupVisibility.PRIVATE): (NOTHING, NOTHING, NOTHING),
-    (PromotionLevel.MEMBERS, GroupVisibility.PUBLIC): (MINIMAL, NOTHING, NOTHING),
-    (PromotionLevel.MEMBERS, GroupVisibility.UNLISTED): (NOTHING, NOTHING, NOTHING),
-    (PromotionLevel.MEMBERS, GroupVisibility.PRIVATE): (NOTHING, NOTHING, NOTHING),
+    (None, None): (FULL, NOTHING, "host"),
+    (PromotionLevel.PUBLIC, GroupVisibility.PUBLIC): (FULL, NOTHING, "owner"),
+    (PromotionLevel.PUBLIC, GroupVisibility.UNLISTED): (NOTHING, NOTHING, "owner"),
+    (PromotionLevel.PUBLIC, GroupVisibility.PRIVATE): ("owner", "owner", "owner"),
+    (PromotionLevel.MEMBERS, GroupVisibility.PUBLIC): (MINIMAL, NOTHING, "owner"),
+    (PromotionLevel.MEMBERS, GroupVisibility.UNLISTED): (NOTHING, NOTHING, "owner"),
+    (PromotionLevel.MEMBERS, GroupVisibility.PRIVATE): ("owner", "owner", "owner"),
     (PromotionLevel.PRIVATE, GroupVisibility.PUBLIC): (NOTHING, NOTHING, NOTHING),
     (PromotionLevel.PRIVATE, GroupVisibility.UNLISTED): (NOTHING, NOTHING, NOTHING),
     (PromotionLevel.PRIVATE, GroupVisibility.PRIVATE): (NOTHING, NOTHING, NOTHING),
 }
-CELLS = [
-    (level, kind, chosen, owes_record, is_recalled, row[number] if owes_record and not is_recalled else NOTHING)
-    for (level, kind), row in TABLE.items()
-    for number, chosen in enumerate((Visibility.PUBLIC, Visibility.UNLISTED, Visibility.PRIVATE))
-    for owes_record, is_recalled in itertools.product((True, False), (False, True))
+# "host" and "owner": the least, and only where that person has switched it on.
+RECORDS = [
+    RecordSettings(is_wanted=wanted, detail=detail, is_announced=announced, takes_answers=answers)
+    for wanted, detail, announced, answers in itertools.product((True, False), Detail, (False, True), (True, False))
 ]
+
+
+def expected(level, kind, chosen, tells, record, *, owes_record=True, is_recalled=False):
+    cell = TABLE[level, kind][(Visibility.PUBLIC, Visibility.UNLISTED, Visibility.PRIVATE).index(chosen)]
+    if cell in {"host", "owner"}:
+        cell = MINIMAL if (record.is_announced if cell == "host" else tells) else NOTHING
+    if is_recalled or not owes_record or not record.is_wanted:
+        return NOTHING
+    return min(cell, MINIMAL if record.detail is Detail.MINIMAL else FULL)
+
+
+CELLS = [
+    (level, kind, chosen, tells)
+    for (level, kind), chosen in itertools.product(TABLE, Visibility)
+    for tells in ((False,) if level is None else (False, True))
+]
+
+
+def group_of(level, kind, tells):
+    return None if level is None else GroupOfEvent(GroupId("g"), kind, level, announces_events=tells)
 
 
 def test_the_table_has_every_cell():
     assert set(TABLE) == {(None, None), *itertools.product(PromotionLevel, GroupVisibility)}
-    assert len(CELLS) == (1 + len(PromotionLevel) * len(GroupVisibility)) * len(Visibility) * 4
     assert set(promotion.BY_LEVEL) == set(PromotionLevel)
-    assert set(promotion.BY_VISIBILITY) == set(Visibility)
+    assert set(promotion.BY_DETAIL) == set(Detail)
+    assert set(promotion.BY_CIRCLE) == set(itertools.product(Circle, (False, True)))
 
 
-@pytest.mark.parametrize(("level", "kind", "chosen", "owes_record", "is_recalled", "expected"), CELLS)
-def test_the_narrowest_of_all_wins(level, kind, chosen, owes_record, is_recalled, expected):
-    group = None if level is None else GroupOfEvent(GroupId("g"), kind, level)
-    assert reach(chosen, group, owes_record=owes_record, is_recalled=is_recalled) is expected
+@pytest.mark.parametrize(("level", "kind", "chosen", "tells"), CELLS)
+def test_the_narrowest_of_all_wins(level, kind, chosen, tells):
+    for record, owes, recalled in itertools.product(RECORDS, (True, False), (True, False)):
+        found = reach(chosen, group_of(level, kind, tells), record, owes_record=owes, is_recalled=recalled)
+        assert found is expected(level, kind, chosen, tells, record, owes_record=owes, is_recalled=recalled), record
+
+
+@pytest.mark.parametrize(("level", "kind", "chosen", "tells"), CELLS)
+def test_answers_go_out_only_where_everything_does(level, kind, chosen, tells):
+    """And to events for some people only never, whatever their owners switch on."""
+    for record in RECORDS:
+        event = replace(
+            blank_event(0, "Tea", "ana"), own_visibility=chosen, group=group_of(level, kind, tells), record=record
+        )
+        everything = expected(level, kind, chosen, tells, record) is FULL and chosen is Visibility.PUBLIC
+        assert may_answers_be_public(event) is (everything and record.takes_answers), record
+
+
+async def test_statements_choose_as_the_table_does(make_database):
+    """Every cell as rows of both engines: what a list would count is what would be published."""
+    db = await make_database("openmeet")
+    groups = [None]
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        for level, kind, tells in itertools.product(PromotionLevel, GroupVisibility, (False, True)):
+            said = {"promotion_level": level.value, "visibility": kind.value, "announces_events": "on" if tells else ""}
+            groups.append(of_event(await group_by(tx, ana, **said)))
+    for group, chosen in itertools.product(groups, Visibility):
+        async with db.transaction() as tx:
+            made = await actions.create(tx, ana, details(visibility=chosen.value), group=group)
+            for record in RECORDS:
+                sets = ", ".join(f"{name} = :{name}" for name in record_columns(record))
+                await tx.execute(f"update events set {sets} where id = :id", id=made.id, **record_columns(record))
+                row = await tx.fetch_one(
+                    f"""
+                    select case when {promotion.may_be_published("events")} then 1 else 0 end as goes,
+                           case when {is_public("events")} and not {promotion.is_cut_down("events")} then 1 else 0 end as whole
+                      from events where id = :id
+                    """,
+                    id=made.id,
+                )
+                event = await by_id(tx, made.id)
+                assert event.record == record
+                assert bool(row["goes"]) is (reach_of(event) is not NOTHING), event
+                assert bool(row["whole"]) is may_answers_be_public(event), event
 
 
 SECRETS = ("zugzwang", "Hauptstraße", "join.example", "endgame", "3 €")

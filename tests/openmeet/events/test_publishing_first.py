@@ -72,13 +72,13 @@ async def test_the_request_pays_its_own_debt_and_says_what_came_of_it(make_sqlit
 
     site.app.state.publish_first, site.app.state.password_sign_in = publish, with_password
     async with site.browser() as browser:
-        await browser.post("/sign-in/handle", data={"identifier": "@ana.example.org", "password": "secret"})
+        await browser.post("/sign-in/handle", data={"handle": "@ana.example.org", "password": "secret"})
         form = inputs_of((await browser.get("/events/new")).text)
         typed = {"title": "Chess", "starts": "2026-07-04T18:00", "time_zone": "UTC", "visibility": "public"}
         made = await browser.post("/events/new", data=form | typed)
         page = (await browser.get(made.headers["location"])).text
         assert ("Only you see this yet." in page) is is_draft
-        assert ("your PDS has not answered yet" in page) is is_draft
+        assert ("your server has not answered yet" in page) is is_draft
         assert ("Chess" in (await browser.get("/")).text) is not is_draft
 
 
@@ -91,7 +91,7 @@ async def test_a_promise_that_is_withheld_holds_nothing_when_asked_again(make_sq
 
     site.app.state.password_sign_in = with_password
     async with site.browser() as browser:
-        await browser.post("/sign-in/handle", data={"identifier": "ana.example.org", "password": "secret"})
+        await browser.post("/sign-in/handle", data={"handle": "ana.example.org", "password": "secret"})
         async with site.db.transaction() as tx:
             user_id = (await tx.fetch_one("select id from users"))["id"]
             event = await actions.create(tx, Caller(user_id, "Ana"), PUBLIC, is_held=True)

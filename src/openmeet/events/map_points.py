@@ -1,0 +1,94 @@
+"""A point on the map as people bring it: two numbers, a ``geo:`` URI (RFC 5870), or a link copied from a map. Pure.
+
+Numbers stay the text that they were, since the data model of records has no floats: what is edited without being changed stays.
+"""
+
+import math
+import re
+from typing import Final
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+# Links of maps carry long tails.
+MAX_TYPED: Final = 2_000
+
+_NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)"
+_PLAIN_NUMBER = re.compile(_NUMBER)
+_PAIR = re.compile(rf"({_NUMBER})(?:\s*[,;]\s*|\s+)({_NUMBER})", re.ASCII)
+# Google's marker, its view, OpenStreetMap's view: the marker is what was meant, the view only what was seen.
+_GOOGLE_MARKER = re.compile(rf"!3d({_NUMBER})!4d({_NUMBER})", re.ASCII)
+_GOOGLE_VIEW = re.compile(rf"/@({_NUMBER}),({_NUMBER})", re.ASCII)
+_OSM_VIEW = re.compile(rf"(?:^|&)map={_NUMBER}/({_NUMBER})/({_NUMBER})(?=$|[&/])", re.ASCII)
+_QUERIES = ("query", "q", "ll", "destination")
+
+
+def coordinate_of(value: object, limit: int) -> str | None:
+    """Decimal degrees within ``-limit…limit`` as text, ``0`` included; None for anything else (``""``, ``91``, NaN)."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int | float):
+        text = repr(value) if math.isfinite(value) else ""
+        if "e" in text:
+            text = f"{value:.7f}"
+    elif isinstance(value, str):
+        text = value.strip()
+    else:
+        return None
+    # The length is bounded before float() reads a megabyte of digits.
+    if len(text) > 40 or not text.isascii() or _PLAIN_NUMBER.fullmatch(text) is None or abs(float(text)) > limit:
+        return None
+    return text
+
+
+def point_text(latitude: str, longitude: str) -> str:
+    """Both as one line that ``point_in`` reads; empty where there are none."""
+    return f"{latitude}, {longitude}" if latitude or longitude else ""
+
+
+def point_in(typed: str) -> tuple[str, str] | None:
+    """Latitude and longitude in decimal degrees as text; None where nothing in it is a point."""
+    text = typed.strip()
+    if len(text) > MAX_TYPED:
+        return None
+    for pair in _pairs_in(text):
+        latitude, longitude = coordinate_of(pair[1], 90), coordinate_of(pair[2], 180)
+        if latitude is not None and longitude is not None:
+            return latitude, longitude
+    return None
+
+
+def _pairs_in(text: str) -> list[re.Match[str]]:
+    """What may be meant, the likeliest first."""
+    if any(c.isspace() for c in text) or ":" not in text:
+        found = [_PAIR.fullmatch(text)]
+    elif text[:4].lower() == "geo:":
+        # Android's "geo:0,0?q=…" says in its query what it means.
+        path, _, query = text[4:].partition("?")
+        found = [*_queried(query), _PAIR.fullmatch(path.partition(";")[0])]
+    else:
+        found = _linked(text)
+    return [pair for pair in found if pair is not None]
+
+
+def _linked(text: str) -> list[re.Match[str] | None]:
+    try:
+        link = urlsplit(text)
+    except ValueError:
+        return []
+    if link.scheme not in {"https", "http"}:
+        return []
+    path = unquote(link.path)
+    said = dict(parse_qsl(link.query))
+    marker = _PAIR.fullmatch(f"{said.get('mlat', '')},{said.get('mlon', '')}")
+    return [
+        marker,
+        _GOOGLE_MARKER.search(path),
+        *_queried(link.query),
+        _GOOGLE_VIEW.search(path),
+        _OSM_VIEW.search(unquote(link.fragment)),
+    ]
+
+
+def _queried(query: str) -> list[re.Match[str] | None]:
+    said = dict(parse_qsl(query))
+    # "52.5,13.4(Name)" is a marker with a name.
+    return [_PAIR.fullmatch(said.get(name, "").partition("(")[0].strip()) for name in _QUERIES]

@@ -1,0 +1,54 @@
+"""What the summaries of the folded parts of the form for events say."""
+
+from openmeet.events.form_words import fold_words
+
+
+def test_an_empty_form_says_what_holds_without_a_word():
+    words = fold_words({"visibility": "public", "time_zone": "Europe/Berlin", "place_audience": "everyone"})
+    assert words == {
+        "clock": "Europe/Berlin",
+        "address": "Nothing yet",
+        "privacy": "Everybody sees the address",
+        "places": "No limit, everybody may come",
+        "topics": "Nothing yet",
+        "tickets": "Nothing yet",
+        "accessibility": "Nothing yet",
+    }
+
+
+def test_what_is_set_is_said():
+    """Also what was ticked and not saved yet, and a number of places of which one is one."""
+    words = fold_words(
+        {
+            "all_day": "yes",
+            "time_zone": "America/New_York",
+            "street": "Luisenstr. 3",
+            "country": "DE",
+            "point": "52.5, 13.4",
+            "place_audience": "attendees",
+            "door_note": "Ring twice",
+            "capacity": "1",
+            "visibility": "unlisted",
+            "categories": "",
+            "categories.games": "yes",
+            "tags": "beginners",
+            "price": "5 €",
+            "ticket_url": "https://x.example",
+            "access": "step_free,hearing_loop",
+        }
+    )
+    assert words == {
+        "clock": "Whole days, America/New York",
+        "address": "Luisenstr. 3, Germany, on the map",
+        "privacy": "Only people who are going see it, with how to get in",
+        "places": "1 place, whoever has the address may come",
+        "topics": "Games, beginners",
+        "tickets": "5 €, link to tickets",
+        "accessibility": "Step-free access, Hearing loop",
+    }
+
+
+def test_what_is_long_is_cut_between_words():
+    said = fold_words({"access_note": "word " * 40})["accessibility"]
+    assert said.endswith("word …")
+    assert len(said) <= 62

@@ -1,0 +1,51 @@
+"""Where a new event or series is not for everybody, or waits for a moderator, its page does not say that it is up."""
+
+import pytest
+
+from openmeet.moderation import policy
+from openmeet.moderation.model import Policy
+from tests.openmeet.series.test_pages import FORM
+from tests.openmeet.site_under_test import inputs_of, person, sign_up, site_on
+
+
+@pytest.fixture
+async def site(make_sqlite, clock):
+    return site_on(await make_sqlite("openmeet"), clock)
+
+
+async def landed(browser, **typed: str) -> str:
+    """What the page says that the form leads to."""
+    form = inputs_of((await browser.get("/events/new")).text)
+    made = await browser.post("/events/new", data=form | FORM | typed)
+    assert made.status_code == 303, made.text
+    return (await browser.get(made.headers["location"])).text
+
+
+@pytest.mark.parametrize(
+    ("repeats", "visibility", "words"),
+    [
+        ("", "public", "Your event is up."),
+        ("", "private", "Your event is made. Invite those whom it is for."),
+        (FORM["repeats"], "public", "Your series is up."),
+        (FORM["repeats"], "unlisted", "Your series is up for whoever has its address."),
+        (FORM["repeats"], "private", "Your series is made."),
+    ],
+)
+async def test_what_is_up_is_said_to_be(site, repeats, visibility, words):
+    async with site.browser() as ana:
+        await sign_up(ana, "ana@example.org", "Ana")
+        assert words in await landed(ana, repeats=repeats, visibility=visibility)
+
+
+@pytest.mark.parametrize("repeats", ["", FORM["repeats"]])
+async def test_what_waits_for_a_moderator_is_not_up(site, repeats):
+    async with site.db.transaction() as tx:
+        mo = await person(tx, "Mo")
+        await policy.change(tx, Policy(holds_first_events=True), by=mo.user_id)
+    async with site.browser() as ana:
+        await sign_up(ana, "ana@example.org", "Ana")
+        said = await landed(ana, repeats=repeats)
+    assert "is up" not in said
+    assert "once a moderator of this site has looked at it" in said
+    assert "It is shown to others once a moderator has looked at it." in said
+    assert "tell people" not in said

@@ -1,0 +1,94 @@
+"""A picture in the form for a new event: it goes with an event, a series or a draft, and is not lost when something else is wrong."""
+
+import re
+
+import pytest
+
+from groundwork.blobstore.open_ import open_folder
+from tests.openmeet.media.test_pictures import picture
+from tests.openmeet.series.test_pages import FORM
+from tests.openmeet.site_under_test import inputs_of, sign_up, site_on
+
+ONCE = FORM | {"repeats": ""}
+FILE = {"picture": ("a.png", picture(size=(700, 500)), "image/png")}
+WORDS = {"alt": "A red square"}
+
+
+@pytest.fixture
+async def site(make_sqlite, clock, tmp_path):
+    return site_on(await make_sqlite("openmeet"), clock, pictures=open_folder(tmp_path / "pictures"))
+
+
+@pytest.fixture
+async def ana(site):
+    async with site.browser() as browser:
+        await sign_up(browser, "ana@example.org", "Ana")
+        yield browser
+
+
+async def test_it_is_there_with_the_event(ana):
+    assert 'enctype="multipart/form-data"' in (await ana.get("/events/new")).text
+    made = await ana.post("/events/new", data=ONCE | WORDS, files=FILE)
+    assert made.status_code == 303, made.text
+    shown = (await ana.get(made.headers["location"])).text
+    assert 'alt="A red square"' in shown
+    again = await ana.post("/events/new", data=ONCE | WORDS, files=FILE)
+    assert again.headers["location"] == made.headers["location"], "one form, one event"
+
+
+async def test_every_date_of_a_new_series_has_it(ana):
+    made = await ana.post("/events/new", data=FORM | WORDS, files=FILE)
+    first = re.search(r'href="(/events/practice[^"]+)"', (await ana.get(made.headers["location"])).text)
+    assert first
+    assert 'alt="A red square"' in (await ana.get(first[1])).text
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [({"title": ""}, "title"), ({"alt": " "}, "Say what is in the picture"), ({"preview": "yes"}, "")],
+)
+async def test_it_outlasts_what_is_wrong_elsewhere(ana, wrong, said):
+    answer = await ana.post("/events/new", data=ONCE | WORDS | wrong, files=FILE)
+    assert answer.status_code == (200 if "preview" in wrong else 400)
+    assert said in answer.text
+    key = inputs_of(answer.text)["picture_key"]
+    assert f"/media/{key}/small" in answer.text
+    made = await ana.post("/events/new", data=ONCE | WORDS | {"picture_key": key})
+    assert 'alt="A red square"' in (await ana.get(made.headers["location"])).text
+
+
+async def test_a_draft_has_it_too(ana):
+    made = await ana.post("/events/new", data=ONCE | WORDS | {"title": "", "save": "draft"}, files=FILE)
+    assert made.status_code == 303
+    assert 'alt="A red square"' in (await ana.get(made.headers["location"].removesuffix("/draft"))).text
+
+
+@pytest.mark.parametrize(
+    ("sent", "files"),
+    [
+        ({"picture_key": "0" * 32}, None),
+        ({}, None),
+        ({}, {"picture": ("a.png", b"nonsense", "image/png")}),
+    ],
+)
+async def test_what_is_no_picture_of_theirs_is_said_at_the_field(ana, sent, files):
+    answer = await ana.post("/events/new", data=ONCE | WORDS | sent, files=files)
+    assert answer.status_code == 400
+    assert 'href="#picture"' in answer.text
+    assert inputs_of(answer.text)["title"] == "Practice"
+
+
+async def test_a_picture_that_somebody_else_sent_is_not_theirs_to_use(site, ana):
+    sent = await ana.post("/events/new", data=ONCE | WORDS | {"title": ""}, files=FILE)
+    key = inputs_of(sent.text)["picture_key"]
+    async with site.browser() as eve:
+        await sign_up(eve, "eve@example.org", "Eve")
+        assert (await eve.post("/events/new", data=ONCE | WORDS | {"picture_key": key})).status_code == 400
+
+
+async def test_where_nobody_has_said_a_zone_the_form_asks_for_it_without_a_script_too(site, ana):
+    asked = re.compile(r'<details class="fold" id="fold-clock" open>')
+    assert asked.search((await ana.get("/events/new")).text)
+    async with site.db.transaction() as tx:
+        await tx.execute("update users set time_zone = 'Europe/Berlin' where display_name = 'Ana'")
+    assert not asked.search((await ana.get("/events/new")).text)
