@@ -55,7 +55,7 @@ def pattern(
     dates = tuple(sorted(set(left_out))), tuple(sorted(set(added)))
     if any(len(some) > MAX_DATES for some in dates):
         raise RuleRefused(Code.TOO_MANY_DATES, "", f"At most {MAX_DATES:,} dates are left out, and as many added.")
-    return Pattern(start.replace(microsecond=0, tzinfo=None), zone_name, rule, *dates, is_all_day=is_all_day)
+    return Pattern(start.replace(microsecond=0, tzinfo=None, fold=0), zone_name, rule, *dates, is_all_day=is_all_day)
 
 
 def _day(at: datetime) -> datetime:
@@ -79,7 +79,8 @@ def parse_date(text: str, zone_name: str | None) -> datetime:
     if not FIRST_YEAR <= moment.year <= LAST_YEAR:
         raise RuleRefused(Code.BAD_DATE, "date", f"The year must be between {FIRST_YEAR} and {LAST_YEAR}.")
     if moment.tzinfo is not None:
-        return moment.astimezone(zone(zone_name) if zone_name else UTC).replace(tzinfo=None)
+        # Of an hour that comes twice only the first is a date here (``wall_time``).
+        return moment.astimezone(zone(zone_name) if zone_name else UTC).replace(tzinfo=None, fold=0)
     return moment
 
 

@@ -71,6 +71,8 @@ def parse_rule(text: str) -> Rule:
     """Read the value of an RRULE property (``RRULE:`` in front is taken too). Raises RuleRefused."""
     if len(text) > MAX_TEXT:
         raise RuleRefused(Code.TOO_LONG, "", f"A rule has at most {MAX_TEXT} characters.")
+    if not text.strip():
+        raise RuleRefused(Code.MISSING_FREQ, "FREQ", "The rule is empty; write FREQ=WEEKLY, or leave it out.")
     parts = _parts(text.strip())
     freq = parts.pop("FREQ", None)
     if freq is None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Final
 
+from openmeet.recurrence import expansion
 from openmeet.recurrence.pattern import Pattern
 from openmeet.recurrence.rule import Rule, Until, Weekday
 from openmeet.recurrence.wall_time import instant_of, local_of
@@ -32,7 +33,10 @@ _NAMED_DATES = 6
 
 
 def describe(pattern: Pattern) -> str:
-    """One sentence without a full stop. Times are those of the series' zone, which is not named."""
+    """One sentence without a full stop. Times are those of the series' zone, which is not named.
+
+    An exception that takes no date away is not named either.
+    """
     rule = pattern.rule
     if rule is None:
         words = [_date(pattern.start.date()), *_at_time(pattern, None)]
@@ -45,8 +49,9 @@ def describe(pattern: Pattern) -> str:
         text += f", {rule.count} times" if rule.count > 1 else ", once"
     if rule.until is not None:
         text += f", until {_date(_last_day(rule.until, pattern))}"
-    if pattern.left_out:
-        text += ", except " + _dates([at.date() for at in pattern.left_out])
+    idle = set(expansion.idle_exceptions(pattern))
+    if missing := [at.date() for at in pattern.left_out if at not in idle]:
+        text += ", except " + _dates(missing)
     if pattern.added:
         text += ", and also on " + _dates([at.date() for at in pattern.added])
     return _sentence([text])

@@ -1,0 +1,168 @@
+"""What a stranger's rule may cost, counted in steps: no sentence of RFC 5545 keeps a server busy."""
+
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from openmeet.recurrence import by_rule, expansion
+from openmeet.recurrence.pattern import Pattern, parse_date, pattern
+from openmeet.recurrence.refusal import Code, RuleRefused
+from openmeet.recurrence.rule import DAYS, parse_rule
+from openmeet.recurrence.wall_time import instant_of
+from openmeet.series.model import Timing
+from openmeet.series.previewing import meaning_of
+
+local = datetime.fromisoformat
+START = local("2026-11-24T18:00")
+NOW = instant_of(local("2026-11-21T00:00"), "UTC")
+EVERY_HALF_HOUR = "BYHOUR=" + ",".join(map(str, range(24))) + ";BYMINUTE=0,30"
+A_THOUSAND = tuple(START + timedelta(days=59 * number) for number in range(1_000))
+# What a preview takes at most, all its questions together; one of an ordinary rule takes 500, of a dense one 100,000.
+MOST_OF_A_PREVIEW = 120_000
+
+
+@pytest.fixture
+def steps(monkeypatch):
+    """How many were taken so far: those that are bounded, and the days of kinds of years."""
+    taken = [0]
+    take = by_rule.Steps.take
+
+    def counting(self, number=1):
+        taken[0] += number
+        take(self, number)
+
+    monkeypatch.setattr(by_rule.Steps, "take", counting)
+    return lambda: taken[0] + 366 * by_rule.named_days.cache_info().misses
+
+
+def of_preview(made: Pattern) -> Code | None:
+    """Everything that is asked of a rule before it is taken; why it is refused."""
+    expansion.clear()
+    try:
+        meaning_of(Timing(made, None), NOW, 10)
+    except RuleRefused as refused:
+        return refused.code
+    return None
+
+
+@pytest.mark.parametrize(
+    ("text", "refused"),
+    [
+        ("FREQ=WEEKLY;BYDAY=TU", None),
+        ("FREQ=DAILY;INTERVAL=1000;BYMONTHDAY=31;BYDAY=MO;BYMONTH=12", Code.NEVER_OCCURS),
+        ("FREQ=MONTHLY;BYMONTHDAY=31;BYMONTH=2", Code.NEVER_OCCURS),
+        ("FREQ=MONTHLY;INTERVAL=12;BYMONTH=3", Code.NEVER_OCCURS),
+        ("FREQ=WEEKLY;BYSETPOS=8;BYDAY=MO", Code.NEVER_OCCURS),
+        (f"FREQ=DAILY;BYSETPOS=49;{EVERY_HALF_HOUR}", Code.NEVER_OCCURS),
+        ("FREQ=YEARLY;BYWEEKNO=53;BYDAY=WE;BYMONTH=1", Code.NEVER_OCCURS),
+        ("FREQ=YEARLY;BYYEARDAY=366", None),
+        ("FREQ=YEARLY;INTERVAL=4;BYYEARDAY=366", Code.NEVER_OCCURS),
+        ("FREQ=YEARLY;BYYEARDAY=366;COUNT=10000", None),
+        (f"FREQ=DAILY;UNTIL=21991231;{EVERY_HALF_HOUR}", None),
+        (f"FREQ=DAILY;COUNT=10000;{EVERY_HALF_HOUR}", None),
+    ],
+)
+@pytest.mark.parametrize("left_out", [(), A_THOUSAND], ids=["nothing left out", "a thousand left out"])
+def test_a_hostile_rule_is_answered_within_the_bound(text, refused, left_out, steps):
+    """They took between 0.3 and 17 seconds on the event loop."""
+    assert of_preview(pattern(START, "Europe/Berlin", parse_rule(text), left_out=left_out)) is refused
+    assert 0 < steps() <= MOST_OF_A_PREVIEW
+
+
+def lists(low: int, high: int, *, signed: bool = False) -> st.SearchStrategy[str]:
+    numbers = st.integers(low, high)
+    if signed:
+        numbers = numbers | numbers.map(lambda number: -number)
+    return st.lists(numbers, min_size=1, max_size=12).map(lambda some: ",".join(map(str, some)))
+
+
+@st.composite
+def hostile(draw: st.DrawFn) -> str:
+    """Rules with more in them than anybody means."""
+    freq = draw(st.sampled_from(["DAILY", "WEEKLY", "MONTHLY", "YEARLY"]))
+    parts = [f"FREQ={freq}", f"INTERVAL={draw(st.sampled_from([1, 2, 11, 12, 400, 999, 1000]))}"]
+    choices = [("BYMONTH", lists(1, 12)), ("BYDAY", st.sets(st.sampled_from(DAYS), min_size=1).map(",".join))]
+    choices += [("BYSETPOS", lists(1, 366, signed=True))]
+    if freq != "WEEKLY":
+        choices.append(("BYMONTHDAY", st.sampled_from(["31", "29", "-31", "30,31"]) | lists(1, 31, signed=True)))
+    if freq == "YEARLY":
+        choices += [("BYYEARDAY", st.just("366") | lists(1, 366, signed=True)), ("BYWEEKNO", lists(1, 53, signed=True))]
+    parts += [f"{name}={draw(values)}" for name, values in choices if draw(st.booleans())]
+    parts += draw(st.sampled_from([[], [EVERY_HALF_HOUR], ["BYHOUR=0,23"]]))
+    parts += draw(st.sampled_from([[], ["COUNT=10000"], ["UNTIL=21991231T000000Z"], ["UNTIL=20261225"]]))
+    return ";".join(parts)
+
+
+@settings(max_examples=40, deadline=None)
+@given(text=hostile(), has_exceptions=st.booleans())
+def test_no_rule_takes_more(text: str, has_exceptions: bool) -> None:
+    try:
+        made = pattern(START, "Europe/Berlin", parse_rule(text), left_out=A_THOUSAND if has_exceptions else ())
+    except RuleRefused:
+        return
+    with pytest.MonkeyPatch.context() as patched:
+        taken = [0]
+        take = by_rule.Steps.take
+
+        def counting(self: by_rule.Steps, number: int = 1) -> None:
+            taken[0] += number
+            take(self, number)
+
+        patched.setattr(by_rule.Steps, "take", counting)
+        assert of_preview(made) in {None, Code.NEVER_OCCURS, Code.BAD_UNTIL}, text
+    assert taken[0] <= MOST_OF_A_PREVIEW, text
+
+
+def test_a_sweep_over_too_many_dates_is_refused_with_a_sentence() -> None:
+    made = pattern(START, "UTC", parse_rule(f"FREQ=DAILY;{EVERY_HALF_HOUR}"))
+    with pytest.raises(RuleRefused) as refused:
+        expansion.between(made, NOW, instant_of(local("2120-01-01T00:00"), "UTC"))
+    assert refused.value.code is Code.TOO_MANY_DATES
+    assert "shorter time" in refused.value.why
+    assert len(expansion.between(made, NOW, instant_of(local("2120-01-01T00:00"), "UTC"), limit=30)) == 30
+
+
+def test_positions_choose_of_whole_weeks_also_in_the_first() -> None:
+    """The second time of the week was the day before the start; the week counted only from the start on."""
+    made = pattern(local("2025-05-24T02:30"), "UTC", parse_rule("FREQ=WEEKLY;BYDAY=FR,SA;BYHOUR=4,20;BYSETPOS=2"))
+    found = expansion.following(made, instant_of(local("2025-05-20T00:00"), "UTC"), 3)
+    assert [one.original for one in found] == [
+        local("2025-05-24T02:30"),
+        local("2025-05-30T20:30"),
+        local("2025-06-06T20:30"),
+    ]
+
+
+def test_one_weekday_and_one_of_the_month_are_both_dates() -> None:
+    """Every Monday, and the second Tuesday: together they named nothing."""
+    made = pattern(local("2027-03-01T18:00"), "UTC", parse_rule("FREQ=MONTHLY;BYDAY=MO,2TU"))
+    found = expansion.following(made, NOW, 6)
+    assert [one.original.day for one in found] == [1, 8, 9, 15, 22, 29]
+
+
+def test_the_times_that_clocks_skip_are_the_same_dates_as_before() -> None:
+    """Left out by the time that the clocks showed, or by the name of the date."""
+    for left_out in (local("2027-03-28T02:30"), local("2027-03-28T03:30")):
+        made = pattern(local("2027-03-27T02:30"), "Europe/Berlin", parse_rule("FREQ=DAILY"), left_out=[left_out])
+        assert expansion.idle_exceptions(made) == ()
+        assert [one.original.day for one in expansion.following(made, NOW, 2)] == [27, 29]
+        assert not expansion.is_date_of(made, local("2027-03-28T02:30"))
+
+
+def test_the_last_of_many_dates_is_found_from_the_end(steps) -> None:
+    expansion.clear()
+    made = pattern(START, "UTC", parse_rule(f"FREQ=DAILY;UNTIL=21991231T120000;{EVERY_HALF_HOUR}"))
+    last = expansion.last_of(made)
+    assert last is not None
+    assert last.original == local("2199-12-31T12:00")
+    assert steps() < 40_000
+
+
+def test_an_hour_that_comes_twice_is_one_date() -> None:
+    """A start that was given as an instant of the second hour was a date of its own beside the first."""
+    start = parse_date("20261025T013000Z", "Europe/Berlin")
+    made = pattern(start, "Europe/Berlin", parse_rule("FREQ=DAILY;COUNT=3"))
+    found = expansion.between(made, instant_of(local("2026-10-01"), "UTC"), NOW)
+    assert [one.original.isoformat() for one in found] == [f"2026-10-{day}T02:30:00" for day in (25, 26, 27)]
