@@ -4,31 +4,47 @@ Who answered a date that changes, and who follows the series, is told once, howe
 undone for a while (``undoing``).
 """
 
+import hashlib
 from dataclasses import replace
+
+import msgspec
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Transaction
 from groundwork.errors import Forbidden, NotFound, PreconditionFailed, Refused
 from groundwork.fresh_id import new_id
-from openmeet.attendance import joining_queries
-from openmeet.attendance.actions import decide_records_anew
+from openmeet.attendance import joining_queries, letting_in, series_invitations
+from openmeet.attendance.actions import decide_all_records_anew, seats_changed
 from openmeet.events import owing
-from openmeet.events.actions import take_away
-from openmeet.events.dates import leave_series, revise_dates
+from openmeet.events.dates import leave_series, revise_dates, take_dates_away
 from openmeet.events.differing import STARTS
 from openmeet.events.model import Event, EventId, GroupOfEvent
 from openmeet.events.queries import lock_dates
 from openmeet.events.saying import new_slug
 from openmeet.notifications.model import Kind
 from openmeet.recurrence import expansion
-from openmeet.recurrence.wall_time import instant_of
-from openmeet.series import agenda, calling_off, following, queries, storing, telling, undoing
+from openmeet.recurrence.wall_time import instant_of, local_of
+from openmeet.series import agenda, calling_off, following, former_places, queries, saving, storing, telling, undoing
 from openmeet.series.dates import original_of
 from openmeet.series.model import Policy, Scope, Series, SeriesId, SeriesSlug, SeriesStatus, Template, Timing
 from openmeet.series.plan import Plan
-from openmeet.series.queries import save
+from openmeet.series.saving import save
+from openmeet.series.tellings import News
 from openmeet.series.undoing import Act
+from openmeet.site import times
+from openmeet.site.faults import TOO_FAR_AHEAD
 from openmeet.users.model import Caller, UserId
+
+
+class AlreadyMade(Refused):
+    """Made already by this very submission, with something else in it: the series with this ``slug``."""
+
+    def __init__(self, slug: SeriesSlug) -> None:
+        super().__init__(
+            "This key has made a series already, with something else in it. Take a new key for another series.",
+            name="KeyReused",
+        )
+        self.slug = slug
 
 
 async def create(
@@ -41,22 +57,24 @@ async def create(
     submission_key: str | None = None,
     group: GroupOfEvent | None = None,
 ) -> Series:
-    """A new series of the caller, with its nearest dates stored. The same ``submission_key`` again returns the first one.
+    """A new series of the caller, with its nearest dates stored. The same ``submission_key`` again returns the first one, as it is now.
 
     ``group``: of ``grouping.group_for``, which knows who may.
 
-    Raises RuleRefused for a rule that names no date, and Refused (``KeyReused``) where the key's series says something else.
+    Raises RuleRefused for a rule that names no date, and AlreadyMade where the key came with something else before.
     """
-    expansion.check_occurs(timing.pattern)
-    series = _new(tx.now, caller.user_id, template, timing, policy, group)
-    if not await queries.insert(tx, series, submission_key=submission_key):
-        earlier = await queries.by_submission(tx, caller.user_id, submission_key or "")
-        assert earlier is not None  # noqa: S101  # the conflict is with it
-        if earlier.revision == 1 and (earlier.template, earlier.timing) != (template, timing):
-            raise Refused(
-                "This key has made a series already, with something else in it. Take a new key for another series.",
-                name="KeyReused",
-            )
+    expansion.check_asked(timing.pattern)
+    series = new_series(tx.now, caller.user_id, template, timing, policy, group)
+    # Each sending of the same file is another picture.
+    said = replace(template, picture=None)
+    digest = hashlib.sha256(msgspec.json.encode((said, timing, group.id if group else None))).digest()
+    if not await saving.insert(tx, series, submission=(submission_key, digest) if submission_key else None):
+        found = await queries.by_submission(tx, caller.user_id, submission_key or "")
+        assert found is not None  # noqa: S101  # the conflict is with it
+        earlier, known = found
+        # Rows from before digests were kept have none.
+        if known is not None and known != digest:
+            raise AlreadyMade(earlier.slug)
         return earlier
     await storing.store_window(tx, series)
     return await reread(tx, series.id)
@@ -71,8 +89,8 @@ async def insert(
     group: GroupOfEvent | None = None,
 ) -> Series:
     """A new series without a stored date: for events that become its dates."""
-    series = _new(tx.now, owner_id, template, timing, policy, group)
-    await queries.insert(tx, series, submission_key=None)
+    series = new_series(tx.now, owner_id, template, timing, policy, group)
+    await saving.insert(tx, series)
     return series
 
 
@@ -83,14 +101,17 @@ async def open_date(tx: Transaction, slug: SeriesSlug, original_date: str, *, vi
     a series that rests, or is cancelled, and dates beyond ``OPENED_AHEAD``.
     """
     await agenda.visible(tx, slug, viewer)
-    series = await queries.lock_by_slug(tx, slug)
-    if series is None or series.deleted_at is not None:
-        raise NotFound("There is no such series.")
+    series = await agenda.must_be_seen(tx, await queries.lock_by_slug(tx, slug), viewer)
     known = await queries.date_of(tx, series.id, original_date)
     if known is None and series.status is not SeriesStatus.ACTIVE:
         raise NotFound("This series makes no new dates at the moment.")
-    if known is None and _is_far(series, original_date, tx.now):
-        raise NotFound("This date is too far ahead to have a page yet.")
+    opens = None if known is not None else _opens_at(series, original_date, tx.now)
+    if opens is not None:
+        day = times.day(local_of(opens, series.zone_name))
+        raise NotFound(
+            f"This date has a page from {day} on: dates can be opened {agenda.OPENED_AHEAD_WORDS} ahead, and no further.",
+            name=TOO_FAR_AHEAD,
+        )
     return known or await storing.vivify(tx, series, original_date)
 
 
@@ -99,18 +120,16 @@ async def lock_own(
 ) -> Series:
     """A series that the caller may change, locked: their own, or one of a group that they run.
 
-    Raises NotFound, Forbidden, Refused (a copy), PreconditionFailed.
+    Raises NotFound, Gone, Forbidden, Refused (a copy), PreconditionFailed.
     """
-    series = await queries.lock_by_slug(tx, slug)
-    if series is None or series.deleted_at is not None or not await agenda.may_see(tx, series, caller.user_id):
-        raise NotFound("There is no such series.")
+    series = await agenda.must_be_seen(tx, await queries.lock_by_slug(tx, slug), caller.user_id)
     if not await agenda.may_edit(tx, series, caller.user_id):
         raise Forbidden("Only the host of this series can change it.")
     if series.is_read_only:
         raise Refused("This series is kept elsewhere; change it where it was written.", name="ReadOnly")
     if expected_revision is not None and series.revision != expected_revision:
         raise PreconditionFailed("This series was changed since you opened it.")
-    return series
+    return replace(series, changed_by=caller.user_id)
 
 
 async def lock_for_undo(
@@ -128,44 +147,53 @@ async def lock_for_undo(
     return locked
 
 
-async def apply(tx: Transaction, series: Series, plan: Plan, *, tells: bool = True) -> Series:
+async def apply(tx: Transaction, series: Series, plan: Plan, *, tells: bool = True, is_read: bool = False) -> Series:
     """Do what a plan of the locked series says, all of it or nothing; the series that its dates belong to afterwards.
 
-    ``tells`` False: the host chose to stay silent.
+    ``tells`` False: the host chose to stay silent. ``is_read``: the plan follows from the series' record, which is owed nothing for it.
     """
     before = await undoing.look(tx, series)
-    target = await _target(tx, series, plan)
+    target = await _target(tx, series, plan, is_read=is_read)
     locked = {event.id: event for event in await lock_dates(tx, series.id)}
-    gone = []
-    for event in plan.vanishing:
-        gone.append((event, await take_away(tx, locked[event.id])))
-        await decide_records_anew(tx, event.id)
+    vanishing = [locked[event.id] for event in plan.vanishing]
+    gone = list(zip(vanishing, await take_dates_away(tx, vanishing), strict=True))
     # What vanishes frees its name for another date.
     await queries.forget_places(tx, [event.id for event in plan.vanishing])
-    await queries.place(tx, _moves(target, plan))
+    moves = _moves(target, plan)
+    await queries.make_way(tx, moves)
     wanted = [
         (_placed(locked[change.event.id], target.id, change.original_date), change.details, change.overridden)
         for change in plan.changes
     ]
-    after = await revise_dates(tx, wanted)
+    after = await revise_dates(tx, wanted, by=series.changed_by)
+    # Whatever says something new has its place by now.
+    await queries.place(tx, moves)
     changed = [(now, then) for (now, _, _), then in zip(wanted, after, strict=True) if then.revision != now.revision]
-    for now, then in changed:
-        if now.visibility is not then.visibility:
-            await decide_records_anew(tx, then.id)
-    for held in plan.stranded:
-        # A date that its series' rule no longer names differs from the series in when it begins.
-        await queries.add_override(tx, held.event.id, STARTS)
-    told = await telling.of_changes(tx, target, changed, Kind.EVENT_CHANGED, tells=tells)
-    told |= await telling.of_changes(tx, target, gone, Kind.EVENT_DELETED, tells=tells, but=told)
+    shown_otherwise = [then for now, then in changed if now.visibility is not then.visibility]
+    await decide_all_records_anew(tx, [one.id for one in (*vanishing, *shown_otherwise)])
+    await letting_in.look_again(tx, shown_otherwise)
+    # A date that its series' rule no longer names differs from the series in when it begins.
+    await queries.add_overrides(tx, [locked[held.event.id] for held in plan.stranded], STARTS)
     made = await storing.store_window(tx, target)
+    news = telling.of_changes(target, changed, Kind.EVENT_CHANGED, tells=tells)
+    news += telling.of_changes(target, gone, Kind.EVENT_DELETED, tells=tells)
+    if plan.scope is not Scope.THIS:
+        news += await telling.of_edit(tx, target)
     if tells:
-        await telling.of_new_dates(tx, target, made, but=told)
+        news += telling.of_new_dates(target, made)
+    if plan.scope is not Scope.THIS:
+        news = telling.with_rule(news, series.timing.pattern, plan.timing.pattern)
+    untold = await telling.tell(tx, target, news)
+    await seats_changed(tx, changed)
     is_split = target.id != series.id
     if is_split:
         await owing.owe_by_policy(tx, series.id)
-    await undoing.keep(
-        tx, before, Act.SPLIT if is_split else Act.EDIT, made=target.id if is_split else None, is_silent=not tells
-    )
+        await owing.look_at_published(tx, series.id)
+    if is_split or plan.scope is Scope.ALL:
+        await owing.look_at_published(tx, target.id)
+    act = Act.SPLIT if is_split else Act.EDIT
+    made_by_it = target.id if is_split else None
+    await undoing.keep(tx, before, act, made=made_by_it, is_silent=not tells, untold=untold)
     return await reread(tx, target.id)
 
 
@@ -173,9 +201,10 @@ async def pause(tx: Transaction, series: Series, reason: str, *, tells: bool = T
     """No new dates until it goes on; those that are stored stay. Followers and those who answered are told why."""
     before = await undoing.look(tx, series)
     saved = await save(tx, replace(series, status=SeriesStatus.PAUSED, status_reason=reason))
-    if tells:
-        await telling.of_status(tx, saved, Kind.SERIES_PAUSED, reason)
-    await undoing.keep(tx, before, Act.PAUSE, is_silent=not tells)
+    await owing.look_at_published(tx, saved.id)
+    news = await telling.of_status(tx, saved, Kind.SERIES_PAUSED, reason) if tells else []
+    untold = await telling.tell(tx, saved, news)
+    await undoing.keep(tx, before, Act.PAUSE, is_silent=not tells, untold=untold)
     return saved
 
 
@@ -183,19 +212,20 @@ async def resume(tx: Transaction, series: Series) -> tuple[Series, int]:
     """Go on: a paused series makes dates again; of a cancelled one come back the dates that were cancelled with it: how many."""
     before = await undoing.look(tx, series)
     saved = await save(tx, replace(series, status=SeriesStatus.ACTIVE, status_reason=""))
-    back, told = 0, frozenset[UserId]()
+    back, news = 0, list[News]()
     match series.status:
         case SeriesStatus.CANCELLED:
-            back, told = await calling_off.bring_back_with_series(tx, saved)
+            back, news = await calling_off.bring_back_with_series(tx, saved)
         case SeriesStatus.PAUSED:
-            await telling.of_status(tx, saved, Kind.SERIES_RESUMED, "")
+            news = await telling.of_status(tx, saved, Kind.SERIES_RESUMED, "")
         case SeriesStatus.ACTIVE:
             pass
     made = await storing.store_window(tx, saved)
     if series.status is SeriesStatus.CANCELLED:
-        await telling.of_new_dates(tx, saved, made, but=told)
+        news = [*news, *telling.of_new_dates(saved, made)]
     await owing.owe_by_policy(tx, saved.id)
-    await undoing.keep(tx, before, Act.RESUME)
+    await owing.look_at_published(tx, saved.id)
+    await undoing.keep(tx, before, Act.RESUME, untold=await telling.tell(tx, saved, news))
     return await reread(tx, series.id), back
 
 
@@ -204,16 +234,14 @@ async def delete(tx: Transaction, series: Series, *, keeps_events: bool) -> None
 
     Past dates stay as events of their own in any case.
     """
-    gone = []
-    for before in await lock_dates(tx, series.id):
-        if before.is_gone:
-            continue
-        if keeps_events or before.is_over(tx.now):
-            await leave_series(tx, before)
-        else:
-            gone.append((before, await take_away(tx, before)))
-            await decide_records_anew(tx, before.id)
-    await telling.of_changes(tx, series, gone, Kind.EVENT_DELETED)
+    there = [one for one in await lock_dates(tx, series.id) if not one.is_gone]
+    staying = [one for one in there if keeps_events or one.is_over(tx.now)]
+    going = [] if keeps_events else [one for one in there if not one.is_over(tx.now)]
+    await former_places.remember(tx, [one.id for one in staying])
+    await leave_series(tx, staying, by=series.changed_by)
+    gone = await take_dates_away(tx, going)
+    await decide_all_records_anew(tx, [one.id for one in gone])
+    await telling.tell(tx, series, telling.of_changes(series, list(zip(going, gone, strict=True)), Kind.EVENT_DELETED))
     await save(tx, replace(series, deleted_at=tx.now))
 
 
@@ -230,25 +258,29 @@ async def unfollow(tx: Transaction, caller: Caller, slug: SeriesSlug) -> None:
         await following.unfollow(tx, series.id, caller.user_id)
 
 
-async def _target(tx: Transaction, series: Series, plan: Plan) -> Series:
+async def _target(tx: Transaction, series: Series, plan: Plan, *, is_read: bool) -> Series:
     """The series that the plan's dates belong to: itself, or the new half, which is made."""
     match plan.scope:
         case Scope.THIS:
             return series
         case Scope.ALL:
-            return await save(tx, replace(series, template=plan.template, timing=plan.timing))
+            return await save(tx, replace(series, template=plan.template, timing=plan.timing), is_owed=not is_read)
         case Scope.FOLLOWING:
             assert plan.before is not None  # noqa: S101  # a split has two halves
-            await save(tx, replace(series, timing=plan.before))
+            first = await save(tx, replace(series, timing=plan.before))
             behind = replace(
-                _new(tx.now, series.owner_id, plan.template, plan.timing, series.policy, series.group),
+                new_series(tx.now, series.owner_id, plan.template, plan.timing, series.policy, series.group),
                 split_from=series.id,
+                record=series.record,
                 status=series.status,
                 status_reason=series.status_reason,
+                awaits_owner=first.awaits_owner,
+                changed_by=series.changed_by,
             )
-            await queries.insert(tx, behind, submission_key=None)
+            await saving.insert(tx, behind)
             await following.copy_all(tx, series.id, behind.id)
             await joining_queries.copy(tx, series.id, behind.id)
+            await series_invitations.copy(tx, series.id, behind.id)
             return behind
 
 
@@ -273,11 +305,15 @@ async def reread(tx: Transaction, series_id: SeriesId) -> Series:
     return series
 
 
-def _is_far(series: Series, original_date: str, now: Instant) -> bool:
+def _opens_at(series: Series, original_date: str, now: Instant) -> Instant | None:
+    """From when on one of its dates can be opened that is too far ahead now; what is no date of it is none: storing says so."""
     try:
-        return instant_of(original_of(original_date), series.zone_name) > now + agenda.OPENED_AHEAD
+        original = original_of(original_date)
     except ValueError:
-        return False  # no date at all: storing says so
+        return None
+    if not expansion.is_date_of(series.timing.pattern, original):
+        return None
+    return agenda.opens_at(instant_of(original, series.zone_name), now)
 
 
 def _placed(event: Event, series_id: SeriesId, original_date: str) -> Event:
@@ -286,7 +322,7 @@ def _placed(event: Event, series_id: SeriesId, original_date: str) -> Event:
     return replace(event, place_in_series=replace(place, series_id=series_id, original_date=original_date))
 
 
-def _new(
+def new_series(
     now: Instant,
     owner_id: UserId,
     template: Template,
@@ -294,6 +330,7 @@ def _new(
     policy: Policy,
     group: GroupOfEvent | None,
 ) -> Series:
+    """A series that is not stored yet."""
     return Series(
         id=SeriesId(new_id(now)),
         slug=SeriesSlug(new_slug(template.title)),

@@ -6,17 +6,19 @@ from datetime import timedelta
 
 from groundwork.clock import DAY, HOUR, Instant
 from groundwork.database.transaction import Reader
-from groundwork.errors import NotFound
+from groundwork.errors import Gone, NotFound
 from openmeet.attendance import queries as attendance
 from openmeet.attendance.model import NOBODY, Attendance, Counts
 from openmeet.attendance.rules import is_invited
 from openmeet.events import rules, seeing
 from openmeet.events.differing import details_in
+from openmeet.events.host_queries import hosts_series
 from openmeet.events.model import Details, Event, EventId, Visibility
 from openmeet.events.rules import Access
 from openmeet.groups import rules as group_rules
 from openmeet.groups.queries import role_in
 from openmeet.groups.rules import Action
+from openmeet.moderation.distance import has_blocked
 from openmeet.recurrence import expansion
 from openmeet.recurrence.wall_time import instant_of, local_of
 from openmeet.series import queries
@@ -26,6 +28,7 @@ from openmeet.users.model import UserId
 
 # A date further ahead than this cannot be opened: each that is opened is stored, and a robot follows every link.
 OPENED_AHEAD = 5 * 366 * DAY
+OPENED_AHEAD_WORDS = "five years"
 
 # Nothing of ours began before: what lies further back is not read from the calendar, which ends somewhere.
 _EARLIEST = Instant(0)
@@ -53,31 +56,57 @@ class Line:
         place = self.event.place_in_series if self.event else None
         return place.overridden if place else ()
 
+    def opens_at(self, now: Instant) -> Instant | None:
+        """From when on a date has a page that is too far ahead for one now; None: it has one, or gets one when it is opened."""
+        return opens_at(self.details.starts_at, now) if self.event is None else None
+
     def is_over(self, now: Instant) -> bool:
         if self.event is not None:
             return self.event.is_over(now)
         return (self.details.ends_at or self.details.starts_at) <= now
 
 
+def opens_at(starts_at: Instant, now: Instant) -> Instant | None:
+    """From when on a computed date can be opened; None: now."""
+    opens = Instant(starts_at - OPENED_AHEAD)
+    return opens if opens > now else None
+
+
 async def visible(reader: Reader, slug: SeriesSlug, viewer: UserId | None) -> Series:
-    """The series, if this person may see it. Raises NotFound, for absent and hidden alike."""
-    series = await queries.by_slug(reader, slug)
-    if series is None or series.deleted_at is not None or not await may_see(reader, series, viewer):
+    """The series, if this person may see it. Raises NotFound, for absent and hidden alike; Gone."""
+    return await must_be_seen(reader, await queries.by_slug(reader, slug), viewer)
+
+
+async def must_be_seen(reader: Reader, series: Series | None, viewer: UserId | None) -> Series:
+    """The series itself. Raises NotFound, for absent and hidden alike; Gone (410) of one that is deleted and was public, or theirs."""
+    if series is None or not await may_see(reader, series, viewer):
         raise NotFound("There is no such series.")
-    return series
+    if series.deleted_at is None:
+        return series
+    if series.visibility is not Visibility.PUBLIC and viewer != series.owner_id:
+        raise NotFound("There is no such series.")
+    why = "Its host deleted it." if not series.is_read_only else "It was removed where it was kept."
+    raise Gone(f"This series was removed. {why} Dates that were kept have pages of their own.")
 
 
 async def may_see(reader: Reader, series: Series, viewer: UserId | None) -> bool:
-    """Whether the series exists for this person: private ones for its host, the members of its group, and those invited to a date."""
-    if viewer == series.owner_id or series.visibility is not Visibility.PRIVATE:
+    """Whether the series exists for this person: private ones for its hosts, the members of its group, those invited to a date."""
+    if viewer == series.owner_id:
+        return True
+    if series.is_hidden:
+        return False
+    if series.visibility is not Visibility.PRIVATE:
         return True
     if viewer is None:
         return False
+    role = await role_in(reader, series.group.id if series.group else None, viewer)
+    if not group_rules.may(role, Action.EDIT_ANY_EVENT) and await has_blocked(reader, series.owner_id, viewer):
+        return False
     if series.group is not None:
-        access = rules.access_by(await role_in(reader, series.group.id, viewer))
+        access = rules.access_by(role)
         if access is not Access.GUEST:
             return access is Access.INSIDE
-    return await queries.is_invited_to_any(reader, series.id, viewer)
+    return await queries.is_invited_to_any(reader, series.id, viewer) or await hosts_series(reader, series.id, viewer)
 
 
 async def may_edit(reader: Reader, series: Series, viewer: UserId | None) -> bool:

@@ -17,7 +17,8 @@ from openmeet.events.model import Event, EventSlug
 from openmeet.recurrence.pattern import parse_date
 from openmeet.recurrence.refusal import RuleRefused
 from openmeet.recurrence.wall_time import instant_of
-from openmeet.series import actions, agenda, attending, gathering, queries, showing, wanted
+from openmeet.series import actions, agenda, attending, gathering, limits, queries, showing, wanted
+from openmeet.series.agenda import OPENED_AHEAD_WORDS
 from openmeet.series.dates import checked_name, template_in
 from openmeet.series.model import WINDOW, Policy, Series, SeriesSlug, Timing
 from openmeet.series.previewing import meaning_of
@@ -77,6 +78,7 @@ async def create_from_event(request: Request) -> Response:
 
 
 async def preview(request: Request) -> Response:
+    await limits.spend_on_preview(request)
     body = await read_json(request, TimingWanted)
     first = wanted.first_of(wanted.untitled(body))
     timing = wanted.timing_of(first, body.recurrence, body.rdates, body.exdates)
@@ -234,7 +236,7 @@ OPERATIONS = (
         read,
         {200: SeriesShown},
         needs_session=False,
-        failures=(404,),
+        failures=(404, 410),
     ),
     Operation(
         "GET",
@@ -245,17 +247,17 @@ OPERATIONS = (
         {200: DateList},
         parameters=(_FROM, _TO, _LIMIT),
         needs_session=False,
-        failures=(404,),
+        failures=(404, 410),
     ),
     Operation(
         "POST",
         "/api/series/{slug}/dates/{originalDate}",
         "openSeriesDate",
-        "The event of a date, stored if it was only computed",
+        f"The event of a date, stored if it was only computed; at most {OPENED_AHEAD_WORDS} ahead (else ``TooFarAhead``)",
         open_date,
         {200: DateShown},
         needs_session=False,
-        failures=(404,),
+        failures=(404, 410),
     ),
     Operation(
         "PUT",
@@ -265,7 +267,7 @@ OPERATIONS = (
         follow,
         {200: FollowShown},
         FollowWanted,
-        failures=(404,),
+        failures=(404, 410),
     ),
     Operation(
         "DELETE", "/api/series/{slug}/follow", "unfollowSeries", "Follow a series no more", unfollow, {204: None}
@@ -278,7 +280,7 @@ OPERATIONS = (
         answer_all,
         {200: AnswersShown},
         AnswerAll,
-        failures=(404,),
+        failures=(404, 410),
     ),
     Operation(
         "POST",

@@ -11,7 +11,7 @@ from openmeet.attendance import actions as attendance
 from openmeet.attendance.model import SEATED, AttendanceStatus, Reply, Through
 from openmeet.attendance.queries import of_user
 from openmeet.events.model import Event
-from openmeet.series import agenda, following, queries
+from openmeet.series import agenda, entry_letters, following, queries
 from openmeet.series.model import Series, SeriesSlug
 from openmeet.users.model import Caller
 
@@ -48,12 +48,16 @@ async def answer_all(
     else:
         await following.go_no_more(tx, series.id, caller.user_id)
     outcomes: list[Outcome] = []
-    for event in await _coming(tx, series):
+    coming = await _coming(tx, series)
+    before = await of_user(tx, caller.user_id, [event.id for event in coming])
+    for event in coming:
         if skips_limited and event.capacity is not None:
             continue
         try:
             # The host hears of it once, not for each date.
-            mine = await attendance.answer(tx, caller, event.slug, reply, through=through, tells_host=not outcomes)
+            mine = await attendance.answer(
+                tx, caller, event.slug, reply, through=through, tells_host=not outcomes, is_single=False
+            )
         except NotFound:
             continue  # a date that is not theirs to see
         except Refused as refused:
@@ -64,6 +68,7 @@ async def answer_all(
             )
         else:
             outcomes.append(Outcome(event, mine.status))
+    await entry_letters.owe(tx, series, caller, coming, before)
     return outcomes
 
 
@@ -77,17 +82,17 @@ async def stop(tx: Transaction, caller: Caller, slug: SeriesSlug, *, withdraws: 
     mine = await of_user(tx, caller.user_id, [event.id for event in coming])
     going = [event for event in coming if event.id in mine and mine[event.id].status in _GOING]
     for event in going:
-        await attendance.answer(tx, caller, event.slug, Reply.DECLINED)
+        # The host hears of it once, and so does the person's calendar.
+        tells = event is going[0]
+        await attendance.answer(tx, caller, event.slug, Reply.DECLINED, tells_host=tells, is_single=False)
+    await entry_letters.owe(tx, series, caller, coming, mine)
     return len(going)
 
 
 async def _lock(tx: Transaction, caller: Caller, slug: SeriesSlug) -> Series:
     """Several events are locked below: the series' lock keeps this from meeting a change of the same dates halfway."""
     await agenda.visible(tx, slug, caller.user_id)
-    series = await queries.lock_by_slug(tx, slug)
-    if series is None or series.deleted_at is not None:
-        raise NotFound("There is no such series.")
-    return series
+    return await agenda.must_be_seen(tx, await queries.lock_by_slug(tx, slug), caller.user_id)
 
 
 async def _coming(tx: Transaction, series: Series) -> list[Event]:

@@ -5,21 +5,20 @@ from dataclasses import replace
 
 from groundwork.database.transaction import Transaction
 from groundwork.errors import Refused
-from openmeet.attendance.actions import decide_records_anew
+from openmeet.attendance.actions import decide_all_records_anew, seats_changed
 from openmeet.events import owing
-from openmeet.events.actions import take_away
-from openmeet.events.dates import bring_dates_back, call_dates_off
+from openmeet.events.dates import bring_dates_back, call_dates_off, take_dates_away
 from openmeet.events.model import Event
 from openmeet.events.queries import lock_dates
 from openmeet.notifications.model import Kind
 from openmeet.recurrence import expansion
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.wall_time import instant_of
-from openmeet.series import queries, storing, telling, undoing
+from openmeet.series import queries, saving, storing, telling, undoing
 from openmeet.series.dates import original_of
 from openmeet.series.model import Series, SeriesStatus
+from openmeet.series.tellings import News
 from openmeet.series.undoing import Act
-from openmeet.users.model import UserId
 
 Change = Callable[[list[Event]], Awaitable[list[Event]]]
 
@@ -29,16 +28,18 @@ async def cancel_dates(
 ) -> int:
     """Call dates of the locked series off; they stay visible. Computed ones are stored first. How many changed."""
     before = await undoing.look(tx, series)
-    changed, _ = await _cancel(tx, series, await _named(tx, series, names), reason, tells=tells)
-    await undoing.keep(tx, before, Act.CANCEL_DATES, is_silent=not tells)
+    changed, news = await _cancel(tx, series, await _named(tx, series, names), reason, tells=tells)
+    await _tell_and_keep(tx, series, before, Act.CANCEL_DATES, news, tells=tells)
+    await seats_changed(tx, changed)
     return len(changed)
 
 
 async def reinstate_dates(tx: Transaction, series: Series, names: Sequence[str], *, tells: bool = True) -> int:
     """Bring cancelled dates back as they were; the same people hear of it. How many changed."""
     before = await undoing.look(tx, series)
-    changed, _ = await _reinstate(tx, series, await _named(tx, series, names), tells=tells)
-    await undoing.keep(tx, before, Act.REINSTATE_DATES, is_silent=not tells)
+    changed, news = await _reinstate(tx, series, await _named(tx, series, names), tells=tells)
+    await _tell_and_keep(tx, series, before, Act.REINSTATE_DATES, news, tells=tells)
+    await seats_changed(tx, changed)
     return len(changed)
 
 
@@ -47,23 +48,24 @@ async def cancel(tx: Transaction, series: Series, reason: str, *, tells: bool = 
     before = await undoing.look(tx, series)
     coming = [event for event in await lock_dates(tx, series.id) if not event.is_gone and not event.is_over(tx.now)]
     # What was called off by itself keeps its reason, and stays so when the series comes back.
-    changed, _ = await _cancel(tx, series, [one for one in coming if not one.is_cancelled], reason, tells=tells)
+    changed, news = await _cancel(tx, series, [one for one in coming if not one.is_cancelled], reason, tells=tells)
     await queries.mark_cancelled_with_series(tx, [after.id for _, after in changed])
-    saved = await queries.save(tx, replace(series, status=SeriesStatus.CANCELLED, status_reason=reason))
-    await undoing.keep(tx, before, Act.CANCEL, is_silent=not tells)
+    saved = await saving.save(tx, replace(series, status=SeriesStatus.CANCELLED, status_reason=reason))
+    await _tell_and_keep(tx, saved, before, Act.CANCEL, news, tells=tells)
     return saved, len(changed)
 
 
-async def bring_back_with_series(tx: Transaction, series: Series) -> tuple[int, frozenset[UserId]]:
-    """The coming dates that were cancelled with the series, and not one by one, take place after all: how many, and who was told."""
+async def bring_back_with_series(tx: Transaction, series: Series) -> tuple[int, list[News]]:
+    """The coming dates that were cancelled with the series, and not one by one, take place after all: how many, and what is news."""
     with_it = await queries.cancelled_with_series(tx, series.id)
     coming = [
         event
         for event in await lock_dates(tx, series.id)
         if event.id in with_it and not event.is_gone and not event.is_over(tx.now)
     ]
-    changed, told = await _reinstate(tx, series, coming, tells=True)
-    return len(changed), told
+    changed, news = await _reinstate(tx, series, coming, tells=True)
+    await seats_changed(tx, changed)
+    return len(changed), news
 
 
 async def remove_dates(tx: Transaction, series: Series, names: Sequence[str], *, tells: bool = True) -> Series:
@@ -72,21 +74,24 @@ async def remove_dates(tx: Transaction, series: Series, names: Sequence[str], *,
     known = series.timing.pattern
     left_out = tuple(sorted({*known.left_out, *map(original_of, names)}))
     added = tuple(at for at in known.added if at not in left_out)
-    gone = []
-    for event in await lock_dates(tx, series.id):
-        place = event.place_in_series
-        if place is not None and place.original_date in names and not event.is_gone:
-            gone.append((event, await take_away(tx, event)))
-            await decide_records_anew(tx, event.id)
+    named = set(names)
+    going = [
+        event
+        for event in await lock_dates(tx, series.id)
+        if event.place_in_series is not None and event.place_in_series.original_date in named and not event.is_gone
+    ]
+    gone = await take_dates_away(tx, going)
+    await decide_all_records_anew(tx, [event.id for event in gone])
     # A date that is taken out may be added again: its name is free for that.
-    await queries.forget_places(tx, [event.id for event, _ in gone])
-    await telling.of_changes(tx, series, gone, Kind.EVENT_DELETED, tells=tells)
+    await queries.forget_places(tx, [event.id for event in gone])
+    news = telling.of_changes(series, list(zip(going, gone, strict=True)), Kind.EVENT_DELETED, tells=tells)
     made = pattern(
         known.start, known.zone_name, known.rule, left_out=left_out, added=added, is_all_day=known.is_all_day
     )
-    saved = await queries.save(tx, replace(series, timing=replace(series.timing, pattern=made)))
+    saved = await saving.save(tx, replace(series, timing=replace(series.timing, pattern=made)))
     await storing.store_window(tx, saved)
-    await undoing.keep(tx, before, Act.REMOVE_DATES, is_silent=not tells)
+    news += await telling.of_edit(tx, saved)
+    await _tell_and_keep(tx, saved, before, Act.REMOVE_DATES, news, tells=tells)
     return saved
 
 
@@ -118,19 +123,17 @@ async def add_date(tx: Transaction, series: Series, original_date: str, *, tells
             added=[*known.added, original],
             is_all_day=known.is_all_day,
         )
-    saved = await queries.save(tx, replace(series, timing=replace(series.timing, pattern=wider)))
+    saved = await saving.save(tx, replace(series, timing=replace(series.timing, pattern=wider)))
     made = await storing.store(tx, saved, [original])
     await owing.owe_by_policy(tx, series.id)
-    if tells:
-        await telling.of_new_dates(tx, saved, made)
-    await undoing.keep(tx, before, Act.ADD_DATE, is_silent=not tells)
+    news = telling.of_new_dates(saved, made) if tells else []
+    await _tell_and_keep(tx, saved, before, Act.ADD_DATE, news, tells=tells)
     return made[0]
 
 
 async def _named(tx: Transaction, series: Series, names: Sequence[str]) -> list[Event]:
     """The stored events of these dates, locked; computed ones are stored."""
-    for name in names:
-        await storing.vivify(tx, series, name)
+    await storing.vivify_all(tx, series, names)
     wanted = set(names)
     return [
         event
@@ -139,32 +142,37 @@ async def _named(tx: Transaction, series: Series, names: Sequence[str]) -> list[
     ]
 
 
+async def _tell_and_keep(
+    tx: Transaction, series: Series, before: undoing.Look, act: Act, news: list[News], *, tells: bool
+) -> None:
+    untold = await telling.tell(tx, series, news)
+    await undoing.keep(tx, before, act, is_silent=not tells, untold=untold)
+
+
 async def _cancel(
     tx: Transaction, series: Series, dates: list[Event], reason: str, *, tells: bool
-) -> tuple[list[tuple[Event | None, Event]], frozenset[UserId]]:
+) -> tuple[list[tuple[Event, Event]], list[News]]:
     async def call_off(dates: list[Event]) -> list[Event]:
-        return await call_dates_off(tx, dates, reason)
+        return await call_dates_off(tx, dates, reason, by=series.changed_by)
 
     return await _change(tx, series, dates, call_off, Kind.EVENT_CANCELLED, tells=tells)
 
 
 async def _reinstate(
     tx: Transaction, series: Series, dates: list[Event], *, tells: bool
-) -> tuple[list[tuple[Event | None, Event]], frozenset[UserId]]:
+) -> tuple[list[tuple[Event, Event]], list[News]]:
     async def bring_back(dates: list[Event]) -> list[Event]:
-        return await bring_dates_back(tx, dates)
+        return await bring_dates_back(tx, dates, by=series.changed_by)
 
     return await _change(tx, series, dates, bring_back, Kind.EVENT_REINSTATED, tells=tells)
 
 
 async def _change(
     tx: Transaction, series: Series, dates: list[Event], change: Change, kind: Kind, *, tells: bool
-) -> tuple[list[tuple[Event | None, Event]], frozenset[UserId]]:
+) -> tuple[list[tuple[Event, Event]], list[News]]:
+    """What changed, from this to that, and the news of it, which are told by whoever knows the whole act."""
     dates = sorted(dates, key=lambda event: (event.starts_at or 0, event.id))
     after = await change(dates)
-    pairs: list[tuple[Event | None, Event]] = [
-        (one, then) for one, then in zip(dates, after, strict=True) if then.revision != one.revision
-    ]
-    told = await telling.of_changes(tx, series, pairs, kind, tells=tells)
+    pairs = [(one, then) for one, then in zip(dates, after, strict=True) if then.revision != one.revision]
     await owing.owe_by_policy(tx, series.id)
-    return pairs, told
+    return pairs, telling.of_changes(series, pairs, kind, tells=tells)

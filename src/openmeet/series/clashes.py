@@ -10,6 +10,7 @@ from starlette.requests import Request
 from groundwork.clock import HOUR, Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidInput
+from openmeet.events.whole_days import at_midnight
 from openmeet.recurrence.wall_time import parse_local
 from openmeet.series import queries, repeats_form
 from openmeet.series.model import SeriesId
@@ -35,6 +36,9 @@ class Entry(Protocol):
     @property
     def title(self) -> str: ...
 
+    @property
+    def starts_at(self) -> Instant: ...
+
 
 # For each of these times what takes the person's time then, in order.
 Conflicts = Callable[[Reader, UserId, Sequence[Time]], Awaitable[Sequence[Sequence[Entry]]]]
@@ -50,15 +54,26 @@ async def in_form(request: Request, typed: Mapping[str, str], *, but: SeriesId |
     times = [Time(one.at, Instant(one.at + length)) for one in meaning.dates]
     conflicts: Conflicts = request.app.state.conflicts
     async with database_of(request).reader() as reader:
-        own = set() if but is None else {held.event.id for held in await queries.stored(reader, but)}
+        held = [] if but is None else [one.event for one in await queries.stored(reader, but)]
         found = await conflicts(reader, caller.user_id, times)
-    return [next((entry.title for entry in some if entry.key not in own), "") for some in found]
+    own = {event.id for event in held}
+    # A feed of the series that one subscribes to has them, too.
+    copies = {(event.title, event.starts_at) for event in held}
+    return [
+        next((one.title for one in some if one.key not in own and (one.title, one.starts_at) not in copies), "")
+        for some in found
+    ]
 
 
 def _length(typed: Mapping[str, str]) -> timedelta:
     """As long as each date takes, by what was typed; nothing where that is no end."""
+    starts, ends = typed.get("starts", ""), typed.get("ends", "")
     try:
-        length = parse_local(typed.get("ends", ""), "ends") - parse_local(typed.get("starts", ""), "starts")
+        if typed.get("all_day"):
+            # The last day is one of them; without one it is the first.
+            first, last = at_midnight(starts), at_midnight(ends or starts)
+            return max(parse_local(last, "ends") - parse_local(first, "starts"), timedelta()) + timedelta(days=1)
+        length = parse_local(ends, "ends") - parse_local(starts, "starts")
     except InvalidInput:
         return timedelta()
     return max(length, timedelta())

@@ -9,13 +9,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import InvalidForm, InvalidInput, Refused
-from openmeet.attendance import queries as attendance
-from openmeet.attendance.actions import CONCERNED
+from openmeet.attendance.hearing import CONCERNED, people_of_dates
 from openmeet.events.rules import check_reason
 from openmeet.recurrence.wall_time import instead_of, local_of, parse_local
-from openmeet.series import actions, agenda, calling_off, following, undoing
+from openmeet.series import actions, agenda, calling_off, following, record_settings, undoing
 from openmeet.series.agenda import Line
 from openmeet.series.dates import checked_name, original_text
 from openmeet.series.model import Series, SeriesSlug
@@ -42,12 +42,14 @@ class Act(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """One date to tick."""
+    """One date to tick. ``answers``: who comes and who waits, in words; ``chips``: pairs of words and tone."""
 
     field: str
     name: str
     words: str
+    answers: str
     chips: tuple[tuple[str, str], ...]
+    path: str
     is_cancelled: bool
 
 
@@ -57,6 +59,7 @@ def routes() -> list[Route]:
         Route("/series/{slug}/manage", change, methods=["POST"]),
         Route("/series/{slug}/extra-date", add, methods=["POST"]),
         Route("/series/{slug}/undo", undo, methods=["POST"]),
+        Route("/series/{slug}/publish", publish, methods=["POST"]),
     ]
 
 
@@ -108,6 +111,13 @@ async def undo(request: Request) -> Response:
         series = await actions.lock_for_undo(tx, caller_of(request), _slug(request))
         restored = await undoing.undo(tx, series)
     return go(_path(restored), said="series_undone")
+
+
+async def publish(request: Request) -> Response:
+    """The owner's yes to what others changed: their repository gets it."""
+    async with database_of(request).transaction() as tx:
+        series = await record_settings.agree(tx, caller_of(request), _slug(request))
+    return go(_path(series), said="series_agreed")
 
 
 _SAID = {Act.CANCEL: "dates_cancelled", Act.REINSTATE: "dates_reinstated", Act.REMOVE: "dates_removed"}
@@ -169,7 +179,7 @@ async def _confirm(
 async def _concerned(reader: Reader, series: Series, names: list[str]) -> tuple[int, int]:
     """How many people would hear of it, and how many answers these dates have."""
     events = [event.id for event in await agenda.stored_of(reader, series, names)]
-    people = await attendance.people_of_dates(reader, events, CONCERNED)
+    people = await people_of_dates(reader, events, CONCERNED)
     to: set[UserId] = {user_id for user_id, _ in people} | set(await following.to_tell(reader, series))
     return len(to - {series.owner_id}), len(people)
 
@@ -184,22 +194,55 @@ async def _page(request: Request, typed: Typed, *, tx: Transaction | None = None
     context = {
         "series": series,
         "address": _path(series),
-        "offered": [_offered(line) for line in lines],
+        "offered": [_offered(series, line, tx.now) for line in lines],
         "typed": typed,
         "zone_words": series.zone_name.replace("_", " "),
     }
     return page(request, "series/manage.html", context, status=status)
 
 
-def _offered(line: Line) -> Offered:
-    chips = []
-    if line.is_cancelled:
-        chips.append(("Cancelled", "warn"))
-    if line.counts.going:
-        chips.append((f"{line.counts.going} going", "plain"))
+def _offered(series: Series, line: Line, now: Instant) -> Offered:
     starts = local_of(line.details.starts_at, line.details.time_zone)
-    words = f"{times.short_day(starts)} {starts.year}, {times.clock(starts)}"
-    return Offered(f"{_DATE}{line.original_date}", line.original_date, words, tuple(chips), line.is_cancelled)
+    is_this_year = starts.year == local_of(now, line.details.time_zone).year
+    words = f"{times.short_day(starts)}{'' if is_this_year else f' {starts.year}'}, {times.clock(starts)}"
+    return Offered(
+        field=f"{_DATE}{line.original_date}",
+        name=line.original_date,
+        words=words,
+        answers=_answers(line),
+        chips=tuple(_chips(line)),
+        path=f"{_path(series)}/dates/{quote(line.original_date)}",
+        is_cancelled=line.is_cancelled,
+    )
+
+
+def _answers(line: Line) -> str:
+    """``8 of 8 going, 2 waiting``; a date without answers says how many places it has."""
+    counts, places = line.counts, line.details.capacity
+    going = f"{counts.going} going" if places is None else f"{counts.going} of {places} going"
+    found = [going] if counts.going or places is not None else []
+    for number, words in (
+        (counts.waiting, "waiting"),
+        (counts.unconfirmed, "to decide"),
+        (counts.interested, "interested"),
+    ):
+        if number:
+            found.append(f"{number} {words}")
+    return ", ".join(found) or "No answers yet"
+
+
+def _chips(line: Line) -> list[tuple[str, str]]:
+    """What sets a date apart from the others."""
+    found = []
+    if line.is_cancelled:
+        found.append(("Cancelled", "warn"))
+    if line.event is not None and line.event.is_draft:
+        found.append(("Draft", "warn"))
+    if line.details.capacity is not None and line.counts.seats >= line.details.capacity and not line.is_cancelled:
+        found.append(("Full", "plain"))
+    if line.differs_in:
+        found.append(("Changed by itself", "plain"))
+    return found
 
 
 def _day_words(name: str) -> str:

@@ -11,6 +11,8 @@ from starlette.routing import Route
 
 from groundwork.database.transaction import Transaction
 from groundwork.errors import InvalidForm, InvalidInput, Refused
+from openmeet.attendance import lowering
+from openmeet.attendance.lowering import Lowered
 from openmeet.events.differing import details_in
 from openmeet.events.labels import LABELS
 from openmeet.events.model import Details, Event
@@ -188,10 +190,8 @@ def _edit(typed: Mapping[str, str], series: Series, before: Details, event: Even
             wanted.said_by(said_differently, before, event) if said_differently else (None, frozenset[str]())
         )
     except InvalidForm as wrong:
-        names = {"startsLocal": "starts", "endsLocal": "ends", "timeZone": "time_zone", "onlineUrl": "online_url"}
-        raise InvalidForm(
-            {names.get(name, name.removeprefix("venue.")): why for name, why in wrong.problems.items()}
-        ) from None
+        names = {sent: field for field, sent in wanted.NAMES.items()}
+        raise InvalidForm({names.get(name, name): why for name, why in wrong.problems.items()}) from None
     rewritten = None
     if repeats_form.is_changed(typed, series.timing.pattern):
         start = datetime.fromisoformat(said.starts_local if said is not None else before.starts_local)
@@ -239,12 +239,11 @@ def _counted(counted: Consequences) -> str:
         words.append(_number(len(counted.vanishing), "date") + " without answers go")
     if counted.people_told:
         words.append(_number(counted.people_told, "person", "people") + " told")
-    text = ", ".join(words)
-    if counted.scope == "this":
-        return text + "."
-    return f"{text}. " + (
-        "Past dates stay as they were." if counted.scope == "all" else "A new series takes over here."
-    )
+    lowered = lowering.words(Lowered(counted.people_over_limit, counted.parties_too_large))
+    said = [", ".join(words) + ".", lowered]
+    if counted.scope != "this":
+        said.append("Past dates stay as they were." if counted.scope == "all" else "A new series takes over here.")
+    return " ".join(filter(None, said))
 
 
 def _number(count: int, one: str, many: str = "") -> str:

@@ -115,7 +115,7 @@ def _timing(timing: Timing, edit: Edit) -> Timing:
 
 def _fitting(pattern: Pattern) -> Pattern:
     """The pattern, beginning on a day that its rule names: the start always counts, and here nobody chose it anew."""
-    expansion.check_occurs(pattern)
+    expansion.check_asked(pattern)
     first = expansion.first_by_rule(pattern)
     return pattern if first is None else replace(pattern, start=first)
 

@@ -1,10 +1,15 @@
 """Who wants to hear of a series, and who goes to all of it: the SQL of those who come."""
 
-from groundwork.database.transaction import Reader, Transaction
-from openmeet.events.model import Visibility
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader, Row, Transaction
+from openmeet.attendance.hearing import Heard
+from openmeet.events.model import EventId, Visibility
 from openmeet.groups.model import INSIDE
 from openmeet.series.model import Follower, Going, Series, SeriesId
 from openmeet.users.model import UserId
+
+_NOBODY = UserId("")
+_EVERYBODY = 2**31 - 1
 
 
 async def following(reader: Reader, series_id: SeriesId, user_id: UserId) -> Follower | None:
@@ -33,6 +38,23 @@ async def follow(tx: Transaction, series_id: SeriesId, user_id: UserId, *, notif
     )
 
 
+async def suggests(reader: Reader, series_id: SeriesId, user_id: UserId) -> bool:
+    """Whether following would be news to somebody: they answered one date so far, and neither follow the series nor go to all of it."""
+    row = await reader.fetch_one(
+        """
+        select count(*) as answers from attendances a join events e on e.id = a.event_id
+         where e.series_id = :series_id and a.user_id = :user_id
+           and a.status in ('attending', 'interested', 'pending', 'waitlisted')
+           and not exists (select 1 from event_series s where s.id = e.series_id and s.user_id = a.user_id)
+           and not exists (select 1 from event_series_followers f where f.series_id = e.series_id and f.user_id = a.user_id)
+           and not exists (select 1 from event_series_answers g where g.series_id = e.series_id and g.user_id = a.user_id)
+        """,
+        series_id=series_id,
+        user_id=user_id,
+    )
+    return row is not None and int(row["answers"]) == 1
+
+
 async def unfollow(tx: Transaction, series_id: SeriesId, user_id: UserId) -> bool:
     """True when the person followed it."""
     gone = await tx.execute(
@@ -52,10 +74,15 @@ async def followers(reader: Reader, series_id: SeriesId) -> list[Follower]:
     return [Follower(UserId(row["user_id"]), bool(row["notifications_enabled"])) for row in rows]
 
 
-async def to_tell(reader: Reader, series: Series) -> list[UserId]:
-    """Followers who want to hear of it and may see it; of a private series outside groups those hear who have an answer, as such."""
+async def to_tell(
+    reader: Reader, series: Series, *, after: UserId = _NOBODY, limit: int = _EVERYBODY, only: Heard | None = None
+) -> list[UserId]:
+    """Followers behind ``after``, in order of their ids, who want to hear of it and may see it.
+
+    Of a private series outside groups those hear who have an answer, as such. ``only``: up to this person, and who follows since.
+    """
     if series.visibility is not Visibility.PRIVATE:
-        condition, more = "", {}
+        condition, more = "", dict[str, object]()
     elif series.group is not None:
         condition = (
             " and exists (select 1 from group_members m where m.group_id = :group_id and m.user_id = f.user_id"
@@ -64,14 +91,20 @@ async def to_tell(reader: Reader, series: Series) -> list[UserId]:
         more = {"group_id": series.group.id, "inside": [role.value for role in INSIDE]}
     else:
         return []
+    if only is not None:
+        condition += " and (f.user_id <= :until or f.created_at >= :since)"
+        more |= {"until": only.until, "since": only.since}
     rows = await reader.fetch(
         "select f.user_id from event_series_followers f join users u on u.id = f.user_id"
-        f" where f.series_id = :series_id and f.notifications_enabled = 1 and u.kind = 'person'{condition}"
-        " order by f.created_at, f.user_id",
+        f" where f.series_id = :series_id and f.user_id > :after and f.notifications_enabled = 1 and u.kind = 'person'"
+        f" and f.user_id <> :owner_id{condition} order by f.user_id limit :limit",
         series_id=series.id,
+        owner_id=series.owner_id,
+        after=after,
+        limit=limit,
         **more,
     )
-    return [UserId(row["user_id"]) for row in rows if row["user_id"] != series.owner_id]
+    return [UserId(row["user_id"]) for row in rows]
 
 
 async def named_followers(
@@ -121,24 +154,59 @@ async def go_no_more(tx: Transaction, series_id: SeriesId, user_id: UserId) -> b
     return gone == 1
 
 
-async def going(reader: Reader, series_id: SeriesId) -> list[Going]:
-    """Who goes to all dates; who said so first is first in line."""
+async def go_to_none_of(tx: Transaction, host: UserId, user_id: UserId) -> None:
+    """The person neither goes to all dates of this host's series any more, nor follows them."""
+    for table in ("event_series_answers", "event_series_followers"):
+        await tx.execute(
+            f"delete from {table} where user_id = :user_id"
+            " and series_id in (select id from event_series where user_id = :host)",
+            user_id=user_id,
+            host=host,
+        )
+
+
+async def going(
+    reader: Reader,
+    series_id: SeriesId,
+    *,
+    limit: int = _EVERYBODY,
+    behind: Going | None = None,
+    unanswered: EventId | None = None,
+) -> list[Going]:
+    """Who goes to all dates; who said so first is first in line. ``unanswered``: without those who have an answer to this date."""
+    clauses, values = ["series_id = :series_id"], dict[str, object]()
+    if behind is not None:
+        clauses.append("(created_at, user_id) > (:said_at, :user_id)")
+        values |= {"said_at": behind.said_at, "user_id": behind.user_id}
+    if unanswered is not None:
+        clauses.append(
+            "not exists (select 1 from attendances a where a.event_id = :event_id"
+            " and a.user_id = event_series_answers.user_id)"
+        )
+        values["event_id"] = unanswered
     rows = await reader.fetch(
-        "select user_id, with_limited from event_series_answers where series_id = :series_id"
-        " order by created_at, user_id",
+        "select user_id, with_limited, created_at from event_series_answers"
+        f" where {' and '.join(clauses)} order by created_at, user_id limit :limit",
         series_id=series_id,
+        limit=limit,
+        **values,
     )
-    return [Going(UserId(row["user_id"]), bool(row["with_limited"])) for row in rows]
+    return [_going_of(row) for row in rows]
 
 
 async def going_of(reader: Reader, series_id: SeriesId, user_id: UserId) -> Going | None:
     """Whether one person goes to all dates; None where they do not."""
     row = await reader.fetch_one(
-        "select user_id, with_limited from event_series_answers where series_id = :series_id and user_id = :user_id",
+        "select user_id, with_limited, created_at from event_series_answers"
+        " where series_id = :series_id and user_id = :user_id",
         series_id=series_id,
         user_id=user_id,
     )
-    return Going(UserId(row["user_id"]), bool(row["with_limited"])) if row else None
+    return _going_of(row) if row else None
+
+
+def _going_of(row: Row) -> Going:
+    return Going(UserId(row["user_id"]), bool(row["with_limited"]), Instant(row["created_at"]))
 
 
 async def copy_all(tx: Transaction, from_id: SeriesId, to_id: SeriesId) -> None:

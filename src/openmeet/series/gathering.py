@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from groundwork.database.transaction import Transaction
 from groundwork.errors import Forbidden, NotFound, Refused
+from openmeet.attendance import joining_queries
 from openmeet.events import owing, seeing
 from openmeet.events.dates import revise_dates
 from openmeet.events.differing import details_in, differing
@@ -14,7 +15,7 @@ from openmeet.events.queries import lock_by_slug, lock_for_update
 from openmeet.recurrence import expansion
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.wall_time import local_of
-from openmeet.series import actions, queries, storing, telling
+from openmeet.series import actions, queries, saving, storing, telling
 from openmeet.series.dates import details_of, original_of, original_text, template_in
 from openmeet.series.model import Policy, Series, Timing
 from openmeet.series.wanted import length_in
@@ -35,8 +36,9 @@ async def begin_with(
     """
     event = await _lock_free(tx, caller, slug)
     timing = repeating(event)
-    expansion.check_occurs(timing.pattern)
+    expansion.check_asked(timing.pattern)
     series = await actions.insert(tx, event.author_id, template_in(details_in(event)), timing, policy, event.group)
+    await joining_queries.copy_of_event(tx, event, series.id)
     await _place(tx, event, series, original_text(timing.pattern.start))
     await storing.store_window(tx, series)
     return await actions.reread(tx, series.id)
@@ -66,10 +68,10 @@ async def add(tx: Transaction, caller: Caller, series: Series, slug: EventSlug) 
         added=(*known.added, original),
         is_all_day=known.is_all_day,
     )
-    saved = await queries.save(tx, replace(series, timing=replace(series.timing, pattern=added)))
+    saved = await saving.save(tx, replace(series, timing=replace(series.timing, pattern=added)))
     placed = await _place(tx, event, saved, name)
     await owing.owe_by_policy(tx, saved.id)
-    await telling.of_new_dates(tx, saved, [placed])
+    await telling.tell(tx, saved, telling.of_new_dates(saved, [placed]))
     return await actions.reread(tx, series.id)
 
 
@@ -102,5 +104,5 @@ async def _place(tx: Transaction, event: Event, series: Series, name: str) -> Ev
     placed = await lock_for_update(tx, event.id)
     assert placed is not None  # noqa: S101  # locked already
     own = details_in(placed)
-    (revised,) = await revise_dates(tx, [(placed, own, differing(own, usual))])
+    (revised,) = await revise_dates(tx, [(placed, own, differing(own, usual))], by=series.changed_by)
     return revised

@@ -10,6 +10,7 @@ from groundwork.database.transaction import Transaction
 from groundwork.errors import InvalidForm, NotFound, Refused
 from openmeet.events import seeing
 from openmeet.events.differing import details_in
+from openmeet.events.landing import said_of_series
 from openmeet.events.model import Event, EventSlug
 from openmeet.events.queries import by_slug
 from openmeet.events.submissions import values_of_event
@@ -56,9 +57,10 @@ async def repeat(request: Request) -> Response:
     try:
         async with database_of(request).transaction() as tx:
             series = await gathering.begin_with(tx, caller_of(request), event.slug, timing)
+            made = await actions.reread(tx, series.id)
     except InvalidForm as wrong:
         return await _repeat_page(request, event, typed_again(typed, wrong), status=400)
-    return go(f"/series/{quote(series.slug)}", said="series_created")
+    return go(f"/series/{quote(series.slug)}", said=said_of_series(made.visibility, is_hidden=made.is_hidden))
 
 
 async def show_add(request: Request) -> Response:

@@ -1,29 +1,35 @@
 """A series gets another host: offered to somebody who is part of it, and theirs when they say yes.
 
 Offered is it only to people who follow it, answered a date or are in its group: nobody learns from an offer who has an account here.
-Dates whose record stands in the old host's repository stay under their name; every other coming one moves along.
+Every coming date moves along. What is in the old host's repository stays there, and leads to the new host's (``events.owners``).
 """
 
 from dataclasses import replace
 
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Forbidden, NotFound, Refused
-from openmeet.events.dates import hand_over_dates
+from openmeet.debts import former_records
+from openmeet.debts.publications import Kind
+from openmeet.events import owners
+from openmeet.events.handing_over import heir_of
+from openmeet.events.queries import by_id as event_by_id
 from openmeet.events.queries import lock_dates
 from openmeet.groups.model import INSIDE
 from openmeet.groups.rules import ALLOWED, Action
+from openmeet.moderation.distance import are_apart
 from openmeet.notifications.actions import tell
-from openmeet.notifications.model import Kind, Particulars
-from openmeet.series import following, queries
+from openmeet.notifications.model import Kind as News
+from openmeet.notifications.model import Particulars
+from openmeet.series import following, queries, saving
 from openmeet.series.model import Offer, Series, SeriesId
 from openmeet.users.model import Caller, UserId
 
 # Names to choose from; whoever is not among them follows the series first.
 MOST_CANDIDATES = 200
 
-_PART_OF_IT = """
+_PART_OF_IT = f"""
     select u.id, u.display_name from users u
-     where u.kind = 'person' and u.id <> :owner_id and (
+     where u.kind = 'person' and u.id <> :owner_id and not {are_apart("u.id", ":owner_id")} and (
            exists (select 1 from event_series_followers f where f.series_id = :series_id and f.user_id = u.id)
         or exists (select 1 from events e join attendances a on a.event_id = e.id
                     where e.series_id = :series_id and a.user_id = u.id and a.status <> 'rejected')
@@ -65,10 +71,10 @@ async def offer(tx: Transaction, caller: Caller, series: Series, to: UserId) -> 
         to_id=to,
         now=tx.now,
     )
-    subject = await _any_date(tx, series.id)
+    subject = await queries.any_date(tx, series.id)
     if subject is not None:
         about = Particulars(person_id=caller.user_id)
-        await tell(tx, [to], Kind.SERIES_OFFERED, subject, int(tx.now), about)
+        await tell(tx, [to], News.SERIES_OFFERED, subject, int(tx.now), about)
     return Offer(series.id, caller.user_id, to, tx.now)
 
 
@@ -99,12 +105,36 @@ async def accept(tx: Transaction, caller: Caller, series: Series) -> Series:
     if found is None or found.to_id != caller.user_id or found.from_id != series.owner_id:
         raise NotFound("There is no such offer.")
     before = series.owner_id
-    await _forget(tx, series.id)
-    saved = await queries.save(tx, replace(series, owner_id=caller.user_id))
-    coming = [event for event in await lock_dates(tx, series.id) if not event.is_gone and not event.is_over(tx.now)]
-    await hand_over_dates(tx, coming, caller.user_id)
+    saved = await _pass_on(tx, series, caller.user_id)
     await following.unfollow(tx, series.id, caller.user_id)
     await following.follow(tx, series.id, before, notifies=True)
+    return saved
+
+
+async def depart(tx: Transaction, user_id: UserId) -> None:
+    """A person's account goes: series that they owned pass on at once, as single events do (``events.handing_over``).
+
+    Safe to call again.
+    """
+    await tx.execute("delete from event_series_offers where from_user_id = :id or to_user_id = :id", id=user_id)
+    for series_id in await _owned_by(tx, user_id):
+        series = await queries.lock(tx, series_id)
+        date = None if series is None else await queries.any_date(tx, series.id)
+        event = None if date is None else await event_by_id(tx, date)
+        heir = None if event is None else await heir_of(tx, event)
+        if series is not None and heir is not None:
+            await _pass_on(tx, series, heir)
+
+
+async def _pass_on(tx: Transaction, series: Series, to: UserId) -> Series:
+    """The locked series and its coming dates are somebody else's from now on."""
+    await _forget(tx, series.id)
+    await owners.leave_record(tx, Kind.SERIES, series.id, series.owner_id, series.revision + 1)
+    former = await former_records.of(tx, Kind.SERIES, series.id)
+    await owners.return_to(tx, Kind.SERIES, series.id, former, to)
+    saved = await saving.save(tx, replace(series, owner_id=to, changed_by=to))
+    coming = [event for event in await lock_dates(tx, series.id) if not event.is_gone and not event.is_over(tx.now)]
+    await owners.change(tx, coming, to)
     return saved
 
 
@@ -117,22 +147,16 @@ async def take_back(tx: Transaction, caller: Caller, series: Series) -> bool:
     return True
 
 
+async def _owned_by(reader: Reader, user_id: UserId) -> list[SeriesId]:
+    rows = await reader.fetch(
+        "select id from event_series where user_id = :user_id and deleted_at is null and is_read_only = 0 order by id",
+        user_id=user_id,
+    )
+    return [SeriesId(row["id"]) for row in rows]
+
+
 async def _forget(tx: Transaction, series_id: SeriesId) -> None:
     await tx.execute("delete from event_series_offers where series_id = :series_id", series_id=series_id)
-
-
-async def _any_date(reader: Reader, series_id: SeriesId) -> str | None:
-    """The next stored date, or the last one: what news about the series are about."""
-    for condition, order in (("over_at > :now", "starts_at, id"), ("over_at <= :now", "starts_at desc, id")):
-        row = await reader.fetch_one(
-            f"select id from events where series_id = :series_id and deleted_at is null and {condition}"
-            f" order by {order} limit 1",
-            series_id=series_id,
-            now=reader.now,
-        )
-        if row is not None:
-            return str(row["id"])
-    return None
 
 
 def _parameters(series: Series) -> dict[str, object]:

@@ -1,22 +1,32 @@
 """The event form's answer where the event comes again: a series."""
 
+import secrets
 from collections.abc import Mapping
 from urllib.parse import quote, urlencode
 
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 
+from openmeet.events import copying
 from openmeet.events.grouping import group_for
+from openmeet.events.landing import said_of_series
 from openmeet.events.model import MAX_KEY, Details, Visibility
+from openmeet.events.pages import copied, copy_joining, new_page
 from openmeet.events.publishing import CONSENT_PATH
 from openmeet.events.repeating import Repeating
 from openmeet.identities.actions import ask_once
 from openmeet.series import actions, clashes, repeats_form
 from openmeet.series.dates import template_in
 from openmeet.series.model import Timing
+from openmeet.site.forms import Typed
 from openmeet.site.frame import go
 from openmeet.tenants.edge import database_of
 from openmeet.users.edge import caller_of
+
+_MADE_ALREADY = Markup(
+    'This form has made <a href="{}">a series</a> already. Edit that one, or send this once more to make another.'
+)
 
 
 async def make(request: Request, typed: Mapping[str, str], details: Details, timing: Timing) -> Response:
@@ -25,14 +35,24 @@ async def make(request: Request, typed: Mapping[str, str], details: Details, tim
         key = typed.get("submission", "")[:MAX_KEY] or None
         caller = caller_of(request)
         group = await group_for(tx, typed.get("group", ""), caller.user_id)
-        series = await actions.create(tx, caller, template_in(details), timing, submission_key=key, group=group)
+        original = await copied(tx, typed, caller)
+        template = template_in(copying.with_what_nobody_types(details, original))
+        try:
+            series = await actions.create(tx, caller, template, timing, submission_key=key, group=group)
+        except actions.AlreadyMade as made:
+            problem = _MADE_ALREADY.format(f"/series/{quote(made.slug)}")
+            return new_page(
+                request, Typed({**typed, "submission": secrets.token_urlsafe(16)}, {"": problem}), status=422
+            )
+        await copy_joining(request, tx, original, series.id)
         is_asked = (
             request.app.state.asks_to_publish
             and series.visibility is Visibility.PUBLIC
             and await ask_once(tx, caller.user_id)
         )
     here = f"/series/{quote(series.slug)}"
-    return go(f"{CONSENT_PATH}?{urlencode({'next': here})}" if is_asked else here, said="series_created")
+    said = said_of_series(series.visibility, is_hidden=series.is_hidden) if series.revision == 1 else "made_before"
+    return go(f"{CONSENT_PATH}?{urlencode({'next': here})}" if is_asked else here, said=said)
 
 
 REPEATING = Repeating(

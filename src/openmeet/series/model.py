@@ -6,9 +6,22 @@ from enum import StrEnum
 from typing import NewType
 
 from groundwork.clock import DAY, Instant
-from openmeet.events.about import NO_TICKETS, NOT_SAID, Accessibility, Picture, Tickets
-from openmeet.events.model import NOWHERE, Audience, Event, GroupOfEvent, Link, Mode, Venue, Visibility, narrowed
+from openmeet.events.about import NO_TICKETS, NOT_SAID, Accessibility, Tickets
+from openmeet.events.model import (
+    NOWHERE,
+    USUAL_RECORD,
+    Audience,
+    Event,
+    GroupOfEvent,
+    Link,
+    Mode,
+    RecordSettings,
+    Venue,
+    Visibility,
+    narrowed,
+)
 from openmeet.events.vocabulary import Category
+from openmeet.media.model import Picture
 from openmeet.recurrence.pattern import Pattern
 from openmeet.users.model import UserId
 
@@ -81,7 +94,13 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """A series as kept. ``stored_until``: how far its dates have been stored as events by the clock."""
+    """A series as kept. ``stored_until``: how far its dates have been stored as events by the clock. ``is_hidden``: withheld by a
+
+    moderator, from everybody but its host; computed, never stored. ``record``: what new dates have of it;
+    ``record_uri``: where its own record stands, or where it came from. ``awaits_owner``: somebody else has changed it since its owner
+    last agreed to what is published; so do its coming dates then, and those that are stored later. ``changed_by``: who has locked
+    it to change it; never stored.
+    """
 
     id: SeriesId
     slug: SeriesSlug
@@ -99,6 +118,11 @@ class Series:
     created_at: Instant
     updated_at: Instant
     group: GroupOfEvent | None = None
+    is_hidden: bool = False
+    record: RecordSettings = USUAL_RECORD
+    record_uri: str | None = None
+    awaits_owner: bool = False
+    changed_by: UserId | None = None
 
     @property
     def visibility(self) -> Visibility:
@@ -132,6 +156,7 @@ class Going:
 
     user_id: UserId
     with_limited: bool
+    said_at: Instant
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,7 @@ from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm
-from openmeet.attendance import queries as attendance
-from openmeet.attendance.actions import CONCERNED
+from openmeet.attendance.hearing import CONCERNED, people_of_dates
 from openmeet.attendance.model import AttendanceStatus, Reply
 from openmeet.events.rules import check_reason
 from openmeet.recurrence.wall_time import local_of
@@ -166,7 +165,7 @@ async def _own(request: Request) -> tuple[Series, list[Line], int]:
 async def _told(reader: Reader, series: Series) -> int:
     held = [held.event for held in await queries.stored(reader, series.id)]
     coming = [event.id for event in held if not event.is_gone and not event.is_over(reader.now)]
-    people = await attendance.people_of_dates(reader, coming, CONCERNED)
+    people = await people_of_dates(reader, coming, CONCERNED)
     to = {user_id for user_id, _ in people} | set(await following.to_tell(reader, series))
     return len(to - {series.owner_id})
 

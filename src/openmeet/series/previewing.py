@@ -2,7 +2,8 @@
 
 from calendar import monthrange
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from groundwork.clock import Instant
 from openmeet.recurrence import expansion
@@ -11,6 +12,8 @@ from openmeet.recurrence.sentence import describe
 from openmeet.recurrence.wall_time import instant_of, instead_of, local_of
 from openmeet.series.model import Timing
 
+# Whoever means a start that is further ahead means another rule.
+_MEANT: Final = timedelta(days=5 * 366)
 # Steps of a rule that are looked at for months in which it names no day: a year of monthly ones, two leap years of yearly ones.
 _STEPS = {"MONTHLY": 12, "YEARLY": 8}
 
@@ -27,8 +30,10 @@ class Ahead:
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """``silent`` are first days of months in which the rule's day does not exist. ``better_start`` is a start that the rule names,
-    None where the start is one.
+    """``silent`` are first days of months in which the rule's day does not exist. ``better_start`` is the first start that the rule
+
+    names, where the start is none, and None if it is too far ahead to be what is meant. ``idle`` are dates left out on which
+    nothing would be anyway.
     """
 
     sentence: str
@@ -36,7 +41,9 @@ class Meaning:
     skipped_hours: tuple[Ahead, ...]
     silent: tuple[datetime, ...]
     last: expansion.Occurrence | None
+    start_fits: bool
     better_start: datetime | None
+    idle: tuple[datetime, ...]
 
     @property
     def is_endless(self) -> bool:
@@ -46,20 +53,23 @@ class Meaning:
 def meaning_of(timing: Timing, now: Instant, count: int) -> Meaning:
     """The next ``count`` dates from now on (from the start, where that is later) and what is to be said of them.
 
-    ``skipped_hours``: dates of the coming year whose time the clocks skip. Raises RuleRefused for a rule that names no date.
+    ``skipped_hours``: dates of the coming year whose time the clocks skip. Raises RuleRefused for a rule that names no date, or ends before it begins.
     """
     pattern = timing.pattern
-    expansion.check_occurs(pattern)
+    expansion.check_asked(pattern)
     zone = pattern.zone_name or "UTC"
     year = [_ahead(pattern, one) for one in expansion.following(pattern, now, max(count, 400))]
-    better = expansion.first_by_rule(pattern)
+    first = expansion.first_by_rule(pattern)
+    fits = first is None or first == pattern.start
     return Meaning(
         describe(pattern),
         tuple(year[:count]),
         tuple(one for one in year if one.instead_of is not None)[:count],
         tuple(_silent(pattern, local_of(now, zone).replace(tzinfo=None))),
         expansion.last_of(pattern),
-        None if better is None or better == pattern.start else better,
+        fits,
+        None if first is None or fits or first - pattern.start > _MEANT else first,
+        expansion.idle_exceptions(pattern),
     )
 
 

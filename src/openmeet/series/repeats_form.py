@@ -7,6 +7,7 @@ from datetime import date, datetime
 from groundwork.clock import Instant
 from groundwork.errors import InvalidForm, InvalidInput
 from openmeet.events.model import Details
+from openmeet.events.whole_days import at_midnight
 from openmeet.recurrence.choices import plain_choices
 from openmeet.recurrence.pattern import Pattern, pattern
 from openmeet.recurrence.refusal import RuleRefused
@@ -103,8 +104,7 @@ def asked(typed: Mapping[str, str], now: Instant) -> Asked:
             [*_once(), *((value, words, "") for value, words in _BEFORE_A_START), _own()], chosen, None, [], []
         )
     plain = [(str(rule), _words(start, zone, rule), "") for rule in plain_choices(start)]
-    generic = dict(zip((value for value, _ in _BEFORE_A_START), _same(start), strict=True))
-    chosen = generic.get(chosen, chosen)
+    chosen = _spelt_out(chosen, start)
     values = {value for value, _, _ in plain}
     if chosen and chosen != CUSTOM and chosen not in values:
         plain += _kept(start, zone, chosen)
@@ -117,7 +117,7 @@ def values_of(known: Pattern) -> dict[str, str]:
     rule = known.rule
     if rule is None:
         return {"repeats": "", "ends_how": "never"}
-    values = {"repeats": str(replace(rule, count=None, until=None)), "ends_how": "never"}
+    values = {"repeats": _spelt_out(str(replace(rule, count=None, until=None)), known.start), "ends_how": "never"}
     if rule.count is not None:
         values |= {"ends_how": "after", "ends_after": str(rule.count)}
     if rule.until is not None:
@@ -128,6 +128,7 @@ def values_of(known: Pattern) -> dict[str, str]:
 def is_changed(typed: Mapping[str, str], known: Pattern) -> bool:
     """Whether a form asks for another rule than the one it was opened with."""
     before = values_of(known)
+    typed = {**typed, "repeats": _spelt_out(typed.get("repeats", before["repeats"]), known.start)}
     names = ["repeats", "ends_how", *({"on": ["ends_on"], "after": ["ends_after"]}.get(typed.get("ends_how", ""), []))]
     return any(typed.get(name, before.get(name, "")) != before.get(name, "") for name in names)
 
@@ -138,6 +139,11 @@ def _once() -> list[tuple[str, str, str]]:
 
 def _own() -> tuple[str, str, str]:
     return (CUSTOM, "Custom …", "")
+
+
+def _spelt_out(text: str, start: datetime) -> str:
+    """A choice that left its day to the start, as the same choice reads with that start; anything else as it is."""
+    return dict(zip((value for value, _ in _BEFORE_A_START), _same(start), strict=True)).get(text, text)
 
 
 def _same(start: datetime) -> list[str]:
@@ -172,27 +178,38 @@ def _meaning(
         rule = rule_typed(typed, start)
         if rule is None:
             return None, [], []
-        meaning = meaning_of(Timing(Pattern(start, zone, rule), None), now, PREVIEWED)
+        meaning = meaning_of(Timing(pattern(start, zone, rule, is_all_day=_is_of_days(typed)), None), now, PREVIEWED)
     except InvalidInput:
         return None, [], []
-    dates = [f"{times.short_day(one.starts)} {one.starts.year}, {times.clock(one.starts)}" for one in meaning.dates]
+    dates = [f"{times.short_day(one.starts)} {one.starts.year}" for one in meaning.dates]
+    if not _is_of_days(typed):
+        dates = [f"{day}, {times.clock(one.starts)}" for day, one in zip(dates, meaning.dates, strict=True)]
     notes = [
-        f"On {times.short_day(one.starts)} there is no {times.clock(one.instead_of)}, because the clocks go forward:"
-        f" it begins at {times.clock(one.starts)}."
-        for one in meaning.skipped_hours
+        f"On {times.short_day(one.starts)} {one.starts.year} there is no {times.clock(one.instead_of)}, because the clocks go"
+        f" forward: it begins at {times.clock(one.starts)}."
+        for one in meaning.skipped_hours[:1]
         if one.instead_of is not None
     ]
+    if len(meaning.skipped_hours) > 1:
+        notes[0] = notes[0][:-1] + ", and likewise in later years."
     if meaning.silent:
         months = ", ".join(f"{times.month_name(month)} {month.year}" for month in meaning.silent[:3])
         notes.append(
             f"That day does not exist in {months}{' and others' if len(meaning.silent) > 3 else ''}: no date then."
         )
-    if meaning.better_start is not None:
+    if not meaning.start_fits:
         notes.append(
-            f"The start does not fit the rule. It counts as a date all the same; choose {times.short_day(meaning.better_start)}"
-            " as the start if that is not meant."
+            "The start does not fit the rule. It counts as a date all the same" + _otherwise(meaning.better_start)
         )
     return meaning, dates, notes
+
+
+def _otherwise(better: datetime | None) -> str:
+    return (
+        "."
+        if better is None
+        else f"; choose {times.short_day(better)} {better.year} as the start if that is not meant."
+    )
 
 
 def _custom(typed: Mapping[str, str], start: datetime) -> Rule:
@@ -228,8 +245,13 @@ def _day(text: str) -> date:
         raise InvalidForm({"ends_on": "Say on which day it ends."}) from None
 
 
+def _is_of_days(typed: Mapping[str, str]) -> bool:
+    return bool(typed.get("all_day"))
+
+
 def _start(typed: Mapping[str, str]) -> datetime | None:
+    starts = typed.get("starts", "")
     try:
-        return parse_local(typed.get("starts", ""), "starts")
+        return parse_local(at_midnight(starts) if _is_of_days(typed) else starts, "starts")
     except InvalidInput:
         return None

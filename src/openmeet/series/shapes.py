@@ -1,6 +1,6 @@
 """A series, its dates and what is asked of them as JSON."""
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -20,7 +20,7 @@ RuleWanted = str | dict[str, Any] | None
 
 
 class Place(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
-    """Where people meet."""
+    """Where people meet. Coordinates are decimal degrees as text, both or neither."""
 
     name: str = ""
     street: str = ""
@@ -28,6 +28,8 @@ class Place(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_def
     locality: str = ""
     region: str = ""
     country: str = ""
+    latitude: str = ""
+    longitude: str = ""
 
 
 class TimingWanted(msgspec.Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
@@ -97,7 +99,10 @@ class DatePreview(msgspec.Struct, rename="camel"):
 class Preview(msgspec.Struct, rename="camel"):
     """What a rule means. ``silentMonths`` are months (``2027-02``) in which the rule's day does not exist.
 
-    ``startFits``: whether the rule names the start; where it does not, ``betterStart`` is the first date that it names.
+    ``startFits``: whether the rule names the start; where it does not, ``betterStart`` is the first date that it names, null if
+
+    that is years ahead.
+    ``exdatesWithoutDate`` leave nothing out: the series has no date at that time.
     """
 
     sentence: str
@@ -109,6 +114,7 @@ class Preview(msgspec.Struct, rename="camel"):
     silent_months: list[str]
     start_fits: bool
     better_start: str | None
+    exdates_without_date: list[str]
 
 
 class UndoShown(msgspec.Struct, rename="camel"):
@@ -256,7 +262,8 @@ class Consequences(msgspec.Struct, rename="camel"):
     """What an edit does. Numbers are of stored dates; computed ones follow the series in any case.
 
     ``stranded``: somebody answered them or they differ on purpose, so they stay as exceptions. ``vanishing``: nobody did, they
-    go. ``peopleTold``: how many would hear of it, once each.
+    go. ``peopleTold``: how many would hear of it, once each. ``peopleOverLimit``: who have a place beyond a lowered limit, and keep
+    it; ``partiesTooLarge``: who wait and for whom there can be no places any more.
     """
 
     scope: ScopeName
@@ -272,6 +279,8 @@ class Consequences(msgspec.Struct, rename="camel"):
     sentence_after: str
     makes_new_series: bool
     revision: int
+    people_over_limit: int
+    parties_too_large: int
 
 
 class EditDone(msgspec.Struct, rename="camel"):
@@ -291,6 +300,11 @@ class DatesNamed(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 class Cancellation(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """What is called off, and why: single ``dates``, those from ``fromDate`` to ``toDate`` (names, both included), or the series."""
 
+    EXAMPLE: ClassVar[dict[str, object]] = {
+        "reason": "The library is closed that day.",
+        "dates": ["2027-03-02T18:00:00"],
+    }
+
     reason: str = ""
     dates: list[str] | None = None
     from_date: str | None = None
@@ -300,6 +314,8 @@ class Cancellation(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 class Reinstatement(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """What is brought back, named as for a cancellation."""
+
+    EXAMPLE: ClassVar[dict[str, object]] = {"fromDate": "2027-03-02T18:00:00", "toDate": "2027-03-30T18:00:00"}
 
     dates: list[str] | None = None
     from_date: str | None = None

@@ -5,8 +5,8 @@ from urllib.parse import quote
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.http.json_names import json_name
-from openmeet.attendance import queries as attendance
-from openmeet.attendance.actions import CONCERNED
+from openmeet.attendance import lowering
+from openmeet.attendance.hearing import CONCERNED, people_of_dates
 from openmeet.events.differing import details_in, differing
 from openmeet.events.model import Audience, Venue, public_place
 from openmeet.recurrence.sentence import describe
@@ -141,16 +141,18 @@ def preview_of(timing: Timing, meaning: Meaning) -> Preview:
         is_endless=meaning.is_endless,
         last_starts_at=None if meaning.last is None else iso(meaning.last.at),
         silent_months=[f"{month:%Y-%m}" for month in meaning.silent],
-        start_fits=meaning.better_start is None,
+        start_fits=meaning.start_fits,
         better_start=None if meaning.better_start is None else original_text(meaning.better_start),
+        exdates_without_date=[original_text(one) for one in meaning.idle],
     )
 
 
 async def consequences(reader: Reader, series: Series, plan: Plan) -> Consequences:
     """What the plan does, counted."""
     changed = plan.dates_changed
-    told = await attendance.people_of_dates(reader, [one.event.id for one in changed], CONCERNED)
+    told = await people_of_dates(reader, [one.event.id for one in changed], CONCERNED)
     followers = set(await following.to_tell(reader, series)) if changed or plan.vanishing else set()
+    lowered = await lowering.by_details(reader, [(one.event, one.details) for one in changed])
     return Consequences(
         scope=plan.scope.value,
         dates_changed=len(changed),
@@ -165,6 +167,8 @@ async def consequences(reader: Reader, series: Series, plan: Plan) -> Consequenc
         sentence_after=describe(plan.timing.pattern),
         makes_new_series=plan.scope is Scope.FOLLOWING,
         revision=series.revision,
+        people_over_limit=lowered.over,
+        parties_too_large=lowered.stuck,
     )
 
 
@@ -198,4 +202,6 @@ def _place(venue: Venue) -> Place:
         locality=venue.locality,
         region=venue.region,
         country=venue.country,
+        latitude=venue.latitude,
+        longitude=venue.longitude,
     )

@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import NotFound
-from openmeet.events import owing
+from openmeet.attendance.managing import invite_to_new_dates
+from openmeet.events import co_hosts, owing
 from openmeet.events.dates import create_dates
 from openmeet.events.model import Event, PlaceInSeries
 from openmeet.recurrence import expansion
@@ -25,14 +26,16 @@ async def vivify(tx: Transaction, series: Series, original_date: str) -> Event:
     found = await queries.date_of(tx, series.id, original_date)
     if found is not None:
         return found
-    try:
-        original = original_of(original_date)
-    except ValueError:
-        raise NotFound("There is no such date.") from None
-    if series.deleted_at is not None or not expansion.is_date_of(series.timing.pattern, original):
-        raise NotFound("This series has no such date.")
-    (made,) = await store(tx, series, [original])
+    (made,) = await store(tx, series, [_original(series, original_date)])
     return made
+
+
+async def vivify_all(tx: Transaction, series: Series, original_dates: Sequence[str]) -> None:
+    """``vivify`` for several dates, those that are computed only."""
+    known = await queries.stored_names(tx, series.id, since=min(original_dates, default=""))
+    computed = [_original(series, name) for name in dict.fromkeys(original_dates) if name not in known]
+    if computed:
+        await store(tx, series, computed)
 
 
 async def store(tx: Transaction, series: Series, originals: Sequence[datetime]) -> list[Event]:
@@ -46,14 +49,18 @@ async def store(tx: Transaction, series: Series, originals: Sequence[datetime]) 
         ],
         owes_record=series.policy is Policy.WINDOW,
         group=series.group,
+        record=series.record,
+        awaits_author=series.awaits_owner,
     )
+    await co_hosts.host_new_dates(tx, series.id, made)
+    await invite_to_new_dates(tx, series.id, made)
     await standing.go_to_new_dates(tx, series, made)
     return made
 
 
 async def store_window(tx: Transaction, series: Series) -> list[Event]:
     """Store the dates of a locked, active series that come into the window; the new ones."""
-    if series.status is not SeriesStatus.ACTIVE or series.deleted_at is not None:
+    if series.status is not SeriesStatus.ACTIVE or series.deleted_at is not None or series.is_read_only:
         return []
     ahead = window(series, tx.now)
     # Names are wall-clock times: an instant's differs from it by less than two days.
@@ -70,6 +77,21 @@ def window(series: Series, now: Instant) -> list[expansion.Occurrence]:
     ahead = expansion.following(series.timing.pattern, now, WINDOW_MOST)
     near = sum(one.at < now + WINDOW for one in ahead)
     return ahead[: max(near, WINDOW_LEAST)]
+
+
+def _original(series: Series, name: str) -> datetime:
+    """A date that the series can make. Raises NotFound."""
+    try:
+        original = original_of(name)
+    except ValueError:
+        raise NotFound("There is no such date.") from None
+    if (
+        series.deleted_at is not None
+        or series.is_read_only
+        or not expansion.is_date_of(series.timing.pattern, original)
+    ):
+        raise NotFound("This series has no such date.")
+    return original
 
 
 async def with_series(reader: Reader, event: Event) -> Series | None:

@@ -6,7 +6,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from groundwork.clock import Instant
 from groundwork.database.one_hop import in_one_hop
 from groundwork.database.transaction import Database, Transaction
+from openmeet.debts import publications
 from openmeet.events import owing
+from openmeet.flags.model import Flag
+from openmeet.flags.queries import switches
 from openmeet.series import queries, storing, telling, undos
 from openmeet.series.model import WINDOW, SeriesId
 
@@ -73,7 +76,7 @@ async def _roll(db: Database, series_id: SeriesId) -> int:
         if series is None:
             return 0
         made = await storing.store_window(tx, series)
-        await telling.of_new_dates(tx, series, made)
+        await telling.tell(tx, series, telling.of_new_dates(series, made))
         return len(made)
 
     return await in_one_hop(db, work)
@@ -84,6 +87,9 @@ async def _complete(db: Database, series_id: SeriesId) -> int:
         await queries.lock(tx, series_id)
         completed = await queries.complete_dates(tx, series_id)
         await owing.owe_by_policy(tx, series_id)
-        return completed
+        if Flag.NATIVE_RECURRENCE in await switches(tx):
+            # What is over is one date: the rule stands in the record of the next one now.
+            await publications.look_again(tx, kind=publications.Kind.EVENT, subject_ids=completed)
+        return len(completed)
 
     return await in_one_hop(db, work)

@@ -14,19 +14,21 @@ import msgspec
 from groundwork.clock import MINUTE
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Refused
-from openmeet.attendance.actions import decide_records_anew
+from openmeet.attendance import letting_in, series_invitations
+from openmeet.attendance.actions import decide_all_records_anew, seats_changed
+from openmeet.attendance.hearing import Heard
 from openmeet.events import owing
-from openmeet.events.actions import take_away
-from openmeet.events.dates import restore_dates, revise_dates
+from openmeet.events.dates import agree_to_dates, restore_dates, revise_dates, take_dates_away
 from openmeet.events.differing import details_in, differing
 from openmeet.events.model import Details, Event, EventId
 from openmeet.notifications.model import Kind
 from openmeet.recurrence import expansion
 from openmeet.recurrence.pattern import Pattern
 from openmeet.recurrence.wall_time import local_of
-from openmeet.series import following, queries, storing, telling, undos
+from openmeet.series import following, queries, saving, storing, telling, tellings, undos
 from openmeet.series.dates import details_of, keeping, original_of
 from openmeet.series.model import Series, SeriesId, SeriesStatus
+from openmeet.series.tellings import News, TellingId
 from openmeet.series.undos import Kept, KeptDate, Known, Undo
 from openmeet.site import times
 from openmeet.users.model import UserId
@@ -63,9 +65,15 @@ async def look(tx: Transaction, series: Series) -> Look:
 
 
 async def keep(
-    tx: Transaction, before: Look, act: Act, *, made: SeriesId | None = None, is_silent: bool = False
+    tx: Transaction,
+    before: Look,
+    act: Act,
+    *,
+    made: SeriesId | None = None,
+    is_silent: bool = False,
+    untold: TellingId | None = None,
 ) -> None:
-    """After it: keep what is needed to take it back. ``made``: the series that it made."""
+    """After it: keep what is needed to take it back. ``made``: the series that it made; ``untold``: what is left of telling people."""
     ids = [before.series.id] if made is None else [before.series.id, made]
     after = await undos.known_dates(tx, ids, also=list(before.dates))
     changed = [
@@ -74,7 +82,7 @@ async def keep(
         if digest_of(after[event_id]) != digest_of(known)
     ]
     revisions = await queries.revisions(tx, ids)
-    kept = Kept(queries.values_of(before.series), {str(one): revisions[one] for one in ids}, changed)
+    kept = Kept(queries.values_of(before.series), {str(one): revisions[one] for one in ids}, changed, untold)
     await undos.insert(tx, before.series.id, made, act.value, kept, is_silent=is_silent, expires_at=tx.now + UNDONE_FOR)
 
 
@@ -117,23 +125,33 @@ async def undo(tx: Transaction, series: Series) -> Series:
     staying = _staying(
         queries.pattern_of(found.kept.series), newer, taken={_name(one.known.event) for one in old.values()}
     )
-    await queries.restore(tx, series, found.kept.series)
+    await saving.restore(tx, series, found.kept.series)
     restored = await queries.by_id(tx, series.id)
     assert restored is not None  # noqa: S101  # rows of series are never deleted
+    restored = replace(restored, changed_by=series.changed_by)
     if made is not None:
         await following.copy_all(tx, made.id, series.id)
-        await queries.update(tx, replace(made, deleted_at=tx.now, revision=made.revision + 1, updated_at=tx.now))
+        await series_invitations.copy(tx, made.id, series.id)
+        await saving.save(tx, replace(made, deleted_at=tx.now, changed_by=series.changed_by))
     await _take_away(tx, [one.event for one in newer if one.event not in staying])
     await queries.place(
         tx,
         [(one.known.event.id, series.id, _name(one.known.event)) for one in old.values()]
         + [(event.id, series.id, _name(event)) for event in staying],
     )
-    pairs = await _restore(tx, [(now[event_id].event, one.known) for event_id, one in old.items()])
-    await revise_dates(tx, [_as_usual(restored, event) for event in staying])
-    await _tell(tx, restored, pairs, is_silent=found.is_silent)
+    pairs = await _restore(
+        tx, [(now[event_id].event, one.known) for event_id, one in old.items()], by=series.changed_by
+    )
+    await revise_dates(tx, [_as_usual(restored, event) for event in staying], by=series.changed_by)
+    if series.awaits_owner and not restored.awaits_owner:
+        await agree_to_dates(tx, restored.id, restored.owner_id)
+    # Of a split the half that goes has the rule that people were told.
+    told = (made or series).timing.pattern
+    news = telling.with_rule(_news(restored, pairs, is_silent=found.is_silent), told, restored.timing.pattern)
     if series.status is SeriesStatus.PAUSED and not found.is_silent:
-        await telling.of_status(tx, restored, Kind.SERIES_RESUMED, "")
+        news += await telling.of_status(tx, restored, Kind.SERIES_RESUMED, "")
+    await telling.tell(tx, restored, news, only=await _heard(tx, found))
+    await seats_changed(tx, pairs)
     await undos.note_undone(tx, found.id)
     await storing.store_window(tx, restored)
     await owing.owe_by_policy(tx, restored.id)
@@ -171,33 +189,40 @@ def _staying(pattern: Pattern, newer: Sequence[Known], *, taken: Collection[str]
     return staying
 
 
+async def _heard(tx: Transaction, act: Undo) -> Heard | None:
+    """Nobody else is told of an act that is taken back; who had heard of it by then, None where everybody had."""
+    until = None if act.kept.untold is None else await tellings.drop(tx, act.kept.untold)
+    return None if until is None else Heard(until, act.created_at)
+
+
 async def _take_away(tx: Transaction, dates: Sequence[Event]) -> None:
-    for event in dates:
-        await take_away(tx, event)
-        await decide_records_anew(tx, event.id)
+    await take_dates_away(tx, dates)
+    await decide_all_records_anew(tx, [event.id for event in dates])
     await queries.forget_places(tx, [event.id for event in dates])
 
 
-async def _restore(tx: Transaction, wanted: Sequence[tuple[Event, Known]]) -> list[tuple[Event, Event]]:
+async def _restore(
+    tx: Transaction, wanted: Sequence[tuple[Event, Known]], *, by: UserId | None
+) -> list[tuple[Event, Event]]:
     """Pairs of what each date said until now and what it says again."""
-    after = await restore_dates(tx, [(now, known.event, known.status_before) for now, known in wanted])
+    after = await restore_dates(tx, [(now, known.event, known.status_before) for now, known in wanted], by=by)
     await queries.mark_cancelled_with_series(
         tx, [known.event.id for _, known in wanted if known.is_cancelled_with_series and known.event.is_cancelled]
     )
     pairs = [(now, again) for (now, _), again in zip(wanted, after, strict=True)]
-    for now, again in pairs:
-        if now.visibility is not again.visibility or now.is_gone is not again.is_gone:
-            await decide_records_anew(tx, again.id)
+    shown_otherwise = [
+        again for now, again in pairs if now.visibility is not again.visibility or now.is_gone is not again.is_gone
+    ]
+    await decide_all_records_anew(tx, [one.id for one in shown_otherwise])
+    await letting_in.look_again(tx, shown_otherwise)
     return pairs
 
 
-async def _tell(tx: Transaction, series: Series, pairs: Sequence[tuple[Event, Event]], *, is_silent: bool) -> None:
-    groups: dict[Kind, list[tuple[Event | None, Event]]] = {}
+def _news(series: Series, pairs: Sequence[tuple[Event, Event]], *, is_silent: bool) -> list[News]:
+    groups: dict[Kind, list[tuple[Event, Event]]] = {}
     for before, after in pairs:
         groups.setdefault(_kind(before, after), []).append((before, after))
-    told: frozenset[UserId] = frozenset()
-    for kind, its in groups.items():
-        told |= await telling.of_changes(tx, series, its, kind, tells=not is_silent, but=told)
+    return [one for kind, its in groups.items() for one in telling.of_changes(series, its, kind, tells=not is_silent)]
 
 
 def _kind(before: Event, after: Event) -> Kind:

@@ -13,6 +13,7 @@ from openmeet.events.model import Event, EventId, Status
 from openmeet.events.queries import COLUMNS as EVENT_COLUMNS
 from openmeet.events.queries import event_of
 from openmeet.series.model import SeriesId
+from openmeet.series.tellings import TellingId
 
 # Answers that somebody gave to this very date: who goes to all dates loses nothing with one.
 _ANSWERS = """(select count(*) from attendances a where a.event_id = events.id
@@ -37,11 +38,15 @@ class KeptDate(msgspec.Struct, frozen=True):
 
 
 class Kept(msgspec.Struct, frozen=True):
-    """What an act changed: the series' row as it was, the revisions that it left, the dates. Kept for minutes, never longer."""
+    """What an act changed: the series' row as it was, the revisions that it left, the dates. Kept for minutes, never longer.
+
+    ``untold``: what is left of telling people of it.
+    """
 
     series: dict[str, Any]
     revisions: dict[str, int]
     dates: list[KeptDate]
+    untold: TellingId | None = None
 
 
 @dataclass(frozen=True, slots=True)

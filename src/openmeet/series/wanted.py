@@ -10,11 +10,12 @@ from msgspec import UNSET
 from groundwork.errors import InvalidForm
 from openmeet.events import rules
 from openmeet.events.differing import length_of
+from openmeet.events.map_points import point_text
 from openmeet.events.model import Details, Event
 from openmeet.events.rules import Submission
 from openmeet.events.submissions import values_of_event
 from openmeet.events.whole_days import end_after
-from openmeet.recurrence.pattern import Pattern, parse_date, pattern
+from openmeet.recurrence.pattern import MAX_DATES, Pattern, parse_date, pattern
 from openmeet.recurrence.refusal import FIELD, Code, RuleRefused
 from openmeet.recurrence.rule import Rule, parse_rule
 from openmeet.recurrence.structured import from_json
@@ -22,7 +23,8 @@ from openmeet.series.editing import Edit, Rewritten
 from openmeet.series.model import Scope, Timing
 from openmeet.series.shapes import EditWanted, RuleWanted, SeriesWanted, TimingWanted
 
-_NAMES = {
+# The form's name of a field, and the name under which the API has it.
+NAMES = {
     "starts": "startsLocal",
     "ends": "endsLocal",
     "time_zone": "timeZone",
@@ -31,6 +33,7 @@ _NAMES = {
     "venue_name": "venue.name",
     "postal_code": "venue.postalCode",
     **{name: f"venue.{name}" for name in ("street", "locality", "region", "country")},
+    "point": "venue.latitude",
 }
 _TIMES = {"starts_local": "starts", "ends_local": "ends"}
 
@@ -49,6 +52,9 @@ def rule_of(wanted: RuleWanted) -> Rule | None:
 def dates_in(texts: Sequence[str], zone: str, field: str) -> list[datetime]:
     """Dates as wall-clock time in the series' zone. Raises RuleRefused that names ``field``."""
     try:
+        if len(set(texts)) > MAX_DATES:
+            # Looked at before a date is read: a list of any length is refused in a moment.
+            raise RuleRefused(Code.TOO_MANY_DATES, "", f"At most {MAX_DATES:,} dates.")  # noqa: TRY301  # named below
         return [parse_date(text, zone) for text in texts]
     except RuleRefused as wrong:
         raise _under(wrong, field) from None
@@ -141,10 +147,8 @@ def said_by(typed: Mapping[str, str], before: Details, event: Event | None) -> t
         assert before.ends_at is not None  # noqa: S101  # asked a line above
         length = length_of(before) or 0
         said = replace(said, ends_at=end_after(said.starts_at, length, said.time_zone, is_all_day=said.is_all_day))
-    # Nobody types links, pictures and coordinates: they stay, the latter while the place does.
-    is_same_place = replace(before.venue, latitude="", longitude="") == said.venue
-    venue = before.venue if is_same_place else said.venue
-    said = replace(said, links=before.links, picture=before.picture, venue=venue)
+    # Nobody types links and pictures: they stay.
+    said = replace(said, links=before.links, picture=before.picture)
     changed = {name for name in said.__dataclass_fields__ if getattr(said, name) != getattr(before, name)}
     if length_in(said) == length_in(before):
         changed.discard("ends_at")
@@ -184,6 +188,7 @@ def _place_of(place: Any) -> dict[str, str]:
         "locality": place.locality,
         "region": place.region,
         "country": place.country,
+        "point": point_text(place.latitude, place.longitude),
     }
 
 
@@ -191,7 +196,7 @@ def _checked(typed: Submission, event: Event | None) -> Details:
     try:
         return rules.check(typed, event)
     except InvalidForm as wrong:
-        raise InvalidForm({_NAMES.get(name, name): why for name, why in wrong.problems.items()}) from None
+        raise InvalidForm({NAMES.get(name, name): why for name, why in wrong.problems.items()}) from None
 
 
 def _under(wrong: RuleRefused, field: str) -> RuleRefused:

@@ -20,7 +20,7 @@ from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.refusal import RuleRefused
 from openmeet.recurrence.rule import parse_rule
 from openmeet.recurrence.wall_time import instant_of
-from openmeet.series import actions, calling_off, following, queries, storing, tasks
+from openmeet.series import actions, calling_off, following, queries, saving, storing, tasks
 from openmeet.series.dates import details_of, original_text
 from openmeet.series.model import WINDOW_MOST, Policy, Series, SeriesStatus, Template, Timing
 from openmeet.series.plan import moved, plan_all, plan_following, plan_one
@@ -135,6 +135,18 @@ async def test_one_form_makes_one_series(db: Database) -> None:
         again = await actions.create(tx, ana, Template("Practice"), weekly(), submission_key="k")
         assert again.id == first.id
         assert len(await queries.of_owner(tx, ana.user_id)) == 1
+
+
+async def test_the_key_of_a_series_that_was_edited_since_is_refused_with_something_else_in_it(db: Database) -> None:
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        first = await actions.create(tx, ana, Template("Practice"), weekly(), submission_key="k")
+        locked = await actions.lock_own(tx, ana, first.slug)
+        edited = await saving.save(tx, replace(locked, template=replace(locked.template, title="Rehearsal")))
+        with pytest.raises(actions.AlreadyMade):
+            await actions.create(tx, ana, Template("Chess"), weekly(), submission_key="k")
+        again = await actions.create(tx, ana, Template("Practice"), weekly(), submission_key="k")
+        assert (again.id, again.template.title, again.revision) == (first.id, "Rehearsal", edited.revision)
 
 
 async def test_a_rule_that_names_no_date_makes_nothing(db: Database) -> None:

@@ -150,6 +150,9 @@ async def test_a_preview_offers_a_start_that_fits(client):
     }
     shown = (await client.post("/api/series/preview", json=body)).json()
     assert (shown["startFits"], shown["betterStart"]) == (False, FIRST)
+    body |= {"recurrence": "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29;BYDAY=MO"}
+    shown = (await client.post("/api/series/preview", json=body)).json()
+    assert (shown["startFits"], shown["betterStart"]) == (False, None), "the first one is in 2044"
     assert (shown["isEndless"], len(shown["dates"])) == (False, 3)
 
 
@@ -183,6 +186,17 @@ async def test_a_far_date_is_stored_once_however_many_open_it(client, ana):
 async def test_what_is_no_date_cannot_be_opened(client, ana, date):
     made = await make(client, ana)
     assert (await client.post(f"/api/series/{made['slug']}/dates/{date}")).status_code == 404
+
+
+async def test_a_date_too_far_ahead_says_from_when_on_it_has_a_page(client, ana):
+    """The problem names the limit and the day; what is no date at all is only absent."""
+    made = await make(client, ana)
+    refused = await client.post(f"/api/series/{made['slug']}/dates/2031-06-03T18:00:00")
+    assert (refused.status_code, refused.json()["title"]) == (404, "TooFarAhead")
+    assert "from Saturday 30 May 2026 on" in refused.json()["detail"]
+    assert "five years ahead" in refused.json()["detail"]
+    absent = await client.post(f"/api/series/{made['slug']}/dates/2031-06-04T18:00:00")
+    assert (absent.status_code, absent.json()["title"]) == (404, "NotFound")
 
 
 async def test_nobody_opens_dates_of_a_series_that_rests(client, ana):
@@ -309,7 +323,7 @@ async def test_delete_says_what_becomes_of_the_dates(client, ana, wish, status):
     path = f"/api/series/{made['slug']}"
     assert (await client.delete(path, headers=ana)).status_code == 400
     assert (await client.delete(path, params={"keepEvents": wish}, headers=ana)).status_code == 204
-    assert (await client.get(path)).status_code == 404
+    assert (await client.get(path)).status_code == 410
     assert (await client.get(f"/events/{first['slug']}")).status_code == status
 
 

@@ -96,6 +96,28 @@ async def test_dates_are_cancelled_brought_back_and_removed_after_the_effect_was
     assert THIRD not in await dates(site, series)
 
 
+async def test_each_date_says_who_comes_and_what_is_not_as_the_others(ana, ben) -> None:
+    """Who comes of how many, who waits; full and cancelled ones are marked."""
+    path = await made(ana, capacity="1")
+    for name in (FIRST, SECOND):
+        await ben.get(f"{path}/dates/{name}")
+    first = (await ben.get(f"{path}/dates/{FIRST}")).headers["location"]
+    await ben.post(f"{first}/answer", data={"reply": "going"})
+    await ana.post(f"{first}/answer", data={"reply": "going"})
+    await confirmed(ana, path, {"act": "cancel", f"date_{SECOND}": "yes"}, reason="")
+    said = {
+        name: " ".join(re.sub("<[^>]+>", " ", line).split())
+        for name, line in re.findall(
+            r'<li>\s*<label[^>]*><input[^>]*name="date_([^"]+)"[^>]*>(.*?)</li>',
+            (await ana.get(f"{path}/manage")).text,
+            re.DOTALL,
+        )
+    }
+    assert said[FIRST].startswith("Tue 3 March, 18:00 1 of 1 going, 1 waiting Full")
+    assert said[SECOND].startswith("Cancelled: Tue 10 March, 18:00 0 of 1 going Cancelled")
+    assert said[THIRD] == "Tue 17 March, 18:00 0 of 1 going Open Tue 17 March, 18:00"
+
+
 @pytest.mark.parametrize(
     ("typed", "sentence"),
     [

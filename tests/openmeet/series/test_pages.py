@@ -81,6 +81,21 @@ async def stored(site: Site, series: Series) -> list[tuple[str, str, str]]:
     ]
 
 
+async def test_whole_days_come_back_as_days_and_are_previewed_as_days(ana: httpx.AsyncClient) -> None:
+    """With a script the browser sends days alone, without one it sends times that do not count."""
+    days = FORM | {"all_day": "yes", "starts": "2026-03-03", "ends": "2026-03-04", "preview": "yes"}
+    for sent in (days, days | {"starts": "2026-03-03T18:00", "ends": "2026-03-04T20:00"}):
+        shown = (await ana.post("/events/new", data=sent)).text
+        assert re.findall(r'type="(\S+)" value="(2026\S+)"', shown) == [("date", "2026-03-03"), ("date", "2026-03-04")]
+        preview = shown.split("rule-preview")[1].split("</div>")[0]
+        assert "Every Tuesday" in preview
+        assert "Tue 10 March 2026" in preview
+        assert "00:00" not in preview
+        assert "18:00" not in preview
+    again = (await ana.post("/events/new", data=days | {"all_day": ""})).text
+    assert 'type="datetime-local" value="2026-03-03T00:00"' in again, "a browser would drop a day without a time"
+
+
 async def test_the_preview_shows_sentence_and_dates_and_keeps_what_was_typed(ana: httpx.AsyncClient) -> None:
     shown = await ana.post("/events/new", data=FORM | {"description": "Bring a stand", "preview": "yes"})
     assert shown.status_code == 200
@@ -89,6 +104,21 @@ async def test_the_preview_shows_sentence_and_dates_and_keeps_what_was_typed(ana
     assert "Monthly on the first Tuesday" in shown.text or "first Tuesday" in shown.text
     assert "Bring a stand</textarea>" in shown.text
     assert inputs_of(shown.text)["title"] == "Practice"
+
+
+async def test_a_point_alone_is_a_place_for_those_who_may_know_it(
+    ana: httpx.AsyncClient, ben: httpx.AsyncClient
+) -> None:
+    at, point = "mlat=48.217391&amp;mlon=16.372746", {"venue_name": "", "point": "48.217391, 16.372746"}
+    shared = await make(ana, **point)
+    assert at in (shown := (await ben.get(shared)).text)
+    assert "A point on the map" in shown
+    kept = await make(ana, **point, place_audience="attendees", submission="k2")
+    assert at in (await ana.get(kept)).text
+    assert at not in (hidden := (await ben.get(kept)).text)
+    assert "A place that is shown to people who are going" in hidden
+    online = await make(ana, **point, mode="online", online_url="https://meet.example/x", submission="k3")
+    assert at not in (await ana.get(online)).text
 
 
 async def test_days_that_do_not_exist_are_named_before_saving(ana: httpx.AsyncClient) -> None:
@@ -163,6 +193,21 @@ async def test_the_page_shows_rule_dates_and_the_way_to_far_ones(ana: httpx.Asyn
     assert len(await stored(site, await only(site))) == 10
 
 
+async def test_dates_too_far_ahead_lead_nowhere_and_the_page_says_why(ana, ben, site: Site) -> None:
+    """No link that would answer 404; who opens the address reads the day; the host reads how to change one all the same."""
+    path = await make(ana)
+    shown = (await ben.get(f"{path}?from=2031-06-01T00:00:00Z")).text
+    assert "“soon” is no day that could be read" in (await ben.get(f"{path}?from=soon")).text
+    assert "Tue 3 June 2031" in shown
+    assert f"{path}/dates/" not in shown
+    assert "A date has a page from five years before it on." in shown
+    assert "when you change or cancel it" not in shown
+    assert "when you change or cancel it" in (await ana.get(f"{path}?from=2031-06-01T00:00:00Z")).text
+    refused = await ben.get(f"{path}/dates/2031-06-03T18:00:00")
+    assert (refused.status_code, "from Saturday 30 May 2026 on" in refused.text) == (404, True)
+    assert "A date has a page" not in (await ben.get(path)).text
+
+
 async def test_going_to_all_and_following(ana: httpx.AsyncClient, ben: httpx.AsyncClient) -> None:
     path = await make(ana)
     assert "Going to all" in (await ben.get(path)).text
@@ -171,6 +216,22 @@ async def test_going_to_all_and_following(ana: httpx.AsyncClient, ben: httpx.Asy
     shown = (await ben.get(path)).text
     assert "You are going. <a" in shown
     assert "Unfollow" in shown
+    said = re.findall(r'<span class="chip good">(You are going|Going to every date)</span>', shown)
+    assert (len(said), set(said)) == (
+        len(re.findall(r'<li class="date[" ]', shown)),
+        {"You are going", "Going to every date"},
+    )
+    assert "Going to every date</h2>" in (await ben.get("/my/series")).text
+    await ben.post(f"{path}/answer", data={"reply": "stop"})
+    assert "Going to every date" not in (await ben.get("/my/series")).text + (await ben.get(path)).text
+
+
+async def test_going_to_all_does_not_promise_later_dates_with_limited_places(ana, ben) -> None:
+    path = await make(ana, capacity="9")
+    await ben.post(f"{path}/answer", data={"reply": "going"})
+    assert "Going to every date" not in (await ben.get(path)).text
+    await ben.post(f"{path}/answer", data={"reply": "going", "with_limited": "yes"})
+    assert "Going to every date" in (await ben.get(path)).text
 
 
 async def test_the_scope_is_asked_after_the_edit_with_its_consequences(ana, ben, site: Site) -> None:
@@ -218,6 +279,32 @@ async def test_another_rule_is_for_more_than_one_date(ana, site: Site) -> None:
     assert [name[:10] for name, _, _ in await stored(site, await only(site))][:2] == ["2026-03-04", "2026-03-11"]
 
 
+async def test_one_form_makes_one_series_and_asks_before_it_makes_another(ana: httpx.AsyncClient, site: Site) -> None:
+    path = await make(ana)
+    assert await make(ana) == path
+    asked = await ana.post("/events/new", data=FORM | {"title": "Choir"})
+    assert asked.status_code == 422
+    assert f'This form has made <a href="{path}">a series</a> already.' in asked.text
+    form = inputs_of(asked.text)
+    assert form["title"] == "Choir"
+    assert form["submission"] != FORM["submission"]
+    assert (await only(site)).template.title == "Practice"
+    assert await make(ana, title="Choir", submission=form["submission"]) != path
+
+
+@pytest.mark.parametrize("chosen", ["FREQ=WEEKLY;INTERVAL=2", "FREQ=MONTHLY"])
+async def test_a_rule_chosen_before_there_was_a_start_is_unchanged_by_another_title(
+    ana: httpx.AsyncClient, site: Site, chosen: str
+) -> None:
+    path = await make(ana, repeats=chosen)
+    form = await form_at(ana, path, FIRST)
+    asked = (await ana.post(f"{path}/edit", data=form | {"title": "Rehearsal"})).text
+    assert "Rehearsal</ins>" in asked
+    assert ">Repeats<" not in asked
+    await ana.post(f"{path}/edit", data=form | {"title": "Rehearsal", "scope": "this"})
+    assert [title for _, title, _ in await stored(site, await only(site))][:2] == ["Rehearsal", "Practice"]
+
+
 async def test_a_form_opened_before_another_edit_is_shown_again(ana, site: Site) -> None:
     path = await make(ana)
     form = await form_at(ana, path, FIRST)
@@ -259,7 +346,7 @@ async def test_pause_and_delete(ana, site: Site) -> None:
     assert (await ana.get(f"{path}/delete")).status_code == 200
     assert (await ana.post(f"{path}/delete", data={})).status_code == 400
     assert (await ana.post(f"{path}/delete", data={"dates": "delete"})).status_code == 303
-    assert (await ana.get(path)).status_code == 404
+    assert (await ana.get(path)).status_code == 410
 
 
 @pytest.mark.parametrize("page", ["edit", "cancel", "pause", "delete"])
@@ -309,6 +396,9 @@ async def test_the_feed_is_sent_again_only_when_it_changed(ana, site: Site) -> N
 
 async def test_private_series_have_no_page_and_no_feed_for_others(ana, ben) -> None:
     path = await make(ana, visibility="private")
-    for address in (path, f"{path}.ics", f"{path}/dates/{FIRST}"):
+    for address in (path, f"{path}.ics", f"{path}.atom", f"{path}.json", f"{path}/dates/{FIRST}"):
         assert (await ben.get(address)).status_code == 404
     assert (await ana.get(f"{path}.ics")).status_code == 200
+    # Feed readers have no session: there is no feed that is one person's alone.
+    assert [(await ana.get(f"{path}.{kind}")).status_code for kind in ("atom", "json")] == [404, 404]
+    assert ".atom" not in (await ana.get(path)).text

@@ -17,9 +17,10 @@ SAID = {
     "ticketUrl": "https://tickets.example",
     "placeAudience": "attendees",
     "doorNote": "Ring thrice",
-    "venue": {"name": "Flat of Ana", "street": "Geheimgasse 7", "locality": "Wien", "country": "AT"},
+    "venue": {"name": "Flat of Ana", "street": "Geheimgasse 7", "locality": "Wien", "country": "AT"}
+    | {"latitude": "48.217391", "longitude": "16.372746"},
 }
-SECRETS = ("Geheimgasse", "Flat of Ana", "Ring thrice")
+SECRETS = ("Geheimgasse", "Flat of Ana", "Ring thrice", "48.217391", "16.372746")
 
 
 @pytest.fixture
@@ -60,6 +61,22 @@ async def test_each_date_says_it_and_may_differ(client, ana):
     assert [(event["tags"], event["price"]) for event in after] == [(["go"], "Free"), (["chess"], "Free")]
 
 
+async def test_a_date_that_meets_elsewhere_keeps_its_point(client, ana):
+    """The series moves, the date that had a place of its own does not; what is changed beside the place leaves it alone."""
+    series = await make(client, ana, **SAID)
+    first, second = (await dates(client, series, ana, limit="2"))[:2]
+    lake = {"name": "Lake", "latitude": "48.3", "longitude": "16.4"}
+    one = {"scope": "this", "originalDate": first["originalDate"], "venue": lake}
+    assert (await ask(client, ana, series, "edit", one)).status_code == 200
+    wrong = {"scope": "all", "venue": {"latitude": "91", "longitude": "16"}}
+    refused = await ask(client, ana, series, "edit", wrong)
+    assert (refused.status_code, "venue.latitude" in refused.text) == (400, True)
+    hall = {"name": "Hall", "latitude": "48.1", "longitude": "16.1"}
+    assert (await ask(client, ana, series, "edit", {"scope": "all", "venue": hall})).status_code == 200
+    assert (await ask(client, ana, series, "edit", {"scope": "all", "price": "Free"})).status_code == 200
+    assert [(await event_of(client, date, ana))["venue"] for date in (first, second)] == [lake, hall]
+
+
 async def test_strangers_read_the_town_only(client, ana):
     """In the series' JSON, its page and its calendar file; the host reads all of it."""
     series = await make(client, ana, **SAID)
@@ -87,3 +104,8 @@ async def test_whole_days_stay_whole_over_a_change_of_the_clocks(client, ana):
     file = (await client.get(f"/series/{series['slug']}.ics")).text
     assert "DTSTART;VALUE=DATE:20260322" in file
     assert "DTEND;VALUE=DATE:20260323" in file
+
+
+async def test_the_calendar_of_a_series_has_the_point_that_is_for_everybody(client, ana):
+    series = await make(client, ana, **SAID | {"placeAudience": "everyone"})
+    assert "\r\nGEO:48.217391;16.372746\r\n" in (await client.get(f"/series/{series['slug']}.ics")).text

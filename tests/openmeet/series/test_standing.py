@@ -4,13 +4,21 @@ import asyncio
 
 import pytest
 
-from groundwork.clock import DAY, HandClock
+from groundwork.clock import DAY, MINUTE, HandClock
 from groundwork.database.transaction import Database
+from groundwork.outbox import pay
+from groundwork.outbox.pay import Paying
 from openmeet.attendance.model import AttendanceStatus, Reply
+from openmeet.debts.kinds import Debt
 from openmeet.notifications.model import Kind
-from openmeet.series import actions, attending, following, tasks
+from openmeet.series import actions, attending, following, standing, tasks
 from tests.openmeet.series.practice import begin, dates, go, heard, locked, split, status_of
 from tests.openmeet.site_under_test import person
+
+
+class Killed(BaseException):
+    """The process of a payer is no more."""
+
 
 GOING, WAITING, NOT_GOING = AttendanceStatus.ATTENDING, AttendanceStatus.WAITLISTED, AttendanceStatus.DECLINED
 
@@ -102,3 +110,62 @@ async def test_who_goes_to_all_goes_to_the_half_that_is_split_off(practice_db: D
         behind = await split(tx, await locked(tx, ana, series), "2026-12-15T18:00:00", "Winter practice")
         far = await actions.open_date(tx, behind.slug, "2027-11-23T18:00:00")
         assert (far.title, await status_of(tx, far, ben)) == ("Winter practice", GOING)
+
+
+async def test_a_crowd_goes_to_a_new_date_by_a_debt_in_the_order_in_which_it_said_so(
+    practice_db: Database, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who has answered that date otherwise meanwhile, or goes to all no more, is left alone; paid again it changes nothing."""
+    monkeypatch.setattr(standing, "AT_ONCE", 3)
+    monkeypatch.setattr(standing, "PIECE", 2)
+    async with practice_db.transaction() as tx:
+        _, series = await begin(tx, capacity=4)
+        people = [await person(tx, name) for name in ("Zoe", "Ben", "Cleo", "Dan", "Eve", "Fay", "Gus")]
+    for one in people:
+        clock.turn(MINUTE)
+        async with practice_db.transaction() as tx:
+            await following.go_to_all(tx, series.id, one.user_id, with_limited=True)
+    async with practice_db.transaction() as tx:
+        far = await actions.open_date(tx, series.slug, "2027-11-23T18:00:00")
+        assert [await status_of(tx, far, one) for one in people] == [None] * 7
+        await go(tx, people[1], far, Reply.DECLINED)
+        await attending.stop(tx, people[2], series.slug, withdraws=False)
+    expected = [GOING, NOT_GOING, None, GOING, GOING, GOING, WAITING]
+    for _ in range(2):
+        while await pay.run_once(practice_db, {Debt.STANDING_ANSWERS: Paying(standing.standing_payer(practice_db))}):
+            pass
+        async with practice_db.transaction() as tx:
+            assert [await status_of(tx, far, one) for one in people] == expected
+            assert await tx.execute("update debts set state = 'due' where kind = 'standing_answers'") == 1
+
+
+async def test_a_payer_that_dies_leaves_nobody_of_the_crowd_out(
+    practice_db: Database, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(standing, "AT_ONCE", 0)
+    monkeypatch.setattr(standing, "PIECE", 2)
+    async with practice_db.transaction() as tx:
+        _, series = await begin(tx)
+        people = [await person(tx, name) for name in ("Ben", "Cleo", "Dan", "Eve", "Fay")]
+        for one in people:
+            await following.go_to_all(tx, series.id, one.user_id, with_limited=True)
+        far = await actions.open_date(tx, series.slug, "2027-11-23T18:00:00")
+    payings = {Debt.STANDING_ANSWERS: Paying(standing.standing_payer(practice_db))}
+    whole, left = following.going, 2
+
+    async def dying(*args: object, **more: object) -> object:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise Killed
+        return await whole(*args, **more)  # type: ignore[arg-type]  # as it was called
+
+    with monkeypatch.context() as patch:
+        patch.setattr(following, "going", dying)
+        with pytest.raises(Killed):
+            await pay.run_once(practice_db, payings)
+    clock.turn(2 * MINUTE)
+    while await pay.run_once(practice_db, payings):
+        pass
+    async with practice_db.reader() as reader:
+        assert [await status_of(reader, far, one) for one in people] == [GOING] * 5

@@ -2,11 +2,19 @@
 
 from datetime import timedelta
 
-from groundwork.clock import DAY, HandClock
+from groundwork.clock import DAY, MINUTE, HandClock
 from groundwork.database.transaction import Database, Reader
+from openmeet.browsing import news_view
+from openmeet.browsing.news_view import items
+from openmeet.events import moments
+from openmeet.events import queries as events
+from openmeet.events.model import EventId
+from openmeet.letters.points import points
 from openmeet.notifications.model import Kind
-from openmeet.series import actions, calling_off, tasks
-from tests.openmeet.series.practice import begin, dates, go, heard, locked, move, names, re_rule, retitle
+from openmeet.notifications.queries import newest
+from openmeet.series import actions, calling_off, tasks, telling, undoing
+from openmeet.users.model import Caller
+from tests.openmeet.series.practice import begin, dates, go, heard, locked, move, names, re_rule, retitle, split
 from tests.openmeet.site_under_test import person
 
 
@@ -33,6 +41,33 @@ async def test_one_edit_of_all_dates_is_one_mail_for_each(practice_db: Database)
         assert await mails(tx) == ["Ben", "Cleo"]
         assert (await heard(tx, ben), await heard(tx, cleo)) == ([Kind.EVENT_CHANGED], [Kind.EVENT_CHANGED])
         assert await heard(tx, dan) == []
+
+
+async def test_who_goes_to_several_dates_hears_when_each_of_theirs_is(practice_db: Database) -> None:
+    """Theirs and no others; of very many the next ones, and how many more; who follows hears of all."""
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx, "FREQ=DAILY")
+        ben, cleo = await person(tx, "Ben"), await person(tx, "Cleo")
+        found = await dates(tx, series)
+        for event in (found[0], found[2], found[5]):
+            await go(tx, ben, event)
+        await actions.follow(tx, cleo, series.slug)
+        await move(tx, await locked(tx, ana, series), timedelta(hours=2))
+        (bens,), (cleos,) = [await newest(tx, one.user_id, 9) for one in (ben, cleo)]
+        ((_, said),) = await items(tx, [bens], ben.user_id)
+        later = names([(await dates(tx, series))[place] for place in (2, 3, 5)])
+        await calling_off.cancel_dates(tx, await locked(tx, ana, series), later, "ill")
+        ((_, off),) = await items(tx, (await newest(tx, ben.user_id, 1)), ben.user_id)
+    assert (bens.subject_id, bens.particulars.more) == (found[0].id, 2)
+    assert said.after.endswith(
+        "Other dates changed, too, and are now on: Thursday 26 November 2026, 20:00; Sunday 29 November 2026, 20:00."
+        " From now on: every day at 20:00."
+    )
+    assert off.after == (
+        ", Thursday 26 November 2026, is cancelled: ill. Other dates are cancelled, too: Sunday 29 November 2026, 20:00."
+    )
+    assert (len(cleos.particulars.others), cleos.particulars.more) == (telling.NAMED, len(found) - 1)
+    assert moments.others_words(cleos.particulars).endswith(f"; and {len(found) - 1 - telling.NAMED} more")
 
 
 async def test_a_rule_with_other_dates_is_one_mail_for_a_follower_too(practice_db: Database) -> None:
@@ -109,3 +144,42 @@ async def test_a_follower_who_may_not_see_a_private_series_hears_nothing(practic
         await tx.execute("update events set visibility = 'private'")
         await move(tx, await locked(tx, ana, series), timedelta(hours=1))
         assert await heard(tx, ben) == []
+
+
+async def rules_told(reader: Reader, who: Caller) -> list[str]:
+    return [one.particulars.rule for one in reversed(await newest(reader, who.user_id, 100))]
+
+
+async def test_a_new_rule_is_put_into_words(practice_db: Database, clock: HandClock) -> None:
+    """On the page and in the mail, to whose dates it moves and to followers; its undo says the old one."""
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx)
+        ben, cleo = await person(tx, "Ben"), await person(tx, "Cleo")
+        await actions.follow(tx, cleo, series.slug)
+        await go(tx, ben, (await dates(tx, series))[1])
+        await move(tx, await locked(tx, ana, series), timedelta(days=2, hours=1))
+        assert await rules_told(tx, ben) == ["Every Thursday at 19:00"]
+        assert await rules_told(tx, cleo) == ["Every Thursday at 19:00"]
+        (one,) = await newest(tx, ben.user_id, 10)
+        event = await events.by_id(tx, EventId(one.subject_id))
+        assert event is not None
+        assert news_view.item_of(one, event, {}, tx.now).after.endswith(" From now on: every Thursday at 19:00.")
+        (point,) = points(event, [one], None, {}, tx.now)
+        assert point.sentences[-1] == "From now on: every Thursday at 19:00."
+    clock.turn(MINUTE)
+    async with practice_db.transaction() as tx:
+        await undoing.undo(tx, await locked(tx, ana, series))
+        assert (await rules_told(tx, ben))[-1] == "Every Tuesday at 18:00"
+
+
+async def test_what_is_no_other_rule_says_none(practice_db: Database) -> None:
+    """Other words, or the same days under a new name behind a split."""
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx, "FREQ=WEEKLY;BYDAY=TU;COUNT=8")
+        ben = await person(tx, "Ben")
+        found = await dates(tx, series)
+        for one in found[2:4]:
+            await go(tx, ben, one)
+        await retitle(tx, await locked(tx, ana, series), "Rehearsal")
+        await split(tx, await locked(tx, ana, series), names(found)[2], "Choir")
+        assert await rules_told(tx, ben) == ["", ""]

@@ -1,0 +1,302 @@
+"""Series found among an author's single events become read-only series, and real ones when the author says so.
+
+A found series has no rule of its own: its dates are the events that are there, so nothing can generate, publish or announce another
+one. The rule that was inferred waits beside it for the author's yes. Linking an event sets its place and nothing else: its
+record, its revision and its address stay, and unlinking leaves no trace.
+"""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from urllib.parse import urlsplit
+
+from groundwork.clock import Instant
+from groundwork.database.one_hop import in_one_hop
+from groundwork.database.transaction import Database, Reader, Transaction, TransactionConflict
+from groundwork.errors import NotFound
+from groundwork.outbox.owe import Debt as OwedDebt
+from groundwork.outbox.pay import Payer
+from openmeet.events.actions import take_away
+from openmeet.events.differing import details_in, differing
+from openmeet.events.model import Event, EventId, Origin
+from openmeet.events.queries import by_id as event_by_id
+from openmeet.events.queries import lock_dates, lock_for_update
+from openmeet.flags.model import Flag
+from openmeet.flags.queries import switches
+from openmeet.recurrence import expansion
+from openmeet.recurrence.pattern import Pattern
+from openmeet.recurrence.wall_time import local_of
+from openmeet.series import actions, detections, queries, storing, telling
+from openmeet.series.dates import details_of, original_of, original_text, template_in
+from openmeet.series.detection import CERTAIN, Found, Sighting, find, name_of, title_of
+from openmeet.series.detections import FOREVER, Detection, DetectionId, DetectionState
+from openmeet.series.gathering import length_of
+from openmeet.series.model import Policy, Series, SeriesId, Timing
+from openmeet.site.texts import folded
+from openmeet.users.model import Caller, UserId
+from openmeet.users.queries import by_id as user_by_id
+
+
+def detection_payer(db: Database) -> Payer:
+    """The payer of ``Debt.DETECT_SERIES``; the subject is the author."""
+
+    async def pay(debt: OwedDebt) -> None:
+        user_id = UserId(debt.subject)
+        if await in_one_hop(db, lambda tx: _attach(tx, user_id)):
+            async with db.reader() as reader:
+                sightings = _sightings(await detections.sighted(reader, user_id))
+                zones = await _zones(reader, user_id)
+            # A second and more for thousands of events: in no transaction, and not on the event loop.
+            looked = sightings, await asyncio.to_thread(find, sightings, zones)
+            await in_one_hop(db, lambda tx: _show_all(tx, user_id, looked))
+
+    return pay
+
+
+async def detect(tx: Transaction, user_id: UserId) -> list[Detection]:
+    """Look among a person's single events, and make what is shown agree with what is found. What they decided stands.
+
+    Again, it changes nothing. Does nothing where the flag ``detection`` is off.
+    """
+    if not await _attach(tx, user_id):
+        return []
+    sightings = _sightings(await detections.sighted(tx, user_id))
+    await _show_all(tx, user_id, (sightings, find(sightings, await _zones(tx, user_id))))
+    return await detections.of_person(tx, user_id)
+
+
+async def _attach(tx: Transaction, user_id: UserId) -> bool:
+    """What the author wrote since joins the series that they accepted; whether there is anything more to look for."""
+    if Flag.DETECTION not in await switches(tx) or not await detections.lock_author(tx, user_id):
+        return False
+    accepted = [one for one in await detections.of_person(tx, user_id) if one.state is DetectionState.ACCEPTED]
+    if accepted:
+        events = await detections.sighted(tx, user_id)
+        for one in accepted:
+            await _add_later_ones(tx, one, events)
+    return True
+
+
+async def _show_all(tx: Transaction, user_id: UserId, looked: tuple[tuple[Sighting, ...], Sequence[Found]]) -> None:
+    """Raises TransactionConflict where the events are others by now than those that were looked through."""
+    if not await detections.lock_author(tx, user_id):
+        return
+    events = {str(event.id): event for event in await detections.sighted(tx, user_id)}
+    if _sightings(events.values()) != looked[0]:
+        raise TransactionConflict("the author's events changed while a series was looked for")
+    known = {one.found.key: one for one in await detections.of_person(tx, user_id)}
+    found = {one.key: one for one in looked[1]}
+    for key in sorted(known.keys() - found.keys()):
+        if known[key].is_open:
+            await _unlink(tx, known[key])
+            await detections.drop(tx, known[key])
+    for key in sorted(found):
+        before = known.get(key)
+        if before is None or before.is_open:
+            await _show(tx, user_id, found[key], before, events)
+
+
+async def accept(tx: Transaction, caller: Caller, detection_id: DetectionId) -> Series:
+    """The author's yes: a series like any other, with the rule, its coming dates stored. Twice is once. Raises NotFound."""
+    one = await _theirs(tx, caller, detection_id)
+    if one.state is DetectionState.ACCEPTED and one.series_id is not None:
+        return await actions.reread(tx, one.series_id)
+    events = await _events(tx, one)
+    series = await _link(tx, one.user_id, one.found, one.series_id, events)
+    timing = replace(series.timing, pattern=one.found.pattern)
+    confirmed = replace(
+        series, timing=timing, is_read_only=False, policy=Policy.WINDOW, stored_until=Instant(0), deleted_at=None
+    )
+    saved = await queries.save(tx, confirmed)
+    await detections.set_overridden(tx, [(event.id, _differs(saved, event, at)) for event, at in _placed(one, events)])
+    await detections.set_state(tx, one, DetectionState.ACCEPTED, saved.id)
+    made = await storing.store_window(tx, saved)
+    await telling.tell(tx, saved, telling.of_new_dates(saved, made))
+    return await actions.reread(tx, saved.id)
+
+
+async def refuse(tx: Transaction, caller: Caller, detection_id: DetectionId) -> None:
+    """The author's no: single events, and they are not asked again. Raises NotFound; an accepted one is undone first."""
+    one = await _theirs(tx, caller, detection_id)
+    if one.state is DetectionState.ACCEPTED:
+        one = await _take_back(tx, one)
+    await _unlink(tx, one)
+    await detections.set_state(tx, one, DetectionState.REFUSED, one.series_id)
+
+
+async def undo(tx: Transaction, caller: Caller, detection_id: DetectionId) -> Detection:
+    """Take the author's word back: what it was before they were asked. Raises NotFound.
+
+    Dates that an accepted series stored, and that nobody answered, go; those with answers stay as dates of the series.
+    """
+    one = await _theirs(tx, caller, detection_id)
+    if one.state is DetectionState.ACCEPTED:
+        return await _take_back(tx, one)
+    if one.state is DetectionState.REFUSED:
+        state = DetectionState.SUGGESTED
+        series_id = one.series_id
+        if one.is_certain:
+            state = DetectionState.LINKED
+            series_id = (await _link(tx, one.user_id, one.found, one.series_id, await _events(tx, one))).id
+        return await detections.set_state(tx, one, state, series_id)
+    return one
+
+
+async def title_for(reader: Reader, one: Detection) -> str:
+    """What it is called, or would be."""
+    series = None if one.series_id is None else await queries.by_id(reader, one.series_id)
+    if series is not None:
+        return series.template.title
+    events = [await event_by_id(reader, EventId(event_id)) for event_id, _ in one.found.dates]
+    return title_of([event.title for event in events if event is not None] or [""])
+
+
+async def _theirs(tx: Transaction, caller: Caller, detection_id: DetectionId) -> Detection:
+    await detections.lock_author(tx, caller.user_id)
+    one = await detections.find(tx, detection_id, caller.user_id)
+    if one is None:
+        raise NotFound("There is no such series among your events.")
+    return one
+
+
+async def _show(
+    tx: Transaction, user_id: UserId, found: Found, before: Detection | None, events: dict[str, Event]
+) -> None:
+    known_series = before.series_id if before else None
+    if found.confidence < CERTAIN:
+        if before is not None:
+            await _unlink(tx, before)
+        await detections.put(tx, user_id, found, DetectionState.SUGGESTED, known_series)
+        return
+    is_same = before is not None and before.state is DetectionState.LINKED and before.found == found
+    if not is_same:
+        series = await _link(tx, user_id, found, known_series, events)
+        if before is not None:
+            left = {event_id for event_id, _ in before.found.dates} - {event_id for event_id, _ in found.dates}
+            await queries.forget_places(tx, [EventId(one) for one in sorted(left)])
+        await detections.put(tx, user_id, found, DetectionState.LINKED, series.id)
+
+
+async def _link(
+    tx: Transaction, user_id: UserId, found: Found, series_id: SeriesId | None, events: dict[str, Event]
+) -> Series:
+    """The read-only series with exactly these dates, made or revived."""
+    dates = [(events[event_id], at) for event_id, at in found.dates if event_id in events]
+    newest = dates[-1][0]
+    bare = Pattern(dates[0][1], found.zone_name, None, added=tuple(at for _, at in dates[1:]))
+    timing = Timing(bare, length_of(newest))
+    known = None if series_id is None else await queries.lock(tx, series_id)
+    if known is None:
+        template = replace(template_in(details_in(newest)), title=title_of([event.title for event, _ in dates]))
+        made = await actions.insert(tx, user_id, template, timing, Policy.NONE)
+        series = replace(made, is_read_only=True, stored_until=FOREVER)
+    else:
+        series = replace(known, timing=timing, is_read_only=True, stored_until=FOREVER, deleted_at=None)
+    saved = await queries.save(tx, series)
+    await queries.place(tx, [(event.id, saved.id, original_text(at)) for event, at in dates])
+    return saved
+
+
+async def _unlink(tx: Transaction, one: Detection) -> None:
+    """Single events again; the series is gone, and comes back under its address if it is found again."""
+    if one.series_id is None or one.state is DetectionState.REFUSED:
+        return
+    series = await queries.lock(tx, one.series_id)
+    if series is None or series.deleted_at is not None:
+        return
+    held = [held.event.id for held in await queries.stored(tx, series.id)]
+    await detections.set_overridden(tx, [(event_id, ()) for event_id in held])
+    await queries.forget_places(tx, held)
+    await queries.save(tx, replace(series, deleted_at=tx.now))
+
+
+async def _take_back(tx: Transaction, one: Detection) -> Detection:
+    """An accepted series becomes what it was: read-only, without a rule, without the dates that only it had made."""
+    if one.series_id is None:
+        return one
+    series = await queries.lock(tx, one.series_id)
+    if series is None:
+        return await detections.set_state(tx, one, DetectionState.SUGGESTED, None)
+    held = [held.event for held in await queries.stored(tx, series.id)]
+    locked = await lock_dates(tx, series.id)
+    made = [event for event in locked if event.origin is Origin.HERE and not event.is_gone]
+    wanted = await detections.answered(tx, [event.id for event in made])
+    gone = [event for event in made if event.id not in wanted]
+    for event in gone:
+        await take_away(tx, event)
+    staying = sorted(
+        event.place_in_series.original_date
+        for event in held
+        if event.place_in_series is not None and event not in gone and not event.is_gone
+    )
+    await queries.forget_places(tx, [event.id for event in gone])
+    names = [original_of(name) for name in staying]
+    bare = replace(series.timing.pattern, rule=None, left_out=(), start=names[0], added=tuple(names[1:]))
+    await queries.save(
+        tx,
+        replace(
+            series,
+            timing=replace(series.timing, pattern=bare),
+            is_read_only=True,
+            policy=Policy.NONE,
+            stored_until=FOREVER,
+        ),
+    )
+    return await detections.set_state(tx, one, DetectionState.LINKED, series.id)
+
+
+async def _add_later_ones(tx: Transaction, one: Detection, events: Sequence[Event]) -> None:
+    """The author goes on writing single events elsewhere: those that are dates of the accepted series become its dates."""
+    if one.series_id is None:
+        return
+    fitting = [event for event in events if f"{name_of(event.title)}\n{_place(event)}" == one.found.key]
+    if not fitting:
+        return
+    series = await queries.lock(tx, one.series_id)
+    if series is None or series.deleted_at is not None:
+        return
+    for event in fitting:
+        at = local_of(_at(event), series.zone_name).replace(tzinfo=None, microsecond=0)
+        is_free = await queries.date_of(tx, series.id, original_text(at)) is None
+        if is_free and event.place_in_series is None and expansion.is_date_of(series.timing.pattern, at):
+            await queries.place(tx, [(event.id, series.id, original_text(at))])
+            await detections.set_overridden(tx, [(event.id, _differs(series, event, original_text(at)))])
+
+
+async def _events(tx: Transaction, one: Detection) -> dict[str, Event]:
+    locked = [await lock_for_update(tx, EventId(event_id)) for event_id in sorted(dict(one.found.dates))]
+    return {str(event.id): event for event in locked if event is not None and not event.is_gone}
+
+
+def _placed(one: Detection, events: dict[str, Event]) -> list[tuple[Event, str]]:
+    return [(events[event_id], original_text(at)) for event_id, at in one.found.dates if event_id in events]
+
+
+def _differs(series: Series, event: Event, name: str) -> tuple[str, ...]:
+    return differing(details_in(event), details_of(series.template, series.timing, original_of(name)))
+
+
+async def _zones(reader: Reader, user_id: UserId) -> Sequence[str]:
+    person = await user_by_id(reader, user_id)
+    return [person.time_zone] if person is not None and person.time_zone else []
+
+
+def _sightings(events: Iterable[Event]) -> tuple[Sighting, ...]:
+    return tuple(_sighting(event) for event in events)
+
+
+def _sighting(event: Event) -> Sighting:
+    return Sighting(event.id, event.title, _place(event), _at(event), event.time_zone)
+
+
+def _place(event: Event) -> str:
+    """The same text for the same place: the venue, else where people meet online."""
+    venue = event.venue
+    if not venue.is_empty:
+        return folded(" ".join(filter(None, (venue.name or venue.street, venue.locality))))
+    return urlsplit(event.online_url).hostname or ""
+
+
+def _at(event: Event) -> Instant:
+    assert event.starts_at is not None  # noqa: S101  # only events with a start are looked at
+    return event.starts_at

@@ -1,0 +1,111 @@
+"""What was found among one's single events, as JSON, and saying what it is."""
+
+from typing import Literal
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.database.transaction import Reader
+from groundwork.errors import NotFound
+from groundwork.http.json_bodies import json_response, read_json
+from openmeet.recurrence import sentence
+from openmeet.recurrence.rule import format_rule
+from openmeet.series import detecting, detections, queries
+from openmeet.series.dates import original_text
+from openmeet.series.detections import Detection, DetectionId
+from openmeet.site.operations import Operation
+from openmeet.tenants.edge import database_of
+from openmeet.users.edge import caller_of
+
+State = Literal["suggested", "linked", "accepted", "refused"]
+
+
+class FoundShown(msgspec.Struct, rename="camel"):
+    """Single events that look like dates of one series. ``confidencePercent`` is how sure that is; ``exdates`` are dates of the rule without one.
+
+    ``state``: ``linked`` ones are shown together already, ``suggested`` ones are not; neither has a date of its own before the
+    author accepts it. ``slug`` is that of its series while there is one.
+    """
+
+    id: str
+    state: State
+    title: str
+    rule: str
+    sentence: str
+    time_zone: str
+    confidence_percent: int
+    dates: list[str]
+    exdates: list[str]
+    slug: str | None
+
+
+class FoundList(msgspec.Struct, rename="camel"):
+    """What was found, the surest first."""
+
+    found: list[FoundShown]
+
+
+class FoundAnswer(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """``accept``: a series with this rule. ``refuse``: single events, and not asked again. ``undo``: what was said is taken back."""
+
+    answer: Literal["accept", "refuse", "undo"]
+
+
+async def list_found(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        found = [await _shown(reader, one) for one in await detections.of_person(reader, caller.user_id)]
+    return json_response(FoundList(found))
+
+
+async def answer_found(request: Request) -> Response:
+    caller = caller_of(request)
+    detection_id = DetectionId(request.path_params["id"])
+    wanted = await read_json(request, FoundAnswer)
+    does = {"accept": detecting.accept, "refuse": detecting.refuse, "undo": detecting.undo}[wanted.answer]
+    async with database_of(request).transaction() as tx:
+        await does(tx, caller, detection_id)
+        one = await detections.find(tx, detection_id, caller.user_id)
+        if one is None:
+            raise NotFound("There is no such series among your events.")
+        shown = await _shown(tx, one)
+    return json_response(shown)
+
+
+async def _shown(reader: Reader, one: Detection) -> FoundShown:
+    series = None if one.series_id is None else await queries.by_id(reader, one.series_id)
+    return FoundShown(
+        id=one.id,
+        state=one.state.value,
+        title=await detecting.title_for(reader, one),
+        rule=format_rule(one.found.rule),
+        sentence=sentence.describe(one.found.pattern),
+        time_zone=one.found.zone_name,
+        confidence_percent=round(one.found.confidence * 100),
+        dates=[original_text(at) for _, at in one.found.dates],
+        exdates=[original_text(at) for at in one.found.missing],
+        slug=None if series is None or series.deleted_at is not None else series.slug,
+    )
+
+
+OPERATIONS = (
+    Operation(
+        "GET",
+        "/api/me/series-found",
+        "listSeriesFound",
+        "Series found among one's single events from elsewhere",
+        list_found,
+        {200: FoundList},
+    ),
+    Operation(
+        "POST",
+        "/api/me/series-found/{id}",
+        "answerSeriesFound",
+        "Say whether it is a series, or take that back",
+        answer_found,
+        {200: FoundShown},
+        FoundAnswer,
+        failures=(404,),
+    ),
+)

@@ -1,0 +1,80 @@
+"""What was found among one's single events, for its author to say: yes, a series; no, single events; and to take either back."""
+
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader
+from openmeet.recurrence import expansion, sentence
+from openmeet.recurrence.wall_time import instant_of, local_of
+from openmeet.series import detecting, detections, queries
+from openmeet.series.detections import Detection, DetectionId
+from openmeet.site import times
+from openmeet.site.forms import read_form
+from openmeet.site.frame import go, page
+from openmeet.tenants.edge import database_of
+from openmeet.users.edge import caller_of
+
+# Dates named on the page; of more, how many there are.
+SHOWN = 6
+_NEXT = 3
+
+_SAID = {"accept": "detection_accepted", "refuse": "detection_refused", "undo": "detection_undone"}
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/my/series/found", show_found, methods=["GET"]),
+        Route("/my/series/found/{detection}", answer, methods=["POST"]),
+    ]
+
+
+async def show_found(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        found = await detections.of_person(reader, caller.user_id)
+        context = {
+            "asked": [await _shown(reader, one) for one in found if one.is_open],
+            "decided": [await _shown(reader, one) for one in found if not one.is_open],
+        }
+    return page(request, "series/found.html", context)
+
+
+async def answer(request: Request) -> Response:
+    caller = caller_of(request)
+    typed = await read_form(request)
+    detection_id = DetectionId(request.path_params["detection"])
+    does = typed.get("does", "")
+    async with database_of(request).transaction() as tx:
+        if does == "accept":
+            await detecting.accept(tx, caller, detection_id)
+        elif does == "refuse":
+            await detecting.refuse(tx, caller, detection_id)
+        else:
+            does = "undo"
+            await detecting.undo(tx, caller, detection_id)
+    return go("/my/series/found", said=_SAID[does])
+
+
+async def _shown(reader: Reader, one: Detection) -> dict[str, object]:
+    found = one.found
+    series = await queries.by_id(reader, one.series_id) if one.series_id else None
+    last = instant_of(found.dates[-1][1], found.zone_name)
+    ahead = expansion.following(found.pattern, Instant(max(last + 1, reader.now)), _NEXT)
+    return {
+        "id": one.id,
+        "state": one.state,
+        "title": await detecting.title_for(reader, one),
+        "sentence": sentence.describe(found.pattern),
+        "is_certain": one.is_certain,
+        "number": len(found.dates),
+        "dates": [times.short_day(at) for _, at in found.dates[-SHOWN:]],
+        "earlier": max(0, len(found.dates) - SHOWN),
+        "missing": [times.short_day(at) for at in found.missing[-SHOWN:]],
+        "ahead": [times.short_day(local_of(one.at, found.zone_name)) for one in ahead],
+        "zone": times.zone_words(local_of(last, found.zone_name), found.zone_name),
+        "path": f"/series/{quote(series.slug)}" if series is not None and series.deleted_at is None else "",
+    }

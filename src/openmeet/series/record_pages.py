@@ -1,0 +1,158 @@
+"""What a host decides about the record of an event, or of every date of its series: a page of its own."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.database.transaction import Reader
+from groundwork.errors import InvalidForm, NotFound, PreconditionFailed, Refused
+from openmeet.debts import publications
+from openmeet.debts.publications import Kind
+from openmeet.events import moments
+from openmeet.events.model import Detail, Event, RecordSettings, Visibility
+from openmeet.events.promotion import Reach, reach
+from openmeet.identities.queries import consent
+from openmeet.series import record_settings
+from openmeet.series.model import Policy, Series
+from openmeet.site.etags import revision_in_form
+from openmeet.site.forms import Typed, read_form, typed_again
+from openmeet.site.frame import go, page
+from openmeet.tenants.edge import database_of
+from openmeet.users.edge import caller_of
+
+LABELS = {
+    "publishes": "What the network gets",
+    "answers": "Answers",
+    "policy": "Dates of the series",
+    "scope": "For which dates",
+}
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/events/{slug}/publishing", show, methods=["GET"]),
+        Route("/events/{slug}/publishing", save, methods=["POST"]),
+    ]
+
+
+async def show(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        event = await _own(reader, request)
+        series = await record_settings.series_around(reader, caller, event)
+        return await _page(request, reader, event, series, Typed(_values(event, series)))
+
+
+async def save(request: Request) -> Response:
+    caller = caller_of(request)
+    typed = await read_form(request)
+    try:
+        async with database_of(request).transaction() as tx:
+            event = await _own(tx, request)
+            series = await record_settings.series_around(tx, caller, event)
+            record = _record(event, typed)
+            _must_be_as_shown(event, typed)
+            if series is not None:
+                # The series is locked before its dates, by everybody.
+                for_all = record if typed.get("scope") == "series" else None
+                await record_settings.change_series(tx, caller, series.slug, for_all, _policy(typed))
+                if typed.get("rule_again") == "yes":
+                    await publications.try_again(tx, kind=Kind.SERIES, subject_id=series.id)
+            event = await record_settings.change_event(tx, caller, event.slug, record)
+    except (InvalidForm, Refused, PreconditionFailed) as wrong:
+        problem = wrong if isinstance(wrong, InvalidForm) else InvalidForm({"": wrong.why})
+        async with database_of(request).reader() as reader:
+            event = await _own(reader, request)
+            series = await record_settings.series_around(reader, caller, event)
+            again = typed_again({**_values(event, series), **typed, "revision": str(event.revision)}, problem)
+            return await _page(request, reader, event, series, again, status=wrong_status(wrong))
+    return go(f"/events/{event.slug}/publishing", said="record_settings_saved")
+
+
+def wrong_status(wrong: Exception) -> int:
+    """Of the page that is shown again."""
+    return 412 if isinstance(wrong, PreconditionFailed) else 400
+
+
+async def _own(reader: Reader, request: Request) -> Event:
+    event = await record_settings.event_of(reader, caller_of(request), request.path_params["slug"])
+    if event is None:
+        raise NotFound("There is no such event.")
+    return event
+
+
+def _record(event: Event, typed: dict[str, str]) -> RecordSettings:
+    wanted = typed.get("publishes", "")
+    if wanted not in {"nothing", "minimal", "full"}:
+        raise InvalidForm({"publishes": "Choose what the network gets."})
+    is_public = event.own_visibility is Visibility.PUBLIC
+    return RecordSettings(
+        is_wanted=wanted != "nothing" if is_public or event.group is not None else event.record.is_wanted,
+        detail=Detail(wanted) if is_public and wanted != "nothing" else event.record.detail,
+        is_announced=not is_public and event.group is None and wanted == "minimal",
+        takes_answers=typed.get("answers") == "yes" if is_public else event.record.takes_answers,
+    )
+
+
+def _must_be_as_shown(event: Event, typed: dict[str, str]) -> None:
+    if revision_in_form(typed.get("revision", "")) not in {None, event.revision}:
+        raise PreconditionFailed("This event was changed since you opened this form. Look again, and save.")
+
+
+def _policy(typed: dict[str, str]) -> Policy:
+    try:
+        return Policy(typed.get("policy", ""))
+    except ValueError:
+        raise InvalidForm({"policy": "Choose which dates are published."}) from None
+
+
+def _values(event: Event, series: Series | None) -> dict[str, str]:
+    is_public = event.own_visibility is Visibility.PUBLIC
+    if is_public:
+        publishes = event.record.detail.value if event.record.is_wanted else "nothing"
+    elif event.group is not None:
+        publishes = "minimal" if event.record.is_wanted else "nothing"
+    else:
+        publishes = "minimal" if event.record.is_announced else "nothing"
+    return {
+        "publishes": publishes,
+        "answers": "yes" if event.record.takes_answers else "",
+        "policy": "" if series is None else series.policy.value,
+        "scope": "event",
+        "revision": str(event.revision),
+    }
+
+
+async def _page(
+    request: Request, reader: Reader, event: Event, series: Series | None, typed: Typed, *, status: int = 200
+) -> Response:
+    some = [event] if series is None else await record_settings.published_dates(reader, series)
+    standings = await publications.states(reader, Kind.EVENT, [one.id for one in some])
+    agreed = (await consent(reader, event.author_id)).is_given
+    rows = [
+        (
+            one,
+            standings[one.id].words(
+                reader.now,
+                is_allowed=agreed and reach(one.own_visibility, one.group, one.record) is not Reach.NOTHING,
+            ),
+            moments.tagged(one),
+        )
+        for one in some
+    ]
+    own = None if series is None else await record_settings.of_series(reader, series)
+    context = {
+        "event": event,
+        "series": series,
+        "series_words": "" if own is None else own[0].words(reader.now, is_allowed=own[1]),
+        "is_recalled": own is not None and own[0].is_recalled,
+        "typed": typed,
+        "labels": LABELS,
+        "rows": rows,
+        "has_agreed": agreed,
+        "is_public": event.own_visibility is Visibility.PUBLIC,
+        "is_unlisted": event.own_visibility is Visibility.UNLISTED,
+        "group_tells": event.group is not None and event.group.announces_events,
+        "group_narrows": event.group is not None and reach(event.own_visibility, event.group) is not Reach.FULL,
+    }
+    return page(request, "series/publishing.html", context, status=status)

@@ -1,0 +1,150 @@
+"""Hosting all dates of a series together; on both engines."""
+
+import pytest
+
+from groundwork.clock import DAY
+from groundwork.errors import Forbidden, InvalidForm, NotFound
+from openmeet.attendance import hosting
+from openmeet.events import co_hosts, host_queries, seeing
+from openmeet.events.host_model import CoHostState
+from openmeet.events.hosting_rules import Standing, token_of
+from openmeet.events.model import Visibility
+from openmeet.series import agenda, handing_over, storing
+from openmeet.series.following import follow
+from tests.openmeet.series.practice import begin, dates, locked, split
+from tests.openmeet.site_under_test import CODE_KEY, api_session, event_by, person, site_on
+
+
+@pytest.fixture
+def db(practice_db):
+    return practice_db
+
+
+async def together(tx, **more: object):
+    """Ana's weekly practice that Ben hosts, too: every date."""
+    ana, series = await begin(tx, **more)
+    ben = await person(tx, "Ben")
+    first = (await dates(tx, series))[0]
+    one = await co_hosts.invite(tx, ana, first.slug, "ben@example.org", for_series=True)
+    await co_hosts.accept(tx, ben, one.id)
+    return ana, ben, series
+
+
+async def hosted_by(tx, who, events) -> list[bool]:
+    return [await seeing.standing_of(tx, event, who.user_id) is Standing.CO_HOST for event in events]
+
+
+async def test_every_date_that_is_there_and_every_one_that_is_made(db, clock):
+    async with db.transaction() as tx:
+        ana, ben, series = await together(tx)
+        before = await dates(tx, series)
+        assert all(await hosted_by(tx, ben, before))
+        await hosting.cancel(tx, ben, before[3].slug, "Rain")
+    clock.turn(40 * DAY)
+    async with db.transaction() as tx:
+        made = await storing.store_window(tx, await locked(tx, ana, series))
+        assert made
+        assert all(await hosted_by(tx, ben, made))
+        far = await storing.vivify(tx, await locked(tx, ana, series), "2028-03-07T18:00:00")
+        assert await hosted_by(tx, ben, [far]) == [True]
+
+
+async def test_a_private_series_is_there_for_them_and_its_rule_stays_the_authors(db):
+    async with db.transaction() as tx:
+        ana, ben, series = await together(tx, visibility=Visibility.PRIVATE)
+        eve = await person(tx, "Eve")
+        assert await agenda.may_see(tx, series, ben.user_id)
+        assert not await agenda.may_see(tx, series, eve.user_id)
+        with pytest.raises(Forbidden):
+            await locked(tx, ben, series)
+        with pytest.raises(NotFound):
+            await locked(tx, eve, series)
+        await locked(tx, ana, series)
+
+
+async def test_it_goes_along_when_the_series_is_split(db, clock):
+    async with db.transaction() as tx:
+        ana, ben, series = await together(tx)
+        other = await split(tx, await locked(tx, ana, series), "2026-12-15T18:00:00", "Concert")
+        assert all(await hosted_by(tx, ben, await dates(tx, other)))
+    clock.turn(40 * DAY)
+    async with db.transaction() as tx:
+        made = await storing.store_window(tx, await locked(tx, ana, other))
+        assert all(await hosted_by(tx, ben, made))
+
+
+@pytest.mark.parametrize("how", ["left", "removed"])
+async def test_it_ends_for_all_dates_at_once(db, clock, how):
+    async with db.transaction() as tx:
+        ana, ben, series = await together(tx)
+        third = (await dates(tx, series))[2]
+        if how == "left":
+            await co_hosts.leave(tx, ben, third.slug)
+        else:
+            (row,) = await host_queries.of_event(tx, third.id, [CoHostState.ACCEPTED])
+            await co_hosts.remove(tx, ana, third.slug, row.id)
+        assert not any(await hosted_by(tx, ben, await dates(tx, series)))
+    clock.turn(40 * DAY)
+    async with db.transaction() as tx:
+        assert not any(await hosted_by(tx, ben, await storing.store_window(tx, await locked(tx, ana, series))))
+
+
+async def test_who_hosted_one_date_can_be_asked_for_all_and_an_event_alone_has_no_others(db):
+    async with db.transaction() as tx:
+        ana, series = await begin(tx)
+        ben = await person(tx, "Ben")
+        first, second, *_ = await dates(tx, series)
+        one = await co_hosts.invite(tx, ana, first.slug, "ben@example.org")
+        await co_hosts.accept(tx, ben, one.id)
+        assert await hosted_by(tx, ben, [first, second]) == [True, False]
+        every = await co_hosts.invite(tx, ana, second.slug, "ben@example.org", for_series=True)
+        await co_hosts.accept(tx, ben, every.id)
+        assert all(await hosted_by(tx, ben, await dates(tx, series)))
+        alone = await event_by(tx, ana)
+        with pytest.raises(InvalidForm) as wrong:
+            await co_hosts.invite(tx, ana, alone.slug, "eve@example.org", for_series=True)
+        assert list(wrong.value.problems) == ["for_series"]
+
+
+async def test_whose_series_it_becomes_hosts_it_as_its_author(db, clock):
+    async with db.transaction() as tx:
+        ana, ben, series = await together(tx)
+        await follow(tx, series.id, ben.user_id, notifies=True)
+        await handing_over.offer(tx, ana, await locked(tx, ana, series), ben.user_id)
+        mine = await handing_over.accept(tx, ben, series)
+    clock.turn(40 * DAY)
+    async with db.transaction() as tx:
+        made = await storing.store_window(tx, await locked(tx, ben, mine))
+        assert made
+        for event in made:
+            assert await seeing.standing_of(tx, event, ben.user_id) is Standing.AUTHOR
+            assert await host_queries.of_event(tx, event.id, list(CoHostState)) == []
+
+
+async def test_by_page_and_api(make_sqlite, clock):
+    site = site_on(await make_sqlite("openmeet"), clock)
+    async with site.browser() as client:
+        ana = await api_session(client, "ana@example.org", "Ana")
+        ben = await api_session(client, "ben@example.org", "Ben")
+        weekly = {
+            "title": "Chess",
+            "startsLocal": "2026-07-04T18:00",
+            "timeZone": "Europe/Berlin",
+            "recurrence": "FREQ=WEEKLY",
+        }
+        path = (await client.post("/api/series", json=weekly, headers=ana)).headers["location"]
+        dated = (await client.get(f"{path}/dates", headers=ana)).json()["dates"]
+        listed = [one for one in dated if one["slug"]]
+        first, last = (f"/api/events/{listed[place]['slug']}" for place in (0, -1))
+        asked = await client.post(f"{first}/co-hosts", json={"whom": "ben@example.org", "forSeries": True}, headers=ana)
+        assert (asked.status_code, asked.json()["forSeries"]) == (201, True)
+        token = token_of(CODE_KEY, asked.json()["id"])
+        assert "every coming date" in (await client.get(f"/co-hosting/{token}")).text
+        assert (await client.post(f"/api/co-hosting/{token}/accept", headers=ben)).status_code == 204
+        (shown,) = (await client.get(f"{last}/co-hosts", headers=ana)).json()["coHosts"]
+        assert (shown["displayName"], shown["state"], shown["forSeries"]) == ("Ben", "accepted", True)
+        assert (await client.post(f"{last}/cancel", json={"reason": "Rain"}, headers=ben)).status_code == 200
+        alone = {"title": "Chess", "startsLocal": "2026-07-04T18:00", "timeZone": "Europe/Berlin"}
+        single = (await client.post("/api/events", json=alone, headers=ana)).headers["location"]
+        wrong = await client.post(f"{single}/co-hosts", json={"whom": "b@example.org", "forSeries": True}, headers=ana)
+        assert (wrong.status_code, list(wrong.json()["fields"])) == (400, ["forSeries"])

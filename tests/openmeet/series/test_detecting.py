@@ -1,0 +1,294 @@
+"""Found series through the database: shown, confirmed, refused, undone; records never change; on both engines."""
+
+import asyncio
+from datetime import datetime, timedelta
+
+import pytest
+
+from groundwork.clock import DAY, HandClock, Instant
+from groundwork.database.one_hop import in_one_hop
+from groundwork.database.transaction import Database, TransactionConflict, transaction_is_open
+from groundwork.errors import NotFound, Refused
+from groundwork.outbox.owe import Debt, DebtState
+from openmeet.attendance import actions as attendance
+from openmeet.attendance.model import Reply
+from openmeet.flags import actions as flags
+from openmeet.flags.model import Flag
+from openmeet.identities import actions as identities
+from openmeet.ingestion.apply import apply
+from openmeet.records.message import RecordMessage
+from openmeet.series import actions, agenda, detecting, detections, queries, tasks
+from openmeet.series.detections import Detection, DetectionState
+from openmeet.users.model import Caller
+from tests.databases import MakeDatabase
+from tests.openmeet.ingestion.network import HERE, deleted, did, event
+from tests.openmeet.series.test_detection import BERLIN, dates_of
+from tests.openmeet.site_under_test import api_session, person, signed_in, site_on
+
+S = DetectionState
+WEEKLY = "FREQ=WEEKLY;BYDAY=TU"
+
+
+@pytest.fixture
+async def db(make_database: MakeDatabase, clock: HandClock) -> Database:
+    return await make_database("openmeet", clock=clock)
+
+
+async def take(db: Database, *messages: RecordMessage) -> None:
+    async with db.transaction() as tx:
+        await apply(tx, HERE, messages)
+
+
+def at(local: datetime) -> str:
+    return (local - timedelta(hours=1)).isoformat() + "Z"
+
+
+def weekly(number: int, first: int = 0) -> list[RecordMessage]:
+    """Single events of did(1), on Tuesdays from January on (the clock stands at 1 March)."""
+    dates = dates_of(WEEKLY, first + number)[first:]
+    return [event(1, f"tea{n}", 1 + n, f"Tea {n}", startsAt=at(one)) for n, one in enumerate(dates, first)]
+
+
+@pytest.fixture
+async def ana(db: Database) -> Caller:
+    async with db.transaction() as tx:
+        user_id = await identities.connect(tx, did(1), handle="ana.example", pds_url="https://pds.example")
+        await tx.execute("update users set time_zone = :zone where id = :id", zone=BERLIN, id=user_id)
+    return Caller(user_id, "Ana")
+
+
+async def looked(db: Database, who: Caller) -> list[Detection]:
+    return await in_one_hop(db, lambda tx: detecting.detect(tx, who.user_id))
+
+
+async def records(db: Database) -> list[tuple[object, ...]]:
+    """What must never change by finding, linking and unlinking."""
+    async with db.reader() as reader:
+        rows = await reader.fetch(
+            "select id, slug, revision, record_cid, updated_at, title, starts_at from events where origin = 'network' order by id"
+        )
+        owed = await reader.fetch("select subject_id, revision, state from publications order by 1")
+    return [tuple(row) for row in (*rows, *owed)]
+
+
+async def places(db: Database) -> dict[str, str | None]:
+    async with db.reader() as reader:
+        rows = await reader.fetch("select title, original_date, series_id from events order by title")
+    return {row["title"]: row["original_date"] if row["series_id"] else None for row in rows}
+
+
+async def test_what_is_found_makes_nothing_until_its_author_says_so(
+    db: Database, ana: Caller, clock: HandClock
+) -> None:
+    """A read-only series of the events that are there; windows move, debts are looked at, somebody opens a date: nothing comes."""
+    await take(db, *weekly(8))
+    before = await records(db)
+    (one,) = await looked(db, ana)
+    assert (one.state, len(one.found.dates)) == (S.LINKED, 8)
+    assert all((await places(db)).values())
+    clock.turn(20 * DAY)
+    await tasks.roll_windows(db, clock.now())
+    await tasks.complete_dates(db)
+    async with db.transaction() as tx:
+        series = await queries.by_id(tx, one.series_id)
+        assert series.is_read_only
+        assert await agenda.coming(tx, series, ana.user_id, limit=10) == []
+        with pytest.raises(NotFound):
+            await actions.open_date(tx, series.slug, "2026-03-31T19:00:00", viewer=ana.user_id)
+    with pytest.raises(Refused):
+        async with db.transaction() as tx:
+            await actions.lock_own(tx, ana, series.slug)
+    assert await records(db) == before
+    assert await looked(db, ana) == [one]
+    assert await records(db) == before
+
+
+async def test_the_yes_makes_it_a_series_like_any_other(db: Database, ana: Caller) -> None:
+    """With the inferred rule and its coming dates; saying it twice is saying it once; undone, what only it made is gone."""
+    await take(db, *weekly(8))
+    before = await records(db)
+    (one,) = await looked(db, ana)
+    for _ in range(2):
+        async with db.transaction() as tx:
+            series = await detecting.accept(tx, ana, one.id)
+    assert not series.is_read_only
+    assert str(series.timing.pattern.rule) == WEEKLY
+    async with db.reader() as reader:
+        coming = await agenda.coming(reader, series, ana.user_id, limit=4)
+        held = await queries.stored(reader, series.id)
+    assert [line.original_date for line in coming][:2] == ["2026-03-03T19:00:00", "2026-03-10T19:00:00"]
+    assert len(held) > 8
+    made = [line.event for line in coming if line.event is not None]
+    async with db.transaction() as tx:
+        await attendance.answer(tx, await person(tx, "Ben"), made[1].slug, Reply.GOING)
+        assert (await detecting.undo(tx, ana, one.id)).state is S.LINKED
+    async with db.reader() as reader:
+        left = [held.event for held in await queries.stored(reader, series.id) if not held.event.is_gone]
+        again = await queries.by_id(reader, series.id)
+    assert again.is_read_only
+    assert again.timing.pattern.rule is None
+    assert {event.id for event in left} == {event.id for event in left if event.origin == "network"} | {made[1].id}
+    assert (await records(db))[:8] == before[:8]
+
+
+async def test_the_no_stands_and_can_be_taken_back(db: Database, ana: Caller) -> None:
+    """Single events again, whatever is found later; and everything of it reversible, without a trace in the events."""
+    await take(db, *weekly(6))
+    before = await records(db)
+    async with db.reader() as reader:
+        rows = [tuple(row) for row in await reader.fetch("select * from events order by id")]
+    (one,) = await looked(db, ana)
+    async with db.transaction() as tx:
+        await detecting.refuse(tx, ana, one.id)
+    assert not any((await places(db)).values())
+    async with db.reader() as reader:
+        assert [tuple(row) for row in await reader.fetch("select * from events order by id")] == rows
+    await take(db, *weekly(2, 6))
+    (still,) = await looked(db, ana)
+    assert still.state is S.REFUSED
+    async with db.transaction() as tx:
+        await detecting.undo(tx, ana, one.id)
+    (again,) = await looked(db, ana)
+    assert (again.state, again.series_id, len(again.found.dates)) == (S.LINKED, one.series_id, 8)
+    assert (await records(db))[:6] == before[:6]
+
+
+async def test_new_events_are_looked_through_again(db: Database, ana: Caller) -> None:
+    """Too few, then perhaps, then surely; and one that was deleted by its author is no date any more."""
+    tea = weekly(8)
+    await take(db, *tea[:2])
+    assert await looked(db, ana) == []
+    await take(db, tea[2], tea[5])
+    (perhaps,) = await looked(db, ana)
+    assert perhaps.state is S.SUGGESTED
+    assert not any((await places(db)).values())
+    await take(db, *tea[3:5], *tea[6:])
+    (surely,) = await looked(db, ana)
+    assert (surely.id, surely.state, len(surely.found.dates)) == (perhaps.id, S.LINKED, 8)
+    await take(db, deleted(tea[7], 30))
+    (shorter,) = await looked(db, ana)
+    assert (shorter.series_id, len(shorter.found.dates)) == (surely.series_id, 7)
+    for gone in tea[2:7]:
+        await take(db, deleted(gone, 31))
+    assert await looked(db, ana) == []
+    async with db.reader() as reader:
+        assert (await queries.by_id(reader, surely.series_id)).deleted_at is not None
+
+
+async def test_what_the_author_writes_later_joins_the_accepted_series(db: Database, ana: Caller) -> None:
+    """Elsewhere they go on with single events: a date that the rule names, and that is free, is one of the series."""
+    await take(db, *weekly(6))
+    (one,) = await looked(db, ana)
+    async with db.transaction() as tx:
+        await detecting.accept(tx, ana, one.id)
+    late = weekly(1, 6)[0]
+    await take(db, late)
+    await looked(db, ana)
+    assert (await places(db))["Tea 6"] == "2026-02-17T19:00:00"
+
+
+async def test_switched_off_nothing_is_found(db: Database, ana: Caller) -> None:
+    await take(db, *weekly(6))
+    async with db.transaction() as tx:
+        await flags.switch(tx, Flag.DETECTION, is_on=False, changed_by="test")
+    assert await looked(db, ana) == []
+    async with db.transaction() as tx:
+        await flags.switch(tx, Flag.DETECTION, is_on=True, changed_by="test")
+    assert [one.state for one in await looked(db, ana)] == [S.LINKED]
+
+
+async def test_events_of_somebody_here_are_looked_through_once_it_is_quiet(
+    db: Database, ana: Caller, clock: HandClock
+) -> None:
+    """Those of strangers are not: nobody could say yes."""
+    await take(db, *weekly(3), event(2, "other", 1))
+    async with db.reader() as reader:
+        rows = await reader.fetch("select subject, due_at from debts where kind = 'detect_series'")
+    assert [(row["subject"], row["due_at"] > clock.now()) for row in rows] == [(ana.user_id, True)]
+
+
+async def test_the_debt_is_paid_outside_of_a_transaction(
+    db: Database, ana: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What came while it was looked through is no part of it: the debt is due again, and then it is."""
+    tea = weekly(8)
+    await take(db, *tea[:7])
+    pay = detecting.detection_payer(db)
+    debt = Debt("detect_series", ana.user_id, 1, DebtState.LEASED, 0, Instant(0), "", 1)
+    real = detecting.find
+
+    def find_while_something_comes(sightings, zones):
+        assert not transaction_is_open()
+        asyncio.run_coroutine_threadsafe(take(db, tea[7]), loop).result(20)
+        return real(sightings, zones)
+
+    loop = asyncio.get_running_loop()
+    with monkeypatch.context() as patched, pytest.raises(TransactionConflict):  # noqa: PT012 - one call, patched
+        patched.setattr(detecting, "find", find_while_something_comes)
+        await pay(debt)
+    async with db.reader() as reader:
+        assert await detections.of_person(reader, ana.user_id) == []
+    await pay(debt)
+    async with db.reader() as reader:
+        (one,) = await detections.of_person(reader, ana.user_id)
+    assert len(one.found.dates) == 8
+
+
+async def test_only_its_author_decides(db: Database, ana: Caller) -> None:
+    await take(db, *weekly(6))
+    (one,) = await looked(db, ana)
+    async with db.transaction() as tx:
+        ben = await person(tx, "Ben")
+    for does in (detecting.accept, detecting.refuse, detecting.undo):
+        with pytest.raises(NotFound):
+            async with db.transaction() as tx:
+                await does(tx, ben, one.id)
+    async with db.reader() as reader:
+        assert await detections.of_person(reader, ana.user_id) == [one]
+        assert await detections.of_person(reader, ben.user_id) == []
+
+
+async def test_the_page_asks_and_takes_back(make_sqlite: MakeDatabase, clock: HandClock) -> None:
+    """What was found, in words, with the dates; yes, then undo."""
+    db = await make_sqlite("openmeet", clock=clock)
+    async with db.transaction() as tx:
+        user_id = await identities.connect(tx, did(1), handle="ana.example", pds_url="https://pds.example")
+        await tx.execute("update users set time_zone = :zone where id = :id", zone=BERLIN, id=user_id)
+    await take(db, *weekly(8))
+    (one,) = await looked(db, Caller(user_id, "Ana"))
+    async with signed_in(site_on(db, clock), user_id) as browser:
+        assert "/my/series/found" in (await browser.get("/my/series")).text
+        shown = (await browser.get("/my/series/found")).text
+        assert "Every Tuesday" in shown
+        assert "8 dates" in shown
+        for does, words in (
+            ("accept", "A series, by your word"),
+            ("undo", "Yes, it is a series"),
+            ("refuse", "Single events"),
+        ):
+            done = await browser.post(f"/my/series/found/{one.id}", data={"does": does})
+            assert done.status_code == 303
+            assert words in (await browser.get("/my/series/found")).text
+
+
+async def test_programs_say_it_too(make_sqlite: MakeDatabase, clock: HandClock) -> None:
+    """The same by the JSON API; what is nobody's of the caller is not there."""
+    db = await make_sqlite("openmeet", clock=clock)
+    site = site_on(db, clock)
+    async with site.browser() as browser:
+        headers = await api_session(browser, "ana@example.org", "Ana")
+        async with db.transaction() as tx:
+            row = await tx.fetch_one("select id from users where email = 'ana@example.org'")
+            await tx.execute("update users set time_zone = :zone", zone=BERLIN)
+            await identities.link(tx, did(1), row["id"], handle="ana.example", pds_url="")
+        await take(db, *weekly(8))
+        await looked(db, Caller(row["id"], "Ana"))
+        (found,) = (await browser.get("/api/me/series-found", headers=headers)).json()["found"]
+        assert (found["state"], found["title"], found["rule"], len(found["dates"])) == ("linked", "Tea", WEEKLY, 8)
+        for answer, state in (("accept", "accepted"), ("undo", "linked"), ("refuse", "refused")):
+            path = f"/api/me/series-found/{found['id']}"
+            said = await browser.post(path, json={"answer": answer}, headers=headers)
+            assert (said.status_code, said.json()["state"]) == (200, state)
+        strangers = await api_session(browser, "ben@example.org", "Ben")
+        assert (await browser.post(path, json={"answer": "undo"}, headers=strangers)).status_code == 404
+        assert (await browser.get("/api/me/reading", headers=headers)).json() == {"readings": []}

@@ -1,0 +1,300 @@
+"""Invariant 5 for series: what somebody else does to one waits for its owner's yes before it is in their repository; on both engines."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from groundwork.clock import DAY, HandClock
+from groundwork.database.transaction import Database, Reader, Transaction
+from groundwork.errors import Forbidden
+from openmeet.debts import publication_leases
+from openmeet.debts import publications as owed
+from openmeet.events import actions as events
+from openmeet.events import by_record, grouping
+from openmeet.events.differing import details_in
+from openmeet.flags.model import Flag
+from openmeet.flags.switchboard import Switchboard
+from openmeet.groups.model import Role
+from openmeet.identities import actions as identities
+from openmeet.identities import preferences
+from openmeet.identities import queries as identity_queries
+from openmeet.identities.model import IdentityKind
+from openmeet.identities.preferences import USUAL
+from openmeet.ingestion.switching import switch
+from openmeet.notifications.model import Kind
+from openmeet.publication.eligibility import PublishEvent, PublishSeries, decide
+from openmeet.series import actions, calling_off, handing_over, queries, record_settings, storing, undoing
+from openmeet.series.model import Policy, Series, Template
+from openmeet.series.plan import plan_one
+from openmeet.users.model import Caller
+from tests.openmeet.groups.people import group_by, member
+from tests.openmeet.series.practice import dates, heard, locked, move, names, re_rule, retitle, split, weekly
+from tests.openmeet.site_under_test import person, sign_up, site_on
+
+SECOND = "2026-12-01T18:00:00"
+THIRD = "2026-12-08T18:00:00"
+OWN_RECORD = "series"
+
+
+async def running_together(tx: Transaction, policy: Policy = Policy.WINDOW) -> tuple[Caller, Caller, Series]:
+    """The weekly series of Ana, who has a repository, in the group that Ben runs with her."""
+    await switch(tx, Flag.SERIES_LEXICON, is_on=True, changed_by="a test")
+    ana = await person(tx, "Ana")
+    await identity_queries.insert(
+        tx, "did:plc:ana", ana.user_id, IdentityKind.CONNECTED, handle="ana.test", pds_url="", is_default=True
+    )
+    await identities.agree(tx, ana.user_id, handle="ana.test")
+    group = await group_by(tx, ana, visibility="public")
+    ben = await member(tx, group, ana, "Ben", Role.ADMIN)
+    series = await actions.create(
+        tx, ana, Template("Practice"), weekly(), policy=policy, group=grouping.of_event(group)
+    )
+    return ana, ben, series
+
+
+async def going_out(reader: Reader, *all_series: Series) -> set[str]:
+    """Names of the dates that would be written into the repository as they are now, and whether series would."""
+    found = set()
+    for series in all_series:
+        for event in await dates(reader, series):
+            debt = await publication_leases.find(reader, owed.Kind.EVENT, event.id)
+            if debt and isinstance(await decide(reader, debt, Switchboard()), PublishEvent):
+                found |= set(names([event]))
+        debt = await publication_leases.find(reader, owed.Kind.SERIES, series.id)
+        if debt and isinstance(await decide(reader, debt, Switchboard()), PublishSeries):
+            found.add(OWN_RECORD)
+    return found
+
+
+async def everything(reader: Reader, *all_series: Series) -> set[str]:
+    return {OWN_RECORD} | {name for series in all_series for name in names(await dates(reader, series))}
+
+
+async def change_one(tx: Transaction, series: Series) -> None:
+    held = next(one for one in await queries.stored(tx, series.id) if names([one.event]) == [SECOND])
+    said = replace(details_in(held.event), title="Guest")
+    await actions.apply(tx, series, plan_one(series, held, said))
+
+
+async def change_all(tx: Transaction, series: Series) -> None:
+    await retitle(tx, series, "By another")
+
+
+async def move_all(tx: Transaction, series: Series) -> None:
+    await move(tx, series, timedelta(hours=1))
+
+
+async def change_rule(tx: Transaction, series: Series) -> None:
+    await re_rule(tx, series, "FREQ=WEEKLY;BYDAY=TU;UNTIL=20291231T170000Z")
+
+
+async def cancel_one(tx: Transaction, series: Series) -> None:
+    await calling_off.cancel_dates(tx, series, [SECOND], "Rain")
+
+
+async def cancel_all(tx: Transaction, series: Series) -> None:
+    await calling_off.cancel(tx, series, "No hall")
+
+
+async def remove_one(tx: Transaction, series: Series) -> None:
+    await calling_off.remove_dates(tx, series, [SECOND])
+
+
+async def add_one(tx: Transaction, series: Series) -> None:
+    await calling_off.add_date(tx, series, "2026-12-02T18:00:00")
+
+
+async def pause(tx: Transaction, series: Series) -> None:
+    await actions.pause(tx, series, "Summer")
+
+
+WHOLE = [change_all, move_all, change_rule, cancel_all, remove_one, add_one, pause]
+
+
+@pytest.mark.parametrize("act", WHOLE)
+async def test_what_others_do_to_a_series_waits_with_every_date_until_the_owner_says_so(
+    practice_db: Database, act: Callable[[Transaction, Series], Awaitable[None]]
+) -> None:
+    """Their records speak of the series, so they wait, too; here it holds at once, and the owner hears of it."""
+    async with practice_db.transaction() as tx:
+        ana, ben, series = await running_together(tx)
+        assert await going_out(tx, series) == await everything(tx, series)
+        await act(tx, await locked(tx, ben, series))
+        assert await going_out(tx, series) == set()
+        assert await heard(tx, ana) != []
+        with pytest.raises(Forbidden):
+            await record_settings.agree(tx, ben, series.slug)
+        await record_settings.agree(tx, ana, series.slug)
+        assert await going_out(tx, series) == await everything(tx, series)
+
+
+@pytest.mark.parametrize("act", [*WHOLE, change_one, cancel_one])
+async def test_what_the_owner_does_is_published_at_once(
+    practice_db: Database, act: Callable[[Transaction, Series], Awaitable[None]]
+) -> None:
+    async with practice_db.transaction() as tx:
+        ana, _, series = await running_together(tx)
+        await act(tx, await locked(tx, ana, series))
+        assert await going_out(tx, series) == await everything(tx, series)
+        assert await heard(tx, ana) == []
+
+
+@pytest.mark.parametrize("act", [change_one, cancel_one])
+async def test_one_date_that_others_change_waits_alone(
+    practice_db: Database, act: Callable[[Transaction, Series], Awaitable[None]]
+) -> None:
+    async with practice_db.transaction() as tx:
+        ana, ben, series = await running_together(tx)
+        await act(tx, await locked(tx, ben, series))
+        whole = await everything(tx, series)
+        assert await going_out(tx, series) == whole - {SECOND}
+        assert len(await heard(tx, ana)) == 1
+        date = next(one for one in await dates(tx, series) if names([one]) == [SECOND])
+        await events.agree_to_record(tx, ana, date.slug)
+        assert await going_out(tx, series) == whole
+
+
+async def test_dates_that_come_later_wait_with_the_series(practice_db: Database, clock: HandClock) -> None:
+    """The one that the clock stores, the one that somebody opens, and the one that is next once another is over."""
+    async with practice_db.transaction() as tx:
+        ana, ben, series = await running_together(tx, Policy.NEXT)
+        await change_all(tx, await locked(tx, ben, series))
+        known = await everything(tx, series)
+    clock.turn(30 * DAY)
+    async with practice_db.transaction() as tx:
+        rolled = await queries.lock(tx, series.id)
+        assert rolled is not None
+        made = await storing.store_window(tx, rolled)
+        far = await actions.open_date(tx, series.slug, "2027-11-23T18:00:00", viewer=ana.user_id)
+        assert made
+        assert not set(names(made)) & known
+        assert {one.title for one in (*made, far)} == {"By another"}
+        assert all(one.awaits_author for one in (*made, far))
+        assert await going_out(tx, series) == set()
+        await record_settings.agree(tx, ana, series.slug)
+        assert await going_out(tx, series) == {OWN_RECORD, "2026-11-24T18:00:00", "2026-12-22T18:00:00"}
+        later = await actions.open_date(tx, series.slug, "2027-11-30T18:00:00", viewer=ana.user_id)
+        assert not later.awaits_author
+
+
+async def test_a_split_by_others_waits_in_both_halves(practice_db: Database) -> None:
+    async with practice_db.transaction() as tx:
+        ana, ben, series = await running_together(tx)
+        behind = await split(tx, await locked(tx, ben, series), THIRD, "By another")
+        assert behind.id != series.id
+        assert await going_out(tx, series, behind) == set()
+        await record_settings.agree(tx, ana, behind.slug)
+        assert await going_out(tx, series, behind) == await everything(tx, behind)
+        await record_settings.agree(tx, ana, series.slug)
+        assert await going_out(tx, series, behind) == await everything(tx, series, behind)
+
+
+async def test_others_cannot_publish_by_undoing(practice_db: Database) -> None:
+    """Neither what they take back of their own nor what they take back of the owner's."""
+    async with practice_db.transaction() as tx:
+        ana, ben, series = await running_together(tx)
+        await change_all(tx, await locked(tx, ben, series))
+        await undoing.undo(tx, await actions.lock_for_undo(tx, ben, series.slug))
+        assert await going_out(tx, series) == set()
+        await change_all(tx, await locked(tx, ana, series))
+        assert await going_out(tx, series) == await everything(tx, series)
+        await undoing.undo(tx, await actions.lock_for_undo(tx, ben, series.slug))
+        assert {one.title for one in await dates(tx, series)} == {"Practice"}
+        assert await going_out(tx, series) == set()
+
+
+async def test_the_owner_undoes_what_others_did_and_all_is_as_it_was(practice_db: Database) -> None:
+    async with practice_db.transaction() as tx:
+        ana, ben, series = await running_together(tx)
+        for act in (change_all, cancel_all):
+            await act(tx, await locked(tx, ben, series))
+            await undoing.undo(tx, await actions.lock_for_undo(tx, ana, series.slug))
+            assert {one.title for one in await dates(tx, series)} == {"Practice"}
+            assert await going_out(tx, series) == await everything(tx, series)
+        behind = await split(tx, await locked(tx, ben, series), THIRD, "By another")
+        await undoing.undo(tx, await actions.lock_for_undo(tx, ana, behind.slug))
+        assert await going_out(tx, series) == await everything(tx, series)
+
+
+async def test_an_edit_of_one_date_by_the_owner_is_no_yes_to_the_series(practice_db: Database) -> None:
+    async with practice_db.transaction() as tx:
+        ana, ben, series = await running_together(tx)
+        await change_all(tx, await locked(tx, ben, series))
+        await change_one(tx, await locked(tx, ana, series))
+        assert await going_out(tx, series) == {SECOND}
+        await pause(tx, await locked(tx, ana, series))
+        assert await going_out(tx, series) == await everything(tx, series)
+
+
+async def test_dates_that_stay_when_others_delete_the_series_wait(practice_db: Database) -> None:
+    async with practice_db.transaction() as tx:
+        _, ben, series = await running_together(tx, Policy.NONE)
+        left = await dates(tx, series)
+        await actions.delete(tx, await locked(tx, ben, series), keeps_events=True)
+        for date in left:
+            debt = await publication_leases.find(tx, owed.Kind.EVENT, date.id)
+            assert debt is not None
+            assert not isinstance(await decide(tx, debt, Switchboard()), PublishEvent)
+
+
+async def test_who_lets_others_publish_has_it_at_once_and_sees_each_use(practice_db: Database) -> None:
+    async with practice_db.transaction() as tx:
+        ana, ben, series = await running_together(tx)
+        await preferences.change(tx, ana.user_id, replace(USUAL, lets_co_hosts_publish=True))
+        await change_all(tx, await locked(tx, ben, series))
+        assert await going_out(tx, series) == await everything(tx, series)
+        uses = await preferences.uses(tx, ana.user_id, limit=100)
+        assert {one.co_host_id for one in uses} == {ben.user_id}
+        assert {one.event_id for one in uses} == {one.id for one in await dates(tx, series)}
+        await preferences.change(tx, ana.user_id, USUAL)
+        await change_rule(tx, await locked(tx, ben, series))
+        assert await going_out(tx, series) == set()
+
+
+async def test_dates_that_are_out_pass_to_the_new_host_and_their_records_stay(practice_db: Database) -> None:
+    """They wait for nobody; what stands in the old host's repository is owed there, as a record of before."""
+    async with practice_db.transaction() as tx:
+        ana, ben, series = await running_together(tx)
+        first = (await dates(tx, series))[0]
+        uri = f"at://did:plc:ana/community.lexicon.calendar.event/{first.id[-13:]}"
+        await events.note_record(tx, first.id, uri=uri, cid="bafy", did="did:plc:ana")
+        await handing_over.offer(tx, ana, await locked(tx, ana, series), ben.user_id)
+        await handing_over.accept(tx, ben, await locked(tx, ben, series))
+        await change_all(tx, await locked(tx, ben, series))
+        assert {(one.author_id, one.awaits_author) for one in await dates(tx, series)} == {(ben.user_id, False)}
+        assert (await by_record.find(tx, uri)).id == first.id
+        (owed,) = await tx.fetch("select user_id, uri from publications where kind = 'former_event'")
+        assert (owed["user_id"], owed["uri"]) == (ana.user_id, uri)
+
+
+async def test_who_stays_silent_does_so_before_those_who_answered_not_before_the_owner(practice_db: Database) -> None:
+    async with practice_db.transaction() as tx:
+        ana, ben, series = await running_together(tx)
+        cleo = await person(tx, "Cleo")
+        await actions.follow(tx, cleo, series.slug)
+        await retitle(tx, await locked(tx, ben, series), "By another", tells=False)
+        assert (await heard(tx, ana), await heard(tx, cleo)) == ([Kind.EVENT_CHANGED], [])
+        assert Kind.EVENT_CHANGED not in await heard(tx, ben)
+
+
+async def test_the_page_says_what_waits_and_the_owner_has_the_button(practice_db: Database, clock: HandClock) -> None:
+    site = site_on(practice_db, clock)
+    async with practice_db.transaction() as tx:
+        _, ben, series = await running_together(tx)
+        await change_all(tx, await locked(tx, ben, series))
+    path = f"/series/{series.slug}"
+    async with site.browser() as anas, site.browser() as bens, site.browser() as strangers:
+        await sign_up(anas, "ana@example.org", "Ana")
+        await sign_up(bens, "ben@example.org", "Ben")
+        assert "Publish the changes" in (await anas.get(path)).text
+        waiting = (await bens.get(path)).text
+        assert "they wait for Ana to publish them" in waiting
+        assert "Publish the changes" not in waiting
+        assert "wait for Ana" not in (await strangers.get(path)).text
+        assert (await bens.post(f"{path}/publish")).status_code == 403
+        assert (await anas.post(f"{path}/publish")).headers["location"].startswith(path)
+        assert "Publish the changes" not in (await anas.get(path)).text
+    async with practice_db.reader() as reader:
+        assert await going_out(reader, series) == await everything(reader, series)

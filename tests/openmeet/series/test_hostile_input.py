@@ -1,0 +1,141 @@
+"""Hostile and impossible wishes for series: a sentence at the field, within a moment, and nothing half done."""
+
+import asyncio
+
+import pytest
+
+from groundwork.clock import MINUTE
+from tests.openmeet.every_row import every_row
+from tests.openmeet.site_under_test import api_session, site_on
+
+PRACTICE = {
+    "title": "Practice",
+    "startsLocal": "2026-07-07T18:00",
+    "endsLocal": "2026-07-07T20:00",
+    "timeZone": "Europe/Berlin",
+    "recurrence": "FREQ=WEEKLY;BYDAY=TU",
+}
+TIMING = {name: value for name, value in PRACTICE.items() if name != "title"}
+MANY = ",".join(str(number) for number in range(1, 367))
+
+
+@pytest.fixture
+async def site(make_sqlite, clock):
+    return site_on(await make_sqlite("openmeet"), clock, api_requests_per_minute=0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"recurrence": "FREQ=SECONDLY"}, "recurrence"),
+        ({"recurrence": "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30,31"}, "recurrence"),
+        ({"recurrence": "FREQ=YEARLY;BYMONTHDAY=29;BYMONTH=2;BYWEEKNO=40"}, "recurrence"),
+        ({"recurrence": "FREQ=WEEKLY;INTERVAL=0"}, "recurrence"),
+        ({"recurrence": f"FREQ=DAILY;INTERVAL={10**30}"}, "recurrence"),
+        ({"recurrence": f"FREQ=DAILY;COUNT={10**30}"}, "recurrence"),
+        ({"recurrence": "FREQ=DAILY;COUNT=3;UNTIL=20270101T000000"}, "recurrence"),
+        ({"recurrence": "FREQ=DAILY\r\nATTENDEE:mailto:x@example.org"}, "recurrence"),
+        ({"recurrence": "FREQ=YEARLY;BYYEARDAY=" + ",".join(["366"] * 20_000)}, "recurrence"),
+        ({"recurrence": {"frequency": "weekly", "byDay": [{"day": "xx"}]}}, "recurrence"),
+        ({"rdates": ["2026-07-07T18:00\r\nX:1"]}, "rdates"),
+        (
+            {
+                "rdates": [
+                    f"20{year}-07-08T{hour:02}:{minute:02}"
+                    for year in range(27, 60)
+                    for hour in range(24)
+                    for minute in range(0, 60, 20)
+                ]
+            },
+            "rdates",
+        ),
+        ({"timeZone": "Europe/Berlin\r\nX"}, "timeZone"),
+        ({"timeZone": "../../etc/passwd"}, "timeZone"),
+        ({"startsLocal": "0001-01-01T00:00"}, "startsLocal"),
+        ({"startsLocal": "9999-12-31T23:59", "endsLocal": None}, "startsLocal"),
+        ({"startsLocal": "2026-07-07T18:00+02:00"}, "startsLocal"),
+        ({"endsLocal": "2026-07-07T17:00"}, "endsLocal"),
+        ({"capacity": 10**12}, "capacity"),
+        ({"capacity": -1}, "capacity"),
+        ({"title": "x" * 100_000}, "title"),
+        ({"description": "<script>" * 12_000}, "description"),
+        ({"onlineUrl": "javascript:alert(1)"}, "onlineUrl"),
+    ],
+    ids=lambda value: str(value)[:50] if isinstance(value, dict) else value,
+)
+async def test_each_is_refused_at_its_field_and_leaves_nothing(site, changes, field):
+    async with site.browser() as client:
+        ana = await api_session(client, "ana@example.org", "Ana")
+        await client.get("/api/me", headers=ana)
+        before = await every_row(site.db, "sqlite")
+        async with asyncio.timeout(10):
+            answer = await client.post("/api/series", json=PRACTICE | changes, headers=ana)
+    assert answer.status_code == 400, answer.text
+    assert field in answer.json()["fields"], answer.text
+    assert all(len(sentence) < 400 for sentence in answer.json()["fields"].values())
+    assert await every_row(site.db, "sqlite") == before
+
+
+async def test_a_rule_that_names_every_day_of_a_year_in_a_hard_way_is_answered_in_a_moment(site):
+    """All lists full: what a naive expansion would walk for minutes."""
+    rule = (
+        f"FREQ=YEARLY;BYYEARDAY={MANY};BYMONTH=1,2,3,4,5,6,7,8,9,10,11,12;BYDAY=MO,TU,WE,TH,FR,SA,SU;BYHOUR="
+        + ",".join(map(str, range(24)))
+        + ";BYSETPOS=-1"
+    )
+    async with site.browser() as client:
+        ana = await api_session(client, "ana@example.org", "Ana")
+        async with asyncio.timeout(10):
+            answer = await client.post("/api/series/preview", json=TIMING | {"recurrence": rule}, headers=ana)
+    assert answer.status_code == 200, answer.text
+
+
+async def test_two_splits_at_once_are_one_split(site):
+    """Both hosts saw the series whole: the second reads what became of it first."""
+    async with site.browser() as client:
+        ana = await api_session(client, "ana@example.org", "Ana")
+        made = await client.post("/api/series", json=PRACTICE, headers=ana)
+        path, tag = made.headers["location"], made.headers["etag"]
+        dates = (await client.get(f"{path}/dates", headers=ana)).json()["dates"]
+        wishes = [
+            {"scope": "following", "originalDate": dates[at]["originalDate"], "title": title}
+            for at, title in ((2, "Concert"), (4, "Picnic"))
+        ]
+        answers = await asyncio.gather(
+            *(client.post(f"{path}/edit", json=one, headers=ana | {"if-match": tag}) for one in wishes)
+        )
+        assert sorted(one.status_code for one in answers) == [200, 412]
+        async with site.db.reader() as reader:
+            halves = await reader.fetch("select id from event_series where deleted_at is null order by id")
+    assert len(halves) == 2
+
+
+async def test_a_split_where_no_date_is_is_refused(site):
+    async with site.browser() as client:
+        ana = await api_session(client, "ana@example.org", "Ana")
+        path = (await client.post("/api/series", json=PRACTICE, headers=ana)).headers["location"]
+        before = await every_row(site.db, "sqlite")
+        for at in ("2026-07-08T18:00:00", "1999-07-06T18:00:00", "soon", "2026-07-14T18:00:00\r\nX"):
+            wish = {"scope": "following", "originalDate": at, "title": "Concert"}
+            answer = await client.post(f"{path}/edit", json=wish, headers=ana)
+            assert answer.status_code in {400, 404, 422}, (at, answer.text)
+        assert await every_row(site.db, "sqlite") == before
+
+
+async def test_one_address_cannot_have_rules_explained_without_end(make_sqlite, clock):
+    site = site_on(await make_sqlite("openmeet"), clock, api_requests_per_minute=10)
+    async with site.browser() as client:
+        answers = [await client.post("/api/series/preview", json=TIMING) for _ in range(3)]
+        assert [one.status_code for one in answers] == [200, 200, 429]
+        assert 0 < int(answers[-1].headers["retry-after"]) <= 60
+        assert (await client.get("/api/series/nothing")).status_code == 404, "the rest of the API goes on"
+        clock.turn(MINUTE)
+        assert (await client.post("/api/series/preview", json=TIMING)).status_code == 200
+
+
+async def test_a_rule_that_never_comes_or_too_rarely_is_said_to_be_so(site):
+    rule = "FREQ=DAILY;INTERVAL=1000;BYMONTHDAY=31;BYDAY=MO;BYMONTH=12"
+    async with site.browser() as client:
+        answer = await client.post("/api/series/preview", json=TIMING | {"recurrence": rule})
+    assert (answer.status_code, answer.json()["title"]) == (400, "NEVER_OCCURS")
+    assert "too rarely" in answer.json()["fields"]["recurrence"]

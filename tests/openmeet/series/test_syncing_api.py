@@ -1,0 +1,199 @@
+"""What a host decides about records, by API and by page; sending them now, and how each stands."""
+
+import pytest
+
+from groundwork.clock import HandClock
+from groundwork.database.transaction import Database
+from openmeet.debts.publications import Kind, State, states
+from openmeet.events.model import EventSlug
+from openmeet.events.queries import by_slug
+from tests.databases import MakeDatabase
+from tests.openmeet.site_under_test import Site, api_session, inputs_of, sign_up, site_on
+
+EVENT = {
+    "title": "Board games",
+    "startsLocal": "2026-07-04T18:00",
+    "timeZone": "Europe/Berlin",
+}
+WEEKLY = {
+    "event": EVENT,
+}
+
+
+@pytest.fixture
+async def db(make_sqlite: MakeDatabase) -> Database:
+    return await make_sqlite("openmeet")
+
+
+@pytest.fixture
+def site(db: Database, clock: HandClock) -> Site:
+    return site_on(db, clock)
+
+
+async def settings(browser, slug: str, ana: dict[str, str]) -> dict:
+    answer = await browser.get(f"/api/events/{slug}/bluesky-settings", headers=ana)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+async def test_settings_of_an_event_are_read_and_changed_in_part(site: Site):
+    async with site.browser() as browser:
+        ana = await api_session(browser, "ana@example.org", "Ana")
+        slug = (await browser.post("/api/events", json=EVENT, headers=ana)).json()["slug"]
+        path = f"/api/events/{slug}/bluesky-settings"
+        before = await browser.get(path, headers=ana)
+        usual = {
+            "syncEnabled": True,
+            "seriesPolicy": None,
+            "detailsLevel": "full",
+            "isAnnounced": False,
+            "rsvpHandling": "published",
+            "reach": "full",
+        }
+        assert {name: before.json()[name] for name in usual} == usual
+        saved = await browser.post(
+            path, json={"detailsLevel": "minimal"}, headers=ana | {"if-match": before.headers["etag"]}
+        )
+        assert {name: saved.json()[name] for name in usual} == usual | {"detailsLevel": "minimal", "reach": "minimal"}
+        stale = await browser.post(
+            path, json={"syncEnabled": False}, headers=ana | {"if-match": before.headers["etag"]}
+        )
+        assert stale.status_code == 412
+        saved = await browser.post(path, json={"syncEnabled": False, "rsvpHandling": "withheld"}, headers=ana)
+        assert (saved.json()["reach"], saved.json()["rsvpHandling"]) == ("nothing", "withheld")
+        refused = await browser.post(path, json={"isAnnounced": True}, headers=ana)
+        assert refused.status_code == 422
+        misplaced = await browser.post(path, json={"seriesPolicy": "none"}, headers=ana)
+        assert misplaced.status_code == 400
+
+
+async def test_only_the_author_decides_and_strangers_learn_nothing(site: Site):
+    async with site.browser() as browser:
+        ana = await api_session(browser, "ana@example.org", "Ana")
+        hidden = {**EVENT, "visibility": "private"}
+        slug = (await browser.post("/api/events", json=hidden, headers=ana)).json()["slug"]
+        open_slug = (await browser.post("/api/events", json=EVENT, headers=ana)).json()["slug"]
+        ben = await api_session(browser, "ben@example.org", "Ben")
+        for path, body in (
+            (f"/api/events/{slug}/bluesky-settings", {}),
+            ("/api/events/sync-bluesky", {"slug": slug}),
+            (f"/api/events/{slug}/attendees/sync", None),
+        ):
+            answer = await browser.post(path, json=body, headers=ben)
+            assert answer.status_code == 404, path
+        assert (await browser.get(f"/api/events/{open_slug}/bluesky-settings", headers=ben)).status_code == 403
+        assert (
+            await browser.post("/api/events/sync-bluesky", json={"slug": open_slug}, headers=ben)
+        ).status_code == 403
+
+
+async def test_syncing_answers_how_each_record_stands(site: Site):
+    async with site.browser() as browser:
+        ana = await api_session(browser, "ana@example.org", "Ana")
+        slug = (await browser.post("/api/events", json=EVENT, headers=ana)).json()["slug"]
+        answer = await browser.post("/api/events/sync-bluesky", json={"slug": slug, "force": True}, headers=ana)
+        assert answer.status_code == 200, answer.text
+        (stands,) = answer.json()["publications"]
+        assert (stands["kind"], stands["slug"], stands["state"], stands["recordUri"]) == ("event", slug, "due", None)
+
+
+async def test_forcing_takes_up_what_was_taken_back(site: Site):
+    async with site.browser() as browser:
+        ana = await api_session(browser, "ana@example.org", "Ana")
+        slug = (await browser.post("/api/events", json=EVENT, headers=ana)).json()["slug"]
+        async with site.db.transaction() as tx:
+            event = await by_slug(tx, EventSlug(slug))
+            await tx.execute(
+                "update publications set is_recalled = 1, state = 'retracted' where subject_id = :id", id=event.id
+            )
+        for force, expected in ((False, (State.DUE, True)), (True, (State.DUE, False))):
+            await browser.post("/api/events/sync-bluesky", json={"slug": slug, "force": force}, headers=ana)
+            async with site.db.reader() as reader:
+                standing = (await states(reader, Kind.EVENT, [event.id]))[event.id]
+            assert (standing.state, standing.is_recalled) == expected
+
+
+async def test_answers_are_looked_at_for_their_owner_and_for_hosts(site: Site):
+    async with site.browser() as browser:
+        ana = await api_session(browser, "ana@example.org", "Ana")
+        slug = (await browser.post("/api/events", json=EVENT, headers=ana)).json()["slug"]
+        ben = await api_session(browser, "ben@example.org", "Ben")
+        await browser.put(f"/api/events/{slug}/answer", json={"reply": "going"}, headers=ben)
+        mine = (await browser.post(f"/api/events/{slug}/attendees/sync", headers=ben)).json()
+        assert (mine["mine"]["kind"], mine["states"]) == ("rsvp", None)
+        hosts = (await browser.post(f"/api/events/{slug}/attendees/sync", headers=ana)).json()
+        assert hosts == {"mine": None, "states": [{"state": "due", "answers": 1}]}
+
+
+async def test_a_series_is_meant_by_its_own_address_and_by_its_dates(site: Site):
+    """Its policy says which dates are records; what is said of all holds for those that are coming and for new ones."""
+    async with site.browser() as browser:
+        ana = await api_session(browser, "ana@example.org", "Ana")
+        made = await browser.post(
+            "/api/series",
+            json={**EVENT, "recurrence": {"frequency": "weekly"}},
+            headers=ana,
+        )
+        assert made.status_code == 201, made.text
+        series = made.json()["slug"]
+        shown = await settings(browser, series, ana)
+        assert (shown["seriesPolicy"], len(shown["publications"])) == ("next", 1)
+        date = shown["publications"][0]["slug"]
+        assert shown["publications"][0]["originalDate"] == "2026-07-04T18:00:00"
+        assert (await settings(browser, date, ana))["seriesPolicy"] == "next"
+        path = f"/api/events/{date}/bluesky-settings"
+        wide = await browser.post(
+            path, json={"seriesPolicy": "window", "detailsLevel": "minimal", "forSeries": True}, headers=ana
+        )
+        assert (wide.json()["seriesPolicy"], wide.json()["detailsLevel"]) == ("window", "minimal")
+        shown = await settings(browser, series, ana)
+        assert (shown["detailsLevel"], len(shown["publications"]) >= 2) == ("minimal", True)
+        for one in shown["publications"]:
+            assert (await settings(browser, one["slug"], ana))["reach"] == "minimal"
+        none = await browser.post(f"/api/events/{series}/bluesky-settings", json={"seriesPolicy": "none"}, headers=ana)
+        assert (none.status_code, none.json()["publications"]) == (200, [])
+
+
+async def test_the_page_shows_and_saves_the_same(site: Site):
+    async with site.browser() as browser:
+        await sign_up(browser, "ana@example.org", "Ana")
+        typed = {
+            "title": "Board games",
+            "starts": "2026-07-04T18:00",
+            "time_zone": "Europe/Berlin",
+            "mode": "in_person",
+            "visibility": "private",
+        }
+        made = await browser.post("/events/new", data=typed)
+        assert made.status_code == 303, made.text
+        slug = made.headers["location"].split("/events/")[-1].split("?")[0]
+        page = await browser.get(f"/events/{slug}/publishing")
+        assert page.status_code == 200
+        assert inputs_of(page.text)["publishes"] == "nothing"
+        saved = await browser.post(f"/events/{slug}/publishing", data={**inputs_of(page.text), "publishes": "minimal"})
+        assert saved.status_code == 303
+        again = await browser.get(f"/events/{slug}/publishing")
+        assert inputs_of(again.text)["publishes"] == "minimal"
+        stale = await browser.post(f"/events/{slug}/publishing", data={**inputs_of(page.text), "publishes": "nothing"})
+        assert stale.status_code == 412
+        wrong = await browser.post(f"/events/{slug}/publishing", data={"publishes": "everything"})
+        assert (wrong.status_code, "Choose what the network gets." in wrong.text) == (400, True)
+
+
+async def test_preferences_by_api_and_page_are_the_same(site: Site):
+    async with site.browser() as browser:
+        ana = await api_session(browser, "ana@example.org", "Ana")
+        usual = {
+            "writesEvents": True,
+            "writesAnswers": True,
+            "declinedAs": "notgoing",
+            "waitingAs": "nothing",
+            "letsCoHostsPublish": False,
+        }
+        first = await browser.get("/api/me/publishing", headers=ana)
+        assert first.json() == usual
+        wanted = usual | {"declinedAs": "nothing", "letsCoHostsPublish": True}
+        saved = await browser.put("/api/me/publishing", json=wanted, headers=ana | {"if-match": first.headers["etag"]})
+        assert (saved.status_code, saved.json()) == (200, wanted)
+        stale = await browser.put("/api/me/publishing", json=usual, headers=ana | {"if-match": first.headers["etag"]})
+        assert stale.status_code == 412
