@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from groundwork.errors import InvalidForm
 from openmeet.attendance.joining import Joining, Question
-from openmeet.attendance.model import MAX_GUEST_NAME, AnswerMode, Attendance, Wishes
+from openmeet.attendance.model import MAX_GUEST_NAME, MOST_IN_PARTY, AnswerMode, Attendance, Wishes
+from openmeet.attendance.seating import limits_of, most_together
 from openmeet.events.model import Event, Mode
 
 MODE_WORDS: Mapping[AnswerMode, str] = {AnswerMode.IN_PERSON: "In person", AnswerMode.ONLINE: "Online"}
@@ -38,8 +39,15 @@ class AnswerFields:
 
 def fields_of(event: Event, joining: Joining, mine: Attendance | None) -> AnswerFields:
     """The fields for an event and what was answered already."""
-    most = max(joining.max_party, mine.party if mine else 1)
-    parties = tuple((str(n), "Just me" if n == 1 else f"{n} people") for n in range(1, most + 1)) if most > 1 else ()
+    limits = limits_of(event, joining)
+    ways = tuple(AnswerMode) if event.mode is Mode.HYBRID else (None,)
+    there_are = max(most_together(limits, way) or MOST_IN_PARTY for way in ways)
+    # Who has seats keeps them; who waits with more people than a lowered limit has room for can say that fewer come.
+    most = max(
+        min(max(joining.max_party, mine.party if mine else 1), there_are), mine.party if mine and mine.is_seated else 1
+    )
+    asks_party = most > 1 or (mine is not None and mine.party > 1)
+    parties = tuple((str(n), "Just me" if n == 1 else f"{n} people") for n in range(1, most + 1)) if asks_party else ()
     modes = tuple((mode.value, words, "") for mode, words in MODE_WORDS.items()) if event.mode is Mode.HYBRID else ()
     return AnswerFields(parties, joining.asks_names and most > 1, modes, joining.questions)
 

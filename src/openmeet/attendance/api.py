@@ -7,11 +7,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from groundwork.database.transaction import Reader, Transaction
+from groundwork.database.turns import in_turn
 from groundwork.errors import NotFound
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.attendance import actions, history, line, queries
 from openmeet.attendance.model import AnswerMode, Attendance, Change, Reply, Through, Wishes
-from openmeet.attendance.turns import in_turn
 from openmeet.events.model import EventSlug
 from openmeet.events.queries import by_slug, lock_by_slug
 from openmeet.site.etags import IF_MATCH, etag_of, must_match
@@ -51,7 +51,8 @@ class AnswerWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     """What the caller says; ``going`` to a full event means the end of its waitlist, and takes a place that is offered.
 
     ``party``: how many come, the caller included; ``mode``: how they take part, of an event that is held in both ways. What is
-    left out stays as it is.
+    left out stays as it is. ``skipBlueskySync``: nothing is written into the caller's repository for this answer; a record that is
+    there stays as it was.
     """
 
     reply: ReplyName
@@ -60,6 +61,7 @@ class AnswerWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     guest_names: list[str] | None = None
     answers: list[QuestionAnswered] | None = None
     is_private: bool | None = None
+    skip_bluesky_sync: bool = False
 
 
 class AnswerShown(msgspec.Struct, rename="camel"):
@@ -165,6 +167,7 @@ def _wishes(wanted: AnswerWanted) -> Wishes:
         guest_names=None if wanted.guest_names is None else tuple(wanted.guest_names),
         replies=None if wanted.answers is None else {one.question_id: one.answer for one in wanted.answers},
         is_private=wanted.is_private,
+        skips_record=wanted.skip_bluesky_sync,
     )
 
 

@@ -8,10 +8,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import InvalidForm, InvalidInput, NotFound, Refused, TooMany
-from openmeet.attendance import answer_form, history, joining_queries, lists, managing, queries, table_file
+from openmeet.attendance import answer_form, history, joining_queries, lists, managing, queries, table_file, told
 from openmeet.attendance.history_view import lines_of
 from openmeet.attendance.lists import Wanted
 from openmeet.attendance.model import AttendanceId, AttendanceStatus
+from openmeet.attendance.seating import limits_of
 from openmeet.events.model import EventSlug
 from openmeet.identities.names import shown_names
 from openmeet.site.forms import EMPTY, Typed, read_form
@@ -89,7 +90,7 @@ async def invite(request: Request) -> Response:
     typed = await read_form(request)
     try:
         async with database_of(request).transaction() as tx:
-            await managing.invite(tx, caller, slug, typed.get("email", ""))
+            await managing.invite(tx, caller, slug, typed.get("email", ""), for_series=bool(typed.get("for_series")))
     except InvalidForm as wrong:
         return await _page(request, Typed(typed, wrong.problems), status=400)
     except (Refused, TooMany) as refused:
@@ -132,14 +133,15 @@ async def show_one(request: Request) -> Response:
         actors = [one.actor_id for one in changes if one.actor_id]
         names = await shown_names(reader, [found[0].user_id, *actors])
         joining = await joining_queries.of_event(reader, event)
-    one = lists.shown(found[0], names)
-    asked = {question.id: question.words for question in joining.questions}
+    one = lists.shown(found[0], names, limits_of(event, joining))
     context = {
         "event": event,
         "one": one,
-        "replies": [(asked.get(name, "An earlier question"), text) for name, text in mine.replies.items()],
+        "replies": [(said.words, said.text) for said in told.in_words(joining, mine.replies, mine.reply_words)],
         "history": lines_of(changes, names, caller.user_id, event.time_zone),
         "modes": answer_form.MODE_WORDS,
+        # Whom an invited address belongs to is theirs to say.
+        "keep_away": one.user_id if one.user_id != caller.user_id and not one.is_named_by_address else None,
     }
     return page(request, "attendance/attendee.html", context)
 
@@ -172,7 +174,7 @@ async def _page(request: Request, typed: Typed, *, status: int = 200) -> Respons
         ],
         "tab": tab,
         "q": q,
-        "people": [lists.shown(one, names) for one in shown],
+        "people": [lists.shown(one, names, limits_of(event, joining)) for one in shown],
         "more": more,
         "counts": counts,
         "removed": lists.shown(gone[0], names) if gone else None,

@@ -83,13 +83,13 @@ async def duplicate(request: Request) -> Response:
             details = rules.check(rules.Submission(**typed))
             if not wanted.allow_past and rules.starts_in_the_past(details, None, tx.now):
                 raise InvalidForm({"starts": "This start is over. Send allowPast: true if that is right."})
-        details = await copying.with_what_nobody_types(tx, details, event.slug, caller)
+        details = copying.with_what_nobody_types(details, event)
         # Who may not make events in its group makes one of their own.
         group = await group_of_copy(tx, event, caller.user_id)
         is_held = await is_held_at_first(tx, caller.user_id, details, group)
         made = await actions.create(tx, caller, details, is_held=is_held, group=group, is_draft=wanted.is_draft)
         # How people get in is part of what is copied.
-        await joining_queries.copy(tx, event.id, made.id)
+        await joining_queries.copy_of_event(tx, event, made.id)
     return to_host(request, made, 201)
 
 

@@ -1,21 +1,33 @@
 """What became of an answer, line by line: rows are only added. Shown to hosts and to the person."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
+from groundwork.database.for_each import for_each, inserting
 from groundwork.database.together import Write, execute_together
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.fresh_id import new_id
 from openmeet.attendance.model import AnswerMode, Attendance, AttendanceId, AttendanceStatus, Change, Through
+from openmeet.events.host_queries import beside_authors
 from openmeet.events.model import Event, EventId
 from openmeet.users.model import UserId
 from openmeet.webhooks.actions import Different, happened
 from openmeet.webhooks.model import Happening
 
-_INSERT = """
-    insert into attendance_changes (id, attendance_id, event_id, actor_id, through, before_status, after_status, party, mode,
-                                    is_offered, changed_at)
-    values (:id, :attendance_id, :event_id, :actor_id, :through, :before, :after, :party, :mode, :is_offered, :now)
-"""
+_LINE = {
+    "id": "text",
+    "attendance_id": "text",
+    "event_id": "text",
+    "actor_id": "text",
+    "through": "text",
+    "before_status": "text",
+    "after_status": "text",
+    "party": "integer",
+    "mode": "text",
+    "is_offered": "integer",
+    "changed_at": "bigint",
+}
+_INSERT = f"insert into attendance_changes ({', '.join(_LINE)}) values ({', '.join(f':{name}' for name in _LINE)})"
+_INSERT_EACH = inserting("attendance_changes", _LINE)
 
 COLUMNS = "attendance_id, actor_id, through, before_status, after_status, party, mode, is_offered, changed_at"
 
@@ -36,38 +48,41 @@ async def keep(
     if not is_heard:
         return
     group_id = event.group.id if event.group else None
-    await happened(tx, Happening.ANSWER, [Different(after.id, (event.author_id, after.user_id), group_id)])
+    people = (event.author_id, *(await beside_authors(tx, [event.id])).get(event.id, ()), after.user_id)
+    await happened(tx, Happening.ANSWER, [Different(after.id, people, group_id)])
 
 
 async def keep_many(
     tx: Transaction,
-    before: Sequence[Attendance],
+    before: Sequence[Attendance | None],
     after: Sequence[Attendance],
     *,
     through: Through,
     actor_id: UserId | None = None,
 ) -> None:
     """One more line for each of several answers."""
-    await tx.execute_many(
-        _INSERT, [_values(tx, old, new, through, actor_id) for old, new in zip(before, after, strict=True)]
-    )
+    lines = [_values(tx, old, new, through, actor_id) for old, new in zip(before, after, strict=True)]
+    await for_each(tx, _INSERT_EACH, lines)
     await _tell_listeners(tx, after)
 
 
 async def _tell_listeners(tx: Transaction, answers: Sequence[Attendance]) -> None:
-    """Whoever asked to be told of answers hears of these: they concern who answered, the host, and the event's group."""
+    """Whoever asked to be told of answers hears of these: they concern who answered, the hosts, and the event's group."""
     if not answers:
         return
     rows = await tx.fetch(
         "select id, author_id, group_id from events where id in :ids", ids=sorted({one.event_id for one in answers})
     )
     events = {row["id"]: row for row in rows}
+    beside = await beside_authors(tx, list(events))
     await happened(
         tx,
         Happening.ANSWER,
         [
             Different(
-                one.id, (UserId(events[one.event_id]["author_id"]), one.user_id), events[one.event_id]["group_id"]
+                one.id,
+                (UserId(events[one.event_id]["author_id"]), *beside.get(one.event_id, ()), one.user_id),
+                events[one.event_id]["group_id"],
             )
             for one in answers
             if one.event_id in events
@@ -93,6 +108,21 @@ async def newest_into(reader: Reader, attendance_id: AttendanceId, status: Atten
         status=status.value,
     )
     return _change_of(row) if row else None
+
+
+async def withdrawals(
+    reader: Reader, ids: Sequence[AttendanceId], come: Collection[AttendanceStatus]
+) -> dict[AttendanceId, int]:
+    """How often each of these answers went from ``come`` to something else."""
+    if not ids:
+        return {}
+    rows = await reader.fetch(
+        "select attendance_id, count(*) as n from attendance_changes where attendance_id in :ids"
+        " and before_status in :come and after_status not in :come group by attendance_id order by attendance_id",
+        ids=list(ids),
+        come=[one.value for one in come],
+    )
+    return {AttendanceId(row["attendance_id"]): int(row["n"]) for row in rows}
 
 
 async def forget(tx: Transaction, attendance_id: AttendanceId) -> None:
@@ -121,12 +151,12 @@ def _values(
         "event_id": after.event_id,
         "actor_id": actor_id,
         "through": through.value,
-        "before": before.status.value if before else None,
-        "after": after.status.value,
+        "before_status": before.status.value if before else None,
+        "after_status": after.status.value,
         "party": after.party,
         "mode": after.mode.value if after.mode else None,
         "is_offered": int(after.offered_until is not None),
-        "now": tx.now,
+        "changed_at": tx.now,
     }
 
 

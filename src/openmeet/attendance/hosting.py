@@ -1,13 +1,19 @@
 """What a host does to an event, with its consequences for those who answered: they are told, and people move up."""
 
 from groundwork.database.transaction import Transaction
+from openmeet.attendance import letting_in
 from openmeet.attendance.actions import decide_records_anew, event_changed
+from openmeet.attendance.hearing import CONCERNED, people_to_tell
 from openmeet.events import actions as events
 from openmeet.events import owing
+from openmeet.events.host_queries import beside_authors
 from openmeet.events.model import Details, Event, EventSlug
 from openmeet.events.queries import by_id, lock_by_slug, lock_series_of
+from openmeet.groups.model import INSIDE
+from openmeet.groups.people import roles_of
+from openmeet.identities.mentions import mentioned_in
 from openmeet.notifications import actions as notifications
-from openmeet.notifications.model import Kind
+from openmeet.notifications.model import Kind, Particulars
 from openmeet.users.model import Caller
 
 
@@ -19,7 +25,11 @@ async def revise(
     event = await events.revise(tx, caller, slug, details, expected_revision=expected_revision)
     if before is not None and before.visibility is not event.visibility:
         await decide_records_anew(tx, event.id)
-    return await _tell(tx, before, event, Kind.EVENT_CHANGED)
+        await letting_in.look_again(tx, [event])
+    told = await _tell(tx, caller, before, event, Kind.EVENT_CHANGED)
+    if before is not None:
+        await _tell_mentioned(tx, caller, before, event)
+    return told
 
 
 async def cancel(
@@ -28,14 +38,14 @@ async def cancel(
     """``events.actions.cancel``; attendees hear of it."""
     before = await _lock(tx, slug)
     event = await events.cancel(tx, caller, slug, reason, expected_revision=expected_revision)
-    return await _tell(tx, before, event, Kind.EVENT_CANCELLED)
+    return await _tell(tx, caller, before, event, Kind.EVENT_CANCELLED)
 
 
 async def reinstate(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_revision: int | None = None) -> Event:
     """``events.actions.reinstate``; the same people hear of it."""
     before = await _lock(tx, slug)
     event = await events.reinstate(tx, caller, slug, expected_revision=expected_revision)
-    return await _tell(tx, before, event, Kind.EVENT_REINSTATED)
+    return await _tell(tx, caller, before, event, Kind.EVENT_REINSTATED)
 
 
 async def delete(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_revision: int | None = None) -> Event:
@@ -43,7 +53,29 @@ async def delete(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_r
     before = await _lock(tx, slug)
     event = await events.delete(tx, caller, slug, expected_revision=expected_revision)
     await decide_records_anew(tx, event.id)
-    return await _tell(tx, before, event, Kind.EVENT_DELETED)
+    return await _tell(tx, caller, before, event, Kind.EVENT_DELETED)
+
+
+async def _tell_mentioned(tx: Transaction, caller: Caller, before: Event, event: Event) -> None:
+    """Who is newly mentioned and has to do with the event anyway: who answered it, hosts it, or is in its group.
+
+    Nobody else: a handle in a text must not be a way to write to strangers.
+    """
+    people = [
+        one for one in await mentioned_in(tx, event.description, before=before.description) if one != caller.user_id
+    ]
+    if not people or event.is_held:
+        return
+    answered = await people_to_tell(tx, event.id, CONCERNED)
+    beside = (await beside_authors(tx, [event.id])).get(event.id, [])
+    roles = await roles_of(tx, event.group.id, people) if event.group else {}
+    near = {event.author_id, *answered, *beside, *(one for one, role in roles.items() if role in INSIDE)}
+    about = Particulars(person_id=caller.user_id)
+    to = [one for one in people if one in near]
+    sources = [caller.user_id]
+    await notifications.tell(
+        tx, to, Kind.MENTION, event.id, event.revision, about, starts_at=event.starts_at, sources=sources
+    )
 
 
 async def _lock(tx: Transaction, slug: EventSlug) -> Event | None:
@@ -52,12 +84,9 @@ async def _lock(tx: Transaction, slug: EventSlug) -> Event | None:
     return await lock_by_slug(tx, slug)
 
 
-async def _tell(tx: Transaction, before: Event | None, event: Event, kind: Kind) -> Event:
+async def _tell(tx: Transaction, caller: Caller, before: Event | None, event: Event, kind: Kind) -> Event:
     if before is None or before.revision != event.revision:
-        await event_changed(tx, event, kind, before=before)
-        if event.awaits_author:
-            # Somebody else did it: its author hears of it, and decides about the record.
-            await notifications.tell(tx, [event.author_id], kind, event.id, event.revision, starts_at=event.starts_at)
+        await event_changed(tx, event, kind, by=caller.user_id, before=before)
         await owing.owe_around(tx, event.slug)
         # Where that was about this very date, its revision has grown once more.
         return await by_id(tx, event.id) or event

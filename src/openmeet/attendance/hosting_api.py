@@ -5,8 +5,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from groundwork.errors import InvalidInput, NotFound
-from groundwork.http.json_bodies import json_response, read_json
-from openmeet.attendance import hosting
+from groundwork.http.json_bodies import json_response, keeping, read_json
+from openmeet.attendance import hosting, lowering
 from openmeet.events import rules, seeing
 from openmeet.events.api import checked
 from openmeet.events.model import Event, EventSlug
@@ -36,9 +36,23 @@ async def save(request: Request) -> Response:
             raise NotFound("There is no such event.")
         if wanted.group:
             raise InvalidInput("group", "An event stays in the group that it was made in, or in none.")
+        wanted = await keeping(request, wanted, _who_sees_what(before))
         details = checked(wanted, tx.now, before)
+        lowered = await lowering.by_details(tx, [(before, details)])
         event = await hosting.revise(tx, caller, before.slug, details, expected_revision=expected_revision(request))
+        # Last, and nothing of it is kept: who may not edit it, or edits an older version, hears that, and not how many stand.
+        lowering.must_be_confirmed(request, lowered)
     return _shown(request, event)
+
+
+def _who_sees_what(event: Event) -> dict[str, str]:
+    """Fields of ``EventWanted`` that stay where a replace does not name them."""
+    return {
+        "visibility": event.own_visibility.value,
+        "place_audience": event.place_audience.value,
+        "online_url_audience": event.online_url_audience.value,
+        "door_audience": event.door_audience.value,
+    }
 
 
 async def cancel(request: Request) -> Response:
@@ -76,11 +90,11 @@ OPERATIONS = (
         "PUT",
         "/api/events/{slug}",
         "saveEvent",
-        "Replace what the host decides",
+        "Replace what the host decides; who may see what stays as it is where that is left out",
         save,
         {200: EventShown},
         EventWanted,
-        (IF_MATCH,),
+        (IF_MATCH, lowering.CONFIRM),
         failures=_FAILURES,
     ),
     Operation(

@@ -8,13 +8,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import InvalidForm, NotFound, PreconditionFailed, Refused
-from openmeet.attendance import actions, hosting, managing, queries
+from openmeet.attendance import hosting, lowering, managing, queries
+from openmeet.attendance.hearing import CONCERNED, people_to_tell
 from openmeet.attendance.unpublishing import unpublish
 from openmeet.debts import publications
 from openmeet.events import actions as events
 from openmeet.events import rules, seeing
 from openmeet.events.hosting_rules import Act
-from openmeet.events.model import Event, EventSlug
+from openmeet.events.model import Event, EventSlug, Visibility
 from openmeet.events.pages import form_page, must_mean_the_past, past_key, publish_first
 from openmeet.events.queries import by_slug
 from openmeet.events.submissions import submission_of, values_of, values_of_event
@@ -46,6 +47,8 @@ def routes() -> list[Route]:
         Route("/events/{slug}/to-draft", make_draft, methods=["POST"]),
         Route("/events/{slug}/publish", publish_again, methods=["POST"]),
         Route("/events/{slug}/unpublish", take_back, methods=["POST"]),
+        Route("/events/{slug}/delete-record", ask_about_record, methods=["GET"]),
+        Route("/events/{slug}/delete-record", delete_record, methods=["POST"]),
     ]
 
 
@@ -61,11 +64,13 @@ async def save(request: Request) -> Response:
     typed = await read_form(request)
     submission = submission_of(typed)
     revision = typed.get("revision", "")
-    shown = {**values_of(submission), "revision": revision, "past": past_key(submission)}
+    lowered = f"{submission.capacity} {submission.mode}"
+    shown = {**values_of(submission), "revision": revision, "past": past_key(submission), lowering.ASKED: lowered}
     try:
         details = rules.check(submission, event)
         must_mean_the_past(request, typed, details, event)
         async with database_of(request).transaction() as tx:
+            lowering.must_be_meant(typed, "capacity", lowered, await lowering.by_details(tx, [(event, details)]))
             saved = await hosting.revise(
                 tx,
                 caller_of(request),
@@ -165,6 +170,22 @@ async def take_back(request: Request) -> Response:
     return go(f"/events/{event.slug}", said="taken_back")
 
 
+async def ask_about_record(request: Request) -> Response:
+    """A question of its own: here fewer people see the event; shall its record in the author's repository go, too?"""
+    event, _ = await _own(request, Act.PUBLISH_RECORD)
+    if not event.is_record_of_author or event.visibility is Visibility.PUBLIC:
+        return go(f"/events/{event.slug}")
+    return page(request, "attendance/delete_record.html", {"event": event})
+
+
+async def delete_record(request: Request) -> Response:
+    """The event stays here, for those who may see it."""
+    event, _ = await _own(request, Act.PUBLISH_RECORD)
+    async with database_of(request).transaction() as tx:
+        await events.let_record_go(tx, caller_of(request), event.slug)
+    return go(f"/events/{event.slug}", said="taken_back")
+
+
 def _conflicting(shown: dict[str, str], newest: Event) -> Typed:
     """The form as it was sent, about the newest version, with what that says where it differs."""
     kept = values_of_event(newest)
@@ -191,5 +212,5 @@ async def _own(request: Request, act: Act = Act.EDIT) -> tuple[Event, int]:
         if event is None or event.is_gone or not await seeing.may_see(reader, event, caller.user_id, is_invited=False):
             raise NotFound("There is no such event.")
         await seeing.must_be_editable(reader, event, caller.user_id, act)
-        concerned = await queries.people_to_tell(reader, event.id, actions.CONCERNED)
+        concerned = await people_to_tell(reader, event.id, CONCERNED)
     return event, len([user_id for user_id in concerned if user_id != caller.user_id])

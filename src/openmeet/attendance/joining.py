@@ -5,19 +5,17 @@ An event without settings of its own has those of its series, and else the defau
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeVar
 
 from groundwork.clock import Instant
 from groundwork.errors import InvalidForm
 from groundwork.fresh_id import new_id
-from openmeet.attendance.model import MAX_GUEST_NAME, MAX_REPLY, MOST_IN_PARTY, AnswerMode, Attendance, Wishes
+from openmeet.attendance.model import MOST_IN_PARTY
 from openmeet.events.model import MAX_CAPACITY, Event, Mode
+from openmeet.site.choices import choice
 from openmeet.site.texts import one_line
-
-C = TypeVar("C", bound=StrEnum)
 
 MAX_QUESTIONS = 10
 MAX_QUESTION = 200
@@ -90,81 +88,7 @@ class Joining:
 
 DEFAULT = Joining()
 
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """An answer's particulars after ``particulars`` has looked at them."""
-
-    party: int
-    mode: AnswerMode | None
-    guest_names: tuple[str, ...]
-    replies: Mapping[str, str]
-    is_private: bool
-
-
-def particulars(event: Event, joining: Joining, mine: Attendance | None, wishes: Wishes, *, is_going: bool) -> Said:
-    """What somebody said before, and now. InvalidForm lists every field that is wrong or missing.
-
-    ``is_going``: only who comes is held to what the host asks.
-    """
-    problems: dict[str, str] = {}
-    party = wishes.party if wishes.party is not None else (mine.party if mine else 1)
-    most = max(joining.max_party, mine.party if mine else 1)
-    if not 1 <= party <= most:
-        one = "At this event everybody answers for themselves."
-        problems["party"] = one if most == 1 else f"Come with 1 to {most} people, yourself included."
-    mode = _mode(event, mine, wishes)
-    if wishes.mode is not None and event.mode is not Mode.HYBRID:
-        problems["mode"] = "This event is held in one way only."
-    names = _names(wishes, mine, party, problems)
-    if is_going and joining.asks_names and "party" not in problems and len(names) < party - 1:
-        problems["guest_names"] = "Name everybody who comes with you."
-    replies = dict(mine.replies) if mine else {}
-    if wishes.replies is not None:
-        replies |= _replies(joining, wishes.replies, problems)
-    if is_going:
-        for question in joining.questions:
-            if question.is_required and not replies.get(question.id):
-                problems.setdefault(question.id, "The host needs an answer to this.")
-    if problems:
-        raise InvalidForm(problems)
-    is_private = wishes.is_private if wishes.is_private is not None else (mine is not None and mine.is_private)
-    return Said(party, mode, names, {name: text for name, text in replies.items() if text}, is_private)
-
-
-def _mode(event: Event, mine: Attendance | None, wishes: Wishes) -> AnswerMode | None:
-    if event.mode is not Mode.HYBRID:
-        return None
-    return wishes.mode or (mine.mode if mine else None) or AnswerMode.IN_PERSON
-
-
-def _names(wishes: Wishes, mine: Attendance | None, party: int, problems: dict[str, str]) -> tuple[str, ...]:
-    names = wishes.guest_names if wishes.guest_names is not None else (mine.guest_names if mine else ())
-    names = tuple(filter(None, (one_line(name) for name in names)))
-    if any(len(name) > MAX_GUEST_NAME for name in names):
-        problems["guest_names"] = f"A name has at most {MAX_GUEST_NAME} characters."
-    if len(names) > max(0, party - 1):
-        if wishes.guest_names is not None:
-            problems["guest_names"] = "More names than people who come with you."
-        names = names[: max(0, party - 1)]
-    return names
-
-
-def _replies(joining: Joining, said: Mapping[str, str], problems: dict[str, str]) -> dict[str, str]:
-    asked = {question.id: question for question in joining.questions}
-    found = {}
-    for name, text in said.items():
-        question = asked.get(name)
-        if question is None:
-            problems[name] = "The host does not ask this."
-            continue
-        reply = text.replace("\r\n", "\n").strip()
-        if question.choices and reply and reply not in question.choices:
-            problems[name] = "Choose one of: " + ", ".join(question.choices) + "."
-        elif len(reply) > MAX_REPLY:
-            problems[name] = f"At most {MAX_REPLY} characters."
-        found[name] = reply
-    return found
+_ONE_WAY = "This event is not held both in person and online: limit the places of the event itself instead."
 
 
 def question_id() -> str:
@@ -189,8 +113,11 @@ class JoiningSubmission:
     questions: Sequence[tuple[str, str, str, str]] = ()
 
 
-def check(typed: JoiningSubmission, *, is_in_group: bool) -> Joining:
-    """What was typed, as settings. InvalidForm lists every field that is wrong."""
+def check(typed: JoiningSubmission, event: Event, before: Joining = DEFAULT) -> Joining:
+    """What was typed about this event, as settings. InvalidForm lists every field that is wrong.
+
+    What was so ``before`` may stay so: an event that is held in person for once keeps its places online.
+    """
     problems: dict[str, str] = {}
     places = f"A whole number from 1 to {MAX_CAPACITY}; empty for no limit."
     in_person = _number(typed.limit_in_person, 1, MAX_CAPACITY, "limit_in_person", places, problems)
@@ -204,12 +131,16 @@ def check(typed: JoiningSubmission, *, is_in_group: bool) -> Joining:
         problems,
     )
     party = _number(typed.max_party, 1, MOST_IN_PARTY, "max_party", f"A number from 1 to {MOST_IN_PARTY}.", problems)
-    audience = _choice(ListAudience, typed.list_audience, "list_audience", problems)
+    audience = choice(ListAudience, typed.list_audience, "list_audience", problems)
     foreign = (
-        _choice(ForeignAnswers, typed.foreign_answers, "foreign_answers", problems) if typed.foreign_answers else None
+        choice(ForeignAnswers, typed.foreign_answers, "foreign_answers", problems) if typed.foreign_answers else None
     )
-    if typed.is_members_only and not is_in_group:
+    if typed.is_members_only and event.group is None:
         problems["is_members_only"] = "This event is in no group, so it has no members."
+    if event.mode is not Mode.HYBRID:
+        for field, limit in (("limit_in_person", in_person), ("limit_online", online)):
+            if limit is not None and limit != getattr(before, field):
+                problems[field] = _ONE_WAY
     questions = _questions(typed.questions, problems)
     if problems or audience is None:
         raise InvalidForm(problems)
@@ -256,11 +187,3 @@ def _number(text: str, least: int, most: int, field: str, why: str, problems: di
         problems[field] = why
         return None
     return int(text)
-
-
-def _choice(kind: type[C], text: str, field: str, problems: dict[str, str]) -> C | None:
-    try:
-        return kind(text)
-    except ValueError:
-        problems[field] = "Choose one of: " + ", ".join(member.value for member in kind) + "."
-        return None

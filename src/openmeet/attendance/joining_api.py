@@ -1,14 +1,14 @@
 """How people get into an event, as JSON."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
 from groundwork.errors import NotFound
-from groundwork.http.json_bodies import json_response, read_json
-from openmeet.attendance import joining_queries, managing, queries
+from groundwork.http.json_bodies import json_response, keeping, read_json
+from openmeet.attendance import joining_queries, lowering, managing, queries
 from openmeet.attendance.joining import Joining, JoiningSubmission, check, question_id
 from openmeet.attendance.rules import is_invited
 from openmeet.events import seeing
@@ -24,6 +24,12 @@ PATH = "/api/events/{slug}/joining"
 
 class QuestionAsked(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     """Something everybody who comes is asked. Without ``choices`` the answer is a free text; ``questionId`` is ours to give."""
+
+    EXAMPLE: ClassVar[dict[str, object]] = {
+        "question": "What do you eat?",
+        "choices": ["Everything", "No meat"],
+        "isRequired": False,
+    }
 
     question: str
     choices: list[str] = []
@@ -69,20 +75,31 @@ async def show(request: Request) -> Response:
     return json_response(_shown(joining), headers=etag_of(own.revision if own else 0))
 
 
+# They stay where a replace does not name them.
+_WHO_GETS_IN = ("needs_approval", "is_members_only", "list_audience", "foreign_answers")
+
+
 async def save(request: Request) -> Response:
     caller = caller_of(request)
     wanted = await read_json(request, JoiningShown)
     async with database_of(request).transaction() as tx:
         event = await managing.hosted(tx, caller, _slug(request))
-        settings = check(_submission(wanted), is_in_group=event.group is not None)
+        before = await joining_queries.of_event(tx, event)
+        now = _shown(before)
+        wanted = await keeping(request, wanted, {name: getattr(now, name) for name in _WHO_GETS_IN})
+        settings = check(_submission(wanted), event, before)
+        for_series = request.query_params.get("scope") == "series"
+        dates = await managing.dates_joined_so(tx, event) if for_series else [event]
+        lowered = await lowering.by_joining(tx, dates, settings)
         saved = await managing.change_joining(
             tx,
             caller,
             event.slug,
             settings,
-            for_series=request.query_params.get("scope") == "series",
+            for_series=for_series,
             expected_revision=expected_revision(request),
         )
+        lowering.must_be_confirmed(request, lowered)
         own = await joining_queries.of_subject(tx, event.id)
     return json_response(_shown(saved), headers=etag_of(own.revision if own else 0))
 
@@ -150,14 +167,15 @@ OPERATIONS = (
         "PUT",
         PATH,
         "saveJoining",
-        "Replace who can come, and what they are asked",
+        "Replace who can come, and what they are asked; approval, members only and who sees names stay where they are left out",
         save,
         {200: JoiningShown},
         JoiningShown,
         (
             Parameter("scope", "Of this event, or of every date of its series", shape=Literal["event", "series"]),
+            lowering.CONFIRM,
             Parameter("If-Match", "The ETag of the settings that are to be replaced", "header"),
         ),
-        failures=(403, 404, 412),
+        failures=(403, 404, 412, 422),
     ),
 )

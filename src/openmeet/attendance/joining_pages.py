@@ -5,7 +5,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import InvalidForm, PreconditionFailed
-from openmeet.attendance import joining_queries, managing
+from openmeet.attendance import joining_queries, lowering, managing
 from openmeet.attendance.joining import MAX_QUESTIONS, Joining, JoiningSubmission, check, question_id
 from openmeet.attendance.model import MOST_IN_PARTY
 from openmeet.events.model import Event, EventSlug, Mode
@@ -50,20 +50,28 @@ async def save(request: Request) -> Response:
     typed = await read_form(request)
     async with database_of(request).reader() as reader:
         event = await managing.hosted(reader, caller, slug)
+        before = await joining_queries.of_event(reader, event)
     rows = _typed_rows(typed)
+    names = ("limit_in_person", "limit_online", "scope")
+    asked = " ".join(typed.get(name, "").strip() or "-" for name in names)
+    for_series = typed.get("scope") == "series"
     try:
-        wanted = check(submission_of(typed, rows), is_in_group=event.group is not None)
+        wanted = check(submission_of(typed, rows), event, before)
         async with database_of(request).transaction() as tx:
+            dates = await managing.dates_joined_so(tx, event) if for_series else [event]
+            lowered = await lowering.by_joining(tx, dates, wanted)
+            field = names[0] if wanted.limit_in_person is not None else names[1]
+            lowering.must_be_meant(typed, field, asked, lowered)
             await managing.change_joining(
                 tx,
                 caller,
                 slug,
                 wanted,
-                for_series=typed.get("scope") == "series",
+                for_series=for_series,
                 expected_revision=revision_in_form(typed.get("revision", "")),
             )
     except InvalidForm as wrong:
-        return _page(request, event, typed_again(typed, wrong), rows, status=400)
+        return _page(request, event, typed_again({**typed, lowering.ASKED: asked}, wrong), rows, status=400)
     except PreconditionFailed:
         async with database_of(request).reader() as reader:
             own = await joining_queries.of_subject(reader, event.id)

@@ -25,21 +25,13 @@ async def of_events(reader: Reader, events: Sequence[Event]) -> dict[EventId, Jo
         return {}
     rows = await reader.fetch(
         f"select {COLUMNS} from joining_settings where subject_id in :subjects order by subject_id",
-        subjects=subjects_of(events),
+        # Their own, and those of their series.
+        subjects=sorted(
+            {event.id for event in events}
+            | {event.place_in_series.series_id for event in events if event.place_in_series}
+        ),
     )
-    return holding_each(events, rows)
-
-
-def subjects_of(events: Sequence[Event]) -> list[str]:
-    """Whose settings may hold for these events: their own, and those of their series."""
-    return sorted(
-        {event.id for event in events} | {event.place_in_series.series_id for event in events if event.place_in_series}
-    )
-
-
-def holding_each(events: Sequence[Event], rows: Sequence[Row]) -> dict[EventId, Joining]:
-    """Which of these settings hold for each event."""
-    found = {row["subject_id"]: _joining_of(row) for row in rows}
+    found = {row["subject_id"]: joining_of(row) for row in rows}
     return {
         event.id: found.get(event.id)
         or found.get(event.place_in_series.series_id if event.place_in_series else "")
@@ -48,12 +40,27 @@ def holding_each(events: Sequence[Event], rows: Sequence[Row]) -> dict[EventId, 
     }
 
 
+async def dates_without_own(reader: Reader, series_id: str) -> list[EventId]:
+    """Dates of a series that are not over and have no settings of their own."""
+    rows = await reader.fetch(
+        """
+        select e.id from events e
+         where e.series_id = :series_id and e.over_at > :now and e.deleted_at is null and e.removed_at is null
+           and not exists (select 1 from joining_settings j where j.subject_id = e.id)
+         order by e.starts_at, e.id
+        """,
+        series_id=series_id,
+        now=reader.now,
+    )
+    return [EventId(row["id"]) for row in rows]
+
+
 async def of_subject(reader: Reader, subject_id: str) -> Joining | None:
     """The settings of this event or series itself."""
     row = await reader.fetch_one(
         f"select {COLUMNS} from joining_settings where subject_id = :subject_id", subject_id=subject_id
     )
-    return _joining_of(row) if row else None
+    return joining_of(row) if row else None
 
 
 async def put(tx: Transaction, subject_id: str, wanted: Joining) -> Joining:
@@ -88,13 +95,23 @@ async def put(tx: Transaction, subject_id: str, wanted: Joining) -> Joining:
     )
     if row is None:
         raise RuntimeError("insert or update … returning gave no row")
-    return _joining_of(row)
+    return joining_of(row)
 
 
 async def copy(tx: Transaction, from_subject: str, to_subject: str) -> None:
-    """What holds for one holds for the other: a series that was split off, an event that was duplicated."""
+    """What holds for one holds for the other: a series that was split off."""
     found = await of_subject(tx, from_subject)
     if found is not None:
+        await put(tx, to_subject, found)
+
+
+async def copy_of_event(tx: Transaction, event: Event, to_subject: str) -> None:
+    """What holds for the event, be it its own or its series', holds for another event or series that was made from it.
+
+    What its host has said about the copy meanwhile stays: the form that made it may come again.
+    """
+    found = await of_event(tx, event)
+    if found is not DEFAULT and await of_subject(tx, to_subject) is None:
         await put(tx, to_subject, found)
 
 
@@ -103,7 +120,8 @@ async def forget(tx: Transaction, subject_id: str) -> None:
     await tx.execute("delete from joining_settings where subject_id = :subject_id", subject_id=subject_id)
 
 
-def _joining_of(row: Row) -> Joining:
+def joining_of(row: Row) -> Joining:
+    """The model value of a row that has ``COLUMNS``."""
     return Joining(
         limit_in_person=row["limit_in_person"],
         limit_online=row["limit_online"],

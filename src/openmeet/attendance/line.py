@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from groundwork.database.transaction import Reader, Transaction
-from openmeet.attendance import history, queries, seating
+from groundwork.outbox.owe import owe, owe_many
+from openmeet.attendance import history, joining_queries, queries, seating
 from openmeet.attendance.joining import Joining
 from openmeet.attendance.model import AnswerMode, Attendance, AttendanceStatus, Through
 from openmeet.attendance.seating import Held, Limits
 from openmeet.attendance.transitions import TABLE, Act
 from openmeet.debts import publications
+from openmeet.debts.kinds import Debt
 from openmeet.events.model import Event, EventId
 from openmeet.notifications import actions as notifications
 from openmeet.notifications.model import Kind
@@ -18,14 +20,17 @@ from openmeet.users.model import UserId
 # More than any line is long; bounds what one transaction does.
 MAX_AT_ONCE = 10_000
 
-# How far back in the line somebody is looked for who may pass bigger parties.
-_LOOKED_AT = 500
+# How many people of a line one transaction takes care of; how far back somebody is looked for who may pass bigger parties.
+LOOKED_AT = 500
+
+# Events whose lines one act looks at by itself, the earliest.
+_EVENTS_AT_ONCE = 5
 
 _MODE = "coalesce(mode, 'in_person')"
 
 
 async def fill(tx: Transaction, event: Event, joining: Joining) -> int:
-    """Give free seats to those who wait, in their order; how many moved.
+    """Give free seats to those who wait, in their order; how many moved. Whom one transaction does not reach is reached by a debt.
 
     Where seats are few they are offered, and held until the offer ends; who cannot be asked (known only by a DID) has them at
     once, and so has everybody where there is no limit any more. Nobody moves up on an event that will not happen.
@@ -34,25 +39,47 @@ async def fill(tx: Transaction, event: Event, joining: Joining) -> int:
         return 0
     limits = seating.limits_of(event, joining)
     if limits.is_open:
-        line = await waiting(tx, event.id, MAX_AT_ONCE, with_offered=True)
-        if line:
-            await _seat(tx, event, line)
-        return len(line)
+        line = await waiting(tx, event.id, LOOKED_AT, with_offered=True)
+        await _seat(tx, event, line)
+        return await _and_others(tx, event, len(line))
     held = await queries.held(tx, event.id)
     if seating.are_exceeded(limits, held):
         await _take_back(tx, event, limits, held)
         return 0
     if limits.total is not None and held.total >= limits.total:
         return 0
-    lines = [await waiting(tx, event.id, _LOOKED_AT, mode) for mode in (AnswerMode if limits.of_mode else (None,))]
+    lines = await _lines(tx, event.id, limits, LOOKED_AT)
     chosen = seating.next_up(limits, held, seating.first_of(lines), lets_past=seating.is_last_call(event, tx.now))
     if not chosen:
         return 0
     silent = await queries.without_ears(tx, [one.user_id for one in chosen])
     await _seat(tx, event, [one for one in chosen if one.user_id in silent])
     await _offer(tx, event, [one for one in chosen if one.user_id not in silent])
-    # Whoever stands behind the last one looked at may fit as well.
-    return len(chosen) + (await fill(tx, event, joining) if len(chosen) >= _LOOKED_AT else 0)
+    return await _and_others(tx, event, len(chosen))
+
+
+async def fill_several(tx: Transaction, events: Sequence[Event]) -> None:
+    """``fill`` for several locked events: for a few at once, for the others by a debt each; where nobody waits it costs nothing."""
+    if not events:
+        return
+    rows = await tx.fetch(
+        "select distinct event_id from attendances where event_id in :ids and status = 'waitlisted'",
+        ids=[event.id for event in events],
+    )
+    waited_for = {row["event_id"] for row in rows}
+    waited = sorted((one for one in events if one.id in waited_for), key=lambda one: (one.starts_at or 0, one.id))
+    settings = await joining_queries.of_events(tx, waited[:_EVENTS_AT_ONCE])
+    for event in waited[:_EVENTS_AT_ONCE]:
+        await fill(tx, event, settings[event.id])
+    later = [(event.id, int(tx.now), tx.now) for event in waited[_EVENTS_AT_ONCE:]]
+    await owe_many(tx, Debt.FREED_SEATS, later)
+
+
+async def _and_others(tx: Transaction, event: Event, moved: int) -> int:
+    """Whoever stands behind the last one looked at may fit as well."""
+    if moved >= LOOKED_AT:
+        await owe(tx, Debt.FREED_SEATS, event.id, int(tx.now))
+    return moved
 
 
 async def end_offers(tx: Transaction, event: Event) -> int:
@@ -90,14 +117,40 @@ async def dates_with_lines(reader: Reader, series_id: str) -> list[EventId]:
     return [EventId(row["id"]) for row in rows]
 
 
-async def first(tx: Transaction, event_id: EventId, limits: Limits) -> list[Attendance]:
+async def first(reader: Reader, event_id: EventId, limits: Limits) -> list[Attendance]:
     """Who is next, of each way of taking part that has a line of its own."""
-    lines = [await waiting(tx, event_id, 1, mode) for mode in (AnswerMode if limits.of_mode else (None,))]
-    return seating.first_of(lines)
+    return seating.first_of(await _lines(reader, event_id, limits, 1))
+
+
+async def would_wait(reader: Reader, event: Event, joining: Joining) -> bool:
+    """Whether somebody who comes alone now gets no seat in any way, but a place in the line."""
+    limits = seating.limits_of(event, joining)
+    if limits.is_open:
+        return False
+    held, modes = await queries.held(reader, event.id), AnswerMode if limits.of_mode else (None,)
+    free = [mode for mode in modes if seating.fits(limits, held, 1, mode)]
+    if not free or seating.is_last_call(event, reader.now):
+        return not free
+    next_ones = await first(reader, event.id, limits)
+    return not any(seating.passes_nobody(limits, held, next_ones, mode) for mode in free)
+
+
+async def _lines(reader: Reader, event_id: EventId, limits: Limits, limit: int) -> list[list[Attendance]]:
+    """The lines without parties that will never fit: they are passed."""
+    modes = AnswerMode if limits.of_mode else (None,)
+    return [
+        await waiting(reader, event_id, limit, mode, party_up_to=seating.most_together(limits, mode)) for mode in modes
+    ]
 
 
 async def waiting(
-    reader: Reader, event_id: EventId, limit: int, mode: AnswerMode | None = None, *, with_offered: bool = False
+    reader: Reader,
+    event_id: EventId,
+    limit: int,
+    mode: AnswerMode | None = None,
+    *,
+    with_offered: bool = False,
+    party_up_to: int | None = None,
 ) -> list[Attendance]:
     """The line, first come first; of one way of taking part, or of all. Who was offered a seat is not in it any more."""
     rows = await reader.fetch(
@@ -105,11 +158,13 @@ async def waiting(
         select {queries.COLUMNS} from attendances
          where event_id = :event_id and status = 'waitlisted'
            {"" if with_offered else "and offered_until is null"} {f"and {_MODE} = :mode" if mode else ""}
+           {"" if party_up_to is None else "and party <= :most"}
          order by waitlist_number limit :limit
         """,
         event_id=event_id,
         limit=limit,
         **({"mode": mode.value} if mode else {}),
+        **({} if party_up_to is None else {"most": party_up_to}),
     )
     return [queries.attendance_of(row) for row in rows]
 
@@ -155,10 +210,8 @@ async def _seat(tx: Transaction, event: Event, line: Sequence[Attendance]) -> No
     seated = [replace(one, status=status, waitlist_number=None, offered_until=None) for one in line]
     await queries.save_many(tx, seated)
     await history.keep_many(tx, line, seated, through=Through.CLOCK)
-    for one in seated:
-        await publications.owe(
-            tx, kind=publications.Kind.RSVP, subject_id=one.id, user_id=one.user_id, revision=one.revision + 1
-        )
+    owed = [(one.id, one.user_id, one.revision + 1) for one in seated]
+    await publications.owe_many(tx, kind=publications.Kind.RSVP, owed=owed)
     await _tell(tx, event, seated, Kind.MOVED_UP)
 
 
@@ -174,7 +227,7 @@ async def _offer(tx: Transaction, event: Event, line: Sequence[Attendance]) -> N
 
 
 async def _take_back(tx: Transaction, event: Event, limits: Limits, held: Held) -> None:
-    """There are fewer places than before: who was offered one that is none any more waits again, where they stood."""
+    """There are fewer places than before: who was offered one that is none any more waits again, where they stood, and hears of it."""
     rows = await tx.fetch(
         f"select {queries.COLUMNS} from attendances where event_id = :event_id and offered_until is not null"
         " order by waitlist_number desc",
@@ -191,6 +244,7 @@ async def _take_back(tx: Transaction, event: Event, limits: Limits, held: Held) 
         after = [replace(one, offered_until=None) for one in before]
         await queries.save_many(tx, after)
         await history.keep_many(tx, before, after, through=Through.HOST)
+        await _tell(tx, event, after, Kind.SEAT_WITHDRAWN)
 
 
 async def _tell(tx: Transaction, event: Event, people: Sequence[Attendance], kind: Kind) -> None:

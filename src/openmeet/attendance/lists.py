@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 from at_protocol.crypto import base64url
 from at_protocol.failures import Malformed
-from groundwork.database.transaction import Reader, Row
+from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidInput
 from openmeet.attendance.history_view import STATUS_WORDS
 from openmeet.attendance.model import AnswerMode, AttendanceId, AttendanceStatus, PendingFor
 from openmeet.attendance.queries import Attendee, attendee_of
+from openmeet.attendance.seating import NO_LIMITS, Limits, is_too_large
 from openmeet.events.model import EventId
 from openmeet.users.model import UserId
 
@@ -38,6 +39,10 @@ class Position:
     attendance_id: str
 
 
+# Where somebody may stand without having answered themselves.
+_UNANSWERED = (AttendanceStatus.INVITED, AttendanceStatus.REJECTED)
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """One answer as hosts see it, in words."""
@@ -54,6 +59,7 @@ class Line:
     is_guest: bool
     is_private: bool
     is_offered: bool
+    is_named_by_address: bool
 
 
 async def managed(
@@ -63,9 +69,11 @@ async def managed(
     search = ""
     values: dict[str, object] = {}
     if wanted.q:
-        search = """and (lower(u.display_name) like :q escape '!' or lower(coalesce(a.invited_as, '')) like :q escape '!'
+        search = """and (lower(coalesce(a.invited_as, '')) like :q escape '!'
+                    or not (coalesce(a.invited_as, '') <> '' and a.status in ('invited', 'rejected')) and (
+                       lower(u.display_name) like :q escape '!'
                     or lower(a.guest_names) like :q escape '!'
-                    or exists (select 1 from identities i where i.user_id = u.id and lower(i.handle) like :q escape '!'))"""
+                    or exists (select 1 from identities i where i.user_id = u.id and lower(i.handle) like :q escape '!')))"""
         values["q"] = "%" + re.sub(r"([!%_])", r"!\1", wanted.q.lower()) + "%"
     behind = ""
     if after is not None:
@@ -108,16 +116,21 @@ async def by_status(reader: Reader, event_id: EventId) -> dict[AttendanceStatus,
     return dict.fromkeys(AttendanceStatus, 0) | {AttendanceStatus(row["status"]): int(row["n"]) for row in rows}
 
 
-def shown(one: Attendee, names: Mapping[UserId, str]) -> Line:
-    """An answer in words. Whom the host invited by an address is called by it until they have answered themselves."""
+def shown(one: Attendee, names: Mapping[UserId, str], limits: Limits = NO_LIMITS) -> Line:
+    """An answer in words. Whom the host invited by an address is called by it until they have answered themselves.
+
+    Also after the host has taken that back: otherwise a no to an address would say whose it is.
+    """
     words = STATUS_WORDS[one.status]
     if one.status is AttendanceStatus.WAITLISTED and one.offered_until is not None:
         words = "a place is held"
+    elif one.status is AttendanceStatus.WAITLISTED and is_too_large(limits, one):
+        words = "waits with more people than there are places, and is passed"
     elif one.pending_for is PendingFor.APART:
         words = "answered from elsewhere"
     elif one.pending_for is PendingFor.UNCLEAR:
         words = "answered unclearly"
-    is_unknown = one.status is AttendanceStatus.INVITED and bool(one.invited_as)
+    is_unknown = one.status in _UNANSWERED and bool(one.invited_as)
     return Line(
         one.attendance_id,
         one.user_id,
@@ -131,6 +144,7 @@ def shown(one: Attendee, names: Mapping[UserId, str]) -> Line:
         one.is_guest,
         one.is_private,
         one.offered_until is not None,
+        is_unknown,
     )
 
 
@@ -151,18 +165,3 @@ def unpack(text: str) -> Position | None:
     if found is None:
         raise InvalidInput("cursor", "This cursor was not made here; start again without one.", name="InvalidCursor")
     return Position(int(found[1]), int(found[2]), found[3])
-
-
-async def replies_of(reader: Reader, event_id: EventId) -> list[Row]:
-    """Every answer with what was said to the host's questions, and when somebody was checked in."""
-    return list(
-        await reader.fetch(
-            """
-            select a.id, a.replies,
-                   (select max(c.changed_at) from attendance_changes c
-                     where c.attendance_id = a.id and c.after_status = 'attended') as checked_in_at
-              from attendances a where a.event_id = :event_id order by a.id
-            """,
-            event_id=event_id,
-        )
-    )

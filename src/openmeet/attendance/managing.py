@@ -6,8 +6,18 @@ from dataclasses import dataclass, replace
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import InvalidForm, NotFound, PreconditionFailed, Refused, TooMany
-from openmeet.attendance import history, joining_queries, line, placing, queries, rules
-from openmeet.attendance.joining import DEFAULT, Joining, Said, particulars
+from openmeet.attendance import (
+    door,
+    history,
+    joining_queries,
+    letting_in,
+    line,
+    placing,
+    queries,
+    rules,
+    series_invitations,
+)
+from openmeet.attendance.joining import DEFAULT, Joining
 from openmeet.attendance.model import (
     AnswerMode,
     Attendance,
@@ -18,15 +28,24 @@ from openmeet.attendance.model import (
     Through,
     Wishes,
 )
+from openmeet.attendance.particulars import Said, particulars
 from openmeet.attendance.rules import Decided, Standing
+from openmeet.attendance.series_invitations import Invited
 from openmeet.attendance.transitions import TABLE, Act, Outcome
 from openmeet.events import seeing
 from openmeet.events.hosting_rules import Act as HostAct
 from openmeet.events.hosting_rules import may
-from openmeet.events.model import Event, EventSlug
-from openmeet.events.queries import by_slug, lock_by_slug, lock_for_update
+from openmeet.events.model import Event, EventSlug, Visibility
+from openmeet.events.queries import (
+    by_slug,
+    lock_by_slug,
+    lock_dates,
+    lock_series_of,
+    lock_several,
+    several,
+)
 from openmeet.notifications import actions as notifications
-from openmeet.notifications.model import Kind
+from openmeet.notifications.model import Kind, Particulars
 from openmeet.sign_in.rules import check_email
 from openmeet.site.texts import one_line
 from openmeet.users import guests
@@ -87,14 +106,21 @@ async def approve(
         room = await placing.has_room(tx, event, joining, one, placing.as_said(one))
         saved = await _apply(tx, event, one, Act.APPROVE, caller, has_room=room, is_approved=True)
         (seated if saved.is_seated else waiting).append(saved)
-    await _tell(tx, event, [*seated, *waiting], Kind.ANSWER_APPROVED)
+    await _tell(tx, event, seated, Kind.ANSWER_APPROVED)
     if waiting:
         await line.fill(tx, event, joining)
+        # Who was offered a place in the same moment hears that, and not beside it that it is full.
+        ids = [one.id for one in waiting]
+        now = await queries.in_order(tx, event.id, [AttendanceStatus.WAITLISTED], ids, limit=line.MAX_AT_ONCE)
+        await _tell(tx, event, [one for one in now if one.offered_until is None], Kind.ANSWER_APPROVED)
     return Sorted(len(seated), len(waiting))
 
 
 async def remove(tx: Transaction, caller: Caller, slug: EventSlug, ids: Sequence[AttendanceId]) -> Sorted:
-    """The host says no to these, whatever they had; their seats go to those who wait. ``restore`` takes it back."""
+    """The host says no to these, whatever they had; their seats go to those who wait. ``restore`` takes it back.
+
+    Who was invited to all dates of a series is invited to no further ones.
+    """
     event = await lock_hosted(tx, caller, slug)
     gone = []
     for one in await _chosen(tx, event, ids, Act.REMOVE):
@@ -102,6 +128,8 @@ async def remove(tx: Transaction, caller: Caller, slug: EventSlug, ids: Sequence
             raise Refused("You host this event. To stay away yourself, say that you are not going.", name="NotYourself")
         gone.append(await _apply(tx, event, one, Act.REMOVE, caller))
     await _tell(tx, event, gone, Kind.ANSWER_DECLINED)
+    if gone and event.place_in_series is not None:
+        await series_invitations.end(tx, event.place_in_series.series_id, [one.user_id for one in gone])
     if gone:
         await line.fill(tx, event, await joining_queries.of_event(tx, event))
     return Sorted(removed=len(gone))
@@ -113,9 +141,15 @@ async def restore(tx: Transaction, caller: Caller, slug: EventSlug, attendance_i
     mine = await _one(tx, event, attendance_id)
     if mine.status is not AttendanceStatus.REJECTED:
         return mine
-    joining = await joining_queries.of_event(tx, event)
     removal = await history.newest_into(tx, mine.id, AttendanceStatus.REJECTED)
-    before = (removal and removal.before) or AttendanceStatus.DECLINED
+    return await _back(tx, event, caller, mine, (removal and removal.before) or AttendanceStatus.DECLINED)
+
+
+async def _back(
+    tx: Transaction, event: Event, caller: Caller, mine: Attendance, before: AttendanceStatus
+) -> Attendance:
+    """They stand as before; where they waited, or their seat is taken meanwhile, at the head of the line."""
+    joining = await joining_queries.of_event(tx, event)
     status, first = before, None
     if before in {AttendanceStatus.ATTENDING, AttendanceStatus.ATTENDED, AttendanceStatus.WAITLISTED}:
         limits_are_kept = await placing.has_room(tx, event, joining, mine, placing.as_said(mine))
@@ -138,7 +172,7 @@ async def add(
     shown = _checked_name(name)
     joining = await joining_queries.of_event(tx, event)
     wide = replace(DEFAULT, max_party=max(party, joining.max_party))
-    said = particulars(event, wide, None, Wishes(party=party, mode=mode), is_going=True)
+    said = particulars(event, wide, None, Wishes(party=party, mode=mode), is_going=False)
     room = await placing.has_room(tx, event, joining, None, said)
     decided = rules.decide(event, joining, None, Act.ADD, standing=Standing(), has_room=room, now=tx.now)
     user_id = await guests.make(tx, display_name=shown, email=None)
@@ -146,9 +180,19 @@ async def add(
     return await _put(tx, event, user_id, None, decided, private, caller)
 
 
-async def invite(tx: Transaction, caller: Caller, slug: EventSlug, address: str) -> Attendance:
-    """Somebody gets one letter that asks whether they come; whether the address is known here, nobody learns."""
+async def invite(
+    tx: Transaction, caller: Caller, slug: EventSlug, address: str, *, for_series: bool = False
+) -> Attendance:
+    """Somebody gets one letter that asks whether they come; whether the address is known here, nobody learns.
+
+    ``for_series``: to every coming date of the event's series, also to those that are made later; still by one letter.
+    Raises NotFound, Forbidden, InvalidForm (``email``, ``for_series``), Refused (``EventOver``), TooMany.
+    """
+    if for_series:
+        await lock_series_of(tx, slug)
     event = await lock_hosted(tx, caller, slug)
+    if for_series and event.place_in_series is None:
+        raise InvalidForm({"for_series": "This event is no date of a series."})
     if event.is_gone or event.is_cancelled or event.is_over(tx.now):
         raise Refused("This event takes no answers any more.", name="EventOver")
     email = check_email(address)
@@ -159,25 +203,61 @@ async def invite(tx: Transaction, caller: Caller, slug: EventSlug, address: str)
         )
     known = await by_email(tx, email)
     user_id = known.id if known else await guests.find_or_make(tx, email=email, display_name="")
-    mine = await queries.find(tx, event.id, user_id)
-    said = replace(placing.as_said(mine), is_private=mine.is_private if mine else known is None)
-    decided = rules.decide(event, DEFAULT, mine, Act.INVITE, standing=Standing(), has_room=False, now=tx.now)
-    if mine is not None and mine.status is decided.status:
-        return mine
-    saved = await _put(tx, event, user_id, mine, decided, said, caller, is_approved=True)
-    await queries.set_invited_as(tx, saved.id, email)
-    await _tell(tx, event, [saved], Kind.INVITED)
+    invited = Invited(user_id, caller.user_id, email)
+    saved, is_new = await _invite(tx, event, invited, is_private=known is None)
+    more = 0
+    if for_series and event.place_in_series is not None:
+        await series_invitations.put(tx, event.place_in_series.series_id, invited)
+        for date in await lock_dates(tx, event.place_in_series.series_id):
+            if date.id != event.id and not (date.is_gone or date.is_cancelled or date.is_over(tx.now)):
+                more += (await _invite(tx, date, invited, is_private=known is None))[1]
+    if is_new or more:
+        await _tell(tx, event, [saved], Kind.INVITED, more=more, by=caller.user_id)
     return saved
 
 
+async def invite_to_new_dates(tx: Transaction, series_id: str, dates: Sequence[Event]) -> None:
+    """Who is invited to all dates of a series is invited to those that were just made; nobody is told once more."""
+    if not dates:
+        return
+    for one in await series_invitations.of_series(tx, series_id):
+        is_private = await guests.find(tx, one.user_id) is not None
+        for date in dates:
+            await _invite(tx, date, one, is_private=is_private)
+
+
+async def _invite(tx: Transaction, event: Event, one: Invited, *, is_private: bool) -> tuple[Attendance, bool]:
+    """The answer of somebody who is invited to a locked event, and whether that is new."""
+    mine = await queries.find(tx, event.id, one.user_id)
+    if mine is not None and mine.status is AttendanceStatus.PENDING:
+        if mine.pending_for is PendingFor.UNCLEAR:
+            return mine, False  # nobody knows whether they come
+        # They said that they come, and waited for the host's word: this is it.
+        caller = Caller(one.invited_by, "")
+        room = await placing.has_room(tx, event, await joining_queries.of_event(tx, event), mine, placing.as_said(mine))
+        let_in = await _apply(tx, event, mine, Act.APPROVE, caller, has_room=room, is_approved=True)
+        await _tell(tx, event, [let_in], Kind.ANSWER_APPROVED)
+        return let_in, False
+    said = replace(placing.as_said(mine), is_private=mine.is_private if mine else is_private)
+    decided = rules.decide(event, DEFAULT, mine, Act.INVITE, standing=Standing(), has_room=False, now=tx.now)
+    if mine is not None and mine.status is decided.status:
+        return mine, False
+    saved = await _put(tx, event, one.user_id, mine, decided, said, Caller(one.invited_by, ""), is_approved=True)
+    await queries.set_invited_as(tx, saved.id, one.invited_as)
+    if event.visibility is Visibility.PRIVATE:
+        await letting_in.look_again(tx, [event])
+    return saved, True
+
+
 async def check_in(tx: Transaction, caller: Caller, slug: EventSlug, attendance_id: AttendanceId) -> Attendance:
-    """Somebody is there, with their party; twice is once. Raises Refused (full, turned down), NotFound."""
+    """Somebody is there, with their party; twice is once. Raises Refused (full, turned down, ``CheckInClosed``), NotFound."""
     event = await lock_hosted(tx, caller, slug)
     if event.is_cancelled or event.is_gone:
         raise Refused("This event is cancelled.", name="EventCancelled")
     mine = await _one(tx, event, attendance_id)
     if mine.status is AttendanceStatus.ATTENDED:
         return mine
+    door.must_be_open(event, tx.now)
     joining = await joining_queries.of_event(tx, event)
     room = await placing.has_room(tx, event, joining, mine, placing.as_said(mine))
     if mine.status is AttendanceStatus.REJECTED:
@@ -191,12 +271,13 @@ async def check_in(tx: Transaction, caller: Caller, slug: EventSlug, attendance_
 
 
 async def undo_check_in(tx: Transaction, caller: Caller, slug: EventSlug, attendance_id: AttendanceId) -> Attendance:
-    """It was somebody else: they are expected as before."""
+    """It was somebody else: they stand as before, be it that they only waited for a place or were interested."""
     event = await lock_hosted(tx, caller, slug)
     mine = await _one(tx, event, attendance_id)
     if mine.status is not AttendanceStatus.ATTENDED:
         return mine
-    return await _apply(tx, event, mine, Act.UNDO_CHECK_IN, caller)
+    arrival = await history.newest_into(tx, mine.id, AttendanceStatus.ATTENDED)
+    return await _back(tx, event, caller, mine, (arrival and arrival.before) or AttendanceStatus.ATTENDING)
 
 
 async def change_joining(
@@ -222,11 +303,18 @@ async def change_joining(
         return saved
     await joining_queries.forget(tx, event.id)
     saved = await joining_queries.put(tx, event.place_in_series.series_id, wanted)
-    for event_id in await line.dates_with_lines(tx, event.place_in_series.series_id):
-        date = await lock_for_update(tx, event_id)
-        if date is not None:
-            await line.fill(tx, date, await joining_queries.of_event(tx, date))
+    waited_for = await line.dates_with_lines(tx, event.place_in_series.series_id)
+    await lock_several(tx, waited_for)
+    await line.fill_several(tx, await several(tx, waited_for))
     return saved
+
+
+async def dates_joined_so(reader: Reader, event: Event) -> list[Event]:
+    """An event, and the coming dates of its series that have no settings of their own."""
+    if event.place_in_series is None:
+        return [event]
+    ids = await joining_queries.dates_without_own(reader, event.place_in_series.series_id)
+    return [event, *(one for one in await several(reader, ids) if one.id != event.id)]
 
 
 async def _theirs(reader: Reader, caller: Caller, event: Event | None) -> Event:
@@ -297,14 +385,24 @@ async def _put(
     return saved
 
 
-async def _tell(tx: Transaction, event: Event, people: Sequence[Attendance], kind: Kind) -> None:
-    """Each of them hears what the host decided; who runs the event knows."""
-    by_revision: dict[int, list[Attendance]] = {}
+async def _tell(
+    tx: Transaction,
+    event: Event,
+    people: Sequence[Attendance],
+    kind: Kind,
+    *,
+    more: int = 0,
+    by: UserId | None = None,
+) -> None:
+    """Each of them hears what the host decided; who runs the event knows. ``more``: about how many further dates. ``by``: who invites."""
+    alike: dict[tuple[int, AttendanceStatus], list[Attendance]] = {}
     for one in people:
-        by_revision.setdefault(one.revision, []).append(one)
-    for revision, some in by_revision.items():
+        alike.setdefault((one.revision, one.status), []).append(one)
+    for (revision, status), some in alike.items():
         to = [one.user_id for one in some if one.user_id != event.author_id]
-        await notifications.tell(tx, to, kind, event.id, revision, starts_at=event.starts_at)
+        sources = [event.author_id, *([by] if by else [])]
+        about = Particulars(more=more, answer=status.value if kind is Kind.ANSWER_APPROVED else "")
+        await notifications.tell(tx, to, kind, event.id, revision, about, starts_at=event.starts_at, sources=sources)
 
 
 def _checked_name(text: str) -> str:

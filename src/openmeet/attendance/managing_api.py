@@ -1,24 +1,27 @@
 """What a host does about answers, as JSON."""
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import ClassVar, Literal
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidInput, NotFound
 from groundwork.http.json_bodies import json_response, read_json
-from openmeet.attendance import history, lists, managing, queries, table_file
+from openmeet.attendance import history, joining_queries, lists, managing, queries, table_file, told
 from openmeet.attendance.api import History, ModeName, StatusName, change_shown
 from openmeet.attendance.lists import Wanted
 from openmeet.attendance.model import AnswerMode, AttendanceId, AttendanceStatus
 from openmeet.attendance.queries import Attendee
-from openmeet.events.model import EventSlug
+from openmeet.events.model import Event, EventSlug
 from openmeet.identities.names import shown_names
 from openmeet.site.operations import Operation, Parameter
 from openmeet.site.times import iso
 from openmeet.tenants.edge import database_of
 from openmeet.users.edge import caller_of
+from openmeet.users.model import Caller
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 500
@@ -26,10 +29,21 @@ MAX_LIMIT = 500
 _BASE = "/api/events/{slug}/attendances"
 
 
+class ReplyShown(msgspec.Struct, rename="camel"):
+    """What somebody said to a question, with its words as they read it: it may be asked otherwise now, or no more."""
+
+    question_id: str
+    question: str
+    answer: str
+
+
 class ManagedShown(msgspec.Struct, rename="camel"):
-    """One answer as hosts see it. ``displayName`` of somebody invited by an address is that address until they answered."""
+    """One answer as hosts see it. Of somebody invited by an address ``displayName`` is that address, and ``personId`` null, until
+    they answered: whose it is nobody is told. ``checkedInAt`` is null for who is not there.
+    """
 
     id: str
+    person_id: str | None
     display_name: str
     status: StatusName
     party: int
@@ -40,6 +54,8 @@ class ManagedShown(msgspec.Struct, rename="camel"):
     is_private: bool
     offered_until: str | None
     answered_at: str
+    checked_in_at: str | None
+    answers: list[ReplyShown]
 
 
 class ManagedList(msgspec.Struct, rename="camel"):
@@ -50,12 +66,18 @@ class ManagedList(msgspec.Struct, rename="camel"):
 
 
 class AdditionWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """Somebody by name, who comes; or by address, who is invited. One of both."""
+    """Somebody by name, who comes; or by address, who is invited. One of both.
+
+    ``forSeries``, with an address: to every coming date of the event's series, also to later ones.
+    """
+
+    EXAMPLE: ClassVar[dict[str, object]] = {"displayName": "Old Tom", "party": 2}
 
     display_name: str | None = None
     email: str | None = None
     party: int = 1
     mode: ModeName | None = None
+    for_series: bool = False
 
 
 class DecisionWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
@@ -88,10 +110,10 @@ async def list_managed(request: Request) -> Response:
         rows = await lists.managed(
             reader, event.id, Wanted(statuses, asked.get("q", "").strip()), after, int(limit) + 1
         )
-        names = await shown_names(reader, [one.user_id for one in rows])
-    page = rows[: int(limit)]
+        page = rows[: int(limit)]
+        shown = await _shown(reader, event, page)
     cursor = lists.pack(page[-1]) if len(rows) > len(page) else None
-    return json_response(ManagedList([_shown(one, lists.shown(one, names)) for one in page], cursor))
+    return json_response(ManagedList(shown, cursor))
 
 
 async def add(request: Request) -> Response:
@@ -100,14 +122,13 @@ async def add(request: Request) -> Response:
         raise InvalidInput("displayName", "Give a name, or an address.")
     async with database_of(request).transaction() as tx:
         if wanted.email is not None:
-            saved = await managing.invite(tx, caller, _slug(request), wanted.email)
+            saved = await managing.invite(tx, caller, _slug(request), wanted.email, for_series=wanted.for_series)
         else:
             mode = AnswerMode(wanted.mode) if wanted.mode else None
             name = wanted.display_name or ""
             saved = await managing.add(tx, caller, _slug(request), name, party=wanted.party, mode=mode)
-        (one,) = await lists.by_ids(tx, saved.event_id, [saved.id])
-        names = await shown_names(tx, [one.user_id])
-    return json_response(_shown(one, lists.shown(one, names)), 201)
+        shown = await _one(tx, caller, _slug(request), saved.id)
+    return json_response(shown, 201)
 
 
 async def decide(request: Request) -> Response:
@@ -127,9 +148,8 @@ async def restore(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).transaction() as tx:
         saved = await managing.restore(tx, caller, _slug(request), _id(request))
-        (one,) = await lists.by_ids(tx, saved.event_id, [saved.id])
-        names = await shown_names(tx, [one.user_id])
-    return json_response(_shown(one, lists.shown(one, names)))
+        shown = await _one(tx, caller, _slug(request), saved.id)
+    return json_response(shown)
 
 
 async def show_history(request: Request) -> Response:
@@ -154,9 +174,23 @@ class TableShown(msgspec.Struct, rename="camel"):
     csv: str
 
 
-def _shown(one: Attendee, words: lists.Line) -> ManagedShown:
+async def _one(reader: Reader, caller: Caller, slug: EventSlug, attendance_id: AttendanceId) -> ManagedShown:
+    event = await managing.hosted(reader, caller, slug)
+    (shown,) = await _shown(reader, event, await lists.by_ids(reader, event.id, [attendance_id]))
+    return shown
+
+
+async def _shown(reader: Reader, event: Event, people: Sequence[Attendee]) -> list[ManagedShown]:
+    names = await shown_names(reader, [one.user_id for one in people])
+    joining = await joining_queries.of_event(reader, event)
+    more = await told.of_answers(reader, event.id, joining, [one.attendance_id for one in people])
+    return [_line(one, lists.shown(one, names), more[one.attendance_id]) for one in people]
+
+
+def _line(one: Attendee, words: lists.Line, more: told.Particulars) -> ManagedShown:
     return ManagedShown(
         one.attendance_id,
+        None if words.is_named_by_address else one.user_id,
         words.name,
         one.status.value,
         one.party,
@@ -167,6 +201,8 @@ def _shown(one: Attendee, words: lists.Line) -> ManagedShown:
         one.is_private,
         None if one.offered_until is None else iso(one.offered_until),
         iso(one.answered_at),
+        None if more.checked_in_at is None else iso(more.checked_in_at),
+        [ReplyShown(said.question_id, said.words, said.text) for said in more.told],
     )
 
 

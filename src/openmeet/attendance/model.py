@@ -94,7 +94,8 @@ class Attendance:
     ``party``: how many people come, this one included; ``guest_names`` has the others, where they were named. ``mode`` is
     None where the event is not held in both ways. ``offered_until``: the seat that is held for somebody who waits, until they
     say yes. ``approved_at``: the host wants them there, so that no approval is asked for again. ``is_private``: only hosts
-    see who it is, and nothing is published. ``replies``: to the event's questions, by their ids.
+    see who it is, and nothing is published. ``skips_record``: its record, if there is one, stays as it was. ``replies``: to the event's questions, by their ids;
+    ``reply_words``: these questions as they were when they were answered, because hosts ask otherwise later, or no more.
     """
 
     id: AttendanceId
@@ -113,8 +114,10 @@ class Attendance:
     pending_for: PendingFor | None = None
     approved_at: Instant | None = None
     is_private: bool = False
+    skips_record: bool = False
     guest_names: tuple[str, ...] = ()
     replies: Mapping[str, str] = field(default_factory=dict)
+    reply_words: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_seated(self) -> bool:
@@ -134,6 +137,7 @@ class Wishes:
     guest_names: tuple[str, ...] | None = None
     replies: Mapping[str, str] | None = None
     is_private: bool | None = None
+    skips_record: bool = False
 
 
 NO_WISHES = Wishes()
@@ -169,6 +173,11 @@ class Counts:
     seats: int = 0
     offered: int = 0
     online: int = 0
+
+    @property
+    def waiting(self) -> int:
+        """Those in the line; for whom a place is held is not in it any more."""
+        return max(0, self.waitlisted - self.offered)
 
 
 NOBODY = Counts()

@@ -10,33 +10,26 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
+from groundwork.database.turns import in_turn
 from groundwork.errors import InvalidForm, InvalidInput, NotFound
-from openmeet.attendance import actions, answer_form, history, joining_queries, line, queries
+from openmeet.attendance import actions, answer_form, clicks, history, joining_queries, line, queries
+from openmeet.attendance.clicks import SAID
 from openmeet.attendance.history_view import lines_of
 from openmeet.attendance.joining import Joining
 from openmeet.attendance.model import Attendance, AttendanceStatus, Reply
 from openmeet.attendance.rules import is_invited
 from openmeet.attendance.standing_words import stands_words
 from openmeet.attendance.transitions import OF_REPLY
-from openmeet.attendance.turns import in_turn
 from openmeet.debts import publications
 from openmeet.events.model import Event, EventSlug
 from openmeet.events.queries import by_slug
 from openmeet.events.seeing import may_see
 from openmeet.identities.names import shown_names
+from openmeet.sign_in.network import note_click
 from openmeet.site.forms import Typed, read_form, typed_again
 from openmeet.site.frame import go, page
 from openmeet.tenants.edge import database_of
 from openmeet.users.edge import caller_of, caller_or_none
-
-_SAID = {
-    AttendanceStatus.ATTENDING: "going",
-    AttendanceStatus.ATTENDED: "going",
-    AttendanceStatus.WAITLISTED: "waitlisted",
-    AttendanceStatus.INTERESTED: "interested",
-    AttendanceStatus.DECLINED: "declined",
-    AttendanceStatus.PENDING: "asked_host",
-}
 
 # What brings back an answer; who gave none before takes this one back.
 _UNDOES = {
@@ -75,8 +68,10 @@ async def answer(request: Request) -> Response:
         raise InvalidInput("reply", "Choose one of: going, interested, declined.") from None
     caller = caller_or_none(request)
     if caller is None:
-        back = quote(f"/events/{quote(slug)}?reply={reply.value}", safe="")
-        return go(f"/sign-in?next={back}")
+        click = clicks.path_of(slug, reply, typed)
+        response = go(f"/sign-in?next={quote(click, safe='')}")
+        note_click(request, response, click)
+        return response
     async with database_of(request).reader() as reader:
         event, mine, joining = await _seen(reader, request)
     try:
@@ -94,7 +89,7 @@ async def answer(request: Request) -> Response:
     has_changed = mine is None or mine.status is not saved.status
     # Sending the same again is no news, and there is nothing to undo.
     query = f"?undo={undo.value}" if has_changed and OF_REPLY[undo] is not OF_REPLY[reply] else ""
-    return go(f"/events/{quote(slug)}{query}", said=_SAID.get(saved.status, "") if has_changed else "answer_kept")
+    return go(f"/events/{quote(slug)}{query}", said=SAID.get(saved.status, "") if has_changed else "answer_kept")
 
 
 async def publish(request: Request) -> Response:
@@ -136,7 +131,7 @@ async def _page(
         "typed": typed,
         "wanted": reply if reply in set(Reply) else "",
         "takes_answers": takes_answers,
-        "stands": stands_words(event, mine, await line.before(reader, mine) if mine else 0, reader.now),
+        "stands": stands_words(event, joining, mine, await line.before(reader, mine) if mine else 0, reader.now),
         "history": lines_of(changes, names, caller_of(request).user_id, event.time_zone),
         "needs_approval": joining.needs_approval and (mine is None or mine.approved_at is None),
     }

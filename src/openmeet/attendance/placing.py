@@ -1,34 +1,48 @@
 """How a decision about an answer is written: places counted, the row, its history, what is owed. The event's row is locked."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from groundwork.clock import Instant
 from groundwork.database.together import Write, execute_together
 from groundwork.database.transaction import Transaction
 from groundwork.errors import Refused
 from groundwork.fresh_id import new_id
 from openmeet.attendance import history, line, places, queries, seating
-from openmeet.attendance.joining import Joining, Said
+from openmeet.attendance.joining import Joining
 from openmeet.attendance.model import (
+    AnswerMode,
     Attendance,
     AttendanceId,
     AttendanceStatus,
     Source,
     Through,
 )
+from openmeet.attendance.particulars import Said
+from openmeet.attendance.places import Places
 from openmeet.attendance.rules import Decided
 from openmeet.debts import publications
-from openmeet.events.model import Event
+from openmeet.events.model import Event, Mode
 from openmeet.users.model import UserId
 
 
-async def has_room(tx: Transaction, event: Event, joining: Joining, mine: Attendance | None, said: Said) -> bool:
+async def has_room(
+    tx: Transaction,
+    event: Event,
+    joining: Joining,
+    mine: Attendance | None,
+    said: Said,
+    *,
+    known: Places | None = None,
+) -> bool:
     """Whether the whole party can sit down now without passing anybody who waits; one's own seats are not in one's way.
 
-    Offers that have ended are taken back first: their seats are for the first in the line.
+    ``known``: the places, where they were read since the event was locked. Offers that have ended are taken back first: their seats are for the first in the line.
     """
     limits = seating.limits_of(event, joining)
     if limits.is_open:
         return True
-    now = await places.of_event(tx, event.id)
+    now = known or await places.of_event(tx, event.id)
     if now.has_late_offers:
         await line.end_offers(tx, event)
         await line.fill(tx, event, joining)
@@ -54,7 +68,9 @@ def changed(mine: Attendance | None, decided: Decided, said: Said) -> bool:
         mine.mode,
         mine.guest_names,
         dict(mine.replies),
+        dict(mine.reply_words),
         mine.is_private,
+        mine.skips_record,
     ) != (
         decided.status,
         decided.pending_for,
@@ -62,7 +78,9 @@ def changed(mine: Attendance | None, decided: Decided, said: Said) -> bool:
         said.mode,
         said.guest_names,
         dict(said.replies),
+        dict(said.reply_words),
         said.is_private,
+        said.skips_record,
     )
 
 
@@ -74,6 +92,32 @@ def must_keep_seat(mine: Attendance | None, decided: Decided, said: Said, *, roo
         raise Refused(
             "There are not enough free places for that. You keep the place that you have.", name="NotEnoughPlaces"
         )
+
+
+def first_answer(
+    now: Instant, event: Event, user_id: UserId, decided: Decided, said: Said, *, source: Source, answered_at: Instant
+) -> Attendance:
+    """The answer of somebody who had none, and does not wait in a line."""
+    return Attendance(
+        id=AttendanceId(new_id(now)),
+        event_id=event.id,
+        user_id=user_id,
+        status=decided.status,
+        waitlist_number=None,
+        source=source,
+        revision=1,
+        record_uri=None,
+        created_at=now,
+        answered_at=answered_at,
+        party=said.party,
+        mode=said.mode,
+        pending_for=decided.pending_for,
+        is_private=said.is_private,
+        skips_record=said.skips_record,
+        guest_names=said.guest_names,
+        replies=said.replies,
+        reply_words=said.reply_words,
+    )
 
 
 async def put(
@@ -92,11 +136,14 @@ async def put(
     is_approved: bool = False,
     owes_first: bool = False,
     is_heard: bool = True,
+    last_number: int | None = None,
+    along: Sequence[Write] = (),
 ) -> Attendance:
     """Write what was decided. Whoever comes into the line, or asks for more while in it, stands at its end.
 
     ``record_uri`` is of a first answer; a known one's is set by itself. ``owes_first``: a first answer is owed to the repository.
-    ``is_heard`` False: nobody wants messages to an address of theirs.
+    ``is_heard`` False: nobody wants messages to an address of theirs. ``last_number``: where the line ends, if that is known.
+    ``along``: what is written with it.
     """
     number = None
     if decided.status is AttendanceStatus.WAITLISTED:
@@ -104,19 +151,16 @@ async def put(
         if mine is not None and keeps and said.party <= mine.party and said.mode is mine.mode:
             number = mine.waitlist_number
         else:
-            number = await line.last_number(tx, event.id) + 1
+            number = (last_number or await line.last_number(tx, event.id)) + 1
     approved_at = mine.approved_at if mine else None
     offered_until = mine.offered_until if mine and number is not None and number == mine.waitlist_number else None
-    after = Attendance(
-        id=mine.id if mine else AttendanceId(new_id(tx.now)),
-        event_id=event.id,
-        user_id=user_id,
+    known = mine or first_answer(tx.now, event, user_id, decided, said, source=source, answered_at=answered_at)
+    after = replace(
+        known,
         status=decided.status,
         waitlist_number=number,
         source=source,
-        revision=mine.revision if mine else 1,
         record_uri=record_uri,
-        created_at=mine.created_at if mine else tx.now,
         answered_at=answered_at,
         party=said.party,
         mode=said.mode,
@@ -124,16 +168,20 @@ async def put(
         pending_for=decided.pending_for,
         approved_at=approved_at if approved_at is not None or not is_approved else tx.now,
         is_private=said.is_private,
+        skips_record=said.skips_record,
         guest_names=said.guest_names,
         replies=said.replies,
+        reply_words=said.reply_words,
     )
     if mine is None:
-        along = [queries.inserting(after), *([_owing(tx, after)] if owes_first else [])]
-        await history.keep(tx, event, None, after, through=through, actor_id=actor_id, along=along, is_heard=is_heard)
+        first = [queries.inserting(after), *([_owing(tx, after)] if owes_first else []), *along]
+        await history.keep(tx, event, None, after, through=through, actor_id=actor_id, along=first, is_heard=is_heard)
         return after
     saved = await queries.save(tx, after)
     if (mine.status, mine.party, mine.mode) != (saved.status, saved.party, saved.mode):
-        await history.keep(tx, event, mine, saved, through=through, actor_id=actor_id, is_heard=is_heard)
+        await history.keep(tx, event, mine, saved, through=through, actor_id=actor_id, along=along, is_heard=is_heard)
+    else:
+        await execute_together(tx, along)
     return saved
 
 
@@ -141,7 +189,16 @@ def as_said(mine: Attendance | None) -> Said:
     """What stands there, for an act that changes the status alone."""
     if mine is None:
         return Said(1, None, (), {}, is_private=False)
-    return Said(mine.party, mine.mode, mine.guest_names, mine.replies, mine.is_private)
+    return Said(
+        mine.party, mine.mode, mine.guest_names, mine.replies, mine.is_private, mine.skips_record, mine.reply_words
+    )
+
+
+def mode_of_record(event: Event, mine: Attendance | None) -> AnswerMode | None:
+    """How somebody takes part of whom a record says that they do: records do not say how."""
+    if event.mode is not Mode.HYBRID:
+        return None
+    return (mine.mode if mine else None) or AnswerMode.IN_PERSON
 
 
 async def owe(tx: Transaction, saved: Attendance, *, edited_at: Instant | None = None) -> None:

@@ -1,11 +1,13 @@
 """The SQL of answers; ``line`` has that of the waitlist's order, ``history`` and ``joining_queries`` that of their tables."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
 from groundwork.clock import Instant
+from groundwork.database.for_each import for_each
+from groundwork.database.for_each import inserting as inserting_each
 from groundwork.database.together import Write
 from groundwork.database.transaction import Reader, Row, Transaction
 from openmeet.attendance.model import (
@@ -21,25 +23,27 @@ from openmeet.attendance.model import (
 from openmeet.attendance.seating import Held
 from openmeet.events.model import EventId
 from openmeet.groups.model import GroupId
+from openmeet.moderation.standing import is_blocked
 from openmeet.users.model import UserId, UserKind
 
 COLUMNS = (
     "id, event_id, user_id, status, waitlist_number, source, revision, record_uri, created_at, answered_at, party, mode,"
-    " offered_until, pending_for, approved_at, is_private, guest_names, replies"
+    " offered_until, pending_for, approved_at, is_private, skips_record, guest_names, replies, reply_words"
 )
 
 # Who holds seats; an index has the same words.
 HOLDS = "(status in ('attending', 'attended') or offered_until is not null)"
 
-# The answer stands in the repository of an account that is not active (deactivated, suspended, taken down, deleted): it
-# is shown and counted nowhere, and stays as it is.
-_IS_HIDDEN = """exists (
+# The answer stands in the repository of an account that is not active (deactivated, suspended, taken down, deleted), or is of
+# somebody whom a moderator has blocked: it is shown and counted nowhere, and stays as it is.
+IS_HIDDEN = f"""(exists (
            select 1 from identities i
-            where i.user_id = a.user_id and i.status <> 'active'
-              and substr(a.record_uri, 1, length(i.did) + 6) = 'at://' || i.did || '/')"""
+            where i.user_id = a.user_id and (i.status <> 'active'
+              and substr(a.record_uri, 1, length(i.did) + 6) = 'at://' || i.did || '/' or {is_blocked("i.did")}))
+         or {is_blocked("a.user_id")})"""
 
 # Somebody without an account who gave an address.
-_IS_GUEST = "exists (select 1 from guests g where g.user_id = a.user_id)"
+IS_GUEST = "exists (select 1 from guests g where g.user_id = a.user_id)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +87,10 @@ def attendance_of(row: Row) -> Attendance:
         pending_for=PendingFor(row["pending_for"]) if row["pending_for"] else None,
         approved_at=row["approved_at"],
         is_private=bool(row["is_private"]),
+        skips_record=bool(row["skips_record"]),
         guest_names=tuple(msgspec.json.decode(row["guest_names"])),
         replies=msgspec.json.decode(row["replies"]),
+        reply_words=msgspec.json.decode(row["reply_words"]),
     )
 
 
@@ -115,6 +121,22 @@ async def find(reader: Reader, event_id: EventId, user_id: UserId) -> Attendance
 async def by_id(reader: Reader, attendance_id: AttendanceId) -> Attendance | None:
     row = await reader.fetch_one(f"select {COLUMNS} from attendances where id = :id", id=attendance_id)
     return attendance_of(row) if row else None
+
+
+async def of_pairs(
+    reader: Reader, pairs: Collection[tuple[EventId, UserId]]
+) -> dict[tuple[EventId, UserId], Attendance]:
+    """The answers of several people, each to the event beside them; none where there is none."""
+    rows = [{"event_id": event_id, "user_id": user_id} for event_id, user_id in sorted(pairs)]
+    found = map(attendance_of, await for_each(reader, _OF_PAIRS, rows))
+    return {(one.event_id, one.user_id): one for one in found}
+
+
+_OF_PAIRS = f"""
+    select {", ".join(f"a.{name.strip()}" for name in COLUMNS.split(","))}
+      from each(event_id text, user_id text) as given
+      join attendances a on a.event_id = given.event_id and a.user_id = given.user_id
+"""
 
 
 async def by_record_uri(reader: Reader, uri: str) -> Attendance | None:
@@ -163,7 +185,7 @@ async def in_order(
     Without those of accounts that are not active at the moment.
     """
     rows = await reader.fetch(
-        f"select {COLUMNS} from attendances a where event_id = :event_id and status in :wanted and not {_IS_HIDDEN}"
+        f"select {COLUMNS} from attendances a where event_id = :event_id and status in :wanted and not {IS_HIDDEN}"
         f" {'' if ids is None else 'and id in :ids'} order by answered_at, id limit :limit",
         event_id=event_id,
         wanted=[status.value for status in statuses],
@@ -195,9 +217,15 @@ def inserting(new: Attendance) -> Write:
             "user_id": new.user_id,
             "record_uri": new.record_uri,
             "created_at": new.created_at,
+            "revision": 1,
             **_values(new),
         },
     )
+
+
+async def insert_each(tx: Transaction, new: Sequence[Attendance]) -> None:
+    """First answers, as ``inserting``."""
+    await for_each(tx, _INSERT_EACH, [inserting(one).parameters for one in new])
 
 
 async def save(tx: Transaction, changed: Attendance) -> Attendance:
@@ -235,15 +263,44 @@ _DECIDED = (
     "pending_for",
     "approved_at",
     "is_private",
+    "skips_record",
     "guest_names",
     "replies",
+    "reply_words",
 )
 
 
 _INSERT = f"""
     insert into attendances (id, event_id, user_id, revision, record_uri, created_at, {", ".join(_DECIDED)})
-    values (:id, :event_id, :user_id, 1, :record_uri, :created_at, {", ".join(f":{name}" for name in _DECIDED)})
+    values (:id, :event_id, :user_id, :revision, :record_uri, :created_at, {", ".join(f":{name}" for name in _DECIDED)})
 """
+
+
+_INSERT_EACH = inserting_each(
+    "attendances",
+    {
+        "id": "text",
+        "event_id": "text",
+        "user_id": "text",
+        "record_uri": "text",
+        "created_at": "bigint",
+        "revision": "bigint",
+        "status": "text",
+        "waitlist_number": "bigint",
+        "source": "text",
+        "answered_at": "bigint",
+        "party": "integer",
+        "mode": "text",
+        "offered_until": "bigint",
+        "pending_for": "text",
+        "approved_at": "bigint",
+        "is_private": "integer",
+        "skips_record": "integer",
+        "guest_names": "text",
+        "replies": "text",
+        "reply_words": "text",
+    },
+)
 
 
 def _values(one: Attendance) -> dict[str, object]:
@@ -258,8 +315,10 @@ def _values(one: Attendance) -> dict[str, object]:
         "pending_for": one.pending_for.value if one.pending_for else None,
         "approved_at": one.approved_at,
         "is_private": int(one.is_private),
+        "skips_record": int(one.skips_record),
         "guest_names": msgspec.json.encode(one.guest_names).decode(),
         "replies": msgspec.json.encode(dict(one.replies)).decode(),
+        "reply_words": msgspec.json.encode(dict(one.reply_words)).decode(),
     }
 
 
@@ -282,9 +341,23 @@ async def delete(tx: Transaction, attendance_id: AttendanceId) -> None:
     await tx.execute("delete from attendances where id = :id", id=attendance_id)
 
 
+async def release_records(tx: Transaction, uris: Collection[str]) -> None:
+    """No answer points to these records any more: what each is about now is another event than before under the same uri."""
+    if uris:
+        await tx.execute("update attendances set record_uri = null where record_uri in :uris", uris=sorted(uris))
+
+
 async def set_record(tx: Transaction, attendance_id: AttendanceId, record_uri: str | None) -> None:
     await tx.execute(
         "update attendances set record_uri = :record_uri where id = :id", record_uri=record_uri, id=attendance_id
+    )
+
+
+async def set_records(tx: Transaction, uris: Mapping[AttendanceId, str]) -> None:
+    """The records of several answers."""
+    await tx.execute_many(
+        "update attendances set record_uri = :record_uri where id = :id",
+        [{"id": attendance_id, "record_uri": uri} for attendance_id, uri in sorted(uris.items())],
     )
 
 
@@ -294,31 +367,40 @@ async def set_invited_as(tx: Transaction, attendance_id: AttendanceId, address: 
 
 
 async def attendees(
-    reader: Reader, event_id: EventId, statuses: Sequence[AttendanceStatus], *, limit: int, with_private: bool = False
+    reader: Reader,
+    event_id: EventId,
+    statuses: Sequence[AttendanceStatus],
+    *,
+    limit: int,
+    viewer: UserId | None = None,
+    with_private: bool = False,
 ) -> list[Attendee]:
     """People of an event in these statuses, first answer first, those who wait in the order of the line.
 
     Without those whose account is not active at the moment, and, but for hosts (``with_private``), without those who
-    do not want to be seen: guests without an account among them.
+    do not want to be seen: guests without an account among them. Who waits is the hosts' and their own (``viewer``) to know,
+    everybody else reads how many: that somebody got no place is nothing they said to the town.
     """
     # Who asked to come and was not let in yet is nobody's to know.
     seen = (
         ""
         if with_private
-        else f"and a.is_private = 0 and not {_IS_GUEST} and coalesce(a.pending_for, '') <> 'approval'"
+        else f"and a.is_private = 0 and not {IS_GUEST} and coalesce(a.pending_for, '') <> 'approval'"
+        " and (a.status <> 'waitlisted' or a.user_id = :viewer)"
     )
     rows = await reader.fetch(
         f"""
         select a.id, a.user_id, u.display_name, u.kind, a.status, a.source, a.answered_at, a.party, a.mode, a.pending_for,
                a.is_private, a.offered_until, a.guest_names, a.invited_as, coalesce(a.waitlist_number, 0) as place,
-               case when {_IS_GUEST} then 1 else 0 end as is_guest
+               case when {IS_GUEST} then 1 else 0 end as is_guest
           from attendances a join users u on u.id = a.user_id
-         where a.event_id = :event_id and a.status in :wanted and not {_IS_HIDDEN} {seen}
+         where a.event_id = :event_id and a.status in :wanted and not {IS_HIDDEN} {seen}
          order by coalesce(a.waitlist_number, 0), a.answered_at, a.id limit :limit
         """,
         event_id=event_id,
         limit=limit,
         wanted=[status.value for status in statuses],
+        **({} if with_private else {"viewer": viewer or ""}),
     )
     return [attendee_of(row) for row in rows]
 
@@ -345,35 +427,14 @@ def attendee_of(row: Row) -> Attendee:
     )
 
 
-async def people_to_tell(reader: Reader, event_id: EventId, statuses: Sequence[AttendanceStatus]) -> list[UserId]:
-    """Who answered so and can be told: people known only by their DID read nothing here."""
+async def people_who_said(reader: Reader, event_id: EventId, statuses: Sequence[AttendanceStatus]) -> list[UserId]:
+    """Everybody who answered so, be it that nothing reaches them."""
     rows = await reader.fetch(
-        f"""
-        select a.user_id from attendances a join users u on u.id = a.user_id
-         where a.event_id = :event_id and a.status in :wanted and (u.kind = 'person' or {_IS_GUEST}) order by a.user_id
-        """,
+        "select user_id from attendances where event_id = :event_id and status in :wanted order by user_id",
         event_id=event_id,
         wanted=[status.value for status in statuses],
     )
     return [UserId(row["user_id"]) for row in rows]
-
-
-async def people_of_dates(
-    reader: Reader, event_ids: Sequence[EventId], statuses: Sequence[AttendanceStatus]
-) -> list[tuple[UserId, EventId]]:
-    """``people_to_tell`` of several events: who, and about which of them; the earliest event first."""
-    if not event_ids:
-        return []
-    rows = await reader.fetch(
-        f"""
-        select a.user_id, a.event_id from attendances a join users u on u.id = a.user_id join events e on e.id = a.event_id
-         where a.event_id in :events and a.status in :wanted and (u.kind = 'person' or {_IS_GUEST})
-         order by e.starts_at, e.id, a.user_id
-        """,
-        events=list(event_ids),
-        wanted=[status.value for status in statuses],
-    )
-    return [(UserId(row["user_id"]), EventId(row["event_id"])) for row in rows]
 
 
 async def counts(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventId, Counts]:
@@ -393,7 +454,7 @@ async def counts(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventId, 
                cast(sum(case when status in ('attending', 'attended') and mode = 'online' then shown else 0 end) as bigint)
                  as online
           from (select a.event_id, a.status, a.party, a.mode, a.offered_until,
-                       case when {_IS_HIDDEN} then 0 else a.party end as shown
+                       case when {IS_HIDDEN} then 0 else a.party end as shown
                   from attendances a where a.event_id in :wanted) as counted
          group by event_id order by event_id
         """,

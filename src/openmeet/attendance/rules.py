@@ -10,7 +10,7 @@ from openmeet.attendance.joining import ForeignAnswers, Joining
 from openmeet.attendance.model import Attendance, AttendanceStatus, NetworkAnswer, PendingFor
 from openmeet.attendance.transitions import TABLE, Act, Outcome
 from openmeet.events.model import Event, Origin, Visibility
-from openmeet.events.promotion import BY_LEVEL, Reach
+from openmeet.events.promotion import takes_answers
 
 # What needs to know whether there is room.
 ASKS_FOR_ROOM = frozenset({Outcome.SEAT, Outcome.ADMIT, Outcome.DOOR, Outcome.CLEAR_UP, Outcome.TAKE, Outcome.KEEP})
@@ -39,12 +39,12 @@ def is_invited(mine: Attendance | None) -> bool:
 
 
 def may_answers_be_public(event: Event) -> bool:
-    """Whether answers to the event may stand where everybody reads: only to public ones, whose group does not hold them back.
+    """Whether answers to the event may stand where everybody reads: only to what is public in full and takes them there.
 
     An event of somebody else's repository is public with its record, also where that asks not to be listed.
     """
     if event.visibility is Visibility.PUBLIC:
-        return event.group is None or BY_LEVEL[event.group.promotion_level] is Reach.FULL
+        return takes_answers(event)
     return event.visibility is Visibility.UNLISTED and event.origin is Origin.NETWORK and event.record_uri is not None
 
 

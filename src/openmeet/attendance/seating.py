@@ -1,11 +1,13 @@
 """Places: how many there are for whom, who gets a free one, how long one is held for somebody. Pure.
 
 In the line nobody is overtaken, and parties stay together: a seat stays empty for a while rather than that a couple waits for
-ever behind people who come alone. Within the last day before the start an empty seat helps nobody, and who fits is let past.
+ever behind people who come alone. Within the last day before the start an empty seat helps nobody, and who fits is let past. A
+party that is larger than the limit itself is not let into the line, and passed where the limit was lowered below it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from groundwork.clock import DAY, HOUR, MINUTE, Instant
 from openmeet.attendance.joining import Joining
@@ -31,6 +33,19 @@ class Limits:
     def is_open(self) -> bool:
         """Whether everybody gets in."""
         return self.total is None and not self.of_mode
+
+
+NO_LIMITS = Limits()
+
+
+class Party(Protocol):
+    """Somebody, with how many people, in which way."""
+
+    @property
+    def party(self) -> int: ...
+
+    @property
+    def mode(self) -> AnswerMode | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +85,24 @@ def fits(limits: Limits, held: Held, party: int, mode: AnswerMode | None) -> boo
     return limit is None or held.of(how) + party <= limit
 
 
+def most_together(limits: Limits, mode: AnswerMode | None) -> int | None:
+    """The largest party that this event would ever have seats for; None is any."""
+    both = (limits.total, limits.of_mode.get(mode or AnswerMode.IN_PERSON))
+    return min((limit for limit in both if limit is not None), default=None)
+
+
+def is_too_large(limits: Limits, one: Party) -> bool:
+    """Whether there would be no seats for this party if everybody else stayed away: a limit was lowered since they answered."""
+    most = most_together(limits, one.mode)
+    return most is not None and one.party > most
+
+
+def places_words(there_are: int, mode: AnswerMode | None) -> str:
+    """``There are 3 places``; of a way of taking part its own."""
+    places = "is 1 place" if there_are == 1 else f"are {there_are} places"
+    return f"There {places}" + {None: "", AnswerMode.IN_PERSON: " in person", AnswerMode.ONLINE: " online"}[mode]
+
+
 def are_exceeded(limits: Limits, held: Held) -> bool:
     """Whether more is held than there is, because a limit was lowered."""
     if limits.total is not None and held.total > limits.total:
@@ -83,12 +116,12 @@ def is_last_call(event: Event, now: Instant) -> bool:
 
 
 def next_up(limits: Limits, held: Held, line: Iterable[Attendance], *, lets_past: bool) -> list[Attendance]:
-    """Who of the line, in its order, gets a seat now."""
+    """Who of the line, in its order, gets a seat now. A party for which there are too few seats at all holds up nobody."""
     chosen: list[Attendance] = []
     stuck: set[AnswerMode] = set()
     for one in line:
         how = one.mode or AnswerMode.IN_PERSON
-        if how in stuck:
+        if how in stuck or is_too_large(limits, one):
             continue
         if fits(limits, held, one.party, one.mode):
             held = held.plus(one.party, one.mode)

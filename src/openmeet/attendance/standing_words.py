@@ -1,7 +1,9 @@
 """How an answer stands, in a sentence to the person whose it is."""
 
 from groundwork.clock import Instant
+from openmeet.attendance.joining import Joining
 from openmeet.attendance.model import Attendance, AttendanceStatus, PendingFor
+from openmeet.attendance.seating import is_too_large, limits_of, most_together, places_words
 from openmeet.events.model import Event
 from openmeet.recurrence import wall_time
 from openmeet.site import times
@@ -16,13 +18,14 @@ _PLAIN = {
 }
 
 
-def stands_words(event: Event, mine: Attendance | None, before: int, now: Instant) -> str:
+def stands_words(event: Event, joining: Joining, mine: Attendance | None, before: int, now: Instant) -> str:
     """One sentence or two; empty for who has not answered. ``before``: people in the line before this one."""
     if mine is None:
         return ""
     party = f" You come as {mine.party} people." if mine.party > 1 and mine.is_seated else ""
     if mine.status is AttendanceStatus.WAITLISTED:
-        return offer_words(event, mine, now) or f"You are on the waitlist: {before_words(before)}."
+        words = offer_words(event, mine, now) or too_large_words(event, joining, mine)
+        return words or f"You are on the waitlist: {before_words(before)}."
     if mine.status is AttendanceStatus.PENDING:
         return pending_words(mine)
     return _PLAIN[mine.status] + party
@@ -35,6 +38,18 @@ def offer_words(event: Event, mine: Attendance, now: Instant) -> str:
     until = wall_time.local_of(mine.offered_until, event.time_zone)
     places = "A place is" if mine.party == 1 else f"{mine.party} places are"
     return f"{places} held for you until {times.span(until, None)}, {times.zone_words(until, event.time_zone)}."
+
+
+def too_large_words(event: Event, joining: Joining, mine: Attendance) -> str:
+    """That no place will ever be free for so many people, because the host lowered the limit; empty where there can be one."""
+    limits = limits_of(event, joining)
+    most = most_together(limits, mine.mode)
+    if most is None or not is_too_large(limits, mine):
+        return ""
+    return (
+        f"{places_words(most, mine.mode)}, and you come as {mine.party} people: nothing can become free for all of you."
+        " Answer again with fewer people."
+    )
 
 
 def before_words(before: int) -> str:

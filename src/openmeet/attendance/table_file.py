@@ -3,10 +3,8 @@
 import csv
 import io
 
-import msgspec
-
 from groundwork.database.transaction import Reader
-from openmeet.attendance import joining_queries, lists
+from openmeet.attendance import joining_queries, lists, told
 from openmeet.attendance.answer_form import MODE_WORDS
 from openmeet.attendance.lists import Wanted
 from openmeet.attendance.model import AttendanceStatus
@@ -28,14 +26,18 @@ async def written(reader: Reader, event: Event) -> str:
     joining = await joining_queries.of_event(reader, event)
     people = await lists.managed(reader, event.id, Wanted(tuple(AttendanceStatus)), None, _MOST)
     names = await shown_names(reader, [one.user_id for one in people])
-    more = {row["id"]: row for row in await lists.replies_of(reader, event.id)}
+    more = await told.of_answers(reader, event.id, joining)
+    asked = [(question.id, question.words) for question in joining.questions]
+    # What was asked otherwise, or is not asked any more, has columns of its own behind them: nobody said that to other words.
+    everything = (one for particulars in more.values() for one in particulars.told)
+    asked = list(dict.fromkeys([*asked, *((one.question_id, one.words) for one in everything)]))
     out = io.StringIO()
     writer = csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
-    writer.writerow([safe(text) for text in (*_HEAD, *(question.words for question in joining.questions))])
+    writer.writerow([safe(text) for text in (*_HEAD, *(words for _, words in asked))])
     for one in people:
         line = lists.shown(one, names)
-        row = more[one.attendance_id]
-        replies = msgspec.json.decode(row["replies"], type=dict[str, str])
+        particulars = more[one.attendance_id]
+        replies = {(one.question_id, one.words): one.text for one in particulars.told}
         cells = [
             line.name,
             line.status_words,
@@ -43,8 +45,8 @@ async def written(reader: Reader, event: Event) -> str:
             ", ".join(line.guest_names),
             MODE_WORDS[line.mode] if line.mode else "",
             times.iso(one.answered_at),
-            times.iso(row["checked_in_at"]) if row["checked_in_at"] and one.status is AttendanceStatus.ATTENDED else "",
-            *(replies.get(question.id, "") for question in joining.questions),
+            times.iso(particulars.checked_in_at) if particulars.checked_in_at else "",
+            *(replies.get(question, "") for question in asked),
         ]
         writer.writerow([safe(cell) for cell in cells])
     return out.getvalue()

@@ -1,7 +1,10 @@
 """What happens by the clock: whoever goes to an event is reminded of it the day before; offers that nobody took end."""
 
 from groundwork.clock import DAY, Instant
+from groundwork.database.one_hop import in_one_hop
 from groundwork.database.transaction import Database, Reader, Transaction
+from groundwork.outbox.owe import Debt as OwedDebt
+from groundwork.outbox.pay import Payer
 from openmeet.attendance import joining_queries, line
 from openmeet.events.model import EventId
 from openmeet.events.queries import lock_for_update
@@ -51,6 +54,21 @@ async def end_offers(db: Database) -> int:
                 count += await line.end_offers(tx, event)
                 await line.fill(tx, event, await joining_queries.of_event(tx, event))
     return count
+
+
+def freed_seats_payer(db: Database) -> Payer:
+    """The payer of ``Debt.FREED_SEATS``; the subject is the event."""
+
+    async def fill(tx: Transaction, event_id: EventId) -> int:
+        event = await lock_for_update(tx, event_id)
+        return 0 if event is None else await line.fill(tx, event, await joining_queries.of_event(tx, event))
+
+    async def pay(debt: OwedDebt) -> None:
+        # The debt that each full round owes would be this one.
+        while await in_one_hop(db, lambda tx: fill(tx, EventId(debt.subject))) >= line.LOOKED_AT:
+            pass
+
+    return pay
 
 
 async def _remind_of(tx: Transaction, event_id: EventId) -> int:

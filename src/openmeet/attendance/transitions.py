@@ -45,7 +45,7 @@ class Outcome(StrEnum):
     DOOR = "door"  # a place now, or a refusal: nobody is put into a line at the door
     TAKE = "take"  # the offered place, where there is an offer; else as it is
     CLEAR_UP = "clear_up"  # SEAT where nobody knew what the answer meant; else as it is
-    BACK = "back"  # to where the host took it from
+    BACK = "back"  # to where it stood before what the host did
     ATTENDING = "attending"
     INTERESTED = "interested"
     DECLINED = "declined"
@@ -94,13 +94,14 @@ _ROWS: Mapping[Act, tuple[Outcome, ...]] = {
     Act.NETWORK_NOT_GOING:  (_NO,      _NO,       _NO,        _KEEP,    _NO,     _NO,        _NO,      _KEEP,    _KEEP),
     Act.NETWORK_UNCLEAR:    (_PEND,    _PEND,     _PEND,      _PEND,    _KEEP,   _PEND,      _PEND,    _KEEP,    _KEEP),
     Act.NETWORK_GONE:       (_KEEP,    _NO,       _NO,        _KEEP,    _NO,     _NO,        _KEEP,    _KEEP,    _KEEP),
-    Act.INVITE:             (_INVITED, _KEEP,     _KEEP,      _KEEP,    _KEEP,   _KEEP,      _KEEP,    _INVITED, _KEEP),
+    # Who said that they come and waits for the host's word has it.
+    Act.INVITE:             (_INVITED, _KEEP,     _KEEP,      _KEEP,    _ADMIT,  _KEEP,      _KEEP,    _INVITED, _KEEP),
     Act.ADD:                (_DOOR,    _KEEP,     _DOOR,      _DOOR,    _DOOR,   _TAKE,      _DOOR,    _DOOR,    _KEEP),
     Act.APPROVE:            (_NONE,    _KEEP,     _KEEP,      _KEEP,    _ADMIT,  _KEEP,      _KEEP,    _ADMIT,   _KEEP),
     Act.REMOVE:             (_NONE,    _OUT,      _OUT,       _OUT,     _OUT,    _OUT,       _OUT,     _KEEP,    _OUT),
     Act.RESTORE:            (_NONE,    _KEEP,     _KEEP,      _KEEP,    _KEEP,   _KEEP,      _KEEP,    _BACK,    _KEEP),
     Act.CHECK_IN:           (_NONE,    _DOOR,     _DOOR,      _DOOR,    _DOOR,   _DOOR,      _DOOR,    _DOWN,    _KEEP),
-    Act.UNDO_CHECK_IN:      (_NONE,    _KEEP,     _KEEP,      _KEEP,    _KEEP,   _KEEP,      _KEEP,    _KEEP,    _GOING),
+    Act.UNDO_CHECK_IN:      (_NONE,    _KEEP,     _KEEP,      _KEEP,    _KEEP,   _KEEP,      _KEEP,    _KEEP,    _BACK),
     Act.MOVE_UP:            (_NONE,    _KEEP,     _KEEP,      _KEEP,    _KEEP,   _GOING,     _KEEP,    _KEEP,    _KEEP),
     # Who lets an offer pass said neither yes nor no: nothing of that is told to anybody, and a yes is welcome later.
     Act.LAPSE:              (_NONE,    _KEEP,     _KEEP,      _KEEP,    _KEEP,   _INVITED,   _KEEP,    _KEEP,    _KEEP),

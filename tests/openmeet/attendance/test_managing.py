@@ -5,8 +5,10 @@ import io
 
 import pytest
 
+from groundwork.clock import HOUR
 from groundwork.errors import Forbidden, InvalidForm, NotFound, PreconditionFailed, Refused
 from openmeet.attendance import actions, history, joining_queries, lists, managing, queries, table_file
+from openmeet.attendance import told as what_was_told
 from openmeet.attendance.joining import Joining, JoiningSubmission, Question, check
 from openmeet.attendance.lists import Wanted
 from openmeet.attendance.model import AttendanceStatus, Counts, Reply, Through, Wishes
@@ -141,8 +143,9 @@ async def test_a_guest_who_signs_up_is_the_same_person(db):
     assert (user.kind, user.display_name, user.email) == (UserKind.PERSON, "Eve", "eve@example.org")
 
 
-async def test_check_in_counts_and_can_be_undone(db, full):
+async def test_check_in_counts_and_can_be_undone(db, full, clock):
     ana, ben, cleo, event = full
+    clock.turn(event.starts_at - clock.now() - HOUR)
     async with db.transaction() as tx:
         seat, wait = await of(tx, event, ben), await of(tx, event, cleo)
         assert (await managing.check_in(tx, ana, event.slug, seat.id)).status is S.ATTENDED
@@ -209,6 +212,31 @@ async def test_no_cell_of_the_file_is_a_formula(db):
     assert not any(cell.startswith(("=", "+", "-", "@", "\t", "\r")) for cell in (*head, *row))
 
 
+async def test_answers_stand_under_the_words_that_they_were_given_to(db):
+    """The host asks otherwise later, and then no more: what people said is kept, and nobody said it to other words."""
+    async with db.transaction() as tx:
+        ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
+        event = await event_by(tx, ana)
+        for words, who, text in (("Do you bring children?", ben, "no"), ("Do you bring a dog?", cleo, "yes")):
+            await joining_queries.put(tx, event.id, Joining(questions=(Question("q1", words),)))
+            await actions.answer(tx, who, event.slug, GOING, Wishes(replies={"q1": text}))
+        head, *rows = csv.reader(io.StringIO(await table_file.written(tx, event)))
+        assert head[-2:] == ["Do you bring a dog?", "Do you bring children?"]
+        assert [row[-2:] for row in rows] == [["", "no"], ["yes", ""]]
+        # Another guest later, who changes nothing of what was said.
+        await actions.answer(tx, ben, event.slug, GOING, Wishes(is_private=True))
+        await joining_queries.put(tx, event.id, Joining())
+        found = await what_was_told.of_answers(tx, event.id, Joining(), None)
+        mine = await of(tx, event, ben)
+        assert found[mine.id].told == (what_was_told.Told("q1", "Do you bring children?", "no"),)
+        # Of answers from before the words were kept.
+        await tx.execute("update attendances set reply_words = '{}'")
+        found = await what_was_told.of_answers(tx, event.id, Joining(), [mine.id])
+        assert found[mine.id].told == (what_was_told.Told("q1", "An earlier question", "no"),)
+        head, *_ = csv.reader(io.StringIO(await table_file.written(tx, event)))
+        assert head[-1] == "An earlier question"
+
+
 async def test_pages_of_the_list_meet(db):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
@@ -232,7 +260,20 @@ async def test_settings_of_somebody_else_are_not_overwritten(db):
         assert (await joining_queries.of_event(tx, event)).max_party == 3
 
 
-def test_every_wrong_setting_is_named():
+async def test_places_of_one_way_are_for_events_held_both_ways(db):
+    """Elsewhere they would count for nothing; what was so before may stay."""
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        here = await event_by(tx, ana)
+        both = await event_by(tx, ana, mode="hybrid", online_url="https://meet.example/x")
+    with pytest.raises(InvalidForm) as wrong:
+        check(JoiningSubmission(limit_online="5"), here)
+    assert set(wrong.value.problems) == {"limit_online"}
+    assert check(JoiningSubmission(limit_online="5"), here, Joining(limit_online=5)).limit_online == 5
+    assert check(JoiningSubmission(limit_online="5"), both).limit_online == 5
+
+
+async def test_every_wrong_setting_is_named(db):
     typed = JoiningSubmission(
         limit_in_person="0",
         limit_online="many",
@@ -243,8 +284,10 @@ def test_every_wrong_setting_is_named():
         foreign_answers="dogs",
         questions=[("q1", "", "a\nb", ""), ("q2", "Diet?", "one", ""), ("q3", "x" * 201, "", "")],
     )
+    async with db.transaction() as tx:
+        event = await event_by(tx, await person(tx, "Ana"))
     with pytest.raises(InvalidForm) as wrong:
-        check(typed, is_in_group=False)
+        check(typed, event)
     assert set(wrong.value.problems) == {
         "limit_in_person",
         "limit_online",

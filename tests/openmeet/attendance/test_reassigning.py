@@ -2,9 +2,10 @@
 
 import pytest
 
-from openmeet.attendance import actions, history, queries
+from groundwork.clock import MINUTE
+from openmeet.attendance import actions, history, managing, queries
 from openmeet.attendance.model import AttendanceStatus, Reply
-from openmeet.attendance.reassigning import reassign
+from openmeet.attendance.reassigning import lock_shared, reassign
 from openmeet.users import actions as users
 from openmeet.users.model import Caller
 from tests.openmeet.site_under_test import event_by, person
@@ -21,20 +22,31 @@ async def db(make_database):
     ("theirs", "mine", "kept"),
     [
         (Reply.GOING, None, S.ATTENDING),
-        (Reply.GOING, Reply.INTERESTED, S.ATTENDING),
+        (Reply.GOING, Reply.INTERESTED, S.INTERESTED),
         (Reply.DECLINED, Reply.GOING, S.ATTENDING),
+        (Reply.GOING, Reply.DECLINED, S.DECLINED),
         (Reply.GOING, Reply.GOING, S.ATTENDING),
     ],
 )
-async def test_one_person_has_one_answer_with_the_history_of_both(db, theirs, mine, kept):
+@pytest.mark.parametrize("mine_is_later", [True, False])
+async def test_one_person_has_their_later_answer_with_the_history_of_both(db, clock, theirs, mine, kept, mine_is_later):
+    """Two places, one of them for somebody else: a place that the joining frees is theirs who wait."""
     async with db.transaction() as tx:
         ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
         event = await event_by(tx, ana, capacity="2")
         shadow = Caller(await users.create_shadow(tx), "")
-        await actions.answer(tx, shadow, event.slug, theirs)
-        if mine:
-            await actions.answer(tx, ben, event.slug, mine)
+    first, later = (shadow, theirs), (ben, mine)
+    if not mine_is_later:
+        first, later = later, first
+        kept = {Reply.GOING: S.ATTENDING, Reply.DECLINED: S.DECLINED}[theirs]
+    for who, reply in (first, later):
+        clock.turn(MINUTE)
+        if reply:
+            async with db.transaction() as tx:
+                await actions.answer(tx, who, event.slug, reply)
+    async with db.transaction() as tx:
         await actions.answer(tx, cleo, event.slug, Reply.GOING)
+        await lock_shared(tx, shadow.user_id, ben.user_id)
         assert await reassign(tx, shadow.user_id, ben.user_id) == 1
         found = await queries.find(tx, event.id, ben.user_id)
         assert found.status is kept
@@ -42,6 +54,21 @@ async def test_one_person_has_one_answer_with_the_history_of_both(db, theirs, mi
         lines = await history.of_answer(tx, found.id)
         assert len(lines) == (2 if mine else 1)
         assert {one.actor_id for one in lines} == {ben.user_id}
-        # Where both had a seat, one of them is free, and for whoever waits.
-        assert (await queries.find(tx, event.id, cleo.user_id)).status is S.ATTENDING or theirs is mine is Reply.GOING
-        assert await queries.seats_taken(tx, event.id) == 2
+        third = await queries.find(tx, event.id, cleo.user_id)
+        assert third.status is S.ATTENDING or third.offered_until
+        assert await queries.seats_taken(tx, event.id) == (2 if kept is S.ATTENDING else 1)
+
+
+async def test_what_a_host_decided_outlives_what_was_said(db, clock):
+    """Nobody comes back in by being joined with themselves."""
+    async with db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        event = await event_by(tx, ana)
+        shadow = Caller(await users.create_shadow(tx), "")
+        out = await actions.answer(tx, shadow, event.slug, Reply.GOING)
+        await managing.remove(tx, ana, event.slug, [out.id])
+    clock.turn(MINUTE)
+    async with db.transaction() as tx:
+        await actions.answer(tx, ben, event.slug, Reply.GOING)
+        await reassign(tx, shadow.user_id, ben.user_id)
+        assert (await queries.find(tx, event.id, ben.user_id)).status is S.REJECTED

@@ -8,8 +8,10 @@ import pytest
 from groundwork.clock import DAY, HOUR, MINUTE
 from groundwork.errors import InvalidForm, Refused
 from openmeet.attendance import actions, hosting, joining_queries, line, managing, queries, seating
+from openmeet.attendance.answer_form import fields_of
 from openmeet.attendance.joining import Joining, Question
 from openmeet.attendance.model import AnswerMode, AttendanceStatus, Counts, Reply, Wishes
+from openmeet.attendance.standing_words import stands_words
 from openmeet.attendance.tasks import end_offers
 from openmeet.notifications.model import Kind
 from openmeet.notifications.queries import newest
@@ -126,16 +128,57 @@ async def test_a_party_stays_together_and_is_not_passed(db, clock):
         assert await stands(tx, event, dora) == "offered"
 
 
+async def test_a_party_that_no_place_is_large_enough_for_is_refused_at_the_field(db):
+    async with db.transaction() as tx:
+        ana, ben, cleo = await people(tx, 3)
+        event = await event_by(tx, ana, capacity="3", mode="hybrid", online_url="https://meet.example/x")
+        await joining_queries.put(tx, event.id, Joining(max_party=4, limit_online=2))
+        for mode, party, words in ((AnswerMode.IN_PERSON, 4, "3 places"), (AnswerMode.ONLINE, 3, "2 places online")):
+            with pytest.raises(InvalidForm) as refused:
+                await says(tx, ben, event, party=party, mode=mode)
+            assert list(refused.value.problems) == ["party"]
+            assert words in refused.value.problems["party"]
+        assert (await says(tx, ben, event, Reply.INTERESTED, party=4)).status is S.INTERESTED
+        assert (await says(tx, ben, event, party=3)).status is S.ATTENDING
+        assert (await says(tx, cleo, event, party=3)).status is S.WAITLISTED, "there may be room for them some day"
+
+
+async def test_a_limit_lowered_below_a_waiting_party_blocks_nobody(db):
+    """It is passed, told so, and stands where it stood when there is room for it again."""
+    async with db.transaction() as tx:
+        ana, ben, four, dora, eve = await people(tx, 5)
+        event = await event_by(tx, ana, capacity="4")
+        joining = await joining_queries.put(tx, event.id, Joining(max_party=4))
+        await says(tx, ben, event, party=2)
+        await says(tx, four, event, party=4)
+        assert await line.would_wait(tx, event, joining), "nobody passes those who may fit some day"
+        lowered = await hosting.revise(tx, ana, event.slug, details(capacity="3"))
+        assert not await line.would_wait(tx, lowered, joining)
+        assert (await says(tx, dora, event)).status is S.ATTENDING
+        assert (await says(tx, eve, event)).status is S.WAITLISTED
+        mine = await queries.find(tx, event.id, four.user_id)
+        assert "Answer again with fewer people" in stands_words(lowered, joining, mine, 0, tx.now)
+        assert [number for number, _ in fields_of(lowered, joining, mine).parties] == ["1", "2", "3"]
+        with pytest.raises(InvalidForm):
+            await says(tx, four, event)
+        await says(tx, dora, event, DECLINED)
+        assert [await stands(tx, event, who) for who in (four, eve)] == ["waitlisted", "offered"]
+        await says(tx, eve, event, DECLINED)
+        await says(tx, ben, event, DECLINED)
+        await hosting.revise(tx, ana, event.slug, details(capacity="4"))
+        assert await stands(tx, event, four) == "offered"
+
+
 async def test_on_the_last_day_who_fits_may_pass(db, clock):
     async with db.transaction() as tx:
         ana, ben, couple, dora = await people(tx, 4)
-        event = await event_by(tx, ana, capacity="1")
+        event = await event_by(tx, ana, capacity="2")
         await joining_queries.put(tx, event.id, Joining(max_party=2))
-        for who, party in ((ben, 1), (couple, 2), (dora, 1)):
+        for who, party in ((ben, 2), (couple, 2), (dora, 1)):
             await says(tx, who, event, party=party)
     clock.turn(event.starts_at - clock.now() - DAY)
     async with db.transaction() as tx:
-        await says(tx, ben, event, DECLINED)
+        await says(tx, ben, event, party=1)
         assert [await stands(tx, event, who) for who in (couple, dora)] == ["waitlisted", "offered"]
 
 
@@ -245,5 +288,8 @@ async def test_a_lowered_limit_takes_offers_back_and_no_seat(db):
         await hosting.revise(tx, ana, event.slug, details(capacity="1"))
         assert await counts(tx, event) == Counts(going=1, waitlisted=2, seats=1)
         assert (await says(tx, dora, event)).status is S.WAITLISTED
+        kinds = [one.kind for one in await newest(tx, dora.user_id, 9)]
+        assert sorted(kinds) == [Kind.EVENT_CHANGED, Kind.SEAT_OFFERED, Kind.SEAT_WITHDRAWN]
+        assert Kind.SEAT_WITHDRAWN not in [one.kind for one in await newest(tx, eve.user_id, 9)]
         await says(tx, ben, event, DECLINED)
         assert [await stands(tx, event, who) for who in (dora, eve)] == ["offered", "waitlisted"]

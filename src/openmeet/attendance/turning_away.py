@@ -1,0 +1,59 @@
+"""Somebody is kept away from now on: what they answered to coming events is no more, and their places are free.
+
+What they said before stays in the history; nothing is told to anybody, and nothing is written to their repository. Lifted, nothing comes back by
+itself: their place may be somebody else's by then. They may answer again.
+"""
+
+from groundwork.database.transaction import Reader, Transaction
+from openmeet.attendance import beginning, line, placing, rules
+from openmeet.attendance.model import Source, Through
+from openmeet.attendance.rules import Standing
+from openmeet.attendance.transitions import Act
+from openmeet.events.model import EventId
+from openmeet.users.model import UserId
+
+_COMING = """
+    select a.event_id from attendances a join events e on e.id = a.event_id
+     where a.user_id = :user_id and a.status in ('attending', 'interested', 'pending', 'waitlisted', 'invited')
+       and e.deleted_at is null and (e.over_at is null or e.over_at > :now)
+"""
+
+
+async def turn_away(
+    tx: Transaction, user_id: UserId, *, host: UserId | None = None, actor_id: UserId | None = None
+) -> int:
+    """From the coming events of one host, or of everybody; how many answers that were. Locks events in the order of their ids."""
+    ended = 0
+    for event_id in await _coming(tx, user_id, host):
+        begun = await beginning.of_record(tx, event_id, user_id)
+        if begun is None or begun.mine is None:
+            continue
+        event, mine, joining = begun.event, begun.mine, begun.joining
+        decided = rules.decide(
+            event, joining, mine, Act.NETWORK_NOT_GOING, standing=Standing(), has_room=False, now=tx.now
+        )
+        if decided.status is mine.status:
+            continue
+        saved = await placing.put(
+            tx,
+            event,
+            user_id,
+            mine,
+            decided,
+            placing.as_said(mine),
+            source=Source.HERE,
+            through=Through.HOST,
+            actor_id=actor_id,
+            answered_at=tx.now,
+        )
+        ended += 1
+        if placing.frees(mine, saved):
+            await line.fill(tx, event, joining)
+    return ended
+
+
+async def _coming(reader: Reader, user_id: UserId, host: UserId | None) -> list[EventId]:
+    clause = "" if host is None else "and e.author_id = :host"
+    values: dict[str, object] = {} if host is None else {"host": host}
+    rows = await reader.fetch(f"{_COMING} {clause} order by a.event_id", user_id=user_id, now=reader.now, **values)
+    return [EventId(row["event_id"]) for row in rows]

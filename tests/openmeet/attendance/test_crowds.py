@@ -1,0 +1,147 @@
+"""Thousands who answered one event hear of its change by a debt, piece by piece, each once; on both engines."""
+
+import pytest
+
+from groundwork.clock import MINUTE, HandClock
+from groundwork.database.transaction import Database, Transaction
+from groundwork.fresh_id import new_id
+from groundwork.outbox import pay
+from groundwork.outbox.pay import Paying
+from openmeet.attendance import crowds, hosting
+from openmeet.attendance.reassigning import reassign
+from openmeet.debts.kinds import Debt
+from openmeet.events.model import Event
+from openmeet.notifications.model import Kind
+from openmeet.users.model import Caller, UserId
+from tests.databases import MakeDatabase
+from tests.openmeet.counting import Counting
+from tests.openmeet.series.practice import heard
+from tests.openmeet.site_under_test import details, event_by, person
+
+CROWD = 12
+CHANGED, CANCELLED = Kind.EVENT_CHANGED, Kind.EVENT_CANCELLED
+
+
+class Killed(BaseException):
+    """The process of a payer is no more."""
+
+
+@pytest.fixture
+async def db(make_database: MakeDatabase) -> Database:
+    return await make_database("openmeet")
+
+
+@pytest.fixture(autouse=True)
+def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crowds, "AT_ONCE", 3)
+    monkeypatch.setattr(crowds, "PIECE", 4)
+
+
+async def evening(tx: Transaction, size: int = CROWD) -> tuple[Caller, Event, list[Caller]]:
+    """Ana's event and so many who go, in order of their ids."""
+    ana = await person(tx, f"Ana {size}")
+    event = await event_by(tx, ana)
+    people = sorted(
+        ({"id": new_id(tx.now), "name": f"Guest {at}", "now": tx.now} for at in range(size)),
+        key=lambda one: str(one["id"]),
+    )
+    await tx.execute_many(
+        "insert into users (id, kind, display_name, email, bio, time_zone, revision, created_at, updated_at)"
+        " values (:id, 'person', :name, :id || '@example.org', '', null, 1, :now, :now)",
+        people,
+    )
+    await tx.execute_many(
+        "insert into attendances (id, event_id, user_id, status, source, revision, created_at, answered_at)"
+        " values (:id, :event_id, :user_id, 'attending', 'here', 1, :now, :now)",
+        [{"id": new_id(tx.now), "event_id": event.id, "user_id": one["id"], "now": tx.now} for one in people],
+    )
+    return ana, event, [Caller(UserId(str(one["id"])), str(one["name"])) for one in people]
+
+
+async def later(tx: Transaction, who: Caller, event: Event) -> Event:
+    return await hosting.revise(tx, who, event.slug, details(starts="2026-07-04T19:00", ends="2026-07-04T21:00"))
+
+
+async def pay_all(db: Database) -> None:
+    while await pay.run_once(db, {Debt.EVENT_NEWS: Paying(crowds.event_news_payer(db))}):
+        pass
+
+
+async def told(db: Database, people: list[Caller]) -> list[list[Kind]]:
+    async with db.reader() as reader:
+        return [await heard(reader, one) for one in people]
+
+
+async def test_a_change_tells_the_first_and_owes_the_others(db: Database) -> None:
+    """Everybody hears of it once, by one mail, however often it is paid."""
+    async with db.transaction() as tx:
+        ana, event, people = await evening(tx)
+        await later(tx, ana, event)
+    assert await told(db, people) == [[CHANGED]] * 3 + [[]] * 9
+    await pay_all(db)
+    assert await told(db, people) == [[CHANGED]] * CROWD
+    async with db.transaction() as tx:
+        await tx.execute("update debts set state = 'due' where kind = 'event_news'")
+    await pay_all(db)
+    assert await told(db, [*people, ana]) == [*[[CHANGED]] * CROWD, []]
+    async with db.reader() as reader:
+        assert len(await reader.fetch("select id from news_mails")) == CROWD
+        assert await reader.fetch("select id from event_tellings") == []
+
+
+async def test_nobody_hears_of_a_later_change_before_an_earlier_one(db: Database) -> None:
+    async with db.transaction() as tx:
+        ana, event, people = await evening(tx)
+        await later(tx, ana, event)
+    async with db.transaction() as tx:
+        await hosting.cancel(tx, ana, event.slug, "ill")
+    assert await told(db, people) == [[CHANGED]] * 3 + [[]] * 9
+    await pay_all(db)
+    assert await told(db, people) == [[CHANGED, CANCELLED]] * CROWD
+
+
+async def test_a_payer_that_dies_tells_nobody_twice_and_leaves_nobody_out(
+    db: Database, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with db.transaction() as tx:
+        ana, event, people = await evening(tx)
+        await later(tx, ana, event)
+    left, whole = 1, crowds.tell
+
+    async def dying(*given: object, **named: object) -> None:
+        nonlocal left
+        await whole(*given, **named)  # type: ignore[arg-type]
+        if left == 0:
+            raise Killed
+        left -= 1
+
+    with monkeypatch.context() as patch:
+        patch.setattr(crowds, "tell", dying)
+        with pytest.raises(Killed):
+            await pay_all(db)
+    assert await told(db, people) == [[CHANGED]] * 7 + [[]] * 5
+    clock.turn(11 * MINUTE)  # its lease ends
+    await pay_all(db)
+    assert await told(db, people) == [[CHANGED]] * CROWD
+
+
+async def test_who_comes_to_be_the_one_who_changed_it_is_not_told(db: Database) -> None:
+    """Two rows turn out to be one person while the crowd is being told."""
+    async with db.transaction() as tx:
+        ana, event, people = await evening(tx)
+        await later(tx, ana, event)
+        last = people[-1]
+        await reassign(tx, ana.user_id, last.user_id)
+    await pay_all(db)
+    assert await told(db, people) == [*[[CHANGED]] * (CROWD - 1), []]
+
+
+async def test_a_change_takes_as_many_statements_for_a_town_as_for_a_table(db: Database) -> None:
+    counts = []
+    for size in (5, 60):
+        async with db.transaction() as tx:
+            ana, event, _ = await evening(tx, size)
+            counting = Counting(tx)
+            await later(counting, ana, event)
+            counts.append(counting.statements)
+    assert counts[0] == counts[1]

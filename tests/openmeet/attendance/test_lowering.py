@@ -1,0 +1,142 @@
+"""A host who lowers a limit below those who stand is asked once, with the numbers; nobody loses anything by it. On both engines."""
+
+from dataclasses import replace
+
+import pytest
+
+from groundwork.clock import HandClock
+from openmeet.attendance import actions, joining_queries, lowering, queries
+from openmeet.attendance.joining import Joining
+from openmeet.attendance.model import AnswerMode, Reply, Wishes
+from openmeet.events.model import Event, EventSlug
+from openmeet.events.queries import by_slug
+from openmeet.series import queries as series_queries
+from openmeet.series.plan import plan_all
+from openmeet.series.showing import consequences
+from tests.databases import MakeDatabase
+from tests.openmeet.series.practice import begin, dates
+from tests.openmeet.site_under_test import Site, api_session, details, event_by, inputs_of, person, signed_in, site_on
+
+
+@pytest.fixture
+async def site(make_database: MakeDatabase, clock: HandClock) -> Site:
+    return site_on(await make_database("openmeet"), clock)
+
+
+async def crowd(tx, event: Event, parties: list[int], mode: AnswerMode | None = None) -> None:
+    await joining_queries.put(tx, event.id, Joining(max_party=9))
+    for number, party in enumerate(parties):
+        who = await person(tx, f"Guest {number} {event.slug}")
+        await actions.answer(tx, who, event.slug, Reply.GOING, Wishes(party=party, mode=mode))
+
+
+async def test_the_form_asks_with_the_numbers_and_takes_the_second_time(site: Site) -> None:
+    """Five have a place, a party of four waits; three places are three, and nobody is sent away."""
+    async with site.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana, capacity="5")
+        await crowd(tx, event, [2, 3, 4, 1])
+    async with signed_in(site, ana.user_id) as browser:
+        page = f"/events/{event.slug}/edit"
+        form = inputs_of((await browser.get(page)).text) | {"mode": "in_person", "time_zone": "Europe/Berlin"}
+        asked = await browser.post(page, data={**form, "capacity": "3", "description": "Kept words"})
+        assert asked.status_code == 400
+        assert "2 people have a place beyond that limit. They keep it, and nobody moves up" in asked.text
+        assert "1 party that waits is larger than that" in asked.text
+        assert "Kept words" in asked.text
+        again = inputs_of(asked.text)
+        # Another number is another question.
+        asked = await browser.post(page, data={**form, **again, "capacity": "2"})
+        assert (asked.status_code, "3 people have a place beyond" in asked.text) == (400, True)
+        saved = await browser.post(page, data={**form, **inputs_of(asked.text), "capacity": "2"})
+        assert (saved.status_code, "event_saved_full" in str(saved.headers)) == (303, True)
+    async with site.db.reader() as reader:
+        assert await queries.seats_taken(reader, event.id) == 5
+        assert (await queries.counts(reader, [event.id]))[event.id].waitlisted == 4 + 1
+
+
+async def test_what_touches_nobody_is_not_asked(site: Site) -> None:
+    async with site.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana, capacity="9")
+        await crowd(tx, event, [2, 3])
+        for capacity in ("5", "20", ""):
+            assert await lowering.by_details(tx, [(event, details(capacity=capacity))]) == lowering.Lowered()
+        assert (await lowering.by_details(tx, [(event, details(capacity="4"))])).over == 1
+
+
+async def test_a_limit_of_one_way_of_taking_part_is_asked_about_too(site: Site) -> None:
+    async with site.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana, mode="hybrid", online_url="https://meet.example")
+        await crowd(tx, event, [3, 2], AnswerMode.ONLINE)
+    async with signed_in(site, ana.user_id) as browser:
+        page = f"/events/{event.slug}/joining"
+        form = {name: text for name, text in inputs_of((await browser.get(page)).text).items() if name != "next"}
+        form |= {"limit_online": "4", "max_party": "9", "list_audience": "everyone", "scope": "event"}
+        asked = await browser.post(page, data=form)
+        assert (asked.status_code, "1 person has a place beyond that limit." in asked.text) == (400, True)
+        saved = await browser.post(page, data={**form, "lowered": inputs_of(asked.text)["lowered"]})
+    assert saved.status_code == 303, saved.text
+    async with site.db.reader() as reader:
+        assert (await joining_queries.of_event(reader, event)).limit_online == 4
+        assert await queries.seats_taken(reader, event.id) == 5
+
+
+async def test_a_program_is_asked_with_the_numbers_as_well(site: Site) -> None:
+    """Nothing of the edit is kept before it is confirmed; who may not edit the event learns nothing about it."""
+    async with site.browser() as api, site.browser() as other:
+        ana = await api_session(api, "ana@example.org", "Ana")
+        ben = await api_session(other, "ben@example.org", "Ben")
+        wanted = {"title": "Board games", "startsLocal": "2026-07-04T18:00", "timeZone": "Europe/Berlin"}
+        path = (await api.post("/api/events", json={**wanted, "capacity": 5}, headers=ana)).headers["location"]
+        async with site.db.transaction() as tx:
+            event = await by_slug(tx, EventSlug(path.rpartition("/")[2]))
+            assert event is not None
+            await crowd(tx, event, [2, 3, 4])
+        lower = {**wanted, "title": "Other words", "capacity": 3}
+        asked = await api.put(path, json=lower, headers=ana)
+        assert (asked.status_code, asked.json()["title"]) == (422, "LimitBelowPlaces")
+        assert asked.json()["detail"] == (
+            "2 people have a place beyond that limit. They keep it, and nobody moves up until there is room again."
+            " 1 party that waits is larger than that: there can be no places for them any more."
+            " Send it again with confirmLowerLimit=true if that is right."
+        )
+        kept = (await api.get(path)).json()
+        assert (kept["title"], kept["capacity"], kept["revision"]) == ("Board games", 5, 1)
+        assert (await other.put(path, json=lower, headers=ben)).status_code == 403
+        assert (await api.put(path, json=lower, headers={**ana, "if-match": '"7"'})).status_code == 412
+        saved = await api.put(f"{path}?confirmLowerLimit=true", json=lower, headers=ana)
+        assert (saved.status_code, saved.json()["capacity"]) == (200, 3)
+        # What was so before is no question.
+        assert (await api.put(path, json={**lower, "title": "Again"}, headers=ana)).status_code == 200
+
+
+async def test_a_program_is_asked_about_the_limit_of_one_way_as_well(site: Site) -> None:
+    async with site.browser() as api:
+        ana = await api_session(api, "ana@example.org", "Ana")
+        wanted = {"title": "Talk", "startsLocal": "2026-07-04T18:00", "timeZone": "Europe/Berlin", "mode": "hybrid"}
+        wanted["onlineUrl"] = "https://meet.example"
+        path = (await api.post("/api/events", json=wanted, headers=ana)).headers["location"]
+        async with site.db.transaction() as tx:
+            event = await by_slug(tx, EventSlug(path.rpartition("/")[2]))
+            assert event is not None
+            await crowd(tx, event, [3, 2], AnswerMode.ONLINE)
+        lower = {"limitOnline": 4, "maxParty": 9}
+        asked = await api.put(f"{path}/joining", json=lower, headers=ana)
+        assert (asked.status_code, asked.json()["title"]) == (422, "LimitBelowPlaces")
+        assert (await api.get(f"{path}/joining")).json()["limitOnline"] is None
+        saved = await api.put(f"{path}/joining?confirmLowerLimit=true", json=lower, headers=ana)
+        assert saved.json()["limitOnline"] == 4
+
+
+async def test_an_edit_of_a_series_counts_it_over_all_dates(site: Site) -> None:
+    async with site.db.transaction() as tx:
+        _, series = await begin(tx, capacity=6)
+        first, second, *_ = await dates(tx, series)
+        await crowd(tx, first, [3, 3])
+        await crowd(tx, second, [4, 4])
+        smaller = replace(series.template, capacity=3)
+        held = await series_queries.stored(tx, series.id)
+        counted = await consequences(tx, series, plan_all(series, smaller, series.timing, held, tx.now))
+    assert (counted.people_over_limit, counted.parties_too_large) == (3 + 1, 1)
