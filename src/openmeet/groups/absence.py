@@ -6,9 +6,11 @@ from openmeet.groups.doors import LOGGED, logged_of
 from openmeet.groups.model import Act, GroupId, Logged
 from openmeet.users.model import UserId
 
-# What is kept of people anyway: signing in, reading news, changing their profile, doing something in a group.
+# What is kept of people anyway: the day on which they were here, signing in, reading news, changing their profile, doing something
+# in a group. A program of theirs that asks by a token is no trace.
 _TRACES = """
       select updated_at as at from users where id = {who}
+      union all select seen_at from users where id = {who} and seen_at is not null
       union all select created_at from sessions where user_id = {who}
       union all select read_at from notifications where user_id = {who} and read_at is not null
       union all select created_at from group_roles_log where acted_by = {who} and note <> 'by the clock'

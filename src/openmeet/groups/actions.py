@@ -1,14 +1,20 @@
 """What people do with a group and their own place in it. Every action locks the group first: standings change one at a time."""
 
+import hashlib
 import re
 from dataclasses import replace
 from typing import Final
 
+import msgspec
+
 from groundwork.database.transaction import Reader, Transaction
-from groundwork.errors import Conflict, InvalidForm, NotFound, PreconditionFailed, Refused
+from groundwork.errors import Conflict, Forbidden, InvalidForm, PreconditionFailed, Refused
 from groundwork.fresh_id import new_id
-from openmeet.groups import doors, queries, rules, telling
+from groundwork.outbox.owe import owe
+from openmeet.debts.kinds import Debt
+from openmeet.groups import doors, owing, queries, rules, telling
 from openmeet.groups.model import (
+    INSIDE,
     MAX_ADDRESS,
     Act,
     Group,
@@ -21,6 +27,7 @@ from openmeet.groups.model import (
     Role,
 )
 from openmeet.groups.rules import Action
+from openmeet.moderation.distance import must_be_welcome
 from openmeet.site.slugs import new_slug, words_of
 from openmeet.users.model import Caller, UserId
 from openmeet.webhooks.actions import Different, happened
@@ -33,10 +40,21 @@ _MADE: Final = re.compile(r"-[23456789abcdefghjkmnpqrstuvwxyz]{5}\Z")
 _TAKEN_WORDS: Final = frozenset({"new", "invitations", "mine"})
 
 
-async def create(tx: Transaction, caller: Caller, details: GroupDetails, *, submission_key: str | None = None) -> Group:
-    """A new group that the caller owns. The same ``submission_key`` again returns the first one.
+class AlreadyMade(Refused):
+    """Made already by this very submission, with something else in it: the group with this ``slug``."""
 
-    Raises Refused (``KeyReused``) where that group has said something else from the start.
+    def __init__(self, slug: GroupSlug) -> None:
+        super().__init__(
+            "This key has made a group already, with something else in it. Take a new key for another group.",
+            name="KeyReused",
+        )
+        self.slug = slug
+
+
+async def create(tx: Transaction, caller: Caller, details: GroupDetails, *, submission_key: str | None = None) -> Group:
+    """A new group that the caller owns. The same ``submission_key`` again returns the first one, as it is now.
+
+    Raises AlreadyMade where the key came with something else before.
     """
     group = Group(
         id=GroupId(new_id(tx.now)),
@@ -53,29 +71,28 @@ async def create(tx: Transaction, caller: Caller, details: GroupDetails, *, subm
         created_at=tx.now,
         updated_at=tx.now,
     )
-    if not await queries.insert(tx, group, submission_key=submission_key):
-        earlier = await queries.by_submission(tx, caller.user_id, submission_key or "")
-        if earlier is None:
+    digest = hashlib.sha256(msgspec.json.encode(details)).digest()
+    if not await queries.insert(tx, group, submission=(submission_key, digest) if submission_key else None):
+        found = await queries.by_submission(tx, caller.user_id, submission_key or "")
+        if found is None:
             raise Conflict("This group is being made already. Try again.")
-        if earlier.revision == 1 and earlier.details != details:
-            raise Refused(
-                "This key has made a group already, with something else in it. Take a new key for another group.",
-                name="KeyReused",
-            )
+        earlier, known = found
+        # Rows from before digests were kept have none.
+        if known is not None and known != digest:
+            raise AlreadyMade(earlier.slug)
         return earlier
     mine = replace(queries.new_membership(tx.now, group.id, caller.user_id, Role.OWNER), joined_at=tx.now)
     await queries.put_member(tx, mine)
     await doors.log(tx, group.id, caller.user_id, Act.CREATED, by=caller.user_id, before=None, after=Role.OWNER)
+    await _tell_listeners(tx, group)
     return group
 
 
 async def visible(reader: Reader, slug: GroupSlug, viewer: UserId | None) -> tuple[Group, Membership | None]:
-    """The group as this person may see it, and how they stand. Raises NotFound, for absent and hidden alike."""
+    """The group as this person may see it, and how they stand. Raises NotFound, for absent and hidden alike; Gone."""
     group = await queries.by_slug(reader, slug)
     mine = await queries.find_member(reader, group.id, viewer) if group and viewer else None
-    if group is None or not rules.may_see(group, mine.role if mine else None):
-        raise NotFound("There is no such group.")
-    return group, mine
+    return rules.must_be_seen(group, mine.role if mine else None), mine
 
 
 async def lock_for(
@@ -83,6 +100,7 @@ async def lock_for(
 ) -> tuple[Group, Role]:
     """The group, locked, for somebody who may do this. Raises NotFound, Forbidden, PreconditionFailed."""
     group, mine = await lock_visible(tx, caller, slug)
+    rules.must_be_kept_here(group, action)
     role = mine.role if mine else None
     rules.must_be_allowed(role, action)
     assert role is not None  # noqa: S101  # nobody without a standing is allowed anything
@@ -96,9 +114,7 @@ async def lock_visible(tx: Transaction, caller: Caller, slug: GroupSlug) -> tupl
     found = await queries.by_slug(tx, slug)
     group = await queries.lock(tx, found.id) if found else None
     mine = await queries.find_member(tx, group.id, caller.user_id) if group else None
-    if group is None or not rules.may_see(group, mine.role if mine else None):
-        raise NotFound("There is no such group.")
-    return group, mine
+    return rules.must_be_seen(group, mine.role if mine else None), mine
 
 
 async def edit(
@@ -112,7 +128,17 @@ async def edit(
     before, _ = await lock_for(tx, caller, slug, Action.EDIT_GROUP, expected_revision=expected_revision)
     if before.details == details:
         return before, before
-    after = replace(before, details=details, revision=before.revision + 1, updated_at=tx.now)
+    if details.announces_events is not before.details.announces_events and caller.user_id != before.owner_id:
+        raise Forbidden("Only the owner of the group decides what the network learns of events for members.")
+    if details.sync_enabled is not before.details.sync_enabled and caller.user_id != before.owner_id:
+        raise Forbidden("Only the owner of the group decides whether the group itself is published.")
+    return before, await change(tx, before, replace(before, details=details), by=caller.user_id)
+
+
+async def change(tx: Transaction, before: Group, wanted: Group, *, by: UserId, is_read: bool = False) -> Group:
+    """Have a locked group say something else. ``is_read``: another app has made its record say so, which is owed nothing."""
+    details = wanted.details
+    after = replace(wanted, revision=before.revision + 1, updated_at=tx.now)
     if _is_made(before):
         is_renamed = words_of(details.name, otherwise="group") != words_of(before.details.name, otherwise="group")
     else:
@@ -123,9 +149,9 @@ async def edit(
     is_moved = (details.locality, details.country) != (before.details.locality, before.details.country)
     if is_moved:
         after = replace(after, latitude="", longitude="")
-    await queries.update(tx, after)
-    await doors.log(tx, after.id, caller.user_id, Act.EDITED, by=caller.user_id)
-    return before, after
+    await save(tx, after, is_owed=not is_read)
+    await doors.log(tx, after.id, by, Act.EDITED, by=by, note=doors.IN_ANOTHER_APP if is_read else "")
+    return after
 
 
 async def choose_address(tx: Transaction, caller: Caller, slug: GroupSlug, wanted: str) -> Group:
@@ -143,7 +169,7 @@ async def choose_address(tx: Transaction, caller: Caller, slug: GroupSlug, wante
         raise InvalidForm({"address": "This address is not free. Choose another."})
     await queries.keep_slug(tx, group.slug, group.id)
     after = replace(group, slug=address, revision=group.revision + 1, updated_at=tx.now)
-    await queries.update(tx, after)
+    await save(tx, after)
     await doors.log(tx, group.id, caller.user_id, Act.ADDRESS_CHANGED, by=caller.user_id, note=address)
     return after
 
@@ -156,8 +182,9 @@ async def delete(tx: Transaction, caller: Caller, slug: GroupSlug, *, expected_r
 
 async def take_away(tx: Transaction, group: Group, *, by: UserId) -> Group:
     """``delete`` for a locked group."""
-    gone = replace(group, deleted_at=tx.now, updated_at=tx.now, revision=group.revision + 1)
-    await queries.update(tx, gone)
+    gone = replace(group, picture=None, deleted_at=tx.now, updated_at=tx.now, revision=group.revision + 1)
+    await save(tx, gone)
+    await owing.look_at_members(tx, group.id)
     await doors.log(tx, group.id, by, Act.DELETED, by=by)
     return gone
 
@@ -165,9 +192,11 @@ async def take_away(tx: Transaction, group: Group, *, by: UserId) -> Group:
 async def join(tx: Transaction, caller: Caller, slug: GroupSlug, answer: str = "") -> Membership:
     """The caller gets in, or asks to, by the group's policy; the same again changes nothing.
 
-    Raises NotFound, Refused (``Banned``, ``InvitationOnly``), InvalidForm (the question is not answered).
+    Raises NotFound, Refused (``Banned``, ``InvitationOnly``, ``NotWelcome``), InvalidForm (the question is not answered).
     """
     group, mine = await lock_visible(tx, caller, slug)
+    rules.must_be_kept_here(group, Action.APPROVE)
+    await must_be_welcome(tx, group.owner_id, caller.user_id, refusal="You cannot join this group.")
     before = mine.role if mine else None
     after = rules.role_after_joining(group, before)
     if mine is not None and after is mine.role:
@@ -190,11 +219,14 @@ async def join(tx: Transaction, caller: Caller, slug: GroupSlug, answer: str = "
 
 async def leave(tx: Transaction, caller: Caller, slug: GroupSlug) -> Membership:
     """The caller is out, or takes their request back. Raises Refused for the owner, Forbidden for those who are not in."""
-    _, mine = await lock_visible(tx, caller, slug)
+    group, mine = await lock_visible(tx, caller, slug)
     if mine is not None and mine.role is Role.LEFT:
         return mine
     rules.must_be_able_to_leave(mine.role if mine else None)
     assert mine is not None  # noqa: S101  # who may leave has a standing
+    if group.is_read_only:
+        # There one is in by saying so: whoever leaves says so no more.
+        mine = replace(mine, sync_enabled=False)
     return await put(tx, mine, Role.LEFT, Act.LEFT, by=caller.user_id, before=mine.role)
 
 
@@ -209,15 +241,28 @@ async def set_notifications(tx: Transaction, caller: Caller, slug: GroupSlug, *,
 
 
 async def put(
-    tx: Transaction, standing: Membership, after: Role, act: Act, *, by: UserId, before: Role | None
+    tx: Transaction, standing: Membership, after: Role, act: Act, *, by: UserId, before: Role | None, note: str = ""
 ) -> Membership:
-    """Store a standing in a locked group, and the line of the log that goes with it."""
+    """Store a standing in a locked group, and the line of the log that goes with it. ``before``: None for a new one."""
     saved = replace(standing, role=after, revision=standing.revision + (0 if before is None else 1))
     await queries.put_member(tx, saved)
-    await doors.log(tx, saved.group_id, saved.user_id, act, by=by, before=before, after=after)
+    await doors.log(tx, saved.group_id, saved.user_id, act, by=by, before=before, after=after, note=note)
+    if after in INSIDE and before not in INSIDE:
+        # What they answered elsewhere to events of the group may have waited for this.
+        await owe(tx, Debt.WAITING_ANSWERS, saved.user_id, int(tx.now))
     subject = Different(f"{saved.group_id}/{saved.user_id}", (saved.user_id,), saved.group_id)
     await happened(tx, Happening.MEMBERSHIP, [subject])
     return saved
+
+
+async def save(tx: Transaction, group: Group, *, is_owed: bool = True) -> None:
+    """Store a locked group of the next revision; its record is owed unless it says so already, and who listens is told."""
+    await (queries.update if is_owed else queries.store)(tx, group)
+    await _tell_listeners(tx, group)
+
+
+async def _tell_listeners(tx: Transaction, group: Group) -> None:
+    await happened(tx, Happening.GROUP, [Different(group.id, (group.owner_id,), group.id)])
 
 
 def _is_made(group: Group) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader, Row, Transaction
-from groundwork.errors import InvalidForm, NotFound, TooMany
+from groundwork.errors import InvalidForm, NotFound, Refused, TooMany
 from groundwork.fresh_id import new_id
 from openmeet.groups import doors, telling
 from openmeet.groups.actions import lock_for
@@ -26,12 +26,22 @@ from openmeet.users.model import Caller, UserId
 _COLUMNS = "id, group_id, author_id, text, created_at, removed_at"
 
 
+class AlreadySaid(Refused):
+    """The key has announced something else already: neither answer would be what was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Something else was announced by this form already. Announce this once more to tell them both.",
+            name="KeyReused",
+        )
+
+
 async def announce(
     tx: Transaction, caller: Caller, slug: GroupSlug, text: str, *, submission_key: str | None = None
 ) -> Announcement:
     """Say something to everybody who is in; the same ``submission_key`` again says nothing new.
 
-    Raises NotFound, Forbidden, InvalidForm, TooMany.
+    Raises NotFound, Forbidden, InvalidForm, TooMany, AlreadySaid.
     """
     group, _ = await lock_for(tx, caller, slug, Action.ANNOUNCE)
     said = text.replace("\r\n", "\n").strip()
@@ -40,6 +50,8 @@ async def announce(
     if len(said) > MAX_ANNOUNCEMENT:
         raise InvalidForm({"text": f"At most {MAX_ANNOUNCEMENT} characters; this has {len(said)}."})
     earlier = await _by_submission(tx, group.id, submission_key) if submission_key else None
+    if earlier is not None and earlier.text != said:
+        raise AlreadySaid
     if earlier is not None:
         return earlier
     if await _count_since(tx, group.id, Instant(tx.now - DAY)) >= MAX_ANNOUNCEMENTS_A_DAY:

@@ -14,6 +14,8 @@ LOGGED = "id, user_id, acted_by, act, role_before, role_after, created_at, note"
 
 # What the log notes beside things that nobody did at that moment: they are no trace of anybody.
 BY_CLOCK = "by the clock"
+# And beside what somebody did in the repository that the group's records stand in.
+IN_ANOTHER_APP = "in another app"
 
 
 async def insert_invitation(tx: Transaction, invitation: Invitation) -> None:
@@ -109,6 +111,14 @@ async def written_to(reader: Reader, group_id: GroupId, emails: Sequence[str]) -
         now=reader.now,
     )
     return {row["email"] for row in rows}
+
+
+async def forget_addresses(tx: Transaction, before: Instant) -> int:
+    """Invitations by mail that had ended by then. Who said no to one stays written down: they are not asked again."""
+    return await tx.execute(
+        "delete from group_invitations where email is not null and declined_at is null and expires_at <= :before",
+        before=before,
+    )
 
 
 async def is_inside_with(reader: Reader, group_id: GroupId, email: str) -> bool:

@@ -7,6 +7,7 @@ from groundwork.database.transaction import Database
 from openmeet.debts.deliveries import Composer, Due, Letter
 from openmeet.groups import doors, queries, rules
 from openmeet.groups.model import GroupId, InvitationId
+from openmeet.moderation.distance import apart_from_address
 from openmeet.recurrence.wall_time import local_of
 from openmeet.site import times
 from openmeet.users.model import UNNAMED, UserId
@@ -18,7 +19,10 @@ LAST_CALL_MAIL = "group_last_call"
 
 
 def invitation_composer(key: bytes, site_name: str, public_url: str) -> Composer:
-    """The composer of ``INVITATION_MAIL``; says nothing when the invitation is used, taken back or over."""
+    """The composer of ``INVITATION_MAIL``; says nothing when the invitation is used, taken back or over, or
+
+    either keeps the other away.
+    """
 
     async def compose(db: Database, due: Due) -> Letter | None:
         async with db.reader() as reader:
@@ -28,6 +32,8 @@ def invitation_composer(key: bytes, site_name: str, public_url: str) -> Composer
             group = await queries.by_id(reader, invitation.group_id)
             host = await by_id(reader, invitation.invited_by)
             if group is None or group.deleted_at is not None:
+                return None
+            if await apart_from_address(reader, invitation.invited_by, invitation.email):
                 return None
             if await doors.is_inside_with(reader, group.id, invitation.email):
                 return None
@@ -40,6 +46,7 @@ def invitation_composer(key: bytes, site_name: str, public_url: str) -> Composer
             f"Look at it, and say yes or no:\n{public_url}/groups/invitations/{token}\n\n"
             "The link works once, for two weeks. You are in no group before you say yes; if you do nothing, you hear"
             " nothing more of this. Say no there, and the group never writes to this address again.\n",
+            unsubscribe_url=f"{public_url}/mail/decline/group/{token}",
         )
 
     return compose

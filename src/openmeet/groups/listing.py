@@ -5,11 +5,19 @@ from dataclasses import dataclass
 
 from groundwork.database.transaction import Reader
 from openmeet.groups.model import INSIDE, Group, Role
-from openmeet.groups.queries import COLUMNS, group_of
+from openmeet.groups.queries import COLUMNS, group_of, is_hidden
+from openmeet.moderation.distance import is_out_of_lists
 from openmeet.site.texts import folded
 from openmeet.users.model import UserId
 
 _INSIDE = [role.value for role in INSIDE]
+
+# A group that is kept elsewhere is listed when somebody who signs in here belongs to it, or asked to: records are free, and
+# whoever writes thousands is not to fill everybody's list. By its address it is there for all.
+IS_KNOWN = (
+    "(g.is_read_only = 0 or exists (select 1 from group_members km join users ku on ku.id = km.user_id and ku.kind = 'person'"
+    " where km.group_id = g.id and km.role in ('member', 'pending')))"
+)
 
 # More words than anybody searches for; each is one `like` over the same rows.
 _MAX_WORDS = 8
@@ -28,7 +36,13 @@ async def listed(
     reader: Reader, words: Sequence[str], viewer: UserId | None, *, after: tuple[str, str] | None, limit: int
 ) -> list[Listed]:
     """Public groups whose text has all these words, by name. ``after``: folded text and id of the last one seen."""
-    clauses = ["g.deleted_at is null", "g.visibility = 'public'"]
+    clauses = [
+        "g.deleted_at is null",
+        "g.visibility = 'public'",
+        f"not {is_hidden('g')}",
+        IS_KNOWN,
+        f"not {is_out_of_lists('g.owner_id', 'g.id')}",
+    ]
     values: dict[str, object] = {"viewer": viewer or "", "limit": limit, "inside": _INSIDE}
     for number, word in enumerate(words[:_MAX_WORDS]):
         clauses.append(f"g.search_text like :word{number} escape '!'")
@@ -50,7 +64,8 @@ async def of_user(reader: Reader, user_id: UserId, *, limit: int) -> list[Listed
         "inside": _INSIDE,
         "standing": [*_INSIDE, Role.PENDING.value],
     }
-    return await _listed(reader, f"g.deleted_at is null and {mine}", values)
+    is_seen = f"(not {is_hidden('g')} or m.role in ('owner', 'admin'))"
+    return await _listed(reader, f"g.deleted_at is null and {mine} and {is_seen}", values)
 
 
 async def _listed(reader: Reader, clause: str, values: dict[str, object]) -> list[Listed]:
@@ -78,5 +93,7 @@ async def followed_by(reader: Reader, user_id: UserId, *, limit: int) -> list[Li
     outside = "not exists (select 1 from group_members o where o.group_id = g.id and o.user_id = :viewer and o.role in :inside)"
     values: dict[str, object] = {"viewer": user_id, "limit": limit, "inside": _INSIDE}
     return await _listed(
-        reader, f"g.deleted_at is null and g.visibility <> 'private' and {followed} and {outside}", values
+        reader,
+        f"g.deleted_at is null and g.visibility <> 'private' and not {is_hidden('g')} and {followed} and {outside}",
+        values,
     )

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NewType
+from typing import Final, NewType
 
 from groundwork.clock import DAY, Instant
+from openmeet.media.model import Picture
 from openmeet.users.model import UserId
 
 GroupId = NewType("GroupId", str)
@@ -115,11 +116,16 @@ class Act(StrEnum):
     ANNOUNCED = "announced"
     ANNOUNCEMENT_REMOVED = "announcement_removed"
     DELETED = "deleted"
+    ACCOUNT_OPENED = "account_opened"  # a repository of the group's own
+    SUCCEEDED = "succeeded"  # the network has another record that continues it
 
 
 @dataclass(frozen=True, slots=True)
 class GroupDetails:
-    """What those who run a group decide about it, already checked by ``rules.check``."""
+    """What those who run a group decide about it, already checked by ``rules.check``.
+
+    ``announces_events``: the network may know of events for members only; its owner alone decides that.
+    """
 
     name: str
     time_zone: str
@@ -131,6 +137,7 @@ class GroupDetails:
     visibility: GroupVisibility = GroupVisibility.PUBLIC
     promotion_level: PromotionLevel = PromotionLevel.PUBLIC
     sync_enabled: bool = False
+    announces_events: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +178,30 @@ class Keeping:
 
 
 @dataclass(frozen=True, slots=True)
+class OnNetwork:
+    """Where a group stands on the network. ``record_uri``: of its record, of its own or, where it is ``is_read_only``, of the one
+
+    that it was read from. ``account_id``: the holder of the repository that is the group's own: nobody signs in as them.
+    ``avatar_cid``: of a picture that another app has put into the record of a group made here; it stands until one is chosen
+    here. ``picture_revision``: that in which this was done last.
+    """
+
+    record_uri: str | None = None
+    account_id: UserId | None = None
+    is_read_only: bool = False
+    avatar_cid: str | None = None
+    picture_revision: int = 0
+
+
+NOWHERE: Final = OnNetwork()
+
+
+@dataclass(frozen=True, slots=True)
 class Group:
-    """A group as kept. ``latitude`` and ``longitude`` are decimal degrees as text."""
+    """A group as kept. ``latitude`` and ``longitude`` are decimal degrees as text. ``is_hidden``: a moderator keeps it from everybody
+
+    but those who run it; computed, never stored.
+    """
 
     id: GroupId
     slug: GroupSlug
@@ -187,6 +216,14 @@ class Group:
     deleted_at: Instant | None
     created_at: Instant
     updated_at: Instant
+    is_hidden: bool = False
+    network: OnNetwork = NOWHERE
+    picture: Picture | None = None
+
+    @property
+    def is_read_only(self) -> bool:
+        """Whether it is kept elsewhere, and only shown here."""
+        return self.network.is_read_only
 
     @property
     def place(self) -> str:
@@ -195,7 +232,11 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """One person's standing in one group. ``answer``: what they said to the group's question."""
+    """One person's standing in one group. ``answer``: what they said to the group's question.
+
+    ``sync_enabled``: they want it to be public that they are in. ``statement_uri``: the record in which they say so themselves.
+    ``network_role``: in a group that is kept elsewhere, the role that it gives them; here it allows nothing.
+    """
 
     id: MemberId
     group_id: GroupId
@@ -208,6 +249,9 @@ class Membership:
     decided_at: Instant | None
     notifications_enabled: bool
     revision: int
+    sync_enabled: bool = False
+    statement_uri: str | None = None
+    network_role: Role | None = None
 
 
 @dataclass(frozen=True, slots=True)

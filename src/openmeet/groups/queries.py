@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.fresh_id import new_id
+from openmeet.groups import owing
 from openmeet.groups.model import (
     Group,
     GroupDetails,
@@ -16,24 +17,48 @@ from openmeet.groups.model import (
     MemberId,
     Membership,
     Offer,
+    OnNetwork,
     PromotionLevel,
     Role,
     Succession,
 )
+from openmeet.media.model import Picture
+from openmeet.moderation.standing import is_blocked, is_withheld
 from openmeet.site.texts import folded
 from openmeet.users.model import UserId
 
 _NAMES = (
     "id, slug, name, description, locality, country, latitude, longitude, time_zone, join_policy, join_question,"
-    " visibility, promotion_level, sync_enabled, owner_id, backup_admin_id, backup_admin_did, absence_days, wait_days,"
+    " visibility, promotion_level, sync_enabled, announces_events, owner_id, backup_admin_id, backup_admin_did, absence_days, wait_days,"
     " successor_id, succession_asked_at, succession_reminded_at, heir_id, heir_offered_at, revision, deleted_at,"
-    " created_at, updated_at"
+    " created_at, updated_at, external_id, account_id, is_read_only, picture_key, picture_alt, picture_width, picture_height,"
+    " record_avatar, picture_revision"
 )
-COLUMNS = ", ".join(f"g.{name.strip()}" for name in _NAMES.split(","))
+
+
+def is_hidden(table: str) -> str:
+    """The condition under which nobody but those who run it sees a group: it, or who owns it, is withheld (``moderation.standing``);
+
+    one that is kept elsewhere also while the account that holds it is away, or blocked.
+    """
+    withheld = is_withheld(f"{table}.id", f"{table}.owner_id", is_public="1 = 0")
+    return (
+        f"({withheld} or {table}.is_read_only = 1 and exists (select 1 from identities hi where hi.user_id = {table}.owner_id"
+        f" and (hi.status <> 'active' or {is_blocked('hi.did')})))"
+    )
+
+
+def columns_of(table: str) -> str:
+    """What ``group_of`` reads, of ``groups`` under this name."""
+    stored = ", ".join(f"{table}.{name.strip()}" for name in _NAMES.split(","))
+    return f"{stored}, case when {is_hidden(table)} then 1 else 0 end as is_hidden"
+
+
+COLUMNS = columns_of("g")
 
 MEMBER_COLUMNS = (
     "id, group_id, user_id, role, answer, requested_at, joined_at, decided_by, decided_at, notifications_enabled,"
-    " revision"
+    " revision, sync_enabled, external_id, network_role"
 )
 
 
@@ -53,6 +78,7 @@ def group_of(row: Row) -> Group:
             visibility=GroupVisibility(row["visibility"]),
             promotion_level=PromotionLevel(row["promotion_level"]),
             sync_enabled=bool(row["sync_enabled"]),
+            announces_events=bool(row["announces_events"]),
         ),
         latitude=row["latitude"],
         longitude=row["longitude"],
@@ -69,6 +95,15 @@ def group_of(row: Row) -> Group:
         deleted_at=row["deleted_at"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
+        is_hidden=bool(row["is_hidden"]),
+        network=OnNetwork(
+            row["external_id"],
+            None if row["account_id"] is None else UserId(row["account_id"]),
+            bool(row["is_read_only"]),
+            row["record_avatar"],
+            row["picture_revision"],
+        ),
+        picture=_picture_of(row),
     )
 
 
@@ -76,6 +111,12 @@ def _succession_of(row: Row) -> Succession | None:
     if row["successor_id"] is None:
         return None
     return Succession(UserId(row["successor_id"]), row["succession_asked_at"], row["succession_reminded_at"])
+
+
+def _picture_of(row: Row) -> Picture | None:
+    if row["picture_key"] is None:
+        return None
+    return Picture(row["picture_key"], row["picture_alt"], row["picture_width"], row["picture_height"])
 
 
 def member_of(row: Row) -> Membership:
@@ -92,6 +133,9 @@ def member_of(row: Row) -> Membership:
         decided_at=row["decided_at"],
         notifications_enabled=bool(row["notifications_enabled"]),
         revision=row["revision"],
+        sync_enabled=bool(row["sync_enabled"]),
+        statement_uri=row["external_id"],
+        network_role=Role(row["network_role"]) if row["network_role"] else None,
     )
 
 
@@ -110,36 +154,45 @@ async def by_id(reader: Reader, group_id: GroupId) -> Group | None:
     return group_of(row) if row else None
 
 
-async def by_submission(reader: Reader, creator: UserId, submission_key: str) -> Group | None:
-    """The group that this very form has made already."""
+async def by_submission(reader: Reader, creator: UserId, submission_key: str) -> tuple[Group, bytes | None] | None:
+    """The group that this very form has made already, with the digest of what it was made of."""
     row = await reader.fetch_one(
-        f"select {COLUMNS} from groups g where g.created_by = :creator and g.submission_key = :key",
+        f"select {COLUMNS}, g.submission_digest from groups g where g.created_by = :creator and g.submission_key = :key",
         creator=creator,
         key=submission_key,
     )
-    return group_of(row) if row else None
+    return (group_of(row), row["submission_digest"]) if row else None
 
 
 async def lock(tx: Transaction, group_id: GroupId) -> Group | None:
     """The group, locked until the transaction ends: whoever changes a standing in it holds this lock."""
-    row = await tx.fetch_one(f"update groups set id = id where id = :id returning {_NAMES}", id=group_id)
+    row = await tx.fetch_one(f"update groups set id = id where id = :id returning {columns_of('groups')}", id=group_id)
     return group_of(row) if row else None
 
 
-async def insert(tx: Transaction, group: Group, *, submission_key: str | None) -> bool:
-    """False when this very submission has made a group already."""
+async def insert(tx: Transaction, group: Group, *, submission: tuple[str, bytes] | None) -> bool:
+    """False when this very submission (its key, and the digest of what it said) has made a group already."""
     values = _values(group)
-    values |= {"created_by": group.owner_id, "submission_key": submission_key, "created_at": group.created_at}
+    values |= {"created_by": group.owner_id, "created_at": group.created_at}
+    values["submission_key"], values["submission_digest"] = submission or (None, None)
     made = await tx.execute(
         f"insert into groups ({', '.join(values)}) values ({', '.join(f':{name}' for name in values)})"
         " on conflict (created_by, submission_key) do nothing",
         **values,
     )
+    if made == 1:
+        await owing.owe_group(tx, group)
     return made == 1
 
 
 async def update(tx: Transaction, group: Group) -> None:
-    """Write every column of a row that the caller has locked."""
+    """Write every column of a row that the caller has locked, and owe its record."""
+    await store(tx, group)
+    await owing.owe_group(tx, group)
+
+
+async def store(tx: Transaction, group: Group) -> None:
+    """``update`` with what the record says already: nothing is owed."""
     values = _values(group)
     sets = ", ".join(f"{name} = :{name}" for name in values if name != "id")
     await tx.execute(f"update groups set {sets} where id = :id", **values)
@@ -191,12 +244,13 @@ async def put_member(tx: Transaction, membership: Membership) -> None:
         f"""
         insert into group_members ({MEMBER_COLUMNS}, created_at, updated_at)
         values (:id, :group_id, :user_id, :role, :answer, :requested_at, :joined_at, :decided_by, :decided_at,
-                :notifications_enabled, :revision, :now, :now)
+                :notifications_enabled, :revision, :sync_enabled, :statement_uri, :network_role, :now, :now)
             on conflict (group_id, user_id) do update
            set role = excluded.role, answer = excluded.answer, requested_at = excluded.requested_at,
                joined_at = excluded.joined_at, decided_by = excluded.decided_by, decided_at = excluded.decided_at,
                notifications_enabled = excluded.notifications_enabled, revision = excluded.revision,
-               updated_at = excluded.updated_at
+               sync_enabled = excluded.sync_enabled, external_id = excluded.external_id,
+               network_role = excluded.network_role, updated_at = excluded.updated_at
         """,
         id=membership.id,
         group_id=membership.group_id,
@@ -209,13 +263,29 @@ async def put_member(tx: Transaction, membership: Membership) -> None:
         decided_at=membership.decided_at,
         notifications_enabled=int(membership.notifications_enabled),
         revision=membership.revision,
+        sync_enabled=int(membership.sync_enabled),
+        statement_uri=membership.statement_uri,
+        network_role=membership.network_role.value if membership.network_role else "",
         now=tx.now,
     )
+    await owing.owe_member(tx, membership)
 
 
 def new_membership(now: Instant, group_id: GroupId, user_id: UserId, role: Role) -> Membership:
     """A standing that is not stored yet."""
-    return Membership(MemberId(new_id(now)), group_id, user_id, role, "", None, None, None, None, True, 1)
+    return Membership(
+        MemberId(new_id(now)),
+        group_id,
+        user_id,
+        role,
+        "",
+        None,
+        None,
+        None,
+        None,
+        notifications_enabled=True,
+        revision=1,
+    )
 
 
 async def members(
@@ -271,6 +341,7 @@ def search_text(details: GroupDetails) -> str:
 
 def _values(group: Group) -> dict[str, object]:
     details, asked, offer, keeping = group.details, group.succession, group.offer, group.keeping
+    picture = group.picture
     return {
         "id": group.id,
         "slug": group.slug,
@@ -286,6 +357,7 @@ def _values(group: Group) -> dict[str, object]:
         "visibility": details.visibility.value,
         "promotion_level": details.promotion_level.value,
         "sync_enabled": int(details.sync_enabled),
+        "announces_events": int(details.announces_events),
         "owner_id": group.owner_id,
         "backup_admin_id": keeping.backup_admin_id,
         "backup_admin_did": keeping.backup_admin_did,
@@ -300,4 +372,13 @@ def _values(group: Group) -> dict[str, object]:
         "revision": group.revision,
         "deleted_at": group.deleted_at,
         "updated_at": group.updated_at,
+        "external_id": group.network.record_uri,
+        "account_id": group.network.account_id,
+        "is_read_only": int(group.is_read_only),
+        "picture_key": picture.key if picture else None,
+        "picture_alt": picture.alt if picture else None,
+        "picture_width": picture.width if picture else None,
+        "picture_height": picture.height if picture else None,
+        "record_avatar": group.network.avatar_cid,
+        "picture_revision": group.network.picture_revision,
     }

@@ -8,8 +8,11 @@ from dataclasses import replace
 from typing import Final
 
 from groundwork.database.transaction import Transaction
+from openmeet.debts import publication_moves, publications
+from openmeet.debts.publications import Kind
 from openmeet.groups import doors, people, queries
 from openmeet.groups.model import Act, Membership, Role
+from openmeet.groups.promotion import speaker_of
 from openmeet.users.model import UserId
 from openmeet.users.reassigning import hand_over, hand_over_unique
 
@@ -28,6 +31,7 @@ _ORDER: Final = (
 _NAMED: Final = (
     ("groups", "owner_id"),
     ("groups", "created_by"),
+    ("groups", "account_id"),
     ("groups", "successor_id"),
     ("groups", "backup_admin_id"),
     ("groups", "heir_id"),
@@ -63,11 +67,32 @@ async def _merge(tx: Transaction, theirs: Membership, mine: Membership) -> None:
     role = min(theirs.role, mine.role, key=_ORDER.index)
     # First out, then up: the database lets there be one owner at any moment.
     await tx.execute("delete from group_members where id = :id", id=theirs.id)
+    is_said = theirs.sync_enabled or theirs.statement_uri is not None
+    if role is mine.role and not is_said:
+        return
+    since = [one.joined_at for one in (theirs, mine) if one.joined_at is not None]
+    stays = replace(
+        mine,
+        role=role,
+        joined_at=min(since, default=None),
+        revision=max(mine.revision, theirs.revision) + 1,
+        sync_enabled=mine.sync_enabled or theirs.sync_enabled,
+        statement_uri=mine.statement_uri or theirs.statement_uri,
+        network_role=mine.network_role or theirs.network_role,
+    )
+    await queries.put_member(tx, stays)
+    for kind in (Kind.MEMBERSHIP, Kind.ACCEPTANCE):
+        if is_said and await publications.promised_among(tx, kind, [theirs.id]):
+            joined = publication_moves.Joined(mine.id, theirs.id, stays.revision + 1, tx.now)
+            await publication_moves.join_subjects(tx, kind, [joined], await _of_whom(tx, kind, stays))
     if role is mine.role:
         return
-    joined = [one.joined_at for one in (theirs, mine) if one.joined_at is not None]
-    stays = replace(mine, role=role, joined_at=min(joined, default=None), revision=mine.revision + 1)
-    await queries.put_member(tx, stays)
     await doors.log(
         tx, mine.group_id, mine.user_id, Act.ROLE_CHANGED, by=mine.user_id, before=mine.role, after=role, note="merged"
     )
+
+
+async def _of_whom(tx: Transaction, kind: Kind, stays: Membership) -> UserId:
+    """Whose repository the record stands in: the member's own, or that which speaks for the group."""
+    group = None if kind is Kind.MEMBERSHIP else await queries.by_id(tx, stays.group_id)
+    return stays.user_id if group is None else speaker_of(group)

@@ -3,11 +3,12 @@
 import hashlib
 import hmac
 import re
+from dataclasses import replace
 from enum import StrEnum
 from typing import Final, assert_never
 
 from groundwork.clock import Instant
-from groundwork.errors import Forbidden, InvalidForm, Refused
+from groundwork.errors import Forbidden, Gone, InvalidForm, NotFound, Refused
 from openmeet.groups.model import (
     INSIDE,
     MAX_ANSWER,
@@ -65,6 +66,9 @@ _ADMIN: Final = _MODERATOR | {
 # Who owns a group hands it over before leaving it: no group is without an owner.
 _OWNER: Final = (_ADMIN | {Action.TRANSFER, Action.DELETE}) - {Action.LEAVE, Action.TAKE_OVER}
 
+# What people here do in a group that is kept elsewhere: everything else is its own business.
+_ELSEWHERE: Final = frozenset({Action.VIEW, Action.SEE_MEMBERS, Action.POST, Action.LEAVE})
+
 # THE table. What is not named here is forbidden; what strangers see of a group follows from its visibility (`may_see`).
 ALLOWED: Final[dict[Role | None, frozenset[Action]]] = {
     Role.OWNER: _OWNER,
@@ -111,11 +115,36 @@ def must_be_allowed(role: Role | None, action: Action) -> None:
         raise Forbidden(f"You may not {_WORDS[action]}.")
 
 
+def must_be_kept_here(group: Group, action: Action) -> None:
+    """Refused for what nobody here decides about a group that is kept elsewhere, whatever role it gives them."""
+    if group.is_read_only and action not in _ELSEWHERE:
+        raise Refused("This group is kept elsewhere; it is only shown here.", name="KeptElsewhere")
+
+
 def may_see(group: Group, role: Role | None) -> bool:
-    """Whether the group exists for somebody with this standing. What is deleted exists for nobody."""
-    if group.deleted_at is not None:
+    """Whether the group exists for somebody with this standing. What is deleted exists for nobody, what is
+
+    hidden for those alone who run it.
+    """
+    if group.deleted_at is not None or (group.is_hidden and not may(role, Action.EDIT_GROUP)):
         return False
     return group.details.visibility is not GroupVisibility.PRIVATE or may(role, Action.VIEW)
+
+
+def must_be_seen(group: Group | None, role: Role | None) -> Group:
+    """The group itself. Raises NotFound, for absent and hidden alike; Gone (410) of one that is deleted, for everybody where it was
+
+    public, and with its name for those who were in it.
+    """
+    if group is not None and may_see(group, role):
+        return group
+    if group is None or not may_see(replace(group, deleted_at=None), role):
+        raise NotFound("There is no such group.")
+    if group.details.visibility is not GroupVisibility.PUBLIC and not may(role, Action.VIEW):
+        raise NotFound("There is no such group.")
+    name = f"“{group.details.name}”" if may(role, Action.VIEW) and group.details.name else "This group"
+    why = "It was removed where it was kept." if group.is_read_only else "Its owner deleted it."
+    raise Gone(f"{name} was removed. {why} Its events stay with their hosts.")
 
 
 def ranks_above(role: Role, other: Role) -> bool:

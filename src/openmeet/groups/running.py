@@ -1,7 +1,7 @@
 """What those who run a group do about the standing of others: requests, roles, removal, invitations, follows."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -34,6 +34,7 @@ from openmeet.groups.model import (
 )
 from openmeet.groups.rules import Action
 from openmeet.identities.actions import person_for_did
+from openmeet.moderation.distance import must_be_welcome
 from openmeet.sign_in.rules import check_email
 from openmeet.users.model import Caller, UserId
 
@@ -43,11 +44,15 @@ _BETWEEN_ADDRESSES: Final = re.compile(r"[\s,;]+")
 
 @dataclass(frozen=True, slots=True)
 class Mails:
-    """What becomes of pasted addresses: those that get a mail, those that have one already, those that are none."""
+    """What becomes of pasted addresses: those that get a mail, those that have one already, those that are none.
+
+    ``unread`` are words that no address stands with, as they were pasted: whoever they name gets nothing.
+    """
 
     fresh: tuple[str, ...]
     known: tuple[str, ...]
     wrong: tuple[str, ...]
+    unread: tuple[str, ...]
     left_today: int
 
 
@@ -149,16 +154,33 @@ async def check_mails(reader: Reader, group: Group, text: str) -> Mails:
             # What stands before an address in angle brackets is a name.
             if "@" in word:
                 wrong[word] = None
+    unread = tuple(dict.fromkeys(_without_address(text)))
     if not found and not wrong:
-        raise InvalidForm({"emails": "Paste the addresses of those you want to invite."})
+        words = f" No address was found in “{unread[0][:40]}”." if unread else ""
+        raise InvalidForm({"emails": f"Paste the addresses of those you want to invite.{words}"})
     known = await doors.written_to(reader, group.id, list(found))
     sent = await doors.mails_since(reader, group.id, Instant(reader.now - DAY))
     return Mails(
         fresh=tuple(one for one in found if one not in known),
         known=tuple(one for one in found if one in known),
         wrong=tuple(wrong),
+        unread=unread,
         left_today=max(0, MAX_MAILS_A_DAY - sent),
     )
+
+
+def _without_address(text: str) -> Iterator[str]:
+    """Words between commas and ends of lines that name somebody without saying where to write to.
+
+    A name may stand before its address: ``Meier, Ana <ana@example.org>``, or ``Ana, ana@example.org`` as tables have it.
+    """
+    for line in re.split(r"[;\r\n]+", text):
+        parts = [part.strip() for part in line.split(",") if part.strip()]
+        for place, part in enumerate(parts):
+            behind = parts[place + 1 : place + 2]
+            is_name = any("<" in one for one in behind) or (place == 0 and any("@" in one for one in behind))
+            if "@" not in part and not is_name:
+                yield part
 
 
 async def invite_by_mail(tx: Transaction, caller: Caller, slug: GroupSlug, text: str) -> Mails:
@@ -219,12 +241,13 @@ async def decline(tx: Transaction, invitation_id: InvitationId) -> None:
 async def accept(tx: Transaction, caller: Caller, invitation_id: InvitationId) -> tuple[Group, Membership]:
     """The invited person says yes and is in; who is in already stays as they are, and no use is taken.
 
-    Raises NotFound (used up, over, taken back, or its group is gone) and Refused (banned).
+    Raises NotFound (used up, over, taken back, or its group is gone) and Refused (banned, not welcome).
     """
     invitation = await doors.invitation(tx, invitation_id)
     group = await queries.lock(tx, invitation.group_id) if invitation else None
     if invitation is None or group is None or group.deleted_at is not None:
         raise NotFound(_WORTHLESS)
+    await must_be_welcome(tx, group.owner_id, caller.user_id, refusal="You cannot join this group.")
     mine = await queries.find_member(tx, group.id, caller.user_id)
     before = mine.role if mine else None
     after = rules.role_after_accepting(before)

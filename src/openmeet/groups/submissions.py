@@ -2,8 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from enum import StrEnum
-from typing import TypeVar
 
 from groundwork.errors import InvalidForm
 from openmeet.groups.model import (
@@ -18,10 +16,9 @@ from openmeet.groups.model import (
     PromotionLevel,
 )
 from openmeet.recurrence import wall_time
+from openmeet.site.choices import choice
 from openmeet.site.countries import known_code
 from openmeet.site.texts import one_line
-
-C = TypeVar("C", bound=StrEnum)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +35,13 @@ class GroupSubmission:
     visibility: str = GroupVisibility.PUBLIC.value
     promotion_level: str = PromotionLevel.PUBLIC.value
     sync_enabled: str = ""
+    announces_events: str = ""
 
 
 # What a ticked box sends.
 ON = "on"
+
+TICKS = ("sync_enabled", "announces_events")
 
 FIELDS = tuple(field.name for field in fields(GroupSubmission))
 
@@ -59,7 +59,7 @@ def values_of(submission: GroupSubmission) -> dict[str, str]:
 def values_of_group(group: Group) -> dict[str, str]:
     """What the form of an existing group shows."""
     texts = {name: str(getattr(group.details, name)) for name in FIELDS}
-    return texts | {"sync_enabled": ON if group.details.sync_enabled else ""}
+    return texts | {name: ON if getattr(group.details, name) else "" for name in TICKS}
 
 
 def check(typed: GroupSubmission) -> GroupDetails:
@@ -84,9 +84,9 @@ def check(typed: GroupSubmission) -> GroupDetails:
         problems["country"] = "We do not know this country. Choose one from the list, or leave it empty."
     if not wall_time.is_zone(typed.time_zone):
         problems["time_zone"] = "Choose the time zone in which the group lives, like Europe/Berlin."
-    policy = _choice(JoinPolicy, typed.join_policy, "join_policy", problems)
-    visibility = _choice(GroupVisibility, typed.visibility, "visibility", problems)
-    level = _choice(PromotionLevel, typed.promotion_level, "promotion_level", problems)
+    policy = choice(JoinPolicy, typed.join_policy, "join_policy", problems)
+    visibility = choice(GroupVisibility, typed.visibility, "visibility", problems)
+    level = choice(PromotionLevel, typed.promotion_level, "promotion_level", problems)
     if problems or policy is None or visibility is None or level is None:
         raise InvalidForm(problems)
     return GroupDetails(
@@ -100,12 +100,5 @@ def check(typed: GroupSubmission) -> GroupDetails:
         visibility=visibility,
         promotion_level=level,
         sync_enabled=typed.sync_enabled == ON,
+        announces_events=typed.announces_events == ON,
     )
-
-
-def _choice(kind: type[C], text: str, field: str, problems: dict[str, str]) -> C | None:
-    try:
-        return kind(text)
-    except ValueError:
-        problems[field] = "Choose one of: " + ", ".join(member.value for member in kind) + "."
-        return None

@@ -32,8 +32,10 @@ from openmeet.groups.model import (
     Role,
     Succession,
 )
+from openmeet.groups.publishing import change_speaker
 from openmeet.groups.rules import Action
 from openmeet.identities.queries import of_user
+from openmeet.moderation.distance import must_not_be_apart
 from openmeet.users.model import Caller, UserId
 
 _NOT_INSIDE: Final = "This person is not in the group."
@@ -45,6 +47,7 @@ async def offer(tx: Transaction, caller: Caller, slug: GroupSlug, to: UserId) ->
     if to == caller.user_id:
         raise Refused("You own this group already.", name="OneOwner")
     heir = await _inside(tx, group, to)
+    await must_not_be_apart(tx, caller.user_id, to, refusal="You cannot offer it to them.")
     if group.offer is not None and group.offer.heir_id == to:
         return group
     after = replace(group, offer=Offer(to, tx.now), revision=group.revision + 1, updated_at=tx.now)
@@ -96,6 +99,8 @@ async def arrange(
     did = None
     if backup is not None:
         await _inside(tx, group, backup)
+        if backup != group.keeping.backup_admin_id:
+            await must_not_be_apart(tx, caller.user_id, backup, refusal="You cannot name them.")
         did = next((one.did for one in await of_user(tx, backup)), None)
     keeping = Keeping(backup, did, absence_days, wait_days)
     if keeping == group.keeping:
@@ -283,5 +288,5 @@ async def _pass_on(tx: Transaction, group: Group, to: UserId, act: Act, *, by: U
         revision=group.revision + 1,
         updated_at=tx.now,
     )
-    await queries.update(tx, after)
+    await change_speaker(tx, group, after)
     return after

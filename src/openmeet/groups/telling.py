@@ -6,7 +6,8 @@ from typing import Literal
 from groundwork.database.transaction import Transaction
 from openmeet.groups import people
 from openmeet.groups.model import INSIDE, RUNNING, Announcement, Group, Membership, Role
-from openmeet.notifications.actions import tell
+from openmeet.identities.mentions import mentioned_in
+from openmeet.notifications.actions import reached, tell
 from openmeet.notifications.model import Kind, Particulars
 from openmeet.users.model import UserId
 
@@ -55,8 +56,12 @@ async def of_ownership(
 
 
 async def of_announcement(tx: Transaction, group: Group, said: Announcement) -> None:
-    """Everybody who is in and listens hears what was announced; its author knows."""
+    """Everybody who is in and listens hears what was announced, and who is mentioned in it that they are; its author knows."""
+    everybody = await people.ids_in_roles(tx, group.id, INSIDE, who_listen=False)
+    mentioned = [one for one in await mentioned_in(tx, said.text) if one in everybody and one != said.author_id]
+    hearing = await reached(tx, mentioned, Kind.GROUP_MENTION)
     inside = await people.ids_in_roles(tx, group.id, INSIDE, who_listen=True)
     about = Particulars(person_id=said.author_id, group_id=group.id)
-    told = [user_id for user_id in inside if user_id != said.author_id]
+    told = [user_id for user_id in inside if user_id != said.author_id and user_id not in hearing]
     await tell(tx, told, Kind.ANNOUNCEMENT, said.id, 1, about, bundle=group.id)
+    await tell(tx, hearing, Kind.GROUP_MENTION, said.id, 1, about, bundle=group.id)

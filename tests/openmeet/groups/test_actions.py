@@ -6,6 +6,7 @@ import pytest
 
 from groundwork.clock import DAY
 from groundwork.errors import Forbidden, InvalidForm, NotFound, PreconditionFailed, Refused, TooMany
+from openmeet.attendance import group_hosting
 from openmeet.debts.deliveries import Due
 from openmeet.groups import actions, doors, listing, queries, running
 from openmeet.groups.letters import INVITATION_MAIL, invitation_composer
@@ -57,8 +58,18 @@ async def test_one_form_makes_one_group(db):
     async with db.transaction() as tx:
         first = await actions.create(tx, ana, details(), submission_key="k")
         assert await actions.create(tx, ana, details(), submission_key="k") == first
-    with pytest.raises(Refused):
+    with pytest.raises(actions.AlreadyMade):
         async with db.transaction() as tx:
+            await actions.create(tx, ana, details(name="Go club"), submission_key="k")
+
+
+async def test_a_form_that_comes_again_after_its_group_was_edited_finds_the_group_as_it_is(db):
+    ana = await stranger(db, "Ana")
+    async with db.transaction() as tx:
+        first = await actions.create(tx, ana, details(), submission_key="k")
+        edited = await group_hosting.revise(tx, ana, first.slug, details(name="Go club"))
+        assert await actions.create(tx, ana, details(), submission_key="k") == edited
+        with pytest.raises(actions.AlreadyMade):
             await actions.create(tx, ana, details(name="Go club"), submission_key="k")
 
 

@@ -5,10 +5,10 @@ from contextlib import suppress
 
 import pytest
 
-from groundwork.clock import DAY
+from groundwork.clock import DAY, HOUR
 from groundwork.errors import Forbidden, InvalidForm, NotFound, Refused
 from openmeet.debts.deliveries import Due
-from openmeet.groups import actions, doors, queries, running, succession
+from openmeet.groups import absence, actions, doors, queries, running, succession
 from openmeet.groups.letters import LAST_CALL_MAIL, SUCCESSION_MAIL, succession_composer
 from openmeet.groups.model import Act, Role
 from openmeet.groups.tasks import pass_on
@@ -16,7 +16,7 @@ from openmeet.identities import queries as identities
 from openmeet.identities.model import IdentityKind
 from openmeet.ingestion.erasing import erase_here
 from tests.openmeet.groups.people import group_by, member, role
-from tests.openmeet.site_under_test import person
+from tests.openmeet.site_under_test import person, sign_up, site_on
 
 
 @pytest.fixture
@@ -174,6 +174,29 @@ async def test_an_owner_who_is_seen_keeps_the_group(db, club, clock):
     assert await pass_on(db) == 1
     assert await owner_of(db, group) == ana.user_id
     assert (await acts(db, group))[-1] is Act.SUCCESSION_STOPPED
+
+
+async def test_an_owner_who_only_reads_is_not_absent(db, club, clock):
+    """Whatever somebody opens signed in is a trace, noted by the day and once a day."""
+    group, ana, _, cleo, _ = club
+    site = site_on(db, clock)
+    await does(db, succession.arrange, ana, group.slug, cleo.user_id, absence_days=60, wait_days=7)
+    async with site.browser() as browser:
+        await sign_up(browser, "ana@example.org", "Ana")
+        clock.turn(59 * DAY)
+        async with db.reader() as reader:
+            before = await absence.last_seen(reader, ana.user_id)
+        assert (await browser.get("/my/events")).status_code == 200
+        clock.turn(HOUR)
+        assert (await browser.get("/my/events")).status_code == 200
+    async with db.reader() as reader:
+        seen = await absence.last_seen(reader, ana.user_id)
+        today = reader.now - reader.now % DAY
+    assert before < seen == today
+    clock.turn(58 * DAY)
+    assert await pass_on(db) == 0
+    clock.turn(3 * DAY)
+    assert await pass_on(db) == 1
 
 
 async def test_a_backup_admin_who_left_takes_over_nothing(db, club, clock):
