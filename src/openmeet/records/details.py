@@ -1,23 +1,36 @@
 """What an event of ours says and the community's Lexicon has no field for: one object under a name of our own.
 
 Written by key: what another installation, or a later version of ours, added to the object stays. Nothing that is for some people
-only is ever in it.
+only is ever in it. Read as an event here could have it: what is no address, no known word or too much is passed over.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
 from at_protocol.data.model import Value
-from openmeet.events.about import NO_TICKETS, NOT_SAID, Accessibility, Tickets
+from openmeet.events.about import (
+    MAX_ACCESS_NOTE,
+    MAX_CATEGORIES,
+    MAX_LANGUAGES,
+    MAX_PRICE,
+    NO_TICKETS,
+    NOT_SAID,
+    Accessibility,
+    Tickets,
+)
 from openmeet.events.model import Event
+from openmeet.events.tags import MAX_TAG, MAX_TAGS, normalised
 from openmeet.events.vocabulary import AccessFeature, Category
+from openmeet.events.web_address import is_web_address
 from openmeet.records.collections import DETAILS_KEY, DETAILS_KEYS
+from openmeet.records.reading import line_of, text_of
+from openmeet.site.languages import is_code
 
-# Of each list as many are read as an event of ours could have; strangers may write more.
-_MOST: Final = 20
-_LONGEST: Final = 2_000
+# Strangers may write longer lists; behind this many nothing is looked at.
+_MOST: Final = 100
+_LONGEST_CODE: Final = 100
 
 
 class RecordDetails(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -57,21 +70,26 @@ def put_details(record: dict[str, Value], ours: RecordDetails) -> None:
     record[key] = known
 
 
+def says_details(record: Mapping[str, Any]) -> bool:
+    """Whether it has the object at all. Who writes a record anew and knows nothing of us leaves it out, and means nothing by it."""
+    return any(isinstance(record.get(key), Mapping) for key in DETAILS_KEYS)
+
+
 def read_details(record: Mapping[str, Any]) -> RecordDetails:
     """What a record says of them, as far as it is understood."""
     found = next((record[key] for key in DETAILS_KEYS if isinstance(record.get(key), Mapping)), None)
     if found is None:
         return NOTHING_MORE
+    features, categories = _texts(found, "accessibility"), _texts(found, "categories")
     return RecordDetails(
         is_all_day=found.get("isAllDay") is True,
-        tickets=Tickets(_text(found, "ticketUrl"), _text(found, "price")),
+        tickets=Tickets(_address(found, "ticketUrl"), line_of(found.get("price"), MAX_PRICE)),
         accessibility=Accessibility(
-            tuple(one for one in AccessFeature if one.value in _texts(found, "accessibility")),
-            _text(found, "accessibilityNote"),
+            tuple(one for one in AccessFeature if one.value in features), _text(found, "accessibilityNote")
         ),
-        categories=tuple(one for one in Category if one.value in _texts(found, "categories")),
-        tags=_texts(found, "tags"),
-        languages=_texts(found, "languages"),
+        categories=tuple(one for one in Category if one.value in categories)[:MAX_CATEGORIES],
+        tags=_tags(_texts(found, "tags")),
+        languages=_languages(_texts(found, "languages")),
     )
 
 
@@ -88,12 +106,28 @@ def _values(ours: RecordDetails) -> dict[str, Value]:
     }
 
 
+def _address(found: Mapping[str, Any], name: str) -> str:
+    text = (text_of(found.get(name)) or "").strip()
+    return text if is_web_address(text) else ""
+
+
 def _text(found: Mapping[str, Any], name: str) -> str:
-    value = found.get(name)
-    return value[:_LONGEST] if isinstance(value, str) else ""
+    text = text_of(found.get(name)) or ""
+    return text.replace("\r\n", "\n").strip()[:MAX_ACCESS_NOTE].rstrip()
 
 
 def _texts(found: Mapping[str, Any], name: str) -> tuple[str, ...]:
     value = found.get(name)
-    texts = [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
-    return tuple(text[:_LONGEST] for text in texts[:_MOST])
+    return tuple(one for one in value[:_MOST] if isinstance(one, str)) if isinstance(value, list) else ()
+
+
+def _tags(texts: Sequence[str]) -> tuple[str, ...]:
+    # Folding can make a tag longer, so what is far too long is left out before.
+    known = [normalised(text) for text in texts if len(text) <= 2 * MAX_TAG]
+    return tuple(dict.fromkeys(tag for tag in known if 0 < len(tag) <= MAX_TAG))[:MAX_TAGS]
+
+
+def _languages(texts: Sequence[str]) -> tuple[str, ...]:
+    # Names are for people who type: records have codes.
+    codes = [text.strip().lower() for text in texts if len(text) <= _LONGEST_CODE]
+    return tuple(dict.fromkeys(filter(is_code, codes)))[:MAX_LANGUAGES]

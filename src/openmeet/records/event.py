@@ -15,12 +15,23 @@ from at_protocol.failures import Malformed
 from at_protocol.syntax.datetime import format_datetime, parse_datetime
 from at_protocol.syntax.tid import parse_tid, to_microseconds
 from groundwork.clock import DAY, Instant
-from openmeet.events.model import MAX_PLACE_PART, MAX_TITLE, Link, Mode, NetworkEvent, Status
-from openmeet.records.collections import DETAILS_KEYS, ORIGIN_KEYS
+from openmeet.events import whole_days
+from openmeet.events.model import MAX_DESCRIPTION, MAX_PLACE_PART, MAX_TITLE, Link, Mode, NetworkEvent, Status
+from openmeet.records.collections import (
+    DETAILS_KEY,
+    DETAILS_KEYS,
+    OLDER_META_KEY,
+    ORIGIN_KEYS,
+    SERIES_LINK_KEYS,
+    SUCCESSION_KEYS,
+)
+from openmeet.records.details import RecordDetails, read_details
 from openmeet.records.places import Places, is_followable, read_places
-from openmeet.records.reading import Notes, Unmappable, line_of, text_of, token_of
+from openmeet.records.reading import Notes, Unmappable, line_of, shortened, text_of, token_of
+from openmeet.records.sentence import sentence_in, without
+from openmeet.recurrence import wall_time
 from openmeet.recurrence.wall_time import FIRST_YEAR, LAST_YEAR, zone_names
-from openmeet.site.texts import one_line
+from openmeet.site.texts import is_visible, one_line
 
 MAX_RECORD_BYTES: Final = 1_000_000
 UNTITLED: Final = "(untitled)"
@@ -55,7 +66,7 @@ _READ_KEYS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class OriginMark:
-    """Which installation says it wrote the record; believed only when the CID is one that we published."""
+    """Which installation says it wrote the record: a claim (``ingestion.origins``)."""
 
     instance: str
     event_id: str
@@ -82,7 +93,7 @@ def read_event(collection: str, record: object, *, rkey: str, indexed_at: Instan
     notes = Notes()
     if declared is None:
         notes.keep("$type", "is missing; the collection says what it is")
-    description = _description(record, notes)
+    description = without(_description(record, notes), sentence_in(record))
     name = _name(record, description, notes)
     starts_at, starts_text = _start(record, notes)
     ends_at, ends_text = _end(record, starts_at, notes)
@@ -93,9 +104,10 @@ def read_event(collection: str, record: object, *, rkey: str, indexed_at: Instan
     links = _links(record, notes)
     online_url, links = _online(places, links, said_mode, notes)
     origin = read_origin(record, notes)
+    details = _details(record, notes)
     event = NetworkEvent(
         name=name,
-        description=description,
+        description=_shown(description, notes),
         starts_at=starts_at,
         ends_at=ends_at,
         starts_text=starts_text,
@@ -108,9 +120,43 @@ def read_event(collection: str, record: object, *, rkey: str, indexed_at: Instan
         links=links,
         is_discoverable=_is_discoverable(record, notes),
         created_at=_created(record, rkey, indexed_at, notes),
+        is_all_day=_is_all_day(details, starts_at, ends_at, time_zone, notes),
+        tickets=details.tickets,
+        accessibility=details.accessibility,
+        categories=details.categories,
+        tags=details.tags,
+        languages=details.languages,
     )
     _note_foreign_keys(record, notes)
     return EventRead(event, origin, places, notes)
+
+
+def _details(record: Mapping[str, object], notes: Notes) -> RecordDetails:
+    """What an installation of ours says beyond the Lexicon."""
+    details = read_details(record)
+    for name, said in (
+        ("tickets", ", ".join(filter(None, (details.tickets.price, details.tickets.url)))),
+        ("accessibility", ", ".join(filter(None, (*details.accessibility.features, details.accessibility.note)))),
+        ("categories", ", ".join(details.categories)),
+        ("tags", ", ".join(details.tags)),
+        ("languages", ", ".join(details.languages)),
+    ):
+        if said:
+            notes.read(name, DETAILS_KEY, said)
+    return details
+
+
+def _is_all_day(
+    details: RecordDetails, starts_at: Instant | None, ends_at: Instant | None, zone: str, notes: Notes
+) -> bool:
+    """What an installation of ours says of it, as long as the times agree: others move times and leave the word."""
+    if not details.is_all_day or starts_at is None or not wall_time.is_zone(zone):
+        return False
+    if not whole_days.are_whole(starts_at, ends_at, zone):
+        notes.keep(DETAILS_KEY, "says that days are meant, but the times are no whole days")
+        return False
+    notes.read("whole days", DETAILS_KEY, "yes")
+    return True
 
 
 def read_origin(record: Mapping[str, object], notes: Notes) -> OriginMark | None:
@@ -129,11 +175,16 @@ def read_origin(record: Mapping[str, object], notes: Notes) -> OriginMark | None
 
 def _name(record: Mapping[str, object], description: str, notes: Notes) -> str:
     for key in ("name", "title"):
-        text = line_of(record.get(key), MAX_TITLE)
-        if text:
+        said = record.get(key)
+        text = line_of(said, MAX_TITLE)
+        if said is not None and not isinstance(said, str):
+            notes.keep(key, "is not a text")
+        elif text and not is_visible(text):
+            notes.keep(key, "has nothing that can be seen")
+        elif text:
             notes.read("title", key, text)
             return text
-    if description.strip():
+    if is_visible(description):
         text = "".join(_GRAPHEME.findall(one_line(description[:4000]))[:TITLE_GRAPHEMES]) or UNTITLED
         notes.read("title", f"first {TITLE_GRAPHEMES} characters of the description", text)
         return text
@@ -149,6 +200,12 @@ def _description(record: Mapping[str, object], notes: Notes) -> str:
             notes.read("description", key, text)
             return text
     return ""
+
+
+def _shown(description: str, notes: Notes) -> str:
+    if len(description) > MAX_DESCRIPTION:
+        notes.keep("description", f"has more than {MAX_DESCRIPTION} characters; its beginning is shown")
+    return shortened(description, MAX_DESCRIPTION)
 
 
 def _start(record: Mapping[str, object], notes: Notes) -> tuple[Instant | None, str]:
@@ -310,7 +367,16 @@ def moment_of_key(rkey: str) -> Instant | None:
 
 
 def _note_foreign_keys(record: Mapping[str, object], notes: Notes) -> None:
-    used = {"title", "text", "location", "preferences", *ORIGIN_KEYS, *DETAILS_KEYS}
+    used = {
+        "title",
+        "text",
+        "location",
+        "preferences",
+        *ORIGIN_KEYS,
+        *DETAILS_KEYS,
+        *SERIES_LINK_KEYS,
+        *SUCCESSION_KEYS,
+    }
     for key, value in record.items():
         if key in _READ_KEYS or key in used:
             continue
@@ -318,6 +384,8 @@ def _note_foreign_keys(record: Mapping[str, object], notes: Notes) -> None:
             notes.keep(key, "is the author's wish for answers; anybody may answer here")
         elif key == "media":
             notes.keep(key, "are pictures, kept with their blobs")
+        elif key == OLDER_META_KEY:
+            notes.keep(key, "says what an older OpenMeet knew of its series")
         elif key == "facets":
             notes.keep(key, "mark links and mentions in the description; dropped only when we change that text")
         else:

@@ -14,10 +14,13 @@ from at_protocol.data.model import Value
 from at_protocol.syntax.datetime import format_datetime
 from groundwork.clock import Instant
 from openmeet.events.model import NOWHERE, Audience, Event, Link, Mode, NetworkEvent, Status, Venue, public_place
-from openmeet.events.promotion import Reach, reach_of
+from openmeet.events.promotion import Circle, Reach, circle_of, reach_of
 from openmeet.records.collections import EVENT, ORIGIN_KEY, ORIGIN_KEYS
 from openmeet.records.details import NOTHING_MORE, RecordDetails, details_in_record, put_details
 from openmeet.records.event import EventRead, read_event
+from openmeet.records.group_statements import put_link
+from openmeet.records.media import KEY as PICTURE
+from openmeet.records.media import MediaOut, known_picture, put_media
 from openmeet.records.own_entries import (
     ALONE,
     LINK,
@@ -34,11 +37,24 @@ from openmeet.records.own_entries import (
     uri_of,
     venue_note,
 )
-from openmeet.records.places import ADDRESS, GEO, entries_of, is_same_place, online_entry, without
+from openmeet.records.places import ADDRESS, GEO, entries_of, is_same_place, online_entry
+from openmeet.records.places import without as without_entries
+from openmeet.records.sentence import KEY as SENTENCE
+from openmeet.records.sentence import ends_in, mark_of, sentence_in, with_sentence, without
+from openmeet.records.series_part import SeriesPart, put_native, put_series
+from openmeet.records.succession import ALONE_STANDING, Lineage, put_lineage
 from openmeet.recurrence.wall_time import zone_names
 
-# Instead of a description, where a group promotes no more than name, time and link.
-NOTE = "More about it on its page: {}"
+# Instead of a description, where no more than name, time and link goes out: the event's page leads further.
+NOTES: Mapping[Circle, str] = {
+    Circle.EVERYBODY: "More about it on its page: {}",
+    Circle.WHO_HAS_THE_ADDRESS: "",
+    Circle.MEMBERS: "For members of its group. Join it to see more: {}",
+    Circle.INVITED: "By invitation only. Who is invited sees more: {}",
+}
+
+# In the mark: the rule in the record is ours to change and to take away.
+NATIVE = "native"
 
 _MODE_WORDS = {Mode.IN_PERSON: "inperson", Mode.ONLINE: "virtual", Mode.HYBRID: "hybrid"}
 
@@ -71,11 +87,21 @@ class Publishable:
     event_id: str
     revision: int
     details: RecordDetails = NOTHING_MORE
+    series: SeriesPart | None = None
+    media: MediaOut | None = None
+    group_uri: str | None = None
+    lineage: Lineage = ALONE_STANDING
 
 
-def publishable(event: Event, *, instance: str, page_url: str) -> Publishable:
-    """Cut an event down to what may be written where everybody reads; of a group that promotes little, to the least."""
+def publishable(
+    event: Event, *, instance: str, page_url: str, series: SeriesPart | None = None, group_uri: str | None = None
+) -> Publishable:
+    """Cut an event down to what may be written where everybody reads; where little may be, to the least.
+
+    ``series``: of ``series_part``, ``group_uri``: of ``group_part``, which know what may be said of either.
+    """
     is_minimal = reach_of(event) is Reach.MINIMAL
+    note = NOTES[circle_of(event.own_visibility, event.group)]
     is_shown = (
         event.online_url_audience is Audience.EVERYONE
         and event.online_url_from is None
@@ -83,7 +109,7 @@ def publishable(event: Event, *, instance: str, page_url: str) -> Publishable:
     )
     return Publishable(
         title=event.title,
-        description=NOTE.format(page_url) if is_minimal else event.description,
+        description=note.format(page_url) if is_minimal else event.description,
         starts_at=event.starts_at,
         ends_at=event.ends_at,
         time_zone=event.time_zone,
@@ -97,7 +123,16 @@ def publishable(event: Event, *, instance: str, page_url: str) -> Publishable:
         event_id=event.id,
         revision=event.revision,
         details=RecordDetails(is_all_day=event.is_all_day) if is_minimal else details_in_record(event),
+        series=series,
+        group_uri=group_uri,
     )
+
+
+def says_little(record: Mapping[str, Value]) -> bool:
+    """Whether a record of ours says no more than may be said of an event that is for some people."""
+    description = record.get("description")
+    notes = [note.partition("{}")[0] for note in NOTES.values() if note]
+    return not record.get("locations") and isinstance(description, str) and description.startswith(tuple(notes))
 
 
 def write_event(ours: Publishable, previous: Mapping[str, Value] | None, earlier: Earlier = ALONE) -> dict[str, Value]:
@@ -111,12 +146,21 @@ def write_event(ours: Publishable, previous: Mapping[str, Value] | None, earlier
     record, entries, link = _edited(ours, previous, earlier)
     _put_page_name(record, ours, previous, earlier)
     put_details(record, ours.details)
+    put_series(record, ours.series)
+    was_native = NATIVE in mark_of(previous) or NATIVE in mark_of(earlier.written)
+    put_native(record, ours.series, was_ours=was_native)
+    put_link(record, ours.group_uri)
+    put_lineage(record, ours.lineage, earlier.written)
+    put_media(record, ours.media, known_picture(previous, earlier.written))
     if record == previous:
         return record
     record.setdefault("$type", EVENT)
     record.setdefault("createdAt", format_datetime(ours.created_at))
     key = next((key for key in ORIGIN_KEYS if key in record), ORIGIN_KEY)
     _note_others(record, key, ours, entries, link)
+    _note_sentence(record, key, ours, previous, earlier)
+    _note_native(record, key, ours)
+    _note_picture(record, key, ours)
     return record
 
 
@@ -125,7 +169,7 @@ def _edited(
 ) -> tuple[dict[str, Value], list[Value], str]:
     """The record with what we decide in it, and which of its entries of places and which join link are ours."""
     record = dict(previous)
-    _put_texts(record, ours, _read(record, ours))
+    _put_texts(record, ours, _read(record, ours), earlier)
     _put_instant(record, "startsAt", ours.starts_at, _read(record, ours).event.starts_at)
     # An end before the start is read as none: what it says is known only once the start is written.
     _put_instant(record, "endsAt", ours.ends_at, _read(record, ours).event.ends_at)
@@ -166,6 +210,7 @@ def ours_as_read(ours: Publishable, base: Mapping[str, Value], *, rkey: str, ear
     What the link to our page is called follows from the title: it is no edit of the links.
     """
     written, _, _ = _edited(replace(ours, venue=_place_of(ours, base, earlier)), base, earlier)
+    put_details(written, ours.details)
     return read_event(EVENT, {**written, "$type": EVENT}, rkey=rkey, indexed_at=ours.created_at).event
 
 
@@ -183,8 +228,9 @@ def _new(ours: Publishable) -> dict[str, Value]:
         "mode": f"{EVENT}#{_MODE_WORDS[ours.mode]}",
         "status": f"{EVENT}#{ours.status.value}",
     }
-    if ours.description:
-        record["description"] = ours.description
+    sentence = "" if ours.series is None else ours.series.sentence
+    if ours.description or sentence:
+        record["description"] = with_sentence(ours.description, sentence)
     if ours.starts_at is not None:
         record["startsAt"] = format_datetime(ours.starts_at)
     if ours.ends_at is not None:
@@ -201,7 +247,14 @@ def _new(ours: Publishable) -> dict[str, Value]:
     if uris:
         record["uris"] = uris
     put_details(record, ours.details)
-    record[ORIGIN_KEY] = _mark(ours, ORIGIN_KEY)
+    put_series(record, ours.series)
+    put_native(record, ours.series, was_ours=False)
+    put_link(record, ours.group_uri)
+    put_lineage(record, ours.lineage)
+    put_media(record, ours.media, "")
+    record[ORIGIN_KEY] = _mark(ours, ORIGIN_KEY) | ({SENTENCE: sentence} if sentence else {})
+    _note_native(record, ORIGIN_KEY, ours)
+    _note_picture(record, ORIGIN_KEY, ours)
     return record
 
 
@@ -232,13 +285,56 @@ def _in_mode(record: dict[str, Value], ours: Publishable, read: EventRead) -> di
     return {**record, "mode": f"{EVENT}#{_MODE_WORDS[ours.mode]}"}
 
 
-def _put_texts(record: dict[str, Value], ours: Publishable, read: EventRead) -> None:
+def _put_texts(record: dict[str, Value], ours: Publishable, read: EventRead, earlier: Earlier) -> None:
     if ours.title != read.event.name:
         record["name"] = ours.title
-    if ours.description != read.event.description:
+    said = sentence_in(record) or sentence_in(earlier.written)
+    theirs = without(read.event.description, said)
+    held = record.get("description")
+    text = ours.description
+    if text != theirs:
         # Facets point at bytes of the text they came with; beside another text they would mark the wrong words.
-        record["description"] = ours.description
         record.pop("facets", None)
+    elif isinstance(held, str):
+        # What is shown here may be no more than its beginning.
+        text = without(held, said)
+    wanted = with_sentence(text, _sentence_for(record, ours, earlier))
+    if wanted != (held if isinstance(held, str) else read.event.description):
+        record["description"] = wanted
+
+
+def _note_native(record: dict[str, Value], key: str, ours: Publishable) -> None:
+    """Say in the mark that the rule in the record is ours."""
+    mark = record[key]
+    if isinstance(mark, dict) and ours.series is not None and ours.series.native:
+        mark[NATIVE] = True
+
+
+def _note_picture(record: dict[str, Value], key: str, ours: Publishable) -> None:
+    """Say in the mark which of the pictures is ours."""
+    mark = record[key]
+    if isinstance(mark, dict) and ours.media is not None:
+        mark[PICTURE] = str(ours.media.cid)
+
+
+def _sentence_for(record: Mapping[str, Value], ours: Publishable, earlier: Earlier) -> str:
+    """The sentence to add; none where somebody altered, or took away, the one that was added before."""
+    said = sentence_in(record) or sentence_in(earlier.written)
+    text = record.get("description")
+    if ours.series is None or (said and not ends_in(text if isinstance(text, str) else "", said)):
+        return ""
+    return ours.series.sentence
+
+
+def _note_sentence(
+    record: dict[str, Value], key: str, ours: Publishable, previous: Mapping[str, Value], earlier: Earlier
+) -> None:
+    """Keep in the mark which sentence is ours, also one that somebody has altered: none is added again."""
+    said = sentence_in(previous) or sentence_in(earlier.written)
+    sentence = _sentence_for(previous, ours, earlier) or (said if ours.series is not None else "")
+    mark = record[key]
+    if sentence and isinstance(mark, dict):
+        mark[SENTENCE] = sentence
 
 
 def _put_page_name(
@@ -288,7 +384,7 @@ def _put_venue(record: dict[str, Value], ours: Publishable, read: EventRead, ear
     old = listed[mine.entries[0]] if mine.entries else None
     if entries and isinstance(old, dict) and old.get("$type") in {ADDRESS, GEO}:
         entries = [_with_foreign_keys(entries[0], old), *entries[1:]]
-    rest = without(listed, mine.entries)
+    rest = without_entries(listed, mine.entries)
     record[key] = [*rest[:position], *entries, *rest[position:]]
     return entries
 
@@ -330,7 +426,7 @@ def _put_online(record: dict[str, Value], ours: Publishable, read: EventRead, ea
     is_list = isinstance(uris, list)
     links: list[Value] = list(uris) if isinstance(uris, list) else []
     if was and was != url:
-        listed = without(listed, [index for index, online in online_entries(listed) if online.uri == was])
+        listed = without_entries(listed, [index for index, online in online_entries(listed) if online.uri == was])
         links = [entry for entry in links if uri_of(entry) != was]
     if url:
         if all(online.uri != url for _, online in online_entries(listed)):

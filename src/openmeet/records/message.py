@@ -15,7 +15,7 @@ from at_protocol.syntax.did import Did, parse_did
 from at_protocol.syntax.nsid import Nsid, parse_nsid
 from at_protocol.syntax.record_key import RecordKey, parse_record_key
 from at_protocol.syntax.tid import Tid, parse_tid
-from openmeet.records.collections import EVENTS, RSVPS
+from openmeet.records.collections import EVENTS, GROUP_COLLECTIONS, OF_GROUPS, OF_MEMBERS, RSVPS, SERIES_COLLECTIONS
 
 
 class Operation(StrEnum):
@@ -73,13 +73,15 @@ class HintKind(StrEnum):
 class Hint:
     """Something about a DID changed, according to a stream: believed only after asking.
 
-    ``said`` is what the stream claims, for the log.
+    ``said`` is what the stream claims, for the log. ``rev``: the repository has a commit of this rev, whose signature was
+    checked, and something before it was missed; so a read that does not reach it is not enough.
     """
 
     did: Did
     kind: HintKind
     said: str
     seq: int
+    rev: Tid | None = None
 
     @property
     def routing_key(self) -> str:
@@ -97,13 +99,26 @@ def noun_of(collection: str) -> str:
         return "event"
     if collection in RSVPS:
         return "rsvp"
+    if collection in SERIES_COLLECTIONS:
+        return "series"
+    if collection in OF_GROUPS:
+        return (
+            "group" if collection in GROUP_COLLECTIONS else "membership" if collection in OF_MEMBERS else "group_event"
+        )
     return "other"
 
 
 def encode(message: RecordMessage | Hint) -> bytes:
     """The bytes that the queue keeps."""
     if isinstance(message, Hint):
-        return cbor.encode({"did": message.did, "kind": message.kind.value, "said": message.said, "seq": message.seq})
+        hint: dict[str, Value] = {
+            "did": message.did,
+            "kind": message.kind.value,
+            "said": message.said,
+            "seq": message.seq,
+            "rev": message.rev,
+        }
+        return cbor.encode(hint)
     value: dict[str, Value] = {
         "did": message.did,
         "collection": message.collection,
@@ -129,6 +144,8 @@ def decode(data: bytes) -> RecordMessage | Hint:
                 HintKind(_text(value, "kind")),
                 _text(value, "said"),
                 _integer(value, "seq"),
+                # Messages of the release before have none.
+                None if value.get("rev") is None else parse_tid(_text(value, "rev")),
             )
         body, cid = value["body"], value["cid"]
         operation = Operation(_text(value, "operation"))

@@ -4,12 +4,11 @@ A geo entry without a name next to one address is that address's point. Coordina
 the data model has no floats; numbers occur where an aggregator handed over JSON.
 """
 
-import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from at_protocol.data.model import Value
+from openmeet.events.map_points import coordinate_of
 from openmeet.events.model import MAX_PLACE_PART, Link, Venue
 from openmeet.events.web_address import is_web_address
 from openmeet.records.countries import code_of
@@ -23,7 +22,6 @@ URI = "community.lexicon.calendar.event#uri"
 LEGACY_PLACE = "events.smokesignal.calendar.location#place"
 LEGACY_VIRTUAL = "events.smokesignal.calendar.location#virtual"
 
-_PLAIN_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)")
 _ADDRESS_PARTS = (
     ("name", "name"),
     ("street", "street"),
@@ -81,24 +79,6 @@ def read_places(record: Mapping[str, object], notes: Notes) -> Places:
             case _:
                 notes.keep(path, f"is of a type that is not known here: {entry.get('$type')}")
     return Places(tuple(venues), tuple(online))
-
-
-def coordinate_of(value: object, limit: int) -> str | None:
-    """Decimal degrees within ``-limit…limit`` as text, ``0`` included; None for anything else (``""``, ``91``, NaN)."""
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int | float):
-        text = repr(value) if math.isfinite(value) else ""
-        if "e" in text:
-            text = f"{value:.7f}"
-    elif isinstance(value, str):
-        text = value.strip()
-    else:
-        return None
-    # The length is bounded before float() reads a megabyte of digits.
-    if len(text) > 40 or not text.isascii() or _PLAIN_NUMBER.fullmatch(text) is None or abs(float(text)) > limit:
-        return None
-    return text
 
 
 def entries_of(venue: Venue) -> list[Value]:

@@ -59,7 +59,12 @@ def text_of(value: object) -> str | None:
 def line_of(value: object, limit: int) -> str:
     """Text for one line of a page, shortened to ``limit`` characters. Empty for anything but text."""
     line = one_line(text_of(value) or "")
-    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+    return shortened(line, limit)
+
+
+def shortened(text: str, limit: int) -> str:
+    """As much of a text as our own forms take; the record has the rest."""
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 
 
 def token_of(text: str) -> str:

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final, assert_never
 
 from at_protocol.data.model import Value
@@ -12,6 +13,7 @@ from at_protocol.syntax.datetime import format_datetime, parse_datetime
 from at_protocol.syntax.tid import ALPHABET, Tid, parse_tid
 from groundwork.clock import Instant
 from openmeet.attendance.model import AttendanceStatus, NetworkAnswer
+from openmeet.identities.preferences import USUAL, DeclinedAs, Preferences, WaitingAs
 from openmeet.records.collections import EVENTS, RSVP
 from openmeet.records.event import moment_of_key
 from openmeet.records.reading import Notes, Unmappable, text_of, token_of
@@ -19,6 +21,10 @@ from openmeet.records.reading import Notes, Unmappable, text_of, token_of
 # The longest that can lead anywhere: a did:web of a host name (261 characters), the longer collection of events, a record
 # key of 512. The syntax allows 8 kB, and a PostgreSQL index has no room for more than 2.7 kB.
 MAX_SUBJECT: Final = 1024
+
+GOING: Final = f"{RSVP}#going"
+INTERESTED: Final = f"{RSVP}#interested"
+NOT_GOING: Final = f"{RSVP}#notgoing"
 
 _ANSWERS: Final = {
     "going": NetworkAnswer.GOING,
@@ -133,22 +139,26 @@ def has_durable_subject(read: RsvpRead) -> bool:
     return read.subject.authority.startswith("did:")
 
 
-def token_for(status: AttendanceStatus) -> str | None:
-    """What a repository is told about a local status; None for what stays private."""
+class Silence(StrEnum):
+    """Why a status is told to nobody. Undecided: what stands in the repository stays there until it is decided."""
+
+    UNDECIDED = "undecided"
+    UNSAID = "unsaid"  # nothing may stand there
+
+
+def told(status: AttendanceStatus, wanted: Preferences = USUAL) -> str | Silence:
+    """What the repository of somebody who wants it so is told about a status: the token of a record, or nothing."""
     match status:
         case AttendanceStatus.ATTENDING | AttendanceStatus.ATTENDED:
-            return f"{RSVP}#going"
+            return GOING
         case AttendanceStatus.INTERESTED:
-            return f"{RSVP}#interested"
+            return INTERESTED
         case AttendanceStatus.DECLINED:
-            return f"{RSVP}#notgoing"
-        case (
-            AttendanceStatus.PENDING
-            | AttendanceStatus.WAITLISTED
-            | AttendanceStatus.INVITED
-            | AttendanceStatus.REJECTED
-        ):
-            return None
+            return NOT_GOING if wanted.declined_as is DeclinedAs.NOT_GOING else Silence.UNSAID
+        case AttendanceStatus.PENDING | AttendanceStatus.WAITLISTED:
+            return INTERESTED if wanted.waiting_as is WaitingAs.INTERESTED else Silence.UNDECIDED
+        case AttendanceStatus.INVITED | AttendanceStatus.REJECTED:
+            return Silence.UNDECIDED
         case _:
             assert_never(status)
 

@@ -1,7 +1,7 @@
 """Every relevant record of the network as last seen: a join, whose guard stands in the statement.
 
-A version replaces another only if its (epoch, rev) is greater and it is not worse verified. Deletes leave a tombstone
-with their rev. After a complete read of a repository its ``floor_rev`` rises: what is at or below it is history and
+A version replaces another only if its (is verified, epoch, rev) is greater: what nobody signed for never overrules what
+somebody did, and gives way to it whatever revision it claimed. Deletes leave a tombstone with their rev. After a complete read of a repository its ``floor_rev`` rises: what is at or below it is history and
 ignored. So any order and any repetition of messages leave the same rows.
 """
 
@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from groundwork.clock import DAY, Instant
+from groundwork.database.for_each import for_each
 from groundwork.database.transaction import Reader, Row, Transaction
+from openmeet.records.collections import RSVPS
 from openmeet.records.message import RecordMessage
 
 # How long an answer waits for its event, and how many of one author may wait.
@@ -26,7 +28,7 @@ class Standing(StrEnum):
 
     MAPPED = "mapped"
     RAW = "raw"  # kept with the reason why it makes no row
-    PARKED = "parked"  # an answer whose event has not been seen
+    PARKED = "parked"  # an answer whose event has not been seen, or is not for its author to see
     TOMBSTONE = "tombstone"
 
 
@@ -52,51 +54,81 @@ class Seen:
 COLUMNS = """uri, did, collection, rkey, rev, cid, body, is_verified, standing, reason, subject_uri, precedence,
     first_seen_at"""
 
-# PostgreSQL infers no types for a bare select list, hence the casts; SQLite reads ``cast(… as bytea)`` as a number, hence
-# the coalesce.
 PUT = """
     insert into records (uri, did, collection, rkey, epoch, rev, cid, body, is_verified, standing, reason, subject_uri,
                          precedence, first_seen_at, seen_at)
-    select cast(:uri as text), cast(:did as text), cast(:collection as text), cast(:rkey as text),
-           coalesce((select epoch from repositories where did = :did), 0), cast(:rev as text), cast(:cid as text),
-           coalesce(cast(null as bytea), :body), cast(:is_verified as integer), cast(:standing as text), cast(:reason as text),
-           cast(:subject_uri as text), cast(:precedence as text), cast(:now as bigint), cast(:now as bigint)
-     where not exists (select 1 from repositories where did = :did and floor_rev >= :rev)
+    select given.uri, given.did, given.collection, given.rkey, coalesce(r.epoch, 0), given.rev, given.cid, given.body,
+           given.is_verified, given.standing, given.reason, given.subject_uri, given.precedence, cast(:now as bigint),
+           cast(:now as bigint)
+      from each(uri text, did text, collection text, rkey text, rev text, cid text, body bytea, is_verified integer,
+                standing text, reason text, subject_uri text, precedence text) as given
+      left join repositories r on r.did = given.did
+     where coalesce(r.floor_rev, '') < given.rev
         on conflict (uri) do update
        set epoch = excluded.epoch, rev = excluded.rev, cid = excluded.cid, body = excluded.body,
            is_verified = excluded.is_verified, standing = excluded.standing, reason = excluded.reason,
            subject_uri = excluded.subject_uri, precedence = excluded.precedence, seen_at = excluded.seen_at
-     where (excluded.epoch > records.epoch or (excluded.epoch = records.epoch and excluded.rev > records.rev))
-       and excluded.is_verified >= records.is_verified
+     where excluded.is_verified > records.is_verified
+        or (excluded.is_verified = records.is_verified
+            and (excluded.epoch > records.epoch or (excluded.epoch = records.epoch and excluded.rev > records.rev)))
     returning uri
 """
 
 FIND = f"select {COLUMNS} from records where uri = :uri"
 FIND_MANY = f"select {COLUMNS} from records where uri in :uris"
 
-LOCK_SUBJECT = "insert into subjects (uri) values (:uri) on conflict (uri) do update set uri = excluded.uri"
+# Who makes the same row at this moment is waited for; so is, in uri order, who has locked one that is there.
+MAKE_SUBJECTS = (
+    "insert into subjects (uri) select given.uri from each(uri text) as given where 1 = 1 on conflict (uri) do nothing"
+)
+LOCK_SUBJECTS = "select uri from subjects where uri in :uris order by uri for update"
+
+# The same for many people, each with one DID. Conditions on standing and collection would tempt a planner that knows little of
+# the table to begin with those, and to compare every record with every pair.
+OF_PAIRS = f"""
+    select {", ".join(f"r.{name.strip()}" for name in COLUMNS.split(","))}
+      from each(subject_uri text, did text) as given
+      join records r on r.subject_uri = given.subject_uri and r.did = given.did
+"""
 
 ANSWERS_OF = f"""
     select {COLUMNS} from records
      where subject_uri = :subject_uri and did in :dids and standing in ('mapped', 'parked') and collection in :collections
-     order by precedence desc, uri desc
 """
 
-PARKED_FOR_SUBJECT = f"""
-    select {COLUMNS} from records where subject_uri = :subject_uri and standing = 'parked' order by first_seen_at, uri
+PARKED_FOR_SUBJECTS = f"""
+    select {COLUMNS} from records where subject_uri in :subject_uris and standing = 'parked' order by first_seen_at, uri
 """
 
 WAITED_FOR = """
     select distinct subject_uri from records where standing = 'parked' and subject_uri in :subject_uris
 """
 
-SET_STANDING = "update records set standing = :standing, reason = :reason where uri = :uri"
+COUNT_IN = "update records set standing = 'mapped', reason = '' where uri in :uris and standing = 'parked'"
+
+PARK_ANSWERS = """
+    update records set standing = 'parked', reason = :reason
+     where subject_uri = :subject_uri and did in :dids and collection in :collections and standing in ('mapped', 'parked')
+"""
+
+PARK_ANSWERS_TO = """
+    update records set standing = 'parked', reason = :reason
+     where standing = 'mapped' and uri <> subject_uri
+       and subject_uri in (select given.subject_uri from each(subject_uri text) as given)
+"""
 
 MOVE_SUBJECT = """
     update records set subject_uri = :durable where subject_uri = :sloppy and standing = 'parked'
 """
 
-COUNT_PARKED = "select count(*) as n from records where did = :did and standing = 'parked'"
+MOVE_ANSWERS = """
+    update records set subject_uri = :current
+     where subject_uri in :former and subject_uri <> :current and collection in :collections
+"""
+
+COUNT_PARKED = """
+    select did, count(*) as n from records where did in :dids and standing = 'parked' group by did order by did
+"""
 
 # A row that goes entirely comes back with the next read of its repository; a tombstone would forbid that.
 EXPIRE_PARKED = "delete from records where standing = 'parked' and first_seen_at < :before"
@@ -109,7 +141,7 @@ TOUCH_REPOSITORY = """
 
 MARK_STALE = """
     insert into repositories (did, epoch, floor_rev, status, stale_at, synced_at, updated_at)
-    values (:did, 0, '', 'active', :now, null, :now)
+    select given.did, 0, '', 'active', cast(:now as bigint), null, cast(:now as bigint) from each(did text) as given where 1 = 1
         on conflict (did) do update set stale_at = excluded.stale_at, updated_at = excluded.updated_at
 """
 
@@ -121,11 +153,13 @@ RAISE_FLOOR = """
     update repositories set floor_rev = :rev, synced_at = :now, updated_at = :now where did = :did and floor_rev < :rev
 """
 
+NOTE_READ = "update repositories set synced_at = :now, updated_at = :now where did = :did"
+
 NEW_EPOCH = """
     insert into repositories (did, epoch, floor_rev, status, stale_at, synced_at, updated_at)
     values (:did, 1, '', 'active', :now, null, :now)
         on conflict (did) do update
-       set epoch = repositories.epoch + 1, floor_rev = '', stale_at = excluded.stale_at, updated_at = excluded.updated_at
+       set epoch = repositories.epoch + 1, floor_rev = '', missed_rev = '', stale_at = excluded.stale_at, updated_at = excluded.updated_at
 """
 
 # What a complete read did not contain: only records that were not changed after it.
@@ -136,7 +170,8 @@ ABSENT = """
      order by uri
 """
 
-DROP_OLD_TOMBSTONES = "delete from records where did = :did and standing = 'tombstone' and rev <= :rev"
+# Those of this very read stay until the next: the stream may yet bring the deletion itself, which then is looked up here.
+DROP_OLD_TOMBSTONES = "delete from records where did = :did and standing = 'tombstone' and rev < :rev"
 
 URIS_OF = "select uri from records where did = :did order by uri"
 ERASE = "delete from records where did = :did returning uri, rev"
@@ -146,6 +181,17 @@ ERASE_REPOSITORY = "delete from repositories where did = :did"
 LIST_RAW = f"""
     select {COLUMNS} from records where standing = 'raw' and uri > :after order by uri limit :limit
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """A version to take over, and what it means."""
+
+    message: RecordMessage
+    standing: Standing
+    reason: str = ""
+    subject_uri: str | None = None
+    precedence: str = ""
 
 
 async def put(
@@ -158,23 +204,29 @@ async def put(
     precedence: str = "",
 ) -> bool:
     """Take over a version if it is the newest; False when it is not, and then nothing else of it may be derived."""
-    row = await tx.fetch_one(
-        PUT,
-        uri=message.uri,
-        did=message.did,
-        collection=message.collection,
-        rkey=message.rkey,
-        rev=message.rev,
-        cid=message.cid,
-        body=message.body,
-        is_verified=int(message.is_verified),
-        standing=standing.value,
-        reason=reason,
-        subject_uri=subject_uri,
-        precedence=precedence,
-        now=tx.now,
-    )
-    return row is not None
+    return bool(await put_each(tx, [Put(message, standing, reason, subject_uri, precedence)]))
+
+
+async def put_each(tx: Transaction, versions: Sequence[Put]) -> set[str]:
+    """``put`` for versions of different records; the uris of those that are the newest."""
+    rows = [
+        {
+            "uri": one.message.uri,
+            "did": one.message.did,
+            "collection": one.message.collection,
+            "rkey": one.message.rkey,
+            "rev": one.message.rev,
+            "cid": one.message.cid,
+            "body": one.message.body,
+            "is_verified": int(one.message.is_verified),
+            "standing": one.standing.value,
+            "reason": one.reason,
+            "subject_uri": one.subject_uri,
+            "precedence": one.precedence,
+        }
+        for one in versions
+    ]
+    return {row["uri"] for row in await for_each(tx, PUT, rows, now=tx.now)}
 
 
 async def find(reader: Reader, uri: str) -> Seen | None:
@@ -207,7 +259,12 @@ async def lock_subjects(tx: Transaction, uris: Iterable[str]) -> None:
 
 
 async def _lock(tx: Transaction, uris: Iterable[str]) -> None:
-    await tx.execute_many(LOCK_SUBJECT, [{"uri": uri} for uri in sorted(set(uris))])
+    ordered = sorted(set(uris))
+    is_locked = not ordered
+    while not is_locked:
+        await for_each(tx, MAKE_SUBJECTS, [{"uri": uri} for uri in ordered])
+        # SQLite has one writer, which holds all. A row that somebody has just erased is made anew.
+        is_locked = tx.engine == "sqlite" or len(await tx.fetch(LOCK_SUBJECTS, uris=ordered)) == len(ordered)
 
 
 async def answers_of(
@@ -215,12 +272,27 @@ async def answers_of(
 ) -> list[Seen]:
     """The answers of one person (all their DIDs) to one event, the effective one first."""
     rows = await reader.fetch(ANSWERS_OF, subject_uri=subject_uri, dids=list(dids), collections=list(collections))
-    return [_seen(row) for row in rows]
+    return sorted(map(_seen, rows), key=_precedence, reverse=True)
 
 
-async def parked_for(reader: Reader, subject_uri: str) -> list[Seen]:
-    """Answers that wait for this event, in order of first arrival."""
-    return [_seen(row) for row in await reader.fetch(PARKED_FOR_SUBJECT, subject_uri=subject_uri)]
+async def effective_answers(
+    reader: Reader, pairs: Iterable[tuple[str, str]], collections: Sequence[str]
+) -> dict[tuple[str, str], Seen]:
+    """The effective answer for each (uri of an event, DID of a person who has no other); none where there is none."""
+    rows = [{"subject_uri": subject_uri, "did": did} for subject_uri, did in sorted(set(pairs))]
+    found = [_seen(row) for row in await for_each(reader, OF_PAIRS, rows)]
+    counting = [
+        one for one in found if one.standing in {Standing.MAPPED, Standing.PARKED} and one.collection in collections
+    ]
+    # The last one of each pair stands.
+    return {(one.subject_uri or "", one.did): one for one in sorted(counting, key=_precedence)}
+
+
+async def parked_for(reader: Reader, subject_uris: Sequence[str]) -> list[Seen]:
+    """Answers that wait for these events, in order of first arrival."""
+    if not subject_uris:
+        return []
+    return [_seen(row) for row in await reader.fetch(PARKED_FOR_SUBJECTS, subject_uris=list(subject_uris))]
 
 
 async def subjects_waited_for(reader: Reader, subject_uris: Sequence[str]) -> set[str]:
@@ -231,9 +303,24 @@ async def subjects_waited_for(reader: Reader, subject_uris: Sequence[str]) -> se
     return {row["subject_uri"] for row in rows}
 
 
-async def set_standing(tx: Transaction, uri: str, standing: Standing, reason: str = "") -> None:
-    """An answer leaves its parking place, or a record turned out to make no row."""
-    await tx.execute(SET_STANDING, uri=uri, standing=standing.value, reason=reason)
+async def count_in(tx: Transaction, uris: Sequence[str]) -> None:
+    """Answers leave their parking place."""
+    if uris:
+        await tx.execute(COUNT_IN, uris=list(uris))
+
+
+async def park_answers(
+    tx: Transaction, *, subject_uri: str, dids: Sequence[str], collections: Sequence[str], reason: str
+) -> None:
+    """The answers of one person (all their DIDs) to one event wait, for that reason."""
+    await tx.execute(
+        PARK_ANSWERS, subject_uri=subject_uri, dids=list(dids), collections=list(collections), reason=reason
+    )
+
+
+async def park_answers_to(tx: Transaction, subject_uris: Iterable[str], reason: str) -> None:
+    """Everybody's answers to these events wait, for that reason."""
+    await for_each(tx, PARK_ANSWERS_TO, [{"subject_uri": uri} for uri in sorted(subject_uris)], reason=reason)
 
 
 async def resolve_subject(tx: Transaction, *, sloppy: str, durable: str) -> None:
@@ -241,10 +328,17 @@ async def resolve_subject(tx: Transaction, *, sloppy: str, durable: str) -> None
     await tx.execute(MOVE_SUBJECT, sloppy=sloppy, durable=durable)
 
 
-async def may_park(reader: Reader, did: str) -> bool:
-    """Whether this author may have one more answer waiting."""
-    row = await reader.fetch_one(COUNT_PARKED, did=did)
-    return row is None or int(row["n"]) < PARKED_PER_AUTHOR
+async def move_answers(tx: Transaction, former: Sequence[str], current: str) -> None:
+    """The event that these records were of has this one now: answers to it are kept under that."""
+    if former:
+        await tx.execute(MOVE_ANSWERS, former=list(former), current=current, collections=sorted(RSVPS))
+
+
+async def parked_of(reader: Reader, dids: Iterable[str]) -> dict[str, int]:
+    """How many answers of each of these authors wait; ``PARKED_PER_AUTHOR`` may."""
+    asked = sorted(set(dids))
+    rows = await reader.fetch(COUNT_PARKED, dids=asked) if asked else []
+    return {row["did"]: int(row["n"]) for row in rows}
 
 
 async def expire_parked(tx: Transaction) -> int:
@@ -252,9 +346,9 @@ async def expire_parked(tx: Transaction) -> int:
     return await tx.execute(EXPIRE_PARKED, before=tx.now - PARKED_FOR)
 
 
-async def mark_stale(tx: Transaction, did: str) -> None:
-    """Something about the account may have changed: somebody will ask."""
-    await tx.execute(MARK_STALE, did=did, now=tx.now)
+async def mark_stale(tx: Transaction, dids: Iterable[str]) -> None:
+    """Something about these accounts may have changed: somebody will ask."""
+    await for_each(tx, MARK_STALE, [{"did": did} for did in sorted(set(dids))], now=tx.now)
 
 
 async def set_status(tx: Transaction, did: str, status: str) -> None:
@@ -263,11 +357,35 @@ async def set_status(tx: Transaction, did: str, status: str) -> None:
     await tx.execute(SET_STATUS, did=did, status=status, now=tx.now)
 
 
+async def is_about(reader: Reader, uri: str, subject_uri: str | None) -> bool:
+    """Whether this is the record of an answer that counts, to the event with that record."""
+    known = await find(reader, uri)
+    return known is not None and known.standing is Standing.MAPPED and known.subject_uri == subject_uri
+
+
+async def is_history(reader: Reader, did: str, rev: str) -> bool:
+    """Whether a complete read of this repository has been applied that is as new as this rev, or newer."""
+    row = await reader.fetch_one("select floor_rev from repositories where did = :did", did=did)
+    return row is not None and rev <= row["floor_rev"]
+
+
+async def was_read(reader: Reader, did: str) -> bool:
+    """Whether a repository has been read whole, ever."""
+    row = await reader.fetch_one("select synced_at from repositories where did = :did", did=did)
+    return row is not None and row["synced_at"] is not None
+
+
 async def raise_floor(tx: Transaction, did: str, rev: str) -> None:
     """A complete read at ``rev`` has been applied: older tombstones go, older messages are ignored from now on."""
     await tx.execute(TOUCH_REPOSITORY, did=did, now=tx.now)
     await tx.execute(RAISE_FLOOR, did=did, rev=rev, now=tx.now)
     await tx.execute(DROP_OLD_TOMBSTONES, did=did, rev=rev)
+
+
+async def note_read(tx: Transaction, did: str) -> None:
+    """A complete read was applied in part, or is unsigned: it need not be made again soon, and nothing is history by it."""
+    await tx.execute(TOUCH_REPOSITORY, did=did, now=tx.now)
+    await tx.execute(NOTE_READ, did=did, now=tx.now)
 
 
 async def start_epoch(tx: Transaction, did: str) -> None:
@@ -296,9 +414,26 @@ async def unmapped(reader: Reader, *, after: str = "", limit: int = 100) -> list
     return [_seen(row) for row in await reader.fetch(LIST_RAW, after=after, limit=limit)]
 
 
+async def newest_of(reader: Reader, did: str, collection: str, *, limit: int) -> list[str]:
+    """The uris of what a repository has in a collection, the newest keys first."""
+    rows = await reader.fetch(
+        "select uri from records where did = :did and collection = :collection and standing = 'mapped'"
+        " order by uri desc limit :limit",
+        did=did,
+        collection=collection,
+        limit=limit,
+    )
+    return [row["uri"] for row in rows]
+
+
 async def counts(reader: Reader) -> dict[Standing, int]:
     """How many records stand how."""
     return {Standing(row["standing"]): int(row["n"]) for row in await reader.fetch(COUNT_BY_STANDING)}
+
+
+def _precedence(answer: Seen) -> tuple[str, str]:
+    """Which of a person's answers to one event counts: the greatest, byte by byte, whatever the database's collation."""
+    return answer.precedence, answer.uri
 
 
 def _seen(row: Row) -> Seen:

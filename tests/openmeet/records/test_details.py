@@ -5,8 +5,9 @@ from dataclasses import replace
 from at_protocol.data import cbor
 from at_protocol.lexicon.catalog import Catalog
 from at_protocol.lexicon.validate import validate_record
-from openmeet.events.about import Accessibility, Tickets
+from openmeet.events.about import MAX_ACCESS_NOTE, MAX_CATEGORIES, MAX_PRICE, Accessibility, Tickets
 from openmeet.events.model import Audience, Mode, Venue
+from openmeet.events.tags import MAX_TAGS
 from openmeet.events.vocabulary import AccessFeature, Category
 from openmeet.records.collections import DETAILS_KEY, EVENT
 from openmeet.records.details import NOTHING_MORE, RecordDetails, read_details
@@ -54,6 +55,36 @@ def test_the_same_details_owe_nothing():
 def test_nonsense_under_our_name_is_read_as_nothing():
     for nonsense in (None, 7, [], {"tags": "chess", "accessibility": [1], "isAllDay": "yes", "price": {}}):
         assert read_details({DETAILS_KEY: nonsense}) == NOTHING_MORE
+
+
+def test_what_an_event_here_could_not_have_is_passed_over():
+    """Strangers write what they like: no script becomes a link, no list goes on for ever, tags have one spelling."""
+    read = read_details(
+        {
+            DETAILS_KEY: {
+                "ticketUrl": "javascript:alert(1)",
+                "price": "x" * 10_000,
+                "accessibility": ["step_free", "levitation", 7],
+                "accessibilityNote": "n\x00" * 50_000,
+                "categories": [one.value for one in Category],
+                "tags": ["#Chess", "chess", "  ", "t" * 500, *(f"tag {n}" for n in range(200))],
+                "languages": [
+                    "DE",
+                    "no language",
+                    "x" * 100_000,
+                    *("en", "fr", "it", "es", "pt", "nl", "sv", "da", "fi"),
+                ],
+            }
+        }
+    )
+    assert read.tickets.url == ""
+    assert len(read.tickets.price) == MAX_PRICE
+    assert read.accessibility.features == (AccessFeature.STEP_FREE,)
+    assert len(read.accessibility.note) == MAX_ACCESS_NOTE
+    assert "\x00" not in read.accessibility.note
+    assert len(read.categories) == MAX_CATEGORIES
+    assert read.tags == ("chess", *(f"tag {n}" for n in range(MAX_TAGS - 1)))
+    assert read.languages == ("de", "en", "fr", "it", "es", "pt", "nl", "sv")
 
 
 def test_what_is_for_some_people_only_is_in_no_record():

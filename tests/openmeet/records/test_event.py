@@ -7,8 +7,8 @@ import pytest
 
 from at_protocol.syntax.datetime import parse_datetime
 from groundwork.clock import Instant
-from openmeet.events.model import Mode, Status
-from openmeet.records.collections import EVENT, LEGACY_EVENT
+from openmeet.events.model import MAX_DESCRIPTION, Mode, Status
+from openmeet.records.collections import DETAILS_KEY, EVENT, LEGACY_EVENT
 from openmeet.records.event import EventRead, read_event
 from openmeet.records.reading import Unmappable
 from tests.parts import fixture_path, needs
@@ -162,6 +162,33 @@ def test_title_falls_back_to_the_description_by_graphemes():
     assert read({"$type": EVENT}).event.name == "(untitled)"
 
 
+@pytest.mark.parametrize("name", ["\u200b\u2060", "\u3164", "\u200d\u200f\u00ad", 123, {}, ["Tea"], True])
+def test_a_title_that_shows_nothing_is_none(name):
+    """It is flagged, and the record has it as it came."""
+    found = read(event(name=name, title="Tea"))
+    assert found.event.name == "Tea"
+    assert "name" in {one.path for one in found.notes.kept}
+    assert read({"$type": EVENT, "name": name}).event.name == "(untitled)"
+
+
+@pytest.mark.parametrize("name", ["茶", "☕", "42", "?!", "👩‍👩‍👧"])
+def test_short_titles_are_titles(name):
+    assert read(event(name=name)).event.name == name
+
+
+def test_a_start_of_another_type_is_to_be_announced():
+    found = read(event(startsAt={}))
+    assert found.event.starts_at is None
+    assert "startsAt" in {one.path for one in found.notes.kept}
+
+
+def test_of_a_very_long_description_the_beginning_is_shown():
+    found = read(event(description="long " * 5_000))
+    assert len(found.event.description) <= MAX_DESCRIPTION
+    assert found.event.description.endswith("long…")
+    assert "description" in {one.path for one in found.notes.kept}
+
+
 def test_nul_characters_cannot_reach_a_database():
     assert read(event(name="a\x00b", description="\x00")).event.name == "ab"
 
@@ -195,3 +222,31 @@ def test_names_of_places_and_links_are_bounded():
     read_ = read(event(locations=[place], uris=[{"uri": "https://example.org", "name": "\u202ey" * 5000}])).event
     assert len(read_.venues[0].name) == 200
     assert len(read_.links[0].name) == 200
+
+
+def whole_days(**fields: object) -> dict[str, object]:
+    """A weekend in Berlin, as an installation of ours writes whole days."""
+    days = {"startsAt": "2026-07-03T22:00:00Z", "endsAt": "2026-07-05T22:00:00Z", "timezone": "Europe/Berlin"}
+    return event(**{**days, DETAILS_KEY: {"$type": DETAILS_KEY, "isAllDay": True}, **fields})
+
+
+def test_whole_days_of_another_installation_are_whole_days():
+    read_ = read(whole_days())
+    assert read_.event.is_all_day
+    assert read_.event.time_zone == "Europe/Berlin"
+    assert read(whole_days(endsAt=None)).event.is_all_day
+    assert not read(event(startsAt="2026-07-03T22:00:00Z", timezone="Europe/Berlin")).event.is_all_day
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"startsAt": "2026-07-04T16:00:00Z"},
+        {"endsAt": "2026-07-05T16:00:00Z"},
+        {"timezone": "America/New_York"},
+        {"startsAt": None},
+    ],
+)
+def test_an_app_that_moves_them_to_an_hour_means_the_hour(fields: dict[str, object]):
+    """It leaves our word for whole days in the record, because it knows nothing of it."""
+    assert not read(whole_days(**fields)).event.is_all_day

@@ -218,3 +218,12 @@ def test_what_somebody_else_calls_our_page_stays():
     theirs = {"$type": EVENT, "name": "Chess", "createdAt": "2026-01-01T00:00:00Z"}
     theirs["uris"] = [{"uri": OURS.page_url, "name": "Register here"}]
     assert write_event(dataclasses.replace(OURS, title="Go"), theirs)["uris"] == theirs["uris"]
+
+
+@needs("fixtures")
+def test_renaming_keeps_a_description_that_is_longer_than_what_is_shown():
+    record = {**captured("smokesignal-style-event-atmosphereconf-2026.json"), "description": "long " * 5_000}
+    ours = dataclasses.replace(as_ours(read(record)), title="Renamed")
+    written = write_event(ours, record)
+    assert written["description"] == record["description"]
+    assert written.get("facets") == record.get("facets")

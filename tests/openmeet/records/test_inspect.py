@@ -1,5 +1,6 @@
 """Every captured file is understood or says why not."""
 
+import msgspec
 import pytest
 
 from groundwork.clock import Instant
@@ -49,6 +50,62 @@ def test_captured_file(name):
 def test_cid_is_recomputed(name):
     """The bytes we would make of the JSON are the bytes that the repository holds."""
     assert inspected(name)[0].cid == inspected(name)[0].cid_claimed
+
+
+BEN = "did:plc:bbbbbbbbbbbbbbbbbbbbbbbb"
+ANA = "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"
+GROUP_URI = f"at://{ANA}/openmeet.lexicon.group/chess"
+OF_GROUPS: list[tuple[str, dict[str, object], str, dict[str, str]]] = [
+    (
+        GROUP_URI,
+        {"name": "Chess", "joining": "openmeet.lexicon.group#open", "roles": [{"name": "x#owner"}], "com.x": 1},
+        "group",
+        {"name": "Chess", "how to get in": "open", "roles": "x#owner"},
+    ),
+    (
+        f"at://{ANA}/openmeet.lexicon.series/tea",
+        {"name": "Tea", "timezone": "Europe/Vienna", "dtstart": "2026-03-07T18:00:00", "rrule": ["FREQ=WEEKLY"]},
+        "series",
+        {"title": "Tea", "repeats": "Every Saturday at 18:00"},
+    ),
+    (
+        f"at://{ANA}/openmeet.lexicon.groupAcceptance/a",
+        {
+            "group": GROUP_URI,
+            "member": BEN,
+            "membership": {"uri": f"at://{BEN}/openmeet.lexicon.groupMembership/m", "cid": "bafy"},
+            "role": "openmeet.lexicon.group#admin",
+        },
+        "group acceptance",
+        {"group": GROUP_URI, "member": BEN, "role": "admin"},
+    ),
+    (f"at://{BEN}/openmeet.lexicon.groupMembership/m", {"group": GROUP_URI}, "group membership", {"group": GROUP_URI}),
+]
+
+
+@pytest.mark.parametrize(("uri", "record", "kind", "fields"), OF_GROUPS, ids=[one[2] for one in OF_GROUPS])
+def test_records_of_groups_and_series_are_understood(uri, record, kind, fields):
+    """With every field and its source, and what is not ours."""
+    (one,) = inspect_file(msgspec.json.encode({"uri": uri, "value": record}), now=NOW)
+    assert (one.understood_as, one.problem) == (kind, "")
+    read = {field.name: field.value for field in one.fields}
+    assert {name: read[name] for name in fields} == fields
+    assert [kept.path for kept in one.kept] == (["com.x"] if "com.x" in record else [])
+    assert {field.source for field in one.fields} <= set(record)
+
+
+@pytest.mark.parametrize(
+    ("record", "why"),
+    [
+        ({"$type": "openmeet.lexicon.groupMembership"}, "at-uri"),
+        ({"$type": "openmeet.lexicon.group", "name": ""}, "no name"),
+        ({"$type": "openmeet.lexicon.series", "name": "Tea"}, "time zone"),
+    ],
+)
+def test_what_is_no_such_record_says_why(record, why):
+    (one,) = inspect_file(msgspec.json.encode(record), now=NOW)
+    assert one.understood_as == ""
+    assert why in one.problem
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff", b"[" * 100_000])

@@ -11,11 +11,13 @@ from at_protocol.syntax.at_uri import parse_at_uri
 from at_protocol.syntax.datetime import parse_datetime
 from groundwork.clock import Instant
 from openmeet.attendance.model import AttendanceStatus, NetworkAnswer
+from openmeet.identities.preferences import DeclinedAs, Preferences, WaitingAs
 from openmeet.records.collections import RSVP
 from openmeet.records.reading import Unmappable
-from openmeet.records.rsvp import read_rsvp, record_key_for, token_for, write_rsvp
+from openmeet.records.rsvp import Silence, read_rsvp, record_key_for, told, write_rsvp
 from tests.parts import fixture_path, needs
 
+WISHES = [Preferences(declined_as=no, waiting_as=waiting) for no in DeclinedAs for waiting in WaitingAs]
 NOW = Instant(parse_datetime("2026-11-20T08:00:00Z"))
 EVENT_URI = "at://did:plc:4hodhjl2kposuchzvpiviwps/community.lexicon.calendar.event/3mqdau33ozs2n"
 CID = "bafyreiflfb2v3igpb6z3l5m7ap535hmlrl63ejn5jybuefjfwhbesybud4"
@@ -89,14 +91,15 @@ def test_precedence_is_created_then_key_time_then_key():
 
 
 def test_table_of_what_is_published():
-    assert token_for(AttendanceStatus.ATTENDED) == f"{RSVP}#going"
-    assert token_for(AttendanceStatus.DECLINED) == f"{RSVP}#notgoing"
-    assert [status for status in AttendanceStatus if token_for(status) is None] == [
-        AttendanceStatus.PENDING,
-        AttendanceStatus.WAITLISTED,
-        AttendanceStatus.INVITED,
-        AttendanceStatus.REJECTED,
-    ]
+    for wanted in WISHES:
+        assert told(AttendanceStatus.ATTENDING, wanted) == told(AttendanceStatus.ATTENDED, wanted) == f"{RSVP}#going"
+        assert told(AttendanceStatus.INTERESTED, wanted) == f"{RSVP}#interested"
+        is_said = wanted.declined_as is DeclinedAs.NOT_GOING
+        assert told(AttendanceStatus.DECLINED, wanted) == (f"{RSVP}#notgoing" if is_said else Silence.UNSAID)
+        waiting = f"{RSVP}#interested" if wanted.waiting_as is WaitingAs.INTERESTED else Silence.UNDECIDED
+        assert told(AttendanceStatus.PENDING, wanted) == told(AttendanceStatus.WAITLISTED, wanted) == waiting
+        assert told(AttendanceStatus.INVITED, wanted) is Silence.UNDECIDED
+        assert told(AttendanceStatus.REJECTED, wanted) is Silence.UNDECIDED
 
 
 def test_new_answer_is_valid():

@@ -1,0 +1,103 @@
+"""The sentence about a series: added, stripped exactly, and the author's from the moment that somebody alters it."""
+
+from groundwork.clock import Instant
+from openmeet.events.model import NOWHERE, Mode, Status
+from openmeet.records.collections import EVENT, ORIGIN_KEY, SERIES_LINK_KEY
+from openmeet.records.event import read_event
+from openmeet.records.event_writing import Publishable, owes_nothing, write_event
+from openmeet.records.own_entries import Earlier
+from openmeet.records.series_part import SeriesPart, read_link
+
+NOW = Instant(1_772_366_400_000_000)
+URL = "https://meet.example/series/games"
+WEEKLY = f"Every week on Saturday at 18:00. All dates: {URL}"
+
+
+def ours(description: str = "Bring a cup.", sentence: str = WEEKLY, **more: object) -> Publishable:
+    values: dict = {
+        "title": "Games",
+        "description": description,
+        "starts_at": NOW,
+        "ends_at": None,
+        "time_zone": "UTC",
+        "mode": Mode.IN_PERSON,
+        "status": Status.SCHEDULED,
+        "venue": NOWHERE,
+        "online_url": "",
+        "created_at": NOW,
+        "page_url": "https://meet.example/events/games",
+        "instance": "https://meet.example",
+        "event_id": "e",
+        "revision": 1,
+        "series": SeriesPart(URL, sentence, "2026-03-07T18:00:00"),
+    }
+    return Publishable(**{**values, **more})
+
+
+def read(record: dict) -> str:
+    return read_event(EVENT, record, rkey="x", indexed_at=NOW).event.description
+
+
+def test_it_is_written_after_the_text_and_read_without_it():
+    record = write_event(ours(), None)
+    assert record["description"] == f"Bring a cup.\n\n{WEEKLY}"
+    assert read(record) == "Bring a cup."
+    assert record[SERIES_LINK_KEY]["url"] == URL
+    assert read_link(record).recurrence_id == "2026-03-07T18:00:00"
+    assert owes_nothing(ours(), record)
+
+
+def test_without_a_text_it_is_all_there_is():
+    record = write_event(ours(""), None)
+    assert (record["description"], read(record)) == (WEEKLY, "")
+    assert owes_nothing(ours(""), record)
+
+
+def test_another_rule_changes_the_sentence_and_nothing_else():
+    before = write_event(ours(), None) | {"facets": [{"index": {"byteStart": 0, "byteEnd": 5}}]}
+    daily = f"Every day at 18:00. All dates: {URL}"
+    after = write_event(ours(sentence=daily, revision=2), before)
+    assert after["description"] == f"Bring a cup.\n\n{daily}"
+    # They point into the author's words, which are as they were.
+    assert after["facets"] == before["facets"]
+    assert {name for name in after if after[name] != before.get(name)} == {"description", ORIGIN_KEY}
+    assert read(after) == "Bring a cup."
+
+
+def test_one_that_somebody_altered_is_the_authors_text_and_none_is_added_again():
+    before = write_event(ours(), None)
+    altered = f"Bring a cup.\n\nEvery Saturday! All dates: {URL}"
+    theirs = before | {"description": altered}
+    assert read(theirs) == altered
+    assert owes_nothing(ours(altered), theirs)
+    after = write_event(ours("Bring two cups.", revision=2), theirs)
+    assert after["description"] == "Bring two cups."
+    assert owes_nothing(ours("Bring two cups.", revision=2), after)
+
+
+def test_one_that_somebody_took_away_stays_away():
+    theirs = write_event(ours(), None) | {"description": "Bring a cup."}
+    assert owes_nothing(ours(), theirs)
+
+
+def test_it_is_known_where_another_app_has_stripped_our_mark():
+    """What we wrote is stored with the publication."""
+    written = write_event(ours(), None)
+    theirs = {name: value for name, value in written.items() if name != ORIGIN_KEY}
+    again = write_event(ours("Bring two cups."), theirs, Earlier(agreed=written, written=written))
+    assert again["description"] == f"Bring two cups.\n\n{WEEKLY}"
+
+
+def test_who_leaves_the_series_leaves_sentence_and_link():
+    before = write_event(ours(), None)
+    after = write_event(ours(series=None, revision=2), before)
+    assert after["description"] == "Bring a cup."
+    assert SERIES_LINK_KEY not in after
+    assert "sentence" not in after[ORIGIN_KEY]
+
+
+def test_what_others_added_to_the_link_stays():
+    before = write_event(ours(), None)
+    before[SERIES_LINK_KEY]["com.example.seat"] = 4
+    after = write_event(ours(title="More games", revision=2), before)
+    assert after[SERIES_LINK_KEY]["com.example.seat"] == 4

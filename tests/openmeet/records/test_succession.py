@@ -1,0 +1,79 @@
+"""What records say of changing hands: written once, read from anybody, and never more than it says."""
+
+import pytest
+
+from at_protocol.lexicon.catalog import Catalog
+from groundwork.clock import Instant
+from openmeet.records.collections import EVENT, SERIES, SUCCESSION_KEY, SUCCESSION_KEYS
+from openmeet.records.event import read_event
+from openmeet.records.succession import (
+    MOST_PREDECESSORS,
+    Lineage,
+    Succession,
+    put_lineage,
+    read_succession,
+    write_former,
+)
+
+URIS = [f"at://did:plc:{letter * 24}/{EVENT}/tea" for letter in "abcdefghijkl"]
+NEXT = URIS[0]
+
+
+def said(**fields: object) -> dict:
+    return {SUCCESSION_KEY: {"$type": SUCCESSION_KEY, **fields}}
+
+
+def test_the_old_record_stays_as_it_was_and_says_where_it_goes_on():
+    record = {"name": "Tea", "com.example.color": "red", **said(**{"com.example.mood": "sad"})}
+    after = write_former(NEXT, record)
+    assert after == record | said(**{"com.example.mood": "sad", "successor": NEXT})
+    assert write_former(NEXT, after) == after
+
+
+def test_the_new_record_names_the_latest_before_it_and_is_nobodys_past():
+    record = {"name": "Tea", **said(successor=URIS[3], other=1)}
+    put_lineage(record, Lineage(tuple(URIS), frozenset(URIS)))
+    assert record == {"name": "Tea", **said(other=1, predecessors=URIS[-MOST_PREDECESSORS:])}
+    put_lineage(record, Lineage())
+    assert record == {"name": "Tea", **said(other=1)}
+
+
+def test_nothing_is_said_of_what_never_changed_hands():
+    record: dict = {"name": "Tea"}
+    put_lineage(record, Lineage())
+    assert record == {"name": "Tea"}
+
+
+@pytest.mark.parametrize(("written", "stays"), [(said(successor=NEXT), False), ({}, True)])
+def test_a_successor_that_another_installation_named_stays(written: dict, stays: bool):
+    record = {"name": "Tea", **said(successor=NEXT)}
+    put_lineage(record, Lineage(), written)
+    assert (record.get(SUCCESSION_KEY, {}).get("successor") == NEXT) is stays
+
+
+@pytest.mark.parametrize("key", SUCCESSION_KEYS)
+def test_every_spelling_is_read(key: str):
+    record = {key: {"successor": NEXT, "predecessors": [URIS[1], URIS[1], URIS[2]]}}
+    assert read_succession(record) == Succession(NEXT, (URIS[1], URIS[2]))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        7,
+        [NEXT],
+        {"successor": 7, "predecessors": "x"},
+        {"successor": "https://example.org", "predecessors": [None, {}, "at://", f"at://ana.test/{EVENT}/tea"]},
+        {"successor": f"at://did:plc:{'a' * 24}", "predecessors": [f"at://did:plc:{'a' * 24}/{SERIES}/tea"]},
+    ],
+)
+def test_what_names_no_record_of_an_event_says_nothing(value: object):
+    assert read_succession({SUCCESSION_KEY: value}) == Succession()
+
+
+def test_the_object_is_known_to_the_reader_and_to_the_lexicons():
+    record = {"$type": EVENT, "name": "Tea", "createdAt": "2026-01-01T00:00:00Z", **said(successor=NEXT)}
+    notes = read_event(EVENT, record, rkey="", indexed_at=Instant(0)).notes
+    assert SUCCESSION_KEY not in str(notes)
+    assert Catalog().find(SUCCESSION_KEY) is not None
