@@ -15,7 +15,7 @@ import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cachetools import LRUCache
 
@@ -29,15 +29,16 @@ from groundwork.clock import MINUTE, Clock
 from groundwork.database.transaction import Database
 from groundwork.errors import Failure, RemoteFailed, RemoteSlow, Unavailable
 from groundwork.http.client import HttpClient
-from groundwork.queue.contract import Message, Queue
 from groundwork.telemetry.logs import log
 from openmeet.firehose import progress
 from openmeet.firehose.counting import Counting
+from openmeet.firehose.delivery import Delivering, deliver
+from openmeet.firehose.following import follow_until
 from openmeet.firehose.interests import Interests
 from openmeet.firehose.progress import Rejected, SourceState
 from openmeet.firehose.upstreams import Upstream
 from openmeet.firehose.verification import NOTHING, Read, Verifier, decode, read_message
-from openmeet.records.message import Hint, HintKind, RecordMessage, encode
+from openmeet.records.message import Hint, HintKind, RecordMessage
 
 # Frames that are verified or wait for the queue; at the usual 5 kB a few megabytes.
 MAX_PENDING = 1000
@@ -54,14 +55,14 @@ _NUMBERED_BY_CLOCK_FROM = 1_577_836_800_000_000
 
 @dataclass(frozen=True, slots=True)
 class Consumer:
-    """What following a stream needs; ``queues`` by tenant. ``sleep`` is the loop's, or a test's."""
+    """What following a stream needs. ``sleep`` is the loop's, or a test's."""
 
     db: Database
     http: HttpClient
     clock: Clock
     verifier: Verifier
     interests: Interests
-    queues: Mapping[str, Queue]
+    delivering: Delivering
     counting: Counting
     backoff: Backoff = field(default_factory=Backoff)
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -70,7 +71,16 @@ class Consumer:
 async def run(consumer: Consumer, upstreams: Sequence[Upstream], stop: asyncio.Event) -> None:
     """Follow all sources until ``stop`` is set."""
     await asyncio.gather(
-        *(follow_source(consumer, one.url, stop, sender=one.sender, first_cursor=one.first_cursor) for one in upstreams)
+        *(
+            follow_source(
+                replace(consumer, verifier=replace(consumer.verifier, care=one.care)),
+                one.url,
+                stop,
+                sender=one.sender,
+                first_cursor=one.first_cursor,
+            )
+            for one in upstreams
+        )
     )
 
 
@@ -84,20 +94,9 @@ async def follow_source(
     async with consumer.db.transaction() as tx:
         cursor = await progress.add_source(tx, url, cursor=first_cursor)
     stream = _Stream(consumer, url, cursor, sender)
-    tasks = [
-        asyncio.create_task(stream.read(), name=f"read {url}"),
-        asyncio.create_task(stream.drain(), name=f"drain {url}"),
-        asyncio.create_task(stop.wait(), name="stop"),
-    ]
     try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
+        await follow_until(stop, stream, url)
     finally:
-        for task in tasks:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
         stream.abandon()
 
 
@@ -278,7 +277,7 @@ class _Stream:
     async def _deliver(self, batch: Sequence[_Item]) -> None:
         known: dict[str, AccountState] = {}
         refused: list[Rejected] = []
-        by_tenant: dict[str, list[Message]] = {tenant: [] for tenant in self._consumer.queues}
+        messages: list[RecordMessage | Hint] = []
         for item in batch:
             read = item.reading.result()
             if read.refusal:
@@ -289,38 +288,10 @@ class _Stream:
                 known[item.did] = read.state
                 if read.state.known is not None:
                     self._consumer.interests.followed.add(item.did)
-            for message in read.messages:
-                self._address(message, by_tenant)
-        for tenant, messages in by_tenant.items():
-            if messages:
-                await self._publish(tenant, messages)
+            messages += read.messages
+        await deliver(self._consumer.delivering, self._consumer.interests, messages)
         self._cursor = batch[-1].seq if len(batch) < len(self._pending) else self._position.last_seq
         await self._save(known, refused)
-
-    def _address(self, message: RecordMessage | Hint, by_tenant: Mapping[str, list[Message]]) -> None:
-        interests = self._consumer.interests
-        if isinstance(message, RecordMessage):
-            tenants = interests.tenants_for(message.did, message.collection)
-        else:
-            tenants = interests.everybody
-        envelope = Message(message.routing_key, message.did, encode(message), message.message_id)
-        for tenant in tenants:
-            if tenant in by_tenant:
-                by_tenant[tenant].append(envelope)
-                self._consumer.counting.messages_enqueued.inc()
-
-    async def _publish(self, tenant: str, messages: Sequence[Message]) -> None:
-        """Until the queue has confirmed them: meanwhile the buffer fills, and reading stops."""
-        wait = self._consumer.backoff.first_seconds
-        while True:
-            try:
-                await self._consumer.queues[tenant].publish(messages)
-            except Unavailable as away:
-                log.warning("queue.unavailable", tenant=tenant, waiting=len(self._pending), reason=away.why)
-                await self._consumer.sleep(wait)
-                wait = min(wait * 2, self._consumer.backoff.longest_seconds)
-            else:
-                return
 
     async def _save_skipped(self) -> None:
         if self._cursor != self._stored or self._lost is not None:

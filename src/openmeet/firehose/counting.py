@@ -14,6 +14,7 @@ class Counting:
     frames_looked_at: Counter
     frames_rejected: Counter
     messages_enqueued: Counter
+    messages_repeated: Counter
     cursor: Gauge
 
 
@@ -23,5 +24,6 @@ def counting(metrics: Metrics) -> Counting:
         metrics.counter("firehose_frames", "Frames looked at"),
         metrics.counter("firehose_frames_rejected", "Frames that were wrong; kept for inspection"),
         metrics.counter("firehose_messages", "Messages handed to ingestion"),
+        metrics.counter("firehose_messages_repeated", "Messages left out, because another source had brought them"),
         metrics.gauge("firehose_cursor", "The last sequence number behind confirmed messages", ["source"]),
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from at_protocol.sync.frames import Glance
 from groundwork.database.transaction import Reader, Transaction
-from openmeet.records.collections import CALENDAR
+from openmeet.records.collections import CONCERNING
 
 LIST = "select tenant, kind, value from interests order by tenant, kind, value"
 
@@ -59,7 +59,7 @@ def interests_of(rows: Iterable[tuple[str, str, str]], followed: Iterable[str] =
 
 def everything_for(tenant: str) -> list[tuple[str, str, str]]:
     """The default of a tenant: every calendar record of the network."""
-    return [(tenant, "collection", str(collection)) for collection in sorted(CALENDAR)]
+    return [(tenant, "collection", str(collection)) for collection in sorted(CONCERNING)]
 
 
 async def load(reader: Reader) -> Interests:

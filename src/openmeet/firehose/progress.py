@@ -30,6 +30,15 @@ ADVANCE = """
      where url = :url and (cursor is null or cursor < :cursor)
 """
 
+# Numbers that are times gave way to plain ones when servers were renewed: from 10^15 on they are microseconds.
+ADVANCE_LINES = """
+    update sources set cursor = :cursor, seen_at = :now, state = 'following', reason = ''
+     where url = :url and (cursor is null or cursor < :cursor
+                           or (cursor >= 1000000000000000 and :cursor < 1000000000000000))
+"""
+
+SEEN_AT = "select seen_at from sources where url = :url"
+
 SET_STATE = """
     update sources set state = :state, reason = :reason, changed_at = :now where url = :url
 """
@@ -117,6 +126,24 @@ async def advance(
                 status=_storable(state.status or ""),
                 now=tx.now,
             )
+    await _reject(tx, rejected)
+    await tx.execute(ADVANCE, url=url, cursor=cursor, now=tx.now)
+
+
+async def advance_lines(tx: Transaction, url: str, cursor: int | None, rejected: Sequence[Rejected]) -> None:
+    """The same for a source of lines, of whose repositories nothing is verified."""
+    await _reject(tx, rejected)
+    if cursor is not None:
+        await tx.execute(ADVANCE_LINES, url=url, cursor=cursor, now=tx.now)
+
+
+async def seen_at(reader: Reader, url: str) -> Instant | None:
+    """When something of a source was last behind confirmed messages; None where nothing ever was."""
+    row = await reader.fetch_one(SEEN_AT, url=url)
+    return None if row is None or row["seen_at"] is None else Instant(row["seen_at"])
+
+
+async def _reject(tx: Transaction, rejected: Sequence[Rejected]) -> None:
     for one in rejected:
         await tx.execute(
             REJECT,
@@ -130,7 +157,6 @@ async def advance(
         )
     if rejected:
         await tx.execute(TRIM_REJECTED, before=tx.now - REJECTED_FOR, kept=REJECTED_KEPT)
-    await tx.execute(ADVANCE, url=url, cursor=cursor, now=tx.now)
 
 
 def _storable(text: str) -> str:
@@ -154,6 +180,7 @@ async def known_of(reader: Reader, did: str) -> AccountState:
 async def erase(tx: Transaction, did: str) -> None:
     """Forget what is known of a repository that was deleted with its account, and frames of it that were kept."""
     await tx.execute("delete from verified_repositories where did = :did", did=did)
+    await tx.execute("delete from interests where kind = 'did' and value = :did", did=did)
     await tx.execute("delete from rejected_frames where did = :did", did=did)
 
 

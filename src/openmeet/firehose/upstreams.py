@@ -5,6 +5,8 @@ document names this very host. A relay forwards what others signed; any author m
 development network may come from another address than the documents name: then the public one is given beside it,
 ``ws://inner=https://public``.
 
+A Jetstream server is told apart by its setting: it speaks for nobody, and what it says is unverified (``jetstream``).
+
 A PDS is read from its beginning, or accounts whose only event is old would never be met. A relay carries the whole
 network: it is read from now on unless the operator asks for its memory.
 """
@@ -14,6 +16,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from at_protocol.failures import Malformed
+from at_protocol.sync.verify import FULL, Care
 
 _SECURE = {"https": "https", "wss": "https", "http": "http", "ws": "http"}
 _DEFAULT_PORTS = {"https": 443, "http": 80}
@@ -23,23 +26,26 @@ _DEFAULT_PORTS = {"https": 443, "http": 80}
 class Upstream:
     """One stream. ``sender``: the PDS that speaks in it, as ``host:port``; None for a relay.
 
-    ``first_cursor``: where to begin when it was never read; None is now.
+    ``first_cursor``: where to begin when it was never read; None is now. ``care``: how much of each commit is checked.
     """
 
     url: str
     sender: str | None
     first_cursor: int | None
+    care: Care = FULL
 
 
-def upstreams(pdses: Sequence[str], relays: Sequence[str], *, relays_from_the_start: bool) -> Iterator[Upstream]:
-    """From the settings. Raises Malformed for what is no address."""
+def upstreams(
+    pdses: Sequence[str], relays: Sequence[str], *, relays_from_the_start: bool, relay_care: Care = FULL
+) -> Iterator[Upstream]:
+    """From the settings; a PDS's own stream is always checked in full. Raises Malformed for what is no address."""
     for text in pdses:
         url, _, public = text.partition("=")
         authority(url)
         yield Upstream(url, authority(public or url), first_cursor=0)
     for url in relays:
         authority(url)
-        yield Upstream(url, None, first_cursor=0 if relays_from_the_start else None)
+        yield Upstream(url, None, first_cursor=0 if relays_from_the_start else None, care=relay_care)
 
 
 def authority(url: str) -> str:

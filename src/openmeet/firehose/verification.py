@@ -34,10 +34,11 @@ from at_protocol.sync.verify import (
     verify_sync_message,
 )
 from at_protocol.syntax.did import Did
+from at_protocol.syntax.tid import parse_tid
 from groundwork.clock import Clock
 from groundwork.errors import InvalidInput, NotFound
 from openmeet.firehose.upstreams import authority
-from openmeet.records.collections import CALENDAR
+from openmeet.records.collections import CONCERNING
 from openmeet.records.message import Hint, HintKind, Operation, RecordMessage
 
 
@@ -137,10 +138,12 @@ async def _sync(verifier: Verifier, message: SyncMessage, state: AccountState, s
         outcome = receive(present, message, key, now_us=verifier.clock.now())
     match outcome.verdict:
         case Verdict.APPLY:
-            return Read(state=outcome.state)
+            # Another tree or not, this commit is one of which nothing was heard. What came before it may have done and
+            # undone something, or done what we know by another way; and of whom nothing is known, nothing was read.
+            return Read((_missed(message.did, message.rev, message.seq),), outcome.state)
         case Verdict.RESYNC:
             commit = verify_sync_message(message, key, now_us=verifier.clock.now())
-            hint = Hint(message.did, HintKind.REPOSITORY, message.rev, message.seq)
+            hint = _missed(message.did, message.rev, message.seq)
             return Read((hint,), replace(present, known=Known(message.rev, commit.data)))
         case Verdict.DROP | Verdict.HOLD:
             return NOTHING
@@ -161,11 +164,15 @@ def _applied(message: CommitMessage, verified: Verified, state: AccountState, *,
             is_verified=True,
         )
         for operation in verified.operations
-        if operation.collection in CALENDAR
+        if operation.collection in CONCERNING
     ]
     if was_missed:
-        messages.append(Hint(verified.did, HintKind.REPOSITORY, message.rev, message.seq))
+        messages.append(_missed(verified.did, verified.rev, message.seq))
     return Read(tuple(messages), state)
+
+
+def _missed(did: Did, rev: str, seq: int) -> Hint:
+    return Hint(did, HintKind.REPOSITORY, rev, seq, parse_tid(rev))
 
 
 async def _key(verifier: Verifier, did: Did, sender: str | None) -> PublicKey | str:

@@ -8,33 +8,40 @@ The time of a record is that of the commit that made it. A read knows only a lat
 commit: what it decided is decided anew when the stream brings the commit itself (``reconsider``).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from at_protocol.data import cbor
 from at_protocol.syntax.did import Did
 from groundwork.database.transaction import Transaction
 from openmeet.attendance import actions as attendance
+from openmeet.attendance import from_network
 from openmeet.attendance import queries as attendance_queries
 from openmeet.attendance import rules as attendance_rules
-from openmeet.attendance.model import Attendance, AttendanceId, AttendanceStatus, Source
+from openmeet.attendance.from_network import Word
+from openmeet.attendance.model import Attendance, AttendanceId, AttendanceStatus, NetworkAnswer, Source
 from openmeet.debts import publication_leases
 from openmeet.debts.publication_leases import Publication
 from openmeet.debts.publications import Kind, State
+from openmeet.events import by_record
 from openmeet.events.model import EventId, Origin
 from openmeet.identities import actions as identities
 from openmeet.identities import queries as identity_queries
 from openmeet.identities.model import IdentityKind
 from openmeet.ingestion import conflicts
 from openmeet.ingestion.events import moment_of_rev
-from openmeet.ingestion.merge import Decision, Facts, Policy, Side, most_recent
+from openmeet.ingestion.three_way import Decision, Facts, Policy, Side, most_recent
 from openmeet.records import seen
 from openmeet.records.collections import RSVPS
+from openmeet.records.message import RecordMessage
 from openmeet.records.rsvp import RsvpRead, read_rsvp
 from openmeet.records.seen import Seen
 from openmeet.users.model import UserId
 
 _FIELD = "answer"
 _DELETED = "deleted"
+
+NOT_THEIRS_TO_SEE = "The event is private, and was not opened to the author of this answer."
 
 # A person's word that no repository is told of: nothing of it is owed, and still it may be the last one.
 _UNTOLD = {AttendanceStatus.PENDING, AttendanceStatus.WAITLISTED}
@@ -64,15 +71,71 @@ async def derive(
         owned = None if mine is None else await publication_leases.find(tx, Kind.RSVP, mine.id)
         if owned is not None and mine is not None and not await _gives_way(tx, owned, mine, effective, after_rev):
             return
-    answer = read[1].answer if read is not None and read[0] == effective.cid else _read(effective).answer
-    await attendance.apply_from_network(
+    answer = _answer_of(effective, read)
+    await _apply(tx, did, subject_uri, Word(event_id, user_id, effective.uri, answer, effective.first_seen_at))
+
+
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """A person and an event about which something of theirs has changed. The rest is as in ``derive``."""
+
+    did: Did
+    subject_uri: str
+    event_id: EventId
+    read: tuple[str, RsvpRead] | None = None
+    after_rev: str = ""
+
+
+async def derive_each(tx: Transaction, wanted: Sequence[Answering]) -> None:
+    """``derive`` for several: together where a person is known by one DID alone, as strangers are; else each by itself.
+
+    One about each event by each person.
+    """
+    people = await identity_queries.of_people_with(tx, {one.did for one in wanted})
+    met = await identities.who_wrote_each(tx, {one.did for one in wanted} - people.keys())
+    strangers = {did: user_id for did, (user_id, _) in met.items()} | {
+        did: found[0].user_id
+        for did, found in people.items()
+        if len(found) == 1 and found[0].kind is IdentityKind.SHADOW
+    }
+    pairs = [(one.subject_uri, one.did) for one in wanted if one.did in strangers]
+    effective = await seen.effective_answers(tx, pairs, sorted(RSVPS))
+    words: dict[int, Word] = {}
+    for place, one in enumerate(wanted):
+        counts = effective.get((one.subject_uri, one.did))
+        if one.did in strangers and counts is not None:
+            answer = _answer_of(counts, one.read)
+            words[place] = Word(one.event_id, strangers[one.did], counts.uri, answer, counts.first_seen_at)
+    left = await from_network.apply_each(tx, list(words.values()))
+    for place, one in enumerate(wanted):
+        if one.did not in strangers:
+            await derive(
+                tx,
+                did=one.did,
+                subject_uri=one.subject_uri,
+                event_id=one.event_id,
+                read=one.read,
+                after_rev=one.after_rev,
+            )
+        elif place in words and words[place].pair in left:
+            await _apply(tx, one.did, one.subject_uri, words[place])
+
+
+async def _apply(tx: Transaction, did: Did, subject_uri: str, word: Word) -> None:
+    """What counts of a person's records becomes their answer, or waits until the event exists for them."""
+    saved = await attendance.apply_from_network(
         tx,
-        event_id=event_id,
-        user_id=user_id,
-        record_uri=effective.uri,
-        answer=answer,
-        first_seen=effective.first_seen_at,
+        event_id=word.event_id,
+        user_id=word.user_id,
+        record_uri=word.record_uri,
+        answer=word.answer,
+        first_seen=word.first_seen,
     )
+    if saved is None:
+        dids = [identity.did for identity in await identity_queries.of_person_with(tx, did)] or [did]
+        await seen.park_answers(
+            tx, subject_uri=subject_uri, dids=dids, collections=sorted(RSVPS), reason=NOT_THEIRS_TO_SEE
+        )
 
 
 async def withdraw(
@@ -112,6 +175,17 @@ async def withdraw(
     await attendance.withdraw_from_network(tx, record_uri=uri)
 
 
+async def reconsider_with(tx: Transaction, message: RecordMessage, known: Seen | None) -> None:
+    """A read has brought this very version before, or its deletion: now it is known when that was made."""
+    if known is None or known.cid != message.cid or known.rev <= message.rev or known.subject_uri is None:
+        return
+    event_id = await by_record.id_with(tx, known.subject_uri)
+    if event_id is not None:
+        await reconsider(
+            tx, uri=message.uri, did=message.did, rev=message.rev, subject_uri=known.subject_uri, event_id=event_id
+        )
+
+
 async def reconsider(tx: Transaction, *, uri: str, did: Did, rev: str, subject_uri: str, event_id: EventId) -> None:
     """The commit that made the version which is known already, or deleted the record: what gave way to a read of it as of a
     later rev, and was said here after it, stands again.
@@ -136,6 +210,10 @@ class _Person:
     is_shadow: bool
 
 
+def _answer_of(effective: Seen, read: tuple[str, RsvpRead] | None) -> NetworkAnswer:
+    return read[1].answer if read is not None and read[0] == effective.cid else _read(effective).answer
+
+
 def _read(answer: Seen) -> RsvpRead:
     return read_rsvp(answer.collection, cbor.decode(answer.body or b""), rkey=answer.rkey)
 
@@ -157,6 +235,11 @@ async def _gives_way(tx: Transaction, owned: Publication, mine: Attendance, effe
         # not count any more, ours is uncovered.
         is_anothers = mine.source is Source.NETWORK and mine.record_uri != effective.uri
         return is_anothers and not owned.is_pending
+    if mine.status is AttendanceStatus.INVITED and mine.record_uri is None and not is_own_record:
+        # An invitation is the host's word, however new: what the person says is nowhere but in the record.
+        if owned.is_pending:
+            await publication_leases.give_up_revision(tx, owned)
+        return True
     read = _read(effective)
     is_untold = mine.source is Source.HERE and mine.status in _UNTOLD
     if not owned.is_pending and not (is_untold and read.answer is not attendance_rules.said_by(mine.status)):

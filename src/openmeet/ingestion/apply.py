@@ -1,332 +1,192 @@
-"""One message, or a batch of them, applied: the join of records, and in the same transaction what it means.
+"""A batch of messages applied: the join of records, and in the same transaction what it means.
 
-The order inside: subjects are locked in uri order; our own bytes coming back settle what was sent; the guard of
-``records.seen`` says whether this is the newest version; only then are rows derived. A message that has been applied,
-or is older than what is known, changes nothing.
+A message is almost always a stranger's event or a stranger's answer. All of these are taken over together, in statements whose
+number does not grow with the batch (``many_events``, ``many_answers``); what needs more is applied alone, in its order. A batch of
+one goes the same way. Within a batch what is said comes before what is taken back, and events before answers, which any order
+of messages bears; versions of one record are applied one after the other.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
-from at_protocol.data import cbor
-from at_protocol.failures import Malformed
-from at_protocol.syntax.did import Did
-from at_protocol.syntax.tid import to_microseconds
-from groundwork.clock import MINUTE
-from groundwork.database.transaction import Transaction
-from openmeet.attendance import actions as attendance
-from openmeet.attendance.model import AttendanceId
-from openmeet.debts import publication_leases
-from openmeet.debts.publication_leases import Publication
-from openmeet.debts.publications import Kind
-from openmeet.events import actions as event_actions
-from openmeet.events import queries as event_queries
-from openmeet.events.model import EventId
-from openmeet.ingestion import answers, events, parking
-from openmeet.ingestion.events import Here, Version
-from openmeet.records import erased, seen
+from groundwork.database.transaction import ForeignKeyViolated, Transaction, TransactionConflict
+from groundwork.outbox.owe import owe_many
+from openmeet.debts.kinds import Debt
+from openmeet.events import by_record
+from openmeet.ingestion import answers, intake, many_answers, many_events, steps
+from openmeet.ingestion.alone import apply_alone
+from openmeet.ingestion.batch import Batch, begin
+from openmeet.ingestion.events import Here
+from openmeet.ingestion.readings import Outcome, Reading, read
+from openmeet.records import seen
 from openmeet.records.collections import EVENTS, RSVPS
-from openmeet.records.event import MAX_RECORD_BYTES, EventRead, read_event
 from openmeet.records.message import RecordMessage
-from openmeet.records.reading import Unmappable
-from openmeet.records.row_lock import lock_row_of
-from openmeet.records.rsvp import RsvpRead, has_durable_subject, read_rsvp, subject_of
 from openmeet.records.seen import Seen, Standing
 
-# A rev further ahead than this is refused from every source: it would block what follows.
-MAX_AHEAD = 5 * MINUTE
-
-
-class Outcome(StrEnum):
-    """What became of one message; the label of a metric."""
-
-    APPLIED = "applied"
-    ECHO = "echo"
-    KNOWN = "known"  # older than what is known, or the same
-    PARKED = "parked"
-    RAW = "raw"
-    IGNORED = "ignored"  # of a collection that concerns nobody here
-    FROM_THE_FUTURE = "from_the_future"
-
-
-@dataclass(frozen=True, slots=True)
-class _Reading:
-    """A message as its record is understood: exactly one of ``event``, ``rsvp``, ``reason`` is set for a put."""
-
-    message: RecordMessage
-    event: EventRead | None = None
-    rsvp: RsvpRead | None = None
-    reason: str = ""
-
-    @property
-    def subject_uri(self) -> str | None:
-        if self.rsvp is not None:
-            return str(self.rsvp.subject)
-        return self.message.uri if self.message.collection in EVENTS else None
-
-
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    """``owned``: uris of records that we write. ``waited_for``: events that parked answers wait for.
-
-    ``erased``: up to which rev what a DID, or under a uri, was written stays away.
-    """
-
-    owned: set[str]
-    waited_for: set[str]
-    erased: dict[str, str]
-
-    def is_erased(self, message: RecordMessage) -> bool:
-        return message.rev <= max(self.erased.get(message.did, ""), self.erased.get(message.uri, ""))
+# Of what is refused, every copy is refused alike.
+_REFUSED = {Outcome.IGNORED, Outcome.SWITCHED_OFF, Outcome.FROM_THE_FUTURE}
 
 
 async def apply(tx: Transaction, here: Here, messages: Sequence[RecordMessage]) -> list[Outcome]:
-    """Apply messages in their order; one outcome each. Raises what the database raises, and then nothing is applied."""
-    readings = [_read(tx, message) for message in messages]
-    uris = {message.uri for message in messages}
-    answer_uris = {message.uri for message in messages if message.collection in RSVPS}
-    # Two locks, each in uri order, answers before events: what is known is read only under its lock.
-    await seen.lock_answers(tx, answer_uris)
-    before = await seen.find_many(tx, sorted(answer_uris))
-    subjects = {reading.subject_uri for reading in readings} | {known.subject_uri for known in before.values()}
-    subjects |= uris - answer_uris
-    about = sorted(subject for subject in subjects if subject is not None)
-    await seen.lock_subjects(tx, about)
-    before |= await seen.find_many(tx, sorted(uris - answer_uris))
-    # What the whole batch needs to know is asked once: a question costs more than an insert.
-    batch = _Batch(
-        await publication_leases.owned_among(tx, sorted(uris)),
-        await seen.subjects_waited_for(tx, about),
-        await erased.barriers(tx, here.erasure_keys, {*uris, *(message.did for message in messages)}),
-    )
-    outcomes: list[Outcome] = []
-    touched: set[str] = set()
-    for reading in readings:
-        uri = reading.message.uri
-        # A second message about one record in a batch must see what the first one left.
-        known = await seen.find(tx, uri) if uri in touched else before.get(uri)
-        touched.add(uri)
-        outcomes.append(await _apply_one(tx, here, batch, reading, known))
-    return outcomes
+    """Apply messages; one outcome each. Raises what the database raises, and then nothing is applied.
 
-
-def _read(tx: Transaction, message: RecordMessage) -> _Reading:
-    if message.body is None:
-        return _Reading(message)
-    if len(message.body) > MAX_RECORD_BYTES:
-        return _Reading(message, reason=f"The record has more than {MAX_RECORD_BYTES} bytes.")
+    TransactionConflict where somebody whom a message is about was joined with another person meanwhile: again, it is theirs.
+    """
+    readings = [read(message, tx.now) for message in messages]
+    batch = await begin(tx, here, readings)
+    readings = batch.following(readings)
+    outcomes: dict[int, Outcome] = {}
     try:
-        record = cbor.decode(message.body)
-        if message.collection in EVENTS:
-            return _Reading(message, event=read_event(message.collection, record, rkey=message.rkey, indexed_at=tx.now))
-        if message.collection in RSVPS:
-            return _Reading(message, rsvp=read_rsvp(message.collection, record, rkey=message.rkey))
-    except Unmappable as wrong:
-        return _Reading(message, reason=wrong.why)
-    except Malformed as wrong:
-        return _Reading(message, reason=f"The record is not valid data: {wrong.why}.")
-    return _Reading(message, reason="Records of this collection are not understood here.")
+        for number, wave in enumerate(_waves(batch, readings)):
+            if number:
+                uris = sorted({readings[place].message.uri for place in wave})
+                # A second version of a record must see what the first one left.
+                known = await seen.find_many(tx, uris)
+                readings = await _following_now(tx, batch, readings)
+            else:
+                known = batch.before
+            await _apply_wave(tx, here, batch, {place: readings[place] for place in wave}, known, outcomes)
+        await _go_on(tx, here, readings, outcomes)
+    except ForeignKeyViolated as gone:
+        raise TransactionConflict("somebody was joined with another row of theirs meanwhile") from gone
+    of_version = {_version(readings[place].message): outcome for place, outcome in outcomes.items()}
+    for place, reading in enumerate(readings):
+        if place not in outcomes:
+            first = of_version[_version(reading.message)]
+            outcomes[place] = first if first in _REFUSED else Outcome.KNOWN
+    found = [outcomes[place] for place in range(len(readings))]
+    await _receive(tx, here, batch, readings, found)
+    return found
 
 
-async def _apply_one(tx: Transaction, here: Here, batch: _Batch, reading: _Reading, known: Seen | None) -> Outcome:
-    message = reading.message
-    if message.collection not in EVENTS | RSVPS:
-        return Outcome.IGNORED
-    if to_microseconds(message.rev) > tx.now + MAX_AHEAD:
-        return Outcome.FROM_THE_FUTURE
-    if batch.is_erased(message):
-        return Outcome.KNOWN
-    is_ours = message.uri in batch.owned
-    owned = await publication_leases.find_by_uri(tx, message.uri) if is_ours else None
-    is_echo = False
-    if owned is not None:
-        await lock_row_of(tx, owned.kind, owned.subject_id)
-    if owned is not None and message.cid is not None and message.body is not None:
-        is_echo = await publication_leases.settle_by_echo(
-            tx, uri=message.uri, cid=message.cid, rev=message.rev, body=message.body
-        )
-        if is_echo:
-            owned = await _note_record(tx, message)
-    if message.body is None:
-        return await _delete(tx, message, known, owned)
-    if message.collection in EVENTS:
-        return await _put_event(tx, here, batch, reading, known, owned, is_echo=is_echo)
-    return await _put_answer(tx, batch, reading, known, is_echo=is_echo)
+async def _following_now(tx: Transaction, batch: Batch, readings: list[Reading]) -> list[Reading]:
+    """A record of ours in the wave before may be the new one of an event that was handed over: what follows is to that one."""
+    if not any(reading.event is not None and reading.message.uri in batch.owned for reading in readings):
+        return readings
+    subjects = {str(reading.rsvp.subject) for reading in readings if reading.rsvp is not None}
+    return replace(batch, leads=await by_record.current(tx, subjects)).following(readings)
 
 
-async def _note_record(tx: Transaction, message: RecordMessage) -> Publication | None:
-    """The echo came, perhaps before the PDS's answer: the subject learns where its record is."""
-    owned = await publication_leases.find_by_uri(tx, message.uri)
-    if owned is None or message.cid is None:
-        return owned
-    if owned.kind is Kind.EVENT:
-        event_id = EventId(owned.subject_id)
-        if await event_actions.note_record(tx, event_id, uri=message.uri, cid=message.cid, did=message.did):
-            await attendance.decide_records_anew(tx, event_id)
-    else:
-        about = subject_of(cbor.decode(message.body or b""))
-        await attendance.note_record(tx, AttendanceId(owned.subject_id), uri=message.uri, about=about)
-    return owned
+async def _go_on(tx: Transaction, here: Here, readings: Sequence[Reading], outcomes: Mapping[int, Outcome]) -> None:
+    """Events that changed hands by this batch go on, when everything else in it is said: answers in it named the uris of before."""
+    for place, reading in enumerate(readings):
+        if outcomes.get(place) is Outcome.APPLIED and reading.event is not None:
+            await steps.follow(tx, here, reading.message.uri, reading.record)
 
 
-async def _put_event(
+def _waves(batch: Batch, readings: Sequence[Reading]) -> Iterator[list[int]]:
+    """The messages by their places, in waves: no two of one are about one record, or one person's answer to one event.
+
+    A copy of a message that came already, as several sources bring it, is in none; what is ours is looked at every time.
+    """
+    waves: list[list[int]] = []
+    used: dict[object, int] = {}
+    copies: set[object] = set()
+    for place, reading in enumerate(readings):
+        message = reading.message
+        if message.uri not in batch.owned:
+            if _version(message) in copies:
+                continue
+            copies.add(_version(message))
+        names: tuple[object, ...] = (message.uri, (message.did, reading.subject_uri))
+        number = max(used.get(name, 0) for name in names)
+        used.update(dict.fromkeys(names, number + 1))
+        if number == len(waves):
+            waves.append([])
+        waves[number].append(place)
+    yield from waves
+
+
+def _version(message: RecordMessage) -> tuple[object, ...]:
+    return message.uri, message.rev, message.cid, message.is_verified
+
+
+async def _apply_wave(
     tx: Transaction,
     here: Here,
-    batch: _Batch,
-    reading: _Reading,
-    known: Seen | None,
-    owned: Publication | None,
-    *,
-    is_echo: bool,
-) -> Outcome:
-    message, read = reading.message, reading.event
-    standing = Standing.RAW if read is None else Standing.MAPPED
-    is_newest = await seen.put(tx, message, standing=standing, reason=reading.reason, subject_uri=reading.subject_uri)
-    if not is_newest and not is_echo:
-        if known is not None and known.cid == message.cid:
-            # Perhaps our own write, whose answer was noted before its echo came; or a version that overtook one.
-            await _release(tx, batch, message)
-            if owned is not None and owned.base_rev is not None and owned.base_rev < known.rev:
-                await _rejoin(tx, here, message, owned)
-        return Outcome.KNOWN
-    if not is_newest:
-        # The echo was overtaken by somebody else's edit: with the base settled, their version is joined anew.
-        await _rejoin(tx, here, message, owned)
-        return Outcome.ECHO
-    if is_echo:
-        await _release(tx, batch, message)
-        return Outcome.ECHO
-    if known is not None and known.cid == message.cid and known.standing is standing:
-        return Outcome.KNOWN
-    if read is None:
-        return Outcome.RAW
-    if owned is None:
-        owned = await events.owned_by_event(tx, message.uri, _version(known))
-    version = _version_of(message, message.cid or "", message.body or b"")
-    await events.take_over(tx, here, version, read.event, owned)
-    await _release(tx, batch, message)
-    return Outcome.APPLIED
-
-
-async def _release(tx: Transaction, batch: _Batch, message: RecordMessage) -> None:
-    """Answers that came before this event count now."""
-    if message.uri in batch.waited_for:
-        batch.waited_for.discard(message.uri)
-        await parking.release(tx, message.at_uri, await _event_id(tx, message.uri))
-
-
-async def _rejoin(tx: Transaction, here: Here, message: RecordMessage, owned: Publication | None) -> None:
-    newest = await seen.find(tx, message.uri)
-    version = _version(newest)
-    if newest is None or version is None or owned is None or newest.cid == owned.base_cid:
-        return
-    read = read_event(version.collection, cbor.decode(version.body), rkey=version.rkey, indexed_at=tx.now)
-    await events.take_over(tx, here, version, read.event, owned)
-
-
-async def _put_answer(
-    tx: Transaction, batch: _Batch, reading: _Reading, known: Seen | None, *, is_echo: bool
-) -> Outcome:
-    message, read = reading.message, reading.rsvp
-    standing, reason, event_id = Standing.RAW, reading.reason, None
-    if read is not None:
-        event_id = await _event_id(tx, str(read.subject)) if has_durable_subject(read) else None
-        if event_id is not None:
-            standing = Standing.MAPPED
-        elif (known is not None and known.standing is Standing.PARKED) or await seen.may_park(tx, message.did):
-            standing = Standing.PARKED
+    batch: Batch,
+    wave: dict[int, Reading],
+    known: dict[str, Seen],
+    outcomes: dict[int, Outcome],
+) -> None:
+    doubted: list[str] = []
+    events: dict[int, many_events.Put] = {}
+    replies: dict[int, many_answers.Put] = {}
+    unknown: dict[int, Reading] = {}
+    rest: dict[int, Reading] = {}
+    for place, reading in wave.items():
+        message, before = reading.message, known.get(reading.message.uri)
+        refusal = batch.refusal(message, tx.now)
+        if refusal is not None:
+            outcomes[place] = refusal
+            continue
+        if batch.is_late(message):
+            rest[place] = reading
+            continue
+        if before is not None and _is_in_doubt(message, before):
+            doubted.append(message.uri)
+        if message.uri in batch.owned or message.uri in batch.former:
+            rest[place] = reading
+        elif message.body is None:
+            is_unknown = before is None or before.standing is Standing.TOMBSTONE
+            (unknown if is_unknown else rest)[place] = reading
+        elif message.collection in EVENTS:
+            events[place] = many_events.Put(reading, before)
+        elif message.collection in RSVPS:
+            replies[place] = many_answers.Put(reading, before)
         else:
-            reason = "Too many answers of this author wait for events that nobody has seen."
-    is_newest = await seen.put(
-        tx,
-        message,
-        standing=standing,
-        reason=reason,
-        subject_uri=reading.subject_uri,
-        precedence="" if read is None else read.precedence,
-    )
-    if not is_newest:
-        await _reconsider(tx, message, known)
-        return Outcome.ECHO if is_echo else Outcome.KNOWN
-    if is_echo:
-        return Outcome.ECHO
-    if known is not None and known.cid == message.cid and known.standing is standing:
-        return Outcome.KNOWN
-    if known is not None and known.subject_uri is not None and known.subject_uri != reading.subject_uri:
-        # The record was about another event before: there the answer is gone.
-        await answers.withdraw(
-            tx,
-            uri=message.uri,
-            did=message.did,
-            rev=message.rev,
-            subject_uri=known.subject_uri,
-            event_id=await _event_id(tx, known.subject_uri),
+            rest[place] = reading
+    # The instant is a revision that grows: whatever is said after a proof asks for the next one.
+    await owe_many(tx, Debt.PROVE_RECORD, [(uri, int(tx.now), tx.now) for uri in doubted])
+    outcomes.update(zip(events, await many_events.put_each(tx, here, batch, list(events.values())), strict=True))
+    outcomes.update(zip(replies, await many_answers.put_each(tx, batch, list(replies.values())), strict=True))
+    await _note_gone(tx, list(unknown.values()), known)
+    outcomes.update(dict.fromkeys(unknown, Outcome.KNOWN))
+    for place, reading in rest.items():
+        before = known.get(reading.message.uri)
+        if before is not None and reading.message.collection in RSVPS:
+            # Its event may have got another record just now.
+            before = await seen.find(tx, before.uri)
+        outcomes[place] = await apply_alone(tx, here, batch, reading, before)
+
+
+async def _note_gone(tx: Transaction, readings: Sequence[Reading], known: dict[str, Seen]) -> None:
+    """Deletions of records of which nothing is here: they stay away from now on."""
+    gone = [
+        seen.Put(
+            reading.message,
+            Standing.TOMBSTONE,
+            subject_uri=known[reading.message.uri].subject_uri if reading.message.uri in known else None,
         )
-    if read is None:
-        return Outcome.RAW
-    if event_id is None:
-        batch.waited_for.add(str(read.subject))
-        await parking.park(tx, read.subject)
-        return Outcome.PARKED if standing is Standing.PARKED else Outcome.RAW
-    await answers.derive(
-        tx,
-        did=message.did,
-        subject_uri=str(read.subject),
-        event_id=event_id,
-        read=None if message.cid is None else (message.cid, read),
-        after_rev="" if known is None else known.rev,
-    )
-    return Outcome.APPLIED
+        for reading in readings
+    ]
+    newest = await seen.put_each(tx, gone)
+    for one in gone:
+        if one.message.uri not in newest and one.message.collection in RSVPS:
+            await answers.reconsider_with(tx, one.message, known.get(one.message.uri))
 
 
-async def _reconsider(tx: Transaction, message: RecordMessage, known: Seen | None) -> None:
-    """A read has brought this very version before, or its deletion: now it is known when that was made."""
-    if known is None or known.cid != message.cid or known.rev <= message.rev or known.subject_uri is None:
-        return
-    event_id = await _event_id(tx, known.subject_uri)
-    if event_id is not None:
-        await answers.reconsider(
-            tx, uri=message.uri, did=message.did, rev=message.rev, subject_uri=known.subject_uri, event_id=event_id
-        )
+def _is_in_doubt(message: RecordMessage, known: Seen) -> bool:
+    """Signed and unsigned disagree, and the unsigned claims to be newer: the repository itself is asked."""
+    if message.is_verified == known.is_verified or message.cid == known.cid:
+        return False
+    return (message.rev > known.rev) is known.is_verified
 
 
-async def _delete(tx: Transaction, message: RecordMessage, known: Seen | None, owned: Publication | None) -> Outcome:
-    subject_uri = None if known is None else known.subject_uri
-    if not await seen.put(tx, message, standing=Standing.TOMBSTONE, subject_uri=subject_uri):
-        if message.collection in RSVPS:
-            await _reconsider(tx, message, known)
-        return Outcome.KNOWN
-    if owned is None and (known is None or known.standing is Standing.TOMBSTONE):
-        return Outcome.KNOWN
-    if message.collection in EVENTS:
-        await events.remove(tx, uri=message.uri, rev=message.rev, owned=owned)
-        if owned is not None:
-            await attendance.decide_records_anew(tx, EventId(owned.subject_id))
-    else:
-        event_id = None if subject_uri is None else await _event_id(tx, subject_uri)
-        await answers.withdraw(
-            tx,
-            uri=message.uri,
-            did=message.did,
-            rev=message.rev,
-            subject_uri=subject_uri,
-            event_id=event_id,
-            after_rev="" if known is None else known.rev,
-        )
-    return Outcome.APPLIED
-
-
-async def _event_id(tx: Transaction, uri: str) -> EventId | None:
-    event = await event_queries.by_record_uri(tx, uri)
-    return None if event is None else event.id
-
-
-def _version(known: Seen | None) -> Version | None:
-    if known is None or known.cid is None or known.body is None:
-        return None
-    return Version(known.uri, Did(known.did), known.collection, known.rkey, known.rev, known.cid, known.body)
-
-
-def _version_of(message: RecordMessage, cid: str, body: bytes) -> Version:
-    return Version(message.uri, message.did, message.collection, message.rkey, message.rev, cid, body)
+async def _receive(
+    tx: Transaction, here: Here, batch: Batch, readings: Sequence[Reading], outcomes: Sequence[Outcome]
+) -> None:
+    """Events that were not here before are looked at by whoever they are of."""
+    fresh: dict[str, list[str]] = {}
+    here_before = {uri for uri, known in batch.before.items() if known.standing is Standing.MAPPED}
+    for reading, outcome in zip(readings, outcomes, strict=True):
+        uri = reading.message.uri
+        if outcome not in {Outcome.APPLIED, Outcome.RAW} or uri in batch.owned:
+            continue
+        if reading.event is None:
+            here_before.discard(uri)
+        elif uri not in here_before:
+            here_before.add(uri)
+            fresh.setdefault(reading.message.did, []).append(uri)
+    if fresh:
+        await intake.receive(tx, fresh, here.believed)

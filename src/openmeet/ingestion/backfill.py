@@ -1,10 +1,13 @@
 """Reading a whole repository and applying it: after sign-in, after a gap in the stream, or when an operator asks.
 
 The read is as of its commit's rev. What it holds is applied as messages of that rev; what it lacks is a delete, of
-records not changed since; afterwards the floor rises, so that older messages are history.
+records not changed since; afterwards the floor rises, so that older messages are history. A repository too large to be
+read whole, or on a server too slow for that, is read by its calendar alone: unsigned, so that nothing becomes history by it.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 from at_protocol.repo.change import parse_path
 from at_protocol.repo.snapshot import Snapshot
@@ -12,19 +15,28 @@ from at_protocol.syntax.did import Did, parse_did
 from at_protocol.syntax.nsid import parse_nsid
 from at_protocol.syntax.record_key import parse_record_key
 from at_protocol.syntax.tid import Tid
-from groundwork.database.transaction import Database
-from groundwork.errors import NotFound, RemoteFailed
-from groundwork.outbox.owe import Debt
+from groundwork.database.one_hop import in_one_hop
+from groundwork.database.transaction import Database, Transaction
+from groundwork.errors import Failure, NotFound, RemoteFailed, RemoteSlow
+from groundwork.http.client import AnswerTooLarge
+from groundwork.outbox.owe import Debt, owe
 from groundwork.outbox.pay import Payer
 from groundwork.telemetry.logs import log
+from openmeet.debts.kinds import Debt as DebtKind
+from openmeet.identities import queries as identity_queries
 from openmeet.identities.network import Network
-from openmeet.identities.reading import download_repository
+from openmeet.identities.reading import account_status, download_repository
+from openmeet.ingestion import first_reads
 from openmeet.ingestion.apply import apply
 from openmeet.ingestion.events import Here
-from openmeet.records import seen
-from openmeet.records.collections import CALENDAR, READ_IN_ORDER
+from openmeet.ingestion.listing import list_records
+from openmeet.ingestion.readings import Outcome
+from openmeet.records import missed, seen
+from openmeet.records.collections import CONCERNING, READ_IN_ORDER
 from openmeet.records.message import Operation, RecordMessage
 
+# Repositories that are read side by side: most of the time is spent waiting for their servers.
+AT_A_TIME = 4
 # Records per transaction: well below the two seconds that one may last.
 BATCH = 100
 
@@ -33,9 +45,25 @@ def backfill_payer(db: Database, network: Network, here: Here) -> Payer:
     """The payer of ``Debt.BACKFILL``; the subject is the DID."""
 
     async def pay(debt: Debt) -> None:
-        await backfill(db, network, here, parse_did(debt.subject))
+        did = parse_did(debt.subject)
+        try:
+            await backfill(db, network, here, did)
+            await _expect_reached(db, network, did)
+        except Failure as away:
+            async with db.transaction() as tx:
+                await first_reads.delayed(tx, did, away.why)
+            raise
 
     return pay
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a repository holds of calendars as of ``rev``, and whether it is signed for."""
+
+    rev: Tid
+    messages: Sequence[RecordMessage]
+    is_signed: bool
 
 
 async def backfill(db: Database, network: Network, here: Here, did: Did) -> int:
@@ -44,45 +72,107 @@ async def backfill(db: Database, network: Network, here: Here, did: Did) -> int:
     A repository that is not served (gone, deactivated) changes nothing: absence must be proven. Raises RemoteFailed
     and RemoteSlow.
     """
-    try:
-        snapshot = await download_repository(network, did)
-    except NotFound as absent:
-        log.warning("repository.not_served", did=did, reason=absent.why)
+    async with db.transaction() as tx:
+        is_waited_for = await first_reads.begin(tx, did)
+    reading = await read_repository(network, did)
+    if reading is None:
+        async with db.transaction() as tx:
+            await missed.note(tx, [(did, None)])
+            await first_reads.done(tx, did)
         return 0
-    rev = snapshot.commit.rev
-    if rev is None:
-        raise RemoteFailed(f"The repository of {did} is of an older version, without a rev.")
-    messages = list(messages_of(snapshot, rev))
-    await _apply_in_batches(db, here, messages)
-    held = {message.uri for message in messages}
+    if is_waited_for:
+        async with db.transaction() as tx:
+            await first_reads.found(tx, did, len(reading.messages))
+    await apply_reading(db, here, did, reading)
+    return len(reading.messages)
+
+
+async def _expect_reached(db: Database, network: Network, did: Did) -> None:
+    """Raises RemoteFailed where the read was of an older state than is known to exist, or found nobody at home who should be.
+
+    An account that rests keeps its mark: it is read when its server says that it is back (``refreshing``). The mark is set
+    before the server is asked, so whoever comes back in between is seen by one of the two.
+    """
     async with db.reader() as reader:
-        expected = await seen.not_newer_than(reader, did, rev, sorted(CALENDAR))
+        if not await missed.is_behind(reader, did):
+            return
+    # Perhaps it was the server where they lived before.
+    network.dids.doubt(did)
+    if await _is_active(network, did):
+        raise RemoteFailed(f"The repository of {did} was not served as it is.")
+
+
+async def _is_active(network: Network, did: Did) -> bool:
+    try:
+        document = await network.dids.resolve(did)
+    except NotFound:
+        return False
+    return document.pds is not None and (await account_status(network, did, document.pds)).is_active
+
+
+async def apply_reading(db: Database, here: Here, did: Did, reading: Reading) -> bool:
+    """Take over what a read found, and what it found gone; whether everything was taken."""
+    is_whole = await _apply_in_batches(db, here, reading.messages)
+    held = {message.uri for message in reading.messages}
+    async with db.reader() as reader:
+        expected = await seen.not_newer_than(reader, did, reading.rev, sorted(CONCERNING))
     gone = [
         RecordMessage(
             did=did,
             collection=parse_nsid(collection),
             rkey=parse_record_key(rkey),
-            rev=rev,
+            rev=reading.rev,
             operation=Operation.DELETE,
             cid=None,
             body=None,
-            is_verified=True,
+            is_verified=reading.is_signed,
         )
         for uri, collection, rkey in expected
         if uri not in held
     ]
     await _apply_in_batches(db, here, gone)
     async with db.transaction() as tx:
-        await seen.raise_floor(tx, did, rev)
-    log.info("repository.read", did=did, rev=rev, records=len(messages), gone=len(gone))
-    return len(messages)
+        if is_whole and reading.is_signed:
+            await seen.raise_floor(tx, did, reading.rev)
+        else:
+            # What was not taken is read again at this very rev when it is, and what is not signed makes no history.
+            await seen.note_read(tx, did)
+        await missed.reach(tx, did, reading.rev)
+        await first_reads.done(tx, did)
+        author = await identity_queries.find(tx, did)
+        if author is not None and author.can_write:
+            # What was noted event by event waits for more; here there is no more.
+            await owe(tx, DebtKind.DETECT_SERIES, author.user_id, int(tx.now) + 1)
+    log.info("repository.read", did=did, rev=reading.rev, records=len(reading.messages), gone=len(gone))
+    return is_whole
+
+
+async def read_repository(network: Network, did: Did) -> Reading | None:
+    """Read it whole, or by its calendar where that is too much; None where it is not served."""
+    try:
+        return await _read(network, did)
+    except NotFound as absent:
+        log.warning("repository.not_served", did=did, reason=absent.why)
+        return None
+
+
+async def _read(network: Network, did: Did) -> Reading:
+    try:
+        snapshot = await download_repository(network, did)
+    except (AnswerTooLarge, RemoteSlow) as whole:
+        log.info("repository.too_large", did=did, reason=whole.why)
+        rev, messages = await list_records(network, did, READ_IN_ORDER)
+        return Reading(rev, messages, is_signed=False)
+    if snapshot.commit.rev is None:
+        raise RemoteFailed(f"The repository of {did} is of an older version, without a rev.")
+    return Reading(snapshot.commit.rev, list(messages_of(snapshot, snapshot.commit.rev)), is_signed=True)
 
 
 def messages_of(snapshot: Snapshot, rev: Tid) -> Iterator[RecordMessage]:
     """The calendar records of a repository as messages of its commit: events before the answers to them."""
     by_collection: dict[str, list[RecordMessage]] = {}
     for path, cid in snapshot.entries.items():
-        if path.partition("/")[0] not in CALENDAR:
+        if path.partition("/")[0] not in CONCERNING:
             continue
         collection, rkey = parse_path(path)
         by_collection.setdefault(collection, []).append(
@@ -101,7 +191,16 @@ def messages_of(snapshot: Snapshot, rev: Tid) -> Iterator[RecordMessage]:
         yield from by_collection.get(collection, ())
 
 
-async def _apply_in_batches(db: Database, here: Here, messages: Sequence[RecordMessage]) -> None:
+async def _apply_in_batches(db: Database, here: Here, messages: Sequence[RecordMessage]) -> bool:
+    """Whether all of them were taken."""
+    is_whole = True
     for start in range(0, len(messages), BATCH):
-        async with db.transaction() as tx:
-            await apply(tx, here, messages[start : start + BATCH])
+        outcomes = await in_one_hop(db, partial(_apply_one_batch, here, messages[start : start + BATCH]))
+        is_whole = is_whole and Outcome.SWITCHED_OFF not in outcomes
+    return is_whole
+
+
+async def _apply_one_batch(here: Here, messages: Sequence[RecordMessage], tx: Transaction) -> list[Outcome]:
+    outcomes = await apply(tx, here, messages)
+    await first_reads.step(tx, messages[0].did, sum(one.operation is not Operation.DELETE for one in messages))
+    return outcomes

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
-from openmeet.ingestion.merge import Decision, Policy, Side
+from openmeet.ingestion.three_way import Decision, Policy, Side
 
 PUT = """
     insert into conflicts (uri, field, theirs_rev, base, ours, theirs, ours_revision, policy, result, decided_at,
@@ -26,6 +26,10 @@ REVIEWED = """
     update conflicts set reviewed_at = :now, choice = :choice
      where uri = :uri and field = :field and theirs_rev = :theirs_rev
 """
+
+# A host can still have it the other way. Decisions about answers are their writers' own, who say another word if they like; what
+# other apps link is theirs.
+OPEN = "reviewed_at is null and ours_values is not null and theirs_values is not null"
 
 # A read had brought theirs as of a later rev than that of the commit which made it.
 YIELDED = """
@@ -113,6 +117,12 @@ async def of_record(reader: Reader, uri: str) -> list[Conflict]:
         )
         for row in await reader.fetch(LIST, uri=uri)
     ]
+
+
+async def count_open(reader: Reader) -> int:
+    """How many decisions a host could turn round and has not looked at."""
+    row = await reader.fetch_one(f"select count(*) as n from conflicts where {OPEN}")
+    return 0 if row is None else int(row["n"])
 
 
 async def count(reader: Reader, uri: str) -> int:

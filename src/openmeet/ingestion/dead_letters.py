@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from at_protocol.failures import Malformed
 from groundwork.clock import Instant
-from groundwork.queue.contract import Queue
+from groundwork.queue.contract import DeadLetter, Queue
 from openmeet.records.message import RecordMessage, decode
 
 PAGE = 100
@@ -26,18 +26,20 @@ class Shown:
 
 async def show(queue: Queue, *, limit: int = 100, after: str = "") -> list[Shown]:
     """Dead letters in the order of burial."""
-    return [
-        Shown(
-            letter.letter_id,
-            letter.message.routing_key,
-            letter.message.partition,
-            _about(letter.message.body),
-            letter.reason,
-            letter.attempts,
-            letter.buried_at,
-        )
-        for letter in await queue.dead_letters(limit, after)
-    ]
+    return [shown(letter) for letter in await queue.dead_letters(limit, after)]
+
+
+def shown(letter: DeadLetter) -> Shown:
+    """One of them in words."""
+    return Shown(
+        letter.letter_id,
+        letter.message.routing_key,
+        letter.message.partition,
+        _about(letter.message.body),
+        letter.reason,
+        letter.attempts,
+        letter.buried_at,
+    )
 
 
 async def retry(queue: Queue, letter_ids: Sequence[str]) -> int:

@@ -2,28 +2,41 @@
 
 Raw records, what was agreed with the repository, conflicts, answers, early arrivals, dead messages, names: gone. What
 remains is a keyed hash of each uri with its rev (``records.erased``). Events and answers of people who have an account
-here are theirs and stay, without the record that is gone; what was only ever known from the repository is blanked. Whom
-nobody can sign in as any more leaves every group, and what they owned passes on.
+here are theirs and stay, without the record that is gone; what was only ever known from the repository is blanked. Answers of
+others to such an event wait as those to an event that was never seen do, and count where it comes back under its uri; what was
+written here of them is taken back. Whom nobody can sign in as any more leaves every group, and what they owned passes on.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.tid import from_microseconds
 from groundwork.database.transaction import Database, Transaction
+from groundwork.outbox import owe
 from groundwork.telemetry.logs import log
 from openmeet.attendance import actions as attendance
+from openmeet.attendance import group_hosting
+from openmeet.attendance.erased_events import erase_answers_to
+from openmeet.chat import queries as chat
 from openmeet.debts import publication_leases
+from openmeet.debts.kinds import Debt
 from openmeet.events import actions as events
+from openmeet.events import handing_over
+from openmeet.events import queries as event_queries
 from openmeet.groups import running as groups
 from openmeet.groups import succession
 from openmeet.identities import actions as identities
 from openmeet.identities import queries as identity_queries
-from openmeet.ingestion import conflicts
-from openmeet.records import erased, seen
+from openmeet.ingestion import conflicts, discrepancies, foreign_groups
+from openmeet.moderation import newcomers
+from openmeet.records import erased, going_on, seen
+from openmeet.series import detections
+from openmeet.series import handing_over as series_handing_over
 from openmeet.users import queries as users
 from openmeet.users.model import UserId
+
+AUTHOR_IS_GONE = "The account of the event's author was deleted."
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +61,37 @@ async def erase_here(tx: Transaction, keys: Sequence[bytes], did: Did) -> None:
     # Commits that we had not seen yet are older than the deletion, and so than this moment.
     await erased.note(tx, keys, {**revs, did: from_microseconds(tx.now, 0)})
     await conflicts.erase_of(tx, did)
+    await discrepancies.erase_of(tx, did)
     await publication_leases.erase(tx, did)
+    await going_on.erase_from(tx, did)
     await attendance.erase_from(tx, did)
+    await chat.erase_about(tx, did)
+    gone = await event_queries.erasable(tx, did)
+    await erase_answers_to(tx, list(gone))
+    await seen.park_answers_to(tx, gone.values(), AUTHOR_IS_GONE)
     await events.erase_from(tx, did)
+    await foreign_groups.erase_from(tx, did)
+    await detections.erase_from(tx, did)
     behind = await identity_queries.find(tx, did)
     await identities.erase(tx, did)
     await groups.forget_did(tx, did)
+    await newcomers.forget(tx, did)
+    await _forget_debts(tx, did, revs)
     if behind is not None and await _is_out_of_reach(tx, behind.user_id):
         await succession.depart(tx, behind.user_id)
+        await group_hosting.close_account(tx, behind.user_id)
+        await series_handing_over.depart(tx, behind.user_id)
+        await handing_over.depart(tx, behind.user_id)
+        await chat.erase_of(tx, behind.user_id)
+        await users.blank(tx, behind.user_id)
+
+
+async def _forget_debts(tx: Transaction, did: Did, uris: Iterable[str]) -> None:
+    """What was to be asked about the repository, paid or not. The question that led here is settled by whoever asks it."""
+    await owe.forget(tx, Debt.BACKFILL, did)
+    for uri in uris:
+        await owe.forget(tx, Debt.FETCH_SUBJECT, uri)
+        await owe.forget(tx, Debt.PROVE_RECORD, uri)
 
 
 async def _is_out_of_reach(tx: Transaction, user_id: UserId) -> bool:

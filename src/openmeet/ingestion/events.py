@@ -1,38 +1,45 @@
 """What a new version of an event record means for the event: taken over, merged with edits made here, or removed."""
 
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
 from urllib.parse import quote
 
 from at_protocol.data import cbor
 from at_protocol.data.model import Value
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.tid import parse_tid, to_microseconds
-from groundwork.clock import Instant
+from groundwork.clock import MINUTE, Instant
 from groundwork.database.transaction import Transaction
-from openmeet.debts import publication_leases
+from groundwork.outbox.owe import owe
+from openmeet.attendance import actions as attendance
+from openmeet.debts import former_records, publication_leases, publications
+from openmeet.debts.former_records import Former
+from openmeet.debts.kinds import Debt
 from openmeet.debts.publication_leases import Publication
 from openmeet.debts.publications import Kind, State
 from openmeet.events import actions as events
 from openmeet.events import queries as event_queries
 from openmeet.events.model import Event, EventId, NetworkEvent
 from openmeet.events.promotion import Reach, reach_of
+from openmeet.flags.switchboard import Switchboard
 from openmeet.identities import actions as identities
 from openmeet.ingestion import conflicts
-from openmeet.ingestion.merge import (
-    Facts,
-    decode_edits,
-    decode_event,
-    edits_between,
-    encode_edits,
-    encode_event,
-    merge,
-    with_local_values,
-)
+from openmeet.ingestion.merge import WAY, saying_as, with_local_values
+from openmeet.ingestion.three_way import Facts, encode_edits
+from openmeet.records import going_on
 from openmeet.records.collections import EVENT
+from openmeet.records.details import says_details
 from openmeet.records.event import read_event
 from openmeet.records.event_writing import ours_as_read, own_links, publishable
+from openmeet.records.group_part import group_part
+from openmeet.records.message import RecordMessage
 from openmeet.records.own_entries import Earlier
+from openmeet.records.seen import Seen
+from openmeet.records.sentence import sentence_in, without
+from openmeet.records.series_part import series_part
+
+# How long an author's events are left alone before a series is looked for among them.
+QUIET: Final = MINUTE
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +55,37 @@ class Version:
     body: bytes
 
 
+def version_of(message: RecordMessage) -> Version:
+    """What a message that is no deletion brings."""
+    return Version(
+        message.uri,
+        message.did,
+        message.collection,
+        message.rkey,
+        message.rev,
+        message.cid or "",
+        message.body or b"",
+    )
+
+
+def version_seen(known: Seen) -> Version | None:
+    """A record as last seen; None where that was its deletion."""
+    if known.cid is None or known.body is None:
+        return None
+    return Version(known.uri, Did(known.did), known.collection, known.rkey, known.rev, known.cid, known.body)
+
+
 @dataclass(frozen=True, slots=True)
 class Here:
     """The installation itself: its address, as it stands in records that we write.
 
-    ``erasure_keys``: see ``records.erased``; without any nothing can have been erased.
+    ``erasure_keys``: see ``records.erased``; without any nothing can have been erased. ``believed``: see ``intake.receive``.
     """
 
     instance: str
     erasure_keys: tuple[bytes, ...] = ()
+    flags: Switchboard = field(default_factory=Switchboard)
+    believed: frozenset[str] = frozenset()
 
     def page_of(self, event: Event) -> str:
         return f"{self.instance}/events/{quote(event.slug)}"
@@ -65,11 +94,22 @@ class Here:
 async def take_over(
     tx: Transaction, here: Here, version: Version, read: NetworkEvent, owned: Publication | None
 ) -> EventId:
-    """Make the event agree with the newest version of its record; edits made here since are merged, not lost."""
+    """Make the event agree with the newest version of its record; edits made here since are merged, not lost.
+
+    What a record says that it had before it changed hands is its old owner's word, and changes nothing.
+    """
+    former = await _former_of(tx, version.uri, owned)
+    if former is not None:
+        await _stay(tx, version, former, owned)
+        return EventId(former.subject_id)
     if owned is None:
-        author_id = await identities.person_for_did(tx, version.did)
+        author_id, is_here = await identities.who_wrote(tx, version.did)
+        if is_here:
+            # Once it is quiet for a moment: what comes in a row is looked through together.
+            quiet = Instant(tx.now + QUIET)
+            await owe(tx, Debt.DETECT_SERIES, author_id, int(tx.now), due_at=quiet)
         return await events.apply_from_network(
-            tx, uri=version.uri, cid=version.cid, author_id=author_id, event=_without_own_links(read, here)
+            tx, uri=version.uri, cid=version.cid, author_id=author_id, event=without_own_links(read, here)
         )
     event = await event_queries.lock_for_update(tx, EventId(owned.subject_id))
     if event is None:
@@ -79,13 +119,42 @@ async def take_over(
 
 
 async def remove(tx: Transaction, *, uri: str, rev: str, owned: Publication | None) -> None:
-    """The record is gone. Where we took it back ourselves, the event only forgets it; else it is removed here too."""
+    """The record is gone. Where we took it back ourselves, the event only forgets it; else it is removed here too.
+
+    One that it had before it changed hands takes nothing along.
+    """
+    former = await _former_of(tx, uri, owned)
+    if former is not None:
+        if owned is not None and owned.state is not State.RETRACTING:
+            await publication_leases.lose(tx, uri=uri, rev=rev, reason="The record was deleted in the repository.")
+        await going_on.note_former_gone(tx, uri)
+        event = await event_queries.by_record_uri(tx, uri)
+        if event is not None:
+            await events.forget_record(tx, event.id)
+            await attendance.decide_records_anew(tx, event.id)
+        return
     if owned is not None and owned.state is State.RETRACTING:
         await events.forget_record(tx, EventId(owned.subject_id))
         return
     if owned is not None:
         await publication_leases.lose(tx, uri=uri, rev=rev, reason="The record was deleted in the repository.")
     await events.remove_from_network(tx, uri=uri)
+
+
+async def _former_of(tx: Transaction, uri: str, owned: Publication | None) -> Former | None:
+    """What went on from this record elsewhere, if that is so: it may have come back to it since."""
+    if owned is not None and owned.kind is not Kind.FORMER_EVENT:
+        return None
+    return await former_records.find(tx, uri)
+
+
+async def _stay(tx: Transaction, version: Version, former: Former, owned: Publication | None) -> None:
+    """Their version is what we start from, if we are yet to say in it where the event went on; once said, it is theirs."""
+    if owned is None:
+        return
+    await publication_leases.adopt(tx, uri=version.uri, cid=version.cid, body=version.body, rev=version.rev)
+    if owned.is_pending:
+        await publications.look_again(tx, kind=owned.kind, subject_ids=[former.uri], is_edit=True)
 
 
 async def owned_by_event(tx: Transaction, uri: str, before: Version | None) -> Publication | None:
@@ -117,14 +186,24 @@ async def _join(
 ) -> None:
     base_record = _record(owned.base_body if owned.base_body is not None else version.body)
     base = read_event(EVENT, base_record, rkey=version.rkey, indexed_at=event.created_at).event
-    ours_public = publishable(event, instance=here.instance, page_url=here.page_of(event))
+    part = await series_part(tx, event, here.instance)
+    named = await group_part(tx, event)
+    ours_public = publishable(event, instance=here.instance, page_url=here.page_of(event), series=part, group_uri=named)
     earlier = Earlier(written=None if owned.chosen_body is None else _record(owned.chosen_body))
+    # Where another app has stripped our mark, the sentence that we added is known from what we wrote.
+    said = sentence_in(base_record) or sentence_in(earlier.written)
+    theirs = replace(theirs, description=without(theirs.description, said))
+    if not says_details(_record(version.body)):
+        theirs = saying_as(theirs, base)
     ours = ours_as_read(ours_public, base_record, rkey=version.rkey, earlier=earlier)
     edits: dict[str, Any] = {}
     if owned.is_pending:
-        edits = decode_edits(owned.edits) if owned.edits is not None else {}
-        since = decode_event(owned.merged) if owned.merged is not None else base
-        edits.update(edits_between(since, ours))
+        edits = WAY.decode_edits(owned.edits) if owned.edits is not None else {}
+        since = WAY.decode(owned.merged) if owned.merged is not None else base
+        edits.update(WAY.edits_between(since, ours))
+    elif owned.base_body is not None and _stays_here(event):
+        # Settled without being sent: what was typed here is in no record, and is nobody's to overwrite (invariant 6).
+        edits = WAY.edits_between(base, ours)
     facts = Facts(
         origin=event.origin,
         ours_at=owned.edited_at,
@@ -132,31 +211,33 @@ async def _join(
         ours_cid=owned.chosen_cid or "",
         theirs_cid=version.cid,
     )
-    merged = merge(base, edits, theirs, facts)
-    if event.record_uri is None:
+    merged = WAY.merge(base, edits, theirs, facts)
+    if event.record_uri != version.uri:
         # Our first send arrived although its answer did not, and somebody has edited it since: it is this event's.
-        await events.note_record(tx, event.id, uri=version.uri, cid=version.cid, did=version.did)
-    ours_before = ours if owned.is_pending else base
+        await going_on.note_event(tx, event.id, uri=version.uri, cid=version.cid, did=version.did)
+    ours_before = ours if owned.is_pending or edits else base
     await events.apply_from_network(
         tx,
         uri=version.uri,
         cid=version.cid,
         author_id=event.author_id,
-        event=_without_own_links(_kept_at_home(event, with_local_values(event, ours_before, merged.event)), here),
+        event=without_own_links(_kept_at_home(event, with_local_values(event, ours_before, merged.value)), here),
+    )
+    await conflicts.keep(
+        tx, uri=version.uri, theirs_rev=version.rev, ours_revision=owned.revision, decisions=merged.decisions
     )
     if owned.is_pending:
         await publication_leases.remember_merge(
-            tx, uri=version.uri, edits=encode_edits(edits), merged=encode_event(merged.event)
-        )
-        await conflicts.keep(
-            tx,
-            uri=version.uri,
-            theirs_rev=version.rev,
-            ours_revision=owned.revision,
-            decisions=merged.decisions,
+            tx, uri=version.uri, edits=encode_edits(edits), merged=WAY.encode(merged.value)
         )
     else:
         await publication_leases.adopt(tx, uri=version.uri, cid=version.cid, body=version.body, rev=version.rev)
+
+
+def _stays_here(event: Event) -> bool:
+    """Whether what is edited here is not written into the record that is there (``publication.eligibility``, ``Leave``)."""
+    is_narrower = event.is_record_of_author and reach_of(event) is Reach.NOTHING
+    return is_narrower or event.awaits_author or event.is_hidden
 
 
 def _kept_at_home(event: Event, merged: NetworkEvent) -> NetworkEvent:
@@ -169,6 +250,11 @@ def _kept_at_home(event: Event, merged: NetworkEvent) -> NetworkEvent:
         venues=() if event.venue.is_empty else (event.venue,),
         online_url=event.online_url,
         links=event.links,
+        tickets=event.tickets,
+        accessibility=event.accessibility,
+        categories=event.categories,
+        tags=event.tags,
+        languages=event.languages,
     )
 
 
@@ -182,6 +268,7 @@ def _record(body: bytes) -> dict[str, Value]:
     return {**value, "$type": EVENT} if isinstance(value, dict) else {"$type": EVENT}
 
 
-def _without_own_links(event: NetworkEvent, here: Here) -> NetworkEvent:
+def without_own_links(event: NetworkEvent, here: Here) -> NetworkEvent:
+    """What a record says, without the links to our own pages that we have put there."""
     links = own_links(event.links, here.instance)
     return event if links == event.links else replace(event, links=links)

@@ -1,6 +1,9 @@
-"""The event that parked answers wait for, fetched once from its author's repository with proof."""
+"""Single records, fetched from their authors' repositories with proof: events that parked answers wait for, and records
+of which an unsigned source says otherwise than is known.
+"""
 
 from at_protocol.failures import Malformed
+from at_protocol.repo.proof import Proven
 from at_protocol.syntax.at_uri import AtUri, parse_at_uri
 from at_protocol.syntax.did import Did, parse_did
 from at_protocol.syntax.handle import parse_handle
@@ -9,7 +12,7 @@ from groundwork.errors import InvalidInput, NotFound
 from groundwork.outbox.owe import Debt
 from groundwork.outbox.pay import Payer
 from groundwork.telemetry.logs import log
-from openmeet.events import queries as event_queries
+from openmeet.events import by_record
 from openmeet.identities.network import Network
 from openmeet.identities.reading import prove_record
 from openmeet.ingestion import parking
@@ -17,23 +20,20 @@ from openmeet.ingestion.apply import apply
 from openmeet.ingestion.events import Here
 from openmeet.records import seen
 from openmeet.records.message import Operation, RecordMessage
+from openmeet.records.subjects import current_subject, lock_current
 
 
 def subject_payer(db: Database, network: Network, here: Here) -> Payer:
     """The payer of ``Debt.FETCH_SUBJECT``; the subject of the debt is the event's at-uri."""
 
     async def pay(debt: Debt) -> None:
-        try:
-            uri = parse_at_uri(debt.subject)
-        except Malformed as wrong:
-            raise InvalidInput("uri", wrong.why) from wrong
-        await fetch_subject(db, network, here, uri)
+        await fetch_subject(db, network, here, _uri_of(debt))
 
     return pay
 
 
 async def fetch_subject(db: Database, network: Network, here: Here, subject: AtUri) -> bool:
-    """Bring an event in; False when its author's repository has none under this key, or is not served.
+    """Bring an event in, and let answers that wait for it count; False when its author's repository has none under this key, or is not served.
 
     A handle in the uri is resolved first, and the answers wait under the DID from then on.
     """
@@ -41,33 +41,85 @@ async def fetch_subject(db: Database, network: Network, here: Here, subject: AtU
     durable = AtUri(did, subject.collection, subject.rkey)
     if durable != subject:
         async with db.transaction() as tx:
-            await seen.lock_subjects(tx, [str(subject), str(durable)])
-            event = await event_queries.by_record_uri(tx, str(durable))
-            await parking.resolve(tx, sloppy=subject, durable=durable, event_id=None if event is None else event.id)
+            leads = await lock_current(tx, [str(durable)], along=[str(subject)])
+            current = parse_at_uri(leads.get(str(durable), str(durable)))
+            event = await by_record.find(tx, str(current))
+            await parking.resolve(tx, sloppy=subject, durable=current, event_id=None if event is None else event.id)
         if event is not None:
             return True
     if durable.collection is None or durable.rkey is None:
         raise InvalidInput("uri", "The subject is not the uri of one record.")
+    if await _count_in(db, str(durable)):
+        return True
     try:
         proven = await prove_record(network, did, durable.collection, durable.rkey)
     except NotFound as absent:
         log.info("subject.not_served", uri=str(durable), reason=absent.why)
         return False
-    if proven.cid is None or proven.record is None or proven.commit.rev is None:
+    if proven.cid is None:
         return False
+    await _apply_proven(db, here, durable, proven)
+    return True
+
+
+async def _count_in(db: Database, uri: str) -> bool:
+    """Whether the event is here already; then answers waited for being let in, and need nothing of the network."""
+    async with db.transaction() as tx:
+        current = await current_subject(tx, uri)
+        event_id = await by_record.id_with(tx, current)
+        if event_id is not None:
+            await seen.move_answers(tx, [uri], current)
+            await parking.count_in(tx, {current: event_id})
+        return event_id is not None
+
+
+def record_payer(db: Database, network: Network, here: Here) -> Payer:
+    """The payer of ``Debt.PROVE_RECORD``; the subject of the debt is the record's at-uri, its authority a DID."""
+
+    async def pay(debt: Debt) -> None:
+        await settle_doubt(db, network, here, _uri_of(debt))
+
+    return pay
+
+
+async def settle_doubt(db: Database, network: Network, here: Here, uri: AtUri) -> None:
+    """Ask the repository for the record and believe its proof, of absence as well. One that is not served says nothing."""
+    did = parse_did(uri.authority)
+    if uri.collection is None or uri.rkey is None:
+        raise InvalidInput("uri", "This is not the uri of one record.")
+    try:
+        proven = await prove_record(network, did, uri.collection, uri.rkey)
+    except NotFound as absent:
+        log.info("record.not_served", uri=str(uri), reason=absent.why)
+        return
+    await _apply_proven(db, here, uri, proven)
+
+
+def _uri_of(debt: Debt) -> AtUri:
+    """Raises InvalidInput: such a debt is given up, and a person sees why."""
+    try:
+        return parse_at_uri(debt.subject)
+    except Malformed as wrong:
+        raise InvalidInput("uri", wrong.why) from wrong
+
+
+async def _apply_proven(db: Database, here: Here, uri: AtUri, proven: Proven) -> None:
+    """What is there, or that nothing is, as of the commit of the proof."""
+    is_cut = proven.cid is not None and proven.record is None
+    if is_cut or proven.commit.rev is None or uri.collection is None or uri.rkey is None:
+        return
     message = RecordMessage(
-        did=did,
-        collection=durable.collection,
-        rkey=durable.rkey,
+        did=parse_did(uri.authority),
+        collection=uri.collection,
+        rkey=uri.rkey,
         rev=proven.commit.rev,
-        operation=Operation.UPDATE,
-        cid=str(proven.cid),
+        operation=Operation.DELETE if proven.cid is None else Operation.UPDATE,
+        cid=None if proven.cid is None else str(proven.cid),
         body=proven.record,
         is_verified=True,
     )
     async with db.transaction() as tx:
         await apply(tx, here, [message])
-    return True
 
 
 async def _did_of(network: Network, subject: AtUri) -> Did:

@@ -4,35 +4,44 @@ The answers themselves stand in ``records`` as parked; nothing else is kept. Wha
 forgotten after thirty days (``records.seen``).
 """
 
+from collections.abc import Mapping, Sequence
+
 from at_protocol.syntax.at_uri import AtUri
-from at_protocol.syntax.did import parse_did
+from at_protocol.syntax.did import Did
 from groundwork.database.transaction import Transaction
-from groundwork.outbox.owe import owe
+from groundwork.outbox.owe import owe_many
 from openmeet.debts.kinds import Debt
+from openmeet.events import by_record
 from openmeet.events.model import EventId
 from openmeet.ingestion import answers
+from openmeet.ingestion.answers import Answering
+from openmeet.ingestion.batch import Batch
 from openmeet.records import seen
-from openmeet.records.seen import Standing
 
 
-async def park(tx: Transaction, subject: AtUri) -> None:
-    """The event of an answer is not here: it is asked for once, however many answers wait."""
-    await owe(tx, Debt.FETCH_SUBJECT, str(subject))
+async def park(tx: Transaction, batch: Batch, subjects: Sequence[str]) -> None:
+    """The events of these answers are not here: each is asked for once, however many answers wait."""
+    batch.waited_for.update(subjects)
+    await owe_many(tx, Debt.FETCH_SUBJECT, [(subject, 1, tx.now) for subject in subjects])
 
 
-async def release(tx: Transaction, subject: AtUri, event_id: EventId | None) -> int:
-    """The event is here: answers that waited for it count, in order of first arrival; how many."""
-    if event_id is None:
-        return 0
-    waiting = await seen.parked_for(tx, str(subject))
-    for answer in waiting:
-        await seen.set_standing(tx, answer.uri, Standing.MAPPED)
-    for did in dict.fromkeys(answer.did for answer in waiting):
-        await answers.derive(tx, did=parse_did(did), subject_uri=str(subject), event_id=event_id)
-    return len(waiting)
+async def release(tx: Transaction, batch: Batch, uris: Sequence[str]) -> None:
+    """The events with these records are here: answers that waited for them count."""
+    wanted = [uri for uri in uris if uri in batch.waited_for]
+    batch.waited_for.difference_update(wanted)
+    await count_in(tx, await by_record.ids_with(tx, wanted))
+
+
+async def count_in(tx: Transaction, event_ids: Mapping[str, EventId]) -> None:
+    """Answers that wait for these events (by uri) count, in order of first arrival."""
+    waiting = await seen.parked_for(tx, sorted(event_ids))
+    await seen.count_in(tx, [answer.uri for answer in waiting])
+    pairs = dict.fromkeys((answer.did, answer.subject_uri or "") for answer in waiting)
+    await answers.derive_each(tx, [Answering(Did(did), subject, event_ids[subject]) for did, subject in pairs])
 
 
 async def resolve(tx: Transaction, *, sloppy: AtUri, durable: AtUri, event_id: EventId | None) -> None:
     """The handle that stood for an author is this DID: answers wait under the durable uri, or count at once."""
     await seen.resolve_subject(tx, sloppy=str(sloppy), durable=str(durable))
-    await release(tx, durable, event_id)
+    if event_id is not None:
+        await count_in(tx, {str(durable): event_id})

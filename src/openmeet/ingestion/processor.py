@@ -7,48 +7,37 @@ buried with the reason, for a person; so is one that nobody can read.
 import asyncio
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
-
-from prometheus_client import Counter, Histogram
+from dataclasses import dataclass, field
 
 from at_protocol.failures import Malformed
+from groundwork.clock import Clock, SystemClock
 from groundwork.database.one_hop import in_one_hop
 from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import Failure
 from groundwork.outbox import retry
-from groundwork.outbox.owe import owe
+from groundwork.outbox.owe import owe_again
 from groundwork.outbox.retry import Policy
 from groundwork.queue.contract import Delivery, Queue
 from groundwork.telemetry.logs import log
-from groundwork.telemetry.metrics import Metrics, stopwatch
+from groundwork.telemetry.metrics import stopwatch
 from openmeet.debts.kinds import Debt
-from openmeet.ingestion.apply import Outcome, apply
+from openmeet.ingestion.apply import apply
+from openmeet.ingestion.counting import Counting
 from openmeet.ingestion.events import Here
-from openmeet.records import seen
+from openmeet.ingestion.readings import Outcome
+from openmeet.records import missed, seen
 from openmeet.records.message import Hint, HintKind, RecordMessage, decode
+from openmeet.records.results import Result
 
-# A transaction may last two seconds; a record takes about a millisecond.
-BATCH = 200
+# A transaction may last two seconds; a record takes about half a millisecond, where the machine is not busy with something else.
+BATCH = 400
+# How many are taken before it is known how long they take.
+_FIRST_BATCH = 50
+_BATCH_SECONDS = 0.5
 LEASE_SECONDS = 60.0
 POLICY = Policy(first_seconds=1.0, longest_seconds=300.0, unforeseen_tries=5)
 # Failures that may pass (a store that is away) are tried for about two hours, then a person must look.
 PASSING_TRIES = 30
-
-
-@dataclass(frozen=True, slots=True)
-class Counting:
-    """What the processor counts, under the names of ``docs/metrics.md``."""
-
-    messages: Counter
-    seconds: Histogram
-
-
-def counting(metrics: Metrics) -> Counting:
-    """Registered once per program."""
-    return Counting(
-        metrics.counter("ingested_messages", "Messages applied, by what became of them", ["outcome"]),
-        metrics.histogram("ingest_batch_seconds", "From lease to acknowledgement of a batch"),
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +48,32 @@ class Processor:
     queue: Queue
     here: Here
     counting: Counting
+    clock: Clock = field(default_factory=SystemClock)
 
 
 async def run(processor: Processor, stop: asyncio.Event) -> None:
     """Process until ``stop`` is set."""
+    limit = _FIRST_BATCH
     while not stop.is_set():
         try:
-            taken = await run_once(processor)
+            elapsed = stopwatch()
+            taken = await run_once(processor, limit=limit)
+            limit = next_limit(limit, taken, elapsed())
             if taken == 0:
                 await processor.queue.wait(1.0)
         except Failure as away:
             log.warning("processor.paused", reason=away.why)
             await asyncio.sleep(1.0)
+
+
+def next_limit(limit: int, taken: int, seconds: float) -> int:
+    """How many to take next: what fits well into a transaction at the pace of the last batch; up to twice as many as before.
+
+    A batch that does not fit is taken apart and done again, which makes a slow machine slower.
+    """
+    if not taken:
+        return limit
+    return max(1, min(BATCH, 2 * limit, int(taken * _BATCH_SECONDS / max(seconds, 1e-6))))
 
 
 async def run_once(processor: Processor, *, limit: int = BATCH) -> int:
@@ -93,6 +96,7 @@ async def run_once(processor: Processor, *, limit: int = BATCH) -> int:
 async def _settle(processor: Processor, batch: Sequence[tuple[Delivery, RecordMessage | Hint]]) -> None:
     if not batch:
         return
+    elapsed = stopwatch()
     try:
         outcomes = await _apply(processor, [message for _, message in batch])
     except Exception as failure:  # noqa: BLE001 - the edge of the worker: whatever it is, the message must not be lost
@@ -104,8 +108,9 @@ async def _settle(processor: Processor, batch: Sequence[tuple[Delivery, RecordMe
         else:
             await _failed(processor, batch[0][0], failure)
         return
-    for outcome in outcomes:
-        processor.counting.messages.labels(outcome.value).inc()
+    seconds, now = elapsed() / len(batch), processor.clock.now()
+    for (_, message), outcome in zip(batch, outcomes, strict=True):
+        processor.counting.settled(message, outcome, seconds, now)
     refused = [
         delivery for (delivery, _), outcome in zip(batch, outcomes, strict=True) if outcome is Outcome.FROM_THE_FUTURE
     ]
@@ -118,20 +123,20 @@ async def _apply(processor: Processor, messages: Sequence[RecordMessage | Hint])
     async def work(tx: Transaction) -> list[Outcome]:
         records = [message for message in messages if isinstance(message, RecordMessage)]
         applied = iter(await apply(tx, processor.here, records))
-        outcomes: list[Outcome] = []
-        for message in messages:
-            if isinstance(message, RecordMessage):
-                outcomes.append(next(applied))
-                continue
-            await seen.mark_stale(tx, message.did)
-            kind = Debt.BACKFILL if message.kind is HintKind.REPOSITORY else Debt.REFRESH_IDENTITY
-            # Each hint asks once more: the instant is a revision that grows.
-            await owe(tx, kind, message.did, int(tx.now))
-            outcomes.append(Outcome.APPLIED)
-        return outcomes
+        await _ask(tx, [message for message in messages if isinstance(message, Hint)])
+        return [next(applied) if isinstance(message, RecordMessage) else Outcome.APPLIED for message in messages]
 
-    # A record is some fifteen statements; each would be a hop between threads of its own.
+    # A batch is some forty statements, on SQLite more; each would be a hop between threads of its own.
     return await in_one_hop(processor.db, work)
+
+
+async def _ask(tx: Transaction, hints: Sequence[Hint]) -> None:
+    """Who these are now, or what their repositories hold, is asked outside. Each hint asks once more."""
+    await seen.mark_stale(tx, {hint.did for hint in hints})
+    unread = [hint for hint in hints if hint.kind is HintKind.REPOSITORY]
+    await missed.note(tx, [(hint.did, hint.rev) for hint in unread])
+    await owe_again(tx, Debt.BACKFILL, {hint.did for hint in unread})
+    await owe_again(tx, Debt.REFRESH_IDENTITY, {hint.did for hint in hints if hint.kind is not HintKind.REPOSITORY})
 
 
 async def _failed(processor: Processor, delivery: Delivery, failure: Exception) -> None:
@@ -142,11 +147,12 @@ async def _failed(processor: Processor, delivery: Delivery, failure: Exception) 
     if attempts >= (PASSING_TRIES if is_passing else POLICY.unforeseen_tries):
         await _bury(processor, delivery, why)
         return
+    processor.counting.result(delivery.message.routing_key, Result.RETRIED)
     jitter = random.random()  # noqa: S311 - spreads retries, guards nothing
     await processor.queue.retry(delivery, retry.wait_seconds(attempts, jitter, policy=POLICY), why)
 
 
 async def _bury(processor: Processor, delivery: Delivery, reason: str) -> None:
     log.error("message.buried", message_id=delivery.message.message_id, reason=reason)
-    processor.counting.messages.labels("buried").inc()
+    processor.counting.given_up(delivery.message.routing_key)
     await processor.queue.bury(delivery, reason)

@@ -4,46 +4,90 @@ Status hides rows, it never edits them; a deleted account's content is erased. A
 two-way resolution.
 """
 
+from dataclasses import dataclass
+
 from at_protocol.syntax.did import Did, parse_did
 from groundwork.database.transaction import Database
 from groundwork.errors import InvalidInput, NotFound
+from groundwork.outbox import owe
 from groundwork.outbox.owe import Debt
 from groundwork.outbox.pay import Payer
 from groundwork.telemetry.logs import log
+from openmeet.debts.kinds import Debt as OwedKind
+from openmeet.identities import credentials_cache
 from openmeet.identities import queries as identity_queries
+from openmeet.identities.following import follow
+from openmeet.identities.model import ACTIVE
 from openmeet.identities.network import Network
 from openmeet.identities.reading import DELETED, account_status
+from openmeet.ingestion import intake
 from openmeet.ingestion.erasing import Erasing, erase
-from openmeet.records import seen
+from openmeet.records import missed, seen
 
 
-def identity_payer(db: Database, network: Network, erasing: Erasing | None = None) -> Payer:
-    """The payer of ``Debt.REFRESH_IDENTITY``; the subject is the DID. Without ``erasing`` the deleted are only hidden."""
+def identity_payer(
+    db: Database, network: Network, erasing: Erasing | None = None, believed: frozenset[str] = frozenset()
+) -> Payer:
+    """The payer of ``Debt.REFRESH_IDENTITY``; the subject is the DID. Without ``erasing`` the deleted are only hidden.
+
+    ``believed``: see ``intake.receive``.
+    """
 
     async def pay(debt: Debt) -> None:
         did = parse_did(debt.subject)
-        if await refresh(db, network, did) == DELETED and erasing is not None:
+        if await refresh(db, network, did, believed) == DELETED and erasing is not None:
             await erase(db, erasing, did)
+            network.dids.doubt(did)
+            is_gone = (await _ask(network, did)).status == DELETED
+            async with db.transaction() as tx:
+                # Its name is the DID. What was asked about it meanwhile is another debt, and stays.
+                await owe.forget(tx, OwedKind.REFRESH_IDENTITY, did, revision=debt.revision)
+                if not is_gone:
+                    # Begun anew meanwhile: what was heard of it since then went with the rest.
+                    await owe.owe_again(tx, OwedKind.BACKFILL, [did])
 
     return pay
 
 
-async def refresh(db: Database, network: Network, did: Did) -> str:
+@dataclass(frozen=True, slots=True)
+class _Present:
+    """A DID as its document and its PDS describe it now; texts are empty where there is nothing to say."""
+
+    handle: str
+    pds: str
+    status: str
+
+
+async def refresh(db: Database, network: Network, did: Did, believed: frozenset[str] = frozenset()) -> str:
     """Ask and note; the status. Raises RemoteFailed and RemoteSlow: an unreachable PDS says nothing about an account."""
     network.dids.doubt(did)
-    handle, pds, status = "", "", DELETED
+    now = await _ask(network, did)
+    handle, pds, status = now.handle, now.pds, now.status
+    async with db.transaction() as tx:
+        before = await identity_queries.find(tx, did)
+        await identity_queries.update_from_network(tx, did, handle=handle, pds_url=pds, status=status)
+        if before is not None:
+            await follow(tx, before, pds_url=pds, status=status)
+        await seen.set_status(tx, did, status)
+        await intake.note_host(tx, did, pds, believed)
+        if status == ACTIVE and await missed.is_behind(tx, did):
+            # It was not to be read when it should have been.
+            await owe.owe_again(tx, OwedKind.BACKFILL, [did])
+    if before is not None and before.can_write:
+        await credentials_cache.drop(network, before.user_id)
+    log.info("identity.refreshed", did=did, handle=handle, status=status)
+    return status
+
+
+async def _ask(network: Network, did: Did) -> _Present:
     try:
         document = await network.dids.resolve(did)
     except NotFound as absent:
         if absent.name != "DidDeactivated":
             raise InvalidInput("did", absent.why) from absent
-    else:
-        verified = await network.handles.verified_handle(document)
-        handle = "" if verified == "handle.invalid" else str(verified)
-        pds = document.pds or ""
-        status = (await account_status(network, did, pds)).status if pds else "without a PDS"
-    async with db.transaction() as tx:
-        await identity_queries.update_from_network(tx, did, handle=handle, pds_url=pds, status=status)
-        await seen.set_status(tx, did, status)
-    log.info("identity.refreshed", did=did, handle=handle, status=status)
-    return status
+        return _Present("", "", DELETED)
+    verified = await network.handles.verified_handle(document)
+    handle = "" if verified == "handle.invalid" else str(verified)
+    pds = document.pds or ""
+    status = (await account_status(network, did, pds)).status if pds else "without a PDS"
+    return _Present(handle, pds, status)

@@ -9,7 +9,8 @@ from openmeet.events.model import Event, EventSlug
 from openmeet.events.queries import by_slug
 from openmeet.ingestion import conflicts
 from openmeet.ingestion.conflicts import Conflict
-from openmeet.ingestion.merge import Side, decode_edits
+from openmeet.ingestion.merge import WAY
+from openmeet.ingestion.three_way import Side
 from openmeet.notifications.model import Kind
 from openmeet.users.model import Caller
 
@@ -39,10 +40,10 @@ async def choose(
     values = conflict.decision.ours_values if choice is Side.OURS else conflict.decision.theirs_values
     if values is None or choice is Side.BOTH:
         raise Refused("This cannot be put the other way here. Edit the event instead.", name="NotReversible")
-    after = await events.take_values(tx, caller, slug, decode_edits(values))
+    after = await events.take_values(tx, caller, slug, WAY.decode_edits(values))
     await conflicts.mark_reviewed(tx, conflict, choice)
     if after.revision != before.revision:
-        await event_changed(tx, after, _kind(before, after), before=before)
+        await event_changed(tx, after, _kind(before, after), by=caller.user_id, before=before)
     return after
 
 

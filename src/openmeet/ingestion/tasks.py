@@ -1,7 +1,6 @@
 """What happens by the clock: what should be there is compared with what is.
 
-The reconciler owes each repository that we write to a whole read once a day. The read is the comparison: what is there
-and unknown here is applied, what is known here and not there is gone, and a publication that lost its record says so. Accounts that are hidden
+Each repository that we write to is owed a comparison once a day (``reconciling``). Accounts that are hidden
 are asked about once a day, so that one whose return was never announced is shown again.
 """
 
@@ -9,6 +8,7 @@ from groundwork.clock import DAY
 from groundwork.database.transaction import Database
 from groundwork.outbox import owe as outbox
 from openmeet.debts.kinds import Debt
+from openmeet.ingestion import discrepancies
 
 UNREAD = """
     select i.did from identities i left join repositories r on r.did = i.did
@@ -20,11 +20,17 @@ AWAY = "select did from identities where status <> 'active' and coalesce(checked
 
 
 async def reconcile(db: Database) -> int:
-    """Owe a read to every repository of ours that has not been read whole for a day; how many."""
+    """Owe a comparison to every repository of ours that has not been read whole for a day; how many."""
     async with db.transaction() as tx:
         unread = [row["did"] for row in await tx.fetch(UNREAD, before=tx.now - DAY)]
         for did in unread:
-            await outbox.owe(tx, Debt.BACKFILL, did, int(tx.now))
+            await outbox.owe(tx, Debt.RECONCILE, did, int(tx.now))
         for row in await tx.fetch(AWAY, before=tx.now - DAY):
             await outbox.owe(tx, Debt.REFRESH_IDENTITY, row["did"], int(tx.now))
     return len(unread)
+
+
+async def forget_discrepancies(db: Database) -> int:
+    """Drop what was repaired long ago; how many."""
+    async with db.transaction() as tx:
+        return await discrepancies.forget_old(tx)

@@ -19,12 +19,16 @@ from groundwork.queue.embedded import EmbeddedQueue
 from groundwork.telemetry.metrics import Metrics
 from openmeet.firehose.consumer import Consumer
 from openmeet.firehose.counting import counting
+from openmeet.firehose.delivery import Delivering
 from openmeet.firehose.interests import interests_of
 from openmeet.firehose.verification import Verifier
 from tests.databases import MakeDatabase
+from tests.openmeet.town import town
 from tests.parts import fixture_path
 from tests.world.directory import Directory
 from tests.world.relay import read_frames
+
+__all__ = ["town"]
 
 TENANT = "main"
 CAPTURE = "data/firehose/relay-2026-07-04-a"
@@ -72,15 +76,16 @@ async def bench(make_sqlite: MakeDatabase) -> AsyncIterator[Bench]:
     http = HttpClient(DEVELOPMENT)
     async with Directory(captured_documents()) as directory:
         dids = DidResolver(http, clock, DidSettings(directory.url, is_development=True))
+        counts, backoff = counting(Metrics("openmeet")), Backoff(first_seconds=0.01, longest_seconds=0.05)
         consumer = Consumer(
             db=db,
             http=http,
             clock=clock,
             verifier=Verifier(dids, clock),
             interests=interests_of([]),
-            queues={TENANT: queue},
-            counting=counting(Metrics("openmeet")),
-            backoff=Backoff(first_seconds=0.01, longest_seconds=0.05),
+            delivering=Delivering({TENANT: queue}, counts, backoff),
+            counting=counts,
+            backoff=backoff,
         )
         yield Bench(db, queue, consumer, directory, clock)
         await dids.close()

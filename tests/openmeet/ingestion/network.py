@@ -7,11 +7,21 @@ from at_protocol.syntax.nsid import parse_nsid
 from at_protocol.syntax.record_key import parse_record_key
 from at_protocol.syntax.tid import Tid, from_microseconds
 from groundwork.clock import SECOND
+from groundwork.telemetry.metrics import Metrics
+from openmeet.ingestion.counting import Counting, counting
 from openmeet.ingestion.events import Here
 from openmeet.records.message import Operation, RecordMessage
+from openmeet.records.results import results_of
 from tests.world.oracle import EVENT, RSVP, Change
 
 HERE = Here("https://meet.example")
+
+
+def counted() -> Counting:
+    """What a processor counts, of nobody's interest."""
+    metrics = Metrics("openmeet")
+    return counting(metrics, results_of(metrics))
+
 
 NAMES = "abcdefghijklmnop"
 # An hour before the clock of tests stands.

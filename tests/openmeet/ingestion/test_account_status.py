@@ -19,6 +19,8 @@ from openmeet.events.model import Event
 from openmeet.events.queries import by_record_uri
 from openmeet.identities import queries as identities
 from openmeet.ingestion.tasks import reconcile
+from openmeet.moderation import standing
+from openmeet.moderation.model import State
 from openmeet.users.model import Caller
 from tests.openmeet.ingestion.network import did, event, rsvp
 from tests.openmeet.ingestion.test_seats import PLACES, URI, full_house, statuses
@@ -53,6 +55,8 @@ async def event_at(db: Database, uri: str) -> Event:
 async def test_events_of_an_inactive_author_are_in_no_list(db: Database, status: str):
     """And in every list again when the account is active; the row is never touched."""
     await take(db, event(1, "tea", 1, startsAt="2026-05-01T10:00:00Z"))
+    async with db.transaction() as tx:
+        await standing.release(tx, [did(1)], State.ARRIVAL)
     before = await event_at(db, TEA)
     await say(db, 1, status)
     hidden = await event_at(db, TEA)

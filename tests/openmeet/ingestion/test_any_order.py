@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -60,13 +61,13 @@ async def deliver_stubbornly(db: Database, changes: list[Change], chance: random
         del queue[:size]
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(4))
 async def test_parallel_processors_end_in_the_same_view(make_database: MakeDatabase, seed: int):
-    """Three processors with the same messages, each in an order of its own."""
+    """One to four processors with the same messages, each in an order of its own."""
     chance = random.Random(seed)
     db = await make_database("openmeet")
     changes = history(chance, 40)
-    await asyncio.gather(*(deliver_stubbornly(db, changes, random.Random(seed * 10 + n)) for n in range(3)))
+    await asyncio.gather(*(deliver_stubbornly(db, changes, random.Random(seed * 10 + n)) for n in range(seed + 1)))
     assert await view_of(db) == canonical_view(changes), f"seed {seed}"
 
 
@@ -76,6 +77,26 @@ async def test_any_order_ends_in_the_same_view(make_sqlite: MakeDatabase, seed: 
     db = await make_sqlite("openmeet")
     changes = history(chance, 60)
     await deliver(db, changes, chance)
+    assert await view_of(db) == canonical_view(changes), f"seed {seed}"
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_unsigned_words_between_change_nothing(make_sqlite: MakeDatabase, seed: int):
+    """True and false ones, before, between and behind what is signed: the view is that of what is signed."""
+    chance = random.Random(seed)
+    db = await make_sqlite("openmeet")
+    changes = history(chance, 40)
+    signed = [message(change) for change in changes]
+    # A record of which nobody has signed anything is believed: here every one has been signed once.
+    known = {one.uri for one in signed}
+    forged = [replace(message(change), rev=rev(chance.randrange(80))) for change in history(chance, 40)]
+    unsigned = [replace(one, is_verified=False) for one in [*signed, *forged] if one.uri in known]
+    queue = signed + chance.sample(unsigned, k=len(unsigned) // 2)
+    chance.shuffle(queue)
+    while queue:
+        size = chance.randint(1, 7)
+        await take(db, *queue[:size])
+        del queue[:size]
     assert await view_of(db) == canonical_view(changes), f"seed {seed}"
 
 

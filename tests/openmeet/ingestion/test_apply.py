@@ -2,8 +2,9 @@
 
 from groundwork.clock import DAY, HandClock
 from groundwork.database.transaction import Database
-from openmeet.ingestion.apply import Outcome
+from openmeet.ingestion.readings import Outcome
 from openmeet.records import seen
+from openmeet.records.collections import DETAILS_KEY
 from openmeet.records.seen import Standing
 from tests.openmeet.ingestion.network import deleted, did, event, rev, rsvp
 from tests.openmeet.ingestion.view import take, view_of
@@ -144,3 +145,24 @@ async def test_answer_to_the_longest_uri_that_can_be_is_taken(db: Database):
     host = ".".join("".join(f"{number:02d}" for number in range(30)) for _ in range(4))
     about = f"at://did:web:{host}/{EVENT}/{'k' * 512}"
     assert await take(db, rsvp(2, "one", 1, about)) == [Outcome.PARKED]
+
+
+async def test_whole_days_of_another_installation_stay_whole_until_their_author_moves_them(db: Database):
+    """The row says what the record says, version after version."""
+    days = {"startsAt": "2026-07-03T22:00:00Z", "endsAt": "2026-07-05T22:00:00Z", "timezone": "Europe/Berlin"}
+    whole = {**days, DETAILS_KEY: {"isAllDay": True}}
+
+    async def is_whole() -> bool:
+        async with db.reader() as reader:
+            row = await reader.fetch_one("select is_all_day from events where record_uri = :uri", uri=TEA)
+            assert row is not None
+            return bool(row["is_all_day"])
+
+    await take(db, event(1, "tea", 1, **whole))
+    assert await is_whole()
+    await take(db, event(1, "tea", 2, "Tea, twice", **whole))
+    assert await is_whole()
+    await take(db, event(1, "tea", 3, **{**whole, "startsAt": "2026-07-04T10:00:00Z"}))
+    assert not await is_whole()
+    await take(db, event(1, "tea", 4, **days))
+    assert not await is_whole()

@@ -13,28 +13,35 @@ from groundwork.outbox import owe as outbox
 from groundwork.queue.contract import Message
 from groundwork.queue.embedded import EmbeddedQueue
 from openmeet.attendance import actions as attendance
+from openmeet.attendance import queries as attendance_queries
 from openmeet.attendance.model import AttendanceStatus, Reply
-from openmeet.debts import publication_leases
+from openmeet.debts import doubts, publication_leases, publication_taking, publications
 from openmeet.debts.kinds import Debt
 from openmeet.debts.publications import Kind, State
 from openmeet.events import actions as events
 from openmeet.events.queries import by_id, by_slug
 from openmeet.events.rules import Submission, check
+from openmeet.flags.switchboard import Switchboard
 from openmeet.identities import actions as identities
 from openmeet.identities import queries as identity_queries
 from openmeet.ingestion import conflicts, dead_letters, refreshing
-from openmeet.ingestion.apply import Outcome, apply
+from openmeet.ingestion.apply import apply
 from openmeet.ingestion.erasing import Erasing, erase_here
 from openmeet.ingestion.events import Here
-from openmeet.ingestion.merge import Decision, Policy, Side
 from openmeet.ingestion.processor import Processor
+from openmeet.ingestion.readings import Outcome
+from openmeet.ingestion.three_way import Decision, Policy, Side
+from openmeet.publication.decision import Hold
+from openmeet.publication.eligibility import decide
+from openmeet.records import seen
 from openmeet.records.message import RecordMessage
+from openmeet.records.seen import Standing
 from openmeet.users.model import Caller
 from tests.databases import MakeDatabase
 from tests.openmeet.ingestion.network import did, event, rsvp
 from tests.openmeet.ingestion.test_seats import URI, full_house, statuses
 from tests.openmeet.town import INSTANCE, Town
-from tests.world.oracle import EVENT
+from tests.world.oracle import EVENT, RSVP
 
 KEYS = (b"k" * 32, b"older" * 6)
 HERE = Here("https://meet.example", KEYS)
@@ -195,12 +202,13 @@ async def test_what_people_here_made_and_answered_stays_theirs(db: Database, eng
         )
         mine = await attendance.answer(tx, ana, tea.slug, Reply.GOING)
         body = cbor.encode({"name": "Nutmeg"})
-        held = await publication_leases.take_one(tx, kind=Kind.EVENT, subject_id=tea.id, seconds=60)
+        held = await publication_taking.take_one(tx, kind=Kind.EVENT, subject_id=tea.id, seconds=60)
         assert held is not None
-        await publication_leases.fix(tx, held, did=did(1), uri=TEA, cid="c", body=body)
+        await publication_leases.fix(tx, held, doubts.Sent(TEA, "c", None), did=did(1), body=body)
         await publication_leases.confirm(tx, held, revision=held.revision, cid="c", body=body, rev="r")
         await events.note_record(tx, tea.id, uri=TEA, cid="c", did=did(1))
-        await attendance.note_record(tx, mine.id, uri=f"at://{did(1)}/x/own", about=TEA)
+        await attendance.note_record(tx, mine.id, uri=f"at://{did(1)}/x/own", about=TEA, is_about=seen.is_about)
+        await doubts.look_now(tx, TEA)  # as if an earlier create had come late
     await erase(db)
     assert traces(await everything(db, engine), ("Nutmeg", did(1))) == []
     async with db.reader() as reader:
@@ -262,7 +270,78 @@ async def test_deletion_that_the_pds_confirms_erases(town: Town, erasing: Erasin
     town.clock.turn(SECOND)
     await town.follow_until(gone, lambda state: not state.active)
     await refresh_all(town, erasing)
-    left = traces(await everything(town.db, "sqlite"), (gone,))
-    assert {table for table, _ in left} <= {"debts"}
+    assert traces(await everything(town.db, "sqlite"), (gone,)) == []
     async with town.db.reader() as reader:
         assert await by_slug(reader, tea.slug) is not None
+
+
+async def test_answers_count_for_an_event_that_comes_back_under_its_uri(make_database: MakeDatabase):
+    """Its account began anew and holds the record again: the answer to it is that event's, and not the blank one's any more."""
+    db = await make_database("openmeet")
+    await take(db, event(1, "tea", 1), rsvp(2, "yes", 2, TEA))
+    async with db.transaction() as tx:
+        await erase_here(tx, KEYS, did(1))
+    await take(db, rsvp(2, "yes", 3, TEA, "interested"))
+    # Later than the deletion, which was an hour after the first.
+    await take(db, event(1, "tea", 3700))
+    async with db.reader() as reader:
+        rows = await reader.fetch(
+            "select e.record_uri, a.status from attendances a join events e on e.id = a.event_id"
+            " where a.record_uri = :uri",
+            uri=f"at://{did(2)}/{RSVP}/yes",
+        )
+    assert [tuple(row) for row in rows] == [(TEA, "interested")]
+
+
+async def _answers_to_tea(db: Database) -> list[tuple[str | None, str, str | None]]:
+    """(title of the event, status, record) of every answer."""
+    async with db.reader() as reader:
+        rows = await reader.fetch(
+            "select e.title, a.status, a.record_uri from attendances a join events e on e.id = a.event_id order by a.id"
+        )
+    return [tuple(row) for row in rows]
+
+
+async def test_answers_of_strangers_to_an_event_that_is_erased_wait(db: Database):
+    """Nobody is left whom they answered. Where the account begins anew and has the event again, they count again."""
+    yes = f"at://{did(2)}/{RSVP}/yes"
+    await take(db, event(1, "tea", 1), rsvp(2, "yes", 2, TEA), event(4, "other", 1))
+    await take(db, rsvp(3, "elsewhere", 2, f"at://{did(4)}/{EVENT}/other"))
+    await erase(db)
+    async with db.reader() as reader:
+        waiting = await seen.find(reader, yes)
+        untouched = await seen.find(reader, f"at://{did(3)}/{RSVP}/elsewhere")
+    assert waiting is not None
+    assert untouched is not None
+    assert (waiting.standing, untouched.standing) == (Standing.PARKED, Standing.MAPPED)
+    assert "deleted" in waiting.reason
+    assert await _answers_to_tea(db) == [("Tea", "attending", f"at://{did(3)}/{RSVP}/elsewhere")]
+    # Later than the deletion, which was an hour after the first.
+    await take(db, event(1, "tea", 3700, "Tea again"))
+    assert ("Tea again", "attending", yes) in await _answers_to_tea(db)
+
+
+async def test_answers_from_here_to_an_event_that_is_erased_stay_and_their_records_are_taken_back(db: Database):
+    """They are their person's; a record of theirs would be about something that may be another event some day."""
+    own = f"at://{did(5)}/{RSVP}/own"
+    await take(db, event(1, "tea", 1))
+    async with db.transaction() as tx:
+        ben = Caller(await identities.connect(tx, did(5), handle="ben.example", pds_url="https://pds.example"), "Ben")
+        await identities.agree(tx, ben.user_id, handle="ben.example")
+    await take(db, rsvp(5, "own", 2, TEA))
+    async with db.transaction() as tx:
+        mine = await attendance_queries.by_record_uri(tx, own)
+        assert mine is not None
+        await publications.owe(tx, kind=Kind.RSVP, subject_id=mine.id, user_id=ben.user_id, revision=1)
+        held = await publication_taking.take_one(tx, kind=Kind.RSVP, subject_id=mine.id, seconds=60)
+        assert held is not None
+        await publication_leases.fix(tx, held, doubts.Sent(own, "c", None), did=did(5), body=b"\xa0")
+        await publication_leases.confirm(tx, held, revision=held.revision, cid="c", body=b"\xa0", rev="r")
+    await erase(db)
+    assert await _answers_to_tea(db) == [("", "attending", None)]
+    async with db.reader() as reader:
+        owned = await publication_leases.find(reader, Kind.RSVP, mine.id)
+        assert owned is not None
+        assert (owned.state, owned.uri) == (State.DUE, own)
+        decision = await decide(reader, owned, Switchboard())
+    assert decision == Hold("The account of the event's author was deleted.")

@@ -8,19 +8,8 @@ from hypothesis import strategies as st
 
 from groundwork.clock import Instant
 from openmeet.events.model import Link, Mode, NetworkEvent, Origin, Status, Venue
-from openmeet.ingestion.merge import (
-    GROUPS,
-    Facts,
-    Merged,
-    Policy,
-    Side,
-    decode_edits,
-    decode_event,
-    edits_between,
-    encode_edits,
-    encode_event,
-    merge,
-)
+from openmeet.ingestion.merge import GROUPS, WAY
+from openmeet.ingestion.three_way import Facts, Merged, Policy, Side, encode_edits
 
 BASE = NetworkEvent(
     name="Tea",
@@ -47,7 +36,7 @@ def changed(**fields: object) -> NetworkEvent:
 
 
 def merged(ours: NetworkEvent, theirs: NetworkEvent, facts: Facts = FACTS) -> Merged:
-    return merge(BASE, edits_between(BASE, ours), theirs, facts)
+    return WAY.merge(BASE, WAY.edits_between(BASE, ours), theirs, facts)
 
 
 def test_one_side_alone_is_taken_without_a_word():
@@ -66,7 +55,7 @@ def test_same_change_on_both_sides_is_no_conflict():
 
 def test_manual_edit_is_kept_and_theirs_is_on_record():
     result = merged(changed(name="Ours"), changed(name="Theirs"))
-    assert result.event.name == "Ours"
+    assert result.value.name == "Ours"
     decision = result.decisions[0]
     assert (decision.base, decision.ours, decision.theirs) == ("Tea", "Ours", "Theirs")
     assert (decision.policy, decision.result) == (Policy.MANUAL_EDIT_IS_KEPT, Side.OURS)
@@ -78,7 +67,7 @@ def test_origin_decides_about_times(origin: Origin, side: Side):
     theirs = changed(starts_at=Instant(6), starts_text="theirs")
     result = merged(ours, theirs, dataclasses.replace(FACTS, origin=origin))
     assert result.decisions[0].result is side
-    assert (result.event.starts_at, result.event.starts_text) in {(5, "ours"), (6, "theirs")}
+    assert (result.value.starts_at, result.value.starts_text) in {(5, "ours"), (6, "theirs")}
 
 
 @pytest.mark.parametrize(
@@ -90,26 +79,26 @@ def test_origin_decides_about_times(origin: Origin, side: Side):
     ],
 )
 def test_more_restrictive_status_wins(ours: Status, theirs: Status, wins: Status):
-    assert merged(changed(status=ours), changed(status=theirs)).event.status is wins
+    assert merged(changed(status=ours), changed(status=theirs)).value.status is wins
 
 
 def test_different_parts_of_a_place_add_up():
     ours = changed(venues=(Venue(name="Park", street="Ring 1"),))
     theirs = changed(venues=(Venue(name="Park", locality="Wien"),))
     result = merged(ours, theirs)
-    assert result.event.venues == (Venue(name="Park", street="Ring 1", locality="Wien"),)
+    assert result.value.venues == (Venue(name="Park", street="Ring 1", locality="Wien"),)
     assert result.decisions[0].result is Side.BOTH
 
 
 @pytest.mark.parametrize(("facts", "name"), [(FACTS, "Theirs"), (EARLIER, "Ours")])
 def test_contradicting_places_follow_the_most_recent_change(facts: Facts, name: str):
     result = merged(changed(venues=(Venue(name="Ours"),)), changed(venues=(Venue(name="Theirs"),)), facts)
-    assert result.event.venues[0].name == name
+    assert result.value.venues[0].name == name
 
 
 def test_ties_are_broken_by_cid():
     tie = dataclasses.replace(FACTS, ours_at=Instant(20))
-    assert merged(changed(mode=Mode.ONLINE), changed(mode=Mode.HYBRID), tie).event.mode is Mode.HYBRID
+    assert merged(changed(mode=Mode.ONLINE), changed(mode=Mode.HYBRID), tie).value.mode is Mode.HYBRID
 
 
 events = st.builds(
@@ -132,7 +121,7 @@ def test_every_value_is_somebodys(ours: NetworkEvent, theirs: NetworkEvent):
     result = merged(ours, theirs)
     on_record = {decision.field for decision in result.decisions}
     for field, *_ in GROUPS:
-        base, mine, their, now = (getattr(one, field) for one in (BASE, ours, theirs, result.event))
+        base, mine, their, now = (getattr(one, field) for one in (BASE, ours, theirs, result.value))
         if mine == base:
             assert now == their
         elif their in {base, mine}:
@@ -145,19 +134,19 @@ def test_every_value_is_somebodys(ours: NetworkEvent, theirs: NetworkEvent):
 @settings(max_examples=100, deadline=None)
 def test_only_the_newest_of_theirs_counts(ours: NetworkEvent, theirs: list[NetworkEvent]):
     """However many versions passed by, the result is that of the last one: three stored values, nothing step by step."""
-    edits = edits_between(BASE, ours)
+    edits = WAY.edits_between(BASE, ours)
     since = BASE
     current = ours
     for version in theirs:
-        edits |= edits_between(since, current)
-        result = merge(BASE, edits, version, FACTS)
-        since = current = result.event
+        edits |= WAY.edits_between(since, current)
+        result = WAY.merge(BASE, edits, version, FACTS)
+        since = current = result.value
     assert result == merged(ours, theirs[-1])
 
 
 @given(event=events)
 @settings(max_examples=50, deadline=None)
 def test_what_is_stored_comes_back(event: NetworkEvent):
-    assert decode_event(encode_event(event)) == event
-    edits = edits_between(BASE, event)
-    assert decode_edits(encode_edits(edits)) == edits
+    assert WAY.decode(WAY.encode(event)) == event
+    edits = WAY.edits_between(BASE, event)
+    assert WAY.decode_edits(encode_edits(edits)) == edits

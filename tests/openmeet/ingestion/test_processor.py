@@ -6,13 +6,12 @@ from groundwork.clock import HOUR, HandClock
 from groundwork.database.transaction import Database
 from groundwork.queue.contract import Message
 from groundwork.queue.embedded import EmbeddedQueue
-from groundwork.telemetry.metrics import Metrics
 from openmeet.debts.kinds import Debt
 from openmeet.ingestion import dead_letters
-from openmeet.ingestion.processor import POLICY, Processor, counting, run_once
+from openmeet.ingestion.processor import BATCH, POLICY, Processor, next_limit, run_once
 from openmeet.records.message import Hint, HintKind, RecordMessage, decode, encode
 from tests.databases import MakeDatabase
-from tests.openmeet.ingestion.network import HERE, did, event, rsvp
+from tests.openmeet.ingestion.network import HERE, counted, did, event, rsvp
 from tests.openmeet.ingestion.view import view_of
 
 
@@ -24,7 +23,7 @@ async def db(make_sqlite: MakeDatabase) -> Database:
 @pytest.fixture
 async def processor(db: Database, make_sqlite: MakeDatabase, clock: HandClock) -> Processor:
     queue = EmbeddedQueue(await make_sqlite("groundwork.queue"), clock)
-    return Processor(db, queue, HERE, counting(Metrics("openmeet")))
+    return Processor(db, queue, HERE, counted())
 
 
 def envelope(message: RecordMessage | Hint) -> Message:
@@ -46,6 +45,22 @@ async def test_a_batch_is_applied_and_acknowledged(db: Database, processor: Proc
     assert await run_once(processor) == 3
     assert len((await view_of(db)).answers) == 2
     assert (await processor.queue.depth()).waiting == 0
+
+
+@pytest.mark.parametrize(
+    ("limit", "taken", "seconds", "expected"),
+    [
+        (BATCH, BATCH, 0.1, BATCH),
+        (BATCH, BATCH, 4.0, BATCH // 8),
+        (25, 25, 0.1, 50),
+        (50, 50, 0.1, 100),
+        (BATCH, 1, 3.0, 1),
+        (40, 0, 1.0, 40),
+    ],
+)
+def test_a_batch_is_as_large_as_fits_into_a_transaction(limit, taken, seconds, expected):
+    """At the pace of the one before; it grows again by doubling, and an empty queue says nothing about the pace."""
+    assert next_limit(limit, taken, seconds) == expected
 
 
 async def test_what_nobody_can_read_is_buried_with_its_reason(db: Database, processor: Processor):

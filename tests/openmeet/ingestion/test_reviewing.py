@@ -14,9 +14,9 @@ from openmeet.events.model import Event, Status
 from openmeet.events.queries import by_slug
 from openmeet.identities import queries as identity_queries
 from openmeet.identities.model import IdentityKind
-from openmeet.ingestion import reviewing
+from openmeet.ingestion import conflicts, reviewing
 from openmeet.ingestion.conflicts import Conflict
-from openmeet.ingestion.merge import Side
+from openmeet.ingestion.three_way import Decision, Policy, Side
 from openmeet.sign_in import actions as sign_in
 from openmeet.sign_in.model import SessionKind
 from openmeet.users import actions as users
@@ -157,6 +157,22 @@ async def test_attendees_hear_of_it(db: Database):
     async with db.reader() as reader:
         told = await reader.fetch("select kind from notifications where user_id = :ben", ben=ben.user_id)
     assert [row["kind"] for row in told] == ["event_changed"]
+
+
+async def test_what_nobody_can_turn_round_waits_for_nobody(db: Database):
+    """A host's decisions are open until the host has made them; an answer's is its writer's own, and never was."""
+    ana, tea = await both_edited(db)
+    found = await decisions(db, ana, tea)
+    async with db.transaction() as tx:
+        assert await conflicts.count_open(tx) == len(found)
+        word = Decision("status", "", "attending", "declined", Policy.LATEST_ANSWER, Side.THEIRS)
+        await conflicts.keep(tx, uri=f"{TEA}-answer", theirs_rev="r", ours_revision=1, decisions=(word,))
+        assert await conflicts.count_open(tx) == len(found)
+    for field in found:
+        await choose(db, ana, tea, field, found[field].decision.result)
+    async with db.reader() as reader:
+        assert await conflicts.count_open(reader) == 0
+        assert await conflicts.count(reader, f"{TEA}-answer") == 1
 
 
 async def test_only_the_host_sees_and_decides(db: Database):

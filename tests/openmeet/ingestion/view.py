@@ -1,7 +1,11 @@
 """The canonical view as the database holds it, to be compared with the oracle's."""
 
+from dataclasses import replace
+
 from groundwork.database.transaction import Database
-from openmeet.ingestion.apply import Outcome, apply
+from openmeet.flags.switchboard import Switchboard
+from openmeet.ingestion.apply import apply
+from openmeet.ingestion.readings import Outcome
 from openmeet.records.message import RecordMessage
 from tests.openmeet.ingestion.network import HERE
 from tests.world.oracle import View
@@ -17,8 +21,9 @@ ANSWERS = """
 
 
 async def take(db: Database, *messages: RecordMessage) -> list[Outcome]:
+    """Apply them; what is switched on is read anew each time."""
     async with db.transaction() as tx:
-        return await apply(tx, HERE, messages)
+        return await apply(tx, replace(HERE, flags=Switchboard()), messages)
 
 
 async def view_of(db: Database) -> View:

@@ -1,0 +1,267 @@
+"""One message applied by itself: records that we write, series, deletions, and whatever ``apply`` finds to be special.
+
+The order inside: our own bytes coming back settle what was sent; the guard of ``records.seen`` says whether this is the newest
+version; only then are rows derived. A message that has been applied, or is older than what is known, changes nothing.
+"""
+
+from at_protocol.data import cbor
+from groundwork.database.transaction import Transaction
+from groundwork.telemetry import tracing
+from groundwork.telemetry.logs import log
+from openmeet.attendance import actions as attendance
+from openmeet.attendance.model import AttendanceId
+from openmeet.chat import queries as chat
+from openmeet.debts import doubts, publication_leases
+from openmeet.debts.publication_leases import Publication
+from openmeet.debts.publications import Kind, State
+from openmeet.events import by_record
+from openmeet.events import queries as event_queries
+from openmeet.events.model import EventId
+from openmeet.ingestion import (
+    answers,
+    events,
+    foreign_groups,
+    foreign_series,
+    many_answers,
+    origins,
+    own_records,
+    parking,
+    telling,
+)
+from openmeet.ingestion.batch import Batch
+from openmeet.ingestion.events import Here
+from openmeet.ingestion.readings import Outcome, Reading
+from openmeet.records import going_on, group_records, seen
+from openmeet.records.collections import EVENTS, GROUP_COLLECTIONS, OF_GROUPS, RSVPS, SERIES_COLLECTIONS
+from openmeet.records.event import read_event
+from openmeet.records.group_statements import OF_STATEMENTS
+from openmeet.records.message import RecordMessage
+from openmeet.records.row_lock import lock_row_of
+from openmeet.records.rsvp import subject_of
+from openmeet.records.seen import Seen, Standing
+from openmeet.series import records as series_records
+from openmeet.series.model import SeriesId
+
+
+async def apply_alone(tx: Transaction, here: Here, batch: Batch, reading: Reading, known: Seen | None) -> Outcome:
+    """Apply a message that ``Batch.refusal`` lets through; ``known``: its record as last seen, which is locked."""
+    message = reading.message
+    if batch.is_late(message):
+        return await _take_away(tx, reading)
+    is_ours = message.uri in batch.owned
+    owned = await publication_leases.find_by_uri(tx, message.uri) if is_ours else None
+    is_echo = False
+    if owned is not None:
+        await lock_row_of(tx, owned.kind, owned.subject_id)
+        # Whoever edited it meanwhile has committed by now.
+        owned = await publication_leases.find_by_uri(tx, message.uri)
+    if owned is not None and message.cid is not None and message.body is not None:
+        is_echo = await publication_leases.settle_by_echo(
+            tx, uri=message.uri, cid=message.cid, rev=message.rev, body=message.body
+        )
+        if is_echo or message.cid == owned.base_cid:
+            _tell_of_return(owned, message)
+        if is_echo:
+            owned = await _note_record(tx, message)
+    if message.body is None:
+        return await _delete(tx, message, known, owned)
+    if message.collection in EVENTS:
+        return await _put_event(tx, here, batch, reading, known, owned, is_echo=is_echo)
+    if owned is not None and owned.kind in own_records.KINDS:
+        return await own_records.put(tx, here, reading, known, owned, is_echo=is_echo)
+    if message.collection in SERIES_COLLECTIONS:
+        return await _put_series(tx, batch, reading, known, owned, is_echo=is_echo)
+    if message.collection in OF_GROUPS:
+        return await _put_of_group(tx, reading, known, owned, is_echo=is_echo)
+    ((outcome),) = await many_answers.put_each(tx, batch, [many_answers.Put(reading, known, is_echo=is_echo)])
+    return outcome
+
+
+async def _take_away(tx: Transaction, reading: Reading) -> Outcome:
+    """It was taken back before it arrived: nothing comes of it here, and there it is deleted again (invariant 3)."""
+    message = reading.message
+    reason = "It was taken back from here before it arrived."
+    if not await seen.put(tx, message, standing=Standing.RAW, reason=reason, subject_uri=reading.subject_uri):
+        return Outcome.KNOWN
+    await doubts.look_now(tx, message.uri)
+    log.warning("record.came_late", uri=message.uri, rev=str(message.rev))
+    return Outcome.LATE
+
+
+def _tell_of_return(owned: Publication, message: RecordMessage) -> None:
+    """The last line of a record that was followed by its subject (``debts.publications.owing``)."""
+    tracing.note("record.came_back", owned.subject_id, kind=owned.kind.value, uri=message.uri, rev=str(message.rev))
+
+
+async def _note_record(tx: Transaction, message: RecordMessage) -> Publication | None:
+    """The echo came, perhaps before the PDS's answer: the subject learns where its record is."""
+    owned = await publication_leases.find_by_uri(tx, message.uri)
+    if owned is None or message.cid is None:
+        return owned
+    if owned.kind is Kind.EVENT:
+        await going_on.note_event(tx, EventId(owned.subject_id), uri=message.uri, cid=message.cid, did=message.did)
+    elif owned.kind is Kind.SERIES:
+        await going_on.note_series(tx, SeriesId(owned.subject_id), message.uri)
+    elif owned.kind is Kind.RSVP:
+        about = subject_of(cbor.decode(message.body or b""))
+        await attendance.note_record(
+            tx, AttendanceId(owned.subject_id), uri=message.uri, about=about, is_about=seen.is_about
+        )
+    else:
+        await group_records.note(tx, owned.kind, owned.subject_id, uri=message.uri, cid=message.cid)
+    return owned
+
+
+async def _put_event(
+    tx: Transaction,
+    here: Here,
+    batch: Batch,
+    reading: Reading,
+    known: Seen | None,
+    owned: Publication | None,
+    *,
+    is_echo: bool,
+) -> Outcome:
+    """An event's record that we write, too."""
+    message, read = reading.message, reading.event
+    standing = Standing.RAW if read is None else Standing.MAPPED
+    is_newest = await seen.put(tx, message, standing=standing, reason=reading.reason, subject_uri=reading.subject_uri)
+    if not is_newest and not is_echo:
+        if known is not None and known.cid == message.cid:
+            # Perhaps our own write, whose answer was noted before its echo came; or a version that overtook one.
+            await parking.release(tx, batch, [message.uri])
+            if owned is not None and owned.base_rev is not None and owned.base_rev < known.rev:
+                await _rejoin(tx, here, message, owned)
+        return Outcome.KNOWN
+    if not is_newest:
+        # The echo was overtaken by somebody else's edit: with the base settled, their version is joined anew.
+        await _rejoin(tx, here, message, owned)
+        return Outcome.ECHO
+    if is_echo:
+        await parking.release(tx, batch, [message.uri])
+        return Outcome.ECHO
+    if known is not None and known.cid == message.cid and known.standing is standing:
+        return Outcome.KNOWN
+    if read is None:
+        return Outcome.RAW
+    before = None if known is None and owned is None else await by_record.find(tx, message.uri)
+    event_id = await events.take_over(tx, here, events.version_of(message), read.event, owned)
+    await origins.count_on(tx, here.instance, read.origin, event_id)
+    if before is None:
+        await chat.open_for_event(tx, event_id, name=read.event.name)
+    else:
+        await telling.of_change(tx, before, event_id, message.rev)
+    await parking.release(tx, batch, [message.uri])
+    return Outcome.APPLIED
+
+
+async def _put_series(
+    tx: Transaction, batch: Batch, reading: Reading, known: Seen | None, owned: Publication | None, *, is_echo: bool
+) -> Outcome:
+    """A series' own record, of somebody else, or one that a series of ours had before."""
+    message, read = reading.message, reading.series
+    standing = Standing.RAW if read is None else Standing.MAPPED
+    is_newest = await seen.put(tx, message, standing=standing, reason=reading.reason, subject_uri=message.uri)
+    if is_echo:
+        return Outcome.ECHO
+    if not is_newest or (known is not None and known.cid == message.cid and known.standing is standing):
+        return Outcome.KNOWN
+    if owned is not None:
+        if not owned.is_pending and message.cid is not None and message.body is not None:
+            await publication_leases.adopt(tx, uri=message.uri, cid=message.cid, body=message.body, rev=message.rev)
+        return Outcome.APPLIED
+    if read is None:
+        return Outcome.RAW
+    if message.uri in batch.former:
+        return Outcome.APPLIED
+    await foreign_series.take_over(tx, did=message.did, uri=message.uri, read=read)
+    return Outcome.APPLIED
+
+
+async def _put_of_group(
+    tx: Transaction, reading: Reading, known: Seen | None, owned: Publication | None, *, is_echo: bool
+) -> Outcome:
+    """A group of others, or what is said of belonging to one: statements count whoever wrote them."""
+    message = reading.message
+    standing = Standing.RAW if reading.reason else Standing.MAPPED
+    subject_uri, is_same = reading.subject_uri, known is not None and known.cid == message.cid
+    is_newest = await seen.put(tx, message, standing=standing, reason=reading.reason, subject_uri=subject_uri)
+    if not is_newest and not is_same:
+        return Outcome.ECHO if is_echo else Outcome.KNOWN
+    if owned is not None and not is_same and not is_echo and not owned.is_pending and message.body is not None:
+        await publication_leases.adopt(tx, uri=message.uri, cid=message.cid or "", body=message.body, rev=message.rev)
+    if reading.statement is not None:
+        await foreign_groups.take_in(tx, message.did, message.uri, reading.statement)
+    elif known is not None and not is_same and message.collection in OF_STATEMENTS:
+        await foreign_groups.take_out(tx, OF_STATEMENTS[message.collection], message.uri)
+    elif reading.group is not None and owned is None and not is_same:
+        await foreign_groups.take_over(tx, message.did, message.uri, message.cid or "", reading.group)
+    if is_echo:
+        return Outcome.ECHO
+    if is_same:
+        return Outcome.KNOWN
+    return Outcome.RAW if reading.reason else Outcome.APPLIED
+
+
+async def _rejoin(tx: Transaction, here: Here, message: RecordMessage, owned: Publication | None) -> None:
+    newest = await seen.find(tx, message.uri)
+    version = None if newest is None else events.version_seen(newest)
+    if newest is None or version is None or owned is None or newest.cid == owned.base_cid:
+        return
+    read = read_event(version.collection, cbor.decode(version.body), rkey=version.rkey, indexed_at=tx.now)
+    await events.take_over(tx, here, version, read.event, owned)
+
+
+async def _delete(tx: Transaction, message: RecordMessage, known: Seen | None, owned: Publication | None) -> Outcome:
+    subject_uri = None if known is None else known.subject_uri
+    if not await seen.put(tx, message, standing=Standing.TOMBSTONE, subject_uri=subject_uri):
+        if message.collection in RSVPS:
+            await answers.reconsider_with(tx, message, known)
+        if message.collection in OF_STATEMENTS and known is not None and known.standing is Standing.TOMBSTONE:
+            # We have taken it back, and noted that before this came.
+            await foreign_groups.take_out(tx, OF_STATEMENTS[message.collection], message.uri)
+        return Outcome.KNOWN
+    if owned is None and (known is None or known.standing is Standing.TOMBSTONE):
+        return Outcome.KNOWN
+    if owned is not None and owned.kind in own_records.KINDS:
+        await own_records.delete(tx, message, owned)
+    elif message.collection in SERIES_COLLECTIONS:
+        await going_on.note_former_gone(tx, message.uri)
+        if owned is None:
+            await series_records.remove_from_network(tx, message.uri)
+        elif owned.state is not State.RETRACTING:
+            reason = "The record of the series was deleted in the repository."
+            await publication_leases.lose(tx, uri=message.uri, rev=message.rev, reason=reason)
+    elif message.collection in OF_GROUPS:
+        await _delete_of_group(tx, message, owned)
+    elif message.collection in EVENTS:
+        before = await event_queries.by_record_uri(tx, message.uri)
+        await events.remove(tx, uri=message.uri, rev=message.rev, owned=owned)
+        if before is not None:
+            await telling.of_removal(tx, before, message.rev)
+        if owned is not None and owned.kind is Kind.EVENT:
+            await attendance.decide_records_anew(tx, EventId(owned.subject_id))
+    else:
+        event_id = await by_record.id_with(tx, subject_uri)
+        await answers.withdraw(
+            tx,
+            uri=message.uri,
+            did=message.did,
+            rev=message.rev,
+            subject_uri=subject_uri,
+            event_id=event_id,
+            after_rev="" if known is None else known.rev,
+        )
+    return Outcome.APPLIED
+
+
+async def _delete_of_group(tx: Transaction, message: RecordMessage, owned: Publication | None) -> None:
+    if owned is not None and owned.state is not State.RETRACTING:
+        reason = "The record was deleted in the repository."
+        await publication_leases.lose(tx, uri=message.uri, rev=message.rev, reason=reason)
+    if message.collection in OF_STATEMENTS:
+        await foreign_groups.take_out(tx, OF_STATEMENTS[message.collection], message.uri)
+    if owned is not None:
+        await group_records.note(tx, owned.kind, owned.subject_id, uri=None, cid=None)
+    elif message.collection in GROUP_COLLECTIONS:
+        await foreign_groups.remove(tx, message.uri)

@@ -1,0 +1,109 @@
+"""What a batch of messages is about: its records locked, and what everything in it needs to know asked once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from at_protocol.syntax.at_uri import parse_at_uri
+from at_protocol.syntax.tid import to_microseconds
+from groundwork.clock import MINUTE, Instant
+from groundwork.database.transaction import Transaction
+from openmeet.debts import doubts, former_records, publication_leases
+from openmeet.flags.model import Flag, Switches
+from openmeet.ingestion import origins, steps
+from openmeet.ingestion.events import Here
+from openmeet.ingestion.readings import Outcome, Reading
+from openmeet.records import erased, going_on, seen
+from openmeet.records.collections import CONCERNING, EVENTS, OF_GROUPS, OF_MEMBERS, RSVPS, SERIES_COLLECTIONS
+from openmeet.records.message import RecordMessage
+from openmeet.records.seen import Seen
+from openmeet.records.subjects import lock_current
+
+# A rev further ahead than this is refused from every source: it would block what follows.
+MAX_AHEAD = 5 * MINUTE
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """``before``: records as they were seen before, by uri. ``owned``: uris of records that we write.
+
+    ``waited_for``: events that parked answers wait for. ``in_doubt``: (uri, CID) of creates of ours that may arrive late.
+    ``former``: uris of records that something here had before it changed hands; ``leads``: to which record such a one leads now.
+    ``erased``: up to which rev what a DID, or under a uri, was written stays away.
+    """
+
+    before: dict[str, Seen]
+    owned: set[str]
+    waited_for: set[str]
+    in_doubt: frozenset[tuple[str, str]]
+    erased: dict[str, str]
+    switches: Switches
+    former: set[str]
+    leads: dict[str, str]
+
+    def following(self, readings: Sequence[Reading]) -> list[Reading]:
+        """The messages, with answers to the record that their event has now."""
+        return [self._following(reading) for reading in readings]
+
+    def _following(self, reading: Reading) -> Reading:
+        current = None if reading.rsvp is None else self.leads.get(str(reading.rsvp.subject))
+        if reading.rsvp is None or current is None:
+            return reading
+        return replace(reading, rsvp=replace(reading.rsvp, subject=parse_at_uri(current)))
+
+    def refusal(self, message: RecordMessage, now: Instant) -> Outcome | None:
+        """What becomes of a message of which nothing is taken; None where it is looked at."""
+        if message.collection not in CONCERNING:
+            return Outcome.IGNORED
+        if to_microseconds(message.rev) > now + MAX_AHEAD:
+            return Outcome.FROM_THE_FUTURE
+        if message.rev <= max(self.erased.get(message.did, ""), self.erased.get(message.uri, "")):
+            return Outcome.KNOWN
+        return None if self.is_late(message) or self._is_taken(message) else Outcome.SWITCHED_OFF
+
+    def is_late(self, message: RecordMessage) -> bool:
+        """Whether it shows a create of ours under a key that we have given up."""
+        return message.uri not in self.owned and (message.uri, message.cid) in self.in_doubt
+
+    def may_be_ours(self, message: RecordMessage, now: Instant) -> bool:
+        """Whether this is the first that is heard of a record which we could have written before a restore."""
+        is_new = message.uri not in self.before and message.uri not in self.owned and not self.is_late(message)
+        return is_new and self.refusal(message, now) in {None, Outcome.SWITCHED_OFF}
+
+    def _is_taken(self, message: RecordMessage) -> bool:
+        """Whether records like this one are taken at present. Ours are, and what is gone is gone."""
+        flag = Flag.EVENTS_IN if message.collection in EVENTS else Flag.RSVPS_IN
+        if message.collection in SERIES_COLLECTIONS:
+            flag = Flag.SERIES_LEXICON
+        if message.collection in OF_GROUPS:
+            flag = Flag.MEMBERSHIPS if message.collection in OF_MEMBERS else Flag.GROUPS
+        return message.body is None or message.uri in self.owned or flag in self.switches
+
+
+async def begin(tx: Transaction, here: Here, readings: Sequence[Reading]) -> Batch:
+    """Lock what the messages are about, and read what is known of it.
+
+    Two locks, each in uri order, answers before events: what is known is read only under its lock.
+    """
+    uris = {reading.message.uri for reading in readings}
+    answer_uris = {reading.message.uri for reading in readings if reading.message.collection in RSVPS}
+    await seen.lock_answers(tx, answer_uris)
+    before = await seen.find_many(tx, sorted(answer_uris))
+    subjects = {reading.subject_uri for reading in readings} | {known.subject_uri for known in before.values()}
+    named = {subject for subject in subjects if subject is not None}
+    leads = await lock_current(
+        tx, named, along={*await going_on.uris_of(tx, uris - answer_uris), *steps.named_by(readings)}
+    )
+    before |= await seen.find_many(tx, sorted(uris - answer_uris))
+    former = await former_records.among(tx, uris - answer_uris)
+    batch = Batch(
+        before,
+        await publication_leases.owned_among(tx, sorted(uris)),
+        await seen.subjects_waited_for(tx, sorted({*named, *uris} - answer_uris)),
+        await doubts.among(tx, sorted(uris)),
+        await erased.barriers(tx, here.erasure_keys, {*uris, *(reading.message.did for reading in readings)}),
+        await here.flags.switches(tx),
+        former=former,
+        leads=leads,
+    )
+    unknown = [reading for reading in readings if batch.may_be_ours(reading.message, tx.now)]
+    return replace(batch, owned=batch.owned | await origins.recognise(tx, here.instance, unknown))

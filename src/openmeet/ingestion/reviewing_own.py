@@ -1,0 +1,85 @@
+"""Whoever runs a group or a series looks at what was merged into its records, and may have it the other way."""
+
+from groundwork.database.transaction import Reader, Transaction
+from groundwork.errors import Forbidden, NotFound, Refused
+from openmeet.attendance import group_hosting
+from openmeet.groups import actions as groups
+from openmeet.groups import rules
+from openmeet.groups.model import Group, GroupSlug
+from openmeet.groups.rules import Action
+from openmeet.ingestion import conflicts, own_groups, own_series
+from openmeet.ingestion.conflicts import Conflict
+from openmeet.ingestion.three_way import Side
+from openmeet.series import actions, agenda, queries
+from openmeet.series.model import Series, SeriesSlug
+from openmeet.users.model import Caller
+
+# What the group's own repository said of its members, too.
+_OF_MEMBERS = """
+    select distinct c.uri from conflicts c
+      join publications p on p.uri = c.uri and p.kind = 'acceptance'
+      join group_members m on m.id = p.subject_id
+     where m.group_id = :group_id order by c.uri
+"""
+
+
+async def merged_into_group(reader: Reader, caller: Caller, slug: GroupSlug) -> tuple[Group, list[Conflict]]:
+    """What was decided about a group that the caller may change, newest first. Raises NotFound, Forbidden."""
+    group, mine = await groups.visible(reader, slug, caller.user_id)
+    rules.must_be_allowed(mine.role if mine else None, Action.EDIT_GROUP)
+    uris = [row["uri"] for row in await reader.fetch(_OF_MEMBERS, group_id=group.id)]
+    if group.network.record_uri is not None:
+        uris.append(group.network.record_uri)
+    found = [one for uri in uris for one in await conflicts.of_record(reader, uri)]
+    return group, sorted(found, key=lambda one: one.decided_at, reverse=True)
+
+
+async def choose_for_group(
+    tx: Transaction, caller: Caller, slug: GroupSlug, *, field: str, theirs_rev: str, choice: Side
+) -> Group:
+    """Have this side of a decision: an edit by the caller, published like any other. Raises as ``reviewing.choose``."""
+    group, found = await merged_into_group(tx, caller, slug)
+    conflict = _named(found, field, theirs_rev)
+    values = own_groups.WAY.decode_edits(_values(conflict, choice))
+    after = await group_hosting.revise(tx, caller, group.slug, own_groups.details_with(group.details, values))
+    await conflicts.mark_reviewed(tx, conflict, choice)
+    return after
+
+
+async def merged_into_series(reader: Reader, caller: Caller, slug: SeriesSlug) -> tuple[Series, list[Conflict]]:
+    """The same of a series. Raises NotFound, Forbidden."""
+    series = await queries.by_slug(reader, slug)
+    if series is None or series.deleted_at is not None or not await agenda.may_see(reader, series, caller.user_id):
+        raise NotFound("There is no such series.")
+    if not await agenda.may_edit(reader, series, caller.user_id):
+        raise Forbidden("Only the host of this series can change it.")
+    return series, [] if series.record_uri is None else await conflicts.of_record(reader, series.record_uri)
+
+
+async def choose_for_series(
+    tx: Transaction, caller: Caller, slug: SeriesSlug, *, field: str, theirs_rev: str, choice: Side
+) -> Series:
+    """The same of a series: an edit of all its coming dates. Raises RuleRefused, too."""
+    _, found = await merged_into_series(tx, caller, slug)
+    conflict = _named(found, field, theirs_rev)
+    values = own_series.WAY.decode_edits(_values(conflict, choice))
+    series = await actions.lock_own(tx, caller, slug)
+    plan = await own_series.plan_of(tx, series, values)
+    if plan is not None:
+        series = await actions.apply(tx, series, plan)
+    await conflicts.mark_reviewed(tx, conflict, choice)
+    return series
+
+
+def _named(found: list[Conflict], field: str, theirs_rev: str) -> Conflict:
+    conflict = next((one for one in found if (one.decision.field, one.theirs_rev) == (field, theirs_rev)), None)
+    if conflict is None:
+        raise NotFound("There is no such decision.")
+    return conflict
+
+
+def _values(conflict: Conflict, choice: Side) -> bytes:
+    values = conflict.decision.ours_values if choice is Side.OURS else conflict.decision.theirs_values
+    if values is None or choice is Side.BOTH:
+        raise Refused("This cannot be put the other way here. Change it by hand instead.", name="NotReversible")
+    return values

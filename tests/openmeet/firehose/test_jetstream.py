@@ -1,0 +1,299 @@
+"""Jetstream as a source: our PDS's own, captured lines over every way of packing, and what unsigned words may do."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import zstandard
+from aiohttp import web
+
+from at_network.jetstream_stream import unpacker
+from at_protocol.data import cbor
+from at_protocol.data.cid import Cid
+from at_protocol.syntax.did import parse_did
+from groundwork.clock import HOUR, SECOND
+from groundwork.errors import Refused, RemoteFailed
+from openmeet.debts.kinds import Debt
+from openmeet.firehose import progress
+from openmeet.firehose.interests import load
+from openmeet.firehose.jetstream import MEMORY, follow_jetstream, read_line
+from openmeet.firehose.progress import SourceState
+from openmeet.records.collections import EVENT
+from openmeet.records.message import Hint, HintKind, RecordMessage, decode
+from tests.openmeet.firehose.conftest import Bench
+from tests.openmeet.town import Town
+from tests.parts import fixture_path, needs
+
+CAPTURED = "data/firehose/relay-2026-07-04-a.jetstream.jsonl"
+WAYS = ("plain", "deflated", "zstd")
+AUTHOR = parse_did("did:plc:aaaaaaaaaaaaaaaaaaaaaaaa")
+
+
+def captured() -> list[str]:
+    return fixture_path(CAPTURED).read_text().splitlines()
+
+
+def event_line(name: str, time_us: int, *, cid: str = "", operation: str = "create") -> str:
+    """A calendar event as a Jetstream server says it."""
+    record = {"$type": EVENT, "name": name, "createdAt": "2026-07-04T00:00:00Z"}
+    commit = {"rev": "3l3qo2vutsw2b", "operation": operation, "collection": EVENT, "rkey": "tea"}
+    if operation != "delete":
+        commit |= {"record": record, "cid": cid or str(Cid.for_cbor(cbor.encode(record)))}
+    return json.dumps({"did": AUTHOR, "time_us": time_us, "kind": "commit", "commit": commit})
+
+
+@dataclass
+class Server:
+    """A Jetstream server on loopback that says these lines to whoever comes, in one way."""
+
+    lines: list[str]
+    way: str = "plain"
+    dictionary: zstandard.ZstdCompressionDict | None = None
+    url: str = ""
+    queries: list[dict[str, str]] = field(default_factory=list)
+    was_deflated: list[bool] = field(default_factory=list)
+
+    async def answer(self, request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse(compress=self.way == "deflated")
+        await socket.prepare(request)
+        self.queries.append(dict(request.query))
+        self.was_deflated.append(bool(socket.compress))
+        packer = zstandard.ZstdCompressor(dict_data=self.dictionary) if request.query.get("compress") else None
+        for line in self.lines:
+            if packer is None:
+                await socket.send_str(line)
+            else:
+                await socket.send_bytes(packer.compress(line.encode()))
+        await socket.receive()
+        return socket
+
+
+@asynccontextmanager
+async def serving(server: Server) -> AsyncIterator[Server]:
+    app = web.Application()
+    app.router.add_get("/subscribe", server.answer)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    server.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    try:
+        yield server
+    finally:
+        await runner.cleanup()
+
+
+async def follow_until(
+    bench: Bench, url: str, is_done: Callable[[], Awaitable[bool]], *, unpack: Callable[[bytes], bytes] | None = None
+) -> None:
+    stop = asyncio.Event()
+    following = asyncio.create_task(follow_jetstream(bench.consumer, url, stop, unpack=unpack))
+    try:
+        async with asyncio.timeout(30):
+            while not await is_done():  # noqa: ASYNC110 - it moves in a database, which rings no bell
+                await asyncio.sleep(0.01)
+    finally:
+        stop.set()
+        await following
+
+
+def read_to(bench: Bench, url: str, cursor: int) -> Callable[[], Awaitable[bool]]:
+    async def look() -> bool:
+        async with bench.db.reader() as reader:
+            return any(one.url == url and one.cursor == cursor for one in await progress.sources(reader))
+
+    return look
+
+
+async def messages_of(bench: Bench) -> list[RecordMessage | Hint]:
+    found = []
+    while deliveries := await bench.queue.lease(1000, 60):
+        found += [decode(delivery.message.body) for delivery in deliveries]
+        await bench.queue.ack(deliveries)
+    return found
+
+
+def dictionary_of(folder: Path) -> Path:
+    """A dictionary as an operator would have it: raw content of lines, with an identifier."""
+    samples = [event_line(f"Event {number}", number).encode() for number in range(2000)]
+    path = folder / "dictionary"
+    path.write_bytes(zstandard.train_dictionary(4096, samples).as_bytes())
+    return path
+
+
+@needs("fixtures")
+def test_captured_lines_have_the_cids_that_they_name():
+    """84 lines of the public network: none refused, three operations of one commit in their order."""
+    lines = [read_line(line) for line in captured()]
+    assert [line.refusal for line in lines if line is not None and line.refusal] == []
+    kinds = [type(line.message).__name__ for line in lines if line is not None]
+    assert (len(lines), kinds.count("RecordMessage"), kinds.count("Hint")) == (84, 82, 2)
+    assert {line.message.is_verified for line in lines if line and isinstance(line.message, RecordMessage)} == {False}
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_every_way_of_packing(bench: Bench, way: str, tmp_path: Path):
+    """Plain, permessage-deflate where there is no dictionary, zstd where the operator gave one."""
+    bench.interested_in(("collection", EVENT))
+    path = dictionary_of(tmp_path)
+    known = zstandard.ZstdCompressionDict(path.read_bytes())
+    unpack = unpacker(path) if way == "zstd" else None
+    async with serving(Server([event_line("Tea", 2 * 10**15)], way, known)) as server:
+        await follow_until(bench, server.url, read_to(bench, server.url, 2 * 10**15), unpack=unpack)
+    (message,) = await messages_of(bench)
+    assert isinstance(message, RecordMessage)
+    assert (message.did, message.is_verified) == (AUTHOR, False)
+    assert cbor.decode(message.body or b"")["name"] == "Tea"
+    assert server.was_deflated == [way == "deflated"]
+    assert ("compress" in server.queries[0]) is (way == "zstd")
+
+
+async def test_wrong_lines_are_kept_and_the_stream_goes_on(bench: Bench):
+    """Another record than the CID says, a number with decimals, no JSON, a kind of the future, an unwanted collection."""
+    bench.interested_in(("collection", EVENT))
+    other = "bafyreigaknpexyvxt76zgkitavbwx6ejgfheup5oybpm77f3pxzrvwpfdi"
+    lines = [
+        event_line("Forged", 2 * 10**15, cid=other),
+        event_line("Coordinates", 2 * 10**15).replace('"Coordinates"', "1.5"),
+        "{",
+        json.dumps({"did": AUTHOR, "time_us": 1, "kind": "sync", "sync": {}}),
+        event_line("Elsewhere", 2 * 10**15).replace(f'"collection": "{EVENT}"', '"collection": "app.bsky.feed.post"'),
+        event_line("Tea", 2 * 10**15 + 1),
+    ]
+    async with serving(Server(lines)) as server:
+        await follow_until(bench, server.url, read_to(bench, server.url, 2 * 10**15 + 1))
+    assert [type(message).__name__ for message in await messages_of(bench)] == ["RecordMessage"]
+    async with bench.db.reader() as reader:
+        assert len(await progress.rejected(reader)) == 3
+
+
+async def test_resumes_a_little_before_its_cursor_and_repeats_nothing(bench: Bench):
+    """A server that numbers by its clock is asked again for some seconds; the queue hears of each change once."""
+    bench.interested_in(("collection", EVENT))
+    at = 2 * 10**15
+    async with serving(Server([event_line("Tea", at)])) as server:
+        await follow_until(bench, server.url, read_to(bench, server.url, at))
+        await follow_until(bench, server.url, lambda: _is_asked(server, 2))
+    assert server.queries[1]["cursor"] == str(at - 5 * SECOND)
+    assert len(await messages_of(bench)) == 1
+
+
+async def _is_asked(server: Server, times: int) -> bool:
+    return len(server.queries) == times
+
+
+async def test_authors_met_here_are_followed_after_a_restart(bench: Bench):
+    """What a line says of an account concerns us if we have its events; who it is survives in the database."""
+    bench.interested_in(("collection", EVENT))
+    at = 2 * 10**15
+    async with serving(Server([event_line("Tea", at)])) as server:
+        await follow_until(bench, server.url, read_to(bench, server.url, at))
+    async with bench.db.reader() as reader:
+        again = await load(reader)
+    assert AUTHOR in again.dids
+    gone = {"did": AUTHOR, "time_us": at + 1, "kind": "account"}
+    gone["account"] = {"active": False, "did": AUTHOR, "seq": 7, "time": "2026-07-04T00:00:00Z", "status": "deleted"}
+    stranger = json.dumps(gone).replace("aaaa", "bbbb")
+    async with serving(Server([stranger, json.dumps(gone)])) as server:
+        await follow_until(bench, server.url, read_to(bench, server.url, at + 1))
+    hints = [message for message in await messages_of(bench) if isinstance(message, Hint)]
+    assert [(hint.did, hint.said) for hint in hints] == [(AUTHOR, "deleted")]
+
+
+async def test_absence_longer_than_its_memory_owes_reads(bench: Bench):
+    """No line tells of the gap: whoever is followed is read whole."""
+    bench.interested_in(("collection", EVENT), ("did", AUTHOR))
+    at = 2 * 10**15
+    async with serving(Server([event_line("Tea", at)])) as server:
+        await follow_until(bench, server.url, read_to(bench, server.url, at))
+        bench.clock.turn(MEMORY + HOUR)
+        server.lines.append(event_line("Walk", at + 1).replace("3l3qo2vutsw2b", "3l3qo2vutsw3b"))
+        await follow_until(bench, server.url, read_to(bench, server.url, at + 1))
+    hints = [message for message in await messages_of(bench) if isinstance(message, Hint)]
+    assert [(hint.did, hint.kind) for hint in hints] == [(AUTHOR, HintKind.REPOSITORY)]
+
+
+def test_a_line_that_claims_to_be_huge_is_not_unpacked(tmp_path: Path):
+    """A few bytes that say they hold a gigabyte; and a dictionary that is not there."""
+    path = dictionary_of(tmp_path)
+    bomb = zstandard.ZstdCompressor(dict_data=zstandard.ZstdCompressionDict(path.read_bytes())).compress(bytes(10**8))
+    assert len(bomb) < 10**5
+    with pytest.raises(RemoteFailed, match="more than"):
+        unpacker(path)(bomb)
+    with pytest.raises(RemoteFailed):
+        unpacker(path)(b"not zstd at all")
+    with pytest.raises(Refused):
+        unpacker(tmp_path / "absent")
+
+
+async def test_our_own_pds_in_jetstreams_shape(town: Town):
+    """An event and its answer, by the PDS's ``/subscribe`` alone; an edit and a deletion follow."""
+    cleo = await town.connected("cleo")
+    app = await town.stranger("cleo")
+    did = (await town.identity(cleo.user_id)).did
+    record = {"$type": EVENT, "name": "Tea", "createdAt": "2026-03-01T00:00:00Z"}
+    made = await app.procedure("com.atproto.repo.createRecord", {"repo": did, "collection": EVENT, "record": record})
+    await _hear(town, "select 1 from events where title = 'Tea' and record_uri = :uri", made["uri"])
+    rkey = str(made["uri"]).rpartition("/")[2]
+    wish = {"repo": did, "collection": EVENT, "rkey": rkey}
+    await app.procedure("com.atproto.repo.putRecord", {**wish, "record": {**record, "name": "Coffee"}})
+    await _hear(town, "select 1 from events where title = 'Coffee' and record_uri = :uri", made["uri"])
+    await app.procedure("com.atproto.repo.deleteRecord", wish)
+    await _hear(town, "select 1 from events where removed_at is not null and record_uri = :uri", made["uri"])
+
+
+async def test_unsigned_word_about_a_signed_record_is_proven(town: Town):
+    """The firehose brought an event; a Jetstream server claims that it is gone, and is not believed before the PDS is asked."""
+    cleo = await town.connected("cleo")
+    app = await town.stranger("cleo")
+    did = (await town.identity(cleo.user_id)).did
+    record = {"$type": EVENT, "name": "Tea", "createdAt": "2026-03-01T00:00:00Z"}
+    made = await app.procedure("com.atproto.repo.createRecord", {"repo": did, "collection": EVENT, "record": record})
+    await town.listen(cleo.user_id)
+    wish = {"repo": did, "collection": EVENT, "rkey": str(made["uri"]).rpartition("/")[2]}
+    await app.procedure("com.atproto.repo.putRecord", {**wish, "record": {**record, "name": "Coffee"}})
+    await _hear(town, "select 1 from debts where kind = 'prove_record' and subject = :uri", made["uri"])
+    async with town.db.reader() as reader:
+        row = await reader.fetch_one("select title from events where record_uri = :uri", uri=made["uri"])
+    assert row is not None
+    assert row["title"] == "Tea", "the unsigned version was believed"
+    await town.pay_debts()
+    async with town.db.reader() as reader:
+        row = await reader.fetch_one("select title from events where record_uri = :uri", uri=made["uri"])
+        owed = await reader.fetch("select state from debts where kind = :kind", kind=Debt.PROVE_RECORD.value)
+    assert row is not None
+    assert (row["title"], [one["state"] for one in owed]) == ("Coffee", ["paid"])
+
+
+async def _hear(town: Town, question: str, uri: object) -> None:
+    """Follow ``/subscribe`` and ingest until a question has an answer."""
+    town.consumer.interests.followed.clear()
+    stop = asyncio.Event()
+    async with town.consumer.db.transaction() as tx:
+        await progress.add_source(tx, town.pds_url + "/", cursor=0)
+    following = asyncio.create_task(follow_jetstream(town.consumer, town.pds_url + "/", stop))
+    try:
+        async with asyncio.timeout(30):
+            while True:
+                await town.ingest()
+                async with town.db.reader() as reader:
+                    if await reader.fetch_one(question, uri=uri) is not None:
+                        return
+                await asyncio.sleep(0.01)
+    finally:
+        stop.set()
+        await following
+
+
+async def test_state_of_a_source_that_is_away(bench: Bench):
+    """It is failing, with the reason, and is tried again."""
+
+    async def look() -> bool:
+        async with bench.db.reader() as reader:
+            found = await progress.sources(reader)
+        return bool(found) and found[0].state is SourceState.FAILING
+
+    await follow_until(bench, "http://127.0.0.1:1", look)

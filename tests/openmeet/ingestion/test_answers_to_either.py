@@ -1,0 +1,126 @@
+"""An event of this site is handed over: answers to either of its records, in any order, are one event's, one of each person."""
+
+import random
+
+import pytest
+
+from at_protocol.data import cbor
+from groundwork.database.transaction import Database
+from openmeet.attendance import actions as attendance
+from openmeet.attendance.model import Reply
+from openmeet.attendance.queries import find as find_answer
+from openmeet.debts import publication_leases
+from openmeet.debts.publications import Kind
+from openmeet.events import actions, by_record, owners
+from openmeet.events.queries import by_id
+from openmeet.identities import queries as identities
+from openmeet.identities.model import IdentityKind
+from openmeet.records.message import RecordMessage
+from openmeet.records.rsvp import read_rsvp
+from openmeet.users.model import Caller
+from tests.databases import MakeDatabase
+from tests.openmeet.ingestion.network import deleted, did, event, rsvp
+from tests.openmeet.ingestion.test_steps import DAYS, FOLLOWS, LEADS, NEW, OLD
+from tests.openmeet.ingestion.view import WORDS, take
+from tests.openmeet.site_under_test import details, person
+from tests.world.oracle import RSVP
+
+ROUNDS = 6
+
+
+def written(chance: random.Random, author: int, number: int, about: str) -> tuple[RecordMessage, tuple[str, str], str]:
+    """An answer, what it is weighed by, and its word."""
+    day, word = chance.choice(DAYS), chance.choice(("going", "interested", "notgoing"))
+    said = rsvp(author, f"a{number}", 10 * number + author, about, word, createdAt=day)
+    read = read_rsvp(RSVP, cbor.decode(said.body or b""), rkey=said.rkey)
+    return said, (read.precedence, said.uri), word
+
+
+async def deliver(db: Database, messages: list[RecordMessage], chance: random.Random) -> None:
+    queue = messages + chance.choices(messages, k=len(messages) // 3)
+    chance.shuffle(queue)
+    while queue:
+        size = chance.randint(1, 6)
+        await take(db, *queue[:size])
+        del queue[:size]
+
+
+async def begin(db: Database) -> tuple[Caller, Caller, str]:
+    """Ana's event with its record; Ben has a repository, too."""
+    async with db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        for number, who in enumerate((ana, ben)):
+            await identities.insert(
+                tx, did(number), who.user_id, IdentityKind.CONNECTED, handle="", pds_url="", is_default=True
+            )
+        made = await actions.create(tx, ana, details())
+    said = event(0, "tea", 1)
+    async with db.transaction() as tx:
+        await attach(tx, made.id, said)
+    await take(db, said)
+    return ana, ben, made.id
+
+
+async def attach(tx, event_id: str, said: RecordMessage) -> None:
+    """The payer has written this, and nobody has told us of it yet."""
+    assert await publication_leases.attach(
+        tx,
+        kind=Kind.EVENT,
+        subject_id=event_id,
+        did=said.did,
+        uri=said.uri,
+        cid=said.cid or "",
+        body=said.body or b"",
+        rev=said.rev,
+    )
+
+
+async def walk(db: Database, seed: int) -> None:
+    chance = random.Random(seed)
+    _, ben, event_id = await begin(db)
+    early: list[RecordMessage] = []
+    late = [event(0, "tea", 60, **LEADS), event(0, "tea", 61, "Not Ana's any more", **LEADS)]
+    counting: dict[str, dict[tuple[str, str], str]] = {}
+    for author in range(2, 2 + ROUNDS):
+        for number in range(chance.randint(1, 3)):
+            is_early = chance.random() < 0.5
+            said, weight, word = written(chance, author, number, OLD if is_early else chance.choice((OLD, NEW)))
+            (early if is_early else late).append(said)
+            if chance.random() < 0.2:
+                late.append(deleted(said, 90 + number))
+            else:
+                counting.setdefault(did(author), {})[weight] = word
+    await deliver(db, early, chance) if early else None
+    new = event(1, "walk", 50, "Board games", **FOLLOWS)
+    async with db.transaction() as tx:
+        cleo = await person(tx, "Cleo")
+        before = await by_id(tx, event_id)
+        await attendance.answer(tx, cleo, before.slug, Reply.GOING)
+        await owners.change(tx, [before], ben.user_id)
+        await attach(tx, event_id, new)
+    await deliver(db, [*late, new], chance)
+    async with db.reader() as reader:
+        rows = await reader.fetch("select id, title, record_uri, author_id, removed_at from events")
+        answers = await reader.fetch(
+            "select i.did, a.status, a.record_uri, a.event_id from attendances a join identities i on i.user_id = a.user_id"
+        )
+        found = {(await by_record.find(reader, uri)).id for uri in (OLD, NEW)}
+        mine = await find_answer(reader, event_id, cleo.user_id)
+    assert [(row["id"], row["record_uri"], row["author_id"], row["removed_at"]) for row in rows] == [
+        (event_id, NEW, ben.user_id, None)
+    ], f"seed {seed}"
+    assert found == {event_id}
+    assert mine is not None
+    assert len(answers) == len({row["did"] for row in answers}), f"seed {seed}"
+    standing = {row["did"]: WORDS[row["status"]] for row in answers if row["record_uri"] is not None}
+    assert standing == {one: left[max(left)] for one, left in counting.items()}, f"seed {seed}"
+
+
+@pytest.mark.parametrize("seed", range(12))
+async def test_in_any_order_one_event_and_one_answer_each(make_sqlite: MakeDatabase, seed: int):
+    await walk(await make_sqlite("openmeet"), seed)
+
+
+@pytest.mark.parametrize("seed", range(2))
+async def test_on_both_engines(make_database: MakeDatabase, seed: int):
+    await walk(await make_database("openmeet"), 100 + seed)

@@ -1,0 +1,172 @@
+"""A batch applied together ends as its messages applied one by one: the same records, events, answers, people and debts."""
+
+import random
+from dataclasses import replace
+
+import pytest
+
+from at_protocol.syntax.did import Did, parse_did
+from groundwork.database.transaction import Database
+from openmeet.attendance.model import AttendanceStatus
+from openmeet.debts.kinds import Debt
+from openmeet.identities import queries as identity_queries
+from openmeet.identities.model import IdentityKind
+from openmeet.ingestion.apply import apply
+from openmeet.ingestion.readings import Outcome
+from openmeet.records.message import RecordMessage
+from tests.databases import MakeDatabase
+from tests.openmeet.ingestion.network import HERE, did, event, event_value, message, rev, rsvp, rsvp_value
+from tests.openmeet.ingestion.test_seats import PLACES, URI, full_house
+from tests.openmeet.ingestion.view import take
+from tests.world.oracle import EVENT, RSVP, Change
+
+# Of these the first five have signed in here, one of them under two DIDs; the others are strangers.
+PEOPLE = 8
+SECOND_DID = did(10)
+KEYS = ("aa", "bb", "3mqdau33ozs2n")
+EVENT_KEYS = ("tea", "walk")
+
+# What must be alike, without what is made anew each time. A debt to fetch an event depends on what came first.
+ALIKE = {
+    "records": "select uri, rev, cid, is_verified, standing, reason, subject_uri, precedence from records",
+    "events": "select record_uri, record_cid, title, status, status_before, starts_at, visibility, search_text,"
+    " case when removed_at is null then 0 else 1 end as is_removed from events",
+    "answers": "select e.record_uri as event_uri, i.did, a.status, a.record_uri, a.pending_for, a.source"
+    " from attendances a join events e on e.id = a.event_id join identities i on i.user_id = a.user_id"
+    " where a.record_uri is not null",
+    "people": "select i.did, i.kind, u.kind as user_kind from identities i join users u on u.id = i.user_id",
+    "rooms": "select e.record_uri, r.name from chat_rooms r join events e on e.id = r.event_id",
+    "debts": f"select kind, subject from debts where kind not in ('{Debt.FETCH_SUBJECT}', '{Debt.DETECT_SERIES}')",
+    "met": "select did, counted from network_authors",
+    "waiting": "select subject, state from moderation_states where thing = 'did'",
+}
+
+
+def history(chance: random.Random, length: int) -> list[RecordMessage]:
+    """Events made, changed, called off, deleted and made again; answers before, beside and after them; copies; hearsay."""
+    about = [f"at://{did(author)}/{EVENT}/{key}" for author in range(PEOPLE) for key in EVENT_KEYS]
+    found: list[RecordMessage] = []
+    for number in range(length):
+        author = did(chance.randrange(PEOPLE)) if chance.random() < 0.9 else SECOND_DID
+        value = None
+        if chance.random() < 0.4:
+            if chance.random() < 0.75:
+                start = chance.choice(("2026-07-03T18:00:00Z", "2026-07-04T18:00:00Z", "1800-01-01T00:00:00Z"))
+                status = chance.choice(("scheduled", "cancelled"))
+                value = event_value(f"Event {number}", startsAt=start, status=f"{EVENT}#{status}")
+            change = Change(author, EVENT, chance.choice(EVENT_KEYS), rev(number), value)
+        else:
+            if chance.random() < 0.8:
+                subject = URI if chance.random() < 0.2 else chance.choice(about)
+                value = rsvp_value(subject, chance.choice(("going", "interested", "notgoing", "dreaming")))
+            change = Change(author, RSVP, chance.choice(KEYS), rev(number), value)
+        one = message(change)
+        found.append(replace(one, is_verified=False) if chance.random() < 0.1 else one)
+    found += chance.choices(found, k=length // 4)
+    if chance.random() < 0.7:
+        chance.shuffle(found)
+    return found
+
+
+def stranger(number: int) -> Did:
+    return parse_did("did:plc:" + f"{number:024d}".translate(str.maketrans("0123456789", "abcdefghij")))
+
+
+async def begin(db: Database) -> None:
+    """An event of somebody here with few places, people who have signed in, and a second DID of one of them."""
+    _, people = await full_house(db)
+    async with db.transaction() as tx:
+        await identity_queries.insert(
+            tx, SECOND_DID, people[1].user_id, IdentityKind.SHADOW, handle="", pds_url="", is_default=False
+        )
+
+
+async def state_of(db: Database) -> dict[str, list[tuple[object, ...]]]:
+    """Who has a place where there are few, and who waits, depends on who came first."""
+    found = {}
+    async with db.reader() as reader:
+        for name, sql in ALIKE.items():
+            rows = [tuple(row) for row in await reader.fetch(sql)]
+            found[name] = sorted(
+                {tuple("attending" if one == "waitlisted" else one for one in row) for row in rows}, key=repr
+            )
+    return found
+
+
+async def seats_hold(db: Database) -> bool:
+    """Never more than there are, nobody waits beside a free one, and the history of each answer ends where it stands."""
+    async with db.reader() as reader:
+        lost = await reader.fetch(
+            "select id from attendances a where not exists"
+            " (select 1 from attendance_changes h where h.attendance_id = a.id and h.after_status = a.status)"
+        )
+        assert lost == []
+        event_row = await reader.fetch_one("select id from events where capacity is not null")
+        assert event_row is not None
+        rows = await reader.fetch("select status from attendances where event_id = :id", id=event_row["id"])
+    found = [row["status"] for row in rows]
+    seated = len([one for one in found if one in {"attending", "offered"}])
+    return seated <= PLACES and (seated == PLACES or AttendanceStatus.WAITLISTED not in found)
+
+
+async def compare(make: MakeDatabase, seed: int, length: int) -> None:
+    chance = random.Random(seed)
+    messages = history(chance, length)
+    alone, together = await make("openmeet"), await make("openmeet")
+    await begin(alone)
+    await begin(together)
+    for one in messages:
+        await take(alone, one)
+    queue = list(messages)
+    while queue:
+        size = chance.choice((2, 7, 30, 100))
+        await take(together, *queue[:size])
+        del queue[:size]
+    one_by_one, at_once = await state_of(alone), await state_of(together)
+    for name in ALIKE:
+        more, fewer = (set(a[name]) - set(b[name]) for a, b in ((at_once, one_by_one), (one_by_one, at_once)))
+        assert (more, fewer) == (set(), set()), f"seed {seed}: {name}"
+    assert await seats_hold(alone)
+    assert await seats_hold(together)
+
+
+@pytest.mark.parametrize("seed", range(10))
+async def test_a_batch_ends_as_one_by_one(make_sqlite: MakeDatabase, seed: int):
+    await compare(make_sqlite, seed, 60)
+
+
+async def test_a_batch_ends_as_one_by_one_on_both_engines(make_database: MakeDatabase):
+    await compare(make_database, 77, 80)
+
+
+async def test_two_hundred_strangers_are_a_few_statements(db: Database, monkeypatch: pytest.MonkeyPatch):
+    """As many for two hundred answers as for twenty: none is asked or written by itself."""
+
+    async def statements_of(messages: list[RecordMessage]) -> int:
+        count = 0
+
+        class Counted:
+            """A transaction that is counted."""
+
+            def __init__(self, tx: object) -> None:
+                self._tx = tx
+
+            def __getattr__(self, name: str) -> object:
+                nonlocal count
+                if name in {"fetch", "fetch_one", "execute", "execute_many"}:
+                    count += 1
+                return getattr(self._tx, name)
+
+        async with db.transaction() as tx:
+            outcomes = await apply(Counted(tx), HERE, messages)  # type: ignore[arg-type]  # it is one, and counts
+        assert set(outcomes) == {Outcome.APPLIED}
+        return count
+
+    def crowd(first: int, number: int) -> list[RecordMessage]:
+        events = [event(9, f"e{first + n}", first + n) for n in range(number)]
+        answers = [replace(rsvp(8, f"a{n}", n, events[n].uri), did=stranger(first + n)) for n in range(number)]
+        return events + answers
+
+    few, many = await statements_of(crowd(0, 10)), await statements_of(crowd(100, 100))
+    if db.engine == "postgresql":
+        assert many <= few + 2

@@ -1,0 +1,144 @@
+"""Every record that was captured, whatever app wrote it, through ingestion: a row, or kept with its reason. Nothing vanishes."""
+
+import json
+from collections import Counter
+
+import pytest
+
+from at_protocol.failures import Malformed
+from at_protocol.syntax.at_uri import parse_at_uri
+from groundwork.database.transaction import Database
+from openmeet.ingestion.handing_in import HandedIn, Settled, process
+from openmeet.records.collections import CALENDAR
+from openmeet.records.inspect import Found, find_records
+from openmeet.records.message import Operation
+from openmeet.records.seen import Standing
+from tests.openmeet.ingestion.network import HERE, did, rev
+from tests.parts import fixture_path, needs
+
+pytestmark = needs("fixtures")
+
+FOLDER = "data/calendar-records"
+# File to what becomes of its records. An answer waits where its event is in none of the files.
+EXPECTED = {
+    "adapter-event-geo-strings.json": {"applied": 1},
+    "atmo-rsvp-event-game-night.json": {"applied": 1},
+    "event-all-location-types.json": {"applied": 1},
+    "import-guild-london-graphql.json": {"refused": 1},
+    "import-guild-react-summit.json": {"refused": 1},
+    "nonconforming-shapes.json": {"applied": 1, "parked": 1},
+    "repo-events-irregular-monthly.json": {"applied": 28},
+    "repo-two-kinds-one-author.json": {"applied": 2},
+    "rsvp-going-listrecords.json": {"parked": 1},
+    "smokesignal-legacy-event.json": {"applied": 1},
+    "smokesignal-style-event-atmosphereconf-2026.json": {"applied": 1},
+}
+
+
+def records_of(name: str) -> list[Found]:
+    return find_records(json.loads(fixture_path(f"{FOLDER}/{name}").read_bytes()))
+
+
+def handed_in(found: Found, number: int) -> HandedIn:
+    """As a service would hand it in; a record without an address gets one."""
+    author = did(number % 16)
+    try:
+        author = str(parse_at_uri(found.uri).authority)
+    except Malformed:
+        assert not found.uri
+    return HandedIn(
+        Operation.CREATE, author, found.collection, found.rkey or "somekey", rev(number), None, found.cid, found.value
+    )
+
+
+async def take(db: Database, records: list[Found]) -> list[Settled]:
+    batch = [handed_in(found, number) for number, found in enumerate(records)]
+    return await process(db, HERE, batch, collections=CALENDAR, is_vouched=False)
+
+
+def test_every_captured_file_is_expected():
+    assert {path.name for path in fixture_path(FOLDER).iterdir()} == set(EXPECTED)
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+async def test_captured_file(make_sqlite, name: str):
+    """Each record is applied, waits, or says why not; what applied is an event with a title."""
+    db = await make_sqlite("openmeet")
+    settled = await take(db, records_of(name))
+    assert Counter(one.outcome for one in settled) == EXPECTED[name]
+    assert all(one.reason for one in settled if one.outcome in {"refused", "raw"})
+    async with db.reader() as reader:
+        events = await reader.fetch("select record_uri, title from events")
+        kept = await reader.fetch("select uri, body, standing, reason from records")
+    assert {row["record_uri"] for row in events} == {one.uri for one in settled if one.outcome == "applied"}
+    assert all(row["title"].strip() for row in events)
+    assert len(kept) == sum(number for outcome, number in EXPECTED[name].items() if outcome != "refused")
+    assert all(row["body"] for row in kept)
+
+
+async def test_all_at_once_and_again_on_both_engines(db: Database):
+    """The whole folder as one batch, then backwards: the second time nothing changes."""
+    everything = [found for name in EXPECTED for found in records_of(name)]
+    settled = await take(db, everything)
+    async with db.reader() as reader:
+        before = await reader.fetch("select record_uri, title, starts_at, removed_at from events order by record_uri")
+    assert len(before) == 36
+    number = len(everything)
+    batch = [handed_in(found, index) for index, found in enumerate(everything)][::-1]
+    again = await process(db, HERE, batch, collections=CALENDAR, is_vouched=False)
+    assert len(again) == number
+    assert {one.outcome for one in again} <= {"known", "refused"}
+    async with db.reader() as reader:
+        after = await reader.fetch("select record_uri, title, starts_at, removed_at from events order by record_uri")
+        rows = await reader.fetch("select standing, reason from records")
+    assert [tuple(row) for row in after] == [tuple(row) for row in before]
+    assert all(row["reason"] for row in rows if row["standing"] == Standing.RAW.value)
+    assert len(rows) == len(settled) - 2
+
+
+UNMAPPABLE = {
+    "no record": [],
+    "another type": {"$type": "app.bsky.feed.post", "name": "Tea"},
+    "a year nobody plans for": {"name": "Tea", "startsAt": "9999-01-01T00:00:00Z"},
+    "an answer to nothing": {"status": "going"},
+    "an answer to a post": {"status": "going", "subject": {"uri": f"at://{did(1)}/app.bsky.feed.post/x"}},
+}
+
+
+@pytest.mark.parametrize("case", UNMAPPABLE)
+async def test_what_makes_no_row_says_why(db: Database, case: str):
+    """No event and no answer, but the record with the reason."""
+    value = UNMAPPABLE[case]
+    is_answer = isinstance(value, dict) and "status" in value
+    collection = "community.lexicon.calendar." + ("rsvp" if is_answer else "event")
+    one = HandedIn(Operation.CREATE, did(1), collection, "somekey", rev(1), None, None, value)
+    (settled,) = await process(db, HERE, [one], collections=CALENDAR, is_vouched=False)
+    assert settled.outcome == "raw"
+    assert settled.reason
+    async with db.reader() as reader:
+        assert await reader.fetch("select id from events") == []
+        rows = await reader.fetch("select reason from records")
+    assert [row["reason"] for row in rows] == [settled.reason]
+
+
+NEAR = {
+    "decimals as numbers": {"locations": [{"latitude": 52.517, "longitude": 13.402}]},
+    "a blob that is none": {"media": [{"role": "header", "content": {"$type": "blob", "ref": {"$link": "fake"}}}]},
+    "a link to nothing": {"theme": {"$link": "nothing"}},
+    "an integer of many digits": {"additionalData": {"price": 10**30}},
+}
+
+
+@pytest.mark.parametrize("case", NEAR)
+async def test_what_only_json_can_hold_is_read(db: Database, case: str):
+    """An aggregator's JSON that no repository could hold: the event is there, with the nearest that can be kept."""
+    value = {"$type": "community.lexicon.calendar.event", "name": "Tea", "createdAt": "2026-01-01T00:00:00Z"} | NEAR[
+        case
+    ]
+    one = HandedIn(Operation.CREATE, did(1), "community.lexicon.calendar.event", "tea", rev(1), None, None, value)
+    (settled,) = await process(db, HERE, [one], collections=CALENDAR, is_vouched=False)
+    assert (settled.outcome, settled.reason) == ("applied", "")
+    async with db.reader() as reader:
+        (row,) = await reader.fetch("select title, latitude from events")
+    assert row["title"] == "Tea"
+    assert bool(row["latitude"]) is (case == "decimals as numbers")

@@ -1,0 +1,305 @@
+"""Groups of others: shown as their records say, whichever comes first; nobody is a member by one side's word, and no role allows anything here."""
+
+from itertools import permutations
+
+import pytest
+
+from at_protocol.data.cid import Cid
+from groundwork.clock import HandClock
+from groundwork.database.transaction import Database
+from groundwork.errors import Forbidden, Refused
+from openmeet.events import queries as events
+from openmeet.flags.model import Flag
+from openmeet.flags.switchboard import MAX_AGE
+from openmeet.groups import actions, listing, network, people, publishing, queries, running
+from openmeet.groups.model import INSIDE, Group, Membership, Role
+from openmeet.identities import actions as identities
+from openmeet.ingestion import erasing
+from openmeet.ingestion.foreign_groups import MOST_ASKING
+from openmeet.ingestion.readings import Outcome
+from openmeet.ingestion.switching import switch
+from openmeet.records import seen
+from openmeet.records.collections import ACCEPTANCE, GROUP, GROUP_EVENT, GROUP_LINK_KEY, MEMBERSHIP
+from openmeet.records.group_roles import VALUE_OF
+from openmeet.records.message import RecordMessage
+from openmeet.users.model import Caller
+from tests.openmeet.groups.people import group_by
+from tests.openmeet.ingestion.network import deleted, did, event, message, rev
+from tests.openmeet.ingestion.view import take
+from tests.openmeet.site_under_test import person
+from tests.world.oracle import Change
+
+CID = str(Cid.for_cbor(b"\xa0"))
+URI = f"at://{did(1)}/{GROUP}/chess"
+
+
+@pytest.fixture(autouse=True)
+async def on(db: Database, clock: HandClock) -> None:
+    for flag in (Flag.GROUPS, Flag.MEMBERSHIPS):
+        async with db.transaction() as tx:
+            await switch(tx, flag, is_on=True, changed_by="a test")
+    clock.turn(MAX_AGE)
+
+
+def group(at: int, author: int = 1, rkey: str = "chess", **fields: object) -> RecordMessage:
+    value = {"$type": GROUP, "name": "Chess", "createdAt": "2026-01-01T00:00:00Z", **fields}
+    return message(Change(did(author), GROUP, rkey, rev(at), value))
+
+
+def said(at: int, author: int = 2, uri: str = URI, rkey: str = "m", **fields: object) -> RecordMessage:
+    value = {"$type": MEMBERSHIP, "group": uri, "createdAt": "2026-01-01T00:00:00Z", **fields}
+    return message(Change(did(author), MEMBERSHIP, rkey, rev(at), value))
+
+
+def accepted(at: int, member: int = 2, author: int = 1, uri: str = URI, role: Role = Role.MEMBER, **fields: object):
+    value = {
+        "$type": ACCEPTANCE,
+        "group": uri,
+        "member": did(member),
+        "membership": {"uri": f"at://{did(member)}/{MEMBERSHIP}/m", "cid": CID},
+        "role": VALUE_OF[role],
+        "createdAt": "2026-01-01T00:00:00Z",
+        **fields,
+    }
+    return message(Change(did(author), ACCEPTANCE, f"a{member}", rev(at), value))
+
+
+def listed(at: int, event_uri: str, author: int = 1, uri: str = URI) -> RecordMessage:
+    value = {"group": uri, "event": {"uri": event_uri, "cid": CID}, "createdAt": "2026-01-01T00:00:00Z"}
+    return message(Change(did(author), GROUP_EVENT, "e", rev(at), value))
+
+
+async def known(db: Database, uri: str = URI) -> Group | None:
+    async with db.reader() as reader:
+        return await network.by_record(reader, uri)
+
+
+async def members(db: Database, uri: str = URI) -> list[tuple[Role, Role | None]]:
+    async with db.reader() as reader:
+        found = await network.by_record(reader, uri)
+        assert found is not None
+        return [
+            (one.role, one.network_role)
+            for one in await queries.members(reader, found.id, list(Role), after=None, limit=50)
+            if one.role in INSIDE
+        ]
+
+
+async def standing(db: Database, one: Group, who: Caller) -> Membership | None:
+    async with db.reader() as reader:
+        return await queries.find_member(reader, one.id, who.user_id)
+
+
+async def test_a_group_of_others_is_read_and_only_shown(db: Database):
+    await take(db, group(1, description="We meet.", joining=f"{GROUP}#open", location={"locality": "Graz"}))
+    one = await known(db)
+    assert one is not None
+    assert (one.details.name, one.details.description, one.details.locality, one.is_read_only) == (
+        "Chess",
+        "We meet.",
+        "Graz",
+        True,
+    )
+    await take(db, group(2, name="Chess and Go"))
+    after = await known(db)
+    assert after is not None
+    assert (after.id, after.details.name, after.details.description) == (one.id, "Chess and Go", "")
+    await take(db, deleted(group(2), 3))
+    gone = await known(db)
+    assert gone is not None
+    assert gone.deleted_at is not None
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+async def test_membership_is_where_both_sides_agree_in_any_order(db: Database, order):
+    """The role is the group's word, and here it is a name: whoever it is, they are a member."""
+    all_of_it = [group(1), said(1), accepted(1, role=Role.ADMIN)]
+    await take(db, *(all_of_it[number] for number in order))
+    assert await members(db) == [(Role.MEMBER, Role.ADMIN)]
+
+
+@pytest.mark.parametrize("role", INSIDE)
+async def test_no_role_from_elsewhere_allows_anything_here(db: Database, role: Role):
+    async with db.transaction() as tx:
+        user_id = await identities.connect(tx, did(2), handle="ben.example", pds_url="https://pds.example")
+    ben = Caller(user_id, "Ben")
+    await take(db, group(1), said(1), accepted(1, role=role))
+    assert await members(db) == [(Role.MEMBER, role)]
+    one = await known(db)
+    assert one is not None
+    async with db.transaction() as tx:
+        for forbidden in (
+            running.invite_by_link(tx, ben, one.slug),
+            running.change_role(tx, ben, one.slug, user_id, Role.ADMIN),
+            actions.delete(tx, ben, one.slug),
+            actions.edit(tx, ben, one.slug, one.details),
+            publishing.open_account(tx, ben, one.slug, "x.example"),
+        ):
+            with pytest.raises((Refused, Forbidden)):
+                await forbidden
+
+
+async def test_one_sides_word_makes_nobody_a_member(db: Database):
+    """Not one's own, not the group's, not an acceptance from a stranger's repository or for another's statement."""
+    await take(db, group(1), said(1, role=VALUE_OF[Role.OWNER]))
+    await take(db, accepted(2, member=3))
+    await take(db, accepted(3, member=2, author=2), accepted(4, member=2, author=4))
+    stolen = {"uri": f"at://{did(3)}/{MEMBERSHIP}/m", "cid": CID}
+    await take(db, accepted(5, member=2, membership=stolen))
+    assert await members(db) == []
+
+
+@pytest.mark.parametrize("who", ["member", "group", "both"])
+async def test_either_side_ends_it(db: Database, who: str):
+    await take(db, group(1), said(1), accepted(1))
+    assert await members(db) == [(Role.MEMBER, Role.MEMBER)]
+    if who != "group":
+        await take(db, deleted(said(1), 2))
+    if who != "member":
+        await take(db, deleted(accepted(1), 3))
+    assert await members(db) == []
+    await take(db, said(4), accepted(4))
+    assert await members(db) == [(Role.MEMBER, Role.MEMBER)]
+
+
+async def test_an_acceptance_that_names_somebody_else_now_frees_whom_it_named(db: Database):
+    await take(db, group(1), said(1), said(1, author=3), accepted(1))
+    moved = accepted(2, member=3)
+    await take(db, message(Change(did(1), ACCEPTANCE, "a2", rev(3), {"group": URI, "member": did(3)})), moved)
+    assert await members(db) == [(Role.MEMBER, Role.MEMBER)]
+    async with db.reader() as reader:
+        one = await network.by_record(reader, URI)
+        assert one is not None
+        (left,) = await queries.members(reader, one.id, [Role.LEFT], after=None, limit=9)
+        assert left.statement_uri is not None
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+async def test_an_event_is_a_groups_where_both_say_so(db: Database, order):
+    made = event(2, "tea", 1, "Tea", **{GROUP_LINK_KEY: {"group": URI}})
+    all_of_it = [group(1), made, listed(2, made.uri)]
+    await take(db, *(all_of_it[number] for number in order))
+    one = await known(db)
+    async with db.reader() as reader:
+        kept = await events.by_record_uri(reader, made.uri)
+    assert one is not None
+    assert kept is not None
+    assert kept.group is not None
+    assert kept.group.id == one.id
+    await take(db, event(2, "tea", 5, "Tea"))
+    async with db.reader() as reader:
+        kept = await events.by_record_uri(reader, made.uri)
+    assert kept is not None
+    assert kept.group is None
+
+
+async def test_one_sides_word_makes_no_event_a_groups(db: Database):
+    """Neither the event's, nor the group's about an event that does not name it, nor a stranger's for the group."""
+    claims = event(2, "claims", 1, "Tea", **{GROUP_LINK_KEY: {"group": URI}})
+    listed_only = event(3, "listed", 1, "Go")
+    await take(db, group(1), claims, listed_only, listed(2, listed_only.uri), listed(3, claims.uri, author=2))
+    async with db.reader() as reader:
+        for uri in (claims.uri, listed_only.uri):
+            kept = await events.by_record_uri(reader, uri)
+            assert kept is not None
+            assert kept.group is None
+    own = event(1, "own", 4, "Own", **{GROUP_LINK_KEY: {"group": URI}})
+    await take(db, own)
+    async with db.reader() as reader:
+        kept = await events.by_record_uri(reader, own.uri)
+    assert kept is not None
+    assert kept.group is not None
+
+
+OLD = f"at://{did(9)}/{GROUP}/chess"
+
+
+@pytest.mark.parametrize("way", ["successor", "backup", "neither"])
+@pytest.mark.parametrize("old_first", [True, False])
+async def test_a_group_goes_on_where_the_old_record_or_its_backup_admin_says_so(
+    db: Database, way: str, old_first: bool
+):
+    """Then what members said of the old one counts for the new one; anybody else's claim to go on counts for nothing."""
+    fields = {"successor": {"successor": URI}, "backup": {"backupAdmins": [did(1)]}, "neither": {}}[way]
+    old = group(1, author=9, **fields)
+    new = group(2, predecessor={"uri": OLD, "cid": CID})
+    await take(db, *((old, new) if old_first else (new, old)), said(3, uri=OLD), accepted(4))
+    assert await members(db) == ([] if way == "neither" else [(Role.MEMBER, Role.MEMBER)])
+
+
+async def test_a_statement_about_a_group_of_ours_is_a_request(db: Database):
+    """Strangers wait, whoever signs in here gets in where it is open, and who was banned stays out."""
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        ours = await group_by(tx, ana, join_policy="open", sync_enabled="on")
+        await network.set_record(tx, ours.id, URI, CID)
+        ben = Caller(await identities.connect(tx, did(2), handle="b.example", pds_url="https://p.example"), "Ben")
+        cleo = Caller(await identities.connect(tx, did(3), handle="c.example", pds_url="https://p.example"), "Cleo")
+        dora = Caller(await identities.person_for_did(tx, did(4)), "Dora")
+        await actions.join(tx, cleo, ours.slug)
+        await running.ban(tx, ana, ours.slug, cleo.user_id)
+    mine = said(1, role=VALUE_OF[Role.OWNER])
+    await take(db, mine, said(1, author=3), said(1, author=4))
+    found = [await standing(db, ours, who) for who in (ben, cleo, dora)]
+    assert [one.role for one in found if one] == [Role.MEMBER, Role.BANNED, Role.PENDING]
+    async with db.transaction() as tx:
+        await running.change_role(tx, ana, ours.slug, ben.user_id, Role.ADMIN)
+    await take(db, said(2, role=VALUE_OF[Role.OWNER]), said(3))
+    assert (await standing(db, ours, ben)).role is Role.ADMIN
+    async with db.transaction() as tx:
+        await running.remove(tx, ana, ours.slug, ben.user_id)
+    await take(db, said(3))
+    assert (await standing(db, ours, ben)).role is Role.LEFT
+    await take(db, deleted(said(1, author=4), 5))
+    assert (await standing(db, ours, dora)).role is Role.LEFT
+
+
+async def test_a_crowd_of_new_identities_does_not_fill_a_group(db: Database, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("openmeet.ingestion.foreign_groups.MOST_ASKING", 3)
+    assert MOST_ASKING == 200
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        ours = await group_by(tx, ana, join_policy="open", sync_enabled="on")
+        await network.set_record(tx, ours.id, URI, CID)
+    await take(db, *(said(1, author=number) for number in range(2, 9)))
+    async with db.reader() as reader:
+        assert len(await people.ids_in_roles(reader, ours.id, [Role.PENDING], who_listen=False)) == 3
+        assert len(await people.ids_in_roles(reader, ours.id, INSIDE, who_listen=False)) == 1
+
+
+async def test_a_group_of_nobody_here_is_in_no_list(db: Database):
+    """Records are free; once somebody who signs in here asks to belong, it is listed."""
+    await take(db, group(1))
+    async with db.transaction() as tx:
+        ben = Caller(await identities.connect(tx, did(2), handle="b.example", pds_url="https://p.example"), "Ben")
+        assert await listing.listed(tx, [], None, after=None, limit=9) == []
+    one = await known(db)
+    assert one is not None
+    async with db.transaction() as tx:
+        with pytest.raises(Refused, match="elsewhere"):
+            await actions.join(tx, ben, one.slug)
+        asking = await publishing.show_membership(tx, ben, one.slug, is_public=True)
+        assert (asking.role, asking.sync_enabled) == (Role.PENDING, True)
+        assert [found.group.id for found in await listing.listed(tx, [], None, after=None, limit=9)] == [one.id]
+        after = await publishing.show_membership(tx, ben, one.slug, is_public=False)
+        assert (after.role, after.sync_enabled) == (Role.LEFT, False)
+
+
+@pytest.mark.parametrize("fields", [{"name": ""}, {"name": 7}, {"$type": "com.example.group"}])
+async def test_what_is_no_group_is_kept_raw(db: Database, fields):
+    assert await take(db, group(1, **fields)) == [Outcome.RAW]
+    assert await known(db) is None
+    async with db.reader() as reader:
+        (raw,) = await seen.unmapped(reader)
+    assert raw.reason
+
+
+async def test_an_erased_account_takes_its_group_and_its_words_along(db: Database):
+    await take(db, group(1), said(1), accepted(1))
+    async with db.transaction() as tx:
+        await erasing.erase_here(tx, [bytes(32)], did(1))
+    one = await known(db)
+    assert one is None or (one.deleted_at is not None and one.details.name == "")
+    async with db.reader() as reader:
+        rows = await reader.fetch("select uri from group_statements where did = :did", did=did(1))
+    assert rows == []

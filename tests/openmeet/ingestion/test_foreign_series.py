@@ -1,0 +1,230 @@
+"""Series of others: read-only, with the author's rule, their events as dates, whichever comes first; and never a date of our own."""
+
+import pytest
+
+from groundwork.clock import HandClock
+from groundwork.database.transaction import Database
+from groundwork.errors import NotFound
+from openmeet.flags.model import Flag
+from openmeet.flags.switchboard import MAX_AGE
+from openmeet.ingestion.readings import Outcome
+from openmeet.ingestion.switching import switch
+from openmeet.records.collections import SERIES, SERIES_LINK_KEY
+from openmeet.records.message import RecordMessage
+from openmeet.series import queries, storing
+from openmeet.series.model import Series
+from tests.openmeet.ingestion.network import deleted, did, event, message, rev
+from tests.openmeet.ingestion.view import take
+from tests.world.oracle import EVENT, Change
+
+URI = f"at://{did(1)}/{SERIES}/weekly"
+
+
+@pytest.fixture
+async def on(db: Database, clock: HandClock) -> None:
+    for flag in (Flag.SERIES_LEXICON, Flag.NATIVE_RECURRENCE):
+        async with db.transaction() as tx:
+            await switch(tx, flag, is_on=True, changed_by="a test")
+    clock.turn(MAX_AGE)
+
+
+def series(at: int, author: int = 1, collection: str = SERIES, **fields: object) -> RecordMessage:
+    value = {
+        "$type": collection,
+        "name": "Games",
+        "timezone": "Europe/Vienna",
+        "dtstart": "2026-03-07T18:00:00",
+        "durationMinutes": 120,
+        "rrule": ["FREQ=WEEKLY"],
+        "exdate": ["2026-03-14T18:00:00"],
+        "createdAt": "2026-01-01T00:00:00Z",
+        **fields,
+    }
+    return message(Change(did(author), collection, "weekly", rev(at), value))
+
+
+def date(rkey: str, at: int, day: str, author: int = 1, uri: str = URI) -> RecordMessage:
+    link = {"$type": SERIES_LINK_KEY, "series": {"uri": uri}, "recurrenceId": f"{day}T18:00:00"}
+    return event(
+        author, rkey, at, "Games", startsAt=f"{day}T17:00:00Z", timezone="Europe/Vienna", **{SERIES_LINK_KEY: link}
+    )
+
+
+async def known(db: Database, uri: str = URI) -> tuple[Series, list[str]]:
+    async with db.reader() as reader:
+        found = await queries.by_record_uri(reader, uri)
+        assert found is not None
+        held = await queries.stored(reader, found.id)
+    return found, [one.event.place_in_series.original_date for one in held if one.event.place_in_series]
+
+
+@pytest.mark.usefixtures("on")
+async def test_a_series_and_its_dates_in_any_order(db: Database):
+    await take(db, date("a", 1, "2026-03-07"), series(2), date("b", 3, "2026-03-21"))
+    found, names = await known(db)
+    assert (found.template.title, found.is_read_only, found.zone_name) == ("Games", True, "Europe/Vienna")
+    assert str(found.timing.pattern.rule) == "FREQ=WEEKLY"
+    assert len(found.timing.pattern.left_out) == 1
+    assert names == ["2026-03-07T18:00:00", "2026-03-21T18:00:00"]
+
+
+@pytest.mark.usefixtures("on")
+async def test_it_makes_no_date_of_its_own(db: Database):
+    await take(db, series(1))
+    found, names = await known(db)
+    assert names == []
+    async with db.transaction() as tx:
+        assert await storing.store_window(tx, found) == []
+        with pytest.raises(NotFound):
+            await storing.vivify(tx, found, "2026-03-21T18:00:00")
+        owed = await tx.fetch("select kind from publications")
+    assert list(owed) == []
+
+
+@pytest.mark.usefixtures("on")
+async def test_another_rule_is_taken_over_and_what_is_gone_leaves_single_events(db: Database):
+    weekly = series(2)
+    await take(db, date("a", 1, "2026-03-07"), weekly, series(3, rrule=["FREQ=MONTHLY"], name="Big games"))
+    found, names = await known(db)
+    assert (found.template.title, str(found.timing.pattern.rule), names) == (
+        "Big games",
+        "FREQ=MONTHLY",
+        ["2026-03-07T18:00:00"],
+    )
+    await take(db, deleted(weekly, 4))
+    found, names = await known(db)
+    assert (found.deleted_at is not None, names) == (True, [])
+    async with db.reader() as reader:
+        rows = await reader.fetch("select series_id from events where removed_at is null")
+    assert [row["series_id"] for row in rows] == [None]
+    await take(db, series(5))
+    assert (await known(db))[1] == ["2026-03-07T18:00:00"]
+
+
+@pytest.mark.usefixtures("on")
+async def test_nobody_puts_an_event_into_anothers_series(db: Database):
+    await take(db, series(1), date("a", 2, "2026-03-07", author=2))
+    assert (await known(db))[1] == []
+
+
+@pytest.mark.usefixtures("on")
+async def test_older_spellings_are_read(db: Database):
+    older = "net.openmeet.series"
+    await take(db, series(1, collection=older))
+    found, _ = await known(db, f"at://{did(1)}/{older}/weekly")
+    assert found.template.title == "Games"
+
+
+@pytest.mark.usefixtures("on")
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"timezone": "Mars/Olympus"},
+        {"dtstart": "soon"},
+        {"rrule": ["FREQ=SECONDLY"]},
+        {"name": ""},
+        {"rrule": ["FREQ=DAILY", "FREQ=WEEKLY"]},
+    ],
+)
+async def test_what_cannot_be_understood_is_kept_raw_with_the_reason(db: Database, wrong: dict):
+    assert await take(db, series(1, **wrong)) == [Outcome.RAW]
+    async with db.reader() as reader:
+        row = await reader.fetch_one("select reason from records")
+        assert row is not None
+        assert row["reason"]
+        assert await queries.by_record_uri(reader, URI) is None
+
+
+async def test_without_the_flag_nothing_is_read(db: Database):
+    assert await take(db, series(1)) == [Outcome.SWITCHED_OFF]
+
+
+@pytest.mark.usefixtures("on")
+async def test_a_rule_in_an_events_record_makes_it_the_first_of_a_series(db: Database):
+    tea = event(
+        1,
+        "tea",
+        1,
+        startsAt="2026-03-07T17:00:00Z",
+        timezone="Europe/Vienna",
+        rrule="FREQ=WEEKLY",
+        exdate=["2026-03-14T17:00:00Z"],
+    )
+    await take(db, tea)
+    found, names = await known(db, f"at://{did(1)}/{EVENT}/tea")
+    assert (str(found.timing.pattern.rule), names) == ("FREQ=WEEKLY", ["2026-03-07T18:00:00"])
+    assert [at.isoformat() for at in found.timing.pattern.left_out] == ["2026-03-14T18:00:00"]
+
+
+RULED = {"rrule": "FREQ=WEEKLY;UNTIL=20260509T160000Z"}
+
+
+def ruled(rkey: str, at: int, day: str, *, is_named: bool = False, has_rule: bool = True) -> RecordMessage:
+    """A date as we write it while rules stand in records: the next one has the rule."""
+    more = {SERIES_LINK_KEY: {"$type": SERIES_LINK_KEY, "series": {"uri": URI}, "recurrenceId": f"{day}T18:00:00"}}
+    return event(
+        1,
+        rkey,
+        at,
+        "Games",
+        startsAt=f"{day}T17:00:00Z",
+        timezone="Europe/Vienna",
+        **(RULED if has_rule else {}),
+        **(more if is_named else {}),
+    )
+
+
+async def shown(db: Database) -> list[tuple[str, list[str]]]:
+    """Every series that is shown: where its record stands, and the names of its dates."""
+    async with db.reader() as reader:
+        rows = await reader.fetch("select record_uri from event_series where deleted_at is null order by record_uri")
+        found = []
+        for row in rows:
+            one = await queries.by_record_uri(reader, row["record_uri"])
+            assert one is not None
+            held = await queries.stored(reader, one.id)
+            names = [each.event.place_in_series.original_date for each in held if each.event.place_in_series]
+            found.append((row["record_uri"].rpartition("/")[2], names))
+        return found
+
+
+@pytest.mark.usefixtures("on")
+@pytest.mark.parametrize("first", ["series", "date", "date without a link"])
+async def test_a_rule_beside_a_named_series_makes_no_second_one(db: Database, first: str):
+    weekly = series(2, rrule=["FREQ=WEEKLY;COUNT=10"], exdate=[])
+    named = ruled("a", 3, "2026-03-07", is_named=True)
+    said = {
+        "series": [weekly, named],
+        "date": [named, weekly],
+        "date without a link": [ruled("a", 1, "2026-03-07"), named, weekly],
+    }
+    for one in said[first]:
+        await take(db, one)
+    assert await shown(db) == [("weekly", ["2026-03-07T18:00:00"])]
+
+
+@pytest.mark.usefixtures("on")
+@pytest.mark.parametrize("is_new_first", [True, False])
+async def test_a_rule_that_moves_on_to_the_next_date_stays_one_series(db: Database, is_new_first: bool):
+    """Under the same address, for whoever follows it."""
+    await take(db, ruled("a", 1, "2026-03-07"))
+    async with db.reader() as reader:
+        before = await queries.by_record_uri(reader, f"at://{did(1)}/{EVENT}/a")
+    moves = [ruled("b", 2, "2026-03-14"), ruled("a", 3, "2026-03-07", has_rule=False)]
+    for one in moves if is_new_first else moves[::-1]:
+        await take(db, one)
+    ((where, names),) = await shown(db)
+    assert (where, "2026-03-14T18:00:00" in names) == ("b", True)
+    async with db.reader() as reader:
+        after = await queries.by_record_uri(reader, f"at://{did(1)}/{EVENT}/b")
+    assert before is not None
+    assert after is not None
+    assert (after.id, after.slug) == (before.id, before.slug)
+
+
+@pytest.mark.usefixtures("on")
+async def test_a_rule_that_is_taken_out_leaves_a_single_event(db: Database):
+    await take(db, ruled("a", 1, "2026-03-07"))
+    assert len(await shown(db)) == 1
+    await take(db, ruled("a", 2, "2026-03-07", has_rule=False))
+    assert await shown(db) == []

@@ -1,0 +1,216 @@
+"""What was missed of a repository is read, whoever was away when it should have been."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+from aiohttp import web
+
+from at_network.did_resolver import DidResolver, DidSettings
+from at_network.xrpc_client import XrpcClient
+from at_protocol.repo.car import MEDIA_TYPE
+from at_protocol.syntax.did import Did, parse_did
+from groundwork.clock import HOUR, SECOND
+from groundwork.database.transaction import Database
+from groundwork.outbox import owe as outbox
+from groundwork.outbox.owe import DebtState
+from groundwork.queue.contract import Message
+from openmeet.debts.kinds import Debt
+from openmeet.identities.model import ACTIVE
+from openmeet.ingestion import refreshing
+from openmeet.ingestion.backfill import backfill
+from openmeet.ingestion.erasing import Erasing
+from openmeet.records import missed, seen
+from openmeet.records.collections import EVENT
+from openmeet.records.message import Hint, HintKind, decode, encode
+from tests.openmeet.ingestion.network import did, rev
+from tests.openmeet.town import Town
+from tests.world.directory import Directory
+
+TEA = {"$type": EVENT, "name": "Tea", "createdAt": "2026-03-01T00:00:00Z"}
+
+
+async def _is_behind(db: Database, who: Did) -> bool:
+    async with db.reader() as reader:
+        return await missed.is_behind(reader, who)
+
+
+async def test_only_a_read_that_reaches_it_takes_the_mark_off(db: Database):
+    """The greatest rev counts, in whatever order they are heard of; where none is known, any read will do."""
+    async with db.transaction() as tx:
+        await missed.note(tx, [(did(1), rev(7)), (did(1), rev(5)), (did(2), None)])
+        await missed.note(tx, [(did(1), rev(6))])
+        await missed.reach(tx, did(1), rev(6))
+        await missed.reach(tx, did(2), rev(1))
+    assert [await _is_behind(db, did(number)) for number in (1, 2, 3)] == [True, False, False]
+    async with db.transaction() as tx:
+        await missed.reach(tx, did(1), rev(7))
+    assert not await _is_behind(db, did(1))
+
+
+async def test_a_new_epoch_forgets_what_was_missed_before(db: Database):
+    """Revs of before may be greater than all that come."""
+    async with db.transaction() as tx:
+        await missed.note(tx, [(did(1), rev(7))])
+        await seen.start_epoch(tx, did(1))
+    assert not await _is_behind(db, did(1))
+
+
+def test_a_hint_travels_with_its_rev_and_those_of_before_have_none():
+    """Messages that wait in the queue while a new version is installed are read."""
+    hint = Hint(did(1), HintKind.REPOSITORY, "said", 7, rev(3))
+    assert decode(encode(hint)) == hint
+    of_before = encode(replace(hint, rev=None))
+    assert decode(of_before) == replace(hint, rev=None)
+
+
+async def _account(town: Town, name: str = "cleo") -> tuple[Did, XrpcClient]:
+    """Somebody whose repository OpenMeet has read, when it was empty."""
+    person = await town.connected(name)
+    await town.pay_debts()
+    return parse_did((await town.identity(person.user_id)).did), await town.stranger(name)
+
+
+async def _write(app: XrpcClient, who: Did) -> str:
+    made = await app.procedure("com.atproto.repo.createRecord", {"repo": who, "collection": EVENT, "record": TEA})
+    return str(made["uri"])
+
+
+async def _uris(town: Town) -> list[str]:
+    async with town.db.reader() as reader:
+        rows = await reader.fetch("select record_uri from events where removed_at is null order by record_uri")
+    return [row["record_uri"] for row in rows]
+
+
+async def _hear(town: Town, *hints: Hint) -> None:
+    """From the queue, as the consumer would have put them there."""
+    await town.queue.publish([Message(hint.routing_key, hint.did, encode(hint), hint.message_id) for hint in hints])
+    await town.ingest()
+
+
+async def test_who_rests_is_read_when_they_are_back(town: Town):
+    """The gap was noticed, the account rested when it was to be read: the read is owed again when it is active."""
+    who, app = await _account(town)
+    uri = await _write(app, who)
+    await app.procedure("com.atproto.server.deactivateAccount", {})
+    await _hear(town, Hint(who, HintKind.REPOSITORY, "", 1))
+    await town.pay_debts()
+    async with town.db.reader() as reader:
+        owed = await outbox.find(reader, Debt.BACKFILL, who)
+    assert owed is not None
+    assert (owed.state, await _uris(town)) == (DebtState.PAID, [])
+    await app.procedure("com.atproto.server.activateAccount")
+    town.clock.turn(SECOND)
+    await _hear(town, Hint(who, HintKind.ACCOUNT, "active", 2))
+    for _ in range(2):
+        await town.pay_debts()
+    assert await _uris(town) == [uri]
+
+
+async def test_an_old_state_is_not_enough(town: Town):
+    """A read that does not reach a commit that is known to exist is made again, later; what it found counts."""
+    who, app = await _account(town)
+    uri = await _write(app, who)
+    ahead = rev(100_000)
+    await _hear(town, Hint(who, HintKind.REPOSITORY, "", 1, ahead))
+    await town.pay_debts()
+    async with town.db.reader() as reader:
+        owed = await outbox.find(reader, Debt.BACKFILL, who)
+    assert owed is not None
+    assert (owed.state, owed.attempts, await _uris(town)) == (DebtState.DUE, 1, [uri])
+    async with town.db.transaction() as tx:
+        await missed.reach(tx, who, ahead)
+    town.clock.turn(HOUR)
+    await town.pay_debts()
+    async with town.db.reader() as reader:
+        owed = await outbox.find(reader, Debt.BACKFILL, who)
+    assert owed is not None
+    assert owed.state is DebtState.PAID
+
+
+async def test_a_repository_that_went_back_to_the_tree_that_is_known_is_read(town: Town):
+    """We know of a record by another way than the stream, which lost it; then an older copy without it is brought in, and
+    the tree is the one heard of last. The new commit says that something was missed.
+    """
+    who, app = await _account(town)
+    await _follow(town, who)
+    copy = await app.download("com.atproto.sync.getRepo", {"did": who}, max_bytes=100_000)
+    town.clock.turn(SECOND)
+    uri = await _write(app, who)
+    await backfill(town.db, town.network, town.processor.here, who)
+    assert await _uris(town) == [uri]
+    await _lose_what_was_not_heard(town)
+    town.clock.turn(SECOND)
+    await app.upload("com.atproto.repo.importRepo", copy.body, MEDIA_TYPE)
+    await _follow(town, who)
+    await town.pay_debts()
+    assert await _uris(town) == []
+
+
+async def _follow(town: Town, who: Did) -> None:
+    client = XrpcClient(town.network.http, town.clock, town.pds_url)
+    newest = (await client.query("com.atproto.sync.getLatestCommit", {"did": who}))["rev"]
+    await town.follow_until(who, lambda state: state.known is not None and state.known.rev == newest)
+
+
+async def _lose_what_was_not_heard(town: Town) -> None:
+    async with town.pds.registry.db.reader() as reader:
+        row = await reader.fetch_one("select last from sequencer")
+    assert row is not None
+    async with town.consumer.db.transaction() as tx:
+        await tx.execute("update sources set cursor = :cursor", cursor=row["last"])
+
+
+class _Host:
+    """A PDS of which only this is asked: how an account stands."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.is_there = False
+
+    async def status(self, request: web.Request) -> web.Response:
+        who = request.query["did"]
+        if not self.is_there:
+            return web.json_response({"error": "RepoNotFound", "message": "No such repository."}, status=400)
+        return web.json_response({"did": who, "active": True, "status": ACTIVE})
+
+
+@pytest.fixture
+async def host() -> AsyncIterator[_Host]:
+    found = _Host()
+    app = web.Application()
+    app.router.add_get("/xrpc/com.atproto.sync.getRepoStatus", found.status)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    found.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    yield found
+    await runner.cleanup()
+
+
+async def test_who_begins_anew_while_they_are_erased_is_read(town: Town, host: _Host):
+    """What was heard of the new account before the old one was erased went with it."""
+    who = did(3)
+    document = {
+        "id": who,
+        "service": [{"id": "#atproto_pds", "type": "AtprotoPersonalDataServer", "serviceEndpoint": host.url}],
+    }
+
+    async def come_back(_did: Did) -> None:
+        host.is_there = True
+
+    async with Directory({who: document}) as directory:
+        dids = DidResolver(town.network.http, town.clock, DidSettings(directory.url, is_development=True))
+        network = replace(town.network, dids=dids)
+        async with town.db.transaction() as tx:
+            await outbox.owe_again(tx, Debt.REFRESH_IDENTITY, [who])
+        async with town.db.reader() as reader:
+            debt = await outbox.find(reader, Debt.REFRESH_IDENTITY, who)
+        assert debt is not None
+        await refreshing.identity_payer(town.db, network, Erasing((b"k" * 32,), come_back))(debt)
+        await dids.close()
+    async with town.db.reader() as reader:
+        owed = await outbox.find(reader, Debt.BACKFILL, who)
+    assert owed is not None
+    assert owed.state is DebtState.DUE

@@ -1,0 +1,193 @@
+"""A record with our mark that nobody here knows: after a restore from a backup it is the event's, and only then."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from at_protocol.syntax.did import parse_did
+from at_protocol.syntax.nsid import parse_nsid
+from at_protocol.syntax.record_key import parse_record_key
+from at_protocol.syntax.tid import parse_tid
+from groundwork.clock import HandClock
+from openmeet.attendance.model import Reply
+from openmeet.debts.publications import Kind, State
+from openmeet.events.model import Event
+from openmeet.identities import actions as identities
+from openmeet.ingestion.apply import apply
+from openmeet.ingestion.readings import Outcome
+from openmeet.ingestion.reconciling import reconcile
+from openmeet.records.collections import EVENT, ORIGIN_KEY
+from openmeet.records.message import Operation, RecordMessage
+from openmeet.users.model import Caller
+from tests.databases import MakeDatabase
+from tests.openmeet.town import Town, open_town
+
+
+@pytest.fixture
+async def town(
+    make_database: MakeDatabase, make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path
+) -> AsyncIterator[Town]:
+    """The town, on either engine."""
+    async with open_town(await make_database("openmeet", clock=clock), make_sqlite, clock, tmp_path) as opened:
+        yield opened
+
+
+async def restored(town: Town, event: Event) -> None:
+    """The database as it was when the event had been made and nothing had been sent: what a backup of that moment holds."""
+    async with town.db.transaction() as tx:
+        await tx.execute("delete from publications where kind = 'event' and subject_id = :id", id=event.id)
+        await tx.execute("delete from records where uri in (select record_uri from events where id = :id)", id=event.id)
+        await tx.execute(
+            "update events set record_uri = null, record_cid = null, record_did = null, title = :title,"
+            " revision = :revision where id = :id",
+            id=event.id,
+            title=event.title,
+            revision=event.revision,
+        )
+        await tx.execute(
+            "insert into publications (kind, subject_id, user_id, state, revision, due_at, edited_at, changed_at)"
+            " values ('event', :id, :user_id, 'due', :revision, :due_at, :now, :now)",
+            id=event.id,
+            user_id=event.author_id,
+            revision=event.revision,
+            now=tx.now,
+            due_at=tx.now + 10**12,  # the network is heard first
+        )
+
+
+async def events(town: Town) -> list[tuple[str, str, int]]:
+    async with town.db.reader() as reader:
+        rows = await reader.fetch("select id, title, revision from events order by id")
+    return [(row["id"], row["title"], row["revision"]) for row in rows]
+
+
+async def records(town: Town, who: Caller) -> list[dict]:
+    identity = await town.identity(who.user_id)
+    client = await town.own_client(identity)
+    return (await client.query("com.atproto.repo.listRecords", {"repo": identity.did, "collection": EVENT}))["records"]
+
+
+async def published(town: Town, who: Caller, **typed: str) -> Event:
+    event = await town.event(who, **typed)
+    while await town.pay():
+        pass
+    return event
+
+
+async def test_what_was_published_after_the_backup_is_the_events_again(town: Town):
+    """No second event and no second record; what was edited after the backup is taken from the record; and it goes on."""
+    ana, ben = await town.person("Ana"), await town.person("Ben")
+    event = await published(town, ana)
+    await town.revise(ana, event.slug, title="Coffee in the park")
+    while await town.pay():
+        pass
+    ((before),) = await records(town, ana)
+    await restored(town, event)
+    await town.listen(ana.user_id)
+    ((known, title, revision),) = await events(town)
+    assert (known, title) == (event.id, "Coffee in the park")
+    assert revision > event.revision
+    standing = await town.standing(Kind.EVENT, event.id)
+    assert standing.uri == before["uri"]
+    answer = await town.answer(ben, event.slug, Reply.GOING)
+    await town.revise(ana, event.slug, title="Cake in the park")
+    while await town.pay():
+        pass
+    ((after),) = await records(town, ana)
+    assert (after["uri"], after["value"]["name"]) == (before["uri"], "Cake in the park")
+    assert after["value"][ORIGIN_KEY]["version"] > before["value"][ORIGIN_KEY]["version"]
+    assert (await town.standing(Kind.EVENT, event.id)).state is State.PUBLISHED
+    theirs = await town.record((await town.standing(Kind.RSVP, answer.id)).uri or "")
+    assert theirs["subject"]["uri"] == before["uri"]
+
+
+async def test_what_was_edited_after_the_restore_stands(town: Town):
+    """The counter in the mark says who is ahead: here it is the row."""
+    ana = await town.person("Ana")
+    event = await published(town, ana)
+    await restored(town, event)
+    for title in ("Coffee in the park", "Cake in the park"):
+        await town.revise(ana, event.slug, title=title)
+    async with town.db.transaction() as tx:
+        await tx.execute("update publications set due_at = :later", later=tx.now + 10**12)
+    await town.listen(ana.user_id)
+    assert [title for _, title, _ in await events(town)] == ["Cake in the park"]
+    while await town.pay():
+        pass
+    ((after),) = await records(town, ana)
+    assert after["value"]["name"] == "Cake in the park"
+
+
+@pytest.mark.parametrize("case", ["a copy beside the record", "somebody else's", "of a private event", "taken back"])
+async def test_a_mark_alone_is_a_claim(town: Town, case: str):
+    """Such a record is an event of its own, of whoever wrote it, and the event whose mark it bears is left alone."""
+    ana, ben = await town.person("Ana"), await town.person("Ben")
+    event = await published(town, ana)
+    ((original),) = await records(town, ana)
+    if case == "of a private event":
+        await restored(town, event)
+        async with town.db.transaction() as tx:
+            await tx.execute("update events set visibility = 'private' where id = :id", id=event.id)
+    if case == "taken back":
+        await town.revise(ana, event.slug, visibility="private")
+        while await town.pay():
+            pass
+        await town.revise(ana, event.slug, visibility="public")
+        async with town.db.transaction() as tx:
+            await tx.execute("update publications set state = 'retracted' where uri is null")
+    writer = ben if case == "somebody else's" else ana
+    identity = await town.identity(writer.user_id)
+    await (await town.own_client(identity)).procedure(
+        "com.atproto.repo.createRecord",
+        {"repo": identity.did, "collection": EVENT, "record": original["value"], "rkey": "3kaaaaaaaaa22"},
+    )
+    standing = await town.standing(Kind.EVENT, event.id)
+    await town.listen(writer.user_id)
+    copy = f"at://{identity.did}/{EVENT}/3kaaaaaaaaa22"
+    async with town.db.reader() as reader:
+        rows = await reader.fetch("select id, record_uri from events where record_uri = :uri", uri=copy)
+    assert [row["id"] == event.id for row in rows] == [False]
+    assert (await town.standing(Kind.EVENT, event.id)).uri == standing.uri
+
+
+async def test_an_old_message_of_what_was_taken_back_finds_nothing_again(town: Town):
+    """Its tombstone has gone with a complete read; the first message of it comes once more (invariant 10)."""
+    ana = await town.person("Ana")
+    event = await published(town, ana)
+    await town.listen(ana.user_id)
+    async with town.db.reader() as reader:
+        row = await reader.fetch_one("select did, rkey, rev, cid, body from records")
+    assert row is not None
+    did = parse_did(row["did"])
+    old = RecordMessage(
+        did,
+        parse_nsid(EVENT),
+        parse_record_key(row["rkey"]),
+        parse_tid(row["rev"]),
+        Operation.CREATE,
+        row["cid"],
+        bytes(row["body"]),
+        is_verified=True,
+    )
+    async with town.db.transaction() as tx:
+        await identities.withdraw(tx, ana.user_id)
+    while await town.pay():
+        pass
+    assert await records(town, ana) == []
+    await town.revise(ana, event.slug, title="Coffee in the park")
+    while await town.pay():
+        pass
+    note = {"$type": "com.example.note", "text": "later"}
+    client = await town.own_client(await town.identity(ana.user_id))
+    for _ in range(2):
+        await client.procedure(
+            "com.atproto.repo.createRecord", {"repo": did, "collection": note["$type"], "record": note}
+        )
+        await reconcile(town.db, town.network, town.processor.here, did)
+    async with town.db.transaction() as tx:
+        assert await tx.fetch("select uri from records") == []
+        assert await apply(tx, town.processor.here, [old]) == [Outcome.KNOWN]
+        row = await tx.fetch_one("select record_uri from events where id = :id", id=event.id)
+    assert row is not None
+    assert row["record_uri"] is None

@@ -1,0 +1,384 @@
+"""Messages about records of groups and series made here, on both engines: adopted, merged, decided, and only from where they speak."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from at_protocol.data import cbor
+from at_protocol.data.cid import Cid
+from groundwork.clock import HandClock
+from groundwork.database.transaction import Database, Transaction
+from groundwork.errors import Forbidden, NotFound, Refused
+from openmeet.attendance import group_hosting
+from openmeet.debts import publication_leases as leases
+from openmeet.debts import publications
+from openmeet.debts.publications import Kind, State
+from openmeet.groups import actions as group_actions
+from openmeet.groups import doors, publishing, queries, running
+from openmeet.groups.model import Act, Group, JoinPolicy, Membership, Role
+from openmeet.groups.promotion import Share
+from openmeet.identities import actions as identities
+from openmeet.ingestion import conflicts, reviewing_own
+from openmeet.ingestion.readings import Outcome
+from openmeet.ingestion.three_way import Side
+from openmeet.records import group_records
+from openmeet.records.collections import ACCEPTANCE, GROUP, MEMBERSHIP, SERIES
+from openmeet.records.group import GroupOut, write_group
+from openmeet.records.group_roles import VALUE_OF
+from openmeet.records.message import RecordMessage
+from openmeet.records.series import write_series
+from openmeet.recurrence.pattern import parse_date, pattern
+from openmeet.recurrence.rule import format_rule, parse_rule
+from openmeet.series import actions
+from openmeet.series import queries as series_queries
+from openmeet.series import records as series_records
+from openmeet.series.model import Series, Template, Timing
+from openmeet.series.plan import plan_all
+from openmeet.sign_in import actions as sign_in
+from openmeet.sign_in.model import SessionKind
+from openmeet.users.model import Caller
+from tests.openmeet.groups.people import group_by
+from tests.openmeet.ingestion.network import HERE, deleted, did, message, rev
+from tests.openmeet.ingestion.view import take
+from tests.openmeet.site_under_test import h1_of, inputs_of, person, signed_in, site_on
+from tests.world.oracle import Change
+
+GROUP_URI = f"at://{did(1)}/{GROUP}/chess"
+SERIES_URI = f"at://{did(1)}/{SERIES}/tea"
+SAID = f"at://{did(2)}/{MEMBERSHIP}/m"
+ACCEPTED = f"at://{did(1)}/{ACCEPTANCE}/a"
+
+
+def said(uri: str, at: int, value: dict[str, Any]) -> RecordMessage:
+    _, _, author, collection, rkey = uri.split("/")
+    return message(Change(author, collection, rkey, rev(at), value))
+
+
+async def out(tx: Transaction, kind: Kind, subject: str, by: Caller, record: dict[str, Any], uri: str) -> None:
+    """It is published, and everybody agrees on this version."""
+    body = cbor.encode(record)
+    known = {"uri": uri, "cid": str(Cid.for_cbor(body)), "body": body, "rev": rev(0)}
+    await publications.owe(tx, kind=kind, subject_id=subject, user_id=by.user_id, revision=1)
+    await leases.attach(tx, kind=kind, subject_id=subject, did=uri.split("/")[2], **known)
+    await leases.adopt(tx, **known)
+    await tx.execute("update publications set state = 'published', was_merged = 0 where uri = :uri", uri=uri)
+
+
+async def owner(tx: Transaction) -> Caller:
+    user_id = await identities.connect(tx, did(1), handle="ana.example", pds_url="https://pds.example")
+    return Caller(user_id, "Ana")
+
+
+async def group_out(db: Database, **typed: str) -> tuple[Caller, Group, dict[str, Any]]:
+    async with db.transaction() as tx:
+        ana = await owner(tx)
+        group = await group_by(tx, ana, sync_enabled="on", description="We meet.", **typed)
+        record = write_group(GroupOut(group, Share.ALL, f"{HERE.instance}/groups/{group.slug}"), None)
+        await out(tx, Kind.GROUP, group.id, ana, record, GROUP_URI)
+        await group_records.note(tx, Kind.GROUP, group.id, uri=GROUP_URI, cid="bafy")
+    return ana, group, record
+
+
+async def series_out(db: Database) -> tuple[Caller, Series, dict[str, Any]]:
+    starts = parse_date("2027-03-06T18:00", "Europe/Vienna")
+    timing = Timing(pattern(starts, "Europe/Vienna", parse_rule("FREQ=WEEKLY;COUNT=10")), timedelta(hours=2))
+    async with db.transaction() as tx:
+        ana = await owner(tx)
+        series = await actions.create(tx, ana, Template("Tea", "Bring a cup."), timing)
+        record = write_series(series, f"{HERE.instance}/series/{series.slug}", None)
+        await out(tx, Kind.SERIES, series.id, ana, record, SERIES_URI)
+        await series_records.note_record(tx, series.id, SERIES_URI)
+    return ana, series, record
+
+
+async def group_now(db: Database, group: Group) -> Group:
+    async with db.reader() as reader:
+        kept = await queries.by_id(reader, group.id)
+    assert kept is not None
+    return kept
+
+
+async def series_now(db: Database, series: Series) -> Series:
+    async with db.reader() as reader:
+        kept = await series_queries.by_id(reader, series.id)
+    assert kept is not None
+    return kept
+
+
+async def state(db: Database, kind: Kind, subject: str) -> State:
+    async with db.reader() as reader:
+        return (await publications.states(reader, kind, [subject]))[subject].state
+
+
+async def test_their_edit_of_a_group_is_adopted_and_owed_nothing(db: Database):
+    _, group, record = await group_out(db)
+    edited = said(GROUP_URI, 1, record | {"description": "New.", "joining": f"{GROUP}#invite"})
+    assert await take(db, edited) == [Outcome.APPLIED]
+    after = await group_now(db, group)
+    assert (after.details.description, after.details.join_policy) == ("New.", JoinPolicy.INVITE)
+    assert await state(db, Kind.GROUP, group.id) is State.PUBLISHED
+    assert await take(db, edited) == [Outcome.KNOWN]
+    assert (await group_now(db, group)).revision == after.revision
+
+
+async def test_a_host_may_have_it_the_other_way(db: Database):
+    """Of a group and of a series; nobody else sees or decides it."""
+    ana, group, record = await group_out(db)
+    async with db.transaction() as tx:
+        eve = await person(tx, "Eve")
+        await group_hosting.revise(tx, ana, group.slug, replace(group.details, name="Ours"))
+    await take(db, said(GROUP_URI, 1, record | {"name": "Theirs"}))
+    group = await group_now(db, group)
+    assert group.details.name == "Ours"
+    assert await state(db, Kind.GROUP, group.id) is State.DUE
+    wish = {"field": "name", "theirs_rev": str(rev(1)), "choice": Side.THEIRS}
+    async with db.transaction() as tx:
+        with pytest.raises(Forbidden):
+            await reviewing_own.choose_for_group(tx, eve, group.slug, **wish)
+        with pytest.raises(NotFound):
+            await reviewing_own.choose_for_group(tx, ana, group.slug, **{**wish, "field": "level"})
+    async with db.transaction() as tx:
+        assert (await reviewing_own.choose_for_group(tx, ana, group.slug, **wish)).details.name == "Theirs"
+    async with db.reader() as reader:
+        _, (one,) = await reviewing_own.merged_into_group(reader, ana, (await group_now(db, group)).slug)
+    assert one.choice is Side.THEIRS
+
+
+async def test_a_host_may_have_the_rule_of_a_series_the_other_way(db: Database):
+    ana, series, record = await series_out(db)
+    async with db.transaction() as tx:
+        locked = await actions.lock_own(tx, ana, series.slug)
+        shape = replace(locked.timing.pattern, rule=parse_rule("FREQ=WEEKLY;COUNT=8"))
+        stored = await series_queries.stored(tx, locked.id)
+        plan = plan_all(locked, locked.template, replace(locked.timing, pattern=shape), stored, tx.now)
+        await actions.apply(tx, locked, plan)
+    await take(db, said(SERIES_URI, 1, record | {"rrule": ["FREQ=WEEKLY;COUNT=4"], "durationMinutes": 30}))
+    after = await series_now(db, series)
+    assert after.timing.pattern.rule is not None
+    assert (format_rule(after.timing.pattern.rule), after.timing.length) == (
+        "FREQ=WEEKLY;COUNT=8",
+        timedelta(minutes=30),
+    )
+    wish = {"field": "rule", "theirs_rev": str(rev(1)), "choice": Side.THEIRS}
+    async with db.transaction() as tx:
+        eve = await person(tx, "Eve")
+        with pytest.raises(Forbidden):
+            await reviewing_own.choose_for_series(tx, eve, series.slug, **wish)
+    async with db.transaction() as tx:
+        await reviewing_own.choose_for_series(tx, ana, series.slug, **wish)
+    rule = (await series_now(db, series)).timing.pattern.rule
+    assert rule is not None
+    assert format_rule(rule) == "FREQ=WEEKLY;COUNT=4"
+
+
+async def test_what_does_not_fit_together_is_not_taken(db: Database):
+    """A thousand exceptions of theirs and one of ours are more than a series has."""
+    ana, series, record = await series_out(db)
+    async with db.transaction() as tx:
+        locked = await actions.lock_own(tx, ana, series.slug)
+        ours = replace(locked.timing.pattern, left_out=(locked.timing.pattern.start + timedelta(days=7),))
+        stored = await series_queries.stored(tx, locked.id)
+        plan = plan_all(locked, locked.template, replace(locked.timing, pattern=ours), stored, tx.now)
+        await actions.apply(tx, locked, plan)
+    before = await series_now(db, series)
+    many = [f"{2100 + number // 28}-02-{number % 28 + 1:02}T18:00:00" for number in range(1000)]
+    await take(db, said(SERIES_URI, 1, record | {"exdate": many}))
+    assert (await series_now(db, series)).timing == before.timing
+    async with db.reader() as reader:
+        _, (one,) = await reviewing_own.merged_into_series(reader, ana, series.slug)
+    assert (one.decision.field, one.decision.ours_values) == ("record", None)
+
+
+async def test_a_series_that_passed_to_somebody_else_is_not_changed_by_its_first_owners_repository(db: Database):
+    _, series, record = await series_out(db)
+    async with db.transaction() as tx:
+        ben = await person(tx, "Ben")
+        await tx.execute("update event_series set user_id = :id", id=ben.user_id)
+    await take(db, said(SERIES_URI, 1, record | {"name": "Stolen"}))
+    assert (await series_now(db, series)).template.title == "Tea"
+
+
+async def test_a_record_that_the_group_had_before_says_nothing_of_it_any_more(db: Database):
+    """Neither does what stands beside it about members."""
+    ana, group, record = await group_out(db)
+    async with db.transaction() as tx:
+        await publishing.open_account(tx, ana, group.slug, "chess.example")
+    await take(db, said(GROUP_URI, 1, record | {"name": "Stolen"}))
+    assert (await group_now(db, group)).details.name == group.details.name
+    async with db.reader() as reader:
+        found = await leases.find_by_uri(reader, GROUP_URI)
+    assert found is not None
+    assert found.kind is Kind.FORMER_GROUP
+
+
+@pytest.mark.parametrize("what", ["group", "series"])
+async def test_deleted_elsewhere_nothing_here_is_lost(db: Database, what: str):
+    if what == "group":
+        _, group, record = await group_out(db)
+        await take(db, deleted(said(GROUP_URI, 1, record), 2))
+        after = await group_now(db, group)
+        assert (after.deleted_at, after.details.name, after.details.sync_enabled) == (None, group.details.name, False)
+        assert await state(db, Kind.GROUP, group.id) is State.RETRACTED
+    else:
+        _, series, record = await series_out(db)
+        await take(db, deleted(said(SERIES_URI, 1, record), 2))
+        kept = await series_now(db, series)
+        assert (kept.deleted_at, kept.timing, kept.record_uri) == (None, series.timing, None)
+        assert await state(db, Kind.SERIES, series.id) is State.RETRACTED
+
+
+async def with_member(db: Database) -> tuple[Caller, Caller, Group, dict[str, Any]]:
+    ana, group, _ = await group_out(db)
+    record = {
+        "$type": ACCEPTANCE,
+        "group": GROUP_URI,
+        "member": did(2),
+        "membership": {"uri": SAID, "cid": str(Cid.for_cbor(b"\xa0"))},
+        "role": VALUE_OF[Role.MEMBER],
+        "createdAt": "2026-01-01T00:00:00Z",
+    }
+    async with db.transaction() as tx:
+        ben = Caller(await identities.connect(tx, did(2), handle="b.example", pds_url="https://p.example"), "Ben")
+        mine = await group_actions.join(tx, ben, group.slug)
+        await queries.put_member(tx, replace(mine, statement_uri=SAID, sync_enabled=True, revision=2))
+        await out(tx, Kind.ACCEPTANCE, mine.id, ana, record, ACCEPTED)
+    return ana, ben, group, record
+
+
+async def member(db: Database, group: Group, who: Caller) -> Membership:
+    async with db.reader() as reader:
+        standing = await queries.find_member(reader, group.id, who.user_id)
+    assert standing is not None
+    return standing
+
+
+async def test_roles_and_removal_of_the_groups_repository(db: Database):
+    _, ben, group, record = await with_member(db)
+    await take(db, said(ACCEPTED, 1, record | {"role": VALUE_OF[Role.MODERATOR]}))
+    assert (await member(db, group, ben)).role is Role.MODERATOR
+    await take(db, said(ACCEPTED, 2, record | {"role": VALUE_OF[Role.OWNER]}))
+    assert (await member(db, group, ben)).role is Role.MODERATOR
+    await take(db, deleted(said(ACCEPTED, 1, record), 3))
+    assert (await member(db, group, ben)).role is Role.LEFT
+    async with db.reader() as reader:
+        lines = [(one.act, one.note) for one in await doors.logged(reader, group.id, limit=2)]
+        decided = await conflicts.of_record(reader, ACCEPTED)
+    assert lines == [(Act.REMOVED, doors.IN_ANOTHER_APP), (Act.ROLE_CHANGED, doors.IN_ANOTHER_APP)]
+    assert [(one.decision.field, one.decision.result) for one in decided] == [("role", Side.OURS)]
+
+
+async def test_the_later_of_two_roles_stands_and_both_are_on_record(db: Database):
+    ana, ben, group, record = await with_member(db)
+    async with db.transaction() as tx:
+        await running.change_role(tx, ana, group.slug, ben.user_id, Role.ADMIN)
+    await take(db, said(ACCEPTED, 1, record | {"role": VALUE_OF[Role.MODERATOR]}))
+    async with db.reader() as reader:
+        (one,) = await conflicts.of_record(reader, ACCEPTED)
+    assert (one.decision.base, one.decision.ours, one.decision.theirs) == ("member", "admin", "moderator")
+    assert (await member(db, group, ben)).role.value == getattr(one.decision, one.decision.result.value)
+
+
+@pytest.mark.parametrize("author", [2, 3])
+async def test_nobody_elses_repository_gives_roles(db: Database, author: int):
+    """Neither the member's own nor a stranger's."""
+    _, ben, group, record = await with_member(db)
+    forged = f"at://{did(author)}/{ACCEPTANCE}/a"
+    await take(db, said(forged, 1, record | {"role": VALUE_OF[Role.ADMIN]}))
+    assert (await member(db, group, ben)).role is Role.MEMBER
+
+
+async def test_who_was_banned_stays_out_whatever_the_repository_says(db: Database):
+    ana, ben, group, record = await with_member(db)
+    async with db.transaction() as tx:
+        await running.ban(tx, ana, group.slug, ben.user_id)
+    other = f"at://{did(1)}/{ACCEPTANCE}/other"
+    await take(db, said(SAID, 1, {"$type": MEMBERSHIP, "group": GROUP_URI}), said(other, 1, record))
+    await take(db, said(ACCEPTED, 2, record | {"role": VALUE_OF[Role.ADMIN]}))
+    assert (await member(db, group, ben)).role is Role.BANNED
+
+
+async def test_decisions_about_members_are_shown_and_not_turned_round(db: Database):
+    ana, _, group, record = await with_member(db)
+    await take(db, said(ACCEPTED, 1, record | {"role": VALUE_OF[Role.OWNER]}))
+    async with db.transaction() as tx:
+        _, (one,) = await reviewing_own.merged_into_group(tx, ana, group.slug)
+        with pytest.raises(Refused):
+            await reviewing_own.choose_for_group(
+                tx, ana, group.slug, field="role", theirs_rev=one.theirs_rev, choice=Side.THEIRS
+            )
+
+
+async def token_of(db: Database, who: Caller) -> dict[str, str]:
+    async with db.transaction() as tx:
+        session = await sign_in.open_session(tx, who.user_id, SessionKind.API)
+    return {"authorization": f"Bearer {session.token}"}
+
+
+@pytest.mark.parametrize("what", ["group", "series"])
+async def test_page_and_buttons(db: Database, clock: HandClock, what: str):
+    """Both versions stand on a page; one tap takes theirs. The API says the same, and nobody else is told anything."""
+    if what == "group":
+        ana, group, record = await group_out(db)
+        async with db.transaction() as tx:
+            await group_hosting.revise(tx, ana, group.slug, replace(group.details, name="Ours"))
+        await take(db, said(GROUP_URI, 1, record | {"name": "Theirs"}))
+        group = await group_now(db, group)
+        page, linked, api = f"/groups/{group.slug}", f"/groups/{group.slug}/network", f"/api/groups/{group.slug}"
+    else:
+        ana, series, record = await series_out(db)
+        async with db.transaction() as tx:
+            locked = await actions.lock_own(tx, ana, series.slug)
+            stored = await series_queries.stored(tx, locked.id)
+            ours = replace(locked.template, title="Ours")
+            await actions.apply(tx, locked, plan_all(locked, ours, locked.timing, stored, tx.now))
+        await take(db, said(SERIES_URI, 1, record | {"name": "Theirs"}))
+        page = linked = f"/series/{series.slug}"
+        api = f"/api/series/{series.slug}"
+    async with db.transaction() as tx:
+        eve = await person(tx, "Eve")
+    async with signed_in(site_on(db, clock), ana.user_id) as browser:
+        assert f'href="{page}/merged"' in (await browser.get(linked)).text
+        shown = await browser.get(f"{page}/merged")
+        assert "Theirs" in shown.text
+        assert "Keep yours" in shown.text
+        mine = await token_of(db, ana)
+        listed = (await browser.get(f"{api}/merged", headers=mine)).json()["decisions"]
+        assert [(one["field"], one["yours"], one["result"]) for one in listed] == [("name", "Ours", "yours")]
+        form = {"field": "name", "theirs_rev": str(rev(1)), "keep": "theirs"}
+        assert (await browser.post(f"{page}/merged", data={**form, "keep": "?"})).status_code == 400
+        answer = await browser.post(f"{page}/merged", data=form)
+        assert answer.status_code == 303
+        assert h1_of((await browser.get(answer.headers["location"])).text) == "What was merged"
+        kept = {"field": "name", "theirsRev": str(rev(1)), "keep": "yours"}
+        api = "/api" + answer.headers["location"].partition("/merged")[0]
+        back = await browser.post(f"{api}/merged", json=kept, headers=mine)
+        assert [one["choice"] for one in back.json()["decisions"]] == ["yours"]
+    async with signed_in(site_on(db, clock), eve.user_id) as browser:
+        assert (await browser.get(f"{page}/merged")).status_code in {301, 403, 404}
+        assert (await browser.get(f"{api}/merged", headers=await token_of(db, eve))).status_code in {403, 404}
+
+
+async def test_a_series_record_that_was_deleted_comes_again_by_a_tick(db: Database, clock: HandClock):
+    """The page about publishing says how it stands, and so does the API."""
+    ana, series, record = await series_out(db)
+    await take(db, deleted(said(SERIES_URI, 1, record), 2))
+    async with db.reader() as reader:
+        first = (await series_queries.stored(reader, series.id))[0].event
+    path = f"/events/{first.slug}/publishing"
+    async with signed_in(site_on(db, clock), ana.user_id) as browser:
+        shown = (await browser.get(path)).text
+        assert "The rule of the series" in shown
+        settings = f"/api/events/{series.slug}/bluesky-settings"
+        listed = (await browser.get(settings, headers=await token_of(db, ana))).json()["publications"]
+        assert [(one["slug"], one["state"]) for one in listed if one["kind"] == "series"] == [
+            (series.slug, "retracted")
+        ]
+        form = inputs_of(shown) | {"publishes": "full", "policy": "next", "scope": "event"}
+        assert "rule_again" in form
+        assert (await browser.post(path, data={**form, "rule_again": ""})).status_code == 303
+        assert await state(db, Kind.SERIES, series.id) is State.RETRACTED
+        form = inputs_of((await browser.get(path)).text) | {"publishes": "full", "policy": "next", "scope": "event"}
+        assert (await browser.post(path, data={**form, "rule_again": "yes"})).status_code == 303
+    assert await state(db, Kind.SERIES, series.id) is State.DUE

@@ -1,0 +1,154 @@
+"""Everybody may write a record: an answer of the network opens no event to its author that was not open before (invariant 3)."""
+
+import pytest
+
+from at_protocol.syntax.at_uri import parse_at_uri
+from groundwork.database.transaction import Database
+from openmeet.attendance import actions as attendance
+from openmeet.attendance import hosting, managing
+from openmeet.attendance import queries as answers
+from openmeet.attendance.model import AttendanceStatus, Reply
+from openmeet.debts.kinds import Debt
+from openmeet.events import actions as events
+from openmeet.events import grouping
+from openmeet.events.model import Event, GroupOfEvent
+from openmeet.identities import queries as identity_queries
+from openmeet.identities.model import IdentityKind
+from openmeet.ingestion import answers as deriving
+from openmeet.ingestion.fetching import fetch_subject
+from openmeet.records import seen
+from openmeet.records.seen import Standing
+from openmeet.sign_in.actions import open_session
+from openmeet.sign_in.model import SessionKind
+from openmeet.users.model import UserId
+from tests.openmeet.groups.people import group_by, member
+from tests.openmeet.ingestion.network import HERE, did, rsvp
+from tests.openmeet.ingestion.view import take
+from tests.openmeet.site_under_test import Site, details, person, signed_in, site_on
+from tests.world.oracle import EVENT
+
+HOST, CLEO, LATE = 9, 1, 2
+URI = f"at://{did(HOST)}/{EVENT}/tea"
+WORDS = ("going", "interested", "notgoing", "unheardof")
+
+
+async def known(tx, name, number):
+    """Somebody who signed in here and has a DID."""
+    caller = await person(tx, name)
+    await identity_queries.insert(
+        tx, did(number), caller.user_id, IdentityKind.CONNECTED, handle="", pds_url="", is_default=True
+    )
+    return caller
+
+
+async def private_event(tx, host, *, group: GroupOfEvent | None = None, visibility="private") -> Event:
+    """One that says more than its record, which everybody reads."""
+    typed = details(visibility=visibility, description="Bring the papers.", venue_name="The cellar")
+    event = await events.create(tx, host, typed, group=group)
+    await events.note_record(tx, event.id, uri=URI, cid="c", did=did(HOST))
+    return event
+
+
+async def rows(db: Database, event: Event) -> int:
+    async with db.reader() as reader:
+        found = await reader.fetch("select id from attendances where event_id = :id", id=event.id)
+    return len(found)
+
+
+async def asked(site: Site, user_id: UserId, method: str, path: str, body: dict[str, str] | None = None) -> int:
+    """The status of the answer to a program of this person's."""
+    async with site.db.transaction() as tx:
+        session = await open_session(tx, user_id, SessionKind.API)
+    async with site.browser() as program:
+        answered = await program.request(method, path, json=body, headers={"Authorization": f"Bearer {session.token}"})
+    return answered.status_code
+
+
+async def look_again(db: Database) -> None:
+    """What the payer does with what is owed now; the event is here, so that nothing of the network is asked."""
+    async with db.reader() as reader:
+        owed = await reader.fetch(
+            "select subject from debts where kind = :kind and state = 'due'", kind=Debt.FETCH_SUBJECT
+        )
+    for debt in owed:
+        assert await fetch_subject(db, None, HERE, parse_at_uri(debt["subject"]))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("word", WORDS)
+async def test_a_record_lets_nobody_in(db, clock, word):
+    """By one message alone, and in a batch with those of strangers; somebody who is known here, and one who comes later."""
+    site = site_on(db, clock)
+    async with db.transaction() as tx:
+        ana, cleo = await known(tx, "Ana", HOST), await known(tx, "Cleo", CLEO)
+        event = await private_event(tx, ana)
+    await take(db, rsvp(CLEO, "a", 1, URI, word))
+    await take(db, rsvp(LATE, "a", 1, URI, word))
+    await take(db, *(rsvp(number, "b", 2, URI, word) for number in (CLEO, LATE, 3, 4)))
+    assert await rows(db, event) == 0
+    async with db.transaction() as tx:
+        (late,) = await identity_queries.of_person_with(tx, did(LATE))
+        parked = await seen.find(tx, f"at://{did(CLEO)}/community.lexicon.calendar.rsvp/b")
+    assert parked is not None
+    assert (parked.standing, parked.reason) == (Standing.PARKED, deriving.NOT_THEIRS_TO_SEE)
+    for user_id in (cleo.user_id, late.user_id):
+        assert await asked(site, user_id, "GET", f"/api/events/{event.slug}") == 404
+        assert await asked(site, user_id, "GET", f"/api/events/{event.slug}/attendances") == 404
+        assert await asked(site, user_id, "PUT", f"/api/events/{event.slug}/answer", {"reply": "going"}) == 404
+        async with signed_in(site, user_id) as browser:
+            assert (await browser.get(f"/events/{event.slug}")).status_code == 404
+
+
+async def test_members_alone_answer_their_groups_private_events(db):
+    async with db.transaction() as tx:
+        ana, cleo = await known(tx, "Ana", HOST), await known(tx, "Cleo", CLEO)
+        group = await group_by(tx, ana, name="Club", visibility="private")
+        bo = await member(tx, group, ana, "Bo")
+        await identity_queries.insert(
+            tx, did(3), bo.user_id, IdentityKind.CONNECTED, handle="", pds_url="", is_default=True
+        )
+        event = await private_event(tx, ana, group=grouping.of_event(group))
+    await take(db, rsvp(CLEO, "a", 1, URI), rsvp(3, "a", 1, URI))
+    async with db.reader() as reader:
+        assert await answers.find(reader, event.id, cleo.user_id) is None
+        inside = await answers.find(reader, event.id, bo.user_id)
+    assert inside is not None
+    assert inside.status is AttendanceStatus.ATTENDING
+
+
+async def test_what_waited_counts_when_the_event_is_opened(db):
+    async with db.transaction() as tx:
+        ana, cleo = await known(tx, "Ana", HOST), await known(tx, "Cleo", CLEO)
+        event = await private_event(tx, ana)
+    await take(db, rsvp(CLEO, "a", 1, URI), rsvp(LATE, "a", 1, URI))
+    async with db.transaction() as tx:
+        await managing.invite(tx, ana, event.slug, "cleo@example.org")
+    await look_again(db)
+    async with db.reader() as reader:
+        invited = await answers.find(reader, event.id, cleo.user_id)
+    assert invited is not None
+    assert invited.status is AttendanceStatus.ATTENDING
+    assert await rows(db, event) == 1, "the other one was not invited"
+    async with db.transaction() as tx:
+        await tx.execute("delete from debts")
+        await hosting.revise(tx, ana, event.slug, details(visibility="public"))
+    await look_again(db)
+    assert await rows(db, event) == 2
+
+
+async def test_who_answered_while_it_was_public_stays(db, clock):
+    site = site_on(db, clock)
+    async with db.transaction() as tx:
+        ana, cleo, bo = await known(tx, "Ana", HOST), await known(tx, "Cleo", CLEO), await known(tx, "Bo", 3)
+        event = await private_event(tx, ana, visibility="public")
+        await attendance.answer(tx, bo, event.slug, Reply.GOING)
+    await take(db, rsvp(CLEO, "a", 1, URI))
+    async with db.transaction() as tx:
+        await hosting.revise(tx, ana, event.slug, details(visibility="private"))
+    await take(db, rsvp(CLEO, "a", 2, URI, "interested"), rsvp(4, "a", 1, URI))
+    async with db.reader() as reader:
+        mine = await answers.find(reader, event.id, cleo.user_id)
+    assert mine is not None
+    assert mine.status is AttendanceStatus.INTERESTED
+    assert await rows(db, event) == 2
+    for one in (cleo, bo):
+        assert await asked(site, one.user_id, "GET", f"/api/events/{event.slug}") == 200

@@ -1,0 +1,161 @@
+"""Every way in which a repository and what is kept here can disagree, made on purpose on a real PDS, found and mended."""
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from at_protocol.syntax.did import Did, parse_did
+from groundwork.clock import SECOND
+from openmeet.attendance.model import Reply
+from openmeet.debts.publications import Kind, State
+from openmeet.events.model import Event
+from openmeet.ingestion import comparing, discrepancies
+from openmeet.ingestion.comparing import Discrepancy, Facts, Found, Kept, Promised, compare
+from openmeet.ingestion.reconciling import Reconciled, reconcile, written_to
+from openmeet.records.collections import EVENT
+from openmeet.records.seen import Standing
+from openmeet.users.model import Caller
+from tests.openmeet.town import Town
+
+OTHER = {"$type": EVENT, "name": "Written elsewhere", "createdAt": "2026-03-01T00:00:00Z"}
+
+
+class Scene:
+    """A person with a published event and answer, read whole once; ``app`` is their other app."""
+
+    def __init__(self, town: Town, ana: Caller, tea: Event, did: Did) -> None:
+        self.town, self.ana, self.tea, self.did = town, ana, tea, did
+        self.uri = ""
+        self.answer_uri = ""
+
+    async def reconcile(self, *, is_dry_run: bool = False) -> Reconciled:
+        town = self.town
+        town.clock.turn(SECOND)
+        return await reconcile(town.db, town.network, town.processor.here, self.did, is_dry_run=is_dry_run)
+
+    async def do(self, sql: str, **values: object) -> None:
+        async with self.town.db.transaction() as tx:
+            assert await tx.execute(sql, **values) == 1
+
+
+@pytest.fixture
+async def scene(town: Town) -> Scene:
+    cleo = await town.connected("cleo")
+    tea = await town.event(cleo)
+    await town.pay()
+    await town.answer(cleo, tea.slug, Reply.GOING)
+    await town.pay()
+    found = Scene(town, cleo, tea, parse_did((await town.identity(cleo.user_id)).did))
+    async with town.db.reader() as reader:
+        rows = await reader.fetch("select kind, uri, state from publications order by kind")
+        assert await written_to(reader) == [found.did]
+    assert [row["state"] for row in rows] == ["published", "published"]
+    found.uri, found.answer_uri = rows[0]["uri"], rows[1]["uri"]
+    first = await found.reconcile()
+    assert (first.records, first.repaired, first.standing) == (2, [], []), "the first read counts nothing"
+    return found
+
+
+async def _write(scene: Scene) -> str:
+    app = await scene.town.stranger("cleo")
+    made = await app.procedure(
+        "com.atproto.repo.createRecord", {"repo": scene.did, "collection": EVENT, "record": OTHER}
+    )
+    return str(made["uri"])
+
+
+async def _rewrite(scene: Scene) -> str:
+    app = await scene.town.stranger("cleo")
+    record = {key: value for key, value in (await scene.town.record(scene.uri)).items() if key != "cid"}
+    wish = {"repo": scene.did, "collection": EVENT, "rkey": scene.uri.rpartition("/")[2]}
+    await app.procedure("com.atproto.repo.putRecord", {**wish, "record": {**record, "name": "Renamed elsewhere"}})
+    return scene.uri
+
+
+async def _delete(scene: Scene) -> str:
+    app = await scene.town.stranger("cleo")
+    wish = {"repo": scene.did, "collection": EVENT, "rkey": scene.uri.rpartition("/")[2]}
+    await app.procedure("com.atproto.repo.deleteRecord", wish)
+    return scene.uri
+
+
+async def _forget_record(scene: Scene) -> str:
+    await scene.do("delete from records where uri = :uri", uri=scene.uri)
+    # The reconciler must not be kept from it by what it read before.
+    await scene.do("update repositories set floor_rev = '' where did = :did", did=scene.did)
+    return scene.uri
+
+
+async def _lose_attendance(scene: Scene) -> str:
+    await scene.do("delete from attendances where record_uri = :uri", uri=scene.answer_uri)
+    return scene.answer_uri
+
+
+async def _lose_base(scene: Scene) -> str:
+    await scene.do("update publications set base_cid = 'bafyelse' where uri = :uri", uri=scene.uri)
+    return scene.uri
+
+
+MADE: dict[str, tuple[Callable[[Scene], Awaitable[str]], set[Discrepancy]]] = {
+    "written elsewhere, and never heard of": (_write, {Discrepancy.RECORD_MISSING}),
+    "changed elsewhere, and never heard of": (
+        _rewrite,
+        {Discrepancy.RECORD_DIFFERS, Discrepancy.PUBLICATION_DIFFERS},
+    ),
+    "deleted elsewhere, and never heard of": (_delete, {Discrepancy.RECORD_GONE, Discrepancy.PUBLICATION_LOST}),
+    "the record as last seen is lost": (_forget_record, {Discrepancy.RECORD_MISSING, Discrepancy.ROW_WITHOUT_RECORD}),
+    "an answer is lost": (_lose_attendance, {Discrepancy.ROW_MISSING}),
+    "what was agreed is lost": (_lose_base, {Discrepancy.PUBLICATION_DIFFERS}),
+}
+
+
+@pytest.mark.parametrize("case", MADE)
+async def test_found_mended_and_counted(scene: Scene, case: str):
+    """A dry run finds it and changes nothing; the next run mends it; the third finds nothing."""
+    make, kinds = MADE[case]
+    uri = await make(scene)
+    looked = await scene.reconcile(is_dry_run=True)
+    assert {one.kind for one in looked.standing if one.uri == uri} == kinds
+    assert looked.repaired == ()
+    again = await scene.reconcile(is_dry_run=True)
+    assert again.standing == looked.standing, "a dry run changes nothing"
+    mended = await scene.reconcile()
+    assert {one.kind for one in mended.repaired if one.uri == uri} == kinds
+    assert mended.standing == []
+    clean = await scene.reconcile()
+    assert (clean.repaired, clean.standing) == ([], [])
+    async with scene.town.db.reader() as reader:
+        counted = await discrepancies.counts(reader)
+        newest = await discrepancies.newest(reader)
+    assert {kind for (kind, is_repaired), _ in counted.items() if is_repaired} >= kinds
+    assert all(one.repaired_at is not None and one.times == 1 for one in newest)
+
+
+async def test_what_was_deleted_elsewhere_is_removed_here(scene: Scene):
+    await _delete(scene)
+    await scene.reconcile()
+    async with scene.town.db.reader() as reader:
+        (row,) = await reader.fetch("select removed_at from events where id = :id", id=scene.tea.id)
+    assert row["removed_at"] is not None
+    assert (await scene.town.standing(Kind.EVENT, scene.tea.id)).state is not State.PUBLISHED
+
+
+async def test_a_repository_that_is_not_served_is_not_compared(scene: Scene):
+    """Absence must be proven: a deactivated account disagrees with nothing."""
+    app = await scene.town.stranger("cleo")
+    await app.procedure("com.atproto.server.deactivateAccount", {})
+    found = await scene.reconcile()
+    assert (found.records, found.repaired, found.standing) == (None, (), ())
+
+
+def test_what_is_newer_than_the_read_disagrees_with_nothing():
+    """It is on its way."""
+    kept = {"at://a/e/1": Kept("new", "5", Standing.MAPPED), "at://a/e/2": Kept(None, "5", Standing.TOMBSTONE)}
+    facts = Facts(kept, {"at://a/e/1": Promised("new", "5"), "at://a/e/3": Promised("x", "5")}, (), ())
+    assert compare({"at://a/e/1": "old", "at://a/e/2": "old"}, "4", facts) == []
+    assert compare({"at://a/e/1": "old", "at://a/e/2": "old"}, "5", facts) == [
+        Found("at://a/e/1", comparing.Discrepancy.PUBLICATION_DIFFERS),
+        Found("at://a/e/1", comparing.Discrepancy.RECORD_DIFFERS),
+        Found("at://a/e/2", comparing.Discrepancy.RECORD_MISSING),
+        Found("at://a/e/3", comparing.Discrepancy.PUBLICATION_LOST),
+    ]

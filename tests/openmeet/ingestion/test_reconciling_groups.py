@@ -1,0 +1,130 @@
+"""Groups, series and what is said of members, compared with the repository that they stand in, and mended, on a real PDS."""
+
+import pytest
+
+from at_protocol.syntax.did import Did, parse_did
+from groundwork.clock import SECOND
+from openmeet.debts.publications import Kind, State
+from openmeet.flags.model import Flag
+from openmeet.groups import queries as group_queries
+from openmeet.groups.model import Group, Role
+from openmeet.ingestion.comparing import Discrepancy
+from openmeet.ingestion.reconciling import Reconciled, reconcile
+from openmeet.records.group_roles import VALUE_OF
+from openmeet.series import queries
+from openmeet.series.model import Series
+from openmeet.users.model import Caller
+from tests.openmeet.publication.test_groups import event_in, found, let_in, now, pay, show, turn
+from tests.openmeet.publication.test_read_back import delete, put
+from tests.openmeet.publication.test_series_records import make
+from tests.openmeet.town import Town
+
+KINDS = (Kind.GROUP, Kind.SERIES, Kind.MEMBERSHIP, Kind.ACCEPTANCE, Kind.GROUP_EVENT)
+
+
+class Scene:
+    """Ana's repository with a record of each kind, read whole once; Ben is in her group."""
+
+    def __init__(self, town: Town, ana: Caller, ben: Caller, group: Group, series: Series, did: Did) -> None:
+        self.town, self.ana, self.ben, self.group, self.series, self.did = town, ana, ben, group, series, did
+        self.uris: dict[Kind, str] = {}
+
+    async def reconcile(self, *, is_dry_run: bool = False) -> Reconciled:
+        self.town.clock.turn(SECOND)
+        return await reconcile(
+            self.town.db, self.town.network, self.town.processor.here, self.did, is_dry_run=is_dry_run
+        )
+
+    async def do(self, sql: str, **values: object) -> None:
+        async with self.town.db.transaction() as tx:
+            assert await tx.execute(sql, **values) == 1
+
+    async def mended(self, wanted: dict[Kind, set[Discrepancy]]) -> None:
+        """A dry run finds exactly this, the next run mends it, the third finds nothing."""
+        expected = {(self.uris[kind], one) for kind, some in wanted.items() for one in some}
+        looked = await self.reconcile(is_dry_run=True)
+        assert {(one.uri, one.kind) for one in looked.standing} == expected
+        mended = await self.reconcile()
+        assert ({(one.uri, one.kind) for one in mended.repaired}, list(mended.standing)) == (expected, [])
+        await pay(self.town)
+        clean = await self.reconcile()
+        assert (list(clean.repaired), list(clean.standing)) == ([], [])
+
+
+@pytest.fixture
+async def scene(town: Town) -> Scene:
+    await turn(town, Flag.GROUPS, Flag.MEMBERSHIPS, Flag.SERIES_LEXICON)
+    ana, series = await make(town)
+    ben = await town.person("Ben")
+    group = await found(town, ana)
+    await let_in(town, ana, group, ben)
+    await show(town, ben, group)
+    await show(town, ana, group)
+    await event_in(town, ana, group)
+    made = Scene(town, ana, ben, group, series, parse_did((await town.identity(ana.user_id)).did))
+    await town.listen(ben.user_id)
+    await made.reconcile()
+    await pay(town)
+    async with town.db.reader() as reader:
+        rows = await reader.fetch("select kind, uri, subject_id from publications where did = :did", did=made.did)
+        bens = await group_queries.find_member(reader, group.id, ben.user_id)
+    assert bens is not None
+    # Of the two acceptances that of Ben.
+    made.uris = {
+        Kind(row["kind"]): row["uri"] for row in rows if row["kind"] != "acceptance" or row["subject_id"] == bens.id
+    }
+    assert set(made.uris) >= set(KINDS)
+    clean = await made.reconcile()
+    assert (list(clean.repaired), list(clean.standing)) == ([], [])
+    return made
+
+
+async def test_what_was_agreed_is_lost(scene: Scene):
+    for kind in KINDS:
+        await scene.do("update publications set base_cid = 'bafyelse' where uri = :uri", uri=scene.uris[kind])
+    await scene.mended({kind: {Discrepancy.PUBLICATION_DIFFERS} for kind in KINDS})
+
+
+async def test_rows_that_lost_touch_with_their_record(scene: Scene):
+    await scene.do("update groups set external_id = null where id = :id", id=scene.group.id)
+    await scene.do("update event_series set record_uri = null where id = :id", id=scene.series.id)
+    statements = (Kind.MEMBERSHIP, Kind.ACCEPTANCE, Kind.GROUP_EVENT)
+    for kind in statements:
+        await scene.do("delete from group_statements where uri = :uri", uri=scene.uris[kind])
+    await scene.mended({kind: {Discrepancy.ROW_MISSING} for kind in KINDS})
+    assert (await now(scene.town, scene.group)).network.record_uri == scene.uris[Kind.GROUP]
+
+
+async def test_records_that_are_forgotten(scene: Scene):
+    for kind in KINDS:
+        await scene.do("delete from records where uri = :uri", uri=scene.uris[kind])
+    # The reconciler must not be kept from it by what it read before.
+    await scene.do("update repositories set floor_rev = '' where did = :did", did=scene.did)
+    await scene.mended({kind: {Discrepancy.RECORD_MISSING, Discrepancy.ROW_WITHOUT_RECORD} for kind in KINDS})
+
+
+async def test_changed_elsewhere_and_never_heard_of(scene: Scene):
+    await put(scene.town, scene.ana, scene.uris[Kind.GROUP], name="Chess and Go")
+    await put(scene.town, scene.ana, scene.uris[Kind.SERIES], name="Tea and talk")
+    await put(scene.town, scene.ana, scene.uris[Kind.ACCEPTANCE], role=VALUE_OF[Role.ADMIN])
+    differs = {Discrepancy.RECORD_DIFFERS, Discrepancy.PUBLICATION_DIFFERS}
+    await scene.mended(dict.fromkeys((Kind.GROUP, Kind.SERIES, Kind.ACCEPTANCE), differs))
+    async with scene.town.db.reader() as reader:
+        series = await queries.by_id(reader, scene.series.id)
+        standing = await group_queries.find_member(reader, scene.group.id, scene.ben.user_id)
+    assert (await now(scene.town, scene.group)).details.name == "Chess and Go"
+    assert series is not None
+    assert standing is not None
+    assert (series.template.title, standing.role) == ("Tea and talk", Role.ADMIN)
+
+
+async def test_deleted_elsewhere_and_never_heard_of(scene: Scene):
+    gone = {Discrepancy.RECORD_GONE, Discrepancy.PUBLICATION_LOST}
+    for kind in (Kind.SERIES, Kind.ACCEPTANCE):
+        await delete(scene.town, scene.ana, scene.uris[kind])
+    await scene.mended(dict.fromkeys((Kind.SERIES, Kind.ACCEPTANCE), gone))
+    assert (await scene.town.standing(Kind.SERIES, scene.series.id)).state is State.RETRACTED
+    async with scene.town.db.reader() as reader:
+        standing = await group_queries.find_member(reader, scene.group.id, scene.ben.user_id)
+    assert standing is not None
+    assert standing.role is Role.LEFT

@@ -1,0 +1,142 @@
+"""Who gets in somewhere is known from then on: what they wrote elsewhere, and what waited because nobody knew them, counts."""
+
+import pytest
+
+from groundwork.database.transaction import Database
+from openmeet.attendance import joining_queries, managing
+from openmeet.attendance import queries as answers
+from openmeet.attendance.joining import ForeignAnswers, Joining
+from openmeet.attendance.model import AttendanceStatus
+from openmeet.debts.kinds import Debt
+from openmeet.events import actions as events
+from openmeet.events import co_hosts, grouping
+from openmeet.events.model import Event, GroupOfEvent
+from openmeet.groups import actions as groups
+from openmeet.groups import running
+from openmeet.identities import queries as identity_queries
+from openmeet.identities.model import IdentityKind
+from openmeet.ingestion import waiting
+from openmeet.users.model import Caller, UserId
+from tests.openmeet.groups.people import group_by
+from tests.openmeet.ingestion.network import did, rsvp
+from tests.openmeet.ingestion.view import take
+from tests.openmeet.site_under_test import details, person
+from tests.world.oracle import EVENT
+
+HOST, CLEO = 9, 1
+URI = f"at://{did(HOST)}/{EVENT}/tea"
+
+
+async def known(tx, name: str, number: int) -> Caller:
+    """Somebody who signed in here and has a DID."""
+    caller = await person(tx, name)
+    await identity_queries.insert(
+        tx, did(number), caller.user_id, IdentityKind.CONNECTED, handle="", pds_url="", is_default=True
+    )
+    return caller
+
+
+async def published(tx, host: Caller, *, group: GroupOfEvent | None = None, **more: str) -> Event:
+    event = await events.create(tx, host, details(**more), group=group)
+    await events.note_record(tx, event.id, uri=URI, cid="c", did=did(HOST))
+    return event
+
+
+async def status(db: Database, event: Event, who: Caller) -> AttendanceStatus | None:
+    async with db.reader() as reader:
+        found = await answers.find(reader, event.id, who.user_id)
+    return None if found is None else found.status
+
+
+async def pay(db: Database) -> list[UserId]:
+    """What the payer does with what is owed now; whom it was owed for."""
+    async with db.reader() as reader:
+        rows = await reader.fetch(
+            "select subject from debts where kind = :kind and state = 'due' order by subject", kind=Debt.WAITING_ANSWERS
+        )
+    for row in rows:
+        await waiting.look_again(db, UserId(row["subject"]))
+    async with db.transaction() as tx:
+        await tx.execute("delete from debts where kind = :kind", kind=Debt.WAITING_ANSWERS)
+    return [UserId(row["subject"]) for row in rows]
+
+
+async def test_who_joins_a_group_counts_at_its_private_events(db):
+    async with db.transaction() as tx:
+        ana, cleo = await known(tx, "Ana", HOST), await known(tx, "Cleo", CLEO)
+        group = await group_by(tx, ana, visibility="private")
+        event = await published(tx, ana, group=grouping.of_event(group))
+    await take(db, rsvp(CLEO, "a", 1, URI))
+    assert await status(db, event, cleo) is None
+    async with db.transaction() as tx:
+        link = await running.invite_by_link(tx, ana, group.slug, uses=1)
+        await running.accept(tx, cleo, link.id)
+    assert await pay(db) == [cleo.user_id]
+    assert await status(db, event, cleo) is AttendanceStatus.ATTENDING
+    async with db.transaction() as tx:
+        await groups.leave(tx, cleo, group.slug)
+    assert await pay(db) == []
+
+
+async def test_who_joins_is_in_where_only_members_come(db):
+    """What stood apart takes a place; with no place left, the end of the line."""
+    async with db.transaction() as tx:
+        ana, cleo, dora = await known(tx, "Ana", HOST), await known(tx, "Cleo", CLEO), await known(tx, "Dora", 2)
+        group = await group_by(tx, ana, join_policy="open")
+        event = await published(tx, ana, group=grouping.of_event(group), capacity="1")
+        await joining_queries.put(tx, event.id, Joining(is_members_only=True))
+    await take(db, rsvp(CLEO, "a", 1, URI), rsvp(2, "a", 1, URI))
+    assert await status(db, event, cleo) is await status(db, event, dora) is AttendanceStatus.PENDING
+    for who in (cleo, dora):
+        async with db.transaction() as tx:
+            link = await running.invite_by_link(tx, ana, group.slug, uses=1)
+            await running.accept(tx, who, link.id)
+        await pay(db)
+    assert await status(db, event, cleo) is AttendanceStatus.ATTENDING
+    assert await status(db, event, dora) is AttendanceStatus.WAITLISTED
+
+
+@pytest.mark.parametrize("visibility", ["public", "private"])
+async def test_who_hosts_it_too_waits_for_nobodys_approval(db, visibility):
+    """A private event was not open to them before; a public one had them wait for the host's word."""
+    async with db.transaction() as tx:
+        ana, cleo = await known(tx, "Ana", HOST), await known(tx, "Cleo", CLEO)
+        event = await published(tx, ana, visibility=visibility)
+        await joining_queries.put(tx, event.id, Joining(needs_approval=True))
+    await take(db, rsvp(CLEO, "a", 1, URI))
+    assert await status(db, event, cleo) is (AttendanceStatus.PENDING if visibility == "public" else None)
+    async with db.transaction() as tx:
+        one = await co_hosts.invite(tx, ana, event.slug, "cleo@example.org")
+        await co_hosts.accept(tx, cleo, one.id)
+    assert await pay(db) == [cleo.user_id]
+    assert await status(db, event, cleo) is AttendanceStatus.ATTENDING
+    await take(db, rsvp(CLEO, "a", 2, URI, "interested"), rsvp(CLEO, "a", 3, URI))
+    assert await status(db, event, cleo) is AttendanceStatus.ATTENDING
+
+
+async def test_whom_the_host_invites_is_let_in(db):
+    """They had said that they come: the invitation is the word for which that waited."""
+    async with db.transaction() as tx:
+        ana, cleo = await known(tx, "Ana", HOST), await known(tx, "Cleo", CLEO)
+        event = await published(tx, ana, capacity="1")
+        await joining_queries.put(tx, event.id, Joining(needs_approval=True))
+    await take(db, rsvp(CLEO, "a", 1, URI))
+    assert await status(db, event, cleo) is AttendanceStatus.PENDING
+    async with db.transaction() as tx:
+        await managing.invite(tx, ana, event.slug, "cleo@example.org")
+    assert await status(db, event, cleo) is AttendanceStatus.ATTENDING
+
+
+async def test_an_approval_that_is_not_about_who_they_are_stays_the_hosts(db):
+    """Joining some group changes nothing at an event where the host approves every answer."""
+    async with db.transaction() as tx:
+        ana, cleo = await known(tx, "Ana", HOST), await known(tx, "Cleo", CLEO)
+        group = await group_by(tx, ana)
+        event = await published(tx, ana)
+        await joining_queries.put(tx, event.id, Joining(needs_approval=True, foreign_answers=ForeignAnswers.APPROVE))
+    await take(db, rsvp(CLEO, "a", 1, URI))
+    async with db.transaction() as tx:
+        link = await running.invite_by_link(tx, ana, group.slug, uses=1)
+        await running.accept(tx, cleo, link.id)
+    assert await pay(db) == [cleo.user_id]
+    assert await status(db, event, cleo) is AttendanceStatus.PENDING
