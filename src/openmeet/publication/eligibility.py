@@ -1,71 +1,81 @@
 """May this be published, and where? Decided from the present, each time a debt is looked at (invariants 3, 11)."""
 
-from dataclasses import dataclass
-
+from at_protocol.data import cbor
 from at_protocol.syntax.at_uri import parse_at_uri
 from groundwork.database.transaction import Reader
 from openmeet.attendance import queries as attendance_queries
-from openmeet.attendance.model import Attendance, AttendanceId
+from openmeet.attendance.model import AttendanceId
 from openmeet.attendance.rules import may_answers_be_public
+from openmeet.debts import former_records
 from openmeet.debts.publication_leases import Publication
 from openmeet.debts.publications import Kind
 from openmeet.events import queries as event_queries
-from openmeet.events.model import Event, EventId, Visibility
-from openmeet.events.promotion import Reach, reach_of
+from openmeet.events.model import Event, EventId
+from openmeet.events.promotion import Circle, Reach, circle_of, reach, reach_of
+from openmeet.flags.model import Flag
+from openmeet.flags.switchboard import Switchboard
+from openmeet.groups import queries as group_queries
+from openmeet.groups.promotion import Share, share_of
+from openmeet.identities import preferences
 from openmeet.identities import queries as identity_queries
-from openmeet.identities.model import Identity
+from openmeet.identities.preferences import Preferences
+from openmeet.moderation import standing
+from openmeet.moderation.model import State
+from openmeet.publication import groups, memberships
+from openmeet.publication.decision import (
+    RECALLED,
+    Decision,
+    Hold,
+    Leave,
+    Pause,
+    Publish,
+    PublishEvent,
+    PublishRsvp,
+    PublishSeries,
+    Return,
+    Wait,
+    repository_for,
+)
+from openmeet.publication.former import decide_former
+from openmeet.records import seen
 from openmeet.records.collections import EVENT
-from openmeet.records.rsvp import token_for
+from openmeet.records.event_writing import says_little
+from openmeet.records.rsvp import Silence, told
+from openmeet.series import queries as series_queries
+from openmeet.series.model import Policy, SeriesId
 from openmeet.users.model import UserId
 
-
-@dataclass(frozen=True, slots=True)
-class PublishEvent:
-    """Write the event's record into this repository."""
-
-    event: Event
-    identity: Identity
-
-
-@dataclass(frozen=True, slots=True)
-class PublishRsvp:
-    """Write the answer's record; ``token`` is its status, ``event`` has a record."""
-
-    attendance: Attendance
-    event: Event
-    identity: Identity
-    token: str
+FLAG_OF = {
+    Kind.EVENT: Flag.EVENTS_OUT,
+    Kind.RSVP: Flag.RSVPS_OUT,
+    Kind.SERIES: Flag.SERIES_LEXICON,
+    Kind.GROUP: Flag.GROUPS,
+    Kind.FORMER_GROUP: Flag.GROUPS,
+    Kind.FORMER_EVENT: Flag.EVENTS_OUT,
+    Kind.FORMER_SERIES: Flag.SERIES_LEXICON,
+    Kind.MEMBERSHIP: Flag.MEMBERSHIPS,
+    Kind.ACCEPTANCE: Flag.MEMBERSHIPS,
+    Kind.GROUP_EVENT: Flag.GROUPS,
+}
+# Most sites never switch these on: nobody asks again and again about theirs. What waited is looked at when they are.
+_RARELY_ON = frozenset({Flag.SERIES_LEXICON, Flag.GROUPS, Flag.MEMBERSHIPS})
 
 
-@dataclass(frozen=True, slots=True)
-class Hold:
-    """Nothing of it may be public: take back what is, else keep it here. ``why`` is shown to the person."""
-
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """Its subject has no record yet."""
-
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Leave:
-    """Whatever the repository says stays as it is; nothing is owed until something is decided."""
-
-    why: str
-
-
-_RECALLED = "You took it back from the network."
-
-Decision = PublishEvent | PublishRsvp | Hold | Wait | Leave
-
-
-async def decide(reader: Reader, owed: Publication) -> Decision:
+async def decide(reader: Reader, owed: Publication, flags: Switchboard) -> Decision:
     """What the present says about a promise."""
+    wanted = await _wanted(reader, owed)
+    if not isinstance(wanted, Publish):
+        return wanted
+    flag = FLAG_OF[owed.kind]
+    if await flags.is_on(reader, flag):
+        return wanted
+    return Leave("Records of this kind are switched off.") if flag in _RARELY_ON else Pause()
+
+
+async def _wanted(reader: Reader, owed: Publication) -> Decision:
+    """The same where everything is switched on."""
     consent = await identity_queries.consent(reader, UserId(owed.user_id))
+    wishes = await preferences.of_user(reader, UserId(owed.user_id))
     match owed.kind:
         case Kind.EVENT:
             event = await event_queries.by_id(reader, EventId(owed.subject_id))
@@ -77,59 +87,166 @@ async def decide(reader: Reader, owed: Publication) -> Decision:
                 return Leave("The event is kept elsewhere; nothing is written there.")
             if event.removed_at is not None:
                 return Leave("The record was deleted in the repository.")
-            if event.visibility is not Visibility.PUBLIC:
-                return Hold("Only public events are published.")
+            if event.is_hidden and await _is_withheld(reader, event):
+                # A record that is there is its author's: what is hidden here stays there, and is not written again.
+                return (
+                    Leave("A moderator has hidden it.")
+                    if owed.may_be_out_there
+                    else Hold("A moderator looks at it first.")
+                )
+            if not event.record.is_wanted:
+                return Hold("Its host keeps it off the network.")
             if not event.owes_record:
                 return Hold("Of this series another date is published.")
             if reach_of(event) is Reach.NOTHING:
-                return Hold("Its group keeps its events off the network.")
+                if event.is_record_of_author and not owed.is_recalled:
+                    return Leave("It is for fewer people here. Its record stays until its author deletes that, too.")
+                return Hold(_kept_here(event))
             if not consent.is_given:
                 return Hold("You have not agreed to publishing.")
+            if not wishes.writes_events:
+                return Hold("You do not want your events published.")
             if owed.is_recalled:
-                return Hold(_RECALLED)
+                return Hold(RECALLED)
             if event.awaits_author:
+                if reach_of(event) is Reach.MINIMAL and await _says_too_much(reader, event):
+                    return Hold("It is for fewer people now; its author has not said yes to what may be said of it.")
                 return Leave("Somebody who hosts it, too, changed it; its author has not said yes to that yet.")
-            if event.record_uri is not None and parse_at_uri(event.record_uri).collection != EVENT:
-                return Leave("Records of this older collection are read, not written.")
-            identity = await _identity(reader, UserId(owed.user_id), owed.did or event.record_did)
-            return Hold("You have no repository yet.") if identity is None else PublishEvent(event, identity)
+            return await _to_its_home(reader, event, owed)
+        case Kind.SERIES:
+            return await _decide_series(reader, owed, agreed=consent.is_given and wishes.writes_events)
         case Kind.RSVP:
-            return await _decide_rsvp(reader, owed, agreed=consent.is_given)
+            return await _decide_rsvp(reader, owed, wishes, agreed=consent.is_given)
+        case Kind.GROUP:
+            return await groups.decide_group(reader, owed)
+        case Kind.FORMER_GROUP:
+            return await groups.decide_former(reader, owed, agreed=consent.is_given)
+        case Kind.FORMER_EVENT | Kind.FORMER_SERIES:
+            return await decide_former(reader, owed, agreed=consent.is_given)
+        case Kind.MEMBERSHIP:
+            return await memberships.decide_membership(reader, owed, agreed=consent.is_given)
+        case Kind.ACCEPTANCE:
+            return await memberships.decide_acceptance(reader, owed)
+        case Kind.GROUP_EVENT:
+            return await groups.decide_group_event(reader, owed)
 
 
-async def _decide_rsvp(reader: Reader, owed: Publication, *, agreed: bool) -> Decision:
+async def _to_its_home(reader: Reader, event: Event, owed: Publication) -> Decision:
+    """Where the record is already, it stays; a new one of a group goes into the group's own repository, where that has one.
+
+    What the event had before it changed hands is no record of this promise: it stays in the other repository.
+    """
+    record = None if event.record_uri is None else await former_records.find(reader, event.record_uri)
+    is_moving = record is not None and record.uri != owed.uri
+    if not is_moving and event.record_uri is not None and parse_at_uri(event.record_uri).collection != EVENT:
+        return Leave("Records of this older collection are read, not written.")
+    did = owed.did or (None if is_moving else event.record_did)
+    identity = await repository_for(reader, UserId(owed.user_id), did)
+    group = None if event.group is None else await group_queries.by_id(reader, event.group.id)
+    account = None if group is None or share_of(group) is not Share.ALL else group.network.account_id
+    if identity is None and not owed.may_be_out_there and (event.record_uri is None or is_moving):
+        # What was in a repository that is another's now (it has left its group) begins anew.
+        did, identity = None, await repository_for(reader, UserId(owed.user_id), None)
+    agreed = account is not None and (await identity_queries.consent(reader, account)).is_given
+    if account is not None and agreed and (did is None or identity is None):
+        of_group = await repository_for(reader, account, did)
+        if of_group is None and did is None:
+            return Wait("The group's repository is being made.")
+        identity = of_group or identity
+    if identity is None:
+        return Hold("You have no repository yet.")
+    if is_moving and owed.uri is None and identity.did == event.record_did:
+        return Return(event.record_uri or "")
+    return PublishEvent(event, identity)
+
+
+async def _says_too_much(reader: Reader, event: Event) -> bool:
+    """Whether the record that is there says more than is for everybody now: that waits for nobody's yes, it is taken back."""
+    known = None if event.record_uri is None else await seen.find(reader, event.record_uri)
+    record = None if known is None or known.body is None else cbor.decode(known.body)
+    return isinstance(record, dict) and not says_little(record)
+
+
+async def _is_withheld(reader: Reader, event: Event) -> bool:
+    """Whether it is by a moderator's word, or waits for one, that nobody else sees it: not by the state of its account."""
+    place, group = event.place_in_series, event.group
+    named = (
+        event.id,
+        event.author_id,
+        place.series_id if place else None,
+        group.id if group else None,
+        event.record_did,
+    )
+    found = await standing.of_each(reader, [one for one in named if one is not None])
+    return any(one.state is not State.TRUSTED for one in found.values())
+
+
+def _kept_here(event: Event) -> str:
+    match circle_of(event.own_visibility, event.group):
+        case Circle.EVERYBODY:
+            return "Its group keeps its events off the network."
+        case Circle.WHO_HAS_THE_ADDRESS:
+            return "Unlisted events are never published."
+        case Circle.MEMBERS:
+            return "It is for members, and the group does not tell the network of such events."
+        case Circle.INVITED:
+            return "It is for those who are invited."
+
+
+async def _decide_rsvp(reader: Reader, owed: Publication, wishes: Preferences, *, agreed: bool) -> Decision:
     attendance = await attendance_queries.by_id(reader, AttendanceId(owed.subject_id))
     if attendance is None:
         return Hold("The answer was deleted.")
     event = await event_queries.by_id(reader, attendance.event_id)
     if event is None or event.deleted_at is not None:
         return Hold("The event was deleted.")
+    if event.is_blank:
+        return Hold("The account of the event's author was deleted.")
     if not may_answers_be_public(event):
-        return Hold("Answers to events that are not public are never published.")
+        return Hold("Answers to this event are not published.")
     if attendance.is_private:
         return Hold("You keep it private that you go there.")
     if not agreed:
         return Hold("You have not agreed to publishing.")
+    if not wishes.writes_answers:
+        return Hold("You do not want your answers published.")
     if owed.is_recalled:
-        return Hold(_RECALLED)
+        return Hold(RECALLED)
     if event.removed_at is not None:
         return Leave("The event's record is gone.")
-    token = token_for(attendance.status)
-    if token is None:
-        return Leave("Your answer is published once it is decided.")
+    if attendance.skips_record:
+        return Leave("This answer was to stay here.")
+    token = told(attendance.status, wishes)
+    match token:
+        case Silence.UNDECIDED:
+            return Leave("Your answer is published once it is decided.")
+        case Silence.UNSAID:
+            return Hold("You want no record of a no.")
     if event.record_uri is None and owed.may_be_out_there:
         return Hold("The event's record was taken back.")
     if event.record_uri is None:
         return Wait("The event has no record yet.")
-    identity = await _identity(reader, UserId(owed.user_id), owed.did)
+    identity = await repository_for(reader, UserId(owed.user_id), owed.did)
     if identity is None:
         return Hold("You have no repository yet.")
     return PublishRsvp(attendance, event, identity, token)
 
 
-async def _identity(reader: Reader, user_id: UserId, did: str | None) -> Identity | None:
-    """The repository that holds the record already, else the one for new records."""
-    mine = [one for one in await identity_queries.of_user(reader, user_id) if one.can_write]
-    if did is not None:
-        return next((one for one in mine if one.did == did), None)
-    return mine[0] if mine else None
+async def _decide_series(reader: Reader, owed: Publication, *, agreed: bool) -> Decision:
+    series = await series_queries.by_id(reader, SeriesId(owed.subject_id))
+    if series is None or series.deleted_at is not None:
+        return Hold("The series was deleted.")
+    if series.is_read_only:
+        return Leave("The series is kept elsewhere; nothing is written there.")
+    if reach(series.template.visibility, series.group, series.record) is not Reach.FULL:
+        return Hold("Only what is public in full has a series on the network.")
+    if series.policy is Policy.NONE:
+        return Hold("No date of this series is published.")
+    if not agreed:
+        return Hold("You have not agreed to publishing.")
+    if owed.is_recalled:
+        return Hold(RECALLED)
+    if series.awaits_owner:
+        return Leave("Somebody else changed it; its owner has not said yes to that yet.")
+    identity = await repository_for(reader, UserId(owed.user_id), owed.did)
+    return Hold("You have no repository yet.") if identity is None else PublishSeries(series, identity)

@@ -5,82 +5,99 @@ bytes: the next one reads back before it sends again.
 """
 
 import asyncio
+from collections.abc import Sequence
 from typing import NoReturn
 
-from at_protocol.syntax.at_uri import parse_at_uri
-from at_protocol.syntax.did import parse_did
+from at_network.xrpc_client import XrpcClient
+from at_protocol.syntax.at_uri import AtUri, parse_at_uri
 from groundwork.clock import Instant
-from groundwork.database.transaction import Database
+from groundwork.database.transaction import Reader
 from groundwork.errors import Failure, NotSignedIn, Unavailable
 from groundwork.outbox import retry
-from groundwork.outbox.pay import idle
+from groundwork.outbox.owe import owe
+from groundwork.telemetry import tracing
 from groundwork.telemetry.logs import log
 from openmeet.debts import publication_leases as leases
+from openmeet.debts import publication_taking
+from openmeet.debts.kinds import Debt
 from openmeet.debts.publication_leases import Publication
-from openmeet.debts.publications import Kind, State, look_again
+from openmeet.debts.publications import SWITCHED_OFF, Kind, State, look_again
+from openmeet.events import queries as event_queries
+from openmeet.events.model import EventId
 from openmeet.identities import queries as identity_queries
+from openmeet.identities.agents import NOT_ALLOWED, agent_for, is_not_allowed
 from openmeet.identities.model import Identity, IdentityKind
-from openmeet.identities.sessions import note_refused, open_repository
+from openmeet.identities.sessions import note_refused
 from openmeet.publication import settling, writing
-from openmeet.publication.eligibility import Hold, Leave, PublishEvent, PublishRsvp, Wait, decide
-from openmeet.publication.publisher import LEASE_SECONDS, LOOK_AGAIN_AFTER, Publisher
-from openmeet.publication.sending import delete_record
-from openmeet.publication.together import MAX_WRITES, pay_together
+from openmeet.publication.client import take_away
+from openmeet.publication.decision import (
+    Hold,
+    Leave,
+    LetGo,
+    Pause,
+    Publish,
+    PublishEvent,
+    PublishGroup,
+    PublishPlain,
+    PublishRsvp,
+    PublishSeries,
+    Return,
+    Wait,
+)
+from openmeet.publication.eligibility import decide
+from openmeet.publication.publisher import (
+    CHANGED_ELSEWHERE,
+    INGESTED_AFTER,
+    LEASE_SECONDS,
+    LOOK_AGAIN_AFTER,
+    MAX_ROUNDS,
+    Publisher,
+)
+from openmeet.publication.sending import get_record
+from openmeet.records import seen
 
-
-async def run_once(publisher: Publisher, *, limit: int = 20) -> int:
-    """Pay what is due now; how many debts were taken. First sends and retractions of one repository go out together."""
-    async with publisher.db.transaction() as tx:
-        held = await leases.take(tx, limit=limit, seconds=LEASE_SECONDS)
-        held += await leases.take_alike(tx, held, limit=MAX_WRITES, seconds=LEASE_SECONDS)
-    alone = await pay_together(publisher, held)
-    at_once = asyncio.Semaphore(limit)
-
-    async def pay_alone(one: Publication) -> None:
-        async with at_once:
-            await pay(publisher, one)
-
-    await asyncio.gather(*(pay_alone(one) for one in alone))
-    return len(held)
-
-
-async def run(publisher: Publisher, stop: asyncio.Event, *, wake: asyncio.Event, idle_seconds: float = 1.0) -> None:
-    """Pay until ``stop`` is set; ``wake`` cuts the idle wait short."""
-    while not stop.is_set():
-        wake.clear()
-        try:
-            taken = await run_once(publisher)
-        except Exception as failure:  # noqa: BLE001 - the edge of the worker: the store is away; the rows remain
-            log.error("publications.lease_failed", error=repr(failure))
-            taken = 0
-        if taken == 0:
-            await idle(stop, wake, idle_seconds)
+# How servers refuse writes to an account that they do not serve (any more): that is not about the record.
+_ACCOUNT_IS_AWAY = frozenset(
+    {"AccountDeactivated", "AccountTakedown", "RepoDeactivated", "RepoNotFound", "RepoSuspended", "RepoTakendown"}
+)
 
 
 async def pay_now(publisher: Publisher, kind: Kind, subject_id: str, *, deadline_seconds: float) -> bool:
     """A request pays its own debt after its commit; False when that did not succeed in time (it stays owed)."""
     async with publisher.db.transaction() as tx:
-        held = await leases.take_one(tx, kind=kind, subject_id=subject_id, seconds=LEASE_SECONDS)
-    if held is not None:
+        before = await _named_by(tx, kind, subject_id)
+        held = [
+            await publication_taking.take_one(tx, kind=one, subject_id=of, seconds=LEASE_SECONDS)
+            for one, of in (*before, (kind, subject_id))
+        ]
+    due = [one for one in held if one is not None]
+    if due:
         # Where the request gives up waiting, the payment goes on: its lease is its own.
-        task = asyncio.create_task(pay(publisher, held))
+        task = asyncio.create_task(_pay_each(publisher, due))
         await asyncio.wait({task}, timeout=deadline_seconds)
     async with publisher.db.reader() as reader:
         after = await leases.find(reader, kind, subject_id)
     return after is not None and after.state is State.PUBLISHED
 
 
+async def _named_by(reader: Reader, kind: Kind, subject_id: str) -> list[tuple[Kind, str]]:
+    """Whose record goes first, because this one's names it: of a date its series'."""
+    event = await event_queries.by_id(reader, EventId(subject_id)) if kind is Kind.EVENT else None
+    return [] if event is None or event.place_in_series is None else [(Kind.SERIES, event.place_in_series.series_id)]
+
+
+async def _pay_each(publisher: Publisher, due: Sequence[Publication]) -> None:
+    for one in due:
+        await pay(publisher, one)
+
+
 async def pay(publisher: Publisher, held: Publication) -> None:
     """Pay one leased debt; every outcome is a state of its row, nothing is raised."""
     try:
-        await _pay(publisher, held)
-    except NotSignedIn as refused:
-        await settling.give_back(publisher, held, State.BLOCKED, reason=refused.why)
+        with tracing.step("record.paid", held.subject_id, kind=held.kind.value):
+            await _pay(publisher, held)
     except Failure as failure:
-        if retry.is_worth_retrying(failure):
-            await settling.try_later(publisher, held, failure.why, retry.asked_seconds(failure))
-        else:
-            await settling.refuse(publisher, held, failure.why)
+        await _settle_failure(publisher, held, failure)
     except Exception as failure:  # noqa: BLE001 - the edge of the worker: the kind is unknown, the promise must not be lost
         log.error("publication.failed_unforeseen", kind=held.kind.value, subject=held.subject_id, error=repr(failure))
         await settling.try_later(publisher, held, type(failure).__name__, None)
@@ -88,7 +105,7 @@ async def pay(publisher: Publisher, held: Publication) -> None:
 
 async def _pay(publisher: Publisher, held: Publication) -> None:
     async with publisher.db.reader() as reader:
-        decision = await decide(reader, held)
+        decision = await decide(reader, held, publisher.flags)
     is_retracting = held.state is State.RETRACTING
     match decision:
         case Hold(why):
@@ -99,23 +116,30 @@ async def _pay(publisher: Publisher, held: Publication) -> None:
             else:
                 async with publisher.db.transaction() as tx:
                     await leases.leave(tx, held)
+        case LetGo():
+            await settling.forget(publisher, held)
+        case Return(uri):
+            await settling.come_back(publisher, held, uri)
         case _ if is_retracting:
             await _start_over(publisher, held)
+        case Pause():
+            due_at = Instant(publisher.network.clock.now() + LOOK_AGAIN_AFTER)
+            await settling.give_back(publisher, held, State.RETRYING, reason=SWITCHED_OFF, due_at=due_at)
         case Wait(why):
             due_at = Instant(publisher.network.clock.now() + LOOK_AGAIN_AFTER)
             await settling.give_back(publisher, held, State.WAITING, reason=why, due_at=due_at)
-        case PublishEvent() | PublishRsvp():
+        case PublishEvent() | PublishRsvp() | PublishSeries() | PublishGroup() | PublishPlain():
             await _publish(publisher, held, decision)
 
 
-async def _publish(publisher: Publisher, held: Publication, decision: PublishEvent | PublishRsvp) -> None:
+async def _publish(publisher: Publisher, held: Publication, decision: Publish) -> None:
     if await writing.settle_earlier_send(publisher, held):
         return
-    client = await open_repository(publisher.db, publisher.network, decision.identity)
+    client = await agent_for(publisher.db, publisher.network, decision.identity)
     try:
         await writing.write(publisher, client, held, decision)
     except NotSignedIn as refused:
-        await _session_refused(publisher.db, decision.identity, refused)
+        await _session_refused(publisher, decision.identity, refused)
 
 
 async def _start_over(publisher: Publisher, held: Publication) -> None:
@@ -158,26 +182,63 @@ async def _take_back(publisher: Publisher, taking_back: Publication) -> None:
         await settling.give_back(publisher, taking_back, State.BLOCKED, reason="Sign in with the account it is in.")
         return
     try:
-        client = await open_repository(publisher.db, publisher.network, identity)
+        client = await agent_for(publisher.db, publisher.network, identity)
         try:
-            rev = await delete_record(client, uri, expected=taking_back.base_cid)
+            if await _is_heard_first(publisher, client, taking_back, uri):
+                return
+            rev = await take_away(client, uri, expected=taking_back.base_cid)
         except NotSignedIn as refused:
-            await _session_refused(publisher.db, identity, refused)
+            await _session_refused(publisher, identity, refused)
         gone = await writing.absence(publisher, uri, rev)
-    except NotSignedIn as refused:
-        await settling.give_back(publisher, taking_back, State.BLOCKED, reason=refused.why)
     except Failure as failure:
-        if retry.is_worth_retrying(failure):
-            await settling.try_later(publisher, taking_back, failure.why, retry.asked_seconds(failure))
-        else:
-            await settling.refuse(publisher, taking_back, failure.why)
+        await _settle_failure(publisher, taking_back, failure)
     else:
         await settling.forget(publisher, taking_back, gone)
 
 
-async def _session_refused(db: Database, identity: Identity, refused: NotSignedIn) -> NoReturn:
+async def _is_heard_first(publisher: Publisher, client: XrpcClient, taking_back: Publication, uri: AtUri) -> bool:
+    """Whether the record of an answer says what another app of theirs has written, and nobody here has heard yet.
+
+    That is their word, and counts, although its record goes: ingestion gets it first, and a minute or two to hear it. What an
+    event's record says is not waited for: it may be what must not be public.
+    """
+    if taking_back.kind is not Kind.RSVP or taking_back.rounds >= MAX_ROUNDS:
+        return False
+    current = await get_record(client, uri)
+    async with publisher.db.reader() as reader:
+        known = await seen.find(reader, str(uri))
+    heard = {taking_back.base_cid, taking_back.chosen_cid, None if known is None else known.cid}
+    if current is None or current.cid in heard:
+        return False
+    await publisher.enqueue([await writing.what_is_there(publisher, uri)])
+    due_at = Instant(publisher.network.clock.now() + INGESTED_AFTER)
+    await settling.give_back(
+        publisher, taking_back, State.RETRACTING, reason=CHANGED_ELSEWHERE, due_at=due_at, is_round=True
+    )
+    return True
+
+
+async def _settle_failure(publisher: Publisher, held: Publication, failure: Failure) -> None:
+    """It waits for the person, for a better moment, or for nothing any more."""
+    if isinstance(failure, NotSignedIn) or is_not_allowed(failure):
+        why = failure.why if isinstance(failure, NotSignedIn) else NOT_ALLOWED
+        await settling.give_back(publisher, held, State.BLOCKED, reason=why)
+    elif failure.name in _ACCOUNT_IS_AWAY:
+        # It has moved, or rests: who it is now is asked, and its person signs in where it is.
+        await settling.give_back(publisher, held, State.BLOCKED, reason=failure.why)
+        async with publisher.db.transaction() as tx:
+            fixed = await leases.find(tx, held.kind, held.subject_id)  # of a first send it was chosen since
+            if fixed is not None and fixed.did is not None:
+                await owe(tx, Debt.REFRESH_IDENTITY, fixed.did, int(tx.now))
+    elif retry.is_worth_retrying(failure):
+        await settling.try_later(publisher, held, failure.why, retry.asked_seconds(failure))
+    else:
+        await settling.refuse(publisher, held, failure.why)
+
+
+async def _session_refused(publisher: Publisher, identity: Identity, refused: NotSignedIn) -> NoReturn:
     """The PDS no longer knows the session. A custodial account signs in anew with the next try; others are asked to."""
-    await note_refused(db, parse_did(identity.did))
+    await note_refused(publisher.db, publisher.network, identity, refused)
     if identity.kind is IdentityKind.CUSTODIAL:
         raise Unavailable("The session has ended; signing in again.") from refused
     raise refused

@@ -7,18 +7,18 @@ from groundwork.clock import DAY, HOUR, Instant
 from groundwork.database.transaction import Reader
 from openmeet.attendance.model import AttendanceStatus
 from openmeet.events import queries as event_queries
+from openmeet.events.conditions import is_public
 from openmeet.events.model import Mode, Status, Venue
-from openmeet.events.promotion import is_cut_down, is_kept_here
-from openmeet.events.queries import is_public
+from openmeet.events.promotion import is_cut_down, may_be_published
 from openmeet.identities.model import Preview
 from openmeet.publication.publisher import page_of
 from openmeet.records.event_writing import Publishable, publishable, write_event
-from openmeet.records.rsvp import token_for
+from openmeet.records.rsvp import Silence, told
 from openmeet.users.model import UserId
 
 NEWEST_PUBLIC = f"""
     select id from events
-     where author_id = :user_id and {is_public("events")} and not {is_kept_here("events")} and deleted_at is null
+     where author_id = :user_id and {may_be_published("events")} and deleted_at is null
        and removed_at is null and is_draft = 0
      order by created_at desc, id desc limit 1
 """
@@ -27,11 +27,11 @@ NEWEST_PUBLIC = f"""
 # What `eligibility` lets through once they agree.
 COUNTS = f"""
     select (select count(*) from events
-             where author_id = :user_id and {is_public("events")} and not {is_kept_here("events")} and is_read_only = 0
+             where author_id = :user_id and {may_be_published("events")} and is_read_only = 0
                and is_draft = 0
                and deleted_at is null and removed_at is null) as events,
            (select count(*) from attendances a join events e on e.id = a.event_id
-             where a.user_id = :user_id and a.status in :told and a.is_private = 0
+             where a.user_id = :user_id and a.status in :told and a.is_private = 0 and a.skips_record = 0
                and e.deleted_at is null and e.removed_at is null
                and ({is_public("e")} and not {is_cut_down("e")} and (e.record_uri is not null or e.author_id = :user_id)
                     or e.visibility = 'unlisted' and e.origin = 'network' and e.record_uri is not null)) as answers,
@@ -39,7 +39,7 @@ COUNTS = f"""
              where user_id = :user_id and uri is not null and state <> 'retracted') as published
 """
 
-_TOLD = [status.value for status in AttendanceStatus if token_for(status) is not None]
+_TOLD = [status.value for status in AttendanceStatus if not isinstance(told(status), Silence)]
 
 
 async def preview(reader: Reader, user_id: UserId, *, instance: str) -> Preview:

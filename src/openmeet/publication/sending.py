@@ -119,6 +119,11 @@ async def delete_record(client: XrpcClient, uri: AtUri, *, expected: str | None)
         return None if current is None else await _delete(client, uri, current.cid)
 
 
+async def delete_version(client: XrpcClient, uri: AtUri, cid: str) -> str | None:
+    """Delete a record only where it is this version; the rev of the commit. Raises Conflict where it is another one, or gone."""
+    return await _delete(client, uri, cid)
+
+
 async def _delete(client: XrpcClient, uri: AtUri, swap: str | None) -> str | None:
     wanted = {} if swap is None else {"swapRecord": swap}
     answer = await client.procedure(

@@ -9,28 +9,45 @@ from at_protocol.syntax.tid import parse_tid
 from groundwork.clock import HOUR, SECOND, Instant
 from groundwork.database.transaction import Transaction
 from groundwork.outbox import retry
+from groundwork.telemetry import tracing
 from groundwork.telemetry.logs import log
 from openmeet.attendance import actions as attendance_actions
 from openmeet.attendance.model import AttendanceId
+from openmeet.debts import doubts, former_records, publication_moves, publications
 from openmeet.debts import publication_leases as leases
-from openmeet.debts import publications
+from openmeet.debts.doubts import Sent
 from openmeet.debts.publication_leases import Publication
-from openmeet.debts.publications import Kind, State
+from openmeet.debts.publications import FORMER_OF, Kind, State
 from openmeet.events import actions as event_actions
 from openmeet.events.model import EventId
-from openmeet.publication.eligibility import PublishRsvp, decide
+from openmeet.publication.decision import Pause, Publish, Wait
+from openmeet.publication.eligibility import decide
 from openmeet.publication.publisher import Publisher
-from openmeet.records import seen
+from openmeet.records import going_on, group_records, seen
+from openmeet.records.collections import RSVP
 from openmeet.records.message import Operation, RecordMessage
 from openmeet.records.row_lock import lock_row_of
-from openmeet.records.rsvp import read_rsvp, subject_of
+from openmeet.records.rsvp import GOING, INTERESTED, NOT_GOING, read_rsvp, subject_of
 from openmeet.records.seen import Standing
+from openmeet.records.subjects import current_subject
+from openmeet.series.model import SeriesId
 
 
 async def confirm(
-    publisher: Publisher, held: Publication, *, revision: int, uri: str, cid: str, body: bytes, rev: str
+    publisher: Publisher,
+    held: Publication,
+    *,
+    revision: int,
+    uri: str,
+    cid: str,
+    body: bytes,
+    rev: str,
+    answered: Sent | None = None,
 ) -> None:
-    """The PDS holds these bytes as of ``rev``: a version like any other, and the new base of the promise."""
+    """The PDS holds these bytes as of ``rev``: a version like any other, and the new base of the promise.
+
+    ``answered``: the write that was answered just now, which is in doubt no more where this answer counts.
+    """
     at = parse_at_uri(uri)
     if at.collection is None or at.rkey is None:
         raise ValueError(f"not the uri of a record: {uri}")
@@ -48,7 +65,11 @@ async def confirm(
     async with publisher.db.transaction() as tx:
         if not await _note_seen(tx, held, message):
             overtaken_by = await _newer(tx, message)
-        await settle(tx, held, revision=revision, uri=uri, cid=cid, body=body, rev=rev)
+        is_settled = await settle(tx, held, revision=revision, uri=uri, cid=cid, body=body, rev=rev)
+        if is_settled and answered is not None:
+            await doubts.answered(tx, answered)
+    if held.kind is Kind.RSVP and cid != held.base_cid:
+        publisher.count_rsvp("create" if held.base_cid is None else "update", _status_in(body))
     if overtaken_by is not None:
         # Somebody edited right after us and their version was faster here: with ours settled it is joined anew.
         await publisher.enqueue([overtaken_by])
@@ -56,20 +77,27 @@ async def confirm(
 
 async def settle(
     tx: Transaction, held: Publication, *, revision: int, uri: str, cid: str, body: bytes, rev: str
-) -> None:
-    """The promise is kept, and the room concerned knows where its record is."""
+) -> bool:
+    """The promise is kept, and the room concerned knows where its record is. False where the lease had passed to somebody else."""
     await lock_row_of(tx, held.kind, held.subject_id)
     if not await leases.confirm(tx, held, revision=revision, cid=cid, body=body, rev=rev):
-        return
+        return False
     if held.kind is Kind.EVENT:
-        did = parse_at_uri(uri).authority
-        if await event_actions.note_record(tx, EventId(held.subject_id), uri=uri, cid=cid, did=did):
-            await attendance_actions.decide_records_anew(tx, EventId(held.subject_id))
-    else:
+        await going_on.note_event(tx, EventId(held.subject_id), uri=uri, cid=cid, did=parse_at_uri(uri).authority)
+    elif held.kind is Kind.SERIES:
+        await going_on.note_series(tx, SeriesId(held.subject_id), uri)
+    elif held.kind is Kind.RSVP:
         await attendance_actions.note_record(
-            tx, AttendanceId(held.subject_id), uri=uri, about=subject_of(cbor.decode(body))
+            tx,
+            AttendanceId(held.subject_id),
+            uri=uri,
+            about=subject_of(cbor.decode(body)),
+            is_about=seen.is_about,
         )
-    log.info("record.published", uri=uri, cid=cid, rev=rev)
+    else:
+        await group_records.note(tx, held.kind, held.subject_id, uri=uri, cid=cid)
+    tracing.note("record.published", held.subject_id, kind=held.kind.value, uri=uri, cid=cid, rev=rev)
+    return True
 
 
 async def forget(publisher: Publisher, held: Publication, gone: RecordMessage | None = None) -> None:
@@ -79,19 +107,44 @@ async def forget(publisher: Publisher, held: Publication, gone: RecordMessage | 
     """
     async with publisher.db.transaction() as tx:
         if gone is not None:
-            await _note_gone(tx, gone)
+            await note_gone(tx, gone)
         await lock_row_of(tx, held.kind, held.subject_id)
-        if not await leases.retracted(tx, held):
+        if not await leases.retracted(tx, held, is_gone=gone is not None):
             return
         if held.kind is Kind.EVENT:
             await event_actions.forget_record(tx, EventId(held.subject_id))
             await attendance_actions.decide_records_anew(tx, EventId(held.subject_id))
-        else:
+        elif held.kind is Kind.SERIES:
+            await going_on.note_series(tx, SeriesId(held.subject_id), None)
+        elif held.kind is Kind.RSVP:
             await attendance_actions.forget_record(tx, AttendanceId(held.subject_id))
-            if isinstance(await decide(tx, held), PublishRsvp):
-                # The event became public again while its answers were being taken back.
-                await publications.look_again(tx, kind=Kind.RSVP, subject_ids=[held.subject_id])
+        elif held.kind in FORMER_OF.values():
+            if gone is not None:
+                await going_on.note_former_gone(tx, held.subject_id)
+        else:
+            await group_records.note(tx, held.kind, held.subject_id, uri=None, cid=None)
+        after = await leases.find(tx, held.kind, held.subject_id)
+        if after is not None and isinstance(await decide(tx, after, publisher.flags), Publish | Pause | Wait):
+            # It may be public again, or stand in another repository from now on.
+            await publications.look_again(tx, kind=held.kind, subject_ids=[held.subject_id])
+    if held.kind is Kind.RSVP and held.uri is not None:
+        publisher.count_rsvp("delete", "")
     log.info("record.retracted", uri=held.uri)
+
+
+async def come_back(publisher: Publisher, held: Publication, uri: str) -> None:
+    """What had left its repository stays there after all: the promise about that record is the one of its subject again."""
+    async with publisher.db.transaction() as tx:
+        await lock_row_of(tx, held.kind, held.subject_id)
+        now = await leases.find(tx, held.kind, held.subject_id)
+        if now is None or now.lease != held.lease or now.uri is not None:
+            return
+        await former_records.drop(tx, uri)
+        former = FORMER_OF[held.kind]
+        await publication_moves.come_back(tx, held.kind, held.subject_id, former, uri, held.user_id)
+        await publications.owe(
+            tx, kind=held.kind, subject_id=held.subject_id, user_id=held.user_id, revision=held.revision
+        )
 
 
 async def give_back(
@@ -134,23 +187,29 @@ async def refuse(publisher: Publisher, held: Publication, reason: str) -> None:
 
 async def _note_seen(tx: Transaction, held: Publication, message: RecordMessage) -> bool:
     """The same join as for messages of the network; the echo will find this version known."""
-    if held.kind is Kind.EVENT:
-        await seen.lock_subjects(tx, [message.uri])
+    if held.kind is not Kind.RSVP:
+        await seen.lock_subjects(tx, await going_on.uris_of(tx, [message.uri]))
         return await seen.put(tx, message, standing=Standing.MAPPED, subject_uri=message.uri)
     read = read_rsvp(message.collection, cbor.decode(message.body or b""), rkey=message.rkey)
     await seen.lock_answers(tx, [message.uri])
-    await seen.lock_subjects(tx, [str(read.subject)])
-    return await seen.put(
-        tx, message, standing=Standing.MAPPED, subject_uri=str(read.subject), precedence=read.precedence
-    )
+    subject = await current_subject(tx, str(read.subject))
+    return await seen.put(tx, message, standing=Standing.MAPPED, subject_uri=subject, precedence=read.precedence)
 
 
-async def _note_gone(tx: Transaction, gone: RecordMessage) -> None:
+async def note_gone(tx: Transaction, gone: RecordMessage) -> None:
+    """That there is no record, as of a commit: what is older and still on its way changes nothing."""
     await seen.lock_answers(tx, [gone.uri])
     known = await seen.find(tx, gone.uri)
     subject = gone.uri if known is None or known.subject_uri is None else known.subject_uri
     await seen.lock_subjects(tx, [subject])
     await seen.put(tx, gone, standing=Standing.TOMBSTONE, subject_uri=subject)
+
+
+def _status_in(body: bytes) -> str:
+    """The word of an answer's record, of those that we write; empty for every other."""
+    record = cbor.decode(body)
+    said = record.get("status") if isinstance(record, dict) else None
+    return said.removeprefix(f"{RSVP}#") if said in {GOING, INTERESTED, NOT_GOING} and isinstance(said, str) else ""
 
 
 async def _newer(tx: Transaction, ours: RecordMessage) -> RecordMessage | None:

@@ -3,7 +3,7 @@
 Each row keeps its own lease, key, CID and bytes, fixed before anything is sent, as if it went alone. The commit takes all
 of them or none, so there are three ends: it is answered, and each row is settled by itself; it is refused, and each row
 is paid singly, because one of them spoils it; or nobody knows, and each row is read back when it is tried again. Updates
-never go this way: they need ``swapRecord``. What failed before does not either: it would fail its neighbours.
+never go this way: they need ``swapRecord``; nor do retractions of answers, whose keys come again. What failed before does not either: it would fail its neighbours.
 """
 
 import asyncio
@@ -20,19 +20,25 @@ from at_protocol.syntax.at_uri import AtUri, parse_at_uri
 from groundwork.errors import Failure, NotSignedIn
 from groundwork.outbox import retry
 from groundwork.telemetry.logs import log
+from openmeet.debts import doubts
 from openmeet.debts import publication_leases as leases
+from openmeet.debts.doubts import Sent
 from openmeet.debts.publication_leases import Publication
-from openmeet.debts.publications import State
+from openmeet.debts.publications import Kind, State
 from openmeet.identities import queries as identity_queries
+from openmeet.identities.agents import agent_for
 from openmeet.identities.model import Identity
-from openmeet.identities.sessions import open_repository
 from openmeet.publication import settling, writing
-from openmeet.publication.eligibility import Hold, PublishEvent, PublishRsvp, decide
+from openmeet.publication.decision import Hold, Publish
+from openmeet.publication.eligibility import decide
+from openmeet.publication.in_doubt import until_answered
 from openmeet.publication.publisher import MAX_WRITES_PER_HOUR, WRITE_COST, Publisher
-from openmeet.publication.sending import Stored, apply_writes
+from openmeet.publication.sending import Applied, Stored, apply_writes
 from openmeet.publication.writing import Draft
 from openmeet.records.event_writing import Written, seal_in_cbor
 
+# Kinds whose key follows from what they are about: after a retraction it may come again.
+KEYS_COME_AGAIN = frozenset({Kind.RSVP, Kind.MEMBERSHIP, Kind.ACCEPTANCE, Kind.GROUP_EVENT})
 # The protocol's limit on one commit.
 MAX_WRITES = 200
 # The reference PDS takes JSON bodies of 150 kB; what is larger goes in several calls.
@@ -46,6 +52,10 @@ class _Create:
     held: Publication
     draft: Draft
     written: Written
+
+    @property
+    def sent(self) -> Sent:
+        return Sent(str(self.draft.uri), str(self.written.cid), None)
 
     @property
     def size(self) -> int:
@@ -95,13 +105,15 @@ async def _write_of(publisher: Publisher, held: Publication) -> _Write | None:
     if held.attempts > 0:
         return None
     async with publisher.db.reader() as reader:
-        decision = await decide(reader, held)
+        decision = await decide(reader, held, publisher.flags)
         if isinstance(decision, Hold) and held.uri is not None and held.did is not None:
+            if held.kind in KEYS_COME_AGAIN:
+                return None  # a delete that names no version could meet the next answer
             identity = await identity_queries.find(reader, held.did)
             if identity is None or not identity.can_write:
                 return None
             return _Delete(held, identity, parse_at_uri(held.uri))
-    if held.state is State.RETRACTING or not isinstance(decision, PublishEvent | PublishRsvp):
+    if held.state is State.RETRACTING or not isinstance(decision, Publish):
         return None
     try:
         draft = await writing.first_draft(publisher, held, decision)
@@ -130,14 +142,16 @@ async def _pay_batch(publisher: Publisher, identity: Identity, batch: Sequence[_
     if len(batch) < 2 or len(uris) < len(batch):
         return [one.held for one in batch]
     try:
-        client = await open_repository(publisher.db, publisher.network, identity)
+        client = await agent_for(publisher.db, publisher.network, identity)
     except Failure:
         return [one.held for one in batch]
     if pause_seconds(client.pace, publisher.network.clock.now(), cost=WRITE_COST * len(batch)) > 0:
         return [one.held for one in batch]
     fixed = await _fix(publisher, batch)
     try:
-        await _send(publisher, client, identity, fixed)
+        async with until_answered(publisher, [one.sent for one in fixed if isinstance(one, _Create)]):
+            applied = await _send(client, identity, fixed)
+        await _settle(publisher, identity, fixed, applied)
     except NotSignedIn:
         return await _as_they_stand(publisher, fixed)
     except Failure as failure:
@@ -162,30 +176,35 @@ async def _fix(publisher: Publisher, batch: Sequence[_Write]) -> list[_Write]:
                 if await leases.start_retracting(tx, one.held):
                     fixed.append(one)
                 continue
-            did, uri, cid = one.draft.identity.did, str(one.draft.uri), str(one.written.cid)
-            writes = await leases.fix(tx, one.held, did=did, uri=uri, cid=cid, body=one.written.body)
+            writes = await leases.fix(tx, one.held, one.sent, did=one.draft.identity.did, body=one.written.body)
             if writes is not None and writes <= MAX_WRITES_PER_HOUR:
                 fixed.append(one)
+            elif writes is not None:
+                await doubts.answered(tx, one.sent)  # it is not sent
     return fixed
 
 
-async def _send(publisher: Publisher, client: XrpcClient, identity: Identity, fixed: Sequence[_Write]) -> None:
+async def _send(client: XrpcClient, identity: Identity, fixed: Sequence[_Write]) -> Applied:
     deletes = [one for one in fixed if isinstance(one, _Delete)]
     creates = [one for one in fixed if isinstance(one, _Create)]
-    applied = await apply_writes(
+    return await apply_writes(
         client,
         identity.did,
         [one.uri for one in deletes],
         [(one.draft.uri, one.written.record) for one in creates],
     )
+
+
+async def _settle(publisher: Publisher, identity: Identity, fixed: Sequence[_Write], applied: Applied) -> None:
+    """Each row by itself, as the answer says."""
+    deletes = [one for one in fixed if isinstance(one, _Delete)]
+    creates = [one for one in fixed if isinstance(one, _Create)]
     for one in deletes:
         gone = await writing.absence(publisher, one.uri, applied.rev)
         await settling.forget(publisher, leases.as_retracting(one.held), gone)
     for made, cid in zip(creates, applied.cids, strict=True):
         stored = Stored(cid or "", applied.rev)
-        await writing.settle_stored(
-            publisher, made.held, made.draft.uri, str(made.written.cid), made.written.body, stored
-        )
+        await writing.settle_stored(publisher, made.held, made.sent, made.written.body, stored)
     log.info("records.published_together", did=identity.did, created=len(creates), deleted=len(deletes))
 
 

@@ -4,7 +4,8 @@ What is found changed in the repository is handed to ingestion with its proof an
 or more than five writes in an hour that nobody asked for, a person must look.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from urllib.parse import quote
 
 from at_network.pacing import pause_seconds
 from at_network.xrpc_client import XrpcClient
@@ -17,19 +18,32 @@ from at_protocol.sync import verify
 from at_protocol.sync.verify import check_rev
 from at_protocol.syntax.at_uri import AtUri, parse_at_uri
 from at_protocol.syntax.did import Did, parse_did
+from at_protocol.syntax.nsid import Nsid
 from at_protocol.syntax.record_key import RecordKey
 from at_protocol.syntax.tid import parse_tid
 from groundwork.clock import Instant
 from groundwork.errors import Conflict, Refused, RemoteFailed
 from groundwork.telemetry.logs import log
 from openmeet.debts import publication_leases as leases
+from openmeet.debts.doubts import Sent
 from openmeet.debts.publication_leases import Publication
-from openmeet.debts.publications import State
+from openmeet.debts.publications import Kind, State
 from openmeet.events.model import Event
-from openmeet.identities.model import Identity
+from openmeet.events.promotion import Reach, reach_of
+from openmeet.identities.model import Identity, IdentityKind
 from openmeet.identities.reading import prove_record
 from openmeet.publication import settling
-from openmeet.publication.eligibility import PublishEvent, PublishRsvp
+from openmeet.publication.blobs import Blob, blob_of, upload
+from openmeet.publication.client import get_event, list_rsvps, store
+from openmeet.publication.decision import (
+    Publish,
+    PublishEvent,
+    PublishGroup,
+    PublishPlain,
+    PublishRsvp,
+    PublishSeries,
+)
+from openmeet.publication.in_doubt import note_answered, until_answered
 from openmeet.publication.publisher import (
     CHANGED_ELSEWHERE,
     INGESTED_AFTER,
@@ -39,25 +53,33 @@ from openmeet.publication.publisher import (
     Publisher,
     page_of,
 )
-from openmeet.publication.sending import Current, Stored, get_record, put_record
+from openmeet.publication.sending import Current, Stored
 from openmeet.records import seen
-from openmeet.records.collections import EVENT, RSVP, RSVPS
+from openmeet.records.collections import EVENT, GROUP, RSVP, RSVPS, SERIES
 from openmeet.records.event import MAX_RECORD_BYTES
-from openmeet.records.event_writing import owes_nothing, publishable, seal_in_cbor, write_event
+from openmeet.records.event_writing import Publishable, owes_nothing, publishable, seal_in_cbor, write_event
+from openmeet.records.group import GroupOut, write_group
+from openmeet.records.group_part import group_part
+from openmeet.records.lineage import lineage_of
+from openmeet.records.media import known_picture
 from openmeet.records.message import Operation, RecordMessage
 from openmeet.records.own_entries import Earlier
 from openmeet.records.rsvp import record_key_for, write_rsvp
+from openmeet.records.series import write_series
+from openmeet.records.series_part import series_page, series_part
+from openmeet.records.succession import put_lineage
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What is about to be written: where, in place of what, and the record."""
+    """What is about to be written: where, in place of what, and the record. ``blob``: what is uploaded first."""
 
     uri: AtUri
     identity: Identity
     current: Current | None
     record: dict[str, Value]
     owes_nothing: bool
+    blob: Blob | None = None
 
 
 async def settle_earlier_send(publisher: Publisher, held: Publication) -> bool:
@@ -100,9 +122,7 @@ async def what_is_there(publisher: Publisher, uri: AtUri) -> RecordMessage:
     return _message_of(uri, await _prove(uri, publisher))
 
 
-async def write(
-    publisher: Publisher, client: XrpcClient, held: Publication, decision: PublishEvent | PublishRsvp
-) -> None:
+async def write(publisher: Publisher, client: XrpcClient, held: Publication, decision: Publish) -> None:
     """Make the repository agree with the present. Raises the failures of the calls; nothing is half done."""
     draft = await _draft(publisher, client, held, decision)
     if draft is None:
@@ -113,7 +133,7 @@ async def write(
         await _send(publisher, client, held, draft)
 
 
-async def first_draft(publisher: Publisher, held: Publication, decision: PublishEvent | PublishRsvp) -> Draft | None:
+async def first_draft(publisher: Publisher, held: Publication, decision: Publish) -> Draft | None:
     """The record of something that was never sent, checked; None where one may be there already.
 
     Nobody is asked for it: a create fails where something is under its key. Raises what ``write`` raises.
@@ -121,17 +141,29 @@ async def first_draft(publisher: Publisher, held: Publication, decision: Publish
     if held.uri is not None:
         return None
     uri, is_new = await _uri_for(publisher, held, decision, decision.identity.did)
-    if isinstance(decision, PublishEvent):
+    if isinstance(decision, PublishPlain):
         if not is_new:
             return None
-        ours = publishable(
-            decision.event, instance=publisher.instance, page_url=page_of(publisher.instance, decision.event)
-        )
+        record = decision.write(publisher.instance, publisher.network.clock.now(), None)
+        draft = Draft(uri, decision.identity, None, record, owes_nothing=False)
+    elif isinstance(decision, PublishEvent):
+        if not is_new or decision.event.picture is not None:
+            return None  # with a picture it goes alone: that is uploaded first
+        ours, _ = await _publishable(publisher, decision.event)
         draft = Draft(uri, decision.identity, None, write_event(ours, None), owes_nothing=False)
+    elif isinstance(decision, PublishGroup):
+        if not is_new or decision.picture is not None:
+            return None
+        record = write_group(_group_out(publisher, decision, None), None)
+        draft = Draft(uri, decision.identity, None, record, owes_nothing=False)
+    elif isinstance(decision, PublishSeries):
+        record = await _series_record(publisher, decision, None, None)
+        draft = Draft(uri, decision.identity, None, record, owes_nothing=False)
     else:
         async with publisher.db.reader() as reader:
             known = await seen.find(reader, str(uri))
-        if known is not None and known.cid is not None:
+            is_read = decision.identity.kind is not IdentityKind.CONNECTED or await seen.was_read(reader, uri.authority)
+        if not is_read or (known is not None and known.cid is not None):
             return None
         record = await _rsvp_record(publisher, decision, None)
         draft = Draft(uri, decision.identity, None, record, owes_nothing=False)
@@ -139,12 +171,16 @@ async def first_draft(publisher: Publisher, held: Publication, decision: Publish
     return draft
 
 
-async def _draft(
-    publisher: Publisher, client: XrpcClient, held: Publication, decision: PublishEvent | PublishRsvp
-) -> Draft | None:
+async def _draft(publisher: Publisher, client: XrpcClient, held: Publication, decision: Publish) -> Draft | None:
     """The record to write; None when what is there must be ingested first."""
     uri, is_new = await _uri_for(publisher, held, decision, decision.identity.did)
-    current = None if is_new else await get_record(client, uri)
+    if isinstance(decision, PublishRsvp) and held.uri is None:
+        uri = await _answer_before(publisher, client, decision, uri)
+    current = None if is_new else await get_event(client, uri)
+    if isinstance(decision, PublishRsvp) and held.uri is None and current is not None:
+        # Whatever merging leaves, that record is the one to change from now on.
+        async with publisher.db.transaction() as tx:
+            await leases.attach_current(tx, held, did=decision.identity.did, uri=str(uri))
     async with publisher.db.reader() as reader:
         known = await seen.find(reader, str(uri))
     if (None if current is None else current.cid) != (None if known is None else known.cid):
@@ -153,13 +189,57 @@ async def _draft(
         return None
     previous = None if current is None else current.record
     if isinstance(decision, PublishEvent):
-        page = page_of(publisher.instance, decision.event)
-        ours = publishable(decision.event, instance=publisher.instance, page_url=page)
+        ours, blob = await _publishable(publisher, decision.event)
         earlier = Earlier(agreed=_decoded(held.base_body), written=_decoded(held.chosen_body))
         settled = previous is not None and owes_nothing(ours, previous, earlier)
-        return Draft(uri, decision.identity, current, write_event(ours, previous, earlier), settled)
-    record = await _rsvp_record(publisher, decision, previous)
+        if blob is not None and known_picture(previous) == str(blob.media.cid):
+            blob = None  # it is there
+        return Draft(uri, decision.identity, current, write_event(ours, previous, earlier), settled, blob)
+    if isinstance(decision, PublishGroup):
+        blob = await blob_of(publisher.pictures, decision.picture)
+        record = write_group(_group_out(publisher, decision, blob), previous, _decoded(held.base_body))
+        is_there = previous is not None and record.get("avatar") == previous.get("avatar")
+        return Draft(uri, decision.identity, current, record, record == previous, None if is_there else blob)
+    if isinstance(decision, PublishSeries):
+        agreed = _decoded(held.base_body)
+        record = await _series_record(publisher, decision, previous, _decoded(held.chosen_body), agreed)
+    elif isinstance(decision, PublishPlain):
+        record = decision.write(publisher.instance, publisher.network.clock.now(), previous)
+    else:
+        record = await _rsvp_record(publisher, decision, previous)
     return Draft(uri, decision.identity, current, record, record == previous)
+
+
+async def _publishable(publisher: Publisher, event: Event) -> tuple[Publishable, Blob | None]:
+    """What the record is to say, and the picture that it names."""
+    async with publisher.db.reader() as reader:
+        series = await series_part(reader, event, publisher.instance)
+        group_uri = await group_part(reader, event)
+        lineage = await lineage_of(reader, Kind.EVENT, event.id)
+    blob = await blob_of(publisher.pictures, event.picture if reach_of(event) is Reach.FULL else None)
+    page = page_of(publisher.instance, event)
+    ours = publishable(event, instance=publisher.instance, page_url=page, series=series, group_uri=group_uri)
+    return replace(ours, media=None if blob is None else blob.media, lineage=lineage), blob
+
+
+def _group_out(publisher: Publisher, decision: PublishGroup, blob: Blob | None) -> GroupOut:
+    group, avatar = decision.group, None if blob is None else blob.media
+    page = f"{publisher.instance}/groups/{quote(group.slug)}"
+    return GroupOut(group, decision.share, page, decision.backup_admins, decision.predecessor, avatar)
+
+
+async def _series_record(
+    publisher: Publisher,
+    decision: PublishSeries,
+    previous: dict[str, Value] | None,
+    written: dict[str, Value] | None,
+    agreed: dict[str, Value] | None = None,
+) -> dict[str, Value]:
+    async with publisher.db.reader() as reader:
+        lineage = await lineage_of(reader, Kind.SERIES, decision.series.id)
+    record = write_series(decision.series, series_page(publisher.instance, decision.series), previous, agreed)
+    put_lineage(record, lineage, written)
+    return record
 
 
 async def _rsvp_record(
@@ -179,17 +259,22 @@ def _decoded(body: bytes | None) -> dict[str, Value] | None:
     return value if isinstance(value, dict) else None
 
 
-async def _uri_for(
-    publisher: Publisher, held: Publication, decision: PublishEvent | PublishRsvp, did: Did
-) -> tuple[AtUri, bool]:
+async def _uri_for(publisher: Publisher, held: Publication, decision: Publish, did: Did) -> tuple[AtUri, bool]:
     """Where the record is or will be, and whether nothing can be there yet."""
     if held.uri is not None:
         return parse_at_uri(held.uri), False
     if isinstance(decision, PublishEvent):
         if decision.event.record_uri is not None and decision.event.record_did == did:
             return parse_at_uri(decision.event.record_uri), False
-        key = publisher.tids.next(publisher.network.clock.now())
-        return AtUri(did, EVENT, RecordKey(key)), True
+        return _new_uri(publisher, did, EVENT), True
+    if isinstance(decision, PublishSeries):
+        return _new_uri(publisher, did, SERIES), True
+    if isinstance(decision, PublishGroup):
+        return _new_uri(publisher, did, GROUP), True
+    if isinstance(decision, PublishPlain):
+        if decision.key is None:
+            return _new_uri(publisher, did, decision.collection), True
+        return AtUri(did, decision.collection, decision.key), False
     subject = parse_at_uri(decision.event.record_uri or "")
     async with publisher.db.reader() as reader:
         # Whatever key an earlier answer stands under, it is the one to change: never a second one.
@@ -198,6 +283,23 @@ async def _uri_for(
     if mine is not None:
         return parse_at_uri(mine.uri), False
     return AtUri(did, RSVP, RecordKey(record_key_for(subject))), False
+
+
+async def _answer_before(publisher: Publisher, client: XrpcClient, decision: PublishRsvp, uri: AtUri) -> AtUri:
+    """Where an answer to this event stands already, under whatever key, in a repository that nobody has read whole yet."""
+    did = decision.identity.did
+    async with publisher.db.reader() as reader:
+        if decision.identity.kind is not IdentityKind.CONNECTED or await seen.was_read(reader, did):
+            return uri
+    subject = decision.event.record_uri
+    async for one in list_rsvps(client, did):
+        if str(one.subject) == subject:
+            return one.uri
+    return uri
+
+
+def _new_uri(publisher: Publisher, did: Did, collection: Nsid) -> AtUri:
+    return AtUri(did, collection, RecordKey(publisher.tids.next(publisher.network.clock.now())))
 
 
 async def _subject_cid(publisher: Publisher, event: Event) -> str:
@@ -221,47 +323,56 @@ async def _send(publisher: Publisher, client: XrpcClient, held: Publication, dra
     if wait > 0:
         await settling.try_later(publisher, held, "The PDS asks for slower writes.", wait)
         return
+    if draft.blob is not None:
+        await upload(client, draft.blob)
+    sent = Sent(uri, cid, None if draft.current is None else draft.current.cid)
     async with publisher.db.transaction() as tx:
-        writes = await leases.fix(tx, held, did=draft.identity.did, uri=uri, cid=cid, body=written.body)
+        writes = await leases.fix(tx, held, sent, did=draft.identity.did, body=written.body)
     if writes is None:
         return  # the lease is another payer's by now
     if writes > MAX_WRITES_PER_HOUR:
+        await note_answered(publisher, [sent])
         log.error("publication.written_too_often", uri=uri, writes=writes)
         reason = "Another program keeps changing this record back."
         await settling.give_back(publisher, held, State.CONFLICTED, reason=reason)
         return
     try:
-        stored = await put_record(
-            client, draft.uri, written.record, swap=None if draft.current is None else draft.current.cid
-        )
+        async with until_answered(publisher, [sent]):
+            stored = await store(client, draft.uri, written.record, swap=sent.instead_of)
     except Conflict:
         await _after_conflict(publisher, held, draft.uri, cid, written.body)
         return
-    await settle_stored(publisher, held, draft.uri, cid, written.body, stored)
+    await settle_stored(publisher, held, sent, written.body, stored)
 
 
-async def settle_stored(
-    publisher: Publisher, held: Publication, uri: AtUri, cid: str, body: bytes, stored: Stored
-) -> None:
+async def settle_stored(publisher: Publisher, held: Publication, sent: Sent, body: bytes, stored: Stored) -> None:
     """The PDS has answered a write of these bytes: its answer is noted, or what it really holds is read back."""
-    if stored.cid == cid and stored.rev is not None and _is_rev(stored.rev, publisher.network.clock.now()):
+    if stored.cid == sent.cid and stored.rev is not None and _is_rev(stored.rev, publisher.network.clock.now()):
         await settling.confirm(
-            publisher, held, revision=held.revision, uri=str(uri), cid=cid, body=body, rev=stored.rev
+            publisher,
+            held,
+            revision=held.revision,
+            uri=sent.uri,
+            cid=sent.cid,
+            body=body,
+            rev=stored.rev,
+            answered=sent,
         )
         return
     # No commit was made, since nothing changed, or the PDS stores something else than was sent: its bytes are the base,
     # or each comparison would fail. Or its rev is none: what is stored beside a record orders all that follows.
-    proven = await _prove(uri, publisher)
+    proven = await _prove(parse_at_uri(sent.uri), publisher)
     if proven.cid is None or proven.record is None:
         raise RemoteFailed("What the PDS stored cannot be read back.")
     await settling.confirm(
         publisher,
         held,
         revision=held.revision,
-        uri=str(uri),
+        uri=sent.uri,
         cid=str(proven.cid),
         body=proven.record,
         rev=_rev(proven),
+        answered=sent,
     )
 
 

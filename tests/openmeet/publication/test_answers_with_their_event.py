@@ -5,10 +5,11 @@ from groundwork.errors import NotFound
 from openmeet.attendance import hosting
 from openmeet.attendance.model import Reply
 from openmeet.debts import publication_leases as leases
+from openmeet.debts import publication_taking
 from openmeet.debts.publications import Kind
 from openmeet.events.model import Event
 from openmeet.identities import actions as identities
-from openmeet.identities.sessions import open_repository
+from openmeet.identities.agents import agent_for
 from openmeet.publication import settling, writing
 from openmeet.publication.eligibility import PublishRsvp, decide
 from openmeet.users.model import Caller, UserId
@@ -89,10 +90,10 @@ async def test_an_answer_on_its_way_is_taken_back_too(town: Town):
         row = await reader.fetch_one("select user_id from attendances where event_id = :id", id=event.id)
     await town.answer(Caller(UserId(row["user_id"]), "cleo"), event.slug, Reply.INTERESTED)
     async with town.db.transaction() as tx:
-        (held,) = await leases.take(tx, limit=5, seconds=60)
-        decision = await decide(tx, held)
+        (held,) = await publication_taking.take(tx, limit=5, seconds=60)
+        decision = await decide(tx, held, town.publisher.flags)
     assert isinstance(decision, PublishRsvp)
-    client = await open_repository(town.db, town.network, decision.identity)
+    client = await agent_for(town.db, town.network, decision.identity)
     await revise(town, ben, event, visibility="unlisted")
     await writing.write(town.publisher, client, held, decision)
     assert (await town.record(uri))["status"].endswith("#interested")
@@ -105,7 +106,7 @@ async def test_public_again_before_the_answer_is_gone(town: Town):
     ben, event, uri = await answered(town)
     await revise(town, ben, event, visibility="unlisted")
     async with town.db.transaction() as tx:
-        held = [one for one in await leases.take(tx, limit=5, seconds=60) if one.kind is Kind.RSVP]
+        held = [one for one in await publication_taking.take(tx, limit=5, seconds=60) if one.kind is Kind.RSVP]
         for one in held:
             await leases.start_retracting(tx, one)
     await revise(town, ben, event, visibility="public")

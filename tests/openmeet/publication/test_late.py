@@ -278,3 +278,28 @@ async def test_a_delete_that_arrives_late_spares_the_answer_that_was_written_sin
     (after,) = await records(town, RSVP)
     assert (after["uri"], after["cid"] != before["cid"]) == (before["uri"], True)
     assert await said(town) == (["going"], ["attending"])
+
+
+@pytest.mark.usefixtures("slow_pds")
+async def test_deletes_of_several_answers_that_arrive_late_spare_those_written_since(town: Town, cleo: Caller):
+    """Several writes in one call name no version: answers, whose keys come again, are taken back one by one."""
+    ana = await town.person()
+    answers = [await town.answer(cleo, (await town.event(ana, title=title)).slug) for title in ("Tea", "Coffee")]
+    await settle(town, cleo)
+    await settle(town, ana)
+    await settle(town, cleo)
+    before = {one["uri"] for one in await records(town, RSVP)}
+    assert len(before) == 2
+    await write_something(town, cleo)
+    async with town.db.transaction() as tx:
+        for answer in answers:
+            await recall(tx, kind=Kind.RSVP, subject_id=answer.id)
+    await take_back_into_the_void(town)
+    async with town.db.transaction() as tx:
+        for answer in answers:
+            await try_again(tx, kind=Kind.RSVP, subject_id=answer.id)
+    await pay_all(town)
+    assert set(await town.proxy.deliver()) == {400}
+    await settle(town, cleo)
+    assert {one["uri"] for one in await records(town, RSVP)} == before
+    assert await said(town) == (["going", "going"], ["attending", "attending"])

@@ -7,6 +7,7 @@ from openmeet.attendance.model import Reply, Wishes
 from openmeet.debts import publication_leases
 from openmeet.debts.publications import Kind
 from openmeet.events import actions as events
+from openmeet.flags.switchboard import Switchboard
 from openmeet.identities import actions as identities
 from openmeet.identities import queries as identity_queries
 from openmeet.identities.model import IdentityKind
@@ -35,9 +36,9 @@ async def test_a_private_answer_is_held_and_an_open_one_published(make_sqlite, i
         await identities.agree(tx, ben.user_id, handle="ben.example")
         mine = await actions.answer(tx, ben, event.slug, Reply.GOING, Wishes(is_private=is_private))
         owed = await publication_leases.find(tx, Kind.RSVP, mine.id)
-        assert type(await eligibility.decide(tx, owed)) is decision
+        assert type(await eligibility.decide(tx, owed, Switchboard())) is decision
         # The other way round it is looked at again.
         again = await actions.answer(tx, ben, event.slug, Reply.GOING, Wishes(is_private=not is_private))
         owed = await publication_leases.find(tx, Kind.RSVP, mine.id)
         assert owed.revision == again.revision
-        assert type(await eligibility.decide(tx, owed)) is not decision
+        assert type(await eligibility.decide(tx, owed, Switchboard())) is not decision

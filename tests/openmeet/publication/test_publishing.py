@@ -8,7 +8,8 @@ from openmeet.attendance.model import Reply
 from openmeet.debts.publications import Kind, State
 from openmeet.events import actions as events
 from openmeet.identities import actions as identities
-from openmeet.identities import queries as identity_queries
+from openmeet.identities import session_queries
+from openmeet.identities.model import NewSession, SessionKind
 from openmeet.records.collections import EVENT, ORIGIN_KEY
 from openmeet.records.rsvp import record_key_for
 from tests.openmeet.town import INSTANCE, Town
@@ -229,14 +230,14 @@ async def test_ended_session_waits_for_a_login_and_the_login_publishes(town: Tow
     cleo = await town.connected()
     identity = await town.identity(cleo.user_id)
     async with town.db.transaction() as tx:
-        stored = await identity_queries.session(tx, identity.did)
-        await identity_queries.set_needs_login(tx, stored)
+        stored = await session_queries.find(tx, identity.did)
+        await session_queries.set_needs_login(tx, stored)
     event = await town.event(cleo)
     await town.pay()
     standing = await town.standing(Kind.EVENT, event.id)
     assert standing.words(town.clock.now(), is_allowed=True) == "sign in again to publish"
     async with town.db.transaction() as tx:
-        await identity_queries.replace_session(tx, await identity_queries.session(tx, identity.did), stored.sealed)
+        await session_queries.put(tx, NewSession(identity.did, SessionKind.PASSWORD, stored.pds_url, stored.sealed))
         await identities.connect(tx, identity.did, handle=identity.handle, pds_url=identity.pds_url)
     await town.pay()
     assert (await town.standing(Kind.EVENT, event.id)).state is State.PUBLISHED
@@ -246,7 +247,7 @@ async def test_custodial_session_signs_in_by_itself(town: Town):
     ana = await town.person()
     identity = await town.identity(ana.user_id)
     async with town.db.transaction() as tx:
-        await identity_queries.set_needs_login(tx, await identity_queries.session(tx, identity.did))
+        await session_queries.set_needs_login(tx, await session_queries.find(tx, identity.did))
     event = await town.event(ana)
     await town.pay()
     assert (await town.standing(Kind.EVENT, event.id)).state is State.PUBLISHED

@@ -8,8 +8,10 @@ from aiohttp import web
 from groundwork.clock import HOUR, MINUTE
 from openmeet.attendance import hosting
 from openmeet.attendance.model import Reply
-from openmeet.debts.publications import Kind, State
+from openmeet.debts.publications import Kind, State, look_again
 from openmeet.identities import actions as identities
+from openmeet.identities import preferences
+from openmeet.identities.preferences import Preferences
 from openmeet.records.collections import EVENT, RSVP
 from openmeet.users.model import Caller
 from tests.openmeet.town import Town, details
@@ -177,3 +179,42 @@ async def test_the_latest_of_deleting_and_answering_counts(
         rows = await reader.fetch("select status from attendances")
     assert [row["status"] for row in rows] == [expected]
     assert len(await records(town, RSVP)) == (1 if deleted_first else 0)
+
+
+async def test_a_word_of_her_app_counts_although_its_record_is_taken_back(town: Town, cleo: Caller):
+    """She takes back her yes to publishing; before her record is deleted she says otherwise there, and nobody has heard it."""
+    ana = await town.person()
+    event = await town.event(ana)
+    await town.answer(cleo, event.slug, Reply.INTERESTED)
+    await settle(town, ana)
+    await settle(town, cleo)
+    (record,) = await records(town, RSVP)
+    await withdraw(town, cleo)
+    town.clock.turn(MINUTE)
+    await edit(town, record, status=f"{RSVP}#going")
+    await town.pay()
+    await town.ingest()
+    await settle(town, cleo)
+    assert await records(town, RSVP) == []
+    async with town.db.reader() as reader:
+        rows = await reader.fetch("select status from attendances")
+    assert [row["status"] for row in rows] == ["attending"]
+
+
+async def test_hearing_of_a_record_does_not_decide_that_it_stays(town: Town, cleo: Caller):
+    """What it depends on has changed and nobody has looked yet; its echo comes again, or her app's edit of it: it is looked at."""
+    ana = await town.person()
+    event = await town.event(ana)
+    answer = await town.answer(cleo, event.slug)
+    await settle(town, ana)
+    await settle(town, cleo)
+    (record,) = await records(town, RSVP)
+    town.clock.turn(MINUTE)
+    await edit(town, record, note="mine")
+    async with town.db.transaction() as tx:
+        await preferences.change(tx, cleo.user_id, Preferences(writes_answers=False))
+        await look_again(tx, kind=Kind.RSVP, subject_ids=[answer.id])
+    await town.listen(cleo.user_id)
+    assert (await town.standing(Kind.RSVP, answer.id)).state is State.DUE
+    await settle(town, cleo)
+    assert await records(town, RSVP) == []

@@ -15,7 +15,7 @@ from openmeet.attendance.model import Reply
 from openmeet.debts.publications import Kind, State
 from openmeet.events import actions as events
 from openmeet.events.model import Event
-from openmeet.publication import payer, together
+from openmeet.publication import rounds, together
 from openmeet.records.collections import EVENT, RSVP
 from openmeet.records.rsvp import record_key_for
 from openmeet.users.model import Caller
@@ -200,7 +200,7 @@ async def test_payer_that_dies_at_any_request(town: Town, request_number: int, i
             await events.delete(tx, cleo, one.slug)
     made = [await town.event(cleo, title=f"New {n}") for n in range(4)]
     watch = await watched(town)
-    task = asyncio.create_task(payer.run_once(town.publisher))
+    task = asyncio.create_task(rounds.run_once(town.publisher))
     watch.left, watch.victim = request_number, task if is_killed else None
     with contextlib.suppress(asyncio.CancelledError):
         await task

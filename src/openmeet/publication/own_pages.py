@@ -1,0 +1,160 @@
+"""``/me/atproto``: one's own calendar records at one's server, written there and coming back from there."""
+
+import secrets
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from at_protocol.syntax.tid import TidClock
+from groundwork.clock import Instant
+from groundwork.errors import Conflict, Failure, InvalidInput, NotFound
+from openmeet.identities.model import Identity
+from openmeet.publication import own_answer_pages, own_repository
+from openmeet.publication.own_edge import HERE, leads_to_allowing, mine
+from openmeet.publication.own_repository import Wanted
+from openmeet.records.collections import EVENT
+from openmeet.records.event import read_event
+from openmeet.recurrence import wall_time
+from openmeet.sign_in.network import network_sign_in
+from openmeet.site import times
+from openmeet.site.forms import Typed, read_form, typed_again
+from openmeet.site.frame import go, page
+from openmeet.tenants.edge import database_of
+
+MAX_NAME = 200
+MAX_DESCRIPTION = 10_000
+
+_tids = TidClock(secrets.randbelow(1024))
+
+
+def routes() -> list[Route]:
+    """``new`` and ``answers`` stand before the keys of records."""
+    return [
+        *own_answer_pages.routes(),
+        Route(HERE, show, methods=["GET"]),
+        Route(f"{HERE}/new", show_new, methods=["GET"]),
+        Route(f"{HERE}/new", write_new, methods=["POST"]),
+        Route(f"{HERE}/{{rkey}}", show_one, methods=["GET"]),
+        Route(f"{HERE}/{{rkey}}", write_one, methods=["POST"]),
+        Route(f"{HERE}/{{rkey}}/delete", delete_one, methods=["POST"]),
+    ]
+
+
+async def show(request: Request) -> Response:
+    """What stands there, and what of it has not come back yet."""
+    identity, zone = await mine(request)
+    network = network_sign_in(request).network
+    records = await own_repository.list_own(database_of(request), network, identity)
+    waits = any(one.whereabouts is not own_repository.Whereabouts.HERE for one in records)
+    context = {
+        "identity": identity,
+        "records": records,
+        "when": {one.uri: _when(one.starts_at, zone) for one in records if one.starts_at},
+        "waits": waits,
+    }
+    return page(request, "publication/own_records.html", context)
+
+
+async def show_new(request: Request) -> Response:
+    identity, zone = await mine(request)
+    key = str(_tids.next(network_sign_in(request).network.clock.now()))
+    return _form(request, identity, Typed({"key": key}), zone, rkey="")
+
+
+async def write_new(request: Request) -> Response:
+    identity, zone = await mine(request)
+    typed = await read_form(request)
+    try:
+        wanted = _wanted(typed, zone)
+        network = network_sign_in(request).network
+        await own_repository.create(database_of(request), network, _tids, identity, wanted, typed.get("key", ""))
+    except Failure as failure:
+        return _again(request, identity, typed, zone, failure, rkey="")
+    return go(HERE, said="own_written")
+
+
+async def show_one(request: Request) -> Response:
+    identity, zone = await mine(request)
+    rkey = request.path_params["rkey"]
+    record = await own_repository.read_own(network_sign_in(request).network, identity, rkey)
+    read = read_event(str(EVENT), record, rkey=rkey, indexed_at=Instant(0)).event
+    values = {
+        "name": read.name,
+        "description": read.description,
+        "starts": _local(read.starts_at, zone),
+        "ends": _local(read.ends_at, zone),
+    }
+    return _form(request, identity, Typed(values), zone, rkey=rkey)
+
+
+async def write_one(request: Request) -> Response:
+    identity, zone = await mine(request)
+    rkey = request.path_params["rkey"]
+    typed = await read_form(request)
+    try:
+        wanted = _wanted(typed, zone)
+        await own_repository.edit(database_of(request), network_sign_in(request).network, identity, rkey, wanted)
+    except Failure as failure:
+        return _again(request, identity, typed, zone, failure, rkey=rkey)
+    return go(HERE, said="own_written")
+
+
+async def delete_one(request: Request) -> Response:
+    identity, zone = await mine(request)
+    rkey = request.path_params["rkey"]
+    try:
+        await own_repository.delete(database_of(request), network_sign_in(request).network, identity, rkey)
+    except Failure as failure:
+        return _again(request, identity, {}, zone, failure, rkey=rkey)
+    return go(HERE, said="own_deleted")
+
+
+def _again(
+    request: Request, identity: Identity, typed: dict[str, str], zone: str, failure: Failure, *, rkey: str
+) -> Response:
+    """What went wrong, beside what was typed; who has to sign in or allow it is sent to where that is done."""
+    elsewhere = leads_to_allowing(failure)
+    if elsewhere is not None:
+        return elsewhere
+    match failure:
+        case InvalidInput():
+            return _form(request, identity, typed_again(typed, failure), zone, rkey=rkey, status=400)
+        case Conflict():
+            problem = {"": "It was changed elsewhere meanwhile. Look at it again before you change it."}
+            return _form(request, identity, Typed(typed, problem), zone, rkey=rkey, status=409)
+        case NotFound():
+            raise failure
+        case _:
+            problem = {"": f"{failure.why} Nothing was written; what you typed stands below."}
+            return _form(request, identity, Typed(typed, problem), zone, rkey=rkey, status=502)
+
+
+def _form(request: Request, identity: Identity, typed: Typed, zone: str, *, rkey: str, status: int = 200) -> Response:
+    context = {"typed": typed, "identity": identity, "zone": zone, "rkey": rkey, "path_of": quote(rkey)}
+    return page(request, "publication/own_record.html", context, status=status)
+
+
+def _wanted(typed: dict[str, str], zone: str) -> Wanted:
+    """What was typed. Raises InvalidInput."""
+    name, description = typed.get("name", "").strip(), typed.get("description", "").strip()
+    if not 0 < len(name) <= MAX_NAME:
+        raise InvalidInput("name", f"Write a name of at most {MAX_NAME} characters.")
+    if len(description) > MAX_DESCRIPTION:
+        raise InvalidInput("description", f"Write at most {MAX_DESCRIPTION} characters.")
+    starts = wall_time.instant_of(wall_time.parse_local(typed.get("starts", ""), "starts"), zone)
+    written = typed.get("ends", "").strip()
+    ends = wall_time.instant_of(wall_time.parse_local(written, "ends"), zone) if written else None
+    if ends is not None and ends <= starts:
+        raise InvalidInput("ends", "It ends after it starts.")
+    return Wanted(name, description, starts, ends)
+
+
+def _when(starts_at: Instant, zone: str) -> str:
+    local = wall_time.local_of(starts_at, zone)
+    return f"{times.span(local, None)} {times.zone_words(local, zone)}"
+
+
+def _local(instant: Instant | None, zone: str) -> str:
+    return "" if instant is None else wall_time.local_of(instant, zone).strftime("%Y-%m-%dT%H:%M")

@@ -1,0 +1,209 @@
+"""A person's own calendar records at their server: listed as they stand there, written there and nowhere else.
+
+Nothing is changed here. What is written comes back as everybody's records do, by the firehose, and until then it differs from
+what was last seen of it: it waits to come back. Editing changes four fields and keeps every other as it was.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from at_network.xrpc_client import XrpcClient
+from at_protocol.data import json_form
+from at_protocol.data.model import Value
+from at_protocol.failures import Malformed
+from at_protocol.lexicon.catalog import Catalog
+from at_protocol.lexicon.validate import validate_record
+from at_protocol.syntax.at_uri import AtUri, parse_at_uri
+from at_protocol.syntax.datetime import format_datetime
+from at_protocol.syntax.tid import TidClock
+from groundwork.clock import Instant
+from groundwork.database.transaction import Database
+from groundwork.errors import Conflict, InvalidInput, NotFound
+from openmeet.attendance.rules import may_answers_be_public
+from openmeet.events.by_record import events_with
+from openmeet.identities.agents import agent_for
+from openmeet.identities.model import Identity
+from openmeet.identities.network import Network
+from openmeet.publication.sending import delete_record, get_record, put_record
+from openmeet.records import seen
+from openmeet.records.collections import EVENT, RSVP
+from openmeet.records.event import read_event
+from openmeet.records.reading import Unmappable
+
+# A page of the newest; whoever has more finds them through search.
+PAGE = 100
+# Later than every rev that a clock can make: everything that is known.
+_ANY_REV = "zzzzzzzzzzzzz"
+
+_catalog = Catalog()
+
+
+class Whereabouts(StrEnum):
+    """How a record at the server stands to what was seen of it here."""
+
+    HERE = "here"
+    WAITING = "waiting"  # written there, not come back yet
+    LEAVING = "leaving"  # deleted there, not come back yet
+
+
+@dataclass(frozen=True, slots=True)
+class OwnRecord:
+    """One record. ``slug`` of its event's page here, empty while there is none; ``starts_at`` where that is known.
+
+    ``title``: the event's name, of an answer what it says; ``about``: to which event, where that is known here.
+    """
+
+    uri: AtUri
+    title: str
+    starts_at: Instant | None
+    whereabouts: Whereabouts
+    slug: str
+    about: str = ""
+
+    @property
+    def is_event(self) -> bool:
+        return self.uri.collection == EVENT
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the form says of an event."""
+
+    name: str
+    description: str
+    starts_at: Instant
+    ends_at: Instant | None
+
+
+async def list_own(db: Database, network: Network, identity: Identity) -> list[OwnRecord]:
+    """The newest events and answers of a repository, and those that have left it and are here still.
+
+    Raises RemoteFailed and RemoteSlow.
+    """
+    client = XrpcClient(network.http, network.clock, identity.pds_url, circuits=network.circuits)
+    found: list[OwnRecord] = []
+    for collection in (EVENT, RSVP):
+        answer = await client.query(
+            "com.atproto.repo.listRecords", {"repo": identity.did, "collection": collection, "limit": PAGE}
+        )
+        listed = answer.get("records")
+        entries = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+        found += await _known(db, identity, collection, entries, is_whole="cursor" not in answer)
+    return found
+
+
+async def read_own(network: Network, identity: Identity, rkey: str) -> dict[str, Value]:
+    """An event's record as it stands there. Raises NotFound, and Refused where it cannot be written back whole."""
+    current = await get_record(
+        XrpcClient(network.http, network.clock, identity.pds_url, circuits=network.circuits), _uri(identity, rkey)
+    )
+    if current is None:
+        raise NotFound("There is no such record in your repository.")
+    return current.record
+
+
+async def create(
+    db: Database, network: Network, tids: TidClock, identity: Identity, wanted: Wanted, key: str = ""
+) -> AtUri:
+    """Write a new event there. ``key``: from the form, so that sending it twice writes one record.
+
+    Raises NotSignedIn, Forbidden (not allowed), and what their server fails with.
+    """
+    uri = _uri(identity, key or tids.next(network.clock.now()))
+    record = _with({"$type": str(EVENT), "createdAt": format_datetime(network.clock.now())}, wanted)
+    try:
+        await put_record(await agent_for(db, network, identity), uri, _checked(record), swap=None)
+    except Conflict:
+        return uri  # the same form, sent twice
+    return uri
+
+
+async def edit(db: Database, network: Network, identity: Identity, rkey: str, wanted: Wanted) -> None:
+    """Change an event there; every field that the form does not have stays. Raises Conflict when it changed meanwhile."""
+    agent = await agent_for(db, network, identity)
+    uri = _uri(identity, rkey)
+    current = await get_record(agent, uri)
+    if current is None:
+        raise NotFound("There is no such record in your repository.")
+    await put_record(agent, uri, _checked(_with(current.record, wanted)), swap=current.cid)
+
+
+async def delete(db: Database, network: Network, identity: Identity, rkey: str) -> None:
+    """Take an event out of the repository."""
+    await delete_record(await agent_for(db, network, identity), _uri(identity, rkey), expected=None)
+
+
+async def _known(
+    db: Database, identity: Identity, collection: str, entries: Sequence[dict[str, object]], *, is_whole: bool
+) -> list[OwnRecord]:
+    at_server = {str(one["uri"]): one for one in entries if isinstance(one.get("uri"), str)}
+    async with db.reader() as reader:
+        known = await seen.find_many(reader, list(at_server))
+        here = {uri for uri, _, _ in await seen.not_newer_than(reader, identity.did, _ANY_REV, [collection])}
+        leaving = sorted(here - at_server.keys()) if is_whole else []
+        subjects = {text: _subject(one.get("value")) or text for text, one in at_server.items()}
+        here_too = await events_with(reader, [*subjects.values(), *leaving])
+    shown = {uri: event for uri, event in here_too.items() if not event.is_gone}
+    slugs = {uri: event.slug for uri, event in shown.items()}
+    about = {uri: event.title for uri, event in shown.items() if may_answers_be_public(event)}
+    found = []
+    for text, one in at_server.items():
+        last = known.get(text)
+        is_here = last is not None and last.cid == one.get("cid")
+        where = Whereabouts.HERE if is_here else Whereabouts.WAITING
+        uri = parse_at_uri(text)
+        title, starts_at = _said(uri, one.get("value"))
+        subject = subjects[text]
+        told = "" if uri.collection == EVENT else about.get(subject, "")
+        found.append(OwnRecord(uri, title, starts_at, where, slugs.get(subject, ""), told))
+    gone = [parse_at_uri(text) for text in leaving]
+    return found + [OwnRecord(uri, "", None, Whereabouts.LEAVING, slugs.get(str(uri), "")) for uri in gone]
+
+
+def _subject(value: object) -> str | None:
+    """The event that an answer is about."""
+    subject = value.get("subject") if isinstance(value, dict) else None
+    uri = subject.get("uri") if isinstance(subject, dict) else None
+    return uri if isinstance(uri, str) else None
+
+
+def _said(uri: AtUri, value: object) -> tuple[str, Instant | None]:
+    if uri.collection != EVENT:
+        status = value.get("status") if isinstance(value, dict) else None
+        return (status.rpartition("#")[2] if isinstance(status, str) else ""), None
+    try:
+        read = read_event(str(uri.collection), value, rkey=str(uri.rkey), indexed_at=Instant(0)).event
+    except Unmappable:
+        return "", None
+    return read.name, read.starts_at
+
+
+def _with(record: dict[str, Value], wanted: Wanted) -> dict[str, Value]:
+    changed = {
+        **record,
+        "name": wanted.name,
+        "description": wanted.description,
+        "startsAt": format_datetime(wanted.starts_at),
+    }
+    if wanted.ends_at is not None:
+        changed["endsAt"] = format_datetime(wanted.ends_at)
+    else:
+        changed.pop("endsAt", None)
+    return changed
+
+
+def _checked(record: dict[str, Value]) -> dict[str, Value]:
+    try:
+        validate_record(_catalog, str(EVENT), record)
+        json_form.to_json(record)
+    except Malformed as wrong:
+        raise InvalidInput("name", f"Other apps could not read this: {wrong.why}.") from None
+    return record
+
+
+def _uri(identity: Identity, rkey: str) -> AtUri:
+    try:
+        return parse_at_uri(f"at://{identity.did}/{EVENT}/{rkey}")
+    except Malformed:
+        raise NotFound("There is no such record in your repository.") from None

@@ -1,0 +1,190 @@
+"""Servers that fail, ask for patience or are slow: they are not stormed, nobody waits for them, and in the end all arrives."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from at_network.circuits import CircuitState
+from groundwork.clock import HOUR, MINUTE, SECOND, HandClock
+from openmeet.administration.trouble import failing_servers
+from openmeet.debts.publications import Kind, State
+from openmeet.events.model import Event
+from openmeet.identities import circuits
+from openmeet.publication import rounds
+from openmeet.publication.payer import pay_now
+from openmeet.users.model import Caller
+from tests.databases import MakeDatabase
+from tests.openmeet.town import Town, open_town
+from tests.world.proxy import LossyProxy, never, passes
+
+EVENTS_OF_EACH = 12
+
+
+@pytest.fixture
+async def town(
+    make_database: MakeDatabase, make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path
+) -> AsyncIterator[Town]:
+    async with open_town(await make_database("openmeet", clock=clock), make_sqlite, clock, tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def busy(town: Town) -> AsyncIterator[LossyProxy]:
+    """The way to a second server."""
+    async with LossyProxy(town.pds_url) as proxy:
+        yield proxy
+
+
+async def living_at(town: Town, proxy: LossyProxy, *names: str) -> list[Caller]:
+    """People whose server has this address."""
+    people = [await town.connected(name) for name in names]
+    async with town.db.transaction() as tx:
+        for person in people:
+            at = {"url": proxy.url, "user_id": person.user_id}
+            await tx.execute("update identities set pds_url = :url where user_id = :user_id", **at)
+            await tx.execute(
+                "update repository_sessions set pds_url = :url"
+                " where did in (select did from identities where user_id = :user_id)",
+                **at,
+            )
+    return people
+
+
+async def all_of(town: Town, *people: Caller) -> list[Event]:
+    return [await town.event(person, title=f"Event {number}") for person in people for number in range(EVENTS_OF_EACH)]
+
+
+async def states(town: Town, events: list[Event]) -> set[State]:
+    return {(await town.standing(Kind.EVENT, event.id)).state for event in events}
+
+
+async def pass_time(town: Town, microseconds: int, steps: int) -> None:
+    for _ in range(steps):
+        town.clock.turn(microseconds // steps)
+        await town.pay()
+
+
+async def test_a_dead_server_and_a_busy_one_are_not_stormed_and_all_arrives(town: Town, busy: LossyProxy):
+    """A backlog of many records at two servers, one dead, one answering 429; a third one works all the time."""
+    dead, asked = town.proxy, {"dead": 0, "busy": 0}
+    cleo, dan = await living_at(town, dead, "cleo", "dan")
+    eve, fay = await living_at(town, busy, "eve", "fay")
+    gus = await town.connected("gus")
+
+    def breaks(_request: web.Request) -> bool:
+        asked["dead"] += 1
+        return True
+
+    def refuses(_request: web.Request) -> web.Response:
+        asked["busy"] += 1
+        return web.json_response({"error": "RateLimitExceeded"}, status=429, headers={"retry-after": "600"})
+
+    dead.delays, busy.stops = breaks, refuses
+    backlog = await all_of(town, cleo, dan, eve, fay)
+    others = await all_of(town, gus)
+    for _ in range(4):
+        await town.pay()
+    assert await states(town, others) == {State.PUBLISHED}, "nobody waits for them"
+    await pass_time(town, HOUR, 60)
+    # Five until it opens and some that were on their way, then one call after each pause, which grow: 30 s, 1, 2, 4, 8, 15
+    # minutes. A broken connection that had been used before is tried twice by the client's own rule.
+    assert asked["dead"] < EVENTS_OF_EACH * 3
+    # One of each account, then one each ten minutes for all.
+    assert asked["busy"] < 20
+    async with town.db.reader() as reader:
+        servers = {one.pds_url: one for one in await failing_servers(reader)}
+        known = circuits.counts(await circuits.known(reader), reader.now)
+    assert servers[dead.url].circuit is CircuitState.OPEN
+    assert servers[dead.url].records == 2 * EVENTS_OF_EACH
+    assert "open" in servers[dead.url].words
+    assert sum(known.values()) == 2
+
+    dead.delays, busy.stops = never, passes
+    await pass_time(town, 2 * HOUR, 40)
+    assert await states(town, backlog) == {State.PUBLISHED}
+    async with town.db.reader() as reader:
+        assert await circuits.known(reader) == []
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+async def test_a_slow_server_holds_up_nobody_else(town: Town):
+    """Its answer does not come as long as this test likes; records of others go out meanwhile, those of before and of after."""
+    held, is_asked = asyncio.Event(), asyncio.Event()
+
+    async def waits(_request: web.Request) -> None:
+        is_asked.set()
+        await held.wait()
+
+    (cleo,) = await living_at(town, town.proxy, "cleo")
+    gus = await town.connected("gus")
+    town.proxy.meanwhile = waits
+    hers = await town.event(cleo, title="Slow")
+    before = await town.event(gus, title="Before")
+    stop, wake = asyncio.Event(), asyncio.Event()
+    paying = asyncio.create_task(rounds.run(town.publisher, stop, wake=wake, idle_seconds=0.01))
+    try:
+        async with asyncio.timeout(30):
+            await is_asked.wait()
+            await until_published(town, before)
+            after = await town.event(gus, title="After")
+            await until_published(town, after)
+            assert (await town.standing(Kind.EVENT, hers.id)).state is State.SENDING
+            held.set()
+            await until_published(town, hers)
+    finally:
+        held.set()
+        stop.set()
+        await paying
+
+
+async def until_published(town: Town, event: Event) -> None:
+    while (await town.standing(Kind.EVENT, event.id)).state is not State.PUBLISHED:  # noqa: ASYNC110 - a database rings no bell
+        await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+async def test_nobody_waits_for_a_server_that_is_known_to_be_away(town: Town):
+    """A click that would ask it is told at once; what it wrote is here and owed."""
+    (cleo,) = await living_at(town, town.proxy, "cleo")
+    asked = 0
+
+    def breaks(_request: web.Request) -> bool:
+        nonlocal asked
+        asked += 1
+        return True
+
+    town.proxy.delays = breaks
+    await all_of(town, cleo)
+    await pass_time(town, MINUTE, 6)
+    before = asked
+    event = await town.event(cleo, title="Now")
+    assert not await pay_now(town.publisher, Kind.EVENT, event.id, deadline_seconds=20)
+    assert asked == before
+    standing = await town.standing(Kind.EVENT, event.id)
+    assert standing.state is State.RETRYING
+    assert standing.due_at - town.clock.now() >= 1 * SECOND
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+async def test_a_server_that_serves_the_account_no_more_says_nothing_about_the_record(town: Town):
+    """It has moved, and nobody here has heard of that yet: who it is now is asked, and the record waits for its person."""
+    (cleo,) = await living_at(town, town.proxy, "cleo")
+    await town.pay_debts()
+    event = await town.event(cleo, title="Tea")
+
+    def has_moved(_request: web.Request) -> web.Response:
+        return web.json_response({"error": "RepoDeactivated", "message": "This account has moved."}, status=400)
+
+    town.proxy.stops = has_moved
+    await town.pay()
+    assert (await town.standing(Kind.EVENT, event.id)).state is State.BLOCKED
+    async with town.db.reader() as reader:
+        owed = await reader.fetch("select subject from debts where kind = 'refresh_identity' and state = 'due'")
+    assert [row["subject"] for row in owed] == [(await town.identity(cleo.user_id)).did]
+    town.proxy.stops = passes
+    await town.connected_as("cleo")
+    await town.pay()
+    assert (await town.standing(Kind.EVENT, event.id)).state is State.PUBLISHED

@@ -1,0 +1,86 @@
+"""One answer followed by its id, in the logs and as a trace: from the click to the PDS and back through the firehose."""
+
+import io
+import json
+import logging
+from typing import Any
+
+import structlog
+
+from groundwork.http.client import Answer, HttpClient
+from groundwork.telemetry.logs import configure, request_id
+from groundwork.telemetry.tracing import request_headers, step, trace_id_of
+from openmeet.attendance.model import Reply
+from tests.openmeet.town import Town
+from tests.parts import needs
+
+
+async def test_an_answer_is_followed_from_click_to_ingestion(town: Town):
+    """Owed with the request's id, published with its uri, come back with the commit's revision; each with the answer's id."""
+    cleo = await town.connected("cleo")
+    tea = await town.event(cleo)
+    await town.pay()
+    stream, root = io.StringIO(), logging.getLogger()
+    before = root.handlers[:]
+    configure(stream=stream)
+    request = request_id.set("9f2c41d07b3e-17")
+    try:
+        saved = await town.answer(cleo, tea.slug, Reply.GOING)
+        request_id.reset(request)
+        await town.pay()
+        await town.listen(cleo.user_id)
+    finally:
+        structlog.reset_defaults()
+        root.handlers[:] = before
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    steps = [line for line in lines if line.get("subject") == saved.id]
+    assert [line["event"] for line in steps] == ["record.owed", "record.published", "record.came_back"]
+    owed, published, back = steps
+    assert owed["request_id"] == "9f2c41d07b3e-17"
+    assert published["uri"] == back["uri"]
+    assert published["rev"] == back["rev"]
+
+
+@needs("opentelemetry")
+async def test_its_id_is_that_of_one_trace(town: Town, monkeypatch):
+    """All steps are spans of it; the request to the person's server names the step that sends it, and others name none."""
+    from opentelemetry import trace  # here: it may be missing
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+    spans, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(spans))
+    monkeypatch.setattr(trace, "get_tracer", provider.get_tracer)
+    sent: list[str] = []
+    request = HttpClient.request
+
+    async def heard(self: HttpClient, method: str, url: str, **more: Any) -> Answer:
+        sent.extend(value for name, value in (more.get("headers") or {}).items() if name == "traceparent")
+        return await request(self, method, url, **more)
+
+    monkeypatch.setattr(HttpClient, "request", heard)
+    cleo = await town.connected("cleo")
+    tea = await town.event(cleo)
+    await town.pay()
+    assert request_headers() == {}
+    sent.clear()
+    saved = await town.answer(cleo, tea.slug, Reply.GOING)
+    await town.pay()
+    await town.answer(cleo, tea.slug, Reply.INTERESTED)  # first answers of several go out together, later ones alone
+    await town.pay()
+    await town.listen(cleo.user_id)
+    trace_id = trace_id_of(saved.id)
+    of_answer = [span for span in spans.get_finished_spans() if span.context.trace_id == trace_id]
+    names = [span.name for span in of_answer if span.name != "record.paid"]
+    assert names == ["record.owed", "record.published", "record.owed", "record.published", "record.came_back"]
+    assert f"{trace_id:032x}" == saved.id.replace("-", "")
+    paid = {f"00-{trace_id:032x}-{span.context.span_id:016x}-01" for span in of_answer if span.name == "record.paid"}
+    assert sent
+    assert set(sent) <= paid
+
+
+def test_without_it_nothing_is_added():
+    with step("record.paid", "an answer"):
+        pass
+    assert request_headers() == {}

@@ -1,0 +1,368 @@
+"""Groups, who belongs to them and which events are theirs, as records: never more than everybody involved wants."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from at_network.xrpc_client import XrpcClient
+from openmeet.attendance import group_hosting
+from openmeet.debts.publications import Kind, State
+from openmeet.events import actions as events
+from openmeet.events.grouping import group_for
+from openmeet.flags.model import Flag
+from openmeet.flags.switchboard import MAX_AGE
+from openmeet.groups import actions, doors, publishing, queries, running, succession
+from openmeet.groups.model import INSIDE, Group, GroupVisibility, PromotionLevel, Role
+from openmeet.identities import actions as identities
+from openmeet.ingestion import erasing
+from openmeet.ingestion.switching import switch
+from openmeet.records.collections import ACCEPTANCE, EVENT, GROUP, GROUP_EVENT, GROUP_LINK_KEY, MEMBERSHIP
+from openmeet.records.group_roles import VALUE_OF
+from openmeet.users.model import Caller
+from tests.openmeet.groups.people import details as group_details
+from tests.openmeet.town import INSTANCE, Town, details
+
+
+async def turn(town: Town, *flags: Flag, is_on: bool = True) -> None:
+    for flag in flags:
+        async with town.db.transaction() as tx:
+            assert await switch(tx, flag, is_on=is_on, changed_by="a test")
+    town.clock.turn(MAX_AGE)
+
+
+async def pay(town: Town) -> None:
+    while await town.pay():
+        pass
+
+
+async def records_in(town: Town, did: str, collection: str) -> dict[str, dict]:
+    client = XrpcClient(town.network.http, town.clock, town.pds_url)
+    answer = await client.query("com.atproto.repo.listRecords", {"repo": did, "collection": collection})
+    return {one["uri"]: dict(one["value"]) for one in answer["records"]}
+
+
+async def records(town: Town, who: Caller, collection: str) -> dict[str, dict]:
+    return await records_in(town, (await town.identity(who.user_id)).did, collection)
+
+
+async def found(town: Town, owner: Caller, **typed: str) -> Group:
+    async with town.db.transaction() as tx:
+        group = await actions.create(
+            tx, owner, group_details(**{"country": "DE", "description": "We meet.", "sync_enabled": "on", **typed})
+        )
+    await pay(town)
+    return await now(town, group)
+
+
+async def now(town: Town, group: Group) -> Group:
+    async with town.db.reader() as reader:
+        kept = await queries.by_id(reader, group.id)
+    assert kept is not None
+    return kept
+
+
+async def revise(town: Town, owner: Caller, group: Group, **changes: Any) -> Group:
+    before = await now(town, group)
+    async with town.db.transaction() as tx:
+        await group_hosting.revise(tx, owner, before.slug, replace(before.details, **changes))
+    await pay(town)
+    return await now(town, group)
+
+
+async def let_in(town: Town, owner: Caller, group: Group, who: Caller, role: Role = Role.MEMBER) -> None:
+    async with town.db.transaction() as tx:
+        link = await running.invite_by_link(tx, owner, group.slug, uses=1)
+        await running.accept(tx, who, link.id)
+        await running.change_role(tx, owner, group.slug, who.user_id, role)
+    await pay(town)
+
+
+async def show(town: Town, who: Caller, group: Group, *, is_public: bool = True) -> None:
+    async with town.db.transaction() as tx:
+        await publishing.show_membership(tx, who, group.slug, is_public=is_public)
+    await pay(town)
+
+
+async def event_in(town: Town, host: Caller, group: Group, **typed: str):
+    async with town.db.transaction() as tx:
+        event = await events.create(tx, host, details(**typed), group=await group_for(tx, group.slug, host.user_id))
+    await pay(town)
+    return event
+
+
+async def test_without_its_flag_a_group_has_no_record_and_gets_it_when_that_is_switched_on(town: Town):
+    ana = await town.person("Ana")
+    group = await found(town, ana)
+    assert await records(town, ana, GROUP) == {}
+    await turn(town, Flag.GROUPS)
+    await pay(town)
+    ((uri, record),) = (await records(town, ana, GROUP)).items()
+    assert (await now(town, group)).network.record_uri == uri
+    assert {name: record[name] for name in ("name", "description", "website", "promotion", "location", "joining")} == {
+        "name": "Chess club",
+        "description": "We meet.",
+        "website": f"{INSTANCE}/groups/{group.slug}",
+        "promotion": "public",
+        "location": {"$type": "community.lexicon.location.address", "country": "DE", "locality": "Berlin"},
+        "joining": f"{GROUP}#open",
+    }
+    assert [role["name"] for role in record["roles"]] == [VALUE_OF[role] for role in INSIDE]
+
+
+@pytest.mark.parametrize(
+    ("changes", "left"),
+    [
+        ({"promotion_level": PromotionLevel.MEMBERS}, {"$type", "name", "website", "promotion", "createdAt"}),
+        ({"promotion_level": PromotionLevel.PRIVATE}, None),
+        ({"visibility": GroupVisibility.UNLISTED}, None),
+        ({"visibility": GroupVisibility.PRIVATE}, None),
+        ({"sync_enabled": False}, None),
+    ],
+)
+async def test_a_narrower_level_takes_back_what_it_does_not_let_out(town: Town, changes, left):
+    """Also who is in, and which events are the group's: all of that goes before or with the group."""
+    await turn(town, Flag.GROUPS, Flag.MEMBERSHIPS)
+    ana, ben = await town.person("Ana"), await town.person("Ben")
+    group = await found(town, ana)
+    await let_in(town, ana, group, ben)
+    await show(town, ben, group)
+    event = await event_in(town, ana, group)
+    assert len(await records(town, ana, ACCEPTANCE)) == len(await records(town, ana, GROUP_EVENT)) == 1
+    await revise(town, ana, group, **changes)
+    after = await records(town, ana, GROUP)
+    assert [set(record) for record in after.values()] == ([] if left is None else [left])
+    assert await records(town, ana, ACCEPTANCE) == await records(town, ana, GROUP_EVENT) == {}
+    assert await records(town, ben, MEMBERSHIP) == {}
+    kept = await records(town, ana, EVENT)
+    assert all(GROUP_LINK_KEY not in record for record in kept.values())
+    assert (await town.standing(Kind.EVENT, event.id)).state in {State.PUBLISHED, State.RETRACTED}
+
+
+async def test_nobody_is_named_without_their_own_yes(town: Town):
+    """Neither by the group nor by themselves; and a yes is taken back for both."""
+    await turn(town, Flag.GROUPS, Flag.MEMBERSHIPS)
+    ana, ben, cleo = await town.person("Ana"), await town.person("Ben"), await town.person("Cleo", agrees=False)
+    group = await found(town, ana)
+    for who in (ben, cleo):
+        await let_in(town, ana, group, who)
+    assert await records(town, ana, ACCEPTANCE) == await records(town, ben, MEMBERSHIP) == {}
+    await show(town, cleo, group)
+    assert await records(town, ana, ACCEPTANCE) == {}
+    await show(town, ben, group)
+    ((said, statement),) = (await records(town, ben, MEMBERSHIP)).items()
+    uri = (await now(town, group)).network.record_uri
+    assert (statement["group"], "role" in statement) == (uri, False)
+    ((_, accepted),) = (await records(town, ana, ACCEPTANCE)).items()
+    assert (accepted["group"], accepted["member"], accepted["membership"]["uri"], accepted["role"]) == (
+        uri,
+        (await town.identity(ben.user_id)).did,
+        said,
+        f"{GROUP}#member",
+    )
+    await show(town, ben, group, is_public=False)
+    assert await records(town, ana, ACCEPTANCE) == await records(town, ben, MEMBERSHIP) == {}
+    await show(town, ben, group)
+    assert len(await records(town, ana, ACCEPTANCE)) == len(await records(town, ben, MEMBERSHIP)) == 1
+
+
+@pytest.mark.parametrize("way", ["leave", "remove", "ban", "consent"])
+async def test_who_is_out_is_named_no_more(town: Town, way: str):
+    """In whatever role they were."""
+    await turn(town, Flag.GROUPS, Flag.MEMBERSHIPS)
+    ana, *others = [await town.person(name) for name in ("Ana", "Ben", "Cleo", "Dora")]
+    roles = [Role.ADMIN, Role.MODERATOR, Role.MEMBER]
+    group = await found(town, ana)
+    for who, role in zip(others, roles, strict=True):
+        await let_in(town, ana, group, who, role)
+        await show(town, who, group)
+    named = [one["role"] for one in (await records(town, ana, ACCEPTANCE)).values()]
+    assert sorted(named) == sorted(str(VALUE_OF[role]) for role in roles)
+    for who in others:
+        async with town.db.transaction() as tx:
+            match way:
+                case "leave":
+                    await actions.leave(tx, who, group.slug)
+                case "remove":
+                    await running.remove(tx, ana, group.slug, who.user_id)
+                case "ban":
+                    await running.ban(tx, ana, group.slug, who.user_id)
+                case "consent":
+                    await identities.withdraw(tx, who.user_id)
+    await pay(town)
+    assert await records(town, ana, ACCEPTANCE) == {}
+    assert [await records(town, who, MEMBERSHIP) for who in others] == [{}, {}, {}]
+
+
+async def test_a_new_role_is_the_groups_word_alone(town: Town):
+    """The member's own record does not change; what another app added to the group's stays."""
+    await turn(town, Flag.GROUPS, Flag.MEMBERSHIPS)
+    ana, ben = await town.person("Ana"), await town.person("Ben")
+    group = await found(town, ana)
+    await let_in(town, ana, group, ben)
+    await show(town, ben, group)
+    before = await records(town, ben, MEMBERSHIP)
+    async with town.db.transaction() as tx:
+        await running.change_role(tx, ana, group.slug, ben.user_id, Role.ADMIN)
+    await pay(town)
+    assert [one["role"] for one in (await records(town, ana, ACCEPTANCE)).values()] == [f"{GROUP}#admin"]
+    assert await records(town, ben, MEMBERSHIP) == before
+
+
+async def test_an_event_and_its_group_name_each_other(town: Town):
+    await turn(town, Flag.GROUPS)
+    ana, ben = await town.person("Ana"), await town.person("Ben")
+    group = await found(town, ana)
+    await let_in(town, ana, group, ben, Role.MODERATOR)
+    event = await event_in(town, ben, group)
+    ((uri, record),) = (await records(town, ben, EVENT)).items()
+    group_uri = (await now(town, group)).network.record_uri
+    assert record[GROUP_LINK_KEY]["group"] == group_uri
+    ((_, listed),) = (await records(town, ana, GROUP_EVENT)).items()
+    assert (listed["group"], listed["event"]["uri"]) == (group_uri, uri)
+    await town.revise(ben, event.slug, title="Tea for all")
+    await pay(town)
+    assert list((await records(town, ana, GROUP_EVENT)).values()) == [listed]
+    async with town.db.transaction() as tx:
+        await events.delete(tx, ben, event.slug)
+    await pay(town)
+    assert await records(town, ana, GROUP_EVENT) == {}
+
+
+async def test_a_groups_own_repository_speaks_for_it_and_holds_its_events(town: Town):
+    """What stood in the owner's leads there, events that are out among it."""
+    await turn(town, Flag.GROUPS, Flag.MEMBERSHIPS)
+    ana, ben = await town.person("Ana"), await town.person("Ben")
+    group = await found(town, ana)
+    await let_in(town, ana, group, ben)
+    await show(town, ben, group)
+    early = await event_in(town, ana, group, title="Early")
+    (before,) = await records(town, ana, GROUP)
+    async with town.db.transaction() as tx:
+        await group_hosting.open_account(tx, ana, group.slug, "chess.town.test")
+    await pay(town)
+    late = await event_in(town, ana, group, title="Late")
+    await town.pay_debts()
+    await pay(town)
+    holder = (await now(town, group)).network.account_id
+    home = (await town.identity(holder)).did
+    ((uri, record),) = (await records_in(town, home, GROUP)).items()
+    assert record["predecessor"]["uri"] == before
+    assert (await records(town, ana, GROUP))[before]["successor"] == uri
+    assert await records(town, ana, ACCEPTANCE) == await records(town, ana, GROUP_EVENT) == {}
+    assert len(await records_in(town, home, ACCEPTANCE)) == 1
+    assert [one["group"] for one in (await records(town, ben, MEMBERSHIP)).values()] == [uri]
+    assert len(await records_in(town, home, GROUP_EVENT)) == 2
+    assert [one["name"] for one in (await records(town, ana, EVENT)).values()] == ["Early"]
+    assert {one["name"] for one in (await records_in(town, home, EVENT)).values()} == {"Early", "Late"}
+    assert early.author_id == late.author_id == ana.user_id
+
+
+async def test_our_own_records_coming_back_change_nothing_and_others_fields_stay(town: Town):
+    await turn(town, Flag.GROUPS, Flag.MEMBERSHIPS)
+    ana, ben = await town.person("Ana"), await town.person("Ben")
+    group = await found(town, ana)
+    await let_in(town, ana, group, ben)
+    await show(town, ben, group)
+    ((uri, record),) = (await records(town, ana, GROUP)).items()
+    app = await town.own_client(await town.identity(ana.user_id))
+    _, _, did, collection, rkey = uri.split("/")
+    await app.procedure(
+        "com.atproto.repo.putRecord",
+        {"repo": did, "collection": collection, "rkey": rkey, "record": record | {"com.example.color": "red"}},
+    )
+    await town.listen(ana.user_id)
+    await town.listen(ben.user_id)
+    await revise(town, ana, group, description="We meet on Mondays.")
+    ((same, after),) = (await records(town, ana, GROUP)).items()
+    assert (same, after["com.example.color"], after["description"]) == (uri, "red", "We meet on Mondays.")
+    assert len(await records(town, ana, ACCEPTANCE)) == len(await records(town, ben, MEMBERSHIP)) == 1
+    async with town.db.reader() as reader:
+        rows = await reader.fetch("select id from groups")
+        members = await queries.members(reader, group.id, list(INSIDE), after=None, limit=9)
+    assert (len(rows), [one.role for one in members]) == (1, [Role.OWNER, Role.MEMBER])
+
+
+async def test_who_deletes_their_record_in_another_app_has_left(town: Town):
+    """And the group's word about them goes; an owner stays, and is named no more."""
+    await turn(town, Flag.GROUPS, Flag.MEMBERSHIPS)
+    ana, ben = await town.person("Ana"), await town.person("Ben")
+    group = await found(town, ana)
+    await let_in(town, ana, group, ben)
+    for who in (ana, ben):
+        await show(town, who, group)
+        await town.listen(who.user_id)
+        (uri,) = await records(town, who, MEMBERSHIP)
+        _, _, did, collection, rkey = uri.split("/")
+        app = await town.own_client(await town.identity(who.user_id))
+        await app.procedure("com.atproto.repo.deleteRecord", {"repo": did, "collection": collection, "rkey": rkey})
+        await town.listen(who.user_id)
+        await pay(town)
+        assert await records(town, who, MEMBERSHIP) == await records(town, ana, ACCEPTANCE) == {}
+    async with town.db.reader() as reader:
+        roles = [(await queries.find_member(reader, group.id, who.user_id)).role for who in (ana, ben)]
+    assert roles == [Role.OWNER, Role.LEFT]
+
+
+@pytest.mark.parametrize("role", [Role.ADMIN, Role.MODERATOR, Role.MEMBER])
+@pytest.mark.parametrize("owner_is", ["ours", "elsewhere"])
+async def test_when_the_owner_changes_the_record_leads_to_the_next(town: Town, role: Role, owner_is: str):
+    """Whatever the heir was, and wherever the owner's repository is; what members say follows in place."""
+    await turn(town, Flag.GROUPS, Flag.MEMBERSHIPS)
+    ana = await (town.person("Ana") if owner_is == "ours" else town.connected("ana"))
+    ben, cleo = await town.person("Ben"), await town.person("Cleo")
+    group = await found(town, ana)
+    await let_in(town, ana, group, ben, role)
+    await let_in(town, ana, group, cleo)
+    await show(town, cleo, group)
+    event = await event_in(town, ana, group)
+    ((old, _),) = (await records(town, ana, GROUP)).items()
+    (said,) = await records(town, cleo, MEMBERSHIP)
+    async with town.db.transaction() as tx:
+        await succession.offer(tx, ana, group.slug, ben.user_id)
+        await succession.accept_offer(tx, ben, group.slug)
+    await pay(town)
+    ((new, record),) = (await records(town, ben, GROUP)).items()
+    assert record["predecessor"]["uri"] == old
+    assert (await records(town, ana, GROUP))[old]["successor"] == new
+    ((same, statement),) = (await records(town, cleo, MEMBERSHIP)).items()
+    assert (same, statement["group"]) == (said, new)
+    assert await records(town, ana, ACCEPTANCE) == await records(town, ana, GROUP_EVENT) == {}
+    assert [one["group"] for one in (await records(town, ben, ACCEPTANCE)).values()] == [new]
+    assert [one["group"] for one in (await records(town, ben, GROUP_EVENT)).values()] == [new]
+    ((_, theirs),) = (await records(town, ana, EVENT)).items()
+    assert theirs[GROUP_LINK_KEY]["group"] == new
+    async with town.db.reader() as reader:
+        log = await doors.logged(reader, group.id, limit=2)
+    assert {(one.before, one.after) for one in log} == {(role, Role.OWNER), (Role.OWNER, Role.ADMIN)}
+    assert event.author_id == ana.user_id
+
+
+@pytest.mark.parametrize("has_account", [True, False])
+async def test_when_the_owners_account_is_deleted_the_group_goes_on(town: Town, has_account: bool):
+    """In its own repository nothing moves; else the heir's speaks, and the backup admin was named beforehand."""
+    await turn(town, Flag.GROUPS, Flag.MEMBERSHIPS)
+    ana, ben = await town.connected("ana"), await town.person("Ben")
+    group = await found(town, ana)
+    if has_account:
+        async with town.db.transaction() as tx:
+            await group_hosting.open_account(tx, ana, group.slug, "chess.town.test")
+        await town.pay_debts()
+    await let_in(town, ana, group, ben)
+    await show(town, ben, group)
+    async with town.db.transaction() as tx:
+        await succession.arrange(tx, ana, group.slug, ben.user_id, absence_days=90, wait_days=14)
+    await pay(town)
+    before = (await now(town, group)).network.record_uri
+    ben_did, ana_did = (await town.identity(ben.user_id)).did, (await town.identity(ana.user_id)).did
+    assert (await town.record(before))["backupAdmins"] == [ben_did]
+    async with town.db.transaction() as tx:
+        await erasing.erase_here(tx, [bytes(32)], ana_did)
+    await pay(town)
+    after = await now(town, group)
+    assert after.owner_id == ben.user_id
+    assert (after.network.record_uri == before) is has_account
+    record = await town.record(after.network.record_uri)
+    assert ana_did not in str(record)  # what is erased is named nowhere
+    home = after.network.record_uri.split("/")[2]
+    assert [one["member"] for one in (await records_in(town, home, ACCEPTANCE)).values()] == [ben_did]

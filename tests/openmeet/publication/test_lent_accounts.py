@@ -1,0 +1,186 @@
+"""A co-host's edit waits for the author, unless the author lets co-hosts publish; each use is noted, and it can be taken back."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from at_network.xrpc_client import XrpcClient
+from groundwork.database.transaction import Transaction
+from groundwork.errors import NotFound
+from groundwork.fresh_id import new_id
+from openmeet.attendance import group_hosting
+from openmeet.debts.publications import Kind
+from openmeet.events import actions as events
+from openmeet.events import grouping
+from openmeet.events.host_model import CoHostState
+from openmeet.events.model import Event
+from openmeet.flags.model import Flag
+from openmeet.flags.switchboard import MAX_AGE
+from openmeet.groups import queries as groups
+from openmeet.groups.model import Role
+from openmeet.identities import preferences
+from openmeet.identities.preferences import USUAL
+from openmeet.ingestion.switching import switch
+from openmeet.records.collections import EVENT, SERIES
+from openmeet.recurrence.pattern import parse_date, pattern
+from openmeet.recurrence.rule import parse_rule
+from openmeet.series import actions as series_actions
+from openmeet.series import record_settings
+from openmeet.series.model import Template, Timing
+from openmeet.users.model import Caller
+from tests.openmeet.groups.people import group_by
+from tests.openmeet.series.practice import retitle
+from tests.openmeet.town import Town, details
+
+
+async def with_co_host(town: Town) -> tuple[Caller, Caller, Event, str]:
+    ana, ben = await town.person("Ana"), await town.person("Ben")
+    event = await town.event(ana)
+    await town.pay()
+    async with town.db.transaction() as tx:
+        await host_beside(tx, event, ana, ben)
+    return ana, ben, event, (await town.standing(Kind.EVENT, event.id)).uri or ""
+
+
+async def host_beside(tx: Transaction, event: Event, author: Caller, who: Caller) -> None:
+    await tx.execute(
+        "insert into event_hosts (id, event_id, user_id, email, state, invited_by, created_at, expires_at, decided_at)"
+        " values (:id, :event_id, :user_id, null, :state, :by, :now, :now, :now)",
+        id=new_id(tx.now),
+        event_id=event.id,
+        user_id=who.user_id,
+        state=CoHostState.ACCEPTED.value,
+        by=author.user_id,
+        now=tx.now,
+    )
+
+
+async def edit(town: Town, who: Caller, event: Event, title: str) -> Event:
+    async with town.db.transaction() as tx:
+        saved = await events.revise(tx, who, event.slug, details(title=title))
+    await town.pay()
+    return saved
+
+
+async def test_an_edit_of_a_co_host_waits_for_the_author(town: Town):
+    ana, ben, event, uri = await with_co_host(town)
+    assert (await edit(town, ben, event, "Coffee")).awaits_author
+    assert (await town.record(uri))["name"] == "Tea in the park"
+    async with town.db.reader() as reader:
+        assert await preferences.uses(reader, ana.user_id) == []
+
+
+async def test_what_others_make_private_is_taken_back_at_once_and_comes_back_with_the_authors_yes(town: Town):
+    """Invariant 3 before invariant 5: that more is said than may be waits for nobody."""
+    ana, ben, event, uri = await with_co_host(town)
+    async with town.db.transaction() as tx:
+        group = await group_by(tx, ana, announces_events="on")
+        await tx.execute("update events set group_id = :group where id = :id", group=group.id, id=event.id)
+        private = await events.revise(tx, ben, event.slug, details(visibility="private"))
+    assert private.awaits_author
+    await town.pay()
+    with pytest.raises(NotFound):
+        await town.record(uri)
+    assert (await town.standing(Kind.EVENT, event.id)).uri is None
+    async with town.db.transaction() as tx:
+        await events.agree_to_record(tx, ana, event.slug)
+    await town.pay()
+    again = (await town.standing(Kind.EVENT, event.id)).uri or ""
+    assert again != uri
+    record = await town.record(again)
+    assert record["name"] == "Tea in the park"
+    assert not record.get("locations")
+    async with town.db.transaction() as tx:
+        await events.revise(tx, ben, event.slug, details(title="Coffee", visibility="private"))
+    await town.pay()
+    assert (await town.record(again))["name"] == "Tea in the park", "what says little waits, as any edit"
+
+
+async def test_who_lets_co_hosts_publish_sees_what_they_did_and_can_end_it(town: Town):
+    """Invariant 5: another's repository is written only by their standing permission."""
+    ana, ben, event, uri = await with_co_host(town)
+    async with town.db.transaction() as tx:
+        await preferences.change(tx, ana.user_id, replace(USUAL, lets_co_hosts_publish=True))
+    saved = await edit(town, ben, event, "Coffee")
+    assert not saved.awaits_author
+    assert (await town.record(uri))["name"] == "Coffee"
+    async with town.db.reader() as reader:
+        (use,) = await preferences.uses(reader, ana.user_id)
+    assert (use.event_id, use.co_host_id, use.revision) == (event.id, ben.user_id, saved.revision)
+    async with town.db.transaction() as tx:
+        await preferences.change(tx, ana.user_id, USUAL)
+    assert (await edit(town, ben, event, "Cocoa")).awaits_author
+    assert (await town.record(uri))["name"] == "Coffee"
+    async with town.db.reader() as reader:
+        assert len(await preferences.uses(reader, ana.user_id)) == 1
+
+
+@pytest.mark.parametrize("as_whom", ["co-host", "admin of the group"])
+async def test_what_stands_in_the_repository_of_its_group_waits_for_no_author(town: Town, as_whom: str):
+    """It is the group's, whose word is that of those who may change the event; the author's account is not used."""
+    async with town.db.transaction() as tx:
+        await switch(tx, Flag.GROUPS, is_on=True, changed_by="a test")
+    town.clock.turn(MAX_AGE)
+    ana, ben = await town.person("Ana"), await town.person("Ben")
+    async with town.db.transaction() as tx:
+        group = await group_by(tx, ana, sync_enabled="on")
+        await group_hosting.open_account(tx, ana, group.slug, "chess.town.test")
+    await town.pay_debts()
+    async with town.db.transaction() as tx:
+        event = await events.create(tx, ana, details(), group=grouping.of_event(group))
+        if as_whom == "co-host":
+            await host_beside(tx, event, ana, ben)
+        else:
+            await groups.put_member(tx, groups.new_membership(tx.now, group.id, ben.user_id, Role.ADMIN))
+    await pay_all(town)
+    uri = (await town.standing(Kind.EVENT, event.id)).uri or ""
+    assert uri.split("/")[2] != (await town.identity(ana.user_id)).did
+    assert not (await edit(town, ben, event, "Coffee")).awaits_author
+    assert (await town.record(uri))["name"] == "Coffee"
+    async with town.db.reader() as reader:
+        assert await preferences.uses(reader, ana.user_id) == []
+
+
+async def test_a_series_that_others_edit_waits_for_its_owner(town: Town):
+    """Invariant 5: neither the date that is out nor the series' own record is written before its owner's yes."""
+    ana, ben = await town.person("Ana"), await town.person("Ben")
+    async with town.db.transaction() as tx:
+        await switch(tx, Flag.SERIES_LEXICON, is_on=True, changed_by="a test")
+        group = await group_by(tx, ana, visibility="public")
+        await groups.put_member(tx, groups.new_membership(tx.now, group.id, ben.user_id, Role.ADMIN))
+    town.clock.turn(MAX_AGE)
+    rule = pattern(parse_date("2026-03-07T18:00", "Europe/Vienna"), "Europe/Vienna", parse_rule("FREQ=WEEKLY"))
+    async with town.db.transaction() as tx:
+        series = await series_actions.create(
+            tx, ana, Template("Tea"), Timing(rule, timedelta(hours=2)), group=grouping.of_event(group)
+        )
+    await pay_all(town)
+    before = await repository(town, ana)
+    assert {name for name, _ in before.values()} == {"Tea"}
+    async with town.db.transaction() as tx:
+        await retitle(tx, await series_actions.lock_own(tx, ben, series.slug), "Coffee")
+    await pay_all(town)
+    assert await repository(town, ana) == before
+    async with town.db.transaction() as tx:
+        await record_settings.agree(tx, ana, series.slug)
+    await pay_all(town)
+    after = await repository(town, ana)
+    assert (after.keys(), {name for name, _ in after.values()}) == (before.keys(), {"Coffee"})
+
+
+async def pay_all(town: Town) -> None:
+    while await town.pay():
+        pass
+
+
+async def repository(town: Town, who: Caller) -> dict[str, tuple[str, str]]:
+    """Title and CID of every record of an event or a series, by its uri."""
+    did = (await town.identity(who.user_id)).did
+    client = XrpcClient(town.network.http, town.clock, town.pds_url)
+    found = {}
+    for collection in (EVENT, SERIES):
+        answer = await client.query("com.atproto.repo.listRecords", {"repo": did, "collection": collection})
+        found |= {one["uri"]: (one["value"]["name"], one["cid"]) for one in answer["records"]}
+    assert len(found) == 2
+    return found

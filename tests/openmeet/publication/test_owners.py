@@ -1,0 +1,246 @@
+"""An event changes hands: the old record stays and leads to the new one, and whichever of them somebody names, it is one event."""
+
+import pytest
+
+from groundwork.errors import NotFound
+from openmeet.attendance.model import AttendanceStatus, Reply
+from openmeet.attendance.queries import find as find_answer
+from openmeet.debts.publications import Kind, State
+from openmeet.events import actions as events
+from openmeet.events import by_record, handing_over, host_queries
+from openmeet.events.host_model import CoHostState
+from openmeet.events.model import Event
+from openmeet.events.queries import by_id
+from openmeet.identities import actions as identities
+from openmeet.records.collections import EVENT, RSVP, SUCCESSION_KEY
+from openmeet.users.model import Caller
+from tests.openmeet.publication.test_groups import pay, records
+from tests.openmeet.publication.test_lent_accounts import host_beside
+from tests.openmeet.town import Town, details
+
+
+async def hosted(town: Town, author: Caller, beside: Caller) -> tuple[Event, str]:
+    """A published event and its record."""
+    event = await town.event(author)
+    await pay(town)
+    async with town.db.transaction() as tx:
+        await host_beside(tx, event, author, beside)
+    return event, (await town.standing(Kind.EVENT, event.id)).uri or ""
+
+
+async def hand_over(town: Town, event: Event, owner: Caller, heir: Caller) -> None:
+    async with town.db.transaction() as tx:
+        row = await host_queries.of_person(tx, event.id, heir.user_id)
+        await handing_over.offer(tx, owner, event.slug, row.id)
+        await handing_over.accept(tx, heir, event.slug)
+    await pay(town)
+
+
+async def now(town: Town, event: Event) -> Event:
+    async with town.db.reader() as reader:
+        return await by_id(reader, event.id)
+
+
+async def events_here(town: Town) -> list[str]:
+    async with town.db.reader() as reader:
+        return [row["id"] for row in await reader.fetch("select id from events")]
+
+
+@pytest.mark.parametrize(("owner_is", "heir_is"), [("ours", "elsewhere"), ("elsewhere", "ours")])
+async def test_the_old_record_leads_to_the_new_one_and_both_to_the_event(town: Town, owner_is: str, heir_is: str):
+    """From one repository to the other and through the firehose: one event, whose answers stay, whichever record they name."""
+    ana = await (town.person("Ana") if owner_is == "ours" else town.connected("ana"))
+    ben = await (town.person("Ben") if heir_is == "ours" else town.connected("ben"))
+    dan = await town.connected("dan")
+    event, old = await hosted(town, ana, ben)
+    mine = await town.answer(dan, event.slug, Reply.GOING)
+    await pay(town)
+    answered = (await town.standing(Kind.RSVP, mine.id)).uri
+    before = await town.record(old)
+    await hand_over(town, event, ana, ben)
+    new = (await town.standing(Kind.EVENT, event.id)).uri or ""
+    assert new.split("/")[2] == (await town.identity(ben.user_id)).did
+    assert (await town.record(new))[SUCCESSION_KEY]["predecessors"] == [old]
+    kept = await town.record(old)
+    assert kept[SUCCESSION_KEY]["successor"] == new
+    assert {k: v for k, v in kept.items() if k not in {SUCCESSION_KEY, "cid"}} == {
+        k: v for k, v in before.items() if k != "cid"
+    }
+    assert (await town.record(answered))["subject"]["uri"] == new
+    for who in (ana, ben, dan):
+        await town.listen(who.user_id)
+    await pay(town)
+    assert await events_here(town) == [event.id]
+    after = await now(town, event)
+    assert (after.author_id, after.record_uri, after.is_gone) == (ben.user_id, new, False)
+    async with town.db.reader() as reader:
+        assert [(await by_record.find(reader, uri)).id for uri in (old, new)] == [event.id] * 2
+        assert (await find_answer(reader, event.id, dan.user_id)).status is AttendanceStatus.ATTENDING
+        assert (await host_queries.of_person(reader, event.id, ana.user_id)).state is CoHostState.ACCEPTED
+
+
+async def test_answers_name_either_record_and_count_once(town: Town):
+    """In another app, to the old uri and to the new one: one answer each, the person's effective one."""
+    ana, ben = await town.person("Ana"), await town.person("Ben")
+    event, old = await hosted(town, ana, ben)
+    await hand_over(town, event, ana, ben)
+    new = (await now(town, event)).record_uri
+    await town.account("zoe")
+    app = await town.stranger("zoe")
+    did = (await app.query("com.atproto.server.getSession", {}))["did"]
+    for number, (about, word) in enumerate([(old, "interested"), (new, "going"), (old, "notgoing")]):
+        subject = {"uri": about, "cid": (await town.record(about))["cid"]}
+        value = {
+            "$type": RSVP,
+            "subject": subject,
+            "status": f"{RSVP}#{word}",
+            "createdAt": f"2026-02-0{number + 1}T00:00:00.000Z",
+        }
+        await app.procedure(
+            "com.atproto.repo.createRecord", {"repo": did, "collection": RSVP, "rkey": f"a{number}", "record": value}
+        )
+    newest = (await app.query("com.atproto.sync.getLatestCommit", {"did": did}))["rev"]
+    await town.follow_until(did, lambda state: state.known is not None and state.known.rev == newest)
+    async with town.db.reader() as reader:
+        rows = await reader.fetch(
+            "select a.event_id, a.status from attendances a join identities i on i.user_id = a.user_id where i.did = :did",
+            did=did,
+        )
+    assert [(row["event_id"], row["status"]) for row in rows] == [(event.id, "declined")]
+    assert await events_here(town) == [event.id]
+
+
+async def test_what_the_old_owner_does_to_the_old_record_is_theirs_alone(town: Town):
+    """Edited, it changes nothing here and is not written again; deleted, the event stays, and names it no more."""
+    ana, ben = await town.person("Ana"), await town.person("Ben")
+    event, old = await hosted(town, ana, ben)
+    await hand_over(town, event, ana, ben)
+    await town.listen(ana.user_id)
+    new = (await now(town, event)).record_uri
+    app = await town.own_client(await town.identity(ana.user_id))
+    _, _, did, collection, rkey = old.split("/")
+    record = await town.record(old)
+    record.pop("cid")
+    record.pop(SUCCESSION_KEY)
+    await app.procedure(
+        "com.atproto.repo.putRecord",
+        {"repo": did, "collection": collection, "rkey": rkey, "record": record | {"name": "Mine again"}},
+    )
+    await town.listen(ana.user_id)
+    await pay(town)
+    assert ((await now(town, event)).title, (await town.record(old))["name"]) == ("Tea in the park", "Mine again")
+    await app.procedure("com.atproto.repo.deleteRecord", {"repo": did, "collection": collection, "rkey": rkey})
+    await town.listen(ana.user_id)
+    await pay(town)
+    assert not (await now(town, event)).is_gone
+    assert SUCCESSION_KEY not in await town.record(new)
+    async with town.db.reader() as reader:
+        assert (await by_record.find(reader, old)).id == event.id
+
+
+@pytest.mark.parametrize("act", ["private", "deleted", "kept off", "withdrawn", "cancelled"])
+async def test_what_becomes_of_the_old_record_when_the_new_owner_changes_more(town: Town, act: str):
+    """What is not for everybody any more goes from both repositories; a withdrawn yes takes back the own record alone."""
+    ana, ben = await town.person("Ana"), await town.person("Ben")
+    event, old = await hosted(town, ana, ben)
+    await hand_over(town, event, ana, ben)
+    new = (await now(town, event)).record_uri
+    async with town.db.transaction() as tx:
+        match act:
+            case "private":
+                await events.revise(tx, ben, event.slug, details(visibility="private"))
+            case "deleted":
+                await events.delete(tx, ben, event.slug)
+            case "kept off":
+                await tx.execute("update events set record_wanted = 0 where id = :id", id=event.id)
+                await events.save_edit(tx, ben, await by_id(tx, event.id))
+            case "withdrawn":
+                await identities.withdraw(tx, ana.user_id)
+            case "cancelled":
+                await events.cancel(tx, ben, event.slug, "Rain")
+    await pay(town)
+    there = []
+    for uri in (old, new):
+        try:
+            there.append((await town.record(uri)).get("status"))
+        except NotFound:
+            there.append(None)
+    assert (
+        there
+        == {
+            "private": [None, None],
+            "deleted": [None, None],
+            "kept off": [None, None],
+            "withdrawn": [None, f"{EVENT}#scheduled"],
+            "cancelled": [f"{EVENT}#scheduled", f"{EVENT}#cancelled"],
+        }[act]
+    )
+    if act == "withdrawn":
+        assert SUCCESSION_KEY not in await town.record(new)
+
+
+async def test_without_the_heirs_yes_nothing_is_written_and_the_old_record_stays(town: Town):
+    """It is the event's until they agree; then it leads to theirs. Made private meanwhile, it is taken away."""
+    ana, ben = await town.person("Ana"), await town.person("Ben", agrees=False)
+    event, old = await hosted(town, ana, ben)
+    before = await town.record(old)
+    await hand_over(town, event, ana, ben)
+    assert await town.record(old) == before
+    assert ((await now(town, event)).record_uri, (await town.standing(Kind.EVENT, event.id)).state) == (
+        old,
+        State.WITHHELD,
+    )
+    async with town.db.transaction() as tx:
+        await identities.agree(tx, ben.user_id, handle="ben.town.test")
+    await town.pay_debts()
+    await pay(town)
+    new = (await now(town, event)).record_uri
+    assert new != old
+    assert (await town.record(old))[SUCCESSION_KEY]["successor"] == new
+
+
+async def test_privacy_changed_before_the_heir_agrees_takes_the_old_record_away(town: Town):
+    ana, ben = await town.person("Ana"), await town.person("Ben", agrees=False)
+    event, old = await hosted(town, ana, ben)
+    await hand_over(town, event, ana, ben)
+    async with town.db.transaction() as tx:
+        await events.revise(tx, ben, event.slug, details(visibility="private"))
+    await pay(town)
+    with pytest.raises(NotFound):
+        await town.record(old)
+
+
+@pytest.mark.parametrize("heir_agrees", [True, False])
+async def test_handed_back_the_first_record_is_the_events_again(town: Town, heir_agrees: bool):
+    """Nobody is left with two records of it that lead nowhere: what the other had leads back."""
+    ana, ben = await town.person("Ana"), await town.person("Ben", agrees=heir_agrees)
+    event, old = await hosted(town, ana, ben)
+    await hand_over(town, event, ana, ben)
+    other = (await now(town, event)).record_uri
+    await hand_over(town, event, ben, ana)
+    await town.listen(ana.user_id)
+    assert ((await now(town, event)).record_uri, (await now(town, event)).author_id) == (old, ana.user_id)
+    assert "successor" not in (await town.record(old)).get(SUCCESSION_KEY, {})
+    assert list(await records(town, ana, EVENT)) == [old]
+    if heir_agrees:
+        assert (await town.record(other))[SUCCESSION_KEY]["successor"] == old
+    await town.revise(ana, event.slug, title="Tea again")
+    await pay(town)
+    assert (await town.record(old))["name"] == "Tea again"
+    await hand_over(town, event, ana, ben)
+    assert (await now(town, event)).record_uri == other
+    assert await events_here(town) == [event.id]
+
+
+async def test_tokens_that_are_gone_leave_the_old_record_as_it_is(town: Town):
+    ana, ben = await town.connected("ana"), await town.person("Ben")
+    event, old = await hosted(town, ana, ben)
+    before = await town.record(old)
+    async with town.db.transaction() as tx:
+        await tx.execute("update identities set kind = 'shadow' where user_id = :id", id=ana.user_id)
+    await hand_over(town, event, ana, ben)
+    assert await town.record(old) == before
+    new = (await now(town, event)).record_uri
+    assert (await town.record(new))[SUCCESSION_KEY]["predecessors"] == [old]
+    async with town.db.reader() as reader:
+        assert (await by_record.find(reader, old)).id == event.id

@@ -1,0 +1,128 @@
+"""The reference PDS as a person's server, with the whole engine: written there, heard back, edited there, taken back."""
+
+from playwright.async_api import Page, expect
+
+from openmeet.attendance import actions as attendance
+from openmeet.attendance.model import Reply
+from openmeet.debts import publications
+from openmeet.debts.publications import Kind, Standing, State
+from openmeet.events import actions as events
+from openmeet.events.model import Event
+from openmeet.events.queries import by_record_uri
+from openmeet.events.rules import check
+from openmeet.events.submissions import submission_of, values_of_event
+from openmeet.identities import actions as identities
+from openmeet.moderation import policy
+from openmeet.moderation.model import Policy
+from openmeet.records.collections import EVENT, ORIGIN_KEY, RSVP
+from openmeet.users.model import Caller
+from tests.openmeet.far import Far, allow, far
+from tests.openmeet.site_under_test import details
+from tests.pages.browsers import chromium
+from tests.parts import needs
+
+__all__ = ["far"]
+
+pytestmark = needs("reference", "chromium")
+
+
+async def sign_in(far: Far, page: Page, name: str) -> Caller:
+    """By OAuth, with the yes to publishing."""
+    await page.goto("/sign-in")
+    await page.get_by_label("Handle", exact=True).first.fill(f"{name}.test")
+    await page.get_by_role("button", name="Continue at your server").click()
+    await allow(page)
+    await expect(page).to_have_url(f"{far.url}/")
+    found = await far.identity(name)
+    async with far.db.transaction() as tx:
+        await identities.agree(tx, found.user_id, handle=found.handle)
+    return Caller(found.user_id, name)
+
+
+async def standing(far: Far, kind: Kind, subject_id: str) -> Standing:
+    async with far.db.reader() as reader:
+        return (await publications.states(reader, kind, [subject_id]))[subject_id]
+
+
+async def known(far: Far, uri: str) -> Event | None:
+    async with far.db.reader() as reader:
+        return await by_record_uri(reader, uri)
+
+
+async def revise(far: Far, host: Caller, event: Event, **typed: str) -> Event:
+    async with far.db.transaction() as tx:
+        return await events.revise(tx, host, event.slug, check(submission_of(values_of_event(event) | typed), event))
+
+
+async def test_a_repository_of_the_reference_is_written_heard_and_cleared(far: Far):
+    ana_there, cleo_there = await far.pds.sign_up("ana"), await far.pds.sign_up("cleo")
+    async with chromium() as browser, far.phone(browser) as page:
+        ana = await sign_in(far, page, "ana")
+    did, cleo = ana_there["did"], cleo_there["did"]
+
+    # Somebody's event, written by their app at the reference, comes by its firehose. Here nobody waits for being new.
+    async with far.db.transaction() as tx:
+        await policy.change(tx, Policy(new_author_minutes=0), by=None)
+    party = {"$type": EVENT, "name": "Party", "startsAt": "2099-07-04T18:00:00Z", "createdAt": "2026-03-01T12:00:00Z"}
+    wish = {"repo": cleo, "collection": EVENT, "record": party}
+    made = await far.pds.call("com.atproto.repo.createRecord", wish, token=cleo_there["accessJwt"])
+    await far.listen(cleo)
+    await far.welcome()
+    invited = await known(far, made["uri"])
+    assert invited is not None
+
+    # Ana's own event and her answer to that one are written into her repository.
+    async with far.db.transaction() as tx:
+        tea = await events.create(tx, ana, details(title="Tea", starts="2099-07-04T18:00", ends="2099-07-04T20:00"))
+        answer = await attendance.answer(tx, ana, invited.slug, Reply.GOING)
+    await far.pay()
+    (uri,), (rsvp_uri,) = await far.records(did, EVENT), await far.records(did, RSVP)
+    record = (await far.records(did, EVENT))[uri]
+    assert (record["name"], record[ORIGIN_KEY]["eventId"]) == ("Tea", tea.id)
+    rsvp = (await far.records(did, RSVP))[rsvp_uri]
+    assert (rsvp["subject"], rsvp["status"]) == ({"uri": made["uri"], "cid": made["cid"]}, f"{RSVP}#going")
+
+    # Their echoes are known for what they are.
+    before = await standing(far, Kind.EVENT, tea.id), await standing(far, Kind.RSVP, answer.id)
+    assert [one.state for one in before] == [State.PUBLISHED] * 2
+    await far.listen(did)
+    assert (await standing(far, Kind.EVENT, tea.id), await standing(far, Kind.RSVP, answer.id)) == before
+    async with far.db.reader() as reader:
+        assert len(await reader.fetch("select id from events")) == 2
+        assert [
+            row["revision"] for row in await reader.fetch("select revision from events where id = :id", id=tea.id)
+        ] == [tea.revision]
+    assert await far.pay() == 0
+
+    # An edit with the reference's own API is taken over; what its app added outlives our next edit.
+    edited = {**record, "name": "Tea and cake", "theme": "dark"}
+    wish = {"repo": did, "collection": EVENT, "rkey": uri.rpartition("/")[2], "record": edited}
+    await far.pds.call("com.atproto.repo.putRecord", wish, token=ana_there["accessJwt"])
+    await far.listen(did)
+    tea_now = await known(far, uri)
+    assert tea_now is not None
+    assert (tea_now.id, tea_now.title) == (tea.id, "Tea and cake")
+    assert await far.pay() == 0, "an edit from there is no reason to write there"
+    await revise(far, ana, tea_now, description="Bring a cup.")
+    await far.pay()
+    record = (await far.records(did, EVENT))[uri]
+    assert (record["name"], record["theme"]) == ("Tea and cake", "dark")
+    assert record["description"].startswith("Bring a cup.")
+
+    # Taken back, both records go; here the answer stays, and nothing comes back by the stream.
+    await far.listen(did)
+    tea_now = await known(far, uri)
+    assert tea_now is not None
+    await revise(far, ana, tea_now, visibility="private")
+    async with far.db.transaction() as tx:
+        await identities.withdraw(tx, ana.user_id)
+    while await far.pay():
+        pass
+    assert (await far.records(did, EVENT), await far.records(did, RSVP)) == ({}, {})
+    await far.listen(did)
+    assert (await standing(far, Kind.EVENT, tea.id)).state is State.RETRACTED
+    async with far.db.reader() as reader:
+        rows = await reader.fetch("select removed_at, title from events order by title")
+        going = await reader.fetch("select status from attendances where id = :id", id=answer.id)
+    assert [tuple(row) for row in rows] == [(None, "Party"), (None, "Tea and cake")]
+    assert [row["status"] for row in going] == ["attending"]

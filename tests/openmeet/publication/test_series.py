@@ -1,0 +1,149 @@
+"""A series on the network: its next date as an ordinary event with a link and a sentence; one date's change is one record's."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pytest
+
+from at_network.xrpc_client import XrpcClient
+from groundwork.clock import DAY
+from groundwork.errors import NotFound
+from openmeet.attendance import hosting
+from openmeet.debts.publications import Kind
+from openmeet.events.model import Event
+from openmeet.records.collections import EVENT, SERIES_LINK_KEY
+from openmeet.recurrence.pattern import parse_date, pattern
+from openmeet.recurrence.rule import parse_rule
+from openmeet.series import actions, queries, record_settings, tasks
+from openmeet.series.dates import template_in
+from openmeet.series.model import Policy, Series, Timing
+from openmeet.users.model import Caller
+from tests.openmeet.town import INSTANCE, Town, details
+
+
+@dataclass
+class Weekly:
+    town: Town
+    ana: Caller
+    series: Series
+
+    async def dates(self) -> list[Event]:
+        async with self.town.db.reader() as reader:
+            return [held.event for held in await queries.stored(reader, self.series.id)]
+
+    async def records(self) -> dict[str, dict]:
+        """Everything in the collection of events, by uri."""
+        did = (await self.town.identity(self.ana.user_id)).did
+        client = XrpcClient(self.town.network.http, self.town.clock, self.town.pds_url)
+        answer = await client.query("com.atproto.repo.listRecords", {"repo": did, "collection": EVENT})
+        return {one["uri"]: dict(one["value"], cid=one["cid"]) for one in answer["records"]}
+
+    async def pay(self) -> None:
+        while await self.town.pay():
+            pass
+
+
+@pytest.fixture
+async def weekly(town: Town) -> Weekly:
+    ana = await town.person("Ana")
+    start = parse_date("2026-03-07T18:00", "Europe/Vienna")
+    timing = Timing(pattern(start, "Europe/Vienna", parse_rule("FREQ=WEEKLY")), timedelta(hours=2))
+    async with town.db.transaction() as tx:
+        series = await actions.create(tx, ana, template_in(details(description="Bring a cup.")), timing)
+    made = Weekly(town, ana, series)
+    await made.pay()
+    return made
+
+
+async def test_the_next_date_alone_is_a_record_that_leads_to_the_others(weekly: Weekly):
+    (record,) = (await weekly.records()).values()
+    page = f"{INSTANCE}/series/{weekly.series.slug}"
+    assert record["startsAt"] == "2026-03-07T17:00:00.000Z"
+    assert record["description"] == f"Bring a cup.\n\nEvery Saturday at 18:00. All dates: {page}"
+    assert record[SERIES_LINK_KEY] == {
+        "$type": SERIES_LINK_KEY,
+        "url": page,
+        "recurrenceId": "2026-03-07T18:00:00",
+    }
+
+
+async def test_when_it_is_over_the_one_after_it_follows(weekly: Weekly):
+    """And what was published stays as history."""
+    weekly.town.clock.turn(7 * DAY)
+    await tasks.complete_dates(weekly.town.db)
+    await weekly.pay()
+    assert sorted(one["startsAt"] for one in (await weekly.records()).values()) == [
+        "2026-03-07T17:00:00.000Z",
+        "2026-03-14T17:00:00.000Z",
+    ]
+
+
+async def test_when_it_is_cancelled_it_says_so_and_the_one_after_it_follows(weekly: Weekly):
+    first = (await weekly.dates())[0]
+    async with weekly.town.db.transaction() as tx:
+        await hosting.cancel(tx, weekly.ana, first.slug, "Rain")
+    await weekly.pay()
+    assert sorted((one["startsAt"][:10], one["status"]) for one in (await weekly.records()).values()) == [
+        ("2026-03-07", f"{EVENT}#cancelled"),
+        ("2026-03-14", f"{EVENT}#scheduled"),
+    ]
+
+
+async def test_one_date_of_a_published_series_is_changed_and_only_its_record_changes(weekly: Weekly):
+    async with weekly.town.db.transaction() as tx:
+        await record_settings.change_series(tx, weekly.ana, weekly.series.slug, None, Policy.WINDOW)
+    await weekly.pay()
+    before = await weekly.records()
+    assert len(before) >= 8
+    third = (await weekly.dates())[2]
+    async with weekly.town.db.transaction() as tx:
+        wanted = details(
+            title="Tea in the hall", description="Bring a cup.", starts="2026-03-21T18:00", ends="2026-03-21T20:00"
+        )
+        await hosting.revise(tx, weekly.ana, third.slug, wanted)
+    await weekly.pay()
+    after = await weekly.records()
+    changed = {uri for uri in before | after if before.get(uri) != after.get(uri)}
+    assert changed == {(await weekly.town.standing(Kind.EVENT, third.id)).uri}
+    (uri,) = changed
+    assert (after[uri]["name"], after[uri][SERIES_LINK_KEY]) == ("Tea in the hall", before[uri][SERIES_LINK_KEY])
+
+
+async def test_no_date_is_published_where_the_policy_says_so_and_coming_ones_are_taken_back(weekly: Weekly):
+    async with weekly.town.db.transaction() as tx:
+        await record_settings.change_series(tx, weekly.ana, weekly.series.slug, None, Policy.NONE)
+    await weekly.pay()
+    assert await weekly.records() == {}
+
+
+async def test_our_sentence_is_no_edit_when_it_comes_back(weekly: Weekly):
+    """The echo, and a whole read, leave the description as its host typed it."""
+    await weekly.town.listen(weekly.ana.user_id)
+    first = (await weekly.dates())[0]
+    assert first.description == "Bring a cup."
+
+
+async def test_another_apps_words_are_taken_over_without_our_sentence(weekly: Weekly):
+    (uri,) = await weekly.records()
+    record = await weekly.town.record(uri)
+    swap = record.pop("cid")
+    identity = await weekly.town.identity(weekly.ana.user_id)
+    from_elsewhere = {**record, "description": record["description"].replace("a cup", "two cups")}
+    app = await weekly.town.own_client(identity)
+    _, _, did, collection, rkey = uri.split("/")
+    await app.procedure(
+        "com.atproto.repo.putRecord",
+        {"repo": did, "collection": collection, "rkey": rkey, "record": from_elsewhere, "swapRecord": swap},
+    )
+    await weekly.town.listen(weekly.ana.user_id)
+    assert (await weekly.dates())[0].description == "Bring two cups."
+
+
+async def test_the_series_goes_and_its_coming_record_with_it(weekly: Weekly):
+    (uri,) = await weekly.records()
+    async with weekly.town.db.transaction() as tx:
+        series = await actions.lock_own(tx, weekly.ana, weekly.series.slug)
+        await actions.delete(tx, series, keeps_events=False)
+    await weekly.pay()
+    with pytest.raises(NotFound):
+        await weekly.town.record(uri)

@@ -1,0 +1,186 @@
+"""What others read of a series, by flags and policy: each date at most once, whoever reads rules and whoever reads none."""
+
+from collections import Counter
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+from at_network.xrpc_client import XrpcClient
+from at_protocol.data.model import Value
+from groundwork.clock import DAY, HandClock, Instant
+from openmeet.attendance import hosting
+from openmeet.flags.model import Flag
+from openmeet.flags.switchboard import MAX_AGE
+from openmeet.ingestion.switching import switch
+from openmeet.records.collections import EVENT, SERIES, SERIES_LINK_KEY
+from openmeet.records.event import read_event
+from openmeet.records.series import read_native
+from openmeet.recurrence import expansion
+from openmeet.recurrence.pattern import parse_date, pattern
+from openmeet.recurrence.rule import parse_rule
+from openmeet.recurrence.wall_time import local_of
+from openmeet.series import actions, queries, record_settings, tasks
+from openmeet.series.dates import template_in
+from openmeet.series.model import Policy, Series, Timing
+from openmeet.users.model import Caller
+from tests.databases import MakeDatabase
+from tests.openmeet.town import Town, details, open_town
+
+ZONE = "Europe/Vienna"
+# Ten Saturdays from 7 March at 18:00; the clock stands on the 1st.
+SATURDAYS = [datetime(2026, 3, 7, 18) + timedelta(days=7 * number) for number in range(10)]  # noqa: DTZ001  # wall time
+AHEAD = SATURDAYS[:8]  # two months
+
+
+@pytest.fixture
+async def wide(
+    make_database: MakeDatabase, make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path
+) -> AsyncIterator[Town]:
+    """The town, on either engine."""
+    async with open_town(await make_database("openmeet", clock=clock), make_sqlite, clock, tmp_path) as opened:
+        yield opened
+
+
+async def turn(town: Town, *flags: Flag) -> None:
+    async with town.db.transaction() as tx:
+        for flag in flags:
+            await switch(tx, flag, is_on=True, changed_by="a test")
+    town.clock.turn(MAX_AGE)
+
+
+async def pay(town: Town) -> None:
+    while await town.pay():
+        pass
+
+
+async def make(town: Town) -> tuple[Caller, Series]:
+    ana = await town.person("Ana")
+    timing = Timing(pattern(SATURDAYS[0], ZONE, parse_rule("FREQ=WEEKLY;COUNT=10")), timedelta(hours=2))
+    async with town.db.transaction() as tx:
+        return ana, await actions.create(tx, ana, template_in(details()), timing)
+
+
+async def let(town: Town, ana: Caller, series: Series, policy: Policy) -> None:
+    async with town.db.transaction() as tx:
+        await record_settings.change_series(tx, ana, series.slug, None, policy)
+    await pay(town)
+
+
+async def events(town: Town, who: Caller) -> list[dict[str, Value]]:
+    return [one["value"] for one in await _listed(town, who, EVENT)]
+
+
+async def _listed(town: Town, who: Caller, collection: str) -> list[dict]:
+    did = (await town.identity(who.user_id)).did
+    client = XrpcClient(town.network.http, town.clock, town.pds_url)
+    answer = await client.query("com.atproto.repo.listRecords", {"repo": did, "collection": collection})
+    return answer["records"]
+
+
+def dates_said(record: dict[str, Value]) -> list[datetime]:
+    """The dates, in local time, that this record tells a reader of rules about; none of what is called off."""
+    read = read_event(EVENT, record, rkey="", indexed_at=Instant(0)).event
+    assert read.starts_at is not None
+    if record["status"] == f"{EVENT}#cancelled":
+        assert "rrule" not in record
+        return []
+    found = read_native(record, read.name, "", ZONE, read.starts_at)
+    if found is None:
+        return [local_of(read.starts_at, ZONE).replace(tzinfo=None)]
+    ahead = expansion.following(found.timing.pattern, Instant(read.starts_at - DAY), 100)
+    return [local_of(one.at, ZONE).replace(tzinfo=None) for one in ahead]
+
+
+async def read_by_rules(town: Town, who: Caller) -> dict[datetime, int]:
+    """How often somebody who reads rules finds each date."""
+    return Counter(at for record in await events(town, who) for at in dates_said(record))
+
+
+@pytest.mark.parametrize(
+    ("policy", "flags"),
+    list(
+        product(
+            Policy,
+            [
+                (),
+                (Flag.NATIVE_RECURRENCE,),
+                (Flag.SERIES_LEXICON,),
+                (Flag.NATIVE_RECURRENCE, Flag.SERIES_LEXICON),
+            ],
+        )
+    ),
+)
+async def test_each_date_is_told_once(town: Town, policy: Policy, flags: tuple[Flag, ...]):
+    """In every cell, and the very first record of a date names the series' own record where there is one."""
+    await turn(town, *flags)
+    ana, series = await make(town)
+    if policy is not Policy.NEXT:
+        async with town.db.transaction() as tx:
+            await record_settings.change_series(tx, ana, series.slug, None, policy)
+    await pay(town)
+    told = await read_by_rules(town, ana)
+    match policy:
+        case Policy.NONE:
+            assert told == {}
+        case Policy.WINDOW:
+            assert told == dict.fromkeys(AHEAD, 1)
+            assert not any("rrule" in one for one in await events(town, ana))
+        case Policy.NEXT:
+            expected = SATURDAYS if Flag.NATIVE_RECURRENCE in flags else SATURDAYS[:1]
+            assert told == dict.fromkeys(expected, 1)
+    own = [one["uri"] for one in await _listed(town, ana, SERIES)]
+    assert len(own) == (Flag.SERIES_LEXICON in flags and policy is not Policy.NONE)
+    named = [{"uri": uri} for uri in own]
+    assert all([one[SERIES_LINK_KEY].get("series")] == (named or [None]) for one in await events(town, ana))
+    async with town.db.reader() as reader:
+        row = await reader.fetch_one("select max(writes) as writes from publications where kind = 'event'")
+    # Written once: no record went out before that which it names.
+    assert row is not None
+    assert (row["writes"] or 0) <= 1
+
+
+async def test_whichever_policy_was_before(wide: Town):
+    """Dates that have a record of their own stay published when only the next is to be: the rule leaves them out."""
+    await turn(wide, Flag.NATIVE_RECURRENCE)
+    ana, series = await make(wide)
+    await pay(wide)
+    for policy in (Policy.WINDOW, Policy.NEXT, Policy.WINDOW):
+        await let(wide, ana, series, policy)
+        told = await read_by_rules(wide, ana)
+        assert set(told.values()) == {1}
+        assert set(told) == set(SATURDAYS if policy is Policy.NEXT else AHEAD)
+
+
+async def test_the_rule_moves_on_with_the_next_date(wide: Town):
+    """What is over stays as one date, without the rule."""
+    await turn(wide, Flag.NATIVE_RECURRENCE)
+    ana, _ = await make(wide)
+    await pay(wide)
+    wide.clock.turn(7 * DAY)
+    await tasks.complete_dates(wide.db)
+    await pay(wide)
+    assert await read_by_rules(wide, ana) == dict.fromkeys(SATURDAYS, 1)
+    assert sorted("rrule" in one for one in await events(wide, ana)) == [False, True]
+
+
+async def test_what_is_called_off_or_moved_is_not_in_the_rule(wide: Town):
+    """And neither is a later date said to be where it is no more, nor does a moved one move the others."""
+    await turn(wide, Flag.NATIVE_RECURRENCE)
+    ana, series = await make(wide)
+    await pay(wide)
+    async with wide.db.reader() as reader:
+        stored = [held.event for held in await queries.stored(reader, series.id)]
+    async with wide.db.transaction() as tx:
+        await hosting.cancel(tx, ana, stored[2].slug, "Rain")
+    async with wide.db.transaction() as tx:
+        await hosting.revise(tx, ana, stored[3].slug, details(starts="2026-03-29T11:00", ends="2026-03-29T13:00"))
+    await pay(wide)
+    there = [at for at in SATURDAYS if at not in (SATURDAYS[2], SATURDAYS[3])]
+    assert await read_by_rules(wide, ana) == dict.fromkeys(there, 1)
+    async with wide.db.transaction() as tx:
+        await hosting.revise(tx, ana, stored[0].slug, details(starts="2026-03-08T11:00", ends="2026-03-08T13:00"))
+    await pay(wide)
+    assert await read_by_rules(wide, ana) == {parse_date("2026-03-08T11:00", ZONE): 1}
