@@ -10,7 +10,7 @@ Reply = Literal["going", "interested", "declined"]
 
 
 class Venue(msgspec.Struct, rename="camel", omit_defaults=True):
-    """A place; coordinates are answered only."""
+    """A place; coordinates are decimal degrees as text, both or neither."""
 
     name: str = ""
     street: str = ""
@@ -18,6 +18,8 @@ class Venue(msgspec.Struct, rename="camel", omit_defaults=True):
     locality: str = ""
     region: str = ""
     country: str = ""
+    latitude: str = ""
+    longitude: str = ""
 
 
 class NewEvent(msgspec.Struct, rename="camel", omit_defaults=True):

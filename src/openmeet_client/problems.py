@@ -43,6 +43,10 @@ class NotFound(Problem):
     """404: it is not there, or not to be seen."""
 
 
+class Gone(NotFound):
+    """410: everybody could see it, and it was removed."""
+
+
 class Conflict(Problem):
     """409: somebody was faster."""
 
@@ -65,6 +69,7 @@ _BY_STATUS: Mapping[int, type[Problem]] = {
     403: Forbidden,
     404: NotFound,
     409: Conflict,
+    410: Gone,
     412: Changed,
     422: Refused,
     429: TooManyRequests,

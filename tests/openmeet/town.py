@@ -2,26 +2,30 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from at_network.bearer_session import create_session
 from at_network.did_resolver import DidResolver, DidSettings
 from at_network.handle_resolver import HandleResolver, HandleSettings
+from at_network.oauth_servers import OAuthServers
 from at_network.xrpc_client import XrpcClient
 from at_protocol.lexicon.catalog import Catalog
 from at_protocol.sync.account_state import AccountState
 from at_protocol.syntax.tid import TidClock
 from aurora_locus.app import AuroraLocus, open_server
 from aurora_locus.settings import Settings as PdsSettings
+from groundwork.blobstore.open_ import open_folder
+from groundwork.cache.in_process import InProcessCache
 from groundwork.clock import HandClock
 from groundwork.database.transaction import Database
 from groundwork.http.client import HttpClient
 from groundwork.http.reach import DEVELOPMENT
-from groundwork.http.server import serve
+from groundwork.http.server import Serving, serve
 from groundwork.outbox import pay as debts
 from groundwork.outbox.pay import Paying
 from groundwork.queue.contract import Message
@@ -39,20 +43,23 @@ from openmeet.events.model import Details, Event, EventSlug
 from openmeet.events.rules import Submission, check
 from openmeet.firehose.consumer import Consumer, follow_source
 from openmeet.firehose.counting import counting as firehose_counting
+from openmeet.firehose.delivery import Delivering
 from openmeet.firehose.interests import everything_for, interests_of
 from openmeet.firehose.progress import known_of
 from openmeet.firehose.upstreams import authority
 from openmeet.firehose.verification import Verifier
 from openmeet.identities import actions as identities
 from openmeet.identities import queries as identity_queries
+from openmeet.identities.agents import agent_for
 from openmeet.identities.connecting import sign_in_with_password
 from openmeet.identities.custodial import Keeper, account_payer, admin_authorization
 from openmeet.identities.model import Identity
 from openmeet.identities.network import Network
-from openmeet.ingestion import backfill, fetching, processor, refreshing
+from openmeet.ingestion import backfill, fetching, processor, reconciling, refreshing, waiting
 from openmeet.ingestion.events import Here
 from openmeet.ingestion.processor import Processor
-from openmeet.publication import payer
+from openmeet.publication import rounds
+from openmeet.publication.late import late_create_payer
 from openmeet.publication.publisher import Publisher
 from openmeet.records.message import RecordMessage, encode
 from openmeet.users import actions as users
@@ -60,6 +67,7 @@ from openmeet.users.model import Caller, UserId
 from plc_directory.app import open_directory
 from plc_directory.settings import PlcSettings
 from tests.databases import MakeDatabase
+from tests.openmeet.ingestion.network import counted
 from tests.world.processes import free_port
 from tests.world.proxy import LossyProxy
 
@@ -82,6 +90,7 @@ class Town:
     clock: HandClock
     consumer: Consumer
     pds: AuroraLocus
+    pds_serving: Serving
 
     async def person(self, name: str = "Ana", *, agrees: bool = True) -> Caller:
         """Somebody who signed up by e-mail; with the yes their repository is made."""
@@ -137,7 +146,7 @@ class Town:
 
     async def pay(self) -> int:
         """Pay record debts that are due now."""
-        return await payer.run_once(self.publisher)
+        return await rounds.run_once(self.publisher)
 
     async def pay_debts(self) -> int:
         """Pay everything else that is due now."""
@@ -148,16 +157,17 @@ class Town:
                 Debt.CUSTODIAL_ACCOUNT: Paying(account_payer(self.db, self.network, self.keeper)),
                 Debt.BACKFILL: Paying(backfill.backfill_payer(self.db, self.network, here)),
                 Debt.FETCH_SUBJECT: Paying(fetching.subject_payer(self.db, self.network, here)),
+                Debt.WAITING_ANSWERS: Paying(waiting.waiting_payer(self.db)),
+                Debt.PROVE_RECORD: Paying(fetching.record_payer(self.db, self.network, here)),
+                Debt.LATE_CREATE: Paying(late_create_payer(self.publisher)),
+                Debt.RECONCILE: Paying(reconciling.reconcile_payer(self.db, self.network, here)),
                 Debt.REFRESH_IDENTITY: Paying(refreshing.identity_payer(self.db, self.network)),
             },
         )
 
     async def ingest(self) -> int:
         """Process what waits in the queue, one message per person at a time, until nothing waits."""
-        total = 0
-        while taken := await processor.run_once(self.processor):
-            total += taken
-        return total
+        return await worked_off(self.processor)
 
     async def listen(self, user_id: UserId) -> None:
         """Follow the PDS's firehose until the newest commit of a person has been verified, then ingest."""
@@ -168,22 +178,7 @@ class Town:
 
     async def follow_until(self, did: str, is_done: Callable[[AccountState], bool]) -> None:
         """Follow the PDS's firehose until what is known of a repository is so, then ingest."""
-        self.consumer.interests.followed.add(did)  # also commits without a calendar record
-        stop = asyncio.Event()
-        following = asyncio.create_task(
-            follow_source(self.consumer, self.pds_url, stop, sender=authority(self.pds_url))
-        )
-        try:
-            async with asyncio.timeout(20):
-                while True:
-                    async with self.consumer.db.reader() as reader:
-                        state = await known_of(reader, did)
-                    if is_done(state):
-                        break
-                    await asyncio.sleep(0.01)
-        finally:
-            stop.set()
-            await following
+        await heard_until(self.consumer, self.pds_url, did, is_done)
         await self.ingest()
 
     async def standing(self, kind: Kind, subject_id: str) -> Standing:
@@ -201,12 +196,42 @@ class Town:
         answer = await client.query("com.atproto.repo.getRecord", {"repo": did, "collection": collection, "rkey": rkey})
         return dict(answer["value"], cid=answer["cid"])
 
+    async def own_client(self, identity: Identity) -> XrpcClient:
+        """A client that acts in a repository that is kept for somebody, as another app of theirs would."""
+        return await agent_for(self.db, self.network, identity)
+
     async def stranger(self, name: str) -> XrpcClient:
         """The person's own client, in another app."""
         tokens = await create_session(
             self.network.http, self.clock, self.pds_url, f"{name}.town.test", "a long password"
         )
         return XrpcClient(self.network.http, self.clock, self.pds_url, credentials=_Fixed(f"Bearer {tokens.access}"))
+
+
+async def heard_until(consumer: Consumer, pds_url: str, did: str, is_done: Callable[[AccountState], bool]) -> None:
+    """Follow a PDS's firehose until what is known of a repository is so."""
+    consumer.interests.followed.add(did)  # also commits without a calendar record
+    stop = asyncio.Event()
+    following = asyncio.create_task(follow_source(consumer, pds_url, stop, sender=authority(pds_url)))
+    try:
+        async with asyncio.timeout(20):
+            while True:
+                async with consumer.db.reader() as reader:
+                    state = await known_of(reader, did)
+                if is_done(state):
+                    return
+                await asyncio.sleep(0.01)
+    finally:
+        stop.set()
+        await following
+
+
+async def worked_off(one: Processor) -> int:
+    """Process what waits in the queue until nothing waits; how many messages that were."""
+    total = 0
+    while taken := await processor.run_once(one):
+        total += taken
+    return total
 
 
 class _Fixed:
@@ -237,18 +262,34 @@ def details(**typed: str) -> Details:
 
 @pytest.fixture
 async def town(make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path) -> AsyncIterator[Town]:
+    async with open_town(await make_sqlite("openmeet", clock=clock), make_sqlite, clock, tmp_path) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def open_town(
+    db: Database,
+    make_sqlite: MakeDatabase,
+    clock: HandClock,
+    tmp_path: Path,
+    *,
+    pds_port: int | None = None,
+    public_url: str = "",
+) -> AsyncIterator[Town]:
+    """The network around ``db``, the tenant's database. ``public_url``: where the PDS is reached, if not on its own port."""
     async with AsyncExitStack() as stack:
         directory = await stack.enter_async_context(
             open_directory(PlcSettings(data_directory=tmp_path / "plc"), clock, version="test", access_log=False)
         )
         plc = await serve(directory, "127.0.0.1", 0)
         stack.push_async_callback(plc.stop)
-        port = free_port()
-        public = f"http://127.0.0.1:{port}"
+        port = pds_port or free_port()
+        inner = f"http://127.0.0.1:{port}"
+        public = public_url or inner
         pds = await stack.enter_async_context(
             open_server(
                 PdsSettings(
-                    hostname="127.0.0.1",
+                    hostname=urlsplit(public).hostname or "",
                     port=port,
                     public_url=public,
                     data_directory=tmp_path / "pds",
@@ -265,24 +306,27 @@ async def town(make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path) -> A
         )
         serving = await serve(pds.app, "127.0.0.1", port)
         stack.push_async_callback(serving.stop)
-        proxy = await stack.enter_async_context(LossyProxy(public))
+        proxy = await stack.enter_async_context(LossyProxy(inner))
         http = HttpClient(DEVELOPMENT)
         stack.push_async_callback(http.close)
         dids = DidResolver(http, clock, DidSettings(plc.url, is_development=True))
         stack.push_async_callback(dids.close)
         handles = HandleResolver(http, dids, clock, HandleSettings(is_development=True, through_pds=(public,)))
         stack.push_async_callback(handles.close)
-        db = await make_sqlite("openmeet", clock=clock)
         queue = EmbeddedQueue(await make_sqlite("groundwork.queue", clock=clock), clock)
-        network = Network(http, clock, dids, handles, Sealer([bytes(32)]))
+        servers = OAuthServers(http, clock, is_development=True)
+        stack.push_async_callback(servers.close)
+        network = Network(http, clock, dids, handles, Sealer([bytes(32)]), servers, InProcessCache(clock))
+        stack.push_async_callback(network.settle)
 
         async def enqueue(messages: list[RecordMessage]) -> None:
             await queue.publish([Message(one.routing_key, one.did, encode(one), one.message_id) for one in messages])
 
-        publisher = Publisher(db, network, Catalog(), TidClock(3), enqueue, INSTANCE)
+        pictures = open_folder(tmp_path / "media")
+        publisher = Publisher(db, network, Catalog(), TidClock(3), enqueue, INSTANCE, pictures)
         keeper = Keeper(proxy.url, admin_authorization(ADMIN), ".town.test", "no-mail.meet.example")
         metrics = Metrics("openmeet")
-        counting = processor.counting(metrics)
+        counting, counts = counted(), firehose_counting(metrics)
         yield Town(
             db,
             queue,
@@ -299,8 +343,9 @@ async def town(make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path) -> A
                 clock=clock,
                 verifier=Verifier(dids, clock),
                 interests=interests_of(everything_for("main")),
-                queues={"main": queue},
-                counting=firehose_counting(metrics),
+                delivering=Delivering({"main": queue}, counts),
+                counting=counts,
             ),
             pds,
+            serving,
         )

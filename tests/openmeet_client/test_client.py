@@ -91,7 +91,7 @@ async def test_events_and_answers(weather: Weather, url: str, ana: OpenMeet):
     assert (await ana.events.cancel(made.slug, "Rain")).status_reason == "Rain"
     assert (await ana.events.reinstate(made.slug)).status == "scheduled"
     await ana.events.delete(made.slug)
-    with pytest.raises(problems.NotFound):
+    with pytest.raises(problems.Gone, match="Its host deleted it"):
         await ana.events.get(made.slug)
 
 

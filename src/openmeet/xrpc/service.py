@@ -1,0 +1,75 @@
+"""The site as a service of the network: its DID, the document behind it, and the names by which callers mean it.
+
+Source: atproto DID specification, did:web; service proxying (XRPC specification). The DID follows from the public address, so that
+each site of its own has one; nothing is signed with it, so that the document needs no key.
+"""
+
+from typing import Final
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from at_protocol.failures import Malformed
+from at_protocol.syntax.did import Did, parse_did, web_host
+from groundwork.errors import NotFound
+from groundwork.http.json_bodies import json_response
+
+DOCUMENT_PATH: Final = "/.well-known/did.json"
+FRAGMENT: Final = "openmeet"
+SERVICE_TYPE: Final = "OpenMeetQueries"
+
+_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+_KEPT_SECONDS: Final = 300
+
+
+def did_of(public_url: str) -> Did | None:
+    """The did:web of a site; None where its address can have none (an IP address, a port of its own).
+
+    On a laptop's loopback it is that of ``localhost``, the one name that did:web has for it.
+    """
+    parts = urlsplit(public_url)
+    host = parts.hostname or ""
+    name = f"localhost%3A{parts.port or _DEFAULT_PORTS[parts.scheme]}" if host in _LOOPBACK else parts.netloc.lower()
+    try:
+        did = parse_did(f"did:web:{name}")
+        web_host(did)
+    except Malformed:
+        return None
+    return did
+
+
+def names_of(public_url: str, *, bare: bool) -> tuple[str, ...]:
+    """To whom a token may be made out that is for us. ``bare``: to the DID alone as well, as older servers write it."""
+    did = did_of(public_url)
+    if did is None:
+        return ()
+    return (f"{did}#{FRAGMENT}", did) if bare else (f"{did}#{FRAGMENT}",)
+
+
+def document_of(public_url: str) -> dict[str, object] | None:
+    """What is served at ``DOCUMENT_PATH``; None where the site has no DID."""
+    did = did_of(public_url)
+    if did is None:
+        return None
+    endpoint = public_url
+    if (urlsplit(public_url).hostname or "") in _LOOPBACK:
+        endpoint = f"http://{web_host(did)}"
+    return {
+        "@context": ["https://www.w3.org/ns/did/v1"],
+        "id": did,
+        "service": [{"id": f"#{FRAGMENT}", "type": SERVICE_TYPE, "serviceEndpoint": endpoint}],
+    }
+
+
+def routes() -> list[Route]:
+    return [Route(DOCUMENT_PATH, show_document, methods=["GET"])]
+
+
+async def show_document(request: Request) -> Response:
+    document = document_of(request.app.state.settings.public_url)
+    if document is None:
+        raise NotFound("This site's address cannot have a DID: that needs a host name.")
+    return json_response(document, headers={"cache-control": f"public, max-age={_KEPT_SECONDS}"})

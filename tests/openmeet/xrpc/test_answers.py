@@ -1,0 +1,93 @@
+"""The query for answers: everybody counted, those named whose own repository says it."""
+
+from openmeet.attendance import actions as attendance
+from openmeet.attendance import managing, queries
+from openmeet.attendance.joining import Joining, ListAudience
+from openmeet.attendance.model import Reply, Wishes
+from openmeet.events import actions as events
+from tests.openmeet.site_under_test import ORIGIN, event_by, person
+from tests.openmeet.xrpc.asking import all_of, ask, refused
+
+RSVP = "community.lexicon.calendar.rsvp"
+
+
+async def answers(tx, event, name, reply=Reply.GOING, wishes=None, *, did=None):
+    """Somebody new answers; with a DID their answer stands as a record in their repository."""
+    who = await person(tx, name)
+    mine = await (
+        attendance.answer(tx, who, event.slug, reply)
+        if wishes is None
+        else attendance.answer(tx, who, event.slug, reply, wishes)
+    )
+    if did is not None:
+        await queries.set_record(tx, mine.id, f"at://{did}/{RSVP}/3mqdau33ozs2n")
+    return who, mine
+
+
+async def test_who_has_a_record_is_named_and_everybody_is_counted(site, client, people, clock):
+    async with site.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana, capacity="3")
+        bo, _ = await answers(tx, event, "Bo")
+        first = await people.connect(tx, bo)
+        await attendance.answer(tx, bo, event.slug, Reply.GOING)
+        mine = await queries.find(tx, event.id, bo.user_id)
+        await queries.set_record(tx, mine.id, f"at://{first}/{RSVP}/3mqdau33ozs2n")
+        await answers(tx, event, "Only here")
+        clock.turn(1_000_000)
+    dids = [people.account(name) for name in ("one", "two", "three", "four")]
+    for number, (did, reply) in enumerate(
+        zip(dids, [Reply.INTERESTED, Reply.GOING, Reply.GOING, Reply.DECLINED], strict=True)
+    ):
+        clock.turn(1_000_000)
+        async with site.db.transaction() as tx:
+            await answers(tx, event, f"Number {number}", reply, did=did)
+    page = f"{ORIGIN}/events/{event.slug}"
+    found = await ask(client, "listAnswers", event=page)
+    assert found["counts"] == {"going": 3, "interested": 1, "waitlisted": 1, "unconfirmed": 0}
+    said = [(one["did"], one["status"].partition("#")[2], one["standing"]) for one in found["answers"]]
+    assert said == [
+        (first, "going", "confirmed"),
+        (dids[0], "interested", "confirmed"),
+        (dids[1], "going", "confirmed"),
+    ]
+    # Who waits is counted, and named to nobody: what other apps are given is copied on.
+    assert dids[2] not in str(found)
+    # What people are called here is not said beside their DID.
+    assert "Number" not in str(found)
+    assert "Bo" not in str(found)
+    for limit in (1, 3):
+        assert await all_of(client, "listAnswers", "answers", event=page, limit=limit) == found["answers"]
+    assert await refused(client, "listAnswers", event=page, cursor="made-up") == (400, "InvalidCursor")
+    assert await refused(client, "listAnswers", event=page + "x") == (400, "EventNotFound")
+
+
+async def test_what_only_hosts_see_is_not_listed(site, client, people):
+    """Private answers, and those that the host has not let in; a list that is for hosts, or for those who go."""
+    going, private, waiting = (people.account(name) for name in ("going", "private", "waiting"))
+    async with site.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana)
+        bo, _ = await answers(tx, event, "Bo", did=going)
+        await answers(tx, event, "Cem", wishes=Wishes(is_private=True), did=private)
+        await managing.change_joining(tx, ana, event.slug, Joining(needs_approval=True))
+        await answers(tx, event, "Dot", did=waiting)
+        of_ana, of_bo = await people.connect(tx, ana), await people.connect(tx, bo)
+        of_eve = await people.connect(tx, await person(tx, "Eve"))
+    page = f"{ORIGIN}/events/{event.slug}"
+
+    async def seen_by(did=None):
+        token = people.token(did, "listAnswers") if did else ""
+        return [one["did"] for one in (await ask(client, "listAnswers", event=page, token=token))["answers"]]
+
+    assert await seen_by() == [going]
+    # For hosts, too: what other apps are given is copied on.
+    assert await seen_by(of_ana) == [going]
+    for audience, seen in ((ListAudience.ATTENDEES, [of_bo, of_ana]), (ListAudience.HOSTS, [of_ana])):
+        async with site.db.transaction() as tx:
+            await managing.change_joining(tx, ana, event.slug, Joining(list_audience=audience))
+        for did in (None, of_ana, of_bo, of_eve):
+            assert await seen_by(did) == ([going] if did in seen else [])
+    async with site.db.transaction() as tx:
+        await events.delete(tx, ana, event.slug)
+    assert await refused(client, "listAnswers", event=page) == (400, "EventNotFound")

@@ -1,0 +1,100 @@
+"""Callers with tokens: what a token must say, whose eyes they look with, and that each is good once."""
+
+import pytest
+
+from at_protocol.lexicon.authority import own_name
+from at_protocol.syntax.nsid import Nsid
+from groundwork.clock import SECOND
+from openmeet.sign_in.actions import open_session
+from openmeet.sign_in.model import SessionKind
+from openmeet.xrpc.service import did_of
+from tests.openmeet.site_under_test import ORIGIN, event_by, person, site_on
+from tests.openmeet.xrpc.asking import answer_of, app, ask, refused
+
+
+@pytest.fixture
+async def site(make_sqlite, clock, people):
+    return site_on(await make_sqlite("openmeet"), clock, service_callers=people.callers(), api_requests_per_minute=0)
+
+
+@pytest.fixture
+async def page(site):
+    """The page of a private event, whose host is returned with it."""
+    async with site.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana, visibility="private", title="Only Ana's")
+    return ana, f"{ORIGIN}/events/{event.slug}"
+
+
+async def test_tokens_that_are_no_good(client, people, clock):
+    ana = people.account("ana")
+    now = clock.now() // SECOND
+    for changes, error in (
+        ({"audience": "did:web:elsewhere.example#openmeet"}, "BadJwtAudience"),
+        ({"audience": f"{did_of(ORIGIN)}#other"}, "BadJwtAudience"),
+        ({"method": Nsid(own_name("getEvent"))}, "BadJwtLexiconMethod"),
+        ({"method": Nsid("net.openmeet.listEvents")}, "BadJwtLexiconMethod"),
+        ({"method": None}, "BadJwtLexiconMethod"),
+        ({"now_seconds": now - 61}, "JwtExpired"),
+        ({"now_seconds": now + 90}, "BadJwt"),
+        ({"lifetime_seconds": 4_000}, "BadJwt"),
+        ({"issuer": "did:web:nobody.example.org"}, "BadJwtIss"),
+        ({"issuer": people.account("bo")}, "BadJwtSignature"),
+    ):
+        assert await refused(client, "listEvents", token=people.token(ana, "listEvents", **changes)) == (401, error)
+
+
+async def test_a_token_is_good_once(client, people):
+    token = people.token(people.account("ana"), "listEvents")
+    await ask(client, "listEvents", token=token)
+    assert await refused(client, "listEvents", token=token) == (401, "BadJwt")
+
+
+async def test_the_bare_did_may_be_switched_off(make_sqlite, clock, people):
+    db = await make_sqlite("openmeet")
+    did = did_of(ORIGIN)
+    for bare, status in ((True, 200), (False, 401)):
+        site = site_on(db, clock, service_callers=people.callers(bare=bare), accept_bare_audience=bare)
+        async with app(site) as client:
+            token = people.token(people.account("ana"), "listEvents", audience=did)
+            assert (await answer_of(client, "listEvents", token=token)).status_code == status
+
+
+async def test_other_credentials_are_refused_not_passed_over(site, client, page):
+    """Whoever sends one believes to be somebody."""
+    ana, _ = page
+    async with site.db.transaction() as tx:
+        session = await open_session(tx, ana.user_id, SessionKind.API)
+    for header in (f"Bearer {session.token}", "Bearer", "Bearer ", "Basic YTpi", "DPoP abc", "nonsense"):
+        answer = await client.get(f"/xrpc/{own_name('listEvents')}", headers={"authorization": header})
+        assert answer.status_code == 401, header
+        assert "www-authenticate" in answer.headers
+
+
+async def test_without_a_way_to_keys_there_are_strangers_only(make_sqlite, clock, people):
+    async with app(site_on(await make_sqlite("openmeet"), clock)) as client:
+        assert (await ask(client, "listEvents"))["events"] == []
+        token = people.token(people.account("ana"), "listEvents")
+        assert await refused(client, "listEvents", token=token) == (401, "AuthenticationRequired")
+
+
+async def test_each_sees_with_their_own_eyes(site, client, people, page):
+    """The host by their DID; somebody else, somebody unknown here and nobody see nothing."""
+    ana, uri = page
+    async with site.db.transaction() as tx:
+        of_ana = await people.connect(tx, ana)
+        of_bo = await people.connect(tx, await person(tx, "Bo"))
+    found = (await ask(client, "getEvent", uri=uri, token=people.token(of_ana, "getEvent")))["event"]
+    assert (found["title"], found["viewer"]) == ("Only Ana's", {"isHost": True})
+    for did in (of_bo, people.account("unknown")):
+        assert await refused(client, "getEvent", uri=uri, token=people.token(did, "getEvent")) == (400, "EventNotFound")
+    assert await refused(client, "getEvent", uri=uri) == (400, "EventNotFound")
+
+
+async def test_who_never_signed_in_here_is_a_stranger(site, client, people, page):
+    """A shadow has no role: what is known of a DID becomes its holder's when they claim it."""
+    ana, uri = page
+    async with site.db.transaction() as tx:
+        did = await people.connect(tx, ana)
+        await tx.execute("update identities set kind = 'shadow' where did = :did", did=did)
+    assert await refused(client, "getEvent", uri=uri, token=people.token(did, "getEvent")) == (400, "EventNotFound")

@@ -1,0 +1,54 @@
+"""The reference PDS passes a person's call on (``atproto-proxy``): its resolution of our DID, its tokens, its way of addressing them."""
+
+from types import SimpleNamespace
+
+from at_protocol.lexicon.authority import own_name
+from at_protocol.syntax.did import parse_did
+from openmeet.events import actions as events
+from openmeet.events.grouping import of_event
+from openmeet.groups import running
+from openmeet.identities import actions as identities
+from openmeet.users.model import Caller
+from tests.openmeet.far import far
+from tests.openmeet.groups.people import group_by
+from tests.openmeet.site_under_test import details, person
+from tests.openmeet.xrpc.network import opened
+from tests.parts import needs
+
+__all__ = ["far"]
+
+pytestmark = needs("reference")
+
+
+async def test_members_see_their_groups_through_the_reference(far):
+    """Cleo is in the group, Bela is not; nobody is asked as nobody, and a method of ours that there is not is said to be none."""
+    cleo_there, bela_there = await far.pds.sign_up("cleo"), await far.pds.sign_up("bela")
+    async with far.db.transaction() as tx:
+        cleo_id = await identities.connect(tx, parse_did(cleo_there["did"]), handle="cleo.test", pds_url=far.pds.url)
+        ana = await person(tx, "Ana")
+        group = await group_by(tx, ana, name="Secret chess", visibility="private")
+        link = await running.invite_by_link(tx, ana, group.slug, uses=1)
+        await running.accept(tx, Caller(cleo_id, "Cleo"), link.id)
+        event = await events.create(
+            tx,
+            ana,
+            details(title="For members", starts="2099-07-04T18:00", ends="2099-07-04T20:00"),
+            group=of_event(group),
+        )
+    around = SimpleNamespace(db=far.db, network=far.network, clock=far.network.clock, pds_url=far.pds.url)
+    async with opened(around) as site:
+        asked = {"group": f"{site.url}/groups/{group.slug}"}
+        name = own_name("listGroupEvents")
+        answer = await site.ask_through(cleo_there["accessJwt"], name, asked)
+        assert answer.status_code == 200, answer.text
+        assert [one["url"] for one in answer.json()["events"]] == [f"{site.url}/events/{event.slug}"]
+        assert answer.json()["group"]["role"] == "member"
+        other = await site.ask_through(bela_there["accessJwt"], name, asked)
+        assert (other.status_code, other.json()["error"]) == (400, "GroupNotFound")
+        # The same session again: a new token for each call.
+        for _ in range(2):
+            assert (await site.ask_through(cleo_there["accessJwt"], own_name("listEvents"), {})).status_code == 200
+        refused = await site.ask_through(cleo_there["accessJwt"], own_name("listEvents"), {"limit": "0"})
+        assert (refused.status_code, refused.json()["error"]) == (400, "InvalidRequest")
+        unknown = await site.ask_through(cleo_there["accessJwt"], own_name("listNothing"), {})
+        assert (unknown.status_code, unknown.json()["error"]) == (501, "MethodNotImplemented")

@@ -1,0 +1,87 @@
+"""The query for a series: its dates, stored and computed, page by page."""
+
+from openmeet.events.model import Visibility
+from openmeet.series import actions, queries
+from openmeet.series.storing import vivify
+from tests.openmeet.series.practice import NOW, begin, locked
+from tests.openmeet.site_under_test import ORIGIN, person
+from tests.openmeet.xrpc.asking import all_of, ask, refused
+
+RECORD = "at://did:plc:ewvi7nxzyoun6zhxrhs64oiz/openmeet.lexicon.series/3mqdau33ozs2n"
+
+
+async def test_dates_that_are_stored_and_dates_that_follow_from_the_rule(site, client, clock):
+    """Each once and in order, whatever the pages' length; the rule in words and as text."""
+    clock.turn(NOW - clock.now())
+    async with site.db.transaction() as tx:
+        _, series = await begin(tx, "FREQ=WEEKLY;BYDAY=TU;COUNT=20")
+        await vivify(tx, series, "2027-03-02T18:00:00")
+        await queries.set_record(tx, series.id, RECORD)
+    page = f"{ORIGIN}/series/{series.slug}"
+    whole = await ask(client, "listSeriesEvents", series=page)
+    assert whole == await ask(client, "listSeriesEvents", series=RECORD)
+    assert (whole["series"]["title"], whole["series"]["uri"]) == ("Practice", RECORD)
+    assert whole["series"]["rrule"] == "FREQ=WEEKLY;BYDAY=TU;COUNT=20"
+    assert (whole["series"]["startsLocal"], whole["series"]["durationMinutes"]) == ("2026-11-24T18:00:00", 120)
+    assert "cursor" not in whole
+    names = [one["recurrenceId"] for one in whole["occurrences"]]
+    assert (len(names), names[0], names[-1]) == (20, "2026-11-24T18:00:00", "2027-04-06T18:00:00")
+    assert names == sorted(names)
+    first, computed = whole["occurrences"][0], whole["occurrences"][-1]
+    assert first["event"]["series"] == {
+        "url": page,
+        "title": "Practice",
+        "recurrenceId": "2026-11-24T18:00:00",
+        "uri": RECORD,
+    }
+    assert first["url"] == first["event"]["url"]
+    # By then clocks have been put forward.
+    assert (computed["startsAt"], computed["url"]) == ("2027-04-06T16:00:00Z", f"{page}/dates/2027-04-06T18:00:00")
+    assert "event" not in computed
+    for limit in (1, 7, 20):
+        found = await all_of(client, "listSeriesEvents", "occurrences", series=page, limit=limit)
+        assert [one["recurrenceId"] for one in found] == names
+
+
+async def test_dates_of_a_time(site, client, clock):
+    clock.turn(NOW - clock.now())
+    async with site.db.transaction() as tx:
+        _, series = await begin(tx)
+    page = f"{ORIGIN}/series/{series.slug}"
+    # 18:00 in Berlin is 17:00 in UTC.
+    within = {"since": "2026-12-01T17:00:00Z", "until": "2026-12-15T17:00:00Z"}
+    found = await ask(client, "listSeriesEvents", series=page, **within)
+    assert [one["recurrenceId"][:10] for one in found["occurrences"]] == ["2026-12-01", "2026-12-08"]
+    endless = await ask(client, "listSeriesEvents", series=page, limit=100)
+    assert len(endless["occurrences"]) == 100
+    for cursor in ("made-up", "MTIz", "é"):
+        assert await refused(client, "listSeriesEvents", series=page, cursor=cursor) == (400, "InvalidCursor")
+    assert await refused(client, "listSeriesEvents", series=f"{page}x") == (400, "SeriesNotFound")
+
+
+async def test_dates_at_the_same_moment_are_met_once(site, client, clock):
+    """A date that was moved onto another: the cursor tells them apart."""
+    clock.turn(NOW - clock.now())
+    async with site.db.transaction() as tx:
+        _, series = await begin(tx, "FREQ=WEEKLY;BYDAY=TU;COUNT=4")
+        await tx.execute("update events set starts_at = (select min(starts_at) from events)")
+    page = f"{ORIGIN}/series/{series.slug}"
+    found = await all_of(client, "listSeriesEvents", "occurrences", series=page, limit=1)
+    assert [one["recurrenceId"][:10] for one in found] == ["2026-11-24", "2026-12-01", "2026-12-08", "2026-12-15"]
+
+
+async def test_a_private_series_is_its_hosts(site, client, clock, people):
+    clock.turn(NOW - clock.now())
+    async with site.db.transaction() as tx:
+        ana, series = await begin(tx, visibility=Visibility.PRIVATE)
+        of_ana, of_bo = await people.connect(tx, ana), await people.connect(tx, await person(tx, "Bo"))
+    page = f"{ORIGIN}/series/{series.slug}"
+    assert await refused(client, "listSeriesEvents", series=page) == (400, "SeriesNotFound")
+    token = people.token(of_bo, "listSeriesEvents")
+    assert await refused(client, "listSeriesEvents", series=page, token=token) == (400, "SeriesNotFound")
+    found = await ask(client, "listSeriesEvents", series=page, limit=1, token=people.token(of_ana, "listSeriesEvents"))
+    assert found["occurrences"][0]["event"]["viewer"]["isHost"] is True
+    async with site.db.transaction() as tx:
+        await actions.delete(tx, await locked(tx, ana, series), keeps_events=False)
+    token = people.token(of_ana, "listSeriesEvents")
+    assert await refused(client, "listSeriesEvents", series=page, token=token) == (400, "SeriesNotFound")

@@ -1,0 +1,38 @@
+"""A person's own server passes their call on (``atproto-proxy``): real tokens, a real DID document, real sockets."""
+
+from at_protocol.lexicon.authority import own_name
+from openmeet.events import actions as events
+from openmeet.events.grouping import of_event
+from openmeet.groups import running
+from tests.openmeet.groups.people import group_by
+from tests.openmeet.site_under_test import details, person
+from tests.openmeet.town import town
+from tests.openmeet.xrpc.network import opened
+
+__all__ = ["town"]
+
+
+async def test_members_see_their_groups_through_their_own_server(town):
+    """Cleo is in the group, Bela is not; both ask through the same server."""
+    cleo, _ = await town.connected("cleo"), await town.connected("bela")
+    async with town.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        group = await group_by(tx, ana, name="Secret chess", visibility="private")
+        link = await running.invite_by_link(tx, ana, group.slug, uses=1)
+        await running.accept(tx, cleo, link.id)
+        event = await events.create(tx, ana, details(title="For members"), group=of_event(group))
+    async with opened(town) as site:
+        asked = {"group": f"{site.url}/groups/{group.slug}"}
+        name = own_name("listGroupEvents")
+        answer = await site.ask_through(await site.sign_in("cleo"), name, asked)
+        assert answer.status_code == 200, answer.text
+        assert [one["url"] for one in answer.json()["events"]] == [f"{site.url}/events/{event.slug}"]
+        assert answer.json()["group"]["role"] == "member"
+        other = await site.ask_through(await site.sign_in("bela"), name, asked)
+        assert (other.status_code, other.json()["error"]) == (400, "GroupNotFound")
+        # The same session again: a new token for each call.
+        session = await site.sign_in("cleo")
+        for _ in range(2):
+            assert (await site.ask_through(session, own_name("listEvents"), {})).status_code == 200
+        refused = await site.ask_through(session, own_name("listEvents"), {"limit": "0"})
+        assert (refused.status_code, refused.json()["error"]) == (400, "InvalidRequest")
