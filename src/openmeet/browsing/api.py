@@ -16,14 +16,16 @@ from openmeet.attendance.api import StatusName
 from openmeet.attendance.model import SEATED, SHOWN
 from openmeet.attendance.rules import is_invited
 from openmeet.browsing import cursors, event_view, finding, queries, searches
+from openmeet.browsing.gone import must_be_here
 from openmeet.browsing.publishing_view import event_words
 from openmeet.browsing.queries import Mine, Position
 from openmeet.debts import publications
 from openmeet.debts.publications import Standing
 from openmeet.events import host_queries, seeing
+from openmeet.events.by_record import find as find_by_record
 from openmeet.events.model import Event, EventSlug
 from openmeet.events.private_details import private_details
-from openmeet.events.queries import by_record_uri, by_slug
+from openmeet.events.queries import by_slug
 from openmeet.events.shapes import EventShown, event_shown
 from openmeet.events.vocabulary import AccessFeature, Category
 from openmeet.identities.names import shown_names
@@ -93,7 +95,7 @@ class AttendeeShown(msgspec.Struct, rename="camel"):
 
 
 class AttendeeList(msgspec.Struct, rename="camel"):
-    """Who answered, in the order of answers; those who wait in the order of the line."""
+    """Who answered, in the order of answers. Those who wait stand here, in the order of the line, for hosts and themselves; others count them."""
 
     counts: CountsShown
     attendees: list[AttendeeShown]
@@ -125,7 +127,7 @@ async def list_events(request: Request) -> Response:
 async def _list_by_uri(request: Request, uri: str) -> Response:
     """The one event that a record stands for, also when it is over or has no date yet; nobody else's business stays so."""
     async with database_of(request).reader() as reader:
-        event = await by_record_uri(reader, uri)
+        event = await find_by_record(reader, uri)
         caller = caller_or_none(request)
         viewer = caller.user_id if caller else None
         is_seen = event and not event.is_gone and await seeing.may_see(reader, event, viewer, is_invited=False)
@@ -162,7 +164,14 @@ async def list_attendees(request: Request) -> Response:
         is_hosting = await managing.may_host(reader, event, caller)
         sees_list = is_hosting or event_view.sees_who_comes(joining, is_going=mine is not None and mine.is_seated)
         people = (
-            await attendance.attendees(reader, event.id, SHOWN, limit=MAX_ATTENDEES, with_private=is_hosting)
+            await attendance.attendees(
+                reader,
+                event.id,
+                SHOWN,
+                limit=MAX_ATTENDEES,
+                viewer=caller.user_id if caller else None,
+                with_private=is_hosting,
+            )
             if sees_list
             else []
         )
@@ -188,8 +197,9 @@ async def _visible(reader: Reader, request: Request, caller: Caller | None) -> E
     event = await by_slug(reader, EventSlug(request.path_params["slug"]))
     mine = await attendance.find(reader, event.id, caller.user_id) if event and caller else None
     viewer = caller.user_id if caller else None
-    if event is None or event.is_gone or not await seeing.may_see(reader, event, viewer, is_invited=is_invited(mine)):
+    if event is None or not await seeing.may_see(reader, event, viewer, is_invited=is_invited(mine)):
         raise NotFound("There is no such event.")
+    must_be_here(event, concerns=viewer is not None and (mine is not None or event.author_id == viewer))
     return event
 
 
@@ -287,7 +297,7 @@ OPERATIONS = (
         show_event,
         {200: EventDetail},
         needs_session=False,
-        failures=(404,),
+        failures=(404, 410),
     ),
     Operation(
         "GET",
@@ -297,7 +307,7 @@ OPERATIONS = (
         list_attendees,
         {200: AttendeeList},
         needs_session=False,
-        failures=(404,),
+        failures=(404, 410),
     ),
     Operation(
         "GET",

@@ -10,7 +10,7 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.browsing.co_hosts_view import asked_of
-from openmeet.events import co_hosts, host_queries, hosting_rules, queries, seeing
+from openmeet.events import co_hosts, handing_over, host_queries, hosting_rules, queries, seeing
 from openmeet.events.host_model import CoHost, CoHostId, CoHostState
 from openmeet.events.hosting_rules import Act
 from openmeet.events.model import EventSlug
@@ -25,9 +25,13 @@ CoHostStateName = Literal["invited", "accepted", "declined", "left", "removed"]
 
 
 class CoHostWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """``whom``: an e-mail address, or the handle of somebody who has signed in here."""
+    """``whom``: an e-mail address, or the handle of somebody who has signed in here.
+
+    ``forSeries``: to host every coming date of the event's series, also later ones.
+    """
 
     whom: str
+    for_series: bool = False
 
 
 class CoHostShown(msgspec.Struct, rename="camel"):
@@ -38,6 +42,7 @@ class CoHostShown(msgspec.Struct, rename="camel"):
     display_name: str
     email: str | None
     state: CoHostStateName
+    for_series: bool
     invited_at: str
     expires_at: str
 
@@ -83,9 +88,9 @@ async def list_asked(request: Request) -> Response:
 
 async def invite(request: Request) -> Response:
     caller = caller_of(request)
-    whom = (await read_json(request, CoHostWanted)).whom
+    wanted = await read_json(request, CoHostWanted)
     async with database_of(request).transaction() as tx:
-        one = await co_hosts.invite(tx, caller, _slug(request), whom)
+        one = await co_hosts.invite(tx, caller, _slug(request), wanted.whom, for_series=wanted.for_series)
         (shown,) = await _shown(tx, [one])
     return json_response(shown, 201)
 
@@ -99,6 +104,24 @@ async def remove(request: Request) -> Response:
 async def leave(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         await co_hosts.leave(tx, caller_of(request), _slug(request))
+    return Response(status_code=204)
+
+
+async def offer(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        await handing_over.offer(tx, caller_of(request), _slug(request), CoHostId(request.path_params["id"]))
+    return Response(status_code=204)
+
+
+async def take_over(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        await handing_over.accept(tx, caller_of(request), _slug(request))
+    return Response(status_code=204)
+
+
+async def drop_offer(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        await handing_over.drop(tx, caller_of(request), _slug(request))
     return Response(status_code=204)
 
 
@@ -124,6 +147,7 @@ async def _shown(reader: Reader, found: list[CoHost]) -> list[CoHostShown]:
             names[one.user_id] if one.user_id is not None else "",
             one.email,
             one.state.value,
+            one.is_for_series,
             iso(one.created_at),
             iso(one.expires_at),
         )
@@ -183,6 +207,33 @@ OPERATIONS = (
         failures=_FAILURES,
     ),
     Operation(
+        "POST",
+        "/api/events/{slug}/co-hosts/{id}/offer",
+        "offerEvent",
+        "Offer the event itself to somebody who hosts it, too",
+        offer,
+        {204: None},
+        failures=(403, 404, 422),
+    ),
+    Operation(
+        "POST",
+        "/api/events/{slug}/owner",
+        "takeEventOver",
+        "Own an event that the caller is offered; who had it before hosts it, too",
+        take_over,
+        {204: None},
+        failures=(404, 422),
+    ),
+    Operation(
+        "DELETE",
+        "/api/events/{slug}/owner/offer",
+        "dropEventOffer",
+        "Take the offer of an event back, or say no to it",
+        drop_offer,
+        {204: None},
+        failures=(404, 409),
+    ),
+    Operation(
         "GET",
         "/api/my/co-hosting",
         "listMyCoHosting",
@@ -197,7 +248,7 @@ OPERATIONS = (
         "Say yes to an invitation to host",
         accept,
         {204: None},
-        failures=(404, 422),
+        failures=(403, 404, 422),
     ),
     Operation(
         "POST",
@@ -206,6 +257,6 @@ OPERATIONS = (
         "Say no to an invitation to host",
         decline,
         {204: None},
-        failures=(404,),
+        failures=_FAILURES,
     ),
 )

@@ -9,11 +9,12 @@ from starlette.routing import Route
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, NotFound, Refused
 from openmeet.browsing.co_hosts_view import HostLine, lines_of
-from openmeet.events import co_hosts, host_queries, hosting_rules, moments, queries, seeing
+from openmeet.events import co_hosts, handing_over, host_queries, hosting_rules, moments, queries, seeing
 from openmeet.events.host_model import CoHost, CoHostId, CoHostState
 from openmeet.events.hosting_rules import Act
 from openmeet.events.model import Event, EventId, EventSlug
 from openmeet.identities.names import shown_names
+from openmeet.site.faults import WORTHLESS_LINK
 from openmeet.site.forms import EMPTY, Typed, read_form, typed_again
 from openmeet.site.frame import go, page
 from openmeet.tenants.edge import database_of
@@ -29,6 +30,8 @@ def routes() -> list[Route]:
         Route("/events/{slug}/hosts", invite, methods=["POST"]),
         Route("/events/{slug}/hosts/leave", leave, methods=["POST"]),
         Route("/events/{slug}/hosts/{co_host}/remove", remove, methods=["POST"]),
+        Route("/events/{slug}/hosts/{co_host}/offer", offer, methods=["POST"]),
+        Route("/events/{slug}/owner", answer_offer, methods=["POST"]),
         Route("/co-hosting/{token}", show_invitation, methods=["GET"]),
         Route("/co-hosting/{token}", answer, methods=["POST"]),
     ]
@@ -42,7 +45,13 @@ async def invite(request: Request) -> Response:
     typed = await read_form(request)
     try:
         async with database_of(request).transaction() as tx:
-            await co_hosts.invite(tx, caller_of(request), _slug(request), typed.get("whom", ""))
+            await co_hosts.invite(
+                tx,
+                caller_of(request),
+                _slug(request),
+                typed.get("whom", ""),
+                for_series=bool(typed.get("for_series")),
+            )
     except InvalidForm as wrong:
         return await _list(request, typed_again(typed, wrong), status=400)
     except Refused as refused:
@@ -62,16 +71,44 @@ async def remove(request: Request) -> Response:
     return go(f"/events/{quote(_slug(request))}/hosts", said="co_host_removed")
 
 
+async def offer(request: Request) -> Response:
+    try:
+        async with database_of(request).transaction() as tx:
+            co_host = CoHostId(request.path_params["co_host"])
+            await handing_over.offer(tx, caller_of(request), _slug(request), co_host)
+    except Refused as refused:
+        return await _list(request, Typed({}, {"": refused.why}), status=422)
+    return go(f"/events/{quote(_slug(request))}/hosts", said="event_offered")
+
+
+async def answer_offer(request: Request) -> Response:
+    """Yes or no of whom the event is offered to; the owner takes the offer back by the same no."""
+    caller, slug = caller_of(request), _slug(request)
+    wish = (await read_form(request)).get("wish", "")
+    async with database_of(request).transaction() as tx:
+        if wish == "yes":
+            await handing_over.accept(tx, caller, slug)
+        else:
+            await handing_over.drop(tx, caller, slug)
+    return go(f"/events/{quote(slug)}", said="event_taken_over" if wish == "yes" else "offer_dropped")
+
+
 async def show_invitation(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         one, event = await _invitation(reader, request)
         names = await shown_names(reader, [one.invited_by, event.author_id])
-    caller = caller_or_none(request)
+        caller = caller_or_none(request)
+        is_theirs = caller is not None and await co_hosts.is_for(reader, one, caller.user_id)
+        viewer = caller.user_id if caller else None
+        sees = is_theirs or await seeing.may_see(reader, event, viewer, is_invited=False)
     context = {
         "event": event,
-        "when": moments.start_words(event),
+        "title": (event.title or "an event") if sees else "",
+        "is_theirs": is_theirs,
+        "when": moments.start_words(event) if sees else "",
         "by": names[one.invited_by],
         "is_signed_in": caller is not None,
+        "is_for_series": one.is_for_series,
         "allowed": [words for act, words in _MAY.items() if hosting_rules.may(hosting_rules.Standing.CO_HOST, act)],
     }
     return page(request, "browsing/co_hosting.html", context, headers=_HEADERS)
@@ -107,7 +144,8 @@ async def _list(request: Request, typed: Typed, *, status: int = 200) -> Respons
         hosting_rules.must_be_allowed(standing, Act.SEE)
         found = await host_queries.of_event(reader, event.id, list(CoHostState))
         names = await shown_names(reader, [event.author_id, *(one.user_id for one in found if one.user_id is not None)])
-        lines: list[HostLine] = lines_of(found, names, reader.now, request.app.state.code_key)
+        offered = await host_queries.offered(reader, event.id)
+        lines: list[HostLine] = lines_of(found, names, reader.now, request.app.state.code_key, offered)
     context = {
         "event": event,
         "author": names[event.author_id],
@@ -115,6 +153,10 @@ async def _list(request: Request, typed: Typed, *, status: int = 200) -> Respons
         "public_url": request.app.state.settings.public_url,
         "typed": typed,
         "may_choose": hosting_rules.may(standing, Act.CHOOSE_HOSTS),
+        "is_date": event.place_in_series is not None,
+        "hosts_all": any(one.user_id == caller.user_id and one.is_for_series for one in found),
+        "may_hand_over": hosting_rules.may(standing, Act.HAND_OVER) and event.place_in_series is None,
+        "is_offered_to_me": offered is not None and offered.user_id == caller.user_id,
         "may_leave": hosting_rules.may(standing, Act.LEAVE),
     }
     return page(request, "browsing/co_hosts.html", context, status=status)
@@ -125,7 +167,9 @@ async def _invitation(reader: Reader, request: Request) -> tuple[CoHost, Event]:
     one = await host_queries.by_id(reader, invitation_id) if invitation_id else None
     event = await queries.by_id(reader, EventId(one.event_id)) if one else None
     if one is None or event is None or event.is_gone or not one.is_open(reader.now):
-        raise NotFound("This invitation does not work any more.")
+        raise NotFound(
+            "The invitation was taken back, or it is too old. Ask the host for a new one.", name=WORTHLESS_LINK
+        )
     return one, event
 
 

@@ -11,6 +11,7 @@ from openmeet.events.host_model import CoHost, CoHostState
 from openmeet.events.hosting_rules import token_of
 from openmeet.events.model import EventId
 from openmeet.identities.names import shown_names
+from openmeet.moderation.distance import apart
 from openmeet.users.model import UserId
 
 _WORDS = {
@@ -25,7 +26,10 @@ _OPEN = frozenset({CoHostState.INVITED, CoHostState.ACCEPTED})
 
 @dataclass(frozen=True, slots=True)
 class HostLine:
-    """One person. ``path``: where they say yes or no, to be passed on by the host; ``may_go``: can be taken away."""
+    """One person. ``path``: where they say yes or no, to be passed on by the host; ``may_go``: can be taken away;
+
+    ``is_offered``: the event is theirs if they want it.
+    """
 
     id: str
     name: str
@@ -33,10 +37,13 @@ class HostLine:
     is_host: bool
     may_go: bool
     path: str
+    is_offered: bool = False
 
 
-def lines_of(found: Sequence[CoHost], names: Mapping[UserId, str], now: Instant, key: bytes) -> list[HostLine]:
-    """Those who host first, then those who were asked."""
+def lines_of(
+    found: Sequence[CoHost], names: Mapping[UserId, str], now: Instant, key: bytes, offered: CoHost | None = None
+) -> list[HostLine]:
+    """Those who host first, then those who were asked. ``offered``: whom the event is offered to."""
     ordered = sorted(
         found, key=lambda one: (one.state is not CoHostState.ACCEPTED, one.state is not CoHostState.INVITED)
     )
@@ -46,10 +53,11 @@ def lines_of(found: Sequence[CoHost], names: Mapping[UserId, str], now: Instant,
             names[one.user_id] if one.user_id is not None else one.email or "",
             "invited, but the invitation is over"
             if one.state is CoHostState.INVITED and not one.is_open(now)
-            else _WORDS[one.state],
+            else _WORDS[one.state] + (", every date" if one.is_for_series and one.state in _OPEN else ""),
             one.state is CoHostState.ACCEPTED,
             one.state in _OPEN,
             f"/co-hosting/{token_of(key, one.id)}" if one.is_open(now) else "",
+            offered is not None and offered.id == one.id,
         )
         for one in ordered
     ]
@@ -71,7 +79,9 @@ class AskedToHost:
 
 async def asked_of(reader: Reader, user_id: UserId, key: bytes) -> list[AskedToHost]:
     """What this person is asked to host, the oldest invitation first."""
-    found = await host_queries.waiting_for(reader, user_id)
+    waiting = await host_queries.waiting_for(reader, user_id)
+    # Their mails are not sent either.
+    found = [one for one in waiting if not await apart(reader, one.invited_by, user_id)]
     events = await events_by_ids(reader, [EventId(one.event_id) for one in found])
     names = await shown_names(reader, [one.invited_by for one in found])
     return [

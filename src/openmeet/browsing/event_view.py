@@ -2,15 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from groundwork.clock import Instant
 from openmeet.attendance import answer_form, seating
 from openmeet.attendance.joining import DEFAULT, Joining, ListAudience
 from openmeet.attendance.model import SEATED, Attendance, AttendanceStatus, Counts, Reply
 from openmeet.attendance.queries import Attendee
-from openmeet.attendance.standing_words import before_words, offer_words, pending_words
-from openmeet.browsing.listing import MINE_WORDS, STATUS_WORDS, place_words, tone_of
+from openmeet.attendance.standing_words import before_words, offer_words, pending_words, too_large_words
+from openmeet.browsing.listing import MINE_WORDS, STATUS_WORDS, place_lines, place_words, tone_of
 from openmeet.events import hosting_rules, moments
 from openmeet.events.hosting_rules import Act, Standing
 from openmeet.events.model import Event, Link, Mode, Visibility
@@ -32,6 +32,14 @@ SHOWN_LINKS = 60
 class Chip:
     words: str
     tone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """What the event is about, and where more of it is found."""
+
+    words: str
+    path: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +127,15 @@ def view_of(
     joining: Joining = DEFAULT,
     is_hosting: bool = False,
     undo: str = "",
+    is_full: bool = False,
 ) -> dict[str, object]:
-    """The template's context, without what only the host and the publications know. ``private``: what this viewer may know of it."""
+    """The template's context, without what only the host and the publications know. ``private``: what this viewer may know of it.
+
+    ``is_full``: who comes now comes into the line.
+    """
     viewer = caller.user_id if caller else None
     is_host = viewer == event.author_id
     can_answer = not event.is_cancelled and not event.is_over(now) and not event.is_held
-    is_full = event.capacity is not None and counts.seats >= event.capacity
     sees_list = is_hosting or sees_who_comes(joining, is_going=mine is not None and mine.is_seated)
     return {
         "event": event,
@@ -139,19 +150,19 @@ def view_of(
         "publish_at_words": _publish_at_words(event),
         "summary": f"{moments.start_words(event)} · {place_words(event)}. {summary_of(event.description)}".strip(),
         "tone": tone_of(event.slug),
-        **_date(event),
+        **date_words_of(event),
         "is_over": event.is_over(now),
-        "place_lines": _place_lines(event, private),
+        "place_lines": place_lines(event.mode, private.place, hides_place=private.hides_place),
         "private": private,
-        "join_url": private.join_url if is_web_address(private.join_url) and event.mode is not Mode.IN_PERSON else "",
-        "join_from_words": _join_from_words(event, private),
+        "join_url": private.web_link if event.mode is not Mode.IN_PERSON else "",
+        "join_from_words": moments.join_from_words(event, private),
         **about_of(event),
         "links": [_shown(link) for link in event.links[:SHOWN_LINKS]],
         "chips": _chips(event, now),
         "counts": counts,
         "mine": mine,
         "mine_words": _mine_words(mine, now),
-        "mine_hint": _mine_hint(event, mine, waiting_before, now),
+        "mine_hint": _mine_hint(event, joining, mine, waiting_before, now),
         "can_answer": can_answer,
         "wanted": wanted,
         "replies": _replies(event, mine, wanted, is_full=is_full, waiting=counts.waitlisted),
@@ -169,7 +180,8 @@ def view_of(
     }
 
 
-def _date(event: Event) -> dict[str, object]:
+def date_words_of(event: Event) -> dict[str, object]:
+    """When it is, for a page."""
     if event.starts_at is None:
         return {"when": "", "zone_words": "", "starts_iso": "", "tile_month": "", "tile_day": ""}
     starts = wall_time.local_of(event.starts_at, event.time_zone)
@@ -181,23 +193,6 @@ def _date(event: Event) -> dict[str, object]:
         "tile_month": times.month(starts),
         "tile_day": str(starts.day),
     }
-
-
-def _place_lines(event: Event, private: PrivateDetails) -> list[str]:
-    if event.mode is Mode.ONLINE:
-        return ["Online"]
-    lines = list(private.place.lines) or ["Place to be announced"]
-    if private.hides_place and not private.place.lines:
-        lines = ["A place that is shown to people who are going"]
-    return [*lines, "and online"] if event.mode is Mode.HYBRID else lines
-
-
-def _join_from_words(event: Event, private: PrivateDetails) -> str:
-    """When the link will be shown to somebody who has to wait for it only."""
-    if private.join_from is None:
-        return ""
-    local = wall_time.local_of(private.join_from, event.time_zone)
-    return f"{times.span(local, None)} {times.zone_words(local, event.time_zone)}"
 
 
 def _publish_at_words(event: Event) -> str:
@@ -214,8 +209,10 @@ def about_of(event: Event) -> dict[str, object]:
         "picture": shown and Shown(f"/media/{shown.key}", shown.alt, shown.width, shown.height),
         "price": event.tickets.price,
         "ticket_url": event.tickets.url if is_web_address(event.tickets.url) else "",
-        "categories": [CATEGORY_WORDS[one] for one in event.categories],
-        "tags": event.tags,
+        "categories": [
+            Topic(CATEGORY_WORDS[one], "/?" + urlencode({"category": one.value})) for one in event.categories
+        ],
+        "tags": [Topic(one, "/?" + urlencode({"tag": one})) for one in event.tags],
         "languages": [languages.name_of(code) for code in event.languages],
         "access": [ACCESS_WORDS[one] for one in event.accessibility.features],
         "access_note": event.accessibility.note,
@@ -271,14 +268,14 @@ def _mine_words(mine: Attendance | None, now: Instant) -> str:
     return "A place is held for you" if mine.has_offer(now) else MINE_WORDS[mine.status]
 
 
-def _mine_hint(event: Event, mine: Attendance | None, waiting_before: int, now: Instant) -> str:
+def _mine_hint(event: Event, joining: Joining, mine: Attendance | None, waiting_before: int, now: Instant) -> str:
     if mine is None:
         return ""
     if mine.status is AttendanceStatus.WAITLISTED:
         before = before_words(waiting_before)
-        offer = offer_words(event, mine, now)
         return (
-            offer
+            offer_words(event, mine, now)
+            or too_large_words(event, joining, mine)
             or f"{before[0].upper()}{before[1:]}. When a place becomes free it is held for you, and you hear of it."
         )
     if mine.status is AttendanceStatus.PENDING:

@@ -4,23 +4,28 @@ What has all the words in its title comes first, then what has them elsewhere, e
 on other events, so a cursor holds its place whatever is added meanwhile.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
-from typing import Final
+from typing import Literal
 
 from groundwork.clock import DAY, Instant, from_datetime
-from groundwork.database.transaction import Engine, Reader
-from groundwork.database.words import TITLE, is_in_title, wanted_words
-from groundwork.points import chord, spot
+from groundwork.database.transaction import Reader
+from groundwork.database.words import TITLE, beginning_clause, is_in_title, topic_word, wanted_words
+from groundwork.points import NARROW, WIDE, cells, chord, spot
 from openmeet.browsing.queries import Position, position_of
+from openmeet.browsing.walking import Question, answers
+from openmeet.browsing.word_index import Term
+from openmeet.events.conditions import is_hidden, is_kept_from, is_listed, is_of_own_group, is_public
+from openmeet.events.first_dates import has_date, is_first_of_series
 from openmeet.events.model import Event, Mode, Origin
-from openmeet.events.queries import columns_of, event_of, is_hidden, is_of_own_group, is_public
+from openmeet.events.queries import event_of
+from openmeet.moderation.distance import is_out_of_lists
 from openmeet.site.texts import folded
 from openmeet.users.model import UserId
 
-# Up to so many events with the words are read and sorted; more are met soon enough in the order of starts.
-_FEW: Final = 1_000
+# Up to so many kilometres narrow cells are looked into; of the wide ones there are never more than a hundred.
+NARROWLY = 100
 
 
 class Source(StrEnum):
@@ -45,17 +50,23 @@ class Wanted:
     """What somebody looks for; words must all occur, topics (``category:music``, as ``events.keeping`` has them) all apply.
 
     ``first`` and ``last`` are days, both included, on which it starts where it takes place: those of the lists' headings.
-    ``of_groups_of``: in the groups of this person, where its members see more than what is public.
+    ``since`` and ``until`` are points in time instead: it starts then or later, and before. ``of_groups_of``: in the groups of this
+    person, where its members see more than what is public. ``viewer``: who looks, whose blocks and mutes hold. ``once_per_series``:
+    of each series the next date that fits, alone.
     """
 
     words: tuple[str, ...] = ()
     first: date | None = None
     last: date | None = None
+    since: Instant | None = None
+    until: Instant | None = None
     topics: tuple[str, ...] = ()
     mode: Mode | None = None
     source: Source = Source.ALL
     near: Near | None = None
     of_groups_of: UserId | None = None
+    viewer: UserId | None = None
+    once_per_series: bool = False
 
 
 def position_in(wanted: Wanted, event: Event) -> Position:
@@ -65,7 +76,7 @@ def position_in(wanted: Wanted, event: Event) -> Position:
 
 
 async def coming(reader: Reader, wanted: Wanted, after: Position | None, limit: int) -> list[Event]:
-    """Events that are not over. A ``first`` in the past shows past events too: it was asked for."""
+    """Events that are not over. A ``first`` or ``since`` in the past shows past events too: it was asked for."""
     forms = wanted_words(folded(" ".join(wanted.words)))
     if not wanted.words:
         return await _part(reader, wanted, (), (), after, limit)
@@ -85,110 +96,109 @@ async def _part(
     reader: Reader, wanted: Wanted, forms: tuple[str, ...], without: tuple[str, ...], after: Position | None, limit: int
 ) -> list[Event]:
     """Events with all these words and not all of those, by start."""
-    clauses, values = _clauses(wanted, reader.now)
-    values["limit"] = limit
-    if after is not None:
-        clauses.append("(e.starts_at, e.id) > (:after_start, :after_id)")
-        values |= {"after_start": after.starts_at, "after_id": after.event_id}
-    source = "events e"
+    clauses, values = _clauses(wanted, "e")
     at = "strpos" if reader.engine == "postgresql" else "instr"
-    if forms and await _are_few(reader, forms):
-        values["forms"] = _query_of(forms, reader.engine)
-        if reader.engine == "postgresql":
-            clauses.append(f"{_VECTOR} @@ cast(cast(:forms as text) as tsquery)")
-        else:
-            source = _LOOKED_UP
-    else:
-        clauses += [f"{at}(e.search_words, :form{number}) > 0" for number in range(len(forms))]
-        values |= {f"form{number}": f" {form}" for number, form in enumerate(forms)}
     if without:
-        absent = " and ".join(f"{at}(e.search_words, :without{number}) > 0" for number in range(len(without)))
-        clauses.append(f"not ({absent})")
+        clauses.append(f"not ({_has_all('e', at, 'without', len(without))})")
         values |= {f"without{number}": f" {form}" for number, form in enumerate(without)}
-    rows = await reader.fetch(
-        f"select {columns_of('e')} from {source} where {' and '.join(clauses)} order by e.starts_at, e.id limit :limit",
-        **values,
+    question = Question(
+        clauses=tuple(clauses),
+        values=values,
+        terms=_terms(wanted, forms, at, "e"),
+        is_listed=wanted.of_groups_of is None,
+        since=wanted.since if wanted.first is None else Instant(_midnight(wanted.first) - DAY),
+        until=wanted.until if wanted.last is None else Instant(_midnight(wanted.last) + 2 * DAY),
     )
+    if wanted.once_per_series:
+        question = _once(reader, question, wanted, forms, without, at)
+    rows = await answers(reader, question, (after.starts_at, after.event_id) if after else None, limit)
     return [event_of(row) for row in rows]
 
 
-def _clauses(wanted: Wanted, now: Instant) -> tuple[list[str], dict[str, object]]:
-    clauses = [
-        is_public("e") if wanted.of_groups_of is None else is_of_own_group("e"),
-        "e.is_held = 0",
-        "e.removed_at is null",
-        "e.deleted_at is null",
-        "e.starts_at is not null",
-        f"not {is_hidden('e')}",
+def _once(
+    reader: Reader, question: Question, wanted: Wanted, forms: tuple[str, ...], without: tuple[str, ...], at: str
+) -> Question:
+    """The same, of each series the first date that fits; a series of which a date stands in the part before stands there alone."""
+    by: Literal["over_at", "starts_at"] = "over_at" if question.since is None else "starts_at"
+
+    def fits(table: str) -> str:
+        terms = [term.condition for term in _terms(wanted, forms, at, table)]
+        bounds = [f"{table}.over_at > :dates_after" if question.since is None else f"{table}.starts_at >= :dates_since"]
+        if question.until is not None:
+            bounds.append(f"{table}.starts_at < :dates_until")
+        return " and ".join((is_listed(table), *bounds, *_clauses(wanted, table)[0], *terms))
+
+    clause = is_first_of_series("e", fits, by=by)
+    if without:
+        titled = has_date("e", lambda table: f"{fits(table)} and {_has_all(table, at, 'without', len(without))}")
+        # Said by a case, because the first half spares nearly every date the second.
+        clause = f"case when {clause} then not {titled} else false end"
+    bounds = {"dates_after": reader.now, "dates_since": question.since, "dates_until": question.until}
+    values = {**question.values, **{name: value for name, value in bounds.items() if f":{name}" in clause}}
+    return replace(question, clauses=(*question.clauses, clause), values=values)
+
+
+def _terms(wanted: Wanted, forms: tuple[str, ...], at: str, table: str) -> tuple[Term, ...]:
+    """Everything that the index of words knows, of ``events`` under this name."""
+    terms = [
+        *(_written(f"form{number}", form, at, table, is_beginning=True) for number, form in enumerate(forms)),
+        *(
+            _written(f"topic{number}", topic_word(topic), at, table, is_beginning=False)
+            for number, topic in enumerate(wanted.topics)
+        ),
     ]
-    values: dict[str, object] = {} if wanted.of_groups_of is None else {"user_id": wanted.of_groups_of}
-    # The day of a wall clock has no index; that of UTC, a day wider (no zone is further off), narrows by the start's.
-    if wanted.first is None:
-        clauses.append("e.over_at > :now")
-        values["now"] = now
-    else:
-        clauses += ["e.starts_at >= :since", "e.starts_local >= :first"]
-        values |= {"since": _midnight(wanted.first) - DAY, "first": wanted.first.isoformat()}
-    if wanted.last is not None:
-        following = wanted.last + timedelta(days=1)
-        clauses += ["e.starts_at < :until", "e.starts_local < :following"]
-        values |= {"until": _midnight(following) + DAY, "following": following.isoformat()}
-    for number, topic in enumerate(wanted.topics):
-        clauses.append(f"e.topics like :topic{number} escape '!'")
-        values[f"topic{number}"] = f"%|{_literally(topic.replace('|', ' '))}|%"
     if wanted.mode is not None:
         # What is held both ways is found by those who want either.
-        clauses.append("e.mode in :modes")
-        values["modes"] = [wanted.mode.value, Mode.HYBRID.value]
+        modes = [wanted.mode.value, Mode.HYBRID.value]
+        terms.append(Term(f"{table}.mode in :modes", {"modes": modes}, tuple(f"m={mode}" for mode in modes)))
     if wanted.source is not Source.ALL:
-        clauses.append("e.origin = :origin")
-        values["origin"] = (Origin.HERE if wanted.source is Source.OPENMEET else Origin.NETWORK).value
+        origin = (Origin.HERE if wanted.source is Source.OPENMEET else Origin.NETWORK).value
+        terms.append(Term(f"{table}.origin = :origin", {"origin": origin}, (f"o={origin}",)))
     if wanted.near is not None:
-        x, y, z = spot(wanted.near.latitude, wanted.near.longitude)
-        line = chord(wanted.near.within_km * 1_000)
-        clauses += [
-            "e.place_z between :south and :north",
-            "e.place_x between :least_x and :most_x",
-            f"{' + '.join(f'(e.place_{axis} - :{axis}) * (e.place_{axis} - :{axis})' for axis in 'xyz')} <= :square",
-        ]
-        values |= {"south": z - line, "north": z + line, "least_x": x - line, "most_x": x + line}
-        values |= {"x": x, "y": y, "z": z, "square": line * line}
+        terms.append(_near(wanted.near, table))
+    return tuple(terms)
+
+
+def _has_all(table: str, at: str, name: str, number: int) -> str:
+    return " and ".join(f"{at}({table}.search_words, :{name}{one}) > 0" for one in range(number))
+
+
+def _written(name: str, word: str, at: str, table: str, *, is_beginning: bool) -> Term:
+    """What stands in ``search_words``, as a whole or as the beginning of a word."""
+    if is_beginning:
+        clause = beginning_clause(f"{table}.search_words", at, name, word)
+        return Term(clause, {name: f" {word}"}, (word,), is_beginning=True)
+    return Term(f"{at}({table}.search_words, :{name}) > 0", {name: f" {word} "}, (word,))
+
+
+def _near(near: Near, table: str) -> Term:
+    x, y, z = here = spot(near.latitude, near.longitude)
+    line = chord(near.within_km * 1_000)
+    square = " + ".join(f"({table}.place_{axis} - :{axis}) * ({table}.place_{axis} - :{axis})" for axis in "xyz")
+    width, name = (NARROW, "h") if near.within_km <= NARROWLY else (WIDE, "g")
+    words = tuple(f"{name}=" + "_".join(map(str, cell)) for cell in cells(here, line, width))
+    return Term(f"{square} <= :square", {"x": x, "y": y, "z": z, "square": line * line}, words)
+
+
+def _clauses(wanted: Wanted, table: str) -> tuple[list[str], dict[str, object]]:
+    """What no index of words knows: who may see it, the day where it takes place."""
+    clauses = [f"not {is_hidden(table)}", is_public(table) if wanted.of_groups_of is None else is_of_own_group(table)]
+    values: dict[str, object] = {}
+    if wanted.of_groups_of is not None:
+        clauses.append(f"not {is_kept_from(table)}")
+        values["user_id"] = wanted.of_groups_of
+    if wanted.viewer is not None:
+        clauses.append(f"not {is_out_of_lists(f'{table}.author_id', f'{table}.group_id')}")
+        values["viewer"] = wanted.viewer
+    # The day of a wall clock has no index; that of UTC, a day wider (no zone is further off), narrows by the start's.
+    if wanted.first is not None:
+        clauses.append(f"{table}.starts_local >= :first")
+        values["first"] = wanted.first.isoformat()
+    if wanted.last is not None:
+        clauses.append(f"{table}.starts_local < :following")
+        values["following"] = (wanted.last + timedelta(days=1)).isoformat()
     return clauses, values
-
-
-_VECTOR = "array_to_tsvector(string_to_array(btrim(e.search_words), ' '))"
-
-# ``cross join``: SQLite keeps this order, and does not walk over all events to meet a few.
-_LOOKED_UP = """
-    (select n.event_id from search_index join search_numbers n on n.number = search_index.rowid
-      where search_index match :forms) f cross join events e on e.id = f.event_id"""
-
-
-async def _are_few(reader: Reader, forms: tuple[str, ...]) -> bool:
-    matching = (
-        f"events e where {_VECTOR} @@ cast(cast(:forms as text) as tsquery)"
-        if reader.engine == "postgresql"
-        else "search_index where search_index match :forms"
-    )
-    row = await reader.fetch_one(
-        f"select count(*) as number from (select 1 from {matching} limit :most) met",
-        forms=_query_of(forms, reader.engine),
-        most=_FEW + 1,
-    )
-    return row is not None and row["number"] <= _FEW
-
-
-def _query_of(forms: tuple[str, ...], engine: Engine) -> str:
-    """Words that begin so, in the engine's language; a form has no character that means anything in either."""
-    if engine == "postgresql":
-        return " & ".join(f"'{form}':*" for form in forms)
-    return " AND ".join(f'"{form}" *' for form in forms)
 
 
 def _midnight(day: date) -> Instant:
     return from_datetime(datetime.combine(day, time(), UTC))
-
-
-def _literally(word: str) -> str:
-    """``%`` and ``_`` are characters here, not wildcards."""
-    return word.replace("!", "!!").replace("%", "!%").replace("_", "!_")

@@ -64,6 +64,26 @@ async def show_door(request: Request) -> Response:
     return page(request, "browsing/group_door.html", context, headers=_HEADERS)
 
 
+def open_routes() -> list[Route]:
+    """What mail programs post to, from anywhere and without cookies: the token is all the authority there is (RFC 8058)."""
+    return [
+        Route("/mail/decline/group/{token}", show_instead, methods=["GET"]),
+        Route("/mail/decline/group/{token}", decline_by_mail, methods=["POST"]),
+    ]
+
+
+async def show_instead(request: Request) -> Response:
+    """Who opens it in a browser is asked first."""
+    return go(f"/groups/invitations/{quote(request.path_params['token'])}")
+
+
+async def decline_by_mail(request: Request) -> Response:
+    """The one click: what is in the body does not matter, the answer is no redirect."""
+    async with database_of(request).transaction() as tx:
+        await running.decline(tx, invitation_of(request))
+    return Response("You hear nothing more of this group.\n", media_type="text/plain")
+
+
 async def answer(request: Request) -> Response:
     wish = (await read_form(request)).get("answer", "")
     if wish == "no":

@@ -59,12 +59,13 @@ class MailsWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 
 class MailsShown(msgspec.Struct, rename="camel"):
     """What becomes of the addresses: ``fresh`` get a mail, ``known`` have an invitation already or said no to one,
-    ``wrong`` are none. ``leftToday``: how many a group may still send before this.
+    ``wrong`` are none, ``unread`` words that no address stands with. ``leftToday``: how many a group may still send before this.
     """
 
     fresh: list[str]
     known: list[str]
     wrong: list[str]
+    unread: list[str]
     left_today: int
     is_sent: bool
 
@@ -163,7 +164,9 @@ def _shown(request: Request, one: Invitation) -> InvitationShown:
 
 
 def _mails(mails: Mails, *, is_sent: bool) -> MailsShown:
-    return MailsShown(list(mails.fresh), list(mails.known), list(mails.wrong), mails.left_today, is_sent)
+    return MailsShown(
+        list(mails.fresh), list(mails.known), list(mails.wrong), list(mails.unread), mails.left_today, is_sent
+    )
 
 
 _DOORS = "/api/groups/{slug}/invitations"
@@ -197,7 +200,7 @@ OPERATIONS = (
         invite_by_mail,
         {200: MailsShown},
         MailsWanted,
-        failures=(403, 404),
+        failures=(403, 404, 410),
     ),
     Operation(
         "DELETE",

@@ -41,6 +41,11 @@ class Seen:
     def members(self) -> int:
         return sum(self.counts.get(one, 0) for one in INSIDE)
 
+    @property
+    def member(self) -> UserId | None:
+        """The viewer, where they are in the group."""
+        return self.viewer if self.may(Action.VIEW) else None
+
     def may(self, action: Action) -> bool:
         return rules.may(self.role, action)
 
@@ -50,6 +55,8 @@ class Seen:
         found = [Tab(self.path, "Group"), Tab(f"{self.path}/events", "Events")]
         if self.may(Action.SEE_MEMBERS):
             found.append(Tab(f"{self.path}/members", "Members"))
+        if self.viewer is not None and (self.group.is_read_only or self.may(Action.SEE_MEMBERS)):
+            found.append(Tab(f"{self.path}/network", "Network"))
         if self.may(Action.APPROVE):
             found.append(Tab(f"{self.path}/requests", "Requests", self.counts.get(Role.PENDING, 0)))
         if self.may(Action.INVITE):
@@ -68,6 +75,12 @@ async def see(reader: Reader, request: Request, action: Action | None = None) ->
     if action is not None:
         rules.must_be_allowed(role, action)
     return Seen(group, role, await queries.counts(reader, group.id), viewer)
+
+
+async def see_as_stranger(reader: Reader, request: Request) -> Group:
+    """The group in the path, as it is for everybody, whoever asks. Raises NotFound."""
+    group, _ = await actions.visible(reader, slug_of(request), None)
+    return group
 
 
 def slug_of(request: Request) -> GroupSlug:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from openmeet.browsing.group_view import role_words
-from openmeet.groups.doors import BY_CLOCK
+from openmeet.groups.doors import BY_CLOCK, IN_ANOTHER_APP
 from openmeet.groups.model import Act, Group, Logged, Role
 from openmeet.recurrence.wall_time import local_of
 from openmeet.site import times
@@ -55,6 +55,10 @@ def line_of(one: Logged, names: Mapping[UserId, str], group: Group) -> LogLine:
 
 
 def _what(one: Logged, names: Mapping[UserId, str]) -> str:
+    return _did(one, names) + (f" ({IN_ANOTHER_APP})" if one.note == IN_ANOTHER_APP else "")
+
+
+def _did(one: Logged, names: Mapping[UserId, str]) -> str:
     them = names[one.user_id]
     if one.note == BY_CLOCK:
         return {

@@ -38,6 +38,10 @@ _OWNERSHIP: Final[Mapping[str, tuple[str, str]]] = {
 }
 
 
+# Their subject is an announcement.
+_ANNOUNCED = frozenset({Kind.ANNOUNCEMENT, Kind.GROUP_MENTION})
+
+
 @dataclass(frozen=True, slots=True)
 class Said:
     """``before`` and ``after`` stand around the group's name; ``heading`` before it in the subject of a mail; ``text`` was written by
@@ -73,7 +77,7 @@ async def facts_of(reader: Reader, news: Sequence[Notification], viewer: UserId)
         await by_ids(reader, ids),
         await roles_in(reader, ids, viewer),
         await members_by_ids(reader, [one.subject_id for one in ours if one.kind is Kind.JOIN_REQUEST]),
-        await announcements.by_ids(reader, [one.subject_id for one in ours if one.kind is Kind.ANNOUNCEMENT]),
+        await announcements.by_ids(reader, [one.subject_id for one in ours if one.kind in _ANNOUNCED]),
         await shown_names(reader, [one.particulars.person_id for one in ours if one.particulars.person_id]),
     )
 
@@ -102,11 +106,18 @@ def said(one: Notification, facts: Facts) -> Said | None:
         case Kind.OWNERSHIP:
             before, after = _OWNERSHIP[about.answer]
             return Said("Who owns it", before.format(who=who), after, f"{path}/ownership", group)
-        case Kind.ANNOUNCEMENT:
+        case Kind.GROUP_MODERATED if about.answer == "hidden":
+            after = ": nobody sees it but those who run it. Answer to a mail of this site if that is a mistake."
+            return Said("Hidden", "A moderator of this site has hidden ", after, path, group, about.said)
+        case Kind.GROUP_MODERATED:
+            return Said("Shown to others", "A moderator has decided to show to others ", ".", path, group)
+        case Kind.ANNOUNCEMENT | Kind.GROUP_MENTION:
             announced = facts.announced.get(AnnouncementId(one.subject_id))
             if announced is None or not rules.may(role, Action.VIEW):
                 return None
             text = announced.text
+            if one.kind is Kind.GROUP_MENTION:
+                return Said("You are mentioned", f"{who} mentions you in ", f": {summary_of(text)}", path, group, text)
             return Said("Announcement", f"{who} writes in ", f": {summary_of(text)}", path, group, text)
         case _:
             raise ValueError(f"not about a group: {one.kind}")
@@ -131,5 +142,7 @@ def still_holds(one: Notification, facts: Facts) -> bool:
             return False
         case Kind.OWNERSHIP if one.particulars.answer in {"yours", "passed_on"}:
             return role is Role.OWNER
+        case Kind.GROUP_MODERATED:
+            return group.is_hidden is (one.particulars.answer == "hidden")
         case _:
             return True

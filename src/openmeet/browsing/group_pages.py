@@ -1,6 +1,5 @@
 """Groups as people find them: the list, one group, getting in and out, following, its events and feeds."""
 
-import hashlib
 from urllib.parse import quote, urlencode
 
 from starlette.requests import Request
@@ -10,8 +9,8 @@ from starlette.routing import Route
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, InvalidInput
-from openmeet.browsing import cursors, group_feed, group_queries, group_view, month_grid
-from openmeet.browsing.group_edge import Seen, context_of, elsewhere, path_of, see, slug_of
+from openmeet.browsing import cursors, feeds, group_feed, group_queries, group_view, month_grid
+from openmeet.browsing.group_edge import Seen, context_of, elsewhere, path_of, see, see_as_stranger, slug_of
 from openmeet.browsing.group_queries import between_in_group, past_in_group, shown_in_group
 from openmeet.browsing.queries import position_of
 from openmeet.groups import actions, following, listing, queries
@@ -31,11 +30,12 @@ _JOINED = {Role.PENDING: "group_asked"}
 
 
 def routes() -> list[Route]:
-    """``{slug}.ics`` and ``{slug}.atom`` stand before ``{slug}``."""
+    """Files, ``{slug}.ics`` and the like, stand before ``{slug}``."""
     return [
         Route("/groups", show_groups, methods=["GET"]),
         Route("/groups/{slug}.ics", serve_calendar, methods=["GET"]),
         Route("/groups/{slug}.atom", serve_atom, methods=["GET"]),
+        Route("/groups/{slug}.json", serve_json, methods=["GET"]),
         Route("/groups/{slug}", show_group, methods=["GET"]),
         Route("/groups/{slug}/events", show_events, methods=["GET"]),
         Route("/groups/{slug}/join", join, methods=["POST"]),
@@ -87,7 +87,7 @@ async def show_group(request: Request) -> Response:
         moved = elsewhere(request, seen.group)
         if moved is not None:
             return moved
-        context = await group_view.view_of(reader, seen, EMPTY)
+        context = await group_view.view_of(reader, seen, EMPTY, request.app.state.settings.public_url)
     return page(request, "browsing/group.html", context)
 
 
@@ -112,10 +112,9 @@ async def show_events(request: Request) -> Response:
         if is_month:
             context["month"] = await _month(reader, request, seen)
         else:
-            is_member = seen.may(Action.VIEW)
             reading = past_in_group if is_past else shown_in_group
-            found = await reading(reader, seen.group.id, position, PAGE_SIZE + 1, is_member=is_member)
-            context["days"] = await group_view.days_of(reader, seen, found[:PAGE_SIZE])
+            found = await reading(reader, seen.group.id, position, PAGE_SIZE + 1, member=seen.member)
+            context["days"] = await group_view.days_of(reader, seen, found[:PAGE_SIZE], once_per_series=not is_past)
             if len(found) > PAGE_SIZE:
                 asked = {"view": "past"} if is_past else {}
                 cursor = cursors.pack(position_of(found[PAGE_SIZE - 1]))
@@ -127,7 +126,7 @@ async def _month(reader: Reader, request: Request, seen: Seen) -> object:
     today = local_of(reader.now, seen.group.details.time_zone).date()
     first = month_grid.first_of(request.query_params.get("month", ""), today)
     start, end = month_grid.bounds_of(first)
-    found = await between_in_group(reader, seen.group.id, start, end, MOST_IN_A_MONTH, is_member=seen.may(Action.VIEW))
+    found = await between_in_group(reader, seen.group.id, start, end, MOST_IN_A_MONTH, member=seen.member)
     return month_grid.month_of(first, today, group_view.entries_of(seen.group, found))
 
 
@@ -143,35 +142,32 @@ async def serve_calendar(request: Request) -> Response:
         if moved is not None:
             return moved
         start, end = Instant(reader.now - group_feed.PAST), Instant(reader.now + group_feed.AHEAD)
-        found = await between_in_group(
-            reader, seen.group.id, start, end, group_feed.MOST, is_member=seen.may(Action.VIEW)
-        )
+        found = await between_in_group(reader, seen.group.id, start, end, group_feed.MOST, member=seen.member)
+        changed = feeds.changed_at(found, reader.now, seen.group.updated_at)
     file = group_feed.calendar_of(seen.group, found, request.app.state.settings.public_url)
-    return _file(request, file, "text/calendar; charset=utf-8", f"{quote(seen.group.slug)}.ics")
+    return feeds.served(request, file, feeds.CALENDAR, changed, f"{quote(seen.group.slug)}.ics")
 
 
 async def serve_atom(request: Request) -> Response:
+    return await _news(request, "atom")
+
+
+async def serve_json(request: Request) -> Response:
+    return await _news(request, "json")
+
+
+async def _news(request: Request, kind: str) -> Response:
+    """The newest events. Feed readers have no session, and pass on what they read: it is answered as to a stranger."""
     async with database_of(request).reader() as reader:
-        seen = await see(reader, request)
-        moved = elsewhere(request, seen.group)
+        group = await see_as_stranger(reader, request)
+        moved = elsewhere(request, group)
         if moved is not None:
             return moved
-        found = await group_queries.newest_in_group(
-            reader, seen.group.id, group_feed.NEWEST, is_member=seen.may(Action.VIEW)
-        )
-    file = group_feed.atom_of(seen.group, found, request.app.state.settings.public_url)
-    return _file(request, file, "application/atom+xml; charset=utf-8", "")
-
-
-def _file(request: Request, file: bytes, media_type: str, name: str) -> Response:
-    """The file, or that it is the one the client has. What members read depends on the session: no shared cache keeps it."""
-    tag = f'"{hashlib.sha256(file).hexdigest()[:32]}"'
-    headers = {"etag": tag, "cache-control": "private, no-cache"}
-    if tag in request.headers.get("if-none-match", ""):
-        return Response(status_code=304, headers=headers)
-    if name:
-        headers["content-disposition"] = f'inline; filename="{name}"'
-    return Response(file, headers=headers, media_type=media_type)
+        found = await group_queries.newest_in_group(reader, group.id, group_feed.NEWEST, member=None)
+        changed = feeds.changed_at(found, reader.now, group.updated_at)
+    public_url = request.app.state.settings.public_url
+    feed = group_feed.feed_of(group, public_url, kind)
+    return feeds.served_as(request, kind, feed, found, public_url, changed)
 
 
 async def join(request: Request) -> Response:
@@ -190,7 +186,9 @@ async def join(request: Request) -> Response:
 
 async def _again(request: Request, typed: Typed) -> Response:
     async with database_of(request).reader() as reader:
-        context = await group_view.view_of(reader, await see(reader, request), typed)
+        context = await group_view.view_of(
+            reader, await see(reader, request), typed, request.app.state.settings.public_url
+        )
     return page(request, "browsing/group.html", context, status=400)
 
 

@@ -1,62 +1,86 @@
 """Events of one group, as members and as strangers find them listed; and those of the DIDs that it follows."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from openmeet.browsing.queries import Position
+from openmeet.events.conditions import is_hidden, is_kept_from, is_listed, is_public
+from openmeet.events.first_dates import is_first_of_series
 from openmeet.events.model import Event
-from openmeet.events.queries import COLUMNS, event_of, is_hidden, is_public
+from openmeet.events.queries import COLUMNS, event_of
 from openmeet.groups.doors import followed
 from openmeet.groups.model import GroupId
 from openmeet.users.model import UserId
 
-_LISTED = (
-    "is_held = 0",
-    "removed_at is null",
-    "deleted_at is null",
-    "starts_at is not null",
-    f"not {is_hidden('events')}",
-)
 
-_OF_GROUP = "group_id = :group_id"
-# Who sees the group sees what is public in it: an unlisted group has no other list.
-_FOR_STRANGERS = "group_id = :group_id and visibility = 'public'"
-# The DIDs are looked up first: beside a list of them the index of repositories is used, beside a question for them it is not.
-_FOLLOWED = f"record_did in :dids and (group_id is null or group_id <> :group_id) and {is_public('events')}"
+def _listed(table: str = "events") -> str:
+    return f"{is_listed(table)} and not {is_hidden(table)}"
 
 
-def _own(*, is_member: bool) -> str:
-    return _OF_GROUP if is_member else _FOR_STRANGERS
+def _of_group(table: str) -> str:
+    # What its author shows to everybody in it but this member is left out.
+    return f"{table}.group_id = :group_id and not {is_kept_from(table)}"
+
+
+def _for_strangers(table: str) -> str:
+    # Who sees the group sees what is public in it: an unlisted group has no other list.
+    return f"{table}.group_id = :group_id and {table}.visibility = 'public'"
+
+
+def _followed(table: str) -> str:
+    # The DIDs are looked up first: beside a list of them the index of repositories is used, beside a question for them it is not.
+    return f"{table}.record_did in :dids and ({table}.group_id is null or {table}.group_id <> :group_id) and {is_public(table)}"
+
+
+def _own(member: UserId | None) -> tuple[Callable[[str], str], dict[str, object]]:
+    """The condition, of a table, and its values. ``member``: who looks, where they are in the group."""
+    return (_for_strangers, {}) if member is None else (_of_group, {"user_id": member})
 
 
 async def coming_in_group(
-    reader: Reader, group_id: GroupId, after: Position | None, limit: int, *, is_member: bool
+    reader: Reader,
+    group_id: GroupId,
+    after: Position | None,
+    limit: int,
+    *,
+    member: UserId | None,
+    once_per_series: bool = False,
 ) -> list[Event]:
-    """Events of a group that are not over, by start: all of them for members, the public ones for everybody else who sees it."""
-    return await _coming(reader, group_id, _own(is_member=is_member), after, limit)
+    """Events of a group that are not over, by start: all of them for members, the public ones for everybody else who sees it.
+
+    ``once_per_series``: of each series the next date alone.
+    """
+    which, values = _own(member)
+    return await _coming(reader, group_id, which, after, limit, values, once_per_series=once_per_series)
 
 
-async def followed_in_group(reader: Reader, group_id: GroupId, after: Position | None, limit: int) -> list[Event]:
+async def followed_in_group(
+    reader: Reader, group_id: GroupId, after: Position | None, limit: int, *, once_per_series: bool = False
+) -> list[Event]:
     """Public events of those whom a group follows, that are not over, by start."""
     dids = list(await followed(reader, group_id))
-    return await _coming(reader, group_id, _FOLLOWED, after, limit, dids=dids) if dids else []
+    if not dids:
+        return []
+    return await _coming(reader, group_id, _followed, after, limit, {"dids": dids}, once_per_series=once_per_series)
 
 
 async def shown_in_group(
-    reader: Reader, group_id: GroupId, after: Position | None, limit: int, *, is_member: bool
+    reader: Reader, group_id: GroupId, after: Position | None, limit: int, *, member: UserId | None
 ) -> list[Event]:
-    """Both together: two statements, since each has an index that no condition with "or" would use."""
-    own = await coming_in_group(reader, group_id, after, limit, is_member=is_member)
-    return _together(own, await followed_in_group(reader, group_id, after, limit), limit)
+    """Both together, of each series the next date: two statements, since each has an index that no condition with "or" would use."""
+    own = await coming_in_group(reader, group_id, after, limit, member=member, once_per_series=True)
+    theirs = await followed_in_group(reader, group_id, after, limit, once_per_series=True)
+    return _together(own, theirs, limit)
 
 
 async def past_in_group(
-    reader: Reader, group_id: GroupId, before: Position | None, limit: int, *, is_member: bool
+    reader: Reader, group_id: GroupId, before: Position | None, limit: int, *, member: UserId | None
 ) -> list[Event]:
     """Events of a group that are over, the latest first."""
-    clauses = [_own(is_member=is_member), *_LISTED, "over_at <= :now"]
-    values: dict[str, object] = {"group_id": group_id, "now": reader.now, "limit": limit}
+    which, values = _own(member)
+    clauses = [which("events"), _listed(), "over_at <= :now"]
+    values |= {"group_id": group_id, "now": reader.now, "limit": limit}
     if before is not None:
         clauses.append("(starts_at, id) < (:before_start, :before_id)")
         values |= {"before_start": before.starts_at, "before_id": before.event_id}
@@ -64,23 +88,25 @@ async def past_in_group(
 
 
 async def between_in_group(
-    reader: Reader, group_id: GroupId, start: Instant, end: Instant, limit: int, *, is_member: bool
+    reader: Reader, group_id: GroupId, start: Instant, end: Instant, limit: int, *, member: UserId | None
 ) -> list[Event]:
     """Own and followed events that start within this time, by start."""
     values: dict[str, object] = {"group_id": group_id, "start": start, "end": end, "limit": limit}
-    within = [*_LISTED, "starts_at >= :start", "starts_at < :end"]
-    own = await _events(reader, [_own(is_member=is_member), *within], "starts_at, id", values)
+    within = [_listed(), "starts_at >= :start", "starts_at < :end"]
+    which, more = _own(member)
+    own = await _events(reader, [which("events"), *within], "starts_at, id", values | more)
     dids = list(await followed(reader, group_id))
     if not dids:
         return own
-    theirs = await _events(reader, [_FOLLOWED, *within], "starts_at, id", {**values, "dids": dids})
+    theirs = await _events(reader, [_followed("events"), *within], "starts_at, id", {**values, "dids": dids})
     return _together(own, theirs, limit)
 
 
-async def newest_in_group(reader: Reader, group_id: GroupId, limit: int, *, is_member: bool) -> list[Event]:
+async def newest_in_group(reader: Reader, group_id: GroupId, limit: int, *, member: UserId | None) -> list[Event]:
     """Own events in the order in which they were made, the newest first."""
-    values: dict[str, object] = {"group_id": group_id, "limit": limit}
-    return await _events(reader, [_own(is_member=is_member), *_LISTED], "created_at desc, id desc", values)
+    which, values = _own(member)
+    values |= {"group_id": group_id, "limit": limit}
+    return await _events(reader, [which("events"), _listed()], "created_at desc, id desc", values)
 
 
 async def effect_of_deleting(reader: Reader, group_id: GroupId) -> tuple[int, int]:
@@ -100,9 +126,21 @@ def _together(own: Sequence[Event], followed: Sequence[Event], limit: int) -> li
 
 
 async def _coming(
-    reader: Reader, group_id: GroupId, which: str, after: Position | None, limit: int, **more: object
+    reader: Reader,
+    group_id: GroupId,
+    which: Callable[[str], str],
+    after: Position | None,
+    limit: int,
+    more: Mapping[str, object],
+    *,
+    once_per_series: bool,
 ) -> list[Event]:
-    clauses = [which, *_LISTED, "over_at > :now"]
+    def fits(table: str) -> str:
+        return f"{which(table)} and {_listed(table)} and {table}.over_at > :now"
+
+    clauses = [fits("events")]
+    if once_per_series:
+        clauses.append(is_first_of_series("events", fits, by="over_at"))
     values: dict[str, object] = {"group_id": group_id, "now": reader.now, "limit": limit, **more}
     if after is not None:
         clauses.append("(starts_at, id) > (:after_start, :after_id)")
@@ -126,7 +164,7 @@ async def next_of_groups(reader: Reader, group_ids: Sequence[GroupId], viewer: U
         " and m.role in ('owner', 'admin', 'moderator', 'member'))"
     )
     rows = await reader.fetch(
-        f"select group_id, min(starts_at) as next_at from events where group_id in :ids and {' and '.join(_LISTED)}"
+        f"select group_id, min(starts_at) as next_at from events where group_id in :ids and {_listed()}"
         f" and over_at > :now and status <> 'cancelled' and (visibility = 'public' or {inside})"
         " group by group_id order by group_id",
         ids=list(dict.fromkeys(group_ids)),

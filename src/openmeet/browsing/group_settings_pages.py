@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from groundwork.errors import Conflict, InvalidForm, PreconditionFailed, Refused
+from groundwork.errors import InvalidForm, PreconditionFailed, Refused
 from openmeet.attendance import group_hosting
 from openmeet.browsing.group_edge import Seen, context_of, elsewhere, path_of, see, slug_of
 from openmeet.browsing.group_queries import effect_of_deleting
@@ -43,6 +43,10 @@ LABELS = {
 _CHANGED_MEANWHILE = Markup(
     "This group was changed since you opened this form. What you typed is kept, and beside each field that differs stands how it"
     " is now. Save again to have it your way."
+)
+
+_MADE_ALREADY = Markup(
+    'This form has made <a href="/groups/{}">a group</a> already. Edit that one, or send this once more to make another.'
 )
 
 
@@ -81,10 +85,10 @@ async def create(request: Request) -> Response:
             group = await actions.create(tx, caller, details, submission_key=key or None)
     except InvalidForm as wrong:
         return _form(request, typed_again({**values_of(submission), "submission": key}, wrong), None, status=400)
-    except (Refused, Conflict) as refused:
+    except actions.AlreadyMade as made:
         again = {**values_of(submission), "submission": secrets.token_urlsafe(16)}
-        return _form(request, Typed(again, {"": refused.why}), None, status=422)
-    return go(path_of(group), said="group_created")
+        return _form(request, Typed(again, {"": _MADE_ALREADY.format(made.slug)}), None, status=422)
+    return go(path_of(group), said="group_created" if group.revision == 1 else "made_before")
 
 
 async def show_settings(request: Request) -> Response:
@@ -221,6 +225,7 @@ def _form(request: Request, typed: Typed, seen: Seen | None, *, status: int = 20
         "zones": ZONES,
         "countries": countries.offered(),
         "is_new": seen is None,
+        "may_announce": seen is None or seen.group.owner_id == caller_of(request).user_id,
         "can_delete": seen is not None and seen.may(Action.DELETE),
         "is_public": seen is not None and seen.group.details.visibility is GroupVisibility.PUBLIC,
         "public_url": request.app.state.settings.public_url,

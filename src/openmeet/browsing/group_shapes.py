@@ -6,7 +6,8 @@ from urllib.parse import quote
 import msgspec
 
 from openmeet.groups.model import INSIDE, Group, Membership, Role
-from openmeet.groups.submissions import ON, GroupSubmission
+from openmeet.groups.submissions import ON, TICKS, GroupSubmission
+from openmeet.media.shapes import PictureShown, picture_shown
 from openmeet.site.times import iso
 
 RoleName = Literal["owner", "admin", "moderator", "member", "pending", "declined", "left", "banned"]
@@ -20,7 +21,8 @@ class GroupWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     """The whole group as those who run it want it; what is left out has its default.
 
     ``promotionLevel``: how much of its public events the network gets: nothing, name and time with a link, or everything.
-    ``syncEnabled``: whether the group itself may be published.
+    ``syncEnabled``: whether the group itself may be published. ``announcesEvents``: whether the network may know of events for
+    members only (name, time and a link to join); only the owner changes it.
     """
 
     name: str
@@ -33,11 +35,12 @@ class GroupWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     visibility: VisibilityName = "public"
     promotion_level: LevelName = "public"
     sync_enabled: bool = False
+    announces_events: bool = False
 
     def submission(self) -> GroupSubmission:
         """The same as a form would bring, so that one set of rules judges both."""
-        texts = {name: getattr(self, name) for name in self.__struct_fields__ if name != "sync_enabled"}
-        return GroupSubmission(**texts, sync_enabled=ON if self.sync_enabled else "")
+        texts = {name: getattr(self, name) for name in self.__struct_fields__ if name not in TICKS}
+        return GroupSubmission(**texts, **{name: ON if getattr(self, name) else "" for name in TICKS})
 
 
 class GroupShown(msgspec.Struct, rename="camel"):
@@ -50,12 +53,14 @@ class GroupShown(msgspec.Struct, rename="camel"):
     description: str
     locality: str
     country: str
+    picture: PictureShown | None
     time_zone: str
     join_policy: PolicyName
     join_question: str
     visibility: VisibilityName
     promotion_level: LevelName
     sync_enabled: bool
+    announces_events: bool
     members: int
     my_role: RoleName | None
     owner_id: str | None
@@ -130,12 +135,14 @@ def group_shown(group: Group, role: Role | None, members: int, public_url: str) 
         description=details.description,
         locality=details.locality,
         country=details.country,
+        picture=picture_shown(group.picture, public_url),
         time_zone=details.time_zone,
         join_policy=details.join_policy.value,
         join_question=details.join_question,
         visibility=details.visibility.value,
         promotion_level=details.promotion_level.value,
         sync_enabled=details.sync_enabled,
+        announces_events=details.announces_events,
         members=members,
         my_role=role.value if role else None,
         owner_id=group.owner_id if role in INSIDE else None,

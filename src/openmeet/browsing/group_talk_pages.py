@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from groundwork.errors import InvalidForm, TooMany
+from groundwork.errors import InvalidForm, TooMany, kind_of
 from openmeet.browsing import group_view
 from openmeet.browsing.group_edge import path_of, see, slug_of
 from openmeet.groups import actions, announcements
@@ -32,11 +32,15 @@ async def announce(request: Request) -> Response:
                 tx, caller, slug_of(request), typed.get("text", ""), submission_key=key or None
             )
             group, _ = await actions.visible(tx, slug_of(request), caller.user_id)
-    except (InvalidForm, TooMany) as wrong:
+    except (InvalidForm, TooMany, announcements.AlreadySaid) as wrong:
         problem = wrong if isinstance(wrong, InvalidForm) else InvalidForm({"text": wrong.why})
+        if isinstance(wrong, announcements.AlreadySaid):
+            typed = {**typed, "submission": ""}
         async with database_of(request).reader() as reader:
-            context = await group_view.view_of(reader, await see(reader, request), typed_again(typed, problem))
-        return page(request, "browsing/group.html", context, status=400 if wrong is problem else 429)
+            context = await group_view.view_of(
+                reader, await see(reader, request), typed_again(typed, problem), request.app.state.settings.public_url
+            )
+        return page(request, "browsing/group.html", context, status=kind_of(wrong).http_status)
     return go(path_of(group) + "#announcements", said="announced")
 
 

@@ -12,6 +12,9 @@ from markupsafe import Markup
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from openmeet.attendance import queries as attendance
+from openmeet.browsing import record_picture_pages
+from openmeet.browsing.event_view import Shown
+from openmeet.browsing.further_dates import further_dates
 from openmeet.browsing.group_edge import Seen, context_of
 from openmeet.browsing.group_feed import is_own
 from openmeet.browsing.group_news import ROLE_WORDS
@@ -23,6 +26,8 @@ from openmeet.groups.listing import Listed
 from openmeet.groups.model import INSIDE, Announcement, Group, GroupId, GroupVisibility, JoinPolicy, Membership, Role
 from openmeet.groups.rules import Action
 from openmeet.identities.names import shown_names
+from openmeet.ingestion.record_pictures import picture_of_group
+from openmeet.media.model import Picture
 from openmeet.recurrence.wall_time import local_of
 from openmeet.site import times
 from openmeet.site.forms import Typed
@@ -63,6 +68,7 @@ class GroupCard:
     next_words: str
     mine: str
     visibility: str
+    picture: Picture | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,16 +125,17 @@ def _card(one: Listed, next_at: Instant | None) -> GroupCard:
         next_words="" if next_at is None else f"Next: {times.short_day(local_of(next_at, details.time_zone))}",
         mine=_MINE[one.role] if one.role in INSIDE or one.role is Role.PENDING else "",
         visibility=details.visibility.value if details.visibility is not GroupVisibility.PUBLIC else "",
+        picture=one.group.picture,
     )
 
 
-async def view_of(reader: Reader, seen: Seen, typed: Typed) -> dict[str, object]:
+async def view_of(reader: Reader, seen: Seen, typed: Typed, public_url: str) -> dict[str, object]:
     """The page of a group. ``typed``: the answer to its question, or what was to be announced."""
     group, viewer = seen.group, seen.viewer
     is_member = seen.may(Action.VIEW)
     mine = None if viewer is None else await queries.find_member(reader, group.id, viewer)
-    coming = await shown_in_group(reader, group.id, None, NEXT_SHOWN + 1, is_member=is_member)
-    past = [] if coming else await past_in_group(reader, group.id, None, NEXT_SHOWN, is_member=is_member)
+    coming = await shown_in_group(reader, group.id, None, NEXT_SHOWN + 1, member=seen.member)
+    past = [] if coming else await past_in_group(reader, group.id, None, NEXT_SHOWN, member=seen.member)
     said = await announcements.newest(reader, group.id, limit=ANNOUNCEMENTS_SHOWN) if is_member else []
     people = (
         await queries.members(reader, group.id, INSIDE, after=None, limit=PEOPLE_SHOWN)
@@ -148,6 +155,8 @@ async def view_of(reader: Reader, seen: Seen, typed: Typed) -> dict[str, object]
         "typed": typed,
         "tone": tone_of(group.id),
         "initial": initial_of(group.details.name),
+        "picture": await _picture_of(reader, seen),
+        "public_url": public_url,
         "visibility_words": VISIBILITY_WORDS[group.details.visibility],
         "members": seen.members,
         "followers": await following.count(reader, group.id),
@@ -160,7 +169,7 @@ async def view_of(reader: Reader, seen: Seen, typed: Typed) -> dict[str, object]
         "is_owner": seen.role is Role.OWNER,
         "is_following": viewer is not None and await following.is_following(reader, group.id, viewer),
         "hears": mine is not None and mine.notifications_enabled,
-        "coming": await days_of(reader, seen, coming[:NEXT_SHOWN]),
+        "coming": await days_of(reader, seen, coming[:NEXT_SHOWN], once_per_series=True),
         "has_more": len(coming) > NEXT_SHOWN,
         "past": await days_of(reader, seen, past),
         "announcements": [_note(one, names, group) for one in said],
@@ -178,15 +187,26 @@ async def view_of(reader: Reader, seen: Seen, typed: Typed) -> dict[str, object]
     }
 
 
+async def _picture_of(reader: Reader, seen: Seen) -> Shown | None:
+    """The group's own, or the one that its record names where it is kept elsewhere."""
+    own = seen.group.picture
+    if own is not None:
+        return Shown(f"/media/{own.key}", own.alt, own.width, own.height)
+    theirs = await picture_of_group(reader, seen.group)
+    return None if theirs is None else record_picture_pages.shown(seen.path, theirs)
+
+
 def _decider(mine: Membership | None) -> list[UserId]:
     return [mine.decided_by] if mine is not None and mine.decided_by is not None else []
 
 
 def _door(group: Group, mine: Membership | None) -> str:
-    """Which way in the page offers: ``join``, ``ask``, ``invited only``, or none."""
+    """Which way in the page offers: ``join``, ``ask``, ``invited only``, ``elsewhere``, or none."""
     role = mine.role if mine else None
     if role in INSIDE or role in {Role.PENDING, Role.BANNED}:
         return ""
+    if group.is_read_only:
+        return "elsewhere"
     match group.details.join_policy:
         case JoinPolicy.OPEN:
             return "join"
@@ -209,15 +229,18 @@ def _mine_hint(mine: Membership | None, names: Mapping[UserId, str], group: Grou
     return ""
 
 
-async def days_of(reader: Reader, seen: Seen, events: Sequence[Event]) -> list[Day]:
-    """Events under the headings of their days; those of others whom the group follows are marked."""
+async def days_of(reader: Reader, seen: Seen, events: Sequence[Event], *, once_per_series: bool = False) -> list[Day]:
+    """Events under the headings of their days; those of others whom the group follows are marked.
+
+    ``once_per_series``: each stands for its series, whose other dates are counted.
+    """
     ids = [event.id for event in events]
     counts = await attendance.counts(reader, ids)
     mine = await attendance.of_user(reader, seen.viewer, ids) if seen.viewer else {}
     foreign = [event for event in events if not is_own(seen.group, event)]
     names = await shown_names(reader, [event.author_id for event in foreign])
     marks: dict[str, str] = {event.id: f"From {names[event.author_id]}, on the network" for event in foreign}
-    return days(events, counts, mine, marks)
+    return days(events, counts, mine, marks, await further_dates(reader, events) if once_per_series else {})
 
 
 def entries_of(group: Group, events: Sequence[Event]) -> list[tuple[date, Entry]]:

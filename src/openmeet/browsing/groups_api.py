@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidInput
-from groundwork.http.json_bodies import json_response, read_json
+from groundwork.http.json_bodies import json_response, keeping, read_json
 from openmeet.attendance import group_hosting
 from openmeet.browsing.api import EventList, events_page, paging
 from openmeet.browsing.group_queries import coming_in_group
@@ -28,6 +28,7 @@ from openmeet.site.etags import IF_MATCH, etag_of, expected_revision
 from openmeet.site.operations import Operation, Parameter
 from openmeet.tenants.edge import database_of
 from openmeet.users.edge import caller_of, caller_or_none
+from openmeet.users.model import UserId
 
 DEFAULT_LIMIT = 30
 MAX_LIMIT = 100
@@ -75,13 +76,25 @@ async def save(request: Request) -> Response:
     wanted = await read_json(request, GroupWanted)
     async with database_of(request).transaction() as tx:
         # Who may not see it must not learn from what is said about their body that it is there.
-        _, mine = await actions.visible(tx, slug_of(request), caller.user_id)
+        before, mine = await actions.visible(tx, slug_of(request), caller.user_id)
+        wanted = await keeping(request, wanted, _who_gets_in(before))
         details = submissions.check(wanted.submission())
         group = await group_hosting.revise(
             tx, caller, slug_of(request), details, expected_revision=expected_revision(request)
         )
         shown = await _shown(tx, request, group, mine.role if mine else None)
     return json_response(shown, headers=etag_of(group.revision))
+
+
+def _who_gets_in(group: Group) -> dict[str, object]:
+    """Fields of ``GroupWanted`` that stay where a replace does not name them."""
+    return {
+        "visibility": group.details.visibility.value,
+        "join_policy": group.details.join_policy.value,
+        "promotion_level": group.details.promotion_level.value,
+        "sync_enabled": group.details.sync_enabled,
+        "announces_events": group.details.announces_events,
+    }
 
 
 async def delete(request: Request) -> Response:
@@ -97,7 +110,8 @@ async def list_events(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         group, mine = await actions.visible(reader, slug_of(request), caller.user_id if caller else None)
         is_member = rules.may(mine.role if mine else None, Action.VIEW)
-        found = await coming_in_group(reader, group.id, after, limit + 1, is_member=is_member)
+        member = caller.user_id if caller and is_member else None
+        found = await coming_in_group(reader, group.id, after, limit + 1, member=member)
         return json_response(await events_page(reader, request, found, limit))
 
 
@@ -150,6 +164,12 @@ async def _shown(reader: Reader, request: Request, group: Group, role: Role | No
     return group_shown(group, role, members, request.app.state.settings.public_url)
 
 
+async def shown_to(reader: Reader, request: Request, group: Group, viewer: UserId) -> GroupShown:
+    """The group as this person sees it."""
+    mine = await queries.find_member(reader, group.id, viewer)
+    return await _shown(reader, request, group, mine.role if mine else None)
+
+
 OPERATIONS = (
     Operation(
         "GET",
@@ -179,18 +199,18 @@ OPERATIONS = (
         show,
         {200: GroupShown},
         needs_session=False,
-        failures=(404,),
+        failures=(404, 410),
     ),
     Operation(
         "PUT",
         "/api/groups/{slug}",
         "saveGroup",
-        "Replace what a group says; a new name gives a new address",
+        "Replace what a group says; a new name gives a new address, and who sees it and gets in stays where that is left out",
         save,
         {200: GroupShown},
         GroupWanted,
         (IF_MATCH,),
-        failures=(403, 404, 412),
+        failures=(403, 404, 410, 412),
     ),
     Operation(
         "DELETE",
@@ -201,7 +221,7 @@ OPERATIONS = (
         {204: None},
         None,
         (IF_MATCH,),
-        failures=(403, 404, 412),
+        failures=(403, 404, 410, 412),
     ),
     Operation(
         "GET",
@@ -212,7 +232,7 @@ OPERATIONS = (
         {200: EventList},
         parameters=(_CURSOR, _LIMIT),
         needs_session=False,
-        failures=(404,),
+        failures=(404, 410),
     ),
     Operation(
         "PUT",
@@ -222,7 +242,7 @@ OPERATIONS = (
         join,
         {200: MembershipShown},
         Knock,
-        failures=(404, 422),
+        failures=(404, 410, 422),
     ),
     Operation(
         "DELETE",
@@ -231,7 +251,7 @@ OPERATIONS = (
         "Leave, or take one's request back",
         leave,
         {204: None},
-        failures=(403, 404, 422),
+        failures=(403, 404, 410, 422),
     ),
     Operation(
         "GET",

@@ -55,7 +55,7 @@ def _data(event: Event, host: str, public_url: str) -> dict[str, Any]:
     }
     if event.description:
         found["description"] = summary_of(event.description, 1000)
-    places = [_place(event.place)] if event.place.lines else []
+    places = [_place(event.place)] if not event.place.is_empty else []
     if event.mode is not Mode.IN_PERSON:
         places.append({"@type": "VirtualLocation", "url": url})
     if places:
@@ -90,11 +90,10 @@ def _place(place: Venue) -> dict[str, Any]:
         "addressRegion": place.region,
         "addressCountry": known_code(place.country) or place.country,
     }
-    found: dict[str, Any] = {
-        "@type": "Place",
-        "name": place.name or place.locality or place.lines[0],
-        "address": {"@type": "PostalAddress", **{name: text for name, text in address.items() if text}},
-    }
+    found: dict[str, Any] = {"@type": "Place"}
+    if place.lines:
+        found["name"] = place.name or place.locality or place.lines[0]
+        found["address"] = {"@type": "PostalAddress", **{name: text for name, text in address.items() if text}}
     if place.latitude and place.longitude:
         found["geo"] = {"@type": "GeoCoordinates", "latitude": place.latitude, "longitude": place.longitude}
     return found

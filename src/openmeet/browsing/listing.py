@@ -3,16 +3,21 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from markupsafe import Markup
 
 from openmeet.attendance.model import NOBODY, Attendance, AttendanceStatus, Counts
 from openmeet.events import moments
-from openmeet.events.model import Event, EventId, Mode, Status
+from openmeet.events.model import Event, EventId, Mode, Status, Venue
 from openmeet.recurrence import wall_time
 from openmeet.site import times
 
 _TONES = 6
+
+# A place of which nothing is known but its point.
+ON_THE_MAP = "A point on the map"
+ANNOUNCED_LATER = "Place to be announced"
 
 MINE_WORDS = {
     AttendanceStatus.ATTENDING: "You are going",
@@ -35,8 +40,16 @@ STATUS_WORDS = {
 
 
 @dataclass(frozen=True, slots=True)
+class Further:
+    """Where the other dates of a series stand, and how many those are: ``and 11 more dates``."""
+
+    path: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class Card:
-    """What one line of a list shows."""
+    """What one line of a list shows. ``further``: the line stands for a series."""
 
     slug: str
     title: str
@@ -52,6 +65,7 @@ class Card:
     is_full: bool
     mine: str
     sync: str
+    further: Further | None
 
     @property
     def has_chips(self) -> bool:
@@ -72,18 +86,31 @@ def tone_of(name: str) -> int:
     return hashlib.sha256(name.encode()).digest()[0] % _TONES
 
 
+def place_lines(mode: Mode, place: Venue, *, hides_place: bool) -> list[str]:
+    """Where it is, as far as ``place`` says. ``hides_place``: others know more than that."""
+    if mode is Mode.ONLINE:
+        return ["Online"]
+    lines = list(place.lines)
+    if not lines or place.is_country_alone:
+        known = ON_THE_MAP if place.latitude else ANNOUNCED_LATER
+        lines.insert(0, "A place that is shown to people who are going" if hides_place else known)
+    return [*lines, "and online"] if mode is Mode.HYBRID else lines
+
+
 def place_words(event: Event) -> str:
     """Where it is, in one line."""
     place = event.place
     spot = ", ".join(part for part in (place.name, place.locality) if part)
-    spot = spot or (place.lines[0] if place.lines else "")
+    spot = spot or (
+        place.lines[0] if place.lines and not place.is_country_alone else ON_THE_MAP if place.latitude else ""
+    )
     match event.mode:
         case Mode.ONLINE:
             return "Online"
         case Mode.HYBRID:
             return f"{spot} and online" if spot else "In person and online"
         case Mode.IN_PERSON:
-            return spot or "Place to be announced"
+            return spot or ANNOUNCED_LATER
 
 
 def days(
@@ -91,14 +118,19 @@ def days(
     counts: Mapping[EventId, Counts],
     mine: Mapping[EventId, Attendance],
     sync: Mapping[str, str],
+    further: Mapping[EventId, Further] = MappingProxyType({}),
 ) -> list[Day]:
-    """The events under headings of their days, in the order given."""
+    """The events under headings of their days, in the order given. ``further``: of a list that shows series once."""
     found: list[Day] = []
     for event in events:
         key, words = _heading(event)
         if not found or found[-1].key != key:
             found.append(Day(key, words))
-        found[-1].items.append(_card(event, counts.get(event.id, NOBODY), mine.get(event.id), sync.get(event.id, "")))
+        found[-1].items.append(
+            _card(
+                event, counts.get(event.id, NOBODY), mine.get(event.id), sync.get(event.id, ""), further.get(event.id)
+            )
+        )
     return found
 
 
@@ -109,7 +141,7 @@ def _heading(event: Event) -> tuple[str, str]:
     return starts.date().isoformat(), times.day(starts)
 
 
-def _card(event: Event, counts: Counts, mine: Attendance | None, sync: str) -> Card:
+def _card(event: Event, counts: Counts, mine: Attendance | None, sync: str, further: Further | None) -> Card:
     month = day = ""
     if event.starts_at is not None:
         starts = wall_time.local_of(event.starts_at, event.time_zone)
@@ -129,4 +161,5 @@ def _card(event: Event, counts: Counts, mine: Attendance | None, sync: str) -> C
         is_full=event.capacity is not None and counts.seats >= event.capacity,
         mine="" if mine is None else MINE_WORDS[mine.status],
         sync=sync,
+        further=further,
     )

@@ -7,7 +7,7 @@ from groundwork.clock import HOUR, Instant
 from groundwork.database.transaction import Reader
 from openmeet.events.model import Event
 from openmeet.personal_calendar.conflicts import conflicts
-from openmeet.personal_calendar.model import Entry, Span
+from openmeet.personal_calendar.model import Entry, Itself, Span
 from openmeet.recurrence.wall_time import local_of
 from openmeet.site import times
 from openmeet.users.model import UserId
@@ -31,7 +31,8 @@ async def meanwhile(reader: Reader, event: Event, viewer: UserId | None) -> list
         return []
     # Where no end is said an hour is counted, as the calendar does.
     ends_at = event.ends_at if event.ends_at is not None else Instant(event.starts_at + HOUR)
-    [found] = await conflicts(reader, viewer, [Span(event.starts_at, ends_at)], apart_from=event.id)
+    itself = Itself(event.id, event.title, event.starts_at)
+    [found] = await conflicts(reader, viewer, [Span(event.starts_at, ends_at)], apart_from=itself)
     day = local_of(event.starts_at, event.time_zone).date()
     return [
         Meanwhile(one.title, f"/events/{one.slug}" if one.slug else "", _when(one, event.time_zone, day))

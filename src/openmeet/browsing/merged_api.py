@@ -1,30 +1,38 @@
-"""What was merged into one's event from elsewhere, as JSON."""
+"""What was merged into one's event, group or series from elsewhere, as JSON."""
 
+from collections.abc import Awaitable, Callable
 from typing import Literal
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from groundwork.database.transaction import Reader
 from groundwork.http.json_bodies import json_response, read_json
 from groundwork.http.json_names import json_name
-from openmeet.browsing.merged_pages import CHOICES
+from openmeet.browsing.merged_pages import CHOICES, Choice, Choose, choose_for_group, choose_for_series
 from openmeet.browsing.merged_view import FIELD_WORDS
 from openmeet.events.model import EventSlug
 from openmeet.events.shapes import EventShown, shown_to_host
-from openmeet.ingestion import reviewing
-from openmeet.ingestion.merge import Side
+from openmeet.groups.model import GroupSlug
+from openmeet.ingestion import reviewing, reviewing_own
+from openmeet.ingestion.conflicts import Conflict
+from openmeet.ingestion.three_way import Side
+from openmeet.series.model import SeriesSlug
 from openmeet.site.etags import etag_of
 from openmeet.site.operations import Operation
 from openmeet.site.times import iso
 from openmeet.tenants.edge import database_of
 from openmeet.users.edge import caller_of
+from openmeet.users.model import Caller
 
 _NAMES: dict[Side, Literal["yours", "theirs", "both"]] = {
     Side.OURS: "yours",
     Side.THEIRS: "theirs",
     Side.BOTH: "both",
 }
+
+Answering = Callable[[Request], Awaitable[Response]]
 
 _FIELDS = {json_name(name): name for name in FIELD_WORDS}
 
@@ -48,7 +56,7 @@ class DecisionShown(msgspec.Struct, rename="camel"):
 
 
 class DecisionList(msgspec.Struct, rename="camel"):
-    """Decisions about one event, newest first."""
+    """Decisions about one event, group or series, newest first."""
 
     decisions: list[DecisionShown]
 
@@ -61,28 +69,53 @@ class ChoiceWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     keep: Literal["yours", "theirs"]
 
 
-async def list_decisions(request: Request) -> Response:
-    async with database_of(request).reader() as reader:
-        _, found = await reviewing.merged(reader, caller_of(request), EventSlug(request.path_params["slug"]))
-    return json_response(
-        DecisionList(
-            [
-                DecisionShown(
-                    json_name(one.decision.field),
-                    one.theirs_rev,
-                    one.decision.base,
-                    one.decision.ours,
-                    one.decision.theirs,
-                    one.decision.policy.value,
-                    _NAMES[one.decision.result],
-                    None if one.choice is None else _NAMES[one.choice],
-                    one.decision.ours_values is not None,
-                    iso(one.decided_at),
-                )
-                for one in found
-            ]
-        )
+def _lister(decisions_of: Callable[[Reader, Caller, str], Awaitable[list[Conflict]]]) -> Answering:
+    async def list_them(request: Request) -> Response:
+        async with database_of(request).reader() as reader:
+            found = await decisions_of(reader, caller_of(request), request.path_params["slug"])
+        return json_response(DecisionList([_decision(one) for one in found]))
+
+    return list_them
+
+
+def _chooser(choose: Choose, decisions_of: Callable[[Reader, Caller, str], Awaitable[list[Conflict]]]) -> Answering:
+    async def choose_one(request: Request) -> Response:
+        wanted = await read_json(request, ChoiceWanted)
+        caller = caller_of(request)
+        choice = Choice(_FIELDS.get(wanted.field, ""), wanted.theirs_rev, CHOICES[wanted.keep])
+        async with database_of(request).transaction() as tx:
+            slug = await choose(tx, caller, request.path_params["slug"], choice)
+            found = await decisions_of(tx, caller, slug)
+        return json_response(DecisionList([_decision(one) for one in found]))
+
+    return choose_one
+
+
+def _decision(one: Conflict) -> DecisionShown:
+    return DecisionShown(
+        json_name(one.decision.field),
+        one.theirs_rev,
+        one.decision.base,
+        one.decision.ours,
+        one.decision.theirs,
+        one.decision.policy.value,
+        _NAMES[one.decision.result],
+        None if one.choice is None else _NAMES[one.choice],
+        one.decision.ours_values is not None,
+        iso(one.decided_at),
     )
+
+
+async def _of_event(reader: Reader, caller: Caller, slug: str) -> list[Conflict]:
+    return (await reviewing.merged(reader, caller, EventSlug(slug)))[1]
+
+
+async def _of_group(reader: Reader, caller: Caller, slug: str) -> list[Conflict]:
+    return (await reviewing_own.merged_into_group(reader, caller, GroupSlug(slug)))[1]
+
+
+async def _of_series(reader: Reader, caller: Caller, slug: str) -> list[Conflict]:
+    return (await reviewing_own.merged_into_series(reader, caller, SeriesSlug(slug)))[1]
 
 
 async def choose(request: Request) -> Response:
@@ -105,7 +138,7 @@ OPERATIONS = (
         "/api/events/{slug}/decisions",
         "listDecisions",
         "What was merged into the caller's event, and why so",
-        list_decisions,
+        _lister(_of_event),
         {200: DecisionList},
         failures=(403, 404, 422),
     ),
@@ -118,5 +151,43 @@ OPERATIONS = (
         {200: EventShown},
         ChoiceWanted,
         failures=(403, 404, 422),
+    ),
+    Operation(
+        "GET",
+        "/api/groups/{slug}/merged",
+        "listGroupDecisions",
+        "What was merged into a group that the caller may change, and why so",
+        _lister(_of_group),
+        {200: DecisionList},
+        failures=(403, 404, 410),
+    ),
+    Operation(
+        "POST",
+        "/api/groups/{slug}/merged",
+        "chooseSideOfGroup",
+        "Have a merged field of a group one's own way, or theirs",
+        _chooser(choose_for_group, _of_group),
+        {200: DecisionList},
+        ChoiceWanted,
+        failures=(403, 404, 410, 422),
+    ),
+    Operation(
+        "GET",
+        "/api/series/{slug}/merged",
+        "listSeriesDecisions",
+        "What was merged into a series that the caller may change, and why so",
+        _lister(_of_series),
+        {200: DecisionList},
+        failures=(403, 404, 410),
+    ),
+    Operation(
+        "POST",
+        "/api/series/{slug}/merged",
+        "chooseSideOfSeries",
+        "Have a merged field of a series one's own way, or theirs, for all its coming dates",
+        _chooser(choose_for_series, _of_series),
+        {200: DecisionList},
+        ChoiceWanted,
+        failures=(403, 404, 410, 422),
     ),
 )

@@ -1,58 +1,132 @@
-"""What was merged into one's event from elsewhere: each decision with both versions, and two buttons to have it one's way."""
+"""What was merged into one's event, group or series from elsewhere: each decision with both versions, and two buttons to choose."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from groundwork.errors import InvalidInput, Refused
-from openmeet.browsing.merged_view import shown
+from groundwork.database.transaction import Reader, Transaction
+from groundwork.errors import Failure, InvalidInput, Refused
+from openmeet.browsing.merged_view import Shown, shown
 from openmeet.events.model import EventSlug
-from openmeet.ingestion import reviewing
-from openmeet.ingestion.merge import Side
+from openmeet.groups.model import GroupSlug
+from openmeet.ingestion import reviewing, reviewing_own
+from openmeet.ingestion.conflicts import Conflict
+from openmeet.ingestion.three_way import Side
+from openmeet.recurrence.refusal import RuleRefused
+from openmeet.series.model import SeriesSlug
 from openmeet.site.forms import read_form
 from openmeet.site.frame import go, page
 from openmeet.tenants.edge import database_of
 from openmeet.users.edge import caller_of
+from openmeet.users.model import Caller
 
 CHOICES = {"yours": Side.OURS, "theirs": Side.THEIRS}
 
 
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """``thing``: what it is, in a word; ``path``: of its page, ``edit``: of the form that changes it."""
+
+    thing: str
+    title: str
+    path: str
+    edit: str
+    decisions: list[Shown]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which decision, and whose value shall stand."""
+
+    field: str
+    theirs_rev: str
+    side: Side
+
+
+Look = Callable[[Reader, Caller, str], Awaitable[Merged]]
+Choose = Callable[[Transaction, Caller, str, Choice], Awaitable[str]]
+
+
 def routes() -> list[Route]:
     return [
-        Route("/events/{slug}/merged", show_merged, methods=["GET"]),
-        Route("/events/{slug}/merged", choose, methods=["POST"]),
+        *_routes("/events/{slug}/merged", of_event, choose_for_event),
+        *_routes("/groups/{slug}/merged", of_group, choose_for_group),
+        *_routes("/series/{slug}/merged", of_series, choose_for_series),
     ]
 
 
-async def show_merged(request: Request) -> Response:
-    return await _merged_page(request)
+async def of_event(reader: Reader, caller: Caller, slug: str) -> Merged:
+    """For who may change the event. Raises NotFound, Forbidden."""
+    event, found = await reviewing.merged(reader, caller, EventSlug(slug))
+    path = f"/events/{quote(event.slug)}"
+    return Merged("event", event.title, path, f"{path}/edit", _shown(reader, found, event.time_zone))
 
 
-async def choose(request: Request) -> Response:
-    slug = EventSlug(request.path_params["slug"])
-    typed = await read_form(request)
-    choice = CHOICES.get(typed.get("keep", ""))
-    if choice is None:
-        raise InvalidInput("keep", "Choose one of: yours, theirs.")
-    try:
-        async with database_of(request).transaction() as tx:
-            await reviewing.choose(
-                tx,
-                caller_of(request),
-                slug,
-                field=typed.get("field", ""),
-                theirs_rev=typed.get("theirs_rev", ""),
-                choice=choice,
-            )
-    except Refused as refused:
-        return await _merged_page(request, problem=refused.why, status=422)
-    return go(f"/events/{slug}/merged", said="choice_kept")
+async def of_group(reader: Reader, caller: Caller, slug: str) -> Merged:
+    """For who may change the group. Raises NotFound, Forbidden."""
+    group, found = await reviewing_own.merged_into_group(reader, caller, GroupSlug(slug))
+    path = f"/groups/{quote(group.slug)}"
+    decisions = _shown(reader, found, group.details.time_zone)
+    return Merged("group", group.details.name, path, f"{path}/settings", decisions)
 
 
-async def _merged_page(request: Request, *, problem: str = "", status: int = 200) -> Response:
+async def of_series(reader: Reader, caller: Caller, slug: str) -> Merged:
+    """For who may change the series. Raises NotFound, Forbidden."""
+    series, found = await reviewing_own.merged_into_series(reader, caller, SeriesSlug(slug))
+    path = f"/series/{quote(series.slug)}"
+    decisions = _shown(reader, found, series.zone_name, series.timing.pattern.start)
+    return Merged("series", series.template.title, path, f"{path}/edit", decisions)
+
+
+async def choose_for_event(tx: Transaction, caller: Caller, slug: str, choice: Choice) -> str:
+    """The slug of the event afterwards."""
+    wanted = {"field": choice.field, "theirs_rev": choice.theirs_rev}
+    return (await reviewing.choose(tx, caller, EventSlug(slug), **wanted, choice=choice.side)).slug
+
+
+async def choose_for_group(tx: Transaction, caller: Caller, slug: str, choice: Choice) -> str:
+    """The slug of the group afterwards."""
+    wanted = {"field": choice.field, "theirs_rev": choice.theirs_rev}
+    return (await reviewing_own.choose_for_group(tx, caller, GroupSlug(slug), **wanted, choice=choice.side)).slug
+
+
+async def choose_for_series(tx: Transaction, caller: Caller, slug: str, choice: Choice) -> str:
+    """The slug of the series."""
+    wanted = {"field": choice.field, "theirs_rev": choice.theirs_rev}
+    return (await reviewing_own.choose_for_series(tx, caller, SeriesSlug(slug), **wanted, choice=choice.side)).slug
+
+
+def _routes(path: str, look: Look, choose: Choose) -> list[Route]:
+    async def show(request: Request) -> Response:
+        return await _merged_page(request, look)
+
+    async def save(request: Request) -> Response:
+        typed = await read_form(request)
+        side = CHOICES.get(typed.get("keep", ""))
+        if side is None:
+            raise InvalidInput("keep", "Choose one of: yours, theirs.")
+        choice = Choice(typed.get("field", ""), typed.get("theirs_rev", ""), side)
+        try:
+            async with database_of(request).transaction() as tx:
+                slug = await choose(tx, caller_of(request), request.path_params["slug"], choice)
+        except (Refused, RuleRefused) as refused:
+            return await _merged_page(request, look, problem=refused)
+        return go(path.replace("{slug}", quote(slug)), said="choice_kept")
+
+    return [Route(path, show, methods=["GET"]), Route(path, save, methods=["POST"])]
+
+
+async def _merged_page(request: Request, look: Look, *, problem: Failure | None = None) -> Response:
     async with database_of(request).reader() as reader:
-        event, found = await reviewing.merged(reader, caller_of(request), EventSlug(request.path_params["slug"]))
-        decisions = [shown(one, event, reader.now) for one in found]
-    return page(
-        request, "browsing/merged.html", {"event": event, "decisions": decisions, "problem": problem}, status=status
-    )
+        merged = await look(reader, caller_of(request), request.path_params["slug"])
+    context = {"merged": merged, "problem": "" if problem is None else problem.why}
+    return page(request, "browsing/merged.html", context, status=200 if problem is None else 422)
+
+
+def _shown(reader: Reader, found: list[Conflict], zone: str, first: datetime | None = None) -> list[Shown]:
+    return [shown(one, zone, reader.now, first) for one in found]

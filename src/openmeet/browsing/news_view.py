@@ -11,6 +11,7 @@ from openmeet.attendance.seeing import seen_by
 from openmeet.browsing import group_news
 from openmeet.browsing.group_news import Said
 from openmeet.browsing.queries import events_by_ids
+from openmeet.events import handing_over, moments
 from openmeet.events.model import Event, EventId
 from openmeet.identities.names import shown_names
 from openmeet.notifications.model import OF_GROUPS, Kind, Notification, When
@@ -65,7 +66,8 @@ async def items(reader: Reader, news: Sequence[Notification], viewer: UserId) ->
                 found.append((one, _item_of_group(one, said, reader.now)))
             continue
         event = events.get(EventId(one.subject_id))
-        if event is None or event.is_hidden or not event.title or event.id not in seen:
+        is_kept_back = event is not None and event.is_hidden and event.author_id != viewer
+        if event is None or is_kept_back or not event.title or event.id not in seen:
             continue
         found.append((one, item_of(one, event, names, reader.now)))
     return found
@@ -77,7 +79,27 @@ def _item_of_group(one: Notification, said: Said, now: Instant) -> NewsItem:
     return NewsItem(said.before, said.after, group.slug, group.details.name, when, one.read_at is None, said.path)
 
 
+# How news of several dates go on after the first.
+_OTHERS = {
+    Kind.EVENT_CHANGED: "Other dates changed, too, and are now on",
+    Kind.EVENT_CANCELLED: "Other dates are cancelled, too",
+    Kind.EVENT_REINSTATED: "Other dates are back on, too",
+    Kind.EVENT_DELETED: "Other dates were deleted, too",
+}
+
+
 def _words(one: Notification, event: Event, names: Mapping[UserId, str]) -> tuple[str, str]:
+    before, after = _words_of_first(one, event, names)
+    more = [moments.rule_words(one.particulars)]
+    if one.kind in _OTHERS and one.particulars.others:
+        more.insert(0, f"{_OTHERS[one.kind]}: {moments.others_words(one.particulars)}.")
+    if not any(more):
+        return before, after
+    end = "" if after.endswith((".", "!", "?")) else "."
+    return before, " ".join(filter(None, (f"{after}{end}", *more)))
+
+
+def _words_of_first(one: Notification, event: Event, names: Mapping[UserId, str]) -> tuple[str, str]:
     about = one.particulars
     match one.kind:
         case Kind.EVENT_CHANGED if about.starts and about.started:
@@ -87,14 +109,16 @@ def _words(one: Notification, event: Event, names: Mapping[UserId, str]) -> tupl
         case Kind.EVENT_CHANGED if about.is_at:
             return "", f" takes place somewhere else now: {about.is_at}."
         case Kind.EVENT_CHANGED:
-            return "", " was changed."
+            said = f" has changed: {about.said}." if about.said else " has changed."
+            return "", _which(event) + said
         case Kind.EVENT_CANCELLED:
             # Once it is back on, the reason is no longer true.
-            return "", f" is cancelled: {event.status_reason}" if event.status_reason else " is cancelled."
+            said = f" is cancelled: {event.status_reason}" if event.status_reason else " is cancelled."
+            return "", _which(event) + said
         case Kind.EVENT_REINSTATED:
-            return "", " is back on."
+            return "", _which(event) + " is back on."
         case Kind.EVENT_DELETED:
-            return "", " was deleted by its host."
+            return "", _which(event) + " was deleted by its host."
         case Kind.MOVED_UP:
             return "A place became free: you are going to ", "."
         case Kind.NEW_ANSWER:
@@ -103,16 +127,27 @@ def _words(one: Notification, event: Event, names: Mapping[UserId, str]) -> tupl
         case Kind.HOST_MESSAGE:
             name = names.get(about.person_id) if about.person_id else None
             return f"{name or 'The host'} writes about ", f": {about.said}"
+        case Kind.MENTION:
+            name = names.get(about.person_id) if about.person_id else None
+            return f"{name or 'Somebody'} mentions you in ", "."
         case Kind.SEAT_OFFERED:
             return "A place became free, and it is held for you: say whether you come to ", "."
+        case Kind.SEAT_WITHDRAWN:
+            return "There are fewer places now, and the one held for you is gone; you wait as before for ", "."
+        case Kind.ANSWER_APPROVED if about.answer == AttendanceStatus.WAITLISTED:
+            return "The host said yes. It is full, and you are on the waitlist for ", "."
         case Kind.ANSWER_APPROVED:
             return "The host said yes: you are going to ", "."
         case Kind.ANSWER_DECLINED:
             return "The host has no place for you at ", "."
         case Kind.INVITED:
-            return "You are invited to ", "."
+            return "You are invited to ", f" and {about.more} more of its dates." if about.more else "."
         case Kind.FOREIGN_ANSWERS:
             return "People who were never here answered by other apps, and wait for you to confirm them: ", "."
+        case Kind.MODERATED if about.answer == "hidden":
+            return "", f" was hidden by a moderator: {about.said}"
+        case Kind.MODERATED:
+            return "", " is shown to others now, as a moderator has decided."
         case Kind.REMINDER:
             return "Coming up: ", f", {_start(event)}." if event.starts_at else "."
         case Kind.SERIES_PAUSED:
@@ -121,14 +156,26 @@ def _words(one: Notification, event: Event, names: Mapping[UserId, str]) -> tupl
             return "The series of ", " goes on."
         case Kind.SERIES_OFFERED:
             name = names.get(about.person_id) if about.person_id else None
-            return f"{name or 'Somebody'} would like to hand over to you the series of ", "."
+            what = "" if about.answer == handing_over.EVENT else "the series of "
+            return f"{name or 'Somebody'} would like to hand over to you {what}", "."
         case Kind.NEW_DATE:
             more = f" and {about.more} more" if about.more else ""
             return "New in a series that you follow: ", f"{', ' + _moment(about.starts) if about.starts else ''}{more}."
+        case Kind.SEARCH_FIND:
+            return "You look for this: ", f"{', ' + _start(event) if event.starts_at else ''} ({about.said})."
+        case Kind.HOST_EVENT:
+            return "New by somebody you follow: ", f"{', ' + _start(event) if event.starts_at else ''}."
         case Kind.GROUP_EVENT:
             return "New in a group of yours: ", f", {_start(event)}." if event.starts_at else "."
         case _:
             raise ValueError(f"not about an event: {one.kind}")
+
+
+def _which(event: Event) -> str:
+    """The day between commas: of a series only that tells the dates apart."""
+    if event.starts_at is None:
+        return ""
+    return f", {times.day(wall_time.local_of(event.starts_at, event.time_zone))},"
 
 
 def _start(event: Event) -> str:

@@ -1,5 +1,8 @@
 """Home and search, one event, my events, news."""
 
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
 from urllib.parse import urlencode
 
 from starlette.requests import Request
@@ -12,8 +15,22 @@ from openmeet.attendance import joining_queries, line, managing
 from openmeet.attendance import queries as attendance
 from openmeet.attendance.model import SEATED, SHOWN, Attendance, AttendanceStatus, Reply
 from openmeet.attendance.rules import is_invited
-from openmeet.browsing import co_hosts_view, cursors, event_view, finding, linked_data, news_view, queries, searches
-from openmeet.browsing.listing import Day, days
+from openmeet.browsing import (
+    co_hosts_view,
+    cursors,
+    event_view,
+    finding,
+    front,
+    linked_data,
+    news_view,
+    queries,
+    record_picture_pages,
+    searches,
+)
+from openmeet.browsing.further_dates import further_dates
+from openmeet.browsing.gone import must_be_here
+from openmeet.browsing.host_page import paths_of_hosts
+from openmeet.browsing.listing import Day, Further, days
 from openmeet.browsing.meanwhile import meanwhile
 from openmeet.browsing.publishing_view import answer_sync, event_sync, event_words
 from openmeet.browsing.queries import Mine
@@ -21,21 +38,29 @@ from openmeet.browsing.series_view import within
 from openmeet.debts import publications
 from openmeet.events import host_queries, seeing
 from openmeet.events.host_model import CoHostState
-from openmeet.events.model import Event, EventSlug, Visibility
+from openmeet.events.model import Event, EventId, EventSlug, Visibility
+from openmeet.events.promotion import is_announced
 from openmeet.events.queries import by_slug
 from openmeet.events.vocabulary import ACCESS_WORDS, CATEGORY_WORDS, AccessFeature, Category
 from openmeet.groups import queries as groups
 from openmeet.groups import rules as group_rules
 from openmeet.identities.names import shown_names
 from openmeet.identities.queries import consent
-from openmeet.ingestion import conflicts
+from openmeet.ingestion import conflicts, first_reads
+from openmeet.ingestion.record_pictures import picture_of
+from openmeet.moderation import standing
+from openmeet.moderation.model import Standing, State
 from openmeet.notifications import actions as notifications
 from openmeet.notifications.queries import newest
+from openmeet.series import following
+from openmeet.series.model import SeriesId
 from openmeet.site.forms import Typed, typed_again
 from openmeet.site.frame import page
+from openmeet.site.zones import ZONES
 from openmeet.tenants.edge import database_of
 from openmeet.users.edge import caller_of, caller_or_none
-from openmeet.users.model import Caller
+from openmeet.users.model import Caller, UserId
+from openmeet.users.queries import by_id as user_by_id
 
 PAGE_SIZE = 30
 NEWS_SHOWN = 50
@@ -101,25 +126,36 @@ async def show_home(request: Request) -> Response:
     shown = Typed(typed)
     async with database_of(request).reader() as reader:
         try:
-            wanted: finding.Wanted | None = searches.wanted_of(typed, caller.user_id if caller else None)
+            wanted: finding.Wanted | None = replace(
+                searches.wanted_of(typed, caller.user_id if caller else None), once_per_series=True
+            )
         except InvalidForm as wrong:
             wanted, shown = None, typed_again(typed, wrong)
         if wanted is not None:
-            found = await finding.coming(reader, wanted, after, PAGE_SIZE + 1)
+            found = await (
+                finding.coming(reader, wanted, after, PAGE_SIZE + 1)
+                if any(typed.values())
+                else front.coming(reader, wanted.viewer, after, PAGE_SIZE + 1, once_per_series=True)
+            )
+            further = await further_dates(reader, found[:PAGE_SIZE])
             # Each part of the answer has its days; the second begins anew with the soonest.
             for part in (0, 1):
                 some = [event for event in found[:PAGE_SIZE] if finding.position_in(wanted, event).part == part]
-                groups.append(await _groups(reader, caller, some))
+                groups.append(await _groups(reader, caller, some, further=further))
             if len(found) > PAGE_SIZE:
                 cursor = cursors.pack(finding.position_in(wanted, found[PAGE_SIZE - 1]))
                 more = "/?" + searches.asked_again(typed, after=cursor)
+    asked = searches.asked_again(typed)
+    # What only the one who asks may see is no feed: programs read without a session.
+    follows = wanted is not None and wanted.of_groups_of is None
     context = {
+        "feeds": {"name": searches.name_of(typed), "query": f"?{asked}" if asked else ""} if follows else None,
         "typed": shown,
         "parts_found": groups,
         "is_found": any(groups),
         "more": more,
         "is_search": any(typed.values()),
-        "is_narrowed": any(typed[name] for name in searches.FIELDS[3:]),
+        "narrowed": sum(1 for name in searches.FIELDS[3:] if name != "within" and typed[name].strip()),
         "empty": searches.empty_of(typed) if wanted is not None and not any(groups) else None,
         "categories": [(one.value, CATEGORY_WORDS[one]) for one in Category],
         "access_features": [(one.value, ACCESS_WORDS[one]) for one in AccessFeature],
@@ -127,6 +163,8 @@ async def show_home(request: Request) -> Response:
         "sources": list(searches.SOURCE_WORDS.items()),
         "is_later": after is not None,
         "is_answered": wanted is not None,
+        "may_be_kept": wanted is not None and wanted.of_groups_of is None and searches.tells_much(wanted),
+        "asked": asked,
     }
     return page(request, "browsing/home.html", context, status=400 if wanted is None else 200)
 
@@ -141,9 +179,10 @@ async def show_event(request: Request) -> Response:
         if event is not None and event.is_hidden and event.author_id != viewer:
             return _away(request, event)
         if event is None or not await seeing.may_see(reader, event, viewer, is_invited=is_invited(mine)):
-            raise NotFound("There is no such event.")
-        if event.is_gone:
-            return _gone(request, event)
+            if event is None or not is_announced(event):
+                raise NotFound("There is no such event.")
+            return await _announced(reader, request, event, viewer)
+        must_be_here(event, concerns=viewer is not None and (mine is not None or event.author_id == viewer))
         context = await _event_context(reader, request, event, caller, mine)
     return page(request, "browsing/event.html", context)
 
@@ -159,6 +198,8 @@ async def show_mine(request: Request) -> Response:
         found = await queries.mine(reader, caller.user_id, which, after, PAGE_SIZE + 1)
         groups = await _groups(reader, caller, found[:PAGE_SIZE], with_sync=True)
         asked_to_host = await co_hosts_view.asked_of(reader, caller.user_id, request.app.state.code_key)
+        me = await user_by_id(reader, caller.user_id)
+        reading = [one for one in await first_reads.of_person(reader, caller.user_id) if not one.is_done]
     more = ""
     if len(found) > PAGE_SIZE:
         cursor = cursors.pack(queries.position_of(found[PAGE_SIZE - 1]))
@@ -170,6 +211,10 @@ async def show_mine(request: Request) -> Response:
         "tabs": [{"value": tab.value, "words": words, "count": counts[tab]} for tab, words in _TABS.items()],
         "empty": _EMPTY[which],
         "asked_to_host": asked_to_host,
+        "asks_zone": me is not None and me.time_zone is None,
+        "zones": ZONES,
+        "zone_typed": Typed({"time_zone": "UTC"}),
+        "is_reading": bool(reading),
     }
     return page(request, "browsing/my_events.html", context)
 
@@ -186,7 +231,14 @@ async def show_news(request: Request) -> Response:
     return response
 
 
-async def _groups(reader: Reader, caller: Caller | None, events: list[Event], *, with_sync: bool = False) -> list[Day]:
+async def _groups(
+    reader: Reader,
+    caller: Caller | None,
+    events: list[Event],
+    *,
+    with_sync: bool = False,
+    further: Mapping[EventId, Further] = MappingProxyType({}),
+) -> list[Day]:
     ids = [event.id for event in events]
     counts = await attendance.counts(reader, ids)
     mine = await attendance.of_user(reader, caller.user_id, ids) if caller else {}
@@ -196,7 +248,7 @@ async def _groups(reader: Reader, caller: Caller | None, events: list[Event], *,
         standings = await publications.states(reader, publications.Kind.EVENT, [event.id for event in own])
         has_agreed = (await consent(reader, caller.user_id)).is_given
         sync = {event.id: event_words(event, standings[event.id], reader.now, has_agreed=has_agreed) for event in own}
-    return days(events, counts, mine, sync)
+    return days(events, counts, mine, sync, further)
 
 
 async def _event_context(
@@ -206,7 +258,12 @@ async def _event_context(
     joining = await joining_queries.of_event(reader, event)
     is_hosting = await managing.may_host(reader, event, caller)
     attendees = await attendance.attendees(
-        reader, event.id, SHOWN, limit=event_view.SHOWN_PEOPLE, with_private=is_hosting
+        reader,
+        event.id,
+        SHOWN,
+        limit=event_view.SHOWN_PEOPLE,
+        viewer=caller.user_id if caller else None,
+        with_private=is_hosting,
     )
     hosting = await host_queries.of_event(reader, event.id, [CoHostState.ACCEPTED])
     beside = [one.user_id for one in hosting if one.user_id is not None]
@@ -236,27 +293,59 @@ async def _event_context(
         ),
         joining=joining,
         is_hosting=is_hosting,
+        is_full=await line.would_wait(reader, event, joining),
         undo=undo if (undo := request.query_params.get("undo", "")) in set(Reply) else "",
     )
     public_url = request.app.state.settings.public_url
+    answered = await attendance.ids_of_event(reader, event.id)
+    nobody_else = not set(answered) - ({mine.id} if mine else set())
     context |= {
-        "may_unpublish": not event.is_draft and not await attendance.ids_of_event(reader, event.id),
+        "may_unpublish": not event.is_draft and not answered,
+        # Its host is told what comes next until the first answer of somebody else is there.
+        "is_fresh": context["is_host"] and context["can_answer"] and nobody_else and not event.is_hidden,
         "address": linked_data.address_of(event, public_url),
         "public_url": public_url,
         "json_ld": linked_data.json_ld(event, names[event.author_id], public_url),
     }
+    from_record = await picture_of(reader, event) if request.app.state.record_pictures is not None else None
+    if from_record is not None:
+        context["picture"] = record_picture_pages.shown(f"/events/{event.slug}", from_record)
     sync = await _sync_context(reader, event, caller, mine)
     series = await within(reader, event, caller.user_id if caller else None)
+    is_seen_by_all = event.visibility is Visibility.PUBLIC and not (event.is_held or event.is_hidden)
+    paths = await paths_of_hosts(reader, [event.author_id, *beside], is_public=is_seen_by_all)
     says_no = mine is not None and mine.status is AttendanceStatus.DECLINED
     return (
         context
         | sync
         | {
             "series": series,
+            "suggests_following": await _suggests_following(reader, event, mine) if series else False,
             "meanwhile": [] if says_no else await meanwhile(reader, event, viewer),
             "asks_to_publish": request.app.state.asks_to_publish,
+            "kept_back": await _kept_back(reader, event),
+            "host_path": paths[event.author_id],
+            "co_host_paths": [paths[user_id] for user_id in beside],
         }
     )
+
+
+async def _suggests_following(reader: Reader, event: Event, mine: Attendance | None) -> bool:
+    """After somebody's first answer to a date: the next ones may interest them as well."""
+    place = event.place_in_series
+    if place is None or mine is None or mine.status in {AttendanceStatus.DECLINED, AttendanceStatus.REJECTED}:
+        return False
+    return await following.suggests(reader, SeriesId(place.series_id), mine.user_id)
+
+
+async def _kept_back(reader: Reader, event: Event) -> Standing | None:
+    """How it stands with moderators, where they are why nobody else sees it; its host reads that."""
+    if not event.is_hidden:
+        return None
+    place, group = event.place_in_series, event.group
+    named = (event.id, place.series_id if place else None, group.id if group else None, event.author_id)
+    found = await standing.of_each(reader, [one for one in named if one is not None])
+    return next((found[one] for one in named if one in found and found[one].state is not State.TRUSTED), None)
 
 
 async def _sync_context(
@@ -265,28 +354,33 @@ async def _sync_context(
     """The chips that say what is published and what is still owed; only one's own are shown."""
     hosts = mines = None
     merged = 0
+    has_public_record = False
     has_agreed = caller is not None and (await consent(reader, caller.user_id)).is_given
     if caller is not None and caller.user_id == event.author_id:
         standings = await publications.states(reader, publications.Kind.EVENT, [event.id])
         hosts = event_sync(event, standings[event.id], reader.now, has_agreed=has_agreed)
         merged = 0 if event.record_uri is None else await conflicts.count(reader, event.record_uri)
+        is_narrower = event.is_record_of_author and event.visibility is not Visibility.PUBLIC
+        has_public_record = is_narrower and not standings[event.id].is_recalled
     if mine is not None and mine.status is not AttendanceStatus.DECLINED:
         standings = await publications.states(reader, publications.Kind.RSVP, [mine.id])
         mines = answer_sync(mine, event, standings[mine.id], reader.now, has_agreed=has_agreed)
-    return {"event_sync": hosts, "mine_sync": mines, "merged": merged}
+    return {"event_sync": hosts, "mine_sync": mines, "merged": merged, "has_public_record": has_public_record}
+
+
+async def _announced(reader: Reader, request: Request, event: Event, viewer: UserId | None) -> Response:
+    """What its public record says already, for those whom its link has led here, and how they get to see more."""
+    group = await groups.by_id(reader, event.group.id) if event.group else None
+    role = await groups.role_in(reader, event.group.id, viewer) if event.group else None
+    context = event_view.date_words_of(event) | {
+        "event": event,
+        "group": group if group is not None and group_rules.may_see(group, role) else None,
+    }
+    return page(request, "browsing/announced.html", context)
 
 
 def _away(request: Request, event: Event) -> Response:
-    """The account that wrote it is not active: it may come back, so this is no farewell; nothing of it is said."""
+    """The account that wrote it is not active, or it is withheld: it may come back, so this is no farewell; nothing of it is said."""
     if event.visibility is not Visibility.PUBLIC or event.is_gone or event.is_held:
         raise NotFound("There is no such event.")
     return page(request, "browsing/away.html", status=404)
-
-
-def _gone(request: Request, event: Event) -> Response:
-    """410 for what was public; what never was is as absent as anything else."""
-    if event.visibility is not Visibility.PUBLIC:
-        raise NotFound("There is no such event.")
-    by_whom = "Its record was removed from the repository where it was kept."
-    why = "Its host deleted it." if event.deleted_at is not None else by_whom
-    return page(request, "browsing/gone.html", {"why": why}, status=410)

@@ -8,7 +8,7 @@ from openmeet.attendance.rules import may_answers_be_public
 from openmeet.debts.publications import Standing, State
 from openmeet.events.model import Event
 from openmeet.events.promotion import Reach, reach
-from openmeet.records.rsvp import token_for
+from openmeet.records.rsvp import Silence, told
 from openmeet.site import times
 
 _TONES = {
@@ -53,7 +53,7 @@ def event_sync(event: Event, standing: Standing, now: Instant, *, has_agreed: bo
 
 def answer_sync(mine: Attendance, event: Event, standing: Standing, now: Instant, *, has_agreed: bool) -> Sync:
     """How an answer's record stands; one that waits for the host's decision, or for a place, has none yet."""
-    has_words = token_for(mine.status) is not None or standing.uri is not None
+    has_words = not isinstance(told(mine.status), Silence) or standing.uri is not None
     is_public = may_answers_be_public(event) and has_words
     return _sync_of(standing, now, has_agreed=has_agreed, is_public=is_public)
 
@@ -67,7 +67,7 @@ def _waits_for_its_author(event: Event, standing: Standing, *, has_agreed: bool)
 
 
 def _is_public(event: Event) -> bool:
-    return reach(event.own_visibility, event.group) is not Reach.NOTHING
+    return reach(event.own_visibility, event.group, event.record) is not Reach.NOTHING
 
 
 def _sync_of(standing: Standing, now: Instant, *, has_agreed: bool, is_public: bool) -> Sync:

@@ -7,9 +7,11 @@ from typing import assert_never
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
+from openmeet.events.conditions import is_hidden, is_shut_out
 from openmeet.events.host_queries import HOSTED_BESIDE
 from openmeet.events.model import Event, EventId
-from openmeet.events.queries import COLUMNS, columns_of, event_of, is_hidden, is_shut_out
+from openmeet.events.queries import COLUMNS, columns_of, event_of
+from openmeet.moderation.distance import are_apart
 from openmeet.users.model import UserId
 
 
@@ -34,11 +36,11 @@ class Mine(StrEnum):
 
 async def mine(reader: Reader, user_id: UserId, which: Mine, after: Position | None, limit: int) -> list[Event]:
     """One person's events. What is past is listed latest first, everything else soonest first, undated last."""
-    clauses = [_belongs_to(which), *_SHOWN_AS_MINE]
+    clauses = [_AMONG_MINE, _belongs_to(which), *_SHOWN_AS_MINE]
     values: dict[str, object] = {"user_id": user_id, "limit": limit}
     if which is not Mine.DRAFTS:
         values["now"] = reader.now
-    key, down = f"coalesce(e.starts_at, {_UNDATED})", which is Mine.PAST
+    key, down = f"coalesce(e.starts_at, {UNDATED})", which is Mine.PAST
     if after is not None:
         clauses.append(f"({key}, e.id) {'<' if down else '>'} (cast(:after_start as bigint), :after_id)")
         values |= {"after_start": after.starts_at, "after_id": after.event_id}
@@ -62,7 +64,7 @@ async def counts_of_mine(reader: Reader, user_id: UserId) -> dict[Mine, int]:
         f"""
         select {sums}
           from events e left join attendances a on a.event_id = e.id and a.user_id = :user_id
-         where ({_HOSTING} or a.id is not null) and {" and ".join(_SHOWN_AS_MINE)}
+         where {_AMONG_MINE} and {" and ".join(_SHOWN_AS_MINE)}
         """,
         user_id=user_id,
         now=reader.now,
@@ -81,11 +83,18 @@ async def events_by_ids(reader: Reader, event_ids: Sequence[EventId]) -> dict[Ev
     return {event.id: event for event in map(event_of, rows)}
 
 
+# Found by indexes of the person: said with "or" of one row and its neighbour, it would be asked of every event there is.
+_AMONG_MINE = f"""e.id in (
+            select o.id from events o where o.author_id = :user_id
+             union {HOSTED_BESIDE}
+             union select m.event_id from attendances m where m.user_id = :user_id)"""
 _HOSTING = f"(e.author_id = :user_id or e.id in ({HOSTED_BESIDE}))"
 _SHOWN_AS_MINE = (
     "e.deleted_at is null",
     "e.removed_at is null",
     f"({_HOSTING} or not {is_hidden('e')} and not {is_shut_out('e')})",
+    # Who keeps the host away, or is kept away, is not asked by them either.
+    f"not (coalesce(a.status, '') = 'invited' and {are_apart('e.author_id', ':user_id')})",
 )
 
 
@@ -110,9 +119,9 @@ def _belongs_to(which: Mine) -> str:
 
 
 # After every date that an event can have (the year 2200), and within a signed 64-bit integer.
-_UNDATED = 9_000_000_000_000_000_000
+UNDATED = 9_000_000_000_000_000_000
 
 
 def position_of(event: Event, part: int = 0) -> Position:
     """The cursor behind this event."""
-    return Position(Instant(_UNDATED) if event.starts_at is None else event.starts_at, event.id, part)
+    return Position(Instant(UNDATED) if event.starts_at is None else event.starts_at, event.id, part)

@@ -30,7 +30,7 @@ MODE_WORDS: Final = {Mode.IN_PERSON.value: "In person", Mode.ONLINE.value: "Onli
 SOURCE_WORDS: Final = {
     Source.ALL.value: "Everywhere",
     Source.OPENMEET.value: "Made here",
-    Source.ATPROTO.value: "From AT Protocol",
+    Source.ATPROTO.value: "From other apps",
 }
 # Another name for the same, for clients that know it by that.
 _ALIASES: Final = {"bluesky": Source.ATPROTO.value}
@@ -69,6 +69,7 @@ def wanted_of(typed: Mapping[str, str], viewer: UserId | None = None) -> Wanted:
         source=Source(source) if source else Source.ALL,
         near=_near(typed, problems),
         of_groups_of=_groups(typed, viewer, problems),
+        viewer=viewer,
     )
     if problems:
         raise InvalidForm(problems)
@@ -79,6 +80,24 @@ def asked_again(typed: Mapping[str, str], **changes: str) -> str:
     """The query string of the same search, with these fields otherwise."""
     fields = {name: typed.get(name, "").strip() for name in FIELDS} | changes
     return urlencode({name: value for name, value in fields.items() if value})
+
+
+def tells_much(wanted: Wanted) -> bool:
+    """Whether it asks for words, a topic or a place: what does not is fitted by nearly every event."""
+    return bool(wanted_words(folded(" ".join(wanted.words))) or wanted.topics or wanted.near)
+
+
+def name_of(typed: Mapping[str, str]) -> str:
+    """What this search, which was understood, is called in a feed reader: ``Events: jazz, Music, Online``."""
+    words = {
+        "category": {one.value: text for one, text in CATEGORY_WORDS.items()},
+        "access": {one.value: text for one, text in ACCESS_WORDS.items()},
+        "mode": MODE_WORDS,
+        "source": SOURCE_WORDS,
+    }
+    named = [words.get(name, {}).get(_of(typed, name), _of(typed, name)) for name in FIELDS if name != "within"]
+    said = ", ".join(filter(None, named))
+    return f"Events: {said}" if said else "Coming events"
 
 
 def empty_of(typed: Mapping[str, str]) -> Empty:

@@ -1,15 +1,16 @@
-"""A series as a calendar file: one event with its rule, and one more for each date that differs or is cancelled.
+"""A series as a feed, and as a calendar file: one event with its rule, and one more for each date that differs or is cancelled.
 
 The link to join stands in no feed: whoever subscribes reads it for ever. The same series is the same bytes, so its tag holds.
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from urllib.parse import quote, urlsplit
 
 from groundwork.clock import DAY, Instant
+from openmeet.browsing.feeds import Feed
+from openmeet.calendars.of_event import geo_of
 from openmeet.calendars.writing import WrittenEvent, write_calendar
 from openmeet.events.differing import details_in, differing
 from openmeet.events.model import Details, Event, Mode, Venue, Visibility, public_place
@@ -18,13 +19,13 @@ from openmeet.recurrence.pattern import Pattern
 from openmeet.recurrence.wall_time import local_of
 from openmeet.series.dates import details_of, original_of
 from openmeet.series.gathering import length_of
-from openmeet.series.model import Series, SeriesStatus
+from openmeet.series.model import Series, SeriesStatus, Template
 
 # Dates that are over stand in the file this long: calendars keep what they have once read.
 PAST = 366 * DAY
 
 
-def feed_of(series: Series, stored: Sequence[Event], now: Instant, public_url: str) -> bytes:
+def calendar_of(series: Series, stored: Sequence[Event], now: Instant, public_url: str) -> bytes:
     """The file. ``stored``: every stored date, deleted ones too, which the file leaves out."""
     recent = [event for event in stored if event.starts_at is not None and event.starts_at > now - PAST]
     shown = [event for event in recent if not event.is_gone and event.visibility is not Visibility.PRIVATE]
@@ -48,6 +49,7 @@ def feed_of(series: Series, stored: Sequence[Event], now: Instant, public_url: s
         stamped_at=series.updated_at,
         description=template.description,
         location=_place(template.mode, public_place(template.venue, template.place_audience)),
+        coordinates=_point(template),
         url=f"{public_url}/series/{quote(series.slug)}",
         is_cancelled=series.status is SeriesStatus.CANCELLED,
         sequence=series.revision,
@@ -60,9 +62,10 @@ def feed_of(series: Series, stored: Sequence[Event], now: Instant, public_url: s
     return write_calendar([head, *others], name=template.title)
 
 
-def tag_of(file: bytes) -> str:
-    """A strong entity tag."""
-    return f'"{hashlib.sha256(file).hexdigest()[:32]}"'
+def feed_of(series: Series, public_url: str, kind: str) -> Feed:
+    """What is followed, as ``kind``: ``atom`` or ``json``."""
+    address = f"{public_url}/series/{quote(series.slug)}"
+    return Feed(series.template.title, f"urn:uuid:{series.id}", address, f"{address}.{kind}", series.updated_at)
 
 
 def may_be_read(series: Series, *, is_host: bool) -> bool:
@@ -82,6 +85,7 @@ def _exception(series: Series, event: Event, head: WrittenEvent, public_url: str
         changes=_original(event),
         description=details.description,
         location=_place(details.mode, public_place(details.venue, details.place_audience)),
+        coordinates=_point(details),
         url=f"{public_url}/events/{quote(event.slug)}",
         is_cancelled=event.is_cancelled,
         sequence=max(event.revision, series.revision),
@@ -99,3 +103,7 @@ def _original(event: Event) -> datetime:
 
 def _place(mode: Mode, venue: Venue) -> str:
     return "Online" if mode is Mode.ONLINE else ", ".join(venue.lines)
+
+
+def _point(said: Template | Details) -> tuple[float, float] | None:
+    return None if said.mode is Mode.ONLINE else geo_of(public_place(said.venue, said.place_audience))

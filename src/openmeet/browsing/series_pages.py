@@ -1,4 +1,4 @@
-"""A series' page, its calendar file, and the addresses of dates that are not stored yet."""
+"""A series' page, its calendar file and feeds, and the addresses of dates that are not stored yet."""
 
 from urllib.parse import quote
 
@@ -7,11 +7,20 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from groundwork.clock import DAY, Instant
+from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidInput, NotFound
 from openmeet.attendance.model import AttendanceStatus, Reply
-from openmeet.browsing import series_feed, series_view
+from openmeet.browsing import feeds, series_feed, series_view
+from openmeet.browsing.gone import must_be_here
+from openmeet.browsing.host_page import path_of_host
 from openmeet.browsing.listing import tone_of
+from openmeet.events.model import Visibility
+from openmeet.events.promotion import Reach, reach
 from openmeet.identities.names import shown_names
+from openmeet.identities.queries import consent
+from openmeet.ingestion import conflicts
+from openmeet.moderation import standing
+from openmeet.moderation.model import Standing, State
 from openmeet.recurrence.pattern import parse_date
 from openmeet.recurrence.wall_time import instant_of
 from openmeet.series import actions, agenda, following, handing_over, queries, undoing
@@ -24,13 +33,16 @@ from openmeet.users.edge import caller_or_none
 
 SHOWN = 12
 PAST_SHOWN = 20
+FOLLOWED = 50
 
 _AS_LONG_AS_ANYTHING = Instant(100 * 366 * DAY)
 
 
 def routes() -> list[Route]:
     return [
-        Route("/series/{slug}.ics", serve_feed, methods=["GET"]),
+        Route("/series/{slug}.ics", serve_calendar, methods=["GET"]),
+        Route("/series/{slug}.atom", serve_atom, methods=["GET"]),
+        Route("/series/{slug}.json", serve_json, methods=["GET"]),
         Route("/series/{slug}", show_series, methods=["GET"]),
         Route("/series/{slug}/dates/{original_date}", open_date, methods=["GET"]),
     ]
@@ -53,9 +65,15 @@ async def show_series(request: Request) -> Response:
         going = None if viewer is None else await following.going_of(reader, series.id, viewer)
         can_edit = not series.is_read_only and await agenda.may_edit(reader, series, viewer)
         undo = await undoing.open_undo(reader, series) if can_edit else None
+        waits = can_edit and await _waits_for_its_owner(reader, series)
         offer = await handing_over.offered(reader, series.id) if viewer else None
         origin = None if series.split_from is None else await queries.by_id(reader, series.split_from)
         behind = await queries.split_off(reader, series.id)
+        has_record = can_edit and series.record_uri is not None
+        merged = await conflicts.count(reader, series.record_uri or "") if has_record else 0
+        is_public = series.visibility is Visibility.PUBLIC and not series.is_hidden and bool(coming)
+        host_path = await path_of_host(reader, series.owner_id, is_public=is_public)
+        kept_back = await _kept_back(reader, series) if can_edit else None
         now = reader.now
     soonest = series_view.next_of(coming)
     more = ""
@@ -64,11 +82,13 @@ async def show_series(request: Request) -> Response:
     mine = soonest.mine.status if soonest and soonest.mine else None
     context = series_view.view_of(series, coming[:SHOWN], is_host=viewer == series.owner_id) | {
         "host": names[series.owner_id],
+        "host_path": host_path,
         "tone": tone_of(series.slug),
-        "rows": series_view.rows_of(series, lines[:SHOWN], now),
+        "rows": series_view.rows_of(series, lines[:SHOWN], now, going),
         "past": series_view.rows_of(series, past, now),
         "more": more,
         "is_later": start is not None,
+        "unread_day": request.query_params.get("from", "") if start is None else "",
         "soonest": soonest,
         "soonest_when": series_view.when_words(soonest) if soonest else "",
         "soonest_path": series_view.address_of(series, soonest) if soonest else "",
@@ -77,12 +97,30 @@ async def show_series(request: Request) -> Response:
         "following": follows,
         "is_standing": going is not None,
         "can_edit": can_edit,
+        "kept_back": kept_back,
         "undo": None if undo is None else series_view.undo_of(undo, series),
+        "waits": waits,
+        "merged": merged,
         "is_offered_to_me": offer is not None and offer.to_id == viewer,
         "origin": None if origin is None or origin.deleted_at is not None else origin,
         "behind": behind,
     }
     return page(request, "browsing/series.html", context)
+
+
+async def _kept_back(reader: Reader, series: Series) -> Standing | None:
+    """How it stands with moderators, where they are why nobody else sees it; those who host it read that."""
+    if not series.is_hidden:
+        return None
+    named = [one for one in (series.id, series.group.id if series.group else None, series.owner_id) if one is not None]
+    found = await standing.of_each(reader, named)
+    return next((found[one] for one in named if one in found and found[one].state is not State.TRUSTED), None)
+
+
+async def _waits_for_its_owner(reader: Reader, series: Series) -> bool:
+    """Whether their repository has, or would have, an older version than the one that somebody else made."""
+    is_out = reach(series.template.visibility, series.group, series.record) is not Reach.NOTHING
+    return series.awaits_owner and is_out and (await consent(reader, series.owner_id)).is_given
 
 
 async def open_date(request: Request) -> Response:
@@ -91,12 +129,11 @@ async def open_date(request: Request) -> Response:
     name = checked_name(request.path_params["original_date"])
     async with database_of(request).transaction() as tx:
         event = await actions.open_date(tx, _slug(request), name, viewer=caller.user_id if caller else None)
-    if event.is_gone:
-        raise NotFound("There is no such date.")
+    must_be_here(event)
     return RedirectResponse(f"/events/{quote(event.slug)}", 303)
 
 
-async def serve_feed(request: Request) -> Response:
+async def serve_calendar(request: Request) -> Response:
     caller = caller_or_none(request)
     viewer = caller.user_id if caller else None
     async with database_of(request).reader() as reader:
@@ -104,13 +141,31 @@ async def serve_feed(request: Request) -> Response:
         if not series_feed.may_be_read(series, is_host=viewer == series.owner_id):
             raise NotFound("There is no such series.")
         stored = [held.event for held in await queries.stored(reader, series.id)]
-        file = series_feed.feed_of(series, stored, reader.now, request.app.state.settings.public_url)
-    tag = series_feed.tag_of(file)
-    headers = {"etag": tag, "cache-control": "private, no-cache"}
-    if tag in request.headers.get("if-none-match", ""):
-        return Response(status_code=304, headers=headers)
-    headers["content-disposition"] = f'inline; filename="{quote(series.slug)}.ics"'
-    return Response(file, headers=headers, media_type="text/calendar; charset=utf-8")
+        file = series_feed.calendar_of(series, stored, reader.now, request.app.state.settings.public_url)
+        # When a private date changed is nobody else's to know.
+        told = [event for event in stored if event.visibility is not Visibility.PRIVATE]
+        changed = feeds.changed_at(told, reader.now, series.updated_at)
+    return feeds.served(request, file, feeds.CALENDAR, changed, f"{quote(series.slug)}.ics")
+
+
+async def serve_atom(request: Request) -> Response:
+    return await _news(request, "atom")
+
+
+async def serve_json(request: Request) -> Response:
+    return await _news(request, "json")
+
+
+async def _news(request: Request, kind: str) -> Response:
+    """The next dates that are stored; those that are only computed have nothing to tell yet. Answered as to a stranger."""
+    async with database_of(request).reader() as reader:
+        series = await agenda.visible(reader, _slug(request), None)
+        coming = await agenda.coming(reader, series, None, limit=FOLLOWED)
+        found = [line.event for line in coming if line.event is not None]
+        changed = feeds.changed_at(found, reader.now, series.updated_at)
+    public_url = request.app.state.settings.public_url
+    feed = series_feed.feed_of(series, public_url, kind)
+    return feeds.served_as(request, kind, feed, found, public_url, changed)
 
 
 def _slug(request: Request) -> SeriesSlug:

@@ -9,16 +9,16 @@ from markupsafe import Markup
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader
 from openmeet.attendance.model import AttendanceStatus
-from openmeet.browsing.listing import MINE_WORDS, STATUS_WORDS
+from openmeet.browsing.listing import MINE_WORDS, STATUS_WORDS, place_lines
 from openmeet.events.differing import ENDS, STARTS
 from openmeet.events.labels import LABELS
-from openmeet.events.model import Event, Mode, public_place
+from openmeet.events.model import NOWHERE, Event, Mode, public_place
 from openmeet.events.moments import clock_words
 from openmeet.recurrence.sentence import describe
 from openmeet.recurrence.wall_time import local_of
 from openmeet.series import agenda
 from openmeet.series.agenda import Line
-from openmeet.series.model import Series, SeriesStatus, Template
+from openmeet.series.model import Going, Series, SeriesStatus
 from openmeet.series.storing import with_series
 from openmeet.series.undos import Undo
 from openmeet.site import times
@@ -37,7 +37,7 @@ _DIFFERS = {
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One date in the list. ``chips`` are pairs of words and tone."""
+    """One date in the list; ``path`` is empty while it is too far ahead for a page. ``chips`` are pairs of words and tone."""
 
     path: str
     original_date: str
@@ -87,7 +87,7 @@ async def within(reader: Reader, event: Event, viewer: UserId | None) -> Within 
         f"{path}/edit?date={event.place_in_series.original_date}",
         describe(series.timing.pattern),
         _neighbour(series, before) if before else None,
-        _neighbour(series, behind[0]) if behind else None,
+        _neighbour(series, behind[0]) if behind and behind[0].opens_at(reader.now) is None else None,
     )
 
 
@@ -95,13 +95,16 @@ def _neighbour(series: Series, line: Line) -> Neighbour:
     return Neighbour(address_of(series, line), when_words(line))
 
 
-def rows_of(series: Series, lines: Sequence[Line], now: Instant) -> list[Row]:
-    """The list of dates, in its order."""
-    return [_row(series, line, now) for line in lines]
+def rows_of(series: Series, lines: Sequence[Line], now: Instant, standing: Going | None = None) -> list[Row]:
+    """The list of dates, in its order. ``standing``: the viewer goes to every date, also to those that are not stored yet."""
+    return [_row(series, line, now, standing) for line in lines]
 
 
 def view_of(series: Series, coming: Sequence[Line], *, is_host: bool) -> dict[str, object]:
     """What the head of the page says."""
+    template = series.template
+    exact = NOWHERE if template.mode is Mode.ONLINE else template.venue
+    place = exact if is_host else public_place(exact, template.place_audience)
     limited = [line for line in coming if line.details.capacity is not None and not line.is_cancelled]
     waiting = [line for line in coming if line.mine is not None and line.mine.status is AttendanceStatus.WAITLISTED]
     return {
@@ -111,10 +114,13 @@ def view_of(series: Series, coming: Sequence[Line], *, is_host: bool) -> dict[st
         "zone_words": "UTC"
         if series.zone_name == "UTC"
         else f"{series.zone_name.rpartition('/')[2].replace('_', ' ')} time",
-        "place_lines": _place_lines(series.template),
+        "place": place,
+        "place_lines": place_lines(template.mode, place, hides_place=place != exact),
+        "hides_place": place != exact,
         "is_host": is_host,
         "is_cancelled": series.status is SeriesStatus.CANCELLED,
         "is_paused": series.status is SeriesStatus.PAUSED,
+        "opened_ahead": agenda.OPENED_AHEAD_WORDS,
         "limited": len(limited),
         "limited_words": _few(limited),
         "waiting": len(waiting),
@@ -160,14 +166,7 @@ def when_words(line: Line) -> str:
     return day if line.details.is_all_day else f"{day}, {times.clock(starts)}"
 
 
-def _place_lines(template: Template) -> list[str]:
-    if template.mode is Mode.ONLINE:
-        return ["Online"]
-    lines = list(public_place(template.venue, template.place_audience).lines)
-    return [*lines, "and online"] if template.mode is Mode.HYBRID else lines
-
-
-def _row(series: Series, line: Line, now: Instant) -> Row:
+def _row(series: Series, line: Line, now: Instant, standing: Going | None) -> Row:
     details = line.details
     starts = local_of(details.starts_at, details.time_zone)
     clock = times.clock(starts)
@@ -179,21 +178,23 @@ def _row(series: Series, line: Line, now: Instant) -> Row:
     if starts.year != local_of(now, details.time_zone).year:
         day += f" {starts.year}"
     return Row(
-        path=address_of(series, line),
+        path="" if line.opens_at(now) else address_of(series, line),
         original_date=line.original_date,
         day=times.time_tag(details.starts_at, day),
         clock=clock,
         title="" if details.title == series.template.title else details.title,
-        chips=list(_chips(line)),
+        chips=list(_chips(line, standing)),
         is_cancelled=line.is_cancelled,
         reason=line.event.status_reason if line.event is not None and line.is_cancelled else "",
     )
 
 
-def _chips(line: Line) -> list[tuple[str, str]]:
+def _chips(line: Line, standing: Going | None) -> list[tuple[str, str]]:
     event = line.event
     found: list[tuple[str, str]] = []
     if event is None:
+        if standing is not None and (line.details.capacity is None or standing.with_limited):
+            found.append(("Going to every date", "good"))
         return found
     if STATUS_WORDS[event.status]:
         found.append((STATUS_WORDS[event.status], "warn"))

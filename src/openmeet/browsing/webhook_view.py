@@ -1,7 +1,8 @@
 """What the owner of a webhook may see of a subject at this moment: THE place that decides what leaves in a message (invariant 3).
 
 A person's own address hears of events that they host and of their own answers and memberships; a group's address of what belongs to the
-group, while its owner runs it. The words are those of the JSON API.
+group, while its owner runs it. The words are those of the JSON API. Who attends privately, or answered without an account, is counted
+and never named: hosts read their names on the page, and what leaves is copied, kept and passed on.
 """
 
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from groundwork.database.transaction import Reader
 from openmeet.attendance import queries as attendance
 from openmeet.attendance.model import AttendanceId
 from openmeet.attendance.rules import is_invited
+from openmeet.browsing.group_shapes import group_shown
 from openmeet.events import queries as events
 from openmeet.events import seeing
 from openmeet.events.model import Event, EventId
@@ -20,9 +22,12 @@ from openmeet.events.private_details import private_details
 from openmeet.events.shapes import event_shown
 from openmeet.groups import queries as groups
 from openmeet.groups import rules as group_rules
-from openmeet.groups.model import GroupId
+from openmeet.groups.model import INSIDE, GroupId
 from openmeet.groups.rules import Action
 from openmeet.identities.names import shown_names
+from openmeet.series import agenda, showing
+from openmeet.series import queries as series
+from openmeet.series.model import SeriesId
 from openmeet.site.times import iso
 from openmeet.users.model import UserId
 from openmeet.webhooks.model import Delivery, Happening, Webhook
@@ -38,6 +43,10 @@ def webhook_view(public_url: str) -> View:
         match delivery.kind:
             case Happening.EVENT:
                 return await _event(reader, webhook, EventId(delivery.subject_id), public_url)
+            case Happening.SERIES:
+                return await _series(reader, webhook, SeriesId(delivery.subject_id), public_url)
+            case Happening.GROUP:
+                return await _group(reader, webhook, GroupId(delivery.subject_id), public_url)
             case Happening.ANSWER:
                 return await _answer(reader, webhook, AttendanceId(delivery.subject_id))
             case Happening.MEMBERSHIP:
@@ -86,14 +95,46 @@ async def _answer(reader: Reader, webhook: Webhook, attendance_id: AttendanceId)
         return None
     if not await seeing.may_see(reader, event, webhook.user_id, is_invited=is_own and is_invited(answer)):
         return None
-    names = await shown_names(reader, [answer.user_id])
+    is_named = is_own or not answer.is_private
+    names = await shown_names(reader, [answer.user_id]) if is_named else {}
     return {
         "event": event.slug,
-        "personId": answer.user_id,
-        "displayName": names[answer.user_id],
+        "attendanceId": answer.id,
+        "personId": answer.user_id if is_named else None,
+        "displayName": names.get(answer.user_id),
+        "isPrivate": answer.is_private,
+        "party": answer.party,
         "status": answer.status.value,
         "answeredAt": iso(answer.answered_at),
     }
+
+
+async def _series(reader: Reader, webhook: Webhook, series_id: SeriesId, public_url: str) -> Mapping[str, Any] | None:
+    found = await series.by_id(reader, series_id)
+    if found is None:
+        return None
+    is_groups = found.group is not None and found.group.id == webhook.group_id
+    if not (is_groups if webhook.group_id is not None else found.owner_id == webhook.user_id):
+        return None
+    if found.deleted_at is not None:
+        return {"slug": found.slug, "isGone": True}
+    if not await agenda.may_see(reader, found, webhook.user_id):
+        return None
+    # As a stranger sees it: what some people only may know stays here.
+    shown: dict[str, Any] = msgspec.to_builtins(await showing.shown(reader, found, None, public_url))
+    return shown | {"isGone": False}
+
+
+async def _group(reader: Reader, webhook: Webhook, group_id: GroupId, public_url: str) -> Mapping[str, Any] | None:
+    group = await groups.by_id(reader, group_id)
+    if group is None or not (webhook.group_id == group_id if webhook.group_id else group.owner_id == webhook.user_id):
+        return None
+    if group.deleted_at is not None:
+        return {"slug": group.slug, "isGone": True}
+    counts = await groups.counts(reader, group_id)
+    members = sum(counts.get(role, 0) for role in INSIDE)
+    shown: dict[str, Any] = msgspec.to_builtins(group_shown(group, None, members, public_url))
+    return shown | {"isGone": False}
 
 
 async def _membership(reader: Reader, webhook: Webhook, group_id: GroupId, user_id: UserId) -> Mapping[str, Any] | None:

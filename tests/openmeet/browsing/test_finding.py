@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from groundwork.database.words import wanted_words
 from openmeet.browsing import cursors, finding
 from openmeet.browsing.finding import Near, Source, Wanted
 from openmeet.browsing.searches import empty_of, wanted_of
@@ -21,7 +22,7 @@ BERLIN, POTSDAM = ("52.52", "13.405"), ("52.39", "13.06")
 
 @pytest.fixture
 async def db(make_database):
-    return await make_database("openmeet")
+    return await make_database("openmeet", transaction_seconds=120.0)
 
 
 async def titles(reader, *words: str, **wanted: object):
@@ -89,19 +90,6 @@ async def test_titles_come_first_and_cursors_hold_while_events_are_added(db):
             after = cursors.unpack(cursors.pack(finding.position_in(wanted, page[-1])))
             await event_by(tx, ana, title=f"Jazz before {len(seen)}", starts="2026-07-01T08:00", ends="")
     assert seen == ["Jazz 1", "Jazz 3", "Jazz 5", "Concert 1", "Concert 3", "Concert 5"]
-
-
-async def test_many_matches_are_the_same_as_few(db, monkeypatch):
-    """SQLite reads common words in another way than rare ones; what is found is the same."""
-    async with db.transaction() as tx:
-        ana = await person(tx, "Ana")
-        for title, text in (("Tea", ""), ("Cake", "and tea"), ("Teapots", ""), ("Steak", "")):
-            await event_by(tx, ana, title=title, description=text)
-        few = await titles(tx, "tea")
-        monkeypatch.setattr(finding, "_FEW", 0)
-        assert set(few) == {"Tea", "Teapots", "Cake"}
-        assert await titles(tx, "tea") == few
-        assert await titles(tx, "tea", "cake") == ["Cake"]
 
 
 async def test_the_index_follows_every_change(db):
@@ -194,3 +182,22 @@ async def test_near_is_measured_over_the_ground_and_never_by_a_hidden_address(db
 def test_an_empty_answer_says_why_and_offers_one_step(typed, heading, path):
     said = empty_of(typed)
     assert (said.heading, said.path) == (heading, path)
+
+
+async def test_one_letter_is_no_mark_of_the_index(db):
+    """Every title stands in the index with "t=" before each word, every topic with "k=": nobody looks for those."""
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        await event_by(tx, ana, title="Jazz", categories="music", venue_name="", locality="")
+        await event_by(
+            tx, ana, title="Tea", categories="music", venue_name="", locality="", starts="2026-08-01T10:00", ends=""
+        )
+        await event_by(
+            tx, ana, title="Kites", description="T", venue_name="", locality="", starts="2026-08-02T10:00", ends=""
+        )
+        found = {letter: await titles(tx, letter) for letter in "tkmogshrj"}
+    assert found == {letter: [] for letter in "mogshr"} | {"t": ["Tea", "Kites"], "k": ["Kites"], "j": ["Jazz"]}
+
+
+def test_of_many_short_beginnings_the_first_four_count():
+    assert wanted_words("a b cc jazz d e tea") == ("a", "b", "cc", "jazz", "d", "tea")

@@ -93,6 +93,10 @@ async def test_a_group_is_made_found_joined_and_left(ana, ben):
     assert "Chess club" in await text_of(ben, "/groups?which=mine")
     await press(ben, f"{path}/notifications", notifications="off")
     assert "You hear nothing of it" in await text_of(ben, path)
+    folded = re.search(r"<details>\s*<summary>Leave …</summary>(.*?)</details>", await text_of(ben, path), re.DOTALL)
+    assert folded is not None
+    assert f'action="{path}/leave"' in folded[1]
+    assert "You can join again at any time." in folded[1]
     await press(ben, f"{path}/leave")
     assert "You are in no group yet" in await text_of(ben, "/groups?which=mine")
 
@@ -112,7 +116,7 @@ async def test_one_form_makes_one_group(ana):
     first, again = [(await ana.post("/groups/new", data=form)) for _ in range(2)]
     assert first.headers["location"] == again.headers["location"]
     other = await ana.post("/groups/new", data=form | {"name": "Go club"})
-    assert (other.status_code, "Take a new key" in other.text) == (422, True)
+    assert (other.status_code, first.headers["location"] in other.text) == (422, True)
 
 
 async def test_asking_with_a_question_is_decided_one_by_one_and_together(site, ana, ben):
@@ -196,6 +200,12 @@ async def test_mails_are_looked_at_before_they_are_sent_and_can_be_declined(site
     first = await ana.post(f"{path}/invitations/mail", data={"emails": "Cleo <cleo@example.org>, dan@"})
     assert (first.status_code, "1 mail" in first.text, "dan@" in first.text) == (200, True, True)
     assert 'value="send"' not in first.text
+    names = "Berg, Emil <emil@example.org>\nFrida Holm\nGil, gil@example.org"
+    unread = (await ana.post(f"{path}/invitations/mail", data={"emails": names})).text
+    assert "No address stands with these words" in unread
+    assert '<li class="break">Frida Holm</li>' in unread
+    assert '<li class="break">Berg</li>' not in unread
+    assert "2 mails" in unread
     async with site.db.reader() as reader:
         assert await reader.fetch("select id from group_invitations order by id") == []
     looked = await ana.post(f"{path}/invitations/mail", data={"emails": "cleo@example.org"})
@@ -210,6 +220,24 @@ async def test_mails_are_looked_at_before_they_are_sent_and_can_be_declined(site
         assert "No, thank you" in await text_of(cleo, door)
         await press(cleo, door, answer="no")
         assert (await cleo.get(door)).status_code == 404
+
+
+async def test_one_click_in_a_mail_program_is_a_no_to_the_group(site, ana):
+    """From nowhere, without cookies, answered without a redirect (RFC 8058)."""
+    path = await made(ana)
+    await press(ana, f"{path}/invitations/mail", emails="dan@example.org", step="send")
+    async with site.db.reader() as reader:
+        (row,) = await reader.fetch("select id from group_invitations order by id")
+    token = token_of(CODE_KEY, row["id"])
+    door, one_click = f"/groups/invitations/{token}", f"/mail/decline/group/{token}"
+    async with site.browser() as program:
+        assert (await program.get(one_click)).headers["location"] == door
+        assert (await program.get(door)).status_code == 200
+        stopped = await program.post(one_click, data={"List-Unsubscribe": "One-Click"}, headers={"origin": ""})
+        assert (stopped.status_code, "nothing more of this group" in stopped.text) == (200, True)
+        assert (await program.get(door)).status_code == 404
+    again = await ana.post(f"{path}/invitations/mail", data={"emails": "dan@example.org", "step": "look"})
+    assert 'value="send"' not in again.text
 
 
 async def test_settings_are_saved_and_somebody_elses_change_is_shown(ana):
@@ -246,12 +274,19 @@ async def test_announcements_are_for_those_inside(ana, ben):
     for _ in range(2):
         await press(ana, f"{path}/announcements", text="Bring *boards*.", submission=form["submission"])
     assert (await text_of(ana, path)).count("<em>boards</em>") == 1
+    other = await ana.post(f"{path}/announcements", data={"text": "Bring clocks.", "submission": form["submission"]})
+    assert other.status_code == 422
+    assert "Bring clocks.</textarea>" in other.text
+    again = inputs_of(other.text)["submission"]
+    assert again != form["submission"]
+    await press(ana, f"{path}/announcements", text="Bring clocks.", submission=again)
+    assert "Bring clocks." in await text_of(ana, path)
     assert "boards" not in await text_of(ben, path)
     assert (await ben.post(f"{path}/announcements", data={"text": "x"})).status_code == 403
     await press(ben, f"{path}/join")
     assert "<em>boards</em>" in await text_of(ben, path)
-    (remove,) = re.findall(rf'action="({path}/announcements/[^"]+)"', await text_of(ana, path))
-    await press(ana, remove)
+    for remove in re.findall(rf'action="({path}/announcements/[^"]+)"', await text_of(ana, path)):
+        await press(ana, remove)
     assert "boards" not in await text_of(ben, path)
 
 
@@ -354,6 +389,20 @@ async def test_events_in_list_month_and_feeds_with_those_of_whom_it_follows(site
         same = await anybody.get(f"{path}.ics", headers={"if-none-match": feed.headers["etag"]})
         assert same.status_code == 304
         atom = (await anybody.get(f"{path}.atom")).text
+        page = await text_of(anybody, f"{path}/events")
+        for kind, media_type in (("atom", "application/atom+xml"), ("json", "application/feed+json")):
+            assert f'type="{media_type}" title="Chess club" href="{path}.{kind}"' in page
+            news = await anybody.get(f"{path}.{kind}")
+            assert news.headers["content-type"].split(";")[0] == media_type
+            # Who is in the group reads the same file: it is passed on by programs that ask without a session.
+            assert (await ana.get(f"{path}.{kind}")).content == news.content
+            for known in (
+                {"if-none-match": news.headers["etag"]},
+                {"if-modified-since": news.headers["last-modified"]},
+            ):
+                assert (await anybody.get(f"{path}.{kind}", headers=known)).status_code == 304
+        assert [item["title"] for item in news.json()["items"]] == ["Openings"]
+        assert news.json()["feed_url"] == f"http://openmeet.test{path}.json"
     assert "<title>Openings</title>" in atom
     assert "Join at &lt;home&gt;" in atom
     assert "Endgames" not in atom
@@ -391,7 +440,7 @@ async def test_deleting_says_what_becomes_of_events_and_wants_the_name(site, ana
     assert (await ana.post(f"{path}/delete", data={"name": "chess"})).status_code == 400
     assert (await ben.post(f"{path}/delete", data={"name": "Chess club"})).status_code == 403
     await press(ana, f"{path}/delete", name="Chess club")
-    assert (await ana.get(path)).status_code == 404
+    assert (await ana.get(path)).status_code == 410
     assert (await ben.get(f"/events/{public.slug}")).status_code == 200
     assert (await ben.get(f"/events/{inner.slug}")).status_code == 404
 

@@ -5,7 +5,8 @@ import re
 import pytest
 
 from openmeet.attendance import actions as attendance
-from openmeet.attendance import hosting
+from openmeet.attendance import hosting, managing
+from openmeet.attendance.joining import Joining
 from openmeet.attendance.model import NetworkAnswer, Reply
 from openmeet.events import actions as events
 from openmeet.users import actions as users
@@ -52,6 +53,18 @@ async def test_a_draft_written_before_signing_in_survives_sign_up(browser):
     assert made.status_code == 303
     assert "Board games" in (await browser.get(made.headers["location"])).text
     assert "Here is the event you began" not in (await browser.get("/events/new")).text
+
+
+async def test_the_country_offered_by_the_form_is_a_name_and_no_place_by_itself(browser):
+    await sign_up(browser, "ana@example.org", "Ana")
+    form = inputs_of((await browser.get("/events/new")).text) | TYPED
+    here = await browser.post("/events/new", data=form | {"locality": "Bonn", "country": "DE"})
+    page = (await browser.get(here.headers["location"])).text
+    assert ("Germany" in page, ">DE<" in page) == (True, False)
+    form = inputs_of((await browser.get("/events/new")).text)
+    assert form["country"] == "Germany"
+    nowhere = await browser.post("/events/new", data=form | TYPED | {"title": "Go", "venue_name": ""})
+    assert '<p class="fact-main">Place to be announced</p>' in (await browser.get(nowhere.headers["location"])).text
 
 
 async def test_sending_a_form_twice_makes_one_event(browser):
@@ -133,9 +146,14 @@ async def test_answering_without_a_session_leads_through_sign_in_and_back(site, 
     assert sent.headers["location"] == f"/sign-in?next=%2Fevents%2F{event.slug}%3Freply%3Dgoing"
     page = await browser.get(sent.headers["location"])
     back = await sign_up(browser, "ben@example.org", "Ben", next_path=inputs_of(page.text)["next"])
+    assert "Going ✓" in (await browser.get(back.headers["location"])).text
+
+
+async def test_an_address_alone_answers_nothing(site, browser):
+    _, event = await host_event(site)
+    back = await sign_up(browser, "ben@example.org", "Ben", next_path=f"/events/{event.slug}?reply=going")
     assert "One more tap" in (await browser.get(back.headers["location"])).text
-    await browser.post(f"/events/{event.slug}/answer", data={"reply": "going"})
-    assert "Going ✓" in (await browser.get(f"/events/{event.slug}")).text
+    assert "Going ✓" not in (await browser.get(f"/events/{event.slug}")).text
 
 
 async def test_a_full_event_offers_the_waitlist_and_says_the_place_in_it(site, browser):
@@ -148,6 +166,12 @@ async def test_a_full_event_offers_the_waitlist_and_says_the_place_in_it(site, b
     page = (await browser.get(f"/events/{event.slug}")).text
     assert "On the waitlist ✓" in page
     assert "You are the next" in page
+    assert "Ben (you)" in page
+    async with site.browser() as passer_by:
+        seen = (await passer_by.get(f"/events/{event.slug}")).text
+    assert "<strong>1</strong> waiting" in seen
+    assert "1 who is not shown" in seen
+    assert "Ben" not in seen
 
 
 async def test_a_cancelled_event_stays_visible_with_its_reason(site, browser):
@@ -170,6 +194,26 @@ async def test_a_removed_public_event_is_gone_and_a_removed_private_one_never_wa
     absent = await browser.get(f"/events/{private.slug}")
     assert (gone.status_code, absent.status_code) == (410, 404)
     assert "Board games" not in gone.text
+    assert "Its host deleted it." in gone.text
+    for path in (f"/api/events/{public.slug}", f"/api/events/{public.slug}/attendees"):
+        said = await browser.get(path)
+        assert (said.status_code, said.json()["detail"]) == (410, "This event was removed. Its host deleted it.")
+    assert (await browser.get(f"/events/{public.slug}.ics")).status_code == 410
+    assert (await browser.get(f"/api/events/{private.slug}")).status_code == 404
+
+
+async def test_who_had_to_do_with_a_removed_private_event_reads_which_it_was(site, browser):
+    await sign_up(browser, "ana@example.org", "Ana")
+    async with site.db.transaction() as tx:
+        host = await person(tx, "Hanna Host")
+        event = await event_by(tx, host, visibility="private")
+    assert (await browser.get(f"/events/{event.slug}")).status_code == 404
+    async with site.db.transaction() as tx:
+        await managing.invite(tx, host, event.slug, "ana@example.org")
+        await events.delete(tx, host, event.slug)
+    gone = await browser.get(f"/events/{event.slug}")
+    assert gone.status_code == 410
+    assert "“Board games” was removed. Its host deleted it." in gone.text
 
 
 async def test_absent_and_private_look_the_same(site, browser):
@@ -232,7 +276,9 @@ async def test_fewer_places_than_people_are_said_when_they_are_saved(site, brows
     async with site.db.transaction() as tx:
         for name in ("Greta", "Gustav"):
             await attendance.answer(tx, await person(tx, name), path.removeprefix("/events/"), Reply.GOING)
-    await browser.post(f"{path}/edit", data=TYPED | {"revision": "1", "capacity": "1"})
+    fewer = TYPED | {"revision": "1", "capacity": "1"}
+    asked = await browser.post(f"{path}/edit", data=fewer)
+    await browser.post(f"{path}/edit", data=inputs_of(asked.text) | fewer)
     assert "More people are going than there are places now" in (await browser.get(path)).text
     await browser.post(f"{path}/edit", data=TYPED | {"revision": "2", "capacity": "2"})
     assert "<p>Saved.</p>" in (await browser.get(path)).text
@@ -303,6 +349,41 @@ async def test_news_say_from_when_to_when_and_why(site, browser):
     assert "is cancelled: The roof leaks" in page
 
 
+async def test_news_of_another_change_say_which_parts_and_not_what_they_are(site, browser):
+    await sign_up(browser, "ben@example.org", "Ben")
+    host, event = await host_event(site)
+    await browser.post(f"/events/{event.slug}/answer", data={"reply": "going"})
+    async with site.db.transaction() as tx:
+        await hosting.revise(tx, host, event.slug, details(capacity="40", door_note="Ring at Sesame"))
+    page = (await browser.get("/notifications")).text
+    assert "</a>, Saturday 4 July 2026, has changed: how to get in, number of places." in page
+    assert "Sesame" not in page
+
+
+async def test_nobody_stands_among_those_offered_a_place_and_among_those_waiting(site, browser):
+    await sign_up(browser, "ana@example.org", "Ana")
+    form = inputs_of((await browser.get("/events/new")).text) | TYPED | {"capacity": "1"}
+    path = (await browser.post("/events/new", data=form)).headers["location"]
+    async with site.db.transaction() as tx:
+        ben, cleo, dora = [await person(tx, name) for name in ("Ben", "Cleo", "Dora")]
+        for who, reply in ((ben, "going"), (cleo, "going"), (dora, "going"), (ben, "declined")):
+            await attendance.answer(tx, who, path.removeprefix("/events/"), Reply(reply))
+    for page in (path, f"{path}/attendees"):
+        shown = (await browser.get(page)).text
+        assert "<strong>1</strong> offered</span> <span><strong>1</strong> waiting</span>" in shown
+
+
+async def test_names_of_those_who_come_along_are_not_called_optional(site, browser):
+    await sign_up(browser, "ben@example.org", "Ben")
+    host, event = await host_event(site)
+    async with site.db.transaction() as tx:
+        await managing.change_joining(tx, host, event.slug, Joining(max_party=3, asks_names=True))
+    page = (await browser.get(f"/events/{event.slug}/answer")).text
+    (label,) = re.findall(r'<label for="guest_names">(.*?)</label>', page, re.DOTALL)
+    assert "Who comes with you" in label
+    assert "optional" not in label
+
+
 async def test_news_tells_once_and_links_to_the_event(site, browser):
     await sign_up(browser, "ben@example.org", "Ben")
     host, event = await host_event(site)
@@ -310,7 +391,8 @@ async def test_news_tells_once_and_links_to_the_event(site, browser):
     async with site.db.transaction() as tx:
         await hosting.cancel(tx, host, event.slug, "")
     assert '<span class="count">1<' in (await browser.get("/")).text
-    assert f'<a href="/events/{event.slug}">Board games</a> is cancelled.' in (await browser.get("/notifications")).text
+    said = f'<a href="/events/{event.slug}">Board games</a>, Saturday 4 July 2026, is cancelled.'
+    assert said in (await browser.get("/notifications")).text
     assert '<span class="count">' not in (await browser.get("/")).text
 
 

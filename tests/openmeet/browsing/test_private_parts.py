@@ -17,10 +17,10 @@ from openmeet.calendars.writing import write_calendar
 from openmeet.events import actions as events
 from openmeet.users.model import Caller
 from openmeet.webhooks.model import Delivery, DeliveryId, DeliveryState, Happening, Webhook, WebhookId
-from tests.openmeet.site_under_test import api_session, details, event_by, person, sign_up, site_on
+from tests.openmeet.site_under_test import api_session, details, event_by, inputs_of, person, sign_up, site_on
 
 STREET, FLAT, DOOR, LINK = "Geheimgasse 7", "Flat of Ana", "Ring thrice", "https://join.example/s3cret"
-SECRETS = {"street": STREET, "flat": FLAT, "door": DOOR, "link": LINK}
+SECRETS = {"street": STREET, "flat": FLAT, "door": DOOR, "link": LINK, "north": "48.217391", "east": "16.372746"}
 
 EVENT = {
     "title": "Tea for many",
@@ -29,6 +29,7 @@ EVENT = {
     "street": STREET,
     "locality": "Wien",
     "country": "AT",
+    "point": "48.217391, 16.372746",
     "door_note": DOOR,
     "online_url": LINK,
     "place_audience": "attendees",
@@ -196,4 +197,35 @@ async def test_what_leaves_by_itself_says_what_everybody_knows(make_database):
         shared = await event_by(tx, ana, **EVENT | FOR_EVERYBODY)
     assert await leaving(db, event, ana) == {"webhook": set(), "calendar": set()}
     found = await leaving(db, shared, ana)
-    assert found == {"webhook": set(SECRETS), "calendar": {"street", "flat"}}
+    assert found == {"webhook": set(SECRETS), "calendar": {"street", "flat", "north", "east"}}
+
+
+async def test_a_point_that_was_typed_is_found_nearby_and_stays_with_copies(site):
+    """By the form: a wrong one is refused at its field and not lost, a right one brings people here and goes into the copy."""
+    near = "/api/events?near=48.2,16.37&within=10"
+    async with site.browser() as host, site.browser() as stranger:
+        await sign_up(host, "ana@example.org", "Ana")
+        typed = inputs_of((await host.get("/events/new")).text)
+        typed |= {"title": "Tea", "starts": "2027-03-02T18:00", "time_zone": "Europe/Vienna", "point": "by the river"}
+        refused = await host.post("/events/new", data=typed)
+        assert refused.status_code == 400
+        assert 'value="by the river"' in refused.text
+        assert 'id="point-problem"' in refused.text
+        made = await host.post("/events/new", data=typed | {"point": "geo:48.217391,16.372746"})
+        path = made.headers["location"].partition("?")[0]
+        assert [one["title"] for one in (await stranger.get(near)).json()["events"]] == ["Tea"]
+        page = (await stranger.get(path)).text
+        assert "mlat=48.217391&amp;mlon=16.372746" in page
+        assert json_ld_of(page)["location"] == {
+            "@type": "Place",
+            "geo": {"@type": "GeoCoordinates", "latitude": "48.217391", "longitude": "16.372746"},
+        }
+        assert 'value="48.217391, 16.372746"' in (await host.get(f"{path}/duplicate")).text
+        assert "A point on the map" in page
+        assert "Place to be announced" not in page
+        edited = inputs_of((await host.get(f"{path}/edit")).text) | {
+            "time_zone": "Europe/Vienna",
+            "place_audience": "attendees",
+        }
+        assert (await host.post(f"{path}/edit", data=edited)).status_code == 303
+        assert (await stranger.get(near)).json()["events"] == []

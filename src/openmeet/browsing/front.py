@@ -1,0 +1,57 @@
+"""What stands on the front page, and in its feed, before anybody has asked for anything: see ``events.familiar``."""
+
+from typing import Final
+
+from groundwork.clock import DAY
+from groundwork.database.transaction import Reader
+from openmeet.browsing import finding
+from openmeet.browsing.finding import Source, Wanted
+from openmeet.browsing.queries import Position
+from openmeet.events.conditions import is_hidden, is_listed, is_public
+from openmeet.events.familiar import FAMILIAR_DIDS
+from openmeet.events.first_dates import is_first_of_series
+from openmeet.events.model import Event, Origin
+from openmeet.events.queries import columns_of, event_of
+from openmeet.moderation.distance import is_out_of_lists
+from openmeet.users.model import UserId
+
+# No event lasts longer.
+_LONGEST: Final = 367 * DAY
+
+
+# By repository, each by its index of starts: as many steps as there are people, however much strangers write.
+def _fits(table: str) -> str:
+    return f"""
+        {table}.origin = '{Origin.NETWORK.value}' and {is_listed(table)} and {table}.over_at > :now
+        and {is_public(table)} and not {is_hidden(table)} and not {is_out_of_lists(f"{table}.author_id", f"{table}.group_id")}
+    """
+
+
+_OF_FAMILIAR: Final = f"""
+    select {columns_of("e")} from ({FAMILIAR_DIDS}) d join events e on e.record_did = d.did
+     where {_fits("e")} and e.starts_at > :began
+       and (e.starts_at, e.id) > (cast(:after_start as bigint), :after_id)
+       and {{of_series}}
+     order by e.starts_at, e.id limit :limit
+"""
+_EVERY_DATE: Final = _OF_FAMILIAR.format(of_series="1 = 1")
+_FIRST_DATES: Final = _OF_FAMILIAR.format(of_series=is_first_of_series("e", _fits, by="over_at"))
+
+
+async def coming(
+    reader: Reader, viewer: UserId | None, after: Position | None, limit: int, *, once_per_series: bool = False
+) -> list[Event]:
+    """By start, behind ``after``, as ``finding.coming`` orders what has no words."""
+    wanted = Wanted(source=Source.OPENMEET, viewer=viewer, once_per_series=once_per_series)
+    here = await finding.coming(reader, wanted, after, limit)
+    rows = await reader.fetch(
+        _FIRST_DATES if once_per_series else _EVERY_DATE,
+        viewer=viewer or "",
+        began=reader.now - _LONGEST,
+        now=reader.now,
+        after_start=after.starts_at if after else -1,
+        after_id=after.event_id if after else "",
+        limit=limit,
+    )
+    found = {event.id: event for event in (*here, *map(event_of, rows))}
+    return sorted(found.values(), key=lambda event: (event.starts_at or 0, event.id))[:limit]

@@ -1,0 +1,83 @@
+"""The form for a group's picture."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.errors import InvalidForm, TooLarge, TooMany
+from openmeet.browsing.group_edge import Seen, context_of, elsewhere, path_of, see, slug_of
+from openmeet.groups import pictures, rules
+from openmeet.groups.rules import Action
+from openmeet.media import actions as media
+from openmeet.media.edge import store_of
+from openmeet.media.model import Picture
+from openmeet.media.uploads import form_of, sent
+from openmeet.media.words import check_alt
+from openmeet.site.forms import Typed, typed_again
+from openmeet.site.frame import go, page
+from openmeet.tenants.edge import database_of
+from openmeet.users.edge import caller_of
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/groups/{slug}/picture", show, methods=["GET"]),
+        Route("/groups/{slug}/picture", save, methods=["POST"]),
+        Route("/groups/{slug}/picture/remove", remove, methods=["POST"]),
+    ]
+
+
+async def show(request: Request) -> Response:
+    seen = await _editable(request)
+    moved = elsewhere(request, seen.group)
+    if moved is not None:
+        return moved
+    return _form(request, seen, Typed({"alt": seen.group.picture.alt if seen.group.picture else ""}))
+
+
+async def save(request: Request) -> Response:
+    seen = await _editable(request)
+    caller = caller_of(request)
+    body, alt_text = await sent(request)
+    typed = {"alt": alt_text}
+    try:
+        alt = check_alt(alt_text)
+        if not body:
+            return await _describe(request, seen, alt)
+        key, made = await media.keep(database_of(request), store_of(request), caller.user_id, body)
+        async with database_of(request).transaction() as tx:
+            await pictures.put(tx, caller, seen.group.slug, Picture(key, alt, made.width, made.height))
+    except InvalidForm as wrong:
+        return _form(request, seen, typed_again(typed, wrong), status=400)
+    except (TooLarge, TooMany) as refused:
+        status = 413 if isinstance(refused, TooLarge) else 429
+        return _form(request, seen, Typed(typed, {"picture": refused.why}), status=status)
+    return go(path_of(seen.group), said="picture_saved")
+
+
+async def remove(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        group = await pictures.remove(tx, caller_of(request), slug_of(request))
+    return go(path_of(group), said="picture_removed")
+
+
+async def _describe(request: Request, seen: Seen, alt: str) -> Response:
+    if seen.group.picture is None:
+        raise InvalidForm({"picture": "Choose a picture."})
+    async with database_of(request).transaction() as tx:
+        await pictures.describe(tx, caller_of(request), seen.group.slug, alt)
+    return go(path_of(seen.group), said="picture_saved")
+
+
+async def _editable(request: Request) -> Seen:
+    caller_of(request)
+    async with database_of(request).reader() as reader:
+        seen = await see(reader, request, Action.EDIT_GROUP)
+    rules.must_be_kept_here(seen.group, Action.EDIT_GROUP)
+    return seen
+
+
+def _form(request: Request, seen: Seen, typed: Typed, *, status: int = 200) -> Response:
+    settings = f"{seen.path}/settings"
+    context = context_of(seen, settings) | form_of(seen.group.picture, seen.path, back=settings, typed=typed)
+    return page(request, "browsing/group_picture.html", context, status=status)

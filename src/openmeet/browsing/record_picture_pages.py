@@ -1,0 +1,79 @@
+"""The picture that somebody else's record names, made anew, to whoever may see the event, or the group."""
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from at_protocol.syntax.did import parse_did
+from groundwork.errors import NotFound
+from openmeet.attendance import queries as attendance
+from openmeet.attendance.rules import is_invited
+from openmeet.browsing.event_view import Shown
+from openmeet.browsing.group_edge import see
+from openmeet.events import seeing
+from openmeet.events.model import EventSlug
+from openmeet.events.queries import by_slug
+from openmeet.ingestion.record_pictures import RecordPictures, picture_of, picture_of_group
+from openmeet.media.model import CONTENT_TYPE, Size
+from openmeet.records.media import MediaIn
+from openmeet.tenants.edge import database_of
+from openmeet.users.edge import caller_or_none
+
+# What a record does not say: the shape that most have, so that the page does not jump much.
+_USUAL = (1600, 900)
+
+_HEADERS = {
+    # Another version of the record may name another picture under this address.
+    "cache-control": "private, max-age=3600",
+    "x-content-type-options": "nosniff",
+    "content-security-policy": "default-src 'none'; sandbox",
+    "content-disposition": "inline",
+    "x-robots-tag": "noindex",
+}
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/events/{slug}/record-picture/{size}", show, methods=["GET"]),
+        Route("/groups/{slug}/record-picture/{size}", show_of_group, methods=["GET"]),
+    ]
+
+
+async def show(request: Request) -> Response:
+    caller = caller_or_none(request)
+    viewer = caller.user_id if caller else None
+    async with database_of(request).reader() as reader:
+        event = await by_slug(reader, EventSlug(request.path_params["slug"]))
+        mine = await attendance.find(reader, event.id, viewer) if event and viewer else None
+        if event is None or event.is_gone or event.record_did is None:
+            raise NotFound("There is no such picture.")
+        if not await seeing.may_see(reader, event, viewer, is_invited=is_invited(mine)):
+            raise NotFound("There is no such picture.")
+        found = await picture_of(reader, event)
+    return await _served(request, event.record_did, found)
+
+
+async def show_of_group(request: Request) -> Response:
+    async with database_of(request).reader() as reader:
+        seen = await see(reader, request)
+        found = await picture_of_group(reader, seen.group)
+    return await _served(request, (seen.group.network.record_uri or "").removeprefix("at://").partition("/")[0], found)
+
+
+async def _served(request: Request, did: str, found: MediaIn | None) -> Response:
+    pictures: RecordPictures | None = request.app.state.record_pictures
+    size = request.path_params["size"]
+    if pictures is None or found is None or size not in set(Size):
+        raise NotFound("There is no such picture.")
+    tag = f'"{found.cid}-{size}"'
+    if request.headers.get("if-none-match") == tag:
+        return Response(status_code=304, headers={**_HEADERS, "etag": tag})
+    key = await pictures.have(parse_did(did), found.cid, Size(size))
+    headers = {**_HEADERS, "etag": tag, "content-length": str(await pictures.store.size(key))}
+    return StreamingResponse(pictures.store.read(key), headers=headers, media_type=CONTENT_TYPE)
+
+
+def shown(path: str, found: MediaIn) -> Shown:
+    """Its address below the page of what it belongs to, and what is said of it."""
+    sides = (found.width, found.height) if found.width and found.height else _USUAL
+    return Shown(f"{path}/record-picture", found.alt[:1000], *sides)

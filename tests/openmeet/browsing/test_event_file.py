@@ -1,0 +1,64 @@
+"""One event as a file for calendar programs, by the link on its page."""
+
+import icalendar
+import pytest
+
+from openmeet.attendance import actions as attendance
+from openmeet.attendance.model import Reply
+from openmeet.users.model import Caller
+from openmeet.users.queries import by_email
+from tests.openmeet.site_under_test import event_by, person, sign_up, site_on
+
+
+@pytest.fixture
+async def site(make_sqlite, clock):
+    return site_on(await make_sqlite("openmeet"), clock)
+
+
+def entry_in(file: bytes):
+    (entry,) = icalendar.Calendar.from_ical(file).walk("VEVENT")
+    return entry
+
+
+async def test_the_link_on_the_page_gives_the_event_with_what_its_reader_may_know(site):
+    secret = {"street": "Geheimgasse 7", "place_audience": "attendees", "capacity": "1"}
+    async with site.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana, mode="hybrid", online_url="https://meet.example/room", **secret)
+    path = f"/events/{event.slug}.ics"
+    async with site.browser() as stranger, site.browser() as ben:
+        page = await stranger.get(f"/events/{event.slug}")
+        assert f'<a href="{path}">Add to calendar</a>' in page.text
+        found = await stranger.get(path)
+        assert found.headers["content-type"].startswith("text/calendar")
+        entry = entry_in(found.content)
+        assert (entry["summary"], entry["status"], entry["dtstart"].dt.isoformat()) == (
+            "Board games",
+            "CONFIRMED",
+            "2026-07-04T18:00:00+02:00",
+        )
+        assert b"Geheimgasse" not in found.content
+        await sign_up(ben, "ben@example.org", "Ben")
+        async with site.db.transaction() as tx:
+            user = await by_email(tx, "ben@example.org")
+            me = Caller(user.id, "Ben")
+            await attendance.answer(tx, ana, event.slug, Reply.GOING)
+            await attendance.answer(tx, me, event.slug, Reply.GOING)
+        waiting = await ben.get(path)
+        assert entry_in(waiting.content)["status"] == "TENTATIVE"
+        assert b"Geheimgasse" not in waiting.content
+        async with site.db.transaction() as tx:
+            await attendance.answer(tx, ana, event.slug, Reply.DECLINED)
+            await attendance.answer(tx, me, event.slug, Reply.GOING)
+        going = await ben.get(path)
+        assert entry_in(going.content)["status"] == "CONFIRMED"
+        assert "Geheimgasse 7" in entry_in(going.content)["location"]
+        assert b"meet.example" not in going.content, "the link to join stands in no file"
+
+
+async def test_a_private_event_is_a_file_for_nobody_else(site):
+    async with site.db.transaction() as tx:
+        event = await event_by(tx, await person(tx, "Ana"), visibility="private")
+    async with site.browser() as stranger:
+        assert (await stranger.get(f"/events/{event.slug}.ics")).status_code == 404
+        assert (await stranger.get("/events/none.ics")).status_code == 404

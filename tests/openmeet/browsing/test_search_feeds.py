@@ -1,0 +1,128 @@
+"""Any search as a calendar, Atom and JSON feed: what it finds, valid for strangers, and nothing that is not everybody's."""
+
+import html
+import json
+import re
+from email.utils import parsedate_to_datetime
+from xml.etree import ElementTree as ET
+
+import icalendar
+import pytest
+
+from groundwork.clock import DAY, SECOND
+from tests.openmeet.site_under_test import event_by, person, site_on
+
+
+@pytest.fixture
+async def site(make_sqlite, clock):
+    return site_on(await make_sqlite("openmeet"), clock)
+
+
+@pytest.fixture
+async def browser(site):
+    async with site.browser() as client:
+        yield client
+
+
+ATOM = "{http://www.w3.org/2005/Atom}"
+
+
+async def some_events(site) -> None:
+    async with site.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        await event_by(tx, ana, title="Choir & <tea>", categories="music", tags="evening")
+        await event_by(tx, ana, title="Chess", categories="games", description="\x0bMate")
+        for visibility in ("unlisted", "private"):
+            await event_by(tx, ana, title="Zanzibar", categories="music", visibility=visibility)
+
+
+async def test_a_search_is_followed_in_three_forms(site, browser):
+    """Each found event once, with what each form requires; under the same query as the page."""
+    await some_events(site)
+    page = (await browser.get("/?category=music")).text
+    for kind, media_type in (
+        ("ics", "text/calendar"),
+        ("atom", "application/atom+xml"),
+        ("json", "application/feed+json"),
+    ):
+        assert f'type="{media_type}"' in page
+        assert f'href="/events.{kind}?category=music"' in page
+        got = await browser.get(f"/events.{kind}?category=music")
+        assert got.headers["content-type"].split(";")[0] == media_type
+        assert "Zanzibar" not in got.text
+        same = await browser.get(f"/events.{kind}?category=music", headers={"if-none-match": got.headers["etag"]})
+        assert (same.status_code, same.content) == (304, b"")
+        since = {"if-modified-since": got.headers["last-modified"]}
+        assert (await browser.get(f"/events.{kind}?category=music", headers=since)).status_code == 304
+        # A tag says more than a date: where both are sent, the tag counts (RFC 9110, section 13.1.3).
+        other = await browser.get(f"/events.{kind}?category=music", headers=since | {"if-none-match": '"other"'})
+        assert other.status_code == 200
+
+    calendar = icalendar.Calendar.from_ical((await browser.get("/events.ics?category=music")).content)
+    assert [str(event["summary"]) for event in calendar.walk("VEVENT")] == ["Choir & <tea>"]
+
+    feed = ET.fromstring((await browser.get("/events.atom?category=music")).content)  # our own bytes
+    assert feed.findtext(f"{ATOM}title") == "Events: Music"
+    # RFC 4287, sections 4.1.1 and 4.1.2: what must be there.
+    assert all(feed.findtext(f"{ATOM}{name}") for name in ("id", "title", "updated"))
+    (entry,) = feed.findall(f"{ATOM}entry")
+    assert all(entry.findtext(f"{ATOM}{name}") for name in ("id", "title", "updated", "summary"))
+    assert entry.findtext(f"{ATOM}title") == "Choir & <tea>"
+    links = {link.get("rel"): link.get("href") for link in feed.findall(f"{ATOM}link")}
+    assert links["self"] == feed.findtext(f"{ATOM}id") == "http://openmeet.test/events.atom?category=music"
+
+    found = json.loads((await browser.get("/events.json?category=music")).content)
+    assert found["version"] == "https://jsonfeed.org/version/1.1"
+    assert found["feed_url"] == "http://openmeet.test/events.json?category=music"
+    (item,) = found["items"]
+    assert item["id"]
+    assert (item["title"], item["tags"]) == ("Choir & <tea>", ["Music", "evening"])
+    assert "content_text" in item
+
+
+async def test_without_a_query_all_that_comes_up_is_followed(site, browser):
+    await some_events(site)
+    feed = ET.fromstring((await browser.get("/events.atom")).content)  # our own bytes
+    titles = {entry.findtext(f"{ATOM}title") for entry in feed.findall(f"{ATOM}entry")}
+    assert titles == {"Choir & <tea>", "Chess"}
+
+
+async def test_a_search_that_is_not_understood_has_no_feed(site, browser):
+    """What is wrong is said; nobody's groups are a feed, because programs read it without a session."""
+    for query in ("from=yesterday", "groups=mine", "near=here"):
+        for kind in ("ics", "atom", "json"):
+            assert (await browser.get(f"/events.{kind}?{query}")).status_code == 400
+        assert "/events.atom" not in (await browser.get(f"/?{query}")).text
+
+
+async def test_what_is_withdrawn_is_noticed_by_the_date_too_the_next_day_at_the_latest(site, browser, clock):
+    """The event that leaves is the newest, and what remains carries an older date than was sent, or the same."""
+    async with site.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        await event_by(tx, ana, title="Stays")
+        leaves = await event_by(tx, ana, title="Leaves")
+    sent = await browser.get("/events.json")
+    assert parsedate_to_datetime(sent.headers["last-modified"]).timestamp() == clock.now() // SECOND
+    async with site.db.transaction() as tx:
+        await tx.execute("update events set removed_at = :now where id = :id", now=tx.now, id=leaves.id)
+    clock.turn(DAY)
+    again = await browser.get("/events.json", headers={"if-modified-since": sent.headers["last-modified"]})
+    assert again.status_code == 200
+    assert [item["title"] for item in again.json()["items"]] == ["Stays"]
+
+
+async def test_topics_on_a_page_lead_to_their_search(site, browser):
+    async with site.db.transaction() as tx:
+        event = await event_by(tx, await person(tx, "Ana"), title="Choir", categories="music", tags="c&a, rock'n roll")
+    page = (await browser.get(f"/events/{event.slug}")).text
+    paths = [html.unescape(path) for path in re.findall(r'<a href="([^"]+)"><span class="chip', page)]
+    assert paths == ["/?category=music", "/?tag=c%26a", "/?tag=rock%27n+roll"]
+    for path in paths:
+        assert "Choir" in (await browser.get(path)).text
+
+
+async def test_an_empty_feed_is_a_valid_one(site, browser):
+    found = json.loads((await browser.get("/events.json?q=nothing")).content)
+    assert found["items"] == []
+    feed = ET.fromstring((await browser.get("/events.atom?q=nothing")).content)  # our own bytes
+    assert feed.findtext(f"{ATOM}updated") == "1970-01-01T00:00:00Z"
