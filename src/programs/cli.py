@@ -24,6 +24,7 @@ MISUSED: Final = 2
 # name -> (module, what it does)
 ROLES: Final[Mapping[str, tuple[str, str]]] = {
     "up": ("programs.up", "The whole network on this machine, in one process"),
+    "cluster": ("programs.cluster", "The same as processes on this machine, on PostgreSQL, RabbitMQ and Redis"),
     "web": ("programs.web", "Pages and API of the events platform"),
     "pds": ("programs.pds", "Aurora Locus, the Personal Data Server; with a verb, work on it"),
     "plc": ("programs.plc", "A did:plc directory for development"),
@@ -39,11 +40,15 @@ NOUNS: Final[Mapping[str, tuple[str, str]]] = {
     "export": ("programs.commands.export", "A whole site, or one person's data, as a file"),
     "firehose": ("programs.commands.firehose", "Watch an event stream, verify captured frames"),
     "import": ("programs.commands.import_", "Take in what export wrote"),
+    "flags": ("programs.commands.flags", "What of the synchronisation is switched on"),
     "legacy": ("programs.commands.legacy", "Bring in a database of the older model of recurring events"),
+    "lexicon": ("programs.commands.lexicon", "Our Lexicons, published for others"),
+    "moderation": ("programs.commands.moderation", "Who moderates the site, and what waits for them"),
     "queue": ("programs.commands.queue", "What waits for the processor; dead letters"),
     "records": ("programs.commands.records", "Inspect how calendar records are understood"),
     "repo": ("programs.commands.repo", "Verify a repository file"),
-    "series": ("programs.commands.series", "See what a rule of recurring events means"),
+    "series": ("programs.commands.series", "What a rule of recurring events means; records of series"),
+    "services": ("programs.commands.services", "Credentials of programs that work for the installation"),
     "sync": ("programs.commands.sync", "Sources, publications, what was not understood"),
 }
 

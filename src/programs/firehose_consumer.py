@@ -2,9 +2,13 @@
 
 import asyncio
 
+from at_network.jetstream_stream import unpacker
+from at_protocol.sync.verify import FULL, LIGHT
 from openmeet.firehose import consumer, interests
 from openmeet.firehose.consumer import Consumer
 from openmeet.firehose.counting import counting
+from openmeet.firehose.delivery import Delivering
+from openmeet.firehose.jetstream import follow_jetstream
 from openmeet.firehose.upstreams import upstreams
 from openmeet.firehose.verification import Verifier
 from programs.platform import Platform
@@ -17,20 +21,29 @@ async def work(platform: Platform, stop: asyncio.Event) -> None:
     async with platform.installation.transaction() as tx:
         await interests.add(tx, interests.everything_for(tenant))
         known = await interests.load(tx)
+    counts = counting(platform.metrics)
     following = Consumer(
         db=platform.installation,
         http=platform.network.http,
         clock=platform.clock,
         verifier=Verifier(platform.network.dids, platform.clock),
         interests=known,
-        queues={tenant: platform.queue},
-        counting=counting(platform.metrics),
+        delivering=Delivering({tenant: platform.queue}, counts),
+        counting=counts,
     )
     settings = platform.settings
     sources = upstreams(
-        settings.firehose_urls, settings.relay_urls, relays_from_the_start=settings.relays_from_the_start
+        settings.firehose_urls,
+        settings.relay_urls,
+        relays_from_the_start=settings.relays_from_the_start,
+        relay_care=LIGHT if settings.relay_checks == "light" else FULL,
     )
-    await consumer.run(following, list(sources), stop)
+    dictionary = settings.jetstream_dictionary
+    unpack = None if dictionary is None else unpacker(dictionary)
+    await asyncio.gather(
+        consumer.run(following, list(sources), stop),
+        *(follow_jetstream(following, url, stop, unpack=unpack) for url in settings.jetstream_urls),
+    )
 
 
 app = worker_role(work, "Follow the sources until stopped.")

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from dataclasses import dataclass
 
 from prometheus_client import Gauge
 
@@ -11,35 +12,82 @@ from groundwork.errors import Failure
 from groundwork.outbox import owe
 from groundwork.outbox.owe import DebtState
 from groundwork.telemetry.logs import log
-from openmeet.debts import publications
+from openmeet.debts import publication_counts, publications
 from openmeet.debts.kinds import Debt
 from openmeet.debts.publications import State
+from openmeet.firehose import progress
+from openmeet.identities import circuits
+from openmeet.identities import queries as identity_queries
+from openmeet.ingestion import discrepancies
+from openmeet.ingestion.comparing import Discrepancy
+from openmeet.legacy import queries as legacy_queries
 from programs.platform import Platform
 
 EVERY_SECONDS = 10.0
+# What has a time and may have missed it.
+OVERDUE = frozenset({State.DUE, State.RETRYING, State.RETRACTING})
+
+
+@dataclass(frozen=True, slots=True)
+class Gauges:
+    """Of one program."""
+
+    debts: Gauge
+    oldest_debt: Gauge
+    records: Gauge
+    oldest_record: Gauge
+    waiting: Gauge
+    dead: Gauge
+    quiet: Gauge
+    disagreements: Gauge
+    circuits: Gauge
+    shadows: Gauge
+    migrated: Gauge
+
+
+def registered(platform: Platform) -> Gauges:
+    """Registered once per program."""
+    metrics = platform.metrics
+    show_wal(metrics, {"openmeet": platform.db, "network": platform.installation})
+    return Gauges(
+        metrics.gauge("debts", "What is owed outside and not paid", ["kind", "state"]),
+        metrics.gauge("debts_oldest_age_seconds", "How long the longest overdue debt has been due", ["kind"]),
+        metrics.gauge("publications", "Records promised to repositories, by state", ["kind", "state"]),
+        metrics.gauge("publications_oldest_age_seconds", "How long the longest overdue record has been due", ["kind"]),
+        metrics.gauge("queue_waiting_messages", "Messages published and not yet applied"),
+        metrics.gauge("queue_dead_letters", "Messages that were given up"),
+        metrics.gauge("source_quiet_seconds", "Since something of a source was taken over", ["source"]),
+        metrics.gauge("discrepancies", "Where a repository and what is kept here disagreed", ["kind", "state"]),
+        metrics.gauge("pds_circuits", "Servers that are not asked, or only tried, since they fail", ["state"]),
+        metrics.gauge("shadow_accounts", "People known by their DID alone, and those of them who came", ["state"]),
+        metrics.gauge("series_migrated", "Series brought in from the older model"),
+    )
 
 
 async def work(platform: Platform, stop: asyncio.Event) -> None:
     """Keep the gauges of one process fresh until ``stop`` is set."""
-    metrics = platform.metrics
-    show_wal(metrics, {"openmeet": platform.db, "network": platform.installation})
-    debts = metrics.gauge("debts", "What is owed outside and not paid", ["kind", "state"])
-    oldest = metrics.gauge("debts_oldest_age_seconds", "How long the longest overdue debt has been due", ["kind"])
-    records = metrics.gauge("publications", "Records promised to repositories, by state", ["kind", "state"])
-    waiting = metrics.gauge("queue_waiting_messages", "Messages published and not yet applied")
-    dead = metrics.gauge("queue_dead_letters", "Messages that were given up")
+    gauges = registered(platform)
     while not stop.is_set():
         try:
-            await _owed(platform, debts, oldest)
-            await _promised(platform, records)
-            depth = await platform.queue.depth()
-            waiting.set(depth.waiting)
-            dead.set(depth.dead)
+            await read(platform, gauges)
         except Failure as away:
             log.warning("gauges.not_read", reason=away.why)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(EVERY_SECONDS):
                 await stop.wait()
+
+
+async def read(platform: Platform, gauges: Gauges) -> None:
+    """Set every gauge to what is so now. Raises Unavailable where a store is away."""
+    await _owed(platform, gauges.debts, gauges.oldest_debt)
+    await _promised(platform, gauges.records, gauges.oldest_record)
+    await _heard(platform, gauges.quiet)
+    await _disagreed(platform, gauges.disagreements)
+    await _left_alone(platform, gauges.circuits)
+    await _met(platform, gauges.shadows, gauges.migrated)
+    depth = await platform.queue.depth()
+    gauges.waiting.set(depth.waiting)
+    gauges.dead.set(depth.dead)
 
 
 async def _owed(platform: Platform, debts: Gauge, oldest: Gauge) -> None:
@@ -53,9 +101,42 @@ async def _owed(platform: Platform, debts: Gauge, oldest: Gauge) -> None:
         oldest.labels(kind.value).set(max(0.0, (now - since.get(kind.value, now)) / SECOND))
 
 
-async def _promised(platform: Platform, records: Gauge) -> None:
+async def _promised(platform: Platform, records: Gauge, oldest: Gauge) -> None:
     async with platform.db.reader() as reader:
-        counts = {(kind, state): number for kind, state, number, _ in await publications.counts(reader)}
+        now, rows = reader.now, await publication_counts.counts(reader)
+    counts = {(kind, state): number for kind, state, number, _ in rows}
     for kind in publications.Kind:
         for state in State:
             records.labels(kind.value, state.value).set(counts.get((kind, state), 0))
+        since = [due_at for one, state, _, due_at in rows if one is kind and state in OVERDUE]
+        oldest.labels(kind.value).set(max(0.0, (now - min(since, default=now)) / SECOND))
+
+
+async def _heard(platform: Platform, quiet: Gauge) -> None:
+    async with platform.installation.reader() as reader:
+        now, sources = reader.now, await progress.sources(reader)
+    for source in sources:
+        quiet.labels(source.url).set(max(0.0, (now - (source.seen_at or source.changed_at)) / SECOND))
+
+
+async def _left_alone(platform: Platform, left_alone: Gauge) -> None:
+    async with platform.db.reader() as reader:
+        counts = circuits.counts(await circuits.known(reader), reader.now)
+    for state, number in counts.items():
+        left_alone.labels(state.value).set(number)
+
+
+async def _disagreed(platform: Platform, disagreements: Gauge) -> None:
+    async with platform.db.reader() as reader:
+        counts = await discrepancies.counts(reader)
+    for kind in Discrepancy:
+        for state, is_repaired in (("standing", False), ("repaired", True)):
+            disagreements.labels(kind.value, state).set(counts.get((kind, is_repaired), 0))
+
+
+async def _met(platform: Platform, shadows: Gauge, migrated: Gauge) -> None:
+    async with platform.db.reader() as reader:
+        unclaimed, claimed = await identity_queries.count_shadows(reader)
+        migrated.set(await legacy_queries.count_series(reader))
+    shadows.labels("unclaimed").set(unclaimed)
+    shadows.labels("claimed").set(claimed)

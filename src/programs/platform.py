@@ -11,10 +11,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from prometheus_client import Counter
+
 from at_network.did_resolver import DidResolver, DidSettings
 from at_network.handle_resolver import HandleResolver, HandleSettings
+from at_network.oauth_servers import OAuthServers
 from groundwork.blobstore.contract import BlobStore
 from groundwork.blobstore.open_ import open_folder
+from groundwork.cache.open_ import open_cache
 from groundwork.clock import Clock, SystemClock
 from groundwork.dangerous_starts import dangers_of
 from groundwork.database.migrate import migrate
@@ -28,17 +32,20 @@ from groundwork.mail.contract import Mailer, Sender
 from groundwork.mail.open_ import open_mailer
 from groundwork.queue.contract import Queue
 from groundwork.queue.open_ import open_queue
+from groundwork.rate_limit.contract import Counters
+from groundwork.rate_limit.open_ import open_counters
 from groundwork.sealing import Sealer, keys_of_file, parse_keys
 from groundwork.settings import SettingsRefused, read_file, read_settings
 from groundwork.telemetry.metrics import Metrics
 from openmeet.identities.custodial import Keeper, admin_authorization, mail_domain_of, offered_domain
-from openmeet.identities.network import Network
+from openmeet.identities.network import DEFAULT_TENANT, Network
+from openmeet.identities.oauth_app import app_of
 from openmeet.ingestion.events import Here
+from openmeet.ingestion.intake import origin_of
+from openmeet.records.results import results_of
 from openmeet.settings import PREFIX, Settings, contradictions, dangers
 from openmeet.tenants.model import Tenant, Tenants
 from programs.running import VERSION, run_command
-
-DEFAULT_TENANT = "default"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +61,9 @@ class Platform:
     mailer: Mailer
     pictures: BlobStore
     metrics: Metrics
+    rsvp_operations: Counter
+    results: Counter
+    counters: Counters
     code_key: bytes
     here: Here
 
@@ -63,10 +73,15 @@ class Platform:
         return self.tenants.default.database
 
 
-def read_platform_settings(file: Path | None = None, environment: Mapping[str, str] = os.environ) -> Settings:
-    """Settings from the environment and the ``[openmeet]`` table; contradictory and dangerous ones are refused."""
+def read_platform_settings(
+    file: Path | None = None, environment: Mapping[str, str] = os.environ, *, sends_mail: bool = True
+) -> Settings:
+    """Settings from the environment and the ``[openmeet]`` table; contradictory and dangerous ones are refused.
+
+    ``sends_mail``: an operator's command does not, and asks for no mail server.
+    """
     table: Mapping[str, Any] | None = read_file(file).get("openmeet")
-    return checked(read_settings(Settings, prefix=PREFIX, environment=environment, table=table))
+    return checked(read_settings(Settings, prefix=PREFIX, environment=environment, table=table), sends_mail=sends_mail)
 
 
 def read_settings_of_installation(file: Path | None, environment: Mapping[str, str] = os.environ) -> Settings:
@@ -85,9 +100,9 @@ def read_settings_of_installation(file: Path | None, environment: Mapping[str, s
     return settings
 
 
-def checked(settings: Settings) -> Settings:
+def checked(settings: Settings, *, sends_mail: bool = True) -> Settings:
     """The same settings. Raises ``SettingsRefused`` with a sentence per problem."""
-    problems = contradictions(settings) + dangers_of([settings.public_host], dangers(settings))
+    problems = contradictions(settings, sends_mail=sends_mail) + dangers_of([settings.public_host], dangers(settings))
     if problems:
         raise SettingsRefused(problems)
     return settings
@@ -118,31 +133,65 @@ async def open_platform(settings: Settings, clock: Clock) -> AsyncIterator[Platf
         through = (settings.pds_url,) if settings.dev_mode else ()
         handles = HandleResolver(http, dids, clock, HandleSettings(settings.dev_mode, through))
         stack.push_async_callback(handles.close)
-        network = Network(http, clock, dids, handles, Sealer(keys))
+        servers = OAuthServers(http, clock, is_development=settings.dev_mode)
+        stack.push_async_callback(servers.close)
+        cache = open_cache(settings.cache_url, prefix=DEFAULT_TENANT, clock=clock)
+        stack.push_async_callback(cache.close)
+        network = Network(
+            http,
+            clock,
+            dids,
+            handles,
+            Sealer(keys),
+            servers,
+            cache,
+            app=app_of(settings.public_url, settings.site_name),
+            tenant=DEFAULT_TENANT,
+        )
+        stack.push_async_callback(network.settle)
 
+        tenant = Tenant(DEFAULT_TENANT, db)
+        metrics = Metrics("openmeet")
+        # Where the cache is shared, so is the counting of requests; of all tenants, since addresses are.
+        counters = open_counters(settings.cache_url, prefix="openmeet:limits")
+        stack.push_async_callback(counters.close)
         mailer = _mailer(settings, clock)
         stack.push_async_callback(mailer.close)
         yield Platform(
             settings=settings,
             clock=clock,
-            tenants=Tenants(Tenant(DEFAULT_TENANT, db)),
+            tenants=Tenants(tenant),
             installation=installation,
             queue=queue,
             network=network,
             mailer=mailer,
             pictures=open_folder(settings.data_directory / "media"),
-            metrics=Metrics("openmeet"),
+            metrics=metrics,
+            # Both the web and the publisher pay; under `openmeet up` they are one process.
+            rsvp_operations=metrics.counter_called(
+                "bluesky_rsvp_operations", "Records of answers written", ["tenant", "operation", "status"]
+            ),
+            results=results_of(metrics),
+            counters=counters,
             code_key=hmac.digest(keys[0], b"openmeet/sign_in/codes", hashlib.sha256),
             here=Here(
                 settings.public_url,
                 tuple(hmac.digest(key, b"openmeet/records/erased", hashlib.sha256) for key in keys),
+                believed=_believed(settings),
+                flags=tenant.flags,
             ),
         )
 
 
+def _believed(settings: Settings) -> frozenset[str]:
+    """Origins of the PDSes that the operator named: what comes from there is nobody's surprise."""
+    named = (settings.pds_url, *(url.partition("=")[2] or url for url in settings.firehose_urls))
+    return frozenset(map(origin_of, named))
+
+
 def run_on_platform(settings_file: Path | None, work: Callable[[Platform], Awaitable[None]]) -> None:
-    """Do an operator's work on the platform that the settings name."""
-    settings = read_platform_settings(settings_file)
+    """Do an operator's work on the platform that the settings name; what it owes by mail, the site sends."""
+    settings = read_platform_settings(settings_file, sends_mail=False)
 
     async def run() -> None:
         async with open_platform(settings, SystemClock()) as platform:
@@ -166,7 +215,9 @@ async def open_queue_alone(settings: Settings, clock: Clock) -> Queue:
     if url.startswith(SQLITE):
         url = f"{SQLITE}{(settings.data_directory / 'queue.db').absolute()}"
     try:
-        return await open_queue(settings.broker_url, database_url=url, schema="openmeet_queue", clock=clock)
+        return await open_queue(
+            settings.broker_url, database_url=url, schema="openmeet_queue", clock=clock, name=settings.broker_name
+        )
     except ValueError as error:
         raise SettingsRefused([f"{PREFIX}BROKER_URL: {error}."]) from None
 

@@ -16,6 +16,9 @@ from groundwork.outbox.pay import Paying
 from groundwork.queue.contract import Message
 from openmeet.arriving.letters import invitation_composer as arrival_composer
 from openmeet.arriving.people import ARRIVAL_MAIL
+from openmeet.attendance.crowds import event_news_payer
+from openmeet.attendance.entry_letters import ANSWERED_MAIL, WITHDRAWN_MAIL
+from openmeet.attendance.tasks import freed_seats_payer
 from openmeet.browsing.webhook_view import webhook_view
 from openmeet.debts.deliveries import Composer, Letter, Sender, mail_payer
 from openmeet.debts.kinds import Debt
@@ -30,18 +33,30 @@ from openmeet.groups.letters import (
     succession_composer,
 )
 from openmeet.guests.letters import guest_composer
-from openmeet.guests.model import GUEST_MAIL
+from openmeet.guests.model import GUEST_CONFIRMED_MAIL, GUEST_MAIL
 from openmeet.identities.custodial import Keeper, account_payer
 from openmeet.ingestion import dead_letters
-from openmeet.ingestion.backfill import backfill_payer
+from openmeet.ingestion.backfill import AT_A_TIME, backfill_payer
 from openmeet.ingestion.erasing import Erasing
-from openmeet.ingestion.fetching import subject_payer
+from openmeet.ingestion.fetching import record_payer, subject_payer
+from openmeet.ingestion.reconciling import reconcile_payer
 from openmeet.ingestion.refreshing import identity_payer
-from openmeet.letters.news import Letterhead, digest_composer, news_composer
+from openmeet.ingestion.waiting import waiting_payer
+from openmeet.letters.answered import answered_composer, confirmed_composer
+from openmeet.letters.letterhead import Letterhead
+from openmeet.letters.news import digest_composer, news_composer
+from openmeet.letters.plain import with_html
+from openmeet.letters.whole_series import series_composer
+from openmeet.letters.withdrawn import withdrawn_composer
 from openmeet.notifications.model import DIGEST_MAIL, NEWS_MAIL
-from openmeet.publication import payer
+from openmeet.publication import rounds
+from openmeet.publication.late import late_create_payer
 from openmeet.publication.publisher import Publisher
 from openmeet.records.message import RecordMessage, encode
+from openmeet.series.detecting import detection_payer
+from openmeet.series.entry_letters import SERIES_ANSWERED_MAIL, SERIES_WITHDRAWN_MAIL
+from openmeet.series.standing import standing_payer
+from openmeet.series.telling import telling_payer
 from openmeet.sign_in.letters import code_composer
 from openmeet.sign_in.model import CODE_MAIL
 from openmeet.webhooks.letters import off_composer
@@ -50,12 +65,23 @@ from openmeet.webhooks.sending import RETRY, webhook_payer
 from programs.platform import Platform, keeper_of
 from programs.worker import worker_role
 
+# What is asked of other people's servers, who may be slow or many: single things, and whole repositories.
+READS = frozenset({Debt.REFRESH_IDENTITY, Debt.FETCH_SUBJECT, Debt.PROVE_RECORD, Debt.LATE_CREATE})
+WHOLE_READS = frozenset({Debt.BACKFILL, Debt.RECONCILE})
+
 
 async def work(platform: Platform, stop: asyncio.Event) -> None:
     """Pay records, mail and accounts until ``stop`` is set."""
+    owed = payings(platform, await keeper_of(platform))
+    # Apart: a letter must not wait for a stranger's server, nor a stranger's handle for somebody's whole repository.
+    reading = {kind: paying for kind, paying in owed.items() if kind in READS}
+    reading_whole = {kind: paying for kind, paying in owed.items() if kind in WHOLE_READS}
+    sending = {kind: paying for kind, paying in owed.items() if kind not in READS | WHOLE_READS}
     await asyncio.gather(
-        pay.run(platform.db, payings(platform, await keeper_of(platform)), stop, wake=bell()),
-        payer.run(publisher(platform), stop, wake=bell()),
+        pay.run(platform.db, sending, stop, wake=bell()),
+        pay.run(platform.db, reading, stop, wake=bell()),
+        pay.run(platform.db, reading_whole, stop, wake=bell()),
+        rounds.run(publisher(platform), stop, wake=bell()),
     )
 
 
@@ -67,6 +93,11 @@ def publisher(platform: Platform) -> Publisher:
             [Message(one.routing_key, one.did, encode(one), one.message_id) for one in messages]
         )
 
+    tenant = platform.tenants.default
+
+    def count_rsvp(operation: str, status: str) -> None:
+        platform.rsvp_operations.labels(tenant.name, operation, status).inc()
+
     return Publisher(
         db=platform.db,
         network=platform.network,
@@ -75,6 +106,10 @@ def publisher(platform: Platform) -> Publisher:
         tids=TidClock(secrets.randbelow(1024)),
         enqueue=enqueue,
         instance=platform.settings.public_url,
+        pictures=platform.pictures,
+        count_rsvp=count_rsvp,
+        flags=tenant.flags,
+        count_result=lambda kind, result: platform.results.labels("publish", kind, result.value).inc(),
     )
 
 
@@ -87,10 +122,21 @@ def payings(platform: Platform, keeper: Keeper) -> dict[str, Paying]:
         Debt.WEBHOOK: Paying(
             webhook_payer(db, network.http, network.sealer, webhook_view(platform.settings.public_url)), policy=RETRY
         ),
-        Debt.REFRESH_IDENTITY: Paying(identity_payer(db, network, _erasing(platform))),
+        Debt.REFRESH_IDENTITY: Paying(identity_payer(db, network, _erasing(platform), platform.here.believed)),
         Debt.FETCH_SUBJECT: Paying(subject_payer(db, network, here)),
-        # A repository may be large: one at a time, with a lease as long as reading one takes.
-        Debt.BACKFILL: Paying(backfill_payer(db, network, here), batch=1, lease_seconds=600.0),
+        Debt.WAITING_ANSWERS: Paying(waiting_payer(db)),
+        Debt.PROVE_RECORD: Paying(record_payer(db, network, here)),
+        Debt.LATE_CREATE: Paying(late_create_payer(publisher(platform))),
+        Debt.DETECT_SERIES: Paying(detection_payer(db)),
+        Debt.FREED_SEATS: Paying(freed_seats_payer(db)),
+        # One date after the other: what they lock is their series.
+        Debt.STANDING_ANSWERS: Paying(standing_payer(db), batch=1, lease_seconds=600.0),
+        # A crowd is told in one go, piece by piece.
+        Debt.SERIES_NEWS: Paying(telling_payer(db), batch=2, lease_seconds=600.0),
+        Debt.EVENT_NEWS: Paying(event_news_payer(db), batch=2, lease_seconds=600.0),
+        Debt.RECONCILE: Paying(reconcile_payer(db, network, here), batch=1, lease_seconds=600.0),
+        # A repository may be large: few at a time, with a lease as long as reading large ones in turn takes.
+        Debt.BACKFILL: Paying(backfill_payer(db, network, here), batch=AT_A_TIME, lease_seconds=1800.0),
     }
 
 
@@ -115,6 +161,11 @@ def composers(platform: Platform) -> dict[str, Composer]:
         CO_HOST_MAIL: co_host_composer(platform.code_key, name, url),
         LAST_CALL_MAIL: succession_composer(name, url),
         GUEST_MAIL: guest_composer(platform.code_key, name, url),
+        GUEST_CONFIRMED_MAIL: confirmed_composer(head),
+        ANSWERED_MAIL: answered_composer(head),
+        WITHDRAWN_MAIL: withdrawn_composer(head),
+        SERIES_ANSWERED_MAIL: series_composer(head, is_end=False),
+        SERIES_WITHDRAWN_MAIL: series_composer(head, is_end=True),
         ARRIVAL_MAIL: arrival_composer(platform.code_key, name, url),
         NEWS_MAIL: news_composer(head),
         DIGEST_MAIL: digest_composer(head),
@@ -126,6 +177,7 @@ def sender(mailer: Mailer, public_url: str) -> Sender:
     host = urlsplit(public_url).hostname or "localhost"
 
     async def send(letter: Letter, name: str) -> None:
+        letter = with_html(letter, public_url)
         await mailer.send(
             Mail(
                 parse_address(letter.to),

@@ -9,15 +9,23 @@ from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Database
 from groundwork.outbox import owe
 from groundwork.telemetry.logs import log
+from groundwork.telemetry.metrics import stopwatch
 from openmeet.access import tasks as access
+from openmeet.alerts.tasks import forget_departed, tell_of_finds
 from openmeet.arriving import queries as arrivals
 from openmeet.attendance import tasks as attendance
 from openmeet.attendance.telling_groups import tell_of_new_events
+from openmeet.claiming import tasks as claims
+from openmeet.debts import doubts
 from openmeet.events import drafts
 from openmeet.events import tasks as events
 from openmeet.groups import tasks as groups
 from openmeet.guests import actions as guests
-from openmeet.ingestion.tasks import reconcile
+from openmeet.guests import tasks as guest_tasks
+from openmeet.identities import circuits, client_keys
+from openmeet.identities import tasks as identities
+from openmeet.ingestion.intake import decide_due
+from openmeet.ingestion.tasks import forget_discrepancies, reconcile
 from openmeet.media import actions as media
 from openmeet.messages import actions as messages
 from openmeet.notifications import tasks as notifications
@@ -28,6 +36,7 @@ from openmeet.series import tasks as series
 from openmeet.sign_in import tasks as sign_in
 from openmeet.webhooks import tasks as webhooks
 from programs.platform import Platform
+from programs.resealing import reseal_stale
 from programs.worker import worker_role
 
 # A paid debt tells for a while that it was paid: a mail owed again in the meantime is not sent twice.
@@ -44,6 +53,11 @@ class Chore:
 
 CHORES: dict[str, Chore] = {
     "expired_sign_ins": Chore(600, lambda platform: sign_in.forget_expired(platform.db)),
+    "old_claims": Chore(3600, lambda platform: claims.forget_old_claims(platform.db)),
+    "repository_sessions": Chore(600, lambda platform: identities.keep_alive(platform.db, platform.network)),
+    "over_sessions": Chore(3600, lambda platform: identities.forget_over(platform.db)),
+    "stale_seals": Chore(3600, reseal_stale),
+    "client_keys": Chore(3600, lambda platform: client_keys.rotate_when_due(platform.db, platform.network)),
     "old_access": Chore(3600, lambda platform: access.forget_old_access(platform.db)),
     "old_deliveries": Chore(3600, lambda platform: webhooks.forget_old_deliveries(platform.db)),
     "expired_drafts": Chore(3600, lambda platform: events.forget_expired_drafts(platform.db)),
@@ -52,12 +66,20 @@ CHORES: dict[str, Chore] = {
     "reminders": Chore(300, lambda platform: attendance.remind(platform.db)),
     "ended_offers": Chore(60, lambda platform: attendance.end_offers(platform.db)),
     "expired_guest_answers": Chore(3600, lambda platform: guests.forget_expired(platform.db)),
+    "old_addresses": Chore(
+        3600, lambda platform: guest_tasks.forget_addresses(platform.db, platform.settings.addresses_kept_days)
+    ),
     "sent_mails": Chore(3600, lambda platform: notifications.forget_sent_mails(platform.db)),
     "group_successions": Chore(3600, lambda platform: groups.pass_on(platform.db)),
     "group_events": Chore(120, lambda platform: tell_of_new_events(platform.db)),
+    "search_finds": Chore(60, lambda platform: tell_of_finds(platform.db)),
+    "searches_of_departed": Chore(3600, lambda platform: forget_departed(platform.db)),
+    "newcomers": Chore(30, lambda platform: decide_due(platform.db)),
     "expired_parked_answers": Chore(3600, lambda platform: _expire_parked(platform.db)),
+    "old_doubts": Chore(3600, lambda platform: _forget_doubts(platform.db)),
+    "old_circuits": Chore(3600, lambda platform: _forget_circuits(platform.db)),
     "unread_repositories": Chore(3600, lambda platform: reconcile(platform.db)),
-    "series_windows": Chore(600, lambda platform: series.roll_windows(platform.db, platform.clock.now())),
+    "repaired_discrepancies": Chore(3600, lambda platform: forget_discrepancies(platform.db)),
     "completed_dates": Chore(300, lambda platform: series.complete_dates(platform.db)),
     "expired_undos": Chore(600, lambda platform: series.forget_undos(platform.db)),
     "old_imports": Chore(3600, lambda platform: _forget_imports(platform.db)),
@@ -71,6 +93,16 @@ CHORES: dict[str, Chore] = {
 async def _expire_parked(db: Database) -> int:
     async with db.transaction() as tx:
         return await seen.expire_parked(tx)
+
+
+async def _forget_doubts(db: Database) -> int:
+    async with db.transaction() as tx:
+        return await doubts.forget_old(tx)
+
+
+async def _forget_circuits(db: Database) -> int:
+    async with db.transaction() as tx:
+        return await circuits.forget_old(tx)
 
 
 async def _read_calendars(platform: Platform, zone: str) -> int:
@@ -91,8 +123,22 @@ async def _forget_paid(db: Database) -> int:
 async def work(platform: Platform, stop: asyncio.Event) -> None:
     """Each chore in its own rhythm, until ``stop`` is set."""
     async with asyncio.TaskGroup() as group:
-        for name, chore in CHORES.items():
+        for name, chore in {**CHORES, "series_windows": Chore(600, _rolling(platform))}.items():
             group.create_task(_again(name, chore, platform, stop))
+
+
+def _rolling(platform: Platform) -> Callable[[Platform], Awaitable[object]]:
+    """Moves the windows of series, and counts the dates that are stored."""
+    made = platform.metrics.counter("occurrences_generated", "Dates of series that were stored ahead")
+    seconds = platform.metrics.histogram("occurrences_generation_seconds", "One round of storing dates ahead")
+
+    async def roll(here: Platform) -> None:
+        elapsed = stopwatch()
+        _, stored = await series.roll_windows(here.db, here.clock.now())
+        made.inc(stored)
+        seconds.observe(elapsed())
+
+    return roll
 
 
 async def _again(name: str, chore: Chore, platform: Platform, stop: asyncio.Event) -> None:

@@ -5,22 +5,28 @@ from collections.abc import Sequence
 import typer
 from starlette.routing import Route
 
+from at_protocol.syntax.did import Did
 from groundwork.clock import SystemClock
-from groundwork.database.transaction import Database, Reader
+from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.http.application import Application
 from groundwork.http.server import serve
 from groundwork.mail.folder import FolderMailbox
 from openmeet.app import create_app
+from openmeet.browsing import group_network_pages
+from openmeet.claiming import actions as claiming
 from openmeet.debts.publications import Kind
 from openmeet.events.model import EventId
 from openmeet.identities import pages as consent
+from openmeet.identities import taking_over_pages
 from openmeet.identities.connecting import sign_in_with_password
 from openmeet.identities.model import Preview
+from openmeet.ingestion.api import Engines
 from openmeet.personal_calendar.fetching import Outgoing
 from openmeet.publication.payer import pay_now
 from openmeet.publication.preview import preview
 from openmeet.site import mailbox
 from openmeet.users.model import UserId
+from openmeet.xrpc.callers import service_callers
 from programs.command_line import SettingsFile, role
 from programs.platform import Platform, keeper_of, open_platform, read_platform_settings
 from programs.publisher import publisher
@@ -53,7 +59,9 @@ async def site(platform: Platform) -> Application:
     """The site over an open platform."""
 
     async def with_password(db: Database, identifier: str, password: str) -> UserId:
-        return await sign_in_with_password(db, platform.network, identifier=identifier, password=password)
+        return await sign_in_with_password(
+            db, platform.network, identifier=identifier, password=password, arrive=_arrive
+        )
 
     paying = publisher(platform)
 
@@ -67,10 +75,18 @@ async def site(platform: Platform) -> Application:
         code_key=platform.code_key,
         pictures=platform.pictures,
         password_sign_in=with_password,
+        network=platform.network,
         publish_first=publish_first,
         more_pages=await _more_pages(platform),
+        counters=platform.counters,
+        engines=Engines(platform.installation, platform.queue, platform.here),
+        service_callers=service_callers(platform.settings, platform.network),
         outgoing=Outgoing(platform.network.http, platform.network.sealer),
     )
+
+
+async def _arrive(tx: Transaction, did: Did, handle: str, pds_url: str) -> UserId:
+    return (await claiming.sign_in_with_did(tx, did, handle=handle, pds_url=pds_url)).user_id
 
 
 async def _more_pages(platform: Platform) -> Sequence[Route]:
@@ -80,7 +96,12 @@ async def _more_pages(platform: Platform) -> Sequence[Route]:
     async def of_person(reader: Reader, user_id: UserId) -> Preview:
         return await preview(reader, user_id, instance=instance)
 
-    pages = consent.routes(platform.network, await keeper_of(platform), of_person)
+    keeper = await keeper_of(platform)
+    pages = [
+        *consent.routes(platform.network, keeper, of_person),
+        *taking_over_pages.routes(platform.network, keeper),
+        *group_network_pages.repository_routes(keeper),
+    ]
     if isinstance(platform.mailer, FolderMailbox):
         pages += mailbox.routes(platform.mailer)
     return pages

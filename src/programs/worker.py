@@ -11,7 +11,7 @@ from groundwork.clock import SystemClock
 from groundwork.http.application import Application
 from groundwork.http.operations import operations_routes
 from groundwork.http.server import serve
-from openmeet.app import ready
+from openmeet.tenants.health import ready
 from programs import gauges
 from programs.command_line import SettingsFile, role, say
 from programs.platform import Platform, open_platform, read_platform_settings

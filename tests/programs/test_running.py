@@ -28,7 +28,7 @@ def test_a_thread_that_never_ends_does_not_keep_the_process() -> None:
             assert process.stdout is not None
             assert process.stdout.readline() == b"running\n"
             process.send_signal(signal.SIGTERM)
-            _, said = process.communicate(timeout=30)
+            _, said = process.communicate(timeout=90)
         finally:
             process.kill()
     assert process.returncode == 1

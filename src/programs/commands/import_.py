@@ -40,7 +40,7 @@ def import_(source: From, settings_file: SettingsFile = None) -> None:
 
 
 def _site(source: Path, settings_file: Path | None) -> None:
-    settings = read_platform_settings(settings_file)
+    settings = read_platform_settings(settings_file, sends_mail=False)
     url = settings.tenant_database_url
     schema = "" if url.startswith("sqlite") else settings.database_schema or "public"
 

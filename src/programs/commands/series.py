@@ -1,10 +1,16 @@
-"""``openmeet series preview``: the dates that a rule makes and the sentence that says it, or why it is not taken. No database."""
+"""``openmeet series …``: the dates that a rule makes, or why it is not taken (no database); records of series, made at once."""
 
 from datetime import datetime
 from typing import Annotated
 
 import typer
 
+from groundwork.errors import Refused
+from openmeet.debts import publications
+from openmeet.debts.publications import Kind
+from openmeet.flags.model import Flag
+from openmeet.flags.queries import switches
+from openmeet.ingestion.switching import owe_series
 from openmeet.recurrence import expansion
 from openmeet.recurrence.choices import plain_choices
 from openmeet.recurrence.pattern import Pattern, parse_date, pattern
@@ -13,12 +19,32 @@ from openmeet.recurrence.rule import parse_rule
 from openmeet.recurrence.sentence import WEEKDAYS, describe
 from openmeet.recurrence.structured import to_json
 from openmeet.recurrence.wall_time import instant_of, instead_of, local_of
-from programs.command_line import AsJson, noun, print_json, say
+from programs.command_line import AsJson, SettingsFile, counted, noun, print_json, say
+from programs.platform import Platform, run_on_platform
 
 app = noun("Series of events.")
 
 FIRST_DATES = 10
 MOST_DATES = 5_000
+
+
+@app.command()
+def publish(settings_file: SettingsFile = None) -> None:
+    """Give every series its record, and the dates that are out the link to it; their records and the answers to them stay.
+
+    Exits with 1 where neither `series-lexicon` nor `native-recurrence` is on (`openmeet flags`).
+    """
+
+    async def act(platform: Platform) -> None:
+        async with platform.db.transaction() as tx:
+            on = await switches(tx)
+            if not {Flag.SERIES_LEXICON, Flag.NATIVE_RECURRENCE} & on.on:
+                raise Refused("Switch on series-lexicon or native-recurrence first: openmeet flags on series-lexicon")
+            number = await owe_series(tx)
+            await publications.look_again_at_all(tx, Kind.EVENT)
+        say(f"{counted(number, 'series', 'series')} looked at; the publisher writes what differs.")
+
+    run_on_platform(settings_file, act)
 
 
 @app.command()
@@ -48,6 +74,7 @@ def preview(
                 "timezone": timezone,
                 "rule": None if made.rule is None else {"text": str(made.rule), **to_json(made.rule)},
                 "dates": [_as_json(made, one) for one in dates],
+                "exdatesWithoutDate": [one.isoformat() for one in expansion.idle_exceptions(made)],
             }
         )
         return
@@ -56,6 +83,8 @@ def preview(
         say(f"  {_as_text(made, one)}")
     if not dates:
         say("  no date in this window")
+    for idle in expansion.idle_exceptions(made):
+        say(f"warning: --exdate {idle:%Y-%m-%d %H:%M} leaves nothing out, there is no date then", err=True)
 
 
 def _pattern(dtstart: str, timezone: str, rrule: str | None, exdate: list[str], rdate: list[str]) -> Pattern:
@@ -70,7 +99,7 @@ def _pattern(dtstart: str, timezone: str, rrule: str | None, exdate: list[str], 
         added=[parse_date(text, timezone) for text in rdate],
         is_all_day=len(dtstart) <= len("2026-11-24"),
     )
-    expansion.check_occurs(made)
+    expansion.check_asked(made)
     return made
 
 

@@ -3,15 +3,23 @@
 from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.progress import Progress
 
 from at_protocol.failures import Malformed
 from at_protocol.syntax.did import Did, parse_did
-from groundwork.errors import InvalidInput
+from groundwork.errors import InvalidInput, RemoteFailed, RemoteSlow
 from groundwork.outbox import owe
-from openmeet.debts import publications
+from openmeet.debts import publication_counts
 from openmeet.debts.kinds import Debt
 from openmeet.firehose import progress
+from openmeet.firehose.upstreams import authority
+from openmeet.ingestion.comparing import Found
+from openmeet.ingestion.listing import authors_on
+from openmeet.ingestion.reconciling import Reconciled, written_to
+from openmeet.ingestion.reconciling import reconcile as reconcile_one
 from openmeet.records import seen
+from openmeet.records.collections import READ_IN_ORDER
 from programs.command_line import AsJson, SettingsFile, noun, print_json, say
 from programs.platform import Platform, run_on_platform
 
@@ -33,7 +41,7 @@ def status(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
             rejected = len(await progress.rejected(reader, limit=1000))
         async with platform.db.reader() as reader:
             records = {standing.value: number for standing, number in (await seen.counts(reader)).items()}
-            owed = {f"{kind.value} {state.value}": n for kind, state, n, _ in await publications.counts(reader)}
+            owed = {f"{kind.value} {state.value}": n for kind, state, n, _ in await publication_counts.counts(reader)}
             debts = {f"{kind} {state.value}": n for kind, state, n, _ in await owe.waiting(reader)}
         found = {
             "sources": sources,
@@ -108,6 +116,96 @@ def read(did: RepositoryDid, settings_file: SettingsFile = None) -> None:
         typer.echo(f"The publisher will read {known}.")
 
     run_on_platform(settings_file, act)
+
+
+@app.command()
+def discover(
+    host: Annotated[str, typer.Argument(help="A PDS or relay, as https://host.")], settings_file: SettingsFile = None
+) -> None:
+    """Have everybody's calendar read who has one there: for what was written before this site listened."""
+
+    async def act(platform: Platform) -> None:
+        found: set[Did] = set()
+        try:
+            authority(host)
+        except Malformed as wrong:
+            raise InvalidInput("host", wrong.why) from wrong
+        with Progress(console=Console(stderr=True), transient=True) as bars:
+            task = bars.add_task("repositories", total=None)
+            for collection in READ_IN_ORDER:
+                async for did in authors_on(platform.network, host, collection):
+                    found.add(did)
+                    bars.update(task, completed=len(found), description=f"{len(found)} repositories")
+        async with platform.db.transaction() as tx:
+            await owe.owe_many(tx, Debt.BACKFILL, [(did, int(tx.now), tx.now) for did in found])
+        typer.echo(f"The publisher will read {len(found)} repositories.")
+
+    run_on_platform(settings_file, act)
+
+
+@app.command()
+def reconcile(
+    dids: Annotated[list[str] | None, typer.Argument(help="Repositories; none: all that this site writes to.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what disagrees.")] = False,
+    settings_file: SettingsFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare repositories with what is kept here, and mend what disagrees."""
+    named = [_did(one) for one in dids or []]
+
+    async def act(platform: Platform) -> None:
+        async with platform.db.reader() as reader:
+            chosen = named or await written_to(reader)
+        done: list[Reconciled] = []
+        away: dict[Did, str] = {}
+        with Progress(console=Console(stderr=True), transient=True) as bars:
+            task = bars.add_task("repositories", total=len(chosen))
+            for did in chosen:
+                try:
+                    done.append(
+                        await reconcile_one(platform.db, platform.network, platform.here, did, is_dry_run=dry_run)
+                    )
+                except (RemoteFailed, RemoteSlow) as failure:
+                    away[did] = failure.why
+                bars.advance(task)
+        if as_json:
+            print_json(_reconciled(done, away))
+        else:
+            say(_reconciled_text(done, away, is_dry_run=dry_run))
+
+    run_on_platform(settings_file, act)
+
+
+def _reconciled(done: list[Reconciled], away: dict[Did, str]) -> dict[str, object]:
+    return {
+        "repositories": [
+            {
+                "did": one.did,
+                "records": one.records,
+                "repaired": [{"uri": found.uri, "kind": found.kind.value} for found in one.repaired],
+                "standing": [{"uri": found.uri, "kind": found.kind.value} for found in one.standing],
+            }
+            for one in done
+        ],
+        "notRead": away,
+    }
+
+
+def _reconciled_text(done: list[Reconciled], away: dict[Did, str], *, is_dry_run: bool) -> str:
+    lines = []
+    for one in done:
+        if one.records is None:
+            lines.append(f"{one.did}  is not served at present")
+        lines += [f"{_words(found)}: mended" for found in one.repaired]
+        lines += [_words(found) + ("" if is_dry_run else ": not mended") for found in one.standing]
+    lines += [f"{did}  was not read: {why}" for did, why in away.items()]
+    agreed = sum(1 for one in done if not one.repaired and not one.standing)
+    lines.append(f"{len(done)} repositories compared, {agreed} without a disagreement")
+    return "\n".join(lines)
+
+
+def _words(found: Found) -> str:
+    return f"{found.uri}  {found.kind.value.replace('_', ' ')}"
 
 
 @app.command()

@@ -10,9 +10,9 @@ from programs.commands import export, import_, legacy
 
 
 def settings(folder: Path, name: str) -> str:
-    """The settings of an installation of this name."""
+    """The settings of an installation of this name; nothing about mail, since none is sent."""
     file = folder / f"{name}.toml"
-    file.write_text(f'[openmeet]\ndata_directory = "{folder / name}"\ndev_mode = true\ndev_mailbox = true\n')
+    file.write_text(f'[openmeet]\ndata_directory = "{folder / name}"\ndev_mode = true\n')
     return str(file)
 
 

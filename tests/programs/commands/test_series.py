@@ -27,6 +27,13 @@ def test_dates_and_a_sentence() -> None:
     assert not any("2026-12-22" in line for line in said)
 
 
+def test_an_exception_without_a_date_is_told_and_not_named() -> None:
+    said = _run(*TUESDAYS, "--exdate", "2026-12-22T17:00", "--exdate", "2026-12-29T18:00")
+    assert said.stdout.startswith("Every Tuesday at 18:00, except 29 December 2026 (Europe/Berlin)")
+    assert "2026-12-22 17:00 leaves nothing out" in said.stderr
+    assert _json(*TUESDAYS, "--exdate", "2026-12-22T17:00")["exdatesWithoutDate"] == ["2026-12-22T17:00:00"]
+
+
 def test_for_programs() -> None:
     found = _json(*TUESDAYS, "--rdate", "2027-03-25T19:30", "--from", "2027-03-22", "--to", "2027-03-31")
     assert found["rule"] == {"text": "FREQ=WEEKLY;BYDAY=TU", "frequency": "weekly", "byDay": [{"day": "tu"}]}
@@ -56,6 +63,8 @@ def test_whole_days() -> None:
         (("--dtstart", "2026-11-24T18:00", "--rrule", "FREQ=HOURLY"), "UNSUPPORTED_FREQ"),
         (("--dtstart", "2026-11-24T18:00", "--rrule", "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30"), "NEVER_OCCURS"),
         (("--dtstart", "2026-11-24T18:00", "--timezone", "Nowhere/Land"), "UNKNOWN_ZONE"),
+        (("--dtstart", "2026-11-24T18:00", "--rrule", "FREQ=WEEKLY;UNTIL=20251231"), "BAD_UNTIL"),
+        (("--dtstart", "2026-11-24T18:00", "--rrule", " "), "MISSING_FREQ"),
         (("--dtstart", "tomorrow"), "BAD_DATE"),
         (("--dtstart", "2026-11-24T18:00", "--from", "x"), "BAD_DATE"),
     ],

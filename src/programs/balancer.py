@@ -1,0 +1,71 @@
+"""One address before several processes that serve the same: connections are handed on in turn, past whoever is down.
+
+For the distributed form on one machine; before a site stands a reverse proxy, which knows HTTP.
+"""
+
+import asyncio
+import contextlib
+import itertools
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+_PIECE = 64 * 1024
+# A process that starts anew is back within seconds; nobody waits longer for a connection.
+PATIENCE_SECONDS = 20.0
+_AGAIN_SECONDS = 0.2
+
+
+@asynccontextmanager
+async def balanced(host: str, port: int, behind: Sequence[int]) -> AsyncIterator[None]:
+    """Listen for the block; ``behind`` are ports of the same host. Raises OSError where the port is taken."""
+    turns = itertools.cycle(range(len(behind)))
+    open_: set[asyncio.StreamWriter] = set()
+
+    async def hand_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        open_.add(writer)
+        try:
+            await pass_through(reader, writer)
+        finally:
+            open_.discard(writer)
+            writer.close()
+
+    async def pass_through(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        found = await _connect(host, behind, next(turns))
+        if found is None:
+            return
+        other_reader, other_writer = found
+        try:
+            await asyncio.gather(_copy(reader, other_writer), _copy(other_reader, writer))
+        finally:
+            other_writer.close()
+
+    server = await asyncio.start_server(hand_on, host, port)
+    try:
+        yield
+    finally:
+        server.close()
+        for one in tuple(open_):
+            one.close()
+
+
+async def _connect(
+    host: str, behind: Sequence[int], first: int
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
+    """The next that answers; while none does, tried again for a while."""
+    deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
+    while asyncio.get_running_loop().time() < deadline:
+        for offset in range(len(behind)):
+            with contextlib.suppress(OSError):
+                return await asyncio.open_connection(host, behind[(first + offset) % len(behind)])
+        await asyncio.sleep(_AGAIN_SECONDS)
+    return None
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Until one side ends; then the other hears of it."""
+    with contextlib.suppress(OSError):
+        while piece := await reader.read(_PIECE):
+            writer.write(piece)
+            await writer.drain()
+    with contextlib.suppress(OSError, RuntimeError):
+        writer.write_eof() if writer.can_write_eof() else writer.close()

@@ -1,0 +1,341 @@
+"""``openmeet cluster``: the distributed form on one machine, every part a process, against running servers.
+
+Two of each part that may run in several: web, event-processor, publisher, PDS; one directory, consumer and scheduler. The
+platform and the PDS keep everything in PostgreSQL, talk through RabbitMQ and share a Redis. A part that ends is started
+again. What passwords and keys there are stands in the folder, as with ``openmeet up``.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import aiohttp
+import asyncpg
+import msgspec
+import typer
+
+from groundwork import private_file
+from groundwork.errors import Refused
+from groundwork.sealing import fresh_key
+from groundwork.telemetry.logs import log
+from programs import household
+from programs.balancer import balanced
+from programs.command_line import role
+from programs.household import Household
+from programs.running import free_port, run_until_stopped, stopping
+
+app = role()
+
+HOST = "127.0.0.1"
+COUNTS: Mapping[str, int] = {
+    "plc": 1,
+    "pds": 2,
+    "web": 2,
+    "firehose-consumer": 1,
+    "event-processor": 2,
+    "publisher": 2,
+    "scheduler": 1,
+}
+# Beside the PDS's own, aurora_locus.
+OPENMEET_SCHEMA = "openmeet"
+NETWORK_SCHEMA = "openmeet_network"
+READY_SECONDS = 120.0
+_AGAIN_SECONDS = 1.0
+_STOP_SECONDS = 30.0
+
+
+@dataclass(slots=True)
+class Member:
+    """One process: where it answers, and how often it was started again."""
+
+    name: str
+    role: str
+    environment: dict[str, str]
+    ready_url: str
+    process: asyncio.subprocess.Process | None = None
+    restarts: int = 0
+
+
+class MemberShown(msgspec.Struct, frozen=True):
+    """What ``members.json`` says of a process."""
+
+    role: str
+    pid: int
+    ready_url: str
+    restarts: int
+
+
+class Ready(msgspec.Struct, frozen=True):
+    """What ``members.json`` in the folder holds; written anew whenever a member is started."""
+
+    openmeet: str
+    pds: str
+    plc: str
+    admin_password: str
+    members: dict[str, MemberShown]
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """Where everything is. ``name`` keeps several clusters on one broker apart; each has a database of its own."""
+
+    folder: Path
+    database: str
+    broker: str
+    cache: str
+    name: str
+    pds_port: int
+    web_port: int
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+@app.command()
+def main(
+    data: Annotated[Path, typer.Option(help="Folder for keys, logs and files.")] = Path("var-cluster"),
+    database: Annotated[
+        str,
+        typer.Option(
+            help="A PostgreSQL database of its own; it gets the schemas it needs.", envvar="OPENMEET_CLUSTER_DATABASE"
+        ),
+    ] = "postgresql://postgres@127.0.0.1:5432/openmeet_cluster",
+    broker: Annotated[
+        str, typer.Option(help="A RabbitMQ.", envvar="OPENMEET_CLUSTER_BROKER")
+    ] = "amqp://guest:guest@127.0.0.1:5672/",
+    cache: Annotated[
+        str, typer.Option(help="A Redis and the number of its database.", envvar="OPENMEET_CLUSTER_CACHE")
+    ] = "redis://127.0.0.1:6379/0",
+    name: Annotated[str, typer.Option(help="What exchange and queues are called on the broker.")] = "cluster",
+    pds_port: Annotated[int, typer.Option(help="Port of the PDS.")] = 3000,
+    web_port: Annotated[int, typer.Option(help="Port of OpenMeet.")] = 8080,
+) -> None:
+    """Start every part as a process of its own and keep them running until Ctrl-C."""
+    wishes = Wishes(data.absolute(), database, broker, cache, name, pds_port, web_port)
+
+    async def run() -> None:
+        async with stopping() as stop, running(wishes, stop) as ready:
+            typer.echo(greeting(ready))
+            await stop.wait()
+            typer.echo("Stopping …")
+
+    run_until_stopped(run)
+
+
+@asynccontextmanager
+async def running(wishes: Wishes, stop: asyncio.Event) -> AsyncIterator[Ready]:
+    """The running cluster. Raises Refused where a part does not start, a port is taken, or ``stop`` is set before all answer."""
+    async with AsyncExitStack() as stack:
+        stack.enter_context(household.alone_in(wishes.folder))
+        home = household.find_or_make(wishes.folder, wishes.pds_port)
+        await _make_schemas(wishes)
+        members, ports = _members(wishes, home)
+        shown = _Shown(wishes, home, members)
+        for public, kind in ((wishes.pds_port, "pds"), (wishes.web_port, "web")):
+            try:
+                await stack.enter_async_context(balanced(HOST, public, ports[kind]))
+            except OSError as error:
+                raise Refused(f"Port {public} of {HOST} cannot be used: {error.strerror or error}.") from error
+        over = asyncio.Event()
+        watches: list[asyncio.Task[None]] = []
+        stack.push_async_callback(_stop, over, watches, members)
+        # The first of those who migrate one after another, then everybody else.
+        firsts = [next(one for one in members if one.role == kind) for kind in ("plc", "pds", "web")]
+        for together in (*([one] for one in firsts), [one for one in members if one not in firsts]):
+            for member in together:
+                await _start(wishes, member)
+            await asyncio.gather(*(_until_ready(wishes, member, stop) for member in together))
+            watches += [
+                asyncio.create_task(_keep(wishes, member, shown, over), name=f"watch {member.name}")
+                for member in together
+            ]
+        shown.write()
+        yield shown.ready()
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """The file that says who runs."""
+
+    wishes: Wishes
+    home: Household
+    members: list[Member]
+
+    def ready(self) -> Ready:
+        return Ready(
+            openmeet=f"http://{HOST}:{self.wishes.web_port}",
+            pds=f"http://localhost:{self.wishes.pds_port}",
+            plc=next(one.ready_url.rpartition("/")[0] for one in self.members if one.role == "plc"),
+            admin_password=self.home.admin_password,
+            members={
+                one.name: MemberShown(one.role, one.process.pid, one.ready_url, one.restarts)
+                for one in self.members
+                if one.process is not None
+            },
+        )
+
+    def write(self) -> None:
+        private_file.write(self.wishes.folder / "members.json", msgspec.json.encode(self.ready()))
+
+
+async def _make_schemas(wishes: Wishes) -> None:
+    try:
+        connection = await asyncpg.connect(wishes.database)
+    except (OSError, asyncpg.PostgresError) as error:
+        host = urlsplit(wishes.database).hostname
+        raise Refused(f"The database at {host} cannot be used: {error}.") from error
+    try:
+        for schema in (OPENMEET_SCHEMA, NETWORK_SCHEMA):
+            await connection.execute(f'create schema if not exists "{schema}"')
+    finally:
+        await connection.close()
+
+
+def _members(wishes: Wishes, home: Household) -> tuple[list[Member], dict[str, list[int]]]:
+    ports = {kind: [free_port(HOST) for _ in range(number)] for kind, number in COUNTS.items()}
+    plc_url = f"http://{HOST}:{ports['plc'][0]}"
+    keys = _keys(wishes.folder)
+    members = []
+    for kind, number in COUNTS.items():
+        for index, port in enumerate(ports[kind]):
+            path = {"plc": "/_health", "pds": "/xrpc/_health"}.get(kind, "/health/ready")
+            environment = _environment(wishes, home, kind, port, plc_url, keys) | wishes.environment
+            name = f"{kind}-{index + 1}" if number > 1 else kind
+            members.append(Member(name, kind, environment, f"http://{HOST}:{port}{path}"))
+    return members, ports
+
+
+def _keys(folder: Path) -> str:
+    """Shared by all: what one has sealed another opens."""
+    path = folder / "sealing.keys"
+    if not path.exists():
+        private_file.write(path, fresh_key().encode())
+    return path.read_text()
+
+
+def _environment(wishes: Wishes, home: Household, kind: str, port: int, plc_url: str, keys: str) -> dict[str, str]:
+    pds_url = f"http://localhost:{wishes.pds_port}"
+    match kind:
+        case "plc":
+            limits = {f"PLC_{span}_LIMIT": "0" for span in ("HOURLY", "DAILY", "WEEKLY")}
+            return {"PLC_PORT": str(port), "PLC_DATA_DIRECTORY": str(wishes.folder / "plc"), **limits}
+        case "pds":
+            redis = urlsplit(wishes.cache)
+            return {
+                "PDS_HOSTNAME": "localhost",
+                "PDS_PORT": str(port),
+                "PDS_PUBLIC_URL": pds_url,
+                "PDS_DATA_DIRECTORY": str(wishes.folder / "pds"),
+                "PDS_DATABASE_URL": wishes.database,
+                "PDS_SEALING_KEYS": keys,
+                "PDS_DID_PLC_URL": plc_url,
+                "PDS_DEV_MODE": "true",
+                "PDS_ADMIN_PASSWORD": home.admin_password,
+                "PDS_REDIS_SCRATCH_ADDRESS": f"{redis.hostname}:{redis.port or 6379}",
+            }
+        case _:
+            return {
+                "OPENMEET_PUBLIC_URL": f"http://{HOST}:{wishes.web_port}",
+                "OPENMEET_PORT" if kind == "web" else "OPENMEET_OPERATIONS_PORT": str(port),
+                "OPENMEET_DATA_DIRECTORY": str(wishes.folder / "openmeet"),
+                "OPENMEET_DATABASE_URL": wishes.database,
+                "OPENMEET_DATABASE_SCHEMA": OPENMEET_SCHEMA,
+                "OPENMEET_NETWORK_DATABASE_URL": wishes.database,
+                "OPENMEET_NETWORK_DATABASE_SCHEMA": NETWORK_SCHEMA,
+                "OPENMEET_BROKER_URL": wishes.broker,
+                "OPENMEET_BROKER_NAME": wishes.name,
+                "OPENMEET_CACHE_URL": wishes.cache,
+                "OPENMEET_SEALING_KEYS": keys,
+                "OPENMEET_DEV_MODE": "true",
+                "OPENMEET_DEV_MAILBOX": "true",
+                "OPENMEET_ALLOW_PRIVATE_ADDRESSES": "true",
+                "OPENMEET_PDS_URL": pds_url,
+                "OPENMEET_PDS_ADMIN_PASSWORD": home.admin_password,
+                "OPENMEET_PDS_HANDLE_DOMAIN": ".test",
+                "OPENMEET_PLC_URL": plc_url,
+                "OPENMEET_FIREHOSE_URLS": pds_url.replace("http", "ws", 1),
+            }
+
+
+async def _start(wishes: Wishes, member: Member) -> None:
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith(("PDS_", "OPENMEET_", "PLC_"))
+    }
+    with (wishes.folder / f"{member.name}.log").open("ab") as output:
+        member.process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "programs.cli",
+            member.role,
+            env={**inherited, **member.environment},
+            stdout=output,
+            stderr=output,
+        )
+
+
+async def _until_ready(wishes: Wishes, member: Member, stop: asyncio.Event) -> None:
+    """Raises Refused with where to look."""
+    deadline = asyncio.get_running_loop().time() + READY_SECONDS
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as session:
+        while member.process is not None and member.process.returncode is None:
+            with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+                async with session.get(member.ready_url) as answer:
+                    if answer.status == 200:
+                        return
+            if asyncio.get_running_loop().time() > deadline:
+                break
+            if stop.is_set():
+                raise Refused("Stopped before everything had started; what had is stopped as well.")
+            await asyncio.sleep(0.1)
+    raise Refused(f"{member.name} did not start; see {wishes.folder / f'{member.name}.log'}.")
+
+
+async def _keep(wishes: Wishes, member: Member, shown: _Shown, over: asyncio.Event) -> None:
+    """Start it again whenever it ends, until everything ends."""
+    while member.process is not None:
+        status = await member.process.wait()
+        if over.is_set():
+            return
+        log.warning("member.ended", member=member.name, status=status)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(over.wait(), _AGAIN_SECONDS)
+            return
+        member.restarts += 1
+        await _start(wishes, member)
+        shown.write()
+
+
+async def _stop(over: asyncio.Event, watches: list[asyncio.Task[None]], members: list[Member]) -> None:
+    """The last one first; who does not end in time is killed."""
+    over.set()
+    alive = [one.process for one in reversed(members) if one.process is not None and one.process.returncode is None]
+    for process in alive:
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(signal.SIGTERM)
+    done = asyncio.gather(*(process.wait() for process in alive))
+    try:
+        await asyncio.wait_for(done, _STOP_SECONDS)
+    except TimeoutError:
+        for process in alive:
+            if process.returncode is None:
+                process.kill()
+    await asyncio.gather(*watches)
+
+
+def greeting(ready: Ready) -> str:
+    """What a person sees when everything answers."""
+    parts = "\n".join(f"  {name:20}{one.pid:8}  {one.ready_url}" for name, one in ready.members.items())
+    return f"""
+OpenMeet       {ready.openmeet}
+Aurora Locus   {ready.pds}   (operators: admin, {ready.admin_password})
+
+Processes; each may be killed, and is started again:
+{parts}
+Ctrl-C stops them all.
+"""

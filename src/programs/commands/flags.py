@@ -1,0 +1,88 @@
+"""``openmeet flags …``: what of the synchronisation is switched on, while everything runs."""
+
+import getpass
+from typing import Annotated
+
+import typer
+
+from groundwork.clock import SECOND, to_datetime
+from openmeet.administration.switching import switch_flag
+from openmeet.flags import queries
+from openmeet.flags.model import WHAT, Flag
+from openmeet.flags.switchboard import MAX_AGE
+from programs.command_line import AsJson, SettingsFile, noun, print_json, say
+from programs.platform import Platform, run_on_platform
+
+app = noun("What of the synchronisation is switched on.")
+
+Name = Annotated[Flag, typer.Argument(help="The flag; see `openmeet flags list`.", show_choices=True)]
+Why = Annotated[str, typer.Option(help="Why; kept with the change.")]
+
+
+@app.command(name="list")
+def list_(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
+    """Every flag and how it stands."""
+
+    async def show(platform: Platform) -> None:
+        async with platform.db.reader() as reader:
+            standing = await queries.switches(reader)
+        if as_json:
+            print_json({flag.value: flag in standing for flag in Flag})
+            return
+        for flag in Flag:
+            typer.echo(f"{flag.value:20}{'on ' if flag in standing else 'off'}  {WHAT[flag]}")
+
+    run_on_platform(settings_file, show)
+
+
+@app.command()
+def on(flag: Name, why: Why, settings_file: SettingsFile = None) -> None:
+    """Switch a flag on: what waited for it goes on, and what was passed over is read."""
+    _switch(flag, why, settings_file, is_on=True)
+
+
+@app.command()
+def off(flag: Name, why: Why, settings_file: SettingsFile = None) -> None:
+    """Switch a flag off. What is published stays; what must vanish from a repository still does."""
+    _switch(flag, why, settings_file, is_on=False)
+
+
+@app.command()
+def history(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
+    """Who switched what, newest first."""
+
+    async def show(platform: Platform) -> None:
+        async with platform.db.reader() as reader:
+            changes = await queries.changes(reader)
+        found = [
+            {
+                "at": to_datetime(one.changed_at).isoformat(timespec="seconds"),
+                "flag": one.flag.value,
+                "on": one.is_on,
+                "by": one.changed_by,
+                "why": one.why,
+            }
+            for one in changes
+        ]
+        if as_json:
+            print_json(found)
+            return
+        for one in found:
+            say(f"{one['at']}  {one['flag']:20}{'on ' if one['on'] else 'off'}  {one['by']}  {one['why']}".rstrip())
+        if not found:
+            typer.echo("Nobody has switched anything.")
+
+    run_on_platform(settings_file, show)
+
+
+def _switch(flag: Flag, why: str, settings_file: SettingsFile, *, is_on: bool) -> None:
+    async def act(platform: Platform) -> None:
+        by = f"{getpass.getuser()} by command"
+        is_changed = await switch_flag(platform.db, platform.installation, flag, is_on=is_on, changed_by=by, why=why)
+        word = "on" if is_on else "off"
+        if is_changed:
+            typer.echo(f"{flag.value} is {word}; everything that runs acts by it within {MAX_AGE // SECOND} seconds.")
+        else:
+            typer.echo(f"{flag.value} was {word} already.")
+
+    run_on_platform(settings_file, act)

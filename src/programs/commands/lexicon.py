@@ -1,0 +1,90 @@
+"""``openmeet lexicon …``: this project's own Lexicons, as records that other servers find by DNS."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from at_network.bearer_session import BearerSession, create_session
+from at_network.xrpc_client import XrpcClient
+from at_protocol.failures import Malformed
+from at_protocol.syntax.at_identifier import parse_at_identifier
+from at_protocol.syntax.did import Did
+from at_protocol.syntax.handle import Handle
+from groundwork.errors import NotFound
+from openmeet.publication.lexicons import dns_entries, own_documents, publish
+from programs.command_line import AsJson, SettingsFile, noun, print_json, say
+from programs.platform import Platform, run_on_platform
+
+app = noun("Our Lexicons, published for others.")
+
+_PASSWORD = "OPENMEET_LEXICON_PASSWORD"  # noqa: S105  # the name of a variable
+
+Account = Annotated[str, typer.Option(help="Handle or DID of the account that publishes them.")]
+PasswordFile = Annotated[
+    Path | None,
+    typer.Option(
+        exists=True,
+        dir_okay=False,
+        readable=True,
+        help=f"File with its password, or an app password; absent: {_PASSWORD}, or you are asked.",
+    ),
+]
+
+
+@app.command(name="list")
+def list_(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
+    """The names under which they would be published (OPENMEET_LEXICON_AUTHORITY)."""
+
+    async def show(platform: Platform) -> None:
+        names = [str(nsid) for nsid, _ in own_documents(platform.settings.lexicon_authority)]
+        if as_json:
+            print_json(names)
+        else:
+            typer.echo("\n".join(names))
+
+    run_on_platform(settings_file, show)
+
+
+@app.command(name="publish")
+def publish_(
+    account: Account, password_file: PasswordFile = None, settings_file: SettingsFile = None, as_json: AsJson = False
+) -> None:
+    """Write them into the account's repository, and print the DNS entry that leads there. Again, it writes what has changed."""
+    name = _name(account)
+    password = _password(password_file)
+
+    async def act(platform: Platform) -> None:
+        network, authority = platform.network, platform.settings.lexicon_authority
+        who = await network.handles.identify(name)
+        pds = who.document.pds
+        if pds is None:
+            raise NotFound("This account says no place where its data is kept.")
+        tokens = await create_session(network.http, network.clock, pds, who.did, password)
+        session = BearerSession(network.http, network.clock, pds, tokens)
+        client = XrpcClient(network.http, network.clock, pds, credentials=session)
+        done = await publish(client, who.did, authority)
+        entries = dns_entries([one.nsid for one in done], who.did)
+        if as_json:
+            print_json({"records": [{"uri": one.uri, "changed": one.is_changed} for one in done], "dns": entries})
+            return
+        for one in done:
+            say(f"{'written  ' if one.is_changed else 'unchanged'} {one.uri}")
+        say("\nFor the zone of your domain:\n  " + "\n  ".join(entries))
+
+    run_on_platform(settings_file, act)
+
+
+def _name(account: str) -> Did | Handle:
+    try:
+        return parse_at_identifier(account.strip().removeprefix("@"))
+    except Malformed:
+        raise typer.BadParameter("Name the account by its handle or its DID.", param_hint="--account") from None
+
+
+def _password(file: Path | None) -> str:
+    if file is not None:
+        return file.read_text(encoding="utf-8").strip()
+    given = os.environ.get(_PASSWORD, "")
+    return given or str(typer.prompt("Password", hide_input=True))

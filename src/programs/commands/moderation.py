@@ -1,0 +1,84 @@
+"""``openmeet moderation …``: who moderates the site, and what waits for them."""
+
+from typing import Annotated, Any
+
+import typer
+
+from groundwork.database.transaction import Reader
+from groundwork.errors import NotFound
+from openmeet.identities import queries as identities
+from openmeet.identities.names import shown_names
+from openmeet.moderation import moderators, reports, standing
+from openmeet.moderation.model import State
+from openmeet.users import queries as users
+from openmeet.users.model import UserId
+from programs.command_line import AsJson, SettingsFile, noun, print_json
+from programs.platform import Platform, run_on_platform
+
+app = noun("Who moderates the site, and what waits for them.")
+
+Who = Annotated[str, typer.Argument(help="An e-mail address, a DID or a handle of somebody who has signed in here.")]
+
+
+@app.command()
+def name(who: Who, settings_file: SettingsFile = None) -> None:
+    """Let somebody moderate."""
+
+    async def act(platform: Platform) -> None:
+        async with platform.db.transaction() as tx:
+            is_new = await moderators.name(tx, await _person(tx, who), by=None)
+        typer.echo(f"{who} moderates" if is_new else f"{who} moderates already")
+
+    run_on_platform(settings_file, act)
+
+
+@app.command()
+def unname(who: Who, settings_file: SettingsFile = None) -> None:
+    """Let somebody moderate no more."""
+
+    async def act(platform: Platform) -> None:
+        async with platform.db.transaction() as tx:
+            was_one = await moderators.unname(tx, await _person(tx, who), by=None)
+        typer.echo(f"{who} moderates no more" if was_one else f"{who} was not named by this command")
+
+    run_on_platform(settings_file, act)
+
+
+@app.command()
+def status(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
+    """Who moderates, and how much waits."""
+
+    async def act(platform: Platform) -> None:
+        async with platform.db.reader() as reader:
+            people = await moderators.listed(reader)
+            names = await shown_names(reader, people)
+            found: dict[str, Any] = {
+                "moderators": [names[one] for one in people],
+                "bySetting": list(platform.settings.moderators),
+                "reported": await reports.count_open(reader),
+                "waiting": await standing.count(reader, (State.FIRST_EVENT, State.BURST)),
+                "hidden": await standing.count(reader, (State.HIDDEN,)),
+            }
+        if as_json:
+            print_json(found)
+            return
+        typer.echo(f"moderators  {', '.join([*found['moderators'], *found['bySetting']]) or 'nobody'}")
+        typer.echo(f"reported    {found['reported']}")
+        typer.echo(f"waiting     {found['waiting']}")
+        typer.echo(f"hidden      {found['hidden']}")
+
+    run_on_platform(settings_file, act)
+
+
+async def _person(reader: Reader, who: str) -> UserId:
+    """Raises NotFound for whom nobody knows by this."""
+    named = who.strip().lower()
+    person = await users.by_email(reader, named) if "@" in named.lstrip("@") else None
+    if person is not None:
+        return person.id
+    found = [await identities.find(reader, who.strip())] if named.startswith("did:") else []
+    found += await identities.by_handle(reader, named.lstrip("@"))
+    for one in found:
+        if one is not None and one.can_write:
+            return one.user_id
+    raise NotFound(f"Nobody who has signed in here is known as {who}.")

@@ -1,0 +1,83 @@
+"""``openmeet services …``: credentials of programs that work for the installation, such as processors run elsewhere."""
+
+from typing import Annotated
+
+import typer
+
+from groundwork.clock import Instant, to_datetime
+from openmeet.access import services
+from openmeet.site.scopes import SERVICE_WORDS, ServiceScope
+from programs.command_line import AsJson, SettingsFile, noun, print_json, say
+from programs.platform import Platform, run_on_platform
+
+app = noun("Credentials of programs that work for the installation.")
+
+May = Annotated[
+    list[ServiceScope],
+    typer.Option("--may", help="; ".join(f"{scope}: {words}" for scope, words in SERVICE_WORDS.items())),
+]
+
+
+@app.command()
+def make(
+    name: Annotated[str, typer.Argument(help="What the program is.")], may: May, settings_file: SettingsFile = None
+) -> None:
+    """A new credential; it is shown this once."""
+
+    async def act(platform: Platform) -> None:
+        async with platform.db.transaction() as tx:
+            made, token = await services.make(tx, name=name, scopes=may)
+        say(f"{made.id} may {', '.join(sorted(made.scopes))}. Keep this, it is not shown again:")
+        typer.echo(token)
+
+    run_on_platform(settings_file, act)
+
+
+@app.command(name="list")
+def list_(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
+    """Every credential, what it may and when it was used."""
+
+    async def show(platform: Platform) -> None:
+        async with platform.db.reader() as reader:
+            found = await services.listed(reader)
+        if as_json:
+            print_json(
+                [
+                    {
+                        "id": one.id,
+                        "name": one.name,
+                        "may": sorted(one.scopes),
+                        "createdAt": _moment(one.created_at),
+                        "lastUsedAt": _moment(one.last_used_at),
+                        "revokedAt": _moment(one.revoked_at),
+                    }
+                    for one in found
+                ]
+            )
+            return
+        for one in found:
+            used = "revoked" if one.revoked_at else f"used {_moment(one.last_used_at) or 'never'}"
+            say(f"{one.id}  {one.name}  {used}\n    {', '.join(sorted(one.scopes))}")
+        if not found:
+            typer.echo("There are no credentials.")
+
+    run_on_platform(settings_file, show)
+
+
+@app.command()
+def revoke(
+    credential: Annotated[str, typer.Argument(help="Its id; see `openmeet services list`.")],
+    settings_file: SettingsFile = None,
+) -> None:
+    """It opens nothing any more."""
+
+    async def act(platform: Platform) -> None:
+        async with platform.db.transaction() as tx:
+            await services.revoke(tx, credential)
+        typer.echo("Revoked.")
+
+    run_on_platform(settings_file, act)
+
+
+def _moment(instant: Instant | None) -> str | None:
+    return None if instant is None else to_datetime(instant).isoformat(timespec="seconds")

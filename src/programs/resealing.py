@@ -1,0 +1,29 @@
+"""Everything sealed in the platform's database, brought under the newest sealing key by the clock.
+
+A value whose key is gone already is passed over: its person signs in again, its webhook says so.
+"""
+
+from groundwork.database.resealing import Sealed, reseal
+from openmeet.identities import client_keys, sessions
+from openmeet.personal_calendar.fetching import SEAL_PURPOSE
+from openmeet.webhooks import actions as webhooks
+from openmeet.webhooks.model import WebhookId
+from programs.platform import Platform
+
+
+def sealed_columns(tenant: str) -> tuple[Sealed, ...]:
+    """Every one of them; a test looks for more in the schema."""
+    return (
+        Sealed("repository_sessions", "did", "sealed", lambda did: sessions.purpose_of(tenant, did)),
+        Sealed("custodial_accounts", "user_id", "sealed_password", sessions.password_purpose_of),
+        Sealed("client_keys", "key_id", "sealed", lambda key_id: client_keys.purpose_of(tenant, key_id)),
+        Sealed("webhooks", "id", "sealed_secret", lambda webhook_id: webhooks.purpose(WebhookId(webhook_id))),
+        Sealed("subscribed_calendars", "id", "url_sealed", lambda _calendar_id: SEAL_PURPOSE),
+    )
+
+
+async def reseal_stale(platform: Platform) -> int:
+    """How many were stale."""
+    network = platform.network
+    _, stale = await reseal(platform.db, network.sealer, sealed_columns(network.tenant), passes_over_lost=True)
+    return stale

@@ -1,0 +1,195 @@
+"""The ten alert rules, evaluated against a running installation: silent while all is well, each firing for its reason."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+from at_protocol.syntax.tid import from_microseconds
+from groundwork.clock import HOUR, SECOND, HandClock
+from groundwork.queue.contract import Message
+from openmeet.firehose import progress
+from openmeet.ingestion import discrepancies, processor
+from openmeet.ingestion.comparing import Discrepancy, Found
+from openmeet.ingestion.counting import counting
+from openmeet.ingestion.processor import POLICY, Processor
+from openmeet.records.message import encode
+from openmeet.records.results import Result
+from openmeet.settings import Settings
+from programs import gauges
+from programs.gauges import Gauges
+from programs.platform import Platform, checked, open_platform
+from tests.deploy.promql import Scrape, evaluate, scrape
+from tests.openmeet.ingestion.network import did, event
+from tests.parts import ROOT
+
+RULES = {
+    rule["alert"]: rule
+    for group in yaml.safe_load((ROOT / "deploy/prometheus/alerts.yml").read_text())["groups"]
+    for rule in group["rules"]
+}
+MINUTES = 60
+
+
+@dataclass
+class Installation:
+    """An open platform, what it has measured, and hands to spoil it with."""
+
+    platform: Platform
+    clock: HandClock
+    gauges: Gauges
+    processor: Processor
+    scrapes: list[Scrape] = field(default_factory=list)
+
+    async def scrape(self) -> None:
+        await gauges.read(self.platform, self.gauges)
+        self.scrapes.append(scrape(self.clock.now() / SECOND, self.platform.metrics.exposition()))
+
+    def firing(self) -> set[str]:
+        return {name for name, rule in RULES.items() if evaluate(rule["expr"], self.scrapes)}
+
+    async def ingest(self, count: int, *, age_seconds: int = 1) -> None:
+        """So many events by the queue and the processor, each of a commit of that age."""
+        at = self.clock.now() - age_seconds * SECOND
+        messages = [_committed_at(at + number, number) for number in range(count)]
+        await self.platform.queue.publish(messages)
+        while await processor.run_once(self.processor):
+            pass
+
+    async def do(self, sql: str, **values: object) -> None:
+        async with self.platform.db.transaction() as tx:
+            await tx.execute(sql, **values)
+
+
+def _committed_at(at: int, number: int) -> Message:
+    message = replace(event(number % 16, f"tea{at}", 1), rev=from_microseconds(at, 1))
+    return Message(message.routing_key, message.did, encode(message), message.message_id)
+
+
+@pytest.fixture
+async def installation(tmp_path: Path, clock: HandClock) -> AsyncIterator[Installation]:
+    settings = checked(replace(Settings(), data_directory=tmp_path, dev_mailbox=True, dev_mode=True))
+    async with open_platform(settings, clock) as platform:
+        counts = counting(platform.metrics, platform.results)
+        one = Processor(platform.db, platform.queue, platform.here, counts, clock)
+        found = Installation(platform, clock, gauges.registered(platform), one)
+        await found.ingest(3)
+        await found.scrape()
+        clock.turn(5 * MINUTES * SECOND)
+        yield found
+
+
+async def _fail(here: Installation) -> None:
+    await here.ingest(3)
+    for _ in range(2):
+        here.platform.results.labels("publish", "rsvp", Result.FAILED.value).inc()
+
+
+async def _retry(here: Installation) -> None:
+    """A database that fails under the processor: the message is tried again, and again."""
+    await here.do("alter table records rename to records_away")
+    await here.platform.queue.publish([_committed_at(here.clock.now(), 1)])
+    for _ in range(POLICY.unforeseen_tries - 1):
+        await processor.run_once(here.processor)
+        here.clock.turn(6 * SECOND)
+    await here.do("alter table records_away rename to records")
+
+
+async def _be_late(here: Installation) -> None:
+    await here.ingest(20, age_seconds=600)
+
+
+async def _bury(here: Installation) -> None:
+    await here.platform.queue.publish([Message("event.create", did(1), b"\xffnonsense", "x")])
+    await processor.run_once(here.processor)
+    # One of a thousand is no rate.
+    await here.ingest(100)
+
+
+async def _pile_up(here: Installation) -> None:
+    await here.platform.queue.publish([Message("event.create", did(1), b"", f"{n}") for n in range(10_001)])
+
+
+async def _disagree(here: Installation) -> None:
+    async with here.platform.db.transaction() as tx:
+        await discrepancies.note(tx, did(1), [], [Found(f"at://{did(1)}/e/1", Discrepancy.ROW_MISSING)])
+
+
+PUBLICATION = """
+    insert into publications (kind, subject_id, user_id, state, revision, due_at, edited_at, changed_at)
+    select 'event', :id, id, :state, 1, :due_at, :due_at, :due_at from users order by id limit 1
+"""
+
+
+async def _owe_a_record(here: Installation) -> None:
+    await here.do(PUBLICATION, id="a", state="due", due_at=here.clock.now() - HOUR)
+
+
+async def _conflict(here: Installation) -> None:
+    await here.do(PUBLICATION, id="a", state="conflicted", due_at=here.clock.now())
+
+
+async def _give_up(here: Installation) -> None:
+    await here.do(
+        """
+        insert into debts (kind, subject, revision, state, due_at, attempts, reason, lease, owed_at)
+        values ('mail', 'x', 1, 'given_up', :now, 5, 'Refused', 0, :now)
+        """,
+        now=here.clock.now(),
+    )
+
+
+async def _fall_silent(here: Installation) -> None:
+    async with here.platform.installation.transaction() as tx:
+        await progress.add_source(tx, "wss://pds.example", cursor=0)
+        await progress.advance(tx, "wss://pds.example", 5, {}, [])
+    here.clock.turn(2 * HOUR)
+    here.scrapes.clear()
+    await here.scrape()
+    here.clock.turn(5 * MINUTES * SECOND)
+
+
+SPOILED: dict[str, Callable[[Installation], Awaitable[None]]] = {
+    "SynchronisationFails": _fail,
+    "SynchronisationRetries": _retry,
+    "ChangesArriveLate": _be_late,
+    "DeadLetters": _bury,
+    "QueueGrows": _pile_up,
+    "Discrepancies": _disagree,
+    "RecordsOverdue": _owe_a_record,
+    "RecordsConflict": _conflict,
+    "DebtsGivenUp": _give_up,
+    "SourceQuiet": _fall_silent,
+}
+
+
+def test_ten_rules_that_say_what_to_do():
+    assert set(RULES) == set(SPOILED)
+    assert len(RULES) == 10
+    for rule in RULES.values():
+        assert rule["labels"]["severity"] in {"page", "ticket"}
+        assert rule["annotations"]["summary"].endswith(".")
+        assert rule["annotations"]["description"].endswith(".")
+
+
+async def test_all_is_quiet_while_all_is_well(installation: Installation):
+    """Records come in, nothing is owed for long."""
+    await installation.ingest(20)
+    await installation.scrape()
+    assert installation.firing() == set()
+
+
+@pytest.mark.parametrize("name", SPOILED)
+async def test_each_rule_fires_for_its_reason_alone(installation: Installation, name: str):
+    await SPOILED[name](installation)
+    await installation.scrape()
+    assert installation.firing() == {name}
+
+
+@pytest.mark.parametrize("expression", ["up == 0", "avg(x) > 1", "x > 1 or y > 1", "rate(x[5m]) >"])
+def test_what_the_evaluator_does_not_know_is_an_error(expression: str):
+    """A rule must not pass because it was not understood."""
+    with pytest.raises((SyntaxError, ValueError, IndexError)):
+        evaluate(expression, [scrape(0.0, b"x 2\n"), scrape(60.0, b"x 3\n")])

@@ -1,0 +1,68 @@
+"""An operator switches parts of the synchronisation while everything runs."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.parts import ROOT
+
+from at_protocol.syntax.did import parse_did
+from groundwork.clock import SystemClock
+from openmeet.debts.kinds import Debt
+from openmeet.flags.model import DEFAULTS
+from openmeet.identities import actions as identities
+from programs.platform import open_platform, read_platform_settings
+
+
+def openmeet(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "programs.cli", "flags", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT / "src",
+        env={**os.environ, **environment},
+    )
+
+
+async def test_a_flag_is_switched_off_and_on_and_says_who_did_it(tmp_path: Path):
+    """Switching on what comes in owes every known repository a read."""
+    environment = {"OPENMEET_DATA_DIRECTORY": str(tmp_path), "OPENMEET_DEV_MAILBOX": "true"}
+    did = parse_did("did:plc:" + "a" * 24)
+    async with open_platform(read_platform_settings(None, environment), SystemClock()) as platform:
+        async with platform.db.transaction() as tx:
+            await identities.person_for_did(tx, did)
+        assert json.loads(openmeet(environment, "list", "--json").stdout) == {
+            flag.value: is_on for flag, is_on in DEFAULTS.items()
+        }
+        done = openmeet(environment, "off", "events-in", "--why", "spam from everywhere")
+        assert done.stdout == "events-in is off; everything that runs acts by it within 5 seconds.\n", done.stderr
+        assert openmeet(environment, "off", "events-in", "--why", "again").stdout == "events-in was off already.\n"
+        assert "events-in           off" in openmeet(environment, "list").stdout
+        assert openmeet(environment, "on", "events-in", "--why", "it is over").returncode == 0
+        changes = json.loads(openmeet(environment, "history", "--json").stdout)
+        assert [(one["flag"], one["on"], one["why"]) for one in changes] == [
+            ("events-in", True, "it is over"),
+            ("events-in", False, "spam from everywhere"),
+        ]
+        assert all(one["by"].endswith(" by command") for one in changes)
+        async with platform.db.reader() as reader:
+            owed = await reader.fetch("select subject from debts where kind = :kind", kind=Debt.BACKFILL.value)
+        assert [row["subject"] for row in owed] == [did]
+
+
+def test_a_flag_that_is_none_is_misuse_and_the_names_are_shown(tmp_path: Path):
+    refused = openmeet({"OPENMEET_DATA_DIRECTORY": str(tmp_path), "OPENMEET_DEV_MAILBOX": "true"}, "on", "everything")
+    assert refused.returncode == 2
+    assert "series-lexicon" in refused.stderr
+
+
+def test_a_flag_is_switched_with_a_reason_or_not_at_all(tmp_path: Path):
+    environment = {"OPENMEET_DATA_DIRECTORY": str(tmp_path), "OPENMEET_DEV_MAILBOX": "true"}
+    for silent in ((), ("--why", " ")):
+        refused = openmeet(environment, "off", "events-in", *silent)
+        assert refused.returncode in {1, 2}
+        assert "why" in refused.stderr.lower()
+    assert openmeet(environment, "history").stdout == "Nobody has switched anything.\n"

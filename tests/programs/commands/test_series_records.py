@@ -1,0 +1,80 @@
+"""``openmeet series publish`` against a real PDS: the record appears, and the date that is out names it."""
+
+import asyncio
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from tests.programs.commands.servers import environment_of, openmeet
+from tests.witnesses.conftest import Account, Network, network
+
+from groundwork.clock import DAY, SystemClock, to_datetime
+from openmeet.flags.model import Flag
+from openmeet.identities import actions as identities
+from openmeet.identities.connecting import sign_in_with_password
+from openmeet.ingestion.switching import switch
+from openmeet.publication import rounds
+from openmeet.recurrence.pattern import pattern
+from openmeet.recurrence.rule import parse_rule
+from openmeet.series import actions
+from openmeet.series.model import Series, Template, Timing
+from openmeet.users.model import Caller
+from programs.platform import Platform, open_platform, read_platform_settings
+from programs.publisher import publisher
+
+__all__ = ["network"]
+
+EVENT, SERIES = "community.lexicon.calendar.event", "openmeet.lexicon.series"
+
+
+async def records(network: Network, account: Account, collection: str) -> dict[str, Any]:
+    listed = await network.read("com.atproto.repo.listRecords", repo=account.did, collection=collection)
+    return {one["uri"]: one["value"] for one in json.loads(listed)["records"]}
+
+
+async def begin(platform: Platform, account: Account) -> Series:
+    """Somebody with an account of their own agrees to publishing and makes a series that begins tomorrow."""
+    user_id = await sign_in_with_password(
+        platform.db, platform.network, identifier=account.handle, password=account.password
+    )
+    tomorrow = to_datetime(SystemClock().now() + DAY).replace(tzinfo=None, hour=18, minute=0, second=0, microsecond=0)
+    timing = Timing(pattern(tomorrow, "Europe/Vienna", parse_rule("FREQ=WEEKLY;COUNT=10")), timedelta(hours=2))
+    async with platform.db.transaction() as tx:
+        await identities.agree(tx, user_id, handle=account.handle)
+        return await actions.create(tx, Caller(user_id, "Ana"), Template("Tea in the park"), timing)
+
+
+async def pay(platform: Platform) -> None:
+    while await rounds.run_once(publisher(platform)):
+        pass
+
+
+async def test_every_series_gets_its_record(network: Network, tmp_path: Path) -> None:
+    account = await network.sign_up("series-host")
+    environment = environment_of(network, tmp_path)
+    async with open_platform(read_platform_settings(None, environment), SystemClock()) as platform:
+        await begin(platform, account)
+        await pay(platform)
+        ((uri, before),) = (await records(network, account, EVENT)).items()
+        refused = await openmeet(environment, "series", "publish")
+        assert (refused.status, refused.said) == (1, "")
+        assert "openmeet flags on series-lexicon" in refused.complained
+        async with platform.db.transaction() as tx:
+            await switch(tx, Flag.SERIES_LEXICON, is_on=True, changed_by="a test")
+    # Flags are read anew by what starts anew.
+    async with open_platform(read_platform_settings(None, environment), SystemClock()) as platform:
+        done = await openmeet(environment, "series", "publish")
+        assert (done.status, done.said) == (0, "1 series looked at; the publisher writes what differs.\n")
+        async with asyncio.timeout(60):
+            while True:
+                await pay(platform)
+                ((same, after),) = (await records(network, account, EVENT)).items()
+                assert same == uri
+                if "series" in after.get("openmeet.lexicon.seriesLink", {}):
+                    break
+                await asyncio.sleep(0.1)  # a date that was postponed comes back to it by the clock
+        ((series_uri, record),) = (await records(network, account, SERIES)).items()
+        assert (record["name"], record["rrule"]) == ("Tea in the park", ["FREQ=WEEKLY;COUNT=10"])
+        assert "openmeet.lexicon.seriesLink" not in before or "series" not in before["openmeet.lexicon.seriesLink"]
+        assert after["openmeet.lexicon.seriesLink"]["series"] == {"uri": series_uri}
