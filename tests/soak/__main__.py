@@ -1,12 +1,14 @@
 """Run the simulation with many seeds and the storms with many kills, and write down what came of it.
 
-    python -m tests.soak [--minutes 30] [--seed 1] [--only simulation,pds,workers] [--no-record]
+    python -m tests.soak [--minutes 30] [--seed 1] [--only simulation,pds,api,workers,cluster,foreign,legacy] [--no-record]
+                         [--engine sqlite] [--operations 10000] [--runs 10]
 
 Stops each part at its first failure, prints how to repeat it, and ends with status 1.
 """
 
 import argparse
 import asyncio
+import resource
 import secrets
 import subprocess
 import sys
@@ -18,12 +20,20 @@ from pathlib import Path
 
 from groundwork.telemetry.logs import LogFormat, configure
 from tests.attack import api_contract
-from tests.journeys import pds_storm, worker_storm
+from tests.databases import SERVER
+from tests.journeys import cluster_storm, pds_storm, worker_storm
 from tests.parts import ROOT
+from tests.soak import crowds
 from tests.soak.ledger import Row, record
 from tests.world.simulation import simulate
+from tests.world.simulation_engines import Engine
 
 OPERATIONS = 10_000
+# A hundred thousand operations altogether.
+SIMULATIONS = 10
+# So many operations of a simulation between two lines about how it goes.
+TOLD_EVERY = 500
+ROUNDS = 5
 KILLS = 40
 EXAMPLES = 100
 
@@ -35,19 +45,50 @@ class Part:
     name: str
     scale: str
     run: Callable[[Path, int], Awaitable[object]]
+    # So many runs at least, however long they take.
+    least: int = 1
+
+
+def parts_of(wanted: argparse.Namespace) -> tuple[Part, ...]:
+    """All of them; the options of the simulation are its own."""
+    engine = Engine(wanted.engine)
+    on = "" if engine is Engine.FILES else f" on {engine.value}"
+    return (
+        Part(
+            "simulation",
+            f"{wanted.operations:,} operations{on}",
+            lambda folder, seed: _simulate(folder, seed, wanted.operations, engine),
+            least=wanted.runs,
+        ),
+        *PARTS,
+    )
+
+
+async def _simulate(folder: Path, seed: int, operations: int, engine: Engine) -> object:
+    began = time.monotonic()
+
+    def tell(number: int) -> None:
+        if number % TOLD_EVERY == 0:
+            megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+            spent = f"{time.monotonic() - began:.0f} s, {time.process_time():.0f} s of a processor, {megabytes:.0f} MB"
+            print(f"simulation {seed}: {number:,} of {operations:,} operations, {spent}", flush=True)
+
+    return await simulate(folder, seed=seed, operations=operations, engine=engine, tell=tell)
 
 
 PARTS = (
-    Part(
-        "simulation",
-        f"{OPERATIONS:,} operations",
-        lambda folder, seed: simulate(folder, seed=seed, operations=OPERATIONS),
-    ),
     Part("pds", f"{KILLS} kills", lambda folder, seed: pds_storm.storm(folder, kills=KILLS, seed=seed)),
     Part(
         "api", f"{EXAMPLES} requests of each operation", lambda folder, seed: api_contract.soak(folder, seed, EXAMPLES)
     ),
     Part("workers", f"{KILLS} kills", lambda folder, seed: worker_storm.storm(folder, kills=KILLS, seed=seed)),
+    Part(
+        "cluster",
+        f"{ROUNDS * len(cluster_storm.KINDS)} kills",
+        lambda folder, seed: cluster_storm.storm(folder, SERVER, rounds=ROUNDS, seed=seed),
+    ),
+    Part("foreign", f"{crowds.STRANGERS:,} answers, both engines", crowds.foreign),
+    Part("legacy", f"{crowds.OLD_EVENTS:,} old events, both engines", crowds.legacy),
 )
 
 
@@ -58,11 +99,17 @@ def main() -> int:
     parser.add_argument(
         "--seed", type=int, default=secrets.randbelow(1_000_000), help="the first seed; the next are behind it"
     )
-    parser.add_argument("--only", default=",".join(part.name for part in PARTS), help="parts, separated by commas")
+    names = ",".join(["simulation", *(part.name for part in PARTS)])
+    parser.add_argument("--only", default=names, help="parts, separated by commas")
+    parser.add_argument(
+        "--engine", default=Engine.FILES.value, choices=[one.value for one in Engine], help="of the simulation"
+    )
+    parser.add_argument("--operations", type=int, default=OPERATIONS, help="of one simulation")
+    parser.add_argument("--runs", type=int, default=SIMULATIONS, help="simulations at least")
     parser.add_argument("--no-record", action="store_true", help="do not write to docs/soak.md")
     wanted = parser.parse_args()
     configure(LogFormat.JSON, level="critical")
-    chosen = [part for part in PARTS if part.name in wanted.only.split(",")]
+    chosen = [part for part in parts_of(wanted) if part.name in wanted.only.split(",")]
     failed = False
     for part in chosen:
         row = _run(part, wanted.seed, wanted.minutes * 60 / len(chosen))
@@ -75,7 +122,7 @@ def main() -> int:
 def _run(part: Part, first: int, seconds: float) -> Row:
     began, seed = time.monotonic(), first
     failure = ""
-    while not failure and (seed == first or time.monotonic() - began < seconds):
+    while not failure and (seed < first + part.least or time.monotonic() - began < seconds):
         with tempfile.TemporaryDirectory(prefix="openmeet-soak-") as folder:
             try:
                 print(f"{part.name} {seed}: {asyncio.run(_one(part, Path(folder), seed))}", flush=True)

@@ -58,6 +58,17 @@ def canonical_view(changes: Iterable[Change]) -> View:
     return View(events, {key: word for key, (_, word) in best.items()})
 
 
+def moment_of(rev: str) -> int:
+    """When the commit of this rev was made, in microseconds."""
+    return _time_in(rev)
+
+
+def expect(holds: object, what: str) -> None:
+    """Everything that a simulation checks goes through here."""
+    if not holds:
+        raise AssertionError(what)
+
+
 def _time_in(rkey: str) -> int:
     """Microseconds of a key that is a TID of our time, 0 for every other."""
     if len(rkey) != 13 or any(c not in TID_ALPHABET for c in rkey):

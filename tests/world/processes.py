@@ -51,7 +51,7 @@ class Program:
     arguments: list[str] = field(default_factory=list)
     process: asyncio.subprocess.Process | None = None
 
-    async def start(self, patience_seconds: float = 60) -> None:
+    async def start(self, patience_seconds: float = 180) -> None:
         """Start and wait until it is ready."""
         inherited = {
             name: value for name, value in os.environ.items() if not name.startswith(("PDS_", "OPENMEET_", "PLC_"))
@@ -67,7 +67,7 @@ class Program:
         """Everything it printed so far."""
         return self.log.read_text(errors="replace") if self.log.exists() else ""
 
-    async def heard(self, pattern: re.Pattern[str], patience_seconds: float = 30) -> str:
+    async def heard(self, pattern: re.Pattern[str], patience_seconds: float = 90) -> str:
         """The first group of what it prints, as soon as it has printed it."""
         deadline = asyncio.get_running_loop().time() + patience_seconds
         while asyncio.get_running_loop().time() < deadline:
@@ -83,7 +83,7 @@ class Program:
             self.process.kill()
             await self.process.wait()
 
-    async def stop(self, patience_seconds: float = 30) -> int:
+    async def stop(self, patience_seconds: float = 60) -> int:
         """Ask it to stop as Ctrl-C does and return its exit status; killed when it takes too long."""
         if self.process is None:
             return 0

@@ -5,7 +5,7 @@ It can also keep requests on their way: whoever sent one gives up, and it arrive
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -19,6 +19,18 @@ _ROUNDS_THROUGH_SOCKETS = 20
 
 
 def never(_request: web.Request) -> bool:
+    return False
+
+
+async def nothing(_request: web.Request) -> None:
+    return None
+
+
+def passes(_request: web.Request) -> web.Response | None:
+    return None
+
+
+def keeps(_frame: bytes) -> bool:
     return False
 
 
@@ -41,13 +53,19 @@ class LossyProxy:
     """Forwards everything to ``upstream``; where ``loses(request)`` is true the reply is dropped and counted.
 
     Where ``delays(request)`` is true the sender hears that the connection broke, and the request waits for ``deliver``.
-    ``twists(request, answer)`` may put another answer in the place of the upstream's, None leaves it.
+    ``twists(request, answer)`` may put another answer in the place of the upstream's, None leaves it. ``before(request)`` happens
+    before the upstream hears of it, ``meanwhile(request)`` when it has answered and nobody has heard that. What ``stops(request)`` answers itself never reaches it.
+    Of a stream, frames for which ``drops(frame)`` is true are lost, and nobody is told.
     """
 
     upstream: str
     loses: Callable[[web.Request], bool] = never
     delays: Callable[[web.Request], bool] = never
     twists: Callable[[web.Request, web.Response], web.Response | None] = as_it_is
+    stops: Callable[[web.Request], web.Response | None] = passes
+    drops: Callable[[bytes], bool] = keeps
+    before: Callable[[web.Request], Awaitable[None]] = nothing
+    meanwhile: Callable[[web.Request], Awaitable[None]] = nothing
     url: str = ""
     lost: int = 0
     on_their_way: list[OnItsWay] = field(default_factory=list)
@@ -96,11 +114,16 @@ class LossyProxy:
             assert request.transport is not None
             request.transport.abort()
             raise asyncio.CancelledError
+        await self.before(request)
+        stopped = self.stops(request)
+        if stopped is not None:
+            return stopped
         answer = await self._session.request(
             request.method, self.upstream + request.raw_path, headers=headers, data=body or None, allow_redirects=False
         )
         async with answer:
             content = await answer.read()
+        await self.meanwhile(request)
         if self.loses(request):
             self.lost += 1
             assert request.transport is not None
@@ -112,16 +135,21 @@ class LossyProxy:
 
     async def deliver(self) -> list[int]:
         """What is on its way arrives, in the order of sending; the statuses that nobody hears of."""
+        return [status for status, _ in await self.deliver_and_read()]
+
+    async def deliver_and_read(self) -> list[tuple[int, bytes]]:
+        """The same with the bodies of the answers."""
         assert self._session is not None
         arriving, self.on_their_way = self.on_their_way, []
-        statuses: list[int] = []
+        answers: list[tuple[int, bytes]] = []
         for one in arriving:
+            plain = {name: value for name, value in one.headers.items() if name.lower() != "accept-encoding"}
+            plain["accept-encoding"] = "identity"  # the answer is read here, by nobody who unpacks it
             async with self._session.request(
-                one.method, self.upstream + one.path, headers=one.headers, data=one.body or None, allow_redirects=False
+                one.method, self.upstream + one.path, headers=plain, data=one.body or None, allow_redirects=False
             ) as answer:
-                await answer.read()
-                statuses.append(answer.status)
-        return statuses
+                answers.append((answer.status, await answer.read()))
+        return answers
 
     async def _forward_socket(self, request: web.Request, session: ClientSession) -> web.WebSocketResponse:
         down = web.WebSocketResponse(max_msg_size=0)
@@ -130,6 +158,8 @@ class LossyProxy:
             with contextlib.suppress(ClientConnectionResetError):  # the subscriber has gone
                 async for message in up:
                     if message.type is WSMsgType.BINARY:
+                        if self.drops(message.data):
+                            continue
                         await down.send_bytes(message.data)
                     elif message.type is WSMsgType.TEXT:
                         await down.send_str(message.data)

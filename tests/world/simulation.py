@@ -7,62 +7,39 @@ Raises ``Wrong`` (an AssertionError) with the seed, the number of the operation 
 
 import asyncio
 import random
-import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from at_protocol.data.cid import Cid
 from groundwork.clock import MINUTE, SECOND
-from groundwork.database.transaction import Row
 from groundwork.errors import Failure, Refused
 from openmeet.attendance import actions as attendance
 from openmeet.attendance import hosting
 from openmeet.attendance.model import Reply
 from openmeet.events import actions as events
-from openmeet.events.model import Event, EventId, EventSlug
+from openmeet.events.model import EventSlug
 from openmeet.events.publishing import is_held_at_first
-from openmeet.events.queries import by_id
 from openmeet.events.rules import Submission, check
 from openmeet.events.submissions import submission_of, values_of_event
 from openmeet.identities import actions as identities
-from openmeet.identities.connecting import sign_in_with_password
-from openmeet.users import actions as users
-from openmeet.users.model import Caller, UserId
+from openmeet.users.model import Caller
+from tests.databases import SERVER
 from tests.world import simulation_checks as checks
-from tests.world.oracle import EVENT, RSVP
-from tests.world.simulation_network import HANDLE_DOMAIN, LEASE, Town, open_town
-from tests.world.simulation_people import (
-    PASSWORD,
-    Application,
-    Memory,
-    Person,
-    Said,
-    Sort,
-    event_record,
-    rsvp_record,
-)
+from tests.world.oracle import EVENT, RSVP, expect
+from tests.world.simulation_accounts import Accounts
+from tests.world.simulation_engines import Engine
+from tests.world.simulation_facts import look
+from tests.world.simulation_judge import check_end
+from tests.world.simulation_memory import Person, Said, event_record, rsvp_record
+from tests.world.simulation_network import LEASE, open_town
+from tests.world.simulation_settling import settle
+from tests.world.simulation_stage import CURRENT_EVENTS
 
 WORDS = {Reply.GOING: "going", Reply.INTERESTED: "interested", Reply.DECLINED: "notgoing"}
-CAST = (
-    ("ada", Sort.EMAIL),
-    ("bob", Sort.EMAIL),
-    ("cem", Sort.EMAIL),
-    ("dot", Sort.CONNECTED),
-    ("eve", Sort.CONNECTED),
-    ("fay", Sort.CONNECTED),
-    ("gus", Sort.STRANGER),
-    ("hal", Sort.STRANGER),
-)
 # Never asked, or always no: nothing about them may ever be published.
 SILENT = "cem"
-LAST_STEPS = 20
-# Names of events and records, as they stand in failures and steps.
-NAMED = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|at://[^ '\",]+")
-# How many of the newest events people are busy with.
-CURRENT_EVENTS = 8
 
 
 class Wrong(AssertionError):
@@ -79,110 +56,21 @@ class Report:
     frames: int
     messages: int
     lost_replies: int
+    late_requests: int
+    moves: int
     conflicts: int
+    lost_frames: int
+    turned_back: int
+    begun_anew: int
 
 
 @dataclass
-class Simulation:
-    """One run."""
+class Simulation(Accounts):
+    """What can happen in one run. ``is_lossy``: the streams lose commits for good."""
 
-    town: Town
-    chance: random.Random
-    people: dict[str, Person] = field(default_factory=dict)
-    memory: Memory = field(default_factory=Memory)
-    steps: list[str] = field(default_factory=list)
-    number: int = 0
-
-    # --- who and what -------------------------------------------------------------------------------------------
-
-    async def assemble(self) -> None:
-        """Everybody signs up; some agree to publish."""
-        for name, sort in CAST:
-            person = self.people[name] = Person(name, sort)
-            if sort is Sort.EMAIL:
-                async with self.town.db.transaction() as tx:
-                    user_id = await users.create_person(tx, display_name=name, email=f"{name}@example.org")
-                person.caller = Caller(user_id, name)
-            else:
-                person.application = await Application.sign_up(self.town.pds_url, self.town.clock, name)
-                self.town.followed.add(person.application.did)
-            if sort is Sort.CONNECTED:
-                await self.sign_in(person)
-        for name in ("ada", "dot", "eve"):
-            await self.agree(self.people[name])
-        await self.town.pay_debts()
-
-    def anybody(self, *sorts: Sort) -> Person:
-        return self.chance.choice([person for person in self.people.values() if person.sort in sorts])
-
-    def somebody_here(self) -> tuple[Person, Caller]:
-        person = self.anybody(Sort.EMAIL, Sort.CONNECTED)
-        assert person.caller is not None
-        return person, person.caller
-
-    def somebody_with_application(self) -> tuple[Person, Application]:
-        person = self.anybody(Sort.CONNECTED, Sort.STRANGER)
-        assert person.application is not None
-        return person, person.application
-
-    async def an_event(self, *, author: UserId | None = None) -> Event | None:
-        """One of the newest that are still there."""
-        question = """
-            select id from events where removed_at is null and deleted_at is null
-               and (cast(:author as text) is null or author_id = :author)
-             order by created_at desc, id desc limit :limit
-        """
-        async with self.town.db.reader() as reader:
-            rows = await reader.fetch(question, author=author, limit=CURRENT_EVENTS)
-            return await by_id(reader, EventId(self.chance.choice(rows)["id"])) if rows else None
-
-    async def an_event_record(self) -> tuple[str, str] | None:
-        """Uri and CID of an event's record on the PDS, seen by OpenMeet or not."""
-        question = "select did, rkey, cid from records where collection = :c order by rev desc limit :limit"
-        async with self.town.pds.registry.db.reader() as reader:
-            rows: list[Row] = await reader.fetch(question, c=EVENT, limit=CURRENT_EVENTS)
-        if not rows:
-            return None
-        row = self.chance.choice(rows)
-        return f"at://{row['did']}/{EVENT}/{row['rkey']}", str(Cid.from_bytes(row["cid"]))
-
-    async def learn_uris(self) -> None:
-        """An event that was taken back and published again has had several."""
-        async with self.town.db.reader() as reader:
-            rows = await reader.fetch("select id, record_uri from events where record_uri is not null order by id")
-        for row in rows:
-            known = self.memory.ids.get(row["record_uri"], row["id"])
-            checks.expect(known == row["id"], f"{row['record_uri']} was {known} and is {row['id']} now")
-            if row["record_uri"] not in self.memory.ids:
-                self.memory.ids[row["record_uri"]] = row["id"]
-                self.note(f"{row['id']} is {row['record_uri']}")
-
-    def note(self, what: str) -> None:
-        self.steps.append(f"{self.number}: {what}")
-
-    def story(self, about: str) -> str:
-        """What happened to whatever is named in a failure, and what happened last."""
-        names = set(NAMED.findall(about))
-        for step in self.steps:
-            if " is " in step and names & set(NAMED.findall(step)):
-                names |= set(NAMED.findall(step))
-        ours = [step for step in self.steps if any(name in step for name in {*names, "consent"})]
-        return "\n".join([*ours, "…", *self.steps[-LAST_STEPS:]])
+    is_lossy: bool = True
 
     # --- on OpenMeet --------------------------------------------------------------------------------------------
-
-    async def sign_in(self, person: Person) -> None:
-        user_id = await sign_in_with_password(
-            self.town.db, self.town.network, identifier=person.name + HANDLE_DOMAIN, password=PASSWORD
-        )
-        person.caller = Caller(user_id, person.name)
-
-    async def agree(self, person: Person) -> None:
-        assert person.caller is not None
-        self.note(f"{person.name} gives consent")
-        person.consents.append((self.town.clock.now(), True))
-        async with self.town.db.transaction() as tx:
-            await identities.agree(tx, person.caller.user_id, handle=person.name + HANDLE_DOMAIN)
 
     async def change_consent(self) -> None:
         person, caller = self.somebody_here()
@@ -215,7 +103,7 @@ class Simulation:
         async with self.town.db.transaction() as tx:
             is_held = await is_held_at_first(tx, caller.user_id, details)
             event = await events.create(tx, caller, details, is_held=is_held)
-        self.memory.titles[event.id] = {title}
+        self.memory.given[event.id] = {"title": title}
         self.note(f"{person.name} makes {event.id} {details.visibility.value} capacity {details.capacity}")
 
     async def edit_event(self) -> None:
@@ -223,13 +111,12 @@ class Simulation:
         event = await self.an_event(author=caller.user_id)
         if event is None:
             return
-        values = values_of_event(event)
+        values, given = values_of_event(event), {}
         match self.chance.choice(("title", "title", "description", "capacity", "visibility")):
             case "title":
-                values["title"] = f"Event {self.number} renamed here"
-                self.memory.titles.setdefault(event.id, set()).add(values["title"])
+                given = {"title": f"Event {self.number} renamed here"}
             case "description":
-                values["description"] = f"Described in {self.number}"
+                given = {"description": f"Described in {self.number}"}
             case "capacity" if event.capacity is not None:
                 values["capacity"] = self.chance.choice(("", str(event.capacity + self.chance.randint(1, 2))))
             case _:
@@ -237,9 +124,11 @@ class Simulation:
         self.note(f"{person.name} edits {event.id}")
         try:
             async with self.town.db.transaction() as tx:
-                await hosting.revise(tx, caller, event.slug, check(submission_of(values), event))
+                await hosting.revise(tx, caller, event.slug, check(submission_of(values | given), event))
         except Refused as refused:
             self.note(f"refused: {refused.why}")
+        else:
+            self.memory.given.setdefault(event.id, {}).update(given)
 
     async def end_event(self) -> None:
         person, caller = self.somebody_here()
@@ -384,13 +273,36 @@ class Simulation:
         else:
             await self.town.pay()
 
+    async def pay_into_the_void(self) -> None:
+        self.note("what is written stays on its way")
+        await self.town.pay_into_the_void()
+
+    async def arrive(self) -> None:
+        acted = await self.town.deliver()
+        self.note(f"what was on its way arrives, {acted} of it counts")
+
     async def pay_debts(self) -> None:
         await self.town.pay_debts()
 
     async def pds_goes_or_comes(self) -> None:
-        is_away = not self.town.is_pds_away
-        self.note(f"the PDS is {'away' if is_away else 'back'}")
-        self.town.take_pds_away(is_away=is_away)
+        """For OpenMeet; people's own applications still reach it."""
+        home = self.chance.choice(self.town.homes)
+        self.note(f"{home.url} is {'back' if home.is_away else 'away'}")
+        home.take_away(is_away=not home.is_away)
+
+    async def pds_is_busy_or_not(self) -> None:
+        home = self.chance.choice(self.town.homes)
+        home.is_busy = not home.is_busy
+        self.note(f"{home.url} {'has reached its limits' if home.is_busy else 'has time'}")
+
+    async def stream_loses(self) -> None:
+        lost = await self.town.lose_frames(self.chance)
+        self.note(f"the stream loses {lost} commits")
+
+    async def stream_is_cut_or_not(self) -> None:
+        home = self.chance.choice(self.town.homes)
+        home.is_cut = not home.is_cut
+        self.note(f"the stream of {home.url} {'is cut' if home.is_cut else 'comes again'}")
 
     async def replay(self) -> None:
         """Old messages in any order change nothing."""
@@ -398,15 +310,15 @@ class Simulation:
         await self.town.process_all()
         before = await checks.decisions(self.town.db)
         self.note("old messages come again")
-        await self.town.replay(self.chance, self.chance.randint(1, 10))
+        await self.town.queue.replay(self.chance, self.chance.randint(1, 10))
         await self.town.process_all()
         after = await checks.decisions(self.town.db)
-        checks.expect(after == before, f"a replay decided something: {sorted(after ^ before)}")
+        expect(after == before, f"a replay decided something: {sorted(after ^ before)}")
 
     # --- the run ------------------------------------------------------------------------------------------------
 
     @property
-    def operations(self) -> dict[Callable[[], Awaitable[Any]], int]:
+    def operations(self) -> dict[Callable[[], Awaitable[Any]], float]:
         """What can happen, and how often beside the others."""
         return {
             self.make_event: 5,
@@ -422,12 +334,25 @@ class Simulation:
             self.listen: 7,
             self.process: 12,
             self.pay: 12,
+            self.pay_into_the_void: 4,
+            self.arrive: 2,
             self.pay_debts: 2,
             self.pds_goes_or_comes: 1,
+            self.pds_is_busy_or_not: 1,
+            self.sign_out_everywhere: 0.3,
+            self.come_back: 0.5,
+            self.change_handle: 0.3,
+            self.move_house: 0.5,
+            self.stream_loses: 3 if self.is_lossy else 0,
+            self.stream_is_cut_or_not: 0.7,
+            self.keep_copy: 1.2,
+            self.turn_back: 0.7,
+            self.end_account: 0.3,
+            self.begin_anew: 0.6,
             self.replay: 2,
         }
 
-    async def run(self, count: int) -> Report:
+    async def run(self, count: int, tell: Callable[[int], None]) -> Report:
         """All operations, then the end."""
         await self.assemble()
         kinds = self.operations
@@ -438,31 +363,51 @@ class Simulation:
             await operation()
             await self.learn_uris()
             await seats.look(self.town.db)
-            if self.town.is_pds_away and self.chance.random() < 0.1:
-                self.town.take_pds_away(is_away=False)
-        await checks.settle(self)
+            for home in self.town.homes:
+                if home.is_away and self.chance.random() < 0.1:
+                    home.take_away(is_away=False)
+                if home.is_busy and self.chance.random() < 0.1:
+                    home.is_busy = False
+                if home.is_cut and self.chance.random() < 0.1:
+                    home.is_cut = False
+            tell(self.number)
+        await settle(self)
         await self.learn_uris()
-        facts = await checks.look(self)
-        checks.check_end(self, facts)
-        await checks.check_nothing_comes_of_hearing_it_all_again(self, facts)
+        facts = await look(self)
+        check_end(self, facts)
+        await checks.check_nothing_comes_of_hearing_it_all_again(self)
         return Report(
             count,
             len(facts.events),
             len(facts.attendances),
-            len(facts.frames),
+            len(facts.announced),
             len(self.town.queue.memory),
-            self.town.proxy.lost,
+            self.town.lost,
+            len(self.town.late),
+            sum(person.has_moved for person in self.people.values()),
             facts.conflicts,
+            len(self.town.unheard),
+            sum(person.has_turned_back for person in self.people.values()),
+            len(self.begun_anew),
         )
 
 
-async def simulate(folder: Path, *, seed: int, operations: int) -> Report:
-    """One run from a seed."""
+async def simulate(
+    folder: Path,
+    *,
+    seed: int,
+    operations: int,
+    engine: Engine = Engine.FILES,
+    server: str = SERVER,
+    is_lossy: bool = True,
+    tell: Callable[[int], None] = lambda _number: None,
+) -> Report:
+    """One run from a seed. ``server``: a PostgreSQL database in which schemas may be made. ``tell`` hears how far it is."""
     random.seed(seed)  # what the programs themselves leave to chance: back-off
-    async with open_town(folder) as town:
-        simulation = Simulation(town, random.Random(seed))
+    async with open_town(folder, engine, server) as town:
+        simulation = Simulation(town, random.Random(seed), is_lossy=is_lossy)
         try:
-            return await simulation.run(operations)
+            return await simulation.run(operations, tell)
         except Exception as wrong:
             where = f"seed {seed}, operation {simulation.number} of {operations}"
             raise Wrong(f"{where}: {wrong!r}\n{simulation.story(str(wrong))}") from wrong

@@ -1,29 +1,28 @@
 """The real network of the simulation, in one process and without tasks of its own: each part moves when it is told to.
 
-Directory and PDS answer on loopback; between OpenMeet and the PDS stands a proxy that loses replies or is away. Consumer,
-queue, processor, publisher and payers are the real ones on SQLite; the clock is turned by hand.
+Directory and two PDSs answer on loopback; between OpenMeet and each of them stands a proxy that loses replies, keeps requests on
+their way, says that too much is asked, or is away, and another one that loses frames of the stream. Consumer, queue, processor,
+publisher and payers are the real ones; the clock is turned by hand.
 """
 
 import asyncio
 import contextlib
+import json
 import random
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from aiohttp import web
-
 from at_network.did_resolver import DidResolver, DidSettings
 from at_network.handle_resolver import HandleResolver, HandleSettings
+from at_network.oauth_servers import OAuthServers
+from at_network.plc_client import PlcClient
 from at_protocol.lexicon.catalog import Catalog
+from at_protocol.syntax.did import Did
 from at_protocol.syntax.tid import TidClock
-from aurora_locus.app import AuroraLocus, open_server
-from aurora_locus.sequencer import queries as sequencer
-from aurora_locus.settings import Settings as PdsSettings
+from groundwork.cache.in_process import InProcessCache
 from groundwork.clock import SECOND, HandClock, Instant
-from groundwork.database.migrate import migrate
-from groundwork.database.open_ import open_database
 from groundwork.database.transaction import Database
 from groundwork.http.client import HttpClient
 from groundwork.http.reach import DEVELOPMENT
@@ -31,111 +30,87 @@ from groundwork.http.server import serve
 from groundwork.outbox import pay as debts
 from groundwork.outbox.pay import Paying
 from groundwork.queue.contract import Message
-from groundwork.queue.embedded import EmbeddedQueue
 from groundwork.sealing import Sealer
-from groundwork.settings import Secret
 from groundwork.telemetry.metrics import Metrics
+from openmeet.attendance.tasks import freed_seats_payer
 from openmeet.debts.kinds import Debt
+from openmeet.firehose import progress
 from openmeet.firehose.consumer import Consumer, follow_source
 from openmeet.firehose.counting import Counting
 from openmeet.firehose.counting import counting as firehose_counting
+from openmeet.firehose.delivery import Delivering
 from openmeet.firehose.interests import everything_for, interests_of
 from openmeet.firehose.verification import Verifier
 from openmeet.identities.custodial import Keeper, account_payer, admin_authorization
 from openmeet.identities.network import Network
-from openmeet.ingestion import backfill, fetching, processor, refreshing
+from openmeet.ingestion import backfill, dead_letters, fetching, processor, reconciling, refreshing, waiting
+from openmeet.ingestion.erasing import Erasing
 from openmeet.ingestion.events import Here
 from openmeet.ingestion.processor import Processor
-from openmeet.publication import payer
+from openmeet.publication import rounds
+from openmeet.publication.late import late_create_payer
 from openmeet.publication.publisher import Publisher
 from openmeet.records.message import RecordMessage, encode
+from openmeet.series.detecting import detection_payer
+from openmeet.series.standing import standing_payer
+from openmeet.series.telling import telling_payer
 from plc_directory.app import open_directory
 from plc_directory.settings import PlcSettings
-from tests.world.processes import free_port
-from tests.world.proxy import LossyProxy
+from tests.openmeet.ingestion.network import counted
+from tests.world.announced import announced_in
+from tests.world.simulation_engines import Engine, RecordedQueue, open_stores
+from tests.world.simulation_home import ADMIN, HANDLE_DOMAIN, Faults, Home, open_home
 
 INSTANCE = "https://meet.example"
-ADMIN = "an administrator's password"
-HANDLE_DOMAIN = ".town.test"
 # 2026-03-01T12:00:00Z
 START = Instant(1_772_366_400_000_000)
-NOWHERE = "http://127.0.0.1:9"
-
-
-class RecordedQueue(EmbeddedQueue):
-    """The embedded queue, with a memory of all it was given, so that old messages can come again."""
-
-    def __init__(self, database: Database, clock: HandClock) -> None:
-        super().__init__(database, clock)
-        self.memory: list[Message] = []
-
-    async def publish(self, messages: Sequence[Message], /) -> None:
-        await super().publish(messages)
-        self.memory += messages
-
-
-@dataclass
-class Faults:
-    """Loses the reply of the n-th request from now on, and kills whoever waits for it if told so."""
-
-    left: int | None = None
-    victim: asyncio.Task[object] | None = None
-
-    def loses(self, _request: web.Request) -> bool:
-        if self.left is None:
-            return False
-        self.left -= 1
-        if self.left > 0:
-            return False
-        self.left = None
-        if self.victim is not None:
-            self.victim.cancel()
-        return True
-
-    def clear(self) -> None:
-        self.left = self.victim = None
+LEASE = 61 * SECOND
+# Erased records are remembered under this.
+ERASURE_KEY = bytes(range(32))
+# How much of what was not heard yet the stream loses when it loses anything.
+LOSES = 0.3
 
 
 @dataclass
 class Town:
-    """The network, and what its programs do when it is their turn."""
+    """The network, and what its programs do when it is their turn. Accounts of people without one are made at the first home."""
 
     clock: HandClock
-    pds: AuroraLocus
-    pds_url: str
-    proxy: LossyProxy
+    homes: list[Home]
     db: Database
     installation: Database
     queue: RecordedQueue
     network: Network
+    directory: PlcClient
     publisher: Publisher
     processor: Processor
     keeper: Keeper
     metrics: Counting
-    faults: Faults = field(default_factory=Faults)
+    faults: Faults
+    # Commits that writes made which arrived late: when those were sent, by DID and rev.
+    late: dict[tuple[str, str], Instant] = field(default_factory=dict)
+    # The records that those wrote.
+    late_uris: set[str] = field(default_factory=set)
     followed: set[str] = field(default_factory=set)
+    # Repositories of which the stream lost commits.
+    gapped: set[str] = field(default_factory=set)
+    # Commits that nobody ever hears of, as (repository, rev).
+    unheard: set[tuple[str, str]] = field(default_factory=set)
     consumer: Consumer | None = None
 
     @property
-    def is_pds_away(self) -> bool:
-        return self.proxy.upstream == NOWHERE
+    def lost(self) -> int:
+        """Replies that nobody got."""
+        return sum(home.proxy.lost for home in self.homes)
 
-    def take_pds_away(self, *, is_away: bool) -> None:
-        """For OpenMeet; other people's own applications still reach it."""
-        self.proxy.upstream = NOWHERE if is_away else self.pds_url
-
-    async def last_seq(self) -> int:
-        async with self.pds.registry.db.reader() as reader:
-            row = await reader.fetch_one("select last from sequencer")
-        assert row is not None
-        return int(row["last"])
+    async def last_seqs(self) -> list[int]:
+        return [await home.last_seq() for home in self.homes]
 
     async def frames(self) -> list[bytes]:
-        """Everything that the PDS ever announced."""
-        found: list[tuple[int, bytes]] = []
-        while page := await sequencer.page(self.pds.registry.db, found[-1][0] if found else 0, 1000):
-            found += page
-        return [frame for _, frame in found]
+        """Everything that the homes ever announced."""
+        for home in self.homes:
+            await home.listen()
+        return [home.announced[seq] for home in self.homes for seq in sorted(home.announced)]
 
     def restart_consumer(self) -> None:
         """A new process: nothing in memory, the stored cursor."""
@@ -144,7 +119,9 @@ class Town:
     async def rewind(self, frames: int) -> None:
         """The stored cursor goes back, as after restoring an older database: frames come again."""
         async with self.installation.transaction() as tx:
-            await tx.execute("update sources set cursor = max(0, cursor - :frames)", frames=frames)
+            await tx.execute(
+                "update sources set cursor = case when cursor > :frames then cursor - :frames else 0 end", frames=frames
+            )
 
     async def listen(self) -> None:
         """Follow the firehose until nothing new is there."""
@@ -154,24 +131,50 @@ class Town:
                 http=self.network.http,
                 clock=self.clock,
                 verifier=Verifier(self.network.dids, self.clock),
-                interests=interests_of(everything_for("main")),
-                queues={"main": self.queue},
+                interests=interests_of(everything_for("main"), await self._verified()),
+                delivering=Delivering({"main": self.queue}, self.metrics),
                 counting=self.metrics,
             )
         self.consumer.interests.followed.update(self.followed)
-        last, stop = await self.last_seq(), asyncio.Event()
-        following = asyncio.create_task(follow_source(self.consumer, self.pds_url, stop))
+        for home in self.homes:
+            if not home.is_cut:
+                await self._listen_to(home, self.consumer)
+
+    async def _verified(self) -> list[str]:
+        async with self.installation.reader() as reader:
+            return [row["did"] for row in await reader.fetch("select did from verified_repositories order by did")]
+
+    async def lose_frames(self, chance: random.Random) -> int:
+        """Some commits that nobody has heard of yet will never be heard of; how many."""
+        lost = 0
+        for home in self.homes:
+            await home.listen()
+            heard = await self._cursor(home)
+            for seq, frame in sorted(home.announced.items()):
+                said = announced_in(frame)
+                if seq > heard and said.kind in {"#commit", "#sync"} and chance.random() < LOSES:
+                    home.lost_frames.add(seq)
+                    self.gapped.add(said.did)
+                    self.unheard.add((said.did, said.rev))
+                    lost += 1
+        return lost
+
+    async def _listen_to(self, home: Home, consumer: Consumer) -> None:
+        await home.listen()
+        last = max(home.announced.keys() - home.lost_frames, default=0)
+        stop = asyncio.Event()
+        following = asyncio.create_task(follow_source(consumer, home.line.url, stop))
         try:
             async with asyncio.timeout(30):
-                while await self._cursor() < last:  # noqa: ASYNC110 - it moves in a database, which rings no bell
+                while await self._cursor(home) < last:  # noqa: ASYNC110 - it moves in a database, which rings no bell
                     await asyncio.sleep(0.002)
         finally:
             stop.set()
             await following
 
-    async def _cursor(self) -> int:
+    async def _cursor(self, home: Home) -> int:
         async with self.installation.reader() as reader:
-            row = await reader.fetch_one("select cursor from sources where url = :url", url=self.pds_url)
+            row = await reader.fetch_one("select cursor from sources where url = :url", url=home.line.url)
         return 0 if row is None or row["cursor"] is None else int(row["cursor"])
 
     async def process(self, limit: int = 200) -> int:
@@ -188,7 +191,7 @@ class Town:
 
     async def pay(self) -> int:
         """Record debts that are due now."""
-        return await payer.run_once(self.publisher)
+        return await rounds.run_once(self.publisher)
 
     async def pay_badly(self, chance: random.Random) -> None:
         """A reply is lost, or the publisher dies while it waits for one."""
@@ -197,10 +200,33 @@ class Town:
         self.faults.victim = task if chance.random() < 0.6 else None
         with contextlib.suppress(asyncio.CancelledError):
             await task
-        # What it had sent arrives before its lease is over: the clock stands still. What arrives much later is told in
-        # tests/openmeet/publication/test_late.py.
-        await self.proxy.quiet()
+        # What it had sent arrives before its lease is over: the clock stands still.
+        for home in self.homes:
+            await home.proxy.quiet()
         self.faults.clear()
+
+    async def pay_into_the_void(self) -> None:
+        """Whatever is written now stays on its way: who sent it hears that the connection broke."""
+        self.faults.delaying = True
+        await self.pay()
+        self.faults.delaying = False
+
+    async def deliver(self) -> int:
+        """What is on its way arrives, where somebody can be reached; how much of it was acted on."""
+        acted = 0
+        for home in self.homes:
+            if home.is_away:
+                continue
+            sent_at, home.sent_at = home.sent_at, []
+            for at, (status, body) in zip(sent_at, await home.proxy.deliver_and_read(), strict=True):
+                answer = json.loads(body)
+                if status == 200 and (commit := answer.get("commit")):
+                    uris = {one["uri"] for one in [answer, *answer.get("results", [])] if "uri" in one}
+                    self.late_uris |= uris
+                    # Two repositories may have commits of one rev.
+                    self.late |= {(uri.split("/")[2], commit["rev"]): at for uri in uris}
+                    acted += 1
+        return acted
 
     async def pay_debts(self) -> int:
         """Accounts, identities, reads of repositories."""
@@ -211,14 +237,26 @@ class Town:
                 Debt.CUSTODIAL_ACCOUNT: Paying(account_payer(self.db, self.network, self.keeper)),
                 Debt.BACKFILL: Paying(backfill.backfill_payer(self.db, self.network, here)),
                 Debt.FETCH_SUBJECT: Paying(fetching.subject_payer(self.db, self.network, here)),
-                Debt.REFRESH_IDENTITY: Paying(refreshing.identity_payer(self.db, self.network)),
+                Debt.DETECT_SERIES: Paying(detection_payer(self.db)),
+                Debt.SERIES_NEWS: Paying(telling_payer(self.db)),
+                Debt.STANDING_ANSWERS: Paying(standing_payer(self.db)),
+                Debt.FREED_SEATS: Paying(freed_seats_payer(self.db)),
+                Debt.WAITING_ANSWERS: Paying(waiting.waiting_payer(self.db)),
+                Debt.PROVE_RECORD: Paying(fetching.record_payer(self.db, self.network, here)),
+                Debt.LATE_CREATE: Paying(late_create_payer(self.publisher)),
+                Debt.RECONCILE: Paying(reconciling.reconcile_payer(self.db, self.network, here)),
+                Debt.REFRESH_IDENTITY: Paying(
+                    refreshing.identity_payer(
+                        self.db, self.network, Erasing(here.erasure_keys, self._erase_elsewhere), here.believed
+                    )
+                ),
             },
         )
 
-    async def replay(self, chance: random.Random, count: int) -> None:
-        """Old messages come again, in any order."""
-        if self.queue.memory:
-            await EmbeddedQueue.publish(self.queue, chance.choices(self.queue.memory, k=count))
+    async def _erase_elsewhere(self, did: Did) -> None:
+        await dead_letters.erase(self.queue, did)
+        async with self.installation.transaction() as tx:
+            await progress.erase(tx, did)
 
     async def _die(self, work: object, chance: random.Random) -> None:
         task = asyncio.ensure_future(work)  # type: ignore[call-overload]  # a coroutine of any result
@@ -230,7 +268,7 @@ class Town:
 
 
 @asynccontextmanager
-async def open_town(folder: Path) -> AsyncIterator[Town]:
+async def open_town(folder: Path, engine: Engine, server: str) -> AsyncIterator[Town]:
     """Everything open for the block."""
     clock = HandClock(START)
     async with AsyncExitStack() as stack:
@@ -244,68 +282,45 @@ async def open_town(folder: Path) -> AsyncIterator[Town]:
         )
         plc = await serve(directory, "127.0.0.1", 0)
         stack.push_async_callback(plc.stop)
-        port = free_port()
-        pds_url = f"http://127.0.0.1:{port}"
-        proxy = await stack.enter_async_context(LossyProxy(pds_url))
-        pds = await stack.enter_async_context(
-            open_server(
-                PdsSettings(
-                    hostname="127.0.0.1",
-                    port=port,
-                    public_url=proxy.url,
-                    data_directory=folder / "pds",
-                    service_handle_domains=(HANDLE_DOMAIN,),
-                    did_plc_url=plc.url,
-                    admin_password=Secret(ADMIN),
-                    dev_mode=True,
-                ),
-                clock,
-                version="test",
-                access_log=False,
-            )
-        )
-        serving = await serve(pds.app, "127.0.0.1", port)
-        stack.push_async_callback(serving.stop)
+        faults = Faults(clock)
+        homes = [await open_home(stack, folder / name, clock, plc.url, faults) for name in ("pds", "second")]
         http = HttpClient(DEVELOPMENT)
         stack.push_async_callback(http.close)
         dids = DidResolver(http, clock, DidSettings(plc.url, is_development=True))
         stack.push_async_callback(dids.close)
-        handles = HandleResolver(http, dids, clock, HandleSettings(is_development=True, through_pds=(pds_url,)))
+        handles = HandleResolver(
+            http, dids, clock, HandleSettings(is_development=True, through_pds=tuple(home.url for home in homes))
+        )
         stack.push_async_callback(handles.close)
-        db, installation, waiting = [
-            await _database(stack, folder / f"{package}.db", package, clock)
-            for package in ("openmeet", "openmeet.firehose", "groundwork.queue")
-        ]
-        queue = RecordedQueue(waiting, clock)
+        stores = await open_stores(stack, folder, clock, engine, server)
+        db, queue = stores.db, stores.queue
 
         async def enqueue(messages: Sequence[RecordMessage]) -> None:
             await queue.publish([Message(one.routing_key, one.did, encode(one), one.message_id) for one in messages])
 
-        network = Network(http, clock, dids, handles, Sealer([bytes(32)]))
+        servers = OAuthServers(http, clock, is_development=True)
+        stack.push_async_callback(servers.close)
+        network = Network(http, clock, dids, handles, Sealer([bytes(32)]), servers, InProcessCache(clock))
+        stack.push_async_callback(network.settle)
         metrics = Metrics("openmeet")
         town = Town(
             clock=clock,
-            pds=pds,
-            pds_url=pds_url,
-            proxy=proxy,
+            homes=homes,
             db=db,
-            installation=installation,
+            installation=stores.installation,
             queue=queue,
             network=network,
+            directory=PlcClient(http, plc.url),
             publisher=Publisher(db, network, Catalog(), TidClock(3), enqueue, INSTANCE),
-            processor=Processor(db, queue, Here(INSTANCE), processor.counting(metrics)),
-            keeper=Keeper(proxy.url, admin_authorization(ADMIN), HANDLE_DOMAIN, "no-mail.meet.example"),
+            processor=Processor(
+                db,
+                queue,
+                Here(INSTANCE, (ERASURE_KEY,), believed=frozenset(home.proxy.url for home in homes)),
+                counted(),
+                clock,
+            ),
+            keeper=Keeper(homes[0].proxy.url, admin_authorization(ADMIN), HANDLE_DOMAIN, "no-mail.meet.example"),
             metrics=firehose_counting(metrics),
+            faults=faults,
         )
-        proxy.loses = town.faults.loses
         yield town
-
-
-async def _database(stack: AsyncExitStack, file: Path, package: str, clock: HandClock) -> Database:
-    await migrate(f"sqlite://{file}", "", package)
-    database = await open_database(f"sqlite://{file}", clock=clock)
-    stack.push_async_callback(database.close)
-    return database
-
-
-LEASE = 61 * SECOND

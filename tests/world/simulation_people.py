@@ -1,32 +1,37 @@
-"""The people of the simulation: what each can do on OpenMeet and with an application of their own, and what they remember.
+"""What the people of the simulation can do with an application of their own, and with the account behind it."""
 
-What they remember is the oracle's input: the words they said in the order of the clock, the fields they wrote that are
-none of our business, when they agreed to publish and when not.
-"""
-
+import asyncio
+import re
 from dataclasses import dataclass, field
-from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 import httpx
 
-from at_protocol.syntax.tid import parse_tid, to_microseconds
+from at_network.migration import account, sides
+from at_network.migration.account import Wanted
+from at_network.migration.moving import Move, bring, finish
+from at_network.plc_client import PlcClient
+from at_protocol.crypto.did_key import format_did_key
+from at_protocol.crypto.k256 import PrivateKey
+from at_protocol.repo.car import MEDIA_TYPE
+from at_protocol.syntax.did import parse_did
 from groundwork.clock import MINUTE, HandClock
-from openmeet.users.model import Caller
+from groundwork.mail.address import parse_address
+from groundwork.mail.contract import Sender
+from groundwork.mail.folder import FolderMailbox
+from openmeet.identities.network import Network
+from programs import recovery
 from tests.plain_http import NO_TLS
-from tests.world.oracle import EVENT, RSVP
-from tests.world.simulation_network import HANDLE_DOMAIN
+from tests.world.announced import Held, held_in
+from tests.world.simulation_home import ADMIN, HANDLE_DOMAIN, Home
 
 PASSWORD = "a long password"
 TOKEN_LIFE = 60 * MINUTE
-
-
-class Sort(StrEnum):
-    """How somebody stands to OpenMeet."""
-
-    EMAIL = "signed up by e-mail"
-    CONNECTED = "signed in with an account made elsewhere"
-    STRANGER = "never came here"
+# Something that concerns no calendar.
+NOTE = "com.example.note"
+# How many copies of their repository people keep.
+COPIES = 3
 
 
 @dataclass
@@ -36,20 +41,32 @@ class Application:
     http: httpx.AsyncClient
     clock: HandClock
     did: str
+    home: Home
     _access: str
-    _refresh: str
     _since: int
     # Commits that this application made, by rev; whatever else appears in the repository was OpenMeet's.
     revs: set[str] = field(default_factory=set)
+    # What changes the identity when no server does; kept in a drawer.
+    recovery_key: PrivateKey = field(kw_only=True)
+    # Older states of the repository, as files.
+    copies: list[bytes] = field(default_factory=list)
+    # Nobody has the account at present: it was deleted.
+    is_gone: bool = False
 
     @classmethod
-    async def sign_up(cls, pds_url: str, clock: HandClock, name: str) -> "Application":
-        http = httpx.AsyncClient(verify=NO_TLS, base_url=f"{pds_url}/xrpc", timeout=20, trust_env=False)
-        body = {"handle": name + HANDLE_DOMAIN, "email": f"{name}@example.net", "password": PASSWORD}
+    async def sign_up(cls, home: Home, clock: HandClock, name: str, secret: bytes) -> "Application":
+        http = _client_of(home)
+        key = PrivateKey.from_bytes(secret)
+        body = {
+            "handle": name + HANDLE_DOMAIN,
+            "email": f"{name}@example.net",
+            "password": PASSWORD,
+            "recoveryKey": format_did_key(key.public),
+        }
         made = await http.post("/com.atproto.server.createAccount", json=body)
         assert made.status_code == 200, made.text
         session = made.json()
-        return cls(http, clock, session["did"], session["accessJwt"], session["refreshJwt"], clock.now())
+        return cls(http, clock, session["did"], home, session["accessJwt"], clock.now(), recovery_key=key)
 
     async def records(self, collection: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
@@ -74,6 +91,29 @@ class Application:
         _, _, _, collection, rkey = uri.split("/")
         await self._call("deleteRecord", {"collection": collection, "rkey": rkey})
 
+    async def take_note(self) -> None:
+        """Write something that is none of our business."""
+        await self.create(NOTE, {"$type": NOTE, "text": f"at {self.clock.now()}"})
+
+    async def held(self) -> Held:
+        """The repository as it is."""
+        return held_in(await self._export())
+
+    async def keep_copy(self) -> None:
+        self.copies = [*self.copies[1 - COPIES :], await self._export()]
+
+    async def turn_back(self, copy: bytes) -> None:
+        """The repository becomes what it was when the copy was made."""
+        await self._renew()
+        headers = {"authorization": f"Bearer {self._access}", "content-type": MEDIA_TYPE}
+        answer = await self.http.post("/com.atproto.repo.importRepo", content=copy, headers=headers)
+        assert answer.status_code == 200, answer.text
+
+    async def _export(self) -> bytes:
+        answer = await self.http.get("/com.atproto.sync.getRepo", params={"did": self.did})
+        assert answer.status_code == 200, answer.text
+        return answer.content
+
     async def _call(self, method: str, body: dict[str, Any]) -> Any:
         if self.clock.now() - self._since > TOKEN_LIFE:
             await self._renew()
@@ -84,82 +124,75 @@ class Application:
             self.revs.add(commit["rev"])
         return answer.json()
 
-    async def _renew(self) -> None:
-        headers = {"authorization": f"Bearer {self._refresh}"}
-        answer = await self.http.post("/com.atproto.server.refreshSession", headers=headers)
+    async def rename(self, handle: str) -> None:
+        """Another handle for the account."""
+        await self._renew()
+        headers = {"authorization": f"Bearer {self._access}"}
+        answer = await self.http.post("/com.atproto.identity.updateHandle", json={"handle": handle}, headers=headers)
         assert answer.status_code == 200, answer.text
-        self._access, self._refresh = answer.json()["accessJwt"], answer.json()["refreshJwt"]
+
+    async def sign_out_everywhere(self) -> None:
+        """Every session of the account ends, OpenMeet's too: as after a new password."""
+        async with self.home.pds.registry.db.transaction() as tx:
+            await tx.execute("delete from sessions where did = :did", did=self.did)
+        self._since = -TOKEN_LIFE
+
+    async def end(self) -> None:
+        """The account is deleted by its host, with all that is in it. The identity is still the person's."""
+        answer = await self.http.post("/com.atproto.admin.deleteAccount", json={"did": self.did}, auth=("admin", ADMIN))
+        assert answer.status_code == 200, answer.text
+        self.is_gone = True
+
+    async def begin_anew(self, handle: str, email: str, network: Network, directory: PlcClient) -> None:
+        """An account with the same DID, without anything in it, by the key from the drawer."""
+        means = recovery.Means(network.http, self.clock, directory, parse_did(self.did), self.recovery_key)
+        await recovery.move(means, recovery.Wanted(self.home.url, handle, email, PASSWORD), None, lambda _said: None)
+        self.is_gone = False
+        await self._renew()
+
+    async def move(
+        self, to: Home, handle: str, email: str, folder: Path, network: Network, directory: PlcClient
+    ) -> None:
+        """The account goes to another PDS, with everything in it."""
+        old = await sides.sign_in(network.http, self.clock, self.home.url, self.did, PASSWORD)
+        wanted = Wanted(handle=handle, email=email, password=PASSWORD)
+        new, _ = await account.arrive(network.http, self.clock, old, to.url, wanted)
+        await asyncio.to_thread(folder.mkdir, exist_ok=True)
+        move = Move(old, new, folder, directory)
+        await bring(move)
+        await old.client.procedure("com.atproto.identity.requestPlcOperationSignature")
+        await finish(move, await _mailed_token(self.home, email, self.clock))
+        await self.http.aclose()
+        self.http, self.home = _client_of(to), to
+        await self._renew()
+
+    async def _renew(self) -> None:
+        answer = await self.http.post(
+            "/com.atproto.server.createSession", json={"identifier": self.did, "password": PASSWORD}
+        )
+        assert answer.status_code == 200, answer.text
+        self._access = answer.json()["accessJwt"]
         self._since = self.clock.now()
 
 
-@dataclass
-class Person:
-    """One of them. ``consents``: (instant, yes or no) in order; nobody has agreed before the first."""
-
-    name: str
-    sort: Sort
-    caller: Caller | None = None
-    application: Application | None = None
-    consents: list[tuple[int, bool]] = field(default_factory=list)
-
-    @property
-    def agrees(self) -> bool:
-        return bool(self.consents) and self.consents[-1][1]
-
-    def agreed_at(self, instant: int) -> bool:
-        """Whether they agreed at this moment."""
-        said = [yes for at, yes in self.consents if at <= instant]
-        return bool(said) and said[-1]
-
-    @property
-    def is_here(self) -> bool:
-        return self.caller is not None
+def _client_of(home: Home) -> httpx.AsyncClient:
+    return httpx.AsyncClient(verify=NO_TLS, base_url=f"{home.url}/xrpc", timeout=20, trust_env=False)
 
 
-@dataclass(frozen=True)
-class Said:
-    """An answer: about an event's id or its record's uri. ``word`` is None where nothing can be said afterwards: a
-    deletion meets what was answered here meanwhile, and which of them counts depends on what had been sent."""
-
-    person: str
-    about: str
-    word: str | None
-    is_news: bool = True
-
-
-@dataclass
-class Memory:
-    """What people did, as far as it must be seen in the end."""
-
-    # In the order of the clock.
-    answers: list[Said] = field(default_factory=list)
-    # Event record's uri -> the theme that another application wrote there last.
-    themes: dict[str, str] = field(default_factory=dict)
-    # Event's id -> every title that its host gave it here.
-    titles: dict[str, set[str]] = field(default_factory=dict)
-    # Event record's uri -> the event's id here, of all uris that it ever had.
-    ids: dict[str, str] = field(default_factory=dict)
+async def _mailed_token(home: Home, to: str, clock: HandClock) -> str:
+    """What the newest letter says, when the PDS has written it."""
+    async with asyncio.timeout(20):
+        while await _unpaid(home):  # noqa: ASYNC110 - the server's own task pays, and tells nobody
+            await asyncio.sleep(0.01)
+    mailbox = FolderMailbox(home.folder / "mail", Sender("test", parse_address("test@example.org")), clock)
+    newest, *_ = await mailbox.newest(to=to)
+    found = re.search(r"^    ([A-Z2-7]{5}-[A-Z2-7]{5})$", newest.text, re.MULTILINE)
+    assert found is not None
+    return found[1]
 
 
-def event_record(name: str, **more: Any) -> dict[str, Any]:
-    return {
-        "$type": EVENT,
-        "name": name,
-        "createdAt": "2026-01-01T00:00:00.000Z",
-        "startsAt": "2037-06-01T12:00:00.000Z",
-        **more,
-    }
-
-
-def rsvp_record(uri: str, cid: str, word: str, created_at: str) -> dict[str, Any]:
-    return {
-        "$type": RSVP,
-        "subject": {"uri": uri, "cid": cid},
-        "status": f"{RSVP}#{word}",
-        "createdAt": created_at,
-    }
-
-
-def moment_of(rev: str) -> int:
-    """When the commit of this rev was made."""
-    return to_microseconds(parse_tid(rev))
+async def _unpaid(home: Home) -> int:
+    async with home.pds.registry.db.reader() as reader:
+        row = await reader.fetch_one("select count(*) as n from debts where state <> 'paid'")
+    assert row is not None
+    return int(row["n"])

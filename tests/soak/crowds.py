@@ -1,0 +1,97 @@
+"""What is small in every test, at the size that it was made for: ten thousand strangers at one event, ten thousand old events."""
+
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from time import monotonic
+
+from groundwork.clock import HandClock, Instant
+from groundwork.database.transaction import Database
+from openmeet.attendance import actions, queries
+from openmeet.attendance.model import AttendanceStatus, Counts, Reply
+from openmeet.legacy import queries as legacy_queries
+from openmeet.legacy.analysis import analyse
+from openmeet.legacy.bringing import bring_in
+from openmeet.legacy.reading import Dump, read_old
+from openmeet.legacy.report import differences
+from openmeet.legacy.rollback import roll_back
+from openmeet.notifications.model import Kind
+from openmeet.notifications.queries import newest
+from tests.bench.stores import on_postgresql, on_sqlite
+from tests.openmeet.attendance.test_foreign import strangers, write
+from tests.openmeet.legacy.old_town import old_town
+from tests.openmeet.site_under_test import event_by, person
+
+STRANGERS = 10_000
+OLD_EVENTS = 10_000
+# The day on which the events of tests are ahead.
+_CLOCK = HandClock(Instant(1_772_366_400_000_000))
+_SOURCE = "file:old.jsonl"
+_SCHEMA = f"soak_crowds_{os.getpid()}"
+# What one transaction bears on a busy machine.
+_AT_ONCE = 10
+
+
+async def foreign(_folder: Path, _seed: int) -> str:
+    """Strangers answer an event with two places: what is confirmed stays, the host hears once, a member takes the last place."""
+    return await _on_both(_strangers_come)
+
+
+async def legacy(folder: Path, seed: int) -> str:
+    """An old database is read, brought in, compared with what was read, and taken back to the last row."""
+    town = old_town(OLD_EVENTS, seed=seed)
+    plan = analyse(await read_old(Dump(town.dump(folder / "old.jsonl"))), "UTC")
+
+    async def come_and_go(db: Database) -> None:
+        before = await _rows(db)
+        await bring_in(db, _SOURCE, "UTC", plan, _quiet)
+        async with db.reader() as reader:
+            run = await legacy_queries.run_of(reader, _SOURCE)
+            assert run is not None
+            found = await legacy_queries.found_counts(reader, run.id)
+        differing = differences(plan.counts(), found)
+        assert differing == {}, f"{differing} differ from what was read"
+        staying = await roll_back(db, _SOURCE, _quiet)
+        after = await _rows(db)
+        assert (staying, after) == (0, before), f"{staying} people stay after the rollback, {after} rows of {before}"
+
+    return await _on_both(come_and_go)
+
+
+async def _strangers_come(db: Database) -> None:
+    async with db.transaction() as tx:
+        ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
+        event = await event_by(tx, ana, capacity="2")
+        await actions.answer(tx, ben, event.slug, Reply.GOING)
+    for _ in range(0, STRANGERS, _AT_ONCE):
+        async with db.transaction() as tx:
+            await write(tx, event, await strangers(tx, _AT_ONCE))
+    async with db.transaction() as tx:
+        counts = (await queries.counts(tx, [event.id]))[event.id]
+        assert counts == Counts(going=1, seats=1, unconfirmed=STRANGERS), f"{counts}"
+        told = [one.kind for one in await newest(tx, ana.user_id, 50)]
+        assert told.count(Kind.FOREIGN_ANSWERS) == 1, f"the host was told {told}"
+        last = await actions.answer(tx, cleo, event.slug, Reply.GOING)
+        assert last.status is AttendanceStatus.ATTENDING, f"a member is {last.status}"
+
+
+async def _on_both(work: Callable[[Database], Awaitable[None]]) -> str:
+    said = []
+    for engine, store in (("SQLite", on_sqlite(_CLOCK)), ("PostgreSQL", on_postgresql(_SCHEMA, _CLOCK))):
+        async with store as db:
+            began = monotonic()
+            await work(db)
+            said.append(f"{monotonic() - began:.0f} s on {engine}")
+    return ", ".join(said)
+
+
+async def _rows(db: Database) -> list[int]:
+    async with db.reader() as reader:
+        return [
+            (await reader.fetch(f"select count(*) from {table}"))[0][0]
+            for table in ("users", "events", "event_series", "event_series_followers", "attendances", "groups")
+        ]
+
+
+def _quiet(_what: str, _done: int, _of: int) -> None:
+    return

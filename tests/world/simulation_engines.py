@@ -1,0 +1,132 @@
+"""What OpenMeet keeps its rows and messages in during a simulation: files alone, PostgreSQL, or PostgreSQL beside RabbitMQ.
+
+The PDSs and the directory are other people's servers; theirs are always files.
+"""
+
+import itertools
+import os
+import random
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from groundwork.clock import Clock
+from groundwork.database.migrate import migrate
+from groundwork.database.open_ import open_database
+from groundwork.database.transaction import Database
+from groundwork.queue.contract import DeadLetter, Delivery, Depth, Message, Queue
+from groundwork.queue.embedded import EmbeddedQueue
+from groundwork.queue.rabbitmq import RabbitQueue
+from tests.databases import drop_schemas, make_schema
+
+BROKER = "amqp://guest:guest@127.0.0.1:5672/"
+
+# How often a broker is asked whether there is really nothing.
+LOOKS = 3
+
+_numbers = itertools.count(1)
+
+
+class Engine(StrEnum):
+    """Which engines a run stands on."""
+
+    FILES = "sqlite"
+    POSTGRESQL = "postgresql"
+    POSTGRESQL_RABBITMQ = "postgresql+rabbitmq"
+
+
+@dataclass(frozen=True)
+class Stores:
+    """One run's own databases, empty, and its queue."""
+
+    db: Database
+    installation: Database
+    queue: "RecordedQueue"
+
+
+class RecordedQueue:
+    """Any queue, with a memory of all it was given, so that old messages can come again."""
+
+    def __init__(self, queue: Queue, *, is_remote: bool = False) -> None:
+        self._queue = queue
+        self._is_remote = is_remote
+        self.memory: list[Message] = []
+
+    async def publish(self, messages: Sequence[Message], /) -> None:
+        await self._queue.publish(messages)
+        self.memory += messages
+
+    async def again(self, messages: Sequence[Message]) -> None:
+        """Old messages come once more; that is not remembered."""
+        await self._queue.publish(messages)
+
+    async def replay(self, chance: random.Random, count: int) -> None:
+        """Some old messages come again, in any order."""
+        if self.memory:
+            await self.again(chance.choices(self.memory, k=count))
+
+    async def lease(self, limit: int, lease_seconds: float) -> list[Delivery]:
+        deliveries = await self._queue.lease(limit, lease_seconds)
+        for _ in range(LOOKS if self._is_remote and not deliveries else 0):
+            # A broker hands over when it likes: what it says of itself comes behind what it has handed over.
+            await self._queue.depth()
+            deliveries = deliveries or await self._queue.lease(limit, lease_seconds)
+        return deliveries
+
+    async def wait(self, timeout_seconds: float) -> None:
+        await self._queue.wait(timeout_seconds)
+
+    async def ack(self, deliveries: Sequence[Delivery], /) -> None:
+        await self._queue.ack(deliveries)
+
+    async def retry(self, delivery: Delivery, after_seconds: float, reason: str) -> None:
+        await self._queue.retry(delivery, after_seconds, reason)
+
+    async def bury(self, delivery: Delivery, reason: str) -> None:
+        await self._queue.bury(delivery, reason)
+
+    async def dead_letters(self, limit: int, after: str = "") -> list[DeadLetter]:
+        return await self._queue.dead_letters(limit, after)
+
+    async def retry_dead(self, letter_ids: Sequence[str], /) -> int:
+        return await self._queue.retry_dead(letter_ids)
+
+    async def discard_dead(self, letter_ids: Sequence[str], /) -> int:
+        return await self._queue.discard_dead(letter_ids)
+
+    async def depth(self) -> Depth:
+        return await self._queue.depth()
+
+    async def close(self) -> None:
+        await self._queue.close()
+
+
+async def open_stores(stack: AsyncExitStack, folder: Path, clock: Clock, engine: Engine, server: str) -> Stores:
+    """Open for the stack's life; afterwards nothing of them stays on a server."""
+    made = [
+        await _database(stack, folder, package, clock, engine, server)
+        for package in ("openmeet", "openmeet.firehose", "groundwork.queue")
+    ]
+    if engine is not Engine.POSTGRESQL_RABBITMQ:
+        return Stores(made[0], made[1], RecordedQueue(EmbeddedQueue(made[2], clock)))
+    broker = RabbitQueue(BROKER, clock, name=f"world_{os.getpid()}_{next(_numbers)}", buckets=2)
+    stack.push_async_callback(broker.close)
+    stack.push_async_callback(broker.delete)
+    return Stores(made[0], made[1], RecordedQueue(broker, is_remote=True))
+
+
+async def _database(
+    stack: AsyncExitStack, folder: Path, package: str, clock: Clock, engine: Engine, server: str
+) -> Database:
+    if engine is Engine.FILES:
+        url, schema = f"sqlite://{folder / package}.db", ""
+        await migrate(url, schema, package)
+    else:
+        url, schema = server, f"world_{os.getpid()}_{next(_numbers)}"
+        await make_schema(url, schema, package)
+        stack.push_async_callback(drop_schemas, url, [schema])
+    database = await open_database(url, schema=schema, clock=clock)
+    stack.push_async_callback(database.close)
+    return database

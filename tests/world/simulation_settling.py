@@ -1,0 +1,99 @@
+"""Faults end, and nothing is owed any more: what people and programs do until then."""
+
+from typing import TYPE_CHECKING, Any
+
+from groundwork.clock import DAY, HOUR
+from groundwork.database.transaction import Database
+from openmeet.debts.publications import Kind, try_again
+from openmeet.ingestion import tasks
+from tests.world.oracle import expect
+from tests.world.simulation_memory import Sort
+from tests.world.simulation_network import LEASE
+
+if TYPE_CHECKING:
+    from tests.world.simulation import Simulation
+
+UNFINISHED = "('due', 'sending', 'retrying', 'retracting', 'blocked', 'conflicted')"
+ROUNDS = 60
+
+
+async def settle(simulation: "Simulation") -> None:
+    """Programs work and time passes until nothing is owed. A person helps where a person must.
+
+    Whoever has an application writes once more, about something else: by that alone a commit that the stream lost before is
+    noticed. Then the day's comparison of the repositories that OpenMeet writes to is due.
+    """
+    town = simulation.town
+    for home in town.homes:
+        home.take_away(is_away=False)
+        home.is_busy = home.is_cut = False
+    town.faults.clear()
+    await town.deliver()
+    for person in simulation.people.values():
+        if person.application is not None and not person.application.is_gone:
+            await person.application.take_note()
+    await _until_nothing_is_owed(simulation)
+    await _expect_no_gaps(simulation)
+    town.clock.turn(2 * DAY)
+    await tasks.reconcile(town.db)
+    await _until_nothing_is_owed(simulation)
+
+
+async def _until_nothing_is_owed(simulation: "Simulation") -> None:
+    town = simulation.town
+    for turn in range(ROUNDS):
+        # What nobody answered is looked for during a day.
+        town.clock.turn(LEASE if turn < 5 else HOUR if turn < 10 else DAY)
+        await town.listen()
+        await town.process_all()
+        while await town.pay_debts():
+            pass
+        while await town.pay():
+            pass
+        await town.listen()
+        await town.process_all()
+        await _help(simulation)
+        if not await _owed(town.db) and (await town.queue.depth()).waiting == 0:
+            return
+    raise AssertionError(f"never settled: {await _owed(town.db)}")
+
+
+async def _expect_no_gaps(simulation: "Simulation") -> None:
+    """What the stream lost has been fetched by now, and not because it was time to compare."""
+    applications = [one.application for one in simulation.people.values() if one.application]
+    wanted = [one for one in applications if one.did in simulation.town.gapped and not one.is_gone]
+    async with simulation.town.db.reader() as reader:
+        rows = await reader.fetch("select uri, cid from records where standing <> 'tombstone'")
+    seen = {row["uri"]: row["cid"] for row in rows}
+    for application in wanted:
+        held = await application.held()
+        there = {f"at://{held.did}/{path}": cid for path, cid in held.calendar.items()}
+        here = {uri: cid for uri, cid in seen.items() if uri.startswith(f"at://{held.did}/")}
+        differing = sorted(str(one) for one in there.items() ^ here.items())
+        expect(not differing, f"the stream lost commits, and nobody noticed: {differing}")
+
+
+async def _help(simulation: "Simulation") -> None:
+    """People look at what programs gave up: they sign in again, or say which version they want."""
+    async with simulation.town.db.reader() as reader:
+        rows = await reader.fetch(
+            "select kind, subject_id, user_id, state from publications where state in ('blocked', 'conflicted')"
+        )
+    for row in rows:
+        person = next(one for one in simulation.people.values() if one.caller and one.caller.user_id == row["user_id"])
+        if row["state"] == "blocked" and person.sort is Sort.CONNECTED:
+            await simulation.sign_in(person)
+        async with simulation.town.db.transaction() as tx:
+            await try_again(tx, kind=Kind(row["kind"]), subject_id=row["subject_id"])
+
+
+async def _owed(db: Database) -> list[tuple[Any, ...]]:
+    async with db.reader() as reader:
+        publications = await reader.fetch(
+            f"select kind, subject_id, state, attempts, reason, uri from publications where state in {UNFINISHED}"
+        )
+        debts = await reader.fetch(
+            # Nobody of this world reads mail, and no program here sends any.
+            "select kind, subject, state, attempts, reason from debts where state in ('due', 'leased') and kind <> 'mail'"
+        )
+    return [tuple(row) for row in [*publications, *debts]]
