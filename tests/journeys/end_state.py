@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from groundwork.database.open_ import open_database
 from tests.openmeet.ingestion.view import view_of
 from tests.world.oracle import View
 
-PATIENCE_SECONDS = 90.0
+PATIENCE_SECONDS = 180.0
 # A killed worker's leases end after a minute. After this long without progress their end is brought about.
 STANDSTILL_SECONDS = 3.0
 
@@ -33,18 +34,32 @@ class NeverSettled(AssertionError):
 
 async def settled(folder: Path) -> None:
     """Wait until queue, publications and debts of the platform below ``folder`` are empty."""
-    deadline, before, since = time.monotonic() + PATIENCE_SECONDS, None, time.monotonic()
-    while True:
-        now = (*_look(folder / "openmeet.db", OWED), *_look(folder / "queue.db", "select waiting from queue_counters"))
-        if not any(now):
-            return
+
+    async def look() -> tuple[int, ...]:
+        return (*_look(folder / "openmeet.db", OWED), *_look(folder / "queue.db", "select waiting from queue_counters"))
+
+    async def end_waiting() -> None:
+        _end_waiting(folder)
+
+    try:
+        await until_nothing_is_owed(look, end_waiting, PATIENCE_SECONDS)
+    except NeverSettled as still:
+        raise NeverSettled(f"{still}\n{_owed(folder)}") from None
+
+
+async def until_nothing_is_owed(
+    look: Callable[[], Awaitable[tuple[int, ...]]], end_waiting: Callable[[], Awaitable[None]], patience_seconds: float
+) -> None:
+    """``look`` counts what is still to be done; ``end_waiting`` makes it as if a long time had passed."""
+    deadline, before, since = time.monotonic() + patience_seconds, None, time.monotonic()
+    while any(now := await look()):
         if now != before:
             before, since = now, time.monotonic()
         elif time.monotonic() - since > STANDSTILL_SECONDS:
-            _end_waiting(folder)
+            await end_waiting()
             since = time.monotonic()
         if time.monotonic() > deadline:
-            raise NeverSettled(f"publications, debts, messages still to be done: {now}\n{_owed(folder)}")
+            raise NeverSettled(f"publications, debts, messages still to be done: {now}")
         await asyncio.sleep(0.1)
 
 
@@ -100,3 +115,13 @@ async def view_here(folder: Path) -> View:
         return await view_of(database)
     finally:
         await database.close()
+
+
+def difference(shown: View, announced: View) -> str:
+    """What is shown and was never announced, or was announced and is not shown."""
+    too_much = [
+        *(shown.events.items() - announced.events.items()),
+        *(shown.answers.items() - announced.answers.items()),
+    ]
+    missing = [*(announced.events.items() - shown.events.items()), *(announced.answers.items() - shown.answers.items())]
+    return f"shown only: {sorted(map(str, too_much))}; announced only: {sorted(map(str, missing))}"

@@ -12,7 +12,7 @@ import httpx
 
 from tests.world.processes import DidNotStart, Program, free_port
 
-PATIENCE_SECONDS = 90.0
+PATIENCE_SECONDS = 180.0
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ async def trace(tmp_path: Path) -> list[Call]:
             record = {"$type": "com.example.note", "text": "traced"}
             answer = await account.call(http, "createRecord", {"collection": "com.example.note", "record": record})
             assert answer.status_code == 200
-            assert b"#commit" in await asyncio.wait_for(firehose.receive_bytes(), 10)
+            assert b"#commit" in await asyncio.wait_for(firehose.receive_bytes(), 60)
     return read_trace(file)
 
 

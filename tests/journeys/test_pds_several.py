@@ -4,7 +4,6 @@ One of them is slow between numbering and committing, one is killed and started 
 """
 
 import asyncio
-import os
 import random
 import time
 from collections.abc import AsyncIterator
@@ -20,6 +19,7 @@ from tests.journeys.pds_storm import _check_account
 from tests.journeys.servers import Servers, running_servers
 from tests.journeys.stream import Follower, whole_stream
 from tests.journeys.writers import Writer
+from tests.left_databases import name_of_own
 from tests.tour.stage import pds_program
 from tests.world.processes import Program, free_port
 
@@ -37,7 +37,7 @@ create trigger dawdle after insert on aurora_locus.events for each row execute f
 
 @asynccontextmanager
 async def own_database(server: str) -> AsyncIterator[str]:
-    name = f"several_{os.getpid()}"
+    name = name_of_own("several")
     connection = await asyncpg.connect(server)
     try:
         await connection.execute(f'drop database if exists "{name}" with (force)')

@@ -8,21 +8,18 @@ import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.parts import ROOT, needs
+from tests.tls import make_certificate
 from tests.world.processes import OPENMEET, Program, free_port
 
 EXAMPLES = ROOT / "deploy" / "reverse-proxy"
-PATIENCE_SECONDS = 20
+PATIENCE_SECONDS = 90
 PASSWORD = "a password for a moment"
 
 
@@ -64,36 +61,10 @@ def with_names(example: str, pds_port: int, changes: Mapping[str, str]) -> str:
     return text
 
 
-def make_certificate(folder: Path) -> None:
-    """A certificate for localhost and every handle, signed by itself."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "a proxy under test")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(
-            # Clients take no wildcard for a whole top-level domain, so the names are spelled out.
-            x509.SubjectAlternativeName([x509.DNSName(n) for n in ("localhost", "ana.test", "nobody.test")]),
-            critical=False,
-        )
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    (folder / "fullchain.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    (folder / "privkey.pem").write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-
-
 def nginx(folder: Path, port: int, pds_port: int) -> tuple[list[str], dict[str, str], Path]:
     """Command, environment and the authority to trust."""
-    make_certificate(folder)
+    # Clients take no wildcard for a whole top-level domain, so the names are spelled out.
+    certificate = make_certificate(folder, "localhost", "ana.test", "nobody.test")
     example = with_names(
         "nginx.conf",
         pds_port,
@@ -112,7 +83,7 @@ def nginx(folder: Path, port: int, pds_port: int) -> tuple[list[str], dict[str, 
         f"{user}daemon off; pid {folder}/nginx.pid; error_log stderr; events {{}}\n"
         f"http {{ access_log off; {places}\n{example}\n}}"
     )
-    return ["nginx", "-e", "stderr", "-c", str(whole)], {}, folder / "fullchain.pem"
+    return ["nginx", "-e", "stderr", "-c", str(whole)], {}, certificate.chain
 
 
 def caddy(folder: Path, port: int, pds_port: int) -> tuple[list[str], dict[str, str], Path]:

@@ -118,7 +118,7 @@ async def _bring_in_records(stage: Stage, tell: Narrator, cast: Cast) -> None:
         async with httpx.AsyncClient(timeout=30) as http:
             return all([await _is_here(http, stage, uri) for uri in expected])
 
-    tell.expect(await eventually(arrived, 60), f"all {len(expected)} are events here, each under its own uri")
+    tell.expect(await eventually(arrived, 180), f"all {len(expected)} are events here, each under its own uri")
     await _look_for_answers(stage, tell, answers, set(expected))
     for path in files:
         way = ways[path.name]

@@ -10,7 +10,7 @@ from tests.tour.narrator import NotAsItShouldBe
 
 T = TypeVar("T")
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 90.0
 
 
 async def eventually(look: Callable[[], Awaitable[T | None]], patience_seconds: float = PATIENCE_SECONDS) -> T:

@@ -15,7 +15,7 @@ import httpx
 from tests.tour.dates import in_weeks
 
 COLLECTION = "community.lexicon.calendar.event"
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 120.0
 
 
 def main(url: str, did: str, token: str, count: str, log: str) -> int:
