@@ -6,8 +6,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
+from groundwork.blobstore.contract import BlobStore
+from groundwork.blobstore.open_ import open_folder
 from groundwork.clock import Clock
 from groundwork.database.transaction import Database
 from groundwork.http.server import serving
@@ -18,9 +20,12 @@ from groundwork.outbox import pay
 from groundwork.outbox.pay import Paying
 from groundwork.telemetry.metrics import Metrics
 from openmeet.app import create_app
+from openmeet.attendance.entry_letters import ANSWERED_MAIL
 from openmeet.debts.deliveries import Letter, mail_payer
 from openmeet.debts.kinds import Debt
-from openmeet.letters.news import Letterhead, digest_composer, news_composer
+from openmeet.letters.answered import answered_composer
+from openmeet.letters.letterhead import Letterhead
+from openmeet.letters.news import digest_composer, news_composer
 from openmeet.notifications.model import DIGEST_MAIL, NEWS_MAIL
 from openmeet.settings import Settings
 from openmeet.sign_in.letters import code_composer
@@ -34,17 +39,22 @@ CHROMIUM = {
     "args": ["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
 }
 
+# A busy machine is slow, not wrong: what must appear is waited for.
+_PATIENCE_MS = 30_000
+expect.set_options(timeout=_PATIENCE_MS)
+
 PHONE = {"width": 360, "height": 740}
 DESK = {"width": 1280, "height": 800}
 
 
 @dataclass
 class Town:
-    """A site that listens, its database and its mailbox."""
+    """A site that listens, its database, its mailbox and its pictures."""
 
     url: str
     db: Database
     box: FolderMailbox
+    pictures: BlobStore
 
     async def deliver(self) -> None:
         """Pay the mail that is owed, as the publisher does."""
@@ -57,6 +67,7 @@ class Town:
             CODE_MAIL: code_composer(CODE_KEY, "OpenMeet"),
             NEWS_MAIL: news_composer(head),
             DIGEST_MAIL: digest_composer(head),
+            ANSWERED_MAIL: answered_composer(head),
         }
         await pay.run_once(self.db, {Debt.MAIL: Paying(mail_payer(self.db, composers, send))})
 
@@ -65,6 +76,7 @@ class Town:
 async def town(db: Database, clock: Clock, folder: Path) -> AsyncIterator[Town]:
     """The site on a free port."""
     box = FolderMailbox(folder, Sender("OpenMeet", parse_address("no-reply@openmeet.test")), clock)
+    pictures = open_folder(folder.parent / "pictures")
     settings = replace(Settings(), dev_mailbox=True)
     app = create_app(
         settings,
@@ -73,10 +85,11 @@ async def town(db: Database, clock: Clock, folder: Path) -> AsyncIterator[Town]:
         code_key=CODE_KEY,
         more_pages=mailbox.routes(box),
         clock=clock,
+        pictures=pictures,
     )
     async with serving(app) as server:
         app.state.settings = replace(settings, public_url=server.url)
-        yield Town(server.url, db, box)
+        yield Town(server.url, db, box, pictures)
 
 
 @asynccontextmanager
@@ -93,7 +106,7 @@ async def context(browser: Browser, town: Town, **options: Any) -> AsyncIterator
     """A person's browser: own cookies; script off with ``java_script_enabled=False``."""
     options = {"viewport": PHONE, "locale": "en-GB", "timezone_id": "Europe/Berlin", "base_url": town.url} | options
     opened = await browser.new_context(**options)
-    opened.set_default_timeout(10_000)
+    opened.set_default_timeout(_PATIENCE_MS)
     try:
         yield opened
     finally:
@@ -139,3 +152,73 @@ async def small_targets(page: Page) -> list[str]:
           .map((one) => one.outerHTML.slice(0, 100))"""
     )
     return found
+
+
+async def unfold_all(page: Page) -> None:
+    """Open what is folded, so that it is looked at, too."""
+    await page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+
+
+async def narrow_targets(page: Page) -> list[str]:
+    """Buttons, boxes and fields of less than 44 pixels across; what a label makes larger counts with it."""
+    found: list[str] = await page.evaluate(
+        """() => [...document.querySelectorAll('button, .button, input:not([type=hidden]), select, textarea, summary')]
+          .filter((one) => {
+            const label = one.matches('[type=radio], [type=checkbox]') && one.closest('label');
+            const box = (label || one).getBoundingClientRect();
+            return box.width && box.width < 43.5 && !one.matches('.link');
+          })
+          .map((one) => one.outerHTML.slice(0, 100))"""
+    )
+    return found
+
+
+async def unclear_names(page: Page) -> list[str]:
+    """What is called alike and does different things (WCAG 2.4.4): links by where they lead, unless a sentence around them says
+    which, and buttons by what they send.
+    """
+    found: list[str] = await page.evaluate(
+        """() => {
+          const spoken = (one) => (one.getAttribute('aria-label') || one.textContent).replace(/\\s+/g, ' ').trim();
+          const does = (one) => one.matches('a')
+            ? one.href
+            : [one.form?.action, one.name, one.value, one.getAttribute('formaction'),
+               ...[...(one.form?.querySelectorAll('input[type=hidden]') ?? [])].map((each) => each.name + each.value)].join(' ');
+          const known = new Map();
+          const unclear = new Set();
+          for (const one of document.querySelectorAll('main a[href], main button')) {
+            const name = spoken(one);
+            const sentence = one.closest('p')?.textContent.replace(/\\s+/g, ' ').trim() ?? '';
+            if (!one.getBoundingClientRect().width || (one.matches('a') && sentence.length > name.length)) continue;
+            if (known.has(name) && known.get(name) !== does(one)) unclear.add(name);
+            known.set(name, does(one));
+          }
+          return [...unclear];
+        }"""
+    )
+    return found
+
+
+async def unseen_focus(page: Page) -> list[str]:
+    """What gets the focus by keyboard and does not show it, or gets it out of turn."""
+    await page.keyboard.press("Tab")
+    found: list[str] = await page.evaluate(
+        """() => [...document.querySelectorAll('a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex]')]
+          .filter((one) => {
+            if (!one.getBoundingClientRect().width || one.disabled || one.tabIndex < 0) return false;
+            one.focus();
+            const shows = (each) => each && getComputedStyle(each).outlineStyle !== 'none';
+            return one.tabIndex > 0 || (document.activeElement === one && !shows(one) && !shows(one.closest('.event-card, .group-card, .date')));
+          })
+          .map((one) => one.outerHTML.slice(0, 100))"""
+    )
+    return found
+
+
+async def heads(page: Page) -> list[str]:
+    """What is wrong with the one heading of the page, and with its title."""
+    count = await page.locator("h1").count()
+    title = await page.title()
+    return ([] if count == 1 else [f"{count} h1"]) + (
+        [] if title.strip(" ·") and not title.startswith("·") else [f"title {title!r}"]
+    )

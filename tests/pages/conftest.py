@@ -1,4 +1,4 @@
-"""One Chromium per session of tests, one town per test."""
+"""A Chromium and a town per test: starting one takes a second, and sharing it would tie all tests to one event loop."""
 
 import asyncio
 from collections.abc import AsyncIterator

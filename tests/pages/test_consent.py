@@ -29,7 +29,7 @@ class Running:
 async def running(browser, tmp_path: Path):
     async with network(tmp_path, free_ports()) as ready:
         context = await browser.new_context(viewport=PHONE, locale="en-GB", base_url=ready.openmeet)
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(30_000)
         yield Running(ready, await context.new_page())
         await context.close()
 
@@ -69,6 +69,7 @@ async def test_a_yes_makes_the_repository_and_the_page_says_so(running):
     chip = page.get_by_text("on your PDS ✓")
     while not await chip.count():
         await page.reload()
+    await page.get_by_text("Its address on the network").click()
     uri = await page.get_by_text("at://did:plc:").inner_text()
     did, collection, rkey = uri.removeprefix("at://").split("/")
     async with httpx.AsyncClient() as client:

@@ -3,16 +3,27 @@
 import pytest
 from axe_playwright_python.async_playwright import Axe
 
+from at_protocol.syntax.did import parse_did
 from groundwork.database.transaction import Transaction
 from openmeet.events import actions as events
 from openmeet.events.grouping import of_event
-from openmeet.groups import actions, announcements, running, succession
-from openmeet.groups.model import Role
+from openmeet.flags.actions import switch
+from openmeet.flags.model import Flag
+from openmeet.groups import actions, announcements, pictures, publishing, running, succession
+from openmeet.groups.model import GroupSlug, Role
+from openmeet.groups.network import by_record
 from openmeet.groups.rules import token_of
+from openmeet.identities import actions as identities
+from openmeet.ingestion import foreign_groups
+from openmeet.media import actions as media
+from openmeet.media.model import Picture
+from openmeet.records.collections import GROUP
+from openmeet.records.group import read_group
 from openmeet.sign_in import actions as sign_in
 from openmeet.sign_in.model import SessionKind
 from openmeet.users.model import Caller
 from tests.openmeet.groups.people import group_by, member
+from tests.openmeet.publication.test_pictures import drawn
 from tests.openmeet.site_under_test import CODE_KEY, details, person
 from tests.pages.browsers import DESK, PHONE, context, sideways, small_targets
 from tests.parts import needs
@@ -32,6 +43,7 @@ async def furnished(tx: Transaction, ana: Caller) -> dict[str, str]:
         join_policy="request",
         join_question="Which cap is your favourite, and why?",
         country="Germany",
+        sync_enabled="on",
     )
     ben = await member(tx, group, ana, "Ben", Role.ADMIN)
     await member(tx, group, ana, "Cleopatra Montgomery-Featherstonehaugh", Role.MODERATOR)
@@ -53,7 +65,20 @@ async def furnished(tx: Transaction, ana: Caller) -> dict[str, str]:
     await actions.join(tx, ana, offered.slug)
     await succession.offer(tx, ben, offered.slug, ana.user_id)
     path = f"/groups/{group.slug}"
+    for flag in (Flag.GROUPS, Flag.MEMBERSHIPS):
+        await switch(tx, flag, is_on=True, changed_by="a test")
+    await identities.agree(tx, ana.user_id, handle="ana.town.test")
+    await publishing.show_membership(tx, ana, group.slug, is_public=True)
+    did = parse_did("did:plc:aaaaaaaaaaaaaaaaaaaaaaaa")
+    uri = f"at://{did}/{GROUP}/3mfyouzqqu325"
+    read = read_group(GROUP, {"name": "Readers of another town", "description": "We meet there."})
+    await foreign_groups.take_over(tx, did, uri, "bafyreidiogcxp4vqim4v3c3ivzlj5dixd2qsrjyiqdo36wlkcc34lej3ri", read)
+    elsewhere = await by_record(tx, uri)
+    assert elsewhere is not None
     return {
+        "network": f"{path}/network",
+        "elsewhere": f"/groups/{elsewhere.slug}",
+        "asking elsewhere": f"/groups/{elsewhere.slug}/network",
         "groups": "/groups",
         "my groups": "/groups?which=mine",
         "no such group": "/groups?q=zzz",
@@ -63,6 +88,7 @@ async def furnished(tx: Transaction, ana: Caller) -> dict[str, str]:
         "events": f"{path}/events",
         "month": f"{path}/events?view=month&month=2026-03",
         "past": f"{path}/events?view=past",
+        "picture": f"{path}/picture",
         "members": f"{path}/members",
         "banned": f"{path}/members?which=banned",
         "requests": f"{path}/requests",
@@ -83,6 +109,10 @@ async def test_pages_of_groups_are_fit_to_be_used(browser, openmeet, size, schem
     async with openmeet.db.transaction() as tx:
         ana = await person(tx, "Ana Lindqvist")
         paths = await furnished(tx, ana)
+    key, made = await media.keep(openmeet.db, openmeet.pictures, ana.user_id, drawn(side=400))
+    async with openmeet.db.transaction() as tx:
+        slug = GroupSlug(paths["group"].removeprefix("/groups/"))
+        await pictures.put(tx, ana, slug, Picture(key, "A cap with a very long ribbon.", made.width, made.height))
         session = await sign_in.open_session(tx, ana.user_id, SessionKind.BROWSER)
     found = []
     async with context(browser, openmeet, viewport=size, color_scheme=scheme) as opened:

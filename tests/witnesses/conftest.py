@@ -17,7 +17,7 @@ from tests.parts import is_here
 from tests.world.processes import Program, free_port
 
 NODE = Path(__file__).parent / "node"
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 180
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,13 @@
 """Somebody whose browser an app has opened: signs in, allows everything that is ticked, and is sent back to the app."""
 
+import ssl
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 import httpx
+
+from tests.plain_http import NO_TLS
 
 
 @dataclass
@@ -34,29 +37,53 @@ class _Forms(HTMLParser):
             form.fields[said["name"]] = said.get("value", "")
 
 
-async def allow(address: str, handle: str, password: str) -> str:
-    """Go where an app sends its person, sign in and say yes; the address of the app to which that led."""
+async def allow(
+    address: str,
+    handle: str,
+    password: str,
+    *,
+    step: str = "approve",
+    without: str = "",
+    trust: ssl.SSLContext = NO_TLS,
+) -> str:
+    """Go where an app sends its person, sign in and say yes; the address of the app to which that led.
+
+    ``step`` is the button pressed at last; a scope that begins with ``without`` is unticked; ``trust``: whom the browser
+    believes, where the server is on https.
+    """
     headers = {"sec-fetch-site": "same-origin"}
-    async with httpx.AsyncClient(trust_env=False, timeout=30, headers=headers) as http:
+    async with httpx.AsyncClient(verify=trust, trust_env=False, timeout=30, headers=headers) as http:
         answer = await http.get(address)
-        for step, typed in (("sign-in", {"identifier": handle, "password": password}), ("approve", {})):
+        for pressed, typed in (("sign-in", {"identifier": handle, "password": password}), (step, {})):
             answer = await _follow(http, answer)
-            answer = await _press(http, answer, step, typed)
+            if answer.status_code == 303:
+                break  # what was allowed before is not asked for again
+            answer = await _press(http, answer, pressed, typed, without)
     assert answer.status_code == 303, answer.text
     return answer.headers["location"]
 
 
-async def _press(http: httpx.AsyncClient, page: httpx.Response, step: str, typed: dict[str, str]) -> httpx.Response:
+async def _press(
+    http: httpx.AsyncClient, page: httpx.Response, step: str, typed: dict[str, str], without: str
+) -> httpx.Response:
     reader = _Forms()
     reader.feed(page.text)
     form = next((form for form in reader.forms if ("step", step) in form.buttons), None)
     assert form is not None, f"no button {step} at {page.url}: {page.text}"
-    fields = {name: value for name, value in form.fields.items() if value or name in typed}
+    fields = {
+        name: value
+        for name, value in form.fields.items()
+        if (value or name in typed) and not (without and value.startswith(without))
+    }
     return await http.post(urljoin(str(page.url), form.action), data={**fields, "step": step, **typed})
 
 
 async def _follow(http: httpx.AsyncClient, answer: httpx.Response) -> httpx.Response:
+    """Follow the server's own redirects; one that leads back to the app is left to its browser."""
     while answer.status_code == 303:
-        answer = await http.get(urljoin(str(answer.url), answer.headers["location"]))
+        location = urljoin(str(answer.url), answer.headers["location"])
+        if urlsplit(location).netloc != answer.url.netloc.decode():
+            return answer
+        answer = await http.get(location)
     assert answer.status_code == 200, answer.text
     return answer
