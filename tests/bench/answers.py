@@ -1,22 +1,16 @@
 """Many people answer one event with limited places at once: how many per second, with every place given exactly once."""
 
 import asyncio
-import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from functools import partial
-from pathlib import Path
 from time import perf_counter
 from typing import Final
 
-import asyncpg
-
-from groundwork.clock import SystemClock
-from groundwork.database.migrate import migrate
-from groundwork.database.open_ import open_database
 from groundwork.database.transaction import Database
+from groundwork.database.turns import in_turn
 from openmeet.attendance import actions, queries
 from openmeet.attendance.model import Reply
-from openmeet.attendance.turns import in_turn
 from openmeet.events import actions as events
 from openmeet.events.model import EventSlug
 from openmeet.events.rules import Submission, check
@@ -25,53 +19,38 @@ from openmeet.users.model import Caller
 from tests.bench.figure import Figure
 from tests.bench.figure import check as holds
 from tests.bench.loop import run
+from tests.bench.stores import on_postgresql, on_sqlite
 from tests.bench.timing import progress
-from tests.databases import SERVER
 from tests.parts import is_here
 
 PEOPLE: Final = 3_000
 PLACES: Final = 1_000
 AT_ONCE: Final = 200
 TARGET: Final = 500
-SCHEMA: Final = "bench_answers"
 
 
 def measure() -> Iterator[Figure]:
     progress("answers on SQLite")
-    yield Figure("answers to one event, 200 at once, SQLite", run(_on_sqlite()), "/s", TARGET)
+    yield Figure("answers to one event, 200 at once, SQLite", run(_answered(on_sqlite())), "/s", TARGET)
     if is_here("postgresql"):
         progress("answers on PostgreSQL")
-        yield Figure("answers to one event, 200 at once, PostgreSQL", run(_on_postgresql()), "/s", TARGET)
+        yield Figure(
+            "answers to one event, 200 at once, PostgreSQL",
+            run(_answered(on_postgresql("bench_answers"))),
+            "/s",
+            TARGET,
+        )
 
 
-async def _on_sqlite() -> float:
-    with tempfile.TemporaryDirectory() as folder:
-        url = f"sqlite://{Path(folder) / 'openmeet.db'}"
-        await migrate(url, "", "openmeet")
-        db = await open_database(url, clock=SystemClock())
-        try:
-            return await _answered(db)
-        finally:
-            await db.close()
+async def _answered(store: AbstractAsyncContextManager[Database]) -> float:
+    async with store as db:
+        return await _per_second(db)
 
 
-async def _on_postgresql() -> float:
-    connection = await asyncpg.connect(SERVER)
-    await connection.execute(f"drop schema if exists {SCHEMA} cascade")
-    await migrate(SERVER, SCHEMA, "openmeet")
-    db = await open_database(SERVER, schema=SCHEMA, clock=SystemClock())
-    try:
-        return await _answered(db)
-    finally:
-        await db.close()
-        await connection.execute(f"drop schema if exists {SCHEMA} cascade")
-        await connection.close()
-
-
-async def _answered(db: Database) -> float:
-    """Answers per second; raises Wrong unless every place is given, and none twice."""
+async def _per_second(db: Database) -> float:
+    """Raises Wrong unless every place is given, and none twice."""
     async with db.transaction() as tx:
-        host = Caller(await users.create_person(tx, display_name="Host"), "Host")
+        host = Caller(await users.create_person(tx, display_name="Host", email="host@example.org"), "Host")
         typed = Submission(title="Opening", starts="2099-04-01T17:00", time_zone="UTC", capacity=str(PLACES))
         event = await events.create(tx, host, check(typed))
     people = []

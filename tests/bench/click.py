@@ -149,7 +149,7 @@ async def _page_of(http: httpx.AsyncClient, url: str, uri: str) -> str:
 
 async def _sign_in_and_agree(visitor: Visitor, person: dict[str, str]) -> None:
     page = await visitor.open("/sign-in")
-    page = await visitor.submit(page, "/sign-in/handle", identifier=person["handle"], password=person["password"])
+    page = await visitor.submit(page, "/sign-in/handle", handle=person["handle"], password=person["password"])
     if urlsplit(page.url).path == "/welcome":
         page = await visitor.submit(page, "/welcome")
     page = await visitor.open("/settings/publishing")

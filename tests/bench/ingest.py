@@ -3,9 +3,13 @@
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any
+
+import asyncpg
 
 from at_protocol.data import cbor
 from at_protocol.data.cid import Cid
@@ -14,24 +18,59 @@ from at_protocol.syntax.nsid import parse_nsid
 from at_protocol.syntax.record_key import parse_record_key
 from at_protocol.syntax.tid import from_microseconds
 from groundwork.clock import SystemClock
-from groundwork.database.migrate import migrate
-from groundwork.database.open_ import open_database
+from groundwork.database.transaction import Database
 from groundwork.queue.contract import Message
 from groundwork.queue.open_ import open_embedded
-from groundwork.telemetry.metrics import Metrics
+from groundwork.telemetry.metrics import stopwatch
 from openmeet.ingestion.events import Here
-from openmeet.ingestion.processor import BATCH, Processor, counting, run_once
+from openmeet.ingestion.processor import BATCH, Processor, next_limit, run_once
 from openmeet.records.message import Operation, RecordMessage, encode
 from tests.bench.captured import EVENT
-from tests.bench.figure import Figure, check
+from tests.bench.figure import Figure, Peer, check
 from tests.bench.loop import run
+from tests.bench.stores import on_postgresql, on_sqlite
 from tests.bench.timing import progress
+from tests.databases import SERVER
+from tests.openmeet.ingestion.network import counted
+from tests.parts import is_here
 
 EVENTS = 600
 ANSWERS_EACH = 4
 FIRST_US = 1_783_000_000_000_000
 RSVP = "community.lexicon.calendar.rsvp"
 HERE = Here("https://meet.example")
+# What an applied record writes to.
+TABLES = [
+    "subjects",
+    "records",
+    "users",
+    "identities",
+    "debts",
+    "events",
+    "chat_rooms",
+    "attendances",
+    "attendance_changes",
+    "network_authors",
+    "network_hosts",
+    "moderation_states",
+]
+# Of the tables of applied records, about what the middle one has: text, numbers, a key and two more indexes.
+ALONE = """
+    create table {schema}.alone (id text primary key, about text not null, who text not null, body text not null,
+                                 number bigint not null, at bigint not null);
+    create index on {schema}.alone (about, who);
+    create index on {schema}.alone (who, at)
+"""
+
+
+@dataclass(frozen=True)
+class Found:
+    """Of one run: records per second, processor seconds of each, how many there were, and how many rows they became."""
+
+    per_second: float
+    busy: float
+    records: int
+    rows: int
 
 
 def measure() -> Iterator[Figure]:
@@ -39,10 +78,32 @@ def measure() -> Iterator[Figure]:
     for batch in (BATCH, 1):
         some = messages if batch > 1 else messages[: len(messages) // 8]
         progress(f"applying {len(some):,} records, {batch} at a time")
-        per_second, busy = run(_process(some, batch))
-        name = f"events and answers (1 to {ANSWERS_EACH}), {batch} at a time"
-        yield Figure(name, per_second, "records/s", 1_000 if batch == BATCH else None)
-        yield Figure(f"processor time of each, {batch} at a time", busy * 1000, "ms", less_is_better=True)
+        yield from _figures("SQLite", batch, run(_process(some, batch, on_sqlite())), 1_000)
+    if is_here("postgresql"):
+        progress(f"applying {len(messages):,} records on PostgreSQL")
+        found = run(_process(messages, BATCH, on_postgresql("bench_ingest")))
+        progress("as many rows by the driver alone")
+        peer = Peer("as many rows, asyncpg alone", run(_rows_alone(len(messages), found.rows)))
+        yield from _figures("PostgreSQL", BATCH, found, 2_000, peer)
+
+
+def _figures(engine: str, batch: int, found: Found, target: int, peer: Peer | None = None) -> Iterator[Figure]:
+    how = f"{batch} at a time, {engine}"
+    yield Figure(
+        f"events and answers (1 to {ANSWERS_EACH}), {how}",
+        found.per_second,
+        "records/s",
+        target if batch == BATCH else None,
+        peer=peer,
+        note=f"{found.rows / found.records:.1f} rows each",
+    )
+    yield Figure(
+        f"processor time of each, {how}",
+        found.busy * 1000,
+        "ms",
+        1000 / target if batch == BATCH else None,
+        less_is_better=True,
+    )
 
 
 def _messages() -> list[RecordMessage]:
@@ -79,27 +140,59 @@ def _message(author: int, collection: str, at: int, value: dict[str, Any]) -> Re
     )
 
 
-async def _process(messages: list[RecordMessage], batch: int) -> tuple[float, float]:
-    """Records per second and processor seconds per record: leased from the queue, applied, acknowledged, all durable."""
+async def _process(messages: list[RecordMessage], batch: int, store: AbstractAsyncContextManager[Database]) -> Found:
+    """Leased from the queue, applied, acknowledged, all durable."""
     with tempfile.TemporaryDirectory(prefix="openmeet-bench-") as folder:
-        url = f"sqlite://{Path(folder) / 'openmeet.db'}"
-        await migrate(url, "", "openmeet")
-        db = await open_database(url, clock=SystemClock())
-        queue = await open_embedded(f"sqlite://{Path(folder) / 'queue.db'}", "", SystemClock())
-        await queue.publish([Message(one.routing_key, one.did, encode(one), one.message_id) for one in messages])
-        processor = Processor(db, queue, HERE, counting(Metrics("openmeet")))
-        begun, busy = perf_counter(), process_time()
-        while await run_once(processor, limit=batch):
-            pass
-        taken, busy = perf_counter() - begun, process_time() - busy
-        depth = await queue.depth()
-        async with db.reader() as reader:
-            events = (await reader.fetch("select count(*) from events"))[0][0]
-            answers = (await reader.fetch("select count(*) from attendances"))[0][0]
-        await queue.close()
-        await db.close()
+        async with store as db:
+            return await _processed(messages, batch, db, Path(folder))
+
+
+async def _processed(messages: list[RecordMessage], batch: int, db: Database, folder: Path) -> Found:
+    queue = await open_embedded(f"sqlite://{folder / 'queue.db'}", "", SystemClock())
+    await queue.publish([Message(one.routing_key, one.did, encode(one), one.message_id) for one in messages])
+    processor = Processor(db, queue, HERE, counted())
+    begun, busy = perf_counter(), process_time()
+    limit, elapsed = batch, stopwatch()
+    while done := await run_once(processor, limit=limit):
+        # As the program does it: a batch that takes too long is lost and done again in parts.
+        limit, elapsed = min(batch, next_limit(limit, done, elapsed())), stopwatch()
+    taken, busy = perf_counter() - begun, process_time() - busy
+    depth = await queue.depth()
+    async with db.reader() as reader:
+        events = (await reader.fetch("select count(*) from events"))[0][0]
+        answers = (await reader.fetch("select count(*) from attendances"))[0][0]
+        rows = sum([(await reader.fetch(f"select count(*) from {table}"))[0][0] for table in TABLES])
+    await queue.close()
     check((depth.waiting, depth.dead) == (0, 0), f"{depth.waiting} messages wait, {depth.dead} were given up")
     kinds = Counter(message.collection for message in messages)
     found = {EVENT["$type"]: events, RSVP: answers}
     check(found == kinds, f"the database holds {found} instead of {dict(kinds)}")
-    return len(messages) / taken, busy / len(messages)
+    return Found(len(messages) / taken, busy / len(messages), len(messages), rows)
+
+
+async def _rows_alone(records: int, rows: int) -> float:
+    """Records per second if each were only its rows, written by the driver alone in as many transactions."""
+    schema = "bench_alone"
+    connection = await asyncpg.connect(SERVER)
+    try:
+        await connection.execute(f"drop schema if exists {schema} cascade; create schema {schema}")
+        await connection.execute(ALONE.format(schema=schema))
+        each, begun = rows * BATCH // records, perf_counter()
+        for start in range(0, rows, each):
+            values = [
+                (
+                    f"at://{number:024d}",
+                    f"at://{number % 997:024d}",
+                    f"did:plc:{number % 1500:024d}",
+                    "x" * 120,
+                    number,
+                    1,
+                )
+                for number in range(start, min(rows, start + each))
+            ]
+            async with connection.transaction():
+                await connection.executemany(f"insert into {schema}.alone values ($1, $2, $3, $4, $5, $6)", values)
+        return records / (perf_counter() - begun)
+    finally:
+        await connection.execute(f"drop schema if exists {schema} cascade")
+        await connection.close()

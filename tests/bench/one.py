@@ -9,6 +9,7 @@ import json
 import sys
 from dataclasses import asdict
 
+from groundwork.telemetry.logs import LogFormat, configure
 from tests.bench.figure import Wrong
 from tests.bench.timing import progress_done
 
@@ -27,7 +28,8 @@ def main() -> int:
         without_compiled_codec()
     output = sys.stdout
     try:
-        # What is measured may log; the output holds figures only.
+        # As the programs set it up, which write what is worth knowing and no more; the output holds figures only.
+        configure(LogFormat.JSON, level="warning")
         with contextlib.redirect_stdout(sys.stderr):
             for figure in importlib.import_module(f"tests.bench.{name}").measure():
                 progress_done()

@@ -1,20 +1,20 @@
 """Series: expanding a rule, moving ten thousand windows by a week, one edit that reaches five hundred dates."""
 
-import tempfile
 from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import datetime, timedelta
-from pathlib import Path
 from time import perf_counter
 
 from dateutil.rrule import rrulestr
 from dateutil.tz import gettz
 
 from groundwork.clock import DAY, HandClock, Instant
-from groundwork.database.migrate import migrate
-from groundwork.database.open_ import open_database
 from groundwork.database.transaction import Database
 from groundwork.fresh_id import new_id
+from groundwork.outbox import pay
+from groundwork.outbox.pay import Paying
+from openmeet.debts.kinds import Debt
 from openmeet.events.dates import create_dates
 from openmeet.events.model import PlaceInSeries
 from openmeet.recurrence import expansion
@@ -25,11 +25,14 @@ from openmeet.series import actions, queries, storing, tasks
 from openmeet.series.dates import details_of, original_text
 from openmeet.series.model import Series, SeriesId, SeriesSlug, Template, Timing
 from openmeet.series.plan import plan_all
+from openmeet.series.telling import telling_payer
 from openmeet.users.actions import create_person
 from openmeet.users.model import Caller
 from tests.bench.figure import Figure, Peer, check
 from tests.bench.loop import run
+from tests.bench.stores import on_postgresql, on_sqlite
 from tests.bench.timing import progress, rates
+from tests.parts import is_here
 
 ZONE = "Europe/Berlin"
 FIRST = datetime(2026, 11, 24, 18)  # noqa: DTZ001  # wall time is naive here
@@ -44,9 +47,10 @@ PEOPLE = 5_000
 
 def measure() -> Iterator[Figure]:
     yield from _expansion()
-    with tempfile.TemporaryDirectory(prefix="openmeet-bench-") as folder:
-        yield run(_rolling(Path(folder)))
-        yield run(_propagating(Path(folder)))
+    yield run(_rolling())
+    yield from run(_propagating("SQLite", on_sqlite(HandClock(NOW))))
+    if is_here("postgresql"):
+        yield from run(_propagating("PostgreSQL", on_postgresql("bench_series", HandClock(NOW))))
 
 
 def _weekly() -> Timing:
@@ -82,20 +86,28 @@ def _expansion() -> Iterator[Figure]:
     yield Figure("the same again", 1e6 / cached_rate, "µs", 20, less_is_better=True)
 
 
-async def _opened(folder: Path, name: str) -> tuple[Database, HandClock, Caller]:
-    url = f"sqlite://{folder / name}"
-    await migrate(url, "", "openmeet")
-    clock = HandClock(NOW)
-    db = await open_database(url, clock=clock)
+async def _host(db: Database) -> Caller:
     async with db.transaction() as tx:
-        host = Caller(await create_person(tx, display_name="Ana", email="ana@example.org"), "Ana")
-    return db, clock, host
+        return Caller(await create_person(tx, display_name="Ana", email="ana@example.org"), "Ana")
 
 
-async def _rolling(folder: Path) -> Figure:
+async def _rolling() -> Figure:
     """Each series has its two months and needs one date more."""
+    clock = HandClock(NOW)
+    async with on_sqlite(clock) as db:
+        await _with_series(db)
+        clock.turn(7 * DAY)
+        progress(f"rolling {SERIES:,} windows")
+        begun = perf_counter()
+        looked_at, stored = await tasks.roll_windows(db, clock.now())
+        taken = perf_counter() - begun
+        check((looked_at, stored) == (SERIES, SERIES), f"{looked_at} series were looked at, {stored} dates stored")
+    return Figure(f"rolling the windows of {SERIES:,} series", taken, "s", 30, less_is_better=True)
+
+
+async def _with_series(db: Database) -> None:
     progress(f"making {SERIES:,} series")
-    db, clock, host = await _opened(folder, "rolling.db")
+    host = await _host(db)
     async with db.transaction() as tx:
         first = await actions.create(tx, host, Template("Practice"), _weekly())
         known = [held.event.place_in_series for held in await queries.stored(tx, first.id)]
@@ -114,14 +126,6 @@ async def _rolling(folder: Path) -> Figure:
                     for at in names
                 ]
                 await create_dates(tx, host.user_id, dates, owes_record=False)
-    clock.turn(7 * DAY)
-    progress(f"rolling {SERIES:,} windows")
-    begun = perf_counter()
-    looked_at, stored = await tasks.roll_windows(db, clock.now())
-    taken = perf_counter() - begun
-    check((looked_at, stored) == (SERIES, SERIES), f"{looked_at} series were looked at, {stored} dates stored")
-    await db.close()
-    return Figure(f"rolling the windows of {SERIES:,} series", taken, "s", 30, less_is_better=True)
 
 
 def _copy(first: Series, number: int) -> Series:
@@ -130,10 +134,37 @@ def _copy(first: Series, number: int) -> Series:
     return replace(first, id=SeriesId(new_id(NOW)), slug=slug, template=template, stored_until=NOW)
 
 
-async def _propagating(folder: Path) -> Figure:
-    """Another place for every date: everybody who goes to one of them is told, each by one mail."""
-    progress(f"{PEOPLE:,} people go to {DATES} dates")
-    db, _, host = await _opened(folder, "propagating.db")
+async def _propagating(engine: str, store: AbstractAsyncContextManager[Database]) -> list[Figure]:
+    """Another place for every date: everybody who goes to one of them is told, each by one mail, most of them by a debt."""
+    async with store as db:
+        progress(f"{PEOPLE:,} people go to {DATES} dates on {engine}")
+        host = await _host(db)
+        slug = await _with_people(db, host)
+        progress(f"one edit of all dates on {engine}")
+        begun = perf_counter()
+        async with db.transaction() as tx:
+            series = await actions.lock_own(tx, host, slug)
+            template = replace(
+                series.template, title="Rehearsal", venue=replace(series.template.venue, name="The new hall")
+            )
+            plan = plan_all(series, template, series.timing, await queries.stored(tx, series.id), tx.now)
+            check(len(plan.dates_changed) == DATES, f"{len(plan.dates_changed)} dates change")
+            await actions.apply(tx, series, plan)
+        edited = perf_counter() - begun
+        while await pay.run_once(db, {Debt.SERIES_NEWS: Paying(telling_payer(db))}):
+            pass
+        told = perf_counter() - begun
+        async with db.reader() as reader:
+            owed = await reader.fetch("select count(*) from news_mails where closed_at is null")
+        check(owed[0][0] == PEOPLE, f"{owed[0][0]} mails are owed to {PEOPLE} people")
+    what = f"{DATES} dates with {PEOPLE:,} people, {engine}"
+    return [
+        Figure(f"one edit of {what}", edited, "s", 1, less_is_better=True),
+        Figure("until a mail is owed to each of them", told, "s", less_is_better=True),
+    ]
+
+
+async def _with_people(db: Database, host: Caller) -> SeriesSlug:
     async with db.transaction() as tx:
         daily = Timing(pattern(FIRST, ZONE, parse_rule("FREQ=DAILY")), timedelta(hours=2))
         series = await actions.create(tx, host, Template("Practice"), daily)
@@ -160,21 +191,4 @@ async def _propagating(folder: Path) -> Figure:
                     for number, one in enumerate(people)
                 ],
             )
-    progress("one edit of all dates")
-    begun = perf_counter()
-    async with db.transaction() as tx:
-        series = await actions.lock_own(tx, host, series.slug)
-        template = replace(
-            series.template, title="Rehearsal", venue=replace(series.template.venue, name="The new hall")
-        )
-        plan = plan_all(series, template, series.timing, await queries.stored(tx, series.id), tx.now)
-        check(len(plan.dates_changed) == DATES, f"{len(plan.dates_changed)} dates change")
-        await actions.apply(tx, series, plan)
-    taken = perf_counter() - begun
-    async with db.reader() as reader:
-        owed = await reader.fetch("select count(*) from news_mails where closed_at is null")
-    check(owed[0][0] == PEOPLE, f"{owed[0][0]} mails are owed to {PEOPLE} people")
-    await db.close()
-    return Figure(
-        f"one edit of {DATES} dates with {PEOPLE:,} people, a mail owed to each", taken, "s", 1, less_is_better=True
-    )
+    return series.slug

@@ -1,0 +1,111 @@
+"""A backlog of records written to a PDS with its usual limits: how long it takes, and how often we are told to stay away.
+
+Ten thousand events are more than the PDS takes from five accounts in an hour. The clock is turned to whenever the next of them is due, so
+that hours pass in a moment; what is counted is the work, and every answer that says too many.
+"""
+
+import tempfile
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import count
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Final
+
+from aurora_locus.accounts import limits
+from groundwork.clock import HOUR, MINUTE, Clock, HandClock, Instant
+from groundwork.database.migrate import migrate
+from groundwork.database.open_ import open_database
+from groundwork.database.transaction import Database
+from groundwork.http.client import Answer, HttpClient
+from groundwork.telemetry.logs import LogFormat, configure
+from openmeet.events import actions as events
+from tests.bench.figure import Figure, check
+from tests.bench.loop import run
+from tests.bench.timing import progress
+from tests.openmeet.town import Town, details, open_town
+
+PEOPLE: Final = 5
+EVENTS_EACH: Final = 2_000
+# The day on which the events of tests are ahead.
+START: Final = Instant(1_772_366_400_000_000)
+STANDING: Final = "select state, count(*) as number, min(due_at) as due_at from publications group by state"
+
+
+def measure() -> Iterator[Figure]:
+    # In development a thousand times as much may be written.
+    limits._DEVELOPMENT_FACTOR = 1
+    configure(LogFormat.JSON, level="critical")
+    seconds, hours, answers = run(_drained())
+    records = PEOPLE * EVENTS_EACH
+    yield Figure(
+        f"backlog of {records:,} records written to a PDS",
+        records / seconds,
+        "records/s",
+        note=f"{hours:.1f} hours on the clock, {answers.total():,} requests",
+    )
+    # Who is told once knows until when: once an hour for each account.
+    most = PEOPLE * (int(hours) + 1)
+    yield Figure("answers that said too many", answers[429], "", most, less_is_better=True)
+
+
+async def _drained() -> tuple[float, float, Counter[int]]:
+    """Seconds, hours on the clock, and the answers to our requests by status."""
+    clock = HandClock(START)
+    async with _town(clock) as town:
+        progress(f"{PEOPLE * EVENTS_EACH:,} events of {PEOPLE} people")
+        for number in range(PEOPLE):
+            host = await town.connected(f"host{number}")
+            for first in range(0, EVENTS_EACH, 50):
+                async with town.db.transaction() as tx:
+                    for place in range(first, first + 50):
+                        await events.create(tx, host, details(title=f"Evening {number} {place}"))
+        answers: Counter[int] = Counter()
+        request = HttpClient.request
+
+        async def counted(self: HttpClient, method: str, url: str, **more: Any) -> Answer:
+            answer = await request(self, method, url, **more)
+            answers[answer.status] += 1
+            return answer
+
+        HttpClient.request = counted  # type: ignore[method-assign]
+        progress("writing them")
+        began = perf_counter()
+        try:
+            await _drain(town, clock)
+        finally:
+            HttpClient.request = request  # type: ignore[method-assign]
+        return perf_counter() - began, (clock.now() - START) / HOUR, answers
+
+
+async def _drain(town: Town, clock: HandClock) -> None:
+    while True:
+        while await town.pay():
+            pass
+        async with town.db.reader() as reader:
+            standing = {row["state"]: row for row in await reader.fetch(STANDING)}
+        waiting = [int(row["due_at"]) for state, row in standing.items() if state != "published"]
+        if not waiting:
+            return
+        check(set(standing) <= {"published", "due", "retrying"}, f"publications are {sorted(standing)}")
+        check(clock.now() - START < 24 * HOUR, "a day was not enough")
+        clock.turn(max(min(waiting) - clock.now(), MINUTE))
+
+
+@asynccontextmanager
+async def _town(clock: HandClock) -> AsyncIterator[Town]:
+    """A small network in this process, on SQLite."""
+    numbers = count()
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="openmeet-bench-")))
+
+        async def make(package: str | None = None, *, clock: Clock | None = None, **settings: float) -> Database:
+            address = f"sqlite://{folder / f'{next(numbers)}.db'}"
+            if package is not None:
+                await migrate(address, "", package)
+            db = await open_database(address, clock=clock or HandClock(START), **settings)  # type: ignore[arg-type]
+            stack.push_async_callback(db.close)
+            return db
+
+        yield await stack.enter_async_context(open_town(await make("openmeet", clock=clock), make, clock, folder))

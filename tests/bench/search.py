@@ -1,0 +1,68 @@
+"""Searches among very many events: words that nearly all have and words that one has, filters, near a point, and deep pages."""
+
+import random
+from time import perf_counter
+from typing import Final
+
+from openmeet.browsing import finding
+from openmeet.browsing.finding import Near, Source, Wanted
+from openmeet.events.model import Mode
+from openmeet.events.vocabulary import Category
+from tests.bench.crowd import Crowd
+from tests.bench.figure import check as holds
+from tests.bench.timing import percentile
+from tests.bench.vocabulary import words
+
+ROUNDS: Final = 600
+PAGE: Final = 31
+
+
+async def measured(crowd: Crowd) -> dict[str, float]:
+    """Milliseconds below which 99 of 100 searches of each kind stay."""
+    chosen = random.Random(11)  # the same searches every time
+    vocabulary = words()
+    kinds = {
+        "searches for a common word": [Wanted((word,)) for word in vocabulary[:40]],
+        "searches for any word": [Wanted((word,)) for word in chosen.sample(vocabulary, 100)],
+        "searches for the beginning of a word": [
+            Wanted((word[: chosen.randint(1, 3)],)) for word in chosen.sample(vocabulary, 60)
+        ],
+        "searches for several words": [_several(chosen, vocabulary) for _ in range(100)],
+        "searches with filters": [_filtered(chosen, vocabulary) for _ in range(100)],
+    }
+    found = {kind: await _p99(crowd, asked) for kind, asked in kinds.items()}
+    holds(await _count(crowd, Wanted((vocabulary[0],))) == PAGE, "a common word finds less than a page")
+    holds(await _count(crowd, Wanted(("n42",))) >= 1, "a rare word finds nothing")
+    return found
+
+
+def _several(chosen: random.Random, vocabulary: list[str]) -> Wanted:
+    # Frequent and rare ones together, as people write.
+    return Wanted(tuple(vocabulary[int(len(vocabulary) ** chosen.random()) - 1] for _ in range(chosen.randint(2, 4))))
+
+
+def _filtered(chosen: random.Random, vocabulary: list[str]) -> Wanted:
+    word = vocabulary[int(len(vocabulary) ** chosen.random()) - 1]
+    near = Near(chosen.uniform(-60, 70), chosen.uniform(-180, 180), chosen.choice((25, 100, 500)))
+    return Wanted(
+        words=(word,) if chosen.random() < 0.5 else (),
+        topics=(f"category:{chosen.choice(list(Category)).value}",) if chosen.random() < 0.5 else (),
+        mode=chosen.choice((None, None, Mode.ONLINE)),
+        source=chosen.choice((Source.ALL, Source.ATPROTO)),
+        near=near if chosen.random() < 0.3 else None,
+    )
+
+
+async def _count(crowd: Crowd, wanted: Wanted) -> int:
+    async with crowd.db.reader() as reader:
+        return len(await finding.coming(reader, wanted, None, PAGE))
+
+
+async def _p99(crowd: Crowd, asked: list[Wanted]) -> float:
+    samples = []
+    for number in range(ROUNDS):
+        begun = perf_counter()
+        async with crowd.db.reader() as reader:
+            await finding.coming(reader, asked[number % len(asked)], None, PAGE)
+        samples.append(perf_counter() - begun)
+    return percentile(samples, 0.99) * 1_000
