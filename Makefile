@@ -10,7 +10,7 @@ CI_REQUIRES := postgresql rabbitmq redis chromium node compiler reference nginx 
 export OPENMEET_CI_REQUIRES := $(CI_REQUIRES)
 
 .DEFAULT_GOAL := help
-.PHONY: help up test tour check bench bench-pds soak format clean install install-dev
+.PHONY: help up cluster test tour check bench bench-pds soak format clean install install-dev
 
 help:  ## Show the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)$$/make \1\t\2/' | expand -t 20
@@ -37,6 +37,9 @@ install-dev: .venv/.installed-dev
 
 up: install  ## Start the whole network on this machine (ARGS="--web-port 8081" …)
 	@$(BIN)/openmeet up --data $(VAR) $(ARGS)
+
+cluster: install-dev  ## Start the distributed form on running servers (ARGS="--database postgresql://… --broker amqp://…")
+	@$(BIN)/openmeet cluster --data $(VAR)-cluster $(ARGS)
 
 test: install-dev check  ## Run the whole test suite, set-up included
 	@$(BIN)/python -m checks.prepare

@@ -6,7 +6,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from checks import house
+from checks import house, types_cache
 
 BIN = Path(sys.executable).parent
 
@@ -28,6 +28,7 @@ def run(name: str) -> tuple[str, bool, str, float]:
 def main() -> int:
     """Exit status 0 when all checks pass."""
     failed = False
+    types_cache.forget_if_stale()
     with ThreadPoolExecutor(max_workers=len(COMMANDS)) as pool:
         for name, passed, printed, seconds in pool.map(run, COMMANDS):
             print(f"{'ok  ' if passed else 'FAIL'} {name:8} {seconds:5.1f} s")

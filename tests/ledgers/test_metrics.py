@@ -3,7 +3,7 @@
 import asyncio
 
 from groundwork.telemetry.metrics import Metrics
-from openmeet.ingestion.apply import Outcome
+from openmeet.ingestion.readings import Outcome
 from tests.ledgers.conftest import Opened
 from tests.ledgers.tables import bare, section
 

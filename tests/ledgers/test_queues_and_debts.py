@@ -1,15 +1,22 @@
 """docs/queues-and-debts.md lists every routing key, kind of debt, state and move."""
 
+from types import SimpleNamespace
+
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.nsid import Nsid
 from at_protocol.syntax.record_key import RecordKey
 from at_protocol.syntax.tid import Tid
 from aurora_locus.debts import Debt as PdsDebt
+from groundwork.clock import DAY, HOUR, Instant
 from groundwork.outbox.owe import DebtState
 from openmeet.debts.kinds import Debt
 from openmeet.debts.publications import GRAPH, State
-from openmeet.records.collections import EVENTS, RSVPS
+from openmeet.notifications import rules
+from openmeet.notifications.model import NOTHING_MORE, OF_GROUPS, TOPICS, Kind, Particulars
+from openmeet.records.collections import CONCERNING
 from openmeet.records.message import Hint, HintKind, Operation, RecordMessage
+from openmeet.settings import Settings
+from programs.publisher import composers
 from tests.ledgers.tables import bare, section
 
 PAGE = "queues-and-debts.md"
@@ -19,7 +26,7 @@ EVERY_STATE = "every state"
 
 def test_routing_keys() -> None:
     """Of every collection that we read, one that we do not, and every hint."""
-    collections = {*EVENTS, *RSVPS, "app.bsky.feed.post"}
+    collections = {*CONCERNING, "app.bsky.feed.post"}
     messages = [
         RecordMessage(
             AUTHOR, Nsid(collection), RecordKey("3jui7kd54zh2y"), Tid("3jui7kd54zh2y"), operation, None, None, True
@@ -33,6 +40,29 @@ def test_routing_keys() -> None:
 
 def test_kinds_of_debts() -> None:
     assert [bare(row[0]) for row in section(PAGE, "Kinds of debts")] == [*Debt]
+
+
+def test_kinds_of_mail() -> None:
+    """Exactly those that somebody composes."""
+    written = composers(SimpleNamespace(settings=Settings(), code_key=bytes(32)))
+    assert {bare(row[0]) for row in section(PAGE, "Kinds of mail")} == {*written}
+
+
+def test_kinds_of_news_with_their_topic_and_haste() -> None:
+    """As the rules decide about a move that lies further ahead than a day, and about one that does not."""
+    documented = {bare(row[0]): (bare(row[1]), row[2]) for row in section(PAGE, "Kinds of news")}
+    decided = {}
+    now = Instant(0)
+    for kind in Kind:
+        about = Particulars(is_near=True)
+        assert rules.is_mailed(kind, about)
+        haste = "bundled"
+        if rules.is_urgent(kind, about, Instant(now + HOUR), now) and kind not in OF_GROUPS:
+            haste = "at once" if rules.is_urgent(kind, about, Instant(now + 7 * DAY), now) else "near"
+        if not rules.is_mailed(kind, NOTHING_MORE):
+            haste = f"of a move only, {haste}"
+        decided[kind.value] = (TOPICS[kind].value, haste)
+    assert documented == decided
 
 
 def test_kinds_of_debts_of_the_pds() -> None:

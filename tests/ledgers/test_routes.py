@@ -5,6 +5,7 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from aurora_locus.xrpc.table import table
 from groundwork.http.application import Application
 from openmeet.app import API_PREFIX, operations
+from openmeet.xrpc.dispatch import QUERIES
 from tests.ledgers.conftest import Opened
 from tests.ledgers.tables import bare, section
 
@@ -33,6 +34,10 @@ OPERATORS = "For operators, on every server"
 
 async def test_openmeet(opened: Opened) -> None:
     assert served(opened.site) == documented("Pages of OpenMeet", "JSON API of OpenMeet", OPERATORS)
+
+
+def test_queries() -> None:
+    assert [bare(row[0]) for row in section(PAGE, "Queries of OpenMeet")] == [query.name for query in QUERIES]
 
 
 async def test_aurora_locus(opened: Opened) -> None:

@@ -9,20 +9,25 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 
+from at_network.service_callers import ServiceCallers
 from groundwork.blobstore.contract import BlobStore
 from groundwork.clock import Clock
 from groundwork.database.transaction import Database, Transaction
 from groundwork.http.application import Application
 from groundwork.telemetry.metrics import Metrics
 from openmeet.app import create_app
+from openmeet.browsing import group_network_pages
 from openmeet.events import actions as events
 from openmeet.events.model import Details, Event
 from openmeet.events.rules import Submission, check
+from openmeet.identities.custodial import Keeper
 from openmeet.settings import Settings
 from openmeet.sign_in import rules
+from openmeet.sign_in.actions import open_session
+from openmeet.sign_in.model import SessionKind
 from openmeet.tenants.model import Tenant, Tenants
 from openmeet.users import actions as users
-from openmeet.users.model import Caller
+from openmeet.users.model import Caller, UserId
 from tests.plain_http import NO_TLS
 
 CODE_KEY = b"k" * 32
@@ -47,11 +52,28 @@ class Site:
             yield client
 
 
-def site_on(db: Database, clock: Clock, *, pictures: BlobStore | None = None, **changes: object) -> Site:
+def site_on(
+    db: Database,
+    clock: Clock,
+    *,
+    pictures: BlobStore | None = None,
+    service_callers: ServiceCallers | None = None,
+    keeper: Keeper | None = None,
+    **changes: object,
+) -> Site:
     """The site on this database."""
     settings = replace(Settings(), public_url=ORIGIN, **changes)
     tenants = Tenants(Tenant("default", db))
-    app = create_app(settings, tenants, Metrics("openmeet"), code_key=CODE_KEY, clock=clock, pictures=pictures)
+    app = create_app(
+        settings,
+        tenants,
+        Metrics("openmeet"),
+        code_key=CODE_KEY,
+        clock=clock,
+        pictures=pictures,
+        service_callers=service_callers,
+        more_pages=group_network_pages.repository_routes(keeper) if keeper else (),
+    )
     return Site(app, db, clock)
 
 
@@ -97,6 +119,16 @@ def details(**typed: str) -> Details:
 async def event_by(tx: Transaction, host: Caller, **typed: str) -> Event:
     """A new event of this host."""
     return await events.create(tx, host, details(**typed))
+
+
+@asynccontextmanager
+async def signed_in(site: Site, user_id: UserId) -> AsyncIterator[httpx.AsyncClient]:
+    """A browser in which this person has signed in already, however they do that."""
+    async with site.db.transaction() as tx:
+        session = await open_session(tx, user_id, SessionKind.BROWSER)
+    async with site.browser() as browser:
+        browser.cookies.set("openmeet_session", session.token)
+        yield browser
 
 
 class _Inputs(HTMLParser):

@@ -1,0 +1,41 @@
+"""How many statements something takes, whatever each of them costs."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Engine, Row, Transaction
+
+
+class Counting:
+    """A transaction that counts what it is asked."""
+
+    def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
+        self.statements = 0
+
+    @property
+    def engine(self) -> Engine:
+        return self._tx.engine
+
+    @property
+    def now(self) -> Instant:
+        return self._tx.now
+
+    async def fetch(self, sql: str, /, **parameters: object) -> Sequence[Row]:
+        self.statements += 1
+        return await self._tx.fetch(sql, **parameters)
+
+    async def fetch_one(self, sql: str, /, **parameters: object) -> Row | None:
+        self.statements += 1
+        return await self._tx.fetch_one(sql, **parameters)
+
+    async def execute(self, sql: str, /, **parameters: object) -> int:
+        self.statements += 1
+        return await self._tx.execute(sql, **parameters)
+
+    async def execute_many(self, sql: str, rows: Sequence[Mapping[str, object]], /) -> None:
+        self.statements += 1
+        await self._tx.execute_many(sql, rows)
+
+    def after_commit(self, call: Callable[[], None], /) -> None:
+        self._tx.after_commit(call)

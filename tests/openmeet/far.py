@@ -1,0 +1,178 @@
+"""A site of ours with its whole engine, and the reference PDS as somebody's server."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from playwright.async_api import Browser, Page
+
+from at_network.did_resolver import DidResolver, DidSettings
+from at_network.handle_resolver import HandleResolver, HandleSettings
+from at_network.oauth_servers import OAuthServers
+from at_protocol.lexicon.catalog import Catalog
+from at_protocol.syntax.tid import TidClock
+from groundwork.cache.in_process import InProcessCache
+from groundwork.clock import SystemClock
+from groundwork.database.transaction import Database
+from groundwork.http.client import HttpClient
+from groundwork.http.reach import DEVELOPMENT
+from groundwork.http.server import serve
+from groundwork.outbox import pay as debts
+from groundwork.outbox.pay import Paying
+from groundwork.queue.contract import Message
+from groundwork.queue.embedded import EmbeddedQueue
+from groundwork.sealing import Sealer
+from groundwork.telemetry.metrics import Metrics
+from openmeet.app import create_app
+from openmeet.debts.kinds import Debt
+from openmeet.firehose.consumer import Consumer
+from openmeet.firehose.counting import counting as firehose_counting
+from openmeet.firehose.delivery import Delivering
+from openmeet.firehose.interests import everything_for, interests_of
+from openmeet.firehose.verification import Verifier
+from openmeet.identities import queries
+from openmeet.identities.model import Identity
+from openmeet.identities.network import Network
+from openmeet.identities.oauth_app import app_of
+from openmeet.ingestion import intake, refreshing
+from openmeet.ingestion.events import Here
+from openmeet.ingestion.processor import Processor
+from openmeet.publication import rounds
+from openmeet.publication.publisher import Publisher
+from openmeet.records.message import RecordMessage, encode
+from openmeet.settings import Settings
+from openmeet.tenants.model import Tenant, Tenants
+from plc_directory.app import open_directory
+from plc_directory.settings import PlcSettings
+from tests.databases import MakeDatabase
+from tests.openmeet.ingestion.network import counted
+from tests.openmeet.site_under_test import CODE_KEY
+from tests.openmeet.town import heard_until, worked_off
+from tests.pages.browsers import PHONE
+from tests.world.processes import free_port
+from tests.world.reference_pds import ReferencePds
+
+PASSWORD = "password of a test"
+
+
+@dataclass
+class Far:
+    """The site's address and parts; what is owed is paid, and what is announced heard, when a test says so."""
+
+    url: str
+    db: Database
+    network: Network
+    pds: ReferencePds
+    publisher: Publisher
+    processor: Processor
+    consumer: Consumer
+
+    async def identity(self, name: str) -> Identity:
+        """Of somebody whose handle is known here."""
+        async with self.db.reader() as reader:
+            (found,) = await queries.by_handle(reader, f"{name}.test")
+        return found
+
+    async def pay(self) -> int:
+        """Pay record debts that are due now."""
+        return await rounds.run_once(self.publisher)
+
+    async def listen(self, did: str) -> None:
+        """Follow the reference's firehose until the newest commit of a repository has been verified, then ingest."""
+        newest = msgspec.json.decode(await self.pds.read("com.atproto.sync.getLatestCommit", did=did))["rev"]
+        await heard_until(
+            self.consumer, self.pds.url, did, lambda state: state.known is not None and state.known.rev == newest
+        )
+        await worked_off(self.processor)
+
+    async def welcome(self) -> None:
+        """Ask where people are that were met, and show what they wrote, as far as the site's policy lets it."""
+        await debts.run_once(self.db, {Debt.REFRESH_IDENTITY: Paying(refreshing.identity_payer(self.db, self.network))})
+        await intake.decide_due(self.db)
+
+    async def records(self, did: str, collection: str) -> dict[str, dict[str, Any]]:
+        """What stands in a repository, by at-uri, as the reference reads it."""
+        listed = await self.pds.read("com.atproto.repo.listRecords", repo=did, collection=collection)
+        return {one["uri"]: one["value"] for one in msgspec.json.decode(listed)["records"]}
+
+    @asynccontextmanager
+    async def phone(self, browser: Browser) -> AsyncIterator[Page]:
+        """A page of somebody who comes with a phone and no cookies."""
+        context = await browser.new_context(viewport=PHONE, locale="en-GB", base_url=self.url)
+        yield await context.new_page()
+        await context.close()
+
+
+@pytest.fixture
+async def far(make_sqlite: MakeDatabase, tmp_path: Path) -> AsyncIterator[Far]:
+    async with AsyncExitStack() as stack:
+        clock = SystemClock()
+        plc_settings = PlcSettings(data_directory=tmp_path / "plc", hourly_limit=0)
+        directory = await stack.enter_async_context(
+            open_directory(plc_settings, clock, version="test", access_log=False)
+        )
+        plc = await serve(directory, "127.0.0.1", 0)
+        stack.push_async_callback(plc.stop)
+        pds = ReferencePds(tmp_path / "reference", plc.url, settings={"PDS_RATE_LIMITS_ENABLED": "true"})
+        await pds.start()
+        stack.push_async_callback(pds.stop)
+        http = HttpClient(DEVELOPMENT)
+        stack.push_async_callback(http.close)
+        dids = DidResolver(http, clock, DidSettings(plc.url, is_development=True))
+        stack.push_async_callback(dids.close)
+        handles = HandleResolver(http, dids, clock, HandleSettings(is_development=True, through_pds=(pds.url,)))
+        stack.push_async_callback(handles.close)
+        servers = OAuthServers(http, clock, is_development=True)
+        stack.push_async_callback(servers.close)
+        port = free_port()
+        url = f"http://127.0.0.1:{port}"
+        network = Network(
+            http,
+            clock,
+            dids,
+            handles,
+            Sealer([bytes(32)]),
+            servers,
+            InProcessCache(clock),
+            app=app_of(url, "Meet"),
+        )
+        stack.push_async_callback(network.settle)
+        db = await make_sqlite("openmeet", clock=clock)
+        app = create_app(
+            replace(Settings(), public_url=url, dev_mode=True),
+            Tenants(Tenant("default", db)),
+            Metrics("openmeet"),
+            code_key=CODE_KEY,
+            clock=clock,
+            network=network,
+        )
+        serving = await serve(app, "127.0.0.1", port)
+        stack.push_async_callback(serving.stop)
+        queue = EmbeddedQueue(await make_sqlite("groundwork.queue", clock=clock), clock)
+
+        async def enqueue(messages: list[RecordMessage]) -> None:
+            await queue.publish([Message(one.routing_key, one.did, encode(one), one.message_id) for one in messages])
+
+        counts = firehose_counting(Metrics("openmeet"))
+        consumer = Consumer(
+            db=await make_sqlite("openmeet.firehose", clock=clock),
+            http=http,
+            clock=clock,
+            verifier=Verifier(dids, clock),
+            interests=interests_of(everything_for("main")),
+            delivering=Delivering({"main": queue}, counts),
+            counting=counts,
+        )
+        publisher = Publisher(db, network, Catalog(), TidClock(3), enqueue, url)
+        yield Far(url, db, network, pds, publisher, Processor(db, queue, Here(url), counted()), consumer)
+
+
+async def allow(page: Page) -> None:
+    """Sign in on the reference's pages, and say yes."""
+    await page.get_by_label("Password", exact=True).fill(PASSWORD)
+    await page.get_by_role("button", name="Sign in", exact=True).click()
+    await page.get_by_role("button", name="Authorize", exact=True).click()

@@ -1,0 +1,237 @@
+"""On PostgreSQL no page, feed, answer of the API, act or task reads through a large table: each statement has an index.
+
+A site of some size is made of copies of what the real code made, with statistics of what is there; then the real pages are asked, and
+every statement that they carry out is explained.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+
+import pytest
+
+from groundwork.clock import DAY, HandClock, Instant
+from groundwork.database.postgres import PostgresTransaction
+from groundwork.database.transaction import Database, Row, Transaction
+from groundwork.outbox import pay
+from groundwork.outbox.pay import Paying
+from openmeet.attendance import actions as attendance
+from openmeet.attendance import tasks as attendance_tasks
+from openmeet.attendance.model import Reply
+from openmeet.debts.kinds import Debt
+from openmeet.groups import actions as groups
+from openmeet.groups.model import GroupDetails
+from openmeet.notifications.actions import tell
+from openmeet.notifications.model import Kind
+from openmeet.personal_calendar.feed import open_feed
+from openmeet.series import actions as series_actions
+from openmeet.series import calling_off, queries, tasks, undoing
+from openmeet.series.model import WINDOW, Series, Template
+from openmeet.series.telling import telling_payer
+from openmeet.users.model import Caller
+from tests.databases import MakeDatabase
+from tests.openmeet.series.practice import NOW, locked, names, retitle, weekly
+from tests.openmeet.series.practice import dates as dates_of
+from tests.openmeet.site_under_test import CODE_KEY, Site, person, signed_in, site_on
+
+PEOPLE = 1_999
+EVENTS = 6_000
+ANSWERS = 12_000
+LARGE = (
+    "events",
+    "event_series",
+    "event_series_followers",
+    "attendances",
+    "notifications",
+    "news_mails",
+    "debts",
+    "publications",
+)
+
+# A prime, so that what belongs to one person or event is spread over the whole table.
+_SPREAD = 7_919
+
+
+class Explained:
+    """Every statement's plan, in a class that stands in for the driver's while it is on."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.plans: dict[str, str] = {}
+        self.is_on = False
+        fetch, execute, execute_many = (getattr(PostgresTransaction, n) for n in ("fetch", "execute", "execute_many"))
+        explained = self
+
+        async def look(tx: PostgresTransaction, sql: str, parameters: Mapping[str, object]) -> None:
+            if explained.is_on and re.match(r"\s*(select|with|update|delete|insert)\b", sql):
+                rows = await fetch(tx, f"explain {sql}", **parameters)
+                explained.plans[sql] = "\n".join(str(row[0]) for row in rows)
+
+        async def fetching(self: PostgresTransaction, sql: str, /, **parameters: object) -> Sequence[Row]:
+            await look(self, sql, parameters)
+            rows: Sequence[Row] = await fetch(self, sql, **parameters)
+            return rows
+
+        async def executing(self: PostgresTransaction, sql: str, /, **parameters: object) -> int:
+            await look(self, sql, parameters)
+            count: int = await execute(self, sql, **parameters)
+            return count
+
+        async def executing_many(self: PostgresTransaction, sql: str, rows: Sequence[Mapping[str, object]], /) -> None:
+            for row in rows[:1]:
+                await look(self, sql, row)
+            await execute_many(self, sql, rows)
+
+        monkeypatch.setattr(PostgresTransaction, "fetch", fetching)
+        monkeypatch.setattr(PostgresTransaction, "execute", executing)
+        monkeypatch.setattr(PostgresTransaction, "execute_many", executing_many)
+
+    def reading_through(self) -> list[str]:
+        """Statements that read a large table from its beginning to its end, each with its plan."""
+        through = re.compile(rf"Seq Scan on ({'|'.join(LARGE)})\b")
+        return [f"{sql}\n{plan}" for sql, plan in self.plans.items() if through.search(plan)]
+
+
+@pytest.fixture
+def engine() -> str:
+    return "postgresql"
+
+
+@pytest.fixture
+async def db(make_database: MakeDatabase, clock: HandClock) -> Database:
+    clock.turn(NOW - clock.now())
+    return await make_database("openmeet", transaction_seconds=120.0, reader_seconds=120.0)
+
+
+@pytest.fixture
+def explained(monkeypatch: pytest.MonkeyPatch) -> Explained:
+    return Explained(monkeypatch)
+
+
+async def copies(tx: Transaction, table: str, count: int, **changed: str) -> None:
+    """So many copies of the table's first row; ``changed``: expressions of ``i``, the number of each."""
+    row = await tx.fetch_one(f"select * from {table} limit 1")
+    assert row is not None, table
+    columns = list(dict(row))
+    values = ", ".join(changed.get(name, f"o.{name}") for name in columns)
+    await tx.execute(
+        f"insert into {table} ({', '.join(columns)})"
+        f" select {values} from generate_series(cast(1 as bigint), {count}) i, (select * from {table} limit 1) o"
+    )
+    await tx.execute(f"analyze {table}")
+
+
+async def town(tx: Transaction) -> tuple[Caller, Caller, Series, str]:
+    """Ana hosts a series in her group, to a date of which Ben goes; around them are thousands of others. The group's address last."""
+    ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+    group = await groups.create(tx, ana, GroupDetails("Choir", "Europe/Berlin"))
+    series = await series_actions.create(tx, ana, Template("Practice", capacity=20), weekly())
+    found = await dates_of(tx, series)
+    await attendance.answer(tx, ben, found[0].slug, Reply.GOING)
+    await series_actions.follow(tx, ben, series.slug)
+    await tell(tx, [ben.user_id], Kind.EVENT_CHANGED, found[0].id, 1)
+    await tx.execute("update events set group_id = :id", id=group.id)
+    someone = f"'u' || (i * {_SPREAD} % {PEOPLE} + 1)"
+    some_event = f"'e' || (i * {_SPREAD} % {EVENTS} + 1)"
+    await copies(tx, "users", PEOPLE, id="'u' || i", email="'u' || i || '@example.org'")
+    own = {"slug": "'s' || i", "user_id": someone, "submission_key": "null", "record_uri": "null"}
+    await copies(tx, "event_series", EVENTS // 10, id="'s' || i", stored_until="o.stored_until + i * 60000000", **own)
+    start = f"o.starts_at + (i * {_SPREAD} % 1000 - 500) * {DAY}"
+    await copies(
+        tx,
+        "events",
+        EVENTS,
+        id="'e' || i",
+        slug="'e' || i",
+        series_id="'s' || ((i - 1) / 10 + 1)",
+        original_date="'d' || i",
+        author_id=someone,
+        group_id="null",
+        starts_at=start,
+        ends_at=f"{start} + 7200000000",
+        over_at=f"{start} + 7200000000",
+        completed_at="case when i % 500 < 250 then 1 end",
+        search_words="''",
+        submission_key="null",
+        record_uri="null",
+    )
+    await copies(
+        tx,
+        "attendances",
+        ANSWERS,
+        id="'a' || i",
+        user_id=someone,
+        event_id=f"'e' || (i % {EVENTS} + 1)",
+        answered_at="o.answered_at + i",
+    )
+    follower = {"user_id": f"'u' || (i % {PEOPLE} + 1)", "series_id": f"'s' || (i * 3 % {EVENTS // 10} + 1)"}
+    await copies(tx, "event_series_followers", PEOPLE * 3, **follower)
+    news = {"user_id": someone, "subject_id": some_event, "created_at": "o.created_at + i", "subject_revision": "i"}
+    await copies(tx, "notifications", ANSWERS, id="'n' || i", mail_id="null", **news)
+    await copies(tx, "news_mails", PEOPLE, id="'m' || i", user_id="'u' || i", subject=some_event)
+    await copies(tx, "debts", EVENTS, subject="'d' || i", state="'paid'")
+    await copies(tx, "publications", EVENTS, subject_id="'e' || i", user_id=someone, uri="null")
+    return ana, ben, series, group.slug
+
+
+async def read_everything(site: Site, ana: Caller, ben: Caller, series: Series, group: str) -> None:
+    """What the host and a guest look at."""
+    async with site.db.transaction() as tx:
+        feed = await open_feed(tx, CODE_KEY, ben.user_id)
+        (first, *_) = await dates_of(tx, series)
+    both = [
+        "/my/events",
+        "/my/calendar",
+        "/my/calendar?view=week",
+        "/my/series",
+        "/notifications",
+        f"/series/{series.slug}",
+        f"/series/{series.slug}.ics",
+        f"/series/{series.slug}.atom",
+        f"/series/{series.slug}.json",
+        f"/events/{first.slug}",
+        f"/groups/{group}",
+        f"/groups/{group}.ics",
+        f"/groups/{group}.atom",
+        f"/groups/{group}.json",
+        f"/groups/{group}/events?view=month",
+        f"/calendar/{feed}.ics",
+    ]
+    hosts = [
+        *(f"/series/{series.slug}/{page}" for page in ("edit", "manage", "cancel", "delete", "followers", "hand-over")),
+        *(f"/events/{first.slug}/{page}" for page in ("attendees", "attendees.csv", "joining", "check-in", "edit")),
+    ]
+    guests = [f"/events/{first.slug}/answer"]
+    for who, addresses in ((ana, [*both, *hosts]), (ben, [*both, *guests])):
+        async with signed_in(site, who.user_id) as browser:
+            for address in addresses:
+                answered = await browser.get(address)
+                assert answered.status_code == 200, (address, answered.status_code)
+
+
+async def test_no_page_feed_act_or_task_reads_through_a_large_table(
+    db: Database, clock: HandClock, explained: Explained
+) -> None:
+    async with db.transaction() as tx:
+        ana, ben, series, group = await town(tx)
+        explained.is_on = True
+        await tx.fetch("select id from events where door_note = 'a column without an index'")
+    assert explained.reading_through(), "what is looked for would be found"
+    explained.plans.clear()
+    await read_everything(site_on(db, clock), ana, ben, series, group)
+    async with db.transaction() as tx:
+        await retitle(tx, await locked(tx, ana, series), "Rehearsal")
+        await undoing.undo(tx, await locked(tx, ana, series))
+        some = names(await dates_of(tx, series))[:2]
+        await calling_off.cancel_dates(tx, await locked(tx, ana, series), some, "ill")
+        await calling_off.cancel(tx, await locked(tx, ana, series), "ill")
+    while await pay.run_once(db, {Debt.SERIES_NEWS: Paying(telling_payer(db))}):
+        pass
+    clock.turn(3 * DAY)
+    async with db.reader() as reader:
+        assert await queries.behind_window(reader, Instant(clock.now() + WINDOW), 10)
+        assert await queries.with_dates_to_complete(reader, 10)
+    await attendance_tasks.remind(db)
+    await attendance_tasks.end_offers(db)
+    await tasks.forget_undos(db)
+    assert len(explained.plans) > 100
+    found = explained.reading_through()
+    assert not found, "\n\n".join(found)
