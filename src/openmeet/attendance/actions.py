@@ -89,8 +89,8 @@ async def answer(
         event, joining, mine or await _said_before(tx, event, joining, caller), wishes, is_going=act is Act.GOING
     )
     room = act is Act.GOING and await placing.has_room(tx, event, joining, mine, said, known=begun.places)
-    # Offers that ended just now may have moved this very answer.
-    mine = mine if mine is None or mine.offered_until is None else await queries.by_id(tx, mine.id)
+    # Offers that ended just now may have moved this very answer, out of the line or to its head.
+    mine = await queries.by_id(tx, mine.id) if mine is not None and begun.places.has_late_offers else mine
     decided = rules.decide(event, joining, mine, act, standing=standing, has_room=room, now=tx.now)
     placing.must_keep_seat(mine, decided, said, room=room)
     if mine is not None and not placing.changed(mine, decided, said):
@@ -162,7 +162,7 @@ async def apply_from_network(
     # There may be very many, and they take no place.
     is_apart = is_foreign and joining.foreign_on(event) is not ForeignAnswers.COUNT
     room = asks_for_room and not is_apart and await placing.has_room(tx, event, joining, mine, said, known=begun.places)
-    if mine is not None and mine.offered_until is not None:
+    if mine is not None and begun.places.has_late_offers:
         mine = await queries.by_id(tx, mine.id)
     decided = rules.decide(event, joining, mine, act, standing=standing, has_room=room, now=tx.now)
     if mine is not None and (mine.status, mine.pending_for) == (decided.status, decided.pending_for):

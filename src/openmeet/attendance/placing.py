@@ -47,6 +47,8 @@ async def has_room(
         await line.end_offers(tx, event)
         await line.fill(tx, event, joining)
         now = await places.of_event(tx, event.id)
+        # Theirs may be among them: the seat is somebody else's now (invariant 4). Or they are the next, and it is held for them.
+        mine = mine and await queries.by_id(tx, mine.id)
     held = now.held
     own = mine is not None and (mine.is_seated or mine.offered_until is not None)
     if mine is not None and own:
