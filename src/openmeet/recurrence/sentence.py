@@ -28,6 +28,7 @@ _ORDINALS: Final = ("", "first", "second", "third", "fourth", "fifth")
 _PERIODS: Final = {"DAILY": "day", "WEEKLY": "week", "MONTHLY": "month", "YEARLY": "year"}
 _WORKING = tuple(Weekday(day) for day in range(5))
 _WEEKEND = (Weekday(5), Weekday(6))
+_WHOLE_WEEK = tuple(Weekday(day) for day in range(7))
 # More dates than these are counted instead of named.
 _NAMED_DATES = 6
 
@@ -43,8 +44,8 @@ def describe(pattern: Pattern) -> str:
         if pattern.added:
             words.append("and on " + _dates([at.date() for at in pattern.added]))
         return _sentence(words)
-    words = [_how_often(rule, pattern.start), *_at_time(pattern, rule)]
-    text = " ".join(words)
+    # A limit may end in a comma, which whatever follows brings along.
+    text = " ".join([_how_often(rule, pattern.start), *_at_time(pattern, rule)]).removesuffix(",") + _chosen(rule)
     if rule.count is not None:
         text += f", {rule.count} times" if rule.count > 1 else ", once"
     if rule.until is not None:
@@ -68,10 +69,12 @@ def _how_often(rule: Rule, start: datetime) -> str:
             return _daily(rule)
         case "WEEKLY":
             return _weekly(rule, start)
-        case "MONTHLY":
+        case "MONTHLY" if _is_plain_monthly(rule):
             return f"on {_days_of_month(rule, start)} of {_every('month', rule.interval)}{_in_months(rule)}"
-        case _:
+        case "YEARLY" if _is_plain_yearly(rule):
             return _yearly(rule, start)
+        case _:
+            return _spelt_out(rule)
 
 
 def _every(period: str, interval: int) -> str:
@@ -85,12 +88,14 @@ def _every(period: str, interval: int) -> str:
 
 
 def _daily(rule: Rule) -> str:
-    words = _every("day", rule.interval)
-    if rule.by_day:
-        words += f", where that is a {_list([WEEKDAYS[day.day] for day in rule.by_day], 'or')},"
+    # On seven weekdays is every day.
+    limits = ["a " + _weekdays(rule, "or")] if rule.by_day not in {(), _WHOLE_WEEK} else []
     if rule.by_month_day:
-        words += f", where that is {_month_days(rule.by_month_day, 'or')} of the month,"
-    return words + _in_months(rule)
+        limits.append(_month_days(rule.by_month_day, "or") + " of the month")
+    if limits and rule.interval == 1 and not rule.by_month_day:
+        return _each_weekday(rule.by_day) + _in_months(rule)
+    where = f", where that is {' and '.join(limits)}," if limits else ""
+    return _every("day", rule.interval) + where + _in_months(rule)
 
 
 def _weekly(rule: Rule, start: datetime) -> str:
@@ -98,12 +103,15 @@ def _weekly(rule: Rule, start: datetime) -> str:
     if rule.interval == 1:
         if len(days) == 7:
             return "every day" + _in_months(rule)
-        if days == _WORKING:
-            return f"every weekday (Monday to Friday){_in_months(rule)}"
-        return f"every {_weekday_list(days)}{_in_months(rule)}"
+        return _each_weekday(days) + _in_months(rule)
     if len(days) == 1:
         return f"every {_nth_word(rule.interval)} {WEEKDAYS[days[0].day]}{_in_months(rule)}"
-    return f"{_every('week', rule.interval)} on {_weekday_list(days)}{_in_months(rule)}"
+    named = "every day" if len(days) == 7 else _weekday_list(days)
+    return f"{_every('week', rule.interval)} on {named}{_weeks_begin(rule)}{_in_months(rule)}"
+
+
+def _each_weekday(days: Sequence[Weekday]) -> str:
+    return "every weekday (Monday to Friday)" if tuple(days) == _WORKING else f"every {_weekday_list(days)}"
 
 
 def _nth_word(interval: int) -> str:
@@ -116,26 +124,84 @@ def _weekday_list(days: Sequence[Weekday]) -> str:
     return _list([WEEKDAYS[day.day] for day in days], "and")
 
 
+def _weekdays(rule: Rule, joined: str) -> str:
+    return _list([WEEKDAYS[day.day] for day in rule.by_day], joined)
+
+
+def _is_plain_monthly(rule: Rule) -> bool:
+    """Whether days of a month have a wording of their own: "Friday the 13th" has, the second Friday, if it is the 13th, has none."""
+    return not (rule.by_month_day and any(day.nth for day in rule.by_day))
+
+
+def _is_plain_yearly(rule: Rule) -> bool:
+    if rule.by_week:
+        return not (rule.by_month or rule.by_month_day or rule.by_year_day)
+    if rule.by_year_day:
+        return not (rule.by_month or rule.by_month_day or rule.by_day)
+    return _is_plain_monthly(rule)
+
+
 def _days_of_month(rule: Rule, start: datetime) -> str:
-    if rule.by_position:
+    if _names_positions(rule):
         return _positions(rule)
-    named = [_weekday_in_month(day) for day in rule.by_day]
-    if named and rule.by_month_day:
-        return f"{_list([WEEKDAYS[d.day] for d in rule.by_day], 'or')} {_month_days(rule.by_month_day, 'or')}"
-    if named:
-        return _list(named, "and")
+    if rule.by_day == _WHOLE_WEEK:
+        return _month_days(rule.by_month_day, "and") if rule.by_month_day else "every day"
+    if rule.by_day and rule.by_month_day:
+        return f"{_weekdays(rule, 'or')} {_month_days(rule.by_month_day, 'or')}"
+    if rule.by_day:
+        return _list([_weekday_in_month(day) for day in rule.by_day], "and")
     return _month_days(rule.by_month_day or (start.day,), "and")
 
 
+def _spelt_out(rule: Rule) -> str:
+    """What no wording of its own fits: every part, one after the other; a day is one of all of them."""
+    is_of_year = rule.freq == "YEARLY" and not rule.by_month
+    period = "year" if is_of_year else "month"
+    parts = []
+    if rule.by_day not in {(), _WHOLE_WEEK}:
+        named = [
+            f"the {_ordinal(day.nth)} {WEEKDAYS[day.day]} of the {period}" if day.nth else f"a {WEEKDAYS[day.day]}"
+            for day in rule.by_day
+        ]
+        parts.append(_list(named, "or"))
+    if rule.by_month_day:
+        parts.append(_month_days(rule.by_month_day, "or") + " of the month")
+    if rule.by_year_day:
+        parts.append(_list([_year_day(day) for day in rule.by_year_day], "or") + " of the year")
+    if rule.by_week:
+        parts.append("in " + _weeks(rule, "or"))
+    if rule.by_month:
+        parts.append("in " + _list([MONTHS[month - 1] for month in rule.by_month], "or"))
+    every = _every("month" if rule.freq == "MONTHLY" else "year", rule.interval)
+    return f"{every} on each day that is {', and also '.join(parts)},"
+
+
+def _names_positions(rule: Rule) -> bool:
+    """Whether the positions can be said as "the last working day": of one month or year, and of days alone."""
+    is_one_period = rule.freq == "MONTHLY" or (rule.freq == "YEARLY" and len(rule.by_month) <= 1)
+    times = max(1, len(rule.by_hour)) * max(1, len(rule.by_minute)) * max(1, len(rule.by_second))
+    return (
+        bool(rule.by_position and rule.by_day)
+        and is_one_period
+        and times == 1
+        and not any(day.nth for day in rule.by_day)
+        and not (rule.by_month_day or rule.by_year_day or rule.by_week)
+    )
+
+
+def _chosen(rule: Rule) -> str:
+    """The positions behind all that they choose from, where the days are not worded by them already."""
+    if not rule.by_position or _names_positions(rule):
+        return ""
+    named = _list([f"the {_ordinal(position)}" for position in _in_order(rule.by_position)], "and")
+    weeks = _weeks_begin(rule) if rule.freq == "WEEKLY" and rule.interval == 1 else ""
+    return f", but only {named} of these in each {_PERIODS[rule.freq]}{weeks}"
+
+
 def _positions(rule: Rule) -> str:
-    if tuple(rule.by_day) == _WORKING:
-        what = "working day"
-    elif tuple(rule.by_day) == _WEEKEND:
-        what = "day of a weekend"
-    elif rule.by_day:
-        what = _list([WEEKDAYS[day.day] for day in rule.by_day], "or")
-    else:
-        what = _month_days(rule.by_month_day, "or") if rule.by_month_day else "of its days"
+    what = {_WORKING: "working day", _WEEKEND: "day of a weekend", _WHOLE_WEEK: "day"}.get(
+        rule.by_day, _weekdays(rule, "or")
+    )
     return _list([f"the {_ordinal(position)} {what}" for position in _in_order(rule.by_position)], "and")
 
 
@@ -166,23 +232,33 @@ def _month_days(days: Sequence[int], joined: str) -> str:
 def _yearly(rule: Rule, start: datetime) -> str:
     years = _every("year", rule.interval)
     if rule.by_week:
-        days = rule.by_day or (Weekday(start.weekday()),)
-        return f"on {_weekday_list(days)} of week {_list([str(week) for week in rule.by_week], 'and')} of {years}"
+        # A week without a weekday is all of its days (``by_rule``).
+        days = "every day" if rule.by_day in {(), _WHOLE_WEEK} else _weekday_list(rule.by_day)
+        return f"on {days} of {_weeks(rule, 'and')} of {years}"
     if rule.by_year_day:
         return f"on {_list([_year_day(day) for day in rule.by_year_day], 'and')} of {years}"
-    if rule.by_position and not rule.by_month:
-        return f"on {_positions(rule)} of {years}"
     if rule.by_day and not rule.by_month and not rule.by_month_day:
-        return f"on {_list([_weekday_in_month(day) for day in rule.by_day], 'and')} of {years}"
+        return f"on {_days_of_month(rule, start)} of {years}"
     if not rule.by_month and not rule.by_day and not rule.by_month_day:
         return f"{years} on {start.day} {MONTHS[start.month - 1]}"
-    if rule.by_month and not rule.by_day and not rule.by_position:
+    if rule.by_month and not rule.by_day:
         months = _list([MONTHS[m - 1] for m in rule.by_month], "and")
         if any(day < 0 for day in rule.by_month_day):
             return f"{years} on {_month_days(rule.by_month_day, 'and')} of {months}"
         return f"{years} on {_list([str(day) for day in rule.by_month_day or (start.day,)], 'and')} {months}"
     months = _list([MONTHS[m - 1] for m in rule.by_month], "and") if rule.by_month else "every month"
     return f"{years} on {_days_of_month(rule, start)} of {months}"
+
+
+def _weeks(rule: Rule, joined: str) -> str:
+    """``week 20 and the last week``."""
+    named = [f"week {week}" if week > 0 else f"the {_ordinal(week)} week" for week in _in_order(rule.by_week)]
+    return _list(named, joined) + _weeks_begin(rule)
+
+
+def _weeks_begin(rule: Rule) -> str:
+    """Which days are those of one week, where that is not as everywhere here."""
+    return f" (weeks begin on {WEEKDAYS[rule.week_start]})" if rule.week_start else ""
 
 
 def _year_day(day: int) -> str:

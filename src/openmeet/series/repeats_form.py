@@ -168,7 +168,8 @@ def _kept(start: datetime, zone: str, text: str) -> list[tuple[str, str, str]]:
 
 
 def _words(start: datetime, zone: str, rule: Rule) -> str:
-    return describe(Pattern(start, zone, replace(rule, count=None, until=None))).rpartition(" at ")[0]
+    # Of whole days no time is said.
+    return describe(Pattern(start, zone, replace(rule, count=None, until=None), is_all_day=True))
 
 
 def _meaning(

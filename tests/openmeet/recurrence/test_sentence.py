@@ -1,0 +1,101 @@
+"""Every combination of a rule's parts, read as a person reads it."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import combinations, islice, product
+
+import pytest
+
+from openmeet.recurrence.by_rule import dates_by_rule
+from openmeet.recurrence.pattern import pattern
+from openmeet.recurrence.refusal import RuleRefused
+from openmeet.recurrence.rule import FREQUENCIES, Rule, parse_rule, until_date
+from openmeet.recurrence.sentence import describe
+
+# A Tuesday.
+START = datetime(2026, 3, 10, 18)  # noqa: DTZ001  # wall time is naive
+
+PARTS = {
+    "INTERVAL": ("2", "3"),
+    "BYMONTH": ("3", "6,9"),
+    "BYWEEKNO": ("20,21", "-1"),
+    "BYYEARDAY": ("100", "-1"),
+    "BYMONTHDAY": ("13", "1,-1"),
+    "BYDAY": ("MO", "SA,SU", "2TU", "MO,TU,WE,TH,FR", "MO,TU,WE,TH,FR,SA,SU"),
+    "BYHOUR": ("9,18",),
+    "BYSETPOS": ("1", "-1"),
+    "WKST": ("SU",),
+}
+
+
+def rules(most_parts: int) -> Iterator[Rule]:
+    """Every rule that is taken with up to so many of these parts."""
+    for freq in FREQUENCIES:
+        for number in range(most_parts + 1):
+            for names in combinations(PARTS, number):
+                for values in product(*(PARTS[name] for name in names)):
+                    parts = ["FREQ=" + freq, *(f"{name}={value}" for name, value in zip(names, values, strict=True))]
+                    try:
+                        yield parse_rule(";".join(parts))
+                    except RuleRefused:
+                        continue
+
+
+def test_two_rules_with_one_sentence_have_the_same_dates() -> None:
+    """A part that chooses dates is said: no sentence stands for two rules that differ."""
+    first: dict[str, tuple[str, list[datetime]]] = {}
+    end = START + timedelta(days=366 * 60)
+    for rule in rules(3):
+        sentence = describe(pattern(START, "UTC", rule))
+        dates = list(islice(dates_by_rule(START, rule, START, end), 20))
+        text, known = first.setdefault(sentence, (str(rule), dates))
+        assert dates == known, f"{sentence!r}: {text} and {rule}"
+
+
+def test_no_sentence_stumbles() -> None:
+    """Commas and spaces stand once and never at the end, whatever is said behind them."""
+    for rule in rules(4):
+        for is_all_day in (False, True):
+            whole = replace(rule, by_hour=()) if is_all_day else rule
+            if is_all_day and whole != rule:
+                continue
+            ends = (whole, replace(whole, count=10), replace(whole, until=until_date(START.date())))
+            for one in ends if len(str(rule)) < 60 else ends[:1]:
+                said = describe(pattern(START, "UTC", one, added=[START + timedelta(days=1)], is_all_day=is_all_day))
+                plain = describe(pattern(START, "UTC", one, is_all_day=is_all_day))
+                for sentence in (said, plain):
+                    assert not any(bad in sentence for bad in (",,", ", ,", "  ", " ,")), sentence
+                    assert sentence == sentence.strip(" ,"), sentence
+
+
+@pytest.mark.parametrize(
+    ("rule", "sentence"),
+    [
+        ("FREQ=DAILY;BYDAY=MO;BYMONTHDAY=13", "Every day, where that is a Monday and the 13th of the month, at 18:00"),
+        ("FREQ=DAILY;BYDAY=MO,TU,WE,TH,FR", "Every weekday (Monday to Friday) at 18:00"),
+        ("FREQ=DAILY;INTERVAL=2;BYDAY=SA,SU", "Every second day, where that is a Saturday or Sunday, at 18:00"),
+        (
+            "FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1;COUNT=3",
+            "Every weekday (Monday to Friday) at 18:00, but only the last of these in each week, 3 times",
+        ),
+        (
+            "FREQ=WEEKLY;INTERVAL=2;BYDAY=SA,SU;WKST=SU",
+            "Every second week on Saturday and Sunday (weeks begin on Sunday) at 18:00",
+        ),
+        ("FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1", "On the last working day of every month at 18:00"),
+        ("FREQ=MONTHLY;BYDAY=FR;BYMONTHDAY=13", "On Friday the 13th of every month at 18:00"),
+        (
+            "FREQ=MONTHLY;BYDAY=2TU;BYMONTHDAY=13",
+            "Every month on each day that is the second Tuesday of the month, and also the 13th of the month, at 18:00",
+        ),
+        ("FREQ=YEARLY;BYWEEKNO=20", "On every day of week 20 of every year at 18:00"),
+        ("FREQ=YEARLY;BYWEEKNO=-1;BYDAY=MO", "On Monday of the last week of every year at 18:00"),
+        (
+            "FREQ=YEARLY;BYMONTH=6,9;BYDAY=MO;BYSETPOS=1",
+            "Every year on every Monday of June and September at 18:00, but only the first of these in each year",
+        ),
+    ],
+)
+def test_wording(rule: str, sentence: str) -> None:
+    assert describe(pattern(START, "Europe/Berlin", parse_rule(rule))) == sentence
