@@ -198,6 +198,20 @@ async def take_values(tx: Transaction, caller: Caller, slug: EventSlug, values: 
     return await _save(tx, after, caller)
 
 
+async def take_record(tx: Transaction, before: Event, said: NetworkEvent) -> Event:
+    """A locked event says what its owner wrote in its record before it changed hands: an edit, published like any other."""
+    after = replace(
+        with_record(before, before.record_cid or "", said, before.updated_at),
+        record_cid=before.record_cid,
+        removed_at=before.removed_at,
+    )
+    if after == before:
+        return before
+    if after.is_cancelled and not before.is_cancelled:
+        await queries.set_status_before(tx, before.id, before.status)
+    return await _save(tx, after)
+
+
 async def delete(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_revision: int | None = None) -> Event:
     """Take the event away: its address says that it is gone, its record is taken back."""
     return await take_away(tx, await lock_hosted(tx, caller, slug, expected_revision, Act.DELETE))

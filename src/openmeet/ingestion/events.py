@@ -19,7 +19,7 @@ from openmeet.debts.publication_leases import Publication
 from openmeet.debts.publications import Kind, State
 from openmeet.events import actions as events
 from openmeet.events import queries as event_queries
-from openmeet.events.model import Event, EventId, NetworkEvent
+from openmeet.events.model import Event, EventId, NetworkEvent, Origin
 from openmeet.events.promotion import Reach, reach_of
 from openmeet.flags.switchboard import Switchboard
 from openmeet.identities import actions as identities
@@ -96,10 +96,13 @@ async def take_over(
 ) -> EventId:
     """Make the event agree with the newest version of its record; edits made here since are merged, not lost.
 
-    What a record says that it had before it changed hands is its old owner's word, and changes nothing.
+    What a record says that it had before it changed hands is its old owner's word, and changes nothing; but what they wrote when
+    it was theirs counts, however late it comes.
     """
     former = await _former_of(tx, version.uri, owned)
     if former is not None:
+        if owned is not None and moment_of_rev(version.rev, tx.now) < former.created_at:
+            await _catch_up(tx, here, version, read, owned, former)
         await _stay(tx, version, former, owned)
         return EventId(former.subject_id)
     if owned is None:
@@ -181,9 +184,39 @@ async def owned_by_event(tx: Transaction, uri: str, before: Version | None) -> P
     return await publication_leases.find(tx, Kind.EVENT, event.id)
 
 
-async def _join(
-    tx: Transaction, here: Here, version: Version, theirs: NetworkEvent, owned: Publication, event: Event
+async def _catch_up(
+    tx: Transaction, here: Here, version: Version, theirs: NetworkEvent, owned: Publication, former: Former
 ) -> None:
+    """The event has changed hands since its owner wrote this: it is joined with what was edited here since the last version agreed
+    on, and goes out with the event's next record.
+    """
+    event = await event_queries.lock_for_update(tx, EventId(former.subject_id))
+    if event is None or event.is_gone or owned.base_body is None:
+        return
+    base, ours, theirs = await _sides(tx, here, version, theirs, owned, event)
+    facts = Facts(
+        origin=Origin.HERE,
+        ours_at=former.created_at,
+        theirs_at=moment_of_rev(version.rev, tx.now),
+        ours_cid=owned.chosen_cid or "",
+        theirs_cid=version.cid,
+    )
+    merged = WAY.merge(base, WAY.edits_between(base, ours), theirs, facts)
+    said = with_local_values(event, ours, merged.value)
+    await events.take_record(tx, event, without_own_links(_kept_at_home(event, said), here))
+    await conflicts.keep(
+        tx,
+        uri=event.record_uri or version.uri,
+        theirs_rev=version.rev,
+        ours_revision=event.revision,
+        decisions=merged.decisions,
+    )
+
+
+async def _sides(
+    tx: Transaction, here: Here, version: Version, theirs: NetworkEvent, owned: Publication, event: Event
+) -> tuple[NetworkEvent, NetworkEvent, NetworkEvent]:
+    """What was agreed on, what is said here, and what they say, without what we have added to it."""
     base_record = _record(owned.base_body if owned.base_body is not None else version.body)
     base = read_event(EVENT, base_record, rkey=version.rkey, indexed_at=event.created_at).event
     part = await series_part(tx, event, here.instance)
@@ -195,7 +228,13 @@ async def _join(
     theirs = replace(theirs, description=without(theirs.description, said))
     if not says_details(_record(version.body)):
         theirs = saying_as(theirs, base)
-    ours = ours_as_read(ours_public, base_record, rkey=version.rkey, earlier=earlier)
+    return base, ours_as_read(ours_public, base_record, rkey=version.rkey, earlier=earlier), theirs
+
+
+async def _join(
+    tx: Transaction, here: Here, version: Version, theirs: NetworkEvent, owned: Publication, event: Event
+) -> None:
+    base, ours, theirs = await _sides(tx, here, version, theirs, owned, event)
     edits: dict[str, Any] = {}
     if owned.is_pending:
         edits = WAY.decode_edits(owned.edits) if owned.edits is not None else {}
