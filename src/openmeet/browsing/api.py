@@ -297,7 +297,7 @@ OPERATIONS = (
         show_event,
         {200: EventDetail},
         needs_session=False,
-        failures=(404, 410),
+        failures=(404,),
     ),
     Operation(
         "GET",
@@ -307,7 +307,7 @@ OPERATIONS = (
         list_attendees,
         {200: AttendeeList},
         needs_session=False,
-        failures=(404, 410),
+        failures=(404,),
     ),
     Operation(
         "GET",

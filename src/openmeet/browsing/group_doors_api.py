@@ -200,7 +200,7 @@ OPERATIONS = (
         invite_by_mail,
         {200: MailsShown},
         MailsWanted,
-        failures=(403, 404, 410),
+        failures=(403, 404),
     ),
     Operation(
         "DELETE",

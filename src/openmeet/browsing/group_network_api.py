@@ -81,7 +81,7 @@ OPERATIONS = (
         "What the network knows of a group, and of one's own being in it",
         show,
         {200: GroupNetworkShown},
-        failures=(403, 404, 410),
+        failures=(403, 404),
     ),
     Operation(
         "PUT",
@@ -91,6 +91,6 @@ OPERATIONS = (
         put_name,
         {200: GroupNetworkShown},
         NameWanted,
-        failures=(403, 404, 410, 422),
+        failures=(403, 404, 422),
     ),
 )

@@ -199,7 +199,7 @@ OPERATIONS = (
         show,
         {200: GroupShown},
         needs_session=False,
-        failures=(404, 410),
+        failures=(404,),
     ),
     Operation(
         "PUT",
@@ -210,7 +210,7 @@ OPERATIONS = (
         {200: GroupShown},
         GroupWanted,
         (IF_MATCH,),
-        failures=(403, 404, 410, 412),
+        failures=(403, 404, 412),
     ),
     Operation(
         "DELETE",
@@ -221,7 +221,7 @@ OPERATIONS = (
         {204: None},
         None,
         (IF_MATCH,),
-        failures=(403, 404, 410, 412),
+        failures=(403, 404, 412),
     ),
     Operation(
         "GET",
@@ -232,7 +232,7 @@ OPERATIONS = (
         {200: EventList},
         parameters=(_CURSOR, _LIMIT),
         needs_session=False,
-        failures=(404, 410),
+        failures=(404,),
     ),
     Operation(
         "PUT",
@@ -242,7 +242,7 @@ OPERATIONS = (
         join,
         {200: MembershipShown},
         Knock,
-        failures=(404, 410, 422),
+        failures=(404, 422),
     ),
     Operation(
         "DELETE",
@@ -251,7 +251,7 @@ OPERATIONS = (
         "Leave, or take one's request back",
         leave,
         {204: None},
-        failures=(403, 404, 410, 422),
+        failures=(403, 404, 422),
     ),
     Operation(
         "GET",

@@ -118,7 +118,7 @@ OPERATIONS = (
             Parameter("cursor", "Where the page before ended"),
             Parameter("limit", f"How many per page, 1 to {MAX_LIMIT}", shape=int),
         ),
-        failures=(403, 404, 410),
+        failures=(403, 404),
     ),
     Operation(
         "PUT",
@@ -151,6 +151,6 @@ OPERATIONS = (
         decide,
         {200: MemberList},
         Decision,
-        failures=(403, 404, 410),
+        failures=(403, 404),
     ),
 )

@@ -159,7 +159,7 @@ OPERATIONS = (
         "What was merged into a group that the caller may change, and why so",
         _lister(_of_group),
         {200: DecisionList},
-        failures=(403, 404, 410),
+        failures=(403, 404),
     ),
     Operation(
         "POST",
@@ -169,7 +169,7 @@ OPERATIONS = (
         _chooser(choose_for_group, _of_group),
         {200: DecisionList},
         ChoiceWanted,
-        failures=(403, 404, 410, 422),
+        failures=(403, 404, 422),
     ),
     Operation(
         "GET",
@@ -178,7 +178,7 @@ OPERATIONS = (
         "What was merged into a series that the caller may change, and why so",
         _lister(_of_series),
         {200: DecisionList},
-        failures=(403, 404, 410),
+        failures=(403, 404),
     ),
     Operation(
         "POST",
@@ -188,6 +188,6 @@ OPERATIONS = (
         _chooser(choose_for_series, _of_series),
         {200: DecisionList},
         ChoiceWanted,
-        failures=(403, 404, 410, 422),
+        failures=(403, 404, 422),
     ),
 )

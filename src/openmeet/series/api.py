@@ -236,7 +236,7 @@ OPERATIONS = (
         read,
         {200: SeriesShown},
         needs_session=False,
-        failures=(404, 410),
+        failures=(404,),
     ),
     Operation(
         "GET",
@@ -247,7 +247,7 @@ OPERATIONS = (
         {200: DateList},
         parameters=(_FROM, _TO, _LIMIT),
         needs_session=False,
-        failures=(404, 410),
+        failures=(404,),
     ),
     Operation(
         "POST",
@@ -257,7 +257,7 @@ OPERATIONS = (
         open_date,
         {200: DateShown},
         needs_session=False,
-        failures=(404, 410),
+        failures=(404,),
     ),
     Operation(
         "PUT",
@@ -267,7 +267,7 @@ OPERATIONS = (
         follow,
         {200: FollowShown},
         FollowWanted,
-        failures=(404, 410),
+        failures=(404,),
     ),
     Operation(
         "DELETE", "/api/series/{slug}/follow", "unfollowSeries", "Follow a series no more", unfollow, {204: None}
@@ -280,7 +280,7 @@ OPERATIONS = (
         answer_all,
         {200: AnswersShown},
         AnswerAll,
-        failures=(404, 410),
+        failures=(404,),
     ),
     Operation(
         "POST",

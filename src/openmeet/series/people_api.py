@@ -105,7 +105,7 @@ OPERATIONS = (
         list_followers,
         {200: FollowerList},
         parameters=(_CURSOR, _LIMIT),
-        failures=(403, 404, 410, 422),
+        failures=(403, 404, 422),
     ),
     Operation(
         "DELETE",
@@ -115,7 +115,7 @@ OPERATIONS = (
         stop_going,
         {200: Withdrawn},
         parameters=(_WITHDRAW,),
-        failures=(404, 410),
+        failures=(404,),
     ),
     Operation(
         "GET",
@@ -124,7 +124,7 @@ OPERATIONS = (
         "To whom the host can offer the series",
         list_heirs,
         {200: HeirList},
-        failures=(403, 404, 410, 422),
+        failures=(403, 404, 422),
     ),
     Operation(
         "PUT",
@@ -134,7 +134,7 @@ OPERATIONS = (
         offer,
         {200: OfferShown},
         OfferWanted,
-        failures=(403, 404, 410, 422),
+        failures=(403, 404, 422),
     ),
     Operation(
         "DELETE",
@@ -143,7 +143,7 @@ OPERATIONS = (
         "Take the offer back, or do not take it",
         drop_offer,
         {204: None},
-        failures=(404, 410),
+        failures=(404,),
     ),
     Operation(
         "POST",
@@ -152,6 +152,6 @@ OPERATIONS = (
         "Host the series that one was offered",
         accept,
         {200: SeriesShown},
-        failures=(404, 410),
+        failures=(404,),
     ),
 )

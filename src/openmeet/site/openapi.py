@@ -137,6 +137,11 @@ def _key(shape: Any) -> str:
     return repr(shape)
 
 
+def _can_be_gone(one: Operation) -> bool:
+    """Whatever lies below an event, a series or a group says of a deleted one that it was there, where it says of another that it is not."""
+    return 404 in one.failures and "/{slug}" in one.path
+
+
 def _operation(one: Operation, schema_of: dict[str, Any]) -> dict[str, Any]:
     responses: dict[str, Any] = {}
     for status, shape in one.answers.items():
@@ -147,7 +152,14 @@ def _operation(one: Operation, schema_of: dict[str, Any]) -> dict[str, Any]:
             responses[str(status)]["headers"] = {"ETag": _ETAG}
             responses["304"] = {"description": "It is as If-None-Match says", "headers": {"ETag": _ETAG}}
     # A token that does not work, or lacks a scope, is refused also where nobody needs one.
-    failures = {*_ALWAYS, 401, 403, *one.failures, *((409, 422) if one.takes_key else ())}
+    failures = {
+        *_ALWAYS,
+        401,
+        403,
+        *one.failures,
+        *((409, 422) if one.takes_key else ()),
+        *((410,) if _can_be_gone(one) else ()),
+    }
     for status in sorted(failures):
         responses[str(status)] = {
             "description": HTTPStatus(status).phrase,

@@ -172,7 +172,7 @@ async def test_undo_of_a_split_stands_on_the_half_that_was_made(site, ana) -> No
     assert "You can undo the edit of this and following dates" in (await ana.get(behind)).text
     undone = await ana.post(f"{behind}/undo")
     assert undone.headers["location"] == path
-    assert (await ana.get(behind)).status_code == 404
+    assert (await ana.get(behind)).status_code == 410
     assert len(await dates(site, await series_at(site, path))) == 9
 
 
