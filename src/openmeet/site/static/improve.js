@@ -54,8 +54,10 @@ for (const select of document.querySelectorAll("select[data-guess-zone]")) {
   const here = Intl.DateTimeFormat().resolvedOptions().timeZone;
   if (select.value !== "UTC" || ![...select.options].some((option) => option.value === here)) continue;
   select.value = here;
-  select.closest("details").open = false;
-  const state = select.closest("details")?.querySelector(".fold-state");
+  const fold = select.closest("details");
+  if (!fold) continue;
+  fold.open = false;
+  const state = fold.querySelector(".fold-state");
   if (state) state.textContent = here.replaceAll("_", " ");
 }
 
