@@ -109,6 +109,7 @@ def check_asked(pattern: Pattern) -> None:
         raise RuleRefused(Code.BAD_UNTIL, "UNTIL", why)
 
 
+@lru_cache(maxsize=32)  # asked for by the sentence, and by the preview around it
 def idle_exceptions(pattern: Pattern) -> tuple[datetime, ...]:
     """The dates left out on which nothing would be anyway: another day, or another time of that day."""
     whole = replace(pattern, left_out=())
@@ -163,6 +164,7 @@ def clear() -> None:
     _kept.clear()
     _tokens.clear()
     _counted.cache_clear()
+    idle_exceptions.cache_clear()
     by_rule.named_days.cache_clear()
 
 
