@@ -67,10 +67,20 @@ def owing_mail(tx: Transaction, *, kind: str, person: str, subject_id: str, revi
     return owe.owing(tx, Debt.MAIL, _name(kind, person, subject_id), revision, due_at=due_at)
 
 
-async def owe_mails(tx: Transaction, kind: str, owed: Sequence[tuple[str, str, Instant]]) -> None:
-    """Promise mails to many: (person, subject, when it is due). What was promised before stays as it is."""
+async def owe_mails(
+    tx: Transaction, kind: str, owed: Sequence[tuple[str, str, Instant]], *, renews: bool = False
+) -> None:
+    """Promise mails to many: (person, subject, when it is due). What was promised before stays as it is.
+
+    ``renews``: unless it was to be sent earlier than now promised; when it is due is its revision then.
+    """
     await owe.owe_many(
-        tx, Debt.MAIL, [(_name(kind, person, subject_id), 1, due_at) for person, subject_id, due_at in owed]
+        tx,
+        Debt.MAIL,
+        [
+            (_name(kind, person, subject_id), int(due_at) if renews else 1, due_at)
+            for person, subject_id, due_at in owed
+        ],
     )
 
 

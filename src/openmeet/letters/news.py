@@ -86,7 +86,7 @@ def digest_composer(head: Letterhead) -> Composer:
 
     async def compose(db: Database, due: Due) -> Letter | None:
         async with db.transaction() as tx:
-            news = await mails.close_digest(tx, UserId(due.person), due.subject_id)
+            news = await mails.close_digest(tx, UserId(due.person), due.subject_id, due.revision)
             return await _letter(tx, head, UserId(due.person), news, is_digest=True)
 
     return compose

@@ -117,8 +117,11 @@ async def _find_open(tx: Transaction, news: Sequence[Waiting]) -> dict[UserId, s
 
 
 async def owe_digests(tx: Transaction, digests: Sequence[tuple[UserId, str, Instant]]) -> None:
-    """(person, day, when it is sent): the digest of that day, which says what waits for it then."""
-    await owe_mails(tx, DIGEST_MAIL, digests)
+    """(person, day, when it is sent): the digest of that day, which says what waits for it then.
+
+    Who was sent that already, and wants it at a later hour or has travelled west since, gets another one.
+    """
+    await owe_mails(tx, DIGEST_MAIL, digests, renews=True)
 
 
 async def close(tx: Transaction, mail_id: str) -> list[Notification]:
@@ -129,9 +132,9 @@ async def close(tx: Transaction, mail_id: str) -> list[Notification]:
     return await in_mail(tx, mail_id)
 
 
-async def close_digest(tx: Transaction, user_id: UserId, day: str) -> list[Notification]:
-    """What the digest of a day says, from now on for good."""
-    mail_id = f"{day} {user_id}"
+async def close_digest(tx: Transaction, user_id: UserId, day: str, revision: int) -> list[Notification]:
+    """What the digest of a day says, from now on for good. ``revision``: of the debt, see ``owe_digests``."""
+    mail_id = f"{day} {revision} {user_id}"
     is_first = await tx.execute(
         """
         insert into news_mails (id, user_id, subject, due_at, closed_at, created_at)

@@ -14,7 +14,7 @@ NewsMailId = NewType("NewsMailId", str)
 
 # Kinds of mail as they are owed (``debts.deliveries``).
 NEWS_MAIL: Final = "news"  # its subject is a row of news_mails
-DIGEST_MAIL: Final = "digest"  # its subject is the day, in the person's zone
+DIGEST_MAIL: Final = "digest"  # its subject is the day, in the person's zone; its revision the instant that it is due
 
 
 class Kind(StrEnum):

@@ -128,11 +128,11 @@ async def test_the_digest_collects_a_day(db, ana, clock):
     assert await owed(db) == [("digest", ana.user_id, "2026-03-02", clock.now() + 19 * HOUR)]
     for _ in range(2):
         async with db.transaction() as tx:
-            collected = await mails.close_digest(tx, ana.user_id, "2026-03-02")
+            collected = await mails.close_digest(tx, ana.user_id, "2026-03-02", 1)
         assert [one.subject_id for one in collected] == ["tea", "games"]
         await tell(db, [ana], Kind.NEW_ANSWER, subject="tea", revision=2)
     async with db.transaction() as tx:
-        later = await mails.close_digest(tx, ana.user_id, "2026-03-03")
+        later = await mails.close_digest(tx, ana.user_id, "2026-03-03", 1)
     assert [one.subject_id for one in later] == ["tea"]
 
 

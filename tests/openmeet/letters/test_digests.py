@@ -1,0 +1,38 @@
+"""The digest of somebody whose hours or zone change; through a real SMTP server, on both engines."""
+
+import pytest
+
+from groundwork.clock import DAY, HOUR
+from openmeet.attendance import actions as attendance
+from openmeet.attendance import hosting
+from openmeet.attendance.model import Reply
+from openmeet.notifications import actions as notifications
+from openmeet.notifications.model import Channel, Hours, Topic
+from tests.openmeet.letters.conftest import Post, text_of
+from tests.openmeet.site_under_test import event_by, person
+
+
+@pytest.mark.parametrize("later", [Hours("UTC", digest_hour=20), Hours("America/Los_Angeles", digest_hour=9)])
+async def test_another_hour_or_zone_makes_another_digest(post: Post, later: Hours) -> None:
+    """Whoever has today's digest and then wants it at a later hour, or travels west, gets what came since, and that alone."""
+    async with post.db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        games, chess = await event_by(tx, ana), await event_by(tx, ana, title="Chess")
+        for event in (games, chess):
+            await attendance.answer(tx, ben, event.slug, Reply.GOING)
+        await notifications.choose(
+            tx, ben.user_id, {Topic.CHANGES: frozenset({Channel.DIGEST}), Topic.OWN_ANSWERS: frozenset()}
+        )
+        # It is noon in UTC, and four in the morning in California.
+        await notifications.choose_hours(tx, ben.user_id, Hours("UTC", digest_hour=13))
+        await hosting.cancel(tx, ana, games.slug, "")
+    post.site.clock.turn(HOUR)
+    (first,) = [one for one in await post.deliver() if one["To"] == "ben@example.org"]
+    async with post.db.transaction() as tx:
+        await notifications.choose_hours(tx, ben.user_id, later)
+        await hosting.cancel(tx, ana, chess.slug, "")
+    post.site.clock.turn(DAY)
+    (second,) = [one for one in await post.deliver() if one["To"] == "ben@example.org"]
+    said = [("Board games" in text_of(one), "Chess" in text_of(one)) for one in (first, second)]
+    assert said == [(True, False), (False, True)]
+    assert first["Message-ID"] != second["Message-ID"]
