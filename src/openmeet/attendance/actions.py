@@ -180,6 +180,7 @@ async def apply_from_network(
             actor_id=None,
             answered_at=first_seen,
             record_uri=record_uri,
+            along=entry_letters.owing_end(tx, event, user_id, mine, decided),
         )
         if is_apart and saved.status is AttendanceStatus.PENDING:
             await tell_of_foreign(tx, event)
@@ -273,6 +274,7 @@ async def _gone(tx: Transaction, event: Event, mine: Attendance) -> None:
         through=Through.NETWORK,
         actor_id=None,
         answered_at=tx.now,
+        along=entry_letters.owing_end(tx, event, mine.user_id, mine, decided),
     )
     if placing.frees(mine, saved):
         await line.fill(tx, event, await joining_queries.of_event(tx, event))

@@ -87,6 +87,12 @@ async def join_answers(
         "update attendance_changes set attendance_id = :kept where attendance_id = :dropped",
         [{"kept": kept.id, "dropped": dropped.id} for kept, dropped in ordered],
     )
+    # An entry that stands in either's calendar is ended by the one answer that there is.
+    await tx.execute_many(
+        "update attendances set calendar_entry = 'stands' where id = :kept and exists ("
+        "select 1 from attendances d where d.id = :dropped and d.calendar_entry = 'stands')",
+        [{"kept": kept.id, "dropped": dropped.id} for kept, dropped in ordered],
+    )
     await tx.execute_many("delete from attendances where id = :id", [{"id": dropped.id} for _, dropped in ordered])
     await tx.execute_many(
         "update attendances set user_id = :to_user, record_uri = :record_uri, revision = :revision,"

@@ -106,8 +106,10 @@ async def confirm(tx: Transaction, answer_id: GuestAnswerId) -> tuple[Event, Use
     if known is None:
         # Who has no account is nobody's to show, whatever the form of another client says.
         wishes = Wishes(wishes.party, wishes.mode, wishes.guest_names, wishes.replies, is_private=True)
+    # A guest who comes has a letter of its own below; one who comes no more has the entry taken away like everybody.
+    is_single = known is not None or asked.saying.reply is Reply.DECLINED
     saved = await attendance.answer(
-        tx, caller, event.slug, asked.saying.reply, wishes, through=Through.MAIL, is_single=known is not None
+        tx, caller, event.slug, asked.saying.reply, wishes, through=Through.MAIL, is_single=is_single
     )
     if known is None and asked.saying.reply is not Reply.DECLINED:
         await owe_mail(tx, kind=GUEST_CONFIRMED_MAIL, person=user_id, subject_id=event.id, revision=saved.revision)

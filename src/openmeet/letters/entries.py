@@ -12,7 +12,8 @@ from groundwork.database.transaction import Reader
 from groundwork.mail.contract import CalendarFile
 from openmeet.attendance import history
 from openmeet.attendance import queries as attendance
-from openmeet.attendance.model import SEATED, Attendance, AttendanceStatus
+from openmeet.attendance.entry_letters import IN_CALENDAR
+from openmeet.attendance.model import SEATED, Attendance
 from openmeet.attendance.seeing import seen_by
 from openmeet.browsing.queries import events_by_ids
 from openmeet.calendars.of_event import geo_of, written
@@ -27,9 +28,6 @@ from openmeet.series.dates import original_of
 from openmeet.series.former_places import FormerPlace
 from openmeet.site.texts import one_line
 from openmeet.users.model import UserId
-
-# Who keeps the event in their calendar.
-IN_CALENDAR = frozenset({*SEATED, AttendanceStatus.INTERESTED, AttendanceStatus.WAITLISTED, AttendanceStatus.PENDING})
 
 
 async def file_of(
@@ -66,16 +64,12 @@ async def end_of(reader: Reader, head: Letterhead, event: Event, mine: Attendanc
 
 
 async def file_of_dates(
-    reader: Reader, head: Letterhead, events: Sequence[Event], user_id: UserId
+    reader: Reader, head: Letterhead, come: Sequence[Event], ended: Sequence[Event], user_id: UserId
 ) -> CalendarFile | None:
-    """Dates of a series that this person answered: those they come to, and the end of those they do not come to any more."""
-    mine = await attendance.of_user(reader, user_id, [one.id for one in events])
-    come = {event_id for event_id, one in mine.items() if one.status in IN_CALENDAR}
-    left = await history.withdrawals(reader, [one.id for one in mine.values()], IN_CALENDAR)
-    ended = {event_id for event_id, one in mine.items() if event_id not in come and left.get(one.id)}
-    entries = await _entries(reader, head, [one for one in events if one.id in come], user_id)
+    """Dates of a series that this person comes to, and the end of those that they do not come to any more."""
+    entries = await _entries(reader, head, come, user_id)
     method = PUBLISH if entries else CANCEL
-    ends = await _entries(reader, head, [one for one in events if one.id in ended], user_id)
+    ends = await _entries(reader, head, ended, user_id)
     entries += [replace(entry, is_cancelled=True, is_tentative=False) for entry in ends]
     return CalendarFile(write_calendar(entries, name=head.site_name, method=method), method) if entries else None
 

@@ -6,8 +6,10 @@ from urllib.parse import quote
 from groundwork.database.transaction import Database, Transaction
 from groundwork.mail.contract import CalendarFile
 from openmeet.alerts import queries as alerts
+from openmeet.attendance import entry_letters
 from openmeet.attendance import queries as attendance
-from openmeet.attendance.model import SEATED, Attendance
+from openmeet.attendance.entry_letters import IN_CALENDAR
+from openmeet.attendance.model import SEATED, Attendance, AttendanceStatus
 from openmeet.attendance.seeing import seen_by
 from openmeet.browsing import group_news
 from openmeet.browsing.queries import events_by_ids
@@ -17,7 +19,7 @@ from openmeet.events.model import Event, EventId
 from openmeet.events.seeing import private_details_for
 from openmeet.groups.model import GroupId
 from openmeet.identities.names import shown_names
-from openmeet.letters.entries import IN_CALENDAR, file_of
+from openmeet.letters.entries import end_of, file_of
 from openmeet.letters.letterhead import Letterhead
 from openmeet.letters.points import Point, points, when_words
 from openmeet.letters.stopping import DIGEST, TOPIC_WORDS, search_subject
@@ -76,7 +78,7 @@ def news_composer(head: Letterhead) -> Composer:
     async def compose(db: Database, due: Due) -> Letter | None:
         async with db.transaction() as tx:
             news = await mails.close(tx, due.subject_id)
-            return await _letter(tx, head, UserId(due.person), news)
+            return await _letter(tx, head, due, news)
 
     return compose
 
@@ -87,14 +89,15 @@ def digest_composer(head: Letterhead) -> Composer:
     async def compose(db: Database, due: Due) -> Letter | None:
         async with db.transaction() as tx:
             news = await mails.close_digest(tx, UserId(due.person), due.subject_id, due.revision)
-            return await _letter(tx, head, UserId(due.person), news, is_digest=True)
+            return await _letter(tx, head, due, news, is_digest=True)
 
     return compose
 
 
 async def _letter(
-    tx: Transaction, head: Letterhead, user_id: UserId, news: list[Notification], *, is_digest: bool = False
+    tx: Transaction, head: Letterhead, due: Due, news: list[Notification], *, is_digest: bool = False
 ) -> Letter | None:
+    user_id = UserId(due.person)
     user = await users.by_id(tx, user_id)
     guest = await guests.find(tx, user_id)
     address = guest.email if guest else user.email if user else None
@@ -140,7 +143,7 @@ async def _letter(
         TEMPLATES.get_template("news.txt").render(context),
         html=TEMPLATES.get_template("news.html").render(context),
         unsubscribe_url=stops[0][1],
-        calendar=None if is_digest else await _calendar(tx, head, first, mine, user_id),
+        calendar=None if is_digest else await _calendar(tx, head, first, mine, due),
     )
 
 
@@ -247,16 +250,21 @@ async def _stop_url(tx: Transaction, head: Letterhead, user_id: UserId, topic: T
 
 
 async def _calendar(
-    tx: Transaction, head: Letterhead, story: Story, mine: Attendance | None, user_id: UserId
+    tx: Transaction, head: Letterhead, story: Story, mine: Attendance | None, due: Due
 ) -> CalendarFile | None:
-    """The event for the calendar of who goes there or might; for others a file would be noise."""
+    """The event for the calendar of who goes there or might, and its end for whom the host sent away; else a file would be noise."""
     event = story.event
-    if event is None:
+    if event is None or mine is None or event.is_over(tx.now):
         return None
-    concerns = any(point.kind in _FOR_CALENDARS for point in story.points)
-    if not concerns or mine is None or mine.status not in IN_CALENDAR or event.is_over(tx.now):
+    if mine.status is AttendanceStatus.REJECTED:
+        is_ended = bool(await entry_letters.end(tx, [mine.id], due.message_id_local))
+        return await end_of(tx, head, event, mine) if is_ended else None
+    if mine.status not in IN_CALENDAR or all(point.kind not in _FOR_CALENDARS for point in story.points):
         return None
-    return await file_of(tx, head, event, user_id)
+    file = await file_of(tx, head, event, mine.user_id)
+    if file is not None and not event.is_cancelled:
+        await entry_letters.note_mailed(tx, [mine.id])
+    return file
 
 
 def one_line(text: str) -> str:

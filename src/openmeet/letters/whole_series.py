@@ -1,15 +1,18 @@
 """The letter to whoever goes to every date of a series: the dates, and one file with an entry for each; or with the end of each."""
 
+from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
 from groundwork.database.transaction import Database
+from openmeet.attendance import entry_letters
 from openmeet.attendance import queries as attendance
+from openmeet.attendance.entry_letters import IN_CALENDAR
 from openmeet.attendance.model import Attendance
 from openmeet.attendance.seeing import seen_by
 from openmeet.debts.deliveries import Composer, Due, Letter
 from openmeet.events import moments
-from openmeet.events.model import Event
-from openmeet.letters.entries import IN_CALENDAR, file_of_dates
+from openmeet.events.model import Event, EventId
+from openmeet.letters.entries import file_of_dates
 from openmeet.letters.letterhead import Letterhead
 from openmeet.letters.own import addressee_of
 from openmeet.series import queries
@@ -37,29 +40,47 @@ def series_composer(head: Letterhead, *, is_end: bool) -> Composer:
             mine = await attendance.of_user(tx, user_id, [one.id for one in coming])
             dates = [one for one in coming if one.id in seen and one.id in mine][:_MOST]
             goes = [one for one in dates if mine[one.id].status in IN_CALENDAR]
-            if is_end is bool(goes):
+            if not (goes or is_end):
                 return None
-            calendar = await file_of_dates(tx, head, dates, user_id)
+            left = [one for one in dates if mine[one.id].status not in IN_CALENDAR]
+            taken = await entry_letters.end(tx, [mine[one.id].id for one in left], due.message_id_local)
+            ended = [one for one in left if mine[one.id].id in taken]
+            calendar = await file_of_dates(tx, head, [] if is_end else goes, ended, user_id)
             if calendar is None:
                 return None
+            if not is_end:
+                await entry_letters.note_mailed(tx, [mine[one.id].id for one in goes])
         title = one_line(series.template.title)
         page = f"{head.public_url}/series/{quote(series.slug)}"
-        if is_end:
-            what = f"You go to no date of {title} any more. The file with this mail takes them out of your calendar."
-            parts = [what, f"The series:\n{page}"]
-        else:
-            lines = [_line(one, mine[one.id]) for one in goes]
-            what = f"You are going to {'one date' if len(goes) == 1 else f'{len(goes)} dates'} of {title}:"
-            parts = [
-                f"{what}\n" + "\n".join(lines),
-                "The file with this mail has an entry for each.",
-                f"Change your answers, or stop going to later dates:\n{page}",
-            ]
+        parts = _end(title, ended, goes, page) if is_end else _going(title, goes, mine, page)
         subject = f"You are not going: {title}" if is_end else f"Your answers: {title}"
         text = "\n\n".join([*parts, to.closing]) + "\n"
         return Letter(to.address, subject, text, unsubscribe_url=to.stop_url, calendar=calendar)
 
     return compose
+
+
+def _going(title: str, goes: Sequence[Event], mine: Mapping[EventId, Attendance], page: str) -> list[str]:
+    lines = [_line(one, mine[one.id]) for one in goes]
+    return [
+        f"You are going to {_dates(goes)} of {title}:\n" + "\n".join(lines),
+        "The file with this mail has an entry for each.",
+        f"Change your answers, or stop going to later dates:\n{page}",
+    ]
+
+
+def _end(title: str, ended: Sequence[Event], goes: Sequence[Event], page: str) -> list[str]:
+    """``goes``: dates to which they go all the same."""
+    what = f"You go to no date of {title} any more. The file with this mail takes them out of your calendar."
+    if goes:
+        lines = "\n".join(f"- {moments.start_words(one)}" for one in ended)
+        them = "it" if len(ended) == 1 else "them"
+        what = f"You do not go to {_dates(ended)} of {title} any more:\n{lines}\n\nThe file with this mail takes {them} out of your calendar."
+    return [what, f"The series:\n{page}"]
+
+
+def _dates(events: Sequence[Event]) -> str:
+    return "one date" if len(events) == 1 else f"{len(events)} dates"
 
 
 def _line(event: Event, mine: Attendance) -> str:

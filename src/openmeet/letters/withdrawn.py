@@ -1,12 +1,14 @@
 """The letter after somebody has taken back that they come: it takes the entry out of the calendar that an earlier one had put there."""
 
 from groundwork.database.transaction import Database
+from openmeet.attendance import entry_letters
+from openmeet.attendance.entry_letters import IN_CALENDAR
 from openmeet.attendance.queries import find as answer_of
 from openmeet.attendance.seeing import seen_by
 from openmeet.debts.deliveries import Composer, Due, Letter
 from openmeet.events.model import EventId
 from openmeet.events.queries import by_id as event_by_id
-from openmeet.letters.entries import IN_CALENDAR, end_of
+from openmeet.letters.entries import end_of
 from openmeet.letters.letterhead import Letterhead
 from openmeet.letters.own import addressee_of
 from openmeet.letters.points import when_words
@@ -15,7 +17,7 @@ from openmeet.users.model import UserId
 
 
 def withdrawn_composer(head: Letterhead) -> Composer:
-    """The composer of ``WITHDRAWN_MAIL``; says nothing when they come after all, or nobody does."""
+    """The composer of ``WITHDRAWN_MAIL``; says nothing when they come after all, or nobody does, or never had the entry by mail."""
 
     async def compose(db: Database, due: Due) -> Letter | None:
         user_id = UserId(due.person)
@@ -28,6 +30,8 @@ def withdrawn_composer(head: Letterhead) -> Composer:
             if event.is_gone or event.is_cancelled or event.is_over(tx.now):
                 return None
             if event.id not in await seen_by(tx, [event], user_id):
+                return None
+            if not await entry_letters.end(tx, [mine.id], due.message_id_local):
                 return None
             answer_url = await to.answer_url(tx, head, event.id)
             title = one_line(event.title)

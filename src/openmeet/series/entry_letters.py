@@ -6,7 +6,7 @@ from typing import Final
 from groundwork.clock import Instant
 from groundwork.database.together import execute_together
 from groundwork.database.transaction import Transaction
-from openmeet.attendance.entry_letters import SETTLES_FOR
+from openmeet.attendance.entry_letters import IN_CALENDAR, SETTLES_FOR
 from openmeet.attendance.model import Attendance
 from openmeet.attendance.queries import of_user
 from openmeet.debts.deliveries import owing_mail
@@ -33,8 +33,7 @@ async def owe(
     kind = None
     if goes - went:
         kind = SERIES_ANSWERED_MAIL
-    elif any(tx.now - before[one].answered_at >= SETTLES_FOR for one in went - goes):
-        # Younger answers were not mailed: there is nothing to take back.
+    elif any(one.status in IN_CALENDAR and now[event_id].status not in IN_CALENDAR for event_id, one in before.items()):
         kind = SERIES_WITHDRAWN_MAIL
     if kind is not None:
         due_at = Instant(tx.now + SETTLES_FOR)

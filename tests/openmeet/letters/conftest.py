@@ -20,7 +20,9 @@ from groundwork.outbox.pay import Paying, run_once
 from openmeet.attendance.entry_letters import ANSWERED_MAIL, WITHDRAWN_MAIL
 from openmeet.debts.deliveries import mail_payer
 from openmeet.debts.kinds import Debt
-from openmeet.letters.answered import answered_composer
+from openmeet.guests.letters import guest_composer
+from openmeet.guests.model import GUEST_CONFIRMED_MAIL, GUEST_MAIL
+from openmeet.letters.answered import answered_composer, confirmed_composer
 from openmeet.letters.letterhead import Letterhead
 from openmeet.letters.news import digest_composer, news_composer
 from openmeet.letters.whole_series import series_composer
@@ -73,6 +75,8 @@ class Post:
             NEWS_MAIL: news_composer(HEAD),
             DIGEST_MAIL: digest_composer(HEAD),
             ANSWERED_MAIL: answered_composer(HEAD),
+            GUEST_MAIL: guest_composer(CODE_KEY, HEAD.site_name, ORIGIN),
+            GUEST_CONFIRMED_MAIL: confirmed_composer(HEAD),
             WITHDRAWN_MAIL: withdrawn_composer(HEAD),
             SERIES_ANSWERED_MAIL: series_composer(HEAD, is_end=False),
             SERIES_WITHDRAWN_MAIL: series_composer(HEAD, is_end=True),

@@ -8,14 +8,15 @@ import pytest
 
 from groundwork.clock import HOUR, MINUTE
 from openmeet.attendance import actions as attendance
-from openmeet.attendance import hosting
-from openmeet.attendance.model import Reply
+from openmeet.attendance import hosting, managing
+from openmeet.attendance.model import NetworkAnswer, Reply
+from openmeet.attendance.queries import find
 from openmeet.notifications import actions as notifications
 from openmeet.notifications.model import Topic
 from openmeet.series import attending
 from tests.openmeet.letters.conftest import Post, calendar_of, text_of
 from tests.openmeet.series.practice import begin, dates
-from tests.openmeet.site_under_test import event_by, person
+from tests.openmeet.site_under_test import details, event_by, person
 
 
 @pytest.fixture
@@ -119,6 +120,103 @@ async def test_hosts_get_none(post: Post, evening) -> None:
         await attending.answer_all(tx, cleo, series.slug, Reply.GOING)
     post.site.clock.turn(5 * MINUTE)
     assert await post.deliver() == []
+
+
+async def turned(post: Post) -> list[tuple[str, str | None]]:
+    """What Ben gets within the next five minutes: subject, and the method of the file with it."""
+    post.site.clock.turn(5 * MINUTE)
+    mails = await to_ben(post)
+    return [(one["Subject"], part.get_param("method") if (part := calendar_of(one)) else None) for one in mails]
+
+
+ENDED = [("You are not going: Board games", "CANCEL")]
+
+
+async def test_an_entry_is_ended_however_they_came_to_say_no(post: Post, evening) -> None:
+    """By way of maybe and of a second yes that lasted a minute; and once."""
+    _, ben, event = evening
+    await say(post, ben, event)
+    assert await turned(post) == [("Your answer: Board games", "PUBLISH")]
+    for reply in (Reply.INTERESTED, Reply.GOING, Reply.DECLINED):
+        await say(post, ben, event, reply)
+        post.site.clock.turn(MINUTE)
+    assert await turned(post) == ENDED
+    await say(post, ben, event, Reply.INTERESTED)
+    await say(post, ben, event, Reply.DECLINED)
+    assert await turned(post) == []
+
+
+async def test_the_end_is_the_same_at_every_attempt(post: Post, evening) -> None:
+    _, ben, event = evening
+    await say(post, ben, event)
+    await turned(post)
+    await say(post, ben, event, Reply.DECLINED)
+    post.inbox.reply = "451 Later"
+    await turned(post)
+    post.inbox.reply = "250 OK"
+    post.site.clock.turn(HOUR)
+    assert await turned(post) == ENDED
+
+
+async def test_who_was_only_interested_has_an_entry_once_a_mail_brought_it(post: Post, evening) -> None:
+    ana, ben, event = evening
+    await say(post, ben, event, Reply.INTERESTED)
+    await say(post, ben, event, Reply.DECLINED)
+    assert await turned(post) == []
+    await say(post, ben, event, Reply.INTERESTED)
+    async with post.db.transaction() as tx:
+        await hosting.revise(tx, ana, event.slug, details(starts="2026-07-05T19:00", ends="2026-07-05T21:00"))
+    assert await turned(post) == [("Moved: Board games", "PUBLISH")]
+    await say(post, ben, event, Reply.DECLINED)
+    assert await turned(post) == ENDED
+
+
+async def test_whom_the_host_sends_away_has_the_entry_taken_away_with_that_news(post: Post, evening) -> None:
+    ana, ben, event = evening
+    await say(post, ben, event)
+    await turned(post)
+    async with post.db.transaction() as tx:
+        mine = await find(tx, event.id, ben.user_id)
+        await managing.remove(tx, ana, event.slug, [mine.id])
+    post.site.clock.turn(HOUR)
+    assert await turned(post) == [("No place: Board games", "CANCEL")]
+
+
+async def test_who_says_no_by_a_record_has_the_entry_taken_away(post: Post, evening) -> None:
+    """Or deletes the record: what was mailed from here is ended from here."""
+    _, ben, event = evening
+    uri = "at://did:plc:ben/community.lexicon.calendar.rsvp/1"
+    for is_deleted in (False, True):
+        await say(post, ben, event)
+        await turned(post)
+        async with post.db.transaction() as tx:
+            said = NetworkAnswer.GOING if is_deleted else NetworkAnswer.NOT_GOING
+            await attendance.apply_from_network(
+                tx, event_id=event.id, user_id=ben.user_id, record_uri=uri, answer=said, first_seen=tx.now
+            )
+            if is_deleted:
+                await attendance.withdraw_from_network(tx, record_uri=uri)
+        assert await turned(post) == ENDED
+
+
+async def test_one_date_after_all_leaves_the_end_of_the_others(post: Post) -> None:
+    """Whoever goes to none any more and then to one again, within the minutes that a mail waits, has that one alone."""
+    async with post.db.transaction() as tx:
+        ben = await person(tx, "Ben")
+        _, series = await begin(tx)
+        first, *others = await dates(tx, series)
+        await attending.answer_all(tx, ben, series.slug, Reply.GOING)
+    assert await turned(post) == [("Your answers: Practice", "PUBLISH")]
+    async with post.db.transaction() as tx:
+        await attending.stop(tx, ben, series.slug, withdraws=True)
+    post.site.clock.turn(MINUTE)
+    await say(post, ben, first)
+    post.site.clock.turn(4 * MINUTE)
+    (mail,) = await to_ben(post)
+    entries = icalendar.Calendar.from_ical(calendar_of(mail).get_content()).walk("VEVENT")
+    assert [one["RECURRENCE-ID"].dt.date() for one in entries] == [_day_of(one) for one in others]
+    assert "You do not go to one date of Practice any more:" in text_of(mail)
+    assert await turned(post) == [("Your answer: Practice", "PUBLISH")]
 
 
 async def test_going_to_a_whole_series_is_one_mail_with_every_entry(post: Post) -> None:

@@ -3,7 +3,8 @@
 from groundwork.clock import MINUTE
 from openmeet.attendance import actions as attendance
 from openmeet.attendance import hosting
-from openmeet.attendance.model import Reply
+from openmeet.attendance.model import Reply, Wishes
+from openmeet.guests import actions as guesting
 from openmeet.series import attending
 from openmeet.users import guests
 from openmeet.users.model import Caller
@@ -40,6 +41,24 @@ async def test_a_guest_has_words_to_press_and_one_click_that_stops_it_all(post: 
         await hosting.revise(tx, ana, event.slug, details(starts="2026-07-05T19:00", ends="2026-07-05T21:00"))
         await attendance.answer(tx, gus, event.slug, Reply.DECLINED)
     assert await mails_to(post, GUEST) == []
+
+
+async def test_a_guest_who_only_waited_has_the_entry_taken_away_too(post: Post) -> None:
+    """Their letter had it as tentative: they have no other page to look on."""
+    async with post.db.transaction() as tx:
+        event = await event_by(tx, await person(tx, "Ana"), capacity="1")
+        await attendance.answer(tx, await person(tx, "Ben"), event.slug, Reply.GOING)
+    for reply, subject, method in (
+        (Reply.GOING, "Your answer: Board games", "PUBLISH"),
+        (Reply.DECLINED, "You are not going: Board games", "CANCEL"),
+    ):
+        async with post.db.transaction() as tx:
+            asked = await guesting.ask(
+                tx, event.slug, email=GUEST, display_name="Gus", reply=reply, wishes=Wishes(party=1)
+            )
+            await guesting.confirm(tx, asked.id)
+        (mail,) = await mails_to(post, GUEST)
+        assert (mail["Subject"], calendar_of(mail).get_param("method")) == (subject, method)
 
 
 async def test_a_link_scanner_changes_nothing(post: Post) -> None:
