@@ -138,8 +138,8 @@ def _by_years(first: datetime, rule: Rule, begin: date, end: date, steps: Steps)
         was_leap = bool(rule.by_week) and calendar.isleap(year - 1)
         named = named_days(timeless, new_year.weekday(), is_leap=calendar.isleap(year), was_leap=was_leap)
         base = new_year.toordinal()
-        behind = begin.toordinal() - base
-        for number, month, times in named[bisect_left(named, (behind,)) :]:
+        since, until = (bisect_left(named, (ordinal - base,)) for ordinal in (begin.toordinal(), end.toordinal() + 1))
+        for number, month, times in named[since:until]:
             steps.take()
             if rule.freq == "DAILY" and (base + number - first.toordinal()) % rule.interval:
                 continue

@@ -19,8 +19,8 @@ START = local("2026-11-24T18:00")
 NOW = instant_of(local("2026-11-21T00:00"), "UTC")
 EVERY_HALF_HOUR = "BYHOUR=" + ",".join(map(str, range(24))) + ";BYMINUTE=0,30"
 A_THOUSAND = tuple(START + timedelta(days=59 * number) for number in range(1_000))
-# All questions of a preview together, also with a thousand dates left out, take no more than two walks may; of an ordinary rule 500.
-MOST_OF_A_PREVIEW = 2 * by_rule.MAX_STEPS
+# All questions of a preview together take no more than one walk may; of an ordinary rule 500, of a dense one 100,000.
+MOST_OF_A_PREVIEW = by_rule.MAX_STEPS
 
 
 @pytest.fixture
