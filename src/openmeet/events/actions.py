@@ -158,11 +158,11 @@ async def revise(
 async def cancel(
     tx: Transaction, caller: Caller, slug: EventSlug, reason: str, *, expected_revision: int | None = None
 ) -> Event:
-    """Call the event off; it stays visible with the reason. Cancelling again changes the reason."""
+    """Call the event off; it stays visible with the reason. Cancelling again changes the reason, where another one is given."""
     before = await lock_hosted(tx, caller, slug, expected_revision, Act.CANCEL)
     if before.is_draft:
         raise Refused("Nobody knows of a draft: delete it instead.", name="Draft")
-    if before.is_cancelled and before.status_reason == reason:
+    if before.is_cancelled and reason in {"", before.status_reason}:
         return before
     if not before.is_cancelled:
         await queries.set_status_before(tx, before.id, before.status)

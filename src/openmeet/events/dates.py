@@ -113,7 +113,7 @@ async def call_dates_off(tx: Transaction, dates: Sequence[Event], reason: str, *
     await queries.set_statuses_before(tx, [(one.id, one.status) for one in dates if not one.is_cancelled])
     found = [
         one
-        if one.is_cancelled and one.status_reason == reason
+        if one.is_cancelled and reason in {"", one.status_reason}
         else _next(tx, replace(one, status=Status.CANCELLED, status_reason=reason))
         for one in dates
     ]

@@ -198,7 +198,14 @@ async def apply(tx: Transaction, series: Series, plan: Plan, *, tells: bool = Tr
 
 
 async def pause(tx: Transaction, series: Series, reason: str, *, tells: bool = True) -> Series:
-    """No new dates until it goes on; those that are stored stay. Followers and those who answered are told why."""
+    """No new dates until it goes on; those that are stored stay. Followers and those who answered are told why.
+
+    Again: another reason is taken, no reason says nothing new. Raises Refused (``SeriesCancelled``): that one makes no dates as it is.
+    """
+    if series.status is SeriesStatus.CANCELLED:
+        raise Refused("This series is cancelled: bring it back before you pause it.", name="SeriesCancelled")
+    if series.status is SeriesStatus.PAUSED and reason in {"", series.status_reason}:
+        return series
     before = await undoing.look(tx, series)
     saved = await save(tx, replace(series, status=SeriesStatus.PAUSED, status_reason=reason))
     await owing.look_at_published(tx, saved.id)
@@ -210,6 +217,8 @@ async def pause(tx: Transaction, series: Series, reason: str, *, tells: bool = T
 
 async def resume(tx: Transaction, series: Series) -> tuple[Series, int]:
     """Go on: a paused series makes dates again; of a cancelled one come back the dates that were cancelled with it: how many."""
+    if series.status is SeriesStatus.ACTIVE:
+        return series, 0
     before = await undoing.look(tx, series)
     saved = await save(tx, replace(series, status=SeriesStatus.ACTIVE, status_reason=""))
     back, news = 0, list[News]()
@@ -218,8 +227,6 @@ async def resume(tx: Transaction, series: Series) -> tuple[Series, int]:
             back, news = await calling_off.bring_back_with_series(tx, saved)
         case SeriesStatus.PAUSED:
             news = await telling.of_status(tx, saved, Kind.SERIES_RESUMED, "")
-        case SeriesStatus.ACTIVE:
-            pass
     made = await storing.store_window(tx, saved)
     if series.status is SeriesStatus.CANCELLED:
         news = [*news, *telling.of_new_dates(saved, made)]

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from groundwork.clock import DAY, HOUR, Instant
 from groundwork.database.transaction import Reader
-from groundwork.errors import Gone, NotFound
+from groundwork.errors import Gone, InvalidInput, NotFound
 from openmeet.attendance import queries as attendance
 from openmeet.attendance.model import NOBODY, Attendance, Counts
 from openmeet.attendance.rules import is_invited
@@ -22,7 +22,7 @@ from openmeet.moderation.distance import has_blocked
 from openmeet.recurrence import expansion
 from openmeet.recurrence.wall_time import instant_of, local_of
 from openmeet.series import queries
-from openmeet.series.dates import checked_name, details_of, original_of, original_text
+from openmeet.series.dates import checked_name, details_of, end_of_range, original_of, original_text
 from openmeet.series.model import Series, SeriesSlug, SeriesStatus
 from openmeet.users.model import UserId
 
@@ -147,15 +147,21 @@ async def between(
 
 
 async def names_between(reader: Reader, series: Series, first: str, last: str, *, limit: int = 501) -> list[str]:
-    """Names of the dates from one to another, both included, by the rule: wherever single ones were moved. Deleted ones are none."""
-    start, end = (instant_of(original_of(checked_name(name)), series.zone_name) for name in (first, last))
+    """Names of the dates from one to another, both included, by the rule: wherever single ones were moved. Deleted ones are none.
+
+    ``first`` and ``last`` are names of dates, or plain days, of which the whole day counts. Raises NotFound for what is neither, and
+    InvalidInput (``toDate``) where the range ends before it begins.
+    """
+    first, last = checked_name(first), end_of_range(last)
+    if first > last:
+        raise InvalidInput("toDate", "The last date comes before the first.")
+    start, end = (instant_of(original_of(name), series.zone_name) for name in (first, last))
     held = {
         held.event.place_in_series.original_date: held.event.is_gone
         for held in await queries.stored(reader, series.id)
         if held.event.place_in_series
     }
     computed = expansion.between(series.timing.pattern, start, Instant(end + 1), limit=limit)
-    first, last = checked_name(first), checked_name(last)
     names = {original_text(one.original) for one in computed} | {name for name in held if first <= name <= last}
     return sorted(name for name in names if not held.get(name, False))
 

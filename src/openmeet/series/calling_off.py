@@ -26,9 +26,17 @@ Change = Callable[[list[Event]], Awaitable[list[Event]]]
 async def cancel_dates(
     tx: Transaction, series: Series, names: Sequence[str], reason: str, *, tells: bool = True
 ) -> int:
-    """Call dates of the locked series off; they stay visible. Computed ones are stored first. How many changed."""
+    """Call dates of the locked series off; they stay visible. Computed ones are stored first. How many changed.
+
+    Of several, those that are called off already stay as they are, with their own reasons; a single one gets the new reason.
+    """
     before = await undoing.look(tx, series)
-    changed, news = await _cancel(tx, series, await _named(tx, series, names), reason, tells=tells)
+    dates = await _named(tx, series, names)
+    if len(names) > 1:
+        dates = [one for one in dates if not one.is_cancelled]
+    changed, news = await _cancel(tx, series, dates, reason, tells=tells)
+    if not changed:
+        return 0
     await _tell_and_keep(tx, series, before, Act.CANCEL_DATES, news, tells=tells)
     await seats_changed(tx, changed)
     return len(changed)
@@ -37,18 +45,34 @@ async def cancel_dates(
 async def reinstate_dates(tx: Transaction, series: Series, names: Sequence[str], *, tells: bool = True) -> int:
     """Bring cancelled dates back as they were; the same people hear of it. How many changed."""
     before = await undoing.look(tx, series)
-    changed, news = await _reinstate(tx, series, await _named(tx, series, names), tells=tells)
+    known = await queries.stored_names(tx, series.id, since=min(names, default=""))
+    for name in names:
+        # What is computed only takes place: it is no reason to store it.
+        if name not in known:
+            storing.original_in(series, name)
+    changed, news = await _reinstate(tx, series, await _stored(tx, series, names), tells=tells)
+    if not changed:
+        return 0
     await _tell_and_keep(tx, series, before, Act.REINSTATE_DATES, news, tells=tells)
     await seats_changed(tx, changed)
     return len(changed)
 
 
 async def cancel(tx: Transaction, series: Series, reason: str, *, tells: bool = True) -> tuple[Series, int]:
-    """Call the whole series off: no new dates, every coming one is cancelled. The series, and how many dates changed."""
+    """Call the whole series off: no new dates, every coming one is cancelled. The series, and how many dates changed.
+
+    Again: another reason is taken, no reason says nothing new.
+    """
     before = await undoing.look(tx, series)
+    is_again = series.status is SeriesStatus.CANCELLED
+    reason = reason or (series.status_reason if is_again else "")
     coming = [event for event in await lock_dates(tx, series.id) if not event.is_gone and not event.is_over(tx.now)]
+    with_it = await queries.cancelled_with_series(tx, series.id)
     # What was called off by itself keeps its reason, and stays so when the series comes back.
-    changed, news = await _cancel(tx, series, [one for one in coming if not one.is_cancelled], reason, tells=tells)
+    going = [one for one in coming if not one.is_cancelled or one.id in with_it]
+    changed, news = await _cancel(tx, series, going, reason, tells=tells)
+    if is_again and not changed and reason == series.status_reason:
+        return series, 0
     await queries.mark_cancelled_with_series(tx, [after.id for _, after in changed])
     saved = await saving.save(tx, replace(series, status=SeriesStatus.CANCELLED, status_reason=reason))
     await _tell_and_keep(tx, saved, before, Act.CANCEL, news, tells=tells)
@@ -134,6 +158,11 @@ async def add_date(tx: Transaction, series: Series, original_date: str, *, tells
 async def _named(tx: Transaction, series: Series, names: Sequence[str]) -> list[Event]:
     """The stored events of these dates, locked; computed ones are stored."""
     await storing.vivify_all(tx, series, names)
+    return await _stored(tx, series, names)
+
+
+async def _stored(tx: Transaction, series: Series, names: Sequence[str]) -> list[Event]:
+    """Those of these dates that are events, locked."""
     wanted = set(names)
     return [
         event

@@ -32,6 +32,13 @@ def checked_name(text: str) -> str:
         raise NotFound("There is no such date.") from None
 
 
+def end_of_range(text: str) -> str:
+    """The last name that a range reaches which ends at this date, or at the end of this plain day. Raises NotFound."""
+    name = checked_name(text)
+    is_day = "T" not in text and name.endswith("T00:00:00")
+    return f"{name[:10]}T23:59:59" if is_day else name
+
+
 def details_of(template: Template, timing: Timing, original: datetime) -> Details:
     """What a date says that differs in nothing."""
     zone = timing.pattern.zone_name or "UTC"

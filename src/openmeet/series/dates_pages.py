@@ -146,10 +146,11 @@ async def _chosen(tx: Transaction, series: Series, typed: Mapping[str, str]) -> 
     first, last = typed.get("first", ""), typed.get("last", "")
     if bool(first) is not bool(last):
         raise InvalidForm({"last" if first else "first": "A range has a first and a last date."})
-    if first and first > last:
-        raise InvalidForm({"last": "The last date comes before the first."})
     if first:
-        names |= set(await agenda.names_between(tx, series, first, last))
+        try:
+            names |= set(await agenda.names_between(tx, series, first, last))
+        except InvalidInput as reversed_:
+            raise InvalidForm({"last": reversed_.why}) from None
     if not names:
         raise InvalidForm({"dates": "Choose dates first."})
     return Act(wish), sorted(names)

@@ -183,8 +183,13 @@ async def _named(
     if first is None and last is None:
         return None
     if first is None or last is None:
-        raise InvalidInput("toDate", "A range has a first and a last date.")
-    return _few(await agenda.names_between(tx, series, first, last))
+        raise InvalidInput("fromDate" if first is None else "toDate", "A range has a first and a last date.")
+    names = await agenda.names_between(tx, series, first, last)
+    if not names:
+        raise InvalidInput("fromDate", "The series has no date from that one to the last.")
+    if len(names) > MAX_NAMED:
+        raise InvalidInput("toDate", f"More than {MAX_NAMED} dates lie in between: do it piece by piece.")
+    return names
 
 
 def _few(names: Sequence[str]) -> list[str]:

@@ -298,7 +298,11 @@ class DatesNamed(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 
 class Cancellation(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """What is called off, and why: single ``dates``, those from ``fromDate`` to ``toDate`` (names, both included), or the series."""
+    """What is called off, and why: single ``dates``, those from ``fromDate`` to ``toDate``, or the series.
+
+    Both ends of a range are included: names of dates, or plain days (``2027-03-30``). Of several dates, those that are called off already
+    stay as they are.
+    """
 
     EXAMPLE: ClassVar[dict[str, object]] = {
         "reason": "The library is closed that day.",

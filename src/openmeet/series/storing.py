@@ -26,14 +26,14 @@ async def vivify(tx: Transaction, series: Series, original_date: str) -> Event:
     found = await queries.date_of(tx, series.id, original_date)
     if found is not None:
         return found
-    (made,) = await store(tx, series, [_original(series, original_date)])
+    (made,) = await store(tx, series, [original_in(series, original_date)])
     return made
 
 
 async def vivify_all(tx: Transaction, series: Series, original_dates: Sequence[str]) -> None:
     """``vivify`` for several dates, those that are computed only."""
     known = await queries.stored_names(tx, series.id, since=min(original_dates, default=""))
-    computed = [_original(series, name) for name in dict.fromkeys(original_dates) if name not in known]
+    computed = [original_in(series, name) for name in dict.fromkeys(original_dates) if name not in known]
     if computed:
         await store(tx, series, computed)
 
@@ -79,8 +79,8 @@ def window(series: Series, now: Instant) -> list[expansion.Occurrence]:
     return ahead[: max(near, WINDOW_LEAST)]
 
 
-def _original(series: Series, name: str) -> datetime:
-    """A date that the series can make. Raises NotFound."""
+def original_in(series: Series, name: str) -> datetime:
+    """The wall-clock time of a date that the series can make. Raises NotFound."""
     try:
         original = original_of(name)
     except ValueError:

@@ -300,7 +300,7 @@ async def test_cancel_one_a_range_and_all_and_bring_them_back(client, ana):
     await ask(client, ana, made, "cancel", {"dates": [FIRST], "reason": "ill"})
     assert await cancelled() == [FIRST]
     ranged = await ask(client, ana, made, "cancel", {"fromDate": FIRST, "toDate": THIRD})
-    assert ranged.json()["datesChanged"] == 3
+    assert ranged.json()["datesChanged"] == 2, "the first is off already"
     assert await cancelled() == [FIRST, SECOND, THIRD]
     await ask(client, ana, made, "reinstate", {"fromDate": FIRST, "toDate": SECOND})
     assert await cancelled() == [THIRD]
@@ -402,3 +402,107 @@ async def test_past_dates_are_in_the_list_when_asked_for(client, ana, site):
     assert (await dates(client, made, limit="1"))[0]["originalDate"] == THIRD
     found = await dates(client, made, **{"from": "2026-03-01T00:00", "limit": "2"})
     assert [(one["originalDate"], one["isOver"]) for one in found] == [(FIRST, True), (SECOND, True)]
+
+
+async def test_a_range_of_plain_days_includes_its_last_day(client, ana):
+    """``toDate`` as a day is that whole day, as somebody who writes "until the 17th" means it."""
+    made = await make(client, ana)
+    for first in (FIRST, FIRST[:10]):
+        done = await ask(client, ana, made, "cancel", {"fromDate": first, "toDate": THIRD[:10], "reason": "closed"})
+        assert done.json()["datesChanged"] == 3, done.text
+        back = await ask(client, ana, made, "reinstate", {"fromDate": first, "toDate": THIRD[:10]})
+        assert back.json()["datesChanged"] == 3
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "why"),
+    [
+        ({"fromDate": THIRD, "toDate": FIRST}, "toDate", "The last date comes before the first."),
+        ({"fromDate": THIRD[:10], "toDate": FIRST[:10]}, "toDate", "The last date comes before the first."),
+        ({"fromDate": FIRST}, "toDate", "A range has a first and a last date."),
+        ({"toDate": FIRST}, "fromDate", "A range has a first and a last date."),
+        (
+            {"fromDate": "2026-03-04", "toDate": "2026-03-09"},
+            "fromDate",
+            "The series has no date from that one to the last.",
+        ),
+        (
+            {"fromDate": "2026-03-03", "toDate": "2046-03-03"},
+            "toDate",
+            "More than 500 dates lie in between: do it piece by piece.",
+        ),
+    ],
+)
+@pytest.mark.parametrize("verb", ["cancel", "reinstate"])
+async def test_what_is_wrong_with_a_range_is_said(client, ana, verb, body, field, why):
+    made = await make(client, ana)
+    refused = await ask(client, ana, made, verb, body)
+    assert refused.status_code == 400
+    assert refused.json()["fields"] == {field: why}
+
+
+async def test_what_is_cancelled_is_not_cancelled_again(client, ana, ben):
+    """A second cancellation neither counts nor mails dates that are off already, and leaves them the reason that people read."""
+    made = await make(client, ana)
+    first = (await dates(client, made))[0]
+    await client.put(f"/api/events/{first['slug']}/answer", json={"reply": "going"}, headers=ben)
+    await ask(client, ana, made, "cancel", {"dates": [FIRST], "reason": "The trainer is ill."})
+
+    async def heard() -> int:
+        return len((await client.get("/api/notifications", headers=ben)).json()["items"])
+
+    async def reason() -> str:
+        return (await dates(client, made))[0]["statusReason"]
+
+    before = await heard()
+    undo = (await client.get(f"/api/series/{made['slug']}", headers=ana)).json()["canUndo"]
+    for body in ({"dates": [FIRST]}, {"dates": [FIRST, FIRST], "reason": ""}, {"fromDate": FIRST, "toDate": FIRST}):
+        again = await ask(client, ana, made, "cancel", body)
+        assert again.json()["datesChanged"] == 0
+    assert again.json()["series"]["canUndo"] == undo, "nothing was done that could be taken back"
+    assert (await heard(), await reason()) == (before, "The trainer is ill.")
+    ranged = await ask(
+        client, ana, made, "cancel", {"fromDate": FIRST, "toDate": SECOND, "reason": "The hall is closed."}
+    )
+    assert ranged.json()["datesChanged"] == 1
+    assert (await heard(), await reason()) == (before, "The trainer is ill.")
+    other = await ask(client, ana, made, "cancel", {"dates": [FIRST], "reason": "The trainer has left."})
+    assert other.json()["datesChanged"] == 1
+    assert await reason() == "The trainer has left."
+    event = f"/api/events/{first['slug']}"
+    assert (await client.post(f"{event}/cancel", json={}, headers=ana)).json()[
+        "statusReason"
+    ] == "The trainer has left."
+
+
+async def test_a_cancelled_series_is_not_cancelled_again(client, ana):
+    made = await make(client, ana)
+    await ask(client, ana, made, "cancel", {"reason": "The hall is sold."})
+    again = (await ask(client, ana, made, "cancel", {})).json()
+    assert (again["datesChanged"], again["series"]["statusReason"]) == (0, "The hall is sold.")
+    other = (await ask(client, ana, made, "cancel", {"reason": "No trainer."})).json()
+    assert (other["datesChanged"], other["series"]["statusReason"]) == (9, "No trainer.")
+    assert {one["statusReason"] for one in await dates(client, made)} == {"No trainer."}
+    paused = await ask(client, ana, made, "pause", {"reason": "Summer."})
+    assert (paused.status_code, paused.json()["title"]) == (422, "SeriesCancelled")
+    back = (await ask(client, ana, made, "reinstate", {})).json()
+    assert (back["datesChanged"], back["series"]["status"]) == (9, "active")
+
+
+async def test_a_paused_series_is_not_paused_again(client, ana, ben):
+    made = await make(client, ana)
+    await client.put(f"/api/series/{made['slug']}/follow", json={}, headers=ben)
+    once = (await ask(client, ana, made, "pause", {"reason": "Summer."})).json()
+    again = (await ask(client, ana, made, "pause", {})).json()
+    assert (again["statusReason"], again["revision"]) == ("Summer.", once["revision"])
+    resumed = (await ask(client, ana, made, "resume")).json()
+    assert (await ask(client, ana, made, "resume")).json()["revision"] == resumed["revision"]
+
+
+async def test_bringing_back_stores_no_date_that_takes_place_anyway(client, ana):
+    made = await make(client, ana)
+    far = "2027-03-02T18:00:00"
+    assert (await ask(client, ana, made, "reinstate", {"dates": [far]})).json()["datesChanged"] == 0
+    (found,) = await dates(client, made, **{"from": far[:10], "limit": "1"})
+    assert (found["originalDate"], found["isStored"]) == (far, False)
+    assert (await ask(client, ana, made, "reinstate", {"dates": ["2027-03-03T18:00:00"]})).status_code == 404

@@ -219,8 +219,13 @@ class Histories(RuleBasedStateMachine):
     def call_off(self, week: int, off: bool) -> None:
         if week >= len(self.model):
             return
+        meeting = self.model[week]
+        if off and meeting.is_off_with_all:
+            return  # it would get a reason of its own, which the model does not know
         half = self.half_of(week)
-        self.remember(half)
+        if off is not meeting.is_off:
+            # Nothing is done twice: what is so already is no act.
+            self.remember(half)
 
         async def work(tx: Any) -> None:
             series = await self._locked(tx, half)
@@ -231,8 +236,8 @@ class Histories(RuleBasedStateMachine):
                 await calling_off.reinstate_dates(tx, series, [name])
 
         self.run(work)
-        if off != self.model[week].is_off:
-            self.model[week].is_off, self.model[week].is_off_with_all = off, False
+        if off is not meeting.is_off:
+            meeting.is_off, meeting.is_off_with_all = off, False
 
     @rule(week=st.integers(0, WEEKS - 1), off=st.booleans())
     def call_all_off(self, week: int, off: bool) -> None:
