@@ -18,7 +18,7 @@ from openmeet.recurrence.sentence import describe
 from openmeet.recurrence.wall_time import local_of
 from openmeet.series import agenda
 from openmeet.series.agenda import Line
-from openmeet.series.model import Going, Series, SeriesStatus
+from openmeet.series.model import OPENED_AHEAD_WORDS, Going, Series, SeriesStatus
 from openmeet.series.storing import with_series
 from openmeet.series.undos import Undo
 from openmeet.site import times
@@ -120,7 +120,7 @@ def view_of(series: Series, coming: Sequence[Line], *, is_host: bool) -> dict[st
         "is_host": is_host,
         "is_cancelled": series.status is SeriesStatus.CANCELLED,
         "is_paused": series.status is SeriesStatus.PAUSED,
-        "opened_ahead": agenda.OPENED_AHEAD_WORDS,
+        "opened_ahead": OPENED_AHEAD_WORDS,
         "limited": len(limited),
         "limited_words": _few(limited),
         "waiting": len(waiting),
@@ -136,15 +136,17 @@ def _few(lines: Sequence[Line]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Undoable:
-    """What the host did last, and until when it can be taken back."""
+    """What the host did last, and until when it can be taken back: the time with its zone, because hosts are anywhere."""
 
     act: str
-    until: str
+    until: Markup
 
 
 def undo_of(undo: Undo, series: Series) -> Undoable:
     """The button to take it back, in words."""
-    return Undoable(undo.act, times.clock(local_of(undo.expires_at, series.zone_name)))
+    until = local_of(undo.expires_at, series.zone_name)
+    words = f"{times.clock(until)} {times.zone_words(until, series.zone_name)}"
+    return Undoable(undo.act, times.time_tag(undo.expires_at, words))
 
 
 def next_of(coming: Sequence[Line]) -> Line | None:

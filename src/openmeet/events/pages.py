@@ -171,7 +171,9 @@ def past_key(submission: rules.Submission) -> str:
     return f"{submission.starts} {submission.time_zone}"
 
 
-def must_mean_the_past(request: Request, typed: Mapping[str, str], details: Details, before: Event | None) -> None:
+def must_mean_the_past(
+    request: Request, typed: Mapping[str, str], details: Details, before: Event | Details | None
+) -> None:
     """InvalidForm the first time that a form chooses a start that is over."""
     is_past = rules.starts_in_the_past(details, before, request.app.state.clock.now())
     if is_past and typed.get("past") != past_key(submission_of(typed)):

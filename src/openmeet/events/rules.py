@@ -151,7 +151,7 @@ def check(typed: Submission, before: Event | None = None) -> Details:
     )
 
 
-def starts_in_the_past(details: Details, before: Event | None, now: Instant) -> bool:
+def starts_in_the_past(details: Details, before: Event | Details | None, now: Instant) -> bool:
     """Whether this start, chosen just now, is over: more often a slip in the year than a meeting to be recorded."""
     begins = details.starts_at
     if details.is_all_day and details.ends_at is not None:

@@ -26,7 +26,17 @@ from openmeet.recurrence import expansion
 from openmeet.recurrence.wall_time import instant_of, local_of
 from openmeet.series import agenda, calling_off, following, former_places, queries, saving, storing, telling, undoing
 from openmeet.series.dates import original_of
-from openmeet.series.model import Policy, Scope, Series, SeriesId, SeriesSlug, SeriesStatus, Template, Timing
+from openmeet.series.model import (
+    OPENED_AHEAD_WORDS,
+    Policy,
+    Scope,
+    Series,
+    SeriesId,
+    SeriesSlug,
+    SeriesStatus,
+    Template,
+    Timing,
+)
 from openmeet.series.plan import Plan
 from openmeet.series.saving import save
 from openmeet.series.tellings import News
@@ -109,7 +119,7 @@ async def open_date(tx: Transaction, slug: SeriesSlug, original_date: str, *, vi
     if opens is not None:
         day = times.day(local_of(opens, series.zone_name))
         raise NotFound(
-            f"This date has a page from {day} on: dates can be opened {agenda.OPENED_AHEAD_WORDS} ahead, and no further.",
+            f"This date has a page from {day} on: dates can be opened {OPENED_AHEAD_WORDS} ahead, and no further.",
             name=TOO_FAR_AHEAD,
         )
     return known or await storing.vivify(tx, series, original_date)

@@ -23,12 +23,8 @@ from openmeet.recurrence import expansion
 from openmeet.recurrence.wall_time import instant_of, local_of
 from openmeet.series import queries
 from openmeet.series.dates import checked_name, details_of, end_of_range, original_of, original_text
-from openmeet.series.model import Series, SeriesSlug, SeriesStatus
+from openmeet.series.model import OPENED_AHEAD, Series, SeriesSlug, SeriesStatus
 from openmeet.users.model import UserId
-
-# A date further ahead than this cannot be opened: each that is opened is stored, and a robot follows every link.
-OPENED_AHEAD = 5 * 366 * DAY
-OPENED_AHEAD_WORDS = "five years"
 
 # Nothing of ours began before: what lies further back is not read from the calendar, which ends somewhere.
 _EARLIEST = Instant(0)

@@ -18,9 +18,8 @@ from openmeet.recurrence.pattern import parse_date
 from openmeet.recurrence.refusal import RuleRefused
 from openmeet.recurrence.wall_time import instant_of
 from openmeet.series import actions, agenda, attending, gathering, limits, queries, showing, wanted
-from openmeet.series.agenda import OPENED_AHEAD_WORDS
 from openmeet.series.dates import checked_name, template_in
-from openmeet.series.model import WINDOW, Policy, Series, SeriesSlug, Timing
+from openmeet.series.model import OPENED_AHEAD_WORDS, WINDOW, Policy, Series, SeriesSlug, Timing
 from openmeet.series.previewing import meaning_of
 from openmeet.series.shapes import (
     AnswerAll,

@@ -16,7 +16,7 @@ from openmeet.attendance.lowering import Lowered
 from openmeet.events.differing import details_in
 from openmeet.events.labels import LABELS
 from openmeet.events.model import Details, Event
-from openmeet.events.pages import form_page
+from openmeet.events.pages import form_page, must_mean_the_past, past_key
 from openmeet.events.submissions import FIELDS, submission_of, values_of, values_of_event
 from openmeet.recurrence.sentence import describe
 from openmeet.series import actions, agenda, clashes, queries, repeats_form, showing, storing, wanted
@@ -94,6 +94,12 @@ async def save(request: Request) -> Response:
             edit = _edit(typed, series, before, event)
         except InvalidForm as wrong:
             return _form(request, series, typed_again(shown, wrong), event, status=400)
+        try:
+            if edit.said is not None and "starts_local" in edit.changed:
+                must_mean_the_past(request, typed, edit.said, before)
+        except InvalidForm as asks:
+            shown |= {"past": past_key(submission_of(typed))}
+            return _form(request, series, typed_again(shown, asks), event, status=400)
         if series.revision != revision_in_form(typed.get("revision", "")):
             newest = {**shown, "revision": str(series.revision)}
             return _form(request, series, Typed(newest, {"": _CHANGED_MEANWHILE}), event, status=409)

@@ -15,8 +15,9 @@ from openmeet.recurrence.pattern import Pattern
 from openmeet.recurrence.rule import Rule
 from openmeet.recurrence.splitting import split
 from openmeet.series.dates import details_of, original_of
-from openmeet.series.model import Held, Scope, Series, Timing
+from openmeet.series.model import OPENED_AHEAD, OPENED_AHEAD_WORDS, Held, Scope, Series, Timing
 from openmeet.series.plan import Plan, moved, plan_all, plan_following, plan_one
+from openmeet.site.faults import TOO_FAR_AHEAD
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,11 @@ class Edit:
 
 
 def plan_of(series: Series, edit: Edit, stored: Sequence[Held], now: Instant) -> Plan:
-    """What the edit would do. Raises InvalidInput, Refused (``NoSuchDate``, ``FirstDate``, ``EditTheRule``), RuleRefused."""
+    """What the edit would do. Raises InvalidInput (``TooFarAhead``), Refused (``NoSuchDate``, ``FirstDate``, ``EditTheRule``), RuleRefused."""
+    if edit.said is not None and "starts_local" in edit.changed and edit.said.starts_at > now + OPENED_AHEAD:
+        raise InvalidInput(
+            "startsLocal", f"A date can be moved {OPENED_AHEAD_WORDS} ahead, and no further.", name=TOO_FAR_AHEAD
+        )
     if edit.scope is Scope.THIS:
         return _plan_this(series, edit, stored)
     template = series.template

@@ -164,6 +164,7 @@ async def _plan(tx: Transaction, series: Series, body: EditWanted) -> Plan:
         # What holds for all is said of the first date, unless another was edited.
         before = usual_at(series, original_text(series.timing.pattern.start))
     edit_wanted = wanted.edit_of(body, before, event, series.timing.pattern)
+    wanted.check_moved(body, edit_wanted, before, tx.now)
     return plan_of(series, edit_wanted, await queries.stored(tx, series.id), tx.now)
 
 

@@ -34,6 +34,11 @@ WINDOW = 61 * DAY
 WINDOW_LEAST = 2
 WINDOW_MOST = 50
 
+# A date further ahead than this cannot be opened, nor moved there: each that is opened is stored, a robot follows every link, and
+# whoever writes 2062 means 2026.
+OPENED_AHEAD = 5 * 366 * DAY
+OPENED_AHEAD_WORDS = "five years"
+
 
 class SeriesStatus(StrEnum):
     """``PAUSED`` makes no new dates; those that are stored stay."""

@@ -212,7 +212,8 @@ class EditWanted(AboutEdit, kw_only=True, rename="camel", forbid_unknown_fields=
     """What shall be different, and how far that reaches. Fields that are left out stay.
 
     ``originalDate`` names the date that was edited: needed for ``this`` and ``following``, and where times change. ``recurrence``
-    is another rule. ``expectedDateRevision``: refused when that date was changed since.
+    is another rule. ``expectedDateRevision``: refused when that date was changed since. A new start that is over is refused without
+    ``allowPast``, and so is one further ahead than dates can be opened (``TooFarAhead``).
     """
 
     scope: ScopeName
@@ -234,6 +235,7 @@ class EditWanted(AboutEdit, kw_only=True, rename="camel", forbid_unknown_fields=
     drop_single_changes: bool = False
     is_silent: bool = False
     expected_date_revision: int | None = None
+    allow_past: bool = False
 
 
 class DateChange(msgspec.Struct, rename="camel"):

@@ -7,6 +7,7 @@ from typing import Any
 
 from msgspec import UNSET
 
+from groundwork.clock import Instant
 from groundwork.errors import InvalidForm
 from openmeet.events import rules
 from openmeet.events.differing import length_of
@@ -155,6 +156,16 @@ def said_by(typed: Mapping[str, str], before: Details, event: Event | None) -> t
     else:
         changed.add("ends_at")
     return said, frozenset(changed - {"starts_at"})
+
+
+def check_moved(wanted: EditWanted, edit: Edit, before: Details | None, now: Instant) -> None:
+    """A date that is moved into the past must be meant: it, or those behind it, were to come until now. Raises InvalidForm."""
+    if edit.said is None or before is None or wanted.allow_past or "starts_local" not in edit.changed:
+        return
+    is_of_many = edit.scope is not Scope.THIS
+    # Who tells all dates another hour may name one that is over.
+    if rules.starts_in_the_past(edit.said, before, now) and not (is_of_many and before.starts_at < now):
+        raise InvalidForm({"startsLocal": "This start is over. Send allowPast: true if that is right."})
 
 
 def _typed(wanted: EditWanted) -> dict[str, str]:

@@ -506,3 +506,24 @@ async def test_bringing_back_stores_no_date_that_takes_place_anyway(client, ana)
     (found,) = await dates(client, made, **{"from": far[:10], "limit": "1"})
     assert (found["originalDate"], found["isStored"]) == (far, False)
     assert (await ask(client, ana, made, "reinstate", {"dates": ["2027-03-03T18:00:00"]})).status_code == 404
+
+
+async def test_a_date_is_moved_into_the_past_or_far_away_only_on_purpose(client, ana, site):
+    """A slip in the year is asked about; nothing is moved where no date can be opened."""
+    made = await make(client, ana)
+    for scope in ("this", "following", "all"):
+        slip = {"scope": scope, "originalDate": SECOND, "startsLocal": "2025-03-10T19:00"}
+        for verb in ("plan", "edit"):
+            refused = await ask(client, ana, made, verb, slip)
+            assert (refused.status_code, refused.json()["fields"]) == (
+                400,
+                {"startsLocal": "This start is over. Send allowPast: true if that is right."},
+            ), (scope, refused.text)
+            far = await ask(client, ana, made, verb, slip | {"startsLocal": "2150-03-10T19:00"})
+            assert (far.status_code, far.json()["title"]) == (400, "TooFarAhead")
+    meant = {"scope": "this", "originalDate": SECOND, "startsLocal": "2026-02-27T19:00", "allowPast": True}
+    assert (await ask(client, ana, made, "edit", meant)).status_code == 200
+    site.clock.turn(5 * DAY)
+    # The first date is over by now: telling all of them another hour by it moves nothing into the past.
+    hour = {"scope": "all", "originalDate": FIRST, "startsLocal": "2026-03-03T19:00"}
+    assert (await ask(client, ana, made, "edit", hour)).status_code == 200

@@ -148,7 +148,9 @@ async def test_an_extra_date(site, ana) -> None:
 async def test_undo_stands_on_the_page_for_ten_minutes_and_for_the_host_alone(site, ana, ben, clock) -> None:
     path = await made(ana)
     await confirmed(ana, path, {"act": "cancel", f"date_{SECOND}": "yes"})
-    assert "You can undo the cancellation until 13:10" in (await ana.get(path)).text
+    shown = (await ana.get(path)).text
+    assert "13:10 Berlin time (UTC+1)</time>" in shown
+    assert "You can undo the cancellation until <time datetime=" in shown
     assert "You can undo" not in (await ben.get(path)).text
     assert (await ben.post(f"{path}/undo")).status_code == 403
     assert (await ana.post(f"{path}/undo")).status_code == 303
@@ -261,3 +263,21 @@ async def test_hosts_pages_are_for_hosts(ana, ben, where) -> None:
     assert (await ben.get(f"{path}/{where}")).status_code == 403
     private = await made(ana, visibility="private", submission="private")
     assert (await ben.get(f"{private}/{where}")).status_code == 404
+
+
+async def test_a_date_is_moved_into_the_past_only_on_purpose(site, ana) -> None:
+    """The form asks once, and the answer goes along to the question how far the edit reaches."""
+    path = await made(ana)
+    shown = (await ana.get(f"{path}/edit", params={"date": SECOND})).text
+    typed = inputs_of(shown) | {"starts": "2025-12-01T18:00", "ends": "2025-12-01T20:00", "time_zone": "Europe/Berlin"}
+    typed |= {"repeats": "FREQ=WEEKLY;BYDAY=TU", "ends_how": "never"}
+    asked = await ana.post(f"{path}/edit", data=typed)
+    assert asked.status_code == 400
+    assert "This start is over. Save again if that is right." in asked.text
+    typed["past"] = inputs_of(asked.text)["past"]
+    reach = await ana.post(f"{path}/edit", data=typed)
+    assert reach.status_code == 200, reach.text
+    saved = await ana.post(f"{path}/edit", data=inputs_of(reach.text) | {"scope": "this"})
+    assert saved.status_code == 303
+    far = await ana.post(f"{path}/edit", data=typed | {"starts": "2150-12-01T18:00", "ends": "", "scope": "this"})
+    assert "A date can be moved five years ahead, and no further." in far.text
