@@ -20,7 +20,7 @@ from openmeet.series.model import Timing
 
 def analyse(old: Old, otherwise: str) -> Plan:
     """The whole plan. ``otherwise``: the zone of events that say none."""
-    plan = Plan(old.shape)
+    plan = Plan(old.shape, odd=list(old.odd))
     _people(old, plan)
     _groups(old, plan)
     events = _usable(old, plan)

@@ -1,19 +1,37 @@
 """Rows of the older database as values, whatever spelling and type a dump gave them.
 
-Names are compared without case and underscores: ``parentEventId``, ``parent_event_id``. A timestamp without a zone is UTC.
+Names are compared without case and underscores: ``parentEventId``, ``parent_event_id``. A timestamp without a zone is UTC. A value that
+nobody can read is odd and counts as none, in its row alone; a row without a number is left out.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
 import msgspec
 
-from groundwork.clock import Instant, from_datetime
+from groundwork.clock import Instant, from_datetime, to_datetime
 from groundwork.errors import InvalidInput
-from openmeet.legacy.model import OldAnswer, OldEvent, OldGroup, OldMember, OldUser, Shape
+from openmeet.legacy.model import Odd, Oddity, OldAnswer, OldEvent, OldGroup, OldMember, OldUser, Shape
+from openmeet.recurrence.wall_time import FIRST_YEAR, LAST_YEAR
 
-Values = Mapping[str, Any]
+# What the tables' numbers can be there, and can be kept as here.
+_MOST = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """A row by plain names. ``subject`` names it for people (``event 12``); ``odd`` is where it is noted what cannot be read."""
+
+    id: int
+    subject: str
+    by_name: Mapping[str, Any]
+    odd: list[Odd]
+
+    def get(self, name: str) -> Any:
+        return self.by_name.get(name)
+
 
 # What the late migrations added to events.
 _RECURRENCE = frozenset({"recurrencerule", "parenteventid"})
@@ -25,9 +43,15 @@ def plain(name: str) -> str:
     return name.replace("_", "").lower()
 
 
-def values_of(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row by plain names."""
-    return {plain(name): value for name, value in row.items()}
+def values_of(row: Mapping[str, Any], noun: str, number: int, odd: list[Odd]) -> Values | None:
+    """A row by plain names, the so-manieth of its table; None, and odd, where it has no number of its own. ``noun``: what it is a row of."""
+    by_name = {plain(name): value for name, value in row.items()}
+    found = _whole(by_name.get("id"))
+    if found is None:
+        said = "it is empty" if by_name.get("id") in (None, "") else f"id: {str(by_name['id'])[:40]!r}"
+        odd.append(Odd(Oddity.NO_NUMBER, f"{noun} row {number}", said))
+        return None
+    return Values(found, f"{noun} {found}", by_name, odd)
 
 
 def shape_of(event_columns: Iterable[str]) -> Shape:
@@ -40,7 +64,7 @@ def user_of(row: Values) -> OldUser:
     name = " ".join(filter(None, (_text(row, "firstname"), _text(row, "lastname")))) or _text(row, "name")
     social = _text(row, "socialid")
     return OldUser(
-        id=_id(row, "id"),
+        id=row.id,
         email=_text(row, "email").strip().lower() or None,
         name=name,
         did=social if social.startswith("did:") else None,
@@ -52,7 +76,7 @@ def user_of(row: Values) -> OldUser:
 
 def group_of(row: Values) -> OldGroup:
     return OldGroup(
-        id=_id(row, "id"),
+        id=row.id,
         slug=_text(row, "slug"),
         name=_text(row, "name"),
         description=_text(row, "description"),
@@ -71,12 +95,12 @@ def member_of(row: Values, roles: Mapping[int, str]) -> OldMember | None:
     if group_id is None or user_id is None:
         return None
     role = roles.get(_optional_id(row, "grouproleid") or -1, _text(row, "role"))
-    return OldMember(_id(row, "id"), group_id, user_id, role.lower() or "member")
+    return OldMember(row.id, group_id, user_id, role.lower() or "member")
 
 
 def event_of(row: Values) -> OldEvent:
     return OldEvent(
-        id=_id(row, "id"),
+        id=row.id,
         slug=_text(row, "slug"),
         name=_text(row, "name"),
         description=_text(row, "description"),
@@ -117,7 +141,7 @@ def answer_of(row: Values, roles: Mapping[int, str]) -> OldAnswer | None:
     if event_id is None or user_id is None:
         return None
     return OldAnswer(
-        id=_id(row, "id"),
+        id=row.id,
         event_id=event_id,
         user_id=user_id,
         status=_text(row, "status").lower() or None,
@@ -129,7 +153,7 @@ def answer_of(row: Values, roles: Mapping[int, str]) -> OldAnswer | None:
 
 def role_of(row: Values) -> tuple[int, str]:
     """A row of a table of roles: its id and its word."""
-    return _id(row, "id"), _text(row, "name")
+    return row.id, _text(row, "name")
 
 
 def room_of(row: Values) -> tuple[int | None, int | None, str]:
@@ -164,7 +188,18 @@ def _parsed(value: Any, name: str, parse: Callable[[Any], datetime]) -> datetime
 
 
 def _moment(row: Values, name: str) -> Instant | None:
-    return moment_of(row.get(name), name)
+    """A time that a calendar of people can hold; None, and odd, for any other."""
+    try:
+        return _within_years(moment_of(row.get(name), name), row.get(name), name)
+    except InvalidInput as wrong:
+        row.odd.append(Odd(Oddity.UNREADABLE, row.subject, wrong.why.removesuffix(".")))
+        return None
+
+
+def _within_years(at: Instant | None, value: object, name: str) -> Instant | None:
+    if at is not None and not FIRST_YEAR <= to_datetime(at).year <= LAST_YEAR:
+        raise InvalidInput(name, f"{name} is not between {FIRST_YEAR} and {LAST_YEAR}: {str(value)[:40]!r}.")
+    return at
 
 
 def _text(row: Values, name: str) -> str:
@@ -175,19 +210,21 @@ def _text(row: Values, name: str) -> str:
 
 def _optional_id(row: Values, name: str) -> int | None:
     value = row.get(name)
-    if value is None or value == "":
+    found = _whole(value)
+    if found is None and value not in (None, ""):
+        row.odd.append(Odd(Oddity.UNREADABLE, row.subject, f"{name} is no whole number: {str(value)[:40]!r}"))
+    return found
+
+
+def _whole(value: object) -> int | None:
+    """A whole number as a driver or a dump gives it; None for anything else."""
+    if value is None or isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
         return None
     try:
-        return int(value)
+        number = int(str(value) if isinstance(value, str) else value)  # type: ignore[call-overload]  # what is none raises
     except (TypeError, ValueError):
-        raise InvalidInput(name, f"{name} is no whole number: {str(value)[:40]!r}.") from None
-
-
-def _id(row: Values, name: str) -> int:
-    found = _optional_id(row, name)
-    if found is None:
-        raise InvalidInput(name, f"A row has no {name}.")
-    return found
+        return None
+    return number if -_MOST <= number <= _MOST else None
 
 
 def _flag(row: Values, name: str) -> bool:

@@ -118,7 +118,7 @@ class Shape:
 
 @dataclass(slots=True)
 class Old:
-    """Everything that is brought in, in the order of its ids."""
+    """Everything that is brought in, in the order of its ids. ``odd``: what could not be read."""
 
     shape: Shape
     users: dict[int, OldUser] = field(default_factory=dict)
@@ -126,11 +126,14 @@ class Old:
     members: list[OldMember] = field(default_factory=list)
     events: dict[int, OldEvent] = field(default_factory=dict)
     answers: dict[int, list[OldAnswer]] = field(default_factory=dict)
+    odd: list["Odd"] = field(default_factory=list)
 
 
 class Oddity(StrEnum):
     """What a person should look at before bringing it in. The value is what reports for programs carry."""
 
+    NO_NUMBER = "no_number"
+    UNREADABLE = "unreadable"
     NO_START = "no_start"
     NO_HOST = "no_host"
     NO_TITLE = "no_title"
@@ -171,6 +174,8 @@ class Oddity(StrEnum):
 
 
 WORDS: Mapping[Oddity, str] = {
+    Oddity.NO_NUMBER: "has no number that could be read; it is left out",
+    Oddity.UNREADABLE: "says something that cannot be read; it counts as not said",
     Oddity.NO_START: "has no start; it is left out",
     Oddity.NO_HOST: "has no host any more; it is left out",
     Oddity.NO_TITLE: "has no title; it is called (untitled)",

@@ -4,7 +4,7 @@ A dump has one object per line, ``{"table": "events", "row": {…}}``, in any or
 rooms' own table, where there is one, fills in rooms that events and groups do not name.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,10 +16,12 @@ import msgspec
 from groundwork.database.postgres import check_schema_name
 from groundwork.errors import InvalidInput, TooLarge, Unavailable
 from openmeet.legacy import columns
-from openmeet.legacy.model import Old
+from openmeet.legacy.model import Odd, Old
 
 # By plain name, in the order in which they are read: roles before those who have them.
 TABLES = ("grouproles", "eventroles", "users", "groups", "groupmembers", "chatrooms", "events", "eventattendees")
+# What a row of each is called where something is odd about it.
+_NOUNS = ("group role", "event role", "user", "group", "membership", "chat room", "event", "answer")
 # Without these there is nothing to bring in.
 NEEDED = ("users", "events")
 
@@ -41,16 +43,21 @@ class Source(Protocol):
 
 async def read_old(source: Source) -> Old:
     """Everything of the source. Raises InvalidInput where it is no database of the older model."""
-    tables: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    tables: dict[str, list[columns.Values]] = defaultdict(list)
+    numbers: Counter[str] = Counter()
     event_columns: set[str] = set()
+    odd: list[Odd] = []
     async for table, row in source.rows():
         if table == "events":
             event_columns |= row.keys()
-        tables[table].append(columns.values_of(row))
+        numbers[table] += 1
+        values = columns.values_of(row, _NOUNS[TABLES.index(table)], numbers[table], odd)
+        if values is not None:
+            tables[table].append(values)
     missing = [name for name in NEEDED if not tables.get(name)]
     if missing:
         raise InvalidInput("source", f"This is no database of the older model: nothing in {' and '.join(missing)}.")
-    old = Old(columns.shape_of(event_columns))
+    old = Old(columns.shape_of(event_columns), odd=odd)
     for user in _sorted(map(columns.user_of, tables["users"])):
         old.users[user.id] = user
     for group in _sorted(map(columns.group_of, tables.get("groups", []))):

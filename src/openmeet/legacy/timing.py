@@ -18,7 +18,7 @@ from openmeet.recurrence import expansion
 from openmeet.recurrence.pattern import MAX_DATES, Pattern, pattern
 from openmeet.recurrence.refusal import Code, RuleRefused
 from openmeet.recurrence.rule import DAYS, Rule, Until, parse_rule
-from openmeet.recurrence.wall_time import instant_of, is_zone, local_of
+from openmeet.recurrence.wall_time import FIRST_YEAR, LAST_YEAR, instant_of, is_zone, local_of
 
 # As the library counts that wrote some of these rules.
 _FREQUENCIES: Final = ("YEARLY", "MONTHLY", "WEEKLY", "DAILY", "HOURLY", "MINUTELY", "SECONDLY")
@@ -133,7 +133,7 @@ def _translated(given: Mapping[str, Any]) -> tuple[Rule, int | None, Until | Non
 
 
 def _count(count: object) -> int | None:
-    if count is not None and (isinstance(count, bool) or not str(count).isdigit()):
+    if count is not None and (isinstance(count, bool) or not str(count).isdecimal()):
         raise RuleRefused(Code.BAD_COUNT, "COUNT", f"COUNT={str(count)[:20]} is no number.")
     return None if count is None else int(str(count))
 
@@ -197,6 +197,8 @@ def _date_named(text: str, whole: Pattern) -> datetime | None:
     try:
         moment = datetime.fromisoformat(text.strip())
     except ValueError:
+        return None
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
         return None
     zone = whole.zone_name or "UTC"
     if moment.tzinfo is not None:

@@ -324,14 +324,49 @@ def test_every_oddity_has_words() -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "not json\n", '{"table": "events"}\n', '["events"]\n', '{"table": "users", "row": {"id": 1}}\n',
-     '{"table": "users", "row": {"id": 1}}\n{"table": "events", "row": {"id": "x"}}\n',
-     '{"table": "users", "row": {"id": 1}}\n{"table": "events", "row": {"id": 1, "startDate": "never"}}\n'],
+     '{"table": "users", "row": {"id": 1}}\n{"table": "events", "row": {"id": "x"}}\n'],
 )  # fmt: skip
 async def test_what_is_no_dump_is_refused(tmp_path: Path, text: str) -> None:
     file = tmp_path / "old.jsonl"
     file.write_text(text)
     with pytest.raises(InvalidInput):
         await read_old(Dump(file))
+
+
+async def test_what_cannot_be_read_is_said_with_its_row_and_stops_nothing_else(tmp_path: Path) -> None:
+    """A bad date, number or identifier counts as not said, in its row alone; a row without a number is left out."""
+    town = small()
+    good = event(town)
+    never = event(town, startDate="never")
+    endless = event(town, endDate="9999-12-31T23:59:59Z", maxAttendees="many", createdAt="0001-01-01")
+    twisted = weekly(town, FIRST, recurrenceUntil="soon", recurrenceCount="²", recurrenceExceptions=["0001-01-01", "?"])
+    nobody = event(town, userId="Ana")
+    for wrong in ("x", None, 3.5, "1e400", 2**70):
+        event(town)
+        town.tables["events"][-1]["id"] = wrong
+    town.answer(good, 1, "confirmed")
+    town.tables["eventAttendees"][-1]["createdAt"] = "yesterday"
+    plan = await plan_of(town, tmp_path)
+    said = {odd.sentence for odd in plan.odd}
+    unread = "says something that cannot be read; it counts as not said"
+    assert {
+        f"event {never} {unread} (startdate is no time: 'never').",
+        f"event {never} has no start; it is left out.",
+        f"event {endless} {unread} (enddate is not between 1900 and 2200: '9999-12-31T23:59:59Z').",
+        f"event {endless} {unread} (maxattendees is no whole number: 'many').",
+        f"event {endless} {unread} (createdat is not between 1900 and 2200: '0001-01-01').",
+        f"event {twisted} {unread} (recurrenceuntil is no time: 'soon').",
+        f"event {twisted} {unread} (recurrencecount is no whole number: '²').",
+        f"event {twisted} leaves out a date that its rule does not name; nothing is left out (0001-01-01).",
+        f"event {nobody} {unread} (userid is no whole number: 'Ana').",
+        f"event {nobody} has no host any more; it is left out.",
+        f"event row {nobody + 1} has no number that could be read; it is left out (id: 'x').",
+        f"event row {nobody + 2} has no number that could be read; it is left out (it is empty).",
+        f"answer 1 {unread} (createdat is no time: 'yesterday').",
+    } <= said
+    assert sum(odd.what is Oddity.NO_NUMBER for odd in plan.odd) == 5
+    assert {one.old.id for one in (*plan.dates, *plan.singles)} == {good, endless, twisted}
+    assert plan.counts()["answers"] == 1
 
 
 async def test_a_line_has_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
