@@ -9,12 +9,14 @@ from groundwork.fresh_id import new_id
 from groundwork.telemetry.logs import log
 from openmeet.attendance import queries as attendance
 from openmeet.events import seeing
-from openmeet.events.hosting_rules import Act
+from openmeet.events.hosting_rules import Act, may
 from openmeet.events.model import Event, EventId, EventSlug
 from openmeet.events.queries import by_slug, lock_by_slug, lock_for_update
 from openmeet.messages import queries
 from openmeet.messages.model import MAX_A_DAY, Addressees, Message, MessageId, MessageState, Recipients
 from openmeet.messages.rules import check, plain_of, statuses_of
+from openmeet.moderation import standing as moderation
+from openmeet.moderation.model import State
 from openmeet.notifications import actions as notifications
 from openmeet.notifications.model import Kind, Particulars
 from openmeet.users.model import Caller, UserId
@@ -24,7 +26,7 @@ ROUND = 50
 
 
 class AlreadyWritten(Refused):
-    """The key has made a message already, in other words or to others: neither answer would be what was asked for."""
+    """The key has made a message already, in other words, to others or for another time: neither answer would be what was asked for."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -69,7 +71,7 @@ async def write(
     event = await _checked(tx, caller, await lock_by_slug(tx, slug))
     if submission_key:
         earlier = await queries.by_submission(tx, event.id, submission_key)
-        if earlier is not None and (earlier.text, {*earlier.addressees}) != (plain_of(text), {*addressees}):
+        if earlier is not None and not _is_the_same(earlier, text, addressees, send_at):
             raise AlreadyWritten
         if earlier is not None:
             return earlier
@@ -128,11 +130,25 @@ async def _send_due(tx: Transaction, message_id: MessageId) -> bool:
     one = await queries.by_id(tx, message_id)
     if one is None or event is None or one.state is not MessageState.SCHEDULED:
         return False
-    if event.is_gone or event.is_cancelled or event.is_held:
-        # What was written for an event that takes place would be wrong now.
+    if not await _holds(tx, event, one):
         await queries.settle(tx, one.id, MessageState.CALLED_OFF, 0)
         return False
     return await _send(tx, event, one)
+
+
+async def _holds(reader: Reader, event: Event, one: Message) -> bool:
+    """Whether what waited for its time is still to be said: the event takes place, people see it, and the writer still hosts it."""
+    if event.is_gone or event.is_cancelled or event.is_held or event.is_hidden:
+        return False
+    decided = await moderation.of(reader, one.author_id)
+    is_blocked = decided is not None and decided.state is State.HIDDEN
+    return not is_blocked and may(await seeing.standing_of(reader, event, one.author_id), Act.MESSAGE)
+
+
+def _is_the_same(earlier: Message, text: str, addressees: Iterable[str], send_at: Instant | None) -> bool:
+    """Whether the form asks for what it has made already; what went at once has no other time than that it was made at."""
+    at = earlier.created_at if send_at is None else send_at
+    return (earlier.text, {*earlier.addressees}, earlier.send_at) == (plain_of(text), {*addressees}, at)
 
 
 async def _send(tx: Transaction, event: Event, one: Message) -> bool:

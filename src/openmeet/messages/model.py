@@ -38,7 +38,7 @@ STATUSES: Final = {
 
 
 class MessageState(StrEnum):
-    """``CALLED_OFF``: by a host, or because the event did not take place when its time came."""
+    """``CALLED_OFF``: by a host; or when its time came the event did not take place or was hidden, or its writer did not host it any more."""
 
     SCHEDULED = "scheduled"
     SENT = "sent"

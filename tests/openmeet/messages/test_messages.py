@@ -11,11 +11,14 @@ from openmeet.attendance import actions as attendance
 from openmeet.attendance import hosting, managing
 from openmeet.attendance.model import AttendanceStatus, NetworkAnswer, Reply
 from openmeet.debts.deliveries import Due
+from openmeet.events import co_hosts
 from openmeet.letters.letterhead import Letterhead
 from openmeet.letters.news import news_composer
 from openmeet.messages import actions, queries
 from openmeet.messages.model import MAX_A_DAY, Addressees, MessageState
 from openmeet.messages.rules import statuses_of
+from openmeet.moderation import acts
+from openmeet.moderation.model import State, Subject, Thing
 from openmeet.notifications import actions as notifications
 from openmeet.notifications.model import NEWS_MAIL, Kind, Topic
 from openmeet.notifications.queries import newest
@@ -171,6 +174,42 @@ async def test_what_was_written_for_an_event_that_takes_place_is_not_sent_about_
         assert sent.state is MessageState.SENT
         with pytest.raises(Refused):
             await actions.call_off(tx, people["Ana"], event.slug, sent.id)
+
+
+@pytest.mark.parametrize("what", ["removed", "blocked", "hidden"])
+async def test_words_of_who_may_not_write_any_more_are_not_sent(db, clock, what):
+    """A co-host left or was blocked, or a moderator has hidden the event, while the message waited."""
+    async with db.transaction() as tx:
+        event, people = await town(tx)
+        cora = await person(tx, "Cora")
+        invited = await co_hosts.invite(tx, people["Ana"], event.slug, "cora@example.org")
+        await co_hosts.accept(tx, cora, invited.id)
+        waits = await actions.write(tx, cora, event.slug, TEXT, ["going"], send_at=tx.now + HOUR)
+        if what == "removed":
+            await co_hosts.remove(tx, people["Ana"], event.slug, invited.id)
+        else:
+            about = Subject(Thing.PERSON, cora.user_id) if what == "blocked" else Subject(Thing.EVENT, event.id)
+            await acts.decide(tx, people["Dan"].user_id, about, State.HIDDEN, "spam")
+    clock.turn(HOUR)
+    assert await actions.send_due(db) == 0
+    async with db.transaction() as tx:
+        assert (await queries.by_id(tx, waits.id)).state is MessageState.CALLED_OFF
+        assert await told(tx, people) == set()
+
+
+async def test_the_same_form_at_another_time_is_another_message(db):
+    """Not silently the earlier one at its earlier time."""
+    async with db.transaction() as tx:
+        event, people = await town(tx)
+
+        async def write(at):
+            return await actions.write(tx, people["Ana"], event.slug, TEXT, ["going"], send_at=at, submission_key="k")
+
+        first = await write(tx.now + HOUR)
+        assert await write(tx.now + HOUR) == first
+        for other in (tx.now + DAY, None):
+            with pytest.raises(actions.AlreadyWritten):
+                await write(other)
 
 
 async def test_there_are_only_so_many_a_day(db, clock):
