@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
-from openmeet.attendance.model import AttendanceStatus
+from openmeet.attendance.model import SEATED, AttendanceStatus
 from openmeet.attendance.queries import IS_GUEST
 from openmeet.events.model import Event, EventId
 from openmeet.notifications.model import NOTHING_MORE, Particulars, When
@@ -31,9 +31,9 @@ _PARTS: Mapping[str, str] = {
     "languages": "languages",
 }
 
-# Who hears that an event changed, is cancelled or comes back.
+# Who hears that an event changed, is cancelled or comes back; also who is checked in, from a day before the start on.
 CONCERNED = (
-    AttendanceStatus.ATTENDING,
+    *SEATED,
     AttendanceStatus.INTERESTED,
     AttendanceStatus.WAITLISTED,
     AttendanceStatus.PENDING,

@@ -44,6 +44,9 @@ def points(
 ) -> list[Point]:
     """What of these news (oldest first, about this event) still holds, the weightiest first."""
     kinds = {one.kind for one in news}
+    if event.is_over(now):
+        # A host who tidies up afterwards keeps nobody away; of other dates it may be true.
+        kinds -= {kind for kind in _NOT_TAKING_PLACE if not _others(news, kind, "")}
     if event.is_gone:
         others = _others(news, Kind.EVENT_DELETED, "Other dates are removed, too")
         what = "The host removed this event." if event.deleted_at else "This event was removed where it was kept."
@@ -83,6 +86,9 @@ def points(
             found.append(_FOREIGN)
     return found + _messages(news, names) + _answers(news, names)
 
+
+# What is only of use before.
+_NOT_TAKING_PLACE = frozenset({Kind.EVENT_CANCELLED, Kind.EVENT_REINSTATED, Kind.EVENT_DELETED})
 
 _FOREIGN = Point(
     Kind.FOREIGN_ANSWERS,

@@ -12,6 +12,7 @@ from openmeet.attendance import actions as attendance
 from openmeet.attendance import hosting, joining_queries, managing
 from openmeet.attendance.joining import Joining
 from openmeet.attendance.model import Reply
+from openmeet.attendance.queries import find
 from openmeet.attendance.tasks import remind
 from openmeet.browsing.news_view import items
 from openmeet.events.model import Visibility
@@ -48,6 +49,10 @@ async def revise(post, host, event, **typed: str):
 async def cancel(post, host, event, reason=""):
     async with post.db.transaction() as tx:
         return await hosting.cancel(tx, host, event.slug, reason)
+
+
+async def cancelling(tx, host, slug):
+    await hosting.cancel(tx, host, slug, "")
 
 
 def tos(mails):
@@ -365,6 +370,31 @@ async def test_a_new_date_of_a_followed_series_is_one_mail_per_person(post, even
     (mail,) = await post.deliver()
     assert (mail["To"], mail["Subject"]) == ("ben@example.org", "New date: Chess")
     assert "A series that you follow has a new date. There are 2 more new dates." in text_of(mail)
+
+
+async def test_who_is_checked_in_hears_of_a_change_like_everybody(post, evening):
+    """The door opens a day before: until it is over they may come, and go home, in vain."""
+    ana, ben, _, event = evening
+    post.site.clock.turn(event.starts_at - post.site.clock.now() - HOUR)
+    async with post.db.transaction() as tx:
+        await managing.check_in(tx, ana, event.slug, (await find(tx, event.id, ben.user_id)).id)
+    await post.deliver()
+    await cancel(post, ana, event)
+    mails = await post.deliver()
+    assert [(one["To"], one["Subject"]) for one in mails] == [
+        (to, "Cancelled: Board games") for to in ("ben@example.org", "cleo@example.org")
+    ]
+
+
+@pytest.mark.parametrize("act", [hosting.delete, cancelling])
+async def test_what_is_over_is_not_said_not_to_take_place(post, evening, act):
+    """A host who tidies up afterwards writes to nobody."""
+    ana, *_, event = evening
+    post.site.clock.turn(event.starts_at - post.site.clock.now() + DAY)
+    await post.deliver()
+    async with post.db.transaction() as tx:
+        await act(tx, ana, event.slug)
+    assert await post.deliver() == []
 
 
 async def test_a_reminder_has_the_event_for_calendars(post, evening):
