@@ -23,6 +23,8 @@ from tests.databases import drop_schemas, make_schema
 
 BROKER = "amqp://guest:guest@127.0.0.1:5672/"
 
+# How long a busy machine keeps a transaction open is no fact about the code: none is given up here.
+PATIENCE_SECONDS = 120.0
 # How often a broker is asked whether there is really nothing.
 LOOKS = 3
 
@@ -127,6 +129,8 @@ async def _database(
         url, schema = server, f"world_{os.getpid()}_{next(_numbers)}"
         await make_schema(url, schema, package)
         stack.push_async_callback(drop_schemas, url, [schema])
-    database = await open_database(url, schema=schema, clock=clock)
+    database = await open_database(
+        url, schema=schema, clock=clock, transaction_seconds=PATIENCE_SECONDS, reader_seconds=PATIENCE_SECONDS
+    )
     stack.push_async_callback(database.close)
     return database

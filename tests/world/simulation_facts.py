@@ -6,13 +6,12 @@ Repositories and frames are read with other people's libraries, OpenMeet's rows 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import httpx
-
 from groundwork.database.transaction import Reader
 from tests.plain_http import NO_TLS
 from tests.world.announced import Announced, Held, announced_in, answered_twice, changes_in, held_in, living_in
 from tests.world.oracle import Change, expect
 from tests.world.simulation_home import Home
+from tests.world.simulation_people import PATIENCE_SECONDS, PatientClient
 
 if TYPE_CHECKING:
     from tests.world.simulation import Simulation
@@ -90,7 +89,7 @@ async def look(simulation: "Simulation") -> Facts:
 async def repositories(homes: list[Home], dids: set[str]) -> dict[str, Held]:
     """Each of these accounts' repositories, from the one home that serves it; those that nobody serves are missing."""
     found: dict[str, Held] = {}
-    async with httpx.AsyncClient(verify=NO_TLS, trust_env=False, timeout=20) as http:
+    async with PatientClient(verify=NO_TLS, trust_env=False, timeout=PATIENCE_SECONDS) as http:
         for home in homes:
             for did in sorted(dids):
                 answer = await http.get(f"{home.url}/xrpc/com.atproto.sync.getRepo", params={"did": did})

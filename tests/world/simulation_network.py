@@ -58,7 +58,7 @@ from plc_directory.app import open_directory
 from plc_directory.settings import PlcSettings
 from tests.openmeet.ingestion.network import counted
 from tests.world.announced import announced_in
-from tests.world.simulation_engines import Engine, RecordedQueue, open_stores
+from tests.world.simulation_engines import PATIENCE_SECONDS, Engine, RecordedQueue, open_stores
 from tests.world.simulation_home import ADMIN, HANDLE_DOMAIN, Faults, Home, open_home
 
 INSTANCE = "https://meet.example"
@@ -165,7 +165,7 @@ class Town:
         stop = asyncio.Event()
         following = asyncio.create_task(follow_source(consumer, home.line.url, stop))
         try:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(PATIENCE_SECONDS):
                 while await self._cursor(home) < last:  # noqa: ASYNC110 - it moves in a database, which rings no bell
                     await asyncio.sleep(0.002)
         finally:

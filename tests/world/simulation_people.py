@@ -32,6 +32,21 @@ TOKEN_LIFE = 60 * MINUTE
 NOTE = "com.example.note"
 # How many copies of their repository people keep.
 COPIES = 3
+# How long they wait for anything, on a busy machine too, and how often they ask whoever has no time: nothing was done then.
+PATIENCE_SECONDS = 120
+TRIES = 10
+
+
+class PatientClient(httpx.AsyncClient):
+    """A client that asks again where a server says that it cannot at present (503)."""
+
+    async def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
+        answer = await super().send(request, **options)
+        for _ in range(TRIES):
+            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                break
+            answer = await super().send(request, **options)
+        return answer
 
 
 @dataclass
@@ -176,12 +191,12 @@ class Application:
 
 
 def _client_of(home: Home) -> httpx.AsyncClient:
-    return httpx.AsyncClient(verify=NO_TLS, base_url=f"{home.url}/xrpc", timeout=20, trust_env=False)
+    return PatientClient(verify=NO_TLS, base_url=f"{home.url}/xrpc", timeout=PATIENCE_SECONDS, trust_env=False)
 
 
 async def _mailed_token(home: Home, to: str, clock: HandClock) -> str:
     """What the newest letter says, when the PDS has written it."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while await _unpaid(home):  # noqa: ASYNC110 - the server's own task pays, and tells nobody
             await asyncio.sleep(0.01)
     mailbox = FolderMailbox(home.folder / "mail", Sender("test", parse_address("test@example.org")), clock)
