@@ -167,6 +167,13 @@ LOSE = f"""
        and state in ({GRAPH.sql_sources_of(State.RETRACTED)})
 """
 
+# What was typed before that was never sent, and the record is there again.
+OWE_AGAIN = """
+    update publications
+       set state = 'due', sent_revision = revision - 1, was_lost = 0, due_at = :now, changed_at = :now, reason = ''
+     where uri = :uri and state = 'retracted'
+"""
+
 # What is leased, blocked or conflicted stays so; what waited for this message is due.
 REMEMBER_MERGE = """
     update publications
@@ -375,6 +382,11 @@ async def lose(tx: Transaction, *, uri: str, rev: str, reason: str, is_owed: boo
     if is_lost:
         await doubts.watch(tx, uri, is_gone=True)
     return is_lost
+
+
+async def owe_again(tx: Transaction, uri: str) -> bool:
+    """What was void with a record that somebody deleted is owed: it is there again, under a promise that has been attached to it."""
+    return await tx.execute(OWE_AGAIN, uri=uri, now=tx.now) == 1
 
 
 async def erase(tx: Transaction, did: str) -> None:

@@ -236,13 +236,16 @@ async def _join(
 ) -> None:
     base, ours, theirs = await _sides(tx, here, version, theirs, owned, event)
     edits: dict[str, Any] = {}
+    is_owed = owned.is_pending
     if owned.is_pending:
         edits = WAY.decode_edits(owned.edits) if owned.edits is not None else {}
         since = WAY.decode(owned.merged) if owned.merged is not None else base
         edits.update(WAY.edits_between(since, ours))
-    elif owned.base_body is not None and _stays_here(event):
+    elif owned.base_body is not None and (_stays_here(event) or owned.state is State.RETRACTED):
         # Settled without being sent: what was typed here is in no record, and is nobody's to overwrite (invariant 6).
         edits = WAY.edits_between(base, ours)
+        # What was void with a record that somebody deleted, and that is there again, is owed again.
+        is_owed = bool(edits) and await publication_leases.owe_again(tx, version.uri)
     facts = Facts(
         origin=event.origin,
         ours_at=owned.edited_at,
@@ -254,7 +257,7 @@ async def _join(
     if event.record_uri != version.uri:
         # Our first send arrived although its answer did not, and somebody has edited it since: it is this event's.
         await going_on.note_event(tx, event.id, uri=version.uri, cid=version.cid, did=version.did)
-    ours_before = ours if owned.is_pending or edits else base
+    ours_before = ours if is_owed or edits else base
     await events.apply_from_network(
         tx,
         uri=version.uri,
@@ -265,7 +268,7 @@ async def _join(
     await conflicts.keep(
         tx, uri=version.uri, theirs_rev=version.rev, ours_revision=owned.revision, decisions=merged.decisions
     )
-    if owned.is_pending:
+    if is_owed:
         await publication_leases.remember_merge(
             tx, uri=version.uri, edits=encode_edits(edits), merged=WAY.encode(merged.value)
         )

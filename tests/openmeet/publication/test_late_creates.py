@@ -15,6 +15,8 @@ from openmeet.attendance.model import Reply
 from openmeet.debts.doubts import forget_old
 from openmeet.debts.publications import Kind, State, recall, try_again
 from openmeet.events.model import Event
+from openmeet.identities import actions as identities
+from openmeet.ingestion import conflicts
 from openmeet.publication import rounds
 from openmeet.records.collections import EVENT, RSVP
 from openmeet.users.model import Caller
@@ -26,7 +28,7 @@ from tests.openmeet.publication.test_late import (
     send_into_the_void,
     write_something,
 )
-from tests.openmeet.publication.test_recalls import records, settle
+from tests.openmeet.publication.test_recalls import delete, edit, records, settle
 from tests.openmeet.town import Town, open_town
 from tests.world.proxy import never
 
@@ -322,3 +324,37 @@ async def test_an_answer_that_comes_when_the_key_was_given_up_settles_no_doubt(t
     town.clock.turn(10 * MINUTE)
     await town.pay_debts()
     assert await names(town) == []
+
+
+@on_one_engine
+@pytest.mark.parametrize("agrees", [True, False])
+async def test_what_was_typed_while_the_record_was_gone_is_not_lost_when_it_is_back(
+    town: Town, cleo: Caller, agrees: bool
+):
+    """Her app deletes it, which nobody has heard of when she renames the event here; then an earlier create of ours arrives, and
+    her app renames that.
+    """
+    event = await town.event(cleo, title="Tea")
+    await send_into_the_void(town)
+    await pay_all(town)
+    await town.listen(cleo.user_id)
+    (record,) = [one for one in await records(town, EVENT) if one["value"]["name"] == "Tea"]
+    await delete(town, record)
+    town.clock.turn(SECOND)
+    await town.revise(cleo, event.slug, title="Tea at ours")
+    await town.listen(cleo.user_id)
+    assert await town.proxy.deliver() == [200]
+    if not agrees:
+        async with town.db.transaction() as tx:
+            await identities.withdraw(tx, cleo.user_id)
+    town.clock.turn(SECOND)
+    await edit(town, record, name="Tea for all", theme="blue")
+    await settle(town, cleo)
+    await pay_all(town)
+    await settle(town, cleo)
+    assert await here(town) == [("Tea at ours", agrees)]
+    there = [(one["value"]["name"], one["value"].get("theme")) for one in await records(town, EVENT)]
+    assert ("Tea at ours", "blue") in there if agrees else "Tea for all" not in [name for name, _ in there]
+    async with town.db.reader() as reader:
+        kept = {one.decision.theirs for one in await conflicts.of_record(reader, record["uri"])}
+    assert kept == {"Tea for all"}
