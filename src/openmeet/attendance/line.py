@@ -83,7 +83,10 @@ async def _and_others(tx: Transaction, event: Event, moved: int) -> int:
 
 
 async def end_offers(tx: Transaction, event: Event) -> int:
-    """Offers that nobody took in time end: their people leave the line, unheard; how many. ``fill`` comes next."""
+    """Offers that nobody took in time end: their people leave the line, unheard; how many. ``fill`` comes next.
+
+    While the event is cancelled nobody can take one: they wait again where they stood.
+    """
     rows = await tx.fetch(
         f"select {queries.COLUMNS} from attendances where event_id = :event_id and offered_until <= :now order by id",
         event_id=event.id,
@@ -91,8 +94,10 @@ async def end_offers(tx: Transaction, event: Event) -> int:
     )
     late = [queries.attendance_of(row) for row in rows]
     if late:
-        status = AttendanceStatus(TABLE[Act.LAPSE][AttendanceStatus.WAITLISTED])
-        ended = [replace(one, status=status, waitlist_number=None, offered_until=None) for one in late]
+        ended = [replace(one, offered_until=None) for one in late]
+        if not event.is_cancelled:
+            status = AttendanceStatus(TABLE[Act.LAPSE][AttendanceStatus.WAITLISTED])
+            ended = [replace(one, status=status, waitlist_number=None) for one in ended]
         await queries.save_many(tx, ended)
         await history.keep_many(tx, late, ended, through=Through.CLOCK)
     return len(late)

@@ -93,6 +93,23 @@ async def test_an_offer_taken_too_late_is_none(db, clock):
         assert await counts(tx, event) == Counts(waitlisted=2, seats=1, offered=1)
 
 
+async def test_no_offer_is_lost_while_the_event_is_off(db, clock):
+    """Nobody can take a place of a cancelled event: it is held for the same person again once it takes place after all."""
+    async with db.transaction() as tx:
+        ana, ben, cleo, dora = await people(tx, 4)
+        event = await event_by(tx, ana, capacity="1")
+        for who in (ben, cleo, dora):
+            await says(tx, who, event)
+        await says(tx, ben, event, DECLINED)
+        await hosting.cancel(tx, ana, event.slug, "")
+    clock.turn(DAY)
+    await end_offers(db)
+    async with db.transaction() as tx:
+        assert [await stands(tx, event, who) for who in (cleo, dora)] == ["waitlisted", "waitlisted"]
+        await hosting.reinstate(tx, ana, event.slug)
+        assert [await stands(tx, event, who) for who in (cleo, dora)] == ["offered", "waitlisted"]
+
+
 async def test_an_offered_seat_is_not_free(db):
     async with db.transaction() as tx:
         ana, ben, cleo, dora = await people(tx, 4)
