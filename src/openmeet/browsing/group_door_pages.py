@@ -80,7 +80,7 @@ async def show_instead(request: Request) -> Response:
 async def decline_by_mail(request: Request) -> Response:
     """The one click: what is in the body does not matter, the answer is no redirect."""
     async with database_of(request).transaction() as tx:
-        await running.decline(tx, invitation_of(request))
+        await running.stop_mails(tx, invitation_of(request))
     return Response("You hear nothing more of this group.\n", media_type="text/plain")
 
 

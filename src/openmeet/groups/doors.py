@@ -99,6 +99,18 @@ async def decline_invitation(tx: Transaction, invitation_id: InvitationId) -> bo
     )
 
 
+async def stop_invitations(tx: Transaction, invitation_id: InvitationId) -> bool:
+    """The addressee of a mail wants no further ones of this group, whatever became of that one; False where there is no such mail."""
+    return (
+        await tx.execute(
+            "update group_invitations set declined_at = coalesce(declined_at, :now) where id = :id and email is not null",
+            id=invitation_id,
+            now=tx.now,
+        )
+        == 1
+    )
+
+
 async def written_to(reader: Reader, group_id: GroupId, emails: Sequence[str]) -> set[str]:
     """Those of these addresses that have an open invitation of the group, or said no to one."""
     if not emails:

@@ -238,6 +238,12 @@ async def decline(tx: Transaction, invitation_id: InvitationId) -> None:
         raise NotFound(_WORTHLESS)
 
 
+async def stop_mails(tx: Transaction, invitation_id: InvitationId) -> None:
+    """The same by one click in a mail program, which may come twice, and after the invitation was taken back. Raises NotFound."""
+    if not await doors.stop_invitations(tx, invitation_id):
+        raise NotFound(_WORTHLESS)
+
+
 async def accept(tx: Transaction, caller: Caller, invitation_id: InvitationId) -> tuple[Group, Membership]:
     """The invited person says yes and is in; who is in already stays as they are, and no use is taken.
 

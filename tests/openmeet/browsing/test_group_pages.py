@@ -236,6 +236,22 @@ async def test_one_click_in_a_mail_program_is_a_no_to_the_group(site, ana):
         stopped = await program.post(one_click, data={"List-Unsubscribe": "One-Click"}, headers={"origin": ""})
         assert (stopped.status_code, "nothing more of this group" in stopped.text) == (200, True)
         assert (await program.get(door)).status_code == 404
+        assert (await program.post(one_click, headers={"origin": ""})).status_code == 200, "mail programs try again"
+    again = await ana.post(f"{path}/invitations/mail", data={"emails": "dan@example.org", "step": "look"})
+    assert 'value="send"' not in again.text
+
+
+async def test_one_click_counts_after_the_invitation_was_taken_back(site, ana):
+    """The mail is there all the same, and the no is to the group's next one."""
+    path = await made(ana)
+    await press(ana, f"{path}/invitations/mail", emails="dan@example.org", step="send")
+    async with site.db.reader() as reader:
+        (row,) = await reader.fetch("select id from group_invitations order by id")
+    await press(ana, f"{path}/invitations/{row['id']}/revoke")
+    async with site.browser() as program:
+        one_click = f"/mail/decline/group/{token_of(CODE_KEY, row['id'])}"
+        assert (await program.post(one_click, headers={"origin": ""})).status_code == 200
+        assert (await program.post("/mail/decline/group/made-up", headers={"origin": ""})).status_code == 404
     again = await ana.post(f"{path}/invitations/mail", data={"emails": "dan@example.org", "step": "look"})
     assert 'value="send"' not in again.text
 
