@@ -7,6 +7,7 @@ saves an answer: there all of it counts. What has no revision has the digest alo
 
 import hashlib
 import re
+from http import HTTPStatus
 from typing import Final
 
 from starlette.requests import Request
@@ -77,7 +78,13 @@ def must_match_shown(request: Request, shown: object) -> None:
 
 
 def answer_unless_known(request: Request, response: Response) -> Response:
-    """What a GET answers: with its tag, or 304 without a body when ``If-None-Match`` names it."""
+    """What a GET answers: with its tag, or 304 without a body when ``If-None-Match`` names it.
+
+    What sends a browser elsewhere or hands it a cookie is for this one time, and has no tag: 304 would lead nobody anywhere.
+    """
+    if response.status_code != HTTPStatus.OK or "set-cookie" in response.headers:
+        response.headers.setdefault("cache-control", "no-store")
+        return response
     digest = _digest(bytes(response.body))
     own = _TAG.fullmatch(response.headers.get("etag", ""))
     tag = f'"{own[1]}-{digest}"' if own else f'"{digest}"'

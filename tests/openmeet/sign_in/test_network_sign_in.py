@@ -106,6 +106,24 @@ async def test_api_answers_the_address_and_redirects_browsers(door: Door):
         assert (wrong.status_code, list(wrong.json()["fields"])) == (400, ["handle"])
 
 
+async def test_way_to_ones_server_is_told_anew_each_time(door: Door):
+    """The address works once and comes with a cookie: no cache keeps it, and no condition turns the redirect into 304."""
+    await door.town.account("ana")
+    async with door.browser() as browser:
+        for accept, status in (("text/html,*/*", 303), ("application/json", 200)):
+            wanted = {"accept": accept}
+            first = await browser.get("/api/auth/login-bsky", params={"handle": "ana.town.test"}, headers=wanted)
+            assert (first.status_code, first.headers["cache-control"]) == (status, "no-store")
+            for known in ("*", '"e3b0c44298fc1c14"', first.headers.get("etag", "")):
+                again = await browser.get(
+                    "/api/auth/login-bsky",
+                    params={"handle": "ana.town.test"},
+                    headers={**wanted, "if-none-match": known},
+                )
+                assert again.status_code == status
+                assert "openmeet_authorizing" in again.headers["set-cookie"]
+
+
 async def test_names_that_lead_nowhere_say_so(door: Door):
     async with door.browser() as browser:
         for typed, status, words in (
