@@ -1,5 +1,8 @@
 """A series as a feed, and as a calendar file: one event with its rule, and one more for each date that differs or is cancelled.
 
+Whoever follows a series goes on with it: where its host changed "this and following" dates, those are a series of their own, and the
+file of the older one has them, too, under their own name. Who follows both has each date once.
+
 The link to join stands in no feed: whoever subscribes reads it for ever. The same series is the same bytes, so its tag holds.
 """
 
@@ -16,7 +19,8 @@ from openmeet.events.differing import details_in, differing
 from openmeet.events.model import Details, Event, Mode, Venue, Visibility, public_place
 from openmeet.recurrence import expansion
 from openmeet.recurrence.pattern import Pattern
-from openmeet.recurrence.wall_time import local_of
+from openmeet.recurrence.rule import Until
+from openmeet.recurrence.wall_time import instant_of, local_of
 from openmeet.series.dates import details_of, original_of
 from openmeet.series.gathering import length_of
 from openmeet.series.model import Series, SeriesStatus, Template
@@ -25,13 +29,22 @@ from openmeet.series.model import Series, SeriesStatus, Template
 PAST = 366 * DAY
 
 
-def calendar_of(series: Series, stored: Sequence[Event], now: Instant, public_url: str) -> bytes:
-    """The file. ``stored``: every stored date, deleted ones too, which the file leaves out."""
+def calendar_of(parts: Sequence[tuple[Series, Sequence[Event]]], now: Instant, public_url: str) -> bytes:
+    """The file of the first series, and of those that go on with it, each with every stored date: deleted ones too, which are left out."""
+    entries = [entry for series, stored in parts for entry in _entries(series, stored, now, public_url)]
+    return write_calendar(entries, name=parts[0][0].template.title)
+
+
+def _entries(series: Series, stored: Sequence[Event], now: Instant, public_url: str) -> list[WrittenEvent]:
     recent = [event for event in stored if event.starts_at is not None and event.starts_at > now - PAST]
     shown = [event for event in recent if not event.is_gone and event.visibility is not Visibility.PRIVATE]
     hidden = [event for event in recent if event not in shown]
-    pattern = series.timing.pattern
     names = {_original(event) for event in shown}
+    pattern = series.timing.pattern
+    if series.status is not SeriesStatus.ACTIVE:
+        if not names:
+            return []
+        pattern = _stored_only(pattern, names, now)
     # A date that the rule does not name any more is added to it: an exception to nothing would not be shown.
     foreign = {name for name in names if not expansion.is_date_of(pattern, name)}
     whole = replace(
@@ -51,7 +64,8 @@ def calendar_of(series: Series, stored: Sequence[Event], now: Instant, public_ur
         location=_place(template.mode, public_place(template.venue, template.place_audience)),
         coordinates=_point(template),
         url=f"{public_url}/series/{quote(series.slug)}",
-        is_cancelled=series.status is SeriesStatus.CANCELLED,
+        # What took place before, or was brought back, is not cancelled with the rest: dates that are say so themselves.
+        is_cancelled=series.status is SeriesStatus.CANCELLED and all(event.is_cancelled for event in shown),
         sequence=series.revision,
     )
     others = [
@@ -59,13 +73,31 @@ def calendar_of(series: Series, stored: Sequence[Event], now: Instant, public_ur
         for event in shown
         if event.is_cancelled or differing(details_in(event), _usual(series, event))
     ]
-    return write_calendar([head, *others], name=template.title)
+    return [head, *others]
 
 
-def feed_of(series: Series, public_url: str, kind: str) -> Feed:
-    """What is followed, as ``kind``: ``atom`` or ``json``."""
+def _stored_only(pattern: Pattern, names: set[datetime], now: Instant) -> Pattern:
+    """The pattern of a series that makes no new dates: from now on those that are stored, and no more."""
+    last = max(names)
+    whole = replace(pattern, left_out=(), added=())
+    by_rule = [name for name in names if expansion.is_date_of(whole, name)]
+    rule = pattern.rule if by_rule else None
+    if rule is not None:
+        rule = replace(rule, count=None, until=Until(max(by_rule), is_date=pattern.is_all_day))
+    end = Instant(instant_of(last, pattern.zone_name or "UTC") + 1)
+    computed = {one.original for one in expansion.between(pattern, now, end)} - names
+    return replace(
+        pattern,
+        rule=rule,
+        left_out=tuple(sorted({*pattern.left_out, *computed})),
+        added=tuple(at for at in pattern.added if at <= last),
+    )
+
+
+def feed_of(series: Series, public_url: str, kind: str, since: Instant) -> Feed:
+    """What is followed, as ``kind``: ``atom`` or ``json``. ``since``: when it, or what goes on with it, was changed last."""
     address = f"{public_url}/series/{quote(series.slug)}"
-    return Feed(series.template.title, f"urn:uuid:{series.id}", address, f"{address}.{kind}", series.updated_at)
+    return Feed(series.template.title, f"urn:uuid:{series.id}", address, f"{address}.{kind}", since)
 
 
 def may_be_read(series: Series, *, is_host: bool) -> bool:

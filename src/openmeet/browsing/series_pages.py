@@ -23,7 +23,7 @@ from openmeet.moderation import standing
 from openmeet.moderation.model import Standing, State
 from openmeet.recurrence.pattern import parse_date
 from openmeet.recurrence.wall_time import instant_of
-from openmeet.series import actions, agenda, following, handing_over, queries, undoing
+from openmeet.series import actions, agenda, following, halves, handing_over, queries, undoing
 from openmeet.series.dates import checked_name
 from openmeet.series.model import Series, SeriesSlug
 from openmeet.site import times
@@ -67,8 +67,9 @@ async def show_series(request: Request) -> Response:
         undo = await undoing.open_undo(reader, series) if can_edit else None
         waits = can_edit and await _waits_for_its_owner(reader, series)
         offer = await handing_over.offered(reader, series.id) if viewer else None
-        origin = None if series.split_from is None else await queries.by_id(reader, series.split_from)
-        behind = await queries.split_off(reader, series.id)
+        split = None if series.split_from is None else await queries.by_id(reader, series.split_from)
+        origin = await halves.leads_to(reader, series, split, viewer)
+        behind = await halves.behind(reader, series, viewer)
         has_record = can_edit and series.record_uri is not None
         merged = await conflicts.count(reader, series.record_uri or "") if has_record else 0
         is_public = series.visibility is Visibility.PUBLIC and not series.is_hidden and bool(coming)
@@ -102,7 +103,7 @@ async def show_series(request: Request) -> Response:
         "waits": waits,
         "merged": merged,
         "is_offered_to_me": offer is not None and offer.to_id == viewer,
-        "origin": None if origin is None or origin.deleted_at is not None else origin,
+        "origin": origin,
         "behind": behind,
     }
     return page(request, "browsing/series.html", context)
@@ -140,11 +141,15 @@ async def serve_calendar(request: Request) -> Response:
         series = await agenda.visible(reader, _slug(request), viewer)
         if not series_feed.may_be_read(series, is_host=viewer == series.owner_id):
             raise NotFound("There is no such series.")
-        stored = [held.event for held in await queries.stored(reader, series.id)]
-        file = series_feed.calendar_of(series, stored, reader.now, request.app.state.settings.public_url)
+        parts = [
+            (one, [held.event for held in await queries.stored(reader, one.id)])
+            for one in await halves.with_what_goes_on(reader, series, viewer)
+            if series_feed.may_be_read(one, is_host=viewer == one.owner_id)
+        ]
+        file = series_feed.calendar_of(parts, reader.now, request.app.state.settings.public_url)
         # When a private date changed is nobody else's to know.
-        told = [event for event in stored if event.visibility is not Visibility.PRIVATE]
-        changed = feeds.changed_at(told, reader.now, series.updated_at)
+        told = [event for _, stored in parts for event in stored if event.visibility is not Visibility.PRIVATE]
+        changed = feeds.changed_at(told, reader.now, max(one.updated_at for one, _ in parts))
     return feeds.served(request, file, feeds.CALENDAR, changed, f"{quote(series.slug)}.ics")
 
 
@@ -160,11 +165,14 @@ async def _news(request: Request, kind: str) -> Response:
     """The next dates that are stored; those that are only computed have nothing to tell yet. Answered as to a stranger."""
     async with database_of(request).reader() as reader:
         series = await agenda.visible(reader, _slug(request), None)
-        coming = await agenda.coming(reader, series, None, limit=FOLLOWED)
-        found = [line.event for line in coming if line.event is not None]
-        changed = feeds.changed_at(found, reader.now, series.updated_at)
+        parts = await halves.with_what_goes_on(reader, series, None)
+        lines = [line for one in parts for line in await agenda.coming(reader, one, None, limit=FOLLOWED)]
+        lines.sort(key=lambda line: (line.details.starts_at, line.original_date))
+        found = [line.event for line in lines if line.event is not None][:FOLLOWED]
+        since = max(one.updated_at for one in parts)
+        changed = feeds.changed_at(found, reader.now, since)
     public_url = request.app.state.settings.public_url
-    feed = series_feed.feed_of(series, public_url, kind)
+    feed = series_feed.feed_of(series, public_url, kind, since)
     return feeds.served_as(request, kind, feed, found, public_url, changed)
 
 

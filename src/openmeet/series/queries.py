@@ -358,15 +358,6 @@ async def is_invited_to_any(reader: Reader, series_id: SeriesId, user_id: UserId
     return row is not None
 
 
-async def split_off(reader: Reader, series_id: SeriesId) -> list[Series]:
-    """The series that took over from this one, in order."""
-    rows = await reader.fetch(
-        f"select {COLUMNS} from event_series where split_from = :id and deleted_at is null order by starts_local, id",
-        id=series_id,
-    )
-    return [series_of(row) for row in rows]
-
-
 async def date_of(reader: Reader, series_id: SeriesId, original_date: str) -> Event | None:
     """One stored date by its name."""
     row = await reader.fetch_one(

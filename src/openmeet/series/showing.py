@@ -11,7 +11,7 @@ from openmeet.events.differing import details_in, differing
 from openmeet.events.model import Audience, Venue, public_place
 from openmeet.recurrence.sentence import describe
 from openmeet.recurrence.structured import to_json
-from openmeet.series import agenda, following, queries, undoing
+from openmeet.series import agenda, following, halves, queries, undoing
 from openmeet.series.agenda import Line
 from openmeet.series.dates import original_text
 from openmeet.series.model import Held, Scope, Series, Timing
@@ -35,8 +35,9 @@ from openmeet.users.model import UserId
 async def shown(reader: Reader, series: Series, viewer: UserId | None, public_url: str) -> SeriesShown:
     """The series as this viewer sees it: the link to join is for the host, and for everybody where the host said so."""
     template, pattern = series.template, series.timing.pattern
-    origin = None if series.split_from is None else await queries.by_id(reader, series.split_from)
-    behind = await queries.split_off(reader, series.id)
+    before = None if series.split_from is None else await queries.by_id(reader, series.split_from)
+    origin = await halves.leads_to(reader, series, before, viewer)
+    behind = await halves.behind(reader, series, viewer)
     follows = None if viewer is None else await following.following(reader, series.id, viewer)
     going = None if viewer is None else await following.going_of(reader, series.id, viewer)
     can_edit = not series.is_read_only and await agenda.may_edit(reader, series, viewer)
@@ -80,7 +81,7 @@ async def shown(reader: Reader, series: Series, viewer: UserId | None, public_ur
         status=series.status.value,
         status_reason=series.status_reason,
         host_id=series.owner_id,
-        continues=None if origin is None or origin.deleted_at is not None else origin.slug,
+        continues=None if origin is None else origin.slug,
         continued_by=[one.slug for one in behind],
         group_id=None if series.group is None else series.group.id,
         can_edit=can_edit,

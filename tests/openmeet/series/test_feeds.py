@@ -1,12 +1,15 @@
 """A series as Atom and JSON Feed: its next stored dates, the same for everybody who has the address."""
 
+import re
 from xml.etree import ElementTree as ET
 
+import icalendar
 import pytest
+import recurring_ical_events
 
 from groundwork.clock import DAY
 from openmeet.series import calling_off, queries
-from tests.openmeet.series.test_pages import FIRST, SECOND, THIRD, make, only
+from tests.openmeet.series.test_pages import FIRST, SECOND, THIRD, form_at, make, only
 from tests.openmeet.site_under_test import sign_up, site_on
 
 ATOM = "{http://www.w3.org/2005/Atom}"
@@ -64,3 +67,83 @@ async def test_a_change_is_a_new_file_by_its_tag_and_by_its_date(site, ana):
     await ana.post(f"{path}/cancel", data={"which": "some", f"date_{FIRST}": "yes"})
     for known in ({"if-none-match": before.headers["etag"]}, {"if-modified-since": before.headers["last-modified"]}):
         assert (await ana.get(f"{path}.json", headers=known)).status_code == 200
+
+
+def starts_in(file: bytes, last: tuple[int, int, int] = (2026, 6, 30)) -> list[tuple[str, str, str]]:
+    """Day, title and status of every date that a calendar program shows from March on."""
+    found = recurring_ical_events.of(icalendar.Calendar.from_ical(file)).between((2026, 3, 1), last)
+    return sorted((one["DTSTART"].dt.isoformat()[:16], str(one["SUMMARY"]), str(one["STATUS"])) for one in found)
+
+
+async def split_at(browser, path: str, date: str, **changes: str) -> str:
+    """Edit this date and those behind it; the path of the new series."""
+    answer = await browser.post(
+        f"{path}/edit", data=await form_at(browser, path, date) | {"scope": "following"} | changes
+    )
+    assert answer.status_code == 303, answer.text
+    return answer.headers["location"]
+
+
+async def test_who_follows_a_series_goes_on_with_what_it_was_split_into(site, ana):
+    """The older file has every date once: its own up to the split, then those of the halves behind it, in all formats."""
+    path = await make(ana)
+    before = starts_in((await ana.get(f"{path}.ics")).content)
+    tag = (await ana.get(f"{path}.json")).headers["etag"]
+    second = await split_at(ana, path, THIRD, title="Rehearsal")
+    third = await split_at(ana, second, "2026-03-31T18:00:00", title="Concerts")
+    async with site.browser() as anybody:
+        file = (await anybody.get(f"{path}.ics")).content
+        titles = {day: title for day, title, _ in starts_in(file)}
+        assert sorted(titles) == [day for day, _, _ in before], "each date is there, and once"
+        assert [titles[day[:16]] for day in (FIRST, SECOND, THIRD)] == ["Practice", "Practice", "Rehearsal"]
+        assert titles["2026-04-07T18:00"] == "Concerts"
+        assert re.findall(r"UNTIL=(\w+)", file.decode()) == ["20260310T170000Z", "20260324T170000Z"]
+        later = starts_in((await anybody.get(f"{second}.ics")).content)
+        assert [day for day, _, _ in later] == [day for day, _, _ in before if day >= THIRD[:16]]
+        found = (await anybody.get(f"{path}.json", headers={"if-none-match": tag})).json()["items"]
+        assert [one["title"] for one in found][:5] == ["Practice"] * 2 + ["Rehearsal"] * 2 + ["Concerts"]
+        assert len({one["id"] for one in found}) == len(found) == 9
+        feed = ET.fromstring((await anybody.get(f"{path}.atom")).content)  # our own bytes
+        assert [one.findtext(f"{ATOM}title") for one in feed.findall(f"{ATOM}entry")] == [one["title"] for one in found]
+        page = (await anybody.get(path)).text
+        assert f'Continued by <a href="{second}">Rehearsal</a>' in page
+    await ana.post(f"{second}/delete", data={"dates": "delete"})
+    days = [day for day, _, _ in starts_in((await ana.get(f"{path}.ics")).content)]
+    assert days == [day for day, _, _ in before if not THIRD[:16] <= day < "2026-03-31"], (
+        "the last half is found past a gap"
+    )
+    assert third
+
+
+@pytest.mark.parametrize("visibility", ["private", "unlisted"])
+async def test_what_goes_on_for_fewer_people_is_told_to_nobody_else(site, ana, visibility):
+    path = await make(ana)
+    inner = await split_at(ana, path, THIRD, title="Inner circle", visibility=visibility)
+    async with site.browser() as anybody:
+        for address in (path, *(f"{path}.{kind}" for kind in ("ics", "atom", "json")), f"/api{path}"):
+            shown = (await anybody.get(address)).text
+            assert "Inner circle" not in shown, address
+            assert inner not in shown, address
+            assert inner.removeprefix("/series/") not in shown, address
+    assert f'Continued by <a href="{inner}">Inner circle</a>' in (await ana.get(path)).text
+    assert "Inner circle" in (await ana.get(f"{path}.ics")).text
+
+
+async def test_a_series_that_rests_has_its_stored_dates_in_a_calendar_and_no_more(site, ana):
+    path = await make(ana)
+    await ana.post(f"{path}/pause", data={"reason": "Summer"})
+    days = [day for day, _, _ in starts_in((await ana.get(f"{path}.ics")).content)]
+    assert (len(days), days[-1]) == (9, "2026-04-28T18:00")
+    await ana.post(f"{path}/resume")
+    assert len(starts_in((await ana.get(f"{path}.ics")).content)) == 17
+
+
+async def test_dates_before_a_cancellation_took_place(site, ana):
+    """A cancelled series is no calendar of things that never were: what was over, and what was brought back, stays."""
+    path = await make(ana)
+    site.clock.turn(5 * DAY)
+    await ana.post(f"{path}/cancel", data={"which": "all"})
+    await ana.post(f"{path}/manage", data={"act": "reinstate", f"date_{THIRD}": "yes", "confirmed": "yes"})
+    statuses = {day: status for day, _, status in starts_in((await ana.get(f"{path}.ics")).content)}
+    assert [statuses[day[:16]] for day in (FIRST, SECOND, THIRD)] == ["CONFIRMED", "CANCELLED", "CONFIRMED"]
+    assert len(statuses) == 9
