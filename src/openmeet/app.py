@@ -94,7 +94,7 @@ from openmeet.guests import pages as guests_pages
 from openmeet.identities import api as identities_api
 from openmeet.identities.network import Network
 from openmeet.ingestion import api as ingestion_api
-from openmeet.ingestion.api import Engines
+from openmeet.ingestion.api import HANDED_IN_BYTES, HANDED_IN_PATHS, Engines
 from openmeet.ingestion.record_pictures import RecordPictures
 from openmeet.letters import pages as letters_pages
 from openmeet.letters.previewing import message_mail
@@ -361,8 +361,10 @@ _WITH_PICTURES = ("/events/", "/api/events/", "/groups/", "/api/groups/")
 
 
 def _body_limit(scope: Scope) -> int:
-    """Whole calendars and pictures are larger than what anybody writes by hand."""
+    """Whole calendars, pictures and batches of records are larger than what anybody writes by hand."""
     path = scope["path"]
+    if path in HANDED_IN_PATHS:
+        return HANDED_IN_BYTES
     takes_picture = path.endswith("/picture") and path.startswith(_WITH_PICTURES)
     if takes_picture or path == "/events/new":
         # Base64 adds a third, the form or JSON around it a little.

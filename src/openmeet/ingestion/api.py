@@ -240,3 +240,7 @@ OPERATIONS = (
     _taking_back("/api/integration/events", "takeBackEvent", "An event of another system is gone", take_back_event),
     _taking_back("/api/integration/rsvps", "takeBackRsvp", "An answer of another system is gone", take_back_rsvp),
 )
+
+# Where services send records. One may have a million bytes; what JSON writes as an escape takes up to four times as many.
+HANDED_IN_PATHS: Final = frozenset(operation.path for operation in OPERATIONS)
+HANDED_IN_BYTES: Final = 4_000_000

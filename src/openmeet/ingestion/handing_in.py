@@ -6,7 +6,7 @@ others: it is refused with its reason.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from at_protocol.data import cbor
@@ -16,7 +16,7 @@ from at_protocol.syntax.at_uri import AtUri, parse_at_uri
 from at_protocol.syntax.did import parse_did
 from at_protocol.syntax.nsid import Nsid, parse_nsid
 from at_protocol.syntax.record_key import parse_record_key
-from at_protocol.syntax.tid import parse_tid
+from at_protocol.syntax.tid import from_microseconds, parse_tid, to_microseconds
 from groundwork.database.one_hop import in_one_hop
 from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import InvalidInput
@@ -97,14 +97,19 @@ async def take_back(
 ) -> Literal["gone", "doubted", "unknown"]:
     """Another system says that a record is gone: it is, unless the author signed for it; then their PDS is asked.
 
-    Unknown ones change nothing, so that whoever repeats a deletion is told that all is well.
+    Unknown ones change nothing, so that whoever repeats a deletion is told that all is well. What was handed in before and still
+    waits in the queue stays away, too.
     """
     async with db.transaction() as tx:
         await seen.lock_answers(tx, [str(uri)])
         known = await seen.find(tx, str(uri))
-        if known is None or known.standing is Standing.TOMBSTONE:
-            return "unknown"
+        is_here = known is not None and known.standing is not Standing.TOMBSTONE
+        if known is not None and is_here and known.rev >= message.rev:
+            # The clock that made its rev is ahead of ours. This is the later word all the same: it is about what is here.
+            message = replace(message, rev=from_microseconds(to_microseconds(parse_tid(known.rev)) + 1, 0))
         await apply(tx, here, [message])
+        if known is None or not is_here:
+            return "unknown"
         return "doubted" if known.is_verified else "gone"
 
 

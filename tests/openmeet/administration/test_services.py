@@ -9,7 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from groundwork.clock import HOUR, HandClock
+from at_protocol.syntax.tid import from_microseconds
+from groundwork.clock import HOUR, MINUTE, SECOND, HandClock
 from groundwork.database.transaction import Database
 from groundwork.queue.embedded import EmbeddedQueue
 from openmeet.access import services
@@ -17,6 +18,7 @@ from openmeet.app import operations
 from openmeet.debts.kinds import Debt
 from openmeet.ingestion import processor
 from openmeet.ingestion.api import Engines
+from openmeet.ingestion.handing_in import MAX_BATCH
 from openmeet.ingestion.processor import Processor
 from openmeet.records import seen
 from openmeet.records.collections import EVENT, RSVP
@@ -214,6 +216,51 @@ async def test_handing_in_and_taking_back(bench: Bench):
         assert "nothing was changed" in again.json()["message"]
     view = await view_of(bench.db)
     assert (view.events, view.answers) == ({}, {})
+
+
+async def test_what_is_taken_back_while_it_waits_never_comes(bench: Bench):
+    """Handed in and taken back before the queue gets to it: the last word counts, whichever is applied first."""
+    who = await bench.service(ServiceScope.INTEGRATE)
+    body = {"sourceType": "bluesky", "sourceId": TEA, "record": event_value()}
+    where = {"sourceId": TEA, "sourceType": "bluesky"}
+    for _ in range(2):  # what was taken back may be handed in again
+        bench.clock.turn(HOUR)
+        await bench.client.post("/api/integration/events", json=body, headers=who)
+        bench.clock.turn(SECOND)
+        gone = await bench.client.delete("/api/integration/events", params=where, headers=who)
+        assert (gone.status_code, gone.json()["isChanged"]) == (200, False)
+        await bench.work()
+        assert (await view_of(bench.db)).events == {}
+    bench.clock.turn(HOUR)
+    await bench.client.post("/api/integration/events", json=body, headers=who)
+    await bench.work()
+    assert (await view_of(bench.db)).events == {TEA: "Tea"}
+
+
+async def test_what_is_said_to_be_gone_is_gone(bench: Bench):
+    """Also where the system that handed it in has a clock that is four minutes ahead of ours."""
+    who = await bench.service(ServiceScope.INTEGRATE)
+    ahead = str(from_microseconds(bench.clock.now() + 4 * MINUTE, 0))
+    body = {"sourceType": "bluesky", "sourceId": TEA, "record": event_value(), "rev": ahead}
+    await bench.client.post("/api/integration/events", json=body, headers=who)
+    await bench.work()
+    assert (await view_of(bench.db)).events == {TEA: "Tea"}
+    where = {"sourceId": TEA, "sourceType": "bluesky"}
+    for is_changed in (True, False):
+        gone = await bench.client.delete("/api/integration/events", params=where, headers=who)
+        assert (gone.status_code, gone.json()["isChanged"]) == (200, is_changed)
+        assert (await view_of(bench.db)).events == {}
+
+
+async def test_large_records_and_full_batches_fit(bench: Bench):
+    """As large a record as any repository may hold, and two hundred ordinary ones at once."""
+    who = await bench.service(ServiceScope.PROCESS_EVENTS, ServiceScope.INTEGRATE)
+    large = event_value(description="ü" * 450_000)
+    assert await process(bench, EVENTS_PATH, who, sent(record=large)) == [("applied", "")]
+    body = {"sourceType": "bluesky", "sourceId": TEA, "record": large}
+    assert (await bench.client.post("/api/integration/events", json=body, headers=who)).status_code == 202
+    many = [sent(author=3, rkey=f"tea-{n}", record=event_value(description="Tea. " * 400)) for n in range(MAX_BATCH)]
+    assert await process(bench, EVENTS_PATH, who, *many) == [("applied", "")] * MAX_BATCH
 
 
 async def test_taking_back_one_answer_touches_that_answer_only(bench: Bench):
