@@ -87,7 +87,7 @@ async def tell_each(tx: Transaction, kind: Kind, tellings: Sequence[Telling]) ->
     for one in tellings:
         is_mailed = rules.is_mailed(kind, one.particulars)
         for addressee in (addressees[user_id] for user_id in dict.fromkeys(one.to) if user_id in addressees):
-            channel = rules.channel_of_mail(addressee) if is_mailed else None
+            channel = _channel(kind, one, addressee, tx.now) if is_mailed else None
             if Channel.IN_APP in addressee.channels or channel:
                 told.append(_Told(addressee, channel, one))
     known = await queries.told(tx, kind, [one.about for one in told])
@@ -194,6 +194,16 @@ async def choose_hours(tx: Transaction, user_id: UserId, hours: Hours) -> None:
 async def stop_mail(tx: Transaction, user_id: UserId, topic: Topic) -> None:
     """No more mail about a topic, neither at once nor in a digest; the page still tells."""
     await preferences.put(tx, user_id, {(topic, Channel.EMAIL): False, (topic, Channel.DIGEST): False})
+
+
+def _channel(kind: Kind, one: Telling, addressee: Addressee, now: Instant) -> Channel | None:
+    """How it is mailed to them: at once, too, where their digest would come too late."""
+    channel = rules.channel_of_mail(addressee)
+    if channel is Channel.DIGEST:
+        _, digest_at = rules.next_digest(addressee.hours, now)
+        if rules.is_too_late_in(digest_at, kind, one.starts_at, urgent=_is_urgent(kind, one, now)):
+            return Channel.EMAIL
+    return channel
 
 
 def _is_urgent(kind: Kind, one: Telling, now: Instant) -> bool:

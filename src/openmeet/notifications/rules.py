@@ -86,6 +86,13 @@ def channel_of_mail(addressee: Addressee) -> Channel | None:
     return next((one for one in (Channel.EMAIL, Channel.DIGEST) if one in addressee.channels), None)
 
 
+def is_too_late_in(digest_at: Instant, kind: Kind, starts_at: Instant | None, *, urgent: bool) -> bool:
+    """Whether news are of no use in a digest that is sent then: the event has begun, or the place is the next one's."""
+    if kind is Kind.SEAT_OFFERED:
+        return True
+    return urgent and starts_at is not None and starts_at <= digest_at
+
+
 def waits_for(kind: Kind) -> int:
     """How long such news wait for more of their sort, in microseconds: what a host sends now leaves now, but wakes nobody."""
     return 0 if kind is Kind.HOST_MESSAGE else BUNDLED_FOR

@@ -272,4 +272,25 @@ async def test_every_kind_goes_where_each_person_wants_it(db):
             by_id[row["user_id"]]: (row["is_shown"], row["is_for_digest"], row["mail_id"] is not None) for row in rows
         }
     expected = {"page": (1, 0, False), "mail": (0, 0, True), "digest": (0, 1, False), "page and mail": (1, 0, True)}
-    assert told == dict.fromkeys(Kind, expected)
+    # A place that is held for a day is not offered the day after.
+    at_once = {Kind.SEAT_OFFERED: {**expected, "digest": (0, 0, True)}}
+    assert told == dict.fromkeys(Kind, expected) | at_once
+
+
+@pytest.mark.parametrize(
+    ("kind", "starts_in", "is_at_once"),
+    [
+        (Kind.EVENT_CANCELLED, 5 * HOUR, True),
+        (Kind.EVENT_CANCELLED, 3 * DAY, False),
+        (Kind.HOST_MESSAGE, 5 * HOUR, True),
+        (Kind.NEW_ANSWER, 5 * HOUR, False),
+        (Kind.REMINDER, 5 * HOUR, False),
+    ],
+)
+async def test_a_digest_that_would_come_too_late_keeps_nobody_waiting(db, ana, clock, kind, starts_in, is_at_once):
+    """Who has everything in tomorrow's digest is told today of what is off tonight: by a mail of its own, and by no digest beside it."""
+    async with db.transaction() as tx:
+        await actions.choose(tx, ana.user_id, dict.fromkeys(Topic, frozenset({Channel.DIGEST})))
+    await tell(db, [ana], kind, starts_at=clock.now() + starts_in)
+    ((mail, _, _, due_at),) = await owed(db)
+    assert (mail, due_at == clock.now()) == (("news", True) if is_at_once else ("digest", False))
