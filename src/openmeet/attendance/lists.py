@@ -141,8 +141,9 @@ def shown(one: Attendee, names: Mapping[UserId, str], limits: Limits = NO_LIMITS
         one.guest_names,
         one.mode,
         one.pending_for,
-        one.is_guest,
-        one.is_private,
+        # Either would say whether somebody with this address has an account here.
+        one.is_guest and not is_unknown,
+        one.is_private and not is_unknown,
         one.offered_until is not None,
         is_unknown,
     )

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from groundwork.database.transaction import Reader
+from openmeet.attendance import lists
 from openmeet.attendance import queries as attendance
 from openmeet.attendance.model import AttendanceId
 from openmeet.attendance.rules import is_invited
@@ -95,14 +96,16 @@ async def _answer(reader: Reader, webhook: Webhook, attendance_id: AttendanceId)
         return None
     if not await seeing.may_see(reader, event, webhook.user_id, is_invited=is_own and is_invited(answer)):
         return None
-    is_named = is_own or not answer.is_private
-    names = await shown_names(reader, [answer.user_id]) if is_named else {}
+    (listed,) = await lists.by_ids(reader, event.id, [answer.id])
+    names = await shown_names(reader, [answer.user_id])
+    # Whose an address is that a host has invited, nobody is told before they have answered.
+    is_named = is_own or not (answer.is_private or lists.shown(listed, names).is_named_by_address)
     return {
         "event": event.slug,
         "attendanceId": answer.id,
         "personId": answer.user_id if is_named else None,
-        "displayName": names.get(answer.user_id),
-        "isPrivate": answer.is_private,
+        "displayName": names.get(answer.user_id) if is_named else None,
+        "isPrivate": answer.is_private or not is_named,
         "party": answer.party,
         "status": answer.status.value,
         "answeredAt": iso(answer.answered_at),

@@ -191,6 +191,7 @@ async def test_api(site):
     async with site.browser() as client:
         ana = await api_session(client, "ana@example.org", "Ana")
         ben = await api_session(client, "ben@example.org", "Ben")
+        await api_session(client, "dora@example.org", "Dora")
         body = {"title": "Tea", "startsLocal": "2026-03-01T18:00:00", "timeZone": "Europe/Berlin", "capacity": 3}
         path = (await client.post("/api/events", json=body, headers=ana)).headers["location"]
         wanted = {"maxParty": 2, "questions": [{"question": "Diet?", "isRequired": True}]}
@@ -224,9 +225,12 @@ async def test_api(site):
         # Whose an invited address is nobody is told, by their id neither.
         invited = await client.post(f"{path}/attendances", json={"email": "cleo@example.org"}, headers=ana)
         assert (invited.json()["displayName"], invited.json()["personId"]) == ("cleo@example.org", None)
+        known = await client.post(f"{path}/attendances", json={"email": "dora@example.org"}, headers=ana)
+        other = {"id": "", "displayName": "", "answeredAt": ""}
+        assert invited.json() | other == known.json() | other
         await client.post(
             f"{path}/attendances/decisions",
-            json={"decision": "remove", "attendanceIds": [invited.json()["id"]]},
+            json={"decision": "remove", "attendanceIds": [invited.json()["id"], known.json()["id"]]},
             headers=ana,
         )
         page = (await client.get(f"{path}/attendances?limit=1", headers=ana)).json()

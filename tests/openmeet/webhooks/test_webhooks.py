@@ -263,6 +263,21 @@ async def test_who_attends_privately_is_told_of_and_not_named(stage, client, ana
     assert sum(one["personId"] is None for one in told) == 1
 
 
+async def test_whom_a_host_invited_by_an_address_is_not_named_before_they_answer(stage, client, ana, ben):
+    """Whose an address is, and whether anybody's here, is told by no message either."""
+    await registered(client, stage, ana)
+    path = (await client.post("/api/events", json=EVENT, headers=ana)).headers["location"]
+    for address in ("ben@example.org", "stranger@example.org"):
+        await client.post(f"{path}/attendances", json={"email": address}, headers=ana)
+    await stage.deliver()
+    known, unknown = [one["data"] for one in stage.receiver.messages() if one["type"] == "answer.changed"]
+    assert known | {"attendanceId": ""} == unknown | {"attendanceId": ""}
+    assert (known["personId"], known["displayName"], known["status"]) == (None, None, "invited")
+    await client.put(f"{path}/answer", json={"reply": "going"}, headers=ben)
+    await stage.deliver()
+    assert stage.receiver.messages()[-1]["data"]["displayName"] == "Ben"
+
+
 async def test_who_hosts_it_too_is_told_of_events_and_answers(stage, client, ana, ben):
     await registered(client, stage, ben)
     path = (await client.post("/api/events", json=EVENT, headers=ana)).headers["location"]
