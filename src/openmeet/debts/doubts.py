@@ -7,6 +7,7 @@ there then is known from this table, and taken away again (``publication.late``)
 An update names the version that it is for, and meets nothing once that has gone. But what somebody says may come again in the very
 same bytes: going, interested, going. An update for the first that is acted on after the third was our word, and is not any more; it
 is told by both versions from what another app of the person writes. A delete leads to a new key, or to bytes of another time.
+And behind a create that arrives late there may come an update of what it left: both are ours, whichever of them stands there.
 
 A create that arrived, but whose answer was lost, stays in doubt as well: which of several equal ones it was cannot be told.
 """
@@ -46,11 +47,22 @@ FORGET_LAST_UPDATE = f"delete from updates_in_doubt where {_UPDATE} and sends = 
 FORGET_ONE_UPDATE = f"update updates_in_doubt set sends = sends - 1 where {_UPDATE} and sends > 1"
 FORGET_OLD_UPDATES = "delete from updates_in_doubt where last_sent_at <= :before"
 
-AMONG = "select uri, cid from creates_in_doubt where uri in :uris"
+# Where no create can arrive, no update meets anything under a key that was given up.
+_BEHIND_A_CREATE = "exists (select 1 from creates_in_doubt c where c.uri = u.uri)"
+AMONG = f"""
+    select uri, cid from creates_in_doubt where uri in :uris
+     union
+    select u.uri, u.cid from updates_in_doubt u where u.uri in :uris and {_BEHIND_A_CREATE}
+"""
 
-OF_URI = "select cid, last_sent_at from creates_in_doubt where uri = :uri order by cid"
+OF_URI = f"""
+    select cid, last_sent_at from creates_in_doubt where uri = :uri
+     union all
+    select u.cid, u.last_sent_at from updates_in_doubt u where u.uri = :uri and {_BEHIND_A_CREATE}
+"""
 
 FORGET_URI = "delete from creates_in_doubt where uri = :uri and last_sent_at <= :before"
+FORGET_UPDATES = "delete from updates_in_doubt where uri = :uri and last_sent_at <= :before"
 
 # Where a publication holds the key, nothing has to be proven before its old doubts go: none of them can arrive any more.
 FORGET_OLD = """
@@ -149,6 +161,7 @@ async def _look_at(tx: Transaction, uri: str, due_at: Instant) -> None:
 async def forget(tx: Transaction, uri: str, *, before: Instant) -> None:
     """Nothing that was sent until then stands there, nor can it arrive."""
     await tx.execute(FORGET_URI, uri=uri, before=before)
+    await tx.execute(FORGET_UPDATES, uri=uri, before=before)
 
 
 async def forget_old(tx: Transaction) -> int:

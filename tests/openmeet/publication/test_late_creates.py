@@ -136,6 +136,38 @@ async def test_a_create_that_arrives_late_goes_also_where_nobody_listens(town: T
     assert await doubts(town) == (0, 0), "nothing is looked for for ever"
 
 
+@pytest.mark.parametrize("is_heard", [True, False], ids=["heard", "looked for"])
+async def test_a_create_and_the_update_of_it_that_arrive_late_both_go(town: Town, cleo: Caller, is_heard: bool):
+    """The create, and then the update that names what it left: what stands there is no create of ours, and ours all the same."""
+    event = await town.event(cleo, title="Tea")
+    await send_into_the_void(town)
+    create, town.proxy.on_their_way = town.proxy.on_their_way, []
+    await pay_all(town)
+    await town.revise(cleo, event.slug, title="Coffee")
+    await send_into_the_void(town)
+    await town.revise(cleo, event.slug, title="Coffee", **UNLISTED)
+    await pay_all(town)
+    assert await names(town) == []
+    town.proxy.on_their_way = create + town.proxy.on_their_way
+    assert await town.proxy.deliver() == [200, 200]
+    assert await names(town) == ["Coffee"], "it is out there"
+    if is_heard:
+        await town.listen(cleo.user_id)
+        assert await here(town) == [("Coffee", False)]
+    else:
+        town.clock.turn(10 * MINUTE)
+    await town.pay_debts()
+    assert await names(town) == []
+    await settle(town, cleo)
+    assert await here(town) == [("Coffee", False)]
+    for _ in range(30):
+        town.clock.turn(HOUR)
+        await town.pay_debts()
+    assert await doubts(town) == (0, 0), "nothing is looked for for ever"
+    async with town.db.reader() as reader:
+        assert await reader.fetch("select uri from updates_in_doubt") == []
+
+
 @on_one_engine
 async def test_several_creates_of_one_commit_that_arrive_late_all_go(town: Town, cleo: Caller):
     events = [await town.event(cleo, title=title) for title in ("Tea", "Coffee", "Cocoa")]
