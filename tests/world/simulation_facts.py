@@ -28,7 +28,7 @@ class Facts:
     """Everything that is compared."""
 
     announced: list[Announced]
-    # Every version of every event and answer that was announced.
+    # Every version of every event and answer that was announced, in the order of their commits.
     changes: list[Change]
     # Repositories that somebody serves, by DID.
     held: dict[str, Held]
@@ -55,7 +55,8 @@ async def look(simulation: "Simulation") -> Facts:
     """Ask everybody."""
     town = simulation.town
     frames = await town.frames()
-    announced, changes = [announced_in(frame) for frame in frames], changes_in(frames)
+    # Whoever has moved has announced some of them at one home and some at the other: revs say which came first.
+    announced, changes = [announced_in(frame) for frame in frames], sorted(changes_in(frames), key=lambda one: one.rev)
     held = await repositories(town.homes, {one.did for one in announced})
     first, last = _revs(announced)
     async with town.db.reader() as reader:
