@@ -180,7 +180,8 @@ async def apply_from_network(
             actor_id=None,
             answered_at=first_seen,
             record_uri=record_uri,
-            along=entry_letters.owing_end(tx, event, user_id, mine, decided),
+            # Whoever never came here got no mail that could have brought an entry.
+            along=() if user.kind is UserKind.SHADOW else entry_letters.owing_end(tx, event, user_id, mine, decided),
         )
         if is_apart and saved.status is AttendanceStatus.PENDING:
             await tell_of_foreign(tx, event)
@@ -263,6 +264,8 @@ async def _gone(tx: Transaction, event: Event, mine: Attendance) -> None:
     decided = rules.decide(event, DEFAULT, mine, Act.NETWORK_GONE, standing=Standing(), has_room=False, now=tx.now)
     if decided.status is mine.status:
         return
+    user = await user_by_id(tx, mine.user_id)
+    is_stranger = user is None or user.kind is UserKind.SHADOW
     saved = await placing.put(
         tx,
         event,
@@ -274,7 +277,7 @@ async def _gone(tx: Transaction, event: Event, mine: Attendance) -> None:
         through=Through.NETWORK,
         actor_id=None,
         answered_at=tx.now,
-        along=entry_letters.owing_end(tx, event, mine.user_id, mine, decided),
+        along=() if is_stranger else entry_letters.owing_end(tx, event, mine.user_id, mine, decided),
     )
     if placing.frees(mine, saved):
         await line.fill(tx, event, await joining_queries.of_event(tx, event))
