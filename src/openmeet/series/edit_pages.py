@@ -1,7 +1,7 @@
 """Editing a series: first what shall be different, then how far that reaches, with the consequences of each answer."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from urllib.parse import quote
 
@@ -35,6 +35,10 @@ from openmeet.users.edge import caller_of
 _CHANGED_MEANWHILE = (
     "The series was changed since you opened this form. What you typed is kept; look it over and go on."
 )
+
+
+# New dates that are named one by one.
+_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,8 +227,10 @@ def _differences(series: Series, edit: Edit, before: Details) -> list[Difference
         ]
     if edit.rewritten is not None:
         pattern = series.timing.pattern
-        after = describe(type(pattern)(pattern.start, pattern.zone_name, edit.rewritten.rule))
-        found.append(Difference("Repeats", describe(pattern), after))
+        # Dates that are left out or added are none of what was typed.
+        plain = replace(pattern, left_out=(), added=())
+        after = describe(replace(plain, rule=edit.rewritten.rule))
+        found.append(Difference("Repeats", describe(plain), after))
     return found
 
 
@@ -243,6 +249,13 @@ def _counted(counted: Consequences) -> str:
         words.append(_number(len(counted.stranded), "date") + " outside the new rule stay, because people answered")
     if counted.vanishing:
         words.append(_number(len(counted.vanishing), "date") + " without answers go")
+    if counted.made:
+        words.append(
+            _number(len(counted.made), "date")
+            + (" is" if len(counted.made) == 1 else " are")
+            + " new"
+            + _first(counted)
+        )
     if counted.people_told:
         words.append(_number(counted.people_told, "person", "people") + " told")
     lowered = lowering.words(Lowered(counted.people_over_limit, counted.parties_too_large))
@@ -250,6 +263,16 @@ def _counted(counted: Consequences) -> str:
     if counted.scope != "this":
         said.append("Past dates stay as they were." if counted.scope == "all" else "A new series takes over here.")
     return " ".join(filter(None, said))
+
+
+def _first(counted: Consequences) -> str:
+    """`` (Wed 4 March and 2 more)``."""
+    named = [times.short_day(datetime.fromisoformat(one.original_date)) for one in counted.made]
+    return (
+        f" ({', '.join(named)})"
+        if len(named) <= _NAMED
+        else f" ({', '.join(named[:_NAMED])} and {len(named) - _NAMED} more)"
+    )
 
 
 def _number(count: int, one: str, many: str = "") -> str:

@@ -11,7 +11,9 @@ from groundwork.clock import Instant
 from groundwork.errors import InvalidInput
 from openmeet.events.model import Details
 from openmeet.recurrence import expansion
+from openmeet.recurrence.leaving_out import still_left_out
 from openmeet.recurrence.pattern import Pattern
+from openmeet.recurrence.pattern import pattern as checked
 from openmeet.recurrence.rule import Rule
 from openmeet.recurrence.splitting import split
 from openmeet.series.dates import details_of, original_of
@@ -57,9 +59,13 @@ def plan_of(series: Series, edit: Edit, stored: Sequence[Held], now: Instant) ->
         said = edit.said
         own = {name: getattr(said, name) for name in edit.changed & set(template.__dataclass_fields__)}
         template = replace(template, **own)
+    whole = _with_gone_left_out(series, stored, now)
     if edit.scope is Scope.ALL:
-        timing = _timing(series.timing, edit)
-        return plan_all(series, template, timing, stored, now, drop_single_changes=edit.drop_single_changes)
+        timing = _timing(whole.timing, edit)
+        if timing == whole.timing:
+            whole, timing = series, series.timing
+        return plan_all(whole, template, timing, stored, now, drop_single_changes=edit.drop_single_changes)
+    series = whole
     at = _named(edit)
     _, behind = split(series.timing.pattern, original_of(at))
     following = Timing(behind, series.timing.length)
@@ -90,6 +96,18 @@ def _plan_this(series: Series, edit: Edit, stored: Sequence[Held]) -> Plan:
     return plan_one(series, held, edit.said or usual_at(series, date))
 
 
+def _with_gone_left_out(series: Series, stored: Sequence[Held], now: Instant) -> Series:
+    """The series, leaving out what was deleted by itself: under another name, or in another series, it would come into being again."""
+    pattern = series.timing.pattern
+    gone = [
+        original_of(_name(held))
+        for held in stored
+        if held.event.is_gone and not held.event.is_over(now) and _name(held) != held.event.id
+    ]
+    left_out = tuple(sorted({*pattern.left_out, *(at for at in gone if expansion.is_date_of(pattern, at))}))
+    return replace(series, timing=replace(series.timing, pattern=replace(pattern, left_out=left_out)))
+
+
 def _timing(timing: Timing, edit: Edit) -> Timing:
     """The timing of the dates that the edit reaches."""
     if edit.said is not None and edit.changed & {"starts_local", "ends_at", "time_zone"}:
@@ -115,7 +133,19 @@ def _timing(timing: Timing, edit: Edit) -> Timing:
         pattern.added if wanted.added is None else wanted.added,
         is_all_day=pattern.is_all_day,
     )
-    return replace(timing, pattern=_fitting(made) if pattern.rule != wanted.rule else made)
+    if pattern.rule == wanted.rule:
+        return replace(timing, pattern=made)
+    made = _fitting(made)
+    if wanted.left_out is None:
+        made = checked(
+            made.start,
+            made.zone_name,
+            made.rule,
+            left_out=still_left_out(pattern, made),
+            added=made.added,
+            is_all_day=made.is_all_day,
+        )
+    return replace(timing, pattern=made)
 
 
 def _fitting(pattern: Pattern) -> Pattern:

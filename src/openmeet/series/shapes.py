@@ -260,11 +260,18 @@ class DateTouched(msgspec.Struct, rename="camel"):
     answers: int
 
 
+class DateMade(msgspec.Struct, rename="camel"):
+    """A date that was none before, or only a computed one."""
+
+    original_date: str
+    starts_at: str
+
+
 class Consequences(msgspec.Struct, rename="camel"):
     """What an edit does. Numbers are of stored dates; computed ones follow the series in any case.
 
     ``stranded``: somebody answered them or they differ on purpose, so they stay as exceptions. ``vanishing``: nobody did, they
-    go. ``peopleTold``: how many would hear of it, once each. ``peopleOverLimit``: who have a place beyond a lowered limit, and keep
+    go. ``made``: dates of the next two months that are new. ``peopleTold``: how many would hear of it, once each. ``peopleOverLimit``: who have a place beyond a lowered limit, and keep
     it; ``partiesTooLarge``: who wait and for whom there can be no places any more.
     """
 
@@ -277,6 +284,7 @@ class Consequences(msgspec.Struct, rename="camel"):
     changes: list[DateChange]
     stranded: list[DateTouched]
     vanishing: list[DateTouched]
+    made: list[DateMade]
     sentence_before: str
     sentence_after: str
     makes_new_series: bool

@@ -11,7 +11,7 @@ from openmeet.events.differing import details_in, differing
 from openmeet.events.model import Audience, Venue, public_place
 from openmeet.recurrence.sentence import describe
 from openmeet.recurrence.structured import to_json
-from openmeet.series import agenda, following, halves, queries, undoing
+from openmeet.series import agenda, following, halves, queries, storing, undoing
 from openmeet.series.agenda import Line
 from openmeet.series.dates import original_text
 from openmeet.series.model import Held, Scope, Series, Timing
@@ -20,6 +20,7 @@ from openmeet.series.previewing import Meaning
 from openmeet.series.shapes import (
     Consequences,
     DateChange,
+    DateMade,
     DatePreview,
     DateShown,
     DateTouched,
@@ -152,7 +153,14 @@ async def consequences(reader: Reader, series: Series, plan: Plan) -> Consequenc
     """What the plan does, counted."""
     changed = plan.dates_changed
     told = await people_of_dates(reader, [one.event.id for one in changed], CONCERNED)
-    followers = set(await following.to_tell(reader, series)) if changed or plan.vanishing else set()
+    made = await storing.made_by(reader, series, plan)
+    to = {user_id for user_id, _ in told}
+    if changed or plan.vanishing or made:
+        to |= set(await following.to_tell(reader, series))
+    by = series.changed_by or series.owner_id
+    if by != series.owner_id and (changed or plan.scope is not Scope.THIS):
+        # It is theirs, and somebody else changes it.
+        to |= {series.owner_id, *(one.event.author_id for one in changed)}
     lowered = await lowering.by_details(reader, [(one.event, one.details) for one in changed])
     return Consequences(
         scope=plan.scope.value,
@@ -160,10 +168,11 @@ async def consequences(reader: Reader, series: Series, plan: Plan) -> Consequenc
         dates_unchanged=len(plan.changes) - len(changed),
         answers_kept=plan.answers_kept,
         single_changes_kept=0 if plan.scope is Scope.THIS else plan.single_changes_kept,
-        people_told=len(({user_id for user_id, _ in told} | followers) - {series.owner_id}),
+        people_told=len(to - {by}),
         changes=[_change(one) for one in changed],
         stranded=[_touched(held) for held in plan.stranded],
         vanishing=[_touched(Held(event, 0)) for event in plan.vanishing],
+        made=[DateMade(original_text(one.original), iso(one.at)) for one in made],
         sentence_before=describe(series.timing.pattern),
         sentence_after=describe(plan.timing.pattern),
         makes_new_series=plan.scope is Scope.FOLLOWING,

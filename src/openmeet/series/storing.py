@@ -5,6 +5,7 @@ lock on the series.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from groundwork.clock import Instant
@@ -18,7 +19,8 @@ from openmeet.recurrence import expansion
 from openmeet.recurrence.wall_time import local_of
 from openmeet.series import queries, standing
 from openmeet.series.dates import details_of, original_of, original_text
-from openmeet.series.model import WINDOW, WINDOW_LEAST, WINDOW_MOST, Policy, Series, SeriesId, SeriesStatus
+from openmeet.series.model import WINDOW, WINDOW_LEAST, WINDOW_MOST, Policy, Scope, Series, SeriesId, SeriesStatus
+from openmeet.series.plan import Plan
 
 
 async def vivify(tx: Transaction, series: Series, original_date: str) -> Event:
@@ -63,13 +65,32 @@ async def store_window(tx: Transaction, series: Series) -> list[Event]:
     if series.status is not SeriesStatus.ACTIVE or series.deleted_at is not None or series.is_read_only:
         return []
     ahead = window(series, tx.now)
-    # Names are wall-clock times: an instant's differs from it by less than two days.
-    since = original_text(local_of(tx.now, series.zone_name).replace(tzinfo=None) - timedelta(days=2))
-    known = await queries.stored_names(tx, series.id, since=since)
+    known = await queries.stored_names(tx, series.id, since=since(series, tx.now))
     made = await store(tx, series, [one.original for one in ahead if original_text(one.original) not in known])
     await queries.set_stored_until(tx, series.id, Instant(tx.now + WINDOW))
     await owing.owe_by_policy(tx, series.id)
     return made
+
+
+def since(series: Series, now: Instant) -> str:
+    """From which name on dates are looked for that may be stored: names are wall-clock times, an instant's differs by less than two days."""
+    return original_text(local_of(now, series.zone_name).replace(tzinfo=None) - timedelta(days=2))
+
+
+async def made_by(reader: Reader, series: Series, plan: Plan) -> list[expansion.Occurrence]:
+    """The dates that a plan of this series brings into the window, which are no date of it yet: what ``store_window`` makes after it."""
+    if plan.scope is Scope.THIS or series.status is not SeriesStatus.ACTIVE:
+        return []
+    target = replace(series, template=plan.template, timing=plan.timing)
+    known: set[str] = set()
+    if plan.scope is Scope.ALL:
+        known |= await queries.stored_names(reader, series.id, since=since(target, reader.now))
+        places = (one.event.place_in_series for one in plan.changes)
+        known -= {place.original_date for place in places if place is not None}
+        known -= {event.place_in_series.original_date for event in plan.vanishing if event.place_in_series}
+    known |= {change.original_date for change in plan.changes}
+    known |= {held.event.place_in_series.original_date for held in plan.stranded if held.event.place_in_series}
+    return [one for one in window(target, reader.now) if original_text(one.original) not in known]
 
 
 def window(series: Series, now: Instant) -> list[expansion.Occurrence]:

@@ -527,3 +527,87 @@ async def test_a_date_is_moved_into_the_past_or_far_away_only_on_purpose(client,
     # The first date is over by now: telling all of them another hour by it moves nothing into the past.
     hour = {"scope": "all", "originalDate": FIRST, "startsLocal": "2026-03-03T19:00"}
     assert (await ask(client, ana, made, "edit", hour)).status_code == 200
+
+
+async def test_another_rule_brings_no_week_back_that_is_off(client, ana):
+    """A date that was taken out, or deleted by itself, stays out: under another rule, another hour, and in another half."""
+    for change in (
+        {"scope": "all", "recurrence": "FREQ=WEEKLY;BYDAY=WE"},
+        {"scope": "all", "originalDate": FIRST, "startsLocal": "2026-03-03T19:00"},
+        {"scope": "following", "originalDate": SECOND, "recurrence": "FREQ=WEEKLY;BYDAY=TH"},
+        {"scope": "following", "originalDate": SECOND, "title": "Rehearsal"},
+    ):
+        made = await make(client, ana)
+        stored = await dates(client, made)
+        await ask(client, ana, made, "remove-dates", {"dates": [THIRD]})
+        assert (await client.delete(f"/api/events/{stored[4]['slug']}", headers=ana)).status_code == 204
+        assert stored[4]["originalDate"] == "2026-03-31T18:00:00"
+        done = await ask(client, ana, made, "edit", change)
+        assert done.status_code == 200, done.text
+        weeks = {
+            one["originalDate"][:10]
+            for series in (made, done.json()["series"])
+            for one in await dates(client, series, **{"from": "2026-03-01T00:00", "limit": "9"})
+        }
+        off = {f"2026-03-{day}" for day in (17, 18, 19, 31)} | {"2026-04-01", "2026-04-02"}
+        assert not weeks & off, change
+        assert len(weeks) >= 7
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"scope": "all", "recurrence": "FREQ=WEEKLY;BYDAY=TU,TH"},
+        {"scope": "all", "recurrence": "FREQ=DAILY;COUNT=30"},
+        {"scope": "all", "recurrence": "FREQ=WEEKLY;BYDAY=WE"},
+        {"scope": "all", "recurrence": "FREQ=WEEKLY;INTERVAL=2;BYDAY=TU"},
+        {"scope": "all", "recurrence": "FREQ=MONTHLY;BYDAY=1TU"},
+        {"scope": "all", "rdates": ["2026-03-05T18:00"]},
+        {"scope": "all", "title": "Rehearsal"},
+        {"scope": "following", "originalDate": THIRD, "recurrence": "FREQ=WEEKLY;BYDAY=TU,TH"},
+        {"scope": "following", "originalDate": THIRD, "startsLocal": "2026-03-19T20:00"},
+        {"scope": "this", "originalDate": THIRD, "startsLocal": "2026-03-19T20:00"},
+    ],
+    ids=str,
+)
+async def test_what_a_plan_counts_is_what_happens(client, ana, ben, site, change):
+    """Dates that change, go, stay outside and are made: each is there afterwards as it was said, and no other; so are those told."""
+    made = await make(client, ana)
+    stored = await dates(client, made)
+    await client.put(f"/api/events/{stored[3]['slug']}/answer", json={"reply": "going"}, headers=ben)
+    await client.delete(f"/api/events/{stored[5]['slug']}", headers=ana)
+    await ask(client, ana, made, "edit", {"scope": "this", "originalDate": SECOND, "title": "Own", "isSilent": True})
+    follower = await api_session(client, "cleo@example.org", "Cleo")
+    await client.put(f"/api/series/{made['slug']}/follow", json={}, headers=follower)
+    before = await stored_at(client, [made])
+    heard = [await told(client, one) for one in (ben, follower)]
+    plan = (await ask(client, ana, made, "plan", change)).json()
+    assert await stored_at(client, [made]) == before
+    done = (await ask(client, ana, made, "edit", change)).json()
+    assert done["consequences"] == plan
+    after = await stored_at(client, [made] if done["series"]["slug"] == made["slug"] else [made, done["series"]])
+    changed = {one["slug"]: one for one in plan["changes"]}
+    gone = {one["slug"] for one in plan["vanishing"]}
+    new = {slug: starts for slug, starts in after.items() if slug not in before}
+    assert sorted(new.values()) == sorted(one["startsAt"] for one in plan["made"])
+    assert before.keys() - after.keys() == gone
+    for slug, starts in before.items():
+        if slug not in gone:
+            assert after[slug] == (changed[slug]["newStartsAt"] if slug in changed else starts), slug
+    assert plan["peopleTold"] == sum(
+        [await told(client, one) > was for one, was in zip((ben, follower), heard, strict=True)]
+    )
+
+
+async def stored_at(client: httpx.AsyncClient, some: list[dict]) -> dict[str, str]:
+    """When the stored dates of these series begin, by their addresses."""
+    return {
+        one["slug"]: one["startsAt"]
+        for series in some
+        for one in await dates(client, series, **{"from": "2026-03-01T00:00", "limit": "60"})
+        if one["isStored"]
+    }
+
+
+async def told(client: httpx.AsyncClient, who: dict[str, str]) -> int:
+    return len((await client.get("/api/notifications", headers=who)).json()["items"])
