@@ -92,7 +92,7 @@ async def answer(
     # Offers that ended just now may have moved this very answer, out of the line or to its head.
     mine = await queries.by_id(tx, mine.id) if mine is not None and begun.places.has_late_offers else mine
     decided = rules.decide(event, joining, mine, act, standing=standing, has_room=room, now=tx.now)
-    placing.must_keep_seat(mine, decided, said, room=room)
+    placing.must_keep_seat(mine, decided, said, room=room, now=tx.now)
     if mine is not None and not placing.changed(mine, decided, said):
         return mine
     tells = tells_host and event.author_id != caller.user_id and (mine is None or mine.status is not decided.status)

@@ -86,14 +86,17 @@ def changed(mine: Attendance | None, decided: Decided, said: Said) -> bool:
     )
 
 
-def must_keep_seat(mine: Attendance | None, decided: Decided, said: Said, *, room: bool) -> None:
-    """Refused where somebody who has a seat wants more, or another one, than there is: they keep what they have."""
-    if mine is None or room or not decided.status == mine.status == AttendanceStatus.ATTENDING:
+def must_keep_seat(mine: Attendance | None, decided: Decided, said: Said, *, room: bool, now: Instant) -> None:
+    """Refused where somebody who has a seat, or for whom one is held, wants more, or another one, than there is."""
+    if mine is None or room or (said.party <= mine.party and said.mode is mine.mode):
         return
-    if said.party > mine.party or said.mode is not mine.mode:
-        raise Refused(
-            "There are not enough free places for that. You keep the place that you have.", name="NotEnoughPlaces"
-        )
+    if decided.status == mine.status == AttendanceStatus.ATTENDING:
+        words = "You keep the place that you have."
+    elif decided.status is AttendanceStatus.WAITLISTED and mine.has_offer(now):
+        words = "What was offered to you is still held for you."
+    else:
+        return
+    raise Refused(f"There are not enough free places for that. {words}", name="NotEnoughPlaces")
 
 
 def first_answer(

@@ -84,7 +84,8 @@ def decide(
         case Outcome.KEEP if as_it_is is not None:
             return as_it_is
         case Outcome.TAKE if mine is not None and as_it_is is not None:
-            return Decided(AttendanceStatus.ATTENDING) if mine.has_offer(now) or has_room else as_it_is
+            # An offer is for as many as it was made to: for them there is room, for more of them there may be none (invariant 4).
+            return Decided(AttendanceStatus.ATTENDING) if has_room else as_it_is
         case Outcome.CLEAR_UP if as_it_is is not None and as_it_is.pending_for is not PendingFor.UNCLEAR:
             return as_it_is
         case Outcome.SEAT | Outcome.CLEAR_UP:

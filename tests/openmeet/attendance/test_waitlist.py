@@ -93,6 +93,24 @@ async def test_an_offer_taken_too_late_is_none(db, clock):
         assert await counts(tx, event) == Counts(waitlisted=2, seats=1, offered=1)
 
 
+async def test_an_offer_is_for_as_many_as_it_was_made_to(db):
+    """Who would come with more people than places are held for is told so, and may still take these."""
+    async with db.transaction() as tx:
+        ana, ben, cleo, dora = await people(tx, 4)
+        event = await event_by(tx, ana, capacity="2")
+        await joining_queries.put(tx, event.id, Joining(max_party=2))
+        for who in (ben, dora, cleo):
+            await says(tx, who, event)
+        await says(tx, ben, event, DECLINED)
+        assert await stands(tx, event, cleo) == "offered"
+        with pytest.raises(Refused) as refused:
+            await says(tx, cleo, event, party=2)
+        assert refused.value.name == "NotEnoughPlaces"
+        assert await counts(tx, event) == Counts(going=1, waitlisted=1, seats=2, offered=1)
+        assert (await says(tx, cleo, event)).status is S.ATTENDING
+        assert await counts(tx, event) == Counts(going=2, seats=2)
+
+
 async def test_no_offer_is_lost_while_the_event_is_off(db, clock):
     """Nobody can take a place of a cancelled event: it is held for the same person again once it takes place after all."""
     async with db.transaction() as tx:

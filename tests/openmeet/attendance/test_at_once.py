@@ -1,0 +1,78 @@
+"""Many people, their host, their records and the clock at one event in the same moments; on both engines, from a printed seed."""
+
+import asyncio
+import random
+
+import pytest
+
+from groundwork.clock import DAY, HandClock
+from groundwork.database.transaction import Database
+from groundwork.errors import Refused
+from openmeet.attendance import actions, joining_queries, line, managing, queries, seating
+from openmeet.attendance.joining import Joining
+from openmeet.attendance.model import AnswerMode, AttendanceStatus, NetworkAnswer, Reply, Wishes
+from openmeet.attendance.tasks import end_offers
+from openmeet.events.model import Event
+from openmeet.users.model import Caller
+from tests.databases import MakeDatabase
+from tests.openmeet.site_under_test import event_by, person
+
+LIMITS = seating.Limits(7, {AnswerMode.IN_PERSON: 4, AnswerMode.ONLINE: 5})
+REPLIES = (*[Reply.GOING] * 3, Reply.DECLINED, Reply.INTERESTED)
+
+
+async def act(db: Database, event: Event, ana: Caller, who: Caller, chance: random.Random) -> None:
+    """Something that one person, a record of theirs, or the host about them, may do."""
+    what = chance.random()
+    wishes = Wishes(party=chance.randint(1, 3), mode=chance.choice(list(AnswerMode)))
+    try:
+        async with db.transaction() as tx:
+            if what < 0.7:
+                await actions.answer(tx, who, event.slug, chance.choice(REPLIES), wishes)
+            elif what < 0.8:
+                await managing.approve(tx, ana, event.slug)
+            elif what < 0.9:
+                mine = await queries.find(tx, event.id, who.user_id)
+                if mine is not None and mine.status is AttendanceStatus.REJECTED:
+                    await managing.restore(tx, ana, event.slug, mine.id)
+                elif mine is not None:
+                    await managing.remove(tx, ana, event.slug, [mine.id])
+            else:
+                await actions.apply_from_network(
+                    tx,
+                    event_id=event.id,
+                    user_id=who.user_id,
+                    record_uri=f"at://did:plc:{who.user_id}/community.lexicon.calendar.rsvp/1",
+                    answer=chance.choice(list(NetworkAnswer)),
+                    first_seen=tx.now,
+                )
+    except Refused:
+        pass  # turned down by the host, or not enough places: they keep what they have
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_places_are_exact_whoever_comes_first(make_database: MakeDatabase, clock: HandClock, seed: int) -> None:
+    """Parties, ways of taking part, approval in every second town; offers that end in the very moment of the answers."""
+    db, chance = await make_database("openmeet"), random.Random(seed)
+    async with db.transaction() as tx:
+        ana, *crowd = [await person(tx, f"Person {number}") for number in range(16)]
+        event = await event_by(tx, ana, capacity="7", mode="hybrid", online_url="https://meet.example/x")
+        joining = Joining(limit_in_person=4, limit_online=5, max_party=3, needs_approval=seed % 2 == 1)
+        await joining_queries.put(tx, event.id, joining)
+    for step in range(12):
+        if chance.random() < 0.6:
+            clock.turn(DAY)
+        storm = [act(db, event, ana, chance.choice(crowd), chance) for _ in range(10)]
+        await asyncio.gather(*storm, end_offers(db), end_offers(db))
+        await end_offers(db)
+        async with db.reader() as reader:
+            held = await queries.held(reader, event.id)
+            waits = await line.waiting(reader, event.id, 99)
+            wrong = await reader.fetch(
+                "select id from attendances where (status = 'waitlisted') <> (waitlist_number is not null)"
+                " or status <> 'waitlisted' and offered_until is not null order by id"
+            )
+        where = f"seed {seed} step {step}"
+        assert not seating.are_exceeded(LIMITS, held), where
+        assert not seating.next_up(LIMITS, held, waits, lets_past=False), where
+        assert not wrong, where
