@@ -1,6 +1,7 @@
 """``/me/atproto``: one's own calendar records at one's server, written there and coming back from there."""
 
 import secrets
+from dataclasses import asdict
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -9,22 +10,17 @@ from starlette.routing import Route
 
 from at_protocol.syntax.tid import TidClock
 from groundwork.clock import Instant
-from groundwork.errors import Conflict, Failure, InvalidInput, NotFound
+from groundwork.errors import Conflict, Failure, InvalidInput, NotFound, Refused
 from openmeet.identities.model import Identity
 from openmeet.publication import own_answer_pages, own_repository
 from openmeet.publication.own_edge import HERE, leads_to_allowing, mine
-from openmeet.publication.own_repository import Wanted
-from openmeet.records.collections import EVENT
-from openmeet.records.event import read_event
+from openmeet.publication.own_form import Form
 from openmeet.recurrence import wall_time
 from openmeet.sign_in.network import network_sign_in
 from openmeet.site import times
 from openmeet.site.forms import Typed, read_form, typed_again
 from openmeet.site.frame import go, page
 from openmeet.tenants.edge import database_of
-
-MAX_NAME = 200
-MAX_DESCRIPTION = 10_000
 
 _tids = TidClock(secrets.randbelow(1024))
 
@@ -66,10 +62,9 @@ async def show_new(request: Request) -> Response:
 async def write_new(request: Request) -> Response:
     identity, zone = await mine(request)
     typed = await read_form(request)
+    network, key = network_sign_in(request).network, typed.get("key", "")
     try:
-        wanted = _wanted(typed, zone)
-        network = network_sign_in(request).network
-        await own_repository.create(database_of(request), network, _tids, identity, wanted, typed.get("key", ""))
+        await own_repository.create(database_of(request), network, _tids, identity, _wanted(typed), zone, key)
     except Failure as failure:
         return _again(request, identity, typed, zone, failure, rkey="")
     return go(HERE, said="own_written")
@@ -78,14 +73,12 @@ async def write_new(request: Request) -> Response:
 async def show_one(request: Request) -> Response:
     identity, zone = await mine(request)
     rkey = request.path_params["rkey"]
-    record = await own_repository.read_own(network_sign_in(request).network, identity, rkey)
-    read = read_event(str(EVENT), record, rkey=rkey, indexed_at=Instant(0)).event
-    values = {
-        "name": read.name,
-        "description": read.description,
-        "starts": _local(read.starts_at, zone),
-        "ends": _local(read.ends_at, zone),
-    }
+    try:
+        standing = await own_repository.read_own(network_sign_in(request).network, identity, rkey, zone)
+    except Refused as refused:
+        problem = {"": f"{refused.why} You can delete it, or change it with the app that wrote it."}
+        return _form(request, identity, Typed({}, problem), zone, rkey=rkey)
+    values = {**asdict(standing.form), "version": standing.cid}
     return _form(request, identity, Typed(values), zone, rkey=rkey)
 
 
@@ -93,9 +86,9 @@ async def write_one(request: Request) -> Response:
     identity, zone = await mine(request)
     rkey = request.path_params["rkey"]
     typed = await read_form(request)
+    network, version = network_sign_in(request).network, typed.get("version", "")
     try:
-        wanted = _wanted(typed, zone)
-        await own_repository.edit(database_of(request), network_sign_in(request).network, identity, rkey, wanted)
+        await own_repository.edit(database_of(request), network, identity, rkey, _wanted(typed), zone, version)
     except Failure as failure:
         return _again(request, identity, typed, zone, failure, rkey=rkey)
     return go(HERE, said="own_written")
@@ -136,25 +129,15 @@ def _form(request: Request, identity: Identity, typed: Typed, zone: str, *, rkey
     return page(request, "publication/own_record.html", context, status=status)
 
 
-def _wanted(typed: dict[str, str], zone: str) -> Wanted:
-    """What was typed. Raises InvalidInput."""
-    name, description = typed.get("name", "").strip(), typed.get("description", "").strip()
-    if not 0 < len(name) <= MAX_NAME:
-        raise InvalidInput("name", f"Write a name of at most {MAX_NAME} characters.")
-    if len(description) > MAX_DESCRIPTION:
-        raise InvalidInput("description", f"Write at most {MAX_DESCRIPTION} characters.")
-    starts = wall_time.instant_of(wall_time.parse_local(typed.get("starts", ""), "starts"), zone)
-    written = typed.get("ends", "").strip()
-    ends = wall_time.instant_of(wall_time.parse_local(written, "ends"), zone) if written else None
-    if ends is not None and ends <= starts:
-        raise InvalidInput("ends", "It ends after it starts.")
-    return Wanted(name, description, starts, ends)
+def _wanted(typed: dict[str, str]) -> Form:
+    return Form(
+        typed.get("name", ""),
+        typed.get("description", ""),
+        typed.get("starts", "").strip(),
+        typed.get("ends", "").strip(),
+    )
 
 
 def _when(starts_at: Instant, zone: str) -> str:
     local = wall_time.local_of(starts_at, zone)
     return f"{times.span(local, None)} {times.zone_words(local, zone)}"
-
-
-def _local(instant: Instant | None, zone: str) -> str:
-    return "" if instant is None else wall_time.local_of(instant, zone).strftime("%Y-%m-%dT%H:%M")

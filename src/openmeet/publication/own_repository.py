@@ -1,7 +1,8 @@
 """A person's own calendar records at their server: listed as they stand there, written there and nowhere else.
 
 Nothing is changed here. What is written comes back as everybody's records do, by the firehose, and until then it differs from
-what was last seen of it: it waits to come back. Editing changes four fields and keeps every other as it was.
+what was last seen of it: it waits to come back. Editing changes those of four fields that somebody changed in the form, and keeps every
+other as it stands there, to the letter: also what the form shows shorter, or by another clock.
 """
 
 from collections.abc import Sequence
@@ -25,6 +26,7 @@ from openmeet.events.by_record import events_with
 from openmeet.identities.agents import agent_for
 from openmeet.identities.model import Identity
 from openmeet.identities.network import Network
+from openmeet.publication.own_form import Form, form_of, written
 from openmeet.publication.sending import delete_record, get_record, put_record
 from openmeet.records import seen
 from openmeet.records.collections import EVENT, RSVP
@@ -67,13 +69,11 @@ class OwnRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What the form says of an event."""
+class Standing:
+    """An event's record as it stands there: the version, and what the form shows of it."""
 
-    name: str
-    description: str
-    starts_at: Instant
-    ends_at: Instant | None
+    cid: str
+    form: Form
 
 
 async def list_own(db: Database, network: Network, identity: Identity) -> list[OwnRecord]:
@@ -93,25 +93,26 @@ async def list_own(db: Database, network: Network, identity: Identity) -> list[O
     return found
 
 
-async def read_own(network: Network, identity: Identity, rkey: str) -> dict[str, Value]:
-    """An event's record as it stands there. Raises NotFound, and Refused where it cannot be written back whole."""
+async def read_own(network: Network, identity: Identity, rkey: str, zone: str) -> Standing:
+    """An event's record as it stands there. Raises NotFound, and Refused where it cannot be changed without loss."""
     current = await get_record(
         XrpcClient(network.http, network.clock, identity.pds_url, circuits=network.circuits), _uri(identity, rkey)
     )
     if current is None:
         raise NotFound("There is no such record in your repository.")
-    return current.record
+    return Standing(current.cid, form_of(current.record, rkey, zone))
 
 
 async def create(
-    db: Database, network: Network, tids: TidClock, identity: Identity, wanted: Wanted, key: str = ""
+    db: Database, network: Network, tids: TidClock, identity: Identity, wanted: Form, zone: str, key: str = ""
 ) -> AtUri:
     """Write a new event there. ``key``: from the form, so that sending it twice writes one record.
 
-    Raises NotSignedIn, Forbidden (not allowed), and what their server fails with.
+    Raises InvalidInput, NotSignedIn, Forbidden (not allowed), and what their server fails with.
     """
     uri = _uri(identity, key or tids.next(network.clock.now()))
-    record = _with({"$type": str(EVENT), "createdAt": format_datetime(network.clock.now())}, wanted)
+    record: dict[str, Value] = {"$type": str(EVENT), "createdAt": format_datetime(network.clock.now())}
+    record = written(record, None, wanted, zone)
     try:
         await put_record(await agent_for(db, network, identity), uri, _checked(record), swap=None)
     except Conflict:
@@ -119,14 +120,25 @@ async def create(
     return uri
 
 
-async def edit(db: Database, network: Network, identity: Identity, rkey: str, wanted: Wanted) -> None:
-    """Change an event there; every field that the form does not have stays. Raises Conflict when it changed meanwhile."""
+async def edit(
+    db: Database, network: Network, identity: Identity, rkey: str, wanted: Form, zone: str, version: str
+) -> None:
+    """Change in an event there what differs from what the form showed; everything else stays.
+
+    ``version``: the CID that the form was opened for; empty: whatever stands there. Raises Conflict when it changed meanwhile.
+    """
     agent = await agent_for(db, network, identity)
     uri = _uri(identity, rkey)
     current = await get_record(agent, uri)
     if current is None:
         raise NotFound("There is no such record in your repository.")
-    await put_record(agent, uri, _checked(_with(current.record, wanted)), swap=current.cid)
+    if version not in {"", current.cid}:
+        raise Conflict("The record was changed since the form was opened.")
+    record = written(current.record, form_of(current.record, rkey, zone), wanted, zone)
+    if record == current.record:
+        return
+    # What another app wrote need not be valid; their server judges it.
+    await put_record(agent, uri, _checked(record) if _is_valid(current.record) else record, swap=current.cid)
 
 
 async def delete(db: Database, network: Network, identity: Identity, rkey: str) -> None:
@@ -137,7 +149,7 @@ async def delete(db: Database, network: Network, identity: Identity, rkey: str) 
 async def _known(
     db: Database, identity: Identity, collection: str, entries: Sequence[dict[str, object]], *, is_whole: bool
 ) -> list[OwnRecord]:
-    at_server = {str(one["uri"]): one for one in entries if isinstance(one.get("uri"), str)}
+    at_server = {str(one["uri"]): one for one in entries if _is_of(one.get("uri"), identity, collection)}
     async with db.reader() as reader:
         known = await seen.find_many(reader, list(at_server))
         here = {uri for uri, _, _ in await seen.not_newer_than(reader, identity.did, _ANY_REV, [collection])}
@@ -161,6 +173,15 @@ async def _known(
     return found + [OwnRecord(uri, "", None, Whereabouts.LEAVING, slugs.get(str(uri), "")) for uri in gone]
 
 
+def _is_of(uri: object, identity: Identity, collection: str) -> bool:
+    """Whether a server names a record of this repository: it may say anything."""
+    try:
+        named = parse_at_uri(uri) if isinstance(uri, str) else None
+    except Malformed:
+        return False
+    return named is not None and (named.authority, named.collection) == (identity.did, collection) and bool(named.rkey)
+
+
 def _subject(value: object) -> str | None:
     """The event that an answer is about."""
     subject = value.get("subject") if isinstance(value, dict) else None
@@ -179,18 +200,12 @@ def _said(uri: AtUri, value: object) -> tuple[str, Instant | None]:
     return read.name, read.starts_at
 
 
-def _with(record: dict[str, Value], wanted: Wanted) -> dict[str, Value]:
-    changed = {
-        **record,
-        "name": wanted.name,
-        "description": wanted.description,
-        "startsAt": format_datetime(wanted.starts_at),
-    }
-    if wanted.ends_at is not None:
-        changed["endsAt"] = format_datetime(wanted.ends_at)
-    else:
-        changed.pop("endsAt", None)
-    return changed
+def _is_valid(record: dict[str, Value]) -> bool:
+    try:
+        _checked(record)
+    except InvalidInput:
+        return False
+    return True
 
 
 def _checked(record: dict[str, Value]) -> dict[str, Value]:

@@ -1,7 +1,10 @@
 """One's own records: written at one's server and nowhere else, and waiting to come back until the firehose has brought them."""
 
+import html
 import re
+from collections.abc import Awaitable, Callable
 
+import httpx
 import pytest
 
 from openmeet.publication import own_repository
@@ -11,6 +14,7 @@ from tests.openmeet.site_under_test import inputs_of
 from tests.openmeet.town import Town
 
 HERE = "/me/atproto"
+Held = Callable[[], Awaitable[object]]
 TYPED = {
     "name": "Tea in the park",
     "description": "Bring a cup.",
@@ -73,6 +77,87 @@ async def test_records_are_written_there_and_come_back(door: Door):
         await town.listen(ana.user_id)
         assert "None so far" in (await browser.get(HERE)).text
         assert await titles(door) == []
+
+
+THEIRS = {
+    "$type": EVENT,
+    "createdAt": "2026-06-01T10:00:00+02:00",
+    "name": "Tea in the park",
+    "description": "Come to #tea\n" + "and stay. " * 1_200,
+    "facets": [{"index": {"byteStart": 8, "byteEnd": 12}, "features": [{"$type": "x.y#tag", "tag": "tea"}]}],
+    "startsAt": "2026-07-04T18:00:30-06:00",
+    "endsAt": "2026-07-04T20:00:45.5-06:00",
+    "org.example.mood": "calm",
+}
+
+
+async def opened(door: Door, browser: httpx.AsyncClient, record: dict[str, object]) -> tuple[str, dict[str, str], Held]:
+    """Another app has written a record: the address of its form, what a browser sends back of it, and a look at it there."""
+    await door.town.account("ana")
+    await door.let_in(browser, "ana")
+    stranger = await door.town.stranger("ana")
+    uri = {"repo": (await door.identity("ana")).did, "collection": EVENT, "rkey": "3mqdau33ozs2n"}
+    await stranger.procedure("com.atproto.repo.putRecord", {**uri, "record": record, "validate": False})
+    where = f"{HERE}/{uri['rkey']}"
+    page = (await browser.get(where)).text
+    (text,) = re.findall(r"<textarea[^>]*>\n?(.*?)</textarea>", page, re.DOTALL)
+
+    async def held() -> object:
+        return (await stranger.query("com.atproto.repo.getRecord", uri))["value"]
+
+    # Browsers end lines as mail does.
+    return where, {**inputs_of(page), "description": html.unescape(text).replace("\n", "\r\n")}, held
+
+
+async def test_what_nobody_changed_in_the_form_stays_to_the_letter(door: Door):
+    """The offset and the seconds of a date, a text longer than pages show, the marks in it: only what was typed is written."""
+    async with door.browser() as browser:
+        where, form, held = await opened(door, browser, THEIRS)
+        for typed, record in (
+            ({}, THEIRS),
+            ({"name": "Coffee"}, {**THEIRS, "name": "Coffee"}),
+            ({"ends": ""}, {key: THEIRS[key] for key in THEIRS if key != "endsAt"} | {"name": "Coffee"}),
+        ):
+            form = {**form, **typed, "version": inputs_of((await browser.get(where)).text)["version"]}
+            done = await browser.post(where, data=form)
+            assert (done.status_code, await held()) == (303, record)
+        form["version"] = inputs_of((await browser.get(where)).text)["version"]
+        await browser.post(where, data={**form, "description": "Short."})
+        changed = await held()
+    assert isinstance(changed, dict)
+    assert changed["description"] == "Short."
+    assert "facets" not in changed  # they marked words of the text before
+
+
+async def test_edit_of_what_changed_meanwhile_is_not_written(door: Door):
+    """Another app changed the record while the form was open: nothing of theirs is undone, and what was typed is kept."""
+    async with door.browser() as browser:
+        where, form, held = await opened(door, browser, THEIRS)
+        stranger = await door.town.stranger("ana")
+        theirs = {**THEIRS, "name": "Tea by the lake"}
+        uri = {"repo": (await door.identity("ana")).did, "collection": EVENT, "rkey": where.rpartition("/")[2]}
+        await stranger.procedure("com.atproto.repo.putRecord", {**uri, "record": theirs, "validate": False})
+        refused = await browser.post(where, data={**form, "description": "Bring two cups."})
+        assert (refused.status_code, "Bring two cups." in refused.text) == (409, True)
+        assert await held() == theirs
+
+
+async def test_records_that_lack_a_date_or_a_possible_one_can_be_opened(door: Door):
+    """A date to be announced stays open; of a record that is no event the page says why, and lets it be deleted."""
+    async with door.browser() as browser:
+        undated = {key: THEIRS[key] for key in THEIRS if key not in {"startsAt", "endsAt"}}
+        where, form, held = await opened(door, browser, undated)
+        assert (await browser.post(where, data={**form, "name": "Coffee"})).status_code == 303
+        assert await held() == {**undated, "name": "Coffee"}
+        await browser.post(f"{where}/delete")
+        stranger = await door.town.stranger("ana")
+        uri = {"repo": (await door.identity("ana")).did, "collection": EVENT, "rkey": where.rpartition("/")[2]}
+        far = {**THEIRS, "startsAt": "4000-01-01T00:00:00Z"}
+        await stranger.procedure("com.atproto.repo.putRecord", {**uri, "record": far, "validate": False})
+        page = await browser.get(where)
+        assert (page.status_code, "years 1900 to 2200" in page.text) == (200, True)
+        assert (await browser.post(where, data={**form, "version": ""})).status_code == 502
+        assert (await browser.post(f"{where}/delete")).status_code == 303
 
 
 async def test_what_cannot_be_written_keeps_what_was_typed(door: Door):
