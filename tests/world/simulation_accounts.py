@@ -40,6 +40,7 @@ class Accounts(Stage):
         person.has_moved = True
         to = next(home for home in self.town.homes if home is not application.home)
         self.note(f"{person.name} moves to {to.url}")
+        await self.town.note_unheard(application.home, application.did)
         folder = to.folder / f"arriving-{person.name}"
         await application.move(
             to, person.handle, f"{person.name}@example.net", folder, self.town.network, self.town.directory

@@ -379,6 +379,12 @@ def _check_gone(simulation: "Simulation", facts: "Facts") -> None:
     }
     named = [row["record_uri"] for row in facts.attendances if row["event_id"] in blank and row["record_uri"]]
     expect(not named, f"{named} count as answers to events that went with their author's account")
+    gone = {one.application.did for one in simulation.people.values() if one.application and one.application.is_gone}
+    for uri, change in facts.records.items():
+        if change.collection == RSVP and change.value is not None and uri in facts.seen:
+            about = change.value["subject"]["uri"]
+            counts = about.split("/")[2] in gone and facts.seen[uri]["standing"] == "mapped"
+            expect(not counts, f"{uri} counts as an answer to {about}, whose author's account is gone")
 
 
 def _with_account(people: Iterable[Person]) -> list[Person]:

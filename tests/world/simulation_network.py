@@ -159,6 +159,13 @@ class Town:
                     lost += 1
         return lost
 
+    async def note_unheard(self, home: Home, did: str) -> None:
+        """An account leaves this home: what nobody has heard from here of it nobody will believe from here any more."""
+        await home.listen()
+        heard = await self._cursor(home)
+        said = [announced_in(frame) for seq, frame in home.announced.items() if seq > heard]
+        self.unheard |= {(one.did, one.rev) for one in said if one.did == did and one.kind in {"#commit", "#sync"}}
+
     async def _listen_to(self, home: Home, consumer: Consumer) -> None:
         await home.listen()
         last = max(home.announced.keys() - home.lost_frames, default=0)

@@ -159,7 +159,7 @@ async def withdraw(
         # The latest word counts: an answer given here after the deletion stands, and is written again.
         stands = owned.is_pending and owned.edited_at > moment_of_rev(rev, tx.now)
         if owned.is_pending and not stands:
-            await _keep_yielded(tx, owned, rev, after_rev)
+            await _keep_yielded(tx, owned, uri, rev, after_rev)
         reason = "The answer was deleted in the repository."
         await publication_leases.lose(tx, uri=uri, rev=rev, reason=reason, is_owed=stands)
         if stands:
@@ -172,7 +172,24 @@ async def withdraw(
         if left:
             await derive(tx, did=did, subject_uri=subject_uri, event_id=event_id)
             return
+    if owned is None and await _is_outlived(tx, uri=uri, rev=rev, after_rev=after_rev):
+        return
     await attendance.withdraw_from_network(tx, record_uri=uri)
+
+
+async def _is_outlived(tx: Transaction, *, uri: str, rev: str, after_rev: str) -> bool:
+    """Whether something was answered here after the deletion of a record that nothing here is to be written to: that stands."""
+    mine = await attendance_queries.by_record_uri(tx, uri)
+    if mine is None or mine.source is not Source.HERE:
+        return False
+    if mine.answered_at > moment_of_rev(rev, tx.now):
+        await attendance.forget_record(tx, mine.id)
+        return True
+    promised = await publication_leases.find(tx, Kind.RSVP, mine.id)
+    if promised is not None and after_rev and mine.answered_at > moment_of_rev(after_rev, tx.now):
+        # A read knows only a later time: when the record was deleted is told by the commit itself, if that comes.
+        await _keep_yielded(tx, promised, uri, rev, after_rev)
+    return False
 
 
 async def reconsider_with(tx: Transaction, message: RecordMessage, known: Seen | None) -> None:
@@ -279,14 +296,14 @@ def _facts(tx: Transaction, owned: Publication, theirs_rev: str, theirs_cid: str
     )
 
 
-async def _keep_yielded(tx: Transaction, owned: Publication, rev: str, after_rev: str) -> None:
+async def _keep_yielded(tx: Transaction, owned: Publication, uri: str, rev: str, after_rev: str) -> None:
     """What was answered here gives way to the deletion of its record."""
     mine = await attendance_queries.by_id(tx, AttendanceId(owned.subject_id))
-    if mine is None or owned.uri is None:
+    if mine is None:
         return
     await conflicts.keep(
         tx,
-        uri=owned.uri,
+        uri=uri,
         theirs_rev=rev,
         ours_revision=owned.revision,
         decisions=(Decision(_FIELD, "", mine.status.value, _DELETED, Policy.LATEST_ANSWER, Side.THEIRS),),

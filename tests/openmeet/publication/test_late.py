@@ -10,8 +10,11 @@ import pytest
 from aiohttp import web
 
 from groundwork.clock import HOUR, MINUTE, SECOND
+from groundwork.outbox.owe import owe_again
 from openmeet.attendance.model import Reply
+from openmeet.debts.kinds import Debt
 from openmeet.debts.publications import Kind, recall, try_again
+from openmeet.identities import actions as identities
 from openmeet.records.collections import EVENT, RSVP
 from openmeet.users.model import Caller
 from tests.openmeet.publication.test_recalls import delete, edit, records, settle
@@ -103,6 +106,33 @@ async def test_what_was_said_here_since_is_not_undone(town: Town, cleo: Caller):
     await town.answer(cleo, event.slug, Reply.GOING)
     await settle(town, cleo)
     assert await said(town) == (["going"], ["attending"])
+
+
+@pytest.mark.parametrize("is_read_first", [True, False], ids=["read", "heard"])
+@pytest.mark.parametrize("is_later_here", [True, False])
+async def test_what_is_said_after_her_app_has_deleted_its_answer_counts_also_where_nothing_is_published(
+    town: Town, cleo: Caller, is_read_first: bool, is_later_here: bool
+):
+    """She has not agreed: no promise names the record, and when it was deleted decides all the same."""
+    event = await town.event(cleo)
+    await town.answer(cleo, event.slug, Reply.DECLINED)
+    await settle(town, cleo)
+    (record,) = await records(town, RSVP)
+    async with town.db.transaction() as tx:
+        await tx.execute("delete from publications where kind = 'rsvp'")
+        await identities.withdraw(tx, cleo.user_id)
+    if is_later_here:
+        await her_app(town, record, None)
+    await town.answer(cleo, event.slug, Reply.GOING)
+    if not is_later_here:
+        await her_app(town, record, None)
+    await elsewhere_in_her_repository(town)
+    if is_read_first:
+        async with town.db.transaction() as tx:
+            await owe_again(tx, Debt.BACKFILL, [record["uri"].split("/")[2]])
+        await town.pay_debts()
+    await town.listen(cleo.user_id)
+    assert await said(town) == ([], ["attending" if is_later_here else "declined"])
 
 
 @pytest.mark.parametrize(("is_later_here", "end"), [(True, "waitlisted"), (False, "interested")])
