@@ -1,7 +1,8 @@
 """A pattern in words: "Every second week on Tuesday at 18:00, until 24 December 2026, except 8 December"."""
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from dataclasses import replace
+from datetime import date, datetime, time
 from typing import Final
 
 from openmeet.recurrence import expansion
@@ -40,26 +41,32 @@ def describe(pattern: Pattern) -> str:
     """
     rule = pattern.rule
     if rule is None:
-        words = [_date(pattern.start.date()), *_at_time(pattern, None)]
-        if pattern.added:
-            words.append("and on " + _dates([at.date() for at in pattern.added]))
-        return _sentence(words)
+        return _sentence(_single_dates(pattern))
     # A limit may end in a comma, which whatever follows brings along.
-    text = " ".join([_how_often(rule, pattern.start), *_at_time(pattern, rule)]).removesuffix(",") + _chosen(rule)
+    often = f"{_how_often(rule, pattern.start)} {_at_time(pattern, rule)}"
+    text = often.rstrip().removesuffix(",") + _chosen(rule)
     if rule.count is not None:
-        text += f", {rule.count} times" if rule.count > 1 else ", once"
+        text += f", {rule.count:,} times" if rule.count > 1 else ", once"
     if rule.until is not None:
         text += f", until {_date(_last_day(rule.until, pattern))}"
     idle = set(expansion.idle_exceptions(pattern))
-    if missing := [at.date() for at in pattern.left_out if at not in idle]:
-        text += ", except " + _dates(missing)
+    if missing := [at for at in pattern.left_out if at not in idle]:
+        text += ", except " + _dates(missing, pattern)
     if pattern.added:
-        text += ", and also on " + _dates([at.date() for at in pattern.added])
-    return _sentence([text])
+        text += ", and also on " + _dates(pattern.added, pattern)
+    return _sentence(text)
 
 
-def _sentence(words: Sequence[str]) -> str:
-    text = " ".join(words)
+def _single_dates(pattern: Pattern) -> str:
+    """Those that there are, in order; where all are left out, the first as it was."""
+    dates = sorted({pattern.start, *pattern.added} - set(pattern.left_out)) or [pattern.start]
+    first = f"{_date(dates[0].date())} {_at_time(replace(pattern, start=dates[0]), None)}".rstrip()
+    if len(dates) == 1:
+        return first
+    return f"{first} and on {_dates(dates[1:], replace(pattern, start=dates[0]))}"
+
+
+def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
@@ -84,7 +91,7 @@ def _every(period: str, interval: int) -> str:
         case 2:
             return f"every second {period}"
         case _:
-            return f"every {interval} {period}s"
+            return f"every {interval:,} {period}s"
 
 
 def _daily(rule: Rule) -> str:
@@ -269,20 +276,20 @@ def _in_months(rule: Rule) -> str:
     return f" in {_list([MONTHS[month - 1] for month in rule.by_month], 'and')}" if rule.by_month else ""
 
 
-def _at_time(pattern: Pattern, rule: Rule | None) -> list[str]:
-    if pattern.is_all_day:
-        return []
+def _at_time(pattern: Pattern, rule: Rule | None) -> str:
+    return "" if pattern.is_all_day else "at " + _list(_times(pattern, rule), "and")
+
+
+def _times(pattern: Pattern, rule: Rule | None) -> list[str]:
     start = pattern.start
     hours = (rule.by_hour if rule else ()) or (start.hour,)
     minutes = (rule.by_minute if rule else ()) or (start.minute,)
     seconds = (rule.by_second if rule else ()) or (start.second,)
-    times = [
-        f"{hour:02}:{minute:02}" + (f":{second:02}" if any(seconds) else "")
-        for hour in hours
-        for minute in minutes
-        for second in seconds
-    ]
-    return ["at " + _list(times, "and")]
+    return [_clock(time(hour, minute, second)) for hour in hours for minute in minutes for second in seconds]
+
+
+def _clock(at: datetime | time) -> str:
+    return f"{at.hour:02}:{at.minute:02}" + (f":{at.second:02}" if at.second else "")
 
 
 def _last_day(until: Until, pattern: Pattern) -> date:
@@ -295,10 +302,14 @@ def _date(day: date) -> str:
     return f"{day.day} {MONTHS[day.month - 1]} {day.year}"
 
 
-def _dates(days: Sequence[date]) -> str:
-    if len(days) > _NAMED_DATES:
-        return f"{len(days)} dates"
-    return _list([_date(day) for day in days], "and")
+def _dates(dates: Sequence[datetime], pattern: Pattern) -> str:
+    """Their days; with their times where those do not go without saying."""
+    if len(dates) > _NAMED_DATES:
+        return f"{len(dates):,} dates"
+    usual = _times(pattern, pattern.rule)
+    if pattern.is_all_day or (len(usual) == 1 and all(_clock(at) == usual[0] for at in dates)):
+        return _list([_date(at.date()) for at in dates], "and")
+    return _list([f"{_date(at.date())} at {_clock(at)}" for at in dates], "and")
 
 
 def _in_order(positions: Sequence[int]) -> list[int]:

@@ -97,15 +97,20 @@ def _pattern(dtstart: str, timezone: str, rrule: str | None, exdate: list[str], 
         rule,
         left_out=[parse_date(text, timezone) for text in exdate],
         added=[parse_date(text, timezone) for text in rdate],
-        is_all_day=len(dtstart) <= len("2026-11-24"),
+        is_all_day=_is_day(dtstart),
     )
     expansion.check_asked(made)
     return made
 
 
+def _is_day(dtstart: str) -> bool:
+    return len(dtstart) <= len("2026-11-24")
+
+
 def _dates(made: Pattern, begin: str | None, end: str | None) -> list[expansion.Occurrence]:
     zone = made.zone_name or "UTC"
-    start = instant_of(made.start if begin is None else parse_date(begin, zone), zone)
+    # A date that is added may come before the first one.
+    start = instant_of(min(made.start, *made.added[:1]) if begin is None else parse_date(begin, zone), zone)
     if end is None:
         return expansion.following(made, start, FIRST_DATES)
     return expansion.between(made, start, instant_of(parse_date(end, zone), zone), limit=MOST_DATES)
@@ -143,4 +148,5 @@ def _refuse(refused: RuleRefused, dtstart: str, *, as_json: bool) -> None:
         return
     say("Rules that fit this start:", err=True)
     for rule in plain_choices(start)[:4]:
-        say(f"  {rule!s:32}  {describe(pattern(start, None, rule))}", err=True)
+        words = describe(pattern(start, None, rule, is_all_day=_is_day(dtstart)))
+        say(f"  {rule!s:32}  {words}", err=True)

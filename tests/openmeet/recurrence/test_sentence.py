@@ -99,3 +99,37 @@ def test_no_sentence_stumbles() -> None:
 )
 def test_wording(rule: str, sentence: str) -> None:
     assert describe(pattern(START, "Europe/Berlin", parse_rule(rule))) == sentence
+
+
+def at(*texts: str) -> list[datetime]:
+    return [datetime.fromisoformat(text) for text in texts]
+
+
+@pytest.mark.parametrize(
+    ("rule", "left_out", "added", "sentence"),
+    [
+        ("FREQ=WEEKLY", ["2026-03-17T18:00"], [], "Every Tuesday at 18:00, except 17 March 2026"),
+        (
+            "FREQ=WEEKLY",
+            [],
+            ["2026-03-19T20:00", "2026-03-20T18:00"],
+            "Every Tuesday at 18:00, and also on 19 March 2026 at 20:00 and 20 March 2026 at 18:00",
+        ),
+        (
+            "FREQ=DAILY;BYHOUR=9,18;COUNT=1000",
+            ["2026-03-17T09:00"],
+            [],
+            "Every day at 09:00 and 18:00, 1,000 times, except 17 March 2026 at 09:00",
+        ),
+        (None, [], ["2026-03-03T18:00"], "3 March 2026 at 18:00 and on 10 March 2026"),
+        (None, ["2026-03-10T18:00"], ["2026-03-03T18:00"], "3 March 2026 at 18:00"),
+        (None, [], ["2026-03-12T20:00"], "10 March 2026 at 18:00 and on 12 March 2026 at 20:00"),
+        (None, ["2026-03-10T18:00"], [], "10 March 2026 at 18:00"),
+    ],
+)
+def test_single_dates_are_those_there_are_with_their_times(
+    rule: str | None, left_out: list[str], added: list[str], sentence: str
+) -> None:
+    """A date whose time is not the rule's says so, and one that is left out is not named as if it took place."""
+    parsed = None if rule is None else parse_rule(rule)
+    assert describe(pattern(START, "Europe/Berlin", parsed, left_out=at(*left_out), added=at(*added))) == sentence
