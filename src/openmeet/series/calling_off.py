@@ -30,8 +30,10 @@ async def cancel_dates(
 
     Of several, those that are called off already stay as they are, with their own reasons; a single one gets the new reason.
     """
+    # Stored before the look: undone, what was computed takes place again.
+    await storing.vivify_all(tx, series, names)
     before = await undoing.look(tx, series)
-    dates = await _named(tx, series, names)
+    dates = await _stored(tx, series, names)
     if len(names) > 1:
         dates = [one for one in dates if not one.is_cancelled]
     changed, news = await _cancel(tx, series, dates, reason, tells=tells)
@@ -153,12 +155,6 @@ async def add_date(tx: Transaction, series: Series, original_date: str, *, tells
     news = telling.of_new_dates(saved, made) if tells else []
     await _tell_and_keep(tx, saved, before, Act.ADD_DATE, news, tells=tells)
     return made[0]
-
-
-async def _named(tx: Transaction, series: Series, names: Sequence[str]) -> list[Event]:
-    """The stored events of these dates, locked; computed ones are stored."""
-    await storing.vivify_all(tx, series, names)
-    return await _stored(tx, series, names)
 
 
 async def _stored(tx: Transaction, series: Series, names: Sequence[str]) -> list[Event]:

@@ -110,7 +110,7 @@ def _is_day(dtstart: str) -> bool:
 def _dates(made: Pattern, begin: str | None, end: str | None) -> list[expansion.Occurrence]:
     zone = made.zone_name or "UTC"
     # A date that is added may come before the first one.
-    start = instant_of(min(made.start, *made.added[:1]) if begin is None else parse_date(begin, zone), zone)
+    start = instant_of(min([made.start, *made.added[:1]]) if begin is None else parse_date(begin, zone), zone)
     if end is None:
         return expansion.following(made, start, FIRST_DATES)
     return expansion.between(made, start, instant_of(parse_date(end, zone), zone), limit=MOST_DATES)

@@ -221,3 +221,15 @@ async def test_a_date_that_is_over_is_completed_and_the_next_owes_the_record(
         rows = await reader.fetch("select completed_at, owes_record from events order by starts_at limit 2")
         assert (rows[0]["completed_at"], rows[1]["completed_at"]) == (clock.now(), None)
         assert rows[1]["owes_record"] == 1
+
+
+async def test_a_far_date_that_was_cancelled_takes_place_again(practice_db: Database) -> None:
+    """A date that the cancellation itself stored is as if nobody had cancelled it."""
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx)
+        far = "2027-06-01T18:00:00"
+        await calling_off.cancel_dates(tx, await locked(tx, ana, series), [far], "away")
+        await undoing.undo(tx, await locked(tx, ana, series))
+        event = await queries.date_of(tx, series.id, far)
+        assert event is not None
+        assert (event.is_cancelled, event.status_reason) == (False, "")

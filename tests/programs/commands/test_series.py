@@ -81,3 +81,14 @@ def test_a_refused_rule_comes_with_rules_that_fit() -> None:
     said = _run("--dtstart", "2026-11-24T18:00", "--rrule", "FREQ=WEEKLY;BYDAY=2MO").stderr
     assert "FREQ=MONTHLY;BYDAY=4TU" in said
     assert "On the fourth Tuesday of every month at 18:00" in said
+
+
+def test_a_date_before_the_start_is_shown() -> None:
+    said = _run("--dtstart", "2026-11-24T18:00", "--rdate", "2026-11-20T20:00", "--exdate", "2026-11-24T18:00").stdout
+    assert said.splitlines() == ["20 November 2026 at 20:00 (UTC)", "  Fri 2026-11-20 20:00 +0000"]
+
+
+def test_rules_that_fit_a_day_have_no_time() -> None:
+    said = _run("--dtstart", "2026-11-24", "--rrule", "FREQ=WEEKLY;BYHOUR=9").stderr
+    assert "Every Tuesday\n" in said
+    assert "00:00" not in said
