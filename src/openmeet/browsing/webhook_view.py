@@ -109,6 +109,8 @@ async def _answer(reader: Reader, webhook: Webhook, attendance_id: AttendanceId)
         "party": answer.party,
         "status": answer.status.value,
         "answeredAt": iso(answer.answered_at),
+        # Two messages that are under way at once may arrive in either order: the higher revision is how it is.
+        "revision": answer.revision,
     }
 
 

@@ -278,6 +278,19 @@ async def test_whom_a_host_invited_by_an_address_is_not_named_before_they_answer
     assert stage.receiver.messages()[-1]["data"]["displayName"] == "Ben"
 
 
+async def test_what_arrives_in_another_order_can_be_put_in_order(stage, client, ana, ben):
+    """By the revision, of events and of answers."""
+    await registered(client, stage, ana)
+    path = (await client.post("/api/events", json=EVENT, headers=ana)).headers["location"]
+    for reply, title in (("going", "Chess"), ("declined", "Go")):
+        await client.put(f"{path}/answer", json={"reply": reply}, headers=ben)
+        await client.put(path, json=EVENT | {"title": title}, headers=ana)
+        await stage.deliver()
+    for kind in ("answer.changed", "event.changed"):
+        first, second = [one["data"] for one in stage.receiver.messages() if one["type"] == kind]
+        assert first["revision"] < second["revision"], kind
+
+
 async def test_who_hosts_it_too_is_told_of_events_and_answers(stage, client, ana, ben):
     await registered(client, stage, ben)
     path = (await client.post("/api/events", json=EVENT, headers=ana)).headers["location"]
