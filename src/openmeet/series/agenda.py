@@ -143,8 +143,9 @@ async def between(
 
 
 async def names_between(reader: Reader, series: Series, first: str, last: str, *, limit: int = 501) -> list[str]:
-    """Names of the dates from one to another, both included, by the rule: wherever single ones were moved. Deleted ones are none.
+    """Names of the dates from one to another, both included, by the rule: wherever single ones were moved. Deleted ones are none, nor are
 
+    those that are over and were never stored.
     ``first`` and ``last`` are names of dates, or plain days, of which the whole day counts. Raises NotFound for what is neither, and
     InvalidInput (``toDate``) where the range ends before it begins.
     """
@@ -157,7 +158,8 @@ async def names_between(reader: Reader, series: Series, first: str, last: str, *
         for held in await queries.stored(reader, series.id)
         if held.event.place_in_series
     }
-    computed = expansion.between(series.timing.pattern, start, Instant(end + 1), limit=limit)
+    begin = Instant(max(start, reader.now))
+    computed = expansion.between(series.timing.pattern, begin, Instant(end + 1), limit=limit)
     names = {original_text(one.original) for one in computed} | {name for name in held if first <= name <= last}
     return sorted(name for name in names if not held.get(name, False))
 

@@ -16,9 +16,10 @@ from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.wall_time import instant_of
 from openmeet.series import queries, saving, storing, telling, undoing
 from openmeet.series.dates import original_of
-from openmeet.series.model import Series, SeriesStatus
+from openmeet.series.model import OPENED_AHEAD, OPENED_AHEAD_WORDS, Series, SeriesStatus
 from openmeet.series.tellings import News
 from openmeet.series.undoing import Act
+from openmeet.site.faults import TOO_FAR_AHEAD
 
 Change = Callable[[list[Event]], Awaitable[list[Event]]]
 
@@ -47,11 +48,8 @@ async def cancel_dates(
 async def reinstate_dates(tx: Transaction, series: Series, names: Sequence[str], *, tells: bool = True) -> int:
     """Bring cancelled dates back as they were; the same people hear of it. How many changed."""
     before = await undoing.look(tx, series)
-    known = await queries.stored_names(tx, series.id, since=min(names, default=""))
-    for name in names:
-        # What is computed only takes place: it is no reason to store it.
-        if name not in known:
-            storing.original_in(series, name)
+    # What is computed only takes place anyway: it is no reason to store it.
+    await _check_dates(tx, series, names)
     changed, news = await _reinstate(tx, series, await _stored(tx, series, names), tells=tells)
     if not changed:
         return 0
@@ -95,8 +93,9 @@ async def bring_back_with_series(tx: Transaction, series: Series) -> tuple[int, 
 
 
 async def remove_dates(tx: Transaction, series: Series, names: Sequence[str], *, tells: bool = True) -> Series:
-    """Take dates out of the locked series for good: the rule leaves them out, stored ones are deleted."""
+    """Take dates out of the locked series for good: the rule leaves them out, stored ones are deleted. Raises NotFound for what is none."""
     before = await undoing.look(tx, series)
+    await _check_dates(tx, series, names)
     known = series.timing.pattern
     left_out = tuple(sorted({*known.left_out, *map(original_of, names)}))
     added = tuple(at for at in known.added if at not in left_out)
@@ -124,7 +123,7 @@ async def remove_dates(tx: Transaction, series: Series, names: Sequence[str], *,
 async def add_date(tx: Transaction, series: Series, original_date: str, *, tells: bool = True) -> Event:
     """One more date of the locked series, beside those of its rule; followers hear of it.
 
-    Raises Refused: ``DateTaken`` (there is one at that time), ``DateOver``.
+    Raises Refused: ``DateTaken`` (there is one at that time), ``DateOver``, ``TooFarAhead``.
     """
     before = await undoing.look(tx, series)
     known = series.timing.pattern
@@ -136,6 +135,8 @@ async def add_date(tx: Transaction, series: Series, original_date: str, *, tells
         raise Refused("The series has a date at that time already.", name="DateTaken")
     if instant_of(original, series.zone_name) <= tx.now:
         raise Refused("That time is over.", name="DateOver")
+    if instant_of(original, series.zone_name) > tx.now + OPENED_AHEAD:
+        raise Refused(f"A date can be {OPENED_AHEAD_WORDS} ahead, and no further.", name=TOO_FAR_AHEAD)
     left_out = [at for at in known.left_out if at != original]
     wider = pattern(
         known.start, known.zone_name, known.rule, left_out=left_out, added=known.added, is_all_day=known.is_all_day
@@ -155,6 +156,14 @@ async def add_date(tx: Transaction, series: Series, original_date: str, *, tells
     news = telling.of_new_dates(saved, made) if tells else []
     await _tell_and_keep(tx, saved, before, Act.ADD_DATE, news, tells=tells)
     return made[0]
+
+
+async def _check_dates(tx: Transaction, series: Series, names: Sequence[str]) -> None:
+    """Raises NotFound where one of these is no date of the series, stored or computed."""
+    known = await queries.stored_names(tx, series.id, since=min(names, default=""))
+    for name in names:
+        if name not in known:
+            storing.original_in(series, name)
 
 
 async def _stored(tx: Transaction, series: Series, names: Sequence[str]) -> list[Event]:

@@ -12,6 +12,7 @@ from groundwork.http.json_bodies import json_response, read_json
 from openmeet.events.differing import details_in
 from openmeet.events.model import EventSlug
 from openmeet.events.rules import check_reason
+from openmeet.recurrence.wall_time import instead_of
 from openmeet.series import actions, agenda, calling_off, gathering, queries, showing, storing, undoing, wanted
 from openmeet.series.api import answer, slug_of
 from openmeet.series.dates import checked_name, original_text
@@ -31,6 +32,7 @@ from openmeet.series.shapes import (
     Reinstatement,
     SeriesShown,
 )
+from openmeet.site import times
 from openmeet.site.etags import IF_MATCH, etag_of, expected_revision
 from openmeet.site.operations import Operation, Parameter
 from openmeet.tenants.edge import database_of
@@ -115,6 +117,9 @@ async def add_date(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         series = await _own(request, tx)
         (at,) = wanted.dates_in([body.starts_local], series.zone_name, "startsLocal")
+        skipped = instead_of(at, series.zone_name)
+        if skipped is not None:
+            raise InvalidInput("startsLocal", f"There is no such time on that day; write {times.clock(skipped)}.")
         await calling_off.add_date(tx, series, original_text(at), tells=not body.is_silent)
         return await answer(request, tx, await actions.reread(tx, series.id))
 

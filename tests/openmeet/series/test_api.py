@@ -611,3 +611,27 @@ async def stored_at(client: httpx.AsyncClient, some: list[dict]) -> dict[str, st
 
 async def told(client: httpx.AsyncClient, who: dict[str, str]) -> int:
     return len((await client.get("/api/notifications", headers=who)).json()["items"])
+
+
+async def test_only_dates_are_removed_and_only_near_and_real_times_added(client, ana):
+    """What is no date leaves no trace in the rule; a slip in the year makes no date in the next century."""
+    made = await make(client, ana)
+    refused = await ask(client, ana, made, "remove-dates", {"dates": [FIRST, "2026-03-04T18:00:00"]})
+    assert refused.status_code == 404
+    assert (await client.get(f"/api/series/{made['slug']}", headers=ana)).json()["revision"] == made["revision"]
+    far = await ask(client, ana, made, "dates", {"startsLocal": "2150-03-04T18:00"})
+    assert (far.status_code, far.json()["title"]) == (422, "TooFarAhead")
+    gap = await ask(client, ana, made, "dates", {"startsLocal": "2026-03-29T02:30"})
+    assert (gap.status_code, gap.json()["fields"]) == (
+        400,
+        {"startsLocal": "There is no such time on that day; write 03:30."},
+    )
+
+
+async def test_a_range_stores_no_date_that_is_over(client, ana):
+    """A series may have begun years before it was made here: cancelling it as a whole makes no past."""
+    made = await make(client, ana, startsLocal="2020-03-03T18:00", endsLocal="2020-03-03T20:00")
+    done = await ask(client, ana, made, "cancel", {"fromDate": "2020-01-01", "toDate": "2026-03-17"})
+    assert done.json()["datesChanged"] == 3
+    past = await dates(client, made, **{"from": "2020-01-01T00:00", "to": "2026-03-01T00:00"})
+    assert not any(one["isStored"] for one in past)
