@@ -136,13 +136,21 @@ async def remove(tx: Transaction, caller: Caller, slug: EventSlug, ids: Sequence
 
 
 async def restore(tx: Transaction, caller: Caller, slug: EventSlug, attendance_id: AttendanceId) -> Attendance:
-    """Somebody whom the host removed stands as before; where their seat is taken meanwhile, at the head of the line."""
+    """Somebody whom the host removed stands as before; where their seat is taken meanwhile, at the head of the line.
+
+    Who has heard of the removal hears of this; who has not, of neither.
+    """
     event = await lock_hosted(tx, caller, slug)
     mine = await _one(tx, event, attendance_id)
     if mine.status is not AttendanceStatus.REJECTED:
         return mine
     removal = await history.newest_into(tx, mine.id, AttendanceStatus.REJECTED)
-    return await _back(tx, event, caller, mine, (removal and removal.before) or AttendanceStatus.DECLINED)
+    has_heard = not await notifications.take_back(tx, mine.user_id, Kind.ANSWER_DECLINED, event.id)
+    saved = await _back(tx, event, caller, mine, (removal and removal.before) or AttendanceStatus.DECLINED)
+    comes = saved.is_seated or (saved.status is AttendanceStatus.WAITLISTED and saved.offered_until is None)
+    if has_heard and comes:
+        await _tell(tx, event, [saved], Kind.ANSWER_APPROVED)
+    return saved
 
 
 async def _back(

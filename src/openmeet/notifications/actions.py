@@ -162,6 +162,14 @@ async def tell_of_new_dates(
     await tell(tx, to, Kind.NEW_DATE, event_id, 1, Particulars(starts=When(starts_at, time_zone), more=more))
 
 
+async def take_back(tx: Transaction, user_id: UserId, kind: Kind, subject_id: str) -> bool:
+    """Forget the newest news of this kind about a subject; False where there are none, or the person may have read them.
+
+    The caller holds the lock on the subject's row. A mail that is left without news is not sent.
+    """
+    return await queries.take_back(tx, user_id, kind, subject_id)
+
+
 async def reached(reader: Reader, people: Sequence[UserId], kind: Kind) -> list[UserId]:
     """Those of these people whom news of this kind would reach, on their page or by mail, in their order."""
     reachable = {

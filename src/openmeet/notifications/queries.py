@@ -98,6 +98,25 @@ def _values(tx: Transaction, kind_name: str, one: News, particulars: str) -> dic
     }
 
 
+async def take_back(tx: Transaction, user_id: UserId, kind: Kind, subject_id: str) -> bool:
+    """Delete the newest of these news if they were neither read on the page nor mailed."""
+    taken = await tx.execute(
+        """
+        delete from notifications
+         where id = (select n.id from notifications n
+                      where n.user_id = :user_id and n.kind = :kind and n.subject_id = :subject_id
+                      order by n.subject_revision desc limit 1)
+           and read_at is null
+           and (mail_id is null or exists (select 1 from news_mails m
+                                            where m.id = notifications.mail_id and m.closed_at is null))
+        """,
+        user_id=user_id,
+        kind=kind.value,
+        subject_id=subject_id,
+    )
+    return taken == 1
+
+
 async def count_unread(reader: Reader, user_id: UserId) -> int:
     row = await reader.fetch_one(
         "select count(*) as unread from notifications where user_id = :user_id and read_at is null and is_shown = 1",

@@ -12,7 +12,8 @@ from openmeet.attendance import hosting, managing
 from openmeet.attendance.model import NetworkAnswer, Reply
 from openmeet.attendance.queries import find
 from openmeet.notifications import actions as notifications
-from openmeet.notifications.model import Topic
+from openmeet.notifications.model import Kind, Topic
+from openmeet.notifications.queries import newest
 from openmeet.series import attending
 from tests.openmeet.letters.conftest import Post, calendar_of, text_of
 from tests.openmeet.series.practice import begin, dates
@@ -180,6 +181,30 @@ async def test_whom_the_host_sends_away_has_the_entry_taken_away_with_that_news(
         await managing.remove(tx, ana, event.slug, [mine.id])
     post.site.clock.turn(HOUR)
     assert await turned(post) == [("No place: Board games", "CANCEL")]
+
+
+async def test_who_has_the_place_back_hears_of_it_if_they_heard_of_the_no(post: Post, evening) -> None:
+    """With the entry for the calendar that was taken away; what the host takes back at once nobody is told of."""
+    ana, ben, event = evening
+    await say(post, ben, event)
+    await turned(post)
+    for waits, mails in (
+        (HOUR, [[("No place: Board games", "CANCEL")], [("You are in: Board games", "PUBLISH")]]),
+        (0, [[], []]),
+    ):
+        async with post.db.transaction() as tx:
+            mine = await find(tx, event.id, ben.user_id)
+            await managing.remove(tx, ana, event.slug, [mine.id])
+        post.site.clock.turn(waits)
+        seen = [await turned(post)]
+        async with post.db.transaction() as tx:
+            await managing.restore(tx, ana, event.slug, mine.id)
+        post.site.clock.turn(HOUR)
+        seen.append(await turned(post))
+        assert seen == mails
+    async with post.db.transaction() as tx:
+        kinds = [one.kind for one in await newest(tx, ben.user_id, 9)]
+    assert kinds == [Kind.ANSWER_APPROVED, Kind.ANSWER_DECLINED]
 
 
 async def test_who_says_no_by_a_record_has_the_entry_taken_away(post: Post, evening) -> None:
