@@ -78,7 +78,11 @@ def _entries(series: Series, stored: Sequence[Event], now: Instant, public_url: 
 
 def _stored_only(pattern: Pattern, names: set[datetime], now: Instant) -> Pattern:
     """The pattern of a series that makes no new dates: from now on those that are stored, and no more."""
+    first, *others = sorted(names)
     last = max(names)
+    if pattern.start > last:
+        # Its rule begins behind all of them, with a date that nobody makes.
+        return replace(pattern, start=first, rule=None, left_out=(), added=tuple(others))
     whole = replace(pattern, left_out=(), added=())
     by_rule = [name for name in names if expansion.is_date_of(whole, name)]
     rule = pattern.rule if by_rule else None

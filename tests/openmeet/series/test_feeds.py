@@ -147,3 +147,22 @@ async def test_dates_before_a_cancellation_took_place(site, ana):
     statuses = {day: status for day, _, status in starts_in((await ana.get(f"{path}.ics")).content)}
     assert [statuses[day[:16]] for day in (FIRST, SECOND, THIRD)] == ["CONFIRMED", "CANCELLED", "CONFIRMED"]
     assert len(statuses) == 9
+
+
+async def test_a_cancelled_series_begins_with_a_date_that_there_is(site, ana):
+    """Its first date by the rule was never made; what it has is an extra one that comes before."""
+    path = await make(ana)
+    await ana.post(f"{path}/extra-date", data={"extra": "2026-03-05T10:00"})
+    await ana.post(f"{path}/cancel", data={"which": "all"})
+    form = await form_at(ana, path, "2026-03-05T10:00:00")
+    answer = await ana.post(f"{path}/edit", data=form | {"scope": "following", "repeats": "FREQ=YEARLY;BYMONTH=6"})
+    half = answer.headers["location"]
+    days = [day for day, _, _ in starts_in((await ana.get(f"{half}.ics")).content, (2027, 12, 31))]
+    async with site.db.reader() as reader:
+        series = await queries.by_slug(reader, half.removeprefix("/series/"))
+        assert series is not None
+        stored = [
+            one.event.starts_local[:16] for one in await queries.stored(reader, series.id) if not one.event.is_gone
+        ]
+    assert stored
+    assert days == stored
