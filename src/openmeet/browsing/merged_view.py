@@ -43,6 +43,7 @@ FIELD_WORDS = {
     "start": "First date",
     "minutes": "Length",
     "rule": "When it repeats",
+    "rrule": "When it repeats",
     "left_out": "Dates left out",
     "added": "Dates added",
     "venue": "Place",

@@ -17,6 +17,7 @@ from openmeet.debts.publications import Kind, State
 from openmeet.events import by_record
 from openmeet.events import queries as event_queries
 from openmeet.events.model import EventId
+from openmeet.flags.model import Flag
 from openmeet.ingestion import (
     answers,
     events,
@@ -24,6 +25,7 @@ from openmeet.ingestion import (
     foreign_series,
     many_answers,
     origins,
+    own_native,
     own_records,
     parking,
     telling,
@@ -146,6 +148,8 @@ async def _put_event(
         return Outcome.RAW
     before = None if known is None and owned is None else await by_record.find(tx, message.uri)
     event_id = await events.take_over(tx, here, events.version_of(message), read.event, owned)
+    if owned is not None and owned.kind is Kind.EVENT and Flag.NATIVE_RECURRENCE in batch.switches:
+        await own_native.take_over(tx, here, events.version_of(message), read.event, owned, event_id)
     await origins.count_on(tx, here.instance, read.origin, event_id)
     if before is None:
         await chat.open_for_event(tx, event_id, name=read.event.name)

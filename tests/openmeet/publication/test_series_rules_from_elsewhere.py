@@ -1,0 +1,126 @@
+"""The rule in the record of one's own next date, changed by another app: an edit of the series, while rules stand in records."""
+
+from typing import Any
+
+import pytest
+
+from groundwork.clock import DAY
+from openmeet.events import owing
+from openmeet.flags.model import Flag
+from openmeet.ingestion import conflicts
+from openmeet.records.collections import EVENT
+from openmeet.recurrence.rule import format_rule
+from openmeet.series import actions, calling_off, queries
+from openmeet.series.model import Series
+from openmeet.users.model import Caller
+from tests.openmeet.publication.test_series_records import make, pay, records, turn
+from tests.openmeet.town import Town
+
+
+async def rewrite(town: Town, who: Caller, uri: str, **said: Any) -> None:
+    """Another app of theirs changes these fields of the record; None takes one away."""
+    app = await town.own_client(await town.identity(who.user_id))
+    _, _, did, collection, rkey = uri.split("/")
+    record = await town.record(uri)
+    swap = record.pop("cid")
+    changed = {name: value for name, value in (record | said).items() if value is not None}
+    wish = {"repo": did, "collection": collection, "rkey": rkey, "record": changed, "swapRecord": swap}
+    await app.procedure("com.atproto.repo.putRecord", wish)
+    await town.listen(who.user_id)
+    await pay(town)
+
+
+async def with_rule(town: Town) -> tuple[Caller, Series, str]:
+    await turn(town, Flag.NATIVE_RECURRENCE)
+    ana, series = await make(town)
+    await town.listen(ana.user_id)
+    ((uri, record),) = (await records(town, ana, EVENT)).items()
+    assert record["rrule"] == "FREQ=WEEKLY;UNTIL=20260509T160000Z"
+    return ana, series, uri
+
+
+async def rule_of(town: Town, series: Series) -> tuple[str, list[str]]:
+    async with town.db.reader() as reader:
+        found = await queries.by_id(reader, series.id)
+    assert found is not None
+    shape = found.timing.pattern
+    return "" if shape.rule is None else format_rule(shape.rule), [one.isoformat() for one in shape.left_out]
+
+
+async def test_another_rule_is_the_series_and_is_not_written_again(town: Town):
+    ana, series, uri = await with_rule(town)
+    await rewrite(town, ana, uri, rrule="FREQ=WEEKLY;INTERVAL=2;UNTIL=20260509T160000Z")
+    assert await rule_of(town, series) == ("FREQ=WEEKLY;INTERVAL=2;UNTIL=20260509T160000Z", [])
+    before = await town.record(uri)
+    await town.listen(ana.user_id)
+    await pay(town)
+    assert await town.record(uri) == before
+    assert before["rrule"] == "FREQ=WEEKLY;INTERVAL=2;UNTIL=20260509T160000Z"
+
+
+async def test_a_date_left_out_there_is_left_out_here(town: Town):
+    ana, series, uri = await with_rule(town)
+    await rewrite(town, ana, uri, exdate=["2026-03-21T18:00:00"])
+    assert await rule_of(town, series) == ("FREQ=WEEKLY;COUNT=10", ["2026-03-21T18:00:00"])
+    assert (await town.record(uri))["exdate"] == ["2026-03-21T18:00:00"]
+
+
+@pytest.mark.parametrize("said", [None, "FREQ=WEEKLY;UNTIL=20260509T160000Z"], ids=["none", "the same"])
+async def test_no_rule_and_the_same_rule_change_nothing(town: Town, said: str | None):
+    """An app that knows nothing of rules may leave it out."""
+    ana, series, uri = await with_rule(town)
+    await rewrite(town, ana, uri, rrule=said, name="Tea for all")
+    assert await rule_of(town, series) == ("FREQ=WEEKLY;COUNT=10", [])
+
+
+async def test_what_is_no_rule_is_kept_for_the_host_to_read(town: Town):
+    ana, series, uri = await with_rule(town)
+    await rewrite(town, ana, uri, rrule="FREQ=SECONDLY")
+    assert await rule_of(town, series) == ("FREQ=WEEKLY;COUNT=10", [])
+    async with town.db.reader() as reader:
+        (one,) = await conflicts.of_record(reader, uri)
+    assert one.decision.theirs == "Its rule is not taken. FREQ=SECONDLY"
+
+
+async def test_switched_off_it_is_another_apps_field(town: Town):
+    ana, series, uri = await with_rule(town)
+    await turn(town, Flag.NATIVE_RECURRENCE, is_on=False)
+    await rewrite(town, ana, uri, rrule="FREQ=DAILY")
+    assert await rule_of(town, series) == ("FREQ=WEEKLY;COUNT=10", [])
+
+
+async def test_from_a_later_date_on_it_is_a_series_of_its_own(town: Town):
+    """What has been stays as it was."""
+    ana, series, _ = await with_rule(town)
+    town.clock.turn(8 * DAY)
+    async with town.db.transaction() as tx:
+        await owing.owe_by_policy(tx, series.id)
+    await pay(town)
+    await town.listen(ana.user_id)
+    there = await records(town, ana, EVENT)
+    (uri,) = [uri for uri, record in there.items() if record["startsAt"] == "2026-03-14T17:00:00.000Z"]
+    assert there[uri]["rrule"] == "FREQ=WEEKLY;UNTIL=20260509T160000Z"
+    await rewrite(town, ana, uri, rrule="FREQ=WEEKLY;INTERVAL=2;UNTIL=20260509T160000Z")
+    async with town.db.reader() as reader:
+        row = await reader.fetch_one("select id from event_series where split_from = :id", id=series.id)
+        assert row is not None
+        later = await queries.by_id(reader, row["id"])
+    assert later is not None
+    assert await rule_of(town, later) == ("FREQ=WEEKLY;INTERVAL=2;UNTIL=20260509T160000Z", [])
+    assert later.timing.pattern.start.isoformat() == "2026-03-14T18:00:00"
+    assert (await rule_of(town, series))[0].startswith("FREQ=WEEKLY;UNTIL=20260307")
+    assert (await town.record(uri))["rrule"] == "FREQ=WEEKLY;INTERVAL=2;UNTIL=20260509T160000Z"
+
+
+async def test_what_was_changed_here_meanwhile_is_kept(town: Town):
+    ana, series, uri = await with_rule(town)
+    async with town.db.transaction() as tx:
+        locked = await actions.lock_own(tx, ana, series.slug)
+        await calling_off.remove_dates(tx, locked, ["2026-03-14T18:00:00"])
+    await rewrite(town, ana, uri, rrule="FREQ=DAILY;COUNT=3")
+    assert await rule_of(town, series) == ("FREQ=WEEKLY;COUNT=10", ["2026-03-14T18:00:00"])
+    after = await town.record(uri)
+    assert (after["rrule"], after["exdate"]) == ("FREQ=WEEKLY;UNTIL=20260509T160000Z", ["2026-03-14T18:00:00"])
+    async with town.db.reader() as reader:
+        (one,) = await conflicts.of_record(reader, uri)
+    assert one.decision.theirs == "The series was changed here meanwhile. FREQ=DAILY;COUNT=3"
