@@ -28,6 +28,8 @@ from openmeet.series.model import Series, Template, Timing
 _EVENT = "community.lexicon.calendar.event"
 _MODE_WORDS = {Mode.IN_PERSON: "inperson", Mode.ONLINE: "virtual", Mode.HYBRID: "hybrid"}
 MOST_DATES = 1000
+# Ten years: longer than anything that is held again and again, and far from what no calendar can add to a date.
+_LONGEST_MINUTES = 10 * 366 * 24 * 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ def read_series(collection: str, record: object) -> SeriesRead:
     if len(rules) > 1:
         raise Unmappable("The series has several rules; one is understood.")
     minutes = record.get("durationMinutes")
-    has_length = isinstance(minutes, int) and not isinstance(minutes, bool) and minutes > 0
+    has_length = isinstance(minutes, int) and not isinstance(minutes, bool) and 0 < minutes <= _LONGEST_MINUTES
     try:
         shape = pattern(
             start,
@@ -165,9 +167,10 @@ def _moments(value: object, zone: str) -> list[datetime]:
     for text in _texts(value):
         try:
             at = datetime.fromisoformat(text)
-        except ValueError:
+            local = at if at.tzinfo is None else at.astimezone(ZoneInfo(zone)).replace(tzinfo=None, microsecond=0)
+        except (ValueError, OverflowError):  # the last hours of the year 9999 have no local time east of them
             continue
-        found.append(at if at.tzinfo is None else at.astimezone(ZoneInfo(zone)).replace(tzinfo=None, microsecond=0))
+        found.append(local)
     return found
 
 

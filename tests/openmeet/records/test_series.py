@@ -1,0 +1,41 @@
+"""Series in records as strangers may write them: what no calendar holds is left out, and nothing breaks."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from groundwork.clock import Instant, from_datetime
+from openmeet.records.collections import SERIES
+from openmeet.records.series import read_native, read_series
+
+WEEKLY = {
+    "$type": SERIES,
+    "name": "Tea",
+    "createdAt": "2026-01-01T00:00:00Z",
+    "timezone": "Asia/Tokyo",
+    "dtstart": "2027-01-04T18:00:00",
+    "rrule": ["FREQ=WEEKLY;COUNT=5"],
+}
+STARTS_AT = Instant(from_datetime(datetime.fromisoformat("2027-01-04T18:00:00+09:00")))
+
+
+@pytest.mark.parametrize("minutes", [2**31, 2**53 - 1, -(2**53), 2**63 - 1, 3660 * 24 * 60 + 1, 0, True, "60", None])
+def test_length_that_no_event_has_is_none(minutes: object):
+    """A number that no interval of time can hold counts as not said, like a wrong one."""
+    assert read_series(SERIES, {**WEEKLY, "durationMinutes": minutes}).timing.length is None
+
+
+def test_length_of_up_to_ten_years_is_taken():
+    assert read_series(SERIES, {**WEEKLY, "durationMinutes": 3660 * 24 * 60}).timing.length == timedelta(days=3660)
+
+
+@pytest.mark.parametrize("key", ["rdate", "exdate"])
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/New_York"])
+@pytest.mark.parametrize("text", ["9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+14:00"])
+def test_dates_beyond_the_calendar_are_left_out(key: str, zone: str, text: str):
+    """An instant that the zone's own clock cannot show is no date of the series."""
+    record = {**WEEKLY, key: [text, "2027-01-11T18:00:00"]}
+    read = read_native(record, "Tea", "", zone, STARTS_AT)
+    assert read is not None
+    dates = read.timing.pattern.added if key == "rdate" else read.timing.pattern.left_out
+    assert [at.isoformat() for at in dates] == ["2027-01-11T18:00:00"]
