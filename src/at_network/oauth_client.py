@@ -34,6 +34,8 @@ INVALID_GRANT = "invalid_grant"
 _TIMEOUT_SECONDS = 10.0
 _MAX_ORIGINS = 10_000
 _MAX_TOKEN_LENGTH = 16_384
+# It stands in the address that a browser is sent to.
+_MAX_REQUEST_URI_LENGTH = 2_000
 _TOKEN_ID_BYTES = 16
 
 
@@ -90,7 +92,7 @@ class OAuthCalls:
         """Push an authorization request; the ``request_uri`` to send a browser with."""
         answer = await self._post(server, server.par_endpoint, client, key, parameters)
         found = answer.get("request_uri")
-        if not isinstance(found, str) or not found:
+        if not isinstance(found, str) or not 0 < len(found) <= _MAX_REQUEST_URI_LENGTH:
             raise RemoteFailed(f"{_host(server)} did not take the request down.")
         return found
 

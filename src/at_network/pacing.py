@@ -78,6 +78,6 @@ def _number(text: str | None) -> int | None:
 def _date(text: str) -> Instant | None:
     try:
         moment = parsedate_to_datetime(text)
-    except (ValueError, TypeError, IndexError):
+    except (ValueError, TypeError, IndexError, OverflowError):
         return None
     return None if moment.tzinfo is None else from_datetime(moment)

@@ -28,6 +28,7 @@ def test_unreadable_bucket_is_none(name, text):
         ({"retry-after": "Tue, 14 Nov 2000 22:13:50 GMT"}, 0.0),
         ({"retry-after": "999999999"}, MAX_PAUSE_SECONDS),
         ({"retry-after": "soon"}, 60.0),
+        ({"retry-after": "Sat, 21 Nov 99999999999999999999 09:00:00 GMT"}, 60.0),
         ({}, 60.0),
         (BUCKET, 30.0),
         ({**BUCKET, "retry-after": "2"}, 2.0),

@@ -10,6 +10,8 @@ from at_protocol.oauth.permissions import ATPROTO, Transition
 
 RESOURCE_PATH = "/.well-known/oauth-protected-resource"
 SERVER_PATH = "/.well-known/oauth-authorization-server"
+# What every browser and proxy takes in the first line of a request.
+_MAX_ADDRESS = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +151,14 @@ def _texts(document: Mapping[str, object], field: str) -> Sequence[str]:
 
 def _address(document: Mapping[str, object], field: str) -> str:
     found = document.get(field)
-    if not isinstance(found, str) or urlsplit(found).scheme not in ("https", "http"):
+    # Browsers are sent there, in the header of an answer.
+    if not isinstance(found, str) or len(found) > _MAX_ADDRESS:
+        raise _bad(field, "is not an address")
+    try:
+        scheme = urlsplit(found).scheme
+    except ValueError as error:
+        raise _bad(field, "is not an address") from error
+    if scheme not in ("https", "http"):
         raise _bad(field, "is not an address")
     return found
 

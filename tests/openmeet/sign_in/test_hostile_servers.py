@@ -115,6 +115,11 @@ async def test_documents_that_break_the_profile_lead_nowhere(town: Town, make_sq
             ({"require_pushed_authorization_requests": False}, {}),
             ({"authorization_response_iss_parameter_supported": False}, {}),
             ({"protected_resources": ["https://pds.example"]}, {}),
+            ({"authorization_endpoint": "javascript:alert(1)"}, {}),
+            ({"authorization_endpoint": "https://pds.example/" + "a" * 100_000}, {}),
+            ({"token_endpoint": "https://["}, {}),
+            ({"pushed_authorization_request_endpoint": 7}, {}),
+            ({}, {"authorization_servers": ["https://["]}),
             ({}, {"authorization_servers": [hostile.url, "https://pds.example"]}),
             ({}, {"resource": "https://pds.example"}),
         ):
