@@ -82,7 +82,8 @@ async def keep(
         if digest_of(after[event_id]) != digest_of(known)
     ]
     revisions = await queries.revisions(tx, ids)
-    kept = Kept(queries.values_of(before.series), {str(one): revisions[one] for one in ids}, changed, untold)
+    had = [event_id for event_id, known in before.dates.items() if known.event.created_at >= tx.now]
+    kept = Kept(queries.values_of(before.series), {str(one): revisions[one] for one in ids}, changed, untold, had)
     await undos.insert(tx, before.series.id, made, act.value, kept, is_silent=is_silent, expires_at=tx.now + UNDONE_FOR)
 
 
@@ -117,14 +118,16 @@ async def undo(tx: Transaction, series: Series) -> Series:
     for event_id, date in old.items():
         if digest_of(now[event_id]) != date.digest:
             raise Refused(f"{_day(date.known.event)} was changed since; undo would lose that.", name="ChangedSince")
+    known = {*old, *found.kept.had}
     newer = [
         one
         for event_id, one in now.items()
-        if event_id not in old and one.event.created_at >= found.created_at and not one.event.is_gone
+        if event_id not in known and one.event.created_at >= found.created_at and not one.event.is_gone
     ]
-    staying = _staying(
-        queries.pattern_of(found.kept.series), newer, taken={_name(one.known.event) for one in old.values()}
-    )
+    # One that rests again, or is cancelled, makes no dates.
+    makes_dates = found.kept.series["status"] == SeriesStatus.ACTIVE.value
+    pattern = queries.pattern_of(found.kept.series) if makes_dates else None
+    staying = _staying(pattern, newer, taken={_name(one.known.event) for one in old.values()})
     await saving.restore(tx, series, found.kept.series)
     restored = await queries.by_id(tx, series.id)
     assert restored is not None  # noqa: S101  # rows of series are never deleted
@@ -171,15 +174,15 @@ def digest_of(known: Known) -> str:
     return hashlib.sha256(msgspec.json.encode(said)).hexdigest()[:32]
 
 
-def _staying(pattern: Pattern, newer: Sequence[Known], *, taken: Collection[str]) -> list[Event]:
-    """Of the dates that the act, or somebody since, has stored, those that the series names, as it is again; the others go.
+def _staying(pattern: Pattern | None, newer: Sequence[Known], *, taken: Collection[str]) -> list[Event]:
+    """Of the dates that the act, or somebody since, has stored, those that the series makes (None: none), as it is again; the others go.
 
     Raises Refused where somebody answered one that would go.
     """
     staying = []
     for one in newer:
         name = _name(one.event)
-        if name not in taken and expansion.is_date_of(pattern, original_of(name)):
+        if name not in taken and pattern is not None and expansion.is_date_of(pattern, original_of(name)):
             staying.append(one.event)
         elif one.answers:
             raise Refused(

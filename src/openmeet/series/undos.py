@@ -40,13 +40,14 @@ class KeptDate(msgspec.Struct, frozen=True):
 class Kept(msgspec.Struct, frozen=True):
     """What an act changed: the series' row as it was, the revisions that it left, the dates. Kept for minutes, never longer.
 
-    ``untold``: what is left of telling people of it.
+    ``untold``: what is left of telling people of it. ``had``: dates that were stored at the act's own instant, before it.
     """
 
     series: dict[str, Any]
     revisions: dict[str, int]
     dates: list[KeptDate]
     untold: TellingId | None = None
+    had: list[EventId] = []
 
 
 @dataclass(frozen=True, slots=True)

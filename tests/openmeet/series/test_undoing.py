@@ -233,3 +233,23 @@ async def test_a_far_date_that_was_cancelled_takes_place_again(practice_db: Data
         event = await queries.date_of(tx, series.id, far)
         assert event is not None
         assert (event.is_cancelled, event.status_reason) == (False, "")
+
+
+@pytest.mark.parametrize("stop", ["pause", "cancel"])
+async def test_dates_that_going_on_has_made_go_with_it(practice_db: Database, clock: HandClock, stop: str) -> None:
+    """A series that is paused or cancelled again has no date that it did not have before, let alone one that takes place."""
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx)
+        series = await locked(tx, ana, series)
+        await (actions.pause(tx, series, "away") if stop == "pause" else calling_off.cancel(tx, series, "away"))
+        before = names(await dates(tx, series))
+    clock.turn(30 * DAY)
+    async with practice_db.transaction() as tx:
+        await actions.resume(tx, await locked(tx, ana, series))
+        assert len(names(await dates(tx, series))) > len(before)
+    clock.turn(MINUTE)
+    async with practice_db.transaction() as tx:
+        await undoing.undo(tx, await locked(tx, ana, series))
+        assert names(await dates(tx, series)) == before
+        coming = [event for event in await dates(tx, series) if not event.is_over(tx.now)]
+        assert {event.is_cancelled for event in coming} == {stop == "cancel"}
