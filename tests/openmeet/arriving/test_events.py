@@ -167,7 +167,7 @@ async def exported(tx: Transaction, series: Series) -> bytes:
     """The feed, with what its host alone sees."""
     stored = [held.event for held in await series_queries.stored(tx, series.id)]
     open_ = [_opened(event) for event in stored]
-    return calendar_of(series, open_, tx.now, URL)
+    return calendar_of([(series, open_)], tx.now, URL)
 
 
 def _opened(event: Event) -> Event:
