@@ -133,7 +133,7 @@ def _start(event: Event, calendar: ReadCalendar) -> tuple[datetime, str | None, 
     """Wall-clock time, zone, whether the file left the zone open, whether it is a whole day."""
     value = _first(event, "DTSTART")
     if value is None:
-        raise _Left("it has no start (DTSTART).")
+        raise _Left("its start (DTSTART) cannot be read." if event.get("DTSTART") else "it has no start (DTSTART).")
     raw = _raw(value)
     is_all_day = "T" not in raw
     zone_name, is_floating = _zone(value, calendar)

@@ -79,7 +79,12 @@ def _when(event: ReadEvent) -> str:
         to = " and what follows" if event.overrides.and_following else ""
         words = f"{words}, instead of {event.overrides.original:%Y-%m-%d %H:%M}{to}"
     length = "" if event.length is None else f", {_length(event)}"
-    return f"{words} ({zone}{', as no zone is given' if event.is_floating else ''}){length}"
+    guessed = ""
+    if event.unknown_zone:
+        guessed = f", as the file's zone {event.unknown_zone} is no known place"
+    elif event.is_floating:
+        guessed = ", as no zone is given"
+    return f"{words} ({zone}{guessed}){length}"
 
 
 def _length(event: ReadEvent) -> str:

@@ -52,3 +52,16 @@ def test_what_is_no_calendar(tmp_path: Path) -> None:
         result = _inspect(file, *more)
         assert result.exit_code == 1
         assert "BEGIN:VCALENDAR is missing" in result.output
+
+
+def test_what_is_wrong_with_a_start_is_said_as_it_is(tmp_path: Path) -> None:
+    """A start that cannot be read is not one that is missing, and a zone that nobody knows is not one that is not given."""
+    file = tmp_path / "odd.ics"
+    starts = ("DTSTART:20261301T000000", "SUMMARY:Nothing", "DTSTART;TZID=Mars:20261201T100000")
+    events = "".join(f"BEGIN:VEVENT\r\n{start}\r\nEND:VEVENT\r\n" for start in starts)
+    file.write_text(f"BEGIN:VCALENDAR\r\n{events}END:VCALENDAR\r\n", newline="")
+    result = _inspect(file)
+    said = result.stdout + result.stderr
+    assert "Component 2 was left out: its start (DTSTART) cannot be read." in said
+    assert "Component 3 was left out: it has no start (DTSTART)." in said
+    assert "1 December 2026 at 10:00 (UTC, as the file's zone Mars is no known place)" in said
