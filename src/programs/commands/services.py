@@ -14,7 +14,7 @@ app = noun("Credentials of programs that work for the installation.")
 
 May = Annotated[
     list[ServiceScope],
-    typer.Option("--may", help="; ".join(f"{scope}: {words}" for scope, words in SERVICE_WORDS.items())),
+    typer.Option("--may", help="; ".join(f"{scope} ({words})" for scope, words in SERVICE_WORDS.items())),
 ]
 
 

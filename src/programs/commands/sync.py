@@ -235,7 +235,8 @@ def _as_text(found: dict[str, object]) -> str:
         match content:
             case dict():
                 lines.append(heading.replace("_", " "))
-                lines += [f"  {name:24}{number}" for name, number in content.items()] or ["  none"]
+                width = max([22, *map(len, content)]) + 2
+                lines += [f"  {name:{width}}{number}" for name, number in content.items()] or ["  none"]
             case list():
                 lines.append(heading)
                 lines += [

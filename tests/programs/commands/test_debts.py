@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from groundwork.outbox.owe import Debt as Owed
 from groundwork.outbox.owe import DebtState
 from groundwork.outbox.pay import Paying
 from openmeet.debts.kinds import Debt
+from openmeet.site.scopes import ServiceScope
 from programs.platform import open_platform, read_platform_settings
 
 GONE = "did:web:gone.example"
@@ -28,14 +30,34 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 
 def openmeet(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    return of_program(environment, "debts", *arguments)
+
+
+def run(environment: dict[str, str], *arguments: str) -> str:
+    """What a command says on a wide terminal."""
+    return of_program({**environment, "COLUMNS": "400"}, *arguments).stdout
+
+
+def of_program(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "programs.cli", "debts", *arguments],
+        [sys.executable, "-m", "programs.cli", *arguments],
         capture_output=True,
         text=True,
         check=False,
         cwd=ROOT / "src",
         env={**os.environ, **environment},
     )
+
+
+async def test_columns_are_apart_however_long_a_word_is(environment: dict[str, str]):
+    """``sync status`` with the longest kind of debt, and ``services make --help`` with every scope as it is written."""
+    async with open_platform(read_platform_settings(None, environment), SystemClock()) as platform:
+        async with platform.db.transaction() as tx:
+            await owe.owe(tx, Debt.REFRESH_IDENTITY, GONE)
+        await pay.run_once(platform.db, {Debt.REFRESH_IDENTITY: Paying(refuse)})
+        assert re.search(r"refresh_identity given_up +1$", run(environment, "sync", "status"), re.MULTILINE)
+    words = run(environment, "services", "make", "--help")
+    assert [scope for scope in ServiceScope if scope not in words] == []
 
 
 async def refuse(_debt: Owed) -> None:
