@@ -104,11 +104,12 @@ async def settle_earlier_send(publisher: Publisher, held: Publication) -> bool:
 
 
 async def absence(publisher: Publisher, uri: AtUri, rev: str | None = None) -> RecordMessage | None:
-    """That there is no record, as a message of the rev of the commit that deleted it; without a rev it is proven.
+    """That there is no record, as a message of the rev of the commit that deleted it; without one that can be believed it is proven.
 
     None where somebody has made another one since.
     """
-    if rev is not None and uri.collection is not None and uri.rkey is not None:
+    is_believed = rev is not None and _is_rev(rev, publisher.network.clock.now())
+    if rev is not None and is_believed and uri.collection is not None and uri.rkey is not None:
         did = parse_did(uri.authority)
         return RecordMessage(
             did, uri.collection, uri.rkey, parse_tid(rev), Operation.DELETE, None, None, is_verified=True
@@ -456,7 +457,11 @@ def _message_of(uri: AtUri, proven: Proven) -> RecordMessage:
 
 
 async def _prove(uri: AtUri, publisher: Publisher) -> Proven:
-    return await prove_record(publisher.network, parse_did(uri.authority), str(uri.collection), str(uri.rkey))
+    """What the repository holds. Raises also RemoteFailed where its rev is of a time to come: believed, it would overrule all until then."""
+    proven = await prove_record(publisher.network, parse_did(uri.authority), str(uri.collection), str(uri.rkey))
+    if proven.commit.rev is not None and not _is_rev(proven.commit.rev, publisher.network.clock.now()):
+        raise RemoteFailed("The clock of the PDS is ahead of ours: its revs are of a time to come.")
+    return proven
 
 
 def _rev(proven: Proven) -> str:

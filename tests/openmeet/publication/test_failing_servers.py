@@ -8,9 +8,11 @@ import pytest
 from aiohttp import web
 
 from at_network.circuits import CircuitState
+from at_protocol.sync.verify import check_rev
 from groundwork.clock import HOUR, MINUTE, SECOND, HandClock
 from openmeet.administration.trouble import failing_servers
 from openmeet.debts.publications import Kind, State
+from openmeet.events import actions as events
 from openmeet.events.model import Event
 from openmeet.identities import circuits
 from openmeet.publication import rounds
@@ -188,3 +190,51 @@ async def test_a_server_that_serves_the_account_no_more_says_nothing_about_the_r
     await town.connected_as("cleo")
     await town.pay()
     assert (await town.standing(Kind.EVENT, event.id)).state is State.PUBLISHED
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+async def test_a_rev_ahead_of_time_is_not_believed_when_it_is_read_back(town: Town):
+    """A server whose clock was wrong: its revs would overrule all that comes until then. The record waits, and is settled later."""
+    cleo = await town.connected("cleo")
+    did = (await town.identity(cleo.user_id)).did
+    record = {"$type": "org.example.note", "text": "early"}
+    town.clock.turn(HOUR)
+    stranger = await town.stranger("cleo")
+    await stranger.procedure(
+        "com.atproto.repo.createRecord", {"repo": did, "collection": "org.example.note", "record": record}
+    )
+    town.clock.turn(-HOUR)
+    event = await town.event(cleo, title="Tea")
+    await town.pay()
+    standing = await town.standing(Kind.EVENT, event.id)
+    assert (standing.state, "ahead of ours" in standing.reason) == (State.RETRYING, True)
+    async with town.db.reader() as reader:
+        newest = await reader.fetch("select max(rev) as rev from records")
+    assert newest[0]["rev"] is None
+    town.clock.turn(HOUR + MINUTE)
+    await town.pay()
+    assert (await town.standing(Kind.EVENT, event.id)).state is State.PUBLISHED
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("rev", ["bzzzzzzzzzzzz", "soon"])
+async def test_a_rev_that_none_can_be_is_proven_when_a_record_is_deleted(town: Town, rev: str):
+    """What a server answers to a delete is a claim: where its rev is ahead of time, or none, the repository says as of when it is gone."""
+    (cleo,) = await living_at(town, town.proxy, "cleo")
+    event = await town.event(cleo, title="Tea")
+    await town.pay()
+    assert (await town.standing(Kind.EVENT, event.id)).state is State.PUBLISHED
+
+    def claims(request: web.Request, answer: web.Response) -> web.Response | None:
+        is_delete = request.path.endswith("com.atproto.repo.deleteRecord") and answer.status == 200
+        return web.json_response({"commit": {"cid": "x", "rev": rev}}) if is_delete else None
+
+    town.proxy.twists = claims
+    async with town.db.transaction() as tx:
+        await events.delete(tx, cleo, event.slug)
+    await town.pay()
+    assert (await town.standing(Kind.EVENT, event.id)).state is State.RETRACTED
+    async with town.db.reader() as reader:
+        (known,) = await reader.fetch("select standing, rev from records")
+    assert known["standing"] == "tombstone"
+    check_rev(known["rev"], town.clock.now())
