@@ -1,7 +1,8 @@
 """Runs Alembic over a package's revisions; imported only by ``migrate``, and only when there is something to do.
 
-Alembic keeps its current context in module globals, so one run at a time per process. On PostgreSQL an advisory lock,
-on SQLite the write lock of each revision's transaction, makes processes take turns.
+Alembic keeps its current context in module globals, so one run at a time per process. On PostgreSQL an advisory lock makes processes
+take turns, on SQLite the write lock: there all revisions are one transaction, since between two of them another process could apply
+the second, which this one, having read where the database stood, would then apply again.
 """
 
 import asyncio
@@ -21,6 +22,9 @@ from sqlalchemy.pool import NullPool
 from groundwork import private_file
 from groundwork.database.open_ import POSTGRES, sqlite_path
 from groundwork.database.postgres import check_schema_name
+
+# How long a process waits for one that migrates the same file.
+_TURN_SECONDS = 600
 
 _one_at_a_time = threading.Lock()
 
@@ -58,7 +62,7 @@ async def _upgrade_postgres(url: str, schema: str, versions: Path, version_table
 
 def _upgrade_sqlite(path: Path, versions: Path, version_table: str, target: str) -> None:
     private_file.touch(path)
-    engine = create_engine(f"sqlite:///{path}", poolclass=NullPool, connect_args={"timeout": 30})
+    engine = create_engine(f"sqlite:///{path}", poolclass=NullPool, connect_args={"timeout": _TURN_SECONDS})
     event.listen(engine, "connect", _on_connect)
     event.listen(engine, "begin", _on_begin)
     try:
@@ -94,7 +98,7 @@ def _run(connection: Connection, versions: Path, version_table: str, target: str
         environment.configure(
             connection=connection,
             version_table=version_table,
-            transaction_per_migration=True,
+            transaction_per_migration=connection.dialect.name != "sqlite",
             # Alembic believes that SQLite cannot do this; it can, once the driver's own BEGIN is out of the way.
             transactional_ddl=True,
             on_version_apply=_refuse_broken_references,

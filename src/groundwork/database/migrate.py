@@ -26,10 +26,11 @@ _RUNNER = "groundwork.database.alembic_run"
 
 
 async def migrate(database_url: str, schema: str, package: str, *, to: str | None = None) -> None:
-    """Apply the missing revisions of ``<package>/migrations/versions``, each in one transaction; ``to`` stops at one.
+    """Apply the missing revisions of ``<package>/migrations/versions``; ``to`` stops at one.
 
-    Concurrent migrators wait for each other. Raises DatabaseUnavailable where the database cannot be reached, and
-    what the database raised where a revision fails; that revision has then left nothing behind.
+    On PostgreSQL each is a transaction, on SQLite all together are one. Concurrent migrators wait for each other. Raises
+    DatabaseUnavailable where the database cannot be reached, and what the database raised where a revision fails; that
+    revision has then left nothing behind.
     """
     versions = versions_folder(package)
     if await current_revision(database_url, schema, package) >= (to or head(versions)):

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection, Engine, event
 from tests.databases import drop_schemas
 from tests.parts import ROOT
 
@@ -103,16 +104,16 @@ async def test_concurrent_migrators_wait_for_each_other(place, package):
     assert await current_revision(url, schema, package) == "0002"
 
 
+PROGRAM = "import asyncio, sys\nfrom groundwork.database.migrate import migrate\nasyncio.run(migrate(*sys.argv[1:]))\n"
+
+
 async def test_processes_that_migrate_at_once_wait_for_each_other(place, package, tmp_path):
     url, schema = place
-    program = (
-        "import asyncio, sys\nfrom groundwork.database.migrate import migrate\nasyncio.run(migrate(*sys.argv[1:]))\n"
-    )
     processes = [
         await asyncio.create_subprocess_exec(
             sys.executable,
             "-c",
-            program,
+            PROGRAM,
             url,
             schema,
             package,
@@ -124,6 +125,26 @@ async def test_processes_that_migrate_at_once_wait_for_each_other(place, package
     said = [(await process.communicate())[1] for process in processes]
     assert [process.returncode for process in processes] == [0, 0, 0], said
     assert await current_revision(url, schema, package) == "0002"
+
+
+@pytest.mark.parametrize("engine", ["sqlite"])
+async def test_nobody_comes_between_two_revisions(place, package, tmp_path):
+    """PostgreSQL has a lock for that. Whoever came would apply the second revision, and this process would apply it again."""
+    begun = []
+
+    def meanwhile(_connection: Connection) -> None:
+        begun.append(len(begun))
+        if len(begun) == 2:
+            env = {"PYTHONPATH": f"{ROOT / 'src'}:{tmp_path}"}
+            subprocess.run([sys.executable, "-c", PROGRAM, *place, package], env=env, check=True)
+
+    event.listen(Engine, "begin", meanwhile)
+    try:
+        await migrate(*place, package)
+    finally:
+        event.remove(Engine, "begin", meanwhile)
+    assert begun
+    assert await current_revision(*place, package) == "0002"
 
 
 async def test_a_newer_database_is_left_alone(place, package):
