@@ -79,12 +79,18 @@ async def _help(simulation: "Simulation") -> None:
         rows = await reader.fetch(
             "select kind, subject_id, user_id, state from publications where state in ('blocked', 'conflicted')"
         )
+        late = await reader.fetch("select subject from debts where kind = 'late_create' and state = 'due'")
     for row in rows:
         person = next(one for one in simulation.people.values() if one.caller and one.caller.user_id == row["user_id"])
         if row["state"] == "blocked" and person.sort is Sort.CONNECTED:
             await simulation.sign_in(person)
         async with simulation.town.db.transaction() as tx:
             await try_again(tx, kind=Kind(row["kind"]), subject_id=row["subject_id"])
+    for did in sorted({row["subject"].split("/")[2] for row in late}):
+        # What came too late is taken away with their session, too.
+        for person in simulation.people.values():
+            if person.sort is Sort.CONNECTED and person.application is not None and person.application.did == did:
+                await simulation.sign_in(person)
 
 
 async def _owed(db: Database) -> list[tuple[Any, ...]]:
