@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from tests.world.simulation import Simulation
     from tests.world.simulation_facts import Facts
 
-# What a record says, and how that may stand here: seats are the host's to give.
+# What a record says, and how that may stand here: seats are the host's to give, and one that was offered and not taken lapses.
 STANDS_FOR = {
-    "going": {"attending", "waitlisted", "pending"},
+    "going": {"attending", "waitlisted", "pending", "invited"},
     "interested": {"interested"},
     "notgoing": {"declined"},
 }
