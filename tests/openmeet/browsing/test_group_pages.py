@@ -2,7 +2,6 @@
 
 import re
 
-import httpx
 import icalendar
 import pytest
 
@@ -18,14 +17,12 @@ from openmeet.browsing import (
 from openmeet.events import actions as events
 from openmeet.events.grouping import of_event
 from openmeet.events.model import NetworkEvent, Status
-from openmeet.groups import queries
-from openmeet.groups.model import GroupSlug
 from openmeet.groups.rules import token_of
 from openmeet.identities.actions import person_for_did
+from tests.openmeet.browsing.group_practice import NEW, group_at, made, press, text_of, user_id
 from tests.openmeet.site_under_test import CODE_KEY, details, h1_of, inputs_of, person, sign_up, site_on
 
 DID = "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"
-NEW = {"name": "Chess club", "time_zone": "Europe/Berlin", "join_policy": "open", "visibility": "public"}
 
 
 @pytest.fixture
@@ -46,37 +43,6 @@ async def ben(site):
     async with site.browser() as browser:
         await sign_up(browser, "ben@example.org", "Ben")
         yield browser
-
-
-async def made(browser, **typed: str) -> str:
-    """A new group by its form; its path."""
-    form = inputs_of((await browser.get("/groups/new")).text)
-    answer = await browser.post("/groups/new", data=form | NEW | {"promotion_level": "public"} | typed)
-    assert answer.status_code == 303, re.sub(r"<[^>]+>", "", answer.text)[-600:]
-    return answer.headers["location"]
-
-
-async def text_of(browser, path: str, status: int = 200) -> str:
-    answer = await browser.get(path)
-    assert answer.status_code == status, (path, answer.status_code)
-    return answer.text
-
-
-async def press(browser, path: str, **typed: str) -> httpx.Response:
-    answer = await browser.post(path, data=typed or {"button": ""})
-    assert answer.status_code == 303, re.sub(r"<[^>]+>", "", answer.text)[-600:]
-    return answer
-
-
-async def user_id(site, email: str) -> str:
-    async with site.db.reader() as reader:
-        row = await reader.fetch_one("select id from users where email = :email", email=email)
-    return row["id"]
-
-
-async def group_at(site, path: str):
-    async with site.db.reader() as reader:
-        return await queries.by_slug(reader, GroupSlug(path.rpartition("/")[2]))
 
 
 async def test_a_group_is_made_found_joined_and_left(ana, ben):

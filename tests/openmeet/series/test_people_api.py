@@ -3,39 +3,8 @@
 import httpx
 import pytest
 
-from groundwork.clock import HandClock
-from tests.databases import MakeDatabase
-from tests.openmeet.site_under_test import Site, api_session, site_on
-
-PRACTICE = {
-    "title": "Practice",
-    "startsLocal": "2026-03-03T18:00",
-    "endsLocal": "2026-03-03T20:00",
-    "timeZone": "Europe/Berlin",
-    "recurrence": "FREQ=WEEKLY;BYDAY=TU",
-}
-SECOND = "2026-03-10T18:00:00"
-
-
-@pytest.fixture
-async def site(make_database: MakeDatabase, clock: HandClock) -> Site:
-    return site_on(await make_database("openmeet"), clock)
-
-
-@pytest.fixture
-async def client(site: Site):
-    async with site.browser() as browser:
-        yield browser
-
-
-@pytest.fixture
-async def ana(client: httpx.AsyncClient) -> dict[str, str]:
-    return await api_session(client, "ana@example.org", "Ana")
-
-
-@pytest.fixture
-async def ben(client: httpx.AsyncClient) -> dict[str, str]:
-    return await api_session(client, "ben@example.org", "Ben")
+from tests.openmeet.series.by_api import PRACTICE, SECOND
+from tests.openmeet.site_under_test import api_session
 
 
 @pytest.fixture
