@@ -3,6 +3,7 @@
 What nobody touched stays in the record to the letter, also where the form shows it shorter, to the minute, or by another clock.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,6 +11,7 @@ from at_protocol.data.model import Value
 from at_protocol.syntax.datetime import format_datetime
 from groundwork.clock import Instant
 from groundwork.errors import InvalidInput, Refused
+from openmeet.events.model import Status
 from openmeet.records.collections import EVENT
 from openmeet.records.event import read_event
 from openmeet.records.reading import Unmappable, text_of
@@ -19,15 +21,30 @@ from openmeet.recurrence import wall_time
 MAX_NAME: Final = 200
 MAX_DESCRIPTION: Final = 10_000
 
+# The words of the lexicon, as people say them.
+MODES: Final = {"inperson": "In person", "virtual": "Online", "hybrid": "In person and online"}
+STATUSES: Final[Mapping[str, str]] = {
+    Status.PLANNED: "Planned",
+    Status.SCHEDULED: "It takes place",
+    Status.RESCHEDULED: "It was moved",
+    Status.POSTPONED: "Postponed",
+    Status.CANCELLED: "Cancelled",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """An event as the form has it: times by the clock of a person's zone, to the minute; empty where there is none."""
+    """An event as the form has it: times by the clock of a person's zone, to the minute; empty where there is none.
+
+    ``mode`` and ``status`` are words of the calendar lexicon, empty where the record says none that it knows; None: not asked.
+    """
 
     name: str
     description: str
     starts: str
     ends: str
+    mode: str | None = None
+    status: str | None = None
 
 
 def form_of(record: dict[str, Value], rkey: str, zone: str) -> Form:
@@ -36,7 +53,14 @@ def form_of(record: dict[str, Value], rkey: str, zone: str) -> Form:
         read = read_event(str(EVENT), record, rkey=rkey, indexed_at=Instant(0)).event
     except Unmappable as unmappable:
         raise Refused(f"This record cannot be changed here: {unmappable.why}") from None
-    return Form(read.name, _text_of(record), _local(read.starts_at, zone), _local(read.ends_at, zone))
+    return Form(
+        read.name,
+        _text_of(record),
+        _local(read.starts_at, zone),
+        _local(read.ends_at, zone),
+        _known(record.get("mode"), MODES),
+        _known(record.get("status"), STATUSES),
+    )
 
 
 def written(record: dict[str, Value], opened: Form | None, wanted: Form, zone: str) -> dict[str, Value]:
@@ -55,6 +79,8 @@ def written(record: dict[str, Value], opened: Form | None, wanted: Form, zone: s
         changed["startsAt"] = format_datetime(_moment("starts", wanted.starts, zone))
     if wanted.ends != shown.ends:
         _put(changed, "endsAt", format_datetime(_moment("ends", wanted.ends, zone)) if wanted.ends else "")
+    _choose(changed, "mode", shown.mode, wanted.mode, MODES)
+    _choose(changed, "status", shown.status, wanted.status, STATUSES)
     is_moved = (wanted.starts, wanted.ends) != (shown.starts, shown.ends)
     # The form is read as it was typed: what it shows of a record may be less exact than what stands there.
     is_whole = bool(wanted.starts and wanted.ends)
@@ -70,6 +96,22 @@ def _text_of(record: dict[str, Value]) -> str:
         if text is not None:
             return without(text, sentence_in(record))
     return ""
+
+
+def _known(token: object, words: Mapping[str, str]) -> str:
+    """The word of a token of the calendar lexicon."""
+    namespace, _, word = token.rpartition("#") if isinstance(token, str) else ("", "", "")
+    return word if namespace == EVENT and word in words else ""
+
+
+def _choose(
+    record: dict[str, Value], key: str, shown: str | None, wanted: str | None, words: Mapping[str, str]
+) -> None:
+    if wanted is None or wanted == (shown or ""):
+        return
+    if wanted and wanted not in words:
+        raise InvalidInput(key, "Choose one of those that are offered.")
+    _put(record, key, f"{EVENT}#{wanted}" if wanted else "")
 
 
 def _typed(text: str) -> str:

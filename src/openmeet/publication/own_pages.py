@@ -14,7 +14,7 @@ from groundwork.errors import Conflict, Failure, InvalidInput, NotFound, Refused
 from openmeet.identities.model import Identity
 from openmeet.publication import own_answer_pages, own_repository
 from openmeet.publication.own_edge import HERE, leads_to_allowing, mine
-from openmeet.publication.own_form import Form
+from openmeet.publication.own_form import MODES, STATUSES, Form
 from openmeet.recurrence import wall_time
 from openmeet.sign_in.network import network_sign_in
 from openmeet.site import times
@@ -125,7 +125,15 @@ def _again(
 
 
 def _form(request: Request, identity: Identity, typed: Typed, zone: str, *, rkey: str, status: int = 200) -> Response:
-    context = {"typed": typed, "identity": identity, "zone": zone, "rkey": rkey, "path_of": quote(rkey)}
+    context = {
+        "typed": typed,
+        "identity": identity,
+        "zone": zone,
+        "rkey": rkey,
+        "path_of": quote(rkey),
+        "modes": [("", "Not said"), *MODES.items()],
+        "statuses": [("", "Not said"), *STATUSES.items()],
+    }
     return page(request, "publication/own_record.html", context, status=status)
 
 
@@ -135,6 +143,8 @@ def _wanted(typed: dict[str, str]) -> Form:
         typed.get("description", ""),
         typed.get("starts", "").strip(),
         typed.get("ends", "").strip(),
+        typed.get("mode"),
+        typed.get("status"),
     )
 
 

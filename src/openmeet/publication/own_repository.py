@@ -1,7 +1,7 @@
 """A person's own calendar records at their server: listed as they stand there, written there and nowhere else.
 
 Nothing is changed here. What is written comes back as everybody's records do, by the firehose, and until then it differs from
-what was last seen of it: it waits to come back. Editing changes those of four fields that somebody changed in the form, and keeps every
+what was last seen of it: it waits to come back. Editing changes those fields that somebody changed in the form, and keeps every
 other as it stands there, to the letter: also what the form shows shorter, or by another clock.
 """
 

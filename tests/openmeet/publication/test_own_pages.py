@@ -129,6 +129,35 @@ async def test_what_nobody_changed_in_the_form_stays_to_the_letter(door: Door):
     assert "facets" not in changed  # they marked words of the text before
 
 
+async def test_how_people_take_part_and_whether_it_takes_place_are_chosen(door: Door):
+    """Words of the lexicon are offered; one of another app is not touched unless another is chosen, and none is invented."""
+    town = door.town
+    await town.account("ana")
+    async with door.browser() as browser:
+        await door.let_in(browser, "ana")
+        ana = await door.identity("ana")
+        form = inputs_of((await browser.get(f"{HERE}/new")).text)
+        await browser.post(f"{HERE}/new", data={**form, **TYPED, "mode": "virtual", "status": ""})
+        uri = {"repo": ana.did, "collection": EVENT, "rkey": form["key"]}
+        stranger = await town.stranger("ana")
+        held = (await stranger.query("com.atproto.repo.getRecord", uri))["value"]
+        assert isinstance(held, dict)
+        assert (held["mode"], "status" in held) == (f"{EVENT}#virtual", False)
+        await stranger.procedure(
+            "com.atproto.repo.putRecord", {**uri, "record": {**held, "mode": "org.example#onboard"}}
+        )
+        path = f"{HERE}/{form['key']}"
+        page = (await browser.get(path)).text
+        assert page.count('<option value="" selected>Not said') == 2
+        shown = inputs_of(page) | {"mode": "", "status": ""}
+        refused = await browser.post(path, data={**shown, "status": "rained-off"})
+        assert (refused.status_code, "Choose one of those" in refused.text) == (400, True)
+        assert (await browser.post(path, data={**shown, "status": "cancelled"})).status_code == 303
+        held = (await stranger.query("com.atproto.repo.getRecord", uri))["value"]
+        assert isinstance(held, dict)
+        assert (held["mode"], held["status"]) == ("org.example#onboard", f"{EVENT}#cancelled")
+
+
 async def test_edit_of_what_changed_meanwhile_is_not_written(door: Door):
     """Another app changed the record while the form was open: nothing of theirs is undone, and what was typed is kept."""
     async with door.browser() as browser:
