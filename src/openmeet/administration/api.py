@@ -6,6 +6,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from at_network.circuits import CircuitState
 from groundwork.clock import Instant, to_datetime
 from groundwork.http.json_bodies import json_response
 from openmeet.administration.operators import must_be_of_the_site
@@ -49,8 +50,31 @@ class OwedShown(msgspec.Struct, rename="camel"):
     oldest_at: str
 
 
+class ServerShown(msgspec.Struct, rename="camel"):
+    """A PDS that fails: ``records`` wait for it, and while its circuit is open nothing is asked before ``nextAt``."""
+
+    EXAMPLE: ClassVar[dict[str, object]] = {
+        "url": "https://pds.example",
+        "circuit": "open",
+        "records": 2,
+        "attempts": 5,
+        "nextAt": "2027-03-02T17:00:00Z",
+        "reason": "pds.example did not answer in time.",
+    }
+
+    url: str
+    circuit: CircuitState
+    records: int
+    attempts: int
+    next_at: str
+    reason: str
+
+
 class SyncStanding(msgspec.Struct, rename="camel"):
-    """Both directions: what is listened to, what waits, what is promised, what disagrees."""
+    """Both directions: what is listened to, what waits, what is promised, what disagrees.
+
+    ``discrepancies``: what reconciling found and could not mend, by kind.
+    """
 
     EXAMPLE: ClassVar[dict[str, object]] = {
         "sources": [SourceShown.EXAMPLE],
@@ -60,6 +84,8 @@ class SyncStanding(msgspec.Struct, rename="camel"):
         "publications": [OwedShown.EXAMPLE],
         "debts": [{**OwedShown.EXAMPLE, "kind": "backfill"}],
         "openConflicts": 1,
+        "failingServers": [ServerShown.EXAMPLE],
+        "discrepancies": {"publication_differs": 1},
     }
 
     sources: list[SourceShown]
@@ -69,6 +95,8 @@ class SyncStanding(msgspec.Struct, rename="camel"):
     publications: list[OwedShown]
     debts: list[OwedShown]
     open_conflicts: int
+    failing_servers: list[ServerShown]
+    discrepancies: dict[str, int]
 
 
 class QueueShown(msgspec.Struct, rename="camel"):
@@ -92,6 +120,11 @@ async def show_status(request: Request) -> Response:
         publications=[_owed(one) for one in found.publications],
         debts=[_owed(one) for one in found.debts],
         open_conflicts=found.open_conflicts,
+        failing_servers=[
+            ServerShown(one.pds_url, one.circuit, one.records, one.attempts, _moment(one.next_at), one.reason)
+            for one in found.failing_servers
+        ],
+        discrepancies=found.discrepancies,
     )
     return json_response(shown)
 

@@ -58,7 +58,6 @@ async def show(request: Request) -> Response:
     engines, db = engines_of(request), database_of(request)
     found = await standing(db, engines)
     async with db.reader() as reader:
-        servers = await trouble.failing_servers(reader)
         conflicts = await trouble.open_conflicts(reader)
         disagreements = await discrepancies.newest(reader, trouble.SHOWN)
     return page(
@@ -67,7 +66,7 @@ async def show(request: Request) -> Response:
         {
             "standing": found,
             "now": found.now,
-            "servers": servers,
+            "servers": found.failing_servers,
             "conflicts": conflicts,
             "disagreements": disagreements,
             "disagreement_words": DISAGREEMENT_WORDS,

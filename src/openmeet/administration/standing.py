@@ -7,14 +7,13 @@ from groundwork.clock import SECOND, Instant
 from groundwork.database.transaction import Database, Reader
 from groundwork.outbox import owe
 from groundwork.queue.contract import Depth
+from openmeet.administration.trouble import FailingServer, failing_servers
 from openmeet.debts import publication_counts
 from openmeet.firehose import progress
 from openmeet.firehose.progress import SourceState
-from openmeet.ingestion import conflicts
+from openmeet.ingestion import conflicts, discrepancies
 from openmeet.ingestion.api import Engines
 from openmeet.records import seen
-
-REJECTED_SHOWN = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +39,10 @@ class Owed:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Everything about both directions in one value. ``rejected``: frames kept for inspection, counted to 1,000."""
+    """Everything about both directions in one value.
+
+    ``rejected``: frames kept for inspection. ``discrepancies``: what reconciling found and could not mend, by kind.
+    """
 
     now: Instant
     sources: Sequence[SourceStanding]
@@ -50,6 +52,8 @@ class Standing:
     publications: Sequence[Owed]
     debts: Sequence[Owed]
     open_conflicts: int
+    failing_servers: Sequence[FailingServer]
+    discrepancies: dict[str, int]
 
     def heard_at(self, source: SourceStanding) -> Instant:
         """When something of a source was last taken over; now where nothing ever was."""
@@ -66,7 +70,7 @@ async def standing(db: Database, engines: Engines) -> Standing:
     depth = await engines.queue.depth()
     async with engines.installation.reader() as reader:
         sources = await _sources(reader)
-        rejected = len(await progress.rejected(reader, limit=REJECTED_SHOWN))
+        rejected = await progress.count_rejected(reader)
     async with db.reader() as reader:
         return Standing(
             now=reader.now,
@@ -82,6 +86,12 @@ async def standing(db: Database, engines: Engines) -> Standing:
                 Owed(kind, state.value, number, oldest) for kind, state, number, oldest in await owe.waiting(reader)
             ],
             open_conflicts=await conflicts.count_open(reader),
+            failing_servers=await failing_servers(reader),
+            discrepancies={
+                kind.value: number
+                for (kind, is_repaired), number in (await discrepancies.counts(reader)).items()
+                if not is_repaired
+            },
         )
 
 

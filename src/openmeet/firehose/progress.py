@@ -203,6 +203,12 @@ async def sources(reader: Reader) -> list[Source]:
     ]
 
 
+async def count_rejected(reader: Reader) -> int:
+    """How many frames are kept for inspection."""
+    row = await reader.fetch_one("select count(*) as n from rejected_frames")
+    return 0 if row is None else int(row["n"])
+
+
 async def rejected(reader: Reader, *, limit: int = 100) -> list[Rejected]:
     """Frames kept for inspection, newest first."""
     return [

@@ -10,10 +10,11 @@ from at_protocol.failures import Malformed
 from at_protocol.syntax.did import Did, parse_did
 from groundwork.errors import InvalidInput, RemoteFailed, RemoteSlow
 from groundwork.outbox import owe
-from openmeet.debts import publication_counts
+from openmeet.administration.standing import standing
 from openmeet.debts.kinds import Debt
 from openmeet.firehose import progress
 from openmeet.firehose.upstreams import authority
+from openmeet.ingestion.api import Engines
 from openmeet.ingestion.comparing import Found
 from openmeet.ingestion.listing import authors_on
 from openmeet.ingestion.reconciling import Reconciled, written_to
@@ -30,25 +31,23 @@ RepositoryDid = Annotated[str, typer.Argument(help="The repository.")]
 
 @app.command()
 def status(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
-    """Sources and how far they were read, records as understood, publications and other debts by state."""
+    """Sources and how far they were read, what waits, records as understood, publications and other debts by state, what disagrees."""
 
     async def show(platform: Platform) -> None:
-        async with platform.installation.reader() as reader:
-            sources = [
-                {"url": one.url, "cursor": one.cursor, "state": one.state.value, "reason": one.reason}
-                for one in await progress.sources(reader)
-            ]
-            rejected = len(await progress.rejected(reader, limit=1000))
-        async with platform.db.reader() as reader:
-            records = {standing.value: number for standing, number in (await seen.counts(reader)).items()}
-            owed = {f"{kind.value} {state.value}": n for kind, state, n, _ in await publication_counts.counts(reader)}
-            debts = {f"{kind} {state.value}": n for kind, state, n, _ in await owe.waiting(reader)}
+        now = await standing(platform.db, Engines(platform.installation, platform.queue, platform.here))
         found = {
-            "sources": sources,
-            "rejected_frames": rejected,
-            "records": records,
-            "publications": owed,
-            "debts": debts,
+            "sources": [
+                {"url": one.url, "cursor": one.cursor, "state": one.state.value, "reason": one.reason}
+                for one in now.sources
+            ],
+            "rejected_frames": now.rejected,
+            "queue": {"waiting": now.queue.waiting, "dead letters": now.queue.dead},
+            "records": now.records,
+            "publications": {f"{one.kind} {one.state}": one.number for one in now.publications},
+            "debts": {f"{one.kind} {one.state}": one.number for one in now.debts},
+            "failing_servers": {one.pds_url: f"{one.words}: {one.reason}" for one in now.failing_servers},
+            "open_conflicts": now.open_conflicts,
+            "discrepancies": now.discrepancies,
         }
         if as_json:
             print_json(found)

@@ -104,6 +104,12 @@ async def test_everything_that_needs_somebody_is_there(bench: Bench):
         uri,
     ):
         assert words in shown, words
+    olga = await api_session(bench.client, OPERATOR, "Olga")
+    told = (await bench.client.get("/api/sync/status", headers=olga)).json()
+    assert told["discrepancies"] == {"row_missing": 1}
+    (server,) = told["failingServers"]
+    assert (server["url"], server["circuit"], server["records"]) == ("https://pds.away.example", "open", 1)
+    assert told["queue"]["deadLetters"] == 1
 
 
 async def test_records_are_named_for_what_they_are(bench: Bench):

@@ -55,7 +55,9 @@ async def test_columns_are_apart_however_long_a_word_is(environment: dict[str, s
         async with platform.db.transaction() as tx:
             await owe.owe(tx, Debt.REFRESH_IDENTITY, GONE)
         await pay.run_once(platform.db, {Debt.REFRESH_IDENTITY: Paying(refuse)})
-        assert re.search(r"refresh_identity given_up +1$", run(environment, "sync", "status"), re.MULTILINE)
+        said = run(environment, "sync", "status")
+        assert re.search(r"refresh_identity given_up +1$", said, re.MULTILINE)
+        assert re.search(r"dead letters +0$", said, re.MULTILINE)
     words = run(environment, "services", "make", "--help")
     assert [scope for scope in ServiceScope if scope not in words] == []
 
