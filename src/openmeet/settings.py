@@ -64,6 +64,12 @@ class Settings:
         " an account are kept; 0: for good",
     )
 
+    network_shown: Literal["nothing", "familiar", "everything"] = setting(
+        "familiar",
+        what="What of the network stands on the front page, in its feed, the sitemap and news: nothing, familiar (by people who"
+        " signed in here or whom a group follows) or everything; searches show everything anyway",
+    )
+
     dev_mode: bool = setting(default=False, what="Loosens what gets in the way on a laptop")
     dev_mailbox: bool = setting(
         default=False, what="Keeps mail in a folder and shows it at /dev/mail, to this machine only"

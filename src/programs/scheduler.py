@@ -19,6 +19,7 @@ from openmeet.claiming import tasks as claims
 from openmeet.debts import doubts
 from openmeet.events import drafts
 from openmeet.events import tasks as events
+from openmeet.events.familiar import Shown
 from openmeet.groups import tasks as groups
 from openmeet.guests import actions as guests
 from openmeet.guests import tasks as guest_tasks
@@ -72,7 +73,7 @@ CHORES: dict[str, Chore] = {
     "sent_mails": Chore(3600, lambda platform: notifications.forget_sent_mails(platform.db)),
     "group_successions": Chore(3600, lambda platform: groups.pass_on(platform.db)),
     "group_events": Chore(120, lambda platform: tell_of_new_events(platform.db)),
-    "search_finds": Chore(60, lambda platform: tell_of_finds(platform.db)),
+    "search_finds": Chore(60, lambda platform: tell_of_finds(platform.db, Shown(platform.settings.network_shown))),
     "searches_of_departed": Chore(3600, lambda platform: forget_departed(platform.db)),
     "newcomers": Chore(30, lambda platform: decide_due(platform.db)),
     "expired_parked_answers": Chore(3600, lambda platform: _expire_parked(platform.db)),

@@ -193,6 +193,8 @@ def _platform(folder: Path, ports: Ports, pds_url: str, plc_url: str, home: Hous
         public_url=f"http://{HOST}:{ports.web}",
         port=ports.web,
         data_directory=folder / "openmeet",
+        # One's own records, written with whatever tool, are what a first look is for.
+        network_shown="everything",
         dev_mode=True,
         dev_mailbox=True,
         allow_private_addresses=True,
@@ -226,6 +228,7 @@ def keep_settings(settings: Settings, pds: pds_settings.Settings, plc: PlcSettin
             "pds_handle_domain": settings.pds_handle_domain,
             "plc_url": settings.plc_url,
             "firehose_urls": list(settings.firehose_urls),
+            "network_shown": settings.network_shown,
             "dev_mode": settings.dev_mode,
             "dev_mailbox": settings.dev_mailbox,
             "allow_private_addresses": settings.allow_private_addresses,

@@ -11,7 +11,7 @@ from groundwork.database.transaction import Database, Transaction
 from openmeet.alerts import matching, queries
 from openmeet.alerts.model import Look
 from openmeet.events.conditions import is_public
-from openmeet.events.familiar import is_familiar
+from openmeet.events.familiar import Shown, stands_by_itself
 from openmeet.events.host_queries import beside_authors
 from openmeet.events.model import Event, EventId
 from openmeet.events.queries import lock_for_update
@@ -24,11 +24,11 @@ ROUND: Final = 200
 AT_ONCE: Final = 500
 _DROPPED_AT_ONCE: Final = 5_000
 
-_IS_PUBLIC = f"select 1 as found from events e where e.id = :id and {is_public('e')} and {is_familiar('e')}"
+_MAY_BE_TOLD = f"select 1 as found from events e where e.id = :id and {is_public('e')} and "
 
 
-async def tell_of_finds(db: Database) -> int:
-    """Compare the events that are due with the searches that they could fit; how many events that were."""
+async def tell_of_finds(db: Database, shown: Shown = Shown.FAMILIAR) -> int:
+    """Compare the events that are due with the searches that they could fit; how many events that were. ``shown``: of the network."""
     while True:
         async with db.transaction() as tx:
             dropped = await queries.drop_worthless(tx, _DROPPED_AT_ONCE)
@@ -40,7 +40,7 @@ async def tell_of_finds(db: Database) -> int:
         is_done = False
         while not is_done:
             async with db.transaction() as tx:
-                is_done = await _look(tx, event_id)
+                is_done = await _look(tx, event_id, shown)
     return len(due)
 
 
@@ -50,7 +50,7 @@ async def forget_departed(db: Database) -> int:
         return await queries.drop_departed(tx) + await people.drop_departed(tx)
 
 
-async def _look(tx: Transaction, event_id: EventId) -> bool:
+async def _look(tx: Transaction, event_id: EventId, shown: Shown) -> bool:
     """Some of the searches; whether it was the rest. One transaction tells a bounded number of people."""
     event = await lock_for_update(tx, event_id)
     found = await queries.look(tx, event_id)
@@ -61,7 +61,7 @@ async def _look(tx: Transaction, event_id: EventId) -> bool:
         # It waits for time or for a moderator, and is told of when it is shown: asked again sooner or later, not for ever.
         await queries.put_off(tx, event_id, Instant(tx.now + max(2 * MINUTE, min(tx.now - one.since, DAY))))
         return True
-    if await tx.fetch_one(_IS_PUBLIC, id=event_id) is None:
+    if await tx.fetch_one(_MAY_BE_TOLD + stands_by_itself("e", shown), id=event_id) is None:
         await queries.drop(tx, event_id)
         return True
     series_id = event.place_in_series.series_id if event.place_in_series else None

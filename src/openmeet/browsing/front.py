@@ -8,7 +8,7 @@ from openmeet.browsing import finding
 from openmeet.browsing.finding import Source, Wanted
 from openmeet.browsing.queries import Position
 from openmeet.events.conditions import is_hidden, is_listed, is_public
-from openmeet.events.familiar import FAMILIAR_DIDS
+from openmeet.events.familiar import FAMILIAR_DIDS, Shown
 from openmeet.events.first_dates import is_first_of_series
 from openmeet.events.model import Event, Origin
 from openmeet.events.queries import columns_of, event_of
@@ -39,11 +39,20 @@ _FIRST_DATES: Final = _OF_FAMILIAR.format(of_series=is_first_of_series("e", _fit
 
 
 async def coming(
-    reader: Reader, viewer: UserId | None, after: Position | None, limit: int, *, once_per_series: bool = False
+    reader: Reader,
+    viewer: UserId | None,
+    shown: Shown,
+    after: Position | None,
+    limit: int,
+    *,
+    once_per_series: bool = False,
 ) -> list[Event]:
     """By start, behind ``after``, as ``finding.coming`` orders what has no words."""
-    wanted = Wanted(source=Source.OPENMEET, viewer=viewer, once_per_series=once_per_series)
+    source = Source.ALL if shown is Shown.EVERYTHING else Source.OPENMEET
+    wanted = Wanted(source=source, viewer=viewer, once_per_series=once_per_series)
     here = await finding.coming(reader, wanted, after, limit)
+    if shown is not Shown.FAMILIAR:
+        return here
     rows = await reader.fetch(
         _FIRST_DATES if once_per_series else _EVERY_DATE,
         viewer=viewer or "",

@@ -37,6 +37,7 @@ from openmeet.browsing.queries import Mine
 from openmeet.browsing.series_view import within
 from openmeet.debts import publications
 from openmeet.events import host_queries, seeing
+from openmeet.events.familiar import Shown, shown_of
 from openmeet.events.host_model import CoHostState
 from openmeet.events.model import Event, EventId, EventSlug, Visibility
 from openmeet.events.promotion import is_announced
@@ -135,7 +136,7 @@ async def show_home(request: Request) -> Response:
             found = await (
                 finding.coming(reader, wanted, after, PAGE_SIZE + 1)
                 if any(typed.values())
-                else front.coming(reader, wanted.viewer, after, PAGE_SIZE + 1, once_per_series=True)
+                else front.coming(reader, wanted.viewer, shown_of(request), after, PAGE_SIZE + 1, once_per_series=True)
             )
             further = await further_dates(reader, found[:PAGE_SIZE])
             # Each part of the answer has its days; the second begins anew with the soonest.
@@ -155,6 +156,7 @@ async def show_home(request: Request) -> Response:
         "is_found": any(groups),
         "more": more,
         "is_search": any(typed.values()),
+        "is_everything": shown_of(request) is Shown.EVERYTHING,
         "narrowed": sum(1 for name in searches.FIELDS[3:] if name != "within" and typed[name].strip()),
         "empty": searches.empty_of(typed) if wanted is not None and not any(groups) else None,
         "categories": [(one.value, CATEGORY_WORDS[one]) for one in Category],

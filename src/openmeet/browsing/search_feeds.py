@@ -10,6 +10,7 @@ from starlette.routing import Route
 from groundwork.clock import Instant
 from openmeet.browsing import feeds, finding, front, searches
 from openmeet.browsing.feeds import Feed
+from openmeet.events.familiar import shown_of
 from openmeet.events.model import Event
 from openmeet.tenants.edge import database_of
 
@@ -47,7 +48,9 @@ async def _found(request: Request, kind: str) -> tuple[Feed, list[Event], str, I
     async with database_of(request).reader() as reader:
         is_search = any(typed.values())
         found = await (
-            finding.coming(reader, wanted, None, MOST) if is_search else front.coming(reader, None, None, MOST)
+            finding.coming(reader, wanted, None, MOST)
+            if is_search
+            else front.coming(reader, None, shown_of(request), None, MOST)
         )
         changed = feeds.changed_at(found, reader.now)
     public_url: str = request.app.state.settings.public_url

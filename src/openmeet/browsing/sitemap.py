@@ -15,7 +15,7 @@ from starlette.routing import Route
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader
 from openmeet.events.conditions import is_hidden, is_public
-from openmeet.events.familiar import is_familiar
+from openmeet.events.familiar import Shown, shown_of, stands_by_itself
 from openmeet.groups.queries import is_hidden as is_group_hidden
 from openmeet.site import times
 from openmeet.tenants.edge import database_of
@@ -28,11 +28,10 @@ PAST = 30 * DAY
 _XMLNS = "http://www.sitemaps.org/schemas/sitemap/0.9"
 _HEADERS = {"cache-control": "public, max-age=3600"}
 
-_EVENTS = f"""
+_EVENTS = """
     select e.slug, e.updated_at from events e
      where e.over_at > :since and e.is_held = 0 and e.deleted_at is null and e.removed_at is null
-       and {is_familiar("e")}
-       and {is_public("e")} and not {is_hidden("e")}
+       and {stands} and {public} and not {hidden}
      order by e.over_at, e.id limit :most
 """
 
@@ -50,7 +49,7 @@ def routes() -> list[Route]:
 async def sitemap(request: Request) -> Response:
     public_url = request.app.state.settings.public_url
     async with database_of(request).reader() as reader:
-        found = await _addresses(reader)
+        found = await _addresses(reader, shown_of(request))
     return Response(_written(public_url, found), media_type="application/xml", headers=_HEADERS)
 
 
@@ -62,10 +61,11 @@ async def robots(request: Request) -> Response:
     return Response(text, media_type="text/plain", headers=_HEADERS)
 
 
-async def _addresses(reader: Reader) -> list[tuple[str, Instant]]:
+async def _addresses(reader: Reader, shown: Shown) -> list[tuple[str, Instant]]:
     """Paths with the instant of their last change: groups, then events, the next one first."""
     groups = await reader.fetch(_GROUPS, most=MOST_GROUPS)
-    events = await reader.fetch(_EVENTS, since=Instant(reader.now - PAST), most=MOST_EVENTS)
+    which = {"stands": stands_by_itself("e", shown), "public": is_public("e"), "hidden": is_hidden("e")}
+    events = await reader.fetch(_EVENTS.format(**which), since=Instant(reader.now - PAST), most=MOST_EVENTS)
     return [
         *((f"/groups/{quote(row['slug'])}", row["updated_at"]) for row in groups),
         *((f"/events/{quote(row['slug'])}", row["updated_at"]) for row in events),

@@ -9,6 +9,7 @@ from openmeet.alerts import actions as alerts
 from openmeet.alerts import tasks
 from openmeet.browsing import cursors, finding, front
 from openmeet.browsing.finding import Wanted
+from openmeet.events.familiar import Shown
 from openmeet.groups import running
 from openmeet.identities import queries as identities
 from openmeet.identities.actions import person_for_did
@@ -89,6 +90,32 @@ async def test_nobody_is_woken_by_somebody_whom_nobody_here_knows(site: Site, cl
     assert {row["title"] for row in rows if row["id"] in told} == {"By a member", "By whom a group follows"}
 
 
+@pytest.mark.parametrize(("choice", "stand"), [("nothing", ["Made here"]), ("everything", EVERYTHING)])
+async def test_a_site_may_show_more_or_less(make_database: MakeDatabase, clock: HandClock, choice: str, stand) -> None:
+    """On its pages, and in what people are told; a search finds everything in any case."""
+    site = site_on(await make_database("openmeet", transaction_seconds=60.0), clock, network_shown=choice)
+    async with site.db.transaction() as tx:
+        dan = await person(tx, "Dan")
+        for words in ("by", "made"):
+            await alerts.save(tx, dan, {"q": words})
+    clock.turn(MINUTE)
+    async with site.db.transaction() as tx:
+        await network(tx)
+    async with site.browser() as nobody:
+        for path in ("/", "/events.json", "/sitemap.xml"):
+            text = (await nobody.get(path)).text
+            shown = {title for title in EVERYTHING if title in text or f"/{title.lower().replace(' ', '-')}-" in text}
+            assert shown == set(stand), path
+        assert "By a stranger" in (await nobody.get("/?q=by")).text
+        assert ("Look at everything" in (await nobody.get("/")).text) is (choice == "nothing")
+    clock.turn(HOUR)
+    await tasks.tell_of_finds(site.db, Shown(choice))
+    async with site.db.reader() as reader:
+        told = {one.subject_id for one in await newest(reader, dan.user_id, 50)}
+        rows = await reader.fetch("select id, title from events")
+    assert {row["title"] for row in rows if row["id"] in told} == set(stand)
+
+
 async def test_its_pages_follow_each_other_without_gap_or_double(site: Site) -> None:
     async with site.db.transaction() as tx:
         ana = await network(tx)
@@ -97,7 +124,7 @@ async def test_its_pages_follow_each_other_without_gap_or_double(site: Site) -> 
     async with site.db.reader() as reader:
         every = [event for event in await finding.coming(reader, Wanted(), None, 100) if event.title != "By a stranger"]
         found, after = [], None
-        while page := await front.coming(reader, None, after, 2):
+        while page := await front.coming(reader, None, Shown.FAMILIAR, after, 2):
             found += page
             after = cursors.unpack(cursors.pack(finding.position_in(Wanted(), page[-1])))
     assert [event.id for event in found] == [event.id for event in every]
