@@ -5,7 +5,8 @@ arrival order does not matter, and deleting one uncovers the next. What was answ
 weighed against it by time: the latest answer wins, and the loser is kept in ``conflicts``.
 
 The time of a record is that of the commit that made it. A read knows only a later one, that of the repository's newest
-commit: what it decided is decided anew when the stream brings the commit itself (``reconsider``).
+commit: what it decided is decided anew when the stream brings the commit itself (``reconsider``). A version that was known
+before keeps the time at which it was (``Seen.said_rev``).
 """
 
 from collections.abc import Sequence
@@ -54,12 +55,10 @@ async def derive(
     subject_uri: str,
     event_id: EventId,
     read: tuple[str, RsvpRead] | None = None,
-    after_rev: str = "",
 ) -> None:
     """Make the person's attendance agree with their records about this event; nothing to do where none is left.
 
     ``read`` is a record that was read just now, with its CID: most often the effective one, not to be read twice.
-    ``after_rev``: what was known of it before.
     """
     person, answers = await _answers(tx, did, subject_uri)
     if not answers:
@@ -69,7 +68,7 @@ async def derive(
         # Somebody who never signed in here is owed no record, so nothing here can stand against theirs.
         mine = await attendance_queries.find(tx, event_id, user_id)
         owned = None if mine is None else await publication_leases.find(tx, Kind.RSVP, mine.id)
-        if owned is not None and mine is not None and not await _gives_way(tx, owned, mine, effective, after_rev):
+        if owned is not None and mine is not None and not await _gives_way(tx, owned, mine, effective):
             return
     answer = _answer_of(effective, read)
     await _apply(tx, did, subject_uri, Word(event_id, user_id, effective.uri, answer, effective.first_seen_at))
@@ -83,7 +82,6 @@ class Answering:
     subject_uri: str
     event_id: EventId
     read: tuple[str, RsvpRead] | None = None
-    after_rev: str = ""
 
 
 async def derive_each(tx: Transaction, wanted: Sequence[Answering]) -> None:
@@ -115,7 +113,6 @@ async def derive_each(tx: Transaction, wanted: Sequence[Answering]) -> None:
                 subject_uri=one.subject_uri,
                 event_id=one.event_id,
                 read=one.read,
-                after_rev=one.after_rev,
             )
         elif place in words and words[place].pair in left:
             await _apply(tx, one.did, one.subject_uri, words[place])
@@ -244,7 +241,7 @@ async def _answers(tx: Transaction, did: Did, subject_uri: str) -> tuple[_Person
     return person, await seen.answers_of(tx, subject_uri=subject_uri, dids=dids, collections=sorted(RSVPS))
 
 
-async def _gives_way(tx: Transaction, owned: Publication, mine: Attendance, effective: Seen, after_rev: str) -> bool:
+async def _gives_way(tx: Transaction, owned: Publication, mine: Attendance, effective: Seen) -> bool:
     """Whether what was answered here gives way to the record; the decision is kept where both changed."""
     is_own_record = effective.uri == owned.uri
     if is_own_record and effective.cid in {owned.base_cid, owned.chosen_cid}:
@@ -265,14 +262,15 @@ async def _gives_way(tx: Transaction, owned: Publication, mine: Attendance, effe
                 tx, uri=effective.uri, cid=effective.cid, body=effective.body, rev=effective.rev
             )
         return True
-    side = most_recent(_facts(tx, owned, effective.rev, effective.cid or ""))
+    # When it was said, and not when it was last found: a reading gives what it finds unchanged no newer time.
+    side = most_recent(_facts(tx, owned, effective.said_rev, effective.cid or ""))
     await conflicts.keep(
         tx,
         uri=effective.uri,
-        theirs_rev=effective.rev,
+        theirs_rev=effective.said_rev,
         ours_revision=owned.revision,
         decisions=(Decision(_FIELD, "", mine.status.value, read.answer.value, Policy.LATEST_ANSWER, side),),
-        after_rev=after_rev,
+        after_rev=effective.after_rev,
     )
     if (
         (side is Side.THEIRS or not owned.is_pending)

@@ -66,8 +66,7 @@ async def put_each(tx: Transaction, batch: Batch, puts: Sequence[Put]) -> list[O
             parked.append(str(read.subject))
             outcomes.append(Outcome.PARKED if version.standing is Standing.PARKED else Outcome.RAW)
         else:
-            after_rev = "" if known is None else known.rev
-            wanted.append(Answering(message.did, str(read.subject), event_id, (message.cid or "", read), after_rev))
+            wanted.append(Answering(message.did, str(read.subject), event_id, (message.cid or "", read)))
             outcomes.append(Outcome.APPLIED)
     await parking.park(tx, batch, parked)
     await answers.derive_each(tx, wanted)

@@ -34,7 +34,11 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A record as last seen. ``subject_uri``: for an event itself, for an answer the event it is about."""
+    """A record as last seen. ``subject_uri``: for an event itself, for an answer the event it is about.
+
+    ``said_rev``: as of which rev this very version was first heard; ``rev`` moves on with every reading that finds it again.
+    ``after_rev``: as of which something else was known of the record before, or that it was not there.
+    """
 
     uri: str
     did: str
@@ -49,17 +53,21 @@ class Seen:
     subject_uri: str | None
     precedence: str
     first_seen_at: Instant
+    said_rev: str
+    after_rev: str
 
 
 COLUMNS = """uri, did, collection, rkey, rev, cid, body, is_verified, standing, reason, subject_uri, precedence,
-    first_seen_at"""
+    first_seen_at, said_rev, after_rev"""
 
-PUT = """
+_FOUND_AGAIN = "records.cid = excluded.cid and records.epoch = excluded.epoch and records.rev < excluded.rev"
+
+PUT = f"""
     insert into records (uri, did, collection, rkey, epoch, rev, cid, body, is_verified, standing, reason, subject_uri,
-                         precedence, first_seen_at, seen_at)
+                         precedence, first_seen_at, seen_at, said_rev, after_rev)
     select given.uri, given.did, given.collection, given.rkey, coalesce(r.epoch, 0), given.rev, given.cid, given.body,
            given.is_verified, given.standing, given.reason, given.subject_uri, given.precedence, cast(:now as bigint),
-           cast(:now as bigint)
+           cast(:now as bigint), given.rev, coalesce(r.floor_rev, '')
       from each(uri text, did text, collection text, rkey text, rev text, cid text, body bytea, is_verified integer,
                 standing text, reason text, subject_uri text, precedence text) as given
       left join repositories r on r.did = given.did
@@ -67,7 +75,9 @@ PUT = """
         on conflict (uri) do update
        set epoch = excluded.epoch, rev = excluded.rev, cid = excluded.cid, body = excluded.body,
            is_verified = excluded.is_verified, standing = excluded.standing, reason = excluded.reason,
-           subject_uri = excluded.subject_uri, precedence = excluded.precedence, seen_at = excluded.seen_at
+           subject_uri = excluded.subject_uri, precedence = excluded.precedence, seen_at = excluded.seen_at,
+           said_rev = case when {_FOUND_AGAIN} then coalesce(nullif(records.said_rev, ''), records.rev) else excluded.rev end,
+           after_rev = case when {_FOUND_AGAIN} then records.after_rev when records.rev < excluded.rev then records.rev else '' end
      where excluded.is_verified > records.is_verified
         or (excluded.is_verified = records.is_verified
             and (excluded.epoch > records.epoch or (excluded.epoch = records.epoch and excluded.rev > records.rev)))
@@ -452,4 +462,6 @@ def _seen(row: Row) -> Seen:
         row["subject_uri"],
         row["precedence"],
         Instant(row["first_seen_at"]),
+        row["said_rev"] or row["rev"],
+        row["after_rev"],
     )

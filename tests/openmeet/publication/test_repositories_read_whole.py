@@ -1,10 +1,17 @@
 """What a whole reading brings before the stream does, and what it brings again: answers count as they were said."""
 
+from at_protocol.syntax.did import parse_did
+from at_protocol.syntax.nsid import parse_nsid
+from at_protocol.syntax.record_key import parse_record_key
+from at_protocol.syntax.tid import parse_tid
 from groundwork.clock import MINUTE
 from openmeet.attendance.model import Reply
 from openmeet.identities.model import Identity
+from openmeet.ingestion.apply import apply
 from openmeet.ingestion.backfill import backfill
+from openmeet.records import seen
 from openmeet.records.collections import RSVP
+from openmeet.records.message import Operation, RecordMessage
 from tests.openmeet.publication.test_recalls import delete, records, settle
 from tests.openmeet.town import Town
 
@@ -68,3 +75,90 @@ async def test_a_record_of_another_app_counts_on_when_ours_is_read_again(town: T
     await delete(town, theirs)
     await settle(town, cleo)
     assert await answers(town) == [("interested", ours["uri"])]
+
+
+async def test_a_reading_makes_no_old_record_newer_than_what_she_answered_since(town: Town):
+    """One of her two records is gone when the repository is read, as after an older copy; the other says what it said before.
+
+    What she answered here in between is the latest word, and goes out.
+    """
+    ana, cleo = await town.person(), await town.connected()
+    event = await town.event(ana)
+    await town.answer(cleo, event.slug, Reply.INTERESTED)
+    await settle(town, ana)
+    await settle(town, cleo)
+    (ours,) = await records(town, RSVP)
+    for number, word in enumerate(("interested", "going"), 1):
+        town.clock.turn(MINUTE)
+        said = {**ours["value"], "status": f"{RSVP}#{word}", "createdAt": f"2027-01-0{number}T00:00:00.000Z"}
+        await write(town, RSVP, said)
+    await settle(town, cleo)
+    gone, *_ = [
+        one for one in await records(town, RSVP) if one["uri"] != ours["uri"] and "interested" in one["value"]["status"]
+    ]
+    town.clock.turn(MINUTE)
+    await town.answer(cleo, event.slug, Reply.DECLINED)
+    town.clock.turn(MINUTE)
+    await delete(town, gone)
+    await read_whole(town, await town.identity(cleo.user_id))
+    assert [status for status, _ in await answers(town)] == ["declined"], "said after what is in the other record"
+    await town.listen(cleo.user_id)
+    assert [status for status, _ in await answers(town)] == ["declined"], "said after what is in the other record"
+
+
+async def test_a_record_that_was_gone_and_is_back_is_no_older_for_its_first_commit(town: Town):
+    """She brings it back with an older copy, after what she answered here; then the stream tells of its first commit once more."""
+    ana, cleo = await town.person(), await town.connected()
+    event = await town.event(ana)
+    await settle(town, ana)
+    uri = (await shown_record(town))["uri"]
+    going = {
+        "$type": RSVP,
+        "subject": {"uri": uri, "cid": (await shown_record(town))["cid"]},
+        "status": f"{RSVP}#going",
+    }
+    await write(town, RSVP, {**going, "createdAt": "2026-01-01T00:00:00.000Z"})
+    await settle(town, cleo)
+    (record,) = await records(town, RSVP)
+    first = await message_of(town, record["uri"])
+    town.clock.turn(MINUTE)
+    await town.answer(cleo, event.slug, Reply.INTERESTED)
+    town.clock.turn(MINUTE)
+    await delete(town, record)
+    await town.listen(cleo.user_id)
+    await write(town, "com.example.note", {"$type": "com.example.note", "text": "later"})
+    await read_whole(town, await town.identity(cleo.user_id))
+    town.clock.turn(MINUTE)
+    app = await town.stranger("cleo")
+    _, _, did, _, rkey = record["uri"].split("/")
+    again = {"repo": did, "collection": RSVP, "rkey": rkey, "record": record["value"]}
+    await app.procedure("com.atproto.repo.putRecord", again)
+    await read_whole(town, await town.identity(cleo.user_id))
+    assert await answers(town) == [("attending", record["uri"])]
+    async with town.db.transaction() as tx:
+        await apply(tx, town.processor.here, [first])
+    assert await answers(town) == [("attending", record["uri"])]
+
+
+async def shown_record(town: Town) -> dict[str, str]:
+    async with town.db.reader() as reader:
+        row = await reader.fetch_one("select record_uri, record_cid from events")
+    assert row is not None
+    return {"uri": row["record_uri"], "cid": row["record_cid"]}
+
+
+async def message_of(town: Town, uri: str) -> RecordMessage:
+    """The message that brought a record as it was seen."""
+    async with town.db.reader() as reader:
+        known = await seen.find(reader, uri)
+    assert known is not None
+    return RecordMessage(
+        did=parse_did(known.did),
+        collection=parse_nsid(known.collection),
+        rkey=parse_record_key(known.rkey),
+        rev=parse_tid(known.rev),
+        operation=Operation.CREATE,
+        cid=known.cid,
+        body=known.body,
+        is_verified=True,
+    )
