@@ -155,11 +155,12 @@ ATTACH_CURRENT = f"update publications set did = :did, uri = :uri where {_HELD} 
 
 START_RETRACTING = f"update publications set state = 'retracting', changed_at = :now where {_HELD}"
 
-# The record is gone from the repository, and not by us: whatever was owed, there is no base any more.
+# The record is gone from the repository, and not by us: whatever was owed, there is no base any more. What was typed and never
+# sent is kept beside it, for the record may come back.
 LOSE = f"""
     update publications
        set earlier_cids = '', state = case when cast(:is_owed as integer) = 1 then 'due' else 'retracted' end, uri = null, chosen_cid = null, chosen_body = null, chosen_revision = null,
-           base_cid = null, base_body = null, base_rev = null, edits = null, merged = null, was_merged = 0,
+           base_cid = null, base_body = null, base_rev = null, edits = :edits, merged = null, was_merged = 0,
            sent_revision = case when cast(:is_owed as integer) = 1 then sent_revision else revision end,
            due_at = :now, changed_at = :now, leased_until = null, reason = :reason,
            was_lost = 1 - cast(:is_owed as integer)
@@ -373,12 +374,17 @@ async def retracted(tx: Transaction, held: Publication, *, is_gone: bool) -> boo
     return is_settled
 
 
-async def lose(tx: Transaction, *, uri: str, rev: str, reason: str, is_owed: bool = False) -> bool:
+async def lose(
+    tx: Transaction, *, uri: str, rev: str, reason: str, is_owed: bool = False, edits: bytes | None = None
+) -> bool:
     """The record was deleted in the repository by somebody else; what we owed about it is void until a new edit.
 
-    ``is_owed``: the edit has been made already, after the deletion, and a new record is due.
+    ``is_owed``: the edit has been made already, after the deletion, and a new record is due. ``edits``: what was typed here and is
+    in no record.
     """
-    is_lost = await tx.execute(LOSE, uri=uri, rev=rev, reason=reason, is_owed=int(is_owed), now=tx.now) == 1
+    is_lost = (
+        await tx.execute(LOSE, uri=uri, rev=rev, reason=reason, is_owed=int(is_owed), edits=edits, now=tx.now) == 1
+    )
     if is_lost:
         await doubts.watch(tx, uri, is_gone=True)
     return is_lost

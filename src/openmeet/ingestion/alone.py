@@ -66,7 +66,7 @@ async def apply_alone(tx: Transaction, here: Here, batch: Batch, reading: Readin
         if is_echo:
             owned = await _note_record(tx, message)
     if message.body is None:
-        return await _delete(tx, message, known, owned)
+        return await _delete(tx, here, message, known, owned)
     if message.collection in EVENTS:
         return await _put_event(tx, here, batch, reading, known, owned, is_echo=is_echo)
     if owned is not None and owned.kind in own_records.KINDS:
@@ -216,7 +216,9 @@ async def _rejoin(tx: Transaction, here: Here, message: RecordMessage, owned: Pu
     await events.take_over(tx, here, version, read.event, owned)
 
 
-async def _delete(tx: Transaction, message: RecordMessage, known: Seen | None, owned: Publication | None) -> Outcome:
+async def _delete(
+    tx: Transaction, here: Here, message: RecordMessage, known: Seen | None, owned: Publication | None
+) -> Outcome:
     subject_uri = None if known is None else known.subject_uri
     if not await seen.put(tx, message, standing=Standing.TOMBSTONE, subject_uri=subject_uri):
         if message.collection in RSVPS:
@@ -240,7 +242,7 @@ async def _delete(tx: Transaction, message: RecordMessage, known: Seen | None, o
         await _delete_of_group(tx, message, owned)
     elif message.collection in EVENTS:
         before = await event_queries.by_record_uri(tx, message.uri)
-        await events.remove(tx, uri=message.uri, rev=message.rev, owned=owned)
+        await events.remove(tx, here, uri=message.uri, rev=message.rev, owned=owned)
         if before is not None:
             await telling.of_removal(tx, before, message.rev)
         if owned is not None and owned.kind is Kind.EVENT:

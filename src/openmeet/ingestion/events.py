@@ -121,10 +121,11 @@ async def take_over(
     return event.id
 
 
-async def remove(tx: Transaction, *, uri: str, rev: str, owned: Publication | None) -> None:
+async def remove(tx: Transaction, here: Here, *, uri: str, rev: str, owned: Publication | None) -> None:
     """The record is gone. Where we took it back ourselves, the event only forgets it; else it is removed here too.
 
-    One that it had before it changed hands takes nothing along.
+    One that it had before it changed hands takes nothing along. What was typed here and never sent is kept for the case that the
+    record comes back (``owned_by_event``).
     """
     former = await _former_of(tx, uri, owned)
     if former is not None:
@@ -140,8 +141,27 @@ async def remove(tx: Transaction, *, uri: str, rev: str, owned: Publication | No
         await events.forget_record(tx, EventId(owned.subject_id))
         return
     if owned is not None:
-        await publication_leases.lose(tx, uri=uri, rev=rev, reason="The record was deleted in the repository.")
+        edits = await _unsent(tx, here, uri, owned)
+        reason = "The record was deleted in the repository."
+        await publication_leases.lose(tx, uri=uri, rev=rev, reason=reason, edits=edits)
     await events.remove_from_network(tx, uri=uri)
+
+
+async def _unsent(tx: Transaction, here: Here, uri: str, owned: Publication) -> bytes | None:
+    """What was typed here and is in no record, as it is kept with the promise; None where that is nothing."""
+    event = await event_queries.by_id(tx, EventId(owned.subject_id)) if owned.kind is Kind.EVENT else None
+    if event is None or owned.base_body is None or not (owned.is_pending or _stays_here(event)):
+        return None
+    rkey = uri.rpartition("/")[2]
+    agreed = Version(
+        uri, Did(owned.did or ""), EVENT, rkey, owned.base_rev or "", owned.base_cid or "", owned.base_body
+    )
+    said = read_event(EVENT, _record(owned.base_body), rkey=rkey, indexed_at=tx.now).event
+    base, ours, _ = await _sides(tx, here, agreed, said, owned, event)
+    edits = WAY.decode_edits(owned.edits) if owned.is_pending and owned.edits is not None else {}
+    since = WAY.decode(owned.merged) if owned.is_pending and owned.merged is not None else base
+    edits.update(WAY.edits_between(since, ours))
+    return encode_edits(edits) if edits else None
 
 
 async def _former_of(tx: Transaction, uri: str, owned: Publication | None) -> Former | None:
@@ -160,17 +180,20 @@ async def _stay(tx: Transaction, version: Version, former: Former, owned: Public
         await publications.look_again(tx, kind=owned.kind, subject_ids=[former.uri], is_edit=True)
 
 
-async def owned_by_event(tx: Transaction, uri: str, before: Version | None) -> Publication | None:
+async def owned_by_event(tx: Transaction, uri: str, before: Version | None, now: Version) -> Publication | None:
     """The promise about an event that came from this record, edited here and never sent: it is attached now.
 
-    ``before`` is the version that the edit was made on; it is the base of the merge.
+    ``before`` is the version that the edit was made on; it is the base of the merge. Where there is none any more, the record was
+    gone, and is back as ``now`` says: what was typed by then is kept with the promise, and is an edit of this version.
     """
-    event = None if before is None else await event_queries.by_record_uri(tx, uri)
-    if event is None or before is None:
+    event = await event_queries.by_record_uri(tx, uri)
+    owned = None if event is None else await publication_leases.find(tx, Kind.EVENT, event.id)
+    if event is None or owned is None or owned.uri is not None:
         return None
-    owned = await publication_leases.find(tx, Kind.EVENT, event.id)
-    if owned is None or owned.uri is not None:
-        return None
+    if before is None:
+        if owned.state is not State.RETRACTED or owned.edits is None:
+            return None
+        before = now
     await publication_leases.attach(
         tx,
         kind=Kind.EVENT,
@@ -243,7 +266,7 @@ async def _join(
         edits.update(WAY.edits_between(since, ours))
     elif owned.base_body is not None and (_stays_here(event) or owned.state is State.RETRACTED):
         # Settled without being sent: what was typed here is in no record, and is nobody's to overwrite (invariant 6).
-        edits = WAY.edits_between(base, ours)
+        edits = WAY.edits_between(base, ours) if owned.edits is None else WAY.decode_edits(owned.edits)
         # What was void with a record that somebody deleted, and that is there again, is owed again.
         is_owed = bool(edits) and await publication_leases.owe_again(tx, version.uri)
     facts = Facts(

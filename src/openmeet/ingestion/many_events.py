@@ -127,7 +127,7 @@ async def _join(tx: Transaction, here: Here, batch: Batch, one: Put, said: Netwo
     message = one.reading.message
     version = events.version_of(message)
     before = None if one.known is None else events.version_seen(one.known)
-    owned = await events.owned_by_event(tx, message.uri, before)
+    owned = await events.owned_by_event(tx, message.uri, before, version)
     event_id = await events.take_over(tx, here, version, said, owned)
     if one.known is not None:
         await telling.of_change(tx, event, event_id, message.rev)

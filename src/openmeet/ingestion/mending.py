@@ -56,7 +56,7 @@ async def derive_anew(tx: Transaction, here: Here, did: Did, uri: str) -> None:
         await foreign_series.take_over(tx, did=did, uri=uri, read=read_series(known.collection, record))
 
 
-async def let_go(tx: Transaction, did: Did, uri: str, rev: str) -> None:
+async def let_go(tx: Transaction, here: Here, did: Did, uri: str, rev: str) -> None:
     """Neither the repository, as of ``rev``, nor we have this record: what is here of it knows it no more.
 
     An answer from it is taken back; an event, a series or a group of others is removed; one of ours stays, without a record.
@@ -72,7 +72,7 @@ async def let_go(tx: Transaction, did: Did, uri: str, rev: str) -> None:
     owned = await _owned(tx, uri)
     if collection in EVENTS:
         await series_records.remove_from_network(tx, uri)
-        await events.remove(tx, uri=uri, rev=rev, owned=owned)
+        await events.remove(tx, here, uri=uri, rev=rev, owned=owned)
     elif collection in GROUP_STATEMENTS:
         await foreign_groups.take_out(tx, OF_STATEMENTS[str(collection)], uri)
         standing = await network.by_statement(tx, uri)

@@ -173,7 +173,7 @@ async def _repair(db: Database, here: Here, did: Did, reading: Reading, found: S
                 case Discrepancy.ROW_MISSING | Discrepancy.PUBLICATION_DIFFERS:
                     await mending.derive_anew(tx, here, did, one.uri)
                 case Discrepancy.ROW_WITHOUT_RECORD if reading.is_signed:
-                    await mending.let_go(tx, did, one.uri, reading.rev)
+                    await mending.let_go(tx, here, did, one.uri, reading.rev)
                 case Discrepancy.PUBLICATION_LOST if reading.is_signed:
                     # Where the read has said so already, nothing is published any more and this changes nothing.
                     await mending.give_up(tx, one.uri, reading.rev)

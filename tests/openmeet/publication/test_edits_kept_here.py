@@ -1,5 +1,6 @@
 """What is edited here and not written into the record that is there: nobody's edit elsewhere takes it away (invariant 6)."""
 
+from groundwork.clock import MINUTE
 from openmeet.attendance import hosting
 from openmeet.debts.publications import Kind
 from openmeet.events import actions as events
@@ -11,7 +12,7 @@ from openmeet.records.collections import EVENT
 from openmeet.users.model import Caller
 from tests.openmeet.publication.test_lent_accounts import edit as edit_together
 from tests.openmeet.publication.test_lent_accounts import with_co_host
-from tests.openmeet.publication.test_recalls import edit, records, settle
+from tests.openmeet.publication.test_recalls import delete, edit, records, settle
 from tests.openmeet.town import Town, details
 
 
@@ -84,6 +85,30 @@ async def test_names_in_the_record_follow_each_other_where_only_other_words_were
         await settle(town, cleo)
         now = await shown(town, event)
         assert (now.title, now.description) == (name, "In the garden.")
+
+
+async def test_what_was_never_sent_outlives_the_record_and_is_there_when_it_comes_back(town: Town):
+    """Her app deletes the record before it has heard how she describes the event now, and brings an older copy of it in later."""
+    cleo = await town.connected()
+    event = await town.event(cleo, title="Tea")
+    await settle(town, cleo)
+    (record,) = await records(town, EVENT)
+    await revise(town, cleo, event, title="Tea", description="In the garden.")
+    town.clock.turn(MINUTE)
+    await delete(town, record)
+    await town.listen(cleo.user_id)
+    assert (await shown(town, event)).is_gone
+    await settle(town, cleo)
+    town.clock.turn(MINUTE)
+    app = await town.stranger("cleo")
+    _, _, did, _, rkey = record["uri"].split("/")
+    again = {"repo": did, "collection": EVENT, "rkey": rkey, "record": {**record["value"], "name": "Green tea"}}
+    await app.procedure("com.atproto.repo.putRecord", again)
+    await settle(town, cleo)
+    now = await shown(town, event)
+    assert (now.is_gone, now.title, now.description) == (False, "Green tea", "In the garden.")
+    there = await town.record(record["uri"])
+    assert (there["name"], there["description"]) == ("Green tea", "In the garden.")
 
 
 async def test_a_co_hosts_edit_that_waits_outlives_an_edit_of_the_record(town: Town):
