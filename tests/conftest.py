@@ -45,10 +45,22 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         pytest.exit("CI requires parts that are not here: " + ", ".join(missing), returncode=1)
 
 
+def _log_plainly() -> None:
+    """Like structlog by itself, but tracebacks without local variables: printing those of a simulation takes minutes."""
+    structlog.reset_defaults()
+    *steps, _ = structlog.get_config()["processors"]
+    plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*steps, plain])
+
+
+def pytest_configure() -> None:
+    _log_plainly()
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown() -> None:
     """A program that a test ran in this process has configured logs for a stream that ends with the test."""
-    structlog.reset_defaults()
+    _log_plainly()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
