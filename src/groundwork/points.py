@@ -6,6 +6,7 @@ and needs nothing of an engine but multiplication.
 
 import itertools
 import math
+from dataclasses import dataclass
 from typing import Final
 
 EARTH: Final = 6_371_000
@@ -15,7 +16,30 @@ HALF: Final = 6_553_600
 WIDE: Final = 262_144
 NARROW: Final = 65_536
 
+# Further is no place: half the way around the Earth.
+MAX_WITHIN_KM: Final = 20_000
+
 Spot = tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """Not further than this from a point, in decimal degrees."""
+
+    latitude: float
+    longitude: float
+    within_km: int
+
+
+def near_in(text: str) -> Near | None:
+    """``latitude, longitude, kilometres`` in one line; None for an empty one. Raises ValueError."""
+    if not text.strip():
+        return None
+    north, east, within = text.split(",")
+    near = Near(float(north), float(east), int(within))
+    if not (abs(near.latitude) <= 90 and abs(near.longitude) <= 180 and 1 <= near.within_km <= MAX_WITHIN_KM):
+        raise ValueError(f"{text} is no point with a distance")
+    return near
 
 
 def spot_in(latitude: str, longitude: str) -> Spot | None:

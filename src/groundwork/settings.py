@@ -12,7 +12,7 @@ import re
 import tomllib
 import types
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
 
@@ -142,6 +142,29 @@ def read_settings(
     if problems:
         raise SettingsRefused(problems)
     return kind(**values)
+
+
+def override(settings: S, table: Mapping[str, Any], *, allowed: Collection[str], where: str) -> S:
+    """The same settings with those of a table of the file. Raises ``SettingsRefused`` with every problem.
+
+    ``allowed``: the fields that the table may set; ``where`` says in sentences which table it is.
+    """
+    hints = typing.get_type_hints(type(settings), include_extras=True)
+    values: dict[str, Any] = {}
+    problems = []
+    for name, value in table.items():
+        if name not in hints:
+            problems.append(f"{where} has {name!r}, which is no setting here.")
+        elif name not in allowed:
+            problems.append(f"{where} has {name!r}, which holds for the whole installation: set it there.")
+        else:
+            try:
+                values[name] = _convert(f"{name} ({where})", value, hints[name])
+            except SettingsRefused as refused:
+                problems += refused.sentences
+    if problems:
+        raise SettingsRefused(problems)
+    return dataclasses.replace(settings, **values)  # type: ignore[type-var]  # `settings` is a dataclass by contract
 
 
 def _find(

@@ -96,6 +96,7 @@ from openmeet.identities.network import Network
 from openmeet.ingestion import api as ingestion_api
 from openmeet.ingestion.api import HANDED_IN_BYTES, HANDED_IN_PATHS, Engines
 from openmeet.ingestion.record_pictures import RecordPictures
+from openmeet.letters import never_pages
 from openmeet.letters import pages as letters_pages
 from openmeet.letters.previewing import message_mail
 from openmeet.media import pages as media_pages
@@ -123,6 +124,8 @@ from openmeet.series import hosting_api as series_hosting_api
 from openmeet.series import pages as series_pages
 from openmeet.series import people_api as series_people_api
 from openmeet.series import people_pages as series_people_pages
+from openmeet.series import picture_api as series_picture_api
+from openmeet.series import picture_pages as series_picture_pages
 from openmeet.series import record_pages, syncing_api
 from openmeet.series.making import REPEATING
 from openmeet.settings import Settings
@@ -140,7 +143,7 @@ from openmeet.site.frame import environment
 from openmeet.site.operations import Operation
 from openmeet.takeout import pages as takeout_pages
 from openmeet.tenants.health import ready
-from openmeet.tenants.model import Tenants
+from openmeet.tenants.model import Tenant
 from openmeet.users import api as users_api
 from openmeet.users import pages as users_pages
 from openmeet.users.model import UserId
@@ -160,7 +163,7 @@ _UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 def create_app(
     settings: Settings,
-    tenants: Tenants,
+    tenant: Tenant,
     metrics: Metrics,
     *,
     code_key: bytes,
@@ -187,7 +190,7 @@ def create_app(
     """
     routes: list[BaseRoute] = [
         *operations_routes(
-            metrics, checks or {"database": ready(tenants.default)}, metrics_token=settings.metrics_token.reveal()
+            metrics, checks or {"database": ready(tenant)}, metrics_token=settings.metrics_token.reveal()
         ),
         *static_files.routes(),
         *media_pages.routes(),
@@ -197,6 +200,7 @@ def create_app(
         *(_api(operation) for operation in operations()),
         Route(f"{API_PREFIX}openapi.json", openapi.serve(settings.site_name, settings.public_url, operations())),
         *letters_pages.routes(),
+        *never_pages.routes(),
         *arriving_pages.open_routes(),
         *group_door_pages.open_routes(),
         *calendar_pages.open_routes(),
@@ -222,7 +226,7 @@ def create_app(
         trusted_proxy_hops=settings.trusted_proxy_hops,
     )
     app.state.settings = settings
-    app.state.tenants = tenants
+    app.state.tenant = tenant
     app.state.templates = environment(settings.site_name)
     app.state.code_key = code_key
     app.state.pictures = pictures
@@ -278,6 +282,7 @@ def pages() -> list[Route]:
         *series_people_pages.routes(),
         *series_gathering_pages.routes(),
         *series_edit_pages.routes(),
+        *series_picture_pages.routes(),
         *series_browsing_pages.routes(),
         *merged_pages.routes(),
         *webhooks_pages.routes(),
@@ -330,6 +335,7 @@ def operations() -> list[Operation]:
         *people_api.OPERATIONS,
         *series_api.OPERATIONS,
         *series_hosting_api.OPERATIONS,
+        *series_picture_api.OPERATIONS,
         *series_people_api.OPERATIONS,
         *groups_api.OPERATIONS,
         *group_picture_api.OPERATIONS,
@@ -357,7 +363,7 @@ async def whose_did(tx: Transaction, did: Did, handle: str, pds_url: str, caller
     return Whose(signed_in.user_id, f"/settings/join/{signed_in.claim}" if signed_in.claim else "")
 
 
-_WITH_PICTURES = ("/events/", "/api/events/", "/groups/", "/api/groups/")
+_WITH_PICTURES = ("/events/", "/api/events/", "/groups/", "/api/groups/", "/series/", "/api/series/")
 
 
 def _body_limit(scope: Scope) -> int:

@@ -12,6 +12,7 @@ from zoneinfo import available_timezones
 
 from at_protocol.lexicon.authority import OWN_AUTHORITY
 from groundwork.dangerous_starts import Danger, is_own_machine
+from groundwork.points import near_in
 from groundwork.settings import Secret, setting
 
 PREFIX = "OPENMEET_"
@@ -19,7 +20,7 @@ PREFIX = "OPENMEET_"
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The settings of one installation."""
+    """The settings of one installation, and of its default community; others have theirs from ``tenants.configured``."""
 
     site_name: str = setting("OpenMeet", what="The name at the top of every page and in mail")
     public_url: str = setting("http://127.0.0.1:8080", what="The address under which people reach the site")
@@ -27,6 +28,10 @@ class Settings:
     port: int = setting(8080, what="The port to listen on; 0 picks a free one")
     operations_port: int = setting(0, what="The port on which a worker answers /health and /metrics; 0: none")
     trusted_proxy_hops: int = setting(0, what="How many proxies of yours stand in front")
+    proxies_name_tenant: bool = setting(
+        default=False,
+        what="Believes the header x-tenant-id: those proxies name the community that is asked, and let nobody else's through",
+    )
     moderators: tuple[str, ...] = setting(
         (), what="E-mail addresses or DIDs of people who moderate, besides those named by openmeet moderation name"
     )
@@ -68,6 +73,11 @@ class Settings:
         "familiar",
         what="What of the network stands on the front page, in its feed, the sitemap and news: nothing, familiar (by people who"
         " signed in here or whom a group follows) or everything; searches show everything anyway",
+    )
+
+    network_near: str = setting(
+        "",
+        what="A point and a distance, like 48.21, 16.37, 50: what takes place within so many kilometres stands there, too",
     )
 
     dev_mode: bool = setting(default=False, what="Loosens what gets in the way on a laptop")
@@ -125,7 +135,7 @@ class Settings:
 
     @property
     def tenant_database_url(self) -> str:
-        """Where the one default tenant keeps its data."""
+        """Where this community keeps its data."""
         return self.database_url or f"sqlite:///{(self.data_directory / 'openmeet.db').absolute()}"
 
     @property
@@ -135,6 +145,7 @@ class Settings:
 
     @property
     def public_host(self) -> str:
+        """As ``Host`` headers name it: lower-cased."""
         return urlsplit(self.public_url).hostname or ""
 
 
@@ -164,6 +175,7 @@ def contradictions(settings: Settings, *, sends_mail: bool = True) -> list[str]:
         found.append(f"{PREFIX}FIREHOSE_URLS and {PREFIX}RELAY_URLS both name {both[0]}: it is a PDS or a relay.")
     if settings.time_zone not in available_timezones():
         found.append(f"{PREFIX}TIME_ZONE must be an IANA time zone such as Europe/Berlin.")
+    found += _near(settings)
     if settings.mail_url and settings.dev_mailbox:
         found.append(f"{PREFIX}MAIL_URL and {PREFIX}DEV_MAILBOX are both set: mail is either sent or shown here.")
     if sends_mail and not settings.mail_url and not settings.dev_mailbox:
@@ -174,7 +186,21 @@ def contradictions(settings: Settings, *, sends_mail: bool = True) -> list[str]:
         found.append(f"{PREFIX}ADDRESSES_KEPT_DAYS cannot be negative.")
     if settings.trusted_proxy_hops < 0:
         found.append(f"{PREFIX}TRUSTED_PROXY_HOPS cannot be negative.")
+    if settings.proxies_name_tenant and not settings.trusted_proxy_hops:
+        found.append(
+            f"{PREFIX}PROXIES_NAME_TENANT is set and {PREFIX}TRUSTED_PROXY_HOPS is 0: anybody could name a community."
+        )
     return found
+
+
+def _near(settings: Settings) -> list[str]:
+    try:
+        near = near_in(settings.network_near)
+    except ValueError:
+        return [f"{PREFIX}NETWORK_NEAR must be latitude, longitude and kilometres, like 48.21, 16.37, 50."]
+    if near is not None and settings.network_shown != "familiar":
+        return [f"{PREFIX}NETWORK_NEAR adds to what is familiar: {PREFIX}NETWORK_SHOWN is {settings.network_shown}."]
+    return []
 
 
 def _is_stream(text: str, *, may_be_behind_a_proxy: bool) -> bool:

@@ -1,26 +1,24 @@
-"""``openmeet firehose-consumer``: from the event streams of PDSes and relays into the queues of the tenants."""
+"""``openmeet firehose-consumer``: from the event streams of PDSes and relays into the queues of the tenants: read and verified once."""
 
 import asyncio
 
 from at_network.jetstream_stream import unpacker
 from at_protocol.sync.verify import FULL, LIGHT
-from openmeet.firehose import consumer, interests
+from openmeet.firehose import audience, consumer
 from openmeet.firehose.consumer import Consumer
 from openmeet.firehose.counting import counting
 from openmeet.firehose.delivery import Delivering
 from openmeet.firehose.jetstream import follow_jetstream
 from openmeet.firehose.upstreams import upstreams
 from openmeet.firehose.verification import Verifier
-from programs.platform import Platform
+from programs.platform import Installation
 from programs.worker import worker_role
 
 
-async def work(platform: Platform, stop: asyncio.Event) -> None:
+async def work(installation: Installation, stop: asyncio.Event) -> None:
     """Follow every configured source until ``stop`` is set."""
-    tenant = platform.tenants.default.name
-    async with platform.installation.transaction() as tx:
-        await interests.add(tx, interests.everything_for(tenant))
-        known = await interests.load(tx)
+    platform = installation.default
+    known = await audience.seat(platform.installation, [one.tenant for one in installation.platforms])
     counts = counting(platform.metrics)
     following = Consumer(
         db=platform.installation,
@@ -28,7 +26,7 @@ async def work(platform: Platform, stop: asyncio.Event) -> None:
         clock=platform.clock,
         verifier=Verifier(platform.network.dids, platform.clock),
         interests=known,
-        delivering=Delivering({tenant: platform.queue}, counts),
+        delivering=Delivering({one.tenant.name: one.queue for one in installation.platforms}, counts),
         counting=counts,
     )
     settings = platform.settings

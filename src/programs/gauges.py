@@ -12,6 +12,7 @@ from groundwork.errors import Failure
 from groundwork.outbox import owe
 from groundwork.outbox.owe import DebtState
 from groundwork.telemetry.logs import log
+from groundwork.telemetry.metrics import Metrics
 from openmeet.debts import publication_counts, publications
 from openmeet.debts.kinds import Debt
 from openmeet.debts.publications import State
@@ -21,7 +22,7 @@ from openmeet.identities import queries as identity_queries
 from openmeet.ingestion import discrepancies
 from openmeet.ingestion.comparing import Discrepancy
 from openmeet.legacy import queries as legacy_queries
-from programs.platform import Platform
+from programs.platform import Installation, Platform
 
 EVERY_SECONDS = 10.0
 # What has a time and may have missed it.
@@ -45,40 +46,53 @@ class Gauges:
     migrated: Gauge
 
 
-def registered(platform: Platform) -> Gauges:
-    """Registered once per program."""
-    metrics = platform.metrics
-    show_wal(metrics, {"openmeet": platform.db, "network": platform.installation})
+def registered(metrics: Metrics) -> Gauges:
+    """Of one program, for all its communities."""
     return Gauges(
-        metrics.gauge("debts", "What is owed outside and not paid", ["kind", "state"]),
-        metrics.gauge("debts_oldest_age_seconds", "How long the longest overdue debt has been due", ["kind"]),
-        metrics.gauge("publications", "Records promised to repositories, by state", ["kind", "state"]),
-        metrics.gauge("publications_oldest_age_seconds", "How long the longest overdue record has been due", ["kind"]),
-        metrics.gauge("queue_waiting_messages", "Messages published and not yet applied"),
-        metrics.gauge("queue_dead_letters", "Messages that were given up"),
+        metrics.gauge("debts", "What is owed outside and not paid", ["tenant", "kind", "state"]),
+        metrics.gauge("debts_oldest_age_seconds", "How long the longest overdue debt has been due", ["tenant", "kind"]),
+        metrics.gauge("publications", "Records promised to repositories, by state", ["tenant", "kind", "state"]),
+        metrics.gauge(
+            "publications_oldest_age_seconds", "How long the longest overdue record has been due", ["tenant", "kind"]
+        ),
+        metrics.gauge("queue_waiting_messages", "Messages published and not yet applied", ["tenant"]),
+        metrics.gauge("queue_dead_letters", "Messages that were given up", ["tenant"]),
         metrics.gauge("source_quiet_seconds", "Since something of a source was taken over", ["source"]),
-        metrics.gauge("discrepancies", "Where a repository and what is kept here disagreed", ["kind", "state"]),
-        metrics.gauge("pds_circuits", "Servers that are not asked, or only tried, since they fail", ["state"]),
-        metrics.gauge("shadow_accounts", "People known by their DID alone, and those of them who came", ["state"]),
-        metrics.gauge("series_migrated", "Series brought in from the older model"),
+        metrics.gauge(
+            "discrepancies", "Where a repository and what is kept here disagreed", ["tenant", "kind", "state"]
+        ),
+        metrics.gauge(
+            "pds_circuits", "Servers that are not asked, or only tried, since they fail", ["tenant", "state"]
+        ),
+        metrics.gauge(
+            "shadow_accounts", "People known by their DID alone, and those of them who came", ["tenant", "state"]
+        ),
+        metrics.gauge("series_migrated", "Series brought in from the older model", ["tenant"]),
     )
 
 
-async def work(platform: Platform, stop: asyncio.Event) -> None:
+async def work(installation: Installation, stop: asyncio.Event) -> None:
     """Keep the gauges of one process fresh until ``stop`` is set."""
-    gauges = registered(platform)
+    default = installation.default
+    gauges = registered(default.metrics)
+    databases = {"network": default.installation}
+    for platform in installation.platforms:
+        databases["openmeet" if platform is default else f"openmeet-{platform.tenant.name}"] = platform.db
+    show_wal(default.metrics, databases)
     while not stop.is_set():
-        try:
-            await read(platform, gauges)
-        except Failure as away:
-            log.warning("gauges.not_read", reason=away.why)
+        for platform in installation.platforms:
+            try:
+                await read(platform, gauges)
+            except Failure as away:
+                log.warning("gauges.not_read", tenant=platform.tenant.name, reason=away.why)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(EVERY_SECONDS):
                 await stop.wait()
 
 
 async def read(platform: Platform, gauges: Gauges) -> None:
-    """Set every gauge to what is so now. Raises Unavailable where a store is away."""
+    """Set every gauge of a community to what is so now. Raises Unavailable where a store is away."""
+    tenant = platform.tenant.name
     await _owed(platform, gauges.debts, gauges.oldest_debt)
     await _promised(platform, gauges.records, gauges.oldest_record)
     await _heard(platform, gauges.quiet)
@@ -86,8 +100,8 @@ async def read(platform: Platform, gauges: Gauges) -> None:
     await _left_alone(platform, gauges.circuits)
     await _met(platform, gauges.shadows, gauges.migrated)
     depth = await platform.queue.depth()
-    gauges.waiting.set(depth.waiting)
-    gauges.dead.set(depth.dead)
+    gauges.waiting.labels(tenant).set(depth.waiting)
+    gauges.dead.labels(tenant).set(depth.dead)
 
 
 async def _owed(platform: Platform, debts: Gauge, oldest: Gauge) -> None:
@@ -97,8 +111,8 @@ async def _owed(platform: Platform, debts: Gauge, oldest: Gauge) -> None:
     since = {kind: due_at for kind, state, _, due_at in rows if state is DebtState.DUE}
     for kind in Debt:
         for state in (DebtState.DUE, DebtState.LEASED, DebtState.GIVEN_UP):
-            debts.labels(kind.value, state.value).set(counts.get((kind.value, state), 0))
-        oldest.labels(kind.value).set(max(0.0, (now - since.get(kind.value, now)) / SECOND))
+            debts.labels(platform.tenant.name, kind.value, state.value).set(counts.get((kind.value, state), 0))
+        oldest.labels(platform.tenant.name, kind.value).set(max(0.0, (now - since.get(kind.value, now)) / SECOND))
 
 
 async def _promised(platform: Platform, records: Gauge, oldest: Gauge) -> None:
@@ -107,9 +121,9 @@ async def _promised(platform: Platform, records: Gauge, oldest: Gauge) -> None:
     counts = {(kind, state): number for kind, state, number, _ in rows}
     for kind in publications.Kind:
         for state in State:
-            records.labels(kind.value, state.value).set(counts.get((kind, state), 0))
+            records.labels(platform.tenant.name, kind.value, state.value).set(counts.get((kind, state), 0))
         since = [due_at for one, state, _, due_at in rows if one is kind and state in OVERDUE]
-        oldest.labels(kind.value).set(max(0.0, (now - min(since, default=now)) / SECOND))
+        oldest.labels(platform.tenant.name, kind.value).set(max(0.0, (now - min(since, default=now)) / SECOND))
 
 
 async def _heard(platform: Platform, quiet: Gauge) -> None:
@@ -123,7 +137,7 @@ async def _left_alone(platform: Platform, left_alone: Gauge) -> None:
     async with platform.db.reader() as reader:
         counts = circuits.counts(await circuits.known(reader), reader.now)
     for state, number in counts.items():
-        left_alone.labels(state.value).set(number)
+        left_alone.labels(platform.tenant.name, state.value).set(number)
 
 
 async def _disagreed(platform: Platform, disagreements: Gauge) -> None:
@@ -131,12 +145,12 @@ async def _disagreed(platform: Platform, disagreements: Gauge) -> None:
         counts = await discrepancies.counts(reader)
     for kind in Discrepancy:
         for state, is_repaired in (("standing", False), ("repaired", True)):
-            disagreements.labels(kind.value, state).set(counts.get((kind, is_repaired), 0))
+            disagreements.labels(platform.tenant.name, kind.value, state).set(counts.get((kind, is_repaired), 0))
 
 
 async def _met(platform: Platform, shadows: Gauge, migrated: Gauge) -> None:
     async with platform.db.reader() as reader:
         unclaimed, claimed = await identity_queries.count_shadows(reader)
-        migrated.set(await legacy_queries.count_series(reader))
-    shadows.labels("unclaimed").set(unclaimed)
-    shadows.labels("claimed").set(claimed)
+        migrated.labels(platform.tenant.name).set(await legacy_queries.count_series(reader))
+    shadows.labels(platform.tenant.name, "unclaimed").set(unclaimed)
+    shadows.labels(platform.tenant.name, "claimed").set(claimed)

@@ -1,60 +1,52 @@
-"""The events platform opened for whichever role runs: databases, network, mail. Read top to bottom; closed in reverse."""
+"""The events platform opened for whichever role runs: every community's database, queue, mail. Read top to bottom; closed in reverse."""
 
 import hashlib
 import hmac
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from email.utils import parseaddr
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 from prometheus_client import Counter
 
-from at_network.did_resolver import DidResolver, DidSettings
-from at_network.handle_resolver import HandleResolver, HandleSettings
-from at_network.oauth_servers import OAuthServers
 from groundwork.blobstore.contract import BlobStore
 from groundwork.blobstore.open_ import open_folder
 from groundwork.cache.open_ import open_cache
 from groundwork.clock import Clock, SystemClock
-from groundwork.dangerous_starts import dangers_of
 from groundwork.database.migrate import migrate
-from groundwork.database.open_ import SQLITE, open_database, sqlite_path
+from groundwork.database.open_ import SQLITE, open_database
 from groundwork.database.transaction import Database
-from groundwork.errors import Failure, Refused
-from groundwork.http.client import HttpClient
-from groundwork.http.reach import DEVELOPMENT, PUBLIC
+from groundwork.errors import Failure
 from groundwork.mail.address import parse_address
 from groundwork.mail.contract import Mailer, Sender
 from groundwork.mail.open_ import open_mailer
 from groundwork.queue.contract import Queue
 from groundwork.queue.open_ import open_queue
 from groundwork.rate_limit.contract import Counters
-from groundwork.rate_limit.open_ import open_counters
-from groundwork.sealing import Sealer, keys_of_file, parse_keys
-from groundwork.settings import SettingsRefused, read_file, read_settings
+from groundwork.settings import SettingsRefused
 from groundwork.telemetry.metrics import Metrics
 from openmeet.identities.custodial import Keeper, admin_authorization, mail_domain_of, offered_domain
-from openmeet.identities.network import DEFAULT_TENANT, Network
+from openmeet.identities.network import Network
 from openmeet.identities.oauth_app import app_of
 from openmeet.ingestion.events import Here
 from openmeet.ingestion.intake import origin_of
 from openmeet.records.results import results_of
-from openmeet.settings import PREFIX, Settings, contradictions, dangers
-from openmeet.tenants.model import Tenant, Tenants
-from programs.running import VERSION, run_command
+from openmeet.settings import PREFIX, Settings
+from openmeet.tenants.model import DEFAULT_TENANT, Tenant
+from programs.platform_settings import named, read_installation_settings
+from programs.running import run_command
+from programs.shared import Shared, open_shared
 
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """What every role of the platform stands on."""
+    """One community's site: what every role stands on that works for it. ``installation``: the database of all of them."""
 
     settings: Settings
     clock: Clock
-    tenants: Tenants
+    tenant: Tenant
     installation: Database
     queue: Queue
     network: Network
@@ -69,118 +61,96 @@ class Platform:
 
     @property
     def db(self) -> Database:
-        """The database of the one tenant."""
-        return self.tenants.default.database
+        """The community's database."""
+        return self.tenant.database
 
 
-def read_platform_settings(
-    file: Path | None = None, environment: Mapping[str, str] = os.environ, *, sends_mail: bool = True
-) -> Settings:
-    """Settings from the environment and the ``[openmeet]`` table; contradictory and dangerous ones are refused.
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """Every community of an installation, the default one first; a role works for all of them."""
 
-    ``sends_mail``: an operator's command does not, and asks for no mail server.
-    """
-    table: Mapping[str, Any] | None = read_file(file).get("openmeet")
-    return checked(read_settings(Settings, prefix=PREFIX, environment=environment, table=table), sends_mail=sends_mail)
+    platforms: tuple[Platform, ...]
 
-
-def read_settings_of_installation(file: Path | None, environment: Mapping[str, str] = os.environ) -> Settings:
-    """Settings for operators' commands, which serve nobody and send nothing: only what is needed to find the data.
-
-    Raises Refused where there is none yet.
-    """
-    table: Mapping[str, Any] | None = read_file(file).get("openmeet")
-    settings = read_settings(Settings, prefix=PREFIX, environment=environment, table=table)
-    url = settings.tenant_database_url
-    if url.startswith(SQLITE) and not sqlite_path(url).exists():
-        why = f"There is no installation at {sqlite_path(url)}."
-        raise Refused(
-            f"{why} Name its settings file: --settings FILE (`openmeet up` keeps settings.toml in its folder)."
-        )
-    return settings
+    @property
+    def default(self) -> Platform:
+        """The community of whoever names none; its settings say where a program listens."""
+        return self.platforms[0]
 
 
-def checked(settings: Settings, *, sends_mail: bool = True) -> Settings:
-    """The same settings. Raises ``SettingsRefused`` with a sentence per problem."""
-    problems = contradictions(settings, sends_mail=sends_mail) + dangers_of([settings.public_host], dangers(settings))
-    if problems:
-        raise SettingsRefused(problems)
-    return settings
+@asynccontextmanager
+async def open_installation(settings: Mapping[str, Settings], clock: Clock) -> AsyncIterator[Installation]:
+    """Migrate and open everything; ``settings``: by the community's name, the default one first."""
+    async with AsyncExitStack() as stack:
+        shared = await stack.enter_async_context(open_shared(settings, clock))
+        platforms = [await stack.enter_async_context(_open_site(name, one, shared)) for name, one in settings.items()]
+        yield Installation(tuple(platforms))
 
 
 @asynccontextmanager
 async def open_platform(settings: Settings, clock: Clock) -> AsyncIterator[Platform]:
-    """Migrate and open everything; the first start makes keys and folders."""
+    """The same for an installation of one community."""
+    async with open_installation({DEFAULT_TENANT: settings}, clock) as installation:
+        yield installation.default
+
+
+@asynccontextmanager
+async def _open_site(name: str, settings: Settings, shared: Shared) -> AsyncIterator[Platform]:
+    clock = shared.clock
     async with AsyncExitStack() as stack:
-        keys = _sealing_keys(settings)
         url, schema = settings.tenant_database_url, settings.database_schema
         await migrate(url, schema, "openmeet")
         db = await open_database(url, schema=schema, clock=clock)
         stack.push_async_callback(db.close)
-        url, schema = settings.installation_database_url, settings.network_database_schema
-        await migrate(url, schema, "openmeet.firehose")
-        installation = await open_database(url, schema=schema, clock=clock)
-        stack.push_async_callback(installation.close)
-        queue = await open_queue_alone(settings, clock)
+        queue = await open_queue_alone(name, settings, clock)
         stack.push_async_callback(queue.close)
-
-        reach = DEVELOPMENT if settings.allow_private_addresses else PUBLIC
-        http = HttpClient(reach, user_agent=f"openmeet/{VERSION}", origin_headers=_uncounted(settings))
-        stack.push_async_callback(http.close)
-        dids = DidResolver(http, clock, DidSettings(settings.plc_url, is_development=settings.dev_mode))
-        stack.push_async_callback(dids.close)
-        # On a laptop handles end in .test and no name server knows them: the development PDS is asked instead.
-        through = (settings.pds_url,) if settings.dev_mode else ()
-        handles = HandleResolver(http, dids, clock, HandleSettings(settings.dev_mode, through))
-        stack.push_async_callback(handles.close)
-        servers = OAuthServers(http, clock, is_development=settings.dev_mode)
-        stack.push_async_callback(servers.close)
-        cache = open_cache(settings.cache_url, prefix=DEFAULT_TENANT, clock=clock)
+        cache = open_cache(settings.cache_url, prefix=name, clock=clock)
         stack.push_async_callback(cache.close)
         network = Network(
-            http,
+            shared.http,
             clock,
-            dids,
-            handles,
-            Sealer(keys),
-            servers,
+            shared.dids,
+            shared.handles,
+            shared.sealer,
+            shared.servers,
             cache,
             app=app_of(settings.public_url, settings.site_name),
-            tenant=DEFAULT_TENANT,
+            tenant=name,
+            large_reads=shared.large_reads,
         )
         stack.push_async_callback(network.settle)
-
-        tenant = Tenant(DEFAULT_TENANT, db)
-        metrics = Metrics("openmeet")
-        # Where the cache is shared, so is the counting of requests; of all tenants, since addresses are.
-        counters = open_counters(settings.cache_url, prefix="openmeet:limits")
-        stack.push_async_callback(counters.close)
         mailer = _mailer(settings, clock)
         stack.push_async_callback(mailer.close)
+        tenant = Tenant(name, db)
         yield Platform(
             settings=settings,
             clock=clock,
-            tenants=Tenants(tenant),
-            installation=installation,
+            tenant=tenant,
+            installation=shared.network,
             queue=queue,
             network=network,
             mailer=mailer,
             pictures=open_folder(settings.data_directory / "media"),
-            metrics=metrics,
+            metrics=shared.metrics,
             # Both the web and the publisher pay; under `openmeet up` they are one process.
-            rsvp_operations=metrics.counter_called(
+            rsvp_operations=shared.metrics.counter_called(
                 "bluesky_rsvp_operations", "Records of answers written", ["tenant", "operation", "status"]
             ),
-            results=results_of(metrics),
-            counters=counters,
-            code_key=hmac.digest(keys[0], b"openmeet/sign_in/codes", hashlib.sha256),
+            results=results_of(shared.metrics),
+            counters=shared.counters,
+            code_key=_derived(shared.keys[0], "openmeet/sign_in/codes", name),
             here=Here(
                 settings.public_url,
-                tuple(hmac.digest(key, b"openmeet/records/erased", hashlib.sha256) for key in keys),
+                tuple(_derived(key, "openmeet/records/erased", name) for key in shared.keys),
                 believed=_believed(settings),
                 flags=tenant.flags,
             ),
         )
+
+
+def _derived(key: bytes, purpose: str, name: str) -> bytes:
+    """A key for one purpose of one community; the default one's has the purpose alone for its label, as it always had."""
+    label = purpose if name == DEFAULT_TENANT else f"{purpose}/{name}"
+    return hmac.digest(key, label.encode(), hashlib.sha256)
 
 
 def _believed(settings: Settings) -> frozenset[str]:
@@ -189,34 +159,27 @@ def _believed(settings: Settings) -> frozenset[str]:
     return frozenset(map(origin_of, named))
 
 
-def run_on_platform(settings_file: Path | None, work: Callable[[Platform], Awaitable[None]]) -> None:
-    """Do an operator's work on the platform that the settings name; what it owes by mail, the site sends."""
-    settings = read_platform_settings(settings_file, sends_mail=False)
+def run_on_platform(settings_file: Path | None, tenant: str, work: Callable[[Platform], Awaitable[None]]) -> None:
+    """Do an operator's work for the community of this name; what it owes by mail, the site sends. Raises NotFound."""
+    found = read_installation_settings(settings_file, sends_mail=False)
+    settings = named(found, tenant)
 
     async def run() -> None:
-        async with open_platform(settings, SystemClock()) as platform:
+        async with open_shared(found, SystemClock()) as shared, _open_site(tenant, settings, shared) as platform:
             await work(platform)
 
     run_command(run)
 
 
-def _sealing_keys(settings: Settings) -> list[bytes]:
-    given = settings.sealing_keys.reveal()
-    path = settings.data_directory / "sealing.key"
-    try:
-        return parse_keys(given) if given else keys_of_file(path)
-    except ValueError as error:
-        raise SettingsRefused([f"{PREFIX}SEALING_KEYS, or {path}: {error}."]) from None
-
-
-async def open_queue_alone(settings: Settings, clock: Clock) -> Queue:
-    """The queue of the one tenant. An embedded one keeps its tables apart from everything else, because its writes come in bursts."""
+async def open_queue_alone(name: str, settings: Settings, clock: Clock) -> Queue:
+    """The queue of one community. An embedded one keeps its tables apart from everything else, because its writes come in bursts."""
     url = settings.installation_database_url
     if url.startswith(SQLITE):
         url = f"{SQLITE}{(settings.data_directory / 'queue.db').absolute()}"
+    schema = "openmeet_queue" if name == DEFAULT_TENANT else f"queue_of_{name.replace('-', '_')}"
     try:
         return await open_queue(
-            settings.broker_url, database_url=url, schema="openmeet_queue", clock=clock, name=settings.broker_name
+            settings.broker_url, database_url=url, schema=schema, clock=clock, name=settings.broker_name
         )
     except ValueError as error:
         raise SettingsRefused([f"{PREFIX}BROKER_URL: {error}."]) from None
@@ -254,9 +217,3 @@ async def keeper_of(platform: Platform) -> Keeper:
         handle_domain=domain,
         mail_domain=mail_domain_of(settings.public_url),
     )
-
-
-def _uncounted(settings: Settings) -> dict[str, dict[str, str]]:
-    """What keeps our own PDS from counting us as one person: all that people publish comes from this address."""
-    key = settings.pds_rate_limit_bypass_key.reveal()
-    return {settings.pds_url: {"x-ratelimit-bypass": key}} if key else {}

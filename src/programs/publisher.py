@@ -39,8 +39,10 @@ from openmeet.ingestion import dead_letters
 from openmeet.ingestion.backfill import AT_A_TIME, backfill_payer
 from openmeet.ingestion.erasing import Erasing
 from openmeet.ingestion.fetching import record_payer, subject_payer
+from openmeet.ingestion.host_budgets import spending
 from openmeet.ingestion.reconciling import reconcile_payer
 from openmeet.ingestion.refreshing import identity_payer
+from openmeet.ingestion.unknown_identities import unknown_identities
 from openmeet.ingestion.waiting import waiting_payer
 from openmeet.letters.answered import answered_composer, confirmed_composer
 from openmeet.letters.letterhead import Letterhead
@@ -63,7 +65,7 @@ from openmeet.webhooks.letters import off_composer
 from openmeet.webhooks.model import OFF_MAIL
 from openmeet.webhooks.sending import RETRY, webhook_payer
 from programs.platform import Platform, keeper_of
-from programs.worker import worker_role
+from programs.worker import for_each, worker_role
 
 # What is asked of other people's servers, who may be slow or many: single things, and whole repositories.
 READS = frozenset({Debt.REFRESH_IDENTITY, Debt.FETCH_SUBJECT, Debt.PROVE_RECORD, Debt.LATE_CREATE})
@@ -93,7 +95,7 @@ def publisher(platform: Platform) -> Publisher:
             [Message(one.routing_key, one.did, encode(one), one.message_id) for one in messages]
         )
 
-    tenant = platform.tenants.default
+    tenant = platform.tenant
 
     def count_rsvp(operation: str, status: str) -> None:
         platform.rsvp_operations.labels(tenant.name, operation, status).inc()
@@ -116,16 +118,22 @@ def publisher(platform: Platform) -> Publisher:
 def payings(platform: Platform, keeper: Keeper) -> dict[str, Paying]:
     """Every kind of debt and how it is paid; a test compares the kinds with ``Debt``."""
     db, network, here = platform.db, platform.network, platform.here
+    spend_on_host = spending(platform.counters, platform.clock)
+    unknown = unknown_identities(platform.metrics)
+
+    def count_unknown(kind: str) -> None:
+        unknown.labels(kind).inc()
+
     return {
         Debt.MAIL: Paying(mail_payer(db, composers(platform), sender(platform.mailer, platform.settings.public_url))),
         Debt.CUSTODIAL_ACCOUNT: Paying(account_payer(db, network, keeper)),
         Debt.WEBHOOK: Paying(
             webhook_payer(db, network.http, network.sealer, webhook_view(platform.settings.public_url)), policy=RETRY
         ),
-        Debt.REFRESH_IDENTITY: Paying(identity_payer(db, network, _erasing(platform), platform.here.believed)),
-        Debt.FETCH_SUBJECT: Paying(subject_payer(db, network, here)),
+        Debt.REFRESH_IDENTITY: Paying(identity_payer(db, network, _erasing(platform), here.believed, count_unknown)),
+        Debt.FETCH_SUBJECT: Paying(subject_payer(db, network, here, count_unknown, spend_on_host)),
         Debt.WAITING_ANSWERS: Paying(waiting_payer(db)),
-        Debt.PROVE_RECORD: Paying(record_payer(db, network, here)),
+        Debt.PROVE_RECORD: Paying(record_payer(db, network, here, spend_on_host)),
         Debt.LATE_CREATE: Paying(late_create_payer(publisher(platform))),
         Debt.DETECT_SERIES: Paying(detection_payer(db)),
         Debt.FREED_SEATS: Paying(freed_seats_payer(db)),
@@ -193,4 +201,4 @@ def sender(mailer: Mailer, public_url: str) -> Sender:
     return send
 
 
-app = worker_role(work, "Pay debts until stopped.")
+app = worker_role(for_each(work), "Pay debts until stopped.")

@@ -19,7 +19,7 @@ from openmeet.claiming import tasks as claims
 from openmeet.debts import doubts
 from openmeet.events import drafts
 from openmeet.events import tasks as events
-from openmeet.events.familiar import Shown
+from openmeet.events.familiar import Shown, shown_in
 from openmeet.groups import tasks as groups
 from openmeet.guests import actions as guests
 from openmeet.guests import tasks as guest_tasks
@@ -34,11 +34,12 @@ from openmeet.personal_calendar import tasks as calendars
 from openmeet.personal_calendar.fetching import Outgoing
 from openmeet.records import seen
 from openmeet.series import tasks as series
+from openmeet.settings import Settings
 from openmeet.sign_in import tasks as sign_in
 from openmeet.webhooks import tasks as webhooks
 from programs.platform import Platform
 from programs.resealing import reseal_stale
-from programs.worker import worker_role
+from programs.worker import for_each, worker_role
 
 # A paid debt tells for a while that it was paid: a mail owed again in the meantime is not sent twice.
 PAID_DEBTS_KEPT = 30 * DAY
@@ -73,7 +74,7 @@ CHORES: dict[str, Chore] = {
     "sent_mails": Chore(3600, lambda platform: notifications.forget_sent_mails(platform.db)),
     "group_successions": Chore(3600, lambda platform: groups.pass_on(platform.db)),
     "group_events": Chore(120, lambda platform: tell_of_new_events(platform.db)),
-    "search_finds": Chore(60, lambda platform: tell_of_finds(platform.db, Shown(platform.settings.network_shown))),
+    "search_finds": Chore(60, lambda platform: tell_of_finds(platform.db, _shown(platform.settings))),
     "searches_of_departed": Chore(3600, lambda platform: forget_departed(platform.db)),
     "newcomers": Chore(30, lambda platform: decide_due(platform.db)),
     "expired_parked_answers": Chore(3600, lambda platform: _expire_parked(platform.db)),
@@ -89,6 +90,10 @@ CHORES: dict[str, Chore] = {
     "unused_pictures": Chore(3600, lambda platform: media.forget_unused(platform.db, platform.pictures)),
     "paid_debts": Chore(3600, lambda platform: _forget_paid(platform.db)),
 }
+
+
+def _shown(settings: Settings) -> Shown:
+    return shown_in(settings.network_shown, settings.network_near)
 
 
 async def _expire_parked(db: Database) -> int:
@@ -147,10 +152,10 @@ async def _again(name: str, chore: Chore, platform: Platform, stop: asyncio.Even
         try:
             await chore.run(platform)
         except Exception as failure:  # noqa: BLE001 - the edge of a worker: the next turn may find things mended
-            log.error("chore.failed", chore=name, exc_info=failure)
+            log.error("chore.failed", tenant=platform.tenant.name, chore=name, exc_info=failure)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(chore.every_seconds):
                 await stop.wait()
 
 
-app = worker_role(work, "Do the chores until stopped.")
+app = worker_role(for_each(work), "Do the chores until stopped.")

@@ -30,14 +30,16 @@ from groundwork.errors import InvalidInput, Refused
 from groundwork.http.server import Serving, serve
 from groundwork.settings import Secret
 from openmeet.settings import Settings
+from openmeet.tenants.configured import checked
+from openmeet.tenants.model import DEFAULT_TENANT
 from plc_directory.app import open_directory
 from plc_directory.settings import PlcSettings
 from programs import household, workers
 from programs.command_line import role
 from programs.household import Household
-from programs.platform import checked, open_platform
+from programs.platform import open_installation
 from programs.running import VERSION, run_until_stopped, wait_for_stop
-from programs.web import site
+from programs.web import sites
 
 app = role()
 
@@ -142,11 +144,12 @@ async def network(folder: Path, ports: Ports, ready_file: Path | None = None) ->
         await settle_in(pds.registry, home)
 
         wishes = replace(_platform(folder, ports, pds_url, plc.url, home), pds_rate_limit_bypass_key=uncounted)
-        settings = checked(wishes)
+        found = checked({DEFAULT_TENANT: wishes})
+        settings = found[DEFAULT_TENANT]
         keep_settings(settings, pds_wishes, plc_settings, folder / SETTINGS_FILE)
-        platform = await stack.enter_async_context(open_platform(settings, clock))
-        await stack.enter_async_context(workers.running(platform))
-        web = await listen(await site(platform), "web", ports.web)
+        installation = await stack.enter_async_context(open_installation(found, clock))
+        await stack.enter_async_context(workers.running(installation))
+        web = await listen(await sites(installation), "web", ports.web)
         stack.push_async_callback(web.stop)
 
         ready = Ready(

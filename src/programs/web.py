@@ -1,4 +1,4 @@
-"""``openmeet web``: the pages and the JSON API of the events platform (``OPENMEET_…``, ``[openmeet]``)."""
+"""``openmeet web``: the pages and the JSON API of every community of the events platform (``OPENMEET_…``, ``[openmeet]``)."""
 
 from collections.abc import Sequence
 
@@ -25,10 +25,12 @@ from openmeet.personal_calendar.fetching import Outgoing
 from openmeet.publication.payer import pay_now
 from openmeet.publication.preview import preview
 from openmeet.site import mailbox
+from openmeet.tenants.hosts import Hosts
 from openmeet.users.model import UserId
 from openmeet.xrpc.callers import service_callers
 from programs.command_line import SettingsFile, role
-from programs.platform import Platform, keeper_of, open_platform, read_platform_settings
+from programs.platform import Installation, Platform, keeper_of, open_installation
+from programs.platform_settings import read_installation_settings
 from programs.publisher import publisher
 from programs.running import run_until_stopped, wait_for_stop
 
@@ -40,13 +42,15 @@ PUBLISH_FIRST_SECONDS = 5.0
 
 @app.command()
 def main(settings_file: SettingsFile = None) -> None:
-    """Serve the site until stopped."""
-    settings = read_platform_settings(settings_file)
+    """Serve the site, or several, until stopped."""
+    found = read_installation_settings(settings_file)
 
     async def run() -> None:
-        async with open_platform(settings, SystemClock()) as platform:
-            serving = await serve(await site(platform), settings.host, settings.port)
-            typer.echo(f"OpenMeet answers at {settings.public_url} (listening on {serving.url})")
+        async with open_installation(found, SystemClock()) as installation:
+            settings = installation.default.settings
+            serving = await serve(await sites(installation), settings.host, settings.port)
+            urls = ", ".join(one.public_url for one in found.values())
+            typer.echo(f"OpenMeet answers at {urls} (listening on {serving.url})")
             try:
                 await wait_for_stop()
             finally:
@@ -55,8 +59,17 @@ def main(settings_file: SettingsFile = None) -> None:
     run_until_stopped(run)
 
 
+async def sites(installation: Installation) -> Hosts:
+    """Every community's site, each under its own host name."""
+    return Hosts(
+        {one.tenant.name: await site(one) for one in installation.platforms},
+        {one.settings.public_host: one.tenant.name for one in installation.platforms},
+        proxies_name_tenant=installation.default.settings.proxies_name_tenant,
+    )
+
+
 async def site(platform: Platform) -> Application:
-    """The site over an open platform."""
+    """One community's site over an open platform."""
 
     async def with_password(db: Database, identifier: str, password: str) -> UserId:
         return await sign_in_with_password(
@@ -70,7 +83,7 @@ async def site(platform: Platform) -> Application:
 
     return create_app(
         platform.settings,
-        platform.tenants,
+        platform.tenant,
         platform.metrics,
         code_key=platform.code_key,
         pictures=platform.pictures,

@@ -1,9 +1,10 @@
 """A worker as a role of its own: opened, watched (``/health``, ``/metrics`` where a port is set), stopped cleanly."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -12,12 +13,25 @@ from groundwork.http.application import Application
 from groundwork.http.operations import operations_routes
 from groundwork.http.server import serve
 from openmeet.tenants.health import ready
+from openmeet.tenants.model import DEFAULT_TENANT
 from programs import gauges
 from programs.command_line import SettingsFile, role, say
-from programs.platform import Platform, open_platform, read_platform_settings
+from programs.platform import Installation, Platform, open_installation
+from programs.platform_settings import read_installation_settings
 from programs.running import run_until_stopped, stopping
 
-Work = Callable[[Platform, asyncio.Event], Awaitable[None]]
+Work = Callable[[Installation, asyncio.Event], Awaitable[None]]
+
+
+def for_each(work: Callable[[Platform, asyncio.Event], Coroutine[Any, Any, None]]) -> Work:
+    """The same work for every community, side by side: one whose database or PDS is slow holds up nobody else."""
+
+    async def for_all(installation: Installation, stop: asyncio.Event) -> None:
+        async with asyncio.TaskGroup() as group:
+            for platform in installation.platforms:
+                group.create_task(work(platform, stop), name=f"for {platform.tenant.name}")
+
+    return for_all
 
 
 def worker_role(work: Work, what: str) -> typer.Typer:
@@ -33,32 +47,40 @@ def worker_role(work: Work, what: str) -> typer.Typer:
 
 def run_worker(work: Work, what: str, settings_file: Path | None) -> None:
     """Do the work until the process is asked to stop; ``what`` says what it is, in a sentence."""
-    settings = read_platform_settings(settings_file)
+    settings = read_installation_settings(settings_file)
 
     async def run() -> None:
-        async with open_platform(settings, SystemClock()) as platform, watched(platform), stopping() as stop:
-            say(f"{what.removesuffix(' until stopped.')} for {settings.public_url}. Ctrl-C stops it.")
-            await work(platform, stop)
+        async with (
+            open_installation(settings, SystemClock()) as installation,
+            watched(installation),
+            stopping() as stop,
+        ):
+            sites = ", ".join(one.public_url for one in settings.values())
+            say(f"{what.removesuffix(' until stopped.')} for {sites}. Ctrl-C stops it.")
+            await work(installation, stop)
 
     run_until_stopped(run)
 
 
 @asynccontextmanager
-async def watched(platform: Platform) -> AsyncIterator[None]:
+async def watched(installation: Installation) -> AsyncIterator[None]:
     """Answer operators on a port of its own, where one is set."""
-    settings = platform.settings
+    settings, metrics = installation.default.settings, installation.default.metrics
     if not settings.operations_port:
         yield
         return
-    checks = {"database": ready(platform.tenants.default)}
-    token = settings.metrics_token.reveal()
-    app = Application(operations_routes(platform.metrics, checks, metrics_token=token), platform.metrics)
-    serving = await serve(app, settings.host, settings.operations_port)
+    checks = {_check_name(one.tenant.name): ready(one.tenant) for one in installation.platforms}
+    routes = operations_routes(metrics, checks, metrics_token=settings.metrics_token.reveal())
+    serving = await serve(Application(routes, metrics), settings.host, settings.operations_port)
     over = asyncio.Event()
-    watching = asyncio.create_task(gauges.work(platform, over), name="gauges")
+    watching = asyncio.create_task(gauges.work(installation, over), name="gauges")
     try:
         yield
     finally:
         over.set()
         await watching
         await serving.stop()
+
+
+def _check_name(tenant: str) -> str:
+    return "database" if tenant == DEFAULT_TENANT else f"database of {tenant}"

@@ -1,30 +1,29 @@
 """The platform's workers side by side in one process, for ``openmeet up``; each alone is a role of its own."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from groundwork.telemetry.logs import log
 from programs import event_processor, firehose_consumer, gauges, publisher, scheduler
-from programs.platform import Platform
-
-Work = Callable[[Platform, asyncio.Event], Awaitable[None]]
+from programs.platform import Installation
+from programs.worker import Work, for_each
 
 WORKERS: dict[str, Work] = {
     "firehose-consumer": firehose_consumer.work,
-    "event-processor": event_processor.work,
-    "publisher": publisher.work,
-    "scheduler": scheduler.work,
+    "event-processor": for_each(event_processor.work),
+    "publisher": for_each(publisher.work),
+    "scheduler": for_each(scheduler.work),
     "gauges": gauges.work,
 }
 
 
 @asynccontextmanager
-async def running(platform: Platform) -> AsyncIterator[None]:
+async def running(installation: Installation) -> AsyncIterator[None]:
     """Run every worker until the block ends; what one is doing then it may finish."""
     stop = asyncio.Event()
     tasks = [
-        asyncio.create_task(_watched(name, work, platform, stop), name=f"openmeet {name}")
+        asyncio.create_task(_watched(name, work, installation, stop), name=f"openmeet {name}")
         for name, work in WORKERS.items()
     ]
     try:
@@ -34,9 +33,9 @@ async def running(platform: Platform) -> AsyncIterator[None]:
         await asyncio.gather(*tasks)
 
 
-async def _watched(name: str, work: Work, platform: Platform, stop: asyncio.Event) -> None:
+async def _watched(name: str, work: Work, installation: Installation, stop: asyncio.Event) -> None:
     """A worker that ends early is a bug; the others go on, and the log says so."""
     try:
-        await work(platform, stop)
+        await work(installation, stop)
     except Exception as failure:  # noqa: BLE001 - the edge of a worker
         log.error("worker.ended", worker=name, exc_info=failure)

@@ -18,9 +18,11 @@ from openmeet.ingestion.processor import POLICY, Processor
 from openmeet.records.message import encode
 from openmeet.records.results import Result
 from openmeet.settings import Settings
+from openmeet.tenants.configured import checked
+from openmeet.tenants.model import DEFAULT_TENANT
 from programs import gauges
 from programs.gauges import Gauges
-from programs.platform import Platform, checked, open_platform
+from programs.platform import Platform, open_platform
 from tests.deploy.promql import Scrape, evaluate, scrape
 from tests.openmeet.ingestion.network import did, event
 from tests.parts import ROOT
@@ -70,11 +72,12 @@ def _committed_at(at: int, number: int) -> Message:
 
 @pytest.fixture
 async def installation(tmp_path: Path, clock: HandClock) -> AsyncIterator[Installation]:
-    settings = checked(replace(Settings(), data_directory=tmp_path, dev_mailbox=True, dev_mode=True))
+    settings = replace(Settings(), data_directory=tmp_path, dev_mailbox=True, dev_mode=True)
+    checked({DEFAULT_TENANT: settings})
     async with open_platform(settings, clock) as platform:
         counts = counting(platform.metrics, platform.results)
         one = Processor(platform.db, platform.queue, platform.here, counts, clock)
-        found = Installation(platform, clock, gauges.registered(platform), one)
+        found = Installation(platform, clock, gauges.registered(platform.metrics), one)
         await found.ingest(3)
         await found.scrape()
         clock.turn(5 * MINUTES * SECOND)

@@ -28,7 +28,7 @@ class Servers:
         async with httpx.AsyncClient(timeout=30, trust_env=False) as http:
             made = await http.post(f"{self.url}/xrpc/com.atproto.server.createAccount", json=body)
         assert made.status_code == 200, made.text
-        return Account(self.url, made.json()["did"], made.json()["accessJwt"])
+        return Account(self.url, made.json()["did"], made.json()["accessJwt"], name)
 
     async def query(self, method: str, **parameters: str) -> httpx.Response:
         async with httpx.AsyncClient(timeout=30, trust_env=False) as http:
@@ -42,6 +42,7 @@ class Account:
     url: str
     did: str
     token: str
+    name: str = ""
 
     async def call(self, http: httpx.AsyncClient, method: str, body: dict[str, Any]) -> httpx.Response:
         """A procedure of ``com.atproto.repo`` on the own repository."""

@@ -9,7 +9,7 @@ import pytest
 
 from aurora_locus import settings as pds_settings
 from groundwork.settings import SettingsRefused
-from programs.platform import read_platform_settings
+from programs.platform_settings import read_platform_settings
 from tests.world.processes import OPENMEET
 
 SAFE_PDS = {

@@ -1,7 +1,8 @@
 """JSON in and out. What comes in is read strictly: what two parsers would read differently is refused.
 
-Refused are duplicate keys, ``NaN`` and ``Infinity``, lone surrogates, bad UTF-8 and nesting beyond 128 levels. Shapes
-are msgspec types; a value of the wrong type names its field.
+Refused are duplicate keys, ``NaN`` and ``Infinity``, lone surrogates, bad UTF-8 and nesting beyond 128 levels (more
+where several documents come in one body, each with a limit of its own). Shapes are msgspec types; a value of the wrong type names
+its field.
 """
 
 import json
@@ -20,6 +21,8 @@ T = TypeVar("T")
 S = TypeVar("S", bound=msgspec.Struct)
 
 MAX_DEPTH = 128
+# Far from where parsing, which calls itself once a level, would end (a thousand).
+MAX_DEPTH_OF_MANY = 512
 
 # msgspec says where at the end of its sentence: "Expected `int`, got `str` - at `$.limit`"
 _WHERE = re.compile(r"^(?P<why>.*?) - at `\$\.?(?P<path>[^`]*)`$", re.DOTALL)
@@ -38,9 +41,9 @@ def _constant(name: str) -> NoReturn:
     raise InvalidInput("", f"{name} is not JSON.")
 
 
-def _depth_is_fine(body: bytes) -> bool:
+def _depth_is_fine(body: bytes, max_depth: int) -> bool:
     # A quick upper bound first: without that many brackets there is no such depth.
-    if body.count(b"[") + body.count(b"{") <= MAX_DEPTH:
+    if body.count(b"[") + body.count(b"{") <= max_depth:
         return True
     depth = deepest = 0
     inside = escaped = False
@@ -59,17 +62,17 @@ def _depth_is_fine(body: bytes) -> bool:
             deepest = max(deepest, depth)
         elif byte in b"]}":
             depth -= 1
-    return deepest <= MAX_DEPTH
+    return deepest <= max_depth
 
 
-def parse_json(body: bytes) -> Any:
+def parse_json(body: bytes, *, max_depth: int = MAX_DEPTH) -> Any:
     """The JSON value, read strictly; raises ``InvalidInput``."""
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError:
         raise InvalidInput("", "The body is not UTF-8.") from None
-    if not _depth_is_fine(body):
-        raise InvalidInput("", f"The JSON is nested deeper than {MAX_DEPTH} levels.")
+    if not _depth_is_fine(body, max_depth):
+        raise InvalidInput("", f"The JSON is nested deeper than {max_depth} levels.")
     try:
         value = json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
         if "\\u" in text:
@@ -123,7 +126,7 @@ def _alternatives(types: list[msgspec.inspect.Type]) -> list[msgspec.inspect.Typ
     return [one for each in types for one in (each.types if isinstance(each, msgspec.inspect.UnionType) else (each,))]
 
 
-async def read_json(request: Request, shape: type[T], *, is_optional: bool = False) -> T:
+async def read_json(request: Request, shape: type[T], *, is_optional: bool = False, max_depth: int = MAX_DEPTH) -> T:
     """The body as ``shape``; it must be declared as JSON, so that a form of another site cannot post here.
 
     ``is_optional``: no body is an object without fields.
@@ -133,7 +136,7 @@ async def read_json(request: Request, shape: type[T], *, is_optional: bool = Fal
     declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if declared != "application/json" and not declared.endswith("+json"):
         raise InvalidInput("", "The body must be JSON, sent as application/json.", name="InvalidRequest")
-    return shape_json(parse_json(await request.body()), shape)
+    return shape_json(parse_json(await request.body(), max_depth=max_depth), shape)
 
 
 async def keeping(request: Request, wanted: S, now: Mapping[str, object]) -> S:

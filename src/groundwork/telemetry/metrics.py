@@ -1,13 +1,17 @@
 """Metrics of one program. Names are ``<prefix>_<noun>_<unit>``; labels come from closed sets only.
 
-Each program has a registry of its own, so that several in one process do not mix. The names are listed in
-``docs/metrics.md``; a test compares it with what a registry holds.
+Each program has a registry of its own, so that several in one process do not mix. Within a program a name is declared by
+whoever measures it, as often as there are of those (one per tenant); all of them get the same metric. The names are listed
+in ``docs/metrics.md``; a test compares it with what a registry holds.
 """
 
 import time
 from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+
+M = TypeVar("M", Counter, Gauge, Histogram)
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -21,22 +25,36 @@ class Metrics:
     def __init__(self, prefix: str) -> None:
         self.prefix = prefix
         self.registry = CollectorRegistry()
+        self._declared: dict[str, tuple[object, Counter | Gauge | Histogram]] = {}
         ProcessCollector(registry=self.registry)
 
     def _name(self, name: str) -> str:
         return f"{self.prefix}_{name}"
 
+    def _once(
+        self, kind: type[M], name: str, what: str, labels: Sequence[str], buckets: Sequence[float] | None = None
+    ) -> M:
+        """The metric of this name, made when it is first declared. ValueError: it was declared otherwise before."""
+        declaration = (kind, what, tuple(labels), None if buckets is None else tuple(buckets))
+        if name not in self._declared:
+            extra: dict[str, Any] = {} if buckets is None else {"buckets": buckets}
+            self._declared[name] = (declaration, kind(name, what, labels, registry=self.registry, **extra))
+        known, metric = self._declared[name]
+        if known != declaration or not isinstance(metric, kind):
+            raise ValueError(f"{name} is declared in two ways: {known} and {declaration}")
+        return metric
+
     def counter(self, name: str, what: str, labels: Sequence[str] = ()) -> Counter:
         """A number that only grows; the exposition ends its name in ``_total``."""
-        return Counter(self._name(name), what, labels, registry=self.registry)
+        return self._once(Counter, self._name(name), what, labels)
 
     def counter_called(self, name: str, what: str, labels: Sequence[str] = ()) -> Counter:
         """A counter whose whole name was given from outside (``docs/decisions``)."""
-        return Counter(name, what, labels, registry=self.registry)
+        return self._once(Counter, name, what, labels)
 
     def gauge(self, name: str, what: str, labels: Sequence[str] = ()) -> Gauge:
         """A number that goes up and down: what waits, how far behind."""
-        return Gauge(self._name(name), what, labels, registry=self.registry)
+        return self._once(Gauge, self._name(name), what, labels)
 
     def gauge_of(self, name: str, what: str, read: Callable[[], float]) -> Gauge:
         """A gauge that is read when somebody looks."""
@@ -48,7 +66,7 @@ class Metrics:
         self, name: str, what: str, labels: Sequence[str] = (), buckets: Sequence[float] = SECONDS_BUCKETS
     ) -> Histogram:
         """A distribution, of seconds unless buckets say otherwise."""
-        return Histogram(self._name(name), what, labels, registry=self.registry, buckets=buckets)
+        return self._once(Histogram, self._name(name), what, labels, buckets=buckets)
 
     def exposition(self) -> bytes:
         """What ``/metrics`` answers."""

@@ -1,17 +1,17 @@
-"""The one place that looks at a request to find its tenant."""
+"""Whose database a request works on: its site's, chosen when the request came in (``hosts``)."""
 
 from starlette.requests import HTTPConnection
 
 from groundwork.database.transaction import Database
-from openmeet.tenants.model import Tenant, Tenants
+from openmeet.tenants.model import Tenant
 
 _JOINED = "openmeet.joined_database"
 
 
 def tenant_of(connection: HTTPConnection) -> Tenant:
     """The tenant whose site is being asked."""
-    tenants: Tenants = connection.app.state.tenants
-    return tenants.for_host(connection.headers.get("host", ""))
+    tenant: Tenant = connection.app.state.tenant
+    return tenant
 
 
 def database_of(connection: HTTPConnection) -> Database:

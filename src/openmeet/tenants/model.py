@@ -1,10 +1,13 @@
-"""A tenant, and all tenants of this installation."""
+"""A tenant: one community's site."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from groundwork.database.transaction import Database
 from openmeet.flags.switchboard import Switchboard
+
+# Who is asked where no other community is named; all of an installation that names none.
+DEFAULT_TENANT: Final = "default"
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,15 +17,3 @@ class Tenant:
     name: str
     database: Database
     flags: Switchboard = field(default_factory=Switchboard)
-
-
-@dataclass(frozen=True, slots=True)
-class Tenants:
-    """The configured tenants. ``by_host`` maps lower-cased host names; whatever else is asked goes to the default."""
-
-    default: Tenant
-    by_host: Mapping[str, Tenant] = field(default_factory=dict)
-
-    def for_host(self, host: str) -> Tenant:
-        """The tenant of a ``Host`` header (port allowed)."""
-        return self.by_host.get(host.rpartition(":")[0].lower() or host.lower(), self.default)

@@ -8,6 +8,7 @@ import typer
 
 from groundwork.clock import SystemClock
 from groundwork.errors import InvalidInput, TooLarge
+from openmeet.calendars.instances import masters
 from openmeet.calendars.model import ReadCalendar, ReadEvent
 from openmeet.calendars.reading import read_calendars
 from openmeet.recurrence.expansion import Occurrence, following
@@ -57,8 +58,17 @@ def lines_of(calendar: ReadCalendar) -> Iterator[str]:
         if event.overrides is None and (event.pattern.rule or event.pattern.added):
             yield f"       next {', '.join(_short(event, one) for one in _next(event)) or 'nothing, it is over'}"
         yield from (f"       WARNING {warning}" for warning in event.warnings)
+    for stray in _strays(calendar):
+        yield f"       {stray.summary or '(no title)'}: {stray.warnings[0]}"
+        yield f"       {_when(stray)}"
     for number, name in calendar.others:
         yield f"{number:5}  {name} is no event and was left out"
+
+
+def _strays(calendar: ReadCalendar) -> list[ReadEvent]:
+    """Series that are in the file by their dates alone, as they are brought in."""
+    whole = {event.uid for event in calendar.events if event.overrides is None}
+    return [one for one in masters(calendar.events) if one.uid not in whole and one.overrides is None]
 
 
 def _state(event: ReadEvent) -> str:
@@ -113,6 +123,8 @@ def _calendar(calendar: ReadCalendar) -> dict[str, Any]:
         "method": calendar.method,
         "zones": calendar.zones,
         "events": [_event(event) for event in calendar.events],
+        # Series of which the file has single dates only, as they are brought in.
+        "gathered": [_event(event) for event in _strays(calendar)],
         "leftOut": [{"component": number, "kind": kind} for number, kind in calendar.others],
         "warnings": calendar.warnings,
     }
@@ -139,10 +151,13 @@ def _event(event: ReadEvent) -> dict[str, Any]:
         "summary": event.summary,
         "description": event.description,
         "location": event.location,
+        "place": event.venue,
+        "mode": event.mode,
         "coordinates": event.coordinates,
         "url": event.url,
         "isCancelled": event.is_cancelled,
         "isTentative": event.is_tentative,
+        "comment": event.comment,
         "sequence": event.sequence,
         "categories": event.categories,
         "next": [_short(event, at) for at in _next(event)] if event.overrides is None else [],

@@ -8,7 +8,8 @@ import typer
 from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound
 from groundwork.outbox import owe
-from programs.command_line import AsJson, SettingsFile, noun, print_json, say
+from openmeet.tenants.model import DEFAULT_TENANT
+from programs.command_line import AsJson, OfTenant, SettingsFile, noun, print_json, say
 from programs.platform import Platform, run_on_platform
 
 app = noun("What is owed outside: mail, accounts, repositories to read.")
@@ -19,7 +20,7 @@ All = Annotated[bool, typer.Option("--all", help="Every debt that was given up."
 
 
 @app.command()
-def given_up(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
+def given_up(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
     """Debts that wait for a person, and why they could not be paid."""
 
     async def show(platform: Platform) -> None:
@@ -33,11 +34,17 @@ def given_up(settings_file: SettingsFile = None, as_json: AsJson = False) -> Non
         if not found:
             say("Nothing was given up.")
 
-    run_on_platform(settings_file, show)
+    run_on_platform(settings_file, tenant, show)
 
 
 @app.command()
-def retry(kind: Kind = "", subject: Subject = "", everything: All = False, settings_file: SettingsFile = None) -> None:
+def retry(
+    kind: Kind = "",
+    subject: Subject = "",
+    everything: All = False,
+    tenant: OfTenant = DEFAULT_TENANT,
+    settings_file: SettingsFile = None,
+) -> None:
     """Try again what was given up; the publisher does it."""
     if everything == bool(kind and subject):
         raise typer.BadParameter("Name a debt by kind and subject, or say --all.")
@@ -50,7 +57,7 @@ def retry(kind: Kind = "", subject: Subject = "", everything: All = False, setti
                     raise NotFound(f"There is no unpaid debt {each[0]} {each[1]}.")
         say(f"{len(named)} due again")
 
-    run_on_platform(settings_file, act)
+    run_on_platform(settings_file, tenant, act)
 
 
 async def _given_up(reader: Reader) -> AsyncIterator[owe.Debt]:

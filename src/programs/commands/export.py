@@ -12,9 +12,11 @@ from groundwork.clock import SystemClock
 from groundwork.errors import NotFound, Refused
 from openmeet.takeout.person import document
 from openmeet.takeout.tenant import write
+from openmeet.tenants.model import DEFAULT_TENANT
 from openmeet.users.queries import by_email
-from programs.command_line import SettingsFile, role, say
-from programs.platform import Platform, read_settings_of_installation, run_on_platform
+from programs.command_line import OfTenant, SettingsFile, role, say
+from programs.platform import Platform, run_on_platform
+from programs.platform_settings import read_settings_of_installation
 from programs.running import run_command
 
 app = role()
@@ -24,17 +26,17 @@ Person = Annotated[str, typer.Option("--person", help="Only what belongs to the 
 
 
 @app.command()
-def export(to: To, person: Person = "", settings_file: SettingsFile = None) -> None:
+def export(to: To, person: Person = "", tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None) -> None:
     """Write everything of the site, or of one person. The file is its owner's alone to read."""
     if to.exists():
         raise Refused(f"{to} is there already; choose another name.")
     if person:
-        _person(to, person, settings_file)
+        _person(to, person, tenant, settings_file)
     else:
-        _site(to, settings_file)
+        _site(to, tenant, settings_file)
 
 
-def _person(to: Path, email: str, settings_file: Path | None) -> None:
+def _person(to: Path, email: str, tenant: str, settings_file: Path | None) -> None:
     async def act(platform: Platform) -> None:
         async with platform.db.reader() as reader:
             user = await by_email(reader, email.strip().lower())
@@ -44,11 +46,11 @@ def _person(to: Path, email: str, settings_file: Path | None) -> None:
         _new_file(to).write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=1))
         say(f"{to}: everything of {user.display_name or email}")
 
-    run_on_platform(settings_file, act)
+    run_on_platform(settings_file, tenant, act)
 
 
-def _site(to: Path, settings_file: Path | None) -> None:
-    settings = read_settings_of_installation(settings_file)
+def _site(to: Path, tenant: str, settings_file: Path | None) -> None:
+    settings = read_settings_of_installation(settings_file, tenant)
     rows = 0
 
     def tell(_table: str, count: int) -> None:

@@ -1,6 +1,7 @@
 """``openmeet flags …``: what of the synchronisation is switched on, while everything runs."""
 
 import getpass
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,7 +11,8 @@ from openmeet.administration.switching import switch_flag
 from openmeet.flags import queries
 from openmeet.flags.model import WHAT, Flag
 from openmeet.flags.switchboard import MAX_AGE
-from programs.command_line import AsJson, SettingsFile, noun, print_json, say
+from openmeet.tenants.model import DEFAULT_TENANT
+from programs.command_line import AsJson, OfTenant, SettingsFile, noun, print_json, say
 from programs.platform import Platform, run_on_platform
 
 app = noun("What of the synchronisation is switched on.")
@@ -20,7 +22,7 @@ Why = Annotated[str, typer.Option(help="Why; kept with the change.")]
 
 
 @app.command(name="list")
-def list_(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
+def list_(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
     """Every flag and how it stands."""
 
     async def show(platform: Platform) -> None:
@@ -32,23 +34,23 @@ def list_(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
         for flag in Flag:
             typer.echo(f"{flag.value:20}{'on ' if flag in standing else 'off'}  {WHAT[flag]}")
 
-    run_on_platform(settings_file, show)
+    run_on_platform(settings_file, tenant, show)
 
 
 @app.command()
-def on(flag: Name, why: Why, settings_file: SettingsFile = None) -> None:
+def on(flag: Name, why: Why, tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None) -> None:
     """Switch a flag on: what waited for it goes on, and what was passed over is read."""
-    _switch(flag, why, settings_file, is_on=True)
+    _switch(flag, why, tenant, settings_file, is_on=True)
 
 
 @app.command()
-def off(flag: Name, why: Why, settings_file: SettingsFile = None) -> None:
+def off(flag: Name, why: Why, tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None) -> None:
     """Switch a flag off. What is published stays; what must vanish from a repository still does."""
-    _switch(flag, why, settings_file, is_on=False)
+    _switch(flag, why, tenant, settings_file, is_on=False)
 
 
 @app.command()
-def history(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
+def history(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
     """Who switched what, newest first."""
 
     async def show(platform: Platform) -> None:
@@ -72,10 +74,10 @@ def history(settings_file: SettingsFile = None, as_json: AsJson = False) -> None
         if not found:
             typer.echo("Nobody has switched anything.")
 
-    run_on_platform(settings_file, show)
+    run_on_platform(settings_file, tenant, show)
 
 
-def _switch(flag: Flag, why: str, settings_file: SettingsFile, *, is_on: bool) -> None:
+def _switch(flag: Flag, why: str, tenant: str, settings_file: Path | None, *, is_on: bool) -> None:
     async def act(platform: Platform) -> None:
         by = f"{getpass.getuser()} by command"
         is_changed = await switch_flag(platform.db, platform.installation, flag, is_on=is_on, changed_by=by, why=why)
@@ -85,4 +87,4 @@ def _switch(flag: Flag, why: str, settings_file: SettingsFile, *, is_on: bool) -
         else:
             typer.echo(f"{flag.value} was {word} already.")
 
-    run_on_platform(settings_file, act)
+    run_on_platform(settings_file, tenant, act)

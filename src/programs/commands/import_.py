@@ -9,8 +9,10 @@ import typer
 from groundwork.errors import InvalidInput
 from openmeet.takeout.person import take_in
 from openmeet.takeout.tenant import lines_of, load
-from programs.command_line import SettingsFile, role, say
-from programs.platform import Platform, read_platform_settings, run_on_platform
+from openmeet.tenants.model import DEFAULT_TENANT
+from programs.command_line import OfTenant, SettingsFile, role, say
+from programs.platform import Platform, run_on_platform
+from programs.platform_settings import named, read_installation_settings
 from programs.running import run_command
 
 app = role()
@@ -22,25 +24,27 @@ From = Annotated[Path, typer.Argument(help="The file that `openmeet export` wrot
 
 
 @app.command()
-def import_(source: From, settings_file: SettingsFile = None) -> None:
+def import_(source: From, tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None) -> None:
     """Take in a site (the database that the settings name must be empty) or a person. Which it is the file says."""
     person = _person_in(source)
     if person is None:
-        _site(source, settings_file)
+        _site(source, tenant, settings_file)
         return
 
     async def act(platform: Platform) -> None:
         taken, left = await take_in(platform.db, person)
         say(", ".join(f"{count:,} {table}" for table, count in taken.items() if count))
         for table, count in left.items():
-            if count:
+            if count and table == "pictures":
+                say(f"without their picture: {count:,}; the file says under `pictures` where each is fetched")
+            elif count:
                 say(f"left out: {count:,} of {table}, because what they refer to is not here")
 
-    run_on_platform(settings_file, act)
+    run_on_platform(settings_file, tenant, act)
 
 
-def _site(source: Path, settings_file: Path | None) -> None:
-    settings = read_platform_settings(settings_file, sends_mail=False)
+def _site(source: Path, tenant: str, settings_file: Path | None) -> None:
+    settings = named(read_installation_settings(settings_file, sends_mail=False), tenant)
     url = settings.tenant_database_url
     schema = "" if url.startswith("sqlite") else settings.database_schema or "public"
 

@@ -18,7 +18,8 @@ from openmeet.legacy.reading import Source, read_old, source_of
 from openmeet.legacy.report import differences, json_of, lines_of, verification_lines
 from openmeet.legacy.rollback import roll_back
 from openmeet.recurrence.wall_time import is_zone
-from programs.command_line import AsJson, SettingsFile, noun, print_json, say
+from openmeet.tenants.model import DEFAULT_TENANT
+from programs.command_line import AsJson, OfTenant, SettingsFile, noun, print_json, say
 from programs.platform import Platform, run_on_platform
 from programs.running import run_command
 
@@ -51,6 +52,7 @@ def import_(
     schema: Schema = "public",
     zone: Zone = "UTC",
     dry_run: DryRun = False,
+    tenant: OfTenant = DEFAULT_TENANT,
     settings_file: SettingsFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -78,11 +80,13 @@ def import_(
         if wrong:
             raise typer.Exit(1)
 
-    run_on_platform(settings_file, act)
+    run_on_platform(settings_file, tenant, act)
 
 
 @app.command()
-def rollback(source: From, schema: Schema = "public", settings_file: SettingsFile = None) -> None:
+def rollback(
+    source: From, schema: Schema = "public", tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None
+) -> None:
     """Take everything back that was brought in from there; refused once people have built upon it."""
 
     async def act(platform: Platform) -> None:
@@ -90,7 +94,7 @@ def rollback(source: From, schema: Schema = "public", settings_file: SettingsFil
             staying = await roll_back(platform.db, source_of(source, schema).name, tell)
         say(f"Taken back.{f' {staying} people stay: something here is theirs.' if staying else ''}")
 
-    run_on_platform(settings_file, act)
+    run_on_platform(settings_file, tenant, act)
 
 
 async def _bring(platform: Platform, source: Source, zone: str, plan: Plan, tell: Tell) -> str:

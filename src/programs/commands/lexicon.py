@@ -14,7 +14,8 @@ from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle
 from groundwork.errors import NotFound
 from openmeet.publication.lexicons import dns_entries, own_documents, publish
-from programs.command_line import AsJson, SettingsFile, noun, print_json, say
+from openmeet.tenants.model import DEFAULT_TENANT
+from programs.command_line import AsJson, OfTenant, SettingsFile, noun, print_json, say
 from programs.platform import Platform, run_on_platform
 
 app = noun("Our Lexicons, published for others.")
@@ -34,7 +35,7 @@ PasswordFile = Annotated[
 
 
 @app.command(name="list")
-def list_(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
+def list_(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
     """The names under which they would be published (OPENMEET_LEXICON_AUTHORITY)."""
 
     async def show(platform: Platform) -> None:
@@ -44,12 +45,16 @@ def list_(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
         else:
             typer.echo("\n".join(names))
 
-    run_on_platform(settings_file, show)
+    run_on_platform(settings_file, tenant, show)
 
 
 @app.command(name="publish")
 def publish_(
-    account: Account, password_file: PasswordFile = None, settings_file: SettingsFile = None, as_json: AsJson = False
+    account: Account,
+    password_file: PasswordFile = None,
+    tenant: OfTenant = DEFAULT_TENANT,
+    settings_file: SettingsFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """Write them into the account's repository, and print the DNS entry that leads there. Again, it writes what has changed."""
     name = _name(account)
@@ -73,7 +78,7 @@ def publish_(
             say(f"{'written  ' if one.is_changed else 'unchanged'} {one.uri}")
         say("\nFor the zone of your domain:\n  " + "\n  ".join(entries))
 
-    run_on_platform(settings_file, act)
+    run_on_platform(settings_file, tenant, act)
 
 
 def _name(account: str) -> Did | Handle:

@@ -10,9 +10,10 @@ from openmeet.identities import queries as identities
 from openmeet.identities.names import shown_names
 from openmeet.moderation import moderators, reports, standing
 from openmeet.moderation.model import State
+from openmeet.tenants.model import DEFAULT_TENANT
 from openmeet.users import queries as users
 from openmeet.users.model import UserId
-from programs.command_line import AsJson, SettingsFile, noun, print_json
+from programs.command_line import AsJson, OfTenant, SettingsFile, noun, print_json
 from programs.platform import Platform, run_on_platform
 
 app = noun("Who moderates the site, and what waits for them.")
@@ -21,7 +22,7 @@ Who = Annotated[str, typer.Argument(help="An e-mail address, a DID or a handle o
 
 
 @app.command()
-def name(who: Who, settings_file: SettingsFile = None) -> None:
+def name(who: Who, tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None) -> None:
     """Let somebody moderate."""
 
     async def act(platform: Platform) -> None:
@@ -29,11 +30,11 @@ def name(who: Who, settings_file: SettingsFile = None) -> None:
             is_new = await moderators.name(tx, await _person(tx, who), by=None)
         typer.echo(f"{who} moderates" if is_new else f"{who} moderates already")
 
-    run_on_platform(settings_file, act)
+    run_on_platform(settings_file, tenant, act)
 
 
 @app.command()
-def unname(who: Who, settings_file: SettingsFile = None) -> None:
+def unname(who: Who, tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None) -> None:
     """Let somebody moderate no more."""
 
     async def act(platform: Platform) -> None:
@@ -41,11 +42,11 @@ def unname(who: Who, settings_file: SettingsFile = None) -> None:
             was_one = await moderators.unname(tx, await _person(tx, who), by=None)
         typer.echo(f"{who} moderates no more" if was_one else f"{who} was not named by this command")
 
-    run_on_platform(settings_file, act)
+    run_on_platform(settings_file, tenant, act)
 
 
 @app.command()
-def status(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
+def status(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
     """Who moderates, and how much waits."""
 
     async def act(platform: Platform) -> None:
@@ -67,7 +68,7 @@ def status(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
         typer.echo(f"waiting     {found['waiting']}")
         typer.echo(f"hidden      {found['hidden']}")
 
-    run_on_platform(settings_file, act)
+    run_on_platform(settings_file, tenant, act)
 
 
 async def _person(reader: Reader, who: str) -> UserId:

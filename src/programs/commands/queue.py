@@ -11,8 +11,10 @@ from groundwork.clock import Instant, SystemClock, to_datetime
 from groundwork.queue.contract import Queue
 from openmeet.ingestion import dead_letters
 from openmeet.ingestion.dead_letters import Shown
-from programs.command_line import AsJson, SettingsFile, noun, print_json, say
-from programs.platform import open_queue_alone, read_settings_of_installation
+from openmeet.tenants.model import DEFAULT_TENANT
+from programs.command_line import AsJson, OfTenant, SettingsFile, noun, print_json, say
+from programs.platform import open_queue_alone
+from programs.platform_settings import read_settings_of_installation
 from programs.running import run_command
 
 app = noun("Messages between the firehose and the database.")
@@ -22,7 +24,7 @@ All = Annotated[bool, typer.Option("--all", help="Every dead letter.")]
 
 
 @app.command()
-def status(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
+def status(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
     """How much waits, since when, and how much was given up."""
 
     async def show(queue: Queue) -> None:
@@ -34,11 +36,12 @@ def status(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
         typer.echo(f"waiting       {depth.waiting}{since}")
         typer.echo(f"dead letters  {depth.dead}")
 
-    _with_queue(settings_file, show)
+    _with_queue(settings_file, tenant, show)
 
 
 @app.command()
 def dead(
+    tenant: OfTenant = DEFAULT_TENANT,
     settings_file: SettingsFile = None,
     limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 100,
     after: Annotated[str, typer.Option(help="Go on behind this one.")] = "",
@@ -56,36 +59,46 @@ def dead(
         if not letters:
             typer.echo("There are no dead letters.")
 
-    _with_queue(settings_file, show)
+    _with_queue(settings_file, tenant, show)
 
 
 @app.command()
-def retry(letter_ids: LetterIds = None, everything: All = False, settings_file: SettingsFile = None) -> None:
+def retry(
+    letter_ids: LetterIds = None,
+    everything: All = False,
+    tenant: OfTenant = DEFAULT_TENANT,
+    settings_file: SettingsFile = None,
+) -> None:
     """Deliver dead letters again, behind what waits of the same repositories."""
 
     async def act(queue: Queue) -> None:
         chosen = await _chosen(queue, letter_ids, everything=everything)
         typer.echo(f"{await dead_letters.retry(queue, chosen)} delivered again")
 
-    _with_queue(settings_file, act)
+    _with_queue(settings_file, tenant, act)
 
 
 @app.command()
-def discard(letter_ids: LetterIds = None, everything: All = False, settings_file: SettingsFile = None) -> None:
+def discard(
+    letter_ids: LetterIds = None,
+    everything: All = False,
+    tenant: OfTenant = DEFAULT_TENANT,
+    settings_file: SettingsFile = None,
+) -> None:
     """Forget dead letters for good."""
 
     async def act(queue: Queue) -> None:
         chosen = await _chosen(queue, letter_ids, everything=everything)
         typer.echo(f"{await dead_letters.discard(queue, chosen)} forgotten")
 
-    _with_queue(settings_file, act)
+    _with_queue(settings_file, tenant, act)
 
 
-def _with_queue(settings_file: Path | None, work: Callable[[Queue], Awaitable[None]]) -> None:
-    settings = read_settings_of_installation(settings_file)
+def _with_queue(settings_file: Path | None, tenant: str, work: Callable[[Queue], Awaitable[None]]) -> None:
+    settings = read_settings_of_installation(settings_file, tenant)
 
     async def run() -> None:
-        queue = await open_queue_alone(settings, SystemClock())
+        queue = await open_queue_alone(tenant, settings, SystemClock())
         try:
             await work(queue)
         finally:

@@ -19,7 +19,8 @@ from openmeet.recurrence.rule import parse_rule
 from openmeet.recurrence.sentence import WEEKDAYS, describe
 from openmeet.recurrence.structured import to_json
 from openmeet.recurrence.wall_time import instant_of, instead_of, local_of
-from programs.command_line import AsJson, SettingsFile, counted, noun, print_json, say
+from openmeet.tenants.model import DEFAULT_TENANT
+from programs.command_line import AsJson, OfTenant, SettingsFile, counted, noun, print_json, say
 from programs.platform import Platform, run_on_platform
 
 app = noun("Series of events.")
@@ -29,7 +30,7 @@ MOST_DATES = 5_000
 
 
 @app.command()
-def publish(settings_file: SettingsFile = None) -> None:
+def publish(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None) -> None:
     """Give every series its record, and the dates that are out the link to it; their records and the answers to them stay.
 
     Exits with 1 where neither `series-lexicon` nor `native-recurrence` is on (`openmeet flags`).
@@ -44,7 +45,7 @@ def publish(settings_file: SettingsFile = None) -> None:
             await publications.look_again_at_all(tx, Kind.EVENT)
         say(f"{counted(number, 'series', 'series')} looked at; the publisher writes what differs.")
 
-    run_on_platform(settings_file, act)
+    run_on_platform(settings_file, tenant, act)
 
 
 @app.command()

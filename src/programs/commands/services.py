@@ -7,7 +7,8 @@ import typer
 from groundwork.clock import Instant, to_datetime
 from openmeet.access import services
 from openmeet.site.scopes import SERVICE_WORDS, ServiceScope
-from programs.command_line import AsJson, SettingsFile, noun, print_json, say
+from openmeet.tenants.model import DEFAULT_TENANT
+from programs.command_line import AsJson, OfTenant, SettingsFile, noun, print_json, say
 from programs.platform import Platform, run_on_platform
 
 app = noun("Credentials of programs that work for the installation.")
@@ -20,7 +21,10 @@ May = Annotated[
 
 @app.command()
 def make(
-    name: Annotated[str, typer.Argument(help="What the program is.")], may: May, settings_file: SettingsFile = None
+    name: Annotated[str, typer.Argument(help="What the program is.")],
+    may: May,
+    tenant: OfTenant = DEFAULT_TENANT,
+    settings_file: SettingsFile = None,
 ) -> None:
     """A new credential; it is shown this once."""
 
@@ -30,11 +34,11 @@ def make(
         say(f"{made.id} may {', '.join(sorted(made.scopes))}. Keep this, it is not shown again:")
         typer.echo(token)
 
-    run_on_platform(settings_file, act)
+    run_on_platform(settings_file, tenant, act)
 
 
 @app.command(name="list")
-def list_(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
+def list_(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
     """Every credential, what it may and when it was used."""
 
     async def show(platform: Platform) -> None:
@@ -61,12 +65,13 @@ def list_(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
         if not found:
             typer.echo("There are no credentials.")
 
-    run_on_platform(settings_file, show)
+    run_on_platform(settings_file, tenant, show)
 
 
 @app.command()
 def revoke(
     credential: Annotated[str, typer.Argument(help="Its id; see `openmeet services list`.")],
+    tenant: OfTenant = DEFAULT_TENANT,
     settings_file: SettingsFile = None,
 ) -> None:
     """It opens nothing any more."""
@@ -76,7 +81,7 @@ def revoke(
             await services.revoke(tx, credential)
         typer.echo("Revoked.")
 
-    run_on_platform(settings_file, act)
+    run_on_platform(settings_file, tenant, act)
 
 
 def _moment(instant: Instant | None) -> str | None:

@@ -21,7 +21,8 @@ from openmeet.ingestion.reconciling import Reconciled, written_to
 from openmeet.ingestion.reconciling import reconcile as reconcile_one
 from openmeet.records import seen
 from openmeet.records.collections import READ_IN_ORDER
-from programs.command_line import AsJson, SettingsFile, noun, print_json, say
+from openmeet.tenants.model import DEFAULT_TENANT
+from programs.command_line import AsJson, OfTenant, SettingsFile, noun, print_json, say
 from programs.platform import Platform, run_on_platform
 
 app = noun("Streams in, records out.")
@@ -30,7 +31,7 @@ RepositoryDid = Annotated[str, typer.Argument(help="The repository.")]
 
 
 @app.command()
-def status(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
+def status(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
     """Sources and how far they were read, what waits, records as understood, publications and other debts by state, what disagrees."""
 
     async def show(platform: Platform) -> None:
@@ -54,11 +55,11 @@ def status(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
         else:
             say(_as_text(found))
 
-    run_on_platform(settings_file, show)
+    run_on_platform(settings_file, tenant, show)
 
 
 @app.command()
-def rejected(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
+def rejected(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
     """Frames that were not acted on, newest first, with the reason."""
 
     async def show(platform: Platform) -> None:
@@ -83,11 +84,11 @@ def rejected(settings_file: SettingsFile = None, as_json: AsJson = False) -> Non
         if not frames:
             typer.echo("No frame was rejected.")
 
-    run_on_platform(settings_file, show)
+    run_on_platform(settings_file, tenant, show)
 
 
 @app.command()
-def unmapped(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
+def unmapped(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
     """Records that make no event and no answer here, and why."""
 
     async def show(platform: Platform) -> None:
@@ -101,11 +102,11 @@ def unmapped(settings_file: SettingsFile = None, as_json: AsJson = False) -> Non
         if not found:
             typer.echo("Every record was understood.")
 
-    run_on_platform(settings_file, show)
+    run_on_platform(settings_file, tenant, show)
 
 
 @app.command()
-def read(did: RepositoryDid, settings_file: SettingsFile = None) -> None:
+def read(did: RepositoryDid, tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None) -> None:
     """Read a repository whole again: whatever was missed is made good."""
     known = _did(did)
 
@@ -114,12 +115,14 @@ def read(did: RepositoryDid, settings_file: SettingsFile = None) -> None:
             await owe.owe(tx, Debt.BACKFILL, known, int(tx.now))
         typer.echo(f"The publisher will read {known}.")
 
-    run_on_platform(settings_file, act)
+    run_on_platform(settings_file, tenant, act)
 
 
 @app.command()
 def discover(
-    host: Annotated[str, typer.Argument(help="A PDS or relay, as https://host.")], settings_file: SettingsFile = None
+    host: Annotated[str, typer.Argument(help="A PDS or relay, as https://host.")],
+    tenant: OfTenant = DEFAULT_TENANT,
+    settings_file: SettingsFile = None,
 ) -> None:
     """Have everybody's calendar read who has one there: for what was written before this site listened."""
 
@@ -139,13 +142,14 @@ def discover(
             await owe.owe_many(tx, Debt.BACKFILL, [(did, int(tx.now), tx.now) for did in found])
         typer.echo(f"The publisher will read {len(found)} repositories.")
 
-    run_on_platform(settings_file, act)
+    run_on_platform(settings_file, tenant, act)
 
 
 @app.command()
 def reconcile(
     dids: Annotated[list[str] | None, typer.Argument(help="Repositories; none: all that this site writes to.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what disagrees.")] = False,
+    tenant: OfTenant = DEFAULT_TENANT,
     settings_file: SettingsFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -172,7 +176,7 @@ def reconcile(
         else:
             say(_reconciled_text(done, away, is_dry_run=dry_run))
 
-    run_on_platform(settings_file, act)
+    run_on_platform(settings_file, tenant, act)
 
 
 def _reconciled(done: list[Reconciled], away: dict[Did, str]) -> dict[str, object]:
@@ -208,7 +212,7 @@ def _words(found: Found) -> str:
 
 
 @app.command()
-def reset(did: RepositoryDid, settings_file: SettingsFile = None) -> None:
+def reset(did: RepositoryDid, tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None) -> None:
     """Start over with a repository that was made anew with lower revs: what is known of it counts as old."""
     known = _did(did)
 
@@ -218,7 +222,7 @@ def reset(did: RepositoryDid, settings_file: SettingsFile = None) -> None:
             await owe.owe(tx, Debt.BACKFILL, known, int(tx.now))
         typer.echo(f"A new epoch has begun for {known}; the publisher will read it whole.")
 
-    run_on_platform(settings_file, act)
+    run_on_platform(settings_file, tenant, act)
 
 
 def _did(text: str) -> Did:

@@ -1,5 +1,7 @@
 """Registries of two programs in one process do not mix."""
 
+import pytest
+
 from groundwork.telemetry.metrics import Metrics
 
 
@@ -21,3 +23,27 @@ def test_two_programs_share_nothing():
     one.counter("x", "x")
     other.counter("x", "x")
     assert b"openmeet_x" not in other.exposition()
+
+
+def test_a_name_that_is_declared_twice_is_one_metric():
+    """Each tenant's processor declares what it counts; the program counts it once."""
+    metrics = Metrics("openmeet")
+    for tenant in ("town", "village"):
+        metrics.counter("mails", "Mails sent", ["tenant"]).labels(tenant).inc()
+        metrics.histogram("paying_seconds", "Payments", buckets=(1.0, 2.0)).observe(0.5)
+    text = metrics.exposition().decode()
+    assert 'openmeet_mails_total{tenant="town"} 1.0' in text
+    assert 'openmeet_mails_total{tenant="village"} 1.0' in text
+    assert "openmeet_paying_seconds_count 2.0" in text
+
+
+def test_a_name_means_one_thing():
+    metrics = Metrics("openmeet")
+    metrics.counter("mails", "Mails sent", ["tenant"])
+    for declare in (
+        lambda: metrics.counter("mails", "Mails sent"),
+        lambda: metrics.counter("mails", "Mails received", ["tenant"]),
+        lambda: metrics.gauge("mails", "Mails sent", ["tenant"]),
+    ):
+        with pytest.raises(ValueError, match="openmeet_mails"):
+            declare()

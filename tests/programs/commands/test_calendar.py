@@ -65,3 +65,16 @@ def test_what_is_wrong_with_a_start_is_said_as_it_is(tmp_path: Path) -> None:
     assert "Component 2 was left out: its start (DTSTART) cannot be read." in said
     assert "Component 3 was left out: it has no start (DTSTART)." in said
     assert "1 December 2026 at 10:00 (UTC, as the file's zone Mars is no known place)" in said
+
+
+def test_dates_without_their_series_are_said_as_they_are_brought_in(tmp_path: Path) -> None:
+    file = tmp_path / "group.ics"
+    dates = [
+        f"BEGIN:VEVENT\r\nUID:choir\r\nRECURRENCE-ID:{day}T180000Z\r\nDTSTART:{day}T180000Z\r\nSUMMARY:Choir\r\nEND:VEVENT\r\n"
+        for day in ("20270302", "20270309")
+    ]
+    file.write_text("BEGIN:VCALENDAR\r\n" + "".join(dates) + "END:VCALENDAR\r\n")
+    assert "Choir: The file has 2 dates of this series and not the series itself" in _inspect(file).stdout
+    assert "2 March 2027 at 18:00 and on 9 March 2027 (UTC)" in _inspect(file).stdout
+    (said,) = json.loads(_inspect(file, "--json").stdout)["calendars"]
+    assert [one["added"] for one in said["gathered"]] == [["2027-03-09T18:00:00"]]

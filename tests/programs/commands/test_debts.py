@@ -18,7 +18,8 @@ from groundwork.outbox.owe import DebtState
 from groundwork.outbox.pay import Paying
 from openmeet.debts.kinds import Debt
 from openmeet.site.scopes import ServiceScope
-from programs.platform import open_platform, read_platform_settings
+from programs.platform import open_platform
+from programs.platform_settings import read_platform_settings
 
 GONE = "did:web:gone.example"
 WHY = "gone.example says: no such repository"

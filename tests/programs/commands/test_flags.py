@@ -13,7 +13,8 @@ from groundwork.clock import SystemClock
 from openmeet.debts.kinds import Debt
 from openmeet.flags.model import DEFAULTS
 from openmeet.identities import actions as identities
-from programs.platform import open_platform, read_platform_settings
+from programs.platform import open_platform
+from programs.platform_settings import read_platform_settings
 
 
 def openmeet(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:

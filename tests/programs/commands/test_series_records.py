@@ -20,7 +20,8 @@ from openmeet.recurrence.rule import parse_rule
 from openmeet.series import actions
 from openmeet.series.model import Series, Template, Timing
 from openmeet.users.model import Caller
-from programs.platform import Platform, open_platform, read_platform_settings
+from programs.platform import Platform, open_platform
+from programs.platform_settings import read_platform_settings
 from programs.publisher import publisher
 
 __all__ = ["network"]

@@ -1,0 +1,168 @@
+"""Every community of an installation and its settings: the default one, and one per table ``[[openmeet.tenants]]`` of the file.
+
+A table says what differs from the installation's own settings. What would let one community into another is never taken
+over from there: databases, folders, who operates and moderates, whom mail is from. Nothing may be shared by two of them.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from email.utils import parseaddr
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from groundwork.dangerous_starts import dangers_of
+from groundwork.database.open_ import POSTGRES, SQLITE, sqlite_path
+from groundwork.settings import Secret, SettingsRefused, override, read_settings
+from openmeet.settings import PREFIX, Settings, contradictions, dangers
+from openmeet.tenants.model import DEFAULT_TENANT
+
+# The table of the settings file, and the key in it that holds the communities' own tables.
+TABLE: Final = "openmeet"
+KEY: Final = "tenants"
+
+# What a table may say. Everything else is one thing for all: sources, broker, cache, keys, where the programs listen.
+OWN: Final = frozenset(
+    {
+        "site_name",
+        "public_url",
+        "moderators",
+        "operators",
+        "time_zone",
+        "data_directory",
+        "database_url",
+        "database_schema",
+        "addresses_kept_days",
+        "api_requests_per_minute",
+        "network_near",
+        "network_shown",
+        "mail_url",
+        "mail_from",
+        "mail_reply_to",
+        "pds_url",
+        "pds_admin_password",
+        "pds_rate_limit_bypass_key",
+        "pds_handle_domain",
+    }
+)
+
+# It becomes part of the names of folders, schemas, queues and cache keys, and a label of metrics.
+_NAME = re.compile(r"[a-z](?:-?[a-z0-9]){0,29}")
+
+
+def read_tenants(table: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, Settings]:
+    """The settings of every community by its name, the default one first. Raises ``SettingsRefused`` with every problem."""
+    own_tables = table.get(KEY, [])
+    base = read_settings(
+        Settings, prefix=PREFIX, environment=environment, table={key: table[key] for key in table if key != KEY}
+    )
+    if not isinstance(own_tables, list) or not all(isinstance(one, dict) for one in own_tables):
+        raise SettingsRefused([f"The settings file must name communities as tables [[{TABLE}.{KEY}]]."])
+    found = {DEFAULT_TENANT: base}
+    problems: list[str] = []
+    for own in own_tables:
+        try:
+            name = _name_of(own, found)
+            found[name] = _settings_of(base, name, {key: own[key] for key in own if key != "name"})
+        except SettingsRefused as refused:
+            problems += refused.sentences
+    if problems:
+        raise SettingsRefused(problems)
+    return found
+
+
+def checked(found: Mapping[str, Settings], *, sends_mail: bool = True) -> Mapping[str, Settings]:
+    """The same. Raises ``SettingsRefused`` with a sentence per problem: what contradicts itself, is dangerous, or is shared.
+
+    ``sends_mail``: an operator's command does not, and asks for no mail server.
+    """
+    problems = [
+        sentence if name == DEFAULT_TENANT else f"Community {name}: {sentence}"
+        for name, settings in found.items()
+        for sentence in (
+            *contradictions(settings, sends_mail=sends_mail),
+            *dangers_of([settings.public_host], dangers(settings)),
+        )
+    ]
+    problems += _shared(found)
+    if problems:
+        raise SettingsRefused(problems)
+    return found
+
+
+def _name_of(own: Mapping[str, Any], taken: Mapping[str, Settings]) -> str:
+    name = own.get("name")
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        why = 'a name of small letters, digits and single hyphens, at most 31, like  name = "north-side"'
+        raise SettingsRefused([f"Each [[{TABLE}.{KEY}]] must have {why}; {name!r} is not."])
+    if name in taken:
+        raise SettingsRefused([f"Two communities are called {name!r}: a name is one community's for good."])
+    return name
+
+
+def _settings_of(base: Settings, name: str, own: Mapping[str, Any]) -> Settings:
+    where = f"Community {name} in the settings file"
+    if "public_url" not in own:
+        raise SettingsRefused([f"{where} has no public_url: it is found by its host name."])
+    kept_apart = replace(
+        base,
+        moderators=(),
+        operators=(),
+        data_directory=base.data_directory / "tenants" / name,
+        # One for all, wherever a community keeps its own.
+        network_database_url=base.installation_database_url,
+        broker_name=f"{base.broker_name}-{name}",
+    )
+    if base.database_url.startswith(POSTGRES):
+        kept_apart = replace(kept_apart, database_schema=f"tenant_{name.replace('-', '_')}")
+    else:
+        kept_apart = replace(kept_apart, database_url="", database_schema="")
+    # Only what a community says of itself: a database elsewhere has no schema of this one's name.
+    if "database_url" in own:
+        kept_apart = replace(kept_apart, database_schema="")
+    if "mail_from" in own:
+        kept_apart = replace(kept_apart, mail_reply_to="")
+    else:
+        # The address of the installation, in this community's name.
+        kept_apart = replace(kept_apart, mail_from=parseaddr(base.mail_from)[1])
+    if "pds_url" in own:
+        # A password for one server is not shown to another.
+        kept_apart = replace(
+            kept_apart, pds_admin_password=Secret(""), pds_rate_limit_bypass_key=Secret(""), pds_handle_domain=""
+        )
+    return override(kept_apart, own, allowed=OWN, where=where)
+
+
+def _shared(found: Mapping[str, Settings]) -> list[str]:
+    """A sentence for each thing that two communities would have together."""
+    kinds: tuple[tuple[str, Callable[[Settings], object]], ...] = (
+        ("the same host name", lambda one: one.public_host.lower().rstrip(".")),
+        ("the same database", lambda one: _place(one.tenant_database_url, one.database_schema)),
+        ("the same data directory", lambda one: one.data_directory.absolute()),
+    )
+    sentences = []
+    for what, of in kinds:
+        first: dict[object, str] = {}
+        for name, settings in found.items():
+            other = first.setdefault(of(settings), name)
+            if other != name:
+                sentences.append(f"The communities {other} and {name} have {what}: give {name} one of its own.")
+    base = found[DEFAULT_TENANT]
+    network = _place(base.installation_database_url, base.network_database_schema)
+    sentences += [
+        f"Community {name} has the database of what the network said: give it one of its own."
+        for name, settings in found.items()
+        if name != DEFAULT_TENANT and _place(settings.tenant_database_url, settings.database_schema) == network
+    ]
+    return sentences
+
+
+def _place(url: str, schema: str) -> tuple[object, ...]:
+    """Where a database is, whoever opens it by whatever spelling."""
+    if url.startswith(SQLITE):
+        try:
+            return (SQLITE, sqlite_path(url, schema).resolve())
+        except ValueError as error:
+            raise SettingsRefused([f"A database URL cannot be used: {error}."]) from None
+    parts = urlsplit(url)
+    return (parts.hostname or "", parts.port or 5432, parts.path.strip("/"), schema or "public")

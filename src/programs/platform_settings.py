@@ -1,0 +1,56 @@
+"""The settings of the events platform: of every community of an installation, from the environment and one file."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from groundwork.database.open_ import SQLITE, sqlite_path
+from groundwork.errors import NotFound, Refused
+from groundwork.settings import read_file
+from openmeet.settings import Settings
+from openmeet.tenants.configured import TABLE, checked, read_tenants
+from openmeet.tenants.model import DEFAULT_TENANT
+
+
+def read_installation_settings(
+    file: Path | None = None, environment: Mapping[str, str] = os.environ, *, sends_mail: bool = True
+) -> Mapping[str, Settings]:
+    """Settings by the community's name, the default one first; contradictory, dangerous and shared ones are refused.
+
+    ``sends_mail``: an operator's command does not, and asks for no mail server.
+    """
+    table: Mapping[str, Any] = read_file(file).get(TABLE, {})
+    return checked(read_tenants(table, environment), sends_mail=sends_mail)
+
+
+def read_platform_settings(
+    file: Path | None = None, environment: Mapping[str, str] = os.environ, *, sends_mail: bool = True
+) -> Settings:
+    """Those of the default community."""
+    return read_installation_settings(file, environment, sends_mail=sends_mail)[DEFAULT_TENANT]
+
+
+def read_settings_of_installation(
+    file: Path | None, tenant: str, environment: Mapping[str, str] = os.environ
+) -> Settings:
+    """One community's settings for operators' commands that serve nobody and send nothing: only what is needed to find the data.
+
+    Raises Refused where there is none yet, NotFound where no community is called so.
+    """
+    table: Mapping[str, Any] = read_file(file).get(TABLE, {})
+    settings = named(read_tenants(table, environment), tenant)
+    url = settings.tenant_database_url
+    if url.startswith(SQLITE) and not sqlite_path(url).exists():
+        why = f"There is no installation at {sqlite_path(url)}."
+        raise Refused(
+            f"{why} Name its settings file: --settings FILE (`openmeet up` keeps settings.toml in its folder)."
+        )
+    return settings
+
+
+def named(found: Mapping[str, Settings], tenant: str) -> Settings:
+    """The settings of the community of this name. Raises NotFound that says which there are."""
+    if tenant not in found:
+        raise NotFound(f"There is no community {tenant!r} in the settings. There are: {', '.join(found)}.")
+    return found[tenant]

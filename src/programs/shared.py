@@ -1,0 +1,98 @@
+"""What all communities of an installation have together: the way to other servers, what the network said, how often who asked.
+
+None of it knows a community: what one of them is told by another server stays in its own database and cache.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from at_network.did_resolver import DidResolver, DidSettings
+from at_network.handle_resolver import HandleResolver, HandleSettings
+from at_network.oauth_servers import OAuthServers
+from groundwork.clock import Clock
+from groundwork.database.migrate import migrate
+from groundwork.database.open_ import open_database
+from groundwork.database.transaction import Database
+from groundwork.http.client import HttpClient
+from groundwork.http.reach import DEVELOPMENT, PUBLIC
+from groundwork.rate_limit.contract import Counters
+from groundwork.rate_limit.open_ import open_counters
+from groundwork.sealing import Sealer, keys_of_file, parse_keys
+from groundwork.settings import SettingsRefused
+from groundwork.telemetry.metrics import Metrics
+from openmeet.settings import PREFIX, Settings
+from openmeet.tenants.model import DEFAULT_TENANT
+from programs.running import VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """Opened once. ``keys``: the sealing keys, newest first; ``network``: the database of sources and cursors."""
+
+    clock: Clock
+    keys: list[bytes]
+    sealer: Sealer
+    network: Database
+    http: HttpClient
+    dids: DidResolver
+    handles: HandleResolver
+    servers: OAuthServers
+    metrics: Metrics
+    counters: Counters
+    large_reads: asyncio.Lock
+
+
+@asynccontextmanager
+async def open_shared(settings: Mapping[str, Settings], clock: Clock) -> AsyncIterator[Shared]:
+    """``settings``: of every community, by its name. The first start makes keys and folders."""
+    base = settings[DEFAULT_TENANT]
+    async with AsyncExitStack() as stack:
+        keys = _sealing_keys(base)
+        url, schema = base.installation_database_url, base.network_database_schema
+        await migrate(url, schema, "openmeet.firehose")
+        network = await open_database(url, schema=schema, clock=clock)
+        stack.push_async_callback(network.close)
+        reach = DEVELOPMENT if base.allow_private_addresses else PUBLIC
+        http = HttpClient(reach, user_agent=f"openmeet/{VERSION}", origin_headers=_uncounted(settings))
+        stack.push_async_callback(http.close)
+        dids = DidResolver(http, clock, DidSettings(base.plc_url, is_development=base.dev_mode))
+        stack.push_async_callback(dids.close)
+        # On a laptop handles end in .test and no name server knows them: the development PDSes are asked instead.
+        through = tuple(dict.fromkeys(one.pds_url for one in settings.values())) if base.dev_mode else ()
+        handles = HandleResolver(http, dids, clock, HandleSettings(base.dev_mode, through))
+        stack.push_async_callback(handles.close)
+        servers = OAuthServers(http, clock, is_development=base.dev_mode)
+        stack.push_async_callback(servers.close)
+        # Where the cache is shared, so is the counting of requests; of all communities, since addresses are.
+        counters = open_counters(base.cache_url, prefix="openmeet:limits")
+        stack.push_async_callback(counters.close)
+        yield Shared(
+            clock=clock,
+            keys=keys,
+            sealer=Sealer(keys),
+            network=network,
+            http=http,
+            dids=dids,
+            handles=handles,
+            servers=servers,
+            metrics=Metrics("openmeet"),
+            counters=counters,
+            large_reads=asyncio.Lock(),
+        )
+
+
+def _sealing_keys(base: Settings) -> list[bytes]:
+    given = base.sealing_keys.reveal()
+    path = base.data_directory / "sealing.key"
+    try:
+        return parse_keys(given) if given else keys_of_file(path)
+    except ValueError as error:
+        raise SettingsRefused([f"{PREFIX}SEALING_KEYS, or {path}: {error}."]) from None
+
+
+def _uncounted(settings: Mapping[str, Settings]) -> dict[str, dict[str, str]]:
+    """What keeps PDSes of our own from counting us as one person: all that people publish comes from this address."""
+    keys = {one.pds_url: one.pds_rate_limit_bypass_key.reveal() for one in settings.values()}
+    return {url: {"x-ratelimit-bypass": key} for url, key in keys.items() if key}

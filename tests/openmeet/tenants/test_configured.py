@@ -1,0 +1,135 @@
+"""Communities in the settings file: each its own site, nothing shared by accident, refused with sentences."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from groundwork.settings import SettingsRefused
+from openmeet.settings import Settings
+from openmeet.tenants.configured import checked, read_tenants
+
+VILLAGE = {"name": "village", "public_url": "https://village.town.net", "site_name": "The village"}
+TOWN = {
+    "public_url": "https://meet.town.net",
+    "site_name": "Town",
+    "moderators": ["ana@town.net"],
+    "operators": ["ana@town.net"],
+    "data_directory": "/srv/town",
+    "mail_url": "smtp://mail.town.net:25",
+    "mail_from": "Town meets <no-reply@town.net>",
+    "plc_url": "https://plc.directory",
+    "pds_url": "https://pds.town.net",
+    "pds_admin_password": "a-password",
+    "pds_rate_limit_bypass_key": "a-key",
+    "time_zone": "Europe/Berlin",
+}
+
+
+def read(*tenants: dict[str, object], **changes: object) -> dict[str, Settings]:
+    return read_tenants({**TOWN, **changes, "tenants": list(tenants)}, {})
+
+
+def refusal(*tenants: dict[str, object], **changes: object) -> str:
+    with pytest.raises(SettingsRefused) as refused:
+        checked(read(*tenants, **changes))
+    return str(refused.value)
+
+
+def test_without_tables_there_is_one_community_as_ever():
+    """An installation that names none is read as before there were several."""
+    found = read_tenants(TOWN, {})
+    assert list(found) == ["default"]
+    assert found["default"].tenant_database_url == "sqlite:////srv/town/openmeet.db"
+    assert found["default"].broker_name == "openmeet"
+
+
+def test_a_community_takes_over_what_is_the_installations():
+    found = checked(read(VILLAGE, firehose_urls=["wss://pds.town.net"]))
+    village = found["village"]
+    assert village.site_name == "The village"
+    assert village.time_zone == "Europe/Berlin"
+    assert village.plc_url == "https://plc.directory"
+    assert village.firehose_urls == ("wss://pds.town.net",)
+    assert village.installation_database_url == found["default"].installation_database_url
+
+
+def test_a_community_takes_over_nothing_that_would_let_another_in():
+    """Its own files, queue and people; who operates or moderates the default site is nobody here."""
+    village = checked(read(VILLAGE))["village"]
+    assert village.data_directory == Path("/srv/town/tenants/village")
+    assert village.tenant_database_url == "sqlite:////srv/town/tenants/village/openmeet.db"
+    assert village.broker_name == "openmeet-village"
+    assert village.moderators == ()
+    assert village.operators == ()
+
+
+def test_a_postgresql_installation_gives_each_a_schema():
+    found = checked(read({**VILLAGE, "name": "north-side"}, database_url="postgresql://db.town.net/openmeet"))
+    assert found["north-side"].database_url == "postgresql://db.town.net/openmeet"
+    assert found["north-side"].database_schema == "tenant_north_side"
+
+
+def test_mail_comes_in_the_communitys_name():
+    """The installation's address, without the default site's name and without its reply address."""
+    assert read(VILLAGE)["village"].mail_from == "no-reply@town.net"
+    own = read({**VILLAGE, "mail_from": "Us <us@village.net>"}, mail_reply_to="town@town.net")["village"]
+    assert own.mail_from == "Us <us@village.net>"
+    assert own.mail_reply_to == ""
+
+
+def test_a_password_for_one_server_is_not_shown_to_another():
+    elsewhere = read({**VILLAGE, "pds_url": "https://pds.village.net"})["village"]
+    assert elsewhere.pds_admin_password.reveal() == ""
+    assert elsewhere.pds_rate_limit_bypass_key.reveal() == ""
+    assert read(VILLAGE)["village"].pds_admin_password.reveal() == "a-password"
+
+
+@pytest.mark.parametrize(
+    ("own", "sentence"),
+    [
+        ({"public_url": "https://MEET.town.net:8443"}, "default and village have the same host name"),
+        ({"database_url": "sqlite:////srv/town/x/../openmeet.db"}, "default and village have the same database"),
+        ({"database_url": "sqlite:////srv/town/network.db"}, "village has the database of what the network said"),
+        ({"data_directory": "/srv/town"}, "default and village have the same data directory"),
+        ({"public_url": "http://village.town.net"}, "Community village: OPENMEET_PUBLIC_URL makes sign-ins"),
+        ({"time_zone": "Mars"}, "Community village: OPENMEET_TIME_ZONE must be"),
+        ({"port": 80}, "'port', which holds for the whole installation"),
+        ({"colour": "red"}, "'colour', which is no setting here"),
+        ({"addresses_kept_days": "few"}, "addresses_kept_days (Community village in the settings file) is 'few'"),
+        ({"name": "Village"}, "'Village' is not"),
+        ({"name": "a_b"}, "'a_b' is not"),
+        ({"name": None}, "must have a name"),
+        ({"name": "default"}, "Two communities are called 'default'"),
+    ],
+)
+def test_what_is_shared_or_means_nothing_is_refused_with_a_sentence(own: dict[str, Any], sentence: str):
+    assert sentence in refusal({**VILLAGE, **own})
+
+
+def test_two_schemas_of_one_database_are_two_places_and_one_schema_is_one():
+    url = "postgresql://me:secret@db.town.net/openmeet"
+    hamlet = {"name": "hamlet", "public_url": "https://hamlet.town.net"}
+    same = {**hamlet, "database_url": "postgresql://db.town.net:5432/openmeet", "database_schema": "tenant_village"}
+    checked(read(VILLAGE, hamlet, database_url=url))
+    assert "village and hamlet have the same database" in refusal(VILLAGE, same, database_url=url)
+
+
+def test_every_problem_is_said_at_once():
+    said = refusal({**VILLAGE, "colour": "red"}, {"name": "hamlet"})
+    assert "colour" in said
+    assert "Community hamlet in the settings file has no public_url" in said
+
+
+def test_names_are_given_once():
+    assert "Two communities are called 'village'" in refusal(VILLAGE, {**VILLAGE, "public_url": "https://b.net"})
+
+
+def test_proxies_that_name_communities_must_stand_in_front():
+    assert "OPENMEET_PROXIES_NAME_TENANT is set and" in refusal(VILLAGE, proxies_name_tenant=True)
+    checked(read(VILLAGE, proxies_name_tenant=True, trusted_proxy_hops=1))
+
+
+def test_what_is_no_table_is_refused():
+    with pytest.raises(SettingsRefused, match=r"\[\[openmeet.tenants\]\]"):
+        read_tenants({**TOWN, "tenants": {"village": VILLAGE}}, {})

@@ -1,0 +1,90 @@
+"""Which site answers: by the host name; by ``x-tenant-id`` only where that is not anybody's word."""
+
+import httpx
+import pytest
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from groundwork.http.application import Application
+from groundwork.telemetry.metrics import Metrics
+from openmeet.tenants.hosts import Hosts, host_name
+
+
+def site(name: str) -> Application:
+    async def answer(_request: Request) -> Response:
+        return PlainTextResponse(name)
+
+    return Application([Route("/{path:path}", answer)], Metrics("openmeet"), access_log=False)
+
+
+def browser(*, proxies_name_tenant: bool = False) -> httpx.AsyncClient:
+    hosts = Hosts(
+        {name: site(name) for name in ("default", "village")},
+        {"meet.town.net": "default", "village.town.net": "village"},
+        proxies_name_tenant=proxies_name_tenant,
+    )
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app=hosts), base_url="http://meet.town.net")
+
+
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [
+        ("village.town.net", "village"),
+        ("VILLAGE.town.net", "village"),
+        ("village.town.net:8080", "village"),
+        ("village.town.net.", "village"),
+        ("meet.town.net", "default"),
+        ("elsewhere.net", "default"),
+        ("village.town.net.evil.net", "default"),
+        ("x.village.town.net", "default"),
+        ("127.0.0.1", "default"),
+        ("[::1]", "default"),
+        ("[::1", "default"),
+        ("village.town.net@meet.town.net", "default"),
+    ],
+)
+async def test_the_host_decides(host: str, name: str):
+    """Whatever port and spelling; a name that is nobody's is the default site's."""
+    assert (await browser().get("/", headers={"host": host})).text == name
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        ("/", {}),
+        ("/", {"authorization": "Bearer abc"}),
+        ("/api/events", {}),
+        ("/api/events", {"authorization": "Bearer "}),
+        ("/api/events", {"authorization": "Basic abc"}),
+        ("/api/events", {"authorization": "Bearer abc", "cookie": "openmeet_session=abc"}),
+    ],
+)
+async def test_a_strangers_word_for_a_community_is_passed_over(path: str, headers: dict[str, str]):
+    found = await browser().get(path, headers={**headers, "x-tenant-id": "village"})
+    assert found.text == "default"
+
+
+async def test_with_a_token_a_program_names_its_community():
+    """The named site's own look at the token decides then."""
+    headers = {"authorization": "bearer abc", "x-tenant-id": "village"}
+    assert (await browser().get("/api/events", headers=headers)).text == "village"
+
+
+async def test_a_token_for_a_community_that_is_none_is_as_good_as_unknown():
+    headers = {"authorization": "Bearer abc", "x-tenant-id": "hamlet"}
+    found = await browser().get("/api/events", headers=headers)
+    assert found.status_code == 401
+    assert found.json()["title"] == "InvalidToken"
+
+
+async def test_a_proxy_of_the_operators_names_any():
+    async with browser(proxies_name_tenant=True) as through:
+        assert (await through.get("/", headers={"x-tenant-id": "village"})).text == "village"
+        assert (await through.get("/", headers={"x-tenant-id": "hamlet"})).status_code == 404
+        assert (await through.get("/", headers={"host": "village.town.net"})).text == "village"
+
+
+def test_a_host_without_a_name_has_none():
+    assert host_name("") == ""
+    assert host_name(":80") == ""

@@ -1,0 +1,149 @@
+"""What the communities of an installation have together, and what each has alone, as the programs open it."""
+
+import asyncio
+import hashlib
+import hmac
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.groundwork.queue.conftest import BROKER
+from tests.parts import needs
+from tests.tour.watching import eventually
+
+from groundwork.clock import DAY, HandClock
+from groundwork.queue.contract import Message
+from groundwork.queue.rabbitmq import RabbitQueue
+from groundwork.sealing import CannotUnseal
+from groundwork.settings import Secret
+from openmeet.identities import sessions
+from openmeet.settings import Settings
+from openmeet.tenants.configured import checked, read_tenants
+from programs import gauges, publisher, scheduler
+from programs.platform import Installation, Platform, open_installation, open_queue_alone
+from programs.worker import for_each
+
+KEY = bytes(range(32))
+DID = "did:plc:ewvi7nxzyoun6zhxrhs64oiz"
+
+
+def settings_of(folder: Path, **changes: object) -> dict[str, Settings]:
+    """The town and the village, below one folder."""
+    base = {"data_directory": str(folder), "dev_mailbox": True, "dev_mode": True, **changes}
+    village = {"name": "village", "public_url": "http://village.example", "site_name": "The village"}
+    return read_tenants({**base, "tenants": [village]}, {})
+
+
+@pytest.fixture
+async def both(tmp_path: Path, clock: HandClock) -> AsyncIterator[Installation]:
+    found = checked({name: replace(one, sealing_keys=_key()) for name, one in settings_of(tmp_path).items()})
+    async with open_installation(found, clock) as installation:
+        yield installation
+
+
+def _key() -> Secret:
+    return Secret("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8")
+
+
+def two(both: Installation) -> tuple[Platform, Platform]:
+    town, village = both.platforms
+    return town, village
+
+
+async def test_keys_are_derived_for_each_and_the_default_ones_stay(both: Installation) -> None:
+    """Codes and erasure keys of an installation of one are what they were before it had a second."""
+    town, village = two(both)
+    assert town.code_key == hmac.digest(KEY, b"openmeet/sign_in/codes", hashlib.sha256)
+    assert town.here.erasure_keys == (hmac.digest(KEY, b"openmeet/records/erased", hashlib.sha256),)
+    assert village.code_key != town.code_key
+    assert village.here.erasure_keys != town.here.erasure_keys
+
+
+async def test_what_is_sealed_for_one_opens_for_no_other(both: Installation) -> None:
+    town, village = two(both)
+    purposes = [sessions.purpose_of(one.network.tenant, DID) for one in (town, village)]
+    sealed = town.network.sealer.seal(b"tokens", purposes[0])
+    assert town.network.sealer.unseal(sealed, purposes[0]) == b"tokens"
+    with pytest.raises(CannotUnseal):
+        village.network.sealer.unseal(sealed, purposes[1])
+
+
+async def test_nothing_that_is_kept_is_kept_together(both: Installation, tmp_path: Path) -> None:
+    """A queue, a cache and flags of its own; one way to other servers, one registry, one count of addresses."""
+    town, village = two(both)
+    await town.network.cache.put("a name", b"a value", ttl_seconds=60)
+    assert await village.network.cache.get("a name") is None
+    await village.queue.publish([Message("event.create", DID, b"", "1")])
+    assert ((await town.queue.depth()).waiting, (await village.queue.depth()).waiting) == (0, 1)
+    assert town.tenant.flags is not village.tenant.flags
+    assert town.network.http is village.network.http
+    assert town.network.dids is village.network.dids
+    assert town.network.large_reads is village.network.large_reads
+    assert town.metrics is village.metrics
+    assert town.counters is village.counters
+    for name in ("openmeet.db", "queue.db", "media", "mail"):
+        assert (tmp_path / "tenants" / "village" / name).exists()
+        assert (tmp_path / name).exists()
+    assert not (tmp_path / "tenants" / "village" / "network.db").exists()
+
+
+async def test_gauges_say_whose_they_are(both: Installation) -> None:
+    town, village = two(both)
+    await village.queue.publish([Message("event.create", DID, b"", "1")])
+    found = gauges.registered(town.metrics)
+    for one in both.platforms:
+        await gauges.read(one, found)
+    shown = town.metrics.exposition().decode()
+    assert 'openmeet_queue_waiting_messages{tenant="default"} 0.0' in shown
+    assert 'openmeet_queue_waiting_messages{tenant="village"} 1.0' in shown
+
+
+async def test_answers_written_are_counted_by_community(both: Installation) -> None:
+    for one in both.platforms:
+        publisher.publisher(one).count_rsvp("create", "going")
+    shown = both.default.metrics.exposition().decode()
+    for name in ("default", "village"):
+        assert f'bluesky_rsvp_operations_total{{operation="create",status="going",tenant="{name}"}} 1.0' in shown
+
+
+PAID_LONG_AGO = """
+    insert into debts (kind, subject, revision, state, due_at, attempts, reason, lease, owed_at)
+    values ('mail', 'x', 1, 'paid', :then, 1, '', 0, :then)
+"""
+
+
+async def test_chores_are_done_for_each(both: Installation, clock: HandClock) -> None:
+    """One scheduler: what is old is forgotten in every community."""
+    for one in both.platforms:
+        async with one.db.transaction() as tx:
+            await tx.execute(PAID_LONG_AGO, then=clock.now() - 40 * DAY)
+    stop = asyncio.Event()
+    working = asyncio.create_task(for_each(scheduler.work)(both, stop))
+
+    async def forgotten() -> bool:
+        kept = 0
+        for one in both.platforms:
+            async with one.db.reader() as reader:
+                kept += len(await reader.fetch("select kind from debts where subject = 'x'"))
+        return kept == 0
+
+    await eventually(forgotten, patience_seconds=20)
+    stop.set()
+    await working
+
+
+@needs("rabbitmq")
+async def test_on_one_broker_each_has_queues_of_its_own(tmp_path: Path, clock: HandClock) -> None:
+    name = f"t_{secrets.token_hex(4)}"
+    found = settings_of(tmp_path, broker_url=BROKER, broker_name=name)
+    queues = {tenant: await open_queue_alone(tenant, one, clock) for tenant, one in found.items()}
+    try:
+        await queues["village"].publish([Message("event.create", DID, b"", "1")])
+        assert {tenant: (await one.depth()).waiting for tenant, one in queues.items()} == {"default": 0, "village": 1}
+    finally:
+        for one in queues.values():
+            assert isinstance(one, RabbitQueue)
+            await one.delete()
+            await one.close()
