@@ -7,7 +7,7 @@ and they have changed since: then nothing was done. Values are plain JSON: recor
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Protocol
 from urllib.parse import urlencode
 
@@ -131,20 +131,33 @@ class XrpcClient:
     async def stream(
         self, nsid: str, parameters: Parameters | None, *, max_bytes: int
     ) -> AsyncIterator[StreamedAnswer]:
-        """An answer read piece by piece (``getRepo``, large blobs); credentials are sent but not renewed."""
+        """An answer read piece by piece (``getRepo``, large blobs); credentials are sent but not renewed.
+
+        That it came is told to the circuit as of every call: else a try of this kind would keep others from trying, and say nothing.
+        """
         url = self._url(nsid, parameters)
         headers = await self._headers("GET", url)
         self._circuits.check(self.service)
-        async with self._http.stream("GET", url, headers=headers, max_bytes=max(max_bytes, _MIN_BYTES)) as answer:
+        async with AsyncExitStack() as open_until_read:
+            try:
+                answer = await open_until_read.enter_async_context(
+                    self._http.stream("GET", url, headers=headers, max_bytes=max(max_bytes, _MIN_BYTES))
+                )
+            except Failure as unanswered:
+                self._circuits.note(self.service, unanswered)
+                raise
             if not 200 <= answer.status < 300:
                 body = b""
                 async for piece in answer.pieces():
                     body += piece
                     if len(body) >= _MIN_BYTES:
                         break
-                raise failure_of(
+                failure = failure_of(
                     self._host, answer.status, read_error(answer.status, body), answer.headers, self._clock.now()
                 )
+                self._circuits.note(self.service, failure, account=self._account)
+                raise failure
+            self._circuits.note(self.service, None)
             yield answer
 
     async def _call(

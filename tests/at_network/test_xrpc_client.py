@@ -1,6 +1,7 @@
 """Calls to another server: requests as they should be, answers of every kind, sessions that are refreshed once."""
 
 import asyncio
+import contextlib
 
 import pytest
 from aiohttp import web
@@ -13,6 +14,7 @@ from at_network.bearer_session import (
     delete_session,
     refresh_session,
 )
+from at_network.circuits import FIRST_PAUSE, OPENS_AFTER, Circuits, CircuitState
 from at_network.pacing import Pace, Paces
 from at_network.xrpc_client import XrpcClient
 from at_protocol.syntax.did import parse_did
@@ -104,6 +106,33 @@ async def test_stream(client, server):
     server.answer = lambda _request: web.Response(body=b"x" * 100_000)
     async with client.stream("com.atproto.sync.getRepo", {"did": DID}, max_bytes=200_000) as answer:
         assert sum([len(piece) async for piece in answer.pieces()]) == 100_000
+
+
+@pytest.mark.parametrize(("status", "state"), [(200, CircuitState.CLOSED), (503, CircuitState.OPEN)])
+async def test_what_came_of_a_stream_decides_about_the_circuit(http, clock, url, server, status, state):
+    """A server that is tried again by reading a repository is asked by everybody when that works, and by nobody when it does not."""
+    circuits = Circuits(clock)
+    client = XrpcClient(http, clock, url, circuits=circuits)
+    for _ in range(OPENS_AFTER):
+        circuits.note(url, RemoteSlow("It did not answer in time."))
+    clock.turn(FIRST_PAUSE)
+    server.answer = lambda _request: web.Response(body=b"x", status=status)
+    with contextlib.suppress(RemoteFailed):
+        async with client.stream("com.atproto.sync.getRepo", {"did": DID}, max_bytes=10) as answer:
+            assert [piece async for piece in answer.pieces()] == [b"x"]
+    assert circuits.state_of(url) is state
+
+
+async def test_a_stream_that_nobody_answers_opens_the_circuit(http, clock):
+    """Nobody listens there: that counts as it does for every other call."""
+    nowhere = "http://127.0.0.1:1"
+    circuits = Circuits(clock)
+    client = XrpcClient(http, clock, nowhere, circuits=circuits)
+    for _ in range(OPENS_AFTER):
+        with pytest.raises(RemoteFailed):
+            async with client.stream("com.atproto.sync.getRepo", {"did": DID}, max_bytes=10):
+                raise AssertionError
+    assert circuits.state_of(nowhere) is CircuitState.OPEN
 
 
 async def test_failing_stream_has_the_errors_name(client, server):

@@ -1,6 +1,5 @@
 """Repositories of a PDS in a database of the test's engine."""
 
-import functools
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -9,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from aurora_locus.accounts.passwords import Passwords
 from aurora_locus.blobs.uploads import Blobs, Limits
 from aurora_locus.keys.signing_keys import SigningKeys
 from aurora_locus.repository.repositories import Repositories, open_repositories
@@ -36,12 +34,8 @@ async def assemble(db: Database, clock: Clock, folder: Path, *, ring_frames: int
 
 
 @pytest.fixture(autouse=True)
-def cost_of_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hashes of the least cost, where a whole PDS is opened: it makes one at its start, one per account and one per sign-in.
-
-    What is about the hash has this fixture under its own name, and with it what the server really uses.
-    """
-    monkeypatch.setattr("aurora_locus.app.Passwords", functools.partial(Passwords, memory_kib=64, passes=1))
+def _hashes_cheaply(cost_of_passwords: None) -> None:
+    """Everywhere here, but where a test says what hashes cost."""
 
 
 @pytest.fixture

@@ -114,8 +114,6 @@ _IMPORTS = "select 1 from imports where did = :did"
 
 _COUNT_REPOSITORIES = "select count(*) from repositories where status <> 'deleted'"
 
-_COUNT = "select count(*) from records where did = :did"
-
 
 def _to_head(row: Row) -> Head:
     return Head(Did(row["did"]), Status(row["status"]), Cid(row["head"]), Tid(row["rev"]), Cid(row["data"]))
@@ -218,13 +216,6 @@ async def repositories_with(db: Database, collection: Nsid, cursor: str, limit: 
     async with db.reader() as reader:
         rows = await reader.fetch(_REPOSITORIES_WITH, collection=collection, cursor=cursor, limit=limit)
     return [Did(row[0]) for row in rows]
-
-
-async def count_records(db: Database, did: Did) -> int:
-    """How many records the repository holds."""
-    async with db.reader() as reader:
-        row = await reader.fetch_one(_COUNT, did=did)
-    return int(row[0]) if row else 0
 
 
 async def load_blocks(db: Database, did: Did, cids: Iterable[Cid]) -> dict[Cid, bytes]:
