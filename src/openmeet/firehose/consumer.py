@@ -8,6 +8,8 @@
   commit must be signed with, its repository is owed a read instead: nothing is dropped silently.
 - A number far beyond the last one would make every later frame look old. It ends the connection, is counted and kept,
   and is believed when the next connection begins with it.
+- What a server has forgotten since our cursor, by its own notice or by such a jump, comes never: those that it spoke for
+  are owed reads, in the place of the stream where it is missing (``gaps``).
 """
 
 import asyncio
@@ -25,12 +27,12 @@ from at_protocol.sync.account_state import AccountState, StreamPosition
 from at_protocol.sync.events import CommitMessage, InfoMessage, Sequenced
 from at_protocol.sync.frames import ErrorFrame, Glance, glance
 from at_protocol.syntax.did import Did
-from groundwork.clock import MINUTE, Clock
+from groundwork.clock import MINUTE, Clock, Instant
 from groundwork.database.transaction import Database
 from groundwork.errors import Failure, RemoteFailed, RemoteSlow, Unavailable
 from groundwork.http.client import HttpClient
 from groundwork.telemetry.logs import log
-from openmeet.firehose import progress
+from openmeet.firehose import gaps, progress
 from openmeet.firehose.counting import Counting
 from openmeet.firehose.delivery import Delivering, deliver
 from openmeet.firehose.following import follow_until
@@ -47,6 +49,8 @@ BATCH = 200
 SAVE_SECONDS = 1.0
 KNOWN_IN_MEMORY = 50_000
 IDENTITY_TRIES = 3
+# A server says at every connection that it has forgotten; connections that break off before a frame came would repeat it.
+GAP_SAID_AGAIN = 10 * MINUTE
 # Three hours of the whole network, and more than any of its servers writes in a day.
 MAX_JUMP = 10_000_000
 # Some servers number by their clock, in microseconds: gaps of theirs are as long as nothing was written. 2020-01-01.
@@ -128,6 +132,7 @@ class _Stream:
         self._lost: str | None = None
         self._refused_jump: int | None = None  # of the connection before; None once a frame was believed
         self._jumps = 0
+        self._gap: tuple[int | None, Instant] | None = None  # the cursor behind which one was noted last, and when
 
     async def read(self) -> None:
         """Take frames from the stream, over as many connections as it takes."""
@@ -169,6 +174,8 @@ class _Stream:
                     self._reject_at_once(frame, f"the number {seen.seq} is far beyond {self._position.last_seq}")
                     await self._make_room()
                     return False
+                if self._is_far(seen.seq):
+                    self._note_gap(f"its numbers go from {self._position.last_seq} to {seen.seq}")
                 if not self._position.advance(seen.seq):
                     continue  # sent again after a reconnect
                 self._refused_jump, self._jumps = None, 0
@@ -182,13 +189,45 @@ class _Stream:
 
     def _is_jump(self, seq: int) -> bool:
         """Whether a number is too far beyond the last one to be believed at once."""
-        last = self._position.last_seq
-        if not last or seq - last <= MAX_JUMP:
-            return False
-        if last >= _NUMBERED_BY_CLOCK_FROM and seq <= self._consumer.clock.now() + MINUTE:
+        if not self._is_far(seq):
             return False
         # A server whose memory does not reach back to our cursor begins behind a gap, every time, and near the same place.
         return self._refused_jump is None or abs(seq - self._refused_jump) > MAX_JUMP
+
+    def _is_far(self, seq: int) -> bool:
+        last = self._position.last_seq
+        if not last or seq - last <= MAX_JUMP:
+            return False
+        return last < _NUMBERED_BY_CLOCK_FROM or seq > self._consumer.clock.now() + MINUTE
+
+    def _note_gap(self, why: str) -> None:
+        """Frames behind our cursor will never come: whoever they may have been of is owed a read before it moves on."""
+        now = self._consumer.clock.now()
+        if not self._position.last_seq:
+            return  # nothing was read here yet
+        if self._gap is not None and self._gap[0] == self._cursor and now - self._gap[1] < GAP_SAID_AGAIN:
+            return
+        self._gap = self._cursor, now
+        log.warning("source.gap", source=self._url, reason=why)
+        reading = asyncio.create_task(self._reads_owed(why))
+        self._pending.append(_Item(self._position.last_seq, "", b"", reading))
+        self._something.set()
+
+    async def _reads_owed(self, why: str) -> Read:
+        consumer = self._consumer
+        if self._sender is None:
+            dids = gaps.everybody_followed(consumer.interests)
+            return Read(tuple(gaps.reads_owed(dids, why, consumer.clock.now())))
+        while True:
+            try:
+                async with consumer.db.reader() as reader:
+                    dids = await gaps.heard_through(reader, self._url)
+            except Unavailable as away:
+                log.warning("source.gap_waits", source=self._url, reason=away.why)
+                await consumer.sleep(SAVE_SECONDS)
+            else:
+                # Whom frames before this one told of may not be stored yet.
+                return Read(tuple(gaps.reads_owed([*dids, *self._known], why, consumer.clock.now())))
 
     async def _make_room(self) -> None:
         """Wait while as many frames as may be are under way: good ones, bad ones, garbage."""
@@ -334,6 +373,8 @@ class _Stream:
                 return True
             case InfoMessage(name, why):
                 log.warning("source.said_info", source=self._url, name=name, message=why)
+                if name == "OutdatedCursor":
+                    self._note_gap("the server has forgotten what came after our cursor")
             case _:
                 pass
         return False

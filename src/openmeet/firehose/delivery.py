@@ -21,6 +21,8 @@ from openmeet.records.message import Hint, RecordMessage, encode
 
 # Sources are seconds apart, and calendars few: a day of all of the network's is far less.
 REMEMBERED = 100_000
+# Messages of one call to a queue: a gap owes reads of everybody who is followed.
+AT_ONCE = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +49,8 @@ async def deliver(delivering: Delivering, interests: Interests, messages: Sequen
                 by_tenant[tenant].append(envelope)
                 delivering.counting.messages_enqueued.inc()
     for tenant, envelopes in by_tenant.items():
-        if envelopes:
-            await _publish(delivering, tenant, envelopes)
+        for start in range(0, len(envelopes), AT_ONCE):
+            await _publish(delivering, tenant, envelopes[start : start + AT_ONCE])
     for message in fresh:
         if isinstance(message, RecordMessage):
             was_signed = delivering.lately.get(message.message_id, False)

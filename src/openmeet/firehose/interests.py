@@ -4,7 +4,7 @@ A tenant is interested in collections, and in single DIDs. A DID whose calendar 
 because a chain of commits can only be checked when none is left out.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from at_protocol.sync.frames import Glance
@@ -17,6 +17,10 @@ ADD = """
     insert into interests (tenant, kind, value, created_at) values (:tenant, :kind, :value, :now)
         on conflict (tenant, kind, value) do nothing
 """
+
+TENANTS = "select distinct tenant from interests order by tenant"
+
+FORGET = "delete from interests where tenant = :tenant"
 
 REMOVE = "delete from interests where tenant = :tenant and kind = :kind and value = :value"
 
@@ -73,6 +77,13 @@ async def add(tx: Transaction, wanted: Iterable[tuple[str, str, str]]) -> None:
     """New interests; those that are there already stay."""
     for tenant, kind, value in wanted:
         await tx.execute(ADD, tenant=tenant, kind=kind, value=value, now=tx.now)
+
+
+async def forget_others(tx: Transaction, tenants: Sequence[str]) -> None:
+    """Drop the interests of whoever is none of these tenants."""
+    for row in await tx.fetch(TENANTS):
+        if row["tenant"] not in tenants:
+            await tx.execute(FORGET, tenant=row["tenant"])
 
 
 async def remove(tx: Transaction, *, tenant: str, kind: str, value: str) -> None:

@@ -4,8 +4,10 @@
   unverified (``records.seen``), so that it never overrules what was signed without a proof.
 - The cursor moves only behind confirmed messages. Servers number by the clock and bear no exact resuming: it goes a few
   seconds back at each connection, since repeating costs nothing.
-- Whoever was away for longer than the server remembers has a gap that no line tells of, and ``#sync`` does not exist here:
-  then every repository that is followed is owed a read.
+- A number from a time to come is believed by nobody: resumed there, a server tells what is new and never what was missed. The line
+  counts, and the cursor stays.
+- Whoever heard nothing for longer than the server remembers has a gap that no line tells of, and ``#sync`` does not exist
+  here: then, with the first line that comes again, every repository that is followed is owed a read.
 """
 
 import asyncio
@@ -22,12 +24,12 @@ from at_protocol.failures import Malformed
 from at_protocol.sync import jetstream
 from at_protocol.sync.events import Action
 from at_protocol.sync.jetstream import FIRST_TIME_CURSOR, JetstreamAccount, JetstreamCommit, JetstreamIdentity
-from at_protocol.syntax.did import Did, parse_did
+from at_protocol.syntax.did import Did
 from at_protocol.syntax.tid import parse_tid
-from groundwork.clock import HOUR, SECOND, Instant
+from groundwork.clock import HOUR, MINUTE, SECOND, Instant
 from groundwork.errors import Failure, Unavailable
 from groundwork.telemetry.logs import log
-from openmeet.firehose import interests, progress
+from openmeet.firehose import gaps, interests, progress
 from openmeet.firehose.consumer import BATCH, MAX_PENDING, SAVE_SECONDS, Consumer
 from openmeet.firehose.delivery import deliver
 from openmeet.firehose.following import follow_until
@@ -37,6 +39,8 @@ from openmeet.records.message import Hint, HintKind, Operation, RecordMessage
 
 # How far a cursor that is a time goes back, in microseconds.
 REWIND = 5 * SECOND
+# What the clocks of two servers may differ by. A time beyond that, once stored, would hide every gap from then on.
+MAX_AHEAD = 5 * MINUTE
 # What the public servers remember.
 MEMORY = 36 * HOUR
 
@@ -92,32 +96,34 @@ async def follow_jetstream(consumer: Consumer, url: str, stop: asyncio.Event, *,
     async with consumer.db.transaction() as tx:
         cursor = await progress.add_source(tx, url)
         seen_at = await progress.seen_at(tx, url)
-    lines = _Lines(consumer, url, cursor, unpack)
-    if seen_at is not None and consumer.clock.now() - seen_at > MEMORY:
-        await lines.make_good(seen_at)
-    await follow_until(stop, lines, url)
+    await follow_until(stop, _Lines(consumer, url, cursor, seen_at, unpack), url)
 
 
 class _Lines:
     """One server being followed."""
 
-    def __init__(self, consumer: Consumer, url: str, cursor: int | None, unpack: Unpack | None) -> None:
+    def __init__(
+        self, consumer: Consumer, url: str, cursor: int | None, heard_at: Instant | None, unpack: Unpack | None
+    ) -> None:
         self._consumer = consumer
         self._url = url
         self._cursor = cursor  # everything up to here is behind confirmed messages
         self._stored = cursor
+        self._heard_at = heard_at  # when a line came last, before this process or in it; None: never
         self._unpack = unpack
         # Full means that the queue is away, or slow: then reading stops.
         self._pending: asyncio.Queue[Line] = asyncio.Queue(MAX_PENDING)
         self._lost: str | None = None
 
-    async def make_good(self, since: Instant) -> None:
-        """The server has forgotten what happened since: whoever is followed is read whole."""
-        followed = sorted(self._consumer.interests.followed | self._consumer.interests.dids.keys())
-        log.warning("source.gap", source=self._url, repositories=len(followed))
-        number = self._consumer.clock.now()
-        hints = [Hint(parse_did(did), HintKind.REPOSITORY, f"not heard since {since}", number) for did in followed]
-        await deliver(self._consumer.delivering, self._consumer.interests, hints)
+    async def _hear(self) -> None:
+        """A line has come. Where the server has forgotten what happened since the one before, everybody is read whole first."""
+        now, since = self._consumer.clock.now(), self._heard_at
+        if since is not None and now - since > MEMORY:
+            followed = gaps.everybody_followed(self._consumer.interests)
+            log.warning("source.gap", source=self._url, repositories=len(followed))
+            hints = gaps.reads_owed(followed, f"not heard since {since}", now)
+            await deliver(self._consumer.delivering, self._consumer.interests, hints)
+        self._heard_at = now
 
     async def read(self) -> None:
         """Take lines, over as many connections as it takes."""
@@ -128,6 +134,7 @@ class _Lines:
         async with aclosing(again) as lines:
             async for text in lines:
                 consumer.counting.frames_looked_at.inc()
+                await self._hear()
                 line = read_line(text)
                 if line is not None and self._is_wanted(line):
                     await self._pending.put(line)
@@ -166,7 +173,8 @@ class _Lines:
                 self._consumer.counting.frames_rejected.inc()
                 log.warning("line.rejected", source=self._url, reason=line.refusal)
             # Lines of one commit share a number, and a refused one may have none.
-            self._cursor = max((line.cursor for line in batch if line.cursor), default=self._cursor)
+            latest = self._consumer.clock.now() + MAX_AHEAD
+            self._cursor = max((line.cursor for line in batch if 0 < line.cursor <= latest), default=self._cursor)
             await self._save(authors, [Rejected(self._url, None, None, one.refusal, one.raw) for one in refused])
 
     async def _save(self, authors: set[Did], refused: list[Rejected]) -> None:

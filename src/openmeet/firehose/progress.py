@@ -48,11 +48,11 @@ LIST_SOURCES = "select url, cursor, state, reason, changed_at, seen_at from sour
 KNOWN = "select did, rev, data, is_active, status from verified_repositories where did = :did"
 
 PUT_KNOWN = """
-    insert into verified_repositories (did, rev, data, is_active, status, updated_at)
-    values (:did, :rev, :data, :is_active, :status, :now)
+    insert into verified_repositories (did, rev, data, is_active, status, source, updated_at)
+    values (:did, :rev, :data, :is_active, :status, :source, :now)
         on conflict (did) do update
        set rev = excluded.rev, data = excluded.data, is_active = excluded.is_active, status = excluded.status,
-           updated_at = excluded.updated_at
+           source = excluded.source, updated_at = excluded.updated_at
      where excluded.rev >= verified_repositories.rev
 """
 
@@ -124,6 +124,7 @@ async def advance(
                 data=str(state.known.data),
                 is_active=int(state.active),
                 status=_storable(state.status or ""),
+                source=url,
                 now=tx.now,
             )
     await _reject(tx, rejected)

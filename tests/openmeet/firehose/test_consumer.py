@@ -199,7 +199,7 @@ class _Glitch(Relay):
             self.frames, self.sequences = frames, numbers
 
 
-def _numbered(seq: int) -> bytes:
+def numbered(seq: int) -> bytes:
     message = AccountMessage(seq, next(iter(captured_documents())), "2026-07-04T20:00:00Z", active=True)
     return encode_frame(message)
 
@@ -210,7 +210,7 @@ async def test_a_number_far_ahead_does_not_make_later_frames_old(bench: Bench):
     numbers = sequences(frames)
     bench.interested_in(*everybody())
     relay = _Glitch(frames, numbers)
-    relay.glitch = _numbered(MAX_SEQ)
+    relay.glitch = numbered(MAX_SEQ)
     async with relay:
         source = await follow_until(bench, relay.url, lambda source: source.cursor == numbers[-1])
     assert source.cursor == numbers[-1]
@@ -226,7 +226,7 @@ async def test_a_gap_that_the_next_connection_begins_with_is_believed(bench: Ben
     """A relay whose memory no longer reaches back to our cursor begins far behind it every time."""
     far = [MAX_JUMP * 5, MAX_JUMP * 5 + 1]
     bench.interested_in(*everybody())
-    async with Relay([_numbered(1), *map(_numbered, far)], [1, *far]) as relay:
+    async with Relay([numbered(1), *map(numbered, far)], [1, *far]) as relay:
         await follow_until(bench, relay.url, lambda source: source.cursor == far[-1])
         assert relay.connections == 2
 
@@ -236,6 +236,6 @@ async def test_numbers_of_a_clock_may_have_any_gap_up_to_now(bench: Bench):
     now = int(bench.clock.now())
     numbers = [now - 2 * HOUR, now - HOUR, now]
     bench.interested_in(*everybody())
-    async with Relay([_numbered(number) for number in numbers], numbers) as relay:
+    async with Relay([numbered(number) for number in numbers], numbers) as relay:
         await follow_until(bench, relay.url, lambda source: source.cursor == numbers[-1])
         assert relay.connections == 1

@@ -31,6 +31,8 @@ from tests.parts import fixture_path, needs
 CAPTURED = "data/firehose/relay-2026-07-04-a.jetstream.jsonl"
 WAYS = ("plain", "deflated", "zstd")
 AUTHOR = parse_did("did:plc:aaaaaaaaaaaaaaaaaaaaaaaa")
+# 2026-07-04T22:00:00Z, before the clock stands: microseconds.
+AT = 1_783_202_400_000_000
 
 
 def captured() -> list[str]:
@@ -141,8 +143,8 @@ async def test_every_way_of_packing(bench: Bench, way: str, tmp_path: Path):
     path = dictionary_of(tmp_path)
     known = zstandard.ZstdCompressionDict(path.read_bytes())
     unpack = unpacker(path) if way == "zstd" else None
-    async with serving(Server([event_line("Tea", 2 * 10**15)], way, known)) as server:
-        await follow_until(bench, server.url, read_to(bench, server.url, 2 * 10**15), unpack=unpack)
+    async with serving(Server([event_line("Tea", AT)], way, known)) as server:
+        await follow_until(bench, server.url, read_to(bench, server.url, AT), unpack=unpack)
     (message,) = await messages_of(bench)
     assert isinstance(message, RecordMessage)
     assert (message.did, message.is_verified) == (AUTHOR, False)
@@ -156,24 +158,55 @@ async def test_wrong_lines_are_kept_and_the_stream_goes_on(bench: Bench):
     bench.interested_in(("collection", EVENT))
     other = "bafyreigaknpexyvxt76zgkitavbwx6ejgfheup5oybpm77f3pxzrvwpfdi"
     lines = [
-        event_line("Forged", 2 * 10**15, cid=other),
-        event_line("Coordinates", 2 * 10**15).replace('"Coordinates"', "1.5"),
+        event_line("Forged", AT, cid=other),
+        event_line("Coordinates", AT).replace('"Coordinates"', "1.5"),
         "{",
         json.dumps({"did": AUTHOR, "time_us": 1, "kind": "sync", "sync": {}}),
-        event_line("Elsewhere", 2 * 10**15).replace(f'"collection": "{EVENT}"', '"collection": "app.bsky.feed.post"'),
-        event_line("Tea", 2 * 10**15 + 1),
+        event_line("Elsewhere", AT).replace(f'"collection": "{EVENT}"', '"collection": "app.bsky.feed.post"'),
+        event_line("Tea", AT + 1),
     ]
     async with serving(Server(lines)) as server:
-        await follow_until(bench, server.url, read_to(bench, server.url, 2 * 10**15 + 1))
+        await follow_until(bench, server.url, read_to(bench, server.url, AT + 1))
     assert [type(message).__name__ for message in await messages_of(bench)] == ["RecordMessage"]
     async with bench.db.reader() as reader:
         assert len(await progress.rejected(reader)) == 3
 
 
+@pytest.mark.parametrize("number", [9 * 10**18, AT + 2 * HOUR])
+async def test_a_number_from_a_time_to_come_is_no_place_to_resume_at(bench: Bench, number: int):
+    """Who was told once of a year to come would ask for that after every restart, and hear of no gap: the line counts, the cursor stays."""
+    bench.interested_in(("collection", EVENT))
+    odd = event_line("Walk", number).replace('"tea"', '"walk"')
+    async with serving(
+        Server([event_line("Tea", AT), odd, event_line("Coffee", AT + 1).replace('"tea"', '"coffee"')])
+    ) as server:
+        await follow_until(bench, server.url, read_to(bench, server.url, AT + 1))
+        await follow_until(bench, server.url, lambda: _is_asked(server, 2))
+    assert server.queries[1]["cursor"] == str(AT + 1 - 5 * SECOND)
+    assert len(await messages_of(bench)) == 3
+
+
+async def test_a_line_that_inflates_beyond_measure_ends_the_connection(bench: Bench):
+    """A hundred megabytes of nothing in a hundred kilobytes: the socket stops unpacking, and the source is said to fail."""
+    bench.interested_in(("collection", EVENT))
+    async with serving(Server([" " * 100_000_000], way="deflated")) as server:
+        await follow_until(bench, server.url, _is_failing(bench, server.url))
+    assert server.was_deflated[0]
+    assert await messages_of(bench) == []
+
+
+def _is_failing(bench: Bench, url: str) -> Callable[[], Awaitable[bool]]:
+    async def look() -> bool:
+        async with bench.db.reader() as reader:
+            return any(one.url == url and one.state is SourceState.FAILING for one in await progress.sources(reader))
+
+    return look
+
+
 async def test_resumes_a_little_before_its_cursor_and_repeats_nothing(bench: Bench):
     """A server that numbers by its clock is asked again for some seconds; the queue hears of each change once."""
     bench.interested_in(("collection", EVENT))
-    at = 2 * 10**15
+    at = AT
     async with serving(Server([event_line("Tea", at)])) as server:
         await follow_until(bench, server.url, read_to(bench, server.url, at))
         await follow_until(bench, server.url, lambda: _is_asked(server, 2))
@@ -188,7 +221,7 @@ async def _is_asked(server: Server, times: int) -> bool:
 async def test_authors_met_here_are_followed_after_a_restart(bench: Bench):
     """What a line says of an account concerns us if we have its events; who it is survives in the database."""
     bench.interested_in(("collection", EVENT))
-    at = 2 * 10**15
+    at = AT
     async with serving(Server([event_line("Tea", at)])) as server:
         await follow_until(bench, server.url, read_to(bench, server.url, at))
     async with bench.db.reader() as reader:
@@ -206,11 +239,47 @@ async def test_authors_met_here_are_followed_after_a_restart(bench: Bench):
 async def test_absence_longer_than_its_memory_owes_reads(bench: Bench):
     """No line tells of the gap: whoever is followed is read whole."""
     bench.interested_in(("collection", EVENT), ("did", AUTHOR))
-    at = 2 * 10**15
+    at = AT
     async with serving(Server([event_line("Tea", at)])) as server:
         await follow_until(bench, server.url, read_to(bench, server.url, at))
         bench.clock.turn(MEMORY + HOUR)
         server.lines.append(event_line("Walk", at + 1).replace("3l3qo2vutsw2b", "3l3qo2vutsw3b"))
+        await follow_until(bench, server.url, read_to(bench, server.url, at + 1))
+    hints = [message for message in await messages_of(bench) if isinstance(message, Hint)]
+    assert [(hint.did, hint.kind) for hint in hints] == [(AUTHOR, HintKind.REPOSITORY)]
+
+
+@dataclass
+class _Restarts(Server):
+    """A server that closes its first connection; ``between`` happens before the second."""
+
+    between: Callable[[], None] = lambda: None
+
+    async def answer(self, request: web.Request) -> web.WebSocketResponse:
+        if self.queries:
+            self.between()
+            return await super().answer(request)
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        self.queries.append(dict(request.query))
+        for line in self.lines:
+            await socket.send_str(line)
+        await socket.close()
+        return socket
+
+
+async def test_a_consumer_that_runs_on_makes_good_what_it_was_cut_off_from(bench: Bench):
+    """The process never ended; only the connection did, for a day and a half."""
+    bench.interested_in(("collection", EVENT), ("did", AUTHOR))
+    at = AT
+    server = _Restarts([event_line("Tea", at)])
+
+    def between() -> None:
+        bench.clock.turn(MEMORY + HOUR)
+        server.lines = [event_line("Walk", at + 1).replace("3l3qo2vutsw2b", "3l3qo2vutsw3b")]
+
+    server.between = between
+    async with serving(server):
         await follow_until(bench, server.url, read_to(bench, server.url, at + 1))
     hints = [message for message in await messages_of(bench) if isinstance(message, Hint)]
     assert [(hint.did, hint.kind) for hint in hints] == [(AUTHOR, HintKind.REPOSITORY)]

@@ -1,0 +1,45 @@
+"""Whom the consumer brings messages: every configured community. One that is new is owed what the others heard before it came.
+
+A community that is no longer configured is forgotten here, so that it counts as new when it comes back: meanwhile nobody
+kept anything for it.
+"""
+
+from collections.abc import Sequence
+
+from groundwork.database.transaction import Database
+from groundwork.outbox import owe
+from groundwork.telemetry.logs import log
+from openmeet.debts.kinds import Debt
+from openmeet.firehose import interests
+from openmeet.firehose.interests import Interests
+from openmeet.tenants.model import Tenant
+
+# Repositories owed to a new community in one transaction, which may last two seconds.
+BATCH = 1_000
+
+
+async def seat(installation: Database, tenants: Sequence[Tenant]) -> Interests:
+    """See to it that each of them hears of every calendar record; before anything is read from a source.
+
+    What is owed comes first and the interest after it: a start that breaks off in between owes again. Nothing is missed
+    between the two: what comes behind the stored cursors is brought to all, what was before them is read whole.
+    """
+    async with installation.transaction() as tx:
+        await interests.forget_others(tx, [one.name for one in tenants])
+        known = await interests.load(tx)
+    heard_of = sorted(known.followed | set(known.dids))
+    for tenant in tenants:
+        if tenant.name not in known.everybody:
+            await _owe_reading(tenant, heard_of)
+    async with installation.transaction() as tx:
+        for tenant in tenants:
+            await interests.add(tx, interests.everything_for(tenant.name))
+        return await interests.load(tx)
+
+
+async def _owe_reading(tenant: Tenant, dids: Sequence[str]) -> None:
+    for start in range(0, len(dids), BATCH):
+        async with tenant.database.transaction() as tx:
+            owed = [(did, int(tx.now), tx.now) for did in dids[start : start + BATCH]]
+            await owe.owe_many(tx, Debt.BACKFILL, owed)
+    log.info("tenant.seated", tenant=tenant.name, repositories=len(dids))

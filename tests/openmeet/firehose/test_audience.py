@@ -1,0 +1,67 @@
+"""Who hears of what the consumer reads: all configured communities, a new one of what came before it, too."""
+
+from groundwork.clock import HandClock
+from groundwork.database.transaction import Database
+from groundwork.outbox import owe
+from openmeet.debts.kinds import Debt
+from openmeet.firehose import audience, interests
+from openmeet.firehose.interests import everything_for
+from openmeet.tenants.model import Tenant
+from tests.databases import MakeDatabase
+
+FOLLOWED, BY_LINES = "did:plc:ewvi7nxzyoun6zhxrhs64oiz", "did:plc:44ybard66vv44zksje25o7dz"
+
+VERIFIED = """
+    insert into verified_repositories (did, rev, data, is_active, status, updated_at) values (:did, 'r', 'd', 1, '', 1)
+"""
+
+
+async def hearing(make_database: MakeDatabase) -> tuple[Database, Tenant, Tenant]:
+    """An installation whose default community has heard of two authors, and one that is new."""
+    installation = await make_database("openmeet.firehose")
+    town = Tenant("default", await make_database("openmeet"))
+    village = Tenant("village", await make_database("openmeet"))
+    await audience.seat(installation, [town])
+    async with installation.transaction() as tx:
+        await tx.execute(VERIFIED, did=FOLLOWED)
+        await interests.add(tx, [("default", "did", BY_LINES)])
+    return installation, town, village
+
+
+async def owed(tenant: Tenant) -> list[str]:
+    async with tenant.database.reader() as reader:
+        found = [await owe.find(reader, Debt.BACKFILL, did) for did in (BY_LINES, FOLLOWED)]
+    return [one.subject for one in found if one is not None]
+
+
+async def test_a_new_community_is_owed_what_others_heard(make_database: MakeDatabase, clock: HandClock):
+    """Every author whom the installation knows is read for it once; the others are owed nothing by its coming."""
+    installation, town, village = await hearing(make_database)
+    seated = await audience.seat(installation, [town, village])
+    assert await owed(village) == [BY_LINES, FOLLOWED]
+    assert await owed(town) == []
+    (first, *_) = everything_for("village")
+    assert seated.tenants_for("did:plc:anybody", first[2]) == {"default", "village"}
+    before = await reading_since(village)
+    clock.turn(60_000_000)
+    await audience.seat(installation, [town, village])
+    assert await reading_since(village) == before
+
+
+async def reading_since(tenant: Tenant) -> int:
+    async with tenant.database.reader() as reader:
+        found = await owe.find(reader, Debt.BACKFILL, FOLLOWED)
+    assert found is not None
+    return found.revision
+
+
+async def test_one_that_was_away_is_new_when_it_comes_back(make_database: MakeDatabase, clock: HandClock):
+    """While it was not configured nobody kept anything for it."""
+    installation, town, village = await hearing(make_database)
+    await audience.seat(installation, [town, village])
+    before = await reading_since(village)
+    alone = await audience.seat(installation, [town])
+    assert alone.everybody == {"default"}
+    clock.turn(60_000_000)
+    await audience.seat(installation, [town, village])
+    assert await reading_since(village) > before

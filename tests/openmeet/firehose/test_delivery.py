@@ -1,0 +1,61 @@
+"""One reading of a stream, several communities: each gets what it is interested in, once."""
+
+from collections.abc import Sequence
+
+from groundwork.clock import HandClock
+from groundwork.queue.contract import QueueUnavailable
+from groundwork.queue.embedded import EmbeddedQueue
+from groundwork.telemetry.metrics import Metrics
+from openmeet.firehose.counting import counting
+from openmeet.firehose.delivery import Delivering, deliver
+from openmeet.firehose.interests import everything_for, interests_of
+from openmeet.records.message import Hint, HintKind
+from tests.databases import MakeDatabase
+from tests.openmeet.firehose.conftest import at_once
+from tests.openmeet.ingestion.network import did, event
+
+
+async def queues_of(
+    make_sqlite: MakeDatabase, clock: HandClock, names: Sequence[str] = ("town", "village")
+) -> dict[str, EmbeddedQueue]:
+    return {name: EmbeddedQueue(await make_sqlite("groundwork.queue"), clock) for name in names}
+
+
+async def waiting(queues: dict[str, EmbeddedQueue]) -> dict[str, int]:
+    return {name: (await queue.depth()).waiting for name, queue in queues.items()}
+
+
+async def test_a_message_is_put_once_into_the_queue_of_each_that_wants_it(make_sqlite: MakeDatabase, clock: HandClock):
+    """The village follows one author alone; of accounts that move or go everybody hears; a second source repeats nothing."""
+    queues = await queues_of(make_sqlite, clock)
+    delivering = Delivering(queues, counting(Metrics("openmeet")))
+    interests = interests_of([*everything_for("town"), ("village", "did", did(1)), ("gone", "did", did(2))])
+    messages = [event(1, "tea", 1), event(2, "chess", 1)]
+    for _ in range(2):
+        await deliver(delivering, interests, messages)
+    assert await waiting(queues) == {"town": 2, "village": 1}
+    await deliver(delivering, interests, [Hint(did(2), HintKind.ACCOUNT, "", 3)])
+    assert await waiting(queues) == {"town": 3, "village": 2}
+
+
+class Away(EmbeddedQueue):
+    """A queue that does not confirm the first time."""
+
+    is_back = False
+
+    async def publish(self, messages, /) -> None:  # type: ignore[no-untyped-def]  # the contract's own
+        if not self.is_back:
+            self.is_back = True
+            raise QueueUnavailable("The broker is away.")
+        await super().publish(messages)
+
+
+async def test_what_one_queue_does_not_confirm_is_not_repeated_to_the_others(
+    make_sqlite: MakeDatabase, clock: HandClock
+):
+    queues = await queues_of(make_sqlite, clock, ["hamlet", "town"])
+    queues["village"] = Away(await make_sqlite("groundwork.queue"), clock)
+    delivering = Delivering(queues, counting(Metrics("openmeet")), sleep=at_once)
+    interests = interests_of([line for name in queues for line in everything_for(name)])
+    await deliver(delivering, interests, [event(1, "tea", 1)])
+    assert await waiting(queues) == {"hamlet": 1, "town": 1, "village": 1}

@@ -1,0 +1,103 @@
+"""What a server has forgotten since our cursor: those that it spoke for are owed reads, before the cursor moves beyond."""
+
+import asyncio
+
+from at_protocol.sync.events import InfoMessage
+from at_protocol.sync.events import encode as encode_frame
+from openmeet.firehose import progress
+from openmeet.firehose.consumer import MAX_JUMP, follow_source
+from openmeet.records.message import Hint, HintKind, decode
+from tests.openmeet.firehose.conftest import Bench, captured_documents, captured_frames, sequences
+from tests.openmeet.firehose.test_consumer import everybody, numbered
+from tests.parts import needs
+from tests.world.relay import Relay
+
+pytestmark = needs("fixtures")
+
+OUTDATED = encode_frame(InfoMessage("OutdatedCursor", "Requested cursor exceeded limit."))
+ELSEWHERE = "did:plc:ewvi7nxzyoun6zhxrhs64oiz"
+
+
+class Forgetful(Relay):
+    """Says at each connection with a cursor that it remembers less."""
+
+    def __init__(self, frames: list[bytes], numbers: list[int]) -> None:
+        super().__init__([OUTDATED, *frames], [2**52, *numbers])
+
+
+async def read_to(bench: Bench, url: str, cursor: int, sender: str | None) -> None:
+    stop = asyncio.Event()
+    following = asyncio.create_task(follow_source(bench.consumer, url, stop, sender=sender))
+    async with asyncio.timeout(20):
+        while True:
+            async with bench.db.reader() as reader:
+                if any(one.url == url and one.cursor == cursor for one in await progress.sources(reader)):
+                    break
+            await asyncio.sleep(0.01)
+    stop.set()
+    await following
+
+
+async def owed(bench: Bench) -> list[str]:
+    """Whose reads the queue was asked for, of which nobody knows how far they must reach."""
+    found: list[str] = []
+    while deliveries := await bench.queue.lease(1000, 60):
+        messages = [decode(delivery.message.body) for delivery in deliveries]
+        found += [
+            one.did for one in messages if isinstance(one, Hint) and one.kind is HintKind.REPOSITORY and one.rev is None
+        ]
+        await bench.queue.ack(deliveries)
+    return sorted(found)
+
+
+async def heard_before(bench: Bench, url: str, seq: int, *dids: str) -> None:
+    """These were heard of through this source, up to this number, and another one through another source."""
+    question = """
+        insert into verified_repositories (did, rev, data, is_active, status, source, updated_at)
+        values (:did, '3l3qo2vutsw2b', 'bafyreie5cvv4h45feadgeuwhbcutmh6t2ceseocckahdoe6uat64zmz454', 1, '', :source, 1)
+    """
+    async with bench.db.transaction() as tx:
+        await progress.add_source(tx, url, cursor=seq)
+        for did in dids:
+            await tx.execute(question, did=did, source=url)
+        await tx.execute(question, did=ELSEWHERE, source="wss://another.example")
+    bench.consumer.interests.followed.update([*dids, ELSEWHERE])
+
+
+async def test_a_pds_that_has_forgotten_owes_reads_of_those_heard_through_it(bench: Bench):
+    """Who came through another source lost nothing."""
+    first, second = list(captured_documents())[:2]
+    bench.interested_in(("collection", "community.lexicon.calendar.event"))
+    async with Forgetful([numbered(50)], [50]) as pds:
+        await heard_before(bench, pds.url, 10, first, second)
+        await read_to(bench, pds.url, 50, sender="pds.example:443")
+    assert await owed(bench) == sorted([first, second])
+
+
+async def test_a_relay_that_has_forgotten_owes_reads_of_everybody_followed(bench: Bench):
+    first, second = list(captured_documents())[:2]
+    bench.interested_in(("collection", "community.lexicon.calendar.event"))
+    async with Forgetful([numbered(50)], [50]) as relay:
+        await heard_before(bench, relay.url, 10, first, second)
+        await read_to(bench, relay.url, 50, sender=None)
+    assert await owed(bench) == sorted([first, second, ELSEWHERE])
+
+
+async def test_a_source_that_was_never_read_owes_nothing(bench: Bench):
+    """From its beginning means from the beginning of what it remembers."""
+    frames = captured_frames()[:5]
+    bench.interested_in(("collection", "community.lexicon.calendar.event"))
+    async with Forgetful(frames, sequences(frames)) as relay:
+        await heard_before(bench, "wss://one.example", 10, next(iter(captured_documents())))
+        await read_to(bench, relay.url, sequences(frames)[-1], sender=None)
+    assert await owed(bench) == []
+
+
+async def test_a_jump_that_is_believed_owes_reads(bench: Bench):
+    """What lay between the numbers is as lost as what a notice tells of."""
+    far = MAX_JUMP * 5
+    bench.interested_in(*everybody())
+    async with Relay([numbered(1), numbered(far)], [1, far]) as relay:
+        await read_to(bench, relay.url, far, sender=None)
+        assert relay.connections == 2
+    assert await owed(bench) == sorted(captured_documents())
