@@ -25,7 +25,6 @@ from openmeet.users.model import UserId
 
 # What says "this access token no longer counts": OAuth's name, current servers' 400 ExpiredToken, others' 401.
 _WORTH_REFRESHING = frozenset({"invalid_token", "ExpiredToken", "InvalidToken"})
-NOT_ALLOWED = "You have not allowed this at your server."
 # The reference's and ours, and what RFC 6750 says.
 _WANTS_PERMISSION = frozenset({"ScopeMissing", "ScopeMissingError", "insufficient_scope"})
 # Refreshed this long before its end, and up to as much again: two workers rarely come to it at the same moment.

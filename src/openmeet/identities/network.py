@@ -14,9 +14,7 @@ from groundwork.clock import Clock
 from groundwork.http.client import HttpClient
 from groundwork.sealing import Sealer
 from openmeet.identities.oauth_app import OAuthApp
-
-# Whose database, cache and sealed values these are, where an installation has one tenant.
-DEFAULT_TENANT = "default"
+from openmeet.tenants.model import DEFAULT_TENANT
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +22,9 @@ class Network:
     """Client, resolvers, and the sealer of tokens and passwords.
 
     ``app`` is who we are to authorization servers; None where nobody can be let in by OAuth. ``cache`` is opened for the
-    tenant. ``refreshing`` holds what must end before the program does: a token that was spent and is not stored yet.
-    ``large_reads``: who reads a repository that needs much memory holds it.
+    tenant, and what is sealed opens for it alone. ``refreshing`` holds what must end before the program does: a token that
+    was spent and is not stored yet. ``large_reads``: who reads a repository that needs much memory holds it; one for all
+    tenants.
     """
 
     http: HttpClient

@@ -56,11 +56,6 @@ def scope_for(*features: Feature) -> str:
 EVERY_SCOPE = scope_for(*Feature)
 
 
-def feature_of(collection: str) -> Feature | None:
-    """What a collection belongs to; None for one that we never ask for."""
-    return next((feature for feature, names in COLLECTIONS.items() if collection in names), None)
-
-
 def standing(session: SealedSession, feature: Feature) -> Standing:
     """Whether records of a feature may be written with a session. One by password may do everything."""
     if session.kind is SessionKind.PASSWORD:

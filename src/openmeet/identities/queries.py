@@ -92,8 +92,6 @@ FORGET_CONSENT = """
      where user_id = :user_id and not exists (select 1 from identities i where i.user_id = consents.user_id)
 """
 
-NAME = "update identities set display_name = :display_name, updated_at = :now where did = :did"
-
 CONSENT = "select publishing, asked_at, answered_at, handle, revision from consents where user_id = :user_id"
 
 ASKED = """
@@ -231,10 +229,6 @@ async def claim(tx: Transaction, did: str) -> None:
 
 async def update_from_network(tx: Transaction, did: str, *, handle: str, pds_url: str, status: str) -> None:
     await tx.execute(UPDATE_FROM_NETWORK, did=did, handle=handle, pds_url=pds_url, status=status, now=tx.now)
-
-
-async def set_display_name(tx: Transaction, did: str, display_name: str) -> None:
-    await tx.execute(NAME, did=did, display_name=display_name, now=tx.now)
 
 
 async def release_custodial(tx: Transaction, did: str) -> None:

@@ -242,7 +242,8 @@ async def _delete(
         await _delete_of_group(tx, message, owned)
     elif message.collection in EVENTS:
         before = await event_queries.by_record_uri(tx, message.uri)
-        await events.remove(tx, here, uri=message.uri, rev=message.rev, owned=owned)
+        last = None if known is None else events.version_seen(known)
+        await events.remove(tx, here, uri=message.uri, rev=message.rev, owned=owned, last=last)
         if before is not None:
             await telling.of_removal(tx, before, message.rev)
         if owned is not None and owned.kind is Kind.EVENT:

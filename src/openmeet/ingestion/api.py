@@ -14,7 +14,7 @@ from at_protocol.syntax.tid import from_microseconds
 from groundwork.clock import Clock
 from groundwork.database.transaction import Database
 from groundwork.errors import Forbidden, InvalidInput, Unavailable
-from groundwork.http.json_bodies import json_response, read_json
+from groundwork.http.json_bodies import MAX_DEPTH_OF_MANY, json_response, read_json
 from groundwork.queue.contract import Message, Queue
 from openmeet.access.edge import service_of
 from openmeet.ingestion import handing_in
@@ -148,7 +148,8 @@ async def take_back_rsvp(request: Request) -> Response:
 
 
 async def _process(request: Request, collections: Collection[Nsid]) -> Response:
-    sent = await read_json(request, BatchSent)
+    # A record that is nested too deep is refused by itself, with its reason.
+    sent = await read_json(request, BatchSent, max_depth=MAX_DEPTH_OF_MANY)
     if sent.is_verified and ServiceScope.VOUCH not in service_of(request).scopes:
         why = f"This credential may not vouch for signatures: it lacks the scope {ServiceScope.VOUCH}."
         raise Forbidden(why, name="InsufficientScope")

@@ -1,8 +1,8 @@
 """Reading a whole repository and applying it: after sign-in, after a gap in the stream, or when an operator asks.
 
 The read is as of its commit's rev. What it holds is applied as messages of that rev; what it lacks is a delete, of
-records not changed since; afterwards the floor rises, so that older messages are history. A repository too large to be
-read whole, or on a server too slow for that, is read by its calendar alone: unsigned, so that nothing becomes history by it.
+records not changed since; afterwards the floor rises, so that older messages are history. One whose rev is of a time to
+come is not taken at all: as history it would hide whatever is written until then. A repository too large to be read whole, or on a server too slow for that, is read by its calendar alone: unsigned, so that nothing becomes history by it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,6 +11,7 @@ from functools import partial
 
 from at_protocol.repo.change import parse_path
 from at_protocol.repo.snapshot import Snapshot
+from at_protocol.sync import verify
 from at_protocol.syntax.did import Did, parse_did
 from at_protocol.syntax.nsid import parse_nsid
 from at_protocol.syntax.record_key import parse_record_key
@@ -148,12 +149,22 @@ async def apply_reading(db: Database, here: Here, did: Did, reading: Reading) ->
 
 
 async def read_repository(network: Network, did: Did) -> Reading | None:
-    """Read it whole, or by its calendar where that is too much; None where it is not served."""
+    """Read it whole, or by its calendar where that is too much; None where it is not served.
+
+    Raises RemoteFailed (also where its rev is too far ahead to be believed) and RemoteSlow.
+    """
     try:
-        return await _read(network, did)
+        reading = await _read(network, did)
     except NotFound as absent:
         log.warning("repository.not_served", did=did, reason=absent.why)
         return None
+    try:
+        verify.check_rev(reading.rev, network.clock.now())
+    except verify.Refused as ahead:
+        raise RemoteFailed(
+            "The clock of the repository's server is more than five minutes ahead. Nothing is taken until its time has come."
+        ) from ahead
+    return reading
 
 
 async def _read(network: Network, did: Did) -> Reading:

@@ -15,7 +15,7 @@ from openmeet.ingestion.readings import Outcome, Reading
 from openmeet.records import erased, going_on, seen
 from openmeet.records.collections import CONCERNING, EVENTS, OF_GROUPS, OF_MEMBERS, RSVPS, SERIES_COLLECTIONS
 from openmeet.records.message import RecordMessage
-from openmeet.records.seen import Seen
+from openmeet.records.seen import Seen, Standing
 from openmeet.records.subjects import lock_current
 
 # A rev further ahead than this is refused from every source: it would block what follows.
@@ -65,8 +65,10 @@ class Batch:
         return message.uri not in self.owned and (message.uri, message.cid) in self.in_doubt
 
     def may_be_ours(self, message: RecordMessage, now: Instant) -> bool:
-        """Whether this is the first that is heard of a record which we could have written before a restore."""
-        is_new = message.uri not in self.before and message.uri not in self.owned and not self.is_late(message)
+        """Whether nobody knows of this record that it is there, and we could have written it: before a restore, or until we took it back."""
+        known = self.before.get(message.uri)
+        is_new = known is None or (known.standing is Standing.TOMBSTONE and known.rev < message.rev)
+        is_new = is_new and message.uri not in self.owned and not self.is_late(message)
         return is_new and self.refusal(message, now) in {None, Outcome.SWITCHED_OFF}
 
     def _is_taken(self, message: RecordMessage) -> bool:

@@ -121,8 +121,11 @@ async def take_over(
     return event.id
 
 
-async def remove(tx: Transaction, here: Here, *, uri: str, rev: str, owned: Publication | None) -> None:
+async def remove(
+    tx: Transaction, here: Here, *, uri: str, rev: str, owned: Publication | None, last: Version | None
+) -> None:
     """The record is gone. Where we took it back ourselves, the event only forgets it; else it is removed here too.
+    ``last``: what it said until now, where that is known.
 
     One that it had before it changed hands takes nothing along. What was typed here and never sent is kept for the case that the
     record comes back (``owned_by_event``).
@@ -144,7 +147,21 @@ async def remove(tx: Transaction, here: Here, *, uri: str, rev: str, owned: Publ
         edits = await _unsent(tx, here, uri, owned)
         reason = "The record was deleted in the repository."
         await publication_leases.lose(tx, uri=uri, rev=rev, reason=reason, edits=edits)
+    elif last is not None:
+        await _keep_unsent(tx, here, last)
     await events.remove_from_network(tx, uri=uri)
+
+
+async def _keep_unsent(tx: Transaction, here: Here, last: Version) -> None:
+    """The same of a record that another app wrote: what was typed here about its event was never sent, and is kept with the promise."""
+    event = await event_queries.by_record_uri(tx, last.uri)
+    owned = None if event is None else await publication_leases.find(tx, Kind.EVENT, event.id)
+    if owned is None or owned.uri is not None:
+        return
+    agreed = replace(owned, did=last.did, base_cid=last.cid, base_body=last.body, base_rev=last.rev)
+    edits = await _unsent(tx, here, last.uri, agreed)
+    if edits is not None:
+        await publication_leases.keep_edits(tx, owned, edits)
 
 
 async def _unsent(tx: Transaction, here: Here, uri: str, owned: Publication) -> bytes | None:
@@ -180,31 +197,37 @@ async def _stay(tx: Transaction, version: Version, former: Former, owned: Public
         await publications.look_again(tx, kind=owned.kind, subject_ids=[former.uri], is_edit=True)
 
 
-async def owned_by_event(tx: Transaction, uri: str, before: Version | None, now: Version) -> Publication | None:
+async def owned_by_event(
+    tx: Transaction, here: Here, uri: str, before: Version | None, now: Version, said: NetworkEvent
+) -> Publication | None:
     """The promise about an event that came from this record, edited here and never sent: it is attached now.
 
     ``before`` is the version that the edit was made on; it is the base of the merge. Where there is none any more, the record was
-    gone, and is back as ``now`` says: what was typed by then is kept with the promise, and is an edit of this version.
+    gone, and is back as ``now`` says (``said``): what was typed by then is kept with the promise, and is an edit of this version.
     """
     event = await event_queries.by_record_uri(tx, uri)
     owned = None if event is None else await publication_leases.find(tx, Kind.EVENT, event.id)
     if event is None or owned is None or owned.uri is not None:
         return None
-    if before is None:
-        if owned.state is not State.RETRACTED or owned.edits is None:
-            return None
-        before = now
+    if before is None and owned.edits is None:
+        return None
+    base = now if before is None else before
     await publication_leases.attach(
         tx,
         kind=Kind.EVENT,
         subject_id=event.id,
-        did=before.did,
+        did=base.did,
         uri=uri,
-        cid=before.cid,
-        body=before.body,
-        rev=before.rev,
+        cid=base.cid,
+        body=base.body,
+        rev=base.rev,
     )
-    return await publication_leases.find(tx, Kind.EVENT, event.id)
+    found = await publication_leases.find(tx, Kind.EVENT, event.id)
+    if found is None or before is not None or not found.is_pending:
+        return found
+    # What else is here was the record's own word of before, which nobody typed.
+    _, ours, _ = await _sides(tx, here, now, said, found, event)
+    return replace(found, merged=WAY.encode(ours))
 
 
 async def _catch_up(

@@ -1,5 +1,5 @@
 """Single records, fetched from their authors' repositories with proof: events that parked answers wait for, and records
-of which an unsigned source says otherwise than is known.
+of which an unsigned source says otherwise than is known. Each host is asked for so many a minute (``host_budgets``).
 """
 
 from at_protocol.failures import Malformed
@@ -18,24 +18,43 @@ from openmeet.identities.reading import prove_record
 from openmeet.ingestion import parking
 from openmeet.ingestion.apply import apply
 from openmeet.ingestion.events import Here
+from openmeet.ingestion.host_budgets import SpendOnHost, spend_on_home, unlimited
+from openmeet.ingestion.unknown_identities import CountUnknown, uncounted
 from openmeet.records import seen
 from openmeet.records.message import Operation, RecordMessage
 from openmeet.records.subjects import current_subject, lock_current
 
 
-def subject_payer(db: Database, network: Network, here: Here) -> Payer:
-    """The payer of ``Debt.FETCH_SUBJECT``; the subject of the debt is the event's at-uri."""
+def subject_payer(
+    db: Database,
+    network: Network,
+    here: Here,
+    count_unknown: CountUnknown = uncounted,
+    spend_on_host: SpendOnHost = unlimited,
+) -> Payer:
+    """The payer of ``Debt.FETCH_SUBJECT``; the subject of the debt is the event's at-uri.
+
+    ``count_unknown``: whoever answered named an author whom nobody can find (``unknown_identities``).
+    """
 
     async def pay(debt: Debt) -> None:
-        await fetch_subject(db, network, here, _uri_of(debt))
+        subject = _uri_of(debt)
+        try:
+            await fetch_subject(db, network, here, subject, spend_on_host)
+        except (NotFound, InvalidInput) as unknown:
+            log.info("subject.unknown", uri=str(subject), reason=unknown.why)
+            count_unknown(debt.kind)
 
     return pay
 
 
-async def fetch_subject(db: Database, network: Network, here: Here, subject: AtUri) -> bool:
+async def fetch_subject(
+    db: Database, network: Network, here: Here, subject: AtUri, spend_on_host: SpendOnHost = unlimited
+) -> bool:
     """Bring an event in, and let answers that wait for it count; False when its author's repository has none under this key, or is not served.
 
-    A handle in the uri is resolved first, and the answers wait under the DID from then on.
+    A handle in the uri is resolved first, and the answers wait under the DID from then on. Raises NotFound and InvalidInput where
+    there is no such author, TooMany where its host has been asked often enough for now.
     """
     did = await _did_of(network, subject)
     durable = AtUri(did, subject.collection, subject.rkey)
@@ -52,6 +71,7 @@ async def fetch_subject(db: Database, network: Network, here: Here, subject: AtU
     if await _count_in(db, str(durable)):
         return True
     try:
+        await spend_on_home(network, spend_on_host, did)
         proven = await prove_record(network, did, durable.collection, durable.rkey)
     except NotFound as absent:
         log.info("subject.not_served", uri=str(durable), reason=absent.why)
@@ -73,21 +93,27 @@ async def _count_in(db: Database, uri: str) -> bool:
         return event_id is not None
 
 
-def record_payer(db: Database, network: Network, here: Here) -> Payer:
+def record_payer(db: Database, network: Network, here: Here, spend_on_host: SpendOnHost = unlimited) -> Payer:
     """The payer of ``Debt.PROVE_RECORD``; the subject of the debt is the record's at-uri, its authority a DID."""
 
     async def pay(debt: Debt) -> None:
-        await settle_doubt(db, network, here, _uri_of(debt))
+        await settle_doubt(db, network, here, _uri_of(debt), spend_on_host)
 
     return pay
 
 
-async def settle_doubt(db: Database, network: Network, here: Here, uri: AtUri) -> None:
-    """Ask the repository for the record and believe its proof, of absence as well. One that is not served says nothing."""
+async def settle_doubt(
+    db: Database, network: Network, here: Here, uri: AtUri, spend_on_host: SpendOnHost = unlimited
+) -> None:
+    """Ask the repository for the record and believe its proof, of absence as well. One that is not served says nothing.
+
+    Raises TooMany where its host has been asked often enough for now.
+    """
     did = parse_did(uri.authority)
     if uri.collection is None or uri.rkey is None:
         raise InvalidInput("uri", "This is not the uri of one record.")
     try:
+        await spend_on_home(network, spend_on_host, did)
         proven = await prove_record(network, did, uri.collection, uri.rkey)
     except NotFound as absent:
         log.info("record.not_served", uri=str(uri), reason=absent.why)

@@ -46,7 +46,7 @@ from openmeet.records.group import GroupRead, read_group
 from openmeet.records.group_statements import Saying, Statement, read_link
 from openmeet.records.reading import Unmappable
 from openmeet.records.seen import Standing
-from openmeet.site.slugs import new_slug
+from openmeet.site.slugs import LONG, new_slug
 from openmeet.users.model import UserId
 
 # What is looked through when a group comes after what is said of it; whoever says more is read with their next record.
@@ -66,7 +66,7 @@ async def take_over(tx: Transaction, did: Did, uri: str, cid: str, read: GroupRe
         owner_id, _ = await identities.who_wrote(tx, did)
         known = Group(
             id=GroupId(new_id(tx.now)),
-            slug=GroupSlug(new_slug(read.name, otherwise="group")),
+            slug=GroupSlug(new_slug(read.name, otherwise="group", random=LONG)),
             details=_details(read),
             latitude="",
             longitude="",

@@ -93,6 +93,9 @@ async def _take_over(tx: Transaction, here: Here, batch: Batch, applied: Sequenc
     of_uri = {after.record_uri: (before, after) for before, after in changed}
     puts = [one for one, _ in applied if one.reading.message.uri in records]
     await _tell(tx, puts, of_uri)
+    await parking.follow_record(
+        tx, {uri: after.id for uri, (before, after) in of_uri.items() if uri and before is None}
+    )
     for one in puts:
         _, after = of_uri[one.reading.message.uri]
         if foreign_groups.concerns_group(one.reading.record, after, batch.switches):
@@ -127,7 +130,7 @@ async def _join(tx: Transaction, here: Here, batch: Batch, one: Put, said: Netwo
     message = one.reading.message
     version = events.version_of(message)
     before = None if one.known is None else events.version_seen(one.known)
-    owned = await events.owned_by_event(tx, message.uri, before, version)
+    owned = await events.owned_by_event(tx, here, message.uri, before, version, said)
     event_id = await events.take_over(tx, here, version, said, owned)
     if one.known is not None:
         await telling.of_change(tx, event, event_id, message.rev)

@@ -72,7 +72,7 @@ async def let_go(tx: Transaction, here: Here, did: Did, uri: str, rev: str) -> N
     owned = await _owned(tx, uri)
     if collection in EVENTS:
         await series_records.remove_from_network(tx, uri)
-        await events.remove(tx, here, uri=uri, rev=rev, owned=owned)
+        await events.remove(tx, here, uri=uri, rev=rev, owned=owned, last=None)
     elif collection in GROUP_STATEMENTS:
         await foreign_groups.take_out(tx, OF_STATEMENTS[str(collection)], uri)
         standing = await network.by_statement(tx, uri)

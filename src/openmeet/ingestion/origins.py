@@ -4,6 +4,10 @@ A mark of origin (``openmeet.lexicon.origin``) is a claim that anybody can copy.
 signed in the repository of the event's own author (or of its group), under a key that nobody has seen, the event is here, would be
 published, and nothing was ever sent about it. Then the record is the event's, and no second one is written. The counter in
 the mark says who is ahead: what the record says is newer than a row out of the backup, unless the row was edited since.
+
+The same holds of a record that was taken back from here, and that an older copy of the repository has brought back under its
+own key: it is the one event's, not a second one, and its promise is decided anew. So what became private since, or whose author
+does not agree any more, is taken back once more (invariants 3, 11); what may be public goes on where it was.
 """
 
 from collections.abc import Sequence
@@ -30,7 +34,7 @@ _MOST_EDITS: Final = 1_000_000
 
 
 async def recognise(tx: Transaction, instance: str, readings: Sequence[Reading]) -> set[str]:
-    """Of records that nobody has seen, the uris of those that turn out to be ours; their rows know them from now on."""
+    """Of records that nobody knows to be there, the uris of those that turn out to be ours; their rows know them from now on."""
     found: set[str] = set()
     for reading in readings:
         message, mark = reading.message, None if reading.event is None else reading.event.origin
@@ -55,7 +59,10 @@ async def _take_as_ours(tx: Transaction, message: RecordMessage, event_id: Event
     event = await event_queries.lock_for_update(tx, event_id)
     if event is None or event.record_uri is not None or event.is_gone or event.is_draft:
         return False
-    if reach_of(event) is Reach.NOTHING or message.did not in await _repositories_of(tx, event):
+    if message.did not in await _repositories_of(tx, event):
+        return False
+    is_back = await publication_moves.taken_back_uri(tx, Kind.EVENT, event.id) == message.uri
+    if reach_of(event) is Reach.NOTHING and not is_back:
         return False
     # Counting goes on where the record is: a smaller number would say that it is older.
     revision = max(event.revision, version)

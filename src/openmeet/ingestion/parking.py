@@ -32,6 +32,13 @@ async def release(tx: Transaction, batch: Batch, uris: Sequence[str]) -> None:
     await count_in(tx, await by_record.ids_with(tx, wanted))
 
 
+async def follow_record(tx: Transaction, made: Mapping[str, EventId]) -> None:
+    """These records (by uri) have become events just now: answers that counted for what they were the record of before go along."""
+    for uri in await seen.answered_among(tx, sorted(made)):
+        dids = dict.fromkeys(answer.did for answer in await seen.counted_for(tx, uri))
+        await answers.derive_each(tx, [Answering(Did(did), uri, made[uri]) for did in dids])
+
+
 async def count_in(tx: Transaction, event_ids: Mapping[str, EventId]) -> None:
     """Answers that wait for these events (by uri) count, in order of first arrival."""
     waiting = await seen.parked_for(tx, sorted(event_ids))

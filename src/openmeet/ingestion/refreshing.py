@@ -22,20 +22,36 @@ from openmeet.identities.network import Network
 from openmeet.identities.reading import DELETED, account_status
 from openmeet.ingestion import intake
 from openmeet.ingestion.erasing import Erasing, erase
+from openmeet.ingestion.unknown_identities import CountUnknown, uncounted
 from openmeet.records import missed, seen
 
 
 def identity_payer(
-    db: Database, network: Network, erasing: Erasing | None = None, believed: frozenset[str] = frozenset()
+    db: Database,
+    network: Network,
+    erasing: Erasing | None = None,
+    believed: frozenset[str] = frozenset(),
+    count_unknown: CountUnknown = uncounted,
 ) -> Payer:
     """The payer of ``Debt.REFRESH_IDENTITY``; the subject is the DID. Without ``erasing`` the deleted are only hidden.
 
-    ``believed``: see ``intake.receive``.
+    ``believed``: see ``intake.receive``. ``count_unknown``: see ``unknown_identities``; of whoever signs in here it is for a
+    person to look at.
     """
 
     async def pay(debt: Debt) -> None:
         did = parse_did(debt.subject)
-        if await refresh(db, network, did, believed) == DELETED and erasing is not None:
+        try:
+            status = await refresh(db, network, did, believed)
+        except (NotFound, InvalidInput) as unknown:
+            async with db.reader() as reader:
+                known = await identity_queries.find(reader, did)
+            if known is not None and known.can_write:
+                raise
+            log.info("identity.unknown", did=did, reason=unknown.why)
+            count_unknown(debt.kind)
+            return
+        if status == DELETED and erasing is not None:
             await erase(db, erasing, did)
             network.dids.doubt(did)
             is_gone = (await _ask(network, did)).status == DELETED
@@ -59,7 +75,10 @@ class _Present:
 
 
 async def refresh(db: Database, network: Network, did: Did, believed: frozenset[str] = frozenset()) -> str:
-    """Ask and note; the status. Raises RemoteFailed and RemoteSlow: an unreachable PDS says nothing about an account."""
+    """Ask and note; the status. An unreachable PDS says nothing about an account.
+
+    Raises NotFound (``DidNotFound``), InvalidInput (``UnresolvableDid``), RemoteFailed and RemoteSlow.
+    """
     network.dids.doubt(did)
     now = await _ask(network, did)
     handle, pds, status = now.handle, now.pds, now.status
@@ -84,7 +103,7 @@ async def _ask(network: Network, did: Did) -> _Present:
         document = await network.dids.resolve(did)
     except NotFound as absent:
         if absent.name != "DidDeactivated":
-            raise InvalidInput("did", absent.why) from absent
+            raise
         return _Present("", "", DELETED)
     verified = await network.handles.verified_handle(document)
     handle = "" if verified == "handle.invalid" else str(verified)

@@ -114,6 +114,15 @@ WAITED_FOR = """
     select distinct subject_uri from records where standing = 'parked' and subject_uri in :subject_uris
 """
 
+ANSWERED = """
+    select given.uri from each(uri text) as given
+     where exists (select 1 from records r where r.subject_uri = given.uri and r.standing = 'mapped' and r.uri <> given.uri)
+"""
+COUNTED_FOR = f"""
+    select {COLUMNS} from records
+     where subject_uri = :subject_uri and standing = 'mapped' and uri <> subject_uri order by first_seen_at, uri
+"""
+
 COUNT_IN = "update records set standing = 'mapped', reason = '' where uri in :uris and standing = 'parked'"
 
 PARK_ANSWERS = """
@@ -303,6 +312,16 @@ async def parked_for(reader: Reader, subject_uris: Sequence[str]) -> list[Seen]:
     if not subject_uris:
         return []
     return [_seen(row) for row in await reader.fetch(PARKED_FOR_SUBJECTS, subject_uris=list(subject_uris))]
+
+
+async def answered_among(reader: Reader, uris: Sequence[str]) -> list[str]:
+    """Which of these events' records have answers that count (for whatever they were the record of)."""
+    return sorted(row["uri"] for row in await for_each(reader, ANSWERED, [{"uri": uri} for uri in uris]))
+
+
+async def counted_for(reader: Reader, subject_uri: str) -> list[Seen]:
+    """Answers that count and name this record, in order of first arrival."""
+    return [_seen(row) for row in await reader.fetch(COUNTED_FOR, subject_uri=subject_uri)]
 
 
 async def subjects_waited_for(reader: Reader, subject_uris: Sequence[str]) -> set[str]:

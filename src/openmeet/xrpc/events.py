@@ -4,8 +4,9 @@ from at_protocol.syntax.datetime import parse_datetime
 from groundwork.clock import Instant
 from groundwork.database.words import MAX_WORDS
 from groundwork.errors import InvalidInput
+from groundwork.points import Near
 from openmeet.browsing import cursors, finding
-from openmeet.browsing.finding import Near, Source, Wanted
+from openmeet.browsing.finding import Source, Wanted
 from openmeet.browsing.queries import position_of
 from openmeet.browsing.searches import MAX_QUERY
 from openmeet.events.map_points import coordinate_of

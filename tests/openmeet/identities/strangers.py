@@ -11,7 +11,8 @@ from groundwork.clock import Clock
 from groundwork.http.client import HttpClient
 from groundwork.http.reach import PUBLIC
 from groundwork.sealing import Sealer
-from openmeet.identities.network import DEFAULT_TENANT, Network
+from openmeet.identities.network import Network
+from openmeet.tenants.model import DEFAULT_TENANT
 
 
 @asynccontextmanager

@@ -12,7 +12,7 @@ from openmeet.identities import pages
 from openmeet.identities.model import Preview
 from openmeet.publication.preview import preview
 from openmeet.settings import Settings
-from openmeet.tenants.model import Tenant, Tenants
+from openmeet.tenants.model import Tenant
 from openmeet.users.model import UserId
 from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, Site, h1_of, inputs_of, sign_up
 from tests.openmeet.town import INSTANCE, Town
@@ -25,7 +25,7 @@ def site(town: Town) -> Site:
 
     app = create_app(
         replace(Settings(), public_url=ORIGIN),
-        Tenants(Tenant("default", town.db)),
+        Tenant("default", town.db),
         Metrics("openmeet"),
         code_key=CODE_KEY,
         more_pages=pages.routes(town.network, town.keeper, of_person),

@@ -103,7 +103,7 @@ async def leave_traces(db: Database) -> None:
     )
     async with db.transaction() as tx:
         await identity_queries.update_from_network(tx, did(1), handle="zanzibar.example", pds_url="", status="deleted")
-        await identity_queries.set_display_name(tx, did(1), "Cinnamon")
+        await tx.execute("update identities set display_name = 'Cinnamon' where did = :did", did=did(1))
         decision = Decision("name", "Zanzibar", "Tea", "Cinnamon", Policy.MANUAL_EDIT_IS_KEPT, Side.OURS)
         await conflicts.keep(tx, uri=TEA, theirs_rev="r", ours_revision=1, decisions=(decision,))
 

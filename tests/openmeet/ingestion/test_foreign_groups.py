@@ -1,5 +1,6 @@
 """Groups of others: shown as their records say, whichever comes first; nobody is a member by one side's word, and no role allows anything here."""
 
+import re
 from itertools import permutations
 
 import pytest
@@ -108,6 +109,14 @@ async def test_a_group_of_others_is_read_and_only_shown(db: Database):
     gone = await known(db)
     assert gone is not None
     assert gone.deleted_at is not None
+
+
+async def test_a_name_that_crowds_use_has_addresses_for_all(db: Database):
+    """Five letters of chance would meet among ten thousand groups of one name; strangers' have eight, as their events."""
+    await take(db, group(1))
+    one = await known(db)
+    assert one is not None
+    assert re.fullmatch(r"chess-[2-9a-z]{8}", one.slug)
 
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))

@@ -17,12 +17,11 @@ from openmeet.ingestion.erasing import erase_here
 from openmeet.moderation import standing
 from openmeet.moderation.model import State
 from openmeet.records.message import RecordMessage
-from openmeet.series import detecting
 from openmeet.users.model import Caller
 from tests.databases import MakeDatabase
 from tests.openmeet.ingestion.network import HERE, deleted, did, event, event_value
 from tests.openmeet.ingestion.test_erasing import KEYS, everything, traces
-from tests.openmeet.series.test_detecting import weekly
+from tests.openmeet.series.test_detecting import looked_through, weekly
 from tests.openmeet.site_under_test import details, person, signed_in, site_on
 from tests.openmeet.town import Town
 from tests.world.oracle import EVENT
@@ -128,7 +127,8 @@ async def test_nothing_of_a_deleted_account_is_in_rooms_or_found_series(db: Data
     async with db.transaction() as tx:
         await tx.execute("update events set title = replace(title, 'Tea', 'Zanzibar'), slug = 'zanzibar-' || id")
         await tx.execute("update chat_rooms set name = 'Zanzibar'")
-        assert len(await detecting.detect(tx, user_id)) == 1
+    assert len(await looked_through(db, user_id)) == 1
+    async with db.transaction() as tx:
         room = await tx.fetch_one("select id from chat_rooms order by id limit 1")
         await tx.execute(
             "insert into chat_members (room_id, user_id, role, joined_at) values (:id, :who, 'host', 1)",
@@ -207,9 +207,11 @@ async def test_a_first_answer_suggests_following_the_series(make_sqlite: MakeDat
         author = await identities.connect(tx, did(1), handle="ana.example", pds_url="")
         ben = await person(tx, "Ben")
     await take(db, *weekly(14))
-    async with db.transaction() as tx:
-        await detecting.detect(tx, author)
-        coming = await tx.fetch("select slug from events where starts_at > :now order by starts_at limit 2", now=tx.now)
+    await looked_through(db, author)
+    async with db.reader() as reader:
+        coming = await reader.fetch(
+            "select slug from events where starts_at > :now order by starts_at limit 2", now=reader.now
+        )
     first, second = (row["slug"] for row in coming)
     async with signed_in(site_on(db, clock), ben.user_id) as browser:
         assert "Follow the series" not in (await browser.get(f"/events/{first}")).text

@@ -5,7 +5,7 @@ import pytest
 from at_protocol.syntax.at_uri import parse_at_uri
 from groundwork.database.transaction import Database
 from openmeet.attendance import actions as attendance
-from openmeet.attendance import hosting, managing
+from openmeet.attendance import hosting, inviting
 from openmeet.attendance import queries as answers
 from openmeet.attendance.model import AttendanceStatus, Reply
 from openmeet.debts.kinds import Debt
@@ -121,7 +121,7 @@ async def test_what_waited_counts_when_the_event_is_opened(db):
         event = await private_event(tx, ana)
     await take(db, rsvp(CLEO, "a", 1, URI), rsvp(LATE, "a", 1, URI))
     async with db.transaction() as tx:
-        await managing.invite(tx, ana, event.slug, "cleo@example.org")
+        await inviting.invite(tx, ana, event.slug, "cleo@example.org")
     await look_again(db)
     async with db.reader() as reader:
         invited = await answers.find(reader, event.id, cleo.user_id)

@@ -3,7 +3,7 @@
 import pytest
 
 from groundwork.database.transaction import Database
-from openmeet.attendance import joining_queries, managing
+from openmeet.attendance import inviting, joining_queries, managing, queries
 from openmeet.attendance import queries as answers
 from openmeet.attendance.joining import ForeignAnswers, Joining
 from openmeet.attendance.model import AttendanceStatus
@@ -114,8 +114,8 @@ async def test_who_hosts_it_too_waits_for_nobodys_approval(db, visibility):
     assert await status(db, event, cleo) is AttendanceStatus.ATTENDING
 
 
-async def test_whom_the_host_invites_is_let_in(db):
-    """They had said that they come: the invitation is the word for which that waited."""
+async def test_an_invitation_by_address_decides_about_no_answer(db):
+    """They had said that they come: letting them in by their address would say whose it is. The host decides on the list."""
     async with db.transaction() as tx:
         ana, cleo = await known(tx, "Ana", HOST), await known(tx, "Cleo", CLEO)
         event = await published(tx, ana, capacity="1")
@@ -123,7 +123,11 @@ async def test_whom_the_host_invites_is_let_in(db):
     await take(db, rsvp(CLEO, "a", 1, URI))
     assert await status(db, event, cleo) is AttendanceStatus.PENDING
     async with db.transaction() as tx:
-        await managing.invite(tx, ana, event.slug, "cleo@example.org")
+        await inviting.invite(tx, ana, event.slug, "cleo@example.org")
+    assert await status(db, event, cleo) is AttendanceStatus.PENDING
+    async with db.transaction() as tx:
+        mine = await queries.find(tx, event.id, cleo.user_id)
+        await managing.approve(tx, ana, event.slug, [mine.id])
     assert await status(db, event, cleo) is AttendanceStatus.ATTENDING
 
 

@@ -14,7 +14,7 @@ from groundwork.telemetry.metrics import Metrics
 from openmeet.app import create_app
 from openmeet.identities.network import Network
 from openmeet.settings import Settings
-from openmeet.tenants.model import Tenant, Tenants
+from openmeet.tenants.model import Tenant
 from openmeet.xrpc.callers import service_callers
 from openmeet.xrpc.service import did_of
 from tests.openmeet.site_under_test import CODE_KEY
@@ -64,7 +64,7 @@ async def opened(town: Around) -> AsyncIterator[Open]:
     settings = replace(Settings(), public_url=url, dev_mode=True)
     app = create_app(
         settings,
-        Tenants(Tenant("default", town.db)),
+        Tenant("default", town.db),
         Metrics("openmeet"),
         code_key=CODE_KEY,
         clock=town.clock,

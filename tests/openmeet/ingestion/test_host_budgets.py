@@ -1,0 +1,60 @@
+"""Single records are asked of one host so many times a minute, whatever is owed; the rest waits as due later."""
+
+from collections import Counter
+
+from at_protocol.syntax.did import parse_did
+from groundwork.clock import MINUTE
+from groundwork.outbox import owe
+from groundwork.outbox import pay as debts
+from groundwork.outbox.pay import Paying
+from groundwork.rate_limit.contract import Limit
+from groundwork.rate_limit.in_process import InProcessCounters
+from openmeet.debts.kinds import Debt
+from openmeet.ingestion import fetching
+from openmeet.ingestion.host_budgets import spending
+from openmeet.records.collections import EVENT
+from tests.openmeet.ingestion.network import event_value
+from tests.openmeet.town import Town
+
+THREE = Limit("records_asked_of_host", 3, 60)
+
+
+async def test_what_is_over_a_hosts_budget_is_due_later(town: Town):
+    """Both kinds of debt, and two programs that share their counters, ask out of one budget; all is asked in the end."""
+    await town.connected("cleo")
+    app = await town.stranger("cleo")
+    did = parse_did((await app.query("com.atproto.server.getSession"))["did"])
+    uris = []
+    for number in range(5):
+        wish = {"repo": did, "collection": EVENT, "record": event_value(f"Tea {number}")}
+        uris.append((await app.procedure("com.atproto.repo.createRecord", wish))["uri"])
+    counters = InProcessCounters()
+    here = town.processor.here
+    payings = {
+        Debt.FETCH_SUBJECT: Paying(
+            fetching.subject_payer(town.db, town.network, here, spend_on_host=spending(counters, town.clock, THREE))
+        ),
+        Debt.PROVE_RECORD: Paying(
+            fetching.record_payer(town.db, town.network, here, spend_on_host=spending(counters, town.clock, THREE))
+        ),
+    }
+    async with town.db.transaction() as tx:
+        for kind, part in ((Debt.FETCH_SUBJECT, uris[:2]), (Debt.PROVE_RECORD, uris[2:])):
+            await owe.owe_many(tx, kind, [(uri, 1, tx.now) for uri in part])
+    question = "select state, due_at, reason from debts where kind in ('fetch_subject', 'prove_record')"
+
+    async def known() -> int:
+        async with town.db.reader() as reader:
+            return len(await reader.fetch("select uri from records"))
+
+    await debts.run_once(town.db, payings)
+    async with town.db.reader() as reader:
+        rows = await reader.fetch(question)
+    assert Counter(row["state"] for row in rows) == {"paid": 3, "due": 2}
+    waiting = [row for row in rows if row["state"] == "due"]
+    assert all(row["due_at"] >= town.clock.now() + MINUTE for row in waiting)
+    assert all("at most 3 in 60 seconds" in row["reason"] for row in waiting)
+    assert await known() == 3
+    town.clock.turn(2 * MINUTE)
+    await debts.run_once(town.db, payings)
+    assert await known() == 5

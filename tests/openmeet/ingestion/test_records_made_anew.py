@@ -1,0 +1,39 @@
+"""A record that was one event's, was taken back from here, and is an event of its author's now."""
+
+import pytest
+
+from groundwork.database.transaction import Database
+from openmeet.events import actions as events
+from openmeet.events import queries as event_queries
+from tests.databases import MakeDatabase
+from tests.openmeet.ingestion.network import deleted, event, rsvp
+from tests.openmeet.ingestion.view import take
+
+
+@pytest.fixture
+async def db(make_database: MakeDatabase) -> Database:
+    return await make_database("openmeet")
+
+
+async def test_answers_that_name_the_record_go_along(db: Database):
+    """They counted for the first event for as long as that had the record; it keeps them as people it knows, and no record of theirs."""
+    tea = event(0, "tea", 1)
+    going, maybe = rsvp(1, "a", 2, tea.uri), rsvp(2, "b", 3, tea.uri, "interested")
+    await take(db, tea, going, maybe)
+    async with db.transaction() as tx:
+        first = await event_queries.by_record_uri(tx, tea.uri)
+        assert first is not None
+        await events.forget_record(tx, first.id)
+    await take(db, deleted(tea, 4))
+    await take(db, event(0, "tea", 5, "Tea again"))
+    async with db.reader() as reader:
+        second = await event_queries.by_record_uri(reader, tea.uri)
+        assert second is not None
+        rows = await reader.fetch("select event_id, status, record_uri from attendances order by event_id, status")
+    assert second.id != first.id
+    assert [(row["event_id"] == second.id, row["status"], row["record_uri"]) for row in rows] == [
+        (False, "attending", None),
+        (False, "interested", None),
+        (True, "attending", going.uri),
+        (True, "interested", maybe.uri),
+    ]

@@ -1,0 +1,66 @@
+"""A repository whose server's clock is ahead of ours: nothing of it is taken, nothing is history, and its owner is told why."""
+
+import pytest
+
+from at_protocol.syntax.did import parse_did
+from groundwork.clock import MINUTE
+from groundwork.errors import RemoteFailed
+from openmeet.identities import reading
+from openmeet.ingestion import first_reads
+from openmeet.ingestion.backfill import backfill
+from openmeet.ingestion.first_reads import Stage
+from openmeet.ingestion.reconciling import reconcile
+from tests.openmeet.claiming.test_login_import import did_of, fill, how_far, signs_in
+from tests.openmeet.town import Town
+
+
+async def floor(town: Town, did: str) -> str:
+    async with town.db.reader() as reader:
+        row = await reader.fetch_one("select floor_rev from repositories where did = :did", did=did)
+    return "" if row is None else row["floor_rev"]
+
+
+async def written_ahead(town: Town) -> str:
+    """Dora's repository, its last commit of ten minutes from now; whose DID it is."""
+    await town.account("dora")
+    client = await town.stranger("dora")
+    did = await did_of(client)
+    town.clock.turn(10 * MINUTE)
+    await fill(client, did, 3)
+    town.clock.turn(-10 * MINUTE)
+    return did
+
+
+async def test_somebody_who_signs_in_waits_and_is_told_why(town: Town):
+    """What would have been taken as done, with nothing in it and everything later hidden, is read when the time has come."""
+    did = await written_ahead(town)
+    user_id = await signs_in(town)
+    await town.pay_debts()
+    assert await how_far(town, user_id) == (Stage.DELAYED, 0, 0)
+    async with town.db.reader() as reader:
+        (one,) = await first_reads.of_person(reader, user_id)
+    assert "five minutes ahead" in one.reason
+    assert await floor(town, did) == ""
+    town.clock.turn(10 * MINUTE)
+    await town.pay_debts()
+    assert await how_far(town, user_id) == (Stage.DONE, 3, 3)
+    assert await floor(town, did) != ""
+
+
+@pytest.mark.parametrize("is_large", [False, True])
+async def test_neither_a_read_nor_a_comparison_takes_it(town: Town, monkeypatch: pytest.MonkeyPatch, is_large: bool):
+    """Whether it is read whole, or by its calendar because it is large."""
+    if is_large:
+        monkeypatch.setattr(reading, "SMALL_REPOSITORY_BYTES", 100)
+        monkeypatch.setattr(reading, "MAX_REPOSITORY_BYTES", 100)
+    did = parse_did(await written_ahead(town))
+    here = town.processor.here
+    with pytest.raises(RemoteFailed, match="ahead"):
+        await backfill(town.db, town.network, here, did)
+    with pytest.raises(RemoteFailed, match="ahead"):
+        await reconcile(town.db, town.network, here, did)
+    async with town.db.reader() as reader:
+        assert await reader.fetch("select uri from records") == []
+    assert await floor(town, did) == ""
+    town.clock.turn(10 * MINUTE)
+    assert await backfill(town.db, town.network, here, did) == 3

@@ -1,0 +1,65 @@
+"""Who cannot be found: of a stranger it is counted, of somebody who signs in here a person must look."""
+
+import pytest
+
+from at_protocol.syntax.did import parse_did
+from groundwork.errors import NotFound
+from groundwork.outbox import owe
+from groundwork.outbox import pay as debts
+from groundwork.outbox.pay import Paying
+from openmeet.debts.kinds import Debt
+from openmeet.ingestion import fetching, refreshing
+from tests.openmeet.town import Town
+
+NOBODY = parse_did("did:plc:aaaaaaaaaaaaaaaaaaaaaaaa")
+
+
+async def paid(town: Town, kind: Debt, subject: str) -> tuple[str, list[str]]:
+    """The state of a debt after one try, and what was counted."""
+    counted: list[str] = []
+    async with town.db.transaction() as tx:
+        await owe.owe(tx, kind, subject, 1)
+    payers = {
+        Debt.REFRESH_IDENTITY: refreshing.identity_payer(town.db, town.network, count_unknown=counted.append),
+        Debt.FETCH_SUBJECT: fetching.subject_payer(
+            town.db, town.network, town.processor.here, count_unknown=counted.append
+        ),
+    }
+    await debts.run_once(town.db, {kind: Paying(payers[kind])})
+    async with town.db.reader() as reader:
+        row = await reader.fetch_one(
+            "select state from debts where kind = :kind and subject = :s", kind=kind, s=subject
+        )
+    assert row is not None
+    return row["state"], counted
+
+
+@pytest.mark.parametrize(
+    ("kind", "subject"),
+    [
+        (Debt.REFRESH_IDENTITY, NOBODY),
+        (Debt.REFRESH_IDENTITY, "did:example:nobody"),
+        (Debt.FETCH_SUBJECT, "at://nobody.invalid/community.lexicon.calendar.event/3kaaaaaaaaa22"),
+        (Debt.FETCH_SUBJECT, f"at://{NOBODY}/community.lexicon.calendar.event"),
+    ],
+)
+async def test_a_stranger_whom_nobody_can_find_wakes_nobody(town: Town, kind: Debt, subject: str):
+    """The debt is settled, and there is one more on the counter."""
+    assert await paid(town, kind, subject) == ("paid", [kind])
+
+
+async def test_somebody_who_signs_in_here_and_cannot_be_found_is_for_a_person_to_look_at(town: Town):
+    """Their records cannot be kept any more: that debt is given up, as what it is."""
+    ana = await town.person(agrees=False)
+    async with town.db.transaction() as tx:
+        await tx.execute(
+            "insert into identities (did, user_id, kind, handle, display_name, pds_url, status, is_default, checked_at,"
+            " created_at, updated_at) values (:did, :user_id, 'connected', '', '', '', 'active', 1, null, :now, :now)",
+            did=NOBODY,
+            user_id=ana.user_id,
+            now=tx.now,
+        )
+    assert await paid(town, Debt.REFRESH_IDENTITY, NOBODY) == ("given_up", [])
+    with pytest.raises(NotFound) as unknown:
+        await refreshing.refresh(town.db, town.network, NOBODY)
+    assert unknown.value.name == "DidNotFound"
