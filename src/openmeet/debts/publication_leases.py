@@ -138,7 +138,7 @@ MOVE = f"""
 RETRACTED = f"""
     update publications
        set earlier_cids = '', state = case when revision > :revision then 'due' else 'retracted' end, sent_revision = :revision,
-           uri = null, chosen_cid = null, chosen_body = null, chosen_revision = null,
+           taken_back_uri = uri, uri = null, chosen_cid = null, chosen_body = null, chosen_revision = null,
            base_cid = null, base_body = null, base_rev = null, edits = null, merged = null, was_merged = 0,
            due_at = :now, changed_at = :now, attempts = 0, rounds = 0, reason = '', leased_until = null
      where {_HELD}
@@ -168,6 +168,11 @@ LOSE = f"""
        and state in ({GRAPH.sql_sources_of(State.RETRACTED)})
 """
 
+# The same where the record was another app's, and nothing of ours was ever sent.
+KEEP_EDITS = """
+    update publications set edits = :edits, merged = null where kind = :kind and subject_id = :subject_id and uri is null
+"""
+
 # What was typed before that was never sent, and the record is there again.
 OWE_AGAIN = """
     update publications
@@ -183,6 +188,15 @@ REMEMBER_MERGE = """
      where uri = :uri
 """
 
+# Nothing was ever agreed on under the key that was chosen: whoever says "published" of that would say what is not so.
+GIVE_UP_KEY = f"""
+    update publications
+       set sent_revision = revision, state = 'withheld', due_at = :now, changed_at = :now, reason = '', earlier_cids = '',
+           uri = null, chosen_cid = null, chosen_body = null, chosen_revision = null, edits = null, merged = null
+     where kind = :kind and subject_id = :subject_id and uri is not null and base_cid is null and state <> 'sending'
+       and state in ({GRAPH.sql_sources_of(State.WITHHELD)})
+"""
+
 GIVE_UP_REVISION = f"""
     update publications
        set sent_revision = revision, due_at = :now, changed_at = :now,
@@ -195,7 +209,7 @@ GIVE_UP_REVISION = f"""
 # Whoever pays at this moment holds an older lease: its answer changes nothing any more.
 ERASE = """
     update publications
-       set earlier_cids = '', state = 'retracted', did = null, uri = null, chosen_cid = null, chosen_body = null, chosen_revision = null,
+       set earlier_cids = '', state = 'retracted', did = null, uri = null, taken_back_uri = null, chosen_cid = null, chosen_body = null, chosen_revision = null,
            base_cid = null, base_body = null, base_rev = null, edits = null, merged = null, was_merged = 0,
            sent_revision = revision, changed_at = :now, lease = lease + 1, leased_until = null, attempts = 0, rounds = 0,
            reason = 'The account was deleted.'
@@ -390,6 +404,11 @@ async def lose(
     return is_lost
 
 
+async def keep_edits(tx: Transaction, owned: Publication, edits: bytes) -> None:
+    """What was typed here about an event whose record is gone, and was never sent: it is made again on the record when that is back."""
+    await tx.execute(KEEP_EDITS, kind=owned.kind, subject_id=owned.subject_id, edits=edits)
+
+
 async def owe_again(tx: Transaction, uri: str) -> bool:
     """What was void with a record that somebody deleted is owed: it is there again, under a promise that has been attached to it."""
     return await tx.execute(OWE_AGAIN, uri=uri, now=tx.now) == 1
@@ -402,7 +421,14 @@ async def erase(tx: Transaction, did: str) -> None:
 
 
 async def give_up_revision(tx: Transaction, owned: Publication) -> None:
-    """A later answer elsewhere made ours obsolete: it is no longer owed."""
+    """A later answer elsewhere made ours obsolete: it is no longer owed.
+
+    A create that the PDS refused, or never answered, leaves no record: its key is given up, and what may still arrive is looked for.
+    """
+    gave_up = await tx.execute(GIVE_UP_KEY, kind=owned.kind, subject_id=owned.subject_id, now=tx.now)
+    if gave_up and owned.uri is not None:
+        await doubts.watch(tx, owned.uri, is_gone=owned.state is State.REFUSED)
+        return
     await tx.execute(GIVE_UP_REVISION, kind=owned.kind, subject_id=owned.subject_id, now=tx.now)
 
 

@@ -31,13 +31,13 @@ HAND_ON = """
 """
 
 
-# Nothing was ever sent: what a payer holds, or has sent, knows better.
+# Nothing was ever sent, or this very record was taken back: what a payer holds, or has sent since, knows better.
 FIND_AGAIN = f"""
     update publications
        set did = :did, uri = :uri, base_cid = :cid, base_body = :body, base_rev = :rev, sent_revision = :sent_revision,
            edits = null, merged = null, attempts = 0, reason = '', state = 'due', due_at = :now, changed_at = :now
      where kind = :kind and subject_id = :subject_id and uri is null and chosen_cid is null and base_cid is null
-       and state <> 'retracted' and state <> 'sending' and state in ({GRAPH.sql_sources_of(State.DUE)})
+       and (state <> 'retracted' or taken_back_uri = :uri) and state <> 'sending' and state in ({GRAPH.sql_sources_of(State.DUE)})
 """
 
 
@@ -53,7 +53,8 @@ async def find_again(
     rev: str,
     sent_revision: int,
 ) -> bool:
-    """What is promised was kept before the database was restored: this version is the one that was agreed on.
+    """What is promised was kept before the database was restored, or was taken back and is there again: this version is the one
+    that was agreed on.
 
     ``sent_revision``: which revision of the subject that says. False where something is being sent, or was.
     """
@@ -79,6 +80,16 @@ async def hand_to(tx: Transaction, kind: Kind, subject_ids: Sequence[str], user_
         [{"kind": kind.value, "subject_id": one, "user_id": user_id} for one in subject_ids],
     )
     await look_again(tx, kind=kind, subject_ids=subject_ids, is_edit=True)
+
+
+async def taken_back_uri(reader: Reader, kind: Kind, subject_id: str) -> str | None:
+    """Where the record stood that was taken back last; None where none was."""
+    row = await reader.fetch_one(
+        "select taken_back_uri from publications where kind = :kind and subject_id = :subject_id",
+        kind=kind,
+        subject_id=subject_id,
+    )
+    return None if row is None else row["taken_back_uri"]
 
 
 async def uri_of(reader: Reader, kind: Kind, subject_id: str) -> str | None:

@@ -54,6 +54,8 @@ class State(StrEnum):
 
 # Why a row waits while publishing its kind is switched off here (``flags``).
 SWITCHED_OFF = "Publishing is switched off on this site."
+# Why a record of a kind waits that its owner's server was not asked about, or said no to.
+NOT_ALLOWED = "You have not allowed this at your server."
 
 _S = State
 
@@ -70,7 +72,7 @@ GRAPH: Graph[State] = Graph(
         _S.PUBLISHED: frozenset({_S.DUE, _S.PUBLISHED, _S.RETRACTING, _S.RETRACTED}),
         _S.RETRYING: frozenset({_S.DUE, _S.SENDING, _S.PUBLISHED, _S.RETRACTING, _S.WITHHELD, _S.RETRACTED}),
         _S.BLOCKED: frozenset({_S.DUE, _S.PUBLISHED, _S.RETRACTING, _S.WITHHELD, _S.RETRACTED}),
-        _S.REFUSED: frozenset({_S.DUE, _S.PUBLISHED, _S.RETRACTING, _S.RETRACTED}),
+        _S.REFUSED: frozenset({_S.DUE, _S.WITHHELD, _S.PUBLISHED, _S.RETRACTING, _S.RETRACTED}),
         _S.CONFLICTED: frozenset({_S.DUE, _S.PUBLISHED, _S.RETRACTING, _S.RETRACTED}),
         _S.RETRACTING: frozenset({_S.DUE, _S.RETRACTING, _S.RETRACTED, _S.BLOCKED}),
         _S.RETRACTED: frozenset({_S.DUE}),
@@ -130,7 +132,7 @@ class Standing:
             case State.RETRYING:
                 return f"waiting for your PDS, next try {_in_words(self.due_at - now)}"
             case State.BLOCKED:
-                return "sign in again to publish"
+                return "not allowed at your server" if self.reason == NOT_ALLOWED else "sign in again to publish"
             case State.REFUSED:
                 return f"your PDS did not take it: {self.reason}"
             case State.CONFLICTED:

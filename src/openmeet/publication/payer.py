@@ -21,11 +21,11 @@ from openmeet.debts import publication_leases as leases
 from openmeet.debts import publication_taking
 from openmeet.debts.kinds import Debt
 from openmeet.debts.publication_leases import Publication
-from openmeet.debts.publications import SWITCHED_OFF, Kind, State, look_again
+from openmeet.debts.publications import NOT_ALLOWED, SWITCHED_OFF, Kind, State, look_again
 from openmeet.events import queries as event_queries
 from openmeet.events.model import EventId
 from openmeet.identities import queries as identity_queries
-from openmeet.identities.agents import NOT_ALLOWED, agent_for, is_not_allowed
+from openmeet.identities.agents import agent_for, is_not_allowed
 from openmeet.identities.model import Identity, IdentityKind
 from openmeet.identities.sessions import note_refused
 from openmeet.publication import settling, writing

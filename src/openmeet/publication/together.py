@@ -148,6 +148,8 @@ async def _pay_batch(publisher: Publisher, identity: Identity, batch: Sequence[_
     if pause_seconds(client.pace, publisher.network.clock.now(), cost=WRITE_COST * len(batch)) > 0:
         return [one.held for one in batch]
     fixed = await _fix(publisher, batch)
+    if not fixed:
+        return []
     try:
         async with until_answered(publisher, [one.sent for one in fixed if isinstance(one, _Create)]):
             applied = await _send(client, identity, fixed)
@@ -168,8 +170,12 @@ async def _pay_batch(publisher: Publisher, identity: Identity, batch: Sequence[_
 
 
 async def _fix(publisher: Publisher, batch: Sequence[_Write]) -> list[_Write]:
-    """Store what will be sent, each under its lease; those whose lease is another payer's by now fall out."""
+    """Store what will be sent, each under its lease; those whose lease is another payer's by now fall out.
+
+    So do those that were written too often; they wait for their owner from now on, and not for the end of their lease.
+    """
     fixed: list[_Write] = []
+    too_often: list[tuple[_Create, int]] = []
     async with publisher.db.transaction() as tx:
         for one in batch:
             if isinstance(one, _Delete):
@@ -181,6 +187,9 @@ async def _fix(publisher: Publisher, batch: Sequence[_Write]) -> list[_Write]:
                 fixed.append(one)
             elif writes is not None:
                 await doubts.answered(tx, one.sent)  # it is not sent
+                too_often.append((one, writes))
+    for one, writes in too_often:
+        await writing.written_too_often(publisher, one.held, one.sent.uri, writes)
     return fixed
 
 

@@ -333,9 +333,7 @@ async def _send(publisher: Publisher, client: XrpcClient, held: Publication, dra
         return  # the lease is another payer's by now
     if writes > MAX_WRITES_PER_HOUR:
         await note_answered(publisher, [sent])
-        log.error("publication.written_too_often", uri=uri, writes=writes)
-        reason = "Another program keeps changing this record back."
-        await settling.give_back(publisher, held, State.CONFLICTED, reason=reason)
+        await written_too_often(publisher, held, uri, writes)
         return
     try:
         async with until_answered(publisher, [sent]):
@@ -344,6 +342,13 @@ async def _send(publisher: Publisher, client: XrpcClient, held: Publication, dra
         await _after_conflict(publisher, held, draft.uri, cid, written.body)
         return
     await settle_stored(publisher, held, sent, written.body, stored)
+
+
+async def written_too_often(publisher: Publisher, held: Publication, uri: str, writes: int) -> None:
+    """Nothing more is sent of a row that was written so many times within an hour: its owner looks at it."""
+    log.error("publication.written_too_often", uri=uri, writes=writes)
+    reason = "Another program keeps changing this record back."
+    await settling.give_back(publisher, held, State.CONFLICTED, reason=reason)
 
 
 async def settle_stored(publisher: Publisher, held: Publication, sent: Sent, body: bytes, stored: Stored) -> None:

@@ -7,7 +7,7 @@ import pytest
 from groundwork.clock import HOUR, MINUTE, SECOND, HandClock
 from groundwork.database.transaction import Database, Transaction
 from groundwork.outbox.states import ImpossibleMove
-from openmeet.debts import publication_counts, publication_taking, publications
+from openmeet.debts import doubts, publication_counts, publication_taking, publications
 from openmeet.debts import publication_leases as leases
 from openmeet.debts.doubts import Sent
 from openmeet.debts.publication_leases import Publication
@@ -231,6 +231,29 @@ async def test_what_owes_nothing_is_only_here(db: Database):
         standing = (await publications.states(reader, Kind.EVENT, ["never"]))["never"]
         assert standing.words(reader.now, is_allowed=True) == "only here"
         assert await publications.states(reader, Kind.EVENT, []) == {}
+
+
+@pytest.mark.parametrize("state", [State.REFUSED, State.RETRYING, State.BLOCKED])
+async def test_a_create_that_never_arrived_is_no_published_record(db: Database, state: State):
+    """A later answer elsewhere makes ours obsolete: no page says of it that it is on the PDS, and what may still arrive is looked for."""
+    async with db.transaction() as tx:
+        await place(tx, state)
+        await tx.execute("update publications set base_rev = null, base_cid = null")
+        await doubts.remember(tx, Sent(URI, "new", None), did=DID)
+        await leases.give_up_revision(tx, await held(tx))
+        found = await held(tx)
+        owed = await tx.fetch("select kind, subject from debts where state = 'due'")
+    assert (found.state, found.uri, found.chosen_cid, found.is_pending) == (State.WITHHELD, None, None, False)
+    assert [(row["kind"], row["subject"]) for row in owed] == [("late_create", URI)]
+
+
+async def test_what_was_agreed_on_before_stays_published(db: Database):
+    """There is a record: a later answer elsewhere only makes the newer revision obsolete."""
+    async with db.transaction() as tx:
+        await place(tx, State.REFUSED)
+        await leases.give_up_revision(tx, await held(tx))
+        found = await held(tx)
+    assert (found.state, found.uri, found.is_pending) == (State.PUBLISHED, URI, False)
 
 
 async def test_the_same_on_both_engines(make_database: MakeDatabase):

@@ -12,7 +12,7 @@ from openmeet.records.collections import EVENT
 from openmeet.users.model import Caller
 from tests.openmeet.publication.test_lent_accounts import edit as edit_together
 from tests.openmeet.publication.test_lent_accounts import with_co_host
-from tests.openmeet.publication.test_recalls import delete, edit, records, settle
+from tests.openmeet.publication.test_recalls import agree, delete, edit, records, settle, withdraw
 from tests.openmeet.town import Town, details
 
 
@@ -107,6 +107,40 @@ async def test_what_was_never_sent_outlives_the_record_and_is_there_when_it_come
     await settle(town, cleo)
     now = await shown(town, event)
     assert (now.is_gone, now.title, now.description) == (False, "Green tea", "In the garden.")
+    there = await town.record(record["uri"])
+    assert (there["name"], there["description"]) == ("Green tea", "In the garden.")
+
+
+async def test_what_may_not_be_sent_outlives_a_record_of_another_app(town: Town):
+    """Described here without a yes to publishing, then deleted in her app and brought back there under an older name: both stand."""
+    cleo = await town.connected()
+    app = await town.stranger("cleo")
+    did = (await app.query("com.atproto.server.getSession"))["did"]
+    value = {"$type": EVENT, "name": "Tea", "createdAt": "2026-01-01T00:00:00.000Z", "startsAt": "2037-04-01T16:00:00Z"}
+    await app.procedure("com.atproto.repo.createRecord", {"repo": did, "collection": EVENT, "record": value})
+    await settle(town, cleo)
+    (record,) = await records(town, EVENT)
+    async with town.db.reader() as reader:
+        row = await reader.fetch_one("select id from events")
+        assert row is not None
+        event = await by_id(reader, row["id"])
+    assert event is not None
+    await withdraw(town, cleo)
+    await revise(town, cleo, event, title="Tea", description="In the garden.")
+    await settle(town, cleo)
+    await delete(town, record)
+    await settle(town, cleo)
+    assert (await shown(town, event)).is_gone
+    _, _, _, _, rkey = record["uri"].split("/")
+    app = await town.stranger("cleo")
+    older = {"repo": did, "collection": EVENT, "rkey": rkey, "record": {**record["value"], "name": "Green tea"}}
+    await app.procedure("com.atproto.repo.putRecord", older)
+    await settle(town, cleo)
+    now = await shown(town, event)
+    assert (now.is_gone, now.title, now.description) == (False, "Green tea", "In the garden.")
+    assert "description" not in await town.record(record["uri"])
+    await agree(town, cleo)
+    await settle(town, cleo)
     there = await town.record(record["uri"])
     assert (there["name"], there["description"]) == ("Green tea", "In the garden.")
 

@@ -14,7 +14,7 @@ from openmeet.media import actions as media
 from openmeet.media.model import Picture
 from openmeet.records.collections import GROUP
 from openmeet.settings import Settings
-from openmeet.tenants.model import Tenant, Tenants
+from openmeet.tenants.model import Tenant
 from openmeet.users.model import Caller
 from tests.openmeet.publication.test_groups import found, pay, records, revise, turn
 from tests.openmeet.publication.test_pictures import SECRET, blob, drawn
@@ -99,7 +99,7 @@ async def test_the_picture_of_a_group_from_elsewhere_is_shown_to_who_may_see_the
     assert group is not None
     site = create_app(
         replace(Settings(), public_url=ORIGIN),
-        Tenants(Tenant("default", town.db)),
+        Tenant("default", town.db),
         Metrics("openmeet"),
         code_key=CODE_KEY,
         clock=town.clock,

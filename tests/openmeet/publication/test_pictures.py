@@ -20,7 +20,7 @@ from openmeet.media import actions as media
 from openmeet.media.model import Picture, Size
 from openmeet.records.collections import EVENT
 from openmeet.settings import Settings
-from openmeet.tenants.model import Tenant, Tenants
+from openmeet.tenants.model import Tenant
 from openmeet.users.model import Caller
 from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, Site
 from tests.openmeet.town import Town
@@ -177,7 +177,7 @@ async def test_a_page_shows_it_to_who_may_see_the_event(town: Town, tmp_path):
     event, _, _ = await foreign_event(town, drawn("navy"))
     app = create_app(
         replace(Settings(), public_url=ORIGIN),
-        Tenants(Tenant("default", town.db)),
+        Tenant("default", town.db),
         Metrics("openmeet"),
         code_key=CODE_KEY,
         clock=town.clock,

@@ -6,7 +6,7 @@ import pytest
 
 from groundwork.errors import NotFound, Refused
 from openmeet.attendance import actions as attendance
-from openmeet.attendance import managing
+from openmeet.attendance import inviting, managing
 from openmeet.attendance.model import Reply, Wishes
 from openmeet.debts.publications import Kind, State
 from openmeet.events.model import USUAL_RECORD, Detail, RecordSettings
@@ -15,6 +15,7 @@ from openmeet.identities.preferences import USUAL, DeclinedAs, Preferences, Wait
 from openmeet.records.collections import RSVP
 from openmeet.series import record_settings
 from openmeet.users.model import Caller
+from tests.openmeet.site_under_test import api_session, site_on
 from tests.openmeet.town import INSTANCE, Town
 
 
@@ -139,6 +140,23 @@ async def test_one_answer_can_stay_here(town: Town):
     assert (await town.record(uri))["status"] == f"{RSVP}#interested"
 
 
+async def test_one_answer_can_stay_here_by_the_api(town: Town):
+    """The same over HTTP: counted here at once, and not in the repository; without the word the next one goes out."""
+    _, _, event, answer = await answered(town)
+    uri = (await town.standing(Kind.RSVP, answer.id)).uri
+    site = site_on(town.db, town.clock)
+    async with site.browser() as browser:
+        ben = await api_session(browser, "ben@example.org", "Ben")
+        path = f"/api/events/{event.slug}/answer"
+        kept = await browser.put(path, json={"reply": "declined", "skipBlueskySync": True}, headers=ben)
+        assert (kept.status_code, kept.json()["status"], kept.json()["id"]) == (200, "declined", answer.id), kept.text
+        await pay_all(town)
+        assert (await town.record(uri))["status"] == f"{RSVP}#going"
+        await browser.put(path, json={"reply": "interested"}, headers=ben)
+    await pay_all(town)
+    assert (await town.record(uri))["status"] == f"{RSVP}#interested"
+
+
 async def test_an_event_that_is_kept_off_the_network_takes_its_answers_along(town: Town):
     ana, _, event, answer = await answered(town)
     uris = [(await town.standing(Kind.EVENT, event.id)).uri, (await town.standing(Kind.RSVP, answer.id)).uri]
@@ -170,7 +188,7 @@ async def test_an_event_for_the_invited_is_announced_with_the_least(town: Town):
     assert "zugzwang" not in str(record)
     assert "Hauptstraße" not in str(record)
     async with town.db.transaction() as tx:
-        await managing.invite(tx, ana, event.slug, "ben@example.org")
+        await inviting.invite(tx, ana, event.slug, "ben@example.org")
     answer = await town.answer(ben, event.slug)
     await pay_all(town)
     assert (await town.standing(Kind.RSVP, answer.id)).uri is None

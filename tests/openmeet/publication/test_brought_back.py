@@ -1,0 +1,79 @@
+"""A record that was taken back from here, and that an older copy of the repository brings back: it is the one event's, as it was."""
+
+from typing import Any
+
+from groundwork.clock import DAY
+from openmeet.debts.publications import Kind, State
+from openmeet.events.model import Event
+from openmeet.records.collections import EVENT
+from openmeet.users.model import Caller
+from tests.openmeet.publication.test_recalls import agree, records, settle, withdraw
+from tests.openmeet.town import Town
+
+
+async def bring_back(town: Town, record: dict[str, Any], **fields: object) -> None:
+    """Her repository is what it was when a copy of it was made, this record among the rest."""
+    app = await town.stranger("cleo")
+    _, _, did, collection, rkey = record["uri"].split("/")
+    value = {**record["value"], **fields}
+    await app.procedure(
+        "com.atproto.repo.createRecord", {"repo": did, "collection": collection, "rkey": rkey, "record": value}
+    )
+
+
+async def taken_back(town: Town, cleo: Caller) -> tuple[Event, dict[str, Any]]:
+    """An event that was published and taken back with her consent, so long ago that nothing of it can be on its way."""
+    event = await town.event(cleo, title="Tea")
+    await settle(town, cleo)
+    (record,) = await records(town, EVENT)
+    await withdraw(town, cleo)
+    await settle(town, cleo)
+    town.clock.turn(2 * DAY)
+    assert await records(town, EVENT) == []
+    return event, record
+
+
+async def known_events(town: Town) -> list[tuple[str, str, str | None]]:
+    async with town.db.reader() as reader:
+        rows = await reader.fetch("select id, title, record_uri from events where removed_at is null order by id")
+    return [(row["id"], row["title"], row["record_uri"]) for row in rows]
+
+
+async def test_what_comes_back_without_consent_is_taken_back_again(town: Town):
+    """There is one event before and after, and nothing of hers is public through us (invariant 11)."""
+    cleo = await town.connected()
+    event, record = await taken_back(town, cleo)
+    await bring_back(town, record)
+    await settle(town, cleo)
+    assert await known_events(town) == [(event.id, "Tea", None)]
+    assert await records(town, EVENT) == []
+
+
+async def test_what_comes_back_of_a_private_event_is_taken_back_again(town: Town):
+    """Its author closed it here, and an old copy opens nothing (invariant 3)."""
+    cleo = await town.connected()
+    event = await town.event(cleo, title="Tea")
+    await settle(town, cleo)
+    (record,) = await records(town, EVENT)
+    await town.revise(cleo, event.slug, title="Tea", visibility="private")
+    await settle(town, cleo)
+    town.clock.turn(2 * DAY)
+    await bring_back(town, record)
+    await settle(town, cleo)
+    assert await known_events(town) == [(event.id, "Tea", None)]
+    assert await records(town, EVENT) == []
+
+
+async def test_what_comes_back_and_may_be_public_goes_on_with_the_newer_words(town: Town):
+    """She agrees again, and before anything is sent the copy is brought in: no second record, and no older name."""
+    cleo = await town.connected()
+    event, record = await taken_back(town, cleo)
+    await town.revise(cleo, event.slug, title="Green tea")
+    await bring_back(town, record)
+    await agree(town, cleo)
+    await town.listen(cleo.user_id)
+    await settle(town, cleo)
+    assert await known_events(town) == [(event.id, "Green tea", record["uri"])]
+    (now,) = await records(town, EVENT)
+    assert (now["uri"], now["value"]["name"]) == (record["uri"], "Green tea")
+    assert (await town.standing(Kind.EVENT, event.id)).state is State.PUBLISHED
