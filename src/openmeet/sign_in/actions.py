@@ -7,6 +7,7 @@ from groundwork.clock import HOUR, SECOND, Instant
 from groundwork.database.transaction import Transaction
 from groundwork.errors import InvalidForm, TooMany
 from groundwork.fresh_id import new_id
+from openmeet.debts import left_alone
 from openmeet.debts.deliveries import owe_mail
 from openmeet.sign_in import queries, rules
 from openmeet.sign_in.model import (
@@ -89,6 +90,8 @@ async def answer_code(
         user_id = await users.create_person(
             tx, display_name=challenge.display_name, email=challenge.email, time_zone=time_zone
         )
+        # Who has come here by themselves is no stranger to it any more.
+        await left_alone.write_again(tx, left_alone.hash_of(challenge.email))
     else:
         user_id = user.id
     session = await open_session(tx, user_id, kind)

@@ -133,5 +133,12 @@ OPERATIONS = (
         failures=(401, 404, 422, 429, 502, 504),
     ),
     Operation("GET", "/api/session", "showSession", "Whose session this is", show_session, {200: SessionPerson}),
-    Operation("DELETE", "/api/session", "closeSession", "Close the session", close_session, {204: None}),
+    Operation(
+        "DELETE",
+        "/api/session",
+        "closeSession",
+        "Close the session; what is due still goes to the caller's server",
+        close_session,
+        {204: None},
+    ),
 )

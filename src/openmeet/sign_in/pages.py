@@ -7,6 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import InvalidForm, InvalidInput, NotFound, NotSignedIn, RemoteFailed, RemoteSlow, TooMany
+from openmeet.identities import session_queries
 from openmeet.identities.naming import FIELD
 from openmeet.sign_in import actions, edge, limits, rules
 from openmeet.sign_in.model import ChallengeId, SessionKind
@@ -146,11 +147,14 @@ async def choose_name(request: Request) -> Response:
 
 
 async def sign_out(request: Request) -> Response:
-    token = edge.cookie_token(request)
+    """End the session of this browser. Ours at their server lasts, for what is still to be published (decision 0075)."""
+    token, caller, goes_on = edge.cookie_token(request), caller_or_none(request), False
     if token:
         async with database_of(request).transaction() as tx:
             await actions.close_session(tx, token)
-    response = go("/", said="signed_out")
+            sessions = [] if caller is None else await session_queries.of_user(tx, caller.user_id)
+            goes_on = any(not one.needs_login for one in sessions)
+    response = go("/", said="signed_out_here" if goes_on else "signed_out")
     edge.clear_cookie(request, response)
     return response
 

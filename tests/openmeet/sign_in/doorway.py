@@ -18,7 +18,7 @@ from openmeet.identities.model import Identity, SealedSession
 from openmeet.identities.network import Network
 from openmeet.identities.oauth_app import OAuthApp, app_of
 from openmeet.settings import Settings
-from openmeet.tenants.model import Tenant, Tenants
+from openmeet.tenants.model import Tenant
 from tests.openmeet.site_under_test import CODE_KEY
 from tests.openmeet.town import Town
 from tests.plain_http import NO_TLS
@@ -107,7 +107,7 @@ def door_to(town: Town, db: Database, *, app: OAuthApp | None = None, **changes:
     settings = replace(Settings(), public_url=client.origin, dev_mode=True)
     site = create_app(
         settings,
-        Tenants(Tenant("default", db)),
+        Tenant("default", db),
         Metrics("openmeet"),
         code_key=CODE_KEY,
         clock=town.clock,

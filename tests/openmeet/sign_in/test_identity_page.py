@@ -124,6 +124,27 @@ async def test_what_is_not_allowed_waits_and_goes_out_once_it_is(door: Door):
         assert (await standing_of(door, event)).state is State.PUBLISHED
 
 
+async def test_signing_out_of_a_browser_says_that_publishing_goes_on_and_how_to_end_it(door: Door):
+    """What was due then is published; after "Sign out everywhere" nothing is said to go on, and nothing does."""
+    await door.town.account("ana")
+    async with door.browser() as browser:
+        await door.let_in(browser, "ana")
+        caller = await agreed(door, (await door.identity("ana")).user_id)
+        event = await new_event(door, caller)
+        out = await browser.post("/sign-out")
+        shown = (await browser.get(out.headers["location"])).text
+        assert "What you publish still goes to your server" in shown
+        assert "Sign out everywhere" in shown
+        await rounds.run_once(publisher_of(door))
+        assert (await standing_of(door, event)).state is State.PUBLISHED
+        await door.let_in(browser, "ana")
+        out = await browser.post(f"{HERE}/sign-out-everywhere")
+        assert "still goes" not in (await browser.get(out.headers["location"])).text
+        later = await new_event(door, caller)
+        await rounds.run_once(publisher_of(door))
+        assert (await standing_of(door, later)).state is State.BLOCKED
+
+
 async def test_sessions_are_kept_alive_while_they_are_needed(door_on_each: Door):
     """Of people who publish: refreshed daily, for as long as their server allows. What is over is known to be, and is forgotten."""
     door = door_on_each
