@@ -11,7 +11,7 @@ from groundwork.database.transaction import Database, Transaction
 from openmeet.alerts import matching, queries
 from openmeet.alerts.model import Look
 from openmeet.events.conditions import is_public
-from openmeet.events.familiar import Shown, stands_by_itself
+from openmeet.events.familiar import FAMILIAR, Shown, stands_by_itself
 from openmeet.events.host_queries import beside_authors
 from openmeet.events.model import Event, EventId
 from openmeet.events.queries import lock_for_update
@@ -27,7 +27,7 @@ _DROPPED_AT_ONCE: Final = 5_000
 _MAY_BE_TOLD = f"select 1 as found from events e where e.id = :id and {is_public('e')} and "
 
 
-async def tell_of_finds(db: Database, shown: Shown = Shown.FAMILIAR) -> int:
+async def tell_of_finds(db: Database, shown: Shown = FAMILIAR) -> int:
     """Compare the events that are due with the searches that they could fit; how many events that were. ``shown``: of the network."""
     while True:
         async with db.transaction() as tx:

@@ -2,6 +2,7 @@
 
 from groundwork.database.transaction import Database
 from openmeet.attendance.model import Reply
+from openmeet.debts import left_alone
 from openmeet.debts.deliveries import Composer, Due, Letter
 from openmeet.events.queries import by_id
 from openmeet.guests import queries, rules
@@ -18,17 +19,20 @@ _SAYS = {
 
 
 def guest_composer(key: bytes, site_name: str, public_url: str) -> Composer:
-    """The composer of ``GUEST_MAIL``; says nothing when the answer was confirmed, is over, or its event gone."""
+    """The composer of ``GUEST_MAIL``; says nothing when the answer was confirmed, is over, or its event gone, or to who wants no such letters."""
 
     async def compose(db: Database, due: Due) -> Letter | None:
         async with db.reader() as reader:
             asked = await queries.find(reader, GuestAnswerId(due.subject_id))
             if asked is None or asked.used_at is not None or asked.expires_at <= reader.now:
                 return None
+            if await left_alone.is_left_alone(reader, left_alone.hash_of(asked.email)):
+                return None
             event = await by_id(reader, asked.event_id)
         if event is None or event.is_gone or event.is_cancelled:
             return None
         title = one_line(event.title)
+        never = left_alone.url_of(key, public_url, asked.email)
         when = ""
         if event.starts_at is not None:
             local = wall_time.local_of(event.starts_at, event.time_zone)
@@ -40,7 +44,8 @@ def guest_composer(key: bytes, site_name: str, public_url: str) -> Composer:
             f"Confirm it here:\n{public_url}/answers/confirm/{rules.token_of(key, asked.id)}\n\n"
             "The link works for a day. Nothing is kept of an answer that is not confirmed.\n\n"
             f"If it was not you who answered on {site_name}, somebody mistyped their address: there is nothing you need"
-            " to do.\n",
+            f" to do.\n\n{left_alone.closing(never)}",
+            unsubscribe_url=never,
         )
 
     return compose

@@ -16,37 +16,45 @@ from openmeet.attendance.entry_letters import IN_CALENDAR
 from openmeet.attendance.model import SEATED, Attendance
 from openmeet.attendance.seeing import seen_by
 from openmeet.browsing.queries import events_by_ids
-from openmeet.calendars.of_event import geo_of, written
+from openmeet.calendars.of_event import written
 from openmeet.calendars.writing import CANCEL, PUBLISH, WrittenEvent, write_calendar
 from openmeet.events.model import Event
 from openmeet.events.seeing import private_details_for
+from openmeet.letters import sent_away
 from openmeet.letters.letterhead import Letterhead
 from openmeet.recurrence.pattern import Pattern
 from openmeet.recurrence.wall_time import local_of, zone_names
 from openmeet.series import former_places
 from openmeet.series.dates import original_of
 from openmeet.series.former_places import FormerPlace
-from openmeet.site.texts import one_line
 from openmeet.users.model import UserId
 
 
 async def file_of(
-    reader: Reader, head: Letterhead, event: Event, user_id: UserId, *, is_tentative: bool = False
+    reader: Reader,
+    head: Letterhead,
+    event: Event,
+    user_id: UserId,
+    *,
+    is_tentative: bool = False,
+    also: Sequence[Event] = (),
 ) -> CalendarFile | None:
     """The event as this person, who has it in their calendar, may know it; None while it has no date.
 
-    With it go all their dates of the same series that had other names before. ``is_tentative``: they have no place yet.
+    With it go all their dates of the same series that had other names before. ``is_tentative``: they have no place yet. ``also``: further
+    dates that take place, to which they go.
     """
     others = await former_places.moved_with(reader, event.id, user_id, IN_CALENDAR)
     events = await events_by_ids(reader, others)
     seen = await seen_by(reader, list(events.values()), user_id)
     about = [event, *(events[one] for one in others if one in seen)]
+    about += [one for one in also if one.id not in {known.id for known in about}]
     entries = await _entries(reader, head, about, user_id)
     if not entries:
         return None
     if is_tentative:
         entries[0] = replace(entries[0], is_tentative=True)
-    is_cancelled = entries[0].is_cancelled
+    is_cancelled = entries[0].is_cancelled and not also
     if is_cancelled:
         # A file that cancels says of nothing that it takes place (RFC 5546, section 3.2.5).
         entries = [entry for entry in entries if entry.is_cancelled]
@@ -56,10 +64,17 @@ async def file_of(
     return CalendarFile(write_calendar(entries, name=head.site_name, method=method), method)
 
 
-async def end_of(reader: Reader, head: Letterhead, event: Event, mine: Attendance) -> CalendarFile | None:
-    """What takes the event out of the calendar of somebody who does not come any more; None while it has no date."""
+async def end_of(
+    reader: Reader, head: Letterhead, event: Event, mine: Attendance, *, is_shut_out: bool = False
+) -> CalendarFile | None:
+    """What takes the event out of the calendar of somebody who does not come any more; None while it has no date.
+
+    ``is_shut_out``: they see no more of it, and read its name and its time alone.
+    """
     entries = await _entries(reader, head, [event], mine.user_id)
     ended = [replace(entry, is_cancelled=True, is_tentative=False) for entry in entries]
+    if is_shut_out:
+        ended = [sent_away.bare(entry) for entry in ended]
     return CalendarFile(write_calendar(ended, name=head.site_name, method=CANCEL), CANCEL) if ended else None
 
 
@@ -99,8 +114,7 @@ async def _entry(
 ) -> WrittenEvent | None:
     seen = await private_details_for(reader, event, user_id, is_going=mine is not None and mine.status in SEATED)
     url = "" if event.is_gone else f"{head.public_url}/events/{quote(event.slug)}"
-    place = ", ".join(one_line(line) for line in seen.place.lines)
-    return written(event, host=head.host, url=url, place=place, point=geo_of(seen.place))
+    return written(event, host=head.host, url=url, place=seen.place)
 
 
 def _ended(head: Letterhead, event: Event, former: FormerPlace) -> WrittenEvent:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Transaction
 from groundwork.mail.contract import CalendarFile
 from openmeet.alerts import queries as alerts
@@ -14,14 +15,16 @@ from openmeet.attendance.seeing import seen_by
 from openmeet.browsing import group_news
 from openmeet.browsing.queries import events_by_ids
 from openmeet.calendars.of_event import geo_of
+from openmeet.debts import left_alone
 from openmeet.debts.deliveries import Composer, Due, Letter
 from openmeet.events.model import Event, EventId
 from openmeet.events.seeing import private_details_for
 from openmeet.groups.model import GroupId
 from openmeet.identities.names import shown_names
-from openmeet.letters.entries import end_of, file_of
+from openmeet.letters import new_dates, sent_away
+from openmeet.letters.entries import end_of, file_of, file_of_dates
 from openmeet.letters.letterhead import Letterhead
-from openmeet.letters.points import Point, points, when_words
+from openmeet.letters.points import REMOVED, Point, points, when_words
 from openmeet.letters.stopping import DIGEST, TOPIC_WORDS, search_subject
 from openmeet.letters.templating import TEMPLATES
 from openmeet.notifications import links, mails, preferences
@@ -57,7 +60,10 @@ _FOR_CALENDARS = frozenset(Kind) - {
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """One event in a mail, or one group. ``url`` is empty where there is no page any more, ``answer_url`` where nothing can be answered."""
+    """One event in a mail, or one group. ``url`` is empty where there is no page any more, ``answer_url`` where nothing can be answered.
+
+    ``is_shut_out``: they see no more of the event since its host has removed them.
+    """
 
     event: Event | None
     title: str
@@ -70,6 +76,7 @@ class Story:
     join_url: str
     answer_url: str
     answer_words: str = "Change your answer"
+    is_shut_out: bool = False
 
 
 def news_composer(head: Letterhead) -> Composer:
@@ -106,6 +113,9 @@ async def _letter(
     # Switched off since: then it is not sent, whatever waits.
     chosen = await preferences.of_person(tx, user_id)
     wanted = [one for one in news if chosen[TOPICS[one.kind]] & {Channel.EMAIL, Channel.DIGEST}]
+    never = "" if guest is None else left_alone.url_of(head.key, head.public_url, address)
+    if never and await left_alone.is_left_alone(tx, left_alone.hash_of(address)):
+        wanted = [one for one in wanted if one.kind is not Kind.INVITED]
     searches = await alerts.those_on(
         tx, user_id, {one.particulars.search_id for one in wanted if one.particulars.search_id}
     )
@@ -117,6 +127,9 @@ async def _letter(
     first = stories[0]
     topics = list(dict.fromkeys(point.topic for story in stories for point in story.points))
     stops = [(f"Stop mail about {TOPIC_WORDS[topic]}", await _stop_url(tx, head, user_id, topic)) for topic in topics]
+    if never and any(point.kind is Kind.INVITED for story in stories for point in story.points):
+        # A stranger to this site, as far as it knows: what they want to stop is more than one kind of it.
+        stops.insert(0, ("Never get letters from this site that others send you", never))
     if is_digest:
         stops = [("Stop the digest", await _stop_url(tx, head, user_id, DIGEST))]
         subject = f"Your news from {head.site_name}"
@@ -135,6 +148,8 @@ async def _letter(
         "name": one_line(user.display_name),
         "has_account": guest is None,
     }
+    # To whom new dates belong into the calendar because they go to all of them.
+    goes_to_all = any(one.kind is Kind.NEW_DATE and one.particulars.answer for one in wanted)
     about = [first.event.id] if first.event else []
     mine = next(iter((await attendance.of_user(tx, user_id, about)).values()), None)
     return Letter(
@@ -143,7 +158,7 @@ async def _letter(
         TEMPLATES.get_template("news.txt").render(context),
         html=TEMPLATES.get_template("news.html").render(context),
         unsubscribe_url=stops[0][1],
-        calendar=None if is_digest else await _calendar(tx, head, first, mine, due),
+        calendar=None if is_digest else await _calendar(tx, head, first, mine, due, goes_to_all=goes_to_all),
     )
 
 
@@ -171,7 +186,6 @@ async def _stories(
         about.setdefault(EventId(one.subject_id), []).append(one)
     events = await events_by_ids(tx, list(about))
     seen = await seen_by(tx, list(events.values()), user.id)
-    events = {event_id: event for event_id, event in events.items() if event_id in seen}
     mine = await attendance.of_user(tx, user.id, list(about))
     names = await shown_names(tx, [one.particulars.person_id for one in news if one.particulars.person_id])
     names = {user_id: one_line(name) for user_id, name in names.items()}
@@ -179,6 +193,10 @@ async def _stories(
     for event_id, its_news in about.items():
         event, answer = events.get(event_id), mine.get(event_id)
         if event is None or not event.title:
+            continue
+        if event_id not in seen:
+            known = sent_away.newest_removal(its_news, event, answer)
+            found += [] if known is None else _story_of_removal(sent_away.as_known(event, known), tx.now)
             continue
         said = points(event, its_news, answer, names, tx.now)
         if said:
@@ -237,6 +255,15 @@ async def _story(
     )
 
 
+def _story_of_removal(event: Event, now: Instant) -> list[Story]:
+    """``event``: as they knew it; nothing once it is over."""
+    if event.is_over(now):
+        return []
+    point = Point(Kind.ANSWER_DECLINED, *REMOVED)
+    title, when = one_line(event.title), when_words(event)
+    return [Story(event, title, [point], when, (), None, "", "", "", "", is_shut_out=True)]
+
+
 def _answer_words(said: list[Point], mine: Attendance | None) -> str:
     """What the link to answer is for: a place that is held wants to be taken."""
     if mine is None or all(point.kind is not Kind.SEAT_OFFERED for point in said):
@@ -250,18 +277,29 @@ async def _stop_url(tx: Transaction, head: Letterhead, user_id: UserId, topic: T
 
 
 async def _calendar(
-    tx: Transaction, head: Letterhead, story: Story, mine: Attendance | None, due: Due
+    tx: Transaction, head: Letterhead, story: Story, mine: Attendance | None, due: Due, *, goes_to_all: bool
 ) -> CalendarFile | None:
-    """The event for the calendar of who goes there or might, and its end for whom the host sent away; else a file would be noise."""
+    """The event for the calendar of who goes there or might, and its end for whom the host sent away; else a file would be noise.
+
+    ``goes_to_all``: with all dates of its series to which they go.
+    """
     event = story.event
-    if event is None or mine is None or event.is_over(tx.now):
+    if event is None:
+        return None
+    also, answers = await new_dates.gone_to(tx, event, UserId(due.person)) if goes_to_all else ([], {})
+    is_sent_away = mine is not None and mine.status is AttendanceStatus.REJECTED
+    if also and not is_sent_away and (mine is None or mine.status not in IN_CALENDAR or event.is_over(tx.now)):
+        await entry_letters.note_mailed(tx, [answers[one.id].id for one in also])
+        return await file_of_dates(tx, head, also, [], UserId(due.person))
+    if mine is None or event.is_over(tx.now):
         return None
     if mine.status is AttendanceStatus.REJECTED:
         is_ended = bool(await entry_letters.end(tx, [mine.id], due.message_id_local))
-        return await end_of(tx, head, event, mine) if is_ended else None
-    if mine.status not in IN_CALENDAR or all(point.kind not in _FOR_CALENDARS for point in story.points):
+        return await end_of(tx, head, event, mine, is_shut_out=story.is_shut_out) if is_ended else None
+    if mine.status not in IN_CALENDAR or not (also or any(point.kind in _FOR_CALENDARS for point in story.points)):
         return None
-    file = await file_of(tx, head, event, mine.user_id)
+    file = await file_of(tx, head, event, mine.user_id, also=also)
+    await entry_letters.note_mailed(tx, [answers[one.id].id for one in also])
     if file is not None and not event.is_cancelled:
         await entry_letters.note_mailed(tx, [mine.id])
     return file

@@ -81,11 +81,19 @@ def points(
         if Kind.HOST_EVENT in kinds:
             found.append(Point(Kind.HOST_EVENT, "New event", ("Somebody whom you follow has a new event.",)))
         found += [_find(one) for one in news if one.kind is Kind.SEARCH_FIND][-1:]
-        found += [_new_date(one) for one in news if one.kind is Kind.NEW_DATE][-1:]
+        found += [_new_date(one, mine) for one in news if one.kind is Kind.NEW_DATE][-1:]
         if Kind.FOREIGN_ANSWERS in kinds:
             found.append(_FOREIGN)
     return found + _messages(news, names) + _answers(news, names)
 
+
+# To whom the host has removed from an event that is there for invited people alone: its heading and sentences.
+REMOVED = (
+    "No place",
+    (
+        "The host has taken you off the list of this event. It is for invited people alone, so you do not see it any more.",
+    ),
+)
 
 # What is only of use before.
 _NOT_TAKING_PLACE = frozenset({Kind.EVENT_CANCELLED, Kind.EVENT_REINSTATED, Kind.EVENT_DELETED})
@@ -170,10 +178,12 @@ def _cancelled(event: Event, news: Sequence[Notification]) -> Point:
     return Point(Kind.EVENT_CANCELLED, "Cancelled", ("It does not take place.", *others, *why))
 
 
-def _others(news: Sequence[Notification], kind: Kind, words: str) -> tuple[str, ...]:
+def _others(news: Sequence[Notification], kind: Kind, words: str = "") -> tuple[str, ...]:
     """When the further dates are that the newest of these news are about; nothing where there are none."""
     newest = next((one.particulars for one in reversed(news) if one.kind is kind), None)
-    return (f"{words}: {moments.others_words(newest)}.",) if newest is not None and newest.others else ()
+    if newest is None or not newest.others:
+        return ()
+    return (f"{words or moments.changed_too(newest)}: {moments.others_words(newest)}.",)
 
 
 def _rule(news: Sequence[Notification], kind: Kind) -> tuple[str, ...]:
@@ -203,7 +213,7 @@ def _moves(event: Event, news: Sequence[Notification]) -> list[Point]:
     elif any(one.is_near for one in changes):
         sentences.append("The exact place has changed.")
     if sentences:
-        sentences.extend(_others(news, Kind.EVENT_CHANGED, "Other dates changed, too, and are now on"))
+        sentences.extend(_others(news, Kind.EVENT_CHANGED))
         sentences.extend(_rule(news, Kind.EVENT_CHANGED))
     return [Point(Kind.EVENT_CHANGED, heading, tuple(sentences))] if sentences else []
 
@@ -217,10 +227,12 @@ def _find(one: Notification) -> Point:
     return Point(Kind.SEARCH_FIND, "You look for this", (f"It fits a search that you keep: {one.particulars.said}.",))
 
 
-def _new_date(one: Notification) -> Point:
+def _new_date(one: Notification, mine: Attendance | None) -> Point:
     more = one.particulars.more
     further = f" There {'is one more new date' if more == 1 else f'are {more} more new dates'}." if more else ""
-    words = ("A series that you follow has a new date." + further, *_rule([one], Kind.NEW_DATE))
+    whose = "A series to which you go" if one.particulars.answer else "A series that you follow"
+    goes = " You are going." if one.particulars.answer and mine is not None and mine.is_seated else ""
+    words = (f"{whose} has a new date.{goes}{further}", *_rule([one], Kind.NEW_DATE))
     return Point(Kind.NEW_DATE, "New date", words)
 
 
@@ -239,12 +251,19 @@ def _of_series(news: Sequence[Notification], names: Mapping[UserId, str]) -> lis
     for one in [one for one in news if one.kind is Kind.SERIES_OFFERED][-1:]:
         person = one.particulars.person_id
         name = (names.get(person) if person else None) or UNNAMED
+        if one.particulars.answer in _TAKEN:
+            what = _TAKEN[one.particulars.answer]
+            found.append(Point(one.kind, "Taken over", (f"{name} has taken over {what} that you offered.",)))
+            continue
         is_event = one.particulars.answer == handing_over.EVENT
         words = f"{name} would like to hand this series over to you. Say yes or no on its page."
         if is_event:
             words = f"{name} would like to hand this event over to you. Say yes or no where its hosts are listed."
         found.append(Point(one.kind, "An event for you" if is_event else "A series for you", (words,)))
     return found
+
+
+_TAKEN: Mapping[str, str] = {handing_over.EVENT_TAKEN: "the event", handing_over.SERIES_TAKEN: "the series"}
 
 
 def _messages(news: Sequence[Notification], names: Mapping[UserId, str]) -> list[Point]:

@@ -5,23 +5,19 @@ from urllib.parse import quote
 
 from groundwork.database.transaction import Database
 from openmeet.attendance import entry_letters
-from openmeet.attendance import queries as attendance
 from openmeet.attendance.entry_letters import IN_CALENDAR
 from openmeet.attendance.model import Attendance
-from openmeet.attendance.seeing import seen_by
 from openmeet.debts.deliveries import Composer, Due, Letter
 from openmeet.events import moments
 from openmeet.events.model import Event, EventId
 from openmeet.letters.entries import file_of_dates
 from openmeet.letters.letterhead import Letterhead
+from openmeet.letters.new_dates import answered_dates
 from openmeet.letters.own import addressee_of
 from openmeet.series import queries
 from openmeet.series.model import SeriesId
 from openmeet.site.texts import one_line
 from openmeet.users.model import UserId
-
-# A window has no more; what lies behind is in later letters.
-_MOST = 60
 
 
 def series_composer(head: Letterhead, *, is_end: bool) -> Composer:
@@ -34,11 +30,7 @@ def series_composer(head: Letterhead, *, is_end: bool) -> Composer:
             series = await queries.by_id(tx, SeriesId(due.subject_id))
             if to is None or series is None:
                 return None
-            held = [one.event for one in await queries.stored(tx, series.id)]
-            coming = [one for one in held if not (one.is_gone or one.is_cancelled or one.is_over(tx.now))]
-            seen = await seen_by(tx, coming, user_id)
-            mine = await attendance.of_user(tx, user_id, [one.id for one in coming])
-            dates = [one for one in coming if one.id in seen and one.id in mine][:_MOST]
+            dates, mine = await answered_dates(tx, series.id, user_id)
             goes = [one for one in dates if mine[one.id].status in IN_CALENDAR]
             if not (goes or is_end):
                 return None

@@ -31,7 +31,7 @@ async def sent_since(reader: Reader, user_id: str, since: Instant) -> int:
 
 
 async def unused(reader: Reader, before: Instant, limit: int) -> list[PictureKey]:
-    """Pictures older than this that no event, no series and no group shows."""
+    """Pictures older than this that no event, no series and no group shows, or can show again because an act is taken back."""
     rows = await reader.fetch(
         """
         select p.key from pictures p
@@ -39,9 +39,14 @@ async def unused(reader: Reader, before: Instant, limit: int) -> list[PictureKey
            and not exists (select 1 from events e where e.picture_key = p.key)
            and not exists (select 1 from groups g where g.picture_key = p.key)
            and not exists (select 1 from event_series s where s.template like '%"' || p.key || '"%')
+           and not exists (
+             select 1 from event_series_undos o
+              where o.expires_at > :now and o.undone_at is null and o.kept like '%' || p.key || '%'
+           )
          order by p.created_at, p.key limit :limit
         """,
         before=before,
+        now=reader.now,
         limit=limit,
     )
     return [PictureKey(row["key"]) for row in rows]

@@ -24,10 +24,13 @@ async def sent(request: Request) -> tuple[bytes, str]:
     return body, text
 
 
-def form_of(picture: Picture | None, address: str, *, back: str, typed: Typed) -> dict[str, object]:
-    """What ``media/picture_form.html`` shows: for the picture of what has this address."""
+def form_of(
+    picture: Picture | None, address: str, *, back: str, typed: Typed, theirs: bool = False
+) -> dict[str, object]:
+    """What ``media/picture_form.html`` shows: for the picture of what has this address. ``theirs``: another app has put one up."""
     return {
         "picture": picture,
+        "theirs": theirs,
         "address": address,
         "back": back,
         "typed": typed,

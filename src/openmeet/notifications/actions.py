@@ -17,7 +17,6 @@ from openmeet.notifications.model import (
     Kind,
     Particulars,
     Topic,
-    When,
 )
 from openmeet.users.model import UserId
 
@@ -150,16 +149,6 @@ async def telling(
             news = queries.News(one.user_id, subject_id, revision, particulars, is_shown, mail_id)
             writes.append(queries.inserting(tx, kind, news))
     return writes
-
-
-async def tell_of_new_dates(
-    tx: Transaction, to: Sequence[UserId], event_id: str, starts_at: Instant, time_zone: str, *, more: int = 0
-) -> None:
-    """A followed series has got dates: its followers hear of the earliest, and of how many ``more`` there are.
-
-    One call per change of a series is one mail per person. The caller holds the lock on the series' row.
-    """
-    await tell(tx, to, Kind.NEW_DATE, event_id, 1, Particulars(starts=When(starts_at, time_zone), more=more))
 
 
 async def take_back(tx: Transaction, user_id: UserId, kind: Kind, subject_id: str) -> bool:

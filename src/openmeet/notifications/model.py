@@ -178,12 +178,13 @@ class When:
 
 @dataclass(frozen=True, slots=True)
 class Particulars:
-    """What news say beside their subject, as it was then. ``answer`` is a status of attendance, in news of groups a role or a step.
+    """What news say beside their subject, as it was then. ``answer`` is a status of attendance, in news of groups a role or a step;
+    of a new date that of who goes to all of its series.
 
     ``started`` and ``starts``: from when to when the event was moved; of a new date ``starts`` alone. ``was_at`` and ``is_at``: from where to
     where, in words, empty where there is no place; both or neither. ``is_near``: the exact place changed, in words that not
     everybody may read. ``more``: how many further dates the same news are about,
-    ``others``: when the next of these are (moved ones: are now).
+    ``others``: when the next of these are (moved ones: are now), ``others_moved``: whether each of those was moved.
     ``said``: why a series is paused, in its host's words; or why something is hidden, in a moderator's (``answer``: hidden, shown);
     or what a kept search (``search_id``) is called; or which parts of an event changed beside time and place. ``rule``: how a series
     comes again from now on, in words, where the act was about that.
@@ -197,6 +198,7 @@ class Particulars:
     is_at: str | None = None
     more: int = 0
     others: tuple[When, ...] = ()
+    others_moved: bool = False
     is_near: bool = False
     said: str = ""
     group_id: str | None = None

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from groundwork.clock import Instant
 from groundwork.database.together import Write
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.fresh_id import new_id
@@ -125,15 +126,19 @@ async def count_unread(reader: Reader, user_id: UserId) -> int:
     return int(row["unread"]) if row else 0
 
 
-async def newest(reader: Reader, user_id: UserId, limit: int) -> list[Notification]:
-    """What the person's page shows, newest first."""
+async def newest(
+    reader: Reader, user_id: UserId, limit: int, before: tuple[Instant, str] | None = None
+) -> list[Notification]:
+    """What the person's page shows, newest first; ``before``: moment and id of the news where the page before ended."""
     rows = await reader.fetch(
         f"""
         select {COLUMNS} from notifications where user_id = :user_id and is_shown = 1
+           {"" if before is None else "and (created_at, id) < (cast(:created_at as bigint), :id)"}
          order by created_at desc, id desc limit :limit
         """,
         user_id=user_id,
         limit=limit,
+        **({} if before is None else {"created_at": before[0], "id": before[1]}),
     )
     return [notification_of(row) for row in rows]
 

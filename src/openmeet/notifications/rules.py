@@ -4,13 +4,16 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import time, timedelta
 
-from groundwork.clock import DAY, MINUTE, Instant
+from groundwork.clock import DAY, HOUR, MINUTE, Instant
 from groundwork.errors import InvalidForm
 from openmeet.notifications.model import Addressee, Channel, Hours, Kind, Particulars
 from openmeet.recurrence.wall_time import instant_of, local_of
 
 # News of one person about one subject within this time become one mail.
 BUNDLED_FOR = 30 * MINUTE
+
+# The least that a reminder in a digest comes before the start.
+REMINDED_BEFORE = 2 * HOUR
 
 # What is this near cannot wait for a bundle or the end of a night.
 NEAR = DAY
@@ -87,9 +90,14 @@ def channel_of_mail(addressee: Addressee) -> Channel | None:
 
 
 def is_too_late_in(digest_at: Instant, kind: Kind, starts_at: Instant | None, *, urgent: bool) -> bool:
-    """Whether news are of no use in a digest that is sent then: the event has begun, or the place is the next one's."""
+    """Whether news are of no use in a digest that is sent then: the event has begun, or the place is the next one's.
+
+    A reminder of what begins at about that hour would be read when one ought to be there.
+    """
     if kind is Kind.SEAT_OFFERED:
         return True
+    if kind is Kind.REMINDER:
+        return starts_at is not None and starts_at - REMINDED_BEFORE <= digest_at
     return urgent and starts_at is not None and starts_at <= digest_at
 
 

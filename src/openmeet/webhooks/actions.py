@@ -112,6 +112,14 @@ async def change(tx: Transaction, webhook: Webhook, *, url: str, kinds: Collecti
     )
 
 
+async def renew_secret(tx: Transaction, sealer: Sealer, webhook: Webhook) -> tuple[Webhook, str]:
+    """Another secret for a locked address, seen this once: whatever leaves from now on is signed with it, also what waits already."""
+    secret = secrets.token_bytes(rules.SECRET_BYTES)
+    sealed = sealer.seal(secret, purpose(webhook.id))
+    await queries.put_secret(tx, webhook.id, sealed)
+    return replace(webhook, sealed_secret=sealed, revision=webhook.revision + 1), rules.secret_text(secret)
+
+
 async def remove(tx: Transaction, webhook: Webhook) -> None:
     await queries.delete(tx, webhook.id)
 

@@ -142,6 +142,15 @@ async def change(
     )
 
 
+async def put_secret(tx: Transaction, webhook_id: WebhookId, sealed_secret: bytes) -> None:
+    await tx.execute(
+        "update webhooks set sealed_secret = :sealed_secret, revision = revision + 1, updated_at = :now where id = :id",
+        id=webhook_id,
+        sealed_secret=sealed_secret,
+        now=tx.now,
+    )
+
+
 async def lock(tx: Transaction, webhook_id: WebhookId) -> Webhook | None:
     """The row, nobody else's until the transaction ends."""
     row = await tx.fetch_one(

@@ -13,7 +13,7 @@ from openmeet.attendance.model import Reply
 from openmeet.desk import acting
 from openmeet.events import actions as events
 from openmeet.events import co_hosts, drafts
-from openmeet.events.familiar import Shown
+from openmeet.events.familiar import FAMILIAR
 from openmeet.events.grouping import of_event
 from openmeet.events.rules import Submission, check
 from openmeet.groups.model import Role
@@ -200,7 +200,7 @@ async def test_many_who_look_for_the_same_are_told_in_several_steps(
         event = await event_by(tx, host, title="Jazz night", **COMING)
     clock.turn(SETTLED)
     async with db.transaction() as tx:
-        assert await tasks._look(tx, event.id, Shown.FAMILIAR) is False  # the process ends here
+        assert await tasks._look(tx, event.id, FAMILIAR) is False  # the process ends here
     assert [await heard(db, clock, one) for one in people] == [[("jazz", "Jazz night")]] * 5
 
 

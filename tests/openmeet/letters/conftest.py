@@ -17,9 +17,15 @@ from groundwork.mail.address import EmailAddress
 from groundwork.mail.contract import Sender
 from groundwork.mail.smtp import SmtpMailer, SmtpServer
 from groundwork.outbox.pay import Paying, run_once
+from openmeet.arriving.letters import invitation_composer as arrival_composer
+from openmeet.arriving.people import ARRIVAL_MAIL
 from openmeet.attendance.entry_letters import ANSWERED_MAIL, WITHDRAWN_MAIL
 from openmeet.debts.deliveries import mail_payer
 from openmeet.debts.kinds import Debt
+from openmeet.events.co_hosts import CO_HOST_MAIL
+from openmeet.events.host_letters import co_host_composer
+from openmeet.groups.letters import INVITATION_MAIL
+from openmeet.groups.letters import invitation_composer as group_composer
 from openmeet.guests.letters import guest_composer
 from openmeet.guests.model import GUEST_CONFIRMED_MAIL, GUEST_MAIL
 from openmeet.letters.answered import answered_composer, confirmed_composer
@@ -76,6 +82,9 @@ class Post:
             DIGEST_MAIL: digest_composer(HEAD),
             ANSWERED_MAIL: answered_composer(HEAD),
             GUEST_MAIL: guest_composer(CODE_KEY, HEAD.site_name, ORIGIN),
+            CO_HOST_MAIL: co_host_composer(CODE_KEY, HEAD.site_name, ORIGIN),
+            INVITATION_MAIL: group_composer(CODE_KEY, HEAD.site_name, ORIGIN),
+            ARRIVAL_MAIL: arrival_composer(CODE_KEY, HEAD.site_name, ORIGIN),
             GUEST_CONFIRMED_MAIL: confirmed_composer(HEAD),
             WITHDRAWN_MAIL: withdrawn_composer(HEAD),
             SERIES_ANSWERED_MAIL: series_composer(HEAD, is_end=False),

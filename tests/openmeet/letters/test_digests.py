@@ -6,6 +6,7 @@ from groundwork.clock import DAY, HOUR
 from openmeet.attendance import actions as attendance
 from openmeet.attendance import hosting
 from openmeet.attendance.model import Reply
+from openmeet.attendance.tasks import remind
 from openmeet.notifications import actions as notifications
 from openmeet.notifications.model import Channel, Hours, Topic
 from tests.openmeet.letters.conftest import Post, text_of
@@ -36,3 +37,21 @@ async def test_another_hour_or_zone_makes_another_digest(post: Post, later: Hour
     said = [("Board games" in text_of(one), "Chess" in text_of(one)) for one in (first, second)]
     assert said == [(True, False), (False, True)]
     assert first["Message-ID"] != second["Message-ID"]
+
+
+async def test_a_reminder_comes_before_what_begins_with_the_digest(post: Post) -> None:
+    """Whoever has chosen the digest of six o'clock for reminders hears a day before of what begins at six."""
+    async with post.db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        event = await event_by(tx, ana)
+        await attendance.answer(tx, ben, event.slug, Reply.GOING)
+        chosen = {Topic.REMINDERS: frozenset({Channel.DIGEST}), Topic.OWN_ANSWERS: frozenset()}
+        await notifications.choose(tx, ben.user_id, chosen)
+        await notifications.choose_hours(tx, ben.user_id, Hours("Europe/Berlin", digest_hour=18))
+    post.site.clock.turn(event.starts_at - DAY - post.site.clock.now())
+    assert await remind(post.db) == 1
+    post.site.clock.turn(HOUR)
+    (mail,) = [one for one in await post.deliver() if one["To"] == "ben@example.org"]
+    assert mail["Subject"] == "Coming up: Board games"
+    post.site.clock.turn(DAY)
+    assert [one for one in await post.deliver() if one["To"] == "ben@example.org"] == []

@@ -9,7 +9,7 @@ import pytest
 
 from groundwork.clock import DAY, HOUR, MINUTE
 from openmeet.attendance import actions as attendance
-from openmeet.attendance import hosting, joining_queries, managing
+from openmeet.attendance import hosting, inviting, joining_queries, managing
 from openmeet.attendance.joining import Joining
 from openmeet.attendance.model import Reply
 from openmeet.attendance.queries import find
@@ -18,7 +18,7 @@ from openmeet.browsing.news_view import items
 from openmeet.events.model import Visibility
 from openmeet.events.queries import by_slug
 from openmeet.notifications import actions as notifications
-from openmeet.notifications.model import Channel, Topic
+from openmeet.notifications.model import Channel, Kind, Particulars, Topic, When
 from openmeet.notifications.queries import newest
 from openmeet.users import actions as users
 from tests.openmeet.letters.conftest import calendar_of, html_of, links_of, text_of
@@ -364,8 +364,8 @@ async def test_a_new_date_of_a_followed_series_is_one_mail_per_person(post, even
     ana, ben, _, _ = evening
     async with post.db.transaction() as tx:
         date = await event_by(tx, ana, title="Chess")
-        followers = [ben.user_id]
-        await notifications.tell_of_new_dates(tx, followers, date.id, date.starts_at, date.time_zone, more=2)
+        dates = Particulars(starts=When(date.starts_at, date.time_zone), more=2)
+        await notifications.tell(tx, [ben.user_id], Kind.NEW_DATE, date.id, 1, dates)
     post.site.clock.turn(30 * MINUTE)
     (mail,) = await post.deliver()
     assert (mail["To"], mail["Subject"]) == ("ben@example.org", "New date: Chess")
@@ -422,7 +422,7 @@ async def test_an_invitation_to_a_series_is_one_letter_that_names_the_other_date
     async with post.db.transaction() as tx:
         ana, series = await begin(tx, "FREQ=WEEKLY;COUNT=30", visibility=Visibility.PRIVATE)
         first = (await dates(tx, series))[0]
-        await managing.invite(tx, ana, first.slug, "eve@example.org", for_series=True)
+        await inviting.invite(tx, ana, first.slug, "eve@example.org", for_series=True)
     post.site.clock.turn(HOUR)
     (mail,) = await post.deliver()
     assert "You are invited to one more date of this series, too" in " ".join(text_of(mail).split())

@@ -86,3 +86,24 @@ async def test_by_pages(make_sqlite, store, clock):
         assert (await eve.post(f"{path}/remove")).status_code == 403
         assert (await ana.post(f"{path}/remove")).status_code == 303
         assert "event-picture" not in (await eve.get(f"/groups/{group.slug}")).text
+
+
+async def test_one_that_another_app_has_put_up_is_taken_away_by_page(make_sqlite, store, clock):
+    """It stands in the group's record and not here; the page says so, and offers to take it away."""
+    site = site_on(await make_sqlite("openmeet"), clock, pictures=store)
+    async with site.browser() as ana:
+        await sign_up(ana, "ana@example.org", "Ana")
+        async with site.db.transaction() as tx:
+            (row,) = await tx.fetch("select id from users where display_name = 'Ana'")
+            group = await group_by(tx, Caller(row["id"], "Ana"))
+            await tx.execute("update groups set record_avatar = 'bafy' where id = :id", id=group.id)
+        path = f"/groups/{group.slug}/picture"
+        form = (await ana.get(path)).text
+        assert f'action="{path}/remove"' in form
+        assert "by another app" in form
+        assert (await ana.post(f"{path}/remove")).status_code == 303
+        assert f'action="{path}/remove"' not in (await ana.get(path)).text
+    async with site.db.reader() as reader:
+        after = await queries.by_slug(reader, group.slug)
+    assert after is not None
+    assert (after.network.avatar_cid, after.revision) == (None, group.revision + 1)

@@ -195,11 +195,23 @@ async def test_by_pages(make_sqlite, store, clock):
             {"title": "Chess", "startsLocal": "2026-07-04T18:00", "timeZone": "Europe/Berlin"},
             {"title": "Go"},
         ),
+        (
+            "/api/series",
+            {
+                "title": "Chess",
+                "startsLocal": "2026-07-04T18:00",
+                "timeZone": "Europe/Berlin",
+                "recurrence": "FREQ=WEEKLY",
+            },
+            None,
+        ),
         ("/api/groups", {"name": "Chess club", "timeZone": "Europe/Berlin"}, {"description": "We meet."}),
     ],
-    ids=["event", "group"],
+    ids=["event", "series", "group"],
 )
-async def test_by_the_api(make_sqlite, store, clock, collection: str, wanted: dict[str, str], change: dict[str, str]):
+async def test_by_the_api(
+    make_sqlite, store, clock, collection: str, wanted: dict[str, str], change: dict[str, str] | None
+):
     site = site_on(await make_sqlite("openmeet"), clock, pictures=store)
     async with site.browser() as client:
         ana = await api_session(client, "ana@example.org", "Ana")
@@ -214,7 +226,11 @@ async def test_by_the_api(make_sqlite, store, clock, collection: str, wanted: di
         assert stale.status_code == 412
         wrong = await client.put(f"{path}/picture", json=body | {"image": "AAAA"}, headers=ana)
         assert (wrong.status_code, list(wrong.json()["fields"])) == (400, ["picture"])
-        kept = await client.put(path, json=wanted | change, headers=ana)
-        assert kept.json()["picture"] == shown
+        if change is None:
+            edit = {"scope": "all", "originalDate": "2026-07-04T18:00:00", "title": "Go"}
+            kept = (await client.post(f"{path}/edit", json=edit, headers=ana)).json()["series"]
+        else:
+            kept = (await client.put(path, json=wanted | change, headers=ana)).json()
+        assert kept["picture"] == shown
         gone = await client.delete(f"{path}/picture", headers=ana)
         assert gone.json()["picture"] is None

@@ -9,7 +9,7 @@ from groundwork.clock import DAY, HOUR, MINUTE
 from groundwork.database.transaction import CheckViolated
 from openmeet.notifications import actions, links, mails, preferences
 from openmeet.notifications.links import Link, Purpose
-from openmeet.notifications.model import Channel, Hours, Kind, Particulars, Topic
+from openmeet.notifications.model import Channel, Hours, Kind, Particulars, Topic, When
 from openmeet.notifications.queries import count_unread, newest
 from openmeet.users import actions as users
 from tests.openmeet.site_under_test import person
@@ -208,7 +208,8 @@ async def test_mails_that_were_sent_are_forgotten_and_their_news_are_not(db, ana
 async def test_new_dates_are_told_once_for_all(db, ana, clock):
     async with db.transaction() as tx:
         for _ in range(2):
-            await actions.tell_of_new_dates(tx, [ana.user_id], "tea", clock.now(), "UTC", more=3)
+            dates = Particulars(starts=When(clock.now(), "UTC"), more=3)
+            await actions.tell(tx, [ana.user_id], Kind.NEW_DATE, "tea", 1, dates)
         (news,) = await newest(tx, ana.user_id, 10)
     assert (news.kind, news.particulars.more) == (Kind.NEW_DATE, 3)
     assert len(await owed(db)) == 1
@@ -284,7 +285,7 @@ async def test_every_kind_goes_where_each_person_wants_it(db):
         (Kind.EVENT_CANCELLED, 3 * DAY, False),
         (Kind.HOST_MESSAGE, 5 * HOUR, True),
         (Kind.NEW_ANSWER, 5 * HOUR, False),
-        (Kind.REMINDER, 5 * HOUR, False),
+        (Kind.REMINDER, 3 * DAY, False),
     ],
 )
 async def test_a_digest_that_would_come_too_late_keeps_nobody_waiting(db, ana, clock, kind, starts_in, is_at_once):

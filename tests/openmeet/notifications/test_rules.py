@@ -69,6 +69,60 @@ def test_quiet_hours_hold_mail_until_they_end(hours, moment, leaves):
     assert rules.after_quiet(hours, at(moment)) == at(leaves)
 
 
+@pytest.mark.parametrize(
+    ("hours", "moment", "leaves"),
+    [
+        # Across midnight, in the night in which the clocks are put back: seven o'clock comes an hour later.
+        (NIGHT, "2026-10-24T20:00", "2026-10-25T06:00"),
+        # Half an hour forward on Lord Howe Island, and half an hour back.
+        (Hours("Australia/Lord_Howe", (time(22), time(7))), "2026-10-03T12:00", "2026-10-03T20:00"),
+        (Hours("Australia/Lord_Howe", (time(22), time(7))), "2026-04-04T12:00", "2026-04-04T20:30"),
+        (Hours("America/St_Johns", (time(22), time(7))), "2026-03-08T02:00", "2026-03-08T09:30"),
+        (Hours("Pacific/Kiritimati", (time(22), time(7))), "2026-06-01T08:00", "2026-06-01T17:00"),
+        # An end that the clocks skip, and a midnight that they skip in Santiago.
+        (Hours("Europe/Berlin", (time(22), time(2, 30))), "2026-03-28T23:00", "2026-03-29T01:30"),
+        (Hours("America/Santiago", (time(22), time(0, 30))), "2026-09-06T03:00", "2026-09-06T04:30"),
+        # An end that comes twice: quiet it was until the first.
+        (Hours("Europe/Berlin", (time(22), time(2, 30))), "2026-10-24T23:00", "2026-10-25T00:30"),
+        (Hours("Europe/Berlin", (time(22), time(2, 30))), "2026-10-25T01:10", "2026-10-25T01:10"),
+    ],
+)
+def test_quiet_hours_end_by_the_clock_of_the_night(hours, moment, leaves):
+    assert rules.after_quiet(hours, at(moment)) == at(leaves)
+
+
+@pytest.mark.parametrize(
+    "zone",
+    [
+        "Europe/Berlin",
+        "America/St_Johns",
+        "America/Santiago",
+        "Australia/Lord_Howe",
+        "Pacific/Kiritimati",
+        "Africa/Cairo",
+    ],
+)
+def test_each_day_has_one_digest_whatever_the_clocks_do(zone):
+    """Over a whole year, at every hour: each later than what it collects, a day after the one before, never two of one day."""
+    for hour in range(0, 24, 1):
+        hours, now, last = Hours(zone, digest_hour=hour), at("2026-01-01T00:00"), None
+        for _ in range(370):
+            day, leaves = rules.next_digest(hours, now)
+            assert leaves > now
+            if last is not None:
+                assert (day > last[0], 22 * HOUR <= leaves - last[1] <= 26 * HOUR) == (True, True)
+            last, now = (day, leaves), leaves
+
+
+@pytest.mark.parametrize(("starts", "too_late"), [("2026-03-02T07:00", True), ("2026-03-02T10:00", False)])
+def test_a_reminder_waits_for_no_digest_that_comes_with_the_start(starts, too_late):
+    """A day before what begins at eight is the digest hour of eight: the next one leaves when it begins."""
+    _, digest_at = rules.next_digest(Hours("Europe/Berlin", digest_hour=8), NOW)
+    assert digest_at == at("2026-03-02T07:00")
+    assert rules.is_too_late_in(digest_at, Kind.REMINDER, at(starts), urgent=False) is too_late
+    assert not rules.is_too_late_in(digest_at, Kind.HOST_EVENT, at(starts), urgent=False)
+
+
 def test_urgent_mail_leaves_in_the_night_and_other_mail_after_half_an_hour():
     night = at("2026-03-01T23:00")
     assert rules.mail_due_at(NIGHT, night, urgent=True) == night

@@ -1,0 +1,123 @@
+"""What a hostile address, or whoever has learned a secret, gets out of webhooks; against a real server."""
+
+import base64
+import hashlib
+import hmac
+import re
+from http import HTTPStatus
+
+import pytest
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from groundwork.clock import DAY
+from groundwork.errors import InvalidForm
+from groundwork.http.application import Application
+from groundwork.http.reach import PUBLIC
+from groundwork.http.server import serve
+from groundwork.telemetry.metrics import Metrics
+from openmeet.webhooks.rules import check_url
+from tests.openmeet.site_under_test import sign_up
+from tests.openmeet.webhooks.test_webhooks import EVENT, ana, ben, client, deliveries, registered, rows, stage
+
+__all__ = ["ana", "ben", "client", "stage"]
+
+INSIDE = [
+    "https://2130706433/",
+    "https://0x7f000001/",
+    "https://0177.0.0.1/",
+    "https://127.1/",
+    "https://127.0.0.1./",
+    "https://0/",
+    "https://1.0x7f/",
+    "https://[::ffff:127.0.0.1]/",
+    "https://[::ffff:7f00:1]/",
+    "https://[64:ff9b::7f00:1]/",
+    "https://[::1%25lo]/",
+    "https://example.org\\@127.0.0.1/",
+    "https://127.0.0.1#.example.org/",
+    "https://%31%32%37.0.0.1/",
+    "https://127。0。0。1/",
+    "https://example.org:443@127.0.0.1/",
+]
+
+
+def is_signed(headers: dict[str, str], body: bytes, secret: str) -> bool:
+    signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+    expected = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+    return hmac.compare_digest(headers["webhook-signature"], f"v1,{expected}")
+
+
+@pytest.mark.parametrize("url", INSIDE)
+def test_no_spelling_of_an_address_is_a_name(url: str) -> None:
+    with pytest.raises(InvalidForm) as refused:
+        check_url(url, PUBLIC)
+    assert list(refused.value.problems) == ["url"]
+
+
+async def test_no_redirect_is_followed(stage, client, ana) -> None:
+    """Whoever answers with another address, for instance one inside, has failed; nothing is sent on."""
+
+    async def lead_away(_: Request) -> Response:
+        return RedirectResponse(stage.receiver.url, status_code=307)
+
+    away = Application([Route("/away", lead_away, methods=["POST"])], Metrics("away"), access_log=False)
+    serving = await serve(away, "127.0.0.1", 0)
+    webhook = await registered(client, stage, ana, url=f"{serving.url}/away")
+    await client.post("/api/events", json=EVENT, headers=ana)
+    await stage.deliver()
+    await serving.stop()
+    (one,) = await deliveries(client, ana, webhook)
+    assert (one["state"], one["status"], stage.receiver.heard) == ("waiting", 307, [])
+
+
+async def test_after_gone_nothing_is_tried_again(stage, client, ana) -> None:
+    """Neither the message that it was said to, nor those that waited by then, at any later time."""
+    webhook = await registered(client, stage, ana)
+    stage.receiver.status = 503
+    await client.post("/api/events", json=EVENT, headers=ana)
+    await stage.deliver()
+    stage.receiver.status = 410
+    await client.post("/api/events", json=EVENT | {"title": "Chess"}, headers=ana)
+    await stage.deliver()
+    heard = len(stage.receiver.heard)
+    stage.receiver.status = 200
+    stage.clock.turn(5 * DAY)
+    await stage.deliver()
+    assert len(stage.receiver.heard) == heard
+    assert {one["state"] for one in await deliveries(client, ana, webhook)} == {"failed", "dropped"}
+
+
+async def test_another_secret_signs_from_then_on(stage, client, ana, ben) -> None:
+    """Also what waited; whoever has the one before signs nothing that would be believed. Shown once, to its owner alone."""
+    webhook = await registered(client, stage, ana)
+    await client.post("/api/events", json=EVENT, headers=ana)
+    path = f"/api/webhooks/{webhook['id']}"
+    assert (await client.post(f"{path}/secret", headers=ben)).status_code == HTTPStatus.NOT_FOUND
+    late = await client.post(f"{path}/secret", headers=ana | {"if-match": '"9"'})
+    assert late.status_code == HTTPStatus.PRECONDITION_FAILED
+    renewed = await client.post(f"{path}/secret", headers=ana | {"if-match": f'"{webhook["revision"]}"'})
+    secret = renewed.json()["secret"]
+    assert (renewed.status_code, renewed.headers["cache-control"]) == (HTTPStatus.OK, "no-store")
+    assert (secret != webhook["secret"], renewed.json()["revision"]) == (True, webhook["revision"] + 1)
+    await stage.deliver()
+    ((headers, body),) = stage.receiver.heard
+    assert (is_signed(headers, body, secret), is_signed(headers, body, webhook["secret"])) == (True, False)
+    assert secret not in (await client.get(path, headers=ana)).text
+
+
+async def test_the_page_gives_another_secret(stage, client) -> None:
+    await sign_up(client, "ana@example.org", "Ana")
+    made = await client.post("/settings/webhooks", data={"url": stage.receiver.url, "kind_event": "on", "group": ""})
+    (row,) = await rows(stage.site.db, "select id from webhooks")
+    page = f"/settings/webhooks/{row['id']}"
+    assert 'value="renew"' in (await client.get(page)).text
+    renewed = await client.post(page, data={"do": "renew"})
+    (first,), (second,) = (re.findall(r"whsec_[\w+/=]+", one.text) for one in (made, renewed))
+    assert (renewed.status_code, first != second, renewed.headers["cache-control"]) == (200, True, "no-store")
+    await client.post(page, data={"do": "ping"})
+    await stage.deliver()
+    ((headers, body),) = stage.receiver.heard
+    assert is_signed(headers, body, second)
