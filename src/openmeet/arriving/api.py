@@ -11,7 +11,8 @@ from groundwork.http.json_bodies import json_response, read_json
 from openmeet.arriving import events, people, queries
 from openmeet.arriving.arriving import arrive
 from openmeet.arriving.guest_list import understand_list
-from openmeet.arriving.model import Import, ImportId, What
+from openmeet.arriving.lookalikes import lookalikes
+from openmeet.arriving.model import Import, ImportId, Standing, What
 from openmeet.personal_calendar.pages import zone_of
 from openmeet.site.operations import Operation
 from openmeet.tenants.edge import database_of
@@ -33,7 +34,11 @@ class ImportWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 
 class FoundEvent(msgspec.Struct, rename="camel"):
-    """One event as it was understood; ``changes`` counts single dates that differ. Only ``new`` ones are brought in."""
+    """One event as it was understood; ``changes`` counts single dates that differ. Only ``new`` ones are brought in.
+
+    ``looksLike``: the path of an event of the caller's with this title and start, empty where there is none; such a one is brought
+    in only where it is named.
+    """
 
     uid: str
     title: str
@@ -44,6 +49,7 @@ class FoundEvent(msgspec.Struct, rename="camel"):
     is_cancelled: bool
     standing: Literal["new", "known", "own"]
     warnings: list[str]
+    looks_like: str
 
 
 class FoundPerson(msgspec.Struct, rename="camel"):
@@ -92,7 +98,7 @@ class ImportShown(msgspec.Struct, rename="camel"):
 
 
 class Confirmation(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """``events``: UIDs of those that are wanted; null for all new ones.
+    """``events``: UIDs of those that are wanted; null for all new ones that look like none of the caller's.
 
     ``timeZone``: of events that name none, or one that is unknown; null where what was shown is right.
     """
@@ -196,6 +202,7 @@ async def _shown(request: Request, caller: Caller, arrived: Import, zone: str) -
         async with database_of(request).reader() as reader:
             host = request.app.state.settings.public_host
             known = await events.standings(reader, caller.user_id, whole.events, host)
+            alike = await lookalikes(reader, caller.user_id, whole.events)
         made.warnings = list(whole.warnings)
         made.events = [
             FoundEvent(
@@ -208,6 +215,7 @@ async def _shown(request: Request, caller: Caller, arrived: Import, zone: str) -
                 event.is_cancelled,
                 known[event.uid].value,
                 list(event.warnings),
+                alike.get(event.uid, "") if known[event.uid] is Standing.NEW else "",
             )
             for event in whole.events
         ]

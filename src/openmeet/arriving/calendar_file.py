@@ -8,9 +8,12 @@ from openmeet.arriving.model import MOST_EVENTS, Change, Found, Understood
 from openmeet.calendars.instances import masters
 from openmeet.calendars.model import ReadEvent
 from openmeet.calendars.reading import read_calendars
+from openmeet.calendars.stray_dates import name_in, newest_of
+from openmeet.calendars.topics import topics_in
 from openmeet.events.map_points import coordinate_of, point_text
-from openmeet.events.model import MAX_DESCRIPTION, MAX_PLACE_PART, MAX_TITLE, Mode
+from openmeet.events.model import MAX_DESCRIPTION, MAX_PLACE_PART, MAX_REASON, MAX_TITLE, Mode
 from openmeet.events.rules import Submission
+from openmeet.events.tags import joined
 from openmeet.events.web_address import is_web_address
 from openmeet.recurrence.pattern import format_dates
 from openmeet.recurrence.sentence import describe
@@ -55,10 +58,6 @@ def _in_zone(event: ReadEvent, zone: str) -> ReadEvent:
 def _found(master: ReadEvent, group: Sequence[ReadEvent], zone: str) -> Found:
     pattern = master.pattern
     repeats = bool(pattern.rule or pattern.added) and master.overrides is None
-    newest: dict[datetime, ReadEvent] = {}
-    for event in sorted(group, key=lambda one: one.sequence):
-        if repeats and event.overrides is not None:
-            newest[event.overrides.original] = event
     length = master.length
     return Found(
         uid=master.uid,
@@ -69,7 +68,8 @@ def _found(master: ReadEvent, group: Sequence[ReadEvent], zone: str) -> Found:
         added=format_dates(pattern.added, is_all_day=pattern.is_all_day) if repeats else "",
         minutes=None if length is None else round(length / timedelta(minutes=1)),
         is_cancelled=master.is_cancelled,
-        changes=tuple(_changes(newest, zone)),
+        reason=_reason(master),
+        changes=tuple(_changes(master, group, zone)) if repeats else (),
         warnings=(*_doubts_about_zones(group, zone), *master.warnings),
         has_guessed_zone=any(event.unknown_zone or event.is_floating for event in group),
     )
@@ -83,15 +83,36 @@ def _doubts_about_zones(group: Sequence[ReadEvent], zone: str) -> Iterable[str]:
         yield f"Its time zone ‘{name}’ is unknown: its times are read as {words} time. Choose another if that is wrong."
 
 
-def _changes(newest: dict[datetime, ReadEvent], zone: str) -> Iterable[Change]:
-    for original, event in sorted(newest.items()):
+def _changes(master: ReadEvent, group: Sequence[ReadEvent], zone: str) -> Iterable[Change]:
+    """By their dates. Where the file has no series but its dates, only what sets one apart from the rest."""
+    is_stray = all(event.overrides is not None for event in group)
+    usual = submission_of(master, zone)
+    named = {name_in(master.pattern, event): event for event in newest_of(group)}
+    for original, event in sorted(named.items()):
         assert event.overrides is not None  # noqa: S101  # chosen by it
+        typed = submission_of(event, zone)
+        if is_stray and not event.is_cancelled and _is_usual(master, usual, event, typed, original):
+            continue
         yield Change(
             original.isoformat(timespec="seconds"),
-            submission_of(event, zone),
+            typed,
             event.is_cancelled,
-            event.overrides.and_following,
+            # What follows a stray date nobody has said.
+            event.overrides.and_following and not is_stray,
+            _reason(event),
         )
+
+
+def _is_usual(master: ReadEvent, usual: Submission, event: ReadEvent, typed: Submission, original: datetime) -> bool:
+    return (
+        event.pattern.start == original
+        and event.length == master.length
+        and replace(typed, starts="", ends="") == replace(usual, starts="", ends="")
+    )
+
+
+def _reason(event: ReadEvent) -> str:
+    return event.comment[:MAX_REASON] if event.is_cancelled else ""
 
 
 def submission_of(event: ReadEvent, zone: str) -> Submission:
@@ -105,22 +126,36 @@ def submission_of(event: ReadEvent, zone: str) -> Submission:
         ends = last.isoformat(timespec="minutes")
     elif length is not None:
         ends = (starts + length).isoformat(timespec="minutes")
-    place = one_line(event.location)
-    is_link = is_web_address(place)
+    categories, tags = topics_in(event.categories)
     return Submission(
         title=one_line(event.summary)[:MAX_TITLE],
         starts=starts.isoformat(timespec="minutes"),
         ends=ends,
         time_zone=pattern.zone_name or zone,
         description=event.description[:MAX_DESCRIPTION],
-        mode=(Mode.ONLINE if is_link or place.lower() == "online" else Mode.IN_PERSON).value,
-        venue_name="" if is_link or place.lower() == "online" else place[:MAX_PLACE_PART],
-        # What a file says in one line too long for a name goes on beside it.
-        street="" if is_link else place[MAX_PLACE_PART : 2 * MAX_PLACE_PART],
         point=_point(event),
-        online_url=place if is_link else "",
         all_day="yes" if pattern.is_all_day else "",
+        categories=",".join(categories),
+        tags=joined(tags),
+        **_place(event),
     )
+
+
+def _place(event: ReadEvent) -> dict[str, str]:
+    """Where, and how people meet: in its parts, or as the one line in which other programs say it."""
+    place = one_line(event.location)
+    is_link = is_web_address(place)
+    is_online = is_link or place.lower() == "online"
+    mode = event.mode or (Mode.ONLINE if is_online else Mode.IN_PERSON)
+    found = {"mode": mode.value, "online_url": place if is_link else ""}
+    venue = event.venue
+    if venue is not None:
+        parts = {name: getattr(venue, name) for name in ("street", "postal_code", "locality", "region", "country")}
+        return found | {"venue_name": venue.name} | parts
+    if is_online:
+        return found
+    # What a file says in one line too long for a name goes on beside it.
+    return found | {"venue_name": place[:MAX_PLACE_PART], "street": place[MAX_PLACE_PART : 2 * MAX_PLACE_PART]}
 
 
 def _point(event: ReadEvent) -> str:

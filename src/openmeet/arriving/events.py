@@ -10,6 +10,7 @@ from groundwork.errors import Failure, InvalidForm, InvalidInput, NotFound, Refu
 from openmeet.arriving import queries
 from openmeet.arriving.calendar_file import understand
 from openmeet.arriving.event_page import understand_page
+from openmeet.arriving.lookalikes import lookalikes
 from openmeet.arriving.model import ZONE, Change, Found, Import, ImportId, Medium, Outcome, Standing, Understood
 from openmeet.events import drafts
 from openmeet.events.model import Details, Visibility
@@ -56,6 +57,8 @@ async def bring_in(
 ) -> Outcome:
     """Bring in the events of an import, or the chosen ones by UID. Again, or twice at once: nothing changes.
 
+    What looks like an event of the caller's is brought in only where it was chosen.
+
     Raises NotFound (no such import, or forgotten).
     """
     async with db.reader() as reader:
@@ -68,10 +71,14 @@ async def bring_in(
     wanted = [event for event in whole.events if chosen is None or event.uid in chosen]
     async with db.reader() as reader:
         known = await standings(reader, caller.user_id, wanted, host)
+        alike = await lookalikes(reader, caller.user_id, wanted) if chosen is None else {}
     outcome = Outcome()
     for event in wanted:
         if known[event.uid] is not Standing.NEW:
             outcome.known += 1
+            continue
+        if event.uid in alike:
+            outcome.left_out.append(f"{event.typed.title}: you have one that looks like it. Choose it to have both.")
             continue
         try:
             async with db.transaction() as tx:
@@ -98,7 +105,7 @@ class _Known(Exception):  # no failure: somebody else was faster
 async def _event(tx: Transaction, caller: Caller, found: Found) -> str:
     """The path of what was made of it."""
     if not found.repeats:
-        event = await drafts.begin(tx, caller, found.typed, {})
+        event = await drafts.begin(tx, caller, found.typed, {}, called_off=found.reason if found.is_cancelled else None)
         return f"/events/{event.slug}"
     made = await _series(tx, caller, found)
     return f"/series/{made.slug}"
@@ -118,14 +125,18 @@ async def _series(tx: Transaction, caller: Caller, found: Found) -> Series:
     )
     length = None if found.minutes is None else timedelta(minutes=found.minutes)
     whole = await series.create(tx, caller, template_in(details), Timing(made, length), policy=Policy.NONE)
-    if found.is_cancelled:
-        locked = await series_queries.lock(tx, whole.id)
-        assert locked is not None  # noqa: S101  # made above
-        whole, _ = await calling_off.cancel(tx, locked, "", tells=False)
-    first, last = whole, whole
+    parts = [whole]
     for change in found.changes:
-        last = await _change(tx, last, change)
-    return first
+        after = await _change(tx, parts[-1], change)
+        if after.id != whole.id:
+            parts.append(after)
+    if found.is_cancelled:
+        # Last: a series that is called off makes no dates any more, and these would be lost with what sets them apart.
+        for part in {part.id: part for part in parts}.values():
+            locked = await series_queries.lock(tx, part.id)
+            assert locked is not None  # noqa: S101  # made above
+            await calling_off.cancel(tx, locked, found.reason, tells=False)
+    return whole
 
 
 async def _change(tx: Transaction, whole: Series, change: Change) -> Series:
@@ -138,7 +149,7 @@ async def _change(tx: Transaction, whole: Series, change: Change) -> Series:
         # An exception to a date that the rule does not name is an exception to nothing.
         return whole
     if change.is_cancelled and not change.and_following:
-        await calling_off.cancel_dates(tx, locked, [change.original], "", tells=False)
+        await calling_off.cancel_dates(tx, locked, [change.original], change.reason, tells=False)
         return whole
     details = _checked(replace(change.typed, visibility=Visibility.PRIVATE.value))
     stored = await series_queries.stored(tx, locked.id)

@@ -4,6 +4,7 @@ from groundwork.database.transaction import Database
 from groundwork.errors import NotFound
 from openmeet.arriving.model import PersonId, Stage
 from openmeet.arriving.people import shown, token_of
+from openmeet.debts import left_alone
 from openmeet.debts.deliveries import Composer, Due, Letter
 from openmeet.events.model import Event
 from openmeet.groups.model import Group
@@ -24,13 +25,17 @@ def invitation_composer(key: bytes, site_name: str, public_url: str) -> Composer
             except NotFound:
                 return None
             host = await by_id(reader, person.invited_by)
+            if await left_alone.is_left_alone(reader, left_alone.hash_of(person.email)):
+                return None
         if person.stage is not Stage.INVITED or host is None:
             return None
         token = token_of(key, person_id)
         return Letter(
             person.email,
             subject_of(host.display_name, event, group),
-            text_of(host.display_name, event, group, person.message, site_name, f"{public_url}/arrivals/{token}"),
+            text_of(host.display_name, event, group, person.message, site_name, f"{public_url}/arrivals/{token}")
+            + "\n"
+            + left_alone.closing(left_alone.url_of(key, public_url, person.email)),
             # A no to this is a no to every further letter of that sort.
             unsubscribe_url=f"{public_url}/mail/decline/list/{token}",
         )
@@ -44,7 +49,7 @@ def subject_of(host: str, event: Event | None, group: Group | None) -> str:
 
 
 def text_of(host: str, event: Event | None, group: Group | None, message: str, site_name: str, link: str) -> str:
-    """The whole letter; the host has seen it so, with another link."""
+    """The letter as its host has seen it, with another link; below it stands how to get none any more."""
     when = ""
     if event is not None and event.starts_at is not None:
         when = f"{times.span(local_of(event.starts_at, event.time_zone), None)} ({event.time_zone})\n"

@@ -72,12 +72,14 @@ class Change:
     typed: Submission
     is_cancelled: bool
     and_following: bool
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
     """One event as it was understood. ``rule`` and the dates are RFC 5545 text; empty for a single event.
 
+    ``reason``: why it is called off, where that is said.
     ``has_guessed_zone``: no zone was said, or one that nobody knows; the one that it has was chosen for it.
     """
 
@@ -89,6 +91,7 @@ class Found:
     added: str = ""
     minutes: int | None = None
     is_cancelled: bool = False
+    reason: str = ""
     changes: tuple[Change, ...] = ()
     warnings: tuple[str, ...] = ()
     has_guessed_zone: bool = False

@@ -118,6 +118,20 @@ async def own_ids(reader: Reader, user_id: UserId, ids: Sequence[str]) -> frozen
     return frozenset(found)
 
 
+async def own_starting(reader: Reader, user_id: UserId, starts: Sequence[Instant]) -> list[tuple[str, str, Instant]]:
+    """Slug, title and start of the person's own events and drafts that start at one of these."""
+    found: list[tuple[str, str, Instant]] = []
+    for first in range(0, len(starts), _AT_ONCE):
+        rows = await reader.fetch(
+            "select slug, title, starts_at from events where author_id = :user_id and starts_at in :starts"
+            " and deleted_at is null and removed_at is null order by starts_at, id",
+            user_id=user_id,
+            starts=list(starts[first : first + _AT_ONCE]),
+        )
+        found += [(row["slug"], row["title"], Instant(row["starts_at"])) for row in rows]
+    return found
+
+
 async def note_event(tx: Transaction, user_id: UserId, uid: str, made: str) -> bool:
     """False where this UID was brought in meanwhile."""
     noted = await tx.execute(

@@ -8,7 +8,17 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import InvalidForm, InvalidInput, NotFound, Refused, TooMany
-from openmeet.attendance import answer_form, history, joining_queries, lists, managing, queries, table_file, told
+from openmeet.attendance import (
+    answer_form,
+    history,
+    inviting,
+    joining_queries,
+    lists,
+    managing,
+    queries,
+    table_file,
+    told,
+)
 from openmeet.attendance.history_view import lines_of
 from openmeet.attendance.lists import Wanted
 from openmeet.attendance.model import AttendanceId, AttendanceStatus
@@ -90,7 +100,7 @@ async def invite(request: Request) -> Response:
     typed = await read_form(request)
     try:
         async with database_of(request).transaction() as tx:
-            await managing.invite(tx, caller, slug, typed.get("email", ""), for_series=bool(typed.get("for_series")))
+            await inviting.invite(tx, caller, slug, typed.get("email", ""), for_series=bool(typed.get("for_series")))
     except InvalidForm as wrong:
         return await _page(request, Typed(typed, wrong.problems), status=400)
     except (Refused, TooMany) as refused:

@@ -16,10 +16,11 @@ from openmeet.events import actions as events
 from openmeet.events import rules, seeing
 from openmeet.events.hosting_rules import Act
 from openmeet.events.model import Event, EventSlug, Visibility
-from openmeet.events.pages import form_page, must_mean_the_past, past_key, publish_first
+from openmeet.events.pages import PAST, form_page, must_mean_the_past, publish_first
 from openmeet.events.queries import by_slug
 from openmeet.events.submissions import submission_of, values_of, values_of_event
 from openmeet.site import times
+from openmeet.site.asking import answered
 from openmeet.site.etags import revision_in_form
 from openmeet.site.forms import EMPTY, Typed, read_form, typed_again
 from openmeet.site.frame import go, page
@@ -65,7 +66,8 @@ async def save(request: Request) -> Response:
     submission = submission_of(typed)
     revision = typed.get("revision", "")
     lowered = f"{submission.capacity} {submission.mode}"
-    shown = {**values_of(submission), "revision": revision, "past": past_key(submission), lowering.ASKED: lowered}
+    kept = {name: typed.get(name, "") for name in (PAST, lowering.ASKED)}
+    shown = {**values_of(submission), "revision": revision, **kept}
     try:
         details = rules.check(submission, event)
         must_mean_the_past(request, typed, details, event)
@@ -80,6 +82,7 @@ async def save(request: Request) -> Response:
             )
             taken = await queries.seats_taken(tx, event.id)
     except InvalidForm as wrong:
+        shown |= answered(typed, PAST, wrong) | answered(typed, lowering.ASKED, wrong)
         return form_page(request, typed_again(shown, wrong), event=event, status=400)
     except PreconditionFailed:
         newest, _ = await _own(request)

@@ -9,6 +9,7 @@ from openmeet.attendance import joining_queries, lowering, managing
 from openmeet.attendance.joining import MAX_QUESTIONS, Joining, JoiningSubmission, check, question_id
 from openmeet.attendance.model import MOST_IN_PARTY
 from openmeet.events.model import Event, EventSlug, Mode
+from openmeet.site.asking import answered
 from openmeet.site.etags import revision_in_form
 from openmeet.site.forms import Typed, read_form, typed_again
 from openmeet.site.frame import go, page
@@ -71,7 +72,9 @@ async def save(request: Request) -> Response:
                 expected_revision=revision_in_form(typed.get("revision", "")),
             )
     except InvalidForm as wrong:
-        return _page(request, event, typed_again({**typed, lowering.ASKED: asked}, wrong), rows, status=400)
+        return _page(
+            request, event, typed_again({**typed, **answered(typed, lowering.ASKED, wrong)}, wrong), rows, status=400
+        )
     except PreconditionFailed:
         async with database_of(request).reader() as reader:
             own = await joining_queries.of_subject(reader, event.id)

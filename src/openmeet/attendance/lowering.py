@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 from starlette.requests import Request
 
 from groundwork.database.transaction import Reader
-from groundwork.errors import InvalidForm, Refused
+from groundwork.errors import Refused
 from openmeet.attendance import joining_queries
 from openmeet.attendance.joining import Joining
 from openmeet.attendance.model import AnswerMode
 from openmeet.attendance.queries import HOLDS
 from openmeet.attendance.seating import Held, Limits, is_too_large, limits_of
 from openmeet.events.model import Details, Event, EventId
+from openmeet.site.asking import Asks
 from openmeet.site.operations import Parameter
 
 # The field of a form that has asked: what it carries is what was asked about.
@@ -109,10 +110,10 @@ def words(lowered: Lowered) -> str:
 
 
 def must_be_meant(typed: Mapping[str, str], field: str, key: str, lowered: Lowered) -> None:
-    """InvalidForm the first time that a form lowers a limit below those who stand. ``key``: what it was asked about."""
+    """Asks the first time that a form lowers a limit below those who stand. ``key``: what it was asked about."""
     text = words(lowered)
     if text and typed.get(ASKED) != key:
-        raise InvalidForm({field: f"{text} Save again if that is right."})
+        raise Asks(field, f"{text} Save again if that is right.", name=ASKED, key=key)
 
 
 def must_be_confirmed(request: Request, lowered: Lowered) -> None:

@@ -1,16 +1,14 @@
-"""What a host does about answers: approve, decline, remove and bring back, add, invite, check in. Locks the event's row first."""
+"""What a host does about answers: approve, decline, remove and bring back, add, check in (``inviting`` beside). Locks the event's row first."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader, Transaction
-from groundwork.errors import InvalidForm, NotFound, PreconditionFailed, Refused, TooMany
+from groundwork.errors import InvalidForm, NotFound, PreconditionFailed, Refused
 from openmeet.attendance import (
     door,
     history,
     joining_queries,
-    letting_in,
     line,
     placing,
     queries,
@@ -30,30 +28,22 @@ from openmeet.attendance.model import (
 )
 from openmeet.attendance.particulars import Said, particulars
 from openmeet.attendance.rules import Decided, Standing
-from openmeet.attendance.series_invitations import Invited
 from openmeet.attendance.transitions import TABLE, Act, Outcome
 from openmeet.events import seeing
 from openmeet.events.hosting_rules import Act as HostAct
 from openmeet.events.hosting_rules import may
-from openmeet.events.model import Event, EventSlug, Visibility
+from openmeet.events.model import Event, EventSlug
 from openmeet.events.queries import (
     by_slug,
     lock_by_slug,
-    lock_dates,
-    lock_series_of,
     lock_several,
     several,
 )
 from openmeet.notifications import actions as notifications
-from openmeet.notifications.model import Kind, Particulars
-from openmeet.sign_in.rules import check_email
+from openmeet.notifications.model import Kind, Particulars, When
 from openmeet.site.texts import one_line
 from openmeet.users import guests
 from openmeet.users.model import MAX_NAME, Caller, UserId
-from openmeet.users.queries import by_email
-
-# A host who writes to more people than this in a day has another purpose.
-MAX_INVITATIONS_A_DAY = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,15 +94,15 @@ async def approve(
     waiting: list[Attendance] = []
     for one in found:
         room = await placing.has_room(tx, event, joining, one, placing.as_said(one))
-        saved = await _apply(tx, event, one, Act.APPROVE, caller, has_room=room, is_approved=True)
+        saved = await apply(tx, event, one, Act.APPROVE, caller, has_room=room, is_approved=True)
         (seated if saved.is_seated else waiting).append(saved)
-    await _tell(tx, event, seated, Kind.ANSWER_APPROVED)
+    await tell(tx, event, seated, Kind.ANSWER_APPROVED)
     if waiting:
         await line.fill(tx, event, joining)
         # Who was offered a place in the same moment hears that, and not beside it that it is full.
         ids = [one.id for one in waiting]
         now = await queries.in_order(tx, event.id, [AttendanceStatus.WAITLISTED], ids, limit=line.MAX_AT_ONCE)
-        await _tell(tx, event, [one for one in now if one.offered_until is None], Kind.ANSWER_APPROVED)
+        await tell(tx, event, [one for one in now if one.offered_until is None], Kind.ANSWER_APPROVED)
     return Sorted(len(seated), len(waiting))
 
 
@@ -126,8 +116,8 @@ async def remove(tx: Transaction, caller: Caller, slug: EventSlug, ids: Sequence
     for one in await _chosen(tx, event, ids, Act.REMOVE):
         if one.user_id == event.author_id:
             raise Refused("You host this event. To stay away yourself, say that you are not going.", name="NotYourself")
-        gone.append(await _apply(tx, event, one, Act.REMOVE, caller))
-    await _tell(tx, event, gone, Kind.ANSWER_DECLINED)
+        gone.append(await apply(tx, event, one, Act.REMOVE, caller))
+    await tell(tx, event, gone, Kind.ANSWER_DECLINED)
     if gone and event.place_in_series is not None:
         await series_invitations.end(tx, event.place_in_series.series_id, [one.user_id for one in gone])
     if gone:
@@ -149,7 +139,7 @@ async def restore(tx: Transaction, caller: Caller, slug: EventSlug, attendance_i
     saved = await _back(tx, event, caller, mine, (removal and removal.before) or AttendanceStatus.DECLINED)
     comes = saved.is_seated or (saved.status is AttendanceStatus.WAITLISTED and saved.offered_until is None)
     if has_heard and comes:
-        await _tell(tx, event, [saved], Kind.ANSWER_APPROVED)
+        await tell(tx, event, [saved], Kind.ANSWER_APPROVED)
     return saved
 
 
@@ -185,76 +175,7 @@ async def add(
     decided = rules.decide(event, joining, None, Act.ADD, standing=Standing(), has_room=room, now=tx.now)
     user_id = await guests.make(tx, display_name=shown, email=None)
     private = replace(said, is_private=True)
-    return await _put(tx, event, user_id, None, decided, private, caller)
-
-
-async def invite(
-    tx: Transaction, caller: Caller, slug: EventSlug, address: str, *, for_series: bool = False
-) -> Attendance:
-    """Somebody gets one letter that asks whether they come; whether the address is known here, nobody learns.
-
-    ``for_series``: to every coming date of the event's series, also to those that are made later; still by one letter.
-    Raises NotFound, Forbidden, InvalidForm (``email``, ``for_series``), Refused (``EventOver``), TooMany.
-    """
-    if for_series:
-        await lock_series_of(tx, slug)
-    event = await lock_hosted(tx, caller, slug)
-    if for_series and event.place_in_series is None:
-        raise InvalidForm({"for_series": "This event is no date of a series."})
-    if event.is_gone or event.is_cancelled or event.is_over(tx.now):
-        raise Refused("This event takes no answers any more.", name="EventOver")
-    email = check_email(address)
-    if await history.count_since(tx, event.id, Through.HOST, Instant(tx.now - DAY)) >= MAX_INVITATIONS_A_DAY:
-        raise TooMany(
-            f"An event sends at most {MAX_INVITATIONS_A_DAY} invitations a day. Pass on its address instead.",
-            after_seconds=24 * 3600,
-        )
-    known = await by_email(tx, email)
-    user_id = known.id if known else await guests.find_or_make(tx, email=email, display_name="")
-    invited = Invited(user_id, caller.user_id, email)
-    saved, is_new = await _invite(tx, event, invited, is_private=known is None)
-    more = 0
-    if for_series and event.place_in_series is not None:
-        await series_invitations.put(tx, event.place_in_series.series_id, invited)
-        for date in await lock_dates(tx, event.place_in_series.series_id):
-            if date.id != event.id and not (date.is_gone or date.is_cancelled or date.is_over(tx.now)):
-                more += (await _invite(tx, date, invited, is_private=known is None))[1]
-    if is_new or more:
-        await _tell(tx, event, [saved], Kind.INVITED, more=more, by=caller.user_id)
-    return saved
-
-
-async def invite_to_new_dates(tx: Transaction, series_id: str, dates: Sequence[Event]) -> None:
-    """Who is invited to all dates of a series is invited to those that were just made; nobody is told once more."""
-    if not dates:
-        return
-    for one in await series_invitations.of_series(tx, series_id):
-        is_private = await guests.find(tx, one.user_id) is not None
-        for date in dates:
-            await _invite(tx, date, one, is_private=is_private)
-
-
-async def _invite(tx: Transaction, event: Event, one: Invited, *, is_private: bool) -> tuple[Attendance, bool]:
-    """The answer of somebody who is invited to a locked event, and whether that is new."""
-    mine = await queries.find(tx, event.id, one.user_id)
-    if mine is not None and mine.status is AttendanceStatus.PENDING:
-        if mine.pending_for is PendingFor.UNCLEAR:
-            return mine, False  # nobody knows whether they come
-        # They said that they come, and waited for the host's word: this is it.
-        caller = Caller(one.invited_by, "")
-        room = await placing.has_room(tx, event, await joining_queries.of_event(tx, event), mine, placing.as_said(mine))
-        let_in = await _apply(tx, event, mine, Act.APPROVE, caller, has_room=room, is_approved=True)
-        await _tell(tx, event, [let_in], Kind.ANSWER_APPROVED)
-        return let_in, False
-    said = replace(placing.as_said(mine), is_private=mine.is_private if mine else is_private)
-    decided = rules.decide(event, DEFAULT, mine, Act.INVITE, standing=Standing(), has_room=False, now=tx.now)
-    if mine is not None and mine.status is decided.status:
-        return mine, False
-    saved = await _put(tx, event, one.user_id, mine, decided, said, Caller(one.invited_by, ""), is_approved=True)
-    await queries.set_invited_as(tx, saved.id, one.invited_as)
-    if event.visibility is Visibility.PRIVATE:
-        await letting_in.look_again(tx, [event])
-    return saved, True
+    return await put(tx, event, user_id, None, decided, private, caller)
 
 
 async def check_in(tx: Transaction, caller: Caller, slug: EventSlug, attendance_id: AttendanceId) -> Attendance:
@@ -272,7 +193,11 @@ async def check_in(tx: Transaction, caller: Caller, slug: EventSlug, attendance_
         raise Refused("You have declined this answer. Bring it back first.", name="AnswerRejected")
     rules.decide(event, joining, mine, Act.CHECK_IN, standing=Standing(), has_room=room, now=tx.now)
     there = Decided(AttendanceStatus.ATTENDED)
-    saved = await _put(tx, event, mine.user_id, mine, there, placing.as_said(mine), caller)
+    said = placing.as_said(mine)
+    if mine.status is AttendanceStatus.INVITED:
+        # They came without a word: nobody asked them whether others may see it, or whether a record may say it.
+        said = replace(said, is_private=True)
+    saved = await put(tx, event, mine.user_id, mine, there, said, caller)
     if placing.frees(mine, saved):
         await line.fill(tx, event, joining)
     return saved
@@ -350,7 +275,7 @@ async def _chosen(tx: Transaction, event: Event, ids: Sequence[AttendanceId] | N
     return await queries.in_order(tx, event.id, statuses, ids, limit=line.MAX_AT_ONCE)
 
 
-async def _apply(
+async def apply(
     tx: Transaction,
     event: Event,
     mine: Attendance,
@@ -362,10 +287,10 @@ async def _apply(
 ) -> Attendance:
     decided = rules.decide(event, DEFAULT, mine, act, standing=Standing(), has_room=has_room, now=tx.now)
     said = placing.as_said(mine)
-    return await _put(tx, event, mine.user_id, mine, decided, said, caller, is_approved=is_approved)
+    return await put(tx, event, mine.user_id, mine, decided, said, caller, is_approved=is_approved)
 
 
-async def _put(
+async def put(
     tx: Transaction,
     event: Event,
     user_id: UserId,
@@ -393,7 +318,7 @@ async def _put(
     return saved
 
 
-async def _tell(
+async def tell(
     tx: Transaction,
     event: Event,
     people: Sequence[Attendance],
@@ -410,7 +335,15 @@ async def _tell(
         to = [one.user_id for one in some if one.user_id != event.author_id]
         sources = [event.author_id, *([by] if by else [])]
         about = Particulars(more=more, answer=status.value if kind is Kind.ANSWER_APPROVED else "")
+        if kind is Kind.ANSWER_DECLINED:
+            about = _as_they_knew(event)
         await notifications.tell(tx, to, kind, event.id, revision, about, starts_at=event.starts_at, sources=sources)
+
+
+def _as_they_knew(event: Event) -> Particulars:
+    """What it is called, and when it is: of a private event they see nothing any more that could say which one it was."""
+    starts = None if event.starts_at is None else When(event.starts_at, event.time_zone, event.is_all_day)
+    return Particulars(said=event.title, starts=starts)
 
 
 def _checked_name(text: str) -> str:

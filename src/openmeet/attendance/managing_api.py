@@ -10,7 +10,7 @@ from starlette.responses import Response
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidInput, NotFound
 from groundwork.http.json_bodies import json_response, read_json
-from openmeet.attendance import history, joining_queries, lists, managing, queries, table_file, told
+from openmeet.attendance import history, inviting, joining_queries, lists, managing, queries, table_file, told
 from openmeet.attendance.api import History, ModeName, StatusName, change_shown
 from openmeet.attendance.lists import Wanted
 from openmeet.attendance.model import AnswerMode, AttendanceId, AttendanceStatus
@@ -122,7 +122,7 @@ async def add(request: Request) -> Response:
         raise InvalidInput("displayName", "Give a name, or an address.")
     async with database_of(request).transaction() as tx:
         if wanted.email is not None:
-            saved = await managing.invite(tx, caller, _slug(request), wanted.email, for_series=wanted.for_series)
+            saved = await inviting.invite(tx, caller, _slug(request), wanted.email, for_series=wanted.for_series)
         else:
             mode = AnswerMode(wanted.mode) if wanted.mode else None
             name = wanted.display_name or ""

@@ -118,6 +118,16 @@ async def find(reader: Reader, event_id: EventId, user_id: UserId) -> Attendance
     return attendance_of(row) if row else None
 
 
+async def by_invited_as(reader: Reader, event_id: EventId, address: str) -> Attendance | None:
+    """The line on which the host reads this address, or whoever has answered the invitation to it since."""
+    row = await reader.fetch_one(
+        f"select {COLUMNS} from attendances where event_id = :event_id and invited_as = :address order by id limit 1",
+        event_id=event_id,
+        address=address,
+    )
+    return attendance_of(row) if row else None
+
+
 async def by_id(reader: Reader, attendance_id: AttendanceId) -> Attendance | None:
     row = await reader.fetch_one(f"select {COLUMNS} from attendances where id = :id", id=attendance_id)
     return attendance_of(row) if row else None
@@ -374,8 +384,11 @@ async def attendees(
     limit: int,
     viewer: UserId | None = None,
     with_private: bool = False,
+    after: tuple[int, Instant, str] | None = None,
 ) -> list[Attendee]:
     """People of an event in these statuses, first answer first, those who wait in the order of the line.
+
+    ``after``: place in the line, moment and id of the answer where the page before ended.
 
     Without those whose account is not active at the moment, and, but for hosts (``with_private``), without those who
     do not want to be seen: guests without an account among them. Who waits is the hosts' and their own (``viewer``) to know,
@@ -388,17 +401,24 @@ async def attendees(
         else f"and a.is_private = 0 and not {IS_GUEST} and coalesce(a.pending_for, '') <> 'approval'"
         " and (a.status <> 'waitlisted' or a.user_id = :viewer)"
     )
+    behind = (
+        ""
+        if after is None
+        else "and (coalesce(a.waitlist_number, 0), a.answered_at, a.id)"
+        " > (cast(:place as bigint), cast(:answered_at as bigint), :id)"
+    )
     rows = await reader.fetch(
         f"""
         select a.id, a.user_id, u.display_name, u.kind, a.status, a.source, a.answered_at, a.party, a.mode, a.pending_for,
                a.is_private, a.offered_until, a.guest_names, a.invited_as, coalesce(a.waitlist_number, 0) as place,
                case when {IS_GUEST} then 1 else 0 end as is_guest
           from attendances a join users u on u.id = a.user_id
-         where a.event_id = :event_id and a.status in :wanted and not {IS_HIDDEN} {seen}
+         where a.event_id = :event_id and a.status in :wanted and not {IS_HIDDEN} {seen} {behind}
          order by coalesce(a.waitlist_number, 0), a.answered_at, a.id limit :limit
         """,
         event_id=event_id,
         limit=limit,
+        **({} if after is None else {"place": after[0], "answered_at": after[1], "id": after[2]}),
         wanted=[status.value for status in statuses],
         **({} if with_private else {"viewer": viewer or ""}),
     )

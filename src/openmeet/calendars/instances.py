@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from groundwork.clock import Instant
 from openmeet.calendars.model import ReadEvent
+from openmeet.calendars.stray_dates import gathered
 from openmeet.recurrence import expansion
 from openmeet.recurrence.wall_time import instant_of, local_of
 
@@ -37,17 +38,17 @@ def instances(events: Iterable[ReadEvent], start: Instant, end: Instant) -> list
 
 
 def masters(events: Iterable[ReadEvent]) -> list[ReadEvent]:
-    """One event per UID, the newest that is no change to another; changes without their series stand alone."""
-    chosen: dict[str, ReadEvent] = {}
+    """One event per UID, the newest that is no change to another; changes without their series are one of these dates."""
+    by_uid: dict[str, list[ReadEvent]] = {}
     for event in events:
-        known = chosen.get(event.uid)
-        if known is None or (known.overrides is not None and event.overrides is None) or _is_newer(event, known):
-            chosen[event.uid] = event
-    return list(chosen.values())
+        by_uid.setdefault(event.uid, []).append(event)
+    return [_master(group) for group in by_uid.values()]
 
 
-def _is_newer(event: ReadEvent, known: ReadEvent) -> bool:
-    return (event.overrides is None) == (known.overrides is None) and event.sequence > known.sequence
+def _master(group: Sequence[ReadEvent]) -> ReadEvent:
+    whole = [event for event in group if event.overrides is None]
+    stray = None if whole else gathered(group)
+    return stray or max(whole or group, key=lambda event: event.sequence)
 
 
 def _of_one(group: Sequence[ReadEvent], start: Instant, end: Instant) -> list[Instance]:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from openmeet.events.model import Mode, Venue
 from openmeet.recurrence.pattern import Pattern
 
 
@@ -20,6 +21,8 @@ class ReadEvent:
 
     ``pattern`` has start, zone, rule and dates; ``is_floating`` says that the file named no zone and the calendar's was
     taken. ``unknown_zone``: the name of a zone that is no known place, whose times are only guessed to be those of the pattern's. ``length`` is None where the file gives no end; of a whole-day event it counts days.
+    ``venue``: the place in its parts, where the file has them; ``mode``: how people meet, where it was one of ours.
+    ``comment``: what is said beside it, of a cancelled one the reason (RFC 5546, section 3.2.5).
     """
 
     number: int
@@ -33,10 +36,13 @@ class ReadEvent:
     summary: str
     description: str = ""
     location: str = ""
+    venue: Venue | None = None
+    mode: Mode | None = None
     coordinates: tuple[float, float] | None = None
     url: str = ""
     is_cancelled: bool = False
     is_tentative: bool = False
+    comment: str = ""
     sequence: int = 0
     categories: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()

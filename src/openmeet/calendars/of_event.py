@@ -7,12 +7,13 @@ calendar that follows the series finds the date again. SEQUENCE is the event's r
 from datetime import timedelta
 
 from groundwork.clock import DAY, SECOND
+from openmeet.calendars.topics import topics_of
 from openmeet.calendars.writing import WrittenEvent
-from openmeet.events.model import Event, Status, Venue
-from openmeet.events.vocabulary import CATEGORY_WORDS
+from openmeet.events.model import Event, Mode, Status, Venue
 from openmeet.recurrence.pattern import Pattern
 from openmeet.recurrence.wall_time import local_of, zone_names
 from openmeet.series.dates import original_of
+from openmeet.site.texts import one_line
 
 
 def uid_of(event: Event, host: str) -> str:
@@ -30,23 +31,28 @@ def geo_of(venue: Venue) -> tuple[float, float] | None:
     return (north if abs(north) >= 0.0001 else 0.0, east if abs(east) >= 0.0001 else 0.0)
 
 
+def location_of(mode: Mode, venue: Venue) -> str:
+    """Where, in one line."""
+    return "Online" if mode is Mode.ONLINE else ", ".join(one_line(line) for line in venue.lines)
+
+
 def written(
     event: Event,
     *,
     host: str,
     url: str,
     description: str = "",
-    place: str | None = None,
-    point: tuple[float, float] | None = None,
+    place: Venue | None = None,
 ) -> WrittenEvent | None:
     """The event as it stands; None while its date is to be announced.
 
-    ``place`` and its ``point``: where, for a reader who may know more than all do.
+    ``place``: where, for a reader who may know more than all do.
     """
     if event.starts_at is None:
         return None
     # A fixed offset is no zone that a calendar could look up.
     zone = event.time_zone if event.time_zone in zone_names() else "UTC"
+    where = event.place if place is None else place
     date = event.place_in_series
     length = None
     if event.ends_at is not None:
@@ -63,11 +69,14 @@ def written(
         stamped_at=event.updated_at,
         changes=None if date is None else original_of(date.original_date),
         description=description,
-        location=", ".join(event.place.lines) if place is None else place,
-        coordinates=geo_of(event.place) if place is None else point,
+        location=location_of(event.mode, where),
+        venue=where,
+        mode=event.mode,
+        coordinates=geo_of(where),
         url=url,
         is_cancelled=event.is_cancelled or event.is_gone,
         is_tentative=event.status in {Status.PLANNED, Status.POSTPONED},
+        comment=event.status_reason if event.is_cancelled else "",
         sequence=event.revision,
-        categories=(*(CATEGORY_WORDS[one] for one in event.categories), *event.tags),
+        categories=topics_of(event.categories, event.tags),
     )

@@ -16,7 +16,10 @@ from icalendar.prop import vBroken, vDDDLists
 
 from openmeet.calendars.components import Component, read_components
 from openmeet.calendars.model import Named, ReadCalendar, ReadEvent
+from openmeet.calendars.structured_place import place_in
+from openmeet.calendars.writing import MODE
 from openmeet.calendars.zones import bare_zone, known_zone, zone_for, zones_of
+from openmeet.events.model import Mode
 from openmeet.recurrence.expansion import check_occurs
 from openmeet.recurrence.pattern import Pattern, parse_date, pattern
 from openmeet.recurrence.refusal import Code, RuleRefused
@@ -103,10 +106,13 @@ def _event(component: Component, calendar: ReadCalendar) -> ReadEvent:
         summary=summary[:MAX_TEXT],
         description=description[:MAX_TEXT],
         location=_clean(str(_first(event, "LOCATION") or ""))[:MAX_TEXT],
+        venue=place_in(component),
+        mode=_mode(event),
         coordinates=_coordinates(event),
         url=_clean(str(_first(event, "URL") or ""), one_line=True)[:MAX_TEXT],
         is_cancelled=status == "CANCELLED",
         is_tentative=status == "TENTATIVE",
+        comment=_clean(str(_first(event, "COMMENT") or ""))[:MAX_TEXT],
         sequence=_sequence(event),
         categories=_categories(event),
         warnings=tuple(doubts),
@@ -281,6 +287,11 @@ def _coordinates(event: Event) -> tuple[float, float] | None:
         except ValueError:
             return None
     return found if -90 <= found[0] <= 90 and -180 <= found[1] <= 180 else None
+
+
+def _mode(event: Event) -> Mode | None:
+    said = str(_first(event, MODE) or "").strip()
+    return Mode(said) if said in set(Mode) else None
 
 
 def _sequence(event: Event) -> int:

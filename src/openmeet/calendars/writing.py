@@ -14,13 +14,17 @@ from icalendar.parser import Contentline
 from icalendar.prop import vRecur, vText
 
 from groundwork.clock import Instant, to_datetime
+from openmeet.calendars.structured_place import written_place
 from openmeet.calendars.vtimezone import vtimezone
+from openmeet.events.model import NOWHERE, Mode, Venue
 from openmeet.recurrence import expansion
 from openmeet.recurrence.pattern import Pattern
 from openmeet.recurrence.rule import Rule, Until, format_rule, until_date, until_instant
 from openmeet.recurrence.wall_time import instant_of, local_of
 
 PRODUCT: Final = "-//OpenMeet//Calendar//EN"
+# How people meet, in our words: no property of iCalendar says it.
+MODE: Final = "X-OPENMEET-MODE"
 PUBLISH, CANCEL = "PUBLISH", "CANCEL"
 
 
@@ -28,7 +32,8 @@ PUBLISH, CANCEL = "PUBLISH", "CANCEL"
 class WrittenEvent:
     """One VEVENT. ``uid`` is the same for a series and for changes to its dates; ``changes`` names the date by the rule.
 
-    ``length`` of whole days counts days. ``sequence`` rises with every change of time or place.
+    ``venue`` is the place in its parts, as far as the file's readers may know it; ``location`` the same in one line.
+    ``comment`` is the reason of a cancelled one. ``length`` of whole days counts days. ``sequence`` rises with every change of time or place.
     """
 
     uid: str
@@ -39,10 +44,13 @@ class WrittenEvent:
     changes: datetime | None = None
     description: str = ""
     location: str = ""
+    venue: Venue = NOWHERE
+    mode: Mode = Mode.IN_PERSON
     coordinates: tuple[float, float] | None = None
     url: str = ""
     is_cancelled: bool = False
     is_tentative: bool = False
+    comment: str = ""
     sequence: int = 0
     categories: tuple[str, ...] = ()
 
@@ -104,13 +112,24 @@ def _event(event: WrittenEvent) -> bytes:
     _add_times(made, "exdate", pattern, pattern.left_out)
     _add_times(made, "rdate", pattern, pattern.added)
     made.add("summary", event.summary)
-    for name, text in (("description", event.description), ("location", event.location), ("url", event.url)):
+    for name, text in (
+        ("description", event.description),
+        ("location", event.location),
+        ("url", event.url),
+        ("comment", event.comment),
+    ):
         if text:
             made.add(name, text)
     if event.coordinates is not None:
         made.add("geo", event.coordinates)
     if event.categories:
         made.add("categories", list(event.categories))
+    if event.mode is not Mode.IN_PERSON:
+        # Of what is held online, too, only the link would say so (CONFERENCE), and that is not for every reader.
+        made.add(MODE, event.mode.value)
+    place = written_place(event.venue)
+    if place is not None:
+        made.add_component(place)
     made.add("status", "CANCELLED" if event.is_cancelled else "TENTATIVE" if event.is_tentative else "CONFIRMED")
     made.add("sequence", event.sequence)
     return bytes(made.to_ical(sorted=False))

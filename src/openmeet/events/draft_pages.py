@@ -13,12 +13,13 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, InvalidInput, NotFound, PreconditionFailed
 from openmeet.events import draft_queries, drafts, landing, queries, rules, seeing
 from openmeet.events.model import Details, Event, EventSlug, Visibility
-from openmeet.events.pages import form_page, kept_more, must_mean_the_past, past_key, publish_first
+from openmeet.events.pages import PAST, form_page, kept_more, must_mean_the_past, publish_first
 from openmeet.events.publishing import CONSENT_PATH
 from openmeet.events.repeating import repeating_of
 from openmeet.events.submissions import more_in, submission_of, unpack, values_of
 from openmeet.identities.actions import ask_once
 from openmeet.recurrence import wall_time
+from openmeet.site.asking import answered
 from openmeet.site.etags import revision_in_form
 from openmeet.site.forms import Typed, read_form, typed_again
 from openmeet.site.frame import go
@@ -62,7 +63,7 @@ async def save(request: Request) -> Response:
             return await _keep(request, event, typed, at, "draft_scheduled")
         return await _publish(request, event, typed, details)
     except InvalidForm as wrong:
-        shown = {**values_of(submission_of(typed)), **typed, "past": past_key(submission_of(typed))}
+        shown = {**values_of(submission_of(typed)), **typed, **answered(typed, PAST, wrong)}
         return form_page(request, typed_again(shown, wrong), event=event, status=400)
     except PreconditionFailed:
         async with database_of(request).reader() as reader:

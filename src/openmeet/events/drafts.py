@@ -14,7 +14,7 @@ from openmeet.debts import publications
 from openmeet.events import draft_queries, queries, rules
 from openmeet.events.actions import lock_hosted, owe_look
 from openmeet.events.hosting_rules import Act
-from openmeet.events.model import MAX_DESCRIPTION, MAX_TITLE, Details, Event, EventId, EventSlug, GroupOfEvent
+from openmeet.events.model import MAX_DESCRIPTION, MAX_TITLE, Details, Event, EventId, EventSlug, GroupOfEvent, Status
 from openmeet.events.publishing import is_held_at_first
 from openmeet.events.saying import blank_event, search_text, with_details
 from openmeet.events.submissions import pack, unpack, values_of_event
@@ -37,10 +37,12 @@ async def begin(
     submission_key: str | None = None,
     group: GroupOfEvent | None = None,
     copy_of: Event | None = None,
+    called_off: str | None = None,
 ) -> Event:
     """A new draft of the caller. ``more``: fields of the form that are no event's. The same key again gives the same draft.
 
     ``copy_of``: the event whose picture, links and place it has, as far as the form does not say otherwise.
+    ``called_off``: the reason, which may be empty, of an event that was cancelled before it came here; published, it is cancelled.
     """
     if submission_key:
         earlier = await queries.by_submission(tx, caller.user_id, submission_key)
@@ -49,6 +51,8 @@ async def begin(
     new = replace(blank_event(tx.now, typed.title, caller.user_id), is_draft=True, is_held=True, group=group)
     if copy_of is not None:
         new = replace(new, picture=copy_of.picture, links=copy_of.links, venue=copy_of.venue)
+    if called_off is not None:
+        new = replace(new, status=Status.CANCELLED, status_reason=called_off)
     event = _with_typed(new, typed)
     # The same form sent once more as an event is another thing: it has no digest to be compared with.
     is_new = await queries.insert(

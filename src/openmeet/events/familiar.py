@@ -1,23 +1,34 @@
 """Whose events are shown where nobody asked for anything: THE rule of what of the network stands by itself (design, section 5.12).
 
 A search shows everything that is public. The front page, its feed, the sitemap and news show what was made here, and of the network what is
-by people who signed in here or whom a group follows, unless the site chose to show everything, or nothing, of the network. What must
-wait, or is hidden, is in neither: that stands before both.
+by people who signed in here or whom a group follows, with what takes place near a point if the site names one, unless the site chose to
+show everything, or nothing, of the network. What must wait, or is hidden, is in neither: that stands before both.
 """
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from starlette.requests import HTTPConnection
+from groundwork.points import Near, chord, near_in, spot
 
 
-class Shown(StrEnum):
-    """What of the network stands by itself: a choice of the site (setting ``network_shown``)."""
+class Choice(StrEnum):
+    """The setting ``network_shown``."""
 
     NOTHING = "nothing"
     FAMILIAR = "familiar"
     EVERYTHING = "everything"
 
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a site chose. ``near``: what takes place there stands beside what is familiar."""
+
+    choice: Choice
+    near: Near | None = None
+
+
+FAMILIAR: Final = Shown(Choice.FAMILIAR)
 
 # The DIDs whose events stand by themselves.
 FAMILIAR_DIDS: Final = (
@@ -26,19 +37,21 @@ FAMILIAR_DIDS: Final = (
 )
 
 
-def shown_of(connection: HTTPConnection) -> Shown:
-    """What the site chose."""
-    return Shown(connection.app.state.settings.network_shown)
+def shown_in(choice: str, near: str) -> Shown:
+    """What a site's settings say. Raises ValueError."""
+    return Shown(Choice(choice), near_in(near))
 
 
 def stands_by_itself(table: str, shown: Shown) -> str:
     """The condition for single events, and for lists that are short anyway."""
-    match shown:
-        case Shown.NOTHING:
+    match shown.choice:
+        case Choice.NOTHING:
             return f"{table}.origin = 'here'"
-        case Shown.FAMILIAR:
+        case Choice.FAMILIAR if shown.near is not None:
+            return f"({is_familiar(table)} or {_is_near(table, shown.near)})"
+        case Choice.FAMILIAR:
             return is_familiar(table)
-        case Shown.EVERYTHING:
+        case Choice.EVERYTHING:
             return "1 = 1"
 
 
@@ -49,3 +62,10 @@ def is_familiar(table: str) -> str:
         f" or exists (select 1 from users fu where fu.id = {table}.author_id and fu.kind = 'person')"
         f" or exists (select 1 from group_follows ff where ff.did = {table}.record_did))"
     )
+
+
+def _is_near(table: str, near: Near) -> str:
+    line = chord(near.within_km * 1_000)
+    here = zip("xyz", spot(near.latitude, near.longitude), strict=True)
+    square = " + ".join(f"({table}.place_{axis} - ({at})) * ({table}.place_{axis} - ({at}))" for axis, at in here)
+    return f"({table}.place_x is not null and {square} <= {line * line})"

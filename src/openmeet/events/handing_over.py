@@ -21,6 +21,9 @@ from openmeet.users.model import Caller, UserId
 
 # In the news of an offer: what is offered.
 EVENT = "event"
+# And that they are taken: of an event, of a series.
+EVENT_TAKEN = "event taken"
+SERIES_TAKEN = "series taken"
 
 _NO_OFFER = "This event is not offered to you, or not any more."
 
@@ -60,6 +63,8 @@ async def accept(tx: Transaction, caller: Caller, slug: EventSlug) -> Event:
     before = event.author_id
     (after,) = await owners.change(tx, [event], caller.user_id)
     await host_queries.put(tx, _beside(tx, event, before, by=caller.user_id))
+    about = Particulars(person_id=caller.user_id, answer=EVENT_TAKEN)
+    await tell(tx, [before], Kind.SERIES_OFFERED, event.id, int(tx.now), about)
     return after
 
 

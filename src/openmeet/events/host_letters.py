@@ -1,6 +1,7 @@
 """The letter that invites somebody to host an event; composed when it is sent."""
 
 from groundwork.database.transaction import Database
+from openmeet.debts import left_alone
 from openmeet.debts.deliveries import Composer, Due, Letter
 from openmeet.events import host_queries, moments
 from openmeet.events.host_model import CoHostId
@@ -13,9 +14,9 @@ from openmeet.users.queries import by_id as user_by_id
 
 
 def co_host_composer(key: bytes, site_name: str, public_url: str) -> Composer:
-    """The composer of ``CO_HOST_MAIL``; says nothing when the invitation was decided, taken back or is over, or
+    """The composer of ``CO_HOST_MAIL``; says nothing when the invitation was decided, taken back or is over, when either keeps
 
-    either keeps the other away.
+    the other away, or to who wants no such letters.
     """
 
     async def compose(db: Database, due: Due) -> Letter | None:
@@ -30,9 +31,12 @@ def co_host_composer(key: bytes, site_name: str, public_url: str) -> Composer:
             if one.user_id is not None and await apart(reader, one.invited_by, one.user_id):
                 return None
             invited = None if one.user_id is None else await user_by_id(reader, one.user_id)
-        address = one.email or (invited and invited.email)
+            address = one.email or (invited and invited.email)
+            if address and await left_alone.is_left_alone(reader, left_alone.hash_of(address)):
+                return None
         if event is None or event.is_gone or not address:
             return None
+        never = left_alone.url_of(key, public_url, address)
         name = " ".join(((host and host.display_name) or UNNAMED).split())
         title = event.title or "an event"
         reach = (
@@ -45,7 +49,9 @@ def co_host_composer(key: bytes, site_name: str, public_url: str) -> Composer:
             f"{name} asks you to host {title} together",
             f"{name} asks you to host an event together on {site_name}:\n\n{title}\n{moments.start_words(event)}{reach}\n\n"
             f"Look at it, and say yes or no:\n{public_url}/co-hosting/{token_of(key, one.id)}\n\n"
-            "You host nothing before you say yes; if you do nothing, you hear nothing more of this.\n",
+            "You host nothing before you say yes; if you do nothing, you hear nothing more of this.\n\n"
+            f"{left_alone.closing(never)}",
+            unsubscribe_url=never,
         )
 
     return compose

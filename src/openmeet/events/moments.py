@@ -103,6 +103,11 @@ def others_words(about: Particulars) -> str:
     return "; ".join([*named, *([f"and {left} more"] if left > 0 else [])])
 
 
+def changed_too(about: Particulars) -> str:
+    """How news of a change go on where they are about further dates: that these moved is said only where they did."""
+    return "Other dates changed, too, and are now on" if about.others_moved else "Other dates changed, too"
+
+
 def rule_words(about: Particulars) -> str:
     """``From now on: every second Tuesday at 18:00.``; empty where the news are about no rule."""
     return f"From now on: {about.rule[:1].lower()}{about.rule[1:]}." if about.rule else ""

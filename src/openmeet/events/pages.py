@@ -27,6 +27,7 @@ from openmeet.media.model import MAX_UPLOAD_BYTES, Picture
 from openmeet.settings import Settings
 from openmeet.sign_in.rules import hash_token
 from openmeet.site import countries
+from openmeet.site.asking import Asks, answered
 from openmeet.site.forms import Typed, typed_again
 from openmeet.site.frame import go, page
 from openmeet.site.zones import ZONES
@@ -36,6 +37,9 @@ from openmeet.users.model import Caller
 from openmeet.users.queries import by_id
 
 _DRAFT_COOKIE = "openmeet_draft"
+
+# The field of a form that has asked about a start in the past.
+PAST = "past"
 _DRAFT_NOTICE = "Here is the event you began. Look it over, then create it."
 
 # When the link to join is shown, in minutes before the start.
@@ -106,7 +110,7 @@ async def create(request: Request) -> Response:
         again = repeating.check(typed, details) if repeating else None
         must_mean_the_past(request, typed, details, None)
     except InvalidForm as wrong:
-        shown = {**values_of(submission), **typed, "past": past_key(submission)}
+        shown = {**values_of(submission), **typed, **answered(typed, PAST, wrong)}
         return new_page(request, typed_again(shown, wrong), status=400)
     if caller is None:
         return await _keep_draft(request, submission, typed)
@@ -166,18 +170,14 @@ def _repeating_fields(request: Request) -> tuple[str, ...]:
     return repeating.fields if repeating else ()
 
 
-def past_key(submission: rules.Submission) -> str:
-    """What the form carries once it has asked about a start in the past: that very start, so that another asks anew."""
-    return f"{submission.starts} {submission.time_zone}"
-
-
 def must_mean_the_past(
     request: Request, typed: Mapping[str, str], details: Details, before: Event | Details | None
 ) -> None:
-    """InvalidForm the first time that a form chooses a start that is over."""
-    is_past = rules.starts_in_the_past(details, before, request.app.state.clock.now())
-    if is_past and typed.get("past") != past_key(submission_of(typed)):
-        raise InvalidForm({"starts": "This start is over. Save again if that is right."})
+    """Asks the first time that a form chooses a start that is over."""
+    submission = submission_of(typed)
+    start = f"{submission.starts} {submission.time_zone}"
+    if typed.get(PAST) != start and rules.starts_in_the_past(details, before, request.app.state.clock.now()):
+        raise Asks("starts", "This start is over. Save again if that is right.", name=PAST, key=start)
 
 
 async def publish_first(request: Request, event: Event) -> bool:

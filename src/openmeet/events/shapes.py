@@ -7,7 +7,7 @@ import msgspec
 
 from openmeet.events.about_shapes import AboutShown, AboutWanted, AudienceName, about_shown
 from openmeet.events.map_points import point_text
-from openmeet.events.model import Event
+from openmeet.events.model import Event, Venue
 from openmeet.events.private_details import PrivateDetails, private_details
 from openmeet.events.rules import Submission
 from openmeet.site.times import iso
@@ -28,6 +28,20 @@ class VenueShape(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omi
     country: str = ""
     latitude: str = ""
     longitude: str = ""
+
+
+def venue_shown(venue: Venue) -> VenueShape:
+    """A place as JSON."""
+    return VenueShape(
+        name=venue.name,
+        street=venue.street,
+        postal_code=venue.postal_code,
+        locality=venue.locality,
+        region=venue.region,
+        country=venue.country,
+        latitude=venue.latitude,
+        longitude=venue.longitude,
+    )
 
 
 class EventWanted(AboutWanted, kw_only=True, rename="camel", forbid_unknown_fields=True):
@@ -126,7 +140,6 @@ class EventShown(AboutShown, rename="camel", kw_only=True):
 
 def event_shown(event: Event, private: PrivateDetails, *, public_url: str) -> EventShown:
     """The event for somebody who may know this of its private details."""
-    venue = private.place
     return EventShown(
         slug=event.slug,
         url=f"{public_url}/events/{quote(event.slug)}",
@@ -139,16 +152,7 @@ def event_shown(event: Event, private: PrivateDetails, *, public_url: str) -> Ev
         mode=event.mode.value,
         status=event.status.value,
         status_reason=event.status_reason,
-        venue=VenueShape(
-            name=venue.name,
-            street=venue.street,
-            postal_code=venue.postal_code,
-            locality=venue.locality,
-            region=venue.region,
-            country=venue.country,
-            latitude=venue.latitude,
-            longitude=venue.longitude,
-        ),
+        venue=venue_shown(private.place),
         online_url=private.join_url or None,
         online_url_audience=event.online_url_audience.value,
         capacity=event.capacity,

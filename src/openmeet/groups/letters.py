@@ -4,6 +4,7 @@ from urllib.parse import quote
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database
+from openmeet.debts import left_alone
 from openmeet.debts.deliveries import Composer, Due, Letter
 from openmeet.groups import doors, queries, rules
 from openmeet.groups.model import GroupId, InvitationId
@@ -37,6 +38,8 @@ def invitation_composer(key: bytes, site_name: str, public_url: str) -> Composer
                 return None
             if await doors.is_inside_with(reader, group.id, invitation.email):
                 return None
+            if await left_alone.is_left_alone(reader, left_alone.hash_of(invitation.email)):
+                return None
         name = (host and host.display_name) or UNNAMED
         token = rules.token_of(key, invitation.id)
         return Letter(
@@ -45,7 +48,8 @@ def invitation_composer(key: bytes, site_name: str, public_url: str) -> Composer
             f"{name} invites you to the group {group.details.name} on {site_name}.\n\n"
             f"Look at it, and say yes or no:\n{public_url}/groups/invitations/{token}\n\n"
             "The link works once, for two weeks. You are in no group before you say yes; if you do nothing, you hear"
-            " nothing more of this. Say no there, and the group never writes to this address again.\n",
+            " nothing more of this. Say no there, and the group never writes to this address again.\n\n"
+            f"{left_alone.closing(left_alone.url_of(key, public_url, invitation.email))}",
             unsubscribe_url=f"{public_url}/mail/decline/group/{token}",
         )
 

@@ -11,7 +11,7 @@ import msgspec
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Transaction
-from groundwork.errors import Forbidden, NotFound, PreconditionFailed, Refused
+from groundwork.errors import NotFound, PreconditionFailed, Refused
 from groundwork.fresh_id import new_id
 from openmeet.attendance import joining_queries, letting_in, series_invitations
 from openmeet.attendance.actions import decide_all_records_anew, seats_changed
@@ -133,10 +133,7 @@ async def lock_own(
     Raises NotFound, Gone, Forbidden, Refused (a copy), PreconditionFailed.
     """
     series = await agenda.must_be_seen(tx, await queries.lock_by_slug(tx, slug), caller.user_id)
-    if not await agenda.may_edit(tx, series, caller.user_id):
-        raise Forbidden("Only the host of this series can change it.")
-    if series.is_read_only:
-        raise Refused("This series is kept elsewhere; change it where it was written.", name="ReadOnly")
+    await agenda.must_be_editable(tx, series, caller.user_id)
     if expected_revision is not None and series.revision != expected_revision:
         raise PreconditionFailed("This series was changed since you opened it.")
     return replace(series, changed_by=caller.user_id)

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from groundwork.clock import DAY, HOUR, Instant
 from groundwork.database.transaction import Reader
-from groundwork.errors import Gone, InvalidInput, NotFound
+from groundwork.errors import Forbidden, Gone, InvalidInput, NotFound, Refused
 from openmeet.attendance import queries as attendance
 from openmeet.attendance.model import NOBODY, Attendance, Counts
 from openmeet.attendance.rules import is_invited
@@ -83,6 +83,21 @@ async def must_be_seen(reader: Reader, series: Series | None, viewer: UserId | N
         raise NotFound("There is no such series.")
     why = "Its host deleted it." if not series.is_read_only else "It was removed where it was kept."
     raise Gone(f"This series was removed. {why} Dates that were kept have pages of their own.")
+
+
+async def editable(reader: Reader, slug: SeriesSlug, viewer: UserId) -> Series:
+    """The series, if this person may change it. Raises as ``visible`` and ``must_be_editable``."""
+    series = await visible(reader, slug, viewer)
+    await must_be_editable(reader, series, viewer)
+    return series
+
+
+async def must_be_editable(reader: Reader, series: Series, viewer: UserId) -> None:
+    """Raises Forbidden, and Refused (``ReadOnly``) of a copy."""
+    if not await may_edit(reader, series, viewer):
+        raise Forbidden("Only the host of this series can change it.")
+    if series.is_read_only:
+        raise Refused("This series is kept elsewhere; change it where it was written.", name="ReadOnly")
 
 
 async def may_see(reader: Reader, series: Series, viewer: UserId | None) -> bool:

@@ -55,8 +55,7 @@ _LIMIT = Parameter("limit", f"Dates per answer, 1 to {MAX_DATES}", shape=int)
 async def create(request: Request) -> Response:
     caller = caller_of(request)
     body = await read_json(request, SeriesWanted)
-    first = wanted.first_of(body)
-    timing = wanted.timing_of(first, body.recurrence, body.rdates, body.exdates)
+    first, timing = wanted.whole_of(body)
     async with database_of(request).transaction() as tx:
         group = await group_for(tx, body.group or "", caller.user_id)
         series = await actions.create(tx, caller, template_in(first), timing, policy=Policy(body.publish), group=group)
@@ -79,8 +78,7 @@ async def create_from_event(request: Request) -> Response:
 async def preview(request: Request) -> Response:
     await limits.spend_on_preview(request)
     body = await read_json(request, TimingWanted)
-    first = wanted.first_of(wanted.untitled(body))
-    timing = wanted.timing_of(first, body.recurrence, body.rdates, body.exdates)
+    _, timing = wanted.whole_of(wanted.untitled(body))
     meaning = meaning_of(timing, request.app.state.clock.now(), PREVIEWED)
     return json_response(showing.preview_of(timing, meaning))
 

@@ -38,7 +38,11 @@ from openmeet.users.queries import by_id as user_by_id
 
 
 def detection_payer(db: Database) -> Payer:
-    """The payer of ``Debt.DETECT_SERIES``; the subject is the author."""
+    """The payer of ``Debt.DETECT_SERIES``; the subject is the author.
+
+    What is shown agrees with what is found; what the author decided stands. Again, it changes nothing, and nothing where the
+    flag ``detection`` is off.
+    """
 
     async def pay(debt: OwedDebt) -> None:
         user_id = UserId(debt.subject)
@@ -51,18 +55,6 @@ def detection_payer(db: Database) -> Payer:
             await in_one_hop(db, lambda tx: _show_all(tx, user_id, looked))
 
     return pay
-
-
-async def detect(tx: Transaction, user_id: UserId) -> list[Detection]:
-    """Look among a person's single events, and make what is shown agree with what is found. What they decided stands.
-
-    Again, it changes nothing. Does nothing where the flag ``detection`` is off.
-    """
-    if not await _attach(tx, user_id):
-        return []
-    sightings = _sightings(await detections.sighted(tx, user_id))
-    await _show_all(tx, user_id, (sightings, find(sightings, await _zones(tx, user_id))))
-    return await detections.of_person(tx, user_id)
 
 
 async def _attach(tx: Transaction, user_id: UserId) -> bool:

@@ -16,7 +16,7 @@ from openmeet.attendance.lowering import Lowered
 from openmeet.events.differing import details_in
 from openmeet.events.labels import LABELS
 from openmeet.events.model import Details, Event
-from openmeet.events.pages import form_page, must_mean_the_past, past_key
+from openmeet.events.pages import PAST, form_page, must_mean_the_past
 from openmeet.events.submissions import FIELDS, submission_of, values_of, values_of_event
 from openmeet.recurrence.sentence import describe
 from openmeet.series import actions, agenda, clashes, queries, repeats_form, showing, storing, wanted
@@ -26,6 +26,7 @@ from openmeet.series.model import Held, Scope, Series, SeriesSlug
 from openmeet.series.plan import Plan
 from openmeet.series.shapes import Consequences
 from openmeet.site import times
+from openmeet.site.asking import answered
 from openmeet.site.etags import revision_in_form
 from openmeet.site.forms import Typed, read_form, typed_again
 from openmeet.site.frame import go, page
@@ -102,7 +103,7 @@ async def save(request: Request) -> Response:
             if edit.said is not None and "starts_local" in edit.changed:
                 must_mean_the_past(request, typed, edit.said, before)
         except InvalidForm as asks:
-            shown |= {"past": past_key(submission_of(typed))}
+            shown |= answered(typed, PAST, asks)
             return _form(request, series, typed_again(shown, asks), event, status=400)
         if series.revision != revision_in_form(typed.get("revision", "")):
             newest = {**shown, "revision": str(series.revision)}
@@ -137,7 +138,7 @@ async def _ask_scope(
     problem: str = "",
     status: int = 200,
 ) -> Response:
-    reaches, single_changes, told = [], 0, 0
+    reaches, single_changes, told, mailed = [], 0, 0, 0
     for scope in Scope:
         if scope is Scope.THIS and edit.rewritten is not None:
             continue
@@ -148,7 +149,7 @@ async def _ask_scope(
             continue
         counted = await showing.consequences(tx, series, plan)
         single_changes = max(single_changes, counted.single_changes_kept)
-        told = max(told, counted.people_told)
+        told, mailed = max(told, counted.people_told), max(mailed, counted.people_mailed)
         reaches.append(Reach(scope.value, _WORDS[scope], _counted(counted)))
     possible = [one.value for one in reaches if not one.refused]
     carried = {
@@ -163,6 +164,7 @@ async def _ask_scope(
         "differences": _differences(series, edit, before),
         "single_changes": single_changes,
         "told": told,
+        "mailed": mailed,
         "problem": problem,
         "when": times.short_day(datetime.fromisoformat(before.starts_local)),
     }
@@ -257,12 +259,17 @@ def _counted(counted: Consequences) -> str:
             + _first(counted)
         )
     if counted.people_told:
-        words.append(_number(counted.people_told, "person", "people") + " told")
+        words.append(_number(counted.people_told, "person", "people") + " told, " + _mails(counted))
     lowered = lowering.words(Lowered(counted.people_over_limit, counted.parties_too_large))
     said = [", ".join(words) + ".", lowered]
     if counted.scope != "this":
         said.append("Past dates stay as they were." if counted.scope == "all" else "A new series takes over here.")
     return " ".join(filter(None, said))
+
+
+def _mails(counted: Consequences) -> str:
+    """``2 by mail``: of those who are told."""
+    return f"{counted.people_mailed or 'none'} by mail"
 
 
 def _first(counted: Consequences) -> str:

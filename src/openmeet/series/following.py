@@ -81,22 +81,51 @@ async def to_tell(
 
     Of a private series outside groups those hear who have an answer, as such. ``only``: up to this person, and who follows since.
     """
-    if series.visibility is not Visibility.PRIVATE:
-        condition, more = "", dict[str, object]()
-    elif series.group is not None:
-        condition = (
+    if series.visibility is Visibility.PRIVATE and series.group is None:
+        return []
+    return await _to_tell(
+        reader,
+        series,
+        "event_series_followers",
+        " and f.notifications_enabled = 1",
+        after=after,
+        limit=limit,
+        only=only,
+    )
+
+
+async def goers_to_tell(
+    reader: Reader, series: Series, *, after: UserId = _NOBODY, limit: int = _EVERYBODY, only: Heard | None = None
+) -> list[UserId]:
+    """The same of those who go to all dates, unless they follow the series and want to hear nothing of it."""
+    condition = (
+        " and not exists (select 1 from event_series_followers o where o.series_id = f.series_id"
+        " and o.user_id = f.user_id and o.notifications_enabled = 0)"
+    )
+    if series.visibility is Visibility.PRIVATE and series.group is None:
+        condition += (
+            " and exists (select 1 from attendances a join events e on e.id = a.event_id"
+            " where e.series_id = f.series_id and a.user_id = f.user_id and a.status <> 'rejected')"
+        )
+    return await _to_tell(reader, series, "event_series_answers", condition, after=after, limit=limit, only=only)
+
+
+async def _to_tell(
+    reader: Reader, series: Series, table: str, condition: str, *, after: UserId, limit: int, only: Heard | None
+) -> list[UserId]:
+    more: dict[str, object] = {}
+    if series.visibility is Visibility.PRIVATE and series.group is not None:
+        condition += (
             " and exists (select 1 from group_members m where m.group_id = :group_id and m.user_id = f.user_id"
             " and m.role in :inside)"
         )
         more = {"group_id": series.group.id, "inside": [role.value for role in INSIDE]}
-    else:
-        return []
     if only is not None:
         condition += " and (f.user_id <= :until or f.created_at >= :since)"
         more |= {"until": only.until, "since": only.since}
     rows = await reader.fetch(
-        "select f.user_id from event_series_followers f join users u on u.id = f.user_id"
-        f" where f.series_id = :series_id and f.user_id > :after and f.notifications_enabled = 1 and u.kind = 'person'"
+        f"select f.user_id from {table} f join users u on u.id = f.user_id"
+        " where f.series_id = :series_id and f.user_id > :after and u.kind = 'person'"
         f" and f.user_id <> :owner_id{condition} order by f.user_id limit :limit",
         series_id=series.id,
         owner_id=series.owner_id,

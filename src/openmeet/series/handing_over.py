@@ -11,12 +11,13 @@ from groundwork.errors import Forbidden, NotFound, Refused
 from openmeet.debts import former_records
 from openmeet.debts.publications import Kind
 from openmeet.events import owners
-from openmeet.events.handing_over import heir_of
+from openmeet.events.handing_over import SERIES_TAKEN, heir_of
 from openmeet.events.queries import by_id as event_by_id
 from openmeet.events.queries import lock_dates
 from openmeet.groups.model import INSIDE
-from openmeet.groups.rules import ALLOWED, Action
-from openmeet.moderation.distance import are_apart
+from openmeet.groups.queries import role_in
+from openmeet.groups.rules import ALLOWED, Action, may
+from openmeet.moderation.distance import are_apart, must_not_be_apart
 from openmeet.notifications.actions import tell
 from openmeet.notifications.model import Kind as News
 from openmeet.notifications.model import Particulars
@@ -100,14 +101,26 @@ async def offered_to(reader: Reader, user_id: UserId) -> list[SeriesId]:
 
 
 async def accept(tx: Transaction, caller: Caller, series: Series) -> Series:
-    """The caller hosts the locked series from now on; the one before follows it. Raises NotFound where it is not offered to them."""
+    """The caller hosts the locked series from now on; the one before follows it, and hears of that.
+
+    Raises NotFound where it is not offered to them, Refused where either keeps the other away by now (``NotWelcome``), or they may make no
+    events in its group any more (``NotPartOfIt``).
+    """
     found = await offered(tx, series.id)
     if found is None or found.to_id != caller.user_id or found.from_id != series.owner_id:
         raise NotFound("There is no such offer.")
     before = series.owner_id
+    await must_not_be_apart(tx, before, caller.user_id, refusal="You cannot take this series over.")
+    role = await role_in(tx, series.group.id if series.group else None, caller.user_id)
+    if series.group is not None and not may(role, Action.CREATE_EVENT):
+        raise Refused("It belongs to a group in which you can make no events.", name="NotPartOfIt")
     saved = await _pass_on(tx, series, caller.user_id)
     await following.unfollow(tx, series.id, caller.user_id)
     await following.follow(tx, series.id, before, notifies=True)
+    subject = await queries.any_date(tx, series.id)
+    if subject is not None:
+        about = Particulars(person_id=caller.user_id, answer=SERIES_TAKEN)
+        await tell(tx, [before], News.SERIES_OFFERED, subject, int(tx.now), about)
     return saved
 
 

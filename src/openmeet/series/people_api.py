@@ -152,6 +152,6 @@ OPERATIONS = (
         "Host the series that one was offered",
         accept,
         {200: SeriesShown},
-        failures=(404,),
+        failures=(404, 422),
     ),
 )

@@ -11,6 +11,10 @@ from openmeet.debts.publications import Kind
 from openmeet.events import moments
 from openmeet.events.model import Detail, Event, RecordSettings, Visibility
 from openmeet.events.promotion import Reach, reach
+from openmeet.flags.model import Flag
+from openmeet.flags.queries import switches
+from openmeet.identities.asking import permission_for
+from openmeet.identities.permissions import Feature
 from openmeet.identities.queries import consent
 from openmeet.series import record_settings
 from openmeet.series.model import Policy, Series
@@ -141,11 +145,14 @@ async def _page(
         for one in some
     ]
     own = None if series is None else await record_settings.of_series(reader, series)
+    did, asks = ("", False) if series is None else await _permission(reader, series)
     context = {
         "event": event,
         "series": series,
         "series_words": "" if own is None else own[0].words(reader.now, is_allowed=own[1]),
         "is_recalled": own is not None and own[0].is_recalled,
+        "did": did,
+        "asks": asks,
         "typed": typed,
         "labels": LABELS,
         "rows": rows,
@@ -156,3 +163,12 @@ async def _page(
         "group_narrows": event.group is not None and reach(event.own_visibility, event.group) is not Reach.FULL,
     }
     return page(request, "series/publishing.html", context, status=status)
+
+
+async def _permission(reader: Reader, series: Series) -> tuple[str, bool]:
+    """The repository that the series' record goes to, and whether its server has to be asked before one can go there."""
+    if Flag.SERIES_LEXICON not in await switches(reader):
+        return "", False
+    if reach(series.template.visibility, series.group, series.record) is not Reach.FULL or series.policy is Policy.NONE:
+        return "", False
+    return await permission_for(reader, series.owner_id, Feature.SERIES)

@@ -6,7 +6,8 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from openmeet.events.about_shapes import AboutEdit, AboutWanted, AudienceName, SaidOfDates
-from openmeet.events.shapes import ModeName, StatusName, VisibilityName
+from openmeet.events.shapes import ModeName, StatusName, VenueShape, VisibilityName
+from openmeet.media.shapes import PictureShown
 
 PolicyName = Literal["next", "window", "none"]
 SeriesStatusName = Literal["active", "paused", "cancelled"]
@@ -17,19 +18,6 @@ AnswerStatusName = Literal[
 
 # RFC 5545 text (``FREQ=WEEKLY;BYDAY=TU``), the same as an object (docs of ``recurrence.structured``), or null: single dates only.
 RuleWanted = str | dict[str, Any] | None
-
-
-class Place(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
-    """Where people meet. Coordinates are decimal degrees as text, both or neither."""
-
-    name: str = ""
-    street: str = ""
-    postal_code: str = ""
-    locality: str = ""
-    region: str = ""
-    country: str = ""
-    latitude: str = ""
-    longitude: str = ""
 
 
 class TimingWanted(msgspec.Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
@@ -62,7 +50,7 @@ class SeriesWanted(AboutWanted, kw_only=True, rename="camel", forbid_unknown_fie
     title: str
     description: str = ""
     mode: ModeName = "in_person"
-    venue: Place = msgspec.field(default_factory=Place)
+    venue: VenueShape = msgspec.field(default_factory=VenueShape)
     online_url: str = ""
     online_url_audience: AudienceName = "attendees"
     capacity: int | None = None
@@ -131,6 +119,7 @@ class SeriesShown(SaidOfDates, kw_only=True, rename="camel"):
     url: str
     title: str
     description: str
+    picture: PictureShown | None
     sentence: str
     rule: str | None
     structured: dict[str, Any] | None
@@ -140,7 +129,7 @@ class SeriesShown(SaidOfDates, kw_only=True, rename="camel"):
     time_zone: str
     duration_seconds: int | None
     mode: ModeName
-    venue: Place
+    venue: VenueShape
     online_url: str | None
     online_url_audience: AudienceName
     capacity: int | None
@@ -224,7 +213,7 @@ class EditWanted(AboutEdit, kw_only=True, rename="camel", forbid_unknown_fields=
     ends_local: str | UnsetType | None = UNSET
     time_zone: str | UnsetType = UNSET
     mode: ModeName | UnsetType = UNSET
-    venue: Place | UnsetType = UNSET
+    venue: VenueShape | UnsetType = UNSET
     online_url: str | UnsetType = UNSET
     online_url_audience: AudienceName | UnsetType = UNSET
     capacity: int | UnsetType | None = UNSET
@@ -271,8 +260,9 @@ class Consequences(msgspec.Struct, rename="camel"):
     """What an edit does. Numbers are of stored dates; computed ones follow the series in any case.
 
     ``stranded``: somebody answered them or they differ on purpose, so they stay as exceptions. ``vanishing``: nobody did, they
-    go. ``made``: dates of the next two months that are new. ``peopleTold``: how many would hear of it, once each. ``peopleOverLimit``: who have a place beyond a lowered limit, and keep
-    it; ``partiesTooLarge``: who wait and for whom there can be no places any more.
+    go. ``made``: dates of the next two months that are new. ``peopleTold``: how many would hear of it,
+    once each; ``peopleMailed``: to how many of them a mail goes, too, at once or in their digest: of another time or place, not of another
+    description. ``peopleOverLimit``: who have a place beyond a lowered limit, and keep it; ``partiesTooLarge``: who wait and for whom there can be no places any more.
     """
 
     scope: ScopeName
@@ -281,6 +271,7 @@ class Consequences(msgspec.Struct, rename="camel"):
     answers_kept: int
     single_changes_kept: int
     people_told: int
+    people_mailed: int
     changes: list[DateChange]
     stranded: list[DateTouched]
     vanishing: list[DateTouched]

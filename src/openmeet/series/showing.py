@@ -6,12 +6,13 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.http.json_names import json_name
 from openmeet.attendance import lowering
-from openmeet.attendance.hearing import CONCERNED, people_of_dates
 from openmeet.events.differing import details_in, differing
-from openmeet.events.model import Audience, Venue, public_place
+from openmeet.events.model import Audience, public_place
+from openmeet.events.shapes import venue_shown
+from openmeet.media.shapes import picture_shown
 from openmeet.recurrence.sentence import describe
 from openmeet.recurrence.structured import to_json
-from openmeet.series import agenda, following, halves, queries, storing, undoing
+from openmeet.series import agenda, counting, following, halves, queries, storing, undoing
 from openmeet.series.agenda import Line
 from openmeet.series.dates import original_text
 from openmeet.series.model import Held, Scope, Series, Timing
@@ -24,7 +25,6 @@ from openmeet.series.shapes import (
     DatePreview,
     DateShown,
     DateTouched,
-    Place,
     Preview,
     SeriesShown,
     UndoShown,
@@ -52,6 +52,7 @@ async def shown(reader: Reader, series: Series, viewer: UserId | None, public_ur
         url=f"{public_url}/series/{quote(series.slug)}",
         title=template.title,
         description=template.description,
+        picture=picture_shown(template.picture, public_url),
         sentence=describe(pattern),
         rule=None if pattern.rule is None else str(pattern.rule),
         structured=None if pattern.rule is None else to_json(pattern.rule),
@@ -61,7 +62,7 @@ async def shown(reader: Reader, series: Series, viewer: UserId | None, public_ur
         time_zone=series.zone_name,
         duration_seconds=None if series.timing.length is None else round(series.timing.length.total_seconds()),
         mode=template.mode.value,
-        venue=_place(place),
+        venue=venue_shown(place),
         online_url=(template.online_url or None) if is_host or is_open else None,
         online_url_audience=template.online_url_audience.value,
         is_all_day=pattern.is_all_day,
@@ -152,15 +153,8 @@ def preview_of(timing: Timing, meaning: Meaning) -> Preview:
 async def consequences(reader: Reader, series: Series, plan: Plan) -> Consequences:
     """What the plan does, counted."""
     changed = plan.dates_changed
-    told = await people_of_dates(reader, [one.event.id for one in changed], CONCERNED)
     made = await storing.made_by(reader, series, plan)
-    to = {user_id for user_id, _ in told}
-    if changed or plan.vanishing or made:
-        to |= set(await following.to_tell(reader, series))
-    by = series.changed_by or series.owner_id
-    if by != series.owner_id and (changed or plan.scope is not Scope.THIS):
-        # It is theirs, and somebody else changes it.
-        to |= {series.owner_id, *(one.event.author_id for one in changed)}
+    reached = await counting.reached(reader, series, plan, makes_dates=bool(made))
     lowered = await lowering.by_details(reader, [(one.event, one.details) for one in changed])
     return Consequences(
         scope=plan.scope.value,
@@ -168,7 +162,8 @@ async def consequences(reader: Reader, series: Series, plan: Plan) -> Consequenc
         dates_unchanged=len(plan.changes) - len(changed),
         answers_kept=plan.answers_kept,
         single_changes_kept=0 if plan.scope is Scope.THIS else plan.single_changes_kept,
-        people_told=len(to - {by}),
+        people_told=reached.told,
+        people_mailed=reached.mailed,
         changes=[_change(one) for one in changed],
         stranded=[_touched(held) for held in plan.stranded],
         vanishing=[_touched(Held(event, 0)) for event in plan.vanishing],
@@ -202,16 +197,3 @@ def _touched(held: Held) -> DateTouched:
     assert event.starts_at is not None  # noqa: S101  # a rule gave it one
     place = event.place_in_series
     return DateTouched(place.original_date if place else "", event.slug, iso(event.starts_at), held.answers)
-
-
-def _place(venue: Venue) -> Place:
-    return Place(
-        name=venue.name,
-        street=venue.street,
-        postal_code=venue.postal_code,
-        locality=venue.locality,
-        region=venue.region,
-        country=venue.country,
-        latitude=venue.latitude,
-        longitude=venue.longitude,
-    )

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import NotFound
-from openmeet.attendance.managing import invite_to_new_dates
+from openmeet.attendance.inviting import invite_to_new_dates
 from openmeet.events import co_hosts, owing
 from openmeet.events.dates import create_dates
 from openmeet.events.model import Event, PlaceInSeries

@@ -13,6 +13,7 @@ from groundwork.errors import InvalidInput, NotFound, PreconditionFailed
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.attendance import queries as attendance
 from openmeet.attendance.actions import decide_records_anew
+from openmeet.attendance.comparing import compare_answers
 from openmeet.attendance.managing import may_host
 from openmeet.attendance.rules import is_invited
 from openmeet.debts import publications
@@ -125,10 +126,15 @@ class AnswersStanding(msgspec.Struct, rename="camel"):
 
 
 class AnswersSynced(msgspec.Struct, rename="camel"):
-    """``mine``: the caller's own answer, null where they have none. ``states``: for hosts, how many answers stand how; else null."""
+    """``mine``: the caller's own answer, null where they have none. ``states``: for hosts, how many answers stand how; else null.
+
+    ``comparing``: for hosts, how many records of answers are asked for in the repositories of those who wrote them. Nobody's
+    repository is written to for it; a record that is gone or says otherwise counts so as soon as that is found. Else null.
+    """
 
     mine: RecordStanding | None
     states: list[AnswersStanding] | None
+    comparing: int | None
 
 
 async def sync(request: Request) -> Response:
@@ -208,6 +214,7 @@ async def sync_answers(request: Request) -> Response:
         if hosts:
             # What is decided about each is the payer's business, by what its owner wants.
             await decide_records_anew(tx, event.id)
+        comparing = await compare_answers(tx, event) if hosts else None
         ids = await attendance.ids_of_event(tx, event.id) if hosts else []
         standings = await publications.states(tx, Kind.RSVP, [*ids, *([mine.id] if mine else [])])
         agreed = (await consent(tx, caller.user_id)).is_given
@@ -216,7 +223,7 @@ async def sync_answers(request: Request) -> Response:
             own = _shown("rsvp", event, standings[mine.id], tx, is_allowed=agreed and reach_of_answers(event))
     counts = Counter(standings[one].state for one in ids)
     states = [AnswersStanding(state.value, number) for state, number in sorted(counts.items())]
-    return json_response(AnswersSynced(own, states if hosts else None))
+    return json_response(AnswersSynced(own, states if hosts else None, comparing))
 
 
 def reach_of_answers(event: Event) -> bool:
@@ -365,7 +372,7 @@ OPERATIONS = (
         "POST",
         "/api/events/{slug}/attendees/sync",
         "syncAnswers",
-        "Have the record of the caller's answer looked at; for hosts, those of all answers",
+        "Have the record of the caller's answer looked at; for hosts, those of all answers, compared with the repositories they are in",
         sync_answers,
         {200: AnswersSynced},
         failures=(404,),

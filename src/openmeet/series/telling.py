@@ -28,6 +28,7 @@ from openmeet.attendance.hearing import (
     particulars_of,
     people_answering,
 )
+from openmeet.attendance.model import AttendanceStatus
 from openmeet.debts.kinds import Debt
 from openmeet.events.model import Event, EventId
 from openmeet.events.queries import lock_several
@@ -90,14 +91,14 @@ async def of_edit(tx: Transaction, series: Series) -> list[News]:
 
 
 def of_new_dates(series: Series, made: Sequence[Event]) -> list[News]:
-    """A locked series has got dates: its followers hear of the earliest and of how many more there are."""
+    """A locked series has got dates: followers, and who goes to all, hear of the earliest and of how many more there are."""
     if not made:
         return []
     first = min(made, key=lambda event: (event.starts_at or 0, event.id))
     assert first.starts_at is not None  # noqa: S101  # a rule gave it one
     particulars = Particulars(starts=When(first.starts_at, first.time_zone), more=len(made) - 1)
     hosts = [] if series.changed_by in {None, series.owner_id} else [series.owner_id]
-    return [News(Kind.NEW_DATE, [About(first.id, 1, particulars)], [], hosts, to_followers=True)]
+    return [News(Kind.NEW_DATE, [About(first.id, 1, particulars)], [], hosts, to_followers=True, to_goers=True)]
 
 
 def with_rule(news: Sequence[News], before: Pattern, after: Pattern) -> list[News]:
@@ -190,11 +191,15 @@ async def _tell_some(
     followers: list[UserId] = []
     if any(one.to_followers for one in telling.news):
         followers = await following.to_tell(tx, series, after=after, limit=limit + 1, only=only)
+    goers: list[UserId] = []
+    if any(one.to_goers for one in telling.news):
+        goers = await following.goers_to_tell(tx, series, after=after, limit=limit + 1, only=only)
     hosts = {user_id for one in telling.news for user_id in one.hosts if user_id > after} - {telling.by}
     if only is not None:
         hosts = {user_id for user_id in hosts if user_id <= only.until}
-    people, is_all = tellings.next_people([answering, followers, sorted(hosts)], limit)
-    tellings_of_kind = await _written(tx, telling, [one for one in people if one != telling.by], frozenset(followers))
+    people, is_all = tellings.next_people([answering, followers, goers, sorted(hosts)], limit)
+    others = [one for one in people if one != telling.by]
+    tellings_of_kind = await _written(tx, telling, others, frozenset(followers), frozenset(goers))
     if locks:
         subjects = {EventId(one.subject_id) for _, told in tellings_of_kind for one in told}
         await lock_several(tx, sorted(subjects))
@@ -204,7 +209,7 @@ async def _tell_some(
 
 
 async def _written(
-    tx: Transaction, telling: Telling, people: Sequence[UserId], followers: frozenset[UserId]
+    tx: Transaction, telling: Telling, people: Sequence[UserId], followers: frozenset[UserId], goers: frozenset[UserId]
 ) -> list[tuple[Kind, list[ToldOfOne]]]:
     """What these people are told, by kind. All that one of them hears goes into the mail about what they hear first."""
     if not people:
@@ -219,6 +224,8 @@ async def _written(
             if user_id in answered:
                 theirs = [known[one] for one in answered[user_id].earliest if one in known] or news.about[:1]
                 total = answered[user_id].total
+            elif news.to_goers and user_id in goers:
+                theirs, total = news.about[:1], 1
             elif user_id not in mail_about and (user_id in news.hosts or (news.to_followers and user_id in followers)):
                 theirs, total = news.about[: 1 + NAMED], len(news.about)
             else:
@@ -228,6 +235,8 @@ async def _written(
             about = theirs[0]
             # What is said of a series as a whole, by one of its dates, is about no others.
             said = _with_others(theirs, total if len(news.about) > 1 else 1)
+            if news.to_goers and user_id in goers:
+                said = replace(said, answer=AttendanceStatus.ATTENDING.value)
             mail = mail_about.setdefault(user_id, about.event_id)
             to.setdefault((about, said, "" if mail == about.event_id else mail), []).append(user_id)
         told = [
@@ -243,7 +252,13 @@ def _with_others(theirs: Sequence[About], total: int) -> Particulars:
     first = theirs[0].particulars
     if total <= 1:
         return first
-    return replace(first, more=total - 1, others=tuple(one.is_at for one in theirs[1:] if one.is_at is not None))
+    others = [one for one in theirs[1:] if one.is_at is not None]
+    return replace(
+        first,
+        more=total - 1,
+        others=tuple(one.is_at for one in others if one.is_at is not None),
+        others_moved=all(one.particulars.starts is not None for one in others),
+    )
 
 
 def _now(event: Event) -> When | None:

@@ -31,7 +31,8 @@ class News(msgspec.Struct, frozen=True):
     """One kind of news of an act: of these dates, the earliest first.
 
     Who answered one of ``answers_to`` hears of it, of their earliest, and when their others are; ``hosts``, and followers where
-    ``to_followers``, hear of the first date and of the others unless they have heard of this act already.
+    ``to_followers``, hear of the first date and of the others unless they have heard of this act already; who goes to all dates, where
+    ``to_goers``, hears of them anyway.
     """
 
     kind: Kind
@@ -39,6 +40,7 @@ class News(msgspec.Struct, frozen=True):
     answers_to: list[EventId]
     hosts: list[UserId]
     to_followers: bool
+    to_goers: bool = False
 
 
 class Telling(msgspec.Struct, frozen=True):

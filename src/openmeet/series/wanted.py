@@ -1,6 +1,6 @@
 """From what was sent (JSON or a form) to what series are made of; problems under the names that were sent. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -92,6 +92,9 @@ def untitled(wanted: TimingWanted) -> SeriesWanted:
         starts_local=wanted.starts_local,
         ends_local=wanted.ends_local,
         time_zone=wanted.time_zone,
+        recurrence=wanted.recurrence,
+        rdates=wanted.rdates,
+        exdates=wanted.exdates,
     )
 
 
@@ -114,6 +117,35 @@ def first_of(wanted: SeriesWanted) -> Details:
         ),
         None,
     )
+
+
+def whole_of(wanted: SeriesWanted) -> tuple[Details, Timing]:
+    """What the first date says, and when all of them are.
+
+    Raises InvalidForm with everything that is wrong, and RuleRefused where that is the rule or a date alone.
+    """
+    try:
+        first = first_of(wanted)
+    except InvalidForm as wrong:
+        raise InvalidForm(wrong.problems | _wrong_in_dates(wanted, wrong.problems)) from None
+    return first, timing_of(first, wanted.recurrence, wanted.rdates, wanted.exdates)
+
+
+def _wrong_in_dates(wanted: SeriesWanted, known: Mapping[str, str]) -> dict[str, str]:
+    """What can be said of rule and dates while the rest is wrong, too: without a zone no date can be read."""
+    found: dict[str, str] = {}
+    reads: list[Callable[[], object]] = [lambda: rule_of(wanted.recurrence)]
+    if "timeZone" not in known:
+        reads += [
+            lambda: dates_in(wanted.rdates, wanted.time_zone, "rdates"),
+            lambda: dates_in(wanted.exdates, wanted.time_zone, "exdates"),
+        ]
+    for read in reads:
+        try:
+            read()
+        except RuleRefused as wrong:
+            found[wrong.field] = wrong.why
+    return found
 
 
 def edit_of(wanted: EditWanted, before: Details | None, event: Event | None, known: Pattern) -> Edit:

@@ -1,7 +1,7 @@
-"""What of every table belongs to a person: a test requires that each table which refers to people stands here.
+"""What of every table belongs to a person: a test requires that each table of the database stands here, whatever it refers to.
 
 ``OWN`` is exported and taken in elsewhere; ``TOLD`` is exported, for the person to read, and not taken in; ``NOT_THEIRS`` is neither, each
-with its reason. The order of ``OWN`` is one in which rows find what they refer to.
+with its reason; ``OF_THE_SITE`` holds nothing of a person's that stands nowhere else. The order of ``OWN`` is one in which rows find what they refer to.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,8 @@ from typing import Final
 class Part:
     """Rows of a table ``where`` they are the person's. ``needs``: columns with the table whose row must be there to take one in;
 
-    ``lets_go``: columns that are emptied where that row is not there; ``without``: columns that leave nobody's hands.
+    ``lets_go``: columns that are emptied where that row is not there; ``without``: columns that leave nobody's hands. ``below``, of rows
+    that name no person themselves: the column that names what they belong to, and the ids (``id``) of which of those are the person's.
     """
 
     table: str
@@ -21,6 +22,7 @@ class Part:
     needs: Mapping[str, str]
     lets_go: Mapping[str, str]
     without: tuple[str, ...] = ()
+    below: tuple[str, str] | None = None
 
 
 def _part(
@@ -31,6 +33,17 @@ def _part(
     without: tuple[str, ...] = (),
 ) -> Part:
     return Part(table, where, needs or {}, lets_go or {}, without)
+
+
+def _below(table: str, column: str, ids: str) -> Part:
+    """Rows that are the person's because what they belong to is."""
+    return Part(table, f"{column} in ({ids})", {}, {}, below=(column, ids))
+
+
+_SEARCHES = "select id from saved_searches where user_id = :id"
+_HOSTED = """
+    select id from events where author_id = :id and origin = 'here' union all select id from event_series where user_id = :id
+"""
 
 
 OWN: Final = (
@@ -66,11 +79,9 @@ OWN: Final = (
     _part("record_preferences", "user_id = :id", {"user_id": "users"}),
     _part("person_followers", "user_id = :id", {"user_id": "users", "followed_id": "users"}),
     _part("saved_searches", "user_id = :id", {"user_id": "users"}),
-    _part(
-        "saved_search_keys",
-        "search_id in (select id from saved_searches where user_id = :id)",
-        {"search_id": "saved_searches"},
-    ),
+    _below("saved_search_keys", "search_id", _SEARCHES),
+    # Of an event or of a series, which share one column: the database knows no reference of it.
+    _below("joining_settings", "subject_id", _HOSTED),
     _part("imported_events", "user_id = :id", {"user_id": "users"}),
 )
 
@@ -116,4 +127,54 @@ NOT_THEIRS: Final[Mapping[str, str]] = {
     "group_roles_log": "the group's memory of what was done in it",
     "moderators": "a task at this site",
     "guests": "answers without an account, until they are claimed",
+    "guest_answers": "answers of guests that wait for their mail to be opened",
+    "event_drafts": "what somebody typed before they signed in: nobody's yet",
+    "chat_rooms": "where what was said stands; each has its own event, series or group",
+    "conflicts": "what was decided between this site and a record, which is read again",
+    "email_challenges": "codes on their way",
+    "authorizations": "sign-ins under way: they last ten minutes",
+    "repository_sessions": "keys to the person's repository: they sign in there again",
+    "first_reads": "how far this site has read the person's repository",
+    "records": "copies of what stands in repositories",
+    "former_records": "what this site still owes to the person's repository",
+    "group_former_records": "what this site still owes to a group's repository",
+    "event_former_places": "where a date of a series was, for calendars that got it here",
+    "event_series_undos": "what can be taken back for a moment",
+    "event_series_tellings": "people who are yet to be told",
+    "event_tellings": "people who are yet to be told",
+    "group_events_told": "of which events groups were told",
+    "group_slugs": "addresses that lead on at this site alone",
+    "group_statements": "what repositories say of groups",
+    "imported_names": "names of other people",
+    "legacy_rows": "which row of an older database became which",
+    "new_events": "events that searches have yet to be compared with, noted again as they are taken in",
+    "saved_search_finds": "of which finds this site has told",
+    "webhook_deliveries": "what was sent to addresses that others run",
+    "moderation_states": "what this site's moderators decided",
+    "moderation_log": "what this site's moderators did, and to whom else",
+    "addresses_left_alone": "addresses that asked for no more mail from here",
+    "creates_in_doubt": "what this site asked of a repository and heard no answer to",
+    "updates_in_doubt": "what this site asked of a repository and heard no answer to",
+    "discrepancies": "where this site and a repository were found to differ",
+    "erasures": "hashes of what was taken away everywhere",
+    "debts": "what this site owes to others, and reckons anew",
 }
+
+OF_THE_SITE: Final = frozenset(
+    {
+        "alembic_version_openmeet",
+        "client_keys",
+        "feature_flag_changes",
+        "feature_flags",
+        "legacy_runs",
+        "moderation_policy",
+        "network_authors",
+        "network_hosts",
+        "pds_circuits",
+        "repositories",
+        "search_index",
+        "search_numbers",
+        "service_credentials",
+        "subjects",
+    }
+)

@@ -1,7 +1,7 @@
 """One person's belongings as one JSON document, and taking such a document in elsewhere.
 
 Ids stay: they are unique everywhere, so that taking the same document in twice changes nothing. What refers to somebody or something that
-is not at the new place (an answer to another host's event) is left out there and counted.
+is not at the new place (an answer to another host's event) is left out there and counted; so are pictures, whose files are in no document.
 """
 
 from collections.abc import Mapping
@@ -10,6 +10,7 @@ from typing import Any, Final
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import InvalidInput, NotFound, Refused
 from openmeet.site.times import iso
+from openmeet.takeout import pictures
 from openmeet.takeout.belongings import OWN, TOLD, Part
 from openmeet.takeout.values import Value, camel, from_json, to_json
 from openmeet.users.model import UserId
@@ -32,6 +33,7 @@ async def document(db: Database, user_id: UserId, site: str) -> dict[str, Any]:
         # A reader each: no snapshot is held for as long as a long history takes.
         async with db.reader() as reader:
             tables[camel(part.table)] = await _rows(reader, part, user_id)
+    tables["pictures"] = [pictures.addressed(row, site) for row in tables["pictures"]]
     return {
         "openmeetExport": VERSION,
         "kind": "person",
@@ -43,7 +45,7 @@ async def document(db: Database, user_id: UserId, site: str) -> dict[str, Any]:
 
 
 async def take_in(db: Database, found: Mapping[str, Any]) -> tuple[Mapping[str, int], Mapping[str, int]]:
-    """Take a document in: rows that are here now by table, and rows that were left out.
+    """Take a document in: rows that are here now by table, and rows that were left out; ``pictures`` among these are such as are not shown.
 
     Raises InvalidInput (no such document), Refused (``PersonIsHere``: the address belongs to somebody else here).
     """
@@ -53,7 +55,7 @@ async def take_in(db: Database, found: Mapping[str, Any]) -> tuple[Mapping[str, 
     about = found.get("person")
     person = str(about.get("id", "")) if isinstance(about, dict) else ""
     taken: dict[str, int] = {}
-    left: dict[str, int] = {}
+    left = {"pictures": 0}
     for part in OWN:
         rows = tables.get(camel(part.table), [])
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
@@ -65,7 +67,9 @@ async def take_in(db: Database, found: Mapping[str, Any]) -> tuple[Mapping[str, 
         for start in range(0, len(rows), _ROWS):
             async with db.transaction() as tx:
                 for row in rows[start : start + _ROWS]:
-                    is_in = await _put(tx, part, columns, row, person)
+                    values = _values(part, columns, row)
+                    left["pictures"] += await pictures.let_go(tx, part.table, values, person)
+                    is_in = await _put(tx, part, values, person)
                     (taken if is_in else left)[part.table] += 1
     return taken, left
 
@@ -79,17 +83,21 @@ async def _rows(reader: Reader, part: Part, user_id: UserId) -> list[dict[str, A
     return sorted(found, key=lambda one: str(one.get("id") or sorted(map(str, one.values()))))
 
 
-async def _put(tx: Transaction, part: Part, columns: Mapping[str, str], row: Mapping[str, Any], person: str) -> bool:
-    """False where something that it needs is not here."""
+def _values(part: Part, columns: Mapping[str, str], row: Mapping[str, Any]) -> dict[str, Value]:
     if not row.keys() <= set(columns.values()):
         raise InvalidInput(
             "file", f"{camel(part.table)} has columns that are unknown here; use the release that made it."
         )
-    values: dict[str, Value] = {
-        name: from_json(row[told], camel(part.table)) for name, told in columns.items() if told in row
-    }
+    return {name: from_json(row[told], camel(part.table)) for name, told in columns.items() if told in row}
+
+
+async def _put(tx: Transaction, part: Part, values: dict[str, Value], person: str) -> bool:
+    """False where something that it needs is not here."""
     if part.table == "users":
         await _must_be_free(tx, values)
+    elif part.below is not None:
+        if not await _is_below(tx, part.below, values, person):
+            return False
     elif person not in values.values():
         raise InvalidInput("file", f"{camel(part.table)} has a row of somebody else.")
     for name, table in part.needs.items():
@@ -112,6 +120,15 @@ async def _must_be_free(tx: Transaction, values: Mapping[str, Value]) -> None:
 
 async def _is_here(reader: Reader, table: str, row_id: Value) -> bool:
     return await reader.fetch_one(f"select 1 as found from {table} where id = :id", id=row_id) is not None
+
+
+async def _is_below(reader: Reader, below: tuple[str, str], values: Mapping[str, Value], person: str) -> bool:
+    """Whether what the row belongs to is here, and the person's."""
+    column, ids = below
+    found = await reader.fetch_one(
+        f"select 1 as found from ({ids}) theirs where theirs.id = :belongs_to", id=person, belongs_to=values.get(column)
+    )
+    return found is not None
 
 
 async def _columns(db: Database, table: str) -> tuple[str, ...]:

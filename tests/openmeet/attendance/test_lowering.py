@@ -55,6 +55,27 @@ async def test_the_form_asks_with_the_numbers_and_takes_the_second_time(site: Si
         assert (await queries.counts(reader, [event.id]))[event.id].waitlisted == 4 + 1
 
 
+async def test_an_error_elsewhere_is_no_question(site: Site) -> None:
+    """A form that comes back for its title has not asked about the places, nor about a start that is over."""
+    async with site.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana, capacity="5")
+        await crowd(tx, event, [2, 3])
+    async with signed_in(site, ana.user_id) as browser:
+        page = f"/events/{event.slug}/edit"
+        form = inputs_of((await browser.get(page)).text) | {"mode": "in_person", "time_zone": "Europe/Berlin"}
+        over = {"capacity": "3", "starts": "2025-07-04T18:00", "ends": ""}
+        untitled = await browser.post(page, data={**form, **over, "title": ""})
+        assert (untitled.status_code, "have a place beyond" in untitled.text) == (400, False)
+        kept = {**form, **inputs_of(untitled.text), "title": event.title}
+        asked = await browser.post(page, data=kept)
+        assert (asked.status_code, "This start is over" in asked.text) == (400, True)
+        kept = {**form, **inputs_of(asked.text)}
+        asked = await browser.post(page, data=kept)
+        assert (asked.status_code, "2 people have a place beyond" in asked.text) == (400, True)
+        assert (await browser.post(page, data={**form, **inputs_of(asked.text)})).status_code == 303
+
+
 async def test_what_touches_nobody_is_not_asked(site: Site) -> None:
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")

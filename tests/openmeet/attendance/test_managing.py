@@ -8,7 +8,7 @@ import pytest
 
 from groundwork.clock import HOUR
 from groundwork.errors import Forbidden, InvalidForm, NotFound, PreconditionFailed, Refused
-from openmeet.attendance import actions, history, joining_queries, lists, managing, queries, table_file
+from openmeet.attendance import actions, history, inviting, joining_queries, lists, managing, queries, table_file
 from openmeet.attendance import told as what_was_told
 from openmeet.attendance.joining import Joining, JoiningSubmission, Question, check
 from openmeet.attendance.lists import Wanted
@@ -118,7 +118,7 @@ async def test_an_invitation_tells_nothing_about_the_address(db):
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         event = await event_by(tx, ana, visibility="private")
         for address in ("Ben@example.org", "stranger@example.org", "ben@example.org"):
-            await managing.invite(tx, ana, event.slug, address)
+            await inviting.invite(tx, ana, event.slug, address)
         rows = await lists.managed(tx, event.id, Wanted(list(S)), None, 9)
         names = dict.fromkeys([one.user_id for one in rows], UNNAMED)
         shown = [lists.shown(one, names) for one in rows]
@@ -134,11 +134,26 @@ async def test_an_invitation_tells_nothing_about_the_address(db):
         assert (await actions.answer(tx, ben, event.slug, GOING)).status is S.ATTENDING
 
 
+async def test_who_comes_without_having_answered_is_seen_by_hosts_alone(db, clock):
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        await person(tx, "Ben")
+        event = await event_by(tx, ana)
+        await inviting.invite(tx, ana, event.slug, "ben@example.org")
+        clock.turn(event.starts_at - clock.now())
+    async with db.transaction() as tx:
+        (one,) = await lists.managed(tx, event.id, Wanted(list(S)), None, 9)
+        saved = await managing.check_in(tx, ana, event.slug, one.attendance_id)
+        assert (saved.status, saved.is_private) == (S.ATTENDED, True)
+        assert await queries.attendees(tx, event.id, list(S), limit=9) == []
+        assert (await queries.counts(tx, [event.id]))[event.id].going == 1
+
+
 async def test_a_guest_who_signs_up_is_the_same_person(db):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana)
-        invited = await managing.invite(tx, ana, event.slug, "eve@example.org")
+        invited = await inviting.invite(tx, ana, event.slug, "eve@example.org")
         user_id = await users.create_person(tx, display_name="Eve", email="eve@example.org")
         assert user_id == invited.user_id
         assert await guests.find(tx, user_id) is None
@@ -173,7 +188,7 @@ async def test_only_hosts_may(db, full):
         lambda tx: managing.remove(tx, ben, event.slug, [mine.id]),
         lambda tx: managing.restore(tx, ben, event.slug, mine.id),
         lambda tx: managing.add(tx, ben, event.slug, "Eve"),
-        lambda tx: managing.invite(tx, ben, event.slug, "eve@example.org"),
+        lambda tx: inviting.invite(tx, ben, event.slug, "eve@example.org"),
         lambda tx: managing.check_in(tx, ben, event.slug, mine.id),
         lambda tx: managing.change_joining(tx, ben, event.slug, Joining()),
     )

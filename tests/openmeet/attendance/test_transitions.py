@@ -8,7 +8,7 @@ from groundwork.clock import DAY, Instant
 from groundwork.database.together import execute_together
 from groundwork.errors import NotFound, Refused
 from groundwork.fresh_id import new_id
-from openmeet.attendance import actions, history, line, managing, queries
+from openmeet.attendance import actions, history, inviting, line, managing, queries
 from openmeet.attendance.joining import DEFAULT
 from openmeet.attendance.model import Attendance, AttendanceId, AttendanceStatus, NetworkAnswer, Reply, Source
 from openmeet.attendance.transitions import COLUMNS, TABLE, Act, Outcome
@@ -82,7 +82,10 @@ async def do(tx, act: Act, host, who, event, mine) -> None:
     elif act is Act.RESTORE:
         await managing.restore(tx, host, event.slug, some_id)
     elif act is Act.INVITE:
-        await managing.invite(tx, host, event.slug, f"{who.display_name}@example.org")
+        address = f"{who.display_name}@example.org".lower()
+        if mine:
+            await queries.set_invited_as(tx, mine.id, address)
+        await inviting.invite(tx, host, event.slug, f"{who.display_name}@example.org")
     elif act is Act.CHECK_IN:
         await managing.check_in(tx, host, event.slug, some_id)
     elif act is Act.UNDO_CHECK_IN:

@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-from itertools import product
 
 import pytest
 
@@ -19,7 +18,7 @@ from openmeet.debts.deliveries import Due
 from openmeet.events import actions, co_hosts, drafts, host_queries, hosting_rules, seeing
 from openmeet.events.host_letters import co_host_composer
 from openmeet.events.host_model import INVITATION_LIFE, CoHostState
-from openmeet.events.hosting_rules import ALLOWED, Act, Standing
+from openmeet.events.hosting_rules import Act, Standing
 from openmeet.events.rules import Submission
 from openmeet.flags.switchboard import Switchboard
 from openmeet.identities import queries as identities
@@ -56,15 +55,34 @@ async def hosting_together(tx, *, draft: bool = False, **typed: str):
     return ana, ben, event
 
 
-def test_the_table_gives_nobody_anything_and_a_co_host_no_power_over_the_event_itself():
-    assert ALLOWED[Standing.NOBODY] == frozenset()
-    assert ALLOWED[Standing.CO_HOST].isdisjoint({Act.DELETE, Act.CHOOSE_HOSTS, Act.PUBLISH_RECORD, Act.PUBLISH_DRAFT})
-    for standing, act in product(Standing, Act):
-        if hosting_rules.may(standing, act):
+# Written out once more, by hand: one letter per standing that may.
+# a author, c co-host, g who runs its group
+TABLE = {
+    Act.SEE: "ac",
+    Act.EDIT: "acg",
+    Act.CANCEL: "acg",
+    Act.DECIDE_ANSWERS: "ac",
+    Act.MESSAGE: "ac",
+    Act.PUBLISH_DRAFT: "a",
+    Act.LEAVE: "c",
+    Act.DELETE: "ag",
+    Act.CHOOSE_HOSTS: "a",
+    Act.HAND_OVER: "a",
+    Act.PUBLISH_RECORD: "a",
+}
+LETTERS = {Standing.AUTHOR: "a", Standing.CO_HOST: "c", Standing.GROUP: "g", Standing.NOBODY: "n"}
+
+
+@pytest.mark.parametrize("act", Act)
+@pytest.mark.parametrize("standing", Standing)
+def test_the_table_of_who_may_do_what(standing, act):
+    expected = LETTERS[standing] in TABLE[act]
+    assert hosting_rules.may(standing, act) is expected
+    if expected:
+        hosting_rules.must_be_allowed(standing, act)
+    else:
+        with pytest.raises(Forbidden):
             hosting_rules.must_be_allowed(standing, act)
-        else:
-            with pytest.raises(Forbidden):
-                hosting_rules.must_be_allowed(standing, act)
 
 
 async def test_who_is_invited_hosts_nothing_before_the_yes(db):

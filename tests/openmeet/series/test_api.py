@@ -65,6 +65,15 @@ async def test_what_is_wrong_is_named(client, ana, changes, field, name):
     assert list(answer.json()["fields"]) == [field]
 
 
+async def test_everything_that_is_wrong_is_named_at_once(client, ana):
+    wrong = {"title": "", "capacity": -1, "recurrence": "FREQ=HOURLY", "exdates": ["soon"]}
+    answer = await client.post("/api/series", json=PRACTICE | wrong, headers=ana)
+    assert (answer.status_code, set(answer.json()["fields"])) == (400, set(wrong))
+    nowhere = PRACTICE | wrong | {"timeZone": "Mars/Base"}
+    named = (await client.post("/api/series", json=nowhere, headers=ana)).json()["fields"]
+    assert set(named) == {"title", "capacity", "recurrence", "timeZone"}
+
+
 async def test_the_same_key_makes_one_series_and_another_body_is_refused(client, ana):
     headers = ana | {"idempotency-key": "k"}
     first, again, other = [

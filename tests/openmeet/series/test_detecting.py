@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 import pytest
 
 from groundwork.clock import DAY, HandClock, Instant
-from groundwork.database.one_hop import in_one_hop
 from groundwork.database.transaction import Database, TransactionConflict, transaction_is_open
 from groundwork.errors import NotFound, Refused
 from groundwork.outbox.owe import Debt, DebtState
@@ -19,7 +18,7 @@ from openmeet.ingestion.apply import apply
 from openmeet.records.message import RecordMessage
 from openmeet.series import actions, agenda, detecting, detections, queries, tasks
 from openmeet.series.detections import Detection, DetectionState
-from openmeet.users.model import Caller
+from openmeet.users.model import Caller, UserId
 from tests.databases import MakeDatabase
 from tests.openmeet.ingestion.network import HERE, deleted, did, event
 from tests.openmeet.series.test_detection import BERLIN, dates_of
@@ -57,8 +56,15 @@ async def ana(db: Database) -> Caller:
     return Caller(user_id, "Ana")
 
 
+async def looked_through(db: Database, author: UserId) -> list[Detection]:
+    """The author's single events, looked through as the publisher does."""
+    await detecting.detection_payer(db)(Debt("detect_series", author, 1, DebtState.LEASED, 0, Instant(0), "", 1))
+    async with db.reader() as reader:
+        return await detections.of_person(reader, author)
+
+
 async def looked(db: Database, who: Caller) -> list[Detection]:
-    return await in_one_hop(db, lambda tx: detecting.detect(tx, who.user_id))
+    return await looked_through(db, who.user_id)
 
 
 async def records(db: Database) -> list[tuple[object, ...]]:

@@ -7,6 +7,7 @@ from groundwork.errors import Forbidden, NotFound, Refused
 from openmeet.events import grouping
 from openmeet.events.model import Visibility
 from openmeet.groups import queries as groups
+from openmeet.groups import running
 from openmeet.groups.model import Role
 from openmeet.notifications.model import Kind
 from openmeet.series import actions, agenda, calling_off, following, gathering, handing_over
@@ -109,3 +110,17 @@ async def test_it_is_offered_to_those_who_may_host_in_the_group(practice_db: Dat
         assert taken.owner_id == moderator.user_id
         assert {event.author_id for event in await dates(tx, series)} == {moderator.user_id}
         assert ana.user_id in {one.user_id for one in await following.followers(tx, series.id)}
+
+
+async def test_who_may_host_there_no_more_takes_nothing_over(practice_db: Database) -> None:
+    """Offered while they were a moderator, and out of the group before they said yes."""
+    async with practice_db.transaction() as tx:
+        ana, series = await series_in(tx, "public")
+        moderator = await join(tx, series, "Mia", Role.MODERATOR)
+        await handing_over.offer(tx, ana, await locked(tx, ana, series), moderator.user_id)
+        slug = (await groups.by_id(tx, series.group.id)).slug
+        await running.remove(tx, ana, slug, moderator.user_id)
+        with pytest.raises(Refused) as refused:
+            await handing_over.accept(tx, moderator, await locked(tx, ana, series))
+        assert refused.value.name == "NotPartOfIt"
+        assert (await locked(tx, ana, series)).owner_id == ana.user_id

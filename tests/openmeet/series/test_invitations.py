@@ -4,7 +4,7 @@ import pytest
 
 from groundwork.clock import DAY
 from groundwork.errors import InvalidForm
-from openmeet.attendance import managing, queries
+from openmeet.attendance import inviting, managing, queries
 from openmeet.attendance.model import AttendanceStatus, Reply
 from openmeet.events.model import Visibility
 from openmeet.notifications.model import Kind
@@ -27,7 +27,7 @@ async def invited(tx):
     ana, series = await begin(tx, visibility=Visibility.PRIVATE)
     ben = await person(tx, "Ben")
     first = (await dates(tx, series))[0]
-    await managing.invite(tx, ana, first.slug, "ben@example.org", for_series=True)
+    await inviting.invite(tx, ana, first.slug, "ben@example.org", for_series=True)
     return ana, ben, series
 
 
@@ -43,7 +43,7 @@ async def test_one_letter_is_for_all_dates_and_for_those_that_are_made_later(db,
         assert await agenda.may_see(tx, series, ben.user_id)
         (told,) = await newest(tx, ben.user_id, 10)
         assert (told.kind, told.particulars.more) == (Kind.INVITED, len(first) - 1)
-        await managing.invite(tx, ana, first[0].slug, "ben@example.org", for_series=True)
+        await inviting.invite(tx, ana, first[0].slug, "ben@example.org", for_series=True)
     clock.turn(40 * DAY)
     async with db.transaction() as tx:
         made = await storing.store_window(tx, await locked(tx, ana, series))
@@ -61,7 +61,7 @@ async def test_what_was_said_to_one_date_stays(db):
         first, second, *_ = await dates(tx, series)
         await go(tx, ben, first)
         await go(tx, ben, second, Reply.INTERESTED)
-        await managing.invite(tx, ana, first.slug, "ben@example.org", for_series=True)
+        await inviting.invite(tx, ana, first.slug, "ben@example.org", for_series=True)
         found = [await status_of(tx, event, ben) for event in await dates(tx, series)]
     assert found[:3] == [S.ATTENDING, S.INTERESTED, S.INVITED]
 
@@ -71,7 +71,7 @@ async def test_it_goes_along_with_a_split_and_comes_back_with_its_undo(db, clock
         ana, ben, series = await invited(tx)
         other = await split(tx, await locked(tx, ana, series), "2026-12-15T18:00:00", "Concert")
         cleo = await person(tx, "Cleo")
-        await managing.invite(tx, ana, (await dates(tx, other))[0].slug, "cleo@example.org", for_series=True)
+        await inviting.invite(tx, ana, (await dates(tx, other))[0].slug, "cleo@example.org", for_series=True)
         made = await storing.vivify(tx, await locked(tx, ana, other), "2028-03-07T18:00:00")
         assert await statuses(tx, ben, [made]) == await statuses(tx, cleo, [made]) == {S.INVITED}
     clock.turn(40 * DAY)
@@ -106,7 +106,7 @@ async def test_somebody_without_an_account_is_asked_too_and_never_shown(db):
     async with db.transaction() as tx:
         ana, series = await begin(tx, visibility=Visibility.PRIVATE)
         first, *rest = await dates(tx, series)
-        await managing.invite(tx, ana, first.slug, "eve@example.org", for_series=True)
+        await inviting.invite(tx, ana, first.slug, "eve@example.org", for_series=True)
         eve = await guests.by_email(tx, "eve@example.org")
         far = await storing.vivify(tx, await locked(tx, ana, series), "2028-03-07T18:00:00")
         for event in (first, *rest, far):
@@ -119,7 +119,7 @@ async def test_an_event_alone_has_no_other_dates(db):
         ana = await person(tx, "Ana")
         alone = await event_by(tx, ana, starts="2027-07-04T18:00", ends="2027-07-04T20:00")
         with pytest.raises(InvalidForm) as wrong:
-            await managing.invite(tx, ana, alone.slug, "ben@example.org", for_series=True)
+            await inviting.invite(tx, ana, alone.slug, "ben@example.org", for_series=True)
     assert list(wrong.value.problems) == ["for_series"]
 
 

@@ -242,9 +242,9 @@ async def test_the_scope_is_asked_after_the_edit_with_its_consequences(ana, ben,
     assert asked.status_code == 200, asked.text
     assert h1_of(asked.text) == "Which dates?"
     assert "Practice</del> <ins>" in asked.text
-    assert "1 date changes, 1 answer kept, 1 person told." in asked.text
-    assert "8 dates change, 8 answers kept, 1 person told. A new series takes over here." in asked.text
-    assert "9 dates change, 9 answers kept, 1 person told. Past dates stay as they were." in asked.text
+    assert "1 date changes, 1 answer kept, 1 person told, none by mail." in asked.text
+    assert "8 dates change, 8 answers kept, 1 person told, none by mail. A new series takes over here." in asked.text
+    assert "9 dates change, 9 answers kept, 1 person told, none by mail. Past dates stay as they were." in asked.text
     assert {title for _, title, _ in await stored(site, await only(site))} == {"Practice"}, "nothing is saved yet"
     described = re.search(r'<textarea name="description" hidden>\n(.*?)</textarea>', asked.text, re.DOTALL)
     assert described is not None

@@ -74,3 +74,32 @@ async def test_an_offer_is_for_one_person(client, ana, ben, path) -> None:
     taken = await client.post(f"{path}/accept", headers=ben)
     assert (taken.status_code, taken.json()["canEdit"]) == (200, True)
     assert (await client.get(path, headers=ana)).json()["canEdit"] is False
+
+
+async def test_who_handed_over_hears_that_it_was_taken(client, ana, ben, path) -> None:
+    """And only they do; the one who has it edits it, with all that is coming, and hands it on."""
+    await client.put(f"{path}/follow", json={}, headers=ben)
+    to = (await client.get(f"{path}/heirs", headers=ana)).json()["people"][0]["userId"]
+    await client.put(f"{path}/offer", json={"userId": to}, headers=ana)
+    assert (await client.post(f"{path}/accept", headers=ben)).status_code == 200
+    said = (await client.get("/api/notifications", headers=ana)).json()["items"]
+    assert [one["sentence"] for one in said] == ["Ben has taken over the series of Practice."]
+    assert [one["sentence"] for one in (await client.get("/api/notifications", headers=ben)).json()["items"]] == [
+        "Ana would like to hand over to you the series of Practice."
+    ]
+    date = (await client.get(f"{path}/dates")).json()["dates"][0]
+    cancelled = await client.post(f"/api/events/{date['slug']}/cancel", json={"reason": "ill"}, headers=ana)
+    assert (cancelled.status_code, cancelled.json()["title"]) == (403, "Forbidden")
+    assert [one["name"] for one in (await client.get(f"{path}/heirs", headers=ben)).json()["people"]] == ["Ana"]
+
+
+async def test_what_came_between_an_offer_and_a_yes_is_looked_at(client, ana, ben, path) -> None:
+    """Whoever keeps the other away by then hands nothing over to them, and takes nothing."""
+    await client.put(f"{path}/follow", json={}, headers=ben)
+    to = (await client.get(f"{path}/heirs", headers=ana)).json()["people"][0]["userId"]
+    await client.put(f"{path}/offer", json={"userId": to}, headers=ana)
+    blocked = await client.put(f"/api/me/blocks/{to}", headers=ana)
+    assert blocked.is_success, blocked.text
+    refused = await client.post(f"{path}/accept", headers=ben)
+    assert (refused.status_code, refused.json()["title"]) == (422, "NotWelcome")
+    assert (await client.get(path, headers=ana)).json()["canEdit"] is True

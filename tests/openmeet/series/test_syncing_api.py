@@ -7,9 +7,19 @@ from groundwork.database.transaction import Database
 from openmeet.debts.publications import Kind, State, states
 from openmeet.events.model import EventSlug
 from openmeet.events.queries import by_slug
+from openmeet.flags.model import Flag
+from openmeet.flags.switchboard import MAX_AGE
+from openmeet.identities import queries as identity_queries
+from openmeet.identities import session_queries
+from openmeet.identities.model import IdentityKind, NewSession, SessionKind
+from openmeet.identities.permissions import Feature, scope_for
+from openmeet.ingestion.switching import switch
+from openmeet.users.model import UserId
 from tests.databases import MakeDatabase
+from tests.openmeet.ingestion.network import did
 from tests.openmeet.site_under_test import Site, api_session, inputs_of, sign_up, site_on
 
+DID = did(1)
 EVENT = {
     "title": "Board games",
     "startsLocal": "2026-07-04T18:00",
@@ -122,7 +132,7 @@ async def test_answers_are_looked_at_for_their_owner_and_for_hosts(site: Site):
         mine = (await browser.post(f"/api/events/{slug}/attendees/sync", headers=ben)).json()
         assert (mine["mine"]["kind"], mine["states"]) == ("rsvp", None)
         hosts = (await browser.post(f"/api/events/{slug}/attendees/sync", headers=ana)).json()
-        assert hosts == {"mine": None, "states": [{"state": "due", "answers": 1}]}
+        assert hosts == {"mine": None, "states": [{"state": "due", "answers": 1}], "comparing": 0}
 
 
 async def test_a_series_is_meant_by_its_own_address_and_by_its_dates(site: Site):
@@ -197,3 +207,42 @@ async def test_preferences_by_api_and_page_are_the_same(site: Site):
         assert (saved.status_code, saved.json()) == (200, wanted)
         stale = await browser.put("/api/me/publishing", json=usual, headers=ana | {"if-match": first.headers["etag"]})
         assert stale.status_code == 412
+
+
+async def test_the_page_of_a_series_leads_to_the_consent_that_its_record_needs(site: Site):
+    """Where its record is switched on and the server was not asked about it; signing in asks for the calendar alone."""
+    async with site.browser() as browser:
+        await sign_up(browser, "ana@example.org", "Ana")
+        ana = await api_session(browser, "ana@example.org", "Ana")
+        recurring = {**EVENT, "recurrence": {"frequency": "weekly"}}
+        made = (await browser.post("/api/series", json=recurring, headers=ana)).json()
+        async with site.db.transaction() as tx:
+            (person,) = await tx.fetch("select id from users where email = 'ana@example.org'")
+            (first,) = await tx.fetch(
+                "select e.slug from events e join event_series s on s.id = e.series_id where s.slug = :slug"
+                " order by e.starts_at limit 1",
+                slug=made["slug"],
+            )
+            await identity_queries.insert(
+                tx,
+                DID,
+                UserId(person["id"]),
+                IdentityKind.CONNECTED,
+                handle="ana.example",
+                pds_url="https://pds.example",
+                is_default=True,
+            )
+
+        async def page_with(*features: Feature, is_on: bool = True) -> str:
+            async with site.db.transaction() as tx:
+                await switch(tx, Flag.SERIES_LEXICON, is_on=is_on, changed_by="a test")
+                scope = scope_for(*features)
+                session = NewSession(DID, SessionKind.OAUTH, "https://pds.example", b"sealed", scope=scope)
+                await session_queries.put(tx, session)
+            site.clock.turn(MAX_AGE)
+            return (await browser.get(f"/events/{first['slug']}/publishing")).text
+
+        assert 'name="feature" value="series"' in await page_with(Feature.CALENDAR)
+        assert DID in await page_with(Feature.CALENDAR)
+        assert 'name="feature"' not in await page_with(Feature.CALENDAR, Feature.SERIES)
+        assert 'name="feature"' not in await page_with(Feature.CALENDAR, is_on=False)

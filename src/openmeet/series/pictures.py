@@ -1,0 +1,45 @@
+"""The picture of a series: put up, described, taken away. Its coming dates show it, but for those that have one of their own, or none, on purpose."""
+
+from dataclasses import replace
+
+from groundwork.database.transaction import Transaction
+from groundwork.errors import Refused
+from openmeet.media.model import Picture
+from openmeet.series import actions, queries
+from openmeet.series.model import Series, SeriesSlug
+from openmeet.series.plan import plan_all
+from openmeet.users.model import Caller
+
+
+async def put(
+    tx: Transaction, caller: Caller, slug: SeriesSlug, picture: Picture, *, expected_revision: int | None = None
+) -> Series:
+    """Show this picture. Raises as ``actions.lock_own``."""
+    series = await actions.lock_own(tx, caller, slug, expected_revision=expected_revision)
+    return await _show(tx, series, picture)
+
+
+async def describe(
+    tx: Transaction, caller: Caller, slug: SeriesSlug, alt: str, *, expected_revision: int | None = None
+) -> Series:
+    """Other words for the picture that is there. Raises as ``put``, and Refused (``NoPicture``)."""
+    series = await actions.lock_own(tx, caller, slug, expected_revision=expected_revision)
+    before = series.template.picture
+    if before is None:
+        raise Refused("This series has no picture yet.", name="NoPicture")
+    return await _show(tx, series, replace(before, alt=alt))
+
+
+async def remove(tx: Transaction, caller: Caller, slug: SeriesSlug, *, expected_revision: int | None = None) -> Series:
+    """Show none. Raises as ``put``."""
+    series = await actions.lock_own(tx, caller, slug, expected_revision=expected_revision)
+    return await _show(tx, series, None)
+
+
+async def _show(tx: Transaction, series: Series, picture: Picture | None) -> Series:
+    """An edit of all dates like any other: told, owed to the network, taken back within minutes."""
+    if series.template.picture == picture:
+        return series
+    template = replace(series.template, picture=picture)
+    stored = await queries.stored(tx, series.id)
+    return await actions.apply(tx, series, plan_all(series, template, series.timing, stored, tx.now))

@@ -1,0 +1,84 @@
+"""Any event of ours, written to a file and read as the form of a new one, says the same again in everything that the file's readers may see."""
+
+from dataclasses import replace
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from groundwork.clock import Instant
+from openmeet.arriving.calendar_file import understand
+from openmeet.calendars.of_event import written
+from openmeet.calendars.writing import write_calendar
+from openmeet.events.model import Audience, Mode, Status, Venue
+from openmeet.events.rules import Submission, check
+from openmeet.events.saying import blank_event, with_details
+from openmeet.events.submissions import values_of_event
+from openmeet.events.vocabulary import Category
+from openmeet.users.model import UserId
+
+NOW = Instant(1_800_000_000_000_000)
+HOST = "openmeet.test"
+
+_LETTERS = st.characters(exclude_categories=("C", "Z")) | st.sampled_from(",;:\\\"' ^")
+_PARTS = st.text(_LETTERS, max_size=40).map(lambda text: " ".join(text.split()))
+_TAGS = st.lists(
+    st.sampled_from(("music", "go", "日本語", "o'clock", "a b", "über", "from the net")), max_size=4, unique=True
+)
+
+
+@st.composite
+def submissions(draw: st.DrawFn) -> Submission:
+    is_all_day = draw(st.booleans())
+    day = draw(st.integers(1, 27))
+    clock = f"{draw(st.integers(3, 21)):02}:{draw(st.integers(0, 59)):02}"
+    return Submission(
+        title="x" + draw(_PARTS),
+        starts=f"2027-05-{day:02}T{clock}",
+        ends=draw(st.sampled_from(("", f"2027-05-{day + 1:02}T{clock}"))),
+        time_zone=draw(st.sampled_from(("Europe/Berlin", "UTC", "America/St_Johns", "Asia/Kathmandu"))),
+        description=draw(st.text(_LETTERS | st.just("\n"), max_size=60)).strip(),
+        mode=draw(st.sampled_from([mode.value for mode in Mode])),
+        venue_name=draw(_PARTS),
+        street=draw(_PARTS),
+        postal_code=draw(_PARTS),
+        locality=draw(_PARTS),
+        region=draw(_PARTS),
+        country=draw(st.sampled_from(("", "DE", "NP"))),
+        point=draw(st.sampled_from(("", "52.52, 13.405"))),
+        place_audience=draw(st.sampled_from([audience.value for audience in Audience])),
+        online_url="https://meet.example/secret",
+        all_day="yes" if is_all_day else "",
+        categories=",".join(draw(st.lists(st.sampled_from([one.value for one in Category]), max_size=3, unique=True))),
+        tags=",".join(draw(_TAGS)),
+    )
+
+
+@settings(max_examples=200, deadline=None)
+@given(typed=submissions(), is_cancelled=st.booleans(), reason=_PARTS)
+def test_any_event_comes_back_as_far_as_everybody_may_know_it(
+    typed: Submission,
+    is_cancelled: bool,
+    reason: str,
+) -> None:
+    event = with_details(blank_event(NOW, typed.title, UserId("u")), check(typed))
+    if is_cancelled:
+        event = replace(event, status=Status.CANCELLED, status_reason=reason)
+    entry = written(event, host=HOST, url=f"https://{HOST}/events/x", description=event.description)
+    assert entry is not None
+    file = write_calendar([entry], name="x")
+    assert b"secret" not in file
+    (found,) = understand(file, "UTC").events
+    assert found.warnings == ()
+    assert (found.is_cancelled, found.reason) == (is_cancelled, reason if is_cancelled else "")
+    back = with_details(blank_event(NOW, found.typed.title, UserId("v")), check(found.typed))
+    # A place without a word that people could read is its point alone.
+    there = event.place if event.place.lines else Venue(latitude=event.place.latitude, longitude=event.place.longitude)
+    assert back.exact_place == there
+    for name in ("title", "description", "starts_local", "mode", "is_all_day", "categories", "tags"):
+        assert getattr(back, name) == getattr(event, name), name
+    if event.is_all_day:
+        # A day has no zone (RFC 5545, section 3.3.4): it is that day wherever it is read, and never without an end.
+        days = [values_of_event(one)["ends"] or values_of_event(one)["starts"] for one in (event, back)]
+        assert days[0][:10] == days[1][:10]
+    else:
+        assert (back.starts_at, back.ends_at, back.time_zone) == (event.starts_at, event.ends_at, event.time_zone)

@@ -1,0 +1,98 @@
+"""How many people an edit reaches, said before: who reads of it, and to whom a mail goes; as many as are reached then."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from openmeet.browsing.news_view import items
+from openmeet.notifications import preferences
+from openmeet.notifications.model import Channel, Topic
+from openmeet.notifications.queries import newest
+from openmeet.series import actions, queries, showing
+from openmeet.series.plan import moved, plan_all
+from tests.openmeet.series.by_api import SECOND, ask, make
+from tests.openmeet.series.by_api import dates as dates_by_api
+from tests.openmeet.series.practice import begin, dates, go, locked
+from tests.openmeet.series.test_telling import mails
+from tests.openmeet.site_under_test import person
+
+
+async def edit(tx, ana, series, what):
+    """What the plan says of people, after it was done."""
+    series = await locked(tx, ana, series)
+    template, timing = series.template, series.timing
+    match what:
+        case "description":
+            template = replace(template, description="Bring a stand.")
+        case "start":
+            start = timing.pattern.start
+            timing = moved(timing, start, start + timedelta(hours=1), timing.length)
+    plan = plan_all(series, template, timing, await queries.stored(tx, series.id), tx.now)
+    counted = await showing.consequences(tx, series, plan)
+    await actions.apply(tx, series, plan)
+    return counted.people_told, counted.people_mailed
+
+
+@pytest.mark.parametrize(("what", "mailed"), [("description", []), ("start", ["Ben", "Cleo"])])
+async def test_who_is_told_and_who_is_mailed_are_counted_apart(practice_db, what, mailed):
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx)
+        ben, cleo, dan, eve = [await person(tx, name) for name in ("Ben", "Cleo", "Dan", "Eve")]
+        for who in (ben, dan, eve):
+            await go(tx, who, (await dates(tx, series))[0])
+        await actions.follow(tx, cleo, series.slug)
+        await preferences.put(tx, dan.user_id, {(Topic.CHANGES, Channel.EMAIL): False})
+        await preferences.put(tx, eve.user_id, {(Topic.CHANGES, one): False for one in Channel})
+        await tx.execute("delete from news_mails")
+        before = {who.user_id: len(await newest(tx, who.user_id, 9)) for who in (ben, cleo, dan, eve)}
+        counted = await edit(tx, ana, series, what)
+        told = [one for one, was in before.items() if len(await newest(tx, one, 9)) > was]
+        assert counted == (len(told), len(mailed)) == (3, len(mailed))
+        assert await mails(tx) == mailed
+
+
+async def test_only_those_whose_own_date_moves_are_mailed(practice_db):
+    """A date with a time of its own stays where it is while the others move: who goes to that one alone gets no mail."""
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx)
+        ben, cleo = await person(tx, "Ben"), await person(tx, "Cleo")
+        first, second, *_ = await dates(tx, series)
+        await go(tx, ben, first)
+        await go(tx, cleo, second)
+        await tx.execute("update events set overridden_fields = :own where id = :id", own="starts", id=first.id)
+        await tx.execute("delete from news_mails")
+        series = await locked(tx, ana, series)
+        start = series.timing.pattern.start
+        timing = moved(series.timing, start, start + timedelta(hours=1), series.timing.length)
+        template = replace(series.template, description="Bring a stand.")
+        plan = plan_all(series, template, timing, await queries.stored(tx, series.id), tx.now)
+        counted = await showing.consequences(tx, series, plan)
+        await actions.apply(tx, series, plan)
+        assert (counted.people_told, counted.people_mailed) == (2, 1)
+        assert await mails(tx) == ["Cleo"]
+
+
+async def test_other_dates_that_did_not_move_are_not_said_to_have(practice_db):
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx)
+        ben = await person(tx, "Ben")
+        for event in (await dates(tx, series))[:3]:
+            await go(tx, ben, event)
+        await edit(tx, ana, series, "description")
+        ((_, said),) = await items(tx, await newest(tx, ben.user_id, 1), ben.user_id)
+    assert said.after == (
+        ", Tuesday 24 November 2026, has changed: description."
+        " Other dates changed, too: Tuesday 1 December 2026, 18:00; Tuesday 8 December 2026, 18:00."
+    )
+
+
+async def test_the_form_and_the_api_say_both(client, ana, ben):
+    made = await make(client, ana)
+    second = (await dates_by_api(client, made))[1]
+    await client.put(f"/api/events/{second['slug']}/answer", json={"reply": "going"}, headers=ben)
+    body = {"scope": "all", "originalDate": SECOND, "description": "Bring a stand."}
+    plan = (await ask(client, ana, made, "plan", body)).json()
+    assert (plan["peopleTold"], plan["peopleMailed"]) == (1, 0)
+    plan = (await ask(client, ana, made, "plan", body | {"startsLocal": "2026-03-10T19:00"})).json()
+    assert (plan["peopleTold"], plan["peopleMailed"]) == (1, 1)

@@ -1,0 +1,131 @@
+"""The picture of a series: shown by it and by its coming dates, but for those with one of their own; taken back as any edit is."""
+
+from dataclasses import replace
+from datetime import datetime
+
+import pytest
+
+from groundwork.blobstore.open_ import open_folder
+from groundwork.clock import DAY, MINUTE
+from groundwork.errors import Forbidden, NotFound, PreconditionFailed, Refused
+from openmeet.events import pictures as event_pictures
+from openmeet.media import actions as media
+from openmeet.media.model import Picture, Size, blob_key
+from openmeet.notifications.model import Kind
+from openmeet.series import actions, pictures, queries, undoing
+from openmeet.series.model import Template
+from openmeet.users.model import Caller
+from tests.openmeet.media.test_pictures import picture
+from tests.openmeet.series.practice import begin, dates, go, heard, locked, weekly
+from tests.openmeet.site_under_test import person, sign_up, site_on
+
+OLD, NEW, OWN = (Picture(letter * 32, f"Picture {letter}", 80, 60) for letter in "abc")
+
+
+async def shown(reader, series):
+    return [one.picture for one in await dates(reader, series)]
+
+
+async def test_coming_dates_show_it_but_for_those_with_one_of_their_own(practice_db):
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx, picture=OLD)
+        ben = await person(tx, "Ben")
+        stored = await dates(tx, series)
+        await go(tx, ben, stored[0])
+        await event_pictures.put(tx, ana, stored[1].slug, OWN)
+        after = await pictures.put(tx, ana, series.slug, NEW, expected_revision=series.revision)
+        assert after.template.picture == NEW
+        assert after.revision == series.revision + 1
+        assert await shown(tx, series) == [NEW, OWN] + [NEW] * (len(stored) - 2)
+        assert await heard(tx, ben) == [Kind.EVENT_CHANGED]
+        assert (await pictures.put(tx, ana, series.slug, NEW)).revision == after.revision, "nothing new, no revision"
+        described = await pictures.describe(tx, ana, series.slug, "A hall")
+        assert described.template.picture == replace(NEW, alt="A hall")
+        assert (await pictures.remove(tx, ana, series.slug)).template.picture is None
+        assert await shown(tx, series) == [None, OWN] + [None] * (len(stored) - 2)
+        with pytest.raises(Refused):
+            await pictures.describe(tx, ana, series.slug, "Nothing")
+
+
+async def test_its_record_and_those_of_its_dates_are_owed_again(practice_db):
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx, picture=OLD)
+        before = await dates(tx, series)
+        await pictures.put(tx, ana, series.slug, NEW)
+        assert [one.revision for one in await dates(tx, series)] == [one.revision + 1 for one in before]
+        owed = await tx.fetch(
+            "select subject_id, revision from publications where subject_id in :subjects",
+            subjects=[series.id, before[0].id],
+        )
+        assert {(one["subject_id"], one["revision"]) for one in owed} == {
+            (series.id, series.revision + 1),
+            (before[0].id, before[0].revision + 1),
+        }
+
+
+async def test_it_is_taken_back_and_the_file_is_there_for_that(practice_db, tmp_path, clock):
+    store = open_folder(tmp_path / "media")
+    async with practice_db.transaction() as tx:
+        ana = await person(tx, "Ana")
+    key, made = await media.keep(practice_db, store, ana.user_id, picture())
+    first = Picture(key, "Red", made.width, made.height)
+    clock.turn(media.UNUSED_FOR + DAY)
+    async with practice_db.transaction() as tx:
+        timing = weekly(start=datetime.fromisoformat("2027-03-02T18:00"))
+        series = await actions.create(tx, ana, Template("Practice", picture=first), timing)
+    async with practice_db.transaction() as tx:
+        await pictures.remove(tx, ana, series.slug)
+    assert await media.forget_unused(practice_db, store) == 0
+    async with practice_db.transaction() as tx:
+        await undoing.undo(tx, await locked(tx, ana, series))
+        now = await queries.by_id(tx, series.id)
+        assert now.template.picture == first
+        assert set(await shown(tx, series)) == {first}
+        await pictures.remove(tx, ana, series.slug)
+    assert await store.size(blob_key(key, Size.LARGE)) > 0
+    clock.turn(11 * MINUTE)
+    assert await media.forget_unused(practice_db, store) == 1
+
+
+async def test_who_may_not_change_the_series_puts_up_nothing(practice_db):
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx)
+        eve = await person(tx, "Eve")
+        for who, wrong in ((eve, Forbidden), (ana, PreconditionFailed)):
+            with pytest.raises(wrong):
+                await pictures.put(tx, who, series.slug, NEW, expected_revision=series.revision + 1)
+        with pytest.raises(NotFound):
+            await pictures.put(tx, ana, "no-such-series", NEW)
+
+
+async def test_by_pages(make_sqlite, tmp_path, clock):
+    site = site_on(await make_sqlite("openmeet"), clock, pictures=open_folder(tmp_path / "media"))
+    async with site.browser() as ana, site.browser() as eve:
+        await sign_up(ana, "ana@example.org", "Ana")
+        await sign_up(eve, "eve@example.org", "Eve")
+        async with site.db.transaction() as tx:
+            (row,) = await tx.fetch("select id from users where display_name = 'Ana'")
+            series = await actions.create(tx, Caller(row["id"], "Ana"), Template("Practice"), weekly())
+        path = f"/series/{series.slug}/picture"
+        file = {"picture": ("a.png", picture(size=(700, 500)), "image/png")}
+        assert (
+            (await eve.get(path)).status_code
+            == (await eve.post(path, files=file, data={"alt": "x"})).status_code
+            == 403
+        )
+        assert "Picture …" in (await ana.get(f"/series/{series.slug}")).text
+        assert "Every coming date shows it" in (await ana.get(path)).text
+        none = await ana.post(path, files={"picture": ("", b"", "")}, data={"alt": "Red"})
+        assert (none.status_code, 'id="picture-problem"' in none.text) == (400, True)
+        unsaid = await ana.post(path, files=file, data={"alt": " "})
+        assert (unsaid.status_code, 'id="alt-problem"' in unsaid.text) == (400, True)
+        assert (await ana.post(path, files=file, data={"alt": "A red square"})).status_code == 303
+        async with site.db.reader() as reader:
+            event = (await dates(reader, series))[0]
+        for address in (f"/series/{series.slug}", f"/events/{event.slug}"):
+            assert 'alt="A red square"' in (await eve.get(address)).text
+        other = await ana.post(path, files={"picture": ("", b"", "")}, data={"alt": "Other words"})
+        assert other.status_code == 303
+        assert 'alt="Other words"' in (await eve.get(f"/series/{series.slug}")).text
+        assert (await ana.post(f"{path}/remove")).status_code == 303
+        assert "event-picture" not in (await eve.get(f"/series/{series.slug}")).text
