@@ -45,7 +45,7 @@ from openmeet.publication import rounds
 from openmeet.publication.publisher import Publisher
 from openmeet.records.message import RecordMessage, encode
 from openmeet.settings import Settings
-from openmeet.tenants.model import Tenant, Tenants
+from openmeet.tenants.model import Tenant
 from plc_directory.app import open_directory
 from plc_directory.settings import PlcSettings
 from tests.databases import MakeDatabase
@@ -144,7 +144,7 @@ async def far(make_sqlite: MakeDatabase, tmp_path: Path) -> AsyncIterator[Far]:
         db = await make_sqlite("openmeet", clock=clock)
         app = create_app(
             replace(Settings(), public_url=url, dev_mode=True),
-            Tenants(Tenant("default", db)),
+            Tenant("default", db),
             Metrics("openmeet"),
             code_key=CODE_KEY,
             clock=clock,

@@ -25,7 +25,7 @@ from openmeet.settings import Settings
 from openmeet.sign_in import rules
 from openmeet.sign_in.actions import open_session
 from openmeet.sign_in.model import SessionKind
-from openmeet.tenants.model import Tenant, Tenants
+from openmeet.tenants.model import Tenant
 from openmeet.users import actions as users
 from openmeet.users.model import Caller, UserId
 from tests.plain_http import NO_TLS
@@ -63,10 +63,10 @@ def site_on(
 ) -> Site:
     """The site on this database."""
     settings = replace(Settings(), public_url=ORIGIN, **changes)
-    tenants = Tenants(Tenant("default", db))
+    tenant = Tenant("default", db)
     app = create_app(
         settings,
-        tenants,
+        tenant,
         Metrics("openmeet"),
         code_key=CODE_KEY,
         clock=clock,

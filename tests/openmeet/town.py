@@ -66,7 +66,7 @@ from openmeet.users import actions as users
 from openmeet.users.model import Caller, UserId
 from plc_directory.app import open_directory
 from plc_directory.settings import PlcSettings
-from tests.databases import MakeDatabase
+from tests.databases import SqliteFiles
 from tests.openmeet.ingestion.network import counted
 from tests.world.processes import free_port
 from tests.world.proxy import LossyProxy
@@ -261,7 +261,7 @@ def details(**typed: str) -> Details:
 
 
 @pytest.fixture
-async def town(make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path) -> AsyncIterator[Town]:
+async def town(make_sqlite: SqliteFiles, clock: HandClock, tmp_path: Path) -> AsyncIterator[Town]:
     async with open_town(await make_sqlite("openmeet", clock=clock), make_sqlite, clock, tmp_path) as opened:
         yield opened
 
@@ -269,7 +269,7 @@ async def town(make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path) -> A
 @asynccontextmanager
 async def open_town(
     db: Database,
-    make_sqlite: MakeDatabase,
+    make_sqlite: SqliteFiles,
     clock: HandClock,
     tmp_path: Path,
     *,
@@ -278,8 +278,11 @@ async def open_town(
 ) -> AsyncIterator[Town]:
     """The network around ``db``, the tenant's database. ``public_url``: where the PDS is reached, if not on its own port."""
     async with AsyncExitStack() as stack:
+        directory_settings = PlcSettings(
+            data_directory=tmp_path / "plc", database_url=await make_sqlite.url("plc_directory")
+        )
         directory = await stack.enter_async_context(
-            open_directory(PlcSettings(data_directory=tmp_path / "plc"), clock, version="test", access_log=False)
+            open_directory(directory_settings, clock, version="test", access_log=False)
         )
         plc = await serve(directory, "127.0.0.1", 0)
         stack.push_async_callback(plc.stop)
@@ -293,6 +296,7 @@ async def open_town(
                     port=port,
                     public_url=public,
                     data_directory=tmp_path / "pds",
+                    database_url=await make_sqlite.url("aurora_locus"),
                     service_handle_domains=(".town.test",),
                     did_plc_url=plc.url,
                     invite_required=True,

@@ -95,10 +95,14 @@ class AttendeeShown(msgspec.Struct, rename="camel"):
 
 
 class AttendeeList(msgspec.Struct, rename="camel"):
-    """Who answered, in the order of answers. Those who wait stand here, in the order of the line, for hosts and themselves; others count them."""
+    """Who answered, in the order of answers. Those who wait stand here, in the order of the line, for hosts and themselves; others count them.
+
+    ``cursor`` is null on the last page.
+    """
 
     counts: CountsShown
     attendees: list[AttendeeShown]
+    cursor: str | None
 
 
 ModeName = Literal["in_person", "online"]
@@ -156,6 +160,7 @@ async def show_event(request: Request) -> Response:
 
 async def list_attendees(request: Request) -> Response:
     caller = caller_or_none(request)
+    after = cursors.unpack_place(request.query_params.get("cursor", ""))
     async with database_of(request).reader() as reader:
         event = await _visible(reader, request, caller)
         counts = (await attendance.counts(reader, [event.id]))[event.id]
@@ -168,13 +173,15 @@ async def list_attendees(request: Request) -> Response:
                 reader,
                 event.id,
                 SHOWN,
-                limit=MAX_ATTENDEES,
+                limit=MAX_ATTENDEES + 1,
                 viewer=caller.user_id if caller else None,
                 with_private=is_hosting,
+                after=after,
             )
             if sees_list
             else []
         )
+        people, has_more = people[:MAX_ATTENDEES], len(people) > MAX_ATTENDEES
         names = await shown_names(reader, [one.user_id for one in people])
     return json_response(
         AttendeeList(
@@ -189,6 +196,9 @@ async def list_attendees(request: Request) -> Response:
                 )
                 for one in people
             ],
+            cursors.pack_place(people[-1].place, people[-1].answered_at, people[-1].attendance_id)
+            if has_more
+            else None,
         )
     )
 
@@ -306,6 +316,7 @@ OPERATIONS = (
         "Who answered",
         list_attendees,
         {200: AttendeeList},
+        parameters=(_CURSOR,),
         needs_session=False,
         failures=(404,),
     ),

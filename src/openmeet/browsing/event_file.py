@@ -13,7 +13,7 @@ from openmeet.attendance.model import SEATED, AttendanceStatus
 from openmeet.attendance.rules import is_invited
 from openmeet.browsing import feeds
 from openmeet.browsing.gone import must_be_here
-from openmeet.calendars.of_event import geo_of, written
+from openmeet.calendars.of_event import written
 from openmeet.calendars.writing import write_calendar
 from openmeet.events import seeing
 from openmeet.events.model import EventSlug
@@ -51,8 +51,7 @@ async def serve(request: Request) -> Response:
         host=urlsplit(public_url).hostname or "localhost",
         url=f"{public_url}/events/{quote(event.slug)}",
         description=event.description,
-        place=", ".join(seen.place.lines),
-        point=geo_of(seen.place),
+        place=seen.place,
     )
     if entry is None:
         raise NotFound("This event has no date yet. Once it has one, it can be added to a calendar.")

@@ -12,7 +12,7 @@ from typing import Literal
 from groundwork.clock import DAY, Instant, from_datetime
 from groundwork.database.transaction import Reader
 from groundwork.database.words import TITLE, beginning_clause, is_in_title, topic_word, wanted_words
-from groundwork.points import NARROW, WIDE, cells, chord, spot
+from groundwork.points import NARROW, WIDE, Near, cells, chord, spot
 from openmeet.browsing.queries import Position, position_of
 from openmeet.browsing.walking import Question, answers
 from openmeet.browsing.word_index import Term
@@ -34,15 +34,6 @@ class Source(StrEnum):
     ALL = "all"
     OPENMEET = "openmeet"
     ATPROTO = "atproto"
-
-
-@dataclass(frozen=True, slots=True)
-class Near:
-    """Not further than this from a point."""
-
-    latitude: float
-    longitude: float
-    within_km: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,9 @@
 """What stands on the front page, and in its feed, before anybody has asked for anything: see ``events.familiar``."""
 
+from dataclasses import replace
 from typing import Final
+
+from starlette.requests import HTTPConnection
 
 from groundwork.clock import DAY
 from groundwork.database.transaction import Reader
@@ -8,7 +11,7 @@ from openmeet.browsing import finding
 from openmeet.browsing.finding import Source, Wanted
 from openmeet.browsing.queries import Position
 from openmeet.events.conditions import is_hidden, is_listed, is_public
-from openmeet.events.familiar import FAMILIAR_DIDS, Shown
+from openmeet.events.familiar import FAMILIAR_DIDS, Choice, Shown, shown_in
 from openmeet.events.first_dates import is_first_of_series
 from openmeet.events.model import Event, Origin
 from openmeet.events.queries import columns_of, event_of
@@ -38,6 +41,12 @@ _EVERY_DATE: Final = _OF_FAMILIAR.format(of_series="1 = 1")
 _FIRST_DATES: Final = _OF_FAMILIAR.format(of_series=is_first_of_series("e", _fits, by="over_at"))
 
 
+def shown_of(connection: HTTPConnection) -> Shown:
+    """What the site chose."""
+    settings = connection.app.state.settings
+    return shown_in(settings.network_shown, settings.network_near)
+
+
 async def coming(
     reader: Reader,
     viewer: UserId | None,
@@ -48,10 +57,10 @@ async def coming(
     once_per_series: bool = False,
 ) -> list[Event]:
     """By start, behind ``after``, as ``finding.coming`` orders what has no words."""
-    source = Source.ALL if shown is Shown.EVERYTHING else Source.OPENMEET
+    source = Source.ALL if shown.choice is Choice.EVERYTHING else Source.OPENMEET
     wanted = Wanted(source=source, viewer=viewer, once_per_series=once_per_series)
     here = await finding.coming(reader, wanted, after, limit)
-    if shown is not Shown.FAMILIAR:
+    if shown.choice is not Choice.FAMILIAR:
         return here
     rows = await reader.fetch(
         _FIRST_DATES if once_per_series else _EVERY_DATE,
@@ -62,5 +71,7 @@ async def coming(
         after_id=after.event_id if after else "",
         limit=limit,
     )
-    found = {event.id: event for event in (*here, *map(event_of, rows))}
+    there = replace(wanted, source=Source.ATPROTO, near=shown.near)
+    nearby = [] if shown.near is None else await finding.coming(reader, there, after, limit)
+    found = {event.id: event for event in (*here, *nearby, *map(event_of, rows))}
     return sorted(found.values(), key=lambda event: (event.starts_at or 0, event.id))[:limit]

@@ -10,6 +10,7 @@ from urllib.parse import quote, urlsplit
 from groundwork.clock import DAY
 from openmeet.browsing.feeds import Feed
 from openmeet.calendars.of_event import written
+from openmeet.calendars.topics import FROM_NETWORK
 from openmeet.calendars.writing import write_calendar
 from openmeet.events.model import Event
 from openmeet.groups.model import Group
@@ -33,7 +34,7 @@ def calendar_of(group: Group, events: Sequence[Event], public_url: str) -> bytes
             description = f"{note}\n\n{description}" if description else note
         entry = written(event, host=host, url=address, description=description)
         if entry is not None:
-            marks = () if is_own(group, event) else ("From the network",)
+            marks = () if is_own(group, event) else (FROM_NETWORK,)
             entries.append(replace(entry, categories=(*marks, *entry.categories)))
     return write_calendar(entries, name=group.details.name)
 

@@ -14,8 +14,8 @@ from openmeet.groups.model import INSIDE, Membership, Role
 from openmeet.groups.promotion import Share, share_of, speaker_of
 from openmeet.groups.queries import find_member
 from openmeet.identities import queries as identity_queries
-from openmeet.identities import session_queries
-from openmeet.identities.permissions import Feature, Standing, standing
+from openmeet.identities.asking import permission_for
+from openmeet.identities.permissions import Feature
 from openmeet.ingestion import conflicts
 from openmeet.users.model import UserId
 
@@ -68,7 +68,7 @@ async def on_the_network(reader: Reader, seen: Seen) -> OnTheNetwork:
             if owed is not None and owed.state is DebtState.GIVEN_UP
             else ""
         )
-    did, asks = await _permission(reader, speaker, Feature.GROUPS)
+    did, asks = await permission_for(reader, speaker, Feature.GROUPS)
     mine = None if seen.viewer is None else await find_member(reader, group.id, seen.viewer)
     return OnTheNetwork(
         share=share,
@@ -93,7 +93,7 @@ async def _own_name(
         return None
     is_public = mine is not None and mine.sync_enabled
     agreed = (await identity_queries.consent(reader, viewer)).is_given
-    did, asks = await _permission(reader, viewer, Feature.MEMBERSHIPS)
+    did, asks = await permission_for(reader, viewer, Feature.MEMBERSHIPS)
     can_be = share is Share.ALL and agreed and Flag.MEMBERSHIPS in await switches(reader)
     if mine is None:
         return OwnName(is_public=False, can_be_public=can_be, state=None, words="", uri=None, asks=asks, did=did)
@@ -107,12 +107,3 @@ async def _own_name(
         asks=asks and is_public,
         did=did,
     )
-
-
-async def _permission(reader: Reader, user_id: UserId, feature: Feature) -> tuple[str, bool]:
-    """The repository that new records of this person go to, and whether its server has to be asked first."""
-    mine = [one for one in await identity_queries.of_user(reader, user_id) if one.can_write]
-    session = await session_queries.find(reader, mine[0].did) if mine else None
-    if session is None:
-        return (mine[0].did if mine else ""), False
-    return mine[0].did, standing(session, feature) is not Standing.GRANTED

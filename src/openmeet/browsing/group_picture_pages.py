@@ -79,5 +79,6 @@ async def _editable(request: Request) -> Seen:
 
 def _form(request: Request, seen: Seen, typed: Typed, *, status: int = 200) -> Response:
     settings = f"{seen.path}/settings"
-    context = context_of(seen, settings) | form_of(seen.group.picture, seen.path, back=settings, typed=typed)
-    return page(request, "browsing/group_picture.html", context, status=status)
+    theirs = seen.group.network.avatar_cid is not None
+    form = form_of(seen.group.picture, seen.path, back=settings, typed=typed, theirs=theirs)
+    return page(request, "browsing/group_picture.html", context_of(seen, settings) | form, status=status)

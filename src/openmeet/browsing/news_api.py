@@ -6,17 +6,19 @@ from starlette.responses import Response
 
 from groundwork.http.json_bodies import json_response
 from openmeet.browsing import news_view
-from openmeet.browsing.pages import NEWS_SHOWN
 from openmeet.notifications import actions
-from openmeet.notifications.queries import count_unread, newest
+from openmeet.notifications.queries import count_unread
 from openmeet.site import times
-from openmeet.site.operations import Operation
+from openmeet.site.operations import Operation, Parameter
 from openmeet.tenants.edge import database_of
 from openmeet.users.edge import caller_of
 
 
 class NewsShown(msgspec.Struct, rename="camel"):
-    """One thing that one was told; ``sentence`` says it as the page does, ``path`` is what it is about."""
+    """One thing that one was told; ``sentence`` says it as the page does, ``path`` is what it is about.
+
+    ``path`` and ``slug`` are empty where that is not theirs to see any more.
+    """
 
     id: str
     kind: str
@@ -29,16 +31,17 @@ class NewsShown(msgspec.Struct, rename="camel"):
 
 
 class NewsPage(msgspec.Struct, rename="camel"):
-    """The newest, and how many are unread."""
+    """The newest, or those before ``cursor``, and how many are unread; ``cursor`` is null on the last page."""
 
     items: list[NewsShown]
     unread: int
+    cursor: str | None
 
 
 async def show(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        news = await newest(reader, caller.user_id, NEWS_SHOWN)
+        news, cursor = await news_view.some(reader, caller.user_id, request.query_params.get("cursor", ""))
         items = await news_view.items(reader, news, caller.user_id)
         unread = await count_unread(reader, caller.user_id)
     shown = [
@@ -54,7 +57,7 @@ async def show(request: Request) -> Response:
         )
         for one, item in items
     ]
-    return json_response(NewsPage(shown, unread))
+    return json_response(NewsPage(shown, unread, cursor))
 
 
 async def mark_read(request: Request) -> Response:
@@ -65,7 +68,13 @@ async def mark_read(request: Request) -> Response:
 
 OPERATIONS = (
     Operation(
-        "GET", "/api/notifications", "listNotifications", "What one was told, newest first", show, {200: NewsPage}
+        "GET",
+        "/api/notifications",
+        "listNotifications",
+        "What one was told, newest first",
+        show,
+        {200: NewsPage},
+        parameters=(Parameter("cursor", "Where the page before ended"),),
     ),
     Operation(
         "POST", "/api/notifications/read", "readNotifications", "Note that one has read them", mark_read, {204: None}

@@ -2,22 +2,27 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 from urllib.parse import quote
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from openmeet.attendance.model import AttendanceStatus
 from openmeet.attendance.seeing import seen_by
-from openmeet.browsing import group_news
+from openmeet.browsing import cursors, group_news
 from openmeet.browsing.group_news import Said
-from openmeet.browsing.queries import events_by_ids
+from openmeet.browsing.queries import Position, events_by_ids
 from openmeet.events import handing_over, moments
 from openmeet.events.model import Event, EventId
 from openmeet.identities.names import shown_names
 from openmeet.notifications.model import OF_GROUPS, Kind, Notification, When
+from openmeet.notifications.queries import newest
 from openmeet.recurrence import wall_time
 from openmeet.site import times
 from openmeet.users.model import UserId
+
+# On a page of them.
+NEWS_SHOWN: Final = 50
 
 _ANSWERS: Mapping[str, str] = {
     AttendanceStatus.ATTENDING: "is going to",
@@ -33,7 +38,7 @@ _ANSWERS: Mapping[str, str] = {
 class NewsItem:
     """One line: what stands before and after the title of the event or the name of the group, which is the link to ``path``.
 
-    ``slug`` is that of the event or group.
+    ``slug`` is that of the event or group. Both are empty where there is no page that would open.
     """
 
     before: str
@@ -43,6 +48,19 @@ class NewsItem:
     when: str
     is_unread: bool
     path: str
+
+
+async def some(reader: Reader, user_id: UserId, cursor: str) -> tuple[list[Notification], str | None]:
+    """The newest of a person's news, or those behind a cursor; and the cursor for those before them, None where these are the first.
+
+    Raises InvalidInput (``InvalidCursor``).
+    """
+    after = cursors.unpack(cursor)
+    found = await newest(reader, user_id, NEWS_SHOWN + 1, None if after is None else (after.starts_at, after.event_id))
+    if len(found) <= NEWS_SHOWN:
+        return found, None
+    last = found[NEWS_SHOWN - 1]
+    return found[:NEWS_SHOWN], cursors.pack(Position(last.created_at, last.id))
 
 
 def item_of(one: Notification, event: Event, names: Mapping[UserId, str], now: Instant) -> NewsItem:
@@ -67,10 +85,24 @@ async def items(reader: Reader, news: Sequence[Notification], viewer: UserId) ->
             continue
         event = events.get(EventId(one.subject_id))
         is_kept_back = event is not None and event.is_hidden and event.author_id != viewer
-        if event is None or is_kept_back or not event.title or event.id not in seen:
+        if event is None or is_kept_back or not event.title:
+            continue
+        if event.id not in seen:
+            found += _of_removal(one, event, reader.now)
             continue
         found.append((one, item_of(one, event, names, reader.now)))
     return found
+
+
+def _of_removal(one: Notification, event: Event, now: Instant) -> list[tuple[Notification, NewsItem]]:
+    """Whom the host has removed reads that, and of nothing else: what the event was called then is all that is said."""
+    about = one.particulars
+    if one.kind is not Kind.ANSWER_DECLINED or not about.said or event.is_hidden:
+        return []
+    when = f", {_moment(about.starts)}" if about.starts else ""
+    after = f"{when}. It is for invited people alone, so you do not see it any more."
+    words = ("The host has taken you off the list of ", after)
+    return [(one, NewsItem(*words, "", about.said, times.ago(one.created_at, now), one.read_at is None, ""))]
 
 
 def _item_of_group(one: Notification, said: Said, now: Instant) -> NewsItem:
@@ -81,7 +113,6 @@ def _item_of_group(one: Notification, said: Said, now: Instant) -> NewsItem:
 
 # How news of several dates go on after the first.
 _OTHERS = {
-    Kind.EVENT_CHANGED: "Other dates changed, too, and are now on",
     Kind.EVENT_CANCELLED: "Other dates are cancelled, too",
     Kind.EVENT_REINSTATED: "Other dates are back on, too",
     Kind.EVENT_DELETED: "Other dates were deleted, too",
@@ -91,8 +122,9 @@ _OTHERS = {
 def _words(one: Notification, event: Event, names: Mapping[UserId, str]) -> tuple[str, str]:
     before, after = _words_of_first(one, event, names)
     more = [moments.rule_words(one.particulars)]
-    if one.kind in _OTHERS and one.particulars.others:
-        more.insert(0, f"{_OTHERS[one.kind]}: {moments.others_words(one.particulars)}.")
+    others = moments.changed_too(one.particulars) if one.kind is Kind.EVENT_CHANGED else _OTHERS.get(one.kind)
+    if others and one.particulars.others:
+        more.insert(0, f"{others}: {moments.others_words(one.particulars)}.")
     if not any(more):
         return before, after
     end = "" if after.endswith((".", "!", "?")) else "."
@@ -154,13 +186,18 @@ def _words_of_first(one: Notification, event: Event, names: Mapping[UserId, str]
             return "The series of ", f" is paused{': ' + about.said if about.said else '.'}"
         case Kind.SERIES_RESUMED:
             return "The series of ", " goes on."
+        case Kind.SERIES_OFFERED if about.answer in {handing_over.EVENT_TAKEN, handing_over.SERIES_TAKEN}:
+            name = names.get(about.person_id) if about.person_id else None
+            what = "" if about.answer == handing_over.EVENT_TAKEN else "the series of "
+            return f"{name or 'Somebody'} has taken over {what}", "."
         case Kind.SERIES_OFFERED:
             name = names.get(about.person_id) if about.person_id else None
             what = "" if about.answer == handing_over.EVENT else "the series of "
             return f"{name or 'Somebody'} would like to hand over to you {what}", "."
         case Kind.NEW_DATE:
             more = f" and {about.more} more" if about.more else ""
-            return "New in a series that you follow: ", f"{', ' + _moment(about.starts) if about.starts else ''}{more}."
+            whose = "to which you go" if about.answer else "that you follow"
+            return f"New in a series {whose}: ", f"{', ' + _moment(about.starts) if about.starts else ''}{more}."
         case Kind.SEARCH_FIND:
             return "You look for this: ", f"{', ' + _start(event) if event.starts_at else ''} ({about.said})."
         case Kind.HOST_EVENT:

@@ -37,7 +37,7 @@ from openmeet.browsing.queries import Mine
 from openmeet.browsing.series_view import within
 from openmeet.debts import publications
 from openmeet.events import host_queries, seeing
-from openmeet.events.familiar import Shown, shown_of
+from openmeet.events.familiar import Choice
 from openmeet.events.host_model import CoHostState
 from openmeet.events.model import Event, EventId, EventSlug, Visibility
 from openmeet.events.promotion import is_announced
@@ -52,7 +52,6 @@ from openmeet.ingestion.record_pictures import picture_of
 from openmeet.moderation import standing
 from openmeet.moderation.model import Standing, State
 from openmeet.notifications import actions as notifications
-from openmeet.notifications.queries import newest
 from openmeet.series import following
 from openmeet.series.model import SeriesId
 from openmeet.site.forms import Typed, typed_again
@@ -64,7 +63,6 @@ from openmeet.users.model import Caller, UserId
 from openmeet.users.queries import by_id as user_by_id
 
 PAGE_SIZE = 30
-NEWS_SHOWN = 50
 
 _TABS = {
     Mine.GOING: "Going",
@@ -136,7 +134,9 @@ async def show_home(request: Request) -> Response:
             found = await (
                 finding.coming(reader, wanted, after, PAGE_SIZE + 1)
                 if any(typed.values())
-                else front.coming(reader, wanted.viewer, shown_of(request), after, PAGE_SIZE + 1, once_per_series=True)
+                else front.coming(
+                    reader, wanted.viewer, front.shown_of(request), after, PAGE_SIZE + 1, once_per_series=True
+                )
             )
             further = await further_dates(reader, found[:PAGE_SIZE])
             # Each part of the answer has its days; the second begins anew with the soonest.
@@ -156,7 +156,7 @@ async def show_home(request: Request) -> Response:
         "is_found": any(groups),
         "more": more,
         "is_search": any(typed.values()),
-        "is_everything": shown_of(request) is Shown.EVERYTHING,
+        "is_everything": front.shown_of(request).choice is Choice.EVERYTHING,
         "narrowed": sum(1 for name in searches.FIELDS[3:] if name != "within" and typed[name].strip()),
         "empty": searches.empty_of(typed) if wanted is not None and not any(groups) else None,
         "categories": [(one.value, CATEGORY_WORDS[one]) for one in Category],
@@ -224,9 +224,11 @@ async def show_mine(request: Request) -> Response:
 async def show_news(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        news = await newest(reader, caller.user_id, NEWS_SHOWN)
+        cursor = request.query_params.get("before", "")
+        news, older = await news_view.some(reader, caller.user_id, cursor)
         items = await news_view.items(reader, news, caller.user_id)
-    response = page(request, "browsing/notifications.html", {"items": [item for _, item in items]})
+    context = {"items": [item for _, item in items], "older": older, "is_older": bool(cursor)}
+    response = page(request, "browsing/notifications.html", context)
     # Seeing the list is reading it: the named exception to "GET writes nothing", and doing it twice changes nothing.
     async with database_of(request).transaction() as tx:
         await notifications.mark_all_read(tx, caller.user_id)

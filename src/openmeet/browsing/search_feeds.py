@@ -10,7 +10,6 @@ from starlette.routing import Route
 from groundwork.clock import Instant
 from openmeet.browsing import feeds, finding, front, searches
 from openmeet.browsing.feeds import Feed
-from openmeet.events.familiar import shown_of
 from openmeet.events.model import Event
 from openmeet.tenants.edge import database_of
 
@@ -50,7 +49,7 @@ async def _found(request: Request, kind: str) -> tuple[Feed, list[Event], str, I
         found = await (
             finding.coming(reader, wanted, None, MOST)
             if is_search
-            else front.coming(reader, None, shown_of(request), None, MOST)
+            else front.coming(reader, None, front.shown_of(request), None, MOST)
         )
         changed = feeds.changed_at(found, reader.now)
     public_url: str = request.app.state.settings.public_url

@@ -8,7 +8,8 @@ from urllib.parse import urlencode
 
 from groundwork.database.words import MAX_WORDS, wanted_words
 from groundwork.errors import InvalidForm
-from openmeet.browsing.finding import Near, Source, Wanted
+from groundwork.points import Near
+from openmeet.browsing.finding import Source, Wanted
 from openmeet.events.model import Mode
 from openmeet.events.tags import normalised
 from openmeet.events.vocabulary import ACCESS_WORDS, CATEGORY_WORDS, AccessFeature, Category

@@ -13,10 +13,11 @@ from urllib.parse import quote, urlsplit
 
 from groundwork.clock import DAY, Instant
 from openmeet.browsing.feeds import Feed
-from openmeet.calendars.of_event import geo_of
+from openmeet.calendars.of_event import geo_of, location_of
+from openmeet.calendars.topics import topics_of
 from openmeet.calendars.writing import WrittenEvent, write_calendar
 from openmeet.events.differing import details_in, differing
-from openmeet.events.model import Details, Event, Mode, Venue, Visibility, public_place
+from openmeet.events.model import NOWHERE, Details, Event, Mode, Venue, Visibility, public_place
 from openmeet.recurrence import expansion
 from openmeet.recurrence.pattern import Pattern
 from openmeet.recurrence.rule import Until
@@ -61,12 +62,16 @@ def _entries(series: Series, stored: Sequence[Event], now: Instant, public_url: 
         summary=template.title,
         stamped_at=series.updated_at,
         description=template.description,
-        location=_place(template.mode, public_place(template.venue, template.place_audience)),
-        coordinates=_point(template),
+        location=location_of(template.mode, _place(template)),
+        venue=_place(template),
+        mode=template.mode,
+        coordinates=geo_of(_place(template)),
         url=f"{public_url}/series/{quote(series.slug)}",
         # What took place before, or was brought back, is not cancelled with the rest: dates that are say so themselves.
         is_cancelled=series.status is SeriesStatus.CANCELLED and all(event.is_cancelled for event in shown),
+        comment=series.status_reason if series.status is SeriesStatus.CANCELLED else "",
         sequence=series.revision,
+        categories=topics_of(template.categories, template.tags),
     )
     others = [
         _exception(series, event, head, public_url)
@@ -120,11 +125,15 @@ def _exception(series: Series, event: Event, head: WrittenEvent, public_url: str
         stamped_at=event.updated_at,
         changes=_original(event),
         description=details.description,
-        location=_place(details.mode, public_place(details.venue, details.place_audience)),
-        coordinates=_point(details),
+        location=location_of(details.mode, _place(details)),
+        venue=_place(details),
+        mode=details.mode,
+        coordinates=geo_of(_place(details)),
         url=f"{public_url}/events/{quote(event.slug)}",
         is_cancelled=event.is_cancelled,
+        comment=event.status_reason if event.is_cancelled else "",
         sequence=max(event.revision, series.revision),
+        categories=topics_of(details.categories, details.tags),
     )
 
 
@@ -137,9 +146,6 @@ def _original(event: Event) -> datetime:
     return original_of(event.place_in_series.original_date)
 
 
-def _place(mode: Mode, venue: Venue) -> str:
-    return "Online" if mode is Mode.ONLINE else ", ".join(venue.lines)
-
-
-def _point(said: Template | Details) -> tuple[float, float] | None:
-    return None if said.mode is Mode.ONLINE else geo_of(public_place(said.venue, said.place_audience))
+def _place(said: Template | Details) -> Venue:
+    """Where, as far as everybody may know."""
+    return NOWHERE if said.mode is Mode.ONLINE else public_place(said.venue, said.place_audience)

@@ -14,8 +14,9 @@ from starlette.routing import Route
 
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader
+from openmeet.browsing.front import shown_of
 from openmeet.events.conditions import is_hidden, is_public
-from openmeet.events.familiar import Shown, shown_of, stands_by_itself
+from openmeet.events.familiar import Shown, stands_by_itself
 from openmeet.groups.queries import is_hidden as is_group_hidden
 from openmeet.site import times
 from openmeet.tenants.edge import database_of

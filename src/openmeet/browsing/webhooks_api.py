@@ -59,7 +59,7 @@ class WebhookShown(msgspec.Struct, rename="camel"):
 
 
 class WebhookMade(WebhookShown, rename="camel"):
-    """An address just registered: ``secret`` signs what is sent to it (Standard Webhooks) and is shown this once."""
+    """An address just registered, or given another secret: ``secret`` signs what is sent to it (Standard Webhooks) and is shown this once."""
 
     secret: str
 
@@ -137,6 +137,15 @@ async def remove(request: Request) -> Response:
         must_match(request, found.revision)
         await actions.remove(tx, found)
     return Response(status_code=204)
+
+
+async def renew_secret(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        found = await actions.lock_own(tx, caller_of(request), id_of(request))
+        must_match(request, found.revision)
+        renewed, secret = await actions.renew_secret(tx, sealer_of(request), found)
+        answer = WebhookMade(**msgspec.structs.asdict(await shown(tx, renewed)), secret=secret)
+    return json_response(answer, headers={**etag_of(renewed.revision), "cache-control": "no-store"})
 
 
 async def ping(request: Request) -> Response:
@@ -258,6 +267,17 @@ OPERATIONS = (
         "Tell it nothing any more, and forget what was sent",
         remove,
         {204: None},
+        None,
+        (IF_MATCH,),
+        failures=(404, 412),
+    ),
+    Operation(
+        "POST",
+        f"{_ONE}/secret",
+        "renewWebhookSecret",
+        "Another secret, shown this once: whatever is sent from now on is signed with it",
+        renew_secret,
+        {200: WebhookMade},
         None,
         (IF_MATCH,),
         failures=(404, 412),

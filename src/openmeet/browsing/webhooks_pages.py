@@ -7,7 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import Failure, Forbidden, InvalidForm, InvalidInput, NotFound, Refused
-from openmeet.browsing.webhooks_api import id_of, reach_of, registered
+from openmeet.browsing.webhooks_api import id_of, reach_of, registered, sealer_of
 from openmeet.groups import rules as group_rules
 from openmeet.groups.listing import of_user as groups_of
 from openmeet.groups.model import GroupId
@@ -60,8 +60,8 @@ async def show_one(request: Request) -> Response:
 
 
 async def change(request: Request) -> Response:
-    """One button each: on, off, a try, once more, away."""
-    caller, typed = caller_of(request), await read_form(request)
+    """One button each: on, off, another secret, a try, once more, away."""
+    caller, typed, secret = caller_of(request), await read_form(request), ""
     try:
         async with database_of(request).transaction() as tx:
             webhook = await actions.lock_own(tx, caller, id_of(request))
@@ -69,6 +69,9 @@ async def change(request: Request) -> Response:
                 case "on" | "off" as wish:
                     await actions.change(tx, webhook, url=webhook.url, kinds=webhook.kinds, is_on=wish == "on")
                     said = f"webhook_{wish}"
+                case "renew":
+                    _, secret = await actions.renew_secret(tx, sealer_of(request), webhook)
+                    said = "webhook_sent"
                 case "ping":
                     await actions.ping(tx, webhook)
                     said = "webhook_sent"
@@ -82,6 +85,8 @@ async def change(request: Request) -> Response:
                     raise InvalidInput("do", "Choose one of the buttons.")  # rolls back as the others do
     except Refused as refused:
         return await _one(request, problem=refused, status=422)
+    if secret:
+        return await _list(request, EMPTY, secret=secret, made=webhook.url)
     return go(PATH if said == "webhook_removed" else request.url.path, said=said)
 
 

@@ -65,6 +65,7 @@ TEXTS: Final = {
     "theirsRev": "3lqw2jz5u7k2b",
     "requestId": "9f2c41d07b3e-17",
     "path": f"/events/{_SLUG}",
+    "looksLike": f"/events/{_SLUG}",
     "address": "board-gamers",
     "roleBefore": "member",
     "roleAfter": "moderator",

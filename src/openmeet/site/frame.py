@@ -22,6 +22,10 @@ _ROOMS = Path(__file__).parent.parent
 SAID = {
     "signed_in": "You are signed in.",
     "signed_out": "You are signed out.",
+    "signed_out_here": (
+        "You are signed out of this browser. What you publish still goes to your server. To end that, too, sign in and choose"
+        " “Sign out everywhere” on the page of your accounts."
+    ),
     "signed_out_everywhere": "You are signed out, here and everywhere else.",
     "identity_linked": "Your account is connected.",
     "identity_permitted": "Your server has answered. What you allow stands below.",

@@ -4,6 +4,8 @@ Whoever adds an operation gets the rest from it: parameters, answers, problems a
 alone (what a part of an address means, what a text looks like) stands in a table, and its absence is an error with a sentence.
 """
 
+import asyncio
+import functools
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
@@ -119,11 +121,11 @@ def document(site_name: str, public_url: str, operations: Sequence[Operation]) -
 
 
 def serve(site_name: str, public_url: str, operations: Sequence[Operation]) -> Callable[[Request], Awaitable[Response]]:
-    """The endpoint; the document is made once."""
-    body = msgspec.json.encode(document(site_name, public_url, operations))
+    """The endpoint; the document is made once, for whoever asks first: a start does not wait for what few ask for."""
+    body = functools.cache(lambda: msgspec.json.encode(document(site_name, public_url, operations)))
 
     async def answer(_request: Request) -> Response:
-        return Response(body, media_type="application/vnd.oai.openapi+json;version=3.1")
+        return Response(await asyncio.to_thread(body), media_type="application/vnd.oai.openapi+json;version=3.1")
 
     return answer
 

@@ -128,7 +128,14 @@ def test_every_operation_of_a_person_that_changes_something_takes_a_key():
     persons = [one for one in operations() if one.name not in FOR_SERVICES]
     without = {one.name for one in persons if one.needs_session and one.method != "GET" and not one.takes_key}
     computing = {"planSeriesEdit", "checkConflicts", "previewMessage"}
-    asking_elsewhere = {"subscribeToCalendar", "refreshMyCalendar", "putEventPicture", "putGroupPicture", "syncEvent"}
+    asking_elsewhere = {
+        "subscribeToCalendar",
+        "refreshMyCalendar",
+        "putEventPicture",
+        "putGroupPicture",
+        "putSeriesPicture",
+        "syncEvent",
+    }
     assert without == computing | asking_elsewhere, (
         "say changes_nothing=True or is_idempotent=True only where that is so, and name the operation here"
     )

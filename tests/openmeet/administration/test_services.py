@@ -112,6 +112,14 @@ async def test_same_batch_at_the_same_moment(bench: Bench):
     assert len((await view_of(bench.db)).events) == 20
 
 
+def nested(levels: int) -> list[Any]:
+    """A list in a list in a list."""
+    found: list[Any] = []
+    for _ in range(levels - 1):
+        found = [found]
+    return found
+
+
 BAD = {
     "another collection": (sent(collection=RSVP), "not taken here"),
     "no DID": (sent(did="ana"), "did"),
@@ -119,6 +127,7 @@ BAD = {
     "another uri": (sent(uri=f"at://{did(1)}/{EVENT}/walk"), "uri"),
     "another CID": (sent(cid="bafyreigaknpexyvxt76zgkitavbwx6ejgfheup5oybpm77f3pxzrvwpfdi"), "CID"),
     "no record": (sent(record=None), "not an object"),
+    "a record that is nested too deep": (sent(record=event_value(theme=nested(300))), "nested more than"),
     "a record that is deleted": (sent("delete", record=event_value()), "has no record"),
 }
 

@@ -7,8 +7,9 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from groundwork.clock import Instant, to_datetime
+from groundwork.points import Near
 from openmeet.browsing import cursors, finding, walking
-from openmeet.browsing.finding import Near, Source, Wanted
+from openmeet.browsing.finding import Source, Wanted
 from openmeet.events import queries
 from openmeet.events.model import Mode, Origin
 from tests.openmeet.site_under_test import event_by, person

@@ -10,8 +10,9 @@ from groundwork.clock import HandClock
 from groundwork.database.migrate import migrate
 from groundwork.database.open_ import open_database
 from groundwork.database.transaction import Engine
+from groundwork.points import Near
 from openmeet.browsing import finding
-from openmeet.browsing.finding import Near, Wanted
+from openmeet.browsing.finding import Wanted
 
 BEFORE = "0026"
 SCHEMA = f"t_finding_{os.getpid()}"

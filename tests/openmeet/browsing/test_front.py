@@ -9,7 +9,7 @@ from openmeet.alerts import actions as alerts
 from openmeet.alerts import tasks
 from openmeet.browsing import cursors, finding, front
 from openmeet.browsing.finding import Wanted
-from openmeet.events.familiar import Shown
+from openmeet.events import familiar
 from openmeet.groups import running
 from openmeet.identities import queries as identities
 from openmeet.identities.actions import person_for_did
@@ -30,9 +30,11 @@ async def site(make_database: MakeDatabase, clock: HandClock) -> Site:
     return site_on(await make_database("openmeet", transaction_seconds=60.0), clock)
 
 
-async def written(tx, author: Caller, did: str, title: str, hour: int) -> None:
+async def written(tx, author: Caller, did: str, title: str, hour: int, point: str = "") -> None:
     """An event of the network, as its record was read."""
-    event = await event_by(tx, author, title=title, starts=f"2026-07-04T{hour}:00", ends="2026-07-04T22:00")
+    event = await event_by(
+        tx, author, title=title, starts=f"2026-07-04T{hour}:00", ends="2026-07-04T22:00", point=point
+    )
     await tx.execute(
         "update events set origin = 'network', record_did = :did, record_uri = :uri where id = :id",
         did=did,
@@ -109,11 +111,46 @@ async def test_a_site_may_show_more_or_less(make_database: MakeDatabase, clock: 
         assert "By a stranger" in (await nobody.get("/?q=by")).text
         assert ("Look at everything" in (await nobody.get("/")).text) is (choice == "nothing")
     clock.turn(HOUR)
-    await tasks.tell_of_finds(site.db, Shown(choice))
+    await tasks.tell_of_finds(site.db, familiar.shown_in(choice, ""))
     async with site.db.reader() as reader:
         told = {one.subject_id for one in await newest(reader, dan.user_id, 50)}
         rows = await reader.fetch("select id, title from events")
     assert {row["title"] for row in rows if row["id"] in told} == set(stand)
+
+
+async def test_what_is_near_a_point_may_stand_beside_what_is_familiar(
+    make_database: MakeDatabase, clock: HandClock
+) -> None:
+    """On its pages, a page at a time, and in what people are told."""
+    near = "48.21, 16.37, 20"
+    site = site_on(await make_database("openmeet", transaction_seconds=60.0), clock, network_near=near)
+    async with site.db.transaction() as tx:
+        dan = await person(tx, "Dan")
+        await alerts.save(tx, dan, {"q": "by"})
+    clock.turn(MINUTE)
+    async with site.db.transaction() as tx:
+        await network(tx)
+        stranger = Caller(await person_for_did(tx, STRANGER), "")
+        await written(tx, stranger, STRANGER, "By somebody in Vienna", 14, "48.2, 16.4")
+        await written(tx, stranger, STRANGER, "By somebody in Linz", 15, "48.3, 14.3")
+    stand = {*FAMILIAR, "By somebody in Vienna"}
+    async with site.browser() as nobody:
+        for path in ("/", "/events.json", "/sitemap.xml"):
+            text = (await nobody.get(path)).text
+            every = {*EVERYTHING, *stand, "By somebody in Linz"}
+            assert {one for one in every if one in text or f"/{one.lower().replace(' ', '-')}-" in text} == stand, path
+    async with site.db.reader() as reader:
+        found, after = [], None
+        while page := await front.coming(reader, None, familiar.shown_in("familiar", near), after, 1):
+            found += page
+            after = cursors.unpack(cursors.pack(finding.position_in(Wanted(), page[-1])))
+    assert [event.title for event in found] == [*FAMILIAR, "By somebody in Vienna"]
+    clock.turn(HOUR)
+    await tasks.tell_of_finds(site.db, familiar.shown_in("familiar", near))
+    async with site.db.reader() as reader:
+        told = {one.subject_id for one in await newest(reader, dan.user_id, 50)}
+        rows = await reader.fetch("select id, title from events")
+    assert {row["title"] for row in rows if row["id"] in told} == stand - {"Made here"}
 
 
 async def test_its_pages_follow_each_other_without_gap_or_double(site: Site) -> None:
@@ -124,7 +161,7 @@ async def test_its_pages_follow_each_other_without_gap_or_double(site: Site) -> 
     async with site.db.reader() as reader:
         every = [event for event in await finding.coming(reader, Wanted(), None, 100) if event.title != "By a stranger"]
         found, after = [], None
-        while page := await front.coming(reader, None, Shown.FAMILIAR, after, 2):
+        while page := await front.coming(reader, None, familiar.FAMILIAR, after, 2):
             found += page
             after = cursors.unpack(cursors.pack(finding.position_in(Wanted(), page[-1])))
     assert [event.id for event in found] == [event.id for event in every]

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from openmeet.attendance import actions as attendance
-from openmeet.attendance import hosting, managing
+from openmeet.attendance import hosting, inviting, managing
 from openmeet.attendance.joining import Joining
 from openmeet.attendance.model import NetworkAnswer, Reply
 from openmeet.events import actions as events
@@ -122,6 +122,25 @@ async def test_a_start_that_is_over_is_asked_about_once(browser):
     assert (await browser.post(f"{made.headers['location']}/edit", data=TYPED | edit)).status_code == 303
 
 
+async def test_an_error_elsewhere_says_nothing_about_a_start_that_is_over(browser):
+    """What was wrong with the title is no question about the start; what was said of one start stays said of that one alone."""
+    await sign_up(browser, "ana@example.org", "Ana")
+    over, earlier = TYPED | {"starts": "2025-07-04T18:00", "ends": ""}, {"starts": "2024-07-04T18:00"}
+    form = inputs_of((await browser.get("/events/new")).text)
+    untitled = await browser.post("/events/new", data=form | over | {"title": ""})
+    assert "This start is over" not in untitled.text
+    asked = await browser.post("/events/new", data=TYPED | inputs_of(untitled.text) | {"title": "Board games"})
+    assert (asked.status_code, "This start is over" in asked.text) == (400, True)
+    untitled = await browser.post("/events/new", data=TYPED | inputs_of(asked.text) | {"title": ""} | earlier)
+    asked = await browser.post(
+        "/events/new", data=TYPED | inputs_of(untitled.text) | {"title": "Board games"} | earlier
+    )
+    assert (asked.status_code, "This start is over" in asked.text) == (400, True)
+    untitled = await browser.post("/events/new", data=TYPED | inputs_of(asked.text) | {"title": ""})
+    made = await browser.post("/events/new", data=TYPED | inputs_of(untitled.text) | {"title": "Board games"})
+    assert made.status_code == 303
+
+
 async def test_the_event_page_says_when_where_and_who(site, browser):
     host, event = await host_event(site)
     async with site.db.transaction() as tx:
@@ -209,7 +228,7 @@ async def test_who_had_to_do_with_a_removed_private_event_reads_which_it_was(sit
         event = await event_by(tx, host, visibility="private")
     assert (await browser.get(f"/events/{event.slug}")).status_code == 404
     async with site.db.transaction() as tx:
-        await managing.invite(tx, host, event.slug, "ana@example.org")
+        await inviting.invite(tx, host, event.slug, "ana@example.org")
         await events.delete(tx, host, event.slug)
     gone = await browser.get(f"/events/{event.slug}")
     assert gone.status_code == 410

@@ -8,7 +8,7 @@ from groundwork.sealing import Sealer
 from openmeet.access import actions as access
 from openmeet.access.model import TokenWanted
 from openmeet.attendance import actions as attendance
-from openmeet.attendance import hosting, managing
+from openmeet.attendance import hosting, inviting, managing
 from openmeet.attendance.joining import Joining, Question
 from openmeet.attendance.model import Reply, Wishes
 from openmeet.events import actions as events
@@ -107,7 +107,7 @@ async def _public_event(tx: Transaction, town: Planted, *, is_open: bool) -> Non
     )
     await guests.confirm(tx, asked.id)
     await managing.add(tx, ana, event.slug, town.secret("addedname"))
-    invited = await managing.invite(tx, ana, event.slug, f"{town.secret('invitedmail').lower()}@example.org")
+    invited = await inviting.invite(tx, ana, event.slug, f"{town.secret('invitedmail').lower()}@example.org")
     host_asked = await co_hosts.invite(tx, ana, event.slug, f"{town.secret('cohostmail').lower()}@example.org")
     await messages.write(tx, ana, event.slug, town.secret("message", GUEST), ["going"])
     later = Instant(tx.now + DAY)
@@ -132,7 +132,7 @@ async def _events_for_few(tx: Transaction, town: Planted, *, is_open: bool) -> N
     await pictures.put(tx, ana, private.slug, picture)
     questions = (Question("q1", town.secret("question", GUEST)),)
     await managing.change_joining(tx, ana, private.slug, Joining(questions=questions))
-    await managing.invite(tx, ana, private.slug, "zqmailofguestzq@example.org")
+    await inviting.invite(tx, ana, private.slug, "zqmailofguestzq@example.org")
     await attendance.answer(tx, guest, private.slug, Reply.GOING)
     await hosting.cancel(tx, ana, private.slug, town.secret("reason", GUEST))
     _event_address(town, private)

@@ -2,7 +2,7 @@
 
 from groundwork.database.transaction import Transaction
 from openmeet.attendance import actions as attendance
-from openmeet.attendance import managing
+from openmeet.attendance import inviting
 from openmeet.attendance.model import Reply
 from openmeet.events import actions as events
 from openmeet.events import grouping
@@ -48,7 +48,7 @@ async def keep_away(tx: Transaction, town: Planted) -> None:
     kept = await events.create(tx, ana, details(title=town.secret("kepttitle"), visibility="private"))
     town.addresses["events"].append({"slug": kept.slug})
     town.hidden.add(kept.slug)
-    await managing.invite(tx, ana, kept.slug, "zqmailofblockedzq@example.org")
+    await inviting.invite(tx, ana, kept.slug, "zqmailofblockedzq@example.org")
     await attendance.answer(tx, other, kept.slug, Reply.GOING)
     for known in town.addresses["groups"][:2]:
         link = await running.invite_by_link(tx, ana, known["slug"], uses=1)

@@ -4,7 +4,7 @@ import pytest
 
 from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import Refused
-from openmeet.attendance import managing
+from openmeet.attendance import inviting
 from openmeet.browsing import queries as browsing
 from openmeet.browsing.queries import Mine
 from openmeet.debts.deliveries import Due
@@ -103,10 +103,10 @@ async def test_an_invitation_reaches_nobody_who_keeps_the_host_away(db: Database
         event = await event_by(tx, ana)
         await _part(tx, who, ana, ben)
         if who == "Ben":
-            await managing.invite(tx, ana, event.slug, "ben@example.org")
+            await inviting.invite(tx, ana, event.slug, "ben@example.org")
         assert await newest(tx, ben.user_id, 9) == []
         assert await browsing.mine(tx, ben.user_id, Mine.WAITING, None, 9) == []
         assert (await browsing.counts_of_mine(tx, ben.user_id))[Mine.WAITING] == 0
         cleo = await person(tx, "Cleo")
-        await managing.invite(tx, ana, event.slug, "cleo@example.org")
+        await inviting.invite(tx, ana, event.slug, "cleo@example.org")
         assert len(await browsing.mine(tx, cleo.user_id, Mine.WAITING, None, 9)) == 1

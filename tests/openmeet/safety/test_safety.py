@@ -4,7 +4,7 @@ import pytest
 
 from groundwork.errors import NotFound, Refused
 from openmeet.attendance import actions as attendance
-from openmeet.attendance import managing
+from openmeet.attendance import inviting
 from openmeet.attendance import queries as answers
 from openmeet.attendance.model import AttendanceStatus, NetworkAnswer, Reply
 from openmeet.groups import actions as groups
@@ -123,7 +123,7 @@ async def test_nobody_is_written_to_by_whom_they_keep_away_but_always_told_what_
         await attendance.answer(tx, inside, event.slug, GOING)
         assert await kinds(tx, ben) == ["new_answer"]
         await actions.mute(tx, cleo, Subject(Thing.PERSON, ben.user_id))
-        from_host = await managing.invite(tx, ben, event.slug, "ana@example.org")
+        from_host = await inviting.invite(tx, ben, event.slug, "ana@example.org")
         assert await kinds(tx, ana) == ["invited"]
         assert from_host.user_id == ana.user_id
 

@@ -13,7 +13,7 @@ from groundwork.telemetry.metrics import Metrics
 from openmeet.app import create_app
 from openmeet.settings import Settings
 from openmeet.site import mailbox
-from openmeet.tenants.model import Tenant, Tenants
+from openmeet.tenants.model import Tenant
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import CODE_KEY
 
@@ -22,9 +22,9 @@ from tests.openmeet.site_under_test import CODE_KEY
 async def transport(make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path) -> httpx.ASGITransport:
     kept = FolderMailbox(tmp_path, Sender("OpenMeet", parse_address("openmeet@example.org")), clock)
     await kept.send(Mail(parse_address("ana@example.org"), "Your code", "123 456", "<one@example.org>"))
-    tenants = Tenants(Tenant("default", await make_sqlite("openmeet", clock=clock)))
+    tenant = Tenant("default", await make_sqlite("openmeet", clock=clock))
     app = create_app(
-        Settings(), tenants, Metrics("openmeet"), code_key=CODE_KEY, clock=clock, more_pages=mailbox.routes(kept)
+        Settings(), tenant, Metrics("openmeet"), code_key=CODE_KEY, clock=clock, more_pages=mailbox.routes(kept)
     )
     return httpx.ASGITransport(app=app, client=("127.0.0.1", 5000))
 

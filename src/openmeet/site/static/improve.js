@@ -110,23 +110,25 @@ for (const part of document.querySelectorAll("[data-shown-for]")) {
   place();
 }
 
-// Who stands at the place need not look up its numbers. Browsers tell them to pages with a lock only.
+// Who stands at the place need not look up its numbers. Browsers tell them to pages with a lock only. A search, whose words stand in
+// an address that is kept and passed on, takes the neighbourhood: two digits are about a kilometre.
 for (const part of document.querySelectorAll("[data-here-for]")) {
   if (!navigator.geolocation || !isSecureContext) continue;
   const input = document.getElementById(part.dataset.hereFor);
   const said = part.querySelector("[role=status]");
+  const digits = Number(part.dataset.hereDigits ?? 5);
   part.hidden = false;
   part.querySelector("button").addEventListener("click", () => {
     said.textContent = "Looking …";
     navigator.geolocation.getCurrentPosition(
       ({ coords }) => {
-        input.value = `${coords.latitude.toFixed(5)}, ${coords.longitude.toFixed(5)}`;
-        said.textContent = "That is where you are.";
+        input.value = `${coords.latitude.toFixed(digits)}, ${coords.longitude.toFixed(digits)}`;
+        said.textContent = digits < 5 ? "That is about where you are." : "That is where you are.";
       },
       () => {
-        said.textContent = "Your browser does not say where you are. Write the numbers, or paste a link.";
+        said.textContent = `Your browser does not say where you are. Write the numbers${digits < 5 ? "" : ", or paste a link"}.`;
       },
-      { enableHighAccuracy: true, timeout: 15_000 },
+      { enableHighAccuracy: digits >= 5, timeout: 15_000 },
     );
   });
 }
