@@ -28,7 +28,7 @@ def _compile_once(self: jinja2.Environment, source: Any, name: Any = None, filen
 
 jinja2.Environment.compile = _compile_once  # type: ignore[method-assign]  # the same, remembered
 
-pytest_plugins = ["tests.databases", "tests.buckets"]
+pytest_plugins = ["tests.databases", "tests.buckets", "tests.passwords"]
 
 
 @pytest.fixture(scope="session")

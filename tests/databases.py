@@ -31,7 +31,7 @@ from groundwork.database.open_ import open_database
 from groundwork.database.transaction import Database, Engine
 from tests.left_databases import drop_left_behind, name_of_own
 from tests.parts import is_here
-from tests.postgres_schemas import EMPTIER, Emptied
+from tests.postgres_schemas import Emptied
 
 SERVER = "postgresql://postgres@127.0.0.1:5432/test"
 
@@ -95,25 +95,41 @@ async def sqlite_url(folder: Path, templates: Path, package: str | None) -> str:
     file = folder / f"{next(_numbers)}.db"
     if package is not None:
         template = templates / f"{package}.db"
-        await migrate(f"sqlite://{template}", "", package)  # one query when it has been done
+        if not template.exists():
+            making = templates / f"{package}.making"
+            await migrate(f"sqlite://{making}", "", package)
+            making.rename(template)
         shutil.copy(template, file)
     return f"sqlite://{file}"
 
 
+class SqliteFiles:
+    """SQLite databases of one test: opened, or as addresses for a server that opens its own."""
+
+    def __init__(self, folder: Path, templates: Path, clock: Clock) -> None:
+        self._folder, self._templates, self._clock = folder, templates, clock
+        self._opened: list[Database] = []
+
+    async def url(self, package: str | None = None) -> str:
+        """The address of a new file with the package's tables."""
+        return await sqlite_url(self._folder, self._templates, package)
+
+    async def __call__(self, package: str | None = None, *, clock: Clock | None = None, **settings: float) -> Database:
+        self._opened.append(await open_database(await self.url(package), clock=clock or self._clock, **settings))
+        return self._opened[-1]
+
+    async def close(self) -> None:
+        """Close what was opened."""
+        for database in self._opened:
+            await database.close()
+
+
 @pytest.fixture
-async def make_sqlite(tmp_path: Path, sqlite_templates: Path, clock: HandClock) -> AsyncIterator[MakeDatabase]:
+async def make_sqlite(tmp_path: Path, sqlite_templates: Path, clock: HandClock) -> AsyncIterator[SqliteFiles]:
     """Opens SQLite databases; closes them after the test."""
-    opened: list[Database] = []
-    hands = clock
-
-    async def make(package: str | None = None, *, clock: Clock | None = None, **settings: float) -> Database:
-        url = await sqlite_url(tmp_path, sqlite_templates, package)
-        opened.append(await open_database(url, clock=clock or hands, **settings))
-        return opened[-1]
-
-    yield make
-    for database in opened:
-        await database.close()
+    files = SqliteFiles(tmp_path, sqlite_templates, clock)
+    yield files
+    await files.close()
 
 
 @pytest.fixture
@@ -210,9 +226,7 @@ class PostgresDatabases:
 
     async def give_back(self, url: str, package: str) -> None:
         """Whoever is still connected is cut off, as when a server goes."""
-        name = urlsplit(url).path[1:]
-        others = f"datname = '{name}' and application_name <> '{EMPTIER}'"
-        await _run(self.server, f"select pg_terminate_backend(pid) from pg_stat_activity where {others}")
+        await self._emptied.cut_off_others(url)
         if not await self._emptied.empty(url, package):
             await drop_schemas(url, [package])
         self._free.append(url)

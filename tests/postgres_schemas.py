@@ -48,6 +48,11 @@ select c.relname
  where n.nspname = $1 order by c.relname
 """
 
+_CUT_OFF = f"""
+select pg_terminate_backend(pid) from pg_stat_activity
+ where datname = current_database() and application_name <> '{EMPTIER}'
+"""
+
 
 @dataclass(frozen=True)
 class _Fresh:
@@ -104,6 +109,10 @@ class Emptied:
         del self._fresh[url, schema]
         return False
 
+    async def cut_off_others(self, url: str) -> None:
+        """Whoever else is connected to this database loses the connection: over one that is there, since a new one costs more."""
+        await self._there(self._cut_off(url))
+
     def all(self) -> list[tuple[str, str]]:
         """(url, schema) of those that are there."""
         return list(self._fresh)
@@ -142,6 +151,10 @@ class Emptied:
                 return False
             await _put_back(connection, schema, fresh)
         return True
+
+    async def _cut_off(self, url: str) -> None:
+        connection = await self._connection(url)
+        await connection.execute(_CUT_OFF)
 
     async def _disconnect(self) -> None:
         for connection in self._connections.values():

@@ -16,11 +16,13 @@ from groundwork.http.application import Application
 from groundwork.settings import Secret
 from groundwork.telemetry.metrics import Metrics
 from openmeet.settings import Settings
+from openmeet.tenants.configured import checked
+from openmeet.tenants.model import DEFAULT_TENANT
 from plc_directory.app import create_app
 from plc_directory.settings import PlcSettings
 from plc_directory.store import Limits
 from programs import workers
-from programs.platform import Platform, checked, open_platform
+from programs.platform import Platform, open_installation
 from programs.running import VERSION
 from programs.web import site
 
@@ -44,18 +46,19 @@ async def opened(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Open
     pds = pds_settings.checked(
         replace(pds_settings.Settings(), data_directory=folder / "pds", dev_mode=True, admin_password=Secret("a b c"))
     )
-    here = checked(replace(Settings(), data_directory=folder / "openmeet", dev_mailbox=True, pds_handle_domain=".test"))
+    wishes = replace(Settings(), data_directory=folder / "openmeet", dev_mailbox=True, pds_handle_domain=".test")
+    here = checked({DEFAULT_TENANT: wishes})
     plc = PlcSettings(data_directory=folder / "plc").database
     await migrate(plc, "", "plc_directory")
     plc_metrics = Metrics("plc_directory")
     async with (
         opened_database(plc, clock) as plc_db,
         open_server(pds, clock, version=VERSION) as server,
-        open_platform(here, clock) as platform,
-        workers.running(platform),
+        open_installation(here, clock) as installation,
+        workers.running(installation),
     ):
         directory = create_app(plc_db, Limits(0, 0, 0), plc_metrics, version=VERSION)
-        yield Opened(platform, await site(platform), server, directory, plc_metrics)
+        yield Opened(installation.default, await site(installation.default), server, directory, plc_metrics)
 
 
 @asynccontextmanager

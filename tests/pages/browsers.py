@@ -31,7 +31,7 @@ from openmeet.settings import Settings
 from openmeet.sign_in.letters import code_composer
 from openmeet.sign_in.model import CODE_MAIL
 from openmeet.site import mailbox
-from openmeet.tenants.model import Tenant, Tenants
+from openmeet.tenants.model import Tenant
 from tests.openmeet.site_under_test import CODE_KEY
 
 CHROMIUM = {
@@ -80,7 +80,7 @@ async def town(db: Database, clock: Clock, folder: Path) -> AsyncIterator[Town]:
     settings = replace(Settings(), dev_mailbox=True)
     app = create_app(
         settings,
-        Tenants(Tenant("default", db)),
+        Tenant("default", db),
         Metrics("openmeet"),
         code_key=CODE_KEY,
         more_pages=mailbox.routes(box),

@@ -14,9 +14,10 @@ from openmeet.access import actions as access
 from openmeet.access.model import TokenWanted
 from openmeet.alerts import actions as alerts
 from openmeet.attendance import actions as attendance
-from openmeet.attendance import hosting, managing
+from openmeet.attendance import hosting, inviting, managing
 from openmeet.attendance.joining import Joining, Question
 from openmeet.attendance.model import NetworkAnswer, Reply, Wishes
+from openmeet.debts import left_alone
 from openmeet.events import actions as events
 from openmeet.events import co_hosts, drafts, hosting_rules
 from openmeet.events.model import Event
@@ -100,7 +101,7 @@ async def furnished(openmeet) -> tuple[str, dict[str, str]]:
         await attendance.answer(tx, ana, open_event.slug, Reply.GOING, said)
         for who in (ben, cleo):
             await attendance.answer(tx, who, open_event.slug, Reply.GOING, said)
-        dora = await managing.invite(tx, ana, open_event.slug, "dora@example.org")
+        dora = await inviting.invite(tx, ana, open_event.slug, "dora@example.org")
         shadow = await users.create_shadow(tx, display_name="carla.example.org")
         await attendance.apply_from_network(
             tx,
@@ -154,6 +155,7 @@ async def furnished(openmeet) -> tuple[str, dict[str, str]]:
         "what was merged": f"/events/{open_event.slug}/merged",
         "series": f"/series/{rehearsals}",
         "edit series": f"/series/{rehearsals}/edit",
+        "picture of a series": f"/series/{rehearsals}/picture",
         "cancel series": f"/series/{rehearsals}/cancel",
         "pause series": f"/series/{rehearsals}/pause",
         "delete series": f"/series/{rehearsals}/delete",
@@ -178,6 +180,7 @@ async def furnished(openmeet) -> tuple[str, dict[str, str]]:
         "webhooks": "/settings/webhooks",
         "a webhook": f"/settings/webhooks/{webhook.id}",
         "stop mail": f"/mail/stop/{stop}",
+        "never again": f"/mail/never/{left_alone.token_of(CODE_KEY, left_alone.hash_of('eve@example.org'))}",
         "answer from a mail": f"/mail/answer/{answer}",
         "welcome": "/welcome",
         "mailbox": "/dev/mail",

@@ -53,11 +53,9 @@ class Accounts(Stage):
         await application.keep_copy()
 
     async def turn_back(self) -> None:
-        """Somebody who never came here brings an older copy in: their repository is what it was then, under a new commit."""
-        person = self.anybody(Sort.STRANGER)
-        application = person.application
-        assert application is not None
-        if application.is_gone or not application.copies:
+        """Somebody brings an older copy in: their repository is what it was then, under a new commit."""
+        person, application = self.somebody_with_application()
+        if not application.copies:
             return
         self.note(f"{person.name} turns back to an older copy")
         before = await application.held()

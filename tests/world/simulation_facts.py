@@ -20,7 +20,7 @@ EVENTS = """
     select id, title, description, visibility, author_id, record_uri, record_did, status, removed_at, deleted_at,
            is_read_only, is_held, origin from events
 """
-GIVEN_UP = "select kind, subject, reason from debts where state = 'given_up' and kind <> 'fetch_subject'"
+GIVEN_UP = "select kind, subject, reason from debts where state = 'given_up'"
 
 
 @dataclass(frozen=True)

@@ -215,12 +215,15 @@ def _check_last_words(simulation: "Simulation", facts: "Facts") -> None:
     """The last thing that somebody said, by whatever way, is what counts."""
     memory = simulation.memory
     last: dict[tuple[str, str], set[str] | None] = {}
-    # A record that was one event's and then another's: what an application says of it stands there for the other one, and
-    # whether the first has heard it is open.
+    # A record that was one event's and then another's: what an application says of it stands there for the other one, whether
+    # the first has heard it is open, and so is whether it stands there yet: it may have been taken back with the first. What
+    # stands there was looked at above.
     open_ended: set[tuple[str, str]] = set()
     for said in memory.answers:
         key = (said.person, memory.id_of(said.about))
-        open_ended |= {(said.person, event_id) for event_id in memory.ids.get(said.about, [])[:-1]}
+        several_events = memory.ids.get(said.about, [])
+        if len(several_events) > 1:
+            open_ended |= {(said.person, event_id) for event_id in several_events}
         before = last.get(key, set())
         is_about_something_gone = said.about.startswith("at://") and said.about not in facts.records
         if said.word is None or is_about_something_gone or (not said.is_news and before is None):
