@@ -126,7 +126,9 @@ async def open_server(
     async with AsyncExitStack() as stack:
         await before_migrating(settings, partial(open_store, settings), clock, version=version)
         await migrate(settings.database, "aurora_locus", "aurora_locus")
-        db = await open_database(settings.database, schema="aurora_locus", clock=clock)
+        db = await open_database(
+            settings.database, schema="aurora_locus", clock=clock, connections=settings.database_connections
+        )
         stack.push_async_callback(db.close)
         sealer = Sealer(_sealing_keys(settings))
         http = HttpClient(settings.reach, user_agent=f"aurora-locus/{version}")

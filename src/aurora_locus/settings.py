@@ -17,6 +17,7 @@ from at_protocol.failures import Malformed
 from at_protocol.identity.did_document import host_url
 from at_protocol.syntax.did import parse_did
 from groundwork.dangerous_starts import Danger, dangers_of, is_own_machine
+from groundwork.database.postgres import CONNECTIONS
 from groundwork.http.reach import DEVELOPMENT, PUBLIC, Reach
 from groundwork.mail.address import parse_address
 from groundwork.mail.open_ import FOLDER
@@ -53,6 +54,9 @@ class Settings:
     public_url: str = setting("", what="Address under which others reach this server; https outside of dev mode.")
     data_directory: Path = setting(Path("./data/pds"), what="Folder for the SQLite file, blobs and keys.")
     database_url: str = setting("", what="postgresql://… or sqlite:///…; empty: pds.db in the data directory.")
+    database_connections: int = setting(
+        CONNECTIONS, what="How many connections a process keeps at most to a PostgreSQL database."
+    )
     service_did: str = setting("", what="DID of this server; empty: did:web of the host name.")
     service_handle_domains: tuple[str, ...] = setting(
         (".test",), what="Domains (beginning with a dot) under which people get handles."
@@ -347,6 +351,8 @@ def checked(settings: Settings) -> Settings:
         for domain in settings.service_handle_domains
         if not domain.startswith(".")
     ]
+    if settings.database_connections < 1:
+        problems.append("PDS_DATABASE_CONNECTIONS must be at least 1.")
     problems += _mail_problems(settings)
     problems += _page_problems(settings)
     problems += _blobstore_problems(settings)

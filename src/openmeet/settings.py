@@ -12,6 +12,7 @@ from zoneinfo import available_timezones
 
 from at_protocol.lexicon.authority import OWN_AUTHORITY
 from groundwork.dangerous_starts import Danger, is_own_machine
+from groundwork.database.postgres import CONNECTIONS
 from groundwork.points import near_in
 from groundwork.settings import Secret, setting
 
@@ -44,6 +45,10 @@ class Settings:
         "", what="The installation-wide network database; empty: SQLite below the data directory"
     )
     network_database_schema: str = setting("", what="The PostgreSQL schema of the network database; empty: public")
+    database_connections: int = setting(
+        CONNECTIONS,
+        what="How many connections a process keeps at most to one PostgreSQL database; each community is one, the network another",
+    )
     broker_url: str = setting("embedded:", what="The broker between consumer and processor: embedded: or amqp://…")
     broker_name: str = setting("openmeet", what="What exchange and queues are called there; one per installation")
     cache_url: str = setting(
@@ -182,6 +187,8 @@ def contradictions(settings: Settings, *, sends_mail: bool = True) -> list[str]:
         found.append(f"{PREFIX}MAIL_URL is not set: nobody could get a sign-in code. Set it, or {PREFIX}DEV_MAILBOX.")
     if not 0 <= settings.port <= 65_535:
         found.append(f"{PREFIX}PORT must be between 0 and 65535.")
+    if settings.database_connections < 1:
+        found.append(f"{PREFIX}DATABASE_CONNECTIONS must be at least 1.")
     if settings.addresses_kept_days < 0:
         found.append(f"{PREFIX}ADDRESSES_KEPT_DAYS cannot be negative.")
     if settings.trusted_proxy_hops < 0:

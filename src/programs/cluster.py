@@ -47,6 +47,8 @@ COUNTS: Mapping[str, int] = {
 # Beside the PDS's own, aurora_locus.
 OPENMEET_SCHEMA = "openmeet"
 NETWORK_SCHEMA = "openmeet_network"
+# A dozen processes share one server on one machine, which gives a hundred connections where nobody changed it.
+FEW_CONNECTIONS = "4"
 READY_SECONDS = 120.0
 _AGAIN_SECONDS = 1.0
 _STOP_SECONDS = 30.0
@@ -233,6 +235,7 @@ def _environment(wishes: Wishes, home: Household, kind: str, port: int, plc_url:
                 "PDS_PUBLIC_URL": pds_url,
                 "PDS_DATA_DIRECTORY": str(wishes.folder / "pds"),
                 "PDS_DATABASE_URL": wishes.database,
+                "PDS_DATABASE_CONNECTIONS": FEW_CONNECTIONS,
                 "PDS_SEALING_KEYS": keys,
                 "PDS_DID_PLC_URL": plc_url,
                 "PDS_DEV_MODE": "true",
@@ -246,6 +249,7 @@ def _environment(wishes: Wishes, home: Household, kind: str, port: int, plc_url:
                 "OPENMEET_DATA_DIRECTORY": str(wishes.folder / "openmeet"),
                 "OPENMEET_DATABASE_URL": wishes.database,
                 "OPENMEET_DATABASE_SCHEMA": OPENMEET_SCHEMA,
+                "OPENMEET_DATABASE_CONNECTIONS": FEW_CONNECTIONS,
                 "OPENMEET_NETWORK_DATABASE_URL": wishes.database,
                 "OPENMEET_NETWORK_DATABASE_SCHEMA": NETWORK_SCHEMA,
                 "OPENMEET_BROKER_URL": wishes.broker,

@@ -99,7 +99,7 @@ async def _open_site(name: str, settings: Settings, shared: Shared) -> AsyncIter
     async with AsyncExitStack() as stack:
         url, schema = settings.tenant_database_url, settings.database_schema
         await migrate(url, schema, "openmeet")
-        db = await open_database(url, schema=schema, clock=clock)
+        db = await open_database(url, schema=schema, clock=clock, connections=settings.database_connections)
         stack.push_async_callback(db.close)
         queue = await open_queue_alone(name, settings, clock)
         stack.push_async_callback(queue.close)
@@ -179,7 +179,12 @@ async def open_queue_alone(name: str, settings: Settings, clock: Clock) -> Queue
     schema = "openmeet_queue" if name == DEFAULT_TENANT else f"queue_of_{name.replace('-', '_')}"
     try:
         return await open_queue(
-            settings.broker_url, database_url=url, schema=schema, clock=clock, name=settings.broker_name
+            settings.broker_url,
+            database_url=url,
+            schema=schema,
+            clock=clock,
+            name=settings.broker_name,
+            connections=settings.database_connections,
         )
     except ValueError as error:
         raise SettingsRefused([f"{PREFIX}BROKER_URL: {error}."]) from None

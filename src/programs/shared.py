@@ -52,7 +52,7 @@ async def open_shared(settings: Mapping[str, Settings], clock: Clock) -> AsyncIt
         keys = _sealing_keys(base)
         url, schema = base.installation_database_url, base.network_database_schema
         await migrate(url, schema, "openmeet.firehose")
-        network = await open_database(url, schema=schema, clock=clock)
+        network = await open_database(url, schema=schema, clock=clock, connections=base.database_connections)
         stack.push_async_callback(network.close)
         reach = DEVELOPMENT if base.allow_private_addresses else PUBLIC
         http = HttpClient(reach, user_agent=f"openmeet/{VERSION}", origin_headers=_uncounted(settings))

@@ -178,6 +178,8 @@ async def running_communities(folder: Path, database_url: str) -> AsyncIterator[
                 "database_schema": "town",
                 "network_database_url": database_url,
                 "network_database_schema": "network_of_both",
+                # Five programs, each with three databases and a queue per community: the server has a hundred for all tests.
+                "database_connections": 2,
             }
         file = folder / "town.toml"
         lines = [f"{name} = {msgspec.json.encode(value).decode()}" for name, value in settings.items()]

@@ -7,7 +7,7 @@
 from pathlib import Path
 
 from groundwork.clock import Clock
-from groundwork.database.postgres import check_schema_name, open_postgres
+from groundwork.database.postgres import CONNECTIONS, check_schema_name, open_postgres
 from groundwork.database.sqlite import open_sqlite
 from groundwork.database.transaction import Database
 
@@ -22,15 +22,24 @@ async def open_database(
     clock: Clock,
     transaction_seconds: float = 2.0,
     reader_seconds: float = 10.0,
+    connections: int = CONNECTIONS,
 ) -> Database:
-    """Open the database that a URL names. ValueError: not such a URL; DatabaseUnavailable: it does not answer."""
+    """Open the database that a URL names; ``connections``: the most to a PostgreSQL server.
+
+    ValueError: not such a URL; DatabaseUnavailable: it does not answer.
+    """
     if url.startswith(SQLITE):
         return open_sqlite(
             sqlite_path(url, schema), clock, transaction_seconds=transaction_seconds, reader_seconds=reader_seconds
         )
     if url.startswith(POSTGRES):
         return await open_postgres(
-            url, schema or "public", clock, transaction_seconds=transaction_seconds, reader_seconds=reader_seconds
+            url,
+            schema or "public",
+            clock,
+            connections=connections,
+            transaction_seconds=transaction_seconds,
+            reader_seconds=reader_seconds,
         )
     raise ValueError("a database URL begins with sqlite:/// or postgresql://")
 

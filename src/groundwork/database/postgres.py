@@ -53,6 +53,8 @@ Connection = PoolConnectionProxy  # what a pool hands out
 _SCHEMA_NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 _RETRIES = 3
 _RETRY_SECONDS = 0.005
+# Of one process to one database, where nobody says otherwise.
+CONNECTIONS = 8
 # Waiting longer for a connection than a person waits for a page helps nobody.
 _ACQUIRE_SECONDS = 10.0
 _ROLLBACK_SECONDS = 2.0
@@ -412,7 +414,7 @@ async def open_postgres(
     schema: str,
     clock: Clock,
     *,
-    connections: int = 8,
+    connections: int = CONNECTIONS,
     transaction_seconds: float = 2.0,
     reader_seconds: float = 10.0,
 ) -> PostgresDatabase:
@@ -438,6 +440,8 @@ async def open_postgres(
                 "idle_in_transaction_session_timeout": str(int(max(transaction_seconds, reader_seconds) * 2000)),
             },
         )
+    except asyncpg.TooManyConnectionsError as failure:
+        raise DatabaseUnavailable("the PostgreSQL server has no connection left (its max_connections)") from failure
     except (OSError, asyncpg.PostgresError) as failure:
         raise DatabaseUnavailable("the PostgreSQL server cannot be reached") from failure
     return PostgresDatabase(pool, schema, clock, transaction_seconds, reader_seconds)

@@ -5,6 +5,7 @@ import importlib
 from groundwork.clock import Clock
 from groundwork.database.migrate import migrate
 from groundwork.database.open_ import open_database
+from groundwork.database.postgres import CONNECTIONS
 from groundwork.queue.contract import Queue
 from groundwork.queue.embedded import EmbeddedQueue
 
@@ -12,24 +13,33 @@ EMBEDDED = "embedded:"
 PACKAGE = "groundwork.queue"
 
 
-async def open_embedded(database_url: str, schema: str, clock: Clock, *, max_waiting: int = 1_000_000) -> Queue:
+async def open_embedded(
+    database_url: str, schema: str, clock: Clock, *, max_waiting: int = 1_000_000, connections: int = CONNECTIONS
+) -> Queue:
     """The queue in a database of its own, made if it is not there; closing the queue closes the database."""
     await migrate(database_url, schema, PACKAGE)
-    database = await open_database(database_url, schema=schema, clock=clock)
+    database = await open_database(database_url, schema=schema, clock=clock, connections=connections)
     return EmbeddedQueue(database, clock, max_waiting=max_waiting)
 
 
 async def open_queue(
-    url: str, *, database_url: str, schema: str, clock: Clock, max_waiting: int = 1_000_000, name: str = "openmeet"
+    url: str,
+    *,
+    database_url: str,
+    schema: str,
+    clock: Clock,
+    max_waiting: int = 1_000_000,
+    name: str = "openmeet",
+    connections: int = CONNECTIONS,
 ) -> Queue:
-    """The queue that a URL names; ``database_url`` and ``schema`` say where an embedded one keeps its tables, ``name`` what it
-    is called on a broker.
+    """The queue that a URL names; ``database_url`` and ``schema`` say where an embedded one keeps its tables, over how many
+    ``connections`` at most, and ``name`` what it is called on a broker.
 
     ``amqp://user:password@host/vhost`` connects when the queue is first used. ValueError: not such a URL, or the library
     for it is not installed.
     """
     if url == EMBEDDED:
-        return await open_embedded(database_url, schema, clock, max_waiting=max_waiting)
+        return await open_embedded(database_url, schema, clock, max_waiting=max_waiting, connections=connections)
     if url.startswith(("amqp://", "amqps://")):
         try:
             # Its library is an extra that an embedded installation does not have.
