@@ -13,7 +13,7 @@ class Debt(StrEnum):
     WAITING_ANSWERS = "waiting_answers"  # a person who has got in somewhere, with whatever answers of theirs wait
     PROVE_RECORD = "prove_record"  # the at-uri of a record of which something unsigned says otherwise than is known
     WEBHOOK = "webhook"  # a message to an address that somebody registered
-    BACKFILL = "backfill"  # a DID whose repository is read whole
+    BACKFILL = "backfill"  # a DID whose repository is read whole; behind it, collections where only those are read
     DETECT_SERIES = "detect_series"  # a person among whose single events there may be a series
     FREED_SEATS = "freed_seats"  # an event whose line one transaction did not serve
     STANDING_ANSWERS = "standing_answers"  # a new date of a series to whose every date a crowd goes

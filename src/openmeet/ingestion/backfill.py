@@ -3,9 +3,12 @@
 The read is as of its commit's rev. What it holds is applied as messages of that rev; what it lacks is a delete, of
 records not changed since; afterwards the floor rises, so that older messages are history. One whose rev is of a time to
 come is not taken at all: as history it would hide whatever is written until then. A repository too large to be read whole, or on a server too slow for that, is read by its calendar alone: unsigned, so that nothing becomes history by it.
+
+Where only some collections were chosen, records of those are taken, and their absence counts; nothing becomes history by it either,
+and whoever waits for the whole read goes on waiting.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,12 +16,12 @@ from at_protocol.repo.change import parse_path
 from at_protocol.repo.snapshot import Snapshot
 from at_protocol.sync import verify
 from at_protocol.syntax.did import Did, parse_did
-from at_protocol.syntax.nsid import parse_nsid
+from at_protocol.syntax.nsid import Nsid, parse_nsid
 from at_protocol.syntax.record_key import parse_record_key
 from at_protocol.syntax.tid import Tid
 from groundwork.database.one_hop import in_one_hop
 from groundwork.database.transaction import Database, Transaction
-from groundwork.errors import Failure, NotFound, RemoteFailed, RemoteSlow
+from groundwork.errors import Failure, InvalidInput, NotFound, RemoteFailed, RemoteSlow
 from groundwork.http.client import AnswerTooLarge
 from groundwork.outbox.owe import Debt, owe
 from groundwork.outbox.pay import Payer
@@ -43,10 +46,14 @@ BATCH = 100
 
 
 def backfill_payer(db: Database, network: Network, here: Here) -> Payer:
-    """The payer of ``Debt.BACKFILL``; the subject is the DID."""
+    """The payer of ``Debt.BACKFILL``; the subject is what ``subject_of`` made."""
 
     async def pay(debt: Debt) -> None:
-        did = parse_did(debt.subject)
+        text, _, chosen = debt.subject.partition(" ")
+        did = parse_did(text)
+        if chosen:
+            await backfill_chosen(db, network, here, did, [parse_nsid(one) for one in chosen.split(" ")])
+            return
         try:
             await backfill(db, network, here, did)
             await _expect_reached(db, network, did)
@@ -56,6 +63,22 @@ def backfill_payer(db: Database, network: Network, here: Here) -> Payer:
             raise
 
     return pay
+
+
+def subject_of(did: Did, collections: Collection[Nsid] = ()) -> str:
+    """What is owed: reading this repository whole, or these collections of it."""
+    return " ".join([did, *(one for one in READ_IN_ORDER if one in collections)])
+
+
+def chosen_collections(names: Sequence[str]) -> tuple[Nsid, ...]:
+    """Collections by name, in the order of reading; of no names, none. Raises InvalidInput of one that is not read here."""
+    known = {str(one): one for one in READ_IN_ORDER}
+    for name in names:
+        if name not in known:
+            raise InvalidInput(
+                "collection", f"{name} is no collection that this site reads. It reads {', '.join(READ_IN_ORDER)}."
+            )
+    return tuple(one for one in READ_IN_ORDER if one in names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +111,19 @@ async def backfill(db: Database, network: Network, here: Here, did: Did) -> int:
     return len(reading.messages)
 
 
+async def backfill_chosen(db: Database, network: Network, here: Here, did: Did, collections: Collection[Nsid]) -> int:
+    """Make what is known of these collections agree with a DID's repository; how many records they hold there.
+
+    Raises RemoteFailed and RemoteSlow.
+    """
+    reading = await read_repository(network, did, collections)
+    if reading is None:
+        return 0
+    await _take(db, here, did, reading, collections)
+    log.info("repository.read_in_part", did=did, rev=reading.rev, records=len(reading.messages))
+    return len(reading.messages)
+
+
 async def _expect_reached(db: Database, network: Network, did: Did) -> None:
     """Raises RemoteFailed where the read was of an older state than is known to exist, or found nobody at home who should be.
 
@@ -112,11 +148,28 @@ async def _is_active(network: Network, did: Did) -> bool:
 
 
 async def apply_reading(db: Database, here: Here, did: Did, reading: Reading) -> bool:
-    """Take over what a read found, and what it found gone; whether everything was taken."""
+    """Take over what a whole read found, and what it found gone; whether everything was taken."""
+    is_whole, gone = await _take(db, here, did, reading, CONCERNING)
+    async with db.transaction() as tx:
+        if is_whole and reading.is_signed:
+            await seen.raise_floor(tx, did, reading.rev)
+        else:
+            # What was not taken is read again at this very rev when it is, and what is not signed makes no history.
+            await seen.note_read(tx, did)
+        await missed.reach(tx, did, reading.rev)
+        await first_reads.done(tx, did)
+    log.info("repository.read", did=did, rev=reading.rev, records=len(reading.messages), gone=gone)
+    return is_whole
+
+
+async def _take(
+    db: Database, here: Here, did: Did, reading: Reading, collections: Collection[Nsid]
+) -> tuple[bool, int]:
+    """Whether everything that was read was taken, and how many records were found gone."""
     is_whole = await _apply_in_batches(db, here, reading.messages)
     held = {message.uri for message in reading.messages}
     async with db.reader() as reader:
-        expected = await seen.not_newer_than(reader, did, reading.rev, sorted(CONCERNING))
+        expected = await seen.not_newer_than(reader, did, reading.rev, sorted(collections))
     gone = [
         RecordMessage(
             did=did,
@@ -133,28 +186,20 @@ async def apply_reading(db: Database, here: Here, did: Did, reading: Reading) ->
     ]
     await _apply_in_batches(db, here, gone)
     async with db.transaction() as tx:
-        if is_whole and reading.is_signed:
-            await seen.raise_floor(tx, did, reading.rev)
-        else:
-            # What was not taken is read again at this very rev when it is, and what is not signed makes no history.
-            await seen.note_read(tx, did)
-        await missed.reach(tx, did, reading.rev)
-        await first_reads.done(tx, did)
         author = await identity_queries.find(tx, did)
         if author is not None and author.can_write:
             # What was noted event by event waits for more; here there is no more.
             await owe(tx, DebtKind.DETECT_SERIES, author.user_id, int(tx.now) + 1)
-    log.info("repository.read", did=did, rev=reading.rev, records=len(reading.messages), gone=len(gone))
-    return is_whole
+    return is_whole, len(gone)
 
 
-async def read_repository(network: Network, did: Did) -> Reading | None:
+async def read_repository(network: Network, did: Did, collections: Collection[Nsid] = CONCERNING) -> Reading | None:
     """Read it whole, or by its calendar where that is too much; None where it is not served.
 
     Raises RemoteFailed (also where its rev is too far ahead to be believed) and RemoteSlow.
     """
     try:
-        reading = await _read(network, did)
+        reading = await _read(network, did, collections)
     except NotFound as absent:
         log.warning("repository.not_served", did=did, reason=absent.why)
         return None
@@ -167,23 +212,24 @@ async def read_repository(network: Network, did: Did) -> Reading | None:
     return reading
 
 
-async def _read(network: Network, did: Did) -> Reading:
+async def _read(network: Network, did: Did, collections: Collection[Nsid]) -> Reading:
     try:
         snapshot = await download_repository(network, did)
     except (AnswerTooLarge, RemoteSlow) as whole:
         log.info("repository.too_large", did=did, reason=whole.why)
-        rev, messages = await list_records(network, did, READ_IN_ORDER)
+        rev, messages = await list_records(network, did, [one for one in READ_IN_ORDER if one in collections])
         return Reading(rev, messages, is_signed=False)
     if snapshot.commit.rev is None:
         raise RemoteFailed(f"The repository of {did} is of an older version, without a rev.")
-    return Reading(snapshot.commit.rev, list(messages_of(snapshot, snapshot.commit.rev)), is_signed=True)
+    messages = list(messages_of(snapshot, snapshot.commit.rev, collections))
+    return Reading(snapshot.commit.rev, messages, is_signed=True)
 
 
-def messages_of(snapshot: Snapshot, rev: Tid) -> Iterator[RecordMessage]:
-    """The calendar records of a repository as messages of its commit: events before the answers to them."""
+def messages_of(snapshot: Snapshot, rev: Tid, collections: Collection[Nsid] = CONCERNING) -> Iterator[RecordMessage]:
+    """The records of these collections of a repository as messages of its commit: events before the answers to them."""
     by_collection: dict[str, list[RecordMessage]] = {}
     for path, cid in snapshot.entries.items():
-        if path.partition("/")[0] not in CONCERNING:
+        if path.partition("/")[0] not in collections:
             continue
         collection, rkey = parse_path(path)
         by_collection.setdefault(collection, []).append(

@@ -1,5 +1,6 @@
 """``openmeet sync …``: both directions of the synchronisation, for the operator."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -8,6 +9,7 @@ from rich.progress import Progress
 
 from at_protocol.failures import Malformed
 from at_protocol.syntax.did import Did, parse_did
+from at_protocol.syntax.nsid import Nsid
 from groundwork.errors import InvalidInput, RemoteFailed, RemoteSlow
 from groundwork.outbox import owe
 from openmeet.administration.standing import standing
@@ -15,6 +17,7 @@ from openmeet.debts.kinds import Debt
 from openmeet.firehose import progress
 from openmeet.firehose.upstreams import authority
 from openmeet.ingestion.api import Engines
+from openmeet.ingestion.backfill import chosen_collections, subject_of
 from openmeet.ingestion.comparing import Found
 from openmeet.ingestion.listing import authors_on
 from openmeet.ingestion.reconciling import Reconciled, written_to
@@ -28,6 +31,11 @@ from programs.platform import Platform, run_on_platform
 app = noun("Streams in, records out.")
 
 RepositoryDid = Annotated[str, typer.Argument(help="The repository.")]
+
+Chosen = Annotated[
+    list[str] | None,
+    typer.Option("--collection", help="Only records of this collection; may be given several times."),
+]
 
 
 @app.command()
@@ -106,14 +114,19 @@ def unmapped(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = No
 
 
 @app.command()
-def read(did: RepositoryDid, tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None) -> None:
-    """Read a repository whole again: whatever was missed is made good."""
-    known = _did(did)
+def read(
+    did: RepositoryDid,
+    collection: Chosen = None,
+    tenant: OfTenant = DEFAULT_TENANT,
+    settings_file: SettingsFile = None,
+) -> None:
+    """Read a repository whole again, or chosen collections of it: whatever was missed is made good."""
+    known, chosen = _did(did), chosen_collections(collection or [])
 
     async def act(platform: Platform) -> None:
         async with platform.db.transaction() as tx:
-            await owe.owe(tx, Debt.BACKFILL, known, int(tx.now))
-        typer.echo(f"The publisher will read {known}.")
+            await owe.owe(tx, Debt.BACKFILL, subject_of(known, chosen), int(tx.now))
+        typer.echo(f"The publisher will read {known}{_of(chosen)}.")
 
     run_on_platform(settings_file, tenant, act)
 
@@ -121,10 +134,15 @@ def read(did: RepositoryDid, tenant: OfTenant = DEFAULT_TENANT, settings_file: S
 @app.command()
 def discover(
     host: Annotated[str, typer.Argument(help="A PDS or relay, as https://host.")],
+    collection: Chosen = None,
     tenant: OfTenant = DEFAULT_TENANT,
     settings_file: SettingsFile = None,
 ) -> None:
-    """Have everybody's calendar read who has one there: for what was written before this site listened."""
+    """Have everybody's calendar read who has one there: for what was written before this site listened.
+
+    With ``--collection`` only those are looked for who have records of the named collections, and only those records are read.
+    """
+    chosen = chosen_collections(collection or [])
 
     async def act(platform: Platform) -> None:
         found: set[Did] = set()
@@ -134,13 +152,13 @@ def discover(
             raise InvalidInput("host", wrong.why) from wrong
         with Progress(console=Console(stderr=True), transient=True) as bars:
             task = bars.add_task("repositories", total=None)
-            for collection in READ_IN_ORDER:
-                async for did in authors_on(platform.network, host, collection):
+            for one in chosen or READ_IN_ORDER:
+                async for did in authors_on(platform.network, host, one):
                     found.add(did)
                     bars.update(task, completed=len(found), description=f"{len(found)} repositories")
         async with platform.db.transaction() as tx:
-            await owe.owe_many(tx, Debt.BACKFILL, [(did, int(tx.now), tx.now) for did in found])
-        typer.echo(f"The publisher will read {len(found)} repositories.")
+            await owe.owe_many(tx, Debt.BACKFILL, [(subject_of(did, chosen), int(tx.now), tx.now) for did in found])
+        typer.echo(f"The publisher will read {len(found)} repositories{_of(chosen)}.")
 
     run_on_platform(settings_file, tenant, act)
 
@@ -223,6 +241,10 @@ def reset(did: RepositoryDid, tenant: OfTenant = DEFAULT_TENANT, settings_file: 
         typer.echo(f"A new epoch has begun for {known}; the publisher will read it whole.")
 
     run_on_platform(settings_file, tenant, act)
+
+
+def _of(chosen: Sequence[Nsid]) -> str:
+    return f", {' and '.join(chosen)} only" if chosen else ""
 
 
 def _did(text: str) -> Did:

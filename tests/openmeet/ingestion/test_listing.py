@@ -4,12 +4,16 @@ import asyncio
 
 import pytest
 
+from at_protocol.data.cid import Cid
 from at_protocol.syntax.did import parse_did
-from groundwork.errors import RemoteFailed
+from at_protocol.syntax.nsid import Nsid
+from groundwork.clock import Instant
+from groundwork.errors import InvalidInput, RemoteFailed
+from groundwork.outbox.owe import Debt, DebtState
 from openmeet.identities import reading
 from openmeet.ingestion import listing
 from openmeet.ingestion.apply import apply
-from openmeet.ingestion.backfill import backfill
+from openmeet.ingestion.backfill import backfill, backfill_payer, chosen_collections, subject_of
 from openmeet.ingestion.listing import authors_on
 from openmeet.records import seen
 from openmeet.records.collections import EVENT, RSVP
@@ -137,3 +141,56 @@ async def _apply(town: Town, messages: list[RecordMessage]) -> None:
 async def _owed(town: Town) -> list[str]:
     async with town.db.reader() as reader:
         return [row["subject"] for row in await reader.fetch("select subject from debts where kind = 'prove_record'")]
+
+
+@pytest.mark.parametrize("is_large", [False, True])
+async def test_chosen_collections_are_read_and_nothing_else(
+    town: Town, monkeypatch: pytest.MonkeyPatch, is_large: bool
+):
+    """What is there is taken and what is gone goes, of those alone; no history begins, and a whole read is as it was."""
+    did, uris = await _write(town, 2)
+    app = await town.stranger("cleo")
+    answer = {"$type": RSVP, "status": f"{RSVP}#going", "subject": {"uri": uris[0], "cid": str(Cid.for_cbor(b"\xa0"))}}
+    wish = {"repo": did, "collection": RSVP, "rkey": "3mqdau33ozs2n"}
+    await app.procedure("com.atproto.repo.putRecord", {**wish, "record": answer})
+    if is_large:
+        monkeypatch.setattr(reading, "SMALL_REPOSITORY_BYTES", 50_000)
+        monkeypatch.setattr(reading, "MAX_REPOSITORY_BYTES", 100_000)
+    post = {"$type": "org.example.note", "text": "x" * 200_000}
+    await app.procedure("com.atproto.repo.createRecord", {"repo": did, "collection": post["$type"], "record": post})
+    await _pay_read(town, did, EVENT)
+    assert await _titles(town) == dict.fromkeys(uris, not is_large)
+    assert await _answers(town) == 0
+    await _pay_read(town, did, RSVP)
+    assert await _answers(town) == 1
+    await app.procedure("com.atproto.repo.deleteRecord", wish)
+    key = uris[1].rpartition("/")[2]
+    await app.procedure("com.atproto.repo.deleteRecord", {"repo": did, "collection": EVENT, "rkey": key})
+    await _pay_read(town, did, EVENT)
+    assert list(await _titles(town)) == uris[:1]
+    assert await _answers(town) == 1, "an answer is no event: its absence was not looked at"
+    async with town.db.reader() as reader:
+        row = await reader.fetch_one("select floor_rev, synced_at from repositories where did = :did", did=did)
+    assert row is None or (row["floor_rev"], row["synced_at"]) == ("", None)
+    assert await backfill(town.db, town.network, town.processor.here, parse_did(did)) == 1
+    assert await _answers(town) == 0
+
+
+def test_a_collection_that_is_not_read_is_refused_with_those_that_are():
+    """Before anybody is asked for anything."""
+    assert chosen_collections([RSVP, EVENT, RSVP]) == (EVENT, RSVP)
+    assert chosen_collections([]) == ()
+    with pytest.raises(InvalidInput, match=rf"app\.bsky\.feed\.post is no collection .* {EVENT}"):
+        chosen_collections([EVENT, "app.bsky.feed.post"])
+
+
+async def _pay_read(town: Town, did: str, collection: Nsid) -> None:
+    """As the publisher does what the command owes."""
+    subject = subject_of(parse_did(did), [collection])
+    pay = backfill_payer(town.db, town.network, town.processor.here)
+    await pay(Debt("backfill", subject, 1, DebtState.LEASED, 0, Instant(0), "", 1))
+
+
+async def _answers(town: Town) -> int:
+    async with town.db.reader() as reader:
+        return len(await reader.fetch("select id from attendances where record_uri is not null"))
