@@ -55,6 +55,7 @@ from openmeet.publication import rounds
 from openmeet.publication.late import late_create_payer
 from openmeet.publication.publisher import Publisher
 from openmeet.records.message import RecordMessage, encode
+from openmeet.records.older_meta import named_series
 from openmeet.series.detecting import detection_payer
 from openmeet.series.entry_letters import SERIES_ANSWERED_MAIL, SERIES_WITHDRAWN_MAIL
 from openmeet.series.standing import standing_payer
@@ -135,7 +136,7 @@ def payings(platform: Platform, keeper: Keeper) -> dict[str, Paying]:
         Debt.WAITING_ANSWERS: Paying(waiting_payer(db)),
         Debt.PROVE_RECORD: Paying(record_payer(db, network, here, spend_on_host)),
         Debt.LATE_CREATE: Paying(late_create_payer(publisher(platform))),
-        Debt.DETECT_SERIES: Paying(detection_payer(db)),
+        Debt.DETECT_SERIES: Paying(detection_payer(db, named_series)),
         Debt.FREED_SEATS: Paying(freed_seats_payer(db)),
         # One date after the other: what they lock is their series.
         Debt.STANDING_ANSWERS: Paying(standing_payer(db), batch=1, lease_seconds=600.0),

@@ -51,6 +51,7 @@ from openmeet.publication import rounds
 from openmeet.publication.late import late_create_payer
 from openmeet.publication.publisher import Publisher
 from openmeet.records.message import RecordMessage, encode
+from openmeet.records.older_meta import named_series
 from openmeet.series.detecting import detection_payer
 from openmeet.series.standing import standing_payer
 from openmeet.series.telling import telling_payer
@@ -244,7 +245,7 @@ class Town:
                 Debt.CUSTODIAL_ACCOUNT: Paying(account_payer(self.db, self.network, self.keeper)),
                 Debt.BACKFILL: Paying(backfill.backfill_payer(self.db, self.network, here)),
                 Debt.FETCH_SUBJECT: Paying(fetching.subject_payer(self.db, self.network, here)),
-                Debt.DETECT_SERIES: Paying(detection_payer(self.db)),
+                Debt.DETECT_SERIES: Paying(detection_payer(self.db, named_series)),
                 Debt.SERIES_NEWS: Paying(telling_payer(self.db)),
                 Debt.STANDING_ANSWERS: Paying(standing_payer(self.db)),
                 Debt.FREED_SEATS: Paying(freed_seats_payer(self.db)),

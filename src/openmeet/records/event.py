@@ -26,6 +26,7 @@ from openmeet.records.collections import (
     SUCCESSION_KEYS,
 )
 from openmeet.records.details import RecordDetails, read_details
+from openmeet.records.older_meta import note_older_meta
 from openmeet.records.places import Places, is_followable, read_places
 from openmeet.records.reading import Notes, Unmappable, line_of, shortened, text_of, token_of
 from openmeet.records.sentence import sentence_in, without
@@ -385,7 +386,7 @@ def _note_foreign_keys(record: Mapping[str, object], notes: Notes) -> None:
         elif key == "media":
             notes.keep(key, "are pictures, kept with their blobs")
         elif key == OLDER_META_KEY:
-            notes.keep(key, "says what an older OpenMeet knew of its series")
+            note_older_meta(value, notes)
         elif key == "facets":
             notes.keep(key, "mark links and mentions in the description; dropped only when we change that text")
         else:

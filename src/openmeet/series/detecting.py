@@ -6,7 +6,7 @@ record, its revision and its address stay, and unlinking leaves no trace.
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from urllib.parse import urlsplit
 
@@ -28,7 +28,7 @@ from openmeet.recurrence.pattern import Pattern
 from openmeet.recurrence.wall_time import local_of
 from openmeet.series import actions, detections, queries, storing, telling
 from openmeet.series.dates import details_of, original_of, original_text, template_in
-from openmeet.series.detection import CERTAIN, Found, Sighting, find, name_of, title_of
+from openmeet.series.detection import CERTAIN, Found, Sighting, find, key_of_series, name_of, title_of
 from openmeet.series.detections import FOREVER, Detection, DetectionId, DetectionState
 from openmeet.series.gathering import length_of
 from openmeet.series.model import Policy, Series, SeriesId, Timing
@@ -36,8 +36,11 @@ from openmeet.site.texts import folded
 from openmeet.users.model import Caller, UserId
 from openmeet.users.queries import by_id as user_by_id
 
+# Which series the records at these addresses name, by address: records are read by a room above this one.
+Naming = Callable[[Reader, Sequence[str]], Awaitable[Mapping[str, str]]]
 
-def detection_payer(db: Database) -> Payer:
+
+def detection_payer(db: Database, naming: Naming) -> Payer:
     """The payer of ``Debt.DETECT_SERIES``; the subject is the author.
 
     What is shown agrees with what is found; what the author decided stands. Again, it changes nothing, and nothing where the
@@ -46,38 +49,45 @@ def detection_payer(db: Database) -> Payer:
 
     async def pay(debt: OwedDebt) -> None:
         user_id = UserId(debt.subject)
-        if await in_one_hop(db, lambda tx: _attach(tx, user_id)):
+        if await in_one_hop(db, lambda tx: _attach(tx, user_id, naming)):
             async with db.reader() as reader:
-                sightings = _sightings(await detections.sighted(reader, user_id))
+                sightings = await _sightings(reader, await detections.sighted(reader, user_id), naming)
                 zones = await _zones(reader, user_id)
             # A second and more for thousands of events: in no transaction, and not on the event loop.
             looked = sightings, await asyncio.to_thread(find, sightings, zones)
-            await in_one_hop(db, lambda tx: _show_all(tx, user_id, looked))
+            await in_one_hop(db, lambda tx: _show_all(tx, user_id, looked, naming))
 
     return pay
 
 
-async def _attach(tx: Transaction, user_id: UserId) -> bool:
+async def _attach(tx: Transaction, user_id: UserId, naming: Naming) -> bool:
     """What the author wrote since joins the series that they accepted; whether there is anything more to look for."""
     if Flag.DETECTION not in await switches(tx) or not await detections.lock_author(tx, user_id):
         return False
     accepted = [one for one in await detections.of_person(tx, user_id) if one.state is DetectionState.ACCEPTED]
     if accepted:
         events = await detections.sighted(tx, user_id)
+        named = await naming(tx, _addresses(events))
         for one in accepted:
-            await _add_later_ones(tx, one, events)
+            await _add_later_ones(tx, one, events, named)
     return True
 
 
-async def _show_all(tx: Transaction, user_id: UserId, looked: tuple[tuple[Sighting, ...], Sequence[Found]]) -> None:
+async def _show_all(
+    tx: Transaction, user_id: UserId, looked: tuple[tuple[Sighting, ...], Sequence[Found]], naming: Naming
+) -> None:
     """Raises TransactionConflict where the events are others by now than those that were looked through."""
     if not await detections.lock_author(tx, user_id):
         return
     events = {str(event.id): event for event in await detections.sighted(tx, user_id)}
-    if _sightings(events.values()) != looked[0]:
+    if await _sightings(tx, list(events.values()), naming) != looked[0]:
         raise TransactionConflict("the author's events changed while a series was looked for")
     known = {one.found.key: one for one in await detections.of_person(tx, user_id)}
-    found = {one.key: one for one in looked[1]}
+    # Who said no to these events as a series is not asked again because their records name one, too.
+    refused = {
+        event_id for one in known.values() if one.state is DetectionState.REFUSED for event_id, _ in one.found.dates
+    }
+    found = {one.key: one for one in looked[1] if not one.is_named or refused.isdisjoint(dict(one.dates))}
     for key in sorted(known.keys() - found.keys()):
         if known[key].is_open:
             await _unlink(tx, known[key])
@@ -237,11 +247,11 @@ async def _take_back(tx: Transaction, one: Detection) -> Detection:
     return await detections.set_state(tx, one, DetectionState.LINKED, series.id)
 
 
-async def _add_later_ones(tx: Transaction, one: Detection, events: Sequence[Event]) -> None:
+async def _add_later_ones(tx: Transaction, one: Detection, events: Sequence[Event], named: Mapping[str, str]) -> None:
     """The author goes on writing single events elsewhere: those that are dates of the accepted series become its dates."""
     if one.series_id is None:
         return
-    fitting = [event for event in events if f"{name_of(event.title)}\n{_place(event)}" == one.found.key]
+    fitting = [event for event in events if _key(event, named) == one.found.key]
     if not fitting:
         return
     series = await queries.lock(tx, one.series_id)
@@ -250,7 +260,8 @@ async def _add_later_ones(tx: Transaction, one: Detection, events: Sequence[Even
     for event in fitting:
         at = local_of(_at(event), series.zone_name).replace(tzinfo=None, microsecond=0)
         is_free = await queries.date_of(tx, series.id, original_text(at)) is None
-        if is_free and event.place_in_series is None and expansion.is_date_of(series.timing.pattern, at):
+        is_date = one.found.is_named or expansion.is_date_of(series.timing.pattern, at)
+        if is_free and event.place_in_series is None and is_date:
             await queries.place(tx, [(event.id, series.id, original_text(at))])
             await detections.set_overridden(tx, [(event.id, _differs(series, event, original_text(at)))])
 
@@ -273,12 +284,23 @@ async def _zones(reader: Reader, user_id: UserId) -> Sequence[str]:
     return [person.time_zone] if person is not None and person.time_zone else []
 
 
-def _sightings(events: Iterable[Event]) -> tuple[Sighting, ...]:
-    return tuple(_sighting(event) for event in events)
+def _addresses(events: Iterable[Event]) -> list[str]:
+    return [event.record_uri for event in events if event.record_uri is not None]
 
 
-def _sighting(event: Event) -> Sighting:
-    return Sighting(event.id, event.title, _place(event), _at(event), event.time_zone)
+async def _sightings(reader: Reader, events: Sequence[Event], naming: Naming) -> tuple[Sighting, ...]:
+    named = await naming(reader, _addresses(events))
+    return tuple(_sighting(event, named) for event in events)
+
+
+def _sighting(event: Event, named: Mapping[str, str]) -> Sighting:
+    series_name = named.get(event.record_uri or "", "")
+    return Sighting(event.id, event.title, _place(event), _at(event), event.time_zone, series_name)
+
+
+def _key(event: Event, named: Mapping[str, str]) -> str:
+    series_name = named.get(event.record_uri or "")
+    return key_of_series(series_name) if series_name else f"{name_of(event.title)}\n{_place(event)}"
 
 
 def _place(event: Event) -> str:

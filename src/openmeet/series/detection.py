@@ -2,6 +2,9 @@
 
 What is found carries a confidence between 0 and 1: how many of the dates that the rule names took place, how many of the events the
 rule explains, how many there are at all, and whether they begin at the same time of day. Nothing below ``SUGGESTED`` is told to anybody.
+
+Events whose records name the series that they are dates of (an older OpenMeet wrote so) are one for certain, from two on, whatever
+they are called, and also where no rule explains their dates.
 """
 
 from collections import Counter
@@ -23,6 +26,7 @@ from openmeet.recurrence.wall_time import instant_of, local_of
 from openmeet.site.texts import folded
 
 LEAST = 3
+LEAST_NAMED = 2
 # From here on a series is shown as one; from here on its author is asked.
 CERTAIN = 0.8
 SUGGESTED = 0.5
@@ -69,21 +73,28 @@ _MONTHS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """A single event. ``place`` is any text that is the same for the same place; ``zone_name`` what the event says."""
+    """A single event. ``place`` is any text that is the same for the same place; ``zone_name`` what the event says.
+
+    ``series_name``: of the series that its record names; empty where it names none.
+    """
 
     id: str
     title: str
     place: str
     at: Instant
     zone_name: str
+    series_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Events (in order, with their wall-clock starts in ``zone_name``) that a rule explains. ``key`` names the name and place."""
+    """Events, in order, with their wall-clock starts in ``zone_name``, and the rule that explains them.
+
+    ``key`` names the name and place, or the series that their records name; only of those the rule may be None.
+    """
 
     key: str
-    rule: Rule
+    rule: Rule | None
     zone_name: str
     dates: tuple[tuple[str, datetime], ...]
     missing: tuple[datetime, ...]
@@ -94,8 +105,13 @@ class Found:
         """The rule from its first date on, without those that did not take place, with those that it does not name."""
         first = self.dates[0][1]
         bare = Pattern(first, self.zone_name, self.rule)
-        own = tuple(at for _, at in self.dates[1:] if not expansion.is_date_of(bare, at))
+        own = tuple(at for _, at in self.dates[1:] if self.rule is None or not expansion.is_date_of(bare, at))
         return replace(bare, left_out=self.missing, added=own)
+
+    @property
+    def is_named(self) -> bool:
+        """Whether records say that they are one."""
+        return "\n" not in self.key
 
 
 def name_of(title: str) -> str:
@@ -118,8 +134,8 @@ def title_of(titles: Sequence[str]) -> str:
 def find(sightings: Iterable[Sighting], zones: Sequence[str] = ()) -> list[Found]:
     """Every series among one author's events. ``zones``: where the author is known to be, for events that name no zone of their own."""
     newest = sorted(sightings, key=lambda one: (one.at, one.id))[-MOST_EVENTS:]
-    found: list[Found] = []
-    for key, alike in sorted(_alike(newest).items()):
+    found = _named(newest, zones)
+    for key, alike in sorted(_alike([one for one in newest if not one.series_name]).items()):
         left = alike
         for round_ in range(_ROUNDS):
             best = _best(key if round_ == 0 else f"{key}\n{round_}", left, zones)
@@ -128,6 +144,34 @@ def find(sightings: Iterable[Sighting], zones: Sequence[str] = ()) -> list[Found
             found.append(best)
             explained = {event_id for event_id, _ in best.dates}
             left = [one for one in left if one.id not in explained]
+    return found
+
+
+def key_of_series(series_name: str) -> str:
+    """The key of what is named by records: a key of a name and place has two lines, this one has one."""
+    return f"series:{series_name}"
+
+
+def _named(sightings: Sequence[Sighting], zones: Sequence[str]) -> list[Found]:
+    by_name: dict[str, list[Sighting]] = {}
+    for one in sightings:
+        if one.series_name:
+            by_name.setdefault(one.series_name, []).append(one)
+    found: list[Found] = []
+    for name, alike in sorted(by_name.items()):
+        zone_name = _zone(alike, zones)
+        # Two that begin at the same moment are one date and something else.
+        starts: dict[datetime, str] = {}
+        for one in alike:
+            starts.setdefault(local_of(one.at, zone_name).replace(tzinfo=None, microsecond=0), one.id)
+        if len(starts) < LEAST_NAMED:
+            continue
+        dates = tuple((event_id, at) for at, event_id in sorted(starts.items()))
+        best = _best(key_of_series(name), alike, zones)
+        bare = Found(key_of_series(name), None, zone_name, dates, (), 1.0)
+        # A rule counts from its start: one that fits only from a later date on says something else from the first.
+        fits = best is not None and best.dates[0][1] == dates[0][1] and best.zone_name == zone_name
+        found.append(replace(bare, rule=best.rule, missing=best.missing) if best is not None and fits else bare)
     return found
 
 

@@ -24,6 +24,8 @@ State = Literal["suggested", "linked", "accepted", "refused"]
 class FoundShown(msgspec.Struct, rename="camel"):
     """Single events that look like dates of one series. ``confidencePercent`` is how sure that is; ``exdates`` are dates of the rule without one.
 
+    ``rule`` is empty where the records themselves name one series and no rule explains its dates.
+
     ``state``: ``linked`` ones are shown together already, ``suggested`` ones are not; neither has a date of its own before the
     author accepts it. ``slug`` is that of its series while there is one.
     """
@@ -79,7 +81,7 @@ async def _shown(reader: Reader, one: Detection) -> FoundShown:
         id=one.id,
         state=one.state.value,
         title=await detecting.title_for(reader, one),
-        rule=format_rule(one.found.rule),
+        rule=format_rule(one.found.rule) if one.found.rule else "",
         sentence=sentence.describe(one.found.pattern),
         time_zone=one.found.zone_name,
         confidence_percent=round(one.found.confidence * 100),

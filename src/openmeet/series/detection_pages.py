@@ -70,6 +70,7 @@ async def _shown(reader: Reader, one: Detection) -> dict[str, object]:
         "title": await detecting.title_for(reader, one),
         "sentence": sentence.describe(found.pattern),
         "is_certain": one.is_certain,
+        "is_named": found.is_named,
         "number": len(found.dates),
         "dates": [times.short_day(at) for _, at in found.dates[-SHOWN:]],
         "earlier": max(0, len(found.dates) - SHOWN),

@@ -116,7 +116,7 @@ async def put(
         key=found.key,
         state=state.value,
         series_id=series_id,
-        rule=format_rule(found.rule),
+        rule=format_rule(found.rule) if found.rule else "",
         time_zone=found.zone_name,
         dates=msgspec.json.encode([(event_id, original_text(at)) for event_id, at in found.dates]).decode(),
         missing=msgspec.json.encode([original_text(at) for at in found.missing]).decode(),
@@ -213,7 +213,7 @@ def _detection(row: Row) -> Detection:
         series_id=None if row["series_id"] is None else SeriesId(row["series_id"]),
         found=Found(
             key=row["key"],
-            rule=parse_rule(row["rule"]),
+            rule=parse_rule(row["rule"]) if row["rule"] else None,
             zone_name=row["time_zone"],
             dates=tuple((event_id, original_of(at)) for event_id, at in dates),
             missing=tuple(_dates(row["missing"])),

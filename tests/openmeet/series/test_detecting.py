@@ -16,6 +16,7 @@ from openmeet.flags.model import Flag
 from openmeet.identities import actions as identities
 from openmeet.ingestion.apply import apply
 from openmeet.records.message import RecordMessage
+from openmeet.records.older_meta import named_series
 from openmeet.series import actions, agenda, detecting, detections, queries, tasks
 from openmeet.series.detections import Detection, DetectionState
 from openmeet.users.model import Caller, UserId
@@ -58,7 +59,9 @@ async def ana(db: Database) -> Caller:
 
 async def looked_through(db: Database, author: UserId) -> list[Detection]:
     """The author's single events, looked through as the publisher does."""
-    await detecting.detection_payer(db)(Debt("detect_series", author, 1, DebtState.LEASED, 0, Instant(0), "", 1))
+    await detecting.detection_payer(db, named_series)(
+        Debt("detect_series", author, 1, DebtState.LEASED, 0, Instant(0), "", 1)
+    )
     async with db.reader() as reader:
         return await detections.of_person(reader, author)
 
@@ -219,7 +222,7 @@ async def test_the_debt_is_paid_outside_of_a_transaction(
     """What came while it was looked through is no part of it: the debt is due again, and then it is."""
     tea = weekly(8)
     await take(db, *tea[:7])
-    pay = detecting.detection_payer(db)
+    pay = detecting.detection_payer(db, named_series)
     debt = Debt("detect_series", ana.user_id, 1, DebtState.LEASED, 0, Instant(0), "", 1)
     real = detecting.find
 
@@ -298,3 +301,67 @@ async def test_programs_say_it_too(make_sqlite: MakeDatabase, clock: HandClock) 
         strangers = await api_session(browser, "ben@example.org", "Ben")
         assert (await browser.post(path, json={"answer": "undo"}, headers=strangers)).status_code == 404
         assert (await browser.get("/api/me/reading", headers=headers)).json() == {"readings": []}
+
+
+def named(number: int, at_: str, title: str, series: str = "tea-nights", **fields: object) -> RecordMessage:
+    """As an older OpenMeet wrote it."""
+    meta = {"seriesSlug": series, "isRecurring": True, **fields}
+    return event(1, f"old{number}", 1 + number, title, startsAt=at_, openMeetMeta=meta)
+
+
+async def test_records_that_name_their_series_are_one_for_certain(db: Database, ana: Caller) -> None:
+    """Two, with other names and at no interval; what names another series, or says that it does not come again, is no date of it."""
+    await take(
+        db,
+        named(1, "2026-01-06T18:00:00Z", "Tea"),
+        named(2, "2026-01-23T11:30:00Z", "A walk instead"),
+        named(3, "2026-02-04T18:00:00Z", "Another", "other-nights"),
+        named(4, "2026-02-05T18:00:00Z", "Once", isRecurring=False),
+    )
+    before = await records(db)
+    (one,) = await looked(db, ana)
+    assert (one.state, one.found.confidence, one.found.rule) == (S.LINKED, 1.0, None)
+    assert await places(db) == {
+        "Tea": "2026-01-06T19:00:00",
+        "A walk instead": "2026-01-23T12:30:00",
+        "Another": None,
+        "Once": None,
+    }
+    assert [at.isoformat() for _, at in one.found.dates] == ["2026-01-06T19:00:00", "2026-01-23T12:30:00"]
+    assert await looked(db, ana) == [one]
+    async with db.transaction() as tx:
+        series = await detecting.accept(tx, ana, one.id)
+    assert series.timing.pattern.rule is None
+    await take(db, named(5, "2026-03-11T17:00:00Z", "Tea, later"))
+    await looked(db, ana)
+    assert (await places(db))["Tea, later"] == "2026-03-11T18:00:00"
+    async with db.transaction() as tx:
+        await detecting.undo(tx, ana, one.id)
+        await detecting.refuse(tx, ana, one.id)
+    assert not any((await places(db)).values())
+    assert [one for one in await records(db) if one in before] == before
+    (still,) = await looked(db, ana)
+    assert still.state is S.REFUSED
+
+
+async def test_records_that_name_their_series_have_its_rule_where_one_fits(db: Database, ana: Caller) -> None:
+    """All but a date between, which is one of the series all the same."""
+    dates = [named(n, at(one), f"Evening of {n}") for n, one in enumerate(dates_of(WEEKLY, 6))]
+    await take(db, *dates, named(9, "2026-01-10T09:00:00Z", "In the morning"))
+    (one,) = await looked(db, ana)
+    assert (str(one.found.rule), len(one.found.dates)) == (WEEKLY, 7)
+    assert [one.isoformat() for one in one.found.pattern.added] == ["2026-01-10T10:00:00"]
+
+
+async def test_a_series_that_was_refused_is_not_asked_about_by_its_other_name(db: Database, ana: Caller) -> None:
+    """It was found by its dates, and no: that its records come to name a series changes nothing about that."""
+    await take(db, *weekly(6))
+    (one,) = await looked(db, ana)
+    async with db.transaction() as tx:
+        await detecting.refuse(tx, ana, one.id)
+    dates = dates_of(WEEKLY, 6)
+    meta = {"seriesSlug": "tea-nights"}
+    await take(
+        db, *(event(1, f"tea{n}", 40 + n, f"Tea {n}", startsAt=at(d), openMeetMeta=meta) for n, d in enumerate(dates))
+    )
+    assert [(found.id, found.state) for found in await looked(db, ana)] == [(one.id, S.REFUSED)]

@@ -1,0 +1,49 @@
+"""What an older OpenMeet wrote of series into events: read where it says something, kept with the reason where it does not."""
+
+import pytest
+
+from openmeet.records.collections import EVENT
+from openmeet.records.event import read_event
+from openmeet.records.older_meta import MAX_NAME, series_name
+from tests.openmeet.records.test_event import NOW, event
+
+
+def notes_on(meta: object) -> tuple[list[tuple[str, str]], dict[str, str]]:
+    notes = read_event(EVENT, event(openMeetMeta=meta), rkey="self", indexed_at=NOW).notes
+    read = [(one.source, one.value) for one in notes.fields if one.source.startswith("openMeetMeta")]
+    return read, {one.path: one.why for one in notes.kept if one.path.startswith("openMeetMeta")}
+
+
+def test_the_series_is_read_and_the_rest_kept_with_a_reason() -> None:
+    meta = {"seriesSlug": "tea-nights-x1", "isRecurring": True, "imageSourceKey": "2024/pic.jpg", "later": 1}
+    read, kept = notes_on(meta)
+    assert read == [("openMeetMeta/seriesSlug", "tea-nights-x1")]
+    assert set(kept) == {"openMeetMeta/isRecurring", "openMeetMeta/imageSourceKey", "openMeetMeta/later"}
+    assert all(kept.values())
+
+
+@pytest.mark.parametrize(
+    "meta",
+    [
+        None,
+        "tea",
+        ["tea"],
+        {},
+        {"seriesSlug": None},
+        {"seriesSlug": {"$link": "x"}},
+        {"seriesSlug": 7},
+        {"seriesSlug": " \x00\n"},
+        {"seriesSlug": "tea", "isRecurring": False},
+    ],
+)
+def test_what_names_no_series_is_no_hint_and_no_failure(meta: object) -> None:
+    assert series_name(meta) == ""
+    read, _ = notes_on(meta)
+    assert read == []
+
+
+def test_a_name_is_one_line_of_bounded_length() -> None:
+    """It becomes part of a key whose first line it must stay."""
+    name = series_name({"seriesSlug": "a\nb" + "x" * 5_000})
+    assert "\n" not in name
+    assert len(name) == MAX_NAME
