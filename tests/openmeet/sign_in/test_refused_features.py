@@ -1,0 +1,118 @@
+"""Who refuses series, groups or memberships on the consent page of their own server goes without that, and with everything else."""
+
+import re
+from datetime import timedelta
+
+import httpx
+import pytest
+
+from openmeet.debts import publications
+from openmeet.debts.publications import NOT_ALLOWED, Kind, State
+from openmeet.events import actions as events
+from openmeet.flags.model import Flag
+from openmeet.flags.switchboard import MAX_AGE
+from openmeet.groups import actions as groups
+from openmeet.groups import publishing
+from openmeet.identities import actions
+from openmeet.identities.permissions import Feature
+from openmeet.ingestion.switching import switch
+from openmeet.publication import rounds
+from openmeet.recurrence.pattern import parse_date, pattern
+from openmeet.recurrence.rule import parse_rule
+from openmeet.series import actions as series_actions
+from openmeet.series.dates import template_in
+from openmeet.series.model import Timing
+from openmeet.users.model import Caller
+from tests.openmeet.groups.people import details as group_details
+from tests.openmeet.sign_in.doorway import PASSWORD, Door, where_of
+from tests.openmeet.sign_in.test_identity_page import HERE, publisher_of
+from tests.openmeet.town import details
+from tests.witnesses.consent import allow
+
+OPTIONAL = (Feature.SERIES, Feature.GROUPS, Feature.MEMBERSHIPS)
+REFUSED = {
+    Feature.SERIES: "repo:openmeet.lexicon.series",
+    Feature.GROUPS: "repo:openmeet.lexicon.group",
+    Feature.MEMBERSHIPS: "repo:openmeet.lexicon.groupMembership",
+}
+KINDS = {Feature.SERIES: Kind.SERIES, Feature.GROUPS: Kind.GROUP, Feature.MEMBERSHIPS: Kind.MEMBERSHIP}
+
+
+async def permit(door: Door, browser: httpx.AsyncClient, feature: Feature, *, without: str = "") -> None:
+    did = (await door.identity("ana")).did
+    asked = await browser.post(f"{HERE}/permit", data={"did": did, "feature": feature.value})
+    back = await browser.get(await allow(where_of(asked), "ana.town.test", PASSWORD, without=without))
+    assert back.status_code == 303
+
+
+async def made_of_all(door: Door, ana: Caller) -> dict[Kind, list[str]]:
+    """A single event, a series, a group, and that she is in it: ids by kind, of all that is owed a record."""
+    start = parse_date("2026-03-07T18:00", "Europe/Vienna")
+    timing = Timing(pattern(start, "Europe/Vienna", parse_rule("FREQ=WEEKLY;COUNT=10")), timedelta(hours=2))
+    async with door.db.transaction() as tx:
+        await events.create(tx, ana, details())
+        await series_actions.create(tx, ana, template_in(details(description="Bring a cup.")), timing)
+        wish = group_details(country="DE", description="We meet.", sync_enabled="on")
+        group = await groups.create(tx, ana, wish)
+        await publishing.show_membership(tx, ana, group.slug, is_public=True)
+    async with door.db.reader() as reader:
+        rows = await reader.fetch("select kind, subject_id from publications order by kind, subject_id")
+    found: dict[Kind, list[str]] = {}
+    for row in rows:
+        found.setdefault(Kind(row["kind"]), []).append(row["subject_id"])
+    return found
+
+
+async def states(door: Door, made: dict[Kind, list[str]]) -> dict[Kind, set[State]]:
+    publisher = publisher_of(door)
+    while await rounds.run_once(publisher):
+        pass
+    found: dict[Kind, set[State]] = {}
+    async with door.db.reader() as reader:
+        for kind, ids in made.items():
+            standings = (await publications.states(reader, kind, ids)).values()
+            found[kind] = {one.state for one in standings}
+            blocked = [one for one in standings if one.state is State.BLOCKED]
+            assert {one.reason for one in blocked} <= {NOT_ALLOWED}
+            assert {one.words(reader.now, is_allowed=True) for one in blocked} <= {"not allowed at your server"}
+    return found
+
+
+@pytest.mark.parametrize("refused", OPTIONAL)
+async def test_a_refused_one_disables_only_that(door: Door, refused: Feature):
+    """The rest is written, the refused waits with its reason, the page offers it again; allowed, it goes out by itself."""
+    for flag in (Flag.SERIES_LEXICON, Flag.GROUPS, Flag.MEMBERSHIPS):
+        async with door.db.transaction() as tx:
+            await switch(tx, flag, is_on=True, changed_by="a test")
+    door.town.clock.turn(MAX_AGE)
+    await door.town.account("ana")
+    async with door.browser() as browser:
+        await door.let_in(browser, "ana")
+        identity = await door.identity("ana")
+        async with door.db.transaction() as tx:
+            await actions.agree(tx, identity.user_id, handle="ana.town.test")
+        await permit(door, browser, refused, without=REFUSED[refused])
+        for feature in OPTIONAL:
+            if feature is not refused:
+                await permit(door, browser, feature)
+        made = await made_of_all(door, Caller(identity.user_id, "Ana"))
+        found = await states(door, made)
+        expected = {Kind.EVENT: State.PUBLISHED} | {
+            KINDS[feature]: State.BLOCKED if feature is refused else State.PUBLISHED for feature in OPTIONAL
+        }
+        if refused is Feature.GROUPS:
+            expected[Kind.MEMBERSHIP] = State.WAITING  # what it would name is not there
+        assert {kind: found[kind] & {expected[kind]} for kind in expected} == {
+            kind: {state} for kind, state in expected.items()
+        }
+        assert State.BLOCKED not in found[Kind.EVENT]
+        others = [kind for kind in expected if kind is not KINDS[refused]]
+        assert all(State.BLOCKED not in found[kind] for kind in others)
+        page = (await browser.get(HERE)).text
+        offered = re.findall(r'name="feature" value="(\w+)"', page)
+        assert refused.value in offered
+        await permit(door, browser, refused)
+        after = await states(door, made)
+        wanted = {Kind.EVENT, *KINDS.values()}
+        assert {kind for kind in wanted if State.PUBLISHED in after[kind]} == wanted
+        assert all(State.BLOCKED not in some for some in after.values())
