@@ -88,7 +88,7 @@ CONFIRM = f"""
        set state = case when revision > :revision or is_recalled = 1 or looks_again = 1 then 'due' else 'published' end,
            sent_revision = :revision, base_cid = :cid, base_body = :body, base_rev = :rev, edits = null, merged = null,
            earlier_cids = '', was_merged = case when merged is null then 0 else 1 end,
-           due_at = :now, changed_at = :now, attempts = 0, rounds = 0, reason = '', leased_until = null
+           due_at = :now, changed_at = :now, attempts = 0, rounds = 0, reason = :reason, leased_until = null
      where {_HELD} and state = 'sending' and (base_rev is null or cast(:rev as text) >= base_rev)
 """
 
@@ -279,8 +279,13 @@ async def fix(tx: Transaction, held: Publication, sent: Sent, *, did: str, body:
     return int(row["writes"])
 
 
-async def confirm(tx: Transaction, held: Publication, *, revision: int, cid: str, body: bytes, rev: str) -> bool:
-    """The PDS holds these bytes, made of ``revision``, as of ``rev``: settled, unless a newer revision is owed."""
+async def confirm(
+    tx: Transaction, held: Publication, *, revision: int, cid: str, body: bytes, rev: str, reason: str = ""
+) -> bool:
+    """The PDS holds these bytes, made of ``revision``, as of ``rev``: settled, unless a newer revision is owed.
+
+    ``reason``: what they lack of what was asked for, and why.
+    """
     return (
         await tx.execute(
             CONFIRM,
@@ -291,6 +296,7 @@ async def confirm(tx: Transaction, held: Publication, *, revision: int, cid: str
             cid=cid,
             body=body,
             rev=rev,
+            reason=reason,
             now=tx.now,
         )
         == 1

@@ -52,17 +52,16 @@ class State(StrEnum):
     RETRACTED = "retracted"
 
 
-# Why a row waits while publishing its kind is switched off here (``flags``).
+# Reasons: the flag of a kind is off; its owner's server was not asked, or said no; it is out, but for its picture.
 SWITCHED_OFF = "Publishing is switched off on this site."
-# Why a record of a kind waits that its owner's server was not asked about, or said no to.
 NOT_ALLOWED = "You have not allowed this at your server."
-
+WITHOUT_PICTURE = "without its picture: "
 _S = State
 
 # Every move that may happen. Leased rows may become anything a payer can find out; ``sending -> due`` is the end of a
 # lease or a swap conflict, ``sending -> sending`` taking over a lease that ended. A row that never reached the PDS is
-# withheld, not retracted. Messages of the network move rows too: an echo publishes, somebody else's edit is adopted as
-# published, somebody else's delete leaves nothing to take back.
+# withheld, not retracted. Messages of the network move rows too: an echo publishes, another's edit is adopted,
+# another's delete leaves nothing to take back.
 GRAPH: Graph[State] = Graph(
     {
         _S.WITHHELD: frozenset({_S.DUE}),
@@ -126,7 +125,8 @@ class Standing:
             case State.DUE | State.SENDING:
                 return "waiting for your PDS"
             case State.PUBLISHED:
-                return "changed elsewhere, merged" if self.was_merged else "on your PDS ✓"
+                lacks = f", {self.reason}" if self.reason.startswith(WITHOUT_PICTURE) else ""
+                return ("changed elsewhere, merged" if self.was_merged else "on your PDS ✓") + lacks
             case State.RETRYING if self.reason == SWITCHED_OFF:
                 return "waiting: publishing is switched off on this site"
             case State.RETRYING:
@@ -143,7 +143,7 @@ class Standing:
                 return "taken back from your PDS"
 
     def _words_unwanted(self) -> str:
-        """The same of what must not be on the PDS: it is nowhere, or on its way back."""
+        """Of what must not be on the PDS."""
         if self.state is State.RETRACTED:
             return "taken back from your PDS"
         if self.uri is None:

@@ -16,6 +16,10 @@ _TOO_MANY_PIXELS = f"A picture has at most {MAX_PIXELS // 1_000_000} million pix
 
 # From good to poor, until it is small enough.
 _QUALITIES = (82, 72, 60, 45, 30)
+# For a server that takes less: fewer pixels look better than coarse ones.
+_LEAST_SIDE = 200
+_SIDES_DOWN = (SIDES[Size.LARGE], 1200, 900, SIDES[Size.SMALL], 480, 320, _LEAST_SIDE)
+_QUALITIES_DOWN = (72, 50)
 
 
 def prepare(body: bytes) -> Prepared:
@@ -45,6 +49,23 @@ def prepare(body: bytes) -> Prepared:
     return Prepared(bodies, width, height)
 
 
+def shrunk(body: bytes, max_bytes: int) -> tuple[bytes, int, int] | None:
+    """A picture that was made here, again with at most so many bytes: the largest that fits, its width and height.
+
+    None where none fits whose longer side is ``_LEAST_SIDE`` or more.
+    """
+    with Image.open(io.BytesIO(body), formats=("JPEG",)) as kept:
+        whole = kept.convert("RGB")
+    for side in _SIDES_DOWN:
+        made = whole.copy()
+        made.thumbnail((side, side), Image.Resampling.LANCZOS)
+        for quality in _QUALITIES_DOWN:
+            smaller = _saved(made, quality)
+            if len(smaller) <= max_bytes:
+                return smaller, *made.size
+    return None
+
+
 def _check_size(sent: Image.Image) -> None:
     width, height = sent.size
     if width * height > MAX_PIXELS:
@@ -64,9 +85,13 @@ def _on_white(sent: Image.Image) -> Image.Image:
 def _encoded(made: Image.Image) -> bytes:
     body = b""
     for quality in _QUALITIES:
-        out = io.BytesIO()
-        made.save(out, "JPEG", quality=quality, optimize=True, progressive=True)
-        body = out.getvalue()
+        body = _saved(made, quality)
         if len(body) <= MAX_STORED_BYTES:
             return body
     return body
+
+
+def _saved(made: Image.Image, quality: int) -> bytes:
+    out = io.BytesIO()
+    made.save(out, "JPEG", quality=quality, optimize=True, progressive=True)
+    return out.getvalue()

@@ -43,10 +43,12 @@ async def confirm(
     body: bytes,
     rev: str,
     answered: Sent | None = None,
+    lacks: str = "",
 ) -> None:
     """The PDS holds these bytes as of ``rev``: a version like any other, and the new base of the promise.
 
-    ``answered``: the write that was answered just now, which is in doubt no more where this answer counts.
+    ``answered``: the write that was answered just now, which is in doubt no more where this answer counts. ``lacks``: what
+    the record lacks of what its owner wanted, and why.
     """
     at = parse_at_uri(uri)
     if at.collection is None or at.rkey is None:
@@ -65,7 +67,7 @@ async def confirm(
     async with publisher.db.transaction() as tx:
         if not await _note_seen(tx, held, message):
             overtaken_by = await _newer(tx, message)
-        is_settled = await settle(tx, held, revision=revision, uri=uri, cid=cid, body=body, rev=rev)
+        is_settled = await settle(tx, held, revision=revision, uri=uri, cid=cid, body=body, rev=rev, lacks=lacks)
         if is_settled and answered is not None:
             await doubts.answered(tx, answered)
     if held.kind is Kind.RSVP and cid != held.base_cid:
@@ -76,11 +78,11 @@ async def confirm(
 
 
 async def settle(
-    tx: Transaction, held: Publication, *, revision: int, uri: str, cid: str, body: bytes, rev: str
+    tx: Transaction, held: Publication, *, revision: int, uri: str, cid: str, body: bytes, rev: str, lacks: str = ""
 ) -> bool:
     """The promise is kept, and the room concerned knows where its record is. False where the lease had passed to somebody else."""
     await lock_row_of(tx, held.kind, held.subject_id)
-    if not await leases.confirm(tx, held, revision=revision, cid=cid, body=body, rev=rev):
+    if not await leases.confirm(tx, held, revision=revision, cid=cid, body=body, rev=rev, reason=lacks):
         return False
     if held.kind is Kind.EVENT:
         await going_on.note_event(tx, EventId(held.subject_id), uri=uri, cid=cid, did=parse_at_uri(uri).authority)

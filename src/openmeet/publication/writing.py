@@ -33,7 +33,8 @@ from openmeet.events.promotion import Reach, reach_of
 from openmeet.identities.model import Identity, IdentityKind
 from openmeet.identities.reading import prove_record
 from openmeet.publication import settling
-from openmeet.publication.blobs import Blob, blob_of, upload
+from openmeet.publication.blob_limits import learn_limit, limit_for
+from openmeet.publication.blobs import NO_PICTURE, Blob, Outgoing, PictureTooLarge, blob_of, upload
 from openmeet.publication.client import get_event, list_rsvps, store
 from openmeet.publication.decision import (
     Publish,
@@ -72,14 +73,17 @@ from openmeet.records.succession import put_lineage
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What is about to be written: where, in place of what, and the record. ``blob``: what is uploaded first."""
+    """What is about to be written: where, in place of what, and the record.
+
+    ``picture``: what is uploaded first, if anything is; or why the record has none.
+    """
 
     uri: AtUri
     identity: Identity
     current: Current | None
     record: dict[str, Value]
     owes_nothing: bool
-    blob: Blob | None = None
+    picture: Outgoing = NO_PICTURE
 
 
 async def settle_earlier_send(publisher: Publisher, held: Publication) -> bool:
@@ -123,15 +127,25 @@ async def what_is_there(publisher: Publisher, uri: AtUri) -> RecordMessage:
     return _message_of(uri, await _prove(uri, publisher))
 
 
-async def write(publisher: Publisher, client: XrpcClient, held: Publication, decision: Publish) -> None:
-    """Make the repository agree with the present. Raises the failures of the calls; nothing is half done."""
-    draft = await _draft(publisher, client, held, decision)
+async def write(
+    publisher: Publisher, client: XrpcClient, held: Publication, decision: Publish, picture_bytes: int | None = None
+) -> None:
+    """Make the repository agree with the present. Raises the failures of the calls; nothing is half done.
+
+    ``picture_bytes``: a picture has at most so many, because the server has just refused a larger one.
+    """
+    draft = await _draft(publisher, client, held, decision, picture_bytes)
     if draft is None:
         return
     if draft.owes_nothing and draft.current is not None:
         await _agree(publisher, held, draft, draft.current)
-    else:
+        return
+    try:
         await _send(publisher, client, held, draft)
+    except PictureTooLarge as refused:
+        # Half of it each time: after a few the record goes, with a small picture or with none.
+        await learn_limit(publisher.network, client.service, refused.size // 2)
+        await write(publisher, client, held, decision, refused.size // 2)
 
 
 async def first_draft(publisher: Publisher, held: Publication, decision: Publish) -> Draft | None:
@@ -150,7 +164,7 @@ async def first_draft(publisher: Publisher, held: Publication, decision: Publish
     elif isinstance(decision, PublishEvent):
         if not is_new or decision.event.picture is not None:
             return None  # with a picture it goes alone: that is uploaded first
-        ours, _ = await _publishable(publisher, decision.event)
+        ours, _ = await _publishable(publisher, decision.event, None)
         draft = Draft(uri, decision.identity, None, write_event(ours, None), owes_nothing=False)
     elif isinstance(decision, PublishGroup):
         if not is_new or decision.picture is not None:
@@ -172,7 +186,9 @@ async def first_draft(publisher: Publisher, held: Publication, decision: Publish
     return draft
 
 
-async def _draft(publisher: Publisher, client: XrpcClient, held: Publication, decision: Publish) -> Draft | None:
+async def _draft(
+    publisher: Publisher, client: XrpcClient, held: Publication, decision: Publish, picture_bytes: int | None
+) -> Draft | None:
     """The record to write; None when what is there must be ingested first."""
     uri, is_new = await _uri_for(publisher, held, decision, decision.identity.did)
     if isinstance(decision, PublishRsvp) and held.uri is None:
@@ -190,17 +206,20 @@ async def _draft(publisher: Publisher, client: XrpcClient, held: Publication, de
         return None
     previous = None if current is None else current.record
     if isinstance(decision, PublishEvent):
-        ours, blob = await _publishable(publisher, decision.event)
+        limit = picture_bytes or await limit_for(publisher.network, client.service, decision.event.picture)
+        ours, picture = await _publishable(publisher, decision.event, limit)
         earlier = Earlier(agreed=_decoded(held.base_body), written=_decoded(held.chosen_body))
         settled = previous is not None and owes_nothing(ours, previous, earlier)
-        if blob is not None and known_picture(previous) == str(blob.media.cid):
-            blob = None  # it is there
-        return Draft(uri, decision.identity, current, write_event(ours, previous, earlier), settled, blob)
+        if picture.blob is not None and known_picture(previous) == str(picture.blob.media.cid):
+            picture = NO_PICTURE  # it is there
+        return Draft(uri, decision.identity, current, write_event(ours, previous, earlier), settled, picture)
     if isinstance(decision, PublishGroup):
-        blob = await blob_of(publisher.pictures, decision.picture)
-        record = write_group(_group_out(publisher, decision, blob), previous, _decoded(held.base_body))
-        is_there = previous is not None and record.get("avatar") == previous.get("avatar")
-        return Draft(uri, decision.identity, current, record, record == previous, None if is_there else blob)
+        limit = picture_bytes or await limit_for(publisher.network, client.service, decision.picture)
+        picture = await blob_of(publisher.pictures, decision.picture, limit)
+        record = write_group(_group_out(publisher, decision, picture.blob), previous, _decoded(held.base_body))
+        if previous is not None and record.get("avatar") == previous.get("avatar"):
+            picture = replace(picture, blob=None)  # it is there
+        return Draft(uri, decision.identity, current, record, record == previous, picture)
     if isinstance(decision, PublishSeries):
         agreed = _decoded(held.base_body)
         record = await _series_record(publisher, decision, previous, _decoded(held.chosen_body), agreed)
@@ -211,16 +230,16 @@ async def _draft(publisher: Publisher, client: XrpcClient, held: Publication, de
     return Draft(uri, decision.identity, current, record, record == previous)
 
 
-async def _publishable(publisher: Publisher, event: Event) -> tuple[Publishable, Blob | None]:
+async def _publishable(publisher: Publisher, event: Event, limit: int | None) -> tuple[Publishable, Outgoing]:
     """What the record is to say, and the picture that it names."""
     async with publisher.db.reader() as reader:
         series = await series_part(reader, event, publisher.instance)
         group_uri = await group_part(reader, event)
         lineage = await lineage_of(reader, Kind.EVENT, event.id)
-    blob = await blob_of(publisher.pictures, event.picture if reach_of(event) is Reach.FULL else None)
+    picture = await blob_of(publisher.pictures, event.picture if reach_of(event) is Reach.FULL else None, limit)
     page = page_of(publisher.instance, event)
     ours = publishable(event, instance=publisher.instance, page_url=page, series=series, group_uri=group_uri)
-    return replace(ours, media=None if blob is None else blob.media, lineage=lineage), blob
+    return replace(ours, media=None if picture.blob is None else picture.blob.media, lineage=lineage), picture
 
 
 def _group_out(publisher: Publisher, decision: PublishGroup, blob: Blob | None) -> GroupOut:
@@ -324,8 +343,8 @@ async def _send(publisher: Publisher, client: XrpcClient, held: Publication, dra
     if wait > 0:
         await settling.try_later(publisher, held, "The PDS asks for slower writes.", wait)
         return
-    if draft.blob is not None:
-        await upload(client, draft.blob)
+    if draft.picture.blob is not None:
+        await upload(client, draft.picture.blob)
     sent = Sent(uri, cid, None if draft.current is None else draft.current.cid)
     async with publisher.db.transaction() as tx:
         writes = await leases.fix(tx, held, sent, did=draft.identity.did, body=written.body)
@@ -341,7 +360,7 @@ async def _send(publisher: Publisher, client: XrpcClient, held: Publication, dra
     except Conflict:
         await _after_conflict(publisher, held, draft.uri, cid, written.body)
         return
-    await settle_stored(publisher, held, sent, written.body, stored)
+    await settle_stored(publisher, held, sent, written.body, stored, lacks=draft.picture.without)
 
 
 async def written_too_often(publisher: Publisher, held: Publication, uri: str, writes: int) -> None:
@@ -351,7 +370,9 @@ async def written_too_often(publisher: Publisher, held: Publication, uri: str, w
     await settling.give_back(publisher, held, State.CONFLICTED, reason=reason)
 
 
-async def settle_stored(publisher: Publisher, held: Publication, sent: Sent, body: bytes, stored: Stored) -> None:
+async def settle_stored(
+    publisher: Publisher, held: Publication, sent: Sent, body: bytes, stored: Stored, lacks: str = ""
+) -> None:
     """The PDS has answered a write of these bytes: its answer is noted, or what it really holds is read back."""
     if stored.cid == sent.cid and stored.rev is not None and _is_rev(stored.rev, publisher.network.clock.now()):
         await settling.confirm(
@@ -363,6 +384,7 @@ async def settle_stored(publisher: Publisher, held: Publication, sent: Sent, bod
             body=body,
             rev=stored.rev,
             answered=sent,
+            lacks=lacks,
         )
         return
     # No commit was made, since nothing changed, or the PDS stores something else than was sent: its bytes are the base,
@@ -379,6 +401,7 @@ async def settle_stored(publisher: Publisher, held: Publication, sent: Sent, bod
         body=proven.record,
         rev=_rev(proven),
         answered=sent,
+        lacks=lacks,
     )
 
 
@@ -416,6 +439,7 @@ async def _agree(publisher: Publisher, held: Publication, draft: Draft, current:
             cid=current.cid,
             body=current.body,
             rev=known.rev,
+            lacks=draft.picture.without,
         )
 
 

@@ -1,0 +1,162 @@
+"""A PDS that takes less than we keep: it is asked, or says no; the picture becomes smaller, or the record goes without it and says so."""
+
+import io
+import json
+import random
+from collections.abc import Callable
+
+import pytest
+from aiohttp import web
+from PIL import Image
+
+from openmeet.debts.publications import Kind, State
+from openmeet.events import actions as events
+from openmeet.events import pictures as event_pictures
+from openmeet.events.model import Event
+from openmeet.events.rules import check
+from openmeet.events.submissions import submission_of, values_of_event
+from openmeet.media import actions as media
+from openmeet.media.model import Picture
+from openmeet.media.preparing import shrunk
+from openmeet.users.model import Caller
+from tests.openmeet.town import Town
+
+
+def noisy(width: int = 1200, height: int = 800) -> bytes:
+    """What no encoder makes small: some hundred kilobytes."""
+    out = io.BytesIO()
+    pixels = random.Random(5).randbytes(width * height * 3)
+    Image.frombytes("RGB", (width, height), pixels).save(out, "JPEG", quality=90)
+    return out.getvalue()
+
+
+class Server:
+    """A PDS with a limit of its own, which it states or only shows."""
+
+    def __init__(self, limit: int, *, states: Callable[[dict[str, object]], object]) -> None:
+        self.limit, self.states = limit, states
+        self.taken: list[int] = []
+        self.refused: list[int] = []
+        self.asked = 0
+
+    def stops(self, request: web.Request) -> web.Response | None:
+        if request.path.endswith("describeServer"):
+            self.asked += 1
+            said = self.states({"did": "did:web:town.test", "availableUserDomains": [".town.test"]})
+            return web.Response(body=json.dumps(said).encode(), content_type="application/json")
+        if not request.path.endswith("uploadBlob"):
+            return None
+        size = int(request.headers["content-length"])
+        if size <= self.limit:
+            self.taken.append(size)
+            return None
+        self.refused.append(size)
+        body = {"error": "PayloadTooLarge", "message": "request entity too large"}
+        return web.Response(status=413, body=json.dumps(body).encode(), content_type="application/json")
+
+
+async def behind(town: Town, limit: int, states: Callable[[dict[str, object]], object]) -> Server:
+    async with town.db.transaction() as tx:
+        await tx.execute("update repository_sessions set pds_url = :url", url=town.proxy.url)
+        await tx.execute("update identities set pds_url = :url", url=town.proxy.url)
+    server = Server(limit, states=states)
+    town.proxy.stops = server.stops
+    return server
+
+
+async def with_picture(town: Town, host: Caller) -> Event:
+    event = await town.event(host)
+    store = town.publisher.pictures
+    assert store is not None
+    key, made = await media.keep(town.db, store, host.user_id, noisy())
+    async with town.db.transaction() as tx:
+        return await event_pictures.put(tx, host, event.slug, Picture(key, "Noise.", made.width, made.height))
+
+
+async def renamed(town: Town, host: Caller, event: Event) -> None:
+    """An edit that is none of its picture."""
+    details = check(submission_of(values_of_event(event) | {"title": "Another name"}), event)
+    async with town.db.transaction() as tx:
+        await events.revise(tx, host, event.slug, details)
+
+
+async def listed(town: Town, event: Event) -> tuple[list[dict], str]:
+    """The pictures in the record, and how it stands in words."""
+    standing = await town.standing(Kind.EVENT, event.id)
+    assert standing.state is State.PUBLISHED
+    record = await town.record(standing.uri or "")
+    return record.get("media", []), standing.words(town.clock.now(), is_allowed=True)
+
+
+async def test_a_stated_limit_is_read_before_anything_is_sent(town: Town):
+    """It is asked once; the picture is smaller, says its own sides, and an edit sends nothing again."""
+    ana = await town.person()
+    server = await behind(town, 90_000, lambda said: {**said, "blobUploadLimit": 90_000})
+    event = await with_picture(town, ana)
+    await town.pay()
+    ((entry,), words) = await listed(town, event)
+    assert words == "on your PDS ✓"
+    assert (server.refused, len(server.taken), server.asked) == ([], 1, 1)
+    assert entry["content"]["size"] == server.taken[0] <= 90_000
+    did = (await town.identity(ana.user_id)).did
+    cid = entry["content"]["ref"]["$link"]
+    kept = await town.network.http.get(f"{town.pds_url}/xrpc/com.atproto.sync.getBlob?did={did}&cid={cid}")
+    assert entry["aspect_ratio"] == dict(zip(("width", "height"), Image.open(io.BytesIO(kept.body)).size, strict=True))
+    await renamed(town, ana, event)
+    await town.pay()
+    ((again,), _) = await listed(town, event)
+    assert again == entry
+    assert (len(server.taken), server.asked) == (1, 1)
+
+
+@pytest.mark.parametrize("stated", [None, "90000", True, 0, -1, 10_000_000])
+async def test_a_limit_that_is_only_shown_is_learnt(town: Town, stated: object):
+    """Nothing, nonsense or more than holds is stated: after a few refusals a smaller one is there, within one payment."""
+    ana = await town.person()
+    server = await behind(town, 60_000, lambda said: {**said, "blobUploadLimit": stated})
+    event = await with_picture(town, ana)
+    await town.pay()
+    ((entry,), words) = await listed(town, event)
+    assert words == "on your PDS ✓"
+    assert entry["content"]["size"] <= 60_000
+    assert 1 <= len(server.refused) <= 8
+    before = len(server.refused)
+    await renamed(town, ana, event)
+    await town.pay()
+    assert (len(server.refused), len(server.taken)) == (before, 1)
+
+
+@pytest.mark.parametrize("states", [lambda said: {**said, "blobUploadLimit": 900}, lambda said: {}])
+async def test_where_nothing_is_small_enough_the_record_goes_without_and_says_why(town: Town, states):
+    """It is out at once, no try follows, and its owner reads what is missing; a larger limit later brings the picture."""
+    ana = await town.person()
+    server = await behind(town, 900, states)
+    event = await with_picture(town, ana)
+    await town.pay()
+    shown, words = await listed(town, event)
+    assert shown == []
+    assert words.startswith("on your PDS ✓, without its picture: your server takes files of at most ")
+    assert await town.pay() == 0
+    assert server.taken == []
+    async with town.db.reader() as reader:
+        assert await reader.fetch("select 1 from publications where state <> 'published'") == []
+    server.limit, server.states = 10_000_000, lambda said: {**said, "blobUploadLimit": 10_000_000}
+    town.clock.turn(25 * 3_600_000_000)
+    await renamed(town, ana, event)
+    await town.pay()
+    shown, words = await listed(town, event)
+    assert (len(shown), words) == (1, "on your PDS ✓")
+
+
+@pytest.mark.parametrize("limit", [400_000, 60_000, 20_000])
+def test_a_picture_is_made_smaller_without_losing_its_shape(limit: int):
+    made = shrunk(noisy(), limit)
+    assert made is not None
+    body, width, height = made
+    assert len(body) <= limit
+    assert Image.open(io.BytesIO(body)).size == (width, height)
+    assert abs(width / height - 1.5) < 0.02
+
+
+def test_below_a_size_it_is_no_picture_any_more():
+    assert shrunk(noisy(), 900) is None
