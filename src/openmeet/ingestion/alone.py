@@ -246,6 +246,7 @@ async def _delete(
         await events.remove(tx, here, uri=message.uri, rev=message.rev, owned=owned, last=last)
         if before is not None:
             await telling.of_removal(tx, before, message.rev)
+            await foreign_series.leave(tx, message.did, before)
         if owned is not None and owned.kind is Kind.EVENT:
             await attendance.decide_records_anew(tx, EventId(owned.subject_id))
     else:

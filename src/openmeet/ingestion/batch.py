@@ -9,7 +9,7 @@ from groundwork.clock import MINUTE, Instant
 from groundwork.database.transaction import Transaction
 from openmeet.debts import doubts, former_records, publication_leases
 from openmeet.flags.model import Flag, Switches
-from openmeet.ingestion import origins, steps
+from openmeet.ingestion import foreign_groups, foreign_series, origins, steps
 from openmeet.ingestion.events import Here
 from openmeet.ingestion.readings import Outcome, Reading
 from openmeet.records import erased, going_on, seen
@@ -92,9 +92,8 @@ async def begin(tx: Transaction, here: Here, readings: Sequence[Reading]) -> Bat
     before = await seen.find_many(tx, sorted(answer_uris))
     subjects = {reading.subject_uri for reading in readings} | {known.subject_uri for known in before.values()}
     named = {subject for subject in subjects if subject is not None}
-    leads = await lock_current(
-        tx, named, along={*await going_on.uris_of(tx, uris - answer_uris), *steps.named_by(readings)}
-    )
+    others = steps.named_by(readings) | foreign_series.named_by(readings) | foreign_groups.named_by(readings)
+    leads = await lock_current(tx, named, along={*await going_on.uris_of(tx, uris - answer_uris), *others})
     before |= await seen.find_many(tx, sorted(uris - answer_uris))
     former = await former_records.among(tx, uris - answer_uris)
     batch = Batch(

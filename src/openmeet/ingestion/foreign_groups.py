@@ -4,7 +4,7 @@ Nothing counts that one side says alone, and nobody's own words give them a role
 acceptance in the group's repository meet. A group that is read is kept elsewhere; here its members are members, whatever role it gives them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -39,6 +39,7 @@ from openmeet.groups.statements import Said
 from openmeet.identities import actions as identities
 from openmeet.identities import queries as identity_queries
 from openmeet.ingestion import own_members
+from openmeet.ingestion.readings import Reading
 from openmeet.moderation.distance import must_be_welcome
 from openmeet.records import group_records, seen
 from openmeet.records.collections import EVENT
@@ -148,6 +149,11 @@ async def erase_from(tx: Transaction, did: str) -> None:
         gone = replace(group, details=blank, deleted_at=tx.now, revision=group.revision + 1, updated_at=tx.now)
         await queries.update(tx, gone)
         await leave_network_group(tx, group_id)
+
+
+def named_by(readings: Iterable[Reading]) -> set[str]:
+    """Groups that events among these name: of the two, whoever comes second sees the other."""
+    return {read_link(one.record) for one in readings if one.event is not None} - {""}
 
 
 def concerns_group(record: Mapping[str, object], event: Event, switches: Switches) -> bool:

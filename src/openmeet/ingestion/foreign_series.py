@@ -1,22 +1,24 @@
 """Series that others publish: as records of their own, or as a rule in an event's record; and the events that are their dates."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from at_protocol.data import cbor
 from at_protocol.syntax.did import Did
 from groundwork.database.transaction import Transaction
 from openmeet.events import queries as event_queries
-from openmeet.events.model import EventId, NetworkEvent
+from openmeet.events.model import Event, EventId, NetworkEvent
 from openmeet.flags.model import Flag, Switches
 from openmeet.identities import actions as identities
 from openmeet.ingestion.events import Version
-from openmeet.records.collections import EVENT
+from openmeet.ingestion.readings import Reading
+from openmeet.records.collections import EVENT, SERIES_COLLECTIONS
 from openmeet.records.series import SeriesRead, read_native
-from openmeet.records.series_part import read_link
+from openmeet.records.series_part import LinkRead, read_link
 from openmeet.series import queries
 from openmeet.series import records as series_records
 from openmeet.series.dates import original_text
-from openmeet.series.model import Series
+from openmeet.series.model import Series, SeriesId
+from openmeet.series.records import normal_name
 
 # Records of one author that are looked through for dates of a series that came after them.
 MOST_EVENTS = 500
@@ -33,18 +35,23 @@ async def take_over(tx: Transaction, *, did: Did, uri: str, read: SeriesRead) ->
     series = await series_records.take_over(tx, uri=uri, owner_id=owner_id, template=read.template, timing=read.timing)
     if series is None:
         return
-    for row in await tx.fetch(EVENTS_OF, did=did, collection=EVENT, limit=MOST_EVENTS):
-        link = read_link(_record(bytes(row["body"])))
-        event = await event_queries.by_record_uri(tx, row["uri"]) if link is not None and link.uri == uri else None
-        if link is not None and event is not None:
-            await series_records.place(tx, series, event.id, link.recurrence_id)
+    for event_uri, name in await _claims(tx, did, uri):
+        event = await event_queries.by_record_uri(tx, event_uri)
+        if event is not None:
+            await series_records.place(tx, series, event.id, name)
 
 
-def says_more(record: Mapping[str, object], switches: Switches) -> bool:
+def named_by(readings: Iterable[Reading]) -> set[str]:
+    """Records of series that events among these name: of the two, whoever comes second sees the other."""
+    links = (read_link(one.record) for one in readings if one.event is not None)
+    return {link.uri for link in links if link is not None and _is_series(link.uri)}
+
+
+def says_more(record: Mapping[str, object], event: Event, switches: Switches) -> bool:
     """Whether an event's record says that it comes again, or no longer says so, in a way that is read at present."""
     link = read_link(record)
-    names_series = link is not None and bool(link.uri) and Flag.SERIES_LEXICON in switches
-    return names_series or Flag.NATIVE_RECURRENCE in switches
+    may_name = (link is not None and bool(link.uri)) or event.place_in_series is not None
+    return (may_name and Flag.SERIES_LEXICON in switches) or Flag.NATIVE_RECURRENCE in switches
 
 
 async def place(tx: Transaction, version: Version, read: NetworkEvent, event_id: EventId, switches: Switches) -> None:
@@ -60,10 +67,64 @@ async def place(tx: Transaction, version: Version, read: NetworkEvent, event_id:
         await _by_rule(tx, version, record, read, event_id)
     elif by_rule:
         await series_records.remove_from_network(tx, version.uri)
-    if link is not None and names_own:
-        series = await queries.by_record_uri(tx, link.uri)
-        if series is not None and series.is_read_only:
-            await series_records.place(tx, series, event_id, link.recurrence_id)
+    if Flag.SERIES_LEXICON in switches:
+        await _put_where_it_says(tx, version, event_id, link if names_own else None)
+
+
+async def _put_where_it_says(tx: Transaction, version: Version, event_id: EventId, link: LinkRead | None) -> None:
+    """A date of the series that it names now, and no more of the one that it named before."""
+    event = await event_queries.by_id(tx, event_id)
+    if event is None:
+        return
+    before = await _series_around(tx, event)
+    if before is not None and event.place_in_series is not None:
+        name = event.place_in_series.original_date
+        if link is not None and (link.uri, normal_name(link.recurrence_id)) == (before.record_uri, name):
+            return
+        await queries.forget_places(tx, [event.id])
+        await _fill(tx, version.did, before, name, without=version.uri)
+    series = None if link is None else await queries.by_record_uri(tx, link.uri)
+    locked = None if series is None else await queries.lock(tx, series.id)
+    if link is not None and locked is not None and locked.is_read_only and locked.deleted_at is None:
+        await series_records.place(tx, locked, event_id, link.recurrence_id)
+
+
+async def leave(tx: Transaction, did: Did, event: Event) -> None:
+    """The record of this event is gone: if another of its author's claims its date, that has it now."""
+    series = await _series_around(tx, event)
+    if series is not None and event.place_in_series is not None and event.record_uri is not None:
+        await _fill(tx, did, series, event.place_in_series.original_date, without=event.record_uri)
+
+
+async def _series_around(tx: Transaction, event: Event) -> Series | None:
+    """The series, read in a record of its own, of which this is a date; locked."""
+    if event.place_in_series is None:
+        return None
+    series = await queries.lock(tx, SeriesId(event.place_in_series.series_id))
+    is_read = series is not None and series.is_read_only and _is_series(series.record_uri or "")
+    return series if is_read else None
+
+
+async def _fill(tx: Transaction, did: Did, series: Series, name: str, *, without: str) -> None:
+    """A date has lost its event: another that claims it has it now."""
+    for event_uri, claimed in await _claims(tx, did, series.record_uri or ""):
+        event = await event_queries.by_record_uri(tx, event_uri)
+        if event is not None and event_uri != without and normal_name(claimed) == name:
+            await series_records.place(tx, series, event.id, claimed)
+
+
+async def _claims(tx: Transaction, did: Did, series_uri: str) -> list[tuple[str, str]]:
+    """(uri, name of the date) of the events of a repository that say they are dates of this series."""
+    found = []
+    for row in await tx.fetch(EVENTS_OF, did=did, collection=EVENT, limit=MOST_EVENTS):
+        link = read_link(_record(bytes(row["body"])))
+        if link is not None and link.uri == series_uri:
+            found.append((row["uri"], link.recurrence_id))
+    return found
+
+
+def _is_series(uri: str) -> bool:
+    return any(f"/{collection}/" in uri for collection in SERIES_COLLECTIONS)
 
 
 async def _by_rule(

@@ -100,7 +100,7 @@ async def _take_over(tx: Transaction, here: Here, batch: Batch, applied: Sequenc
         _, after = of_uri[one.reading.message.uri]
         if foreign_groups.concerns_group(one.reading.record, after, batch.switches):
             await foreign_groups.attribute(tx, after.id)
-        if foreign_series.says_more(one.reading.record, batch.switches):
+        if foreign_series.says_more(one.reading.record, after, batch.switches):
             said = records[one.reading.message.uri].event
             await foreign_series.place(tx, events.version_of(one.reading.message), said, after.id, batch.switches)
 

@@ -31,6 +31,14 @@ READ_BY_RULE: Final = """
 """
 
 
+def normal_name(name: str) -> str:
+    """The name of a date as it is stored; empty where it is none."""
+    try:
+        return original_text(original_of(name))
+    except ValueError:
+        return ""
+
+
 async def note_record(tx: Transaction, series_id: SeriesId, uri: str | None) -> None:
     """The series' record is at this uri, or nowhere any more: its published dates name it."""
     before = await queries.by_id(tx, series_id)
@@ -98,15 +106,20 @@ async def remove_from_network(tx: Transaction, uri: str) -> None:
 
 
 async def place(tx: Transaction, series: Series, event_id: EventId, name: str) -> bool:
-    """The author's event is the date of this name; False where it belongs to a series already, or another has the name."""
+    """The author's event is the date of this name; False where it belongs to a series already, or another has the name.
+
+    Of two records that claim one date the smaller address has it, whichever was heard of first.
+    """
     event = await lock_for_update(tx, event_id)
     if event is None or event.place_in_series is not None or event.author_id != series.owner_id:
         return False
-    try:
-        named = original_text(original_of(name))
-    except ValueError:
+    named = normal_name(name)
+    if not named:
         return False
-    if await queries.date_of(tx, series.id, named) is not None:
-        return False
+    holder = await queries.date_of(tx, series.id, named)
+    if holder is not None:
+        if not (holder.is_gone or (event.record_uri or "") < (holder.record_uri or "")):
+            return False
+        await queries.forget_places(tx, [holder.id])
     await queries.place(tx, [(event.id, series.id, named)])
     return True
