@@ -1,6 +1,7 @@
 """Shared by all tests: the event loop, the closing list of parts that are not here."""
 
 import os
+import sys
 from typing import Any
 
 import jinja2
@@ -14,6 +15,9 @@ from tests.parts import PARTS, is_here, is_required
 settings.register_profile("openmeet", deadline=None)
 settings.load_profile("openmeet")
 
+# Single tests that take minutes; journeys are groups, which xdist begins with by itself.
+LONG = ("tests/world/", "tests/attack/")
+
 _compile = jinja2.Environment.compile
 _compiled: dict[tuple[object, ...], Any] = {}
 
@@ -25,6 +29,9 @@ def _compile_once(self: jinja2.Environment, source: Any, name: Any = None, filen
         _compiled[key] = _compile(self, source, name, filename, **how)
     return _compiled[key]
 
+
+# httpx asks before every request whether this is trio, and Python looks for the missing module on the whole path each time.
+sys.modules.setdefault("sniffio", None)  # type: ignore[arg-type]  # how Python notes that there is none
 
 jinja2.Environment.compile = _compile_once  # type: ignore[method-assign]  # the same, remembered
 
@@ -43,6 +50,11 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     missing = [name for name in PARTS if is_required(name) and not is_here(name)]
     if missing:
         pytest.exit("CI requires parts that are not here: " + ", ".join(missing), returncode=1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whatever takes minutes begins first: at the end it would run alone, while the other workers have nothing left."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
 
 
 def _log_plainly() -> None:

@@ -34,6 +34,8 @@ from tests.parts import is_here
 from tests.postgres_schemas import Emptied
 
 SERVER = "postgresql://postgres@127.0.0.1:5432/test"
+# How long a transaction may take is no fact about the code where machines are shared; tests of that limit set their own.
+PATIENT = {"transaction_seconds": 60.0, "reader_seconds": 60.0}
 
 T = TypeVar("T")
 
@@ -115,6 +117,7 @@ class SqliteFiles:
         return await sqlite_url(self._folder, self._templates, package)
 
     async def __call__(self, package: str | None = None, *, clock: Clock | None = None, **settings: float) -> Database:
+        settings = PATIENT | settings
         self._opened.append(await open_database(await self.url(package), clock=clock or self._clock, **settings))
         return self._opened[-1]
 
@@ -154,7 +157,7 @@ async def make_database(
         else:
             schema = await emptied.borrow(url, package)
             schemas[schema] = package
-        opened.append(await open_database(url, schema=schema, clock=clock or hands, **settings))
+        opened.append(await open_database(url, schema=schema, clock=clock or hands, **(PATIENT | settings)))
         return opened[-1]
 
     yield make

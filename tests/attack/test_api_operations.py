@@ -12,7 +12,7 @@ from tests.attack.garbage import SEED, Garbage, internals_in
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import api_session, site_on
 
-ROUNDS = 40
+ROUNDS = 15
 
 _EVENT = {"title": "Board games", "startsLocal": "2026-07-04T18:00", "timeZone": "Europe/Berlin"}
 _TYPES = ("text/plain", "application/json; charset=utf-16", "", "application/x-www-form-urlencoded")

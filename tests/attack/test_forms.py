@@ -11,7 +11,7 @@ from tests.attack.garbage import SEED, Garbage, internals_in
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import sign_up, site_on
 
-ROUNDS = 25
+ROUNDS = 8
 
 _FORM = {"title": "Board games", "starts": "2026-07-04T18:00", "time_zone": "Europe/Berlin"}
 _FIELDS = (

@@ -10,7 +10,7 @@ from tests.aurora_locus.town import ADMIN_PASSWORD, CATALOG, Person, Town
 
 __all__ = ["open_the_town", "pds_url", "town"]
 
-ROUNDS = 40
+ROUNDS = 15
 
 _NOTE = "org.example.note"
 _TYPES = ("application/json", "text/plain", "application/json; charset=utf-16", "", "multipart/form-data", "*/*")

@@ -37,7 +37,7 @@ SETTLED = 6 * MINUTE
 @pytest.fixture
 async def db(make_database: MakeDatabase, clock: HandClock) -> Database:
     clock.turn(NOW - clock.now())
-    return await make_database("openmeet", transaction_seconds=60.0)
+    return await make_database("openmeet")
 
 
 async def looking_for(tx: Transaction, name: str, **typed: str) -> Caller:

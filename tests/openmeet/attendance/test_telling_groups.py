@@ -21,7 +21,7 @@ MANY = 1_000
 @pytest.fixture
 async def db(make_database: MakeDatabase, clock: HandClock) -> Database:
     clock.turn(NOW - clock.now())
-    return await make_database("openmeet", transaction_seconds=60.0)
+    return await make_database("openmeet")
 
 
 async def untold(tx: Transaction) -> int:

@@ -27,7 +27,7 @@ EVERYTHING = [*FAMILIAR, "By a stranger"]
 
 @pytest.fixture
 async def site(make_database: MakeDatabase, clock: HandClock) -> Site:
-    return site_on(await make_database("openmeet", transaction_seconds=60.0), clock)
+    return site_on(await make_database("openmeet"), clock)
 
 
 async def written(tx, author: Caller, did: str, title: str, hour: int, point: str = "") -> None:
@@ -95,7 +95,7 @@ async def test_nobody_is_woken_by_somebody_whom_nobody_here_knows(site: Site, cl
 @pytest.mark.parametrize(("choice", "stand"), [("nothing", ["Made here"]), ("everything", EVERYTHING)])
 async def test_a_site_may_show_more_or_less(make_database: MakeDatabase, clock: HandClock, choice: str, stand) -> None:
     """On its pages, and in what people are told; a search finds everything in any case."""
-    site = site_on(await make_database("openmeet", transaction_seconds=60.0), clock, network_shown=choice)
+    site = site_on(await make_database("openmeet"), clock, network_shown=choice)
     async with site.db.transaction() as tx:
         dan = await person(tx, "Dan")
         for words in ("by", "made"):
@@ -123,7 +123,7 @@ async def test_what_is_near_a_point_may_stand_beside_what_is_familiar(
 ) -> None:
     """On its pages, a page at a time, and in what people are told."""
     near = "48.21, 16.37, 20"
-    site = site_on(await make_database("openmeet", transaction_seconds=60.0), clock, network_near=near)
+    site = site_on(await make_database("openmeet"), clock, network_near=near)
     async with site.db.transaction() as tx:
         dan = await person(tx, "Dan")
         await alerts.save(tx, dan, {"q": "by"})
