@@ -7,8 +7,10 @@ from functools import partial
 from time import perf_counter
 from typing import Final
 
+import asyncpg
+
 from groundwork.database.transaction import Database
-from groundwork.database.turns import in_turn
+from groundwork.database.turns import GROUP_MEMBERS, in_turn
 from openmeet.attendance import actions, queries
 from openmeet.attendance.model import Reply
 from openmeet.events import actions as events
@@ -16,17 +18,21 @@ from openmeet.events.model import EventSlug
 from openmeet.events.rules import Submission, check
 from openmeet.users import actions as users
 from openmeet.users.model import Caller
-from tests.bench.figure import Figure
+from tests.bench.figure import Figure, Peer
 from tests.bench.figure import check as holds
 from tests.bench.loop import run
 from tests.bench.stores import on_postgresql, on_sqlite
 from tests.bench.timing import progress
+from tests.databases import SERVER
 from tests.parts import is_here
 
 PEOPLE: Final = 3_000
 PLACES: Final = 1_000
 AT_ONCE: Final = 200
 TARGET: Final = 500
+# What an answer is for the driver: ways to the server and back while the event's row is locked, and rows that it leaves.
+WAYS: Final = 3
+ROWS: Final = 5
 
 
 def measure() -> Iterator[Figure]:
@@ -34,12 +40,10 @@ def measure() -> Iterator[Figure]:
     yield Figure("answers to one event, 200 at once, SQLite", run(_answered(on_sqlite())), "/s", TARGET)
     if is_here("postgresql"):
         progress("answers on PostgreSQL")
-        yield Figure(
-            "answers to one event, 200 at once, PostgreSQL",
-            run(_answered(on_postgresql("bench_answers"))),
-            "/s",
-            TARGET,
-        )
+        per_second = run(_answered(on_postgresql("bench_answers")))
+        progress("as many rows by the driver alone")
+        peer = Peer(f"as many rows in {WAYS} ways, asyncpg alone", run(_rows_alone()))
+        yield Figure("answers to one event, 200 at once, PostgreSQL", per_second, "/s", TARGET, peer=peer)
 
 
 async def _answered(store: AbstractAsyncContextManager[Database]) -> float:
@@ -72,3 +76,35 @@ async def _per_second(db: Database) -> float:
 async def _says(db: Database, some: Sequence[Caller], slug: EventSlug) -> None:
     for one in some:
         await in_turn(db, slug, partial(actions.answer, caller=one, slug=slug, reply=Reply.GOING))
+
+
+async def _rows_alone() -> float:
+    """As often, one after the other: count what there is twice, write as many rows in one statement; in as many transactions."""
+    schema = "bench_answers_alone"
+    connection = await asyncpg.connect(SERVER)
+    try:
+        await connection.execute(f"drop schema if exists {schema} cascade; create schema {schema}")
+        await connection.execute(
+            f"create table {schema}.alone (id text primary key, about text not null, who text not null, body text not null);"
+            f"create index on {schema}.alone (about, who)"
+        )
+        taken = f"select count(*) from {schema}.alone where about = 'place' and who = $1"
+        places = ", ".join(
+            f"($1 || '{number}', case {number} when 0 then 'place' else $1 end, $2, $3)" for number in range(ROWS)
+        )
+        begun = perf_counter()
+        for start in range(0, PEOPLE, GROUP_MEMBERS):
+            async with connection.transaction():
+                for number in range(start, min(PEOPLE, start + GROUP_MEMBERS)):
+                    for _ in range(WAYS - 1):
+                        await connection.fetchval(taken, f"person {number % PLACES}")
+                    await connection.execute(
+                        f"insert into {schema}.alone values {places}",
+                        f"answer {number} ",
+                        f"person {number % PLACES}",
+                        "x" * 120,
+                    )
+        return PEOPLE / (perf_counter() - begun)
+    finally:
+        await connection.execute(f"drop schema if exists {schema} cascade")
+        await connection.close()

@@ -62,6 +62,8 @@ _ROLLBACK_SECONDS = 2.0
 _TOO_LONG = "the transaction was open for too long; nothing was saved"
 
 
+_KEEPS_PLANS = "set local plan_cache_mode to force_generic_plan"
+
 _PART_ENDED = RuntimeError("this part of the transaction has ended")
 
 # How a connection ends that is of no more use.
@@ -92,6 +94,7 @@ class PostgresTransaction:
         self._timer = self._loop.call_at(self._deadline, self._expire)
         self._turn = asyncio.Lock()
         self._has_parts = False
+        self._has_written = False
         self.calls: list[Callable[[], None]] = []
         # Rows (table, column, value) that this transaction is known to have locked.
         self.held: set[tuple[str, str, str]] = set()
@@ -107,6 +110,7 @@ class PostgresTransaction:
 
     async def fetch(self, sql: str, /, **parameters: object) -> Sequence[Row]:
         text, values = _bind(sql, parameters)
+        self._has_written = self._has_written or not text.lstrip()[:6].lower().startswith("select")
         rows: list[Row] = await self._run(lambda seconds: self._connection.fetch(text, *values, timeout=seconds))
         return rows
 
@@ -116,6 +120,7 @@ class PostgresTransaction:
 
     async def execute(self, sql: str, /, **parameters: object) -> int:
         text, values = _bind(sql, parameters)
+        self._has_written = True
         status: str = await self._run(lambda seconds: self._connection.execute(text, *values, timeout=seconds))
         # "INSERT 0 1", "UPDATE 3", "CREATE TABLE": the last word counts rows where the command has any.
         count = status.rpartition(" ")[2]
@@ -126,19 +131,22 @@ class PostgresTransaction:
             return
         bound = [_bind(sql, row) for row in rows]
         text, values = bound[0][0], [each[1] for each in bound]
+        self._has_written = True
         await self._run(lambda seconds: self._connection.executemany(text, values, timeout=seconds))
 
     def after_commit(self, call: Callable[[], None], /) -> None:
         self.calls.append(call)
 
     @asynccontextmanager
-    async def part(self) -> AsyncIterator["PostgresTransaction"]:
+    async def part(self, *, has_savepoint: bool = True) -> AsyncIterator["PostgresTransaction"]:
         """A part in a savepoint of its own: what fails in it is undone alone, and raised.
 
-        Where the failure is of the whole transaction (too long, connection lost), this one has it, too.
+        Where the failure is of the whole transaction (too long, connection lost), this one has it, too. Without a savepoint, which
+        costs a way to go and back, that is also the failure of a part that has done more than ask: nothing else would undo it.
         """
-        await self.execute("release savepoint part; savepoint part" if self._has_parts else "savepoint part")
-        self._has_parts = True
+        if has_savepoint:
+            await self.execute("release savepoint part; savepoint part" if self._has_parts else "savepoint part")
+            self._has_parts = True
         part = PostgresTransaction(self._connection, self._clock, self._deadline - self._loop.time(), self._too_long)
         part._turn = self._turn
         part.held |= self.held
@@ -146,11 +154,12 @@ class PostgresTransaction:
             yield part
             if part.failure is not None:
                 raise part.failure  # noqa: TRY301 - it was caught and passed over inside: undone all the same
-        except BaseException:
-            if isinstance(part.failure, (self._too_long, DatabaseUnavailable)):
-                self._doom(part.failure)
+        except BaseException as failure:
+            is_lost = isinstance(part.failure, (self._too_long, DatabaseUnavailable))
+            if is_lost or (not has_savepoint and (part.failure is not None or part._has_written)):
+                self._doom(part.failure or failure)
             part.end(_PART_ENDED)
-            if self.failure is None:
+            if self.failure is None and has_savepoint:
                 await self.execute("rollback to savepoint part")
             raise
         part.end(_PART_ENDED)
@@ -217,9 +226,12 @@ class PostgresDatabase:
         return "postgresql"
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[PostgresTransaction]:
+    async def transaction(self, *, keeps_plans: bool = False) -> AsyncIterator[PostgresTransaction]:
+        """``keeps_plans``: for statements that find a few rows by their names. None is planned anew for its values, as the server
+        does with lists of names each time, which costs several times as much as finding them.
+        """
         require_none_open()
-        connection = await self._connect(self._begin)
+        connection = await self._connect(f"{self._begin}; {_KEEPS_PLANS}" if keeps_plans else self._begin)
         transaction = PostgresTransaction(connection, self._clock, self._transaction_seconds, TransactionTooLong)
         mark = mark_open()
         try:

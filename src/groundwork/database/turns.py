@@ -1,8 +1,9 @@
 """Work that waits for one row, in the order in which it came, several in one transaction: the row's lock is asked for, and the
 log written, once for all of them.
 
-On PostgreSQL each has a savepoint of its own, so what fails is undone alone; nobody hears how it went before the commit is
-durable, because each has read what those before it wrote. On SQLite the writer groups whatever waits (docs/decisions/0003).
+On PostgreSQL whoever is refused before anything was written is left out; when one fails later the group is done again, each in a
+savepoint of its own, so that it is undone alone. Nobody hears how it went before the commit is durable, because each has read what
+those before it wrote. On SQLite the writer groups whatever waits (docs/decisions/0003).
 """
 
 import asyncio
@@ -17,8 +18,10 @@ from groundwork.database.one_hop import in_one_hop
 from groundwork.database.postgres import PostgresDatabase, PostgresTransaction
 from groundwork.database.transaction import (
     Database,
+    DatabaseUnavailable,
     Transaction,
     TransactionConflict,
+    TransactionTooLong,
     mark_open,
     require_none_open,
 )
@@ -31,6 +34,9 @@ Work = Callable[[Transaction], Coroutine[Any, Any, T]]
 # processes wait for the row, and PostgreSQL keeps 64 savepoints of a transaction at hand.
 GROUP_MEMBERS = 48
 GROUP_SECONDS = 0.1
+
+# Failures that no savepoint could have kept from the others.
+_OF_ALL = (TransactionTooLong, DatabaseUnavailable)
 
 
 @dataclass(slots=True, eq=False)
@@ -75,10 +81,18 @@ async def _serve(db: PostgresDatabase, name: tuple[int, str]) -> None:
     """Do what waits until nobody waits any more."""
     line = _lines[name]
     group: list[_Member] = []
+    has_savepoints = False
     try:
         while line:
             group = []
-            for member in await _together(db, line, group):
+            try:
+                again = await _together(db, line, group, has_savepoints=has_savepoints)
+                has_savepoints = False
+            except _Spoilt:
+                line.extendleft(reversed(group))
+                has_savepoints = True
+                continue
+            for member in again:
                 await _alone(db, member)
     except BaseException:
         # The event loop is ending: nobody is left waiting for it.
@@ -89,20 +103,26 @@ async def _serve(db: PostgresDatabase, name: tuple[int, str]) -> None:
         del _lines[name]
 
 
-async def _together(db: PostgresDatabase, line: deque[_Member], group: list[_Member]) -> list[_Member]:
+class _Spoilt(Exception):
+    """A member failed after it had written, where nothing undoes it alone: nobody was told, and all are done again."""
+
+
+async def _together(
+    db: PostgresDatabase, line: deque[_Member], group: list[_Member], *, has_savepoints: bool
+) -> list[_Member]:
     """Do some of the line in one transaction, and tell them; who must be done once more, alone, is returned."""
     ends_at = time.monotonic() + GROUP_SECONDS
     lost_with: _Member | None = None
     try:
-        async with db.transaction() as tx:
+        async with db.transaction(keeps_plans=True) as tx:
             while line and len(group) < GROUP_MEMBERS and (not group or time.monotonic() < ends_at):
                 member = line.popleft()
                 if member.done.cancelled():
                     continue
                 group.append(member)
-                await _part(tx, member)
+                await _part(tx, member, has_savepoint=has_savepoints)
                 if tx.failure is not None:
-                    # It took too long, or the connection is gone: so is what those before it wrote.
+                    # It took too long, or the connection is gone, or only the end of all undoes it: so is what those before it wrote.
                     lost_with = member
                     break
     except Exception as failure:  # noqa: BLE001 - an edge: it is handed to those whom it concerns
@@ -114,6 +134,10 @@ async def _together(db: PostgresDatabase, line: deque[_Member], group: list[_Mem
                 line.clear()
             for member in group:
                 member.failure = failure
+    if lost_with is not None and len(group) > 1 and not isinstance(lost_with.failure, _OF_ALL):
+        for member in group:
+            member.failure = None
+        raise _Spoilt
     again = [
         member
         for member in group
@@ -125,9 +149,9 @@ async def _together(db: PostgresDatabase, line: deque[_Member], group: list[_Mem
     return again
 
 
-async def _part(tx: PostgresTransaction, member: _Member) -> None:
+async def _part(tx: PostgresTransaction, member: _Member, *, has_savepoint: bool) -> None:
     try:
-        async with tx.part() as part:
+        async with tx.part(has_savepoint=has_savepoint) as part:
             work = _marked(member.work, part)
             member.value = await asyncio.get_running_loop().create_task(work, context=member.context)
     except Exception as failure:  # noqa: BLE001 - an edge: whoever brought the work gets it
@@ -137,7 +161,7 @@ async def _part(tx: PostgresTransaction, member: _Member) -> None:
 async def _alone(db: PostgresDatabase, member: _Member) -> None:
     member.failure = None
     try:
-        async with db.transaction() as tx:
+        async with db.transaction(keeps_plans=True) as tx:
             work = _marked(member.work, tx)
             member.value = await asyncio.get_running_loop().create_task(work, context=member.context)
     except Exception as failure:  # noqa: BLE001 - an edge: whoever brought the work gets it

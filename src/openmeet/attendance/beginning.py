@@ -17,18 +17,20 @@ from openmeet.webhooks.queries import IS_ANY_ON
 _OWN = [name.strip() for name in queries.COLUMNS.split(",")]
 _SETTINGS = [name.strip() for name in joining_queries.COLUMNS.split(",")]
 
-# Where nothing is limited nobody counts seats, of which there may be very many.
-_LIMITED = """(select l.id from events l
-                where l.{column} = :event
-                  and (l.capacity is not null
-                       or exists (select 1 from joining_settings s
-                                   where s.subject_id in (l.id, l.series_id)
-                                     and (s.limit_in_person is not null or s.limit_online is not null))))"""
+# Where nothing is limited nobody counts seats, of which there may be very many. Named four times, looked up once.
+_LIMITED = """
+    with limited as materialized (
+        select l.id from events l
+         where l.{column} = :event
+           and (l.capacity is not null
+                or exists (select 1 from joining_settings s
+                            where s.subject_id in (l.id, l.series_id)
+                              and (s.limit_in_person is not null or s.limit_online is not null))))"""
 
 
 def _beginning(column: str) -> str:
     # An event's own settings come before those of its series. A row for each who hosts it beside its author, or one.
-    return f"""
+    return f"""{_LIMITED.format(column=column)}
     select {columns_of("e")},
            {", ".join(f"a.{name} as own_{name}" for name in _OWN)},
            {", ".join(f"j.{name} as settings_{name}" for name in _SETTINGS)},
@@ -39,7 +41,7 @@ def _beginning(column: str) -> str:
       left join attendances a on a.event_id = e.id and a.user_id = :user_id
       left join joining_settings j on j.subject_id =
                 case when exists (select 1 from joining_settings o where o.subject_id = e.id) then e.id else e.series_id end
-      left join {places.joined(_LIMITED.format(column=column))} on 1 = 1
+      left join {places.joined("(select id from limited)")} on 1 = 1
       left join event_hosts h on h.event_id = e.id and h.state = 'accepted'
      where e.{column} = :event order by h.user_id
 """

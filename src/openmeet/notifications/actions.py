@@ -136,14 +136,14 @@ async def telling(
     """
     writes: list[Write] = []
     sources = rules.sources_of(kind, particulars, ())
-    for one in await preferences.addressees(tx, to, TOPICS[kind], sources):
+    for one, open_id, leaves_at in await mails.addressees_and_mails(tx, to, TOPICS[kind], sources, subject_id):
         channel = rules.channel_of_mail(one) if rules.is_mailed(kind, particulars) else None
         mail_id = None
-        if channel is Channel.EMAIL:
+        if channel is not None:
             due_at = rules.mail_due_at(one.hours, tx.now, urgent=False)
-            mail_id = await mails.hold_open(tx, one.user_id, subject_id, due_at)
-        if channel is not None and mail_id is None:
-            return None
+            if channel is not Channel.EMAIL or open_id is None or leaves_at is None or leaves_at > due_at:
+                return None
+            mail_id = open_id
         is_shown = Channel.IN_APP in one.channels
         if is_shown or mail_id is not None:
             news = queries.News(one.user_id, subject_id, revision, particulars, is_shown, mail_id)

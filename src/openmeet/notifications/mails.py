@@ -5,14 +5,15 @@ when it is first paid: from then on its contents are fixed, so that a second att
 Who adds news holds the lock on the subject's row, so two of them never wait for each other.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.fresh_id import new_id
 from openmeet.debts.deliveries import owe_mails
-from openmeet.notifications.model import DIGEST_MAIL, NEWS_MAIL, Notification
+from openmeet.notifications import preferences
+from openmeet.notifications.model import DIGEST_MAIL, NEWS_MAIL, Addressee, Notification, Topic
 from openmeet.notifications.preferences import AT_ONCE
 from openmeet.notifications.queries import COLUMNS, notification_of
 from openmeet.users.model import UserId
@@ -43,16 +44,43 @@ _OPEN = """
         on conflict (user_id, subject) where closed_at is null do nothing
 """
 
-_HOLD_OPEN = """
-    update news_mails set due_at = due_at
-     where user_id = :user_id and subject = :subject and closed_at is null and due_at <= :due_at returning id
-"""
+# With how each of them is told, because others wait for the subject's row: on PostgreSQL every statement is a way to go and back.
+# SQLite has one writer, which holds all.
+_HELD = (
+    "(select id, user_id, due_at from news_mails"
+    " where closed_at is null and user_id in :user_ids and subject = :subject order by user_id{lock})"
+)
+_WITH_HELD = {
+    (engine, has_sources): preferences.statement(
+        has_sources=has_sources,
+        columns=", m.id as mail_id, m.due_at as mail_due_at",
+        joined=f" left join {_HELD.format(lock=lock)} m on m.user_id = u.id",
+    )
+    for engine, lock in (("sqlite", ""), ("postgresql", " for no key update"))
+    for has_sources in (False, True)
+}
 
 
-async def hold_open(tx: Transaction, user_id: UserId, subject: str, due_at: Instant) -> str | None:
-    """The open mail to a person about this subject, if there is one that leaves by then; it stays open until the transaction ends."""
-    row = await tx.fetch_one(_HOLD_OPEN, user_id=user_id, subject=subject, due_at=due_at)
-    return row["id"] if row else None
+async def addressees_and_mails(
+    tx: Transaction, user_ids: Sequence[UserId], topic: Topic, sources: Collection[str], subject: str
+) -> list[tuple[Addressee, str | None, Instant | None]]:
+    """``preferences.addressees`` for a few people, each with the open mail to them about this subject, and when that is due.
+
+    It stays open until the transaction ends.
+    """
+    if not user_ids:
+        return []
+    rows = await tx.fetch(
+        _WITH_HELD[tx.engine, bool(sources)],
+        user_ids=sorted(set(user_ids)),
+        topic=topic.value,
+        subject=subject,
+        **({"sources": sorted(sources)} if sources else {}),
+    )
+    return [
+        (preferences.addressee_of(own, topic), own[0]["mail_id"], own[0]["mail_due_at"])
+        for own in preferences.by_person(rows)
+    ]
 
 
 async def for_news(tx: Transaction, news: Sequence[Waiting]) -> dict[UserId, str]:

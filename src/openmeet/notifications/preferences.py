@@ -1,6 +1,6 @@
 """What people chose to hear of, where and when: the SQL of preferences and hours. What nobody chose is a default."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import time
 from itertools import groupby
 from operator import itemgetter
@@ -23,12 +23,20 @@ _HOURS = """
 # The same, once for each channel about which somebody chose something, or once.
 _ADDRESSEES = """
     select u.id, coalesce(u.email, g.email) as email, u.time_zone as own_zone, h.time_zone, h.quiet_from, h.quiet_until,
-           h.digest_hour, p.channel, p.is_on, u.kind
+           h.digest_hour, p.channel, p.is_on, u.kind{columns}
       from users u left join notification_hours h on h.user_id = u.id left join guests g on g.user_id = u.id
-      left join notification_preferences p on p.user_id = u.id and p.topic = :topic
-     where u.id in :user_ids and (u.kind = 'person' or g.email is not null) {willing} order by u.id, p.channel
+      left join notification_preferences p on p.user_id = u.id and p.topic = :topic{joined}
+     where u.id in :user_ids and (u.kind = 'person' or g.email is not null){willing} order by u.id, p.channel
 """
-_WILLING = f"and not {is_unwilling('u.id')}"
+_WILLING = f" and not {is_unwilling('u.id')}"
+
+
+def statement(*, has_sources: bool, columns: str = "", joined: str = "") -> str:
+    """Asks how people (``user_ids``) are told about a ``topic``, without those who keep one of the ``sources`` away."""
+    return _ADDRESSEES.format(columns=columns, joined=joined, willing=_WILLING if has_sources else "")
+
+
+_STATEMENTS = {has_sources: statement(has_sources=has_sources) for has_sources in (False, True)}
 
 
 async def addressees(
@@ -39,22 +47,29 @@ async def addressees(
     Guests who gave an address are. ``sources``: persons and groups from whom it comes; who keeps one away is told nothing.
     """
     found: list[Addressee] = []
-    statement = _ADDRESSEES.format(willing=_WILLING if sources else "")
     values = {"sources": sorted(sources)} if sources else {}
     ordered = sorted(set(user_ids))
     for start in range(0, len(ordered), AT_ONCE):
         some = ordered[start : start + AT_ONCE]
-        rows = await reader.fetch(statement, user_ids=some, topic=topic.value, **values)
-        for user_id, own in groupby(rows, key=itemgetter("id")):
-            of_person = list(own)
-            chosen = {Channel(row["channel"]): bool(row["is_on"]) for row in of_person if row["channel"] is not None}
-            channels = frozenset(channel for channel, is_on in {**defaults_of(topic), **chosen}.items() if is_on)
-            first = of_person[0]
-            if first["kind"] != "person":
-                # Nobody signs in as a guest: mail is all that reaches them.
-                channels -= {Channel.IN_APP}
-            found.append(Addressee(UserId(user_id), first["email"] is not None, channels, _hours_of(first)))
+        rows = await reader.fetch(_STATEMENTS[bool(sources)], user_ids=some, topic=topic.value, **values)
+        found += [addressee_of(own, topic) for own in by_person(rows)]
     return found
+
+
+def by_person(rows: Sequence[Row]) -> Iterator[list[Row]]:
+    """The rows of ``statement``, of each person together."""
+    return (list(own) for _, own in groupby(rows, key=itemgetter("id")))
+
+
+def addressee_of(own: Sequence[Row], topic: Topic) -> Addressee:
+    """The model value of one person's rows."""
+    chosen = {Channel(row["channel"]): bool(row["is_on"]) for row in own if row["channel"] is not None}
+    channels = frozenset(channel for channel, is_on in {**defaults_of(topic), **chosen}.items() if is_on)
+    first = own[0]
+    if first["kind"] != "person":
+        # Nobody signs in as a guest: mail is all that reaches them.
+        channels -= {Channel.IN_APP}
+    return Addressee(UserId(first["id"]), first["email"] is not None, channels, _hours_of(first))
 
 
 async def of_person(reader: Reader, user_id: UserId) -> dict[Topic, frozenset[Channel]]:

@@ -1,7 +1,9 @@
 """Groups of work that share a transaction of PostgreSQL: each fails alone, and nobody's is lost with another's."""
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from contextvars import ContextVar
+from typing import Any
 
 import pytest
 from tests.groundwork.database.visits import INSERT, db, kept, visit
@@ -66,6 +68,43 @@ async def test_the_row_is_asked_for_once_and_again_after_an_undone_part(db):
         *(in_turn(db, "hall", work) for work in (fails, holds, holds, fails, holds)), return_exceptions=True
     )
     assert [one for one in said if isinstance(one, bool)] == [False, True, True]
+
+
+async def test_who_is_refused_before_writing_is_left_out_and_later_makes_all_be_done_again(db):
+    """Once more, each in a savepoint, and kept once; whoever fails alone is not tried a second time."""
+    runs: list[str] = []
+
+    def noting(name: str, number: int, *, writes: bool, fails: bool):
+        async def work(tx: Transaction) -> int:
+            runs.append(name)
+            await tx.fetch("select taken from places where name = 'hall' for no key update")
+            if writes:
+                await visit(number)(tx)
+            if fails:
+                raise LookupError(name)
+            return number
+
+        return work
+
+    async def in_turns(*works: Callable[[Transaction], Coroutine[Any, Any, int]]) -> list[Any]:
+        runs.clear()
+        return await asyncio.gather(*(in_turn(db, "hall", work) for work in works), return_exceptions=True)
+
+    said = await in_turns(
+        noting("a", 1, writes=True, fails=False),
+        noting("b", 2, writes=False, fails=True),
+        noting("c", 3, writes=True, fails=False),
+    )
+    assert (said[0], type(said[1]), said[2], runs) == (1, LookupError, 3, ["a", "b", "c"])
+    said = await in_turns(
+        noting("d", 4, writes=True, fails=False),
+        noting("e", 5, writes=True, fails=True),
+        noting("f", 6, writes=True, fails=False),
+    )
+    assert (said[0], type(said[1]), said[2], runs) == (4, LookupError, 6, ["d", "e", "d", "e", "f"])
+    (said,) = await in_turns(noting("g", 7, writes=True, fails=True))
+    assert (type(said), runs) == (LookupError, ["g"])
+    assert await kept(db) == ([1, 3, 4, 6], 4)
 
 
 async def test_a_held_row_is_nobody_elses(db):
