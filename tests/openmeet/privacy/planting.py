@@ -45,6 +45,7 @@ async def plant(tx: Transaction, *, is_open: bool = False) -> Planted:
     await _public_event(tx, town, is_open=is_open)
     await _events_for_few(tx, town, is_open=is_open)
     await _groups(tx, town, is_open=is_open)
+    await _unlisted(tx, town, is_open=is_open)
     await _own_things(tx, town)
     _note_hidden(town)
     for word in ("events", "series", "groups"):
@@ -193,6 +194,28 @@ async def _groups(tx: Transaction, town: Planted, *, is_open: bool) -> None:
         )
 
 
+async def _unlisted(tx: Transaction, town: Planted, *, is_open: bool) -> None:
+    """A series and a group with an event and a series that only those find who were told the address: the host, and who is in it."""
+    ana = town.callers[HOST]
+    await _series(tx, town, "secretseries", visibility=Visibility.UNLISTED, is_open=is_open)
+    visibility = "public" if is_open else "unlisted"
+    name, text = town.secret("denname", MEMBER), town.secret("dentext", MEMBER)
+    group = await group_by(tx, ana, name=name, description=text, visibility=visibility)
+    link = await running.invite_by_link(tx, ana, group.slug, uses=1)
+    await running.accept(tx, town.callers[MEMBER], link.id)
+    told = await announcements.announce(tx, ana, group.slug, town.secret("dennews", MEMBER))
+    of_group = grouping.of_event(group)
+    # Of an unlisted group nothing is more than that, whatever it says of itself.
+    event = await events.create(tx, ana, _typed(town, "denevent", "public", MEMBER), group=of_group)
+    _event_address(town, event, told=[HOST, MEMBER])
+    await _series(tx, town, "denseries", MEMBER, group=of_group, visibility=Visibility.PUBLIC, is_open=is_open)
+    inside = await member(tx, group, ana, town.secret("denperson", MEMBER))
+    town.addresses["groups"].append(
+        {**town.addresses["groups"][-1], "slug": group.slug, "userId": inside.user_id, "announcement": told.id}
+    )
+    town.told[group.slug] = frozenset((HOST, MEMBER))
+
+
 async def _own_things(tx: Transaction, town: Planted) -> None:
     ana = town.callers[HOST]
     await access.make(tx, ana, TokenWanted(town.secret("tokenname"), frozenset(Scope), None))
@@ -204,13 +227,19 @@ async def _own_things(tx: Transaction, town: Planted) -> None:
 
 
 async def _series(
-    tx: Transaction, town: Planted, name: str, *meant: Viewer, group: GroupOfEvent | None = None, is_open: bool
+    tx: Transaction,
+    town: Planted,
+    name: str,
+    *meant: Viewer,
+    group: GroupOfEvent | None = None,
+    visibility: Visibility = Visibility.PRIVATE,
+    is_open: bool,
 ) -> None:
     timing = Timing(pattern(datetime(2026, 3, 3, 19), "Europe/Berlin", parse_rule("FREQ=WEEKLY")), None)  # noqa: DTZ001  # wall time is naive
     template = Template(
         town.secret(f"{name}title", *meant),
         town.secret(f"{name}text", *meant),
-        visibility=Visibility.PUBLIC if is_open else Visibility.PRIVATE,
+        visibility=Visibility.PUBLIC if is_open else visibility,
         door_note=town.secret(f"{name}door"),
     )
     made = await series.create(tx, town.callers[HOST], template, timing, group=group)
@@ -218,8 +247,11 @@ async def _series(
     town.addresses.setdefault("series", []).append(
         {"slug": made.slug, "original_date": "2026-03-17T19:00:00", "originalDate": "2026-03-17T19:00:00"}
     )
-    if group is None:
-        _event_address(town, stored)
+    told = None if visibility is Visibility.PRIVATE else [HOST, *meant]
+    if told is not None:
+        town.told[made.slug] = frozenset(told)
+    if group is None or told is not None:
+        _event_address(town, stored, told=told)
 
 
 def _typed(town: Planted, name: str, visibility: str, *meant: Viewer) -> Details:

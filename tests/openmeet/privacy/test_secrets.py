@@ -85,8 +85,14 @@ async def test_the_same_probe_finds_them_where_they_are_for_everybody(site):
         "clubtext",
         "clubalt",
         "rehearsaltext",
+        "secretseriestitle",
+        "secretseriestext",
+        "denname",
+        "dentext",
+        "denseriestitle",
+        "denseriestext",
     } <= look.secrets
-    for event in ("private", "unlisted", "clubevent", "choirevent"):
+    for event in ("private", "unlisted", "clubevent", "choirevent", "denevent"):
         assert {
             f"{event}{part}" for part in ("title", "text", "venue", "town", "tag", "price", "tickets", "access")
         } <= look.secrets

@@ -92,8 +92,12 @@ async def test_the_same_probe_finds_them_where_they_are_for_everybody(site, peop
         "clubname",
         "clubtext",
         "rehearsaltext",
+        "secretseriestext",
+        "denname",
+        "dentext",
+        "denseriestext",
     } <= look.secrets
-    for event in ("private", "unlisted", "clubevent", "choirevent", "hidden", "waiting", "ofhiddengroup"):
+    for event in ("private", "unlisted", "clubevent", "choirevent", "denevent", "hidden", "waiting", "ofhiddengroup"):
         assert {f"{event}{part}" for part in ("title", "text", "venue", "tag")} <= look.secrets
     for asked in ("listEvents?{}", "listActorEvents", "getEvent", "listSeriesEvents", "listGroupEvents", "getGroup"):
         assert any(where.startswith(f"GET {asked}") for where in look.found), asked

@@ -1,0 +1,230 @@
+"""For each kind of mail what makes it owed: people who do just that, and the time that it takes. A test compares the kinds with the publisher's."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.clock import DAY, HOUR
+from groundwork.http.application import Application
+from groundwork.http.client import HttpClient
+from groundwork.http.reach import DEVELOPMENT
+from groundwork.http.server import serve
+from groundwork.outbox.pay import Paying, run_once
+from groundwork.sealing import Sealer
+from groundwork.telemetry.metrics import Metrics
+from openmeet.arriving import people as arriving_people
+from openmeet.arriving import queries as arrivals
+from openmeet.arriving.model import Medium, What
+from openmeet.arriving.people import ARRIVAL_MAIL
+from openmeet.attendance import actions as attendance
+from openmeet.attendance import hosting
+from openmeet.attendance.entry_letters import ANSWERED_MAIL, WITHDRAWN_MAIL
+from openmeet.attendance.model import NO_WISHES, Reply
+from openmeet.browsing.webhook_view import webhook_view
+from openmeet.debts.kinds import Debt
+from openmeet.events import co_hosts
+from openmeet.events.co_hosts import CO_HOST_MAIL
+from openmeet.groups import running, succession
+from openmeet.groups.letters import INVITATION_MAIL, LAST_CALL_MAIL, SUCCESSION_MAIL
+from openmeet.groups.tasks import pass_on
+from openmeet.guests import actions as guests
+from openmeet.guests.model import GUEST_CONFIRMED_MAIL, GUEST_MAIL
+from openmeet.notifications import actions as notifications
+from openmeet.notifications.model import DIGEST_MAIL, NEWS_MAIL, Channel, Topic
+from openmeet.recurrence.pattern import pattern
+from openmeet.recurrence.rule import parse_rule
+from openmeet.recurrence.wall_time import local_of
+from openmeet.series import actions as series_actions
+from openmeet.series import attending
+from openmeet.series.entry_letters import SERIES_ANSWERED_MAIL, SERIES_WITHDRAWN_MAIL
+from openmeet.series.model import Series, Template, Timing
+from openmeet.sign_in import actions as sign_in
+from openmeet.sign_in.model import CODE_MAIL
+from openmeet.webhooks import actions as webhooks
+from openmeet.webhooks.model import OFF_MAIL, Happening
+from openmeet.webhooks.sending import webhook_payer
+from tests.openmeet.groups.people import group_by, member
+from tests.openmeet.site_under_test import ORIGIN, Site, details, event_by, person
+
+Occasion = Callable[[Site, Callable[[], Awaitable[None]]], Awaitable[None]]
+
+
+async def _code(site: Site, _: object) -> None:
+    async with site.db.transaction() as tx:
+        await sign_in.ask_for_code(tx, "somebody@example.org", display_name="Somebody")
+
+
+async def _group_invitation(site: Site, _: object) -> None:
+    async with site.db.transaction() as tx:
+        owner = await person(tx, "Inviting")
+        group = await group_by(tx, owner, name="Inviters")
+        await running.invite_by_mail(tx, owner, group.slug, "invited@example.org")
+
+
+async def _succession(site: Site, _: object) -> None:
+    async with site.db.transaction() as tx:
+        owner = await person(tx, "Absent")
+        group = await group_by(tx, owner, name="Forlorn")
+        heir = await member(tx, group, owner, "Heir")
+        await succession.arrange(tx, owner, group.slug, heir.user_id, absence_days=60, wait_days=7)
+    site.clock.turn(60 * DAY)
+    await pass_on(site.db)
+
+
+async def _last_call(site: Site, deliver: Callable[[], Awaitable[None]]) -> None:
+    async with site.db.transaction() as tx:
+        owner = await person(tx, "Gone")
+        group = await group_by(tx, owner, name="Nearly lost")
+        heir = await member(tx, group, owner, "Next")
+        await succession.arrange(tx, owner, group.slug, heir.user_id, absence_days=60, wait_days=7)
+    site.clock.turn(60 * DAY)
+    await pass_on(site.db)
+    await deliver()
+    site.clock.turn(4 * DAY)
+    await pass_on(site.db)
+
+
+async def _webhook_off(site: Site, _: object) -> None:
+    """An address that says that it is gone."""
+
+    async def gone(_: Request) -> Response:
+        return Response(status_code=410)
+
+    app = Application([Route("/hook", gone, methods=["POST"])], Metrics("gone"), access_log=False)
+    serving = await serve(app, "127.0.0.1", 0)
+    http, sealer = HttpClient(DEVELOPMENT), Sealer([b"s" * 32])
+    async with site.db.transaction() as tx:
+        owner = await person(tx, "Hooked")
+        await webhooks.register(tx, owner, sealer, url=f"{serving.url}/hook", kinds={Happening.EVENT}, group_id=None)
+        await event_by(tx, owner)
+    payer = webhook_payer(site.db, http, sealer, webhook_view(ORIGIN))
+    while await run_once(site.db, {Debt.WEBHOOK: Paying(payer)}):
+        pass
+    await http.close()
+    await serving.stop()
+
+
+async def _co_host(site: Site, _: object) -> None:
+    async with site.db.transaction() as tx:
+        host = await person(tx, "Hosting")
+        event = await event_by(tx, host)
+        await co_hosts.invite(tx, host, event.slug, "cohost@example.org")
+
+
+async def _guest(site: Site, _: object) -> None:
+    await _ask_as_guest(site, "Unsure", confirms=False)
+
+
+async def _guest_confirmed(site: Site, _: object) -> None:
+    await _ask_as_guest(site, "Sure", confirms=True)
+
+
+async def _ask_as_guest(site: Site, name: str, *, confirms: bool) -> None:
+    email = f"{name.lower()}@example.org"
+    async with site.db.transaction() as tx:
+        event = await event_by(tx, await person(tx, f"Host of {name}"))
+        asked = await guests.ask(
+            tx, event.slug, email=email, display_name=name, reply=Reply.INTERESTED, wishes=NO_WISHES
+        )
+        if confirms:
+            await guests.confirm(tx, asked.id)
+
+
+async def _answered(site: Site, _: object) -> None:
+    async with site.db.transaction() as tx:
+        event = await event_by(tx, await person(tx, "Answered"))
+        await attendance.answer(tx, await person(tx, "Coming"), event.slug, Reply.GOING)
+    site.clock.turn(HOUR)
+
+
+async def _withdrawn(site: Site, deliver: Callable[[], Awaitable[None]]) -> None:
+    async with site.db.transaction() as tx:
+        event = await event_by(tx, await person(tx, "Deserted"))
+        going = await person(tx, "Wavering")
+        await attendance.answer(tx, going, event.slug, Reply.GOING)
+    site.clock.turn(HOUR)
+    await deliver()
+    async with site.db.transaction() as tx:
+        await attendance.answer(tx, going, event.slug, Reply.DECLINED)
+    site.clock.turn(HOUR)
+
+
+async def _series_answered(site: Site, _: object) -> None:
+    async with site.db.transaction() as tx:
+        made = await _series(site, tx, "Trainer")
+        await attending.answer_all(tx, await person(tx, "Eager"), made.slug, Reply.GOING)
+    site.clock.turn(HOUR)
+
+
+async def _series_withdrawn(site: Site, deliver: Callable[[], Awaitable[None]]) -> None:
+    async with site.db.transaction() as tx:
+        made = await _series(site, tx, "Conductor")
+        eager = await person(tx, "Fickle")
+        await attending.answer_all(tx, eager, made.slug, Reply.GOING)
+    site.clock.turn(HOUR)
+    await deliver()
+    async with site.db.transaction() as tx:
+        await attending.stop(tx, eager, made.slug, withdraws=True)
+    site.clock.turn(HOUR)
+
+
+async def _series(site: Site, tx, host: str) -> Series:
+    first = (local_of(site.clock.now(), "Europe/Berlin") + timedelta(days=7)).replace(microsecond=0)
+    assert isinstance(first, datetime)
+    timing = Timing(pattern(first, "Europe/Berlin", parse_rule("FREQ=WEEKLY")), None)
+    return await series_actions.create(tx, await person(tx, host), Template("Practice"), timing)
+
+
+async def _arrival(site: Site, _: object) -> None:
+    async with site.db.transaction() as tx:
+        host = await person(tx, "Moving")
+        event = await event_by(tx, host)
+        csv = b"name,email\r\nLiz,liz@example.org\r\n"
+        brought = await arrivals.insert(
+            tx, host.user_id, What.GUESTS, Medium.CSV, target=event.id, source="list.csv", content=csv
+        )
+    await arriving_people.keep(site.db, host, brought)
+    async with site.db.transaction() as tx:
+        await arriving_people.invite(tx, host, What.GUESTS, event.slug, message="Come along", expected=1)
+
+
+async def _news(site: Site, _: object) -> None:
+    await _change(site, "Told", frozenset({Channel.EMAIL}))
+    site.clock.turn(HOUR)
+
+
+async def _digest(site: Site, _: object) -> None:
+    await _change(site, "Patient", frozenset({Channel.DIGEST}))
+    site.clock.turn(DAY)
+
+
+async def _change(site: Site, name: str, channels: frozenset[Channel]) -> None:
+    async with site.db.transaction() as tx:
+        host = await person(tx, f"Host of {name}")
+        event = await event_by(tx, host)
+        going = await person(tx, name)
+        await notifications.choose(tx, going.user_id, {Topic.CHANGES: channels, Topic.OWN_ANSWERS: frozenset()})
+        await attendance.answer(tx, going, event.slug, Reply.GOING)
+        await hosting.revise(tx, host, event.slug, details(venue_name="The other park"))
+
+
+OCCASIONS: dict[str, Occasion] = {
+    CODE_MAIL: _code,
+    INVITATION_MAIL: _group_invitation,
+    SUCCESSION_MAIL: _succession,
+    LAST_CALL_MAIL: _last_call,
+    OFF_MAIL: _webhook_off,
+    CO_HOST_MAIL: _co_host,
+    GUEST_MAIL: _guest,
+    GUEST_CONFIRMED_MAIL: _guest_confirmed,
+    ANSWERED_MAIL: _answered,
+    WITHDRAWN_MAIL: _withdrawn,
+    SERIES_ANSWERED_MAIL: _series_answered,
+    SERIES_WITHDRAWN_MAIL: _series_withdrawn,
+    ARRIVAL_MAIL: _arrival,
+    NEWS_MAIL: _news,
+    DIGEST_MAIL: _digest,
+}

@@ -1,0 +1,114 @@
+"""Programs open every link of a mail before its reader does: nothing may happen, whatever the mail (by GET and by HEAD)."""
+
+import re
+from collections.abc import Awaitable, Callable
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from groundwork.clock import HOUR
+from groundwork.database.transaction import Database
+from groundwork.mail.address import EmailAddress
+from groundwork.mail.contract import Sender
+from groundwork.mail.folder import FolderMailbox
+from groundwork.outbox.pay import Paying, run_once
+from openmeet.attendance import hosting
+from openmeet.debts.deliveries import Composer, Due, Letter, mail_payer
+from openmeet.debts.kinds import Debt
+from openmeet.events.model import EventSlug
+from openmeet.events.queries import by_slug
+from programs.publisher import composers, sender
+from tests.openmeet.every_row import every_row
+from tests.openmeet.privacy.every_mail import OCCASIONS
+from tests.openmeet.privacy.planted import HOST
+from tests.openmeet.privacy.planting import plant
+from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, Site, details, site_on
+
+FROM = Sender("Town Events", EmailAddress("events@town.net"), EmailAddress("host@town.net"))
+
+
+class Post:
+    """Sends what is owed as the publisher does, and knows which kinds of mail went out, and the links in the newest of them."""
+
+    def __init__(self, site: Site, folder: Path) -> None:
+        self.site, self.folder = site, folder
+        head = SimpleNamespace(settings=site.app.state.settings, code_key=CODE_KEY)
+        self.composers = composers(head)
+        self.written: set[str] = set()
+        self.read: set[Path] = set()
+
+    async def deliver(self) -> None:
+        mailbox = FolderMailbox(self.folder, FROM, self.site.clock)
+        noting = {kind: self._noting(compose) for kind, compose in self.composers.items()}
+        payer = mail_payer(self.site.db, noting, sender(mailbox, ORIGIN))
+        while await run_once(self.site.db, {Debt.MAIL: Paying(payer)}):
+            pass
+
+    def _noting(self, compose: Composer) -> Composer:
+        async def noting(db: Database, due: Due) -> Letter | None:
+            letter = await compose(db, due)
+            if letter is not None:
+                self.written.add(due.kind)
+            return letter
+
+        return noting
+
+    def new_links(self) -> set[str]:
+        """Paths and queries of the mails since the last time, in every part and in List-Unsubscribe."""
+        links = set()
+        for file in set(self.folder.glob("*.eml")) - self.read:
+            self.read.add(file)
+            mail = message_from_bytes(file.read_bytes(), EmailMessage, policy=default)
+            parts = [str(part.get_content()) for part in mail.walk() if part.get_content_maintype() == "text"]
+            for text in (*parts, str(mail.get("List-Unsubscribe", ""))):
+                links |= set(re.findall(rf"{ORIGIN}(/[^\s\"<>)&;]*)", text.replace("\r\n ", "")))
+        return links
+
+    async def scan(self) -> set[str]:
+        """Open every new link; every row of the database is as before."""
+        links = self.new_links()
+        before = await every_row(self.site.db, "sqlite")
+        async with self.site.browser() as scanner:
+            for link in sorted(links):
+                for method in ("GET", "HEAD"):
+                    answer = await scanner.request(method, link, headers={"origin": ""})
+                    assert answer.status_code < 500, (method, link)
+        assert await every_row(self.site.db, "sqlite") == before
+        return links
+
+
+@pytest.fixture
+async def post(make_sqlite, clock, tmp_path) -> Post:
+    return Post(site_on(await make_sqlite("openmeet"), clock), tmp_path / "mail")
+
+
+async def test_every_kind_of_mail_that_is_sent_is_tried_here(post: Post) -> None:
+    assert set(OCCASIONS) == set(post.composers)
+
+
+@pytest.mark.parametrize("kind", sorted(OCCASIONS))
+async def test_nothing_changes_whatever_the_mail(post: Post, kind: str) -> None:
+    occasion: Callable[[Site, Callable[[], Awaitable[None]]], Awaitable[None]] = OCCASIONS[kind]
+    await occasion(post.site, post.deliver)
+    await post.deliver()
+    assert kind in post.written
+    links = await post.scan()
+    # A code is typed where it was asked for: there is nothing to open.
+    assert bool(links) is (kind != "sign_in_code")
+
+
+async def test_nothing_changes_in_a_town_full_of_news(post: Post) -> None:
+    async with post.site.db.transaction() as tx:
+        planted = await plant(tx)
+        ana = planted.callers[HOST]
+        public = await by_slug(tx, EventSlug(planted.addresses["events"][0]["slug"]))
+        assert public is not None
+        await hosting.revise(tx, ana, public.slug, details(title="Open tea", venue_name="The other park"))
+    post.site.clock.turn(HOUR)
+    await post.deliver()
+    links = await post.scan()
+    assert {link.split("/")[1] for link in links} >= {"events", "mail", "groups", "co-hosting"}
