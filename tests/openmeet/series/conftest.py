@@ -1,13 +1,21 @@
 """Databases whose clock stands where the weekly practice begins, and sites with two people who use the JSON API."""
 
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+
 import httpx
 import pytest
 
 from groundwork.clock import HandClock
-from groundwork.database.transaction import Database
-from tests.databases import MakeDatabase
+from groundwork.database.transaction import Database, Engine
+from tests.databases import MakeDatabase, sqlite_url
 from tests.openmeet.series.practice import NOW
 from tests.openmeet.site_under_test import Site, api_session, site_on
+from tests.postgres_schemas import Emptied
+
+# The address and the schema of a database of the site that nobody has used yet.
+Fresh = Callable[[], Awaitable[tuple[str, str]]]
 
 
 @pytest.fixture
@@ -36,3 +44,28 @@ async def ana(client: httpx.AsyncClient) -> dict[str, str]:
 @pytest.fixture
 async def ben(client: httpx.AsyncClient) -> dict[str, str]:
     return await api_session(client, "ben@example.org", "Ben")
+
+
+@pytest.fixture
+def fresh(engine: Engine, request: pytest.FixtureRequest) -> Iterator[Fresh]:
+    """One database after the other, for machines with an event loop of their own."""
+    if engine == "sqlite":
+        folder: Path = request.getfixturevalue("tmp_path")
+        templates: Path = request.getfixturevalue("sqlite_templates")
+
+        async def file() -> tuple[str, str]:
+            return await sqlite_url(folder, templates, "openmeet"), "openmeet"
+
+        yield file
+        return
+    url: str = request.getfixturevalue("postgres_url")
+    emptied: Emptied = request.getfixturevalue("emptied_schemas")
+    schemas: list[str] = []
+
+    async def schema() -> tuple[str, str]:
+        schemas.append(await emptied.borrow(url, "openmeet"))
+        return url, schemas[-1]
+
+    yield schema
+    for one in schemas:
+        asyncio.run(emptied.give_back(url, one, "openmeet"))

@@ -8,7 +8,6 @@ import asyncio
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from groundwork.clock import HandClock, Instant
 from groundwork.database.open_ import open_database
-from groundwork.database.transaction import Database
+from groundwork.database.transaction import Database, Engine
 from groundwork.errors import Refused
 from openmeet.attendance import actions as attendance
 from openmeet.attendance.model import Reply
@@ -29,7 +28,7 @@ from openmeet.recurrence.rule import parse_rule
 from openmeet.series import actions, attending, calling_off, queries, undoing
 from openmeet.series.model import Template, Timing
 from openmeet.series.plan import moved, plan_all, plan_following
-from tests.databases import sqlite_url
+from tests.openmeet.series.conftest import Fresh
 from tests.openmeet.site_under_test import person
 
 # 2026-11-20 12:00 UTC and the Tuesday after it, without a word of ours.
@@ -71,6 +70,8 @@ class Past:
 class Histories(RuleBasedStateMachine):
     """Each rule does the same to the model and to a real database."""
 
+    fresh: Fresh
+
     @initialize()
     def begin(self) -> None:
         self.loop = asyncio.new_event_loop()
@@ -85,7 +86,8 @@ class Histories(RuleBasedStateMachine):
         self.db: Database = self.loop.run_until_complete(self._open())
 
     async def _open(self) -> Database:
-        db = await open_database(await self.fresh_url(), schema="openmeet", clock=self.clock)  # type: ignore[attr-defined]  # set by the test below
+        url, schema = await self.fresh()
+        db = await open_database(url, schema=schema, clock=self.clock)
         async with db.transaction() as tx:
             self.host = await person(tx, "Ana")
             self.people = {name: await person(tx, name) for name in ("Ben", "Cleo", "Dan")}
@@ -399,12 +401,15 @@ class Histories(RuleBasedStateMachine):
             self.loop.close()
 
 
-def test_histories(tmp_path: Path, sqlite_templates: Path) -> None:
-    async def fresh_url(_machine: Histories) -> str:
-        return await sqlite_url(tmp_path, sqlite_templates, "openmeet")
+def test_histories(fresh: Fresh, engine: Engine) -> None:
+    async def another(_machine: Histories) -> tuple[str, str]:
+        return await fresh()
 
-    machine = type("Machine", (Histories,), {"fresh_url": fresh_url}).TestCase
+    machine = type("Machine", (Histories,), {"fresh": another}).TestCase
     machine.settings = settings(
-        max_examples=30, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
+        max_examples=30 if engine == "sqlite" else 6,
+        stateful_step_count=20,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
     )
     machine().runTest()

@@ -1,0 +1,170 @@
+"""Rules of any shape as a plain list of dates, and what must hold when one takes the place of another. Imports nothing of ours."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+DAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
+# No rule is looked at any further.
+FAR = timedelta(days=800)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How often: by weeks on some weekdays, by days, or by months on the nth weekday. It ends by number, by day, or never.
+
+    ``base``: the first day that it looks at. ``left_out``: which of its dates, by their number. ``added``: dates of its own.
+    """
+
+    base: datetime
+    freq: str
+    interval: int
+    days: tuple[int, ...] = ()
+    nth: int = 0
+    count: int | None = None
+    until: datetime | None = None
+    left_out: tuple[int, ...] = ()
+    added: tuple[datetime, ...] = ()
+
+    @property
+    def start(self) -> datetime:
+        """The first date: one that the rule itself names."""
+        return next(iter(self._named(self.base)))
+
+    @property
+    def rule(self) -> str:
+        """RFC 5545."""
+        parts = [f"FREQ={self.freq}", f"INTERVAL={self.interval}"]
+        if self.days:
+            parts.append("BYDAY=" + ",".join(f"{self.nth or ''}{DAYS[day]}" for day in self.days))
+        if self.count is not None:
+            parts.append(f"COUNT={self.count}")
+        if self.until is not None:
+            parts.append(f"UNTIL={self.until:%Y%m%dT%H%M%S}")
+        return ";".join(parts)
+
+    def by_rule(self) -> list[datetime]:
+        """What the rule names, left out or not."""
+        dates = [at for at in self._named(self.start) if self.until is None or at <= self.until]
+        return dates if self.count is None else dates[: self.count]
+
+    def without(self) -> list[datetime]:
+        """The dates that are left out."""
+        named = self.by_rule()
+        return [named[number] for number in self.left_out if number < len(named)]
+
+    def dates(self) -> list[datetime]:
+        return sorted({*self.by_rule(), *self.added} - set(self.without()))
+
+    def _named(self, start: datetime) -> list[datetime]:
+        every = [start + timedelta(days=number) for number in range(FAR.days)]
+        if self.freq == "DAILY":
+            return every[:: self.interval]
+        if self.freq == "WEEKLY":
+            monday = start.date() - timedelta(days=start.weekday())
+            return [
+                at for at in every if at.weekday() in self.days and (at.date() - monday).days // 7 % self.interval == 0
+            ]
+        month = start.year * 12 + start.month
+        return [
+            at
+            for at in every
+            if at.weekday() in self.days
+            and (at.day - 1) // 7 + 1 == self.nth
+            and (at.year * 12 + at.month - month) % self.interval == 0
+        ]
+
+
+@dataclass
+class Meeting:
+    """One stored date: its name (when it is by the rule), what it says, and who goes.
+
+    ``own_start``: of one that had no place in a rule and stayed when it was; it is then, whichever date's place it has now.
+    """
+
+    name: datetime
+    title: str
+    own_title: bool = False
+    going: set[str] = field(default_factory=set)
+    own_start: datetime | None = None
+
+    @property
+    def is_special(self) -> bool:
+        """Somebody would miss it."""
+        return bool(self.going) or self.own_title or self.own_start is not None
+
+    @property
+    def starts(self) -> datetime:
+        return self.own_start or self.name
+
+    def left_over(self) -> "Meeting":
+        """Without a place in the rule."""
+        return replace(self, own_start=self.starts)
+
+    def at(self, name: datetime, title: str) -> "Meeting":
+        """In this place of a series of this title; what it said of its own, and the series says as well now, is not its own any more."""
+        own_start = None if self.own_start == name else self.own_start
+        if self.own_title:
+            return replace(self, name=name, own_start=own_start, own_title=self.title != title)
+        return replace(self, name=name, own_start=own_start, title=title)
+
+
+# By what stays the same for as long as there is this meeting.
+Meetings = Mapping[str, Meeting]
+
+
+def after_new_rule(
+    before: Meetings, dates: Sequence[datetime], names: Mapping[str, datetime], title: str, stored_until: datetime
+) -> dict[str, Meeting]:
+    """The meetings after a series got a rule with these dates and this title, where ``names`` says what is there now.
+
+    Where a meeting goes that the new rule does not name is the product's to choose, within what is asserted here.
+    """
+    new = set(dates)
+    assert len(set(names.values())) == len(names), "two meetings at one time"
+    for meeting_id, meeting in before.items():
+        if meeting.is_special:
+            assert meeting_id in names, f"the meeting of {meeting.name} went, to which {meeting.going} go"
+        if meeting.name in new:
+            assert names.get(meeting_id) == meeting.name, f"{meeting.name} is in both rules, and is another meeting now"
+    stranded = {meeting_id for meeting_id, name in names.items() if name not in new}
+    for meeting_id in stranded:
+        assert meeting_id in before, "a meeting was made where no rule names one"
+        assert before[meeting_id].is_special, f"nobody misses {names[meeting_id]}, and it is there still"
+        assert names[meeting_id] == before[meeting_id].name, "what has no place in the rule stays where it is"
+    there = {name for name in names.values() if name in new}
+    assert {name for name in there if name < stored_until} == {at for at in new if at < stored_until}
+    _keeps_days(before, new, names)
+    _keeps_order(before, names, stranded)
+    return dict(_told(before, names, stranded, title))
+
+
+def _keeps_days(before: Meetings, new: set[datetime], names: Mapping[str, datetime]) -> None:
+    """A meeting whose day the new rule names at another hour is the meeting of that day."""
+    taken = {meeting.name for meeting in before.values() if meeting.name in new}
+    homeless: dict[object, list[str]] = {}
+    for meeting_id, meeting in before.items():
+        if meeting.name not in new:
+            homeless.setdefault(meeting.name.date(), []).append(meeting_id)
+    for day, ids in homeless.items():
+        free = sorted(at for at in new - taken if at.date() == day)
+        if len(ids) == 1 and free:
+            assert names.get(ids[0]) == free[0], f"the meeting of {day} is on another day"
+
+
+def _keeps_order(before: Meetings, names: Mapping[str, datetime], stranded: Iterable[str]) -> None:
+    kept = sorted(
+        (before[one].name.date(), names[one].date()) for one in before if one in names and one not in stranded
+    )
+    assert [behind for _, behind in kept] == sorted(behind for _, behind in kept), "meetings have changed their order"
+
+
+def _told(
+    before: Meetings, names: Mapping[str, datetime], stranded: set[str], title: str
+) -> Iterable[tuple[str, Meeting]]:
+    for meeting_id, name in names.items():
+        known = before.get(meeting_id)
+        if known is None:
+            yield meeting_id, Meeting(name, title)
+        else:
+            yield meeting_id, known.left_over() if meeting_id in stranded else known.at(name, title)
